@@ -1,0 +1,60 @@
+//! The name of an event: as the producer wrote it, and folded so that separators don't matter.
+
+use std::sync::Arc;
+
+/// An event's type. `agent_status_changed`, `agent.status.changed` and `agent:status:changed` are one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EventName {
+    /// As written: observers get it back as `source_type`.
+    raw: Arc<str>,
+    /// Lower case, every separator a dot: what tables, rules and filters match.
+    canonical: Arc<str>,
+}
+
+impl EventName {
+    /// Folds `raw`; for a dialect whose canonical name is not a folding of what was written, see [`EventName::with_canonical`].
+    pub fn new(raw: &str) -> Self {
+        Self {
+            canonical: fold(raw).into(),
+            raw: raw.into(),
+        }
+    }
+
+    /// A name whose canonical form differs from the written one (`agent_update` of the update pipeline, visual updates).
+    pub fn with_canonical(raw: &str, canonical: &str) -> Self {
+        Self {
+            raw: raw.into(),
+            canonical: fold(canonical).into(),
+        }
+    }
+
+    /// As the producer wrote it.
+    pub fn raw(&self) -> &str {
+        &self.raw
+    }
+
+    /// Folded: `agent.status.changed`.
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+
+    /// The first segment: `agent`, `task`, `workflow`, …
+    pub fn family(&self) -> &str {
+        self.canonical.split('.').next().unwrap_or_default()
+    }
+
+    /// The last segment: what changed.
+    pub fn change_type(&self) -> &str {
+        self.canonical.rsplit('.').next().unwrap_or_default()
+    }
+}
+
+/// Lower case with `_`, `:` and `-` turned into dots.
+pub fn fold(raw: &str) -> String {
+    raw.chars()
+        .map(|c| match c {
+            '_' | ':' | '-' => '.',
+            c => c.to_ascii_lowercase(),
+        })
+        .collect()
+}

@@ -1,0 +1,44 @@
+//! How urgent an update is.
+
+use serde::{Deserialize, Serialize};
+
+/// Urgency, most urgent first. `medium` is read as `normal`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// Never coalesced, never behind more than one flush of lower ones.
+    Critical,
+    /// Ends, failures, assignments.
+    High,
+    /// Most things.
+    #[serde(alias = "medium")]
+    Normal,
+    /// Message text and other things that may wait.
+    Low,
+}
+
+impl Priority {
+    /// All of them, most urgent first.
+    pub const ALL: [Self; 4] = [Self::Critical, Self::High, Self::Normal, Self::Low];
+
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::High => "high",
+            Self::Normal => "normal",
+            Self::Low => "low",
+        }
+    }
+
+    /// Reads a name as producers write it; `None` for anything else.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "critical" => Some(Self::Critical),
+            "high" => Some(Self::High),
+            "normal" | "medium" => Some(Self::Normal),
+            "low" => Some(Self::Low),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Points in time on the wire: ISO 8601 in UTC with `Z` and at least milliseconds.
+
+use std::{fmt, time::SystemTime};
+
+use jiff::tz::TimeZone;
+
+/// Microseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The server's clock.
+    pub fn now() -> Self {
+        Self::from_micros(
+            SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX)),
+        )
+    }
+
+    /// From microseconds since the epoch.
+    pub fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since the epoch.
+    pub fn as_micros(self) -> i64 {
+        self.0
+    }
+}
+
+/// `2026-05-23T14:00:03.500Z`; microseconds are shown when there are any.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ok(instant) = jiff::Timestamp::from_microsecond(self.0) else {
+            return f.write_str("1970-01-01T00:00:00.000Z");
+        };
+        let t = instant.to_zoned(TimeZone::UTC).datetime();
+        write!(
+            f,
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.",
+            t.year(),
+            t.month(),
+            t.day(),
+            t.hour(),
+            t.minute(),
+            t.second()
+        )?;
+        let micros = t.subsec_nanosecond() / 1_000;
+        if micros % 1_000 == 0 {
+            write!(f, "{:03}Z", micros / 1_000)
+        } else {
+            write!(f, "{micros:06}Z")
+        }
+    }
+}
+
+impl serde::Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

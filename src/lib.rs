@@ -1,0 +1,4 @@
+//! Stoa: a Socket.IO-compatible realtime server for multi-agent systems.
+
+pub mod event;
+pub mod update;
