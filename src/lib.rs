@@ -1,4 +1,5 @@
 //! Stoa: a Socket.IO-compatible realtime server for multi-agent systems.
 
 pub mod event;
+pub mod journal;
 pub mod update;

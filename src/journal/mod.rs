@@ -1,0 +1,98 @@
+//! The journal: keeps every accepted event, in the one order that everything behind it follows.
+//!
+//! The journal is the bus. Doors append to it and answer their producers when it has the events; the hub reads
+//! from it and from nowhere else, so what is delivered is always what was kept. [`MemoryJournal`] is the first
+//! kind; the same behaviour tests (`tests.rs` here) run against every kind.
+
+mod cursor;
+mod memory;
+mod pending;
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, sync::Arc, time::Instant};
+
+use futures_util::future::BoxFuture;
+use thiserror::Error;
+use tokio::sync::watch;
+
+use crate::event::Event;
+
+pub use cursor::{Cursor, CursorError, Epoch};
+pub use memory::{MemoryJournal, Retention};
+pub use pending::{Pending, Run};
+
+/// The place of an event in the journal: 1 for the first, without holes. 0 is "before everything".
+pub type Seq = u64;
+
+/// One kept event.
+#[derive(Debug)]
+pub struct Record {
+    /// Its place in the order.
+    pub seq: Seq,
+    /// What was published.
+    pub event: Event,
+    /// When it was accepted, for the delivery budgets; not kept over a restart.
+    pub accepted: Instant,
+}
+
+/// What became of one appended event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Kept at this place.
+    Stored(Seq),
+    /// Its id was there already, at this place; nothing was kept.
+    Duplicate(Seq),
+}
+
+impl Outcome {
+    /// The place of the event, whether it is new or was there.
+    pub fn seq(self) -> Seq {
+        match self {
+            Self::Stored(seq) | Self::Duplicate(seq) => seq,
+        }
+    }
+}
+
+/// Which places the journal still holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// The oldest kept place; `last + 1` when it is empty.
+    pub first: Seq,
+    /// The newest place, 0 before the first event.
+    pub last: Seq,
+}
+
+/// The journal can't do its work now.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the journal can't be used now: {0}")]
+pub struct JournalError(pub String);
+
+/// A journal kind. All methods may be called from any task.
+pub trait Journal: fmt::Debug + Send + Sync + 'static {
+    /// Tells this journal's cursors from another's.
+    fn epoch(&self) -> Epoch;
+
+    /// Keeps `events` in this order and answers when they can no longer be lost. An event whose id is there already
+    /// (from before, or earlier in the same call) is not kept twice.
+    ///
+    /// # Errors
+    /// When they could not be kept; then none of them was.
+    fn append(&self, events: Vec<Event>) -> BoxFuture<'_, Result<Vec<Outcome>, JournalError>>;
+
+    /// Up to `limit` records after `after`, in order. What is no longer kept is skipped: compare with [`Journal::bounds`].
+    ///
+    /// # Errors
+    /// When the journal can't be read now.
+    fn read(
+        &self,
+        after: Seq,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Arc<Record>>, JournalError>>;
+
+    /// What is kept now.
+    fn bounds(&self) -> Bounds;
+
+    /// Tells of growth: holds the newest place.
+    fn watch(&self) -> watch::Receiver<Seq>;
+}

@@ -1,0 +1,114 @@
+//! Which updates of which events have been read but not yet sent.
+//!
+//! An event's updates fall into groups that are sent together (see `pace`), so one bit for each group says what is
+//! still owed. Neighbouring events that owe the same are one [`Run`]: a backlog of ten thousand is one entry,
+//! and what a cursor has to carry stays small.
+
+use super::Seq;
+
+/// `len` neighbouring events, from `start` on, of which the groups in `owed` are not yet sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// The first of them.
+    pub start: Seq,
+    /// How many.
+    pub len: u64,
+    /// One bit for each group of updates that is still to be sent.
+    pub owed: u8,
+}
+
+impl Run {
+    fn end(self) -> Seq {
+        self.start + self.len
+    }
+}
+
+/// The set of owed groups, ordered by place.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pending {
+    /// Disjoint, ascending, and no two neighbours could be one.
+    runs: Vec<Run>,
+}
+
+impl Pending {
+    /// Adds an event that is newer than all before it.
+    pub fn push(&mut self, seq: Seq, owed: u8) {
+        if owed == 0 {
+            return;
+        }
+        match self.runs.last_mut() {
+            Some(last) if last.end() == seq && last.owed == owed => last.len += 1,
+            _ => self.runs.push(Run {
+                start: seq,
+                len: 1,
+                owed,
+            }),
+        }
+    }
+
+    /// Marks groups of one event as sent.
+    pub fn clear(&mut self, seq: Seq, sent: u8) {
+        let at = self.runs.partition_point(|run| run.end() <= seq);
+        let Some(&run) = self.runs.get(at).filter(|run| run.start <= seq) else {
+            return;
+        };
+        let rest = run.owed & !sent;
+        if rest == run.owed {
+            return;
+        }
+        let before = Run {
+            len: seq - run.start,
+            ..run
+        };
+        let middle = Run {
+            start: seq,
+            len: u64::from(rest != 0),
+            owed: rest,
+        };
+        let after = Run {
+            start: seq + 1,
+            len: run.end() - seq - 1,
+            owed: run.owed,
+        };
+        self.runs.splice(
+            at..=at,
+            [before, middle, after].into_iter().filter(|r| r.len > 0),
+        );
+        self.unite_around(at);
+    }
+
+    /// Whether nothing is owed.
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// The oldest event that still owes something.
+    pub fn first(&self) -> Option<Seq> {
+        self.runs.first().map(|run| run.start)
+    }
+
+    /// What is owed up to and including `seq`, in order.
+    pub fn up_to(&self, seq: Seq) -> impl Iterator<Item = Run> {
+        self.runs
+            .iter()
+            .take_while(move |run| run.start <= seq)
+            .map(move |run| Run {
+                len: run.len.min(seq + 1 - run.start),
+                ..*run
+            })
+    }
+
+    /// Only the runs next to a change can have become one.
+    fn unite_around(&mut self, at: usize) {
+        let mut i = at.saturating_sub(1);
+        while i + 1 < self.runs.len() && i <= at + 2 {
+            let (left, right) = (self.runs[i], self.runs[i + 1]);
+            if left.end() == right.start && left.owed == right.owed {
+                self.runs[i].len += right.len;
+                self.runs.remove(i + 1);
+            } else {
+                i += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The behaviour of every journal kind, and of the cursor arithmetic.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::event::{Dialect, EventName, Object, Timestamp};
+
+fn event(id: &str) -> Event {
+    Event {
+        id: id.into(),
+        name: EventName::new("task.progress"),
+        timestamp: Timestamp::now(),
+        source: "test".into(),
+        project_id: None,
+        priority: None,
+        data: Object::new(),
+        metadata: Object::new(),
+        dialect: Dialect::Canonical,
+    }
+}
+
+fn journals(max_events: usize) -> Vec<Box<dyn Journal>> {
+    vec![Box::new(MemoryJournal::new(Retention {
+        max_events,
+        max_age: Duration::from_secs(3600),
+    }))]
+}
+
+#[tokio::test]
+async fn keeps_order_and_answers_duplicates_with_the_first_place() {
+    for journal in journals(100) {
+        let first = journal
+            .append(vec![event("a"), event("b"), event("a")])
+            .await
+            .unwrap();
+        assert_eq!(
+            first,
+            [
+                Outcome::Stored(1),
+                Outcome::Stored(2),
+                Outcome::Duplicate(1)
+            ]
+        );
+        let second = journal.append(vec![event("b"), event("c")]).await.unwrap();
+        assert_eq!(second, [Outcome::Duplicate(2), Outcome::Stored(3)]);
+        let ids: Vec<_> = journal
+            .read(1, 10)
+            .await
+            .unwrap()
+            .iter()
+            .map(|r| r.event.id.to_string())
+            .collect();
+        assert_eq!(ids, ["b", "c"]);
+        assert_eq!(*journal.watch().borrow(), 3);
+    }
+}
+
+#[tokio::test]
+async fn retention_trims_the_oldest_and_forgets_their_ids() {
+    for journal in journals(2) {
+        journal
+            .append(vec![event("a"), event("b"), event("c")])
+            .await
+            .unwrap();
+        assert_eq!(journal.bounds(), Bounds { first: 2, last: 3 });
+        let places: Vec<_> = journal
+            .read(0, 10)
+            .await
+            .unwrap()
+            .iter()
+            .map(|r| r.seq)
+            .collect();
+        assert_eq!(places, [2, 3]);
+        assert_eq!(
+            journal.append(vec![event("a")]).await.unwrap(),
+            [Outcome::Stored(4)]
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn pending_is_what_a_plain_map_would_say(ops in prop::collection::vec((any::<bool>(), 0_u64..40, 1_u8..8), 1..120)) {
+        let (mut pending, mut model, mut next) = (Pending::default(), BTreeMap::new(), 1_u64);
+        for (push, back, mask) in ops {
+            if push {
+                pending.push(next, mask);
+                model.insert(next, mask);
+                next += 1;
+            } else {
+                let seq = next.saturating_sub(back);
+                pending.clear(seq, mask);
+                if let Some(owed) = model.get_mut(&seq) {
+                    *owed &= !mask;
+                    if *owed == 0 { model.remove(&seq); }
+                }
+            }
+            let flat: BTreeMap<_, _> = pending.up_to(u64::MAX - 1)
+                .flat_map(|run| (run.start..run.start + run.len).map(move |seq| (seq, run.owed)))
+                .collect();
+            prop_assert_eq!(&flat, &model);
+            let runs: Vec<_> = pending.up_to(u64::MAX - 1).collect();
+            for pair in runs.windows(2) {
+                prop_assert!(pair[0].start + pair[0].len < pair[1].start || pair[0].owed != pair[1].owed);
+            }
+        }
+    }
+
+    #[test]
+    fn cursors_survive_the_wire(epoch in any::<u32>(), steps in prop::collection::vec((1_u64..1_000_000, 1_u64..5_000, 1_u8..=255), 0..20)) {
+        let mut owed = SmallVec::new();
+        let mut at = 0;
+        for (gap, len, mask) in steps {
+            owed.push(Run { start: at + gap, len, owed: mask });
+            at += gap + len;
+        }
+        let cursor = Cursor { epoch: Epoch(epoch), seq: at + 5, owed };
+        prop_assert_eq!(cursor.to_string().parse::<Cursor>(), Ok(cursor));
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in ".{0,60}") {
+        let _ = text.parse::<Cursor>();
+    }
+}
+
+use smallvec::SmallVec;
