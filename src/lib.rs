@@ -2,4 +2,5 @@
 
 pub mod event;
 pub mod journal;
+pub mod pace;
 pub mod update;

@@ -4,6 +4,7 @@
 //! coalesced, who may see them). Rendering writes the JSON once, when the pacer lets the update go, and
 //! every observer gets the same bytes.
 
+pub mod merge;
 use std::{sync::Arc, time::Duration};
 
 use crate::event::{Object, Priority};

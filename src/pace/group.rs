@@ -1,0 +1,108 @@
+//! The unit of pacing: those updates of one event that share a fate.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use smallvec::SmallVec;
+
+use crate::{
+    event::{Object, Priority},
+    journal::{Record, Seq},
+    update::{Key, Merge, Pace, Planned},
+};
+
+/// Updates of one event (or of several, once united) that are sent in one go.
+#[derive(Debug)]
+pub struct Group {
+    /// The event, the last one when several were united.
+    pub record: Arc<Record>,
+    /// Which bit of the event's owed groups this is.
+    pub bit: u8,
+    /// All the events in it, ascending: each owes this group until it is sent.
+    pub seqs: SmallVec<[Seq; 2]>,
+    /// The most urgent of its updates'.
+    pub priority: Priority,
+    /// What is sent, in order; only the last one carries the cursor after the event.
+    pub updates: SmallVec<[Planned; 2]>,
+    /// What must stay in order: hashes of the entities named.
+    pub entities: SmallVec<[u64; 4]>,
+    /// Stands for the rooms: only updates for the same ones are united.
+    pub rooms: u64,
+    /// The united data, when it isn't just the last event's.
+    pub merged: Option<Object>,
+    /// When the first of its events was accepted: what the budgets are measured from.
+    pub accepted: Instant,
+    /// Its window; `None` goes at once.
+    pub window: Option<Window>,
+}
+
+/// How a group is coalesced.
+#[derive(Debug, Clone)]
+pub struct Window {
+    /// By what.
+    pub key: Key,
+    /// For how long.
+    pub length: Duration,
+    /// How two become one.
+    pub merge: Merge,
+}
+
+impl Group {
+    /// The place of its last event.
+    pub fn last(&self) -> Seq {
+        self.record.seq
+    }
+
+    /// How many events are united in it.
+    pub fn coalesced(&self) -> u32 {
+        u32::try_from(self.seqs.len()).unwrap_or(u32::MAX)
+    }
+}
+
+/// An event never has more groups than the bits of an owed mask.
+const MAX_GROUPS: usize = 8;
+
+/// Sorts the planned updates of an event into groups: all that go at once together, the others by key.
+pub fn group(
+    record: &Arc<Record>,
+    planned: SmallVec<[Planned; 4]>,
+    entities: &SmallVec<[u64; 4]>,
+    rooms: u64,
+) -> SmallVec<[Group; 2]> {
+    let mut groups = SmallVec::<[Group; 2]>::new();
+    for update in planned {
+        let window = match &update.pace {
+            Pace::Immediate => None,
+            Pace::Coalesced { key, window, merge } => Some(Window {
+                key: key.clone(),
+                length: *window,
+                merge: *merge,
+            }),
+        };
+        let key = window.as_ref().map(|w| &w.key);
+        let at = groups
+            .iter()
+            .position(|g| g.window.as_ref().map(|w| &w.key) == key)
+            .or((groups.len() == MAX_GROUPS).then_some(MAX_GROUPS - 1));
+        if let Some(group) = at.and_then(|at| groups.get_mut(at)) {
+            group.priority = group.priority.min(update.priority);
+            group.updates.push(update);
+            continue;
+        }
+        groups.push(Group {
+            record: record.clone(),
+            bit: 1 << groups.len(),
+            seqs: SmallVec::from_slice(&[record.seq]),
+            priority: update.priority,
+            updates: SmallVec::from_iter([update]),
+            entities: entities.clone(),
+            rooms,
+            merged: None,
+            accepted: record.accepted,
+            window,
+        });
+    }
+    groups
+}

@@ -1,0 +1,251 @@
+//! When updates go: throttle windows, coalescing, priorities.
+//!
+//! ```text
+//!            ┌─ Immediate ──────────────┐
+//!  Group ────┤                          ├─▶ ready (4 queues by priority) ─▶ take(flush_max)
+//!            └─ Coalesced ─▶ windows ───┘
+//! ```
+//!
+//! An update that is alone goes at once and opens a window for its key; those that follow within it are united
+//! into one that goes when the window ends: the last value always arrives. Priorities reorder only between entities:
+//! whatever would overtake an earlier update of an entity it names takes that update along.
+//!
+//! Plain data without clocks or tasks: time is a parameter, the hub owns it.
+
+mod group;
+mod ready;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::{Duration, Instant},
+};
+
+use slab::Slab;
+use smallvec::SmallVec;
+
+pub use group::{Group, Window, group};
+use ready::Ready;
+
+use crate::{
+    journal::Seq,
+    update::{Key, merge},
+};
+
+/// The windows and queues between transformation and fan-out.
+#[derive(Debug, Default)]
+pub struct Pacer {
+    /// Open windows; a slot's number names it in `by_key`, `due` and `held_by_entity`.
+    windows: Slab<Open>,
+    /// Finds the window of an update. Updates for different rooms are never united, so that nobody sees what isn't theirs.
+    by_key: HashMap<(Key, u64), usize>,
+    /// When windows end, soonest first.
+    due: BTreeSet<(Instant, usize)>,
+    /// Which windows hold an update of an entity: those go first when something of that entity goes.
+    held_by_entity: HashMap<u64, SmallVec<[usize; 2]>>,
+    /// What may go now.
+    ready: Ready,
+}
+
+/// An open window.
+#[derive(Debug)]
+struct Open {
+    /// Under which it stands in `by_key`.
+    key: (Key, u64),
+    /// When it ends.
+    ends: Instant,
+    /// How long the next one will be.
+    length: Duration,
+    /// What came since it opened, united; `None` while nothing did.
+    held: Option<Group>,
+}
+
+impl Pacer {
+    /// Takes a group in journal order: it becomes ready, or is held in its window.
+    pub fn accept(&mut self, group: Group, now: Instant) {
+        let Some(window) = group.window.clone() else {
+            self.release_before(&group);
+            self.ready.push(group);
+            return;
+        };
+        let key = (window.key.clone(), group.rooms);
+        match self.by_key.get(&key) {
+            Some(&slot) if self.windows[slot].ends > now => self.hold(slot, group, &window),
+            Some(&slot) => {
+                // Over, but not yet ticked: what it holds goes first, then this one is alone again.
+                self.release(slot);
+                self.reopen(slot, now + window.length);
+                self.release_before(&group);
+                self.ready.push(group);
+            }
+            None => {
+                self.open(key, now, window.length);
+                self.release_before(&group);
+                self.ready.push(group);
+            }
+        }
+    }
+
+    /// Releases what windows that ended by `now` hold.
+    pub fn tick(&mut self, now: Instant) {
+        while let Some(&(ends, slot)) = self.due.first() {
+            if ends > now {
+                break;
+            }
+            if self.windows[slot].held.is_some() {
+                self.release(slot);
+                let length = self.windows[slot].length;
+                self.reopen(slot, now + length);
+            } else {
+                self.due.pop_first();
+                let open = self.windows.remove(slot);
+                self.by_key.remove(&open.key);
+            }
+        }
+    }
+
+    /// When the next window ends.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.due.first().map(|&(ends, _)| ends)
+    }
+
+    /// Up to `max` groups, most urgent first, each entity's in order.
+    pub fn take(&mut self, max: usize) -> Vec<Group> {
+        self.ready.take(max)
+    }
+
+    /// How many groups may go now.
+    pub fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// Whether something critical may go now.
+    pub fn urgent(&self) -> bool {
+        self.ready.urgent()
+    }
+
+    /// How many groups are held in windows.
+    pub fn held(&self) -> usize {
+        self.windows
+            .iter()
+            .filter(|(_, w)| w.held.is_some())
+            .count()
+    }
+
+    fn open(&mut self, key: (Key, u64), now: Instant, length: Duration) {
+        let slot = self.windows.insert(Open {
+            key: key.clone(),
+            ends: now + length,
+            length,
+            held: None,
+        });
+        self.by_key.insert(key, slot);
+        self.due.insert((now + length, slot));
+    }
+
+    fn reopen(&mut self, slot: usize, ends: Instant) {
+        self.due.remove(&(self.windows[slot].ends, slot));
+        self.windows[slot].ends = ends;
+        self.due.insert((ends, slot));
+    }
+
+    fn hold(&mut self, slot: usize, group: Group, window: &Window) {
+        let united = match self.windows[slot].held.take() {
+            None => group,
+            Some(earlier) => {
+                self.unindex(slot, &earlier);
+                unite(earlier, group, window)
+            }
+        };
+        for &entity in &united.entities {
+            self.held_by_entity.entry(entity).or_default().push(slot);
+        }
+        self.windows[slot].held = Some(united);
+    }
+
+    fn unindex(&mut self, slot: usize, group: &Group) {
+        for entity in &group.entities {
+            if let Some(slots) = self.held_by_entity.get_mut(entity) {
+                slots.retain(|s| *s != slot);
+                if slots.is_empty() {
+                    self.held_by_entity.remove(entity);
+                }
+            }
+        }
+    }
+
+    /// Makes what a window holds ready, after everything older that is held for the same entities.
+    fn release(&mut self, slot: usize) {
+        if let Some(group) = self.windows[slot].held.take() {
+            self.unindex(slot, &group);
+            self.release_before(&group);
+            self.ready.push(group);
+        }
+    }
+
+    /// Makes ready whatever is held for the entities of `group` (and for theirs in turn) and is older than it.
+    fn release_before(&mut self, group: &Group) {
+        if self.held_by_entity.is_empty() {
+            return;
+        }
+        let mut older = Vec::new();
+        let mut entities: Vec<u64> = group.entities.to_vec();
+        while let Some(entity) = entities.pop() {
+            let slots = self
+                .held_by_entity
+                .get(&entity)
+                .cloned()
+                .unwrap_or_default();
+            for slot in slots {
+                let is_older = self.windows[slot]
+                    .held
+                    .as_ref()
+                    .is_some_and(|held| held.last() < group.last());
+                if !is_older {
+                    continue;
+                }
+                if let Some(held) = self.windows[slot].held.take() {
+                    self.unindex(slot, &held);
+                    entities.extend_from_slice(&held.entities);
+                    older.push(held);
+                }
+            }
+        }
+        older.sort_by_key(Group::last);
+        older.into_iter().for_each(|held| self.ready.push(held));
+    }
+}
+
+/// One group in place of two: the later one's updates, with nothing of the earlier one lost.
+fn unite(earlier: Group, later: Group, window: &Window) -> Group {
+    let before = earlier
+        .merged
+        .as_ref()
+        .unwrap_or(&earlier.record.event.data);
+    let covered = window.merge == crate::update::Merge::Replace
+        || (window.merge != crate::update::Merge::Text
+            && merge::later_covers(before, &later.record.event.data));
+    let merged = (!covered).then(|| {
+        let before = earlier
+            .merged
+            .unwrap_or_else(|| earlier.record.event.data.clone());
+        merge::merge(before, &later.record.event.data, window.merge)
+    });
+    let mut seqs: SmallVec<[Seq; 2]> = earlier.seqs;
+    seqs.extend_from_slice(&later.seqs);
+    let mut entities = later.entities;
+    for entity in earlier.entities {
+        if !entities.contains(&entity) {
+            entities.push(entity);
+        }
+    }
+    Group {
+        merged,
+        seqs,
+        entities,
+        priority: later.priority.min(earlier.priority),
+        accepted: earlier.accepted,
+        ..later
+    }
+}
