@@ -1,6 +1,55 @@
-//! Stoa: a Socket.IO-compatible realtime server for multi-agent systems.
+//! Stoa: a Socket.IO-compatible realtime server for multi-agent systems. The porch where anyone may watch them at work.
+//!
+//! Producers publish raw agent, task, project, workflow and system events. Stoa keeps them, folds them into the current
+//! state, turns them into UI updates with animation hints, paces them, and delivers each to the rooms that may see it.
+//!
+//! ```text
+//!  producers                                                                    observers
+//!  socket.io publish ┐                                                       ┌ socket.io rooms
+//!  POST /events      ├─▶ intake ─▶ journal ─▶ hub: state → plan → pace ─────▶┤
+//!  demo team         ┘   (parse,   (order,    (one ordered loop)   render    └ (more doors here)
+//!                         check)    keep)                          once
+//! ```
+//!
+//! Every door in does the same thing: bytes become one [`event::Event`]. Every door out does the same thing: one
+//! update becomes its own wire shape. Between them there is one way, and it never branches by door.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`event`] | what comes in: the canonical event and its dialects |
+//! | [`intake`] | the one way in behind every door |
+//! | [`journal`] | keeps events in order; cursors |
+//! | [`hub`] | the ordered loop: reads the journal, owns state, rooms and windows |
+//! | [`state`] | the current state, folded from the events |
+//! | [`update`] | what goes out: the table, rules, rendering |
+//! | [`pace`] | windows, coalescing, priorities |
+//! | [`seneca`] | what Seneca's own front-ends know beyond that |
+//! | [`access`] | roles, rooms, filters: who may do what |
+//! | [`socketio`] | the namespace layer on socketioxide |
+//! | [`http`] | the API, probes, metrics, the demo page |
+//! | [`net`] | listener, guard, express lane: bytes |
+//! | [`history`] | events as they were, page by page |
+//! | [`config`], [`cli`], [`server`] | settings, commands, putting it together |
+//! | [`demo`] | an invented team at work |
+//! | [`observe`] | counters, histograms, logs |
+//! | [`refusal`] | codes and sentences for what is refused |
 
+//X pub mod access;
+//X pub mod cli;
+//X pub mod config;
+//X pub mod demo;
 pub mod event;
+//X pub mod history;
+//X pub mod http;
+//X pub mod hub;
+//X pub mod intake;
 pub mod journal;
+//X pub mod net;
+//X pub mod observe;
 pub mod pace;
+//X pub mod refusal;
+//X pub mod seneca;
+//X pub mod server;
+//X pub mod socketio;
+//X pub mod state;
 pub mod update;

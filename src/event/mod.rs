@@ -3,9 +3,16 @@
 //! Every door hands raw JSON to [`parse`](fn@parse) and gets one `Event` or one [`Rejection`].
 //! Nothing behind the doors ever sees a producer's own dialect again.
 
+mod dialect;
+mod fields;
+mod ids;
 mod name;
+mod parse;
 mod priority;
 mod rejection;
+mod stored;
+#[cfg(test)]
+mod tests;
 mod timestamp;
 
 use std::sync::Arc;
@@ -13,6 +20,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 pub use name::EventName;
+pub use parse::{Intake, parse};
 pub use priority::Priority;
 pub use rejection::Rejection;
 pub use timestamp::Timestamp;

@@ -50,7 +50,7 @@ impl EventName {
 }
 
 /// Lower case with `_`, `:` and `-` turned into dots.
-pub fn fold(raw: &str) -> String {
+fn fold(raw: &str) -> String {
     raw.chars()
         .map(|c| match c {
             '_' | ':' | '-' => '.',

@@ -73,7 +73,7 @@ impl MemoryJournal {
                 inner.ids.insert(event.id.clone(), seq);
                 inner.records.push_back(Arc::new(Record {
                     seq,
-                    event,
+                    event: Arc::new(event),
                     accepted: now,
                 }));
                 Outcome::Stored(seq)

@@ -30,8 +30,8 @@ pub type Seq = u64;
 pub struct Record {
     /// Its place in the order.
     pub seq: Seq,
-    /// What was published.
-    pub event: Event,
+    /// What was published; shared with whoever keeps it longer (history lines).
+    pub event: Arc<Event>,
     /// When it was accepted, for the delivery budgets; not kept over a restart.
     pub accepted: Instant,
 }

@@ -18,10 +18,8 @@ use crate::{
 pub struct Group {
     /// The event, the last one when several were united.
     pub record: Arc<Record>,
-    /// Which bit of the event's owed groups this is.
-    pub bit: u8,
-    /// All the events in it, ascending: each owes this group until it is sent.
-    pub seqs: SmallVec<[Seq; 2]>,
+    /// All the events in it, ascending, each with the bit by which it owes this group until it is sent.
+    pub owes: SmallVec<[(Seq, u8); 2]>,
     /// The most urgent of its updates'.
     pub priority: Priority,
     /// What is sent, in order; only the last one carries the cursor after the event.
@@ -57,14 +55,17 @@ impl Group {
 
     /// How many events are united in it.
     pub fn coalesced(&self) -> u32 {
-        u32::try_from(self.seqs.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.owes.len()).unwrap_or(u32::MAX)
     }
 }
 
-/// An event never has more groups than the bits of an owed mask.
-const MAX_GROUPS: usize = 8;
+/// The bits of an owed mask, less the one for what goes at once; further keys share the last.
+const MAX_KEYS: usize = 7;
 
 /// Sorts the planned updates of an event into groups: all that go at once together, the others by key.
+///
+/// Cursors name groups by bit, so an event's bits must not depend on who listens: what goes at once is always
+/// the first, and the keys follow in the table's order.
 pub fn group(
     record: &Arc<Record>,
     planned: SmallVec<[Planned; 4]>,
@@ -72,6 +73,7 @@ pub fn group(
     rooms: u64,
 ) -> SmallVec<[Group; 2]> {
     let mut groups = SmallVec::<[Group; 2]>::new();
+    let mut keys = 0;
     for update in planned {
         let window = match &update.pace {
             Pace::Immediate => None,
@@ -85,16 +87,21 @@ pub fn group(
         let at = groups
             .iter()
             .position(|g| g.window.as_ref().map(|w| &w.key) == key)
-            .or((groups.len() == MAX_GROUPS).then_some(MAX_GROUPS - 1));
+            .or((keys == MAX_KEYS && key.is_some()).then(|| groups.len() - 1));
         if let Some(group) = at.and_then(|at| groups.get_mut(at)) {
             group.priority = group.priority.min(update.priority);
             group.updates.push(update);
             continue;
         }
+        let bit = if window.is_some() {
+            keys += 1;
+            1 << keys
+        } else {
+            1
+        };
         groups.push(Group {
             record: record.clone(),
-            bit: 1 << groups.len(),
-            seqs: SmallVec::from_slice(&[record.seq]),
+            owes: SmallVec::from_slice(&[(record.seq, bit)]),
             priority: update.priority,
             updates: SmallVec::from_iter([update]),
             entities: entities.clone(),

@@ -28,10 +28,7 @@ use smallvec::SmallVec;
 pub use group::{Group, Window, group};
 use ready::Ready;
 
-use crate::{
-    journal::Seq,
-    update::{Key, merge},
-};
+use crate::update::{Key, merge};
 
 /// The windows and queues between transformation and fan-out.
 #[derive(Debug, Default)]
@@ -232,8 +229,8 @@ fn unite(earlier: Group, later: Group, window: &Window) -> Group {
             .unwrap_or_else(|| earlier.record.event.data.clone());
         merge::merge(before, &later.record.event.data, window.merge)
     });
-    let mut seqs: SmallVec<[Seq; 2]> = earlier.seqs;
-    seqs.extend_from_slice(&later.seqs);
+    let mut owes = earlier.owes;
+    owes.extend_from_slice(&later.owes);
     let mut entities = later.entities;
     for entity in earlier.entities {
         if !entities.contains(&entity) {
@@ -242,7 +239,7 @@ fn unite(earlier: Group, later: Group, window: &Window) -> Group {
     }
     Group {
         merged,
-        seqs,
+        owes,
         entities,
         priority: later.priority.min(earlier.priority),
         accepted: earlier.accepted,

@@ -1,0 +1,66 @@
+//! Roles and what they allow.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// What a client is allowed to do (contract §8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Watches.
+    #[default]
+    Observer,
+    /// Publishes, and watches.
+    Producer,
+    /// Watches, acts on agents and sees the statistics.
+    Operator,
+    /// Everything.
+    Admin,
+}
+
+impl Role {
+    /// All roles.
+    pub const ALL: [Self; 4] = [Self::Observer, Self::Producer, Self::Operator, Self::Admin];
+
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Observer => "observer",
+            Self::Producer => "producer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// Reads a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+
+    /// May publish events.
+    pub fn may_publish(self) -> bool {
+        matches!(self, Self::Producer | Self::Admin)
+    }
+
+    /// May send actions to agents.
+    pub fn may_act(self) -> bool {
+        matches!(self, Self::Operator | Self::Admin)
+    }
+
+    /// May see statistics and rooms.
+    pub fn may_see_stats(self) -> bool {
+        matches!(self, Self::Operator | Self::Admin)
+    }
+}
+
+/// Who a client is.
+#[derive(Debug, Clone, Default)]
+pub struct Identity {
+    /// What it may do.
+    pub role: Role,
+    /// The user behind it, if it said who and was believed; names its `user:` room.
+    pub user: Option<Arc<str>>,
+    /// What it calls itself, for people: in logs, and as the source of events that name none.
+    pub name: Option<Arc<str>>,
+}

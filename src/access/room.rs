@@ -1,0 +1,111 @@
+//! Names of rooms, and who may ask to be in which.
+
+use super::Identity;
+use crate::refusal::Refusal;
+
+/// The room that everybody is in unless `[rooms] default_room` names another.
+pub const GENERAL: &str = "general";
+/// Everybody who may watch.
+pub const OBSERVERS: &str = "observers";
+/// Everybody who may publish: actions for agents go here when the agent has no room of its own.
+pub const PRODUCERS: &str = "producers";
+
+/// The kinds of rooms that are about one thing: `{kind}:{id}`.
+const KINDS: [&str; 8] = [
+    "project", "agent", "task", "execution", "workflow", "run", "job", "user",
+];
+const MAX_ID: usize = 128;
+
+/// Checks that `room` is a room's name and that `who` may be in it. `own` are the rooms that belong to the client alone.
+///
+/// # Errors
+/// `bad_request` for what can't be a name, `unknown_room_type` for a kind there isn't, `forbidden_room` for the rest.
+pub fn check_room(room: &str, who: &Identity, default_room: &str, own: &[&str]) -> Result<(), Refusal> {
+    if room == default_room || room == GENERAL || room == OBSERVERS || own.contains(&room) {
+        return Ok(());
+    }
+    if room == PRODUCERS {
+        return if who.role.may_publish() {
+            Ok(())
+        } else {
+            Err(forbidden(room, "only producers may be in it"))
+        };
+    }
+    let Some((kind, id)) = room.split_once(':') else {
+        return Err(unknown(room));
+    };
+    if !KINDS.contains(&kind) {
+        return Err(unknown(room));
+    }
+    if id.is_empty() || id.len() > MAX_ID || !id.bytes().all(is_id_byte) {
+        return Err(Refusal::bad_request(format!(
+            "room ids are 1 to {MAX_ID} of A-Z a-z 0-9 _ . : - (got {:?})",
+            shorten(room)
+        )));
+    }
+    if kind == "agent" && id.ends_with(":actions") && !who.role.may_publish() {
+        return Err(forbidden(room, "only producers receive an agent's actions"));
+    }
+    if kind == "user" && who.user.as_deref().is_some_and(|user| user != id) {
+        return Err(forbidden(room, "it belongs to another user"));
+    }
+    Ok(())
+}
+
+fn is_id_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-')
+}
+
+fn unknown(room: &str) -> Refusal {
+    Refusal::new(
+        "unknown_room_type",
+        format!(
+            "there is no room {:?}: use general, observers, producers or kind:id with a kind of {}",
+            shorten(room),
+            KINDS.join(", ")
+        ),
+    )
+}
+
+fn forbidden(room: &str, why: &str) -> Refusal {
+    Refusal::new("forbidden_room", format!("access to room {room} denied: {why}"))
+}
+
+/// Names are echoed back to whoever sent them, but never a whole page of them.
+fn shorten(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Role;
+
+    fn check(room: &str, role: Role) -> Result<(), &'static str> {
+        let who = Identity {
+            role,
+            user: Some("u1".into()),
+            name: None,
+        };
+        check_room(room, &who, "general", &["own-id"]).map_err(|r| r.code)
+    }
+
+    #[test]
+    fn names_and_roles() {
+        for room in ["general", "observers", "own-id", "project:p-1", "agent:a.b:c", "user:u1", "job:7"] {
+            assert_eq!(check(room, Role::Observer), Ok(()), "{room}");
+        }
+        assert_eq!(check("producers", Role::Observer), Err("forbidden_room"));
+        assert_eq!(check("producers", Role::Producer), Ok(()));
+        assert_eq!(check("agent:a:actions", Role::Observer), Err("forbidden_room"));
+        assert_eq!(check("agent:a:actions", Role::Admin), Ok(()));
+        assert_eq!(check("user:u2", Role::Admin), Err("forbidden_room"));
+        for room in ["", "lobby", "planet:earth", ":x", "other-id"] {
+            assert_eq!(check(room, Role::Admin), Err("unknown_room_type"), "{room}");
+        }
+        for room in ["task:", "task:a b", "task:\u{7}", "task:é"] {
+            assert_eq!(check(room, Role::Admin), Err("bad_request"), "{room}");
+        }
+        assert_eq!(check(&format!("task:{}", "x".repeat(10_000)), Role::Admin), Err("bad_request"));
+    }
+}

@@ -1,0 +1,66 @@
+//! A Marcus structured conversation line: the key `event` names it, `logger` and `level` say where it was logged.
+//!
+//! It may hold an `event_type` of its own ("progress", "assignment"): that is one of its facts, not its type.
+
+use serde_json::Value;
+
+use crate::event::{Dialect, Event, EventName, Intake, Object, Rejection, fields};
+
+pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Rejection> {
+    let name = match object.remove("event") {
+        Some(Value::String(event)) if fields::is_type(&event) => EventName::new(&event),
+        // Some of Marcus' lines are free text ("MCP tool create_task failure").
+        Some(Value::String(event)) if !event.is_empty() => EventName::new(&fields::slug(&event)),
+        Some(_) | None => {
+            return Err(Rejection::new(
+                "invalid_type",
+                "event must be a string that names the line",
+            ));
+        }
+    };
+    let id = match object.remove("event_id") {
+        None => fields::read_id(object.remove("id").filter(|v| !v.is_null()))?,
+        own => fields::read_id(own.filter(|v| !v.is_null()))?,
+    };
+    let timestamp = fields::timestamp(&mut object, intake)?;
+    let mut metadata = Object::new();
+    for key in ["logger", "level"] {
+        if let Some(value) = object.remove(key) {
+            metadata.insert(key.into(), value);
+        }
+    }
+    let speaker = speaker(&name, &object, &metadata).map(Value::from);
+    let source = fields::source(speaker, &object, intake)?;
+    let project_id = match object.get("metadata").and_then(|m| m.get("project_id")) {
+        Some(Value::String(id)) => Some(id.as_str().into()),
+        _ => fields::project_id(None, &object)?,
+    };
+    Ok(Event {
+        id,
+        name,
+        timestamp,
+        source,
+        project_id,
+        priority: None,
+        data: object,
+        metadata,
+        dialect: Dialect::Conversation,
+    })
+}
+
+/// Who says the line.
+fn speaker(name: &EventName, line: &Object, metadata: &Object) -> Option<String> {
+    let text = |key: &str| line.get(key).and_then(Value::as_str).map(str::to_owned);
+    let worker = || text("worker_id");
+    match name.canonical() {
+        "worker.communication" if text("conversation_type").as_deref() == Some("worker_to_pm") => {
+            worker()
+        }
+        "progress.update" | "blocker.reported" => worker(),
+        "kanban.interaction" if text("conversation_type").as_deref() != Some("pm_to_kanban") => {
+            Some("kanban_board".to_owned())
+        }
+        _ if metadata.contains_key("logger") => Some("marcus".to_owned()),
+        _ => None,
+    }
+}

@@ -1,0 +1,24 @@
+//! A Marcus realtime log line: `type`, and the data keys beside it.
+//!
+//! `source` and `priority` stay among the data: there they are facts (who spoke to whom, a task's own priority).
+
+use crate::event::{Dialect, Event, EventName, Intake, Object, Rejection, fields};
+
+pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Rejection> {
+    let name = EventName::new(&fields::event_type(&mut object)?);
+    let id = fields::id(&mut object)?;
+    let timestamp = fields::timestamp(&mut object, intake)?;
+    let source = fields::source(None, &object, intake)?;
+    let project_id = fields::project_id(None, &object)?;
+    Ok(Event {
+        id,
+        name,
+        timestamp,
+        source,
+        project_id,
+        priority: None,
+        data: object,
+        metadata: Object::new(),
+        dialect: Dialect::RealtimeLog,
+    })
+}

@@ -1,0 +1,33 @@
+//! `{type, job|run|step|nodeState, timestamp, errorMessage}`: ingest, agent-run and workflow services.
+
+use crate::event::{Dialect, Event, EventName, Intake, Object, Rejection, fields};
+
+const SUBJECTS: [&str; 4] = ["job", "run", "step", "nodeState"];
+
+pub(in crate::event) fn is(object: &Object) -> bool {
+    !object.contains_key("data")
+        && SUBJECTS
+            .iter()
+            .any(|key| object.get(*key).is_some_and(serde_json::Value::is_object))
+}
+
+pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Rejection> {
+    let name = EventName::new(&fields::event_type(&mut object)?);
+    let id = fields::id(&mut object)?;
+    let timestamp = fields::timestamp(&mut object, intake)?;
+    let priority = fields::priority(&mut object)?;
+    let metadata = fields::metadata(&mut object)?;
+    let own_source = object.remove("source");
+    let own_project = object.remove("project_id");
+    Ok(Event {
+        id,
+        name,
+        timestamp,
+        source: fields::source(own_source, &object, intake)?,
+        project_id: fields::project_id(own_project, &object)?,
+        priority,
+        data: object,
+        metadata,
+        dialect: Dialect::Service,
+    })
+}

@@ -1,0 +1,68 @@
+//! `{update_id, update_type, target_id, changes, …}`: workflow visualisation, as the model and as sent over its socket
+//! (where `type` holds the update type).
+
+use serde_json::Value;
+
+use crate::event::{Dialect, Event, EventName, Intake, Object, Rejection, fields, parse::present};
+
+const TYPES: [&str; 5] = [
+    "node_update",
+    "edge_update",
+    "layout_update",
+    "style_update",
+    "complete_refresh",
+];
+
+fn update_type(object: &Object) -> Option<&str> {
+    let key = if present(object, "type") {
+        "type"
+    } else {
+        "update_type"
+    };
+    let named = object.get(key).and_then(Value::as_str);
+    named.filter(|name| TYPES.contains(name))
+}
+
+pub(in crate::event) fn is(object: &Object) -> bool {
+    !present(object, "event_type")
+        && !present(object, "event")
+        && update_type(object).is_some()
+        && object.get("target_id").is_some_and(Value::is_string)
+        && object.get("changes").is_some_and(Value::is_object)
+}
+
+/// Some of the shape, but not all of it.
+pub(in crate::event) fn is_half(object: &Object) -> bool {
+    ["update_type", "update_id", "target_id", "changes"]
+        .iter()
+        .any(|key| present(object, key))
+}
+
+pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Rejection> {
+    let kind = update_type(&object).unwrap_or_default().to_owned();
+    object.remove("type");
+    let id = match object.remove("update_id") {
+        None | Some(Value::Null) => fields::id(&mut object)?,
+        own => fields::read_id(own)?,
+    };
+    let timestamp = fields::timestamp(&mut object, intake)?;
+    let priority = fields::priority(&mut object)?;
+    let metadata = fields::metadata(&mut object)?;
+    let own_source = object.remove("source");
+    let own_project = object.remove("project_id");
+    let mut data = object;
+    data.insert("update_id".into(), Value::from(&*id));
+    data.insert("update_type".into(), Value::from(kind.as_str()));
+    data.insert("metadata".into(), Value::Object(metadata.clone()));
+    Ok(Event {
+        id,
+        name: EventName::with_canonical(&kind, &format!("visual.{kind}")),
+        timestamp,
+        source: fields::source(own_source, &data, intake)?,
+        project_id: fields::project_id(own_project, &data)?,
+        priority,
+        data,
+        metadata,
+        dialect: Dialect::Visual,
+    })
+}

@@ -1,0 +1,98 @@
+//! From raw JSON to an [`Event`]: which dialect it is, by its shape and in a fixed order, never by guessing.
+
+use serde_json::Value;
+
+use super::{
+    Event, Object, Rejection, Timestamp,
+    dialect::{agent_update, canonical, conversation, realtime, service, visual},
+};
+
+/// What a door knows when an event comes in.
+#[derive(Debug, Clone, Copy)]
+pub struct Intake<'a> {
+    /// For events that carry no time of their own.
+    pub now: Timestamp,
+    /// For events that name no source.
+    pub producer: &'a str,
+    /// Deeper nesting is refused: it is never a fact about an agent, and every consumer would have to survive it.
+    pub max_depth: usize,
+}
+
+/// Reads one event of any dialect.
+///
+/// # Errors
+/// `unknown_shape` for what is no object or only half a dialect, `missing_type`, `invalid_type`, `invalid_data`,
+/// `invalid_timestamp`, `too_deep`, and `bad_request` for any other field of a wrong type.
+pub fn parse(value: Value, intake: &Intake<'_>) -> Result<Event, Rejection> {
+    if depth_exceeds(&value, intake.max_depth) {
+        return Err(Rejection::new(
+            "too_deep",
+            format!(
+                "the event is nested more than {} levels deep ([content_filtering] max_depth)",
+                intake.max_depth
+            ),
+        ));
+    }
+    let Value::Object(object) = value else {
+        return Err(Rejection::new(
+            "unknown_shape",
+            "an event is a JSON object: {\"type\": \"task.completed\", \"data\": {..}}",
+        ));
+    };
+    if visual::is(&object) {
+        return visual::read(object, intake);
+    }
+    let has_type = present(&object, "type") || present(&object, "event_type");
+    if present(&object, "event") && !present(&object, "type") {
+        return conversation::read(object, intake);
+    }
+    if !has_type {
+        return Err(if visual::is_half(&object) {
+            Rejection::new(
+                "unknown_shape",
+                "this looks like a visual update, which takes update_type (node_update, edge_update, layout_update, style_update or \
+                 complete_refresh), target_id and an object changes",
+            )
+        } else {
+            Rejection::new(
+                "missing_type",
+                "the event has no type: add \"type\": \"task.completed\" or the like",
+            )
+        });
+    }
+    if agent_update::is(&object) {
+        return agent_update::read(object, intake);
+    }
+    if service::is(&object) {
+        return service::read(object, intake);
+    }
+    if canonical::is(&object) {
+        return canonical::read(object, intake);
+    }
+    realtime::read(object, intake)
+}
+
+/// A key that is there and not `null`.
+pub(super) fn present(object: &Object, key: &str) -> bool {
+    object.get(key).is_some_and(|value| !value.is_null())
+}
+
+/// Whether the nesting is deeper than `max`, without recursion.
+fn depth_exceeds(value: &Value, max: usize) -> bool {
+    let mut level = vec![value];
+    for _ in 0..=max {
+        let mut next = Vec::new();
+        for value in level {
+            match value {
+                Value::Array(items) => next.extend(items),
+                Value::Object(fields) => next.extend(fields.values()),
+                _ => {}
+            }
+        }
+        if next.is_empty() {
+            return false;
+        }
+        level = next;
+    }
+    true
+}

@@ -1,0 +1,95 @@
+//! Events as JSON again: as they are kept, and as history shows them.
+
+use serde_json::Value;
+
+use super::{Dialect, Event, EventName, Object, Priority, Rejection, fields};
+
+impl Event {
+    /// For history: the canonical event, as the contract describes it.
+    pub fn to_public(&self) -> Object {
+        let mut out = Object::new();
+        out.insert("id".into(), Value::from(&*self.id));
+        out.insert("type".into(), self.name.raw().into());
+        out.insert("timestamp".into(), self.timestamp.to_string().into());
+        out.insert("source".into(), Value::from(&*self.source));
+        out.insert("project_id".into(), self.project_id.as_deref().into());
+        if let Some(priority) = self.priority {
+            out.insert("priority".into(), priority.as_str().into());
+        }
+        out.insert("data".into(), Value::Object(self.data.clone()));
+        out.insert("metadata".into(), Value::Object(self.metadata.clone()));
+        out
+    }
+
+    /// For keeping: all of it, so that [`Event::from_stored`] gives the same event back.
+    pub fn to_stored(&self) -> String {
+        let mut out = self.to_public();
+        out.insert("dialect".into(), self.dialect.as_str().into());
+        out.insert("canonical".into(), self.name.canonical().into());
+        Value::Object(out).to_string()
+    }
+
+    /// Reads what [`Event::to_stored`] wrote.
+    ///
+    /// # Errors
+    /// `unknown_shape` when it was not written by this program.
+    pub fn from_stored(text: &str) -> Result<Self, Rejection> {
+        let foreign = || Rejection::new("unknown_shape", "this is no stored event");
+        let mut object: Object = serde_json::from_str(text).map_err(|_| foreign())?;
+        let mut take = |key: &str| object.remove(key);
+        let text = |value: Option<Value>| match value {
+            Some(Value::String(text)) => Ok(text),
+            _ => Err(foreign()),
+        };
+        let map = |value: Option<Value>| match value {
+            Some(Value::Object(map)) => Ok(map),
+            _ => Err(foreign()),
+        };
+        Ok(Self {
+            id: text(take("id"))?.into(),
+            name: EventName::with_canonical(&text(take("type"))?, &text(take("canonical"))?),
+            timestamp: take("timestamp")
+                .as_ref()
+                .and_then(fields::read_timestamp)
+                .ok_or_else(foreign)?,
+            source: text(take("source"))?.into(),
+            project_id: text(take("project_id")).ok().map(Into::into),
+            priority: text(take("priority"))
+                .ok()
+                .as_deref()
+                .and_then(Priority::from_name),
+            data: map(take("data"))?,
+            metadata: map(take("metadata"))?,
+            dialect: Dialect::from_name(&text(take("dialect"))?).ok_or_else(foreign)?,
+        })
+    }
+}
+
+impl Dialect {
+    const ALL: [Self; 6] = [
+        Self::Canonical,
+        Self::RealtimeLog,
+        Self::Conversation,
+        Self::Service,
+        Self::Visual,
+        Self::AgentUpdate,
+    ];
+
+    /// The name under which it is kept.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Canonical => "canonical",
+            Self::RealtimeLog => "realtime_log",
+            Self::Conversation => "conversation",
+            Self::Service => "service",
+            Self::Visual => "visual",
+            Self::AgentUpdate => "agent_update",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|dialect| dialect.as_str() == name)
+    }
+}

@@ -1,0 +1,272 @@
+//! Every dialect, every refusal, and both real streams line by line.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn intake() -> Intake<'static> {
+    Intake {
+        now: Timestamp::from_micros(1_000_000),
+        producer: "tester",
+        max_depth: 32,
+    }
+}
+
+fn read(value: Value) -> Event {
+    parse(value, &intake()).unwrap()
+}
+
+fn refuse(value: Value) -> &'static str {
+    parse(value, &intake()).unwrap_err().code()
+}
+
+#[test]
+fn canonical_and_bus_events() {
+    let event = read(json!({
+        "event_id": "evt_1_17.5", "timestamp": "2026-05-23T14:00:03.500590+00:00", "event_type": "agent_status_changed",
+        "source": "agent_backend_1", "data": { "agent_id": "agent_backend_1", "new_status": "idle" }, "metadata": {},
+    }));
+    assert_eq!(event.name.canonical(), "agent.status.changed");
+    assert_eq!(event.name.raw(), "agent_status_changed");
+    assert_eq!(event.timestamp.to_string(), "2026-05-23T14:00:03.500590Z");
+    assert_eq!(
+        (event.agent_id(), event.dialect),
+        (Some("agent_backend_1"), Dialect::Canonical)
+    );
+    let bare = read(json!({ "type": "custom:thing" }));
+    assert_eq!(
+        (&*bare.source, bare.timestamp),
+        ("tester", Timestamp::from_micros(1_000_000))
+    );
+    assert_eq!(
+        uuid::Uuid::parse_str(&bare.id).unwrap().get_version_num(),
+        7
+    );
+    let extra = read(
+        json!({ "type": "a.b", "data": { "source": "x", "run": { "project_id": "p" } }, "trace": 7, "priority": "medium" }),
+    );
+    assert_eq!(
+        (&*extra.source, extra.project_id.as_deref()),
+        ("x", Some("p"))
+    );
+    assert_eq!(
+        (&extra.metadata["trace"], extra.priority),
+        (&json!(7), Some(Priority::Normal))
+    );
+}
+
+#[test]
+fn log_lines() {
+    let line = read(
+        json!({ "timestamp": "2026-05-23T14:00:05Z", "type": "task_assignment", "agent_id": "a", "task_id": "t", "priority": "urgent", "source": "marcus", "target": "a" }),
+    );
+    assert_eq!(
+        (line.dialect, line.priority, &line.data["priority"]),
+        (Dialect::RealtimeLog, None, &json!("urgent"))
+    );
+    assert_eq!(&*line.source, "marcus");
+    let line = read(
+        json!({ "event_type": "progress", "worker_id": "w", "task_id": "t", "progress": 30, "timestamp": "2026-05-23T14:00:23Z", "event": "progress_update", "logger": "worker", "level": "info" }),
+    );
+    assert_eq!(
+        (line.name.canonical(), line.dialect),
+        ("progress.update", Dialect::Conversation)
+    );
+    assert_eq!(
+        (
+            &line.data["event_type"],
+            &line.metadata["logger"],
+            &*line.source
+        ),
+        (&json!("progress"), &json!("worker"), "w")
+    );
+    let line = read(
+        json!({ "event": "MCP tool create_task failure", "logger": "marcus", "tool_name": "x" }),
+    );
+    assert_eq!(
+        (line.name.raw(), &*line.source),
+        ("MCP_tool_create_task_failure", "marcus")
+    );
+}
+
+#[test]
+fn services_visuals_and_pipelines() {
+    let event = read(
+        json!({ "type": "ingest.job.failed", "job": { "id": "j1", "project_id": "p1" }, "timestamp": "2026-05-23T14:00:00", "errorMessage": "no" }),
+    );
+    assert_eq!(
+        (event.job_id(), event.project_id.as_deref(), event.dialect),
+        (Some("j1"), Some("p1"), Dialect::Service)
+    );
+    let event = read(json!({ "type": "workflow.run.created", "run": { "id": "r1" } }));
+    assert_eq!(
+        (event.run_id(), event.execution_id()),
+        (Some("r1"), Some("r1"))
+    );
+    for visual in [
+        json!({ "update_id": "u1", "update_type": "node_update", "target_id": "n", "changes": { "x": 1 }, "priority": "medium", "timestamp": 1_700_000_000 }),
+        json!({ "update_id": "u1", "type": "node_update", "target_id": "n", "changes": { "x": 1 }, "priority": "medium" }),
+    ] {
+        let event = read(visual);
+        assert_eq!(
+            (event.name.canonical(), event.name.raw(), &*event.id),
+            ("visual.node.update", "node_update", "u1")
+        );
+        assert_eq!(
+            (event.priority, &event.data["update_type"]),
+            (Some(Priority::Normal), &json!("node_update"))
+        );
+    }
+    let event = read(
+        json!({ "type": "agent_update", "agent_id": "a", "update_type": "state_change", "data": { "mood": "calm", "agent_id": "?" }, "timestamp": 1_623_456_789.123 }),
+    );
+    assert_eq!(
+        (event.name.canonical(), event.agent_id(), event.dialect),
+        ("agent.state.change", Some("a"), Dialect::AgentUpdate)
+    );
+    assert_eq!(event.timestamp.to_string(), "2021-06-12T00:13:09.123Z");
+}
+
+#[test]
+fn points_in_time() {
+    for (given, expected) in [
+        (json!("2026-05-23T14:00:00Z"), "2026-05-23T14:00:00.000Z"),
+        (
+            json!("2026-05-23T16:00:00.25+02:00"),
+            "2026-05-23T14:00:00.250Z",
+        ),
+        (json!("2026-05-23T14:00:00"), "2026-05-23T14:00:00.000Z"),
+        (
+            json!("2026-05-23 14:00:00.123456"),
+            "2026-05-23T14:00:00.123456Z",
+        ),
+        (json!(1_779_544_800), "2026-05-23T14:00:00.000Z"),
+        (json!(1_779_544_800_123_u64), "2026-05-23T14:00:00.123Z"),
+        (json!(1_779_544_800.5), "2026-05-23T14:00:00.500Z"),
+    ] {
+        assert_eq!(
+            read(json!({ "type": "a", "timestamp": given }))
+                .timestamp
+                .to_string(),
+            expected
+        );
+    }
+    for given in [
+        json!("soon"),
+        json!(""),
+        json!(-1),
+        json!(1e300),
+        json!({}),
+        json!(true),
+        json!("0001-01-01T00:00:00Z"),
+    ] {
+        assert_eq!(
+            refuse(json!({ "type": "a", "timestamp": given })),
+            "invalid_timestamp",
+            "{given}"
+        );
+    }
+}
+
+#[test]
+fn refusals() {
+    for (value, code) in [
+        (json!(null), "unknown_shape"),
+        (json!([]), "unknown_shape"),
+        (json!({}), "missing_type"),
+        (json!({ "type": null, "data": {} }), "missing_type"),
+        (
+            json!({ "update_type": "node_update", "target_id": "x" }),
+            "unknown_shape",
+        ),
+        (
+            json!({ "update_type": "unheard_of", "target_id": "x", "changes": {} }),
+            "unknown_shape",
+        ),
+        (json!({ "type": "é" }), "invalid_type"),
+        (json!({ "type": [] }), "invalid_type"),
+        (json!({ "event": 5 }), "invalid_type"),
+        (json!({ "type": "a", "data": 1 }), "invalid_data"),
+        (
+            json!({ "type": "a", "data": {}, "metadata": [] }),
+            "bad_request",
+        ),
+        (
+            json!({ "type": "a", "data": {}, "source": 1 }),
+            "bad_request",
+        ),
+        (json!({ "type": "a", "data": {}, "id": "" }), "bad_request"),
+        (
+            json!({ "type": "a", "data": {}, "priority": "urgent" }),
+            "bad_request",
+        ),
+        (
+            json!({ "type": "agent_update", "agent_id": "a", "update_type": "a b" }),
+            "invalid_type",
+        ),
+    ] {
+        assert_eq!(refuse(value.clone()), code, "{value}");
+    }
+    let deep = (0..40).fold(json!(1), |inner, _| json!([inner]));
+    assert_eq!(
+        refuse(json!({ "type": "a", "data": { "x": deep } })),
+        "too_deep"
+    );
+}
+
+#[test]
+fn every_line_of_the_real_streams_is_taken() {
+    for (file, lines) in [("marcus-events", 1_424), ("marcus-conversations", 859)] {
+        let text = std::fs::read_to_string(format!("tests/data/{file}.jsonl")).unwrap();
+        assert_eq!(text.lines().count(), lines);
+        for line in text.lines() {
+            let event = read(serde_json::from_str(line).unwrap());
+            assert_eq!(Event::from_stored(&event.to_stored()).unwrap(), event);
+        }
+    }
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "[a-z_.]{0,12}".prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    let key = prop_oneof![
+        prop::sample::select(vec![
+            "type",
+            "event_type",
+            "event",
+            "data",
+            "timestamp",
+            "id",
+            "update_type",
+            "target_id",
+            "changes",
+            "run",
+            "metadata",
+            "source"
+        ])
+        .prop_map(str::to_owned),
+        "[a-z]{1,4}",
+    ];
+    leaf.prop_recursive(4, 40, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::hash_map(key.clone(), inner, 0..6)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn anything_is_taken_or_refused_and_what_is_taken_can_be_kept(value in any_json()) {
+        if let Ok(event) = parse(value, &intake()) {
+            prop_assert_eq!(Event::from_stored(&event.to_stored()).unwrap(), event);
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! `POST` and `GET /api/v1/events`.
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Query, State},
+    response::{IntoResponse, Response},
+};
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::StreamExt;
+use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
+use serde_json::Value;
+
+use super::Api;
+use crate::{
+    history::{self, Page},
+    intake::{IntakeLimits, Producer, Raw, Receipt, too_large},
+    refusal::Refusal,
+};
+
+/// How many NDJSON lines are published at a time: what a long upload costs is one such part, not the whole.
+const PART: usize = 500;
+
+const PRODUCER: Producer<'static> = Producer {
+    name: "http",
+    door: "http",
+};
+
+pub(super) async fn publish(State(api): State<Api>, headers: HeaderMap, body: Body) -> Response {
+    let media = headers
+        .get(CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    let lines = ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"];
+    let receipt = if lines.iter().any(|l| media.starts_with(l)) {
+        publish_lines(&api, body).await
+    } else {
+        publish_json(&api, body).await
+    };
+    match receipt {
+        Ok(receipt) => answer(receipt),
+        Err(refusal) => {
+            api.metrics.refused("http", refusal.code);
+            refusal.into_response()
+        }
+    }
+}
+
+/// `202` when anything was taken; else the status of the first refusal, with all of them.
+fn answer(receipt: Receipt) -> Response {
+    let taken = receipt.accepted + receipt.duplicates > 0;
+    let first = receipt.rejected.first().map(|r| r.error.clone());
+    let mut body = match serde_json::to_value(&receipt) {
+        Ok(Value::Object(body)) => body,
+        _ => serde_json::Map::new(),
+    };
+    match first.filter(|_| !taken) {
+        None => (StatusCode::ACCEPTED, Json(Value::Object(body))).into_response(),
+        Some(error) => {
+            body.insert("error".into(), serde_json::json!(error));
+            (StatusCode::BAD_REQUEST, Json(Value::Object(body))).into_response()
+        }
+    }
+}
+
+/// One event, or an array of them.
+async fn publish_json(api: &Api, body: Body) -> Result<Receipt, Refusal> {
+    let body = collect(body, api.max_body).await?;
+    let limits = api.intake.limits();
+    let known = (body.len() <= limits.max_event).then_some(body.len());
+    let raws = match parse(&body)? {
+        Value::Array(events) if events.len() > limits.max_batch => {
+            return Err(Refusal::new(
+                "too_large",
+                format!("{} events in one array, {} are allowed ([performance] max_publish_batch); use application/x-ndjson for more", events.len(), limits.max_batch),
+            ));
+        }
+        Value::Array(events) => events.into_iter().map(|e| Raw::Json(e, known)).collect(),
+        event => vec![Raw::Json(event, known)],
+    };
+    api.intake.publish(raws, PRODUCER).await
+}
+
+async fn collect(body: Body, max: usize) -> Result<Bytes, Refusal> {
+    axum::body::to_bytes(body, max).await.map_err(|_| {
+        Refusal::new(
+            "too_large",
+            format!("the body could not be read within {max} bytes ([server] max_http_buffer_size); send application/x-ndjson for more"),
+        )
+    })
+}
+
+fn parse(text: &[u8]) -> Result<Value, Refusal> {
+    serde_json::from_slice(text).map_err(|error| {
+        if error.to_string().contains("recursion limit") {
+            Refusal::new("too_deep", "the event is nested too deeply")
+        } else {
+            Refusal::bad_request(format!("not JSON: {error}"))
+        }
+    })
+}
+
+/// One event a line, however many: published in parts as they arrive.
+async fn publish_lines(api: &Api, body: Body) -> Result<Receipt, Refusal> {
+    let limits = api.intake.limits();
+    let mut receipt = Receipt::default();
+    let mut part = Part::default();
+    let mut lines = Lines::new(limits);
+    let mut stream = body.into_data_stream();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|_| Refusal::bad_request("the body ended early"))?;
+        lines.feed(&chunk);
+        while let Some(line) = lines.next() {
+            part.push(line);
+            if part.raws.len() == PART {
+                part.publish(api, &mut receipt).await?;
+            }
+        }
+    }
+    if let Some(line) = lines.last() {
+        part.push(line);
+    }
+    part.publish(api, &mut receipt).await?;
+    Ok(receipt)
+}
+
+/// Lines gathered for one call of the intake.
+#[derive(Default)]
+struct Part {
+    raws: Vec<Raw>,
+    /// The index of its first line in the whole body.
+    offset: usize,
+}
+
+impl Part {
+    fn push(&mut self, line: Raw) {
+        self.raws.push(line);
+    }
+
+    async fn publish(&mut self, api: &Api, receipt: &mut Receipt) -> Result<(), Refusal> {
+        let raws = std::mem::take(&mut self.raws);
+        let offset = self.offset;
+        self.offset += raws.len();
+        if !raws.is_empty() {
+            receipt.add(api.intake.publish(raws, PRODUCER).await?, offset);
+        }
+        Ok(())
+    }
+}
+
+/// Splits a stream into lines, none longer than an event may be: the rest of one that is, is skipped.
+struct Lines {
+    buffer: BytesMut,
+    /// Searched so far without finding an end.
+    searched: usize,
+    /// The line in the buffer was too long already.
+    skipping: bool,
+    limits: IntakeLimits,
+}
+
+impl Lines {
+    fn new(limits: IntakeLimits) -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            searched: 0,
+            skipping: false,
+            limits,
+        }
+    }
+
+    fn feed(&mut self, chunk: &[u8]) {
+        self.buffer.extend_from_slice(chunk);
+    }
+
+    fn next(&mut self) -> Option<Raw> {
+        loop {
+            let Some(at) = self.buffer[self.searched..].iter().position(|&b| b == b'\n') else {
+                self.searched = self.buffer.len();
+                if self.buffer.len() > self.limits.max_event {
+                    self.buffer.clear();
+                    self.searched = 0;
+                    self.skipping = true;
+                }
+                return None;
+            };
+            let line = self.buffer.split_to(self.searched + at);
+            self.buffer.advance(1);
+            self.searched = 0;
+            if std::mem::take(&mut self.skipping) {
+                return Some(Raw::Bad(too_large(self.limits.max_event)));
+            }
+            if let Some(raw) = self.read(&line) {
+                return Some(raw);
+            }
+        }
+    }
+
+    /// The line after the last end, if there is one.
+    fn last(&mut self) -> Option<Raw> {
+        let line = self.buffer.split();
+        if self.skipping {
+            return Some(Raw::Bad(too_large(self.limits.max_event)));
+        }
+        self.read(&line)
+    }
+
+    /// Empty lines are no events and no mistakes.
+    fn read(&self, line: &[u8]) -> Option<Raw> {
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            return None;
+        }
+        Some(match parse(line) {
+            Ok(value) => Raw::Json(value, Some(line.len())),
+            Err(refusal) => Raw::Bad(refusal),
+        })
+    }
+}
+
+pub(super) async fn history(State(api): State<Api>, query: Result<Query<history::Query>, axum::extract::rejection::QueryRejection>) -> Result<Json<Page>, Refusal> {
+    let Query(query) = query.map_err(|error| Refusal::bad_request(error.body_text()))?;
+    history::page(&**api.intake.journal(), &query).await.map(Json)
+}

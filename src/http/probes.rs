@@ -1,0 +1,55 @@
+//! `/healthz`, `/readyz`, `/metrics`.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, header::CONTENT_TYPE};
+use serde_json::json;
+
+use super::Api;
+use crate::hub::Question;
+
+/// Whether the server takes new work.
+#[derive(Debug, Default)]
+pub struct Readiness {
+    /// It is going down.
+    stopping: AtomicBool,
+}
+
+impl Readiness {
+    /// It goes down from now on.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+}
+
+pub(super) async fn alive() -> Json<serde_json::Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+pub(super) async fn ready(State(api): State<Api>) -> Response {
+    let stopping = api.readiness.stopping.load(Ordering::Acquire);
+    let hub = api.hub.question(Question::Rooms).await.is_ok();
+    let bounds = api.intake.journal().bounds();
+    let part = |ok: bool| if ok { "ok" } else { "down" };
+    let ready = hub && !stopping;
+    let body = json!({
+        "status": if ready { "ready" } else { "not_ready" },
+        "parts": {
+            "server": { "status": if stopping { "stopping" } else { "ok" } },
+            "hub": { "status": part(hub) },
+            "journal": { "status": "ok", "first": bounds.first, "last": bounds.last },
+        },
+    });
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(body)).into_response()
+}
+
+pub(super) async fn metrics(State(api): State<Api>) -> Response {
+    let text = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(CONTENT_TYPE, text)], api.metrics.text()).into_response()
+}

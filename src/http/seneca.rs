@@ -1,0 +1,52 @@
+//! The REST calls of Seneca's own pages.
+
+use axum::{
+    Json,
+    extract::{Query, State},
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Api, state::answer};
+use crate::{hub::Question, refusal::Refusal};
+
+/// The page shows its "no data" text for 404, and goes blank for anything half filled.
+pub(super) async fn health_now(State(api): State<Api>) -> Result<Json<Value>, Refusal> {
+    let health = api.hub.question(Question::HealthNow).await?;
+    if health.is_empty() {
+        return Err(Refusal::new("not_found", "nothing is known of the system's health yet"));
+    }
+    Ok(Json(Value::Object(health)))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Back {
+    hours: Option<f64>,
+}
+
+pub(super) async fn health_history(State(api): State<Api>, Query(back): Query<Back>) -> Result<Json<Value>, Refusal> {
+    let hours = back.hours.filter(|h| h.is_finite() && *h > 0.0).unwrap_or(24.0);
+    answer(&api, Question::HealthHistory { hours }).await
+}
+
+#[derive(Deserialize)]
+pub(super) struct Recent {
+    limit: Option<usize>,
+    offset: Option<usize>,
+    time_range: Option<f64>,
+    agent_id: Option<String>,
+}
+
+pub(super) async fn conversations(State(api): State<Api>, Query(recent): Query<Recent>) -> Result<Json<Value>, Refusal> {
+    let question = Question::Conversations {
+        limit: recent.limit.unwrap_or(50).min(1_000),
+        offset: recent.offset.unwrap_or(0),
+        minutes: recent.time_range.filter(|m| m.is_finite() && *m > 0.0),
+        agent_id: recent.agent_id.filter(|id| !id.is_empty()),
+    };
+    answer(&api, question).await
+}
+
+pub(super) async fn dashboard(State(api): State<Api>) -> Result<Json<Value>, Refusal> {
+    answer(&api, Question::Dashboard).await
+}

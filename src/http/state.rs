@@ -1,0 +1,35 @@
+//! The state, and the statistics of connections and rooms.
+
+use axum::{
+    Json,
+    extract::{Query, State},
+    response::{IntoResponse, Response},
+};
+use http::header::CONTENT_TYPE;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Api;
+use crate::{hub::Question, refusal::Refusal};
+
+#[derive(Deserialize)]
+pub(super) struct Of {
+    project_id: Option<String>,
+}
+
+pub(super) async fn state(State(api): State<Api>, Query(of): Query<Of>) -> Result<Response, Refusal> {
+    let json = api.hub.snapshot(of.project_id).await?;
+    Ok(([(CONTENT_TYPE, "application/json")], json).into_response())
+}
+
+pub(super) async fn stats(State(api): State<Api>) -> Result<Json<Value>, Refusal> {
+    answer(&api, Question::Stats).await
+}
+
+pub(super) async fn rooms(State(api): State<Api>) -> Result<Json<Value>, Refusal> {
+    answer(&api, Question::Rooms).await
+}
+
+pub(super) async fn answer(api: &Api, question: Question) -> Result<Json<Value>, Refusal> {
+    Ok(Json(Value::Object(api.hub.question(question).await?)))
+}

@@ -1,0 +1,256 @@
+//! What the doors ask of the hub. Commands are handled between two events, so each sees the state, the rooms and the
+//! cursor at one place of the stream.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::roster::{MemberId, Newcomer, View};
+use crate::{
+    event::{Object, Timestamp},
+    refusal::Refusal,
+    update::{Namespace, Topic},
+};
+
+/// How many commands may wait; whoever sends one more waits too.
+const QUEUE: usize = 4_096;
+
+/// What a newcomer is told and given as it comes in.
+#[derive(Debug)]
+pub struct Welcome {
+    /// Rooms to be in, already checked.
+    pub rooms: Vec<Arc<str>>,
+    /// Rooms of its own, which are not listed to it.
+    pub own_rooms: Vec<Arc<str>>,
+    /// The event to greet it with, and its fields; the hub adds `rooms` and `cursor`.
+    pub greeting: (&'static str, Object),
+    /// Whether it wants the state.
+    pub snapshot: bool,
+    /// Where it wants to go on.
+    pub resume: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) enum Command {
+    Join {
+        newcomer: Newcomer,
+        welcome: Box<Welcome>,
+        reply: oneshot::Sender<Result<MemberId, Refusal>>,
+    },
+    Leave(MemberId),
+    JoinRooms {
+        member: MemberId,
+        rooms: Vec<String>,
+        reply: oneshot::Sender<Result<usize, Refusal>>,
+    },
+    LeaveRooms {
+        member: MemberId,
+        rooms: Vec<String>,
+        reply: oneshot::Sender<usize>,
+    },
+    SetView(MemberId, View),
+    Listen {
+        member: MemberId,
+        topic: Topic,
+        on: bool,
+    },
+    Tell {
+        member: MemberId,
+        name: &'static str,
+        body: Object,
+    },
+    TellAll {
+        namespace: Namespace,
+        name: &'static str,
+        body: Object,
+    },
+    Snapshot {
+        project: Option<String>,
+        reply: oneshot::Sender<String>,
+    },
+    Resume {
+        member: MemberId,
+        cursor: String,
+        reply: oneshot::Sender<Object>,
+    },
+    Ask(Question, oneshot::Sender<Object>),
+    MembersOf {
+        room: String,
+        reply: oneshot::Sender<Vec<Arc<str>>>,
+    },
+    Stop(oneshot::Sender<()>),
+}
+
+/// Read-only questions.
+#[derive(Debug)]
+pub enum Question {
+    /// `GET /api/v1/ws/stats`.
+    Stats,
+    /// `GET /api/v1/ws/rooms`.
+    Rooms,
+    /// Seneca's `GET /api/health/current`; empty while nothing is known.
+    HealthNow,
+    /// Seneca's `GET /api/health/history`.
+    HealthHistory {
+        /// How far back.
+        hours: f64,
+    },
+    /// Seneca's `GET /api/conversations/recent`.
+    Conversations {
+        /// At most so many.
+        limit: usize,
+        /// Skipping so many.
+        offset: usize,
+        /// Not older than this.
+        minutes: Option<f64>,
+        /// Only this agent's.
+        agent_id: Option<String>,
+    },
+    /// Seneca's `GET /api/pipeline/monitor/dashboard`.
+    Dashboard,
+    /// Seneca's `active_flows_update`.
+    ActiveFlows,
+    /// Seneca's `agents_update`.
+    Agents,
+}
+
+/// The way to the hub. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct HubHandle(mpsc::Sender<Command>);
+
+impl HubHandle {
+    pub(super) fn channel() -> (Self, mpsc::Receiver<Command>) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        (Self(sender), receiver)
+    }
+
+    async fn send(&self, command: Command) {
+        // The hub outlives every door; after its end nobody is there to be told anything.
+        self.0.send(command).await.ok();
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        self.send(command(reply)).await;
+        answer
+            .await
+            .map_err(|_| Refusal::unavailable("the server is going down; connect again"))
+    }
+
+    /// Makes `newcomer` a member and greets it.
+    ///
+    /// # Errors
+    /// `room_full`, or `unavailable` while the server goes down.
+    pub async fn join(&self, newcomer: Newcomer, welcome: Welcome) -> Result<MemberId, Refusal> {
+        let welcome = Box::new(welcome);
+        self.ask(|reply| Command::Join {
+            newcomer,
+            welcome,
+            reply,
+        })
+        .await?
+    }
+
+    /// The member is gone.
+    pub async fn leave(&self, member: MemberId) {
+        self.send(Command::Leave(member)).await;
+    }
+
+    /// Puts a member into rooms, all or none; answers how many are in the last one.
+    ///
+    /// # Errors
+    /// `room_full`, or `bad_request` for too many rooms.
+    pub async fn join_rooms(&self, member: MemberId, rooms: Vec<String>) -> Result<usize, Refusal> {
+        self.ask(|reply| Command::JoinRooms {
+            member,
+            rooms,
+            reply,
+        })
+        .await?
+    }
+
+    /// Takes a member out of rooms; answers how many are left in the last one.
+    ///
+    /// # Errors
+    /// `unavailable` while the server goes down.
+    pub async fn leave_rooms(&self, member: MemberId, rooms: Vec<String>) -> Result<usize, Refusal> {
+        self.ask(|reply| Command::LeaveRooms {
+            member,
+            rooms,
+            reply,
+        })
+        .await
+    }
+
+    /// Changes what a member sees.
+    pub async fn set_view(&self, member: MemberId, view: View) {
+        self.send(Command::SetView(member, view)).await;
+    }
+
+    /// Subscribes a member to a topic, or ends that.
+    pub async fn listen(&self, member: MemberId, topic: Topic, on: bool) {
+        self.send(Command::Listen { member, topic, on }).await;
+    }
+
+    /// Sends one member an event, in order with its updates.
+    pub async fn tell(&self, member: MemberId, name: &'static str, body: Object) {
+        self.send(Command::Tell { member, name, body }).await;
+    }
+
+    /// Sends everybody on a namespace an event.
+    pub async fn tell_all(&self, namespace: Namespace, name: &'static str, body: Object) {
+        self.send(Command::TellAll {
+            namespace,
+            name,
+            body,
+        })
+        .await;
+    }
+
+    /// The state at one cursor, as JSON.
+    ///
+    /// # Errors
+    /// `unavailable` while the server goes down.
+    pub async fn snapshot(&self, project: Option<String>) -> Result<String, Refusal> {
+        self.ask(|reply| Command::Snapshot { project, reply }).await
+    }
+
+    /// Gives a member what it missed since `cursor`; answers the fields of `resumed`.
+    ///
+    /// # Errors
+    /// `unavailable` while the server goes down.
+    pub async fn resume(&self, member: MemberId, cursor: String) -> Result<Object, Refusal> {
+        self.ask(|reply| Command::Resume {
+            member,
+            cursor,
+            reply,
+        })
+        .await
+    }
+
+    /// Asks something that changes nothing.
+    ///
+    /// # Errors
+    /// `unavailable` while the server goes down.
+    pub async fn question(&self, question: Question) -> Result<Object, Refusal> {
+        self.ask(|reply| Command::Ask(question, reply)).await
+    }
+
+    /// The public ids of those in a room.
+    ///
+    /// # Errors
+    /// `unavailable` while the server goes down.
+    pub async fn members_of(&self, room: String) -> Result<Vec<Arc<str>>, Refusal> {
+        self.ask(|reply| Command::MembersOf { room, reply }).await
+    }
+
+    /// Sends what is ready and ends the hub.
+    pub async fn stop(&self) {
+        self.ask(Command::Stop).await.ok();
+    }
+}
+
+/// `now`, as JSON.
+pub(super) fn now() -> serde_json::Value {
+    Timestamp::now().to_string().into()
+}

@@ -1,0 +1,271 @@
+//! The one ordered loop: reads the journal, folds the state, plans updates, paces them and fans them out.
+//!
+//! One task without locks: the state, the windows, the rooms and who is in them are plain data that it owns. The
+//! doors talk to it by commands, which it handles between two events; so a snapshot, a join and a cursor always
+//! belong to one place in the stream.
+//!
+//! ```text
+//! journal ─▶ read ─▶ state, seneca desk
+//!                └─▶ plan ─▶ pacer ─▶ flush ─▶ roster ─▶ outlets
+//! ```
+
+mod command;
+mod fanout;
+mod outlet;
+mod position;
+mod requests;
+pub(crate) mod roster;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::mpsc;
+
+pub use command::{HubHandle, Question, Welcome};
+pub use outlet::{Outgoing, Outlet};
+pub use roster::{MemberId, Newcomer, View};
+
+use crate::{
+    event::Timestamp,
+    journal::{Journal, Pending, Record, Seq},
+    observe::Metrics,
+    pace::{Pacer, group},
+    seneca::Desk,
+    state::State,
+    update::{Namespace, Table, entities, rooms_hash},
+};
+use command::Command;
+use fanout::Flush;
+use position::Position;
+use roster::Roster;
+
+/// How many records are read at a time.
+const READ: usize = 1_024;
+/// Commands handled between two flushes, so that neither starves the other.
+const COMMANDS: usize = 256;
+/// How often Seneca's aggregates are sent at the most.
+const AGGREGATES: Duration = Duration::from_secs(1);
+
+/// What the hub is told by the configuration.
+#[derive(Debug, Clone)]
+pub struct HubOptions {
+    /// How long updates gather under load.
+    pub flush_interval: Duration,
+    /// How many groups one flush sends.
+    pub flush_max: usize,
+    /// How many may be in a room that is joined by request.
+    pub max_room_size: usize,
+    /// How many rooms a client may be in by request.
+    pub max_rooms_per_client: usize,
+    /// How many entities of a kind the state keeps.
+    pub max_entities: usize,
+    /// Seneca's own updates go to everybody.
+    pub seneca_broadcast: bool,
+}
+
+/// The loop and all that it owns.
+#[derive(Debug)]
+pub struct Hub {
+    options: HubOptions,
+    journal: Arc<dyn Journal>,
+    table: Table,
+    commands: mpsc::Receiver<Command>,
+    metrics: Arc<Metrics>,
+    /// The last record read; doors look at it to know how far behind the hub is.
+    read_to: Arc<AtomicU64>,
+    /// The same, the hub's own.
+    seq: Seq,
+    state: State,
+    desk: Desk,
+    roster: Roster,
+    pacer: Pacer,
+    /// What was read but not yet sent.
+    pending: Pending,
+    position: Position,
+    flush: Flush,
+    last_flush: Instant,
+    last_aggregates: Instant,
+    /// Something happened since the aggregates were last looked at.
+    desk_changed: bool,
+    started: Timestamp,
+    commands_handled: u64,
+}
+
+impl Hub {
+    /// A hub at the journal's present end... of nothing: it reads the journal from its first record to rebuild the state.
+    pub fn new(
+        options: HubOptions,
+        journal: Arc<dyn Journal>,
+        table: Table,
+        metrics: Arc<Metrics>,
+    ) -> (Self, HubHandle, Arc<AtomicU64>) {
+        let (handle, commands) = HubHandle::channel();
+        let read_to = Arc::new(AtomicU64::new(0));
+        let now = Instant::now();
+        let hub = Self {
+            state: State::new(options.max_entities),
+            position: Position::new(journal.epoch(), 0),
+            options,
+            journal,
+            table,
+            commands,
+            metrics,
+            read_to: read_to.clone(),
+            seq: 0,
+            desk: Desk::new(),
+            roster: Roster::default(),
+            pacer: Pacer::default(),
+            pending: Pending::default(),
+            flush: Flush::default(),
+            last_flush: now,
+            last_aggregates: now,
+            desk_changed: false,
+            started: Timestamp::now(),
+            commands_handled: 0,
+        };
+        (hub, handle, read_to)
+    }
+
+    /// Runs until a `Stop` command.
+    pub async fn run(mut self) {
+        let mut grown = self.journal.watch();
+        loop {
+            let wait = self.wait_until();
+            tokio::select! {
+                biased;
+                command = self.commands.recv() => {
+                    let Some(command) = command else { return };
+                    if self.handle_some(command) {
+                        self.flush();
+                        return;
+                    }
+                }
+                changed = grown.changed(), if self.pacer.ready() == 0 => {
+                    if changed.is_err() { return }
+                }
+                () = sleep_until(wait), if wait.is_some() => {}
+            }
+            self.read(*grown.borrow_and_update()).await;
+            let now = Instant::now();
+            self.pacer.tick(now);
+            if self.pacer.urgent() || now.duration_since(self.last_flush) >= self.options.flush_interval {
+                self.flush();
+                self.last_flush = Instant::now();
+            }
+            self.send_aggregates(now);
+            self.wake();
+            // The writers share these threads: let them have what was queued.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// When there is something to do without anybody asking.
+    fn wait_until(&self) -> Option<Instant> {
+        let flush = (self.pacer.ready() > 0).then(|| self.last_flush + self.options.flush_interval);
+        let aggregates = self.desk_changed.then(|| self.last_aggregates + AGGREGATES);
+        [flush, aggregates, self.pacer.next_due()].into_iter().flatten().min()
+    }
+
+    /// Handles `first` and what else waits; `true` when it is time to stop.
+    fn handle_some(&mut self, first: Command) -> bool {
+        let mut next = Some(first);
+        for _ in 0..COMMANDS {
+            let Some(command) = next else { break };
+            if let Command::Stop(reply) = command {
+                reply.send(()).ok();
+                return true;
+            }
+            self.commands_handled += 1;
+            self.handle(command);
+            next = self.commands.try_recv().ok();
+        }
+        if let Some(Command::Stop(reply)) = next {
+            reply.send(()).ok();
+            return true;
+        }
+        if let Some(command) = next {
+            self.handle(command);
+        }
+        false
+    }
+
+    /// Reads what the journal has beyond the last record. All that is there is taken in, however much: only then is a
+    /// critical update never behind more than a flush. Doors wait while the hub is far behind, which bounds it.
+    async fn read(&mut self, newest: Seq) {
+        while self.seq < newest {
+            let records = match self.journal.read(self.seq, READ).await {
+                Ok(records) if !records.is_empty() => records,
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::error!(%error, "reading the journal failed; trying again");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    break;
+                }
+            };
+            let now = Instant::now();
+            for record in records {
+                self.take(&record, now);
+            }
+            self.read_to.store(self.seq, Ordering::Release);
+        }
+    }
+
+    /// One event: into the state, and its updates into the pacer.
+    fn take(&mut self, record: &Arc<Record>, now: Instant) {
+        self.seq = record.seq;
+        self.state.apply(&record.event);
+        self.desk.observe(&record.event);
+        self.desk_changed = true;
+        let planned = self.table.plan(&record.event, self.listening());
+        let groups = group(record, planned, &entities(&record.event), rooms_hash(&record.event));
+        let owed = groups.iter().fold(0, |owed, g| owed | g.owes[0].1);
+        self.pending.push(record.seq, owed);
+        for group in groups {
+            self.pacer.accept(group, now);
+        }
+    }
+
+    fn listening(&self) -> crate::update::Listening {
+        if self.options.seneca_broadcast {
+            crate::update::Listening::ALL
+        } else {
+            self.roster.listening()
+        }
+    }
+
+    /// Sends Seneca's aggregates that changed, at most once a second.
+    fn send_aggregates(&mut self, now: Instant) {
+        if !self.desk_changed || now.duration_since(self.last_aggregates) < AGGREGATES {
+            return;
+        }
+        self.last_aggregates = now;
+        self.desk_changed = false;
+        for (name, body) in self.desk.take_changed(Timestamp::now()) {
+            let namespace = if name == "agents_update" {
+                Namespace::Conversations
+            } else {
+                Namespace::Root
+            };
+            let body = self.stamp_aggregate(name, body);
+            self.tell_everybody(namespace, name, body);
+        }
+        for (flow_id, body) in self.desk.flows_changed() {
+            let body = self.stamp_aggregate("flow_update", body);
+            for id in self.roster.ids_in(&format!("flow:{flow_id}")).to_vec() {
+                self.tell(id, "flow_update", body.clone());
+            }
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,44 @@
+//! Where the stream stands: the cursor that the next update carries.
+
+use crate::journal::{Cursor, Epoch, Pending, Seq};
+
+/// The furthest place that was sent, with what is owed below it, and the text of that.
+#[derive(Debug)]
+pub(super) struct Position {
+    epoch: Epoch,
+    /// The furthest event of which anything was sent.
+    seq: Seq,
+    /// The cursor as observers get it; written once for all updates that carry it.
+    text: String,
+}
+
+impl Position {
+    pub(super) fn new(epoch: Epoch, seq: Seq) -> Self {
+        Self {
+            epoch,
+            seq,
+            text: Cursor::at(epoch, seq).to_string(),
+        }
+    }
+
+    /// Something of the event at `seq` was sent.
+    pub(super) fn advance(&mut self, seq: Seq, pending: &Pending) {
+        self.seq = self.seq.max(seq);
+        self.text = Cursor {
+            epoch: self.epoch,
+            seq: self.seq,
+            owed: pending.up_to(self.seq).collect(),
+        }
+        .to_string();
+    }
+
+    /// The cursor that names all that was sent.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// A cursor that names everything up to `seq`, sent or not (for snapshots).
+    pub(super) fn everything_up_to(&self, seq: Seq) -> String {
+        Cursor::at(self.epoch, seq).to_string()
+    }
+}

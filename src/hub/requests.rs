@@ -1,0 +1,251 @@
+//! The hub's side of the commands.
+
+use serde_json::{Value, json};
+
+use super::{
+    Hub,
+    command::{Command, Question, Welcome, now},
+    roster::{MemberId, Newcomer},
+};
+use crate::{
+    event::{Object, Timestamp},
+    refusal::Refusal,
+    update::Namespace,
+};
+
+impl Hub {
+    pub(super) fn handle(&mut self, command: Command) {
+        match command {
+            Command::Join {
+                newcomer,
+                welcome,
+                reply,
+            } => {
+                let joined = self.welcome(newcomer, *welcome);
+                if let (Ok(id), true) = (&joined, reply.is_closed()) {
+                    // It went while it waited: nobody will ever say so.
+                    self.roster.remove(*id);
+                }
+                reply.send(joined).ok();
+            }
+            Command::Leave(member) => {
+                self.roster.remove(member);
+            }
+            Command::JoinRooms {
+                member,
+                rooms,
+                reply,
+            } => {
+                reply.send(self.join_rooms(member, &rooms)).ok();
+            }
+            Command::LeaveRooms {
+                member,
+                rooms,
+                reply,
+            } => {
+                let mut left = 0;
+                for room in &rooms {
+                    left = self.roster.leave(member, room);
+                }
+                reply.send(left).ok();
+            }
+            Command::SetView(member, view) => self.roster.set_view(member, view),
+            Command::Listen { member, topic, on } => self.roster.listen(member, topic, on),
+            Command::Tell { member, name, body } => self.tell(member, name, body),
+            Command::TellAll {
+                namespace,
+                name,
+                body,
+            } => self.tell_everybody(namespace, name, body),
+            Command::Snapshot { project, reply } => {
+                reply.send(self.snapshot(project.as_deref())).ok();
+            }
+            Command::Resume {
+                member,
+                cursor,
+                reply,
+            } => {
+                reply.send(self.resume(member, &cursor)).ok();
+            }
+            Command::Ask(question, reply) => {
+                reply.send(self.answer(question)).ok();
+            }
+            Command::MembersOf { room, reply } => {
+                let ids = self.roster.ids_in(&room).iter();
+                let public = ids.filter_map(|&id| self.roster.get(id).map(|m| m.client_id.clone()));
+                reply.send(public.collect()).ok();
+            }
+            Command::Stop(reply) => {
+                reply.send(()).ok();
+            }
+        }
+    }
+
+    fn welcome(&mut self, newcomer: Newcomer, welcome: Welcome) -> Result<MemberId, Refusal> {
+        let namespace = newcomer.namespace;
+        let id = self.roster.add(newcomer);
+        let asked: Vec<String> = welcome.rooms.iter().map(ToString::to_string).collect();
+        for room in &welcome.own_rooms {
+            self.roster.join(id, room);
+        }
+        if let Err(refusal) = self.join_rooms(id, &asked) {
+            self.roster.remove(id);
+            return Err(refusal);
+        }
+        let (name, mut body) = welcome.greeting;
+        body.insert("rooms".into(), json!(asked));
+        body.insert("cursor".into(), self.position.text().into());
+        self.tell(id, name, body);
+        if namespace == Namespace::Conversations {
+            let agents = self.desk.agents();
+            self.tell(id, "agents_update", agents);
+        }
+        if namespace == Namespace::Root {
+            let summary = self.desk.summary();
+            let summary = self.stamp_aggregate("conversation_summary", summary);
+            self.tell(id, "conversation_summary", summary);
+        }
+        if let Some(from) = welcome.resume {
+            self.resume(id, &from);
+        } else if welcome.snapshot {
+            self.send_snapshot(id);
+        }
+        Ok(id)
+    }
+
+    /// Until the journal can be replayed to a client, a resume is answered as if it no longer reached back: with the state.
+    fn resume(&mut self, id: MemberId, from: &str) -> Object {
+        let to = self.position.everything_up_to(self.seq);
+        let resumed = object(json!({
+            "type": "resumed", "from": from, "to": to, "cursor": to, "replayed": 0, "complete": false, "timestamp": now(),
+        }));
+        self.tell(id, "resumed", resumed.clone());
+        self.send_snapshot(id);
+        resumed
+    }
+
+    fn join_rooms(&mut self, member: MemberId, rooms: &[String]) -> Result<usize, Refusal> {
+        let known = self
+            .roster
+            .get(member)
+            .ok_or_else(|| Refusal::bad_request("the connection is closed"))?;
+        let new = rooms
+            .iter()
+            .filter(|room| !known.rooms.iter().any(|r| &**r == room.as_str()))
+            .count();
+        if known.rooms.len() + new > self.options.max_rooms_per_client {
+            return Err(Refusal::bad_request(format!(
+                "a client can be in {} rooms ([rooms] max_rooms_per_client); leave some first",
+                self.options.max_rooms_per_client
+            )));
+        }
+        let full = rooms.iter().find(|room| {
+            room.contains(':')
+                && self.roster.count(room) >= self.options.max_room_size
+                && !known.rooms.iter().any(|r| &**r == room.as_str())
+        });
+        if let Some(room) = full {
+            return Err(Refusal::new(
+                "room_full",
+                format!("room {room} is full: {} are in it", self.options.max_room_size),
+            ));
+        }
+        let mut members = 0;
+        for room in rooms {
+            members = self.roster.join(member, room).unwrap_or(0);
+        }
+        Ok(members)
+    }
+
+    fn snapshot(&self, project: Option<&str>) -> String {
+        let cursor = self.position.everything_up_to(self.seq);
+        self.state.snapshot(&cursor, Timestamp::now(), project)
+    }
+
+    /// The state, and from then on only what comes after it.
+    fn send_snapshot(&mut self, member: MemberId) {
+        let snapshot = self.snapshot(None);
+        let seq = self.seq;
+        self.tell_json(member, "snapshot", &snapshot, true);
+        if let Some(member) = self.roster.get_mut(member) {
+            member.since = seq;
+        }
+    }
+
+    /// What every update has, on one that no single event stands behind.
+    pub(super) fn stamp_aggregate(&self, name: &str, mut body: Object) -> Object {
+        let mut fill = |key: &str, value: Value| {
+            body.entry(key).or_insert(value);
+        };
+        fill("type", name.into());
+        fill("timestamp", now());
+        fill("id", format!("{name}-{}", self.seq).into());
+        fill("cursor", self.position.text().into());
+        fill("source_type", name.into());
+        fill("priority", "normal".into());
+        fill("animation", "none".into());
+        fill("hint", json!({ "target": { "kind": "system", "id": name }, "duration_ms": 0, "intensity": 0 }));
+        body
+    }
+
+    fn answer(&mut self, question: Question) -> Object {
+        let now = Timestamp::now();
+        match question {
+            Question::Stats => self.stats(),
+            Question::Rooms => {
+                let mut rooms: Vec<&str> = self.roster.room_names().map(|r| &**r).collect();
+                // A client's own rooms are nobody else's business.
+                rooms.retain(|room| room.contains(':') || matches!(*room, "general" | "observers" | "producers"));
+                rooms.sort_unstable();
+                let total = rooms.len();
+                object(json!({ "active_rooms": rooms, "total_rooms": total }))
+            }
+            Question::HealthNow => self.desk.health_current().unwrap_or_default(),
+            Question::HealthHistory { hours } => self.desk.health_history(hours, now),
+            Question::Conversations {
+                limit,
+                offset,
+                minutes,
+                agent_id,
+            } => self
+                .desk
+                .recent_conversations(limit, offset, minutes, agent_id.as_deref(), now),
+            Question::Dashboard => self.desk.dashboard(now),
+            Question::ActiveFlows => {
+                let flows = self.desk.active_flows();
+                self.stamp_aggregate("active_flows_update", flows)
+            }
+            Question::Agents => self.desk.agents(),
+        }
+    }
+
+    fn stats(&self) -> Object {
+        let users: std::collections::HashSet<_> =
+            self.roster.members().filter_map(|m| m.user.as_deref()).collect();
+        let namespaces: Object = Namespace::ALL
+            .iter()
+            .map(|n| (n.path().to_owned(), self.roster.members().filter(|m| m.namespace == *n).count().into()))
+            .collect();
+        let rooms = self.roster.room_names().filter(|r| r.contains(':') || matches!(&***r, "general" | "observers" | "producers"));
+        object(json!({
+            "total_connections": self.roster.len(),
+            "user_connections": users.len(),
+            "active_rooms": rooms.count(),
+            "peak_connections": self.roster.peak(),
+            "connections_by_namespace": namespaces,
+            "events": self.seq,
+            "updates_waiting": self.pacer.ready(),
+            "updates_held": self.pacer.held(),
+            "cursor": self.position.text(),
+            "started_at": self.started,
+            "server_time": now(),
+        }))
+    }
+}
+
+fn object(value: Value) -> Object {
+    match value {
+        Value::Object(object) => object,
+        _ => Object::new(),
+    }
+}

@@ -1,0 +1,357 @@
+//! Who is in which room, and who sees what of it. Plain data of the hub: no locks.
+//!
+//! Members with equal filters share a [`View`]: it is evaluated once for an update, however many they are. A ticket
+//! number tells who got an update already, so that a member of several of its rooms gets it once, without a set.
+
+use std::{collections::HashMap, sync::Arc};
+
+use slab::Slab;
+
+use super::Outlet;
+use crate::{
+    access::{Filter, Subject},
+    journal::Seq,
+    seneca::ConversationFilter,
+    update::{Listening, Namespace, Topic},
+};
+
+/// Names a member while it is here.
+pub type MemberId = usize;
+
+/// What a member sees of the rooms it is in.
+#[derive(Debug, Clone, PartialEq)]
+pub enum View {
+    /// By the contract's filter.
+    Filter(Filter),
+    /// By the filter of Seneca's conversation page.
+    Conversation(ConversationFilter),
+}
+
+/// One connected observer.
+#[derive(Debug)]
+pub struct Member {
+    /// The way to it.
+    pub outlet: Arc<dyn Outlet>,
+    /// On which namespace it is.
+    pub namespace: Namespace,
+    /// Its public id.
+    pub client_id: Arc<str>,
+    /// Its user, for the statistics.
+    pub user: Option<Arc<str>>,
+    /// The rooms it is in, to leave them all when it goes.
+    pub rooms: Vec<Arc<str>>,
+    /// The topics it subscribed to.
+    pub topics: Listening,
+    /// It has everything up to here by a snapshot: what was held then must not be counted twice.
+    pub since: Seq,
+    /// Updates of this flush that wait to become its batch; `None` unless it asked for batches.
+    pub batch: Option<Vec<usize>>,
+    /// Its view's number.
+    view: usize,
+    /// The last update it was considered for.
+    ticket: u64,
+    /// Whether its outlet is to be flushed at the end of this flush.
+    touched: bool,
+}
+
+#[derive(Debug)]
+struct SharedView {
+    view: View,
+    members: usize,
+    /// The update that `verdict` is about.
+    ticket: u64,
+    verdict: bool,
+}
+
+/// The members and their rooms.
+#[derive(Debug, Default)]
+pub struct Roster {
+    members: Slab<Member>,
+    rooms: HashMap<Arc<str>, Vec<MemberId>>,
+    topics: HashMap<Topic, Vec<MemberId>>,
+    views: Slab<SharedView>,
+    /// Counts updates.
+    ticket: u64,
+    /// Members to be flushed.
+    touched: Vec<MemberId>,
+    /// The most members there ever were.
+    peak: usize,
+}
+
+/// What is needed to become a member.
+#[derive(Debug)]
+pub struct Newcomer {
+    /// The way to it.
+    pub outlet: Arc<dyn Outlet>,
+    /// On which namespace.
+    pub namespace: Namespace,
+    /// Its public id.
+    pub client_id: Arc<str>,
+    /// Its user, if it has one.
+    pub user: Option<Arc<str>>,
+    /// What it sees.
+    pub view: View,
+    /// Whether it takes batches.
+    pub batch: bool,
+}
+
+impl Roster {
+    /// A new member, in no room yet.
+    pub fn add(&mut self, newcomer: Newcomer) -> MemberId {
+        let view = self.share(newcomer.view);
+        let id = self.members.insert(Member {
+            outlet: newcomer.outlet,
+            namespace: newcomer.namespace,
+            client_id: newcomer.client_id,
+            user: newcomer.user,
+            rooms: Vec::new(),
+            topics: Listening::NONE,
+            since: 0,
+            batch: newcomer.batch.then(Vec::new),
+            view,
+            ticket: 0,
+            touched: false,
+        });
+        self.peak = self.peak.max(self.members.len());
+        id
+    }
+
+    /// The member leaves all rooms and is gone.
+    pub fn remove(&mut self, id: MemberId) -> Option<Member> {
+        let member = self.members.try_remove(id)?;
+        for room in &member.rooms {
+            Self::leave_room(&mut self.rooms, room, id);
+        }
+        for members in self.topics.values_mut() {
+            members.retain(|m| *m != id);
+        }
+        self.touched.retain(|m| *m != id);
+        self.unshare(member.view);
+        Some(member)
+    }
+
+    /// Puts a member into a room. `None` if there is no such member; else how many are in the room now.
+    pub fn join(&mut self, id: MemberId, room: &str) -> Option<usize> {
+        let member = self.members.get_mut(id)?;
+        let (name, members) = match self.rooms.get_key_value(room) {
+            Some((name, _)) => (name.clone(), self.rooms.get_mut(room)?),
+            None => {
+                let name: Arc<str> = room.into();
+                (name.clone(), self.rooms.entry(name).or_default())
+            }
+        };
+        if !member.rooms.contains(&name) {
+            member.rooms.push(name);
+            members.push(id);
+        }
+        Some(members.len())
+    }
+
+    /// Takes a member out of a room; returns how many are left in it.
+    pub fn leave(&mut self, id: MemberId, room: &str) -> usize {
+        if let Some(member) = self.members.get_mut(id) {
+            let before = member.rooms.len();
+            member.rooms.retain(|r| &**r != room);
+            if member.rooms.len() < before {
+                Self::leave_room(&mut self.rooms, room, id);
+            }
+        }
+        self.count(room)
+    }
+
+    fn leave_room(rooms: &mut HashMap<Arc<str>, Vec<MemberId>>, room: &str, id: MemberId) {
+        if let Some(members) = rooms.get_mut(room) {
+            members.retain(|m| *m != id);
+            if members.is_empty() {
+                rooms.remove(room);
+            }
+        }
+    }
+
+    /// Subscribes a member to a topic, or ends that.
+    pub fn listen(&mut self, id: MemberId, topic: Topic, on: bool) {
+        let Some(member) = self.members.get_mut(id) else {
+            return;
+        };
+        let members = self.topics.entry(topic).or_default();
+        members.retain(|m| *m != id);
+        member.topics = member.topics.without(topic);
+        if on {
+            members.push(id);
+            member.topics = member.topics.with(topic);
+        }
+    }
+
+    /// The topics that anybody listens to.
+    pub fn listening(&self) -> Listening {
+        self.topics
+            .iter()
+            .filter(|(_, members)| !members.is_empty())
+            .fold(Listening::NONE, |all, (topic, _)| all.with(*topic))
+    }
+
+    /// Gives a member another view.
+    pub fn set_view(&mut self, id: MemberId, view: View) {
+        if !self.members.contains(id) {
+            return;
+        }
+        let new = self.share(view);
+        let old = std::mem::replace(&mut self.members[id].view, new);
+        self.unshare(old);
+    }
+
+    fn share(&mut self, view: View) -> usize {
+        let found = self.views.iter().find(|(_, shared)| shared.view == view);
+        if let Some((at, _)) = found {
+            self.views[at].members += 1;
+            return at;
+        }
+        self.views.insert(SharedView {
+            view,
+            members: 1,
+            ticket: 0,
+            verdict: false,
+        })
+    }
+
+    fn unshare(&mut self, at: usize) {
+        self.views[at].members -= 1;
+        if self.views[at].members == 0 {
+            self.views.remove(at);
+        }
+    }
+
+    /// Begins the next update.
+    pub fn next_update(&mut self) {
+        self.ticket += 1;
+    }
+
+    /// Adds to `to` those in `room` that may see the update and are not yet considered for it.
+    pub fn in_room(&mut self, room: &str, update: &Candidate<'_>, to: &mut Vec<MemberId>) {
+        if let Some(members) = self.rooms.get(room) {
+            consider(members, &mut self.members, &mut self.views, self.ticket, update, to);
+        }
+    }
+
+    /// The same for the subscribers of a topic.
+    pub fn on_topic(&mut self, topic: Topic, update: &Candidate<'_>, to: &mut Vec<MemberId>) {
+        if let Some(members) = self.topics.get(&topic) {
+            consider(members, &mut self.members, &mut self.views, self.ticket, update, to);
+        }
+    }
+
+    /// Marks a member whose outlet is to be flushed.
+    pub fn touch(&mut self, id: MemberId) {
+        if let Some(member) = self.members.get_mut(id)
+            && !member.touched
+        {
+            member.touched = true;
+            self.touched.push(id);
+        }
+    }
+
+    /// Ends a flush: takes the members that got something.
+    pub fn take_touched(&mut self) -> Vec<MemberId> {
+        for &id in &self.touched {
+            self.members[id].touched = false;
+        }
+        std::mem::take(&mut self.touched)
+    }
+
+    /// A member.
+    pub fn get(&self, id: MemberId) -> Option<&Member> {
+        self.members.get(id)
+    }
+
+    /// A member, to change it.
+    pub fn get_mut(&mut self, id: MemberId) -> Option<&mut Member> {
+        self.members.get_mut(id)
+    }
+
+    /// The ids of all members on a namespace.
+    pub fn ids_on(&self, namespace: Namespace) -> Vec<MemberId> {
+        let on = self.members.iter().filter(|(_, m)| m.namespace == namespace);
+        on.map(|(id, _)| id).collect()
+    }
+
+    /// All members.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().map(|(_, member)| member)
+    }
+
+    /// The ids of those in a room.
+    pub fn ids_in(&self, room: &str) -> &[MemberId] {
+        self.rooms.get(room).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many are in a room.
+    pub fn count(&self, room: &str) -> usize {
+        self.ids_in(room).len()
+    }
+
+    /// How many members there are.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// The most there ever were.
+    pub fn peak(&self) -> usize {
+        self.peak
+    }
+
+    /// The rooms that somebody is in.
+    pub fn room_names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.rooms.keys()
+    }
+}
+
+/// An update that looks for its audience.
+#[derive(Debug)]
+pub struct Candidate<'a> {
+    /// What filters look at.
+    pub subject: Subject<'a>,
+    /// Where it is sent.
+    pub namespace: Namespace,
+    /// The place of its last event.
+    pub seq: Seq,
+}
+
+fn consider(
+    ids: &[MemberId],
+    members: &mut Slab<Member>,
+    views: &mut Slab<SharedView>,
+    ticket: u64,
+    update: &Candidate<'_>,
+    to: &mut Vec<MemberId>,
+) {
+    for &id in ids {
+        let Some(member) = members.get_mut(id) else {
+            continue;
+        };
+        if member.ticket == ticket {
+            continue;
+        }
+        member.ticket = ticket;
+        if member.namespace != update.namespace || update.seq <= member.since {
+            continue;
+        }
+        let view = &mut views[member.view];
+        if view.ticket != ticket {
+            view.ticket = ticket;
+            view.verdict = view.view.admits(update);
+        }
+        if view.verdict {
+            to.push(id);
+        }
+    }
+}
+
+impl View {
+    fn admits(&self, update: &Candidate<'_>) -> bool {
+        match self {
+            Self::Filter(filter) => filter.is_empty() || filter.admits(&update.subject),
+            Self::Conversation(filter) => crate::seneca::conversation_fields(update.subject.event)
+                .is_none_or(|conversation| filter.admits(&conversation)),
+        }
+    }
+}

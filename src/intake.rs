@@ -1,0 +1,229 @@
+//! The one way in behind every door: raw JSON to events, events into the journal, an answer for the producer.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    event::{self, Event, Timestamp},
+    journal::{Cursor, Journal, Outcome},
+    observe::Metrics,
+    refusal::Refusal,
+};
+
+/// How far the hub may be behind before producers are made to wait: what is read ahead of the observers stays bounded.
+const MAX_LAG: u64 = 16_384;
+/// How long a producer waits for the hub before it is told to come back later.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+/// How often a waiting producer looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+/// Limits on what is published.
+#[derive(Debug, Clone, Copy)]
+pub struct IntakeLimits {
+    /// Events in one call.
+    pub max_batch: usize,
+    /// Bytes of one event.
+    pub max_event: usize,
+    /// Nesting of one event.
+    pub max_depth: usize,
+}
+
+/// Takes events from all doors.
+#[derive(Debug)]
+pub struct Intake {
+    /// Where they are kept.
+    journal: Arc<dyn Journal>,
+    /// The limits.
+    limits: IntakeLimits,
+    /// How far the hub has read.
+    read_to: Arc<AtomicU64>,
+    /// Everything taken and not taken is counted.
+    metrics: Arc<Metrics>,
+}
+
+/// Who publishes, and by which door.
+#[derive(Debug, Clone, Copy)]
+pub struct Producer<'a> {
+    /// The source of events that name none.
+    pub name: &'a str,
+    /// `socketio` or `http`, for the counters.
+    pub door: &'static str,
+}
+
+/// What the producer is told: the contract's answer to `publish`.
+#[derive(Debug, Default, Serialize)]
+pub struct Receipt {
+    /// New events that are kept now.
+    pub accepted: usize,
+    /// Events that were there already.
+    pub duplicates: usize,
+    /// Those not taken.
+    pub rejected: Vec<RejectedAt>,
+    /// The place of the last event of the call that is kept; `None` when none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Present and true when all of them were there already.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
+}
+
+/// An event that was not taken.
+#[derive(Debug, Serialize)]
+pub struct RejectedAt {
+    /// Which one of the call.
+    pub index: usize,
+    /// Why.
+    pub error: Refusal,
+}
+
+impl Receipt {
+    /// Adds the answer to a further part of the same call, whose events began at `offset`.
+    pub fn add(&mut self, part: Self, offset: usize) {
+        self.accepted += part.accepted;
+        self.duplicates += part.duplicates;
+        self.rejected.extend(part.rejected.into_iter().map(|r| RejectedAt {
+            index: r.index + offset,
+            ..r
+        }));
+        self.cursor = part.cursor.or(self.cursor.take());
+        self.duplicate = self.accepted == 0 && self.duplicates > 0 && self.rejected.is_empty();
+    }
+}
+
+/// One event as it came in: its JSON, and how long that was.
+#[derive(Debug)]
+pub enum Raw {
+    /// Parsed, with the length of its text when that is known.
+    Json(Value, Option<usize>),
+    /// Not even that.
+    Bad(Refusal),
+}
+
+impl Intake {
+    /// An intake before `journal`.
+    pub fn new(
+        journal: Arc<dyn Journal>,
+        limits: IntakeLimits,
+        read_to: Arc<AtomicU64>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            journal,
+            limits,
+            read_to,
+            metrics,
+        }
+    }
+
+    /// The limits.
+    pub fn limits(&self) -> IntakeLimits {
+        self.limits
+    }
+
+    /// The journal, for history.
+    pub fn journal(&self) -> &Arc<dyn Journal> {
+        &self.journal
+    }
+
+    /// Keeps what can be kept of `raws` and answers when that can't be lost any more.
+    ///
+    /// # Errors
+    /// `overloaded` when the observers' side is too far behind, `unavailable` when the journal can't keep anything now;
+    /// then nothing was kept.
+    pub async fn publish(&self, raws: Vec<Raw>, producer: Producer<'_>) -> Result<Receipt, Refusal> {
+        self.wait_for_hub().await.inspect_err(|refusal| {
+            self.metrics.refused(producer.door, refusal.code);
+        })?;
+        let mut receipt = Receipt::default();
+        let mut events = Vec::with_capacity(raws.len());
+        for (index, raw) in raws.into_iter().enumerate() {
+            match self.parse(raw, producer.name) {
+                Ok(event) => events.push(event),
+                Err(error) => {
+                    self.metrics.rejected(producer.door, error.code);
+                    receipt.rejected.push(RejectedAt { index, error });
+                }
+            }
+        }
+        if events.is_empty() {
+            return Ok(receipt);
+        }
+        let outcomes = self.journal.append(events).await?;
+        receipt.accepted = outcomes.iter().filter(|o| matches!(o, Outcome::Stored(_))).count();
+        receipt.duplicates = outcomes.len() - receipt.accepted;
+        receipt.duplicate = receipt.accepted == 0 && receipt.rejected.is_empty();
+        receipt.cursor = outcomes
+            .last()
+            .map(|o| Cursor::at(self.journal.epoch(), o.seq()).to_string());
+        self.metrics.events(receipt.accepted, receipt.duplicates);
+        Ok(receipt)
+    }
+
+    fn parse(&self, raw: Raw, producer: &str) -> Result<Event, Refusal> {
+        let (value, len) = match raw {
+            Raw::Json(value, len) => (value, len),
+            Raw::Bad(refusal) => return Err(refusal),
+        };
+        if len.unwrap_or_else(|| json_len(&value)) > self.limits.max_event {
+            return Err(too_large(self.limits.max_event));
+        }
+        let intake = event::Intake {
+            now: Timestamp::now(),
+            producer,
+            max_depth: self.limits.max_depth,
+        };
+        Ok(event::parse(value, &intake)?)
+    }
+
+    async fn wait_for_hub(&self) -> Result<(), Refusal> {
+        let behind = || {
+            let newest = *self.journal.watch().borrow();
+            newest.saturating_sub(self.read_to.load(Ordering::Acquire)) > MAX_LAG
+        };
+        let mut waited = Duration::ZERO;
+        while behind() {
+            if waited >= MAX_WAIT {
+                return Err(Refusal::new(
+                    "overloaded",
+                    "the server is behind with what was published before; publish this again later",
+                ));
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+            waited += LOOK_AGAIN;
+        }
+        Ok(())
+    }
+}
+
+/// What an event over the limit is told.
+pub fn too_large(max: usize) -> Refusal {
+    Refusal::new(
+        "too_large",
+        format!("an event may have {max} bytes ([content_filtering] max_message_size); keep large results elsewhere and publish a reference"),
+    )
+}
+
+/// The length of a value's text, without writing it anywhere.
+fn json_len(value: &Value) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, value).ok();
+    count.0
+}

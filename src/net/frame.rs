@@ -1,0 +1,148 @@
+//! Ready-made WebSocket frames.
+//!
+//! Frames that a server sends are not masked, so the frame of one Socket.IO packet is the same bytes for every
+//! observer of a namespace: it is made once and shared.
+
+use bytes::Bytes;
+
+use crate::update::Namespace;
+
+/// One Socket.IO packet as one WebSocket text frame, and as the JSON that the engine wants for polling clients.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// The namespace it belongs to: a frame is held back until that namespace is connected.
+    pub namespace: Namespace,
+    /// What the packet is, for the engine's way.
+    pub packet: Packet,
+    /// Header and payload; a clone costs a reference count.
+    bytes: Bytes,
+    /// Where in `bytes` the JSON array begins.
+    body_at: usize,
+}
+
+/// The kinds of packets that Stoa sends itself (the engine sends the others).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packet {
+    /// `2`: an event.
+    Event,
+    /// `3`: the answer to a client's event, with its ack id.
+    Ack(i64),
+}
+
+impl Frame {
+    /// `["event",payload]` for everybody of a namespace.
+    pub fn event(namespace: Namespace, event: &str, payload: &str) -> Self {
+        Self::new(namespace, Packet::Event, |out| {
+            out.push(b'[');
+            // Event names are checked where they come in, but a quote in one must never break the packet.
+            serde_json::to_writer(&mut *out, event).ok();
+            out.push(b',');
+            out.extend_from_slice(payload.as_bytes());
+            out.push(b']');
+        })
+    }
+
+    /// `[payload]` as the answer to the event that carried ack `id`.
+    pub fn ack(namespace: Namespace, id: i64, payload: &str) -> Self {
+        Self::new(namespace, Packet::Ack(id), |out| {
+            out.push(b'[');
+            out.extend_from_slice(payload.as_bytes());
+            out.push(b']');
+        })
+    }
+
+    fn new(namespace: Namespace, packet: Packet, body: impl FnOnce(&mut Vec<u8>)) -> Self {
+        // The header's length depends on the payload's, so the payload is written behind room for the longest.
+        let mut out = vec![0; MAX_HEADER];
+        out.push(b'4');
+        out.push(if packet == Packet::Event { b'2' } else { b'3' });
+        if namespace != Namespace::Root {
+            out.extend_from_slice(namespace.path().as_bytes());
+            out.push(b',');
+        }
+        if let Packet::Ack(id) = packet {
+            out.extend_from_slice(id.to_string().as_bytes());
+        }
+        let body_at = out.len();
+        body(&mut out);
+        let header = header(out.len() - MAX_HEADER);
+        let start = MAX_HEADER - header.len();
+        out[start..MAX_HEADER].copy_from_slice(&header);
+        Self {
+            namespace,
+            packet,
+            bytes: Bytes::from(out).slice(start..),
+            body_at: body_at - start,
+        }
+    }
+
+    /// The whole frame.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The packet's JSON array.
+    pub fn body(&self) -> &[u8] {
+        &self.bytes[self.body_at..]
+    }
+}
+
+const MAX_HEADER: usize = 10;
+const FINAL_TEXT: u8 = 0x81;
+
+/// The header of an unmasked text frame.
+fn header(len: usize) -> smallvec::SmallVec<[u8; MAX_HEADER]> {
+    let mut header = smallvec::smallvec![FINAL_TEXT];
+    if let Ok(short) = u8::try_from(len)
+        && short < 126
+    {
+        header.push(short);
+    } else if let Ok(medium) = u16::try_from(len) {
+        header.push(126);
+        header.extend_from_slice(&medium.to_be_bytes());
+    } else {
+        header.push(127);
+        header.extend_from_slice(&(len as u64).to_be_bytes());
+    }
+    header
+}
+
+/// The size of the first frame of `bytes` and where its payload begins; `None` if not even the header is whole.
+/// Server frames only: the mask bit is not looked at.
+pub fn first_frame(bytes: &[u8]) -> Option<(usize, usize)> {
+    let short = usize::from(*bytes.get(1)? & 0x7f);
+    let (payload_at, len) = match short {
+        126 => (4, usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?))),
+        127 => {
+            let len = u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?);
+            (10, usize::try_from(len).ok()?)
+        }
+        len => (2, len),
+    };
+    Some((payload_at, payload_at.checked_add(len)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_say_their_length_at_every_header_size() {
+        for size in [0, 1, 100, 125, 126, 127, 1_000, 65_530, 65_536, 70_000] {
+            let payload = format!("\"{}\"", "x".repeat(size));
+            let frame = Frame::event(Namespace::Root, "e", &payload);
+            let (payload_at, end) = first_frame(frame.bytes()).unwrap();
+            assert_eq!(end, frame.bytes().len());
+            assert_eq!(&frame.bytes()[payload_at..payload_at + 2], b"42");
+            assert_eq!(frame.body(), format!("[\"e\",{payload}]").as_bytes());
+        }
+    }
+
+    #[test]
+    fn namespaces_and_acks_are_written_as_the_protocol_wants() {
+        let frame = Frame::ack(Namespace::Conversations, 17, "{}");
+        assert_eq!(&frame.bytes()[2..], b"43/conversations,17[{}]");
+        let frame = Frame::event(Namespace::Admin, "a", "1");
+        assert_eq!(&frame.bytes()[2..], b"42/admin,[\"a\",1]");
+    }
+}

@@ -1,0 +1,385 @@
+//! The express lane: the one way out of a connection, shared by the engine's own bytes and ready-made frames.
+//!
+//! ```text
+//!  engine (handshake, CONNECT, pings) ─▶ Guard ─┐
+//!                                               ├─▶ queue, counted in bytes ─▶ writer task ─▶ TCP
+//!  hub, acks, replies (shared frames) ──────────┘
+//! ```
+//!
+//! A session that began with polling has no stream of its own yet: its frames take the engine's way until the upgrade
+//! is complete. To keep the order across that change, and behind the engine's CONNECT packet, a *mark* is
+//! sent through the engine's own queue: when the guard sees it come out, everything before it is out, and the
+//! frames that were held back follow. The mark itself never reaches the client.
+//!
+//! The queue never blocks whoever fills it. A client for which it grows beyond its bound, or that takes nothing for too
+//! long, is killed: the guard's stream fails, the engine's own reader and writer end, and its disconnect handler runs.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+use tokio::sync::Notify;
+
+use super::frame::Frame;
+use crate::{observe::Metrics, update::Namespace};
+
+/// The engine's side of a session: what a lane needs of it.
+pub trait Engine: fmt::Debug + Send + Sync + 'static {
+    /// Sends a packet the engine's way. `false` when its queue is full or the session is gone.
+    fn send(&self, frame: &Frame) -> bool;
+    /// Ends the session (needed for polling only: a stream ends when the lane is killed).
+    fn close(&self);
+}
+
+/// The event that marks a namespace's place in the engine's queue. No client event can have this name: it begins with NUL.
+const MARK: &str = "\u{0}lane";
+
+/// Bounds on what a client may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct LaneLimits {
+    /// Bytes that may wait for a client.
+    pub max_bytes: usize,
+    /// How long a client may take nothing while something waits.
+    pub stall: Duration,
+}
+
+/// Why a lane was killed. The names are the `reason` labels of the counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kill {
+    /// More waited for it than `max_client_buffer`.
+    SlowClient = 1,
+    /// It took nothing for `stall_timeout`.
+    Stalled,
+    /// The server goes down.
+    Shutdown,
+    /// An operator or a rule disconnected it.
+    Kicked,
+}
+
+impl Kill {
+    /// The label.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::SlowClient => "slow_client",
+            Self::Stalled => "stalled",
+            Self::Shutdown => "shutdown",
+            Self::Kicked => "kicked",
+        }
+    }
+}
+
+/// The way out of one connection.
+#[derive(Debug)]
+pub struct Lane {
+    /// Filled by the hub, the handlers and the guard, emptied by the writer. Never held across an await.
+    state: Mutex<State>,
+    /// Wakes the writer: something waits, or it is over.
+    pub(super) writer: Notify,
+    /// Wakes the guard's reader: killed, or reading may go on.
+    pub(super) reader: AtomicWaker,
+    /// How many of the client's inboxes are full: while any is, its socket isn't read, and TCP slows it down.
+    full_inboxes: AtomicUsize,
+    /// A [`Kill`] once killed, else 0. Outside the mutex: the reader looks at it on every poll.
+    killed: AtomicU8,
+    /// The bounds.
+    limits: LaneLimits,
+    /// Every kill is counted with its reason.
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Which way frames go.
+    way: Way,
+    /// Whether a namespace's frames may go yet.
+    gates: [Gate; Namespace::ALL.len()],
+    /// What waits for the writer.
+    queue: VecDeque<Bytes>,
+    /// How many bytes wait or are being written, exempt ones not counted.
+    bytes: usize,
+    /// Bytes of exempt frames still in the queue: they are written first come first served, but don't count.
+    exempt: usize,
+    /// The engine is done: write what waits, then close.
+    closing: bool,
+}
+
+#[derive(Debug)]
+enum Way {
+    /// A WebSocket of our own.
+    Express,
+    /// Polling: through the engine.
+    Engine,
+}
+
+#[derive(Debug)]
+enum Gate {
+    /// Not connected.
+    Shut,
+    /// Connected, but the mark has not come out of the engine's queue yet.
+    Held { engine: Arc<dyn Engine>, frames: Vec<Frame> },
+    /// Frames go.
+    Open { engine: Arc<dyn Engine> },
+}
+
+impl Lane {
+    /// The lane of a session that began with a WebSocket.
+    pub fn express(limits: LaneLimits, metrics: Arc<Metrics>) -> Arc<Self> {
+        Self::new(Way::Express, limits, metrics)
+    }
+
+    /// The lane of a session that began with polling.
+    pub fn polling(limits: LaneLimits, metrics: Arc<Metrics>) -> Arc<Self> {
+        Self::new(Way::Engine, limits, metrics)
+    }
+
+    fn new(way: Way, limits: LaneLimits, metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State {
+                way,
+                gates: [Gate::Shut, Gate::Shut, Gate::Shut],
+                queue: VecDeque::new(),
+                bytes: 0,
+                exempt: 0,
+                closing: false,
+            }),
+            writer: Notify::new(),
+            reader: AtomicWaker::new(),
+            full_inboxes: AtomicUsize::new(0),
+            killed: AtomicU8::new(0),
+            limits,
+            metrics,
+        })
+    }
+
+    /// Begins a namespace: called right after the engine queued its CONNECT packet.
+    pub fn connect(&self, namespace: Namespace, engine: Arc<dyn Engine>) {
+        let mut state = self.lock();
+        state.gates[namespace as usize] = match state.way {
+            Way::Engine => Gate::Open { engine },
+            Way::Express => hold(engine, namespace),
+        };
+    }
+
+    /// Ends a namespace: what was still to be sent on it is dropped.
+    pub fn disconnect(&self, namespace: Namespace) {
+        self.lock().gates[namespace as usize] = Gate::Shut;
+    }
+
+    /// Queues a frame. The writer is not woken: call [`Lane::flush`] when all is queued.
+    pub fn send(&self, frame: &Frame) {
+        self.queue(frame, false);
+    }
+
+    /// Queues a frame that doesn't count towards the bound (a snapshot may be larger than what a client may owe).
+    pub fn send_exempt(&self, frame: &Frame) {
+        self.queue(frame, true);
+    }
+
+    /// Wakes the writer.
+    pub fn flush(&self) {
+        self.writer.notify_one();
+    }
+
+    fn queue(&self, frame: &Frame, exempt: bool) {
+        if self.killed().is_some() {
+            return;
+        }
+        let mut state = self.lock();
+        let state = &mut *state;
+        let len = frame.bytes().len();
+        if !exempt && state.bytes > 0 && state.bytes + len > self.limits.max_bytes {
+            self.kill_locked(state, Kill::SlowClient);
+            return;
+        }
+        match (&mut state.gates[frame.namespace as usize], &state.way) {
+            (Gate::Shut, _) => {}
+            (Gate::Open { engine }, Way::Engine) => {
+                if !engine.send(frame) {
+                    self.kill_locked(state, Kill::SlowClient);
+                }
+            }
+            (Gate::Held { frames, .. }, _) => {
+                frames.push(frame.clone());
+                state.count(len, exempt);
+            }
+            (Gate::Open { .. }, Way::Express) => {
+                state.queue.push_back(frame.bytes().clone());
+                state.count(len, exempt);
+            }
+        }
+    }
+
+    /// The upgrade of a polling session is past the point where polling could still carry anything.
+    pub(super) fn upgraded(&self) {
+        let mut state = self.lock();
+        if matches!(state.way, Way::Express) {
+            return;
+        }
+        state.way = Way::Express;
+        for namespace in Namespace::ALL {
+            let gate = &mut state.gates[namespace as usize];
+            if let Gate::Open { engine } = gate {
+                *gate = hold(engine.clone(), namespace);
+            }
+        }
+    }
+
+    /// The mark of a namespace came out of the engine's queue.
+    pub(super) fn marked(&self, namespace: Namespace) {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let gate = &mut state.gates[namespace as usize];
+        if let Gate::Held { engine, frames } = gate {
+            let engine = engine.clone();
+            state.queue.extend(frames.drain(..).map(|f| f.bytes().clone()));
+            *gate = Gate::Open { engine };
+        }
+        self.flush();
+    }
+
+    /// Queues bytes of the engine's own: whole frames, never refused while the client is within twice its bound.
+    pub(super) fn engine_bytes(&self, bytes: &[u8]) {
+        let mut state = self.lock();
+        if state.bytes > self.limits.max_bytes.saturating_mul(2) {
+            self.kill_locked(&mut state, Kill::SlowClient);
+            return;
+        }
+        state.queue.push_back(Bytes::copy_from_slice(bytes));
+        state.count(bytes.len(), false);
+    }
+
+    /// Takes up to `max` bytes for the writer into `batch`; `false` when there are none.
+    pub(super) fn take(&self, batch: &mut VecDeque<Bytes>, max: usize) -> bool {
+        let mut state = self.lock();
+        let mut size = 0;
+        while size < max {
+            let Some(bytes) = state.queue.pop_front() else {
+                break;
+            };
+            size += bytes.len();
+            batch.push_back(bytes);
+        }
+        size > 0
+    }
+
+    /// The writer wrote so much.
+    pub(super) fn written(&self, len: usize) {
+        let mut state = self.lock();
+        // Exempt bytes are let go first: the count may only err towards the client's favour for a moment.
+        let exempt = len.min(state.exempt);
+        state.exempt -= exempt;
+        state.bytes = state.bytes.saturating_sub(len - exempt);
+    }
+
+    /// The engine is done with its stream.
+    pub(super) fn close(&self) {
+        self.lock().closing = true;
+        self.writer.notify_one();
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.lock().closing
+    }
+
+    /// Ends the connection now. What waits is dropped; the engine learns of it by its stream.
+    pub fn kill(&self, why: Kill) {
+        self.kill_locked(&mut self.lock(), why);
+    }
+
+    /// Why it was killed, if it was.
+    pub fn killed(&self) -> Option<Kill> {
+        match self.killed.load(Ordering::Acquire) {
+            1 => Some(Kill::SlowClient),
+            2 => Some(Kill::Stalled),
+            3 => Some(Kill::Shutdown),
+            4 => Some(Kill::Kicked),
+            _ => None,
+        }
+    }
+
+    fn kill_locked(&self, state: &mut State, why: Kill) {
+        if self
+            .killed
+            .compare_exchange(0, why as u8, Ordering::AcqRel, Ordering::Acquire)
+            .is_err()
+        {
+            return;
+        }
+        self.metrics.killed(why.reason());
+        state.queue.clear();
+        for gate in &mut state.gates {
+            if let (Gate::Open { engine }, Way::Engine) = (&*gate, &state.way) {
+                engine.close();
+            }
+            *gate = Gate::Shut;
+        }
+        state.closing = true;
+        self.writer.notify_one();
+        self.reader.wake();
+    }
+
+    /// An inbox of the client is full: stop reading from it.
+    pub fn inbox_full(&self) {
+        self.full_inboxes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// An inbox that was full has room again.
+    pub fn inbox_has_room(&self) {
+        if self.full_inboxes.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.reader.wake();
+        }
+    }
+
+    /// Whether nothing is to be read from the client now.
+    pub fn reading_paused(&self) -> bool {
+        self.full_inboxes.load(Ordering::Acquire) > 0
+    }
+
+    pub(super) fn stall(&self) -> Duration {
+        self.limits.stall
+    }
+
+    /// How many bytes wait for the client.
+    pub fn waiting(&self) -> usize {
+        self.lock().bytes
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn count(&mut self, len: usize, exempt: bool) {
+        if exempt {
+            self.exempt += len;
+        } else {
+            self.bytes += len;
+        }
+    }
+}
+
+/// Holds a namespace's frames until its mark is out. When the mark can't even be queued the session is going already.
+fn hold(engine: Arc<dyn Engine>, namespace: Namespace) -> Gate {
+    if !engine.send(&mark(namespace)) {
+        engine.close();
+    }
+    Gate::Held {
+        engine,
+        frames: Vec::new(),
+    }
+}
+
+/// The mark of a namespace.
+pub(super) fn mark(namespace: Namespace) -> Frame {
+    Frame::event(namespace, MARK, "0")
+}

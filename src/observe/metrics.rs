@@ -1,0 +1,187 @@
+//! Counters and histograms, in Prometheus' terms. Every dropped or refused thing is counted with its reason.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+use crate::{event::Priority, update::Namespace};
+
+/// One set for one server.
+pub struct Metrics {
+    /// Where all of them are found for `/metrics`.
+    registry: Mutex<Registry>,
+    events: Counter,
+    duplicates: Counter,
+    rejected: Family<Code, Counter>,
+    refused: Family<Code, Counter>,
+    unknown_events: Counter,
+    killed: Family<Reason, Counter>,
+    disconnected: Family<Reason, Counter>,
+    connections: Family<On, Gauge>,
+    updates: Family<Urgency, Counter>,
+    coalesced: Counter,
+    deliveries: Counter,
+    delivery_seconds: Family<Urgency, Histogram, fn() -> Histogram>,
+    /// Children looked up once: the hot path must not search for labels.
+    by_priority: [(Counter, Histogram); 4],
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Code {
+    door: &'static str,
+    code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct On {
+    namespace: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Urgency {
+    priority: &'static str,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+/// Bounds in seconds around the budgets of 50, 100 and 500 ms.
+fn latency() -> Histogram {
+    Histogram::new([0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5])
+}
+
+impl Metrics {
+    /// A fresh set.
+    pub fn new() -> Arc<Self> {
+        let updates = Family::<Urgency, Counter>::default();
+        let delivery_seconds = Family::<Urgency, Histogram, fn() -> Histogram>::new_with_constructor(latency);
+        let by_priority = Priority::ALL.map(|p| {
+            let label = Urgency { priority: p.as_str() };
+            (
+                updates.get_or_create(&label).clone(),
+                delivery_seconds.get_or_create(&label).clone(),
+            )
+        });
+        let metrics = Self {
+            registry: Mutex::new(Registry::with_prefix("stoa")),
+            events: Counter::default(),
+            duplicates: Counter::default(),
+            rejected: Family::default(),
+            refused: Family::default(),
+            unknown_events: Counter::default(),
+            killed: Family::default(),
+            disconnected: Family::default(),
+            connections: Family::default(),
+            updates,
+            coalesced: Counter::default(),
+            deliveries: Counter::default(),
+            delivery_seconds,
+            by_priority,
+        };
+        metrics.register();
+        Arc::new(metrics)
+    }
+
+    fn register(&self) {
+        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let r = &mut *registry;
+        r.register("events", "Events kept in the journal", self.events.clone());
+        r.register("events_duplicate", "Events whose id was there already", self.duplicates.clone());
+        r.register("events_rejected", "Events not taken, by code", self.rejected.clone());
+        r.register("requests_refused", "Client requests refused, by code", self.refused.clone());
+        r.register("client_events_unknown", "Client events nobody handles", self.unknown_events.clone());
+        r.register("connections_killed", "Connections ended by the server, by reason", self.killed.clone());
+        r.register("connections_ended", "Namespace connections that ended, by reason", self.disconnected.clone());
+        r.register("connections", "Namespace connections now", self.connections.clone());
+        r.register("updates", "Updates sent (once each, however many observers), by priority", self.updates.clone());
+        r.register("events_coalesced", "Events united into a later one's update", self.coalesced.clone());
+        r.register("deliveries", "Updates queued for an observer", self.deliveries.clone());
+        r.register(
+            "delivery_seconds",
+            "From an event's acceptance to its update in the observers' queues, by priority",
+            self.delivery_seconds.clone(),
+        );
+    }
+
+    /// Events were kept.
+    pub fn events(&self, kept: usize, duplicates: usize) {
+        self.events.inc_by(kept as u64);
+        self.duplicates.inc_by(duplicates as u64);
+    }
+
+    /// An event was not taken.
+    pub fn rejected(&self, door: &'static str, code: &'static str) {
+        self.rejected.get_or_create(&Code { door, code }).inc();
+    }
+
+    /// A request was refused.
+    pub fn refused(&self, door: &'static str, code: &'static str) {
+        self.refused.get_or_create(&Code { door, code }).inc();
+    }
+
+    /// A client sent an event that nobody handles.
+    pub fn unknown_event(&self) {
+        self.unknown_events.inc();
+    }
+
+    /// The server ended a connection.
+    pub fn killed(&self, reason: &str) {
+        let reason = reason.to_owned();
+        self.killed.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// A namespace connection began.
+    pub fn connected(&self, namespace: Namespace) {
+        let label = On {
+            namespace: namespace.path(),
+        };
+        self.connections.get_or_create(&label).inc();
+    }
+
+    /// A namespace connection ended.
+    pub fn disconnected(&self, namespace: Namespace, reason: String) {
+        let label = On {
+            namespace: namespace.path(),
+        };
+        self.connections.get_or_create(&label).dec();
+        self.disconnected.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// A group of updates went out, `united` events in it, so long after the first was accepted.
+    pub fn sent(&self, priority: Priority, united: u32, after: Duration) {
+        let (count, seconds) = &self.by_priority[priority as usize];
+        count.inc();
+        seconds.observe(after.as_secs_f64());
+        self.coalesced.inc_by(u64::from(united.saturating_sub(1)));
+    }
+
+    /// An update was queued for so many observers.
+    pub fn deliveries(&self, observers: usize) {
+        self.deliveries.inc_by(observers as u64);
+    }
+
+    /// All of them, as Prometheus text.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        // Writing to a string can't fail.
+        encode(&mut text, &registry).ok();
+        text
+    }
+}

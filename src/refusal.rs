@@ -1,0 +1,62 @@
+//! What is answered when something is refused: a code of the contract and a sentence for people.
+
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+use thiserror::Error;
+
+use crate::{event::Rejection, journal::JournalError};
+
+/// A refusal. On the wire it is `{"code", "message"}`; as a CONNECT_ERROR it is `code: message`.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{code}: {message}")]
+pub struct Refusal {
+    /// One of the contract's codes, §8.
+    pub code: &'static str,
+    /// What was wrong, where, and what to do.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal with one of the contract's codes.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// A request that makes no sense as it stands.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new("bad_request", message)
+    }
+
+    /// Something the caller's role may not do.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new("forbidden", message)
+    }
+
+    /// The server can't do it now.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new("unavailable", message)
+    }
+}
+
+impl Serialize for Refusal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_struct("Refusal", 2)?;
+        out.serialize_field("code", self.code)?;
+        out.serialize_field("message", &self.message)?;
+        out.end()
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self::new(rejection.code(), rejection.message())
+    }
+}
+
+impl From<JournalError> for Refusal {
+    fn from(error: JournalError) -> Self {
+        Self::unavailable(error.to_string())
+    }
+}

@@ -1,0 +1,121 @@
+//! Lenient readers of an event's facts: a key that is missing or of another type is absent, never an error.
+
+use serde_json::Value;
+
+use crate::event::{Event, Object};
+
+/// The non-empty string at `key`.
+pub(super) fn text<'a>(object: &'a Object, key: &str) -> Option<&'a str> {
+    object
+        .get(key)
+        .and_then(Value::as_str)
+        .filter(|s| !s.is_empty())
+}
+
+/// The first non-empty string among `keys`.
+pub(super) fn first_text<'a>(object: &'a Object, keys: &[&str]) -> Option<&'a str> {
+    keys.iter().find_map(|key| text(object, key))
+}
+
+/// The object at `key`.
+pub(super) fn object<'a>(from: &'a Object, key: &str) -> Option<&'a Object> {
+    from.get(key).and_then(Value::as_object)
+}
+
+/// The number at `key`.
+pub(super) fn number(object: &Object, key: &str) -> Option<f64> {
+    object.get(key).and_then(Value::as_f64)
+}
+
+/// The first whole number among `keys`.
+pub(super) fn first_count(object: &Object, keys: &[&str]) -> Option<u64> {
+    keys.iter()
+        .find_map(|key| object.get(*key).and_then(Value::as_u64))
+}
+
+/// The value at `key`, or `fallback` if it is absent or null.
+pub(super) fn value_or(object: &Object, key: &str, fallback: Value) -> Value {
+    match object.get(key) {
+        None | Some(Value::Null) => fallback,
+        Some(value) => value.clone(),
+    }
+}
+
+/// The object at `key` as a value; anything else is an empty object, because pages look inside without asking.
+pub(super) fn object_or_empty(from: &Object, key: &str) -> Value {
+    Value::Object(object(from, key).cloned().unwrap_or_default())
+}
+
+/// A value as people read it: a string bare, anything else as JSON.
+pub(super) fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The agent that the event names.
+pub(super) fn agent(event: &Event) -> Option<&str> {
+    first_text(
+        &event.data,
+        &["agent_id", "worker_id", "agentId", "workerId"],
+    )
+    .or_else(|| {
+        object(&event.data, "run").and_then(|run| first_text(run, &["agent_id", "agentId"]))
+    })
+}
+
+/// The task that the event names.
+pub(super) fn task(event: &Event) -> Option<&str> {
+    first_text(&event.data, &["task_id", "taskId"])
+        .or_else(|| object(&event.data, "task").and_then(|task| text(task, "id")))
+}
+
+/// The name of that task, if the event says it.
+pub(super) fn task_name(event: &Event) -> Option<&str> {
+    first_text(&event.data, &["task_name", "taskName"]).or_else(|| {
+        ["task_details", "task"]
+            .iter()
+            .find_map(|key| object(&event.data, key).and_then(|task| text(task, "name")))
+    })
+}
+
+/// The workflow or agent run that the event names.
+pub(super) fn run(event: &Event) -> Option<&str> {
+    const IDS: [&str; 4] = ["execution_id", "executionId", "run_id", "runId"];
+    let inside = |key: &str| object(&event.data, key);
+    first_text(&event.data, &IDS)
+        .or_else(|| inside("run").and_then(|run| text(run, "id")))
+        .or_else(|| {
+            ["step", "nodeState"]
+                .iter()
+                .find_map(|key| inside(key).and_then(|part| first_text(part, &IDS)))
+        })
+}
+
+/// The project that the event names. Marcus lines often say it one level down only.
+pub(super) fn project(event: &Event) -> Option<&str> {
+    event
+        .project_id
+        .as_deref()
+        .or_else(|| first_text(&event.data, &["project_id", "projectId"]))
+        .or_else(|| {
+            ["metadata", "data", "project_state"]
+                .iter()
+                .find_map(|key| object(&event.data, key).and_then(|part| text(part, "project_id")))
+        })
+}
+
+/// The project's name, if the event says it.
+pub(super) fn project_name(event: &Event) -> Option<&str> {
+    text(&event.data, "project_name").or_else(|| {
+        ["metadata", "data", "project_state"]
+            .iter()
+            .find_map(|key| object(&event.data, key).and_then(|part| text(part, "project_name")))
+    })
+}
+
+/// Rounded to four decimals: sums of floats must not make two equal states look different.
+pub(super) fn rounded(value: f64) -> Value {
+    Value::from((value * 10_000.0).round() / 10_000.0)
+}

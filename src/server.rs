@@ -1,0 +1,255 @@
+//! Puts the parts together, and takes them apart again in order.
+//!
+//! Going down: readiness off, a word to everybody, the hub's last flush, all lanes closed, the listener's requests
+//! ended. Nothing is waited for longer than `[server] shutdown_timeout`, whatever a client does.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use thiserror::Error;
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+
+use crate::{
+    config::Config,
+    demo,
+    http::{self, Api, Readiness, RouterOptions},
+    hub::{Hub, HubOptions},
+    intake::{Intake, IntakeLimits, Producer, Raw},
+    journal::{Journal, MemoryJournal, Retention},
+    net::{LaneLimits, Server},
+    observe::Metrics,
+    socketio::{self, Door},
+    update::{Rule, RuleError, Table, TransformOptions},
+};
+
+/// Why the server could not start.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The address can't be listened on.
+    #[error("can't listen on {address}: {reason}")]
+    Listen {
+        /// The address as configured.
+        address: String,
+        /// In words, with what to do.
+        reason: String,
+    },
+    /// A transformation rule can't be used.
+    #[error("{0}")]
+    Rule(#[from] RuleError),
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    metrics: Arc<Metrics>,
+    readiness: Arc<Readiness>,
+    door: Door,
+    stopping: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    hub: JoinHandle<()>,
+    demo: Option<JoinHandle<()>>,
+    shutdown_timeout: Duration,
+}
+
+/// Starts everything and returns when connections are accepted.
+///
+/// # Errors
+/// When the address can't be listened on, or a rule of the configuration can't be used.
+pub async fn start(config: &Config) -> Result<Running, ServeError> {
+    let table = table(config)?;
+    let listener = listen(config).await?;
+    let address = listener.local_addr().map_err(|error| listen_error(config, &error))?;
+    let metrics = Metrics::new();
+    let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new(Retention {
+        max_events: config.journal.max_events,
+        max_age: config.journal.max_age(),
+    }));
+    let (hub, handle, read_to) = Hub::new(hub_options(config), journal.clone(), table, metrics.clone());
+    let hub = tokio::spawn(hub.run());
+    let limits = IntakeLimits {
+        max_batch: config.performance.max_publish_batch,
+        max_event: config.content_filtering.max_message_size,
+        max_depth: config.content_filtering.max_depth,
+    };
+    let intake = Arc::new(Intake::new(journal, limits, read_to, metrics.clone()));
+    let door = socketio::start(handle.clone(), intake.clone(), metrics.clone(), socket_options(config));
+    let readiness = Arc::new(Readiness::default());
+    let api = Api {
+        hub: handle,
+        intake: intake.clone(),
+        metrics: metrics.clone(),
+        readiness: readiness.clone(),
+        max_body: config.server.max_http_buffer_size,
+    };
+    let routes = RouterOptions {
+        origins: config.server.cors_allowed_origins.clone(),
+        compression: config.performance.compression,
+        web_root: config.server.web_root.clone().into(),
+    };
+    let router = http::router(api, door.clone(), &routes);
+    let (stopping, stop) = watch::channel(false);
+    let server = Server {
+        header_timeout: config.server.header_timeout(),
+        stopping: stop,
+    };
+    Ok(Running {
+        address,
+        metrics,
+        readiness,
+        door,
+        stopping,
+        serving: tokio::spawn(server.serve(listener, router)),
+        hub,
+        demo: config.demo.enabled.then(|| tokio::spawn(play(config.demo.seed, config.demo.speed, intake))),
+        shutdown_timeout: config.server.shutdown_timeout(),
+    })
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its counters.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Goes down; returns within the configured time whatever clients do.
+    pub async fn shutdown(self) {
+        self.readiness.stop();
+        if let Some(demo) = &self.demo {
+            demo.abort();
+        }
+        let (serving, hub) = (self.serving.abort_handle(), self.hub.abort_handle());
+        let orderly = async {
+            self.door.shutdown().await;
+            self.stopping.send_replace(true);
+            self.serving.await.ok();
+            self.hub.await.ok();
+        };
+        if tokio::time::timeout(self.shutdown_timeout, orderly).await.is_err() {
+            tracing::warn!("not everything ended in time; going down without it");
+            serving.abort();
+            hub.abort();
+        }
+    }
+}
+
+/// Serves until Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// As [`start`].
+pub async fn run(config: Config) -> Result<(), ServeError> {
+    let running = start(&config).await?;
+    tracing::info!(address = %running.address(), "Stoa listens; the demo page is at http://{}/", shown(running.address()));
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    stop_signal().await;
+    tracing::info!("going down");
+    running.shutdown().await;
+    tracing::info!("down");
+    Ok(())
+}
+
+/// An address that a browser on this machine can open.
+fn shown(address: SocketAddr) -> String {
+    if address.ip().is_loopback() || address.ip().is_unspecified() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    }
+}
+
+#[cfg(unix)]
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        tokio::signal::ctrl_c().await.ok();
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn stop_signal() {
+    tokio::signal::ctrl_c().await.ok();
+}
+
+async fn listen(config: &Config) -> Result<TcpListener, ServeError> {
+    TcpListener::bind((config.server.host.as_str(), config.server.port))
+        .await
+        .map_err(|error| listen_error(config, &error))
+}
+
+fn listen_error(config: &Config, error: &std::io::Error) -> ServeError {
+    let reason = match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "the port is in use; stop what listens there, or choose another with --port or [server] port".into()
+        }
+        std::io::ErrorKind::PermissionDenied => "no permission; ports below 1024 need privileges, choose another with --port".into(),
+        std::io::ErrorKind::AddrNotAvailable => "this machine has no such address; see [server] host".into(),
+        _ => error.to_string(),
+    };
+    ServeError::Listen {
+        address: format!("{}:{}", config.server.host, config.server.port),
+        reason,
+    }
+}
+
+fn table(config: &Config) -> Result<Table, ServeError> {
+    let rules = config.transform.rules.iter().map(Rule::compile).collect::<Result<Vec<_>, _>>()?;
+    Ok(Table::new(TransformOptions {
+        throttle: config.transform.throttle(),
+        text_throttle: config.transform.text_throttle(),
+        rules,
+    }))
+}
+
+fn hub_options(config: &Config) -> HubOptions {
+    HubOptions {
+        flush_interval: config.pace.flush_interval(),
+        flush_max: config.performance.flush_max,
+        max_room_size: config.rooms.max_room_size,
+        max_rooms_per_client: config.rooms.max_rooms_per_client,
+        max_entities: config.performance.max_entities,
+        seneca_broadcast: config.seneca.broadcast,
+    }
+}
+
+fn socket_options(config: &Config) -> socketio::Options {
+    socketio::Options {
+        default_room: config.rooms.default_room.clone(),
+        batch: config.performance.batch_messages,
+        ping: (config.server.ping_interval(), config.server.ping_timeout()),
+        connect_timeout: config.server.connect_timeout(),
+        max_payload: config.server.max_http_buffer_size,
+        queue: config.performance.message_queue_size,
+        lane: LaneLimits {
+            max_bytes: config.server.max_client_buffer,
+            stall: config.server.stall_timeout(),
+        },
+        action_timeout: Duration::from_secs(5),
+    }
+}
+
+/// Publishes the demo team's events as a producer would.
+async fn play(seed: u64, speed: f64, intake: Arc<Intake>) {
+    let producer = Producer {
+        name: "demo",
+        door: "demo",
+    };
+    let mut team = demo::team(seed, speed);
+    loop {
+        let (wait, event) = team.next();
+        tokio::time::sleep(wait).await;
+        if let Err(refusal) = intake.publish(vec![Raw::Json(event, None)], producer).await {
+            tracing::warn!(%refusal, "the demo could not publish");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! One client on one namespace, from CONNECT to its end.
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
+
+use socketioxide::socket::Sid;
+
+use super::{
+    connect::Kit,
+    events,
+    inbox::{Inbound, Inbox},
+};
+use crate::{
+    access::Identity,
+    event::Object,
+    hub::{MemberId, Outgoing, Outlet},
+    net::{Frame, Lane},
+    update::Namespace,
+};
+
+/// A connected client.
+#[derive(Debug)]
+pub(super) struct Client {
+    /// Its public id. The transport's id is a credential and is never shown to others.
+    pub(super) id: Arc<str>,
+    /// The transport's id, to find the socket again.
+    pub(super) sid: Sid,
+    /// Where it is.
+    pub(super) namespace: Namespace,
+    /// Who it is.
+    pub(super) who: Identity,
+    /// The way to it.
+    pub(super) lane: Arc<Lane>,
+    /// What it sent.
+    inbox: Inbox,
+    /// Its place in the hub, once it is introduced.
+    member: OnceLock<MemberId>,
+    /// It disconnected.
+    gone: AtomicBool,
+    /// What handlers need.
+    pub(super) kit: Arc<Kit>,
+}
+
+/// Socket.IO updates take the lane.
+#[derive(Debug)]
+pub(super) struct LaneOutlet(pub(super) Arc<Lane>);
+
+impl Outlet for LaneOutlet {
+    fn send(&self, update: &Outgoing) {
+        self.0.send(update.frame());
+    }
+
+    fn send_exempt(&self, update: &Outgoing) {
+        self.0.send_exempt(update.frame());
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
+}
+
+impl Client {
+    pub(super) fn new(sid: Sid, namespace: Namespace, who: Identity, lane: Arc<Lane>, kit: Arc<Kit>) -> Arc<Self> {
+        let client = Self {
+            id: uuid::Uuid::now_v7().to_string().into(),
+            sid,
+            namespace,
+            who,
+            lane,
+            inbox: Inbox::default(),
+            member: OnceLock::new(),
+            gone: AtomicBool::new(false),
+            kit,
+        };
+        client.inbox.hold();
+        Arc::new(client)
+    }
+
+    /// The hub knows it now: what it sent meanwhile is handled.
+    pub(super) async fn introduced(self: &Arc<Self>, member: MemberId) {
+        self.member.set(member).ok();
+        if self.gone.load(Ordering::Acquire) {
+            self.kit.hub.leave(member).await;
+        }
+        if self.inbox.open() {
+            self.clone().work().await;
+        }
+    }
+
+    /// Takes an event as it arrives.
+    pub(super) fn receive(self: &Arc<Self>, inbound: Inbound) {
+        let pushed = self.inbox.push(inbound);
+        if pushed.full {
+            self.lane.inbox_full();
+        }
+        if pushed.start {
+            tokio::spawn(self.clone().work());
+        }
+    }
+
+    async fn work(self: Arc<Self>) {
+        while let Some(next) = self.inbox.next() {
+            if next.has_room {
+                self.lane.inbox_has_room();
+            }
+            events::handle(&self, next.inbound).await;
+        }
+    }
+
+    /// It disconnected: it leaves its rooms at once, even if much of what it sent is still to be handled.
+    pub(super) async fn disconnected(&self) {
+        self.gone.store(true, Ordering::Release);
+        self.lane.disconnect(self.namespace);
+        if let Some(&member) = self.member.get() {
+            self.kit.hub.leave(member).await;
+        }
+    }
+
+    /// Its place in the hub.
+    pub(super) fn member(&self) -> Option<MemberId> {
+        self.member.get().copied()
+    }
+
+    /// Answers an event.
+    pub(super) fn acknowledge(&self, ack: i64, json: &str) {
+        self.lane.send(&Frame::ack(self.namespace, ack, json));
+        self.lane.flush();
+    }
+
+    /// Sends it an event of its own, ahead of updates that the hub still gathers.
+    pub(super) fn emit(&self, name: &str, body: Object) {
+        let json = serde_json::Value::Object(body).to_string();
+        self.lane.send(&Frame::event(self.namespace, name, &json));
+        self.lane.flush();
+    }
+}

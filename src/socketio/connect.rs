@@ -1,0 +1,344 @@
+//! Connecting: the hello is read and checked, then the client is made and introduced to the hub.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use http::request::Parts;
+use serde_json::{Value, json};
+use socketioxide::{
+    ParserConfig,
+    extract::TryData,
+    handler::{ConnectHandler, MessageHandler},
+    socket::{DisconnectReason, Socket},
+};
+use socketioxide_core::Value as Payload;
+
+use super::{
+    adapter::{Adapter, EngineService, EngineSide, Locals, SocketIo, SocketRef},
+    client::{Client, LaneOutlet},
+    hello::Hello,
+    inbox::Inbound,
+    lanes::Lanes,
+};
+use crate::{
+    access::{self, Identity, OBSERVERS},
+    event::{Object, Timestamp},
+    hub::{HubHandle, Newcomer, View, Welcome},
+    intake::Intake,
+    net::{Kill, Lane, LaneLimits},
+    observe::Metrics,
+    refusal::Refusal,
+    seneca::ConversationFilter,
+    update::Namespace,
+};
+
+/// What the namespace layer is told by the configuration.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The room that everybody is in.
+    pub default_room: String,
+    /// Whether `batch` is honoured.
+    pub batch: bool,
+    /// Heartbeat: how often, and how long an answer may take.
+    pub ping: (Duration, Duration),
+    /// A session that joins no namespace for so long ends.
+    pub connect_timeout: Duration,
+    /// The largest message a client may send.
+    pub max_payload: usize,
+    /// Packets that the engine queues for a polling client.
+    pub queue: usize,
+    /// Bounds on what a client may cost.
+    pub lane: LaneLimits,
+    /// How long a producer has to answer an action.
+    pub action_timeout: Duration,
+}
+
+/// Binary attachments of one packet: as many as Socket.IO's own server takes.
+const MAX_ATTACHMENTS: usize = 10;
+
+/// What clients and their handlers share.
+pub struct Kit {
+    /// The ordered loop.
+    pub(super) hub: HubHandle,
+    /// The way in.
+    pub(super) intake: Arc<Intake>,
+    /// Refusals are counted.
+    pub(super) metrics: Arc<Metrics>,
+    /// The configuration's part.
+    pub(super) options: Options,
+    /// All lanes.
+    pub(super) lanes: Lanes,
+    /// The engine's own way to a client.
+    locals: Locals,
+    /// Set once the engine exists; it is made of handlers that hold this kit.
+    engine: OnceLock<(SocketIo, EngineService)>,
+}
+
+impl fmt::Debug for Kit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kit")
+    }
+}
+
+impl Kit {
+    /// The socketioxide instance.
+    pub(super) fn io(&self) -> Option<&SocketIo> {
+        self.engine.get().map(|(io, _)| io)
+    }
+
+    pub(super) fn service(&self) -> Option<&EngineService> {
+        self.engine.get().map(|(_, service)| service)
+    }
+
+    /// Tells everybody that the server goes down, and ends every connection.
+    pub async fn shutdown(&self) {
+        let body = json!({
+            "type": "system_notification", "level": "warning", "timestamp": Timestamp::now(),
+            "message": "the server is going down; clients reconnect by themselves",
+        });
+        if let Value::Object(body) = body {
+            self.hub.tell_all(Namespace::Root, "system_notification", body).await;
+        }
+        self.hub.stop().await;
+        // Who reads gets what is queued; who doesn't is not waited for.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        self.lanes.kill_all(Kill::Shutdown);
+    }
+}
+
+/// Starts the engine with its namespaces.
+pub fn start(hub: HubHandle, intake: Arc<Intake>, metrics: Arc<Metrics>, options: Options) -> Arc<Kit> {
+    let locals = Locals::default();
+    let parser = ParserConfig::common()
+        .max_incoming_binaries(MAX_ATTACHMENTS)
+        .max_incoming_binary_buf_size(options.max_payload)
+        .packet_completion_timeout(options.connect_timeout);
+    let (service, io) = SocketIo::builder()
+        .ping_interval(options.ping.0)
+        .ping_timeout(options.ping.1)
+        .connect_timeout(options.connect_timeout)
+        .max_payload(options.max_payload as u64)
+        .ws_max_message_size(options.max_payload)
+        .ws_max_frame_size(options.max_payload)
+        .max_buffer_size(options.queue)
+        .with_parser(parser)
+        .with_adapter::<Adapter>(locals.clone())
+        .build_svc();
+    let kit = Arc::new(Kit {
+        lanes: Lanes::new(options.lane, metrics.clone()),
+        hub,
+        intake,
+        metrics,
+        options,
+        locals,
+        engine: OnceLock::new(),
+    });
+    for namespace in Namespace::ALL {
+        let entrance = Entrance {
+            kit: kit.clone(),
+            namespace,
+        };
+        let check = entrance.clone();
+        let admit = async move |socket: SocketRef, TryData(auth): TryData<Value>| {
+            // A payload that isn't JSON is refused like one of a wrong shape.
+            let auth = auth.map_err(|_| Refusal::bad_request("auth is not JSON"))?;
+            check.admit(&socket, &auth)
+        };
+        io.ns(namespace.path(), entrance.with(admit));
+    }
+    kit.engine.set((io, service)).ok();
+    kit
+}
+
+/// The way onto one namespace.
+#[derive(Debug, Clone)]
+struct Entrance {
+    kit: Arc<Kit>,
+    namespace: Namespace,
+}
+
+/// A client's public id, on its socket: finds the sockets of those in a room.
+#[derive(Debug, Clone)]
+pub(super) struct PublicId(pub(super) Arc<str>);
+
+/// What the check found, kept on the socket for the handler that follows it.
+#[derive(Debug, Clone)]
+struct Admitted(Arc<(Hello, Identity)>);
+
+impl Entrance {
+    /// Reads and checks the hello; an error becomes the CONNECT_ERROR.
+    fn admit(&self, socket: &SocketRef, auth: &Value) -> Result<(), Refusal> {
+        self.check(socket.req_parts(), auth)
+            .map(|admitted| {
+                socket.extensions.insert(admitted);
+            })
+            .inspect_err(|refusal| self.kit.metrics.refused("connect", refusal.code))
+    }
+
+    fn check(&self, request: &Parts, auth: &Value) -> Result<Admitted, Refusal> {
+        let hello = Hello::read(Some(auth), &request.uri, &request.headers)?;
+        let who = Identity {
+            role: hello.role.unwrap_or_default(),
+            user: None,
+            name: hello.name.as_deref().map(Into::into),
+        };
+        if self.namespace == Namespace::Admin && !who.role.may_see_stats() {
+            return Err(Refusal::forbidden("the namespace /admin is for operators and admins"));
+        }
+        for room in &hello.rooms {
+            access::check_room(room, &who, &self.kit.options.default_room, &[])?;
+        }
+        Ok(Admitted(Arc::new((hello, who))))
+    }
+}
+
+/// Marks this implementation: socketioxide tells handlers apart by a type of theirs.
+#[derive(Debug)]
+struct Entering;
+
+impl ConnectHandler<Adapter, Entering> for Entrance {
+    fn call(&self, socket: Arc<Socket<Adapter>>, _: Option<Payload>) {
+        let Some(Admitted(admitted)) = socket.extensions.remove::<Admitted>() else {
+            return;
+        };
+        let Some(service) = self.kit.service() else {
+            return;
+        };
+        let (hello, who) = &*admitted;
+        let first_lane = socket.req_parts().extensions.get::<Arc<Lane>>().cloned();
+        let lane = first_lane.unwrap_or_else(|| self.kit.lanes.polling(socket.id));
+        let engine = EngineSide::new(self.kit.locals.clone(), socket.id, service.clone());
+        lane.connect(self.namespace, Arc::new(engine));
+        let client = Client::new(socket.id, self.namespace, who.clone(), lane, self.kit.clone());
+        socket.extensions.insert(PublicId(client.id.clone()));
+        socket.on_fallback(Receive(client.clone()));
+        let leaving = client.clone();
+        socket.on_disconnect(move |reason: DisconnectReason| async move {
+            leaving.kit.metrics.disconnected(leaving.namespace, format!("{reason:?}"));
+            tracing::debug!(client = %leaving.id, %reason, "disconnected");
+            leaving.disconnected().await;
+        });
+        self.kit.metrics.connected(self.namespace);
+        tracing::debug!(client = %client.id, namespace = self.namespace.path(), role = who.role.as_str(), "connected");
+        tokio::spawn(introduce(client, hello_parts(hello, self.namespace)));
+    }
+}
+
+/// The parts of a hello that the hub needs.
+struct Wishes {
+    rooms: Vec<String>,
+    view: View,
+    batch: bool,
+    snapshot: bool,
+    cursor: Option<String>,
+}
+
+fn hello_parts(hello: &Hello, namespace: Namespace) -> Wishes {
+    Wishes {
+        rooms: hello.rooms.clone(),
+        view: match namespace {
+            Namespace::Conversations => View::Conversation(ConversationFilter::default()),
+            _ => View::Filter(hello.filter.clone()),
+        },
+        batch: hello.batch,
+        snapshot: hello.snapshot,
+        cursor: hello.cursor.clone(),
+    }
+}
+
+async fn introduce(client: Arc<Client>, wishes: Wishes) {
+    let kit = client.kit.clone();
+    let newcomer = Newcomer {
+        outlet: Arc::new(LaneOutlet(client.lane.clone())),
+        namespace: client.namespace,
+        client_id: client.id.clone(),
+        user: client.who.user.clone(),
+        view: wishes.view,
+        batch: wishes.batch && kit.options.batch,
+    };
+    let welcome = Welcome {
+        rooms: rooms(&client, wishes.rooms),
+        own_rooms: vec![client.id.clone(), client.sid.to_string().into()],
+        greeting: greeting(&client),
+        snapshot: wishes.snapshot,
+        resume: wishes.cursor,
+    };
+    match kit.hub.join(newcomer, welcome).await {
+        Ok(member) => client.introduced(member).await,
+        Err(refusal) => {
+            kit.metrics.refused("connect", refusal.code);
+            super::events::tell_refusal(&client, &refusal, None);
+            client.lane.kill(Kill::Kicked);
+        }
+    }
+}
+
+/// Where a client is from the start.
+fn rooms(client: &Client, asked: Vec<String>) -> Vec<Arc<str>> {
+    if client.namespace != Namespace::Root {
+        return Vec::new();
+    }
+    let mut rooms: Vec<Arc<str>> = vec![
+        client.kit.options.default_room.as_str().into(),
+        OBSERVERS.into(),
+    ];
+    if client.who.role.may_publish() {
+        rooms.push(access::PRODUCERS.into());
+    }
+    if let Some(user) = &client.who.user {
+        rooms.push(format!("user:{user}").into());
+    }
+    for room in asked {
+        if !rooms.iter().any(|r| **r == *room) {
+            rooms.push(room.into());
+        }
+    }
+    rooms
+}
+
+fn greeting(client: &Client) -> (&'static str, Object) {
+    let now = Timestamp::now().to_string();
+    let id = &client.id;
+    let (name, body) = match client.namespace {
+        Namespace::Conversations => ("connected", json!({ "client_id": id, "timestamp": now })),
+        _ => (
+            "connection_established",
+            json!({
+                "type": "connection_established",
+                "client_id": id,
+                "session_id": id,
+                "connection_id": id,
+                "server_time": now,
+                "timestamp": now,
+                "role": client.who.role,
+                "server": { "name": "stoa", "version": env!("CARGO_PKG_VERSION") },
+            }),
+        ),
+    };
+    match body {
+        Value::Object(body) => (name, body),
+        _ => (name, Object::new()),
+    }
+}
+
+/// Queues every event as it arrives, in order, without a task for each.
+#[derive(Debug)]
+struct Receive(Arc<Client>);
+
+#[derive(Debug)]
+struct Receiving;
+
+impl MessageHandler<Adapter, Receiving> for Receive {
+    fn call(&self, _: Arc<Socket<Adapter>>, payload: Payload, ack: Option<i64>) {
+        if let Payload::Str(text, attachments) = payload {
+            self.0.receive(Inbound {
+                text,
+                attachments: attachments.map(Vec::from).unwrap_or_default(),
+                ack,
+            });
+        }
+    }
+}

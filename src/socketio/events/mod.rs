@@ -1,0 +1,138 @@
+//! What clients ask for: one function for each event, one answer for each request.
+
+mod action;
+mod conversations;
+mod publish;
+mod request;
+mod rooms;
+mod seneca;
+mod state;
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{client::Client, inbox::Inbound};
+use crate::{event::{Object, Timestamp}, refusal::Refusal, update::Namespace};
+use request::Request;
+
+/// What a handler answers; the acknowledgement says `status: ok` beside it.
+#[derive(Debug)]
+enum Answer {
+    /// These fields.
+    Fields(Object),
+    /// An object that is JSON already.
+    Json(String),
+}
+
+impl From<Value> for Answer {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Object(fields) => Self::Fields(fields),
+            _ => Self::Fields(Object::new()),
+        }
+    }
+}
+
+type Handled = Result<Answer, Refusal>;
+
+/// Handles one event and answers it.
+pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
+    let ack = inbound.ack;
+    let answer = match request::read(inbound) {
+        Ok(request) => dispatch(client, request).await,
+        Err(refusal) => Err(refusal),
+    };
+    if let Err(refusal) = &answer {
+        client.kit.metrics.refused("socketio", refusal.code);
+    }
+    if let Some(ack) = ack {
+        client.acknowledge(ack, &acknowledgement(&answer));
+    }
+}
+
+async fn dispatch(client: &Arc<Client>, request: Request) -> Handled {
+    let room = request.room();
+    let handled = match client.namespace {
+        Namespace::Root => on_root(client, request).await,
+        Namespace::Conversations => conversations::on(client, request).await,
+        Namespace::Admin => on_admin(client, request).await,
+    };
+    // Nobody waits for the answer to an event that is only ignored.
+    if let Err(refusal) = handled.as_ref()
+        && refusal.code != "unknown_event"
+    {
+        tell_refusal(client, refusal, room.as_deref());
+    }
+    handled
+}
+
+async fn on_root(client: &Arc<Client>, request: Request) -> Handled {
+    match request.event.as_str() {
+        "join_room" | "join" => rooms::join(client, &request).await,
+        "leave_room" | "leave" => rooms::leave(client, &request).await,
+        "subscribe" => rooms::subscribe(client, &request).await,
+        "unsubscribe" => rooms::unsubscribe(client, &request).await,
+        "publish" => publish::publish(client, request).await,
+        "agent_action" => action::act(client, request).await,
+        "get_state" => state::get_state(client, &request).await,
+        "get_history" => state::get_history(client, &request).await,
+        "resume" => state::resume(client, &request).await,
+        "authenticate" => state::authenticate(client),
+        "subscribe_conversations" | "subscribe_health_updates" | "subscribe_pipeline_flow"
+        | "subscribe_metrics" => seneca::subscribe(client, &request.event).await,
+        "subscribe_flow" => seneca::flow(client, &request, true).await,
+        "unsubscribe_flow" => seneca::flow(client, &request, false).await,
+        _ => on_admin(client, request).await,
+    }
+}
+
+async fn on_admin(client: &Arc<Client>, request: Request) -> Handled {
+    match request.event.as_str() {
+        "ping" => Ok(pong(client)),
+        "get_stats" => state::get_stats(client).await,
+        "get_rooms" => state::get_rooms(client).await,
+        _ => Err(unknown(client)),
+    }
+}
+
+fn unknown(client: &Client) -> Refusal {
+    client.kit.metrics.unknown_event();
+    Refusal::new("unknown_event", "this server handles no event of that name")
+}
+
+fn pong(client: &Client) -> Answer {
+    let now = Timestamp::now();
+    if let Value::Object(pong) = json!({ "type": "pong", "timestamp": now }) {
+        client.emit("pong", pong);
+    }
+    json!({ "timestamp": now }).into()
+}
+
+fn acknowledgement(answer: &Handled) -> String {
+    match answer {
+        Ok(Answer::Fields(fields)) => {
+            let mut all = Object::new();
+            all.insert("status".into(), "ok".into());
+            all.extend(fields.clone());
+            Value::Object(all).to_string()
+        }
+        // The object's own brace is replaced by one with the status behind it.
+        Ok(Answer::Json(json)) if json.len() > 2 => format!("{{\"status\":\"ok\",{}", &json[1..]),
+        Ok(Answer::Json(_)) => "{\"status\":\"ok\"}".into(),
+        Err(refusal) => json!({ "status": "error", "error": refusal }).to_string(),
+    }
+}
+
+/// Tells a client why something was refused, for those that ask for no acknowledgement.
+pub(super) fn tell_refusal(client: &Client, refusal: &Refusal, room: Option<&str>) {
+    let mut body = Object::new();
+    body.insert("type".into(), "error".into());
+    body.insert("code".into(), refusal.code.into());
+    body.insert("message".into(), refusal.message.as_str().into());
+    if let Some(room) = room {
+        body.insert("room_id".into(), room.into());
+    }
+    body.insert("timestamp".into(), json!(Timestamp::now()));
+    client.emit("error", body);
+}

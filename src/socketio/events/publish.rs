@@ -1,0 +1,45 @@
+//! `publish`: the Socket.IO door into the intake.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{Answer, Handled, request::Request};
+use crate::{
+    intake::{Producer, Raw},
+    refusal::Refusal,
+    socketio::client::Client,
+};
+
+pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
+    if !client.who.role.may_publish() {
+        return Err(Refusal::forbidden(
+            "publishing takes the role producer or admin: connect with auth {\"role\": \"producer\"}",
+        ));
+    }
+    let limits = client.kit.intake.limits();
+    // A message that is shorter than an event may be holds none that is too long: no need to measure each.
+    let known = (request.len <= limits.max_event).then_some(request.len);
+    let (raws, single) = match request.argument {
+        Value::Array(events) if events.len() > limits.max_batch => {
+            return Err(Refusal::new(
+                "too_large",
+                format!("{} events in one publish, {} are allowed ([performance] max_publish_batch)", events.len(), limits.max_batch),
+            ));
+        }
+        Value::Array(events) => (events.into_iter().map(|e| Raw::Json(e, known)).collect(), false),
+        event => (vec![Raw::Json(event, known)], true),
+    };
+    let producer = Producer {
+        name: client.who.name.as_deref().unwrap_or("producer"),
+        door: "socketio",
+    };
+    let mut receipt = client.kit.intake.publish(raws, producer).await?;
+    // One event that is refused is a refused request; of several, each has its own answer.
+    if single && let Some(rejected) = receipt.rejected.pop() {
+        return Err(rejected.error);
+    }
+    let json = serde_json::to_string(&receipt)
+        .map_err(|error| Refusal::unavailable(format!("the answer could not be written: {error}")))?;
+    Ok(Answer::Json(json))
+}

@@ -1,0 +1,112 @@
+//! Reads what a client sent: the event's name and its argument, with binary attachments put back in their places.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::{refusal::Refusal, socketio::inbox::Inbound};
+
+/// One event of a client.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// Its name.
+    pub(super) event: String,
+    /// Its first argument, `null` when there is none.
+    pub(super) argument: Value,
+    /// How long the whole message was.
+    pub(super) len: usize,
+}
+
+/// Room names that one request may have.
+const MAX_ROOMS: usize = 100;
+
+/// Reads an event.
+pub(super) fn read(inbound: Inbound) -> Result<Request, Refusal> {
+    let len = inbound.text.len() + inbound.attachments.iter().map(Bytes::len).sum::<usize>();
+    let mut arguments: Vec<Value> = serde_json::from_str(&inbound.text).map_err(|error| {
+        // serde_json has no other way to tell that it stopped at its own depth of 128.
+        if error.to_string().contains("recursion limit") {
+            Refusal::new("too_deep", "the event is nested too deeply")
+        } else {
+            Refusal::bad_request(format!("the event is not JSON: {error}"))
+        }
+    })?;
+    for argument in &mut arguments {
+        attach(argument, &inbound.attachments);
+    }
+    let mut arguments = arguments.into_iter();
+    let event = match arguments.next() {
+        Some(Value::String(event)) => event,
+        _ => return Err(Refusal::bad_request("an event begins with its name")),
+    };
+    Ok(Request {
+        event,
+        argument: arguments.next().unwrap_or(Value::Null),
+        len,
+    })
+}
+
+/// JSON has no bytes: an attachment stands as base64 text where its placeholder stood.
+fn attach(value: &mut Value, attachments: &[Bytes]) {
+    if attachments.is_empty() {
+        return;
+    }
+    if value.get("_placeholder") == Some(&Value::Bool(true)) {
+        let at = value.get("num").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
+        if let Some(bytes) = at.and_then(|at| attachments.get(at)) {
+            *value = STANDARD.encode(bytes).into();
+        }
+        return;
+    }
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|v| attach(v, attachments)),
+        Value::Object(fields) => fields.values_mut().for_each(|v| attach(v, attachments)),
+        _ => {}
+    }
+}
+
+impl Request {
+    /// A field of the argument.
+    pub(super) fn field(&self, key: &str) -> &Value {
+        self.argument.get(key).unwrap_or(&Value::Null)
+    }
+
+    /// A text field, `None` when it is absent.
+    pub(super) fn text(&self, key: &str) -> Result<Option<&str>, Refusal> {
+        match self.field(key) {
+            Value::Null => Ok(None),
+            Value::String(text) => Ok(Some(text)),
+            _ => Err(Refusal::bad_request(format!("{key} must be a string"))),
+        }
+    }
+
+    /// The room that the request is about, for the error that refuses it.
+    pub(super) fn room(&self) -> Option<String> {
+        self.rooms().ok().and_then(|rooms| rooms.into_iter().next())
+    }
+
+    /// The rooms in all their spellings: a string, a list, `{room}`, `{room_id}`, `{rooms}`, `{channels}`.
+    pub(super) fn rooms(&self) -> Result<Vec<String>, Refusal> {
+        let spelt = match &self.argument {
+            Value::Object(fields) => ["room", "room_id", "rooms", "channels"]
+                .iter()
+                .find_map(|key| fields.get(*key).filter(|v| !v.is_null())),
+            Value::Null => None,
+            other => Some(other),
+        };
+        let wrong = || {
+            Refusal::bad_request(format!(
+                "name the room: {{\"room\": \"project:p1\"}} or {{\"rooms\": [..]}} with at most {MAX_ROOMS} names"
+            ))
+        };
+        match spelt {
+            None => Ok(Vec::new()),
+            Some(Value::String(room)) => Ok(vec![room.clone()]),
+            Some(Value::Array(rooms)) if rooms.len() <= MAX_ROOMS => rooms
+                .iter()
+                .map(|room| room.as_str().map(str::to_owned).ok_or_else(wrong))
+                .collect(),
+            Some(_) => Err(wrong()),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What is now and what was: state, history, resume; who one is; statistics.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Answer, Handled, request::Request, rooms};
+use crate::{
+    history::{self, Query},
+    hub::Question,
+    refusal::Refusal,
+    socketio::client::Client,
+};
+
+pub(super) async fn get_state(client: &Client, request: &Request) -> Handled {
+    let project = request.text("project_id")?.map(str::to_owned);
+    Ok(Answer::Json(client.kit.hub.snapshot(project).await?))
+}
+
+pub(super) async fn get_history(client: &Client, request: &Request) -> Handled {
+    let limit = match request.field("limit") {
+        Value::Null => None,
+        limit => Some(limit.as_u64().ok_or_else(|| Refusal::bad_request("limit must be a whole number"))?),
+    };
+    let text = |key| request.text(key).map(|t| t.map(str::to_owned));
+    let query = Query {
+        after: text("after")?,
+        before: text("before")?,
+        limit,
+        event_type: text("type")?,
+        project_id: text("project_id")?,
+        agent_id: text("agent_id")?,
+        run_id: text("run_id")?,
+    };
+    let page = history::page(&**client.kit.intake.journal(), &query).await?;
+    Ok(json!(page).into())
+}
+
+pub(super) async fn resume(client: &Client, request: &Request) -> Handled {
+    let cursor = request
+        .text("cursor")?
+        .ok_or_else(|| Refusal::bad_request("cursor is missing: send the last one received"))?;
+    let resumed = client.kit.hub.resume(rooms::member(client)?, cursor.to_owned()).await?;
+    Ok(Answer::Fields(resumed))
+}
+
+/// While authentication is off there is nothing to prove: the client keeps what it has.
+pub(super) fn authenticate(client: &Arc<Client>) -> Handled {
+    Ok(json!({ "role": client.who.role, "user": client.who.user, "authentication": "off" }).into())
+}
+
+pub(super) async fn get_stats(client: &Client) -> Handled {
+    may_see(client)?;
+    Ok(Answer::Fields(client.kit.hub.question(Question::Stats).await?))
+}
+
+pub(super) async fn get_rooms(client: &Client) -> Handled {
+    may_see(client)?;
+    Ok(Answer::Fields(client.kit.hub.question(Question::Rooms).await?))
+}
+
+fn may_see(client: &Client) -> Result<(), Refusal> {
+    if client.who.role.may_see_stats() {
+        Ok(())
+    } else {
+        Err(Refusal::forbidden("statistics and rooms take the role operator or admin"))
+    }
+}

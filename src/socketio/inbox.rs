@@ -1,0 +1,143 @@
+//! What a client sent and is not yet handled, in the order it was sent.
+//!
+//! The engine would run each event's handler as a task of its own, in any order. Here events are queued
+//! as they arrive, and one worker at a time handles them; it exists only while there is something to do. A full inbox
+//! stops the reading of the client's socket: nothing is dropped, the client is slowed down.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use socketioxide_core::Str;
+
+/// One event of a client.
+#[derive(Debug)]
+pub(super) struct Inbound {
+    /// `["event", …]`.
+    pub(super) text: Str,
+    /// Binary attachments, in the order of their placeholders.
+    pub(super) attachments: Vec<Bytes>,
+    /// Set when the client wants an answer.
+    pub(super) ack: Option<i64>,
+}
+
+/// The queue of one client on one namespace.
+#[derive(Debug, Default)]
+pub(super) struct Inbox(Mutex<Queue>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Inbound>,
+    bytes: usize,
+    /// A worker is at it.
+    working: bool,
+    /// The lane was told that this is full.
+    full: bool,
+}
+
+/// Above either, the inbox is full; below half of both it has room again.
+const MAX_WAITING: usize = 512;
+const MAX_BYTES: usize = 1024 * 1024;
+
+/// What the one who pushed has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pushed {
+    /// Start a worker.
+    pub(super) start: bool,
+    /// Tell the lane that the inbox is full.
+    pub(super) full: bool,
+}
+
+/// What the worker got.
+#[derive(Debug)]
+pub(super) struct Next {
+    pub(super) inbound: Inbound,
+    /// Tell the lane that there is room again.
+    pub(super) has_room: bool,
+}
+
+impl Inbound {
+    fn size(&self) -> usize {
+        self.text.len() + self.attachments.iter().map(Bytes::len).sum::<usize>()
+    }
+}
+
+impl Inbox {
+    /// Queues an event.
+    pub(super) fn push(&self, inbound: Inbound) -> Pushed {
+        let mut queue = self.lock();
+        queue.bytes += inbound.size();
+        queue.waiting.push_back(inbound);
+        let full = queue.waiting.len() > MAX_WAITING || queue.bytes > MAX_BYTES;
+        Pushed {
+            start: !std::mem::replace(&mut queue.working, true),
+            full: full && !std::mem::replace(&mut queue.full, true),
+        }
+    }
+
+    /// The next event, or `None`: then the worker that asked has to end.
+    pub(super) fn next(&self) -> Option<Next> {
+        let mut queue = self.lock();
+        let Some(inbound) = queue.waiting.pop_front() else {
+            queue.working = false;
+            return None;
+        };
+        queue.bytes -= inbound.size();
+        let room = queue.waiting.len() < MAX_WAITING / 2 && queue.bytes < MAX_BYTES / 2;
+        let has_room = queue.full && room;
+        if has_room {
+            queue.full = false;
+        }
+        Some(Next { inbound, has_room })
+    }
+
+    /// Holds events back until [`Inbox::open`]: a client is introduced to the hub before it is listened to.
+    pub(super) fn hold(&self) {
+        self.lock().working = true;
+    }
+
+    /// Ends the holding back; `true` if a worker is to be started.
+    pub(super) fn open(&self) -> bool {
+        let mut queue = self.lock();
+        queue.working = !queue.waiting.is_empty();
+        queue.working
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(n: usize) -> Inbound {
+        Inbound {
+            text: Str::from(n.to_string()),
+            attachments: Vec::new(),
+            ack: None,
+        }
+    }
+
+    #[test]
+    fn one_worker_in_order_and_full_is_told_once() {
+        let inbox = Inbox::default();
+        inbox.hold();
+        let pushed: Vec<_> = (0..MAX_WAITING + 5).map(|n| inbox.push(event(n))).collect();
+        assert!(pushed.iter().all(|p| !p.start), "nobody works while it is held");
+        assert_eq!(pushed.iter().filter(|p| p.full).count(), 1);
+        assert!(inbox.open());
+        let mut room = 0;
+        for n in 0..MAX_WAITING + 5 {
+            let next = inbox.next().unwrap();
+            assert_eq!(next.inbound.text.as_str(), n.to_string());
+            room += usize::from(next.has_room);
+        }
+        assert_eq!(room, 1);
+        assert!(inbox.next().is_none());
+        assert!(inbox.push(event(0)).start);
+    }
+}

@@ -1,0 +1,96 @@
+//! Finds the lane of a session: a polling session's upgrade comes as a request of its own.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use socketioxide::socket::Sid;
+
+use crate::{
+    net::{Kill, Lane, LaneLimits},
+    observe::Metrics,
+};
+
+/// All lanes, none of which is kept alive by being here.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    inner: Mutex<Inner>,
+    limits: LaneLimits,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Sessions that began with polling.
+    polling: HashMap<Sid, Weak<Lane>>,
+    /// Sessions that began with a WebSocket: only needed to end them all.
+    express: Vec<Weak<Lane>>,
+    /// When to look for lanes that are gone.
+    sweep_at: usize,
+}
+
+/// Fewer lanes than this are never swept.
+const SWEEP_MIN: usize = 64;
+
+impl Lanes {
+    pub(super) fn new(limits: LaneLimits, metrics: Arc<Metrics>) -> Self {
+        Self {
+            inner: Mutex::default(),
+            limits,
+            metrics,
+        }
+    }
+
+    /// A new session's lane.
+    pub(super) fn express(&self) -> Arc<Lane> {
+        let lane = Lane::express(self.limits, self.metrics.clone());
+        let mut inner = self.lock();
+        inner.sweep();
+        inner.express.push(Arc::downgrade(&lane));
+        lane
+    }
+
+    /// The lane of a session that began with polling, made when it is first asked for.
+    pub(super) fn polling(&self, sid: Sid) -> Arc<Lane> {
+        let mut inner = self.lock();
+        if let Some(lane) = inner.polling.get(&sid).and_then(Weak::upgrade) {
+            return lane;
+        }
+        inner.sweep();
+        let lane = Lane::polling(self.limits, self.metrics.clone());
+        inner.polling.insert(sid, Arc::downgrade(&lane));
+        lane
+    }
+
+    /// The lane of a polling session, if it has one.
+    pub(super) fn find(&self, sid: Sid) -> Option<Arc<Lane>> {
+        self.lock().polling.get(&sid).and_then(Weak::upgrade)
+    }
+
+    /// Ends them all.
+    pub(super) fn kill_all(&self, why: Kill) {
+        let lanes: Vec<Arc<Lane>> = {
+            let inner = self.lock();
+            let all = inner.polling.values().chain(&inner.express);
+            all.filter_map(Weak::upgrade).collect()
+        };
+        lanes.iter().for_each(|lane| lane.kill(why));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Forgets lanes that are gone, each time their number has doubled.
+    fn sweep(&mut self) {
+        if self.polling.len() + self.express.len() < self.sweep_at.max(SWEEP_MIN) {
+            return;
+        }
+        self.polling.retain(|_, lane| lane.strong_count() > 0);
+        self.express.retain(|lane| lane.strong_count() > 0);
+        self.sweep_at = (self.polling.len() + self.express.len()) * 2;
+    }
+}

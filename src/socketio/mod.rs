@@ -1,0 +1,19 @@
+//! The namespace layer on socketioxide: connecting, the lifecycle, what clients ask for.
+//!
+//! ```text
+//! upgrade ─▶ Guard ─▶ engine ─▶ connect (Hello, Identity) ─▶ Client ─▶ Inbox ─▶ events/*
+//!                                                              └─▶ Lane ◀─ hub, answers
+//! ```
+
+mod adapter;
+mod client;
+mod connect;
+mod events;
+mod hello;
+mod inbox;
+mod lanes;
+mod upgrade;
+
+pub use connect::{Kit, Options, start};
+pub use hello::Hello;
+pub use upgrade::{Door, engine_door};

@@ -1,0 +1,269 @@
+//! A real server on port 0 and a small Socket.IO client over a raw WebSocket, which shows every packet as it is.
+#![allow(dead_code)]
+
+use std::{net::SocketAddr, time::Duration};
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use stoa::{config::Config, server::Running};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+
+/// Nothing in these tests takes this long unless it is broken.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A configuration for tests: any free port, no page.
+pub fn config() -> Config {
+    let mut config = Config::default();
+    config.server.port = 0;
+    config
+}
+
+/// Starts a server.
+pub async fn server() -> Running {
+    server_with(|_| {}).await
+}
+
+/// Starts a server with a changed configuration.
+pub async fn server_with(change: impl FnOnce(&mut Config)) -> Running {
+    let mut config = config();
+    change(&mut config);
+    stoa::server::start(&config)
+        .await
+        .expect("the server starts")
+}
+
+/// One client on one namespace.
+pub struct Client {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    namespace: &'static str,
+    next_ack: u64,
+    /// Events that came while something else was waited for.
+    pub events: Vec<(String, Value)>,
+    acks: Vec<(u64, Value)>,
+    /// The `sid` of the CONNECT answer.
+    pub sid: String,
+    /// Whatever else came, as text.
+    pub other: Vec<String>,
+}
+
+impl Client {
+    /// Connects to `/` and waits for `connection_established`.
+    pub async fn connect(address: SocketAddr, auth: Value) -> (Self, Value) {
+        let mut client = Self::open(address, "/", auth).await.expect("connects");
+        let established = client.event("connection_established").await;
+        (client, established)
+    }
+
+    /// Connects to a namespace; the CONNECT_ERROR's message if it is refused.
+    pub async fn open(
+        address: SocketAddr,
+        namespace: &'static str,
+        auth: Value,
+    ) -> Result<Self, String> {
+        let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
+        let (socket, _) = connect_async(url).await.expect("the WebSocket opens");
+        let mut client = Self {
+            socket,
+            namespace,
+            next_ack: 0,
+            events: Vec::new(),
+            acks: Vec::new(),
+            sid: String::new(),
+            other: Vec::new(),
+        };
+        let open = client.text().await.expect("open packet");
+        assert!(open.starts_with('0'), "{open}");
+        client
+            .send_text(&format!("40{}{auth}", client.prefix()))
+            .await;
+        loop {
+            let text = client.text().await.expect("an answer to CONNECT");
+            if let Some(body) = text.strip_prefix(&format!("40{}", client.prefix())) {
+                client.sid = json_text(body)["sid"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned();
+                return Ok(client);
+            }
+            if let Some(body) = text.strip_prefix(&format!("44{}", client.prefix())) {
+                return Err(json_text(body)["message"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned());
+            }
+            client.sort(text);
+        }
+    }
+
+    fn prefix(&self) -> String {
+        if self.namespace == "/" {
+            String::new()
+        } else {
+            format!("{},", self.namespace)
+        }
+    }
+
+    /// Sends an event without asking for an answer.
+    pub async fn emit(&mut self, event: &str, argument: Value) {
+        let text = format!("42{}{}", self.prefix(), json!([event, argument]));
+        self.send_text(&text).await;
+    }
+
+    /// Sends an event and waits for its acknowledgement.
+    pub async fn call(&mut self, event: &str, argument: Value) -> Value {
+        let ack = self.call_later(event, argument).await;
+        self.ack(ack).await
+    }
+
+    /// Sends an event that asks for an acknowledgement, without waiting for it.
+    pub async fn call_later(&mut self, event: &str, argument: Value) -> u64 {
+        let ack = self.next_ack;
+        self.next_ack += 1;
+        let text = format!("42{}{ack}{}", self.prefix(), json!([event, argument]));
+        self.send_text(&text).await;
+        ack
+    }
+
+    /// Waits for an acknowledgement.
+    pub async fn ack(&mut self, ack: u64) -> Value {
+        loop {
+            if let Some(at) = self.acks.iter().position(|(id, _)| *id == ack) {
+                return self.acks.remove(at).1;
+            }
+            let text = self
+                .text()
+                .await
+                .unwrap_or_else(|| panic!("closed before ack {ack}"));
+            self.sort(text);
+        }
+    }
+
+    /// Waits for the next event of this name; others are kept.
+    pub async fn event(&mut self, name: &str) -> Value {
+        self.event_where(name, |_| true).await
+    }
+
+    /// Waits for the next event of this name that fits.
+    pub async fn event_where(&mut self, name: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            if let Some(at) = self.events.iter().position(|(n, v)| n == name && fits(v)) {
+                return self.events.remove(at).1;
+            }
+            let text = self
+                .text()
+                .await
+                .unwrap_or_else(|| panic!("closed before {name}; got {:?}", self.names()));
+            self.sort(text);
+        }
+    }
+
+    /// The next event, whatever it is; `None` when the connection ends.
+    pub async fn next(&mut self) -> Option<(String, Value)> {
+        loop {
+            if !self.events.is_empty() {
+                return Some(self.events.remove(0));
+            }
+            let text = self.text().await?;
+            self.sort(text);
+        }
+    }
+
+    /// Everything that came up to now: asks for a pong, which comes behind it.
+    pub async fn so_far(&mut self) -> Vec<(String, Value)> {
+        self.call("ping", json!(null)).await;
+        self.events.retain(|(name, _)| name != "pong");
+        std::mem::take(&mut self.events)
+    }
+
+    /// The names of the events not yet taken.
+    pub fn names(&self) -> Vec<&str> {
+        self.events.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    fn sort(&mut self, text: String) {
+        if let Some(body) = text.strip_prefix(&format!("42{}", self.prefix())) {
+            let mut array = json_text(body);
+            let argument = array.get_mut(1).map_or(Value::Null, Value::take);
+            self.events
+                .push((array[0].as_str().unwrap_or_default().to_owned(), argument));
+        } else if let Some(body) = text.strip_prefix(&format!("43{}", self.prefix())) {
+            let at = body.find('[').expect("an ack has arguments");
+            let mut array = json_text(&body[at..]);
+            self.acks
+                .push((body[..at].parse().expect("ack id"), array[0].take()));
+        } else {
+            self.other.push(text);
+        }
+    }
+
+    /// The next text packet, pings answered; `None` when the connection ends.
+    pub async fn text(&mut self) -> Option<String> {
+        loop {
+            let message = tokio::time::timeout(PATIENCE, self.socket.next())
+                .await
+                .unwrap_or_else(|_| {
+                    panic!("nothing came for {PATIENCE:?}; kept: {:?}", self.names())
+                })?;
+            match message {
+                Ok(Message::Text(text)) if text.as_str() == "2" => self.send_text("3").await,
+                Ok(Message::Text(text)) => return Some(text.to_string()),
+                Ok(Message::Close(_)) | Err(_) => return None,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Sends a packet as it is.
+    pub async fn send_text(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).await.expect("sends");
+    }
+
+    /// Sends a binary frame.
+    pub async fn send_binary(&mut self, bytes: Vec<u8>) {
+        self.socket
+            .send(Message::binary(bytes))
+            .await
+            .expect("sends");
+    }
+
+    /// Closes the connection properly.
+    pub async fn close(mut self) {
+        self.socket.close(None).await.ok();
+    }
+}
+
+fn json_text(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| panic!("not JSON: {text}"))
+}
+
+/// Publishes over HTTP; the status and the answer.
+pub async fn post(address: SocketAddr, body: &Value) -> (u16, Value) {
+    post_raw(address, "application/json", body.to_string()).await
+}
+
+/// Publishes any body over HTTP.
+pub async fn post_raw(
+    address: SocketAddr,
+    media: &str,
+    body: impl Into<reqwest::Body>,
+) -> (u16, Value) {
+    let response = reqwest::Client::new()
+        .post(format!("http://{address}/api/v1/events"))
+        .header("content-type", media)
+        .body(body)
+        .send()
+        .await
+        .expect("answers");
+    let status = response.status().as_u16();
+    (status, response.json().await.expect("JSON"))
+}
+
+/// Gets JSON over HTTP.
+pub async fn get(address: SocketAddr, path: &str) -> (u16, Value) {
+    let response = reqwest::get(format!("http://{address}{path}"))
+        .await
+        .expect("answers");
+    let status = response.status().as_u16();
+    (status, response.json().await.unwrap_or(Value::Null))
+}

@@ -1,0 +1,113 @@
+// Every Socket.IO client generation, by every way a user may connect it: connect, join, receive, ack, publish, reconnect.
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import v4 from 'socket.io-client';
+import v3 from 'socket.io-client-3';
+import v2 from 'socket.io-client-2';
+import { next, publish, startStoa } from './server.mjs';
+
+const clients = [
+  { name: 'socket.io-client 4', io: v4, auth: true },
+  { name: 'socket.io-client 3', io: v3, auth: true },
+  { name: 'socket.io-client 2', io: v2, auth: false },
+];
+const ways = [
+  { name: 'websocket only', options: { transports: ['websocket'] } },
+  { name: 'polling, then upgrade', options: {} },
+  { name: 'polling only', options: { transports: ['polling'] } },
+];
+
+function open({ io, auth }, url, options, hello) {
+  const common = { forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 200, ...options };
+  // Version 2 has no auth payload: the same keys go into the query string.
+  return auth ? io(url, { ...common, auth: hello }) : io(url, { ...common, query: hello });
+}
+
+const call = (socket, event, argument) => new Promise((resolve) => socket.emit(event, argument, resolve));
+
+for (const client of clients) {
+  for (const way of ways) {
+    test(`${client.name}, ${way.name}`, { timeout: 60_000 }, async () => {
+      let stoa = await startStoa();
+      const observer = open(client, stoa.url, way.options, { name: 'watcher' });
+      const producer = open(client, stoa.url, way.options, { name: 'worker', role: 'producer' });
+      try {
+        const established = await next(observer, 'connection_established');
+        assert.equal(established.role, 'observer');
+        assert.deepEqual(established.rooms, ['general', 'observers']);
+        assert.equal(established.client_id, established.session_id);
+        assert.notEqual(established.client_id, observer.id);
+        const producing = await next(producer, 'connection_established');
+        assert.equal(producing.role, 'producer');
+        if (way.name === 'polling, then upgrade') await upgraded(observer);
+
+        const joined = next(observer, 'room_joined');
+        assert.deepEqual(await call(observer, 'join_room', { room: 'project:p1' }), {
+          status: 'ok', room: 'project:p1', members: 1,
+        });
+        assert.equal((await joined).room, 'project:p1');
+
+        const update = next(observer, 'task_assignment');
+        const receipt = await call(producer, 'publish', {
+          type: 'task.assigned', project_id: 'p1', data: { agent_id: 'a1', task_id: 't1', task_name: 'Build' },
+        });
+        assert.equal(receipt.status, 'ok');
+        assert.equal(receipt.accepted, 1);
+        const received = await update;
+        assert.equal(received.taskName, 'Build');
+        assert.equal(received.cursor, receipt.cursor);
+
+        const refused = await call(observer, 'publish', { type: 'task.assigned', data: {} });
+        assert.equal(refused.status, 'error');
+        assert.equal(refused.error.code, 'forbidden');
+
+        // The server goes and comes back: the client returns by itself and sees what happens then.
+        const back = next(observer, 'connection_established');
+        await stoa.stop();
+        stoa = await startStoa({ port: stoa.port });
+        assert.notEqual((await back).client_id, established.client_id);
+        const after = next(observer, 'agent_update');
+        assert.equal((await publish(stoa.url, { type: 'agent_registered', data: { agent_id: 'a2' } })).status, 202);
+        assert.equal((await after).data.agent_id, 'a2');
+      } finally {
+        observer.close();
+        producer.close();
+        await stoa.stop();
+      }
+    });
+  }
+}
+
+test('a burst that crosses the upgrade arrives whole and in order', { timeout: 60_000 }, async () => {
+  const stoa = await startStoa();
+  try {
+    for (let round = 0; round < 5; round += 1) {
+      const socket = v4(stoa.url, { forceNew: true });
+      const seen = [];
+      const done = new Promise((resolve) => {
+        socket.on('decision_event', (update) => {
+          if (update.data.round !== round) return;
+          seen.push(update.data.n);
+          if (seen.length === 200) resolve();
+        });
+      });
+      await next(socket, 'connection_established');
+      for (let n = 0; n < 200; n += 20) {
+        const events = Array.from({ length: 20 }, (_, i) => ({ type: 'decision.logged', data: { what: 'x', round, n: n + i } }));
+        await publish(stoa.url, events);
+      }
+      await done;
+      assert.deepEqual(seen, Array.from({ length: 200 }, (_, i) => i));
+      assert.equal(socket.io.engine.transport.name, 'websocket');
+      socket.close();
+    }
+  } finally {
+    await stoa.stop();
+  }
+});
+
+function upgraded(socket) {
+  const engine = socket.io.engine;
+  if (engine.transport.name === 'websocket') return Promise.resolve();
+  return new Promise((resolve) => engine.once('upgrade', resolve));
+}

@@ -1,0 +1,61 @@
+// A real Stoa for a test: started on a free port, stopped by its own process id.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const binary = process.env.STOA_BIN ?? `${root}target/debug/stoa`;
+
+export async function startStoa({ port = 0, args = [], env = {} } = {}) {
+  const child = spawn(binary, ['serve', '--port', String(port), ...args], {
+    cwd: root,
+    env: { ...process.env, STOA_LOG__FORMAT: 'json', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const logs = [];
+  const exited = once(child, 'exit');
+  const address = await new Promise((resolve, reject) => {
+    const read = (line) => {
+      logs.push(line);
+      const found = /"address":"([^"]+)"/.exec(line);
+      if (found) resolve(found[1]);
+    };
+    createInterface({ input: child.stdout }).on('line', read);
+    createInterface({ input: child.stderr }).on('line', read);
+    exited.then(() => reject(new Error(`stoa ended before it listened:\n${logs.join('\n')}`)));
+  });
+  return {
+    address,
+    port: Number(address.split(':').pop()),
+    url: `http://${address}`,
+    logs,
+    async stop(signal = 'SIGTERM') {
+      if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+      await exited;
+    },
+  };
+}
+
+export async function publish(url, events) {
+  const response = await fetch(`${url}/api/v1/events`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(events),
+  });
+  return { status: response.status, body: await response.json() };
+}
+
+/** The first event of this name that fits; attach before it can come. */
+export function next(socket, name, fits = () => true) {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error(`${name} did not come`)), 15_000);
+    const listen = (payload) => {
+      if (!fits(payload)) return;
+      clearTimeout(late);
+      socket.off(name, listen);
+      resolve(payload);
+    };
+    socket.on(name, listen);
+  });
+}

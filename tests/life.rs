@@ -1,0 +1,187 @@
+//! The life of the process, with the real binary.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+fn stoa(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stoa"));
+    command
+        .args(args)
+        .env("STOA_LOG__FORMAT", "json")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Starts a server; its address.
+fn serve(extra: &[&str]) -> (Child, String) {
+    let mut args = vec!["serve", "--port", "0"];
+    args.extend(extra);
+    let mut child = stoa(&args).stderr(Stdio::null()).spawn().expect("starts");
+    let out = child.stdout.take().expect("stdout");
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(out).lines().map_while(Result::ok) {
+            if let Some(at) = line.find("\"address\":\"") {
+                let rest = &line[at + 11..];
+                tell.send(rest[..rest.find('"').unwrap_or(0)].to_owned())
+                    .ok();
+            }
+        }
+    });
+    let address = told.recv_timeout(Duration::from_secs(20)).expect("listens");
+    (child, address)
+}
+
+fn ends_within(child: &mut Child, limit: Duration) -> std::process::ExitStatus {
+    let started = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("waits") {
+            return status;
+        }
+        assert!(started.elapsed() < limit, "still running after {limit:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn terminate(child: &Child) {
+    let status = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .expect("kill");
+    assert!(status.success());
+}
+
+#[test]
+fn sigterm_ends_it_cleanly_even_with_a_stuck_client() {
+    let (mut child, address) = serve(&["--demo"]);
+    let mut stuck = std::net::TcpStream::connect(&address).expect("connects");
+    std::io::Write::write_all(&mut stuck, b"GET / HTTP/1.1\r\nHos").expect("half a request");
+    terminate(&child);
+    assert!(ends_within(&mut child, Duration::from_secs(12)).success());
+}
+
+#[test]
+fn a_port_in_use_is_one_clear_line() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
+    let port = taken.local_addr().expect("address").port().to_string();
+    let output = stoa(&["serve", "--port", &port]).output().expect("runs");
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        error.lines().count() == 1 && error.contains("port is in use") && error.contains(&port),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_wrong_configuration_names_the_line_and_the_nearest_key() {
+    let file = tempfile::NamedTempFile::new().expect("file");
+    std::fs::write(file.path(), "[server]\nhost = \"127.0.0.1\"\nprot = 9000\n").expect("writes");
+    let path = file.path().to_string_lossy().into_owned();
+    for command in ["serve", "check"] {
+        let output = stoa(&[command, "--config", &path]).output().expect("runs");
+        assert_eq!(output.status.code(), Some(1));
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(error.lines().count() == 1, "{error}");
+        assert!(
+            error.contains(":3") && error.contains("prot") && error.contains("port"),
+            "{error}"
+        );
+    }
+    let output = stoa(&["serve", "--config", "/no/such/file.toml"])
+        .output()
+        .expect("runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/no/such/file.toml"));
+    let rule = "[[transform.rules]]\nmatch = \"a.*\"\nemit = \"no spaces please\"\n";
+    std::fs::write(file.path(), rule).expect("writes");
+    let output = stoa(&["serve", "--port", "0", "--config", &path])
+        .output()
+        .expect("runs");
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        error.lines().count() == 1 && error.contains("emit") && error.contains(":1"),
+        "{error}"
+    );
+}
+
+#[test]
+fn publish_sends_a_file_and_says_what_became_of_it() {
+    let (mut child, address) = serve(&[]);
+    let url = format!("http://{address}");
+    let output = stoa(&["publish", "--url", &url, "tests/data/marcus-events.jsonl"])
+        .output()
+        .expect("runs");
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("1424"), "{said}");
+    let file = tempfile::NamedTempFile::new().expect("file");
+    std::fs::write(file.path(), "{\"type\":\"a.b\"}\n{\"data\":{}}\n").expect("writes");
+    let output = stoa(&[
+        "publish",
+        "--url",
+        &url,
+        "--rate",
+        "100",
+        &file.path().to_string_lossy(),
+    ])
+    .output()
+    .expect("runs");
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("missing_type") && said.contains('2'),
+        "{said}"
+    );
+    terminate(&child);
+    assert!(ends_within(&mut child, Duration::from_secs(12)).success());
+    let output = stoa(&["publish", "--url", &url, "tests/data/marcus-events.jsonl"])
+        .output()
+        .expect("runs");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn without_the_built_page_it_says_how_to_get_it() {
+    let empty = tempfile::tempdir().expect("dir");
+    let mut command = stoa(&["serve", "--port", "0"]);
+    command
+        .env("STOA_SERVER__WEB_ROOT", empty.path())
+        .stderr(Stdio::null());
+    let mut child = command.spawn().expect("starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+    let address = loop {
+        let line = lines.next().expect("a line").expect("text");
+        if let Some(at) = line.find("\"address\":\"") {
+            let rest = &line[at + 11..];
+            break rest[..rest.find('"').expect("end")].to_owned();
+        }
+    };
+    let mut stream = std::net::TcpStream::connect(&address).expect("connects");
+    std::io::Write::write_all(
+        &mut stream,
+        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    )
+    .expect("writes");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("reads");
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.contains("npm run build"),
+        "{answer}"
+    );
+    terminate(&child);
+    assert!(ends_within(&mut child, Duration::from_secs(12)).success());
+}

@@ -1,0 +1,144 @@
+/**
+ * The connection: one Socket.IO client, its state for the header, its latency, and the cursor to resume from.
+ * It never gives up: a refused or lost connection is tried again for as long as the page is open.
+ */
+import { io } from 'socket.io-client';
+import { reactive } from 'vue';
+import { record, text } from './state/read';
+import { state, takeCursor, takeSnapshot, takeUpdate } from './state/store';
+
+const PING_EVERY_MS = 2000;
+const PING_PATIENCE_MS = 5000;
+const KEPT_SAMPLES = 30;
+// After so many failed tries the page says "offline" in place of "reconnecting", and goes on trying.
+const OFFLINE_AFTER = 3;
+const RETRY_REFUSED_MS = 4000;
+const PRIMED_AFTER_MS = 1500;
+const TOKEN_KEY = 'stoa-token';
+
+export const connection = reactive({
+  state: 'reconnecting' as 'connected' | 'reconnecting' | 'offline',
+  /** False until the first welcome: the header then says "connecting", not "reconnecting". */
+  everConnected: false,
+  latencyMs: null as number | null,
+  samples: [] as number[],
+  server: '',
+  transport: '',
+  /** Why the server refused, in its own words. */
+  refusal: '',
+  needsToken: false,
+  /** True once the first snapshot is in: only then "nothing here yet" is known to be true. */
+  primed: false,
+});
+
+function startingToken(): string {
+  const url = new URL(location.href);
+  const given = url.searchParams.get('token');
+  if (given) {
+    sessionStorage.setItem(TOKEN_KEY, given);
+    // A token in the address bar ends up in screenshots and histories.
+    url.searchParams.delete('token');
+    history.replaceState(null, '', url);
+  }
+  return given ?? sessionStorage.getItem(TOKEN_KEY) ?? '';
+}
+
+let token = startingToken();
+let failures = 0;
+
+const socket = io({
+  autoConnect: false,
+  transports: ['websocket', 'polling'],
+  tryAllTransports: true,
+  reconnectionDelay: 500,
+  reconnectionDelayMax: 5000,
+  auth: (give) => {
+    const cursor = state.value.cursor;
+    give({ name: 'Stoa demo', snapshot: true, ...(cursor ? { cursor } : {}), ...(token ? { token } : {}) });
+  },
+});
+
+function lost(): void {
+  connection.latencyMs = null;
+  connection.state = failures >= OFFLINE_AFTER || !navigator.onLine ? 'offline' : 'reconnecting';
+}
+
+socket.on('connect', () => {
+  failures = 0;
+  connection.state = 'connected';
+  connection.everConnected = true;
+  connection.refusal = '';
+  connection.needsToken = false;
+  connection.transport = socket.io.engine.transport.name;
+  measure();
+});
+
+socket.on('disconnect', (reason) => {
+  lost();
+  // The client library does not come back by itself when the server closed the session.
+  if (reason === 'io server disconnect') setTimeout(() => socket.connect(), RETRY_REFUSED_MS);
+});
+
+socket.on('connect_error', (error) => {
+  failures += 1;
+  if (!socket.active) {
+    connection.refusal = error.message;
+    connection.needsToken = /unauthori[sz]ed|token|forbidden/i.test(error.message);
+    failures = OFFLINE_AFTER;
+    if (!connection.needsToken) setTimeout(() => socket.connect(), RETRY_REFUSED_MS);
+  }
+  lost();
+});
+
+window.addEventListener('offline', lost);
+
+socket.on('connection_established', (payload: unknown) => {
+  const server = record(record(payload).server);
+  connection.server = [text(server, 'name'), text(server, 'version')].filter(Boolean).join(' ');
+  // A server that sends neither snapshot nor replay has nothing to tell.
+  setTimeout(() => (connection.primed = true), PRIMED_AFTER_MS);
+  // Its cursor is not ours yet: what was missed is still on its way, and would be lost if this connection broke now.
+});
+
+socket.on('snapshot', (payload: unknown) => {
+  takeSnapshot(payload);
+  connection.primed = true;
+});
+
+socket.on('resumed', (payload: unknown) => {
+  const resumed = record(payload);
+  if (resumed.complete !== false && text(resumed, 'to')) takeCursor(text(resumed, 'to'));
+  connection.primed = true;
+});
+
+socket.onAny((type: string, payload: unknown) => takeUpdate(type, payload));
+
+async function measure(): Promise<void> {
+  if (!socket.connected) return;
+  const from = performance.now();
+  try {
+    await socket.timeout(PING_PATIENCE_MS).emitWithAck('ping', { at: Date.now() });
+  } catch {
+    return;
+  }
+  if (!socket.connected) return;
+  const took = performance.now() - from;
+  connection.latencyMs = took;
+  connection.samples = [...connection.samples, took].slice(-KEPT_SAMPLES);
+  connection.transport = socket.io.engine.transport.name;
+}
+
+export function connect(): void {
+  socket.connect();
+  setInterval(() => void measure(), PING_EVERY_MS);
+}
+
+/** Tries again with the token that the reader typed; it is kept for this tab only. */
+export function useToken(given: string): void {
+  token = given.trim();
+  sessionStorage.setItem(TOKEN_KEY, token);
+  connection.needsToken = false;
+  connection.refusal = '';
+  connection.state = 'reconnecting';
+  socket.disconnect().connect();
+}

@@ -1,0 +1,35 @@
+/** Which updates belong together for a reader of the feed, and which are not news at all. */
+import type { Family } from './types';
+
+const FAMILIES: Record<string, Family> = {
+  agent_status_change: 'agents', agent_update: 'agents', worker_registration: 'agents', agents_update: 'agents',
+  task_assignment: 'tasks', progress_update: 'tasks', task_update: 'tasks', assignment_event: 'tasks',
+  blocker_event: 'tasks',
+  project_update: 'project',
+  decision_event: 'decisions', marcus_thinking: 'decisions',
+  health_update: 'system', system_notification: 'system', error: 'system',
+  execution_update: 'runs', node_update: 'runs', ingest_update: 'runs', agent_run_update: 'runs',
+  message_appended: 'messages', conversation_event: 'messages', conversation: 'messages',
+};
+
+export const FAMILY_NAMES: Record<Family, string> = {
+  agents: 'Agents', tasks: 'Tasks', project: 'Project', decisions: 'Decisions', system: 'System', runs: 'Runs',
+  messages: 'Messages', other: 'Other',
+};
+
+export const ALL_FAMILIES = Object.keys(FAMILY_NAMES) as Family[];
+
+export function familyOf(type: string): Family {
+  return FAMILIES[type] ?? 'other';
+}
+
+// Answers to requests, and summaries of what the feed already shows line by line.
+const NOT_NEWS = new Set([
+  'connection_established', 'snapshot', 'resumed', 'batch', 'pong', 'room_joined', 'room_left', 'subscription',
+  'subscription_confirmed', 'connected', 'subscribed', 'unsubscribed', 'conversation_summary', 'active_flows_update',
+  'dashboard_update', 'flow_update', 'system_metrics', 'agent_action_result',
+]);
+
+export function isNews(type: string): boolean {
+  return !NOT_NEWS.has(type);
+}

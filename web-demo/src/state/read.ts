@@ -1,0 +1,44 @@
+/** Reading fields that may be missing or of another type: every reader answers, none throws. */
+import type { Json } from './types';
+
+export function record(value: unknown): Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};
+}
+
+/** The first of `keys` that holds a non-empty text (a number counts as its digits). */
+export function text(source: Json, ...keys: string[]): string {
+  for (const key of keys) {
+    const value = source[key];
+    if (typeof value === 'string' && value !== '') return value;
+    if (typeof value === 'number' && Number.isFinite(value)) return String(value);
+  }
+  return '';
+}
+
+/** The first of `keys` that holds a finite number. */
+export function number(source: Json, ...keys: string[]): number | null {
+  for (const key of keys) {
+    const value = source[key];
+    if (typeof value === 'number' && Number.isFinite(value)) return value;
+  }
+  return null;
+}
+
+export function percent(source: Json, ...keys: string[]): number | null {
+  const value = number(source, ...keys);
+  return value === null ? null : Math.min(100, Math.max(0, value));
+}
+
+/** Milliseconds since the epoch of an ISO text, else `fallback`. */
+export function time(value: unknown, fallback: number): number {
+  if (typeof value !== 'string') return fallback;
+  const parsed = Date.parse(value);
+  return Number.isNaN(parsed) ? fallback : parsed;
+}
+
+/** `agent_backend_1` → `Backend 1`: a readable name for one that only has an id. */
+export function humanise(id: string): string {
+  if (/^[0-9a-f-]{16,}$/i.test(id)) return id.slice(0, 8);
+  const words = id.replace(/^(agent|task|project)[_.:-]+/i, '').split(/[_.:\-\s]+/).filter(Boolean);
+  return words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join(' ') || id;
+}

@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import { applyUpdate } from './reduce';
+import { applySnapshot, emptyState } from './snapshot';
+import type { Json } from './types';
+
+const NOW = Date.parse('2026-05-23T14:00:00Z');
+
+function after(...updates: [string, Json][]) {
+  const state = emptyState();
+  const outcomes = updates.map(([type, payload]) => applyUpdate(state, type, payload, NOW));
+  return { state, outcomes };
+}
+
+describe('a single update', () => {
+  it('of no shape at all still makes a line and changes nothing', () => {
+    for (const junk of [undefined, null, 7, 'text', [], {}, { data: 'no object', hint: 3, timestamp: {} }]) {
+      const state = emptyState();
+      for (const type of ['agent_status_change', 'task_update', 'project_update', 'message_appended', 'never_heard_of']) {
+        expect(applyUpdate(state, type, junk, NOW).entry?.text).toBeTruthy();
+      }
+      expect(state.agents.size + state.tasks.size + state.projects.size + state.messages.size).toBe(0);
+    }
+  });
+
+  it('moves the cursor on', () => {
+    expect(after(['generic_update', { cursor: 'c1' }], ['generic_update', {}]).state.cursor).toBe('c1');
+  });
+
+  it('counts what it stands for', () => {
+    const { state, outcomes } = after(['progress_update', { task_id: 't', coalesced: 4 }]);
+    expect(state.seen).toBe(4);
+    expect(outcomes[0]?.entry?.coalesced).toBe(4);
+  });
+});
+
+describe('agents and tasks', () => {
+  const story: [string, Json][] = [
+    ['agent_status_change', { id: 'e1', agent_id: 'zeno', old_status: 'offline', new_status: 'Active', animation: 'pulse', hint: { target: { kind: 'agent', id: 'zeno' } } }],
+    ['task_assignment', { agent_id: 'zeno', task_id: 't1', task_name: 'Paint the porch', animation: 'flow', hint: { from: 'pm-agent', to: 'zeno' } }],
+    ['progress_update', { agent_id: 'zeno', task_id: 't1', progress: 40, status: 'in_progress' }],
+  ];
+
+  it('are folded from what is said of them', () => {
+    const { state, outcomes } = after(...story);
+    expect(state.agents.get('zeno')).toMatchObject({ name: 'Zeno', status: 'active', taskId: 't1' });
+    expect(state.tasks.get('t1')).toMatchObject({ name: 'Paint the porch', status: 'in_progress', agentId: 'zeno', progress: 40 });
+    expect(outcomes[1]?.entry?.text).toBe('Zeno took “Paint the porch”');
+    expect(outcomes[1]?.effect).toMatchObject({ animation: 'flow', from: 'pm-agent', to: 'zeno', agentId: 'zeno' });
+  });
+
+  it('a task that ends leaves its agent free', () => {
+    const { state } = after(...story, ['task_update', { data: { task_id: 't1', agent_id: 'zeno', change_type: 'completed' } }]);
+    expect(state.tasks.get('t1')).toMatchObject({ status: 'done', progress: 100 });
+    expect(state.agents.get('zeno')?.taskId).toBeNull();
+  });
+
+  it('a completion without success is a block', () => {
+    const { state } = after(...story, ['task_update', { data: { task_id: 't1', change_type: 'completed', success: false } }]);
+    expect(state.tasks.get('t1')?.status).toBe('blocked');
+  });
+
+  it('a resolved blocker puts the task back to work', () => {
+    const { state } = after(...story, ['task_update', { data: { task_id: 't1', change_type: 'blocked' } }],
+      ['generic_update', { source_type: 'blocker.resolved', data: { task_id: 't1' } }]);
+    expect(state.tasks.get('t1')?.status).toBe('in_progress');
+  });
+
+  it('two tellings of one event are shown and animated once', () => {
+    const { outcomes } = after(...story.slice(0, 1), ['agent_update', { id: 'e1', animation: 'fade', data: { agent_id: 'zeno', status: 'active' } }]);
+    expect(outcomes[0]?.effect?.animation).toBe('pulse');
+    expect(outcomes[1]).toEqual({ entry: null, effect: null });
+  });
+
+  it('replaces entities, never changes them in place', () => {
+    const { state } = after(...story);
+    const before = state.agents.get('zeno');
+    applyUpdate(state, 'agent_status_change', { agent_id: 'zeno', new_status: 'idle' }, NOW);
+    expect(before?.status).toBe('active');
+    expect(state.agents.get('zeno')).not.toBe(before);
+  });
+});
+
+describe('the rest', () => {
+  it('joins a message in order', () => {
+    const part = (content: string): [string, Json] => ['message_appended', { data: { run_id: 'r', message_id: 'm', role: 'assistant', content } }];
+    expect(after(part('Live '), part('according '), part('to nature')).state.messages.get('m')?.content).toBe('Live according to nature');
+  });
+
+  it('reads progress in the spellings producers use', () => {
+    const of = (data: Json) => after(['project_update', { data: { project_id: 'p', ...data } }]).state.projects.get('p');
+    expect(of({ progress: 10 })?.progress).toBe(10);
+    expect(of({ progress_percent: 20 })?.progress).toBe(20);
+    expect(of({ completed_tasks: 3, total_tasks: 4 })).toMatchObject({ progress: 75, done: 3, total: 4 });
+    expect(of({ change_type: 'completed', total_tasks: 4 })).toMatchObject({ progress: 100, done: 4 });
+  });
+
+  it('says one decision once', () => {
+    const decision: [string, Json] = ['decision_event', { decision_id: 'd', decision: 'Use marble', rationale: 'It lasts', confidence_score: 0.9 }];
+    expect(after(decision, decision).state.decisions).toHaveLength(1);
+  });
+
+  it('takes over a snapshot whole', () => {
+    const { state } = after(['agent_status_change', { agent_id: 'gone', new_status: 'idle' }]);
+    applySnapshot(state, {
+      cursor: 'c9', agents: { zeno: { status: 'working', task_id: 't1' } }, tasks: { t1: { status: 'in_progress', name: 'Paint', agent_id: 'zeno' } },
+      projects: { p: { progress: 50 } }, health: { severity: 'critical', message: 'Fire' }, runs: null,
+    }, NOW);
+    expect([...state.agents.keys()]).toEqual(['zeno']);
+    expect(state.tasks.get('t1')?.agentId).toBe('zeno');
+    expect(state.health?.severity).toBe('critical');
+    expect(state.cursor).toBe('c9');
+  });
+});

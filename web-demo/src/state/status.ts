@@ -1,0 +1,46 @@
+/** The many words producers use for a status, and the few that the page draws. */
+import type { TaskStatus, Tone } from './types';
+
+const AGENT_TONES: Record<string, Tone> = {
+  working: 'active', active: 'active', busy: 'active', in_progress: 'active', running: 'active', thinking: 'active',
+  blocked: 'blocked', error: 'blocked', failed: 'blocked', stuck: 'blocked',
+  offline: 'offline', disconnected: 'offline', terminated: 'offline', stopped: 'offline', removed: 'offline',
+  done: 'done', completed: 'done', finished: 'done',
+};
+
+export function agentTone(status: string): Tone {
+  return AGENT_TONES[status] ?? 'idle';
+}
+
+const TASK_STATUSES: Record<string, TaskStatus> = {
+  todo: 'todo', backlog: 'todo', pending: 'todo', created: 'todo', queued: 'todo', ready: 'todo', unassigned: 'todo',
+  assigned: 'in_progress', assignment: 'in_progress', started: 'in_progress', in_progress: 'in_progress',
+  progress: 'in_progress', working: 'in_progress', active: 'in_progress', running: 'in_progress', resumed: 'in_progress',
+  unblocked: 'in_progress',
+  blocked: 'blocked', failed: 'blocked', error: 'blocked', stuck: 'blocked',
+  done: 'done', completed: 'done', complete: 'done', finished: 'done', closed: 'done',
+};
+
+/** Null for a word that says nothing about where a task stands. */
+export function taskStatus(word: string): TaskStatus | null {
+  return TASK_STATUSES[word.toLowerCase().replace(/[\s.:-]+/g, '_')] ?? null;
+}
+
+export function taskTone(status: TaskStatus): Tone {
+  if (status === 'in_progress') return 'active';
+  return status === 'todo' ? 'idle' : status;
+}
+
+const ENDED = new Set(['completed', 'done', 'finished', 'failed', 'cancelled', 'canceled', 'error']);
+
+export function ended(status: string): boolean {
+  return ENDED.has(status);
+}
+
+/** Where a health report stands, from its severity or status words. */
+export function healthTone(severity: string, status: string): Tone {
+  const words = `${severity} ${status}`.toLowerCase();
+  if (/critical|red|unhealthy|down|high|error|fail/.test(words)) return 'blocked';
+  if (/warn|yellow|degraded|medium/.test(words)) return 'active';
+  return words.trim() === '' ? 'idle' : 'done';
+}
