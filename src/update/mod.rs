@@ -4,10 +4,29 @@
 //! coalesced, who may see them). Rendering writes the JSON once, when the pacer lets the update go, and
 //! every observer gets the same bytes.
 
+mod animation;
+mod bodies;
+mod kind;
 pub mod merge;
+mod render;
+mod rooms;
+mod rules;
+mod table;
+mod template;
+#[cfg(test)]
+mod tests;
+
 use std::{sync::Arc, time::Duration};
 
 use crate::event::{Object, Priority};
+
+pub use animation::{Animation, Hint};
+pub use kind::Kind;
+pub(crate) use bodies::{project_progress, status_of};
+pub use render::render;
+pub use rooms::{entities, event_rooms, rooms_hash};
+pub use rules::{Rule, RuleConfig, RuleError};
+pub use table::{Table, TransformOptions};
 
 /// The Socket.IO namespace on which an update is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,6 +82,12 @@ impl Listening {
     #[must_use]
     pub fn with(self, topic: Topic) -> Self {
         Self(self.0 | 1 << topic as u8)
+    }
+
+    /// The same without `topic`.
+    #[must_use]
+    pub fn without(self, topic: Topic) -> Self {
+        Self(self.0 & !(1 << topic as u8))
     }
 
     /// Whether somebody listens to `topic`.
@@ -126,13 +151,6 @@ pub struct Planned {
     pub pace: Pace,
     /// To whom.
     pub audience: Audience,
-}
-
-/// Which body an update gets. (Placeholder variants: the table's and Seneca's come with their modules.)
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
-    /// `generic_update`.
-    Generic,
 }
 
 /// What is only known when an update is sent.

@@ -81,7 +81,11 @@ const TELLERS: Record<string, Teller> = {
     const run = { ...record(data.run), ...record(data.step) };
     return `${words(text(payload, 'source_type') || 'Agent run')}${text(run, 'status') ? `: ${text(run, 'status')}` : ''}`;
   },
-  message_appended: (_state, _payload, data) => `${words(text(data, 'role') || 'agent')}: ${text(data, 'content', 'delta')}`,
+  message_appended: (state, _payload, data) => {
+    const joined = state.messages.get(text(data, 'message_id', 'messageId'))?.content ?? text(data, 'content', 'delta');
+    // The end of a long message is its news.
+    return `${words(text(data, 'role') || 'agent')}: ${joined.length > 160 ? `…${joined.slice(-159)}` : joined}`;
+  },
   error: (_state, payload) => text(payload, 'message', 'code') || 'The server reported an error',
 };
 

@@ -187,7 +187,8 @@ export function applyUpdate(state: State, type: string, raw: unknown, now: numbe
   const said = describe(state, type, payload, who.agentId);
   const entry: FeedEntry = {
     key: nextKey++, id, type, sourceType, family: familyOf(type), priority: PRIORITIES[text(payload, 'priority')] ?? 'normal', at,
-    agentId: who.agentId, text: said, coalesced, haystack: `${said} ${type} ${sourceType} ${who.agentId ?? ''} ${who.taskId ?? ''}`.toLowerCase(),
+    agentId: who.agentId, text: said, messageId: type === 'message_appended' ? text(data, 'message_id', 'messageId') : '',
+    coalesced, haystack: `${said} ${type} ${sourceType} ${who.agentId ?? ''} ${who.taskId ?? ''}`.toLowerCase(),
   };
   return { entry, effect: effectOf(type, payload, who) };
 }

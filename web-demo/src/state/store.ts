@@ -6,9 +6,9 @@ import { nextTick, shallowRef, triggerRef } from 'vue';
 import { isNews } from './families';
 import { applySnapshot, emptyState } from './snapshot';
 import { applyUpdate } from './reduce';
+import { joinFeed, MOST_ENTRIES } from './feed';
 import type { Effect, FeedEntry, State } from './types';
 
-export const MOST_ENTRIES = 500;
 // A backlog of motion nobody saw (a hidden tab, a replay) is dropped, not played.
 const MOST_EFFECTS = 200;
 
@@ -56,9 +56,8 @@ function feedDue(): boolean {
 async function commit(): Promise<void> {
   scheduled = false;
   if (incoming.length > 0 && feedDue()) {
-    const fresh = incoming.reverse();
+    feed.value = joinFeed(feed.value, incoming);
     incoming = [];
-    feed.value = fresh.length >= MOST_ENTRIES ? fresh.slice(0, MOST_ENTRIES) : fresh.concat(feed.value).slice(0, MOST_ENTRIES);
   }
   triggerRef(state);
   const due = effects;

@@ -91,6 +91,8 @@ export interface FeedEntry {
   at: number;
   agentId: string | null;
   text: string;
+  /** The message it tells a part of: later parts join its line in the place of making new ones. */
+  messageId: string;
   /** How many events this one stands for. */
   coalesced: number;
   /** Everything the text filter looks at, in lower case, made once. */

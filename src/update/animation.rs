@@ -1,0 +1,122 @@
+//! Animation hints: what moves on the screen, from where to where, how long and how strongly.
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::Value;
+
+use crate::event::Priority;
+
+/// How an update is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Animation {
+    /// Something came alive.
+    Pulse,
+    /// Something changed or went quiet.
+    Fade,
+    /// Something goes from one to another.
+    Flow,
+    /// A measure moves.
+    Progress,
+    /// Something went wrong.
+    Flash,
+    /// Something was finished.
+    Celebrate,
+    /// Somebody must look.
+    Alert,
+    /// Nothing moves.
+    None,
+}
+
+impl Animation {
+    const ALL: [Self; 8] = [
+        Self::Pulse,
+        Self::Fade,
+        Self::Flow,
+        Self::Progress,
+        Self::Flash,
+        Self::Celebrate,
+        Self::Alert,
+        Self::None,
+    ];
+
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pulse => "pulse",
+            Self::Fade => "fade",
+            Self::Flow => "flow",
+            Self::Progress => "progress",
+            Self::Flash => "flash",
+            Self::Celebrate => "celebrate",
+            Self::Alert => "alert",
+            Self::None => "none",
+        }
+    }
+
+    /// Reads a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|a| a.as_str() == name)
+    }
+
+    /// How long it takes, in milliseconds: long enough to be seen, short enough to be over before the next.
+    pub fn duration_ms(self) -> u32 {
+        match self {
+            Self::Pulse => 600,
+            Self::Fade => 400,
+            Self::Flow => 900,
+            Self::Progress => 300,
+            Self::Flash => 500,
+            Self::Celebrate => 1_200,
+            Self::Alert => 800,
+            Self::None => 0,
+        }
+    }
+}
+
+/// The contract's `hint`.
+#[derive(Debug, Clone)]
+pub struct Hint<'a> {
+    /// What kind of thing moves.
+    pub kind: &'static str,
+    /// Which one.
+    pub id: &'a str,
+    /// From where, or from which value.
+    pub from: Option<Value>,
+    /// To where, or to which value.
+    pub to: Option<Value>,
+    /// Decides the duration.
+    pub animation: Animation,
+    /// Decides the intensity.
+    pub priority: Priority,
+}
+
+impl Serialize for Hint<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Target<'a> {
+            kind: &'static str,
+            id: &'a str,
+        }
+        let mut out = serializer.serialize_map(None)?;
+        let target = Target {
+            kind: self.kind,
+            id: self.id,
+        };
+        out.serialize_entry("target", &target)?;
+        if let Some(from) = &self.from {
+            out.serialize_entry("from", from)?;
+        }
+        if let Some(to) = &self.to {
+            out.serialize_entry("to", to)?;
+        }
+        out.serialize_entry("duration_ms", &self.animation.duration_ms())?;
+        let intensity = match self.priority {
+            _ if self.animation == Animation::None => 0.0,
+            Priority::Critical => 1.0,
+            Priority::High => 0.8,
+            Priority::Normal => 0.5,
+            Priority::Low => 0.3,
+        };
+        out.serialize_entry("intensity", &intensity)?;
+        out.end()
+    }
+}

@@ -1,0 +1,338 @@
+//! The own fields of each kind of update, in the union of the spellings that front-ends read.
+
+use serde_json::Value;
+
+use super::{Kind, render::{COMMON, Writer}};
+use crate::{
+    event::{Event, Object},
+    seneca,
+};
+
+/// Where assignments come from on the screen.
+const PM: &str = "pm-agent";
+
+/// Writes the body of a kind.
+pub(super) fn write(kind: &Kind, event: &Event, data: &Object, out: &mut Writer) {
+    match kind {
+        Kind::AgentStatusChange => {
+            out.field("agent_id", &event.agent_id());
+            out.first("old_status", &[data.get("old_status")]);
+            out.first("new_status", &[data.get("new_status"), data.get("status")]);
+        }
+        Kind::Agent => agent(event, data, out),
+        Kind::Project => project(event, data, out),
+        Kind::TaskAssignment => assignment(event, data, out),
+        Kind::Progress => progress(event, data, out),
+        Kind::Task => task(event, data, out),
+        Kind::Decision => decision(event, data, out),
+        Kind::Health => out.object("data", |out| {
+            for key in ["severity", "message", "status"] {
+                out.unless_in(data, key, &Value::Null);
+            }
+            out.spread(data, &[]);
+        }),
+        Kind::Notification => {
+            out.field("level", notification_level(event));
+            out.field("message", &notification_message(event, data));
+            out.field("data", data);
+        }
+        Kind::Execution => execution(event, data, out),
+        Kind::Node => node(event, data, out),
+        Kind::Ingest => ingest(event, data, out),
+        Kind::AgentRun => agent_run(event, data, out),
+        Kind::Message => message(event, data, out),
+        Kind::Visual => {
+            for key in ["update_id", "update_type", "target_id", "changes", "metadata"] {
+                out.first(key, &[data.get(key)]);
+            }
+            out.field("data", data);
+        }
+        Kind::Generic => out.field("data", data),
+        Kind::Rule(rule) => rule.write(event, data, out),
+        Kind::Seneca(kind) => {
+            let own_type = kind.wants_type() == seneca::TypeField::Own;
+            let reserved = if own_type { &COMMON[1..] } else { &COMMON[..] };
+            out.spread(&kind.body(event), reserved);
+        }
+    }
+}
+
+/// What moves on the screen.
+pub(super) fn target<'e>(kind: &Kind, event: &'e Event) -> (&'static str, &'e str) {
+    let of = |kind, id: Option<&'e str>| id.map(|id| (kind, id));
+    let found = match kind {
+        Kind::AgentStatusChange | Kind::Agent | Kind::TaskAssignment => of("agent", event.agent_id()),
+        Kind::Project => of("project", event.project_id.as_deref()),
+        Kind::Progress | Kind::Task => of("task", event.task_id()),
+        Kind::Decision => of("task", event.task_id()).or(of("agent", event.agent_id())),
+        Kind::Execution => of("execution", event.execution_id()),
+        Kind::Node => of("node", event.node_id()),
+        Kind::Ingest => of("job", event.job_id()),
+        Kind::AgentRun => of("run", event.run_id()),
+        Kind::Message => of("message", event.message_id()),
+        Kind::Visual => of("node", event.data.get("target_id").and_then(Value::as_str)),
+        Kind::Health | Kind::Notification => None,
+        Kind::Generic | Kind::Rule(_) | Kind::Seneca(_) => of("agent", event.agent_id()).or(of("task", event.task_id())),
+    };
+    found.unwrap_or(("system", &event.source))
+}
+
+/// From where to where, or from which value to which.
+pub(super) fn from_to(kind: &Kind, event: &Event, data: &Object) -> (Option<Value>, Option<Value>) {
+    let value = |key: &str| data.get(key).filter(|v| !v.is_null()).cloned();
+    match kind {
+        Kind::AgentStatusChange => (value("old_status"), value("new_status")),
+        Kind::Agent if data.contains_key("new_status") => (value("old_status"), value("new_status")),
+        Kind::TaskAssignment => (Some(PM.into()), event.agent_id().map(Into::into)),
+        Kind::Progress => (value("old_progress"), value("progress")),
+        Kind::Project => (None, project_progress(data)),
+        Kind::Message => (None, event.run_id().map(Into::into)),
+        _ => (None, None),
+    }
+}
+
+fn agent(event: &Event, data: &Object, out: &mut Writer) {
+    out.field("agent_id", &event.agent_id());
+    out.field("update_type", event.name.change_type());
+    out.object("data", |out| {
+        out.unless_in(data, "agent_id", &event.agent_id());
+        out.unless_in(data, "status", &data.get("new_status"));
+        out.unless_in(data, "change_type", event.name.change_type());
+        out.spread(data, &[]);
+    });
+}
+
+fn project(event: &Event, data: &Object, out: &mut Writer) {
+    out.object("data", |out| {
+        out.unless_in(data, "project_id", &event.project_id.as_deref());
+        if let Some(progress) = project_progress(data) {
+            out.unless_in(data, "progress", &progress);
+        }
+        out.unless_in(data, "change_type", event.name.change_type());
+        out.spread(data, &[]);
+    });
+}
+
+/// In percent, however the producer says it.
+pub(crate) fn project_progress(data: &Object) -> Option<Value> {
+    let state = data.get("project_state").and_then(Value::as_object).unwrap_or(data);
+    let named = ["progress", "progress_percent", "progress_percentage"]
+        .iter()
+        .find_map(|key| state.get(*key).or_else(|| data.get(*key)).filter(|v| v.is_number()));
+    named.cloned()
+}
+
+fn task_name<'e>(event: &'e Event, data: &'e Object) -> Option<&'e str> {
+    let inner = |outer: &str, key: &str| data.get(outer).and_then(|o| o.get(key)).and_then(Value::as_str);
+    data.get("task_name")
+        .and_then(Value::as_str)
+        .or_else(|| inner("task_details", "name"))
+        .or_else(|| inner("task", "name"))
+        .or_else(|| event.task_id())
+}
+
+fn assignment(event: &Event, data: &Object, out: &mut Writer) {
+    let (agent, task, name) = (event.agent_id(), event.task_id(), task_name(event, data));
+    for (key, value) in [
+        ("agent_id", agent),
+        ("task_id", task),
+        ("task_name", name),
+        ("workerId", agent),
+        ("taskId", task),
+        ("taskName", name),
+    ] {
+        out.field(key, &value);
+    }
+    out.field("data", data);
+}
+
+fn progress(event: &Event, data: &Object, out: &mut Writer) {
+    out.field("agent_id", &event.agent_id());
+    out.field("task_id", &event.task_id());
+    for key in ["progress", "status", "message"] {
+        out.first(key, &[data.get(key)]);
+    }
+    out.field("workerId", &event.agent_id());
+    out.field("taskId", &event.task_id());
+    out.field("data", data);
+}
+
+fn task(event: &Event, data: &Object, out: &mut Writer) {
+    let change = if event.name.family() == "blocker" { "blocked" } else { event.name.change_type() };
+    out.object("data", |out| {
+        out.unless_in(data, "task_id", &event.task_id());
+        out.unless_in(data, "agent_id", &event.agent_id());
+        out.unless_in(data, "change_type", change);
+        out.spread(data, &[]);
+    });
+}
+
+/// The text of a decision: always a string, or the page that shows it throws.
+pub(crate) fn decision_text(data: &Object) -> String {
+    match data.get("decision").filter(|v| !v.is_null()).or_else(|| data.get("what")) {
+        Some(Value::String(text)) => text.clone(),
+        None | Some(Value::Null) => String::new(),
+        Some(other) => other.to_string(),
+    }
+}
+
+fn decision(event: &Event, data: &Object, out: &mut Writer) {
+    out.field("decision", &decision_text(data));
+    out.first("rationale", &[data.get("rationale"), data.get("why")]);
+    let score = [data.get("confidence_score"), data.get("confidence")];
+    out.first("confidence_score", &score);
+    out.first("confidence", &score);
+    for key in ["decision_id", "impact"] {
+        out.first(key, &[data.get(key)]);
+    }
+    out.field("task_id", &event.task_id());
+    out.field("agent_id", &event.agent_id());
+    match seneca::conversation_fields(event) {
+        Some(line) => {
+            let own = ["decision", "rationale", "confidence", "confidence_score", "decision_id", "impact", "task_id", "agent_id", "data"];
+            let taken: Vec<&str> = COMMON.iter().chain(&own).copied().collect();
+            out.spread(&line.fields(), &taken);
+        }
+        None => out.field("source", &*event.source),
+    }
+    out.field("data", data);
+}
+
+/// `info`, `warning`, `error` or `critical`.
+pub(super) fn notification_level(event: &Event) -> &'static str {
+    let text = |object: &Object, key: &str| object.get(key).and_then(Value::as_str).map(str::to_ascii_lowercase);
+    let said = text(&event.data, "level")
+        .or_else(|| text(&event.data, "severity"))
+        .or_else(|| text(&event.metadata, "severity"));
+    let name = event.name.canonical();
+    let by_name = if name.split('.').any(|s| s == "error" || s == "failed") {
+        "error"
+    } else if name == "warning" {
+        "warning"
+    } else {
+        "info"
+    };
+    match said.as_deref() {
+        Some("critical" | "fatal") => "critical",
+        // An error of medium severity is still an error.
+        _ if by_name == "error" => "error",
+        Some("error" | "high") if name != "warning" => "error",
+        Some("warning" | "warn" | "medium" | "high") => "warning",
+        Some("info" | "debug") => "info",
+        _ => by_name,
+    }
+}
+
+fn notification_message(event: &Event, data: &Object) -> String {
+    ["message", "error", "warning", "reason"]
+        .iter()
+        .find_map(|key| data.get(*key).and_then(Value::as_str))
+        .map_or_else(|| event.name.canonical().replace('.', " "), str::to_owned)
+}
+
+/// A field of the data, or of one of its objects.
+fn within<'d>(data: &'d Object, outer: &[&str], key: &str) -> Option<&'d Value> {
+    let direct = data.get(key);
+    direct.or_else(|| outer.iter().find_map(|o| data.get(*o).and_then(|inner| inner.get(key))))
+}
+
+/// The status that an event states, wherever it does.
+pub(crate) fn status_of(event: &Event, outer: &[&str]) -> Option<String> {
+    ["status", "state"]
+        .iter()
+        .find_map(|key| within(&event.data, outer, key).and_then(Value::as_str))
+        .map(str::to_ascii_lowercase)
+}
+
+/// What the last word of a name says of the status, when the event doesn't state it.
+fn status_by_name(change: &str) -> &str {
+    match change {
+        "created" => "pending",
+        "started" | "updated" => "running",
+        other => other,
+    }
+}
+
+fn execution(event: &Event, data: &Object, out: &mut Writer) {
+    let run = ["run", "execution"];
+    out.field("event", "status_changed");
+    out.object("data", |out| {
+        out.field("execution_id", &event.execution_id());
+        out.field("status", &stated(data, &run).unwrap_or_else(|| status_by_name(event.name.change_type())));
+        let find = |key| within(data, &run, key);
+        out.first("progress_percentage", &[find("progress_percentage"), find("progress_percent"), find("progress")]);
+        for key in ["completed_nodes", "total_nodes", "current_node"] {
+            out.first(key, &[find(key)]);
+        }
+        out.spread(
+            data,
+            &["execution_id", "status", "progress_percentage", "completed_nodes", "total_nodes", "current_node"],
+        );
+    });
+    message_of_failure(data, out);
+}
+
+fn stated<'d>(data: &'d Object, outer: &[&str]) -> Option<&'d str> {
+    within(data, outer, "status").and_then(Value::as_str)
+}
+
+fn node(event: &Event, data: &Object, out: &mut Writer) {
+    let inner = ["nodeState", "node"];
+    out.field("event", "status_changed");
+    out.object("data", |out| {
+        let find = |key| within(data, &inner, key);
+        out.field("execution_id", &event.execution_id());
+        out.first(
+            "node_execution_id",
+            &[find("node_execution_id"), find("nodeExecutionId"), data.get("nodeState").and_then(|n| n.get("id"))],
+        );
+        out.field("node_id", &event.node_id());
+        out.first("node_name", &[find("node_name"), find("nodeName"), find("name")]);
+        out.field("status", &stated(data, &inner).unwrap_or_else(|| status_by_name(event.name.change_type())));
+        out.first("message", &[find("message"), find("error"), find("errorMessage")]);
+        out.spread(data, &["execution_id", "node_execution_id", "node_id", "node_name", "status", "message"]);
+    });
+    message_of_failure(data, out);
+}
+
+fn ingest(event: &Event, data: &Object, out: &mut Writer) {
+    let job = ["job"];
+    out.object("data", |out| {
+        out.field("job_id", &event.job_id());
+        for key in ["stage", "progress"] {
+            out.first(key, &[within(data, &job, key)]);
+        }
+        out.field("status", &stated(data, &job).unwrap_or_else(|| status_by_name(event.name.change_type())));
+        out.spread(data, &["job_id", "stage", "progress", "status", "errorMessage"]);
+    });
+    message_of_failure(data, out);
+}
+
+fn agent_run(event: &Event, data: &Object, out: &mut Writer) {
+    out.object("data", |out| {
+        out.unless_in(data, "run_id", &event.run_id());
+        let status = stated(data, &["run", "step"]).unwrap_or_else(|| status_by_name(event.name.change_type()));
+        out.unless_in(data, "status", status);
+        out.unless_in(data, "change_type", event.name.change_type());
+        out.spread(data, &["errorMessage"]);
+    });
+    message_of_failure(data, out);
+}
+
+fn message_of_failure(data: &Object, out: &mut Writer) {
+    if let Some(message) = data.get("errorMessage") {
+        out.field("errorMessage", message);
+    }
+}
+
+fn message(event: &Event, data: &Object, out: &mut Writer) {
+    let inner = ["message"];
+    out.object("data", |out| {
+        out.field("run_id", &event.run_id());
+        out.field("message_id", &event.message_id());
+        out.first("role", &[within(data, &inner, "role")]);
+        let find = |key| within(data, &inner, key);
+        out.first("content", &[find("content"), find("delta"), find("text")]);
+        out.spread(data, &["run_id", "message_id", "role", "content"]);
+    });
+}

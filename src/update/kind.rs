@@ -1,0 +1,139 @@
+//! The kinds of updates: their names, namespaces and animations.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{Animation, Namespace, Rule};
+use crate::{event::Event, seneca::SenecaKind};
+
+/// Which update it is, and so which body it gets.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// `agent_status_change`.
+    AgentStatusChange,
+    /// `agent_update`.
+    Agent,
+    /// `project_update`.
+    Project,
+    /// `task_assignment`.
+    TaskAssignment,
+    /// `progress_update`.
+    Progress,
+    /// `task_update`.
+    Task,
+    /// `decision_event`.
+    Decision,
+    /// `health_update`.
+    Health,
+    /// `system_notification`.
+    Notification,
+    /// `execution_update`.
+    Execution,
+    /// `node_update`.
+    Node,
+    /// `ingest_update`.
+    Ingest,
+    /// `agent_run_update`.
+    AgentRun,
+    /// `message_appended`.
+    Message,
+    /// `visual_update`.
+    Visual,
+    /// `generic_update`.
+    Generic,
+    /// What a rule of the configuration makes.
+    Rule(Arc<Rule>),
+    /// What only Seneca's pages know.
+    Seneca(SenecaKind),
+}
+
+impl Kind {
+    /// The Socket.IO event's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::AgentStatusChange => "agent_status_change",
+            Self::Agent => "agent_update",
+            Self::Project => "project_update",
+            Self::TaskAssignment => "task_assignment",
+            Self::Progress => "progress_update",
+            Self::Task => "task_update",
+            Self::Decision => "decision_event",
+            Self::Health => "health_update",
+            Self::Notification => "system_notification",
+            Self::Execution => "execution_update",
+            Self::Node => "node_update",
+            Self::Ingest => "ingest_update",
+            Self::AgentRun => "agent_run_update",
+            Self::Message => "message_appended",
+            Self::Visual => "visual_update",
+            Self::Generic => "generic_update",
+            Self::Rule(rule) => rule.emit(),
+            Self::Seneca(kind) => kind.name(),
+        }
+    }
+
+    /// Where it is sent.
+    pub fn namespace(&self) -> Namespace {
+        match self {
+            Self::Seneca(kind) => kind.namespace(),
+            _ => Namespace::Root,
+        }
+    }
+
+    /// Whether a front-end has to lay its graph out anew.
+    pub fn changes_layout(&self, event: &Event) -> bool {
+        matches!(self, Self::Visual) && event.name.canonical() == "visual.layout.update"
+    }
+
+    /// How it is shown.
+    pub fn animation(&self, event: &Event) -> Animation {
+        let change = event.name.change_type();
+        let text = |key: &str| event.data.get(key).and_then(Value::as_str);
+        match self {
+            Self::AgentStatusChange => activity(text("new_status")),
+            Self::Agent if event.name.canonical() == "agent.status.changed" => activity(text("new_status")),
+            Self::Agent if change == "registered" => Animation::Pulse,
+            Self::Agent => Animation::Fade,
+            Self::Project if change == "completed" => Animation::Celebrate,
+            Self::Project | Self::Progress | Self::AgentRun | Self::Ingest => Animation::Progress,
+            Self::TaskAssignment | Self::Message => Animation::Flow,
+            Self::Task => match change {
+                "completed" if event.data.get("success") == Some(&Value::Bool(false)) => Animation::Flash,
+                "completed" => Animation::Celebrate,
+                "blocked" | "failed" | "reported" | "report" => Animation::Flash,
+                _ => Animation::None,
+            },
+            Self::Decision | Self::Visual => Animation::Pulse,
+            Self::Health if text("severity") == Some("critical") => Animation::Alert,
+            Self::Notification if super::bodies::notification_level(event) == "error" => Animation::Alert,
+            Self::Notification if super::bodies::notification_level(event) == "critical" => Animation::Alert,
+            Self::Execution => match change {
+                "completed" => Animation::Celebrate,
+                "failed" | "cancelled" => Animation::Flash,
+                _ => Animation::Progress,
+            },
+            Self::Node => match change {
+                "started" => Animation::Pulse,
+                "completed" => Animation::Fade,
+                "failed" => Animation::Flash,
+                _ => node_state(event),
+            },
+            Self::Rule(rule) => rule.animation(),
+            Self::Health | Self::Notification | Self::Generic | Self::Seneca(_) => Animation::None,
+        }
+    }
+}
+
+fn activity(status: Option<&str>) -> Animation {
+    if status == Some("active") { Animation::Pulse } else { Animation::Fade }
+}
+
+/// A node state that says what became of the node is shown like the event that would say so.
+fn node_state(event: &Event) -> Animation {
+    match super::bodies::status_of(event, &["nodeState", "node"]).as_deref() {
+        Some("running" | "started" | "active") => Animation::Pulse,
+        Some("failed" | "error") => Animation::Flash,
+        _ => Animation::Fade,
+    }
+}

@@ -1,0 +1,125 @@
+//! Writes an update: once, straight from the event, when it is sent.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Hint, Kind, Planned, Stamp, bodies};
+use crate::{
+    event::{Event, Object},
+    seneca::TypeField,
+};
+
+/// The keys that every update has; no body writes them again.
+pub(super) const COMMON: [&str; 9] = [
+    "type", "timestamp", "id", "cursor", "source_type", "priority", "animation", "hint", "coalesced",
+];
+
+/// The JSON object of an update.
+pub fn render(planned: &Planned, event: &Event, stamp: &Stamp<'_>) -> String {
+    let mut out = Writer::default();
+    let kind = &planned.kind;
+    let animation = kind.animation(event);
+    let own_type = matches!(kind, Kind::Seneca(kind) if kind.wants_type() == TypeField::Own);
+    if !own_type {
+        out.field("type", kind.name());
+    }
+    out.field("timestamp", &event.timestamp);
+    out.field("id", &*event.id);
+    out.field("cursor", stamp.cursor);
+    out.field("source_type", event.name.raw());
+    out.field("priority", &planned.priority);
+    out.field("animation", animation.as_str());
+    let data = stamp.merged.unwrap_or(&event.data);
+    let (target_kind, id) = bodies::target(kind, event);
+    let (from, to) = bodies::from_to(kind, event, data);
+    out.field(
+        "hint",
+        &Hint {
+            kind: target_kind,
+            id,
+            from,
+            to,
+            animation,
+            priority: planned.priority,
+        },
+    );
+    if stamp.coalesced > 1 {
+        out.field("coalesced", &stamp.coalesced);
+    }
+    bodies::write(kind, event, data, &mut out);
+    out.finish()
+}
+
+/// Writes one JSON object, key by key.
+#[derive(Debug)]
+pub(super) struct Writer {
+    out: Vec<u8>,
+}
+
+impl Default for Writer {
+    fn default() -> Self {
+        let mut out = Vec::with_capacity(512);
+        out.push(b'{');
+        Self { out }
+    }
+}
+
+impl Writer {
+    fn key(&mut self, key: &str) {
+        if self.out.last() != Some(&b'{') {
+            self.out.push(b',');
+        }
+        self.value(key);
+        self.out.push(b':');
+    }
+
+    fn value(&mut self, value: &(impl Serialize + ?Sized)) {
+        let start = self.out.len();
+        // Only a map with keys that are no strings could fail; should it ever, the object stays whole.
+        if serde_json::to_writer(&mut self.out, value).is_err() {
+            self.out.truncate(start);
+            self.out.extend_from_slice(b"null");
+        }
+    }
+
+    /// One field.
+    pub(super) fn field(&mut self, key: &str, value: &(impl Serialize + ?Sized)) {
+        self.key(key);
+        self.value(value);
+    }
+
+    /// A field that is an object.
+    pub(super) fn object(&mut self, key: &str, write: impl FnOnce(&mut Self)) {
+        self.key(key);
+        self.out.push(b'{');
+        write(self);
+        self.out.push(b'}');
+    }
+
+    /// A field of an object that is spread behind it: written only if that doesn't have it.
+    pub(super) fn unless_in(&mut self, spread: &Object, key: &str, value: &(impl Serialize + ?Sized)) {
+        if !spread.contains_key(key) {
+            self.field(key, value);
+        }
+    }
+
+    /// All fields of an object but those.
+    pub(super) fn spread(&mut self, object: &Object, but: &[&str]) {
+        for (key, value) in object {
+            if !but.contains(&key.as_str()) {
+                self.field(key, value);
+            }
+        }
+    }
+
+    /// The first of several values that is there, else `null`.
+    pub(super) fn first(&mut self, key: &str, values: &[Option<&Value>]) {
+        let value = values.iter().flatten().find(|v| !v.is_null());
+        self.field(key, &value);
+    }
+
+    fn finish(mut self) -> String {
+        self.out.push(b'}');
+        String::from_utf8(self.out).unwrap_or_default()
+    }
+}

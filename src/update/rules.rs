@@ -1,0 +1,179 @@
+//! Rules of the configuration: rows that come before the built-in table.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use globset::{Glob, GlobMatcher};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{
+    Animation, Audience, Key, Kind, Merge, Pace, Planned,
+    render::{COMMON, Writer},
+    template::Template,
+};
+use crate::event::{Event, EventName, Object, Priority};
+
+/// One `[[transform.rules]]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleConfig {
+    /// Which events: a glob on their type, separators don't matter (`deploy.*`).
+    #[serde(rename = "match")]
+    pub matches: String,
+    /// The Socket.IO event to send.
+    pub emit: String,
+    /// To these rooms (templates); to the event's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rooms: Option<Vec<String>>,
+    /// `critical`, `high`, `normal` or `low`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<String>,
+    /// Updates with equal values of this template are united within the window; never when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coalesce_by: Option<String>,
+    /// The window; `[transform] throttle_ms` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttle_ms: Option<u64>,
+    /// How it is shown; `none` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub animation: Option<String>,
+    /// Its own fields (templates); `{data}` when there are none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
+}
+
+/// A rule that can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{key}: {message}")]
+pub struct RuleError {
+    /// Which of its keys.
+    pub key: &'static str,
+    /// What is wrong with it, and what is allowed.
+    pub message: String,
+}
+
+/// A rule, ready to be used.
+#[derive(Debug)]
+pub struct Rule {
+    matches: GlobMatcher,
+    emit: String,
+    rooms: Option<Vec<Template>>,
+    priority: Option<Priority>,
+    coalesce_by: Option<Template>,
+    throttle: Option<Duration>,
+    animation: Animation,
+    fields: Vec<(String, Template)>,
+    /// Keeps the keys of different rules apart.
+    key_space: String,
+}
+
+/// Names that Socket.IO clients keep for themselves.
+const RESERVED: [&str; 6] = ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+const MAX_NAME: usize = 128;
+
+impl Rule {
+    /// Checks and prepares a rule.
+    ///
+    /// # Errors
+    /// Names the key that can't be used and what is allowed.
+    pub fn compile(config: &RuleConfig) -> Result<Self, RuleError> {
+        let wrong = |key, message: String| RuleError { key, message };
+        let pattern = EventName::new(&config.matches);
+        let matches = Glob::new(pattern.canonical())
+            .map_err(|e| wrong("match", format!("{:?} is no pattern: {}", config.matches, e.kind())))?
+            .compile_matcher();
+        if config.matches.is_empty() {
+            return Err(wrong("match", "is empty: name a type like \"deploy.*\"".into()));
+        }
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-');
+        let is_name = (1..=MAX_NAME).contains(&config.emit.len()) && config.emit.bytes().all(allowed);
+        if !is_name || RESERVED.contains(&config.emit.as_str()) {
+            return Err(wrong(
+                "emit",
+                format!("{:?} can't be an event's name: 1 to {MAX_NAME} of A-Z a-z 0-9 _ . : - and not one of {}", config.emit, RESERVED.join(", ")),
+            ));
+        }
+        let template = |key, text: &String| Template::parse(text).map_err(|message| wrong(key, message));
+        let fields = config
+            .fields
+            .iter()
+            .map(|(name, text)| {
+                if COMMON.contains(&name.as_str()) {
+                    return Err(wrong("fields", format!("{name} is written on every update; choose another name")));
+                }
+                Ok((name.clone(), template("fields", text)?))
+            })
+            .collect::<Result<_, _>>()?;
+        let rooms = config.rooms.as_ref().map(|rooms| rooms.iter().map(|room| template("rooms", room)).collect());
+        Ok(Self {
+            matches,
+            emit: config.emit.clone(),
+            rooms: rooms.transpose()?,
+            priority: match config.priority.as_deref() {
+                None => None,
+                Some(name) => Some(Priority::from_name(name).ok_or_else(|| {
+                    wrong("priority", format!("{name:?} is none: use critical, high, normal or low"))
+                })?),
+            },
+            coalesce_by: config.coalesce_by.as_ref().map(|text| template("coalesce_by", text)).transpose()?,
+            throttle: config.throttle_ms.map(Duration::from_millis),
+            animation: match config.animation.as_deref() {
+                None => Animation::None,
+                Some(name) => Animation::from_name(name).ok_or_else(|| {
+                    wrong("animation", format!("{name:?} is none: use pulse, fade, flow, progress, flash, celebrate, alert or none"))
+                })?,
+            },
+            fields,
+            key_space: format!("rule:{}:{}", pattern.canonical(), config.emit),
+        })
+    }
+
+    /// Whether it is for this event.
+    pub(super) fn matches(&self, event: &Event) -> bool {
+        self.matches.is_match(event.name.canonical())
+    }
+
+    pub(super) fn emit(&self) -> &str {
+        &self.emit
+    }
+
+    pub(super) fn animation(&self) -> Animation {
+        self.animation
+    }
+
+    pub(super) fn plan(self: Arc<Self>, event: &Event, throttle: Duration) -> Planned {
+        let priority = event.priority.or(self.priority).unwrap_or(Priority::Normal);
+        let by = self.coalesce_by.as_ref().filter(|by| by.is_filled(event) && priority != Priority::Critical);
+        let pace = by.map_or(Pace::Immediate, |by| Pace::Coalesced {
+            key: Key(format!("{}/{}", self.key_space, by.text(event, &event.data)).into()),
+            window: self.throttle.unwrap_or(throttle),
+            merge: Merge::Fields,
+        });
+        let audience = match &self.rooms {
+            None => Audience::EventRooms,
+            // A room whose id the event doesn't name is no room.
+            Some(rooms) => Audience::Rooms(
+                rooms
+                    .iter()
+                    .filter(|room| room.is_filled(event))
+                    .map(|room| room.text(event, &event.data))
+                    .collect(),
+            ),
+        };
+        Planned {
+            kind: Kind::Rule(self),
+            priority,
+            pace,
+            audience,
+        }
+    }
+
+    pub(super) fn write(&self, event: &Event, data: &Object, out: &mut Writer) {
+        for (name, template) in &self.fields {
+            out.field(name, &template.value(event, data));
+        }
+        if self.fields.is_empty() {
+            out.field("data", data);
+        }
+    }
+}

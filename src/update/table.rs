@@ -1,0 +1,212 @@
+//! The built-in table (contract §4): which updates an event gives, how urgent, and by what they are coalesced.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::Value;
+use smallvec::{SmallVec, smallvec};
+
+use super::{Audience, Key, Kind, Listening, Merge, Pace, Planned, Rule};
+use crate::{
+    event::{Event, Priority},
+    seneca,
+};
+
+/// What the configuration says of transformation.
+#[derive(Debug, Default)]
+pub struct TransformOptions {
+    /// The window in which updates of one key are united.
+    pub throttle: Duration,
+    /// The same for message text, which is read as it grows.
+    pub text_throttle: Duration,
+    /// Rules that add to the table or replace its rows.
+    pub rules: Vec<Rule>,
+}
+
+/// The table, with the configuration's rules before it.
+#[derive(Debug)]
+pub struct Table {
+    throttle: Duration,
+    text_throttle: Duration,
+    rules: Vec<Arc<Rule>>,
+}
+
+/// How a row coalesces.
+enum By<'a> {
+    /// Never.
+    Nothing,
+    /// By this id within this name space of keys; never if the event lacks the id.
+    Id(&'a str, Option<&'a str>, Merge),
+}
+
+struct Row<'a> {
+    kinds: SmallVec<[Kind; 2]>,
+    priority: Priority,
+    by: By<'a>,
+}
+
+impl<'a> Row<'a> {
+    fn new(kind: Kind, priority: Priority, by: By<'a>) -> Self {
+        Self {
+            kinds: smallvec![kind],
+            priority,
+            by,
+        }
+    }
+
+    /// A start, an end, a failure, a decision, an assignment: always goes at once.
+    fn at_once(kind: Kind, priority: Priority) -> Self {
+        Self::new(kind, priority, By::Nothing)
+    }
+}
+
+impl Table {
+    /// The table with these settings.
+    pub fn new(options: TransformOptions) -> Self {
+        Self {
+            throttle: options.throttle,
+            text_throttle: options.text_throttle,
+            rules: options.rules.into_iter().map(Arc::new).collect(),
+        }
+    }
+
+    /// The updates that `event` gives, in the order in which they are sent. Only the topics that somebody listens to
+    /// are planned for.
+    pub fn plan(&self, event: &Event, listening: Listening) -> SmallVec<[Planned; 4]> {
+        let mut planned = SmallVec::new();
+        for rule in self.rules.iter().filter(|rule| rule.matches(event)) {
+            planned.push(rule.clone().plan(event, self.throttle));
+        }
+        if planned.is_empty() {
+            self.plan_row(event, row(event), &mut planned);
+        }
+        for kind in seneca::plan(event, listening) {
+            planned.push(Planned {
+                audience: Audience::Topic(kind.topic()),
+                kind: Kind::Seneca(kind),
+                priority: event.priority.unwrap_or(Priority::Normal),
+                pace: Pace::Immediate,
+            });
+        }
+        planned
+    }
+
+    fn plan_row(&self, event: &Event, row: Row<'_>, planned: &mut SmallVec<[Planned; 4]>) {
+        let priority = event.priority.unwrap_or(row.priority);
+        let pace = match row.by {
+            By::Id(space, Some(id), merge) if priority != Priority::Critical => Pace::Coalesced {
+                key: Key(format!("{space}/{id}").into()),
+                window: if merge == Merge::Text { self.text_throttle } else { self.throttle },
+                merge,
+            },
+            _ => Pace::Immediate,
+        };
+        planned.extend(row.kinds.into_iter().map(|kind| Planned {
+            kind,
+            priority,
+            pace: pace.clone(),
+            audience: Audience::EventRooms,
+        }));
+    }
+}
+
+/// The row of an event. The first arm that fits is its row, as in the contract's table from top to bottom.
+fn row(event: &Event) -> Row<'_> {
+    let name = event.name.canonical();
+    let segments: SmallVec<[&str; 6]> = name.split('.').collect();
+    let change = event.name.change_type();
+    match segments.as_slice() {
+        ["agent", "status", "changed"] => Row {
+            kinds: smallvec![Kind::AgentStatusChange, Kind::Agent],
+            priority: Priority::Normal,
+            by: By::Id(name, event.agent_id(), Merge::Fields),
+        },
+        ["agent", "run", ..] if is_end(change) => Row::at_once(Kind::AgentRun, Priority::High),
+        ["agent", "run", ..] if is_start(change) => Row::at_once(Kind::AgentRun, Priority::Normal),
+        ["agent", "run", ..] => Row::new(Kind::AgentRun, Priority::Normal, By::Id("run", event.run_id(), Merge::Fields)),
+        ["agent", "step", "updated"] => step(event),
+        ["agent", "message", "appended"] => {
+            Row::new(Kind::Message, Priority::Low, By::Id("text", event.message_id(), Merge::Text))
+        }
+        // The whole name, not only its last word: `role.changed` must not swallow `skill.changed`.
+        ["agent", ..] if is_start(change) || is_end(change) => Row::at_once(Kind::Agent, Priority::Normal),
+        ["agent", ..] => Row::new(Kind::Agent, Priority::Normal, By::Id(name, event.agent_id(), Merge::Fields)),
+        ["project", ..] if is_start(change) || is_end(change) => Row::at_once(Kind::Project, Priority::Normal),
+        ["project", ..] => {
+            Row::new(Kind::Project, Priority::Normal, By::Id("project", event.project_id.as_deref(), Merge::Fields))
+        }
+        ["task", "assigned" | "assignment"] => Row::at_once(Kind::TaskAssignment, Priority::High),
+        ["task", "progress"] | ["progress", "update"] => {
+            Row::new(Kind::Progress, Priority::Normal, By::Id("progress", event.task_id(), Merge::Fields))
+        }
+        ["task", "completed" | "blocked"] | ["blocker", "reported" | "report"] => {
+            Row::at_once(Kind::Task, Priority::High)
+        }
+        ["task", ..] if is_start(change) || is_end(change) => Row::at_once(Kind::Task, Priority::Normal),
+        ["task", ..] => Row::new(Kind::Task, Priority::Normal, By::Id("task", event.task_id(), Merge::Fields)),
+        ["decision", ..] | ["pm", "decision"] => Row::at_once(Kind::Decision, Priority::Normal),
+        ["system", "health", "changed"] => {
+            let critical = event.data.get("severity").and_then(Value::as_str) == Some("critical");
+            Row::at_once(Kind::Health, if critical { Priority::Critical } else { Priority::High })
+        }
+        ["system" | "kanban", ..] | ["error" | "warning"] => {
+            let error = matches!(super::bodies::notification_level(event), "error" | "critical");
+            Row::at_once(Kind::Notification, if error { Priority::High } else { Priority::Normal })
+        }
+        ["workflow", "run", ..] | ["execution", ..] if is_end(change) => Row::at_once(Kind::Execution, Priority::High),
+        ["workflow", "run", ..] | ["execution", ..] if is_start(change) => {
+            Row::at_once(Kind::Execution, Priority::Normal)
+        }
+        ["workflow", "run", ..] | ["execution", ..] => {
+            Row::new(Kind::Execution, Priority::Normal, By::Id("execution", event.execution_id(), Merge::Fields))
+        }
+        ["workflow", "node", "state", ..] => node_state(event),
+        ["workflow", "node", .., "failed"] => Row::at_once(Kind::Node, Priority::High),
+        ["workflow", "node", ..] => Row::at_once(Kind::Node, Priority::Normal),
+        ["ingest", "job", ..] if is_end(change) => Row::at_once(Kind::Ingest, Priority::High),
+        ["ingest", "job", ..] if is_start(change) => Row::at_once(Kind::Ingest, Priority::Normal),
+        ["ingest", "job", ..] => Row::new(Kind::Ingest, Priority::Normal, By::Id("job", event.job_id(), Merge::Fields)),
+        ["visual", kind, "update" | "refresh"] => visual(event, kind),
+        _ => Row::at_once(Kind::Generic, Priority::Normal),
+    }
+}
+
+fn is_end(change: &str) -> bool {
+    matches!(change, "completed" | "failed" | "cancelled" | "canceled" | "finished" | "error" | "deleted" | "unregistered")
+}
+
+fn is_start(change: &str) -> bool {
+    matches!(change, "created" | "started" | "registered")
+}
+
+/// A step that says it ended is an end, whatever the event is called.
+fn step(event: &Event) -> Row<'_> {
+    let id = event.data.get("step").and_then(|s| s.get("id").or_else(|| s.get("step_id")));
+    let id = id.or_else(|| event.data.get("step_id")).and_then(Value::as_str);
+    match super::bodies::status_of(event, &["step"]).as_deref() {
+        Some(status) if is_end(status) => Row::at_once(Kind::AgentRun, Priority::High),
+        _ => Row::new(Kind::AgentRun, Priority::Normal, By::Id("step", id.or(event.run_id()), Merge::Fields)),
+    }
+}
+
+fn node_state(event: &Event) -> Row<'_> {
+    match super::bodies::status_of(event, &["nodeState", "node"]).as_deref() {
+        Some("failed" | "error") => Row::at_once(Kind::Node, Priority::High),
+        Some(status) if is_end(status) || matches!(status, "started" | "running") => {
+            Row::at_once(Kind::Node, Priority::Normal)
+        }
+        _ => Row::new(Kind::Node, Priority::Normal, By::Id("node", event.node_id(), Merge::Fields)),
+    }
+}
+
+fn visual<'e>(event: &'e Event, kind: &str) -> Row<'e> {
+    let target = event.data.get("target_id").and_then(Value::as_str);
+    let (space, id, merge) = match kind {
+        // Layouts of one flush are one layout, whatever they were about.
+        "layout" => ("visual.layout", Some(event.project_id.as_deref().unwrap_or("-")), Merge::Changes),
+        "complete" => ("visual.refresh", Some(event.project_id.as_deref().unwrap_or("-")), Merge::Replace),
+        "edge" => ("visual.edge", target, Merge::Changes),
+        "style" => ("visual.style", target, Merge::Changes),
+        _ => ("visual.node", target, Merge::Changes),
+    };
+    Row::new(Kind::Visual, Priority::Normal, By::Id(space, id, merge))
+}

@@ -1,0 +1,108 @@
+//! Templates of rules: text with `{data.agent_id}`-like places that an event fills.
+
+use serde_json::Value;
+
+use crate::event::{Event, Object};
+
+/// A parsed template.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Template(Vec<Part>);
+
+#[derive(Debug, Clone, PartialEq)]
+enum Part {
+    Text(String),
+    Place(Vec<String>),
+}
+
+/// The first words that a place may begin with.
+const ROOTS: [&str; 8] = ["data", "metadata", "type", "id", "timestamp", "source", "project_id", "change_type"];
+
+impl Template {
+    /// Reads a template; the error says what is wrong with it.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once('{') {
+            let (place, after) = behind
+                .split_once('}')
+                .ok_or_else(|| format!("{text:?} has a {{ without }}"))?;
+            if !before.is_empty() {
+                parts.push(Part::Text(before.to_owned()));
+            }
+            let path: Vec<String> = place.trim().split('.').map(str::to_owned).collect();
+            let root = path.first().map(String::as_str).unwrap_or_default();
+            let deep = matches!(root, "data" | "metadata");
+            if !ROOTS.contains(&root) || path.iter().any(String::is_empty) || (path.len() > 1 && !deep) {
+                return Err(format!(
+                    "{{{place}}} is no place: use data.…, metadata.…, type, id, timestamp, source, project_id or change_type"
+                ));
+            }
+            parts.push(Part::Place(path));
+            rest = after;
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.to_owned()));
+        }
+        Ok(Self(parts))
+    }
+
+    /// As a value: a template that is one place keeps the value's type.
+    pub(super) fn value(&self, event: &Event, data: &Object) -> Value {
+        match self.0.as_slice() {
+            [Part::Place(path)] => look_up(path, event, data),
+            _ => self.text(event, data).into(),
+        }
+    }
+
+    /// As text; what is missing is empty.
+    pub(super) fn text(&self, event: &Event, data: &Object) -> String {
+        let mut out = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => out.push_str(text),
+                Part::Place(path) => match look_up(path, event, data) {
+                    Value::Null => {}
+                    Value::String(text) => out.push_str(&text),
+                    other => out.push_str(&other.to_string()),
+                },
+            }
+        }
+        out
+    }
+
+    /// Whether every place of it is filled by the event.
+    pub(super) fn is_filled(&self, event: &Event) -> bool {
+        self.0.iter().all(|part| match part {
+            Part::Text(_) => true,
+            Part::Place(path) => !look_up(path, event, &event.data).is_null(),
+        })
+    }
+}
+
+fn look_up(path: &[String], event: &Event, data: &Object) -> Value {
+    let Some((root, path)) = path.split_first() else {
+        return Value::Null;
+    };
+    match root.as_str() {
+        "data" => descend(data, path),
+        "metadata" => descend(&event.metadata, path),
+        "type" => event.name.raw().into(),
+        "id" => Value::from(&*event.id),
+        "timestamp" => event.timestamp.to_string().into(),
+        "source" => Value::from(&*event.source),
+        "project_id" => event.project_id.as_deref().into(),
+        "change_type" => event.name.change_type().into(),
+        _ => Value::Null,
+    }
+}
+
+fn descend(object: &Object, path: &[String]) -> Value {
+    let Some((key, path)) = path.split_first() else {
+        return Value::Object(object.clone());
+    };
+    let mut value = object.get(key);
+    for key in path {
+        value = value.and_then(|v| v.get(key));
+    }
+    value.cloned().unwrap_or(Value::Null)
+}
