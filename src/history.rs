@@ -53,10 +53,13 @@ const CHUNK: usize = 1_000;
 pub async fn page(journal: &dyn Journal, query: &Query) -> Result<Page, Refusal> {
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Refusal::bad_request(format!("limit must be 1 to {MAX_LIMIT}")));
+        return Err(Refusal::bad_request(format!(
+            "limit must be 1 to {MAX_LIMIT}"
+        )));
     }
     let bounds = journal.bounds();
-    let after = place(journal, "after", query.after.as_deref())?.unwrap_or(bounds.first.saturating_sub(1));
+    let after =
+        place(journal, "after", query.after.as_deref())?.unwrap_or(bounds.first.saturating_sub(1));
     let before = place(journal, "before", query.before.as_deref())?.unwrap_or(Seq::MAX);
     let wanted = Wanted::new(query);
     let mut page = Page {
@@ -81,7 +84,10 @@ pub async fn page(journal: &dyn Journal, query: &Query) -> Result<Page, Refusal>
             (at, scanned) = (record.seq, scanned + 1);
             if wanted.matches(&record.event) {
                 let mut event = record.event.to_public();
-                event.insert("cursor".into(), Cursor::at(journal.epoch(), at).to_string().into());
+                event.insert(
+                    "cursor".into(),
+                    Cursor::at(journal.epoch(), at).to_string().into(),
+                );
                 page.events.push(Value::Object(event));
             }
         }
@@ -94,7 +100,9 @@ fn place(journal: &dyn Journal, key: &str, cursor: Option<&str>) -> Result<Optio
         .parse()
         .map_err(|error| Refusal::bad_request(format!("{key} is {error}")))?;
     if cursor.epoch != journal.epoch() {
-        return Err(Refusal::bad_request(format!("{key} is a cursor of another journal; start without it")));
+        return Err(Refusal::bad_request(format!(
+            "{key} is a cursor of another journal; start without it"
+        )));
     }
     Ok(Some(cursor.seq))
 }
@@ -109,20 +117,35 @@ struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     fn new(query: &'a Query) -> Self {
         let fold = |name: &str| EventName::new(name).canonical().to_owned();
-        let family = query.event_type.as_deref().and_then(|t| t.strip_suffix('*'));
+        let family = query
+            .event_type
+            .as_deref()
+            .and_then(|t| t.strip_suffix('*'));
         Self {
-            name: query.event_type.as_deref().filter(|_| family.is_none()).map(fold),
+            name: query
+                .event_type
+                .as_deref()
+                .filter(|_| family.is_none())
+                .map(fold),
             prefix: family.map(fold),
             query,
         }
     }
 
     fn matches(&self, event: &Event) -> bool {
-        let is = |wanted: &Option<String>, id: Option<&str>| wanted.as_deref().is_none_or(|w| id == Some(w));
-        self.name.as_deref().is_none_or(|name| event.name.canonical() == name)
-            && self.prefix.as_deref().is_none_or(|p| event.name.canonical().starts_with(p))
+        let is = |wanted: &Option<String>, id: Option<&str>| {
+            wanted.as_deref().is_none_or(|w| id == Some(w))
+        };
+        self.name
+            .as_deref()
+            .is_none_or(|name| event.name.canonical() == name)
+            && self
+                .prefix
+                .as_deref()
+                .is_none_or(|p| event.name.canonical().starts_with(p))
             && is(&self.query.project_id, event.project_id.as_deref())
             && is(&self.query.agent_id, event.agent_id())
-            && (is(&self.query.run_id, event.run_id()) || is(&self.query.run_id, event.execution_id()))
+            && (is(&self.query.run_id, event.run_id())
+                || is(&self.query.run_id, event.execution_id()))
     }
 }

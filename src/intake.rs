@@ -89,10 +89,11 @@ impl Receipt {
     pub fn add(&mut self, part: Self, offset: usize) {
         self.accepted += part.accepted;
         self.duplicates += part.duplicates;
-        self.rejected.extend(part.rejected.into_iter().map(|r| RejectedAt {
-            index: r.index + offset,
-            ..r
-        }));
+        self.rejected
+            .extend(part.rejected.into_iter().map(|r| RejectedAt {
+                index: r.index + offset,
+                ..r
+            }));
         self.cursor = part.cursor.or(self.cursor.take());
         self.duplicate = self.accepted == 0 && self.duplicates > 0 && self.rejected.is_empty();
     }
@@ -138,7 +139,11 @@ impl Intake {
     /// # Errors
     /// `overloaded` when the observers' side is too far behind, `unavailable` when the journal can't keep anything now;
     /// then nothing was kept.
-    pub async fn publish(&self, raws: Vec<Raw>, producer: Producer<'_>) -> Result<Receipt, Refusal> {
+    pub async fn publish(
+        &self,
+        raws: Vec<Raw>,
+        producer: Producer<'_>,
+    ) -> Result<Receipt, Refusal> {
         self.wait_for_hub().await.inspect_err(|refusal| {
             self.metrics.refused(producer.door, refusal.code);
         })?;
@@ -157,7 +162,10 @@ impl Intake {
             return Ok(receipt);
         }
         let outcomes = self.journal.append(events).await?;
-        receipt.accepted = outcomes.iter().filter(|o| matches!(o, Outcome::Stored(_))).count();
+        receipt.accepted = outcomes
+            .iter()
+            .filter(|o| matches!(o, Outcome::Stored(_)))
+            .count();
         receipt.duplicates = outcomes.len() - receipt.accepted;
         receipt.duplicate = receipt.accepted == 0 && receipt.rejected.is_empty();
         receipt.cursor = outcomes
@@ -207,7 +215,9 @@ impl Intake {
 pub fn too_large(max: usize) -> Refusal {
     Refusal::new(
         "too_large",
-        format!("an event may have {max} bytes ([content_filtering] max_message_size); keep large results elsewhere and publish a reference"),
+        format!(
+            "an event may have {max} bytes ([content_filtering] max_message_size); keep large results elsewhere and publish a reference"
+        ),
     )
 }
 

@@ -34,22 +34,22 @@
 //! | [`observe`] | counters, histograms, logs |
 //! | [`refusal`] | codes and sentences for what is refused |
 
-//X pub mod access;
-//X pub mod cli;
-//X pub mod config;
-//X pub mod demo;
+pub mod access;
+pub mod cli;
+pub mod config;
+pub mod demo;
 pub mod event;
-//X pub mod history;
-//X pub mod http;
-//X pub mod hub;
-//X pub mod intake;
+pub mod history;
+pub mod http;
+pub mod hub;
+pub mod intake;
 pub mod journal;
-//X pub mod net;
-//X pub mod observe;
+pub mod net;
+pub mod observe;
 pub mod pace;
-//X pub mod refusal;
-//X pub mod seneca;
-//X pub mod server;
-//X pub mod socketio;
-//X pub mod state;
+pub mod refusal;
+pub mod seneca;
+pub mod server;
+pub mod socketio;
+pub mod state;
 pub mod update;

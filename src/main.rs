@@ -1,2 +1,7 @@
-//! The `stoa` command.
-fn main() {}
+//! The `stoa` command. Everything it does is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stoa::cli::main()
+}

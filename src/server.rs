@@ -58,13 +58,16 @@ pub struct Running {
 pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let table = table(config)?;
     let listener = listen(config).await?;
-    let address = listener.local_addr().map_err(|error| listen_error(config, &error))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| listen_error(config, &error))?;
     let metrics = Metrics::new();
     let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new(Retention {
         max_events: config.journal.max_events,
         max_age: config.journal.max_age(),
     }));
-    let (hub, handle, read_to) = Hub::new(hub_options(config), journal.clone(), table, metrics.clone());
+    let (hub, handle, read_to) =
+        Hub::new(hub_options(config), journal.clone(), table, metrics.clone());
     let hub = tokio::spawn(hub.run());
     let limits = IntakeLimits {
         max_batch: config.performance.max_publish_batch,
@@ -72,7 +75,12 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         max_depth: config.content_filtering.max_depth,
     };
     let intake = Arc::new(Intake::new(journal, limits, read_to, metrics.clone()));
-    let door = socketio::start(handle.clone(), intake.clone(), metrics.clone(), socket_options(config));
+    let door = socketio::start(
+        handle.clone(),
+        intake.clone(),
+        metrics.clone(),
+        socket_options(config),
+    );
     let readiness = Arc::new(Readiness::default());
     let api = Api {
         hub: handle,
@@ -84,7 +92,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let routes = RouterOptions {
         origins: config.server.cors_allowed_origins.clone(),
         compression: config.performance.compression,
-        web_root: config.server.web_root.clone().into(),
+        web_root: config.server.web_root.clone(),
     };
     let router = http::router(api, door.clone(), &routes);
     let (stopping, stop) = watch::channel(false);
@@ -100,7 +108,10 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         stopping,
         serving: tokio::spawn(server.serve(listener, router)),
         hub,
-        demo: config.demo.enabled.then(|| tokio::spawn(play(config.demo.seed, config.demo.speed, intake))),
+        demo: config
+            .demo
+            .enabled
+            .then(|| tokio::spawn(play(config.demo.seed, config.demo.speed, intake))),
         shutdown_timeout: config.server.shutdown_timeout(),
     })
 }
@@ -129,7 +140,10 @@ impl Running {
             self.serving.await.ok();
             self.hub.await.ok();
         };
-        if tokio::time::timeout(self.shutdown_timeout, orderly).await.is_err() {
+        if tokio::time::timeout(self.shutdown_timeout, orderly)
+            .await
+            .is_err()
+        {
             tracing::warn!("not everything ended in time; going down without it");
             serving.abort();
             hub.abort();
@@ -202,8 +216,21 @@ fn listen_error(config: &Config, error: &std::io::Error) -> ServeError {
     }
 }
 
+/// Whether [`start`] could use this configuration, as far as that can be known without listening.
+///
+/// # Errors
+/// A rule can't be used.
+pub fn check(config: &Config) -> Result<(), ServeError> {
+    table(config).map(drop)
+}
+
 fn table(config: &Config) -> Result<Table, ServeError> {
-    let rules = config.transform.rules.iter().map(Rule::compile).collect::<Result<Vec<_>, _>>()?;
+    let rules = config
+        .transform
+        .rules
+        .iter()
+        .map(Rule::compile)
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(Table::new(TransformOptions {
         throttle: config.transform.throttle(),
         text_throttle: config.transform.text_throttle(),
@@ -219,6 +246,7 @@ fn hub_options(config: &Config) -> HubOptions {
         max_rooms_per_client: config.rooms.max_rooms_per_client,
         max_entities: config.performance.max_entities,
         seneca_broadcast: config.seneca.broadcast,
+        default_room: config.rooms.default_room.clone(),
     }
 }
 
@@ -246,7 +274,7 @@ async fn play(seed: u64, speed: f64, intake: Arc<Intake>) {
     };
     let mut team = demo::team(seed, speed);
     loop {
-        let (wait, event) = team.next();
+        let (wait, event) = team.next_event();
         tokio::time::sleep(wait).await;
         if let Err(refusal) = intake.publish(vec![Raw::Json(event, None)], producer).await {
             tracing::warn!(%refusal, "the demo could not publish");

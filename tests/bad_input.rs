@@ -1,4 +1,5 @@
 //! Each way to be wrong gets its code, over Socket.IO and over HTTP, and the connection lives on.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The life of the process, with the real binary.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::{
     io::{BufRead, BufReader, Read},

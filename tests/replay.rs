@@ -1,5 +1,6 @@
 //! Both real streams are published as they are, and every event is accounted for: delivered, united into a named later
 //! one, or refused with a code.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Rooms, filters, roles, batches, actions: what a client asks for and what reaches it.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod common;
 

@@ -92,14 +92,24 @@ impl Filter {
         self.spec == Spec::default()
     }
 
+    /// Whether something passes that has a name but no event behind it (an aggregate, a notice).
+    pub fn admits_name(&self, name: &str) -> bool {
+        let matches = |set: &GlobSet| set.is_match(fold_glob(name));
+        self.types.as_ref().is_none_or(matches) && !self.exclude.as_ref().is_some_and(matches)
+    }
+
     /// Whether an update passes. Globs are held against the update's name and the event's.
     pub fn admits(&self, subject: &Subject<'_>) -> bool {
         let event = subject.event;
         let matches = |set: &GlobSet| {
             set.is_match(fold_glob(subject.update)) || set.is_match(event.name.canonical())
         };
-        let among = |set: &BTreeSet<String>, id: Option<&str>| set.is_empty() || id.is_some_and(|id| set.contains(id));
-        self.spec.min_priority.is_none_or(|min| subject.priority <= min)
+        let among = |set: &BTreeSet<String>, id: Option<&str>| {
+            set.is_empty() || id.is_some_and(|id| set.contains(id))
+        };
+        self.spec
+            .min_priority
+            .is_none_or(|min| subject.priority <= min)
             && self.types.as_ref().is_none_or(matches)
             && !self.exclude.as_ref().is_some_and(matches)
             && among(&self.spec.projects, event.project_id.as_deref())
@@ -142,7 +152,9 @@ fn priority(value: &Value) -> Result<Option<Priority>, Refusal> {
         .as_str()
         .and_then(Priority::from_name)
         .map(Some)
-        .ok_or_else(|| Refusal::bad_request("filters.min_priority must be critical, high, normal or low"))
+        .ok_or_else(|| {
+            Refusal::bad_request("filters.min_priority must be critical, high, normal or low")
+        })
 }
 
 fn globs(key: &str, patterns: &BTreeSet<String>) -> Result<Option<GlobSet>, Refusal> {
@@ -150,7 +162,10 @@ fn globs(key: &str, patterns: &BTreeSet<String>) -> Result<Option<GlobSet>, Refu
         return Ok(None);
     }
     let wrong = |error: globset::Error| {
-        Refusal::bad_request(format!("filters.{key}: {:?} is not a pattern", error.glob().unwrap_or_default()))
+        Refusal::bad_request(format!(
+            "filters.{key}: {:?} is not a pattern",
+            error.glob().unwrap_or_default()
+        ))
     };
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {

@@ -12,7 +12,14 @@ pub const PRODUCERS: &str = "producers";
 
 /// The kinds of rooms that are about one thing: `{kind}:{id}`.
 const KINDS: [&str; 8] = [
-    "project", "agent", "task", "execution", "workflow", "run", "job", "user",
+    "project",
+    "agent",
+    "task",
+    "execution",
+    "workflow",
+    "run",
+    "job",
+    "user",
 ];
 const MAX_ID: usize = 128;
 
@@ -20,7 +27,12 @@ const MAX_ID: usize = 128;
 ///
 /// # Errors
 /// `bad_request` for what can't be a name, `unknown_room_type` for a kind there isn't, `forbidden_room` for the rest.
-pub fn check_room(room: &str, who: &Identity, default_room: &str, own: &[&str]) -> Result<(), Refusal> {
+pub fn check_room(
+    room: &str,
+    who: &Identity,
+    default_room: &str,
+    own: &[&str],
+) -> Result<(), Refusal> {
     if room == default_room || room == GENERAL || room == OBSERVERS || own.contains(&room) {
         return Ok(());
     }
@@ -68,7 +80,10 @@ fn unknown(room: &str) -> Refusal {
 }
 
 fn forbidden(room: &str, why: &str) -> Refusal {
-    Refusal::new("forbidden_room", format!("access to room {room} denied: {why}"))
+    Refusal::new(
+        "forbidden_room",
+        format!("access to room {room} denied: {why}"),
+    )
 }
 
 /// Names are echoed back to whoever sent them, but never a whole page of them.
@@ -92,12 +107,23 @@ mod tests {
 
     #[test]
     fn names_and_roles() {
-        for room in ["general", "observers", "own-id", "project:p-1", "agent:a.b:c", "user:u1", "job:7"] {
+        for room in [
+            "general",
+            "observers",
+            "own-id",
+            "project:p-1",
+            "agent:a.b:c",
+            "user:u1",
+            "job:7",
+        ] {
             assert_eq!(check(room, Role::Observer), Ok(()), "{room}");
         }
         assert_eq!(check("producers", Role::Observer), Err("forbidden_room"));
         assert_eq!(check("producers", Role::Producer), Ok(()));
-        assert_eq!(check("agent:a:actions", Role::Observer), Err("forbidden_room"));
+        assert_eq!(
+            check("agent:a:actions", Role::Observer),
+            Err("forbidden_room")
+        );
         assert_eq!(check("agent:a:actions", Role::Admin), Ok(()));
         assert_eq!(check("user:u2", Role::Admin), Err("forbidden_room"));
         for room in ["", "lobby", "planet:earth", ":x", "other-id"] {
@@ -106,6 +132,9 @@ mod tests {
         for room in ["task:", "task:a b", "task:\u{7}", "task:é"] {
             assert_eq!(check(room, Role::Admin), Err("bad_request"), "{room}");
         }
-        assert_eq!(check(&format!("task:{}", "x".repeat(10_000)), Role::Admin), Err("bad_request"));
+        assert_eq!(
+            check(&format!("task:{}", "x".repeat(10_000)), Role::Admin),
+            Err("bad_request")
+        );
     }
 }

@@ -101,7 +101,8 @@ pub(super) fn read_timestamp(value: &Value) -> Option<Timestamp> {
             } else {
                 number / 1_000.0
             };
-            (seconds >= 0.0 && seconds < 253_402_300_800.0)
+            (0.0..253_402_300_800.0)
+                .contains(&seconds)
                 .then(|| (seconds * 1e6).round() as i64)?
         }
         Value::String(text) => {

@@ -262,6 +262,14 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+#[test]
+fn a_number_is_kept_to_its_last_digit() {
+    let text = r#"{"type":"a.b","data":{"x":-5.108426295034248e-54}}"#;
+    let event = parse(serde_json::from_str(text).unwrap(), &intake()).unwrap();
+    let kept = Event::from_stored(&event.to_stored()).unwrap();
+    assert_eq!(kept.data["x"].as_f64(), Some(-5.108426295034248e-54));
+}
+
 proptest! {
     #[test]
     fn anything_is_taken_or_refused_and_what_is_taken_can_be_kept(value in any_json()) {

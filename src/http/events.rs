@@ -31,14 +31,19 @@ pub(super) async fn publish(State(api): State<Api>, headers: HeaderMap, body: Bo
         .get(CONTENT_TYPE)
         .and_then(|v| v.to_str().ok())
         .unwrap_or_default();
-    let lines = ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"];
+    let lines = [
+        "application/x-ndjson",
+        "application/ndjson",
+        "application/jsonl",
+        "application/x-jsonlines",
+    ];
     let receipt = if lines.iter().any(|l| media.starts_with(l)) {
         publish_lines(&api, body).await
     } else {
         publish_json(&api, body).await
     };
     match receipt {
-        Ok(receipt) => answer(receipt),
+        Ok(receipt) => answer(&receipt),
         Err(refusal) => {
             api.metrics.refused("http", refusal.code);
             refusal.into_response()
@@ -47,10 +52,10 @@ pub(super) async fn publish(State(api): State<Api>, headers: HeaderMap, body: Bo
 }
 
 /// `202` when anything was taken; else the status of the first refusal, with all of them.
-fn answer(receipt: Receipt) -> Response {
+fn answer(receipt: &Receipt) -> Response {
     let taken = receipt.accepted + receipt.duplicates > 0;
     let first = receipt.rejected.first().map(|r| r.error.clone());
-    let mut body = match serde_json::to_value(&receipt) {
+    let mut body = match serde_json::to_value(receipt) {
         Ok(Value::Object(body)) => body,
         _ => serde_json::Map::new(),
     };
@@ -72,7 +77,11 @@ async fn publish_json(api: &Api, body: Body) -> Result<Receipt, Refusal> {
         Value::Array(events) if events.len() > limits.max_batch => {
             return Err(Refusal::new(
                 "too_large",
-                format!("{} events in one array, {} are allowed ([performance] max_publish_batch); use application/x-ndjson for more", events.len(), limits.max_batch),
+                format!(
+                    "{} events in one array, {} are allowed ([performance] max_publish_batch); use application/x-ndjson for more",
+                    events.len(),
+                    limits.max_batch
+                ),
             ));
         }
         Value::Array(events) => events.into_iter().map(|e| Raw::Json(e, known)).collect(),
@@ -174,7 +183,10 @@ impl Lines {
 
     fn next(&mut self) -> Option<Raw> {
         loop {
-            let Some(at) = self.buffer[self.searched..].iter().position(|&b| b == b'\n') else {
+            let Some(at) = self.buffer[self.searched..]
+                .iter()
+                .position(|&b| b == b'\n')
+            else {
                 self.searched = self.buffer.len();
                 if self.buffer.len() > self.limits.max_event {
                     self.buffer.clear();
@@ -217,7 +229,12 @@ impl Lines {
     }
 }
 
-pub(super) async fn history(State(api): State<Api>, query: Result<Query<history::Query>, axum::extract::rejection::QueryRejection>) -> Result<Json<Page>, Refusal> {
+pub(super) async fn history(
+    State(api): State<Api>,
+    query: Result<Query<history::Query>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<Page>, Refusal> {
     let Query(query) = query.map_err(|error| Refusal::bad_request(error.body_text()))?;
-    history::page(&**api.intake.journal(), &query).await.map(Json)
+    history::page(&**api.intake.journal(), &query)
+        .await
+        .map(Json)
 }

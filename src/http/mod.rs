@@ -9,10 +9,18 @@ mod state;
 
 use std::{path::PathBuf, sync::Arc};
 
-use axum::{Router, body::Body, extract::Request, routing::{any, get, post}};
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    routing::{any, get, post},
+};
 use http::{HeaderValue, Method, header};
 use tower_http::{
-    compression::{CompressionLayer, predicate::{NotForContentType, Predicate, SizeAbove}},
+    compression::{
+        CompressionLayer,
+        predicate::{NotForContentType, Predicate, SizeAbove},
+    },
     cors::{AllowOrigin, CorsLayer},
 };
 
@@ -67,13 +75,14 @@ pub fn router(api: Api, door: Door, options: &RouterOptions) -> Router {
         .route("/metrics", get(probes::metrics))
         .merge(page::routes(&options.web_root))
         .with_state(api);
-    let http = if options.compression {
-        http.layer(CompressionLayer::new().compress_when(
-            SizeAbove::new(1_024).and(NotForContentType::new("text/event-stream")),
-        ))
-    } else {
-        http
-    };
+    let http =
+        if options.compression {
+            http.layer(CompressionLayer::new().compress_when(
+                SizeAbove::new(1_024).and(NotForContentType::new("text/event-stream")),
+            ))
+        } else {
+            http
+        };
     http.route("/socket.io", engine.clone())
         .route("/socket.io/", engine)
         .layer(cors(&options.origins))

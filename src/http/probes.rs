@@ -45,7 +45,11 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
             "journal": { "status": "ok", "first": bounds.first, "last": bounds.last },
         },
     });
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, Json(body)).into_response()
 }
 

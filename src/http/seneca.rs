@@ -14,7 +14,10 @@ use crate::{hub::Question, refusal::Refusal};
 pub(super) async fn health_now(State(api): State<Api>) -> Result<Json<Value>, Refusal> {
     let health = api.hub.question(Question::HealthNow).await?;
     if health.is_empty() {
-        return Err(Refusal::new("not_found", "nothing is known of the system's health yet"));
+        return Err(Refusal::new(
+            "not_found",
+            "nothing is known of the system's health yet",
+        ));
     }
     Ok(Json(Value::Object(health)))
 }
@@ -24,8 +27,11 @@ pub(super) struct Back {
     hours: Option<f64>,
 }
 
-pub(super) async fn health_history(State(api): State<Api>, Query(back): Query<Back>) -> Result<Json<Value>, Refusal> {
-    let hours = back.hours.filter(|h| h.is_finite() && *h > 0.0).unwrap_or(24.0);
+pub(super) async fn health_history(
+    State(api): State<Api>,
+    Query(back): Query<Back>,
+) -> Result<Json<Value>, Refusal> {
+    let hours = whole(back.hours).unwrap_or(24);
     answer(&api, Question::HealthHistory { hours }).await
 }
 
@@ -37,11 +43,14 @@ pub(super) struct Recent {
     agent_id: Option<String>,
 }
 
-pub(super) async fn conversations(State(api): State<Api>, Query(recent): Query<Recent>) -> Result<Json<Value>, Refusal> {
+pub(super) async fn conversations(
+    State(api): State<Api>,
+    Query(recent): Query<Recent>,
+) -> Result<Json<Value>, Refusal> {
     let question = Question::Conversations {
         limit: recent.limit.unwrap_or(50).min(1_000),
         offset: recent.offset.unwrap_or(0),
-        minutes: recent.time_range.filter(|m| m.is_finite() && *m > 0.0),
+        minutes: whole(recent.time_range),
         agent_id: recent.agent_id.filter(|id| !id.is_empty()),
     };
     answer(&api, question).await
@@ -49,4 +58,10 @@ pub(super) async fn conversations(State(api): State<Api>, Query(recent): Query<R
 
 pub(super) async fn dashboard(State(api): State<Api>) -> Result<Json<Value>, Refusal> {
     answer(&api, Question::Dashboard).await
+}
+
+/// A number of hours or minutes, rounded up; none if it is not one.
+fn whole(number: Option<f64>) -> Option<u64> {
+    let number = number.filter(|n| *n > 0.0 && *n < 1e9)?.ceil();
+    format!("{number}").parse().ok()
 }

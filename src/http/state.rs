@@ -17,7 +17,10 @@ pub(super) struct Of {
     project_id: Option<String>,
 }
 
-pub(super) async fn state(State(api): State<Api>, Query(of): Query<Of>) -> Result<Response, Refusal> {
+pub(super) async fn state(
+    State(api): State<Api>,
+    Query(of): Query<Of>,
+) -> Result<Response, Refusal> {
     let json = api.hub.snapshot(of.project_id).await?;
     Ok(([(CONTENT_TYPE, "application/json")], json).into_response())
 }

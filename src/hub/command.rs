@@ -93,7 +93,7 @@ pub enum Question {
     /// Seneca's `GET /api/health/history`.
     HealthHistory {
         /// How far back.
-        hours: f64,
+        hours: u64,
     },
     /// Seneca's `GET /api/conversations/recent`.
     Conversations {
@@ -102,7 +102,7 @@ pub enum Question {
         /// Skipping so many.
         offset: usize,
         /// Not older than this.
-        minutes: Option<f64>,
+        minutes: Option<u64>,
         /// Only this agent's.
         agent_id: Option<String>,
     },
@@ -129,7 +129,10 @@ impl HubHandle {
         self.0.send(command).await.ok();
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Refusal> {
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, Refusal> {
         let (reply, answer) = oneshot::channel();
         self.send(command(reply)).await;
         answer
@@ -173,7 +176,11 @@ impl HubHandle {
     ///
     /// # Errors
     /// `unavailable` while the server goes down.
-    pub async fn leave_rooms(&self, member: MemberId, rooms: Vec<String>) -> Result<usize, Refusal> {
+    pub async fn leave_rooms(
+        &self,
+        member: MemberId,
+        rooms: Vec<String>,
+    ) -> Result<usize, Refusal> {
         self.ask(|reply| Command::LeaveRooms {
             member,
             rooms,

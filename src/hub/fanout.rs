@@ -38,7 +38,7 @@ impl Hub {
         }
         let mut flush = std::mem::take(&mut self.flush);
         for group in groups {
-            self.send_group(group, &mut flush);
+            self.send_group(&group, &mut flush);
         }
         self.send_batches(&mut flush);
         self.flush = flush;
@@ -53,7 +53,7 @@ impl Hub {
         }
     }
 
-    fn send_group(&mut self, group: Group, flush: &mut Flush) {
+    fn send_group(&mut self, group: &Group, flush: &mut Flush) {
         let record = group.record.clone();
         let count = group.updates.len();
         for (at, planned) in group.updates.iter().enumerate() {
@@ -74,7 +74,7 @@ impl Hub {
                 merged: group.merged.as_ref(),
             };
             let json = update::render(planned, &record.event, &stamp);
-            let name = planned.kind.name(&record.event).to_owned();
+            let name = planned.kind.name().to_owned();
             let update = Outgoing::new(planned.kind.namespace(), name, json);
             let layout = planned.kind.changes_layout(&record.event);
             self.deliver(update, layout, flush);
@@ -89,7 +89,7 @@ impl Hub {
         self.roster.next_update();
         let candidate = Candidate {
             subject: Subject {
-                update: planned.kind.name(event),
+                update: planned.kind.name(),
                 priority: planned.priority,
                 event,
             },
@@ -164,7 +164,12 @@ impl Hub {
 
     /// Sends an event that no journal record stands behind (a greeting, an aggregate) to one member.
     pub(super) fn tell(&mut self, id: MemberId, name: &str, body: Object) {
-        self.tell_json(id, name, &serde_json::Value::Object(body).to_string(), false);
+        self.tell_json(
+            id,
+            name,
+            &serde_json::Value::Object(body).to_string(),
+            false,
+        );
     }
 
     pub(super) fn tell_json(&mut self, id: MemberId, name: &str, json: &str, exempt: bool) {
@@ -180,11 +185,27 @@ impl Hub {
         self.roster.touch(id);
     }
 
-    /// Sends an aggregate to everybody on a namespace: every observer may see it.
+    /// Sends a notice to everybody on a namespace, whatever they filter.
     pub(super) fn tell_everybody(&mut self, namespace: Namespace, name: &str, body: Object) {
-        let update = Outgoing::new(namespace, name, serde_json::Value::Object(body).to_string());
         let everybody = self.roster.ids_on(namespace);
-        for id in everybody {
+        self.tell_these(&everybody, namespace, name, body);
+    }
+
+    /// Sends an aggregate to those of these whose filters don't leave out its name.
+    pub(super) fn tell_who_wants(
+        &mut self,
+        mut ids: Vec<MemberId>,
+        namespace: Namespace,
+        name: &str,
+        body: Object,
+    ) {
+        ids.retain(|id| self.roster.wants(*id, name));
+        self.tell_these(&ids, namespace, name, body);
+    }
+
+    fn tell_these(&mut self, ids: &[MemberId], namespace: Namespace, name: &str, body: Object) {
+        let update = Outgoing::new(namespace, name, serde_json::Value::Object(body).to_string());
+        for &id in ids {
             if let Some(member) = self.roster.get(id) {
                 member.outlet.send(&update);
             }
@@ -198,7 +219,7 @@ fn write_batch(part: &[usize], flush: &Flush) -> Outgoing {
         .first()
         .map_or(Namespace::Root, |&at| flush.for_batches[at].namespace);
     let mut json = String::from("{\"batch_id\":");
-    json.push_str(&json!(uuid::Uuid::now_v7()).to_string());
+    json.push_str(&json!(uuid::Uuid::now_v7().to_string()).to_string());
     json.push_str(",\"updates\":[");
     for (i, &at) in part.iter().enumerate() {
         let update = &flush.for_batches[at];
@@ -218,4 +239,3 @@ fn write_batch(part: &[usize], flush: &Flush) -> Outgoing {
     json.push_str(if layout { "true}" } else { "false}" });
     Outgoing::new(namespace, "batch", json)
 }
-

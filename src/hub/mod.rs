@@ -24,7 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 pub use command::{HubHandle, Question, Welcome};
 pub use outlet::{Outgoing, Outlet};
@@ -37,7 +37,7 @@ use crate::{
     pace::{Pacer, group},
     seneca::Desk,
     state::State,
-    update::{Namespace, Table, entities, rooms_hash},
+    update::{Listening, Namespace, Table, Topic, entities, rooms_hash},
 };
 use command::Command;
 use fanout::Flush;
@@ -50,6 +50,8 @@ const READ: usize = 1_024;
 const COMMANDS: usize = 256;
 /// How often Seneca's aggregates are sent at the most.
 const AGGREGATES: Duration = Duration::from_secs(1);
+/// Rules choose their windows themselves; none is a day.
+const LONGER_THAN_ANY_WINDOW: Duration = Duration::from_secs(86_400);
 
 /// What the hub is told by the configuration.
 #[derive(Debug, Clone)]
@@ -66,6 +68,8 @@ pub struct HubOptions {
     pub max_entities: usize,
     /// Seneca's own updates go to everybody.
     pub seneca_broadcast: bool,
+    /// The room in which everybody is: it has no `kind:` by which to tell it from a client's own rooms.
+    pub default_room: String,
 }
 
 /// The loop and all that it owns.
@@ -93,7 +97,6 @@ pub struct Hub {
     /// Something happened since the aggregates were last looked at.
     desk_changed: bool,
     started: Timestamp,
-    commands_handled: u64,
 }
 
 impl Hub {
@@ -126,7 +129,6 @@ impl Hub {
             last_aggregates: now,
             desk_changed: false,
             started: Timestamp::now(),
-            commands_handled: 0,
         };
         (hub, handle, read_to)
     }
@@ -140,8 +142,11 @@ impl Hub {
                 biased;
                 command = self.commands.recv() => {
                     let Some(command) = command else { return };
-                    if self.handle_some(command) {
-                        self.flush();
+                    if let Some(stopped) = self.handle_some(command) {
+                        let newest = *grown.borrow_and_update();
+                        self.read(newest).await;
+                        self.finish();
+                        stopped.send(()).ok();
                         return;
                     }
                 }
@@ -150,10 +155,13 @@ impl Hub {
                 }
                 () = sleep_until(wait), if wait.is_some() => {}
             }
-            self.read(*grown.borrow_and_update()).await;
+            let newest = *grown.borrow_and_update();
+            self.read(newest).await;
             let now = Instant::now();
             self.pacer.tick(now);
-            if self.pacer.urgent() || now.duration_since(self.last_flush) >= self.options.flush_interval {
+            if self.pacer.urgent()
+                || now.duration_since(self.last_flush) >= self.options.flush_interval
+            {
                 self.flush();
                 self.last_flush = Instant::now();
             }
@@ -164,34 +172,44 @@ impl Hub {
         }
     }
 
+    /// Sends all that is ready or held back: nothing comes after it.
+    fn finish(&mut self) {
+        self.pacer.tick(Instant::now() + LONGER_THAN_ANY_WINDOW);
+        while self.pacer.ready() > 0 {
+            self.flush();
+        }
+        self.wake();
+    }
+
     /// When there is something to do without anybody asking.
     fn wait_until(&self) -> Option<Instant> {
         let flush = (self.pacer.ready() > 0).then(|| self.last_flush + self.options.flush_interval);
         let aggregates = self.desk_changed.then(|| self.last_aggregates + AGGREGATES);
-        [flush, aggregates, self.pacer.next_due()].into_iter().flatten().min()
+        [flush, aggregates, self.pacer.next_due()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
-    /// Handles `first` and what else waits; `true` when it is time to stop.
-    fn handle_some(&mut self, first: Command) -> bool {
+    /// Handles `first` and what else waits; who asked for it, when it is time to stop.
+    fn handle_some(&mut self, first: Command) -> Option<oneshot::Sender<()>> {
         let mut next = Some(first);
         for _ in 0..COMMANDS {
             let Some(command) = next else { break };
             if let Command::Stop(reply) = command {
-                reply.send(()).ok();
-                return true;
+                return Some(reply);
             }
-            self.commands_handled += 1;
             self.handle(command);
             next = self.commands.try_recv().ok();
         }
-        if let Some(Command::Stop(reply)) = next {
-            reply.send(()).ok();
-            return true;
+        match next {
+            Some(Command::Stop(reply)) => Some(reply),
+            Some(command) => {
+                self.handle(command);
+                None
+            }
+            None => None,
         }
-        if let Some(command) = next {
-            self.handle(command);
-        }
-        false
     }
 
     /// Reads what the journal has beyond the last record. All that is there is taken in, however much: only then is a
@@ -222,7 +240,12 @@ impl Hub {
         self.desk.observe(&record.event);
         self.desk_changed = true;
         let planned = self.table.plan(&record.event, self.listening());
-        let groups = group(record, planned, &entities(&record.event), rooms_hash(&record.event));
+        let groups = group(
+            record,
+            planned,
+            &entities(&record.event),
+            rooms_hash(&record.event),
+        );
         let owed = groups.iter().fold(0, |owed, g| owed | g.owes[0].1);
         self.pending.push(record.seq, owed);
         for group in groups {
@@ -230,9 +253,9 @@ impl Hub {
         }
     }
 
-    fn listening(&self) -> crate::update::Listening {
+    fn listening(&self) -> Listening {
         if self.options.seneca_broadcast {
-            crate::update::Listening::ALL
+            Listening::ALL
         } else {
             self.roster.listening()
         }
@@ -252,13 +275,20 @@ impl Hub {
                 Namespace::Root
             };
             let body = self.stamp_aggregate(name, body);
-            self.tell_everybody(namespace, name, body);
+            self.tell_who_wants(self.roster.ids_on(namespace), namespace, name, body);
         }
         for (flow_id, body) in self.desk.flows_changed() {
             let body = self.stamp_aggregate("flow_update", body);
-            for id in self.roster.ids_in(&format!("flow:{flow_id}")).to_vec() {
-                self.tell(id, "flow_update", body.clone());
-            }
+            let watching = self.roster.ids_in(&format!("flow:{flow_id}")).to_vec();
+            self.tell_who_wants(watching, Namespace::Root, "flow_update", body);
+        }
+        if let Some(body) = self.desk.health_changed() {
+            let body = self.stamp_aggregate("health_update", body);
+            let watching = match self.options.seneca_broadcast {
+                true => self.roster.ids_on(Namespace::Root),
+                false => self.roster.ids_listening(Topic::Health).to_vec(),
+            };
+            self.tell_who_wants(watching, Namespace::Root, "health_update", body);
         }
     }
 }

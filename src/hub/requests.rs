@@ -8,6 +8,7 @@ use super::{
     roster::{MemberId, Newcomer},
 };
 use crate::{
+    access::{OBSERVERS, PRODUCERS},
     event::{Object, Timestamp},
     refusal::Refusal,
     update::Namespace,
@@ -147,7 +148,10 @@ impl Hub {
         if let Some(room) = full {
             return Err(Refusal::new(
                 "room_full",
-                format!("room {room} is full: {} are in it", self.options.max_room_size),
+                format!(
+                    "room {room} is full: {} are in it",
+                    self.options.max_room_size
+                ),
             ));
         }
         let mut members = 0;
@@ -184,7 +188,10 @@ impl Hub {
         fill("source_type", name.into());
         fill("priority", "normal".into());
         fill("animation", "none".into());
-        fill("hint", json!({ "target": { "kind": "system", "id": name }, "duration_ms": 0, "intensity": 0 }));
+        fill(
+            "hint",
+            json!({ "target": { "kind": "system", "id": name }, "duration_ms": 0, "intensity": 0 }),
+        );
         body
     }
 
@@ -195,7 +202,10 @@ impl Hub {
             Question::Rooms => {
                 let mut rooms: Vec<&str> = self.roster.room_names().map(|r| &**r).collect();
                 // A client's own rooms are nobody else's business.
-                rooms.retain(|room| room.contains(':') || matches!(*room, "general" | "observers" | "producers"));
+                let default = self.options.default_room.as_str();
+                rooms.retain(|room| {
+                    room.contains(':') || [default, OBSERVERS, PRODUCERS].contains(room)
+                });
                 rooms.sort_unstable();
                 let total = rooms.len();
                 object(json!({ "active_rooms": rooms, "total_rooms": total }))
@@ -220,13 +230,28 @@ impl Hub {
     }
 
     fn stats(&self) -> Object {
-        let users: std::collections::HashSet<_> =
-            self.roster.members().filter_map(|m| m.user.as_deref()).collect();
+        let users: std::collections::HashSet<_> = self
+            .roster
+            .members()
+            .filter_map(|m| m.user.as_deref())
+            .collect();
         let namespaces: Object = Namespace::ALL
             .iter()
-            .map(|n| (n.path().to_owned(), self.roster.members().filter(|m| m.namespace == *n).count().into()))
+            .map(|n| {
+                (
+                    n.path().to_owned(),
+                    self.roster
+                        .members()
+                        .filter(|m| m.namespace == *n)
+                        .count()
+                        .into(),
+                )
+            })
             .collect();
-        let rooms = self.roster.room_names().filter(|r| r.contains(':') || matches!(&***r, "general" | "observers" | "producers"));
+        let rooms = self
+            .roster
+            .room_names()
+            .filter(|r| r.contains(':') || matches!(&***r, "general" | "observers" | "producers"));
         object(json!({
             "total_connections": self.roster.len(),
             "user_connections": users.len(),

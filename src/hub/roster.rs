@@ -29,7 +29,7 @@ pub enum View {
 
 /// One connected observer.
 #[derive(Debug)]
-pub struct Member {
+pub(crate) struct Member {
     /// The way to it.
     pub outlet: Arc<dyn Outlet>,
     /// On which namespace it is.
@@ -65,7 +65,7 @@ struct SharedView {
 
 /// The members and their rooms.
 #[derive(Debug, Default)]
-pub struct Roster {
+pub(crate) struct Roster {
     members: Slab<Member>,
     rooms: HashMap<Arc<str>, Vec<MemberId>>,
     topics: HashMap<Topic, Vec<MemberId>>,
@@ -97,7 +97,7 @@ pub struct Newcomer {
 
 impl Roster {
     /// A new member, in no room yet.
-    pub fn add(&mut self, newcomer: Newcomer) -> MemberId {
+    pub(crate) fn add(&mut self, newcomer: Newcomer) -> MemberId {
         let view = self.share(newcomer.view);
         let id = self.members.insert(Member {
             outlet: newcomer.outlet,
@@ -117,7 +117,7 @@ impl Roster {
     }
 
     /// The member leaves all rooms and is gone.
-    pub fn remove(&mut self, id: MemberId) -> Option<Member> {
+    pub(crate) fn remove(&mut self, id: MemberId) -> Option<Member> {
         let member = self.members.try_remove(id)?;
         for room in &member.rooms {
             Self::leave_room(&mut self.rooms, room, id);
@@ -131,7 +131,7 @@ impl Roster {
     }
 
     /// Puts a member into a room. `None` if there is no such member; else how many are in the room now.
-    pub fn join(&mut self, id: MemberId, room: &str) -> Option<usize> {
+    pub(crate) fn join(&mut self, id: MemberId, room: &str) -> Option<usize> {
         let member = self.members.get_mut(id)?;
         let (name, members) = match self.rooms.get_key_value(room) {
             Some((name, _)) => (name.clone(), self.rooms.get_mut(room)?),
@@ -148,7 +148,7 @@ impl Roster {
     }
 
     /// Takes a member out of a room; returns how many are left in it.
-    pub fn leave(&mut self, id: MemberId, room: &str) -> usize {
+    pub(crate) fn leave(&mut self, id: MemberId, room: &str) -> usize {
         if let Some(member) = self.members.get_mut(id) {
             let before = member.rooms.len();
             member.rooms.retain(|r| &**r != room);
@@ -169,7 +169,7 @@ impl Roster {
     }
 
     /// Subscribes a member to a topic, or ends that.
-    pub fn listen(&mut self, id: MemberId, topic: Topic, on: bool) {
+    pub(crate) fn listen(&mut self, id: MemberId, topic: Topic, on: bool) {
         let Some(member) = self.members.get_mut(id) else {
             return;
         };
@@ -183,7 +183,7 @@ impl Roster {
     }
 
     /// The topics that anybody listens to.
-    pub fn listening(&self) -> Listening {
+    pub(crate) fn listening(&self) -> Listening {
         self.topics
             .iter()
             .filter(|(_, members)| !members.is_empty())
@@ -191,7 +191,7 @@ impl Roster {
     }
 
     /// Gives a member another view.
-    pub fn set_view(&mut self, id: MemberId, view: View) {
+    pub(crate) fn set_view(&mut self, id: MemberId, view: View) {
         if !self.members.contains(id) {
             return;
         }
@@ -222,26 +222,45 @@ impl Roster {
     }
 
     /// Begins the next update.
-    pub fn next_update(&mut self) {
+    pub(crate) fn next_update(&mut self) {
         self.ticket += 1;
     }
 
     /// Adds to `to` those in `room` that may see the update and are not yet considered for it.
-    pub fn in_room(&mut self, room: &str, update: &Candidate<'_>, to: &mut Vec<MemberId>) {
+    pub(crate) fn in_room(&mut self, room: &str, update: &Candidate<'_>, to: &mut Vec<MemberId>) {
         if let Some(members) = self.rooms.get(room) {
-            consider(members, &mut self.members, &mut self.views, self.ticket, update, to);
+            consider(
+                members,
+                &mut self.members,
+                &mut self.views,
+                self.ticket,
+                update,
+                to,
+            );
         }
     }
 
     /// The same for the subscribers of a topic.
-    pub fn on_topic(&mut self, topic: Topic, update: &Candidate<'_>, to: &mut Vec<MemberId>) {
+    pub(crate) fn on_topic(
+        &mut self,
+        topic: Topic,
+        update: &Candidate<'_>,
+        to: &mut Vec<MemberId>,
+    ) {
         if let Some(members) = self.topics.get(&topic) {
-            consider(members, &mut self.members, &mut self.views, self.ticket, update, to);
+            consider(
+                members,
+                &mut self.members,
+                &mut self.views,
+                self.ticket,
+                update,
+                to,
+            );
         }
     }
 
     /// Marks a member whose outlet is to be flushed.
-    pub fn touch(&mut self, id: MemberId) {
+    pub(crate) fn touch(&mut self, id: MemberId) {
         if let Some(member) = self.members.get_mut(id)
             && !member.touched
         {
@@ -251,7 +270,7 @@ impl Roster {
     }
 
     /// Ends a flush: takes the members that got something.
-    pub fn take_touched(&mut self) -> Vec<MemberId> {
+    pub(crate) fn take_touched(&mut self) -> Vec<MemberId> {
         for &id in &self.touched {
             self.members[id].touched = false;
         }
@@ -259,55 +278,75 @@ impl Roster {
     }
 
     /// A member.
-    pub fn get(&self, id: MemberId) -> Option<&Member> {
+    pub(crate) fn get(&self, id: MemberId) -> Option<&Member> {
         self.members.get(id)
     }
 
     /// A member, to change it.
-    pub fn get_mut(&mut self, id: MemberId) -> Option<&mut Member> {
+    pub(crate) fn get_mut(&mut self, id: MemberId) -> Option<&mut Member> {
         self.members.get_mut(id)
     }
 
     /// The ids of all members on a namespace.
-    pub fn ids_on(&self, namespace: Namespace) -> Vec<MemberId> {
-        let on = self.members.iter().filter(|(_, m)| m.namespace == namespace);
+    pub(crate) fn ids_on(&self, namespace: Namespace) -> Vec<MemberId> {
+        let on = self
+            .members
+            .iter()
+            .filter(|(_, m)| m.namespace == namespace);
         on.map(|(id, _)| id).collect()
     }
 
+    /// The ids of a topic's subscribers.
+    pub(crate) fn ids_listening(&self, topic: Topic) -> &[MemberId] {
+        self.topics.get(&topic).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a member's filter lets through what has this name and no event behind it.
+    pub(crate) fn wants(&self, id: MemberId, name: &str) -> bool {
+        let view = self
+            .members
+            .get(id)
+            .and_then(|member| self.views.get(member.view));
+        view.is_some_and(|shared| match &shared.view {
+            View::Filter(filter) => filter.admits_name(name),
+            View::Conversation(_) => true,
+        })
+    }
+
     /// All members.
-    pub fn members(&self) -> impl Iterator<Item = &Member> {
+    pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
         self.members.iter().map(|(_, member)| member)
     }
 
     /// The ids of those in a room.
-    pub fn ids_in(&self, room: &str) -> &[MemberId] {
+    pub(crate) fn ids_in(&self, room: &str) -> &[MemberId] {
         self.rooms.get(room).map_or(&[], Vec::as_slice)
     }
 
     /// How many are in a room.
-    pub fn count(&self, room: &str) -> usize {
+    pub(crate) fn count(&self, room: &str) -> usize {
         self.ids_in(room).len()
     }
 
     /// How many members there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.members.len()
     }
 
     /// The most there ever were.
-    pub fn peak(&self) -> usize {
+    pub(crate) fn peak(&self) -> usize {
         self.peak
     }
 
     /// The rooms that somebody is in.
-    pub fn room_names(&self) -> impl Iterator<Item = &Arc<str>> {
+    pub(crate) fn room_names(&self) -> impl Iterator<Item = &Arc<str>> {
         self.rooms.keys()
     }
 }
 
 /// An update that looks for its audience.
 #[derive(Debug)]
-pub struct Candidate<'a> {
+pub(crate) struct Candidate<'a> {
     /// What filters look at.
     pub subject: Subject<'a>,
     /// Where it is sent.

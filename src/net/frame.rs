@@ -112,7 +112,10 @@ fn header(len: usize) -> smallvec::SmallVec<[u8; MAX_HEADER]> {
 pub fn first_frame(bytes: &[u8]) -> Option<(usize, usize)> {
     let short = usize::from(*bytes.get(1)? & 0x7f);
     let (payload_at, len) = match short {
-        126 => (4, usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?))),
+        126 => (
+            4,
+            usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)),
+        ),
         127 => {
             let len = u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?);
             (10, usize::try_from(len).ok()?)

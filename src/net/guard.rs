@@ -57,7 +57,10 @@ impl AsyncRead for Guard {
         // Registered before the flags are read, so that a change in between is not missed.
         this.lane.reader.register(cx.waker());
         if let Some(kill) = this.lane.killed() {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, kill.reason())));
+            return Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                kill.reason(),
+            )));
         }
         if this.lane.reading_paused() {
             return Poll::Pending;
@@ -72,9 +75,16 @@ impl AsyncRead for Guard {
 }
 
 impl AsyncWrite for Guard {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         if let Some(kill) = self.lane.killed() {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, kill.reason())));
+            return Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                kill.reason(),
+            )));
         }
         pass(&self.lane, buf);
         Poll::Ready(Ok(buf.len()))
@@ -118,7 +128,8 @@ fn pass(lane: &Lane, mut buf: &[u8]) {
     }
 }
 
-static MARKS: LazyLock<[(Namespace, Frame); 3]> = LazyLock::new(|| Namespace::ALL.map(|n| (n, mark(n))));
+static MARKS: LazyLock<[(Namespace, Frame); 3]> =
+    LazyLock::new(|| Namespace::ALL.map(|n| (n, mark(n))));
 
 /// How much is taken from the queue at a time: enough for one system call to be worth it.
 const BATCH: usize = 256 * 1024;
@@ -148,7 +159,11 @@ async fn write_out(lane: Arc<Lane>, mut socket: OwnedWriteHalf) {
     }
 }
 
-async fn write_all(lane: &Lane, socket: &OwnedWriteHalf, batch: &mut VecDeque<Bytes>) -> io::Result<()> {
+async fn write_all(
+    lane: &Lane,
+    socket: &OwnedWriteHalf,
+    batch: &mut VecDeque<Bytes>,
+) -> io::Result<()> {
     while !batch.is_empty() {
         let slices: SmallVec<[IoSlice<'_>; PIECES]> =
             batch.iter().take(PIECES).map(|b| IoSlice::new(b)).collect();

@@ -125,7 +125,10 @@ enum Gate {
     /// Not connected.
     Shut,
     /// Connected, but the mark has not come out of the engine's queue yet.
-    Held { engine: Arc<dyn Engine>, frames: Vec<Frame> },
+    Held {
+        engine: Arc<dyn Engine>,
+        frames: Vec<Frame>,
+    },
     /// Frames go.
     Open { engine: Arc<dyn Engine> },
 }
@@ -240,7 +243,9 @@ impl Lane {
         let gate = &mut state.gates[namespace as usize];
         if let Gate::Held { engine, frames } = gate {
             let engine = engine.clone();
-            state.queue.extend(frames.drain(..).map(|f| f.bytes().clone()));
+            state
+                .queue
+                .extend(frames.drain(..).map(|f| f.bytes().clone()));
             *gate = Gate::Open { engine };
         }
         self.flush();

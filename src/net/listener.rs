@@ -33,7 +33,7 @@ impl Server {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                _ = self.stopping.wait_for(|stop| *stop) => break,
+                () = told(&mut self.stopping) => break,
             };
             match accepted {
                 Ok((stream, peer)) => {
@@ -59,6 +59,11 @@ impl Server {
     }
 }
 
+/// Waits for the word to stop, or for nobody being left to say it.
+async fn told(stopping: &mut watch::Receiver<bool>) {
+    stopping.wait_for(|stop| *stop).await.ok();
+}
+
 async fn connection(
     stream: TcpStream,
     peer: Peer,
@@ -81,7 +86,7 @@ async fn connection(
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        _ = stopping.wait_for(|stop| *stop) => {
+        () = told(&mut stopping) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -63,16 +63,21 @@ impl fmt::Debug for Metrics {
 
 /// Bounds in seconds around the budgets of 50, 100 and 500 ms.
 fn latency() -> Histogram {
-    Histogram::new([0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5])
+    Histogram::new([
+        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    ])
 }
 
 impl Metrics {
     /// A fresh set.
     pub fn new() -> Arc<Self> {
         let updates = Family::<Urgency, Counter>::default();
-        let delivery_seconds = Family::<Urgency, Histogram, fn() -> Histogram>::new_with_constructor(latency);
+        let delivery_seconds =
+            Family::<Urgency, Histogram, fn() -> Histogram>::new_with_constructor(latency);
         let by_priority = Priority::ALL.map(|p| {
-            let label = Urgency { priority: p.as_str() };
+            let label = Urgency {
+                priority: p.as_str(),
+            };
             (
                 updates.get_or_create(&label).clone(),
                 delivery_seconds.get_or_create(&label).clone(),
@@ -102,16 +107,56 @@ impl Metrics {
         let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         let r = &mut *registry;
         r.register("events", "Events kept in the journal", self.events.clone());
-        r.register("events_duplicate", "Events whose id was there already", self.duplicates.clone());
-        r.register("events_rejected", "Events not taken, by code", self.rejected.clone());
-        r.register("requests_refused", "Client requests refused, by code", self.refused.clone());
-        r.register("client_events_unknown", "Client events nobody handles", self.unknown_events.clone());
-        r.register("connections_killed", "Connections ended by the server, by reason", self.killed.clone());
-        r.register("connections_ended", "Namespace connections that ended, by reason", self.disconnected.clone());
-        r.register("connections", "Namespace connections now", self.connections.clone());
-        r.register("updates", "Updates sent (once each, however many observers), by priority", self.updates.clone());
-        r.register("events_coalesced", "Events united into a later one's update", self.coalesced.clone());
-        r.register("deliveries", "Updates queued for an observer", self.deliveries.clone());
+        r.register(
+            "events_duplicate",
+            "Events whose id was there already",
+            self.duplicates.clone(),
+        );
+        r.register(
+            "events_rejected",
+            "Events not taken, by code",
+            self.rejected.clone(),
+        );
+        r.register(
+            "requests_refused",
+            "Client requests refused, by code",
+            self.refused.clone(),
+        );
+        r.register(
+            "client_events_unknown",
+            "Client events nobody handles",
+            self.unknown_events.clone(),
+        );
+        r.register(
+            "connections_killed",
+            "Connections ended by the server, by reason",
+            self.killed.clone(),
+        );
+        r.register(
+            "connections_ended",
+            "Namespace connections that ended, by reason",
+            self.disconnected.clone(),
+        );
+        r.register(
+            "connections",
+            "Namespace connections now",
+            self.connections.clone(),
+        );
+        r.register(
+            "updates",
+            "Updates sent (once each, however many observers), by priority",
+            self.updates.clone(),
+        );
+        r.register(
+            "events_coalesced",
+            "Events united into a later one's update",
+            self.coalesced.clone(),
+        );
+        r.register(
+            "deliveries",
+            "Updates queued for an observer",
+            self.deliveries.clone(),
+        );
         r.register(
             "delivery_seconds",
             "From an event's acceptance to its update in the observers' queues, by priority",

@@ -13,11 +13,7 @@ use std::{
 
 use axum::body::Body;
 use http::Request;
-use socketioxide::{
-    adapter::Emitter,
-    service::SocketIoService,
-    socket::Sid,
-};
+use socketioxide::{adapter::Emitter, service::SocketIoService, socket::Sid};
 use socketioxide_core::{
     Str, Value,
     adapter::{BroadcastOptions, CoreAdapter, CoreLocalAdapter, DefinedAdapter, SocketEmitter},
@@ -31,17 +27,17 @@ use crate::{
 };
 
 /// socketioxide's types with Stoa's adapter.
-pub type SocketIo = socketioxide::SocketIo<Adapter>;
+pub(super) type SocketIo = socketioxide::SocketIo<Adapter>;
 /// One namespace connection of a client.
-pub type SocketRef = socketioxide::extract::SocketRef<Adapter>;
+pub(super) type SocketRef = socketioxide::extract::SocketRef<Adapter>;
 /// The engine as a tower service.
-pub type EngineService = SocketIoService<NotFound, Adapter>;
+pub(super) type EngineService = SocketIoService<NotFound, Adapter>;
 type NotFound = engineioxide::service::NotFoundService;
 type Local = CoreLocalAdapter<Emitter>;
 
 /// The local adapters of all namespaces, by path.
 #[derive(Clone, Default)]
-pub struct Locals(Arc<Mutex<HashMap<String, Arc<Local>>>>);
+pub(super) struct Locals(Arc<Mutex<HashMap<String, Arc<Local>>>>);
 
 impl fmt::Debug for Locals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,7 +53,7 @@ impl Locals {
 }
 
 /// The local adapter, reachable from outside.
-pub struct Adapter(Arc<Local>);
+pub(super) struct Adapter(Arc<Local>);
 
 impl fmt::Debug for Adapter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -99,7 +95,7 @@ impl CoreAdapter<Emitter> for Adapter {
 impl DefinedAdapter for Adapter {}
 
 /// The engine's way to one session.
-pub struct EngineSide {
+pub(super) struct EngineSide {
     /// Reaches the session's namespaces.
     locals: Locals,
     /// The session. Never shown to anybody: it is the only credential of a polling session.
@@ -110,7 +106,7 @@ pub struct EngineSide {
 
 impl EngineSide {
     /// The engine's way to session `sid`.
-    pub fn new(locals: Locals, sid: Sid, service: EngineService) -> Self {
+    pub(super) fn new(locals: Locals, sid: Sid, service: EngineService) -> Self {
         Self {
             locals,
             sid,
@@ -130,13 +126,18 @@ impl Engine for EngineSide {
         let Some(local) = self.locals.of(frame.namespace) else {
             return false;
         };
-        let body = Value::Str(Str::from(String::from_utf8_lossy(frame.body()).into_owned()), None);
+        let body = Value::Str(
+            Str::from(String::from_utf8_lossy(frame.body()).into_owned()),
+            None,
+        );
         let path = Str::from(frame.namespace.path());
         let packet = match frame.packet {
             Packet::Event => packet::Packet::event(path, body),
             Packet::Ack(id) => packet::Packet::ack(path, body, id),
         };
-        local.broadcast(packet, BroadcastOptions::new(self.sid)).is_ok()
+        local
+            .broadcast(packet, BroadcastOptions::new(self.sid))
+            .is_ok()
     }
 
     /// There is no call for it, but a polling client may close its session with a packet, and so may we in its name.

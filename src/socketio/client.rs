@@ -62,7 +62,13 @@ impl Outlet for LaneOutlet {
 }
 
 impl Client {
-    pub(super) fn new(sid: Sid, namespace: Namespace, who: Identity, lane: Arc<Lane>, kit: Arc<Kit>) -> Arc<Self> {
+    pub(super) fn new(
+        sid: Sid,
+        namespace: Namespace,
+        who: Identity,
+        lane: Arc<Lane>,
+        kit: Arc<Kit>,
+    ) -> Arc<Self> {
         let client = Self {
             id: uuid::Uuid::now_v7().to_string().into(),
             sid,

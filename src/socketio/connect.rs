@@ -100,23 +100,29 @@ impl Kit {
             "message": "the server is going down; clients reconnect by themselves",
         });
         if let Value::Object(body) = body {
-            self.hub.tell_all(Namespace::Root, "system_notification", body).await;
+            self.hub
+                .tell_all(Namespace::Root, "system_notification", body)
+                .await;
         }
         self.hub.stop().await;
-        // Who reads gets what is queued; who doesn't is not waited for.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        self.lanes.drain().await;
         self.lanes.kill_all(Kill::Shutdown);
     }
 }
 
 /// Starts the engine with its namespaces.
-pub fn start(hub: HubHandle, intake: Arc<Intake>, metrics: Arc<Metrics>, options: Options) -> Arc<Kit> {
+pub fn start(
+    hub: HubHandle,
+    intake: Arc<Intake>,
+    metrics: Arc<Metrics>,
+    options: Options,
+) -> Arc<Kit> {
     let locals = Locals::default();
     let parser = ParserConfig::common()
         .max_incoming_binaries(MAX_ATTACHMENTS)
         .max_incoming_binary_buf_size(options.max_payload)
         .packet_completion_timeout(options.connect_timeout);
-    let (service, io) = SocketIo::builder()
+    let (service, io) = socketioxide::SocketIo::builder()
         .ping_interval(options.ping.0)
         .ping_timeout(options.ping.1)
         .connect_timeout(options.connect_timeout)
@@ -186,7 +192,9 @@ impl Entrance {
             name: hello.name.as_deref().map(Into::into),
         };
         if self.namespace == Namespace::Admin && !who.role.may_see_stats() {
-            return Err(Refusal::forbidden("the namespace /admin is for operators and admins"));
+            return Err(Refusal::forbidden(
+                "the namespace /admin is for operators and admins",
+            ));
         }
         for room in &hello.rooms {
             access::check_room(room, &who, &self.kit.options.default_room, &[])?;
@@ -212,12 +220,21 @@ impl ConnectHandler<Adapter, Entering> for Entrance {
         let lane = first_lane.unwrap_or_else(|| self.kit.lanes.polling(socket.id));
         let engine = EngineSide::new(self.kit.locals.clone(), socket.id, service.clone());
         lane.connect(self.namespace, Arc::new(engine));
-        let client = Client::new(socket.id, self.namespace, who.clone(), lane, self.kit.clone());
+        let client = Client::new(
+            socket.id,
+            self.namespace,
+            who.clone(),
+            lane,
+            self.kit.clone(),
+        );
         socket.extensions.insert(PublicId(client.id.clone()));
         socket.on_fallback(Receive(client.clone()));
         let leaving = client.clone();
         socket.on_disconnect(move |reason: DisconnectReason| async move {
-            leaving.kit.metrics.disconnected(leaving.namespace, format!("{reason:?}"));
+            leaving
+                .kit
+                .metrics
+                .disconnected(leaving.namespace, format!("{reason:?}"));
             tracing::debug!(client = %leaving.id, %reason, "disconnected");
             leaving.disconnected().await;
         });

@@ -119,12 +119,18 @@ fn flag(key: &str, value: &Value) -> Result<bool, Refusal> {
     match word {
         Some(1) => Ok(true),
         Some(0) => Ok(false),
-        _ => Err(Refusal::bad_request(format!("auth.{key} must be true or false"))),
+        _ => Err(Refusal::bad_request(format!(
+            "auth.{key} must be true or false"
+        ))),
     }
 }
 
 fn rooms(value: &Value) -> Result<Vec<String>, Refusal> {
-    let wrong = || Refusal::bad_request(format!("auth.rooms must be a list of at most {MAX_ROOMS} room names"));
+    let wrong = || {
+        Refusal::bad_request(format!(
+            "auth.rooms must be a list of at most {MAX_ROOMS} room names"
+        ))
+    };
     let list = match value {
         Value::String(one) => return Ok(vec![one.clone()]),
         Value::Array(list) if list.len() <= MAX_ROOMS => list,

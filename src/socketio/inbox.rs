@@ -127,7 +127,10 @@ mod tests {
         let inbox = Inbox::default();
         inbox.hold();
         let pushed: Vec<_> = (0..MAX_WAITING + 5).map(|n| inbox.push(event(n))).collect();
-        assert!(pushed.iter().all(|p| !p.start), "nobody works while it is held");
+        assert!(
+            pushed.iter().all(|p| !p.start),
+            "nobody works while it is held"
+        );
         assert_eq!(pushed.iter().filter(|p| p.full).count(), 1);
         assert!(inbox.open());
         let mut room = 0;

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
 };
 
 use socketioxide::socket::Sid;
@@ -30,6 +31,12 @@ struct Inner {
     sweep_at: usize,
 }
 
+/// How long a polling session has to fetch the last word.
+const POLLING: Duration = Duration::from_millis(100);
+/// How often the lanes are looked at while they drain.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long nobody may take anything before the rest is given up.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// Fewer lanes than this are never swept.
 const SWEEP_MIN: usize = 64;
 
@@ -68,14 +75,36 @@ impl Lanes {
         self.lock().polling.get(&sid).and_then(Weak::upgrade)
     }
 
+    /// Waits until everybody who reads has what is queued; who takes nothing for a while is not waited for.
+    pub(super) async fn drain(&self) {
+        // What goes by polling waits in the engine, which doesn't say how much it is: it gets this long.
+        tokio::time::sleep(POLLING).await;
+        let (mut waiting, mut idle) = (self.waiting(), Duration::ZERO);
+        while waiting > 0 && idle < PATIENCE {
+            tokio::time::sleep(LOOK).await;
+            let now = self.waiting();
+            idle = if now < waiting {
+                Duration::ZERO
+            } else {
+                idle + LOOK
+            };
+            waiting = now;
+        }
+    }
+
     /// Ends them all.
     pub(super) fn kill_all(&self, why: Kill) {
-        let lanes: Vec<Arc<Lane>> = {
-            let inner = self.lock();
-            let all = inner.polling.values().chain(&inner.express);
-            all.filter_map(Weak::upgrade).collect()
-        };
-        lanes.iter().for_each(|lane| lane.kill(why));
+        self.all().iter().for_each(|lane| lane.kill(why));
+    }
+
+    fn waiting(&self) -> usize {
+        self.all().iter().map(|lane| lane.waiting()).sum()
+    }
+
+    fn all(&self) -> Vec<Arc<Lane>> {
+        let inner = self.lock();
+        let all = inner.polling.values().chain(&inner.express);
+        all.filter_map(Weak::upgrade).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -75,11 +75,21 @@ fn upgrade(
         return Err(bad("unsupported protocol version: EIO must be 3 or 4"));
     }
     let headers = request.headers();
-    if !names(headers, &header::CONNECTION, "upgrade") || !names(headers, &header::UPGRADE, "websocket") {
-        return Err(bad("not a WebSocket handshake: Connection and Upgrade say nothing of it"));
+    if !names(headers, &header::CONNECTION, "upgrade")
+        || !names(headers, &header::UPGRADE, "websocket")
+    {
+        return Err(bad(
+            "not a WebSocket handshake: Connection and Upgrade say nothing of it",
+        ));
     }
-    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|v| v != "13") {
-        return Err((StatusCode::UPGRADE_REQUIRED, "Sec-WebSocket-Version must be 13"));
+    if headers
+        .get(header::SEC_WEBSOCKET_VERSION)
+        .is_none_or(|v| v != "13")
+    {
+        return Err((
+            StatusCode::UPGRADE_REQUIRED,
+            "Sec-WebSocket-Version must be 13",
+        ));
     }
     let key = headers
         .get(header::SEC_WEBSOCKET_KEY)
@@ -103,7 +113,10 @@ fn upgrade(
         match upgraded.downcast::<TokioIo<TcpStream>>() {
             Ok(parts) => {
                 let guard = Guard::new(parts.io.into_inner(), parts.read_buf, lane);
-                if Service::<(Guard, Request<()>)>::call(&mut service, (guard, for_engine)).await.is_err() {
+                if Service::<(Guard, Request<()>)>::call(&mut service, (guard, for_engine))
+                    .await
+                    .is_err()
+                {
                     tracing::debug!("the engine refused an upgraded connection");
                 }
             }
@@ -142,14 +155,22 @@ fn refuse(kit: &Kit, status: StatusCode, message: &'static str) -> Response {
 }
 
 fn names(headers: &HeaderMap, header: &header::HeaderName, word: &str) -> bool {
-    let values = headers.get_all(header).iter().filter_map(|v| v.to_str().ok());
+    let values = headers
+        .get_all(header)
+        .iter()
+        .filter_map(|v| v.to_str().ok());
     values
         .flat_map(|value| value.split(','))
         .any(|token| token.trim().eq_ignore_ascii_case(word))
 }
 
 fn query<'u>(uri: &'u Uri, key: &str) -> Option<&'u str> {
-    let pairs = uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.into_iter().find(|(k, _)| *k == key).map(|(_, value)| value)
+    let pairs = uri
+        .query()?
+        .split('&')
+        .filter_map(|pair| pair.split_once('='));
+    pairs
+        .into_iter()
+        .find(|(k, _)| *k == key)
+        .map(|(_, value)| value)
 }
-

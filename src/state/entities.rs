@@ -59,7 +59,9 @@ impl Entities {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Object)> {
-        self.by_id.iter().map(|(id, entity)| (id.as_str(), &entity.facts))
+        self.by_id
+            .iter()
+            .map(|(id, entity)| (id.as_str(), &entity.facts))
     }
 
     pub(super) fn evicted(&self) -> u64 {
@@ -91,7 +93,10 @@ impl Entities {
 
 fn is_finished(facts: &Object) -> bool {
     let status = facts.get("status").and_then(Value::as_str);
-    matches!(status, Some("done" | "completed" | "failed" | "cancelled" | "offline"))
+    matches!(
+        status,
+        Some("done" | "completed" | "failed" | "cancelled" | "offline")
+    )
 }
 
 /// The facts of one entity, within their bound.

@@ -31,12 +31,24 @@ fn text<'e>(event: &'e Event, key: &str) -> Option<&'e str> {
 
 fn agent(state: &mut State, event: &Event) {
     let Some(id) = event.agent_id() else { return };
-    let registered = matches!(event.name.canonical(), "agent.registered" | "worker.registration");
+    let registered = matches!(
+        event.name.canonical(),
+        "agent.registered" | "worker.registration"
+    );
     let known = state.agents.get(id).is_some();
     let mut facts = state.agents.change(id);
     facts.lay_over(
         &event.data,
-        &["old_status", "new_status", "current_task", "source", "target", "update_type", "agent_name", "worker_id"],
+        &[
+            "old_status",
+            "new_status",
+            "current_task",
+            "source",
+            "target",
+            "update_type",
+            "agent_name",
+            "worker_id",
+        ],
     );
     facts.set("agent_id", id);
     facts.set_some("name", text(event, "agent_name").or(text(event, "name")));
@@ -53,13 +65,15 @@ fn agent(state: &mut State, event: &Event) {
 }
 
 /// What a task's event says of its status.
-fn task_status<'e>(event: &'e Event) -> Option<&'e str> {
+fn task_status(event: &Event) -> Option<&str> {
     let failed = event.data.get("success") == Some(&Value::Bool(false));
     match event.name.canonical() {
         "task.completed" if failed => Some("blocked"),
         "task.completed" => Some("done"),
         "task.blocked" | "blocker.reported" | "blocker.report" => Some("blocked"),
-        "task.assigned" | "task.assignment" | "task.started" | "blocker.resolved" => Some("in_progress"),
+        "task.assigned" | "task.assignment" | "task.started" | "blocker.resolved" => {
+            Some("in_progress")
+        }
         "task.created" | "task.unassigned" => Some("todo"),
         "task.progress" | "progress.update" => match text(event, "status") {
             Some("completed") => Some("done"),
@@ -77,11 +91,29 @@ fn task(state: &mut State, event: &Event) {
     let mut facts = state.tasks.change(id);
     facts.lay_over(
         &event.data,
-        &["status", "source", "target", "event_type", "new_status", "old_status", "worker_id", "task_details", "blocker", "blocker_description"],
+        &[
+            "status",
+            "source",
+            "target",
+            "event_type",
+            "new_status",
+            "old_status",
+            "worker_id",
+            "task_details",
+            "blocker",
+            "blocker_description",
+        ],
     );
     facts.set("task_id", id);
-    let details = event.data.get("task_details").and_then(|d| d.get("name")).and_then(Value::as_str);
-    facts.set_some("name", text(event, "task_name").or(details).or(text(event, "name")));
+    let details = event
+        .data
+        .get("task_details")
+        .and_then(|d| d.get("name"))
+        .and_then(Value::as_str);
+    facts.set_some(
+        "name",
+        text(event, "task_name").or(details).or(text(event, "name")),
+    );
     facts.set_some("status", status);
     match status {
         Some("todo") => {
@@ -93,7 +125,10 @@ fn task(state: &mut State, event: &Event) {
     }
     match status {
         Some("blocked") => {
-            facts.set_some("blocker", text(event, "blocker").or(text(event, "blocker_description")));
+            facts.set_some(
+                "blocker",
+                text(event, "blocker").or(text(event, "blocker_description")),
+            );
         }
         Some("done") => {
             facts.set("progress", 100).clear("blocker");
@@ -112,7 +147,12 @@ fn task(state: &mut State, event: &Event) {
 
 /// An agent has the task that it works on, and none when that is done or taken from it.
 fn occupy(state: &mut State, event: &Event, agent: &str, task: &str, status: Option<&str>) {
-    let has = state.agents.get(agent).and_then(|a| a.get("task_id")).and_then(Value::as_str) == Some(task);
+    let has = state
+        .agents
+        .get(agent)
+        .and_then(|a| a.get("task_id"))
+        .and_then(Value::as_str)
+        == Some(task);
     let mut facts = state.agents.change(agent);
     facts.set("agent_id", agent);
     match status {
@@ -133,24 +173,39 @@ fn project(state: &mut State, event: &Event) {
     let from_inner = |key: &str| inner.and_then(|i| i.get(key)).and_then(Value::as_str);
     if let Some(risk) = from_inner("risk_level") {
         state.health.insert("risk_level".into(), risk.into());
-        state.health.insert("updated_at".into(), event.timestamp.to_string().into());
+        state
+            .health
+            .insert("updated_at".into(), event.timestamp.to_string().into());
     }
     // Marcus names the project by its board here; where one of that name is known, it is that one.
-    let by_name = from_inner("project_name").or(text(event, "project_name")).and_then(|name| {
-        let known = state.projects.iter().find(|(_, p)| p.get("name").and_then(Value::as_str) == Some(name));
-        known.map(|(id, _)| id.to_owned())
-    });
+    let by_name = from_inner("project_name")
+        .or(text(event, "project_name"))
+        .and_then(|name| {
+            let known = state
+                .projects
+                .iter()
+                .find(|(_, p)| p.get("name").and_then(Value::as_str) == Some(name));
+            known.map(|(id, _)| id.to_owned())
+        });
     let id = event.project_id.as_deref().map(str::to_owned).or(by_name);
     let Some(id) = id.or_else(|| from_inner("board_id").map(str::to_owned)) else {
         return;
     };
     let mut facts = state.projects.change(&id);
-    facts.lay_over(&event.data, &["project_state", "source", "target", "task_count"]);
+    facts.lay_over(
+        &event.data,
+        &["project_state", "source", "target", "task_count"],
+    );
     if let Some(inner) = inner {
         facts.lay_over(inner, &[]);
     }
     facts.set("project_id", id.as_str());
-    facts.set_some("name", text(event, "project_name").or(from_inner("project_name")).or(text(event, "name")));
+    facts.set_some(
+        "name",
+        text(event, "project_name")
+            .or(from_inner("project_name"))
+            .or(text(event, "name")),
+    );
     facts.set_some("progress", update::project_progress(&event.data));
     match event.name.change_type() {
         "created" => {
@@ -168,16 +223,26 @@ fn health(state: &mut State, event: &Event) {
     for (key, value) in &event.data {
         state.health.insert(key.clone(), value.clone());
     }
-    state.health.insert("updated_at".into(), event.timestamp.to_string().into());
+    state
+        .health
+        .insert("updated_at".into(), event.timestamp.to_string().into());
 }
 
 fn system_state(state: &mut State, event: &Event) {
-    for key in ["active_workers", "tasks_in_progress", "tasks_completed", "tasks_blocked", "system_metrics"] {
+    for key in [
+        "active_workers",
+        "tasks_in_progress",
+        "tasks_completed",
+        "tasks_blocked",
+        "system_metrics",
+    ] {
         if let Some(value) = event.data.get(key) {
             state.health.insert(key.into(), value.clone());
         }
     }
-    state.health.insert("updated_at".into(), event.timestamp.to_string().into());
+    state
+        .health
+        .insert("updated_at".into(), event.timestamp.to_string().into());
 }
 
 fn run(state: &mut State, event: &Event, kind: &str) {
@@ -201,7 +266,10 @@ fn run(state: &mut State, event: &Event, kind: &str) {
     } else if is_step {
         facts.set_some("step", event.data.get("step").cloned());
     } else {
-        facts.lay_over(&event.data, &["run", "job", "step", "nodeState", "id", "status"]);
+        facts.lay_over(
+            &event.data,
+            &["run", "job", "step", "nodeState", "id", "status"],
+        );
         let stated = update::status_of(event, &["run", "job"]);
         let by_name = match event.name.change_type() {
             "created" => Some("pending"),
@@ -209,7 +277,14 @@ fn run(state: &mut State, event: &Event, kind: &str) {
             change @ ("completed" | "failed" | "cancelled") => Some(change),
             _ => None,
         };
-        facts.set_some("status", by_name.filter(|s| *s != "pending").map(str::to_owned).or(stated).or(by_name.map(str::to_owned)));
+        facts.set_some(
+            "status",
+            by_name
+                .filter(|s| *s != "pending")
+                .map(str::to_owned)
+                .or(stated)
+                .or(by_name.map(str::to_owned)),
+        );
     }
     facts.set_some("project_id", event.project_id.as_deref());
     facts.set("updated_at", event.timestamp.to_string());

@@ -8,6 +8,8 @@ mod fold;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -56,13 +58,23 @@ impl State {
     /// The state as JSON, at `cursor`; of one project when that is asked for.
     pub fn snapshot(&self, cursor: &str, now: Timestamp, project: Option<&str>) -> String {
         let of = |value: &Object| {
-            project.is_none_or(|project| value.get("project_id").and_then(Value::as_str) == Some(project))
+            project.is_none_or(|project| {
+                value.get("project_id").and_then(Value::as_str) == Some(project)
+            })
         };
         let tasks = self.tasks.to_json(|_, task| of(task));
-        let agents = self.agents.to_json(|id, agent| {
-            of(agent) || self.tasks.iter().any(|(_, task)| of(task) && task.get("agent_id").and_then(Value::as_str) == Some(id))
-        });
-        let projects = self.projects.to_json(|id, _| project.is_none_or(|project| project == id));
+        let working: HashSet<&str> = self
+            .tasks
+            .iter()
+            .filter(|(_, task)| of(task))
+            .filter_map(|(_, task)| task.get("agent_id").and_then(Value::as_str))
+            .collect();
+        let agents = self
+            .agents
+            .to_json(|id, agent| of(agent) || working.contains(id));
+        let projects = self
+            .projects
+            .to_json(|id, _| project.is_none_or(|project| project == id));
         let runs = self.runs.to_json(|_, run| of(run));
         let by_status = |status: &str| {
             tasks
@@ -70,6 +82,10 @@ impl State {
                 .filter(|task| task.get("status").and_then(Value::as_str) == Some(status))
                 .count()
         };
+        let evicted: u64 = [&self.projects, &self.agents, &self.tasks, &self.runs]
+            .map(Entities::evicted)
+            .iter()
+            .sum();
         let counts = json!({
             "events": self.events,
             "decisions": self.decisions,
@@ -81,7 +97,7 @@ impl State {
             "tasks_blocked": by_status("blocked"),
             "tasks_done": by_status("done"),
             "runs": runs.len(),
-            "evicted": [&self.projects, &self.agents, &self.tasks, &self.runs].iter().map(|e| e.evicted()).sum::<u64>(),
+            "evicted": evicted,
         });
         json!({
             "type": "snapshot",

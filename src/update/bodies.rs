@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use super::{Kind, render::{COMMON, Writer}};
+use super::{
+    Kind,
+    render::{COMMON, Writer},
+};
 use crate::{
     event::{Event, Object},
     seneca,
@@ -42,7 +45,13 @@ pub(super) fn write(kind: &Kind, event: &Event, data: &Object, out: &mut Writer)
         Kind::AgentRun => agent_run(event, data, out),
         Kind::Message => message(event, data, out),
         Kind::Visual => {
-            for key in ["update_id", "update_type", "target_id", "changes", "metadata"] {
+            for key in [
+                "update_id",
+                "update_type",
+                "target_id",
+                "changes",
+                "metadata",
+            ] {
                 out.first(key, &[data.get(key)]);
             }
             out.field("data", data);
@@ -61,7 +70,9 @@ pub(super) fn write(kind: &Kind, event: &Event, data: &Object, out: &mut Writer)
 pub(super) fn target<'e>(kind: &Kind, event: &'e Event) -> (&'static str, &'e str) {
     let of = |kind, id: Option<&'e str>| id.map(|id| (kind, id));
     let found = match kind {
-        Kind::AgentStatusChange | Kind::Agent | Kind::TaskAssignment => of("agent", event.agent_id()),
+        Kind::AgentStatusChange | Kind::Agent | Kind::TaskAssignment => {
+            of("agent", event.agent_id())
+        }
         Kind::Project => of("project", event.project_id.as_deref()),
         Kind::Progress | Kind::Task => of("task", event.task_id()),
         Kind::Decision => of("task", event.task_id()).or(of("agent", event.agent_id())),
@@ -72,7 +83,9 @@ pub(super) fn target<'e>(kind: &Kind, event: &'e Event) -> (&'static str, &'e st
         Kind::Message => of("message", event.message_id()),
         Kind::Visual => of("node", event.data.get("target_id").and_then(Value::as_str)),
         Kind::Health | Kind::Notification => None,
-        Kind::Generic | Kind::Rule(_) | Kind::Seneca(_) => of("agent", event.agent_id()).or(of("task", event.task_id())),
+        Kind::Generic | Kind::Rule(_) | Kind::Seneca(_) => {
+            of("agent", event.agent_id()).or(of("task", event.task_id()))
+        }
     };
     found.unwrap_or(("system", &event.source))
 }
@@ -82,7 +95,9 @@ pub(super) fn from_to(kind: &Kind, event: &Event, data: &Object) -> (Option<Valu
     let value = |key: &str| data.get(key).filter(|v| !v.is_null()).cloned();
     match kind {
         Kind::AgentStatusChange => (value("old_status"), value("new_status")),
-        Kind::Agent if data.contains_key("new_status") => (value("old_status"), value("new_status")),
+        Kind::Agent if data.contains_key("new_status") => {
+            (value("old_status"), value("new_status"))
+        }
         Kind::TaskAssignment => (Some(PM.into()), event.agent_id().map(Into::into)),
         Kind::Progress => (value("old_progress"), value("progress")),
         Kind::Project => (None, project_progress(data)),
@@ -115,15 +130,27 @@ fn project(event: &Event, data: &Object, out: &mut Writer) {
 
 /// In percent, however the producer says it.
 pub(crate) fn project_progress(data: &Object) -> Option<Value> {
-    let state = data.get("project_state").and_then(Value::as_object).unwrap_or(data);
+    let state = data
+        .get("project_state")
+        .and_then(Value::as_object)
+        .unwrap_or(data);
     let named = ["progress", "progress_percent", "progress_percentage"]
         .iter()
-        .find_map(|key| state.get(*key).or_else(|| data.get(*key)).filter(|v| v.is_number()));
+        .find_map(|key| {
+            state
+                .get(*key)
+                .or_else(|| data.get(*key))
+                .filter(|v| v.is_number())
+        });
     named.cloned()
 }
 
 fn task_name<'e>(event: &'e Event, data: &'e Object) -> Option<&'e str> {
-    let inner = |outer: &str, key: &str| data.get(outer).and_then(|o| o.get(key)).and_then(Value::as_str);
+    let inner = |outer: &str, key: &str| {
+        data.get(outer)
+            .and_then(|o| o.get(key))
+            .and_then(Value::as_str)
+    };
     data.get("task_name")
         .and_then(Value::as_str)
         .or_else(|| inner("task_details", "name"))
@@ -158,7 +185,11 @@ fn progress(event: &Event, data: &Object, out: &mut Writer) {
 }
 
 fn task(event: &Event, data: &Object, out: &mut Writer) {
-    let change = if event.name.family() == "blocker" { "blocked" } else { event.name.change_type() };
+    let change = if event.name.family() == "blocker" {
+        "blocked"
+    } else {
+        event.name.change_type()
+    };
     out.object("data", |out| {
         out.unless_in(data, "task_id", &event.task_id());
         out.unless_in(data, "agent_id", &event.agent_id());
@@ -169,7 +200,11 @@ fn task(event: &Event, data: &Object, out: &mut Writer) {
 
 /// The text of a decision: always a string, or the page that shows it throws.
 pub(crate) fn decision_text(data: &Object) -> String {
-    match data.get("decision").filter(|v| !v.is_null()).or_else(|| data.get("what")) {
+    match data
+        .get("decision")
+        .filter(|v| !v.is_null())
+        .or_else(|| data.get("what"))
+    {
         Some(Value::String(text)) => text.clone(),
         None | Some(Value::Null) => String::new(),
         Some(other) => other.to_string(),
@@ -189,7 +224,17 @@ fn decision(event: &Event, data: &Object, out: &mut Writer) {
     out.field("agent_id", &event.agent_id());
     match seneca::conversation_fields(event) {
         Some(line) => {
-            let own = ["decision", "rationale", "confidence", "confidence_score", "decision_id", "impact", "task_id", "agent_id", "data"];
+            let own = [
+                "decision",
+                "rationale",
+                "confidence",
+                "confidence_score",
+                "decision_id",
+                "impact",
+                "task_id",
+                "agent_id",
+                "data",
+            ];
             let taken: Vec<&str> = COMMON.iter().chain(&own).copied().collect();
             out.spread(&line.fields(), &taken);
         }
@@ -200,7 +245,12 @@ fn decision(event: &Event, data: &Object, out: &mut Writer) {
 
 /// `info`, `warning`, `error` or `critical`.
 pub(super) fn notification_level(event: &Event) -> &'static str {
-    let text = |object: &Object, key: &str| object.get(key).and_then(Value::as_str).map(str::to_ascii_lowercase);
+    let text = |object: &Object, key: &str| {
+        object
+            .get(key)
+            .and_then(Value::as_str)
+            .map(str::to_ascii_lowercase)
+    };
     let said = text(&event.data, "level")
         .or_else(|| text(&event.data, "severity"))
         .or_else(|| text(&event.metadata, "severity"));
@@ -233,7 +283,11 @@ fn notification_message(event: &Event, data: &Object) -> String {
 /// A field of the data, or of one of its objects.
 fn within<'d>(data: &'d Object, outer: &[&str], key: &str) -> Option<&'d Value> {
     let direct = data.get(key);
-    direct.or_else(|| outer.iter().find_map(|o| data.get(*o).and_then(|inner| inner.get(key))))
+    direct.or_else(|| {
+        outer
+            .iter()
+            .find_map(|o| data.get(*o).and_then(|inner| inner.get(key)))
+    })
 }
 
 /// The status that an event states, wherever it does.
@@ -258,15 +312,32 @@ fn execution(event: &Event, data: &Object, out: &mut Writer) {
     out.field("event", "status_changed");
     out.object("data", |out| {
         out.field("execution_id", &event.execution_id());
-        out.field("status", &stated(data, &run).unwrap_or_else(|| status_by_name(event.name.change_type())));
+        out.field(
+            "status",
+            &stated(data, &run).unwrap_or_else(|| status_by_name(event.name.change_type())),
+        );
         let find = |key| within(data, &run, key);
-        out.first("progress_percentage", &[find("progress_percentage"), find("progress_percent"), find("progress")]);
+        out.first(
+            "progress_percentage",
+            &[
+                find("progress_percentage"),
+                find("progress_percent"),
+                find("progress"),
+            ],
+        );
         for key in ["completed_nodes", "total_nodes", "current_node"] {
             out.first(key, &[find(key)]);
         }
         out.spread(
             data,
-            &["execution_id", "status", "progress_percentage", "completed_nodes", "total_nodes", "current_node"],
+            &[
+                "execution_id",
+                "status",
+                "progress_percentage",
+                "completed_nodes",
+                "total_nodes",
+                "current_node",
+            ],
         );
     });
     message_of_failure(data, out);
@@ -284,13 +355,36 @@ fn node(event: &Event, data: &Object, out: &mut Writer) {
         out.field("execution_id", &event.execution_id());
         out.first(
             "node_execution_id",
-            &[find("node_execution_id"), find("nodeExecutionId"), data.get("nodeState").and_then(|n| n.get("id"))],
+            &[
+                find("node_execution_id"),
+                find("nodeExecutionId"),
+                data.get("nodeState").and_then(|n| n.get("id")),
+            ],
         );
         out.field("node_id", &event.node_id());
-        out.first("node_name", &[find("node_name"), find("nodeName"), find("name")]);
-        out.field("status", &stated(data, &inner).unwrap_or_else(|| status_by_name(event.name.change_type())));
-        out.first("message", &[find("message"), find("error"), find("errorMessage")]);
-        out.spread(data, &["execution_id", "node_execution_id", "node_id", "node_name", "status", "message"]);
+        out.first(
+            "node_name",
+            &[find("node_name"), find("nodeName"), find("name")],
+        );
+        out.field(
+            "status",
+            &stated(data, &inner).unwrap_or_else(|| status_by_name(event.name.change_type())),
+        );
+        out.first(
+            "message",
+            &[find("message"), find("error"), find("errorMessage")],
+        );
+        out.spread(
+            data,
+            &[
+                "execution_id",
+                "node_execution_id",
+                "node_id",
+                "node_name",
+                "status",
+                "message",
+            ],
+        );
     });
     message_of_failure(data, out);
 }
@@ -302,8 +396,14 @@ fn ingest(event: &Event, data: &Object, out: &mut Writer) {
         for key in ["stage", "progress"] {
             out.first(key, &[within(data, &job, key)]);
         }
-        out.field("status", &stated(data, &job).unwrap_or_else(|| status_by_name(event.name.change_type())));
-        out.spread(data, &["job_id", "stage", "progress", "status", "errorMessage"]);
+        out.field(
+            "status",
+            &stated(data, &job).unwrap_or_else(|| status_by_name(event.name.change_type())),
+        );
+        out.spread(
+            data,
+            &["job_id", "stage", "progress", "status", "errorMessage"],
+        );
     });
     message_of_failure(data, out);
 }
@@ -311,7 +411,8 @@ fn ingest(event: &Event, data: &Object, out: &mut Writer) {
 fn agent_run(event: &Event, data: &Object, out: &mut Writer) {
     out.object("data", |out| {
         out.unless_in(data, "run_id", &event.run_id());
-        let status = stated(data, &["run", "step"]).unwrap_or_else(|| status_by_name(event.name.change_type()));
+        let status = stated(data, &["run", "step"])
+            .unwrap_or_else(|| status_by_name(event.name.change_type()));
         out.unless_in(data, "status", status);
         out.unless_in(data, "change_type", event.name.change_type());
         out.spread(data, &["errorMessage"]);

@@ -92,22 +92,30 @@ impl Kind {
         let text = |key: &str| event.data.get(key).and_then(Value::as_str);
         match self {
             Self::AgentStatusChange => activity(text("new_status")),
-            Self::Agent if event.name.canonical() == "agent.status.changed" => activity(text("new_status")),
+            Self::Agent if event.name.canonical() == "agent.status.changed" => {
+                activity(text("new_status"))
+            }
             Self::Agent if change == "registered" => Animation::Pulse,
             Self::Agent => Animation::Fade,
             Self::Project if change == "completed" => Animation::Celebrate,
             Self::Project | Self::Progress | Self::AgentRun | Self::Ingest => Animation::Progress,
             Self::TaskAssignment | Self::Message => Animation::Flow,
             Self::Task => match change {
-                "completed" if event.data.get("success") == Some(&Value::Bool(false)) => Animation::Flash,
+                "completed" if event.data.get("success") == Some(&Value::Bool(false)) => {
+                    Animation::Flash
+                }
                 "completed" => Animation::Celebrate,
                 "blocked" | "failed" | "reported" | "report" => Animation::Flash,
                 _ => Animation::None,
             },
             Self::Decision | Self::Visual => Animation::Pulse,
             Self::Health if text("severity") == Some("critical") => Animation::Alert,
-            Self::Notification if super::bodies::notification_level(event) == "error" => Animation::Alert,
-            Self::Notification if super::bodies::notification_level(event) == "critical" => Animation::Alert,
+            Self::Notification if super::bodies::notification_level(event) == "error" => {
+                Animation::Alert
+            }
+            Self::Notification if super::bodies::notification_level(event) == "critical" => {
+                Animation::Alert
+            }
             Self::Execution => match change {
                 "completed" => Animation::Celebrate,
                 "failed" | "cancelled" => Animation::Flash,
@@ -126,7 +134,11 @@ impl Kind {
 }
 
 fn activity(status: Option<&str>) -> Animation {
-    if status == Some("active") { Animation::Pulse } else { Animation::Fade }
+    if status == Some("active") {
+        Animation::Pulse
+    } else {
+        Animation::Fade
+    }
 }
 
 /// A node state that says what became of the node is shown like the event that would say so.

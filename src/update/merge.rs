@@ -16,7 +16,9 @@ pub fn merge(mut earlier: Object, later: &Object, how: Merge) -> Object {
         Merge::Changes => {
             let changes = earlier.remove("changes");
             unite(&mut earlier, later);
-            if let (Some(Value::Object(mut before)), Some(Value::Object(after))) = (changes, later.get("changes")) {
+            if let (Some(Value::Object(mut before)), Some(Value::Object(after))) =
+                (changes, later.get("changes"))
+            {
                 unite(&mut before, after);
                 earlier.insert("changes".into(), Value::Object(before));
             }
@@ -37,18 +39,45 @@ fn unite(into: &mut Object, later: &Object) {
     }
 }
 
+/// The text of a delta, wherever the producer writes it.
+fn text(object: &Object) -> Option<&str> {
+    let here = |object: &Object, key: &str| object.get(key).and_then(Value::as_str).is_some();
+    let message = object.get("message").and_then(Value::as_object);
+    let (object, key) = TEXT.iter().find_map(|key| {
+        let inner = message.filter(|message| here(message, key));
+        Some(object)
+            .filter(|object| here(object, key))
+            .or(inner)
+            .map(|object| (object, key))
+    })?;
+    object.get(*key).and_then(Value::as_str)
+}
+
+/// The joined text stands where the later delta has its own.
 fn join_text(earlier: &mut Object, later: &Object) {
-    let mut joined = Object::new();
-    for key in TEXT {
-        if let (Some(Value::String(before)), Some(Value::String(after))) = (earlier.get(key), later.get(key)) {
-            joined.insert(key.into(), format!("{before}{after}").into());
+    let joined = match (text(earlier), text(later)) {
+        (Some(before), Some(after)) => Some(format!("{before}{after}")),
+        (Some(before), None) => Some(before.to_owned()),
+        (None, _) => None,
+    };
+    let message = earlier.remove("message");
+    unite(earlier, later);
+    if let (Some(Value::Object(mut before)), Some(Value::Object(after))) =
+        (message, later.get("message"))
+    {
+        unite(&mut before, after);
+        earlier.insert("message".into(), Value::Object(before));
+    }
+    let Some(joined) = joined else { return };
+    let in_message = later.get("message").is_some_and(Value::is_object);
+    if let Some(Value::Object(message)) = earlier.get_mut("message") {
+        TEXT.iter().for_each(|key| drop(message.remove(*key)));
+        if in_message {
+            message.insert(TEXT[0].into(), joined.clone().into());
         }
     }
-    if let (Some(Value::Object(before)), Some(Value::Object(after))) = (earlier.get("message"), later.get("message")) {
-        let mut message = before.clone();
-        join_text(&mut message, after);
-        joined.insert("message".into(), Value::Object(message));
+    TEXT.iter().for_each(|key| drop(earlier.remove(*key)));
+    if !in_message {
+        earlier.insert(TEXT[0].into(), joined.into());
     }
-    unite(earlier, later);
-    earlier.extend(joined);
 }

@@ -21,8 +21,8 @@ use std::{sync::Arc, time::Duration};
 use crate::event::{Object, Priority};
 
 pub use animation::{Animation, Hint};
-pub use kind::Kind;
 pub(crate) use bodies::{project_progress, status_of};
+pub use kind::Kind;
 pub use render::render;
 pub use rooms::{entities, event_rooms, rooms_hash};
 pub use rules::{Rule, RuleConfig, RuleError};

@@ -11,7 +11,15 @@ use crate::{
 
 /// The keys that every update has; no body writes them again.
 pub(super) const COMMON: [&str; 9] = [
-    "type", "timestamp", "id", "cursor", "source_type", "priority", "animation", "hint", "coalesced",
+    "type",
+    "timestamp",
+    "id",
+    "cursor",
+    "source_type",
+    "priority",
+    "animation",
+    "hint",
+    "coalesced",
 ];
 
 /// The JSON object of an update.
@@ -97,7 +105,12 @@ impl Writer {
     }
 
     /// A field of an object that is spread behind it: written only if that doesn't have it.
-    pub(super) fn unless_in(&mut self, spread: &Object, key: &str, value: &(impl Serialize + ?Sized)) {
+    pub(super) fn unless_in(
+        &mut self,
+        spread: &Object,
+        key: &str,
+        value: &(impl Serialize + ?Sized),
+    ) {
         if !spread.contains_key(key) {
             self.field(key, value);
         }

@@ -71,7 +71,10 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
         }
     }
     if family == "visual"
-        && let Some(target) = event.data.get("target_id").and_then(serde_json::Value::as_str)
+        && let Some(target) = event
+            .data
+            .get("target_id")
+            .and_then(serde_json::Value::as_str)
     {
         add("target", target);
     }

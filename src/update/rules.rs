@@ -40,12 +40,17 @@ pub struct RuleConfig {
     /// Its own fields (templates); `{data}` when there are none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
+    /// Where it is written (`config.toml:41`), for messages about it.
+    #[serde(skip)]
+    pub place: String,
 }
 
 /// A rule that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{key}: {message}")]
+#[error("{place}: [[transform.rules]] {key}: {message}")]
 pub struct RuleError {
+    /// Where the rule is written.
+    pub place: String,
     /// Which of its keys.
     pub key: &'static str,
     /// What is wrong with it, and what is allowed.
@@ -68,7 +73,14 @@ pub struct Rule {
 }
 
 /// Names that Socket.IO clients keep for themselves.
-const RESERVED: [&str; 6] = ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+const RESERVED: [&str; 6] = [
+    "connect",
+    "connect_error",
+    "disconnect",
+    "disconnecting",
+    "newListener",
+    "removeListener",
+];
 const MAX_NAME: usize = 128;
 
 impl Rule {
@@ -77,34 +89,62 @@ impl Rule {
     /// # Errors
     /// Names the key that can't be used and what is allowed.
     pub fn compile(config: &RuleConfig) -> Result<Self, RuleError> {
-        let wrong = |key, message: String| RuleError { key, message };
+        let wrong = |key, message: String| RuleError {
+            place: if config.place.is_empty() {
+                "configuration".into()
+            } else {
+                config.place.clone()
+            },
+            key,
+            message,
+        };
         let pattern = EventName::new(&config.matches);
         let matches = Glob::new(pattern.canonical())
-            .map_err(|e| wrong("match", format!("{:?} is no pattern: {}", config.matches, e.kind())))?
+            .map_err(|e| {
+                wrong(
+                    "match",
+                    format!("{:?} is no pattern: {}", config.matches, e.kind()),
+                )
+            })?
             .compile_matcher();
         if config.matches.is_empty() {
-            return Err(wrong("match", "is empty: name a type like \"deploy.*\"".into()));
+            return Err(wrong(
+                "match",
+                "is empty: name a type like \"deploy.*\"".into(),
+            ));
         }
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-');
-        let is_name = (1..=MAX_NAME).contains(&config.emit.len()) && config.emit.bytes().all(allowed);
+        let is_name =
+            (1..=MAX_NAME).contains(&config.emit.len()) && config.emit.bytes().all(allowed);
         if !is_name || RESERVED.contains(&config.emit.as_str()) {
             return Err(wrong(
                 "emit",
-                format!("{:?} can't be an event's name: 1 to {MAX_NAME} of A-Z a-z 0-9 _ . : - and not one of {}", config.emit, RESERVED.join(", ")),
+                format!(
+                    "{:?} can't be an event's name: 1 to {MAX_NAME} of A-Z a-z 0-9 _ . : - and not one of {}",
+                    config.emit,
+                    RESERVED.join(", ")
+                ),
             ));
         }
-        let template = |key, text: &String| Template::parse(text).map_err(|message| wrong(key, message));
+        let template =
+            |key, text: &String| Template::parse(text).map_err(|message| wrong(key, message));
         let fields = config
             .fields
             .iter()
             .map(|(name, text)| {
                 if COMMON.contains(&name.as_str()) {
-                    return Err(wrong("fields", format!("{name} is written on every update; choose another name")));
+                    return Err(wrong(
+                        "fields",
+                        format!("{name} is written on every update; choose another name"),
+                    ));
                 }
                 Ok((name.clone(), template("fields", text)?))
             })
             .collect::<Result<_, _>>()?;
-        let rooms = config.rooms.as_ref().map(|rooms| rooms.iter().map(|room| template("rooms", room)).collect());
+        let rooms = config
+            .rooms
+            .as_ref()
+            .map(|rooms| rooms.iter().map(|room| template("rooms", room)).collect());
         Ok(Self {
             matches,
             emit: config.emit.clone(),
@@ -143,7 +183,10 @@ impl Rule {
 
     pub(super) fn plan(self: Arc<Self>, event: &Event, throttle: Duration) -> Planned {
         let priority = event.priority.or(self.priority).unwrap_or(Priority::Normal);
-        let by = self.coalesce_by.as_ref().filter(|by| by.is_filled(event) && priority != Priority::Critical);
+        let by = self
+            .coalesce_by
+            .as_ref()
+            .filter(|by| by.is_filled(event) && priority != Priority::Critical);
         let pace = by.map_or(Pace::Immediate, |by| Pace::Coalesced {
             key: Key(format!("{}/{}", self.key_space, by.text(event, &event.data)).into()),
             window: self.throttle.unwrap_or(throttle),

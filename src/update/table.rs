@@ -95,7 +95,11 @@ impl Table {
         let pace = match row.by {
             By::Id(space, Some(id), merge) if priority != Priority::Critical => Pace::Coalesced {
                 key: Key(format!("{space}/{id}").into()),
-                window: if merge == Merge::Text { self.text_throttle } else { self.throttle },
+                window: if merge == Merge::Text {
+                    self.text_throttle
+                } else {
+                    self.throttle
+                },
                 merge,
             },
             _ => Pace::Immediate,
@@ -122,56 +126,115 @@ fn row(event: &Event) -> Row<'_> {
         },
         ["agent", "run", ..] if is_end(change) => Row::at_once(Kind::AgentRun, Priority::High),
         ["agent", "run", ..] if is_start(change) => Row::at_once(Kind::AgentRun, Priority::Normal),
-        ["agent", "run", ..] => Row::new(Kind::AgentRun, Priority::Normal, By::Id("run", event.run_id(), Merge::Fields)),
+        ["agent", "run", ..] => Row::new(
+            Kind::AgentRun,
+            Priority::Normal,
+            By::Id("run", event.run_id(), Merge::Fields),
+        ),
         ["agent", "step", "updated"] => step(event),
-        ["agent", "message", "appended"] => {
-            Row::new(Kind::Message, Priority::Low, By::Id("text", event.message_id(), Merge::Text))
-        }
+        ["agent", "message", "appended"] => Row::new(
+            Kind::Message,
+            Priority::Low,
+            By::Id("text", event.message_id(), Merge::Text),
+        ),
         // The whole name, not only its last word: `role.changed` must not swallow `skill.changed`.
-        ["agent", ..] if is_start(change) || is_end(change) => Row::at_once(Kind::Agent, Priority::Normal),
-        ["agent", ..] => Row::new(Kind::Agent, Priority::Normal, By::Id(name, event.agent_id(), Merge::Fields)),
-        ["project", ..] if is_start(change) || is_end(change) => Row::at_once(Kind::Project, Priority::Normal),
-        ["project", ..] => {
-            Row::new(Kind::Project, Priority::Normal, By::Id("project", event.project_id.as_deref(), Merge::Fields))
+        ["agent", ..] if is_start(change) || is_end(change) => {
+            Row::at_once(Kind::Agent, Priority::Normal)
         }
+        ["agent", ..] => Row::new(
+            Kind::Agent,
+            Priority::Normal,
+            By::Id(name, event.agent_id(), Merge::Fields),
+        ),
+        ["project", ..] if is_start(change) || is_end(change) => {
+            Row::at_once(Kind::Project, Priority::Normal)
+        }
+        ["project", ..] => Row::new(
+            Kind::Project,
+            Priority::Normal,
+            By::Id("project", event.project_id.as_deref(), Merge::Fields),
+        ),
         ["task", "assigned" | "assignment"] => Row::at_once(Kind::TaskAssignment, Priority::High),
-        ["task", "progress"] | ["progress", "update"] => {
-            Row::new(Kind::Progress, Priority::Normal, By::Id("progress", event.task_id(), Merge::Fields))
-        }
+        ["task", "progress"] | ["progress", "update"] => Row::new(
+            Kind::Progress,
+            Priority::Normal,
+            By::Id("progress", event.task_id(), Merge::Fields),
+        ),
         ["task", "completed" | "blocked"] | ["blocker", "reported" | "report"] => {
             Row::at_once(Kind::Task, Priority::High)
         }
-        ["task", ..] if is_start(change) || is_end(change) => Row::at_once(Kind::Task, Priority::Normal),
-        ["task", ..] => Row::new(Kind::Task, Priority::Normal, By::Id("task", event.task_id(), Merge::Fields)),
+        ["task", ..] if is_start(change) || is_end(change) => {
+            Row::at_once(Kind::Task, Priority::Normal)
+        }
+        ["task", ..] => Row::new(
+            Kind::Task,
+            Priority::Normal,
+            By::Id("task", event.task_id(), Merge::Fields),
+        ),
         ["decision", ..] | ["pm", "decision"] => Row::at_once(Kind::Decision, Priority::Normal),
         ["system", "health", "changed"] => {
             let critical = event.data.get("severity").and_then(Value::as_str) == Some("critical");
-            Row::at_once(Kind::Health, if critical { Priority::Critical } else { Priority::High })
+            Row::at_once(
+                Kind::Health,
+                if critical {
+                    Priority::Critical
+                } else {
+                    Priority::High
+                },
+            )
         }
         ["system" | "kanban", ..] | ["error" | "warning"] => {
-            let error = matches!(super::bodies::notification_level(event), "error" | "critical");
-            Row::at_once(Kind::Notification, if error { Priority::High } else { Priority::Normal })
+            let error = matches!(
+                super::bodies::notification_level(event),
+                "error" | "critical"
+            );
+            Row::at_once(
+                Kind::Notification,
+                if error {
+                    Priority::High
+                } else {
+                    Priority::Normal
+                },
+            )
         }
-        ["workflow", "run", ..] | ["execution", ..] if is_end(change) => Row::at_once(Kind::Execution, Priority::High),
+        ["workflow", "run", ..] | ["execution", ..] if is_end(change) => {
+            Row::at_once(Kind::Execution, Priority::High)
+        }
         ["workflow", "run", ..] | ["execution", ..] if is_start(change) => {
             Row::at_once(Kind::Execution, Priority::Normal)
         }
-        ["workflow", "run", ..] | ["execution", ..] => {
-            Row::new(Kind::Execution, Priority::Normal, By::Id("execution", event.execution_id(), Merge::Fields))
-        }
+        ["workflow", "run", ..] | ["execution", ..] => Row::new(
+            Kind::Execution,
+            Priority::Normal,
+            By::Id("execution", event.execution_id(), Merge::Fields),
+        ),
         ["workflow", "node", "state", ..] => node_state(event),
         ["workflow", "node", .., "failed"] => Row::at_once(Kind::Node, Priority::High),
         ["workflow", "node", ..] => Row::at_once(Kind::Node, Priority::Normal),
         ["ingest", "job", ..] if is_end(change) => Row::at_once(Kind::Ingest, Priority::High),
         ["ingest", "job", ..] if is_start(change) => Row::at_once(Kind::Ingest, Priority::Normal),
-        ["ingest", "job", ..] => Row::new(Kind::Ingest, Priority::Normal, By::Id("job", event.job_id(), Merge::Fields)),
+        ["ingest", "job", ..] => Row::new(
+            Kind::Ingest,
+            Priority::Normal,
+            By::Id("job", event.job_id(), Merge::Fields),
+        ),
         ["visual", kind, "update" | "refresh"] => visual(event, kind),
         _ => Row::at_once(Kind::Generic, Priority::Normal),
     }
 }
 
 fn is_end(change: &str) -> bool {
-    matches!(change, "completed" | "failed" | "cancelled" | "canceled" | "finished" | "error" | "deleted" | "unregistered")
+    matches!(
+        change,
+        "completed"
+            | "failed"
+            | "cancelled"
+            | "canceled"
+            | "finished"
+            | "error"
+            | "deleted"
+            | "unregistered"
+    )
 }
 
 fn is_start(change: &str) -> bool {
@@ -180,11 +243,20 @@ fn is_start(change: &str) -> bool {
 
 /// A step that says it ended is an end, whatever the event is called.
 fn step(event: &Event) -> Row<'_> {
-    let id = event.data.get("step").and_then(|s| s.get("id").or_else(|| s.get("step_id")));
-    let id = id.or_else(|| event.data.get("step_id")).and_then(Value::as_str);
+    let id = event
+        .data
+        .get("step")
+        .and_then(|s| s.get("id").or_else(|| s.get("step_id")));
+    let id = id
+        .or_else(|| event.data.get("step_id"))
+        .and_then(Value::as_str);
     match super::bodies::status_of(event, &["step"]).as_deref() {
         Some(status) if is_end(status) => Row::at_once(Kind::AgentRun, Priority::High),
-        _ => Row::new(Kind::AgentRun, Priority::Normal, By::Id("step", id.or(event.run_id()), Merge::Fields)),
+        _ => Row::new(
+            Kind::AgentRun,
+            Priority::Normal,
+            By::Id("step", id.or(event.run_id()), Merge::Fields),
+        ),
     }
 }
 
@@ -194,7 +266,11 @@ fn node_state(event: &Event) -> Row<'_> {
         Some(status) if is_end(status) || matches!(status, "started" | "running") => {
             Row::at_once(Kind::Node, Priority::Normal)
         }
-        _ => Row::new(Kind::Node, Priority::Normal, By::Id("node", event.node_id(), Merge::Fields)),
+        _ => Row::new(
+            Kind::Node,
+            Priority::Normal,
+            By::Id("node", event.node_id(), Merge::Fields),
+        ),
     }
 }
 
@@ -202,8 +278,16 @@ fn visual<'e>(event: &'e Event, kind: &str) -> Row<'e> {
     let target = event.data.get("target_id").and_then(Value::as_str);
     let (space, id, merge) = match kind {
         // Layouts of one flush are one layout, whatever they were about.
-        "layout" => ("visual.layout", Some(event.project_id.as_deref().unwrap_or("-")), Merge::Changes),
-        "complete" => ("visual.refresh", Some(event.project_id.as_deref().unwrap_or("-")), Merge::Replace),
+        "layout" => (
+            "visual.layout",
+            Some(event.project_id.as_deref().unwrap_or("-")),
+            Merge::Changes,
+        ),
+        "complete" => (
+            "visual.refresh",
+            Some(event.project_id.as_deref().unwrap_or("-")),
+            Merge::Replace,
+        ),
         "edge" => ("visual.edge", target, Merge::Changes),
         "style" => ("visual.style", target, Merge::Changes),
         _ => ("visual.node", target, Merge::Changes),

@@ -15,7 +15,16 @@ enum Part {
 }
 
 /// The first words that a place may begin with.
-const ROOTS: [&str; 8] = ["data", "metadata", "type", "id", "timestamp", "source", "project_id", "change_type"];
+const ROOTS: [&str; 8] = [
+    "data",
+    "metadata",
+    "type",
+    "id",
+    "timestamp",
+    "source",
+    "project_id",
+    "change_type",
+];
 
 impl Template {
     /// Reads a template; the error says what is wrong with it.
@@ -32,7 +41,10 @@ impl Template {
             let path: Vec<String> = place.trim().split('.').map(str::to_owned).collect();
             let root = path.first().map(String::as_str).unwrap_or_default();
             let deep = matches!(root, "data" | "metadata");
-            if !ROOTS.contains(&root) || path.iter().any(String::is_empty) || (path.len() > 1 && !deep) {
+            if !ROOTS.contains(&root)
+                || path.iter().any(String::is_empty)
+                || (path.len() > 1 && !deep)
+            {
                 return Err(format!(
                     "{{{place}}} is no place: use data.…, metadata.…, type, id, timestamp, source, project_id or change_type"
                 ));

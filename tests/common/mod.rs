@@ -1,5 +1,11 @@
 //! A real server on port 0 and a small Socket.IO client over a raw WebSocket, which shows every packet as it is.
-#![allow(dead_code)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used
+)]
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -183,7 +189,8 @@ impl Client {
 
     fn sort(&mut self, text: String) {
         if let Some(body) = text.strip_prefix(&format!("42{}", self.prefix())) {
-            let mut array = json_text(body);
+            // A server's event that asks for an acknowledgement has a number before it.
+            let mut array = json_text(body.trim_start_matches(|c: char| c.is_ascii_digit()));
             let argument = array.get_mut(1).map_or(Value::Null, Value::take);
             self.events
                 .push((array[0].as_str().unwrap_or_default().to_owned(), argument));

@@ -32,12 +32,12 @@ for (const client of clients) {
       const observer = open(client, stoa.url, way.options, { name: 'watcher' });
       const producer = open(client, stoa.url, way.options, { name: 'worker', role: 'producer' });
       try {
-        const established = await next(observer, 'connection_established');
+        const hellos = [observer, producer].map((socket) => next(socket, 'connection_established'));
+        const [established, producing] = await Promise.all(hellos);
         assert.equal(established.role, 'observer');
         assert.deepEqual(established.rooms, ['general', 'observers']);
         assert.equal(established.client_id, established.session_id);
         assert.notEqual(established.client_id, observer.id);
-        const producing = await next(producer, 'connection_established');
         assert.equal(producing.role, 'producer');
         if (way.name === 'polling, then upgrade') await upgraded(observer);
 

@@ -90,7 +90,10 @@ socket.on('connect_error', (error) => {
   lost();
 });
 
-window.addEventListener('offline', lost);
+// The machine may be off the net and still reach a server on itself.
+window.addEventListener('offline', () => {
+  if (!socket.connected) lost();
+});
 
 socket.on('connection_established', (payload: unknown) => {
   const server = record(record(payload).server);

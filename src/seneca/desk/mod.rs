@@ -68,7 +68,9 @@ impl Desk {
         self.workers.observe(event, line.as_ref());
         let change = self.tasks.observe(event);
         self.flows.observe(event, &self.tasks, change.as_ref());
-        self.health_changed |= self.health.observe(event, &self.tasks, || self.flows.eta());
+        let changed = self.health.observe(event, &self.tasks, || self.flows.eta());
+        // The table has a row for these: they reach everybody at once.
+        self.health_changed |= changed && event.name.canonical() != "system.health.changed";
         if line.is_some() {
             self.history.push(event);
         }

@@ -15,14 +15,20 @@ use crate::{
 
 pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
     if !client.who.role.may_act() {
-        return Err(Refusal::forbidden("actions on agents take the role operator or admin"));
+        return Err(Refusal::forbidden(
+            "actions on agents take the role operator or admin",
+        ));
     }
     let needed = |key: &'static str| {
         request
             .text(key)?
             .filter(|text| !text.is_empty())
             .map(str::to_owned)
-            .ok_or_else(|| Refusal::bad_request(format!("{key} is missing: send {{agent_id, action, params}}")))
+            .ok_or_else(|| {
+                Refusal::bad_request(format!(
+                    "{key} is missing: send {{agent_id, action, params}}"
+                ))
+            })
     };
     let (agent_id, action) = (needed("agent_id")?, needed("action")?);
     let params = match request.field("params") {
@@ -53,7 +59,7 @@ async fn performers(client: &Client, agent_id: &str) -> Result<Vec<SocketRef>, R
         ids = hub.members_of(crate::access::PRODUCERS.to_owned()).await?;
     }
     let io = client.kit.io();
-    let sockets = io.map(|io| io.sockets()).unwrap_or_default();
+    let sockets = io.map(socketioxide::SocketIo::sockets).unwrap_or_default();
     Ok(sockets
         .into_iter()
         .filter(|socket| {
@@ -63,14 +69,22 @@ async fn performers(client: &Client, agent_id: &str) -> Result<Vec<SocketRef>, R
         .collect())
 }
 
-async fn first_answer(client: &Client, performers: Vec<SocketRef>, payload: Value) -> Result<Value, Refusal> {
+async fn first_answer(
+    client: &Client,
+    performers: Vec<SocketRef>,
+    payload: Value,
+) -> Result<Value, Refusal> {
     if performers.is_empty() {
-        return Err(Refusal::unavailable("no producer is connected that could do it"));
+        return Err(Refusal::unavailable(
+            "no producer is connected that could do it",
+        ));
     }
     let (answers, mut first) = mpsc::channel(1);
     let timeout = client.kit.options.action_timeout;
     for socket in performers {
-        let asked = socket.timeout(timeout).emit_with_ack::<_, Value>("agent_action", &payload);
+        let asked = socket
+            .timeout(timeout)
+            .emit_with_ack::<_, Value>("agent_action", &payload);
         let answers = answers.clone();
         tokio::spawn(async move {
             match asked {
@@ -84,10 +98,12 @@ async fn first_answer(client: &Client, performers: Vec<SocketRef>, payload: Valu
         });
     }
     drop(answers);
-    first
-        .recv()
-        .await
-        .unwrap_or_else(|| Err(Refusal::new("timeout", format!("no producer answered within {} ms", timeout.as_millis()))))
+    first.recv().await.unwrap_or_else(|| {
+        Err(Refusal::new(
+            "timeout",
+            format!("no producer answered within {} ms", timeout.as_millis()),
+        ))
+    })
 }
 
 fn report(client: &Client, action_id: String, agent_id: String, outcome: Result<Value, Refusal>) {
@@ -102,7 +118,15 @@ fn report(client: &Client, action_id: String, agent_id: String, outcome: Result<
         }
         Err(refusal) => {
             client.kit.metrics.refused("socketio", refusal.code);
-            body.insert("status".into(), if refusal.code == "timeout" { "timeout" } else { "error" }.into());
+            body.insert(
+                "status".into(),
+                if refusal.code == "timeout" {
+                    "timeout"
+                } else {
+                    "error"
+                }
+                .into(),
+            );
             body.insert("error".into(), json!(refusal));
         }
     }

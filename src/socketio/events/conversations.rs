@@ -18,7 +18,11 @@ pub(super) async fn on(client: &Arc<Client>, request: Request) -> Handled {
             let filter = ConversationFilter::parse(filters);
             hub.set_view(member, View::Conversation(filter)).await;
             hub.listen(member, Topic::ConversationPage, true).await;
-            let filters = if filters.is_null() { json!({}) } else { filters.clone() };
+            let filters = if filters.is_null() {
+                json!({})
+            } else {
+                filters.clone()
+            };
             reply(client, "subscribed", Some(filters));
         }
         "unsubscribe" => {

@@ -13,7 +13,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{client::Client, inbox::Inbound};
-use crate::{event::{Object, Timestamp}, refusal::Refusal, update::Namespace};
+use crate::{
+    event::{Object, Timestamp},
+    refusal::Refusal,
+    update::Namespace,
+};
 use request::Request;
 
 /// What a handler answers; the acknowledgement says `status: ok` beside it.
@@ -39,7 +43,7 @@ type Handled = Result<Answer, Refusal>;
 /// Handles one event and answers it.
 pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
     let ack = inbound.ack;
-    let answer = match request::read(inbound) {
+    let answer = match request::read(&inbound) {
         Ok(request) => dispatch(client, request).await,
         Err(refusal) => Err(refusal),
     };
@@ -79,7 +83,9 @@ async fn on_root(client: &Arc<Client>, request: Request) -> Handled {
         "get_history" => state::get_history(client, &request).await,
         "resume" => state::resume(client, &request).await,
         "authenticate" => state::authenticate(client),
-        "subscribe_conversations" | "subscribe_health_updates" | "subscribe_pipeline_flow"
+        "subscribe_conversations"
+        | "subscribe_health_updates"
+        | "subscribe_pipeline_flow"
         | "subscribe_metrics" => seneca::subscribe(client, &request.event).await,
         "subscribe_flow" => seneca::flow(client, &request, true).await,
         "unsubscribe_flow" => seneca::flow(client, &request, false).await,

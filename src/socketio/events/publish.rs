@@ -24,10 +24,17 @@ pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
         Value::Array(events) if events.len() > limits.max_batch => {
             return Err(Refusal::new(
                 "too_large",
-                format!("{} events in one publish, {} are allowed ([performance] max_publish_batch)", events.len(), limits.max_batch),
+                format!(
+                    "{} events in one publish, {} are allowed ([performance] max_publish_batch)",
+                    events.len(),
+                    limits.max_batch
+                ),
             ));
         }
-        Value::Array(events) => (events.into_iter().map(|e| Raw::Json(e, known)).collect(), false),
+        Value::Array(events) => (
+            events.into_iter().map(|e| Raw::Json(e, known)).collect(),
+            false,
+        ),
         event => (vec![Raw::Json(event, known)], true),
     };
     let producer = Producer {
@@ -39,7 +46,8 @@ pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
     if single && let Some(rejected) = receipt.rejected.pop() {
         return Err(rejected.error);
     }
-    let json = serde_json::to_string(&receipt)
-        .map_err(|error| Refusal::unavailable(format!("the answer could not be written: {error}")))?;
+    let json = serde_json::to_string(&receipt).map_err(|error| {
+        Refusal::unavailable(format!("the answer could not be written: {error}"))
+    })?;
     Ok(Answer::Json(json))
 }

@@ -21,7 +21,7 @@ pub(super) struct Request {
 const MAX_ROOMS: usize = 100;
 
 /// Reads an event.
-pub(super) fn read(inbound: Inbound) -> Result<Request, Refusal> {
+pub(super) fn read(inbound: &Inbound) -> Result<Request, Refusal> {
     let len = inbound.text.len() + inbound.attachments.iter().map(Bytes::len).sum::<usize>();
     let mut arguments: Vec<Value> = serde_json::from_str(&inbound.text).map_err(|error| {
         // serde_json has no other way to tell that it stopped at its own depth of 128.
@@ -52,7 +52,10 @@ fn attach(value: &mut Value, attachments: &[Bytes]) {
         return;
     }
     if value.get("_placeholder") == Some(&Value::Bool(true)) {
-        let at = value.get("num").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
+        let at = value
+            .get("num")
+            .and_then(Value::as_u64)
+            .and_then(|n| usize::try_from(n).ok());
         if let Some(bytes) = at.and_then(|at| attachments.get(at)) {
             *value = STANDARD.encode(bytes).into();
         }

@@ -16,15 +16,31 @@ use crate::{
 pub(super) async fn join(client: &Arc<Client>, request: &Request) -> Handled {
     let (member, room) = one_room(client, request)?;
     check(client, &room)?;
-    let members = client.kit.hub.join_rooms(member, vec![room.clone()]).await?;
-    tell(client, "room_joined", json!({ "room": room, "room_id": room, "members": members }));
+    let members = client
+        .kit
+        .hub
+        .join_rooms(member, vec![room.clone()])
+        .await?;
+    tell(
+        client,
+        "room_joined",
+        json!({ "room": room, "room_id": room, "members": members }),
+    );
     Ok(json!({ "room": room, "members": members }).into())
 }
 
 pub(super) async fn leave(client: &Arc<Client>, request: &Request) -> Handled {
     let (member, room) = one_room(client, request)?;
-    let members = client.kit.hub.leave_rooms(member, vec![room.clone()]).await?;
-    tell(client, "room_left", json!({ "room": room, "room_id": room, "members": members }));
+    let members = client
+        .kit
+        .hub
+        .leave_rooms(member, vec![room.clone()])
+        .await?;
+    tell(
+        client,
+        "room_left",
+        json!({ "room": room, "room_id": room, "members": members }),
+    );
     Ok(json!({ "room": room, "members": members }).into())
 }
 
@@ -41,7 +57,11 @@ pub(super) async fn subscribe(client: &Arc<Client>, request: &Request) -> Handle
         check(client, room)?;
     }
     // Read before anything is changed: a request is done whole or not at all.
-    let filter = if filters.is_null() { None } else { Some(Filter::parse(filters)?) };
+    let filter = if filters.is_null() {
+        None
+    } else {
+        Some(Filter::parse(filters)?)
+    };
     if !rooms.is_empty() {
         client.kit.hub.join_rooms(member, rooms.clone()).await?;
     }
@@ -56,7 +76,9 @@ pub(super) async fn unsubscribe(client: &Arc<Client>, request: &Request) -> Hand
     let member = member(client)?;
     let rooms = request.rooms()?;
     if rooms.is_empty() {
-        return Err(Refusal::bad_request("nothing to unsubscribe from: give room_id, rooms or channels"));
+        return Err(Refusal::bad_request(
+            "nothing to unsubscribe from: give room_id, rooms or channels",
+        ));
     }
     client.kit.hub.leave_rooms(member, rooms.clone()).await?;
     confirm(client, &rooms, "unsubscribed");
@@ -65,7 +87,11 @@ pub(super) async fn unsubscribe(client: &Arc<Client>, request: &Request) -> Hand
 
 fn confirm(client: &Client, rooms: &[String], event: &str) {
     for room in rooms {
-        tell(client, "subscription", json!({ "type": "subscription", "event": event, "room_id": room }));
+        tell(
+            client,
+            "subscription",
+            json!({ "type": "subscription", "event": event, "room_id": room }),
+        );
     }
 }
 
@@ -81,14 +107,21 @@ fn tell(client: &Client, name: &str, body: Value) {
 
 fn check(client: &Client, room: &str) -> Result<(), Refusal> {
     let sid = client.sid.to_string();
-    access::check_room(room, &client.who, &client.kit.options.default_room, &[&client.id, &sid])
+    access::check_room(
+        room,
+        &client.who,
+        &client.kit.options.default_room,
+        &[&client.id, &sid],
+    )
 }
 
 fn one_room(client: &Client, request: &Request) -> Result<(MemberId, String), Refusal> {
     let mut rooms = request.rooms()?.into_iter();
     match (rooms.next(), rooms.next()) {
         (Some(room), None) => Ok((member(client)?, room)),
-        _ => Err(Refusal::bad_request("name one room: {\"room\": \"project:p1\"} or a string")),
+        _ => Err(Refusal::bad_request(
+            "name one room: {\"room\": \"project:p1\"} or a string",
+        )),
     }
 }
 

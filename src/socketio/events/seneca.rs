@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{Handled, request::Request, rooms};
-use crate::{event::Object, hub::Question, refusal::Refusal, socketio::client::Client, update::Topic};
+use crate::{
+    event::Object, hub::Question, refusal::Refusal, socketio::client::Client, update::Topic,
+};
 
 pub(super) async fn subscribe(client: &Arc<Client>, event: &str) -> Handled {
     let member = rooms::member(client)?;
@@ -21,7 +23,10 @@ pub(super) async fn subscribe(client: &Arc<Client>, event: &str) -> Handled {
     // What the page shows first must not wait for the next change.
     let now = match topic {
         Topic::Health => Some(("health_update", hub.question(Question::HealthNow).await?)),
-        Topic::Pipeline => Some(("active_flows_update", hub.question(Question::ActiveFlows).await?)),
+        Topic::Pipeline => Some((
+            "active_flows_update",
+            hub.question(Question::ActiveFlows).await?,
+        )),
         _ => None,
     };
     if let Some((name, body)) = now.filter(|(_, body)| !body.is_empty()) {

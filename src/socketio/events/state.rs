@@ -20,7 +20,11 @@ pub(super) async fn get_state(client: &Client, request: &Request) -> Handled {
 pub(super) async fn get_history(client: &Client, request: &Request) -> Handled {
     let limit = match request.field("limit") {
         Value::Null => None,
-        limit => Some(limit.as_u64().ok_or_else(|| Refusal::bad_request("limit must be a whole number"))?),
+        limit => Some(
+            limit
+                .as_u64()
+                .ok_or_else(|| Refusal::bad_request("limit must be a whole number"))?,
+        ),
     };
     let text = |key| request.text(key).map(|t| t.map(str::to_owned));
     let query = Query {
@@ -40,7 +44,11 @@ pub(super) async fn resume(client: &Client, request: &Request) -> Handled {
     let cursor = request
         .text("cursor")?
         .ok_or_else(|| Refusal::bad_request("cursor is missing: send the last one received"))?;
-    let resumed = client.kit.hub.resume(rooms::member(client)?, cursor.to_owned()).await?;
+    let resumed = client
+        .kit
+        .hub
+        .resume(rooms::member(client)?, cursor.to_owned())
+        .await?;
     Ok(Answer::Fields(resumed))
 }
 
@@ -51,18 +59,24 @@ pub(super) fn authenticate(client: &Arc<Client>) -> Handled {
 
 pub(super) async fn get_stats(client: &Client) -> Handled {
     may_see(client)?;
-    Ok(Answer::Fields(client.kit.hub.question(Question::Stats).await?))
+    Ok(Answer::Fields(
+        client.kit.hub.question(Question::Stats).await?,
+    ))
 }
 
 pub(super) async fn get_rooms(client: &Client) -> Handled {
     may_see(client)?;
-    Ok(Answer::Fields(client.kit.hub.question(Question::Rooms).await?))
+    Ok(Answer::Fields(
+        client.kit.hub.question(Question::Rooms).await?,
+    ))
 }
 
 fn may_see(client: &Client) -> Result<(), Refusal> {
     if client.who.role.may_see_stats() {
         Ok(())
     } else {
-        Err(Refusal::forbidden("statistics and rooms take the role operator or admin"))
+        Err(Refusal::forbidden(
+            "statistics and rooms take the role operator or admin",
+        ))
     }
 }

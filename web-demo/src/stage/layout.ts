@@ -128,7 +128,9 @@ function waitingRings(tasks: Task[], pm: Point & { r: number }, rows: number, ou
     for (let i = 0; i < used; i += 1, index += 1, left -= 1) {
       const task = tasks[index];
       if (!task) continue;
-      const angle = -Math.PI / 2 + (i / (left + i <= slots ? Math.max(used, 10) : slots)) * 2 * Math.PI;
+      // What is left over for an outer ring stands close together at the top; spread out it would look like a mistake.
+      const turn = row === 0 ? i / Math.max(used, 10) : (i - (used - 1) / 2) / slots;
+      const angle = -Math.PI / 2 + (used === slots ? i / slots : turn) * 2 * Math.PI;
       out.push({ task, x: pm.x + radius * Math.cos(angle), y: pm.y + radius * Math.sin(angle), turn: 0, scale: 1 });
     }
   }

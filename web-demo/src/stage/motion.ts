@@ -43,7 +43,9 @@ export function travel(layer: SVGGElement, hub: Point, end: Point, back: boolean
   if (busy(layer)) return;
   const frames = (echo: number): Keyframe[] => Array.from({ length: 25 }, (_, i) => {
     const t = i / 24;
-    return { transform: moved(along(hub, end, back ? 1 - t : t)), opacity: Math.min(1, t * 8, (1 - t) * 8) * (1 - echo * 0.32) };
+    // From rim to rim: over a disc it would hide the sign there.
+    const on = 0.1 + 0.8 * t;
+    return { transform: moved(along(hub, end, back ? 1 - on : on)), opacity: Math.min(1, t * 8, (1 - t) * 8) * (1 - echo * 0.32) };
   });
   for (let echo = 0; echo < 3; echo += 1) {
     const bead = add(layer, 'circle', { r: String((3.5 + 2.5 * intensity) * (1 - echo * 0.22)), class: `fx-bead tone-${tone}` });

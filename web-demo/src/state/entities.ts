@@ -69,7 +69,7 @@ export function taskPatch(data: Json): Partial<Task> {
   const patch: Partial<Task> = {};
   const name = text(data, 'task_name', 'taskName', 'name', 'title');
   const agentId = text(data, 'agent_id', 'worker_id', 'assigned_to', 'agentId', 'workerId');
-  const status = taskStatus(text(data, 'status'));
+  const status = taskStatus(text(data, 'new_status', 'status'));
   const progress = percent(data, 'progress');
   if (name) patch.name = name;
   if (agentId) patch.agentId = agentId;

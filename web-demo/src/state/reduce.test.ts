@@ -65,6 +65,22 @@ describe('agents and tasks', () => {
     expect(state.tasks.get('t1')?.status).toBe('in_progress');
   });
 
+  it('a task that is given back has no agent, and its agent no task', () => {
+    const { state } = after(...story, ['task_update', { data: { task_id: 't1', agent_id: 'zeno', change_type: 'unassigned' } }]);
+    expect(state.tasks.get('t1')).toMatchObject({ status: 'todo', agentId: null });
+    expect(state.agents.get('zeno')?.taskId).toBeNull();
+  });
+
+  it('a change of status says the new one', () => {
+    const { state } = after(...story, ['task_update', { data: { task_id: 't1', change_type: 'changed', old_status: 'in_progress', new_status: 'blocked' } }]);
+    expect(state.tasks.get('t1')?.status).toBe('blocked');
+  });
+
+  it('an agent has the task that it tells of', () => {
+    const { state } = after(...story, ['progress_update', { agent_id: 'zeno', task_id: 't2', progress: 5 }]);
+    expect(state.agents.get('zeno')?.taskId).toBe('t2');
+  });
+
   it('two tellings of one event are shown and animated once', () => {
     const { outcomes } = after(...story.slice(0, 1), ['agent_update', { id: 'e1', animation: 'fade', data: { agent_id: 'zeno', status: 'active' } }]);
     expect(outcomes[0]?.effect?.animation).toBe('pulse');

@@ -10,7 +10,7 @@ import { familyOf } from './families';
 import { number, record, text, time } from './read';
 import { readHealth } from './snapshot';
 import { taskStatus } from './status';
-import type { Animation, Effect, FeedEntry, Json, Outcome, Priority, State } from './types';
+import type { Animation, Effect, FeedEntry, Json, Outcome, Priority, State, Task } from './types';
 
 const MOST_DECISIONS = 50;
 const MOST_MESSAGES = 30;
@@ -44,9 +44,18 @@ function setTask(state: State, data: Json, who: Subject, change: string, at: num
     if (data.success === false) patch.status = 'blocked';
     else patch.progress = 100;
   }
+  if (patch.status === 'todo') patch.agentId = null;
   const task = upsertTask(state, who.taskId, patch, at);
-  const agent = task.agentId ? state.agents.get(task.agentId) : undefined;
-  if (task.status === 'done' && agent?.taskId === task.id) upsertAgent(state, agent.id, { taskId: null }, at);
+  if (patch.status) occupy(state, who.agentId, task, at);
+}
+
+/** An agent has the task that it works on, and none once that is done or taken from it; the server folds it the same way. */
+function occupy(state: State, agentId: string | null, task: Task, at: number): void {
+  const agent = agentId ? state.agents.get(agentId) : undefined;
+  if (!agent) return;
+  const over = task.status === 'done' || task.status === 'todo';
+  if (over && agent.taskId === task.id) upsertAgent(state, agent.id, { taskId: null }, at);
+  else if (!over && agent.taskId !== task.id) upsertAgent(state, agent.id, { taskId: task.id }, at);
 }
 
 /** A report without an id is about the project of the same name, else about the board it names. */
@@ -131,7 +140,7 @@ function fold(state: State, type: string, payload: Json, data: Json, who: Subjec
     }
     case 'node_update': {
       const id = text(data, 'execution_id', 'run_id');
-      if (id && state.runs.has(id)) upsertRun(state, id, { current: text(data, 'node_name', 'node_id') }, at);
+      if (id) upsertRun(state, id, { current: text(data, 'node_name', 'node_id') }, at);
       return;
     }
     case 'message_appended':

@@ -1,0 +1,195 @@
+//! `stoa publish`: events from a file or a pipe to a running server.
+//!
+//! Reads as it sends, so any length of input costs the same memory. Lines that the server refuses are named and the
+//! rest goes on; a server that can't be reached ends it, with the line to go on from.
+
+mod lines;
+mod report;
+mod send;
+
+use std::{
+    io::{self, IsTerminal},
+    path::Path,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::{
+    fs::File,
+    io::{AsyncBufRead, BufReader},
+    time::Instant,
+};
+
+use super::{
+    Failure, PublishArgs,
+    output::{self, note, plain},
+};
+use lines::{Chunk, Chunks};
+use report::Report;
+use send::{Sender, Unsent};
+
+/// How many lines one request has at the most.
+const MAX_LINES: usize = 200;
+/// How many requests a second keep a rate even.
+const STEPS: f64 = 20.0;
+const BUFFER: usize = 64 * 1024;
+
+pub(super) async fn publish(args: PublishArgs) -> Result<(), Failure> {
+    let mut sender = Sender::new(&args.url).map_err(Failure::Because)?;
+    let pace = args.rate.map(Pace::new);
+    if args.file == Path::new("-") {
+        if io::stdin().is_terminal() {
+            note("reading events from the terminal, one JSON object a line; Ctrl-D ends");
+        }
+        let input = BufReader::with_capacity(BUFFER, tokio::io::stdin());
+        return run(input, "stdin", Report::new(None), pace, &mut sender).await;
+    }
+    let name = plain(&args.file.to_string_lossy(), 200);
+    let unreadable = |error: io::Error| Failure::Because(format!("can't read {name}: {error}"));
+    let file = File::open(&args.file).await.map_err(unreadable)?;
+    let about = file.metadata().await.map_err(unreadable)?;
+    let size = about.is_file().then_some(about.len());
+    let input = BufReader::with_capacity(BUFFER, file);
+    run(input, &name, Report::new(size), pace, &mut sender).await
+}
+
+async fn run(
+    input: impl AsyncBufRead + Unpin,
+    name: &str,
+    mut report: Report,
+    pace: Option<Pace>,
+    sender: &mut Sender,
+) -> Result<(), Failure> {
+    let sent = send_all(Chunks::new(input), name, &mut report, pace, sender).await;
+    output::print(&report.finish()).map_err(Failure::because)?;
+    sent?;
+    if report.all_taken() {
+        Ok(())
+    } else {
+        Err(Failure::Said)
+    }
+}
+
+async fn send_all<R: AsyncBufRead + Unpin>(
+    mut chunks: Chunks<R>,
+    name: &str,
+    report: &mut Report,
+    mut pace: Option<Pace>,
+    sender: &mut Sender,
+) -> Result<(), Failure> {
+    let max = pace.as_ref().map_or(MAX_LINES, Pace::step);
+    loop {
+        let chunk = chunks
+            .next(max)
+            .await
+            .map_err(|error| Failure::Because(format!("can't read {name}: {error}")))?;
+        let Some(mut chunk) = chunk else {
+            return Ok(());
+        };
+        if let Some(pace) = &mut pace {
+            pace.wait(chunk.numbers.len()).await;
+        }
+        for line in &chunk.too_long {
+            report.reject(
+                *line,
+                "too_large",
+                "the line is too long to be one event; it was not sent",
+            );
+        }
+        if !chunk.numbers.is_empty() {
+            let body = Bytes::from(std::mem::take(&mut chunk.body));
+            let receipt = sender
+                .send(body)
+                .await
+                .map_err(|unsent| stopped(&unsent, &chunk, report))?;
+            report.add(&receipt, &chunk.numbers);
+        }
+        report.progress(chunk.read);
+    }
+}
+
+/// Why it ended early, and where to go on.
+fn stopped(unsent: &Unsent, chunk: &Chunk, report: &Report) -> Failure {
+    let (first, last) = match (chunk.numbers.first(), chunk.numbers.last()) {
+        (Some(&first), Some(&last)) => (first, last),
+        _ => (1, 1),
+    };
+    let reason = &unsent.reason;
+    Failure::Because(if unsent.unknown {
+        format!(
+            "{reason}; lines {first} to {last} may have been taken or not, events with ids can safely be sent again"
+        )
+    } else if report.is_empty() {
+        format!("{reason}; nothing was published")
+    } else {
+        format!("{reason}; go on from line {first}")
+    })
+}
+
+/// Spreads events evenly over time.
+#[derive(Debug)]
+struct Pace {
+    /// Events per second.
+    rate: f64,
+    /// When the next event is due.
+    due: Instant,
+}
+
+impl Pace {
+    fn new(rate: f64) -> Self {
+        Self {
+            rate,
+            due: Instant::now(),
+        }
+    }
+
+    /// How many events to send at a time.
+    fn step(&self) -> usize {
+        // Saturates: a rate beyond all requests is no pace at all.
+        ((self.rate / STEPS) as usize).clamp(1, MAX_LINES)
+    }
+
+    /// Waits until `events` more are due.
+    async fn wait(&mut self, events: usize) {
+        let start = self.next(Instant::now(), events);
+        tokio::time::sleep_until(start).await;
+    }
+
+    /// When the next `events` may start, at `now` the earliest.
+    fn next(&mut self, now: Instant, events: usize) -> Instant {
+        // What a slow server or a quiet pipe held up for longer is not made up for in a burst.
+        let start = self
+            .due
+            .max(now.checked_sub(Duration::from_secs(1)).unwrap_or(self.due));
+        self.due = start
+            + Duration::try_from_secs_f64(events as f64 / self.rate)
+                .unwrap_or(Duration::from_secs(3600));
+        start
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_sent_in_small_steps() {
+        for (rate, step) in [(0.5, 1), (20.0, 1), (100.0, 5), (4000.0, 200), (1e300, 200)] {
+            assert_eq!(Pace::new(rate).step(), step);
+        }
+    }
+
+    #[test]
+    fn the_pace_is_even_and_never_bursts() {
+        let mut pace = Pace::new(100.0);
+        let started = pace.due;
+        for step in 0..20 {
+            assert_eq!(
+                pace.next(started, 5),
+                started + step * Duration::from_millis(50)
+            );
+        }
+        let late = started + Duration::from_secs(60);
+        assert_eq!(pace.next(late, 5), late - Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,189 @@
+//! Sends one part to the server and reads what became of its events.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::{Client, StatusCode, Url, header::CONTENT_TYPE, redirect};
+use serde::Deserialize;
+
+use crate::cli::{
+    output::{self, plain},
+    url,
+};
+
+/// How long is waited before each further try.
+const PAUSES: [Duration; 5] = [
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
+
+/// The answer of `POST /api/v1/events`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Receipt {
+    /// Events that are kept now.
+    pub accepted: u64,
+    /// Events that were there already.
+    pub duplicates: u64,
+    /// Those not taken.
+    pub rejected: Vec<Rejected>,
+    /// Why nothing was taken.
+    error: Option<Reason>,
+}
+
+/// An event that was not taken.
+#[derive(Debug, Deserialize)]
+pub(super) struct Rejected {
+    /// Which one of the part.
+    pub index: usize,
+    /// Why.
+    pub error: Reason,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Reason {
+    /// One of the contract's codes.
+    pub code: String,
+    /// For people.
+    pub message: String,
+}
+
+/// Why a part could not be sent.
+#[derive(Debug)]
+pub(super) struct Unsent {
+    /// What happened, in words.
+    pub reason: String,
+    /// The connection broke on the way: the server may have taken the events all the same.
+    pub unknown: bool,
+}
+
+/// What one try came to when it did not succeed.
+enum Missed {
+    /// Nothing was taken; it may be tried again.
+    Later(Unsent),
+    /// It would not be better the next time, or nobody knows what was taken.
+    Final(Unsent),
+}
+
+#[derive(Debug)]
+pub(super) struct Sender {
+    client: Client,
+    /// The server as it was named, for messages.
+    server: String,
+    events: Url,
+    /// Whether the server answered before: then it is waited for when it goes away.
+    known: bool,
+}
+
+impl Sender {
+    pub(super) fn new(server: &Url) -> Result<Self, String> {
+        let client = Client::builder()
+            // The server is near; a proxy for the wide world would only be in the way.
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(10))
+            .timeout(Duration::from_secs(60))
+            .user_agent(concat!("stoa/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| format!("can't start: {error}"))?;
+        Ok(Self {
+            client,
+            server: url::shown(server).to_owned(),
+            events: url::below(server, "api/v1/events"),
+            known: false,
+        })
+    }
+
+    /// Sends one part; waits for a server that is restarted or busy.
+    ///
+    /// Only what surely was not taken is sent again. When a connection breaks on the way nobody knows; sending again
+    /// would be harmless for events that bring their own ids and would double the others. Minting ids here does not
+    /// help: they would be other ids when the same file is published again, and hide exactly those duplicates.
+    pub(super) async fn send(&mut self, body: Bytes) -> Result<Receipt, Unsent> {
+        let mut pauses = PAUSES.iter();
+        loop {
+            match self.once(body.clone()).await {
+                Ok(receipt) => {
+                    self.known = true;
+                    return Ok(receipt);
+                }
+                Err(Missed::Final(unsent)) => return Err(unsent),
+                Err(Missed::Later(unsent)) => match pauses.next() {
+                    Some(pause) if self.known => tokio::time::sleep(*pause).await,
+                    _ => return Err(unsent),
+                },
+            }
+        }
+    }
+
+    async fn once(&mut self, body: Bytes) -> Result<Receipt, Missed> {
+        let request = self
+            .client
+            .post(self.events.clone())
+            .header(CONTENT_TYPE, "application/x-ndjson")
+            .body(body);
+        let answer = request.send().await.map_err(|error| self.missed(&error))?;
+        let status = answer.status();
+        let text = answer.bytes().await.map_err(|error| self.missed(&error))?;
+        let receipt = serde_json::from_slice::<Receipt>(&text);
+        let told = |receipt: Option<&Receipt>| {
+            let reason = receipt.and_then(|r| r.error.as_ref());
+            let reason =
+                reason.map(|e| format!(": {}: {}", plain(&e.code, 64), plain(&e.message, 300)));
+            Unsent {
+                reason: format!(
+                    "{} answered {status}{}",
+                    self.server,
+                    reason.unwrap_or_default()
+                ),
+                unknown: false,
+            }
+        };
+        match (status, receipt) {
+            (StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS, receipt) => {
+                // It answers, so it is there and worth waiting for.
+                self.known = true;
+                Err(Missed::Later(told(receipt.as_ref().ok())))
+            }
+            (StatusCode::ACCEPTED | StatusCode::OK, Ok(receipt)) => Ok(receipt),
+            // All of them rejected is an answer too, with the reasons one by one.
+            (StatusCode::BAD_REQUEST, Ok(receipt)) if !receipt.rejected.is_empty() => Ok(receipt),
+            (_, Ok(receipt)) if receipt.error.is_some() => Err(Missed::Final(told(Some(&receipt)))),
+            _ => {
+                let mut unsent = told(None);
+                unsent.reason.push_str("; is that a Stoa?");
+                Err(Missed::Final(unsent))
+            }
+        }
+    }
+
+    fn missed(&self, error: &reqwest::Error) -> Missed {
+        let unsent = |what: &str, unknown| Unsent {
+            reason: format!("{what} {}: {}", self.server, root_cause(error)),
+            unknown,
+        };
+        if error.is_connect() {
+            Missed::Later(unsent("can't reach", false))
+        } else {
+            Missed::Final(unsent("lost the connection to", true))
+        }
+    }
+}
+
+/// The innermost error says what happened; those around it only where.
+fn root_cause(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".into();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause
+        .downcast_ref::<std::io::Error>()
+        .map_or_else(|| cause.to_string(), output::io_reason)
+}

@@ -1,0 +1,301 @@
+//! `stoa tail`: what observers see, line by line.
+//!
+//! A server that is there at the start and goes away is waited for; the cursor of the last update then says where to go
+//! on. One that is not there at the start, or refuses the client, ends it.
+
+mod packet;
+mod show;
+mod sio_client;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use serde_json::{Value, json, value::RawValue};
+
+use super::{
+    Failure, TailArgs,
+    output::{self, note, plain},
+    url,
+};
+use crate::event::EventName;
+use sio_client::{Connection, Lost, Received};
+
+/// The first and the longest pause before the next attempt to connect.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+/// Everybody is in this room, and everything is sent to it: who wants less has to leave it.
+const EVERYTHING: &str = "observers";
+/// The numbers of the two requests.
+const LEAVE: u64 = 1;
+const RESUME: u64 = 2;
+
+pub(super) async fn tail(args: TailArgs) -> Result<(), Failure> {
+    let mut watch = Watch::new(&args)?;
+    let mut pause = PAUSES.0;
+    let mut before = false;
+    loop {
+        let lost = match Connection::open(&args.url, &watch.auth()).await {
+            Ok(mut connection) => {
+                note(&format!(
+                    "{} {}",
+                    if before { "back at" } else { "watching" },
+                    url::shown(&args.url)
+                ));
+                (before, pause) = (true, PAUSES.0);
+                match watch.follow(&mut connection).await {
+                    Ok(()) => return Ok(()),
+                    Err(End::Lost(lost)) => lost,
+                    Err(End::Failed(failure)) => return Err(failure),
+                }
+            }
+            Err(lost) => lost,
+        };
+        match lost {
+            Lost::Refused(reason) if !(before && passes(&reason)) => {
+                return Err(Failure::Because(plain(&reason, 500)));
+            }
+            Lost::Gone(reason) if !before => {
+                return Err(Failure::Because(format!(
+                    "can't reach {}: {}",
+                    url::shown(&args.url),
+                    plain(&reason, 200)
+                )));
+            }
+            Lost::Gone(reason) | Lost::Refused(reason) => {
+                note(&format!(
+                    "{}: {}; trying again",
+                    url::shown(&args.url),
+                    plain(&reason, 200)
+                ));
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSES.1);
+            }
+        }
+    }
+}
+
+/// Why a connection is not followed any further.
+enum End {
+    Lost(Lost),
+    Failed(Failure),
+}
+
+impl From<Lost> for End {
+    fn from(lost: Lost) -> Self {
+        Self::Lost(lost)
+    }
+}
+
+/// What is watched, and how far it got.
+#[derive(Debug)]
+struct Watch {
+    rooms: Vec<String>,
+    types: Vec<String>,
+    /// `types`, for what the server sends to everybody whatever they asked for.
+    wanted: Option<GlobSet>,
+    json: bool,
+    /// After the last update that was printed.
+    cursor: Option<String>,
+    /// The server still repeats what was missed: what else it says names a place after that.
+    catching_up: bool,
+    /// Still in the room where everything is: what comes from there was not asked for.
+    leaving: bool,
+}
+
+impl Watch {
+    fn new(args: &TailArgs) -> Result<Self, Failure> {
+        let rooms: Vec<String> = args
+            .rooms
+            .iter()
+            .filter(|r| !r.is_empty())
+            .cloned()
+            .collect();
+        let types: Vec<String> = args
+            .types
+            .iter()
+            .filter(|t| !t.is_empty())
+            .cloned()
+            .collect();
+        Ok(Self {
+            wanted: if types.is_empty() {
+                None
+            } else {
+                Some(globs(&types).map_err(Failure::because)?)
+            },
+            rooms,
+            types,
+            json: args.json,
+            cursor: None,
+            catching_up: false,
+            leaving: false,
+        })
+    }
+
+    /// Whether only some rooms are watched.
+    fn narrow(&self) -> bool {
+        !self.rooms.is_empty() && !self.rooms.iter().any(|r| r == EVERYTHING)
+    }
+
+    fn auth(&self) -> Value {
+        let mut auth = json!({ "name": "stoa tail" });
+        if !self.rooms.is_empty() {
+            auth["rooms"] = json!(self.rooms);
+        }
+        if !self.types.is_empty() {
+            auth["filters"] = json!({ "types": self.types });
+        }
+        // A narrow watch asks only after it has left the room of everything: it is repeated what its rooms got.
+        if let Some(cursor) = self.cursor.as_ref().filter(|_| !self.narrow()) {
+            auth["cursor"] = json!(cursor);
+        }
+        auth
+    }
+
+    /// Prints what comes until nobody reads it any more.
+    async fn follow(&mut self, connection: &mut Connection) -> Result<(), End> {
+        self.catching_up = self.cursor.is_some();
+        self.leaving = self.narrow();
+        loop {
+            match connection.next().await? {
+                Received::Event(name, payload) => {
+                    if name == "connection_established" && self.leaving {
+                        connection
+                            .ask(LEAVE, "leave_room", json!({ "room": EVERYTHING }))
+                            .await?;
+                    }
+                    if let Some(line) = self.take(&name, &payload)
+                        && !output::print(&line)
+                            .map_err(|error| End::Failed(Failure::because(error)))?
+                    {
+                        return Ok(());
+                    }
+                }
+                Received::Ack(LEAVE, answer) => {
+                    answered(&answer)?;
+                    self.leaving = false;
+                    if let Some(cursor) = self.cursor.as_ref().filter(|_| self.catching_up) {
+                        connection
+                            .ask(RESUME, "resume", json!({ "cursor": cursor }))
+                            .await?;
+                    }
+                }
+                Received::Ack(_, answer) => answered(&answer)?,
+            }
+        }
+    }
+
+    /// The line to print for an event, if it is an update that was asked for.
+    fn take(&mut self, name: &str, raw: &RawValue) -> Option<String> {
+        let payload: Value = serde_json::from_str(raw.get()).ok()?;
+        let text = |key: &str| payload.get(key).and_then(Value::as_str);
+        let cursor = text("cursor").map(str::to_owned);
+        match name {
+            "connection_established" => {
+                if self.cursor.is_none() {
+                    self.cursor = cursor;
+                }
+                return None;
+            }
+            "resumed" => {
+                self.catching_up = false;
+                self.cursor = cursor.or(self.cursor.take());
+                if payload.get("complete") != Some(&Value::Bool(true)) {
+                    note(
+                        "the server does not have everything any more that was missed; going on from now",
+                    );
+                }
+                return None;
+            }
+            // Answers to what this client asked for, not part of the stream.
+            "snapshot" | "subscription" | "room_joined" | "room_left" => return None,
+            "error" => {
+                let (code, message) = (
+                    text("code").unwrap_or_default(),
+                    text("message").unwrap_or_default(),
+                );
+                note(&format!(
+                    "the server says {}: {}",
+                    plain(code, 64),
+                    plain(message, 300)
+                ));
+                return None;
+            }
+            _ => {}
+        }
+        let of_an_event = text("source_type").is_some() && !is_aggregate(name, &payload);
+        let elsewhere = self.narrow() && is_aggregate(name, &payload);
+        if self.leaving || elsewhere {
+            return None;
+        }
+        if cursor.is_some() && (of_an_event || !self.catching_up) {
+            self.cursor = cursor;
+        }
+        let unwanted = self
+            .wanted
+            .as_ref()
+            .is_some_and(|w| !w.is_match(folded(name)));
+        if unwanted && !of_an_event && name != "system_notification" && name != "batch" {
+            return None;
+        }
+        Some(if self.json {
+            as_json(name, raw, &payload)
+        } else {
+            show::line(name, &payload)
+        })
+    }
+}
+
+/// The payload as the server wrote it, unless that has line ends in it.
+fn as_json(name: &str, raw: &RawValue, payload: &Value) -> String {
+    let name = Value::from(name);
+    if raw.get().contains(['\n', '\r']) {
+        format!("{{\"event\":{name},\"payload\":{payload}}}")
+    } else {
+        format!("{{\"event\":{name},\"payload\":{}}}", raw.get())
+    }
+}
+
+fn answered(answer: &RawValue) -> Result<(), Lost> {
+    let answer: Value = serde_json::from_str(answer.get()).unwrap_or_default();
+    if answer.get("status").and_then(Value::as_str) != Some("error") {
+        return Ok(());
+    }
+    let part = |key: &str| {
+        answer
+            .pointer(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    Err(Lost::Refused(format!(
+        "{}: {}",
+        part("/error/code"),
+        part("/error/message")
+    )))
+}
+
+/// Sent to everybody as it stands and not made of one event: the server's filters don't apply to it.
+fn is_aggregate(name: &str, payload: &Value) -> bool {
+    let target = |key: &str| payload.pointer(key).and_then(Value::as_str);
+    target("/hint/target/kind") == Some("system") && target("/hint/target/id") == Some(name)
+}
+
+/// A refusal that is over when the server has started, or has less to do.
+fn passes(reason: &str) -> bool {
+    ["unavailable", "overloaded", "timeout"]
+        .iter()
+        .any(|code| reason.starts_with(code))
+}
+
+/// Names are matched without regard to separators, as the server does.
+fn folded(text: &str) -> String {
+    EventName::new(text).canonical().to_owned()
+}
+
+fn globs(patterns: &[String]) -> Result<GlobSet, globset::Error> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(Glob::new(&folded(pattern))?);
+    }
+    set.build()
+}

@@ -1,0 +1,183 @@
+//! Reads the settings: defaults, then the file, then the environment.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use thiserror::Error;
+use toml::{Table, Value};
+
+use super::{
+    Config,
+    place::{Places, line},
+};
+
+/// Why the settings can't be used, in one line.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{place}: {message}")]
+pub struct ConfigError {
+    /// File and line, or the environment variable.
+    pub place: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+const VARIABLES: &str = "STOA_";
+
+impl Config {
+    /// Reads a file, if one is given, and the environment's `STOA_SECTION__KEY` on top of it.
+    ///
+    /// # Errors
+    /// The file can't be read; a key is unknown, of the wrong kind, or out of range.
+    pub fn load(
+        path: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let (mut table, mut places) = match path {
+            Some(path) => read(path)?,
+            None => (Table::new(), Places::default()),
+        };
+        let defaults = Table::try_from(Self::default()).unwrap_or_default();
+        for (section, key, place) in places.keys() {
+            check_key(&defaults, section, key).map_err(|message| error(place, message))?;
+        }
+        for (variable, value) in env {
+            let Some((section, key)) = section_and_key(&variable) else {
+                continue;
+            };
+            check_key(&defaults, &section, &key).map_err(|message| error(&variable, message))?;
+            let given = table
+                .entry(section.clone())
+                .or_insert_with(|| Value::Table(Table::new()));
+            if let Value::Table(given) = given {
+                given.insert(key.clone(), environment_value(&value));
+            }
+            places.by_environment(&section, &key, &variable);
+        }
+        let mut config = from_table(&table, &places)?;
+        for (index, rule) in config.transform.rules.iter_mut().enumerate() {
+            rule.place = places.of_rule(index);
+        }
+        match config.invalid() {
+            None => Ok(config),
+            Some(wrong) => Err(error(
+                places.of_key(wrong.section, wrong.key),
+                format!("[{}] {} {}", wrong.section, wrong.key, wrong.message),
+            )),
+        }
+    }
+}
+
+fn error(place: impl Into<String>, message: impl Into<String>) -> ConfigError {
+    ConfigError {
+        place: place.into(),
+        message: message.into(),
+    }
+}
+
+fn read(path: &Path) -> Result<(Table, Places), ConfigError> {
+    let file = path.display().to_string();
+    let text =
+        std::fs::read_to_string(path).map_err(|e| error(&file, format!("can't be read: {e}")))?;
+    let broken = |e: &toml::de::Error| {
+        let message = e.message().lines().collect::<Vec<_>>().join("; ");
+        match e.span() {
+            Some(span) => error(format!("{file}:{}", line(&text, span.start)), message),
+            None => error(&file, message),
+        }
+    };
+    let places = Places::of(&file, &text).map_err(|e| broken(&e))?;
+    let table = toml::from_str(&text).map_err(|e| broken(&e))?;
+    Ok((table, places))
+}
+
+/// `STOA_SERVER__PORT` is `server.port`; other variables that begin like it are none of ours.
+fn section_and_key(variable: &str) -> Option<(String, String)> {
+    let (section, key) = variable.strip_prefix(VARIABLES)?.split_once("__")?;
+    Some((section.to_ascii_lowercase(), key.to_ascii_lowercase()))
+}
+
+/// As in TOML; a bare word is a string.
+fn environment_value(text: &str) -> Value {
+    match toml::from_str::<Table>(&format!("value = {text}")) {
+        Ok(mut table) if table.len() == 1 => table
+            .remove("value")
+            .unwrap_or_else(|| Value::String(text.to_owned())),
+        _ => Value::String(text.to_owned()),
+    }
+}
+
+fn check_key(defaults: &Table, section: &str, key: &str) -> Result<(), String> {
+    let Some(Value::Table(known)) = defaults.get(section) else {
+        return Err(match nearest(section, defaults.keys()) {
+            Some(right) => format!("there is no section [{section}]; did you mean [{right}]?"),
+            None => format!(
+                "there is no section [{section}]; sections are {}",
+                list(defaults.keys())
+            ),
+        });
+    };
+    if key.is_empty() || known.contains_key(key) {
+        return Ok(());
+    }
+    if let Some((elsewhere, _)) = defaults.iter().find(|(_, table)| table.get(key).is_some()) {
+        return Err(format!(
+            "[{section}] has no key {key}; it belongs to [{elsewhere}]"
+        ));
+    }
+    Err(match nearest(key, known.keys()) {
+        Some(right) => format!("[{section}] has no key {key}; did you mean {right}?"),
+        None => format!(
+            "[{section}] has no key {key}; its keys are {}",
+            list(known.keys())
+        ),
+    })
+}
+
+fn list<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    names.map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn nearest<'a>(wrong: &str, right: impl Iterator<Item = &'a String>) -> Option<&'a String> {
+    right
+        .map(|name| (strsim::jaro_winkler(wrong, name), name))
+        .filter(|(likeness, _)| *likeness > 0.6)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+/// One key at a time, so that an error is that key's.
+fn from_table(table: &Table, places: &Places) -> Result<Config, ConfigError> {
+    for (section, keys) in table {
+        let Value::Table(keys) = keys else { continue };
+        for (key, value) in keys {
+            let alone = Table::from_iter([(
+                section.clone(),
+                Value::Table(Table::from_iter([(key.clone(), value.clone())])),
+            )]);
+            if let Err(e) = Config::deserialize(alone) {
+                if let (true, Value::Array(rules)) =
+                    (section == "transform" && key == "rules", value)
+                {
+                    return Err(bad_rule(rules, places, e.message()));
+                }
+                let message = format!("[{section}] {key}: {}", e.message());
+                return Err(error(places.of_key(section, key), one_line(&message)));
+            }
+        }
+    }
+    Config::deserialize(table.clone()).map_err(|e| error("configuration", one_line(e.message())))
+}
+
+fn bad_rule(rules: &[Value], places: &Places, otherwise: &str) -> ConfigError {
+    for (index, rule) in rules.iter().enumerate() {
+        if let Err(e) = crate::update::RuleConfig::deserialize(rule.clone()) {
+            let message = format!("[[transform.rules]]: {}", e.message());
+            return error(places.of_rule(index), one_line(&message));
+        }
+    }
+    error(places.of_key("transform", "rules"), one_line(otherwise))
+}
+
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).collect::<Vec<_>>().join("; ")
+}

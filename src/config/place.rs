@@ -1,0 +1,96 @@
+//! Where in a file each key stands, for messages that lead to it.
+
+use std::collections::BTreeMap;
+
+use serde::de::Error as _;
+use toml::de::{DeTable, DeValue};
+
+/// The line of each `section.key`, and of each rule and its keys.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    /// What the lines are of: the file as it was named.
+    file: String,
+    keys: BTreeMap<(String, String), String>,
+    /// The first line of each rule, in order.
+    rules: Vec<usize>,
+}
+
+impl Places {
+    /// Reads the places of everything in `text`.
+    ///
+    /// # Errors
+    /// The text is no TOML.
+    pub(super) fn of(file: &str, text: &str) -> Result<Self, toml::de::Error> {
+        let mut places = Self {
+            file: file.to_owned(),
+            ..Self::default()
+        };
+        let root = DeTable::parse(text)?;
+        for (section, value) in root.get_ref() {
+            let DeValue::Table(table) = value.get_ref() else {
+                return Err(toml::de::Error::custom(format!(
+                    "line {}: {} stands outside a section; sections are [server], [rooms], …",
+                    line(text, section.span().start),
+                    section.get_ref()
+                )));
+            };
+            places.set(section.get_ref(), "", line(text, section.span().start));
+            for (key, value) in table {
+                places.set(
+                    section.get_ref(),
+                    key.get_ref(),
+                    line(text, key.span().start),
+                );
+                if let (true, DeValue::Array(rules)) = (
+                    section.get_ref() == "transform" && key.get_ref() == "rules",
+                    value.get_ref(),
+                ) {
+                    places.rules = rules
+                        .iter()
+                        .map(|rule| line(text, rule.span().start))
+                        .collect();
+                }
+            }
+        }
+        Ok(places)
+    }
+
+    fn set(&mut self, section: &str, key: &str, line: usize) {
+        let place = format!("{}:{line}", self.file);
+        self.keys
+            .insert((section.to_owned(), key.to_owned()), place);
+    }
+
+    /// A key was given by the environment.
+    pub(super) fn by_environment(&mut self, section: &str, key: &str, variable: &str) {
+        self.keys
+            .insert((section.to_owned(), key.to_owned()), variable.to_owned());
+    }
+
+    /// All keys that are there; an empty key stands for the section itself.
+    pub(super) fn keys(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.keys
+            .iter()
+            .map(|((section, key), place)| (section.as_str(), key.as_str(), place.as_str()))
+    }
+
+    /// Where a key was given.
+    pub(super) fn of_key(&self, section: &str, key: &str) -> &str {
+        self.keys
+            .get(&(section.to_owned(), key.to_owned()))
+            .map_or("defaults", String::as_str)
+    }
+
+    /// Where a rule begins, by its number.
+    pub(super) fn of_rule(&self, index: usize) -> String {
+        match self.rules.get(index) {
+            Some(line) => format!("{}:{line}", self.file),
+            None => self.of_key("transform", "rules").to_owned(),
+        }
+    }
+}
+
+/// The line, from 1, of a byte of the text.
+pub(super) fn line(text: &str, byte: usize) -> usize {
+    text.bytes().take(byte).filter(|b| *b == b'\n').count() + 1
+}

@@ -1,0 +1,200 @@
+//! The sections that say who may do what, what may come in, and what becomes of it.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::seconds::seconds;
+use crate::update::RuleConfig;
+
+/// `[authentication]`: tokens. They come with a later release; until then `required` must be false.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Authentication {
+    /// Whether a client without a valid token is turned away.
+    pub required: bool,
+    /// Whether a token that is given although none is needed must be valid.
+    pub token_validation: bool,
+    /// Seconds that a session may live without a fresh token.
+    pub session_timeout: f64,
+    /// The secret of tokens signed with HMAC; empty for none.
+    pub secret: String,
+    /// The file with the public key of tokens signed with a private one; empty for none.
+    pub public_key_file: PathBuf,
+    /// Where an identity provider publishes its keys; empty for none.
+    pub jwks_url: String,
+    /// The issuer that a token must name; empty for any.
+    pub issuer: String,
+    /// The audience that a token must name; empty for any.
+    pub audience: String,
+}
+
+impl Default for Authentication {
+    fn default() -> Self {
+        Self {
+            required: false,
+            token_validation: true,
+            session_timeout: 3600.0,
+            secret: String::new(),
+            public_key_file: PathBuf::new(),
+            jwks_url: String::new(),
+            issuer: String::new(),
+            audience: String::new(),
+        }
+    }
+}
+
+/// `[rate_limiting]`: how much one client may send. Enforced from a later release; until then `enabled` must be false.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RateLimiting {
+    /// Whether the limits below hold.
+    pub enabled: bool,
+    /// Messages of one observer in a minute.
+    pub messages_per_minute: u32,
+    /// Messages that an observer may send at once before the minute's rate counts.
+    pub burst_limit: u32,
+    /// Seconds that a client stays out that does not heed the limits.
+    pub ban_duration: f64,
+    /// Events of one producer in a second; 0 is without limit, since a producer's events are what the server is for.
+    pub producer_events_per_second: u32,
+}
+
+impl Default for RateLimiting {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            messages_per_minute: 100,
+            burst_limit: 10,
+            ban_duration: 300.0,
+            producer_events_per_second: 0,
+        }
+    }
+}
+
+/// `[content_filtering]`: what an event may look like.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ContentFiltering {
+    /// Whether the fields of an event are checked beyond what is needed to read it. What is needed is always checked; more comes with a later release.
+    pub validate_message_format: bool,
+    /// Bytes of one event.
+    pub max_message_size: usize,
+    /// Whether text that known front-ends put into HTML is made harmless. Comes with a later release.
+    pub sanitize_content: bool,
+    /// How deep objects and lists of one event may nest.
+    pub max_depth: usize,
+}
+
+impl Default for ContentFiltering {
+    fn default() -> Self {
+        Self {
+            validate_message_format: true,
+            max_message_size: 64_000,
+            sanitize_content: true,
+            max_depth: 32,
+        }
+    }
+}
+
+/// `[transform]`: what becomes of an event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Transform {
+    /// Milliseconds within which updates of the same key become one.
+    pub throttle_ms: u64,
+    /// The same for message text, which people watch being written.
+    pub text_throttle_ms: u64,
+    /// Rules that come before the built-in table, first match first.
+    pub rules: Vec<RuleConfig>,
+}
+
+impl Default for Transform {
+    fn default() -> Self {
+        Self {
+            throttle_ms: 100,
+            text_throttle_ms: 33,
+            rules: Vec::new(),
+        }
+    }
+}
+
+impl Transform {
+    /// See [`throttle_ms`](field@Self::throttle_ms).
+    pub fn throttle(&self) -> Duration {
+        Duration::from_millis(self.throttle_ms)
+    }
+
+    /// See [`text_throttle_ms`](field@Self::text_throttle_ms).
+    pub fn text_throttle(&self) -> Duration {
+        Duration::from_millis(self.text_throttle_ms)
+    }
+}
+
+/// `[pace]`: when updates are written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pace {
+    /// Milliseconds that updates gather under load before they are written together; one that is alone never waits.
+    pub flush_interval_ms: u64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            flush_interval_ms: 2,
+        }
+    }
+}
+
+impl Pace {
+    /// See [`flush_interval_ms`](field@Self::flush_interval_ms).
+    pub fn flush_interval(&self) -> Duration {
+        Duration::from_millis(self.flush_interval_ms)
+    }
+}
+
+/// `[journal]`: what is kept of the stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Journal {
+    /// Where it is kept.
+    pub kind: JournalKind,
+    /// Events that are kept; the oldest go first.
+    pub max_events: usize,
+    /// Seconds that an event is kept.
+    pub max_age: f64,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self {
+            kind: JournalKind::Memory,
+            max_events: 100_000,
+            max_age: 86_400.0,
+        }
+    }
+}
+
+impl Journal {
+    /// See [`max_age`](field@Self::max_age).
+    pub fn max_age(&self) -> Duration {
+        seconds(self.max_age)
+    }
+}
+
+/// Where the journal is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JournalKind {
+    /// In memory: gone when the server stops.
+    Memory,
+}
+
+/// `[seneca]`: what Seneca's own pages are sent.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Seneca {
+    /// Whether everybody gets the updates that only Seneca's pages know, and not only those who subscribed.
+    pub broadcast: bool,
+}

@@ -1,0 +1,163 @@
+use std::{collections::BTreeSet, io::Write};
+
+use toml::{Table, Value};
+
+use super::*;
+
+fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let mut file = tempfile::Builder::new()
+        .suffix(".toml")
+        .tempfile()
+        .expect("file");
+    file.write_all(text.as_bytes()).expect("writes");
+    let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+    Config::load(Some(file.path()), env)
+}
+
+fn refused(text: &str, env: &[(&str, &str)]) -> String {
+    let message = load(text, env).expect_err("must be refused").to_string();
+    assert_eq!(message.lines().count(), 1, "{message}");
+    message
+}
+
+const SHIPPED: &str = include_str!("../../config.toml");
+
+#[test]
+fn the_shipped_file_is_the_defaults_and_names_every_key_with_a_comment() {
+    assert_eq!(load(SHIPPED, &[]).expect("loads"), Config::default());
+    let written: Table = toml::from_str(SHIPPED).expect("parses");
+    let keys = |table: &Table| -> BTreeSet<String> {
+        let of = |(section, keys): (&String, &Value)| {
+            let keys = keys.as_table().expect("section").keys();
+            keys.map(|key| format!("{section}.{key}"))
+                .collect::<Vec<_>>()
+        };
+        table.iter().flat_map(of).collect()
+    };
+    assert_eq!(
+        keys(&written),
+        keys(&Table::try_from(Config::default()).expect("table"))
+    );
+    let lines: Vec<_> = SHIPPED.lines().collect();
+    for (at, line) in lines.iter().enumerate() {
+        if !line.is_empty() && !line.starts_with(['#', '[']) {
+            assert!(lines[at - 1].starts_with('#'), "no comment above {line:?}");
+        }
+    }
+}
+
+#[test]
+fn what_check_prints_can_be_loaded_again_and_hides_the_secret() {
+    let mut config = Config::default();
+    config.server.port = 9;
+    assert_eq!(load(&config.effective(), &[]).expect("loads"), config);
+    config.authentication.secret = "hush-hush".into();
+    assert!(!config.effective().contains("hush"));
+}
+
+#[test]
+fn a_wrong_key_names_line_and_nearest() {
+    let message = refused("[server]\nhost = \"127.0.0.1\"\nprot = 9000\n", &[]);
+    assert!(
+        message.contains(".toml:3: ") && message.contains("did you mean port?"),
+        "{message}"
+    );
+    let message = refused("\n[servr]\nport = 9000\n", &[]);
+    assert!(
+        message.contains(".toml:2: ") && message.contains("[server]"),
+        "{message}"
+    );
+    let message = refused("[server]\nmax_room_size = 9000\n", &[]);
+    assert!(message.contains("belongs to [rooms]"), "{message}");
+    let message = refused("port = 9000\n", &[]);
+    assert!(message.contains("outside a section"), "{message}");
+}
+
+#[test]
+fn a_wrong_value_names_line_and_key() {
+    let message = refused("[server]\n\nport = \"x\"\n", &[]);
+    assert!(
+        message.contains(".toml:3: ") && message.contains("[server] port"),
+        "{message}"
+    );
+    let message = refused("[server]\nport = 70000\n", &[]);
+    assert!(message.contains(".toml:2: "), "{message}");
+    let message = refused("[server]\nping_interval = 0\n", &[]);
+    assert!(
+        message.contains(".toml:2: ") && message.contains("more than 0"),
+        "{message}"
+    );
+    let message = refused("[log]\nformat = \"xml\"\n", &[]);
+    assert!(message.contains("json"), "{message}");
+    let message = refused("[server\nport = 1\n", &[]);
+    assert!(message.contains(".toml:1: "), "{message}");
+    let message = refused("[server]\nport = 1\nport = 2\n", &[]);
+    assert!(message.contains(".toml:3: "), "{message}");
+    for later in [
+        "[authentication]\nrequired = true",
+        "[rate_limiting]\nenabled = true",
+    ] {
+        assert!(refused(later, &[]).contains("not available"));
+    }
+    let message = refused(
+        "[server]\ncors_allowed_origins = \"https://a.example/page\"\n",
+        &[],
+    );
+    assert!(message.contains("scheme and host"), "{message}");
+}
+
+#[test]
+fn a_bad_rule_names_its_line() {
+    let message = refused(
+        "[transform]\nthrottle_ms = 5\n[[transform.rules]]\nmatch = \"a.*\"\nemitt = \"a\"\n",
+        &[],
+    );
+    assert!(
+        message.contains(".toml:3: ") && message.contains("emitt"),
+        "{message}"
+    );
+    let config = load("[[transform.rules]]\nmatch=\"a\"\nemit=\"a\"\n\n[[transform.rules]]\nmatch=\"b\"\nemit=\"b\"\n", &[]).expect("loads");
+    assert!(
+        config.transform.rules[1].place.ends_with(".toml:5"),
+        "{}",
+        config.transform.rules[1].place
+    );
+}
+
+#[test]
+fn the_environment_comes_before_the_file() {
+    let env = [
+        ("STOA_SERVER__PORT", "9001"),
+        ("STOA_SERVER__HOST", "0.0.0.0"),
+        ("STOA_LOG__FORMAT", "json"),
+        (
+            "STOA_SERVER__CORS_ALLOWED_ORIGINS",
+            "[\"https://a.example\"]",
+        ),
+        ("STOA_BIN", "x"),
+        ("HOME", "/root"),
+    ];
+    let config = load("[server]\nport = 9000\nping_interval = 5\n", &env).expect("loads");
+    assert_eq!(
+        (config.server.port, config.server.ping_interval),
+        (9001, 5.0)
+    );
+    assert_eq!(config.server.host, "0.0.0.0");
+    assert_eq!(config.log.format, LogFormat::Json);
+    assert_eq!(config.server.cors_allowed_origins, ["https://a.example"]);
+    assert_eq!(config.warnings().len(), 2);
+    let message = refused("", &[("STOA_SERVER__PROT", "1")]);
+    assert!(
+        message.contains("STOA_SERVER__PROT") && message.contains("port"),
+        "{message}"
+    );
+    let message = refused("[server]\nport = 1", &[("STOA_SERVER__PORT", "many")]);
+    assert!(message.starts_with("STOA_SERVER__PORT: "), "{message}");
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error =
+        Config::load(Some("/no/such/file.toml".as_ref()), std::iter::empty()).expect_err("refused");
+    assert!(error.to_string().starts_with("/no/such/file.toml: "));
+}

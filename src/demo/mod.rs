@@ -1,0 +1,143 @@
+//! An invented team at work, for `stoa serve --demo`: a story without end in the events of a real producer.
+//!
+//! Six agents work through projects, one after the other: tasks with dependencies, progress, decisions, blockers, words
+//! as they are written, builds, health. The story has its own clock: a few **actors** (the desk that plans, the agents,
+//! the builds, the system's health) each have a time at which it is their turn, the earliest goes first. Nothing here
+//! waits or does I/O: [`Team::next_event`] says what comes next and how long to wait for it.
+//!
+//! Invariants: what happens, and when, follows from the seed alone; only ids and timestamps differ from run to run, so
+//! that a journal that outlives a restart never sees an id again. Within a task events keep their order (assigned,
+//! started, progress, completed), a task begins after those it depends on, and an agent has one task at a time.
+//!
+//! Nothing here can fail.
+
+mod build;
+mod cast;
+mod desk;
+mod health;
+mod projects;
+mod rng;
+#[cfg(test)]
+mod tests;
+mod work;
+mod world;
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use build::Builds;
+use cast::CAST;
+use desk::Desk;
+use health::Health;
+use work::Worker;
+use world::{Draft, Turn, World};
+
+/// Slower would look broken.
+const SLOWEST: f64 = 0.01;
+/// Faster would be a load test, which has a command of its own.
+const FASTEST: f64 = 1_000.0;
+/// When the first report of health comes: after the team was introduced.
+const FIRST_HEALTH_MS: u64 = 700;
+
+/// Somebody with turns.
+#[derive(Debug)]
+enum Actor {
+    Desk(Desk),
+    Worker(Worker),
+    Builds(Builds),
+    Health(Health),
+}
+
+impl Actor {
+    fn turn(&mut self, now: u64, world: &mut World) -> Turn {
+        match self {
+            Self::Desk(desk) => desk.turn(now, world),
+            Self::Worker(worker) => worker.turn(now, world),
+            Self::Builds(builds) => builds.turn(world),
+            Self::Health(health) => health.turn(world),
+        }
+    }
+}
+
+/// The team and where its story stands.
+#[derive(Debug)]
+pub struct Team {
+    /// Everybody, each with the time of the next turn in milliseconds of the story.
+    actors: Vec<(u64, Actor)>,
+    /// What they share.
+    world: World,
+    /// When the last event was, in milliseconds of the story: delays count from it.
+    last: u64,
+    /// Delays are divided by it.
+    speed: f64,
+}
+
+/// A team at the beginning of its story. `speed` 1 gives two to six events per second, 2 twice as many; what is not a
+/// usable number counts as 1.
+pub fn team(seed: u64, speed: f64) -> Team {
+    let mut actors = vec![(0, Actor::Desk(Desk::new()))];
+    // Not all at the same moment: six agents that act as one look like a machine.
+    let starts = (0..).step_by(130).map(|ms: u64| 1_000 + ms);
+    for (member, start) in CAST.iter().zip(starts) {
+        actors.push((start, Actor::Worker(Worker::new(member))));
+    }
+    actors.push((FIRST_HEALTH_MS, Actor::Health(Health::new())));
+    actors.push((FIRST_HEALTH_MS, Actor::Builds(Builds::new())));
+    let speed = if speed.is_finite() && speed > 0.0 {
+        speed.clamp(SLOWEST, FASTEST)
+    } else {
+        1.0
+    };
+    Team {
+        actors,
+        world: World::new(seed),
+        last: 0,
+        speed,
+    }
+}
+
+impl Team {
+    /// How long to wait from the event before, and the event to publish then.
+    pub fn next_event(&mut self) -> (Duration, Value) {
+        loop {
+            // Of two at the same time the first in the list: the order doesn't depend on anything but the seed.
+            let Some((due, actor)) = self.actors.iter_mut().min_by_key(|(due, _)| *due) else {
+                // There are always actors; an empty team would have nothing to tell.
+                return (Duration::from_secs(1), envelope(&quiet(), Duration::ZERO));
+            };
+            let now = *due;
+            let turn = actor.turn(now, &mut self.world);
+            // At least a moment later, or one actor could keep all others from their turns.
+            *due = now + turn.again_in.max(1);
+            if let Some(draft) = turn.draft {
+                let wait = Duration::from_millis(now.saturating_sub(self.last));
+                let wait = wait.div_f64(self.speed);
+                self.last = now;
+                return (wait, envelope(&draft, wait));
+            }
+        }
+    }
+}
+
+fn quiet() -> Draft {
+    Draft::new("system_idle", desk::SOURCE, json!({}))
+}
+
+/// The event as a producer publishes it after `wait`.
+fn envelope(draft: &Draft, wait: Duration) -> Value {
+    let now = Timestamp::now();
+    let then = SignedDuration::try_from(wait)
+        .ok()
+        .and_then(|wait| now.checked_add(wait).ok());
+    json!({
+        "event_id": Uuid::now_v7().to_string(),
+        "timestamp": format!("{:.6}", then.unwrap_or(now)),
+        "event_type": draft.name,
+        "source": draft.source,
+        "data": draft.data,
+        "metadata": {},
+    })
+}

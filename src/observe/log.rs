@@ -1,0 +1,133 @@
+//! The log: one line for what happened, to stdout, as text for people or as JSON for machines.
+//!
+//! Errors that end the process are not logged; they are one line on stderr, which is the command line's business.
+//! A log that can't be written (nobody reads stdout any more) never stops the server.
+
+use std::{
+    io::{self, IsTerminal},
+    str::FromStr,
+};
+
+use thiserror::Error;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{EnvFilter, fmt, util::SubscriberInitExt};
+
+use crate::config::LogFormat;
+
+/// Why `[log] level` can't be used.
+#[derive(Debug, Error)]
+#[error(
+    "[log] level: {directive:?} is not {expected}; use a level or target=level, with commas between them, as in \"info,stoa::hub=debug\""
+)]
+pub struct LogError {
+    /// The part that was wrong.
+    directive: String,
+    /// What it should have been.
+    expected: &'static str,
+}
+
+/// Starts logging for the whole process; where something logs already, that stays.
+///
+/// # Errors
+/// When `level` is not a list of directives.
+pub fn init(level: &str, format: LogFormat) -> Result<(), LogError> {
+    let builder = fmt()
+        .with_env_filter(filter(level)?)
+        .log_internal_errors(false);
+    let installed = match format {
+        LogFormat::Text => {
+            let colours = io::stdout().is_terminal()
+                && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+            builder.with_ansi(colours).finish().try_init()
+        }
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .finish()
+            .try_init(),
+    };
+    // The only way to fail is that a log is there already: a program that embeds the server has its own.
+    drop(installed);
+    Ok(())
+}
+
+/// Says whether [`init`] would take `level`.
+///
+/// # Errors
+/// As [`init`].
+pub fn check(level: &str) -> Result<(), LogError> {
+    filter(level).map(drop)
+}
+
+fn filter(level: &str) -> Result<EnvFilter, LogError> {
+    let wrong = |directive: &str, expected| LogError {
+        directive: directive.trim().to_owned(),
+        expected,
+    };
+    // Spans and their fields have a syntax of their own, which only the filter's parser can take apart.
+    if !level.contains('[') {
+        for directive in level.split(',').filter(|d| !d.trim().is_empty()) {
+            let name = directive
+                .rsplit_once('=')
+                .map_or(directive, |(_, level)| level);
+            // A bare word that is no level would name a target and silence everything else: it is a misspelt level.
+            LevelFilter::from_str(name.trim())
+                .map_err(|_| wrong(directive, "a level (off, error, warn, info, debug, trace)"))?;
+        }
+    }
+    EnvFilter::builder()
+        .with_default_directive(LevelFilter::ERROR.into())
+        .parse(tidy(level))
+        .map_err(|_| wrong(level, "a list of directives"))
+}
+
+/// A list as people write it, with spaces after the commas, as the filter's parser takes it.
+fn tidy(level: &str) -> String {
+    if level.contains('[') {
+        return level.trim().to_owned();
+    }
+    level
+        .split(',')
+        .map(str::trim)
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_and_targets_are_taken() {
+        for level in [
+            "info",
+            "INFO",
+            "warn,stoa::hub=debug",
+            "off",
+            "info, stoa=trace",
+            "stoa[span{a=1}]=debug",
+            "",
+        ] {
+            assert!(check(level).is_ok(), "{level}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_directive_is_one_line_that_names_the_key() {
+        for level in ["infoo", "info,stoa=loud", "warn,stoa", "[=", "=[x"] {
+            let error = check(level).expect_err(level).to_string();
+            assert!(
+                error.contains("[log] level") && error.lines().count() == 1,
+                "{error}"
+            );
+        }
+        assert!(
+            check("info,stoa=loud")
+                .expect_err("wrong")
+                .to_string()
+                .contains("\"stoa=loud\"")
+        );
+    }
+}

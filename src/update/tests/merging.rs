@@ -1,0 +1,69 @@
+//! Uniting updates loses no field and no letter.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::{
+    event::Object,
+    update::{
+        Merge,
+        merge::{later_covers, merge},
+    },
+};
+
+fn object(value: Value) -> Object {
+    match value {
+        Value::Object(object) => object,
+        _ => Object::new(),
+    }
+}
+
+fn small_object() -> impl Strategy<Value = Object> {
+    proptest::collection::btree_map("[a-d]", 0_i64..5, 0..4).prop_map(|map| object(json!(map)))
+}
+
+proptest! {
+    #[test]
+    fn every_field_of_both_is_there_and_the_later_value_wins(earlier in small_object(), later in small_object()) {
+        let united = merge(earlier.clone(), &later, Merge::Fields);
+        for (key, value) in &later {
+            prop_assert_eq!(united.get(key), Some(value));
+        }
+        for (key, value) in earlier.iter().filter(|(key, _)| !later.contains_key(*key)) {
+            prop_assert_eq!(united.get(key), Some(value));
+        }
+        prop_assert!(united.keys().all(|key| earlier.contains_key(key) || later.contains_key(key)));
+        if later_covers(&earlier, &later) {
+            prop_assert_eq!(united, later);
+        }
+    }
+
+    #[test]
+    fn changes_are_united_like_fields(earlier in small_object(), later in small_object()) {
+        let of = |changes: &Object| object(json!({ "target_id": "n", "changes": changes }));
+        let united = merge(of(&earlier), &of(&later), Merge::Changes);
+        let expected = merge(earlier, &later, Merge::Fields);
+        prop_assert_eq!(&united["changes"], &json!(expected));
+    }
+
+    #[test]
+    fn text_is_joined_in_order_wherever_it_stands(parts in proptest::collection::vec(("\\PC{0,6}", 0..6_usize), 1..8)) {
+        let delta = |(text, place): &(String, usize)| object(match place {
+            0 => json!({ "message": { "id": "m", "content": text } }),
+            1 => json!({ "message_id": "m", "delta": text }),
+            2 => json!({ "message_id": "m", "text": text }),
+            3 => json!({ "message": { "id": "m", "delta": text } }),
+            _ => json!({ "message_id": "m", "content": text }),
+        });
+        let united = parts[1..].iter().fold(delta(&parts[0]), |before, part| merge(before, &delta(part), Merge::Text));
+        let event = super::event(json!({ "type": "agent.message.appended", "data": united }));
+        let (_, update) = &super::plan(&super::table(), &event)[0];
+        let whole: String = parts.iter().map(|(text, _)| text.as_str()).collect();
+        prop_assert_eq!(&update["data"]["content"], &json!(whole));
+    }
+
+    #[test]
+    fn the_newest_refresh_says_it_all(earlier in small_object(), later in small_object()) {
+        prop_assert_eq!(merge(earlier, &later, Merge::Replace), later);
+    }
+}

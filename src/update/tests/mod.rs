@@ -1,0 +1,56 @@
+//! The table row by row, rules, merging.
+
+mod merging;
+mod rules;
+mod table;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Listening, Planned, Stamp, Table, TransformOptions, render};
+use crate::event::{Event, Intake, Timestamp, parse};
+
+const THROTTLE: Duration = Duration::from_millis(100);
+const TEXT_THROTTLE: Duration = Duration::from_millis(33);
+
+fn table() -> Table {
+    Table::new(TransformOptions {
+        throttle: THROTTLE,
+        text_throttle: TEXT_THROTTLE,
+        rules: Vec::new(),
+    })
+}
+
+fn event(value: Value) -> Event {
+    let intake = Intake {
+        now: Timestamp::now(),
+        producer: "test",
+        max_depth: 32,
+    };
+    parse(value, &intake).expect("an event")
+}
+
+#[allow(clippy::needless_pass_by_value)]
+fn of(name: &str, data: Value) -> Event {
+    event(
+        json!({ "type": name, "id": "e1", "timestamp": "2026-01-02T03:04:05.678Z", "source": "tests", "data": data }),
+    )
+}
+
+fn shown(planned: &Planned, event: &Event) -> Value {
+    let stamp = Stamp {
+        cursor: "c",
+        coalesced: 1,
+        merged: None,
+    };
+    serde_json::from_str(&render(planned, event, &stamp)).expect("an update is JSON")
+}
+
+fn plan(table: &Table, event: &Event) -> Vec<(Planned, Value)> {
+    let planned = table.plan(event, Listening::NONE);
+    planned
+        .into_iter()
+        .map(|p| (p.clone(), shown(&p, event)))
+        .collect()
+}

@@ -1,0 +1,169 @@
+//! Rules of the configuration, good and bad.
+
+use serde_json::json;
+
+use super::{TEXT_THROTTLE, THROTTLE, of, plan};
+use crate::update::{Audience, Pace, Rule, RuleConfig, Table, TransformOptions};
+
+fn rule(text: &str) -> RuleConfig {
+    toml::from_str(text).expect("a rule")
+}
+
+fn with(rules: &[&str]) -> Table {
+    Table::new(TransformOptions {
+        throttle: THROTTLE,
+        text_throttle: TEXT_THROTTLE,
+        rules: rules
+            .iter()
+            .map(|text| Rule::compile(&rule(text)).expect("compiles"))
+            .collect(),
+    })
+}
+
+const DEPLOY: &str = r#"
+match = "deploy.*"
+emit = "deploy_update"
+rooms = ["project:{project_id}", "service:{data.service}"]
+priority = "high"
+coalesce_by = "{data.service}"
+throttle_ms = 250
+animation = "flash"
+fields = { service = "{data.service}", line = "{data.service} is {data.state}", replicas = "{data.replicas}", kind = "{change_type}" }
+"#;
+
+#[test]
+fn a_rule_makes_its_own_update() {
+    let event = of(
+        "deploy_started",
+        json!({ "service": "api", "state": "up", "replicas": 3, "project_id": "p1" }),
+    );
+    let [(planned, update)] = &plan(&with(&[DEPLOY]), &event)[..] else {
+        panic!("one update")
+    };
+    assert_eq!(update["type"], "deploy_update");
+    assert_eq!(update["priority"], "high");
+    assert_eq!(update["animation"], "flash");
+    assert_eq!(
+        (&update["service"], &update["line"]),
+        (&json!("api"), &json!("api is up"))
+    );
+    assert_eq!(
+        (&update["replicas"], &update["kind"]),
+        (&json!(3), &json!("started"))
+    );
+    assert_eq!(
+        planned.audience,
+        Audience::Rooms(["project:p1".to_owned(), "service:api".into()].into())
+    );
+    let Pace::Coalesced { key, window, .. } = &planned.pace else {
+        panic!("coalesced")
+    };
+    assert_eq!((window.as_millis(), key.0.contains("api")), (250, true));
+}
+
+#[test]
+fn a_room_without_its_id_is_no_room_and_a_key_without_its_value_coalesces_nothing() {
+    let event = of("deploy.started", json!({ "state": "up" }));
+    let [(planned, _)] = &plan(&with(&[DEPLOY]), &event)[..] else {
+        panic!("one update")
+    };
+    assert_eq!(planned.audience, Audience::Rooms([].into()));
+    assert_eq!(planned.pace, Pace::Immediate);
+}
+
+#[test]
+fn rules_replace_a_row_and_several_may_match() {
+    let table = with(&[
+        "match = \"task:*\"\nemit = \"mine\"",
+        "match = \"*.completed\"\nemit = \"done\"",
+    ]);
+    let names = |event| {
+        plan(&table, &event)
+            .iter()
+            .map(|(p, _)| p.kind.name().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        names(of("task_completed", json!({ "task_id": "t" }))),
+        ["mine", "done"]
+    );
+    assert_eq!(
+        names(of("task.started", json!({ "task_id": "t" }))),
+        ["mine"]
+    );
+    assert_eq!(names(of("project.completed", json!({}))), ["done"]);
+    assert_eq!(
+        names(of("agent.registered", json!({ "agent_id": "a" }))),
+        ["agent_update"]
+    );
+}
+
+#[test]
+fn a_bad_rule_says_which_key_and_what_is_allowed() {
+    let good = "match = \"a.*\"\nemit = \"a\"\n";
+    for (text, key, says) in [
+        ("match = \"\"\nemit = \"a\"".to_owned(), "match", "empty"),
+        (
+            "match = \"a.[\"\nemit = \"a\"".to_owned(),
+            "match",
+            "no pattern",
+        ),
+        (
+            "match = \"a\"\nemit = \"has space\"".to_owned(),
+            "emit",
+            "event's name",
+        ),
+        (
+            "match = \"a\"\nemit = \"disconnect\"".to_owned(),
+            "emit",
+            "disconnect",
+        ),
+        (
+            format!("{good}priority = \"urgent\""),
+            "priority",
+            "critical, high, normal or low",
+        ),
+        (
+            format!("{good}animation = \"wiggle\""),
+            "animation",
+            "celebrate",
+        ),
+        (
+            format!("{good}coalesce_by = \"{{data.x\""),
+            "coalesce_by",
+            "without",
+        ),
+        (
+            format!("{good}coalesce_by = \"{{nothing}}\""),
+            "coalesce_by",
+            "no place",
+        ),
+        (
+            format!("{good}rooms = [\"project:{{}}\"]"),
+            "rooms",
+            "no place",
+        ),
+        (
+            format!("{good}fields = {{ cursor = \"x\" }}"),
+            "fields",
+            "every update",
+        ),
+        (
+            format!("{good}fields = {{ x = \"{{data..y}}\" }}"),
+            "fields",
+            "no place",
+        ),
+    ] {
+        let mut config = rule(&text);
+        config.place = "config.toml:7".into();
+        let error = Rule::compile(&config).expect_err(&text);
+        assert_eq!(error.key, key, "{text}");
+        let message = error.to_string();
+        assert!(
+            message.starts_with("config.toml:7: ")
+                && message.contains(says)
+                && message.lines().count() == 1,
+            "{message}"
+        );
+    }
+}

@@ -1,0 +1,246 @@
+// The demo page against a real server with the demo's team at work, or with events that the test publishes.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { io } from 'socket.io-client';
+import { agent, alive, animated, connection, entries, had, launch, noteClasses, open } from './page.mjs';
+import { publish, startStoa } from './stoa.mjs';
+
+const LIMIT = { timeout: 60_000 };
+
+let browser;
+/** The demo's team; only read by the tests. */
+let team;
+/** A server on which only happens what a test publishes; each test has agents of its own. */
+let quiet;
+
+before(async () => {
+  [browser, team, quiet] = await Promise.all([launch(), startStoa({ demo: true }), startStoa()]);
+}, LIMIT);
+
+after(async () => {
+  await browser?.close();
+  await Promise.all([team?.stop(), quiet?.stop()]);
+}, LIMIT);
+
+const registered = (id, name) => ({ type: 'agent_registered', data: { agent_id: id, name } });
+const turned = (id, from, to) => ({ type: 'agent_status_changed', data: { agent_id: id, old_status: from, new_status: to } });
+
+test('with --demo the page comes alive, without an error', LIMIT, async () => {
+  const { page, troubles, close } = await open(browser, team.url);
+  await connection(page, 'connected');
+  assert.equal(await page.title(), 'Stoa');
+  await alive(page, 3, 5);
+  await page.waitForFunction(() => document.querySelectorAll('[data-testid=task-node]').length >= 3);
+
+  const first = await entries(page).count();
+  await page.waitForFunction((count) => document.querySelectorAll('[data-testid=feed-entry]').length > count, first);
+
+  const latency = await page.waitForFunction(() => {
+    const shown = document.querySelector('[data-testid=latency]');
+    return shown?.dataset.latencyMs && /\d/.test(shown.textContent) ? { ms: Number(shown.dataset.latencyMs), text: shown.textContent } : null;
+  });
+  const { ms, text } = await latency.jsonValue();
+  assert.match(text, /^[\d.]+ ms$/);
+  assert.ok(ms > 0 && ms < 5000, `a round trip of ${ms} ms`);
+
+  // Somebody moves by what the server says, and the project gets on.
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll('[data-testid=agent-node]')].some((node) => Number(node.dataset.animCount) >= 2));
+  await page.waitForFunction(() => document.querySelector('[data-testid=project-progress]')?.dataset.progress !== undefined);
+  assert.deepEqual(troubles, []);
+  await close();
+});
+
+test('the graph moves when an agent changes its status', LIMIT, async () => {
+  const { page, troubles, close } = await open(browser, quiet.url);
+  await connection(page, 'connected');
+  await publish(quiet, registered('moves', 'Ada'));
+  const ada = agent(page, 'moves');
+  await ada.waitFor({ state: 'attached' });
+  assert.match(await ada.textContent(), /Ada/);
+  let count = Number(await ada.getAttribute('data-anim-count'));
+  for (const [from, to] of [['idle', 'active'], ['active', 'blocked'], ['blocked', 'active'], ['active', 'idle']]) {
+    await publish(quiet, turned('moves', from, to));
+    count = await animated(page, 'moves', to, count);
+  }
+  // The class is there while the animation plays, and gone when it ended.
+  await noteClasses(page);
+  await publish(quiet, turned('moves', 'idle', 'active'));
+  await had(page, 'moves', 'anim-pulse');
+  await page.locator('[data-agent-id=moves].anim-none').waitFor({ state: 'attached' });
+
+  // The list says the same in words.
+  await page.getByRole('button', { name: /Ada.*active/ }).waitFor();
+  assert.deepEqual(troubles, []);
+  await close();
+});
+
+test('a task flows to its agent, is seen to progress, and is done', LIMIT, async () => {
+  const { page, close } = await open(browser, quiet.url);
+  await connection(page, 'connected');
+  await publish(quiet, registered('worker', 'Berta'));
+  await agent(page, 'worker').waitFor({ state: 'attached' });
+  const task = page.locator('[data-testid=task-node][data-task-id=paint]');
+  await noteClasses(page);
+  const about = { agent_id: 'worker', task_id: 'paint', task_name: 'Paint the porch' };
+
+  // A producer on Socket.IO this time.
+  const producer = io(quiet.url, { auth: { name: 'browser test', role: 'producer' }, transports: ['websocket'] });
+  try {
+    const answer = await producer.timeout(10_000).emitWithAck('publish', { type: 'task_assigned', data: about });
+    assert.equal(answer.status, 'ok');
+    await had(page, 'worker', 'anim-flow');
+  } finally {
+    producer.close();
+  }
+  await page.locator('[data-task-id=paint][data-status=in_progress]').waitFor({ state: 'attached' });
+  await publish(quiet, { type: 'task_progress', data: { ...about, progress: 50, status: 'in_progress' } });
+  await page.locator('[data-agent-id=worker] .agent-progress').waitFor({ state: 'attached' });
+  await publish(quiet, { type: 'task_completed', data: about });
+  await page.locator('[data-task-id=paint][data-status=done]').waitFor({ state: 'attached' });
+  assert.equal(await task.count(), 1);
+  await entries(page).filter({ hasText: 'Berta finished “Paint the porch”' }).waitFor();
+  await close();
+});
+
+test('one who comes later sees what was before', LIMIT, async () => {
+  await publish(quiet, registered('early', 'Chloe'), turned('early', 'idle', 'active'));
+  const { page, close } = await open(browser, quiet.url);
+  await page.locator('[data-testid=agent-node][data-agent-id=early][data-status=active]').waitFor({ state: 'attached' });
+  await close();
+});
+
+test('nothing published yet: the page tells how to', LIMIT, async () => {
+  const stoa = await startStoa();
+  try {
+    const { page, close } = await open(browser, stoa.url);
+    const empty = page.getByTestId('empty');
+    await empty.waitFor();
+    assert.match(await empty.textContent(), new RegExp(`curl ${stoa.url}/api/v1/events`));
+    await publish(stoa, registered('first', 'Zeno'));
+    await empty.waitFor({ state: 'detached' });
+    await agent(page, 'first').waitFor({ state: 'attached' });
+    await close();
+  } finally {
+    await stoa.stop();
+  }
+});
+
+test('after a restart of the server the page comes back by itself', LIMIT, async () => {
+  let stoa = await startStoa();
+  try {
+    const { page, close } = await open(browser, stoa.url);
+    await connection(page, 'connected');
+    await publish(stoa, registered('before', 'Dio'));
+    await agent(page, 'before').waitFor({ state: 'attached' });
+
+    await stoa.stop();
+    await connection(page, 'connected', { not: true });
+    assert.doesNotMatch(await page.getByTestId('latency').textContent(), /\d/);
+
+    stoa = await startStoa({ port: stoa.port });
+    await connection(page, 'connected');
+    await publish(stoa, registered('after', 'Euclid'), turned('after', 'idle', 'active'));
+    await animated(page, 'after', 'active', 0);
+    await entries(page).filter({ hasText: 'Euclid is active' }).waitFor();
+    await close();
+  } finally {
+    await stoa.stop();
+  }
+});
+
+test('the feed can be narrowed and held', LIMIT, async () => {
+  const { page, close } = await open(browser, quiet.url);
+  await connection(page, 'connected');
+  await publish(
+    quiet, registered('fay', 'Fay'), registered('gus', 'Gus'), turned('fay', 'idle', 'active'),
+    { type: 'decision_logged', data: { agent_id: 'gus', what: 'Use marble', why: 'It lasts' } },
+    { type: 'task_assigned', data: { agent_id: 'gus', task_id: 'hew', task_name: 'Hew a column' } },
+  );
+  await entries(page).filter({ hasText: 'Hew a column' }).waitFor();
+  await entries(page).filter({ hasText: 'Use marble' }).waitFor();
+  const all = await entries(page).count();
+  /** Waits until every line shown fits, and that there is one. */
+  const only = (attribute, value) =>
+    page.waitForFunction(
+      ([name, wanted]) => {
+        const shown = [...document.querySelectorAll('[data-testid=feed-entry]')];
+        return shown.length > 0 && shown.every((entry) => (name ? entry.dataset[name] === wanted : entry.textContent.includes(wanted)));
+      },
+      [attribute, value],
+    );
+  const showAll = async () => {
+    await page.getByRole('button', { name: 'Show all' }).click();
+    await page.waitForFunction((count) => document.querySelectorAll('[data-testid=feed-entry]').length >= count, all);
+  };
+
+  await page.getByTestId('feed-filter').fill('marble');
+  await only('', 'Use marble');
+  await showAll();
+  await page.getByRole('button', { name: 'Decisions', exact: true }).click();
+  await only('family', 'decisions');
+  await showAll();
+  await page.getByLabel('Lowest priority').selectOption('high');
+  await only('priority', 'high');
+  await showAll();
+  await page.getByLabel('Agent', { exact: true }).selectOption('fay');
+  await only('', 'Fay');
+  await showAll();
+  await page.getByTestId('feed-filter').fill('no such thing anywhere');
+  await page.getByText('No update fits these filters.').waitFor();
+  await showAll();
+
+  await page.getByTestId('feed-pause').click();
+  await publish(quiet, registered('hal', 'Hal'));
+  // It is known to the page, and counted, but not told yet.
+  await agent(page, 'hal').waitFor({ state: 'attached' });
+  await page.getByRole('button', { name: /^Resume \(\d+\)$/ }).waitFor();
+  assert.equal(await entries(page).filter({ hasText: 'Hal joined' }).count(), 0);
+  await page.getByTestId('feed-pause').click();
+  await entries(page).filter({ hasText: 'Hal joined' }).waitFor();
+  await close();
+});
+
+test('light or dark is the system’s choice until the reader’s, which is remembered', LIMIT, async () => {
+  const { page, close } = await open(browser, quiet.url, { colorScheme: 'light' });
+  const brightness = () => page.evaluate(() => {
+    const [r, g, b] = getComputedStyle(document.documentElement).backgroundColor.match(/\d+/g).map(Number);
+    return (r + g + b) / 3;
+  });
+  assert.ok((await brightness()) > 200, 'light as the system');
+  await page.emulateMedia({ colorScheme: 'dark' });
+  assert.ok((await brightness()) < 60, 'dark as the system');
+  await page.emulateMedia({ colorScheme: 'light' });
+
+  const toggle = page.getByTestId('theme-toggle');
+  assert.equal(await toggle.getAttribute('aria-label'), 'Use dark colours');
+  await toggle.click();
+  assert.ok((await brightness()) < 60, 'dark by choice');
+  assert.equal(await toggle.getAttribute('aria-label'), 'Use light colours');
+  await page.reload();
+  await toggle.waitFor();
+  assert.ok((await brightness()) < 60, 'dark remembered');
+  await close();
+});
+
+test('reduced motion: the state changes, nothing flies', LIMIT, async () => {
+  const watch = (page) => page.evaluate(() => {
+    window.drawn = 0;
+    new MutationObserver((records) => records.forEach((record) => (window.drawn += record.addedNodes.length)))
+      .observe(document.querySelector('.fx'), { childList: true });
+  });
+  const still = await open(browser, quiet.url, { reducedMotion: 'reduce' });
+  const moving = await open(browser, quiet.url, { reducedMotion: 'no-preference' });
+  for (const { page } of [still, moving]) {
+    await connection(page, 'connected');
+    await watch(page);
+  }
+  await publish(quiet, registered('ida', 'Ida'), turned('ida', 'idle', 'active'));
+  for (const { page } of [still, moving]) await animated(page, 'ida', 'active', 0);
+  // The same update draws on the other page: so this can fail.
+  await moving.page.waitForFunction(() => window.drawn > 0);
+  assert.equal(await still.page.evaluate(() => window.drawn), 0);
+  assert.equal(await still.page.evaluate(() => document.getAnimations().length), 0);
+  await still.close();
+  await moving.close();
+});

@@ -1,0 +1,106 @@
+// How the page looks and whether everybody can use it: light and dark, phone and desktop, at work and empty.
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { AxeBuilder } from '@axe-core/playwright';
+import { alive, connection, launch, open } from './page.mjs';
+import { startStoa } from './stoa.mjs';
+
+const LIMIT = { timeout: 90_000 };
+const pictures = fileURLToPath(new URL('screenshots/', import.meta.url));
+
+let browser;
+let team;
+let quiet;
+
+before(async () => {
+  await mkdir(pictures, { recursive: true });
+  [browser, team, quiet] = await Promise.all([launch(), startStoa({ demo: true }), startStoa()]);
+}, LIMIT);
+
+after(async () => {
+  await browser?.close();
+  await Promise.all([team?.stop(), quiet?.stop()]);
+}, LIMIT);
+
+/** What is wrong with the page for those who can't see, point or tell colours apart. */
+async function grave(page) {
+  const { violations, passes } = await new AxeBuilder({ page }).analyze();
+  assert.ok(passes.length > 10, 'axe found hardly anything to look at');
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html).join(' | ')}`);
+}
+
+/** Nothing is wider than the screen. On a phone `innerWidth` grows with what is too wide, so the view's own width counts. */
+async function fits(page) {
+  const wide = await page.evaluate(() => Math.max(document.documentElement.scrollWidth, innerWidth));
+  const room = page.viewportSize().width;
+  assert.ok(wide <= room, `the page is ${wide} px wide on a screen of ${room} px`);
+}
+
+for (const view of ['phone', 'desktop']) {
+  for (const colorScheme of ['light', 'dark']) {
+    test(`at work: ${view}, ${colorScheme}`, LIMIT, async () => {
+      const { page, troubles, close } = await open(browser, team.url, { view, colorScheme });
+      await connection(page, 'connected');
+      await alive(page, 3, 8);
+      await page.waitForFunction(() => document.querySelector('[data-testid=latency]')?.dataset.latencyMs);
+      await page.evaluate(() => document.fonts.ready);
+      await fits(page);
+      const { width } = page.viewportSize();
+      await page.screenshot({ path: `${pictures}${width}-${colorScheme}.png` });
+      await page.screenshot({ path: `${pictures}${width}-${colorScheme}-whole.png`, fullPage: true });
+
+      const seen = await page.evaluate(() => {
+        const box = (id) => document.querySelector(`[data-testid=${id}]`).getBoundingClientRect();
+        const stage = box('stage');
+        const nodes = [...document.querySelectorAll('[data-testid=agent-node] .agent-disc')].map((node) => node.getBoundingClientRect());
+        return {
+          stage: { width: stage.width, height: stage.height },
+          outside: nodes.filter((r) => r.left < stage.left || r.right > stage.right || r.top < stage.top || r.bottom > stage.bottom).length,
+          covered: nodes.filter((a, i) => nodes.some((b, j) => j > i && a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)).length,
+        };
+      });
+      assert.ok(seen.stage.width > 300 && seen.stage.height > 250, JSON.stringify(seen.stage));
+      assert.equal(seen.outside, 0, 'agents outside the stage');
+      assert.equal(seen.covered, 0, 'agents on top of each other');
+
+      assert.deepEqual(await grave(page), []);
+      assert.deepEqual(troubles, []);
+      await close();
+    });
+
+    test(`empty: ${view}, ${colorScheme}`, LIMIT, async () => {
+      const { page, close } = await open(browser, quiet.url, { view, colorScheme });
+      await page.getByTestId('empty').waitFor();
+      await page.evaluate(() => document.fonts.ready);
+      await fits(page);
+      const { width } = page.viewportSize();
+      await page.screenshot({ path: `${pictures}${width}-${colorScheme}-empty.png` });
+      assert.deepEqual(await grave(page), []);
+      await close();
+    });
+  }
+}
+
+test('all that can be done can be done with the keyboard', LIMIT, async () => {
+  const { page, close } = await open(browser, team.url);
+  await connection(page, 'connected');
+  await alive(page, 3, 5);
+  const reached = new Set();
+  for (let i = 0; i < 40; i += 1) {
+    await page.keyboard.press('Tab');
+    const at = await page.evaluate(() => {
+      const element = document.activeElement;
+      const ring = getComputedStyle(element);
+      return { what: element.dataset.testid ?? element.className, ring: ring.outlineStyle !== 'none' && parseFloat(ring.outlineWidth) >= 2, body: element === document.body };
+    });
+    if (at.body) break;
+    assert.ok(at.ring, `no focus to be seen on ${at.what}`);
+    reached.add(at.what);
+  }
+  for (const wanted of ['theme-toggle', 'feed-pause', 'feed-filter']) assert.ok(reached.has(wanted), `${wanted} was not reached: ${[...reached]}`);
+  await close();
+});
