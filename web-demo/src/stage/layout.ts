@@ -128,9 +128,9 @@ function waitingRings(tasks: Task[], pm: Point & { r: number }, rows: number, ou
     for (let i = 0; i < used; i += 1, index += 1, left -= 1) {
       const task = tasks[index];
       if (!task) continue;
-      // What is left over for an outer ring stands close together at the top; spread out it would look like a mistake.
-      const turn = row === 0 ? i / Math.max(used, 10) : (i - (used - 1) / 2) / slots;
-      const angle = -Math.PI / 2 + (used === slots ? i / slots : turn) * 2 * Math.PI;
+      // A few stand close together at the top, on the first ring and on those around it; spread out they would look astray.
+      const turn = row === 0 ? (i - (used - 1) / 2) / Math.max(used, 10) : (i - (used - 1) / 2) / slots;
+      const angle = -Math.PI / 2 + turn * 2 * Math.PI;
       out.push({ task, x: pm.x + radius * Math.cos(angle), y: pm.y + radius * Math.sin(angle), turn: 0, scale: 1 });
     }
   }

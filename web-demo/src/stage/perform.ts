@@ -61,6 +61,8 @@ export function perform(cast: Cast, effect: Effect): void {
       ripple(layer, who.at, who.r, who.tone, duration, effect.intensity);
       return;
     case 'fade':
+      // The middle stands in for all that has no place of its own; dimmed at each of those it would flicker.
+      if (who.node === cast.pm) return ripple(layer, who.at, who.r, 'gold', duration, 0.15);
       if (disc) blink(disc, 1, 0.35, duration);
       return;
     case 'flow':

@@ -14,6 +14,10 @@ function taskName(state: State, payload: Json, data: Json): string {
   return state.tasks.get(id)?.name ?? (id ? humanise(id) : 'a task');
 }
 
+function runName(state: State, id: string): string {
+  return state.runs.get(id)?.name ?? (id ? humanise(id) : 'A run');
+}
+
 /** `task_blocked` → `Task blocked`. */
 export function words(type: string): string {
   const plain = type.replace(/[_.:-]+/g, ' ').trim();
@@ -71,8 +75,8 @@ const TELLERS: Record<string, Teller> = {
     text(data, 'message') || `Health is ${text(data, 'status', 'severity', 'overall_health') || 'reported'}`,
   system_notification: (_state, payload, data) =>
     text(payload, 'message') || text(data, 'message', 'error', 'warning') || words(text(payload, 'source_type') || 'notice'),
-  execution_update: (_state, _payload, data) =>
-    `Run ${humanise(text(data, 'execution_id', 'run_id'))} ${text(data, 'status') || 'updated'}${text(data, 'current_node') ? ` at ${text(data, 'current_node')}` : ''}`,
+  execution_update: (state, _payload, data) =>
+    `${runName(state, text(data, 'execution_id', 'run_id'))}: ${text(data, 'status') || 'updated'}${text(data, 'current_node') ? `, at ${text(data, 'current_node')}` : ''}`,
   node_update: (_state, _payload, data) =>
     `${text(data, 'node_name', 'node_id') || 'Node'} ${text(data, 'status') || 'updated'}${text(data, 'message') ? `: ${text(data, 'message')}` : ''}`,
   ingest_update: (_state, _payload, data) =>
@@ -81,10 +85,10 @@ const TELLERS: Record<string, Teller> = {
     const run = { ...record(data.run), ...record(data.step) };
     return `${words(text(payload, 'source_type') || 'Agent run')}${text(run, 'status') ? `: ${text(run, 'status')}` : ''}`;
   },
-  message_appended: (state, _payload, data) => {
+  message_appended: (state, _payload, data, agentId) => {
     const joined = state.messages.get(text(data, 'message_id', 'messageId'))?.content ?? text(data, 'content', 'delta');
     // The end of a long message is its news.
-    return `${words(text(data, 'role') || 'agent')}: ${joined.length > 160 ? `…${joined.slice(-159)}` : joined}`;
+    return `${agentId ? agentName(state, agentId) : words(text(data, 'role') || 'agent')}: ${joined.length > 160 ? `…${joined.slice(-159)}` : joined}`;
   },
   error: (_state, payload) => text(payload, 'message', 'code') || 'The server reported an error',
 };

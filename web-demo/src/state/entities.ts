@@ -107,7 +107,7 @@ export function runPatch(data: Json): Partial<Run> {
   if (progress === null && done !== null && total) progress = Math.min(100, (done / total) * 100);
   if (name) patch.name = name;
   if (status) patch.status = status.toLowerCase();
-  if (current) patch.current = current;
+  if (current || data.current_node === null) patch.current = current;
   if (progress !== null) patch.progress = progress;
   return patch;
 }

@@ -39,6 +39,7 @@ export function time(value: unknown, fallback: number): number {
 /** `agent_backend_1` → `Backend 1`: a readable name for one that only has an id. */
 export function humanise(id: string): string {
   if (/^[0-9a-f-]{16,}$/i.test(id)) return id.slice(0, 8);
-  const words = id.replace(/^(agent|task|project)[_.:-]+/i, '').split(/[_.:\-\s]+/).filter(Boolean);
+  // The unique tail of an id tells a reader nothing.
+  const words = id.replace(/^(agent|task|project)[_.:-]+/i, '').replace(/[_.:-][0-9a-f]{16,}$/i, '').split(/[_.:\-\s]+/).filter(Boolean);
   return words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join(' ') || id;
 }

@@ -110,6 +110,12 @@ describe('the rest', () => {
     expect(of({ change_type: 'completed', total_tasks: 4 })).toMatchObject({ progress: 100, done: 4 });
   });
 
+  it('a run that ended is at no node any more', () => {
+    const run = (status: string, current_node: string | null): [string, Json] => ['execution_update', { data: { execution_id: 'x', status, current_node } }];
+    expect(after(run('running', 'build')).state.runs.get('x')).toMatchObject({ status: 'running', current: 'build' });
+    expect(after(run('running', 'build'), run('completed', null)).state.runs.get('x')).toMatchObject({ status: 'completed', current: '' });
+  });
+
   it('says one decision once', () => {
     const decision: [string, Json] = ['decision_event', { decision_id: 'd', decision: 'Use marble', rationale: 'It lasts', confidence_score: 0.9 }];
     expect(after(decision, decision).state.decisions).toHaveLength(1);

@@ -68,11 +68,11 @@ function projectId(state: State, data: Json): string {
   return text(inner, 'board_id') || text(data, 'board_id') || name;
 }
 
-function appendMessage(state: State, data: Json, at: number): void {
+function appendMessage(state: State, data: Json, agentId: string | null, at: number): void {
   const runId = text(data, 'run_id', 'runId');
   const id = text(data, 'message_id', 'messageId') || runId;
   if (!id) return;
-  const before = state.messages.get(id) ?? { id, runId, role: 'agent', content: '', at };
+  const before = state.messages.get(id) ?? { id, runId, agentId, role: 'agent', content: '', at };
   const joined = before.content + text(data, 'content', 'delta', 'text');
   state.messages.set(id, {
     ...before, role: text(data, 'role') || before.role, content: joined.slice(-LONGEST_MESSAGE), at,
@@ -111,6 +111,7 @@ function fold(state: State, type: string, payload: Json, data: Json, who: Subjec
       const id = projectId(state, data);
       if (!id) return;
       const patch = projectPatch(data);
+      if (text(data, 'change_type') === 'created') patch.status = 'active';
       if (text(data, 'change_type') === 'completed') Object.assign(patch, { progress: 100, status: 'completed', ...(patch.total ? { done: patch.total } : {}) });
       upsertProject(state, id, patch, at);
       return;
@@ -144,7 +145,7 @@ function fold(state: State, type: string, payload: Json, data: Json, who: Subjec
       return;
     }
     case 'message_appended':
-      appendMessage(state, data, at);
+      appendMessage(state, data, who.agentId, at);
       return;
     case 'generic_update':
       foldGeneric(state, payload, data, who, at);

@@ -73,6 +73,8 @@ export interface Decision {
 export interface Message {
   id: string;
   runId: string;
+  /** Who writes it, where the producer says so. */
+  agentId: string | null;
   role: string;
   content: string;
   at: number;
