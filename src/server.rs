@@ -246,6 +246,8 @@ fn hub_options(config: &Config) -> HubOptions {
         max_rooms_per_client: config.rooms.max_rooms_per_client,
         max_entities: config.performance.max_entities,
         seneca_broadcast: config.seneca.broadcast,
+        // Half of what a client may owe: whoever has room for one stretch has room for all of it.
+        max_stretch: config.server.max_client_buffer / 2,
         default_room: config.rooms.default_room.clone(),
     }
 }

@@ -1,5 +1,7 @@
 //! From a group that may go to the outlets of those who may see it.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::{
@@ -16,6 +18,9 @@ use crate::{
 /// How many updates one `batch` holds at the most.
 const BATCH_MAX: usize = 50;
 
+/// Updates on their way into a `batch`, each with whether it changes a layout.
+pub(super) type Batch<'a> = Vec<(&'a Outgoing, bool)>;
+
 /// What was written in one flush.
 #[derive(Debug, Default)]
 pub(super) struct Flush {
@@ -25,8 +30,19 @@ pub(super) struct Flush {
     layouts: Vec<bool>,
     /// Members with a batch to be made.
     batching: Vec<MemberId>,
-    /// Reused for every audience.
-    to: Vec<MemberId>,
+    /// Who sees each update of a group; reused for every group.
+    audiences: Vec<Audiences>,
+    /// Members that owe all that they may, to be parked as soon as a whole group is out.
+    full: Vec<MemberId>,
+}
+
+/// Who sees one update of a group.
+#[derive(Debug, Default)]
+struct Audiences {
+    /// For whom it is the last one of the group.
+    last: Vec<MemberId>,
+    /// Who sees a later one as well.
+    later: Vec<MemberId>,
 }
 
 impl Hub {
@@ -53,34 +69,69 @@ impl Hub {
         }
     }
 
+    /// Sends a group's updates in order. Of the updates that one member sees, the last carries the cursor after the
+    /// group, the others the one before it: so a resume neither loses nor repeats, whatever its filters leave of the group.
     fn send_group(&mut self, group: &Group, flush: &mut Flush) {
         let record = group.record.clone();
-        let count = group.updates.len();
-        for (at, planned) in group.updates.iter().enumerate() {
-            if at + 1 == count {
-                // Only the last one carries the cursor after the event.
-                for &(seq, bit) in &group.owes {
-                    self.pending.clear(seq, bit);
-                }
-                self.position.advance(group.last(), &self.pending);
-            }
-            self.audience(planned, &record.event, group.last(), &mut flush.to);
-            if flush.to.is_empty() {
-                continue;
-            }
-            let stamp = Stamp {
-                cursor: self.position.text(),
-                coalesced: group.coalesced(),
-                merged: group.merged.as_ref(),
-            };
-            let json = update::render(planned, &record.event, &stamp);
-            let name = planned.kind.name().to_owned();
-            let update = Outgoing::new(planned.kind.namespace(), name, json);
+        let mut audiences = std::mem::take(&mut flush.audiences);
+        audiences.resize_with(audiences.len().max(group.updates.len()), Audiences::default);
+        for (planned, audience) in group.updates.iter().zip(&mut audiences) {
+            audience.later.clear();
+            self.audience(planned, &record.event, group.last(), &mut audience.last);
+        }
+        let several = group.updates.len() > 1;
+        if several {
+            self.part(&mut audiences[..group.updates.len()]);
+        }
+        let before = several.then(|| self.position.text().to_owned());
+        for &(seq, bit) in &group.owes {
+            self.pending.clear(seq, bit);
+        }
+        self.position.advance(group.last(), &self.pending);
+        for (planned, audience) in group.updates.iter().zip(&audiences) {
             let layout = planned.kind.changes_layout(&record.event);
-            self.deliver(update, layout, flush);
+            let after = self.position.text();
+            let outgoing = |cursor: &str| {
+                let stamp = Stamp {
+                    cursor,
+                    coalesced: group.coalesced(),
+                    merged: group.merged.as_ref(),
+                };
+                let json = update::render(planned, &record.event, &stamp);
+                Outgoing::new(planned.kind.namespace(), planned.kind.name(), json)
+            };
+            let last = (!audience.last.is_empty()).then(|| outgoing(after));
+            let later = before.as_deref().filter(|_| !audience.later.is_empty());
+            let later = later.map(outgoing);
+            if let Some(update) = later {
+                self.deliver(update, &audience.later, layout, flush);
+            }
+            if let Some(update) = last {
+                self.deliver(update, &audience.last, layout, flush);
+            }
+        }
+        flush.audiences = audiences;
+        for id in flush.full.drain(..) {
+            self.park(id);
         }
         self.metrics
             .sent(group.priority, group.coalesced(), group.accepted.elapsed());
+    }
+
+    /// Parts each update's audience by whether they see a later one of the group.
+    fn part(&mut self, audiences: &mut [Audiences]) {
+        self.roster.next_update();
+        for audience in audiences.iter_mut().rev() {
+            let roster = &mut self.roster;
+            let later = &mut audience.later;
+            audience.last.retain(|&id| {
+                let last = roster.first_look(id);
+                if !last {
+                    later.push(id);
+                }
+                last
+            });
+        }
     }
 
     /// Collects who may see an update.
@@ -115,10 +166,10 @@ impl Hub {
         }
     }
 
-    fn deliver(&mut self, update: Outgoing, layout: bool, flush: &mut Flush) {
+    fn deliver(&mut self, update: Outgoing, to: &[MemberId], layout: bool, flush: &mut Flush) {
         let mut batched = false;
-        self.metrics.deliveries(flush.to.len());
-        for &id in &flush.to {
+        self.metrics.deliveries(to.len());
+        for &id in to {
             let Some(member) = self.roster.get_mut(id) else {
                 continue;
             };
@@ -128,8 +179,8 @@ impl Hub {
                 }
                 batch.push(flush.for_batches.len());
                 batched = true;
-            } else {
-                member.outlet.send(&update);
+            } else if !member.outlet.send(&update) {
+                flush.full.push(id);
             }
             self.roster.touch(id);
         }
@@ -150,13 +201,21 @@ impl Hub {
         waiting.sort_unstable();
         for same in waiting.chunk_by(|a, b| a.0 == b.0) {
             for part in same[0].0.chunks(BATCH_MAX) {
-                let batch = write_batch(part, flush);
-                for (_, id) in same {
-                    if let Some(member) = self.roster.get(*id) {
-                        member.outlet.send(&batch);
+                let part: Vec<_> = part
+                    .iter()
+                    .map(|&at| (&flush.for_batches[at], flush.layouts[at]))
+                    .collect();
+                let batch = write_batch(&part);
+                for &(_, id) in same {
+                    let member = self.roster.get(id);
+                    if member.is_some_and(|member| !member.outlet.send(&batch)) {
+                        flush.full.push(id);
                     }
                 }
             }
+        }
+        for id in flush.full.drain(..) {
+            self.park(id);
         }
         flush.for_batches.clear();
         flush.layouts.clear();
@@ -185,13 +244,30 @@ impl Hub {
         self.roster.touch(id);
     }
 
+    /// Sends what was missed to those who take batches. Pieces of one member's may follow others'.
+    pub(super) fn send_stretch_batches(&mut self, batches: Vec<(MemberId, Batch<'_>)>) {
+        let mut by_member: BTreeMap<MemberId, Batch<'_>> = BTreeMap::new();
+        for (id, piece) in batches {
+            by_member.entry(id).or_default().extend(piece);
+        }
+        for (id, updates) in by_member {
+            let Some(member) = self.roster.get(id) else {
+                continue;
+            };
+            for part in updates.chunks(BATCH_MAX) {
+                member.outlet.send(&write_batch(part));
+            }
+        }
+    }
+
     /// Sends a notice to everybody on a namespace, whatever they filter.
     pub(super) fn tell_everybody(&mut self, namespace: Namespace, name: &str, body: Object) {
         let everybody = self.roster.ids_on(namespace);
         self.tell_these(&everybody, namespace, name, body);
     }
 
-    /// Sends an aggregate to those of these whose filters don't leave out its name.
+    /// Sends an aggregate to those of these whose filters don't leave out its name. Who is behind gets it later: it
+    /// carries the cursor of the live stream.
     pub(super) fn tell_who_wants(
         &mut self,
         mut ids: Vec<MemberId>,
@@ -200,6 +276,13 @@ impl Hub {
         body: Object,
     ) {
         ids.retain(|id| self.roster.wants(*id, name));
+        ids.retain(|id| match self.roster.get_mut(*id) {
+            Some(member) if member.behind.is_some() => {
+                member.missed_aggregates = true;
+                false
+            }
+            _ => true,
+        });
         self.tell_these(&ids, namespace, name, body);
     }
 
@@ -214,16 +297,14 @@ impl Hub {
     }
 }
 
-fn write_batch(part: &[usize], flush: &Flush) -> Outgoing {
-    let namespace = part
-        .first()
-        .map_or(Namespace::Root, |&at| flush.for_batches[at].namespace);
+/// One `batch` of these updates, each with whether it changes a layout.
+fn write_batch(part: &[(&Outgoing, bool)]) -> Outgoing {
+    let namespace = part.first().map_or(Namespace::Root, |(u, _)| u.namespace);
     let mut json = String::from("{\"batch_id\":");
     json.push_str(&json!(uuid::Uuid::now_v7().to_string()).to_string());
     json.push_str(",\"updates\":[");
-    for (i, &at) in part.iter().enumerate() {
-        let update = &flush.for_batches[at];
-        if i > 0 {
+    for (at, (update, _)) in part.iter().enumerate() {
+        if at > 0 {
             json.push(',');
         }
         json.push_str("{\"event\":");
@@ -235,7 +316,7 @@ fn write_batch(part: &[usize], flush: &Flush) -> Outgoing {
     json.push_str("],\"timestamp\":");
     json.push_str(&json!(Timestamp::now()).to_string());
     json.push_str(",\"requires_layout_update\":");
-    let layout = part.iter().any(|&at| flush.layouts[at]);
+    let layout = part.iter().any(|(_, layout)| *layout);
     json.push_str(if layout { "true}" } else { "false}" });
     Outgoing::new(namespace, "batch", json)
 }

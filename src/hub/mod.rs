@@ -9,10 +9,12 @@
 //!                └─▶ plan ─▶ pacer ─▶ flush ─▶ roster ─▶ outlets
 //! ```
 
+mod catchup;
 mod command;
 mod fanout;
 mod outlet;
 mod position;
+mod replay;
 mod requests;
 pub(crate) mod roster;
 
@@ -39,6 +41,7 @@ use crate::{
     state::State,
     update::{Listening, Namespace, Table, Topic, entities, rooms_hash},
 };
+use catchup::CatchUp;
 use command::Command;
 use fanout::Flush;
 use position::Position;
@@ -68,6 +71,8 @@ pub struct HubOptions {
     pub max_entities: usize,
     /// Seneca's own updates go to everybody.
     pub seneca_broadcast: bool,
+    /// Bytes of updates that are made ready in one go for those who are behind.
+    pub max_stretch: usize,
     /// The room in which everybody is: it has no `kind:` by which to tell it from a client's own rooms.
     pub default_room: String,
 }
@@ -77,7 +82,8 @@ pub struct HubOptions {
 pub struct Hub {
     options: HubOptions,
     journal: Arc<dyn Journal>,
-    table: Table,
+    /// Shared with the task that makes stretches.
+    table: Arc<Table>,
     commands: mpsc::Receiver<Command>,
     metrics: Arc<Metrics>,
     /// The last record read; doors look at it to know how far behind the hub is.
@@ -91,6 +97,7 @@ pub struct Hub {
     /// What was read but not yet sent.
     pending: Pending,
     position: Position,
+    catchup: CatchUp,
     flush: Flush,
     last_flush: Instant,
     last_aggregates: Instant,
@@ -115,7 +122,8 @@ impl Hub {
             position: Position::new(journal.epoch(), 0),
             options,
             journal,
-            table,
+            table: Arc::new(table),
+            catchup: CatchUp::new(),
             commands,
             metrics,
             read_to: read_to.clone(),
@@ -153,6 +161,7 @@ impl Hub {
                 changed = grown.changed(), if self.pacer.ready() == 0 => {
                     if changed.is_err() { return }
                 }
+                Some(stretch) = self.catchup.stretch() => self.take_stretch(stretch),
                 () = sleep_until(wait), if wait.is_some() => {}
             }
             let newest = *grown.borrow_and_update();
@@ -166,6 +175,7 @@ impl Hub {
                 self.last_flush = Instant::now();
             }
             self.send_aggregates(now);
+            self.catch_up();
             self.wake();
             // The writers share these threads: let them have what was queued.
             tokio::task::yield_now().await;
@@ -185,7 +195,7 @@ impl Hub {
     fn wait_until(&self) -> Option<Instant> {
         let flush = (self.pacer.ready() > 0).then(|| self.last_flush + self.options.flush_interval);
         let aggregates = self.desk_changed.then(|| self.last_aggregates + AGGREGATES);
-        [flush, aggregates, self.pacer.next_due()]
+        [flush, aggregates, self.pacer.next_due(), self.catchup.due()]
             .into_iter()
             .flatten()
             .min()
@@ -229,6 +239,7 @@ impl Hub {
             for record in records {
                 self.take(&record, now);
             }
+            self.journal.release(self.seq);
             self.read_to.store(self.seq, Ordering::Release);
         }
     }
@@ -238,6 +249,7 @@ impl Hub {
         self.seq = record.seq;
         self.state.apply(&record.event);
         self.desk.observe(&record.event);
+        self.catchup.remember(record);
         self.desk_changed = true;
         let planned = self.table.plan(&record.event, self.listening());
         let groups = group(

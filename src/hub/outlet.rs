@@ -6,12 +6,15 @@ use crate::{net::Frame, update::Namespace};
 
 /// One observer's way out. None of the methods waits.
 pub trait Outlet: fmt::Debug + Send + Sync + 'static {
-    /// Queues an update; it is on its way after the next [`Outlet::flush`].
-    fn send(&self, update: &Outgoing);
+    /// Queues an update; it is on its way after the next [`Outlet::flush`]. False when the observer owes all that it
+    /// may now: what comes next is not to be sent before it has room.
+    fn send(&self, update: &Outgoing) -> bool;
     /// Queues what may be larger than an observer is usually allowed to owe (a snapshot).
     fn send_exempt(&self, update: &Outgoing);
     /// Lets what was queued go.
     fn flush(&self);
+    /// Whether it took enough of what it owed that more may come.
+    fn has_room(&self) -> bool;
 }
 
 /// An update, written once. Each wire shape is made when the first outlet asks for it, and shared by all.

@@ -21,15 +21,28 @@ impl Position {
         }
     }
 
-    /// Something of the event at `seq` was sent.
-    pub(super) fn advance(&mut self, seq: Seq, pending: &Pending) {
-        self.seq = self.seq.max(seq);
-        self.text = Cursor {
+    /// The position of somebody who has what `cursor` names.
+    pub(super) fn at(cursor: &Cursor) -> Self {
+        Self {
+            epoch: cursor.epoch,
+            seq: cursor.seq,
+            text: cursor.to_string(),
+        }
+    }
+
+    /// All that was sent, with what is owed below it.
+    pub(super) fn cursor(&self, pending: &Pending) -> Cursor {
+        Cursor {
             epoch: self.epoch,
             seq: self.seq,
             owed: pending.up_to(self.seq).collect(),
         }
-        .to_string();
+    }
+
+    /// Something of the event at `seq` was sent.
+    pub(super) fn advance(&mut self, seq: Seq, pending: &Pending) {
+        self.seq = self.seq.max(seq);
+        self.text = self.cursor(pending).to_string();
     }
 
     /// The cursor that names all that was sent.

@@ -31,6 +31,7 @@ impl Hub {
             }
             Command::Leave(member) => {
                 self.roster.remove(member);
+                self.catchup.forget(member);
             }
             Command::JoinRooms {
                 member,
@@ -65,9 +66,7 @@ impl Hub {
                 member,
                 cursor,
                 reply,
-            } => {
-                reply.send(self.resume(member, &cursor)).ok();
-            }
+            } => self.resume(member, &cursor, Some(reply)),
             Command::Ask(question, reply) => {
                 reply.send(self.answer(question)).ok();
             }
@@ -95,34 +94,28 @@ impl Hub {
         }
         let (name, mut body) = welcome.greeting;
         body.insert("rooms".into(), json!(asked));
-        body.insert("cursor".into(), self.position.text().into());
+        // Until it has caught up, the place that it named is where it would have to begin again.
+        let resumes = welcome.resume.filter(|_| namespace == Namespace::Root);
+        let own = resumes.as_deref().filter(|c| self.own_cursor(c).is_some());
+        let cursor = own.unwrap_or(self.position.text()).to_owned();
+        body.insert("cursor".into(), cursor.as_str().into());
         self.tell(id, name, body);
         if namespace == Namespace::Conversations {
             let agents = self.desk.agents();
             self.tell(id, "agents_update", agents);
         }
         if namespace == Namespace::Root {
-            let summary = self.desk.summary();
+            let mut summary = self.desk.summary();
+            summary.insert("cursor".into(), cursor.into());
             let summary = self.stamp_aggregate("conversation_summary", summary);
             self.tell(id, "conversation_summary", summary);
         }
-        if let Some(from) = welcome.resume {
-            self.resume(id, &from);
+        if let Some(from) = resumes {
+            self.resume(id, &from, None);
         } else if welcome.snapshot {
             self.send_snapshot(id);
         }
         Ok(id)
-    }
-
-    /// Until the journal can be replayed to a client, a resume is answered as if it no longer reached back: with the state.
-    fn resume(&mut self, id: MemberId, from: &str) -> Object {
-        let to = self.position.everything_up_to(self.seq);
-        let resumed = object(json!({
-            "type": "resumed", "from": from, "to": to, "cursor": to, "replayed": 0, "complete": false, "timestamp": now(),
-        }));
-        self.tell(id, "resumed", resumed.clone());
-        self.send_snapshot(id);
-        resumed
     }
 
     fn join_rooms(&mut self, member: MemberId, rooms: &[String]) -> Result<usize, Refusal> {
@@ -167,12 +160,34 @@ impl Hub {
     }
 
     /// The state, and from then on only what comes after it.
-    fn send_snapshot(&mut self, member: MemberId) {
+    pub(super) fn send_snapshot(&mut self, member: MemberId) {
         let snapshot = self.snapshot(None);
         let seq = self.seq;
         self.tell_json(member, "snapshot", &snapshot, true);
         if let Some(member) = self.roster.get_mut(member) {
             member.since = seq;
+        }
+    }
+
+    /// The present aggregates, for one that missed their changes.
+    pub(super) fn tell_aggregates(&mut self, id: MemberId) {
+        let Some(member) = self.roster.get_mut(id) else {
+            return;
+        };
+        if !std::mem::take(&mut member.missed_aggregates) || member.namespace != Namespace::Root {
+            return;
+        }
+        let aggregates = [
+            ("conversation_summary", self.desk.summary()),
+            ("system_metrics", self.desk.metrics()),
+            ("active_flows_update", self.desk.active_flows()),
+            ("dashboard_update", self.desk.dashboard(Timestamp::now())),
+        ];
+        for (name, body) in aggregates {
+            if self.roster.wants(id, name) {
+                let body = self.stamp_aggregate(name, body);
+                self.tell(id, name, body);
+            }
         }
     }
 
@@ -268,7 +283,7 @@ impl Hub {
     }
 }
 
-fn object(value: Value) -> Object {
+pub(super) fn object(value: Value) -> Object {
     match value {
         Value::Object(object) => object,
         _ => Object::new(),

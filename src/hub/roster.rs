@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use slab::Slab;
 
-use super::Outlet;
+use super::{Outlet, catchup::Behind};
 use crate::{
     access::{Filter, Subject},
     journal::Seq,
@@ -42,6 +42,10 @@ pub(crate) struct Member {
     pub rooms: Vec<Arc<str>>,
     /// The topics it subscribed to.
     pub topics: Listening,
+    /// Where it stands, while it is not live.
+    pub behind: Option<Box<Behind>>,
+    /// An aggregate changed while it was not live.
+    pub missed_aggregates: bool,
     /// It has everything up to here by a snapshot: what was held then must not be counted twice.
     pub since: Seq,
     /// Updates of this flush that wait to become its batch; `None` unless it asked for batches.
@@ -106,6 +110,8 @@ impl Roster {
             user: newcomer.user,
             rooms: Vec::new(),
             topics: Listening::NONE,
+            behind: None,
+            missed_aggregates: false,
             since: 0,
             batch: newcomer.batch.then(Vec::new),
             view,
@@ -259,6 +265,31 @@ impl Roster {
         }
     }
 
+    /// Whether one member may see the update that was begun last, by its rooms or as a subscriber of its topic.
+    pub(crate) fn sees(
+        &mut self,
+        id: MemberId,
+        update: &Candidate<'_>,
+        rooms: &[Box<str>],
+        topic: Option<Topic>,
+    ) -> bool {
+        let Some(member) = self.members.get(id) else {
+            return false;
+        };
+        let is_in = |room: &Box<str>| member.rooms.iter().any(|r| **r == **room);
+        let listens = topic.is_some_and(|topic| member.topics.to(topic));
+        member.namespace == update.namespace
+            && (listens || rooms.iter().any(is_in))
+            && self.views[member.view].admits(self.ticket, update)
+    }
+
+    /// Whether a member is looked at for the first time since the last [`Roster::next_update`].
+    pub(crate) fn first_look(&mut self, id: MemberId) -> bool {
+        self.members
+            .get_mut(id)
+            .is_some_and(|member| std::mem::replace(&mut member.ticket, self.ticket) != self.ticket)
+    }
+
     /// Marks a member whose outlet is to be flushed.
     pub(crate) fn touch(&mut self, id: MemberId) {
         if let Some(member) = self.members.get_mut(id)
@@ -371,17 +402,24 @@ fn consider(
             continue;
         }
         member.ticket = ticket;
-        if member.namespace != update.namespace || update.seq <= member.since {
+        let elsewhere = member.namespace != update.namespace;
+        if elsewhere || member.behind.is_some() || update.seq <= member.since {
             continue;
         }
-        let view = &mut views[member.view];
-        if view.ticket != ticket {
-            view.ticket = ticket;
-            view.verdict = view.view.admits(update);
-        }
-        if view.verdict {
+        if views[member.view].admits(ticket, update) {
             to.push(id);
         }
+    }
+}
+
+impl SharedView {
+    /// The verdict on an update, made once for all who share the view.
+    fn admits(&mut self, ticket: u64, update: &Candidate<'_>) -> bool {
+        if self.ticket != ticket {
+            self.ticket = ticket;
+            self.verdict = self.view.admits(update);
+        }
+        self.verdict
     }
 }
 

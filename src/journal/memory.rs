@@ -42,6 +42,8 @@ struct Inner {
     ids: HashMap<Arc<str>, Seq>,
     /// The place of the newest event ever appended.
     last: Seq,
+    /// How far the live stream has read.
+    released: Seq,
 }
 
 impl MemoryJournal {
@@ -52,6 +54,7 @@ impl MemoryJournal {
                 records: VecDeque::new(),
                 ids: HashMap::new(),
                 last: 0,
+                released: 0,
             }),
             grown: watch::channel(0).0,
             epoch: Epoch::mint(),
@@ -91,7 +94,7 @@ impl Inner {
         while let Some(oldest) = self.records.front() {
             let too_many = self.records.len() > retention.max_events;
             let too_old = now.duration_since(oldest.accepted) > retention.max_age;
-            if !(too_many || too_old) {
+            if !(too_many || too_old) || oldest.seq > self.released {
                 break;
             }
             if let Some(gone) = self.records.pop_front() {
@@ -126,6 +129,12 @@ impl Journal for MemoryJournal {
             .cloned()
             .collect();
         Box::pin(ready(Ok(records)))
+    }
+
+    fn release(&self, read: Seq) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.released = read;
+        inner.trim(self.retention, Instant::now());
     }
 
     fn bounds(&self) -> Bounds {

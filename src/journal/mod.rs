@@ -90,6 +90,9 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<Arc<Record>>, JournalError>>;
 
+    /// The live stream has everything up to here: nothing newer may be trimmed, whatever the retention says.
+    fn release(&self, read: Seq);
+
     /// What is kept now.
     fn bounds(&self) -> Bounds;
 

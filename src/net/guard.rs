@@ -109,7 +109,7 @@ impl Drop for Guard {
 
 /// Passes the engine's bytes on, frame by frame: marks are taken out, and the answer to an upgrade's probe is noticed.
 /// The engine always writes whole frames; should that ever change, the rest is passed on as it is.
-fn pass(lane: &Lane, mut buf: &[u8]) {
+fn pass(lane: &Arc<Lane>, mut buf: &[u8]) {
     while let Some((payload_at, end)) = first_frame(buf).filter(|&(_, end)| end <= buf.len()) {
         let (frame, rest) = buf.split_at(end);
         buf = rest;

@@ -11,8 +11,9 @@
 //! sent through the engine's own queue: when the guard sees it come out, everything before it is out, and the
 //! frames that were held back follow. The mark itself never reaches the client.
 //!
-//! The queue never blocks whoever fills it. A client for which it grows beyond its bound, or that takes nothing for too
-//! long, is killed: the guard's stream fails, the engine's own reader and writer end, and its disconnect handler runs.
+//! The queue never blocks whoever fills it: it says when it is full, and the hub then parks the client and catches it
+//! up later. A client that takes nothing for too long, or that fills its queue with the answers to its own requests, is
+//! killed: the guard's stream fails, the engine's own reader and writer end, and its disconnect handler runs.
 
 use std::{
     collections::VecDeque,
@@ -42,6 +43,9 @@ pub trait Engine: fmt::Debug + Send + Sync + 'static {
 /// The event that marks a namespace's place in the engine's queue. No client event can have this name: it begins with NUL.
 const MARK: &str = "\u{0}lane";
 
+/// How often the engine's queue is tried again.
+const POUR: Duration = Duration::from_millis(20);
+
 /// Bounds on what a client may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct LaneLimits {
@@ -55,7 +59,7 @@ pub struct LaneLimits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kill {
-    /// More waited for it than `max_client_buffer`.
+    /// It went on asking for more while twice `max_client_buffer` waited for it.
     SlowClient = 1,
     /// It took nothing for `stall_timeout`.
     Stalled,
@@ -110,6 +114,8 @@ struct State {
     exempt: usize,
     /// The engine is done: write what waits, then close.
     closing: bool,
+    /// A task looks after what waits for room in the engine's queue.
+    pouring: bool,
 }
 
 #[derive(Debug)]
@@ -124,13 +130,17 @@ enum Way {
 enum Gate {
     /// Not connected.
     Shut,
-    /// Connected, but the mark has not come out of the engine's queue yet.
+    /// Connected, but the mark has not come out of the engine's queue yet (or, while that is full, not even into it).
     Held {
         engine: Arc<dyn Engine>,
-        frames: Vec<Frame>,
+        frames: VecDeque<Frame>,
+        marked: bool,
     },
-    /// Frames go.
-    Open { engine: Arc<dyn Engine> },
+    /// Frames go. What the engine's queue has no room for waits in `overflow`.
+    Open {
+        engine: Arc<dyn Engine>,
+        overflow: VecDeque<Frame>,
+    },
 }
 
 impl Lane {
@@ -153,6 +163,7 @@ impl Lane {
                 bytes: 0,
                 exempt: 0,
                 closing: false,
+                pouring: false,
             }),
             writer: Notify::new(),
             reader: AtomicWaker::new(),
@@ -164,26 +175,39 @@ impl Lane {
     }
 
     /// Begins a namespace: called right after the engine queued its CONNECT packet.
-    pub fn connect(&self, namespace: Namespace, engine: Arc<dyn Engine>) {
+    pub fn connect(self: &Arc<Self>, namespace: Namespace, engine: Arc<dyn Engine>) {
         let mut state = self.lock();
         state.gates[namespace as usize] = match state.way {
-            Way::Engine => Gate::Open { engine },
-            Way::Express => hold(engine, namespace),
+            Way::Engine => Gate::Open {
+                engine,
+                overflow: VecDeque::new(),
+            },
+            Way::Express => hold(engine, VecDeque::new(), namespace),
         };
+        self.pour_later(&mut state);
     }
 
     /// Ends a namespace: what was still to be sent on it is dropped.
     pub fn disconnect(&self, namespace: Namespace) {
-        self.lock().gates[namespace as usize] = Gate::Shut;
+        let mut state = self.lock();
+        let gate = std::mem::replace(&mut state.gates[namespace as usize], Gate::Shut);
+        if let Gate::Held { frames, .. }
+        | Gate::Open {
+            overflow: frames, ..
+        } = gate
+        {
+            frames.iter().for_each(|f| state.uncount(f.bytes().len()));
+        }
     }
 
-    /// Queues a frame. The writer is not woken: call [`Lane::flush`] when all is queued.
-    pub fn send(&self, frame: &Frame) {
-        self.queue(frame, false);
+    /// Queues a frame; false when the client owes all that it may, so that no more should come until it has room.
+    /// The writer is not woken: call [`Lane::flush`] when all is queued.
+    pub fn send(self: &Arc<Self>, frame: &Frame) -> bool {
+        self.queue(frame, false)
     }
 
     /// Queues a frame that doesn't count towards the bound (a snapshot may be larger than what a client may owe).
-    pub fn send_exempt(&self, frame: &Frame) {
+    pub fn send_exempt(self: &Arc<Self>, frame: &Frame) {
         self.queue(frame, true);
     }
 
@@ -192,26 +216,34 @@ impl Lane {
         self.writer.notify_one();
     }
 
-    fn queue(&self, frame: &Frame, exempt: bool) {
+    /// Whether the client took enough of what it owed that more may come.
+    pub fn has_room(&self) -> bool {
+        self.waiting() <= self.limits.max_bytes / 2
+    }
+
+    fn queue(self: &Arc<Self>, frame: &Frame, exempt: bool) -> bool {
         if self.killed().is_some() {
-            return;
+            return true;
         }
         let mut state = self.lock();
         let state = &mut *state;
         let len = frame.bytes().len();
-        if !exempt && state.bytes > 0 && state.bytes + len > self.limits.max_bytes {
+        if !exempt && state.bytes > self.limits.max_bytes.saturating_mul(2) {
             self.kill_locked(state, Kill::SlowClient);
-            return;
+            return true;
         }
         match (&mut state.gates[frame.namespace as usize], &state.way) {
-            (Gate::Shut, _) => {}
-            (Gate::Open { engine }, Way::Engine) => {
-                if !engine.send(frame) {
-                    self.kill_locked(state, Kill::SlowClient);
+            (Gate::Shut, _) => return true,
+            (Gate::Open { engine, overflow }, Way::Engine) => {
+                if overflow.is_empty() && engine.send(frame) {
+                    return true;
                 }
+                overflow.push_back(frame.clone());
+                state.count(len, exempt);
+                self.pour_later(state);
             }
             (Gate::Held { frames, .. }, _) => {
-                frames.push(frame.clone());
+                frames.push_back(frame.clone());
                 state.count(len, exempt);
             }
             (Gate::Open { .. }, Way::Express) => {
@@ -219,10 +251,50 @@ impl Lane {
                 state.count(len, exempt);
             }
         }
+        state.bytes <= self.limits.max_bytes
+    }
+
+    /// The engine doesn't say when its queue has room again: while something waits for that, it is looked after.
+    fn pour_later(self: &Arc<Self>, state: &mut State) {
+        if state.pouring || !state.gates.iter().any(Gate::waits_for_engine) {
+            return;
+        }
+        state.pouring = true;
+        let lane = self.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(POUR).await;
+                if !lane.pour() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Gives the engine what it has room for now; whether more waits.
+    fn pour(&self) -> bool {
+        let mut state = self.lock();
+        let mut poured = 0;
+        for namespace in Namespace::ALL {
+            match &mut state.gates[namespace as usize] {
+                Gate::Held { engine, marked, .. } if !*marked => {
+                    *marked = engine.send(&mark(namespace));
+                }
+                Gate::Open { engine, overflow } => {
+                    while overflow.front().is_some_and(|frame| engine.send(frame)) {
+                        poured += overflow.pop_front().map_or(0, |f| f.bytes().len());
+                    }
+                }
+                _ => {}
+            }
+        }
+        state.uncount(poured);
+        state.pouring = state.gates.iter().any(Gate::waits_for_engine);
+        state.pouring
     }
 
     /// The upgrade of a polling session is past the point where polling could still carry anything.
-    pub(super) fn upgraded(&self) {
+    pub(super) fn upgraded(self: &Arc<Self>) {
         let mut state = self.lock();
         if matches!(state.way, Way::Express) {
             return;
@@ -230,10 +302,11 @@ impl Lane {
         state.way = Way::Express;
         for namespace in Namespace::ALL {
             let gate = &mut state.gates[namespace as usize];
-            if let Gate::Open { engine } = gate {
-                *gate = hold(engine.clone(), namespace);
+            if let Gate::Open { engine, overflow } = gate {
+                *gate = hold(engine.clone(), std::mem::take(overflow), namespace);
             }
         }
+        self.pour_later(&mut state);
     }
 
     /// The mark of a namespace came out of the engine's queue.
@@ -241,12 +314,15 @@ impl Lane {
         let mut state = self.lock();
         let state = &mut *state;
         let gate = &mut state.gates[namespace as usize];
-        if let Gate::Held { engine, frames } = gate {
+        if let Gate::Held { engine, frames, .. } = gate {
             let engine = engine.clone();
             state
                 .queue
                 .extend(frames.drain(..).map(|f| f.bytes().clone()));
-            *gate = Gate::Open { engine };
+            *gate = Gate::Open {
+                engine,
+                overflow: VecDeque::new(),
+            };
         }
         self.flush();
     }
@@ -279,10 +355,7 @@ impl Lane {
     /// The writer wrote so much.
     pub(super) fn written(&self, len: usize) {
         let mut state = self.lock();
-        // Exempt bytes are let go first: the count may only err towards the client's favour for a moment.
-        let exempt = len.min(state.exempt);
-        state.exempt -= exempt;
-        state.bytes = state.bytes.saturating_sub(len - exempt);
+        state.uncount(len);
     }
 
     /// The engine is done with its stream.
@@ -322,7 +395,7 @@ impl Lane {
         self.metrics.killed(why.reason());
         state.queue.clear();
         for gate in &mut state.gates {
-            if let (Gate::Open { engine }, Way::Engine) = (&*gate, &state.way) {
+            if let (Gate::Open { engine, .. }, Way::Engine) = (&*gate, &state.way) {
                 engine.close();
             }
             *gate = Gate::Shut;
@@ -364,23 +437,41 @@ impl Lane {
 }
 
 impl State {
+    /// One exempt frame at a time: a second one while the first still waits counts like any other.
     fn count(&mut self, len: usize, exempt: bool) {
-        if exempt {
+        if exempt && self.exempt == 0 {
             self.exempt += len;
         } else {
             self.bytes += len;
         }
     }
+
+    /// Exempt bytes are let go first: the count may only err towards the client's favour for a moment.
+    fn uncount(&mut self, len: usize) {
+        let exempt = len.min(self.exempt);
+        self.exempt -= exempt;
+        self.bytes = self.bytes.saturating_sub(len - exempt);
+    }
 }
 
-/// Holds a namespace's frames until its mark is out. When the mark can't even be queued the session is going already.
-fn hold(engine: Arc<dyn Engine>, namespace: Namespace) -> Gate {
-    if !engine.send(&mark(namespace)) {
-        engine.close();
+impl Gate {
+    /// Whether something waits for room in the engine's queue.
+    fn waits_for_engine(&self) -> bool {
+        match self {
+            Self::Shut => false,
+            Self::Held { marked, .. } => !marked,
+            Self::Open { overflow, .. } => !overflow.is_empty(),
+        }
     }
+}
+
+/// Holds a namespace's frames until its mark is out.
+fn hold(engine: Arc<dyn Engine>, frames: VecDeque<Frame>, namespace: Namespace) -> Gate {
+    let marked = engine.send(&mark(namespace));
     Gate::Held {
         engine,
-        frames: Vec::new(),
+        frames,
+        marked,
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Metrics {
     updates: Family<Urgency, Counter>,
     coalesced: Counter,
     deliveries: Counter,
+    parked: Counter,
+    replayed: Counter,
     delivery_seconds: Family<Urgency, Histogram, fn() -> Histogram>,
     /// Children looked up once: the hot path must not search for labels.
     by_priority: [(Counter, Histogram); 4],
@@ -96,6 +98,8 @@ impl Metrics {
             updates,
             coalesced: Counter::default(),
             deliveries: Counter::default(),
+            parked: Counter::default(),
+            replayed: Counter::default(),
             delivery_seconds,
             by_priority,
         };
@@ -156,6 +160,16 @@ impl Metrics {
             "deliveries",
             "Updates queued for an observer",
             self.deliveries.clone(),
+        );
+        r.register(
+            "observers_parked",
+            "Times that an observer read too slowly and was parked",
+            self.parked.clone(),
+        );
+        r.register(
+            "deliveries_replayed",
+            "Updates queued for an observer that had missed them",
+            self.replayed.clone(),
         );
         r.register(
             "delivery_seconds",
@@ -219,6 +233,16 @@ impl Metrics {
     /// An update was queued for so many observers.
     pub fn deliveries(&self, observers: usize) {
         self.deliveries.inc_by(observers as u64);
+    }
+
+    /// An observer was parked because it reads too slowly.
+    pub fn parked(&self) {
+        self.parked.inc();
+    }
+
+    /// So many updates were sent again to those who had missed them.
+    pub fn replayed(&self, deliveries: u64) {
+        self.replayed.inc_by(deliveries);
     }
 
     /// All of them, as Prometheus text.

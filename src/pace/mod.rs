@@ -30,6 +30,9 @@ use ready::Ready;
 
 use crate::update::{Key, merge};
 
+/// A window of nothing would not gather anything.
+const GATHERED: Duration = Duration::from_millis(1);
+
 /// The windows and queues between transformation and fan-out.
 #[derive(Debug, Default)]
 pub struct Pacer {
@@ -43,6 +46,8 @@ pub struct Pacer {
     held_by_entity: HashMap<u64, SmallVec<[usize; 2]>>,
     /// What may go now.
     ready: Ready,
+    /// Nothing with a key goes at once: all of it is united until the end.
+    gathers: bool,
 }
 
 /// An open window.
@@ -59,6 +64,14 @@ struct Open {
 }
 
 impl Pacer {
+    /// One for what is sent in one go: nobody watches it happen, so only the last value of a key counts.
+    pub fn gathering() -> Self {
+        Self {
+            gathers: true,
+            ..Self::default()
+        }
+    }
+
     /// Takes a group in journal order: it becomes ready, or is held in its window.
     pub fn accept(&mut self, group: Group, now: Instant) {
         let Some(window) = group.window.clone() else {
@@ -75,6 +88,10 @@ impl Pacer {
                 self.reopen(slot, now + window.length);
                 self.release_before(&group);
                 self.ready.push(group);
+            }
+            None if self.gathers => {
+                let slot = self.open(key, now, window.length.max(GATHERED));
+                self.hold(slot, group, &window);
             }
             None => {
                 self.open(key, now, window.length);
@@ -130,7 +147,7 @@ impl Pacer {
             .count()
     }
 
-    fn open(&mut self, key: (Key, u64), now: Instant, length: Duration) {
+    fn open(&mut self, key: (Key, u64), now: Instant, length: Duration) -> usize {
         let slot = self.windows.insert(Open {
             key: key.clone(),
             ends: now + length,
@@ -139,6 +156,7 @@ impl Pacer {
         });
         self.by_key.insert(key, slot);
         self.due.insert((now + length, slot));
+        slot
     }
 
     fn reopen(&mut self, slot: usize, ends: Instant) {

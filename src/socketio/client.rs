@@ -48,8 +48,8 @@ pub(super) struct Client {
 pub(super) struct LaneOutlet(pub(super) Arc<Lane>);
 
 impl Outlet for LaneOutlet {
-    fn send(&self, update: &Outgoing) {
-        self.0.send(update.frame());
+    fn send(&self, update: &Outgoing) -> bool {
+        self.0.send(update.frame())
     }
 
     fn send_exempt(&self, update: &Outgoing) {
@@ -58,6 +58,10 @@ impl Outlet for LaneOutlet {
 
     fn flush(&self) {
         self.0.flush();
+    }
+
+    fn has_room(&self) -> bool {
+        self.0.has_room()
     }
 }
 

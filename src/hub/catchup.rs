@@ -1,0 +1,508 @@
+//! Clients behind the live stream: those that come back with a cursor, and those parked because they read too slowly.
+//!
+//! ```text
+//!  resume, parked ─▶ behind ─▶ [stretch by stretch, read and rendered aside] ─▶ the last one here, in the loop ─▶ live
+//! ```
+//!
+//! Whoever stands at the same place is served together: the journal is read and the updates are written once for all of
+//! them. Stretches are made in a task of their own; the loop only hands them out, a bounded number of deliveries
+//! between two flushes, so the live stream doesn't notice. The last few events are made in the loop itself, at one place of
+//! the stream, and with them the client is live again: no gap and no double.
+//!
+//! A client whose lane is full rests until it has taken half of it. Nothing is kept for it meanwhile but its cursor.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+use smallvec::SmallVec;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Hub,
+    command::now,
+    fanout::Batch,
+    replay::{self, Replayed, Stretch},
+    requests::object,
+    roster::{Candidate, MemberId},
+};
+use crate::{
+    access::Subject,
+    event::Object,
+    journal::{Cursor, Journal, JournalError, Record, Seq},
+    update::{Audience, Table},
+};
+
+/// Events in one stretch at the most: the more, the more of them are united.
+const STRETCH: u64 = 4_096;
+/// What the loop itself makes ready at the most, to bring a client to the present.
+const LAST: u64 = 256;
+/// Deliveries between two flushes of the live stream.
+const BUDGET: usize = 16_384;
+/// How often those who rest are looked at.
+const LOOK: Duration = Duration::from_millis(25);
+/// The newest records, kept at hand for the last stretch.
+const RECENT: usize = 2_048;
+
+/// Where a client stands that is not live.
+#[derive(Debug)]
+pub(crate) struct Behind {
+    /// What it has.
+    at: Cursor,
+    /// Where it began, as it named the place; `None` for one that was parked.
+    from: Option<String>,
+    /// Updates it was sent since.
+    replayed: u64,
+    /// Who waits to hear of the end.
+    replies: Vec<oneshot::Sender<Object>>,
+}
+
+/// What the hub knows of all of them.
+#[derive(Debug)]
+pub(super) struct CatchUp {
+    /// Who is behind, in the order in which they are served.
+    queue: VecDeque<MemberId>,
+    /// A stretch is being made.
+    making: bool,
+    /// Whom a stretch still has to be given to.
+    handing_out: Option<(Stretch, Vec<MemberId>)>,
+    /// The newest records.
+    recent: VecDeque<Arc<Record>>,
+    /// When those who rest are looked at next.
+    look_at: Instant,
+    made: mpsc::UnboundedSender<Made>,
+    /// At most one stretch is on the way.
+    stretches: mpsc::UnboundedReceiver<Made>,
+}
+
+/// A stretch; none when the journal no longer holds all of it.
+pub(super) type Made = Result<Option<Stretch>, JournalError>;
+
+impl CatchUp {
+    pub(super) fn new() -> Self {
+        let (made, stretches) = mpsc::unbounded_channel();
+        Self {
+            queue: VecDeque::new(),
+            making: false,
+            handing_out: None,
+            recent: VecDeque::new(),
+            look_at: Instant::now(),
+            made,
+            stretches,
+        }
+    }
+
+    pub(super) fn remember(&mut self, record: &Arc<Record>) {
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(record.clone());
+    }
+
+    pub(super) fn forget(&mut self, member: MemberId) {
+        self.queue.retain(|id| *id != member);
+        if let Some((_, members)) = &mut self.handing_out {
+            members.retain(|id| *id != member);
+        }
+    }
+
+    /// The next stretch that was made.
+    pub(super) async fn stretch(&mut self) -> Option<Made> {
+        self.stretches.recv().await
+    }
+
+    /// When there is something to do without anybody asking.
+    pub(super) fn due(&self) -> Option<Instant> {
+        if self.handing_out.is_some() {
+            return Some(Instant::now());
+        }
+        (!self.queue.is_empty() && !self.making).then_some(self.look_at)
+    }
+
+    /// The records of these places, if all of them are at hand.
+    fn at_hand(&self, ranges: &[(Seq, u64)]) -> Option<Vec<Arc<Record>>> {
+        if ranges.is_empty() {
+            return Some(Vec::new());
+        }
+        let first = self.recent.front().map(|record| record.seq)?;
+        let mut records = Vec::new();
+        for &(start, len) in ranges {
+            let skip = usize::try_from(start.checked_sub(first)?).ok()?;
+            let found = self.recent.range(skip.min(self.recent.len())..);
+            records.extend(found.take_while(|r| r.seq < start + len).cloned());
+        }
+        Some(records)
+    }
+}
+
+impl Hub {
+    /// Sets a member back to a cursor and begins to catch it up. `replies` hear the fields of `resumed`.
+    pub(super) fn resume(
+        &mut self,
+        id: MemberId,
+        from: &str,
+        reply: Option<oneshot::Sender<Object>>,
+    ) {
+        let known = self.own_cursor(from);
+        let Some(member) = self.roster.get_mut(id) else {
+            return;
+        };
+        let mut replies: Vec<_> = reply.into_iter().collect();
+        if let Some(before) = member.behind.take() {
+            replies.extend(before.replies);
+            self.catchup.forget(id);
+        }
+        let Some(at) = known else {
+            self.give_up(id, Some(from.to_owned()), 0, replies);
+            return;
+        };
+        // A place without exceptions may be ahead of what was sent (a snapshot's, a publish answer's).
+        member.since = if at.owed.is_empty() { at.seq } else { 0 };
+        member.behind = Some(Box::new(Behind {
+            at,
+            from: Some(from.to_owned()),
+            replayed: 0,
+            replies,
+        }));
+        self.catchup.queue.push_back(id);
+        self.catchup.look_at = Instant::now();
+    }
+
+    /// A cursor of this journal. Any other, or one of a journal that was set back, doesn't tell what is missing.
+    pub(super) fn own_cursor(&self, text: &str) -> Option<Cursor> {
+        let cursor = text.parse::<Cursor>().ok()?;
+        let known =
+            cursor.epoch == self.journal.epoch() && cursor.seq <= self.journal.bounds().last;
+        known.then_some(cursor)
+    }
+
+    /// A member owes all that it may: it gets nothing more until it has taken some of it.
+    pub(super) fn park(&mut self, id: MemberId) {
+        let at = self.position.cursor(&self.pending);
+        let Some(member) = self.roster.get_mut(id) else {
+            return;
+        };
+        if member.behind.is_some() {
+            return;
+        }
+        member.behind = Some(Box::new(Behind {
+            at,
+            from: None,
+            replayed: 0,
+            replies: Vec::new(),
+        }));
+        self.metrics.parked();
+        self.catchup.queue.push_back(id);
+        let notice = object(json!({
+            "type": "system_notification", "level": "warning", "code": "parked", "timestamp": now(),
+            "message": "you read more slowly than updates come; you are sent the rest, united, as you read on",
+        }));
+        self.tell(id, "system_notification", notice);
+    }
+
+    /// One step for those who are behind.
+    pub(super) fn catch_up(&mut self) {
+        self.hand_out();
+        let now = Instant::now();
+        if self.catchup.handing_out.is_some()
+            || self.catchup.making
+            || self.catchup.queue.is_empty()
+            || now < self.catchup.look_at
+        {
+            return;
+        }
+        let mut budget = BUDGET;
+        // Everybody is looked at once at the most.
+        for _ in 0..self.catchup.queue.len() {
+            let Some(at) = self.next_in_need() else {
+                self.catchup.look_at = now + LOOK;
+                return;
+            };
+            let to = self.live_cursor();
+            let ranges = replay::missed(&at, to.seq, LAST + 1);
+            let count: u64 = ranges.iter().map(|(_, len)| len).sum();
+            let close = count <= LAST;
+            if count > 0 && self.is_gone(&at) {
+                self.give_up_all_at(&at);
+                continue;
+            }
+            let Some(records) = close.then(|| self.catchup.at_hand(&ranges)).flatten() else {
+                self.make_stretch(at, to);
+                return;
+            };
+            if !self.last_stretch(&at, &to, &records, &mut budget) {
+                return;
+            }
+        }
+    }
+
+    /// Takes a made stretch.
+    pub(super) fn take_stretch(&mut self, stretch: Made) {
+        self.catchup.making = false;
+        match stretch {
+            // Trimmed meanwhile: the next look finds that it is gone.
+            Ok(None) => {}
+            Ok(Some(stretch)) => {
+                let members = self.take_cohort(&stretch.from);
+                self.catchup.handing_out = Some((stretch, members));
+            }
+            Err(error) => {
+                tracing::error!(%error, "reading the journal for those who are behind failed; trying again");
+                self.catchup.look_at = Instant::now() + LOOK * 4;
+            }
+        }
+    }
+
+    /// Where the live stream stands, as far as all of it is sent or known to be owed.
+    fn live_cursor(&self) -> Cursor {
+        self.position.cursor(&self.pending)
+    }
+
+    /// The place of the first one in the queue that has room; those before it go to the end.
+    fn next_in_need(&mut self) -> Option<Cursor> {
+        for _ in 0..self.catchup.queue.len() {
+            let &id = self.catchup.queue.front()?;
+            let member = self.roster.get(id);
+            match member.and_then(|m| m.behind.as_ref().filter(|_| m.outlet.has_room())) {
+                Some(behind) => return Some(behind.at.clone()),
+                None if member.is_none_or(|m| m.behind.is_none()) => {
+                    self.catchup.queue.pop_front();
+                }
+                None => self.catchup.queue.rotate_left(1),
+            }
+        }
+        None
+    }
+
+    /// Takes those out of the queue that stand at `at` and have room.
+    fn take_cohort(&mut self, at: &Cursor) -> Vec<MemberId> {
+        let (roster, queue) = (&self.roster, &mut self.catchup.queue);
+        let mut cohort = Vec::new();
+        queue.retain(|&id| {
+            let member = roster.get(id);
+            let fits = member.is_some_and(|m| {
+                m.behind.as_ref().is_some_and(|b| b.at == *at) && m.outlet.has_room()
+            });
+            if fits {
+                cohort.push(id);
+            }
+            !fits
+        });
+        cohort
+    }
+
+    /// Whether the journal no longer holds what comes after `at`.
+    fn is_gone(&self, at: &Cursor) -> bool {
+        let first = at.owed.first().map_or(at.seq + 1, |run| run.start);
+        first < self.journal.bounds().first
+    }
+
+    fn make_stretch(&mut self, at: Cursor, to: Cursor) {
+        self.catchup.making = true;
+        let (journal, table) = (self.journal.clone(), self.table.clone());
+        let (made, max_bytes) = (self.catchup.made.clone(), self.options.max_stretch);
+        tokio::spawn(async move {
+            made.send(make(&*journal, &table, &at, &to, max_bytes).await)
+                .ok();
+        });
+    }
+
+    /// Hands out the stretch at hand, as far as the budget goes.
+    fn hand_out(&mut self) {
+        let Some((stretch, mut members)) = self.catchup.handing_out.take() else {
+            return;
+        };
+        let at_once = (BUDGET / stretch.updates.len().max(1)).clamp(1, members.len().max(1));
+        let now: Vec<MemberId> = members.drain(..at_once.min(members.len())).collect();
+        self.deliver_stretch(&stretch, &now);
+        for &id in &now {
+            let Some(member) = self.roster.get_mut(id) else {
+                continue;
+            };
+            if let Some(behind) = &mut member.behind {
+                behind.at = stretch.end.clone();
+                self.catchup.queue.push_back(id);
+            }
+        }
+        if !members.is_empty() {
+            self.catchup.handing_out = Some((stretch, members));
+        }
+    }
+
+    /// Brings those who stand at `at` to the present, or at least closer. False when that is enough for now.
+    fn last_stretch(
+        &mut self,
+        at: &Cursor,
+        to: &Cursor,
+        records: &[Arc<Record>],
+        budget: &mut usize,
+    ) -> bool {
+        let stretch = replay::prepare(&self.table, records, at, to, self.options.max_stretch);
+        let mut cohort = self.take_cohort(at);
+        if !stretch.whole {
+            self.catchup.handing_out = Some((stretch, cohort));
+            return false;
+        }
+        let at_once = (*budget / stretch.updates.len().max(1)).max(1);
+        if cohort.len() > at_once {
+            let later = cohort.split_off(at_once);
+            later
+                .into_iter()
+                .rev()
+                .for_each(|id| self.catchup.queue.push_front(id));
+        }
+        *budget = budget.saturating_sub(cohort.len() * stretch.updates.len().max(1));
+        self.deliver_stretch(&stretch, &cohort);
+        for id in cohort {
+            self.go_live(id, to);
+        }
+        *budget > 0
+    }
+
+    fn deliver_stretch(&mut self, stretch: &Stretch, members: &[MemberId]) {
+        let mut batches: Vec<(MemberId, Batch<'_>)> = Vec::new();
+        let mut deliveries = 0;
+        let mut rest = &stretch.updates[..];
+        for &size in &stretch.groups {
+            let (group, others) = rest.split_at(size);
+            rest = others;
+            self.roster.next_update();
+            for &id in members {
+                let mut seen: SmallVec<[&Replayed; 4]> = SmallVec::new();
+                for (at, update) in group.iter().enumerate() {
+                    if at > 0 {
+                        self.roster.next_update();
+                    }
+                    if self.may_see(id, update) {
+                        seen.push(update);
+                    }
+                }
+                let Some(member) = self.roster.get_mut(id).filter(|_| !seen.is_empty()) else {
+                    continue;
+                };
+                deliveries += seen.len() as u64;
+                if let Some(behind) = &mut member.behind {
+                    behind.replayed += seen.len() as u64;
+                }
+                let last = seen.len() - 1;
+                for (at, update) in seen.into_iter().enumerate() {
+                    let earlier = update.earlier.as_ref().filter(|_| at < last);
+                    let outgoing = earlier.unwrap_or(&update.last);
+                    if member.batch.is_none() {
+                        member.outlet.send(outgoing);
+                        continue;
+                    }
+                    let layout = update.planned.kind.changes_layout(&update.record.event);
+                    match batches.last_mut().filter(|(member, _)| *member == id) {
+                        Some((_, batch)) => batch.push((outgoing, layout)),
+                        None => batches.push((id, vec![(outgoing, layout)])),
+                    }
+                }
+                self.roster.touch(id);
+            }
+        }
+        self.metrics.replayed(deliveries);
+        self.send_stretch_batches(batches);
+    }
+
+    fn may_see(&mut self, id: MemberId, update: &Replayed) -> bool {
+        let topic = match update.planned.audience {
+            Audience::Topic(topic) => Some(topic),
+            _ => None,
+        };
+        let candidate = Candidate {
+            subject: Subject {
+                update: update.planned.kind.name(),
+                priority: update.planned.priority,
+                event: &update.record.event,
+            },
+            namespace: update.planned.kind.namespace(),
+            seq: Seq::MAX,
+        };
+        self.roster.sees(id, &candidate, &update.rooms, topic)
+    }
+
+    fn go_live(&mut self, id: MemberId, to: &Cursor) {
+        let Some(behind) = self.roster.get_mut(id).and_then(|m| m.behind.take()) else {
+            return;
+        };
+        let to = to.to_string();
+        match behind.from {
+            Some(from) => {
+                let resumed = resumed(&from, &to, behind.replayed, true);
+                self.tell(id, "resumed", resumed.clone());
+                for reply in behind.replies {
+                    reply.send(resumed.clone()).ok();
+                }
+            }
+            None => {
+                let notice = object(json!({
+                    "type": "system_notification", "level": "info", "code": "caught_up", "timestamp": now(),
+                    "message": "you are up to date again",
+                }));
+                self.tell(id, "system_notification", notice);
+            }
+        }
+        self.tell_aggregates(id);
+    }
+
+    /// The journal can't tell what is missing: the state says it instead.
+    fn give_up(
+        &mut self,
+        id: MemberId,
+        from: Option<String>,
+        replayed: u64,
+        replies: Vec<oneshot::Sender<Object>>,
+    ) {
+        let to = self.position.everything_up_to(self.seq);
+        let resumed = resumed(from.as_deref().unwrap_or_default(), &to, replayed, false);
+        self.tell(id, "resumed", resumed.clone());
+        self.send_snapshot(id);
+        for reply in replies {
+            reply.send(resumed.clone()).ok();
+        }
+    }
+
+    fn give_up_all_at(&mut self, at: &Cursor) {
+        for id in self.take_cohort(at) {
+            let behind = self.roster.get_mut(id).and_then(|m| m.behind.take());
+            if let Some(behind) = behind {
+                self.give_up(id, behind.from, behind.replayed, behind.replies);
+                self.tell_aggregates(id);
+            }
+        }
+    }
+}
+
+async fn make(
+    journal: &dyn Journal,
+    table: &Arc<Table>,
+    at: &Cursor,
+    to: &Cursor,
+    max_bytes: usize,
+) -> Made {
+    let mut records: Vec<Arc<Record>> = Vec::new();
+    for (start, len) in replay::missed(at, to.seq, STRETCH) {
+        let (mut after, last) = (start - 1, start + len - 1);
+        while after < last {
+            let limit = usize::try_from(last - after).unwrap_or(usize::MAX);
+            let more = journal.read(after, limit).await?;
+            // The journal has no holes: what doesn't follow was trimmed.
+            if more.first().is_none_or(|record| record.seq != after + 1) {
+                return Ok(None);
+            }
+            after += more.len() as u64;
+            records.extend(more);
+        }
+    }
+    Ok(Some(replay::prepare(table, &records, at, to, max_bytes)))
+}
+
+fn resumed(from: &str, to: &str, replayed: u64, complete: bool) -> Object {
+    object(json!({
+        "type": "resumed", "from": from, "to": to, "cursor": to, "replayed": replayed, "complete": complete, "timestamp": now(),
+    }))
+}

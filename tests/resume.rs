@@ -1,0 +1,278 @@
+//! Whoever comes back with a cursor gets exactly what was missed, and whoever reads slowly gets the rest later.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod common;
+
+use std::collections::{BTreeMap, HashSet};
+
+use common::{Client, post, server, server_with};
+use serde_json::{Value, json};
+
+/// Publishes decisions numbered by `range`.
+async fn decide(address: std::net::SocketAddr, range: std::ops::Range<u64>) -> String {
+    let events: Vec<Value> = range
+        .map(|n| json!({ "type": "decision.logged", "id": format!("d{n}"), "data": { "what": "x", "n": n } }))
+        .collect();
+    let (status, answer) = post(address, &json!(events)).await;
+    assert_eq!(status, 202, "{answer}");
+    answer["cursor"].as_str().expect("cursor").to_owned()
+}
+
+async fn numbers(client: &mut Client, count: usize) -> (Vec<u64>, String) {
+    let mut seen = Vec::new();
+    let mut cursor = String::new();
+    while seen.len() < count {
+        let update = client.event("decision_event").await;
+        seen.push(update["data"]["n"].as_u64().expect("n"));
+        cursor = update["cursor"].as_str().expect("cursor").to_owned();
+    }
+    (seen, cursor)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_brings_what_was_missed_and_then_the_present() {
+    let server = server().await;
+    let address = server.address();
+    let (mut client, hello) = Client::connect(address, json!({})).await;
+    assert!(hello["cursor"].is_string());
+    decide(address, 0..10).await;
+    let (seen, cursor) = numbers(&mut client, 10).await;
+    assert_eq!(seen, (0..10).collect::<Vec<_>>());
+    client.close().await;
+    let (mut watcher, _) = Client::connect(address, json!({})).await;
+    decide(address, 10..300).await;
+    numbers(&mut watcher, 290).await;
+    let (mut client, hello) = Client::connect(address, json!({ "cursor": cursor })).await;
+    assert_eq!(
+        hello["cursor"], cursor,
+        "until it has caught up it must begin again there"
+    );
+    let (seen, last) = numbers(&mut client, 290).await;
+    assert_eq!(seen, (10..300).collect::<Vec<_>>());
+    let resumed = client.event("resumed").await;
+    assert_eq!(
+        (
+            &resumed["from"],
+            &resumed["to"],
+            &resumed["replayed"],
+            &resumed["complete"]
+        ),
+        (&json!(cursor), &json!(last), &json!(290), &json!(true))
+    );
+    decide(address, 300..305).await;
+    assert_eq!(
+        numbers(&mut client, 5).await.0,
+        (300..305).collect::<Vec<_>>()
+    );
+    assert!(
+        client
+            .so_far()
+            .await
+            .iter()
+            .all(|(name, _)| name != "snapshot")
+    );
+
+    // The same by event, from further back, with its answer.
+    let answer = client.call("resume", json!({ "cursor": cursor })).await;
+    assert_eq!(
+        (&answer["status"], &answer["replayed"], &answer["complete"]),
+        (&json!("ok"), &json!(295), &json!(true))
+    );
+    assert_eq!(
+        numbers(&mut client, 295).await.0,
+        (10..305).collect::<Vec<_>>()
+    );
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rooms_and_filters_hold_for_what_was_missed() {
+    let server = server().await;
+    let address = server.address();
+    let (_, hello) = Client::connect(address, json!({})).await;
+    let assigned = |n: u64, project: &str| json!({ "type": "task.assigned", "project_id": project, "data": { "agent_id": "a", "task_id": format!("t{n}"), "n": n } });
+    let events: Vec<Value> = (0..40)
+        .map(|n| assigned(n, if n % 4 == 0 { "p" } else { "q" }))
+        .collect();
+    post(address, &json!(events)).await;
+    let auth = json!({ "cursor": hello["cursor"], "filters": { "projects": ["p"], "types": ["task_*"] }, "batch": true });
+    let (mut client, _) = Client::connect(address, auth).await;
+    let resumed = client.event("resumed").await;
+    assert_eq!(resumed["replayed"], 10);
+    let batch = client.event("batch").await;
+    let updates = batch["updates"].as_array().expect("updates");
+    let seen: Vec<u64> = updates
+        .iter()
+        .map(|u| u["payload"]["data"]["n"].as_u64().unwrap())
+        .collect();
+    assert_eq!(seen, (0..40).step_by(4).collect::<Vec<_>>());
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_that_does_not_reach_back_brings_the_state() {
+    let server = server_with(|c| c.journal.max_events = 50).await;
+    let address = server.address();
+    let (mut client, hello) = Client::connect(address, json!({})).await;
+    decide(address, 0..200).await;
+    numbers(&mut client, 200).await;
+    let live = decide(address, 200..201).await;
+    let foreign = format!("zzzzzz.{}", live.split('.').nth(1).expect("a place"));
+    for cursor in [hello["cursor"].as_str().unwrap(), &foreign, "no cursor", ""] {
+        let (mut late, _) = Client::connect(address, json!({ "cursor": cursor })).await;
+        if cursor.is_empty() {
+            continue;
+        }
+        let resumed = late.event("resumed").await;
+        assert_eq!(
+            (&resumed["complete"], &resumed["replayed"]),
+            (&json!(false), &json!(0)),
+            "{cursor}"
+        );
+        let snapshot = late.event("snapshot").await;
+        assert_eq!(snapshot["counts"]["decisions"], 201);
+        assert_eq!(snapshot["cursor"], resumed["to"]);
+    }
+    server.shutdown().await;
+}
+
+/// What a screen would have made of its updates, and whether any came twice.
+#[derive(Default)]
+struct Screen {
+    cursor: String,
+    ids: HashSet<(String, String)>,
+    progress: BTreeMap<String, u64>,
+    text: String,
+    decisions: Vec<u64>,
+}
+
+impl Screen {
+    fn apply(&mut self, name: &str, update: &Value) {
+        if let Some(cursor) = update["cursor"].as_str() {
+            self.cursor = cursor.to_owned();
+        }
+        let id = update["id"].as_str().unwrap_or_default().to_owned();
+        match name {
+            "progress_update" => {
+                let task = update["task_id"].as_str().expect("task").to_owned();
+                let progress = update["progress"].as_u64().expect("progress");
+                let before = self.progress.insert(task, progress);
+                assert!(
+                    before.is_none_or(|b| b <= progress),
+                    "an older value came later"
+                );
+            }
+            "message_appended" => self.text += update["data"]["content"].as_str().expect("text"),
+            "decision_event" => self
+                .decisions
+                .push(update["data"]["n"].as_u64().expect("n")),
+            _ => return,
+        }
+        let fresh = self.ids.insert((name.to_owned(), id));
+        assert!(fresh, "{name} came twice: {update}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_screen_that_keeps_leaving_misses_nothing_and_gets_nothing_twice() {
+    const ROUNDS: u64 = 400;
+    let server = server().await;
+    let address = server.address();
+    let (first, hello) = Client::connect(address, json!({})).await;
+    first.close().await;
+    let publishing = tokio::spawn(async move {
+        let (mut producer, _) = Client::connect(
+            address,
+            json!({ "role": "producer", "filters": { "types": ["none"] } }),
+        )
+        .await;
+        for n in 0..ROUNDS {
+            let events = json!([
+                { "type": "task.progress", "id": format!("p{n}"), "data": { "task_id": format!("t{}", n % 3), "agent_id": "a", "progress": n } },
+                { "type": "agent.message.appended", "id": format!("m{n}"), "data": { "run_id": "r", "message_id": "m", "role": "assistant", "content": format!("{n} ") } },
+                { "type": "decision.logged", "id": format!("d{n}"), "data": { "what": "x", "n": n } },
+            ]);
+            let receipt = producer.call("publish", events).await;
+            assert_eq!(receipt["accepted"], 3);
+        }
+    });
+    let mut screen = Screen {
+        cursor: hello["cursor"].as_str().expect("cursor").to_owned(),
+        ..Screen::default()
+    };
+    let (mut visits, mut stay) = (0, 1);
+    let expected_text: String = (0..ROUNDS).map(|n| format!("{n} ")).collect();
+    while screen.text.len() < expected_text.len()
+        || screen.decisions.len() < ROUNDS as usize
+        || screen.progress.values().copied().max() != Some(ROUNDS - 1)
+    {
+        let auth = json!({ "cursor": screen.cursor });
+        let (mut client, _) = Client::connect(address, auth).await;
+        visits += 1;
+        stay = stay * 7 % 61;
+        for _ in 0..=stay {
+            let Some((name, update)) = client.next().await else {
+                break;
+            };
+            screen.apply(&name, &update);
+            if screen.text.len() >= expected_text.len() && screen.decisions.len() == ROUNDS as usize
+            {
+                break;
+            }
+        }
+        // Gone without a word, in the middle of whatever it is.
+        drop(client);
+    }
+    publishing.await.expect("published");
+    assert_eq!(screen.text, expected_text);
+    assert_eq!(screen.decisions.len(), ROUNDS as usize);
+    assert!(screen.decisions.is_sorted(), "{:?}", screen.decisions);
+    assert!(visits > 5, "{visits}");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_client_is_parked_told_and_caught_up() {
+    const DECISIONS: u64 = 500;
+    let server = server_with(|c| {
+        c.server.max_client_buffer = 128 * 1024;
+        // It is slow, not dead.
+        c.server.stall_timeout = 120.0;
+    })
+    .await;
+    let address = server.address();
+    let (mut slow, _) = Client::connect(address, json!({})).await;
+    let (mut good, _) = Client::connect(
+        address,
+        json!({ "filters": { "types": ["progress_update"] } }),
+    )
+    .await;
+    let filler = "x".repeat(8_000);
+    for n in 0..DECISIONS {
+        let events = json!([
+            { "type": "decision.logged", "id": format!("d{n}"), "data": { "what": filler, "n": n } },
+            { "type": "task.progress", "id": format!("p{n}"), "data": { "task_id": "t", "agent_id": "a", "progress": n } },
+        ]);
+        post(address, &events).await;
+    }
+    good.event_where("progress_update", |u| u["progress"] == DECISIONS - 1)
+        .await;
+    let mut screen = Screen::default();
+    let (mut parked, mut caught_up) = (0, 0);
+    while caught_up < parked || parked == 0 || screen.progress.get("t") != Some(&(DECISIONS - 1)) {
+        let Some((name, update)) = slow.next().await else {
+            panic!("it was disconnected");
+        };
+        match update["code"].as_str() {
+            Some("parked") => parked += 1,
+            Some("caught_up") => caught_up += 1,
+            _ => screen.apply(&name, &update),
+        }
+    }
+    assert_eq!(screen.decisions, (0..DECISIONS).collect::<Vec<_>>());
+    assert!(
+        screen.ids.len() < 2 * DECISIONS as usize,
+        "what could be united was"
+    );
+    server.shutdown().await;
+}
