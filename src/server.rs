@@ -9,15 +9,19 @@ use thiserror::Error;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{
-    config::Config,
+    config::{Config, JournalDurability, JournalKind},
     demo,
     http::{self, Api, Readiness, RouterOptions},
     hub::{Hub, HubOptions},
     intake::{Intake, IntakeLimits, Producer, Raw},
-    journal::{Journal, MemoryJournal, Retention},
+    journal::{
+        Durability, Journal, JournalError, MemoryJournal, OpenError, Retention, SqliteJournal,
+        SqliteOptions,
+    },
     net::{LaneLimits, Server},
     observe::Metrics,
     socketio::{self, Door},
+    state::checkpoint,
     update::{Rule, RuleError, Table, TransformOptions},
 };
 
@@ -35,6 +39,12 @@ pub enum ServeError {
     /// A transformation rule can't be used.
     #[error("{0}")]
     Rule(#[from] RuleError),
+    /// The journal's file can't be used.
+    #[error("{0}")]
+    Open(#[from] OpenError),
+    /// The journal can't be read.
+    #[error("{0}")]
+    Journal(#[from] JournalError),
 }
 
 /// A running server.
@@ -47,6 +57,9 @@ pub struct Running {
     stopping: watch::Sender<bool>,
     serving: JoinHandle<()>,
     hub: JoinHandle<()>,
+    checkpoints: JoinHandle<()>,
+    /// Closed last.
+    journal: Arc<dyn Journal>,
     demo: Option<JoinHandle<()>>,
     shutdown_timeout: Duration,
 }
@@ -62,19 +75,26 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         .local_addr()
         .map_err(|error| listen_error(config, &error))?;
     let metrics = Metrics::new();
-    let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new(Retention {
-        max_events: config.journal.max_events,
-        max_age: config.journal.max_age(),
-    }));
-    let (hub, handle, read_to) =
+    let journal = journal(config)?;
+    let (mut hub, handle, read_to) =
         Hub::new(hub_options(config), journal.clone(), table, metrics.clone());
+    hub.restore().await?;
     let hub = tokio::spawn(hub.run());
+    let checkpoints = tokio::spawn(checkpoint::keep(
+        journal.clone(),
+        config.performance.max_entities,
+    ));
     let limits = IntakeLimits {
         max_batch: config.performance.max_publish_batch,
         max_event: config.content_filtering.max_message_size,
         max_depth: config.content_filtering.max_depth,
     };
-    let intake = Arc::new(Intake::new(journal, limits, read_to, metrics.clone()));
+    let intake = Arc::new(Intake::new(
+        journal.clone(),
+        limits,
+        read_to,
+        metrics.clone(),
+    ));
     let door = socketio::start(
         handle.clone(),
         intake.clone(),
@@ -108,6 +128,8 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         stopping,
         serving: tokio::spawn(server.serve(listener, router)),
         hub,
+        checkpoints,
+        journal,
         demo: config
             .demo
             .enabled
@@ -133,12 +155,17 @@ impl Running {
         if let Some(demo) = &self.demo {
             demo.abort();
         }
+        self.checkpoints.abort();
         let (serving, hub) = (self.serving.abort_handle(), self.hub.abort_handle());
         let orderly = async {
             self.door.shutdown().await;
             self.stopping.send_replace(true);
             self.serving.await.ok();
             self.hub.await.ok();
+            let journal = self.journal;
+            tokio::task::spawn_blocking(move || journal.close())
+                .await
+                .ok();
         };
         if tokio::time::timeout(self.shutdown_timeout, orderly)
             .await
@@ -157,7 +184,8 @@ impl Running {
 /// As [`start`].
 pub async fn run(config: Config) -> Result<(), ServeError> {
     let running = start(&config).await?;
-    tracing::info!(address = %running.address(), "Stoa listens; the demo page is at http://{}/", shown(running.address()));
+    let node_id = config.cluster.node_id.as_str();
+    tracing::info!(address = %running.address(), node_id, "Stoa listens; the demo page is at http://{}/", shown(running.address()));
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
@@ -216,6 +244,25 @@ fn listen_error(config: &Config, error: &std::io::Error) -> ServeError {
     }
 }
 
+fn journal(config: &Config) -> Result<Arc<dyn Journal>, ServeError> {
+    let retention = Retention {
+        max_events: config.journal.max_events,
+        max_age: config.journal.max_age(),
+    };
+    Ok(match config.journal.kind {
+        JournalKind::Memory => Arc::new(MemoryJournal::new(retention)),
+        JournalKind::Sqlite => Arc::new(SqliteJournal::open(&SqliteOptions {
+            path: config.journal.path.clone(),
+            durability: match config.journal.durability {
+                JournalDurability::Process => Durability::Process,
+                JournalDurability::Disk => Durability::Disk,
+            },
+            retention,
+            max_bytes: config.journal.max_bytes,
+        })?),
+    })
+}
+
 /// Whether [`start`] could use this configuration, as far as that can be known without listening.
 ///
 /// # Errors
@@ -264,6 +311,7 @@ fn socket_options(config: &Config) -> socketio::Options {
             max_bytes: config.server.max_client_buffer,
             stall: config.server.stall_timeout(),
         },
+        max_rooms: config.rooms.max_rooms_per_client,
         action_timeout: Duration::from_secs(5),
     }
 }

@@ -332,3 +332,27 @@ async fn handshakes() {
     }
     server.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_refused_on_connecting_is_told_why() {
+    let server = server_with(|c| {
+        c.rooms.max_room_size = 1;
+        c.rooms.max_rooms_per_client = 2;
+    })
+    .await;
+    let address = server.address();
+    let rooms = |n: usize| (0..n).map(|i| format!("task:{i}")).collect::<Vec<_>>();
+    let (_first, _) = Client::connect(address, json!({ "rooms": rooms(2) })).await;
+    let refused = Client::open(address, "/", json!({ "rooms": rooms(3) }))
+        .await
+        .err()
+        .expect("too many rooms");
+    assert!(refused.starts_with("bad_request: "), "{refused}");
+    // Only the hub knows that a room is full: by then the client is connected.
+    let mut late = Client::open(address, "/", json!({ "rooms": ["task:0"] }))
+        .await
+        .expect("connects");
+    assert_eq!(late.event("error").await["code"], "room_full");
+    assert!(late.text().await.is_none(), "and then the connection ends");
+    server.shutdown().await;
+}

@@ -12,6 +12,7 @@ fn stoa(args: &[&str]) -> Command {
     command
         .args(args)
         .env("STOA_LOG__FORMAT", "json")
+        .env("STOA_JOURNAL__KIND", "memory")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command

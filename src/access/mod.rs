@@ -6,4 +6,4 @@ mod room;
 
 pub use filter::{Filter, Subject};
 pub use role::{Identity, Role};
-pub use room::{GENERAL, OBSERVERS, PRODUCERS, check_room};
+pub use room::{GENERAL, OBSERVERS, PRODUCERS, check_room, too_many_rooms};

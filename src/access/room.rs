@@ -23,6 +23,13 @@ const KINDS: [&str; 8] = [
 ];
 const MAX_ID: usize = 128;
 
+/// What a client is told that wants to be in more rooms than it may.
+pub fn too_many_rooms(max: usize) -> Refusal {
+    Refusal::bad_request(format!(
+        "a client can be in {max} rooms by request ([rooms] max_rooms_per_client); leave some first"
+    ))
+}
+
 /// Checks that `room` is a room's name and that `who` may be in it. `own` are the rooms that belong to the client alone.
 ///
 /// # Errors

@@ -3,7 +3,11 @@
 use std::path::Path;
 
 use super::{CheckArgs, ConfigArg, Failure, ServeArgs, output};
-use crate::{config::Config, observe::log, server};
+use crate::{
+    config::{Config, Journal, JournalKind},
+    observe::log,
+    server,
+};
 
 /// Taken when no file is named and this one is there.
 const USUAL: &str = "config.toml";
@@ -17,6 +21,10 @@ pub(super) fn serve(args: ServeArgs) -> Result<(), Failure> {
         config.server.port = port;
     }
     config.demo.enabled |= args.demo;
+    if args.demo && config.journal == Journal::default() {
+        // An invented team's events are not to be found in a real journal.
+        config.journal.kind = JournalKind::Memory;
+    }
     log::init(&config.log.level, config.log.format).map_err(Failure::because)?;
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::Because(format!("can't start: {error}")))?;

@@ -15,7 +15,8 @@ mod validate;
 
 pub use load::ConfigError;
 pub use policy::{
-    Authentication, ContentFiltering, Journal, JournalKind, Pace, RateLimiting, Seneca, Transform,
+    Authentication, ContentFiltering, Journal, JournalDurability, JournalKind, Pace, RateLimiting,
+    Seneca, Transform,
 };
 pub use sections::{Cluster, Demo, Log, LogFormat, Performance, Rooms, Server};
 

@@ -160,18 +160,27 @@ impl Pace {
 pub struct Journal {
     /// Where it is kept.
     pub kind: JournalKind,
+    /// The file; its folder is made when it isn't there.
+    pub path: PathBuf,
+    /// When an event is acknowledged.
+    pub durability: JournalDurability,
     /// Events that are kept; the oldest go first.
     pub max_events: usize,
     /// Seconds that an event is kept.
     pub max_age: f64,
+    /// Bytes of the file that events may fill.
+    pub max_bytes: u64,
 }
 
 impl Default for Journal {
     fn default() -> Self {
         Self {
-            kind: JournalKind::Memory,
-            max_events: 100_000,
-            max_age: 86_400.0,
+            kind: JournalKind::Sqlite,
+            path: PathBuf::from("stoa.db"),
+            durability: JournalDurability::Process,
+            max_events: 1_000_000,
+            max_age: 7.0 * 86_400.0,
+            max_bytes: 2_147_483_648,
         }
     }
 }
@@ -187,8 +196,20 @@ impl Journal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JournalKind {
+    /// In a file: there again when the server starts again.
+    Sqlite,
     /// In memory: gone when the server stops.
     Memory,
+}
+
+/// When an event is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JournalDurability {
+    /// When the operating system has it: the end of the process loses nothing.
+    Process,
+    /// When the disk has it: the end of the power loses nothing.
+    Disk,
 }
 
 /// `[seneca]`: what Seneca's own pages are sent.

@@ -1,8 +1,26 @@
 //! Events as JSON again: as they are kept, and as history shows them.
 
+use serde::Serialize;
 use serde_json::Value;
 
-use super::{Dialect, Event, EventName, Object, Priority, Rejection, fields};
+use super::{Dialect, Event, EventName, Object, Priority, Rejection, Timestamp, fields};
+
+/// What is kept of an event, written without a copy of it.
+#[derive(Serialize)]
+struct Stored<'a> {
+    id: &'a str,
+    #[serde(rename = "type")]
+    name: &'a str,
+    canonical: &'a str,
+    timestamp: Timestamp,
+    source: &'a str,
+    project_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<Priority>,
+    data: &'a Object,
+    metadata: &'a Object,
+    dialect: &'a str,
+}
 
 impl Event {
     /// For history: the canonical event, as the contract describes it.
@@ -23,10 +41,20 @@ impl Event {
 
     /// For keeping: all of it, so that [`Event::from_stored`] gives the same event back.
     pub fn to_stored(&self) -> String {
-        let mut out = self.to_public();
-        out.insert("dialect".into(), self.dialect.as_str().into());
-        out.insert("canonical".into(), self.name.canonical().into());
-        Value::Object(out).to_string()
+        let stored = Stored {
+            id: &self.id,
+            name: self.name.raw(),
+            canonical: self.name.canonical(),
+            timestamp: self.timestamp,
+            source: &self.source,
+            project_id: self.project_id.as_deref(),
+            priority: self.priority,
+            data: &self.data,
+            metadata: &self.metadata,
+            dialect: self.dialect.as_str(),
+        };
+        // Maps with text keys and JSON values: writing them can't fail.
+        serde_json::to_string(&stored).unwrap_or_default()
     }
 
     /// Reads what [`Event::to_stored`] wrote.

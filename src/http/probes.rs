@@ -35,14 +35,15 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
     let stopping = api.readiness.stopping.load(Ordering::Acquire);
     let hub = api.hub.question(Question::Rooms).await.is_ok();
     let bounds = api.intake.journal().bounds();
+    let trouble = api.intake.journal().trouble();
     let part = |ok: bool| if ok { "ok" } else { "down" };
-    let ready = hub && !stopping;
+    let ready = hub && !stopping && trouble.is_none();
     let body = json!({
         "status": if ready { "ready" } else { "not_ready" },
         "parts": {
             "server": { "status": if stopping { "stopping" } else { "ok" } },
             "hub": { "status": part(hub) },
-            "journal": { "status": "ok", "first": bounds.first, "last": bounds.last },
+            "journal": { "status": part(trouble.is_none()), "reason": trouble, "first": bounds.first, "last": bounds.last },
         },
     });
     let status = if ready {

@@ -156,7 +156,7 @@ impl Hub {
             self.catchup.forget(id);
         }
         let Some(at) = known else {
-            self.give_up(id, Some(from.to_owned()), 0, replies);
+            self.give_up(id, from, 0, replies);
             return;
         };
         // A place without exceptions may be ahead of what was sent (a snapshot's, a publish answer's).
@@ -453,12 +453,12 @@ impl Hub {
     fn give_up(
         &mut self,
         id: MemberId,
-        from: Option<String>,
+        from: &str,
         replayed: u64,
         replies: Vec<oneshot::Sender<Object>>,
     ) {
         let to = self.position.everything_up_to(self.seq);
-        let resumed = resumed(from.as_deref().unwrap_or_default(), &to, replayed, false);
+        let resumed = resumed(from, &to, replayed, false);
         self.tell(id, "resumed", resumed.clone());
         self.send_snapshot(id);
         for reply in replies {
@@ -470,7 +470,8 @@ impl Hub {
         for id in self.take_cohort(at) {
             let behind = self.roster.get_mut(id).and_then(|m| m.behind.take());
             if let Some(behind) = behind {
-                self.give_up(id, behind.from, behind.replayed, behind.replies);
+                let from = behind.from.unwrap_or_else(|| at.to_string());
+                self.give_up(id, &from, behind.replayed, behind.replies);
                 self.tell_aggregates(id);
             }
         }

@@ -34,11 +34,11 @@ pub use roster::{MemberId, Newcomer, View};
 
 use crate::{
     event::Timestamp,
-    journal::{Journal, Pending, Record, Seq},
+    journal::{Journal, JournalError, Pending, Record, Seq},
     observe::Metrics,
     pace::{Pacer, group},
     seneca::Desk,
-    state::State,
+    state::{State, checkpoint},
     update::{Listening, Namespace, Table, Topic, entities, rooms_hash},
 };
 use catchup::CatchUp;
@@ -51,6 +51,8 @@ use roster::Roster;
 const READ: usize = 1_024;
 /// Commands handled between two flushes, so that neither starves the other.
 const COMMANDS: usize = 256;
+/// How many of the last events Seneca's pages are shown again after a start.
+const DESK: u64 = 10_000;
 /// How often Seneca's aggregates are sent at the most.
 const AGGREGATES: Duration = Duration::from_secs(1);
 /// Rules choose their windows themselves; none is a day.
@@ -107,7 +109,7 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// A hub at the journal's present end... of nothing: it reads the journal from its first record to rebuild the state.
+    /// A hub before the first event; [`Hub::restore`] brings it to the journal's present end.
     pub fn new(
         options: HubOptions,
         journal: Arc<dyn Journal>,
@@ -139,6 +141,30 @@ impl Hub {
             started: Timestamp::now(),
         };
         (hub, handle, read_to)
+    }
+
+    /// Brings the hub to the journal's present end: the state as it was, and what Seneca's pages show of the last events.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub async fn restore(&mut self) -> Result<(), JournalError> {
+        let (state, seq) = checkpoint::restore(&*self.journal, self.options.max_entities).await?;
+        let mut at = seq.saturating_sub(DESK);
+        while at < seq {
+            let records = self.journal.read(at, READ).await?;
+            let Some(last) = records.last() else { break };
+            at = last.seq;
+            for record in &records {
+                self.desk.observe(&record.event);
+                self.catchup.remember(record);
+            }
+        }
+        self.state = state;
+        self.seq = seq;
+        self.position = Position::new(self.journal.epoch(), seq);
+        self.journal.release(seq);
+        self.read_to.store(seq, Ordering::Release);
+        Ok(())
     }
 
     /// Runs until a `Stop` command.

@@ -8,7 +8,7 @@ use super::{
     roster::{MemberId, Newcomer},
 };
 use crate::{
-    access::{OBSERVERS, PRODUCERS},
+    access::{OBSERVERS, PRODUCERS, too_many_rooms},
     event::{Object, Timestamp},
     refusal::Refusal,
     update::Namespace,
@@ -125,13 +125,13 @@ impl Hub {
             .ok_or_else(|| Refusal::bad_request("the connection is closed"))?;
         let new = rooms
             .iter()
+            .filter(|room| room.contains(':'))
             .filter(|room| !known.rooms.iter().any(|r| &**r == room.as_str()))
             .count();
-        if known.rooms.len() + new > self.options.max_rooms_per_client {
-            return Err(Refusal::bad_request(format!(
-                "a client can be in {} rooms ([rooms] max_rooms_per_client); leave some first",
-                self.options.max_rooms_per_client
-            )));
+        // Those that everybody has from the start are of no kind.
+        let asked = known.rooms.iter().filter(|r| r.contains(':')).count();
+        if asked + new > self.options.max_rooms_per_client {
+            return Err(too_many_rooms(self.options.max_rooms_per_client));
         }
         let full = rooms.iter().find(|room| {
             room.contains(':')
@@ -167,6 +167,12 @@ impl Hub {
         if let Some(member) = self.roster.get_mut(member) {
             member.since = seq;
         }
+    }
+
+    /// Whether a room is not a client's own.
+    fn is_public(&self, room: &str) -> bool {
+        let default = self.options.default_room.as_str();
+        room.contains(':') || [default, OBSERVERS, PRODUCERS].contains(&room)
     }
 
     /// The present aggregates, for one that missed their changes.
@@ -217,10 +223,7 @@ impl Hub {
             Question::Rooms => {
                 let mut rooms: Vec<&str> = self.roster.room_names().map(|r| &**r).collect();
                 // A client's own rooms are nobody else's business.
-                let default = self.options.default_room.as_str();
-                rooms.retain(|room| {
-                    room.contains(':') || [default, OBSERVERS, PRODUCERS].contains(room)
-                });
+                rooms.retain(|room| self.is_public(room));
                 rooms.sort_unstable();
                 let total = rooms.len();
                 object(json!({ "active_rooms": rooms, "total_rooms": total }))
@@ -263,10 +266,7 @@ impl Hub {
                 )
             })
             .collect();
-        let rooms = self
-            .roster
-            .room_names()
-            .filter(|r| r.contains(':') || matches!(&***r, "general" | "observers" | "producers"));
+        let rooms = self.roster.room_names().filter(|r| self.is_public(r));
         object(json!({
             "total_connections": self.roster.len(),
             "user_connections": users.len(),

@@ -276,10 +276,10 @@ impl Roster {
         let Some(member) = self.members.get(id) else {
             return false;
         };
-        let is_in = |room: &Box<str>| member.rooms.iter().any(|r| **r == **room);
+        let is_in = |room: &str| member.rooms.iter().any(|r| &**r == room);
         let listens = topic.is_some_and(|topic| member.topics.to(topic));
         member.namespace == update.namespace
-            && (listens || rooms.iter().any(is_in))
+            && (listens || rooms.iter().any(|room| is_in(room)))
             && self.views[member.view].admits(self.ticket, update)
     }
 
@@ -427,6 +427,8 @@ impl View {
     fn admits(&self, update: &Candidate<'_>) -> bool {
         match self {
             Self::Filter(filter) => filter.is_empty() || filter.admits(&update.subject),
+            // Thoughts are for everybody on the page, whatever lines it shows.
+            Self::Conversation(_) if update.subject.update == "marcus_thinking" => true,
             Self::Conversation(filter) => crate::seneca::conversation_fields(update.subject.event)
                 .is_none_or(|conversation| filter.admits(&conversation)),
         }

@@ -1,18 +1,19 @@
 //! The journal: keeps every accepted event, in the one order that everything behind it follows.
 //!
 //! The journal is the bus. Doors append to it and answer their producers when it has the events; the hub reads
-//! from it and from nowhere else, so what is delivered is always what was kept. [`MemoryJournal`] is the first
-//! kind; the same behaviour tests (`tests.rs` here) run against every kind.
+//! from it and from nowhere else, so what is delivered is always what was kept. There are two kinds, [`SqliteJournal`] in a
+//! file and [`MemoryJournal`]; the same behaviour tests (`tests.rs` here) run against both.
 
 mod cursor;
 mod memory;
 mod pending;
+mod sqlite;
 #[cfg(test)]
 mod tests;
 
 use std::{fmt, sync::Arc, time::Instant};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -21,6 +22,7 @@ use crate::event::Event;
 pub use cursor::{Cursor, CursorError, Epoch};
 pub use memory::{MemoryJournal, Retention};
 pub use pending::{Pending, Run};
+pub use sqlite::{Durability, OpenError, SqliteJournal, SqliteOptions};
 
 /// The place of an event in the journal: 1 for the first, without holes. 0 is "before everything".
 pub type Seq = u64;
@@ -98,4 +100,37 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
 
     /// Tells of growth: holds the newest place.
     fn watch(&self) -> watch::Receiver<Seq>;
+
+    /// Why nothing can be kept now, if nothing can.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
+    /// Keeps what was begun and lets go of what it holds. Waits for the disk; nothing can be kept afterwards.
+    fn close(&self) {}
+
+    /// Whether it keeps states beside the events.
+    fn keeps_checkpoints(&self) -> bool {
+        false
+    }
+
+    /// Keeps the state that the events up to `seq` give, so that a start needn't fold them again.
+    ///
+    /// # Errors
+    /// When it can't be kept now.
+    fn save_checkpoint(
+        &self,
+        _seq: Seq,
+        _state: String,
+    ) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(ready(Ok(())))
+    }
+
+    /// The newest state that is kept.
+    ///
+    /// # Errors
+    /// When the journal can't be read now.
+    fn load_checkpoint(&self) -> BoxFuture<'_, Result<Option<(Seq, String)>, JournalError>> {
+        Box::pin(ready(Ok(None)))
+    }
 }

@@ -21,16 +21,43 @@ fn event(id: &str) -> Event {
     }
 }
 
-fn journals(max_events: usize) -> Vec<Box<dyn Journal>> {
-    vec![Box::new(MemoryJournal::new(Retention {
+/// One of each kind; the folder goes with the test.
+fn journals(max_events: usize) -> (Vec<Box<dyn Journal>>, tempfile::TempDir) {
+    let retention = Retention {
         max_events,
         max_age: Duration::from_secs(3600),
-    }))]
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = SqliteJournal::open(&SqliteOptions {
+        path: folder.path().join("sub/stoa.db"),
+        durability: Durability::Process,
+        retention,
+        max_bytes: 1 << 30,
+    });
+    let journals: Vec<Box<dyn Journal>> = vec![
+        Box::new(MemoryJournal::new(retention)),
+        Box::new(file.unwrap()),
+    ];
+    (journals, folder)
+}
+
+/// Waits until the journal has trimmed what it may.
+async fn until_first(journal: &dyn Journal, first: Seq) {
+    let started = std::time::Instant::now();
+    while journal.bounds().first != first {
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "{:?}",
+            journal.bounds()
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test]
 async fn keeps_order_and_answers_duplicates_with_the_first_place() {
-    for journal in journals(100) {
+    let (journals, _folder) = journals(100);
+    for journal in journals {
         let first = journal
             .append(vec![event("a"), event("b"), event("a")])
             .await
@@ -59,11 +86,17 @@ async fn keeps_order_and_answers_duplicates_with_the_first_place() {
 
 #[tokio::test]
 async fn retention_trims_the_oldest_and_forgets_their_ids() {
-    for journal in journals(2) {
+    let (journals, _folder) = journals(2);
+    for journal in journals {
         journal
             .append(vec![event("a"), event("b"), event("c")])
             .await
             .unwrap();
+        let all = Bounds { first: 1, last: 3 };
+        assert_eq!(journal.bounds(), all, "what is still to be sent is kept");
+        journal.release(3);
+        journal.save_checkpoint(3, "{}".into()).await.unwrap();
+        until_first(&*journal, 2).await;
         assert_eq!(journal.bounds(), Bounds { first: 2, last: 3 });
         let places: Vec<_> = journal
             .read(0, 10)

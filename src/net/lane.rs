@@ -43,6 +43,8 @@ pub trait Engine: fmt::Debug + Send + Sync + 'static {
 /// The event that marks a namespace's place in the engine's queue. No client event can have this name: it begins with NUL.
 const MARK: &str = "\u{0}lane";
 
+/// How long a client that is sent away has to read why.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How often the engine's queue is tried again.
 const POUR: Duration = Duration::from_millis(20);
 
@@ -366,6 +368,16 @@ impl Lane {
 
     pub(super) fn is_closing(&self) -> bool {
         self.lock().closing
+    }
+
+    /// Ends the connection once what waits is written, and in any case soon.
+    pub fn end(self: &Arc<Self>, why: Kill) {
+        self.close();
+        let lane = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(LAST_WORDS).await;
+            lane.kill(why);
+        });
     }
 
     /// Ends the connection now. What waits is dropped; the engine learns of it by its stream.

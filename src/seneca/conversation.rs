@@ -87,10 +87,7 @@ impl<'a> ConversationEvent<'a> {
             Rule::Bus => (raw, speaker(event), listener(event)),
         };
         let confidence = match rule {
-            Rule::Decision => read::number(data, "confidence_score"),
-            Rule::Bus => {
-                read::number(data, "confidence_score").or_else(|| read::number(data, "confidence"))
-            }
+            Rule::Decision | Rule::Bus => read::confidence(data),
             _ => None,
         };
         Some(Self {
@@ -119,11 +116,15 @@ impl<'a> ConversationEvent<'a> {
         let says = |key| read::text(data, key);
         let shown =
             |key, absent: &str| data.get(key).map_or_else(|| absent.to_owned(), read::plain);
-        let written = |key| Cow::Borrowed(says(key).unwrap_or_default());
+        let written = |key| match data.get(key) {
+            None | Some(Value::Null) => Cow::Borrowed(""),
+            Some(Value::String(text)) => text.into(),
+            Some(other) => other.to_string().into(),
+        };
         match self.rule {
             Rule::Worker => written("message"),
             Rule::Thinking => written("thought"),
-            Rule::Decision => written("decision"),
+            Rule::Decision => read::decision_text(data).into(),
             Rule::Kanban => written("action"),
             Rule::Blocker => written("blocker_description"),
             Rule::Assignment => format!(
@@ -204,10 +205,15 @@ impl<'a> ConversationEvent<'a> {
                 Value::Object(record)
             }
         };
-        match own {
-            Value::Object(object) => object,
-            _ => Object::new(),
+        let Value::Object(mut facts) = own else {
+            return Object::new();
+        };
+        for key in read::CONFIDENCE {
+            if let Some(said) = facts.get_mut(key).filter(|said| !said.is_number()) {
+                *said = read::score(said).into();
+            }
         }
+        facts
     }
 
     /// Everything but the id and the timestamp, which every update is stamped with anyway.
@@ -236,13 +242,16 @@ impl<'a> ConversationEvent<'a> {
         }
         if let Some(Value::Object(metadata)) = out.get_mut("metadata") {
             if let Some(score) = self.confidence {
-                metadata.entry("confidence_score").or_insert(score.into());
+                let said = metadata.entry("confidence_score").or_insert(Value::Null);
+                if said.is_null() {
+                    *said = score.into();
+                }
             }
             if let Some(task) = read::task(self.event) {
                 metadata.entry("task_id").or_insert(task.into());
             }
-            if let Some(Value::Array(alternatives)) = metadata.get_mut("alternatives") {
-                alternatives.iter_mut().for_each(name_alternative);
+            if let Some(alternatives) = metadata.get_mut("alternatives") {
+                *alternatives = alternatives::shown(alternatives);
             }
         }
         out
@@ -315,22 +324,11 @@ fn listener(event: &Event) -> &str {
     }
 }
 
-/// The page shows an alternative by `name`, Marcus writes it as `task`.
-fn name_alternative(alternative: &mut Value) {
-    let Value::Object(fields) = alternative else {
-        return;
-    };
-    if let Some(task) = fields.get("task").cloned() {
-        for key in ["id", "name"] {
-            fields.entry(key).or_insert_with(|| task.clone());
-        }
-    }
-}
-
 /// The record itself, when it has no words of its own.
 fn json_text(data: &Object) -> String {
     serde_json::to_string(data).unwrap_or_default()
 }
 
+mod alternatives;
 #[cfg(test)]
 mod tests;

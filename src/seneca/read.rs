@@ -54,6 +54,50 @@ pub(super) fn plain(value: &Value) -> String {
     }
 }
 
+/// A value as the pages print it, if it is words or a number: anything else would not be readable.
+pub(super) fn shown(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// The first such value among `keys`.
+pub(super) fn first_shown(object: &Object, keys: &[&str]) -> Option<String> {
+    keys.iter().find_map(|key| shown(object.get(*key)?))
+}
+
+/// A score as a number; careless producers write it as a string. Words (`high`) are none: the pages would print `NaN`.
+pub(super) fn score(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+    .filter(|score: &f64| score.is_finite())
+}
+
+/// How sure a decision is, by either spelling.
+pub(crate) fn confidence(data: &Object) -> Option<f64> {
+    CONFIDENCE
+        .iter()
+        .find_map(|key| data.get(*key).and_then(score))
+}
+
+/// Where a record says how sure it is.
+pub(super) const CONFIDENCE: [&str; 2] = ["confidence_score", "confidence"];
+
+/// The text of a decision: always a string, or the page that shows it throws.
+pub(crate) fn decision_text(data: &Object) -> String {
+    ["decision", "what"]
+        .iter()
+        .filter_map(|key| data.get(*key))
+        .find(|value| !value.is_null() && value.as_str() != Some(""))
+        .map(plain)
+        .unwrap_or_default()
+}
+
 /// The agent that the event names.
 pub(super) fn agent(event: &Event) -> Option<&str> {
     first_text(

@@ -48,13 +48,14 @@ pub(super) fn of(event: &Event) -> Option<String> {
         ),
         "agent.skill.updated" => format!("{} has new skills", agent()),
         "agent.learned" => format!("{} got better at {}", agent(), says("skill")?),
-        "decision.logged" => format!(
-            "{}{}",
-            read::first_text(data, &["what", "decision"])?,
-            says("why")
-                .map(|why| format!(" ({why})"))
-                .unwrap_or_default()
-        ),
+        "decision.logged" => {
+            let text = read::decision_text(data);
+            if text.is_empty() {
+                return None;
+            }
+            let why = says("why").map(|why| format!(" ({why})"));
+            text + &why.unwrap_or_default()
+        }
         "context.updated" => format!("Context of task {} updated", task()),
         "implementation.found" => format!("Implementation of task {} recorded", task()),
         "prediction.made" => format!("Prediction for task {}", task()),

@@ -52,6 +52,8 @@ pub struct Options {
     pub queue: usize,
     /// Bounds on what a client may cost.
     pub lane: LaneLimits,
+    /// How many rooms a client may ask to be in.
+    pub max_rooms: usize,
     /// How long a producer has to answer an action.
     pub action_timeout: Duration,
 }
@@ -170,21 +172,29 @@ struct Entrance {
 #[derive(Debug, Clone)]
 pub(super) struct PublicId(pub(super) Arc<str>);
 
-/// What the check found, kept on the socket for the handler that follows it.
+/// A client that may come in, kept on the socket for the handler that follows the check.
 #[derive(Debug, Clone)]
-struct Admitted(Arc<(Hello, Identity)>);
+struct Admitted(Arc<Hello>, Arc<Client>);
 
 impl Entrance {
     /// Reads and checks the hello; an error becomes the CONNECT_ERROR.
+    ///
+    /// The client's inbox is there from here on: the engine sends CONNECT before it calls the connect handler, and what
+    /// the client says in between would be lost.
     fn admit(&self, socket: &SocketRef, auth: &Value) -> Result<(), Refusal> {
-        self.check(socket.req_parts(), auth)
-            .map(|admitted| {
-                socket.extensions.insert(admitted);
-            })
-            .inspect_err(|refusal| self.kit.metrics.refused("connect", refusal.code))
+        let (hello, who) = self
+            .check(socket.req_parts(), auth)
+            .inspect_err(|refusal| self.kit.metrics.refused("connect", refusal.code))?;
+        let first_lane = socket.req_parts().extensions.get::<Arc<Lane>>().cloned();
+        let lane = first_lane.unwrap_or_else(|| self.kit.lanes.polling(socket.id));
+        let client = Client::new(socket.id, self.namespace, who, lane, self.kit.clone());
+        socket.on_fallback(Receive(client.clone()));
+        socket.extensions.insert(PublicId(client.id.clone()));
+        socket.extensions.insert(Admitted(Arc::new(hello), client));
+        Ok(())
     }
 
-    fn check(&self, request: &Parts, auth: &Value) -> Result<Admitted, Refusal> {
+    fn check(&self, request: &Parts, auth: &Value) -> Result<(Hello, Identity), Refusal> {
         let hello = Hello::read(Some(auth), &request.uri, &request.headers)?;
         let who = Identity {
             role: hello.role.unwrap_or_default(),
@@ -196,10 +206,14 @@ impl Entrance {
                 "the namespace /admin is for operators and admins",
             ));
         }
+        let max_rooms = self.kit.options.max_rooms;
+        if hello.rooms.len() > max_rooms {
+            return Err(access::too_many_rooms(max_rooms));
+        }
         for room in &hello.rooms {
             access::check_room(room, &who, &self.kit.options.default_room, &[])?;
         }
-        Ok(Admitted(Arc::new((hello, who))))
+        Ok((hello, who))
     }
 }
 
@@ -209,26 +223,14 @@ struct Entering;
 
 impl ConnectHandler<Adapter, Entering> for Entrance {
     fn call(&self, socket: Arc<Socket<Adapter>>, _: Option<Payload>) {
-        let Some(Admitted(admitted)) = socket.extensions.remove::<Admitted>() else {
+        let Some(Admitted(hello, client)) = socket.extensions.remove::<Admitted>() else {
             return;
         };
         let Some(service) = self.kit.service() else {
             return;
         };
-        let (hello, who) = &*admitted;
-        let first_lane = socket.req_parts().extensions.get::<Arc<Lane>>().cloned();
-        let lane = first_lane.unwrap_or_else(|| self.kit.lanes.polling(socket.id));
         let engine = EngineSide::new(self.kit.locals.clone(), socket.id, service.clone());
-        lane.connect(self.namespace, Arc::new(engine));
-        let client = Client::new(
-            socket.id,
-            self.namespace,
-            who.clone(),
-            lane,
-            self.kit.clone(),
-        );
-        socket.extensions.insert(PublicId(client.id.clone()));
-        socket.on_fallback(Receive(client.clone()));
+        client.lane.connect(self.namespace, Arc::new(engine));
         let leaving = client.clone();
         socket.on_disconnect(move |reason: DisconnectReason| async move {
             leaving
@@ -239,8 +241,8 @@ impl ConnectHandler<Adapter, Entering> for Entrance {
             leaving.disconnected().await;
         });
         self.kit.metrics.connected(self.namespace);
-        tracing::debug!(client = %client.id, namespace = self.namespace.path(), role = who.role.as_str(), "connected");
-        tokio::spawn(introduce(client, hello_parts(hello, self.namespace)));
+        tracing::debug!(client = %client.id, namespace = self.namespace.path(), role = client.who.role.as_str(), "connected");
+        tokio::spawn(introduce(client, hello_parts(&hello, self.namespace)));
     }
 }
 
@@ -288,7 +290,7 @@ async fn introduce(client: Arc<Client>, wishes: Wishes) {
         Err(refusal) => {
             kit.metrics.refused("connect", refusal.code);
             super::events::tell_refusal(&client, &refusal, None);
-            client.lane.kill(Kill::Kicked);
+            client.lane.end(Kill::Kicked);
         }
     }
 }

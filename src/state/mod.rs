@@ -3,6 +3,7 @@
 //! Each entity is a JSON object that later facts are laid over: what a producer says of an agent is not lost because
 //! Stoa doesn't know the word. The same events in the same order always give the same state.
 
+pub mod checkpoint;
 mod entities;
 mod fold;
 #[cfg(test)]

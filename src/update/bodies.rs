@@ -28,12 +28,15 @@ pub(super) fn write(kind: &Kind, event: &Event, data: &Object, out: &mut Writer)
         Kind::Progress => progress(event, data, out),
         Kind::Task => task(event, data, out),
         Kind::Decision => decision(event, data, out),
-        Kind::Health => out.object("data", |out| {
-            for key in ["severity", "message", "status"] {
-                out.unless_in(data, key, &Value::Null);
-            }
-            out.spread(data, &[]);
-        }),
+        Kind::Health => {
+            out.spread(&seneca::health_fields(event, data), &COMMON);
+            out.object("data", |out| {
+                for key in ["severity", "message", "status"] {
+                    out.unless_in(data, key, &Value::Null);
+                }
+                out.spread(data, &[]);
+            });
+        }
         Kind::Notification => {
             out.field("level", notification_level(event));
             out.field("message", &notification_message(event, data));
@@ -81,13 +84,24 @@ pub(super) fn target<'e>(kind: &Kind, event: &'e Event) -> (&'static str, &'e st
         Kind::Ingest => of("job", event.job_id()),
         Kind::AgentRun => of("run", event.run_id()),
         Kind::Message => of("message", event.message_id()),
-        Kind::Visual => of("node", event.data.get("target_id").and_then(Value::as_str)),
+        Kind::Visual => of(
+            visual_target(event),
+            event.data.get("target_id").and_then(Value::as_str),
+        ),
         Kind::Health | Kind::Notification => None,
         Kind::Generic | Kind::Rule(_) | Kind::Seneca(_) => {
             of("agent", event.agent_id()).or(of("task", event.task_id()))
         }
     };
     found.unwrap_or(("system", &event.source))
+}
+
+fn visual_target(event: &Event) -> &'static str {
+    match event.name.canonical() {
+        "visual.edge.update" => "edge",
+        "visual.layout.update" | "visual.complete.refresh" => "layout",
+        _ => "node",
+    }
 }
 
 /// From where to where, or from which value to which.
@@ -111,9 +125,15 @@ fn agent(event: &Event, data: &Object, out: &mut Writer) {
     out.field("update_type", event.name.change_type());
     out.object("data", |out| {
         out.unless_in(data, "agent_id", &event.agent_id());
-        out.unless_in(data, "status", &data.get("new_status"));
+        // A `null` would make a front-end that folds forget the status it knows.
+        let said = ["status", "new_status"]
+            .iter()
+            .find_map(|key| data.get(*key).filter(|status| !status.is_null()));
+        if let Some(status) = said {
+            out.field("status", status);
+        }
         out.unless_in(data, "change_type", event.name.change_type());
-        out.spread(data, &[]);
+        out.spread(data, &["status"]);
     });
 }
 
@@ -198,25 +218,12 @@ fn task(event: &Event, data: &Object, out: &mut Writer) {
     });
 }
 
-/// The text of a decision: always a string, or the page that shows it throws.
-pub(crate) fn decision_text(data: &Object) -> String {
-    match data
-        .get("decision")
-        .filter(|v| !v.is_null())
-        .or_else(|| data.get("what"))
-    {
-        Some(Value::String(text)) => text.clone(),
-        None | Some(Value::Null) => String::new(),
-        Some(other) => other.to_string(),
-    }
-}
-
 fn decision(event: &Event, data: &Object, out: &mut Writer) {
-    out.field("decision", &decision_text(data));
+    out.field("decision", &seneca::decision_text(data));
     out.first("rationale", &[data.get("rationale"), data.get("why")]);
-    let score = [data.get("confidence_score"), data.get("confidence")];
-    out.first("confidence_score", &score);
-    out.first("confidence", &score);
+    let score = seneca::confidence(data);
+    out.field("confidence_score", &score);
+    out.field("confidence", &score);
     for key in ["decision_id", "impact"] {
         out.first(key, &[data.get(key)]);
     }

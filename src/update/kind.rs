@@ -105,7 +105,7 @@ impl Kind {
                     Animation::Flash
                 }
                 "completed" => Animation::Celebrate,
-                "blocked" | "failed" | "reported" | "report" => Animation::Flash,
+                "blocked" | "reported" | "report" => Animation::Flash,
                 _ => Animation::None,
             },
             Self::Decision | Self::Visual => Animation::Pulse,

@@ -13,7 +13,7 @@ export async function startStoa({ port = 0, demo = false, env = {} } = {}) {
   if (!existsSync(`${page}/index.html`)) throw new Error('the page is not built: run `npm ci && npm run build` in web-demo');
   const child = spawn(binary, ['serve', '--port', String(port), ...(demo ? ['--demo'] : [])], {
     cwd: root,
-    env: { ...process.env, STOA_LOG__FORMAT: 'json', STOA_SERVER__WEB_ROOT: page, ...env },
+    env: { ...process.env, STOA_LOG__FORMAT: 'json', STOA_JOURNAL__KIND: 'memory', STOA_SERVER__WEB_ROOT: page, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const logs = [];

@@ -22,6 +22,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub fn config() -> Config {
     let mut config = Config::default();
     config.server.port = 0;
+    config.journal.kind = stoa::config::JournalKind::Memory;
     config
 }
 
@@ -120,6 +121,21 @@ impl Client {
     pub async fn call(&mut self, event: &str, argument: Value) -> Value {
         let ack = self.call_later(event, argument).await;
         self.ack(ack).await
+    }
+
+    /// The same while the server may die: `None` when the connection ends before the answer.
+    pub async fn try_call(&mut self, event: &str, argument: Value) -> Option<Value> {
+        let ack = self.next_ack;
+        self.next_ack += 1;
+        let text = format!("42{}{ack}{}", self.prefix(), json!([event, argument]));
+        self.socket.send(Message::text(text)).await.ok()?;
+        loop {
+            if let Some(at) = self.acks.iter().position(|(id, _)| *id == ack) {
+                return Some(self.acks.remove(at).1);
+            }
+            let text = self.text().await?;
+            self.sort(text);
+        }
     }
 
     /// Sends an event that asks for an acknowledgement, without waiting for it.

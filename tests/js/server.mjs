@@ -10,7 +10,7 @@ const binary = process.env.STOA_BIN ?? `${root}target/debug/stoa`;
 export async function startStoa({ port = 0, args = [], env = {} } = {}) {
   const child = spawn(binary, ['serve', '--port', String(port), ...args], {
     cwd: root,
-    env: { ...process.env, STOA_LOG__FORMAT: 'json', ...env },
+    env: { ...process.env, STOA_LOG__FORMAT: 'json', STOA_JOURNAL__KIND: 'memory', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const logs = [];

@@ -19,7 +19,7 @@ class Stoa:
         self.process = subprocess.Popen(
             [BINARY, "serve", "--port", str(port)],
             cwd=ROOT,
-            env={**os.environ, "STOA_LOG__FORMAT": "json"},
+            env={**os.environ, "STOA_LOG__FORMAT": "json", "STOA_JOURNAL__KIND": "memory"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

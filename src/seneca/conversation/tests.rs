@@ -250,3 +250,51 @@ fn the_object_has_every_field_of_senecas_own() {
     assert_eq!(object["duration_ms"], Value::Null);
     assert_eq!(object["timestamp"], "2026-05-23T14:00:00.000Z");
 }
+
+#[test]
+fn careless_scores_and_texts_can_be_printed() {
+    let careless = json!({
+        "decision": {"choice": "B"}, "confidence_score": "0.9",
+        "alternatives_considered": [null, "Plan C", {"name": "Plan D"}],
+    });
+    let decision = event(Dialect::Conversation, "pm_decision", careless);
+    let page = conversation_fields(&decision).unwrap().page_fields();
+    assert_eq!(page["message"], r#"{"choice":"B"}"#);
+    assert_eq!(page["confidence"], 0.9);
+    assert_eq!(page["metadata"]["confidence_score"], 0.9);
+    assert_eq!(
+        page["metadata"]["alternatives"],
+        json!([
+            {"id": "Plan C", "name": "Plan C", "score": 0.0},
+            {"id": "Plan D", "name": "Plan D", "score": 0.0},
+        ])
+    );
+    let logged = event(
+        Dialect::Canonical,
+        "decision.logged",
+        json!({"what": 42, "why": null, "confidence": "high", "confidence_score": "high"}),
+    );
+    let page = conversation_fields(&logged).unwrap().page_fields();
+    assert_eq!(page["message"], "42");
+    for key in ["confidence", "confidence_score"] {
+        assert_eq!(page["metadata"][key], Value::Null, "{key}");
+    }
+    assert_eq!(page["confidence"], Value::Null);
+    // The other spelling says it, in whatever way.
+    let logged = event(
+        Dialect::Canonical,
+        "decision.logged",
+        json!({"decision": "Go", "confidence": "0.7", "confidence_score": "high"}),
+    );
+    let page = conversation_fields(&logged).unwrap().page_fields();
+    assert_eq!(page["metadata"]["confidence_score"], 0.7);
+    assert_eq!(page["metadata"]["confidence"], 0.7);
+    let said = event(
+        Dialect::Conversation,
+        "worker_communication",
+        json!({"message": [1], "metadata": {"confidence_score": "NaN"}}),
+    );
+    let page = conversation_fields(&said).unwrap().page_fields();
+    assert_eq!(page["message"], "[1]");
+    assert_eq!(page["metadata"]["confidence_score"], Value::Null);
+}

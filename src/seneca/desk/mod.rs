@@ -4,10 +4,12 @@
 //! hour" are those of the latest event, so that a replayed recording looks as it did live; only the REST
 //! answers take the present time. It cannot fail.
 
+mod analysis;
 mod flow;
 mod flows;
 mod health;
 mod history;
+mod reading;
 mod stage;
 mod tally;
 mod tasks;
@@ -19,6 +21,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, json};
 use smallvec::SmallVec;
+
+pub use reading::health_fields;
 
 use self::{
     flows::Flows, health::Health, history::History, tally::Tally, tasks::Tasks, workers::Workers,

@@ -54,7 +54,7 @@ impl Tally {
             if self.days.len() > MAX_DAYS {
                 self.days.pop_first();
             }
-            if let Some(score) = read::number(&event.data, "confidence_score") {
+            if let Some(score) = read::confidence(&event.data) {
                 self.confidence_sum += score;
                 self.confidence_count += 1;
             }

@@ -219,6 +219,42 @@ fn health_is_unknown_at_first_and_then_whole() {
 }
 
 #[test]
+fn a_producers_own_analysis_is_made_fit_to_be_shown() {
+    let mut desk = Desk::new();
+    let report = event_at(
+        "2026-05-23T14:00:00Z",
+        "system.health.changed",
+        json!({"severity": "warning", "timeline_prediction": {"confidence": 0.5}, "risk_factors": [null, "disk"], "recommendations": [{}]}),
+    );
+    desk.observe(&report);
+    let shown = desk.health_current().unwrap();
+    assert_eq!(shown["overall_health"], "yellow");
+    assert_eq!(
+        shown["timeline_prediction"],
+        json!({"on_track": true, "confidence": 0.5, "estimated_completion": "unknown", "critical_path_risks": []})
+    );
+    assert_eq!(shown["risk_factors"][0]["description"], "disk");
+    assert_eq!(shown["risk_factors"].as_array().unwrap().len(), 1);
+    assert_eq!(shown["recommendations"], json!([]));
+    // What everybody is told at once is the same object.
+    let told = health_fields(&report, &report.data);
+    assert_eq!(told, shown);
+    // A report that says nothing of how well things go leaves it as it was.
+    desk.observe(&event_at(
+        "2026-05-23T14:00:05Z",
+        "system.health.changed",
+        json!({"message": "Still looking"}),
+    ));
+    assert_eq!(desk.health_current().unwrap()["overall_health"], "yellow");
+    desk.observe(&event_at(
+        "2026-05-23T14:00:06Z",
+        "system.health.changed",
+        json!({"severity": "peculiar"}),
+    ));
+    assert_eq!(desk.health_current().unwrap()["overall_health"], "unknown");
+}
+
+#[test]
 fn recent_lines_come_newest_first_by_page_agent_and_time() {
     let desk = desk(&stream(CONVERSATIONS));
     let now = at("2026-05-23T14:10:30Z");

@@ -158,6 +158,17 @@ fn rows() -> Vec<Row> {
             "flash",
         ),
         row(
+            "task.failed",
+            json!({ "task_id": "t1" }),
+            &one(
+                "task_update",
+                json!({ "data": { "task_id": "t1", "change_type": "failed" } }),
+            ),
+            Normal,
+            None,
+            "none",
+        ),
+        row(
             "task.started",
             json!({ "task_id": "t1" }),
             &one(
@@ -202,11 +213,36 @@ fn rows() -> Vec<Row> {
             "pulse",
         ),
         row(
+            "decision.logged",
+            json!({ "what": 42, "confidence_score": "high", "confidence": "high" }),
+            &one(
+                "decision_event",
+                json!({ "decision": "42", "message": "42", "confidence": null, "confidence_score": null, "metadata": { "confidence_score": null } }),
+            ),
+            Normal,
+            None,
+            "pulse",
+        ),
+        row(
+            "pm_decision",
+            json!({ "decision": { "choice": "B" }, "confidence_score": "0.9" }),
+            &one(
+                "decision_event",
+                json!({ "decision": "{\"choice\":\"B\"}", "message": "{\"choice\":\"B\"}", "confidence": 0.9, "confidence_score": 0.9 }),
+            ),
+            Normal,
+            None,
+            "pulse",
+        ),
+        row(
             "system.health.changed",
             json!({ "severity": "critical", "message": "down", "status": "bad", "cpu": 99 }),
             &one(
                 "health_update",
-                json!({ "data": { "severity": "critical", "message": "down", "status": "bad", "cpu": 99 } }),
+                json!({ "data": { "severity": "critical", "message": "down", "status": "bad", "cpu": 99 }, "overall_health": "red",
+                        "message": "down", "status": "bad", "risk_factors": [], "recommendations": [], "resource_optimization": [],
+                        "timeline_prediction": { "on_track": false, "confidence": 0.0, "estimated_completion": "unknown", "critical_path_risks": [] },
+                        "trends": { "health_direction": "stable", "confidence_change": 0.0, "risk_change": "stable" } }),
             ),
             Critical,
             None,
@@ -217,8 +253,38 @@ fn rows() -> Vec<Row> {
             json!({ "severity": "warning", "message": "slow" }),
             &one(
                 "health_update",
-                json!({ "data": { "severity": "warning", "message": "slow", "status": null } }),
+                json!({ "data": { "severity": "warning", "message": "slow", "status": null }, "overall_health": "yellow" }),
             ),
+            High,
+            None,
+            "none",
+        ),
+        row(
+            "system.health.changed",
+            json!({ "severity": "high", "old_status": "healthy", "risk_factors": [null, "disk"], "timeline_prediction": { "confidence": 0.5 } }),
+            &one(
+                "health_update",
+                json!({ "overall_health": "yellow", "trends": { "health_direction": "declining" },
+                        "risk_factors": [{ "type": "reported", "severity": "medium", "description": "disk", "mitigation": "none proposed" }],
+                        "timeline_prediction": { "on_track": true, "confidence": 0.5, "estimated_completion": "unknown" },
+                        "data": { "risk_factors": [null, "disk"] } }),
+            ),
+            High,
+            None,
+            "none",
+        ),
+        row(
+            "system.health.changed",
+            json!({ "overall_health": "red", "severity": "info" }),
+            &one("health_update", json!({ "overall_health": "red" })),
+            High,
+            None,
+            "none",
+        ),
+        row(
+            "system.health.changed",
+            json!({}),
+            &one("health_update", json!({ "overall_health": "green" })),
             High,
             None,
             "none",
@@ -463,34 +529,54 @@ fn visuals() -> Vec<Row> {
     };
     let expected = |update_type: &str| json!({ "update_id": "u1", "update_type": update_type, "target_id": "n1", "changes": { "x": 1 }, "metadata": { "m": 1 } });
     let rows = [
-        ("node_update", "low", Priority::Low, "visual.node/n1"),
-        ("edge_update", "high", Priority::High, "visual.edge/n1"),
+        (
+            "node_update",
+            "low",
+            Priority::Low,
+            "visual.node/n1",
+            "node",
+        ),
+        (
+            "edge_update",
+            "high",
+            Priority::High,
+            "visual.edge/n1",
+            "edge",
+        ),
         (
             "style_update",
             "medium",
             Priority::Normal,
             "visual.style/n1",
+            "node",
         ),
         (
             "layout_update",
             "normal",
             Priority::Normal,
             "visual.layout/-",
+            "layout",
         ),
         (
             "complete_refresh",
             "normal",
             Priority::Normal,
             "visual.refresh/-",
+            "layout",
         ),
     ];
-    let row = |(update_type, said, priority, key): (&str, &str, Priority, &'static str)| Row {
-        event: visual(update_type, said),
-        updates: vec![("visual_update", expected(update_type))],
-        priority,
-        key: Some(key),
-        animation: "pulse",
-    };
+    let row =
+        |(update_type, said, priority, key, target): (&str, &str, Priority, &'static str, &str)| {
+            let mut fields = expected(update_type);
+            fields["hint"] = json!({ "target": { "kind": target, "id": "n1" } });
+            Row {
+                event: visual(update_type, said),
+                updates: vec![("visual_update", fields)],
+                priority,
+                key: Some(key),
+                animation: "pulse",
+            }
+        };
     rows.into_iter().map(row).collect()
 }
 
@@ -543,6 +629,21 @@ fn every_row_gives_its_updates() {
             }
         }
     }
+}
+
+#[test]
+fn an_agent_update_has_a_status_only_if_the_event_states_one() {
+    let status = |data: Value| {
+        let planned = plan(&table(), &of("agent.registered", data));
+        planned[0].1["data"].get("status").cloned()
+    };
+    assert_eq!(status(json!({ "agent_id": "a1" })), None);
+    assert_eq!(status(json!({ "agent_id": "a1", "status": null })), None);
+    assert_eq!(
+        status(json!({ "status": null, "new_status": "idle" })),
+        Some(json!("idle"))
+    );
+    assert_eq!(status(json!({ "status": "busy" })), Some(json!("busy")));
 }
 
 #[test]

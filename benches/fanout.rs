@@ -1,0 +1,196 @@
+//! What a thousand observers cost: Stoa beside plain socketioxide, in one run, with the same bytes to the same clients.
+//!
+//! Each server is a child process of this one, and so is the load, so that what a client costs isn't counted as the
+//! server's. Where `taskset` is there and two cores are, the server has one to itself and the load another.
+//!
+//! Two measurements of each: 20 updates a second (20,000 deliveries), the everyday case; and as many as go with 64
+//! updates in flight. The servers take turns, three times, and every number is the median: what else the machine does
+//! falls on both. `cargo bench --bench fanout -- --observers 1000 --seconds 5`.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    unreachable_pub
+)]
+
+#[path = "fanout/load.rs"]
+mod load;
+#[path = "fanout/measuring.rs"]
+mod measuring;
+#[path = "fanout/servers.rs"]
+mod servers;
+#[path = "../tests/load/socket.rs"]
+mod socket;
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+use load::{Asked, Found};
+use measuring::Phase;
+
+/// How often each server is measured.
+const ROUNDS: usize = 3;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["serve", "stoa"] => servers::stoa(),
+        ["serve", "plain"] => servers::plain(),
+        ["load", asked] => load::run(serde_json::from_str(asked).expect("what is asked")),
+        _ => compare(
+            number(&arguments, "--observers", 1_000),
+            number(&arguments, "--seconds", 5),
+        ),
+    }
+}
+
+fn compare(observers: usize, seconds: usize) {
+    let pinned = pinning();
+    let (mut stoa, mut plain) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let found = measure("stoa", observers, seconds, None, pinned);
+        let update = Some(found.update.clone());
+        stoa.push(found);
+        plain.push(measure("plain", observers, seconds, update, pinned));
+    }
+    let cores = if pinned {
+        "server and load on a core each"
+    } else {
+        "server and load not pinned to cores"
+    };
+    println!(
+        "\n## {observers} observers, an update of {} bytes, {cores}, median of {ROUNDS} rounds\n",
+        stoa[0].update.len()
+    );
+    println!("| | Stoa | plain socketioxide | Stoa / plain |\n|---|--:|--:|--:|");
+    let table = Table {
+        stoa: &stoa,
+        plain: &plain,
+    };
+    println!("| **20 updates/s, {seconds} s** | | | |");
+    let calm = |f: &Found| f.calm.clone();
+    table.rows(calm, 20.0 * observers as f64);
+    println!("| **as fast as it goes, 64 in flight** | | | |");
+    let full = |f: &Found| f.full.clone();
+    table.row("deliveries/s", 0, |f| {
+        full(f).deliveries as f64 / full(f).seconds
+    });
+    table.row("server's share of its core", 2, |f| {
+        full(f).cpu / full(f).seconds
+    });
+    table.rows(full, 1e6);
+    println!(
+        "\nStoa's clients also got {} packets that it sends by itself (aggregates) at 20 updates/s, plain's {}.",
+        stoa[0].calm.others, plain[0].calm.others
+    );
+}
+
+/// What was found of both servers.
+struct Table<'a> {
+    stoa: &'a [Found],
+    plain: &'a [Found],
+}
+
+impl Table<'_> {
+    /// What both phases tell; processor time for so many deliveries.
+    fn rows(&self, phase: impl Fn(&Found) -> Phase, many: f64) {
+        let of_many = |f: &Found| many / phase(f).deliveries.max(1) as f64 * 1e3;
+        self.row("deliveries", 0, |f| phase(f).deliveries as f64);
+        let name = format!("processor time of {many} deliveries, ms");
+        self.row(&name, 1, |f| phase(f).cpu * of_many(f));
+        self.row("– of that in the kernel, ms", 1, |f| {
+            phase(f).kernel * of_many(f)
+        });
+        self.row("latency p50, ms", 2, |f| phase(f).p50);
+        self.row("latency p99, ms", 2, |f| phase(f).p99);
+        self.row("resident memory, MiB", 1, |f| phase(f).rss / 1024.0);
+    }
+
+    fn row(&self, name: &str, digits: usize, value: impl Fn(&Found) -> f64) {
+        let median = |all: &[Found]| {
+            let mut values: Vec<f64> = all.iter().map(&value).collect();
+            values.sort_by(f64::total_cmp);
+            values[values.len() / 2]
+        };
+        let (stoa, plain) = (median(self.stoa), median(self.plain));
+        println!(
+            "| {name} | {stoa:.digits$} | {plain:.digits$} | {:.2} |",
+            stoa / plain
+        );
+    }
+}
+
+/// A child, gone with this value.
+struct Gone(Child);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+fn measure(
+    server: &str,
+    observers: usize,
+    seconds: usize,
+    update: Option<String>,
+    pinned: bool,
+) -> Found {
+    let mut serving = Gone(start(&["serve", server], pinned.then_some("0")));
+    let asked = Asked {
+        address: first_line(&mut serving.0).parse().expect("an address"),
+        process: serving.0.id(),
+        observers,
+        seconds,
+        update,
+    };
+    let asked = serde_json::to_string(&asked).expect("JSON");
+    let mut loading = Gone(start(&["load", &asked], pinned.then_some("1")));
+    serde_json::from_str(&first_line(&mut loading.0)).expect("what was found")
+}
+
+fn start(arguments: &[&str], core: Option<&str>) -> Child {
+    let this = std::env::current_exe().expect("this program");
+    let mut command = match core {
+        Some(core) => {
+            let mut command = Command::new("taskset");
+            command.args(["-c", core]).arg(this);
+            command
+        }
+        None => Command::new(this),
+    };
+    // A child ends when its stdin does: with this process, however that ends.
+    command
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    command.spawn().expect("a child process")
+}
+
+fn first_line(child: &mut Child) -> String {
+    let out = child.stdout.take().expect("its stdout");
+    let mut line = String::new();
+    BufReader::new(out).read_line(&mut line).expect("a line");
+    line.trim().to_owned()
+}
+
+fn pinning() -> bool {
+    let check = Command::new("taskset")
+        .args(["-c", "0,1", "true"])
+        .stderr(Stdio::null())
+        .status();
+    std::thread::available_parallelism().is_ok_and(|n| n.get() > 1)
+        && check.is_ok_and(|s| s.success())
+}
+
+fn number(arguments: &[&str], name: &str, otherwise: usize) -> usize {
+    let mut arguments = arguments.iter().skip_while(|argument| **argument != name);
+    arguments
+        .nth(1)
+        .map_or(otherwise, |value| value.parse().expect("a number"))
+}

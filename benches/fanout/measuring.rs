@@ -1,0 +1,90 @@
+//! What one phase cost the server and how long its updates took.
+
+use std::{sync::atomic::Ordering, time::Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::load::Counts;
+
+/// One measurement.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Phase {
+    pub(crate) deliveries: u64,
+    /// Packets that are no deliveries of what was published.
+    pub(crate) others: u64,
+    pub(crate) seconds: f64,
+    /// Of the server, in seconds.
+    pub(crate) cpu: f64,
+    /// Of that, in the kernel.
+    pub(crate) kernel: f64,
+    /// Of the server, in KiB.
+    pub(crate) rss: f64,
+    /// In milliseconds.
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+}
+
+/// A measurement that goes on.
+pub(crate) struct Measuring<'a> {
+    counts: &'a Counts,
+    process: u32,
+    begun: Instant,
+    cpu: (f64, f64),
+    deliveries: u64,
+    others: u64,
+}
+
+impl<'a> Measuring<'a> {
+    pub(crate) fn begin(counts: &'a Counts, process: u32) -> Self {
+        counts.latencies.lock().expect("no panic").clear();
+        counts.measuring.store(true, Ordering::Relaxed);
+        Self {
+            counts,
+            process,
+            begun: Instant::now(),
+            cpu: cpu(process),
+            deliveries: counts.deliveries.load(Ordering::Relaxed),
+            others: counts.others.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn end(self) -> Phase {
+        self.counts.measuring.store(false, Ordering::Relaxed);
+        let (user, kernel) = cpu(self.process);
+        let mut latencies = self.counts.latencies.lock().expect("no panic");
+        latencies.sort_unstable();
+        let at = |percent: usize| f64::from(latencies[(latencies.len() - 1) * percent / 100]) / 1e3;
+        Phase {
+            deliveries: self.counts.deliveries.load(Ordering::Relaxed) - self.deliveries,
+            others: self.counts.others.load(Ordering::Relaxed) - self.others,
+            seconds: self.begun.elapsed().as_secs_f64(),
+            cpu: user + kernel - self.cpu.0 - self.cpu.1,
+            kernel: kernel - self.cpu.1,
+            rss: rss(self.process),
+            p50: at(50),
+            p99: at(99),
+        }
+    }
+}
+
+/// In the program and in the kernel, in seconds; Linux counts it in hundredths.
+fn cpu(process: u32) -> (f64, f64) {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let mut ticks = after_name
+        .split_whitespace()
+        .skip(11)
+        .map(|t| t.parse().unwrap_or(0.0) / 100.0);
+    (
+        ticks.next().unwrap_or_default(),
+        ticks.next().unwrap_or_default(),
+    )
+}
+
+fn rss(process: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|l| l.split_whitespace().next())
+        .and_then(|kib| kib.parse().ok())
+        .unwrap_or_default()
+}

@@ -1,0 +1,97 @@
+//! Looks at a file before SQLite does: what isn't ours must not be touched.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::Read,
+    path::Path,
+};
+
+use super::OpenError;
+
+/// "Stoa": tells our files from those of other programs that use SQLite.
+pub(super) const APPLICATION_ID: i32 = 0x5374_6f61;
+
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+const HEADER: usize = 100;
+
+/// Makes sure that the file is ours, or new, and that no other server uses it. The lock holds while the returned file lives.
+pub(super) fn claim(path: &Path) -> Result<File, OpenError> {
+    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+        fs::create_dir_all(folder)
+            .map_err(|e| OpenError::new(path, format!("can't be made: its folder can't ({e})")))?;
+    }
+    if path.is_dir() {
+        return Err(OpenError::new(
+            path,
+            "is a folder; name a file ([journal] path)",
+        ));
+    }
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(|e| OpenError::new(path, format!("can't be opened for writing: {e}")))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(OpenError::new(
+                path,
+                "is in use by another server; stop that one, or name another file ([journal] path)",
+            ));
+        }
+        Err(TryLockError::Error(e)) => {
+            return Err(OpenError::new(path, format!("can't be locked: {e}")));
+        }
+    }
+    check(path, &mut file)?;
+    Ok(file)
+}
+
+fn check(path: &Path, file: &mut File) -> Result<(), OpenError> {
+    let len = file
+        .metadata()
+        .map_err(|e| OpenError::new(path, format!("can't be read: {e}")))?
+        .len();
+    if len == 0 {
+        return Ok(());
+    }
+    let foreign =
+        "is a file of another program; it is left as it is, name another one ([journal] path)";
+    let mut header = [0; HEADER];
+    if file.read_exact(&mut header).is_err() || !header.starts_with(MAGIC) {
+        return Err(OpenError::new(path, foreign));
+    }
+    let number = |at: usize| {
+        let mut bytes = [0; 4];
+        bytes.copy_from_slice(&header[at..at + 4]);
+        u32::from_be_bytes(bytes)
+    };
+    if number(68) != APPLICATION_ID.unsigned_abs() {
+        return Err(OpenError::new(path, foreign));
+    }
+    let page = match u16::from_be_bytes([header[16], header[17]]) {
+        1 => 65_536,
+        size => u64::from(size),
+    };
+    let whole = u64::from(number(28)) * page;
+    // With a write-ahead log beside it, the rest may be there.
+    if len < whole && !has_log(path) {
+        return Err(OpenError::new(
+            path,
+            format!(
+                "is damaged: {} of {whole} bytes are missing; restore it from a copy, or move it away to begin anew",
+                whole - len
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a write-ahead log lies beside the file: the server didn't end by itself.
+pub(super) fn has_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    fs::metadata(log).is_ok_and(|log| log.len() > 0)
+}

@@ -1,0 +1,144 @@
+//! The tables, their version, and what a file says of itself when it is opened.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+use super::{
+    BUSY, Bounds, Durability, Epoch, OpenError, Seq,
+    file::{self, APPLICATION_ID},
+};
+
+/// Each brings a file from one version to the next; the number of them is the present version.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+    CREATE TABLE events (
+        seq INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        accepted INTEGER NOT NULL, -- microseconds since 1970
+        event TEXT NOT NULL        -- JSON
+    );
+    CREATE TABLE checkpoints (seq INTEGER PRIMARY KEY, state TEXT NOT NULL);
+"];
+
+/// Files up to this size are checked from end to end when the server didn't end by itself.
+const CHECKED: u64 = 1 << 30;
+
+/// Opens the file for writing and brings its tables to the present version.
+pub(super) fn open(path: &Path, durability: Durability) -> Result<Connection, OpenError> {
+    let unclean = file::has_log(path);
+    let len = std::fs::metadata(path).map_or(0, |file| file.len());
+    let mut connection = Connection::open(path).map_err(|e| OpenError::sqlite(path, &e))?;
+    prepare(&mut connection, path, durability, unclean && len < CHECKED)
+        .map_err(|e| describe(path, &e))??;
+    Ok(connection)
+}
+
+type Checked = Result<(), OpenError>;
+
+fn prepare(
+    connection: &mut Connection,
+    path: &Path,
+    durability: Durability,
+    check: bool,
+) -> rusqlite::Result<Checked> {
+    connection.busy_timeout(BUSY)?;
+    if check {
+        let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))?;
+        if verdict != "ok" {
+            let reason = format!(
+                "is damaged ({verdict}); restore it from a copy, or move it away to begin anew"
+            );
+            return Ok(Err(OpenError::new(path, reason)));
+        }
+    }
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |r| r.get(0))?;
+    let known = MIGRATIONS.len();
+    let Some(missing) = usize::try_from(version)
+        .ok()
+        .and_then(|v| MIGRATIONS.get(v..))
+    else {
+        let reason = format!(
+            "was written by a newer version (its schema is {version}, this server knows {known}); use that version"
+        );
+        return Ok(Err(OpenError::new(path, reason)));
+    };
+    if !missing.is_empty() {
+        let migration = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+        for step in missing {
+            migration.execute_batch(step)?;
+        }
+        if version == 0 {
+            let epoch = i64::from(Epoch::mint().0);
+            migration.execute("INSERT INTO meta VALUES ('epoch', ?1)", [epoch])?;
+        }
+        migration.pragma_update(None, "application_id", APPLICATION_ID)?;
+        migration.pragma_update(
+            None,
+            "user_version",
+            i64::try_from(known).unwrap_or(i64::MAX),
+        )?;
+        migration.commit()?;
+    }
+    // Only now, so that a new file is ours from its first page on.
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    connection.pragma_update(
+        None,
+        "synchronous",
+        match durability {
+            Durability::Process => "normal",
+            Durability::Disk => "full",
+        },
+    )?;
+    // A file that can't be written is found here and not by the first producer.
+    connection.execute(
+        "INSERT OR REPLACE INTO meta VALUES ('opened', unixepoch())",
+        [],
+    )?;
+    Ok(Ok(()))
+}
+
+fn describe(path: &Path, error: &rusqlite::Error) -> OpenError {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, DiskFull, NotADatabase, ReadOnly};
+    let reason = match error.sqlite_error_code() {
+        Some(DatabaseCorrupt | NotADatabase) => {
+            format!("is damaged ({error}); restore it from a copy, or move it away to begin anew")
+        }
+        Some(ReadOnly) => {
+            format!("can't be written ({error}); its file and folder must be writable")
+        }
+        Some(DiskFull) => "can't be written: the disk is full".into(),
+        _ => format!("can't be opened: {error}"),
+    };
+    OpenError::new(path, reason)
+}
+
+/// Whose cursors these are, what is kept, and the place of the newest checkpoint.
+pub(super) fn read(
+    path: &Path,
+    connection: &Connection,
+) -> Result<(Epoch, Bounds, Seq), OpenError> {
+    let read = || -> rusqlite::Result<_> {
+        let epoch: u32 =
+            connection.query_row("SELECT value FROM meta WHERE key = 'epoch'", [], |r| {
+                r.get(0)
+            })?;
+        let (first, last): (Option<u64>, Option<u64>) = connection.query_row(
+            "SELECT (SELECT min(seq) FROM events), (SELECT max(seq) FROM events)",
+            [],
+            |r| Ok((r.get(0)?, r.get(1)?)),
+        )?;
+        let checkpoint: Option<u64> = connection
+            .query_row("SELECT max(seq) FROM checkpoints", [], |r| r.get(0))
+            .optional()?
+            .flatten();
+        let last = last.unwrap_or(0);
+        let bounds = Bounds {
+            first: first.unwrap_or(last + 1),
+            last,
+        };
+        Ok((Epoch(epoch), bounds, checkpoint.unwrap_or(0)))
+    };
+    read().map_err(|e| describe(path, &e))
+}

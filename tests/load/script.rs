@@ -1,0 +1,104 @@
+//! The stream to be replayed, and what each event of it must become.
+//!
+//! Which updates an event gives and by which key they are united is asked of the table; what is checked is everything
+//! behind it: that all of them arrive, once, in order, whatever was united on the way.
+#![allow(dead_code)]
+
+use std::{collections::HashMap, path::Path, time::Duration};
+
+use stoa::{
+    event::{self, Timestamp},
+    update::{Key, Listening, Pace, Table, TransformOptions, entities, rooms_hash},
+};
+
+/// The stream.
+#[derive(Debug)]
+pub(crate) struct Script {
+    /// In the order in which they are published.
+    pub(crate) lines: Vec<Line>,
+    /// Finds a line by its event's id.
+    pub(crate) by_id: HashMap<String, usize>,
+    /// The updates that are united among themselves: for each chain its lines in order.
+    pub(crate) chains: Vec<Vec<usize>>,
+}
+
+/// One event.
+#[derive(Debug)]
+pub(crate) struct Line {
+    /// As it is published.
+    pub(crate) text: String,
+    /// When it happened, from the first event on.
+    pub(crate) at: Duration,
+    /// What it gives, in order.
+    pub(crate) updates: Vec<Expected>,
+    /// Whose updates must keep their order.
+    pub(crate) entities: Vec<u64>,
+}
+
+/// One update that an event must give.
+#[derive(Debug)]
+pub(crate) struct Expected {
+    /// The Socket.IO event's name.
+    pub(crate) name: String,
+    /// Its chain and its place in that; `None` for what is never united.
+    pub(crate) place: Option<(usize, usize)>,
+}
+
+impl Script {
+    /// Reads a file of events, one a line, each with an `event_id`.
+    pub(crate) fn load(path: &Path) -> Self {
+        let text = std::fs::read_to_string(path).expect("the file of events is there");
+        let table = Table::new(TransformOptions::default());
+        let intake = event::Intake {
+            now: Timestamp::now(),
+            producer: "replay",
+            max_depth: 32,
+        };
+        let mut script = Self {
+            lines: Vec::new(),
+            by_id: HashMap::new(),
+            chains: Vec::new(),
+        };
+        let mut chain_of: HashMap<(Key, u64, String), usize> = HashMap::new();
+        let mut first = None;
+        for text in text.lines() {
+            let value = serde_json::from_str(text).expect("a line is JSON");
+            let event = event::parse(value, &intake).expect("a line is an event");
+            let at = event.timestamp.as_micros();
+            let since = at - *first.get_or_insert(at);
+            let number = script.lines.len();
+            let mut updates = Vec::new();
+            for planned in table.plan(&event, Listening::NONE) {
+                let name = planned.kind.name().to_owned();
+                let place = match planned.pace {
+                    Pace::Immediate => None,
+                    Pace::Coalesced { key, .. } => {
+                        let chain = *chain_of
+                            .entry((key, rooms_hash(&event), name.clone()))
+                            .or_insert_with(|| {
+                                script.chains.push(Vec::new());
+                                script.chains.len() - 1
+                            });
+                        script.chains[chain].push(number);
+                        Some((chain, script.chains[chain].len() - 1))
+                    }
+                };
+                updates.push(Expected { name, place });
+            }
+            let known = script.by_id.insert(event.id.to_string(), number);
+            assert!(known.is_none(), "the id {} is there twice", event.id);
+            script.lines.push(Line {
+                text: text.to_owned(),
+                at: Duration::from_micros(u64::try_from(since).expect("times ascend")),
+                updates,
+                entities: entities(&event).to_vec(),
+            });
+        }
+        script
+    }
+
+    /// How long the stream took when it happened.
+    pub(crate) fn length(&self) -> Duration {
+        self.lines.last().map_or(Duration::ZERO, |line| line.at)
+    }
+}

@@ -1,0 +1,168 @@
+//! A Socket.IO observer that costs next to nothing: one TCP stream, WebSocket frames read where they lie.
+//!
+//! It knows just enough of the protocols to be a real client (upgrade, open, connect, heartbeat) and looks into no
+//! packet it isn't asked to, so that a thousand of them fit beside the server they watch.
+#![allow(dead_code)]
+
+use std::{
+    io::{self, ErrorKind},
+    net::SocketAddr,
+};
+
+use bytes::{Buf, BytesMut};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// Room for what comes in at once; more is read in several goes.
+const READ: usize = 64 * 1024;
+
+const TEXT: u8 = 0x81;
+const CLOSE: u8 = 0x88;
+
+/// One connection to the namespace `/`.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    stream: TcpStream,
+    buffer: BytesMut,
+}
+
+impl Socket {
+    /// Connects with an `auth` object, and waits until the server has sent the event `greeting` if one is named.
+    pub(crate) async fn connect(
+        address: SocketAddr,
+        auth: &str,
+        greeting: Option<&str>,
+    ) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let mut socket = Self {
+            stream,
+            buffer: BytesMut::with_capacity(READ),
+        };
+        socket.upgrade(address).await?;
+        let open = socket.packet().await?;
+        expect(&open, "0{")?;
+        socket.send(&format!("40{auth}")).await?;
+        expect(&socket.packet().await?, "40{")?;
+        if let Some(greeting) = greeting {
+            let packet = socket.packet().await?;
+            expect(&packet, &format!("42[\"{greeting}\""))?;
+        }
+        Ok(socket)
+    }
+
+    async fn upgrade(&mut self, address: SocketAddr) -> io::Result<()> {
+        let request = format!(
+            "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\n\
+             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        self.stream.write_all(request.as_bytes()).await?;
+        loop {
+            if let Some(end) = self.buffer.windows(4).position(|w| w == b"\r\n\r\n") {
+                let head = self.buffer.split_to(end + 4);
+                return expect(&head, "HTTP/1.1 101");
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// The next packet, pings answered; only for the hello, where each is looked at.
+    async fn packet(&mut self) -> io::Result<Vec<u8>> {
+        loop {
+            while let Some((payload_at, end)) = frame(&self.buffer) {
+                let packet = self.buffer.split_to(end)[payload_at..].to_vec();
+                if packet == b"2" {
+                    self.send("3").await?;
+                } else {
+                    return Ok(packet);
+                }
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// Waits for packets and hands on every event among them, from its `[` on.
+    ///
+    /// # Errors
+    /// When the connection ends, however it does.
+    pub(crate) async fn read(&mut self, mut event: impl FnMut(&[u8])) -> io::Result<()> {
+        // Some may have come together with the answer to CONNECT.
+        while frame(&self.buffer).is_none() {
+            self.fill().await?;
+        }
+        let mut pings = 0;
+        let mut done = 0;
+        while let Some((payload_at, end)) = frame(&self.buffer[done..]) {
+            let whole = &self.buffer[done..done + end];
+            done += end;
+            match &whole[payload_at..] {
+                [b'4', b'2', array @ ..] => event(array),
+                b"2" => pings += 1,
+                _ if whole[0] == CLOSE => return Err(ErrorKind::ConnectionAborted.into()),
+                other => {
+                    let text = String::from_utf8_lossy(other).into_owned();
+                    return Err(io::Error::new(ErrorKind::InvalidData, text));
+                }
+            }
+        }
+        self.buffer.advance(done);
+        for _ in 0..pings {
+            self.send("3").await?;
+        }
+        Ok(())
+    }
+
+    async fn fill(&mut self) -> io::Result<()> {
+        self.buffer.reserve(READ / 2);
+        match self.stream.read_buf(&mut self.buffer).await? {
+            0 => Err(ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends a short text frame; clients mask theirs, and a mask of zeros leaves the text as it is.
+    async fn send(&mut self, text: &str) -> io::Result<()> {
+        let mut out = vec![TEXT];
+        match u8::try_from(text.len()) {
+            Ok(short) if short < 126 => out.push(0x80 | short),
+            _ => {
+                let long = u16::try_from(text.len()).map_err(|_| ErrorKind::InvalidInput)?;
+                out.push(0x80 | 126);
+                out.extend_from_slice(&long.to_be_bytes());
+            }
+        }
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(text.as_bytes());
+        self.stream.write_all(&out).await
+    }
+}
+
+/// Where the payload of the first frame begins and where the frame ends; `None` until it is whole.
+fn frame(bytes: &[u8]) -> Option<(usize, usize)> {
+    let (payload_at, len) = match *bytes.get(1)? & 0x7f {
+        126 => (
+            4,
+            u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?).into(),
+        ),
+        127 => {
+            let len = u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?);
+            (10, usize::try_from(len).ok()?)
+        }
+        short => (2, usize::from(short)),
+    };
+    let end = payload_at + len;
+    (end <= bytes.len()).then_some((payload_at, end))
+}
+
+fn expect(packet: &[u8], start: &str) -> io::Result<()> {
+    if packet.starts_with(start.as_bytes()) {
+        return Ok(());
+    }
+    let got = String::from_utf8_lossy(&packet[..packet.len().min(200)]).into_owned();
+    Err(io::Error::new(
+        ErrorKind::InvalidData,
+        format!("waited for {start}, got {got}"),
+    ))
+}
