@@ -11,7 +11,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use crate::{
     config::{Config, JournalDurability, JournalKind},
     demo,
-    http::{self, Api, Readiness, RouterOptions},
+    http::{self, Api, Readiness, RouterOptions, StreamOptions},
     hub::{Hub, HubOptions},
     intake::{Intake, IntakeLimits, Producer, Raw},
     journal::{
@@ -107,6 +107,13 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         intake: intake.clone(),
         metrics: metrics.clone(),
         readiness: readiness.clone(),
+        stream: StreamOptions {
+            default_room: config.rooms.default_room.clone(),
+            max_rooms: config.rooms.max_rooms_per_client,
+            max_bytes: config.server.max_client_buffer,
+            stall: config.server.stall_timeout(),
+            heartbeat: config.performance.heartbeat_interval(),
+        },
         max_body: config.server.max_http_buffer_size,
     };
     let routes = RouterOptions {

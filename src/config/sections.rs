@@ -145,6 +145,13 @@ pub struct Performance {
     pub max_entities: usize,
 }
 
+impl Performance {
+    /// See [`heartbeat_interval`](field@Self::heartbeat_interval).
+    pub fn heartbeat_interval(&self) -> Duration {
+        seconds(self.heartbeat_interval)
+    }
+}
+
 impl Default for Performance {
     fn default() -> Self {
         Self {

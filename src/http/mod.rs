@@ -6,6 +6,7 @@ mod page;
 mod probes;
 mod seneca;
 mod state;
+mod stream;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -31,6 +32,7 @@ use crate::{
     socketio::{self, Door},
 };
 pub use probes::Readiness;
+pub use stream::StreamOptions;
 
 /// What the handlers share.
 #[derive(Debug, Clone)]
@@ -43,6 +45,8 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     /// For `/readyz`.
     pub readiness: Arc<Readiness>,
+    /// Limits on streams.
+    pub stream: StreamOptions,
     /// The largest request body.
     pub max_body: usize,
 }
@@ -63,6 +67,7 @@ pub fn router(api: Api, door: Door, options: &RouterOptions) -> Router {
     let engine = any(move |request: Request<Body>| socketio::engine_door(door.clone(), request));
     let http = Router::new()
         .route("/api/v1/events", post(events::publish).get(events::history))
+        .route("/api/v1/stream", get(stream::stream))
         .route("/api/v1/state", get(state::state))
         .route("/api/v1/ws/stats", get(state::stats))
         .route("/api/v1/ws/rooms", get(state::rooms))

@@ -433,7 +433,7 @@ impl Hub {
         match behind.from {
             Some(from) => {
                 let resumed = resumed(&from, &to, behind.replayed, true);
-                self.tell(id, "resumed", resumed.clone());
+                self.tell_resumed(id, &resumed, &to);
                 for reply in behind.replies {
                     reply.send(resumed.clone()).ok();
                 }
@@ -459,11 +459,16 @@ impl Hub {
     ) {
         let to = self.position.everything_up_to(self.seq);
         let resumed = resumed(from, &to, replayed, false);
-        self.tell(id, "resumed", resumed.clone());
+        self.tell_resumed(id, &resumed, &to);
         self.send_snapshot(id);
         for reply in replies {
             reply.send(resumed.clone()).ok();
         }
+    }
+
+    fn tell_resumed(&mut self, id: MemberId, resumed: &Object, to: &str) {
+        let json = serde_json::Value::Object(resumed.clone()).to_string();
+        self.tell_json(id, "resumed", &json, Some(to), false);
     }
 
     fn give_up_all_at(&mut self, at: &Cursor) {

@@ -98,7 +98,7 @@ impl Hub {
                     merged: group.merged.as_ref(),
                 };
                 let json = update::render(planned, &record.event, &stamp);
-                Outgoing::new(planned.kind.namespace(), planned.kind.name(), json)
+                Outgoing::new(planned.kind.namespace(), planned.kind.name(), json).at(cursor)
             };
             let last = (!audience.last.is_empty()).then(|| outgoing(after));
             let later = before.as_deref().filter(|_| !audience.later.is_empty());
@@ -227,15 +227,28 @@ impl Hub {
             id,
             name,
             &serde_json::Value::Object(body).to_string(),
+            None,
             false,
         );
     }
 
-    pub(super) fn tell_json(&mut self, id: MemberId, name: &str, json: &str, exempt: bool) {
+    /// The same for JSON that is written already, with the place after it if it has one.
+    pub(super) fn tell_json(
+        &mut self,
+        id: MemberId,
+        name: &str,
+        json: &str,
+        cursor: Option<&str>,
+        exempt: bool,
+    ) {
         let Some(member) = self.roster.get(id) else {
             return;
         };
         let update = Outgoing::new(member.namespace, name, json.to_owned());
+        let update = match cursor {
+            Some(cursor) => update.at(cursor),
+            None => update,
+        };
         if exempt {
             member.outlet.send_exempt(&update);
         } else {

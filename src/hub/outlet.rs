@@ -2,6 +2,8 @@
 
 use std::{cell::OnceCell, fmt};
 
+use bytes::Bytes;
+
 use crate::{net::Frame, update::Namespace};
 
 /// One observer's way out. None of the methods waits.
@@ -26,8 +28,12 @@ pub struct Outgoing {
     pub name: Box<str>,
     /// The one argument, as JSON.
     pub json: String,
+    /// Where to go on after it, for shapes that write it outside of the JSON; none on what has no place of its own.
+    cursor: Option<Box<str>>,
     /// As a WebSocket frame.
     frame: OnceCell<Frame>,
+    /// As a server-sent event.
+    server_sent: OnceCell<Bytes>,
 }
 
 impl Outgoing {
@@ -37,8 +43,27 @@ impl Outgoing {
             namespace,
             name: name.into(),
             json,
+            cursor: None,
             frame: OnceCell::new(),
+            server_sent: OnceCell::new(),
         }
+    }
+
+    /// The same, with the place after it.
+    #[must_use]
+    pub fn at(mut self, cursor: &str) -> Self {
+        self.cursor = Some(cursor.into());
+        self
+    }
+
+    /// As a server-sent event. JSON has no line breaks of its own, so one `data` line holds it.
+    pub fn server_sent(&self) -> Bytes {
+        let write = || {
+            let id = self.cursor.as_deref();
+            let id = id.map_or(String::new(), |cursor| format!("id: {cursor}\n"));
+            format!("event: {}\n{id}data: {}\n\n", self.name, self.json).into()
+        };
+        self.server_sent.get_or_init(write).clone()
     }
 
     /// As a WebSocket frame.

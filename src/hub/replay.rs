@@ -124,7 +124,7 @@ fn attempt(
                     merged: group.merged.as_ref(),
                 };
                 let json = render(planned, &group.record.event, &stamp);
-                Outgoing::new(planned.kind.namespace(), planned.kind.name(), json)
+                Outgoing::new(planned.kind.namespace(), planned.kind.name(), json).at(cursor)
             };
             let last = outgoing(position.text());
             let before = before.as_deref().filter(|_| n + 1 < group.updates.len());

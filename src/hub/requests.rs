@@ -99,12 +99,13 @@ impl Hub {
         let own = resumes.as_deref().filter(|c| self.own_cursor(c).is_some());
         let cursor = own.unwrap_or(self.position.text()).to_owned();
         body.insert("cursor".into(), cursor.as_str().into());
-        self.tell(id, name, body);
+        let greeting = Value::Object(body).to_string();
+        self.tell_json(id, name, &greeting, Some(&cursor), false);
         if namespace == Namespace::Conversations {
             let agents = self.desk.agents();
             self.tell(id, "agents_update", agents);
         }
-        if namespace == Namespace::Root {
+        if namespace == Namespace::Root && self.roster.wants(id, "conversation_summary") {
             let mut summary = self.desk.summary();
             summary.insert("cursor".into(), cursor.into());
             let summary = self.stamp_aggregate("conversation_summary", summary);
@@ -163,7 +164,8 @@ impl Hub {
     pub(super) fn send_snapshot(&mut self, member: MemberId) {
         let snapshot = self.snapshot(None);
         let seq = self.seq;
-        self.tell_json(member, "snapshot", &snapshot, true);
+        let cursor = self.position.everything_up_to(self.seq);
+        self.tell_json(member, "snapshot", &snapshot, Some(&cursor), true);
         if let Some(member) = self.roster.get_mut(member) {
             member.since = seq;
         }

@@ -9,12 +9,16 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
 };
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
 /// The other end of the connection that a request came on; in the request's extensions.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
+
+/// Ends the connection that a request came on; in the request's extensions.
+#[derive(Debug, Clone)]
+pub struct Hangup(pub CancellationToken);
 
 /// Serves a router until told to stop.
 #[derive(Debug)]
@@ -73,8 +77,11 @@ async fn connection(
 ) {
     // Without it small frames wait for the peer's delayed acknowledgement, 40 ms.
     stream.set_nodelay(true).ok();
+    let token = CancellationToken::new();
+    let hangup = token.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(Hangup(hangup.clone()));
         router.clone().oneshot(request.map(Body::new))
     });
     let connection = http1::Builder::new()
@@ -86,9 +93,13 @@ async fn connection(
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = token.cancelled() => return,
         () = told(&mut stopping) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = token.cancelled() => return,
+            }
         }
     };
     if let Err(error) = ended {

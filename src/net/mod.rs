@@ -8,4 +8,4 @@ mod listener;
 pub use frame::Frame;
 pub use guard::Guard;
 pub use lane::{Engine, Kill, Lane, LaneLimits};
-pub use listener::{Peer, Server};
+pub use listener::{Hangup, Peer, Server};

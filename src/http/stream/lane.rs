@@ -1,0 +1,108 @@
+//! The way out of one stream: what waits for the response's body, counted in bytes.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+
+use crate::hub::{Outgoing, Outlet};
+
+/// Shared by the hub, which fills it, and the response's body, which empties it.
+#[derive(Debug)]
+pub(super) struct Lane {
+    state: Mutex<State>,
+    /// Wakes the body.
+    body: AtomicWaker,
+    max_bytes: usize,
+}
+
+#[derive(Debug)]
+struct State {
+    queue: VecDeque<Bytes>,
+    /// How much waits.
+    bytes: usize,
+    /// The hub let go of it: what waits is the rest.
+    ended: bool,
+    /// Since when something waits that nobody fetched.
+    since: Option<Instant>,
+}
+
+impl Lane {
+    pub(super) fn new(max_bytes: usize) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State {
+                queue: VecDeque::new(),
+                bytes: 0,
+                ended: false,
+                since: None,
+            }),
+            body: AtomicWaker::new(),
+            max_bytes,
+        })
+    }
+
+    /// The next piece; none at the end.
+    pub(super) fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
+        self.body.register(cx.waker());
+        let mut state = self.lock();
+        state.since = None;
+        match state.queue.pop_front() {
+            Some(piece) => {
+                state.bytes -= piece.len();
+                Poll::Ready(Some(piece))
+            }
+            None if state.ended => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+
+    /// How long something has waited that nobody fetched.
+    pub(super) fn stalled(&self) -> Duration {
+        self.lock()
+            .since
+            .map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The hub's end of a lane: the stream ends with it.
+#[derive(Debug)]
+pub(super) struct StreamOutlet(pub(super) Arc<Lane>);
+
+impl Outlet for StreamOutlet {
+    fn send(&self, update: &Outgoing) -> bool {
+        let piece = update.server_sent();
+        let mut state = self.0.lock();
+        state.bytes += piece.len();
+        state.since = state.since.or_else(|| Some(Instant::now()));
+        state.queue.push_back(piece);
+        state.bytes <= self.0.max_bytes
+    }
+
+    fn send_exempt(&self, update: &Outgoing) {
+        self.send(update);
+    }
+
+    fn flush(&self) {
+        self.0.body.wake();
+    }
+
+    fn has_room(&self) -> bool {
+        self.0.lock().bytes <= self.0.max_bytes / 2
+    }
+}
+
+impl Drop for StreamOutlet {
+    fn drop(&mut self) {
+        self.0.lock().ended = true;
+        self.0.body.wake();
+    }
+}

@@ -1,0 +1,189 @@
+//! `GET /api/v1/stream`: the same updates as server-sent events.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod common;
+
+use std::{net::SocketAddr, time::Instant};
+
+use common::{PATIENCE, get, post, server, server_with};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// One server-sent event.
+#[derive(Debug)]
+struct Sent {
+    name: String,
+    id: Option<String>,
+    data: Value,
+}
+
+struct Source {
+    response: reqwest::Response,
+    text: String,
+}
+
+impl Source {
+    async fn open(address: SocketAddr, query: &str, last: Option<&str>) -> Self {
+        let url = format!("http://{address}/api/v1/stream?{query}");
+        let mut request = reqwest::Client::new().get(url);
+        if let Some(last) = last {
+            request = request.header("Last-Event-ID", last);
+        }
+        let response = request.send().await.expect("answers");
+        assert_eq!(response.status(), 200);
+        let media = response.headers()["content-type"].to_str().unwrap();
+        assert!(media.starts_with("text/event-stream"), "{media}");
+        Self {
+            response,
+            text: String::new(),
+        }
+    }
+
+    /// The next event; none at the end.
+    async fn next(&mut self) -> Option<Sent> {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let (event, rest) = (event.to_owned(), rest.to_owned());
+                self.text = rest;
+                let field = |name: &str| {
+                    let line = event.lines().find_map(|l| l.strip_prefix(name));
+                    line.map(str::to_owned)
+                };
+                if let (Some(name), Some(data)) = (field("event: "), field("data: ")) {
+                    return Some(Sent {
+                        name,
+                        id: field("id: "),
+                        data: serde_json::from_str(&data).expect("JSON"),
+                    });
+                }
+                assert!(event.starts_with(": "), "{event}");
+                continue;
+            }
+            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await;
+            let bytes = chunk.expect("in time").expect("reads")?;
+            self.text
+                .push_str(std::str::from_utf8(&bytes).expect("text"));
+        }
+    }
+
+    async fn event(&mut self, name: &str) -> Sent {
+        loop {
+            let sent = self
+                .next()
+                .await
+                .unwrap_or_else(|| panic!("ended before {name}"));
+            if sent.name == name {
+                return sent;
+            }
+        }
+    }
+}
+
+fn decision(n: u64) -> Value {
+    json!({ "type": "decision.logged", "data": { "what": "x", "n": n } })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn updates_come_and_a_reconnect_goes_on_where_it_was() {
+    let server = server().await;
+    let address = server.address();
+    let mut source = Source::open(address, "", None).await;
+    let hello = source.event("connection_established").await;
+    assert_eq!(hello.data["rooms"], json!(["general", "observers"]));
+    assert_eq!(hello.id.as_deref(), hello.data["cursor"].as_str());
+    post(address, &decision(0)).await;
+    let first = source.event("decision_event").await;
+    assert_eq!(
+        (&first.data["data"]["n"], first.id.as_deref()),
+        (&json!(0), first.data["cursor"].as_str())
+    );
+    drop(source);
+    for n in 1..6 {
+        post(address, &decision(n)).await;
+    }
+    let mut source = Source::open(address, "", first.id.as_deref()).await;
+    for n in 1..6 {
+        assert_eq!(source.event("decision_event").await.data["data"]["n"], n);
+    }
+    let resumed = source.event("resumed").await;
+    assert_eq!(
+        (&resumed.data["replayed"], &resumed.data["complete"]),
+        (&json!(5), &json!(true))
+    );
+    // The same by the query, and the state for one that asks.
+    let cursor = hello.id.expect("a place");
+    let mut source = Source::open(address, &format!("cursor={cursor}"), None).await;
+    assert_eq!(source.event("decision_event").await.data["data"]["n"], 0);
+    let mut source = Source::open(address, "snapshot=1", None).await;
+    assert_eq!(
+        source.event("snapshot").await.data["counts"]["decisions"],
+        6
+    );
+    // Going down ends the streams and doesn't wait for them.
+    let started = Instant::now();
+    server.shutdown().await;
+    assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
+    while source.next().await.is_some() {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rooms_and_types_are_all_it_gets() {
+    let server = server().await;
+    let address = server.address();
+    let mut source = Source::open(address, "rooms=project:p&types=task_*", None).await;
+    source.event("connection_established").await;
+    for (project, kind) in [
+        ("q", "task.created"),
+        ("p", "agent.registered"),
+        ("p", "task.created"),
+    ] {
+        let event = json!({ "type": kind, "project_id": project, "data": { "task_id": format!("{project}-t"), "agent_id": "a" } });
+        post(address, &event).await;
+    }
+    let only = source.next().await.expect("an update");
+    assert_eq!(
+        (only.name.as_str(), &only.data["data"]["task_id"]),
+        ("task_update", &json!("p-t"))
+    );
+    for (query, status, code) in [
+        ("rooms=lobby", 400, "unknown_room_type"),
+        ("rooms=producers", 403, "forbidden_room"),
+        ("types=[", 400, "bad_request"),
+        ("min_priority=urgent", 400, "bad_request"),
+    ] {
+        let (got, answer) = get(address, &format!("/api/v1/stream?{query}")).await;
+        assert_eq!(
+            (got, &answer["error"]["code"]),
+            (status, &json!(code)),
+            "{query}: {answer}"
+        );
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_reads_nothing_is_hung_up_on() {
+    let server = server_with(|c| {
+        c.server.stall_timeout = 1.0;
+        c.server.max_client_buffer = 64 * 1024;
+    })
+    .await;
+    let address = server.address();
+    let mut stuck = tokio::net::TcpStream::connect(address)
+        .await
+        .expect("connects");
+    let request = format!("GET /api/v1/stream HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    stuck.write_all(request.as_bytes()).await.expect("writes");
+    let mut head = [0; 64];
+    stuck.read_exact(&mut head).await.expect("an answer begins");
+    let filler = "x".repeat(20_000);
+    let started = Instant::now();
+    while get(address, "/api/v1/ws/stats").await.1["total_connections"] != 0 {
+        let events: Vec<Value> = (0..20)
+            .map(|_| json!({ "type": "a.b", "data": { "filler": filler } }))
+            .collect();
+        assert_eq!(post(address, &json!(events)).await.0, 202);
+        assert!(started.elapsed() < PATIENCE, "it is never missed");
+    }
+    server.shutdown().await;
+}
