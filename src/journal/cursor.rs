@@ -1,8 +1,9 @@
 //! Cursors: opaque strings that name all that was sent up to a place in the stream.
 //!
 //! `{epoch}.{seq}` in base 36 says "everything up to `seq` of that journal". Where priorities reordered or a window
-//! still holds updates, a third part lists what was *not* sent below `seq` (runs of places with the groups they
-//! owe, as variable-length integers in base64url), so that a resume neither loses nor repeats.
+//! still holds updates, a third part in base64url says what was *not* sent below `seq`, so that a resume neither loses
+//! nor repeats. It is written in whichever way is shorter: as runs of places (a backlog is one run), or as a
+//! map with a bit for each place (where sent and unsent alternate, as they do while windows hold).
 
 use std::{fmt, str::FromStr};
 
@@ -10,7 +11,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use smallvec::SmallVec;
 use thiserror::Error;
 
-use super::{Run, Seq};
+use super::{Pending, Run, Seq};
 
 /// Tells the cursors of one journal from those of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,6 +45,8 @@ pub struct CursorError;
 
 /// More exceptions than a cursor of ours ever holds: a forged one must not cost memory.
 const MAX_RUNS: usize = 8_192;
+/// Places that a map may have.
+const MAX_MAP: usize = 65_536;
 
 impl Cursor {
     /// A cursor without exceptions.
@@ -64,16 +67,62 @@ impl fmt::Display for Cursor {
         if self.owed.is_empty() {
             return Ok(());
         }
-        let mut bytes = SmallVec::<[u8; 64]>::new();
-        let mut at = 0;
-        for run in &self.owed {
-            varint(&mut bytes, run.start - at);
-            varint(&mut bytes, run.len);
-            bytes.push(run.owed);
-            at = run.start + run.len;
-        }
-        write!(f, ".{}", URL_SAFE_NO_PAD.encode(&bytes))
+        let as_runs = write_runs(&self.owed);
+        let as_map = write_map(&self.owed, as_runs.len());
+        let bytes = as_map.as_ref().unwrap_or(&as_runs);
+        write!(f, ".{}", URL_SAFE_NO_PAD.encode(bytes))
     }
+}
+
+type Buffer = SmallVec<[u8; 128]>;
+
+/// The first byte of the third part.
+const RUNS: u8 = 0;
+const MAP: u8 = 1;
+
+/// Each run as the gap before it, its length, and what it owes.
+fn write_runs(owed: &[Run]) -> Buffer {
+    let mut bytes = Buffer::new();
+    bytes.push(RUNS);
+    let mut at = 0;
+    for run in owed {
+        varint(&mut bytes, run.start - at);
+        varint(&mut bytes, run.len);
+        bytes.push(run.owed);
+        at = run.start + run.len;
+    }
+    bytes
+}
+
+/// For each thing that is owed: what it is, and a bit for each place from the first on. None unless that is shorter.
+fn write_map(owed: &[Run], than: usize) -> Option<Buffer> {
+    let (first, last) = (owed.first()?, owed.last()?);
+    let places = usize::try_from(last.start + last.len - first.start).ok()?;
+    if places > MAX_MAP || places / 8 >= than {
+        return None;
+    }
+    let mut bytes = Buffer::new();
+    bytes.push(MAP);
+    varint(&mut bytes, first.start);
+    let mut kinds: SmallVec<[u8; 4]> = owed.iter().map(|run| run.owed).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    for kind in kinds {
+        let mut map: SmallVec<[u8; 64]> = SmallVec::from_elem(0, places.div_ceil(8));
+        for run in owed.iter().filter(|run| run.owed == kind) {
+            for place in run.start - first.start..run.start + run.len - first.start {
+                let place = usize::try_from(place).ok()?;
+                map[place / 8] |= 1 << (place % 8);
+            }
+        }
+        while map.last() == Some(&0) {
+            map.pop();
+        }
+        bytes.push(kind);
+        varint(&mut bytes, map.len() as u64);
+        bytes.extend_from_slice(&map);
+    }
+    (bytes.len() < than).then_some(bytes)
 }
 
 impl FromStr for Cursor {
@@ -90,13 +139,17 @@ impl FromStr for Cursor {
         let mut cursor = Self::at(epoch, seq);
         if let Some(owed) = parts.next() {
             let bytes = URL_SAFE_NO_PAD.decode(owed).map_err(|_| CursorError)?;
-            cursor.owed = runs(&bytes, seq)?;
+            cursor.owed = match bytes.split_first() {
+                Some((&RUNS, runs)) => read_runs(runs, seq)?,
+                Some((&MAP, map)) => read_map(map, seq)?,
+                _ => return Err(CursorError),
+            };
         }
         Ok(cursor)
     }
 }
 
-fn runs(mut bytes: &[u8], seq: Seq) -> Result<SmallVec<[Run; 2]>, CursorError> {
+fn read_runs(mut bytes: &[u8], seq: Seq) -> Result<SmallVec<[Run; 2]>, CursorError> {
     let mut runs = SmallVec::new();
     let mut at: Seq = 0;
     while !bytes.is_empty() {
@@ -114,6 +167,34 @@ fn runs(mut bytes: &[u8], seq: Seq) -> Result<SmallVec<[Run; 2]>, CursorError> {
     Ok(runs)
 }
 
+fn read_map(mut bytes: &[u8], seq: Seq) -> Result<SmallVec<[Run; 2]>, CursorError> {
+    let first = read_varint(&mut bytes)?;
+    let mut owed: Vec<u8> = Vec::new();
+    while let Some((&kind, rest)) = bytes.split_first() {
+        bytes = rest;
+        let len = usize::try_from(read_varint(&mut bytes)?).map_err(|_| CursorError)?;
+        if kind == 0 || len > MAX_MAP / 8 || len > bytes.len() {
+            return Err(CursorError);
+        }
+        let (map, rest) = bytes.split_at(len);
+        bytes = rest;
+        owed.resize(owed.len().max(len * 8), 0);
+        for (place, owed) in owed.iter_mut().enumerate().take(len * 8) {
+            if map[place / 8] & 1 << (place % 8) != 0 {
+                *owed |= kind;
+            }
+        }
+    }
+    let mut pending = Pending::default();
+    for (place, owed) in owed.into_iter().enumerate().filter(|(_, owed)| *owed != 0) {
+        let place = first
+            .checked_add(place as u64)
+            .filter(|place| *place <= seq);
+        pending.push(place.ok_or(CursorError)?, owed);
+    }
+    Ok(pending.up_to(seq).collect())
+}
+
 fn base36(f: &mut fmt::Formatter<'_>, mut number: u64) -> fmt::Result {
     let mut digits = SmallVec::<[u8; 13]>::new();
     loop {
@@ -129,7 +210,7 @@ fn base36(f: &mut fmt::Formatter<'_>, mut number: u64) -> fmt::Result {
         .try_for_each(|&d| fmt::Write::write_char(f, char::from(d)))
 }
 
-fn varint(out: &mut SmallVec<[u8; 64]>, mut number: u64) {
+fn varint(out: &mut Buffer, mut number: u64) {
     while number >= 0x80 {
         out.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;

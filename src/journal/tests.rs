@@ -154,9 +154,38 @@ proptest! {
     }
 
     #[test]
+    fn cursors_with_many_small_gaps_do_too(first in 1_u64..1_000_000, steps in prop::collection::vec((1_u64..4, 1_u64..3, 1_u8..4), 1..200)) {
+        let mut owed = SmallVec::new();
+        let mut at = first;
+        for (gap, len, mask) in steps {
+            owed.push(Run { start: at + gap, len, owed: mask });
+            at += gap + len;
+        }
+        let cursor = Cursor { epoch: Epoch(7), seq: at, owed };
+        prop_assert_eq!(cursor.to_string().parse::<Cursor>(), Ok(cursor));
+    }
+
+    #[test]
     fn any_text_is_read_or_refused(text in ".{0,60}") {
         let _ = text.parse::<Cursor>();
     }
 }
 
 use smallvec::SmallVec;
+
+#[test]
+fn a_cursor_stays_short_while_windows_hold_every_other_event() {
+    let owed = (0..200)
+        .map(|n| Run {
+            start: 1_000_000 + 2 * n,
+            len: 1,
+            owed: 2,
+        })
+        .collect();
+    let cursor = Cursor {
+        epoch: Epoch(u32::MAX),
+        seq: 1_000_400,
+        owed,
+    };
+    assert!(cursor.to_string().len() < 100, "{cursor}");
+}
