@@ -359,7 +359,7 @@ async fn a_snapshot_and_what_follows_it_is_the_state_whenever_one_joins() {
         random ^= random >> 7;
         random ^= random << 17;
         tokio::time::sleep(std::time::Duration::from_micros(random % 40_000)).await;
-        if random % 2 == 0 {
+        if random.is_multiple_of(2) {
             let (mut client, _) = Client::connect(address, json!({ "snapshot": true })).await;
             let snapshot = client.event("snapshot").await;
             joined.push((Folded::of_state(&snapshot), client));

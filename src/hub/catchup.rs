@@ -17,21 +17,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::json;
 use smallvec::SmallVec;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::{
     Hub,
-    command::now,
     fanout::Batch,
     replay::{self, Replayed, Stretch},
-    requests::object,
     roster::{Candidate, MemberId},
 };
 use crate::{
     access::Subject,
-    event::Object,
     journal::{Cursor, Journal, JournalError, Record, Seq},
     update::{Audience, Table},
 };
@@ -46,19 +42,6 @@ const BUDGET: usize = 16_384;
 const LOOK: Duration = Duration::from_millis(25);
 /// The newest records, kept at hand for the last stretch.
 const RECENT: usize = 2_048;
-
-/// Where a client stands that is not live.
-#[derive(Debug)]
-pub(crate) struct Behind {
-    /// What it has.
-    at: Cursor,
-    /// Where it began, as it named the place; `None` for one that was parked.
-    from: Option<String>,
-    /// Updates it was sent since.
-    replayed: u64,
-    /// Who waits to hear of the end.
-    replies: Vec<oneshot::Sender<Object>>,
-}
 
 /// What the hub knows of all of them.
 #[derive(Debug)]
@@ -102,6 +85,12 @@ impl CatchUp {
         self.recent.push_back(record.clone());
     }
 
+    /// Serves a member after those who are behind already.
+    pub(super) fn serve(&mut self, member: MemberId) {
+        self.queue.push_back(member);
+        self.look_at = Instant::now();
+    }
+
     pub(super) fn forget(&mut self, member: MemberId) {
         self.queue.retain(|id| *id != member);
         if let Some((_, members)) = &mut self.handing_out {
@@ -139,70 +128,6 @@ impl CatchUp {
 }
 
 impl Hub {
-    /// Sets a member back to a cursor and begins to catch it up. `replies` hear the fields of `resumed`.
-    pub(super) fn resume(
-        &mut self,
-        id: MemberId,
-        from: &str,
-        reply: Option<oneshot::Sender<Object>>,
-    ) {
-        let known = self.own_cursor(from);
-        let Some(member) = self.roster.get_mut(id) else {
-            return;
-        };
-        let mut replies: Vec<_> = reply.into_iter().collect();
-        if let Some(before) = member.behind.take() {
-            replies.extend(before.replies);
-            self.catchup.forget(id);
-        }
-        let Some(at) = known else {
-            self.give_up(id, from, 0, replies);
-            return;
-        };
-        // A place without exceptions may be ahead of what was sent (a snapshot's, a publish answer's).
-        member.since = if at.owed.is_empty() { at.seq } else { 0 };
-        member.behind = Some(Box::new(Behind {
-            at,
-            from: Some(from.to_owned()),
-            replayed: 0,
-            replies,
-        }));
-        self.catchup.queue.push_back(id);
-        self.catchup.look_at = Instant::now();
-    }
-
-    /// A cursor of this journal. Any other, or one of a journal that was set back, doesn't tell what is missing.
-    pub(super) fn own_cursor(&self, text: &str) -> Option<Cursor> {
-        let cursor = text.parse::<Cursor>().ok()?;
-        let known =
-            cursor.epoch == self.journal.epoch() && cursor.seq <= self.journal.bounds().last;
-        known.then_some(cursor)
-    }
-
-    /// A member owes all that it may: it gets nothing more until it has taken some of it.
-    pub(super) fn park(&mut self, id: MemberId) {
-        let at = self.position.cursor(&self.pending);
-        let Some(member) = self.roster.get_mut(id) else {
-            return;
-        };
-        if member.behind.is_some() {
-            return;
-        }
-        member.behind = Some(Box::new(Behind {
-            at,
-            from: None,
-            replayed: 0,
-            replies: Vec::new(),
-        }));
-        self.metrics.parked();
-        self.catchup.queue.push_back(id);
-        let notice = object(json!({
-            "type": "system_notification", "level": "warning", "code": "parked", "timestamp": now(),
-            "message": "you read more slowly than updates come; you are sent the rest, united, as you read on",
-        }));
-        self.tell(id, "system_notification", notice);
-    }
-
     /// One step for those who are behind.
     pub(super) fn catch_up(&mut self) {
         self.hand_out();
@@ -278,7 +203,7 @@ impl Hub {
     }
 
     /// Takes those out of the queue that stand at `at` and have room.
-    fn take_cohort(&mut self, at: &Cursor) -> Vec<MemberId> {
+    pub(super) fn take_cohort(&mut self, at: &Cursor) -> Vec<MemberId> {
         let (roster, queue) = (&self.roster, &mut self.catchup.queue);
         let mut cohort = Vec::new();
         queue.retain(|&id| {
@@ -424,63 +349,6 @@ impl Hub {
         };
         self.roster.sees(id, &candidate, &update.rooms, topic)
     }
-
-    fn go_live(&mut self, id: MemberId, to: &Cursor) {
-        let Some(behind) = self.roster.get_mut(id).and_then(|m| m.behind.take()) else {
-            return;
-        };
-        let to = to.to_string();
-        match behind.from {
-            Some(from) => {
-                let resumed = resumed(&from, &to, behind.replayed, true);
-                self.tell_resumed(id, &resumed, &to);
-                for reply in behind.replies {
-                    reply.send(resumed.clone()).ok();
-                }
-            }
-            None => {
-                let notice = object(json!({
-                    "type": "system_notification", "level": "info", "code": "caught_up", "timestamp": now(),
-                    "message": "you are up to date again",
-                }));
-                self.tell(id, "system_notification", notice);
-            }
-        }
-        self.tell_aggregates(id);
-    }
-
-    /// The journal can't tell what is missing: the state says it instead.
-    fn give_up(
-        &mut self,
-        id: MemberId,
-        from: &str,
-        replayed: u64,
-        replies: Vec<oneshot::Sender<Object>>,
-    ) {
-        let to = self.position.everything_up_to(self.seq);
-        let resumed = resumed(from, &to, replayed, false);
-        self.tell_resumed(id, &resumed, &to);
-        self.send_snapshot(id);
-        for reply in replies {
-            reply.send(resumed.clone()).ok();
-        }
-    }
-
-    fn tell_resumed(&mut self, id: MemberId, resumed: &Object, to: &str) {
-        let json = serde_json::Value::Object(resumed.clone()).to_string();
-        self.tell_json(id, "resumed", &json, Some(to), false);
-    }
-
-    fn give_up_all_at(&mut self, at: &Cursor) {
-        for id in self.take_cohort(at) {
-            let behind = self.roster.get_mut(id).and_then(|m| m.behind.take());
-            if let Some(behind) = behind {
-                let from = behind.from.unwrap_or_else(|| at.to_string());
-                self.give_up(id, &from, behind.replayed, behind.replies);
-                self.tell_aggregates(id);
-            }
-        }
-    }
 }
 
 async fn make(
@@ -505,10 +373,4 @@ async fn make(
         }
     }
     Ok(Some(replay::prepare(table, &records, at, to, max_bytes)))
-}
-
-fn resumed(from: &str, to: &str, replayed: u64, complete: bool) -> Object {
-    object(json!({
-        "type": "resumed", "from": from, "to": to, "cursor": to, "replayed": replayed, "complete": complete, "timestamp": now(),
-    }))
 }

@@ -9,6 +9,7 @@
 //!                └─▶ plan ─▶ pacer ─▶ flush ─▶ roster ─▶ outlets
 //! ```
 
+mod behind;
 mod catchup;
 mod command;
 mod fanout;

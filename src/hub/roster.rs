@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use slab::Slab;
 
-use super::{Outlet, catchup::Behind};
+use super::{Outlet, behind::Behind};
 use crate::{
     access::{Filter, Subject},
     journal::Seq,

@@ -23,7 +23,9 @@ use tokio::{
 
 use super::{
     frame::{Frame, first_frame},
-    lane::{Kill, Lane, mark},
+    gate::mark,
+    kill::Kill,
+    lane::Lane,
 };
 use crate::update::Namespace;
 

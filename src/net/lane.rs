@@ -17,7 +17,6 @@
 
 use std::{
     collections::VecDeque,
-    fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, AtomicUsize, Ordering},
@@ -29,19 +28,12 @@ use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
-use super::frame::Frame;
+use super::{
+    frame::Frame,
+    gate::{Engine, Gate, hold, mark},
+    kill::Kill,
+};
 use crate::{observe::Metrics, update::Namespace};
-
-/// The engine's side of a session: what a lane needs of it.
-pub trait Engine: fmt::Debug + Send + Sync + 'static {
-    /// Sends a packet the engine's way. `false` when its queue is full or the session is gone.
-    fn send(&self, frame: &Frame) -> bool;
-    /// Ends the session (needed for polling only: a stream ends when the lane is killed).
-    fn close(&self);
-}
-
-/// The event that marks a namespace's place in the engine's queue. No client event can have this name: it begins with NUL.
-const MARK: &str = "\u{0}lane";
 
 /// How long a client that is sent away has to read why.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -55,32 +47,6 @@ pub struct LaneLimits {
     pub max_bytes: usize,
     /// How long a client may take nothing while something waits.
     pub stall: Duration,
-}
-
-/// Why a lane was killed. The names are the `reason` labels of the counters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Kill {
-    /// It went on asking for more while twice `max_client_buffer` waited for it.
-    SlowClient = 1,
-    /// It took nothing for `stall_timeout`.
-    Stalled,
-    /// The server goes down.
-    Shutdown,
-    /// An operator or a rule disconnected it.
-    Kicked,
-}
-
-impl Kill {
-    /// The label.
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::SlowClient => "slow_client",
-            Self::Stalled => "stalled",
-            Self::Shutdown => "shutdown",
-            Self::Kicked => "kicked",
-        }
-    }
 }
 
 /// The way out of one connection.
@@ -126,23 +92,6 @@ enum Way {
     Express,
     /// Polling: through the engine.
     Engine,
-}
-
-#[derive(Debug)]
-enum Gate {
-    /// Not connected.
-    Shut,
-    /// Connected, but the mark has not come out of the engine's queue yet (or, while that is full, not even into it).
-    Held {
-        engine: Arc<dyn Engine>,
-        frames: VecDeque<Frame>,
-        marked: bool,
-    },
-    /// Frames go. What the engine's queue has no room for waits in `overflow`.
-    Open {
-        engine: Arc<dyn Engine>,
-        overflow: VecDeque<Frame>,
-    },
 }
 
 impl Lane {
@@ -464,30 +413,4 @@ impl State {
         self.exempt -= exempt;
         self.bytes = self.bytes.saturating_sub(len - exempt);
     }
-}
-
-impl Gate {
-    /// Whether something waits for room in the engine's queue.
-    fn waits_for_engine(&self) -> bool {
-        match self {
-            Self::Shut => false,
-            Self::Held { marked, .. } => !marked,
-            Self::Open { overflow, .. } => !overflow.is_empty(),
-        }
-    }
-}
-
-/// Holds a namespace's frames until its mark is out.
-fn hold(engine: Arc<dyn Engine>, frames: VecDeque<Frame>, namespace: Namespace) -> Gate {
-    let marked = engine.send(&mark(namespace));
-    Gate::Held {
-        engine,
-        frames,
-        marked,
-    }
-}
-
-/// The mark of a namespace.
-pub(super) fn mark(namespace: Namespace) -> Frame {
-    Frame::event(namespace, MARK, "0")
 }

@@ -1,11 +1,15 @@
 //! Bytes in and out: the listener, the guard around an upgraded connection, and the express lane.
 
 pub mod frame;
+mod gate;
 mod guard;
+mod kill;
 mod lane;
 mod listener;
 
 pub use frame::Frame;
+pub use gate::Engine;
 pub use guard::Guard;
-pub use lane::{Engine, Kill, Lane, LaneLimits};
+pub use kill::Kill;
+pub use lane::{Lane, LaneLimits};
 pub use listener::{Hangup, Peer, Server};

@@ -12,7 +12,7 @@ use std::{
 use bytes::{Buf, BytesMut};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 /// Room for what comes in at once; more is read in several goes.
@@ -36,6 +36,27 @@ impl Socket {
         greeting: Option<&str>,
     ) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
+        Self::begin(stream, address, auth, greeting).await
+    }
+
+    /// The same with a small receive buffer, so that what isn't read stays with the server.
+    pub(crate) async fn connect_small(
+        address: SocketAddr,
+        auth: &str,
+        receive: u32,
+    ) -> io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(receive)?;
+        let stream = socket.connect(address).await?;
+        Self::begin(stream, address, auth, None).await
+    }
+
+    async fn begin(
+        stream: TcpStream,
+        address: SocketAddr,
+        auth: &str,
+        greeting: Option<&str>,
+    ) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         let mut socket = Self {
             stream,
@@ -92,6 +113,35 @@ impl Socket {
         while frame(&self.buffer).is_none() {
             self.fill().await?;
         }
+        self.hand_on(&mut event).await
+    }
+
+    /// Waits for something to read, takes at most `most` bytes of it, and hands on the events that are whole by then.
+    /// How many bytes it took.
+    ///
+    /// # Errors
+    /// As [`Socket::read`].
+    pub(crate) async fn read_some(
+        &mut self,
+        most: usize,
+        mut event: impl FnMut(&[u8]),
+    ) -> io::Result<usize> {
+        self.hand_on(&mut event).await?;
+        let mut some = (&mut self.stream).take(most as u64);
+        let took = some.read_buf(&mut self.buffer).await?;
+        if took == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        self.hand_on(&mut event).await?;
+        Ok(took)
+    }
+
+    /// Whether the other end has cut the connection, without reading from it.
+    pub(crate) fn is_cut(&self) -> bool {
+        !matches!(self.stream.take_error(), Ok(None))
+    }
+
+    async fn hand_on(&mut self, event: &mut impl FnMut(&[u8])) -> io::Result<()> {
         let mut pings = 0;
         let mut done = 0;
         while let Some((payload_at, end)) = frame(&self.buffer[done..]) {

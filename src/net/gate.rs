@@ -1,0 +1,60 @@
+//! One namespace's gate onto the lane: shut, held until the engine's earlier packets are out, or open.
+
+use std::{collections::VecDeque, fmt, sync::Arc};
+
+use super::frame::Frame;
+use crate::update::Namespace;
+
+/// The engine's side of a session: what a lane needs of it.
+pub trait Engine: fmt::Debug + Send + Sync + 'static {
+    /// Sends a packet the engine's way. `false` when its queue is full or the session is gone.
+    fn send(&self, frame: &Frame) -> bool;
+    /// Ends the session (needed for polling only: a stream ends when the lane is killed).
+    fn close(&self);
+}
+
+/// The event that marks a namespace's place in the engine's queue. No client event can have this name: it begins with NUL.
+const MARK: &str = "\u{0}lane";
+
+#[derive(Debug)]
+pub(super) enum Gate {
+    /// Not connected.
+    Shut,
+    /// Connected, but the mark has not come out of the engine's queue yet (or, while that is full, not even into it).
+    Held {
+        engine: Arc<dyn Engine>,
+        frames: VecDeque<Frame>,
+        marked: bool,
+    },
+    /// Frames go. What the engine's queue has no room for waits in `overflow`.
+    Open {
+        engine: Arc<dyn Engine>,
+        overflow: VecDeque<Frame>,
+    },
+}
+
+impl Gate {
+    /// Whether something waits for room in the engine's queue.
+    pub(super) fn waits_for_engine(&self) -> bool {
+        match self {
+            Self::Shut => false,
+            Self::Held { marked, .. } => !marked,
+            Self::Open { overflow, .. } => !overflow.is_empty(),
+        }
+    }
+}
+
+/// Holds a namespace's frames until its mark is out.
+pub(super) fn hold(engine: Arc<dyn Engine>, frames: VecDeque<Frame>, namespace: Namespace) -> Gate {
+    let marked = engine.send(&mark(namespace));
+    Gate::Held {
+        engine,
+        frames,
+        marked,
+    }
+}
+
+/// The mark of a namespace.
+pub(super) fn mark(namespace: Namespace) -> Frame {
+    Frame::event(namespace, MARK, "0")
+}

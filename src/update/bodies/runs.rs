@@ -1,0 +1,146 @@
+//! What runs: workflows and their nodes, ingest jobs, an agent's runs and steps, and the text that they write.
+
+use serde_json::Value;
+
+use super::{super::render::Writer, within};
+use crate::event::{Event, Object};
+
+/// What the last word of a name says of the status, when the event doesn't state it.
+fn status_by_name(change: &str) -> &str {
+    match change {
+        "created" => "pending",
+        "started" | "updated" => "running",
+        other => other,
+    }
+}
+
+pub(super) fn execution(event: &Event, data: &Object, out: &mut Writer) {
+    let run = ["run", "execution"];
+    out.field("event", "status_changed");
+    out.object("data", |out| {
+        out.field("execution_id", &event.execution_id());
+        out.field(
+            "status",
+            &stated(data, &run).unwrap_or_else(|| status_by_name(event.name.change_type())),
+        );
+        let find = |key| within(data, &run, key);
+        out.first(
+            "progress_percentage",
+            &[
+                find("progress_percentage"),
+                find("progress_percent"),
+                find("progress"),
+            ],
+        );
+        for key in ["completed_nodes", "total_nodes", "current_node"] {
+            out.first(key, &[find(key)]);
+        }
+        out.spread(
+            data,
+            &[
+                "execution_id",
+                "status",
+                "progress_percentage",
+                "completed_nodes",
+                "total_nodes",
+                "current_node",
+            ],
+        );
+    });
+    message_of_failure(data, out);
+}
+
+fn stated<'d>(data: &'d Object, outer: &[&str]) -> Option<&'d str> {
+    within(data, outer, "status").and_then(Value::as_str)
+}
+
+pub(super) fn node(event: &Event, data: &Object, out: &mut Writer) {
+    let inner = ["nodeState", "node"];
+    out.field("event", "status_changed");
+    out.object("data", |out| {
+        let find = |key| within(data, &inner, key);
+        out.field("execution_id", &event.execution_id());
+        out.first(
+            "node_execution_id",
+            &[
+                find("node_execution_id"),
+                find("nodeExecutionId"),
+                data.get("nodeState").and_then(|n| n.get("id")),
+            ],
+        );
+        out.field("node_id", &event.node_id());
+        out.first(
+            "node_name",
+            &[find("node_name"), find("nodeName"), find("name")],
+        );
+        out.field(
+            "status",
+            &stated(data, &inner).unwrap_or_else(|| status_by_name(event.name.change_type())),
+        );
+        out.first(
+            "message",
+            &[find("message"), find("error"), find("errorMessage")],
+        );
+        out.spread(
+            data,
+            &[
+                "execution_id",
+                "node_execution_id",
+                "node_id",
+                "node_name",
+                "status",
+                "message",
+            ],
+        );
+    });
+    message_of_failure(data, out);
+}
+
+pub(super) fn ingest(event: &Event, data: &Object, out: &mut Writer) {
+    let job = ["job"];
+    out.object("data", |out| {
+        out.field("job_id", &event.job_id());
+        for key in ["stage", "progress"] {
+            out.first(key, &[within(data, &job, key)]);
+        }
+        out.field(
+            "status",
+            &stated(data, &job).unwrap_or_else(|| status_by_name(event.name.change_type())),
+        );
+        out.spread(
+            data,
+            &["job_id", "stage", "progress", "status", "errorMessage"],
+        );
+    });
+    message_of_failure(data, out);
+}
+
+pub(super) fn agent_run(event: &Event, data: &Object, out: &mut Writer) {
+    out.object("data", |out| {
+        out.unless_in(data, "run_id", &event.run_id());
+        let status = stated(data, &["run", "step"])
+            .unwrap_or_else(|| status_by_name(event.name.change_type()));
+        out.unless_in(data, "status", status);
+        out.unless_in(data, "change_type", event.name.change_type());
+        out.spread(data, &["errorMessage"]);
+    });
+    message_of_failure(data, out);
+}
+
+fn message_of_failure(data: &Object, out: &mut Writer) {
+    if let Some(message) = data.get("errorMessage") {
+        out.field("errorMessage", message);
+    }
+}
+
+pub(super) fn message(event: &Event, data: &Object, out: &mut Writer) {
+    let inner = ["message"];
+    out.object("data", |out| {
+        out.field("run_id", &event.run_id());
+        out.field("message_id", &event.message_id());
+        out.first("role", &[within(data, &inner, "role")]);
+        let find = |key| within(data, &inner, key);
+        out.first("content", &[find("content"), find("delta"), find("text")]);
+        out.spread(data, &["run_id", "message_id", "role", "content"]);
+    });
+}
