@@ -133,8 +133,9 @@ fn pass(lane: &Arc<Lane>, mut buf: &[u8]) {
 static MARKS: LazyLock<[(Namespace, Frame); 3]> =
     LazyLock::new(|| Namespace::ALL.map(|n| (n, mark(n))));
 
-/// How much is taken from the queue at a time: enough for one system call to be worth it.
-const BATCH: usize = 256 * 1024;
+/// How much is taken from the queue at a time: enough for one system call to be worth it, little enough that a heartbeat
+/// is not long behind it.
+const BATCH: usize = 32 * 1024;
 /// How many pieces one vectored write has at the most.
 const PIECES: usize = 64;
 

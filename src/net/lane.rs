@@ -35,6 +35,8 @@ use super::{
 };
 use crate::{observe::Metrics, update::Namespace};
 
+/// The engine's ping (Engine.IO 4) and its answer to one (3) as frames. Nothing depends on their place among the others.
+const HEARTBEATS: [&[u8]; 2] = [b"\x81\x012", b"\x81\x013"];
 /// How long a client that is sent away has to read why.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How often the engine's queue is tried again.
@@ -278,14 +280,20 @@ impl Lane {
         self.flush();
     }
 
-    /// Queues bytes of the engine's own: whole frames, never refused while the client is within twice its bound.
+    /// Queues bytes of the engine's own: whole frames, never refused while the client is within twice its bound. A
+    /// heartbeat goes first: behind all that waits for a slow client it would come too late for both sides.
     pub(super) fn engine_bytes(&self, bytes: &[u8]) {
         let mut state = self.lock();
         if state.bytes > self.limits.max_bytes.saturating_mul(2) {
             self.kill_locked(&mut state, Kill::SlowClient);
             return;
         }
-        state.queue.push_back(Bytes::copy_from_slice(bytes));
+        let frame = Bytes::copy_from_slice(bytes);
+        if HEARTBEATS.contains(&bytes) {
+            state.queue.push_front(frame);
+        } else {
+            state.queue.push_back(frame);
+        }
         state.count(bytes.len(), false);
     }
 
@@ -412,5 +420,71 @@ impl State {
         let exempt = len.min(self.exempt);
         self.exempt -= exempt;
         self.bytes = self.bytes.saturating_sub(len - exempt);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Willing;
+
+    impl Engine for Willing {
+        fn send(&self, _: &Frame) -> bool {
+            true
+        }
+        fn close(&self) {}
+    }
+
+    fn lane(max_bytes: usize) -> Arc<Lane> {
+        let limits = LaneLimits {
+            max_bytes,
+            stall: Duration::from_secs(1),
+        };
+        let lane = Lane::express(limits, Metrics::new());
+        lane.connect(Namespace::Root, Arc::new(Willing));
+        lane.marked(Namespace::Root);
+        lane
+    }
+
+    #[tokio::test]
+    async fn a_heartbeat_overtakes_what_waits_and_other_packets_do_not() {
+        let lane = lane(1 << 20);
+        let update = Frame::event(Namespace::Root, "update", "{}");
+        lane.send(&update);
+        lane.engine_bytes(b"\x81\x0240");
+        lane.engine_bytes(HEARTBEATS[0]);
+        let mut batch = VecDeque::new();
+        assert!(lane.take(&mut batch, 1 << 20));
+        let expected: [&[u8]; 3] = [HEARTBEATS[0], update.bytes(), b"\x81\x0240"];
+        assert!(batch.iter().map(|b| &b[..]).eq(expected), "{batch:?}");
+    }
+
+    #[tokio::test]
+    async fn it_says_when_it_is_full_and_has_room_when_half_is_taken() {
+        let update = Frame::event(
+            Namespace::Root,
+            "update",
+            &format!("\"{}\"", "x".repeat(90)),
+        );
+        let size = update.bytes().len();
+        let lane = lane(4 * size);
+        let room: Vec<bool> = (0..6).map(|_| lane.send(&update)).collect();
+        assert_eq!(room, [true, true, true, true, false, false]);
+        assert!(!lane.has_room());
+        lane.written(3 * size);
+        assert!(!lane.has_room());
+        lane.written(size);
+        assert!(lane.has_room());
+        assert_eq!(lane.killed(), None);
+        for _ in 0..9 {
+            lane.send(&update);
+        }
+        assert_eq!(
+            lane.killed(),
+            Some(Kill::SlowClient),
+            "it went on beyond twice its bound"
+        );
     }
 }

@@ -20,6 +20,10 @@ pub struct Peer(pub SocketAddr);
 #[derive(Debug, Clone)]
 pub struct Hangup(pub CancellationToken);
 
+/// Bytes that the kernel holds unsent before a connection counts as not writable.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 32 * 1024;
+
 /// Serves a router until told to stop.
 #[derive(Debug)]
 pub struct Server {
@@ -77,6 +81,11 @@ async fn connection(
 ) {
     // Without it small frames wait for the peer's delayed acknowledgement, 40 ms.
     stream.set_nodelay(true).ok();
+    // What the kernel holds can't be overtaken: it is kept to so little that a heartbeat still gets through a slow link.
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(&stream)
+        .set_tcp_notsent_lowat(UNSENT)
+        .ok();
     let token = CancellationToken::new();
     let hangup = token.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {

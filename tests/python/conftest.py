@@ -15,11 +15,11 @@ BINARY = os.environ.get("STOA_BIN", str(ROOT / "target/debug/stoa"))
 
 
 class Stoa:
-    def __init__(self, port=0):
+    def __init__(self, port=0, env=None):
         self.process = subprocess.Popen(
             [BINARY, "serve", "--port", str(port)],
             cwd=ROOT,
-            env={**os.environ, "STOA_LOG__FORMAT": "json", "STOA_JOURNAL__KIND": "memory"},
+            env={**os.environ, "STOA_LOG__FORMAT": "json", "STOA_JOURNAL__KIND": "memory", **(env or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -59,12 +59,18 @@ class Stoa:
             self.process.terminate()
         self.process.wait(timeout=20)
 
+    def kill(self):
+        """SIGKILL: nothing is tidied up."""
+        self.process.kill()
+        self.process.wait(timeout=20)
+
 
 class Restartable:
     """A Stoa that can go and come back at the same address."""
 
-    def __init__(self):
-        self.now = Stoa()
+    def __init__(self, env=None):
+        self.env = env
+        self.now = Stoa(env=env)
 
     def __getattr__(self, name):
         return getattr(self.now, name)
@@ -72,7 +78,12 @@ class Restartable:
     def restart(self):
         port = self.now.port
         self.now.stop()
-        self.now = Stoa(port)
+        self.now = Stoa(port, self.env)
+
+    def crash(self):
+        port = self.now.port
+        self.now.kill()
+        self.now = Stoa(port, self.env)
 
 
 @pytest.fixture
@@ -80,3 +91,11 @@ def stoa():
     server = Restartable()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def durable(tmp_path):
+    """A Stoa whose journal is a file: it has everything again after a crash."""
+    server = Restartable({"STOA_JOURNAL__KIND": "sqlite", "STOA_JOURNAL__PATH": str(tmp_path / "stoa.db")})
+    yield server
+    server.kill()
