@@ -18,8 +18,6 @@ use crate::{
     refusal::Refusal,
 };
 
-/// How far the hub may be behind before producers are made to wait: what is read ahead of the observers stays bounded.
-const MAX_LAG: u64 = 16_384;
 /// How long a producer waits for the hub before it is told to come back later.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 /// How often a waiting producer looks again.
@@ -28,6 +26,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// Limits on what is published.
 #[derive(Debug, Clone, Copy)]
 pub struct IntakeLimits {
+    /// How far the hub may be behind before producers are made to wait: what is read ahead of the observers stays bounded.
+    pub max_lag: u64,
     /// Events in one call.
     pub max_batch: usize,
     /// Bytes of one event.
@@ -194,7 +194,7 @@ impl Intake {
     async fn wait_for_hub(&self) -> Result<(), Refusal> {
         let behind = || {
             let newest = *self.journal.watch().borrow();
-            newest.saturating_sub(self.read_to.load(Ordering::Acquire)) > MAX_LAG
+            newest.saturating_sub(self.read_to.load(Ordering::Acquire)) > self.limits.max_lag
         };
         let mut waited = Duration::ZERO;
         while behind() {
@@ -236,4 +236,46 @@ fn json_len(value: &Value) -> usize {
     let mut count = Count(0);
     serde_json::to_writer(&mut count, value).ok();
     count.0
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::journal::{MemoryJournal, Retention};
+
+    #[tokio::test(start_paused = true)]
+    async fn producers_wait_for_the_observers_side_and_are_then_told_to_come_back() {
+        let journal = Arc::new(MemoryJournal::new(Retention {
+            max_events: 100,
+            max_age: Duration::from_secs(60),
+        }));
+        let limits = IntakeLimits {
+            max_lag: 3,
+            max_batch: 10,
+            max_event: 1_000,
+            max_depth: 8,
+        };
+        let read_to = Arc::new(AtomicU64::new(0));
+        let intake = Intake::new(journal, limits, read_to.clone(), Metrics::new());
+        let producer = Producer {
+            name: "test",
+            door: "http",
+        };
+        let event = || vec![Raw::Json(json!({ "type": "a.b" }), None)];
+        for _ in 0..4 {
+            assert_eq!(
+                intake.publish(event(), producer).await.map(|r| r.accepted),
+                Ok(1)
+            );
+        }
+        let refused = intake.publish(event(), producer).await;
+        assert_eq!(refused.map_err(|r| r.code).err(), Some("overloaded"));
+        read_to.store(4, Ordering::Release);
+        assert_eq!(
+            intake.publish(event(), producer).await.map(|r| r.accepted),
+            Ok(1)
+        );
+    }
 }

@@ -85,6 +85,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         config.performance.max_entities,
     ));
     let limits = IntakeLimits {
+        max_lag: config.performance.max_lag as u64,
         max_batch: config.performance.max_publish_batch,
         max_event: config.content_filtering.max_message_size,
         max_depth: config.content_filtering.max_depth,
@@ -319,7 +320,7 @@ fn socket_options(config: &Config) -> socketio::Options {
             stall: config.server.stall_timeout(),
         },
         max_rooms: config.rooms.max_rooms_per_client,
-        action_timeout: Duration::from_secs(5),
+        action_timeout: config.server.action_timeout(),
     }
 }
 

@@ -233,7 +233,7 @@ async fn a_screen_that_keeps_leaving_misses_nothing_and_gets_nothing_twice() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_client_is_parked_told_and_caught_up() {
-    const DECISIONS: u64 = 500;
+    const DECISIONS: u64 = 250;
     const LAST: u64 = 4 * DECISIONS - 1;
     let server = server_with(|c| {
         c.server.max_client_buffer = 128 * 1024;

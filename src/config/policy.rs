@@ -105,7 +105,7 @@ pub struct Transform {
     pub throttle_ms: u64,
     /// The same for message text, which people watch being written.
     pub text_throttle_ms: u64,
-    /// Rules that come before the built-in table, first match first.
+    /// Rules that come before the built-in table: all that match an event are followed, and then no row of the table.
     pub rules: Vec<RuleConfig>,
 }
 

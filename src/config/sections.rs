@@ -36,6 +36,8 @@ pub struct Server {
     pub header_timeout: f64,
     /// Seconds for a session to join a namespace, so that half-open sessions cost nothing for long.
     pub connect_timeout: f64,
+    /// Seconds that a producer has to answer an `agent_action`; then the operator is told `timeout`.
+    pub action_timeout: f64,
     /// The folder of the built demo page, served at `/`; without it `/` says how to build it.
     pub web_root: PathBuf,
 }
@@ -54,6 +56,7 @@ impl Default for Server {
             max_client_buffer: 1_048_576,
             header_timeout: 10.0,
             connect_timeout: 10.0,
+            action_timeout: 5.0,
             web_root: PathBuf::from("web-demo/dist"),
         }
     }
@@ -88,6 +91,11 @@ impl Server {
     /// See [`connect_timeout`](field@Self::connect_timeout).
     pub fn connect_timeout(&self) -> Duration {
         seconds(self.connect_timeout)
+    }
+
+    /// See [`action_timeout`](field@Self::action_timeout).
+    pub fn action_timeout(&self) -> Duration {
+        seconds(self.action_timeout)
     }
 
     /// Whether only this machine can reach the server.
@@ -139,6 +147,8 @@ pub struct Performance {
     pub heartbeat_interval: f64,
     /// Events in one `publish` or one `POST`, so that one producer cannot hold up the others.
     pub max_publish_batch: usize,
+    /// Events that may be kept but not yet sent before producers wait, and after 10 s are told `overloaded`.
+    pub max_lag: usize,
     /// Updates in one flush: under load more of them means fewer writes, fewer means sooner.
     pub flush_max: usize,
     /// Projects, agents, tasks and runs that the state remembers; the longest untouched go first.
@@ -160,6 +170,7 @@ impl Default for Performance {
             compression: true,
             heartbeat_interval: 30.0,
             max_publish_batch: 1000,
+            max_lag: 16_384,
             flush_max: 256,
             max_entities: 10_000,
         }

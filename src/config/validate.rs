@@ -31,6 +31,7 @@ impl Config {
             ("server", "shutdown_timeout", s.shutdown_timeout),
             ("server", "header_timeout", s.header_timeout),
             ("server", "connect_timeout", s.connect_timeout),
+            ("server", "action_timeout", s.action_timeout),
             (
                 "rooms",
                 "room_cleanup_interval",
@@ -108,6 +109,13 @@ impl Config {
                 self.performance.max_publish_batch,
                 1,
                 100_000,
+            ),
+            (
+                "performance",
+                "max_lag",
+                self.performance.max_lag,
+                1,
+                1 << 24,
             ),
             (
                 "performance",
