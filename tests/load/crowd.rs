@@ -1,0 +1,178 @@
+//! The stream of the slow-client runs, and the account of what one client of it saw.
+//!
+//! Mostly progress of a few tasks, which may be united, and one decision in fifty, which may not. Every event says in its
+//! own fields which one it is, so that what a client saw can be judged without anything else.
+#![allow(dead_code)]
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
+use serde_json::{Value, json};
+
+/// Tasks whose progress is told.
+pub(crate) const TASKS: u64 = 50;
+/// One event in so many is a decision.
+pub(crate) const DECISION: u64 = 50;
+/// Decisions take turns at these.
+pub(crate) const PRIORITIES: [&str; 4] = ["critical", "high", "normal", "low"];
+
+/// The event with this number, from 0 on.
+pub(crate) fn event(n: u64, filler: &str) -> Value {
+    match place(n) {
+        Place::Decision(d) => json!({
+            "type": "decision.logged", "id": format!("n{n}"), "priority": PRIORITIES[d as usize % PRIORITIES.len()],
+            "data": { "what": filler, "n": n },
+        }),
+        Place::Progress { task, step } => json!({
+            "type": "task.progress", "id": format!("n{n}"),
+            "data": { "task_id": format!("t{task}"), "progress": step, "message": filler, "n": n },
+        }),
+    }
+}
+
+/// What an event is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The so-manyth decision, from 0 on.
+    Decision(u64),
+    /// The so-manyth progress of a task, from 1 on.
+    Progress { task: u64, step: u64 },
+}
+
+/// What the event with this number is of.
+pub(crate) fn place(n: u64) -> Place {
+    if n % DECISION == DECISION - 1 {
+        return Place::Decision(n / DECISION);
+    }
+    let progress = n - n / DECISION;
+    Place::Progress {
+        task: progress % TASKS,
+        step: progress / TASKS + 1,
+    }
+}
+
+/// The number of a task's so-manyth progress.
+fn number(task: u64, step: u64) -> u64 {
+    let progress = (step - 1) * TASKS + task;
+    progress + progress / (DECISION - 1)
+}
+
+/// One update of the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Update {
+    pub(crate) place: Place,
+    /// The number of the first event in it.
+    pub(crate) first: u64,
+    /// How many are united in it.
+    pub(crate) coalesced: u64,
+    /// Its place in [`PRIORITIES`].
+    pub(crate) priority: usize,
+}
+
+/// What a packet is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Packet {
+    Update(Update),
+    /// Anything else, by its name; a notice by its code.
+    Other(String),
+}
+
+/// Reads a packet, from its `[` on.
+pub(crate) fn read(packet: &[u8]) -> Packet {
+    let (name, body): (String, Value) = serde_json::from_slice(packet).expect("a packet is JSON");
+    let id = body["id"].as_str().and_then(|id| id.strip_prefix('n'));
+    let Some(n) = id.and_then(|id| id.parse().ok()) else {
+        let code = body["code"].as_str().map(str::to_owned);
+        return Packet::Other(code.unwrap_or(name));
+    };
+    let coalesced = body["coalesced"].as_u64().unwrap_or(1);
+    let place = place(n);
+    let first = match place {
+        Place::Decision(_) => n,
+        Place::Progress { task, step } => {
+            assert_eq!(body["progress"].as_u64(), Some(step), "{body}");
+            number(task, step + 1 - coalesced.min(step))
+        }
+    };
+    let priority = body["priority"].as_str().unwrap_or_default();
+    Packet::Update(Update {
+        place,
+        first,
+        coalesced,
+        priority: PRIORITIES
+            .iter()
+            .position(|p| *p == priority)
+            .expect("a priority"),
+    })
+}
+
+/// A number for a packet's text.
+pub(crate) fn hash(packet: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    packet.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// How far a client has come with each part of the stream.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Progress {
+    /// The last decision of each priority: priorities may overtake one another.
+    decisions: HashMap<u64, u64>,
+    /// The last step of each task.
+    pub(crate) steps: HashMap<u64, u64>,
+    /// What is wrong, in words; the first few of them.
+    pub(crate) faults: Vec<String>,
+}
+
+impl Progress {
+    /// Takes the next update: it must go on exactly where the client is.
+    pub(crate) fn take(&mut self, update: Update) {
+        let fault = match update.place {
+            Place::Decision(d) => {
+                let turns = PRIORITIES.len() as u64;
+                let expected = self
+                    .decisions
+                    .get(&(d % turns))
+                    .map_or(d % turns, |last| last + turns);
+                self.decisions.insert(d % turns, d);
+                (d != expected).then(|| format!("decision {d} where {expected} was due"))
+            }
+            Place::Progress { task, step } => {
+                let last = self.steps.insert(task, step).unwrap_or(0);
+                let begins = (step + 1).saturating_sub(update.coalesced);
+                (begins != last + 1).then(|| {
+                    format!(
+                        "task {task}: steps {begins} to {step} where {} was due",
+                        last + 1
+                    )
+                })
+            }
+        };
+        if let Some(fault) = fault.filter(|_| self.faults.len() < 5) {
+            self.faults.push(fault);
+        }
+    }
+
+    /// Whether it has the last value of every task, of a stream of so many events.
+    pub(crate) fn has_last_steps(&self, events: u64) -> bool {
+        (0..TASKS).all(|task| self.steps.get(&task).copied() == last_step(task, events))
+    }
+
+    /// Whether it has every decision as well.
+    pub(crate) fn is_complete(&self, events: u64) -> bool {
+        let decisions = events / DECISION;
+        let turns = PRIORITIES.len() as u64;
+        self.has_last_steps(events)
+            && (0..turns.min(decisions)).all(|turn| {
+                let last = (decisions - 1 - turn) / turns * turns + turn;
+                self.decisions.get(&turn) == Some(&last)
+            })
+    }
+}
+
+fn last_step(task: u64, events: u64) -> Option<u64> {
+    let progress = events - events / DECISION;
+    (progress > task).then(|| (progress - task - 1) / TASKS + 1)
+}
