@@ -104,6 +104,7 @@ fn table() -> Table {
 
 fn record(n: usize, event: Arc<Event>, accepted: Instant) -> Arc<Record> {
     Arc::new(Record {
+        weight: 0,
         seq: n as u64 + 1,
         event,
         accepted,

@@ -44,6 +44,8 @@ const DEFAULT_LIMIT: u64 = 100;
 const MAX_LIMIT: u64 = 1_000;
 /// Records looked at in one request: a filter that matches nothing must not read the journal from end to end.
 const MAX_SCAN: u64 = 50_000;
+/// Bytes of a page: what comes after them is on the next one.
+const MAX_BYTES: usize = 1 << 20;
 const CHUNK: usize = 1_000;
 
 /// Reads a page.
@@ -67,7 +69,7 @@ pub async fn page(journal: &dyn Journal, query: &Query) -> Result<Page, Refusal>
         next: None,
         complete: after + 1 >= bounds.first,
     };
-    let (mut at, mut scanned) = (after, 0);
+    let (mut at, mut scanned, mut bytes) = (after, 0, 0);
     loop {
         let records = journal.read(at, CHUNK).await?;
         if records.is_empty() {
@@ -77,12 +79,13 @@ pub async fn page(journal: &dyn Journal, query: &Query) -> Result<Page, Refusal>
             if record.seq > before {
                 return Ok(page);
             }
-            if page.events.len() as u64 == limit || scanned == MAX_SCAN {
+            if page.events.len() as u64 == limit || scanned == MAX_SCAN || bytes > MAX_BYTES {
                 page.next = Some(Cursor::at(journal.epoch(), at).to_string());
                 return Ok(page);
             }
             (at, scanned) = (record.seq, scanned + 1);
             if wanted.matches(&record.event) {
+                bytes += record.weight;
                 let mut event = record.event.to_public();
                 event.insert(
                     "cursor".into(),

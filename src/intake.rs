@@ -23,6 +23,14 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 /// How often a waiting producer looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
+/// Rejected events that one answer lists: a body without end must not become an answer without end.
+const MAX_REJECTED: usize = 1_000;
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_none(count: &usize) -> bool {
+    *count == 0
+}
+
 /// Limits on what is published.
 #[derive(Debug, Clone, Copy)]
 pub struct IntakeLimits {
@@ -67,6 +75,9 @@ pub struct Receipt {
     pub duplicates: usize,
     /// Those not taken.
     pub rejected: Vec<RejectedAt>,
+    /// How many more were not taken than `rejected` lists.
+    #[serde(skip_serializing_if = "is_none")]
+    pub rejected_more: usize,
     /// The place of the last event of the call that is kept; `None` when none is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
@@ -89,8 +100,10 @@ impl Receipt {
     pub fn add(&mut self, part: Self, offset: usize) {
         self.accepted += part.accepted;
         self.duplicates += part.duplicates;
+        let room = MAX_REJECTED.saturating_sub(self.rejected.len());
+        self.rejected_more += part.rejected.len().saturating_sub(room) + part.rejected_more;
         self.rejected
-            .extend(part.rejected.into_iter().map(|r| RejectedAt {
+            .extend(part.rejected.into_iter().take(room).map(|r| RejectedAt {
                 index: r.index + offset,
                 ..r
             }));
@@ -180,7 +193,7 @@ impl Intake {
             Raw::Json(value, len) => (value, len),
             Raw::Bad(refusal) => return Err(refusal),
         };
-        if len.unwrap_or_else(|| json_len(&value)) > self.limits.max_event {
+        if len.unwrap_or_else(|| event::json_len(&value)) > self.limits.max_event {
             return Err(too_large(self.limits.max_event));
         }
         let intake = event::Intake {
@@ -219,23 +232,6 @@ pub fn too_large(max: usize) -> Refusal {
             "an event may have {max} bytes ([content_filtering] max_message_size); keep large results elsewhere and publish a reference"
         ),
     )
-}
-
-/// The length of a value's text, without writing it anywhere.
-fn json_len(value: &Value) -> usize {
-    struct Count(usize);
-    impl std::io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    serde_json::to_writer(&mut count, value).ok();
-    count.0
 }
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use thiserror::Error;
 
-use crate::{event::Rejection, journal::JournalError};
+use crate::{
+    event::{Object, Rejection, Timestamp},
+    journal::JournalError,
+};
 
 /// A refusal. On the wire it is `{"code", "message"}`; as a CONNECT_ERROR it is `code: message`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -37,6 +40,21 @@ impl Refusal {
     /// The server can't do it now.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::new("unavailable", message)
+    }
+}
+
+impl Refusal {
+    /// The fields of the `error` event.
+    pub fn to_event(&self, room: Option<&str>) -> Object {
+        let mut body = Object::new();
+        body.insert("type".into(), "error".into());
+        body.insert("code".into(), self.code.into());
+        body.insert("message".into(), self.message.as_str().into());
+        if let Some(room) = room {
+            body.insert("room_id".into(), room.into());
+        }
+        body.insert("timestamp".into(), Timestamp::now().to_string().into());
+        body
     }
 }
 

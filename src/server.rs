@@ -47,6 +47,9 @@ pub enum ServeError {
     Journal(#[from] JournalError),
 }
 
+/// How long the journal may take to close its file.
+const CLOSING: Duration = Duration::from_secs(2);
+
 /// A running server.
 #[derive(Debug)]
 pub struct Running {
@@ -170,10 +173,6 @@ impl Running {
             self.stopping.send_replace(true);
             self.serving.await.ok();
             self.hub.await.ok();
-            let journal = self.journal;
-            tokio::task::spawn_blocking(move || journal.close())
-                .await
-                .ok();
         };
         if tokio::time::timeout(self.shutdown_timeout, orderly)
             .await
@@ -183,6 +182,10 @@ impl Running {
             serving.abort();
             hub.abort();
         }
+        let journal = self.journal;
+        let close = tokio::task::spawn_blocking(move || journal.close());
+        // Only a disk that hangs takes so long; what was acknowledged is kept without it.
+        tokio::time::timeout(CLOSING, close).await.ok();
     }
 }
 

@@ -348,11 +348,14 @@ async fn whoever_is_refused_on_connecting_is_told_why() {
         .err()
         .expect("too many rooms");
     assert!(refused.starts_with("bad_request: "), "{refused}");
-    // Only the hub knows that a room is full: by then the client is connected.
-    let mut late = Client::open(address, "/", json!({ "rooms": ["task:0"] }))
-        .await
-        .expect("connects");
-    assert_eq!(late.event("error").await["code"], "room_full");
-    assert!(late.text().await.is_none(), "and then the connection ends");
+    // A full room keeps nobody out of the others.
+    let (mut late, hello) =
+        Client::connect(address, json!({ "rooms": ["task:0", "task:9"] })).await;
+    assert_eq!(hello["rooms"], json!(["general", "observers", "task:9"]));
+    let told = late.event("error").await;
+    assert_eq!(
+        (&told["code"], &told["room_id"]),
+        (&json!("room_full"), &json!("task:0"))
+    );
     server.shutdown().await;
 }

@@ -110,6 +110,40 @@ async fn rooms_and_filters_hold_for_what_was_missed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn several_with_the_same_filter_at_the_same_place_get_the_same() {
+    let server = server().await;
+    let address = server.address();
+    let (_, hello) = Client::connect(address, json!({})).await;
+    let events: Vec<Value> = (0..20)
+        .map(|n| json!({ "type": "agent.status.changed", "data": { "agent_id": format!("a{n}"), "old_status": "idle", "new_status": "active" } }))
+        .collect();
+    post(address, &json!(events)).await;
+    for types in ["agent_status_change", "agent_update"] {
+        let auth = json!({ "cursor": hello["cursor"], "filters": { "types": [types] } });
+        let mut clients = Vec::new();
+        for _ in 0..4 {
+            clients.push(Client::connect(address, auth.clone()).await.0);
+        }
+        for client in &mut clients {
+            let resumed = client.event("resumed").await;
+            assert_eq!(resumed["replayed"], 20);
+            let names: Vec<String> = client
+                .so_far()
+                .await
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect();
+            assert_eq!(
+                names.iter().filter(|name| *name == types).count(),
+                20,
+                "{names:?}"
+            );
+        }
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_that_does_not_reach_back_brings_the_state() {
     let server = server_with(|c| c.journal.max_events = 50).await;
     let address = server.address();

@@ -17,7 +17,7 @@ use super::{
     socket::Socket,
 };
 
-const SLOW_BYTES: usize = 512;
+/// How often a slow one reads.
 const SLOW_EVERY: Duration = Duration::from_millis(250);
 /// The smallest that the kernel takes.
 pub(crate) const SMALL: u32 = 2_304;
@@ -26,6 +26,8 @@ pub(crate) const SMALL: u32 = 2_304;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) address: SocketAddr,
+    /// Bytes that a slow one reads in a second.
+    pub(crate) slow_rate: usize,
     pub(crate) began: Instant,
     /// Every packet that a good one saw, by its hash, with a short number.
     pub(crate) packets: Mutex<HashMap<u64, (u32, Box<[u8]>)>>,
@@ -102,6 +104,7 @@ pub(crate) async fn stop(
 }
 
 pub(crate) async fn read_slowly(seen: Arc<Mutex<Slow>>, shared: Arc<Shared>) {
+    let bytes = shared.slow_rate / 4;
     loop {
         let cursor = seen.lock().expect("no panic").cursor.clone();
         let auth =
@@ -117,7 +120,7 @@ pub(crate) async fn read_slowly(seen: Arc<Mutex<Slow>>, shared: Arc<Shared>) {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            let took = socket.read_some(SLOW_BYTES, |packet| {
+            let took = socket.read_some(bytes, |packet| {
                 let mut seen = seen.lock().expect("no panic");
                 match crowd::read(packet) {
                     Packet::Update(update) => seen.progress.take(update),

@@ -14,6 +14,7 @@ mod stored;
 #[cfg(test)]
 mod tests;
 mod timestamp;
+mod weight;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ pub use parse::{Intake, parse};
 pub use priority::Priority;
 pub use rejection::Rejection;
 pub use timestamp::Timestamp;
+pub use weight::json_len;
 
 /// A JSON object, as producers send it and observers get it.
 pub type Object = Map<String, Value>;

@@ -22,7 +22,7 @@ pub(super) async fn state(
     Query(of): Query<Of>,
 ) -> Result<Response, Refusal> {
     let json = api.hub.snapshot(of.project_id).await?;
-    Ok(([(CONTENT_TYPE, "application/json")], json).into_response())
+    Ok(([(CONTENT_TYPE, "application/json")], json.to_string()).into_response())
 }
 
 pub(super) async fn stats(State(api): State<Api>) -> Result<Json<Value>, Refusal> {

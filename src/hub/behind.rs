@@ -64,10 +64,11 @@ impl Hub {
 
     /// A member owes all that it may: it gets nothing more until it has taken some of it.
     pub(super) fn park(&mut self, id: MemberId) {
-        let at = self.position.cursor(&self.pending);
+        let place = self.position.cursor(&self.pending);
         let Some(member) = self.roster.get_mut(id) else {
             return;
         };
+        let at = place.with_everything_up_to(member.since);
         if member.behind.is_some() {
             return;
         }
@@ -87,10 +88,14 @@ impl Hub {
     }
 
     pub(super) fn go_live(&mut self, id: MemberId, to: &Cursor) {
-        let Some(behind) = self.roster.get_mut(id).and_then(|m| m.behind.take()) else {
+        let Some(member) = self.roster.get_mut(id) else {
             return;
         };
-        let to = to.to_string();
+        let Some(behind) = member.behind.take() else {
+            return;
+        };
+        let to = to.with_everything_up_to(member.since);
+        let to = to.readable().to_string();
         match behind.from {
             Some(from) => {
                 let resumed = resumed(&from, &to, behind.replayed, true);
@@ -120,7 +125,7 @@ impl Hub {
     ) {
         let to = self.position.everything_up_to(self.seq);
         let resumed = resumed(from, &to, replayed, false);
-        self.tell_resumed(id, &resumed, &to);
+        self.tell(id, "resumed", resumed.clone());
         self.send_snapshot(id);
         for reply in replies {
             reply.send(resumed.clone()).ok();
@@ -144,8 +149,13 @@ impl Hub {
     }
 }
 
+/// The fields of `resumed`. One that is incomplete is no place to go on from: the snapshot that follows it is.
 fn resumed(from: &str, to: &str, replayed: u64, complete: bool) -> Object {
-    object(json!({
-        "type": "resumed", "from": from, "to": to, "cursor": to, "replayed": replayed, "complete": complete, "timestamp": now(),
-    }))
+    let mut resumed = object(json!({
+        "type": "resumed", "from": from, "to": to, "replayed": replayed, "complete": complete, "timestamp": now(),
+    }));
+    if complete {
+        resumed.insert("cursor".into(), to.into());
+    }
+    resumed
 }

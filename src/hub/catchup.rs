@@ -38,6 +38,12 @@ const STRETCH: u64 = 4_096;
 const LAST: u64 = 256;
 /// Deliveries between two flushes of the live stream.
 const BUDGET: usize = 16_384;
+/// Records read at a time for a stretch.
+const READ: usize = 128;
+/// How long one step may take before the live stream has its turn.
+const STEP: Duration = Duration::from_millis(2);
+/// How much is read for a stretch, as a multiple of what it may have: some of it is united or for nobody here.
+const READ_AHEAD: usize = 4;
 /// How often those who rest are looked at.
 const LOOK: Duration = Duration::from_millis(25);
 /// The newest records, kept at hand for the last stretch.
@@ -142,12 +148,15 @@ impl Hub {
         let mut budget = BUDGET;
         // Everybody is looked at once at the most.
         for _ in 0..self.catchup.queue.len() {
+            if now.elapsed() > STEP {
+                return;
+            }
             let Some(at) = self.next_in_need() else {
                 self.catchup.look_at = now + LOOK;
                 return;
             };
             let to = self.live_cursor();
-            let ranges = replay::missed(&at, to.seq, LAST + 1);
+            let ranges = replay::missed(&at, &to, LAST + 1);
             let count: u64 = ranges.iter().map(|(_, len)| len).sum();
             let close = count <= LAST;
             if count > 0 && self.is_gone(&at) {
@@ -230,8 +239,8 @@ impl Hub {
         let (journal, table) = (self.journal.clone(), self.table.clone());
         let (made, max_bytes) = (self.catchup.made.clone(), self.options.max_stretch);
         tokio::spawn(async move {
-            made.send(make(&*journal, &table, &at, &to, max_bytes).await)
-                .ok();
+            let made_now = make(&*journal, table, at, to, max_bytes).await;
+            made.send(made_now).ok();
         });
     }
 
@@ -297,8 +306,9 @@ impl Hub {
             self.roster.next_update();
             for &id in members {
                 let mut seen: SmallVec<[&Replayed; 4]> = SmallVec::new();
-                for (at, update) in group.iter().enumerate() {
-                    if at > 0 {
+                for update in group {
+                    // A verdict is shared by those who look at the same update one after the other.
+                    if size > 1 {
                         self.roster.next_update();
                     }
                     if self.may_see(id, update) {
@@ -353,24 +363,36 @@ impl Hub {
 
 async fn make(
     journal: &dyn Journal,
-    table: &Arc<Table>,
-    at: &Cursor,
-    to: &Cursor,
+    table: Arc<Table>,
+    at: Cursor,
+    to: Cursor,
     max_bytes: usize,
 ) -> Made {
     let mut records: Vec<Arc<Record>> = Vec::new();
-    for (start, len) in replay::missed(at, to.seq, STRETCH) {
+    let mut weight = 0;
+    'all: for (start, len) in replay::missed(&at, &to, STRETCH) {
         let (mut after, last) = (start - 1, start + len - 1);
         while after < last {
             let limit = usize::try_from(last - after).unwrap_or(usize::MAX);
-            let more = journal.read(after, limit).await?;
+            let more = journal.read(after, limit.min(READ)).await?;
             // The journal has no holes: what doesn't follow was trimmed.
             if more.first().is_none_or(|record| record.seq != after + 1) {
                 return Ok(None);
             }
             after += more.len() as u64;
+            weight += more.iter().map(|record| record.weight).sum::<usize>();
             records.extend(more);
+            if weight > READ_AHEAD * max_bytes {
+                break 'all;
+            }
         }
     }
-    Ok(Some(replay::prepare(table, &records, at, to, max_bytes)))
+    // Uniting and rendering so much would hold up whoever shares the thread.
+    let prepare = move || replay::prepare(&table, &records, &at, &to, max_bytes);
+    match tokio::task::spawn_blocking(prepare).await {
+        Ok(stretch) => Ok(Some(stretch)),
+        Err(error) => Err(JournalError(format!(
+            "a stretch could not be made: {error}"
+        ))),
+    }
 }

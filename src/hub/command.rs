@@ -35,7 +35,7 @@ pub(super) enum Command {
     Join {
         newcomer: Newcomer,
         welcome: Box<Welcome>,
-        reply: oneshot::Sender<Result<MemberId, Refusal>>,
+        reply: oneshot::Sender<Membership>,
     },
     Leave(MemberId),
     JoinRooms {
@@ -66,7 +66,7 @@ pub(super) enum Command {
     },
     Snapshot {
         project: Option<String>,
-        reply: oneshot::Sender<String>,
+        reply: oneshot::Sender<Arc<str>>,
     },
     Resume {
         member: MemberId,
@@ -114,6 +114,46 @@ pub enum Question {
     Agents,
 }
 
+/// A place among the members. It ends when this is dropped, wherever that happens.
+#[derive(Debug)]
+pub struct Membership {
+    hub: HubHandle,
+    id: MemberId,
+}
+
+impl Membership {
+    /// Whose it is.
+    pub fn id(&self) -> MemberId {
+        self.id
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        let Err(mpsc::error::TrySendError::Full(leave)) =
+            self.hub.0.try_send(Command::Leave(self.id))
+        else {
+            return;
+        };
+        let hub = self.hub.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { hub.send(leave).await });
+        }
+    }
+}
+
+/// The hub's own handle: it doesn't keep the hub running.
+#[derive(Debug)]
+pub(super) struct WeakHandle(mpsc::WeakSender<Command>);
+
+impl WeakHandle {
+    /// A membership to give away; none when nobody is left to be told of its end.
+    pub(super) fn membership(&self, id: MemberId) -> Option<Membership> {
+        let hub = HubHandle(self.0.upgrade()?);
+        Some(Membership { hub, id })
+    }
+}
+
 /// The way to the hub. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct HubHandle(mpsc::Sender<Command>);
@@ -122,6 +162,10 @@ impl HubHandle {
     pub(super) fn channel() -> (Self, mpsc::Receiver<Command>) {
         let (sender, receiver) = mpsc::channel(QUEUE);
         (Self(sender), receiver)
+    }
+
+    pub(super) fn downgrade(&self) -> WeakHandle {
+        WeakHandle(self.0.downgrade())
     }
 
     async fn send(&self, command: Command) {
@@ -143,20 +187,15 @@ impl HubHandle {
     /// Makes `newcomer` a member and greets it.
     ///
     /// # Errors
-    /// `room_full`, or `unavailable` while the server goes down.
-    pub async fn join(&self, newcomer: Newcomer, welcome: Welcome) -> Result<MemberId, Refusal> {
+    /// `unavailable` while the server goes down.
+    pub async fn join(&self, newcomer: Newcomer, welcome: Welcome) -> Result<Membership, Refusal> {
         let welcome = Box::new(welcome);
         self.ask(|reply| Command::Join {
             newcomer,
             welcome,
             reply,
         })
-        .await?
-    }
-
-    /// The member is gone.
-    pub async fn leave(&self, member: MemberId) {
-        self.send(Command::Leave(member)).await;
+        .await
     }
 
     /// Puts a member into rooms, all or none; answers how many are in the last one.
@@ -218,7 +257,7 @@ impl HubHandle {
     ///
     /// # Errors
     /// `unavailable` while the server goes down.
-    pub async fn snapshot(&self, project: Option<String>) -> Result<String, Refusal> {
+    pub async fn snapshot(&self, project: Option<String>) -> Result<Arc<str>, Refusal> {
         self.ask(|reply| Command::Snapshot { project, reply }).await
     }
 

@@ -32,6 +32,8 @@ pub(super) struct Flush {
     batching: Vec<MemberId>,
     /// Who sees each update of a group; reused for every group.
     audiences: Vec<Audiences>,
+    /// Members whose batch is large enough to be sent now.
+    heavy: Vec<MemberId>,
     /// Members that owe all that they may, to be parked as soon as a whole group is out.
     full: Vec<MemberId>,
 }
@@ -111,6 +113,9 @@ impl Hub {
             }
         }
         flush.audiences = audiences;
+        if !flush.heavy.is_empty() {
+            self.send_heavy(flush);
+        }
         for id in flush.full.drain(..) {
             self.park(id);
         }
@@ -178,6 +183,10 @@ impl Hub {
                     flush.batching.push(id);
                 }
                 batch.push(flush.for_batches.len());
+                member.batch_bytes += update.json.len();
+                if member.batch_bytes > self.options.max_stretch {
+                    flush.heavy.push(id);
+                }
                 batched = true;
             } else if !member.outlet.send(&update) {
                 flush.full.push(id);
@@ -190,11 +199,34 @@ impl Hub {
         }
     }
 
-    /// Writes the batches of this flush: one for all members that got the same updates.
+    /// Writes the batches of those for whom much has gathered: a flush may be far more than they may owe.
+    fn send_heavy(&mut self, flush: &mut Flush) {
+        flush.heavy.sort_unstable();
+        flush.heavy.dedup();
+        let heavy = std::mem::take(&mut flush.heavy);
+        self.write_batches(&heavy, flush);
+    }
+
+    /// Writes the batches of this flush.
     fn send_batches(&mut self, flush: &mut Flush) {
+        let batching = std::mem::take(&mut flush.batching);
+        self.write_batches(&batching, flush);
+        for id in flush.full.drain(..) {
+            self.park(id);
+        }
+        flush.for_batches.clear();
+        flush.layouts.clear();
+    }
+
+    /// One batch for all members that got the same updates.
+    fn write_batches(&mut self, members: &[MemberId], flush: &mut Flush) {
         let mut waiting: Vec<(Vec<usize>, MemberId)> = Vec::new();
-        for id in flush.batching.drain(..) {
-            if let Some(batch) = self.roster.get_mut(id).and_then(|m| m.batch.as_mut()) {
+        for &id in members {
+            let Some(member) = self.roster.get_mut(id) else {
+                continue;
+            };
+            member.batch_bytes = 0;
+            if let Some(batch) = member.batch.as_mut().filter(|batch| !batch.is_empty()) {
                 waiting.push((std::mem::take(batch), id));
             }
         }
@@ -214,11 +246,6 @@ impl Hub {
                 }
             }
         }
-        for id in flush.full.drain(..) {
-            self.park(id);
-        }
-        flush.for_batches.clear();
-        flush.layouts.clear();
     }
 
     /// Sends an event that no journal record stands behind (a greeting, an aggregate) to one member.
@@ -330,6 +357,17 @@ fn write_batch(part: &[(&Outgoing, bool)]) -> Outgoing {
     json.push_str(&json!(Timestamp::now()).to_string());
     json.push_str(",\"requires_layout_update\":");
     let layout = part.iter().any(|(_, layout)| *layout);
-    json.push_str(if layout { "true}" } else { "false}" });
-    Outgoing::new(namespace, "batch", json)
+    json.push_str(if layout { "true" } else { "false" });
+    // The place after the last of them, so that whoever keeps the newest cursor needn't look inside.
+    let cursor = part.last().and_then(|(update, _)| update.cursor());
+    if let Some(cursor) = cursor {
+        json.push_str(",\"cursor\":");
+        json.push_str(&json!(cursor).to_string());
+    }
+    json.push('}');
+    let batch = Outgoing::new(namespace, "batch", json);
+    match cursor {
+        Some(cursor) => batch.at(cursor),
+        None => batch,
+    }
 }

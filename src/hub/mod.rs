@@ -29,7 +29,7 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot};
 
-pub use command::{HubHandle, Question, Welcome};
+pub use command::{HubHandle, Membership, Question, Welcome};
 pub use outlet::{Outgoing, Outlet};
 pub use roster::{MemberId, Newcomer, View};
 
@@ -43,7 +43,7 @@ use crate::{
     update::{Listening, Namespace, Table, Topic, entities, rooms_hash},
 };
 use catchup::CatchUp;
-use command::Command;
+use command::{Command, WeakHandle};
 use fanout::Flush;
 use position::Position;
 use roster::Roster;
@@ -52,6 +52,8 @@ use roster::Roster;
 const READ: usize = 1_024;
 /// Commands handled between two flushes, so that neither starves the other.
 const COMMANDS: usize = 256;
+/// The same in time: some commands are work.
+const COMMANDS_TIME: Duration = Duration::from_millis(2);
 /// How many of the last events Seneca's pages are shown again after a start.
 const DESK: u64 = 10_000;
 /// How often Seneca's aggregates are sent at the most.
@@ -88,6 +90,8 @@ pub struct Hub {
     /// Shared with the task that makes stretches.
     table: Arc<Table>,
     commands: mpsc::Receiver<Command>,
+    /// For the memberships that it gives away.
+    handle: WeakHandle,
     metrics: Arc<Metrics>,
     /// The last record read; doors look at it to know how far behind the hub is.
     read_to: Arc<AtomicU64>,
@@ -106,6 +110,8 @@ pub struct Hub {
     last_aggregates: Instant,
     /// Something happened since the aggregates were last looked at.
     desk_changed: bool,
+    /// The state as it was last written, and where.
+    last_snapshot: Option<(Seq, Arc<str>)>,
     started: Timestamp,
 }
 
@@ -128,6 +134,7 @@ impl Hub {
             table: Arc::new(table),
             catchup: CatchUp::new(),
             commands,
+            handle: handle.downgrade(),
             metrics,
             read_to: read_to.clone(),
             seq: 0,
@@ -139,6 +146,7 @@ impl Hub {
             last_flush: now,
             last_aggregates: now,
             desk_changed: false,
+            last_snapshot: None,
             started: Timestamp::now(),
         };
         (hub, handle, read_to)
@@ -201,6 +209,7 @@ impl Hub {
                 self.flush();
                 self.last_flush = Instant::now();
             }
+            self.tell_progress();
             self.send_aggregates(now);
             self.catch_up();
             self.wake();
@@ -231,12 +240,16 @@ impl Hub {
     /// Handles `first` and what else waits; who asked for it, when it is time to stop.
     fn handle_some(&mut self, first: Command) -> Option<oneshot::Sender<()>> {
         let mut next = Some(first);
+        let began = Instant::now();
         for _ in 0..COMMANDS {
             let Some(command) = next else { break };
             if let Command::Stop(reply) = command {
                 return Some(reply);
             }
             self.handle(command);
+            if began.elapsed() > COMMANDS_TIME {
+                return None;
+            }
             next = self.commands.try_recv().ok();
         }
         match next {
@@ -267,8 +280,15 @@ impl Hub {
                 self.take(&record, now);
             }
             self.journal.release(self.seq);
-            self.read_to.store(self.seq, Ordering::Release);
+            self.tell_progress();
         }
+    }
+
+    /// Tells the doors how far it is: what waits to be sent is not done.
+    fn tell_progress(&self) {
+        let unsent = self.pacer.ready() as u64;
+        self.read_to
+            .store(self.seq.saturating_sub(unsent), Ordering::Release);
     }
 
     /// One event: into the state, and its updates into the pacer.

@@ -66,6 +66,11 @@ impl Outgoing {
         self.server_sent.get_or_init(write).clone()
     }
 
+    /// The place after it.
+    pub fn cursor(&self) -> Option<&str> {
+        self.cursor.as_deref()
+    }
+
     /// As a WebSocket frame.
     pub fn frame(&self) -> &Frame {
         self.frame

@@ -42,7 +42,7 @@ impl Position {
     /// Something of the event at `seq` was sent.
     pub(super) fn advance(&mut self, seq: Seq, pending: &Pending) {
         self.seq = self.seq.max(seq);
-        self.text = self.cursor(pending).to_string();
+        self.text = self.cursor(pending).readable().to_string();
     }
 
     /// The cursor that names all that was sent.

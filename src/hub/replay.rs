@@ -55,21 +55,49 @@ pub(super) struct Replayed {
     pub(super) earlier: Option<Outgoing>,
 }
 
-/// Which places must be read to go from `from` to `to`, at most `max` events: runs in ascending order.
-pub(super) fn missed(from: &Cursor, to: Seq, max: u64) -> SmallVec<[(Seq, u64); 4]> {
-    let mut ranges = SmallVec::new();
+/// Which places must be read to go from `from` to `to`, at most `max` events: runs in ascending order. What the live
+/// stream still owes itself is left to it.
+pub(super) fn missed(from: &Cursor, to: &Cursor, max: u64) -> SmallVec<[(Seq, u64); 4]> {
+    let mut ranges: SmallVec<[(Seq, u64); 4]> = SmallVec::new();
     let mut left = max;
     let mut take = |start: Seq, len: u64| {
         let len = len.min(left);
-        if len > 0 {
-            ranges.push((start, len));
-            left -= len;
+        if len == 0 {
+            return;
+        }
+        left -= len;
+        match ranges.last_mut() {
+            Some((before, count)) if *before + *count == start => *count += len,
+            _ => ranges.push((start, len)),
         }
     };
+    let mut live = &to.owed[..];
     for run in &from.owed {
-        take(run.start, run.len);
+        let (mut at, end) = (run.start, run.start + run.len);
+        while at < end {
+            while live.first().is_some_and(|l| l.start + l.len <= at) {
+                live = &live[1..];
+            }
+            match live.first().filter(|l| l.start < end) {
+                Some(l) if l.start <= at => {
+                    let until = end.min(l.start + l.len);
+                    if run.owed & !l.owed != 0 {
+                        take(at, until - at);
+                    }
+                    at = until;
+                }
+                Some(l) => {
+                    take(at, l.start - at);
+                    at = l.start;
+                }
+                None => {
+                    take(at, end - at);
+                    at = end;
+                }
+            }
+        }
     }
-    take(from.seq + 1, to.saturating_sub(from.seq));
+    take(from.seq + 1, to.seq.saturating_sub(from.seq));
     ranges
 }
 
@@ -170,8 +198,14 @@ fn gather(
     let now = Instant::now();
     let mut pacer = Pacer::gathering();
     let mut pending = Pending::default();
+    let mut owed_before = places(&from.owed).peekable();
     for record in records {
         let seq = record.seq;
+        // Places that are not looked at stay owed.
+        while let Some((place, owed)) = owed_before.next_if(|(place, _)| *place < seq) {
+            pending.push(place, owed);
+        }
+        owed_before.next_if(|(place, _)| *place == seq);
         let missed = if seq > from.seq {
             u8::MAX
         } else {
@@ -195,15 +229,7 @@ fn gather(
         }
         pending.push(seq, unsent);
     }
-    let read_to = records.last().map_or(0, |record| record.seq);
-    for run in from
-        .owed
-        .iter()
-        .filter(|run| run.start + run.len > read_to + 1)
-    {
-        let start = run.start.max(read_to + 1);
-        (start..run.start + run.len).for_each(|seq| pending.push(seq, run.owed));
-    }
+    owed_before.for_each(|(place, owed)| pending.push(place, owed));
     pacer.tick(now + ALL_WINDOWS);
     let mut groups = pacer.take(usize::MAX);
     groups.sort_by_key(Group::last);
@@ -214,6 +240,12 @@ fn rooms_of(group: &Group) -> Arc<[Box<str>]> {
     let mut rooms: SmallVec<[Box<str>; 8]> = SmallVec::new();
     event_rooms(&group.record.event, &mut |room| rooms.push(room.into()));
     rooms.into_iter().collect()
+}
+
+/// Each place of a list of runs, with what it owes.
+fn places(runs: &[Run]) -> impl Iterator<Item = (Seq, u8)> {
+    runs.iter()
+        .flat_map(|run| (run.start..run.start + run.len).map(|place| (place, run.owed)))
 }
 
 /// What a list of runs owes of one event.

@@ -1,5 +1,7 @@
 //! The hub's side of the commands.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -22,12 +24,11 @@ impl Hub {
                 welcome,
                 reply,
             } => {
-                let joined = self.welcome(newcomer, *welcome);
-                if let (Ok(id), true) = (&joined, reply.is_closed()) {
-                    // It went while it waited: nobody will ever say so.
-                    self.roster.remove(*id);
+                let id = self.welcome(newcomer, *welcome);
+                // Whoever no longer waits for it lets go of it, and so it ends.
+                if let Some(membership) = self.handle.membership(id) {
+                    reply.send(membership).ok();
                 }
-                reply.send(joined).ok();
             }
             Command::Leave(member) => {
                 self.roster.remove(member);
@@ -81,19 +82,23 @@ impl Hub {
         }
     }
 
-    fn welcome(&mut self, newcomer: Newcomer, welcome: Welcome) -> Result<MemberId, Refusal> {
+    fn welcome(&mut self, newcomer: Newcomer, welcome: Welcome) -> MemberId {
         let namespace = newcomer.namespace;
         let id = self.roster.add(newcomer);
         let asked: Vec<String> = welcome.rooms.iter().map(ToString::to_string).collect();
         for room in &welcome.own_rooms {
             self.roster.join(id, room);
         }
-        if let Err(refusal) = self.join_rooms(id, &asked) {
-            self.roster.remove(id);
-            return Err(refusal);
+        // Who can't be in one room is not kept out of the others.
+        let (mut joined, mut refused) = (Vec::new(), Vec::new());
+        for room in asked {
+            match self.join_rooms(id, std::slice::from_ref(&room)) {
+                Ok(_) => joined.push(room),
+                Err(refusal) => refused.push((room, refusal)),
+            }
         }
         let (name, mut body) = welcome.greeting;
-        body.insert("rooms".into(), json!(asked));
+        body.insert("rooms".into(), json!(joined));
         // Until it has caught up, the place that it named is where it would have to begin again.
         let resumes = welcome.resume.filter(|_| namespace == Namespace::Root);
         let own = resumes.as_deref().filter(|c| self.own_cursor(c).is_some());
@@ -101,6 +106,10 @@ impl Hub {
         body.insert("cursor".into(), cursor.as_str().into());
         let greeting = Value::Object(body).to_string();
         self.tell_json(id, name, &greeting, Some(&cursor), false);
+        for (room, refusal) in refused {
+            self.metrics.refused("connect", refusal.code);
+            self.tell(id, "error", refusal.to_event(Some(&room)));
+        }
         if namespace == Namespace::Conversations {
             let agents = self.desk.agents();
             self.tell(id, "agents_update", agents);
@@ -116,7 +125,7 @@ impl Hub {
         } else if welcome.snapshot {
             self.send_snapshot(id);
         }
-        Ok(id)
+        id
     }
 
     fn join_rooms(&mut self, member: MemberId, rooms: &[String]) -> Result<usize, Refusal> {
@@ -155,7 +164,20 @@ impl Hub {
         Ok(members)
     }
 
-    fn snapshot(&self, project: Option<&str>) -> String {
+    fn snapshot(&mut self, project: Option<&str>) -> Arc<str> {
+        // Many ask at the same place of the stream when many come at once.
+        let known = self.last_snapshot.as_ref().filter(|_| project.is_none());
+        if let Some((_, text)) = known.filter(|(seq, _)| *seq == self.seq) {
+            return text.clone();
+        }
+        let snapshot: Arc<str> = self.write_snapshot(project).into();
+        if project.is_none() {
+            self.last_snapshot = Some((self.seq, snapshot.clone()));
+        }
+        snapshot
+    }
+
+    fn write_snapshot(&self, project: Option<&str>) -> String {
         let cursor = self.position.everything_up_to(self.seq);
         self.state.snapshot(&cursor, Timestamp::now(), project)
     }

@@ -15,8 +15,12 @@ use crate::{
     update::{Listening, Namespace, Topic},
 };
 
-/// Names a member while it is here.
-pub type MemberId = usize;
+/// Names a member. A place is given to another when its member is gone; the serial number tells them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MemberId {
+    slot: usize,
+    serial: u64,
+}
 
 /// What a member sees of the rooms it is in.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,8 +54,12 @@ pub(crate) struct Member {
     pub since: Seq,
     /// Updates of this flush that wait to become its batch; `None` unless it asked for batches.
     pub batch: Option<Vec<usize>>,
+    /// How much waits to become its batch.
+    pub batch_bytes: usize,
     /// Its view's number.
     view: usize,
+    /// Which of all members there ever were.
+    serial: u64,
     /// The last update it was considered for.
     ticket: u64,
     /// Whether its outlet is to be flushed at the end of this flush.
@@ -78,8 +86,10 @@ pub(crate) struct Roster {
     ticket: u64,
     /// Members to be flushed.
     touched: Vec<MemberId>,
-    /// The most members there ever were.
+    /// The most members there ever were at once.
     peak: usize,
+    /// Counts members.
+    serial: u64,
 }
 
 /// What is needed to become a member.
@@ -103,7 +113,9 @@ impl Roster {
     /// A new member, in no room yet.
     pub(crate) fn add(&mut self, newcomer: Newcomer) -> MemberId {
         let view = self.share(newcomer.view);
-        let id = self.members.insert(Member {
+        self.serial += 1;
+        let serial = self.serial;
+        let slot = self.members.insert(Member {
             outlet: newcomer.outlet,
             namespace: newcomer.namespace,
             client_id: newcomer.client_id,
@@ -114,17 +126,20 @@ impl Roster {
             missed_aggregates: false,
             since: 0,
             batch: newcomer.batch.then(Vec::new),
+            batch_bytes: 0,
             view,
+            serial,
             ticket: 0,
             touched: false,
         });
         self.peak = self.peak.max(self.members.len());
-        id
+        MemberId { slot, serial }
     }
 
     /// The member leaves all rooms and is gone.
     pub(crate) fn remove(&mut self, id: MemberId) -> Option<Member> {
-        let member = self.members.try_remove(id)?;
+        self.get(id)?;
+        let member = self.members.try_remove(id.slot)?;
         for room in &member.rooms {
             Self::leave_room(&mut self.rooms, room, id);
         }
@@ -138,7 +153,7 @@ impl Roster {
 
     /// Puts a member into a room. `None` if there is no such member; else how many are in the room now.
     pub(crate) fn join(&mut self, id: MemberId, room: &str) -> Option<usize> {
-        let member = self.members.get_mut(id)?;
+        let member = of(&mut self.members, id)?;
         let (name, members) = match self.rooms.get_key_value(room) {
             Some((name, _)) => (name.clone(), self.rooms.get_mut(room)?),
             None => {
@@ -155,7 +170,7 @@ impl Roster {
 
     /// Takes a member out of a room; returns how many are left in it.
     pub(crate) fn leave(&mut self, id: MemberId, room: &str) -> usize {
-        if let Some(member) = self.members.get_mut(id) {
+        if let Some(member) = of(&mut self.members, id) {
             let before = member.rooms.len();
             member.rooms.retain(|r| &**r != room);
             if member.rooms.len() < before {
@@ -176,7 +191,7 @@ impl Roster {
 
     /// Subscribes a member to a topic, or ends that.
     pub(crate) fn listen(&mut self, id: MemberId, topic: Topic, on: bool) {
-        let Some(member) = self.members.get_mut(id) else {
+        let Some(member) = of(&mut self.members, id) else {
             return;
         };
         let members = self.topics.entry(topic).or_default();
@@ -198,12 +213,14 @@ impl Roster {
 
     /// Gives a member another view.
     pub(crate) fn set_view(&mut self, id: MemberId, view: View) {
-        if !self.members.contains(id) {
+        if self.get(id).is_none() {
             return;
         }
         let new = self.share(view);
-        let old = std::mem::replace(&mut self.members[id].view, new);
-        self.unshare(old);
+        if let Some(member) = of(&mut self.members, id) {
+            let old = std::mem::replace(&mut member.view, new);
+            self.unshare(old);
+        }
     }
 
     fn share(&mut self, view: View) -> usize {
@@ -273,7 +290,7 @@ impl Roster {
         rooms: &[Box<str>],
         topic: Option<Topic>,
     ) -> bool {
-        let Some(member) = self.members.get(id) else {
+        let Some(member) = of(&mut self.members, id) else {
             return false;
         };
         let is_in = |room: &str| member.rooms.iter().any(|r| &**r == room);
@@ -285,14 +302,13 @@ impl Roster {
 
     /// Whether a member is looked at for the first time since the last [`Roster::next_update`].
     pub(crate) fn first_look(&mut self, id: MemberId) -> bool {
-        self.members
-            .get_mut(id)
+        of(&mut self.members, id)
             .is_some_and(|member| std::mem::replace(&mut member.ticket, self.ticket) != self.ticket)
     }
 
     /// Marks a member whose outlet is to be flushed.
     pub(crate) fn touch(&mut self, id: MemberId) {
-        if let Some(member) = self.members.get_mut(id)
+        if let Some(member) = of(&mut self.members, id)
             && !member.touched
         {
             member.touched = true;
@@ -303,19 +319,21 @@ impl Roster {
     /// Ends a flush: takes the members that got something.
     pub(crate) fn take_touched(&mut self) -> Vec<MemberId> {
         for &id in &self.touched {
-            self.members[id].touched = false;
+            if let Some(member) = of(&mut self.members, id) {
+                member.touched = false;
+            }
         }
         std::mem::take(&mut self.touched)
     }
 
     /// A member.
     pub(crate) fn get(&self, id: MemberId) -> Option<&Member> {
-        self.members.get(id)
+        self.members.get(id.slot).filter(|m| m.serial == id.serial)
     }
 
     /// A member, to change it.
     pub(crate) fn get_mut(&mut self, id: MemberId) -> Option<&mut Member> {
-        self.members.get_mut(id)
+        of(&mut self.members, id)
     }
 
     /// The ids of all members on a namespace.
@@ -324,7 +342,11 @@ impl Roster {
             .members
             .iter()
             .filter(|(_, m)| m.namespace == namespace);
-        on.map(|(id, _)| id).collect()
+        on.map(|(slot, m)| MemberId {
+            slot,
+            serial: m.serial,
+        })
+        .collect()
     }
 
     /// The ids of a topic's subscribers.
@@ -334,10 +356,7 @@ impl Roster {
 
     /// Whether a member's filter lets through what has this name and no event behind it.
     pub(crate) fn wants(&self, id: MemberId, name: &str) -> bool {
-        let view = self
-            .members
-            .get(id)
-            .and_then(|member| self.views.get(member.view));
+        let view = self.get(id).and_then(|member| self.views.get(member.view));
         view.is_some_and(|shared| match &shared.view {
             View::Filter(filter) => filter.admits_name(name),
             View::Conversation(_) => true,
@@ -386,6 +405,10 @@ pub(crate) struct Candidate<'a> {
     pub seq: Seq,
 }
 
+fn of(members: &mut Slab<Member>, id: MemberId) -> Option<&mut Member> {
+    members.get_mut(id.slot).filter(|m| m.serial == id.serial)
+}
+
 fn consider(
     ids: &[MemberId],
     members: &mut Slab<Member>,
@@ -395,7 +418,7 @@ fn consider(
     to: &mut Vec<MemberId>,
 ) {
     for &id in ids {
-        let Some(member) = members.get_mut(id) else {
+        let Some(member) = of(members, id) else {
             continue;
         };
         if member.ticket == ticket {

@@ -43,12 +43,42 @@ pub struct Cursor {
 )]
 pub struct CursorError;
 
-/// More exceptions than a cursor of ours ever holds: a forged one must not cost memory.
-const MAX_RUNS: usize = 8_192;
+/// Exceptions that a cursor holds at the most: a forged one must not cost memory.
+const MAX_RUNS: usize = 2_048;
 /// Places that a map may have.
 const MAX_MAP: usize = 65_536;
 
 impl Cursor {
+    /// The same for one that also has everything up to `seq`, by a snapshot.
+    #[must_use]
+    pub fn with_everything_up_to(&self, seq: Seq) -> Self {
+        let owed = self.owed.iter().filter(|run| run.start + run.len > seq + 1);
+        let rest = owed.map(|run| {
+            let start = run.start.max(seq + 1);
+            Run {
+                start,
+                len: run.start + run.len - start,
+                owed: run.owed,
+            }
+        });
+        Self {
+            epoch: self.epoch,
+            seq: self.seq.max(seq),
+            owed: rest.collect(),
+        }
+    }
+
+    /// The same with no more exceptions than can be read again. One with more names an earlier place instead, from which
+    /// some would come again but nothing is lost.
+    #[must_use]
+    pub fn readable(mut self) -> Self {
+        if let Some(beyond) = self.owed.get(MAX_RUNS) {
+            self.seq = beyond.start - 1;
+            self.owed.truncate(MAX_RUNS);
+        }
+        self
+    }
+
     /// A cursor without exceptions.
     pub fn at(epoch: Epoch, seq: Seq) -> Self {
         Self {
@@ -192,7 +222,11 @@ fn read_map(mut bytes: &[u8], seq: Seq) -> Result<SmallVec<[Run; 2]>, CursorErro
             .filter(|place| *place <= seq);
         pending.push(place.ok_or(CursorError)?, owed);
     }
-    Ok(pending.up_to(seq).collect())
+    let runs: SmallVec<[Run; 2]> = pending.up_to(seq).take(MAX_RUNS + 1).collect();
+    if runs.len() > MAX_RUNS {
+        return Err(CursorError);
+    }
+    Ok(runs)
 }
 
 fn base36(f: &mut fmt::Formatter<'_>, mut number: u64) -> fmt::Result {

@@ -64,10 +64,13 @@ impl MemoryJournal {
 
     fn append_now(&self, events: Vec<Event>) -> Vec<Outcome> {
         let now = Instant::now();
+        // Before the lock is taken: it is work.
+        let weights: Vec<usize> = events.iter().map(Event::weight).collect();
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let outcomes = events
             .into_iter()
-            .map(|event| {
+            .zip(weights)
+            .map(|(event, weight)| {
                 if let Some(&seq) = inner.ids.get(&event.id) {
                     return Outcome::Duplicate(seq);
                 }
@@ -76,6 +79,7 @@ impl MemoryJournal {
                 inner.ids.insert(event.id.clone(), seq);
                 inner.records.push_back(Arc::new(Record {
                     seq,
+                    weight,
                     event: Arc::new(event),
                     accepted: now,
                 }));

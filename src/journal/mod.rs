@@ -34,6 +34,8 @@ pub struct Record {
     pub seq: Seq,
     /// What was published; shared with whoever keeps it longer (history lines).
     pub event: Arc<Event>,
+    /// About how many bytes it has, for those who must not hold too much.
+    pub weight: usize,
     /// When it was accepted, for the delivery budgets; not kept over a restart.
     pub accepted: Instant,
 }

@@ -37,10 +37,10 @@ use crate::{observe::Metrics, update::Namespace};
 
 /// The engine's ping (Engine.IO 4) and its answer to one (3) as frames. Nothing depends on their place among the others.
 const HEARTBEATS: [&[u8]; 2] = [b"\x81\x012", b"\x81\x013"];
-/// How long a client that is sent away has to read why.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How often the engine's queue is tried again.
 const POUR: Duration = Duration::from_millis(20);
+/// Packets that one polling answer may hold: python-engineio takes no more than 16, and the engine adds its own.
+const POLLED: usize = 14;
 
 /// Bounds on what a client may cost.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +84,8 @@ struct State {
     exempt: usize,
     /// The engine is done: write what waits, then close.
     closing: bool,
+    /// Packets given to the engine since the client last polled.
+    in_engine: usize,
     /// A task looks after what waits for room in the engine's queue.
     pouring: bool,
 }
@@ -116,6 +118,7 @@ impl Lane {
                 bytes: 0,
                 exempt: 0,
                 closing: false,
+                in_engine: 0,
                 pouring: false,
             }),
             writer: Notify::new(),
@@ -159,6 +162,11 @@ impl Lane {
         self.queue(frame, false)
     }
 
+    /// Queues the answer to a request. A large one was asked for and is not held against who reads it.
+    pub fn answer(self: &Arc<Self>, frame: &Frame) {
+        self.queue(frame, frame.bytes().len() > self.limits.max_bytes / 2);
+    }
+
     /// Queues a frame that doesn't count towards the bound (a snapshot may be larger than what a client may owe).
     pub fn send_exempt(self: &Arc<Self>, frame: &Frame) {
         self.queue(frame, true);
@@ -188,7 +196,9 @@ impl Lane {
         match (&mut state.gates[frame.namespace as usize], &state.way) {
             (Gate::Shut, _) => return true,
             (Gate::Open { engine, overflow }, Way::Engine) => {
-                if overflow.is_empty() && engine.send(frame) {
+                let room = state.in_engine < POLLED && overflow.is_empty();
+                if room && engine.send(frame) {
+                    state.in_engine += 1;
                     return true;
                 }
                 overflow.push_back(frame.clone());
@@ -227,6 +237,7 @@ impl Lane {
     /// Gives the engine what it has room for now; whether more waits.
     fn pour(&self) -> bool {
         let mut state = self.lock();
+        let state = &mut *state;
         let mut poured = 0;
         for namespace in Namespace::ALL {
             match &mut state.gates[namespace as usize] {
@@ -234,7 +245,10 @@ impl Lane {
                     *marked = engine.send(&mark(namespace));
                 }
                 Gate::Open { engine, overflow } => {
-                    while overflow.front().is_some_and(|frame| engine.send(frame)) {
+                    while state.in_engine < POLLED
+                        && overflow.front().is_some_and(|frame| engine.send(frame))
+                    {
+                        state.in_engine += 1;
                         poured += overflow.pop_front().map_or(0, |f| f.bytes().len());
                     }
                 }
@@ -244,6 +258,12 @@ impl Lane {
         state.uncount(poured);
         state.pouring = state.gates.iter().any(Gate::waits_for_engine);
         state.pouring
+    }
+
+    /// The client fetched what the engine had for it.
+    pub fn polled(&self) {
+        self.lock().in_engine = 0;
+        self.pour();
     }
 
     /// The upgrade of a polling session is past the point where polling could still carry anything.
@@ -325,16 +345,6 @@ impl Lane {
 
     pub(super) fn is_closing(&self) -> bool {
         self.lock().closing
-    }
-
-    /// Ends the connection once what waits is written, and in any case soon.
-    pub fn end(self: &Arc<Self>, why: Kill) {
-        self.close();
-        let lane = self.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(LAST_WORDS).await;
-            lane.kill(why);
-        });
     }
 
     /// Ends the connection now. What waits is dropped; the engine learns of it by its stream.

@@ -1,31 +1,28 @@
 //! What may go now: a queue for each priority, in which no entity's updates change places.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Group;
-use crate::event::Priority;
+use crate::{event::Priority, journal::Seq};
+
+/// Names a group and orders it: the place of its last event, and which of that event's groups it is. Groups that share an
+/// entity become ready in this order.
+type Key = (Seq, u8);
 
 /// The queues.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
-    /// By urgency, most urgent first.
-    queues: [VecDeque<Group>; Priority::ALL.len()],
-    /// How many groups of an entity wait in each queue: tells in one look whether pushing would overtake.
-    waiting: HashMap<u64, [u32; Priority::ALL.len()]>,
+    /// By urgency, most urgent first, each in journal order.
+    queues: [BTreeMap<Key, Group>; Priority::ALL.len()],
+    /// In which queue each entity's groups wait: tells what pushing would overtake without looking at anything else.
+    waiting: HashMap<u64, BTreeMap<Key, usize>>,
 }
 
 impl Ready {
     /// Queues a group. Less urgent ones that it would overtake, but that share an entity with it, go up with it.
     pub(super) fn push(&mut self, group: Group) {
         let level = group.priority as usize;
-        let overtakes = |counts: &[u32; 4]| counts[level + 1..].iter().any(|&n| n > 0);
-        if group
-            .entities
-            .iter()
-            .any(|e| self.waiting.get(e).is_some_and(overtakes))
-        {
-            self.promote(level, &group);
-        }
+        self.promote(level, &group);
         self.enqueue(level, group);
     }
 
@@ -34,10 +31,10 @@ impl Ready {
         let mut taken = Vec::with_capacity(max.min(self.len()));
         for level in 0..self.queues.len() {
             while taken.len() < max {
-                let Some(group) = self.queues[level].pop_front() else {
+                let Some((key, group)) = self.queues[level].pop_first() else {
                     break;
                 };
-                self.forget(level, &group);
+                self.forget(key, &group);
                 taken.push(group);
             }
         }
@@ -45,7 +42,7 @@ impl Ready {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.queues.iter().map(VecDeque::len).sum()
+        self.queues.iter().map(BTreeMap::len).sum()
     }
 
     pub(super) fn urgent(&self) -> bool {
@@ -53,42 +50,50 @@ impl Ready {
     }
 
     fn enqueue(&mut self, level: usize, group: Group) {
+        let key = key(&group);
         for &entity in &group.entities {
-            self.waiting.entry(entity).or_default()[level] += 1;
+            self.waiting.entry(entity).or_default().insert(key, level);
         }
-        self.queues[level].push_back(group);
+        self.queues[level].insert(key, group);
     }
 
-    fn forget(&mut self, level: usize, group: &Group) {
+    fn forget(&mut self, key: Key, group: &Group) {
         for entity in &group.entities {
-            if let Some(counts) = self.waiting.get_mut(entity) {
-                counts[level] -= 1;
-                if *counts == [0; 4] {
+            if let Some(waiting) = self.waiting.get_mut(entity) {
+                waiting.remove(&key);
+                if waiting.is_empty() {
                     self.waiting.remove(entity);
                 }
             }
         }
     }
 
-    /// Moves to `level` all less urgent groups that share an entity with `group`, or with one that moves (newest first,
-    /// so that the chain is followed to its start), keeping their order.
+    /// Moves to `level` all less urgent groups that are older than `group` and share an entity with it, or with one that
+    /// moves and is younger still.
     fn promote(&mut self, level: usize, group: &Group) {
-        let mut lower: Vec<(usize, Group)> = Vec::new();
-        for from in level + 1..self.queues.len() {
-            lower.extend(self.queues[from].drain(..).map(|g| (from, g)));
-        }
-        lower.sort_by_key(|(_, g)| g.last());
-        let mut chain = group.entities.to_vec();
-        let mut moved = vec![false; lower.len()];
-        for (at, (_, g)) in lower.iter().enumerate().rev() {
-            if g.entities.iter().any(|e| chain.contains(e)) {
-                chain.extend_from_slice(&g.entities);
-                moved[at] = true;
+        let mut looked_at: HashSet<(u64, Key)> = HashSet::new();
+        let mut chain: Vec<(u64, Key)> = group.entities.iter().map(|e| (*e, key(group))).collect();
+        while let Some((entity, before)) = chain.pop() {
+            if !looked_at.insert((entity, before)) {
+                continue;
+            }
+            let Some(waiting) = self.waiting.get(&entity) else {
+                continue;
+            };
+            let lower = waiting.range(..before).filter(|(_, at)| **at > level);
+            let moves: Vec<(Key, usize)> = lower.map(|(key, at)| (*key, *at)).collect();
+            for (key, at) in moves {
+                let Some(moved) = self.queues[at].remove(&key) else {
+                    continue;
+                };
+                chain.extend(moved.entities.iter().map(|e| (*e, key)));
+                self.enqueue(level, moved);
             }
         }
-        for ((from, g), moves) in lower.into_iter().zip(moved) {
-            self.forget(from, &g);
-            self.enqueue(if moves { level } else { from }, g);
-        }
     }
+}
+
+fn key(group: &Group) -> Key {
+    let bit = group.owes.last().map_or(0, |(_, bit)| *bit);
+    (group.last(), bit)
 }

@@ -61,6 +61,7 @@ fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[Group; 2]> {
         dialect: Dialect::Canonical,
     };
     let record = Arc::new(Record {
+        weight: 0,
         seq,
         event: Arc::new(event),
         accepted: at,

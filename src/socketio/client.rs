@@ -1,7 +1,7 @@
 //! One client on one namespace, from CONNECT to its end.
 
 use std::sync::{
-    Arc, OnceLock,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     access::Identity,
     event::Object,
-    hub::{MemberId, Outgoing, Outlet},
+    hub::{MemberId, Membership, Outgoing, Outlet},
     net::{Frame, Lane},
     update::Namespace,
 };
@@ -35,8 +35,10 @@ pub(super) struct Client {
     pub(super) lane: Arc<Lane>,
     /// What it sent.
     inbox: Inbox,
-    /// Its place in the hub, once it is introduced.
-    member: OnceLock<MemberId>,
+    /// Its place in the hub, from its introduction to its end.
+    membership: Mutex<Option<Membership>>,
+    /// Its connection is counted.
+    counted: AtomicBool,
     /// It disconnected.
     gone: AtomicBool,
     /// What handlers need.
@@ -80,7 +82,8 @@ impl Client {
             who,
             lane,
             inbox: Inbox::default(),
-            member: OnceLock::new(),
+            membership: Mutex::new(None),
+            counted: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             kit,
         };
@@ -88,11 +91,18 @@ impl Client {
         Arc::new(client)
     }
 
+    /// Its connection counts from now on; false when it is over already.
+    pub(super) fn count(&self) -> bool {
+        self.counted.store(true, Ordering::Release);
+        self.kit.metrics.connected(self.namespace);
+        !self.gone.load(Ordering::Acquire)
+    }
+
     /// The hub knows it now: what it sent meanwhile is handled.
-    pub(super) async fn introduced(self: &Arc<Self>, member: MemberId) {
-        self.member.set(member).ok();
+    pub(super) async fn introduced(self: &Arc<Self>, membership: Membership) {
+        *self.place() = Some(membership);
         if self.gone.load(Ordering::Acquire) {
-            self.kit.hub.leave(member).await;
+            self.place().take();
         }
         if self.inbox.open() {
             self.clone().work().await;
@@ -120,22 +130,29 @@ impl Client {
     }
 
     /// It disconnected: it leaves its rooms at once, even if much of what it sent is still to be handled.
-    pub(super) async fn disconnected(&self) {
+    pub(super) fn disconnected(&self, reason: String) {
         self.gone.store(true, Ordering::Release);
         self.lane.disconnect(self.namespace);
-        if let Some(&member) = self.member.get() {
-            self.kit.hub.leave(member).await;
+        self.place().take();
+        if self.counted.load(Ordering::Acquire) {
+            self.kit.metrics.disconnected(self.namespace, reason);
         }
     }
 
-    /// Its place in the hub.
+    /// Its place in the hub; none before it is introduced and after it is gone.
     pub(super) fn member(&self) -> Option<MemberId> {
-        self.member.get().copied()
+        self.place().as_ref().map(Membership::id)
+    }
+
+    fn place(&self) -> MutexGuard<'_, Option<Membership>> {
+        self.membership
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Answers an event.
     pub(super) fn acknowledge(&self, ack: i64, json: &str) {
-        self.lane.send(&Frame::ack(self.namespace, ack, json));
+        self.lane.answer(&Frame::ack(self.namespace, ack, json));
         self.lane.flush();
     }
 

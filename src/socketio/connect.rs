@@ -58,6 +58,8 @@ pub struct Options {
     pub action_timeout: Duration,
 }
 
+/// Packets in the engine's own queue. The lane fills no more than half of it, so that a heartbeat always finds room.
+const ENGINE_QUEUE: usize = 32;
 /// Binary attachments of one packet: as many as Socket.IO's own server takes.
 const MAX_ATTACHMENTS: usize = 10;
 
@@ -131,7 +133,7 @@ pub fn start(
         .max_payload(options.max_payload as u64)
         .ws_max_message_size(options.max_payload)
         .ws_max_frame_size(options.max_payload)
-        .max_buffer_size(options.queue)
+        .max_buffer_size(ENGINE_QUEUE)
         .with_parser(parser)
         .with_adapter::<Adapter>(locals.clone())
         .build_svc();
@@ -189,6 +191,12 @@ impl Entrance {
         let lane = first_lane.unwrap_or_else(|| self.kit.lanes.polling(socket.id));
         let client = Client::new(socket.id, self.namespace, who, lane, self.kit.clone());
         socket.on_fallback(Receive(client.clone()));
+        // Before anybody can reach the socket: it may be closed before the connect handler is called.
+        let leaving = client.clone();
+        socket.on_disconnect(move |reason: DisconnectReason| async move {
+            tracing::debug!(client = %leaving.id, %reason, "disconnected");
+            leaving.disconnected(format!("{reason:?}"));
+        });
         socket.extensions.insert(PublicId(client.id.clone()));
         socket.extensions.insert(Admitted(Arc::new(hello), client));
         Ok(())
@@ -231,16 +239,9 @@ impl ConnectHandler<Adapter, Entering> for Entrance {
         };
         let engine = EngineSide::new(self.kit.locals.clone(), socket.id, service.clone());
         client.lane.connect(self.namespace, Arc::new(engine));
-        let leaving = client.clone();
-        socket.on_disconnect(move |reason: DisconnectReason| async move {
-            leaving
-                .kit
-                .metrics
-                .disconnected(leaving.namespace, format!("{reason:?}"));
-            tracing::debug!(client = %leaving.id, %reason, "disconnected");
-            leaving.disconnected().await;
-        });
-        self.kit.metrics.connected(self.namespace);
+        if !client.count() {
+            return;
+        }
         tracing::debug!(client = %client.id, namespace = self.namespace.path(), role = client.who.role.as_str(), "connected");
         tokio::spawn(introduce(client, hello_parts(&hello, self.namespace)));
     }
@@ -286,12 +287,9 @@ async fn introduce(client: Arc<Client>, wishes: Wishes) {
         resume: wishes.cursor,
     };
     match kit.hub.join(newcomer, welcome).await {
-        Ok(member) => client.introduced(member).await,
-        Err(refusal) => {
-            kit.metrics.refused("connect", refusal.code);
-            super::events::tell_refusal(&client, &refusal, None);
-            client.lane.end(Kill::Kicked);
-        }
+        Ok(membership) => client.introduced(membership).await,
+        // The server goes down, and tells everybody.
+        Err(refusal) => kit.metrics.refused("connect", refusal.code),
     }
 }
 

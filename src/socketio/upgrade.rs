@@ -41,17 +41,26 @@ pub async fn engine_door(kit: Door, request: Request<Body>) -> Response {
     if request.method() == Method::POST {
         wait_for_inbox(&kit, request.uri()).await;
     }
+    let polls = request.method() == Method::GET;
+    let sid = session(request.uri()).filter(|_| polls);
     let mut service = service;
-    match Service::<Request<Body>>::call(&mut service, request).await {
+    let response = match Service::<Request<Body>>::call(&mut service, request).await {
         Ok(response) => response.map(Body::new).into_response(),
         Err(never) => match never {},
+    };
+    if let Some(lane) = sid.and_then(|sid| kit.lanes.find(sid)) {
+        lane.polled();
     }
+    response
+}
+
+fn session(uri: &Uri) -> Option<Sid> {
+    query(uri, "sid").and_then(|sid| sid.parse().ok())
 }
 
 /// The engine reads a POST to its end, whatever it holds; the next one waits until that was handled.
 async fn wait_for_inbox(kit: &Kit, uri: &Uri) {
-    let sid = query(uri, "sid").and_then(|sid| sid.parse::<Sid>().ok());
-    let Some(lane) = sid.and_then(|sid| kit.lanes.find(sid)) else {
+    let Some(lane) = session(uri).and_then(|sid| kit.lanes.find(sid)) else {
         return;
     };
     let handled = async {

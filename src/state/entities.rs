@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::event::Object;
+use crate::event::{Object, json_len};
 
 /// Facts of one entity; further ones are not taken, so that a producer with ever new keys can't grow one without end.
 const MAX_KEYS: usize = 64;
+
+/// Bytes of one fact: what is longer is in the history, but not in every snapshot.
+const MAX_FACT: usize = 8 * 1024;
 
 /// Entities by id, in the order of their ids.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,19 +78,17 @@ impl Entities {
             .collect()
     }
 
-    /// The finished one that was changed longest ago goes, or if none is finished, the one changed longest ago.
+    /// An eighth goes in one walk: finished ones first, and of these and of the others those changed longest ago.
     fn evict(&mut self) {
-        let oldest = |finished: bool| {
-            self.by_id
-                .iter()
-                .filter(|(_, entity)| !finished || is_finished(&entity.facts))
-                .min_by_key(|(_, entity)| entity.changed)
-                .map(|(id, _)| id.clone())
+        let rank = |entity: &Entity| (!is_finished(&entity.facts), entity.changed);
+        let mut ranks: Vec<_> = self.by_id.values().map(rank).collect();
+        ranks.sort_unstable();
+        let Some(&last) = ranks.get((self.max / 8).max(1) - 1) else {
+            return;
         };
-        if let Some(id) = oldest(true).or_else(|| oldest(false)) {
-            self.by_id.remove(&id);
-            self.evicted += 1;
-        }
+        let before = self.by_id.len();
+        self.by_id.retain(|_, entity| rank(entity) > last);
+        self.evicted += (before - self.by_id.len()) as u64;
     }
 }
 
@@ -99,15 +100,26 @@ fn is_finished(facts: &Object) -> bool {
     )
 }
 
+/// Whether a value is too much for the state: whoever needs it finds it in the history.
+fn is_large(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.len() > MAX_FACT,
+        Value::Array(_) | Value::Object(_) => json_len(value) > MAX_FACT,
+        _ => false,
+    }
+}
+
 /// The facts of one entity, within their bound.
 #[derive(Debug)]
-pub(super) struct Facts<'a>(&'a mut Object);
+pub(super) struct Facts<'a>(pub(super) &'a mut Object);
 
 impl Facts<'_> {
     /// Sets a fact.
     pub(super) fn set(&mut self, key: &str, value: impl Into<Value>) -> &mut Self {
-        if self.0.len() < MAX_KEYS || self.0.contains_key(key) {
-            self.0.insert(key.to_owned(), value.into());
+        let value = value.into();
+        let room = self.0.len() < MAX_KEYS || self.0.contains_key(key);
+        if room && !is_large(&value) {
+            self.0.insert(key.to_owned(), value);
         }
         self
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::State;
+use super::{State, entities::Facts};
 use crate::{event::Event, update};
 
 /// Folds one event into the state.
@@ -220,12 +220,9 @@ fn project(state: &mut State, event: &Event) {
 }
 
 fn health(state: &mut State, event: &Event) {
-    for (key, value) in &event.data {
-        state.health.insert(key.clone(), value.clone());
-    }
-    state
-        .health
-        .insert("updated_at".into(), event.timestamp.to_string().into());
+    Facts(&mut state.health)
+        .lay_over(&event.data, &[])
+        .set("updated_at", event.timestamp.to_string());
 }
 
 fn system_state(state: &mut State, event: &Event) {

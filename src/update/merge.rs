@@ -53,13 +53,36 @@ fn text(object: &Object) -> Option<&str> {
     object.get(*key).and_then(Value::as_str)
 }
 
+fn take_text(object: &mut Object) -> Option<String> {
+    let place = TEXT.iter().find_map(|key| {
+        let here = object.get(*key).is_some_and(Value::is_string);
+        let inside = || {
+            object
+                .get("message")
+                .and_then(|m| m.get(key))
+                .is_some_and(Value::is_string)
+        };
+        (here || inside()).then_some((*key, here))
+    });
+    let (key, here) = place?;
+    let found = if here {
+        object.get_mut(key)
+    } else {
+        object.get_mut("message").and_then(|m| m.get_mut(key))
+    };
+    match found.map(Value::take) {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
+    }
+}
+
 /// The joined text stands where the later delta has its own.
 fn join_text(earlier: &mut Object, later: &Object) {
-    let joined = match (text(earlier), text(later)) {
-        (Some(before), Some(after)) => Some(format!("{before}{after}")),
-        (Some(before), None) => Some(before.to_owned()),
-        (None, _) => None,
-    };
+    // Taken out and grown in place: a long text of many pieces is not copied for each of them.
+    let joined = take_text(earlier).map(|mut joined| {
+        joined.push_str(text(later).unwrap_or_default());
+        joined
+    });
     let message = earlier.remove("message");
     unite(earlier, later);
     if let (Some(Value::Object(mut before)), Some(Value::Object(after))) =

@@ -50,8 +50,9 @@ impl Lane {
     pub(super) fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
         self.body.register(cx.waker());
         let mut state = self.lock();
-        state.since = None;
-        match state.queue.pop_front() {
+        let piece = state.queue.pop_front();
+        state.since = (!state.queue.is_empty()).then(Instant::now);
+        match piece {
             Some(piece) => {
                 state.bytes -= piece.len();
                 Poll::Ready(Some(piece))

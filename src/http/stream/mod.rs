@@ -28,7 +28,7 @@ use super::Api;
 use crate::{
     access::{self, Filter, Identity, OBSERVERS},
     event::Timestamp,
-    hub::{HubHandle, MemberId, Newcomer, View, Welcome},
+    hub::{Membership, Newcomer, View, Welcome},
     net::Hangup,
     refusal::Refusal,
     update::Namespace,
@@ -91,12 +91,13 @@ pub(super) async fn stream(
         snapshot: wanted.snapshot.is_some_and(|s| s == "1" || s == "true"),
         resume: resume.filter(|cursor| !cursor.is_empty()),
     };
-    let member = api.hub.join(newcomer, welcome).await?;
+    let membership = api.hub.join(newcomer, welcome).await?;
     let hangup = hangup.map(|axum::Extension(Hangup(token))| token);
     let body = Events {
         lane,
         heartbeat: heartbeat(api.stream.heartbeat),
-        stay: Stay::new(&api, member, hangup),
+        _membership: membership,
+        hangup,
     };
     body.watch(&api);
     Ok((
@@ -177,15 +178,17 @@ fn heartbeat(every: Duration) -> Interval {
 struct Events {
     lane: Arc<Lane>,
     heartbeat: Interval,
-    /// Ends the membership with the body.
-    stay: Stay,
+    /// Ends with the body.
+    _membership: Membership,
+    /// Ends the connection.
+    hangup: Option<CancellationToken>,
 }
 
 impl Events {
     /// Hangs up on a client that fetches nothing: its connection would wait for ever, and what is kept for it too.
     fn watch(&self, api: &Api) {
         let (lane, stall) = (Arc::downgrade(&self.lane), api.stream.stall);
-        let (hangup, metrics) = (self.stay.hangup.clone(), api.metrics.clone());
+        let (hangup, metrics) = (self.hangup.clone(), api.metrics.clone());
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(stall / 4).await;
@@ -216,29 +219,5 @@ impl Stream for Events {
                 .poll_tick(cx)
                 .map(|_| Some(Ok(Bytes::from_static(b": alive\n\n")))),
         }
-    }
-}
-
-/// A membership that ends when it is dropped.
-struct Stay {
-    hub: HubHandle,
-    member: MemberId,
-    hangup: Option<CancellationToken>,
-}
-
-impl Stay {
-    fn new(api: &Api, member: MemberId, hangup: Option<CancellationToken>) -> Self {
-        Self {
-            hub: api.hub.clone(),
-            member,
-            hangup,
-        }
-    }
-}
-
-impl Drop for Stay {
-    fn drop(&mut self) {
-        let (hub, member) = (self.hub.clone(), self.member);
-        tokio::spawn(async move { hub.leave(member).await });
     }
 }

@@ -57,6 +57,10 @@ fn check(path: &Path, file: &mut File) -> Result<(), OpenError> {
     if len == 0 {
         return Ok(());
     }
+    // A first start that was killed in the middle: SQLite rolls back what is half written.
+    if lies_beside(path, "-journal") {
+        return Ok(());
+    }
     let foreign =
         "is a file of another program; it is left as it is, name another one ([journal] path)";
     let mut header = [0; HEADER];
@@ -91,7 +95,11 @@ fn check(path: &Path, file: &mut File) -> Result<(), OpenError> {
 
 /// Whether a write-ahead log lies beside the file: the server didn't end by itself.
 pub(super) fn has_log(path: &Path) -> bool {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    fs::metadata(log).is_ok_and(|log| log.len() > 0)
+    lies_beside(path, "-wal")
+}
+
+fn lies_beside(path: &Path, suffix: &str) -> bool {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(suffix);
+    fs::metadata(beside).is_ok_and(|file| file.len() > 0)
 }

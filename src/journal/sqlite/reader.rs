@@ -40,6 +40,7 @@ impl Reader {
                     .map_err(|_| JournalError(format!("event {seq} in the file is damaged")))?;
                 Ok(Arc::new(Record {
                     seq,
+                    weight: text.len(),
                     event: Arc::new(event),
                     accepted: now,
                 }))

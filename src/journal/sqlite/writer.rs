@@ -109,22 +109,20 @@ impl Writer {
             Ok(outcomes) => {
                 let mut newest = last;
                 for (append, outcomes) in appends.iter().zip(&outcomes) {
-                    let stored =
-                        append
-                            .events
-                            .iter()
-                            .zip(outcomes)
-                            .filter_map(|((_, event), outcome)| {
-                                let &Outcome::Stored(seq) = outcome else {
-                                    return None;
-                                };
-                                newest = seq;
-                                Some(Arc::new(Record {
-                                    seq,
-                                    event: event.clone(),
-                                    accepted: append.accepted,
-                                }))
-                            });
+                    let stored = append.events.iter().zip(outcomes).filter_map(
+                        |((text, event), outcome)| {
+                            let &Outcome::Stored(seq) = outcome else {
+                                return None;
+                            };
+                            newest = seq;
+                            Some(Arc::new(Record {
+                                seq,
+                                weight: text.len(),
+                                event: event.clone(),
+                                accepted: append.accepted,
+                            }))
+                        },
+                    );
                     self.shared.tail.push(stored);
                 }
                 self.shared.last.store(newest, Ordering::Release);

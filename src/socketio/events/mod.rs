@@ -132,13 +132,5 @@ fn acknowledgement(answer: &Handled) -> String {
 
 /// Tells a client why something was refused, for those that ask for no acknowledgement.
 pub(super) fn tell_refusal(client: &Client, refusal: &Refusal, room: Option<&str>) {
-    let mut body = Object::new();
-    body.insert("type".into(), "error".into());
-    body.insert("code".into(), refusal.code.into());
-    body.insert("message".into(), refusal.message.as_str().into());
-    if let Some(room) = room {
-        body.insert("room_id".into(), room.into());
-    }
-    body.insert("timestamp".into(), json!(Timestamp::now()));
-    client.emit("error", body);
+    client.emit("error", refusal.to_event(room));
 }

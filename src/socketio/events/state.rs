@@ -14,7 +14,8 @@ use crate::{
 
 pub(super) async fn get_state(client: &Client, request: &Request) -> Handled {
     let project = request.text("project_id")?.map(str::to_owned);
-    Ok(Answer::Json(client.kit.hub.snapshot(project).await?))
+    let state = client.kit.hub.snapshot(project).await?;
+    Ok(Answer::Json(state.to_string()))
 }
 
 pub(super) async fn get_history(client: &Client, request: &Request) -> Handled {
