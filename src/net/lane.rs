@@ -189,7 +189,7 @@ impl Lane {
         let mut state = self.lock();
         let state = &mut *state;
         let len = frame.bytes().len();
-        if !exempt && state.bytes > self.limits.max_bytes.saturating_mul(2) {
+        if state.bytes > self.limits.max_bytes.saturating_mul(2) {
             self.kill_locked(state, Kill::SlowClient);
             return true;
         }
