@@ -33,6 +33,8 @@ use account::{Account, BUDGETS};
 struct Server {
     process: Child,
     address: SocketAddr,
+    /// Goes with the server, and its journal with it.
+    _folder: tempfile::TempDir,
 }
 
 impl Server {
@@ -43,6 +45,7 @@ impl Server {
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = free.local_addr().expect("an address");
         drop(free);
+        let folder = tempfile::tempdir().expect("a folder");
         let process = Command::new(binary)
             .args([
                 "serve",
@@ -52,12 +55,16 @@ impl Server {
                 &address.port().to_string(),
             ])
             // Elsewhere than here: a config.toml that lies here is not what is measured.
-            .current_dir(std::env::temp_dir())
+            .current_dir(folder.path())
             .env("STOA_LOG__LEVEL", "warn")
             .stdout(Stdio::null())
             .spawn()
             .expect("the server starts");
-        let server = Self { process, address };
+        let server = Self {
+            process,
+            address,
+            _folder: folder,
+        };
         let begun = Instant::now();
         while TcpStream::connect(address).is_err() {
             assert!(

@@ -6,7 +6,11 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use thiserror::Error;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::watch,
+    task::JoinHandle,
+};
 
 use crate::{
     config::{Config, JournalDurability, JournalKind},
@@ -47,6 +51,8 @@ pub enum ServeError {
     Journal(#[from] JournalError),
 }
 
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 4_096;
 /// How long the journal may take to close its file.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -235,9 +241,31 @@ async fn stop_signal() {
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, ServeError> {
-    TcpListener::bind((config.server.host.as_str(), config.server.port))
+    let address = (config.server.host.as_str(), config.server.port);
+    let listening = async {
+        let mut failed = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
+        for address in tokio::net::lookup_host(address).await? {
+            match listen_on(address) {
+                Ok(listener) => return Ok(listener),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    };
+    listening
         .await
         .map_err(|error| listen_error(config, &error))
+}
+
+/// With room for all who come back at once after a restart: beyond it they would wait for seconds to try again.
+fn listen_on(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn listen_error(config: &Config, error: &std::io::Error) -> ServeError {
@@ -317,9 +345,9 @@ fn socket_options(config: &Config) -> socketio::Options {
         ping: (config.server.ping_interval(), config.server.ping_timeout()),
         connect_timeout: config.server.connect_timeout(),
         max_payload: config.server.max_http_buffer_size,
-        queue: config.performance.message_queue_size,
         lane: LaneLimits {
             max_bytes: config.server.max_client_buffer,
+            max_packets: config.performance.message_queue_size,
             stall: config.server.stall_timeout(),
         },
         max_rooms: config.rooms.max_rooms_per_client,

@@ -58,13 +58,17 @@ async fn read_slowly(mut socket: Socket, events: Arc<AtomicU64>) -> Progress {
     let mut progress = Progress::default();
     loop {
         tokio::time::sleep(SLOW_EVERY).await;
-        let read = socket.read_some(SLOW_BYTES, |packet| {
-            if let Packet::Update(update) = crowd::read(packet) {
-                progress.take(update);
+        let mut left = SLOW_BYTES;
+        while left > 0 {
+            let read = socket.read_some(left, |packet| {
+                if let Packet::Update(update) = crowd::read(packet) {
+                    progress.take(update);
+                }
+            });
+            match tokio::time::timeout(Duration::from_millis(100), read).await {
+                Ok(took) => left -= took.expect("a slow one stays connected"),
+                Err(_) => break,
             }
-        });
-        if let Ok(read) = tokio::time::timeout(Duration::from_millis(100), read).await {
-            read.expect("a slow one stays connected");
         }
         let events = events.load(Ordering::Relaxed);
         if events > 0 && progress.has_last_steps(events) {

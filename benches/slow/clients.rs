@@ -22,6 +22,9 @@ const SLOW_EVERY: Duration = Duration::from_millis(250);
 /// The smallest that the kernel takes.
 pub(crate) const SMALL: u32 = 2_304;
 
+/// Packets by their hash, each with a short number.
+pub(crate) type Packets = HashMap<u64, (u32, Box<[u8]>)>;
+
 /// What everybody shares.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -29,8 +32,8 @@ pub(crate) struct Shared {
     /// Bytes that a slow one reads in a second.
     pub(crate) slow_rate: usize,
     pub(crate) began: Instant,
-    /// Every packet that a good one saw, by its hash, with a short number.
-    pub(crate) packets: Mutex<HashMap<u64, (u32, Box<[u8]>)>>,
+    /// Every packet that a good one saw.
+    pub(crate) packets: Mutex<Packets>,
     /// Counts receipts of good ones: tells when nothing comes any more.
     pub(crate) received: AtomicU64,
     pub(crate) done: AtomicBool,
@@ -120,19 +123,25 @@ pub(crate) async fn read_slowly(seen: Arc<Mutex<Slow>>, shared: Arc<Shared>) {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            let took = socket.read_some(bytes, |packet| {
-                let mut seen = seen.lock().expect("no panic");
-                match crowd::read(packet) {
-                    Packet::Update(update) => seen.progress.take(update),
-                    Packet::Other(name) => *seen.notices.entry(name).or_default() += 1,
-                }
-                if let Some(cursor) = cursor_of(packet) {
-                    seen.cursor = Some(cursor);
-                }
-            });
-            match took.await {
-                Ok(took) => seen.lock().expect("no panic").bytes += took,
-                Err(_) => break,
+            // The receive buffer may hold less than what is to be taken.
+            let mut left = bytes;
+            while left > 0 {
+                let took = socket.read_some(left, |packet| {
+                    let mut seen = seen.lock().expect("no panic");
+                    match crowd::read(packet) {
+                        Packet::Update(update) => seen.progress.take(update),
+                        Packet::Other(name) => *seen.notices.entry(name).or_default() += 1,
+                    }
+                    if let Some(cursor) = cursor_of(packet) {
+                        seen.cursor = Some(cursor);
+                    }
+                });
+                let Ok(took) = took.await else { break };
+                seen.lock().expect("no panic").bytes += took;
+                left -= took;
+            }
+            if left > 0 {
+                break;
             }
         }
     }

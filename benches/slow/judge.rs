@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     clients::{Good, Shared, Slow},
-    crowd::{self, PRIORITIES, Packet, Progress},
+    crowd::{self, PRIORITIES, Packet, Place, Progress},
     process::{self, counter},
 };
 
@@ -81,7 +81,8 @@ pub(crate) fn judge_good(
                 Packet::Update(update) => {
                     sequence.push(packet);
                     let sent = published[update.first as usize].as_micros() as u32;
-                    let united = usize::from(update.coalesced > 1);
+                    // One that is alone in its window has waited for its end as well.
+                    let united = usize::from(matches!(update.place, Place::Progress { .. }));
                     latencies[united][update.priority].push(at.saturating_sub(sent));
                 }
                 Packet::Other(name) => parked += usize::from(name == "parked"),
@@ -134,7 +135,7 @@ pub(crate) fn judge_good(
             let (p50, p99, max, len) = (at(50), at(99), at(100), all.len());
             if united == 1 {
                 println!(
-                    "| {name}, united (with their window of 100) | {len} | {p50:.1} | {p99:.1} | {max:.1} | | |"
+                    "| {name}, progress (with its window of 100) | {len} | {p50:.1} | {p99:.1} | {max:.1} | | |"
                 );
                 continue;
             }

@@ -137,7 +137,7 @@ impl Default for Rooms {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Performance {
-    /// Packets that the Socket.IO engine may queue for one connection.
+    /// Packets that may wait for a client that polls before it counts as too slow.
     pub message_queue_size: usize,
     /// Whether clients that ask for `batch` get one message for each flush.
     pub batch_messages: bool,

@@ -34,6 +34,8 @@ use crate::{
 
 /// Events in one stretch at the most: the more, the more of them are united.
 const STRETCH: u64 = 4_096;
+/// And at the least, where they fit.
+const LEAST: u64 = 32;
 /// What the loop itself makes ready at the most, to bring a client to the present.
 const LAST: u64 = 256;
 /// Deliveries between two flushes of the live stream.
@@ -56,6 +58,8 @@ pub(super) struct CatchUp {
     queue: VecDeque<MemberId>,
     /// A stretch is being made.
     making: bool,
+    /// How many events went into the last one: the next is not begun with many more, only to be cut.
+    fits: u64,
     /// Whom a stretch still has to be given to.
     handing_out: Option<(Stretch, Vec<MemberId>)>,
     /// The newest records.
@@ -76,6 +80,7 @@ impl CatchUp {
         Self {
             queue: VecDeque::new(),
             making: false,
+            fits: STRETCH,
             handing_out: None,
             recent: VecDeque::new(),
             look_at: Instant::now(),
@@ -180,6 +185,8 @@ impl Hub {
             // Trimmed meanwhile: the next look finds that it is gone.
             Ok(None) => {}
             Ok(Some(stretch)) => {
+                let of = (stretch.of as u64).max(LEAST);
+                self.catchup.fits = if stretch.whole { of * 2 } else { of }.min(STRETCH);
                 let members = self.take_cohort(&stretch.from);
                 self.catchup.handing_out = Some((stretch, members));
             }
@@ -238,8 +245,9 @@ impl Hub {
         self.catchup.making = true;
         let (journal, table) = (self.journal.clone(), self.table.clone());
         let (made, max_bytes) = (self.catchup.made.clone(), self.options.max_stretch);
+        let max = self.catchup.fits;
         tokio::spawn(async move {
-            let made_now = make(&*journal, table, at, to, max_bytes).await;
+            let made_now = make(&*journal, table, at, to, max, max_bytes).await;
             made.send(made_now).ok();
         });
     }
@@ -366,11 +374,12 @@ async fn make(
     table: Arc<Table>,
     at: Cursor,
     to: Cursor,
+    max: u64,
     max_bytes: usize,
 ) -> Made {
     let mut records: Vec<Arc<Record>> = Vec::new();
     let mut weight = 0;
-    'all: for (start, len) in replay::missed(&at, &to, STRETCH) {
+    'all: for (start, len) in replay::missed(&at, &to, max) {
         let (mut after, last) = (start - 1, start + len - 1);
         while after < last {
             let limit = usize::try_from(last - after).unwrap_or(usize::MAX);

@@ -37,7 +37,9 @@ pub(super) struct Stretch {
     pub(super) updates: Vec<Replayed>,
     /// How many of them belong together, group by group.
     pub(super) groups: Vec<usize>,
-    /// Whether it is of all the records that it was to be made of.
+    /// Of how many records it is.
+    pub(super) of: usize,
+    /// Whether these are all that it was to be made of.
     pub(super) whole: bool,
 }
 
@@ -115,6 +117,7 @@ pub(super) fn prepare(
         match attempt(table, &records[..take], from, to, max_bytes) {
             Ok(stretch) => {
                 return Stretch {
+                    of: take,
                     whole: take == records.len(),
                     ..stretch
                 };
@@ -184,6 +187,7 @@ fn attempt(
         },
         updates,
         groups: sizes,
+        of: records.len(),
         whole: true,
     })
 }

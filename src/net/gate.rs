@@ -34,6 +34,14 @@ pub(super) enum Gate {
 }
 
 impl Gate {
+    /// How many packets wait for room in the engine's queue.
+    pub(super) fn waiting(&self) -> usize {
+        match self {
+            Self::Open { overflow, .. } => overflow.len(),
+            Self::Shut | Self::Held { .. } => 0,
+        }
+    }
+
     /// Whether something waits for room in the engine's queue.
     pub(super) fn waits_for_engine(&self) -> bool {
         match self {

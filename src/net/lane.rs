@@ -47,6 +47,8 @@ const POLLED: usize = 14;
 pub struct LaneLimits {
     /// Bytes that may wait for a client.
     pub max_bytes: usize,
+    /// Packets that may wait for a client that polls.
+    pub max_packets: usize,
     /// How long a client may take nothing while something waits.
     pub stall: Duration,
 }
@@ -84,7 +86,7 @@ struct State {
     exempt: usize,
     /// The engine is done: write what waits, then close.
     closing: bool,
-    /// Packets given to the engine since the client last polled.
+    /// Packets given to the engine that the client has not fetched.
     in_engine: usize,
     /// A task looks after what waits for room in the engine's queue.
     pouring: bool,
@@ -179,7 +181,8 @@ impl Lane {
 
     /// Whether the client took enough of what it owed that more may come.
     pub fn has_room(&self) -> bool {
-        self.waiting() <= self.limits.max_bytes / 2
+        let state = self.lock();
+        state.bytes <= self.limits.max_bytes / 2 && state.overflow() <= self.limits.max_packets / 2
     }
 
     fn queue(self: &Arc<Self>, frame: &Frame, exempt: bool) -> bool {
@@ -214,7 +217,7 @@ impl Lane {
                 state.count(len, exempt);
             }
         }
-        state.bytes <= self.limits.max_bytes
+        state.bytes <= self.limits.max_bytes && state.overflow() <= self.limits.max_packets
     }
 
     /// The engine doesn't say when its queue has room again: while something waits for that, it is looked after.
@@ -260,9 +263,12 @@ impl Lane {
         state.pouring
     }
 
-    /// The client fetched what the engine had for it.
-    pub fn polled(&self) {
-        self.lock().in_engine = 0;
+    /// The client fetched so many of the packets that the engine had for it.
+    pub fn polled(&self, packets: usize) {
+        {
+            let mut state = self.lock();
+            state.in_engine = state.in_engine.saturating_sub(packets);
+        }
         self.pour();
     }
 
@@ -416,6 +422,11 @@ impl Lane {
 }
 
 impl State {
+    /// Packets that wait for room in the engine's queue.
+    fn overflow(&self) -> usize {
+        self.gates.iter().map(Gate::waiting).sum()
+    }
+
     /// One exempt frame at a time: a second one while the first still waits counts like any other.
     fn count(&mut self, len: usize, exempt: bool) {
         if exempt && self.exempt == 0 {
@@ -450,6 +461,7 @@ mod tests {
     fn lane(max_bytes: usize) -> Arc<Lane> {
         let limits = LaneLimits {
             max_bytes,
+            max_packets: 100,
             stall: Duration::from_secs(1),
         };
         let lane = Lane::express(limits, Metrics::new());

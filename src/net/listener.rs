@@ -22,7 +22,7 @@ pub struct Hangup(pub CancellationToken);
 
 /// Bytes that the kernel holds unsent before a connection counts as not writable.
 #[cfg(target_os = "linux")]
-const UNSENT: u32 = 32 * 1024;
+const UNSENT: u32 = 16 * 1024;
 
 /// Serves a router until told to stop.
 #[derive(Debug)]

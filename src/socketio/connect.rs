@@ -48,8 +48,6 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// The largest message a client may send.
     pub max_payload: usize,
-    /// Packets that the engine queues for a polling client.
-    pub queue: usize,
     /// Bounds on what a client may cost.
     pub lane: LaneLimits,
     /// How many rooms a client may ask to be in.

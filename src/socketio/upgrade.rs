@@ -44,15 +44,35 @@ pub async fn engine_door(kit: Door, request: Request<Body>) -> Response {
     let polls = request.method() == Method::GET;
     let sid = session(request.uri()).filter(|_| polls);
     let mut service = service;
+    let first_protocol = query(request.uri(), "EIO") == Some("3");
     let response = match Service::<Request<Body>>::call(&mut service, request).await {
         Ok(response) => response.map(Body::new).into_response(),
         Err(never) => match never {},
     };
-    if let Some(lane) = sid.and_then(|sid| kit.lanes.find(sid)) {
-        lane.polled();
+    match sid.and_then(|sid| kit.lanes.find(sid)) {
+        Some(lane) => fetched(&lane, response, first_protocol).await,
+        None => response,
     }
-    response
 }
+
+/// Tells the lane how many of its packets a polling answer holds. The answer is whole already: nothing is waited for.
+async fn fetched(lane: &Lane, response: Response, first_protocol: bool) -> Response {
+    let (parts, body) = response.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let is_ours = |packet: &&[u8]| packet.starts_with(b"42") || packet.starts_with(b"43");
+    let count = body
+        .split(|byte| *byte == SEPARATOR)
+        .filter(is_ours)
+        .count();
+    // Engine.IO 3 writes them in another way, and its clients take as many as there are.
+    lane.polled(if first_protocol { usize::MAX } else { count });
+    Response::from_parts(parts, Body::from(body))
+}
+
+/// Between two packets of a polling answer.
+const SEPARATOR: u8 = 0x1e;
 
 fn session(uri: &Uri) -> Option<Sid> {
     query(uri, "sid").and_then(|sid| sid.parse().ok())

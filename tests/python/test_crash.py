@@ -12,10 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import socketio
-from engineio.payload import Payload
 
 # For the one that may only poll: by itself python-engineio refuses an answer of more than 16 messages.
-Payload.max_decode_packets = 1_000
 
 ROUNDS = 5
 EVENTS_A_ROUND = 400
