@@ -96,7 +96,14 @@ impl Seen {
 }
 
 const PRODUCERS: u64 = 4;
-const OBSERVERS: usize = 12;
+/// More of both make a longer run of the same: `STOA_CRASH_ROUNDS=20 STOA_CRASH_OBSERVERS=200`.
+const ROUNDS: u64 = 3;
+const OBSERVERS: u64 = 12;
+
+fn number(variable: &str, usually: u64) -> u64 {
+    let said = std::env::var(variable).ok();
+    said.and_then(|number| number.parse().ok()).unwrap_or(usually)
+}
 
 /// Publishes until told to stop; the ids that were acknowledged. After a crash it publishes what was not acknowledged again.
 async fn produce(
@@ -178,10 +185,8 @@ async fn observe(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_survives_kill_9_and_reaches_everybody_once() {
-    let rounds: u64 = std::env::var("STOA_CRASH_ROUNDS")
-        .ok()
-        .and_then(|r| r.parse().ok())
-        .unwrap_or(3);
+    let rounds = number("STOA_CRASH_ROUNDS", ROUNDS);
+    let observers = number("STOA_CRASH_OBSERVERS", OBSERVERS);
     let folder = tempfile::tempdir().expect("folder");
     let journal = folder.path().join("stoa.db");
     let mut stoa = Stoa::start(&journal, 0);
@@ -197,7 +202,7 @@ async fn what_was_acknowledged_survives_kill_9_and_reaches_everybody_once() {
     let producing: Vec<_> = (0..PRODUCERS)
         .map(|who| tokio::spawn(produce(who, address, stop.clone(), acked.clone())))
         .collect();
-    let screens: Vec<_> = (0..OBSERVERS)
+    let screens: Vec<_> = (0..observers)
         .map(|_| Arc::new(tokio::sync::Mutex::new(Seen::default())))
         .collect();
     let observing: Vec<_> = screens
