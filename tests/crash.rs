@@ -102,7 +102,8 @@ const OBSERVERS: u64 = 12;
 
 fn number(variable: &str, usually: u64) -> u64 {
     let said = std::env::var(variable).ok();
-    said.and_then(|number| number.parse().ok()).unwrap_or(usually)
+    said.and_then(|number| number.parse().ok())
+        .unwrap_or(usually)
 }
 
 /// Publishes until told to stop; the ids that were acknowledged. After a crash it publishes what was not acknowledged again.
