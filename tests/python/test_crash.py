@@ -13,8 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import socketio
 
-# For the one that may only poll: by itself python-engineio refuses an answer of more than 16 messages.
-
 ROUNDS = 5
 EVENTS_A_ROUND = 400
 PATIENCE = 15
