@@ -87,6 +87,11 @@ fn a_wrong_value_names_line_and_key() {
         message.contains(".toml:2: ") && message.contains("more than 0"),
         "{message}"
     );
+    let message = refused("[transform]\nthrottle_ms = 9000000000000000000\n", &[]);
+    assert!(
+        message.contains(".toml:2: ") && message.contains("at most 86400000"),
+        "{message}"
+    );
     let message = refused("[log]\nformat = \"xml\"\n", &[]);
     assert!(message.contains("json"), "{message}");
     let message = refused("[server\nport = 1\n", &[]);

@@ -1,6 +1,7 @@
 //! What a value must be beyond its kind.
 
 use super::Config;
+use crate::update::MAX_WINDOW_MS;
 
 /// A key whose value can't be.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ impl Config {
     /// The first key whose value can't be.
     pub(super) fn invalid(&self) -> Option<Invalid> {
         self.durations()
+            .or_else(|| self.milliseconds())
             .or_else(|| self.counts())
             .or_else(|| self.names())
             .or_else(|| self.not_yet())
@@ -62,6 +64,28 @@ impl Config {
             key,
             message: format!(
                 "is {value}: it is a number of seconds, more than 0 and at most a year"
+            ),
+        })
+    }
+
+    fn milliseconds(&self) -> Option<Invalid> {
+        let milliseconds = [
+            ("transform", "throttle_ms", self.transform.throttle_ms),
+            (
+                "transform",
+                "text_throttle_ms",
+                self.transform.text_throttle_ms,
+            ),
+            ("pace", "flush_interval_ms", self.pace.flush_interval_ms),
+        ];
+        let wrong = milliseconds
+            .into_iter()
+            .find(|(_, _, ms)| *ms > MAX_WINDOW_MS);
+        wrong.map(|(section, key, value)| Invalid {
+            section,
+            key,
+            message: format!(
+                "is {value}: it is a number of milliseconds, at most {MAX_WINDOW_MS} (a day)"
             ),
         })
     }

@@ -58,8 +58,6 @@ const COMMANDS_TIME: Duration = Duration::from_millis(2);
 const DESK: u64 = 10_000;
 /// How often Seneca's aggregates are sent at the most.
 const AGGREGATES: Duration = Duration::from_secs(1);
-/// Rules choose their windows themselves; none is a day.
-const LONGER_THAN_ANY_WINDOW: Duration = Duration::from_secs(86_400);
 
 /// What the hub is told by the configuration.
 #[derive(Debug, Clone)]
@@ -93,9 +91,9 @@ pub struct Hub {
     /// For the memberships that it gives away.
     handle: WeakHandle,
     metrics: Arc<Metrics>,
-    /// The last record read; doors look at it to know how far behind the hub is.
+    /// The last record read, less what waits to be sent; doors look at it to know how far behind the hub is.
     read_to: Arc<AtomicU64>,
-    /// The same, the hub's own.
+    /// The last record read.
     seq: Seq,
     state: State,
     desk: Desk,
@@ -220,7 +218,7 @@ impl Hub {
 
     /// Sends all that is ready or held back: nothing comes after it.
     fn finish(&mut self) {
-        self.pacer.tick(Instant::now() + LONGER_THAN_ANY_WINDOW);
+        self.pacer.release_all();
         while self.pacer.ready() > 0 {
             self.flush();
         }

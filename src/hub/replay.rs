@@ -7,10 +7,7 @@
 //! Windows don't matter here: within a stretch everything that has a key is united, however long it took. The groups
 //! go in journal order.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use smallvec::SmallVec;
 
@@ -22,9 +19,6 @@ use crate::{
         Audience, Listening, Planned, Stamp, Table, entities, event_rooms, render, rooms_hash,
     },
 };
-
-/// Longer than any window.
-const ALL_WINDOWS: Duration = Duration::from_secs(366 * 86_400);
 
 /// A part of what was missed, rendered once for all who stand at the same place.
 #[derive(Debug)]
@@ -234,7 +228,7 @@ fn gather(
         pending.push(seq, unsent);
     }
     owed_before.for_each(|(place, owed)| pending.push(place, owed));
-    pacer.tick(now + ALL_WINDOWS);
+    pacer.release_all();
     let mut groups = pacer.take(usize::MAX);
     groups.sort_by_key(Group::last);
     (groups, pending)

@@ -10,8 +10,6 @@ pub enum Kill {
     Stalled,
     /// The server goes down.
     Shutdown,
-    /// An operator or a rule disconnected it.
-    Kicked,
 }
 
 impl Kill {
@@ -21,7 +19,6 @@ impl Kill {
             Self::SlowClient => "slow_client",
             Self::Stalled => "stalled",
             Self::Shutdown => "shutdown",
-            Self::Kicked => "kicked",
         }
     }
 }

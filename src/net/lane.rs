@@ -364,7 +364,6 @@ impl Lane {
             1 => Some(Kill::SlowClient),
             2 => Some(Kill::Stalled),
             3 => Some(Kill::Shutdown),
-            4 => Some(Kill::Kicked),
             _ => None,
         }
     }

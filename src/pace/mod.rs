@@ -119,6 +119,12 @@ impl Pacer {
         }
     }
 
+    /// Makes ready whatever is held, though its window goes on: nothing comes after it.
+    pub fn release_all(&mut self) {
+        let slots: Vec<usize> = self.due.iter().map(|&(_, slot)| slot).collect();
+        slots.into_iter().for_each(|slot| self.release(slot));
+    }
+
     /// When the next window ends.
     pub fn next_due(&self) -> Option<Instant> {
         self.due.first().map(|&(ends, _)| ends)

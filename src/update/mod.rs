@@ -25,7 +25,7 @@ pub(crate) use bodies::{project_progress, status_of};
 pub use kind::Kind;
 pub use render::render;
 pub use rooms::{entities, event_rooms, rooms_hash};
-pub use rules::{Rule, RuleConfig, RuleError};
+pub use rules::{MAX_WINDOW_MS, Rule, RuleConfig, RuleError};
 pub use table::{Table, TransformOptions};
 
 /// The Socket.IO namespace on which an update is sent.

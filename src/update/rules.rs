@@ -72,6 +72,9 @@ pub struct Rule {
     key_space: String,
 }
 
+/// The longest window: timers must be able to hold it.
+pub const MAX_WINDOW_MS: u64 = 86_400_000;
+
 /// Names that Socket.IO clients keep for themselves.
 const RESERVED: [&str; 6] = [
     "connect",
@@ -156,7 +159,15 @@ impl Rule {
                 })?),
             },
             coalesce_by: config.coalesce_by.as_ref().map(|text| template("coalesce_by", text)).transpose()?,
-            throttle: config.throttle_ms.map(Duration::from_millis),
+            throttle: match config.throttle_ms {
+                Some(ms) if ms > MAX_WINDOW_MS => {
+                    return Err(wrong(
+                        "throttle_ms",
+                        format!("{ms} is more than {MAX_WINDOW_MS} (a day)"),
+                    ));
+                }
+                ms => ms.map(Duration::from_millis),
+            },
             animation: match config.animation.as_deref() {
                 None => Animation::None,
                 Some(name) => Animation::from_name(name).ok_or_else(|| {

@@ -124,6 +124,11 @@ fn a_bad_rule_says_which_key_and_what_is_allowed() {
             "critical, high, normal or low",
         ),
         (
+            format!("{good}throttle_ms = 86400001"),
+            "throttle_ms",
+            "a day",
+        ),
+        (
             format!("{good}animation = \"wiggle\""),
             "animation",
             "celebrate",
