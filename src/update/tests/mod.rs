@@ -1,7 +1,9 @@
 //! The table row by row, rules, merging.
 
 mod merging;
+mod rows;
 mod rules;
+mod running;
 mod table;
 
 use std::time::Duration;

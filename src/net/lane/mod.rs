@@ -15,6 +15,10 @@
 //! up later. A client that takes nothing for too long, or that fills its queue with the answers to its own requests, is
 //! killed: the guard's stream fails, the engine's own reader and writer end, and its disconnect handler runs.
 
+mod engine_way;
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::VecDeque,
     sync::{
@@ -30,18 +34,14 @@ use tokio::sync::Notify;
 
 use super::{
     frame::Frame,
-    gate::{Engine, Gate, hold, mark},
+    gate::{Engine, Gate, hold},
     kill::Kill,
 };
 use crate::{observe::Metrics, update::Namespace};
+use engine_way::POLLED;
 
 /// The engine's ping (Engine.IO 4) and its answer to one (3) as frames. Nothing depends on their place among the others.
 const HEARTBEATS: [&[u8]; 2] = [b"\x81\x012", b"\x81\x013"];
-/// How often the engine's queue is tried again.
-const POUR: Duration = Duration::from_millis(20);
-/// Packets that one polling answer may hold: python-engineio takes no more than 16, and the engine adds its own.
-const POLLED: usize = 14;
-
 /// Bounds on what a client may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct LaneLimits {
@@ -220,92 +220,6 @@ impl Lane {
         state.bytes <= self.limits.max_bytes && state.overflow() <= self.limits.max_packets
     }
 
-    /// The engine doesn't say when its queue has room again: while something waits for that, it is looked after.
-    fn pour_later(self: &Arc<Self>, state: &mut State) {
-        if state.pouring || !state.gates.iter().any(Gate::waits_for_engine) {
-            return;
-        }
-        state.pouring = true;
-        let lane = self.clone();
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(POUR).await;
-                if !lane.pour() {
-                    return;
-                }
-            }
-        });
-    }
-
-    /// Gives the engine what it has room for now; whether more waits.
-    fn pour(&self) -> bool {
-        let mut state = self.lock();
-        let state = &mut *state;
-        let mut poured = 0;
-        for namespace in Namespace::ALL {
-            match &mut state.gates[namespace as usize] {
-                Gate::Held { engine, marked, .. } if !*marked => {
-                    *marked = engine.send(&mark(namespace));
-                }
-                Gate::Open { engine, overflow } => {
-                    while state.in_engine < POLLED
-                        && overflow.front().is_some_and(|frame| engine.send(frame))
-                    {
-                        state.in_engine += 1;
-                        poured += overflow.pop_front().map_or(0, |f| f.bytes().len());
-                    }
-                }
-                _ => {}
-            }
-        }
-        state.uncount(poured);
-        state.pouring = state.gates.iter().any(Gate::waits_for_engine);
-        state.pouring
-    }
-
-    /// The client fetched so many of the packets that the engine had for it.
-    pub fn polled(&self, packets: usize) {
-        {
-            let mut state = self.lock();
-            state.in_engine = state.in_engine.saturating_sub(packets);
-        }
-        self.pour();
-    }
-
-    /// The upgrade of a polling session is past the point where polling could still carry anything.
-    pub(super) fn upgraded(self: &Arc<Self>) {
-        let mut state = self.lock();
-        if matches!(state.way, Way::Express) {
-            return;
-        }
-        state.way = Way::Express;
-        for namespace in Namespace::ALL {
-            let gate = &mut state.gates[namespace as usize];
-            if let Gate::Open { engine, overflow } = gate {
-                *gate = hold(engine.clone(), std::mem::take(overflow), namespace);
-            }
-        }
-        self.pour_later(&mut state);
-    }
-
-    /// The mark of a namespace came out of the engine's queue.
-    pub(super) fn marked(&self, namespace: Namespace) {
-        let mut state = self.lock();
-        let state = &mut *state;
-        let gate = &mut state.gates[namespace as usize];
-        if let Gate::Held { engine, frames, .. } = gate {
-            let engine = engine.clone();
-            state
-                .queue
-                .extend(frames.drain(..).map(|f| f.bytes().clone()));
-            *gate = Gate::Open {
-                engine,
-                overflow: VecDeque::new(),
-            };
-        }
-        self.flush();
-    }
-
     /// Queues bytes of the engine's own: whole frames, never refused while the client is within twice its bound. A
     /// heartbeat goes first: behind all that waits for a slow client it would come too late for both sides.
     pub(super) fn engine_bytes(&self, bytes: &[u8]) {
@@ -421,11 +335,6 @@ impl Lane {
 }
 
 impl State {
-    /// Packets that wait for room in the engine's queue.
-    fn overflow(&self) -> usize {
-        self.gates.iter().map(Gate::waiting).sum()
-    }
-
     /// One exempt frame at a time: a second one while the first still waits counts like any other.
     fn count(&mut self, len: usize, exempt: bool) {
         if exempt && self.exempt == 0 {
@@ -440,72 +349,5 @@ impl State {
         let exempt = len.min(self.exempt);
         self.exempt -= exempt;
         self.bytes = self.bytes.saturating_sub(len - exempt);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug)]
-    struct Willing;
-
-    impl Engine for Willing {
-        fn send(&self, _: &Frame) -> bool {
-            true
-        }
-        fn close(&self) {}
-    }
-
-    fn lane(max_bytes: usize) -> Arc<Lane> {
-        let limits = LaneLimits {
-            max_bytes,
-            max_packets: 100,
-            stall: Duration::from_secs(1),
-        };
-        let lane = Lane::express(limits, Metrics::new());
-        lane.connect(Namespace::Root, Arc::new(Willing));
-        lane.marked(Namespace::Root);
-        lane
-    }
-
-    #[tokio::test]
-    async fn a_heartbeat_overtakes_what_waits_and_other_packets_do_not() {
-        let lane = lane(1 << 20);
-        let update = Frame::event(Namespace::Root, "update", "{}");
-        lane.send(&update);
-        lane.engine_bytes(b"\x81\x0240");
-        lane.engine_bytes(HEARTBEATS[0]);
-        let mut batch = VecDeque::new();
-        assert!(lane.take(&mut batch, 1 << 20));
-        let expected: [&[u8]; 3] = [HEARTBEATS[0], update.bytes(), b"\x81\x0240"];
-        assert!(batch.iter().map(|b| &b[..]).eq(expected), "{batch:?}");
-    }
-
-    #[tokio::test]
-    async fn it_says_when_it_is_full_and_has_room_when_half_is_taken() {
-        let update = Frame::event(
-            Namespace::Root,
-            "update",
-            &format!("\"{}\"", "x".repeat(90)),
-        );
-        let size = update.bytes().len();
-        let lane = lane(4 * size);
-        let room: Vec<bool> = (0..6).map(|_| lane.send(&update)).collect();
-        assert_eq!(room, [true, true, true, true, false, false]);
-        assert!(!lane.has_room());
-        lane.written(3 * size);
-        assert!(!lane.has_room());
-        lane.written(size);
-        assert!(lane.has_room());
-        assert_eq!(lane.killed(), None);
-        for _ in 0..9 {
-            lane.send(&update);
-        }
-        assert_eq!(
-            lane.killed(),
-            Some(Kill::SlowClient),
-            "it went on beyond twice its bound"
-        );
     }
 }
