@@ -5,7 +5,6 @@ mod common;
 
 use std::{
     collections::{HashMap, HashSet},
-    io::{BufRead, BufReader},
     net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
@@ -16,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use common::{Client, PATIENCE, get, post};
+use common::{Client, PATIENCE, binary, get, post};
 use serde_json::{Value, json};
 
 /// A server process on a journal of its own.
@@ -34,18 +33,7 @@ impl Stoa {
             .stdout(Stdio::piped())
             .spawn()
             .expect("starts");
-        let out = child.stdout.take().expect("stdout");
-        let (tell, told) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(out).lines().map_while(Result::ok) {
-                if let Some(at) = line.find("\"address\":\"") {
-                    let rest = &line[at + 11..];
-                    let address = rest[..rest.find('"').unwrap_or(0)].parse();
-                    tell.send(address.expect("an address")).ok();
-                }
-            }
-        });
-        let address = told.recv_timeout(PATIENCE).expect("listens");
+        let address = binary::listening(&mut child);
         Self { child, address }
     }
 

@@ -1,6 +1,10 @@
 //! The life of the process, with the real binary.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+#[path = "common/binary.rs"]
+#[allow(unreachable_pub)]
+mod binary;
+
 use std::{
     io::{BufRead, BufReader, Read},
     process::{Child, Command, Stdio},
@@ -23,18 +27,7 @@ fn serve(extra: &[&str]) -> (Child, String) {
     let mut args = vec!["serve", "--port", "0"];
     args.extend(extra);
     let mut child = stoa(&args).stderr(Stdio::null()).spawn().expect("starts");
-    let out = child.stdout.take().expect("stdout");
-    let (tell, told) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(out).lines().map_while(Result::ok) {
-            if let Some(at) = line.find("\"address\":\"") {
-                let rest = &line[at + 11..];
-                tell.send(rest[..rest.find('"').unwrap_or(0)].to_owned())
-                    .ok();
-            }
-        }
-    });
-    let address = told.recv_timeout(Duration::from_secs(20)).expect("listens");
+    let address = binary::listening(&mut child).to_string();
     (child, address)
 }
 

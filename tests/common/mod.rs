@@ -7,6 +7,8 @@
     clippy::unwrap_used
 )]
 
+pub mod binary;
+
 use std::{net::SocketAddr, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};

@@ -14,7 +14,8 @@ export async function startStoa({ port = 0, args = [], env = {} } = {}) {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const logs = [];
-  const exited = once(child, 'exit');
+  // `close`, not `exit`: then the last words are in the log too.
+  const exited = once(child, 'close');
   const address = await new Promise((resolve, reject) => {
     const read = (line) => {
       logs.push(line);
@@ -23,7 +24,8 @@ export async function startStoa({ port = 0, args = [], env = {} } = {}) {
     };
     createInterface({ input: child.stdout }).on('line', read);
     createInterface({ input: child.stderr }).on('line', read);
-    exited.then(() => reject(new Error(`stoa ended before it listened:\n${logs.join('\n')}`)));
+    child.once('error', reject);
+    exited.then(() => reject(new Error(`stoa ended before it listened:\n${logs.join('\n')}`)), reject);
   });
   return {
     address,
