@@ -24,7 +24,8 @@ use super::{
     Hub,
     fanout::Batch,
     replay::{self, Replayed, Stretch},
-    roster::{Candidate, MemberId},
+    roster::MemberId,
+    view::Candidate,
 };
 use crate::{
     access::Subject,

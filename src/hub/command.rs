@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::roster::{MemberId, Newcomer, View};
+use super::{
+    roster::{MemberId, Newcomer},
+    view::View,
+};
 use crate::{
     event::{Object, Timestamp},
     refusal::Refusal,

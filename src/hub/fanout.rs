@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::{
-    Hub, Outgoing,
-    roster::{Candidate, MemberId},
-};
+use super::{Hub, Outgoing, roster::MemberId, view::Candidate};
 use crate::{
     access::{OBSERVERS, Subject},
     event::{Event, Object, Timestamp},

@@ -18,6 +18,7 @@ mod position;
 mod replay;
 mod requests;
 pub(crate) mod roster;
+mod view;
 
 use std::{
     sync::{
@@ -31,7 +32,8 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use command::{HubHandle, Membership, Question, Welcome};
 pub use outlet::{Outgoing, Outlet};
-pub use roster::{MemberId, Newcomer, View};
+pub use roster::{MemberId, Newcomer};
+pub use view::View;
 
 use crate::{
     event::Timestamp,

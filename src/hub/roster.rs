@@ -1,17 +1,18 @@
 //! Who is in which room, and who sees what of it. Plain data of the hub: no locks.
 //!
-//! Members with equal filters share a [`View`]: it is evaluated once for an update, however many they are. A ticket
-//! number tells who got an update already, so that a member of several of its rooms gets it once, without a set.
+//! A ticket number tells who got an update already, so that a member of several of its rooms gets it once, without a set.
 
 use std::{collections::HashMap, sync::Arc};
 
 use slab::Slab;
 
-use super::{Outlet, behind::Behind};
+use super::{
+    Outlet,
+    behind::Behind,
+    view::{Candidate, View, Views},
+};
 use crate::{
-    access::{Filter, Subject},
     journal::Seq,
-    seneca::ConversationFilter,
     update::{Listening, Namespace, Topic},
 };
 
@@ -20,15 +21,6 @@ use crate::{
 pub struct MemberId {
     slot: usize,
     serial: u64,
-}
-
-/// What a member sees of the rooms it is in.
-#[derive(Debug, Clone, PartialEq)]
-pub enum View {
-    /// By the contract's filter.
-    Filter(Filter),
-    /// By the filter of Seneca's conversation page.
-    Conversation(ConversationFilter),
 }
 
 /// One connected observer.
@@ -66,22 +58,13 @@ pub(crate) struct Member {
     touched: bool,
 }
 
-#[derive(Debug)]
-struct SharedView {
-    view: View,
-    members: usize,
-    /// The update that `verdict` is about.
-    ticket: u64,
-    verdict: bool,
-}
-
 /// The members and their rooms.
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
     members: Slab<Member>,
     rooms: HashMap<Arc<str>, Vec<MemberId>>,
     topics: HashMap<Topic, Vec<MemberId>>,
-    views: Slab<SharedView>,
+    views: Views,
     /// Counts updates.
     ticket: u64,
     /// Members to be flushed.
@@ -112,7 +95,7 @@ pub struct Newcomer {
 impl Roster {
     /// A new member, in no room yet.
     pub(crate) fn add(&mut self, newcomer: Newcomer) -> MemberId {
-        let view = self.share(newcomer.view);
+        let view = self.views.share(newcomer.view);
         self.serial += 1;
         let serial = self.serial;
         let slot = self.members.insert(Member {
@@ -147,7 +130,7 @@ impl Roster {
             members.retain(|m| *m != id);
         }
         self.touched.retain(|m| *m != id);
-        self.unshare(member.view);
+        self.views.unshare(member.view);
         Some(member)
     }
 
@@ -216,31 +199,10 @@ impl Roster {
         if self.get(id).is_none() {
             return;
         }
-        let new = self.share(view);
+        let new = self.views.share(view);
         if let Some(member) = of(&mut self.members, id) {
             let old = std::mem::replace(&mut member.view, new);
-            self.unshare(old);
-        }
-    }
-
-    fn share(&mut self, view: View) -> usize {
-        let found = self.views.iter().find(|(_, shared)| shared.view == view);
-        if let Some((at, _)) = found {
-            self.views[at].members += 1;
-            return at;
-        }
-        self.views.insert(SharedView {
-            view,
-            members: 1,
-            ticket: 0,
-            verdict: false,
-        })
-    }
-
-    fn unshare(&mut self, at: usize) {
-        self.views[at].members -= 1;
-        if self.views[at].members == 0 {
-            self.views.remove(at);
+            self.views.unshare(old);
         }
     }
 
@@ -297,7 +259,7 @@ impl Roster {
         let listens = topic.is_some_and(|topic| member.topics.to(topic));
         member.namespace == update.namespace
             && (listens || rooms.iter().any(|room| is_in(room)))
-            && self.views[member.view].admits(self.ticket, update)
+            && self.views.admits(member.view, self.ticket, update)
     }
 
     /// Whether a member is looked at for the first time since the last [`Roster::next_update`].
@@ -356,11 +318,8 @@ impl Roster {
 
     /// Whether a member's filter lets through what has this name and no event behind it.
     pub(crate) fn wants(&self, id: MemberId, name: &str) -> bool {
-        let view = self.get(id).and_then(|member| self.views.get(member.view));
-        view.is_some_and(|shared| match &shared.view {
-            View::Filter(filter) => filter.admits_name(name),
-            View::Conversation(_) => true,
-        })
+        self.get(id)
+            .is_some_and(|member| self.views.admits_name(member.view, name))
     }
 
     /// All members.
@@ -394,17 +353,6 @@ impl Roster {
     }
 }
 
-/// An update that looks for its audience.
-#[derive(Debug)]
-pub(crate) struct Candidate<'a> {
-    /// What filters look at.
-    pub subject: Subject<'a>,
-    /// Where it is sent.
-    pub namespace: Namespace,
-    /// The place of its last event.
-    pub seq: Seq,
-}
-
 fn of(members: &mut Slab<Member>, id: MemberId) -> Option<&mut Member> {
     members.get_mut(id.slot).filter(|m| m.serial == id.serial)
 }
@@ -412,7 +360,7 @@ fn of(members: &mut Slab<Member>, id: MemberId) -> Option<&mut Member> {
 fn consider(
     ids: &[MemberId],
     members: &mut Slab<Member>,
-    views: &mut Slab<SharedView>,
+    views: &mut Views,
     ticket: u64,
     update: &Candidate<'_>,
     to: &mut Vec<MemberId>,
@@ -429,31 +377,8 @@ fn consider(
         if elsewhere || member.behind.is_some() || update.seq <= member.since {
             continue;
         }
-        if views[member.view].admits(ticket, update) {
+        if views.admits(member.view, ticket, update) {
             to.push(id);
-        }
-    }
-}
-
-impl SharedView {
-    /// The verdict on an update, made once for all who share the view.
-    fn admits(&mut self, ticket: u64, update: &Candidate<'_>) -> bool {
-        if self.ticket != ticket {
-            self.ticket = ticket;
-            self.verdict = self.view.admits(update);
-        }
-        self.verdict
-    }
-}
-
-impl View {
-    fn admits(&self, update: &Candidate<'_>) -> bool {
-        match self {
-            Self::Filter(filter) => filter.is_empty() || filter.admits(&update.subject),
-            // Thoughts are for everybody on the page, whatever lines it shows.
-            Self::Conversation(_) if update.subject.update == "marcus_thinking" => true,
-            Self::Conversation(filter) => crate::seneca::conversation_fields(update.subject.event)
-                .is_none_or(|conversation| filter.admits(&conversation)),
         }
     }
 }
