@@ -3,14 +3,15 @@
 //! Going down: readiness off, a word to everybody, the hub's last flush, all lanes closed, the listener's requests
 //! ended. Nothing is waited for longer than `[server] shutdown_timeout`, whatever a client does.
 
+mod listen;
+mod stop;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use listen::listen;
+use stop::StopSignal;
 use thiserror::Error;
-use tokio::{
-    net::{TcpListener, TcpSocket},
-    sync::watch,
-    task::JoinHandle,
-};
+use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     config::{Config, JournalDurability, JournalKind},
@@ -51,8 +52,6 @@ pub enum ServeError {
     Journal(#[from] JournalError),
 }
 
-/// Connections that may wait to be accepted.
-const BACKLOG: u32 = 4_096;
 /// How long the journal may take to close its file.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -79,10 +78,7 @@ pub struct Running {
 /// When the address can't be listened on, or a rule of the configuration can't be used.
 pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let table = table(config)?;
-    let listener = listen(config).await?;
-    let address = listener
-        .local_addr()
-        .map_err(|error| listen_error(config, &error))?;
+    let (listener, address) = listen(config).await?;
     let metrics = Metrics::new();
     let journal = journal(config)?;
     let (mut hub, handle, read_to) =
@@ -200,13 +196,21 @@ impl Running {
 /// # Errors
 /// As [`start`].
 pub async fn run(config: Config) -> Result<(), ServeError> {
-    let running = start(&config).await?;
+    // Before anybody can know that it listens: a signal that nobody awaits yet would end the process on the spot.
+    let mut stop = StopSignal::listen();
+    let running = tokio::select! {
+        running = start(&config) => running?,
+        () = stop.received() => {
+            tracing::info!("stopped before it listened");
+            return Ok(());
+        }
+    };
     let node_id = config.cluster.node_id.as_str();
     tracing::info!(address = %running.address(), node_id, "Stoa listens; the demo page is at http://{}/", shown(running.address()));
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
-    stop_signal().await;
+    stop.received().await;
     tracing::info!("going down");
     running.shutdown().await;
     tracing::info!("down");
@@ -219,67 +223,6 @@ fn shown(address: SocketAddr) -> String {
         format!("localhost:{}", address.port())
     } else {
         address.to_string()
-    }
-}
-
-#[cfg(unix)]
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        tokio::signal::ctrl_c().await.ok();
-        return;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
-}
-
-#[cfg(not(unix))]
-async fn stop_signal() {
-    tokio::signal::ctrl_c().await.ok();
-}
-
-async fn listen(config: &Config) -> Result<TcpListener, ServeError> {
-    let address = (config.server.host.as_str(), config.server.port);
-    let listening = async {
-        let mut failed = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
-        for address in tokio::net::lookup_host(address).await? {
-            match listen_on(address) {
-                Ok(listener) => return Ok(listener),
-                Err(error) => failed = error,
-            }
-        }
-        Err(failed)
-    };
-    listening
-        .await
-        .map_err(|error| listen_error(config, &error))
-}
-
-/// With room for all who come back at once after a restart: beyond it they would wait for seconds to try again.
-fn listen_on(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-fn listen_error(config: &Config, error: &std::io::Error) -> ServeError {
-    let reason = match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            "the port is in use; stop what listens there, or choose another with --port or [server] port".into()
-        }
-        std::io::ErrorKind::PermissionDenied => "no permission; ports below 1024 need privileges, choose another with --port".into(),
-        std::io::ErrorKind::AddrNotAvailable => "this machine has no such address; see [server] host".into(),
-        _ => error.to_string(),
-    };
-    ServeError::Listen {
-        address: format!("{}:{}", config.server.host, config.server.port),
-        reason,
     }
 }
 

@@ -1,0 +1,58 @@
+//! The port, opened.
+
+use std::net::SocketAddr;
+
+use tokio::net::{TcpListener, TcpSocket};
+
+use super::ServeError;
+use crate::config::Config;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 4_096;
+
+/// A listener on the configured address, and where that is (port 0 lets the system choose).
+pub(super) async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let address = (config.server.host.as_str(), config.server.port);
+    let listening = async {
+        let mut failed = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
+        for address in tokio::net::lookup_host(address).await? {
+            match listen_on(address) {
+                Ok(listener) => {
+                    let address = listener.local_addr()?;
+                    return Ok((listener, address));
+                }
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    };
+    listening
+        .await
+        .map_err(|error| listen_error(config, &error))
+}
+
+/// With room for all who come back at once after a restart: beyond it they would wait for seconds to try again.
+fn listen_on(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+fn listen_error(config: &Config, error: &std::io::Error) -> ServeError {
+    let reason = match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "the port is in use; stop what listens there, or choose another with --port or [server] port".into()
+        }
+        std::io::ErrorKind::PermissionDenied => "no permission; ports below 1024 need privileges, choose another with --port".into(),
+        std::io::ErrorKind::AddrNotAvailable => "this machine has no such address; see [server] host".into(),
+        _ => error.to_string(),
+    };
+    ServeError::Listen {
+        address: format!("{}:{}", config.server.host, config.server.port),
+        reason,
+    }
+}

@@ -1,0 +1,44 @@
+//! What ends the server from outside.
+
+/// Ctrl-C and SIGTERM, from the moment it is made.
+pub(super) struct StopSignal {
+    #[cfg(unix)]
+    interrupt: Option<tokio::signal::unix::Signal>,
+    #[cfg(unix)]
+    terminate: Option<tokio::signal::unix::Signal>,
+}
+
+impl StopSignal {
+    #[cfg(unix)]
+    pub(super) fn listen() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        Self {
+            interrupt: signal(SignalKind::interrupt()).ok(),
+            terminate: signal(SignalKind::terminate()).ok(),
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn listen() -> Self {
+        Self {}
+    }
+
+    #[cfg(unix)]
+    pub(super) async fn received(&mut self) {
+        async fn one(signal: &mut Option<tokio::signal::unix::Signal>) {
+            match signal {
+                Some(signal) => drop(signal.recv().await),
+                None => std::future::pending().await,
+            }
+        }
+        tokio::select! {
+            () = one(&mut self.interrupt) => {}
+            () = one(&mut self.terminate) => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub(super) async fn received(&mut self) {
+        tokio::signal::ctrl_c().await.ok();
+    }
+}
