@@ -7,14 +7,16 @@ mod output;
 mod publish;
 mod serve;
 mod tail;
+mod token;
 mod url;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use reqwest::Url;
 use thiserror::Error;
 
+use crate::access::Role;
 use output::note;
 
 /// The default of every `--url`: where a server listens that was started without options.
@@ -39,6 +41,8 @@ enum Command {
     Publish(PublishArgs),
     /// Watch the updates of a running server
     Tail(TailArgs),
+    /// Make a token for a client, or an API key for a producer
+    Token(TokenArgs),
 }
 
 #[derive(Debug, Args)]
@@ -98,6 +102,36 @@ struct TailArgs {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+struct TokenArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// observer, producer, operator or admin [default: observer, producer for an API key]
+    #[arg(long, value_parser = token::role)]
+    role: Option<Role>,
+    /// Whose it is; whoever holds it is in the room user:ID
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// What its holder is called in logs and lists
+    #[arg(long)]
+    name: Option<String>,
+    /// Rooms that it is for, as in project:p1,agent:*
+    #[arg(long, value_delimiter = ',', value_parser = glob)]
+    rooms: Vec<String>,
+    /// Projects that it is for, as in shop,blog-*
+    #[arg(long, value_delimiter = ',', value_parser = glob)]
+    projects: Vec<String>,
+    /// How long it is valid: 90s, 15m, 1h, 7d
+    #[arg(long, default_value = "1h", value_parser = token::ttl)]
+    ttl: Duration,
+    /// Sign with this private key (PEM: RSA, P-256, P-384, Ed25519) instead of the configured secret
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Make an API key, which lives until it is taken out of the settings
+    #[arg(long, requires = "name", conflicts_with_all = ["user", "ttl", "key_file"])]
+    api_key: bool,
+}
+
 /// Why a command failed.
 #[derive(Debug, Error)]
 enum Failure {
@@ -145,6 +179,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Check(args)) => serve::check(&args),
         Some(Command::Publish(args)) => with_runtime(publish::publish(args)),
         Some(Command::Tail(args)) => with_runtime(tail::tail(args)),
+        Some(Command::Token(args)) => token::token(args),
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{CheckArgs, ConfigArg, Failure, ServeArgs, output};
 use crate::{
+    access::Tokens,
     config::{Config, Journal, JournalKind},
     observe::log,
     server,
@@ -38,6 +39,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<(), Failure> {
     let config = load(&args.config)?;
     log::check(&config.log.level).map_err(Failure::because)?;
     server::check(&config).map_err(Failure::because)?;
+    Tokens::new(&config.authentication).map_err(Failure::because)?;
     for warning in config.warnings() {
         output::note(&format!("warning: {warning}"));
     }
@@ -45,7 +47,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn load(arg: &ConfigArg) -> Result<Config, Failure> {
+pub(super) fn load(arg: &ConfigArg) -> Result<Config, Failure> {
     let usual = Path::new(USUAL);
     let path = arg
         .file

@@ -7,9 +7,10 @@ use thiserror::Error;
 use toml::{Table, Value};
 
 use super::{
-    Config,
+    ApiKeyConfig, Config,
     place::{Places, line},
 };
+use crate::update::RuleConfig;
 
 /// Why the settings can't be used, in one line.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -49,20 +50,25 @@ impl Config {
                 .entry(section.clone())
                 .or_insert_with(|| Value::Table(Table::new()));
             if let Value::Table(given) = given {
-                given.insert(key.clone(), environment_value(&value));
+                let text = matches!(defaults[&section].get(&key), Some(Value::String(_)));
+                given.insert(key.clone(), environment_value(&value, text));
             }
             places.by_environment(&section, &key, &variable);
         }
         let mut config = from_table(&table, &places)?;
         for (index, rule) in config.transform.rules.iter_mut().enumerate() {
-            rule.place = places.of_rule(index);
+            rule.place = places.of_entry("transform", "rules", index);
         }
         match config.invalid() {
             None => Ok(config),
-            Some(wrong) => Err(error(
-                places.of_key(wrong.section, wrong.key),
-                format!("[{}] {} {}", wrong.section, wrong.key, wrong.message),
-            )),
+            Some(wrong) => {
+                let place = match wrong.entry {
+                    Some(index) => places.of_entry(wrong.section, wrong.key, index),
+                    None => places.of_key(wrong.section, wrong.key).to_owned(),
+                };
+                let message = format!("[{}] {} {}", wrong.section, wrong.key, wrong.message);
+                Err(error(place, message))
+            }
         }
     }
 }
@@ -96,13 +102,18 @@ fn section_and_key(variable: &str) -> Option<(String, String)> {
     Some((section.to_ascii_lowercase(), key.to_ascii_lowercase()))
 }
 
-/// As in TOML; a bare word is a string.
-fn environment_value(text: &str) -> Value {
-    match toml::from_str::<Table>(&format!("value = {text}")) {
+/// As in TOML; a bare word is a string, and where a string belongs so is whatever else is bare: a secret may be all digits.
+fn environment_value(text: &str, is_text: bool) -> Value {
+    let value = match toml::from_str::<Table>(&format!("value = {text}")) {
         Ok(mut table) if table.len() == 1 => table
             .remove("value")
             .unwrap_or_else(|| Value::String(text.to_owned())),
         _ => Value::String(text.to_owned()),
+    };
+    match value {
+        Value::String(_) => value,
+        _ if is_text => Value::String(text.to_owned()),
+        _ => value,
     }
 }
 
@@ -155,10 +166,13 @@ fn from_table(table: &Table, places: &Places) -> Result<Config, ConfigError> {
                 Value::Table(Table::from_iter([(key.clone(), value.clone())])),
             )]);
             if let Err(e) = Config::deserialize(alone) {
-                if let (true, Value::Array(rules)) =
-                    (section == "transform" && key == "rules", value)
-                {
-                    return Err(bad_rule(rules, places, e.message()));
+                if let Value::Array(entries) = value {
+                    return Err(bad_entry(section, key, entries, places, e.message()));
+                }
+                if (section.as_str(), key.as_str()) == ("authentication", "secret") {
+                    // What it says would quote the value.
+                    let message = "[authentication] secret: must be a string in quotes";
+                    return Err(error(places.of_key(section, key), message));
                 }
                 let message = format!("[{section}] {key}: {}", e.message());
                 return Err(error(places.of_key(section, key), one_line(&message)));
@@ -168,14 +182,27 @@ fn from_table(table: &Table, places: &Places) -> Result<Config, ConfigError> {
     Config::deserialize(table.clone()).map_err(|e| error("configuration", one_line(e.message())))
 }
 
-fn bad_rule(rules: &[Value], places: &Places, otherwise: &str) -> ConfigError {
-    for (index, rule) in rules.iter().enumerate() {
-        if let Err(e) = crate::update::RuleConfig::deserialize(rule.clone()) {
-            let message = format!("[[transform.rules]]: {}", e.message());
-            return error(places.of_rule(index), one_line(&message));
+fn bad_entry(
+    section: &str,
+    key: &str,
+    entries: &[Value],
+    places: &Places,
+    otherwise: &str,
+) -> ConfigError {
+    for (index, entry) in entries.iter().enumerate() {
+        let entry = entry.clone();
+        let wrong = match (section, key) {
+            ("transform", "rules") => RuleConfig::deserialize(entry).err(),
+            ("authentication", "api_keys") => ApiKeyConfig::deserialize(entry).err(),
+            _ => None,
+        };
+        if let Some(e) = wrong {
+            let message = format!("[[{section}.{key}]]: {}", e.message());
+            return error(places.of_entry(section, key, index), one_line(&message));
         }
     }
-    error(places.of_key("transform", "rules"), one_line(otherwise))
+    let message = format!("[{section}] {key}: {otherwise}");
+    error(places.of_key(section, key), one_line(&message))
 }
 
 fn one_line(text: &str) -> String {

@@ -3,6 +3,7 @@
 //! A file is optional. `STOA_SECTION__KEY` in the environment comes before the file. An unknown key, a value of the wrong
 //! kind or out of range stops the start; the message names the place and the nearest right key.
 
+mod authentication;
 mod load;
 mod origins;
 mod place;
@@ -13,10 +14,12 @@ mod sections;
 mod tests;
 mod validate;
 
+pub(crate) use authentication::short_secret;
+pub use authentication::{ApiKeyConfig, Authentication, LEAST_SECRET};
 pub use load::ConfigError;
 pub use policy::{
-    Authentication, ContentFiltering, Journal, JournalDurability, JournalKind, Pace, RateLimiting,
-    Seneca, Transform,
+    ContentFiltering, Journal, JournalDurability, JournalKind, Pace, RateLimiting, Seneca,
+    Transform,
 };
 pub use sections::{Cluster, Demo, Log, LogFormat, Performance, Rooms, Server};
 
@@ -59,7 +62,7 @@ impl Config {
     pub fn effective(&self) -> String {
         let mut shown = self.clone();
         if !shown.authentication.secret.is_empty() {
-            shown.authentication.secret = "(hidden)".into();
+            shown.authentication.secret = authentication::HIDDEN.into();
         }
         toml::to_string(&shown).unwrap_or_default()
     }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde::de::Error as _;
 use toml::de::{DeTable, DeValue};
 
-/// The line of each `section.key`, and of each rule and its keys.
+/// The line of each `section.key`, and of each table of those keys that are lists of tables.
 #[derive(Debug, Default)]
 pub(super) struct Places {
     /// What the lines are of: the file as it was named.
     file: String,
     keys: BTreeMap<(String, String), String>,
-    /// The first line of each rule, in order.
-    rules: Vec<usize>,
+    /// The first line of each table of a list, in order: a list of rules can be long, and the key's line is its first.
+    entries: BTreeMap<(String, String), Vec<usize>>,
 }
 
 impl Places {
@@ -41,14 +41,10 @@ impl Places {
                     key.get_ref(),
                     line(text, key.span().start),
                 );
-                if let (true, DeValue::Array(rules)) = (
-                    section.get_ref() == "transform" && key.get_ref() == "rules",
-                    value.get_ref(),
-                ) {
-                    places.rules = rules
-                        .iter()
-                        .map(|rule| line(text, rule.span().start))
-                        .collect();
+                if let DeValue::Array(entries) = value.get_ref() {
+                    let at = (section.get_ref().to_string(), key.get_ref().to_string());
+                    let lines = entries.iter().map(|entry| line(text, entry.span().start));
+                    places.entries.insert(at, lines.collect());
                 }
             }
         }
@@ -63,8 +59,9 @@ impl Places {
 
     /// A key was given by the environment.
     pub(super) fn by_environment(&mut self, section: &str, key: &str, variable: &str) {
-        self.keys
-            .insert((section.to_owned(), key.to_owned()), variable.to_owned());
+        let at = (section.to_owned(), key.to_owned());
+        self.entries.remove(&at);
+        self.keys.insert(at, variable.to_owned());
     }
 
     /// All keys that are there; an empty key stands for the section itself.
@@ -81,11 +78,12 @@ impl Places {
             .map_or("defaults", String::as_str)
     }
 
-    /// Where a rule begins, by its number.
-    pub(super) fn of_rule(&self, index: usize) -> String {
-        match self.rules.get(index) {
+    /// Where one table of a list begins, by its number.
+    pub(super) fn of_entry(&self, section: &str, key: &str, index: usize) -> String {
+        let lines = self.entries.get(&(section.to_owned(), key.to_owned()));
+        match lines.and_then(|lines| lines.get(index)) {
             Some(line) => format!("{}:{line}", self.file),
-            None => self.of_key("transform", "rules").to_owned(),
+            None => self.of_key(section, key).to_owned(),
         }
     }
 }

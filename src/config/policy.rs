@@ -7,43 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::seconds::seconds;
 use crate::update::RuleConfig;
 
-/// `[authentication]`: tokens. They come with a later release; until then `required` must be false.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Authentication {
-    /// Whether a client without a valid token is turned away.
-    pub required: bool,
-    /// Whether a token that is given although none is needed must be valid.
-    pub token_validation: bool,
-    /// Seconds that a session may live without a fresh token.
-    pub session_timeout: f64,
-    /// The secret of tokens signed with HMAC; empty for none.
-    pub secret: String,
-    /// The file with the public key of tokens signed with a private one; empty for none.
-    pub public_key_file: PathBuf,
-    /// Where an identity provider publishes its keys; empty for none.
-    pub jwks_url: String,
-    /// The issuer that a token must name; empty for any.
-    pub issuer: String,
-    /// The audience that a token must name; empty for any.
-    pub audience: String,
-}
-
-impl Default for Authentication {
-    fn default() -> Self {
-        Self {
-            required: false,
-            token_validation: true,
-            session_timeout: 3600.0,
-            secret: String::new(),
-            public_key_file: PathBuf::new(),
-            jwks_url: String::new(),
-            issuer: String::new(),
-            audience: String::new(),
-        }
-    }
-}
-
 /// `[rate_limiting]`: how much one client may send. Enforced from a later release; until then `enabled` must be false.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -9,10 +9,28 @@ pub(super) struct Invalid {
     pub(super) section: &'static str,
     pub(super) key: &'static str,
     pub(super) message: String,
+    /// Which of the key's tables it is, if the key is a list of them: each has a line of its own.
+    pub(super) entry: Option<usize>,
+}
+
+impl Invalid {
+    pub(super) fn new(section: &'static str, key: &'static str, message: String) -> Self {
+        Self {
+            section,
+            key,
+            message,
+            entry: None,
+        }
+    }
+
+    pub(super) fn entry(mut self, index: usize) -> Self {
+        self.entry = Some(index);
+        self
+    }
 }
 
 /// A year: longer makes no sense, and timers must be able to hold it.
-const LONGEST: f64 = 366.0 * 86_400.0;
+pub(super) const LONGEST: f64 = 366.0 * 86_400.0;
 
 impl Config {
     /// The first key whose value can't be.
@@ -21,6 +39,7 @@ impl Config {
             .or_else(|| self.milliseconds())
             .or_else(|| self.counts())
             .or_else(|| self.names())
+            .or_else(|| self.authentication.invalid())
             .or_else(|| self.not_yet())
     }
 
@@ -60,6 +79,7 @@ impl Config {
             .into_iter()
             .find(|(_, _, value)| !(*value > 0.0 && *value <= LONGEST));
         wrong.map(|(section, key, value)| Invalid {
+            entry: None,
             section,
             key,
             message: format!(
@@ -82,6 +102,7 @@ impl Config {
             .into_iter()
             .find(|(_, _, ms)| *ms > MAX_WINDOW_MS);
         wrong.map(|(section, key, value)| Invalid {
+            entry: None,
             section,
             key,
             message: format!(
@@ -175,6 +196,7 @@ impl Config {
             .into_iter()
             .find(|(_, _, value, least, most)| value < least || value > most);
         wrong.map(|(section, key, value, least, most)| Invalid {
+            entry: None,
             section,
             key,
             message: format!("is {value}: it must be from {least} to {most}"),
@@ -186,6 +208,7 @@ impl Config {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-');
         if room.is_empty() || room.len() > 128 || !room.bytes().all(plain) {
             return Some(Invalid {
+                entry: None,
                 section: "rooms",
                 key: "default_room",
                 message: format!("is {room:?}: 1 to 128 of A-Z a-z 0-9 _ . : -"),
@@ -193,6 +216,7 @@ impl Config {
         }
         if !(self.demo.speed > 0.0 && self.demo.speed <= 1000.0) {
             return Some(Invalid {
+                entry: None,
                 section: "demo",
                 key: "speed",
                 message: format!(
@@ -207,6 +231,7 @@ impl Config {
             .iter()
             .find(|o| *o != "*" && !is_origin(o))?;
         Some(Invalid {
+            entry: None,
             section: "server",
             key: "cors_allowed_origins",
             message: format!(
@@ -217,6 +242,7 @@ impl Config {
 
     fn not_yet(&self) -> Option<Invalid> {
         let later = |section, key| Invalid {
+            entry: None,
             section,
             key,
             message: "is not available in this version; leave it false".into(),

@@ -1,0 +1,279 @@
+//! What a verified token says: read strictly, because a claim that is misread is a right that nobody gave.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use aws_lc_rs::digest;
+use globset::Glob;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::{denied::Denied, hex};
+use crate::access::Role;
+
+/// Characters of a user, as of any id that names a room.
+const MAX_USER: usize = 128;
+/// Characters of a name for people; more is cut off.
+const MAX_NAME: usize = 128;
+/// Entries of `rooms` and of `projects`, and the bytes of one: they are compared with every room that is asked for.
+const MAX_ENTRIES: usize = 100;
+const MAX_ENTRY: usize = 256;
+/// The last second of the year 9999: beyond it are milliseconds that somebody took for seconds.
+const LAST_SECOND: f64 = 253_402_300_799.0;
+
+/// Who a token speaks for and what it allows.
+#[derive(Debug, Clone)]
+pub struct Claims {
+    /// `sub`: names the user's own room `user:{id}`.
+    pub user: Option<Arc<str>>,
+    /// `role`: an observer without it.
+    pub role: Role,
+    /// `rooms`: globs of rooms it may be in; `None` if it says nothing about rooms.
+    pub rooms: Option<Vec<String>>,
+    /// `projects`: ids or globs of projects it may see; `None` if it says nothing about projects.
+    pub projects: Option<Vec<String>>,
+    /// `name`: for people, in logs and lists.
+    pub name: Option<Arc<str>>,
+    /// `exp`: when sessions of this token end. Only API keys have none.
+    pub expires: Option<SystemTime>,
+    /// `iat`: what was issued before some moment can be revoked as a whole.
+    pub issued: Option<SystemTime>,
+    /// What to call the token in logs, lists and revocations.
+    pub id: TokenId,
+    /// Whether it is an API key: those don't expire, they are taken out of the settings.
+    pub api_key: bool,
+}
+
+/// Names a token without being one: `jti`, or a hash. Safe to log and to show.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TokenId(Arc<str>);
+
+impl TokenId {
+    /// The name of what has these bytes: the first half of their SHA-256, in hex.
+    ///
+    /// Of a JWT these are the signed bytes, header and claims. The signature is left out: an ECDSA signature can be
+    /// turned into a second valid one by anybody, and a revoked token must not come back under another name.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let hash = digest::digest(&digest::SHA256, bytes);
+        Self::from_hash(hash.as_ref())
+    }
+
+    /// The name of what has this hash. Half of it is enough to tell any two apart, and short enough to read out.
+    pub(super) fn from_hash(hash: &[u8]) -> Self {
+        Self(hex(hash.get(..16).unwrap_or(hash)).into())
+    }
+
+    /// A `jti`, if it can be shown as it stands.
+    fn from_jti(jti: &str) -> Option<Self> {
+        let plain =
+            !jti.is_empty() && jti.len() <= 128 && jti.bytes().all(|b| b.is_ascii_graphic());
+        plain.then(|| Self(jti.into()))
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for TokenId {
+    /// Of an administrator, who read it in a list.
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// What a token must say beyond being signed.
+#[derive(Debug, Clone)]
+pub(super) struct Demands {
+    /// `iss` must be this; empty for any.
+    pub(super) issuer: String,
+    /// `aud` must be or hold this; empty for any.
+    pub(super) audience: String,
+    /// How far clocks may be apart.
+    pub(super) leeway: Duration,
+}
+
+/// The claims as they stand in the JSON. A claim that is there twice is an error: readers differ in which one counts.
+#[derive(Deserialize)]
+struct Raw {
+    #[serde(default, deserialize_with = "present")]
+    sub: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    role: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    rooms: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    projects: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    name: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    exp: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    nbf: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    iat: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    iss: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    aud: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    jti: Option<Value>,
+}
+
+/// `null` is something: `"projects": null` must not pass for a token that says nothing about projects.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+impl Claims {
+    /// Reads the payload of a token whose signature is right. `signed` are the bytes that were signed.
+    pub(super) fn read(
+        payload: &[u8],
+        signed: &[u8],
+        demands: &Demands,
+        now: SystemTime,
+    ) -> Result<Self, Denied> {
+        let raw: Raw = serde_json::from_slice(payload).map_err(|_| Denied::Malformed)?;
+        let wrong = |claim, wrong| Denied::Claim { claim, wrong };
+        let expires = time("exp", raw.exp.as_ref())?
+            .ok_or_else(|| wrong("exp", "is missing: a token must say how long it is valid"))?;
+        let later = |time: SystemTime| time.checked_add(demands.leeway).unwrap_or(time);
+        if later(expires) <= now {
+            return Err(Denied::Expired);
+        }
+        if time("nbf", raw.nbf.as_ref())?.is_some_and(|from| from > later(now)) {
+            return Err(Denied::NotYet);
+        }
+        if !demands.issuer.is_empty() && text(raw.iss.as_ref()) != Some(&demands.issuer) {
+            return Err(Denied::Issuer);
+        }
+        if !demands.audience.is_empty() && !names(raw.aud.as_ref(), &demands.audience) {
+            return Err(Denied::Audience);
+        }
+        let id = match raw.jti.as_ref() {
+            None => None,
+            Some(Value::String(jti)) => TokenId::from_jti(jti),
+            Some(_) => return Err(wrong("jti", "must be a string")),
+        };
+        Ok(Self {
+            user: user(raw.sub.as_ref())?,
+            role: role(raw.role.as_ref())?,
+            rooms: globs("rooms", raw.rooms.as_ref())?,
+            projects: globs("projects", raw.projects.as_ref())?,
+            name: name(raw.name.as_ref())?,
+            expires: Some(expires),
+            issued: time("iat", raw.iat.as_ref())?,
+            id: id.unwrap_or_else(|| TokenId::of(signed)),
+            api_key: false,
+        })
+    }
+}
+
+fn text(value: Option<&Value>) -> Option<&str> {
+    value.and_then(Value::as_str)
+}
+
+/// Whether an audience, one or several, has `ours` in it.
+fn names(value: Option<&Value>, ours: &str) -> bool {
+    match value {
+        Some(Value::Array(list)) => list.iter().any(|one| one.as_str() == Some(ours)),
+        one => text(one) == Some(ours),
+    }
+}
+
+fn time(claim: &'static str, value: Option<&Value>) -> Result<Option<SystemTime>, Denied> {
+    let Some(value) = value else { return Ok(None) };
+    let seconds = value.as_f64().filter(|s| (0.0..=LAST_SECOND).contains(s));
+    seconds
+        .and_then(|s| Duration::try_from_secs_f64(s).ok())
+        .and_then(|since| UNIX_EPOCH.checked_add(since))
+        .map(Some)
+        .ok_or(Denied::Claim {
+            claim,
+            wrong: "must be a number of seconds (not milliseconds) since 1970",
+        })
+}
+
+fn user(value: Option<&Value>) -> Result<Option<Arc<str>>, Denied> {
+    let Some(value) = value else { return Ok(None) };
+    value
+        .as_str()
+        .filter(|sub| !sub.is_empty() && sub.len() <= MAX_USER && sub.bytes().all(is_user_byte))
+        .map(|sub| Some(sub.into()))
+        .ok_or(Denied::Claim {
+            claim: "sub",
+            wrong: "must be a string of 1 to 128 of A-Z a-z 0-9 _ . : @ | + = -",
+        })
+}
+
+/// Beyond the ids of rooms these are what identity providers put into subjects: `auth0|5f7c`, `ann+ci@example.org`, base64.
+fn is_user_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'_' | b'.' | b':' | b'@' | b'|' | b'+' | b'=' | b'-')
+}
+
+fn role(value: Option<&Value>) -> Result<Role, Denied> {
+    let Some(value) = value else {
+        return Ok(Role::default());
+    };
+    value
+        .as_str()
+        .and_then(Role::from_name)
+        .ok_or(Denied::Claim {
+            claim: "role",
+            wrong: "must be observer, producer, operator or admin",
+        })
+}
+
+fn globs(claim: &'static str, value: Option<&Value>) -> Result<Option<Vec<String>>, Denied> {
+    let wrong = Denied::Claim {
+        claim,
+        wrong: "must be a pattern or a list of at most 100 patterns, each of 1 to 256 bytes",
+    };
+    let list: Vec<String> = match value {
+        None => return Ok(None),
+        Some(Value::String(one)) => vec![one.clone()],
+        Some(Value::Array(list)) => {
+            let texts = list.iter().map(|v| v.as_str().map(str::to_owned));
+            texts.collect::<Option<_>>().ok_or_else(|| wrong.clone())?
+        }
+        Some(_) => return Err(wrong),
+    };
+    let fits =
+        |glob: &String| !glob.is_empty() && glob.len() <= MAX_ENTRY && Glob::new(glob).is_ok();
+    if list.len() > MAX_ENTRIES || !list.iter().all(fits) {
+        return Err(wrong);
+    }
+    Ok(Some(list))
+}
+
+/// Names come from people's profiles: what a terminal would obey is taken out rather than the token refused.
+fn name(value: Option<&Value>) -> Result<Option<Arc<str>>, Denied> {
+    let Some(value) = value else { return Ok(None) };
+    let name = value.as_str().ok_or(Denied::Claim {
+        claim: "name",
+        wrong: "must be a string",
+    })?;
+    let plain: String = name
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(MAX_NAME)
+        .collect();
+    Ok((!plain.is_empty()).then(|| plain.into()))
+}

@@ -1,0 +1,269 @@
+//! The keys that an identity provider publishes: fetched, kept, refreshed.
+//!
+//! A fetch that fails, for whatever reason, changes nothing but the counters: the last good keys stay. There is one
+//! fetch at a time, whoever needs it waits for the same one, and it goes on when all of them have gone away.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
+
+use jsonwebtoken::jwk::Jwk;
+use reqwest::{Client, StatusCode, Url, header::ACCEPT, redirect};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::{sync::watch, time::Instant};
+
+use super::keys::{Key, Keys};
+use crate::config::Authentication;
+
+/// Keys of one provider. A token without `kid` is tried with each, so there must not be many; providers have two or three.
+const MAX_KEYS: usize = 32;
+
+/// What is known of the provider, for health pages and counters.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JwksState {
+    /// Fetches that were begun.
+    pub fetches: u64,
+    /// Those that brought no keys.
+    pub failures: u64,
+    /// Keys in use now.
+    pub keys: usize,
+    /// How old they are; `None` before the first.
+    pub age: Option<Duration>,
+    /// Why the last fetch failed, if it did.
+    pub error: Option<String>,
+}
+
+/// The provider's keys.
+pub(super) struct Jwks {
+    url: Url,
+    client: Client,
+    refresh: Duration,
+    cooldown: Duration,
+    max_bytes: usize,
+    /// Replaced as a whole; readers keep theirs while they verify.
+    keys: RwLock<Arc<Keys>>,
+    fetching: Mutex<Fetching>,
+}
+
+/// Who fetches, and how it went.
+#[derive(Default)]
+struct Fetching {
+    /// Closed when the fetch that runs now ends.
+    running: Option<watch::Receiver<()>>,
+    /// When the last one began.
+    began: Option<Instant>,
+    /// When keys last came.
+    fresh: Option<Instant>,
+    fetches: u64,
+    failures: u64,
+    error: Option<String>,
+}
+
+impl fmt::Debug for Jwks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Jwks")
+            .field("url", &self.url.as_str())
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Deserialize)]
+struct Published {
+    keys: Vec<Value>,
+}
+
+impl Jwks {
+    /// The keys of `[authentication] jwks_url`, none of them fetched yet.
+    ///
+    /// # Errors
+    /// A sentence about the URL.
+    pub(super) fn new(config: &Authentication) -> Result<Self, String> {
+        let url = Url::parse(&config.jwks_url).map_err(|error| format!("is no URL: {error}"))?;
+        let client = Client::builder()
+            .timeout(config.jwks_timeout())
+            // From https to http, or to an address inside, is not what was configured.
+            .redirect(redirect::Policy::none())
+            .build()
+            .map_err(|error| format!("can't be used: {error}"))?;
+        Ok(Self {
+            url,
+            client,
+            refresh: config.jwks_refresh(),
+            cooldown: config.jwks_cooldown(),
+            max_bytes: config.jwks_max_bytes,
+            keys: RwLock::default(),
+            fetching: Mutex::default(),
+        })
+    }
+
+    /// The keys as they are now.
+    pub(super) fn keys(&self) -> Arc<Keys> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.clone()
+    }
+
+    /// How it stands.
+    pub(super) fn state(&self) -> JwksState {
+        let keys = self.keys().len();
+        let fetching = self.fetching();
+        JwksState {
+            fetches: fetching.fetches,
+            failures: fetching.failures,
+            keys,
+            age: fetching.fresh.map(|at| at.elapsed()),
+            error: fetching.error.clone(),
+        }
+    }
+
+    /// Waits for keys that may be newer than those at hand: of the fetch that runs, or of a new one unless the last
+    /// began less than the cooldown ago. Returns whether there was one to wait for.
+    pub(super) async fn newer(self: &Arc<Self>) -> bool {
+        let Some(mut running) = self.begin(false) else {
+            return false;
+        };
+        // An error is the end of the fetch, which is what is waited for.
+        running.changed().await.ok();
+        true
+    }
+
+    /// Fetches as often as configured, for ever; sooner after a failure.
+    pub(super) async fn keep_fresh(self: Arc<Self>) {
+        loop {
+            if let Some(mut running) = self.begin(true) {
+                running.changed().await.ok();
+            }
+            let failed = self.fetching().error.is_some();
+            let pause = if failed {
+                self.cooldown.min(self.refresh)
+            } else {
+                self.refresh
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    fn fetching(&self) -> std::sync::MutexGuard<'_, Fetching> {
+        self.fetching.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What ends with the fetch that runs, or with one begun here. `due` is one whose time has come, whatever the cooldown.
+    fn begin(self: &Arc<Self>, due: bool) -> Option<watch::Receiver<()>> {
+        let mut fetching = self.fetching();
+        // Closed without an end: its task was dropped, and nothing must wait for it.
+        let running = fetching.running.as_ref();
+        if let Some(running) = running.filter(|running| running.has_changed().is_ok()) {
+            return Some(running.clone());
+        }
+        let cooling = fetching
+            .began
+            .is_some_and(|at| at.elapsed() < self.cooldown);
+        if cooling && !due {
+            return None;
+        }
+        let (done, running) = watch::channel(());
+        fetching.began = Some(Instant::now());
+        fetching.fetches += 1;
+        fetching.running = Some(running.clone());
+        drop(fetching);
+        let own = self.clone();
+        // A task of its own: the connection that needed it first may be gone before it ends.
+        tokio::spawn(async move {
+            let fetched = own.fetch().await;
+            own.end(fetched);
+            drop(done);
+        });
+        Some(running)
+    }
+
+    fn end(&self, fetched: Result<Keys, String>) {
+        let outcome = fetched.map(|keys| {
+            let mut current = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+            *current = Arc::new(keys);
+        });
+        let mut fetching = self.fetching();
+        fetching.running = None;
+        match outcome {
+            Ok(()) => {
+                fetching.fresh = Some(Instant::now());
+                fetching.error = None;
+            }
+            Err(error) => {
+                fetching.failures += 1;
+                let kept = fetching.fresh.map(|at| at.elapsed().as_secs());
+                tracing::warn!(
+                    url = %self.url, %error, kept_for_seconds = kept,
+                    "the keys of [authentication] jwks_url can't be read; the last good ones are kept"
+                );
+                fetching.error = Some(error);
+            }
+        }
+    }
+
+    async fn fetch(&self) -> Result<Keys, String> {
+        let request = self.client.get(self.url.clone());
+        let mut answer = request
+            .header(ACCEPT, "application/jwk-set+json, application/json")
+            .send()
+            .await
+            .map_err(reason)?;
+        if answer.status() != StatusCode::OK {
+            let status = answer.status();
+            return Err(format!(
+                "it answers {status}; name the address that answers 200"
+            ));
+        }
+        let mut body = Vec::new();
+        while let Some(part) = answer.chunk().await.map_err(reason)? {
+            if body.len() + part.len() > self.max_bytes {
+                return Err(format!(
+                    "the answer has more than {} bytes ([authentication] jwks_max_bytes)",
+                    self.max_bytes
+                ));
+            }
+            body.extend_from_slice(&part);
+        }
+        read(&body)
+    }
+}
+
+/// The usable keys of a JWKS. Others are passed over: providers publish keys for encryption beside them, and new kinds.
+fn read(body: &[u8]) -> Result<Keys, String> {
+    let published: Published = serde_json::from_slice(body)
+        .map_err(|_| "the answer is no JWKS: {\"keys\": [..]} is expected".to_owned())?;
+    let total = published.keys.len();
+    let mut keys = Vec::new();
+    for value in published.keys {
+        let key = serde_json::from_value::<Jwk>(value)
+            .map_err(|error| error.to_string())
+            .and_then(|jwk| Key::from_jwk(&jwk).map_err(|error| error.to_string()));
+        match key {
+            Ok(key) => keys.push(key),
+            Err(error) => tracing::debug!(%error, "a published key is passed over"),
+        }
+    }
+    match keys.len() {
+        0 => Err(format!(
+            "none of the {total} published keys can verify signatures"
+        )),
+        1..=MAX_KEYS => Ok(Keys::new(keys)),
+        many => Err(format!(
+            "{many} keys are published, and at most {MAX_KEYS} are taken"
+        )),
+    }
+}
+
+/// Without the URL, which the line of the log has already; with what is behind it, which says what to mend.
+fn reason(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,49 @@
+//! The three parts of a JWT, before anything is believed.
+
+use jsonwebtoken::{Header, decode_header};
+
+use super::denied::Denied;
+
+/// A JWT taken apart. Nothing in it is believed yet.
+pub(super) struct Jwt<'t> {
+    /// Chooses the key, and only among those that fit.
+    pub(super) header: Header,
+    /// Header and claims as they came: what the signature is of.
+    pub(super) signed: &'t str,
+    /// The claims, still in base64url: only what was verified is decoded.
+    pub(super) payload: &'t str,
+    /// In base64url, as it came.
+    pub(super) signature: &'t str,
+}
+
+impl<'t> Jwt<'t> {
+    /// Takes a token apart.
+    pub(super) fn read(token: &'t str) -> Result<Self, Denied> {
+        let mut parts = token.split('.');
+        let (Some(first), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(Denied::Malformed);
+        };
+        if [first, payload, signature].contains(&"") && !is_unsigned(first, signature) {
+            return Err(Denied::Malformed);
+        }
+        // Keys that a header brings along (jwk, jku, x5c, x5u) are read here and never looked at.
+        let header = decode_header(token).map_err(|_| Denied::Header)?;
+        if header.crit.is_some() {
+            return Err(Denied::Critical);
+        }
+        let signed = &token[..first.len() + 1 + payload.len()];
+        Ok(Self {
+            header,
+            signed,
+            payload,
+            signature,
+        })
+    }
+}
+
+/// `alg: none` has no signature; it is refused for its header, which tells whoever forgot to sign what is wrong.
+fn is_unsigned(header: &str, signature: &str) -> bool {
+    !header.is_empty() && signature.is_empty()
+}

@@ -1,0 +1,191 @@
+//! Tokens: who somebody is, said by whoever holds a key that this server trusts.
+//!
+//! A token is a JWT, verified with a secret, a public key or a provider's published keys, or an API key, found by its
+//! hash. Either becomes [`Claims`]; what those allow is decided elsewhere.
+
+mod api_key;
+mod claims;
+mod denied;
+mod jwks;
+mod jwt;
+mod keys;
+mod mint;
+mod setup;
+#[cfg(test)]
+mod tests;
+
+use std::{fmt::Write as _, sync::Arc, time::SystemTime};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::AlgorithmFamily;
+
+pub use api_key::NewApiKey;
+pub use claims::{Claims, TokenId};
+pub use denied::Denied;
+pub use jwks::JwksState;
+pub use mint::{Grant, Signer};
+pub use setup::TokenSetupError;
+
+use api_key::ApiKeys;
+use claims::Demands;
+use jwks::Jwks;
+use jwt::Jwt;
+use keys::{Key, Keys, Verdict};
+use setup::{in_file, read, secrets};
+
+use crate::{config::Authentication, refusal::Refusal};
+
+/// Everything that tokens are verified with.
+#[derive(Debug)]
+pub struct Tokens {
+    /// Secrets and public keys of the settings: there from start to end.
+    own: Keys,
+    /// A provider's keys, which come and go.
+    jwks: Option<Arc<Jwks>>,
+    api_keys: ApiKeys,
+    demands: Demands,
+    /// Longer tokens are refused unread.
+    max_size: usize,
+}
+
+impl Tokens {
+    /// Reads keys and files; nothing is fetched yet.
+    ///
+    /// # Errors
+    /// A key or file can't be used: which, why, and what to do.
+    pub fn new(config: &Authentication) -> Result<Self, TokenSetupError> {
+        let mut own = Vec::new();
+        for secret in secrets(config)? {
+            own.push(Key::hmac(&secret).map_err(|error| TokenSetupError::Key {
+                key: "secret",
+                reason: error.to_string(),
+            })?);
+        }
+        let file = &config.public_key_file;
+        if !file.as_os_str().is_empty() {
+            let wrong = |reason: String| in_file(file, "[authentication] public_key_file", reason);
+            let text = String::from_utf8(read(file, "[authentication] public_key_file")?)
+                .map_err(|_| wrong("is no text; a key in PEM is expected".into()))?;
+            own.extend(Key::from_pem(&text).map_err(|error| wrong(error.to_string()))?);
+        }
+        let jwks = if config.jwks_url.is_empty() {
+            None
+        } else {
+            let jwks = Jwks::new(config).map_err(|reason| TokenSetupError::Key {
+                key: "jwks_url",
+                reason,
+            })?;
+            Some(Arc::new(jwks))
+        };
+        Ok(Self {
+            own: Keys::new(own),
+            jwks,
+            api_keys: ApiKeys::new(config)?,
+            demands: Demands::new(config),
+            max_size: config.max_token_size,
+        })
+    }
+
+    /// Whether there is no way to verify anything.
+    pub fn is_empty(&self) -> bool {
+        self.own.is_empty() && self.jwks.is_none() && self.api_keys.is_empty()
+    }
+
+    /// Who a token speaks for.
+    ///
+    /// # Errors
+    /// `token_expired`, or `unauthorized` for everything else. The message holds nothing of the token.
+    pub async fn verify(&self, token: &str) -> Result<Claims, Refusal> {
+        Ok(self.examine(token).await?)
+    }
+
+    /// The same, with the reason as something to count: see [`Denied::reason`].
+    ///
+    /// # Errors
+    /// Why it is not believed.
+    pub async fn examine(&self, token: &str) -> Result<Claims, Denied> {
+        if self.is_empty() {
+            return Err(Denied::NoKeys);
+        }
+        if token.is_empty() {
+            return Err(Denied::Empty);
+        }
+        // Before anything is parsed, decoded or hashed.
+        if token.len() > self.max_size {
+            return Err(Denied::TooLong { max: self.max_size });
+        }
+        if token.starts_with(api_key::PREFIX) {
+            return self.api_keys.find(token).ok_or(Denied::ApiKey);
+        }
+        let jwt = Jwt::read(token)?;
+        match self.signature(&jwt).await {
+            Verdict::Right => {}
+            Verdict::Wrong => return Err(Denied::Signature),
+            Verdict::NoKey => return Err(Denied::UnknownKey),
+        }
+        let payload = URL_SAFE_NO_PAD
+            .decode(jwt.payload)
+            .map_err(|_| Denied::Malformed)?;
+        let signed = jwt.signed.as_bytes();
+        Claims::read(&payload, signed, &self.demands, SystemTime::now())
+    }
+
+    async fn signature(&self, jwt: &Jwt<'_>) -> Verdict {
+        let try_with = |keys: &Keys| keys.verify(&jwt.header, jwt.signed, jwt.signature);
+        let own = try_with(&self.own);
+        // Published keys never verify HMAC, so nothing is fetched for it.
+        let asymmetric = jwt.header.alg.family() != AlgorithmFamily::Hmac;
+        let Some(jwks) = self.jwks.as_ref().filter(|_| asymmetric) else {
+            return own;
+        };
+        if own == Verdict::Right {
+            return own;
+        }
+        let keys = jwks.keys();
+        let theirs = try_with(&keys);
+        if theirs == Verdict::Right {
+            return theirs;
+        }
+        let kid = jwt.header.kid.as_deref();
+        let may_be_new = keys.is_empty() || kid.is_some_and(|kid| !keys.has(kid));
+        let theirs = if may_be_new && jwks.newer().await {
+            try_with(&jwks.keys())
+        } else {
+            theirs
+        };
+        match (own, theirs) {
+            (_, Verdict::Right) => Verdict::Right,
+            (Verdict::NoKey, Verdict::NoKey) => Verdict::NoKey,
+            _ => Verdict::Wrong,
+        }
+    }
+
+    /// What keeps the provider's keys fresh for as long as it runs; `None` without `jwks_url`. Without it they are still
+    /// fetched when a token needs them, but withdrawn keys stay.
+    pub fn keep_fresh(self: &Arc<Self>) -> Option<impl Future<Output = ()> + Send + 'static> {
+        self.jwks.clone().map(Jwks::keep_fresh)
+    }
+
+    /// How it stands with the provider's keys; `None` without `jwks_url`.
+    pub fn jwks_state(&self) -> Option<JwksState> {
+        self.jwks.as_ref().map(|jwks| jwks.state())
+    }
+}
+
+impl Demands {
+    fn new(config: &Authentication) -> Self {
+        Self {
+            issuer: config.issuer.clone(),
+            audience: config.audience.clone(),
+            leeway: config.leeway(),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string can't fail.
+        write!(text, "{byte:02x}").ok();
+        text
+    })
+}

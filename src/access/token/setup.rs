@@ -1,0 +1,106 @@
+//! Reads keys and files of the settings, and says what is wrong with them.
+
+use std::{fs::File, io::Read, path::Path};
+
+use thiserror::Error;
+
+use super::denied::Denied;
+use crate::config::{Authentication, short_secret};
+
+/// Bytes of a key's file; the largest keys there are have a tenth of that.
+const MAX_FILE: u64 = 64 * 1024;
+
+/// Why tokens can't be verified, or made, with these settings.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TokenSetupError {
+    /// The value of a key.
+    #[error("[authentication] {key} {reason}")]
+    Key {
+        /// Which key.
+        key: &'static str,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
+    /// The file that a key, or an option, names.
+    #[error("{file} ({key}) {reason}")]
+    File {
+        /// As it was named.
+        file: String,
+        /// The key of the settings, or the option, that names it.
+        key: &'static str,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
+    /// There is nothing to sign with.
+    #[error(
+        "there is no secret to sign with: set STOA_AUTHENTICATION__SECRET (or [authentication] secret or secret_file) to at least 32 random bytes, as from `openssl rand -base64 48`, or give --key-file"
+    )]
+    NoSecret,
+    /// The system's source of randomness failed.
+    #[error("the system gives no random bytes")]
+    NoRandom,
+    /// The token that was asked for would not be believed.
+    #[error("such a token would not be believed: {0}")]
+    Grant(Denied),
+    /// The library that signs did not.
+    #[error("the key can't sign: {0}")]
+    Sign(String),
+}
+
+/// The HMAC secrets of the settings; what is signed here is signed with the first.
+pub(super) fn secrets(config: &Authentication) -> Result<Vec<Vec<u8>>, TokenSetupError> {
+    let mut secrets = Vec::new();
+    if let Some(reason) = short_secret(config.secret.as_bytes()) {
+        return Err(TokenSetupError::Key {
+            key: "secret",
+            reason,
+        });
+    }
+    if !config.secret.is_empty() {
+        secrets.push(config.secret.clone().into_bytes());
+    }
+    let file = &config.secret_file;
+    if !file.as_os_str().is_empty() {
+        const KEY: &str = "[authentication] secret_file";
+        let mut secret = read(file, KEY)?;
+        // Editors and `echo` end a file with a line end that nobody means.
+        while secret.last().is_some_and(u8::is_ascii_whitespace) {
+            secret.pop();
+        }
+        if secret.is_empty() {
+            return Err(in_file(file, KEY, "is empty; write a secret into it"));
+        }
+        if let Some(reason) = short_secret(&secret) {
+            return Err(in_file(file, KEY, reason));
+        }
+        secrets.push(secret);
+    }
+    Ok(secrets)
+}
+
+/// A key's file, whole.
+pub(super) fn read(file: &Path, key: &'static str) -> Result<Vec<u8>, TokenSetupError> {
+    let wrong = |error: std::io::Error| in_file(file, key, format!("can't be read: {error}"));
+    let mut bytes = Vec::new();
+    File::open(file)
+        .map_err(wrong)?
+        .take(MAX_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(wrong)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(in_file(file, key, "is too large for a key"));
+    }
+    Ok(bytes)
+}
+
+pub(super) fn in_file(
+    file: &Path,
+    key: &'static str,
+    reason: impl Into<String>,
+) -> TokenSetupError {
+    TokenSetupError::File {
+        file: file.display().to_string(),
+        key,
+        reason: reason.into(),
+    }
+}

@@ -1,0 +1,274 @@
+//! `[authentication]`: which tokens are believed, and how long.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use globset::Glob;
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    seconds::seconds,
+    validate::{Invalid, LONGEST},
+};
+use crate::access::Role;
+
+/// What stands where a secret would, wherever settings are shown.
+pub(super) const HIDDEN: &str = "***";
+
+/// Bytes that an HMAC secret must have: RFC 7518 §3.2 asks for as many as the hash has, and whoever holds one token
+/// can try out shorter secrets at leisure.
+pub const LEAST_SECRET: usize = 32;
+
+/// `[authentication]`: tokens and the keys that they are verified with.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Authentication {
+    /// Whether a client without a valid token is turned away.
+    pub required: bool,
+    /// Whether a token that is given although none is needed must be valid.
+    pub token_validation: bool,
+    /// Seconds that a session may live without a fresh token.
+    pub session_timeout: f64,
+    /// The secret of tokens signed with HMAC; empty for none.
+    pub secret: String,
+    /// A file with such a secret, for those who keep it out of settings and environment; empty for none.
+    pub secret_file: PathBuf,
+    /// The file with the public keys of tokens signed with private ones; empty for none.
+    pub public_key_file: PathBuf,
+    /// Where an identity provider publishes its keys; empty for none.
+    pub jwks_url: String,
+    /// Seconds after which the provider's keys are read again: how long a withdrawn key goes on being believed.
+    pub jwks_refresh: f64,
+    /// Seconds between two readings that tokens with unknown keys bring about: forged ones must not become a flood of requests.
+    pub jwks_cooldown: f64,
+    /// Seconds that one reading may take; connections whose token needs it wait that long.
+    pub jwks_timeout: f64,
+    /// Bytes of the provider's answer: it is kept whole in memory before it is read.
+    pub jwks_max_bytes: usize,
+    /// The issuer that a token must name; empty for any.
+    pub issuer: String,
+    /// The audience that a token must name; empty for any.
+    pub audience: String,
+    /// Seconds by which the clock of whoever issues tokens may differ from this one, at verification only.
+    pub leeway: f64,
+    /// Bytes of a token: longer ones are refused before anything of them is read.
+    pub max_token_size: usize,
+    /// Keys of producers that hold no tokens. Only their hashes stand here.
+    pub api_keys: Vec<ApiKeyConfig>,
+}
+
+/// One of `[[authentication.api_keys]]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKeyConfig {
+    /// What its holder is called in logs and lists: the key itself must not be shown there.
+    pub name: String,
+    /// `sha256:` and the hash of the key in hex: whoever reads the settings can't use the key.
+    pub hash: String,
+    /// What its holder may do.
+    #[serde(default = "producer")]
+    pub role: Role,
+    /// The projects it is for; empty is as in a token that names none.
+    #[serde(default)]
+    pub projects: Vec<String>,
+    /// The rooms it is for; empty is as in a token that names none.
+    #[serde(default)]
+    pub rooms: Vec<String>,
+}
+
+fn producer() -> Role {
+    Role::Producer
+}
+
+impl Default for Authentication {
+    fn default() -> Self {
+        Self {
+            required: false,
+            token_validation: true,
+            session_timeout: 3600.0,
+            secret: String::new(),
+            secret_file: PathBuf::new(),
+            public_key_file: PathBuf::new(),
+            jwks_url: String::new(),
+            jwks_refresh: 600.0,
+            jwks_cooldown: 30.0,
+            jwks_timeout: 5.0,
+            jwks_max_bytes: 262_144,
+            issuer: String::new(),
+            audience: String::new(),
+            leeway: 5.0,
+            max_token_size: 8192,
+            api_keys: Vec::new(),
+        }
+    }
+}
+
+/// By hand, for the sake of one field: settings end up in logs and panics.
+impl fmt::Debug for Authentication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secret = if self.secret.is_empty() { "" } else { HIDDEN };
+        f.debug_struct("Authentication")
+            .field("required", &self.required)
+            .field("token_validation", &self.token_validation)
+            .field("session_timeout", &self.session_timeout)
+            .field("secret", &secret)
+            .field("secret_file", &self.secret_file)
+            .field("public_key_file", &self.public_key_file)
+            .field("jwks_url", &self.jwks_url)
+            .field("jwks_refresh", &self.jwks_refresh)
+            .field("jwks_cooldown", &self.jwks_cooldown)
+            .field("jwks_timeout", &self.jwks_timeout)
+            .field("jwks_max_bytes", &self.jwks_max_bytes)
+            .field("issuer", &self.issuer)
+            .field("audience", &self.audience)
+            .field("leeway", &self.leeway)
+            .field("max_token_size", &self.max_token_size)
+            .field("api_keys", &self.api_keys)
+            .finish()
+    }
+}
+
+impl Authentication {
+    /// See [`session_timeout`](field@Self::session_timeout).
+    pub fn session_timeout(&self) -> Duration {
+        seconds(self.session_timeout)
+    }
+
+    /// See [`jwks_refresh`](field@Self::jwks_refresh).
+    pub fn jwks_refresh(&self) -> Duration {
+        seconds(self.jwks_refresh)
+    }
+
+    /// See [`jwks_cooldown`](field@Self::jwks_cooldown).
+    pub fn jwks_cooldown(&self) -> Duration {
+        seconds(self.jwks_cooldown)
+    }
+
+    /// See [`jwks_timeout`](field@Self::jwks_timeout).
+    pub fn jwks_timeout(&self) -> Duration {
+        seconds(self.jwks_timeout)
+    }
+
+    /// See [`leeway`](field@Self::leeway).
+    pub fn leeway(&self) -> Duration {
+        seconds(self.leeway)
+    }
+
+    /// The first key whose value can't be.
+    pub(super) fn invalid(&self) -> Option<Invalid> {
+        let wrong = |key, message: String| Some(Invalid::new("authentication", key, message));
+        let numbers = [
+            ("jwks_refresh", self.jwks_refresh, 1.0, LONGEST),
+            ("jwks_cooldown", self.jwks_cooldown, 0.1, 86_400.0),
+            ("jwks_timeout", self.jwks_timeout, 0.1, 60.0),
+            ("leeway", self.leeway, 0.0, 300.0),
+        ];
+        if let Some((key, value, least, most)) = numbers
+            .into_iter()
+            .find(|(_, value, least, most)| !(value >= least && value <= most))
+        {
+            return wrong(
+                key,
+                format!("is {value}: it is a number of seconds from {least} to {most}"),
+            );
+        }
+        let sizes = [
+            ("jwks_max_bytes", self.jwks_max_bytes, 1024, 1 << 24),
+            ("max_token_size", self.max_token_size, 256, 1 << 16),
+        ];
+        if let Some((key, value, least, most)) = sizes
+            .into_iter()
+            .find(|(_, value, least, most)| value < least || value > most)
+        {
+            return wrong(
+                key,
+                format!("is {value}: it must be from {least} to {most}"),
+            );
+        }
+        if let Some(message) = short_secret(self.secret.as_bytes()) {
+            return wrong("secret", message);
+        }
+        if let Some(message) = bad_url(&self.jwks_url) {
+            return wrong("jwks_url", message);
+        }
+        self.bad_api_key()
+    }
+
+    fn bad_api_key(&self) -> Option<Invalid> {
+        for (index, key) in self.api_keys.iter().enumerate() {
+            let message = key.wrong().or_else(|| {
+                let before = &self.api_keys[..index];
+                before
+                    .iter()
+                    .any(|other| other.name == key.name || other.hash == key.hash)
+                    .then(|| "has the name or the hash of one before it".to_owned())
+            });
+            if let Some(message) = message {
+                let message = format!("{:?} {message}", key.name);
+                return Some(Invalid::new("authentication", "api_keys", message).entry(index));
+            }
+        }
+        None
+    }
+}
+
+impl ApiKeyConfig {
+    /// The hash as bytes, if it is one.
+    pub fn hash_bytes(&self) -> Option<[u8; 32]> {
+        let hex = self.hash.strip_prefix("sha256:")?.as_bytes();
+        let mut hash = [0; 32];
+        if hex.len() != 64 {
+            return None;
+        }
+        for (byte, pair) in hash.iter_mut().zip(hex.chunks_exact(2)) {
+            let digit = |at: usize| char::from(pair[at]).to_digit(16);
+            *byte = u8::try_from(digit(0)? * 16 + digit(1)?).ok()?;
+        }
+        Some(hash)
+    }
+
+    /// What is wrong with it, if anything is.
+    pub fn wrong(&self) -> Option<String> {
+        let plain = |c: char| !c.is_control();
+        if self.name.is_empty() || self.name.len() > 128 || !self.name.chars().all(plain) {
+            return Some("is no name: 1 to 128 bytes without control characters".into());
+        }
+        if self.hash_bytes().is_none() {
+            return Some(
+                "has no hash \"sha256:\" with 64 hex digits; `stoa token --api-key` makes one"
+                    .into(),
+            );
+        }
+        let lists = self.projects.iter().chain(&self.rooms);
+        lists
+            .into_iter()
+            .find(|glob| Glob::new(glob).is_err())
+            .map(|glob| format!("has {glob:?}, which is not a pattern"))
+    }
+}
+
+/// What is wrong with a secret that is given but too short.
+pub(crate) fn short_secret(secret: &[u8]) -> Option<String> {
+    let short = !secret.is_empty() && secret.len() < LEAST_SECRET;
+    short.then(|| {
+        format!(
+            "has {} bytes: whoever sees a token could guess it; give at least {LEAST_SECRET} random ones (openssl rand -base64 48)",
+            secret.len()
+        )
+    })
+}
+
+fn bad_url(url: &str) -> Option<String> {
+    if url.is_empty() {
+        return None;
+    }
+    let Ok(url) = Url::parse(url) else {
+        return Some("is no URL: write it like \"https://login.example/keys.json\"".into());
+    };
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Some("must begin with https:// (or http://) and name a host".into());
+    }
+    // It is logged when it can't be read, and shown by `stoa check`.
+    (!url.username().is_empty() || url.password().is_some())
+        .then(|| "must hold no user name or password: it is shown in logs".into())
+}
