@@ -25,7 +25,7 @@ const MAX_ENTRY: usize = 256;
 const LAST_SECOND: f64 = 253_402_300_799.0;
 
 /// Who a token speaks for and what it allows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
     /// `sub`: names the user's own room `user:{id}`.
     pub user: Option<Arc<str>>,
@@ -149,6 +149,10 @@ impl Claims {
         demands: &Demands,
         now: SystemTime,
     ) -> Result<Self, Denied> {
+        // What is read into a struct may also be a list of its fields, in order; claims are an object.
+        if !payload.trim_ascii_start().starts_with(b"{") {
+            return Err(Denied::Malformed);
+        }
         let raw: Raw = serde_json::from_slice(payload).map_err(|_| Denied::Malformed)?;
         let wrong = |claim, wrong| Denied::Claim { claim, wrong };
         let expires = time("exp", raw.exp.as_ref())?
