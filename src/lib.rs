@@ -24,7 +24,7 @@
 //! | [`update`] | what goes out: the table, rules, rendering |
 //! | [`pace`] | windows, coalescing, priorities |
 //! | [`seneca`] | what Seneca's own front-ends know beyond that |
-//! | [`access`] | roles, rooms, filters: who may do what |
+//! | [`access`] | roles, rooms, filters, tokens: who may do what |
 //! | [`socketio`] | the namespace layer on socketioxide |
 //! | [`http`] | the API, probes, metrics, the demo page |
 //! | [`net`] | listener, guard, express lane: bytes |

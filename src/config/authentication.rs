@@ -194,13 +194,25 @@ impl Authentication {
         self.bad_api_key()
     }
 
+    /// What is allowed and should not be.
+    pub(super) fn warning(&self) -> Option<String> {
+        let url = Url::parse(&self.jwks_url).ok()?;
+        let host = url.host_str().unwrap_or_default();
+        let here = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+        (url.scheme() == "http" && !here).then(|| {
+            format!(
+                "the keys of {host} come unencrypted: whoever is on the way can make tokens ([authentication] jwks_url; use https)"
+            )
+        })
+    }
+
     fn bad_api_key(&self) -> Option<Invalid> {
         for (index, key) in self.api_keys.iter().enumerate() {
             let message = key.wrong().or_else(|| {
                 let before = &self.api_keys[..index];
                 before
                     .iter()
-                    .any(|other| other.name == key.name || other.hash == key.hash)
+                    .any(|other| other.name == key.name || other.hash_bytes() == key.hash_bytes())
                     .then(|| "has the name or the hash of one before it".to_owned())
             });
             if let Some(message) = message {

@@ -69,7 +69,7 @@ impl Config {
 
     /// What whoever starts the server should know although it is allowed.
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let mut warnings = Vec::from_iter(self.authentication.warning());
         if !self.authentication.required {
             warnings.push("authentication is off: whoever can connect may publish and watch ([authentication] required)".into());
             if !self.server.is_loopback() {

@@ -52,7 +52,10 @@ fn what_check_prints_can_be_loaded_again_and_hides_the_secret() {
     config.server.port = 9;
     assert_eq!(load(&config.effective(), &[]).expect("loads"), config);
     config.authentication.secret = "hush-hush".into();
-    assert!(!config.effective().contains("hush"));
+    let shown = config.effective();
+    assert!(!shown.contains("hush") && shown.contains("secret = \"***\""));
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("hush") && shown.contains("secret: \"***\""));
 }
 
 #[test]
@@ -165,4 +168,109 @@ fn a_missing_file_is_named() {
     let error =
         Config::load(Some("/no/such/file.toml".as_ref()), std::iter::empty()).expect_err("refused");
     assert!(error.to_string().starts_with("/no/such/file.toml: "));
+}
+
+const API_KEY: &str = "[[authentication.api_keys]]\nname = \"a\"\nhash = \"sha256:0000000000000000000000000000000000000000000000000000000000000001\"\n";
+
+#[test]
+fn an_api_key_needs_a_name_and_a_hash_of_its_own() {
+    let second = API_KEY.replace("\"a\"", "\"b\"").replace("01\"", "02\"");
+    let both = format!("{API_KEY}role = \"admin\"\nprojects = [\"p*\"]\n\n{second}");
+    let config = load(&both, &[]).expect("loads");
+    let keys = &config.authentication.api_keys;
+    assert_eq!(keys[0].role, crate::access::Role::Admin);
+    assert_eq!(keys[1].role, crate::access::Role::Producer);
+    assert_eq!(keys[1].hash_bytes().expect("a hash")[31], 2);
+    assert_eq!(load(&config.effective(), &[]).expect("loads"), config);
+    for (text, line, said) in [
+        (API_KEY.replace("sha256:0", "sha256:"), 1, "64 hex digits"),
+        (API_KEY.replace("sha256:", ""), 1, "64 hex digits"),
+        (API_KEY.replace("01\"", "0é\""), 1, "64 hex digits"),
+        (API_KEY.replace("\"a\"", "\"\""), 1, "no name"),
+        (
+            format!("{API_KEY}projects = [\"[a\"]\n"),
+            1,
+            "not a pattern",
+        ),
+        (format!("{API_KEY}{API_KEY}"), 4, "before it"),
+        (
+            format!(
+                "{}{}",
+                second.replace("02\"", "0a\""),
+                second.replace("\"b\"", "\"c\"").replace("02\"", "0A\"")
+            ),
+            4,
+            "before it",
+        ),
+        (format!("{API_KEY}{second}rooms = 1\n"), 4, "a sequence"),
+        (format!("{API_KEY}role = \"root\"\n"), 1, "root"),
+        (format!("{API_KEY}secret = \"x\"\n"), 1, "secret"),
+    ] {
+        let message = refused(&text, &[]);
+        assert!(message.contains(&format!(".toml:{line}: ")), "{message}");
+        assert!(
+            message.contains(said) && message.contains("api_keys"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_may_be_all_digits_and_is_never_quoted() {
+    let digits = "0123456789".repeat(4);
+    let variable = "STOA_AUTHENTICATION__SECRET";
+    for secret in [
+        digits.as_str(),
+        "[a, list, of, thirty, two, bytes, at, least]",
+        "1e5 # and what comes behind it, as it stands",
+    ] {
+        let config = load("", &[(variable, secret)]).expect("loads");
+        assert_eq!(config.authentication.secret, secret);
+    }
+    let quoted = format!("\"{digits}\"");
+    let config = load("", &[(variable, &quoted)]).expect("loads");
+    assert_eq!(config.authentication.secret, digits);
+    for text in [
+        "secret = 123456789",
+        "secret = \"123456789\"",
+        "secret = [123456789]",
+    ] {
+        let message = refused(&format!("[authentication]\n{text}\n"), &[]);
+        assert!(
+            message.contains(".toml:2: ") && !message.contains("123456789"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn what_tokens_are_verified_with_has_bounds() {
+    for (line, said) in [
+        ("jwks_refresh = 0.5", "from 1 to"),
+        ("jwks_cooldown = 0", "from 0.1 to"),
+        ("jwks_timeout = 61", "to 60"),
+        ("leeway = -1", "from 0 to 300"),
+        ("leeway = nan", "from 0 to 300"),
+        ("jwks_max_bytes = 10", "from 1024"),
+        ("max_token_size = 100", "from 256"),
+        ("jwks_url = \"keys\"", "no URL"),
+        ("jwks_url = \"file:///etc/keys\"", "https://"),
+        (
+            "jwks_url = \"https://a:b@login.example/keys\"",
+            "no user name",
+        ),
+    ] {
+        let message = refused(&format!("[authentication]\n{line}\n"), &[]);
+        assert!(
+            message.contains(".toml:2: ") && message.contains(said),
+            "{message}"
+        );
+    }
+    let warnings = |url: &str| {
+        let env = [("STOA_AUTHENTICATION__JWKS_URL", url)];
+        load("", &env).expect("loads").warnings().join("\n")
+    };
+    assert!(warnings("http://login.example/keys").contains("unencrypted"));
+    assert!(!warnings("https://login.example/keys").contains("unencrypted"));
+    assert!(!warnings("http://127.0.0.1:9/keys").contains("unencrypted"));
 }

@@ -88,7 +88,7 @@ impl Jwks {
             // From https to http, or to an address inside, is not what was configured.
             .redirect(redirect::Policy::none())
             .build()
-            .map_err(|error| format!("can't be used: {error}"))?;
+            .map_err(|error| format!("can't be used: {}", reason(error)))?;
         Ok(Self {
             url,
             client,

@@ -103,13 +103,10 @@ fn now() -> u64 {
 fn claims(changes: Value) -> Value {
     let mut claims = json!({ "sub": "ann", "exp": now() + 600 });
     let object = claims.as_object_mut().expect("object");
-    for (key, value) in changes.as_object().expect("object") {
-        if value.is_null() {
-            object.remove(key);
-        } else {
-            object.insert(key.clone(), value.clone());
-        }
+    if let Value::Object(changes) = changes {
+        object.extend(changes);
     }
+    object.retain(|_, value| !value.is_null());
     claims
 }
 
