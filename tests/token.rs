@@ -250,3 +250,39 @@ fn check_reads_the_keys_and_shows_no_secret() {
         "{error}"
     );
 }
+
+#[test]
+fn where_there_are_no_certificates_only_https_suffers() {
+    let here = folder();
+    let none = [
+        ("SSL_CERT_FILE", "/no/such/file"),
+        ("SSL_CERT_DIR", "/no/such/folder"),
+    ];
+    let with = |url: &'static str| {
+        let mut env = none.to_vec();
+        env.push(("STOA_AUTHENTICATION__JWKS_URL", url));
+        env
+    };
+    stdout(&stoa(
+        here.path(),
+        &["check"],
+        &with("http://127.0.0.1:1/keys"),
+    ));
+    let error = refused(
+        &stoa(here.path(), &["check"], &with("https://127.0.0.1:1/keys")),
+        1,
+    );
+    assert!(
+        error.contains("jwks_url") && error.contains("SSL_CERT_FILE"),
+        "{error}"
+    );
+    std::fs::write(here.path().join("events"), "{\"type\":\"a.b\"}\n").expect("writes");
+    // Nothing listens on port 1; that it finds this out means that it could start.
+    let args = ["publish", "--url", "http://127.0.0.1:1", "events"];
+    let output = stoa(here.path(), &args, &none);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        error.contains("refused") && !error.contains("certificates"),
+        "{error}"
+    );
+}

@@ -109,7 +109,7 @@ pub(super) struct Demands {
     pub(super) leeway: Duration,
 }
 
-/// The claims as they stand in the JSON. A claim that is there twice is an error: readers differ in which one counts.
+/// The claims as they stand in the JSON, see [`Claims`]; `nbf`, `iss` and `aud` are checked and not kept. A claim that is there twice is an error: readers differ in which one counts.
 #[derive(Deserialize)]
 struct Raw {
     #[serde(default, deserialize_with = "present")]

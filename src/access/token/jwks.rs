@@ -38,13 +38,19 @@ pub struct JwksState {
 
 /// The provider's keys.
 pub(super) struct Jwks {
+    /// Where they are published.
     url: Url,
+    /// Made once: it keeps the connection and the system's certificates.
     client: Client,
+    /// How long keys are believed before they are read again.
     refresh: Duration,
+    /// How far apart two fetches are that tokens bring about.
     cooldown: Duration,
+    /// What of an answer is held in memory at the most.
     max_bytes: usize,
     /// Replaced as a whole; readers keep theirs while they verify.
     keys: RwLock<Arc<Keys>>,
+    /// Locked for moments only, never while something is waited for.
     fetching: Mutex<Fetching>,
 }
 
@@ -57,8 +63,11 @@ struct Fetching {
     began: Option<Instant>,
     /// When keys last came.
     fresh: Option<Instant>,
+    /// For [`JwksState`].
     fetches: u64,
+    /// For [`JwksState`].
     failures: u64,
+    /// Why the last one failed; then the next is sooner.
     error: Option<String>,
 }
 
@@ -71,8 +80,10 @@ impl fmt::Debug for Jwks {
     }
 }
 
+/// A JWKS.
 #[derive(Deserialize)]
 struct Published {
+    /// Read one by one, so that a key of an unknown kind doesn't spoil the others.
     keys: Vec<Value>,
 }
 
@@ -83,12 +94,22 @@ impl Jwks {
     /// A sentence about the URL.
     pub(super) fn new(config: &Authentication) -> Result<Self, String> {
         let url = Url::parse(&config.jwks_url).map_err(|error| format!("is no URL: {error}"))?;
-        let client = Client::builder()
+        let mut client = Client::builder()
             .timeout(config.jwks_timeout())
+            // Some providers answer nobody without a name.
+            .user_agent(concat!("stoa/", env!("CARGO_PKG_VERSION")))
             // From https to http, or to an address inside, is not what was configured.
-            .redirect(redirect::Policy::none())
-            .build()
-            .map_err(|error| format!("can't be used: {}", reason(error)))?;
+            .redirect(redirect::Policy::none());
+        if url.scheme() == "http" {
+            // Reading the system's certificates takes time, and fails where there are none.
+            client = client.tls_certs_only([]);
+        }
+        let client = client.build().map_err(|error| {
+            format!(
+                "can't be used: {}; install ca-certificates, or name a file of them in SSL_CERT_FILE",
+                reason(error)
+            )
+        })?;
         Ok(Self {
             url,
             client,

@@ -46,6 +46,7 @@ pub(super) enum KeyError {
 
 /// One key.
 pub(super) struct Key {
+    /// In the form that the library verifies with.
     decoding: DecodingKey,
     /// What it may verify: by its kind, and by its own `alg` if it has one.
     algorithms: Vec<Algorithm>,

@@ -35,8 +35,11 @@ pub struct Grant {
 
 /// A key that signs, and the issuer and audience that what it signs must name to be believed.
 pub struct Signer {
+    /// In the form that the library signs with.
     key: EncodingKey,
+    /// The one that the key is for; of those for secrets the usual one.
     algorithm: Algorithm,
+    /// So that what is signed here is believed here.
     demands: Demands,
 }
 

@@ -42,7 +42,9 @@ pub struct Tokens {
     own: Keys,
     /// A provider's keys, which come and go.
     jwks: Option<Arc<Jwks>>,
+    /// Of those who hold no tokens.
     api_keys: ApiKeys,
+    /// What a token must say, whoever signed it.
     demands: Demands,
     /// Longer tokens are refused unread.
     max_size: usize,
@@ -162,7 +164,9 @@ impl Tokens {
 
     /// What keeps the provider's keys fresh for as long as it runs; `None` without `jwks_url`. Without it they are still
     /// fetched when a token needs them, but withdrawn keys stay.
-    pub fn keep_fresh(self: &Arc<Self>) -> Option<impl Future<Output = ()> + Send + 'static> {
+    pub fn keep_fresh(
+        self: &Arc<Self>,
+    ) -> Option<impl Future<Output = ()> + Send + 'static + use<>> {
         self.jwks.clone().map(Jwks::keep_fresh)
     }
 

@@ -36,7 +36,9 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// A pair of keys, in the forms that files have.
 struct Pair {
+    /// What signs.
     private_pem: String,
+    /// What a server is given.
     public_pem: String,
     /// SubjectPublicKeyInfo: what a careless verifier might take for an HMAC secret.
     public_der: Vec<u8>,

@@ -17,19 +17,26 @@ use super::*;
 /// What it answers with.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
+    /// Providers fail in more ways than by being gone.
     status: u16,
+    /// A JWKS, or what takes its place.
     body: Vec<u8>,
 }
 
 /// A provider at work.
 pub(super) struct Provider {
+    /// Where it listens.
     address: SocketAddr,
+    /// What the test changes while it runs.
     state: Arc<Shared>,
+    /// Ended to see what becomes of tokens then.
     serving: JoinHandle<()>,
 }
 
 struct Shared {
+    /// What the next one who asks gets.
     answer: Mutex<Answer>,
+    /// How often it was asked: what a flood must not raise.
     asked: AtomicU64,
     /// An answer takes one of these: a test that takes them away makes the provider slow.
     may_answer: Semaphore,
