@@ -166,7 +166,7 @@ fn stages(c: &mut Criterion) {
         |events| journal.append(events).now_or_never(),
     );
 
-    let mut state = State::new(10_000);
+    let mut state = State::new(10_000, 1_000);
     each(&mut g, "4 state: fold", |n| {
         state.apply(&mix.events[n % count]);
     });
@@ -245,7 +245,7 @@ fn whole(c: &mut Criterion) {
     let mix = Mix::load();
     let table = table();
     let journal = MemoryJournal::new(RETENTION);
-    let mut state = State::new(10_000);
+    let mut state = State::new(10_000, 1_000);
     let mut desk = Desk::new();
     let mut pacer = Pacer::default();
     let begun = Instant::now();

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    access::Sight,
     event::{Event, EventName},
     journal::{Cursor, Journal, Seq},
     refusal::Refusal,
@@ -48,11 +49,11 @@ const MAX_SCAN: u64 = 50_000;
 const MAX_BYTES: usize = 1 << 20;
 const CHUNK: usize = 1_000;
 
-/// Reads a page.
+/// Reads a page of what `sight` sees.
 ///
 /// # Errors
 /// `bad_request` for a cursor or a limit that isn't one, `unavailable` when the journal can't be read.
-pub async fn page(journal: &dyn Journal, query: &Query) -> Result<Page, Refusal> {
+pub async fn page(journal: &dyn Journal, query: &Query, sight: &Sight) -> Result<Page, Refusal> {
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Refusal::bad_request(format!(
@@ -84,7 +85,7 @@ pub async fn page(journal: &dyn Journal, query: &Query) -> Result<Page, Refusal>
                 return Ok(page);
             }
             (at, scanned) = (record.seq, scanned + 1);
-            if wanted.matches(&record.event) {
+            if wanted.matches(&record.event) && sight.may_see(&record.event) {
                 bytes += record.weight;
                 let mut event = record.event.to_public();
                 event.insert(

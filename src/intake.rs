@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
+    access::Sight,
     event::{self, Event, Timestamp},
     journal::{Cursor, Journal, Outcome},
     observe::Metrics,
@@ -64,6 +65,8 @@ pub struct Producer<'a> {
     pub name: &'a str,
     /// `socketio` or `http`, for the counters.
     pub door: &'static str,
+    /// Says for which projects it may publish.
+    pub sight: &'a Sight,
 }
 
 /// What the producer is told: the contract's answer to `publish`.
@@ -163,7 +166,7 @@ impl Intake {
         let mut receipt = Receipt::default();
         let mut events = Vec::with_capacity(raws.len());
         for (index, raw) in raws.into_iter().enumerate() {
-            match self.parse(raw, producer.name) {
+            match self.parse(raw, producer) {
                 Ok(event) => events.push(event),
                 Err(error) => {
                     self.metrics.rejected(producer.door, error.code);
@@ -188,7 +191,7 @@ impl Intake {
         Ok(receipt)
     }
 
-    fn parse(&self, raw: Raw, producer: &str) -> Result<Event, Refusal> {
+    fn parse(&self, raw: Raw, producer: Producer<'_>) -> Result<Event, Refusal> {
         let (value, len) = match raw {
             Raw::Json(value, len) => (value, len),
             Raw::Bad(refusal) => return Err(refusal),
@@ -198,10 +201,17 @@ impl Intake {
         }
         let intake = event::Intake {
             now: Timestamp::now(),
-            producer,
+            producer: producer.name,
             max_depth: self.limits.max_depth,
         };
-        Ok(event::parse(value, &intake)?)
+        let event = event::parse(value, &intake)?;
+        let project = event.project_id.as_deref();
+        if !producer.sight.may_publish_for(project) {
+            return Err(Refusal::forbidden(
+                "your token doesn't name the project that the event is of",
+            ));
+        }
+        Ok(event)
     }
 
     async fn wait_for_hub(&self) -> Result<(), Refusal> {
@@ -258,6 +268,7 @@ mod tests {
         let producer = Producer {
             name: "test",
             door: "http",
+            sight: &Sight::everything(),
         };
         let event = || vec![Raw::Json(json!({ "type": "a.b" }), None)];
         for _ in 0..4 {

@@ -35,6 +35,7 @@
 //! | [`refusal`] | codes and sentences for what is refused |
 
 pub mod access;
+pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod demo;

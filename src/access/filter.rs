@@ -1,6 +1,9 @@
 //! What of its rooms a client wants to see.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    hash::{Hash, Hasher},
+};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde_json::Value;
@@ -44,6 +47,14 @@ pub struct Subject<'a> {
     pub priority: Priority,
     /// The event it was made of.
     pub event: &'a Event,
+}
+
+impl Eq for Filter {}
+
+impl Hash for Filter {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.spec.hash(state);
+    }
 }
 
 impl PartialEq for Filter {

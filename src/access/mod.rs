@@ -1,13 +1,40 @@
-//! Who may do what, in terms that know no transport: roles, rooms, filters, tokens.
+//! Who comes in, and what they may do and see; in terms that know no transport.
+//!
+//! ```text
+//!  credential ─▶ Tokens ─▶ Claims ─┐
+//!               Blocklist ─────────┼─▶ Porter ─▶ Identity { role, sight } ─▶ every door asks it
+//!               Rates ─────────────┘      └─▶ Sessions: ended in time, or by an admin
+//!  Rules, Belongings (learnt from the events) ─▶ Sight
+//! ```
 
+mod belongings;
+mod blocklist;
+mod credential;
 mod filter;
+mod identity;
+mod porter;
+mod rates;
 mod role;
 mod room;
+mod rules;
+mod sessions;
+mod sight;
+#[cfg(test)]
+mod tests;
 mod token;
 
+pub use belongings::{Belonging, Belongings};
+pub use blocklist::{Ban, Blocklist, BlocklistError, Revocation, Revoked, Who};
+pub use credential::Credential;
 pub use filter::{Filter, Subject};
-pub use role::{Identity, Role};
+pub use identity::Identity;
+pub use porter::{Porter, PorterOptions, Visitor};
+pub use rates::{Meter, Rates, TooMuch};
+pub use role::Role;
 pub use room::{GENERAL, OBSERVERS, PRODUCERS, check_room, too_many_rooms};
+pub use rules::{Rule, Rules};
+pub use sessions::{Connection, Ending, Origin, Session, SessionGuard, Sessions};
+pub use sight::{House, Sight};
 pub use token::{
     Claims, Denied, Grant, JwksState, NewApiKey, Signer, TokenId, TokenSetupError, Tokens,
 };

@@ -1,7 +1,5 @@
 //! Roles and what they allow.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 /// What a client is allowed to do (contract §8).
@@ -52,15 +50,9 @@ impl Role {
     pub fn may_see_stats(self) -> bool {
         matches!(self, Self::Operator | Self::Admin)
     }
-}
 
-/// Who a client is.
-#[derive(Debug, Clone, Default)]
-pub struct Identity {
-    /// What it may do.
-    pub role: Role,
-    /// The user behind it, if it said who and was believed; names its `user:` room.
-    pub user: Option<Arc<str>>,
-    /// What it calls itself, for people: in logs, and as the source of events that name none.
-    pub name: Option<Arc<str>>,
+    /// May look at the connections of others, end them, and keep their owners out.
+    pub fn may_administer(self) -> bool {
+        self == Self::Admin
+    }
 }

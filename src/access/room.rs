@@ -1,7 +1,7 @@
 //! Names of rooms, and who may ask to be in which.
 
 use super::Identity;
-use crate::refusal::Refusal;
+use crate::{event::Kind, refusal::Refusal};
 
 /// The room that everybody is in unless `[rooms] default_room` names another.
 pub const GENERAL: &str = "general";
@@ -10,17 +10,6 @@ pub const OBSERVERS: &str = "observers";
 /// Everybody who may publish: actions for agents go here when the agent has no room of its own.
 pub const PRODUCERS: &str = "producers";
 
-/// The kinds of rooms that are about one thing: `{kind}:{id}`.
-const KINDS: [&str; 8] = [
-    "project",
-    "agent",
-    "task",
-    "execution",
-    "workflow",
-    "run",
-    "job",
-    "user",
-];
 const MAX_ID: usize = 128;
 
 /// What a client is told that wants to be in more rooms than it may.
@@ -53,22 +42,33 @@ pub fn check_room(
     let Some((kind, id)) = room.split_once(':') else {
         return Err(unknown(room));
     };
-    if !KINDS.contains(&kind) {
+    let Some(kind) = Kind::from_name(kind) else {
         return Err(unknown(room));
-    }
+    };
     if id.is_empty() || id.len() > MAX_ID || !id.bytes().all(is_id_byte) {
         return Err(Refusal::bad_request(format!(
             "room ids are 1 to {MAX_ID} of A-Z a-z 0-9 _ . : - (got {:?})",
             shorten(room)
         )));
     }
-    if kind == "agent" && id.ends_with(":actions") && !who.role.may_publish() {
-        return Err(forbidden(room, "only producers receive an agent's actions"));
+    let thing = match id.strip_suffix(":actions").filter(|_| kind == Kind::Agent) {
+        Some(_) if !who.role.may_publish() => {
+            return Err(forbidden(room, "only producers receive an agent's actions"));
+        }
+        Some(agent) => agent,
+        None => id,
+    };
+    if who.sight.may_enter(kind, thing) {
+        return Ok(());
     }
-    if kind == "user" && who.user.as_deref().is_some_and(|user| user != id) {
-        return Err(forbidden(room, "it belongs to another user"));
-    }
-    Ok(())
+    Err(forbidden(
+        room,
+        match kind {
+            Kind::User => "it belongs to another user",
+            Kind::Project => "your token doesn't name the project",
+            _ => "neither is it yours nor does your token name it",
+        },
+    ))
 }
 
 fn is_id_byte(byte: u8) -> bool {
@@ -81,7 +81,7 @@ fn unknown(room: &str) -> Refusal {
         format!(
             "there is no room {:?}: use general, observers, producers or kind:id with a kind of {}",
             shorten(room),
-            KINDS.join(", ")
+            Kind::ALL.map(Kind::as_str).join(", ")
         ),
     )
 }
@@ -101,13 +101,29 @@ fn shorten(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::Role;
+    use crate::access::{Belongings, House, Role, Rule, Rules, Sight};
+
+    fn sight(user: Option<&str>) -> Sight {
+        let house = House {
+            rules: Rules {
+                project: Rule::All,
+                execution: Rule::All,
+                workflow: Rule::All,
+                run: Rule::All,
+                job: Rule::All,
+                ..Rules::default()
+            },
+            belongings: Belongings::new(10).into(),
+        };
+        Sight::new(user.map(Into::into), None, None, house.into()).unwrap()
+    }
 
     fn check(room: &str, role: Role) -> Result<(), &'static str> {
         let who = Identity {
             role,
             user: Some("u1".into()),
-            name: None,
+            sight: sight(Some("u1")),
+            ..Identity::default()
         };
         check_room(room, &who, "general", &["own-id"]).map_err(|r| r.code)
     }

@@ -15,9 +15,11 @@ use crate::access::Role;
 /// What stands where a secret would, wherever settings are shown.
 pub(super) const HIDDEN: &str = "***";
 
-/// Bytes that an HMAC secret must have: RFC 7518 §3.2 asks for as many as the hash has, and whoever holds one token
-/// can try out shorter secrets at leisure.
-pub const LEAST_SECRET: usize = 32;
+/// Bytes that an HMAC secret should have: RFC 7518 §3.2 asks for as many as the hash has, and whoever holds one token
+/// can try out shorter secrets at leisure. A server that other machines can reach doesn't start with fewer.
+pub(super) const GOOD_SECRET: usize = 32;
+/// Bytes that it must have anywhere.
+pub const LEAST_SECRET: usize = 8;
 
 /// `[authentication]`: tokens and the keys that they are verified with.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -264,10 +266,22 @@ pub(crate) fn short_secret(secret: &[u8]) -> Option<String> {
     let short = !secret.is_empty() && secret.len() < LEAST_SECRET;
     short.then(|| {
         format!(
-            "has {} bytes: whoever sees a token could guess it; give at least {LEAST_SECRET} random ones (openssl rand -base64 48)",
+            "has {} bytes, which is hardly a secret; give {GOOD_SECRET} random ones (openssl rand -base64 48)",
             secret.len()
         )
     })
+}
+
+impl Authentication {
+    /// What is wrong with a secret that will do only on a machine that nobody else can reach.
+    pub(super) fn weak_secret(&self) -> Option<String> {
+        let length = self.secret.len();
+        (length > 0 && length < GOOD_SECRET).then(|| {
+            format!(
+                "has {length} bytes: whoever sees a token could guess it; give at least {GOOD_SECRET} random ones (openssl rand -base64 48)"
+            )
+        })
+    }
 }
 
 fn bad_url(url: &str) -> Option<String> {

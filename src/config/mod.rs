@@ -10,6 +10,7 @@ mod place;
 mod policy;
 mod seconds;
 mod sections;
+mod switch;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -22,8 +23,11 @@ pub use policy::{
     Transform,
 };
 pub use sections::{Cluster, Demo, Log, LogFormat, Performance, Rooms, Server};
+pub use switch::Switch;
 
 use serde::{Deserialize, Serialize};
+
+use crate::access::Rules;
 
 /// All settings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -37,6 +41,8 @@ pub struct Config {
     pub performance: Performance,
     /// Tokens.
     pub authentication: Authentication,
+    /// Who may see what.
+    pub access: Rules,
     /// How much one client may send.
     pub rate_limiting: RateLimiting,
     /// What an event may look like.
@@ -65,6 +71,20 @@ impl Config {
             shown.authentication.secret = authentication::HIDDEN.into();
         }
         toml::to_string(&shown).unwrap_or_default()
+    }
+
+    /// Whether observers' messages are limited. Left to itself that is so, but for a first run: on this machine only, without
+    /// authentication, and nobody touched the limits.
+    pub fn limits_rates(&self) -> bool {
+        match self.rate_limiting.enabled {
+            Switch::On => true,
+            Switch::Off => false,
+            Switch::Auto => {
+                self.authentication.required
+                    || !self.server.is_loopback()
+                    || self.rate_limiting != RateLimiting::default()
+            }
+        }
     }
 
     /// What whoever starts the server should know although it is allowed.

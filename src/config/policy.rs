@@ -4,19 +4,25 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::seconds::seconds;
+use super::{seconds::seconds, switch::Switch};
 use crate::update::RuleConfig;
 
-/// `[rate_limiting]`: how much one client may send. Enforced from a later release; until then `enabled` must be false.
+/// `[rate_limiting]`: how much one client may send.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RateLimiting {
     /// Whether the limits below hold.
-    pub enabled: bool,
-    /// Messages of one observer in a minute.
+    pub enabled: Switch,
+    /// Messages of one observer in a minute, on one connection and on all of its user's together.
     pub messages_per_minute: u32,
     /// Messages that an observer may send at once before the minute's rate counts.
     pub burst_limit: u32,
+    /// Messages of all observers of one address in a minute: a household or an office shares one.
+    pub address_messages_per_minute: u32,
+    /// Messages of one address at once.
+    pub address_burst_limit: u32,
+    /// Refused messages of one connection after which whoever sends them is kept out.
+    pub strikes: u32,
     /// Seconds that a client stays out that does not heed the limits.
     pub ban_duration: f64,
     /// Events of one producer in a second; 0 is without limit, since a producer's events are what the server is for.
@@ -26,12 +32,22 @@ pub struct RateLimiting {
 impl Default for RateLimiting {
     fn default() -> Self {
         Self {
-            enabled: false,
+            enabled: Switch::Auto,
             messages_per_minute: 100,
             burst_limit: 10,
+            address_messages_per_minute: 3000,
+            address_burst_limit: 300,
+            strikes: 50,
             ban_duration: 300.0,
             producer_events_per_second: 0,
         }
+    }
+}
+
+impl RateLimiting {
+    /// See [`ban_duration`](field@Self::ban_duration).
+    pub fn ban_duration(&self) -> Duration {
+        seconds(self.ban_duration)
     }
 }
 

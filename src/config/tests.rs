@@ -101,12 +101,16 @@ fn a_wrong_value_names_line_and_key() {
     assert!(message.contains(".toml:1: "), "{message}");
     let message = refused("[server]\nport = 1\nport = 2\n", &[]);
     assert!(message.contains(".toml:3: "), "{message}");
-    for later in [
-        "[authentication]\nrequired = true",
-        "[rate_limiting]\nenabled = true",
-    ] {
-        assert!(refused(later, &[]).contains("not available"));
-    }
+    let message = refused("[rate_limiting]\nenabled = \"maybe\"\n", &[]);
+    assert!(
+        message.contains(".toml:2: ") && message.contains("auto"),
+        "{message}"
+    );
+    let message = refused("[access]\nproject = \"nobody\"\n", &[]);
+    assert!(
+        message.contains(".toml:2: ") && message.contains("owner"),
+        "{message}"
+    );
     let message = refused(
         "[server]\ncors_allowed_origins = \"https://a.example/page\"\n",
         &[],

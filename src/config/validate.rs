@@ -40,7 +40,7 @@ impl Config {
             .or_else(|| self.counts())
             .or_else(|| self.names())
             .or_else(|| self.authentication.invalid())
-            .or_else(|| self.not_yet())
+            .or_else(|| self.weak_secret())
     }
 
     fn durations(&self) -> Option<Invalid> {
@@ -190,6 +190,42 @@ impl Config {
                 4,
                 100,
             ),
+            (
+                "rate_limiting",
+                "messages_per_minute",
+                whole(self.rate_limiting.messages_per_minute),
+                1,
+                1 << 30,
+            ),
+            (
+                "rate_limiting",
+                "burst_limit",
+                whole(self.rate_limiting.burst_limit),
+                1,
+                1 << 30,
+            ),
+            (
+                "rate_limiting",
+                "address_messages_per_minute",
+                whole(self.rate_limiting.address_messages_per_minute),
+                1,
+                1 << 30,
+            ),
+            (
+                "rate_limiting",
+                "address_burst_limit",
+                whole(self.rate_limiting.address_burst_limit),
+                1,
+                1 << 30,
+            ),
+            (
+                "rate_limiting",
+                "strikes",
+                whole(self.rate_limiting.strikes),
+                1,
+                1 << 30,
+            ),
+            ("access", "max_known", self.access.max_known, 16, 1 << 24),
             ("journal", "max_events", self.journal.max_events, 1, 1 << 32),
         ];
         let wrong = counts
@@ -239,21 +275,18 @@ impl Config {
             ),
         })
     }
+}
 
-    fn not_yet(&self) -> Option<Invalid> {
-        let later = |section, key| Invalid {
-            entry: None,
-            section,
-            key,
-            message: "is not available in this version; leave it false".into(),
-        };
-        if self.authentication.required {
-            return Some(later("authentication", "required"));
-        }
-        self.rate_limiting
-            .enabled
-            .then(|| later("rate_limiting", "enabled"))
+impl Config {
+    fn weak_secret(&self) -> Option<Invalid> {
+        let weak = self.authentication.weak_secret();
+        let weak = weak.filter(|_| !self.server.is_loopback())?;
+        Some(Invalid::new("authentication", "secret", weak))
     }
+}
+
+fn whole(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// Scheme and host with perhaps a port, nothing behind it: what browsers send as `Origin`.

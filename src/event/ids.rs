@@ -13,7 +13,7 @@ fn at<'e>(data: &'e Object, path: &str) -> Option<&'e str> {
     found.and_then(Value::as_str).filter(|id| !id.is_empty())
 }
 
-fn first<'e>(data: &'e Object, paths: &[&str]) -> Option<&'e str> {
+pub(super) fn first<'e>(data: &'e Object, paths: &[&str]) -> Option<&'e str> {
     paths.iter().find_map(|path| at(data, path))
 }
 

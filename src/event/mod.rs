@@ -13,6 +13,7 @@ mod rejection;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod thing;
 mod timestamp;
 mod weight;
 
@@ -24,6 +25,7 @@ pub use name::EventName;
 pub use parse::{Intake, parse};
 pub use priority::Priority;
 pub use rejection::Rejection;
+pub use thing::{Kind, Owner};
 pub use timestamp::Timestamp;
 pub use weight::json_len;
 

@@ -11,11 +11,7 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// The server's clock.
     pub fn now() -> Self {
-        Self::from_micros(
-            SystemTime::now()
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX)),
-        )
+        SystemTime::now().into()
     }
 
     /// From microseconds since the epoch.
@@ -26,6 +22,15 @@ impl Timestamp {
     /// Microseconds since the epoch.
     pub fn as_micros(self) -> i64 {
         self.0
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        let since = time
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        Self::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
     }
 }
 

@@ -1,5 +1,7 @@
 //! `POST` and `GET /api/v1/events`.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     body::Body,
@@ -11,8 +13,9 @@ use futures_util::StreamExt;
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use serde_json::Value;
 
-use super::Api;
+use super::{Api, caller::Caller};
 use crate::{
+    access::Role,
     history::{self, Page},
     intake::{IntakeLimits, Producer, Raw, Receipt, too_large},
     refusal::Refusal,
@@ -20,13 +23,24 @@ use crate::{
 
 /// How many NDJSON lines are published at a time: what a long upload costs is one such part, not the whole.
 const PART: usize = 500;
+/// How long an upload that is faster than its producer may publish waits before it tries again.
+const HELD: Duration = Duration::from_millis(50);
 
-const PRODUCER: Producer<'static> = Producer {
-    name: "http",
-    door: "http",
-};
+/// A producer as the intake knows it.
+fn producer(caller: &Caller) -> Producer<'_> {
+    Producer {
+        name: caller.who.name.as_deref().unwrap_or("http"),
+        door: "http",
+        sight: &caller.who.sight,
+    }
+}
 
-pub(super) async fn publish(State(api): State<Api>, headers: HeaderMap, body: Body) -> Response {
+pub(super) async fn publish(
+    State(api): State<Api>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let media = headers
         .get(CONTENT_TYPE)
         .and_then(|v| v.to_str().ok())
@@ -37,10 +51,18 @@ pub(super) async fn publish(State(api): State<Api>, headers: HeaderMap, body: Bo
         "application/jsonl",
         "application/x-jsonlines",
     ];
+    let may = caller.must(
+        Role::may_publish,
+        "publishing takes a token with the role producer or admin",
+    );
+    if let Err(refusal) = may {
+        api.metrics.refused("http", refusal.code);
+        return refusal.into_response();
+    }
     let receipt = if lines.iter().any(|l| media.starts_with(l)) {
-        publish_lines(&api, body).await
+        publish_lines(&api, &caller, body).await
     } else {
-        publish_json(&api, body).await
+        publish_json(&api, &caller, body).await
     };
     match receipt {
         Ok(receipt) => answer(&receipt),
@@ -69,11 +91,11 @@ fn answer(receipt: &Receipt) -> Response {
 }
 
 /// One event, or an array of them.
-async fn publish_json(api: &Api, body: Body) -> Result<Receipt, Refusal> {
+async fn publish_json(api: &Api, caller: &Caller, body: Body) -> Result<Receipt, Refusal> {
     let body = collect(body, api.max_body).await?;
     let limits = api.intake.limits();
     let known = (body.len() <= limits.max_event).then_some(body.len());
-    let raws = match parse(&body)? {
+    let raws: Vec<Raw> = match parse(&body)? {
         Value::Array(events) if events.len() > limits.max_batch => {
             return Err(Refusal::new(
                 "too_large",
@@ -87,7 +109,8 @@ async fn publish_json(api: &Api, body: Body) -> Result<Receipt, Refusal> {
         Value::Array(events) => events.into_iter().map(|e| Raw::Json(e, known)).collect(),
         event => vec![Raw::Json(event, known)],
     };
-    api.intake.publish(raws, PRODUCER).await
+    api.porter.events(&caller.who, caller.address, raws.len())?;
+    api.intake.publish(raws, producer(caller)).await
 }
 
 async fn collect(body: Body, max: usize) -> Result<Bytes, Refusal> {
@@ -110,7 +133,7 @@ fn parse(text: &[u8]) -> Result<Value, Refusal> {
 }
 
 /// One event a line, however many: published in parts as they arrive.
-async fn publish_lines(api: &Api, body: Body) -> Result<Receipt, Refusal> {
+async fn publish_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt, Refusal> {
     let limits = api.intake.limits();
     let mut receipt = Receipt::default();
     let mut part = Part::default();
@@ -121,15 +144,15 @@ async fn publish_lines(api: &Api, body: Body) -> Result<Receipt, Refusal> {
         lines.feed(&chunk);
         while let Some(line) = lines.next() {
             part.push(line);
-            if part.raws.len() == PART {
-                part.publish(api, &mut receipt).await?;
+            if part.raws.len() == PART.min(api.porter.events_at_once()) {
+                part.publish(api, caller, &mut receipt).await?;
             }
         }
     }
     if let Some(line) = lines.last() {
         part.push(line);
     }
-    part.publish(api, &mut receipt).await?;
+    part.publish(api, caller, &mut receipt).await?;
     Ok(receipt)
 }
 
@@ -146,12 +169,25 @@ impl Part {
         self.raws.push(line);
     }
 
-    async fn publish(&mut self, api: &Api, receipt: &mut Receipt) -> Result<(), Refusal> {
+    async fn publish(
+        &mut self,
+        api: &Api,
+        caller: &Caller,
+        receipt: &mut Receipt,
+    ) -> Result<(), Refusal> {
         let raws = std::mem::take(&mut self.raws);
         let offset = self.offset;
         self.offset += raws.len();
         if !raws.is_empty() {
-            receipt.add(api.intake.publish(raws, PRODUCER).await?, offset);
+            // Whoever uploads much is slowed down to what it may, not turned away in the middle.
+            while let Err(refusal) = api.porter.events(&caller.who, caller.address, raws.len()) {
+                if raws.len() > api.porter.events_at_once() {
+                    return Err(refusal);
+                }
+                tokio::time::sleep(HELD).await;
+            }
+            let published = api.intake.publish(raws, producer(caller)).await?;
+            receipt.add(published, offset);
         }
         Ok(())
     }
@@ -231,10 +267,11 @@ impl Lines {
 
 pub(super) async fn history(
     State(api): State<Api>,
+    caller: Caller,
     query: Result<Query<history::Query>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<Page>, Refusal> {
     let Query(query) = query.map_err(|error| Refusal::bad_request(error.body_text()))?;
-    history::page(&**api.intake.journal(), &query)
+    history::page(&**api.intake.journal(), &query, &caller.who.sight)
         .await
         .map(Json)
 }

@@ -1,5 +1,7 @@
 //! The HTTP side: the API, Seneca's REST, health, metrics and the demo page.
 
+mod admin;
+mod caller;
 mod error;
 mod events;
 mod page;
@@ -14,6 +16,7 @@ use axum::{
     Router,
     body::Body,
     extract::Request,
+    middleware,
     routing::{any, get, post},
 };
 use http::{HeaderValue, Method, header};
@@ -26,6 +29,7 @@ use tower_http::{
 };
 
 use crate::{
+    access::Porter,
     hub::HubHandle,
     intake::Intake,
     observe::Metrics,
@@ -43,6 +47,8 @@ pub struct Api {
     pub intake: Arc<Intake>,
     /// For `/metrics`, and refusals are counted.
     pub metrics: Arc<Metrics>,
+    /// Who comes in.
+    pub porter: Arc<Porter>,
     /// For `/readyz`.
     pub readiness: Arc<Readiness>,
     /// Limits on streams.
@@ -75,6 +81,7 @@ pub fn router(api: Api, door: Door, options: &RouterOptions) -> Router {
         .route("/api/health/history", get(seneca::health_history))
         .route("/api/conversations/recent", get(seneca::conversations))
         .route("/api/pipeline/monitor/dashboard", get(seneca::dashboard))
+        .merge(admin::routes())
         .route("/healthz", get(probes::alive))
         .route("/readyz", get(probes::ready))
         .route("/metrics", get(probes::metrics))
@@ -90,6 +97,7 @@ pub fn router(api: Api, door: Door, options: &RouterOptions) -> Router {
         };
     http.route("/socket.io", engine.clone())
         .route("/socket.io/", engine)
+        .layer(middleware::from_fn(caller::take_credential))
         .layer(cors(&options.origins))
 }
 
@@ -104,6 +112,6 @@ fn cors(origins: &[String]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(allowed)
         .allow_credentials(true)
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
         .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION])
 }

@@ -10,8 +10,8 @@ use axum::{
 use http::{StatusCode, header::CONTENT_TYPE};
 use serde_json::json;
 
-use super::Api;
-use crate::hub::Question;
+use super::{Api, caller::Caller};
+use crate::{hub::Question, refusal::Refusal};
 
 /// Whether the server takes new work.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ pub(super) async fn alive() -> Json<serde_json::Value> {
 
 pub(super) async fn ready(State(api): State<Api>) -> Response {
     let stopping = api.readiness.stopping.load(Ordering::Acquire);
-    let hub = api.hub.question(Question::Rooms).await.is_ok();
+    let hub = api.hub.question(Question::Stats).await.is_ok();
     let bounds = api.intake.journal().bounds();
     let trouble = api.intake.journal().trouble();
     let part = |ok: bool| if ok { "ok" } else { "down" };
@@ -54,7 +54,9 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
     (status, Json(body)).into_response()
 }
 
-pub(super) async fn metrics(State(api): State<Api>) -> Response {
+/// For all, as long as nobody has to prove anything; then for operators.
+pub(super) async fn metrics(State(api): State<Api>, caller: Caller) -> Result<Response, Refusal> {
+    caller.must_see_stats()?;
     let text = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, text)], api.metrics.text()).into_response()
+    Ok(([(CONTENT_TYPE, text)], api.metrics.text()).into_response())
 }

@@ -1,4 +1,4 @@
-//! The REST calls of Seneca's own pages.
+//! The REST calls of Seneca's own pages. They are gathered from all projects.
 
 use axum::{
     Json,
@@ -7,11 +7,15 @@ use axum::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Api, state::answer};
+use super::{Api, caller::Caller, state::answer};
 use crate::{hub::Question, refusal::Refusal};
 
 /// The page shows its "no data" text for 404, and goes blank for anything half filled.
-pub(super) async fn health_now(State(api): State<Api>) -> Result<Json<Value>, Refusal> {
+pub(super) async fn health_now(
+    State(api): State<Api>,
+    caller: Caller,
+) -> Result<Json<Value>, Refusal> {
+    caller.must_see_everything()?;
     let health = api.hub.question(Question::HealthNow).await?;
     if health.is_empty() {
         return Err(Refusal::new(
@@ -29,8 +33,10 @@ pub(super) struct Back {
 
 pub(super) async fn health_history(
     State(api): State<Api>,
+    caller: Caller,
     Query(back): Query<Back>,
 ) -> Result<Json<Value>, Refusal> {
+    caller.must_see_everything()?;
     let hours = whole(back.hours).unwrap_or(24);
     answer(&api, Question::HealthHistory { hours }).await
 }
@@ -45,8 +51,10 @@ pub(super) struct Recent {
 
 pub(super) async fn conversations(
     State(api): State<Api>,
+    caller: Caller,
     Query(recent): Query<Recent>,
 ) -> Result<Json<Value>, Refusal> {
+    caller.must_see_everything()?;
     let question = Question::Conversations {
         limit: recent.limit.unwrap_or(50).min(1_000),
         offset: recent.offset.unwrap_or(0),
@@ -56,7 +64,11 @@ pub(super) async fn conversations(
     answer(&api, question).await
 }
 
-pub(super) async fn dashboard(State(api): State<Api>) -> Result<Json<Value>, Refusal> {
+pub(super) async fn dashboard(
+    State(api): State<Api>,
+    caller: Caller,
+) -> Result<Json<Value>, Refusal> {
+    caller.must_see_everything()?;
     answer(&api, Question::Dashboard).await
 }
 

@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Api;
+use super::{Api, caller::Caller};
 use crate::{hub::Question, refusal::Refusal};
 
 #[derive(Deserialize)]
@@ -19,18 +19,22 @@ pub(super) struct Of {
 
 pub(super) async fn state(
     State(api): State<Api>,
+    caller: Caller,
     Query(of): Query<Of>,
 ) -> Result<Response, Refusal> {
-    let json = api.hub.snapshot(of.project_id).await?;
+    let json = api.hub.snapshot(of.project_id, caller.who.sight).await?;
     Ok(([(CONTENT_TYPE, "application/json")], json.to_string()).into_response())
 }
 
-pub(super) async fn stats(State(api): State<Api>) -> Result<Json<Value>, Refusal> {
+pub(super) async fn stats(State(api): State<Api>, caller: Caller) -> Result<Json<Value>, Refusal> {
+    caller.must_see_stats()?;
     answer(&api, Question::Stats).await
 }
 
-pub(super) async fn rooms(State(api): State<Api>) -> Result<Json<Value>, Refusal> {
-    answer(&api, Question::Rooms).await
+pub(super) async fn rooms(State(api): State<Api>, caller: Caller) -> Result<Json<Value>, Refusal> {
+    caller.must_see_stats()?;
+    let sight = caller.who.sight;
+    answer(&api, Question::Rooms { sight }).await
 }
 
 pub(super) async fn answer(api: &Api, question: Question) -> Result<Json<Value>, Refusal> {

@@ -10,6 +10,7 @@ use super::{
     view::View,
 };
 use crate::{
+    access::{Identity, Sight},
     event::{Object, Timestamp},
     refusal::Refusal,
     update::{Namespace, Topic},
@@ -69,12 +70,19 @@ pub(super) enum Command {
     },
     Snapshot {
         project: Option<String>,
+        sight: Sight,
         reply: oneshot::Sender<Arc<str>>,
     },
     Resume {
         member: MemberId,
         cursor: String,
         reply: oneshot::Sender<Object>,
+    },
+    Reidentify {
+        member: MemberId,
+        who: Box<Identity>,
+        rooms: Vec<Arc<str>>,
+        reply: oneshot::Sender<Vec<Arc<str>>>,
     },
     Ask(Question, oneshot::Sender<Object>),
     MembersOf {
@@ -90,7 +98,10 @@ pub enum Question {
     /// `GET /api/v1/ws/stats`.
     Stats,
     /// `GET /api/v1/ws/rooms`.
-    Rooms,
+    Rooms {
+        /// Only those that it may be in are told.
+        sight: Sight,
+    },
     /// Seneca's `GET /api/health/current`; empty while nothing is known.
     HealthNow,
     /// Seneca's `GET /api/health/history`.
@@ -256,12 +267,42 @@ impl HubHandle {
         .await;
     }
 
-    /// The state at one cursor, as JSON.
+    /// The state at one cursor, as JSON, as far as `sight` sees it.
     ///
     /// # Errors
     /// `unavailable` while the server goes down.
-    pub async fn snapshot(&self, project: Option<String>) -> Result<Arc<str>, Refusal> {
-        self.ask(|reply| Command::Snapshot { project, reply }).await
+    pub async fn snapshot(
+        &self,
+        project: Option<String>,
+        sight: Sight,
+    ) -> Result<Arc<str>, Refusal> {
+        self.ask(|reply| Command::Snapshot {
+            project,
+            sight,
+            reply,
+        })
+        .await
+    }
+
+    /// Makes a member somebody else, or the same with other claims: it leaves what it may no longer be in, which is
+    /// answered, and is put into `rooms`.
+    ///
+    /// # Errors
+    /// `unavailable` while the server goes down.
+    pub async fn reidentify(
+        &self,
+        member: MemberId,
+        who: Identity,
+        rooms: Vec<Arc<str>>,
+    ) -> Result<Vec<Arc<str>>, Refusal> {
+        let who = Box::new(who);
+        self.ask(|reply| Command::Reidentify {
+            member,
+            who,
+            rooms,
+            reply,
+        })
+        .await
     }
 
     /// Gives a member what it missed since `cursor`; answers the fields of `resumed`.

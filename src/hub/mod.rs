@@ -36,6 +36,7 @@ pub use roster::{MemberId, Newcomer};
 pub use view::View;
 
 use crate::{
+    access::Belongings,
     event::Timestamp,
     journal::{Journal, JournalError, Pending, Record, Seq},
     observe::Metrics,
@@ -74,6 +75,8 @@ pub struct HubOptions {
     pub max_rooms_per_client: usize,
     /// How many entities of a kind the state keeps.
     pub max_entities: usize,
+    /// How many things' owners it keeps, of each kind.
+    pub max_known: usize,
     /// Seneca's own updates go to everybody.
     pub seneca_broadcast: bool,
     /// Bytes of updates that are made ready in one go for those who are behind.
@@ -127,7 +130,7 @@ impl Hub {
         let read_to = Arc::new(AtomicU64::new(0));
         let now = Instant::now();
         let hub = Self {
-            state: State::new(options.max_entities),
+            state: State::new(options.max_entities, options.max_known),
             position: Position::new(journal.epoch(), 0),
             options,
             journal,
@@ -157,7 +160,11 @@ impl Hub {
     /// # Errors
     /// The journal can't be read.
     pub async fn restore(&mut self) -> Result<(), JournalError> {
-        let (state, seq) = checkpoint::restore(&*self.journal, self.options.max_entities).await?;
+        let (state, seq) = checkpoint::restore(
+            &*self.journal,
+            (self.options.max_entities, self.options.max_known),
+        )
+        .await?;
         let mut at = seq.saturating_sub(DESK);
         while at < seq {
             let records = self.journal.read(at, READ).await?;
@@ -174,6 +181,11 @@ impl Hub {
         self.journal.release(seq);
         self.read_to.store(seq, Ordering::Release);
         Ok(())
+    }
+
+    /// Whose things are, as the events say that are folded in; call it after [`Hub::restore`].
+    pub fn belongings(&self) -> Arc<Belongings> {
+        self.state.belongings().clone()
     }
 
     /// Runs until a `Stop` command.

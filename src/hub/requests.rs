@@ -10,8 +10,8 @@ use super::{
     roster::{MemberId, Newcomer},
 };
 use crate::{
-    access::{OBSERVERS, PRODUCERS, too_many_rooms},
-    event::{Object, Timestamp},
+    access::{self, Identity, OBSERVERS, PRODUCERS, Sight, too_many_rooms},
+    event::{Kind, Object, Timestamp},
     refusal::Refusal,
     update::Namespace,
 };
@@ -60,8 +60,20 @@ impl Hub {
                 name,
                 body,
             } => self.tell_everybody(namespace, name, body),
-            Command::Snapshot { project, reply } => {
-                reply.send(self.snapshot(project.as_deref())).ok();
+            Command::Snapshot {
+                project,
+                sight,
+                reply,
+            } => {
+                reply.send(self.snapshot(project.as_deref(), &sight)).ok();
+            }
+            Command::Reidentify {
+                member,
+                who,
+                rooms,
+                reply,
+            } => {
+                reply.send(self.reidentify(member, &who, &rooms)).ok();
             }
             Command::Resume {
                 member,
@@ -128,6 +140,34 @@ impl Hub {
         id
     }
 
+    /// A member with other claims: the rooms that it may no longer be in are left and told.
+    fn reidentify(&mut self, id: MemberId, who: &Identity, rooms: &[Arc<str>]) -> Vec<Arc<str>> {
+        self.roster.set_sight(id, who.sight.clone());
+        let Some(member) = self.roster.get_mut(id) else {
+            return Vec::new();
+        };
+        member.user = who.user.clone();
+        let is_own = |room: &str| !room.contains(':') && room != PRODUCERS;
+        let is_kept = |room: &str| {
+            is_own(room)
+                || room.starts_with("flow:")
+                || access::check_room(room, who, &self.options.default_room, &[]).is_ok()
+        };
+        let lost: Vec<Arc<str>> = member
+            .rooms
+            .iter()
+            .filter(|room| !is_kept(room))
+            .cloned()
+            .collect();
+        for room in &lost {
+            self.roster.leave(id, room);
+        }
+        for room in rooms {
+            self.roster.join(id, room);
+        }
+        lost
+    }
+
     fn join_rooms(&mut self, member: MemberId, rooms: &[String]) -> Result<usize, Refusal> {
         let known = self
             .roster
@@ -164,27 +204,32 @@ impl Hub {
         Ok(members)
     }
 
-    fn snapshot(&mut self, project: Option<&str>) -> Arc<str> {
+    fn snapshot(&mut self, project: Option<&str>, sight: &Sight) -> Arc<str> {
         // Many ask at the same place of the stream when many come at once.
-        let known = self.last_snapshot.as_ref().filter(|_| project.is_none());
+        let whole = project.is_none() && sight.is_everything();
+        let known = self.last_snapshot.as_ref().filter(|_| whole);
         if let Some((_, text)) = known.filter(|(seq, _)| *seq == self.seq) {
             return text.clone();
         }
-        let snapshot: Arc<str> = self.write_snapshot(project).into();
-        if project.is_none() {
+        let snapshot: Arc<str> = self.write_snapshot(project, sight).into();
+        if whole {
             self.last_snapshot = Some((self.seq, snapshot.clone()));
         }
         snapshot
     }
 
-    fn write_snapshot(&self, project: Option<&str>) -> String {
+    fn write_snapshot(&self, project: Option<&str>, sight: &Sight) -> String {
         let cursor = self.position.everything_up_to(self.seq);
-        self.state.snapshot(&cursor, Timestamp::now(), project)
+        self.state
+            .snapshot(&cursor, Timestamp::now(), project, sight)
     }
 
     /// The state, and from then on only what comes after it.
     pub(super) fn send_snapshot(&mut self, member: MemberId) {
-        let snapshot = self.snapshot(None);
+        let Some(sight) = self.roster.sight(member) else {
+            return;
+        };
+        let snapshot = self.snapshot(None, &sight);
         let seq = self.seq;
         let cursor = self.position.everything_up_to(self.seq);
         self.tell_json(member, "snapshot", &snapshot, Some(&cursor), true);
@@ -244,10 +289,10 @@ impl Hub {
         let now = Timestamp::now();
         match question {
             Question::Stats => self.stats(),
-            Question::Rooms => {
+            Question::Rooms { sight } => {
                 let mut rooms: Vec<&str> = self.roster.room_names().map(|r| &**r).collect();
                 // A client's own rooms are nobody else's business.
-                rooms.retain(|room| self.is_public(room));
+                rooms.retain(|room| self.is_public(room) && may_know(&sight, room));
                 rooms.sort_unstable();
                 let total = rooms.len();
                 object(json!({ "active_rooms": rooms, "total_rooms": total }))
@@ -305,6 +350,14 @@ impl Hub {
             "server_time": now(),
         }))
     }
+}
+
+/// Whether one may know of a room at all: its name says that there is such a thing.
+fn may_know(sight: &Sight, room: &str) -> bool {
+    let Some((kind, id)) = room.split_once(':') else {
+        return true;
+    };
+    Kind::from_name(kind).map_or(sight.is_everything(), |kind| sight.may_enter(kind, id))
 }
 
 pub(super) fn object(value: Value) -> Object {

@@ -9,9 +9,10 @@ use slab::Slab;
 use super::{
     Outlet,
     behind::Behind,
-    view::{Candidate, View, Views},
+    view::{Candidate, Outlook, View, Views},
 };
 use crate::{
+    access::Sight,
     journal::Seq,
     update::{Listening, Namespace, Topic},
 };
@@ -86,8 +87,10 @@ pub struct Newcomer {
     pub client_id: Arc<str>,
     /// Its user, if it has one.
     pub user: Option<Arc<str>>,
-    /// What it sees.
+    /// What it wants to see.
     pub view: View,
+    /// What it may see.
+    pub sight: Sight,
     /// Whether it takes batches.
     pub batch: bool,
 }
@@ -95,7 +98,10 @@ pub struct Newcomer {
 impl Roster {
     /// A new member, in no room yet.
     pub(crate) fn add(&mut self, newcomer: Newcomer) -> MemberId {
-        let view = self.views.share(newcomer.view);
+        let view = self.views.share(Outlook {
+            view: newcomer.view,
+            sight: newcomer.sight,
+        });
         self.serial += 1;
         let serial = self.serial;
         let slot = self.members.insert(Member {
@@ -196,14 +202,29 @@ impl Roster {
 
     /// Gives a member another view.
     pub(crate) fn set_view(&mut self, id: MemberId, view: View) {
-        if self.get(id).is_none() {
+        self.look_otherwise(id, |outlook| outlook.view = view);
+    }
+
+    /// Lets a member see other things than before.
+    pub(crate) fn set_sight(&mut self, id: MemberId, sight: Sight) {
+        self.look_otherwise(id, |outlook| outlook.sight = sight);
+    }
+
+    fn look_otherwise(&mut self, id: MemberId, change: impl FnOnce(&mut Outlook)) {
+        let Some(member) = of(&mut self.members, id) else {
             return;
-        }
-        let new = self.views.share(view);
-        if let Some(member) = of(&mut self.members, id) {
-            let old = std::mem::replace(&mut member.view, new);
-            self.views.unshare(old);
-        }
+        };
+        let mut outlook = self.views.outlook(member.view).clone();
+        change(&mut outlook);
+        let new = self.views.share(outlook);
+        let old = std::mem::replace(&mut member.view, new);
+        self.views.unshare(old);
+    }
+
+    /// What a member may see.
+    pub(crate) fn sight(&self, id: MemberId) -> Option<Sight> {
+        self.get(id)
+            .map(|member| self.views.outlook(member.view).sight.clone())
     }
 
     /// Begins the next update.

@@ -1,17 +1,19 @@
 //! What members see of their rooms. Members with equal filters share a view: it is evaluated once for an update, however
 //! many they are.
 
+use std::collections::HashMap;
+
 use slab::Slab;
 
 use crate::{
-    access::{Filter, Subject},
+    access::{Filter, Sight, Subject},
     journal::Seq,
     seneca::{ConversationFilter, conversation_fields},
     update::Namespace,
 };
 
 /// What a member sees of the rooms it is in.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum View {
     /// By the contract's filter.
     Filter(Filter),
@@ -42,13 +44,24 @@ impl View {
     }
 }
 
-/// All views that somebody has.
+/// All views that somebody has, each with what those who have it may see at all.
 #[derive(Debug, Default)]
-pub(super) struct Views(Slab<Shared>);
+pub(super) struct Views {
+    shared: Slab<Shared>,
+    /// Finds an equal one: there can be as many as there are clients.
+    numbers: HashMap<Outlook, usize>,
+}
+
+/// What a member wants to see and what it may.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Outlook {
+    pub(super) view: View,
+    pub(super) sight: Sight,
+}
 
 #[derive(Debug)]
 struct Shared {
-    view: View,
+    outlook: Outlook,
     /// How many have it.
     members: usize,
     /// The update that `verdict` is about.
@@ -57,42 +70,56 @@ struct Shared {
 }
 
 impl Views {
-    /// The number of a view, for one more that has it.
-    pub(super) fn share(&mut self, view: View) -> usize {
-        let found = self.0.iter().find(|(_, shared)| shared.view == view);
-        if let Some((at, _)) = found {
-            self.0[at].members += 1;
+    /// The number of an outlook, for one more that has it.
+    pub(super) fn share(&mut self, outlook: Outlook) -> usize {
+        if let Some(&at) = self.numbers.get(&outlook) {
+            self.shared[at].members += 1;
             return at;
         }
-        self.0.insert(Shared {
-            view,
+        let at = self.shared.insert(Shared {
+            outlook: outlook.clone(),
             members: 1,
             ticket: 0,
             verdict: false,
-        })
+        });
+        self.numbers.insert(outlook, at);
+        at
     }
 
     /// One fewer has it.
     pub(super) fn unshare(&mut self, at: usize) {
-        self.0[at].members -= 1;
-        if self.0[at].members == 0 {
-            self.0.remove(at);
+        self.shared[at].members -= 1;
+        if self.shared[at].members == 0 {
+            let gone = self.shared.remove(at);
+            self.numbers.remove(&gone.outlook);
         }
+    }
+
+    /// What one has that has this number.
+    pub(super) fn outlook(&self, at: usize) -> &Outlook {
+        &self.shared[at].outlook
     }
 
     /// The verdict on an update, made once for all who share the view.
     pub(super) fn admits(&mut self, at: usize, ticket: u64, update: &Candidate<'_>) -> bool {
-        let shared = &mut self.0[at];
+        let shared = &mut self.shared[at];
         if shared.ticket != ticket {
             shared.ticket = ticket;
-            shared.verdict = shared.view.admits(update);
+            let outlook = &shared.outlook;
+            shared.verdict =
+                outlook.view.admits(update) && outlook.sight.may_see(update.subject.event);
         }
         shared.verdict
     }
 
-    /// Whether it lets through what has a name but no event behind it.
+    /// Whether it lets through what has a name but no event behind it: it is gathered from everything, so only who sees
+    /// everything may see it.
     pub(super) fn admits_name(&self, at: usize, name: &str) -> bool {
-        match &self.0[at].view {
+        let outlook = &self.shared[at].outlook;
+        if !outlook.sight.is_everything() {
+            return false;
+        }
+        match &outlook.view {
             View::Filter(filter) => filter.admits_name(name),
             View::Conversation(_) => true,
         }

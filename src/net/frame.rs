@@ -27,6 +27,8 @@ pub enum Packet {
     Event,
     /// `3`: the answer to a client's event, with its ack id.
     Ack(i64),
+    /// `1`: the end of a namespace's connection.
+    Disconnect,
 }
 
 impl Frame {
@@ -51,11 +53,20 @@ impl Frame {
         })
     }
 
+    /// The end of a namespace's connection: the client doesn't come back by itself.
+    pub fn disconnect(namespace: Namespace) -> Self {
+        Self::new(namespace, Packet::Disconnect, |_| {})
+    }
+
     fn new(namespace: Namespace, packet: Packet, body: impl FnOnce(&mut Vec<u8>)) -> Self {
         // The header's length depends on the payload's, so the payload is written behind room for the longest.
         let mut out = vec![0; MAX_HEADER];
         out.push(b'4');
-        out.push(if packet == Packet::Event { b'2' } else { b'3' });
+        out.push(match packet {
+            Packet::Disconnect => b'1',
+            Packet::Event => b'2',
+            Packet::Ack(_) => b'3',
+        });
         if namespace != Namespace::Root {
             out.extend_from_slice(namespace.path().as_bytes());
             out.push(b',');

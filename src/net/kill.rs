@@ -10,15 +10,42 @@ pub enum Kill {
     Stalled,
     /// The server goes down.
     Shutdown,
+    /// Its token is over.
+    Expired,
+    /// Its token was revoked.
+    Revoked,
+    /// It is kept out.
+    Banned,
+    /// An admin closed it.
+    Disconnected,
 }
 
 impl Kill {
+    const ALL: [Self; 7] = [
+        Self::SlowClient,
+        Self::Stalled,
+        Self::Shutdown,
+        Self::Expired,
+        Self::Revoked,
+        Self::Banned,
+        Self::Disconnected,
+    ];
+
+    /// The one with this number, as an atomic holds it.
+    pub(super) fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kill| *kill as u8 == number)
+    }
+
     /// The label.
     pub fn reason(self) -> &'static str {
         match self {
             Self::SlowClient => "slow_client",
             Self::Stalled => "stalled",
             Self::Shutdown => "shutdown",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Banned => "banned",
+            Self::Disconnected => "disconnected",
         }
     }
 }

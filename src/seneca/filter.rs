@@ -11,7 +11,7 @@ use crate::event::Object;
 const MAX_TYPES: usize = 64;
 
 /// A subscription's filter. The default admits everything.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ConversationFilter {
     /// Only lines that this agent says or is told; the page's "all agents" is the empty string.
     agent: Option<Box<str>>,

@@ -6,7 +6,7 @@
 mod listen;
 mod stop;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use listen::listen;
 use stop::StopSignal;
@@ -14,6 +14,10 @@ use thiserror::Error;
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
+    access::{
+        Belongings, Blocklist, BlocklistError, House, Porter, PorterOptions, Rates, Sight,
+        TokenSetupError, Tokens,
+    },
     config::{Config, JournalDurability, JournalKind},
     demo,
     http::{self, Api, Readiness, RouterOptions, StreamOptions},
@@ -44,6 +48,17 @@ pub enum ServeError {
     /// A transformation rule can't be used.
     #[error("{0}")]
     Rule(#[from] RuleError),
+    /// The keys that tokens are checked with can't be used.
+    #[error("{0}")]
+    Tokens(#[from] TokenSetupError),
+    /// Everybody would be turned away.
+    #[error(
+        "[authentication] required is true, but nothing is set that a token could be checked with: set secret, public_key_file, jwks_url or api_keys"
+    )]
+    NoKeys,
+    /// The list of bans can't be read.
+    #[error("{0}")]
+    Blocklist(#[from] BlocklistError),
     /// The journal's file can't be used.
     #[error("{0}")]
     Open(#[from] OpenError),
@@ -65,7 +80,8 @@ pub struct Running {
     stopping: watch::Sender<bool>,
     serving: JoinHandle<()>,
     hub: JoinHandle<()>,
-    checkpoints: JoinHandle<()>,
+    /// What goes on beside the stream: it never ends by itself.
+    aside: Vec<JoinHandle<()>>,
     /// Closed last.
     journal: Arc<dyn Journal>,
     demo: Option<JoinHandle<()>>,
@@ -84,11 +100,10 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let (mut hub, handle, read_to) =
         Hub::new(hub_options(config), journal.clone(), table, metrics.clone());
     hub.restore().await?;
+    let porter = porter(config, hub.belongings(), metrics.clone())?;
     let hub = tokio::spawn(hub.run());
-    let checkpoints = tokio::spawn(checkpoint::keep(
-        journal.clone(),
-        config.performance.max_entities,
-    ));
+    let most = (config.performance.max_entities, config.access.max_known);
+    let checkpoints = tokio::spawn(checkpoint::keep(journal.clone(), most));
     let limits = IntakeLimits {
         max_lag: config.performance.max_lag as u64,
         max_batch: config.performance.max_publish_batch,
@@ -104,6 +119,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let door = socketio::start(
         handle.clone(),
         intake.clone(),
+        porter.clone(),
         metrics.clone(),
         socket_options(config),
     );
@@ -111,6 +127,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let api = Api {
         hub: handle,
         intake: intake.clone(),
+        porter: porter.clone(),
         metrics: metrics.clone(),
         readiness: readiness.clone(),
         stream: StreamOptions {
@@ -141,7 +158,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         stopping,
         serving: tokio::spawn(server.serve(listener, router)),
         hub,
-        checkpoints,
+        aside: vec![checkpoints, tokio::spawn(porter.watch())],
         journal,
         demo: config
             .demo
@@ -168,7 +185,7 @@ impl Running {
         if let Some(demo) = &self.demo {
             demo.abort();
         }
-        self.checkpoints.abort();
+        self.aside.iter().for_each(JoinHandle::abort);
         let (serving, hub) = (self.serving.abort_handle(), self.hub.abort_handle());
         let orderly = async {
             self.door.shutdown().await;
@@ -274,6 +291,7 @@ fn hub_options(config: &Config) -> HubOptions {
         max_room_size: config.rooms.max_room_size,
         max_rooms_per_client: config.rooms.max_rooms_per_client,
         max_entities: config.performance.max_entities,
+        max_known: config.access.max_known,
         seneca_broadcast: config.seneca.broadcast,
         // Half of what a client may owe: whoever has room for one stretch has room for all of it.
         max_stretch: config.server.max_client_buffer / 2,
@@ -298,11 +316,51 @@ fn socket_options(config: &Config) -> socketio::Options {
     }
 }
 
+fn porter(
+    config: &Config,
+    belongings: Arc<Belongings>,
+    metrics: Arc<Metrics>,
+) -> Result<Arc<Porter>, ServeError> {
+    let authentication = &config.authentication;
+    let tokens = Arc::new(Tokens::new(authentication)?);
+    if authentication.required && tokens.is_empty() {
+        return Err(ServeError::NoKeys);
+    }
+    let options = PorterOptions {
+        required: authentication.required,
+        validate: authentication.token_validation,
+        session: authentication.session_timeout(),
+        ban: config.rate_limiting.ban_duration(),
+    };
+    let house = House {
+        rules: config.access.clone(),
+        belongings,
+    };
+    let exempt: Vec<ipnet::IpNet> = Vec::new(); // WIRE
+    let rates = Rates::new(&config.rate_limiting, config.limits_rates(), exempt);
+    let blocklist = Blocklist::open(blocklist_file(config))?;
+    let house = Arc::new(house);
+    Ok(Porter::new(
+        options, tokens, house, blocklist, rates, metrics,
+    ))
+}
+
+/// Beside the journal's file, unless it is named.
+fn blocklist_file(config: &Config) -> Option<PathBuf> {
+    let named = &config.access.file;
+    if !named.as_os_str().is_empty() {
+        return Some(named.clone());
+    }
+    let beside = config.journal.path.with_extension("access.json");
+    (config.journal.kind == JournalKind::Sqlite).then_some(beside)
+}
+
 /// Publishes the demo team's events as a producer would.
 async fn play(seed: u64, speed: f64, intake: Arc<Intake>) {
     let producer = Producer {
         name: "demo",
         door: "demo",
+        sight: &Sight::everything(),
     };
     let mut team = demo::team(seed, speed);
     loop {

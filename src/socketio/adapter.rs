@@ -126,6 +126,10 @@ impl Engine for EngineSide {
         let Some(local) = self.locals.of(frame.namespace) else {
             return false;
         };
+        let to = BroadcastOptions::new(self.sid);
+        if frame.packet == Packet::Disconnect {
+            return local.disconnect_socket(to).is_ok();
+        }
         let body = Value::Str(
             Str::from(String::from_utf8_lossy(frame.body()).into_owned()),
             None,
@@ -134,10 +138,9 @@ impl Engine for EngineSide {
         let packet = match frame.packet {
             Packet::Event => packet::Packet::event(path, body),
             Packet::Ack(id) => packet::Packet::ack(path, body, id),
+            Packet::Disconnect => packet::Packet::disconnect(path),
         };
-        local
-            .broadcast(packet, BroadcastOptions::new(self.sid))
-            .is_ok()
+        local.broadcast(packet, to).is_ok()
     }
 
     /// There is no call for it, but a polling client may close its session with a packet, and so may we in its name.

@@ -1,9 +1,15 @@
 //! One client on one namespace, from CONNECT to its end.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
+
+use arc_swap::ArcSwap;
 
 use socketioxide::socket::Sid;
 
@@ -13,10 +19,11 @@ use super::{
     inbox::{Inbound, Inbox},
 };
 use crate::{
-    access::Identity,
+    access::{Connection, Ending, Identity, Meter, Origin, SessionGuard},
     event::Object,
     hub::{MemberId, Membership, Outgoing, Outlet},
-    net::{Frame, Lane},
+    net::{Frame, Kill, Lane},
+    refusal::Refusal,
     update::Namespace,
 };
 
@@ -29,8 +36,14 @@ pub(super) struct Client {
     pub(super) sid: Sid,
     /// Where it is.
     pub(super) namespace: Namespace,
-    /// Who it is.
-    pub(super) who: Identity,
+    /// Who it is; `authenticate` changes it.
+    who: ArcSwap<Identity>,
+    /// Where it comes from.
+    pub(super) address: IpAddr,
+    /// What it may still send.
+    meter: Meter,
+    /// Its place among the sessions.
+    session: Mutex<Option<SessionGuard>>,
     /// The way to it.
     pub(super) lane: Arc<Lane>,
     /// What it sent.
@@ -41,9 +54,14 @@ pub(super) struct Client {
     counted: AtomicBool,
     /// It disconnected.
     gone: AtomicBool,
+    /// The server ended it: it is told why, and nothing else any more.
+    ended: AtomicBool,
     /// What handlers need.
     pub(super) kit: Arc<Kit>,
 }
+
+/// How long an ended client has to take the reason.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// Socket.IO updates take the lane.
 #[derive(Debug)]
@@ -69,7 +87,7 @@ impl Outlet for LaneOutlet {
 
 impl Client {
     pub(super) fn new(
-        sid: Sid,
+        (sid, address): (Sid, IpAddr),
         namespace: Namespace,
         who: Identity,
         lane: Arc<Lane>,
@@ -79,16 +97,57 @@ impl Client {
             id: uuid::Uuid::now_v7().to_string().into(),
             sid,
             namespace,
-            who,
+            who: ArcSwap::from_pointee(who),
+            address,
+            meter: kit.porter.meter(),
+            session: Mutex::new(None),
             lane,
             inbox: Inbox::default(),
             membership: Mutex::new(None),
             counted: AtomicBool::new(false),
             gone: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             kit,
         };
         client.inbox.hold();
         Arc::new(client)
+    }
+
+    /// Who it is now.
+    pub(super) fn who(&self) -> Arc<Identity> {
+        self.who.load_full()
+    }
+
+    /// Takes its place among the sessions.
+    ///
+    /// # Errors
+    /// It is kept out.
+    pub(super) fn begin(self: &Arc<Self>) -> Result<(), Refusal> {
+        let origin = Origin {
+            client_id: self.id.clone(),
+            transport: "socketio",
+            namespace: self.namespace.path(),
+            address: self.address,
+        };
+        let session = self.kit.porter.begin(&origin, &self.who(), self)?;
+        *lock(&self.session) = Some(session);
+        Ok(())
+    }
+
+    /// It is somebody else from now on, or the same for longer.
+    pub(super) fn renew(&self, who: Identity) {
+        self.kit.porter.sessions().renew(&self.id, &who);
+        self.who.store(Arc::new(who));
+    }
+
+    /// Whether it may send one more message.
+    ///
+    /// # Errors
+    /// `rate_limited`, `banned`.
+    pub(super) fn spend(&self) -> Result<(), Refusal> {
+        self.kit
+            .porter
+            .message(&self.meter, &self.who(), self.address)
     }
 
     /// Its connection counts from now on; false when it is over already.
@@ -111,6 +170,9 @@ impl Client {
 
     /// Takes an event as it arrives.
     pub(super) fn receive(self: &Arc<Self>, inbound: Inbound) {
+        if self.ended.load(Ordering::Acquire) {
+            return;
+        }
         let pushed = self.inbox.push(inbound);
         if pushed.full {
             self.lane.inbox_full();
@@ -125,7 +187,9 @@ impl Client {
             if next.has_room {
                 self.lane.inbox_has_room();
             }
-            events::handle(&self, next.inbound).await;
+            if !self.ended.load(Ordering::Acquire) {
+                events::handle(&self, next.inbound).await;
+            }
         }
     }
 
@@ -134,6 +198,7 @@ impl Client {
         self.gone.store(true, Ordering::Release);
         self.lane.disconnect(self.namespace);
         self.place().take();
+        lock(&self.session).take();
         if self.counted.load(Ordering::Acquire) {
             self.kit.metrics.disconnected(self.namespace, reason);
         }
@@ -145,9 +210,7 @@ impl Client {
     }
 
     fn place(&self) -> MutexGuard<'_, Option<Membership>> {
-        self.membership
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.membership)
     }
 
     /// Answers an event.
@@ -162,4 +225,35 @@ impl Client {
         self.lane.send(&Frame::event(self.namespace, name, &json));
         self.lane.flush();
     }
+}
+
+impl Connection for Client {
+    /// It leaves its rooms at once; the reason is the last thing that it hears.
+    fn end(&self, why: Ending) {
+        if self.ended.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.place().take();
+        self.emit("error", why.refusal().to_event(None));
+        if !why.may_return() {
+            // Clients come back by themselves after a lost connection, but not after this.
+            self.lane.send(&Frame::disconnect(self.namespace));
+        }
+        self.lane.flush();
+        let lane = self.lane.clone();
+        let kill = match why {
+            Ending::Expired => Kill::Expired,
+            Ending::Revoked => Kill::Revoked,
+            Ending::Banned => Kill::Banned,
+            Ending::Disconnected => Kill::Disconnected,
+        };
+        tokio::spawn(async move {
+            lane.drained(LAST_WORD).await;
+            lane.kill(kill);
+        });
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

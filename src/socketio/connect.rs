@@ -2,11 +2,12 @@
 
 use std::{
     fmt,
+    net::{IpAddr, Ipv4Addr},
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use http::request::Parts;
+use http::{Extensions, request::Parts};
 use serde_json::{Value, json};
 use socketioxide::{
     ParserConfig,
@@ -24,11 +25,11 @@ use super::{
     lanes::Lanes,
 };
 use crate::{
-    access::{self, Identity, OBSERVERS},
+    access::{self, Credential, Identity, OBSERVERS, Porter, Visitor},
     event::{Object, Timestamp},
     hub::{HubHandle, Newcomer, View, Welcome},
     intake::Intake,
-    net::{Kill, Lane, LaneLimits},
+    net::{Kill, Lane, LaneLimits, Peer},
     observe::Metrics,
     refusal::Refusal,
     seneca::ConversationFilter,
@@ -67,6 +68,8 @@ pub struct Kit {
     pub(super) hub: HubHandle,
     /// The way in.
     pub(super) intake: Arc<Intake>,
+    /// Who comes in.
+    pub(super) porter: Arc<Porter>,
     /// Refusals are counted.
     pub(super) metrics: Arc<Metrics>,
     /// The configuration's part.
@@ -116,6 +119,7 @@ impl Kit {
 pub fn start(
     hub: HubHandle,
     intake: Arc<Intake>,
+    porter: Arc<Porter>,
     metrics: Arc<Metrics>,
     options: Options,
 ) -> Arc<Kit> {
@@ -139,6 +143,7 @@ pub fn start(
         lanes: Lanes::new(options.lane, metrics.clone()),
         hub,
         intake,
+        porter,
         metrics,
         options,
         locals,
@@ -153,7 +158,7 @@ pub fn start(
         let admit = async move |socket: SocketRef, TryData(auth): TryData<Value>| {
             // A payload that isn't JSON is refused like one of a wrong shape.
             let auth = auth.map_err(|_| Refusal::bad_request("auth is not JSON"))?;
-            check.admit(&socket, &auth)
+            check.admit(&socket, &auth).await
         };
         io.ns(namespace.path(), entrance.with(admit));
     }
@@ -181,13 +186,24 @@ impl Entrance {
     ///
     /// The client's inbox is there from here on: the engine sends CONNECT before it calls the connect handler, and what
     /// the client says in between would be lost.
-    fn admit(&self, socket: &SocketRef, auth: &Value) -> Result<(), Refusal> {
-        let (hello, who) = self
-            .check(socket.req_parts(), auth)
+    async fn admit(&self, socket: &SocketRef, auth: &Value) -> Result<(), Refusal> {
+        let request = socket.req_parts();
+        let (hello, who, address) = self
+            .check(request, auth)
+            .await
             .inspect_err(|refusal| self.kit.metrics.refused("connect", refusal.code))?;
         let first_lane = socket.req_parts().extensions.get::<Arc<Lane>>().cloned();
         let lane = first_lane.unwrap_or_else(|| self.kit.lanes.polling(socket.id));
-        let client = Client::new(socket.id, self.namespace, who, lane, self.kit.clone());
+        let client = Client::new(
+            (socket.id, address),
+            self.namespace,
+            who,
+            lane,
+            self.kit.clone(),
+        );
+        client
+            .begin()
+            .inspect_err(|refusal| self.kit.metrics.refused("connect", refusal.code))?;
         socket.on_fallback(Receive(client.clone()));
         // Before anybody can reach the socket: it may be closed before the connect handler is called.
         let leaving = client.clone();
@@ -200,13 +216,23 @@ impl Entrance {
         Ok(())
     }
 
-    fn check(&self, request: &Parts, auth: &Value) -> Result<(Hello, Identity), Refusal> {
-        let hello = Hello::read(Some(auth), &request.uri, &request.headers)?;
-        let who = Identity {
+    async fn check(
+        &self,
+        request: &Parts,
+        auth: &Value,
+    ) -> Result<(Hello, Identity, IpAddr), Refusal> {
+        let hello = Hello::read(Some(auth), &request.uri)?;
+        let address = address(&request.extensions);
+        let visitor = Visitor {
+            credential: hello
+                .token
+                .as_ref()
+                .or_else(|| request.extensions.get::<Credential>()),
+            address,
             role: hello.role.unwrap_or_default(),
-            user: None,
             name: hello.name.as_deref().map(Into::into),
         };
+        let who = self.kit.porter.identify(visitor).await?;
         if self.namespace == Namespace::Admin && !who.role.may_see_stats() {
             return Err(Refusal::forbidden(
                 "the namespace /admin is for operators and admins",
@@ -219,7 +245,7 @@ impl Entrance {
         for room in &hello.rooms {
             access::check_room(room, &who, &self.kit.options.default_room, &[])?;
         }
-        Ok((hello, who))
+        Ok((hello, who, address))
     }
 }
 
@@ -240,7 +266,7 @@ impl ConnectHandler<Adapter, Entering> for Entrance {
         if !client.count() {
             return;
         }
-        tracing::debug!(client = %client.id, namespace = self.namespace.path(), role = client.who.role.as_str(), "connected");
+        tracing::debug!(client = %client.id, namespace = self.namespace.path(), role = client.who().role.as_str(), "connected");
         tokio::spawn(introduce(client, hello_parts(&hello, self.namespace)));
     }
 }
@@ -273,12 +299,18 @@ async fn introduce(client: Arc<Client>, wishes: Wishes) {
         outlet: Arc::new(LaneOutlet(client.lane.clone())),
         namespace: client.namespace,
         client_id: client.id.clone(),
-        user: client.who.user.clone(),
+        user: client.who().user.clone(),
         view: wishes.view,
+        sight: client.who().sight.clone(),
         batch: wishes.batch && kit.options.batch,
     };
     let welcome = Welcome {
-        rooms: rooms(&client, wishes.rooms),
+        rooms: rooms(
+            client.namespace,
+            &client.who(),
+            &kit.options.default_room,
+            wishes.rooms,
+        ),
         own_rooms: vec![client.id.clone(), client.sid.to_string().into()],
         greeting: greeting(&client),
         snapshot: wishes.snapshot,
@@ -292,18 +324,20 @@ async fn introduce(client: Arc<Client>, wishes: Wishes) {
 }
 
 /// Where a client is from the start.
-fn rooms(client: &Client, asked: Vec<String>) -> Vec<Arc<str>> {
-    if client.namespace != Namespace::Root {
+pub(super) fn rooms(
+    namespace: Namespace,
+    who: &Identity,
+    default_room: &str,
+    asked: Vec<String>,
+) -> Vec<Arc<str>> {
+    if namespace != Namespace::Root {
         return Vec::new();
     }
-    let mut rooms: Vec<Arc<str>> = vec![
-        client.kit.options.default_room.as_str().into(),
-        OBSERVERS.into(),
-    ];
-    if client.who.role.may_publish() {
+    let mut rooms: Vec<Arc<str>> = vec![default_room.into(), OBSERVERS.into()];
+    if who.role.may_publish() {
         rooms.push(access::PRODUCERS.into());
     }
-    if let Some(user) = &client.who.user {
+    if let Some(user) = &who.user {
         rooms.push(format!("user:{user}").into());
     }
     for room in asked {
@@ -312,6 +346,13 @@ fn rooms(client: &Client, asked: Vec<String>) -> Vec<Arc<str>> {
         }
     }
     rooms
+}
+
+/// Where a request comes from.
+fn address(extensions: &Extensions) -> IpAddr {
+    extensions
+        .get::<Peer>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
 }
 
 fn greeting(client: &Client) -> (&'static str, Object) {
@@ -328,7 +369,9 @@ fn greeting(client: &Client) -> (&'static str, Object) {
                 "connection_id": id,
                 "server_time": now,
                 "timestamp": now,
-                "role": client.who.role,
+                "role": client.who().role,
+                "user": client.who().user,
+                "expires_at": client.who().expires.map(Timestamp::from),
                 "server": { "name": "stoa", "version": env!("CARGO_PKG_VERSION") },
             }),
         ),

@@ -1,10 +1,10 @@
 //! What a client says when it connects: the `auth` payload, or the query string for clients that have none.
 
-use http::{HeaderMap, Uri, header::AUTHORIZATION};
+use http::Uri;
 use serde_json::Value;
 
 use crate::{
-    access::{Filter, Role},
+    access::{Credential, Filter, Role},
     refusal::Refusal,
 };
 
@@ -14,8 +14,8 @@ const MAX_ROOMS: usize = 100;
 /// The contract's connect payload, §3.1; every part is optional.
 #[derive(Debug, Default)]
 pub struct Hello {
-    /// A credential, from wherever the first one was found.
-    pub token: Option<String>,
+    /// The payload's credential, which comes before the request's.
+    pub token: Option<Credential>,
     /// What the client calls itself.
     pub name: Option<String>,
     /// Rooms to be in from the start.
@@ -33,11 +33,11 @@ pub struct Hello {
 }
 
 impl Hello {
-    /// Reads the payload, and the query string and headers for what it lacks.
+    /// Reads the payload, and the query string for what it lacks.
     ///
     /// # Errors
     /// `bad_request`, naming the key.
-    pub fn read(auth: Option<&Value>, uri: &Uri, headers: &HeaderMap) -> Result<Self, Refusal> {
+    pub fn read(auth: Option<&Value>, uri: &Uri) -> Result<Self, Refusal> {
         let mut hello = Self::default();
         let query: Vec<(String, String)> = axum::extract::Query::try_from_uri(uri)
             .map(|q| q.0)
@@ -53,12 +53,6 @@ impl Hello {
                 _ => Value::String(value),
             };
             hello.set(&key, &value)?;
-        }
-        if let Some(bearer) = headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok()) {
-            hello.token = bearer
-                .strip_prefix("Bearer ")
-                .map(str::to_owned)
-                .or(hello.token);
         }
         match auth {
             None | Some(Value::Null) => {}
@@ -77,7 +71,12 @@ impl Hello {
             return Ok(());
         }
         match key {
-            "token" => self.token = Some(text(key, value)?),
+            "token" => {
+                let token = text(key, value)?;
+                self.token = Some(token)
+                    .filter(|token| !token.is_empty())
+                    .map(Credential::new);
+            }
             "name" => self.name = Some(text(key, value)?.chars().take(128).collect()),
             "cursor" => self.cursor = Some(text(key, value)?).filter(|c| !c.is_empty()),
             "rooms" => self.rooms = rooms(value)?,

@@ -17,6 +17,7 @@ use tower::Service;
 
 use super::{Kit, adapter::EngineService};
 use crate::{
+    access::Credential,
     net::{Guard, Lane, Peer},
     refusal::Refusal,
 };
@@ -165,7 +166,7 @@ fn upgrade(
 fn engine_request(request: &Request<Body>, lane: &Arc<Lane>) -> Request<()> {
     let mut kept = Request::new(());
     *kept.uri_mut() = request.uri().clone();
-    for name in [header::AUTHORIZATION, header::ORIGIN, header::USER_AGENT] {
+    for name in [header::ORIGIN, header::USER_AGENT] {
         if let Some(value) = request.headers().get(&name) {
             kept.headers_mut().insert(name, value.clone());
         }
@@ -173,6 +174,9 @@ fn engine_request(request: &Request<Body>, lane: &Arc<Lane>) -> Request<()> {
     kept.extensions_mut().insert(lane.clone());
     if let Some(peer) = request.extensions().get::<Peer>() {
         kept.extensions_mut().insert(*peer);
+    }
+    if let Some(credential) = request.extensions().get::<Credential>() {
+        kept.extensions_mut().insert(credential.clone());
     }
     kept
 }

@@ -19,11 +19,14 @@ const AT_LEAST: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(200);
 const READ: usize = 1_024;
 
-/// The state at the journal's end.
+/// The state at the journal's end, with at most so many entities of a kind, and owners of things of a kind.
 ///
 /// # Errors
 /// The journal can't be read.
-pub async fn restore(journal: &dyn Journal, max: usize) -> Result<(State, Seq), JournalError> {
+pub async fn restore(
+    journal: &dyn Journal,
+    (max, max_known): (usize, usize),
+) -> Result<(State, Seq), JournalError> {
     let saved = journal.load_checkpoint().await?;
     let (mut state, mut at) = match saved {
         Some((seq, text)) => match State::from_checkpoint(&text) {
@@ -32,17 +35,17 @@ pub async fn restore(journal: &dyn Journal, max: usize) -> Result<(State, Seq), 
                 tracing::warn!(
                     "the saved state is of another version; it is made anew from the journal"
                 );
-                (State::new(max), 0)
+                (State::new(max, max_known), 0)
             }
         },
-        None => (State::new(max), 0),
+        None => (State::new(max, max_known), 0),
     };
     catch_up(journal, &mut state, &mut at).await?;
     Ok((state, at.max(journal.bounds().last)))
 }
 
 /// Saves the state from time to time; never returns unless the journal keeps no states.
-pub async fn keep(journal: Arc<dyn Journal>, max: usize) {
+pub async fn keep(journal: Arc<dyn Journal>, max: (usize, usize)) {
     if !journal.keeps_checkpoints() {
         return;
     }

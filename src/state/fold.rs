@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{State, entities::Facts};
+use super::State;
 use crate::{event::Event, update};
 
 /// Folds one event into the state.
@@ -36,7 +36,7 @@ fn agent(state: &mut State, event: &Event) {
         "agent.registered" | "worker.registration"
     );
     let known = state.agents.get(id).is_some();
-    let mut facts = state.agents.change(id);
+    let mut facts = state.agents.change(id, event);
     facts.lay_over(
         &event.data,
         &[
@@ -88,7 +88,7 @@ fn task(state: &mut State, event: &Event) {
     let Some(id) = event.task_id() else { return };
     let status = task_status(event);
     let agent = event.agent_id();
-    let mut facts = state.tasks.change(id);
+    let mut facts = state.tasks.change(id, event);
     facts.lay_over(
         &event.data,
         &[
@@ -153,7 +153,7 @@ fn occupy(state: &mut State, event: &Event, agent: &str, task: &str, status: Opt
         .and_then(|a| a.get("task_id"))
         .and_then(Value::as_str)
         == Some(task);
-    let mut facts = state.agents.change(agent);
+    let mut facts = state.agents.change(agent, event);
     facts.set("agent_id", agent);
     match status {
         Some("done" | "todo") if has => {
@@ -172,10 +172,11 @@ fn project(state: &mut State, event: &Event) {
     let inner = event.data.get("project_state").and_then(Value::as_object);
     let from_inner = |key: &str| inner.and_then(|i| i.get(key)).and_then(Value::as_str);
     if let Some(risk) = from_inner("risk_level") {
-        state.health.insert("risk_level".into(), risk.into());
         state
             .health
-            .insert("updated_at".into(), event.timestamp.to_string().into());
+            .change(event)
+            .set("risk_level", risk)
+            .set("updated_at", event.timestamp.to_string());
     }
     // Marcus names the project by its board here; where one of that name is known, it is that one.
     let by_name = from_inner("project_name")
@@ -191,7 +192,7 @@ fn project(state: &mut State, event: &Event) {
     let Some(id) = id.or_else(|| from_inner("board_id").map(str::to_owned)) else {
         return;
     };
-    let mut facts = state.projects.change(&id);
+    let mut facts = state.projects.change(&id, event);
     facts.lay_over(
         &event.data,
         &["project_state", "source", "target", "task_count"],
@@ -220,12 +221,15 @@ fn project(state: &mut State, event: &Event) {
 }
 
 fn health(state: &mut State, event: &Event) {
-    Facts(&mut state.health)
+    state
+        .health
+        .change(event)
         .lay_over(&event.data, &[])
         .set("updated_at", event.timestamp.to_string());
 }
 
 fn system_state(state: &mut State, event: &Event) {
+    let mut facts = state.health.change(event);
     for key in [
         "active_workers",
         "tasks_in_progress",
@@ -234,12 +238,10 @@ fn system_state(state: &mut State, event: &Event) {
         "system_metrics",
     ] {
         if let Some(value) = event.data.get(key) {
-            state.health.insert(key.into(), value.clone());
+            facts.set(key, value.clone());
         }
     }
-    state
-        .health
-        .insert("updated_at".into(), event.timestamp.to_string().into());
+    facts.set("updated_at", event.timestamp.to_string());
 }
 
 fn run(state: &mut State, event: &Event, kind: &str) {
@@ -251,7 +253,7 @@ fn run(state: &mut State, event: &Event, kind: &str) {
     let Some(id) = id else { return };
     let is_node = event.name.canonical().starts_with("workflow.node");
     let is_step = event.name.canonical().starts_with("agent.step");
-    let mut facts = state.runs.change(id);
+    let mut facts = state.runs.change(id, event);
     facts.set("id", id).set("kind", kind);
     for outer in ["run", "job"] {
         if let Some(inner) = event.data.get(outer).and_then(Value::as_object) {

@@ -5,17 +5,22 @@
 
 pub mod checkpoint;
 mod entities;
+mod facts;
 mod fold;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::event::{Event, Object, Timestamp};
+use crate::{
+    access::{Belongings, Sight},
+    event::{Event, Kind, Object, Timestamp},
+};
 pub use entities::Entities;
+use facts::Known;
 
 /// What is known now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,7 +34,9 @@ pub struct State {
     /// Agent runs, workflow executions and ingest jobs, by their ids; `kind` tells which.
     runs: Entities,
     /// The latest of the system's health.
-    health: Object,
+    health: Known,
+    /// Whose things are. Shared with the doors, which decide by it.
+    belongings: Arc<Belongings>,
     /// Events folded in.
     events: u64,
     /// Decisions among them.
@@ -37,14 +44,15 @@ pub struct State {
 }
 
 impl State {
-    /// Nothing is known; at most `max` entities of a kind will be.
-    pub fn new(max: usize) -> Self {
+    /// Nothing is known; at most `max` entities of a kind will be, and the owners of `max_known` things of a kind.
+    pub fn new(max: usize, max_known: usize) -> Self {
         Self {
             projects: Entities::new(max),
             agents: Entities::new(max),
             tasks: Entities::new(max),
             runs: Entities::new(max),
-            health: Object::new(),
+            health: Known::default(),
+            belongings: Arc::new(Belongings::new(max_known)),
             events: 0,
             decisions: 0,
         }
@@ -53,43 +61,53 @@ impl State {
     /// Folds one event in.
     pub fn apply(&mut self, event: &Event) {
         self.events += 1;
+        self.belongings.learn(event);
         fold::apply(self, event);
     }
 
-    /// The state as JSON, at `cursor`; of one project when that is asked for.
-    pub fn snapshot(&self, cursor: &str, now: Timestamp, project: Option<&str>) -> String {
+    /// Whose things are.
+    pub fn belongings(&self) -> &Arc<Belongings> {
+        &self.belongings
+    }
+
+    /// The state as JSON, at `cursor`, as far as `sight` sees it; of one project when that is asked for.
+    pub fn snapshot(
+        &self,
+        cursor: &str,
+        now: Timestamp,
+        project: Option<&str>,
+        sight: &Sight,
+    ) -> String {
         let of = |value: &Object| {
             project.is_none_or(|project| {
                 value.get("project_id").and_then(Value::as_str) == Some(project)
             })
         };
-        let tasks = self.tasks.to_json(|_, task| of(task));
-        let working: HashSet<&str> = self
+        let tasks = self
             .tasks
-            .iter()
-            .filter(|(_, task)| of(task))
-            .filter_map(|(_, task)| task.get("agent_id").and_then(Value::as_str))
+            .to_json(sight, |_| Kind::Task, |_, task| of(task));
+        let working: HashSet<&str> = tasks
+            .values()
+            .filter_map(|task| task.get("agent_id").and_then(Value::as_str))
             .collect();
-        let agents = self
-            .agents
-            .to_json(|id, agent| of(agent) || working.contains(id));
-        let projects = self
-            .projects
-            .to_json(|id, _| project.is_none_or(|project| project == id));
-        let runs = self.runs.to_json(|_, run| of(run));
+        let agents = self.agents.to_json(
+            sight,
+            |_| Kind::Agent,
+            |id, agent| of(agent) || working.contains(id),
+        );
+        let projects = self.projects.to_json(
+            sight,
+            |_| Kind::Project,
+            |id, _| project.is_none_or(|project| project == id),
+        );
+        let runs = self.runs.to_json(sight, run_kind, |_, run| of(run));
         let by_status = |status: &str| {
             tasks
                 .values()
                 .filter(|task| task.get("status").and_then(Value::as_str) == Some(status))
                 .count()
         };
-        let evicted: u64 = [&self.projects, &self.agents, &self.tasks, &self.runs]
-            .map(Entities::evicted)
-            .iter()
-            .sum();
-        let counts = json!({
-            "events": self.events,
-            "decisions": self.decisions,
+        let mut counts = json!({
             "projects": projects.len(),
             "agents": agents.len(),
             "tasks": tasks.len(),
@@ -98,8 +116,15 @@ impl State {
             "tasks_blocked": by_status("blocked"),
             "tasks_done": by_status("done"),
             "runs": runs.len(),
-            "evicted": evicted,
         });
+        // How much there is that one may not see is not to be seen either.
+        if sight.is_everything() {
+            let entities = [&self.projects, &self.agents, &self.tasks, &self.runs];
+            let evicted: u64 = entities.map(Entities::evicted).iter().sum();
+            counts["events"] = self.events.into();
+            counts["decisions"] = self.decisions.into();
+            counts["evicted"] = evicted.into();
+        }
         json!({
             "type": "snapshot",
             "cursor": cursor,
@@ -109,7 +134,7 @@ impl State {
             "agents": agents,
             "tasks": tasks,
             "runs": runs,
-            "health": self.health,
+            "health": self.health.seen(sight, None).unwrap_or_default(),
             "counts": counts,
         })
         .to_string()
@@ -124,5 +149,14 @@ impl State {
     /// Reads what [`State::to_checkpoint`] wrote; `None` if it was written by something else.
     pub fn from_checkpoint(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
+    }
+}
+
+/// Which things runs are: their own `kind` says it.
+fn run_kind(run: &Object) -> Kind {
+    match run.get("kind").and_then(Value::as_str) {
+        Some("execution") => Kind::Execution,
+        Some("job") => Kind::Job,
+        _ => Kind::Run,
     }
 }

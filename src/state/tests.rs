@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::State;
-use crate::event::{self, Event, Timestamp};
+use crate::{
+    access::Sight,
+    event::{self, Event, Timestamp},
+};
 
 fn event(value: Value) -> Event {
     let intake = event::Intake {
@@ -15,11 +18,12 @@ fn event(value: Value) -> Event {
 }
 
 fn json_of(state: &State, project: Option<&str>) -> Value {
-    serde_json::from_str(&state.snapshot("c", Timestamp::now(), project)).unwrap()
+    serde_json::from_str(&state.snapshot("c", Timestamp::now(), project, &Sight::everything()))
+        .unwrap()
 }
 
 fn folded(file: &str) -> State {
-    let mut state = State::new(10_000);
+    let mut state = State::new(10_000, 1_000);
     for line in std::fs::read_to_string(format!("tests/data/{file}.jsonl"))
         .unwrap()
         .lines()
@@ -68,7 +72,7 @@ fn both_streams_end_with_everything_done() {
 
 #[test]
 fn a_task_goes_its_way() {
-    let mut state = State::new(100);
+    let mut state = State::new(100, 1_000);
     let mut step = |kind: &str, data: Value| {
         state.apply(&event(
             json!({ "type": kind, "data": data, "project_id": "p1" }),
@@ -121,7 +125,7 @@ fn a_task_goes_its_way() {
 
 #[test]
 fn runs_jobs_and_health() {
-    let mut state = State::new(100);
+    let mut state = State::new(100, 1_000);
     for value in [
         json!({ "type": "workflow.run.created", "run": { "id": "r1", "workflow_id": "w" } }),
         json!({ "type": "workflow.node.started", "data": { "execution_id": "r1", "node_id": "n3" } }),
@@ -149,7 +153,7 @@ fn runs_jobs_and_health() {
 
 #[test]
 fn one_project_only() {
-    let mut state = State::new(100);
+    let mut state = State::new(100, 1_000);
     for (project, agent, task) in [("p1", "a1", "t1"), ("p2", "a2", "t2")] {
         state.apply(&event(
             json!({ "type": "project_created", "data": { "project_id": project } }),
@@ -170,7 +174,7 @@ fn one_project_only() {
 
 #[test]
 fn bounded_and_the_finished_go_first() {
-    let mut state = State::new(3);
+    let mut state = State::new(3, 1_000);
     for n in 0..3 {
         state.apply(&event(
             json!({ "type": "task_created", "data": { "task_id": format!("t{n}") } }),

@@ -4,34 +4,18 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use smallvec::SmallVec;
 
-use crate::{access::OBSERVERS, event::Event};
-
-/// Each id that the event names, with the kind of room that is about it.
-fn named<'e>(event: &'e Event, visit: &mut dyn FnMut(&'static str, &'e str)) {
-    let ids = [
-        ("project", event.project_id.as_deref()),
-        ("agent", event.agent_id()),
-        ("task", event.task_id()),
-        ("execution", event.execution_id()),
-        ("workflow", event.workflow_id()),
-        ("run", event.run_id()),
-        ("job", event.job_id()),
-        ("user", event.user_id()),
-    ];
-    for (kind, id) in ids {
-        if let Some(id) = id {
-            visit(kind, id);
-        }
-    }
-}
+use crate::{
+    access::OBSERVERS,
+    event::{Event, Kind},
+};
 
 /// Visits the names of the event's rooms.
 pub fn event_rooms(event: &Event, visit: &mut dyn FnMut(&str)) {
     visit(OBSERVERS);
     let mut room = String::with_capacity(64);
-    named(event, &mut |kind, id| {
+    event.things(&mut |kind, id| {
         room.clear();
-        room.push_str(kind);
+        room.push_str(kind.as_str());
         room.push(':');
         room.push_str(id);
         visit(&room);
@@ -41,7 +25,7 @@ pub fn event_rooms(event: &Event, visit: &mut dyn FnMut(&str)) {
 /// Stands for the event's rooms: updates for different rooms are never united.
 pub fn rooms_hash(event: &Event) -> u64 {
     let mut hasher = DefaultHasher::new();
-    named(event, &mut |kind, id| (kind, id).hash(&mut hasher));
+    event.things(&mut |kind, id| (kind, id).hash(&mut hasher));
     hasher.finish()
 }
 
@@ -58,12 +42,12 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
             entities.push(hash);
         }
     };
-    named(event, &mut |kind, id| match kind {
-        "project" | "workflow" if family != kind => {}
-        "user" => {}
+    event.things(&mut |kind, id| match kind {
+        Kind::Project | Kind::Workflow if family != kind.as_str() => {}
+        Kind::User => {}
         // A workflow's run goes by both names.
-        "execution" => add("run", id),
-        kind => add(kind, id),
+        Kind::Execution => add("run", id),
+        kind => add(kind.as_str(), id),
     });
     for (kind, id) in [("node", event.node_id()), ("message", event.message_id())] {
         if let Some(id) = id {

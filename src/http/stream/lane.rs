@@ -62,6 +62,20 @@ impl Lane {
         }
     }
 
+    /// Ends the stream with this: what waits before it is dropped, and nothing comes behind it.
+    pub(super) fn end_with(&self, last: &Outgoing) {
+        let piece = last.server_sent();
+        let mut state = self.lock();
+        if !state.ended {
+            state.ended = true;
+            state.bytes = piece.len();
+            state.queue.clear();
+            state.queue.push_back(piece);
+        }
+        drop(state);
+        self.body.wake();
+    }
+
     /// How long something has waited that nobody fetched.
     pub(super) fn stalled(&self) -> Duration {
         self.lock()
@@ -82,6 +96,9 @@ impl Outlet for StreamOutlet {
     fn send(&self, update: &Outgoing) -> bool {
         let piece = update.server_sent();
         let mut state = self.0.lock();
+        if state.ended {
+            return true;
+        }
         state.bytes += piece.len();
         state.since = state.since.or_else(|| Some(Instant::now()));
         state.queue.push_back(piece);

@@ -24,11 +24,11 @@ use serde_json::{Value, json};
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::Api;
+use super::{Api, caller::Caller};
 use crate::{
-    access::{self, Filter, Identity, OBSERVERS},
+    access::{self, Connection, Ending, Filter, Identity, OBSERVERS, Origin, SessionGuard},
     event::Timestamp,
-    hub::{Membership, Newcomer, View, Welcome},
+    hub::{Membership, Newcomer, Outgoing, View, Welcome},
     net::Hangup,
     refusal::Refusal,
     update::Namespace,
@@ -66,12 +66,14 @@ pub(super) struct Wanted {
 
 pub(super) async fn stream(
     State(api): State<Api>,
+    caller: Caller,
     Query(wanted): Query<Wanted>,
     hangup: Option<axum::Extension<Hangup>>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
+    let caller = caller.watching();
     let filter = wanted.filter()?;
-    let rooms = wanted.rooms(&api.stream)?;
+    let rooms = wanted.rooms(&api.stream, &caller.who)?;
     let last = headers.get("last-event-id").and_then(|v| v.to_str().ok());
     let resume = last.map(str::to_owned).or(wanted.cursor);
     let lane = Lane::new(api.stream.max_bytes);
@@ -80,23 +82,37 @@ pub(super) async fn stream(
         outlet: Arc::new(StreamOutlet(lane.clone())),
         namespace: Namespace::Root,
         client_id: id.clone(),
-        user: None,
+        user: caller.who.user.clone(),
         view: View::Filter(filter),
+        sight: caller.who.sight.clone(),
         batch: false,
     };
     let welcome = Welcome {
         rooms,
         own_rooms: Vec::new(),
-        greeting: greeting(&id),
+        greeting: greeting(&id, &caller.who),
         snapshot: wanted.snapshot.is_some_and(|s| s == "1" || s == "true"),
         resume: resume.filter(|cursor| !cursor.is_empty()),
     };
     let membership = api.hub.join(newcomer, welcome).await?;
     let hangup = hangup.map(|axum::Extension(Hangup(token))| token);
+    let ending = Arc::new(Streaming {
+        lane: lane.clone(),
+        hangup: hangup.clone(),
+    });
+    let origin = Origin {
+        client_id: id,
+        transport: "sse",
+        namespace: Namespace::Root.path(),
+        address: caller.address,
+    };
+    let session = api.porter.begin(&origin, &caller.who, &ending)?;
     let body = Events {
         lane,
         heartbeat: heartbeat(api.stream.heartbeat),
         _membership: membership,
+        _session: session,
+        _ending: ending,
         hangup,
     };
     body.watch(&api);
@@ -112,11 +128,11 @@ pub(super) async fn stream(
         .into_response())
 }
 
-fn greeting(id: &str) -> (&'static str, crate::event::Object) {
+fn greeting(id: &str, who: &Identity) -> (&'static str, crate::event::Object) {
     let now = Timestamp::now().to_string();
     let body = json!({
         "type": "connection_established", "client_id": id, "session_id": id, "connection_id": id,
-        "server_time": now, "timestamp": now, "role": "observer",
+        "server_time": now, "timestamp": now, "role": who.role, "user": who.user, "expires_at": who.expires.map(Timestamp::from),
         "server": { "name": "stoa", "version": env!("CARGO_PKG_VERSION") },
     });
     match body {
@@ -142,7 +158,7 @@ impl Wanted {
     }
 
     /// The rooms asked for and no others; without any, those of every observer.
-    fn rooms(&self, options: &StreamOptions) -> Result<Vec<Arc<str>>, Refusal> {
+    fn rooms(&self, options: &StreamOptions, who: &Identity) -> Result<Vec<Arc<str>>, Refusal> {
         let asked: Vec<&str> = self
             .rooms
             .as_deref()
@@ -153,9 +169,8 @@ impl Wanted {
         if asked.len() > options.max_rooms {
             return Err(access::too_many_rooms(options.max_rooms));
         }
-        let who = Identity::default();
         for room in &asked {
-            access::check_room(room, &who, &options.default_room, &[])?;
+            access::check_room(room, who, &options.default_room, &[])?;
         }
         Ok(asked.into_iter().map(Into::into).collect())
     }
@@ -180,8 +195,37 @@ struct Events {
     heartbeat: Interval,
     /// Ends with the body.
     _membership: Membership,
+    /// Ends with the body.
+    _session: SessionGuard,
+    /// How the session is ended; the list of sessions doesn't keep it.
+    _ending: Arc<Streaming>,
     /// Ends the connection.
     hangup: Option<CancellationToken>,
+}
+
+/// A stream, as far as it can be ended.
+#[derive(Debug)]
+struct Streaming {
+    lane: Arc<Lane>,
+    hangup: Option<CancellationToken>,
+}
+
+/// How long an ended stream's client has to take the reason.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
+impl Connection for Streaming {
+    fn end(&self, why: Ending) {
+        let body = Value::Object(why.refusal().to_event(None)).to_string();
+        self.lane
+            .end_with(&Outgoing::new(Namespace::Root, "error", body));
+        let hangup = self.hangup.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(LAST_WORD).await;
+            if let Some(hangup) = hangup {
+                hangup.cancel();
+            }
+        });
+    }
 }
 
 impl Events {

@@ -16,6 +16,7 @@
 //! killed: the guard's stream fails, the engine's own reader and writer end, and its disconnect handler runs.
 
 mod engine_way;
+mod last_word;
 #[cfg(test)]
 mod tests;
 
@@ -274,12 +275,7 @@ impl Lane {
 
     /// Why it was killed, if it was.
     pub fn killed(&self) -> Option<Kill> {
-        match self.killed.load(Ordering::Acquire) {
-            1 => Some(Kill::SlowClient),
-            2 => Some(Kill::Stalled),
-            3 => Some(Kill::Shutdown),
-            _ => None,
-        }
+        Kill::from_number(self.killed.load(Ordering::Acquire))
     }
 
     fn kill_locked(&self, state: &mut State, why: Kill) {

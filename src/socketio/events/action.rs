@@ -8,13 +8,14 @@ use tokio::sync::mpsc;
 
 use super::{Handled, request::Request};
 use crate::{
-    event::{Object, Timestamp},
+    event::{Kind, Object, Timestamp},
     refusal::Refusal,
     socketio::{adapter::SocketRef, client::Client},
 };
 
 pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
-    if !client.who.role.may_act() {
+    let who = client.who();
+    if !who.role.may_act() {
         return Err(Refusal::forbidden(
             "actions on agents take the role operator or admin",
         ));
@@ -31,6 +32,9 @@ pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
             })
     };
     let (agent_id, action) = (needed("agent_id")?, needed("action")?);
+    if !who.sight.may_enter(Kind::Agent, &agent_id) {
+        return Err(Refusal::forbidden("your token doesn't name this agent"));
+    }
     let params = match request.field("params") {
         Value::Null => json!({}),
         params => params.clone(),

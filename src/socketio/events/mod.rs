@@ -6,6 +6,7 @@ mod publish;
 mod request;
 mod rooms;
 mod seneca;
+mod session;
 mod state;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::{client::Client, inbox::Inbound};
 use crate::{
+    admin::{Act, Actor},
     event::{Object, Timestamp},
     refusal::Refusal,
     update::Namespace,
@@ -43,7 +45,9 @@ type Handled = Result<Answer, Refusal>;
 /// Handles one event and answers it.
 pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
     let ack = inbound.ack;
-    let answer = match request::read(&inbound) {
+    // A message too many isn't even read.
+    let request = client.spend().and_then(|()| request::read(&inbound));
+    let answer = match request {
         Ok(request) => dispatch(client, request).await,
         Err(refusal) => Err(refusal),
     };
@@ -82,7 +86,7 @@ async fn on_root(client: &Arc<Client>, request: Request) -> Handled {
         "get_state" => state::get_state(client, &request).await,
         "get_history" => state::get_history(client, &request).await,
         "resume" => state::resume(client, &request).await,
-        "authenticate" => state::authenticate(client),
+        "authenticate" => session::authenticate(client, &request).await,
         "subscribe_conversations"
         | "subscribe_health_updates"
         | "subscribe_pipeline_flow"
@@ -94,12 +98,31 @@ async fn on_root(client: &Arc<Client>, request: Request) -> Handled {
 }
 
 async fn on_admin(client: &Arc<Client>, request: Request) -> Handled {
+    if client.namespace == Namespace::Admin
+        && let Some(act) = Act::named(&request.event)
+    {
+        return admin(client, act, &request).await;
+    }
     match request.event.as_str() {
+        "authenticate" => session::authenticate(client, &request).await,
         "ping" => Ok(pong(client)),
         "get_stats" => state::get_stats(client).await,
         "get_rooms" => state::get_rooms(client).await,
         _ => Err(unknown(client)),
     }
+}
+
+async fn admin(client: &Client, act: Act, request: &Request) -> Handled {
+    let who = client.who();
+    let actor = Actor {
+        who: &who,
+        address: client.address,
+        door: "socketio",
+    };
+    let answer = act
+        .perform(&client.kit.porter, &actor, &request.argument)
+        .await?;
+    Ok(answer.into())
 }
 
 fn unknown(client: &Client) -> Refusal {

@@ -12,7 +12,8 @@ use crate::{
 };
 
 pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
-    if !client.who.role.may_publish() {
+    let who = client.who();
+    if !who.role.may_publish() {
         return Err(Refusal::forbidden(
             "publishing takes the role producer or admin: connect with auth {\"role\": \"producer\"}",
         ));
@@ -20,7 +21,7 @@ pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
     let limits = client.kit.intake.limits();
     // A message that is shorter than an event may be holds none that is too long: no need to measure each.
     let known = (request.len <= limits.max_event).then_some(request.len);
-    let (raws, single) = match request.argument {
+    let (raws, single): (Vec<Raw>, bool) = match request.argument {
         Value::Array(events) if events.len() > limits.max_batch => {
             return Err(Refusal::new(
                 "too_large",
@@ -38,9 +39,11 @@ pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
         event => (vec![Raw::Json(event, known)], true),
     };
     let producer = Producer {
-        name: client.who.name.as_deref().unwrap_or("producer"),
+        name: who.name.as_deref().unwrap_or("producer"),
         door: "socketio",
+        sight: &who.sight,
     };
+    client.kit.porter.events(&who, client.address, raws.len())?;
     let mut receipt = client.kit.intake.publish(raws, producer).await?;
     // One event that is refused is a refused request; of several, each has its own answer.
     if single && let Some(rejected) = receipt.rejected.pop() {

@@ -109,7 +109,7 @@ fn check(client: &Client, room: &str) -> Result<(), Refusal> {
     let sid = client.sid.to_string();
     access::check_room(
         room,
-        &client.who,
+        &client.who(),
         &client.kit.options.default_room,
         &[&client.id, &sid],
     )

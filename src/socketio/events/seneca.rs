@@ -20,6 +20,10 @@ pub(super) async fn subscribe(client: &Arc<Client>, event: &str) -> Handled {
     let hub = &client.kit.hub;
     hub.listen(member, topic, true).await;
     confirm(client, name);
+    // It is gathered from all projects.
+    if !client.who().sight.is_everything() {
+        return Ok(json!({ "type": name }).into());
+    }
     // What the page shows first must not wait for the next change.
     let now = match topic {
         Topic::Health => Some(("health_update", hub.question(Question::HealthNow).await?)),

@@ -1,6 +1,4 @@
-//! What is now and what was: state, history, resume; who one is; statistics.
-
-use std::sync::Arc;
+//! What is now and what was: state, history, resume; statistics.
 
 use serde_json::{Value, json};
 
@@ -14,7 +12,11 @@ use crate::{
 
 pub(super) async fn get_state(client: &Client, request: &Request) -> Handled {
     let project = request.text("project_id")?.map(str::to_owned);
-    let state = client.kit.hub.snapshot(project).await?;
+    let state = client
+        .kit
+        .hub
+        .snapshot(project, client.who().sight.clone())
+        .await?;
     Ok(Answer::Json(state.to_string()))
 }
 
@@ -37,7 +39,7 @@ pub(super) async fn get_history(client: &Client, request: &Request) -> Handled {
         agent_id: text("agent_id")?,
         run_id: text("run_id")?,
     };
-    let page = history::page(&**client.kit.intake.journal(), &query).await?;
+    let page = history::page(&**client.kit.intake.journal(), &query, &client.who().sight).await?;
     Ok(json!(page).into())
 }
 
@@ -53,11 +55,6 @@ pub(super) async fn resume(client: &Client, request: &Request) -> Handled {
     Ok(Answer::Fields(resumed))
 }
 
-/// While authentication is off there is nothing to prove: the client keeps what it has.
-pub(super) fn authenticate(client: &Arc<Client>) -> Handled {
-    Ok(json!({ "role": client.who.role, "user": client.who.user, "authentication": "off" }).into())
-}
-
 pub(super) async fn get_stats(client: &Client) -> Handled {
     may_see(client)?;
     Ok(Answer::Fields(
@@ -67,13 +64,14 @@ pub(super) async fn get_stats(client: &Client) -> Handled {
 
 pub(super) async fn get_rooms(client: &Client) -> Handled {
     may_see(client)?;
+    let sight = client.who().sight.clone();
     Ok(Answer::Fields(
-        client.kit.hub.question(Question::Rooms).await?,
+        client.kit.hub.question(Question::Rooms { sight }).await?,
     ))
 }
 
 fn may_see(client: &Client) -> Result<(), Refusal> {
-    if client.who.role.may_see_stats() {
+    if client.who().role.may_see_stats() {
         Ok(())
     } else {
         Err(Refusal::forbidden(

@@ -31,7 +31,7 @@ use tempfile::NamedTempFile;
 use super::*;
 use crate::access::Role;
 
-/// 32 bytes, as few as a secret may have.
+/// 32 bytes, as few as a secret should have.
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// A pair of keys, in the forms that files have.

@@ -1,0 +1,35 @@
+//! Who a client is, once that is settled.
+
+use std::{sync::Arc, time::SystemTime};
+
+use super::{Role, Sight, TokenId};
+
+/// Who a client is, what it may do and see, and for how long.
+#[derive(Debug, Clone, Default)]
+pub struct Identity {
+    /// What it may do.
+    pub role: Role,
+    /// The user behind it, if a token says who; names its `user:` room.
+    pub user: Option<Arc<str>>,
+    /// What it calls itself, for people: in logs, and as the source of events that name none.
+    pub name: Option<Arc<str>>,
+    /// What it may see.
+    pub sight: Sight,
+    /// The token that says so; none while authentication is off.
+    pub token: Option<TokenId>,
+    /// When the token was made: what was revoked later than that is not valid any more.
+    pub issued: Option<SystemTime>,
+    /// When it ends: with its token, or because it has lasted as long as a session may.
+    pub expires: Option<SystemTime>,
+}
+
+impl Identity {
+    /// A client that nobody vouches for: it has the role that it asks for, and sees everything.
+    pub fn unproven(role: Role, name: Option<Arc<str>>) -> Self {
+        Self {
+            role,
+            name,
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Decides who comes in, and sees to it that those leave whose time is over.
+
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use super::{
+    Blocklist, Claims, Connection, Credential, Ending, House, Identity, Meter, Origin, Rates, Role,
+    SessionGuard, Sessions, Sight, TokenId, Tokens, TooMuch, Who,
+};
+use crate::{observe::Metrics, refusal::Refusal};
+
+/// What the porter is told by the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct PorterOptions {
+    /// Nobody comes in without a valid token.
+    pub required: bool,
+    /// A token that is given although none is needed must be valid.
+    pub validate: bool,
+    /// How long a session lives without a fresh token.
+    pub session: Duration,
+    /// How long somebody is kept out who doesn't heed the limits.
+    pub ban: Duration,
+}
+
+/// Who is at the door, and what it says of itself.
+#[derive(Debug)]
+pub struct Visitor<'a> {
+    /// What it shows.
+    pub credential: Option<&'a Credential>,
+    /// Where it comes from.
+    pub address: IpAddr,
+    /// The role that it has while nobody has to prove anything.
+    pub role: Role,
+    /// What it calls itself.
+    pub name: Option<Arc<str>>,
+}
+
+/// The one who decides.
+#[derive(Debug)]
+pub struct Porter {
+    options: PorterOptions,
+    tokens: Arc<Tokens>,
+    /// What sights are made of.
+    house: Arc<House>,
+    blocklist: Blocklist,
+    sessions: Arc<Sessions>,
+    rates: Rates,
+    /// Who is kept out is counted.
+    metrics: Arc<Metrics>,
+}
+
+/// How often used up budgets that are whole again are forgotten.
+const TIDY: Duration = Duration::from_secs(60);
+
+impl Porter {
+    /// A porter before anybody came.
+    pub fn new(
+        options: PorterOptions,
+        tokens: Arc<Tokens>,
+        house: Arc<House>,
+        blocklist: Blocklist,
+        rates: Rates,
+        metrics: Arc<Metrics>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            options,
+            tokens,
+            house,
+            blocklist,
+            sessions: Arc::default(),
+            rates,
+            metrics,
+        })
+    }
+
+    /// Whether a token is needed.
+    pub fn is_required(&self) -> bool {
+        self.options.required
+    }
+
+    /// Who somebody is.
+    ///
+    /// # Errors
+    /// `unauthorized`, `token_expired`, `banned`.
+    pub async fn identify(&self, visitor: Visitor<'_>) -> Result<Identity, Refusal> {
+        let unproven = || Identity::unproven(visitor.role, visitor.name.clone());
+        let who = match visitor.credential {
+            None if self.options.required => {
+                return Err(Refusal::new(
+                    "unauthorized",
+                    "this server asks for a token: give it as auth.token, as Authorization: Bearer, or as ?token=",
+                ));
+            }
+            None => unproven(),
+            // Nothing to hold it against: front-ends that bring one of another server's are let in like all others.
+            Some(_) if self.tokens.is_empty() && !self.options.required => unproven(),
+            Some(credential) => match self.tokens.verify(credential.token()).await {
+                Ok(claims) => self.believe(claims, visitor.name.clone())?,
+                Err(_) if !self.options.required && !self.options.validate => unproven(),
+                Err(refusal) => return Err(refusal),
+            },
+        };
+        self.blocklist.check(&who, visitor.address)?;
+        Ok(who)
+    }
+
+    fn believe(&self, claims: Claims, name: Option<Arc<str>>) -> Result<Identity, Refusal> {
+        let sight = if claims.role == Role::Admin {
+            Sight::everything()
+        } else {
+            let patterns = (claims.rooms, claims.projects);
+            Sight::new(
+                claims.user.clone(),
+                patterns.0,
+                patterns.1,
+                self.house.clone(),
+            )
+            .map_err(|error| {
+                Refusal::new(
+                    "unauthorized",
+                    format!("the token's rooms or projects are no patterns: {error}"),
+                )
+            })?
+        };
+        // A key that is valid for good has nothing fresher to show.
+        let longest = (!claims.api_key).then(|| SystemTime::now() + self.options.session);
+        Ok(Identity {
+            role: claims.role,
+            user: claims.user,
+            name: name.or(claims.name),
+            sight,
+            token: Some(claims.id),
+            issued: claims.issued,
+            expires: [claims.expires, longest].into_iter().flatten().min(),
+        })
+    }
+
+    /// Lists a connection; what somebody did meanwhile to keep it out counts.
+    ///
+    /// # Errors
+    /// As [`Porter::identify`].
+    pub fn begin(
+        &self,
+        origin: &Origin,
+        who: &Identity,
+        connection: &Arc<impl Connection>,
+    ) -> Result<SessionGuard, Refusal> {
+        let address = origin.address;
+        let weak = Arc::downgrade(connection);
+        let guard = self.sessions.begin(origin, who, weak);
+        self.blocklist.check(who, address)?;
+        Ok(guard)
+    }
+
+    /// What a token is called in lists and logs.
+    ///
+    /// # Errors
+    /// It is none of ours, or it is over anyway.
+    pub async fn name_of(&self, token: &Credential) -> Result<TokenId, Refusal> {
+        self.tokens
+            .verify(token.token())
+            .await
+            .map(|claims| claims.id)
+    }
+
+    /// The connections.
+    pub fn sessions(&self) -> &Arc<Sessions> {
+        &self.sessions
+    }
+
+    /// Who is kept out.
+    pub fn blocklist(&self) -> &Blocklist {
+        &self.blocklist
+    }
+
+    /// A new connection's budget of messages.
+    pub fn meter(&self) -> Meter {
+        self.rates.meter()
+    }
+
+    /// Counts a message of a client that only watches. `Err` is not to be handled.
+    ///
+    /// # Errors
+    /// `rate_limited`; or `banned`, and then all its connections are being ended.
+    pub fn message(&self, meter: &Meter, who: &Identity, address: IpAddr) -> Result<(), Refusal> {
+        if who.role.may_publish() {
+            return Ok(());
+        }
+        match self.rates.message(meter, who, address) {
+            Ok(()) => Ok(()),
+            Err(TooMuch::Refused(refusal)) => Err(refusal),
+            Err(TooMuch::Enough) => Err(self.keep_out(who, address)),
+        }
+    }
+
+    /// Counts a request of somebody who only watches.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn request(&self, who: &Identity, address: IpAddr) -> Result<(), Refusal> {
+        if who.role.may_publish() {
+            return Ok(());
+        }
+        self.rates.request(who, address)
+    }
+
+    /// Counts a producer's events.
+    ///
+    /// # Errors
+    /// `rate_limited`, and none of them may be taken.
+    pub fn events(&self, who: &Identity, address: IpAddr, count: usize) -> Result<(), Refusal> {
+        let token = || who.token.as_ref().map(|token| token.as_str().into());
+        let key = who.user.clone().or_else(token);
+        let key = key.unwrap_or_else(|| address.to_string().into());
+        self.rates.events(&key, count)
+    }
+
+    /// How many events a producer may publish at once.
+    pub fn events_at_once(&self) -> usize {
+        self.rates.events_at_once()
+    }
+
+    /// Whoever is known by name is kept out by name: others may share the address.
+    fn keep_out(&self, who: &Identity, address: IpAddr) -> Refusal {
+        let whom = match &who.user {
+            Some(user) => Who::User(user.to_string()),
+            None => Who::Address(address),
+        };
+        self.blocklist.ban_for(whom.clone(), self.options.ban);
+        self.metrics.banned();
+        tracing::warn!(who = ?whom, seconds = self.options.ban.as_secs(), "kept out for too many messages");
+        self.sessions
+            .end(Ending::Banned, |session| session.is(&whom));
+        super::blocklist::banned(Some(self.options.ban.as_secs()))
+    }
+
+    /// Ends sessions in time, and keeps keys fresh and budgets tidy. Never returns.
+    pub async fn watch(self: Arc<Self>) {
+        let tidy = async {
+            loop {
+                tokio::time::sleep(TIDY).await;
+                self.rates.tidy();
+            }
+        };
+        let fresh = async {
+            match self.tokens.keep_fresh() {
+                Some(fresh) => fresh.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::join!(self.sessions.clone().end_in_time(), tidy, fresh);
+    }
+}

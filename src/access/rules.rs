@@ -1,0 +1,83 @@
+//! Who may see which things: the rule set, as data of the configuration.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Kind;
+
+/// How it is decided whether a client may see a thing and be in its room. A token's `rooms` allow what they name in any
+/// case, and an admin everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rule {
+    /// Whoever may watch at all.
+    All,
+    /// Whoever's token names it.
+    Claim,
+    /// Whoever may see the project that it belongs to; all, while none is known.
+    Project,
+    /// Its owner; while none is known, whoever may see its project.
+    Owner,
+    /// The user whose id it is.
+    User,
+}
+
+/// `[access]`: for each kind of thing, the rule. It holds for rooms, updates, history, state, streams and resumes alike.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rules {
+    /// Projects. A claim, since who works together is known to whoever makes the tokens.
+    pub project: Rule,
+    /// Agents. They work for many projects: what they do there is the projects' matter.
+    pub agent: Rule,
+    /// Tasks.
+    pub task: Rule,
+    /// Executions of workflows.
+    pub execution: Rule,
+    /// Workflows.
+    pub workflow: Rule,
+    /// Runs of agents.
+    pub run: Rule,
+    /// Ingest jobs.
+    pub job: Rule,
+    /// People.
+    pub user: Rule,
+    /// Things of one kind whose owner and project are remembered, so that a producer with ever new ids can't fill the memory.
+    pub max_known: usize,
+    /// Where an admin's bans and revocations are kept over a restart; empty for beside the journal's file.
+    pub file: PathBuf,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            project: Rule::Claim,
+            agent: Rule::All,
+            task: Rule::Project,
+            execution: Rule::Owner,
+            workflow: Rule::Owner,
+            run: Rule::Owner,
+            job: Rule::Owner,
+            user: Rule::User,
+            max_known: 50_000,
+            file: PathBuf::new(),
+        }
+    }
+}
+
+impl Rules {
+    /// The rule for a kind.
+    pub fn of(&self, kind: Kind) -> Rule {
+        match kind {
+            Kind::Project => self.project,
+            Kind::Agent => self.agent,
+            Kind::Task => self.task,
+            Kind::Execution => self.execution,
+            Kind::Workflow => self.workflow,
+            Kind::Run => self.run,
+            Kind::Job => self.job,
+            Kind::User => self.user,
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! A setting that is on, off, or what the rest of the settings suggests.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+/// `true`, `false` or `"auto"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+    /// As the rest of the settings suggests.
+    #[default]
+    Auto,
+}
+
+impl Serialize for Switch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::On => serializer.serialize_bool(true),
+            Self::Off => serializer.serialize_bool(false),
+            Self::Auto => serializer.serialize_str("auto"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Switch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Bool(bool),
+            Text(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Bool(true) => Ok(Self::On),
+            Written::Bool(false) => Ok(Self::Off),
+            Written::Text(text) if text == "auto" => Ok(Self::Auto),
+            Written::Text(text) => Err(D::Error::custom(format!(
+                "{text:?} is neither true nor false nor \"auto\""
+            ))),
+        }
+    }
+}
