@@ -6,8 +6,7 @@ use axum::{
     extract::{Query, State},
     response::{IntoResponse, Response},
 };
-use bytes::{Buf, Bytes, BytesMut};
-use futures_util::StreamExt;
+use bytes::{Buf, BytesMut};
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use serde_json::Value;
 
@@ -15,6 +14,7 @@ use super::Api;
 use crate::{
     history::{self, Page},
     intake::{IntakeLimits, Producer, Raw, Receipt, too_large},
+    net::{Steady, read_body},
     refusal::Refusal,
 };
 
@@ -70,7 +70,7 @@ fn answer(receipt: &Receipt) -> Response {
 
 /// One event, or an array of them.
 async fn publish_json(api: &Api, body: Body) -> Result<Receipt, Refusal> {
-    let body = collect(body, api.max_body).await?;
+    let body = read_body(body, api.body).await?;
     let limits = api.intake.limits();
     let known = (body.len() <= limits.max_event).then_some(body.len());
     let raws = match parse(&body)? {
@@ -90,15 +90,6 @@ async fn publish_json(api: &Api, body: Body) -> Result<Receipt, Refusal> {
     api.intake.publish(raws, PRODUCER).await
 }
 
-async fn collect(body: Body, max: usize) -> Result<Bytes, Refusal> {
-    axum::body::to_bytes(body, max).await.map_err(|_| {
-        Refusal::new(
-            "too_large",
-            format!("the body could not be read within {max} bytes ([server] max_http_buffer_size); send application/x-ndjson for more"),
-        )
-    })
-}
-
 fn parse(text: &[u8]) -> Result<Value, Refusal> {
     serde_json::from_slice(text).map_err(|error| {
         if error.to_string().contains("recursion limit") {
@@ -115,9 +106,8 @@ async fn publish_lines(api: &Api, body: Body) -> Result<Receipt, Refusal> {
     let mut receipt = Receipt::default();
     let mut part = Part::default();
     let mut lines = Lines::new(limits);
-    let mut stream = body.into_data_stream();
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|_| Refusal::bad_request("the body ended early"))?;
+    let mut stream = Steady::new(body, api.body);
+    while let Some(chunk) = stream.next().await? {
         lines.feed(&chunk);
         while let Some(line) = lines.next() {
             part.push(line);
