@@ -68,10 +68,8 @@ pub(super) struct Encryption {
 /// Bytes that the kernel holds unsent before a connection counts as not writable.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 16 * 1024;
-/// Bytes of one request's head.
+/// Bytes of one request's head. (It has 100 headers at the most: that is the library's own limit, and the fast way.)
 const MAX_HEAD: usize = 64 * 1024;
-/// Headers of one request.
-const MAX_HEADERS: usize = 100;
 /// How long an answer may take to leave when the server goes down and nothing else is under way.
 const LAST_WRITE: Duration = Duration::from_millis(200);
 
@@ -139,7 +137,7 @@ async fn serve(
     // Time is kept by `traffic`, which knows a head that is late from a connection that is only kept open.
     let connection = http1::Builder::new()
         .header_read_timeout(None)
-        .max_headers(MAX_HEADERS)
+        .max_header_size(MAX_HEAD)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
