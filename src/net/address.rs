@@ -132,7 +132,9 @@ mod tests {
 
     use super::*;
 
-    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+    type Lines<'a> = &'a [(&'static str, &'a str)];
+
+    fn headers(lines: Lines<'_>) -> HeaderMap {
         lines
             .iter()
             .map(|(name, value)| {
@@ -146,7 +148,7 @@ mod tests {
     fn nobody_can_choose_their_own_address() {
         let proxies = Proxies::new("10.0.0.0/8,192.0.2.1".parse().unwrap());
         let xff = "x-forwarded-for";
-        let table: &[(&str, &[(&'static str, &str)], &str)] = &[
+        let table: &[(&str, Lines<'_>, &str)] = &[
             ("203.0.113.9", &[], "203.0.113.9"),
             ("203.0.113.9", &[(xff, "1.2.3.4")], "203.0.113.9"),
             (
