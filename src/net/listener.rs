@@ -24,6 +24,9 @@ use super::{
 };
 use crate::observe::Metrics;
 
+/// How long nothing more is said of connections that can't be accepted.
+const SILENCE: Duration = Duration::from_secs(10);
+
 /// Serves a router until told to stop.
 #[derive(Debug)]
 pub struct Server {
@@ -95,6 +98,7 @@ impl Prepared {
     /// lanes end them.
     pub async fn serve(mut self, listener: TcpListener) {
         let tracker = TaskTracker::new();
+        let mut told_of_failure: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
                 accepted = self.pace.next(&listener) => accepted,
@@ -107,8 +111,12 @@ impl Prepared {
                     }
                 }
                 Err(error) => {
-                    // Out of descriptors or the like: it passes, and spinning would not help it to.
-                    tracing::warn!(%error, "accepting a connection failed");
+                    // Out of descriptors or the like: it passes, and spinning would not help it to. Nor would a full log.
+                    self.shared.metrics.refused("connection", "accept");
+                    if told_of_failure.is_none_or(|at| at.elapsed() > SILENCE) {
+                        tracing::warn!(%error, "accepting connections fails; more descriptors (ulimit -n), or a lower [server] max_connections?");
+                        told_of_failure = Some(Instant::now());
+                    }
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }

@@ -192,6 +192,18 @@ async fn behind_a_proxy_each_client_is_counted_by_the_address_that_the_proxy_saw
         open.push(stream);
     }
     assert_eq!(statuses, [101, 101, 101, 429, 429, 429]);
+    // A session that polls has its place without a connection of its own.
+    let mut polls = TcpStream::connect(address).await.unwrap();
+    let handshake = get(wire::POLLING, "X-Forwarded-For: 203.0.113.9\r\n");
+    let mut statuses = Vec::new();
+    for _ in 0..5 {
+        statuses.push(exchange(&mut polls, &handshake).await.map(|a| a.status));
+        if statuses.last() == Some(&Some(429)) {
+            polls = TcpStream::connect(address).await.unwrap();
+        }
+    }
+    let (taken, full) = (Some(200), Some(429));
+    assert_eq!(statuses, [taken, taken, taken, full, full]);
     let mut other = TcpStream::connect(address).await.unwrap();
     let answer = exchange(&mut other, &upgrade("203.0.113.8")).await.unwrap();
     assert_eq!(answer.status, 101, "another client of the same proxy");
