@@ -12,10 +12,12 @@ use std::{
 use governor::{
     DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock,
 };
-use ipnet::IpNet;
 
 use super::Identity;
-use crate::{config::RateLimiting, refusal::Refusal};
+use crate::{
+    config::{Networks, RateLimiting},
+    refusal::Refusal,
+};
 
 /// Everybody's budgets.
 #[derive(Debug)]
@@ -26,7 +28,7 @@ pub struct Rates {
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
     producers: Option<DefaultKeyedRateLimiter<Arc<str>>>,
     /// Addresses that many share.
-    exempt: Vec<IpNet>,
+    exempt: Networks,
     /// What a producer may publish in a second, and so at once.
     events: Option<NonZeroU32>,
     /// Refused messages after which a client is kept out.
@@ -52,7 +54,7 @@ pub enum TooMuch {
 
 impl Rates {
     /// The budgets as configured; none at all unless `on`.
-    pub fn new(config: &RateLimiting, on: bool, exempt: Vec<IpNet>) -> Self {
+    pub fn new(config: &RateLimiting, on: bool, exempt: Networks) -> Self {
         let per_minute = |messages: u32, burst: u32| {
             let messages = NonZeroU32::new(messages).filter(|_| on)?;
             Some(Quota::per_minute(messages).allow_burst(NonZeroU32::new(burst)?))
@@ -112,7 +114,7 @@ impl Rates {
         let Some(addresses) = &self.addresses else {
             return Ok(());
         };
-        if self.exempt.iter().any(|net| net.contains(&address)) {
+        if self.exempt.contain(address) {
             return Ok(());
         }
         addresses

@@ -58,6 +58,9 @@ struct ServeArgs {
     /// Let an invented team work, so that there is something to see
     #[arg(long)]
     demo: bool,
+    /// Start although other machines can connect and nobody is asked for a token
+    #[arg(long)]
+    insecure: bool,
 }
 
 #[derive(Debug, Args)]

@@ -22,6 +22,7 @@ pub(super) fn serve(args: ServeArgs) -> Result<(), Failure> {
         config.server.port = port;
     }
     config.demo.enabled |= args.demo;
+    config.server.allow_insecure |= args.insecure;
     if args.demo && config.journal == Journal::default() {
         // An invented team's events are not to be found in a real journal.
         config.journal.kind = JournalKind::Memory;

@@ -5,25 +5,31 @@
 
 mod authentication;
 mod load;
+mod networks;
 mod origins;
 mod place;
 mod policy;
 mod seconds;
 mod sections;
+mod server;
 mod switch;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod validate;
 
 pub(crate) use authentication::short_secret;
 pub use authentication::{ApiKeyConfig, Authentication, LEAST_SECRET};
 pub use load::ConfigError;
+pub use networks::Networks;
 pub use policy::{
     ContentFiltering, Journal, JournalDurability, JournalKind, Pace, RateLimiting, Seneca,
     Transform,
 };
-pub use sections::{Cluster, Demo, Log, LogFormat, Performance, Rooms, Server};
+pub use sections::{Cluster, Demo, Log, LogFormat, Performance, Rooms};
+pub use server::Server;
 pub use switch::Switch;
+pub use tls::Tls;
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +41,8 @@ use crate::access::Rules;
 pub struct Config {
     /// The listener and the life of one connection.
     pub server: Server,
+    /// Encryption by the server itself.
+    pub tls: Tls,
     /// Named sets of observers.
     pub rooms: Rooms,
     /// Speed against memory and bytes.
@@ -85,6 +93,18 @@ impl Config {
                     || self.rate_limiting != RateLimiting::default()
             }
         }
+    }
+
+    /// Why these settings must not be served without the word of whoever starts the server: everybody could come in.
+    pub fn unsafe_combination(&self) -> Option<String> {
+        let open = !self.authentication.required && !self.server.is_loopback();
+        (open && !self.server.allow_insecure).then(|| {
+            format!(
+                "{} is reachable from other machines and nobody is asked for a token: listen on 127.0.0.1 ([server] host), \
+                 set [authentication] required, or say that it is meant so with `stoa serve --insecure` or [server] allow_insecure",
+                self.server.host
+            )
+        })
     }
 
     /// What whoever starts the server should know although it is allowed.

@@ -1,112 +1,13 @@
-//! The sections that say how the server listens, holds its clients and writes to them.
+//! The sections that say how the server holds its clients and writes to them.
 //!
 //! Every field has a default that makes the first run on loopback work. Durations are plain numbers in the unit that
 //! the comment names, as the file has them; the methods give them as [`Duration`].
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{origins, seconds::seconds};
-
-/// `[server]`: the listener and the life of one connection.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Server {
-    /// The address to listen on; loopback, so that a first run is reachable by nobody else.
-    pub host: String,
-    /// The port, the one that existing front-ends expect; 0 lets the system choose (tests).
-    pub port: u16,
-    /// Which web pages may connect; `*` is any.
-    #[serde(deserialize_with = "origins::one_or_many")]
-    pub cors_allowed_origins: Vec<String>,
-    /// Seconds to wait for the answer to a ping before a client counts as gone.
-    pub ping_timeout: f64,
-    /// Seconds between two pings, which also keep proxies from closing a quiet connection.
-    pub ping_interval: f64,
-    /// Bytes of one message from a client, so that nobody can fill the memory with one frame.
-    pub max_http_buffer_size: usize,
-    /// Seconds that a client may read nothing while bytes wait for it; then it is disconnected.
-    pub stall_timeout: f64,
-    /// Seconds that a stop may take to tell the clients and write what is due.
-    pub shutdown_timeout: f64,
-    /// Bytes that may wait for one client before it counts as too slow.
-    pub max_client_buffer: usize,
-    /// Seconds for a request's headers to arrive, against clients that send them one byte at a time.
-    pub header_timeout: f64,
-    /// Seconds for a session to join a namespace, so that half-open sessions cost nothing for long.
-    pub connect_timeout: f64,
-    /// Seconds that a producer has to answer an `agent_action`; then the operator is told `timeout`.
-    pub action_timeout: f64,
-    /// The folder of the built demo page, served at `/`; without it `/` says how to build it.
-    pub web_root: PathBuf,
-}
-
-impl Default for Server {
-    fn default() -> Self {
-        Self {
-            host: "127.0.0.1".to_owned(),
-            port: 8000,
-            cors_allowed_origins: vec!["*".to_owned()],
-            ping_timeout: 60.0,
-            ping_interval: 25.0,
-            max_http_buffer_size: 1_000_000,
-            stall_timeout: 20.0,
-            shutdown_timeout: 10.0,
-            max_client_buffer: 1_048_576,
-            header_timeout: 10.0,
-            connect_timeout: 10.0,
-            action_timeout: 5.0,
-            web_root: PathBuf::from("web-demo/dist"),
-        }
-    }
-}
-
-impl Server {
-    /// See [`ping_timeout`](field@Self::ping_timeout).
-    pub fn ping_timeout(&self) -> Duration {
-        seconds(self.ping_timeout)
-    }
-
-    /// See [`ping_interval`](field@Self::ping_interval).
-    pub fn ping_interval(&self) -> Duration {
-        seconds(self.ping_interval)
-    }
-
-    /// See [`stall_timeout`](field@Self::stall_timeout).
-    pub fn stall_timeout(&self) -> Duration {
-        seconds(self.stall_timeout)
-    }
-
-    /// See [`shutdown_timeout`](field@Self::shutdown_timeout).
-    pub fn shutdown_timeout(&self) -> Duration {
-        seconds(self.shutdown_timeout)
-    }
-
-    /// See [`header_timeout`](field@Self::header_timeout).
-    pub fn header_timeout(&self) -> Duration {
-        seconds(self.header_timeout)
-    }
-
-    /// See [`connect_timeout`](field@Self::connect_timeout).
-    pub fn connect_timeout(&self) -> Duration {
-        seconds(self.connect_timeout)
-    }
-
-    /// See [`action_timeout`](field@Self::action_timeout).
-    pub fn action_timeout(&self) -> Duration {
-        seconds(self.action_timeout)
-    }
-
-    /// Whether only this machine can reach the server.
-    pub fn is_loopback(&self) -> bool {
-        let host = self.host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost"
-            || host
-                .parse::<std::net::IpAddr>()
-                .is_ok_and(|ip| ip.is_loopback())
-    }
-}
+use super::seconds::seconds;
 
 /// `[rooms]`: named sets of observers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

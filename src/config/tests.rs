@@ -116,6 +116,36 @@ fn a_wrong_value_names_line_and_key() {
         &[],
     );
     assert!(message.contains("scheme and host"), "{message}");
+    let message = refused("[server]\ntrusted_proxies = [\"10.0.0.0/40\"]\n", &[]);
+    assert!(
+        message.contains(".toml:2: ") && message.contains("like 10.0.0.0/8"),
+        "{message}"
+    );
+    let message = refused("[server]\nmax_connections = 0\n", &[]);
+    assert!(message.contains("max_connections is 0"), "{message}");
+    let message = refused("[tls]\ncert_file = \"cert.pem\"\n", &[]);
+    assert!(
+        message.contains("key_file is missing") && message.contains("both"),
+        "{message}"
+    );
+}
+
+#[test]
+fn an_open_server_that_others_can_reach_needs_a_word() {
+    let mut config = Config::default();
+    assert_eq!(config.unsafe_combination(), None);
+    config.server.host = "0.0.0.0".into();
+    let why = config.unsafe_combination().expect("refused");
+    assert!(
+        why.contains("0.0.0.0") && why.contains("--insecure"),
+        "{why}"
+    );
+    config.server.allow_insecure = true;
+    assert_eq!(config.unsafe_combination(), None);
+    assert_eq!(config.warnings().len(), 2, "it is told at every start");
+    config.server.allow_insecure = false;
+    config.authentication.required = true;
+    assert_eq!(config.unsafe_combination(), None);
 }
 
 #[test]

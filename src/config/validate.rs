@@ -29,6 +29,8 @@ impl Invalid {
     }
 }
 
+/// More connections than a machine has descriptors for.
+const MOST: usize = 1 << 24;
 /// A year: longer makes no sense, and timers must be able to hold it.
 pub(super) const LONGEST: f64 = 366.0 * 86_400.0;
 
@@ -38,6 +40,8 @@ impl Config {
         self.durations()
             .or_else(|| self.milliseconds())
             .or_else(|| self.counts())
+            .or_else(|| self.connections())
+            .or_else(|| self.certificate())
             .or_else(|| self.names())
             .or_else(|| self.authentication.invalid())
             .or_else(|| self.weak_secret())
@@ -53,6 +57,10 @@ impl Config {
             ("server", "header_timeout", s.header_timeout),
             ("server", "connect_timeout", s.connect_timeout),
             ("server", "action_timeout", s.action_timeout),
+            ("server", "body_timeout", s.body_timeout),
+            ("server", "idle_timeout", s.idle_timeout),
+            ("tls", "reload_interval", self.tls.reload_interval),
+            ("tls", "handshake_timeout", self.tls.handshake_timeout),
             (
                 "rooms",
                 "room_cleanup_interval",
@@ -237,6 +245,45 @@ impl Config {
             key,
             message: format!("is {value}: it must be from {least} to {most}"),
         })
+    }
+
+    fn connections(&self) -> Option<Invalid> {
+        let s = &self.server;
+        let counts = [
+            ("max_connections", s.max_connections),
+            ("max_connections_per_address", s.max_connections_per_address),
+            ("connections_per_second", s.connections_per_second),
+            (
+                "connections_per_second_per_address",
+                s.connections_per_second_per_address,
+            ),
+            ("max_pending_sessions", s.max_pending_sessions),
+            ("max_pending_per_address", s.max_pending_per_address),
+            ("max_packets_per_post", s.max_packets_per_post),
+            ("body_bytes_per_second", s.body_bytes_per_second),
+        ];
+        let (key, value) = counts
+            .into_iter()
+            .find(|(_, value)| !(1..=MOST).contains(value))?;
+        Some(Invalid::new(
+            "server",
+            key,
+            format!("is {value}: it must be from 1 to {MOST}"),
+        ))
+    }
+
+    fn certificate(&self) -> Option<Invalid> {
+        let empty = |path: &std::path::Path| path.as_os_str().is_empty();
+        let missing = match (empty(&self.tls.cert_file), empty(&self.tls.key_file)) {
+            (true, false) => "cert_file",
+            (false, true) => "key_file",
+            _ => return None,
+        };
+        Some(Invalid::new(
+            "tls",
+            missing,
+            "is missing: name both the certificate and its key, or none of them".into(),
+        ))
     }
 
     fn names(&self) -> Option<Invalid> {

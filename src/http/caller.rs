@@ -12,7 +12,7 @@ use http::{Extensions, request::Parts};
 use super::Api;
 use crate::{
     access::{Credential, Identity, Role, Visitor},
-    net::Peer,
+    net::ClientAddress,
     refusal::Refusal,
 };
 
@@ -29,8 +29,8 @@ pub(super) async fn take_credential(mut request: Request, next: Next) -> Respons
 /// Where a request comes from.
 pub(super) fn address(extensions: &Extensions) -> IpAddr {
     extensions
-        .get::<Peer>()
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
+        .get::<ClientAddress>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0)
 }
 
 /// Somebody who makes a request.

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::refusal::Refusal;
 
 /// The status of a code.
-pub(super) fn status(code: &str) -> StatusCode {
+pub(crate) fn status(code: &str) -> StatusCode {
     match code {
         "unauthorized" | "token_expired" => StatusCode::UNAUTHORIZED,
         "forbidden" | "forbidden_room" | "banned" => StatusCode::FORBIDDEN,

@@ -8,8 +8,7 @@ use axum::{
     extract::{Query, State},
     response::{IntoResponse, Response},
 };
-use bytes::{Buf, Bytes, BytesMut};
-use futures_util::StreamExt;
+use bytes::{Buf, BytesMut};
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use serde_json::Value;
 
@@ -18,6 +17,7 @@ use crate::{
     access::Role,
     history::{self, Page},
     intake::{IntakeLimits, Producer, Raw, Receipt, too_large},
+    net::{Steady, read_body},
     refusal::Refusal,
 };
 
@@ -92,7 +92,7 @@ fn answer(receipt: &Receipt) -> Response {
 
 /// One event, or an array of them.
 async fn publish_json(api: &Api, caller: &Caller, body: Body) -> Result<Receipt, Refusal> {
-    let body = collect(body, api.max_body).await?;
+    let body = read_body(body, api.body).await?;
     let limits = api.intake.limits();
     let known = (body.len() <= limits.max_event).then_some(body.len());
     let raws: Vec<Raw> = match parse(&body)? {
@@ -113,15 +113,6 @@ async fn publish_json(api: &Api, caller: &Caller, body: Body) -> Result<Receipt,
     api.intake.publish(raws, producer(caller)).await
 }
 
-async fn collect(body: Body, max: usize) -> Result<Bytes, Refusal> {
-    axum::body::to_bytes(body, max).await.map_err(|_| {
-        Refusal::new(
-            "too_large",
-            format!("the body could not be read within {max} bytes ([server] max_http_buffer_size); send application/x-ndjson for more"),
-        )
-    })
-}
-
 fn parse(text: &[u8]) -> Result<Value, Refusal> {
     serde_json::from_slice(text).map_err(|error| {
         if error.to_string().contains("recursion limit") {
@@ -138,9 +129,8 @@ async fn publish_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt
     let mut receipt = Receipt::default();
     let mut part = Part::default();
     let mut lines = Lines::new(limits);
-    let mut stream = body.into_data_stream();
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|_| Refusal::bad_request("the body ended early"))?;
+    let mut stream = Steady::new(body, api.body);
+    while let Some(chunk) = stream.next().await? {
         lines.feed(&chunk);
         while let Some(line) = lines.next() {
             part.push(line);

@@ -4,6 +4,8 @@ mod admin;
 mod caller;
 mod error;
 mod events;
+mod headers;
+mod origins;
 mod page;
 mod probes;
 mod seneca;
@@ -19,7 +21,7 @@ use axum::{
     middleware,
     routing::{any, get, post},
 };
-use http::{HeaderValue, Method, header};
+use http::{Method, header};
 use tower_http::{
     compression::{
         CompressionLayer,
@@ -32,9 +34,12 @@ use crate::{
     access::Porter,
     hub::HubHandle,
     intake::Intake,
+    net::BodyLimits,
     observe::Metrics,
     socketio::{self, Door},
 };
+pub(crate) use error::status;
+pub use origins::Origins;
 pub use probes::Readiness;
 pub use stream::StreamOptions;
 
@@ -53,15 +58,17 @@ pub struct Api {
     pub readiness: Arc<Readiness>,
     /// Limits on streams.
     pub stream: StreamOptions,
-    /// The largest request body.
-    pub max_body: usize,
+    /// Limits on request bodies.
+    pub body: BodyLimits,
 }
 
 /// What the router is told by the configuration.
 #[derive(Debug, Clone)]
 pub struct RouterOptions {
-    /// Origins that pages may come from; `*` for any.
-    pub origins: Vec<String>,
+    /// Pages that may come in.
+    pub origins: Origins,
+    /// Seconds that browsers shall come by https only; 0 says nothing of it.
+    pub hsts: u64,
     /// Whether answers are compressed.
     pub compression: bool,
     /// Where the built demo page is.
@@ -70,6 +77,10 @@ pub struct RouterOptions {
 
 /// All routes.
 pub fn router(api: Api, door: Door, options: &RouterOptions) -> Router {
+    let gate = origins::Gate {
+        origins: options.origins.clone(),
+        metrics: api.metrics.clone(),
+    };
     let engine = any(move |request: Request<Body>| socketio::engine_door(door.clone(), request));
     let http = Router::new()
         .route("/api/v1/events", post(events::publish).get(events::history))
@@ -95,22 +106,25 @@ pub fn router(api: Api, door: Door, options: &RouterOptions) -> Router {
         } else {
             http
         };
-    http.route("/socket.io", engine.clone())
-        .route("/socket.io/", engine)
-        .layer(middleware::from_fn(caller::take_credential))
-        .layer(cors(&options.origins))
+    // Not for polling, whose answers are many, small and for programs only.
+    http.layer(middleware::from_fn_with_state(
+        headers::Careful::new(options.hsts),
+        headers::careful,
+    ))
+    .route("/socket.io", engine.clone())
+    .route("/socket.io/", engine)
+    .layer(middleware::from_fn(caller::take_credential))
+    .layer(middleware::from_fn_with_state(gate, origins::gate))
+    .layer(cors(options.origins.clone()))
 }
 
 /// Browsers of these origins may read the answers; `*` gives each its own origin back, as Flask-SocketIO does, so that
 /// clients with `withCredentials` work.
-fn cors(origins: &[String]) -> CorsLayer {
-    let allowed = if origins.iter().any(|o| o == "*") {
-        AllowOrigin::mirror_request()
-    } else {
-        AllowOrigin::list(origins.iter().filter_map(|o| HeaderValue::from_str(o).ok()))
-    };
+fn cors(origins: Origins) -> CorsLayer {
     CorsLayer::new()
-        .allow_origin(allowed)
+        .allow_origin(AllowOrigin::predicate(move |origin, _| {
+            origins.may_read(origin)
+        }))
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
         .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION])

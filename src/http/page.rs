@@ -11,7 +11,7 @@ use http::{HeaderValue, StatusCode, header};
 use tower::ServiceBuilder;
 use tower_http::{services::ServeDir, set_header::SetResponseHeaderLayer};
 
-use super::Api;
+use super::{Api, headers};
 
 /// Told in place of the page when it isn't built.
 const NOT_BUILT: &str = include_str!("page_not_built.html");
@@ -35,8 +35,17 @@ pub(super) fn routes(root: &Path) -> Router<Api> {
 /// Read anew each time: the page may be built while the server runs.
 async fn page(index: std::path::PathBuf) -> Response {
     match tokio::fs::read_to_string(&index).await {
-        Ok(html) => ([(header::CACHE_CONTROL, "no-cache")], Html(html)).into_response(),
-        Err(_) => Html(NOT_BUILT).into_response(),
+        Ok(html) => {
+            let headers = [
+                (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+                (header::CONTENT_SECURITY_POLICY, headers::PAGE),
+            ];
+            (headers, Html(html)).into_response()
+        }
+        Err(_) => {
+            let headers = [(header::CONTENT_SECURITY_POLICY, headers::WORD)];
+            (headers, Html(NOT_BUILT)).into_response()
+        }
     }
 }
 

@@ -1,31 +1,26 @@
-//! The stream that the engine gets instead of the TCP socket, and the task that writes to the real one.
+//! The stream that the engine gets instead of the client's socket.
 //!
 //! Writes never wait: the engine's bytes join the lane's queue, so its writer can't hang on a client that doesn't read,
 //! and its heartbeat keeps working. Reads fail once the lane is killed, which is how the engine learns of it.
 
 use std::{
-    collections::VecDeque,
-    io::{self, IoSlice},
+    io,
     pin::Pin,
     sync::{Arc, LazyLock},
     task::{Context, Poll},
 };
 
 use bytes::{Buf, Bytes};
-use smallvec::SmallVec;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
-    net::{
-        TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
+    connection::Presence,
     frame::{Frame, first_frame},
     gate::mark,
-    kill::Kill,
     lane::Lane,
+    quota::Slot,
+    stream::{ReadHalf, Socket},
+    writer::write_out,
 };
 use crate::update::Namespace;
 
@@ -35,17 +30,33 @@ pub struct Guard {
     /// What the client sent ahead of the upgrade's answer.
     early: Bytes,
     /// What it sends.
-    read: OwnedReadHalf,
+    read: ReadHalf,
     /// Where everything for it goes.
     lane: Arc<Lane>,
+    /// What the session counts for while it lives.
+    counted: Counted,
+}
+
+/// What a session takes up among all there may be.
+#[derive(Debug, Default)]
+pub struct Counted {
+    /// Its place among those that joined no namespace yet; given back with the first that it joins.
+    pub pending: Option<Slot>,
+    /// Its place among what its address has open behind a proxy.
+    pub presence: Option<Presence>,
 }
 
 impl Guard {
     /// Takes over an upgraded connection: starts its writer and returns the engine's side.
-    pub fn new(stream: TcpStream, early: Bytes, lane: Arc<Lane>) -> Self {
-        let (read, write) = stream.into_split();
+    pub fn new(socket: Socket, early: Bytes, lane: Arc<Lane>, counted: Counted) -> Self {
+        let (read, write) = socket.split();
         tokio::spawn(write_out(lane.clone(), write));
-        Self { early, read, lane }
+        Self {
+            early,
+            read,
+            lane,
+            counted,
+        }
     }
 }
 
@@ -78,7 +89,7 @@ impl AsyncRead for Guard {
 
 impl AsyncWrite for Guard {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
@@ -88,7 +99,9 @@ impl AsyncWrite for Guard {
                 kill.reason(),
             )));
         }
-        pass(&self.lane, buf);
+        if pass(&self.lane, buf) {
+            self.counted.pending = None;
+        }
         Poll::Ready(Ok(buf.len()))
     }
 
@@ -110,14 +123,17 @@ impl Drop for Guard {
 }
 
 /// Passes the engine's bytes on, frame by frame: marks are taken out, and the answer to an upgrade's probe is noticed.
-/// The engine always writes whole frames; should that ever change, the rest is passed on as it is.
-fn pass(lane: &Arc<Lane>, mut buf: &[u8]) {
+/// The engine always writes whole frames; should that ever change, the rest is passed on as it is. Whether there was a
+/// mark: the client is on a namespace then.
+fn pass(lane: &Arc<Lane>, mut buf: &[u8]) -> bool {
+    let mut joined = false;
     while let Some((payload_at, end)) = first_frame(buf).filter(|&(_, end)| end <= buf.len()) {
         let (frame, rest) = buf.split_at(end);
         buf = rest;
         let payload = &frame[payload_at..];
         if let Some((namespace, _)) = MARKS.iter().find(|(_, m)| &m.bytes()[..] == frame) {
             lane.marked(*namespace);
+            joined = true;
             continue;
         }
         lane.engine_bytes(frame);
@@ -128,88 +144,8 @@ fn pass(lane: &Arc<Lane>, mut buf: &[u8]) {
     if !buf.is_empty() {
         lane.engine_bytes(buf);
     }
+    joined
 }
 
 static MARKS: LazyLock<[(Namespace, Frame); 3]> =
     LazyLock::new(|| Namespace::ALL.map(|n| (n, mark(n))));
-
-/// How much is taken from the queue at a time: enough for one system call to be worth it, little enough that a heartbeat
-/// is not long behind it.
-const BATCH: usize = 32 * 1024;
-/// How many pieces one vectored write has at the most.
-const PIECES: usize = 64;
-
-async fn write_out(lane: Arc<Lane>, mut socket: OwnedWriteHalf) {
-    let mut batch = VecDeque::new();
-    loop {
-        while lane.take(&mut batch, BATCH) {
-            if let Err(error) = write_all(&lane, &socket, &mut batch).await {
-                tracing::debug!(%error, "connection lost while writing");
-                if error.kind() == io::ErrorKind::TimedOut {
-                    lane.kill(Kill::Stalled);
-                }
-                // What the kernel still holds for a client that doesn't read would stay there for minutes.
-                socket.as_ref().set_zero_linger().ok();
-                lane.close();
-                return;
-            }
-        }
-        if lane.killed().is_some() || lane.is_closing() {
-            socket.shutdown().await.ok();
-            return;
-        }
-        lane.writer.notified().await;
-    }
-}
-
-async fn write_all(
-    lane: &Lane,
-    socket: &OwnedWriteHalf,
-    batch: &mut VecDeque<Bytes>,
-) -> io::Result<()> {
-    while !batch.is_empty() {
-        let slices: SmallVec<[IoSlice<'_>; PIECES]> =
-            batch.iter().take(PIECES).map(|b| IoSlice::new(b)).collect();
-        match socket.try_write_vectored(&slices) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => {
-                drop(slices);
-                lane.written(written);
-                advance(batch, written);
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                drop(slices);
-                writable(lane, socket).await?;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-/// Waits until the client takes something, at most for the stall time, and not beyond its own death.
-async fn writable(lane: &Lane, socket: &OwnedWriteHalf) -> io::Result<()> {
-    let stalled = tokio::time::sleep(lane.stall());
-    tokio::pin!(stalled);
-    loop {
-        tokio::select! {
-            ready = socket.writable() => return ready,
-            () = &mut stalled => return Err(io::ErrorKind::TimedOut.into()),
-            // Woken for every flush; only a kill is of interest here.
-            () = lane.writer.notified() => if lane.killed().is_some() {
-                return Err(io::ErrorKind::ConnectionAborted.into());
-            },
-        }
-    }
-}
-
-fn advance(batch: &mut VecDeque<Bytes>, mut written: usize) {
-    while let Some(front) = batch.front_mut() {
-        if written < front.len() {
-            front.advance(written);
-            return;
-        }
-        written -= front.len();
-        batch.pop_front();
-    }
-}

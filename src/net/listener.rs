@@ -1,62 +1,122 @@
-//! Accepts connections and serves HTTP/1.1 on them, with a limit on how long a request's head may take.
+//! Accepts connections, at the pace and up to the number that the settings allow.
+//!
+//! What comes too fast for all waits with the system; what is too much is told so, as cheaply as can be, and closed.
+//! Nothing is logged for it: whoever floods the server must not fill its disk as well.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use axum::Router;
+use thiserror::Error;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
+    time::Instant,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::ServiceExt;
+use tokio_util::task::TaskTracker;
 
-/// The other end of the connection that a request came on; in the request's extensions.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
+use super::{
+    address::Proxies,
+    connection::{Encryption, Peer, Shared, connection, told},
+    quota::{Arrival, Quota},
+    tls::Certificates,
+    traffic::Timeouts,
+    turn_away::turn_away,
+};
+use crate::observe::Metrics;
 
-/// Ends the connection that a request came on; in the request's extensions.
-#[derive(Debug, Clone)]
-pub struct Hangup(pub CancellationToken);
-
-/// Bytes that the kernel holds unsent before a connection counts as not writable.
-#[cfg(target_os = "linux")]
-const UNSENT: u32 = 16 * 1024;
+/// How long nothing more is said of connections that can't be accepted.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// Serves a router until told to stop.
 #[derive(Debug)]
 pub struct Server {
-    /// How long a client may take to send a request's head.
-    pub header_timeout: Duration,
+    /// How long what may take.
+    pub timeouts: Timeouts,
+    /// How many connections there may be, and whose.
+    pub quota: Arc<Quota>,
+    /// New connections in a second in all.
+    pub per_second: usize,
+    /// Whose word on a client's address is taken.
+    pub proxies: Proxies,
+    /// Encrypts, with the time that a handshake may take; `None` for plain HTTP.
+    pub tls: Option<(Arc<Certificates>, Duration)>,
+    /// Everything refused is counted.
+    pub metrics: Arc<Metrics>,
     /// Turns true when no new work is taken: requests under way end, idle connections close.
     pub stopping: watch::Receiver<bool>,
 }
 
+/// The encryption library refuses its own defaults.
+#[derive(Debug, Error)]
+#[error("TLS can't be set up: {0}")]
+pub struct SetupError(#[from] rustls::Error);
+
+/// A server that only waits for its listener.
+pub struct Prepared {
+    shared: Arc<Shared>,
+    encryption: Option<Encryption>,
+    pace: Pace,
+    stopping: watch::Receiver<bool>,
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Prepared")
+    }
+}
+
 impl Server {
-    /// Accepts until `stopping` is true, then waits for the requests under way. Upgraded connections are not waited
-    /// for: their lanes end them.
-    pub async fn serve(mut self, listener: TcpListener, router: Router) {
+    /// Does everything that can fail.
+    ///
+    /// # Errors
+    /// TLS can't be set up.
+    pub fn prepare(self, router: Router) -> Result<Prepared, SetupError> {
+        let encryption = match self.tls {
+            None => None,
+            Some((certificates, timeout)) => Some(Encryption {
+                acceptor: certificates.acceptor()?,
+                timeout,
+            }),
+        };
+        Ok(Prepared {
+            shared: Arc::new(Shared {
+                router,
+                timeouts: self.timeouts,
+                quota: self.quota,
+                proxies: self.proxies,
+                metrics: self.metrics,
+            }),
+            encryption,
+            pace: Pace::new(self.per_second),
+            stopping: self.stopping,
+        })
+    }
+}
+
+impl Prepared {
+    /// Accepts until told to stop, then waits for the requests under way. Upgraded connections are not waited for: their
+    /// lanes end them.
+    pub async fn serve(mut self, listener: TcpListener) {
         let tracker = TaskTracker::new();
+        let mut told_of_failure: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+                accepted = self.pace.next(&listener) => accepted,
                 () = told(&mut self.stopping) => break,
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let connection = connection(
-                        stream,
-                        Peer(peer),
-                        router.clone(),
-                        self.header_timeout,
-                        self.stopping.clone(),
-                    );
-                    tracker.spawn(connection);
+                    if let Some(connection) = self.admit(stream, Peer(peer)) {
+                        tracker.spawn(connection);
+                    }
                 }
                 Err(error) => {
-                    // Out of descriptors or the like: it passes, and spinning would not help it to.
-                    tracing::warn!(%error, "accepting a connection failed");
+                    // Out of descriptors or the like: it passes, and spinning would not help it to. Nor would a full log.
+                    self.shared.metrics.refused("connection", "accept");
+                    if told_of_failure.is_none_or(|at| at.elapsed() > SILENCE) {
+                        tracing::warn!(%error, "accepting connections fails; more descriptors (ulimit -n), or a lower [server] max_connections?");
+                        told_of_failure = Some(Instant::now());
+                    }
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
@@ -65,53 +125,73 @@ impl Server {
         tracker.close();
         tracker.wait().await;
     }
-}
 
-/// Waits for the word to stop, or for nobody being left to say it.
-async fn told(stopping: &mut watch::Receiver<bool>) {
-    stopping.wait_for(|stop| *stop).await.ok();
-}
-
-async fn connection(
-    stream: TcpStream,
-    peer: Peer,
-    router: Router,
-    header_timeout: Duration,
-    mut stopping: watch::Receiver<bool>,
-) {
-    // Without it small frames wait for the peer's delayed acknowledgement, 40 ms.
-    stream.set_nodelay(true).ok();
-    // What the kernel holds can't be overtaken: it is kept to so little that a heartbeat still gets through a slow link.
-    #[cfg(target_os = "linux")]
-    socket2::SockRef::from(&stream)
-        .set_tcp_notsent_lowat(UNSENT)
-        .ok();
-    let token = CancellationToken::new();
-    let hangup = token.clone();
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(peer);
-        request.extensions_mut().insert(Hangup(hangup.clone()));
-        router.clone().oneshot(request.map(Body::new))
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
-        .max_buf_size(64 * 1024)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = token.cancelled() => return,
-        () = told(&mut stopping) => {
-            connection.as_mut().graceful_shutdown();
-            tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = token.cancelled() => return,
+    /// Lets a connection in, or turns it away. A proxy's connection is many clients': they are counted by request.
+    fn admit(&self, stream: TcpStream, peer: Peer) -> Option<impl Future<Output = ()> + use<>> {
+        let ip = peer.0.ip();
+        let arrival = Arrival {
+            address: (!self.shared.proxies.trusts(ip)).then_some(ip),
+            in_total: true,
+            rated: true,
+        };
+        match self.shared.quota.take(arrival) {
+            Ok(slot) => Some(connection(
+                stream,
+                peer,
+                slot,
+                self.shared.clone(),
+                self.encryption.clone(),
+                self.stopping.clone(),
+            )),
+            Err(full) => {
+                self.shared.metrics.refused("connection", full.reason());
+                // Nobody speaks before the handshake is done.
+                if self.encryption.is_none() {
+                    turn_away(&stream, full).ok();
+                }
+                None
             }
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, peer = %peer.0, "connection ended");
+    }
+}
+
+/// How many connections are accepted in a second: the rest wait in the system's queue.
+#[derive(Debug)]
+struct Pace {
+    /// In a second, and at once after a quiet one.
+    per_second: f64,
+    /// How many may be accepted now.
+    left: f64,
+    /// When `left` was true.
+    at: Instant,
+}
+
+impl Pace {
+    fn new(per_second: usize) -> Self {
+        let per_second = per_second as f64;
+        Self {
+            per_second,
+            left: per_second,
+            at: Instant::now(),
+        }
+    }
+
+    /// The next connection, when its turn has come. May be dropped at any time without losing one.
+    async fn next(&mut self, listener: &TcpListener) -> std::io::Result<(TcpStream, SocketAddr)> {
+        self.refill();
+        if self.left < 1.0 {
+            let missing = (1.0 - self.left) / self.per_second;
+            tokio::time::sleep(Duration::from_secs_f64(missing)).await;
+            self.refill();
+        }
+        let accepted = listener.accept().await;
+        self.left -= 1.0;
+        accepted
+    }
+
+    fn refill(&mut self) {
+        let passed = self.at.elapsed().as_secs_f64();
+        self.left = (self.left + passed * self.per_second).min(self.per_second);
+        self.at = Instant::now();
     }
 }

@@ -1,15 +1,32 @@
-//! Bytes in and out: the listener, the guard around an upgraded connection, and the express lane.
+//! Bytes in and out: the listener and its limits, the guard around an upgraded connection, and the express lane.
 
+mod address;
+mod body;
+mod connection;
 pub mod frame;
 mod gate;
 mod guard;
 mod kill;
 mod lane;
 mod listener;
+mod quota;
+mod stream;
+mod tls;
+mod traffic;
+mod turn_away;
+mod under_way;
+mod writer;
 
+pub use address::{ClientAddress, Proxies, Secure};
+pub use body::{BodyLimits, Steady, read_body};
+pub use connection::{Hangup, Peer, Presence};
 pub use frame::Frame;
 pub use gate::Engine;
-pub use guard::Guard;
+pub use guard::{Counted, Guard};
 pub use kill::Kill;
 pub use lane::{Lane, LaneLimits};
-pub use listener::{Hangup, Peer, Server};
+pub use listener::{Prepared, Server, SetupError};
+pub use quota::{Arrival, Full, Quota, QuotaLimits, Slot};
+pub use stream::Socket;
+pub use tls::{Certificates, TlsError};
+pub use traffic::Timeouts;

@@ -3,10 +3,13 @@
 //! Going down: readiness off, a word to everybody, the hub's last flush, all lanes closed, the listener's requests
 //! ended. Nothing is waited for longer than `[server] shutdown_timeout`, whatever a client does.
 
+mod certificates;
 mod listen;
+mod options;
+mod porter;
 mod stop;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use listen::listen;
 use stop::StopSignal;
@@ -14,20 +17,17 @@ use thiserror::Error;
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
-    access::{
-        Belongings, Blocklist, BlocklistError, House, Porter, PorterOptions, Rates, Sight,
-        TokenSetupError, Tokens,
-    },
+    access::{BlocklistError, Sight, TokenSetupError},
     config::{Config, JournalDurability, JournalKind},
     demo,
-    http::{self, Api, Readiness, RouterOptions, StreamOptions},
-    hub::{Hub, HubOptions},
-    intake::{Intake, IntakeLimits, Producer, Raw},
+    http::{self, Api, Readiness},
+    hub::Hub,
+    intake::{Intake, Producer, Raw},
     journal::{
         Durability, Journal, JournalError, MemoryJournal, OpenError, Retention, SqliteJournal,
         SqliteOptions,
     },
-    net::{LaneLimits, Server},
+    net::{Proxies, Quota, Server, SetupError, TlsError},
     observe::Metrics,
     socketio::{self, Door},
     state::checkpoint,
@@ -45,6 +45,15 @@ pub enum ServeError {
         /// In words, with what to do.
         reason: String,
     },
+    /// The settings would let everybody in, and nobody said that this is meant.
+    #[error("{0}")]
+    Unsafe(String),
+    /// The certificate can't be served.
+    #[error("{0}")]
+    Tls(#[from] TlsError),
+    /// Encryption can't be set up.
+    #[error("{0}")]
+    Setup(#[from] SetupError),
     /// A transformation rule can't be used.
     #[error("{0}")]
     Rule(#[from] RuleError),
@@ -93,36 +102,39 @@ pub struct Running {
 /// # Errors
 /// When the address can't be listened on, or a rule of the configuration can't be used.
 pub async fn start(config: &Config) -> Result<Running, ServeError> {
+    if let Some(why) = config.unsafe_combination() {
+        return Err(ServeError::Unsafe(why));
+    }
     let table = table(config)?;
+    let certificates = certificates::load(&config.tls)?;
     let (listener, address) = listen(config).await?;
     let metrics = Metrics::new();
     let journal = journal(config)?;
-    let (mut hub, handle, read_to) =
-        Hub::new(hub_options(config), journal.clone(), table, metrics.clone());
+    let (mut hub, handle, read_to) = Hub::new(
+        options::hub(config),
+        journal.clone(),
+        table,
+        metrics.clone(),
+    );
     hub.restore().await?;
-    let porter = porter(config, hub.belongings(), metrics.clone())?;
+    let porter = porter::hire(config, hub.belongings(), metrics.clone())?;
     let hub = tokio::spawn(hub.run());
     let most = (config.performance.max_entities, config.access.max_known);
     let checkpoints = tokio::spawn(checkpoint::keep(journal.clone(), most));
-    let limits = IntakeLimits {
-        max_lag: config.performance.max_lag as u64,
-        max_batch: config.performance.max_publish_batch,
-        max_event: config.content_filtering.max_message_size,
-        max_depth: config.content_filtering.max_depth,
-    };
     let intake = Arc::new(Intake::new(
         journal.clone(),
-        limits,
+        options::intake(config),
         read_to,
         metrics.clone(),
     ));
-    let door = socketio::start(
+    let kit = socketio::start(
         handle.clone(),
         intake.clone(),
         porter.clone(),
         metrics.clone(),
-        socket_options(config),
+        options::sockets(config),
     );
+    let door = Door::new(kit, options::door(config));
     let readiness = Arc::new(Readiness::default());
     let api = Api {
         hub: handle,
@@ -130,35 +142,38 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         porter: porter.clone(),
         metrics: metrics.clone(),
         readiness: readiness.clone(),
-        stream: StreamOptions {
-            default_room: config.rooms.default_room.clone(),
-            max_rooms: config.rooms.max_rooms_per_client,
-            max_bytes: config.server.max_client_buffer,
-            stall: config.server.stall_timeout(),
-            heartbeat: config.performance.heartbeat_interval(),
-        },
-        max_body: config.server.max_http_buffer_size,
+        stream: options::stream(config),
+        body: options::body(config),
     };
-    let routes = RouterOptions {
-        origins: config.server.cors_allowed_origins.clone(),
-        compression: config.performance.compression,
-        web_root: config.server.web_root.clone(),
-    };
+    let routes = options::routes(config);
     let router = http::router(api, door.clone(), &routes);
     let (stopping, stop) = watch::channel(false);
     let server = Server {
-        header_timeout: config.server.header_timeout(),
+        timeouts: options::timeouts(config),
+        quota: Quota::new(options::connections(config)),
+        per_second: config.server.connections_per_second,
+        proxies: Proxies::new(config.server.trusted_proxies.clone()),
+        tls: certificates
+            .clone()
+            .map(|certificates| (certificates, config.tls.handshake_timeout())),
+        metrics: metrics.clone(),
         stopping: stop,
     };
+    let server = server.prepare(router)?;
+    let mut aside = vec![checkpoints, tokio::spawn(porter.watch())];
+    aside.extend(certificates.map(|certificates| {
+        let interval = config.tls.reload_interval();
+        tokio::spawn(certificates::keep_fresh(certificates, interval))
+    }));
     Ok(Running {
         address,
         metrics,
         readiness,
         door,
         stopping,
-        serving: tokio::spawn(server.serve(listener, router)),
+        serving: tokio::spawn(server.serve(listener)),
         hub,
-        aside: vec![checkpoints, tokio::spawn(porter.watch())],
+        aside,
         journal,
         demo: config
             .demo
@@ -222,8 +237,9 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
             return Ok(());
         }
     };
+    let scheme = if config.tls.is_on() { "https" } else { "http" };
     let node_id = config.cluster.node_id.as_str();
-    tracing::info!(address = %running.address(), node_id, "Stoa listens; the demo page is at http://{}/", shown(running.address()));
+    tracing::info!(address = %running.address(), node_id, "Stoa listens; the demo page is at {scheme}://{}/", shown(running.address()));
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
@@ -265,8 +281,12 @@ fn journal(config: &Config) -> Result<Arc<dyn Journal>, ServeError> {
 /// Whether [`start`] could use this configuration, as far as that can be known without listening.
 ///
 /// # Errors
-/// A rule can't be used.
+/// A rule or a certificate can't be used, or the settings would let everybody in.
 pub fn check(config: &Config) -> Result<(), ServeError> {
+    if let Some(why) = config.unsafe_combination() {
+        return Err(ServeError::Unsafe(why));
+    }
+    certificates::load(&config.tls)?;
     table(config).map(drop)
 }
 
@@ -282,77 +302,6 @@ fn table(config: &Config) -> Result<Table, ServeError> {
         text_throttle: config.transform.text_throttle(),
         rules,
     }))
-}
-
-fn hub_options(config: &Config) -> HubOptions {
-    HubOptions {
-        flush_interval: config.pace.flush_interval(),
-        flush_max: config.performance.flush_max,
-        max_room_size: config.rooms.max_room_size,
-        max_rooms_per_client: config.rooms.max_rooms_per_client,
-        max_entities: config.performance.max_entities,
-        max_known: config.access.max_known,
-        seneca_broadcast: config.seneca.broadcast,
-        // Half of what a client may owe: whoever has room for one stretch has room for all of it.
-        max_stretch: config.server.max_client_buffer / 2,
-        default_room: config.rooms.default_room.clone(),
-    }
-}
-
-fn socket_options(config: &Config) -> socketio::Options {
-    socketio::Options {
-        default_room: config.rooms.default_room.clone(),
-        batch: config.performance.batch_messages,
-        ping: (config.server.ping_interval(), config.server.ping_timeout()),
-        connect_timeout: config.server.connect_timeout(),
-        max_payload: config.server.max_http_buffer_size,
-        lane: LaneLimits {
-            max_bytes: config.server.max_client_buffer,
-            max_packets: config.performance.message_queue_size,
-            stall: config.server.stall_timeout(),
-        },
-        max_rooms: config.rooms.max_rooms_per_client,
-        action_timeout: config.server.action_timeout(),
-    }
-}
-
-fn porter(
-    config: &Config,
-    belongings: Arc<Belongings>,
-    metrics: Arc<Metrics>,
-) -> Result<Arc<Porter>, ServeError> {
-    let authentication = &config.authentication;
-    let tokens = Arc::new(Tokens::new(authentication)?);
-    if authentication.required && tokens.is_empty() {
-        return Err(ServeError::NoKeys);
-    }
-    let options = PorterOptions {
-        required: authentication.required,
-        validate: authentication.token_validation,
-        session: authentication.session_timeout(),
-        ban: config.rate_limiting.ban_duration(),
-    };
-    let house = House {
-        rules: config.access.clone(),
-        belongings,
-    };
-    let exempt: Vec<ipnet::IpNet> = Vec::new(); // WIRE
-    let rates = Rates::new(&config.rate_limiting, config.limits_rates(), exempt);
-    let blocklist = Blocklist::open(blocklist_file(config))?;
-    let house = Arc::new(house);
-    Ok(Porter::new(
-        options, tokens, house, blocklist, rates, metrics,
-    ))
-}
-
-/// Beside the journal's file, unless it is named.
-fn blocklist_file(config: &Config) -> Option<PathBuf> {
-    let named = &config.access.file;
-    if !named.as_os_str().is_empty() {
-        return Some(named.clone());
-    }
-    let beside = config.journal.path.with_extension("access.json");
-    (config.journal.kind == JournalKind::Sqlite).then_some(beside)
 }
 
 /// Publishes the demo team's events as a producer would.

@@ -29,7 +29,7 @@ use crate::{
     event::{Object, Timestamp},
     hub::{HubHandle, Newcomer, View, Welcome},
     intake::Intake,
-    net::{Kill, Lane, LaneLimits, Peer},
+    net::{ClientAddress, Kill, Lane, LaneLimits},
     observe::Metrics,
     refusal::Refusal,
     seneca::ConversationFilter,
@@ -351,8 +351,8 @@ pub(super) fn rooms(
 /// Where a request comes from.
 fn address(extensions: &Extensions) -> IpAddr {
     extensions
-        .get::<Peer>()
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
+        .get::<ClientAddress>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0)
 }
 
 fn greeting(client: &Client) -> (&'static str, Object) {

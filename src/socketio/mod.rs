@@ -12,8 +12,11 @@ mod events;
 mod hello;
 mod inbox;
 mod lanes;
+mod packets;
+mod pending;
+mod polling;
 mod upgrade;
 
 pub use connect::{Kit, Options, start};
 pub use hello::Hello;
-pub use upgrade::{Door, engine_door};
+pub use upgrade::{Door, DoorLimits, engine_door};

@@ -1,7 +1,7 @@
 //! The door at `/socket.io/`: polling goes to the engine, a WebSocket upgrade is ours, so that the engine gets a guarded
-//! stream in place of the TCP socket.
+//! stream in place of the client's socket.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     body::Body,
@@ -10,94 +10,111 @@ use axum::{
 use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use socketioxide::socket::Sid;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tower::Service;
 
-use super::{Kit, adapter::EngineService};
+use super::{
+    Kit,
+    adapter::EngineService,
+    pending::Pending,
+    polling::{self, session},
+};
 use crate::{
     access::Credential,
-    net::{Guard, Lane, Peer},
+    http::status,
+    net::{
+        BodyLimits, ClientAddress, Counted, Guard, Lane, Peer, Presence, QuotaLimits, Secure, Slot,
+        Socket,
+    },
     refusal::Refusal,
 };
 
-/// How long a polling client's next request is held back while its inbox is full, at the most.
-const MAX_HELD: Duration = Duration::from_secs(10);
+/// Bounds on what comes in by the door.
+#[derive(Debug, Clone)]
+pub struct DoorLimits {
+    /// Sessions that have joined no namespace yet.
+    pub pending: QuotaLimits,
+    /// A polling client's body.
+    pub body: BodyLimits,
+    /// Packets in one of them.
+    pub max_packets: usize,
+}
 
 /// The state of the door.
-pub type Door = Arc<Kit>;
+#[derive(Debug, Clone)]
+pub struct Door {
+    /// What is behind it.
+    pub(super) kit: Arc<Kit>,
+    /// Who came in but not further.
+    pub(super) pending: Arc<Pending>,
+    /// How much may come in.
+    pub(super) limits: Arc<DoorLimits>,
+}
+
+impl Door {
+    /// The door to the engine.
+    pub fn new(kit: Arc<Kit>, limits: DoorLimits) -> Self {
+        let lifetime = kit.options.connect_timeout;
+        Self {
+            kit,
+            pending: Pending::new(limits.pending.clone(), lifetime),
+            limits: Arc::new(limits),
+        }
+    }
+
+    /// See [`Kit::shutdown`].
+    pub async fn shutdown(&self) {
+        self.kit.shutdown().await;
+    }
+
+    /// Refuses a request, and counts it.
+    pub(super) fn refuse(
+        &self,
+        at: &'static str,
+        status: StatusCode,
+        reason: &'static str,
+        refusal: &Refusal,
+    ) -> Refused {
+        self.kit.metrics.refused(at, reason);
+        let body = serde_json::json!({ "error": refusal });
+        Box::new((status, axum::Json(body)).into_response())
+    }
+}
+
+/// The answer to a request that is not let through.
+pub(super) type Refused = Box<Response>;
 
 /// Serves every request at `/socket.io/`.
-pub async fn engine_door(kit: Door, request: Request<Body>) -> Response {
-    let Some(service) = kit.service().cloned() else {
+pub async fn engine_door(door: Door, request: Request<Body>) -> Response {
+    let Some(service) = door.kit.service().cloned() else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    if query(request.uri(), "transport") == Some("websocket") {
-        return match upgrade(&kit, service, request) {
-            Ok(response) => response,
-            Err((status, message)) => refuse(&kit, status, message),
-        };
+    match query(request.uri(), "transport") {
+        Some("websocket") => upgrade(&door, service, request).unwrap_or_else(|refused| *refused),
+        Some("polling") => polling::serve(&door, service, request).await,
+        // As the engine words it. It must not see what it would read otherwise than we do.
+        _ => (
+            StatusCode::BAD_REQUEST,
+            axum::Json(serde_json::json!({ "code": "0", "message": "Transport unknown" })),
+        )
+            .into_response(),
     }
-    if request.method() == Method::POST {
-        wait_for_inbox(&kit, request.uri()).await;
-    }
-    let polls = request.method() == Method::GET;
-    let sid = session(request.uri()).filter(|_| polls);
-    let mut service = service;
-    let first_protocol = query(request.uri(), "EIO") == Some("3");
-    let response = match Service::<Request<Body>>::call(&mut service, request).await {
-        Ok(response) => response.map(Body::new).into_response(),
-        Err(never) => match never {},
-    };
-    match sid.and_then(|sid| kit.lanes.find(sid)) {
-        Some(lane) => fetched(&lane, response, first_protocol).await,
-        None => response,
-    }
-}
-
-/// Tells the lane how many of its packets a polling answer holds. The answer is whole already: nothing is waited for.
-async fn fetched(lane: &Lane, response: Response, first_protocol: bool) -> Response {
-    let (parts, body) = response.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    let is_ours = |packet: &&[u8]| packet.starts_with(b"42") || packet.starts_with(b"43");
-    let count = body
-        .split(|byte| *byte == SEPARATOR)
-        .filter(is_ours)
-        .count();
-    // Engine.IO 3 writes them in another way, and its clients take as many as there are.
-    lane.polled(if first_protocol { usize::MAX } else { count });
-    Response::from_parts(parts, Body::from(body))
-}
-
-/// Between two packets of a polling answer.
-const SEPARATOR: u8 = 0x1e;
-
-fn session(uri: &Uri) -> Option<Sid> {
-    query(uri, "sid").and_then(|sid| sid.parse().ok())
-}
-
-/// The engine reads a POST to its end, whatever it holds; the next one waits until that was handled.
-async fn wait_for_inbox(kit: &Kit, uri: &Uri) {
-    let Some(lane) = session(uri).and_then(|sid| kit.lanes.find(sid)) else {
-        return;
-    };
-    let handled = async {
-        while lane.reading_paused() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(MAX_HELD, handled).await.ok();
 }
 
 fn upgrade(
-    kit: &Arc<Kit>,
+    door: &Door,
     mut service: EngineService,
     mut request: Request<Body>,
-) -> Result<Response, (StatusCode, &'static str)> {
-    let bad = |message| (StatusCode::BAD_REQUEST, message);
+) -> Result<Response, Refused> {
+    let with = |status, message| {
+        door.refuse(
+            "upgrade",
+            status,
+            "bad_request",
+            &Refusal::bad_request(message),
+        )
+    };
+    let bad = |message| with(StatusCode::BAD_REQUEST, message);
     if request.method() != Method::GET {
         return Err(bad("a WebSocket handshake is a GET"));
     }
@@ -116,7 +133,7 @@ fn upgrade(
         .get(header::SEC_WEBSOCKET_VERSION)
         .is_none_or(|v| v != "13")
     {
-        return Err((
+        return Err(with(
             StatusCode::UPGRADE_REQUIRED,
             "Sec-WebSocket-Version must be 13",
         ));
@@ -125,24 +142,33 @@ fn upgrade(
         .get(header::SEC_WEBSOCKET_KEY)
         .ok_or_else(|| bad("Sec-WebSocket-Key is missing"))?;
     let accept = derive_accept_key(key.as_bytes());
-    let lane = match query(request.uri(), "sid") {
-        None => kit.lanes.express(),
-        Some(sid) => kit
-            .lanes
-            .polling(sid.parse().map_err(|_| bad("session ID unknown"))?),
-    };
     let on_upgrade = request
         .extensions_mut()
         .remove::<OnUpgrade>()
         .ok_or_else(|| bad("this connection can't be upgraded"))?;
+    let counted = Counted {
+        // A session that began with polling has its place already.
+        pending: match query(request.uri(), "sid") {
+            None => Some(begin(door, &request)?),
+            Some(_) => None,
+        },
+        presence: request.extensions_mut().remove::<Presence>(),
+    };
+    let lane = match query(request.uri(), "sid") {
+        None => door.kit.lanes.express(),
+        Some(_) => {
+            let sid = session(request.uri()).ok_or_else(|| bad("session ID unknown"))?;
+            door.kit.lanes.polling(sid)
+        }
+    };
     let for_engine = engine_request(&request, &lane);
     tokio::spawn(async move {
         let Ok(upgraded) = on_upgrade.await else {
             return;
         };
-        match upgraded.downcast::<TokioIo<TcpStream>>() {
+        match upgraded.downcast::<TokioIo<Socket>>() {
             Ok(parts) => {
-                let guard = Guard::new(parts.io.into_inner(), parts.read_buf, lane);
+                let guard = Guard::new(parts.io.into_inner(), parts.read_buf, lane, counted);
                 if Service::<(Guard, Request<()>)>::call(&mut service, (guard, for_engine))
                     .await
                     .is_err()
@@ -150,7 +176,7 @@ fn upgrade(
                     tracing::debug!("the engine refused an upgraded connection");
                 }
             }
-            Err(_) => tracing::error!("an upgraded connection is not a TCP stream"),
+            Err(_) => tracing::error!("an upgraded connection is not one of the listener's"),
         }
     });
     Response::builder()
@@ -172,19 +198,25 @@ fn engine_request(request: &Request<Body>, lane: &Arc<Lane>) -> Request<()> {
         }
     }
     kept.extensions_mut().insert(lane.clone());
-    if let Some(peer) = request.extensions().get::<Peer>() {
-        kept.extensions_mut().insert(*peer);
-    }
-    if let Some(credential) = request.extensions().get::<Credential>() {
-        kept.extensions_mut().insert(credential.clone());
-    }
+    keep::<Peer>(request, &mut kept);
+    keep::<ClientAddress>(request, &mut kept);
+    keep::<Secure>(request, &mut kept);
+    keep::<Credential>(request, &mut kept);
     kept
 }
 
-fn refuse(kit: &Kit, status: StatusCode, message: &'static str) -> Response {
-    kit.metrics.refused("upgrade", "bad_request");
-    let body = serde_json::json!({ "error": Refusal::bad_request(message) });
-    (status, axum::Json(body)).into_response()
+fn keep<T: Clone + Send + Sync + 'static>(request: &Request<Body>, kept: &mut Request<()>) {
+    if let Some(value) = request.extensions().get::<T>() {
+        kept.extensions_mut().insert(value.clone());
+    }
+}
+
+/// A place for a new session.
+pub(super) fn begin(door: &Door, request: &Request<Body>) -> Result<Slot, Refused> {
+    let client = request.extensions().get::<ClientAddress>();
+    door.pending
+        .begin(client.map(|client| client.0))
+        .map_err(|(reason, refusal)| door.refuse("session", status(refusal.code), reason, &refusal))
 }
 
 fn names(headers: &HeaderMap, header: &header::HeaderName, word: &str) -> bool {
@@ -197,7 +229,8 @@ fn names(headers: &HeaderMap, header: &header::HeaderName, word: &str) -> bool {
         .any(|token| token.trim().eq_ignore_ascii_case(word))
 }
 
-fn query<'u>(uri: &'u Uri, key: &str) -> Option<&'u str> {
+/// The first value of a key, as the engine reads it.
+pub(super) fn query<'u>(uri: &'u Uri, key: &str) -> Option<&'u str> {
     let pairs = uri
         .query()?
         .split('&')

@@ -8,6 +8,7 @@
 )]
 
 pub mod binary;
+pub mod guarded;
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -32,6 +32,9 @@ export async function startStoa({ port = 0, args = [], env = {} } = {}) {
     port: Number(address.split(':').pop()),
     url: `http://${address}`,
     logs,
+    signal(name) {
+      child.kill(name);
+    },
     async stop(signal = 'SIGTERM') {
       if (child.exitCode === null && child.signalCode === null) child.kill(signal);
       await exited;

@@ -1,0 +1,76 @@
+//! What every answer tells browsers to be careful about.
+//!
+//! The page runs its own scripts and styles and nothing else, talks to its own server only, and is in nobody's frame.
+//! Answers of the API are data: nothing in them is ever run or shown.
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::{HeaderName, HeaderValue, header};
+
+/// For the built page. `'self'` is its own server by WebSocket, too.
+pub(super) const PAGE: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
+/// For the word in place of the page: it has no scripts, and its style in itself.
+pub(super) const WORD: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
+/// For everything else.
+const DATA: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
+const ALWAYS: [(HeaderName, HeaderValue); 3] = [
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    (
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    ),
+    // For browsers that don't know `frame-ancestors`.
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+];
+
+/// What is the same for all answers of one server.
+#[derive(Debug, Clone)]
+pub(super) struct Careful {
+    /// That browsers shall come by https only, where the server itself speaks it.
+    strict_transport: Option<HeaderValue>,
+}
+
+impl Careful {
+    /// For so many seconds browsers shall come by https only; 0 says nothing of it.
+    pub(super) fn new(hsts: u64) -> Self {
+        let value = (hsts > 0).then(|| format!("max-age={hsts}"));
+        Self {
+            strict_transport: value.and_then(|v| HeaderValue::from_str(&v).ok()),
+        }
+    }
+}
+
+/// Adds them.
+pub(super) async fn careful(
+    State(careful): State<Careful>,
+    request: Request<Body>,
+    next: Next,
+) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in ALWAYS {
+        headers.insert(name, value);
+    }
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(DATA);
+    if let Some(value) = careful.strict_transport {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, value);
+    }
+    response
+}

@@ -1,0 +1,240 @@
+//! Whose request it is: the address at the other end, or the one that a trusted proxy names.
+//!
+//! A proxy appends what it sees to a list that anybody may have begun, so the list is read from its end, and only for as
+//! long as each entry was written by somebody trusted. What is left of the first stranger is the stranger's own word.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::{HeaderMap, HeaderName, header::FORWARDED};
+
+use crate::config::Networks;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Whose request it is; in the request's extensions, and in what the engine keeps of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
+/// Whether the client's side of the way is encrypted; in the request's extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Secure(pub bool);
+
+/// Those whose word on a client is taken.
+#[derive(Debug, Clone, Default)]
+pub struct Proxies {
+    /// Their networks.
+    trusted: Networks,
+}
+
+impl Proxies {
+    /// Trusts these and nobody else.
+    pub fn new(trusted: Networks) -> Self {
+        Self { trusted }
+    }
+
+    /// Whether this end of a connection is one of them.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted.contain(peer)
+    }
+
+    /// Whose request it is.
+    ///
+    /// A proxy that writes one of the two headers passes a client's own version of the other on. Where both are there and
+    /// don't agree, one of them is forged, nobody can say which, and the request counts as the proxy's own.
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> ClientAddress {
+        let peer = peer.to_canonical();
+        if !self.trusts(peer) {
+            return ClientAddress(peer);
+        }
+        let listed = |list: Vec<Option<IpAddr>>| (!list.is_empty()).then(|| self.last(peer, &list));
+        let client = match (listed(x_forwarded_for(headers)), listed(forwarded(headers))) {
+            (Some(one), Some(other)) if one != other => peer,
+            (Some(client), _) | (None, Some(client)) => client,
+            (None, None) => peer,
+        };
+        ClientAddress(client)
+    }
+
+    /// The last of the list that is no trusted proxy. What can't be read ends the list: who is behind it is unknown.
+    fn last(&self, peer: IpAddr, list: &[Option<IpAddr>]) -> IpAddr {
+        let mut last = peer;
+        for address in list.iter().rev() {
+            let Some(address) = address else { break };
+            last = *address;
+            if !self.trusts(last) {
+                break;
+            }
+        }
+        last
+    }
+
+    /// Whether the client's side is encrypted, as the nearest proxy says where there is one.
+    pub fn secure(&self, peer: IpAddr, headers: &HeaderMap, encrypted: bool) -> Secure {
+        let said = headers.get_all(X_FORWARDED_PROTO).iter().next_back();
+        let said = said
+            .and_then(|v| v.to_str().ok())
+            .and_then(|v| v.rsplit(',').next())
+            .map(str::trim);
+        Secure(match said {
+            Some(scheme) if self.trusts(peer) => {
+                scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("wss")
+            }
+            _ => encrypted,
+        })
+    }
+}
+
+/// The entries of all `X-Forwarded-For` headers in order; `None` for one that is no address.
+fn x_forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    entries(headers, &X_FORWARDED_FOR)
+        .map(|entry| entry.and_then(|e| address(&e)))
+        .collect()
+}
+
+/// The `for=` of all `Forwarded` headers in order.
+fn forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    let of = |entry: String| {
+        let pair = entry
+            .split(';')
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(key, _)| key.trim().eq_ignore_ascii_case("for"))?;
+        address(pair.1.trim().trim_matches('"'))
+    };
+    entries(headers, &FORWARDED)
+        .map(|entry| entry.and_then(of))
+        .collect()
+}
+
+/// A header that is not even text still was an entry: it must not make the one before it the last.
+fn entries(headers: &HeaderMap, name: &HeaderName) -> impl Iterator<Item = Option<String>> {
+    headers
+        .get_all(name)
+        .iter()
+        .flat_map(|value| match value.to_str() {
+            Ok(text) => text.split(',').map(|e| Some(e.trim().to_owned())).collect(),
+            Err(_) => vec![None],
+        })
+}
+
+/// An address, perhaps with a port behind it.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    let found = bare
+        .parse::<IpAddr>()
+        .or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip()));
+    found.ok().map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    type Lines<'a> = &'a [(&'static str, &'a str)];
+
+    fn headers(lines: Lines<'_>) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| {
+                let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+                (HeaderName::from_static(name), value)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn nobody_can_choose_their_own_address() {
+        let proxies = Proxies::new("10.0.0.0/8,192.0.2.1".parse().unwrap());
+        let xff = "x-forwarded-for";
+        let table: &[(&str, Lines<'_>, &str)] = &[
+            ("203.0.113.9", &[], "203.0.113.9"),
+            ("203.0.113.9", &[(xff, "1.2.3.4")], "203.0.113.9"),
+            (
+                "203.0.113.9",
+                &[("forwarded", "for=1.2.3.4")],
+                "203.0.113.9",
+            ),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &[(xff, "198.51.100.7")], "198.51.100.7"),
+            (
+                "10.0.0.1",
+                &[(xff, "1.2.3.4, 198.51.100.7")],
+                "198.51.100.7",
+            ),
+            (
+                "10.0.0.1",
+                &[(xff, "1.2.3.4, 198.51.100.7, 10.0.0.2")],
+                "198.51.100.7",
+            ),
+            (
+                "10.0.0.1",
+                &[(xff, "1.2.3.4"), (xff, "198.51.100.7")],
+                "198.51.100.7",
+            ),
+            ("10.0.0.1", &[(xff, "10.9.9.9, 192.0.2.1")], "10.9.9.9"),
+            ("10.0.0.1", &[(xff, "198.51.100.7:4711")], "198.51.100.7"),
+            ("10.0.0.1", &[(xff, "[2001:db8::7]:4711")], "2001:db8::7"),
+            ("10.0.0.1", &[(xff, "2001:db8::7")], "2001:db8::7"),
+            ("10.0.0.1", &[(xff, "::ffff:198.51.100.7")], "198.51.100.7"),
+            ("::ffff:10.0.0.1", &[(xff, "198.51.100.7")], "198.51.100.7"),
+            ("10.0.0.1", &[(xff, "1.2.3.4, nonsense")], "10.0.0.1"),
+            (
+                "10.0.0.1",
+                &[(xff, "1.2.3.4, nonsense, 10.0.0.2")],
+                "10.0.0.2",
+            ),
+            ("10.0.0.1", &[(xff, "")], "10.0.0.1"),
+            ("10.0.0.1", &[(xff, "1.2.3.4,")], "10.0.0.1"),
+            ("10.0.0.1", &[(xff, "1.2.3.4"), (xff, "\u{e9}")], "10.0.0.1"),
+            (
+                "10.0.0.1",
+                &[("forwarded", "for=1.2.3.4, for=198.51.100.7;proto=https")],
+                "198.51.100.7",
+            ),
+            (
+                "10.0.0.1",
+                &[("forwarded", "proto=https;For=\"[2001:db8::7]:80\"")],
+                "2001:db8::7",
+            ),
+            ("10.0.0.1", &[("forwarded", "for=_hidden")], "10.0.0.1"),
+            (
+                "10.0.0.1",
+                &[(xff, "198.51.100.7"), ("forwarded", "for=198.51.100.7")],
+                "198.51.100.7",
+            ),
+            (
+                "10.0.0.1",
+                &[(xff, "198.51.100.7"), ("forwarded", "for=1.2.3.4")],
+                "10.0.0.1",
+            ),
+        ];
+        for (peer, lines, expected) in table {
+            let client = proxies.client(peer.parse().unwrap(), &headers(lines));
+            assert_eq!(
+                client.0,
+                expected.parse::<IpAddr>().unwrap(),
+                "{peer} {lines:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn encryption_is_what_is_seen_or_what_a_trusted_proxy_saw() {
+        let proxies = Proxies::new("10.0.0.1".parse().unwrap());
+        let (proxy, stranger) = ("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
+        let said = |text| headers(&[("x-forwarded-proto", text)]);
+        assert_eq!(proxies.secure(proxy, &said("https"), false), Secure(true));
+        assert_eq!(
+            proxies.secure(proxy, &said("https, http"), true),
+            Secure(false)
+        );
+        assert_eq!(
+            proxies.secure(stranger, &said("https"), false),
+            Secure(false)
+        );
+        assert_eq!(proxies.secure(stranger, &said("http"), true), Secure(true));
+        assert_eq!(proxies.secure(proxy, &headers(&[]), true), Secure(true));
+    }
+}

@@ -1,0 +1,245 @@
+//! One connection's life while it speaks HTTP.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::Request;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpStream, sync::watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::{
+    address::{ClientAddress, Proxies},
+    quota::{Arrival, Full, Quota, Slot},
+    stream::{Io, Socket},
+    tls::handshake,
+    traffic::{Timeouts, Traffic},
+    under_way::UnderWay,
+};
+use crate::observe::Metrics;
+
+/// The other end of the connection that a request came on; in the request's extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// Ends the connection that a request came on; in the request's extensions.
+#[derive(Debug, Clone)]
+pub struct Hangup(pub CancellationToken);
+
+/// A place among what a client has open behind a proxy, for as long as any clone of it is there; in the request's
+/// extensions, so that a session which outlives its request keeps it.
+#[derive(Debug, Clone)]
+pub struct Presence {
+    /// Only its end matters.
+    _slot: Arc<Slot>,
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// Answers requests.
+    pub(super) router: Router,
+    /// How long what may take.
+    pub(super) timeouts: Timeouts,
+    /// Who may have how much.
+    pub(super) quota: Arc<Quota>,
+    /// Whose word is taken.
+    pub(super) proxies: Proxies,
+    /// Every end that the server chose is counted.
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// How encrypted connections begin.
+#[derive(Clone)]
+pub(super) struct Encryption {
+    /// Does the handshake.
+    pub(super) acceptor: TlsAcceptor,
+    /// Time for it.
+    pub(super) timeout: Duration,
+}
+
+/// Bytes that the kernel holds unsent before a connection counts as not writable.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 16 * 1024;
+/// Bytes of one request's head. (It has 100 headers at the most: that is the library's own limit, and the fast way.)
+const MAX_HEAD: usize = 64 * 1024;
+/// How long an answer may take to leave when the server goes down and nothing else is under way.
+const LAST_WRITE: Duration = Duration::from_millis(200);
+
+/// Prepares an accepted socket and speaks HTTP on it to its end.
+pub(super) async fn connection(
+    stream: TcpStream,
+    peer: Peer,
+    slot: Slot,
+    shared: Arc<Shared>,
+    encryption: Option<Encryption>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    // Without it small frames wait for the peer's delayed acknowledgement, 40 ms.
+    stream.set_nodelay(true).ok();
+    // What the kernel holds can't be overtaken: it is kept to so little that a heartbeat still gets through a slow link.
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(&stream)
+        .set_tcp_notsent_lowat(UNSENT)
+        .ok();
+    let encrypted = encryption.is_some();
+    let io = match encryption {
+        None => Io::Plain(stream),
+        Some(encryption) => {
+            let begun = tokio::select! {
+                begun = begin(&encryption, stream) => begun,
+                () = told(&mut stopping) => return,
+            };
+            match begun {
+                Ok(io) => io,
+                Err(reason) => return shared.metrics.refused("tls", reason),
+            }
+        }
+    };
+    serve(io, encrypted, peer, slot, shared, stopping).await;
+}
+
+async fn begin(encryption: &Encryption, stream: TcpStream) -> Result<Io, &'static str> {
+    let shaken = handshake(&encryption.acceptor, stream);
+    match tokio::time::timeout(encryption.timeout, shaken).await {
+        Ok(Ok(stream)) => Ok(Io::Tls(Box::new(stream))),
+        Ok(Err(_)) => Err("handshake"),
+        Err(_) => Err("handshake_timeout"),
+    }
+}
+
+async fn serve(
+    io: Io,
+    encrypted: bool,
+    peer: Peer,
+    slot: Slot,
+    shared: Arc<Shared>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let traffic = Arc::new(Traffic::new());
+    let socket = Socket::new(io, traffic.clone(), Arc::new(slot));
+    let hangup = CancellationToken::new();
+    let answering = Answering {
+        shared: shared.clone(),
+        traffic: traffic.clone(),
+        hangup: hangup.clone(),
+        peer,
+        encrypted,
+    };
+    let service = service_fn(move |request| answering.clone().answer(request));
+    // Time is kept by `traffic`, which knows a head that is late from a connection that is only kept open.
+    let connection = http1::Builder::new()
+        .header_read_timeout(None)
+        .max_header_size(MAX_HEAD)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(socket), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = hangup.cancelled() => return,
+        limit = traffic.overdue(shared.timeouts) => return shared.metrics.killed(limit),
+        () = told(&mut stopping) => {
+            connection.as_mut().graceful_shutdown();
+            let quiet = async {
+                traffic.quiet().await;
+                tokio::time::sleep(LAST_WRITE).await;
+            };
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = hangup.cancelled() => return,
+                // Half a head, or an answer that nobody takes: there is nothing to wait for.
+                () = quiet => return,
+            }
+        }
+    };
+    if let Err(error) = ended {
+        if error.is_parse_too_large() {
+            shared.metrics.refused("http", "head_too_large");
+        } else if error.is_parse() {
+            shared.metrics.refused("http", "bad_head");
+        }
+        tracing::debug!(%error, peer = %peer.0, "connection ended");
+    }
+}
+
+/// Waits for the word to stop, or for nobody being left to say it.
+pub(super) async fn told(stopping: &mut watch::Receiver<bool>) {
+    stopping.wait_for(|stop| *stop).await.ok();
+}
+
+/// Answers the requests of one connection.
+#[derive(Clone)]
+struct Answering {
+    shared: Arc<Shared>,
+    traffic: Arc<Traffic>,
+    hangup: CancellationToken,
+    peer: Peer,
+    encrypted: bool,
+}
+
+impl Answering {
+    async fn answer(
+        self,
+        mut request: Request<Incoming>,
+    ) -> Result<Response, std::convert::Infallible> {
+        let under_way = UnderWay::begin(self.traffic.clone());
+        let ip = self.peer.0.ip();
+        let client = self.shared.proxies.client(ip, request.headers());
+        let secure = self
+            .shared
+            .proxies
+            .secure(ip, request.headers(), self.encrypted);
+        let presence = if self.shared.proxies.trusts(ip) {
+            match self.present(client, &request) {
+                Ok(presence) => presence,
+                Err(full) => {
+                    self.shared.metrics.refused("connection", full.reason());
+                    return Ok(under_way.cover(full.into_response(), None));
+                }
+            }
+        } else {
+            None
+        };
+        let extensions = request.extensions_mut();
+        extensions.insert(self.peer);
+        extensions.insert(client);
+        extensions.insert(secure);
+        extensions.insert(Hangup(self.hangup.clone()));
+        if let Some(presence) = &presence {
+            extensions.insert(presence.clone());
+        }
+        let answered = self.shared.router.clone().oneshot(request.map(Body::new));
+        answered
+            .await
+            .map(|response| under_way.cover(response, presence))
+    }
+
+    /// A place for a request that came by a proxy. What belongs to a session needs none: the session has one.
+    fn present(
+        &self,
+        client: ClientAddress,
+        request: &Request<Incoming>,
+    ) -> Result<Option<Presence>, Full> {
+        let engine = request.uri().path().starts_with("/socket.io");
+        let query = request.uri().query().unwrap_or_default();
+        if engine && query.split('&').any(|pair| pair.starts_with("sid=")) {
+            return Ok(None);
+        }
+        let slot = self.shared.quota.take(Arrival {
+            address: Some(client.0),
+            in_total: false,
+            rated: engine || request.uri().path() == "/api/v1/stream",
+        })?;
+        Ok(Some(Presence {
+            _slot: Arc::new(slot),
+        }))
+    }
+}

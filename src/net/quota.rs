@@ -1,0 +1,288 @@
+//! How many at a time, and how many in a second: in all and for each address.
+//!
+//! One table serves two doors: connections, and sessions that joined no namespace yet. What is taken is a [`Slot`], and
+//! what is given back is its drop, so nothing is counted that is not there. The table forgets an address that has
+//! nothing and whose rate is whole again: it holds no more addresses than there are slots and arrivals of one second.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use crate::config::Networks;
+
+/// The bounds.
+#[derive(Debug, Clone)]
+pub struct QuotaLimits {
+    /// Slots at a time in all.
+    pub total: usize,
+    /// Slots at a time for one address.
+    pub per_address: usize,
+    /// Arrivals in a second from one address; `None` where only presence counts.
+    pub per_second: Option<usize>,
+    /// Who is not held to the limits per address.
+    pub exempt: Networks,
+}
+
+/// What is exhausted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// All slots are taken.
+    Total,
+    /// The address has as many as it may.
+    Address,
+    /// The address comes too often.
+    Rate,
+}
+
+/// The slots and who has them.
+#[derive(Debug)]
+pub struct Quota {
+    limits: QuotaLimits,
+    /// Never held across an await.
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    /// Slots taken in all.
+    taken: usize,
+    /// By address, an IPv6 one by its network.
+    addresses: HashMap<IpAddr, Entry>,
+    /// When to look for addresses to forget.
+    sweep_at: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// Slots that the address has.
+    taken: usize,
+    /// Arrivals that it may still make at once.
+    left: f64,
+    /// When `left` was true.
+    at: Instant,
+}
+
+/// Fewer addresses than this are never swept.
+const SWEEP_MIN: usize = 1_024;
+
+/// One slot, until it is dropped.
+#[derive(Debug)]
+pub struct Slot {
+    quota: Arc<Quota>,
+    /// The address that it counts for; none where only the total counts.
+    address: Option<IpAddr>,
+    /// Whether it counts for the total.
+    in_total: bool,
+}
+
+/// How an arrival is counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// Whose it is; `None` when that is not known yet.
+    pub address: Option<IpAddr>,
+    /// Whether it takes one of the slots there are in all (a request on a connection that has one does not).
+    pub in_total: bool,
+    /// Whether it counts for the address' rate.
+    pub rated: bool,
+}
+
+impl Quota {
+    /// All free.
+    pub fn new(limits: QuotaLimits) -> Arc<Self> {
+        Arc::new(Self {
+            limits,
+            table: Mutex::default(),
+        })
+    }
+
+    /// Takes a slot.
+    ///
+    /// # Errors
+    /// What is exhausted.
+    pub fn take(self: &Arc<Self>, arrival: Arrival) -> Result<Slot, Full> {
+        let address = arrival
+            .address
+            .filter(|address| !self.limits.exempt.contain(*address))
+            .map(network);
+        let mut table = self.lock();
+        if arrival.in_total && table.taken >= self.limits.total {
+            return Err(Full::Total);
+        }
+        if let Some(address) = address {
+            table.admit(address, arrival.rated, &self.limits)?;
+        }
+        if arrival.in_total {
+            table.taken += 1;
+        }
+        Ok(Slot {
+            quota: self.clone(),
+            address,
+            in_total: arrival.in_total,
+        })
+    }
+
+    /// Slots taken in all.
+    pub fn taken(&self) -> usize {
+        self.lock().taken
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn admit(&mut self, address: IpAddr, rated: bool, limits: &QuotaLimits) -> Result<(), Full> {
+        self.sweep(limits);
+        let now = Instant::now();
+        let whole = limits.per_second.map_or(0.0, |n| n as f64);
+        let entry = self.addresses.entry(address).or_insert(Entry {
+            taken: 0,
+            left: whole,
+            at: now,
+        });
+        if entry.taken >= limits.per_address {
+            return Err(Full::Address);
+        }
+        if rated && limits.per_second.is_some() {
+            entry.refill(now, whole);
+            if entry.left < 1.0 {
+                return Err(Full::Rate);
+            }
+            entry.left -= 1.0;
+        }
+        entry.taken += 1;
+        Ok(())
+    }
+
+    /// Forgets, each time the table has doubled, the addresses that have nothing and could come at their full rate.
+    fn sweep(&mut self, limits: &QuotaLimits) {
+        if self.addresses.len() < self.sweep_at.max(SWEEP_MIN) {
+            return;
+        }
+        let (now, whole) = (Instant::now(), limits.per_second.map_or(0.0, |n| n as f64));
+        self.addresses.retain(|_, entry| {
+            entry.refill(now, whole);
+            entry.taken > 0 || entry.left < whole
+        });
+        self.sweep_at = self.addresses.len() * 2;
+    }
+}
+
+impl Entry {
+    fn refill(&mut self, now: Instant, whole: f64) {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.left = (self.left + passed * whole).min(whole);
+        self.at = now;
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut table = self.quota.lock();
+        if self.in_total {
+            table.taken = table.taken.saturating_sub(1);
+        }
+        let Some(address) = self.address else { return };
+        if let Some(entry) = table.addresses.get_mut(&address) {
+            entry.taken = entry.taken.saturating_sub(1);
+            // Without a rate there is nothing to remember of one who has left.
+            if entry.taken == 0 && self.quota.limits.per_second.is_none() {
+                table.addresses.remove(&address);
+            }
+        }
+    }
+}
+
+/// What counts as one address: of IPv6 the network, since whoever has one address there has 2^64 of them.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn quota(total: usize, per_address: usize, per_second: Option<usize>) -> Arc<Quota> {
+        Quota::new(QuotaLimits {
+            total,
+            per_address,
+            per_second,
+            exempt: "192.0.2.1".parse().unwrap(),
+        })
+    }
+
+    fn from(address: &str) -> Arrival {
+        Arrival {
+            address: Some(address.parse().unwrap()),
+            in_total: true,
+            rated: true,
+        }
+    }
+
+    #[test]
+    fn each_limit_holds_and_what_is_dropped_is_free_again() {
+        let quota = quota(4, 2, None);
+        let first = quota.take(from("10.0.0.1")).unwrap();
+        let _second = quota.take(from("10.0.0.1")).unwrap();
+        assert_eq!(quota.take(from("10.0.0.1")).unwrap_err(), Full::Address);
+        drop(first);
+        let _third = quota.take(from("10.0.0.1")).unwrap();
+        let _exempt = [quota.take(from("192.0.2.1")), quota.take(from("192.0.2.1"))];
+        assert_eq!(quota.take(from("192.0.2.1")).unwrap_err(), Full::Total);
+        assert_eq!(quota.take(from("10.0.0.2")).unwrap_err(), Full::Total);
+        assert_eq!(quota.taken(), 4);
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_are_one() {
+        let quota = quota(9, 1, None);
+        let _one = quota.take(from("2001:db8::1")).unwrap();
+        assert_eq!(
+            quota.take(from("2001:db8::2:3")).unwrap_err(),
+            Full::Address
+        );
+        assert!(quota.take(from("2001:db8:0:1::1")).is_ok());
+    }
+
+    #[test]
+    fn arrivals_are_limited_by_the_second_and_come_back_with_time() {
+        let quota = quota(1_000, 1_000, Some(10));
+        let taken = (0..50).filter(|_| quota.take(from("10.0.0.1")).is_ok());
+        let taken = taken.count();
+        assert!((10..=11).contains(&taken), "{taken}");
+        assert_eq!(quota.take(from("10.0.0.1")).unwrap_err(), Full::Rate);
+        assert!(quota.take(from("10.0.0.2")).is_ok());
+        let started = Instant::now();
+        while quota.take(from("10.0.0.1")).is_err() {
+            assert!(started.elapsed() < Duration::from_secs(2));
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn the_table_forgets_who_is_gone() {
+        let quota = quota(1 << 20, 10, Some(1_000_000));
+        for n in 0..50_000_u32 {
+            let address = IpAddr::from((0x0b00_0000 + n).to_be_bytes());
+            drop(quota.take(Arrival {
+                address: Some(address),
+                in_total: true,
+                rated: true,
+            }));
+        }
+        let kept = quota.lock().addresses.len();
+        assert!(kept <= 2 * SWEEP_MIN, "{kept} addresses");
+    }
+}

@@ -1,0 +1,228 @@
+//! A client's connection, plain or encrypted, as HTTP sees it and as a WebSocket's two halves.
+//!
+//! An accepted connection counts for as long as its socket lives: the slot moves with it, out of HTTP and into the lane.
+
+use std::{
+    fmt,
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+};
+use tokio_rustls::server::TlsStream;
+
+use super::{quota::Slot, traffic::Traffic};
+
+/// What carries the bytes.
+pub(super) enum Io {
+    /// As they are.
+    Plain(TcpStream),
+    /// By TLS. Boxed: it is twenty times as large, and most connections are plain behind a proxy.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A client's connection.
+pub struct Socket {
+    io: Io,
+    /// Told of what comes and of writes that don't get on, for as long as HTTP is spoken.
+    traffic: Arc<Traffic>,
+    /// Its place among the connections.
+    slot: Arc<Slot>,
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket")
+            .field("tls", &matches!(self.io, Io::Tls(_)))
+            .finish_non_exhaustive()
+    }
+}
+
+impl Socket {
+    pub(super) fn new(io: Io, traffic: Arc<Traffic>, slot: Arc<Slot>) -> Self {
+        Self { io, traffic, slot }
+    }
+
+    /// For a WebSocket: its reader and its writer. The plain way costs nothing over the TCP halves themselves.
+    pub(super) fn split(self) -> (ReadHalf, WriteHalf) {
+        let (read, write) = match self.io {
+            Io::Plain(stream) => {
+                let (read, write) = stream.into_split();
+                (Reader::Plain(read), Writer::Plain(write))
+            }
+            Io::Tls(stream) => {
+                let shared = Shared(Arc::new(Mutex::new(stream)));
+                (Reader::Tls(shared.clone()), Writer::Tls(shared))
+            }
+        };
+        let slot = self.slot;
+        (
+            ReadHalf {
+                io: read,
+                _slot: slot.clone(),
+            },
+            WriteHalf {
+                io: write,
+                _slot: slot,
+            },
+        )
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = match &mut self.io {
+            Io::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Io::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        };
+        if buf.filled().len() > before {
+            self.traffic.bytes_came();
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = match &mut self.io {
+            Io::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Io::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        };
+        self.traffic.wrote(written.is_pending());
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = match &mut self.io {
+            Io::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Io::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        };
+        self.traffic.wrote(written.is_pending());
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.io {
+            // Nothing is held back, so it says nothing of whether bytes get on.
+            Io::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Io::Tls(stream) => {
+                let flushed = Pin::new(stream).poll_flush(cx);
+                self.traffic.wrote(flushed.is_pending());
+                flushed
+            }
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.io {
+            Io::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Io::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+/// What a client sends.
+pub(super) struct ReadHalf {
+    io: Reader,
+    /// The connection counts until both halves are gone.
+    _slot: Arc<Slot>,
+}
+
+enum Reader {
+    Plain(OwnedReadHalf),
+    Tls(Shared),
+}
+
+impl fmt::Debug for ReadHalf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReadHalf")
+    }
+}
+
+impl AsyncRead for ReadHalf {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.io {
+            Reader::Plain(half) => Pin::new(half).poll_read(cx, buf),
+            Reader::Tls(shared) => Pin::new(&mut **shared.lock()).poll_read(cx, buf),
+        }
+    }
+}
+
+/// Where everything for a client goes.
+pub(super) struct WriteHalf {
+    /// Which way bytes are written is decided once for each batch.
+    pub(super) io: Writer,
+    /// The connection counts until both halves are gone.
+    _slot: Arc<Slot>,
+}
+
+pub(super) enum Writer {
+    Plain(OwnedWriteHalf),
+    Tls(Shared),
+}
+
+impl WriteHalf {
+    /// Drops what the kernel still holds instead of trying to deliver it for minutes.
+    pub(super) fn abandon(&self) {
+        match &self.io {
+            Writer::Plain(half) => half.as_ref().set_zero_linger().ok(),
+            Writer::Tls(shared) => shared.lock().get_ref().0.set_zero_linger().ok(),
+        };
+    }
+}
+
+/// An encrypted stream that a reader and a writer share. The lock is held for one poll, never across an await; reading
+/// never waits for writing in there, so neither takes the other's place in the queue of wakers.
+#[derive(Clone)]
+pub(super) struct Shared(Arc<Mutex<Box<TlsStream<TcpStream>>>>);
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Box<TlsStream<TcpStream>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn poll_write_vectored(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut **self.lock()).poll_write_vectored(cx, bufs)
+    }
+
+    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut **self.lock()).poll_flush(cx)
+    }
+
+    pub(super) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut **self.lock()).poll_shutdown(cx)
+    }
+}

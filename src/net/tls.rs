@@ -1,0 +1,200 @@
+//! Encryption: the certificate in force, and how a new one takes its place.
+//!
+//! The files are looked at now and then, and at a SIGHUP. A pair that is whole and belongs together is served to whoever
+//! connects from then on; one that is not is told of once, and the old one stays.
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+use rustls::{
+    ServerConfig,
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use super::writer::RECORDS;
+
+/// Why a certificate can't be served.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// A file is not there or can't be read.
+    #[error("{file}: can't be read: {error}; see [tls] {key}")]
+    Unreadable {
+        /// The file as configured.
+        file: String,
+        /// The key that names it.
+        key: &'static str,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// A file holds something else.
+    #[error("{file}: no {wanted} in PEM form; see [tls] {key}")]
+    Empty {
+        /// The file as configured.
+        file: String,
+        /// The key that names it.
+        key: &'static str,
+        /// What it should hold.
+        wanted: &'static str,
+    },
+    /// The two files don't go together, or are of a kind that isn't supported.
+    #[error("{cert} and {key} can't be used together: {error}; see [tls] cert_file and key_file")]
+    Pair {
+        /// The certificate's file.
+        cert: String,
+        /// The key's file.
+        key: String,
+        /// What the library says.
+        error: rustls::Error,
+    },
+}
+
+/// A certificate with its key, as long as it is in force.
+pub struct Certificates {
+    /// The certificate's file.
+    cert_file: PathBuf,
+    /// The key's file.
+    key_file: PathBuf,
+    /// What is served. Read at each handshake, written at a reload.
+    current: RwLock<Arc<CertifiedKey>>,
+    /// What the files held when they were last looked at, good or bad: the same is not tried, or told of, twice.
+    seen: Mutex<Pair>,
+    /// The cryptography.
+    provider: Arc<CryptoProvider>,
+}
+
+/// The content of both files.
+#[derive(PartialEq)]
+struct Pair {
+    cert: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl fmt::Debug for Certificates {
+    /// The key is for nobody's eyes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificates")
+            .field("cert_file", &self.cert_file)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Certificates {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// They are not there, or hold no pair.
+    pub fn load(cert_file: &Path, key_file: &Path) -> Result<Arc<Self>, TlsError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let pair = Pair::read(cert_file, key_file)?;
+        let current = pair.certified(cert_file, key_file, &provider)?;
+        Ok(Arc::new(Self {
+            cert_file: cert_file.to_owned(),
+            key_file: key_file.to_owned(),
+            current: RwLock::new(Arc::new(current)),
+            seen: Mutex::new(pair),
+            provider,
+        }))
+    }
+
+    /// Looks at the files again; whether there is a new pair, which is served from now on.
+    ///
+    /// # Errors
+    /// There is something new that can't be served; the old pair stays.
+    pub fn reload(&self) -> Result<bool, TlsError> {
+        let pair = Pair::read(&self.cert_file, &self.key_file)?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *seen == pair {
+            return Ok(false);
+        }
+        let certified = pair.certified(&self.cert_file, &self.key_file, &self.provider);
+        *seen = pair;
+        let certified = Arc::new(certified?);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = certified;
+        Ok(true)
+    }
+
+    /// What makes encrypted connections of accepted ones.
+    ///
+    /// # Errors
+    /// The library refuses its own defaults.
+    pub(super) fn acceptor(self: Arc<Self>) -> Result<TlsAcceptor, rustls::Error> {
+        let mut config = ServerConfig::builder_with_provider(self.provider.clone())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_cert_resolver(self);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        Some(current.clone())
+    }
+}
+
+impl Pair {
+    fn read(cert_file: &Path, key_file: &Path) -> Result<Self, TlsError> {
+        let read = |path: &Path, key| {
+            std::fs::read(path).map_err(|error| TlsError::Unreadable {
+                file: path.display().to_string(),
+                key,
+                error,
+            })
+        };
+        Ok(Self {
+            cert: read(cert_file, "cert_file")?,
+            key: read(key_file, "key_file")?,
+        })
+    }
+
+    fn certified(
+        &self,
+        cert_file: &Path,
+        key_file: &Path,
+        provider: &CryptoProvider,
+    ) -> Result<CertifiedKey, TlsError> {
+        let name = |path: &Path| path.display().to_string();
+        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&self.cert)
+            .filter_map(Result::ok)
+            .collect();
+        if chain.is_empty() {
+            return Err(TlsError::Empty {
+                file: name(cert_file),
+                key: "cert_file",
+                wanted: "certificate",
+            });
+        }
+        let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|_| TlsError::Empty {
+            file: name(key_file),
+            key: "key_file",
+            wanted: "private key",
+        })?;
+        CertifiedKey::from_der(chain, key, provider).map_err(|error| TlsError::Pair {
+            cert: name(cert_file),
+            key: name(key_file),
+            error,
+        })
+    }
+}
+
+/// The handshake of one connection.
+pub(super) async fn handshake(
+    acceptor: &TlsAcceptor,
+    stream: TcpStream,
+) -> io::Result<TlsStream<TcpStream>> {
+    let mut stream = acceptor.accept(stream).await?;
+    // What is in records can't be overtaken, as what is in the kernel can't.
+    stream.get_mut().1.set_buffer_limit(Some(RECORDS));
+    Ok(stream)
+}

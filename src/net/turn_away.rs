@@ -1,0 +1,68 @@
+//! What is said to those who are not let in.
+
+use std::io::{self, Read, Write};
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, header};
+use tokio::net::TcpStream;
+
+use super::quota::Full;
+use crate::refusal::Refusal;
+
+impl Full {
+    /// The counter's label: the key that is exhausted.
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Self::Total => "max_connections",
+            Self::Address => "max_connections_per_address",
+            Self::Rate => "connections_per_second_per_address",
+        }
+    }
+
+    /// What the client is told.
+    pub(super) fn refusal(self) -> Refusal {
+        match self {
+            Self::Total => Refusal::new(
+                "overloaded",
+                "the server has as many connections as it may; try again later",
+            ),
+            Self::Address => Refusal::new(
+                "rate_limited",
+                "your address has as many connections as it may; close one first",
+            ),
+            Self::Rate => Refusal::new(
+                "rate_limited",
+                "your address connects too often; wait a second",
+            ),
+        }
+    }
+}
+
+impl IntoResponse for Full {
+    fn into_response(self) -> Response {
+        let mut response = self.refusal().into_response();
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+        response
+    }
+}
+
+/// Tells a client that is not let in why, if that can be done without waiting, and closes.
+pub(super) fn turn_away(stream: &TcpStream, full: Full) -> io::Result<()> {
+    let refusal = full.refusal();
+    let (status, reason) = match full {
+        Full::Total => (503, "Service Unavailable"),
+        Full::Address | Full::Rate => (429, "Too Many Requests"),
+    };
+    let body = serde_json::json!({ "error": refusal }).to_string();
+    let answer = format!(
+        "HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    // Past tokio, which doesn't know yet whether a socket so new can be written to.
+    let mut socket = &*socket2::SockRef::from(stream);
+    socket.write_all(answer.as_bytes())?;
+    socket.shutdown(std::net::Shutdown::Write)?;
+    // A request that is there already and never read would turn the goodbye into a reset, which overtakes the answer.
+    socket.read(&mut [0; 4_096]).map(drop)
+}

@@ -1,0 +1,146 @@
+//! The task that writes what a lane holds to the client's socket.
+//!
+//! A plain socket is asked with all pieces of a batch at once and takes what it can, without a copy. An encrypted one
+//! takes the same pieces into its records. Either way a client that takes nothing for the stall time is given up.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    io::{self, IoSlice},
+    sync::Arc,
+};
+
+use bytes::{Buf, Bytes};
+use smallvec::SmallVec;
+use tokio::{io::AsyncWriteExt, net::tcp::OwnedWriteHalf};
+
+use super::{
+    kill::Kill,
+    lane::Lane,
+    stream::{Shared, WriteHalf, Writer},
+};
+
+/// How much is taken from the queue at a time: enough for one system call to be worth it, little enough that a heartbeat
+/// is not long behind it.
+const BATCH: usize = 32 * 1024;
+/// How many pieces one vectored write has at the most.
+const PIECES: usize = 64;
+/// Bytes that an encrypted connection may hold in records that the socket has not taken.
+pub(super) const RECORDS: usize = 16 * 1024;
+
+type Slices<'b> = SmallVec<[IoSlice<'b>; PIECES]>;
+
+/// Writes until the lane is closed and empty, or the connection is lost.
+pub(super) async fn write_out(lane: Arc<Lane>, mut socket: WriteHalf) {
+    let mut batch = VecDeque::new();
+    loop {
+        while lane.take(&mut batch, BATCH) {
+            if let Err(error) = write_all(&lane, &socket, &mut batch).await {
+                tracing::debug!(%error, "connection lost while writing");
+                if error.kind() == io::ErrorKind::TimedOut {
+                    lane.kill(Kill::Stalled);
+                }
+                // What the kernel still holds for a client that doesn't read would stay there for minutes.
+                socket.abandon();
+                lane.close();
+                return;
+            }
+        }
+        if lane.killed().is_some() || lane.is_closing() {
+            shut_down(&lane, &mut socket).await;
+            return;
+        }
+        lane.writer.notified().await;
+    }
+}
+
+async fn write_all(lane: &Lane, socket: &WriteHalf, batch: &mut VecDeque<Bytes>) -> io::Result<()> {
+    match &socket.io {
+        Writer::Plain(half) => write_plain(lane, half, batch).await,
+        Writer::Tls(shared) => write_tls(lane, shared, batch).await,
+    }
+}
+
+async fn write_plain(
+    lane: &Lane,
+    socket: &OwnedWriteHalf,
+    batch: &mut VecDeque<Bytes>,
+) -> io::Result<()> {
+    while !batch.is_empty() {
+        let written = socket.try_write_vectored(&slices(batch));
+        match written {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                lane.written(written);
+                advance(batch, written);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                patiently(lane, socket.writable()).await?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// What the records hold but the socket has not taken counts as written: it is no more than [`RECORDS`].
+async fn write_tls(lane: &Lane, socket: &Shared, batch: &mut VecDeque<Bytes>) -> io::Result<()> {
+    while !batch.is_empty() {
+        let pieces = slices(batch);
+        let write = poll_fn(|cx| socket.poll_write_vectored(cx, &pieces));
+        let written = patiently(lane, write).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        drop(pieces);
+        lane.written(written);
+        advance(batch, written);
+    }
+    patiently(lane, poll_fn(|cx| socket.poll_flush(cx))).await
+}
+
+/// Says goodbye. A client that doesn't take even that is not waited for.
+async fn shut_down(lane: &Lane, socket: &mut WriteHalf) {
+    match &mut socket.io {
+        Writer::Plain(half) => half.shutdown().await.ok(),
+        Writer::Tls(shared) => {
+            let goodbye = poll_fn(|cx| shared.poll_shutdown(cx));
+            tokio::time::timeout(lane.stall(), goodbye)
+                .await
+                .ok()
+                .and_then(Result::ok)
+        }
+    };
+}
+
+fn slices(batch: &VecDeque<Bytes>) -> Slices<'_> {
+    batch.iter().take(PIECES).map(|b| IoSlice::new(b)).collect()
+}
+
+/// Waits until the client takes something, at most for the stall time, and not beyond its own death.
+async fn patiently<T>(lane: &Lane, taken: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let stalled = tokio::time::sleep(lane.stall());
+    tokio::pin!(stalled, taken);
+    loop {
+        tokio::select! {
+            biased;
+            taken = &mut taken => return taken,
+            () = &mut stalled => return Err(io::ErrorKind::TimedOut.into()),
+            // Woken for every flush; only a kill is of interest here.
+            () = lane.writer.notified() => if lane.killed().is_some() {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            },
+        }
+    }
+}
+
+fn advance(batch: &mut VecDeque<Bytes>, mut written: usize) {
+    while let Some(front) = batch.front_mut() {
+        if written < front.len() {
+            front.advance(written);
+            return;
+        }
+        written -= front.len();
+        batch.pop_front();
+    }
+}

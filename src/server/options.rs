@@ -1,0 +1,122 @@
+//! What each part is told by the configuration.
+
+use crate::{
+    config::Config,
+    http::{Origins, RouterOptions, StreamOptions},
+    hub::HubOptions,
+    intake::IntakeLimits,
+    net::{BodyLimits, LaneLimits, QuotaLimits, Timeouts},
+    socketio::{self, DoorLimits},
+};
+
+/// The way in's.
+pub(super) fn intake(config: &Config) -> IntakeLimits {
+    IntakeLimits {
+        max_lag: config.performance.max_lag as u64,
+        max_batch: config.performance.max_publish_batch,
+        max_event: config.content_filtering.max_message_size,
+        max_depth: config.content_filtering.max_depth,
+    }
+}
+
+/// The ordered loop's.
+pub(super) fn hub(config: &Config) -> HubOptions {
+    HubOptions {
+        flush_interval: config.pace.flush_interval(),
+        flush_max: config.performance.flush_max,
+        max_room_size: config.rooms.max_room_size,
+        max_rooms_per_client: config.rooms.max_rooms_per_client,
+        max_entities: config.performance.max_entities,
+        max_known: config.access.max_known,
+        seneca_broadcast: config.seneca.broadcast,
+        // Half of what a client may owe: whoever has room for one stretch has room for all of it.
+        max_stretch: config.server.max_client_buffer / 2,
+        default_room: config.rooms.default_room.clone(),
+    }
+}
+
+/// The namespace layer's.
+pub(super) fn sockets(config: &Config) -> socketio::Options {
+    socketio::Options {
+        default_room: config.rooms.default_room.clone(),
+        batch: config.performance.batch_messages,
+        ping: (config.server.ping_interval(), config.server.ping_timeout()),
+        connect_timeout: config.server.connect_timeout(),
+        max_payload: config.server.max_http_buffer_size,
+        lane: LaneLimits {
+            max_bytes: config.server.max_client_buffer,
+            max_packets: config.performance.message_queue_size,
+            stall: config.server.stall_timeout(),
+        },
+        max_rooms: config.rooms.max_rooms_per_client,
+        action_timeout: config.server.action_timeout(),
+    }
+}
+
+/// The door's at `/socket.io/`.
+pub(super) fn door(config: &Config) -> DoorLimits {
+    DoorLimits {
+        pending: QuotaLimits {
+            total: config.server.max_pending_sessions,
+            per_address: config.server.max_pending_per_address,
+            per_second: None,
+            exempt: config.server.exempt_addresses.clone(),
+        },
+        body: body(config),
+        max_packets: config.server.max_packets_per_post,
+    }
+}
+
+/// A request body's.
+pub(super) fn body(config: &Config) -> BodyLimits {
+    BodyLimits {
+        max: config.server.max_http_buffer_size,
+        timeout: config.server.body_timeout(),
+        bytes_per_second: config.server.body_bytes_per_second,
+    }
+}
+
+/// A stream's of server-sent events.
+pub(super) fn stream(config: &Config) -> StreamOptions {
+    StreamOptions {
+        default_room: config.rooms.default_room.clone(),
+        max_rooms: config.rooms.max_rooms_per_client,
+        max_bytes: config.server.max_client_buffer,
+        stall: config.server.stall_timeout(),
+        heartbeat: config.performance.heartbeat_interval(),
+    }
+}
+
+/// The router's.
+pub(super) fn routes(config: &Config) -> RouterOptions {
+    let server = &config.server;
+    RouterOptions {
+        origins: Origins::new(&server.cors_allowed_origins, server.require_origin),
+        hsts: if config.tls.is_on() {
+            config.tls.hsts_max_age
+        } else {
+            0
+        },
+        compression: config.performance.compression,
+        web_root: server.web_root.clone(),
+    }
+}
+
+/// An HTTP connection's.
+pub(super) fn timeouts(config: &Config) -> Timeouts {
+    Timeouts {
+        header: config.server.header_timeout(),
+        idle: config.server.idle_timeout(),
+        stall: config.server.stall_timeout(),
+    }
+}
+
+/// All connections'.
+pub(super) fn connections(config: &Config) -> QuotaLimits {
+    QuotaLimits {
+        total: config.server.max_connections,
+        per_address: config.server.max_connections_per_address,
+        per_second: Some(config.server.connections_per_second_per_address),
+        exempt: config.server.exempt_addresses.clone(),
+    }
+}

@@ -1,0 +1,50 @@
+//! The porter, made as the configuration says.
+
+use std::{path::PathBuf, sync::Arc};
+
+use super::ServeError;
+use crate::{
+    access::{Belongings, Blocklist, House, Porter, PorterOptions, Rates, Tokens},
+    config::{Config, JournalKind},
+    observe::Metrics,
+};
+
+/// A porter who knows whose things are.
+pub(super) fn hire(
+    config: &Config,
+    belongings: Arc<Belongings>,
+    metrics: Arc<Metrics>,
+) -> Result<Arc<Porter>, ServeError> {
+    let authentication = &config.authentication;
+    let tokens = Arc::new(Tokens::new(authentication)?);
+    if authentication.required && tokens.is_empty() {
+        return Err(ServeError::NoKeys);
+    }
+    let options = PorterOptions {
+        required: authentication.required,
+        validate: authentication.token_validation,
+        session: authentication.session_timeout(),
+        ban: config.rate_limiting.ban_duration(),
+    };
+    let house = House {
+        rules: config.access.clone(),
+        belongings,
+    };
+    let exempt = config.server.exempt_addresses.clone();
+    let rates = Rates::new(&config.rate_limiting, config.limits_rates(), exempt);
+    let blocklist = Blocklist::open(blocklist_file(config))?;
+    let house = Arc::new(house);
+    Ok(Porter::new(
+        options, tokens, house, blocklist, rates, metrics,
+    ))
+}
+
+/// Beside the journal's file, unless it is named.
+fn blocklist_file(config: &Config) -> Option<PathBuf> {
+    let named = &config.access.file;
+    if !named.as_os_str().is_empty() {
+        return Some(named.clone());
+    }
+    let beside = config.journal.path.with_extension("access.json");
+    (config.journal.kind == JournalKind::Sqlite).then_some(beside)
+}

@@ -1,0 +1,283 @@
+//! Encryption by the server itself: HTTP and WebSockets, a renewed certificate, and those who only begin.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod common;
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use common::{PATIENCE, config, server_with};
+use futures_util::{SinkExt, StreamExt};
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, ServerName},
+};
+use serde_json::json;
+use stoa::server::Running;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
+
+/// A certificate for `localhost` that vouches for itself, with this name in it.
+fn pair(name: &str) -> (String, String, CertificateDer<'static>) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    let cert = params.self_signed(&key).unwrap();
+    (cert.pem(), key.serialize_pem(), cert.der().clone())
+}
+
+/// Writes a pair as a renewal does: each file at once, one after the other.
+fn write(folder: &Path, cert: &str, key: &str) {
+    for (name, text) in [("key.pem", key), ("cert.pem", cert)] {
+        let new = folder.join(format!("{name}.new"));
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(new, folder.join(name)).unwrap();
+    }
+}
+
+async fn server(folder: &TempDir) -> Running {
+    let (cert_file, key_file) = (
+        folder.path().join("cert.pem"),
+        folder.path().join("key.pem"),
+    );
+    server_with(|c| {
+        c.tls.cert_file = cert_file;
+        c.tls.key_file = key_file;
+        c.tls.reload_interval = 0.1;
+        c.tls.handshake_timeout = 0.5;
+        c.server.stall_timeout = 1.0;
+    })
+    .await
+}
+
+/// An encrypted connection to a server that shows one of these certificates.
+async fn encrypted(
+    address: SocketAddr,
+    trusted: &[&CertificateDer<'static>],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    for cert in trusted {
+        roots.add((*cert).clone()).unwrap();
+    }
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let stream = TcpStream::connect(address).await?;
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await
+}
+
+async fn get(stream: &mut TlsStream<TcpStream>, path: &str) -> String {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+type Socket = WebSocketStream<TlsStream<TcpStream>>;
+
+async fn socket(stream: TlsStream<TcpStream>) -> Socket {
+    let url = "wss://localhost/socket.io/?EIO=4&transport=websocket";
+    let (mut socket, _) = client_async(url, stream).await.unwrap();
+    assert!(text(&mut socket).await.starts_with('0'));
+    socket
+        .send(Message::text("40{\"role\":\"producer\"}"))
+        .await
+        .unwrap();
+    until(&mut socket, "connection_established").await;
+    socket
+}
+
+async fn text(socket: &mut Socket) -> String {
+    let message = tokio::time::timeout(PATIENCE, socket.next()).await;
+    message
+        .expect("something comes")
+        .unwrap()
+        .unwrap()
+        .to_string()
+}
+
+/// Reads until something comes that holds this.
+async fn until(socket: &mut Socket, wanted: &str) -> String {
+    loop {
+        let text = text(socket).await;
+        if text.contains(wanted) {
+            return text;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_and_sockets_are_served_encrypted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key, der) = pair("one");
+    write(folder.path(), &cert, &key);
+    let server = server(&folder).await;
+    let address = server.address();
+    let mut stream = encrypted(address, &[&der]).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    let answer = get(&mut stream, "/healthz").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(
+        answer.contains("strict-transport-security: max-age=31536000"),
+        "{answer}"
+    );
+    let mut socket = socket(encrypted(address, &[&der]).await.unwrap()).await;
+    // More than any buffer on the way holds, in order.
+    const EVENTS: usize = 400;
+    for n in 0..EVENTS {
+        let event = json!({ "type": "decision.logged", "priority": "critical", "data": { "what": "x".repeat(3_000), "n": n } });
+        let packet = format!("42{n}{}", json!(["publish", event]));
+        socket.send(Message::text(packet)).await.unwrap();
+    }
+    let mut seen = 0;
+    while seen < EVENTS {
+        let update = until(&mut socket, &"x".repeat(3_000)).await;
+        assert!(
+            update.contains(&format!("\"n\":{seen}")),
+            "{}",
+            &update[..200.min(update.len())]
+        );
+        seen += 1;
+    }
+    socket.close(None).await.unwrap();
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewed_certificate_is_served_without_a_restart_and_a_broken_one_never() {
+    let folder = tempfile::tempdir().unwrap();
+    let ((cert, key, first), (next_cert, next_key, second)) = (pair("one"), pair("two"));
+    write(folder.path(), &cert, &key);
+    let server = server(&folder).await;
+    let address = server.address();
+    let mut old = socket(encrypted(address, &[&first]).await.unwrap()).await;
+    // Half of a renewal, then nonsense: the old pair stays.
+    write(folder.path(), &next_cert, &key);
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert!(encrypted(address, &[&first]).await.is_ok());
+    write(folder.path(), "no certificate", "no key");
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert!(encrypted(address, &[&first]).await.is_ok());
+    assert!(
+        encrypted(address, &[&second]).await.is_err(),
+        "it was never whole"
+    );
+    write(folder.path(), &next_cert, &next_key);
+    let started = Instant::now();
+    while encrypted(address, &[&second]).await.is_err() {
+        assert!(started.elapsed() < PATIENCE, "the new one is not served");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(
+        encrypted(address, &[&first]).await.is_err(),
+        "the old one is no longer served"
+    );
+    old.send(Message::text("427[\"ping\",{}]")).await.unwrap();
+    until(&mut old, "437").await;
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_only_begins_or_does_not_encrypt_is_let_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key, der) = pair("one");
+    write(folder.path(), &cert, &key);
+    let server = server(&folder).await;
+    let address = server.address();
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    let mut plain = TcpStream::connect(address).await.unwrap();
+    plain
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let started = Instant::now();
+    let mut nothing = Vec::new();
+    plain.read_to_end(&mut nothing).await.ok();
+    assert!(!nothing.starts_with(b"HTTP"), "no answer by plain HTTP");
+    silent.read_to_end(&mut nothing).await.ok();
+    assert!(started.elapsed() < Duration::from_secs(5));
+    let metrics = get(&mut encrypted(address, &[&der]).await.unwrap(), "/metrics").await;
+    for reason in ["handshake", "handshake_timeout"] {
+        let line = format!("stoa_requests_refused_total{{door=\"tls\",code=\"{reason}\"}} 1");
+        assert!(metrics.contains(&line), "{line}: {metrics}");
+    }
+    // One that takes nothing is let go by an encrypted connection, too.
+    let mut stuck = socket(encrypted(address, &[&der]).await.unwrap()).await;
+    let started = Instant::now();
+    let killed = "stoa_connections_killed_total{reason=\"stalled\"} 1";
+    loop {
+        let lines: String = (0..200)
+            .map(|n| {
+                json!({ "type": "decision.logged", "data": { "what": "x".repeat(15_000), "n": n } })
+                    .to_string()
+                    + "\n"
+            })
+            .collect();
+        let mut stream = encrypted(address, &[&der]).await.unwrap();
+        let head = format!(
+            "POST /api/v1/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n",
+            lines.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(lines.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+        let metrics = get(&mut encrypted(address, &[&der]).await.unwrap(), "/metrics").await;
+        if metrics.contains(killed) {
+            break;
+        }
+        assert!(started.elapsed() < PATIENCE, "{metrics}");
+    }
+    while let Some(Ok(_)) = stuck.next().await {}
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_can_t_be_served_stops_the_start_in_one_clear_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let ((cert, key, _), (_, other, _)) = (pair("one"), pair("two"));
+    let mut config = config();
+    config.tls.cert_file = folder.path().join("cert.pem");
+    config.tls.key_file = folder.path().join("key.pem");
+    let refused = async |config: &stoa::config::Config| {
+        let error = stoa::server::start(config).await.map(drop).unwrap_err();
+        let error = error.to_string();
+        assert_eq!(error.lines().count(), 1, "{error}");
+        error
+    };
+    assert!(refused(&config).await.contains("cert.pem: can't be read"));
+    write(folder.path(), "nonsense", &key);
+    assert!(
+        refused(&config)
+            .await
+            .contains("no certificate in PEM form")
+    );
+    write(folder.path(), &cert, "nonsense");
+    assert!(
+        refused(&config)
+            .await
+            .contains("no private key in PEM form")
+    );
+    write(folder.path(), &cert, &other);
+    assert!(refused(&config).await.contains("can't be used together"));
+}
