@@ -169,6 +169,13 @@ impl Config {
                 4,
                 100,
             ),
+            (
+                "content_filtering",
+                "max_elements",
+                self.content_filtering.max_elements,
+                16,
+                1 << 24,
+            ),
             ("journal", "max_events", self.journal.max_events, 1, 1 << 32),
         ];
         let wrong = counts

@@ -94,6 +94,8 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         max_batch: config.performance.max_publish_batch,
         max_event: config.content_filtering.max_message_size,
         max_depth: config.content_filtering.max_depth,
+        max_elements: config.content_filtering.max_elements,
+        validate: config.content_filtering.validate_message_format,
     };
     let intake = Arc::new(Intake::new(
         journal.clone(),
@@ -264,6 +266,7 @@ fn table(config: &Config) -> Result<Table, ServeError> {
         throttle: config.transform.throttle(),
         text_throttle: config.transform.text_throttle(),
         rules,
+        sanitize: config.content_filtering.sanitize_content,
     }))
 }
 
