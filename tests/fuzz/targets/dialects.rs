@@ -11,8 +11,8 @@ use stoa::{
     seneca::Desk,
     state::State,
     update::{
-        Listening, Pace, Rule, RuleConfig, Stamp, Table, TransformOptions, entities, event_rooms, harmless, merge,
-        render, rooms_hash,
+        Listening, Pace, Rule, RuleConfig, Stamp, Table, TransformOptions, entities, event_rooms,
+        harmless, merge, render, rooms_hash,
     },
 };
 
@@ -25,7 +25,11 @@ fn table(sanitize: bool) -> Table {
         emit: "deploy_update".into(),
         rooms: Some(vec!["project:{project_id}".into()]),
         coalesce_by: Some("{data.service}".into()),
-        fields: [("text".to_owned(), "{data.state} of {metadata.by}".to_owned())].into(),
+        fields: [(
+            "text".to_owned(),
+            "{data.state} of {metadata.by}".to_owned(),
+        )]
+        .into(),
         ..RuleConfig::default()
     };
     Table::new(TransformOptions {
@@ -60,17 +64,36 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(kept, event, "and is the same");
         event_rooms(&event, &mut |room| assert!(!room.is_empty()));
         let _ = (rooms_hash(&event), entities(&event));
-        for (planned, same) in raw.plan(&event, Listening::ALL).iter().zip(clean.plan(&event, Listening::ALL)) {
+        for (planned, same) in raw
+            .plan(&event, Listening::ALL)
+            .iter()
+            .zip(clean.plan(&event, Listening::ALL))
+        {
             let merged = match (&planned.pace, &earlier) {
                 (Pace::Coalesced { merge: how, .. }, Some(earlier)) => {
                     Some(merge::merge(earlier.data.clone(), &event.data, *how))
                 }
                 _ => None,
             };
-            let stamp = Stamp { cursor: "1.1", coalesced: 2, merged: merged.as_ref() };
-            let (text, sent) = (render(planned, &event, &stamp), render(&same, &event, &stamp));
+            let stamp = Stamp {
+                cursor: "1.1",
+                coalesced: 2,
+                merged: merged.as_ref(),
+            };
+            let (text, sent) = (
+                render(planned, &event, &stamp),
+                render(&same, &event, &stamp),
+            );
             let update: Value = serde_json::from_str(&text).expect("an update is JSON");
-            for key in ["timestamp", "id", "cursor", "source_type", "priority", "animation", "hint"] {
+            for key in [
+                "timestamp",
+                "id",
+                "cursor",
+                "source_type",
+                "priority",
+                "animation",
+                "hint",
+            ] {
                 assert!(update.get(key).is_some(), "{key} is missing in {text}");
             }
             assert_eq!(harmless(text.clone()), sent);
@@ -82,10 +105,14 @@ fuzz_target!(|data: &[u8]| {
         earlier = Some(event);
     }
     let now = Timestamp::from_micros(1_700_000_001_000_000);
-    let snapshot: Value = serde_json::from_str(&state.snapshot("1.1", now, None)).expect("a snapshot is JSON");
+    let snapshot: Value =
+        serde_json::from_str(&state.snapshot("1.1", now, None)).expect("a snapshot is JSON");
     assert!(snapshot.is_object());
     let again = State::from_checkpoint(&state.to_checkpoint()).expect("a checkpoint can be read");
-    assert_eq!(again.snapshot("1.1", now, None), state.snapshot("1.1", now, None));
+    assert_eq!(
+        again.snapshot("1.1", now, None),
+        state.snapshot("1.1", now, None)
+    );
     desk.take_changed(now);
     desk.flows_changed();
     desk.health_changed();

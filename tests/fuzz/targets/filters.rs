@@ -20,14 +20,33 @@ fuzz_target!(|data: &[u8]| {
         producer: "fuzz",
         max_depth: 32,
     };
-    for name in ["task.completed", "agent_status_changed", "deploy:started", "x"] {
+    for name in [
+        "task.completed",
+        "agent_status_changed",
+        "deploy:started",
+        "x",
+    ] {
         let event = json!({ "type": name, "project_id": "p1", "data": { "agent_id": "a1", "run_id": "r1" } });
         let event = event::parse(event, &intake).expect("an event");
-        for (update, priority) in [("task_update", Priority::High), ("generic_update", Priority::Low)] {
-            let admitted = filter.admits(&Subject { update, priority, event: &event });
-            assert!(admitted || !filter.is_empty(), "an empty filter lets everything through");
+        for (update, priority) in [
+            ("task_update", Priority::High),
+            ("generic_update", Priority::Low),
+        ] {
+            let admitted = filter.admits(&Subject {
+                update,
+                priority,
+                event: &event,
+            });
+            assert!(
+                admitted || !filter.is_empty(),
+                "an empty filter lets everything through"
+            );
         }
         filter.admits_name(name);
     }
-    assert_eq!(Filter::parse(&value).as_ref(), Ok(&filter), "the same text is the same filter");
+    assert_eq!(
+        Filter::parse(&value).as_ref(),
+        Ok(&filter),
+        "the same text is the same filter"
+    );
 });

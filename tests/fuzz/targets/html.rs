@@ -16,14 +16,28 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let made_once = made(text);
-    assert_eq!(made_once.replace('\u{2060}', ""), text.replace('\u{2060}', ""));
+    assert_eq!(
+        made_once.replace('\u{2060}', ""),
+        text.replace('\u{2060}', "")
+    );
     assert_eq!(made(&made_once), made_once, "once is enough");
     for (at, _) in made_once.match_indices('<') {
         let next = made_once[at + 1..].chars().next();
-        assert!(next.is_some_and(|c| !c.is_ascii_alphabetic() && !"/!?".contains(c)), "{made_once:?} opens a tag");
+        assert!(
+            next.is_some_and(|c| !c.is_ascii_alphabetic() && !"/!?".contains(c)),
+            "{made_once:?} opens a tag"
+        );
     }
     let lower = made_once.to_ascii_lowercase();
-    for known in ["&lt;", "&#", "&amp;", "&quot", " onclick=", "'href=", "javascript:"] {
+    for known in [
+        "&lt;",
+        "&#",
+        "&amp;",
+        "&quot",
+        " onclick=",
+        "'href=",
+        "javascript:",
+    ] {
         assert!(!lower.contains(known), "{made_once:?} has {known:?}");
     }
 });

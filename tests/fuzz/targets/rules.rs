@@ -11,7 +11,9 @@ use stoa::{
 };
 
 fuzz_target!(|data: &[u8]| {
-    let Ok(config) = std::str::from_utf8(data).map_err(drop).and_then(|t| toml::from_str::<RuleConfig>(t).map_err(drop))
+    let Ok(config) = std::str::from_utf8(data)
+        .map_err(drop)
+        .and_then(|t| toml::from_str::<RuleConfig>(t).map_err(drop))
     else {
         return;
     };
@@ -33,7 +35,11 @@ fuzz_target!(|data: &[u8]| {
         producer: "fuzz",
         max_depth: 32,
     };
-    let types = [config.matches.replace('*', "x"), "deploy.started".to_owned(), "task_completed".to_owned()];
+    let types = [
+        config.matches.replace('*', "x"),
+        "deploy.started".to_owned(),
+        "task_completed".to_owned(),
+    ];
     for name in types {
         let event = json!({
             "type": name, "id": "e1", "project_id": "p1", "metadata": { "by": { "name": "<b>" } },
@@ -43,8 +49,13 @@ fuzz_target!(|data: &[u8]| {
             continue;
         };
         for planned in table.plan(&event, Listening::NONE) {
-            let stamp = Stamp { cursor: "1.1", coalesced: 1, merged: None };
-            let update: Value = serde_json::from_str(&render(&planned, &event, &stamp)).expect("an update is JSON");
+            let stamp = Stamp {
+                cursor: "1.1",
+                coalesced: 1,
+                merged: None,
+            };
+            let update: Value =
+                serde_json::from_str(&render(&planned, &event, &stamp)).expect("an update is JSON");
             assert_eq!(update["id"], "e1");
         }
     }
