@@ -195,3 +195,110 @@ pub fn elements_exceed(value: &Value, bytes: usize, max: usize) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::event::{Intake, Timestamp, parse};
+
+    fn read(value: Value) -> Event {
+        let intake = Intake {
+            now: Timestamp::from_micros(0),
+            producer: "tester",
+            max_depth: 32,
+        };
+        parse(value, &intake).expect("can be read")
+    }
+
+    #[test]
+    fn a_wrong_field_is_named() {
+        for (data, field) in [
+            (json!({ "progress": "half" }), "data.progress"),
+            (json!({ "progress": { "done": 3 } }), "data.progress"),
+            (json!({ "task_id": { "id": 1 } }), "data.task_id"),
+            (json!({ "agent_id": ["a"] }), "data.agent_id"),
+            (json!({ "run_id": true }), "data.run_id"),
+            (json!({ "status": 3 }), "data.status"),
+            (
+                json!({ "confidence_score": "high" }),
+                "data.confidence_score",
+            ),
+            (json!({ "agent_id": "a\nb" }), "data.agent_id"),
+            (json!({ "task_name": "a\u{1b}[2J" }), "data.task_name"),
+            (json!({ "source": "a\u{85}b" }), "source"),
+            (json!({ "run": { "id": {} } }), "run.id"),
+            (json!({ "nodeState": { "status": [] } }), "nodeState.status"),
+            (json!({ "task": { "task_id": "t\u{0}" } }), "task.task_id"),
+            (json!({ "errorMessage": 5 }), "data.errorMessage"),
+        ] {
+            let event = read(json!({ "type": "task.updated", "data": data }));
+            let rejection = check(&event).expect_err(field);
+            assert_eq!(rejection.code(), "invalid_data");
+            assert!(
+                rejection.message().contains(field)
+                    && rejection.message().contains("validate_message_format"),
+                "{rejection}"
+            );
+        }
+        for envelope in [
+            json!({ "type": "a.b", "data": {}, "id": "e\t1" }),
+            json!({ "type": "a.b", "data": {}, "source": "x\r\ny" }),
+            json!({ "type": "a.b", "data": {}, "project_id": "p\u{7f}" }),
+        ] {
+            assert_eq!(check(&read(envelope)).unwrap_err().code(), "invalid_data");
+        }
+    }
+
+    #[test]
+    fn what_honest_producers_send_is_taken() {
+        for data in [
+            json!({ "progress": null, "task_id": 17, "agent_id": "ä ü", "status": "" }),
+            json!({ "message": "line\nline\ttab \u{1b}[32mgreen\u{1b}[0m", "level": 30 }),
+            json!({ "progress": 30.5, "run": "r1", "task": "t", "job": [1] }),
+            json!({ "decision": { "any": "thing" }, "content": [{ "type": "text" }] }),
+            json!({ "id": { "oid": "x" }, "skills": 3 }),
+        ] {
+            assert_eq!(
+                check(&read(json!({ "type": "task.updated", "data": data }))),
+                Ok(())
+            );
+        }
+        // What the transformation has no row for may use these words as it likes, but ids are ids.
+        let foreign = json!({ "status": 200, "progress": { "done": 3 }, "severity": 4 });
+        assert_eq!(
+            check(&read(json!({ "type": "http.request", "data": foreign }))),
+            Ok(())
+        );
+        let foreign = json!({ "agent_id": {} });
+        assert!(check(&read(json!({ "type": "http.request", "data": foreign }))).is_err());
+    }
+
+    #[test]
+    fn every_line_of_the_real_streams_passes() {
+        for (file, lines) in [("marcus-events", 1_424), ("marcus-conversations", 859)] {
+            let text = std::fs::read_to_string(format!("tests/data/{file}.jsonl")).unwrap();
+            let values = text.lines().map(|line| serde_json::from_str(line).unwrap());
+            let passed = values.filter(|value: &Value| check(&read(value.clone())) == Ok(()));
+            assert_eq!(passed.count(), lines);
+        }
+    }
+
+    #[test]
+    fn values_are_counted_in_all_places_together() {
+        let value = json!({ "a": [1, 2, { "b": [3] }], "c": null });
+        let len = value.to_string().len();
+        // a, c, 1, 2, the object in the list, b, 3.
+        for (max, exceed) in [(6, true), (7, false), (8, false)] {
+            assert_eq!(elements_exceed(&value, 1_000, max), exceed, "{max}");
+        }
+        assert!(!elements_exceed(&value, len, 100));
+        // The shortcut never lets through what the count would not: nothing is shorter than this list.
+        let dense = Value::from(vec![1; 50]);
+        let len = dense.to_string().len();
+        for max in 0..60 {
+            assert_eq!(elements_exceed(&dense, len, max), max < 50, "{max}");
+        }
+    }
+}
