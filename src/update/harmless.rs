@@ -109,7 +109,7 @@ fn refers(after: &[u8]) -> bool {
             .is_some_and(|start| start.eq_ignore_ascii_case(known))
     };
     match after.get(name) {
-        Some(b'#') => name == 0,
+        Some(b'#') if name == 0 => true,
         Some(b';') => name > 0,
         Some(b'"') | None => true,
         Some(_) => WITHOUT_SEMICOLON.iter().any(known),

@@ -179,6 +179,17 @@ fn people_read_the_same() {
 }
 
 #[test]
+fn a_reference_without_semicolon_is_none_whatever_comes_behind_it() {
+    for behind in ["", "#", " ", "x", "=", "&", "#;", ";", "\u{0}"] {
+        for name in ["lt", "GT", "quot", "amp"] {
+            let text = format!("&{name}{behind}");
+            let shown = parse(&made_harmless(&text)).text.replace('\u{2060}', "");
+            assert_eq!(shown, text.replace('\u{0}', ""));
+        }
+    }
+}
+
+#[test]
 fn ordinary_text_is_not_touched() {
     for text in [
         "a < b and b <= c, 3<4, <3, <-",
