@@ -115,7 +115,7 @@ test-fuzz:
 fuzz: $(TOOLS_DEPS)
 	@for target in $(FUZZ_TARGETS); do \
 		mkdir -p target/fuzz/corpus/$$target; \
-		$(TOOLS)/bin/cargo-fuzz run --fuzz-dir tests/fuzz --sanitizer none --dev --target-dir target/fuzz $$target \
+		$(TOOLS)/bin/cargo-fuzz run --fuzz-dir tests/fuzz --sanitizer none --target-dir target/fuzz $$target \
 			target/fuzz/corpus/$$target tests/fuzz/corpus/$$target -- \
 			-max_total_time=$(TIME) -timeout=10 -rss_limit_mb=1024 -max_len=16384 -print_final_stats=1 || exit 1; \
 	done

@@ -8,6 +8,10 @@
 //! It works on the finished JSON: there these characters stand only inside of strings, so no field and no key can be
 //! forgotten. Text without them costs the search for them, and nothing is copied.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use crate::event::Object;
 
 /// Without width, and the start of nothing in HTML.
@@ -33,6 +37,9 @@ const ATTRIBUTES: [&str; 13] = [
 const WITHOUT_SEMICOLON: [&[u8]; 4] = [b"lt", b"gt", b"amp", b"quot"];
 /// Schemes of addresses that run what they hold.
 const SCHEMES: [&[u8]; 2] = [b"javascript", b"vbscript"];
+/// How these may end. There are many colons in JSON, but few behind these.
+static ENDS: LazyLock<[Finder<'static>; 4]> =
+    LazyLock::new(|| ["t:", "T:", "\\n:", "\\r:"].map(Finder::new));
 /// Longer than any name of a character reference; what is longer is text.
 const MAX_REFERENCE: usize = 40;
 
@@ -77,10 +84,9 @@ fn places(json: &[u8]) -> Vec<usize> {
         }
     }
     let marked = places.len();
-    for at in memchr::memchr_iter(b':', json) {
-        if runs(&json[..at]) {
-            places.push(at);
-        }
+    for ends in ENDS.iter() {
+        let colons = ends.find_iter(json).map(|at| at + ends.needle().len() - 1);
+        places.extend(colons.filter(|at| runs(&json[..*at])));
     }
     if places.len() > marked {
         places.sort_unstable();
@@ -144,9 +150,6 @@ fn assigns(before: &[u8]) -> bool {
 
 /// Whether this ends in a scheme that runs what is behind the colon. Browsers overlook line breaks and tabs within it.
 fn runs(before: &[u8]) -> bool {
-    if !matches!(before.last(), Some(b't' | b'T' | b'n' | b'r')) {
-        return false;
-    }
     SCHEMES.iter().any(|scheme| {
         let mut rest = before;
         scheme.iter().rev().all(|letter| {
