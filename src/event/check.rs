@@ -46,7 +46,6 @@ fn form(key: &str) -> Option<Form> {
         "progress"
         | "progress_percent"
         | "progress_percentage"
-        | "confidence_score"
         | "completed_nodes"
         | "total_nodes" => Form::Number,
         "errorMessage" | "blocker_description" => Form::Text,
@@ -221,10 +220,7 @@ mod tests {
             (json!({ "agent_id": ["a"] }), "data.agent_id"),
             (json!({ "run_id": true }), "data.run_id"),
             (json!({ "status": 3 }), "data.status"),
-            (
-                json!({ "confidence_score": "high" }),
-                "data.confidence_score",
-            ),
+            (json!({ "total_nodes": "3" }), "data.total_nodes"),
             (json!({ "agent_id": "a\nb" }), "data.agent_id"),
             (json!({ "task_name": "a\u{1b}[2J" }), "data.task_name"),
             (json!({ "source": "a\u{85}b" }), "source"),
@@ -257,7 +253,7 @@ mod tests {
             json!({ "progress": null, "task_id": 17, "agent_id": "ä ü", "status": "" }),
             json!({ "message": "line\nline\ttab \u{1b}[32mgreen\u{1b}[0m", "level": 30 }),
             json!({ "progress": 30.5, "run": "r1", "task": "t", "job": [1] }),
-            json!({ "decision": { "any": "thing" }, "content": [{ "type": "text" }] }),
+            json!({ "decision": { "any": "thing" }, "confidence_score": "high", "content": [{ "type": "text" }] }),
             json!({ "id": { "oid": "x" }, "skills": 3 }),
         ] {
             assert_eq!(
