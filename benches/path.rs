@@ -99,6 +99,7 @@ fn table() -> Table {
         throttle: Duration::from_millis(100),
         text_throttle: Duration::from_millis(33),
         rules: Vec::new(),
+        sanitize: true,
     })
 }
 

@@ -43,6 +43,10 @@ pub struct IntakeLimits {
     pub max_event: usize,
     /// Nesting of one event.
     pub max_depth: usize,
+    /// Values in one event: each costs far more memory than its text, and every reader has to walk over it.
+    pub max_elements: usize,
+    /// Whether events are checked beyond what is needed to read them ([`event::check`]).
+    pub validate: bool,
 }
 
 /// Takes events from all doors.
@@ -196,8 +200,12 @@ impl Intake {
             Raw::Json(value, len) => (value, len),
             Raw::Bad(refusal) => return Err(refusal),
         };
-        if len.unwrap_or_else(|| event::json_len(&value)) > self.limits.max_event {
+        let len = len.unwrap_or_else(|| event::json_len(&value));
+        if len > self.limits.max_event {
             return Err(too_large(self.limits.max_event));
+        }
+        if event::elements_exceed(&value, len, self.limits.max_elements) {
+            return Err(too_many(self.limits.max_elements));
         }
         let intake = event::Intake {
             now: Timestamp::now(),
@@ -205,6 +213,9 @@ impl Intake {
             max_depth: self.limits.max_depth,
         };
         let event = event::parse(value, &intake)?;
+        if self.limits.validate {
+            event::check(&event)?;
+        }
         let project = event.project_id.as_deref();
         if !producer.sight.may_publish_for(project) {
             return Err(Refusal::forbidden(
@@ -244,6 +255,15 @@ pub fn too_large(max: usize) -> Refusal {
     )
 }
 
+fn too_many(max: usize) -> Refusal {
+    Refusal::new(
+        "too_large",
+        format!(
+            "an event may have {max} values ([content_filtering] max_elements); keep long lists elsewhere and publish a reference"
+        ),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -262,6 +282,8 @@ mod tests {
             max_batch: 10,
             max_event: 1_000,
             max_depth: 8,
+            max_elements: 100,
+            validate: true,
         };
         let read_to = Arc::new(AtomicU64::new(0));
         let intake = Intake::new(journal, limits, read_to.clone(), Metrics::new());

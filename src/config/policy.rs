@@ -55,14 +55,16 @@ impl RateLimiting {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ContentFiltering {
-    /// Whether the fields of an event are checked beyond what is needed to read it. What is needed is always checked; more comes with a later release.
+    /// Whether the fields of an event are checked beyond what is needed to read it. What is needed is always checked.
     pub validate_message_format: bool,
     /// Bytes of one event.
     pub max_message_size: usize,
-    /// Whether text that known front-ends put into HTML is made harmless. Comes with a later release.
+    /// Whether text that front-ends put into HTML is made harmless in updates; what is kept stays as it was said.
     pub sanitize_content: bool,
     /// How deep objects and lists of one event may nest.
     pub max_depth: usize,
+    /// Values in all objects and lists of one event together.
+    pub max_elements: usize,
 }
 
 impl Default for ContentFiltering {
@@ -72,6 +74,7 @@ impl Default for ContentFiltering {
             max_message_size: 64_000,
             sanitize_content: true,
             max_depth: 32,
+            max_elements: 10_000,
         }
     }
 }

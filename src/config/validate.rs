@@ -199,6 +199,13 @@ impl Config {
                 100,
             ),
             (
+                "content_filtering",
+                "max_elements",
+                self.content_filtering.max_elements,
+                16,
+                1 << 24,
+            ),
+            (
                 "rate_limiting",
                 "messages_per_minute",
                 whole(self.rate_limiting.messages_per_minute),

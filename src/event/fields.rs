@@ -199,7 +199,7 @@ pub(super) fn metadata(object: &mut Object) -> Result<Object, Rejection> {
     }
 }
 
-fn kind(value: &Value) -> &'static str {
+pub(super) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

@@ -3,6 +3,7 @@
 //! Every door hands raw JSON to [`parse`](fn@parse) and gets one `Event` or one [`Rejection`].
 //! Nothing behind the doors ever sees a producer's own dialect again.
 
+mod check;
 mod dialect;
 mod fields;
 mod ids;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+pub use check::{check, elements_exceed};
 pub use name::EventName;
 pub use parse::{Intake, parse};
 pub use priority::Priority;

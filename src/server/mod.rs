@@ -301,6 +301,7 @@ fn table(config: &Config) -> Result<Table, ServeError> {
         throttle: config.transform.throttle(),
         text_throttle: config.transform.text_throttle(),
         rules,
+        sanitize: config.content_filtering.sanitize_content,
     }))
 }
 

@@ -16,6 +16,8 @@ pub(super) fn intake(config: &Config) -> IntakeLimits {
         max_batch: config.performance.max_publish_batch,
         max_event: config.content_filtering.max_message_size,
         max_depth: config.content_filtering.max_depth,
+        max_elements: config.content_filtering.max_elements,
+        validate: config.content_filtering.validate_message_format,
     }
 }
 

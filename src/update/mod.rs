@@ -6,6 +6,7 @@
 
 mod animation;
 mod bodies;
+mod harmless;
 mod kind;
 pub mod merge;
 mod render;
@@ -22,6 +23,8 @@ use crate::event::{Object, Priority};
 
 pub use animation::{Animation, Hint};
 pub(crate) use bodies::{project_progress, status_of};
+pub use harmless::harmless;
+pub(crate) use harmless::harmless_object;
 pub use kind::Kind;
 pub use render::render;
 pub use rooms::{entities, event_rooms, rooms_hash};
@@ -151,6 +154,8 @@ pub struct Planned {
     pub pace: Pace,
     /// To whom.
     pub audience: Audience,
+    /// Whether its texts are made harmless for pages that put them into HTML ([`harmless`]).
+    pub sanitize: bool,
 }
 
 /// What is only known when an update is sent.

@@ -192,7 +192,12 @@ impl Rule {
         self.animation
     }
 
-    pub(super) fn plan(self: Arc<Self>, event: &Event, throttle: Duration) -> Planned {
+    pub(super) fn plan(
+        self: Arc<Self>,
+        event: &Event,
+        throttle: Duration,
+        sanitize: bool,
+    ) -> Planned {
         let priority = event.priority.or(self.priority).unwrap_or(Priority::Normal);
         let by = self
             .coalesce_by
@@ -219,6 +224,7 @@ impl Rule {
             priority,
             pace,
             audience,
+            sanitize,
         }
     }
 

@@ -20,6 +20,8 @@ pub struct TransformOptions {
     pub text_throttle: Duration,
     /// Rules that add to the table or replace its rows.
     pub rules: Vec<Rule>,
+    /// Whether texts are made harmless for pages that put them into HTML.
+    pub sanitize: bool,
 }
 
 /// The table, with the configuration's rules before it.
@@ -28,6 +30,8 @@ pub struct Table {
     throttle: Duration,
     text_throttle: Duration,
     rules: Vec<Arc<Rule>>,
+    /// Passed on with every plan, so that live updates and replayed ones are the same.
+    sanitize: bool,
 }
 
 /// How a row coalesces.
@@ -66,7 +70,13 @@ impl Table {
             throttle: options.throttle,
             text_throttle: options.text_throttle,
             rules: options.rules.into_iter().map(Arc::new).collect(),
+            sanitize: options.sanitize,
         }
+    }
+
+    /// Whether what it plans is made harmless for pages that put it into HTML.
+    pub fn sanitizes(&self) -> bool {
+        self.sanitize
     }
 
     /// The updates that `event` gives, in the order in which they are sent. Only the topics that somebody listens to
@@ -74,7 +84,7 @@ impl Table {
     pub fn plan(&self, event: &Event, listening: Listening) -> SmallVec<[Planned; 4]> {
         let mut planned = SmallVec::new();
         for rule in self.rules.iter().filter(|rule| rule.matches(event)) {
-            planned.push(rule.clone().plan(event, self.throttle));
+            planned.push(rule.clone().plan(event, self.throttle, self.sanitize));
         }
         if planned.is_empty() {
             self.plan_row(event, row(event), &mut planned);
@@ -85,6 +95,7 @@ impl Table {
                 kind: Kind::Seneca(kind),
                 priority: event.priority.unwrap_or(Priority::Normal),
                 pace: Pace::Immediate,
+                sanitize: self.sanitize,
             });
         }
         planned
@@ -109,6 +120,7 @@ impl Table {
             priority,
             pace: pace.clone(),
             audience: Audience::EventRooms,
+            sanitize: self.sanitize,
         }));
     }
 }

@@ -28,7 +28,10 @@ use self::{
     flows::Flows, health::Health, history::History, tally::Tally, tasks::Tasks, workers::Workers,
 };
 use super::{ConversationEvent, read};
-use crate::event::{Event, Object, Timestamp};
+use crate::{
+    event::{Event, Object, Timestamp},
+    update::harmless_object,
+};
 
 const MICROS_PER_HOUR: i64 = 3_600_000_000;
 
@@ -56,12 +59,29 @@ pub struct Desk {
     observed: bool,
     /// What was last given out, by event name, to tell whether it changed.
     given: BTreeMap<&'static str, Object>,
+    /// Whether the bodies are made harmless for pages that put them into HTML: what is kept here stays as it was said.
+    sanitize: bool,
 }
 
 impl Desk {
     /// An empty desk.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same, with bodies that are harmless in HTML or as they are.
+    #[must_use]
+    pub fn sanitizing(self, sanitize: bool) -> Self {
+        Self { sanitize, ..self }
+    }
+
+    /// A body as it goes out.
+    fn out(&self, body: Object) -> Object {
+        if self.sanitize {
+            harmless_object(body)
+        } else {
+            body
+        }
     }
 
     /// Folds one event. Every event must come exactly once and in order.
@@ -91,7 +111,7 @@ impl Desk {
             ("conversation_summary", self.summary()),
             ("system_metrics", self.metrics()),
             ("active_flows_update", self.active_flows()),
-            ("dashboard_update", self.flows.dashboard()),
+            ("dashboard_update", self.out(self.flows.dashboard())),
             ("agents_update", self.agents()),
         ];
         for (name, body) in candidates {
@@ -110,7 +130,11 @@ impl Desk {
 
     /// The `flow_update` of every flow that changed since this was last asked, by flow id.
     pub fn flows_changed(&mut self) -> Vec<(Arc<str>, Object)> {
-        self.flows.take_changed()
+        let changed = self.flows.take_changed();
+        changed
+            .into_iter()
+            .map(|(id, body)| (id, self.out(body)))
+            .collect()
     }
 
     /// The new `health_update`, if the health changed since this was last asked. An event `system.health.changed`
@@ -142,7 +166,7 @@ impl Desk {
             "avg_confidence",
             read::rounded(self.tally.average_confidence()),
         );
-        out
+        self.out(out)
     }
 
     /// `system_metrics`.
@@ -164,17 +188,20 @@ impl Desk {
 
     /// `active_flows_update`, also sent on `subscribe_pipeline_flow`.
     pub fn active_flows(&self) -> Object {
-        Object::from_iter([("flows".to_owned(), self.flows.list())])
+        self.out(Object::from_iter([("flows".to_owned(), self.flows.list())]))
     }
 
     /// `agents_update`, also sent on connect to `/conversations`.
     pub fn agents(&self) -> Object {
-        Object::from_iter([("agents".to_owned(), self.workers.list())])
+        self.out(Object::from_iter([(
+            "agents".to_owned(),
+            self.workers.list(),
+        )]))
     }
 
     /// `dashboard_update`, and the body of `GET /api/pipeline/monitor/dashboard` (which alone reads `success`).
     pub fn dashboard(&self, now: Timestamp) -> Object {
-        let mut out = self.flows.dashboard();
+        let mut out = self.out(self.flows.dashboard());
         out.insert("success".into(), true.into());
         out.insert("timestamp".into(), json!(now));
         out
@@ -182,7 +209,8 @@ impl Desk {
 
     /// The body of `GET /api/health/current`; `None` (a 404) while nothing is known. Also what a `health_update` holds beside its own fields.
     pub fn health_current(&self) -> Option<Object> {
-        self.health.current(&self.tasks)
+        let health = self.health.current(&self.tasks)?;
+        Some(self.out(health))
     }
 
     /// The body of `GET /api/health/history`.
@@ -196,7 +224,7 @@ impl Desk {
         out.insert("count".into(), history.len().into());
         out.insert("history".into(), json!(history));
         out.insert("hours".into(), hours.into());
-        out
+        self.out(out)
     }
 
     /// The body of `GET /api/conversations/recent`, newest first; `minutes` is its `time_range`.
@@ -208,6 +236,6 @@ impl Desk {
         agent: Option<&str>,
         now: Timestamp,
     ) -> Object {
-        self.history.recent(limit, offset, minutes, agent, now)
+        self.out(self.history.recent(limit, offset, minutes, agent, now))
     }
 }

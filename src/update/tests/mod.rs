@@ -1,5 +1,6 @@
 //! The table row by row, rules, merging.
 
+mod harmless;
 mod merging;
 mod rows;
 mod rules;
@@ -21,6 +22,7 @@ fn table() -> Table {
         throttle: THROTTLE,
         text_throttle: TEXT_THROTTLE,
         rules: Vec::new(),
+        sanitize: false,
     })
 }
 

@@ -17,6 +17,7 @@ fn with(rules: &[&str]) -> Table {
             .iter()
             .map(|text| Rule::compile(&rule(text)).expect("compiles"))
             .collect(),
+        sanitize: false,
     })
 }
 

@@ -1,0 +1,300 @@
+//! What an event is checked for beyond what is needed to read it (`[content_filtering]`).
+//!
+//! Here is only what no honest producer sends: a well-known field with a type that every reader of it would stumble
+//! over, and ids and names with control characters, which end lines of logs and hide in lists. Text may hold what it
+//! likes (terminals colour it with control characters), fields that nobody knows are none of our business, and of events
+//! that the transformation has no row for only the ids are: elsewhere a `status` may well be 200.
+
+use serde_json::Value;
+
+use super::{Event, Object, Rejection};
+
+/// What a well-known field may be. `null` is as good as absent everywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A number.
+    Number,
+    /// A string.
+    Text,
+    /// A string without control characters: it names something.
+    Name,
+    /// A string or number without control characters.
+    Id,
+}
+
+impl Form {
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::Number => "a number",
+            Self::Text | Self::Name => "a string",
+            Self::Id => "a string or a number",
+        }
+    }
+
+    fn fits(self, value: &Value) -> bool {
+        match self {
+            Self::Number => value.is_number(),
+            Self::Text | Self::Name => value.is_string(),
+            Self::Id => value.is_string() || value.is_number(),
+        }
+    }
+}
+
+/// The form of a well-known field; `None` for all others.
+fn form(key: &str) -> Option<Form> {
+    Some(match key {
+        "progress"
+        | "progress_percent"
+        | "progress_percentage"
+        | "completed_nodes"
+        | "total_nodes" => Form::Number,
+        "errorMessage" | "blocker_description" => Form::Text,
+        "status" | "new_status" | "old_status" | "severity" | "agent_name" | "task_name"
+        | "project_name" | "node_name" | "nodeName" | "source" => Form::Name,
+        "agent_id" | "agentId" | "worker_id" | "workerId" | "task_id" | "taskId" | "run_id"
+        | "runId" | "execution_id" | "executionId" | "workflow_id" | "workflowId" | "job_id"
+        | "jobId" | "node_id" | "nodeId" | "message_id" | "messageId" | "user_id" | "userId"
+        | "project_id" | "projectId" | "target_id" => Form::Id,
+        _ => return None,
+    })
+}
+
+/// The families whose fields mean what the contract says.
+const FAMILIES: [&str; 14] = [
+    "agent",
+    "blocker",
+    "decision",
+    "execution",
+    "ingest",
+    "kanban",
+    "pm",
+    "progress",
+    "project",
+    "system",
+    "task",
+    "visual",
+    "worker",
+    "workflow",
+];
+
+/// The objects of an event's data in which the dialects keep the same fields.
+const SUBJECTS: [&str; 8] = [
+    "job",
+    "run",
+    "execution",
+    "step",
+    "nodeState",
+    "node",
+    "task",
+    "message",
+];
+
+/// Checks an event that could be read.
+///
+/// # Errors
+/// `invalid_data`, naming the field and what it may be.
+pub fn check(event: &Event) -> Result<(), Rejection> {
+    let own = [
+        ("id", Some(&*event.id)),
+        ("source", Some(&*event.source)),
+        ("project_id", event.project_id.as_deref()),
+    ];
+    for (field, text) in own {
+        if text.is_some_and(has_control) {
+            return Err(controls(field));
+        }
+    }
+    let known = FAMILIES.contains(&event.name.family());
+    fields(&event.data, "data", known)?;
+    for subject in SUBJECTS {
+        if let Some(Value::Object(inner)) = event.data.get(subject) {
+            own_id(inner, subject)?;
+            fields(inner, subject, known)?;
+        }
+    }
+    Ok(())
+}
+
+fn fields(object: &Object, place: &str, known: bool) -> Result<(), Rejection> {
+    for (key, value) in object {
+        if let Some(form) = form(key)
+            && (known || form == Form::Id)
+        {
+            field(place, key, value, form)?;
+        }
+    }
+    Ok(())
+}
+
+/// In a subject `id` is its own; beside other facts it may be anything.
+fn own_id(subject: &Object, place: &str) -> Result<(), Rejection> {
+    subject
+        .get("id")
+        .map_or(Ok(()), |id| field(place, "id", id, Form::Id))
+}
+
+fn field(place: &str, key: &str, value: &Value, form: Form) -> Result<(), Rejection> {
+    if value.is_null() {
+        return Ok(());
+    }
+    if !form.fits(value) {
+        return Err(Rejection::new(
+            "invalid_data",
+            format!(
+                "{place}.{key} must be {}, not {} ([content_filtering] validate_message_format)",
+                form.in_words(),
+                super::fields::kind(value)
+            ),
+        ));
+    }
+    let named = matches!(form, Form::Name | Form::Id);
+    if named && value.as_str().is_some_and(has_control) {
+        return Err(controls(&format!("{place}.{key}")));
+    }
+    Ok(())
+}
+
+fn has_control(text: &str) -> bool {
+    text.chars().any(char::is_control)
+}
+
+fn controls(field: &str) -> Rejection {
+    Rejection::new(
+        "invalid_data",
+        format!(
+            "{field} has a control character; ids and names are one line of text ([content_filtering] validate_message_format)"
+        ),
+    )
+}
+
+/// Whether an event has more values than `max`, in all its objects and lists together. `bytes` is how long its text is,
+/// as far as that is known: a value takes two bytes at least, so short events are not even counted.
+pub fn elements_exceed(value: &Value, bytes: usize, max: usize) -> bool {
+    if bytes / 2 <= max {
+        return false;
+    }
+    let mut left = max;
+    let mut open = vec![value];
+    while let Some(value) = open.pop() {
+        let inside = match value {
+            Value::Array(items) => items.len(),
+            Value::Object(fields) => fields.len(),
+            _ => continue,
+        };
+        let Some(rest) = left.checked_sub(inside) else {
+            return true;
+        };
+        left = rest;
+        let nested = |v: &&Value| v.is_array() || v.is_object();
+        match value {
+            Value::Array(items) => open.extend(items.iter().filter(nested)),
+            Value::Object(fields) => open.extend(fields.values().filter(nested)),
+            _ => {}
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::event::{Intake, Timestamp, parse};
+
+    fn read(value: Value) -> Event {
+        let intake = Intake {
+            now: Timestamp::from_micros(0),
+            producer: "tester",
+            max_depth: 32,
+        };
+        parse(value, &intake).expect("can be read")
+    }
+
+    #[test]
+    fn a_wrong_field_is_named() {
+        for (data, field) in [
+            (json!({ "progress": "half" }), "data.progress"),
+            (json!({ "progress": { "done": 3 } }), "data.progress"),
+            (json!({ "task_id": { "id": 1 } }), "data.task_id"),
+            (json!({ "agent_id": ["a"] }), "data.agent_id"),
+            (json!({ "run_id": true }), "data.run_id"),
+            (json!({ "status": 3 }), "data.status"),
+            (json!({ "total_nodes": "3" }), "data.total_nodes"),
+            (json!({ "agent_id": "a\nb" }), "data.agent_id"),
+            (json!({ "task_name": "a\u{1b}[2J" }), "data.task_name"),
+            (json!({ "source": "a\u{85}b" }), "source"),
+            (json!({ "run": { "id": {} } }), "run.id"),
+            (json!({ "nodeState": { "status": [] } }), "nodeState.status"),
+            (json!({ "task": { "task_id": "t\u{0}" } }), "task.task_id"),
+            (json!({ "errorMessage": 5 }), "data.errorMessage"),
+        ] {
+            let event = read(json!({ "type": "task.updated", "data": data }));
+            let rejection = check(&event).expect_err(field);
+            assert_eq!(rejection.code(), "invalid_data");
+            assert!(
+                rejection.message().contains(field)
+                    && rejection.message().contains("validate_message_format"),
+                "{rejection}"
+            );
+        }
+        for envelope in [
+            json!({ "type": "a.b", "data": {}, "id": "e\t1" }),
+            json!({ "type": "a.b", "data": {}, "source": "x\r\ny" }),
+            json!({ "type": "a.b", "data": {}, "project_id": "p\u{7f}" }),
+        ] {
+            assert_eq!(check(&read(envelope)).unwrap_err().code(), "invalid_data");
+        }
+    }
+
+    #[test]
+    fn what_honest_producers_send_is_taken() {
+        for data in [
+            json!({ "progress": null, "task_id": 17, "agent_id": "ä ü", "status": "" }),
+            json!({ "message": "line\nline\ttab \u{1b}[32mgreen\u{1b}[0m", "level": 30 }),
+            json!({ "progress": 30.5, "run": "r1", "task": "t", "job": [1] }),
+            json!({ "decision": { "any": "thing" }, "confidence_score": "high", "content": [{ "type": "text" }] }),
+            json!({ "id": { "oid": "x" }, "skills": 3 }),
+        ] {
+            assert_eq!(
+                check(&read(json!({ "type": "task.updated", "data": data }))),
+                Ok(())
+            );
+        }
+        // What the transformation has no row for may use these words as it likes, but ids are ids.
+        let foreign = json!({ "status": 200, "progress": { "done": 3 }, "severity": 4 });
+        assert_eq!(
+            check(&read(json!({ "type": "http.request", "data": foreign }))),
+            Ok(())
+        );
+        let foreign = json!({ "agent_id": {} });
+        assert!(check(&read(json!({ "type": "http.request", "data": foreign }))).is_err());
+    }
+
+    #[test]
+    fn every_line_of_the_real_streams_passes() {
+        for (file, lines) in [("marcus-events", 1_424), ("marcus-conversations", 859)] {
+            let text = std::fs::read_to_string(format!("tests/data/{file}.jsonl")).unwrap();
+            let values = text.lines().map(|line| serde_json::from_str(line).unwrap());
+            let passed = values.filter(|value: &Value| check(&read(value.clone())) == Ok(()));
+            assert_eq!(passed.count(), lines);
+        }
+    }
+
+    #[test]
+    fn values_are_counted_in_all_places_together() {
+        let value = json!({ "a": [1, 2, { "b": [3] }], "c": null });
+        let len = value.to_string().len();
+        // a, c, 1, 2, the object in the list, b, 3.
+        for (max, exceed) in [(6, true), (7, false), (8, false)] {
+            assert_eq!(elements_exceed(&value, 1_000, max), exceed, "{max}");
+        }
+        assert!(!elements_exceed(&value, len, 100));
+        // The shortcut never lets through what the count would not: nothing is shorter than this list.
+        let dense = Value::from(vec![1; 50]);
+        let len = dense.to_string().len();
+        for max in 0..60 {
+            assert_eq!(elements_exceed(&dense, len, max), max < 50, "{max}");
+        }
+    }
+}

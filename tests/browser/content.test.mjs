@@ -1,0 +1,108 @@
+// Text that would run something where a page puts it into HTML: a real browser runs none of it.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { io } from 'socket.io-client';
+import { startStoa } from '../js/server.mjs';
+import { launch, open } from './page.mjs';
+import { publish } from './stoa.mjs';
+
+const LIMIT = { timeout: 90_000 };
+
+/** Each would call `ran()` with its own number. */
+const VECTORS = [
+  '<img src=x onerror=ran(0)>',
+  '<svg onload=ran(1)>',
+  '<svg><animate onbegin=ran(2) attributeName=x dur=1s>',
+  '<details open ontoggle=ran(3)>x</details>',
+  '<iframe srcdoc="<script>parent.ran(4)</script>"></iframe>',
+  '<input autofocus onfocus=ran(5)>',
+  '<!--><img src=x onerror=ran(6)>-->',
+  '</strong></pre><img/src=x/onerror=ran(7)//',
+  '<style onload=ran(8)>a{}</style>',
+  '<video><source onerror=ran(9)></video>',
+  '" onmouseover="ran(10)',
+  '\' onmouseover = \'ran(11)',
+  '"><img src=x onerror=ran(12)>',
+];
+
+let browser;
+
+before(async () => {
+  browser = await launch();
+}, LIMIT);
+
+after(() => browser?.close(), LIMIT);
+
+/** The vectors as a front-end receives them, in the message of an update. */
+async function received(stoa) {
+  const socket = io(stoa.url, { transports: ['websocket'], forceNew: true });
+  const texts = [];
+  const whole = new Promise((resolve) => {
+    socket.on('progress_update', ({ message }) => {
+      texts.push(message);
+      if (texts.length === VECTORS.length) resolve();
+    });
+  });
+  await new Promise((resolve) => socket.once('connection_established', resolve));
+  await publish(stoa, ...VECTORS.map((message, n) => ({ type: 'task.progress', data: { task_id: `t${n}`, progress: n, message } })));
+  await whole;
+  socket.disconnect();
+  return texts;
+}
+
+/** Which of the texts ran something in a page that builds HTML of them, as text of elements and in attributes. */
+async function ranIn(stoa, texts) {
+  const { page, close } = await open(browser, `${stoa.url}/healthz`);
+  const ran = await page.evaluate(async (all) => {
+    const numbers = new Set();
+    window.ran = (n) => numbers.add(n);
+    const show = (html) => {
+      const box = document.createElement('div');
+      document.body.append(box);
+      box.innerHTML = html;
+      box.querySelectorAll('*').forEach((element) => element.dispatchEvent(new Event('mouseover')));
+    };
+    for (const text of all) {
+      show(`<strong>${text}</strong><br>`);
+      show(`<pre style="font-size: 12px">${JSON.stringify({ text }, null, 2)}</pre>`);
+      show(`<b title="${text}">x</b>`);
+      show(`<b title='${text}'>x</b>`);
+    }
+    // What is as slow as the slowest of them: a picture that is not there, a frame, an animation's start.
+    const until = (make) => new Promise((resolve) => {
+      window.done = resolve;
+      show(make);
+    });
+    await until('<img src=y onerror=done()>');
+    await until('<iframe srcdoc="<script>parent.done()</script>"></iframe>');
+    await until('<svg><animate onbegin=done() attributeName=x dur=1s>');
+    await until('<details open ontoggle=done()>x</details>');
+    return [...numbers].sort((a, b) => a - b);
+  }, texts);
+  await close();
+  return ran;
+}
+
+test('nothing runs, and what is read is what was said', LIMIT, async () => {
+  const stoa = await startStoa();
+  try {
+    const texts = await received(stoa);
+    assert.deepEqual(texts.map((text) => text.replaceAll('\u2060', '')), VECTORS);
+    assert.deepEqual(await ranIn(stoa, texts), []);
+  } finally {
+    await stoa.stop();
+  }
+});
+
+test('turned off, the same texts do run: the test above would notice', LIMIT, async () => {
+  const stoa = await startStoa({ env: { STOA_CONTENT_FILTERING__SANITIZE_CONTENT: 'false' } });
+  try {
+    const texts = await received(stoa);
+    assert.deepEqual(texts, VECTORS);
+    const ran = await ranIn(stoa, texts);
+    // A page takes the focus only once, and not all of these elements run where they stand.
+    assert.ok(ran.length >= 9, `only ${ran} ran`);
+  } finally {
+    await stoa.stop();
+  }
+});

@@ -1,0 +1,49 @@
+//! Names of rooms: allowed or refused, and never allowed with what a name may not have.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use stoa::access::{GENERAL, Identity, OBSERVERS, PRODUCERS, Role, check_room};
+
+const OWN: [&str; 2] = ["own-socket", "own-client"];
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(room) = std::str::from_utf8(data) else {
+        return;
+    };
+    for role in Role::ALL {
+        let who = Identity {
+            role,
+            user: Some("u1".into()),
+            ..Identity::default()
+        };
+        match check_room(room, &who, "lobby", &OWN) {
+            Ok(()) => {
+                let fixed = [GENERAL, OBSERVERS, PRODUCERS, "lobby"];
+                let (kind, id) = room.split_once(':').unwrap_or_default();
+                let plain =
+                    |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-');
+                let named = !kind.is_empty()
+                    && !id.is_empty()
+                    && id.len() <= 128
+                    && room.bytes().all(plain);
+                assert!(
+                    named || fixed.contains(&room) || OWN.contains(&room),
+                    "{room:?} is no room"
+                );
+                assert!(kind != "user" || id == "u1", "{room:?} is another's");
+                assert!(room != PRODUCERS || role.may_publish());
+            }
+            Err(refusal) => {
+                let message = refusal.to_string();
+                assert!(
+                    message.len() < 1_000,
+                    "an answer is shorter than what it answers"
+                );
+                assert!(
+                    !message.chars().any(char::is_control),
+                    "{message:?} can be logged"
+                );
+            }
+        }
+    }
+});
