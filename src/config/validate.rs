@@ -101,6 +101,13 @@ impl Config {
             ),
             (
                 "server",
+                "max_fragments",
+                self.server.max_fragments,
+                16,
+                1 << 20,
+            ),
+            (
+                "server",
                 "max_client_buffer",
                 self.server.max_client_buffer,
                 16 * 1024,

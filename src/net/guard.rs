@@ -8,7 +8,8 @@ use std::{
     io::{self, IoSlice},
     pin::Pin,
     sync::{Arc, LazyLock},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes};
@@ -24,6 +25,7 @@ use tokio::{
 use super::{
     frame::{Frame, first_frame},
     gate::mark,
+    incoming::Incoming,
     kill::Kill,
     lane::Lane,
 };
@@ -36,6 +38,8 @@ pub struct Guard {
     early: Bytes,
     /// What it sends.
     read: OwnedReadHalf,
+    /// Holds what it sends against the bounds.
+    incoming: Incoming,
     /// Where everything for it goes.
     lane: Arc<Lane>,
 }
@@ -45,7 +49,13 @@ impl Guard {
     pub fn new(stream: TcpStream, early: Bytes, lane: Arc<Lane>) -> Self {
         let (read, write) = stream.into_split();
         tokio::spawn(write_out(lane.clone(), write));
-        Self { early, read, lane }
+        let incoming = Incoming::new(lane.incoming());
+        Self {
+            early,
+            read,
+            incoming,
+            lane,
+        }
     }
 }
 
@@ -59,20 +69,25 @@ impl AsyncRead for Guard {
         // Registered before the flags are read, so that a change in between is not missed.
         this.lane.reader.register(cx.waker());
         if let Some(kill) = this.lane.killed() {
-            return Poll::Ready(Err(io::Error::new(
-                io::ErrorKind::ConnectionAborted,
-                kill.reason(),
-            )));
+            return Poll::Ready(Err(aborted(kill)));
         }
         if this.lane.reading_paused() {
             return Poll::Pending;
         }
+        let before = buf.filled().len();
         if this.early.has_remaining() {
             let n = this.early.len().min(buf.remaining());
             buf.put_slice(&this.early.split_to(n));
-            return Poll::Ready(Ok(()));
+        } else {
+            ready!(Pin::new(&mut this.read).poll_read(cx, buf))?;
         }
-        Pin::new(&mut this.read).poll_read(cx, buf)
+        let lane = &this.lane;
+        let came = &buf.filled()[before..];
+        let verdict = this.incoming.look(came, || lane.is_joined());
+        Poll::Ready(verdict.map_err(|kill| {
+            lane.kill(kill);
+            aborted(kill)
+        }))
     }
 }
 
@@ -83,10 +98,7 @@ impl AsyncWrite for Guard {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         if let Some(kill) = self.lane.killed() {
-            return Poll::Ready(Err(io::Error::new(
-                io::ErrorKind::ConnectionAborted,
-                kill.reason(),
-            )));
+            return Poll::Ready(Err(aborted(kill)));
         }
         pass(&self.lane, buf);
         Poll::Ready(Ok(buf.len()))
@@ -101,6 +113,10 @@ impl AsyncWrite for Guard {
         self.lane.close();
         Poll::Ready(Ok(()))
     }
+}
+
+fn aborted(kill: Kill) -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, kill.reason())
 }
 
 impl Drop for Guard {
@@ -156,9 +172,29 @@ async fn write_out(lane: Arc<Lane>, mut socket: OwnedWriteHalf) {
         }
         if lane.killed().is_some() || lane.is_closing() {
             socket.shutdown().await.ok();
+            if lane.killed().is_some_and(|why| why.last_word().is_some()) {
+                tokio::time::timeout(LINGER, ignore(&socket)).await.ok();
+            }
             return;
         }
         lane.writer.notified().await;
+    }
+}
+
+/// How long what a refused client still sends is read and thrown away.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Reads to the end for nobody. A connection that is closed while bytes of the client lie unread is reset, and the client
+/// would lose the close frame that says why.
+async fn ignore(socket: &OwnedWriteHalf) {
+    let mut scratch = [0; 4 * 1024];
+    let stream: &TcpStream = socket.as_ref();
+    while stream.readable().await.is_ok() {
+        match stream.try_read(&mut scratch) {
+            Ok(0) => return,
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
+            _ => tokio::task::yield_now().await,
+        }
     }
 }
 

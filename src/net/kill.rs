@@ -10,6 +10,14 @@ pub enum Kill {
     Stalled,
     /// The server goes down.
     Shutdown,
+    /// It began a message longer than `max_http_buffer_size`.
+    TooLarge,
+    /// It sent a message in more than `max_fragments` pieces.
+    Fragments,
+    /// It sent an attachment before it was let onto any namespace.
+    BeforeConnect,
+    /// It sent frames that WebSocket doesn't know, or that only an extension could mean something by.
+    Protocol,
 }
 
 impl Kill {
@@ -19,6 +27,35 @@ impl Kill {
             Self::SlowClient => "slow_client",
             Self::Stalled => "stalled",
             Self::Shutdown => "shutdown",
+            Self::TooLarge => "too_large",
+            Self::Fragments => "too_many_fragments",
+            Self::BeforeConnect => "before_connect",
+            Self::Protocol => "protocol",
         }
+    }
+
+    /// The close frame that says it to the client: for what the client did wrong and can still be told of.
+    pub(super) fn last_word(self) -> Option<&'static [u8]> {
+        match self {
+            Self::SlowClient | Self::Stalled | Self::Shutdown => None,
+            // The codes of RFC 6455, 7.4.1: message too big, policy violation, protocol error.
+            Self::TooLarge => Some(b"\x88\x02\x03\xf1"),
+            Self::Fragments | Self::BeforeConnect => Some(b"\x88\x02\x03\xf0"),
+            Self::Protocol => Some(b"\x88\x02\x03\xea"),
+        }
+    }
+
+    /// The one with this number.
+    pub(super) fn from_number(number: u8) -> Option<Self> {
+        Some(match number {
+            1 => Self::SlowClient,
+            2 => Self::Stalled,
+            3 => Self::Shutdown,
+            4 => Self::TooLarge,
+            5 => Self::Fragments,
+            6 => Self::BeforeConnect,
+            7 => Self::Protocol,
+            _ => return None,
+        })
     }
 }

@@ -3,6 +3,7 @@
 pub mod frame;
 mod gate;
 mod guard;
+mod incoming;
 mod kill;
 mod lane;
 mod listener;
@@ -10,6 +11,7 @@ mod listener;
 pub use frame::Frame;
 pub use gate::Engine;
 pub use guard::Guard;
+pub use incoming::Bounds;
 pub use kill::Kill;
 pub use lane::{Lane, LaneLimits};
 pub use listener::{Hangup, Peer, Server};

@@ -187,6 +187,7 @@ impl Entrance {
             .inspect_err(|refusal| self.kit.metrics.refused("connect", refusal.code))?;
         let first_lane = socket.req_parts().extensions.get::<Arc<Lane>>().cloned();
         let lane = first_lane.unwrap_or_else(|| self.kit.lanes.polling(socket.id));
+        lane.admit();
         let client = Client::new(socket.id, self.namespace, who, lane, self.kit.clone());
         socket.on_fallback(Receive(client.clone()));
         // Before anybody can reach the socket: it may be closed before the connect handler is called.

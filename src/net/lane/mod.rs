@@ -23,7 +23,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -35,6 +35,7 @@ use tokio::sync::Notify;
 use super::{
     frame::Frame,
     gate::{Engine, Gate, hold},
+    incoming::Bounds,
     kill::Kill,
 };
 use crate::{observe::Metrics, update::Namespace};
@@ -51,6 +52,8 @@ pub struct LaneLimits {
     pub max_packets: usize,
     /// How long a client may take nothing while something waits.
     pub stall: Duration,
+    /// Bounds on what it may send.
+    pub incoming: Bounds,
 }
 
 /// The way out of one connection.
@@ -66,6 +69,8 @@ pub struct Lane {
     full_inboxes: AtomicUsize,
     /// A [`Kill`] once killed, else 0. Outside the mutex: the reader looks at it on every poll.
     killed: AtomicU8,
+    /// Whether the client was ever let onto a namespace: before that it has nothing to attach anything to.
+    joined: AtomicBool,
     /// The bounds.
     limits: LaneLimits,
     /// Every kill is counted with its reason.
@@ -127,9 +132,25 @@ impl Lane {
             reader: AtomicWaker::new(),
             full_inboxes: AtomicUsize::new(0),
             killed: AtomicU8::new(0),
+            joined: AtomicBool::new(false),
             limits,
             metrics,
         })
+    }
+
+    /// The client is let onto a namespace: called before CONNECT is sent.
+    pub fn admit(&self) {
+        self.joined.store(true, Ordering::Release);
+    }
+
+    /// Whether it was ever let onto one.
+    pub(super) fn is_joined(&self) -> bool {
+        self.joined.load(Ordering::Acquire)
+    }
+
+    /// Bounds on what the client may send.
+    pub(super) fn incoming(&self) -> Bounds {
+        self.limits.incoming
     }
 
     /// Begins a namespace: called right after the engine queued its CONNECT packet.
@@ -274,12 +295,7 @@ impl Lane {
 
     /// Why it was killed, if it was.
     pub fn killed(&self) -> Option<Kill> {
-        match self.killed.load(Ordering::Acquire) {
-            1 => Some(Kill::SlowClient),
-            2 => Some(Kill::Stalled),
-            3 => Some(Kill::Shutdown),
-            _ => None,
-        }
+        Kill::from_number(self.killed.load(Ordering::Acquire))
     }
 
     fn kill_locked(&self, state: &mut State, why: Kill) {
@@ -292,6 +308,9 @@ impl Lane {
         }
         self.metrics.killed(why.reason());
         state.queue.clear();
+        state
+            .queue
+            .extend(why.last_word().map(Bytes::from_static));
         for gate in &mut state.gates {
             if let (Gate::Open { engine, .. }, Way::Engine) = (&*gate, &state.way) {
                 engine.close();

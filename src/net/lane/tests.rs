@@ -15,6 +15,10 @@ fn lane(max_bytes: usize) -> Arc<Lane> {
         max_bytes,
         max_packets: 100,
         stall: Duration::from_secs(1),
+        incoming: Bounds {
+            max_message: 1_000,
+            max_fragments: 10,
+        },
     };
     let lane = Lane::express(limits, Metrics::new());
     lane.connect(Namespace::Root, Arc::new(Willing));

@@ -1,0 +1,190 @@
+//! The server is away: killed under everybody at once, or stopped and woken again.
+
+use std::{
+    net::SocketAddr,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::json;
+use tempfile::tempdir;
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::{
+    common::{Client, PATIENCE, post},
+    process::{Process, free_port},
+    wire::{Raw, assert_served, counter, text, until, until_connections},
+};
+
+/// Those that are thrown out together.
+const CLIENTS: usize = 300;
+
+/// Row 32. All come back at once to a server that was killed and starts again: each is let in, each gets what it missed.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_kill_everybody_is_back() {
+    let folder = tempdir().unwrap();
+    let journal = folder.path().join("stoa.db");
+    let port = free_port();
+    let binary = env!("CARGO_BIN_EXE_stoa");
+    let server = Process::start(binary, &journal, port, &[]).await;
+    let address = server.address;
+    let (saw_first, back) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let (mut client, _) = Client::connect(address, json!({})).await;
+        let (saw_first, back) = (saw_first.clone(), back.clone());
+        clients.push(tokio::spawn(async move {
+            let first = client.event("decision_event").await;
+            let cursor = first["cursor"].clone();
+            saw_first.fetch_add(1, Ordering::Relaxed);
+            while client.text().await.is_some() {}
+            let mut client = come_back(address, cursor).await;
+            let resumed = client.event("resumed").await;
+            assert_eq!(resumed["complete"], true, "{resumed}");
+            let missed = client.event("decision_event").await;
+            assert_eq!(missed["decision"], "while nobody was there", "{missed}");
+            back.fetch_add(1, Ordering::Relaxed);
+            client
+        }));
+    }
+    post(address, &json!({ "type": "decision.logged", "data": { "what": "before" } })).await;
+    until("everybody saw the first", async || {
+        (saw_first.load(Ordering::Relaxed) == CLIENTS).then_some(())
+    })
+    .await;
+    server.kill();
+
+    let server = Process::start(binary, &journal, port, &[]).await;
+    let event = json!({ "type": "decision.logged", "data": { "what": "while nobody was there" } });
+    assert_eq!(post(address, &event).await.0, 202);
+    until("everybody is back", async || {
+        (back.load(Ordering::Relaxed) == CLIENTS).then_some(())
+    })
+    .await;
+    until_connections(address, CLIENTS as u64).await;
+    for client in clients {
+        client.await.expect("it came back with what it missed");
+    }
+    assert_served(address).await;
+    server.stop();
+}
+
+/// Tries until it is let in, without the patience that a real client has between two attempts.
+async fn come_back(address: SocketAddr, cursor: serde_json::Value) -> Client {
+    let begun = std::time::Instant::now();
+    loop {
+        // Refused while nobody listens, closed while somebody dies: both end the task, which is looked at here.
+        let auth = json!({ "cursor": cursor });
+        if tokio::net::TcpStream::connect(address).await.is_ok() {
+            let opening = tokio::spawn(async move { Client::connect(address, auth).await.0 });
+            if let Ok(client) = opening.await {
+                return client;
+            }
+        }
+        assert!(begun.elapsed() < PATIENCE, "it is not let in");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Those that are looked after while the server sleeps.
+const WATCHED: usize = 50;
+const INTERVAL: f64 = 0.5;
+const TIMEOUT: f64 = 1.0;
+/// Longer than both together: by the clock every heartbeat is overdue.
+const ASLEEP: Duration = Duration::from_secs(3);
+
+/// Row 34. The server sleeps for longer than any heartbeat may take; who is there when it wakes stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_slept_disconnects_nobody_who_is_there() {
+    let (server, clients, _folder) = sleep_over(false).await;
+    // Kept until the account is made: a client that leaves ends its connection too.
+    let mut there = Vec::new();
+    for client in clients {
+        there.push(client.await.expect("it answers again"));
+    }
+    let ended = counter(server.address, "stoa_connections_ended_total").await;
+    assert_eq!(ended, 0, "nobody was thrown out");
+    assert_served(server.address).await;
+}
+
+/// Row 34, at its worst: everybody's answer to a ping is on its way when the server falls asleep.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_came_while_it_slept_count() {
+    let (server, clients, _folder) = sleep_over(true).await;
+    let mut there = Vec::new();
+    for client in clients {
+        there.extend(client.await);
+    }
+    let lost = WATCHED - there.len();
+    assert!(lost <= WATCHED / 10, "{lost} of {WATCHED} were thrown out though they had answered");
+    assert_served(server.address).await;
+}
+
+/// Puts the server to sleep under its clients and wakes it. Each client ends when it was pinged twice more and answered.
+async fn sleep_over(hold_answers: bool) -> (Process, Vec<JoinHandle<Raw>>, tempfile::TempDir) {
+    let folder = tempdir().unwrap();
+    let server = Process::start(
+        env!("CARGO_BIN_EXE_stoa"),
+        &folder.path().join("stoa.db"),
+        free_port(),
+        &[
+            ("STOA_SERVER__PING_INTERVAL", INTERVAL.to_string()),
+            ("STOA_SERVER__PING_TIMEOUT", TIMEOUT.to_string()),
+        ],
+    )
+    .await;
+    let holding = Arc::new(AtomicUsize::new(0));
+    let (release, released) = watch::channel(!hold_answers);
+    let (woken, awake) = watch::channel(false);
+    let mut clients = Vec::new();
+    for _ in 0..WATCHED {
+        let mut raw = Raw::join(server.address).await;
+        let (holding, mut released, mut awake) = (holding.clone(), released.clone(), awake.clone());
+        clients.push(tokio::spawn(async move {
+            ping(&mut raw).await;
+            holding.fetch_add(1, Ordering::Relaxed);
+            released.wait_for(|r| *r).await.unwrap();
+            raw.send(&text("3")).await.unwrap();
+            if hold_answers {
+                awake.wait_for(|a| *a).await.unwrap();
+            }
+            let mut rounds = 0;
+            while rounds < 2 {
+                ping(&mut raw).await;
+                raw.send(&text("3")).await.unwrap();
+                rounds += u32::from(*awake.borrow());
+            }
+            raw.send(&text("421[\"ping\"]")).await.unwrap();
+            raw.wait_for("431[").await;
+            raw
+        }));
+    }
+    until("everybody was pinged", async || {
+        (holding.load(Ordering::Relaxed) == WATCHED).then_some(())
+    })
+    .await;
+    signal(&server, "-STOP");
+    release.send(true).unwrap();
+    tokio::time::sleep(ASLEEP).await;
+    signal(&server, "-CONT");
+    woken.send(true).unwrap();
+    (server, clients, folder)
+}
+
+async fn ping(raw: &mut Raw) {
+    loop {
+        let text = raw.text().await.expect("it stays connected");
+        if text == "2" {
+            return;
+        }
+    }
+}
+
+fn signal(server: &Process, signal: &str) {
+    let told = Command::new("kill").args([signal, &server.id().to_string()]).status();
+    assert!(told.is_ok_and(|told| told.success()));
+}
