@@ -28,6 +28,8 @@ pub struct Server {
     pub max_http_buffer_size: usize,
     /// Pieces that one WebSocket message may come in: an empty one costs as much work as a full one.
     pub max_fragments: usize,
+    /// CONNECT packets of one WebSocket, which needs one for each namespace: each costs more than it does the client.
+    pub max_connects: usize,
     /// Seconds that a client may read nothing while bytes wait for it; then it is disconnected.
     pub stall_timeout: f64,
     /// Seconds that a stop may take to tell the clients and write what is due.
@@ -54,6 +56,7 @@ impl Default for Server {
             ping_interval: 25.0,
             max_http_buffer_size: 1_000_000,
             max_fragments: 4_096,
+            max_connects: 100,
             stall_timeout: 20.0,
             shutdown_timeout: 10.0,
             max_client_buffer: 1_048_576,

@@ -74,16 +74,22 @@ impl AsyncRead for Guard {
         if this.lane.reading_paused() {
             return Poll::Pending;
         }
-        let before = buf.filled().len();
+        if this.incoming.is_turn_over() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let most = this.incoming.next_read().min(buf.remaining());
+        let mut read = ReadBuf::new(buf.initialize_unfilled_to(most));
         if this.early.has_remaining() {
-            let n = this.early.len().min(buf.remaining());
-            buf.put_slice(&this.early.split_to(n));
+            let n = this.early.len().min(most);
+            read.put_slice(&this.early.split_to(n));
         } else {
-            ready!(Pin::new(&mut this.read).poll_read(cx, buf))?;
+            ready!(Pin::new(&mut this.read).poll_read(cx, &mut read))?;
         }
         let lane = &this.lane;
-        let came = &buf.filled()[before..];
-        let verdict = this.incoming.look(came, || lane.is_joined());
+        let verdict = this.incoming.look(read.filled(), || lane.is_joined());
+        let came = read.filled().len();
+        buf.advance(came);
         Poll::Ready(verdict.map_err(|kill| {
             lane.kill(kill);
             aborted(kill)

@@ -16,6 +16,8 @@ pub enum Kill {
     Fragments,
     /// It sent an attachment before it was let onto any namespace.
     BeforeConnect,
+    /// It sent more CONNECT packets than `max_connects`.
+    Connects,
     /// It sent frames that WebSocket doesn't know, or that only an extension could mean something by.
     Protocol,
 }
@@ -30,6 +32,7 @@ impl Kill {
             Self::TooLarge => "too_large",
             Self::Fragments => "too_many_fragments",
             Self::BeforeConnect => "before_connect",
+            Self::Connects => "too_many_connects",
             Self::Protocol => "protocol",
         }
     }
@@ -40,7 +43,7 @@ impl Kill {
             Self::SlowClient | Self::Stalled | Self::Shutdown => None,
             // The codes of RFC 6455, 7.4.1: message too big, policy violation, protocol error.
             Self::TooLarge => Some(b"\x88\x02\x03\xf1"),
-            Self::Fragments | Self::BeforeConnect => Some(b"\x88\x02\x03\xf0"),
+            Self::Fragments | Self::BeforeConnect | Self::Connects => Some(b"\x88\x02\x03\xf0"),
             Self::Protocol => Some(b"\x88\x02\x03\xea"),
         }
     }
@@ -54,7 +57,8 @@ impl Kill {
             4 => Self::TooLarge,
             5 => Self::Fragments,
             6 => Self::BeforeConnect,
-            7 => Self::Protocol,
+            7 => Self::Connects,
+            8 => Self::Protocol,
             _ => return None,
         })
     }

@@ -295,6 +295,7 @@ fn socket_options(config: &Config) -> socketio::Options {
             incoming: Bounds {
                 max_message: config.server.max_http_buffer_size,
                 max_fragments: config.server.max_fragments,
+                max_connects: config.server.max_connects,
             },
         },
         max_rooms: config.rooms.max_rooms_per_client,

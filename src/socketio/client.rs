@@ -126,6 +126,8 @@ impl Client {
                 self.lane.inbox_has_room();
             }
             events::handle(&self, next.inbound).await;
+            // Most handlers wait for nothing: whoever sends on and on would have a thread for itself.
+            tokio::task::coop::consume_budget().await;
         }
     }
 

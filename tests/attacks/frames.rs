@@ -7,7 +7,10 @@ use tempfile::tempdir;
 use crate::{
     common::{server, server_with},
     process::{Process, free_port},
-    wire::{BINARY, CONTINUATION, End, FINAL, PING, RSV1, Raw, TEXT, assert_served, counter, frame, header, text},
+    wire::{
+        BINARY, CONTINUATION, End, FINAL, PING, RSV1, Raw, TEXT, assert_served, counter, frame,
+        header, text,
+    },
 };
 
 /// Row 4. A message one byte over the limit is refused by its header: not a byte of it is kept.
@@ -38,11 +41,22 @@ async fn a_message_over_the_limit_is_closed_with_1009() {
     assert_eq!(raw.end().await, End::Closed(Some(1009)));
     // In fragments, the last of which is one byte too long.
     let mut raw = Raw::join(address).await;
-    raw.send(&frame(TEXT, &vec![b'4'; LIMIT / 2])).await.unwrap();
-    raw.send(&frame(CONTINUATION, &vec![b'4'; LIMIT / 2])).await.unwrap();
+    raw.send(&frame(TEXT, &vec![b'4'; LIMIT / 2]))
+        .await
+        .unwrap();
+    raw.send(&frame(CONTINUATION, &vec![b'4'; LIMIT / 2]))
+        .await
+        .unwrap();
     raw.send(&header(FINAL | CONTINUATION, 1)).await.unwrap();
     assert_eq!(raw.end().await, End::Closed(Some(1009)));
-    assert_eq!(counter(address, "stoa_connections_killed_total{reason=\"too_large\"").await, 6);
+    assert_eq!(
+        counter(
+            address,
+            "stoa_connections_killed_total{reason=\"too_large\""
+        )
+        .await,
+        6
+    );
 
     // By polling: refused as well, and the session with it.
     let sid = crate::malformed::poll(address, 4).await;
@@ -142,12 +156,20 @@ async fn compression_is_not_agreed_on_and_what_uses_it_closes() {
         assert!(head.starts_with("HTTP/1.1 101"), "{head}");
         assert!(!head.to_lowercase().contains("extensions"), "{head}");
     }
-    for first in [FINAL | RSV1 | TEXT, FINAL | 0x20 | TEXT, FINAL | 0x10 | BINARY, FINAL | RSV1 | PING] {
+    for first in [
+        FINAL | RSV1 | TEXT,
+        FINAL | 0x20 | TEXT,
+        FINAL | 0x10 | BINARY,
+        FINAL | RSV1 | PING,
+    ] {
         let mut raw = Raw::join(address).await;
         raw.send(&frame(first, b"42[\"ping\"]")).await.unwrap();
         assert_eq!(raw.end().await, End::Closed(Some(1002)), "{first:x}");
     }
-    assert_eq!(counter(address, "stoa_connections_killed_total{reason=\"protocol\"").await, 4);
+    assert_eq!(
+        counter(address, "stoa_connections_killed_total{reason=\"protocol\"").await,
+        4
+    );
     assert_served(address).await;
     server.shutdown().await;
 }

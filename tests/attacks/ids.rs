@@ -31,7 +31,9 @@ async fn ten_thousand_session_ids_look_random() {
     let address = server.address();
     let mut tasks = Vec::new();
     for _ in 0..4 {
-        tasks.push(tokio::spawn(async move { open_sessions(address, IDS / 4).await }));
+        tasks.push(tokio::spawn(async move {
+            open_sessions(address, IDS / 4).await
+        }));
     }
     let mut ids = Vec::new();
     for task in tasks {
@@ -48,11 +50,16 @@ async fn ten_thousand_session_ids_look_random() {
     for n in 0..bits {
         // The deviation of a fair coin is 50 in 10,000; seven of them don't happen.
         let set: usize = raw.iter().map(|id| bit(id, n)).sum();
-        assert!(set.abs_diff(IDS / 2) < 350, "bit {n} is set in {set} of {IDS}");
+        assert!(
+            set.abs_diff(IDS / 2) < 350,
+            "bit {n} is set in {set} of {IDS}"
+        );
     }
     // Between neighbours half of the bits differ; a counter or a clock would show.
     for pair in raw.windows(2) {
-        let differ: usize = (0..bits).filter(|n| bit(&pair[0], *n) != bit(&pair[1], *n)).count();
+        let differ: usize = (0..bits)
+            .filter(|n| bit(&pair[0], *n) != bit(&pair[1], *n))
+            .count();
         assert!(differ > bits / 6, "{pair:?}");
     }
     // Public ids are no secret, but one of them twice would mix two clients up.
@@ -101,8 +108,18 @@ async fn the_id_of_a_websocket_session_is_of_no_use_elsewhere() {
     let polling = format!("/socket.io/?EIO=4&transport=polling&sid={sid}");
     let spoken = r#"42["publish",{"type":"decision.logged","data":{"what":"forged"}}]"#;
     for (method, body) in [("GET", ""), ("POST", spoken), ("POST", "41"), ("POST", "1")] {
-        let (status, _, answer) = http(address, &format!("{method} {polling} HTTP/1.1"), body.as_bytes()).await;
-        assert_eq!(status, 400, "{method} {body}: {}", String::from_utf8_lossy(&answer));
+        let (status, _, answer) = http(
+            address,
+            &format!("{method} {polling} HTTP/1.1"),
+            body.as_bytes(),
+        )
+        .await;
+        assert_eq!(
+            status,
+            400,
+            "{method} {body}: {}",
+            String::from_utf8_lossy(&answer)
+        );
     }
     let query = format!("EIO=4&transport=websocket&sid={sid}");
     let (mut thief, head) = Raw::upgrade(address, &query, "").await;
@@ -110,7 +127,11 @@ async fn the_id_of_a_websocket_session_is_of_no_use_elsewhere() {
         thief.send(&text("2probe")).await.ok();
         thief.send(&text("5")).await.ok();
         thief.send(&text(spoken)).await.ok();
-        assert_eq!(thief.end().await, End::Cut, "not even the probe is answered");
+        assert_eq!(
+            thief.end().await,
+            End::Cut,
+            "not even the probe is answered"
+        );
     } else {
         assert!(head.starts_with("HTTP/1.1 400"), "{head}");
     }
@@ -138,7 +159,10 @@ async fn the_public_id_opens_nothing() {
     }
     let at = greeting.find("\"client_id\":\"").expect("its public id") + 13;
     let bob = greeting[at..].split('"').next().unwrap().to_owned();
-    assert!(!greeting[greeting.find("42[").unwrap()..].contains(&sid), "{greeting}");
+    assert!(
+        !greeting[greeting.find("42[").unwrap()..].contains(&sid),
+        "{greeting}"
+    );
     for key in ["client_id", "session_id", "connection_id"] {
         assert_ne!(hello[key], json!(alice.sid));
     }
@@ -152,7 +176,8 @@ async fn the_public_id_opens_nothing() {
                 assert_eq!(status, 400, "{method} with {id}");
             }
         }
-        let (_, head) = Raw::upgrade(address, &format!("EIO=4&transport=websocket&sid={id}"), "").await;
+        let (_, head) =
+            Raw::upgrade(address, &format!("EIO=4&transport=websocket&sid={id}"), "").await;
         assert!(head.starts_with("HTTP/1.1 400"), "{head}");
     }
     alice.call("ping", json!(null)).await;
@@ -198,24 +223,43 @@ async fn the_transports_ids_are_in_no_payload_and_no_log() {
     let log = folder.path().join("log");
     let server = Logged::start(&log).await;
     let address = server.1;
-    let (mut admin, _) = Client::connect(address, json!({ "role": "admin", "snapshot": true })).await;
-    let (mut alice, _) = Client::connect(address, json!({ "role": "producer", "name": "alice" })).await;
+    let (mut admin, _) =
+        Client::connect(address, json!({ "role": "admin", "snapshot": true })).await;
+    let (mut alice, _) =
+        Client::connect(address, json!({ "role": "producer", "name": "alice" })).await;
     let sid = poll(address, 4).await;
     let path = format!("/socket.io/?EIO=4&transport=polling&sid={sid}");
     http(address, &format!("POST {path} HTTP/1.1"), b"40").await;
     http(address, &format!("GET {path} HTTP/1.1"), b"").await;
     // What makes a log talk: rooms, refusals, a second session taking over, what can't be read.
-    alice.call("join_room", json!({ "room": "project:p" })).await;
-    admin.call("join_room", json!({ "room": "project:p" })).await;
+    alice
+        .call("join_room", json!({ "room": "project:p" }))
+        .await;
+    admin
+        .call("join_room", json!({ "room": "project:p" }))
+        .await;
     alice.call("join_room", json!({ "room": "no such" })).await;
-    alice.call("publish", json!({ "type": "agent.registered", "data": { "agent_id": "a" } })).await;
+    alice
+        .call(
+            "publish",
+            json!({ "type": "agent.registered", "data": { "agent_id": "a" } }),
+        )
+        .await;
     let mut seen = String::new();
     for event in ["get_rooms", "get_stats", "get_state", "get_history"] {
         seen += &admin.call(event, json!({})).await.to_string();
     }
-    seen += &admin.call("agent_action", json!({ "agent_id": "a", "action": "x" })).await.to_string();
+    seen += &admin
+        .call("agent_action", json!({ "agent_id": "a", "action": "x" }))
+        .await
+        .to_string();
     let asked = alice.event("agent_action").await;
-    for path in ["/api/v1/ws/stats", "/api/v1/ws/rooms", "/api/v1/state", "/metrics"] {
+    for path in [
+        "/api/v1/ws/stats",
+        "/api/v1/ws/rooms",
+        "/api/v1/state",
+        "/metrics",
+    ] {
         seen += &crate::process::text(address, path).await.unwrap();
     }
     seen += &format!("{:?}", admin.so_far().await);
@@ -223,11 +267,14 @@ async fn the_transports_ids_are_in_no_payload_and_no_log() {
         assert!(!seen.contains(id.as_str()), "{seen}");
     }
     assert!(!asked.to_string().contains(&admin.sid), "{asked}");
-    let mut admins = Client::open(address, "/admin", json!({ "role": "admin" })).await.unwrap();
+    let mut admins = Client::open(address, "/admin", json!({ "role": "admin" }))
+        .await
+        .unwrap();
     let rooms = admins.call("get_rooms", json!(null)).await.to_string();
     assert!(!rooms.contains(&alice.sid), "{rooms}");
     // Ends of all kinds are logged as well.
-    let (alice_sid, admin_sid, admins_sid) = (alice.sid.clone(), admin.sid.clone(), admins.sid.clone());
+    let (alice_sid, admin_sid, admins_sid) =
+        (alice.sid.clone(), admin.sid.clone(), admins.sid.clone());
     alice.close().await;
     drop(admin);
     http(address, &format!("POST {path} HTTP/1.1"), b"1").await;

@@ -142,7 +142,7 @@ impl Raw {
         self.buffer.extend(heard);
     }
 
-    /// Forgets what came and wasn't looked at.
+    /// Forgets what came and wasn't looked at, for those who never will.
     pub fn forget(&mut self) {
         self.buffer.clear();
     }
@@ -180,15 +180,23 @@ impl Raw {
         }
     }
 
-    /// Reads until a text begins like that.
+    /// Reads until a text begins like that; the engine's pings are answered meanwhile.
     pub async fn wait_for(&mut self, start: &str) -> String {
         loop {
-            let text = self.text().await;
-            let text = text.unwrap_or_else(|| panic!("closed before {start}"));
-            if text.starts_with(start) {
-                return text;
+            let came = self.text().await;
+            let came = came.unwrap_or_else(|| panic!("closed before {start}"));
+            if came.starts_with(start) {
+                return came;
+            }
+            if came == "2" {
+                self.send(&text("3")).await.ok();
             }
         }
+    }
+
+    /// Reads until the engine's next ping, which is left to be answered.
+    pub async fn wait_for_ping(&mut self) {
+        while self.text().await.expect("it stays connected") != "2" {}
     }
 
     /// Reads to the end.
@@ -219,14 +227,19 @@ pub async fn assert_served(address: SocketAddr) {
     let serving = async {
         let (mut good, _) = Client::connect(address, json!({ "role": "producer" })).await;
         let receipt = good
-            .call("publish", json!({ "type": "decision.logged", "data": { "what": "still here" } }))
+            .call(
+                "publish",
+                json!({ "type": "decision.logged", "data": { "what": "still here" } }),
+            )
             .await;
         assert_eq!(receipt["accepted"], 1, "{receipt}");
         good.event_where("decision_event", |u| u["decision"] == "still here")
             .await;
         good.close().await;
     };
-    timeout(PATIENCE, serving).await.expect("a good client is served");
+    timeout(PATIENCE, serving)
+        .await
+        .expect("a good client is served");
 }
 
 /// Waits until a look at the server shows what is waited for.

@@ -308,9 +308,7 @@ impl Lane {
         }
         self.metrics.killed(why.reason());
         state.queue.clear();
-        state
-            .queue
-            .extend(why.last_word().map(Bytes::from_static));
+        state.queue.extend(why.last_word().map(Bytes::from_static));
         for gate in &mut state.gates {
             if let (Gate::Open { engine, .. }, Way::Engine) = (&*gate, &state.way) {
                 engine.close();

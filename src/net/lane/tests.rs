@@ -18,6 +18,7 @@ fn lane(max_bytes: usize) -> Arc<Lane> {
         incoming: Bounds {
             max_message: 1_000,
             max_fragments: 10,
+            max_connects: 10,
         },
     };
     let lane = Lane::express(limits, Metrics::new());
