@@ -13,5 +13,5 @@ pub use gate::Engine;
 pub use guard::Guard;
 pub use incoming::Bounds;
 pub use kill::Kill;
-pub use lane::{Lane, LaneLimits};
+pub use lane::{Lane, LaneLimits, Stay};
 pub use listener::{Hangup, Peer, Server};

@@ -1,7 +1,7 @@
 //! One client on one namespace, from CONNECT to its end.
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -16,7 +16,7 @@ use crate::{
     access::Identity,
     event::Object,
     hub::{MemberId, Membership, Outgoing, Outlet},
-    net::{Frame, Lane},
+    net::{Frame, Lane, Stay},
     update::Namespace,
 };
 
@@ -37,6 +37,8 @@ pub(super) struct Client {
     inbox: Inbox,
     /// Its place in the hub, from its introduction to its end.
     membership: Mutex<Option<Membership>>,
+    /// Its stay on the lane, from the connect handler on.
+    stay: OnceLock<Stay>,
     /// Its connection is counted.
     counted: AtomicBool,
     /// It disconnected.
@@ -83,12 +85,22 @@ impl Client {
             lane,
             inbox: Inbox::default(),
             membership: Mutex::new(None),
+            stay: OnceLock::new(),
             counted: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             kit,
         };
         client.inbox.hold();
         Arc::new(client)
+    }
+
+    /// Its frames may go from now on.
+    pub(super) fn stays(&self, stay: Stay) {
+        self.stay.set(stay).ok();
+        // It may have gone just now, without a stay to end.
+        if self.gone.load(Ordering::Acquire) {
+            self.lane.disconnect(self.namespace, stay);
+        }
     }
 
     /// Its connection counts from now on; false when it is over already.
@@ -134,7 +146,9 @@ impl Client {
     /// It disconnected: it leaves its rooms at once, even if much of what it sent is still to be handled.
     pub(super) fn disconnected(&self, reason: String) {
         self.gone.store(true, Ordering::Release);
-        self.lane.disconnect(self.namespace);
+        if let Some(stay) = self.stay.get() {
+            self.lane.disconnect(self.namespace, *stay);
+        }
         self.place().take();
         if self.counted.load(Ordering::Acquire) {
             self.kit.metrics.disconnected(self.namespace, reason);

@@ -237,7 +237,7 @@ impl ConnectHandler<Adapter, Entering> for Entrance {
             return;
         };
         let engine = EngineSide::new(self.kit.locals.clone(), socket.id, service.clone());
-        client.lane.connect(self.namespace, Arc::new(engine));
+        client.stays(client.lane.connect(self.namespace, Arc::new(engine)));
         if !client.count() {
             return;
         }

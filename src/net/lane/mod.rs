@@ -56,6 +56,10 @@ pub struct LaneLimits {
     pub incoming: Bounds,
 }
 
+/// One stay on a namespace, from CONNECT to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stay(u64);
+
 /// The way out of one connection.
 #[derive(Debug)]
 pub struct Lane {
@@ -83,6 +87,12 @@ struct State {
     way: Way,
     /// Whether a namespace's frames may go yet.
     gates: [Gate; Namespace::ALL.len()],
+    /// Whose gate it is: a client that left may be told of it only after it came again.
+    stay: [u64; Namespace::ALL.len()],
+    /// Stays so far.
+    stays: u64,
+    /// Marks of stays that are over, still in the engine's queue: they must not open the gate of the next one.
+    stale_marks: [usize; Namespace::ALL.len()],
     /// What waits for the writer.
     queue: VecDeque<Bytes>,
     /// How many bytes wait or are being written, exempt ones not counted.
@@ -121,6 +131,9 @@ impl Lane {
             state: Mutex::new(State {
                 way,
                 gates: [Gate::Shut, Gate::Shut, Gate::Shut],
+                stay: [0; Namespace::ALL.len()],
+                stays: 0,
+                stale_marks: [0; Namespace::ALL.len()],
                 queue: VecDeque::new(),
                 bytes: 0,
                 exempt: 0,
@@ -153,9 +166,13 @@ impl Lane {
         self.limits.incoming
     }
 
-    /// Begins a namespace: called right after the engine queued its CONNECT packet.
-    pub fn connect(self: &Arc<Self>, namespace: Namespace, engine: Arc<dyn Engine>) {
+    /// Begins a namespace: called right after the engine queued its CONNECT packet. What it gives ends the namespace.
+    pub fn connect(self: &Arc<Self>, namespace: Namespace, engine: Arc<dyn Engine>) -> Stay {
         let mut state = self.lock();
+        state.shut(namespace);
+        state.stays += 1;
+        state.stay[namespace as usize] = state.stays;
+        let stay = Stay(state.stays);
         state.gates[namespace as usize] = match state.way {
             Way::Engine => Gate::Open {
                 engine,
@@ -164,18 +181,15 @@ impl Lane {
             Way::Express => hold(engine, VecDeque::new(), namespace),
         };
         self.pour_later(&mut state);
+        stay
     }
 
-    /// Ends a namespace: what was still to be sent on it is dropped.
-    pub fn disconnect(&self, namespace: Namespace) {
+    /// Ends a stay on a namespace: what was still to be sent on it is dropped. Whoever leaves and comes again at once may
+    /// be on it anew by now; that stay goes on.
+    pub fn disconnect(&self, namespace: Namespace, stay: Stay) {
         let mut state = self.lock();
-        let gate = std::mem::replace(&mut state.gates[namespace as usize], Gate::Shut);
-        if let Gate::Held { frames, .. }
-        | Gate::Open {
-            overflow: frames, ..
-        } = gate
-        {
-            frames.iter().for_each(|f| state.uncount(f.bytes().len()));
+        if state.stay[namespace as usize] == stay.0 {
+            state.shut(namespace);
         }
     }
 
@@ -352,6 +366,20 @@ impl Lane {
 }
 
 impl State {
+    /// Drops what was to be sent on a namespace. A mark that is under way belongs to what is over.
+    fn shut(&mut self, namespace: Namespace) {
+        let at = namespace as usize;
+        let frames = match std::mem::replace(&mut self.gates[at], Gate::Shut) {
+            Gate::Shut => return,
+            Gate::Held { frames, marked, .. } => {
+                self.stale_marks[at] += usize::from(marked);
+                frames
+            }
+            Gate::Open { overflow, .. } => overflow,
+        };
+        frames.iter().for_each(|f| self.uncount(f.bytes().len()));
+    }
+
     /// One exempt frame at a time: a second one while the first still waits counts like any other.
     fn count(&mut self, len: usize, exempt: bool) {
         if exempt && self.exempt == 0 {
