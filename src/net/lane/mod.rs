@@ -16,6 +16,7 @@
 //! killed: the guard's stream fails, the engine's own reader and writer end, and its disconnect handler runs.
 
 mod engine_way;
+mod reading;
 #[cfg(test)]
 mod tests;
 
@@ -149,21 +150,6 @@ impl Lane {
             limits,
             metrics,
         })
-    }
-
-    /// The client is let onto a namespace: called before CONNECT is sent.
-    pub fn admit(&self) {
-        self.joined.store(true, Ordering::Release);
-    }
-
-    /// Whether it was ever let onto one.
-    pub(super) fn is_joined(&self) -> bool {
-        self.joined.load(Ordering::Acquire)
-    }
-
-    /// Bounds on what the client may send.
-    pub(super) fn incoming(&self) -> Bounds {
-        self.limits.incoming
     }
 
     /// Begins a namespace: called right after the engine queued its CONNECT packet. What it gives ends the namespace.
@@ -332,23 +318,6 @@ impl Lane {
         state.closing = true;
         self.writer.notify_one();
         self.reader.wake();
-    }
-
-    /// An inbox of the client is full: stop reading from it.
-    pub fn inbox_full(&self) {
-        self.full_inboxes.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// An inbox that was full has room again.
-    pub fn inbox_has_room(&self) {
-        if self.full_inboxes.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.reader.wake();
-        }
-    }
-
-    /// Whether nothing is to be read from the client now.
-    pub fn reading_paused(&self) -> bool {
-        self.full_inboxes.load(Ordering::Acquire) > 0
     }
 
     pub(super) fn stall(&self) -> Duration {
