@@ -26,6 +26,10 @@ pub struct Server {
     pub ping_interval: f64,
     /// Bytes of one message from a client, so that nobody can fill the memory with one frame.
     pub max_http_buffer_size: usize,
+    /// Pieces that one WebSocket message may come in: an empty one costs as much work as a full one.
+    pub max_fragments: usize,
+    /// CONNECT packets of one WebSocket, which needs one for each namespace: each costs more than it does the client.
+    pub max_connects: usize,
     /// Seconds that a client may read nothing while bytes wait for it; then it is disconnected.
     pub stall_timeout: f64,
     /// Seconds that a stop may take to tell the clients and write what is due.
@@ -79,6 +83,8 @@ impl Default for Server {
             ping_timeout: 60.0,
             ping_interval: 25.0,
             max_http_buffer_size: 1_000_000,
+            max_fragments: 4_096,
+            max_connects: 100,
             stall_timeout: 20.0,
             shutdown_timeout: 10.0,
             max_client_buffer: 1_048_576,

@@ -130,6 +130,20 @@ impl Config {
             ),
             (
                 "server",
+                "max_fragments",
+                self.server.max_fragments,
+                16,
+                1 << 20,
+            ),
+            (
+                "server",
+                "max_connects",
+                self.server.max_connects,
+                3,
+                1 << 20,
+            ),
+            (
+                "server",
                 "max_client_buffer",
                 self.server.max_client_buffer,
                 16 * 1024,

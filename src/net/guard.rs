@@ -7,7 +7,7 @@ use std::{
     io,
     pin::Pin,
     sync::{Arc, LazyLock},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, Bytes};
@@ -17,6 +17,8 @@ use super::{
     connection::Presence,
     frame::{Frame, first_frame},
     gate::mark,
+    incoming::Incoming,
+    kill::Kill,
     lane::Lane,
     quota::Slot,
     stream::{ReadHalf, Socket},
@@ -31,6 +33,8 @@ pub struct Guard {
     early: Bytes,
     /// What it sends.
     read: ReadHalf,
+    /// Holds what it sends against the bounds.
+    incoming: Incoming,
     /// Where everything for it goes.
     lane: Arc<Lane>,
     /// What the session counts for while it lives.
@@ -51,9 +55,11 @@ impl Guard {
     pub fn new(socket: Socket, early: Bytes, lane: Arc<Lane>, counted: Counted) -> Self {
         let (read, write) = socket.split();
         tokio::spawn(write_out(lane.clone(), write));
+        let incoming = Incoming::new(lane.incoming());
         Self {
             early,
             read,
+            incoming,
             lane,
             counted,
         }
@@ -70,20 +76,31 @@ impl AsyncRead for Guard {
         // Registered before the flags are read, so that a change in between is not missed.
         this.lane.reader.register(cx.waker());
         if let Some(kill) = this.lane.killed() {
-            return Poll::Ready(Err(io::Error::new(
-                io::ErrorKind::ConnectionAborted,
-                kill.reason(),
-            )));
+            return Poll::Ready(Err(aborted(kill)));
         }
         if this.lane.reading_paused() {
             return Poll::Pending;
         }
-        if this.early.has_remaining() {
-            let n = this.early.len().min(buf.remaining());
-            buf.put_slice(&this.early.split_to(n));
-            return Poll::Ready(Ok(()));
+        if this.incoming.is_turn_over() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
-        Pin::new(&mut this.read).poll_read(cx, buf)
+        let most = this.incoming.next_read().min(buf.remaining());
+        let mut read = ReadBuf::new(buf.initialize_unfilled_to(most));
+        if this.early.has_remaining() {
+            let n = this.early.len().min(most);
+            read.put_slice(&this.early.split_to(n));
+        } else {
+            ready!(Pin::new(&mut this.read).poll_read(cx, &mut read))?;
+        }
+        let lane = &this.lane;
+        let verdict = this.incoming.look(read.filled(), || lane.is_joined());
+        let came = read.filled().len();
+        buf.advance(came);
+        Poll::Ready(verdict.map_err(|kill| {
+            lane.kill(kill);
+            aborted(kill)
+        }))
     }
 }
 
@@ -94,10 +111,7 @@ impl AsyncWrite for Guard {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         if let Some(kill) = self.lane.killed() {
-            return Poll::Ready(Err(io::Error::new(
-                io::ErrorKind::ConnectionAborted,
-                kill.reason(),
-            )));
+            return Poll::Ready(Err(aborted(kill)));
         }
         if pass(&self.lane, buf) {
             self.counted.pending = None;
@@ -114,6 +128,10 @@ impl AsyncWrite for Guard {
         self.lane.close();
         Poll::Ready(Ok(()))
     }
+}
+
+fn aborted(kill: Kill) -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, kill.reason())
 }
 
 impl Drop for Guard {

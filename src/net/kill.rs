@@ -18,10 +18,20 @@ pub enum Kill {
     Banned,
     /// An admin closed it.
     Disconnected,
+    /// It began a message longer than `max_http_buffer_size`.
+    TooLarge,
+    /// It sent a message in more than `max_fragments` pieces.
+    Fragments,
+    /// It sent an attachment before it was let onto any namespace.
+    BeforeConnect,
+    /// It sent more CONNECT packets than `max_connects`.
+    Connects,
+    /// It sent frames that WebSocket doesn't know, or that only an extension could mean something by.
+    Protocol,
 }
 
 impl Kill {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 12] = [
         Self::SlowClient,
         Self::Stalled,
         Self::Shutdown,
@@ -29,6 +39,11 @@ impl Kill {
         Self::Revoked,
         Self::Banned,
         Self::Disconnected,
+        Self::TooLarge,
+        Self::Fragments,
+        Self::BeforeConnect,
+        Self::Connects,
+        Self::Protocol,
     ];
 
     /// The one with this number, as an atomic holds it.
@@ -46,6 +61,23 @@ impl Kill {
             Self::Revoked => "revoked",
             Self::Banned => "banned",
             Self::Disconnected => "disconnected",
+            Self::TooLarge => "too_large",
+            Self::Fragments => "too_many_fragments",
+            Self::BeforeConnect => "before_connect",
+            Self::Connects => "too_many_connects",
+            Self::Protocol => "protocol",
+        }
+    }
+
+    /// The close frame that says it to the client: for what the client did wrong and can still be told of.
+    pub(super) fn last_word(self) -> Option<&'static [u8]> {
+        match self {
+            Self::SlowClient | Self::Stalled | Self::Shutdown => None,
+            Self::Expired | Self::Revoked | Self::Banned | Self::Disconnected => None,
+            // The codes of RFC 6455, 7.4.1: message too big, policy violation, protocol error.
+            Self::TooLarge => Some(b"\x88\x02\x03\xf1"),
+            Self::Fragments | Self::BeforeConnect | Self::Connects => Some(b"\x88\x02\x03\xf0"),
+            Self::Protocol => Some(b"\x88\x02\x03\xea"),
         }
     }
 }

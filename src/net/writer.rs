@@ -8,11 +8,15 @@ use std::{
     future::poll_fn,
     io::{self, IoSlice},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes};
 use smallvec::SmallVec;
-use tokio::{io::AsyncWriteExt, net::tcp::OwnedWriteHalf};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpStream, tcp::OwnedWriteHalf},
+};
 
 use super::{
     kill::Kill,
@@ -27,6 +31,9 @@ const BATCH: usize = 32 * 1024;
 const PIECES: usize = 64;
 /// Bytes that an encrypted connection may hold in records that the socket has not taken.
 pub(super) const RECORDS: usize = 16 * 1024;
+
+/// How long what a refused client still sends is read and thrown away.
+const LINGER: Duration = Duration::from_secs(1);
 
 type Slices<'b> = SmallVec<[IoSlice<'b>; PIECES]>;
 
@@ -48,6 +55,9 @@ pub(super) async fn write_out(lane: Arc<Lane>, mut socket: WriteHalf) {
         }
         if lane.killed().is_some() || lane.is_closing() {
             shut_down(&lane, &mut socket).await;
+            if lane.killed().is_some_and(|why| why.last_word().is_some()) {
+                tokio::time::timeout(LINGER, ignore(&socket)).await.ok();
+            }
             return;
         }
         lane.writer.notified().await;
@@ -111,6 +121,23 @@ async fn shut_down(lane: &Lane, socket: &mut WriteHalf) {
                 .and_then(Result::ok)
         }
     };
+}
+
+/// Reads to the end for nobody. A connection that is closed while bytes of the client lie unread is reset, and the client
+/// would lose the close frame that says why. (Over TLS it may: what lies there can only be read by who reads the records.)
+async fn ignore(socket: &WriteHalf) {
+    let Writer::Plain(half) = &socket.io else {
+        return;
+    };
+    let mut scratch = [0; 4 * 1024];
+    let stream: &TcpStream = half.as_ref();
+    while stream.readable().await.is_ok() {
+        match stream.try_read(&mut scratch) {
+            Ok(0) => return,
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
+            _ => tokio::task::yield_now().await,
+        }
+    }
 }
 
 fn slices(batch: &VecDeque<Bytes>) -> Slices<'_> {

@@ -5,7 +5,7 @@ use crate::{
     http::{Origins, RouterOptions, StreamOptions},
     hub::HubOptions,
     intake::IntakeLimits,
-    net::{BodyLimits, LaneLimits, QuotaLimits, Timeouts},
+    net::{BodyLimits, Bounds, LaneLimits, QuotaLimits, Timeouts},
     socketio::{self, DoorLimits},
 };
 
@@ -49,6 +49,11 @@ pub(super) fn sockets(config: &Config) -> socketio::Options {
             max_bytes: config.server.max_client_buffer,
             max_packets: config.performance.message_queue_size,
             stall: config.server.stall_timeout(),
+            incoming: Bounds {
+                max_message: config.server.max_http_buffer_size,
+                max_fragments: config.server.max_fragments,
+                max_connects: config.server.max_connects,
+            },
         },
         max_rooms: config.rooms.max_rooms_per_client,
         action_timeout: config.server.action_timeout(),

@@ -3,7 +3,7 @@
 use std::{
     net::IpAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -22,7 +22,7 @@ use crate::{
     access::{Connection, Ending, Identity, Meter, Origin, SessionGuard},
     event::Object,
     hub::{MemberId, Membership, Outgoing, Outlet},
-    net::{Frame, Kill, Lane},
+    net::{Frame, Kill, Lane, Stay},
     refusal::Refusal,
     update::Namespace,
 };
@@ -50,6 +50,8 @@ pub(super) struct Client {
     inbox: Inbox,
     /// Its place in the hub, from its introduction to its end.
     membership: Mutex<Option<Membership>>,
+    /// Its stay on the lane, from the connect handler on.
+    stay: OnceLock<Stay>,
     /// Its connection is counted.
     counted: AtomicBool,
     /// It disconnected.
@@ -104,6 +106,7 @@ impl Client {
             lane,
             inbox: Inbox::default(),
             membership: Mutex::new(None),
+            stay: OnceLock::new(),
             counted: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -150,6 +153,15 @@ impl Client {
             .message(&self.meter, &self.who(), self.address)
     }
 
+    /// Its frames may go from now on.
+    pub(super) fn stays(&self, stay: Stay) {
+        self.stay.set(stay).ok();
+        // It may have gone just now, without a stay to end.
+        if self.gone.load(Ordering::Acquire) {
+            self.lane.disconnect(self.namespace, stay);
+        }
+    }
+
     /// Its connection counts from now on; false when it is over already.
     pub(super) fn count(&self) -> bool {
         self.counted.store(true, Ordering::Release);
@@ -190,13 +202,17 @@ impl Client {
             if !self.ended.load(Ordering::Acquire) {
                 events::handle(&self, next.inbound).await;
             }
+            // Most handlers wait for nothing: whoever sends on and on would have a thread for itself.
+            tokio::task::coop::consume_budget().await;
         }
     }
 
     /// It disconnected: it leaves its rooms at once, even if much of what it sent is still to be handled.
     pub(super) fn disconnected(&self, reason: String) {
         self.gone.store(true, Ordering::Release);
-        self.lane.disconnect(self.namespace);
+        if let Some(stay) = self.stay.get() {
+            self.lane.disconnect(self.namespace, *stay);
+        }
         self.place().take();
         lock(&self.session).take();
         if self.counted.load(Ordering::Acquire) {

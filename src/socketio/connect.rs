@@ -194,6 +194,7 @@ impl Entrance {
             .inspect_err(|refusal| self.kit.metrics.refused("connect", refusal.code))?;
         let first_lane = socket.req_parts().extensions.get::<Arc<Lane>>().cloned();
         let lane = first_lane.unwrap_or_else(|| self.kit.lanes.polling(socket.id));
+        lane.admit();
         let client = Client::new(
             (socket.id, address),
             self.namespace,
@@ -262,7 +263,7 @@ impl ConnectHandler<Adapter, Entering> for Entrance {
             return;
         };
         let engine = EngineSide::new(self.kit.locals.clone(), socket.id, service.clone());
-        client.lane.connect(self.namespace, Arc::new(engine));
+        client.stays(client.lane.connect(self.namespace, Arc::new(engine)));
         if !client.count() {
             return;
         }

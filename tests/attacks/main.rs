@@ -1,17 +1,30 @@
-//! Attacks over the wire against the real server: the attacker is refused, whoever behaves is served all the while.
-//! `docs/security.md` lists them with their outcomes.
+//! Attacks that have hit servers of this kind, carried out over the wire against the real server, bounded in count and
+//! time. Each asserts what became of the attacker, of the server's memory where that is the target, and of a good client
+//! beside it. `docs/security.md` lists them.
 #![allow(
-    unreachable_pub,
     clippy::expect_used,
     clippy::panic,
-    clippy::unwrap_used
+    clippy::unwrap_used,
+    unreachable_pub
 )]
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../load/process.rs"]
+mod process;
 
+mod attachments;
+mod away;
 mod connections;
+mod connects;
+mod content;
+mod flood;
+mod frames;
 mod http;
+mod ids;
+mod malformed;
+mod names;
 mod origins;
+mod raw;
 mod sessions;
 mod wire;

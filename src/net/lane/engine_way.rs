@@ -89,6 +89,11 @@ impl Lane {
     pub(in crate::net) fn marked(&self, namespace: Namespace) {
         let mut state = self.lock();
         let state = &mut *state;
+        let stale = &mut state.stale_marks[namespace as usize];
+        if *stale > 0 {
+            *stale -= 1;
+            return;
+        }
         let gate = &mut state.gates[namespace as usize];
         if let Gate::Held { engine, frames, .. } = gate {
             let engine = engine.clone();

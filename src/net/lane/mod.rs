@@ -17,6 +17,7 @@
 
 mod engine_way;
 mod last_word;
+mod reading;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +25,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -36,6 +37,7 @@ use tokio::sync::Notify;
 use super::{
     frame::Frame,
     gate::{Engine, Gate, hold},
+    incoming::Bounds,
     kill::Kill,
 };
 use crate::{observe::Metrics, update::Namespace};
@@ -52,7 +54,13 @@ pub struct LaneLimits {
     pub max_packets: usize,
     /// How long a client may take nothing while something waits.
     pub stall: Duration,
+    /// Bounds on what it may send.
+    pub incoming: Bounds,
 }
+
+/// One stay on a namespace, from CONNECT to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stay(u64);
 
 /// The way out of one connection.
 #[derive(Debug)]
@@ -67,6 +75,8 @@ pub struct Lane {
     full_inboxes: AtomicUsize,
     /// A [`Kill`] once killed, else 0. Outside the mutex: the reader looks at it on every poll.
     killed: AtomicU8,
+    /// Whether the client was ever let onto a namespace: before that it has nothing to attach anything to.
+    joined: AtomicBool,
     /// The bounds.
     limits: LaneLimits,
     /// Every kill is counted with its reason.
@@ -79,6 +89,12 @@ struct State {
     way: Way,
     /// Whether a namespace's frames may go yet.
     gates: [Gate; Namespace::ALL.len()],
+    /// Whose gate it is: a client that left may be told of it only after it came again.
+    stay: [u64; Namespace::ALL.len()],
+    /// Stays so far.
+    stays: u64,
+    /// Marks of stays that are over, still in the engine's queue: they must not open the gate of the next one.
+    stale_marks: [usize; Namespace::ALL.len()],
     /// What waits for the writer.
     queue: VecDeque<Bytes>,
     /// How many bytes wait or are being written, exempt ones not counted.
@@ -117,6 +133,9 @@ impl Lane {
             state: Mutex::new(State {
                 way,
                 gates: [Gate::Shut, Gate::Shut, Gate::Shut],
+                stay: [0; Namespace::ALL.len()],
+                stays: 0,
+                stale_marks: [0; Namespace::ALL.len()],
                 queue: VecDeque::new(),
                 bytes: 0,
                 exempt: 0,
@@ -128,14 +147,19 @@ impl Lane {
             reader: AtomicWaker::new(),
             full_inboxes: AtomicUsize::new(0),
             killed: AtomicU8::new(0),
+            joined: AtomicBool::new(false),
             limits,
             metrics,
         })
     }
 
-    /// Begins a namespace: called right after the engine queued its CONNECT packet.
-    pub fn connect(self: &Arc<Self>, namespace: Namespace, engine: Arc<dyn Engine>) {
+    /// Begins a namespace: called right after the engine queued its CONNECT packet. What it gives ends the namespace.
+    pub fn connect(self: &Arc<Self>, namespace: Namespace, engine: Arc<dyn Engine>) -> Stay {
         let mut state = self.lock();
+        state.shut(namespace);
+        state.stays += 1;
+        state.stay[namespace as usize] = state.stays;
+        let stay = Stay(state.stays);
         state.gates[namespace as usize] = match state.way {
             Way::Engine => Gate::Open {
                 engine,
@@ -144,18 +168,15 @@ impl Lane {
             Way::Express => hold(engine, VecDeque::new(), namespace),
         };
         self.pour_later(&mut state);
+        stay
     }
 
-    /// Ends a namespace: what was still to be sent on it is dropped.
-    pub fn disconnect(&self, namespace: Namespace) {
+    /// Ends a stay on a namespace: what was still to be sent on it is dropped. Whoever leaves and comes again at once may
+    /// be on it anew by now; that stay goes on.
+    pub fn disconnect(&self, namespace: Namespace, stay: Stay) {
         let mut state = self.lock();
-        let gate = std::mem::replace(&mut state.gates[namespace as usize], Gate::Shut);
-        if let Gate::Held { frames, .. }
-        | Gate::Open {
-            overflow: frames, ..
-        } = gate
-        {
-            frames.iter().for_each(|f| state.uncount(f.bytes().len()));
+        if state.stay[namespace as usize] == stay.0 {
+            state.shut(namespace);
         }
     }
 
@@ -288,6 +309,7 @@ impl Lane {
         }
         self.metrics.killed(why.reason());
         state.queue.clear();
+        state.queue.extend(why.last_word().map(Bytes::from_static));
         for gate in &mut state.gates {
             if let (Gate::Open { engine, .. }, Way::Engine) = (&*gate, &state.way) {
                 engine.close();
@@ -297,23 +319,6 @@ impl Lane {
         state.closing = true;
         self.writer.notify_one();
         self.reader.wake();
-    }
-
-    /// An inbox of the client is full: stop reading from it.
-    pub fn inbox_full(&self) {
-        self.full_inboxes.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// An inbox that was full has room again.
-    pub fn inbox_has_room(&self) {
-        if self.full_inboxes.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.reader.wake();
-        }
-    }
-
-    /// Whether nothing is to be read from the client now.
-    pub fn reading_paused(&self) -> bool {
-        self.full_inboxes.load(Ordering::Acquire) > 0
     }
 
     pub(super) fn stall(&self) -> Duration {
@@ -331,6 +336,20 @@ impl Lane {
 }
 
 impl State {
+    /// Drops what was to be sent on a namespace. A mark that is under way belongs to what is over.
+    fn shut(&mut self, namespace: Namespace) {
+        let at = namespace as usize;
+        let frames = match std::mem::replace(&mut self.gates[at], Gate::Shut) {
+            Gate::Shut => return,
+            Gate::Held { frames, marked, .. } => {
+                self.stale_marks[at] += usize::from(marked);
+                frames
+            }
+            Gate::Open { overflow, .. } => overflow,
+        };
+        frames.iter().for_each(|f| self.uncount(f.bytes().len()));
+    }
+
     /// One exempt frame at a time: a second one while the first still waits counts like any other.
     fn count(&mut self, len: usize, exempt: bool) {
         if exempt && self.exempt == 0 {

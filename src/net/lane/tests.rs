@@ -15,6 +15,11 @@ fn lane(max_bytes: usize) -> Arc<Lane> {
         max_bytes,
         max_packets: 100,
         stall: Duration::from_secs(1),
+        incoming: Bounds {
+            max_message: 1_000,
+            max_fragments: 10,
+            max_connects: 10,
+        },
     };
     let lane = Lane::express(limits, Metrics::new());
     lane.connect(Namespace::Root, Arc::new(Willing));
@@ -60,4 +65,33 @@ async fn it_says_when_it_is_full_and_has_room_when_half_is_taken() {
         Some(Kill::SlowClient),
         "it went on beyond twice its bound"
     );
+}
+
+#[tokio::test]
+async fn whoever_leaves_and_comes_again_stays_though_it_is_told_late() {
+    let lane = lane(1 << 20);
+    let update = Frame::event(Namespace::Root, "update", "{}");
+    let sent = |lane: &Lane| {
+        let mut batch = VecDeque::new();
+        lane.take(&mut batch, 1 << 20);
+        batch.len()
+    };
+    let first = lane.connect(Namespace::Root, Arc::new(Willing));
+    lane.send(&update);
+    let second = lane.connect(Namespace::Root, Arc::new(Willing));
+    lane.disconnect(Namespace::Root, first);
+    lane.send(&update);
+    // The first stay's mark comes out before the second one's CONNECT: nothing may follow it.
+    lane.marked(Namespace::Root);
+    assert_eq!(sent(&lane), 0);
+    lane.marked(Namespace::Root);
+    assert_eq!(sent(&lane), 1, "what was sent on the first stay is dropped");
+    assert_eq!(
+        lane.waiting(),
+        update.bytes().len(),
+        "and no longer counted"
+    );
+    lane.disconnect(Namespace::Root, second);
+    lane.send(&update);
+    assert_eq!(sent(&lane), 0);
 }

@@ -43,8 +43,8 @@ pub(super) async fn flow(client: &Arc<Client>, request: &Request, on: bool) -> H
     let member = rooms::member(client)?;
     let flow_id = request
         .text("flow_id")?
-        .filter(|id| !id.is_empty() && id.len() <= 128)
-        .ok_or_else(|| Refusal::bad_request("flow_id is missing"))?;
+        .filter(|id| (1..=128).contains(&id.len()) && !id.chars().any(char::is_control))
+        .ok_or_else(|| Refusal::bad_request("flow_id must be 1 to 128 characters of text"))?;
     let room = vec![format!("flow:{flow_id}")];
     if on {
         client.kit.hub.join_rooms(member, room).await?;

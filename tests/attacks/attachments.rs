@@ -1,0 +1,169 @@
+//! Binary attachments: too many, too large, at the wrong time, without an end.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tempfile::tempdir;
+
+use crate::{
+    common::{Client, server, server_with},
+    process::{Process, free_port},
+    raw::{BINARY, End, FINAL, Raw, assert_served, counter, frame, text},
+};
+
+/// An event with so many attachments.
+fn announcing(count: u64) -> Vec<u8> {
+    text(&format!(
+        "45{count}-[\"publish\",{{\"_placeholder\":true,\"num\":0}}]"
+    ))
+}
+
+/// Row 1. More attachments than a packet may have close the connection when they are announced; as many as it may have
+/// are bounded together by the size of one message.
+#[tokio::test(flavor = "multi_thread")]
+async fn attachments_are_bounded_in_number_and_in_bytes() {
+    let folder = tempdir().unwrap();
+    let limit = 1_000_000_u64;
+    let server = Process::start(
+        env!("CARGO_BIN_EXE_stoa"),
+        &folder.path().join("stoa.db"),
+        free_port(),
+        &[("STOA_SERVER__MAX_HTTP_BUFFER_SIZE", limit.to_string())],
+    )
+    .await;
+    let address = server.address;
+    assert_served(address).await;
+    let before = server.memory("VmHWM").expect("/proc");
+
+    let part = frame(FINAL | BINARY, &vec![7; 900_000]);
+    for count in [11, 1_000_000_000, u64::MAX] {
+        let mut raw = Raw::join(address).await;
+        raw.send(&announcing(count)).await.unwrap();
+        // What it would send if it were let.
+        raw.push(&part.repeat(20)).await;
+        raw.end().await;
+    }
+    // Ten are allowed, but not ten of this size: the second is over the limit already.
+    for _ in 0..10 {
+        let mut raw = Raw::join(address).await;
+        raw.send(&announcing(10)).await.unwrap();
+        raw.push(&part.repeat(10)).await;
+        raw.end().await;
+    }
+    let grown = server.memory("VmHWM").expect("/proc") - before;
+    let bound = 2 * limit / 1_024 + 8 * 1_024;
+    assert!(
+        grown < bound,
+        "{grown} KiB more at the peak, {bound} allowed"
+    );
+    assert_served(address).await;
+}
+
+/// Row 2. A packet that leaves another one's attachments open, or claims what can't be, closes the connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn odd_announcements_close_the_connection() {
+    let server = server().await;
+    let address = server.address();
+    let part = frame(FINAL | BINARY, b"x");
+    let text_between = [announcing(2), part.clone(), text("42[\"ping\"]")].concat();
+    let again = [announcing(2), part.clone(), announcing(2)].concat();
+    let unasked = part.clone();
+    for (name, bytes) in [
+        ("text while attachments are pending", text_between),
+        ("a second announcement meanwhile", again),
+        ("an attachment that nobody announced", unasked),
+    ] {
+        let mut raw = Raw::join(address).await;
+        raw.send(&bytes).await.unwrap();
+        let end = raw.end().await;
+        assert!(matches!(end, End::Closed(_) | End::Cut), "{name}: {end:?}");
+    }
+    for prefix in [
+        "5",
+        "5-",
+        "5--",
+        "5a-",
+        "5 1-",
+        "5+1-",
+        "5-1-",
+        "51",
+        "51,",
+        "5\u{661}-",
+        "599999999999999999999999-",
+        "50x1-",
+        "51/",
+        "51-/",
+        "51-/,",
+        "6",
+        "6-",
+        "60-",
+        "61-",
+        "61-x",
+        "61-[]",
+    ] {
+        let mut raw = Raw::join(address).await;
+        raw.send(&text(&format!("4{prefix}"))).await.unwrap();
+        raw.send(&part).await.unwrap();
+        raw.send(&text("45")).await.ok();
+        raw.end().await;
+    }
+    // None at all is odd but whole: the event comes at once, and nothing waits for more.
+    let mut raw = Raw::join(address).await;
+    raw.send(&text("450-1[\"ping\"]")).await.unwrap();
+    raw.send(&text("422[\"ping\"]")).await.unwrap();
+    raw.wait_for("432[").await;
+    assert_served(address).await;
+    server.shutdown().await;
+}
+
+/// Row 2. Attachments that come too late are no longer those of the packet that announced them.
+#[tokio::test(flavor = "multi_thread")]
+async fn attachments_that_come_too_late_close_the_connection() {
+    let limit = Duration::from_millis(300);
+    let server = server_with(|c| c.server.connect_timeout = limit.as_secs_f64()).await;
+    let address = server.address();
+    let mut raw = Raw::join(address).await;
+    raw.send(&announcing(2)).await.unwrap();
+    raw.send(&frame(FINAL | BINARY, &[7; 50_000]))
+        .await
+        .unwrap();
+    // The passing of time is the attack.
+    tokio::time::sleep(2 * limit).await;
+    raw.send(&frame(FINAL | BINARY, &[7; 50_000])).await.ok();
+    assert_ne!(raw.end().await, End::Closed(Some(1_000)));
+    assert_served(address).await;
+    server.shutdown().await;
+}
+
+/// Row 3. Before CONNECT nothing is kept: the first attachment closes the connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn attachments_before_connect_are_closed_with_1008() {
+    let server = server().await;
+    let address = server.address();
+    for first in ["451-[\"publish\",{}]", "4510-[\"publish\",{}]", "461-0[]"] {
+        let mut raw = Raw::open(address).await;
+        raw.send(&text(first)).await.unwrap();
+        raw.send(&frame(FINAL | BINARY, &[7; 50_000]))
+            .await
+            .unwrap();
+        assert_eq!(raw.end().await, End::Closed(Some(1008)), "{first}");
+    }
+    // A refused CONNECT is none.
+    let mut raw = Raw::open(address).await;
+    raw.send(&text("40{\"role\":\"emperor\"}")).await.unwrap();
+    raw.wait_for("44").await;
+    raw.send(&frame(FINAL | BINARY, b"x")).await.unwrap();
+    assert_eq!(raw.end().await, End::Closed(Some(1008)));
+    let early = "stoa_connections_killed_total{reason=\"before_connect\"";
+    assert_eq!(counter(address, early).await, 4);
+
+    // After it they are what they are for.
+    let (mut producer, _) = Client::connect(address, json!({ "role": "producer" })).await;
+    producer
+        .send_text(r#"451-7["publish",{"type":"custom.thing","data":{"blob":{"_placeholder":true,"num":0}}}]"#)
+        .await;
+    producer.send_binary(vec![1, 2, 3]).await;
+    assert_eq!(producer.ack(7).await["accepted"], 1);
+    assert_served(address).await;
+    server.shutdown().await;
+}

@@ -1,0 +1,105 @@
+//! CONNECT: to namespaces that there are not, and again and again to one that there is.
+
+use serde_json::json;
+use tempfile::tempdir;
+
+use crate::{
+    common::{post, server},
+    process::{Process, free_port},
+    raw::{End, Raw, assert_served, counter, text, until_connections},
+};
+
+/// Row 18. Namespaces that nobody made are refused, leave nothing behind, and whoever asks for ever more is closed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_namespaces_leaves_nothing() {
+    let folder = tempdir().unwrap();
+    let server = Process::start(
+        env!("CARGO_BIN_EXE_stoa"),
+        &folder.path().join("stoa.db"),
+        free_port(),
+        &[],
+    )
+    .await;
+    let address = server.address;
+    assert_served(address).await;
+    let before = server.memory("VmHWM").expect("/proc");
+    let filler = "n".repeat(500);
+    for round in 0..20 {
+        let mut raw = Raw::open(address).await;
+        raw.send(&text("40/nowhere,")).await.unwrap();
+        let refusal = raw.wait_for("44/nowhere,").await;
+        assert!(refusal.contains("Invalid namespace"), "{refusal}");
+        let names: Vec<u8> = (0..1_000)
+            .flat_map(|n| text(&format!("40/{filler}{round}-{n},")))
+            .collect();
+        raw.push(&names).await;
+        assert_eq!(raw.end().await, End::Closed(Some(1008)));
+    }
+    let many = "stoa_connections_killed_total{reason=\"too_many_connects\"";
+    assert_eq!(counter(address, many).await, 20);
+    // The 20,000 names alone would be 10 MB, and namespaces made of them several times that.
+    let grown = server.memory("VmHWM").expect("/proc") - before;
+    assert!(grown < 8 * 1_024, "{grown} KiB more at the peak");
+    assert_served(address).await;
+}
+
+/// Row 19. Of all CONNECTs to one namespace one counts: one greeting, one snapshot, one connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn connecting_again_and_again_is_connecting_once() {
+    const CONNECTS: usize = 100;
+    let server = server().await;
+    let address = server.address();
+    let mut raw = Raw::open(address).await;
+    raw.push(&text("40{\"snapshot\":true}").repeat(CONNECTS))
+        .await;
+    let (mut greetings, mut snapshots, mut connected) = (0, 0, 0);
+    loop {
+        let came = raw.text().await.expect("it stays");
+        greetings += u32::from(came.starts_with("42[\"connection_established\""));
+        snapshots += u32::from(came.starts_with("42[\"snapshot\""));
+        if came.starts_with("40") {
+            connected += 1;
+            // Behind everything that the CONNECTs are answered with.
+            raw.send(&text("427[\"ping\"]")).await.unwrap();
+        }
+        if came.starts_with("437[") {
+            break;
+        }
+    }
+    assert_eq!((greetings, snapshots, connected), (1, 1, 1));
+    assert_eq!(
+        counter(address, "stoa_connections{namespace=\"/\"}").await,
+        1
+    );
+    // One more than is allowed.
+    raw.send(&text("40")).await.unwrap();
+    assert_eq!(raw.end().await, End::Closed(Some(1008)));
+    until_connections(address, 0).await;
+    assert_served(address).await;
+    server.shutdown().await;
+}
+
+/// Row 19. Coming and going without end: every coming has its going, and it ends at the bound on comings.
+#[tokio::test(flavor = "multi_thread")]
+async fn connecting_and_disconnecting_without_end_is_ended() {
+    let server = server().await;
+    let address = server.address();
+    // Something for a snapshot to hold.
+    let agents: Vec<_> = (0..200)
+        .map(|n| json!({ "type": "agent.registered", "data": { "agent_id": format!("a{n}") } }))
+        .collect();
+    assert_eq!(post(address, &json!(agents)).await.0, 202);
+    let mut raw = Raw::open(address).await;
+    for _ in 0..100 {
+        raw.send(&text("40{\"snapshot\":true}")).await.unwrap();
+        raw.wait_for("42[\"snapshot\"").await;
+        raw.send(&text("41")).await.unwrap();
+    }
+    // Each was whole: what came was there, what went is gone.
+    until_connections(address, 0).await;
+    raw.send(&text("40{\"snapshot\":true}")).await.unwrap();
+    assert_eq!(raw.end().await, End::Closed(Some(1008)));
+    until_connections(address, 0).await;
+    assert_served(address).await;
+    server.shutdown().await;
+}
