@@ -12,8 +12,12 @@
 mod behind;
 mod catchup;
 mod command;
+mod eye;
 mod fanout;
+mod gather;
+mod missed;
 mod outlet;
+mod portions;
 mod position;
 mod replay;
 mod requests;

@@ -9,6 +9,7 @@ use slab::Slab;
 use super::{
     Outlet,
     behind::Behind,
+    eye::{Eye, matters},
     view::{Candidate, View, Views},
 };
 use crate::{
@@ -244,22 +245,30 @@ impl Roster {
         }
     }
 
-    /// Whether one member may see the update that was begun last, by its rooms or as a subscriber of its topic.
-    pub(crate) fn sees(
-        &mut self,
-        id: MemberId,
-        update: &Candidate<'_>,
-        rooms: &[Box<str>],
-        topic: Option<Topic>,
-    ) -> bool {
-        let Some(member) = of(&mut self.members, id) else {
-            return false;
-        };
-        let is_in = |room: &str| member.rooms.iter().any(|r| &**r == room);
-        let listens = topic.is_some_and(|topic| member.topics.to(topic));
-        member.namespace == update.namespace
-            && (listens || rooms.iter().any(|room| is_in(room)))
-            && self.views.admits(member.view, self.ticket, update)
+    /// What a member may see of what it missed.
+    pub(crate) fn eye(&self, id: MemberId) -> Option<Eye> {
+        let member = self.get(id)?;
+        Some(Eye {
+            namespace: member.namespace,
+            view: self.views.get(member.view).clone(),
+            rooms: member
+                .rooms
+                .iter()
+                .filter(|r| matters(r))
+                .cloned()
+                .collect(),
+            topics: member.topics,
+        })
+    }
+
+    /// Whether a member still sees what `eye` does.
+    pub(crate) fn sees_as(&self, id: MemberId, eye: &Eye) -> bool {
+        self.get(id).is_some_and(|member| {
+            let rooms = member.rooms.iter().filter(|r| matters(r));
+            member.topics == eye.topics
+                && rooms.eq(&eye.rooms)
+                && *self.views.get(member.view) == eye.view
+        })
     }
 
     /// Whether a member is looked at for the first time since the last [`Roster::next_update`].

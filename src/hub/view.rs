@@ -31,7 +31,7 @@ pub(crate) struct Candidate<'a> {
 }
 
 impl View {
-    fn admits(&self, update: &Candidate<'_>) -> bool {
+    pub(super) fn admits(&self, update: &Candidate<'_>) -> bool {
         match self {
             Self::Filter(filter) => filter.is_empty() || filter.admits(&update.subject),
             // Thoughts are for everybody on the page, whatever lines it shows.
@@ -70,6 +70,11 @@ impl Views {
             ticket: 0,
             verdict: false,
         })
+    }
+
+    /// What a number stands for.
+    pub(super) fn get(&self, at: usize) -> &View {
+        &self.0[at].view
     }
 
     /// One fewer has it.

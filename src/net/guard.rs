@@ -25,7 +25,7 @@ use super::{
     frame::{Frame, first_frame},
     gate::mark,
     kill::Kill,
-    lane::Lane,
+    lane::{Lane, Piece, Places},
 };
 use crate::update::Namespace;
 
@@ -140,9 +140,9 @@ const BATCH: usize = 32 * 1024;
 const PIECES: usize = 64;
 
 async fn write_out(lane: Arc<Lane>, mut socket: OwnedWriteHalf) {
-    let mut batch = VecDeque::new();
+    let mut batch = Batch::default();
     loop {
-        while lane.take(&mut batch, BATCH) {
+        while lane.take(&mut batch.pieces, BATCH) {
             if let Err(error) = write_all(&lane, &socket, &mut batch).await {
                 tracing::debug!(%error, "connection lost while writing");
                 if error.kind() == io::ErrorKind::TimedOut {
@@ -162,24 +162,68 @@ async fn write_out(lane: Arc<Lane>, mut socket: OwnedWriteHalf) {
     }
 }
 
-async fn write_all(
-    lane: &Lane,
-    socket: &OwnedWriteHalf,
-    batch: &mut VecDeque<Bytes>,
-) -> io::Result<()> {
-    while !batch.is_empty() {
-        let slices: SmallVec<[IoSlice<'_>; PIECES]> =
-            batch.iter().take(PIECES).map(|b| IoSlice::new(b)).collect();
+/// What the writer took from the queue.
+#[derive(Debug, Default)]
+struct Batch {
+    /// What is to be written.
+    pieces: VecDeque<Piece>,
+    /// Some of the first one is written.
+    begun: bool,
+    /// Where the client stands by what it began to get.
+    places: Places,
+}
+
+impl Batch {
+    /// So many bytes more are written.
+    fn advance(&mut self, mut written: usize) {
+        while let Some(front) = self.pieces.front_mut() {
+            if written > 0 && !self.begun {
+                self.places.pass(front);
+                self.begun = true;
+            }
+            if written < front.bytes.len() {
+                front.bytes.advance(written);
+                return;
+            }
+            written -= front.bytes.len();
+            self.pieces.pop_front();
+            self.begun = false;
+        }
+    }
+
+    /// Gives back what is not begun: while the client takes nothing, it may be taken back, or overtaken by a heartbeat.
+    fn put_back(&mut self, lane: &Lane) {
+        let first = if self.begun {
+            self.pieces.pop_front()
+        } else {
+            None
+        };
+        lane.put_back(&mut self.pieces, &self.places);
+        self.pieces.extend(first);
+    }
+}
+
+/// Writes until nothing is left but what the client doesn't take now.
+async fn write_all(lane: &Lane, socket: &OwnedWriteHalf, batch: &mut Batch) -> io::Result<()> {
+    while !batch.pieces.is_empty() {
+        let slices: SmallVec<[IoSlice<'_>; PIECES]> = batch
+            .pieces
+            .iter()
+            .take(PIECES)
+            .map(|piece| IoSlice::new(&piece.bytes))
+            .collect();
         match socket.try_write_vectored(&slices) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => {
                 drop(slices);
                 lane.written(written);
-                advance(batch, written);
+                batch.advance(written);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 drop(slices);
+                batch.put_back(lane);
                 writable(lane, socket).await?;
+                lane.take(&mut batch.pieces, BATCH);
             }
             Err(error) => return Err(error),
         }
@@ -200,16 +244,5 @@ async fn writable(lane: &Lane, socket: &OwnedWriteHalf) -> io::Result<()> {
                 return Err(io::ErrorKind::ConnectionAborted.into());
             },
         }
-    }
-}
-
-fn advance(batch: &mut VecDeque<Bytes>, mut written: usize) {
-    while let Some(front) = batch.front_mut() {
-        if written < front.len() {
-            front.advance(written);
-            return;
-        }
-        written -= front.len();
-        batch.pop_front();
     }
 }

@@ -11,5 +11,6 @@ pub use frame::Frame;
 pub use gate::Engine;
 pub use guard::Guard;
 pub use kill::Kill;
-pub use lane::{Lane, LaneLimits};
+pub(crate) use lane::Waiting;
+pub use lane::{Lane, LaneLimits, Tag, Taken};
 pub use listener::{Hangup, Peer, Server};

@@ -30,6 +30,7 @@ pub struct Metrics {
     coalesced: Counter,
     deliveries: Counter,
     parked: Counter,
+    taken_back: Counter,
     replayed: Counter,
     delivery_seconds: Family<Urgency, Histogram, fn() -> Histogram>,
     /// Children looked up once: the hot path must not search for labels.
@@ -99,6 +100,7 @@ impl Metrics {
             coalesced: Counter::default(),
             deliveries: Counter::default(),
             parked: Counter::default(),
+            taken_back: Counter::default(),
             replayed: Counter::default(),
             delivery_seconds,
             by_priority,
@@ -165,6 +167,11 @@ impl Metrics {
             "observers_parked",
             "Times that an observer read too slowly and was parked",
             self.parked.clone(),
+        );
+        r.register(
+            "deliveries_taken_back",
+            "Updates that a parked observer had not begun to get, and that it is sent united",
+            self.taken_back.clone(),
         );
         r.register(
             "deliveries_replayed",
@@ -238,6 +245,11 @@ impl Metrics {
     /// An observer was parked because it reads too slowly.
     pub fn parked(&self) {
         self.parked.inc();
+    }
+
+    /// So many updates were taken back from one that was parked.
+    pub fn taken_back(&self, updates: usize) {
+        self.taken_back.inc_by(updates as u64);
     }
 
     /// So many updates were sent again to those who had missed them.

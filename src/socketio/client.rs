@@ -16,7 +16,7 @@ use crate::{
     access::Identity,
     event::Object,
     hub::{MemberId, Membership, Outgoing, Outlet},
-    net::{Frame, Lane},
+    net::{Frame, Lane, Tag, Taken},
     update::Namespace,
 };
 
@@ -47,23 +47,40 @@ pub(super) struct Client {
 
 /// Socket.IO updates take the lane.
 #[derive(Debug)]
-pub(super) struct LaneOutlet(pub(super) Arc<Lane>);
+pub(super) struct LaneOutlet {
+    /// The way to the client, shared by all its namespaces.
+    pub(super) lane: Arc<Lane>,
+    /// On which of them this one is.
+    pub(super) namespace: Namespace,
+}
 
 impl Outlet for LaneOutlet {
     fn send(&self, update: &Outgoing) -> bool {
-        self.0.send(update.frame())
+        self.lane.send(update.frame(), update.tag())
     }
 
     fn send_exempt(&self, update: &Outgoing) {
-        self.0.send_exempt(update.frame());
+        self.lane.send_exempt(update.frame());
     }
 
     fn flush(&self) {
-        self.0.flush();
+        self.lane.flush();
     }
 
     fn has_room(&self) -> bool {
-        self.0.has_room()
+        self.lane.has_room()
+    }
+
+    fn waiting(&self) -> usize {
+        self.lane.waiting()
+    }
+
+    fn take_back(&self, keeps: &dyn Fn(&str) -> bool) -> Option<Taken> {
+        self.lane.take_back(self.namespace, keeps)
+    }
+
+    fn settle(&self) {
+        self.lane.settle(self.namespace);
     }
 }
 
@@ -159,7 +176,8 @@ impl Client {
     /// Sends it an event of its own, ahead of updates that the hub still gathers.
     pub(super) fn emit(&self, name: &str, body: Object) {
         let json = serde_json::Value::Object(body).to_string();
-        self.lane.send(&Frame::event(self.namespace, name, &json));
+        let frame = Frame::event(self.namespace, name, &json);
+        self.lane.send(&frame, Tag::Aside);
         self.lane.flush();
     }
 }

@@ -18,6 +18,7 @@
 mod engine_way;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::{
     collections::VecDeque,
@@ -39,6 +40,8 @@ use super::{
 };
 use crate::{observe::Metrics, update::Namespace};
 use engine_way::POLLED;
+pub(crate) use waiting::{Piece, Places, Waiting};
+pub use waiting::{Tag, Taken};
 
 /// The engine's ping (Engine.IO 4) and its answer to one (3) as frames. Nothing depends on their place among the others.
 const HEARTBEATS: [&[u8]; 2] = [b"\x81\x012", b"\x81\x013"];
@@ -79,7 +82,7 @@ struct State {
     /// Whether a namespace's frames may go yet.
     gates: [Gate; Namespace::ALL.len()],
     /// What waits for the writer.
-    queue: VecDeque<Bytes>,
+    queue: Waiting,
     /// How many bytes wait or are being written, exempt ones not counted.
     bytes: usize,
     /// Bytes of exempt frames still in the queue: they are written first come first served, but don't count.
@@ -116,7 +119,7 @@ impl Lane {
             state: Mutex::new(State {
                 way,
                 gates: [Gate::Shut, Gate::Shut, Gate::Shut],
-                queue: VecDeque::new(),
+                queue: Waiting::default(),
                 bytes: 0,
                 exempt: 0,
                 closing: false,
@@ -160,18 +163,20 @@ impl Lane {
 
     /// Queues a frame; false when the client owes all that it may, so that no more should come until it has room.
     /// The writer is not woken: call [`Lane::flush`] when all is queued.
-    pub fn send(self: &Arc<Self>, frame: &Frame) -> bool {
-        self.queue(frame, false)
+    /// `tag` says what it is to whoever would take it back.
+    pub fn send(self: &Arc<Self>, frame: &Frame, tag: Tag) -> bool {
+        self.queue(frame, tag, false)
     }
 
     /// Queues the answer to a request. A large one was asked for and is not held against who reads it.
     pub fn answer(self: &Arc<Self>, frame: &Frame) {
-        self.queue(frame, frame.bytes().len() > self.limits.max_bytes / 2);
+        let large = frame.bytes().len() > self.limits.max_bytes / 2;
+        self.queue(frame, Tag::Aside, large);
     }
 
     /// Queues a frame that doesn't count towards the bound (a snapshot may be larger than what a client may owe).
     pub fn send_exempt(self: &Arc<Self>, frame: &Frame) {
-        self.queue(frame, true);
+        self.queue(frame, Tag::Told, true);
     }
 
     /// Wakes the writer.
@@ -185,7 +190,21 @@ impl Lane {
         state.bytes <= self.limits.max_bytes / 2 && state.overflow() <= self.limits.max_packets / 2
     }
 
-    fn queue(self: &Arc<Self>, frame: &Frame, exempt: bool) -> bool {
+    /// Takes back the updates of a namespace that the client has not begun to get, as far as it is known from where they
+    /// can come again and `keeps` says that they will. What goes the engine's way is left: that is few packets.
+    pub fn take_back(&self, namespace: Namespace, keeps: &dyn Fn(&str) -> bool) -> Option<Taken> {
+        let mut state = self.lock();
+        let taken = state.queue.take_back(namespace, keeps)?;
+        state.bytes = state.bytes.saturating_sub(taken.bytes);
+        Some(taken)
+    }
+
+    /// What the client may see on a namespace changes: what was queued before is not taken back.
+    pub fn settle(&self, namespace: Namespace) {
+        self.lock().queue.settle(namespace);
+    }
+
+    fn queue(self: &Arc<Self>, frame: &Frame, tag: Tag, exempt: bool) -> bool {
         if self.killed().is_some() {
             return true;
         }
@@ -213,7 +232,8 @@ impl Lane {
                 state.count(len, exempt);
             }
             (Gate::Open { .. }, Way::Express) => {
-                state.queue.push_back(frame.bytes().clone());
+                let bytes = frame.bytes().clone();
+                state.queue.push(frame.namespace, tag, bytes);
                 state.count(len, exempt);
             }
         }
@@ -230,25 +250,34 @@ impl Lane {
         }
         let frame = Bytes::copy_from_slice(bytes);
         if HEARTBEATS.contains(&bytes) {
-            state.queue.push_front(frame);
+            state.queue.push_first(frame);
         } else {
-            state.queue.push_back(frame);
+            state.queue.push(Namespace::Root, Tag::Aside, frame);
         }
         state.count(bytes.len(), false);
     }
 
     /// Takes up to `max` bytes for the writer into `batch`; `false` when there are none.
-    pub(super) fn take(&self, batch: &mut VecDeque<Bytes>, max: usize) -> bool {
+    pub(super) fn take(&self, batch: &mut VecDeque<Piece>, max: usize) -> bool {
         let mut state = self.lock();
         let mut size = 0;
         while size < max {
-            let Some(bytes) = state.queue.pop_front() else {
+            let Some(piece) = state.queue.pop() else {
                 break;
             };
-            size += bytes.len();
-            batch.push_back(bytes);
+            size += piece.bytes.len();
+            batch.push_back(piece);
         }
-        size > 0
+        !batch.is_empty()
+    }
+
+    /// Takes pieces back from the writer of which nothing is written: `places` is what the client has without them.
+    pub(super) fn put_back(&self, batch: &mut VecDeque<Piece>, places: &Places) {
+        let mut state = self.lock();
+        match self.killed() {
+            None => state.queue.put_back(batch, places),
+            Some(_) => batch.clear(),
+        }
     }
 
     /// The writer wrote so much.

@@ -26,13 +26,16 @@ fn lane(max_bytes: usize) -> Arc<Lane> {
 async fn a_heartbeat_overtakes_what_waits_and_other_packets_do_not() {
     let lane = lane(1 << 20);
     let update = Frame::event(Namespace::Root, "update", "{}");
-    lane.send(&update);
+    lane.send(&update, Tag::Told);
     lane.engine_bytes(b"\x81\x0240");
     lane.engine_bytes(HEARTBEATS[0]);
     let mut batch = VecDeque::new();
     assert!(lane.take(&mut batch, 1 << 20));
     let expected: [&[u8]; 3] = [HEARTBEATS[0], update.bytes(), b"\x81\x0240"];
-    assert!(batch.iter().map(|b| &b[..]).eq(expected), "{batch:?}");
+    assert!(
+        batch.iter().map(|piece| &piece.bytes[..]).eq(expected),
+        "{batch:?}"
+    );
 }
 
 #[tokio::test]
@@ -44,7 +47,7 @@ async fn it_says_when_it_is_full_and_has_room_when_half_is_taken() {
     );
     let size = update.bytes().len();
     let lane = lane(4 * size);
-    let room: Vec<bool> = (0..6).map(|_| lane.send(&update)).collect();
+    let room: Vec<bool> = (0..6).map(|_| lane.send(&update, Tag::Told)).collect();
     assert_eq!(room, [true, true, true, true, false, false]);
     assert!(!lane.has_room());
     lane.written(3 * size);
@@ -53,7 +56,7 @@ async fn it_says_when_it_is_full_and_has_room_when_half_is_taken() {
     assert!(lane.has_room());
     assert_eq!(lane.killed(), None);
     for _ in 0..9 {
-        lane.send(&update);
+        lane.send(&update, Tag::Told);
     }
     assert_eq!(
         lane.killed(),
