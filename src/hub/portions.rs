@@ -182,3 +182,35 @@ impl Hub {
         looked
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_portion_grows_while_it_is_taken_at_once_and_shrinks_while_it_is_not() {
+        const MOST: usize = 100 * 1_024;
+        let mut portion = Portion::least();
+        assert_eq!(portion.next(MOST), LEAST, "nothing is known yet");
+        let given = portion.since;
+        portion.look(true, given + LOOK);
+        assert_eq!(portion.next(MOST), 2 * LEAST);
+        for _ in 0..10 {
+            portion.next(MOST);
+        }
+        let large = portion.bytes();
+        assert!((MOST..2 * MOST).contains(&large), "{large}");
+        let given = portion.since;
+        portion.look(false, given + LOOK / 2);
+        assert!(!portion.rested, "it had no time yet");
+        portion.look(false, given + LOOK);
+        assert_eq!(portion.next(MOST), large, "it was slower than that");
+        let mut now = portion.since;
+        for _ in 0..20 {
+            now += SLOW * 2;
+            portion.look(false, now);
+        }
+        assert_eq!(portion.bytes(), LEAST);
+        assert!(portion.has_room(LEAST / 2) && !portion.has_room(LEAST));
+    }
+}

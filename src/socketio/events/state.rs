@@ -15,6 +15,8 @@ use crate::{
 pub(super) async fn get_state(client: &Client, request: &Request) -> Handled {
     let project = request.text("project_id")?.map(str::to_owned);
     let state = client.kit.hub.snapshot(project).await?;
+    // What was queued before the state is in it, and must not be made again behind it.
+    client.lane.settle(client.namespace);
     Ok(Answer::Json(state.to_string()))
 }
 
