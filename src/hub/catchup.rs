@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Hub,
-    eye::Eye,
+    eye::{Eye, Key},
     gather::{Gathering, end_of},
     missed::{first_missed, missed, reach},
     portions::Held,
@@ -187,7 +187,7 @@ impl Hub {
         if at.within.is_some() {
             match self.is_gone(at) {
                 true => self.give_up_all_at(at),
-                false => self.make_stretch(at, end_of(at), None),
+                false => self.make_stretch(at, &end_of(at), None),
             }
             return;
         }
@@ -206,7 +206,7 @@ impl Hub {
                 // Far behind, the end is where nothing is owed: cursors to there are short.
                 let far = edge > at.seq + LAST;
                 let clean = Cursor::at(to.epoch, edge.min(to.seq));
-                self.make_stretch(at, if far { clean } else { to.readable() }, topics);
+                self.make_stretch(at, &if far { clean } else { to.readable() }, topics);
             }
         }
     }
@@ -220,7 +220,8 @@ impl Hub {
             Ok(None) => {}
             Ok(Some(stretch)) => {
                 let stretch = Arc::new(stretch);
-                let eyes: HashMap<&Eye, usize> = stretch.eyes.iter().zip(0..).collect();
+                let eyes: HashMap<Key, usize> =
+                    stretch.eyes.iter().map(Eye::key).zip(0..).collect();
                 for at in 0..self.catchup.queue.len() {
                     let id = self.catchup.queue[at];
                     let waits =
@@ -230,7 +231,10 @@ impl Hub {
                         continue;
                     }
                     // Who came meanwhile and sees something else waits for another one.
-                    let eye = self.roster.eye(id).and_then(|eye| eyes.get(&eye).copied());
+                    let eye = self
+                        .roster
+                        .eye(id)
+                        .and_then(|eye| eyes.get(&eye.key()).copied());
                     let member = self.roster.get_mut(id);
                     if let (Some(eye), Some(behind)) = (eye, member.and_then(|m| m.behind.as_mut()))
                     {
@@ -275,23 +279,22 @@ impl Hub {
 
     /// What these see, each once, and the number of each one's; as many as may share a stretch.
     fn eyes(&self, cohort: &[MemberId]) -> (Arc<[Eye]>, Vec<Option<usize>>) {
-        let mut numbers: HashMap<Eye, usize> = HashMap::new();
-        let mut whose = Vec::with_capacity(cohort.len());
+        let mut numbers: HashMap<Key, usize> = HashMap::new();
+        let (mut eyes, mut whose) = (Vec::new(), Vec::with_capacity(cohort.len()));
         for &id in cohort {
-            let next = numbers.len();
-            let number = self.roster.eye(id).and_then(|eye| match numbers.get(&eye) {
-                None if next == EYES => None,
-                None => {
-                    numbers.insert(eye, next);
-                    Some(next)
+            let number = self.roster.eye(id).and_then(|eye| {
+                let key = eye.key();
+                let known = numbers.get(&key).copied();
+                let new = known.is_none() && eyes.len() < EYES;
+                if new {
+                    numbers.insert(key, eyes.len());
+                    eyes.push(eye);
                 }
-                known => known.copied(),
+                known.or(new.then(|| eyes.len() - 1))
             });
             whose.push(number);
         }
-        let mut eyes: Vec<(Eye, usize)> = numbers.into_iter().collect();
-        eyes.sort_unstable_by_key(|(_, number)| *number);
-        (eyes.into_iter().map(|(eye, _)| eye).collect(), whose)
+        (eyes.into(), whose)
     }
 
     /// Whether the journal no longer holds what comes after `at`.
@@ -300,7 +303,7 @@ impl Hub {
     }
 
     /// Has the next stretch made; one at a time.
-    fn make_stretch(&mut self, at: &Cursor, to: Cursor, topics: Option<Listening>) {
+    fn make_stretch(&mut self, at: &Cursor, to: &Cursor, topics: Option<Listening>) {
         if self.catchup.making {
             return;
         }
@@ -313,11 +316,11 @@ impl Hub {
             table,
             eyes,
             at.clone(),
-            &to,
+            to,
             topics.unwrap_or_default(),
             max_bytes,
         );
-        let ranges = missed(at, &to, SPAN);
+        let ranges = missed(at, to, SPAN);
         tokio::spawn(async move {
             let made_now = make(&*journal, gathering, &ranges, grouping, max_bytes).await;
             made.send(made_now).ok();

@@ -3,10 +3,7 @@
 //! Those with equal eyes share what was found out about them, and there are far fewer eyes than members: rooms
 //! that are a member's own are left out, for no event names them.
 
-use std::{
-    hash::{Hash, Hasher},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use super::view::{Candidate, View};
 use crate::{
@@ -17,30 +14,28 @@ use crate::{
 };
 
 /// Through what somebody sees the stream.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Eye {
     /// Where it is connected: updates of other namespaces are not for it.
     pub(super) namespace: Namespace,
     /// What it wants of its rooms.
-    pub(super) view: View,
+    pub(super) view: Arc<View>,
     /// Those of its rooms that events can name.
     pub(super) rooms: Vec<Arc<str>>,
     /// What it subscribed to beside them.
     pub(super) topics: Listening,
 }
 
-// Filters hold no floats: what equals at all equals itself.
-impl Eq for Eye {}
-
-impl Hash for Eye {
-    /// Views are compared only where all else is equal already.
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.namespace as usize).hash(state);
-        self.rooms.hash(state);
-    }
-}
+/// What tells eyes apart: the view (there is one for all who have it), the namespace, the topics, the rooms.
+pub(super) type Key = (usize, Namespace, u8, Vec<Arc<str>>);
 
 impl Eye {
+    /// What tells it from others.
+    pub(super) fn key(&self) -> Key {
+        let view = Arc::as_ptr(&self.view).addr();
+        (view, self.namespace, self.topics.bits(), self.rooms.clone())
+    }
+
     /// Whether it sees an update of an event with these rooms. Which of a rule's own rooms somebody is in is not asked
     /// here: they may be anybody's.
     pub(super) fn sees(&self, planned: &Planned, event: &Event, rooms: &[Box<str>]) -> bool {

@@ -267,7 +267,7 @@ impl Roster {
             let rooms = member.rooms.iter().filter(|r| matters(r));
             member.topics == eye.topics
                 && rooms.eq(&eye.rooms)
-                && *self.views.get(member.view) == eye.view
+                && Arc::ptr_eq(self.views.get(member.view), &eye.view)
         })
     }
 

@@ -1,6 +1,8 @@
 //! What members see of their rooms. Members with equal filters share a view: it is evaluated once for an update, however
 //! many they are.
 
+use std::sync::Arc;
+
 use slab::Slab;
 
 use crate::{
@@ -48,7 +50,8 @@ pub(super) struct Views(Slab<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    view: View,
+    /// Shared with the stretches of those who are behind.
+    view: Arc<View>,
     /// How many have it.
     members: usize,
     /// The update that `verdict` is about.
@@ -59,13 +62,13 @@ struct Shared {
 impl Views {
     /// The number of a view, for one more that has it.
     pub(super) fn share(&mut self, view: View) -> usize {
-        let found = self.0.iter().find(|(_, shared)| shared.view == view);
+        let found = self.0.iter().find(|(_, shared)| *shared.view == view);
         if let Some((at, _)) = found {
             self.0[at].members += 1;
             return at;
         }
         self.0.insert(Shared {
-            view,
+            view: Arc::new(view),
             members: 1,
             ticket: 0,
             verdict: false,
@@ -73,7 +76,7 @@ impl Views {
     }
 
     /// What a number stands for.
-    pub(super) fn get(&self, at: usize) -> &View {
+    pub(super) fn get(&self, at: usize) -> &Arc<View> {
         &self.0[at].view
     }
 
@@ -97,7 +100,7 @@ impl Views {
 
     /// Whether it lets through what has a name but no event behind it.
     pub(super) fn admits_name(&self, at: usize, name: &str) -> bool {
-        match &self.0[at].view {
+        match &*self.0[at].view {
             View::Filter(filter) => filter.admits_name(name),
             View::Conversation(_) => true,
         }

@@ -18,7 +18,7 @@ use crate::{
     update::{Namespace, TransformOptions},
 };
 
-fn record(seq: Seq, name: &str, data: Value) -> Arc<Record> {
+fn record(seq: Seq, name: &str, data: &Value) -> Arc<Record> {
     let event = Event {
         id: seq.to_string().into(),
         name: EventName::new(name),
@@ -43,11 +43,11 @@ fn stream(kinds: &[(u8, u8)]) -> Vec<Arc<Record>> {
     let events = kinds.iter().zip(1..).map(|(&(kind, who), seq)| {
         let (task, agent) = (format!("t{}", who % 3), format!("a{}", who / 3));
         match kind {
-            0 | 1 => record(seq, "task.progress", json!({ "task_id": task, "agent_id": agent, "progress": seq })),
-            2 => record(seq, "agent.status.changed", json!({ "agent_id": agent, "old_status": "x", "new_status": "y", format!("f{who}"): seq })),
-            3 => record(seq, "agent.message.appended", json!({ "run_id": "r", "message_id": agent, "content": format!("<{seq}>") })),
-            4 => record(seq, "task.started", json!({ "task_id": task, "agent_id": agent })),
-            _ => record(seq, "decision.logged", json!({ "what": "x" })),
+            0 | 1 => record(seq, "task.progress", &json!({ "task_id": task, "agent_id": agent, "progress": seq })),
+            2 => record(seq, "agent.status.changed", &json!({ "agent_id": agent, "old_status": "x", "new_status": "y", format!("f{who}"): seq })),
+            3 => record(seq, "agent.message.appended", &json!({ "run_id": "r", "message_id": agent, "content": format!("<{seq}>") })),
+            4 => record(seq, "task.started", &json!({ "task_id": task, "agent_id": agent })),
+            _ => record(seq, "decision.logged", &json!({ "what": "x" })),
         }
     });
     events.collect()
@@ -70,10 +70,10 @@ fn table() -> Arc<Table> {
     }))
 }
 
-fn eye(filter: Value) -> Eye {
+fn eye(filter: &Value) -> Eye {
     Eye {
         namespace: Namespace::Root,
-        view: View::Filter(Filter::parse(&filter).expect("a filter")),
+        view: Arc::new(View::Filter(Filter::parse(filter).expect("a filter"))),
         rooms: vec![OBSERVERS.into()],
         topics: Listening::NONE,
     }
@@ -196,7 +196,7 @@ proptest! {
         // The live stream can owe only what it has not sent to this client either.
         let live: BTreeMap<_, _> = live.into_iter().filter(|(place, bits)| *place > at || owed.get(place) == Some(bits)).collect();
         let (from, to) = (cursor(at, &owed), cursor(records.len() as u64, &live));
-        let eye = eye(json!({}));
+        let eye = eye(&json!({}));
         let stretch = next(&records, &from, &to, &eye, budget);
         let whole = all(&records, &from.to_string(), &to, &eye, budget, usize::MAX);
         for (n, group) in stretch.groups.iter().enumerate() {
@@ -218,7 +218,7 @@ proptest! {
     ) {
         let records = stream(&kinds);
         let to = Cursor::at(Epoch(9), records.len() as u64);
-        let eye = eye(only.map_or(json!({}), |name| json!({ "types": [name] })));
+        let eye = eye(&only.map_or(json!({}), |name| json!({ "types": [name] })));
         let got = all(&records, "9.0", &to, &eye, budget, leaves);
         let plain: Vec<Value> = all(&records, "9.0", &to, &eye, 1_000_000, usize::MAX);
         prop_assert_eq!(counts(&got), counts(&plain));
@@ -246,7 +246,7 @@ fn a_long_time_of_a_few_things_is_one_short_stretch() {
         &records,
         &Cursor::at(Epoch(9), 0),
         &to,
-        &eye(json!({})),
+        &eye(&json!({})),
         32 * 1_024,
     );
     assert_eq!(stretch.end, to);
@@ -273,11 +273,11 @@ fn what_nobody_here_may_see_does_not_make_it_shorter() {
         &records,
         &start,
         &to,
-        &eye(json!({ "types": ["progress_update"] })),
+        &eye(&json!({ "types": ["progress_update"] })),
         bound,
     );
     assert_eq!((progress.end, progress.groups.len()), (to.clone(), 1));
-    let everything = next(&records, &start, &to, &eye(json!({})), bound);
+    let everything = next(&records, &start, &to, &eye(&json!({})), bound);
     assert!(everything.end.seq < 200, "{}", everything.end);
 }
 
@@ -293,7 +293,7 @@ fn the_number_of_the_grouping_stands_for_this() {
         &stream(&kinds),
         &Cursor::at(Epoch(9), 0),
         &to,
-        &eye(json!({})),
+        &eye(&json!({})),
         1_000_000,
     );
     let marks: Vec<String> = (1..=stretch.groups.len())
