@@ -214,6 +214,36 @@ async fn who_is_far_behind_reads_less_than_what_waited_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_slow_is_found_though_little_waits_and_nothing_more_comes() {
+    let server = common::server_with(|c| c.server.max_client_delay = 0.5).await;
+    let address = server.address();
+    let mut slow = Socket::connect_small(address, "{}", 4_096).await.unwrap();
+    // Less than its bound, and then silence.
+    publish(address, 0..400, &"x".repeat(600)).await;
+    let begun = Instant::now();
+    while counter(&server, "stoa_observers_parked_total") == 0 {
+        assert!(begun.elapsed() < PATIENCE, "nobody noticed");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let mut progress = Progress::default();
+    let reading = async {
+        while !progress.is_complete(400) {
+            let read = slow.read_some(16 * 1_024, |packet| {
+                if let Packet::Update(update) = crowd::read(packet) {
+                    progress.take(update);
+                }
+            });
+            read.await.expect("it stays connected");
+        }
+    };
+    tokio::time::timeout(PATIENCE, reading)
+        .await
+        .expect("it gets everything");
+    assert!(progress.faults.is_empty(), "{:?}", progress.faults);
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_is_far_behind_may_leave_anywhere_and_go_on_there() {
     let server = common::server_with(|c| c.server.max_client_buffer = 128 * 1_024).await;
     let address = server.address();

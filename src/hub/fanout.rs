@@ -56,6 +56,7 @@ impl Hub {
         self.send_batches(&mut flush);
         self.flush = flush;
         self.wake();
+        self.look_for_slow_later();
     }
 
     pub(super) fn wake(&mut self) {

@@ -2,7 +2,7 @@
 //!
 //! A ticket number tells who got an update already, so that a member of several of its rooms gets it once, without a set.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use slab::Slab;
 
@@ -39,6 +39,8 @@ pub(crate) struct Member {
     pub rooms: Vec<Arc<str>>,
     /// The topics it subscribed to.
     pub topics: Listening,
+    /// Since when something waits for it without end, while it is live.
+    pub waits_since: Option<Instant>,
     /// Where it stands, while it is not live.
     pub behind: Option<Box<Behind>>,
     /// An aggregate changed while it was not live.
@@ -106,6 +108,7 @@ impl Roster {
             user: newcomer.user,
             rooms: Vec::new(),
             topics: Listening::NONE,
+            waits_since: None,
             behind: None,
             missed_aggregates: false,
             since: 0,
@@ -318,6 +321,14 @@ impl Roster {
             serial: m.serial,
         })
         .collect()
+    }
+
+    /// All members, to change them.
+    pub(crate) fn members_mut(&mut self) -> impl Iterator<Item = (MemberId, &mut Member)> {
+        self.members.iter_mut().map(|(slot, member)| {
+            let serial = member.serial;
+            (MemberId { slot, serial }, member)
+        })
     }
 
     /// The ids of a topic's subscribers.
