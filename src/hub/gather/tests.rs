@@ -190,13 +190,14 @@ proptest! {
         kinds in prop::collection::vec((0_u8..6, 0_u8..9), 60..200),
         (at, mut owed, live) in (0_u64..60, owing(), owing()),
         budget in prop::sample::select(vec![300_usize, 1_200, 6_000, 1_000_000]),
+        topics in prop::sample::select(vec![Listening::NONE, Listening::ALL]),
     ) {
         let records = stream(&kinds);
         owed.retain(|place, _| *place <= at);
         // The live stream can owe only what it has not sent to this client either.
         let live: BTreeMap<_, _> = live.into_iter().filter(|(place, bits)| *place > at || owed.get(place) == Some(bits)).collect();
         let (from, to) = (cursor(at, &owed), cursor(records.len() as u64, &live));
-        let eye = eye(&json!({}));
+        let eye = Eye { topics, ..eye(&json!({})) };
         let stretch = next(&records, &from, &to, &eye, budget);
         let whole = all(&records, &from.to_string(), &to, &eye, budget, usize::MAX);
         for (n, group) in stretch.groups.iter().enumerate() {
