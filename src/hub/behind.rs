@@ -8,9 +8,9 @@ use tokio::sync::oneshot;
 
 use super::{
     Hub,
-    catchup::SPAN,
     command::{Command, now},
     gather::end_of,
+    making::SPAN,
     missed::{first_missed, missed},
     portions::{Held, Portion},
     requests::object,

@@ -14,7 +14,7 @@
 //! and the more of it is united: what it is sent grows with what there is to show, not with how much happened.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -23,36 +23,30 @@ use tokio::sync::mpsc;
 
 use super::{
     Hub,
-    eye::{Eye, Key},
     gather::{Gathering, end_of},
+    making::Made,
     missed::{first_missed, missed, reach},
     portions::Held,
-    replay::{self, Stretch},
+    replay,
     roster::MemberId,
 };
 use crate::{
-    journal::{Cursor, Journal, JournalError, Record, Seq},
+    journal::{Cursor, Record, Seq},
     update::Listening,
 };
 
-/// Events in one stretch at the most: the more, the more of them are united.
-pub(super) const SPAN: u64 = 131_072;
 /// What the loop itself makes ready at the most, to bring a client to the present.
 const LAST: u64 = 256;
 /// Who goes live gets the rest in one go, if it is no more than this or than its portion.
 const LIVE: usize = 16 * 1_024;
 /// Deliveries between two flushes of the live stream.
 const BUDGET: usize = 16_384;
-/// Records read at a time for a stretch.
-const READ: usize = 512;
 /// How long one step may take before the live stream has its turn.
 const STEP: Duration = Duration::from_millis(2);
 /// How often those who rest are looked at.
 pub(super) const LOOK: Duration = Duration::from_millis(25);
 /// The newest records, kept at hand for the last stretch.
 const RECENT: usize = 2_048;
-/// Different views and rooms that share a stretch at the most; others wait for the next.
-const EYES: usize = 1_024;
 
 /// What the hub knows of all of them.
 #[derive(Debug)]
@@ -62,19 +56,16 @@ pub(super) struct CatchUp {
     /// How many of them are still to be looked at in this round.
     unseen: usize,
     /// A stretch is being made.
-    making: bool,
+    pub(super) making: bool,
     /// The newest records.
     recent: VecDeque<Arc<Record>>,
     /// When the next round begins.
-    look_at: Instant,
+    pub(super) look_at: Instant,
     /// Where the task that makes a stretch leaves it.
-    made: mpsc::UnboundedSender<Made>,
+    pub(super) made: mpsc::UnboundedSender<Made>,
     /// At most one stretch is on the way.
     stretches: mpsc::UnboundedReceiver<Made>,
 }
-
-/// A stretch; none when the journal no longer holds all of it.
-pub(super) type Made = Result<Option<Stretch>, JournalError>;
 
 impl CatchUp {
     pub(super) fn new() -> Self {
@@ -211,47 +202,9 @@ impl Hub {
         }
     }
 
-    /// Takes a made stretch.
-    pub(super) fn take_stretch(&mut self, stretch: Made) {
-        self.catchup.making = false;
-        self.catchup.look_at = Instant::now();
-        match stretch {
-            // Trimmed meanwhile: the next look finds that it is gone.
-            Ok(None) => {}
-            Ok(Some(stretch)) => {
-                let stretch = Arc::new(stretch);
-                let eyes: HashMap<Key, usize> =
-                    stretch.eyes.iter().map(Eye::key).zip(0..).collect();
-                for at in 0..self.catchup.queue.len() {
-                    let id = self.catchup.queue[at];
-                    let waits =
-                        |b: &super::behind::Behind| b.held.is_none() && b.at == stretch.from;
-                    let behind = self.roster.get(id).and_then(|m| m.behind.as_ref());
-                    if !behind.is_some_and(|behind| waits(behind)) {
-                        continue;
-                    }
-                    // Who came meanwhile and sees something else waits for another one.
-                    let eye = self
-                        .roster
-                        .eye(id)
-                        .and_then(|eye| eyes.get(&eye.key()).copied());
-                    let member = self.roster.get_mut(id);
-                    if let (Some(eye), Some(behind)) = (eye, member.and_then(|m| m.behind.as_mut()))
-                    {
-                        behind.hold(Held::new(stretch.clone(), eye));
-                    }
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, "reading the journal for those who are behind failed; trying again");
-                self.catchup.look_at = Instant::now() + LOOK * 4;
-            }
-        }
-    }
-
     /// Those at `at` that have room and hold nothing, in the order of the queue; of these, who listens to just these topics,
     /// if it has to be.
-    fn cohort(&self, at: &Cursor, topics: Option<Listening>) -> Vec<MemberId> {
+    pub(super) fn cohort(&self, at: &Cursor, topics: Option<Listening>) -> Vec<MemberId> {
         let fits = |id: &&MemberId| {
             self.roster.get(**id).is_some_and(|m| {
                 m.behind.as_ref().is_some_and(|b| {
@@ -277,54 +230,9 @@ impl Hub {
         cohort
     }
 
-    /// What these see, each once, and the number of each one's; as many as may share a stretch.
-    fn eyes(&self, cohort: &[MemberId]) -> (Arc<[Eye]>, Vec<Option<usize>>) {
-        let mut numbers: HashMap<Key, usize> = HashMap::new();
-        let (mut eyes, mut whose) = (Vec::new(), Vec::with_capacity(cohort.len()));
-        for &id in cohort {
-            let number = self.roster.eye(id).and_then(|eye| {
-                let key = eye.key();
-                let known = numbers.get(&key).copied();
-                let new = known.is_none() && eyes.len() < EYES;
-                if new {
-                    numbers.insert(key, eyes.len());
-                    eyes.push(eye);
-                }
-                known.or(new.then(|| eyes.len() - 1))
-            });
-            whose.push(number);
-        }
-        (eyes.into(), whose)
-    }
-
     /// Whether the journal no longer holds what comes after `at`.
     fn is_gone(&self, at: &Cursor) -> bool {
         first_missed(at) < self.journal.bounds().first
-    }
-
-    /// Has the next stretch made; one at a time.
-    fn make_stretch(&mut self, at: &Cursor, to: &Cursor, topics: Option<Listening>) {
-        if self.catchup.making {
-            return;
-        }
-        self.catchup.making = true;
-        let (eyes, _) = self.eyes(&self.cohort(at, topics));
-        let (journal, table) = (self.journal.clone(), self.table.clone());
-        let (made, max_bytes) = (self.catchup.made.clone(), self.options.max_stretch);
-        let grouping = table.grouping();
-        let gathering = Gathering::new(
-            table,
-            eyes,
-            at.clone(),
-            to,
-            topics.unwrap_or_default(),
-            max_bytes,
-        );
-        let ranges = missed(at, to, SPAN);
-        tokio::spawn(async move {
-            let made_now = make(&*journal, gathering, &ranges, grouping, max_bytes).await;
-            made.send(made_now).ok();
-        });
     }
 
     /// Brings those who stand at `at` to the present, or at least closer.
@@ -373,48 +281,4 @@ impl Hub {
             }
         }
     }
-}
-
-/// Reads these places and makes a stretch of them.
-async fn make(
-    journal: &dyn Journal,
-    mut gathering: Gathering,
-    ranges: &[(Seq, u64)],
-    grouping: u32,
-    max_bytes: usize,
-) -> Made {
-    if ranges.iter().map(|(_, len)| len).sum::<u64>() >= SPAN {
-        gathering.cut();
-    }
-    'all: for &(start, len) in ranges {
-        let (mut after, last) = (start - 1, start + len - 1);
-        while after < last {
-            let limit = usize::try_from(last - after).unwrap_or(usize::MAX);
-            let records = journal.read(after, limit.min(READ)).await?;
-            // The journal has no holes: what doesn't follow was trimmed.
-            if records.first().is_none_or(|record| record.seq != after + 1) {
-                return Ok(None);
-            }
-            after += records.len() as u64;
-            // Uniting and rendering so much would hold up whoever shares the thread.
-            let more = aside(move || {
-                let more = gathering.take(&records);
-                (gathering, more)
-            });
-            let wants_more;
-            (gathering, wants_more) = more.await?;
-            if !wants_more && after < last {
-                break 'all;
-            }
-        }
-    }
-    let write = move || replay::write(gathering.finish(), grouping, max_bytes);
-    aside(write).await.map(Some)
-}
-
-async fn aside<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, JournalError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| JournalError(format!("a stretch could not be made: {error}")))
 }

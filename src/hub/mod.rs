@@ -15,6 +15,7 @@ mod command;
 mod eye;
 mod fanout;
 mod gather;
+mod making;
 mod missed;
 mod outlet;
 mod portions;

@@ -190,20 +190,6 @@ impl Lane {
         state.bytes <= self.limits.max_bytes / 2 && state.overflow() <= self.limits.max_packets / 2
     }
 
-    /// Takes back the updates of a namespace that the client has not begun to get, as far as it is known from where they
-    /// can come again and `keeps` says that they will. What goes the engine's way is left: that is few packets.
-    pub fn take_back(&self, namespace: Namespace, keeps: &dyn Fn(&str) -> bool) -> Option<Taken> {
-        let mut state = self.lock();
-        let taken = state.queue.take_back(namespace, keeps)?;
-        state.bytes = state.bytes.saturating_sub(taken.bytes);
-        Some(taken)
-    }
-
-    /// What the client may see on a namespace changes: what was queued before is not taken back.
-    pub fn settle(&self, namespace: Namespace) {
-        self.lock().queue.settle(namespace);
-    }
-
     fn queue(self: &Arc<Self>, frame: &Frame, tag: Tag, exempt: bool) -> bool {
         if self.killed().is_some() {
             return true;
@@ -255,29 +241,6 @@ impl Lane {
             state.queue.push(Namespace::Root, Tag::Aside, frame);
         }
         state.count(bytes.len(), false);
-    }
-
-    /// Takes up to `max` bytes for the writer into `batch`; `false` when there are none.
-    pub(super) fn take(&self, batch: &mut VecDeque<Piece>, max: usize) -> bool {
-        let mut state = self.lock();
-        let mut size = 0;
-        while size < max {
-            let Some(piece) = state.queue.pop() else {
-                break;
-            };
-            size += piece.bytes.len();
-            batch.push_back(piece);
-        }
-        !batch.is_empty()
-    }
-
-    /// Takes pieces back from the writer of which nothing is written: `places` is what the client has without them.
-    pub(super) fn put_back(&self, batch: &mut VecDeque<Piece>, places: &Places) {
-        let mut state = self.lock();
-        match self.killed() {
-            None => state.queue.put_back(batch, places),
-            Some(_) => batch.clear(),
-        }
     }
 
     /// The writer wrote so much.
