@@ -9,13 +9,14 @@
 //! - *vanished*: connects and is never heard of again. On loopback the kernel goes on acknowledging for a process that is
 //!   alive, and without privileges nothing can keep it from doing so; so this one has the smallest receive buffer, reads
 //!   nothing from its first byte on, answers no heartbeat and sends no FIN.
-//! - *slow*: reads 2 KB/s with a small receive buffer, wants progress only, and like any real client connects again with
-//!   its last cursor when it is sent away. Decisions alone, which are never united, are 25 KB/s: nobody who reads
-//!   2 KB/s could ever have them all. The last values of all tasks are 50 updates of 580 bytes: 29 KB.
+//! - *slow*: reads 2 KB/s with a small receive buffer, wants progress and blocked tasks, and like any real client connects
+//!   again with its last cursor when it is sent away.
 //!
-//! Within a minute of the end, 2 KB/s are 120 KB. So little waits for a client here that this would do for all of it: 36 KB
-//! in the kernel, 32 KB in the server, the 29 KB of last values. It needs a server that unites all that was missed, and not
-//! only what fits into one stretch of the catching up; `--buffer 1048576 --slow-rate 32768` asks for less.
+//! The stream is like a busy team's: 98 of 100 events are progress of 50 tasks, which may be united; 2 are decisions; one in
+//! 4,000 is a blocked task, which like a decision is never united, and also divides what is told of that task before and
+//! after it. Decisions alone are 25 KB/s: nobody who reads 2 KB/s could ever have them all, and the slow ones don't want
+//! them. Blocked tasks are one in two seconds, 0.3 KB/s and as much again for what they divide; the last values of all tasks
+//! are 29 KB. So a round of all that is new takes 2 KB/s about 20 s, and two of them bring a client to the end.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -59,7 +60,7 @@ fn main() -> ExitCode {
     let (good, bad) = (argument("--good", 200), argument("--bad", 20));
     let (rate, buffer) = (
         argument("--rate", 2_000) as u64,
-        argument("--buffer", 32 * 1_024),
+        argument("--buffer", 1_024 * 1_024),
     );
     let folder = tempfile::tempdir().expect("a folder");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -129,7 +130,13 @@ async fn run(
         stuck.push(tokio::spawn(stop(socket, Duration::ZERO, shared.clone())));
     }
     let slow: Vec<_> = (0..bad)
-        .map(|_| Arc::new(Mutex::new(Slow::default())))
+        .map(|_| {
+            let progress = crowd::Progress::of_slow();
+            Arc::new(Mutex::new(Slow {
+                progress,
+                ..Slow::default()
+            }))
+        })
         .collect();
     let slowly: Vec<JoinHandle<()>> = slow
         .iter()

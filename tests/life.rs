@@ -7,6 +7,10 @@ mod binary;
 
 use std::{
     io::{BufRead, BufReader, Read},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        process::CommandExt,
+    },
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -214,4 +218,68 @@ fn without_the_built_page_it_says_how_to_get_it() {
     );
     terminate(&child);
     assert!(ends_within(&mut child, Duration::from_secs(12)).success());
+}
+
+/// Whether this is root, whom no permission keeps from writing.
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
+}
+
+#[test]
+fn a_journal_that_may_only_be_read_is_refused_and_left_as_it_is() {
+    let folder = tempfile::tempdir().expect("dir");
+    let journal = folder.path().join("stoa.db");
+    let binary = folder.path().join("stoa");
+    // Where the build lies another user may not be let in.
+    std::fs::copy(env!("CARGO_BIN_EXE_stoa"), &binary).expect("copies");
+    let mut command = stoa(&["serve", "--port", "0"]);
+    let on_file = |command: &mut Command| {
+        command
+            .env("STOA_JOURNAL__KIND", "sqlite")
+            .env("STOA_JOURNAL__PATH", &journal);
+    };
+    on_file(&mut command);
+    let mut child = command.stderr(Stdio::null()).spawn().expect("starts");
+    binary::listening(&mut child);
+    terminate(&child);
+    assert!(ends_within(&mut child, Duration::from_secs(12)).success());
+
+    let allow = |path: &std::path::Path, mode| {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(path, permissions).expect("permits");
+    };
+    let before = std::fs::read(&journal).expect("reads");
+    // The file, or the folder in which SQLite has to write another one beside it.
+    for (file_mode, folder_mode) in [(0o444, 0o777), (0o666, 0o555)] {
+        allow(&journal, file_mode);
+        allow(folder.path(), folder_mode);
+        let mut command = Command::new(&binary);
+        command
+            .args(["serve", "--port", "0"])
+            .current_dir("/")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        on_file(&mut command);
+        if is_root() {
+            // Nobody.
+            command.uid(65_534).gid(65_534);
+        }
+        let mut child = command.spawn().expect("starts");
+        let status = ends_within(&mut child, Duration::from_secs(12));
+        let output = child.wait_with_output().expect("its words");
+        let said =
+            String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+        assert!(!status.success(), "{said}");
+        let names = journal.to_string_lossy();
+        assert!(
+            said.contains("the journal") && said.contains(&*names) && said.contains("writable"),
+            "{folder_mode:o}: {said}"
+        );
+        assert_eq!(
+            std::fs::read(&journal).expect("reads"),
+            before,
+            "it is as it was"
+        );
+    }
+    allow(folder.path(), 0o755);
 }

@@ -31,8 +31,6 @@ const STALL: Duration = Duration::from_secs(2);
 /// What a slow one takes at a time, and how often: less than comes, and enough to be seen to read.
 const SLOW_BYTES: usize = 6 * 1_024;
 const SLOW_EVERY: Duration = Duration::from_millis(25);
-/// The slow ones want this and nothing else.
-const FILTER: &str = r#"{"filters":{"types":["progress_update"]}}"#;
 
 /// Reads until it has the whole stream, `events` once that is known to be so many.
 async fn read_all(mut socket: Socket, events: Arc<AtomicU64>) -> Progress {
@@ -53,9 +51,9 @@ async fn read_all(mut socket: Socket, events: Arc<AtomicU64>) -> Progress {
     }
 }
 
-/// Reads slowly until it has the last value of every task.
+/// Reads slowly until it has the last value of every task, and all that is never united.
 async fn read_slowly(mut socket: Socket, events: Arc<AtomicU64>) -> Progress {
-    let mut progress = Progress::default();
+    let mut progress = Progress::of_slow();
     loop {
         tokio::time::sleep(SLOW_EVERY).await;
         let mut left = SLOW_BYTES;
@@ -77,6 +75,26 @@ async fn read_slowly(mut socket: Socket, events: Arc<AtomicU64>) -> Progress {
     }
 }
 
+/// Publishes these events in one call.
+async fn publish(address: SocketAddr, numbers: std::ops::Range<u64>, filler: &str) {
+    let count = numbers.end - numbers.start;
+    let batch: Vec<Value> = numbers.map(|n| crowd::event(n, filler)).collect();
+    let (status, answer) = post(address, &Value::Array(batch)).await;
+    assert_eq!(
+        (status, &answer["accepted"]),
+        (202, &json!(count)),
+        "{answer}"
+    );
+}
+
+/// The counter whose line begins so.
+fn counter(server: &stoa::server::Running, name: &str) -> u64 {
+    let text = server.metrics().text();
+    let line = text.lines().find(|line| line.starts_with(name));
+    line.and_then(|l| l.rsplit(' ').next()?.parse().ok())
+        .unwrap_or(0)
+}
+
 async fn connections(address: SocketAddr) -> Value {
     get(address, "/api/v1/ws/stats").await.1["total_connections"].take()
 }
@@ -95,8 +113,11 @@ async fn who_reads_slowly_or_not_at_all_disturbs_nobody() {
         let socket = Socket::connect(address, "{}", None).await.unwrap();
         good.push(tokio::spawn(read_all(socket, events.clone())));
     }
+    let filter = json!({ "filters": { "types": crowd::SLOW_FILTER } }).to_string();
     for _ in 0..BAD {
-        let socket = Socket::connect_small(address, FILTER, 4_096).await.unwrap();
+        let socket = Socket::connect_small(address, &filter, 4_096)
+            .await
+            .unwrap();
         slow.push(tokio::spawn(read_slowly(socket, events.clone())));
         stopped.push(Socket::connect_small(address, "{}", 4_096).await.unwrap());
     }
@@ -105,24 +126,11 @@ async fn who_reads_slowly_or_not_at_all_disturbs_nobody() {
     let filler = "x".repeat(300);
     let begun = Instant::now();
     let mut published = 0;
-    let parked = |text: &str| {
-        let line = text
-            .lines()
-            .find(|l| l.starts_with("stoa_observers_parked_total"));
-        line.and_then(|l| l.rsplit(' ').next()?.parse().ok())
-            .unwrap_or(0)
-    };
-    while parked(&server.metrics().text()) < 2 * BAD as u64 || begun.elapsed() < STALL / 2 {
+    while counter(&server, "stoa_observers_parked_total") < 2 * BAD as u64
+        || begun.elapsed() < STALL / 2
+    {
         assert!(begun.elapsed() < PATIENCE, "nobody was parked");
-        let batch: Vec<Value> = (published..published + BATCH)
-            .map(|n| crowd::event(n, &filler))
-            .collect();
-        let (status, answer) = post(address, &Value::Array(batch)).await;
-        assert_eq!(
-            (status, &answer["accepted"]),
-            (202, &json!(BATCH)),
-            "{answer}"
-        );
+        publish(address, published..published + BATCH, &filler).await;
         published += BATCH;
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -152,10 +160,130 @@ async fn who_reads_slowly_or_not_at_all_disturbs_nobody() {
             "the server cut the connection, nobody else did"
         );
     }
-    let text = server.metrics().text();
-    let stalled = text
-        .lines()
-        .find(|l| l.starts_with("stoa_connections_killed_total{reason=\"stalled\""));
-    assert!(stalled.is_some_and(|l| l.ends_with(" 2")), "{stalled:?}");
+    let stalled = "stoa_connections_killed_total{reason=\"stalled\"";
+    assert_eq!(counter(&server, stalled), BAD as u64);
+    server.shutdown().await;
+}
+
+/// Publishes progress until a client that doesn't read is parked, and then as much again; how many events that were.
+async fn leave_behind(server: &stoa::server::Running) -> u64 {
+    let filler = "x".repeat(300);
+    let begun = Instant::now();
+    let mut published = 0;
+    while counter(server, "stoa_observers_parked_total") == 0 {
+        assert!(begun.elapsed() < PATIENCE, "nobody was parked");
+        publish(server.address(), published..published + BATCH, &filler).await;
+        published += BATCH;
+    }
+    let end = 2 * published + 4_000;
+    while published < end {
+        publish(server.address(), published..published + BATCH, &filler).await;
+        published += BATCH;
+    }
+    published
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_far_behind_reads_less_than_what_waited_for_it() {
+    const BUFFER: usize = 512 * 1_024;
+    let server = common::server_with(|c| c.server.max_client_buffer = BUFFER).await;
+    let auth = json!({ "filters": { "types": crowd::SLOW_FILTER } }).to_string();
+    let mut slow = Socket::connect_small(server.address(), &auth, 4_096)
+        .await
+        .unwrap();
+    let published = leave_behind(&server).await;
+    let (mut progress, mut bytes) = (Progress::of_slow(), 0);
+    let reading = async {
+        while !progress.has_last_steps(published) {
+            let read = slow.read_some(16 * 1_024, |packet| {
+                if let Packet::Update(update) = crowd::read(packet) {
+                    progress.take(update);
+                }
+            });
+            bytes += read.await.expect("it stays connected");
+        }
+    };
+    tokio::time::timeout(PATIENCE, reading)
+        .await
+        .expect("it ends with the last values");
+    assert!(progress.faults.is_empty(), "{:?}", progress.faults);
+    assert!(bytes < BUFFER / 2, "{bytes} of {published} events");
+    let taken_back = counter(&server, "stoa_deliveries_taken_back_total");
+    assert!(taken_back > 300, "only {taken_back} were taken back");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_slow_is_found_though_little_waits_and_nothing_more_comes() {
+    let server = common::server_with(|c| c.server.max_client_delay = 0.5).await;
+    let address = server.address();
+    let mut slow = Socket::connect_small(address, "{}", 4_096).await.unwrap();
+    // Less than its bound, and then silence.
+    publish(address, 0..400, &"x".repeat(600)).await;
+    let begun = Instant::now();
+    while counter(&server, "stoa_observers_parked_total") == 0 {
+        assert!(begun.elapsed() < PATIENCE, "nobody noticed");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let mut progress = Progress::default();
+    let reading = async {
+        while !progress.is_complete(400) {
+            let read = slow.read_some(16 * 1_024, |packet| {
+                if let Packet::Update(update) = crowd::read(packet) {
+                    progress.take(update);
+                }
+            });
+            read.await.expect("it stays connected");
+        }
+    };
+    tokio::time::timeout(PATIENCE, reading)
+        .await
+        .expect("it gets everything");
+    assert!(progress.faults.is_empty(), "{:?}", progress.faults);
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_far_behind_may_leave_anywhere_and_go_on_there() {
+    let server = common::server_with(|c| c.server.max_client_buffer = 128 * 1_024).await;
+    let address = server.address();
+    let auth = |cursor: Option<&str>| {
+        json!({ "cursor": cursor, "filters": { "types": crowd::SLOW_FILTER } }).to_string()
+    };
+    let mut slow = Socket::connect_small(address, &auth(None), 4_096)
+        .await
+        .unwrap();
+    let published = leave_behind(&server).await;
+    let (mut progress, mut cursor, mut visits) = (Progress::of_slow(), None, 1);
+    let reading = async {
+        loop {
+            // Different much each time, so that it leaves at all kinds of places.
+            let much = 1_500 + visits * 7_919 % 9_000;
+            let mut took = 0;
+            while took < much && !progress.has_last_steps(published) {
+                let read = slow.read_some(much - took, |packet| {
+                    let (_, body): (String, Value) = serde_json::from_slice(packet).unwrap();
+                    if let Packet::Update(update) = crowd::read(packet) {
+                        progress.take(update);
+                        cursor = body["cursor"].as_str().map(str::to_owned);
+                        assert!(cursor.as_ref().is_some_and(|c| c.len() < 400), "{body}");
+                    }
+                });
+                took += read.await.expect("it stays connected");
+            }
+            if progress.has_last_steps(published) {
+                return;
+            }
+            visits += 1;
+            slow = Socket::connect_small(address, &auth(cursor.as_deref()), 4_096)
+                .await
+                .unwrap();
+        }
+    };
+    tokio::time::timeout(PATIENCE, reading)
+        .await
+        .expect("it ends with the last values");
+    assert!(progress.faults.is_empty(), "{:?}", progress.faults);
+    assert!(visits > 5, "{visits}");
     server.shutdown().await;
 }

@@ -98,9 +98,13 @@ async fn updates_come_and_a_reconnect_goes_on_where_it_was() {
         (&json!(0), first.data["cursor"].as_str())
     );
     drop(source);
+    let mut watcher = Source::open(address, "", None).await;
     for n in 1..6 {
         post(address, &decision(n)).await;
     }
+    // Only what was sent to somebody can have been missed; what is still to be sent comes live.
+    while watcher.event("decision_event").await.data["data"]["n"] != 5 {}
+    drop(watcher);
     let mut source = Source::open(address, "", first.id.as_deref()).await;
     for n in 1..6 {
         assert_eq!(source.event("decision_event").await.data["data"]["n"], n);

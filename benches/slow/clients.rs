@@ -111,7 +111,7 @@ pub(crate) async fn read_slowly(seen: Arc<Mutex<Slow>>, shared: Arc<Shared>) {
     loop {
         let cursor = seen.lock().expect("no panic").cursor.clone();
         let auth =
-            serde_json::json!({ "cursor": cursor, "filters": { "types": ["progress_update"] } });
+            serde_json::json!({ "cursor": cursor, "filters": { "types": crowd::SLOW_FILTER } });
         let auth = auth.to_string();
         let connecting = Socket::connect_small(shared.address, &auth, SMALL);
         let Ok(mut socket) = connecting.await else {

@@ -236,7 +236,7 @@ pub(crate) fn judge_slow(slow: &[Arc<Mutex<Slow>>], ended: Duration, faults: &mu
         .last()
         .map_or(0.0, |at| at.as_secs_f64() - ended.as_secs_f64());
     println!(
-        "\nOf {} slow ones, {} ended with the last value of every task, the last of them {last:.1} s after the last event. They connected {connections} times and read {} KiB in all. Beside updates: {notices:?}",
+        "\nOf {} slow ones, {} ended with the last value of every task and every blocked task, the last of them {last:.1} s after the last event. They connected {connections} times and read {} KiB in all. Beside updates: {notices:?}",
         slow.len(),
         complete.len(),
         bytes >> 10

@@ -253,10 +253,9 @@ impl Blocklist {
         let Some(file) = &self.file else {
             return Ok(());
         };
-        let decided = Decided {
-            bans: self.lock().bans.values().cloned().collect(),
-            revocations: self.revocations(),
-        };
+        let bans = self.lock().bans.values().cloned().collect();
+        let revocations = self.revocations();
+        let decided = Decided { bans, revocations };
         write(file, &decided).map_err(|error| {
             tracing::error!(%error, file = %file.display(), "what was decided could not be written");
             Refusal::unavailable(format!(

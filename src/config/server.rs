@@ -36,6 +36,9 @@ pub struct Server {
     pub shutdown_timeout: f64,
     /// Bytes that may wait for one client before it counts as too slow.
     pub max_client_buffer: usize,
+    /// Seconds for which something may wait for a client without end before it counts as too slow: a stream that stays
+    /// below the bound in bytes would otherwise be read minutes late.
+    pub max_client_delay: f64,
     /// Seconds for a request's headers to arrive, against clients that send them one byte at a time.
     pub header_timeout: f64,
     /// Seconds for a session to join a namespace, so that half-open sessions cost nothing for long.
@@ -88,6 +91,7 @@ impl Default for Server {
             stall_timeout: 20.0,
             shutdown_timeout: 10.0,
             max_client_buffer: 1_048_576,
+            max_client_delay: 5.0,
             header_timeout: 10.0,
             connect_timeout: 10.0,
             action_timeout: 5.0,
@@ -124,6 +128,11 @@ impl Server {
     /// See [`stall_timeout`](field@Self::stall_timeout).
     pub fn stall_timeout(&self) -> Duration {
         seconds(self.stall_timeout)
+    }
+
+    /// See [`max_client_delay`](field@Self::max_client_delay).
+    pub fn max_client_delay(&self) -> Duration {
+        seconds(self.max_client_delay)
     }
 
     /// See [`shutdown_timeout`](field@Self::shutdown_timeout).

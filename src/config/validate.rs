@@ -53,6 +53,7 @@ impl Config {
             ("server", "ping_timeout", s.ping_timeout),
             ("server", "ping_interval", s.ping_interval),
             ("server", "stall_timeout", s.stall_timeout),
+            ("server", "max_client_delay", s.max_client_delay),
             ("server", "shutdown_timeout", s.shutdown_timeout),
             ("server", "header_timeout", s.header_timeout),
             ("server", "connect_timeout", s.connect_timeout),

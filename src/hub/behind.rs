@@ -6,20 +6,55 @@
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::{Hub, command::now, requests::object, roster::MemberId};
+use super::{
+    Hub,
+    command::{Command, now},
+    gather::end_of,
+    making::SPAN,
+    missed::{first_missed, missed},
+    portions::{Held, Portion},
+    requests::object,
+    roster::MemberId,
+};
 use crate::{event::Object, journal::Cursor};
 
 /// Where a client stands that is not live.
 #[derive(Debug)]
 pub(crate) struct Behind {
-    /// What it has.
+    /// What it has, or what is on its way to it.
     pub(super) at: Cursor,
+    /// A stretch that it is being given.
+    pub(super) held: Option<Held>,
+    /// How much it is given at a time.
+    pub(super) portion: Portion,
     /// Where it began, as it named the place; `None` for one that was parked.
     from: Option<String>,
     /// Updates it was sent since.
     pub(super) replayed: u64,
     /// Who waits to hear of the end.
     replies: Vec<oneshot::Sender<Object>>,
+}
+
+impl Behind {
+    fn new(at: Cursor, portion: Portion) -> Self {
+        Self {
+            at,
+            held: None,
+            portion,
+            from: None,
+            replayed: 0,
+            replies: Vec::new(),
+        }
+    }
+
+    /// It is to be given a stretch that begins where it stands.
+    pub(super) fn hold(&mut self, held: Held) {
+        if held.is_empty() {
+            self.at = held.stretch().end.clone();
+        } else {
+            self.held = Some(held);
+        }
+    }
 }
 
 impl Hub {
@@ -46,10 +81,9 @@ impl Hub {
         // A place without exceptions may be ahead of what was sent (a snapshot's, a publish answer's).
         member.since = if at.owed.is_empty() { at.seq } else { 0 };
         member.behind = Some(Box::new(Behind {
-            at,
             from: Some(from.to_owned()),
-            replayed: 0,
             replies,
+            ..Behind::new(at, Portion::first())
         }));
         self.catchup.serve(id);
     }
@@ -57,27 +91,47 @@ impl Hub {
     /// A cursor of this journal. Any other, or one of a journal that was set back, doesn't tell what is missing.
     pub(super) fn own_cursor(&self, text: &str) -> Option<Cursor> {
         let cursor = text.parse::<Cursor>().ok()?;
-        let known =
-            cursor.epoch == self.journal.epoch() && cursor.seq <= self.journal.bounds().last;
-        known.then_some(cursor)
+        let last = self.journal.bounds().last;
+        let known = cursor.epoch == self.journal.epoch() && cursor.seq <= last;
+        let ours = cursor.within.as_ref().is_none_or(|within| {
+            // A stretch is no longer than this, and a longer one is nobody's.
+            let span = missed(&cursor, &end_of(&cursor), SPAN + 1);
+            within.to <= last
+                && within.grouping == self.table.grouping()
+                && span.iter().map(|(_, len)| len).sum::<u64>() <= SPAN
+        });
+        (known && ours).then_some(cursor)
     }
 
-    /// A member owes all that it may: it gets nothing more until it has taken some of it.
+    /// A member owes all that it may: it gets nothing more until it has taken some of it. What it has not begun to get is
+    /// taken back, to be united with what comes after it; it would have to read all of that first otherwise.
     pub(super) fn park(&mut self, id: MemberId) {
-        let place = self.position.cursor(&self.pending);
+        let Some(member) = self.roster.get(id).filter(|m| m.behind.is_none()) else {
+            return;
+        };
+        let first = self.journal.bounds().first;
+        // What the journal no longer has would be lost.
+        let keeps = |text: &str| {
+            let begins = self.own_cursor(text).map(|at| first_missed(&at));
+            begins.is_some_and(|begins| begins >= first)
+        };
+        let taken = member.outlet.take_back(&keeps);
+        let place = match taken
+            .as_ref()
+            .and_then(|taken| self.own_cursor(&taken.cursor))
+        {
+            Some(place) => place,
+            None => self.position.cursor(&self.pending),
+        };
         let Some(member) = self.roster.get_mut(id) else {
             return;
         };
         let at = place.with_everything_up_to(member.since);
-        if member.behind.is_some() {
-            return;
+        member.behind = Some(Box::new(Behind::new(at, Portion::least())));
+        if let Some(taken) = taken {
+            member.missed_aggregates |= taken.aggregates;
+            self.metrics.taken_back(taken.updates);
         }
-        member.behind = Some(Box::new(Behind {
-            at,
-            from: None,
-            replayed: 0,
-            replies: Vec::new(),
-        }));
         self.metrics.parked();
         self.catchup.serve(id);
         let notice = object(json!({
@@ -132,13 +186,29 @@ impl Hub {
         }
     }
 
+    /// What a member sees changes by some commands: what it was sent before stays sent.
+    pub(super) fn settle(&self, command: &Command) {
+        let member = match command {
+            Command::JoinRooms { member, .. }
+            | Command::LeaveRooms { member, .. }
+            | Command::SetView(member, _)
+            | Command::Listen { member, .. }
+            | Command::Reidentify { member, .. }
+            | Command::Resume { member, .. } => member,
+            _ => return,
+        };
+        if let Some(member) = self.roster.get(*member) {
+            member.outlet.settle();
+        }
+    }
+
     fn tell_resumed(&mut self, id: MemberId, resumed: &Object, to: &str) {
         let json = serde_json::Value::Object(resumed.clone()).to_string();
         self.tell_json(id, "resumed", &json, Some(to), false);
     }
 
     pub(super) fn give_up_all_at(&mut self, at: &Cursor) {
-        for id in self.take_cohort(at) {
+        for id in self.take_cohort(at, None) {
             let behind = self.roster.get_mut(id).and_then(|m| m.behind.take());
             if let Some(behind) = behind {
                 let from = behind.from.unwrap_or_else(|| at.to_string());

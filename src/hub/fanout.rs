@@ -1,10 +1,8 @@
 //! From a group that may go to the outlets of those who may see it.
 
-use std::collections::BTreeMap;
-
 use serde_json::json;
 
-use super::{Hub, Outgoing, roster::MemberId, view::Candidate};
+use super::{Hub, Outgoing, requests::CAUGHT_UP, roster::MemberId, view::Candidate};
 use crate::{
     access::{OBSERVERS, Subject},
     event::{Event, Object, Timestamp},
@@ -58,6 +56,7 @@ impl Hub {
         self.send_batches(&mut flush);
         self.flush = flush;
         self.wake();
+        self.look_for_slow_later();
     }
 
     pub(super) fn wake(&mut self) {
@@ -90,18 +89,20 @@ impl Hub {
         for (planned, audience) in group.updates.iter().zip(&audiences) {
             let layout = planned.kind.changes_layout(&record.event);
             let after = self.position.text();
-            let outgoing = |cursor: &str| {
+            let outgoing = |cursor: &str, last: bool| {
                 let stamp = Stamp {
                     cursor,
                     coalesced: group.coalesced(),
                     merged: group.merged.as_ref(),
                 };
                 let json = update::render(planned, &record.event, &stamp);
-                Outgoing::new(planned.kind.namespace(), planned.kind.name(), json).at(cursor)
+                Outgoing::new(planned.kind.namespace(), planned.kind.name(), json)
+                    .at(cursor)
+                    .of_stream(last)
             };
-            let last = (!audience.last.is_empty()).then(|| outgoing(after));
+            let last = (!audience.last.is_empty()).then(|| outgoing(after, true));
             let later = before.as_deref().filter(|_| !audience.later.is_empty());
-            let later = later.map(outgoing);
+            let later = later.map(|before| outgoing(before, false));
             if let Some(update) = later {
                 self.deliver(update, &audience.later, layout, flush);
             }
@@ -281,26 +282,21 @@ impl Hub {
         self.roster.touch(id);
     }
 
-    /// Sends what was missed to those who take batches. Pieces of one member's may follow others'.
-    pub(super) fn send_stretch_batches(&mut self, batches: Vec<(MemberId, Batch<'_>)>) {
-        let mut by_member: BTreeMap<MemberId, Batch<'_>> = BTreeMap::new();
-        for (id, piece) in batches {
-            by_member.entry(id).or_default().extend(piece);
-        }
-        for (id, updates) in by_member {
-            let Some(member) = self.roster.get(id) else {
-                continue;
-            };
-            for part in updates.chunks(BATCH_MAX) {
-                member.outlet.send(&write_batch(part));
-            }
+    /// Sends what was missed to one that takes batches.
+    pub(super) fn send_in_batches(&self, id: MemberId, updates: &Batch<'_>) {
+        let Some(member) = self.roster.get(id) else {
+            return;
+        };
+        for part in updates.chunks(BATCH_MAX) {
+            member.outlet.send(&write_batch(part));
         }
     }
 
     /// Sends a notice to everybody on a namespace, whatever they filter.
     pub(super) fn tell_everybody(&mut self, namespace: Namespace, name: &str, body: Object) {
         let everybody = self.roster.ids_on(namespace);
-        self.tell_these(&everybody, namespace, name, body);
+        let body = serde_json::Value::Object(body).to_string();
+        self.tell_these(&everybody, &Outgoing::new(namespace, name, body));
     }
 
     /// Sends an aggregate to those of these whose filters don't leave out its name. Who is behind gets it later: it
@@ -320,14 +316,17 @@ impl Hub {
             }
             _ => true,
         });
-        self.tell_these(&ids, namespace, name, body);
+        let body = serde_json::Value::Object(body).to_string();
+        let update = Outgoing::new(namespace, name, body);
+        // Who catches up is told some of them anew, and only these may be taken back.
+        let again = CAUGHT_UP.contains(&name);
+        self.tell_these(&ids, &if again { update.aggregate() } else { update });
     }
 
-    fn tell_these(&mut self, ids: &[MemberId], namespace: Namespace, name: &str, body: Object) {
-        let update = Outgoing::new(namespace, name, serde_json::Value::Object(body).to_string());
+    fn tell_these(&mut self, ids: &[MemberId], update: &Outgoing) {
         for &id in ids {
             if let Some(member) = self.roster.get(id) {
-                member.outlet.send(&update);
+                member.outlet.send(update);
             }
             self.roster.touch(id);
         }
@@ -363,8 +362,9 @@ fn write_batch(part: &[(&Outgoing, bool)]) -> Outgoing {
     }
     json.push('}');
     let batch = Outgoing::new(namespace, "batch", json);
+    let last = part.last().is_some_and(|(update, _)| update.is_last());
     match cursor {
-        Some(cursor) => batch.at(cursor),
+        Some(cursor) => batch.at(cursor).of_stream(last),
         None => batch,
     }
 }

@@ -12,12 +12,18 @@
 mod behind;
 mod catchup;
 mod command;
+mod eye;
 mod fanout;
+mod gather;
+mod making;
+mod missed;
 mod outlet;
+mod portions;
 mod position;
 mod replay;
 mod requests;
 pub(crate) mod roster;
+mod slowness;
 mod view;
 
 use std::{
@@ -81,6 +87,8 @@ pub struct HubOptions {
     pub seneca_broadcast: bool,
     /// Bytes of updates that are made ready in one go for those who are behind.
     pub max_stretch: usize,
+    /// How long something may wait for a member without end before it is parked.
+    pub max_delay: Duration,
     /// The room in which everybody is: it has no `kind:` by which to tell it from a client's own rooms.
     pub default_room: String,
 }
@@ -109,6 +117,8 @@ pub struct Hub {
     position: Position,
     catchup: CatchUp,
     flush: Flush,
+    /// When it is looked next for whom something waits too long; `None` while nothing was sent since.
+    look_for_slow: Option<Instant>,
     last_flush: Instant,
     last_aggregates: Instant,
     /// Something happened since the aggregates were last looked at.
@@ -146,6 +156,7 @@ impl Hub {
             pacer: Pacer::default(),
             pending: Pending::default(),
             flush: Flush::default(),
+            look_for_slow: None,
             last_flush: now,
             last_aggregates: now,
             desk_changed: false,
@@ -223,6 +234,7 @@ impl Hub {
             }
             self.tell_progress();
             self.send_aggregates(now);
+            self.park_who_is_slow(now);
             self.catch_up();
             self.wake();
             // The writers share these threads: let them have what was queued.
@@ -243,10 +255,9 @@ impl Hub {
     fn wait_until(&self) -> Option<Instant> {
         let flush = (self.pacer.ready() > 0).then(|| self.last_flush + self.options.flush_interval);
         let aggregates = self.desk_changed.then(|| self.last_aggregates + AGGREGATES);
-        [flush, aggregates, self.pacer.next_due(), self.catchup.due()]
-            .into_iter()
-            .flatten()
-            .min()
+        let due = [self.pacer.next_due(), self.catchup.due()];
+        let others = [flush, aggregates, self.look_for_slow];
+        others.into_iter().chain(due).flatten().min()
     }
 
     /// Handles `first` and what else waits; who asked for it, when it is time to stop.

@@ -1,10 +1,16 @@
 //! The doors out, as the hub sees them, and an update on its way to them.
 
-use std::{cell::OnceCell, fmt};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 
-use crate::{net::Frame, update::Namespace};
+use crate::{
+    net::{Frame, Tag, Taken},
+    update::Namespace,
+};
 
 /// One observer's way out. None of the methods waits.
 pub trait Outlet: fmt::Debug + Send + Sync + 'static {
@@ -17,6 +23,13 @@ pub trait Outlet: fmt::Debug + Send + Sync + 'static {
     fn flush(&self);
     /// Whether it took enough of what it owed that more may come.
     fn has_room(&self) -> bool;
+    /// How many bytes wait for it.
+    fn waiting(&self) -> usize;
+    /// Takes back the updates that it has not begun to get, as far as a place is known from which they can come again and
+    /// `keeps` says that they will. None when nothing was taken back.
+    fn take_back(&self, keeps: &dyn Fn(&str) -> bool) -> Option<Taken>;
+    /// What it may see changes now: what was sent before would not come again as it was, and is not to be taken back.
+    fn settle(&self);
 }
 
 /// An update, written once. Each wire shape is made when the first outlet asks for it, and shared by all.
@@ -29,11 +42,26 @@ pub struct Outgoing {
     /// The one argument, as JSON.
     pub json: String,
     /// Where to go on after it, for shapes that write it outside of the JSON; none on what has no place of its own.
-    cursor: Option<Box<str>>,
+    cursor: Option<Arc<str>>,
+    /// What it is to a queue that could be taken back.
+    role: Role,
     /// As a WebSocket frame.
-    frame: OnceCell<Frame>,
+    frame: OnceLock<Frame>,
     /// As a server-sent event.
-    server_sent: OnceCell<Bytes>,
+    server_sent: OnceLock<Bytes>,
+}
+
+/// What an update is to a queue that could be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// Said to one observer at one place of the stream.
+    Told,
+    /// Of the stream, with a later one of its group to follow.
+    Earlier,
+    /// Of the stream, the last of its group that this observer sees.
+    Last,
+    /// What the stream adds up to; a newer one says it anew.
+    Aggregate,
 }
 
 impl Outgoing {
@@ -44,8 +72,9 @@ impl Outgoing {
             name: name.into(),
             json,
             cursor: None,
-            frame: OnceCell::new(),
-            server_sent: OnceCell::new(),
+            role: Role::Told,
+            frame: OnceLock::new(),
+            server_sent: OnceLock::new(),
         }
     }
 
@@ -54,6 +83,35 @@ impl Outgoing {
     pub fn at(mut self, cursor: &str) -> Self {
         self.cursor = Some(cursor.into());
         self
+    }
+
+    /// The same as an update of the stream, `last` of its group or not: it can be made again, and so be taken back.
+    #[must_use]
+    pub fn of_stream(mut self, last: bool) -> Self {
+        self.role = if last { Role::Last } else { Role::Earlier };
+        self
+    }
+
+    /// The same as what the stream adds up to.
+    #[must_use]
+    pub fn aggregate(mut self) -> Self {
+        self.role = Role::Aggregate;
+        self
+    }
+
+    /// Whether it is the last of its group.
+    pub fn is_last(&self) -> bool {
+        self.role == Role::Last
+    }
+
+    /// What a lane has to know of it.
+    pub fn tag(&self) -> Tag {
+        match (self.role, &self.cursor) {
+            (Role::Last, Some(cursor)) => Tag::Last(cursor.clone()),
+            (Role::Earlier, _) => Tag::Earlier,
+            (Role::Aggregate, _) => Tag::Aggregate,
+            _ => Tag::Told,
+        }
     }
 
     /// As a server-sent event. JSON has no line breaks of its own, so one `data` line holds it.

@@ -21,21 +21,13 @@ impl Position {
         }
     }
 
-    /// The position of somebody who has what `cursor` names.
-    pub(super) fn at(cursor: &Cursor) -> Self {
-        Self {
-            epoch: cursor.epoch,
-            seq: cursor.seq,
-            text: cursor.to_string(),
-        }
-    }
-
     /// All that was sent, with what is owed below it.
     pub(super) fn cursor(&self, pending: &Pending) -> Cursor {
         Cursor {
             epoch: self.epoch,
             seq: self.seq,
             owed: pending.up_to(self.seq).collect(),
+            within: None,
         }
     }
 

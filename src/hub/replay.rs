@@ -1,255 +1,213 @@
-//! Makes a stretch of the stream ready for those who have not seen it.
+//! Writes a stretch of the stream for those who have not seen it: once, for all who stand at the same place.
 //!
-//! What a client has seen is a cursor: a place, and the groups of updates below it that were not sent. The same is known of
-//! the live stream. The difference of the two is what the client missed, group by group: events are planned and grouped
-//! exactly as they were, so nothing is sent twice and nothing is left out.
-//!
-//! Windows don't matter here: within a stretch everything that has a key is united, however long it took. The groups
-//! go in journal order.
+//! What it holds is `gather`'s affair. Here each update that somebody may see is rendered, with the cursor that names the
+//! place after it: the two ends of the stretch and the group that it belongs to. So it can be handed out piece by piece, and
+//! whoever leaves in the middle comes back to the same place of the same stretch.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{Outgoing, position::Position};
+use super::{
+    Outgoing,
+    eye::Eye,
+    gather::{Gathered, rooms_of},
+};
 use crate::{
-    journal::{Cursor, Pending, Record, Run, Seq},
-    pace::{Group, Pacer, group},
-    update::{
-        Audience, Listening, Planned, Stamp, Table, entities, event_rooms, render, rooms_hash,
-    },
+    journal::{Cursor, Seq, Within},
+    pace::Group,
+    update::{Audience, Listening, Stamp, render},
 };
 
-/// A part of what was missed, rendered once for all who stand at the same place.
+/// A part of what was missed.
 #[derive(Debug)]
 pub(super) struct Stretch {
     /// Where they stand before it.
     pub(super) from: Cursor,
     /// Where they stand after it.
     pub(super) end: Cursor,
-    /// What they are sent, each if its rooms and filter let it through.
-    pub(super) updates: Vec<Replayed>,
-    /// How many of them belong together, group by group.
-    pub(super) groups: Vec<usize>,
-    /// Of how many records it is.
-    pub(super) of: usize,
-    /// Whether these are all that it was to be made of.
-    pub(super) whole: bool,
+    /// Who looks at it; updates name them by number.
+    pub(super) eyes: Arc<[Eye]>,
+    /// What somebody may see, in order.
+    pub(super) groups: Vec<Bundle>,
+    /// The end of all of it, of which this may be the first part only.
+    to: Cursor,
+    /// By what it was gathered.
+    by: By,
+}
+
+/// What the groups of a stretch depend on beside its ends.
+#[derive(Debug, Clone, Copy)]
+struct By {
+    /// The topics that it was planned for.
+    topics: Listening,
+    /// Stands for the rules.
+    grouping: u32,
+}
+
+/// The updates of one group.
+#[derive(Debug)]
+pub(super) struct Bundle {
+    /// Which group.
+    mark: (Seq, u8),
+    /// In order.
+    pub(super) updates: SmallVec<[Replayed; 1]>,
 }
 
 /// One update of a stretch.
 #[derive(Debug)]
 pub(super) struct Replayed {
-    pub(super) planned: Planned,
-    /// The last event in it.
-    pub(super) record: Arc<Record>,
-    /// The rooms it goes to; of a topic's update, none.
-    pub(super) rooms: Arc<[Box<str>]>,
+    /// A bit for each eye that sees it.
+    seen: SmallVec<[u64; 1]>,
+    /// A rule's own rooms: of those who see it, only the members of one of these get it.
+    pub(super) rooms: Option<Box<[Box<str>]>>,
+    /// Whether it changes a layout, for batches.
+    pub(super) layout: bool,
     /// With the cursor after its group, for those who see no later one of the group.
     pub(super) last: Outgoing,
     /// With the cursor before it, for the others; none where the group has no later one.
     pub(super) earlier: Option<Outgoing>,
 }
 
-/// Which places must be read to go from `from` to `to`, at most `max` events: runs in ascending order. What the live
-/// stream still owes itself is left to it.
-pub(super) fn missed(from: &Cursor, to: &Cursor, max: u64) -> SmallVec<[(Seq, u64); 4]> {
-    let mut ranges: SmallVec<[(Seq, u64); 4]> = SmallVec::new();
-    let mut left = max;
-    let mut take = |start: Seq, len: u64| {
-        let len = len.min(left);
-        if len == 0 {
-            return;
+impl Replayed {
+    /// Whether the eye with this number sees it.
+    pub(super) fn is_seen_by(&self, eye: usize) -> bool {
+        self.seen
+            .get(eye / 64)
+            .is_some_and(|bits| bits & 1 << (eye % 64) != 0)
+    }
+}
+
+impl Stretch {
+    /// Where one stands who got so many of its groups.
+    pub(super) fn after(&self, groups: usize) -> Cursor {
+        match groups.checked_sub(1).map(|at| self.groups[at].mark) {
+            None => self.from.clone(),
+            Some(_) if groups == self.groups.len() => self.end.clone(),
+            Some(mark) => within(&self.from, &self.to, mark, self.by),
         }
-        left -= len;
-        match ranges.last_mut() {
-            Some((before, count)) if *before + *count == start => *count += len,
-            _ => ranges.push((start, len)),
+    }
+
+    /// How many bytes of it an eye sees, counted up to `most`.
+    pub(super) fn weight(&self, eye: usize, most: usize) -> usize {
+        let mut bytes = 0;
+        for update in self.groups.iter().flat_map(|group| &group.updates) {
+            if update.is_seen_by(eye) {
+                bytes += update.last.json.len();
+            }
+            if bytes > most {
+                break;
+            }
+        }
+        bytes
+    }
+}
+
+/// Writes what was gathered, but no more than about `max_bytes`: the rest is for the next time.
+pub(super) fn write(gathered: Gathered, grouping: u32, max_bytes: usize) -> Stretch {
+    let Gathered {
+        eyes,
+        from,
+        to,
+        topics,
+        groups,
+        newest,
+    } = gathered;
+    let by = By { topics, grouping };
+    let place = |mark| within(&from, &to, mark, by);
+    // Everything is sent once the last group of all is, whoever sees that.
+    let after = |mark| {
+        if newest == Some(mark) {
+            to.clone()
+        } else {
+            place(mark)
         }
     };
-    let mut live = &to.owed[..];
-    for run in &from.owed {
-        let (mut at, end) = (run.start, run.start + run.len);
-        while at < end {
-            while live.first().is_some_and(|l| l.start + l.len <= at) {
-                live = &live[1..];
-            }
-            match live.first().filter(|l| l.start < end) {
-                Some(l) if l.start <= at => {
-                    let until = end.min(l.start + l.len);
-                    if run.owed & !l.owed != 0 {
-                        take(at, until - at);
-                    }
-                    at = until;
-                }
-                Some(l) => {
-                    take(at, l.start - at);
-                    at = l.start;
-                }
-                None => {
-                    take(at, end - at);
-                    at = end;
-                }
-            }
+    let (mut bundles, mut bytes) = (Vec::with_capacity(groups.len()), 0);
+    let mut before = from.to_string();
+    let mut left = groups.len();
+    for group in groups {
+        if bytes > max_bytes {
+            break;
         }
+        left -= 1;
+        let mark = group.mark();
+        let cursor = after(mark).to_string();
+        let bundle = write_group(&group, &eyes, &before, &cursor);
+        bytes += bundle
+            .updates
+            .iter()
+            .map(|update| update.last.json.len())
+            .sum::<usize>();
+        bundles.push(bundle);
+        before = cursor;
     }
-    take(from.seq + 1, to.seq.saturating_sub(from.seq));
-    ranges
-}
-
-/// Makes the stretch from `from` over `records` (those of [`missed`], in order), leaving out what is still to be sent
-/// live: what `to` owes. If more than `max_bytes` came together, the stretch is of fewer events.
-pub(super) fn prepare(
-    table: &Table,
-    records: &[Arc<Record>],
-    from: &Cursor,
-    to: &Cursor,
-    max_bytes: usize,
-) -> Stretch {
-    let mut take = records.len();
-    loop {
-        match attempt(table, &records[..take], from, to, max_bytes) {
-            Ok(stretch) => {
-                return Stretch {
-                    of: take,
-                    whole: take == records.len(),
-                    ..stretch
-                };
-            }
-            Err(fitting) => take = fitting.clamp(1, take.saturating_sub(1).max(1)),
-        }
+    let end = match bundles.last() {
+        Some(last) if left > 0 || newest.is_none() => place(last.mark),
+        _ => to.clone(),
+    };
+    Stretch {
+        from,
+        end,
+        eyes,
+        groups: bundles,
+        to,
+        by,
     }
 }
 
-/// The stretch, or how many of the events would probably fit.
-fn attempt(
-    table: &Table,
-    records: &[Arc<Record>],
-    from: &Cursor,
-    to: &Cursor,
-    max_bytes: usize,
-) -> Result<Stretch, usize> {
-    let (groups, mut pending) = gather(table, records, from, to);
-    let last = records.last().map_or(from.seq, |record| record.seq);
-    let mut position = Position::at(from);
-    let (mut updates, mut sizes, mut bytes, count) = (Vec::new(), Vec::new(), 0, groups.len());
-    for (at, group) in groups.into_iter().enumerate() {
-        let rooms = rooms_of(&group);
-        let several = group.updates.len() > 1;
-        let before = several.then(|| position.text().to_owned());
-        for &(seq, bit) in &group.owes {
-            pending.clear(seq, bit);
+fn within(from: &Cursor, to: &Cursor, sent: (Seq, u8), by: By) -> Cursor {
+    Cursor {
+        within: Some(Box::new(Within {
+            to: to.seq,
+            owed: to.owed.clone(),
+            sent,
+            topics: by.topics.bits(),
+            grouping: by.grouping,
+        })),
+        ..from.clone()
+    }
+}
+
+fn write_group(group: &Group, eyes: &[Eye], before: &str, after: &str) -> Bundle {
+    let rooms = rooms_of(group);
+    let event = &group.record.event;
+    let last = group.updates.len() - 1;
+    let mut updates = SmallVec::new();
+    for (n, planned) in group.updates.iter().enumerate() {
+        let mut seen: SmallVec<[u64; 1]> = SmallVec::from_elem(0, eyes.len().div_ceil(64));
+        for (at, eye) in eyes.iter().enumerate() {
+            if eye.sees(planned, event, &rooms) {
+                seen[at / 64] |= 1 << (at % 64);
+            }
         }
-        position.advance(group.last(), &pending);
-        for (n, planned) in group.updates.iter().enumerate() {
-            let outgoing = |cursor: &str| {
-                let stamp = Stamp {
-                    cursor,
-                    coalesced: group.coalesced(),
-                    merged: group.merged.as_ref(),
-                };
-                let json = render(planned, &group.record.event, &stamp);
-                Outgoing::new(planned.kind.namespace(), planned.kind.name(), json).at(cursor)
+        if seen.iter().all(|bits| *bits == 0) {
+            continue;
+        }
+        let outgoing = |cursor: &str, last: bool| {
+            let stamp = Stamp {
+                cursor,
+                coalesced: group.coalesced(),
+                merged: group.merged.as_ref(),
             };
-            let last = outgoing(position.text());
-            let before = before.as_deref().filter(|_| n + 1 < group.updates.len());
-            bytes += last.json.len();
-            updates.push(Replayed {
-                planned: planned.clone(),
-                record: group.record.clone(),
-                rooms: match &planned.audience {
-                    Audience::EventRooms => rooms.clone(),
-                    Audience::Rooms(rooms) => rooms.iter().map(|r| r.as_str().into()).collect(),
-                    Audience::Topic(_) => Arc::default(),
-                },
-                earlier: before.map(outgoing),
-                last,
-            });
-        }
-        sizes.push(group.updates.len());
-        if bytes > max_bytes && records.len() > 1 {
-            return Err(records.len() * (at + 1) / count * 3 / 4);
-        }
-    }
-    let seq = from.seq.max(last);
-    Ok(Stretch {
-        from: from.clone(),
-        end: Cursor {
-            epoch: from.epoch,
-            seq,
-            owed: pending.up_to(seq).collect(),
-        },
-        updates,
-        groups: sizes,
-        of: records.len(),
-        whole: true,
-    })
-}
-
-/// The groups that were missed, united by their keys, in journal order; and what is not sent before them.
-fn gather(
-    table: &Table,
-    records: &[Arc<Record>],
-    from: &Cursor,
-    to: &Cursor,
-) -> (Vec<Group>, Pending) {
-    let now = Instant::now();
-    let mut pacer = Pacer::gathering();
-    let mut pending = Pending::default();
-    let mut owed_before = places(&from.owed).peekable();
-    for record in records {
-        let seq = record.seq;
-        // Places that are not looked at stay owed.
-        while let Some((place, owed)) = owed_before.next_if(|(place, _)| *place < seq) {
-            pending.push(place, owed);
-        }
-        owed_before.next_if(|(place, _)| *place == seq);
-        let missed = if seq > from.seq {
-            u8::MAX
-        } else {
-            owed(&from.owed, seq)
+            let json = render(planned, event, &stamp);
+            Outgoing::new(planned.kind.namespace(), planned.kind.name(), json)
+                .at(cursor)
+                .of_stream(last)
         };
-        let live = owed(&to.owed, seq);
-        let planned = table.plan(&record.event, Listening::ALL);
-        let groups = group(
-            record,
-            planned,
-            &entities(&record.event),
-            rooms_hash(&record.event),
-        );
-        let mut unsent = 0;
-        for group in groups {
-            let bit = group.owes[0].1;
-            unsent |= bit & missed;
-            if bit & missed & !live != 0 {
-                pacer.accept(group, now);
-            }
-        }
-        pending.push(seq, unsent);
+        updates.push(Replayed {
+            seen,
+            rooms: match &planned.audience {
+                Audience::Rooms(rooms) => Some(rooms.iter().map(|r| r.as_str().into()).collect()),
+                Audience::EventRooms | Audience::Topic(_) => None,
+            },
+            layout: planned.kind.changes_layout(event),
+            earlier: (n < last).then(|| outgoing(before, false)),
+            last: outgoing(after, true),
+        });
     }
-    owed_before.for_each(|(place, owed)| pending.push(place, owed));
-    pacer.release_all();
-    let mut groups = pacer.take(usize::MAX);
-    groups.sort_by_key(Group::last);
-    (groups, pending)
-}
-
-fn rooms_of(group: &Group) -> Arc<[Box<str>]> {
-    let mut rooms: SmallVec<[Box<str>; 8]> = SmallVec::new();
-    event_rooms(&group.record.event, &mut |room| rooms.push(room.into()));
-    rooms.into_iter().collect()
-}
-
-/// Each place of a list of runs, with what it owes.
-fn places(runs: &[Run]) -> impl Iterator<Item = (Seq, u8)> {
-    runs.iter()
-        .flat_map(|run| (run.start..run.start + run.len).map(|place| (place, run.owed)))
-}
-
-/// What a list of runs owes of one event.
-fn owed(runs: &[Run], seq: Seq) -> u8 {
-    let at = runs.partition_point(|run| run.start + run.len <= seq);
-    runs.get(at)
-        .filter(|run| run.start <= seq)
-        .map_or(0, |run| run.owed)
+    Bundle {
+        mark: group.mark(),
+        updates,
+    }
 }

@@ -16,8 +16,17 @@ use crate::{
     update::Namespace,
 };
 
+/// The aggregates that one is told who caught up.
+pub(super) const CAUGHT_UP: [&str; 4] = [
+    "conversation_summary",
+    "system_metrics",
+    "active_flows_update",
+    "dashboard_update",
+];
+
 impl Hub {
     pub(super) fn handle(&mut self, command: Command) {
+        self.settle(&command);
         match command {
             Command::Join {
                 newcomer,
@@ -253,12 +262,12 @@ impl Hub {
             return;
         }
         let aggregates = [
-            ("conversation_summary", self.desk.summary()),
-            ("system_metrics", self.desk.metrics()),
-            ("active_flows_update", self.desk.active_flows()),
-            ("dashboard_update", self.desk.dashboard(Timestamp::now())),
+            self.desk.summary(),
+            self.desk.metrics(),
+            self.desk.active_flows(),
+            self.desk.dashboard(Timestamp::now()),
         ];
-        for (name, body) in aggregates {
+        for (name, body) in CAUGHT_UP.into_iter().zip(aggregates) {
             if self.roster.wants(id, name) {
                 let body = self.stamp_aggregate(name, body);
                 self.tell(id, name, body);

@@ -2,13 +2,14 @@
 //!
 //! A ticket number tells who got an update already, so that a member of several of its rooms gets it once, without a set.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use slab::Slab;
 
 use super::{
     Outlet,
     behind::Behind,
+    eye::{Eye, matters},
     view::{Candidate, Outlook, View, Views},
 };
 use crate::{
@@ -39,6 +40,8 @@ pub(crate) struct Member {
     pub rooms: Vec<Arc<str>>,
     /// The topics it subscribed to.
     pub topics: Listening,
+    /// Since when something waits for it without end, while it is live.
+    pub waits_since: Option<Instant>,
     /// Where it stands, while it is not live.
     pub behind: Option<Box<Behind>>,
     /// An aggregate changed while it was not live.
@@ -111,6 +114,7 @@ impl Roster {
             user: newcomer.user,
             rooms: Vec::new(),
             topics: Listening::NONE,
+            waits_since: None,
             behind: None,
             missed_aggregates: false,
             since: 0,
@@ -214,7 +218,7 @@ impl Roster {
         let Some(member) = of(&mut self.members, id) else {
             return;
         };
-        let mut outlook = self.views.outlook(member.view).clone();
+        let mut outlook = Outlook::clone(self.views.outlook(member.view));
         change(&mut outlook);
         let new = self.views.share(outlook);
         let old = std::mem::replace(&mut member.view, new);
@@ -265,22 +269,30 @@ impl Roster {
         }
     }
 
-    /// Whether one member may see the update that was begun last, by its rooms or as a subscriber of its topic.
-    pub(crate) fn sees(
-        &mut self,
-        id: MemberId,
-        update: &Candidate<'_>,
-        rooms: &[Box<str>],
-        topic: Option<Topic>,
-    ) -> bool {
-        let Some(member) = of(&mut self.members, id) else {
-            return false;
-        };
-        let is_in = |room: &str| member.rooms.iter().any(|r| &**r == room);
-        let listens = topic.is_some_and(|topic| member.topics.to(topic));
-        member.namespace == update.namespace
-            && (listens || rooms.iter().any(|room| is_in(room)))
-            && self.views.admits(member.view, self.ticket, update)
+    /// What a member may see of what it missed.
+    pub(crate) fn eye(&self, id: MemberId) -> Option<Eye> {
+        let member = self.get(id)?;
+        Some(Eye {
+            namespace: member.namespace,
+            outlook: self.views.outlook(member.view).clone(),
+            rooms: member
+                .rooms
+                .iter()
+                .filter(|r| matters(r))
+                .cloned()
+                .collect(),
+            topics: member.topics,
+        })
+    }
+
+    /// Whether a member still sees what `eye` does.
+    pub(crate) fn sees_as(&self, id: MemberId, eye: &Eye) -> bool {
+        self.get(id).is_some_and(|member| {
+            let rooms = member.rooms.iter().filter(|r| matters(r));
+            member.topics == eye.topics
+                && rooms.eq(&eye.rooms)
+                && Arc::ptr_eq(self.views.outlook(member.view), &eye.outlook)
+        })
     }
 
     /// Whether a member is looked at for the first time since the last [`Roster::next_update`].
@@ -330,6 +342,14 @@ impl Roster {
             serial: m.serial,
         })
         .collect()
+    }
+
+    /// All members, to change them.
+    pub(crate) fn members_mut(&mut self) -> impl Iterator<Item = (MemberId, &mut Member)> {
+        self.members.iter_mut().map(|(slot, member)| {
+            let serial = member.serial;
+            (MemberId { slot, serial }, member)
+        })
     }
 
     /// The ids of a topic's subscribers.

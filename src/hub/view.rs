@@ -1,7 +1,7 @@
 //! What members see of their rooms. Members with equal filters share a view: it is evaluated once for an update, however
 //! many they are.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use slab::Slab;
 
@@ -33,7 +33,7 @@ pub(crate) struct Candidate<'a> {
 }
 
 impl View {
-    fn admits(&self, update: &Candidate<'_>) -> bool {
+    pub(super) fn admits(&self, update: &Candidate<'_>) -> bool {
         match self {
             Self::Filter(filter) => filter.is_empty() || filter.admits(&update.subject),
             // Thoughts are for everybody on the page, whatever lines it shows.
@@ -49,7 +49,7 @@ impl View {
 pub(super) struct Views {
     shared: Slab<Shared>,
     /// Finds an equal one: there can be as many as there are clients.
-    numbers: HashMap<Outlook, usize>,
+    numbers: HashMap<Arc<Outlook>, usize>,
 }
 
 /// What a member wants to see and what it may.
@@ -59,9 +59,17 @@ pub(super) struct Outlook {
     pub(super) sight: Sight,
 }
 
+impl Outlook {
+    /// Whether one with it sees an update of its rooms.
+    pub(super) fn admits(&self, update: &Candidate<'_>) -> bool {
+        self.view.admits(update) && self.sight.may_see(update.subject.event)
+    }
+}
+
 #[derive(Debug)]
 struct Shared {
-    outlook: Outlook,
+    /// Shared with the stretches of those who are behind.
+    outlook: Arc<Outlook>,
     /// How many have it.
     members: usize,
     /// The update that `verdict` is about.
@@ -76,6 +84,7 @@ impl Views {
             self.shared[at].members += 1;
             return at;
         }
+        let outlook = Arc::new(outlook);
         let at = self.shared.insert(Shared {
             outlook: outlook.clone(),
             members: 1,
@@ -96,7 +105,7 @@ impl Views {
     }
 
     /// What one has that has this number.
-    pub(super) fn outlook(&self, at: usize) -> &Outlook {
+    pub(super) fn outlook(&self, at: usize) -> &Arc<Outlook> {
         &self.shared[at].outlook
     }
 
@@ -105,9 +114,7 @@ impl Views {
         let shared = &mut self.shared[at];
         if shared.ticket != ticket {
             shared.ticket = ticket;
-            let outlook = &shared.outlook;
-            shared.verdict =
-                outlook.view.admits(update) && outlook.sight.may_see(update.subject.event);
+            shared.verdict = shared.outlook.admits(update);
         }
         shared.verdict
     }

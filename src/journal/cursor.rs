@@ -4,6 +4,8 @@
 //! still holds updates, a third part in base64url says what was *not* sent below `seq`, so that a resume neither loses
 //! nor repeats. It is written in whichever way is shorter: as runs of places (a backlog is one run), or as a
 //! map with a bit for each place (where sent and unsent alternate, as they do while windows hold).
+//!
+//! A fourth part says how far into a stretch somebody is that begins at the place of the first three (see `within`).
 
 use std::{fmt, str::FromStr};
 
@@ -11,7 +13,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use smallvec::SmallVec;
 use thiserror::Error;
 
-use super::{Pending, Run, Seq};
+use super::{Pending, Run, Seq, within::Within};
 
 /// Tells the cursors of one journal from those of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,6 +36,8 @@ pub struct Cursor {
     pub seq: Seq,
     /// What was not, ascending.
     pub owed: SmallVec<[Run; 2]>,
+    /// How far into a stretch that begins here.
+    pub within: Option<Box<Within>>,
 }
 
 /// A string that is no cursor.
@@ -44,7 +48,7 @@ pub struct Cursor {
 pub struct CursorError;
 
 /// Exceptions that a cursor holds at the most: a forged one must not cost memory.
-const MAX_RUNS: usize = 2_048;
+pub(super) const MAX_RUNS: usize = 2_048;
 /// Places that a map may have.
 const MAX_MAP: usize = 65_536;
 
@@ -52,6 +56,10 @@ impl Cursor {
     /// The same for one that also has everything up to `seq`, by a snapshot.
     #[must_use]
     pub fn with_everything_up_to(&self, seq: Seq) -> Self {
+        // The ends of a stretch are its name: it was begun with what the snapshot said.
+        if self.within.is_some() {
+            return self.clone();
+        }
         let owed = self.owed.iter().filter(|run| run.start + run.len > seq + 1);
         let rest = owed.map(|run| {
             let start = run.start.max(seq + 1);
@@ -65,6 +73,7 @@ impl Cursor {
             epoch: self.epoch,
             seq: self.seq.max(seq),
             owed: rest.collect(),
+            within: None,
         }
     }
 
@@ -85,7 +94,13 @@ impl Cursor {
             epoch,
             seq,
             owed: SmallVec::new(),
+            within: None,
         }
+    }
+
+    /// Whether so many exceptions can be read again.
+    pub fn is_readable(&self) -> bool {
+        self.owed.len() <= MAX_RUNS
     }
 }
 
@@ -94,21 +109,38 @@ impl fmt::Display for Cursor {
         base36(f, u64::from(self.epoch.0))?;
         f.write_str(".")?;
         base36(f, self.seq)?;
-        if self.owed.is_empty() {
-            return Ok(());
+        if !self.owed.is_empty() {
+            write!(f, ".{}", URL_SAFE_NO_PAD.encode(write_owed(&self.owed)))?;
+        } else if self.within.is_some() {
+            f.write_str(".")?;
         }
-        let as_runs = write_runs(&self.owed);
-        let as_map = write_map(&self.owed, as_runs.len());
-        let bytes = as_map.as_ref().unwrap_or(&as_runs);
-        write!(f, ".{}", URL_SAFE_NO_PAD.encode(bytes))
+        match &self.within {
+            Some(within) => write!(f, ".{}", URL_SAFE_NO_PAD.encode(within.write())),
+            None => Ok(()),
+        }
     }
 }
 
-type Buffer = SmallVec<[u8; 128]>;
+pub(super) type Buffer = SmallVec<[u8; 128]>;
 
 /// The first byte of the third part.
 const RUNS: u8 = 0;
 const MAP: u8 = 1;
+
+/// Exceptions, in whichever way is shorter.
+pub(super) fn write_owed(owed: &[Run]) -> Buffer {
+    let as_runs = write_runs(owed);
+    write_map(owed, as_runs.len()).unwrap_or(as_runs)
+}
+
+/// Reads what [`write_owed`] wrote; nothing above `seq` can be an exception.
+pub(super) fn read_owed(bytes: &[u8], seq: Seq) -> Result<SmallVec<[Run; 2]>, CursorError> {
+    match bytes.split_first() {
+        Some((&RUNS, runs)) => read_runs(runs, seq),
+        Some((&MAP, map)) => read_map(map, seq),
+        _ => Err(CursorError),
+    }
+}
 
 /// Each run as the gap before it, its length, and what it owes.
 fn write_runs(owed: &[Run]) -> Buffer {
@@ -159,7 +191,7 @@ impl FromStr for Cursor {
     type Err = CursorError;
 
     fn from_str(text: &str) -> Result<Self, CursorError> {
-        let mut parts = text.splitn(3, '.');
+        let mut parts = text.splitn(4, '.');
         let mut number = || {
             let part = parts.next().filter(|p| p.len() <= 13).ok_or(CursorError)?;
             u64::from_str_radix(part, 36).map_err(|_| CursorError)
@@ -167,13 +199,18 @@ impl FromStr for Cursor {
         let epoch = Epoch(u32::try_from(number()?).map_err(|_| CursorError)?);
         let seq = number()?;
         let mut cursor = Self::at(epoch, seq);
-        if let Some(owed) = parts.next() {
-            let bytes = URL_SAFE_NO_PAD.decode(owed).map_err(|_| CursorError)?;
-            cursor.owed = match bytes.split_first() {
-                Some((&RUNS, runs)) => read_runs(runs, seq)?,
-                Some((&MAP, map)) => read_map(map, seq)?,
-                _ => return Err(CursorError),
-            };
+        let (owed, within) = (parts.next(), parts.next());
+        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| CursorError);
+        // Only before a fourth part may the third be empty.
+        if let Some(owed) = owed.filter(|owed| !owed.is_empty() || within.is_none()) {
+            cursor.owed = read_owed(&decode(owed)?, seq)?;
+        }
+        if let Some(within) = within {
+            let within = Within::read(&decode(within)?)?;
+            if within.to < seq {
+                return Err(CursorError);
+            }
+            cursor.within = Some(Box::new(within));
         }
         Ok(cursor)
     }
@@ -244,7 +281,7 @@ fn base36(f: &mut fmt::Formatter<'_>, mut number: u64) -> fmt::Result {
         .try_for_each(|&d| fmt::Write::write_char(f, char::from(d)))
 }
 
-fn varint(out: &mut Buffer, mut number: u64) {
+pub(super) fn varint(out: &mut Buffer, mut number: u64) {
     while number >= 0x80 {
         out.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
@@ -252,7 +289,7 @@ fn varint(out: &mut Buffer, mut number: u64) {
     out.push(number as u8);
 }
 
-fn read_varint(bytes: &mut &[u8]) -> Result<u64, CursorError> {
+pub(super) fn read_varint(bytes: &mut &[u8]) -> Result<u64, CursorError> {
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {
         let (&byte, rest) = bytes.split_first().ok_or(CursorError)?;

@@ -10,6 +10,7 @@ mod pending;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod within;
 
 use std::{fmt, sync::Arc, time::Instant};
 
@@ -23,6 +24,7 @@ pub use cursor::{Cursor, CursorError, Epoch};
 pub use memory::{MemoryJournal, Retention};
 pub use pending::{Pending, Run};
 pub use sqlite::{Durability, OpenError, SqliteJournal, SqliteOptions};
+pub use within::Within;
 
 /// The place of an event in the journal: 1 for the first, without holes. 0 is "before everything".
 pub type Seq = u64;

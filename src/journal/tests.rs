@@ -149,8 +149,16 @@ proptest! {
             owed.push(Run { start: at + gap, len, owed: mask });
             at += gap + len;
         }
-        let cursor = Cursor { epoch: Epoch(epoch), seq: at + 5, owed };
-        prop_assert_eq!(cursor.to_string().parse::<Cursor>(), Ok(cursor));
+        let mut cursor = Cursor { epoch: Epoch(epoch), seq: at + 5, owed, within: None };
+        prop_assert_eq!(cursor.to_string().parse::<Cursor>(), Ok(cursor.clone()));
+        // The same as the place where a stretch begins, to an end with exceptions and to one without.
+        let shifted = cursor.owed.iter().map(|run| Run { start: run.start + 7, ..*run }).collect();
+        for owed in [shifted, SmallVec::new()] {
+            cursor.within = Some(Box::new(Within { to: at + 90, owed, sent: (at + 40, 4), topics: 5, grouping: epoch ^ 0x55aa }));
+            prop_assert_eq!(cursor.to_string().parse::<Cursor>(), Ok(cursor.clone()));
+            let clean = Cursor { owed: SmallVec::new(), ..cursor.clone() };
+            prop_assert_eq!(clean.to_string().parse::<Cursor>(), Ok(clean));
+        }
     }
 
     #[test]
@@ -161,7 +169,7 @@ proptest! {
             owed.push(Run { start: at + gap, len, owed: mask });
             at += gap + len;
         }
-        let cursor = Cursor { epoch: Epoch(7), seq: at, owed };
+        let cursor = Cursor { epoch: Epoch(7), seq: at, owed, within: None };
         prop_assert_eq!(cursor.to_string().parse::<Cursor>(), Ok(cursor));
     }
 
@@ -186,6 +194,23 @@ fn a_cursor_stays_short_while_windows_hold_every_other_event() {
         epoch: Epoch(u32::MAX),
         seq: 1_000_400,
         owed,
+        within: None,
     };
     assert!(cursor.to_string().len() < 100, "{cursor}");
+}
+
+#[test]
+fn a_place_in_the_middle_of_a_stretch_is_short_however_long_the_stretch() {
+    let within = Within {
+        to: 1_130_000,
+        owed: SmallVec::new(),
+        sent: (1_129_950, 2),
+        topics: 0,
+        grouping: u32::MAX,
+    };
+    let cursor = Cursor {
+        within: Some(Box::new(within)),
+        ..Cursor::at(Epoch(u32::MAX), 1_000_000)
+    };
+    assert!(cursor.to_string().len() < 40, "{cursor}");
 }

@@ -1,6 +1,7 @@
 //! Bytes in and out: the listener and its limits, the guard around an upgraded connection, and the express lane.
 
 mod address;
+mod batch;
 mod body;
 mod connection;
 pub mod frame;
@@ -26,7 +27,8 @@ pub use gate::Engine;
 pub use guard::{Counted, Guard};
 pub use incoming::Bounds;
 pub use kill::Kill;
-pub use lane::{Lane, LaneLimits, Stay};
+pub(crate) use lane::Waiting;
+pub use lane::{Lane, LaneLimits, Stay, Tag, Taken};
 pub use listener::{Prepared, Server, SetupError};
 pub use quota::{Arrival, Full, Quota, QuotaLimits, Slot};
 pub use stream::Socket;

@@ -1,24 +1,17 @@
 //! The task that writes what a lane holds to the client's socket.
 //!
 //! A plain socket is asked with all pieces of a batch at once and takes what it can, without a copy. An encrypted one
-//! takes the same pieces into its records. Either way a client that takes nothing for the stall time is given up.
+//! takes the same pieces into its records, and so keeps what the writer took. Either way a client that takes nothing for the stall time is given up.
 
-use std::{
-    collections::VecDeque,
-    future::poll_fn,
-    io::{self, IoSlice},
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::poll_fn, io, sync::Arc, time::Duration};
 
-use bytes::{Buf, Bytes};
-use smallvec::SmallVec;
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpStream, tcp::OwnedWriteHalf},
 };
 
 use super::{
+    batch::Batch,
     kill::Kill,
     lane::Lane,
     stream::{Shared, WriteHalf, Writer},
@@ -27,21 +20,17 @@ use super::{
 /// How much is taken from the queue at a time: enough for one system call to be worth it, little enough that a heartbeat
 /// is not long behind it.
 const BATCH: usize = 32 * 1024;
-/// How many pieces one vectored write has at the most.
-const PIECES: usize = 64;
 /// Bytes that an encrypted connection may hold in records that the socket has not taken.
 pub(super) const RECORDS: usize = 16 * 1024;
 
 /// How long what a refused client still sends is read and thrown away.
 const LINGER: Duration = Duration::from_secs(1);
 
-type Slices<'b> = SmallVec<[IoSlice<'b>; PIECES]>;
-
 /// Writes until the lane is closed and empty, or the connection is lost.
 pub(super) async fn write_out(lane: Arc<Lane>, mut socket: WriteHalf) {
-    let mut batch = VecDeque::new();
+    let mut batch = Batch::default();
     loop {
-        while lane.take(&mut batch, BATCH) {
+        while lane.take(&mut batch.pieces, BATCH) {
             if let Err(error) = write_all(&lane, &socket, &mut batch).await {
                 tracing::debug!(%error, "connection lost while writing");
                 if error.kind() == io::ErrorKind::TimedOut {
@@ -64,28 +53,26 @@ pub(super) async fn write_out(lane: Arc<Lane>, mut socket: WriteHalf) {
     }
 }
 
-async fn write_all(lane: &Lane, socket: &WriteHalf, batch: &mut VecDeque<Bytes>) -> io::Result<()> {
+async fn write_all(lane: &Lane, socket: &WriteHalf, batch: &mut Batch) -> io::Result<()> {
     match &socket.io {
         Writer::Plain(half) => write_plain(lane, half, batch).await,
         Writer::Tls(shared) => write_tls(lane, shared, batch).await,
     }
 }
 
-async fn write_plain(
-    lane: &Lane,
-    socket: &OwnedWriteHalf,
-    batch: &mut VecDeque<Bytes>,
-) -> io::Result<()> {
-    while !batch.is_empty() {
-        let written = socket.try_write_vectored(&slices(batch));
+async fn write_plain(lane: &Lane, socket: &OwnedWriteHalf, batch: &mut Batch) -> io::Result<()> {
+    while !batch.pieces.is_empty() {
+        let written = socket.try_write_vectored(&batch.slices());
         match written {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => {
                 lane.written(written);
-                advance(batch, written);
+                batch.advance(written);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                batch.put_back(lane);
                 patiently(lane, socket.writable()).await?;
+                lane.take(&mut batch.pieces, BATCH);
             }
             Err(error) => return Err(error),
         }
@@ -94,9 +81,9 @@ async fn write_plain(
 }
 
 /// What the records hold but the socket has not taken counts as written: it is no more than [`RECORDS`].
-async fn write_tls(lane: &Lane, socket: &Shared, batch: &mut VecDeque<Bytes>) -> io::Result<()> {
-    while !batch.is_empty() {
-        let pieces = slices(batch);
+async fn write_tls(lane: &Lane, socket: &Shared, batch: &mut Batch) -> io::Result<()> {
+    while !batch.pieces.is_empty() {
+        let pieces = batch.slices();
         let write = poll_fn(|cx| socket.poll_write_vectored(cx, &pieces));
         let written = patiently(lane, write).await?;
         if written == 0 {
@@ -104,7 +91,7 @@ async fn write_tls(lane: &Lane, socket: &Shared, batch: &mut VecDeque<Bytes>) ->
         }
         drop(pieces);
         lane.written(written);
-        advance(batch, written);
+        batch.advance(written);
     }
     patiently(lane, poll_fn(|cx| socket.poll_flush(cx))).await
 }
@@ -140,10 +127,6 @@ async fn ignore(socket: &WriteHalf) {
     }
 }
 
-fn slices(batch: &VecDeque<Bytes>) -> Slices<'_> {
-    batch.iter().take(PIECES).map(|b| IoSlice::new(b)).collect()
-}
-
 /// Waits until the client takes something, at most for the stall time, and not beyond its own death.
 async fn patiently<T>(lane: &Lane, taken: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     let stalled = tokio::time::sleep(lane.stall());
@@ -158,16 +141,5 @@ async fn patiently<T>(lane: &Lane, taken: impl Future<Output = io::Result<T>>) -
                 return Err(io::ErrorKind::ConnectionAborted.into());
             },
         }
-    }
-}
-
-fn advance(batch: &mut VecDeque<Bytes>, mut written: usize) {
-    while let Some(front) = batch.front_mut() {
-        if written < front.len() {
-            front.advance(written);
-            return;
-        }
-        written -= front.len();
-        batch.pop_front();
     }
 }

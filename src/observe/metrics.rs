@@ -31,6 +31,7 @@ pub struct Metrics {
     deliveries: Counter,
     parked: Counter,
     banned: Counter,
+    taken_back: Counter,
     replayed: Counter,
     delivery_seconds: Family<Urgency, Histogram, fn() -> Histogram>,
     /// Children looked up once: the hot path must not search for labels.
@@ -101,6 +102,7 @@ impl Metrics {
             deliveries: Counter::default(),
             parked: Counter::default(),
             banned: Counter::default(),
+            taken_back: Counter::default(),
             replayed: Counter::default(),
             delivery_seconds,
             by_priority,
@@ -172,6 +174,11 @@ impl Metrics {
             "clients_banned",
             "Users and addresses kept out for too many messages",
             self.banned.clone(),
+        );
+        r.register(
+            "deliveries_taken_back",
+            "Updates that a parked observer had not begun to get, and that it is sent united",
+            self.taken_back.clone(),
         );
         r.register(
             "deliveries_replayed",
@@ -250,6 +257,11 @@ impl Metrics {
     /// Somebody is kept out for too many messages.
     pub fn banned(&self) {
         self.banned.inc();
+    }
+
+    /// So many updates were taken back from one that was parked.
+    pub fn taken_back(&self, updates: usize) {
+        self.taken_back.inc_by(updates as u64);
     }
 
     /// So many updates were sent again to those who had missed them.

@@ -34,6 +34,8 @@ pub struct Group {
     pub accepted: Instant,
     /// Its window; `None` goes at once.
     pub window: Option<Window>,
+    /// About how many bytes it keeps, for those who must not gather too much.
+    pub weight: usize,
 }
 
 /// How a group is coalesced.
@@ -51,6 +53,13 @@ impl Group {
     /// The place of its last event.
     pub fn last(&self) -> Seq {
         self.record.seq
+    }
+
+    /// Names it among all groups of the stream and orders them: the place of its last event, and which of that event's
+    /// groups it is.
+    pub fn mark(&self) -> (Seq, u8) {
+        let bit = self.owes.last().map_or(0, |(_, bit)| *bit);
+        (self.last(), bit)
     }
 
     /// How many events are united in it.
@@ -109,6 +118,7 @@ pub fn group(
             merged: None,
             accepted: record.accepted,
             window,
+            weight: record.weight,
         });
     }
     groups

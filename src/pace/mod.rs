@@ -147,10 +147,12 @@ impl Pacer {
 
     /// How many groups are held in windows.
     pub fn held(&self) -> usize {
-        self.windows
-            .iter()
-            .filter(|(_, w)| w.held.is_some())
-            .count()
+        self.held_groups().count()
+    }
+
+    /// What is held in windows.
+    pub fn held_groups(&self) -> impl Iterator<Item = &Group> {
+        self.windows.iter().filter_map(|(_, w)| w.held.as_ref())
     }
 
     fn open(&mut self, key: (Key, u64), now: Instant, length: Duration) -> usize {
@@ -253,6 +255,11 @@ fn unite(earlier: Group, later: Group, window: &Window) -> Group {
             .unwrap_or_else(|| earlier.record.event.data.clone());
         merge::merge(before, &later.record.event.data, window.merge)
     });
+    // Text grows with each piece; other fields stand in each other's place.
+    let weight = match window.merge {
+        crate::update::Merge::Text => earlier.weight + later.weight,
+        _ => earlier.weight.max(later.weight),
+    };
     let mut owes = earlier.owes;
     owes.extend_from_slice(&later.owes);
     let mut entities = later.entities;
@@ -263,6 +270,7 @@ fn unite(earlier: Group, later: Group, window: &Window) -> Group {
     }
     Group {
         merged,
+        weight,
         owes,
         entities,
         priority: later.priority.min(earlier.priority),

@@ -50,7 +50,7 @@ impl Ready {
     }
 
     fn enqueue(&mut self, level: usize, group: Group) {
-        let key = key(&group);
+        let key = group.mark();
         for &entity in &group.entities {
             self.waiting.entry(entity).or_default().insert(key, level);
         }
@@ -72,7 +72,8 @@ impl Ready {
     /// moves and is younger still.
     fn promote(&mut self, level: usize, group: &Group) {
         let mut looked_at: HashSet<(u64, Key)> = HashSet::new();
-        let mut chain: Vec<(u64, Key)> = group.entities.iter().map(|e| (*e, key(group))).collect();
+        let mut chain: Vec<(u64, Key)> =
+            group.entities.iter().map(|e| (*e, group.mark())).collect();
         while let Some((entity, before)) = chain.pop() {
             if !looked_at.insert((entity, before)) {
                 continue;
@@ -91,9 +92,4 @@ impl Ready {
             }
         }
     }
-}
-
-fn key(group: &Group) -> Key {
-    let bit = group.owes.last().map_or(0, |(_, bit)| *bit);
-    (group.last(), bit)
 }

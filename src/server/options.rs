@@ -33,6 +33,7 @@ pub(super) fn hub(config: &Config) -> HubOptions {
         seneca_broadcast: config.seneca.broadcast,
         // Half of what a client may owe: whoever has room for one stretch has room for all of it.
         max_stretch: config.server.max_client_buffer / 2,
+        max_delay: config.server.max_client_delay(),
         default_room: config.rooms.default_room.clone(),
     }
 }

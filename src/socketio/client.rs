@@ -22,7 +22,7 @@ use crate::{
     access::{Connection, Ending, Identity, Meter, Origin, SessionGuard},
     event::Object,
     hub::{MemberId, Membership, Outgoing, Outlet},
-    net::{Frame, Kill, Lane, Stay},
+    net::{Frame, Kill, Lane, Stay, Tag, Taken},
     refusal::Refusal,
     update::Namespace,
 };
@@ -67,23 +67,40 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// Socket.IO updates take the lane.
 #[derive(Debug)]
-pub(super) struct LaneOutlet(pub(super) Arc<Lane>);
+pub(super) struct LaneOutlet {
+    /// The way to the client, shared by all its namespaces.
+    pub(super) lane: Arc<Lane>,
+    /// On which of them this one is.
+    pub(super) namespace: Namespace,
+}
 
 impl Outlet for LaneOutlet {
     fn send(&self, update: &Outgoing) -> bool {
-        self.0.send(update.frame())
+        self.lane.send(update.frame(), update.tag())
     }
 
     fn send_exempt(&self, update: &Outgoing) {
-        self.0.send_exempt(update.frame());
+        self.lane.send_exempt(update.frame());
     }
 
     fn flush(&self) {
-        self.0.flush();
+        self.lane.flush();
     }
 
     fn has_room(&self) -> bool {
-        self.0.has_room()
+        self.lane.has_room()
+    }
+
+    fn waiting(&self) -> usize {
+        self.lane.waiting()
+    }
+
+    fn take_back(&self, keeps: &dyn Fn(&str) -> bool) -> Option<Taken> {
+        self.lane.take_back(self.namespace, keeps)
+    }
+
+    fn settle(&self) {
+        self.lane.settle(self.namespace);
     }
 }
 
@@ -238,7 +255,8 @@ impl Client {
     /// Sends it an event of its own, ahead of updates that the hub still gathers.
     pub(super) fn emit(&self, name: &str, body: Object) {
         let json = serde_json::Value::Object(body).to_string();
-        self.lane.send(&Frame::event(self.namespace, name, &json));
+        let frame = Frame::event(self.namespace, name, &json);
+        self.lane.send(&frame, Tag::Aside);
         self.lane.flush();
     }
 }
@@ -253,7 +271,8 @@ impl Connection for Client {
         self.emit("error", why.refusal().to_event(None));
         if !why.may_return() {
             // Clients come back by themselves after a lost connection, but not after this.
-            self.lane.send(&Frame::disconnect(self.namespace));
+            self.lane
+                .send(&Frame::disconnect(self.namespace), Tag::Aside);
         }
         self.lane.flush();
         let lane = self.lane.clone();

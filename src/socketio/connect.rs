@@ -297,7 +297,10 @@ fn hello_parts(hello: &Hello, namespace: Namespace) -> Wishes {
 async fn introduce(client: Arc<Client>, wishes: Wishes) {
     let kit = client.kit.clone();
     let newcomer = Newcomer {
-        outlet: Arc::new(LaneOutlet(client.lane.clone())),
+        outlet: Arc::new(LaneOutlet {
+            lane: client.lane.clone(),
+            namespace: client.namespace,
+        }),
         namespace: client.namespace,
         client_id: client.id.clone(),
         user: client.who().user.clone(),

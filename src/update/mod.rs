@@ -81,6 +81,16 @@ impl Listening {
     /// Every topic is listened to.
     pub const ALL: Self = Self(u8::MAX);
 
+    /// As a number, for where it must be written down.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// What [`Listening::bits`] stands for.
+    pub fn of_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
     /// The same with `topic` listened to.
     #[must_use]
     pub fn with(self, topic: Topic) -> Self {

@@ -1,7 +1,8 @@
 //! The stream of the slow-client runs, and the account of what one client of it saw.
 //!
-//! Mostly progress of a few tasks, which may be united, and one decision in fifty, which may not. Every event says in its
-//! own fields which one it is, so that what a client saw can be judged without anything else.
+//! Mostly progress of a few tasks, which may be united, and one event in fifty that may not: decisions, and one in eighty of
+//! these a task that is blocked. Slow clients want progress and blocked tasks. Every event says in its own fields which
+//! one it is, so that what a client saw can be judged without anything else.
 #![allow(dead_code)]
 
 use std::{
@@ -15,12 +16,22 @@ use serde_json::{Value, json};
 pub(crate) const TASKS: u64 = 50;
 /// One event in so many is a decision.
 pub(crate) const DECISION: u64 = 50;
+/// One decision in so many is a blocked task instead, and critical.
+pub(crate) const BLOCKED: u64 = 80;
+/// Which one.
+const BLOCKED_AT: u64 = 76;
+/// What slow clients want.
+pub(crate) const SLOW_FILTER: [&str; 2] = ["progress_update", "task_update"];
 /// Decisions take turns at these.
 pub(crate) const PRIORITIES: [&str; 4] = ["critical", "high", "normal", "low"];
 
 /// The event with this number, from 0 on.
 pub(crate) fn event(n: u64, filler: &str) -> Value {
     match place(n) {
+        Place::Decision(d) if is_blocked(d) => json!({
+            "type": "task.blocked", "id": format!("n{n}"), "priority": "critical",
+            "data": { "task_id": format!("t{}", d % TASKS), "reason": filler, "n": n },
+        }),
         Place::Decision(d) => json!({
             "type": "decision.logged", "id": format!("n{n}"), "priority": PRIORITIES[d as usize % PRIORITIES.len()],
             "data": { "what": filler, "n": n },
@@ -30,6 +41,11 @@ pub(crate) fn event(n: u64, filler: &str) -> Value {
             "data": { "task_id": format!("t{task}"), "progress": step, "message": filler, "n": n },
         }),
     }
+}
+
+/// Whether a decision is a blocked task instead.
+fn is_blocked(decision: u64) -> bool {
+    decision % BLOCKED == BLOCKED_AT
 }
 
 /// What an event is of.
@@ -120,6 +136,8 @@ pub(crate) fn hash(packet: &[u8]) -> u64 {
 pub(crate) struct Progress {
     /// The last decision of each priority: priorities may overtake one another.
     decisions: HashMap<u64, u64>,
+    /// The blocked tasks that came, if nothing else but them and progress is wanted.
+    blocked: Option<u64>,
     /// The last step of each task.
     pub(crate) steps: HashMap<u64, u64>,
     /// What is wrong, in words; the first few of them.
@@ -127,9 +145,22 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// Of one with [`SLOW_FILTER`].
+    pub(crate) fn of_slow() -> Self {
+        Self {
+            blocked: Some(0),
+            ..Self::default()
+        }
+    }
+
     /// Takes the next update: it must go on exactly where the client is.
     pub(crate) fn take(&mut self, update: Update) {
         let fault = match update.place {
+            Place::Decision(d) if self.blocked.is_some() => {
+                let expected = self.blocked.unwrap_or(0) * BLOCKED + BLOCKED_AT;
+                self.blocked = Some(d / BLOCKED + 1);
+                (d != expected).then(|| format!("blocked {d} where {expected} was due"))
+            }
             Place::Decision(d) => {
                 let turns = PRIORITIES.len() as u64;
                 let expected = self
@@ -155,9 +186,11 @@ impl Progress {
         }
     }
 
-    /// Whether it has the last value of every task, of a stream of so many events.
+    /// Whether it has the last value of every task, of a stream of so many events, and of a slow one every blocked task.
     pub(crate) fn has_last_steps(&self, events: u64) -> bool {
-        (0..TASKS).all(|task| self.steps.get(&task).copied() == last_step(task, events))
+        let blocked = (events / DECISION + BLOCKED - 1 - BLOCKED_AT) / BLOCKED;
+        self.blocked.is_none_or(|came| came == blocked)
+            && (0..TASKS).all(|task| self.steps.get(&task).copied() == last_step(task, events))
     }
 
     /// Whether it has every decision as well.

@@ -1,7 +1,6 @@
 //! The way out of one stream: what waits for the response's body, counted in bytes.
 
 use std::{
-    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -10,7 +9,11 @@ use std::{
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 
-use crate::hub::{Outgoing, Outlet};
+use crate::{
+    hub::{Outgoing, Outlet},
+    net::{Taken, Waiting},
+    update::Namespace,
+};
 
 /// Shared by the hub, which fills it, and the response's body, which empties it.
 #[derive(Debug)]
@@ -23,7 +26,8 @@ pub(super) struct Lane {
 
 #[derive(Debug)]
 struct State {
-    queue: VecDeque<Bytes>,
+    /// What nobody fetched yet.
+    queue: Waiting,
     /// How much waits.
     bytes: usize,
     /// The hub let go of it: what waits is the rest.
@@ -36,7 +40,7 @@ impl Lane {
     pub(super) fn new(max_bytes: usize) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
-                queue: VecDeque::new(),
+                queue: Waiting::default(),
                 bytes: 0,
                 ended: false,
                 since: None,
@@ -50,7 +54,7 @@ impl Lane {
     pub(super) fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
         self.body.register(cx.waker());
         let mut state = self.lock();
-        let piece = state.queue.pop_front();
+        let piece = state.queue.pop().map(|piece| piece.bytes);
         state.since = (!state.queue.is_empty()).then(Instant::now);
         match piece {
             Some(piece) => {
@@ -70,7 +74,7 @@ impl Lane {
             state.ended = true;
             state.bytes = piece.len();
             state.queue.clear();
-            state.queue.push_back(piece);
+            state.queue.push_first(piece);
         }
         drop(state);
         self.body.wake();
@@ -101,7 +105,8 @@ impl Outlet for StreamOutlet {
         }
         state.bytes += piece.len();
         state.since = state.since.or_else(|| Some(Instant::now()));
-        state.queue.push_back(piece);
+        let (namespace, tag) = (update.namespace, update.tag());
+        state.queue.push(namespace, tag, piece);
         state.bytes <= self.0.max_bytes
     }
 
@@ -115,6 +120,22 @@ impl Outlet for StreamOutlet {
 
     fn has_room(&self) -> bool {
         self.0.lock().bytes <= self.0.max_bytes / 2
+    }
+
+    fn waiting(&self) -> usize {
+        self.0.lock().bytes
+    }
+
+    fn take_back(&self, keeps: &dyn Fn(&str) -> bool) -> Option<Taken> {
+        let mut state = self.0.lock();
+        let taken = state.queue.take_back(Namespace::Root, keeps)?;
+        state.bytes -= taken.bytes;
+        state.since = state.since.filter(|_| state.bytes > 0);
+        Some(taken)
+    }
+
+    fn settle(&self) {
+        self.0.lock().queue.settle(Namespace::Root);
     }
 }
 

@@ -32,7 +32,12 @@ pub(super) fn claim(path: &Path) -> Result<File, OpenError> {
         .create(true)
         .truncate(false)
         .open(path)
-        .map_err(|e| OpenError::new(path, format!("can't be opened for writing: {e}")))?;
+        .map_err(|e| {
+            OpenError::new(
+                path,
+                format!("can't be opened for writing ({e}); its file and folder must be writable"),
+            )
+        })?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {

@@ -7,7 +7,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
     super::gate::{Gate, hold, mark},
-    Lane, State, Way,
+    Lane, State, Tag, Way,
 };
 use crate::update::Namespace;
 
@@ -97,9 +97,10 @@ impl Lane {
         let gate = &mut state.gates[namespace as usize];
         if let Gate::Held { engine, frames, .. } = gate {
             let engine = engine.clone();
-            state
-                .queue
-                .extend(frames.drain(..).map(|f| f.bytes().clone()));
+            for frame in frames.drain(..) {
+                let bytes = frame.bytes().clone();
+                state.queue.push(namespace, Tag::Told, bytes);
+            }
             *gate = Gate::Open {
                 engine,
                 overflow: VecDeque::new(),

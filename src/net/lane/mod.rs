@@ -20,6 +20,7 @@ mod last_word;
 mod reading;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::{
     collections::VecDeque,
@@ -42,6 +43,8 @@ use super::{
 };
 use crate::{observe::Metrics, update::Namespace};
 use engine_way::POLLED;
+pub(crate) use waiting::{Piece, Places, Waiting};
+pub use waiting::{Tag, Taken};
 
 /// The engine's ping (Engine.IO 4) and its answer to one (3) as frames. Nothing depends on their place among the others.
 const HEARTBEATS: [&[u8]; 2] = [b"\x81\x012", b"\x81\x013"];
@@ -96,7 +99,7 @@ struct State {
     /// Marks of stays that are over, still in the engine's queue: they must not open the gate of the next one.
     stale_marks: [usize; Namespace::ALL.len()],
     /// What waits for the writer.
-    queue: VecDeque<Bytes>,
+    queue: Waiting,
     /// How many bytes wait or are being written, exempt ones not counted.
     bytes: usize,
     /// Bytes of exempt frames still in the queue: they are written first come first served, but don't count.
@@ -136,7 +139,7 @@ impl Lane {
                 stay: [0; Namespace::ALL.len()],
                 stays: 0,
                 stale_marks: [0; Namespace::ALL.len()],
-                queue: VecDeque::new(),
+                queue: Waiting::default(),
                 bytes: 0,
                 exempt: 0,
                 closing: false,
@@ -182,18 +185,20 @@ impl Lane {
 
     /// Queues a frame; false when the client owes all that it may, so that no more should come until it has room.
     /// The writer is not woken: call [`Lane::flush`] when all is queued.
-    pub fn send(self: &Arc<Self>, frame: &Frame) -> bool {
-        self.queue(frame, false)
+    /// `tag` says what it is to whoever would take it back.
+    pub fn send(self: &Arc<Self>, frame: &Frame, tag: Tag) -> bool {
+        self.queue(frame, tag, false)
     }
 
     /// Queues the answer to a request. A large one was asked for and is not held against who reads it.
     pub fn answer(self: &Arc<Self>, frame: &Frame) {
-        self.queue(frame, frame.bytes().len() > self.limits.max_bytes / 2);
+        let large = frame.bytes().len() > self.limits.max_bytes / 2;
+        self.queue(frame, Tag::Aside, large);
     }
 
     /// Queues a frame that doesn't count towards the bound (a snapshot may be larger than what a client may owe).
     pub fn send_exempt(self: &Arc<Self>, frame: &Frame) {
-        self.queue(frame, true);
+        self.queue(frame, Tag::Told, true);
     }
 
     /// Wakes the writer.
@@ -207,7 +212,7 @@ impl Lane {
         state.bytes <= self.limits.max_bytes / 2 && state.overflow() <= self.limits.max_packets / 2
     }
 
-    fn queue(self: &Arc<Self>, frame: &Frame, exempt: bool) -> bool {
+    fn queue(self: &Arc<Self>, frame: &Frame, tag: Tag, exempt: bool) -> bool {
         if self.killed().is_some() {
             return true;
         }
@@ -235,7 +240,8 @@ impl Lane {
                 state.count(len, exempt);
             }
             (Gate::Open { .. }, Way::Express) => {
-                state.queue.push_back(frame.bytes().clone());
+                let bytes = frame.bytes().clone();
+                state.queue.push(frame.namespace, tag, bytes);
                 state.count(len, exempt);
             }
         }
@@ -252,25 +258,11 @@ impl Lane {
         }
         let frame = Bytes::copy_from_slice(bytes);
         if HEARTBEATS.contains(&bytes) {
-            state.queue.push_front(frame);
+            state.queue.push_first(frame);
         } else {
-            state.queue.push_back(frame);
+            state.queue.push(Namespace::Root, Tag::Aside, frame);
         }
         state.count(bytes.len(), false);
-    }
-
-    /// Takes up to `max` bytes for the writer into `batch`; `false` when there are none.
-    pub(super) fn take(&self, batch: &mut VecDeque<Bytes>, max: usize) -> bool {
-        let mut state = self.lock();
-        let mut size = 0;
-        while size < max {
-            let Some(bytes) = state.queue.pop_front() else {
-                break;
-            };
-            size += bytes.len();
-            batch.push_back(bytes);
-        }
-        size > 0
     }
 
     /// The writer wrote so much.
@@ -309,7 +301,9 @@ impl Lane {
         }
         self.metrics.killed(why.reason());
         state.queue.clear();
-        state.queue.extend(why.last_word().map(Bytes::from_static));
+        if let Some(word) = why.last_word() {
+            state.queue.push_first(Bytes::from_static(word));
+        }
         for gate in &mut state.gates {
             if let (Gate::Open { engine, .. }, Way::Engine) = (&*gate, &state.way) {
                 engine.close();

@@ -17,6 +17,8 @@ pub(super) async fn get_state(client: &Client, request: &Request) -> Handled {
         .hub
         .snapshot(project, client.who().sight.clone())
         .await?;
+    // What was queued before the state is in it, and must not be made again behind it.
+    client.lane.settle(client.namespace);
     Ok(Answer::Json(state.to_string()))
 }
 

@@ -1,0 +1,70 @@
+//! What somebody who is behind may see, apart from who it is: stretches are made in a task of their own, without the roster.
+//!
+//! Those with equal eyes share what was found out about them, and there are far fewer eyes than members: rooms
+//! that are a member's own are left out, for no event names them.
+
+use std::sync::Arc;
+
+use super::view::{Candidate, Outlook};
+use crate::{
+    access::{OBSERVERS, Subject},
+    event::Event,
+    journal::Seq,
+    update::{Audience, Listening, Namespace, Planned},
+};
+
+/// Through what somebody sees the stream.
+#[derive(Debug, Clone)]
+pub(crate) struct Eye {
+    /// Where it is connected: updates of other namespaces are not for it.
+    pub(super) namespace: Namespace,
+    /// What it wants of its rooms, and what it may see at all.
+    pub(super) outlook: Arc<Outlook>,
+    /// Those of its rooms that events can name.
+    pub(super) rooms: Vec<Arc<str>>,
+    /// What it subscribed to beside them.
+    pub(super) topics: Listening,
+}
+
+/// What tells eyes apart: the outlook (there is one for all who have it), the namespace, the topics, the rooms.
+pub(super) type Key = (usize, Namespace, u8, Vec<Arc<str>>);
+
+impl Eye {
+    /// What tells it from others.
+    pub(super) fn key(&self) -> Key {
+        let outlook = Arc::as_ptr(&self.outlook).addr();
+        (
+            outlook,
+            self.namespace,
+            self.topics.bits(),
+            self.rooms.clone(),
+        )
+    }
+
+    /// Whether it sees an update of an event with these rooms. Which of a rule's own rooms somebody is in is not asked
+    /// here: they may be anybody's.
+    pub(super) fn sees(&self, planned: &Planned, event: &Event, rooms: &[Box<str>]) -> bool {
+        let reached = match &planned.audience {
+            Audience::EventRooms => rooms
+                .iter()
+                .any(|room| self.rooms.iter().any(|r| **r == **room)),
+            Audience::Rooms(_) => true,
+            Audience::Topic(topic) => self.topics.to(*topic),
+        };
+        let candidate = Candidate {
+            subject: Subject {
+                update: planned.kind.name(),
+                priority: planned.priority,
+                event,
+            },
+            namespace: planned.kind.namespace(),
+            seq: Seq::MAX,
+        };
+        reached && self.namespace == candidate.namespace && self.outlook.admits(&candidate)
+    }
+}
+
+/// Whether an event can name a room by itself.
+pub(super) fn matters(room: &str) -> bool {
+    room == OBSERVERS || room.contains(':')
+}

@@ -1,0 +1,247 @@
+//! Gathers what was missed: reads the events of a stretch one after the other and unites what has a key.
+//!
+//! What a client has seen is a cursor: a place, and the groups of updates below it that were not sent. The same is known of
+//! the live stream. The difference of the two is what the client missed, group by group: events are planned and grouped
+//! exactly as they were, so nothing is sent twice and nothing is left out. Windows don't matter: within a stretch everything
+//! that has a key is united, however long it took, as far as the order of each entity allows. The groups go in the order of
+//! their last events.
+//!
+//! A stretch that is begun ends where what it holds comes to its bound, and that counts only what somebody here may see:
+//! a thousand values of one key weigh as much as one. One that is gone on with has its end already; of that the first
+//! groups are kept, as far as the bound goes.
+//!
+//! Which groups a stretch has, and their order, follows from its ends alone, never from who looks at it or how
+//! much is kept. That is what a cursor within a stretch relies on.
+
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Instant};
+
+use smallvec::SmallVec;
+
+use super::{
+    eye::Eye,
+    missed::{owed, reach},
+};
+use crate::{
+    journal::{Cursor, Record, Seq},
+    pace::{Group, Pacer, group},
+    update::{Listening, Table, entities, event_rooms, rooms_hash},
+};
+
+/// How much is held together, as a multiple of what a stretch may have: some of it is for nobody here.
+const HELD: usize = 4;
+
+/// A stretch that is being gathered.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    /// By which events are planned; the live stream's own.
+    table: Arc<Table>,
+    /// Who looks at it.
+    eyes: Arc<[Eye]>,
+    /// Where they stand, perhaps within a stretch that was begun.
+    from: Cursor,
+    /// The topics that it is planned for. Their updates go at once and divide what would be united, so one for whom nobody
+    /// of these listens must not be there; and a cursor has to name them.
+    topics: Listening,
+    /// Where it ends at the latest; what this owes is still to be sent live.
+    to: Cursor,
+    /// Up to which group they have it already.
+    sent: (Seq, u8),
+    /// About how many bytes there may be.
+    budget: usize,
+    /// Unites.
+    pacer: Pacer,
+    /// One moment for all of it: no window ever ends here.
+    now: Instant,
+    /// Groups that are final and that somebody may see.
+    released: Vec<Group>,
+    /// About how many bytes these have.
+    weight: usize,
+    /// The first group that was left for the next time.
+    beyond: Option<(Seq, u8)>,
+    /// The last of all final groups, whoever may see it.
+    newest: (Seq, u8),
+    /// The last event that was taken.
+    last: Seq,
+    /// It ends at `last`, not at `to`.
+    cut: bool,
+}
+
+/// What came together.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    /// Who looks at it.
+    pub(super) eyes: Arc<[Eye]>,
+    /// Where they stand.
+    pub(super) from: Cursor,
+    /// The topics that it is planned for.
+    pub(super) topics: Listening,
+    /// The end of the stretch.
+    pub(super) to: Cursor,
+    /// What somebody may see and was not sent, in order.
+    pub(super) groups: Vec<Group>,
+    /// The last group of these or of those for nobody; `None` when there are more beyond it.
+    pub(super) newest: Option<(Seq, u8)>,
+}
+
+impl Gathering {
+    /// Begins a stretch at `from`, or goes on with the one that `from` is within.
+    pub(super) fn new(
+        table: Arc<Table>,
+        eyes: Arc<[Eye]>,
+        from: Cursor,
+        to: &Cursor,
+        topics: Listening,
+        budget: usize,
+    ) -> Self {
+        let (to, sent, topics) = match &from.within {
+            None => (reach(&from, to, Seq::MAX), (0, 0), topics),
+            Some(within) => {
+                let topics = Listening::of_bits(within.topics);
+                (end_of(&from), within.sent, topics)
+            }
+        };
+        Self {
+            table,
+            eyes,
+            from,
+            topics,
+            to,
+            sent,
+            budget,
+            pacer: Pacer::gathering(),
+            now: Instant::now(),
+            released: Vec::new(),
+            weight: 0,
+            beyond: None,
+            newest: (0, 0),
+            last: 0,
+            cut: false,
+        }
+    }
+
+    /// Takes the next of the records that were missed; false when it has enough.
+    pub(super) fn take(&mut self, records: &[Arc<Record>]) -> bool {
+        for record in records {
+            let seq = record.seq;
+            let missed = if seq > self.from.seq {
+                u8::MAX
+            } else {
+                owed(&self.from.owed, seq)
+            };
+            let wanted = missed & !owed(&self.to.owed, seq);
+            let planned = self.table.plan(&record.event, self.topics);
+            let (entities, rooms) = (entities(&record.event), rooms_hash(&record.event));
+            for group in group(record, planned, &entities, rooms) {
+                if group.owes[0].1 & wanted != 0 {
+                    self.pacer.accept(group, self.now);
+                }
+            }
+            self.last = seq;
+        }
+        self.settle();
+        if self.from.within.is_none() {
+            self.cut |= self.has_enough();
+        }
+        !self.cut
+    }
+
+    /// The journal has more of it, but that is for the next one.
+    pub(super) fn cut(&mut self) {
+        self.cut |= self.from.within.is_none();
+    }
+
+    /// All of it that was taken.
+    pub(super) fn finish(mut self) -> Gathered {
+        self.pacer.release_all();
+        self.settle();
+        self.released.sort_by_key(Group::mark);
+        let to = match self.cut {
+            true => reach(&self.from, &self.to, self.last),
+            false => self.to,
+        };
+        Gathered {
+            eyes: self.eyes,
+            from: self.from,
+            to,
+            topics: self.topics,
+            groups: self.released,
+            newest: self.beyond.is_none().then_some(self.newest),
+        }
+    }
+
+    /// Looks at the groups that became final.
+    fn settle(&mut self) {
+        for group in self.pacer.take(usize::MAX) {
+            let mark = group.mark();
+            self.newest = self.newest.max(mark);
+            let here = mark > self.sent && self.beyond.is_none_or(|beyond| mark < beyond);
+            if here && self.is_seen(&group) {
+                self.weight += group.weight;
+                self.released.push(group);
+            }
+        }
+        if self.from.within.is_some() && self.weight > HELD * self.budget {
+            self.leave_some();
+        }
+    }
+
+    /// Leaves those that would go last for the next time.
+    fn leave_some(&mut self) {
+        self.released.sort_by_key(Group::mark);
+        let mut weight = 0;
+        let fitting = self.released.iter().take_while(|group| {
+            weight += group.weight;
+            weight <= self.budget
+        });
+        let keep = fitting.count().max(1);
+        self.beyond = self.released.get(keep).map(Group::mark).or(self.beyond);
+        self.released.truncate(keep);
+        self.weight = self.released.iter().map(|group| group.weight).sum();
+    }
+
+    /// Whether what is here comes to the bound, counting only what somebody may see.
+    fn has_enough(&self) -> bool {
+        let held: usize = self.pacer.held_groups().map(|group| group.weight).sum();
+        if self.weight + held <= self.budget {
+            return false;
+        }
+        let seen = self.pacer.held_groups().filter(|group| self.is_seen(group));
+        held > HELD * self.budget
+            || self.weight + seen.map(|group| group.weight).sum::<usize>() > self.budget
+    }
+
+    fn is_seen(&self, group: &Group) -> bool {
+        let rooms = rooms_of(group);
+        let event = &group.record.event;
+        let mut eyes = self.eyes.iter();
+        eyes.any(|eye| {
+            group
+                .updates
+                .iter()
+                .any(|planned| eye.sees(planned, event, &rooms))
+        })
+    }
+}
+
+/// The rooms that a group's event names.
+pub(super) fn rooms_of(group: &Group) -> SmallVec<[Box<str>; 8]> {
+    let mut rooms = SmallVec::new();
+    event_rooms(&group.record.event, &mut |room| rooms.push(room.into()));
+    rooms
+}
+
+/// Where the stretch ends that somebody is within.
+pub(super) fn end_of(place: &Cursor) -> Cursor {
+    match &place.within {
+        None => place.clone(),
+        Some(within) => Cursor {
+            epoch: place.epoch,
+            seq: within.to,
+            owed: within.owed.clone(),
+            within: None,
+        },
+    }
+}

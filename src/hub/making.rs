@@ -1,0 +1,160 @@
+//! Makes stretches, in a task beside the loop: reads the journal, gathers, writes.
+//!
+//! One is made at a time, for all who stand at one place. What they may see is taken along (`eye`), for it decides how far
+//! the stretch goes; whoever comes to that place meanwhile and sees the same gets it too.
+
+use std::{collections::HashMap, sync::Arc, time::Instant};
+
+use super::{
+    Hub,
+    behind::Behind,
+    catchup::LOOK,
+    eye::{Eye, Key},
+    gather::Gathering,
+    missed::missed,
+    portions::Held,
+    replay::{self, Stretch},
+    roster::MemberId,
+};
+use crate::{
+    journal::{Cursor, Journal, JournalError, Seq},
+    update::Listening,
+};
+
+/// Events in one stretch at the most: the more, the more of them are united.
+pub(super) const SPAN: u64 = 131_072;
+/// Records read at a time for a stretch.
+const READ: usize = 256;
+/// Different views and rooms that share a stretch at the most; others wait for the next.
+const EYES: usize = 1_024;
+
+/// A stretch; none when the journal no longer holds all of it.
+pub(super) type Made = Result<Option<Stretch>, JournalError>;
+
+impl Hub {
+    /// Takes a made stretch.
+    pub(super) fn take_stretch(&mut self, stretch: Made) {
+        self.catchup.making = false;
+        self.catchup.look_at = Instant::now();
+        match stretch {
+            // Trimmed meanwhile: the next look finds that it is gone.
+            Ok(None) => {}
+            Ok(Some(stretch)) => {
+                let stretch = Arc::new(stretch);
+                let eyes: HashMap<Key, usize> =
+                    stretch.eyes.iter().map(Eye::key).zip(0..).collect();
+                for at in 0..self.catchup.queue.len() {
+                    let id = self.catchup.queue[at];
+                    let waits = |b: &Behind| b.held.is_none() && b.at == stretch.from;
+                    let behind = self.roster.get(id).and_then(|m| m.behind.as_ref());
+                    if !behind.is_some_and(|behind| waits(behind)) {
+                        continue;
+                    }
+                    // Who came meanwhile and sees something else waits for another one.
+                    let eye = self
+                        .roster
+                        .eye(id)
+                        .and_then(|eye| eyes.get(&eye.key()).copied());
+                    let member = self.roster.get_mut(id);
+                    if let (Some(eye), Some(behind)) = (eye, member.and_then(|m| m.behind.as_mut()))
+                    {
+                        behind.hold(Held::new(stretch.clone(), eye));
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "reading the journal for those who are behind failed; trying again");
+                self.catchup.look_at = Instant::now() + LOOK * 4;
+            }
+        }
+    }
+
+    /// What these see, each once, and the number of each one's; as many as may share a stretch.
+    pub(super) fn eyes(&self, cohort: &[MemberId]) -> (Arc<[Eye]>, Vec<Option<usize>>) {
+        let mut numbers: HashMap<Key, usize> = HashMap::new();
+        let (mut eyes, mut whose) = (Vec::new(), Vec::with_capacity(cohort.len()));
+        for &id in cohort {
+            let number = self.roster.eye(id).and_then(|eye| {
+                let key = eye.key();
+                let known = numbers.get(&key).copied();
+                let new = known.is_none() && eyes.len() < EYES;
+                if new {
+                    numbers.insert(key, eyes.len());
+                    eyes.push(eye);
+                }
+                known.or(new.then(|| eyes.len() - 1))
+            });
+            whose.push(number);
+        }
+        (eyes.into(), whose)
+    }
+
+    /// Has the next stretch made; one at a time.
+    pub(super) fn make_stretch(&mut self, at: &Cursor, to: &Cursor, topics: Option<Listening>) {
+        if self.catchup.making {
+            return;
+        }
+        self.catchup.making = true;
+        let (eyes, _) = self.eyes(&self.cohort(at, topics));
+        let (journal, table) = (self.journal.clone(), self.table.clone());
+        let (made, max_bytes) = (self.catchup.made.clone(), self.options.max_stretch);
+        let grouping = table.grouping();
+        let gathering = Gathering::new(
+            table,
+            eyes,
+            at.clone(),
+            to,
+            topics.unwrap_or_default(),
+            max_bytes,
+        );
+        let ranges = missed(at, to, SPAN);
+        tokio::spawn(async move {
+            let made_now = make(&*journal, gathering, &ranges, grouping, max_bytes).await;
+            made.send(made_now).ok();
+        });
+    }
+}
+
+/// Reads these places and makes a stretch of them.
+async fn make(
+    journal: &dyn Journal,
+    mut gathering: Gathering,
+    ranges: &[(Seq, u64)],
+    grouping: u32,
+    max_bytes: usize,
+) -> Made {
+    if ranges.iter().map(|(_, len)| len).sum::<u64>() >= SPAN {
+        gathering.cut();
+    }
+    'all: for &(start, len) in ranges {
+        let (mut after, last) = (start - 1, start + len - 1);
+        while after < last {
+            let limit = usize::try_from(last - after).unwrap_or(usize::MAX);
+            let records = journal.read(after, limit.min(READ)).await?;
+            // The journal has no holes: what doesn't follow was trimmed.
+            if records.first().is_none_or(|record| record.seq != after + 1) {
+                return Ok(None);
+            }
+            after += records.len() as u64;
+            // Uniting and rendering so much would hold up whoever shares the thread.
+            let more = aside(move || {
+                let more = gathering.take(&records);
+                (gathering, more)
+            });
+            let wants_more;
+            (gathering, wants_more) = more.await?;
+            if !wants_more && after < last {
+                break 'all;
+            }
+        }
+    }
+    let write = move || replay::write(gathering.finish(), grouping, max_bytes);
+    aside(write).await.map(Some)
+}
+
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, JournalError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| JournalError(format!("a stretch could not be made: {error}")))
+}

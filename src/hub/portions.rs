@@ -1,0 +1,216 @@
+//! Hands stretches out, each client's in portions of what it takes.
+//!
+//! What waits for a client is no longer united with what happens after it. So one that reads slowly is given little at a
+//! time; the rest of its stretch waits here, in one copy for all who stand at the same place. Whoever takes its portion at once
+//! gets twice as much the next time.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use smallvec::SmallVec;
+
+use super::{
+    Hub,
+    catchup::LOOK,
+    fanout::Batch,
+    replay::{Replayed, Stretch},
+    roster::MemberId,
+};
+
+/// The smallest portion: a few updates, that the connection is not idle.
+const LEAST: usize = 4 * 1_024;
+/// The first portion of one that says nothing of how fast it reads.
+const FIRST: usize = 16 * 1_024;
+/// Who has not taken its portion after this long gets half as much the next time.
+const SLOW: Duration = Duration::from_millis(500);
+
+/// A stretch on its way to one client.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// Shared by all who stood at its beginning.
+    stretch: Arc<Stretch>,
+    /// Which of the stretch's eyes is this client's.
+    eye: usize,
+    /// The first group that is not handed out.
+    next: usize,
+}
+
+impl Held {
+    pub(super) fn new(stretch: Arc<Stretch>, eye: usize) -> Self {
+        Self {
+            stretch,
+            eye,
+            next: 0,
+        }
+    }
+
+    /// Whether there is nothing in it, so that it ends where it begins.
+    pub(super) fn is_empty(&self) -> bool {
+        self.stretch.groups.is_empty()
+    }
+
+    /// The stretch that is held.
+    pub(super) fn stretch(&self) -> &Stretch {
+        &self.stretch
+    }
+}
+
+/// How much one client is given at a time.
+#[derive(Debug)]
+pub(super) struct Portion {
+    /// So many bytes.
+    bytes: usize,
+    /// When it was last given some, or found too much.
+    since: Instant,
+    /// It was found with some of it left.
+    rested: bool,
+}
+
+impl Portion {
+    /// For one that comes back: nothing is known of it.
+    pub(super) fn first() -> Self {
+        Self {
+            bytes: FIRST,
+            since: Instant::now(),
+            rested: true,
+        }
+    }
+
+    /// For one that was parked: it reads slowly.
+    pub(super) fn least() -> Self {
+        Self {
+            bytes: LEAST,
+            ..Self::first()
+        }
+    }
+
+    /// How many bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// It is given the rest, whatever that is.
+    pub(super) fn unbound(&mut self) {
+        self.bytes = usize::MAX;
+    }
+
+    /// Whether so little waits that the next may be given.
+    pub(super) fn has_room(&self, waiting: usize) -> bool {
+        waiting <= self.bytes / 2
+    }
+
+    /// It was looked at, and found ready for the next or not.
+    pub(super) fn look(&mut self, ready: bool, now: Instant) {
+        let after = now.saturating_duration_since(self.since);
+        if ready || after < LOOK {
+            return;
+        }
+        self.rested = true;
+        if after > SLOW {
+            self.bytes = (self.bytes / 2).max(LEAST);
+            self.since = now;
+        }
+    }
+
+    /// It is given the next: how many bytes that may be, of `most` for anybody.
+    fn next(&mut self, most: usize) -> usize {
+        if !self.rested && self.bytes < most {
+            self.bytes *= 2;
+        }
+        self.rested = false;
+        self.since = Instant::now();
+        self.bytes
+    }
+}
+
+impl Hub {
+    /// Gives a member the next portion of the stretch that it holds; how many updates that was.
+    pub(super) fn hand_over(&mut self, id: MemberId) -> usize {
+        let most = self.options.max_stretch;
+        let Some(behind) = self.roster.get_mut(id).and_then(|m| m.behind.as_mut()) else {
+            return 0;
+        };
+        let Some(mut held) = behind.held.take() else {
+            return 0;
+        };
+        let portion = behind.portion.next(most);
+        // It joined a room, or wants something else now: the rest is made anew for it, from where it stands.
+        let stretch = held.stretch.clone();
+        if !self.roster.sees_as(id, &stretch.eyes[held.eye]) {
+            return 1;
+        }
+        let (mut bytes, mut updates, mut looked) = (0, 0, 0);
+        let mut batch = Batch::new();
+        while let Some(group) = stretch.groups.get(held.next)
+            && bytes < portion
+        {
+            held.next += 1;
+            looked += 1;
+            let Some(member) = self.roster.get(id) else {
+                return 0;
+            };
+            let gets = |update: &&Replayed| {
+                let mut rooms = update.rooms.iter().flatten();
+                update.is_seen_by(held.eye)
+                    && (update.rooms.is_none()
+                        || rooms.any(|room| member.rooms.iter().any(|r| **r == **room)))
+            };
+            let seen: SmallVec<[&Replayed; 4]> = group.updates.iter().filter(gets).collect();
+            let last = seen.len().saturating_sub(1);
+            for (at, update) in seen.into_iter().enumerate() {
+                let earlier = update.earlier.as_ref().filter(|_| at < last);
+                let outgoing = earlier.unwrap_or(&update.last);
+                bytes += outgoing.json.len();
+                updates += 1;
+                if member.batch.is_none() {
+                    member.outlet.send(outgoing);
+                } else {
+                    batch.push((outgoing, update.layout));
+                }
+            }
+        }
+        self.send_in_batches(id, &batch);
+        self.roster.touch(id);
+        self.metrics.replayed(updates);
+        if let Some(behind) = self.roster.get_mut(id).and_then(|m| m.behind.as_mut()) {
+            behind.replayed += updates;
+            behind.at = stretch.after(held.next);
+            behind.held = (held.next < stretch.groups.len()).then_some(held);
+        }
+        looked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_portion_grows_while_it_is_taken_at_once_and_shrinks_while_it_is_not() {
+        const MOST: usize = 100 * 1_024;
+        let mut portion = Portion::least();
+        assert_eq!(portion.next(MOST), LEAST, "nothing is known yet");
+        let given = portion.since;
+        portion.look(true, given + LOOK);
+        assert_eq!(portion.next(MOST), 2 * LEAST);
+        for _ in 0..10 {
+            portion.next(MOST);
+        }
+        let large = portion.bytes();
+        assert!((MOST..2 * MOST).contains(&large), "{large}");
+        let given = portion.since;
+        portion.look(false, given + LOOK / 2);
+        assert!(!portion.rested, "it had no time yet");
+        portion.look(false, given + LOOK);
+        assert_eq!(portion.next(MOST), large, "it was slower than that");
+        let mut now = portion.since;
+        for _ in 0..20 {
+            now += SLOW * 2;
+            portion.look(false, now);
+        }
+        assert_eq!(portion.bytes(), LEAST);
+        assert!(portion.has_room(LEAST / 2) && !portion.has_room(LEAST));
+    }
+}

@@ -1,0 +1,60 @@
+//! What a writer took from a lane and has not written yet.
+
+use std::{collections::VecDeque, io::IoSlice};
+
+use bytes::Buf;
+use smallvec::SmallVec;
+
+use super::lane::{Lane, Piece, Places};
+
+/// How many pieces one vectored write has at the most.
+const PIECES: usize = 64;
+
+pub(super) type Slices<'b> = SmallVec<[IoSlice<'b>; PIECES]>;
+
+/// What the writer took from the queue.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// What is to be written.
+    pub(super) pieces: VecDeque<Piece>,
+    /// Some of the first one is written.
+    begun: bool,
+    /// Where the client stands by what it began to get.
+    places: Places,
+}
+
+impl Batch {
+    /// The first pieces, for one write.
+    pub(super) fn slices(&self) -> Slices<'_> {
+        let pieces = self.pieces.iter().take(PIECES);
+        pieces.map(|piece| IoSlice::new(&piece.bytes)).collect()
+    }
+
+    /// So many bytes more are written.
+    pub(super) fn advance(&mut self, mut written: usize) {
+        while let Some(front) = self.pieces.front_mut() {
+            if written > 0 && !self.begun {
+                self.places.pass(front);
+                self.begun = true;
+            }
+            if written < front.bytes.len() {
+                front.bytes.advance(written);
+                return;
+            }
+            written -= front.bytes.len();
+            self.pieces.pop_front();
+            self.begun = false;
+        }
+    }
+
+    /// Gives back what is not begun: while the client takes nothing, it may be taken back, or overtaken by a heartbeat.
+    pub(super) fn put_back(&mut self, lane: &Lane) {
+        let first = if self.begun {
+            self.pieces.pop_front()
+        } else {
+            None
+        };
+        lane.put_back(&mut self.pieces, &self.places);
+        self.pieces.extend(first);
+    }
+}

@@ -1,0 +1,229 @@
+//! What waits for one client, and how much of it can be taken back.
+//!
+//! An update that waits can be made again from the journal, united with what came after it, as long as it is known where
+//! the client stands without it. That place is the cursor of an update that stays: the last of a group, for the
+//! places of others lie in the middle of one. It must also be younger than the last change of what the client may
+//! see, since what is made again goes by what it may see then.
+//!
+//! So the first whole group after such a change stays, or the last one that the client began to get; all updates after it
+//! can be taken back. What is said once (answers, notices, the engine's own packets) stays where it is.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+
+use super::Lane;
+use crate::update::Namespace;
+
+/// What a queued piece is to one who would take it back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tag {
+    /// An update, the last of its group for this client, with the cursor after it.
+    Last(Arc<str>),
+    /// An update with more of its group to follow.
+    Earlier,
+    /// What the stream adds up to: whoever catches up is told anew.
+    Aggregate,
+    /// What was said at this place of the stream: nothing before it can be taken back.
+    Told,
+    /// What belongs to no place of the stream: answers, the engine's packets.
+    Aside,
+}
+
+/// What was taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// Where the client stands now.
+    pub cursor: Arc<str>,
+    /// How many updates.
+    pub updates: usize,
+    /// Aggregates were among them.
+    pub aggregates: bool,
+    /// How many bytes no longer wait.
+    pub(crate) bytes: usize,
+}
+
+/// One queued piece.
+#[derive(Debug, Clone)]
+pub(crate) struct Piece {
+    /// On whose behalf it was queued: each namespace has a member of its own.
+    pub(crate) namespace: Namespace,
+    /// What it is.
+    pub(crate) tag: Tag,
+    /// What is written; never nothing.
+    pub(crate) bytes: Bytes,
+    /// What the client may see changed before it.
+    fresh: bool,
+}
+
+/// Where a client stands by what it began to get, for each namespace.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Places([Option<Arc<str>>; Namespace::ALL.len()]);
+
+impl Places {
+    /// The client begins to get a piece.
+    pub(crate) fn pass(&mut self, piece: &Piece) {
+        step(&mut self.0[piece.namespace as usize], piece);
+    }
+}
+
+/// A place after one more piece: known after the last of a group, not within one nor after what was told.
+fn step(place: &mut Option<Arc<str>>, piece: &Piece) {
+    if piece.fresh {
+        *place = None;
+    }
+    match &piece.tag {
+        Tag::Last(cursor) => *place = Some(cursor.clone()),
+        Tag::Earlier | Tag::Told => *place = None,
+        Tag::Aggregate | Tag::Aside => {}
+    }
+}
+
+/// The queue.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    pieces: VecDeque<Piece>,
+    /// Where the client stands by what left the queue.
+    places: Places,
+    /// What the client may see changed after all that is queued.
+    settled: [bool; Namespace::ALL.len()],
+}
+
+impl Waiting {
+    /// Queues a piece.
+    pub(crate) fn push(&mut self, namespace: Namespace, tag: Tag, bytes: Bytes) {
+        let fresh = std::mem::take(&mut self.settled[namespace as usize]);
+        self.pieces.push_back(Piece {
+            namespace,
+            tag,
+            bytes,
+            fresh,
+        });
+    }
+
+    /// Queues before all else what depends on no place.
+    pub(crate) fn push_first(&mut self, bytes: Bytes) {
+        self.pieces.push_front(Piece {
+            namespace: Namespace::Root,
+            tag: Tag::Aside,
+            bytes,
+            fresh: false,
+        });
+    }
+
+    /// The next piece, for which it is too late to be taken back.
+    pub(crate) fn pop(&mut self) -> Option<Piece> {
+        let piece = self.pieces.pop_front()?;
+        self.places.pass(&piece);
+        Some(piece)
+    }
+
+    /// Puts back pieces that were popped last and not begun; `places` is as the client has it without them.
+    pub(crate) fn put_back(&mut self, pieces: &mut VecDeque<Piece>, places: &Places) {
+        while let Some(piece) = pieces.pop_back() {
+            self.pieces.push_front(piece);
+        }
+        self.places = places.clone();
+    }
+
+    /// What the client may see changes here.
+    pub(crate) fn settle(&mut self, namespace: Namespace) {
+        self.settled[namespace as usize] = true;
+    }
+
+    /// Takes back a namespace's updates after the first place that is known, if `keeps` says that they will come again
+    /// from there.
+    pub(crate) fn take_back(
+        &mut self,
+        namespace: Namespace,
+        keeps: &dyn Fn(&str) -> bool,
+    ) -> Option<Taken> {
+        if self.settled[namespace as usize] {
+            return None;
+        }
+        let mut place = self.places.0[namespace as usize].clone();
+        let mut begins = 0;
+        for (at, piece) in self.pieces.iter().enumerate() {
+            if piece.namespace != namespace {
+                continue;
+            }
+            // Once a place is known, only what makes it useless matters.
+            if place.is_none() || piece.fresh || piece.tag == Tag::Told {
+                step(&mut place, piece);
+                begins = at + 1;
+            }
+        }
+        let mut taken = Taken {
+            cursor: place.filter(|place| keeps(place))?,
+            updates: 0,
+            aggregates: false,
+            bytes: 0,
+        };
+        let mut at = 0;
+        self.pieces.retain(|piece| {
+            at += 1;
+            let update = match piece.tag {
+                Tag::Last(_) | Tag::Earlier => true,
+                Tag::Aggregate => false,
+                Tag::Told | Tag::Aside => return true,
+            };
+            if at <= begins || piece.namespace != namespace {
+                return true;
+            }
+            taken.updates += usize::from(update);
+            taken.aggregates |= !update;
+            taken.bytes += piece.bytes.len();
+            false
+        });
+        (taken.bytes > 0).then_some(taken)
+    }
+
+    /// Drops all of it.
+    pub(crate) fn clear(&mut self) {
+        self.pieces.clear();
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+}
+
+impl Lane {
+    /// Takes back the updates of a namespace that the client has not begun to get, as far as it is known from where they
+    /// can come again and `keeps` says that they will. What goes the engine's way is left: that is few packets.
+    pub fn take_back(&self, namespace: Namespace, keeps: &dyn Fn(&str) -> bool) -> Option<Taken> {
+        let mut state = self.lock();
+        let taken = state.queue.take_back(namespace, keeps)?;
+        state.bytes = state.bytes.saturating_sub(taken.bytes);
+        Some(taken)
+    }
+
+    /// What the client may see on a namespace changes: what was queued before is not taken back.
+    pub fn settle(&self, namespace: Namespace) {
+        self.lock().queue.settle(namespace);
+    }
+
+    /// Takes up to `max` bytes for the writer into `batch`; `false` when there are none.
+    pub(in crate::net) fn take(&self, batch: &mut VecDeque<Piece>, max: usize) -> bool {
+        let mut state = self.lock();
+        let mut size = 0;
+        while size < max {
+            let Some(piece) = state.queue.pop() else {
+                break;
+            };
+            size += piece.bytes.len();
+            batch.push_back(piece);
+        }
+        !batch.is_empty()
+    }
+
+    /// Takes pieces back from the writer of which nothing is written: `places` is what the client has without them.
+    pub(in crate::net) fn put_back(&self, batch: &mut VecDeque<Piece>, places: &Places) {
+        let mut state = self.lock();
+        match self.killed() {
+            None => state.queue.put_back(batch, places),
+            Some(_) => batch.clear(),
+        }
+    }
+}
