@@ -484,7 +484,7 @@ async fn bans_hold_over_a_restart_and_can_be_lifted() {
     )
     .await;
     assert_eq!(lifted["lifted"], true);
-    Client::connect(address, json!({ "token": observer("ann", &[]) })).await;
+    let (_back, _) = Client::connect(address, json!({ "token": observer("ann", &[]) })).await;
     let (status, _) = request(
         "POST",
         address,
