@@ -11,6 +11,8 @@
 //!                         check)    keep)                          once
 //! ```
 //!
+//! Who comes in by any door, and what of all this they may do and see, is decided in one place, [`access`].
+//!
 //! Every door in does the same thing: bytes become one [`event::Event`]. Every door out does the same thing: one
 //! update becomes its own wire shape. Between them there is one way, and it never branches by door.
 //!
@@ -24,7 +26,8 @@
 //! | [`update`] | what goes out: the table, rules, rendering |
 //! | [`pace`] | windows, coalescing, priorities |
 //! | [`seneca`] | what Seneca's own front-ends know beyond that |
-//! | [`access`] | roles, rooms, filters, tokens: who may do what |
+//! | [`access`] | tokens, roles, sights, rooms, filters, sessions, bans, budgets: who may do and see what |
+//! | [`admin`] | what an admin can do, by either door |
 //! | [`socketio`] | the namespace layer on socketioxide |
 //! | [`http`] | the API, probes, metrics, the demo page |
 //! | [`net`] | listener, guard, express lane: bytes |

@@ -85,6 +85,8 @@ async fn without_a_valid_token_nobody_comes_in_by_any_door() {
     for path in ["/healthz", "/readyz"] {
         assert_eq!(get(address, path).await.0, 200, "{path}");
     }
+    let text = server.metrics().text();
+    assert!(text.contains("stoa_tokens_denied_total{reason="), "{text}");
     // The same token, three ways.
     let token = observer("u1", &[]);
     let (_, hello) = Client::connect(address, json!({ "token": token })).await;

@@ -119,10 +119,10 @@ fn without_a_secret_it_says_what_to_set() {
         error.contains("STOA_AUTHENTICATION__SECRET") && error.contains("openssl rand"),
         "{error}"
     );
-    let short = [("STOA_AUTHENTICATION__SECRET", "hunter2hunter2")];
+    let short = [("STOA_AUTHENTICATION__SECRET", "hunter2")];
     let error = refused(&stoa(here.path(), &["token"], &short), 1);
     assert!(
-        error.contains("STOA_AUTHENTICATION__SECRET") && error.contains("14 bytes"),
+        error.contains("STOA_AUTHENTICATION__SECRET") && error.contains("7 bytes"),
         "{error}"
     );
     assert!(!error.contains("hunter2"), "{error}");

@@ -97,10 +97,15 @@ impl Porter {
             None => unproven(),
             // Nothing to hold it against: front-ends that bring one of another server's are let in like all others.
             Some(_) if self.tokens.is_empty() && !self.options.required => unproven(),
-            Some(credential) => match self.tokens.verify(credential.token()).await {
+            Some(credential) => match self.tokens.examine(credential.token()).await {
                 Ok(claims) => self.believe(claims, visitor.name.clone())?,
-                Err(_) if !self.options.required && !self.options.validate => unproven(),
-                Err(refusal) => return Err(refusal),
+                Err(denied) => {
+                    self.metrics.token_denied(denied.reason());
+                    if self.options.required || self.options.validate {
+                        return Err(denied.into());
+                    }
+                    unproven()
+                }
             },
         };
         self.blocklist.check(&who, visitor.address)?;

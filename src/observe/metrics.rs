@@ -31,6 +31,7 @@ pub struct Metrics {
     deliveries: Counter,
     parked: Counter,
     banned: Counter,
+    tokens_denied: Family<Reason, Counter>,
     taken_back: Counter,
     replayed: Counter,
     delivery_seconds: Family<Urgency, Histogram, fn() -> Histogram>,
@@ -102,6 +103,7 @@ impl Metrics {
             deliveries: Counter::default(),
             parked: Counter::default(),
             banned: Counter::default(),
+            tokens_denied: Family::default(),
             taken_back: Counter::default(),
             replayed: Counter::default(),
             delivery_seconds,
@@ -169,6 +171,11 @@ impl Metrics {
             "observers_parked",
             "Times that an observer read too slowly and was parked",
             self.parked.clone(),
+        );
+        r.register(
+            "tokens_denied",
+            "Tokens that were not believed, by reason",
+            self.tokens_denied.clone(),
         );
         r.register(
             "clients_banned",
@@ -252,6 +259,12 @@ impl Metrics {
     /// An observer was parked because it reads too slowly.
     pub fn parked(&self) {
         self.parked.inc();
+    }
+
+    /// A token was not believed.
+    pub fn token_denied(&self, reason: &str) {
+        let reason = reason.to_owned();
+        self.tokens_denied.get_or_create(&Reason { reason }).inc();
     }
 
     /// Somebody is kept out for too many messages.
