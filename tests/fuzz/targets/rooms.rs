@@ -2,9 +2,21 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use stoa::access::{GENERAL, Identity, OBSERVERS, PRODUCERS, Role, check_room};
+use stoa::access::{
+    Belongings, GENERAL, House, Identity, OBSERVERS, PRODUCERS, Role, Rules, Sight, check_room,
+};
 
 const OWN: [&str; 2] = ["own-socket", "own-client"];
+
+/// Of somebody with projects of its own.
+fn sight() -> Sight {
+    let house = House {
+        rules: Rules::default(),
+        belongings: Belongings::new(16).into(),
+    };
+    let projects = Some(vec!["p-*".into()]);
+    Sight::new(Some("u1".into()), None, projects, house.into()).expect("patterns")
+}
 
 fuzz_target!(|data: &[u8]| {
     let Ok(room) = std::str::from_utf8(data) else {
@@ -14,6 +26,7 @@ fuzz_target!(|data: &[u8]| {
         let who = Identity {
             role,
             user: Some("u1".into()),
+            sight: sight(),
             ..Identity::default()
         };
         match check_room(room, &who, "lobby", &OWN) {
@@ -31,6 +44,12 @@ fuzz_target!(|data: &[u8]| {
                     "{room:?} is no room"
                 );
                 assert!(kind != "user" || id == "u1", "{room:?} is another's");
+                assert!(
+                    kind != "project" || id.starts_with("p-"),
+                    "{room:?} is not named"
+                );
+                let owned = ["execution", "workflow", "run", "job"];
+                assert!(!owned.contains(&kind), "{room:?} has no known owner");
                 assert!(room != PRODUCERS || role.may_publish());
             }
             Err(refusal) => {
