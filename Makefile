@@ -54,6 +54,7 @@ system-deps:
 	@missing=(); \
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium); \
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv); \
+	command -v openssl >/dev/null || missing+=(openssl); \
 	if (( $${#missing[@]} == 0 )); then exit 0; fi; \
 	as_root=(); \
 	if (( EUID != 0 )); then as_root=(sudo); fi; \

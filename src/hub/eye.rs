@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::view::{Candidate, Outlook};
 use crate::{
-    access::{OBSERVERS, Subject},
+    access::OBSERVERS,
     event::Event,
     journal::Seq,
     update::{Audience, Listening, Namespace, Planned},
@@ -51,15 +51,7 @@ impl Eye {
             Audience::Rooms(_) => true,
             Audience::Topic(topic) => self.topics.to(*topic),
         };
-        let candidate = Candidate {
-            subject: Subject {
-                update: planned.kind.name(),
-                priority: planned.priority,
-                event,
-            },
-            namespace: planned.kind.namespace(),
-            seq: Seq::MAX,
-        };
+        let candidate = Candidate::of(planned, event, Seq::MAX);
         reached && self.namespace == candidate.namespace && self.outlook.admits(&candidate)
     }
 }

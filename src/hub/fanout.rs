@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Hub, Outgoing, requests::CAUGHT_UP, roster::MemberId, view::Candidate};
 use crate::{
-    access::{OBSERVERS, Subject},
+    access::OBSERVERS,
     event::{Event, Object, Timestamp},
     pace::Group,
     update::{self, Audience, Namespace, Planned, Stamp},
@@ -141,15 +141,7 @@ impl Hub {
     fn audience(&mut self, planned: &Planned, event: &Event, seq: u64, to: &mut Vec<MemberId>) {
         to.clear();
         self.roster.next_update();
-        let candidate = Candidate {
-            subject: Subject {
-                update: planned.kind.name(),
-                priority: planned.priority,
-                event,
-            },
-            namespace: planned.kind.namespace(),
-            seq,
-        };
+        let candidate = Candidate::of(planned, event, seq);
         let roster = &mut self.roster;
         match &planned.audience {
             Audience::EventRooms => {

@@ -7,9 +7,10 @@ use slab::Slab;
 
 use crate::{
     access::{Filter, Sight, Subject},
+    event::Event,
     journal::Seq,
     seneca::{ConversationFilter, conversation_fields},
-    update::Namespace,
+    update::{Namespace, Planned},
 };
 
 /// What a member sees of the rooms it is in.
@@ -30,6 +31,21 @@ pub(crate) struct Candidate<'a> {
     pub namespace: Namespace,
     /// The place of its last event.
     pub seq: Seq,
+}
+
+impl<'a> Candidate<'a> {
+    /// An update as it was planned.
+    pub(crate) fn of(planned: &'a Planned, event: &'a Event, seq: Seq) -> Self {
+        Self {
+            subject: Subject {
+                update: planned.kind.name(),
+                priority: planned.priority,
+                event,
+            },
+            namespace: planned.kind.namespace(),
+            seq,
+        }
+    }
 }
 
 impl View {
