@@ -19,7 +19,7 @@ pub(super) struct Batch {
     pub(super) pieces: VecDeque<Piece>,
     /// Some of the first one is written.
     begun: bool,
-    /// Where the client stands by what it began to get.
+    /// Where the client stands by what it got, and by the first one if that was ever put off while it was begun.
     places: Places,
 }
 
@@ -32,17 +32,15 @@ impl Batch {
 
     /// So many bytes more are written.
     pub(super) fn advance(&mut self, mut written: usize) {
-        while let Some(front) = self.pieces.front_mut() {
-            if written > 0 && !self.begun {
-                self.places.pass(front);
-                self.begun = true;
-            }
+        while let Some(mut front) = self.pieces.pop_front() {
             if written < front.bytes.len() {
                 front.bytes.advance(written);
+                self.begun |= written > 0;
+                self.pieces.push_front(front);
                 return;
             }
             written -= front.bytes.len();
-            self.pieces.pop_front();
+            self.places.pass_on(front);
             self.begun = false;
         }
     }
@@ -54,6 +52,9 @@ impl Batch {
         } else {
             None
         };
+        if let Some(first) = &first {
+            self.places.pass(first);
+        }
         lane.put_back(&mut self.pieces, &self.places);
         self.pieces.extend(first);
     }

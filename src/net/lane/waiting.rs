@@ -65,6 +65,29 @@ impl Places {
     pub(crate) fn pass(&mut self, piece: &Piece) {
         step(&mut self.0[piece.namespace as usize], piece);
     }
+
+    /// The same when nothing else is done with the piece: its place is moved, and not shared once more.
+    pub(crate) fn pass_on(&mut self, piece: Piece) {
+        let place = &mut self.0[piece.namespace as usize];
+        match piece.tag {
+            Tag::Last(cursor) => *place = Some(cursor),
+            Tag::Earlier | Tag::Told => *place = None,
+            Tag::Aggregate | Tag::Aside if piece.fresh => *place = None,
+            Tag::Aggregate | Tag::Aside => {}
+        }
+    }
+
+    /// The client begins to get all of these. Only the last word of each namespace is looked for.
+    fn pass_all<'p>(&mut self, pieces: impl DoubleEndedIterator<Item = &'p Piece>) {
+        let mut known = [false; Namespace::ALL.len()];
+        for piece in pieces.rev() {
+            let at = piece.namespace as usize;
+            let says = piece.fresh || !matches!(piece.tag, Tag::Aggregate | Tag::Aside);
+            if says && !std::mem::replace(&mut known[at], true) {
+                step(&mut self.0[at], piece);
+            }
+        }
+    }
 }
 
 /// A place after one more piece: known after the last of a group, not within one nor after what was told.
@@ -116,6 +139,18 @@ impl Waiting {
         let piece = self.pieces.pop_front()?;
         self.places.pass(&piece);
         Some(piece)
+    }
+
+    /// The same for up to `max` bytes.
+    fn take(&mut self, into: &mut VecDeque<Piece>, max: usize) {
+        let (before, mut size) = (into.len(), 0);
+        while size < max
+            && let Some(piece) = self.pieces.pop_front()
+        {
+            size += piece.bytes.len();
+            into.push_back(piece);
+        }
+        self.places.pass_all(into.range(before..));
     }
 
     /// Puts back pieces that were popped last and not begun; `places` is as the client has it without them.
@@ -206,15 +241,7 @@ impl Lane {
 
     /// Takes up to `max` bytes for the writer into `batch`; `false` when there are none.
     pub(in crate::net) fn take(&self, batch: &mut VecDeque<Piece>, max: usize) -> bool {
-        let mut state = self.lock();
-        let mut size = 0;
-        while size < max {
-            let Some(piece) = state.queue.pop() else {
-                break;
-            };
-            size += piece.bytes.len();
-            batch.push_back(piece);
-        }
+        self.lock().queue.take(batch, max);
         !batch.is_empty()
     }
 
