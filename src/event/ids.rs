@@ -31,6 +31,11 @@ pub(super) fn project_of(data: &Object) -> Option<&str> {
             "run.projectId",
             "step.projectId",
             "nodeState.projectId",
+            "task.project_id",
+            "task.projectId",
+            "task_details.project_id",
+            "message.project_id",
+            "metadata.project_id",
             "project_state.project_id",
         ],
     )
