@@ -4,19 +4,30 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::event::{Event, Kind, Owner};
+use crate::{
+    event::{Event, Kind, Owner},
+    journal::Seq,
+};
 
 /// Projects of one thing that are remembered; of one that was named with more, nobody can be said to see them all.
 const MAX_PROJECTS: usize = 8;
 
 /// What is known of whom things belong to.
 #[derive(Debug)]
-pub struct Belongings(RwLock<Known>);
+pub struct Belongings {
+    /// All that is known.
+    known: RwLock<Known>,
+    /// Up to which event: of later ones nobody can say yet who may see them.
+    learnt_to: AtomicU64,
+}
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Known {
@@ -118,16 +129,33 @@ impl Belonging {
 impl Belongings {
     /// Nothing is known; at most `max` things of a kind will be.
     pub fn new(max: usize) -> Self {
-        Self(RwLock::new(Known {
+        Self::of(Known {
             things: BTreeMap::new(),
             max: max.max(1),
             forgotten: BTreeSet::new(),
-        }))
+        })
+    }
+
+    fn of(known: Known) -> Self {
+        Self {
+            known: RwLock::new(known),
+            learnt_to: AtomicU64::new(0),
+        }
+    }
+
+    /// All events up to this one are learnt.
+    pub fn set_learnt_to(&self, seq: Seq) {
+        self.learnt_to.store(seq, Ordering::Release);
+    }
+
+    /// Up to which event all are learnt.
+    pub fn learnt_to(&self) -> Seq {
+        self.learnt_to.load(Ordering::Acquire)
     }
 
     /// What was said in the past is not known: the events that said it are gone.
     pub fn lack_the_past(&self) {
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.forgotten.extend(Kind::ALL);
     }
 
@@ -150,7 +178,7 @@ impl Belongings {
             if matches!(kind, Kind::Project | Kind::User) || self.says(kind, id, owner, project) {
                 return;
             }
-            let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
             known.learn(kind, id, owner, project);
         });
     }
@@ -183,7 +211,7 @@ impl Belongings {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Known> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -226,6 +254,6 @@ impl Serialize for Belongings {
 
 impl<'de> Deserialize<'de> for Belongings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Known::deserialize(deserializer).map(|known| Self(RwLock::new(known)))
+        Known::deserialize(deserializer).map(Self::of)
     }
 }

@@ -13,7 +13,10 @@ use super::{
     belongings::{Belongings, Projects},
     rules::{Rule, Rules},
 };
-use crate::event::{Event, Kind, Owner};
+use crate::{
+    event::{Event, Kind, Owner},
+    journal::Seq,
+};
 
 /// The rules and what they look at: the same for all.
 #[derive(Debug)]
@@ -91,6 +94,12 @@ impl Sight {
     /// Whether nothing is hidden: then even what is gathered from all projects may be shown.
     pub fn is_everything(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// Up to which event it is known who may see what; `None` for one that sees everything anyway.
+    pub fn knows_to(&self) -> Option<Seq> {
+        let scope = self.0.as_ref()?;
+        Some(scope.house.belongings.learnt_to())
     }
 
     /// Whether a client may see what an event gives. It may if it may see one of the things whose kind has a rule; what
