@@ -1,0 +1,237 @@
+//! One who may see one project hears nothing of another, by any door, whatever it asks for and whatever happens meanwhile.
+//!
+//! Every event carries markers in its fields that say whom it is for. A spy goes through random steps, and every text that
+//! the server sends it is searched for markers that are not for it. What is for it must come, or nothing was shown.
+#![allow(
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod common;
+#[path = "leak/doors.rs"]
+mod doors;
+#[path = "leak/spy.rs"]
+mod spy;
+#[path = "leak/world.rs"]
+mod world;
+
+use std::net::SocketAddr;
+
+use common::guarded::{admin, guarded, observer, publish, request};
+use doors::{Doors, Step, wait_for};
+use proptest::{
+    prelude::*,
+    test_runner::{Config, FileFailurePersistence, TestRunner},
+};
+use serde_json::{Value, json};
+use spy::Spy;
+use world::{AT_TIMES, For, OURS, Rights, SPY, VICTIM, WHOM, World};
+
+/// So little may wait for a client that it is parked by a few events.
+const BUFFER: usize = 16 * 1_024;
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let n = 0_usize..64;
+    prop_oneof![
+        6 => prop::collection::vec((n.clone(), 0..WHOM.len()), 1..12).prop_map(Step::Publish),
+        1 => (20_usize..60).prop_map(Step::Burst),
+        3 => (n.clone(), 0_usize..6).prop_map(|(room, how)| Step::Room(room, how)),
+        1 => n.clone().prop_map(Step::Filter),
+        2 => n.clone().prop_map(Step::State),
+        2 => n.clone().prop_map(Step::History),
+        1 => any::<bool>().prop_map(Step::Resume),
+        2 => (n.clone(), any::<bool>()).prop_map(|(how, wide)| Step::Reconnect(how, wide)),
+        2 => any::<bool>().prop_map(Step::Authenticate),
+        1 => Just(Step::Revoke),
+        1 => n.clone().prop_map(Step::Seneca),
+        1 => n.clone().prop_map(Step::Conversations),
+        1 => n.clone().prop_map(Step::Stream),
+        2 => n.prop_map(Step::Get),
+        1 => Just(Step::Operator),
+    ]
+}
+
+#[test]
+fn nothing_of_one_project_reaches_who_may_see_another() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let mut runner = TestRunner::new(Config {
+        cases: 16,
+        max_shrink_iters: 40,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Off)),
+        ..Config::default()
+    });
+    let steps = prop::collection::vec(any_step(), 10..40);
+    let tried = runner.run(&steps, |steps| {
+        let leak = runtime.block_on(spied(&steps));
+        prop_assert_eq!(leak, None);
+        Ok(())
+    });
+    if let Err(error) = tried {
+        panic!("{error}");
+    }
+}
+
+/// Goes through these steps; the first leak.
+async fn spied(steps: &[Step]) -> Option<String> {
+    let server = guarded(|config| config.server.max_client_buffer = BUFFER).await;
+    let address = server.address();
+    let mut doors = Doors::open(address).await;
+    for step in steps {
+        doors.take(step).await;
+        if doors.leak.is_some() {
+            break;
+        }
+    }
+    let leak = match doors.leak.take() {
+        Some(leak) => Some(leak),
+        None => doors.finish().await,
+    };
+    server.shutdown().await;
+    leak
+}
+
+/// The events of a history, page by page.
+async fn history(address: SocketAddr, token: &str) -> String {
+    let (mut all, mut path) = (String::new(), "/api/v1/events?limit=1000".to_owned());
+    loop {
+        let (status, page) = request("GET", address, &path, token, None).await;
+        assert_eq!(status, 200, "{page}");
+        all.push_str(&page["events"].to_string());
+        match page["next"].as_str() {
+            Some(next) => path = format!("/api/v1/events?limit=1000&after={next}"),
+            None => return all,
+        }
+    }
+}
+
+/// The markers of the test must be found where they are allowed, or their absence would show nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_marker_is_noticed_wherever_it_is() {
+    let server = guarded(|_| {}).await;
+    let address = server.address();
+    let mut world = World::default();
+    let mut events = world.beginning();
+    for whom in WHOM {
+        events.extend((0..16).map(|kind| world.event(kind, whom)));
+    }
+    let (mut boss, _) = {
+        let auth = json!({ "token": admin() });
+        (
+            Spy::connect(address, "/", &auth).await.expect("may"),
+            auth.clone(),
+        )
+    };
+    publish(address, &Value::Array(events)).await;
+    let last = World::marker(world.published.len() - 1, For::All);
+    boss.until(&last).await;
+    let heard = boss.take().concat();
+    for kind in 0..16 {
+        // Each kind of event of the victim's gives at least one update.
+        let first = world.published.len() - 16 * WHOM.len();
+        let theirs = World::marker(first + 16 + kind, WHOM[1]);
+        assert!(
+            heard.contains(&theirs) || kind == 2 || kind == 11,
+            "kind {kind} gave nothing"
+        );
+    }
+    for (text, rights, leaks) in [
+        (World::marker(3, WHOM[1]), Rights::WIDE, true),
+        (World::marker(3, WHOM[2]), Rights::WIDE, false),
+        (World::marker(3, WHOM[2]), Rights::NARROW, true),
+        ("a VicProject".to_owned(), Rights::NARROW, true),
+        (World::marker(3, WHOM[0]), Rights::NARROW, false),
+    ] {
+        assert_eq!(rights.leak(&text, &[]).is_some(), leaks, "{text}");
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_made_anew_for_one_who_is_parked_goes_by_what_it_may_see_then() {
+    let server = guarded(|config| config.server.max_client_buffer = BUFFER).await;
+    let address = server.address();
+    let auth = json!({ "token": observer(SPY, &[OURS, AT_TIMES]) });
+    let mut spy = Spy::connect(address, "/", &auth).await.expect("may");
+    spy.until("connection_established").await;
+    let mut world = World::default();
+    publish(address, &Value::Array(world.beginning())).await;
+    // It reads nothing until it is parked.
+    let filler = "x".repeat(2_000);
+    wait_for("the parking", async || {
+        let mut events = Vec::new();
+        for _ in 0..50 {
+            let mut event = world.event(0, For::Project(AT_TIMES));
+            event["data"]["filler"] = filler.as_str().into();
+            events.push(event);
+        }
+        publish(address, &Value::Array(events)).await;
+        server
+            .metrics()
+            .text()
+            .lines()
+            .any(|line| line.starts_with("stoa_observers_parked_total ") && !line.ends_with(" 0"))
+    })
+    .await;
+    let ack = spy
+        .emit("authenticate", &json!({ "token": observer(SPY, &[OURS]) }))
+        .await;
+    // The answer comes behind all that was on its way before: what follows it is what it may see now.
+    let answer = spy.answer(ack).await.expect("it stays");
+    assert_eq!(answer["status"], "ok", "{answer}");
+    let before = spy.take().len();
+    assert!(before > 0);
+    let ours = world.event(0, For::Project(OURS));
+    publish(address, &ours).await;
+    let theirs = world.event(0, For::Project(AT_TIMES));
+    publish(address, &theirs).await;
+    let last = world.event(0, For::Project(OURS));
+    publish(address, &last).await;
+    spy.until(&World::marker(
+        world.published.len() - 1,
+        For::Project(OURS),
+    ))
+    .await;
+    for text in spy.take() {
+        assert_eq!(Rights::NARROW.leak(&text, &[]), None, "{text}");
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_many_are_in_a_room_is_told_to_those_who_are_in_it() {
+    let server = guarded(|_| {}).await;
+    let address = server.address();
+    publish(address, &Value::Array(World::default().beginning())).await;
+    let token = observer(VICTIM, &["vicproject"]);
+    let auth = json!({ "token": token, "rooms": ["project:vicproject"] });
+    let mut victim = Spy::connect(address, "/", &auth).await.expect("may");
+    victim.until("connection_established").await;
+    let auth = json!({ "token": observer(SPY, &[OURS]) });
+    let mut spy = Spy::connect(address, "/", &auth).await.expect("may");
+    for room in ["project:vicproject", "user:vicbob"] {
+        let left = spy.call("leave_room", &json!(room)).await.expect("answers");
+        assert_eq!(left["members"], 0, "{room}: {left}");
+    }
+    let left = victim.call("leave_room", &json!("observers")).await;
+    assert_eq!(left.expect("answers")["members"], 1, "the spy is in it");
+    // Nor is one told of all agents who may not see all of them.
+    let mut page = Spy::connect(address, "/conversations", &auth)
+        .await
+        .expect("may");
+    page.call("ping", &Value::Null).await;
+    let greeted = page.take().concat();
+    assert!(
+        greeted.contains("connected") && !greeted.contains("agents_update"),
+        "{greeted}"
+    );
+    // A user whose name is an address has a room as well.
+    let auth = json!({ "token": observer("auth0|ann@example.org", &[]) });
+    let mut other = Spy::connect(address, "/", &auth).await.expect("may");
+    let own = other
+        .call("join_room", &json!("user:auth0|ann@example.org"))
+        .await;
+    assert_eq!(own.expect("answers")["status"], "ok");
+    server.shutdown().await;
+}

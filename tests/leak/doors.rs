@@ -1,0 +1,463 @@
+//! The spy's steps: it goes through every door of the contract, and all that it hears is looked at.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use stoa::access::{Grant, Role};
+
+use super::{
+    common::{
+        PATIENCE,
+        guarded::{admin, grant, observer, publish, request, token},
+    },
+    history,
+    spy::Spy,
+    world::{AT_TIMES, For, OURS, ROOMS, Rights, SPY, THEIRS, VICTIM, WHOM, World},
+};
+
+/// What the spy does, or what happens.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// These kinds of events, and for whom.
+    Publish(Vec<(usize, usize)>),
+    /// So many large ones at once, more than may wait for a client.
+    Burst(usize),
+    /// Joins, leaves, subscribes to or unsubscribes from a room.
+    Room(usize, usize),
+    Filter(usize),
+    State(usize),
+    History(usize),
+    /// From the first cursor or from the last.
+    Resume(bool),
+    /// Comes back, with a token for one project or two.
+    Reconnect(usize, bool),
+    Authenticate(bool),
+    Revoke,
+    Seneca(usize),
+    Conversations(usize),
+    Stream(usize),
+    Get(usize),
+    Operator,
+}
+
+pub async fn wait_for(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_so().await {
+        assert!(Instant::now() < until, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A spy at all doors, and the world that it looks at.
+pub struct Doors {
+    address: SocketAddr,
+    world: World,
+    main: Spy,
+    token: String,
+    rights: Rights,
+    /// On Seneca's page.
+    page: Spy,
+    operator: Spy,
+    /// The one who is spied on: is in the rooms that the spy would like to be in.
+    _victim: Spy,
+    /// Texts of event streams, with what is looked for.
+    streams: Vec<Arc<Mutex<String>>>,
+    /// What it asked for by name, and may be told back.
+    asked: Vec<String>,
+    pub leak: Option<String>,
+}
+
+fn spys(wide: bool) -> String {
+    let projects: &[&str] = if wide { &[OURS, AT_TIMES] } else { &[OURS] };
+    observer(SPY, projects)
+}
+
+async fn enter(address: SocketAddr, namespace: &str, auth: &Value) -> Spy {
+    Spy::connect(address, namespace, auth)
+        .await
+        .unwrap_or_else(|refusal| panic!("{auth} is refused: {refusal}"))
+}
+
+impl Doors {
+    pub async fn open(address: SocketAddr) -> Self {
+        let mut world = World::default();
+        publish(address, &Value::Array(world.beginning())).await;
+        wait_for("the owners to be known", async || {
+            let (_, state) = request("GET", address, "/api/v1/state", &admin(), None).await;
+            state["runs"]["run-ann"].is_object()
+        })
+        .await;
+        let victim = observer(VICTIM, &[THEIRS]);
+        let rooms = [
+            "project:vicproject",
+            "execution:exec-vicbob",
+            "task:task-of-vicproject",
+        ];
+        let victim = json!({ "token": victim, "rooms": rooms });
+        let operator = token(&Grant {
+            projects: Some(vec![OURS.into()]),
+            ..grant(Role::Operator)
+        });
+        let token = spys(false);
+        let auth = json!({ "token": token });
+        Self {
+            main: enter(address, "/", &auth).await,
+            page: enter(address, "/conversations", &auth).await,
+            operator: enter(address, "/admin", &json!({ "token": operator })).await,
+            _victim: enter(address, "/", &victim).await,
+            address,
+            world,
+            token,
+            rights: Rights::NARROW,
+            streams: Vec::new(),
+            // As long names as come first: a shorter one may be part of a longer one.
+            asked: ROOMS.map(str::to_owned).to_vec(),
+            leak: None,
+        }
+    }
+
+    fn look(&mut self, door: &str, texts: &[String], rights: Rights, asked: bool) {
+        let asked: &[String] = if asked { &self.asked } else { &[] };
+        for text in texts {
+            if let Some(leak) = rights.leak(text, asked) {
+                let start: String = text.chars().take(2_000).collect();
+                self.leak
+                    .get_or_insert(format!("{door}: {leak} in {start}"));
+            }
+        }
+    }
+
+    /// Looks at what the main connection heard; the state of the second project, too, if it has it.
+    fn look_at_main(&mut self, door: &str) {
+        let heard = self.main.take();
+        self.look(door, &heard, self.rights, true);
+    }
+
+    async fn ask(&mut self, event: &str, argument: Value) -> Value {
+        let answer = self.main.call(event, &argument).await;
+        self.look_at_main(event);
+        answer.unwrap_or_else(|| panic!("{event} {argument} ended the connection"))
+    }
+
+    pub async fn take(&mut self, step: &Step) {
+        match step {
+            Step::Publish(events) => {
+                let world = &mut self.world;
+                let events = events
+                    .iter()
+                    .map(|&(kind, whom)| world.event(kind, WHOM[whom]));
+                let events = Value::Array(events.collect());
+                publish(self.address, &events).await;
+            }
+            Step::Burst(count) => self.burst(*count).await,
+            Step::Room(room, how) => {
+                let how = [
+                    "join",
+                    "join_room",
+                    "leave",
+                    "leave_room",
+                    "subscribe",
+                    "unsubscribe",
+                ][*how];
+                let room = ROOMS[room % ROOMS.len()];
+                self.ask(how, json!({ "room": room })).await;
+            }
+            Step::Filter(n) => {
+                let filters = [
+                    json!({}),
+                    json!({ "projects": [THEIRS, OURS] }),
+                    json!({ "types": ["task.*", "agent*"] }),
+                    json!({ "min_priority": "low", "agents": ["both"] }),
+                    json!({ "runs": ["exec-vicbob"] }),
+                ];
+                let filters = &filters[n % filters.len()];
+                self.ask("subscribe", json!({ "filters": filters })).await;
+            }
+            Step::State(n) => {
+                let project = [Value::Null, json!(THEIRS), json!(OURS), json!(AT_TIMES)];
+                let state = self
+                    .ask("get_state", json!({ "project_id": project[n % 4] }))
+                    .await;
+                assert_eq!(state["status"], "ok", "{state}");
+            }
+            Step::History(n) => {
+                let queries = [
+                    json!({ "limit": 1000 }),
+                    json!({ "project_id": THEIRS }),
+                    json!({ "agent_id": "both", "limit": 1000 }),
+                    json!({ "run_id": "exec-vicbob" }),
+                    json!({ "type": "task.*" }),
+                ];
+                self.ask("get_history", queries[n % queries.len()].clone())
+                    .await;
+            }
+            Step::Resume(early) => {
+                let cursors = &self.main.cursors;
+                let cursor = if *early {
+                    cursors.first()
+                } else {
+                    cursors.last()
+                };
+                if let Some(cursor) = cursor.cloned() {
+                    self.rights.had_to = 0;
+                    self.resume(&cursor).await;
+                }
+            }
+            Step::Reconnect(how, wide) => self.reconnect(*how, *wide).await,
+            Step::Authenticate(wide) => self.authenticate(*wide).await,
+            Step::Revoke => self.revoke().await,
+            Step::Seneca(n) => {
+                let events = [
+                    "subscribe_conversations",
+                    "subscribe_health_updates",
+                    "subscribe_pipeline_flow",
+                    "subscribe_metrics",
+                    "subscribe_flow",
+                ];
+                let flow = ["vicproject", "run-vicbob", "alpha"][n % 3];
+                self.asked.push(flow.to_owned());
+                self.ask(events[n % events.len()], json!({ "flow_id": flow }))
+                    .await;
+            }
+            Step::Conversations(n) => {
+                let filters = [json!({}), json!({ "worker_id": "both" }), Value::Null];
+                let filters = &filters[n % filters.len()];
+                self.page
+                    .call("subscribe", &json!({ "filters": filters }))
+                    .await;
+            }
+            Step::Stream(n) => self.stream(*n).await,
+            Step::Get(n) => self.get(*n).await,
+            Step::Operator => {
+                for event in ["get_rooms", "get_stats"] {
+                    self.operator.call(event, &Value::Null).await;
+                }
+                let heard = self.operator.take();
+                self.look("operator", &heard, Rights::NARROW, false);
+            }
+        }
+    }
+
+    async fn burst(&mut self, count: usize) {
+        let filler = "x".repeat(1_000);
+        let mut events = Vec::new();
+        for n in 0..count {
+            let mut event = self.world.event(0, WHOM[n % 3]);
+            event["data"]["filler"] = filler.as_str().into();
+            events.push(event);
+        }
+        publish(self.address, &Value::Array(events)).await;
+    }
+
+    /// Goes on from a cursor, and waits until it is there.
+    async fn resume(&mut self, cursor: &str) {
+        let resumed = self.ask("resume", json!({ "cursor": cursor })).await;
+        assert_eq!(resumed["status"], "ok", "{resumed}");
+    }
+
+    async fn reconnect(&mut self, how: usize, wide: bool) {
+        let cursors = &self.main.cursors;
+        let cursor = match how % 3 {
+            0 => None,
+            1 => cursors.first().cloned(),
+            _ => cursors.last().cloned(),
+        };
+        self.token = spys(wide);
+        let auth = json!({
+            "token": self.token, "cursor": cursor, "snapshot": how.is_multiple_of(2), "batch": how % 5 < 2,
+            "rooms": if how % 4 < 2 { vec!["project:alpha", "task:1"] } else { vec![] },
+        });
+        let kept = std::mem::take(&mut self.main.cursors);
+        let auth_rooms = auth["rooms"].clone();
+        let come = Spy::connect(self.address, "/", &auth).await;
+        self.main = match come {
+            Ok(main) => main,
+            // Task `1` is in other projects, too.
+            Err(refusal) if refusal.contains("task:1") => {
+                let mut auth = auth;
+                auth["rooms"] = json!([]);
+                enter(self.address, "/", &auth).await
+            }
+            Err(refusal) => panic!("{auth_rooms}: {refusal}"),
+        };
+        self.main.cursors = kept;
+        self.rights = if wide { Rights::WIDE } else { Rights::NARROW };
+        self.ask("ping", Value::Null).await;
+    }
+
+    async fn authenticate(&mut self, wide: bool) {
+        self.token = spys(wide);
+        let argument = json!({ "token": self.token });
+        if wide {
+            self.rights = Rights { wide, had_to: 0 };
+            let answer = self.ask("authenticate", argument).await;
+            assert_eq!(answer["status"], "ok", "{answer}");
+            return;
+        }
+        // What comes before the answer is still what it could see.
+        let answer = self.main.call("authenticate", &argument).await;
+        let answer = answer.expect("it stays");
+        assert_eq!(answer["status"], "ok", "{answer}");
+        self.look_at_main("before authenticate");
+        self.rights = Rights::NARROW;
+        // Somebody else's token doesn't make it somebody else.
+        let others = json!({ "token": observer(VICTIM, &[THEIRS]) });
+        let refused = self.ask("authenticate", others).await;
+        assert_eq!(refused["error"]["code"], "forbidden", "{refused}");
+    }
+
+    async fn revoke(&mut self) {
+        let what = json!({ "token": self.token });
+        let path = "/api/v1/admin/revocations";
+        let (status, answer) = request("POST", self.address, path, &admin(), Some(&what)).await;
+        assert_eq!(
+            (status, answer["ended"].as_u64() >= Some(1)),
+            (200, true),
+            "{answer}"
+        );
+        let after = self.world.published.len();
+        self.burst(9).await;
+        self.main.to_the_end().await;
+        for n in after..self.world.published.len() {
+            let marker = World::marker(n, self.world.published[n]);
+            let heard = &self.main.heard;
+            if heard.iter().any(|text| text.contains(&marker)) {
+                self.leak.get_or_insert(format!("{marker} after the end"));
+            }
+        }
+        self.look_at_main("until revoked");
+        let again = json!({ "token": self.token, "cursor": self.main.cursors.first() });
+        let refused = Spy::connect(self.address, "/", &again).await;
+        assert!(refused.is_err(), "it came back");
+        // Others of its connections may have come with the same token.
+        self.token = spys(false);
+        self.page = enter(
+            self.address,
+            "/conversations",
+            &json!({ "token": self.token }),
+        )
+        .await;
+        self.reconnect(4, false).await;
+    }
+
+    async fn stream(&mut self, n: usize) {
+        let cursor = self.main.cursors.first().cloned().unwrap_or_default();
+        let queries = [
+            String::new(),
+            "rooms=project:alpha&snapshot=1".to_owned(),
+            "rooms=project:vicproject".to_owned(),
+            format!("cursor={cursor}"),
+            "rooms=observers&projects=vicproject,alpha".to_owned(),
+        ];
+        let url = format!(
+            "http://{}/api/v1/stream?{}",
+            self.address,
+            queries[n % queries.len()]
+        );
+        let response = reqwest::Client::new()
+            .get(url)
+            .bearer_auth(spys(false))
+            .send();
+        let response = response.await.expect("answers");
+        assert_eq!(
+            response.status() == 200,
+            n % queries.len() != 2,
+            "{response:?}"
+        );
+        let text = Arc::new(Mutex::new(String::new()));
+        self.streams.push(text.clone());
+        tokio::spawn(async move {
+            let mut body = response.bytes_stream();
+            while let Some(Ok(piece)) = body.next().await {
+                text.lock()
+                    .unwrap()
+                    .push_str(&String::from_utf8_lossy(&piece));
+            }
+        });
+    }
+
+    async fn get(&mut self, n: usize) {
+        let paths = [
+            "/api/v1/state",
+            "/api/v1/state?project_id=vicproject",
+            "/api/v1/state?project_id=alpha",
+            "/api/v1/events?limit=1000",
+            "/api/v1/events?project_id=vicproject",
+            "/api/v1/events?agent_id=both&type=task.*",
+            "/api/v1/events?run_id=exec-vicbob",
+            "/api/health/current",
+            "/api/health/history",
+            "/api/conversations/recent?agent_id=both",
+            "/api/pipeline/monitor/dashboard",
+            "/api/v1/ws/stats",
+            "/api/v1/ws/rooms",
+            "/metrics",
+            "/api/v1/admin/connections",
+        ];
+        let path = paths[n % paths.len()];
+        let operator = token(&Grant {
+            projects: Some(vec![OURS.into()]),
+            ..grant(Role::Operator)
+        });
+        for token in [spys(false), operator] {
+            let url = format!("http://{}{path}", self.address);
+            let response = reqwest::Client::new().get(url).bearer_auth(token).send();
+            let text = response.await.expect("answers").text().await.expect("text");
+            // Without a user, nothing is one's own; what is for the spy is then no leak.
+            self.look(path, &[text], Rights::NARROW, false);
+        }
+    }
+
+    /// One last event for each, which must come by every door that is for it; then all is looked at once more.
+    pub async fn finish(mut self) -> Option<String> {
+        self.ask("subscribe", json!({ "filters": {} })).await;
+        self.ask("join", json!("project:alpha")).await;
+        self.page.call("subscribe", &json!({ "filters": {} })).await;
+        self.stream(0).await;
+        let whom = [
+            For::Project(THEIRS),
+            For::Person(VICTIM),
+            For::Project(OURS),
+        ];
+        let last = whom.map(|whom| self.world.event(5, whom));
+        publish(self.address, &json!(last)).await;
+        let marker = World::marker(self.world.published.len() - 1, For::Project(OURS));
+        self.main.until(&marker).await;
+        self.page.until(&marker).await;
+        let streams = std::mem::take(&mut self.streams);
+        let newest = streams.last().expect("one was opened").clone();
+        wait_for("the stream", async || {
+            newest.lock().unwrap().contains(&marker)
+        })
+        .await;
+        self.look_at_main("the end");
+        let page = self.page.take();
+        self.look("conversations", &page, Rights::NARROW, true);
+        for text in streams {
+            let text = text.lock().unwrap().clone();
+            self.look("stream", &[text], Rights::NARROW, true);
+        }
+        let (spys, all) = (
+            history(self.address, &spys(false)).await,
+            history(self.address, &admin()).await,
+        );
+        self.look(
+            "history",
+            std::slice::from_ref(&spys),
+            Rights::NARROW,
+            false,
+        );
+        for (n, whom) in self.world.published.iter().enumerate() {
+            let marker = World::marker(n, *whom);
+            let is_ours = !whom.is_victims() && *whom != For::Project(AT_TIMES);
+            assert!(all.contains(&marker), "{marker} was lost");
+            assert_eq!(spys.contains(&marker), is_ours, "{marker} in the history");
+        }
+        self.leak
+    }
+}
