@@ -17,9 +17,9 @@ mod spy;
 #[path = "leak/world.rs"]
 mod world;
 
-use std::net::SocketAddr;
+use std::{cell::Cell, net::SocketAddr};
 
-use common::guarded::{admin, guarded, observer, publish, request};
+use common::guarded::{admin, grant, guarded, observer, publish, request, token};
 use doors::{Doors, Step, wait_for};
 use proptest::{
     prelude::*,
@@ -27,6 +27,10 @@ use proptest::{
 };
 use serde_json::{Value, json};
 use spy::Spy;
+use stoa::{
+    access::{Grant, Role},
+    server::Running,
+};
 use world::{AT_TIMES, For, OURS, Rights, SPY, VICTIM, WHOM, World};
 
 /// So little may wait for a client that it is parked by a few events.
@@ -57,24 +61,30 @@ fn any_step() -> impl Strategy<Value = Step> {
 fn nothing_of_one_project_reaches_who_may_see_another() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut runner = TestRunner::new(Config {
-        cases: 16,
+        cases: 24,
         max_shrink_iters: 40,
         failure_persistence: Some(Box::new(FileFailurePersistence::Off)),
         ..Config::default()
     });
     let steps = prop::collection::vec(any_step(), 10..40);
+    let parked = Cell::new(0);
     let tried = runner.run(&steps, |steps| {
-        let leak = runtime.block_on(spied(&steps));
+        let (leak, times) = runtime.block_on(spied(&steps));
+        parked.set(parked.get() + times);
         prop_assert_eq!(leak, None);
         Ok(())
     });
     if let Err(error) = tried {
         panic!("{error}");
     }
+    assert!(
+        parked.get() > 0,
+        "nobody fell behind: what is made anew was not looked at"
+    );
 }
 
-/// Goes through these steps; the first leak.
-async fn spied(steps: &[Step]) -> Option<String> {
+/// Goes through these steps; the first leak, and how often somebody was parked.
+async fn spied(steps: &[Step]) -> (Option<String>, u64) {
     let server = guarded(|config| config.server.max_client_buffer = BUFFER).await;
     let address = server.address();
     let mut doors = Doors::open(address).await;
@@ -88,8 +98,17 @@ async fn spied(steps: &[Step]) -> Option<String> {
         Some(leak) => Some(leak),
         None => doors.finish().await,
     };
+    let parked = parked(&server);
     server.shutdown().await;
-    leak
+    (leak, parked)
+}
+
+/// How often somebody was parked.
+fn parked(server: &Running) -> u64 {
+    let text = server.metrics().text();
+    let mut lines = text.lines();
+    let count = lines.find_map(|line| line.strip_prefix("stoa_observers_parked_total "));
+    count.and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
 /// The events of a history, page by page.
@@ -116,13 +135,8 @@ async fn a_marker_is_noticed_wherever_it_is() {
     for whom in WHOM {
         events.extend((0..16).map(|kind| world.event(kind, whom)));
     }
-    let (mut boss, _) = {
-        let auth = json!({ "token": admin() });
-        (
-            Spy::connect(address, "/", &auth).await.expect("may"),
-            auth.clone(),
-        )
-    };
+    let auth = json!({ "token": admin() });
+    let mut boss = Spy::connect(address, "/", &auth).await.expect("may");
     publish(address, &Value::Array(events)).await;
     let last = World::marker(world.published.len() - 1, For::All);
     boss.until(&last).await;
@@ -137,11 +151,11 @@ async fn a_marker_is_noticed_wherever_it_is() {
         );
     }
     for (text, rights, leaks) in [
-        (World::marker(3, WHOM[1]), Rights::WIDE, true),
-        (World::marker(3, WHOM[2]), Rights::WIDE, false),
-        (World::marker(3, WHOM[2]), Rights::NARROW, true),
-        ("a VicProject".to_owned(), Rights::NARROW, true),
-        (World::marker(3, WHOM[0]), Rights::NARROW, false),
+        (World::marker(3, WHOM[1]), Rights::Wide, true),
+        (World::marker(3, WHOM[2]), Rights::Wide, false),
+        (World::marker(3, WHOM[2]), Rights::Narrow, true),
+        ("a VicProject".to_owned(), Rights::Narrow, true),
+        (World::marker(3, WHOM[0]), Rights::Narrow, false),
     ] {
         assert_eq!(rights.leak(&text, &[]).is_some(), leaks, "{text}");
     }
@@ -167,11 +181,7 @@ async fn what_is_made_anew_for_one_who_is_parked_goes_by_what_it_may_see_then() 
             events.push(event);
         }
         publish(address, &Value::Array(events)).await;
-        server
-            .metrics()
-            .text()
-            .lines()
-            .any(|line| line.starts_with("stoa_observers_parked_total ") && !line.ends_with(" 0"))
+        parked(&server) > 0
     })
     .await;
     let ack = spy
@@ -194,7 +204,7 @@ async fn what_is_made_anew_for_one_who_is_parked_goes_by_what_it_may_see_then() 
     ))
     .await;
     for text in spy.take() {
-        assert_eq!(Rights::NARROW.leak(&text, &[]), None, "{text}");
+        assert_eq!(Rights::Narrow.leak(&text, &[]), None, "{text}");
     }
     server.shutdown().await;
 }
@@ -233,5 +243,53 @@ async fn how_many_are_in_a_room_is_told_to_those_who_are_in_it() {
         .call("join_room", &json!("user:auth0|ann@example.org"))
         .await;
     assert_eq!(own.expect("answers")["status"], "ok");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_publish_for_one_project_opens_no_other() {
+    let server = guarded(|_| {}).await;
+    let address = server.address();
+    let mut world = World::default();
+    publish(address, &Value::Array(world.beginning())).await;
+    wait_for("the owners to be known", async || {
+        let (_, state) = request("GET", address, "/api/v1/state", &admin(), None).await;
+        state["runs"]["run-ann"].is_object()
+    })
+    .await;
+    let narrow = token(&Grant {
+        projects: Some(vec![OURS.into()]),
+        ..grant(Role::Producer)
+    });
+    let door = async |event: Value| {
+        request("POST", address, "/api/v1/events", &narrow, Some(&event)).await
+    };
+    for taking in [
+        json!({ "type": "task.progress", "data": { "task_id": "task-of-vicproject" } }),
+        json!({ "type": "workflow.run.progress", "data": { "execution_id": "exec-vicbob", "owner_id": SPY } }),
+        json!({ "type": "ingest.job.progress", "project_id": OURS, "data": { "job_id": "job-vicbob", "owner_id": SPY } }),
+    ] {
+        let (status, answer) = door(taking.clone()).await;
+        let code = &answer["error"]["code"];
+        assert_eq!(
+            (status, code),
+            (400, &json!("forbidden")),
+            "{taking}: {answer}"
+        );
+    }
+    // It may say that a task of that name is its project's as well: then what names no project is for neither.
+    let same = json!({ "type": "task.created", "project_id": OURS, "data": { "task_id": "task-of-vicproject" } });
+    assert_eq!(door(same).await.0, 202);
+    publish(address, &world.event(1, WHOM[1])).await;
+    publish(address, &world.event(0, WHOM[0])).await;
+    let (token, last) = (observer(SPY, &[OURS]), world.published.len() - 1);
+    wait_for("the last event", async || {
+        history(address, &token)
+            .await
+            .contains(&World::marker(last, WHOM[0]))
+    })
+    .await;
+    let text = history(address, &token).await;
+    assert!(!text.contains("mk-vic"), "{text}");
     server.shutdown().await;
 }

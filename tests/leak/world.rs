@@ -198,37 +198,27 @@ pub const ROOMS: [&str; 14] = [
 
 /// What the spy may see besides what is for all.
 #[derive(Debug, Clone, Copy)]
-pub struct Rights {
-    /// Its token names the second project too.
-    pub wide: bool,
-    /// Events of the second project up to this one were sent when it did.
-    pub had_to: usize,
+pub enum Rights {
+    /// Its own project.
+    Narrow,
+    /// The second one too.
+    Wide,
 }
 
 impl Rights {
-    pub const NARROW: Self = Self {
-        wide: false,
-        had_to: 0,
-    };
-    pub const WIDE: Self = Self {
-        wide: true,
-        had_to: 0,
-    };
-
     /// What is wrong with a text that the spy got; `asked` are names that it sent itself, and that may come back.
     pub fn leak(self, text: &str, asked: &[String]) -> Option<String> {
         let mut text = text.to_lowercase();
         for (at, _) in text.match_indices("mk-") {
             let mut words = text[at + 3..].split('-');
-            let (whom, n) = (words.next().unwrap_or_default(), words.next());
-            let n: usize = n.and_then(|n| n.parse().ok()).unwrap_or(usize::MAX);
+            let whom = words.next().unwrap_or_default();
             let may = match whom {
                 OURS | SPY | "all" => true,
-                AT_TIMES => self.wide || n < self.had_to,
+                AT_TIMES => matches!(self, Self::Wide),
                 _ => false,
             };
             if !may {
-                return Some(format!("mk-{whom}-{n}"));
+                return Some(format!("mk-{whom}-{}", words.next().unwrap_or("?")));
             }
         }
         for name in asked {
