@@ -12,21 +12,26 @@
 mod common;
 #[path = "leak/doors.rs"]
 mod doors;
+#[path = "leak/http.rs"]
+mod http;
 #[path = "leak/spy.rs"]
 mod spy;
+#[path = "leak/step.rs"]
+mod step;
 #[path = "leak/world.rs"]
 mod world;
 
 use std::{cell::Cell, net::SocketAddr};
 
 use common::guarded::{admin, grant, guarded, observer, publish, request, token};
-use doors::{Doors, Step, wait_for};
+use doors::Doors;
 use proptest::{
     prelude::*,
     test_runner::{Config, FileFailurePersistence, TestRunner},
 };
 use serde_json::{Value, json};
-use spy::Spy;
+use spy::{Spy, wait_for};
+use step::{Step, any_step};
 use stoa::{
     access::{Grant, Role},
     server::Running,
@@ -35,27 +40,6 @@ use world::{AT_TIMES, For, OURS, Rights, SPY, VICTIM, WHOM, World};
 
 /// So little may wait for a client that it is parked by a few events.
 const BUFFER: usize = 16 * 1_024;
-
-fn any_step() -> impl Strategy<Value = Step> {
-    let n = 0_usize..64;
-    prop_oneof![
-        6 => prop::collection::vec((n.clone(), 0..WHOM.len()), 1..12).prop_map(Step::Publish),
-        1 => (20_usize..60).prop_map(Step::Burst),
-        3 => (n.clone(), 0_usize..6).prop_map(|(room, how)| Step::Room(room, how)),
-        1 => n.clone().prop_map(Step::Filter),
-        2 => n.clone().prop_map(Step::State),
-        2 => n.clone().prop_map(Step::History),
-        1 => any::<bool>().prop_map(Step::Resume),
-        2 => (n.clone(), any::<bool>()).prop_map(|(how, wide)| Step::Reconnect(how, wide)),
-        2 => any::<bool>().prop_map(Step::Authenticate),
-        1 => Just(Step::Revoke),
-        1 => n.clone().prop_map(Step::Seneca),
-        1 => n.clone().prop_map(Step::Conversations),
-        1 => n.clone().prop_map(Step::Stream),
-        2 => n.prop_map(Step::Get),
-        1 => Just(Step::Operator),
-    ]
-}
 
 #[test]
 fn nothing_of_one_project_reaches_who_may_see_another() {

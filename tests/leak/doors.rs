@@ -3,55 +3,18 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
 };
 
-use futures_util::StreamExt;
 use serde_json::{Value, json};
 use stoa::access::{Grant, Role};
 
 use super::{
-    common::{
-        PATIENCE,
-        guarded::{admin, grant, observer, publish, request, token},
-    },
-    history,
-    spy::Spy,
+    common::guarded::{admin, grant, observer, publish, request, token},
+    history, http,
+    spy::{Spy, wait_for},
+    step::{Step, filter, query},
     world::{AT_TIMES, For, OURS, ROOMS, Rights, SPY, THEIRS, VICTIM, WHOM, World},
 };
-
-/// What the spy does, or what happens.
-#[derive(Debug, Clone)]
-pub enum Step {
-    /// These kinds of events, and for whom.
-    Publish(Vec<(usize, usize)>),
-    /// So many large ones at once, more than may wait for a client.
-    Burst(usize),
-    /// Joins, leaves, subscribes to or unsubscribes from a room.
-    Room(usize, usize),
-    Filter(usize),
-    State(usize),
-    History(usize),
-    /// From the first cursor or from the last.
-    Resume(bool),
-    /// Comes back, with a token for one project or two.
-    Reconnect(usize, bool),
-    Authenticate(bool),
-    Revoke,
-    Seneca(usize),
-    Conversations(usize),
-    Stream(usize),
-    Get(usize),
-    Operator,
-}
-
-pub async fn wait_for(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
-    while !is_so().await {
-        assert!(Instant::now() < until, "waited in vain for {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
 
 /// A spy at all doors, and the world that it looks at.
 pub struct Doors {
@@ -168,14 +131,7 @@ impl Doors {
                 self.ask(how, json!({ "room": room })).await;
             }
             Step::Filter(n) => {
-                let filters = [
-                    json!({}),
-                    json!({ "projects": [THEIRS, OURS] }),
-                    json!({ "types": ["task.*", "agent*"] }),
-                    json!({ "min_priority": "low", "agents": ["both"] }),
-                    json!({ "runs": ["exec-vicbob"] }),
-                ];
-                let filters = &filters[n % filters.len()];
+                let filters = filter(*n);
                 self.ask("subscribe", json!({ "filters": filters })).await;
             }
             Step::State(n) => {
@@ -186,15 +142,7 @@ impl Doors {
                 assert_eq!(state["status"], "ok", "{state}");
             }
             Step::History(n) => {
-                let queries = [
-                    json!({ "limit": 1000 }),
-                    json!({ "project_id": THEIRS }),
-                    json!({ "agent_id": "both", "limit": 1000 }),
-                    json!({ "run_id": "exec-vicbob" }),
-                    json!({ "type": "task.*" }),
-                ];
-                self.ask("get_history", queries[n % queries.len()].clone())
-                    .await;
+                self.ask("get_history", query(*n)).await;
             }
             Step::Resume(early) => {
                 let cursors = &self.main.cursors;
@@ -310,7 +258,7 @@ impl Doors {
         );
         let after = self.world.published.len();
         self.burst(9).await;
-        self.main.to_the_end().await;
+        self.main.read_to_the_end().await;
         for n in after..self.world.published.len() {
             let marker = World::marker(n, self.world.published[n]);
             let heard = &self.main.heard;
@@ -335,67 +283,17 @@ impl Doors {
 
     async fn stream(&mut self, n: usize) {
         let cursor = self.main.cursors.first().cloned().unwrap_or_default();
-        let queries = [
-            String::new(),
-            "rooms=project:alpha&snapshot=1".to_owned(),
-            "rooms=project:vicproject".to_owned(),
-            format!("cursor={cursor}"),
-            "rooms=observers&projects=vicproject,alpha".to_owned(),
-        ];
-        let url = format!(
-            "http://{}/api/v1/stream?{}",
-            self.address,
-            queries[n % queries.len()]
-        );
-        let response = reqwest::Client::new()
-            .get(url)
-            .bearer_auth(spys(false))
-            .send();
-        let response = response.await.expect("answers");
-        assert_eq!(
-            response.status() == 200,
-            n % queries.len() != 2,
-            "{response:?}"
-        );
-        let text = Arc::new(Mutex::new(String::new()));
-        self.streams.push(text.clone());
-        tokio::spawn(async move {
-            let mut body = response.bytes_stream();
-            while let Some(Ok(piece)) = body.next().await {
-                text.lock()
-                    .unwrap()
-                    .push_str(&String::from_utf8_lossy(&piece));
-            }
-        });
+        let text = http::stream(self.address, n, &spys(false), &cursor).await;
+        self.streams.push(text);
     }
 
     async fn get(&mut self, n: usize) {
-        let paths = [
-            "/api/v1/state",
-            "/api/v1/state?project_id=vicproject",
-            "/api/v1/state?project_id=alpha",
-            "/api/v1/events?limit=1000",
-            "/api/v1/events?project_id=vicproject",
-            "/api/v1/events?agent_id=both&type=task.*",
-            "/api/v1/events?run_id=exec-vicbob",
-            "/api/health/current",
-            "/api/health/history",
-            "/api/conversations/recent?agent_id=both",
-            "/api/pipeline/monitor/dashboard",
-            "/api/v1/ws/stats",
-            "/api/v1/ws/rooms",
-            "/metrics",
-            "/api/v1/admin/connections",
-        ];
-        let path = paths[n % paths.len()];
         let operator = token(&Grant {
             projects: Some(vec![OURS.into()]),
             ..grant(Role::Operator)
         });
         for token in [spys(false), operator] {
-            let url = format!("http://{}{path}", self.address);
-            let response = reqwest::Client::new().get(url).bearer_auth(token).send();
-            let text = response.await.expect("answers").text().await.expect("text");
+            let (path, text) = http::get(self.address, n, &token).await;
             self.look(path, &[text], Rights::Narrow, false);
         }
     }

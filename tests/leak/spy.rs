@@ -1,6 +1,9 @@
 //! A client that keeps every text it gets as it came.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -11,6 +14,15 @@ use super::common::PATIENCE;
 
 /// Takes little at a time, so that what it doesn't read waits on the server's side.
 const RECEIVE: u32 = 4_096;
+
+/// Waits until something is so.
+pub async fn wait_for(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_so().await {
+        assert!(Instant::now() < until, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
 
 /// One connection to one namespace.
 pub struct Spy {
@@ -121,7 +133,7 @@ impl Spy {
     }
 
     /// Reads to the end of the connection.
-    pub async fn to_the_end(&mut self) {
+    pub async fn read_to_the_end(&mut self) {
         while self.read().await.is_some() {}
     }
 
