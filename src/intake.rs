@@ -216,10 +216,9 @@ impl Intake {
         if self.limits.validate {
             event::check(&event)?;
         }
-        let project = event.project_id.as_deref();
-        if !producer.sight.may_publish_for(project) {
+        if !producer.sight.may_publish(&event) {
             return Err(Refusal::forbidden(
-                "your token doesn't name the project that the event is of",
+                "your token doesn't allow it: name one of its projects, and no other owner of what has one",
             ));
         }
         Ok(event)

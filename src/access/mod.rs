@@ -23,7 +23,7 @@ mod sight;
 mod tests;
 mod token;
 
-pub use belongings::{Belonging, Belongings};
+pub use belongings::{Belonging, Belongings, Projects};
 pub use blocklist::{Ban, Blocklist, BlocklistError, Revocation, Revoked, Who};
 pub use credential::Credential;
 pub use filter::{Filter, Subject};

@@ -45,9 +45,10 @@ pub fn check_room(
     let Some(kind) = Kind::from_name(kind) else {
         return Err(unknown(room));
     };
-    if id.is_empty() || id.len() > MAX_ID || !id.bytes().all(is_id_byte) {
+    let fits = |byte| is_id_byte(byte) || (kind == Kind::User && is_user_byte(byte));
+    if id.is_empty() || id.len() > MAX_ID || !id.bytes().all(fits) {
         return Err(Refusal::bad_request(format!(
-            "room ids are 1 to {MAX_ID} of A-Z a-z 0-9 _ . : - (got {:?})",
+            "room ids are 1 to {MAX_ID} of A-Z a-z 0-9 _ . : - and for users also {USER_BYTES} (got {:?})",
             shorten(room)
         )));
     }
@@ -69,6 +70,13 @@ pub fn check_room(
             _ => "neither is it yours nor does your token name it",
         },
     ))
+}
+
+/// What users' ids may have beyond others: identity providers put it into subjects.
+const USER_BYTES: &str = "@ | + =";
+
+fn is_user_byte(byte: u8) -> bool {
+    matches!(byte, b'@' | b'|' | b'+' | b'=')
 }
 
 fn is_id_byte(byte: u8) -> bool {
@@ -126,6 +134,22 @@ mod tests {
             ..Identity::default()
         };
         check_room(room, &who, "general", &["own-id"]).map_err(|r| r.code)
+    }
+
+    #[test]
+    fn a_users_room_is_named_as_the_user_is() {
+        for user in ["ann@example.org", "auth0|5f7c", "ann+ci=", "a:b"] {
+            let who = Identity {
+                user: Some(user.into()),
+                sight: sight(Some(user)),
+                ..Identity::default()
+            };
+            let check = |room: &str| check_room(room, &who, "general", &[]).map_err(|r| r.code);
+            assert_eq!(check(&format!("user:{user}")), Ok(()), "{user}");
+            assert_eq!(check("user:bob@example.org"), Err("forbidden_room"));
+            assert_eq!(check("user:a b"), Err("bad_request"));
+            assert_eq!(check("task:a@b"), Err("bad_request"), "users only");
+        }
     }
 
     #[test]

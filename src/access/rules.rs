@@ -15,7 +15,7 @@ pub enum Rule {
     All,
     /// Whoever's token names it.
     Claim,
-    /// Whoever may see the project that it belongs to; all, while none is known.
+    /// Whoever may see the project that the event names, else all that it was named with; everybody, while none is known.
     Project,
     /// Its owner; while none is known, whoever may see its project.
     Owner,

@@ -7,12 +7,16 @@ use std::{
 };
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
+use smallvec::SmallVec;
 
 use super::{
-    belongings::Belongings,
+    belongings::{Belongings, Projects},
     rules::{Rule, Rules},
 };
-use crate::event::{Event, Kind};
+use crate::{
+    event::{Event, Kind, Owner},
+    journal::Seq,
+};
 
 /// The rules and what they look at: the same for all.
 #[derive(Debug)]
@@ -92,12 +96,19 @@ impl Sight {
         self.0.is_none()
     }
 
+    /// Up to which event it is known who may see what; `None` for one that sees everything anyway.
+    pub fn knows_to(&self) -> Option<Seq> {
+        let scope = self.0.as_ref()?;
+        Some(scope.house.belongings.learnt_to())
+    }
+
     /// Whether a client may see what an event gives. It may if it may see one of the things whose kind has a rule; what
     /// names none of these is for all whose token doesn't name its rooms one by one.
     pub fn may_see(&self, event: &Event) -> bool {
         let Some(scope) = &self.0 else { return true };
         let mut judgement = Judgement::default();
-        event.things(&mut |kind, id| scope.judge(kind, id, &mut judgement));
+        let home = event.project_id.as_deref();
+        event.things(&mut |kind, id| scope.judge(kind, id, home, &mut judgement));
         scope.verdict(&judgement)
     }
 
@@ -105,8 +116,11 @@ impl Sight {
     pub fn may_see_things<'t>(&self, things: impl IntoIterator<Item = (Kind, &'t str)>) -> bool {
         let Some(scope) = &self.0 else { return true };
         let mut judgement = Judgement::default();
+        let things: SmallVec<[_; 4]> = things.into_iter().collect();
+        let project = things.iter().find(|(kind, _)| *kind == Kind::Project);
+        let home = project.map(|(_, id)| *id);
         for (kind, id) in things {
-            scope.judge(kind, id, &mut judgement);
+            scope.judge(kind, id, home, &mut judgement);
         }
         scope.verdict(&judgement)
     }
@@ -114,18 +128,44 @@ impl Sight {
     /// Whether a client may be in the room of a thing.
     pub fn may_enter(&self, kind: Kind, id: &str) -> bool {
         let Some(scope) = &self.0 else { return true };
-        scope.names_room(kind, id) || scope.granted(kind, id)
+        scope.names_room(kind, id)
+            || scope
+                .rule_on(kind, id, None)
+                .unwrap_or(scope.rooms.is_none())
     }
 
-    /// Whether a client may publish for a project: who has projects in its token, only for these.
-    pub fn may_publish_for(&self, project: Option<&str>) -> bool {
-        match (&self.0, project) {
-            (Some(scope), Some(project)) => scope
-                .projects
-                .as_ref()
-                .is_none_or(|projects| projects.set.is_match(project)),
-            _ => true,
-        }
+    /// Whether a client may publish an event: who has projects in its token, only for these. It can't speak of another
+    /// project's things by leaving the project out, nor give to somebody else what has an owner: who may see a thing is
+    /// learnt from what is published.
+    pub fn may_publish(&self, event: &Event) -> bool {
+        let Some(scope) = &self.0 else { return true };
+        let Some(projects) = &scope.projects else {
+            return true;
+        };
+        let home = event.project_id.as_deref();
+        let mut may = home.is_none_or(|project| projects.set.is_match(project));
+        let new_owner = match event.owner() {
+            Some(Owner::Said(owner)) => Some(owner),
+            _ => None,
+        };
+        event.things(&mut |kind, id| {
+            if matches!(kind, Kind::Project | Kind::Agent | Kind::User) {
+                return;
+            }
+            may &= scope
+                .house
+                .belongings
+                .look(kind, id, |owner, known| match (owner, new_owner) {
+                    (Some(owner), Some(new)) if owner != new => false,
+                    _ => match known {
+                        Projects::These(known) if home.is_none() => known
+                            .iter()
+                            .any(|project| projects.set.is_match(&**project)),
+                        _ => true,
+                    },
+                });
+        });
+        may
     }
 }
 
@@ -143,16 +183,16 @@ struct Judgement {
 }
 
 impl Scope {
-    fn judge(&self, kind: Kind, id: &str, judgement: &mut Judgement) {
+    fn judge(&self, kind: Kind, id: &str, home: Option<&str>, judgement: &mut Judgement) {
         judgement.any = true;
         if judgement.granted {
             return;
         }
         let named = self.names_room(kind, id);
         judgement.named |= named;
-        if self.is_ruled(kind, id) {
+        if let Some(granted) = self.rule_on(kind, id, home) {
             judgement.ruled = true;
-            judgement.granted = named || self.granted(kind, id);
+            judgement.granted = named || granted;
         }
     }
 
@@ -164,32 +204,35 @@ impl Scope {
         }
     }
 
-    /// Whether the rules have anything to say of a thing.
-    fn is_ruled(&self, kind: Kind, id: &str) -> bool {
+    /// What the rules say of a thing; `None` when they say nothing. `home` is the project that is named beside it, and that
+    /// counts then: other projects may have a thing of the same id, or come to have it later.
+    fn rule_on(&self, kind: Kind, id: &str, home: Option<&str>) -> Option<bool> {
+        let belongings = &self.house.belongings;
         match self.house.rules.of(kind) {
-            Rule::All => false,
-            Rule::Project => self.house.belongings.of(kind, id).project.is_some(),
-            Rule::Claim | Rule::Owner | Rule::User => true,
+            Rule::All => None,
+            Rule::Claim => Some(kind == Kind::Project && self.names_project(id)),
+            Rule::User => Some(self.user.as_deref() == Some(id)),
+            Rule::Project => match home {
+                Some(home) => Some(self.may_see_project(home)),
+                None => belongings.look(kind, id, |_, projects| self.may_see_all(&projects)),
+            },
+            Rule::Owner => Some(
+                belongings.look(kind, id, |owner, projects| match (owner, home) {
+                    (Some(owner), _) => self.user.as_deref() == Some(owner),
+                    (None, Some(home)) => self.may_see_project(home),
+                    (None, None) => self.may_see_all(&projects) == Some(true),
+                }),
+            ),
         }
     }
 
-    fn granted(&self, kind: Kind, id: &str) -> bool {
-        match self.house.rules.of(kind) {
-            Rule::All => self.rooms.is_none(),
-            Rule::Claim => kind == Kind::Project && self.names_project(id),
-            Rule::User => self.user.as_deref() == Some(id),
-            Rule::Project => match self.house.belongings.of(kind, id).project {
-                Some(project) => self.may_see_project(&project),
-                None => self.rooms.is_none(),
-            },
-            Rule::Owner => {
-                let belonging = self.house.belongings.of(kind, id);
-                match (belonging.owner, belonging.project) {
-                    (Some(owner), _) => self.user == Some(owner),
-                    (None, Some(project)) => self.may_see_project(&project),
-                    (None, None) => false,
-                }
-            }
+    /// Whether all of a thing's projects may be seen: what doesn't say which it is about may be about any. `None` when it has
+    /// none.
+    fn may_see_all(&self, projects: &Projects<'_>) -> Option<bool> {
+        match projects {
+            Projects::None => None,
+            Projects::Forgotten | Projects::TooMany => Some(false),
+            Projects::These(projects) => Some(projects.iter().all(|p| self.may_see_project(p))),
         }
     }
 

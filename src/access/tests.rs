@@ -1,1 +1,309 @@
+//! Who sees what: rules × claims × events, and what holds for all of them.
 
+mod properties;
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Belongings, House, Rule, Rules, Sight};
+use crate::event::{self, Event, Kind, Timestamp};
+
+fn event(value: Value) -> Event {
+    let intake = event::Intake {
+        now: Timestamp::now(),
+        producer: "test",
+        max_depth: 8,
+    };
+    event::parse(value, &intake).unwrap()
+}
+
+/// An event that names these.
+fn naming(project: Option<&str>, data: Value) -> Event {
+    let mut named = json!({ "type": "thing.happened", "project_id": project });
+    named["data"] = data;
+    event(named)
+}
+
+fn house(rules: Rules, events: &[Event]) -> Arc<House> {
+    let belongings = Belongings::new(rules.max_known);
+    events.iter().for_each(|event| belongings.learn(event));
+    Arc::new(House {
+        rules,
+        belongings: belongings.into(),
+    })
+}
+
+/// Somebody with these claims.
+fn claiming(
+    house: &Arc<House>,
+    user: Option<&str>,
+    rooms: Option<&[&str]>,
+    projects: Option<&[&str]>,
+) -> Sight {
+    let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+    Sight::new(
+        user.map(Into::into),
+        rooms.map(owned),
+        projects.map(owned),
+        house.clone(),
+    )
+    .unwrap()
+}
+
+#[test]
+fn rules_and_claims() {
+    let known = [
+        naming(
+            Some("p1"),
+            json!({ "task_id": "t1", "run_id": "r1", "agent_id": "a1" }),
+        ),
+        naming(Some("p2"), json!({ "task_id": "t2", "agent_id": "a2" })),
+        naming(
+            Some("p1"),
+            json!({ "task_id": "same", "agent_id": "a3", "job_id": "j3" }),
+        ),
+        naming(
+            Some("p2"),
+            json!({ "task_id": "same", "agent_id": "a3", "job_id": "j3" }),
+        ),
+        naming(None, json!({ "execution_id": "e1", "user_id": "ann" })),
+        naming(None, json!({ "execution_id": "e2", "owner_id": "bob" })),
+    ];
+    let default = house(Rules::default(), &known);
+    let by_project = house(
+        Rules {
+            agent: Rule::Project,
+            ..Rules::default()
+        },
+        &known,
+    );
+    let open = house(
+        Rules {
+            project: Rule::All,
+            ..Rules::default()
+        },
+        &known,
+    );
+    let ann = claiming(&default, Some("ann"), None, Some(&["p1"]));
+    let strict = claiming(&by_project, Some("ann"), None, Some(&["p1"]));
+    let both = claiming(&by_project, Some("eve"), None, Some(&["p?"]));
+    let all = claiming(&open, Some("ann"), None, None);
+    let named = claiming(&default, None, Some(&["execution:e*", "task:t2"]), None);
+    let none = claiming(&default, None, None, None);
+    // The event, and who of ann, strict, both, all, named, none sees it.
+    let table: &[(Option<&str>, Value, [bool; 6])] = &[
+        (None, json!({}), [true; 6]),
+        (
+            Some("p1"),
+            json!({}),
+            [true, true, true, true, false, false],
+        ),
+        (
+            Some("p2"),
+            json!({}),
+            [false, false, true, true, false, false],
+        ),
+        // A task is its project's; until that is known, everybody's.
+        (
+            None,
+            json!({ "task_id": "t1" }),
+            [true, true, true, true, false, false],
+        ),
+        (
+            None,
+            json!({ "task_id": "t2" }),
+            [false, false, true, true, true, false],
+        ),
+        (
+            None,
+            json!({ "task_id": "t9" }),
+            [true, true, true, true, false, true],
+        ),
+        // Two projects have one of this name: the event's project counts, and without it both must be one's own.
+        (
+            Some("p1"),
+            json!({ "task_id": "same" }),
+            [true, true, true, true, false, false],
+        ),
+        (
+            Some("p2"),
+            json!({ "task_id": "same" }),
+            [false, false, true, true, false, false],
+        ),
+        (
+            None,
+            json!({ "task_id": "same" }),
+            [false, false, true, true, false, false],
+        ),
+        (
+            Some("p2"),
+            json!({ "task_id": "t1" }),
+            [false, false, true, true, false, false],
+        ),
+        (
+            Some("p2"),
+            json!({ "job_id": "j3" }),
+            [false, false, true, true, false, false],
+        ),
+        (
+            None,
+            json!({ "job_id": "j3" }),
+            [false, false, true, true, false, false],
+        ),
+        // Agents are everybody's, unless a rule says otherwise.
+        (
+            None,
+            json!({ "agent_id": "a1" }),
+            [true, true, true, true, false, true],
+        ),
+        (
+            None,
+            json!({ "agent_id": "a2" }),
+            [true, false, true, true, false, true],
+        ),
+        (
+            None,
+            json!({ "agent_id": "a3" }),
+            [true, false, true, true, false, true],
+        ),
+        (
+            None,
+            json!({ "agent_id": "a1", "task_id": "t2" }),
+            [false, true, true, true, true, false],
+        ),
+        // What has an owner.
+        (
+            None,
+            json!({ "execution_id": "e1" }),
+            [true, true, false, true, true, false],
+        ),
+        (
+            None,
+            json!({ "execution_id": "e2" }),
+            [false, false, false, false, true, false],
+        ),
+        (
+            None,
+            json!({ "execution_id": "e9" }),
+            [false, false, false, false, true, false],
+        ),
+        (
+            None,
+            json!({ "run_id": "r1" }),
+            [true, true, true, true, false, false],
+        ),
+        (
+            None,
+            json!({ "user_id": "ann" }),
+            [true, true, false, true, false, false],
+        ),
+        (
+            Some("p2"),
+            json!({ "user_id": "ann" }),
+            [true, true, true, true, false, false],
+        ),
+    ];
+    for (project, data, expected) in table {
+        let event = naming(*project, data.clone());
+        let seen = [&ann, &strict, &both, &all, &named, &none].map(|sight| sight.may_see(&event));
+        assert_eq!(seen, *expected, "{project:?} {data}");
+        assert!(Sight::everything().may_see(&event));
+    }
+}
+
+#[test]
+fn a_workflow_that_several_run_is_nobodys_window_on_the_others() {
+    let run = |execution: &str, who: Value| {
+        let mut data = json!({ "execution_id": execution, "workflow_id": "w" });
+        data.as_object_mut()
+            .unwrap()
+            .extend(who.as_object().unwrap().clone());
+        naming(None, data)
+    };
+    for key in ["user_id", "owner_id"] {
+        let (anns, bobs) = (
+            run("e1", json!({ key: "ann" })),
+            run("e2", json!({ key: "bob" })),
+        );
+        let house = house(Rules::default(), std::slice::from_ref(&anns));
+        let ann = claiming(&house, Some("ann"), None, None);
+        assert!(ann.may_enter(Kind::Workflow, "w"), "so far it is hers");
+        house.belongings.learn(&bobs);
+        assert!(!ann.may_enter(Kind::Workflow, "w"));
+        assert!(ann.may_see(&anns) && !ann.may_see(&bobs), "{key}");
+        let bob = claiming(&house, Some("bob"), None, None);
+        assert!(bob.may_see(&bobs) && !bob.may_see(&anns), "{key}");
+        house.belongings.learn(&naming(
+            None,
+            json!({ "workflow_id": "w", "owner_id": "ann" }),
+        ));
+        assert!(ann.may_enter(Kind::Workflow, "w"), "now it is said");
+    }
+}
+
+#[test]
+fn what_is_forgotten_is_shown_to_fewer() {
+    let rules = Rules {
+        max_known: 2,
+        ..Rules::default()
+    };
+    let of = |task: &str, project| naming(project, json!({ "task_id": task }));
+    let known = [
+        of("t0", Some("p2")),
+        of("t1", Some("p2")),
+        of("t2", Some("p2")),
+    ];
+    let some_lost = house(rules, &known);
+    let spy = claiming(&some_lost, Some("ann"), None, Some(&["p1"]));
+    assert!(!spy.may_see(&of("t0", None)) && !spy.may_see(&of("t1", None)));
+    let restarted = house(Rules::default(), &[]);
+    let spy = claiming(&restarted, Some("ann"), None, Some(&["p1"]));
+    assert!(spy.may_see(&of("t0", None)), "nothing is known yet");
+    restarted.belongings.lack_the_past();
+    assert!(!spy.may_see(&of("t0", None)));
+    assert!(spy.may_see(&of("t0", Some("p1"))));
+}
+
+#[test]
+fn a_producer_with_projects_does_not_take_what_is_others() {
+    let known = [
+        naming(Some("p2"), json!({ "task_id": "t2", "agent_id": "a" })),
+        naming(Some("p1"), json!({ "task_id": "t1" })),
+        naming(None, json!({ "execution_id": "e", "user_id": "bob" })),
+    ];
+    let house = house(Rules::default(), &known);
+    let narrow = claiming(&house, None, None, Some(&["p1"]));
+    let wide = claiming(&house, None, None, None);
+    for (project, data, may) in [
+        (Some("p1"), json!({ "task_id": "t1" }), true),
+        (None, json!({ "task_id": "t1" }), true),
+        (None, json!({ "agent_id": "a" }), true),
+        (
+            None,
+            json!({ "execution_id": "e", "progress": 1, "user_id": "ann" }),
+            true,
+        ),
+        (
+            None,
+            json!({ "execution_id": "new", "owner_id": "ann" }),
+            true,
+        ),
+        (Some("p2"), json!({ "task_id": "t1" }), false),
+        (None, json!({ "task_id": "t2" }), false),
+        (
+            None,
+            json!({ "execution_id": "e", "owner_id": "ann" }),
+            false,
+        ),
+        (
+            Some("p1"),
+            json!({ "execution_id": "e", "owner_id": "ann" }),
+            false,
+        ),
+    ] {
+        let event = naming(project, data.clone());
+        assert_eq!(narrow.may_publish(&event), may, "{project:?} {data}");
+        assert!(wide.may_publish(&event));
+    }
+}

@@ -152,7 +152,10 @@ pub(super) fn source(
 pub(super) fn project_id(own: Option<Value>, data: &Object) -> Result<Option<Arc<str>>, Rejection> {
     match own {
         None | Some(Value::Null) => Ok(super::ids::project_of(data).map(Into::into)),
-        Some(Value::String(id)) => Ok(Some(id.into()).filter(|id: &Arc<str>| !id.is_empty())),
+        Some(Value::String(id)) if id.is_empty() => {
+            Ok(super::ids::project_of(data).map(Into::into))
+        }
+        Some(Value::String(id)) => Ok(Some(id.into())),
         Some(Value::Number(id)) => Ok(Some(id.to_string().into())),
         Some(_) => Err(Rejection::new("bad_request", "project_id must be a string")),
     }

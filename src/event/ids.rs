@@ -4,6 +4,64 @@ use serde_json::Value;
 
 use super::{Event, Object};
 
+/// Numbers in the place of ids become text, here and in the objects that ids are looked for in: a thing is the same thing
+/// however its producer writes it, and an event whose ids nobody can read would belong to nobody.
+pub(super) fn spell_out(object: &mut Object) {
+    spell(object, "", 0);
+}
+
+fn spell(object: &mut Object, within: &str, depth: usize) {
+    for (key, value) in object {
+        let names = match key.as_str() {
+            "id" => matches!(within, "job" | "run" | "task" | "message" | "node"),
+            key => is_id(key),
+        };
+        match value {
+            Value::Number(number) if names => *value = Value::String(number.to_string()),
+            Value::Object(inner) if depth < 2 && holds_ids(key) => spell(inner, key, depth + 1),
+            _ => {}
+        }
+    }
+}
+
+fn is_id(key: &str) -> bool {
+    let stem = key.strip_suffix("_id").or_else(|| key.strip_suffix("Id"));
+    stem.is_some_and(|stem| {
+        matches!(
+            stem,
+            "project"
+                | "agent"
+                | "worker"
+                | "task"
+                | "run"
+                | "execution"
+                | "workflow"
+                | "job"
+                | "node"
+                | "message"
+                | "user"
+                | "owner"
+        )
+    })
+}
+
+fn holds_ids(key: &str) -> bool {
+    matches!(
+        key,
+        "data"
+            | "job"
+            | "run"
+            | "step"
+            | "nodeState"
+            | "node"
+            | "task"
+            | "task_details"
+            | "message"
+            | "metadata"
+            | "project_state"
+    )
+}
+
 /// The text at `key`, or at `outer.key`; empty text is no id.
 fn at<'e>(data: &'e Object, path: &str) -> Option<&'e str> {
     let found = match path.split_once('.') {
@@ -31,6 +89,11 @@ pub(super) fn project_of(data: &Object) -> Option<&str> {
             "run.projectId",
             "step.projectId",
             "nodeState.projectId",
+            "task.project_id",
+            "task.projectId",
+            "task_details.project_id",
+            "message.project_id",
+            "metadata.project_id",
             "project_state.project_id",
         ],
     )

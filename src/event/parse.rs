@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{
     Event, Object, Rejection, Timestamp,
     dialect::{agent_update, canonical, conversation, realtime, service, visual},
+    ids,
 };
 
 /// What a door knows when an event comes in.
@@ -33,12 +34,13 @@ pub fn parse(value: Value, intake: &Intake<'_>) -> Result<Event, Rejection> {
             ),
         ));
     }
-    let Value::Object(object) = value else {
+    let Value::Object(mut object) = value else {
         return Err(Rejection::new(
             "unknown_shape",
             "an event is a JSON object: {\"type\": \"task.completed\", \"data\": {..}}",
         ));
     };
+    ids::spell_out(&mut object);
     if visual::is(&object) {
         return visual::read(object, intake);
     }

@@ -278,3 +278,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_id_is_the_same_as_a_number_and_wherever_it_stands() {
+    let ids = |value: serde_json::Value| {
+        let event = parse(value, &intake()).unwrap();
+        let project = event.project_id.as_deref().map(str::to_owned);
+        (project, event.task_id().map(str::to_owned))
+    };
+    let wanted = (Some("42".to_owned()), Some("7".to_owned()));
+    for value in [
+        json!({ "type": "task.created", "project_id": 42, "data": { "task_id": 7 } }),
+        json!({ "type": "task.created", "project_id": "", "data": { "task_id": "7", "project_id": 42 } }),
+        json!({ "type": "task.created", "data": { "task": { "id": 7, "project_id": 42 } } }),
+        json!({ "type": "task.created", "data": { "taskId": 7, "metadata": { "project_id": "42" } } }),
+        json!({ "type": "task_created", "task_id": 7, "projectId": 42, "name": "n" }),
+        json!({ "event": "task_assignment", "task_id": 7, "metadata": { "project_id": 42 } }),
+    ] {
+        assert_eq!(ids(value.clone()), wanted, "{value}");
+    }
+}

@@ -11,7 +11,7 @@ use http::{StatusCode, header::CONTENT_TYPE};
 use serde_json::json;
 
 use super::{Api, caller::Caller};
-use crate::{hub::Question, refusal::Refusal};
+use crate::{access::Sight, hub::Question, refusal::Refusal};
 
 /// Whether the server takes new work.
 #[derive(Debug, Default)]
@@ -33,7 +33,10 @@ pub(super) async fn alive() -> Json<serde_json::Value> {
 
 pub(super) async fn ready(State(api): State<Api>) -> Response {
     let stopping = api.readiness.stopping.load(Ordering::Acquire);
-    let hub = api.hub.question(Question::Stats).await.is_ok();
+    let alive = Question::Stats {
+        sight: Sight::everything(),
+    };
+    let hub = api.hub.question(alive).await.is_ok();
     let bounds = api.intake.journal().bounds();
     let trouble = api.intake.journal().trouble();
     let part = |ok: bool| if ok { "ok" } else { "down" };

@@ -28,7 +28,8 @@ pub(super) async fn state(
 
 pub(super) async fn stats(State(api): State<Api>, caller: Caller) -> Result<Json<Value>, Refusal> {
     caller.must_see_stats()?;
-    answer(&api, Question::Stats).await
+    let sight = caller.who.sight;
+    answer(&api, Question::Stats { sight }).await
 }
 
 pub(super) async fn rooms(State(api): State<Api>, caller: Caller) -> Result<Json<Value>, Refusal> {

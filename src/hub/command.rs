@@ -96,7 +96,10 @@ pub(super) enum Command {
 #[derive(Debug)]
 pub enum Question {
     /// `GET /api/v1/ws/stats`.
-    Stats,
+    Stats {
+        /// Only the rooms that it may be in are counted.
+        sight: Sight,
+    },
     /// `GET /api/v1/ws/rooms`.
     Rooms {
         /// Only those that it may be in are told.

@@ -187,6 +187,7 @@ impl Hub {
             }
         }
         self.state = state;
+        self.state.belongings().set_learnt_to(seq);
         self.seq = seq;
         self.position = Position::new(self.journal.epoch(), seq);
         self.journal.release(seq);
@@ -318,6 +319,7 @@ impl Hub {
     fn take(&mut self, record: &Arc<Record>, now: Instant) {
         self.seq = record.seq;
         self.state.apply(&record.event);
+        self.state.belongings().set_learnt_to(record.seq);
         self.desk.observe(&record.event);
         self.catchup.remember(record);
         self.desk_changed = true;

@@ -57,7 +57,10 @@ impl Hub {
             } => {
                 let mut left = 0;
                 for room in &rooms {
-                    left = self.roster.leave(member, room);
+                    // How many are in a room is not for those who are not in it.
+                    let was_in = self.roster.is_in(member, room);
+                    let others = self.roster.leave(member, room);
+                    left = if was_in { others } else { 0 };
                 }
                 reply.send(left).ok();
             }
@@ -131,7 +134,7 @@ impl Hub {
             self.metrics.refused("connect", refusal.code);
             self.tell(id, "error", refusal.to_event(Some(&room)));
         }
-        if namespace == Namespace::Conversations {
+        if namespace == Namespace::Conversations && self.roster.wants(id, "agents_update") {
             let agents = self.desk.agents();
             self.tell(id, "agents_update", agents);
         }
@@ -297,7 +300,7 @@ impl Hub {
     fn answer(&mut self, question: Question) -> Object {
         let now = Timestamp::now();
         match question {
-            Question::Stats => self.stats(),
+            Question::Stats { sight } => self.stats(&sight),
             Question::Rooms { sight } => {
                 let mut rooms: Vec<&str> = self.roster.room_names().map(|r| &**r).collect();
                 // A client's own rooms are nobody else's business.
@@ -325,7 +328,7 @@ impl Hub {
         }
     }
 
-    fn stats(&self) -> Object {
+    fn stats(&self, sight: &Sight) -> Object {
         let users: std::collections::HashSet<_> = self
             .roster
             .members()
@@ -344,7 +347,8 @@ impl Hub {
                 )
             })
             .collect();
-        let rooms = self.roster.room_names().filter(|r| self.is_public(r));
+        let rooms = self.roster.room_names();
+        let rooms = rooms.filter(|room| self.is_public(room) && may_know(sight, room));
         object(json!({
             "total_connections": self.roster.len(),
             "user_connections": users.len(),

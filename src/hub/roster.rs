@@ -373,6 +373,12 @@ impl Roster {
         self.rooms.get(room).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether a member is in a room.
+    pub(crate) fn is_in(&self, id: MemberId, room: &str) -> bool {
+        self.get(id)
+            .is_some_and(|member| member.rooms.iter().any(|r| **r == *room))
+    }
+
     /// How many are in a room.
     pub(crate) fn count(&self, room: &str) -> usize {
         self.ids_in(room).len()

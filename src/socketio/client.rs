@@ -57,7 +57,7 @@ pub(super) struct Client {
     /// It disconnected.
     gone: AtomicBool,
     /// The server ended it: it is told why, and nothing else any more.
-    ended: AtomicBool,
+    pub(super) ended: Arc<AtomicBool>,
     /// What handlers need.
     pub(super) kit: Arc<Kit>,
 }
@@ -72,15 +72,19 @@ pub(super) struct LaneOutlet {
     pub(super) lane: Arc<Lane>,
     /// On which of them this one is.
     pub(super) namespace: Namespace,
+    /// The session was ended: nothing comes behind the reason, though the hub may learn of it a moment later.
+    pub(super) ended: Arc<AtomicBool>,
 }
 
 impl Outlet for LaneOutlet {
     fn send(&self, update: &Outgoing) -> bool {
-        self.lane.send(update.frame(), update.tag())
+        self.ended.load(Ordering::Acquire) || self.lane.send(update.frame(), update.tag())
     }
 
     fn send_exempt(&self, update: &Outgoing) {
-        self.lane.send_exempt(update.frame());
+        if !self.ended.load(Ordering::Acquire) {
+            self.lane.send_exempt(update.frame());
+        }
     }
 
     fn flush(&self) {
@@ -126,7 +130,7 @@ impl Client {
             stay: OnceLock::new(),
             counted: AtomicBool::new(false),
             gone: AtomicBool::new(false),
-            ended: AtomicBool::new(false),
+            ended: Arc::default(),
             kit,
         };
         client.inbox.hold();
@@ -189,7 +193,7 @@ impl Client {
     /// The hub knows it now: what it sent meanwhile is handled.
     pub(super) async fn introduced(self: &Arc<Self>, membership: Membership) {
         *self.place() = Some(membership);
-        if self.gone.load(Ordering::Acquire) {
+        if self.gone.load(Ordering::Acquire) || self.ended.load(Ordering::Acquire) {
             self.place().take();
         }
         if self.inbox.open() {
@@ -246,8 +250,11 @@ impl Client {
         lock(&self.membership)
     }
 
-    /// Answers an event.
+    /// Answers an event, unless the session was ended while that was handled.
     pub(super) fn acknowledge(&self, ack: i64, json: &str) {
+        if self.ended.load(Ordering::Acquire) {
+            return;
+        }
         self.lane.answer(&Frame::ack(self.namespace, ack, json));
         self.lane.flush();
     }

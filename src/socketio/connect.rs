@@ -300,6 +300,7 @@ async fn introduce(client: Arc<Client>, wishes: Wishes) {
         outlet: Arc::new(LaneOutlet {
             lane: client.lane.clone(),
             namespace: client.namespace,
+            ended: client.ended.clone(),
         }),
         namespace: client.namespace,
         client_id: client.id.clone(),

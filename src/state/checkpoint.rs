@@ -40,6 +40,10 @@ pub async fn restore(
         },
         None => (State::new(max, max_known), 0),
     };
+    // Whose things are was perhaps said before the first event that is still there.
+    if at == 0 && journal.bounds().first > 1 {
+        state.belongings().lack_the_past();
+    }
     catch_up(journal, &mut state, &mut at).await?;
     Ok((state, at.max(journal.bounds().last)))
 }

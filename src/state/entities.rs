@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::facts::{Facts, Known};
+use super::facts::{Facts, Known, Things};
 use crate::{
     access::Sight,
-    event::{Event, Kind, Object},
+    event::{Kind, Object},
 };
 
 /// Entities by id, in the order of their ids.
@@ -39,8 +39,8 @@ impl Entities {
         }
     }
 
-    /// The facts of an entity, to be changed by what `event` says; it is there from now on.
-    pub(super) fn change(&mut self, id: &str, event: &Event) -> Facts<'_> {
+    /// The facts of an entity, to be changed by what is said of these things; it is there from now on.
+    pub(super) fn change(&mut self, id: &str, about: &Things) -> Facts<'_> {
         self.clock += 1;
         if !self.by_id.contains_key(id) && self.by_id.len() >= self.max {
             self.evict();
@@ -51,7 +51,7 @@ impl Entities {
             changed: clock,
         });
         entity.changed = clock;
-        entity.known.change(event)
+        entity.known.change(about)
     }
 
     /// The facts of an entity, if there is one.
@@ -69,16 +69,16 @@ impl Entities {
         self.evicted
     }
 
-    /// Those that may be seen and that `keep` keeps; `kind` says which things they are.
+    /// Those that may be seen and that `keep` keeps. They are things of `kind`; without one, what is said of them names them.
     pub(super) fn to_json(
         &self,
         sight: &Sight,
-        kind: impl Fn(&Object) -> Kind,
+        kind: Option<Kind>,
         keep: impl Fn(&str, &Object) -> bool,
     ) -> Object {
         let seen = self.by_id.iter().filter_map(|(id, entity)| {
-            let own = kind(&entity.known.facts);
-            let seen = entity.known.seen(sight, Some((own, id)))?;
+            let own = kind.map(|kind| (kind, id.as_str()));
+            let seen = entity.known.seen(sight, own)?;
             keep(id, &seen).then(|| (id.clone(), Value::Object(seen)))
         });
         seen.collect()

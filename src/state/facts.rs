@@ -5,7 +5,7 @@ use serde_json::Value;
 use smallvec::SmallVec;
 
 use crate::{
-    access::Sight,
+    access::{Belongings, Projects, Sight},
     event::{Event, Kind, Object, json_len},
 };
 
@@ -35,41 +35,37 @@ struct Part {
 }
 
 /// The things that decide who may see an event. Agents and tasks are not among them: what is said of them is theirs.
-type Things = SmallVec<[(Kind, Box<str>); 1]>;
+pub(super) type Things = SmallVec<[(Kind, Box<str>); 1]>;
 
-fn deciding<'e>(event: &'e Event) -> SmallVec<[(Kind, &'e str); 4]> {
-    let mut things = SmallVec::new();
-    event.things(&mut |kind, id: &'e str| {
+/// What an event is about. One that names no project is about that of its task: what an agent does there is not said of the
+/// agent to all.
+pub(super) fn about(event: &Event, belongings: &Belongings) -> Things {
+    let mut things = Things::new();
+    event.things(&mut |kind, id| {
         if !matches!(kind, Kind::Agent | Kind::Task) {
-            things.push((kind, id));
+            things.push((kind, id.into()));
         }
     });
+    if event.project_id.is_none()
+        && let Some(task) = event.task_id()
+    {
+        belongings.look(Kind::Task, task, |_, projects| match projects {
+            Projects::None => {}
+            Projects::These([project]) => things.insert(0, (Kind::Project, (**project).into())),
+            _ => things.push((Kind::Task, task.into())),
+        });
+    }
     things
 }
 
-fn same(things: &Things, named: &[(Kind, &str)]) -> bool {
-    things.len() == named.len()
-        && things
-            .iter()
-            .zip(named)
-            .all(|((a, x), (b, y))| a == b && **x == **y)
-}
-
 impl Known {
-    /// The facts, to be changed by what `event` says.
-    pub(super) fn change(&mut self, event: &Event) -> Facts<'_> {
-        let named = deciding(event);
-        let things = || {
-            named
-                .iter()
-                .map(|(kind, id)| (*kind, Box::from(*id)))
-                .collect()
-        };
+    /// The facts, to be changed by what is said of these things.
+    pub(super) fn change(&mut self, about: &Things) -> Facts<'_> {
         if self.facts.is_empty() {
-            self.things = things();
+            self.things = about.clone();
         }
         if self.parts.is_empty() {
-            if same(&self.things, &named) {
+            if self.things == *about {
                 return Facts {
                     all: &mut self.facts,
                     part: None,
@@ -81,10 +77,10 @@ impl Known {
             });
         }
         // The part changed last is the last one, so that it lies over the others.
-        let part = match self.parts.iter().position(|p| same(&p.things, &named)) {
+        let part = match self.parts.iter().position(|p| p.things == *about) {
             Some(at) => self.parts.remove(at),
             None => Part {
-                things: things(),
+                things: about.clone(),
                 facts: Object::new(),
             },
         };

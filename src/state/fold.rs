@@ -2,25 +2,29 @@
 
 use serde_json::Value;
 
-use super::State;
+use super::{
+    State,
+    facts::{Things, about},
+};
 use crate::{event::Event, update};
 
 /// Folds one event into the state.
 pub(super) fn apply(state: &mut State, event: &Event) {
+    let about = &about(event, &state.belongings);
     let name = event.name.canonical();
     let mut segments = name.split('.');
     let family = segments.next().unwrap_or_default();
     match (family, segments.next().unwrap_or_default()) {
-        ("agent", "run" | "step") => run(state, event, "agent_run"),
+        ("agent", "run" | "step") => run(state, event, about, "agent_run"),
         ("agent", "message") => {}
-        ("agent", _) | ("worker", "registration") => agent(state, event),
-        ("task", _) | ("progress", "update") | ("blocker", _) => task(state, event),
-        ("project", _) => project(state, event),
+        ("agent", _) | ("worker", "registration") => agent(state, event, about),
+        ("task", _) | ("progress", "update") | ("blocker", _) => task(state, event, about),
+        ("project", _) => project(state, event, about),
         ("decision", _) | ("pm", "decision") => state.decisions += 1,
-        ("system", "health") => health(state, event),
-        ("system", "state") => system_state(state, event),
-        ("workflow" | "execution", _) => run(state, event, "execution"),
-        ("ingest", _) => run(state, event, "job"),
+        ("system", "health") => health(state, event, about),
+        ("system", "state") => system_state(state, event, about),
+        ("workflow" | "execution", _) => run(state, event, about, "execution"),
+        ("ingest", _) => run(state, event, about, "job"),
         _ => {}
     }
 }
@@ -29,14 +33,14 @@ fn text<'e>(event: &'e Event, key: &str) -> Option<&'e str> {
     event.data.get(key).and_then(Value::as_str)
 }
 
-fn agent(state: &mut State, event: &Event) {
+fn agent(state: &mut State, event: &Event, about: &Things) {
     let Some(id) = event.agent_id() else { return };
     let registered = matches!(
         event.name.canonical(),
         "agent.registered" | "worker.registration"
     );
     let known = state.agents.get(id).is_some();
-    let mut facts = state.agents.change(id, event);
+    let mut facts = state.agents.change(id, about);
     facts.lay_over(
         &event.data,
         &[
@@ -84,11 +88,11 @@ fn task_status(event: &Event) -> Option<&str> {
     }
 }
 
-fn task(state: &mut State, event: &Event) {
+fn task(state: &mut State, event: &Event, about: &Things) {
     let Some(id) = event.task_id() else { return };
     let status = task_status(event);
     let agent = event.agent_id();
-    let mut facts = state.tasks.change(id, event);
+    let mut facts = state.tasks.change(id, about);
     facts.lay_over(
         &event.data,
         &[
@@ -141,19 +145,25 @@ fn task(state: &mut State, event: &Event) {
     facts.set_some("project_id", event.project_id.as_deref());
     facts.set("updated_at", event.timestamp.to_string());
     if let Some(agent) = agent {
-        occupy(state, event, agent, id, status);
+        occupy(state, event, about, (agent, id), status);
     }
 }
 
 /// An agent has the task that it works on, and none when that is done or taken from it.
-fn occupy(state: &mut State, event: &Event, agent: &str, task: &str, status: Option<&str>) {
+fn occupy(
+    state: &mut State,
+    event: &Event,
+    about: &Things,
+    (agent, task): (&str, &str),
+    status: Option<&str>,
+) {
     let has = state
         .agents
         .get(agent)
         .and_then(|a| a.get("task_id"))
         .and_then(Value::as_str)
         == Some(task);
-    let mut facts = state.agents.change(agent, event);
+    let mut facts = state.agents.change(agent, about);
     facts.set("agent_id", agent);
     match status {
         Some("done" | "todo") if has => {
@@ -168,13 +178,13 @@ fn occupy(state: &mut State, event: &Event, agent: &str, task: &str, status: Opt
     facts.set("updated_at", event.timestamp.to_string());
 }
 
-fn project(state: &mut State, event: &Event) {
+fn project(state: &mut State, event: &Event, about: &Things) {
     let inner = event.data.get("project_state").and_then(Value::as_object);
     let from_inner = |key: &str| inner.and_then(|i| i.get(key)).and_then(Value::as_str);
     if let Some(risk) = from_inner("risk_level") {
         state
             .health
-            .change(event)
+            .change(about)
             .set("risk_level", risk)
             .set("updated_at", event.timestamp.to_string());
     }
@@ -192,7 +202,7 @@ fn project(state: &mut State, event: &Event) {
     let Some(id) = id.or_else(|| from_inner("board_id").map(str::to_owned)) else {
         return;
     };
-    let mut facts = state.projects.change(&id, event);
+    let mut facts = state.projects.change(&id, about);
     facts.lay_over(
         &event.data,
         &["project_state", "source", "target", "task_count"],
@@ -220,16 +230,16 @@ fn project(state: &mut State, event: &Event) {
     facts.set("updated_at", event.timestamp.to_string());
 }
 
-fn health(state: &mut State, event: &Event) {
+fn health(state: &mut State, event: &Event, about: &Things) {
     state
         .health
-        .change(event)
+        .change(about)
         .lay_over(&event.data, &[])
         .set("updated_at", event.timestamp.to_string());
 }
 
-fn system_state(state: &mut State, event: &Event) {
-    let mut facts = state.health.change(event);
+fn system_state(state: &mut State, event: &Event, about: &Things) {
+    let mut facts = state.health.change(about);
     for key in [
         "active_workers",
         "tasks_in_progress",
@@ -244,7 +254,7 @@ fn system_state(state: &mut State, event: &Event) {
     facts.set("updated_at", event.timestamp.to_string());
 }
 
-fn run(state: &mut State, event: &Event, kind: &str) {
+fn run(state: &mut State, event: &Event, about: &Things, kind: &str) {
     let id = match kind {
         "execution" => event.execution_id(),
         "job" => event.job_id(),
@@ -253,7 +263,7 @@ fn run(state: &mut State, event: &Event, kind: &str) {
     let Some(id) = id else { return };
     let is_node = event.name.canonical().starts_with("workflow.node");
     let is_step = event.name.canonical().starts_with("agent.step");
-    let mut facts = state.runs.change(id, event);
+    let mut facts = state.runs.change(id, about);
     facts.set("id", id).set("kind", kind);
     for outer in ["run", "job"] {
         if let Some(inner) = event.data.get(outer).and_then(Value::as_object) {

@@ -85,22 +85,18 @@ impl State {
         };
         let tasks = self
             .tasks
-            .to_json(sight, |_| Kind::Task, |_, task| of(task));
+            .to_json(sight, Some(Kind::Task), |_, task| of(task));
         let working: HashSet<&str> = tasks
             .values()
             .filter_map(|task| task.get("agent_id").and_then(Value::as_str))
             .collect();
-        let agents = self.agents.to_json(
-            sight,
-            |_| Kind::Agent,
-            |id, agent| of(agent) || working.contains(id),
-        );
-        let projects = self.projects.to_json(
-            sight,
-            |_| Kind::Project,
-            |id, _| project.is_none_or(|project| project == id),
-        );
-        let runs = self.runs.to_json(sight, run_kind, |_, run| of(run));
+        let agents = self.agents.to_json(sight, Some(Kind::Agent), |id, agent| {
+            of(agent) || working.contains(id)
+        });
+        let projects = self.projects.to_json(sight, Some(Kind::Project), |id, _| {
+            project.is_none_or(|project| project == id)
+        });
+        let runs = self.runs.to_json(sight, None, |_, run| of(run));
         let by_status = |status: &str| {
             tasks
                 .values()
@@ -149,14 +145,5 @@ impl State {
     /// Reads what [`State::to_checkpoint`] wrote; `None` if it was written by something else.
     pub fn from_checkpoint(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
-    }
-}
-
-/// Which things runs are: their own `kind` says it.
-fn run_kind(run: &Object) -> Kind {
-    match run.get("kind").and_then(Value::as_str) {
-        Some("execution") => Kind::Execution,
-        Some("job") => Kind::Job,
-        _ => Kind::Run,
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::State;
 use crate::{
-    access::Sight,
+    access::{House, Rules, Sight},
     event::{self, Event, Timestamp},
 };
 
@@ -212,4 +212,55 @@ fn a_checkpoint_is_the_state() {
         );
     }
     assert_eq!(State::from_checkpoint("{}"), None);
+}
+
+/// What one sees who may see these projects.
+fn seen(state: &State, projects: &[&str]) -> Value {
+    let house = House {
+        rules: Rules::default(),
+        belongings: state.belongings().clone(),
+    };
+    let projects = projects.iter().map(ToString::to_string).collect();
+    let sight = Sight::new(Some("ann".into()), None, Some(projects), house.into()).unwrap();
+    serde_json::from_str(&state.snapshot("c", Timestamp::now(), None, &sight)).unwrap()
+}
+
+#[test]
+fn what_an_agent_does_on_a_task_is_said_to_those_who_may_see_the_task() {
+    let mut state = State::new(100, 1_000);
+    for value in [
+        json!({ "type": "agent.registered", "data": { "agent_id": "a", "agent_name": "Ada" } }),
+        json!({ "type": "task.created", "project_id": "p2", "data": { "task_id": "t-secret" } }),
+        // These leave the project out.
+        json!({ "type": "task.assigned", "data": { "agent_id": "a", "task_id": "t-secret" } }),
+        json!({ "type": "agent.status_changed", "data": { "agent_id": "a", "task_id": "t-secret", "note": "secret" } }),
+        // Of the same name in two projects.
+        json!({ "type": "task.created", "project_id": "p1", "data": { "task_id": "1", "name": "ours" } }),
+        json!({ "type": "task.created", "project_id": "p2", "data": { "task_id": "1", "name": "secret" } }),
+        json!({ "type": "task.progress", "data": { "agent_id": "a", "task_id": "1", "message": "secret" } }),
+        // A job and an execution of the same id are not the same.
+        json!({ "type": "workflow.run.started", "data": { "execution_id": "7", "owner_id": "bob", "plan": "secret" } }),
+        json!({ "type": "ingest.job.started", "data": { "job_id": "7", "owner_id": "ann", "stage": "parse" } }),
+    ] {
+        state.apply(&event(value));
+    }
+    let spied = seen(&state, &["p1"]);
+    assert!(!spied.to_string().contains("secret"), "{spied}");
+    assert_eq!(spied["agents"]["a"]["name"], "Ada");
+    assert_eq!(spied["tasks"]["1"]["name"], "ours");
+    assert_eq!(spied["runs"]["7"]["stage"], "parse");
+    let whole = seen(&state, &["p1", "p2"]);
+    assert_eq!(whole["agents"]["a"]["note"], "secret");
+    assert_eq!(whole["tasks"]["1"]["message"], "secret");
+    // Restored it shows no more and no less.
+    let again = State::from_checkpoint(&state.to_checkpoint()).unwrap();
+    for projects in [&["p1"][..], &["p1", "p2"]] {
+        let (mut before, mut after) = (seen(&state, projects), seen(&again, projects));
+        for snapshot in [&mut before, &mut after] {
+            for key in ["timestamp", "server_time"] {
+                snapshot[key].take();
+            }
+        }
+        assert_eq!(before, after);
+    }
 }

@@ -59,8 +59,9 @@ pub(super) async fn resume(client: &Client, request: &Request) -> Handled {
 
 pub(super) async fn get_stats(client: &Client) -> Handled {
     may_see(client)?;
+    let sight = client.who().sight.clone();
     Ok(Answer::Fields(
-        client.kit.hub.question(Question::Stats).await?,
+        client.kit.hub.question(Question::Stats { sight }).await?,
     ))
 }
 
