@@ -82,6 +82,7 @@ test('a token that ends while the page is open: it asks for another, and has wha
   await prompt(page).getByText('Your token is over').waitFor();
   assert.ok(Date.now() >= endOf(brief), 'not before its time');
   await connection(page, 'offline');
+  assert.equal(await entries(page).filter({ hasText: 'authenticate' }).count(), 0, 'it is no news of the team');
   // What was there is still there, and moves on with the next token.
   assert.equal(await agent(page, 'early').count(), 1);
   await register('meanwhile', 'Euclid');
@@ -123,6 +124,12 @@ test('the command that an empty page shows says that publishing takes a token', 
   }
 });
 
+/** What can be used stands inside the card, with room around it. */
+async function inside(page) {
+  const [card, button] = await Promise.all([prompt(page), page.getByRole('button', { name: 'Connect' })].map((part) => part.boundingBox()));
+  assert.ok(button.x + button.width <= card.x + card.width - 12, `the button ends at ${button.x + button.width}, the card at ${card.x + card.width}`);
+}
+
 for (const view of ['phone', 'desktop']) {
   for (const colorScheme of ['light', 'dark']) {
     test(`the prompt: ${view}, ${colorScheme}`, LIMIT, async () => {
@@ -130,6 +137,7 @@ for (const view of ['phone', 'desktop']) {
       await prompt(page).waitFor();
       await page.evaluate(() => document.fonts.ready);
       await fits(page);
+      await inside(page);
       await picture(page, `${colorScheme}-prompt`);
       assert.deepEqual(await grave(page), []);
 

@@ -234,8 +234,11 @@ def test_sync_revoked_and_banned_stay_out(guarded, transports):
             assert (status, answer["ended"]) == (200, 1)
             assert errors.get(timeout=PATIENCE)["code"] == code
             assert ended.wait(PATIENCE)
-            # It has given up: no task of it is left that would try again.
-            sio.wait()
+            # It has given up: nothing of it is left that would try again.
+            waiting = threading.Thread(target=sio.wait, daemon=True)
+            waiting.start()
+            waiting.join(PATIENCE)
+            assert not waiting.is_alive()
             assert (sio.connected, len(tries)) == (False, 1)
             assert refused(guarded, transports, auth={"token": jwt}).startswith(f"{code}:")
         finally:
@@ -273,7 +276,7 @@ def test_a_producer_with_an_api_key(guarded):
     sio.on("connection_established", hellos.put)
     event = {"type": "agent.registered", "data": {"agent_id": "a1"}}
     key, url = guarded.key, guarded.url
-    # These are the two ways of docs/authentication.md.
+    # By HTTP, as docs/authentication.md has it, and by Socket.IO.
     answer = requests.post(f"{url}/api/v1/events", json=event, headers={"Authorization": f"Bearer {key}"})
     assert (answer.status_code, answer.json()["accepted"]) == (202, 1)
     try:

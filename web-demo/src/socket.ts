@@ -128,7 +128,11 @@ socket.on('resumed', (payload: unknown) => {
   connection.primed = true;
 });
 
-socket.onAny((type: string, payload: unknown) => takeUpdate(type, payload));
+socket.onAny((type: string, payload: unknown) => {
+  // That our token is over is no news of the team; the prompt says it.
+  const isOurs = type === 'error' && TOKEN_CODES.includes(text(record(payload), 'code'));
+  if (!isOurs) takeUpdate(type, payload);
+});
 
 async function measure(): Promise<void> {
   if (!socket.connected) return;
