@@ -114,13 +114,15 @@ for (const { name, transports } of ways) {
     const words = [];
     const seen = [];
     let hellos = 0;
+    const freshToken = async () => observer('ann', '2s');
+    // These are the lines of docs/authentication.md.
     let cursor; // the place of the last update that came
     const socket = io(stoa.url, {
       ...brisk,
       transports,
-      auth: (give) => give({ token: observer('ann', '2s'), cursor }), // asked again at every reconnect
+      auth: (send) => freshToken().then((token) => send({ token, cursor })), // asked again at every reconnect
     });
-    socket.onAny((_, update) => { cursor = update?.cursor ?? cursor; });
+    socket.onAny((name, update) => { cursor = update?.cursor ?? cursor; });
     socket.on('connection_established', () => { hellos += 1; });
     socket.on('error', ({ code }) => words.push(code));
     socket.on('disconnect', (reason) => words.push(reason));
