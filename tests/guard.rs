@@ -56,6 +56,11 @@ async fn without_a_valid_token_nobody_comes_in_by_any_door() {
         refused(address, json!({ "token": "x.y.z" })).await,
         "unauthorized"
     );
+    assert!(
+        Client::open(address, "/admin", json!({ "role": "admin" }))
+            .await
+            .is_err_and(|message| message.starts_with("unauthorized:"))
+    );
     let paths = [
         "/api/v1/events",
         "/api/v1/state",

@@ -5,6 +5,8 @@ use std::fmt;
 
 use http::{HeaderMap, Uri, header::AUTHORIZATION, uri::PathAndQuery};
 
+use super::NewApiKey;
+
 /// A token as it was shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential(String);
@@ -25,6 +27,13 @@ impl Credential {
         });
         let from_query = take_from_query(uri);
         from_header.or(from_query)
+    }
+
+    /// Whether a text reads like a token or a key: where names belong, one that does was put in the wrong place.
+    pub fn reads_like_one(text: &str) -> bool {
+        // Every JWT begins with `{"` in base64, and has two dots.
+        let jwt = text.starts_with("eyJ") && text.matches('.').count() == 2;
+        jwt || NewApiKey::reads_like_one(text)
     }
 
     /// The token.
@@ -125,6 +134,18 @@ mod tests {
         );
         assert_eq!(taken("/x", Some("bearer  h ")), (some("h"), "/x".into()));
         assert_eq!(taken("/x", Some("Basic h")), (None, "/x".into()));
+        assert!(Credential::reads_like_one("eyJhbGciOiJIUzI1NiJ9.e30.x"));
+        let key = NewApiKey::make().unwrap().key;
+        assert!(Credential::reads_like_one(&key));
+        for name in [
+            "ann",
+            "eyJohn",
+            "a.b.c",
+            "stoa_admin",
+            "651ad128-73c7-49d5-a74a-3b1f2c2b21f6",
+        ] {
+            assert!(!Credential::reads_like_one(name), "{name}");
+        }
         assert_eq!(
             format!("{:?}", Credential::new("secret")),
             "Credential(hidden)"

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::{
     access::{Credential, Revoked, Who},
+    event::Object,
     refusal::Refusal,
 };
 
@@ -15,12 +16,29 @@ pub(super) struct Argument<'a>(pub(super) &'a Value);
 
 /// Longest name that is looked for.
 const MAX_TEXT: usize = 256;
+/// What acts are about, and may be written down.
+const SHOWN: [&str; 6] = [
+    "client_id",
+    "user",
+    "address",
+    "token_id",
+    "seconds",
+    "reason",
+];
+/// What stands for what isn't.
+const HIDDEN: &str = "(hidden)";
 
 impl<'a> Argument<'a> {
     /// A text field.
     pub(super) fn text(self, key: &str) -> Result<Option<&'a str>, Refusal> {
         match self.0.get(key) {
             None | Some(Value::Null) => Ok(None),
+            // It would be kept and listed as a name, and would not even be revoked by that.
+            Some(Value::String(text)) if Credential::reads_like_one(text) => {
+                Err(Refusal::bad_request(format!(
+                    "{key} holds a token; a token itself is given as `token`, its id (as list_connections shows it) as `token_id`"
+                )))
+            }
             Some(Value::String(text)) if text.len() <= MAX_TEXT => Ok(Some(text)),
             Some(_) => Err(Refusal::bad_request(format!(
                 "{key} must be a string of at most {MAX_TEXT} characters"
@@ -84,12 +102,76 @@ impl<'a> Argument<'a> {
         }
     }
 
-    /// Without the token itself.
+    /// What of it may be written down: the names and numbers that acts are about. A token is none of them, wherever
+    /// somebody put it.
     pub(super) fn for_log(self) -> Value {
-        let mut shown = self.0.clone();
-        if let Some(token) = shown.get_mut("token") {
-            *token = "(hidden)".into();
+        let Value::Object(fields) = self.0 else {
+            return if self.0.is_null() {
+                Value::Null
+            } else {
+                HIDDEN.into()
+            };
+        };
+        let mut shown = Object::new();
+        for key in SHOWN {
+            match fields.get(key) {
+                None => {}
+                Some(Value::String(text)) if !is_name(text) => {
+                    shown.insert(key.into(), HIDDEN.into());
+                }
+                Some(Value::Array(_) | Value::Object(_)) => {
+                    shown.insert(key.into(), HIDDEN.into());
+                }
+                Some(value) => {
+                    shown.insert(key.into(), value.clone());
+                }
+            }
         }
-        shown
+        if fields.keys().any(|key| !SHOWN.contains(&key.as_str())) {
+            shown.insert("…".into(), HIDDEN.into());
+        }
+        Value::Object(shown)
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    text.len() <= MAX_TEXT && !Credential::reads_like_one(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.e30.c2ln";
+
+    #[test]
+    fn a_token_in_a_names_place_is_refused_and_not_written_down() {
+        for key in ["user", "token_id", "client_id", "reason"] {
+            let argument = json!({ key: TOKEN });
+            let refusal = Argument(&argument).text(key).expect_err("no name");
+            assert!(refusal.message.starts_with(key), "{refusal}");
+            assert!(!refusal.message.contains(TOKEN), "{refusal}");
+        }
+        for argument in [
+            json!({ "user": TOKEN }),
+            json!({ "jwt": TOKEN }),
+            json!({ TOKEN: 1 }),
+            json!({ "token": TOKEN }),
+            json!({ "user": [TOKEN] }),
+            json!([TOKEN]),
+            json!(TOKEN),
+        ] {
+            let shown = Argument(&argument).for_log().to_string();
+            assert!(!shown.contains(TOKEN) && shown.contains(HIDDEN), "{shown}");
+        }
+    }
+
+    #[test]
+    fn names_are_written_down() {
+        let argument = json!({ "user": "ann", "seconds": 60, "reason": "noise" });
+        assert_eq!(Argument(&argument).for_log(), argument);
+        assert_eq!(Argument(&Value::Null).for_log(), Value::Null);
     }
 }

@@ -32,11 +32,17 @@ impl<'de> Deserialize<'de> for Switch {
             Bool(bool),
             Text(String),
         }
-        match Written::deserialize(deserializer)? {
-            Written::Bool(true) => Ok(Self::On),
-            Written::Bool(false) => Ok(Self::Off),
-            Written::Text(text) if text == "auto" => Ok(Self::Auto),
-            Written::Text(text) => Err(D::Error::custom(format!(
+        let text = match Written::deserialize(deserializer)? {
+            Written::Bool(true) => return Ok(Self::On),
+            Written::Bool(false) => return Ok(Self::Off),
+            Written::Text(text) => text,
+        };
+        // The environment has text only: a word that may be text is handed over as such.
+        match text.as_str() {
+            "true" => Ok(Self::On),
+            "false" => Ok(Self::Off),
+            "auto" => Ok(Self::Auto),
+            _ => Err(D::Error::custom(format!(
                 "{text:?} is neither true nor false nor \"auto\""
             ))),
         }

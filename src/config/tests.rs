@@ -188,6 +188,16 @@ fn the_environment_comes_before_the_file() {
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!(config.server.cors_allowed_origins, ["https://a.example"]);
     assert_eq!(config.warnings().len(), 2);
+    for (word, switch) in [
+        ("true", Switch::On),
+        ("false", Switch::Off),
+        ("auto", Switch::Auto),
+    ] {
+        let config = load("", &[("STOA_RATE_LIMITING__ENABLED", word)]).expect("loads");
+        assert_eq!(config.rate_limiting.enabled, switch, "{word}");
+    }
+    let message = refused("", &[("STOA_RATE_LIMITING__ENABLED", "perhaps")]);
+    assert!(message.contains("neither true nor false"), "{message}");
     let message = refused("", &[("STOA_SERVER__PROT", "1")]);
     assert!(
         message.contains("STOA_SERVER__PROT") && message.contains("port"),

@@ -26,5 +26,6 @@ mod malformed;
 mod names;
 mod origins;
 mod raw;
+mod secrets;
 mod sessions;
 mod wire;

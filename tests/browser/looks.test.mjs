@@ -1,21 +1,17 @@
 // How the page looks and whether everybody can use it: light and dark, phone and desktop, at work and empty.
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { AxeBuilder } from '@axe-core/playwright';
+import { fits, grave, picture } from './looks.mjs';
 import { alive, connection, launch, open } from './page.mjs';
 import { startStoa } from './stoa.mjs';
 
 const LIMIT = { timeout: 90_000 };
-const pictures = fileURLToPath(new URL('screenshots/', import.meta.url));
 
 let browser;
 let team;
 let quiet;
 
 before(async () => {
-  await mkdir(pictures, { recursive: true });
   [browser, team, quiet] = await Promise.all([launch(), startStoa({ demo: true }), startStoa()]);
 }, LIMIT);
 
@@ -23,22 +19,6 @@ after(async () => {
   await browser?.close();
   await Promise.all([team?.stop(), quiet?.stop()]);
 }, LIMIT);
-
-/** What is wrong with the page for those who can't see, point or tell colours apart. */
-async function grave(page) {
-  const { violations, passes } = await new AxeBuilder({ page }).analyze();
-  assert.ok(passes.length > 10, 'axe found hardly anything to look at');
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html).join(' | ')}`);
-}
-
-/** Nothing is wider than the screen. On a phone `innerWidth` grows with what is too wide, so the view's own width counts. */
-async function fits(page) {
-  const wide = await page.evaluate(() => Math.max(document.documentElement.scrollWidth, innerWidth));
-  const room = page.viewportSize().width;
-  assert.ok(wide <= room, `the page is ${wide} px wide on a screen of ${room} px`);
-}
 
 for (const view of ['phone', 'desktop']) {
   for (const colorScheme of ['light', 'dark']) {
@@ -49,9 +29,8 @@ for (const view of ['phone', 'desktop']) {
       await page.waitForFunction(() => document.querySelector('[data-testid=latency]')?.dataset.latencyMs);
       await page.evaluate(() => document.fonts.ready);
       await fits(page);
-      const { width } = page.viewportSize();
-      await page.screenshot({ path: `${pictures}${width}-${colorScheme}.png` });
-      await page.screenshot({ path: `${pictures}${width}-${colorScheme}-whole.png`, fullPage: true });
+      await picture(page, colorScheme);
+      await picture(page, `${colorScheme}-whole`, { fullPage: true });
 
       const seen = await page.evaluate(() => {
         const box = (id) => document.querySelector(`[data-testid=${id}]`).getBoundingClientRect();
@@ -77,8 +56,7 @@ for (const view of ['phone', 'desktop']) {
       await page.getByTestId('empty').waitFor();
       await page.evaluate(() => document.fonts.ready);
       await fits(page);
-      const { width } = page.viewportSize();
-      await page.screenshot({ path: `${pictures}${width}-${colorScheme}-empty.png` });
+      await picture(page, `${colorScheme}-empty`);
       assert.deepEqual(await grave(page), []);
       await close();
     });

@@ -15,9 +15,9 @@ BINARY = os.environ.get("STOA_BIN", str(ROOT / "target/debug/stoa"))
 
 
 class Stoa:
-    def __init__(self, port=0, env=None):
+    def __init__(self, port=0, env=None, args=()):
         self.process = subprocess.Popen(
-            [BINARY, "serve", "--port", str(port)],
+            [BINARY, "serve", "--port", str(port), *args],
             cwd=ROOT,
             env={**os.environ, "STOA_LOG__FORMAT": "json", "STOA_JOURNAL__KIND": "memory", **(env or {})},
             stdout=subprocess.PIPE,

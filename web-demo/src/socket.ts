@@ -15,6 +15,8 @@ const OFFLINE_AFTER = 3;
 const RETRY_REFUSED_MS = 4000;
 const PRIMED_AFTER_MS = 1500;
 const TOKEN_KEY = 'stoa-token';
+/** What a refusal begins with when another token would help. */
+const TOKEN_CODES = ['unauthorized', 'token_expired'];
 
 export const connection = reactive({
   state: 'reconnecting' as 'connected' | 'reconnecting' | 'offline',
@@ -27,6 +29,12 @@ export const connection = reactive({
   /** Why the server refused, in its own words. */
   refusal: '',
   needsToken: false,
+  /** Whether one was shown in vain. */
+  tokenRefused: false,
+  /** It was a good one, and its time is over. */
+  tokenOver: false,
+  /** The server asked who we are: whoever publishes has to say so as well. */
+  proved: false,
   /** True once the first snapshot is in: only then "nothing here yet" is known to be true. */
   primed: false,
 });
@@ -82,8 +90,12 @@ socket.on('disconnect', (reason) => {
 socket.on('connect_error', (error) => {
   failures += 1;
   if (!socket.active) {
-    connection.refusal = error.message;
-    connection.needsToken = /unauthori[sz]ed|token|forbidden/i.test(error.message);
+    // "code: sentence"; the sentence is for people.
+    const [, code = '', sentence = error.message] = /^([a-z_]+): (.*)$/s.exec(error.message) ?? [];
+    connection.refusal = sentence;
+    connection.needsToken = TOKEN_CODES.includes(code);
+    connection.tokenRefused = connection.needsToken && token !== '';
+    connection.tokenOver = code === 'token_expired';
     failures = OFFLINE_AFTER;
     if (!connection.needsToken) setTimeout(() => socket.connect(), RETRY_REFUSED_MS);
   }
@@ -96,7 +108,9 @@ window.addEventListener('offline', () => {
 });
 
 socket.on('connection_established', (payload: unknown) => {
-  const server = record(record(payload).server);
+  const hello = record(payload);
+  const server = record(hello.server);
+  connection.proved = text(hello, 'expires_at') !== '';
   connection.server = [text(server, 'name'), text(server, 'version')].filter(Boolean).join(' ');
   // A server that sends neither snapshot nor replay has nothing to tell.
   setTimeout(() => (connection.primed = true), PRIMED_AFTER_MS);
@@ -114,7 +128,11 @@ socket.on('resumed', (payload: unknown) => {
   connection.primed = true;
 });
 
-socket.onAny((type: string, payload: unknown) => takeUpdate(type, payload));
+socket.onAny((type: string, payload: unknown) => {
+  // That our token is over is no news of the team; the prompt says it.
+  const isOurs = type === 'error' && TOKEN_CODES.includes(text(record(payload), 'code'));
+  if (!isOurs) takeUpdate(type, payload);
+});
 
 async function measure(): Promise<void> {
   if (!socket.connected) return;

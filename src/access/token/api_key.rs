@@ -83,7 +83,16 @@ impl fmt::Debug for NewApiKey {
     }
 }
 
+/// Characters of 32 bytes in base64 without padding.
+const RANDOM_LEN: usize = 43;
+
 impl NewApiKey {
+    /// Whether a text has the form of a key; a user may well be called `stoa_ann`.
+    pub fn reads_like_one(text: &str) -> bool {
+        text.strip_prefix(PREFIX)
+            .is_some_and(|random| random.len() == RANDOM_LEN)
+    }
+
     /// Makes one.
     ///
     /// # Errors

@@ -49,7 +49,13 @@ pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
     let request = client.spend().and_then(|()| request::read(&inbound));
     let answer = match request {
         Ok(request) => dispatch(client, request).await,
-        Err(refusal) => Err(refusal),
+        Err(refusal) => {
+            // Who is kept out was told so already, by its last word.
+            if refusal.code != "banned" {
+                tell_refusal(client, &refusal, None);
+            }
+            Err(refusal)
+        }
     };
     if let Err(refusal) = &answer {
         client.kit.metrics.refused("socketio", refusal.code);

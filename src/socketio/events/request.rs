@@ -85,6 +85,14 @@ impl Request {
 
     /// The room that the request is about, for the error that refuses it.
     pub(super) fn room(&self) -> Option<String> {
+        // A bare string is a room only to these; to `authenticate` it would be a token.
+        let is_about_rooms = matches!(
+            self.event.as_str(),
+            "join_room" | "join" | "leave_room" | "leave" | "subscribe" | "unsubscribe"
+        );
+        if !is_about_rooms {
+            return None;
+        }
         self.rooms().ok().and_then(|rooms| rooms.into_iter().next())
     }
 

@@ -1,0 +1,236 @@
+//! Row 24. A token is shown in every way that there is, and at every door to which it is shown in vain; nothing that the
+//! server says then, at its most talkative, holds any part of it.
+
+mod doors;
+mod live;
+
+use std::{
+    collections::HashSet,
+    fs::{File, read_to_string, write},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::json;
+use tempfile::tempdir;
+
+use doors::{every_mistake, every_request, every_socket};
+use live::{administer, authenticate};
+
+use crate::{
+    common::{
+        Client,
+        guarded::{SECRET, request},
+    },
+    process::free_port,
+    raw::until,
+};
+
+/// So many characters of a token in a row are a part of it, and are nowhere by chance.
+const PART: usize = 12;
+
+/// All that must stay hidden.
+struct Secrets {
+    /// Somebody who may see the statistics and do what admins do.
+    admin: String,
+    /// Somebody who watches.
+    watcher: String,
+    /// The same, later.
+    fresher: String,
+    /// One that will be revoked.
+    doomed: String,
+    /// Well signed and over.
+    old: String,
+    /// Signed with another secret.
+    forged: String,
+    /// Longer than the server reads.
+    endless: String,
+    /// A producer's.
+    key: String,
+}
+
+impl Secrets {
+    fn make(key: String) -> Self {
+        let admin = token(&["--role", "admin", "--user", "root"]);
+        let other = token(&["--role", "admin", "--user", "mallory"]);
+        let (claims, _) = other.rsplit_once('.').expect("a signature");
+        let (_, signature) = admin.rsplit_once('.').expect("a signature");
+        Self {
+            forged: format!("{claims}.{signature}"),
+            endless: format!("{}{admin}", "QUJD".repeat(3_000)),
+            watcher: token(&["--user", "ann"]),
+            fresher: token(&["--user", "ann", "--ttl", "2h"]),
+            doomed: token(&["--user", "eve"]),
+            old: token(&["--user", "bob", "--ttl", "1s"]),
+            admin,
+            key,
+        }
+    }
+
+    fn all(&self) -> [&str; 9] {
+        [
+            &self.admin,
+            &self.watcher,
+            &self.fresher,
+            &self.doomed,
+            &self.old,
+            &self.forged,
+            &self.endless,
+            &self.key,
+            SECRET,
+        ]
+    }
+
+    /// The first part of any of them that is in a text, with what stands before it.
+    fn in_text(&self, text: &str) -> Option<String> {
+        const AROUND: usize = 200;
+        let parts: HashSet<&[u8]> = self
+            .all()
+            .iter()
+            .flat_map(|secret| secret.as_bytes().windows(PART))
+            .collect();
+        let found = text
+            .as_bytes()
+            .windows(PART)
+            .position(|w| parts.contains(w))?;
+        let around = &text.as_bytes()[found.saturating_sub(AROUND)..found + PART];
+        Some(String::from_utf8_lossy(around).into_owned())
+    }
+}
+
+fn stoa() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stoa"));
+    command.env("STOA_AUTHENTICATION__SECRET", SECRET);
+    command
+}
+
+/// What `stoa token` prints: the token or the key, and what to do with a key.
+fn printed(args: &[&str]) -> (String, String) {
+    let output = stoa().arg("token").args(args).output().expect("runs");
+    assert!(output.status.success(), "{output:?}");
+    let text = |bytes| String::from_utf8(bytes).expect("text").trim().to_owned();
+    (text(output.stdout), text(output.stderr))
+}
+
+fn token(args: &[&str]) -> String {
+    printed(args).0
+}
+
+/// A server of which every word is kept.
+struct Talkative(Child);
+
+impl Talkative {
+    async fn start(folder: &Path, format: &str, settings: &str) -> (Self, SocketAddr) {
+        let (port, config) = (free_port(), folder.join("config.toml"));
+        write(&config, settings).expect("writes");
+        let log = |name| Stdio::from(File::create(folder.join(name)).expect("the log"));
+        let child = stoa()
+            .args(["serve", "--port", &port.to_string(), "--config"])
+            .arg(config)
+            .env("STOA_AUTHENTICATION__REQUIRED", "true")
+            .env("STOA_LOG__LEVEL", "trace")
+            .env("STOA_LOG__FORMAT", format)
+            .env("STOA_JOURNAL__KIND", "memory")
+            .env(
+                "STOA_SERVER__CORS_ALLOWED_ORIGINS",
+                "[\"https://a.example\"]",
+            )
+            .env("RUST_BACKTRACE", "full")
+            .stdout(log("stdout"))
+            .stderr(log("stderr"))
+            .spawn()
+            .expect("starts");
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let server = Self(child);
+        until("the server is ready", async || {
+            let answer = crate::process::text(address, "/readyz").await?;
+            answer.contains("ready").then_some(())
+        })
+        .await;
+        (server, address)
+    }
+}
+
+impl Drop for Talkative {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+async fn nothing_tells(format: &str) {
+    let folder = tempdir().unwrap();
+    let (key, lines) = printed(&["--api-key", "--name", "backend"]);
+    let settings = format!(
+        "{lines}\n[rate_limiting]\nenabled = false\n[access]\nfile = \"{}\"\n",
+        folder.path().join("access.json").display()
+    );
+    let (server, address) = Talkative::start(folder.path(), format, &settings).await;
+    let secrets = Secrets::make(key);
+    until("the old token is over", async || {
+        let (status, answer) = request("GET", address, "/api/v1/state", &secrets.old, None).await;
+        (status == 401 && answer["error"]["code"] == "token_expired").then_some(())
+    })
+    .await;
+    let mut heard = String::new();
+    // Somebody is there with each of the good ones while the lists are asked for.
+    let (_watcher, hello) = Client::connect(address, json!({ "token": secrets.watcher })).await;
+    let (_producer, _) = Client::connect(address, json!({ "token": secrets.key })).await;
+    for (token, in_vain) in [
+        (&secrets.watcher, false),
+        (&secrets.admin, false),
+        (&secrets.key, false),
+        (&secrets.old, true),
+        (&secrets.forged, true),
+        (&secrets.endless, true),
+    ] {
+        heard += &every_socket(address, token, in_vain).await;
+        let (answers, refused) = every_request(address, token).await;
+        assert_eq!(refused, if in_vain { 22 } else { 0 }, "{answers}");
+        heard += &answers;
+        heard += &every_mistake(address, token).await;
+    }
+    heard += &authenticate(address, &secrets).await;
+    heard += &administer(address, &secrets).await;
+    for needed in [
+        "client_id",
+        "token_id",
+        "stoa_requests_refused_total",
+        "token_expired",
+    ] {
+        assert!(heard.contains(needed), "{needed} was never heard of");
+    }
+    assert!(
+        heard.contains(hello["client_id"].as_str().unwrap()),
+        "it is in the list"
+    );
+    assert_eq!(secrets.in_text(&heard), None, "told to a client");
+    drop(server);
+    for name in ["stdout", "stderr", "access.json"] {
+        let said = read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!(secrets.in_text(&said), None, "in {name}");
+        if name == "stdout" {
+            for needed in ["DEBUG", "an admin acted", "revoke"] {
+                assert!(said.contains(needed), "it is talkative: {said}");
+            }
+        }
+    }
+    // The net has no holes of that size: one part of one token is found.
+    let part = &secrets.watcher[60..60 + PART];
+    assert!(
+        secrets
+            .in_text(&format!("a line\nand {part} in another"))
+            .is_some()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_part_of_a_token_is_in_a_log_for_machines_a_list_or_a_metric() {
+    nothing_tells("json").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_part_of_a_token_is_in_a_log_for_people_a_list_or_a_metric() {
+    nothing_tells("text").await;
+}

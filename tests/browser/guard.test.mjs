@@ -1,0 +1,163 @@
+// The demo page of a server that asks for tokens: it asks the reader, and is never a dead page.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { ask, endOf, token, until } from '../js/guarded.mjs';
+import { fits, grave, picture } from './looks.mjs';
+import { agent, alive, connection, entries, launch, open } from './page.mjs';
+import { startGuarded } from './stoa.mjs';
+
+const LIMIT = { timeout: 90_000 };
+
+let browser;
+/** The demo's team behind a door. */
+let team;
+/** A server on which only happens what a test publishes. */
+let quiet;
+let producer;
+
+before(async () => {
+  [browser, team, quiet] = await Promise.all([launch(), startGuarded({ demo: true }), startGuarded()]);
+  producer = token('--role', 'producer');
+}, LIMIT);
+
+after(async () => {
+  await browser?.close();
+  await Promise.all([team?.stop(), quiet?.stop()]);
+}, LIMIT);
+
+/** Who may see all projects; without a word about projects a token shows only what belongs to none. */
+const watcher = (user, ttl = '10m') => token('--user', user, '--projects', '*', '--ttl', ttl);
+const prompt = (page) => page.getByTestId('token-prompt');
+const field = (page) => page.getByLabel('Token', { exact: true });
+
+async function register(id, name) {
+  const { status } = await ask(quiet, 'POST', '/api/v1/events', producer, { type: 'agent_registered', data: { agent_id: id, name } });
+  assert.equal(status, 202);
+}
+
+test('the page asks for a token, says what is wrong with a wrong one, and shows the team with a right one', LIMIT, async () => {
+  const { page, troubles, close } = await open(browser, team.url);
+  await prompt(page).getByText('This server asks for a token').waitFor();
+  await connection(page, 'offline');
+  assert.match(await page.getByTestId('connection').textContent(), /Token needed/);
+  assert.equal(await page.getByTestId('agent-node').count(), 0);
+
+  // Nothing else has the focus: it can be typed at once.
+  const right = watcher('ann');
+  const forged = `${right.slice(0, right.lastIndexOf('.'))}.${watcher('bob').split('.')[2]}`;
+  await page.waitForFunction(() => document.activeElement?.getAttribute('aria-label') === 'Token');
+  await page.keyboard.type(forged);
+  await page.keyboard.press('Enter');
+  await prompt(page).getByText(/signature/).waitFor();
+
+  await field(page).fill(right);
+  await page.getByRole('button', { name: 'Connect' }).click();
+  await connection(page, 'connected');
+  await prompt(page).waitFor({ state: 'detached' });
+  await alive(page, 3, 5);
+  assert.ok(!(await page.content()).includes(right.split('.')[2]), 'the token is not on the page');
+  assert.deepEqual(troubles, []);
+  await close();
+});
+
+test('a token in the address lets in, does not stay there, and is kept for the tab', LIMIT, async () => {
+  const { page, troubles, close } = await open(browser, `${team.url}/?token=${watcher('ann')}`);
+  await connection(page, 'connected');
+  await alive(page, 3, 5);
+  assert.equal(await prompt(page).count(), 0);
+  assert.equal(page.url(), `${team.url}/`);
+  await page.reload();
+  await connection(page, 'connected');
+  await alive(page, 3, 1);
+  assert.deepEqual(troubles, []);
+  await close();
+});
+
+test('a token that ends while the page is open: it asks for another, and has what happened meanwhile', LIMIT, async () => {
+  await register('early', 'Dio');
+  const brief = watcher('cleo', '4s');
+  const { page, troubles, close } = await open(browser, `${quiet.url}/?token=${brief}`);
+  await connection(page, 'connected');
+  await agent(page, 'early').waitFor({ state: 'attached' });
+  await prompt(page).getByText('Your token is over').waitFor();
+  assert.ok(Date.now() >= endOf(brief), 'not before its time');
+  await connection(page, 'offline');
+  assert.equal(await entries(page).filter({ hasText: 'authenticate' }).count(), 0, 'it is no news of the team');
+  // What was there is still there, and moves on with the next token.
+  assert.equal(await agent(page, 'early').count(), 1);
+  await register('meanwhile', 'Euclid');
+  await field(page).fill(watcher('cleo'));
+  await field(page).press('Enter');
+  await connection(page, 'connected');
+  await prompt(page).waitFor({ state: 'detached' });
+  await agent(page, 'meanwhile').waitFor({ state: 'attached' });
+  await entries(page).filter({ hasText: 'Euclid joined' }).waitFor();
+  await register('later', 'Fay');
+  await agent(page, 'later').waitFor({ state: 'attached' });
+  assert.deepEqual(troubles, []);
+  await close();
+});
+
+test('a token that is revoked while the page is open: it asks for another', LIMIT, async () => {
+  const jwt = watcher('gus');
+  const { page, close } = await open(browser, `${quiet.url}/?token=${jwt}`);
+  await connection(page, 'connected');
+  const { body } = await ask(quiet, 'POST', '/api/v1/admin/revocations', token('--role', 'admin', '--user', 'root'), { token: jwt });
+  assert.equal(body.ended, 1);
+  await prompt(page).getByText('The server does not take this token').waitFor();
+  await prompt(page).getByText(/revoked/).waitFor();
+  await field(page).fill(watcher('gus'));
+  await field(page).press('Enter');
+  await connection(page, 'connected');
+  await close();
+});
+
+test('the command that an empty page shows says that publishing takes a token', LIMIT, async () => {
+  const empty = await startGuarded();
+  try {
+    const { page, close } = await open(browser, `${empty.url}/?token=${watcher('ann')}`);
+    const command = await page.getByTestId('empty').locator('pre').textContent();
+    assert.match(command, /Authorization: Bearer \$TOKEN/);
+    await close();
+  } finally {
+    await empty.stop();
+  }
+});
+
+/** What can be used stands inside the card, with room around it. */
+async function inside(page) {
+  const [card, button] = await Promise.all([prompt(page), page.getByRole('button', { name: 'Connect' })].map((part) => part.boundingBox()));
+  assert.ok(button.x + button.width <= card.x + card.width - 12, `the button ends at ${button.x + button.width}, the card at ${card.x + card.width}`);
+}
+
+for (const view of ['phone', 'desktop']) {
+  for (const colorScheme of ['light', 'dark']) {
+    test(`the prompt: ${view}, ${colorScheme}`, LIMIT, async () => {
+      const { page, troubles, close } = await open(browser, team.url, { view, colorScheme });
+      await prompt(page).waitFor();
+      await page.evaluate(() => document.fonts.ready);
+      await fits(page);
+      await inside(page);
+      await picture(page, `${colorScheme}-prompt`);
+      assert.deepEqual(await grave(page), []);
+
+      // Over a page that was at work, and wherever its reader is on it.
+      const brief = watcher('ann', '5s');
+      await field(page).fill(brief);
+      await field(page).press('Enter');
+      await connection(page, 'connected');
+      await alive(page, 3, 3);
+      await page.evaluate(() => scrollTo(0, 400));
+      await prompt(page).getByText('Your token is over').waitFor();
+      await until('it is in sight', async () => {
+        const box = await prompt(page).boundingBox();
+        return box && box.y >= 0 && box.y + box.height <= page.viewportSize().height;
+      });
+      await fits(page);
+      await picture(page, `${colorScheme}-over`);
+      assert.deepEqual(await grave(page), []);
+      assert.deepEqual(troubles, []);
+      await close();
+    });
+  }
+}

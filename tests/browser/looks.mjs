@@ -1,0 +1,26 @@
+// What is held against every look of the page, and where the pictures of it go.
+import assert from 'node:assert/strict';
+import { fileURLToPath } from 'node:url';
+import { AxeBuilder } from '@axe-core/playwright';
+
+const pictures = fileURLToPath(new URL('screenshots/', import.meta.url));
+
+/** A picture for people to look at, named by the width of the screen. */
+export const picture = (page, name, options = {}) =>
+  page.screenshot({ path: `${pictures}${page.viewportSize().width}-${name}.png`, ...options });
+
+/** What is wrong with the page for those who can't see, point or tell colours apart. */
+export async function grave(page) {
+  const { violations, passes } = await new AxeBuilder({ page }).analyze();
+  assert.ok(passes.length > 10, 'axe found hardly anything to look at');
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html).join(' | ')}`);
+}
+
+/** Nothing is wider than the screen. On a phone `innerWidth` grows with what is too wide, so the view's own width counts. */
+export async function fits(page) {
+  const wide = await page.evaluate(() => Math.max(document.documentElement.scrollWidth, innerWidth));
+  const room = page.viewportSize().width;
+  assert.ok(wide <= room, `the page is ${wide} px wide on a screen of ${room} px`);
+}
