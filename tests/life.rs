@@ -189,6 +189,67 @@ fn publish_sends_a_file_and_says_what_became_of_it() {
 }
 
 #[test]
+fn publish_and_tail_show_the_token_that_they_are_given() {
+    const SECRET: [(&str, &str); 2] = [
+        (
+            "STOA_AUTHENTICATION__SECRET",
+            "a secret for this one test only",
+        ),
+        ("STOA_AUTHENTICATION__REQUIRED", "true"),
+    ];
+    let token = |args: &[&str]| {
+        let args = [&["token"], args].concat();
+        let output = stoa(&args).envs(SECRET).output().expect("runs");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    let (producer, observer) = (token(&["--role", "producer"]), token(&["--projects", "*"]));
+    let mut server = stoa(&["serve", "--port", "0"]);
+    server.envs(SECRET).stderr(Stdio::null());
+    let mut child = server.spawn().expect("starts");
+    let url = format!("http://{}", binary::listening(&mut child));
+    let file = tempfile::NamedTempFile::new().expect("file");
+    let line = r#"{"type":"task.created","project_id":"p1","data":{"task_id":"t-shown"}}"#;
+    std::fs::write(file.path(), line).expect("writes");
+    let path = file.path().to_string_lossy().into_owned();
+
+    let output = stoa(&["publish", "--url", &url, &path])
+        .output()
+        .expect("runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && error.contains("token"),
+        "{error}"
+    );
+    let mut tail = stoa(&["tail", "--url", &url, "--json"]);
+    let mut tail = tail.env("STOA_TOKEN", observer).spawn().expect("starts");
+    let lines = BufReader::new(tail.stdout.take().expect("a pipe")).lines();
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for line in lines.map_while(Result::ok) {
+            tell.send(line).ok();
+        }
+    });
+    // It is published until it is shown: the one that watches may not be there yet.
+    let started = Instant::now();
+    loop {
+        let output = stoa(&["publish", "--url", &url, &path])
+            .env("STOA_TOKEN", &producer)
+            .output()
+            .expect("runs");
+        assert!(output.status.success(), "{output:?}");
+        let line = told.recv_timeout(Duration::from_millis(200));
+        if line.is_ok_and(|line| line.contains("t-shown")) {
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(20));
+    }
+    tail.kill().expect("ends");
+    tail.wait().expect("ends");
+    terminate(&child);
+    assert!(ends_within(&mut child, Duration::from_secs(12)).success());
+}
+
+#[test]
 fn without_the_built_page_it_says_how_to_get_it() {
     let empty = tempfile::tempdir().expect("dir");
     let mut command = stoa(&["serve", "--port", "0"]);

@@ -81,6 +81,9 @@ struct PublishArgs {
     /// The server
     #[arg(long, default_value = HERE, value_parser = url::parse)]
     url: Url,
+    /// The token to show, where the server asks for one; better given as STOA_TOKEN, which no list of processes shows
+    #[arg(long, env = "STOA_TOKEN", hide_env_values = true)]
+    token: Option<String>,
     /// Events per second, evenly [default: as fast as they are taken]
     #[arg(long, value_name = "N", value_parser = rate)]
     rate: Option<f64>,
@@ -94,6 +97,9 @@ struct TailArgs {
     /// The server
     #[arg(long, default_value = HERE, value_parser = url::parse)]
     url: Url,
+    /// The token to show, where the server asks for one; better given as STOA_TOKEN, which no list of processes shows
+    #[arg(long, env = "STOA_TOKEN", hide_env_values = true)]
+    token: Option<String>,
     /// Only what is sent to these rooms, as in project:p1,agent:backend_1
     #[arg(long, value_delimiter = ',')]
     rooms: Vec<String>,

@@ -18,7 +18,7 @@ pub(super) fn parse(text: &str) -> Result<Url, String> {
         "http" => {}
         "https" | "wss" => {
             return Err(
-                "this command speaks plain http; use the server's own address, not the TLS proxy's"
+                "this command speaks plain http; give an address of the server that does, such as the one behind the TLS proxy"
                     .into(),
             );
         }

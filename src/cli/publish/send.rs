@@ -69,18 +69,19 @@ enum Missed {
     Final(Unsent),
 }
 
-#[derive(Debug)]
 pub(super) struct Sender {
     client: Client,
     /// The server as it was named, for messages.
     server: String,
     events: Url,
+    /// What it shows to be let in.
+    token: Option<String>,
     /// Whether the server answered before: then it is waited for when it goes away.
     known: bool,
 }
 
 impl Sender {
-    pub(super) fn new(server: &Url) -> Result<Self, String> {
+    pub(super) fn new(server: &Url, token: Option<String>) -> Result<Self, String> {
         let client = Client::builder()
             // It speaks http only; reading the system's certificates takes time, and fails where there are none.
             .tls_certs_only([])
@@ -96,6 +97,7 @@ impl Sender {
             client,
             server: url::shown(server).to_owned(),
             events: url::below(server, "api/v1/events"),
+            token,
             known: false,
         })
     }
@@ -128,6 +130,10 @@ impl Sender {
             .post(self.events.clone())
             .header(CONTENT_TYPE, "application/x-ndjson")
             .body(body);
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
         let answer = request.send().await.map_err(|error| self.missed(&error))?;
         let status = answer.status();
         let text = answer.bytes().await.map_err(|error| self.missed(&error))?;

@@ -19,7 +19,7 @@ use super::{
     output::{self, note, plain},
     url,
 };
-use crate::event::EventName;
+use crate::{access::Credential, event::EventName};
 use sio_client::{Connection, Lost, Received};
 
 /// The first and the longest pause before the next attempt to connect.
@@ -95,6 +95,8 @@ struct Watch {
     /// `types`, for what the server sends to everybody whatever they asked for.
     wanted: Option<GlobSet>,
     json: bool,
+    /// What it shows to be let in.
+    token: Option<Credential>,
     /// After the last update that was printed.
     cursor: Option<String>,
     /// The server still repeats what was missed: what else it says names a place after that.
@@ -126,6 +128,7 @@ impl Watch {
             rooms,
             types,
             json: args.json,
+            token: args.token.as_deref().map(Credential::new),
             cursor: None,
             catching_up: false,
             leaving: false,
@@ -139,6 +142,9 @@ impl Watch {
 
     fn auth(&self) -> Value {
         let mut auth = json!({ "name": "stoa tail" });
+        if let Some(token) = &self.token {
+            auth["token"] = json!(token.token());
+        }
         if !self.rooms.is_empty() {
             auth["rooms"] = json!(self.rooms);
         }

@@ -9,6 +9,7 @@ use super::*;
 fn watch(rooms: &[&str], types: &[&str], json: bool) -> Watch {
     let owned = |list: &[&str]| list.iter().map(ToString::to_string).collect();
     Watch::new(&TailArgs {
+        token: None,
         url: url::parse("localhost:1").expect("url"),
         rooms: owned(rooms),
         types: owned(types),
