@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::{
     access::Sight,
     event::{self, Event, Timestamp},
-    journal::{Cursor, Journal, Outcome},
+    journal::{Cursor, Journal, Outcome, Seq},
     observe::Metrics,
     refusal::Refusal,
 };
@@ -152,6 +152,11 @@ impl Intake {
     /// The journal, for history.
     pub fn journal(&self) -> &Arc<dyn Journal> {
         &self.journal
+    }
+
+    /// The last event that is kept.
+    pub fn kept_to(&self) -> Seq {
+        *self.journal.watch().borrow()
     }
 
     /// Keeps what can be kept of `raws` and answers when that can't be lost any more.

@@ -3,14 +3,14 @@
 use std::{
     net::IpAddr,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::{
     Blocklist, Claims, Connection, Credential, Ending, House, Identity, Meter, Origin, Rates, Role,
-    SessionGuard, Sessions, Sight, TokenId, Tokens, TooMuch, Who,
+    SessionGuard, Sessions, Sight, TokenId, Tokens, TooMuch, Who, check_room,
 };
-use crate::{observe::Metrics, refusal::Refusal};
+use crate::{journal::Seq, observe::Metrics, refusal::Refusal};
 
 /// What the porter is told by the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +54,10 @@ pub struct Porter {
 
 /// How often used up budgets that are whole again are forgotten.
 const TIDY: Duration = Duration::from_secs(60);
+
+/// How long somebody waits at the most for what was just published to be known; and how often it is looked.
+const LEARNING: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(2);
 
 impl Porter {
     /// A porter before anybody came.
@@ -169,6 +173,35 @@ impl Porter {
             .verify(token.token())
             .await
             .map(|claims| claims.id)
+    }
+
+    /// Whether somebody may be in all of these rooms; `own` are those that belong to the client alone. Whose a thing is may
+    /// just have been published: who is not let in is judged again when all is known that is kept, up to `kept_to`.
+    ///
+    /// # Errors
+    /// As [`check_room`].
+    pub async fn check_rooms<'r>(
+        &self,
+        rooms: impl Iterator<Item = &'r str> + Clone,
+        who: &Identity,
+        (default_room, own): (&str, &[&str]),
+        kept_to: Seq,
+    ) -> Result<(), Refusal> {
+        let check = || {
+            let mut rooms = rooms.clone();
+            rooms.try_for_each(|room| check_room(room, who, default_room, own))
+        };
+        let Err(refusal) = check() else {
+            return Ok(());
+        };
+        if refusal.code != "forbidden_room" {
+            return Err(refusal);
+        }
+        let until = Instant::now() + LEARNING;
+        while self.house.belongings.learnt_to() < kept_to && Instant::now() < until {
+            tokio::time::sleep(LOOK).await;
+        }
+        check()
     }
 
     /// The connections.

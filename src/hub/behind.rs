@@ -11,10 +11,10 @@ use super::{
     command::{Command, now},
     gather::end_of,
     making::SPAN,
+    member::MemberId,
     missed::{first_missed, missed},
     portions::{Held, Portion},
     requests::object,
-    roster::MemberId,
 };
 use crate::{event::Object, journal::Cursor};
 

@@ -25,10 +25,10 @@ use super::{
     Hub,
     gather::{Gathering, end_of},
     making::Made,
+    member::MemberId,
     missed::{first_missed, missed, reach},
     portions::Held,
     replay,
-    roster::MemberId,
 };
 use crate::{
     journal::{Cursor, Record, Seq},

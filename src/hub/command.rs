@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    roster::{MemberId, Newcomer},
+    member::{MemberId, Newcomer},
     view::View,
 };
 use crate::{

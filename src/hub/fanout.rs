@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Hub, Outgoing, requests::CAUGHT_UP, roster::MemberId, view::Candidate};
+use super::{Hub, Outgoing, member::MemberId, requests::CAUGHT_UP, view::Candidate};
 use crate::{
     access::OBSERVERS,
     event::{Event, Object, Timestamp},

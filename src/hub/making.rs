@@ -11,10 +11,10 @@ use super::{
     catchup::LOOK,
     eye::{Eye, Key},
     gather::Gathering,
+    member::MemberId,
     missed::missed,
     portions::Held,
     replay::{self, Stretch},
-    roster::MemberId,
 };
 use crate::{
     journal::{Cursor, Journal, JournalError, Seq},

@@ -16,6 +16,7 @@ mod eye;
 mod fanout;
 mod gather;
 mod making;
+mod member;
 mod missed;
 mod outlet;
 mod portions;
@@ -37,8 +38,8 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 pub use command::{HubHandle, Membership, Question, Welcome};
+pub use member::{MemberId, Newcomer};
 pub use outlet::{Outgoing, Outlet};
-pub use roster::{MemberId, Newcomer};
 pub use view::View;
 
 use crate::{

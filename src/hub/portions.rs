@@ -15,8 +15,8 @@ use super::{
     Hub,
     catchup::LOOK,
     fanout::Batch,
+    member::MemberId,
     replay::{Replayed, Stretch},
-    roster::MemberId,
 };
 
 /// The smallest portion: a few updates, that the connection is not idle.

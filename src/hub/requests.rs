@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     Hub,
     command::{Command, Question, Welcome, now},
-    roster::{MemberId, Newcomer},
+    member::{MemberId, Newcomer},
 };
 use crate::{
     access::{self, Identity, OBSERVERS, PRODUCERS, Sight, too_many_rooms},

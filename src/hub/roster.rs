@@ -2,65 +2,19 @@
 //!
 //! A ticket number tells who got an update already, so that a member of several of its rooms gets it once, without a set.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{collections::HashMap, sync::Arc};
 
 use slab::Slab;
 
 use super::{
-    Outlet,
-    behind::Behind,
     eye::{Eye, matters},
+    member::{Member, MemberId, Newcomer},
     view::{Candidate, Outlook, View, Views},
 };
 use crate::{
     access::Sight,
-    journal::Seq,
     update::{Listening, Namespace, Topic},
 };
-
-/// Names a member. A place is given to another when its member is gone; the serial number tells them apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MemberId {
-    slot: usize,
-    serial: u64,
-}
-
-/// One connected observer.
-#[derive(Debug)]
-pub(crate) struct Member {
-    /// The way to it.
-    pub outlet: Arc<dyn Outlet>,
-    /// On which namespace it is.
-    pub namespace: Namespace,
-    /// Its public id.
-    pub client_id: Arc<str>,
-    /// Its user, for the statistics.
-    pub user: Option<Arc<str>>,
-    /// The rooms it is in, to leave them all when it goes.
-    pub rooms: Vec<Arc<str>>,
-    /// The topics it subscribed to.
-    pub topics: Listening,
-    /// Since when something waits for it without end, while it is live.
-    pub waits_since: Option<Instant>,
-    /// Where it stands, while it is not live.
-    pub behind: Option<Box<Behind>>,
-    /// An aggregate changed while it was not live.
-    pub missed_aggregates: bool,
-    /// It has everything up to here by a snapshot: what was held then must not be counted twice.
-    pub since: Seq,
-    /// Updates of this flush that wait to become its batch; `None` unless it asked for batches.
-    pub batch: Option<Vec<usize>>,
-    /// How much waits to become its batch.
-    pub batch_bytes: usize,
-    /// Its view's number.
-    view: usize,
-    /// Which of all members there ever were.
-    serial: u64,
-    /// The last update it was considered for.
-    ticket: u64,
-    /// Whether its outlet is to be flushed at the end of this flush.
-    touched: bool,
-}
 
 /// The members and their rooms.
 #[derive(Debug, Default)]
@@ -77,25 +31,6 @@ pub(crate) struct Roster {
     peak: usize,
     /// Counts members.
     serial: u64,
-}
-
-/// What is needed to become a member.
-#[derive(Debug)]
-pub struct Newcomer {
-    /// The way to it.
-    pub outlet: Arc<dyn Outlet>,
-    /// On which namespace.
-    pub namespace: Namespace,
-    /// Its public id.
-    pub client_id: Arc<str>,
-    /// Its user, if it has one.
-    pub user: Option<Arc<str>>,
-    /// What it wants to see.
-    pub view: View,
-    /// What it may see.
-    pub sight: Sight,
-    /// Whether it takes batches.
-    pub batch: bool,
 }
 
 impl Roster {

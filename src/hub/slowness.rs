@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Hub, roster::MemberId};
+use super::{Hub, member::MemberId};
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_secs(1);

@@ -243,9 +243,11 @@ impl Entrance {
         if hello.rooms.len() > max_rooms {
             return Err(access::too_many_rooms(max_rooms));
         }
-        for room in &hello.rooms {
-            access::check_room(room, &who, &self.kit.options.default_room, &[])?;
-        }
+        let rooms = hello.rooms.iter().map(String::as_str);
+        let kept_to = self.kit.intake.kept_to();
+        let fixed = (self.kit.options.default_room.as_str(), &[][..]);
+        let porter = &self.kit.porter;
+        porter.check_rooms(rooms, &who, fixed, kept_to).await?;
         Ok((hello, who, address))
     }
 }

@@ -73,7 +73,7 @@ pub(super) async fn stream(
 ) -> Result<Response, Refusal> {
     let caller = caller.watching();
     let filter = wanted.filter()?;
-    let rooms = wanted.rooms(&api.stream, &caller.who)?;
+    let rooms = wanted.rooms(&api, &caller.who).await?;
     let last = headers.get("last-event-id").and_then(|v| v.to_str().ok());
     let resume = last.map(str::to_owned).or(wanted.cursor);
     let lane = Lane::new(api.stream.max_bytes);
@@ -158,7 +158,8 @@ impl Wanted {
     }
 
     /// The rooms asked for and no others; without any, those of every observer.
-    fn rooms(&self, options: &StreamOptions, who: &Identity) -> Result<Vec<Arc<str>>, Refusal> {
+    async fn rooms(&self, api: &Api, who: &Identity) -> Result<Vec<Arc<str>>, Refusal> {
+        let options = &api.stream;
         let asked: Vec<&str> = self
             .rooms
             .as_deref()
@@ -169,9 +170,10 @@ impl Wanted {
         if asked.len() > options.max_rooms {
             return Err(access::too_many_rooms(options.max_rooms));
         }
-        for room in &asked {
-            access::check_room(room, who, &options.default_room, &[])?;
-        }
+        let fixed = (options.default_room.as_str(), &[][..]);
+        let rooms = asked.iter().copied();
+        let kept_to = api.intake.kept_to();
+        api.porter.check_rooms(rooms, who, fixed, kept_to).await?;
         Ok(asked.into_iter().map(Into::into).collect())
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Handled, request::Request};
 use crate::{
-    access::{self, Filter},
+    access::Filter,
     event::{Object, Timestamp},
     hub::{MemberId, View},
     refusal::Refusal,
@@ -15,7 +15,7 @@ use crate::{
 
 pub(super) async fn join(client: &Arc<Client>, request: &Request) -> Handled {
     let (member, room) = one_room(client, request)?;
-    check(client, &room)?;
+    check(client, std::slice::from_ref(&room)).await?;
     let members = client
         .kit
         .hub
@@ -53,9 +53,7 @@ pub(super) async fn subscribe(client: &Arc<Client>, request: &Request) -> Handle
             "nothing to subscribe to: give room_id, rooms, channels or filters",
         ));
     }
-    for room in &rooms {
-        check(client, room)?;
-    }
+    check(client, &rooms).await?;
     // Read before anything is changed: a request is done whole or not at all.
     let filter = if filters.is_null() {
         None
@@ -105,14 +103,14 @@ fn tell(client: &Client, name: &str, body: Value) {
     client.emit(name, all);
 }
 
-fn check(client: &Client, room: &str) -> Result<(), Refusal> {
-    let sid = client.sid.to_string();
-    access::check_room(
-        room,
-        &client.who(),
-        &client.kit.options.default_room,
-        &[&client.id, &sid],
-    )
+async fn check(client: &Client, rooms: &[String]) -> Result<(), Refusal> {
+    let (kit, sid) = (&client.kit, client.sid.to_string());
+    let own: [&str; 2] = [&client.id, &sid];
+    let rooms = rooms.iter().map(String::as_str);
+    let fixed = (kit.options.default_room.as_str(), &own[..]);
+    kit.porter
+        .check_rooms(rooms, &client.who(), fixed, kit.intake.kept_to())
+        .await
 }
 
 fn one_room(client: &Client, request: &Request) -> Result<(MemberId, String), Refusal> {

@@ -1,0 +1,73 @@
+//! One connected observer, as the hub knows it.
+
+use std::{sync::Arc, time::Instant};
+
+use super::{Outlet, behind::Behind, view::View};
+use crate::{
+    access::Sight,
+    journal::Seq,
+    update::{Listening, Namespace},
+};
+
+/// Names a member. A place is given to another when its member is gone; the serial number tells them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MemberId {
+    pub(super) slot: usize,
+    pub(super) serial: u64,
+}
+
+/// One connected observer.
+#[derive(Debug)]
+pub(crate) struct Member {
+    /// The way to it.
+    pub outlet: Arc<dyn Outlet>,
+    /// On which namespace it is.
+    pub namespace: Namespace,
+    /// Its public id.
+    pub client_id: Arc<str>,
+    /// Its user, for the statistics.
+    pub user: Option<Arc<str>>,
+    /// The rooms it is in, to leave them all when it goes.
+    pub rooms: Vec<Arc<str>>,
+    /// The topics it subscribed to.
+    pub topics: Listening,
+    /// Since when something waits for it without end, while it is live.
+    pub waits_since: Option<Instant>,
+    /// Where it stands, while it is not live.
+    pub behind: Option<Box<Behind>>,
+    /// An aggregate changed while it was not live.
+    pub missed_aggregates: bool,
+    /// It has everything up to here by a snapshot: what was held then must not be counted twice.
+    pub since: Seq,
+    /// Updates of this flush that wait to become its batch; `None` unless it asked for batches.
+    pub batch: Option<Vec<usize>>,
+    /// How much waits to become its batch.
+    pub batch_bytes: usize,
+    /// Its view's number.
+    pub(super) view: usize,
+    /// Which of all members there ever were.
+    pub(super) serial: u64,
+    /// The last update it was considered for.
+    pub(super) ticket: u64,
+    /// Whether its outlet is to be flushed at the end of this flush.
+    pub(super) touched: bool,
+}
+
+/// What is needed to become a member.
+#[derive(Debug)]
+pub struct Newcomer {
+    /// The way to it.
+    pub outlet: Arc<dyn Outlet>,
+    /// On which namespace.
+    pub namespace: Namespace,
+    /// Its public id.
+    pub client_id: Arc<str>,
+    /// Its user, if it has one.
+    pub user: Option<Arc<str>>,
+    /// What it wants to see.
+    pub view: View,
+    /// What it may see.
+    pub sight: Sight,
+    /// Whether it takes batches.
+    pub batch: bool,
+}
