@@ -19,20 +19,20 @@ use socketioxide_core::Value as Payload;
 
 use super::{
     adapter::{Adapter, EngineService, EngineSide, Locals, SocketIo, SocketRef},
-    client::{Client, LaneOutlet},
+    client::Client,
     hello::Hello,
     inbox::Inbound,
     lanes::Lanes,
+    welcome::{self, Wishes},
 };
 use crate::{
-    access::{self, Credential, Identity, OBSERVERS, Porter, Visitor},
-    event::{Object, Timestamp},
-    hub::{HubHandle, Newcomer, View, Welcome},
+    access::{self, Credential, Identity, Porter, Visitor},
+    event::Timestamp,
+    hub::HubHandle,
     intake::Intake,
     net::{ClientAddress, Kill, Lane, LaneLimits},
     observe::Metrics,
     refusal::Refusal,
-    seneca::ConversationFilter,
     update::Namespace,
 };
 
@@ -266,93 +266,13 @@ impl ConnectHandler<Adapter, Entering> for Entrance {
         };
         let engine = EngineSide::new(self.kit.locals.clone(), socket.id, service.clone());
         client.stays(client.lane.connect(self.namespace, Arc::new(engine)));
+        let wishes = Wishes::of(&hello, self.namespace);
         if !client.count() {
             return;
         }
         tracing::debug!(client = %client.id, namespace = self.namespace.path(), role = client.who().role.as_str(), "connected");
-        tokio::spawn(introduce(client, hello_parts(&hello, self.namespace)));
+        tokio::spawn(welcome::introduce(client, wishes));
     }
-}
-
-/// The parts of a hello that the hub needs.
-struct Wishes {
-    rooms: Vec<String>,
-    view: View,
-    batch: bool,
-    snapshot: bool,
-    cursor: Option<String>,
-}
-
-fn hello_parts(hello: &Hello, namespace: Namespace) -> Wishes {
-    Wishes {
-        rooms: hello.rooms.clone(),
-        view: match namespace {
-            Namespace::Conversations => View::Conversation(ConversationFilter::default()),
-            _ => View::Filter(hello.filter.clone()),
-        },
-        batch: hello.batch,
-        snapshot: hello.snapshot,
-        cursor: hello.cursor.clone(),
-    }
-}
-
-async fn introduce(client: Arc<Client>, wishes: Wishes) {
-    let kit = client.kit.clone();
-    let newcomer = Newcomer {
-        outlet: Arc::new(LaneOutlet {
-            lane: client.lane.clone(),
-            namespace: client.namespace,
-            ended: client.ended.clone(),
-        }),
-        namespace: client.namespace,
-        client_id: client.id.clone(),
-        user: client.who().user.clone(),
-        view: wishes.view,
-        sight: client.who().sight.clone(),
-        batch: wishes.batch && kit.options.batch,
-    };
-    let welcome = Welcome {
-        rooms: rooms(
-            client.namespace,
-            &client.who(),
-            &kit.options.default_room,
-            wishes.rooms,
-        ),
-        own_rooms: vec![client.id.clone(), client.sid.to_string().into()],
-        greeting: greeting(&client),
-        snapshot: wishes.snapshot,
-        resume: wishes.cursor,
-    };
-    match kit.hub.join(newcomer, welcome).await {
-        Ok(membership) => client.introduced(membership).await,
-        // The server goes down, and tells everybody.
-        Err(refusal) => kit.metrics.refused("connect", refusal.code),
-    }
-}
-
-/// Where a client is from the start.
-pub(super) fn rooms(
-    namespace: Namespace,
-    who: &Identity,
-    default_room: &str,
-    asked: Vec<String>,
-) -> Vec<Arc<str>> {
-    if namespace != Namespace::Root {
-        return Vec::new();
-    }
-    let mut rooms: Vec<Arc<str>> = vec![default_room.into(), OBSERVERS.into()];
-    if who.role.may_publish() {
-        rooms.push(access::PRODUCERS.into());
-    }
-    if let Some(user) = &who.user {
-        rooms.push(format!("user:{user}").into());
-    }
-    for room in asked {
-        if !rooms.iter().any(|r| **r == *room) {
-            rooms.push(room.into());
-        }
-    }
-    rooms
 }
 
 /// Where a request comes from.
@@ -360,33 +280,6 @@ fn address(extensions: &Extensions) -> IpAddr {
     extensions
         .get::<ClientAddress>()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0)
-}
-
-fn greeting(client: &Client) -> (&'static str, Object) {
-    let now = Timestamp::now().to_string();
-    let id = &client.id;
-    let (name, body) = match client.namespace {
-        Namespace::Conversations => ("connected", json!({ "client_id": id, "timestamp": now })),
-        _ => (
-            "connection_established",
-            json!({
-                "type": "connection_established",
-                "client_id": id,
-                "session_id": id,
-                "connection_id": id,
-                "server_time": now,
-                "timestamp": now,
-                "role": client.who().role,
-                "user": client.who().user,
-                "expires_at": client.who().expires.map(Timestamp::from),
-                "server": { "name": "stoa", "version": env!("CARGO_PKG_VERSION") },
-            }),
-        ),
-    };
-    match body {
-        Value::Object(body) => (name, body),
-        _ => (name, Object::new()),
-    }
 }
 
 /// Queues every event as it arrives, in order, without a task for each.

@@ -16,6 +16,7 @@ mod packets;
 mod pending;
 mod polling;
 mod upgrade;
+mod welcome;
 
 pub use connect::{Kit, Options, start};
 pub use hello::Hello;

@@ -9,7 +9,7 @@ use crate::{
     access::{Credential, Visitor},
     event::Timestamp,
     refusal::Refusal,
-    socketio::{client::Client, connect},
+    socketio::{client::Client, welcome},
     update::Namespace,
 };
 
@@ -39,7 +39,7 @@ pub(super) async fn authenticate(client: &Arc<Client>, request: &Request) -> Han
         ));
     }
     let options = &client.kit.options;
-    let own = connect::rooms(client.namespace, &who, &options.default_room, Vec::new());
+    let own = welcome::rooms(client.namespace, &who, &options.default_room, Vec::new());
     client.renew(who.clone());
     let lost = client.kit.hub.reidentify(member, who, own).await?;
     for room in &lost {
