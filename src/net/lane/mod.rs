@@ -104,6 +104,8 @@ struct State {
     bytes: usize,
     /// Bytes of exempt frames still in the queue: they are written first come first served, but don't count.
     exempt: usize,
+    /// Something is written: only then may a heartbeat overtake, for the first packet opens the session.
+    begun: bool,
     /// The engine is done: write what waits, then close.
     closing: bool,
     /// Packets given to the engine that the client has not fetched.
@@ -142,6 +144,7 @@ impl Lane {
                 queue: Waiting::default(),
                 bytes: 0,
                 exempt: 0,
+                begun: false,
                 closing: false,
                 in_engine: 0,
                 pouring: false,
@@ -257,7 +260,7 @@ impl Lane {
             return;
         }
         let frame = Bytes::copy_from_slice(bytes);
-        if HEARTBEATS.contains(&bytes) {
+        if state.begun && HEARTBEATS.contains(&bytes) {
             state.queue.push_first(frame);
         } else {
             state.queue.push(Namespace::Root, Tag::Aside, frame);
@@ -268,6 +271,7 @@ impl Lane {
     /// The writer wrote so much.
     pub(super) fn written(&self, len: usize) {
         let mut state = self.lock();
+        state.begun |= len > 0;
         state.uncount(len);
     }
 

@@ -31,10 +31,16 @@ fn lane(max_bytes: usize) -> Arc<Lane> {
 async fn a_heartbeat_overtakes_what_waits_and_other_packets_do_not() {
     let lane = lane(1 << 20);
     let update = Frame::event(Namespace::Root, "update", "{}");
+    let mut batch = VecDeque::new();
+    // The first packet opens the session: a ping of the same moment must not come before it.
+    lane.engine_bytes(b"\x81\x030{}");
+    lane.engine_bytes(HEARTBEATS[0]);
+    assert!(lane.take(&mut batch, 1 << 20));
+    assert_eq!(&batch[0].bytes[..], b"\x81\x030{}");
+    lane.written(batch.drain(..).map(|piece| piece.bytes.len()).sum());
     lane.send(&update, Tag::Told);
     lane.engine_bytes(b"\x81\x0240");
     lane.engine_bytes(HEARTBEATS[0]);
-    let mut batch = VecDeque::new();
     assert!(lane.take(&mut batch, 1 << 20));
     let expected: [&[u8]; 3] = [HEARTBEATS[0], update.bytes(), b"\x81\x0240"];
     assert!(
