@@ -30,6 +30,8 @@ const LINGER: Duration = Duration::from_secs(1);
 pub(super) async fn write_out(lane: Arc<Lane>, mut socket: WriteHalf) {
     let mut batch = Batch::default();
     loop {
+        // Asked before the queue is emptied: the last word is queued with the end, and must still be written.
+        let over = lane.killed().is_some() || lane.is_closing();
         while lane.take(&mut batch.pieces, BATCH) {
             if let Err(error) = write_all(&lane, &socket, &mut batch).await {
                 tracing::debug!(%error, "connection lost while writing");
@@ -42,7 +44,7 @@ pub(super) async fn write_out(lane: Arc<Lane>, mut socket: WriteHalf) {
                 return;
             }
         }
-        if lane.killed().is_some() || lane.is_closing() {
+        if over {
             shut_down(&lane, &mut socket).await;
             if lane.killed().is_some_and(|why| why.last_word().is_some()) {
                 tokio::time::timeout(LINGER, ignore(&socket)).await.ok();
