@@ -525,6 +525,48 @@ async fn bans_hold_over_a_restart_and_can_be_lifted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_upload_ends_with_its_producers_ban() {
+    let server = guarded(|_| {}).await;
+    let address = server.address();
+    let token = token(&Grant {
+        user: Some("uploader".into()),
+        ..grant(Role::Producer)
+    });
+    let (lines, body) = tokio::sync::mpsc::channel::<Result<String, std::io::Error>>(1);
+    let body = futures_util::stream::unfold(body, |mut body| async move {
+        body.recv().await.map(|line| (line, body))
+    });
+    let upload = reqwest::Client::new()
+        .post(format!("http://{address}/api/v1/events"))
+        .bearer_auth(&token)
+        .header("content-type", "application/x-ndjson")
+        .body(reqwest::Body::wrap_stream(body))
+        .send();
+    let upload = tokio::spawn(upload);
+    let line = json!({ "type": "agent.registered", "data": { "agent_id": "a" } });
+    let part = format!("{line}\n").repeat(500);
+    lines.send(Ok(part.clone())).await.expect("it is read");
+    let events = async || {
+        let (_, page) = request("GET", address, "/api/v1/events", &admin(), None).await;
+        page["events"].as_array().map_or(0, Vec::len)
+    };
+    wait_for("the first part", async || events().await > 0).await;
+    let ban = json!({ "user": "uploader" });
+    let path = "/api/v1/admin/bans";
+    assert_eq!(
+        request("POST", address, path, &admin(), Some(&ban)).await.0,
+        200
+    );
+    lines.send(Ok(part)).await.ok();
+    drop(lines);
+    let answer = upload.await.expect("ends").expect("answers");
+    assert_eq!(answer.status().as_u16(), 403);
+    let answer: Value = answer.json().await.expect("JSON");
+    assert_eq!(answer["error"]["code"], "banned");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_admin_api_takes_the_role_and_ends_one_connection() {
     let server = guarded(|_| {}).await;
     let address = server.address();

@@ -175,6 +175,17 @@ impl Porter {
             .map(|claims| claims.id)
     }
 
+    /// Whether somebody who was let in may go on: what takes long must not outlive a ban, a revocation or the token.
+    ///
+    /// # Errors
+    /// `token_expired`, `unauthorized`, `banned`.
+    pub fn check_again(&self, who: &Identity, address: IpAddr) -> Result<(), Refusal> {
+        if who.expires.is_some_and(|end| end <= SystemTime::now()) {
+            return Err(Ending::Expired.refusal());
+        }
+        self.blocklist.check(who, address)
+    }
+
     /// Whether somebody may be in all of these rooms; `own` are those that belong to the client alone. Whose a thing is may
     /// just have been published: who is not let in is judged again when all is known that is kept, up to `kept_to`.
     ///

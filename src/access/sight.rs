@@ -157,8 +157,9 @@ impl Sight {
                 .belongings
                 .look(kind, id, |owner, known| match (owner, new_owner) {
                     (Some(owner), Some(new)) if owner != new => false,
+                    // Tasks of two projects may have the same id; what runs has one of its own.
                     _ => match known {
-                        Projects::These(known) if home.is_none() => known
+                        Projects::These(known) if home.is_none() || kind != Kind::Task => known
                             .iter()
                             .any(|project| projects.set.is_match(&**project)),
                         _ => true,

@@ -110,6 +110,8 @@ impl Config {
     /// What whoever starts the server should know although it is allowed.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::from_iter(self.authentication.warning());
+        let weak = self.authentication.weak_secret();
+        warnings.extend(weak.map(|weak| format!("[authentication] secret {weak}")));
         if !self.authentication.required {
             warnings.push("authentication is off: whoever can connect may publish and watch ([authentication] required)".into());
             if !self.server.is_loopback() {

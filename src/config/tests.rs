@@ -260,6 +260,17 @@ fn an_api_key_needs_a_name_and_a_hash_of_its_own() {
 }
 
 #[test]
+fn a_short_secret_is_warned_of_here_and_refused_where_others_can_connect() {
+    let short = [("STOA_AUTHENTICATION__SECRET", "hunter2hunter2")];
+    let warnings = load("", &short).expect("loads").warnings();
+    let about: Vec<_> = warnings.iter().filter(|w| w.contains("14 bytes")).collect();
+    assert_eq!(about.len(), 1, "{warnings:?}");
+    assert!(!about[0].contains("hunter2"));
+    let message = refused("[server]\nhost = \"0.0.0.0\"\n", &short);
+    assert!(message.contains("14 bytes"), "{message}");
+}
+
+#[test]
 fn a_secret_may_be_all_digits_and_is_never_quoted() {
     let digits = "0123456789".repeat(4);
     let variable = "STOA_AUTHENTICATION__SECRET";

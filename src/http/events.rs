@@ -176,6 +176,7 @@ impl Part {
                 }
                 tokio::time::sleep(HELD).await;
             }
+            api.porter.check_again(&caller.who, caller.address)?;
             let published = api.intake.publish(raws, producer(caller)).await?;
             receipt.add(published, offset);
         }

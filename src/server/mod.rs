@@ -287,6 +287,7 @@ pub fn check(config: &Config) -> Result<(), ServeError> {
         return Err(ServeError::Unsafe(why));
     }
     certificates::load(&config.tls)?;
+    porter::tokens(config)?;
     table(config).map(drop)
 }
 

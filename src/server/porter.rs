@@ -16,10 +16,7 @@ pub(super) fn hire(
     metrics: Arc<Metrics>,
 ) -> Result<Arc<Porter>, ServeError> {
     let authentication = &config.authentication;
-    let tokens = Arc::new(Tokens::new(authentication)?);
-    if authentication.required && tokens.is_empty() {
-        return Err(ServeError::NoKeys);
-    }
+    let tokens = Arc::new(tokens(config)?);
     let options = PorterOptions {
         required: authentication.required,
         validate: authentication.token_validation,
@@ -37,6 +34,15 @@ pub(super) fn hire(
     Ok(Porter::new(
         options, tokens, house, blocklist, rates, metrics,
     ))
+}
+
+/// What tokens are checked with.
+pub(super) fn tokens(config: &Config) -> Result<Tokens, ServeError> {
+    let tokens = Tokens::new(&config.authentication)?;
+    if config.authentication.required && tokens.is_empty() {
+        return Err(ServeError::NoKeys);
+    }
+    Ok(tokens)
 }
 
 /// Beside the journal's file, unless it is named.

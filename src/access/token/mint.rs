@@ -79,7 +79,7 @@ impl Signer {
                 "PRIVATE KEY" | "RSA PRIVATE KEY" => block,
                 "EC PRIVATE KEY" => {
                     return Err(wrong(
-                        "holds an old form of EC key; write it anew with: openssl pkcs8 -topk8 -nodes -in old.pem -out new.pem",
+                        "holds an old form of EC key; write it anew with: openssl pkcs8 -topk8 -nocrypt -in old.pem -out new.pem",
                     ));
                 }
                 _ => {
