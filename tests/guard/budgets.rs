@@ -1,0 +1,97 @@
+//! How much may be sent, and what becomes of those who send more.
+
+use crate::common::guarded::{guarded, observer, producer, request};
+use crate::common::{Client, server_with};
+use crate::{refused, to_the_end, wait_for};
+use serde_json::{Value, json};
+use stoa::config::Switch;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_observer_that_sends_too_much_is_told_and_then_kept_out() {
+    let server = server_with(|config| {
+        config.rate_limiting.messages_per_minute = 60;
+        config.rate_limiting.burst_limit = 5;
+        config.rate_limiting.strikes = 20;
+        config.rate_limiting.ban_duration = 1.0;
+    })
+    .await;
+    let address = server.address();
+    let (mut producer, _) = Client::connect(address, json!({ "role": "producer" })).await;
+    let (mut noisy, _) = Client::connect(address, json!({})).await;
+    let mut codes = Vec::new();
+    for _ in 0..10 {
+        let answer = noisy.call("get_state", json!({})).await;
+        codes.push(answer["error"]["code"].as_str().unwrap_or("ok").to_owned());
+    }
+    assert_eq!(codes[..5], ["ok"; 5], "{codes:?}");
+    assert!(codes[7..].iter().all(|c| c == "rate_limited"), "{codes:?}");
+    // A producer isn't counted by these.
+    for _ in 0..30 {
+        assert_eq!(producer.call("get_state", json!({})).await["status"], "ok");
+    }
+    for _ in 0..20 {
+        noisy.emit("get_state", json!({})).await;
+    }
+    let last = to_the_end(&mut noisy).await;
+    assert_eq!(last.last().expect("a last word").1["code"], "banned");
+    assert_eq!(refused(address, json!({})).await, "banned");
+    let text = server.metrics().text();
+    assert!(text.contains("stoa_clients_banned_total 1"), "{text}");
+    assert!(text.contains("code=\"rate_limited\""), "{text}");
+    wait_for("the ban's end", async || {
+        Client::open(address, "/", json!({})).await.is_ok()
+    })
+    .await;
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn budgets_are_a_users_and_not_only_a_connections() {
+    let server = guarded(|config| {
+        config.rate_limiting.enabled = Switch::On;
+        config.rate_limiting.messages_per_minute = 1;
+        config.rate_limiting.burst_limit = 4;
+        config.rate_limiting.producer_events_per_second = 10;
+    })
+    .await;
+    let address = server.address();
+    let mut ok = 0;
+    for _ in 0..4 {
+        let (mut one, _) = Client::connect(address, json!({ "token": observer("ann", &[]) })).await;
+        for _ in 0..3 {
+            ok += usize::from(one.call("get_state", json!({})).await["status"] == "ok");
+        }
+    }
+    assert_eq!(ok, 4, "twelve messages on four connections");
+    let (status, answer) =
+        request("GET", address, "/api/v1/state", &observer("ann", &[]), None).await;
+    assert_eq!(
+        (status, &answer["error"]["code"]),
+        (429, &json!("rate_limited"))
+    );
+    let (mut bob, _) = Client::connect(address, json!({ "token": observer("bob", &[]) })).await;
+    assert_eq!(bob.call("get_state", json!({})).await["status"], "ok");
+    // Producers have a budget of their own: none of a call's events is taken that is too large for it.
+    let events: Vec<Value> = (0..8)
+        .map(|n| json!({ "type": "agent.registered", "data": { "agent_id": n.to_string() } }))
+        .collect();
+    let token = producer();
+    let publish = async || {
+        request(
+            "POST",
+            address,
+            "/api/v1/events",
+            &token,
+            Some(&json!(events)),
+        )
+        .await
+    };
+    assert_eq!(publish().await.0, 202);
+    let (status, answer) = publish().await;
+    assert_eq!(
+        (status, &answer["error"]["code"]),
+        (429, &json!("rate_limited"))
+    );
+    wait_for("the next second", async || publish().await.0 == 202).await;
+    server.shutdown().await;
+}

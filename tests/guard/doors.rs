@@ -1,0 +1,130 @@
+//! Who comes in by which door, and as what.
+
+use crate::common::guarded::{grant, guarded, observer, producer, request, token};
+use crate::common::{Client, get};
+use crate::refused;
+use serde_json::{Value, json};
+use stoa::access::{Grant, Role};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_valid_token_nobody_comes_in_by_any_door() {
+    let server = guarded(|_| {}).await;
+    let address = server.address();
+    assert_eq!(refused(address, json!({})).await, "unauthorized");
+    assert_eq!(
+        refused(address, json!({ "role": "admin" })).await,
+        "unauthorized"
+    );
+    assert_eq!(
+        refused(address, json!({ "token": "x.y.z" })).await,
+        "unauthorized"
+    );
+    assert!(
+        Client::open(address, "/admin", json!({ "role": "admin" }))
+            .await
+            .is_err_and(|message| message.starts_with("unauthorized:"))
+    );
+    let paths = [
+        "/api/v1/events",
+        "/api/v1/state",
+        "/api/v1/stream",
+        "/api/v1/ws/stats",
+        "/api/v1/ws/rooms",
+        "/api/v1/admin/connections",
+        "/api/health/current",
+        "/api/conversations/recent",
+        "/api/pipeline/monitor/dashboard",
+        "/metrics",
+    ];
+    for path in paths {
+        let (status, answer) = get(address, path).await;
+        assert_eq!(
+            (status, &answer["error"]["code"]),
+            (401, &json!("unauthorized")),
+            "{path}"
+        );
+    }
+    let event = json!({ "type": "agent.registered", "data": { "agent_id": "a" } });
+    let (status, answer) = crate::common::post(address, &event).await;
+    assert_eq!(
+        (status, &answer["error"]["code"]),
+        (401, &json!("unauthorized"))
+    );
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(get(address, path).await.0, 200, "{path}");
+    }
+    let text = server.metrics().text();
+    assert!(text.contains("stoa_tokens_denied_total{reason="), "{text}");
+    // The same token, three ways.
+    let token = observer("u1", &[]);
+    let (_, hello) = Client::connect(address, json!({ "token": token })).await;
+    assert_eq!(
+        (&hello["role"], &hello["user"]),
+        (&json!("observer"), &json!("u1"))
+    );
+    assert_eq!(
+        request("GET", address, "/api/v1/state", &token, None)
+            .await
+            .0,
+        200
+    );
+    assert_eq!(
+        get(address, &format!("/api/v1/state?token={token}"))
+            .await
+            .0,
+        200
+    );
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_role_is_the_tokens_and_not_the_clients_wish() {
+    let server = guarded(|_| {}).await;
+    let address = server.address();
+    let auth = json!({ "token": observer("u1", &[]), "role": "admin" });
+    let (mut client, hello) = Client::connect(address, auth).await;
+    assert_eq!(hello["role"], "observer");
+    let event = json!({ "type": "agent.registered", "data": { "agent_id": "a" } });
+    for (name, argument) in [
+        ("publish", event.clone()),
+        ("agent_action", json!({ "agent_id": "a", "action": "stop" })),
+        ("get_stats", Value::Null),
+        ("get_rooms", Value::Null),
+    ] {
+        let answer = client.call(name, argument).await;
+        assert_eq!(answer["error"]["code"], "forbidden", "{name}: {answer}");
+    }
+    let observers = observer("u1", &[]);
+    let (status, answer) =
+        request("POST", address, "/api/v1/events", &observers, Some(&event)).await;
+    assert_eq!(
+        (status, &answer["error"]["code"]),
+        (403, &json!("forbidden"))
+    );
+    let (status, _) = request("GET", address, "/api/v1/ws/stats", &observers, None).await;
+    assert_eq!(status, 403);
+    let (status, _) = request(
+        "GET",
+        address,
+        "/api/v1/admin/connections",
+        &producer(),
+        None,
+    )
+    .await;
+    assert_eq!(status, 403);
+    let auth = json!({ "token": observer("u1", &[]) });
+    assert!(Client::open(address, "/admin", auth).await.is_err());
+    // A producer with projects publishes for these only.
+    let narrow = token(&Grant {
+        projects: Some(vec!["p1".into()]),
+        ..grant(Role::Producer)
+    });
+    let events = json!([
+        { "type": "task.created", "project_id": "p1", "data": { "task_id": "t1" } },
+        { "type": "task.created", "project_id": "p2", "data": { "task_id": "t2" } },
+    ]);
+    let (status, answer) = request("POST", address, "/api/v1/events", &narrow, Some(&events)).await;
+    assert_eq!((status, &answer["accepted"]), (202, &json!(1)), "{answer}");
+    assert_eq!(answer["rejected"][0]["error"]["code"], "forbidden");
+    server.shutdown().await;
+}

@@ -1,0 +1,43 @@
+//! Tokens, sessions, revocation, bans and budgets, over the wire.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod admin;
+mod budgets;
+mod doors;
+mod rooms;
+mod sessions;
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use common::{Client, PATIENCE};
+use serde_json::Value;
+
+async fn refused(address: SocketAddr, auth: Value) -> String {
+    let Err(message) = Client::open(address, "/", auth).await else {
+        panic!("it was let in");
+    };
+    message.split_once(':').expect("a code").0.to_owned()
+}
+
+async fn wait_for(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_so().await {
+        assert!(Instant::now() < until, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// All that comes until the server closes.
+async fn to_the_end(client: &mut Client) -> Vec<(String, Value)> {
+    let mut all = Vec::new();
+    while let Some(event) = client.next().await {
+        all.push(event);
+    }
+    all
+}
