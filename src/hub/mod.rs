@@ -35,7 +35,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 pub use command::{HubHandle, Membership, Question, Welcome};
 pub use member::{MemberId, Newcomer};
@@ -210,9 +210,7 @@ impl Hub {
                 biased;
                 command = self.commands.recv() => {
                     let Some(command) = command else { return };
-                    if let Some(stopped) = self.handle_some(command) {
-                        let newest = *grown.borrow_and_update();
-                        self.read(newest).await;
+                    if let Some(stopped) = self.handle_some(command, &grown).await {
                         self.finish();
                         stopped.send(()).ok();
                         return;
@@ -262,29 +260,30 @@ impl Hub {
         others.into_iter().chain(due).flatten().min()
     }
 
-    /// Handles `first` and what else waits; who asked for it, when it is time to stop.
-    fn handle_some(&mut self, first: Command) -> Option<oneshot::Sender<()>> {
-        let mut next = Some(first);
+    /// Handles a command and what else waits; who asked for it, when it is time to stop. What was acknowledged before a
+    /// command came is read before it is handled: whoever publishes and then looks sees it.
+    async fn handle_some(
+        &mut self,
+        mut command: Command,
+        grown: &watch::Receiver<Seq>,
+    ) -> Option<oneshot::Sender<()>> {
         let began = Instant::now();
         for _ in 0..COMMANDS {
-            let Some(command) = next else { break };
+            let newest = *grown.borrow();
+            self.read(newest).await;
             if let Command::Stop(reply) = command {
                 return Some(reply);
             }
             self.handle(command);
             if began.elapsed() > COMMANDS_TIME {
-                return None;
+                break;
             }
-            next = self.commands.try_recv().ok();
-        }
-        match next {
-            Some(Command::Stop(reply)) => Some(reply),
-            Some(command) => {
-                self.handle(command);
-                None
+            match self.commands.try_recv() {
+                Ok(next) => command = next,
+                Err(_) => break,
             }
-            None => None,
         }
+        None
     }
 
     /// Reads what the journal has beyond the last record. All that is there is taken in, however much: only then is a
