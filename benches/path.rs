@@ -275,19 +275,18 @@ fn whole(c: &mut Criterion) {
             event_rooms(event, &mut |room| {
                 black_box(room.len());
             });
-            for planned in &group.updates {
-                let stamp = Stamp {
-                    cursor: CURSOR,
-                    coalesced: group.coalesced(),
-                    merged: group.merged.as_ref(),
-                };
-                let json = render(planned, event, &stamp);
-                frames.push(Frame::event(
-                    planned.kind.namespace(),
-                    planned.kind.name(),
-                    &json,
-                ));
-            }
+            let planned = &group.update;
+            let stamp = Stamp {
+                cursor: CURSOR,
+                coalesced: group.coalesced(),
+                merged: group.merged.as_ref(),
+            };
+            let json = render(planned, event, &stamp);
+            frames.push(Frame::event(
+                planned.kind.namespace(),
+                planned.kind.name(),
+                &json,
+            ));
         }
         frames
     };

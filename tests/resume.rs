@@ -178,6 +178,8 @@ struct Screen {
     progress: BTreeMap<String, u64>,
     text: String,
     decisions: Vec<u64>,
+    /// How many events each of the two updates of a status change has told of.
+    statuses: BTreeMap<String, u64>,
 }
 
 impl Screen {
@@ -200,6 +202,10 @@ impl Screen {
             "decision_event" => self
                 .decisions
                 .push(update["data"]["n"].as_u64().expect("n")),
+            "agent_status_change" | "agent_update" => {
+                *self.statuses.entry(name.to_owned()).or_default() +=
+                    update["coalesced"].as_u64().unwrap_or(1);
+            }
             _ => return,
         }
         let fresh = self.ids.insert((name.to_owned(), id));
@@ -224,10 +230,11 @@ async fn a_screen_that_keeps_leaving_misses_nothing_and_gets_nothing_twice() {
             let events = json!([
                 { "type": "task.progress", "id": format!("p{n}"), "data": { "task_id": format!("t{}", n % 3), "agent_id": "a", "progress": n } },
                 { "type": "agent.message.appended", "id": format!("m{n}"), "data": { "run_id": "r", "message_id": "m", "role": "assistant", "content": format!("{n} ") } },
+                { "type": "agent.status.changed", "id": format!("s{n}"), "data": { "agent_id": format!("b{}", n % 2), "old_status": "x", "new_status": "y" } },
                 { "type": "decision.logged", "id": format!("d{n}"), "data": { "what": "x", "n": n } },
             ]);
             let receipt = producer.call("publish", events).await;
-            assert_eq!(receipt["accepted"], 3);
+            assert_eq!(receipt["accepted"], 4);
         }
     });
     let mut screen = Screen {
@@ -236,10 +243,13 @@ async fn a_screen_that_keeps_leaving_misses_nothing_and_gets_nothing_twice() {
     };
     let (mut visits, mut stay) = (0, 1);
     let expected_text: String = (0..ROUNDS).map(|n| format!("{n} ")).collect();
-    while screen.text.len() < expected_text.len()
-        || screen.decisions.len() < ROUNDS as usize
-        || screen.progress.values().copied().max() != Some(ROUNDS - 1)
-    {
+    let done = |screen: &Screen| {
+        screen.text.len() >= expected_text.len()
+            && screen.decisions.len() == ROUNDS as usize
+            && screen.progress.values().copied().max() == Some(ROUNDS - 1)
+            && screen.statuses.values().sum::<u64>() >= 2 * ROUNDS
+    };
+    while !done(&screen) {
         let auth = json!({ "cursor": screen.cursor });
         let (mut client, _) = Client::connect(address, auth).await;
         visits += 1;
@@ -249,8 +259,7 @@ async fn a_screen_that_keeps_leaving_misses_nothing_and_gets_nothing_twice() {
                 break;
             };
             screen.apply(&name, &update);
-            if screen.text.len() >= expected_text.len() && screen.decisions.len() == ROUNDS as usize
-            {
+            if done(&screen) {
                 break;
             }
         }
@@ -261,7 +270,58 @@ async fn a_screen_that_keeps_leaving_misses_nothing_and_gets_nothing_twice() {
     assert_eq!(screen.text, expected_text);
     assert_eq!(screen.decisions.len(), ROUNDS as usize);
     assert!(screen.decisions.is_sorted(), "{:?}", screen.decisions);
+    let both = ["agent_status_change", "agent_update"].map(|name| (name.to_owned(), ROUNDS));
+    assert_eq!(screen.statuses, both.into());
     assert!(visits > 5, "{visits}");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_leaves_between_two_updates_of_an_event_gets_the_other_one_and_not_both() {
+    let server = server().await;
+    let address = server.address();
+    let (mut client, hello) = Client::connect(address, json!({})).await;
+    let changes: Vec<Value> = (0..5)
+        .map(|n| json!({ "type": "agent.status.changed", "data": { "agent_id": "a", "old_status": format!("s{n}"), "new_status": format!("s{}", n + 1) } }))
+        .collect();
+    assert_eq!(post(address, &json!(changes)).await.0, 202);
+    decide(address, 0..1).await;
+    let told = |update: &Value| update["coalesced"].as_u64().unwrap_or(1);
+    let mut places = vec![(hello["cursor"].clone(), [0, 0])];
+    while places.last().is_some_and(|(_, seen)| *seen != [5, 5]) {
+        let (name, update) = client.next().await.expect("an update");
+        let (_, mut seen) = places[places.len() - 1].clone();
+        match name.as_str() {
+            "agent_status_change" => seen[0] += told(&update),
+            "agent_update" => seen[1] += told(&update),
+            _ => continue,
+        }
+        places.push((update["cursor"].clone(), seen));
+    }
+    assert!(
+        places.iter().any(|(_, seen)| seen[0] != seen[1]),
+        "some are between the two: {places:?}"
+    );
+    for (cursor, seen) in places {
+        let (mut late, _) = Client::connect(address, json!({ "cursor": cursor })).await;
+        let (mut rest, mut decided) = (seen, false);
+        loop {
+            let (name, update) = late.next().await.expect("an update");
+            match name.as_str() {
+                "agent_status_change" => rest[0] += told(&update),
+                "agent_update" => rest[1] += told(&update),
+                "decision_event" => decided = true,
+                "resumed" => {
+                    assert_eq!(update["complete"], true);
+                    break;
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(rest, [5, 5], "from {cursor}, after {seen:?}");
+        // The decision went before the united ones, but for whoever left at once.
+        assert_eq!(decided, seen[0] <= 1, "from {cursor}, after {seen:?}");
+    }
     server.shutdown().await;
 }
 

@@ -259,11 +259,11 @@ impl Hub {
         let stretch = replay::write(gathering.finish(), self.table.grouping(), max_bytes);
         let stretch = Arc::new(stretch);
         let whole = stretch.end == reach(at, to, Seq::MAX);
-        let at_once = (*budget / stretch.groups.len().max(1)).max(1);
+        let at_once = (*budget / stretch.updates.len().max(1)).max(1);
         let later = cohort.split_off(at_once.min(cohort.len()));
         let missed_out = later.into_iter().rev();
         missed_out.for_each(|id| self.catchup.queue.push_front(id));
-        *budget = budget.saturating_sub(cohort.len() * stretch.groups.len().max(1));
+        *budget = budget.saturating_sub(cohort.len() * stretch.updates.len().max(1));
         for (id, eye) in cohort.into_iter().zip(whose) {
             let behind = self.roster.get_mut(id).and_then(|m| m.behind.as_mut());
             let (Some(behind), Some(eye)) = (behind, eye) else {

@@ -25,21 +25,12 @@ pub(super) struct Flush {
     layouts: Vec<bool>,
     /// Members with a batch to be made.
     batching: Vec<MemberId>,
-    /// Who sees each update of a group; reused for every group.
-    audiences: Vec<Audiences>,
+    /// Who sees an update; reused for every one.
+    audience: Vec<MemberId>,
     /// Members whose batch is large enough to be sent now.
     heavy: Vec<MemberId>,
-    /// Members that owe all that they may, to be parked as soon as a whole group is out.
+    /// Members that owe all that they may, to be parked as soon as an update is out.
     full: Vec<MemberId>,
-}
-
-/// Who sees one update of a group.
-#[derive(Debug, Default)]
-struct Audiences {
-    /// For whom it is the last one of the group.
-    last: Vec<MemberId>,
-    /// Who sees a later one as well.
-    later: Vec<MemberId>,
 }
 
 impl Hub {
@@ -67,50 +58,28 @@ impl Hub {
         }
     }
 
-    /// Sends a group's updates in order. Of the updates that one member sees, the last carries the cursor after the
-    /// group, the others the one before it: so a resume neither loses nor repeats, whatever its filters leave of the group.
+    /// Sends an update, written once with the cursor after it, to all who may see it.
     fn send_group(&mut self, group: &Group, flush: &mut Flush) {
-        let record = group.record.clone();
-        let mut audiences = std::mem::take(&mut flush.audiences);
-        audiences.resize_with(audiences.len().max(group.updates.len()), Audiences::default);
-        for (planned, audience) in group.updates.iter().zip(&mut audiences) {
-            audience.later.clear();
-            self.audience(planned, &record.event, group.last(), &mut audience.last);
-        }
-        let several = group.updates.len() > 1;
-        if several {
-            self.part(&mut audiences[..group.updates.len()]);
-        }
-        let before = several.then(|| self.position.text().to_owned());
         for &(seq, bit) in &group.owes {
             self.pending.clear(seq, bit);
         }
         self.position.advance(group.last(), &self.pending);
-        for (planned, audience) in group.updates.iter().zip(&audiences) {
-            let layout = planned.kind.changes_layout(&record.event);
-            let after = self.position.text();
-            let outgoing = |cursor: &str, last: bool| {
-                let stamp = Stamp {
-                    cursor,
-                    coalesced: group.coalesced(),
-                    merged: group.merged.as_ref(),
-                };
-                let json = update::render(planned, &record.event, &stamp);
-                Outgoing::new(planned.kind.namespace(), planned.kind.name(), json)
-                    .at(cursor)
-                    .of_stream(last)
+        let (planned, event) = (&group.update, &*group.record.event);
+        let mut audience = std::mem::take(&mut flush.audience);
+        self.audience(planned, event, group.last(), &mut audience);
+        if !audience.is_empty() {
+            let cursor = self.position.text();
+            let stamp = Stamp {
+                cursor,
+                coalesced: group.coalesced(),
+                merged: group.merged.as_ref(),
             };
-            let last = (!audience.last.is_empty()).then(|| outgoing(after, true));
-            let later = before.as_deref().filter(|_| !audience.later.is_empty());
-            let later = later.map(|before| outgoing(before, false));
-            if let Some(update) = later {
-                self.deliver(update, &audience.later, layout, flush);
-            }
-            if let Some(update) = last {
-                self.deliver(update, &audience.last, layout, flush);
-            }
+            let json = update::render(planned, event, &stamp);
+            let update = Outgoing::new(planned.kind.namespace(), planned.kind.name(), json);
+            let layout = planned.kind.changes_layout(event);
+            self.deliver(update.at(cursor).of_stream(), &audience, layout, flush);
         }
-        flush.audiences = audiences;
+        flush.audience = audience;
         if !flush.heavy.is_empty() {
             self.send_heavy(flush);
         }
@@ -119,22 +88,6 @@ impl Hub {
         }
         self.metrics
             .sent(group.priority, group.coalesced(), group.accepted.elapsed());
-    }
-
-    /// Parts each update's audience by whether they see a later one of the group.
-    fn part(&mut self, audiences: &mut [Audiences]) {
-        self.roster.next_update();
-        for audience in audiences.iter_mut().rev() {
-            let roster = &mut self.roster;
-            let later = &mut audience.later;
-            audience.last.retain(|&id| {
-                let last = roster.first_look(id);
-                if !last {
-                    later.push(id);
-                }
-                last
-            });
-        }
     }
 
     /// Collects who may see an update.
@@ -354,9 +307,8 @@ fn write_batch(part: &[(&Outgoing, bool)]) -> Outgoing {
     }
     json.push('}');
     let batch = Outgoing::new(namespace, "batch", json);
-    let last = part.last().is_some_and(|(update, _)| update.is_last());
     match cursor {
-        Some(cursor) => batch.at(cursor).of_stream(last),
+        Some(cursor) => batch.at(cursor).of_stream(),
         None => batch,
     }
 }

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::journal::{Cursor, Pending, Run, Seq};
+use crate::journal::{Bits, Cursor, Pending, Run, Seq};
 
 /// Which places must be read to go from `from` to `to`, at most `max` events: runs in ascending order. What the live
 /// stream still owes itself is left to it.
@@ -66,7 +66,7 @@ pub(super) fn reach(from: &Cursor, to: &Cursor, last: Seq) -> Cursor {
         };
         pending.push(place, after);
     }
-    let newer = |(place, _): &(Seq, u8)| *place > from.seq && *place <= last;
+    let newer = |(place, _): &(Seq, Bits)| *place > from.seq && *place <= last;
     for (place, owed) in places(&to.owed).filter(newer) {
         pending.push(place, owed);
     }
@@ -80,13 +80,13 @@ pub(super) fn reach(from: &Cursor, to: &Cursor, last: Seq) -> Cursor {
 }
 
 /// Each place of a list of runs, with what it owes.
-fn places(runs: &[Run]) -> impl Iterator<Item = (Seq, u8)> {
+fn places(runs: &[Run]) -> impl Iterator<Item = (Seq, Bits)> {
     runs.iter()
         .flat_map(|run| (run.start..run.start + run.len).map(|place| (place, run.owed)))
 }
 
 /// What a list of runs owes of one event.
-pub(super) fn owed(runs: &[Run], seq: Seq) -> u8 {
+pub(super) fn owed(runs: &[Run], seq: Seq) -> Bits {
     let at = runs.partition_point(|run| run.start + run.len <= seq);
     runs.get(at)
         .filter(|run| run.start <= seq)

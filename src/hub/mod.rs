@@ -324,15 +324,10 @@ impl Hub {
         self.catchup.remember(record);
         self.desk_changed = true;
         let planned = self.table.plan(&record.event, self.listening());
-        let groups = group(
-            record,
-            planned,
-            &entities(&record.event),
-            rooms_hash(&record.event),
-        );
-        let owed = groups.iter().fold(0, |owed, g| owed | g.owes[0].1);
+        let owed = planned.iter().fold(0, |owed, update| owed | update.bit);
         self.pending.push(record.seq, owed);
-        for group in groups {
+        let (entities, rooms) = (entities(&record.event), rooms_hash(&record.event));
+        for group in group(record, planned, &entities, rooms) {
             self.pacer.accept(group, now);
         }
     }

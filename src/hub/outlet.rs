@@ -56,10 +56,8 @@ pub struct Outgoing {
 enum Role {
     /// Said to one observer at one place of the stream.
     Told,
-    /// Of the stream, with a later one of its group to follow.
-    Earlier,
-    /// Of the stream, the last of its group that this observer sees.
-    Last,
+    /// Of the stream, with the place after it.
+    Update,
     /// What the stream adds up to; a newer one says it anew.
     Aggregate,
 }
@@ -85,10 +83,10 @@ impl Outgoing {
         self
     }
 
-    /// The same as an update of the stream, `last` of its group or not: it can be made again, and so be taken back.
+    /// The same as an update of the stream: it can be made again, and so be taken back.
     #[must_use]
-    pub fn of_stream(mut self, last: bool) -> Self {
-        self.role = if last { Role::Last } else { Role::Earlier };
+    pub fn of_stream(mut self) -> Self {
+        self.role = Role::Update;
         self
     }
 
@@ -99,16 +97,10 @@ impl Outgoing {
         self
     }
 
-    /// Whether it is the last of its group.
-    pub fn is_last(&self) -> bool {
-        self.role == Role::Last
-    }
-
     /// What a lane has to know of it.
     pub fn tag(&self) -> Tag {
         match (self.role, &self.cursor) {
-            (Role::Last, Some(cursor)) => Tag::Last(cursor.clone()),
-            (Role::Earlier, _) => Tag::Earlier,
+            (Role::Update, Some(cursor)) => Tag::Update(cursor.clone()),
             (Role::Aggregate, _) => Tag::Aggregate,
             _ => Tag::Told,
         }

@@ -9,15 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smallvec::SmallVec;
-
-use super::{
-    Hub,
-    catchup::LOOK,
-    fanout::Batch,
-    member::MemberId,
-    replay::{Replayed, Stretch},
-};
+use super::{Hub, catchup::LOOK, fanout::Batch, member::MemberId, replay::Stretch};
 
 /// The smallest portion: a few updates, that the connection is not idle.
 const LEAST: usize = 4 * 1_024;
@@ -33,7 +25,7 @@ pub(super) struct Held {
     stretch: Arc<Stretch>,
     /// Which of the stretch's eyes is this client's.
     eye: usize,
-    /// The first group that is not handed out.
+    /// The first update that is not handed out.
     next: usize,
 }
 
@@ -48,7 +40,7 @@ impl Held {
 
     /// Whether there is nothing in it, so that it ends where it begins.
     pub(super) fn is_empty(&self) -> bool {
-        self.stretch.groups.is_empty()
+        self.stretch.updates.is_empty()
     }
 
     /// The stretch that is held.
@@ -143,7 +135,7 @@ impl Hub {
         }
         let (mut bytes, mut updates, mut looked) = (0, 0, 0);
         let mut batch = Batch::new();
-        while let Some(group) = stretch.groups.get(held.next)
+        while let Some(update) = stretch.updates.get(held.next)
             && bytes < portion
         {
             held.next += 1;
@@ -151,24 +143,19 @@ impl Hub {
             let Some(member) = self.roster.get(id) else {
                 return 0;
             };
-            let gets = |update: &&Replayed| {
-                let mut rooms = update.rooms.iter().flatten();
-                update.is_seen_by(held.eye)
-                    && (update.rooms.is_none()
-                        || rooms.any(|room| member.rooms.iter().any(|r| **r == **room)))
-            };
-            let seen: SmallVec<[&Replayed; 4]> = group.updates.iter().filter(gets).collect();
-            let last = seen.len().saturating_sub(1);
-            for (at, update) in seen.into_iter().enumerate() {
-                let earlier = update.earlier.as_ref().filter(|_| at < last);
-                let outgoing = earlier.unwrap_or(&update.last);
-                bytes += outgoing.json.len();
-                updates += 1;
-                if member.batch.is_none() {
-                    member.outlet.send(outgoing);
-                } else {
-                    batch.push((outgoing, update.layout));
-                }
+            let is_in = |room: &str| member.rooms.iter().any(|r| **r == *room);
+            let reached = update.rooms.as_ref();
+            if !update.is_seen_by(held.eye)
+                || reached.is_some_and(|rooms| !rooms.iter().any(|room| is_in(room)))
+            {
+                continue;
+            }
+            bytes += update.outgoing.json.len();
+            updates += 1;
+            if member.batch.is_none() {
+                member.outlet.send(&update.outgoing);
+            } else {
+                batch.push((&update.outgoing, update.layout));
             }
         }
         self.send_in_batches(id, &batch);
@@ -177,7 +164,7 @@ impl Hub {
         if let Some(behind) = self.roster.get_mut(id).and_then(|m| m.behind.as_mut()) {
             behind.replayed += updates;
             behind.at = stretch.after(held.next);
-            behind.held = (held.next < stretch.groups.len()).then_some(held);
+            behind.held = (held.next < stretch.updates.len()).then_some(held);
         }
         looked
     }

@@ -1,7 +1,7 @@
 //! Writes a stretch of the stream for those who have not seen it: once, for all who stand at the same place.
 //!
 //! What it holds is `gather`'s affair. Here each update that somebody may see is rendered, with the cursor that names the
-//! place after it: the two ends of the stretch and the group that it belongs to. So it can be handed out piece by piece, and
+//! place after it: the two ends of the stretch and the update's mark. So it can be handed out piece by piece, and
 //! whoever leaves in the middle comes back to the same place of the same stretch.
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::{
     gather::{Gathered, rooms_of},
 };
 use crate::{
-    journal::{Cursor, Seq, Within},
+    journal::{Cursor, Mark, Within},
     pace::Group,
     update::{Audience, Listening, Stamp, render},
 };
@@ -29,14 +29,14 @@ pub(super) struct Stretch {
     /// Who looks at it; updates name them by number.
     pub(super) eyes: Arc<[Eye]>,
     /// What somebody may see, in order.
-    pub(super) groups: Vec<Bundle>,
+    pub(super) updates: Vec<Replayed>,
     /// The end of all of it, of which this may be the first part only.
     to: Cursor,
     /// By what it was gathered.
     by: By,
 }
 
-/// What the groups of a stretch depend on beside its ends.
+/// What the updates of a stretch depend on beside its ends.
 #[derive(Debug, Clone, Copy)]
 struct By {
     /// The topics that it was planned for.
@@ -45,28 +45,19 @@ struct By {
     grouping: u32,
 }
 
-/// The updates of one group.
-#[derive(Debug)]
-pub(super) struct Bundle {
-    /// Which group.
-    mark: (Seq, u8),
-    /// In order.
-    pub(super) updates: SmallVec<[Replayed; 1]>,
-}
-
 /// One update of a stretch.
 #[derive(Debug)]
 pub(super) struct Replayed {
+    /// Which one.
+    mark: Mark,
     /// A bit for each eye that sees it.
     seen: SmallVec<[u64; 1]>,
     /// A rule's own rooms: of those who see it, only the members of one of these get it.
     pub(super) rooms: Option<Box<[Box<str>]>>,
     /// Whether it changes a layout, for batches.
     pub(super) layout: bool,
-    /// With the cursor after its group, for those who see no later one of the group.
-    pub(super) last: Outgoing,
-    /// With the cursor before it, for the others; none where the group has no later one.
-    pub(super) earlier: Option<Outgoing>,
+    /// As it is sent.
+    pub(super) outgoing: Outgoing,
 }
 
 impl Replayed {
@@ -79,11 +70,11 @@ impl Replayed {
 }
 
 impl Stretch {
-    /// Where one stands who got so many of its groups.
-    pub(super) fn after(&self, groups: usize) -> Cursor {
-        match groups.checked_sub(1).map(|at| self.groups[at].mark) {
+    /// Where one stands who got so many of its updates.
+    pub(super) fn after(&self, updates: usize) -> Cursor {
+        match updates.checked_sub(1).map(|at| self.updates[at].mark) {
             None => self.from.clone(),
-            Some(_) if groups == self.groups.len() => self.end.clone(),
+            Some(_) if updates == self.updates.len() => self.end.clone(),
             Some(mark) => within(&self.from, &self.to, mark, self.by),
         }
     }
@@ -91,9 +82,9 @@ impl Stretch {
     /// How many bytes of it an eye sees, counted up to `most`.
     pub(super) fn weight(&self, eye: usize, most: usize) -> usize {
         let mut bytes = 0;
-        for update in self.groups.iter().flat_map(|group| &group.updates) {
+        for update in &self.updates {
             if update.is_seen_by(eye) {
-                bytes += update.last.json.len();
+                bytes += update.outgoing.json.len();
             }
             if bytes > most {
                 break;
@@ -111,52 +102,40 @@ pub(super) fn write(gathered: Gathered, grouping: u32, max_bytes: usize) -> Stre
         to,
         topics,
         groups,
-        newest,
+        whole,
     } = gathered;
     let by = By { topics, grouping };
     let place = |mark| within(&from, &to, mark, by);
-    // Everything is sent once the last group of all is, whoever sees that.
-    let after = |mark| {
-        if newest == Some(mark) {
-            to.clone()
-        } else {
-            place(mark)
-        }
-    };
-    let (mut bundles, mut bytes) = (Vec::with_capacity(groups.len()), 0);
-    let mut before = from.to_string();
+    let (mut updates, mut bytes) = (Vec::with_capacity(groups.len()), 0);
     let mut left = groups.len();
     for group in groups {
         if bytes > max_bytes {
             break;
         }
         left -= 1;
-        let mark = group.mark();
-        let cursor = after(mark).to_string();
-        let bundle = write_group(&group, &eyes, &before, &cursor);
-        bytes += bundle
-            .updates
-            .iter()
-            .map(|update| update.last.json.len())
-            .sum::<usize>();
-        bundles.push(bundle);
-        before = cursor;
+        let cursor = match whole && left == 0 {
+            true => to.to_string(),
+            false => place(group.mark()).to_string(),
+        };
+        let update = write_update(&group, &eyes, &cursor);
+        bytes += update.outgoing.json.len();
+        updates.push(update);
     }
-    let end = match bundles.last() {
-        Some(last) if left > 0 || newest.is_none() => place(last.mark),
+    let end = match updates.last() {
+        Some(last) if left > 0 || !whole => place(last.mark),
         _ => to.clone(),
     };
     Stretch {
         from,
         end,
         eyes,
-        groups: bundles,
+        updates,
         to,
         by,
     }
 }
 
-fn within(from: &Cursor, to: &Cursor, sent: (Seq, u8), by: By) -> Cursor {
+fn within(from: &Cursor, to: &Cursor, sent: Mark, by: By) -> Cursor {
     Cursor {
         within: Some(Box::new(Within {
             to: to.seq,
@@ -169,45 +148,30 @@ fn within(from: &Cursor, to: &Cursor, sent: (Seq, u8), by: By) -> Cursor {
     }
 }
 
-fn write_group(group: &Group, eyes: &[Eye], before: &str, after: &str) -> Bundle {
+fn write_update(group: &Group, eyes: &[Eye], cursor: &str) -> Replayed {
     let rooms = rooms_of(group);
-    let event = &group.record.event;
-    let last = group.updates.len() - 1;
-    let mut updates = SmallVec::new();
-    for (n, planned) in group.updates.iter().enumerate() {
-        let mut seen: SmallVec<[u64; 1]> = SmallVec::from_elem(0, eyes.len().div_ceil(64));
-        for (at, eye) in eyes.iter().enumerate() {
-            if eye.sees(planned, event, &rooms) {
-                seen[at / 64] |= 1 << (at % 64);
-            }
+    let (planned, event) = (&group.update, &*group.record.event);
+    let mut seen: SmallVec<[u64; 1]> = SmallVec::from_elem(0, eyes.len().div_ceil(64));
+    for (at, eye) in eyes.iter().enumerate() {
+        if eye.sees(planned, event, &rooms) {
+            seen[at / 64] |= 1 << (at % 64);
         }
-        if seen.iter().all(|bits| *bits == 0) {
-            continue;
-        }
-        let outgoing = |cursor: &str, last: bool| {
-            let stamp = Stamp {
-                cursor,
-                coalesced: group.coalesced(),
-                merged: group.merged.as_ref(),
-            };
-            let json = render(planned, event, &stamp);
-            Outgoing::new(planned.kind.namespace(), planned.kind.name(), json)
-                .at(cursor)
-                .of_stream(last)
-        };
-        updates.push(Replayed {
-            seen,
-            rooms: match &planned.audience {
-                Audience::Rooms(rooms) => Some(rooms.iter().map(|r| r.as_str().into()).collect()),
-                Audience::EventRooms | Audience::Topic(_) => None,
-            },
-            layout: planned.kind.changes_layout(event),
-            earlier: (n < last).then(|| outgoing(before, false)),
-            last: outgoing(after, true),
-        });
     }
-    Bundle {
+    let stamp = Stamp {
+        cursor,
+        coalesced: group.coalesced(),
+        merged: group.merged.as_ref(),
+    };
+    let json = render(planned, event, &stamp);
+    let outgoing = Outgoing::new(planned.kind.namespace(), planned.kind.name(), json);
+    Replayed {
         mark: group.mark(),
-        updates,
+        seen,
+        rooms: match &planned.audience {
+            Audience::Rooms(rooms) => Some(rooms.iter().map(|r| r.as_str().into()).collect()),
+            Audience::EventRooms | Audience::Topic(_) => None,
+        },
+        layout: planned.kind.changes_layout(event),
+        outgoing: outgoing.at(cursor).of_stream(),
     }
 }

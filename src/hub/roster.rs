@@ -230,12 +230,6 @@ impl Roster {
         })
     }
 
-    /// Whether a member is looked at for the first time since the last [`Roster::next_update`].
-    pub(crate) fn first_look(&mut self, id: MemberId) -> bool {
-        of(&mut self.members, id)
-            .is_some_and(|member| std::mem::replace(&mut member.ticket, self.ticket) != self.ticket)
-    }
-
     /// Marks a member whose outlet is to be flushed.
     pub(crate) fn touch(&mut self, id: MemberId) {
         if let Some(member) = of(&mut self.members, id)

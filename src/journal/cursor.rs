@@ -13,7 +13,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use smallvec::SmallVec;
 use thiserror::Error;
 
-use super::{Pending, Run, Seq, within::Within};
+use super::{Bits, Pending, Run, Seq, within::Within};
 
 /// Tells the cursors of one journal from those of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -123,9 +123,9 @@ impl fmt::Display for Cursor {
 
 pub(super) type Buffer = SmallVec<[u8; 128]>;
 
-/// The first byte of the third part.
-const RUNS: u8 = 0;
-const MAP: u8 = 1;
+/// The first byte of the third part. 0 and 1 stood for the same with fewer bits.
+const RUNS: u8 = 2;
+const MAP: u8 = 3;
 
 /// Exceptions, in whichever way is shorter.
 pub(super) fn write_owed(owed: &[Run]) -> Buffer {
@@ -150,7 +150,7 @@ fn write_runs(owed: &[Run]) -> Buffer {
     for run in owed {
         varint(&mut bytes, run.start - at);
         varint(&mut bytes, run.len);
-        bytes.push(run.owed);
+        varint(&mut bytes, u64::from(run.owed));
         at = run.start + run.len;
     }
     bytes
@@ -166,7 +166,7 @@ fn write_map(owed: &[Run], than: usize) -> Option<Buffer> {
     let mut bytes = Buffer::new();
     bytes.push(MAP);
     varint(&mut bytes, first.start);
-    let mut kinds: SmallVec<[u8; 4]> = owed.iter().map(|run| run.owed).collect();
+    let mut kinds: SmallVec<[Bits; 4]> = owed.iter().map(|run| run.owed).collect();
     kinds.sort_unstable();
     kinds.dedup();
     for kind in kinds {
@@ -180,7 +180,7 @@ fn write_map(owed: &[Run], than: usize) -> Option<Buffer> {
         while map.last() == Some(&0) {
             map.pop();
         }
-        bytes.push(kind);
+        varint(&mut bytes, u64::from(kind));
         varint(&mut bytes, map.len() as u64);
         bytes.extend_from_slice(&map);
     }
@@ -222,11 +222,10 @@ fn read_runs(mut bytes: &[u8], seq: Seq) -> Result<SmallVec<[Run; 2]>, CursorErr
     while !bytes.is_empty() {
         let gap = read_varint(&mut bytes)?;
         let len = read_varint(&mut bytes)?;
-        let (&owed, rest) = bytes.split_first().ok_or(CursorError)?;
-        bytes = rest;
+        let owed = read_bits(&mut bytes)?;
         let start = at.checked_add(gap).ok_or(CursorError)?;
         at = start.checked_add(len).ok_or(CursorError)?;
-        if len == 0 || owed == 0 || at > seq + 1 || runs.len() >= MAX_RUNS {
+        if len == 0 || at > seq + 1 || runs.len() >= MAX_RUNS {
             return Err(CursorError);
         }
         runs.push(Run { start, len, owed });
@@ -236,11 +235,11 @@ fn read_runs(mut bytes: &[u8], seq: Seq) -> Result<SmallVec<[Run; 2]>, CursorErr
 
 fn read_map(mut bytes: &[u8], seq: Seq) -> Result<SmallVec<[Run; 2]>, CursorError> {
     let first = read_varint(&mut bytes)?;
-    let mut owed: Vec<u8> = Vec::new();
-    while let Some((&kind, rest)) = bytes.split_first() {
-        bytes = rest;
+    let mut owed: Vec<Bits> = Vec::new();
+    while !bytes.is_empty() {
+        let kind = read_bits(&mut bytes)?;
         let len = usize::try_from(read_varint(&mut bytes)?).map_err(|_| CursorError)?;
-        if kind == 0 || len > MAX_MAP / 8 || len > bytes.len() {
+        if len > MAX_MAP / 8 || len > bytes.len() {
             return Err(CursorError);
         }
         let (map, rest) = bytes.split_at(len);
@@ -287,6 +286,15 @@ pub(super) fn varint(out: &mut Buffer, mut number: u64) {
         number >>= 7;
     }
     out.push(number as u8);
+}
+
+/// Some updates, at least one.
+pub(super) fn read_bits(bytes: &mut &[u8]) -> Result<Bits, CursorError> {
+    let bits = Bits::try_from(read_varint(bytes)?).map_err(|_| CursorError)?;
+    if bits == 0 {
+        return Err(CursorError);
+    }
+    Ok(bits)
 }
 
 pub(super) fn read_varint(bytes: &mut &[u8]) -> Result<u64, CursorError> {

@@ -22,7 +22,7 @@ use crate::event::Event;
 
 pub use cursor::{Cursor, CursorError, Epoch};
 pub use memory::{MemoryJournal, Retention};
-pub use pending::{Pending, Run};
+pub use pending::{Bits, Mark, Pending, Run};
 pub use sqlite::{Durability, OpenError, SqliteJournal, SqliteOptions};
 pub use within::Within;
 

@@ -1,20 +1,26 @@
 //! Which updates of which events have been read but not yet sent.
 //!
-//! An event's updates fall into groups that are sent together (see `pace`), so one bit for each group says what is
-//! still owed. Neighbouring events that owe the same are one [`Run`]: a backlog of ten thousand is one entry,
+//! One bit for each of an event's updates says what is still owed. Neighbouring events that owe the same are one [`Run`]: a backlog of ten thousand is one entry,
 //! and what a cursor has to carry stays small.
 
 use super::Seq;
 
-/// `len` neighbouring events, from `start` on, of which the groups in `owed` are not yet sent.
+/// Which of an event's updates: a bit for each.
+pub type Bits = u32;
+
+/// Names an update of the stream and orders it among all others: the place of its event (of the last one, where several are
+/// united), and its bit.
+pub type Mark = (Seq, Bits);
+
+/// `len` neighbouring events, from `start` on, of which the updates in `owed` are not yet sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
     /// The first of them.
     pub start: Seq,
     /// How many.
     pub len: u64,
-    /// One bit for each group of updates that is still to be sent.
-    pub owed: u8,
+    /// One bit for each update that is still to be sent.
+    pub owed: Bits,
 }
 
 impl Run {
@@ -23,7 +29,7 @@ impl Run {
     }
 }
 
-/// The set of owed groups, ordered by place.
+/// The set of owed updates, ordered by place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pending {
     /// Disjoint, ascending, and no two neighbours could be one.
@@ -32,7 +38,7 @@ pub struct Pending {
 
 impl Pending {
     /// Adds an event that is newer than all before it.
-    pub fn push(&mut self, seq: Seq, owed: u8) {
+    pub fn push(&mut self, seq: Seq, owed: Bits) {
         if owed == 0 {
             return;
         }
@@ -46,8 +52,8 @@ impl Pending {
         }
     }
 
-    /// Marks groups of one event as sent.
-    pub fn clear(&mut self, seq: Seq, sent: u8) {
+    /// Marks updates of one event as sent.
+    pub fn clear(&mut self, seq: Seq, sent: Bits) {
         let at = self.runs.partition_point(|run| run.end() <= seq);
         let Some(&run) = self.runs.get(at).filter(|run| run.start <= seq) else {
             return;

@@ -3,16 +3,16 @@
 //! Whoever is far behind is sent a stretch: all that happened from one place to another, united by keys as far as the
 //! order of each entity allows. United updates are of events all over the stretch, so a list of what is still owed in the
 //! middle of it would be longer than the updates. But what a stretch holds follows from its two ends alone: the same events,
-//! united in the same way, in the same order. So the place is named by the ends and by the last group that was sent.
+//! united in the same way, in the same order. So the place is named by the ends and by the last update that was sent.
 //!
-//! That holds as long as events are grouped by the same rules. `grouping` stands for these: the cursor of other rules names
+//! That holds as long as updates are united by the same rules. `grouping` stands for these: the cursor of other rules names
 //! nothing any more, and the state is sent instead of a guess.
 
 use smallvec::SmallVec;
 
 use super::{
-    CursorError, Run, Seq,
-    cursor::{Buffer, read_owed, read_varint, varint, write_owed},
+    CursorError, Mark, Run, Seq,
+    cursor::{Buffer, read_bits, read_owed, read_varint, varint, write_owed},
 };
 
 /// How far into a stretch somebody is. The stretch begins where the cursor that holds this stands.
@@ -22,11 +22,11 @@ pub struct Within {
     pub to: Seq,
     /// What the live stream sends itself, or had not sent when the stretch was made.
     pub owed: SmallVec<[Run; 2]>,
-    /// The last group that was sent, by the place of its last event and its bit. Groups go in this order.
-    pub sent: (Seq, u8),
+    /// The last update that was sent; they go in the order of their marks.
+    pub sent: Mark,
     /// Which topics it was planned for, as a number: what goes at once divides what would be united.
     pub topics: u8,
-    /// Stands for the rules by which events are grouped.
+    /// Stands for the rules by which updates are united.
     pub grouping: u32,
 }
 
@@ -36,7 +36,7 @@ impl Within {
         bytes.extend_from_slice(&self.grouping.to_le_bytes());
         varint(&mut bytes, self.to);
         varint(&mut bytes, self.sent.0);
-        bytes.push(self.sent.1);
+        varint(&mut bytes, u64::from(self.sent.1));
         bytes.push(self.topics);
         if !self.owed.is_empty() {
             bytes.extend_from_slice(&write_owed(&self.owed));
@@ -48,7 +48,8 @@ impl Within {
         let (grouping, mut bytes) = bytes.split_first_chunk::<4>().ok_or(CursorError)?;
         let to = read_varint(&mut bytes)?;
         let seq = read_varint(&mut bytes)?;
-        let (&[bit, topics], bytes) = bytes.split_first_chunk::<2>().ok_or(CursorError)?;
+        let bit = read_bits(&mut bytes)?;
+        let (&topics, bytes) = bytes.split_first().ok_or(CursorError)?;
         if seq > to || !bit.is_power_of_two() {
             return Err(CursorError);
         }

@@ -1,4 +1,4 @@
-//! The unit of pacing: those updates of one event that share a fate.
+//! The unit of pacing: one update, with all the events that are united in it.
 
 use std::{
     sync::Arc,
@@ -9,21 +9,21 @@ use smallvec::SmallVec;
 
 use crate::{
     event::{Object, Priority},
-    journal::{Record, Seq},
+    journal::{Bits, Mark, Record, Seq},
     update::{Key, Merge, Pace, Planned},
 };
 
-/// Updates of one event (or of several, once united) that are sent in one go.
+/// An update of one event, or of several once united.
 #[derive(Debug)]
 pub struct Group {
     /// The event, the last one when several were united.
     pub record: Arc<Record>,
-    /// All the events in it, ascending, each with the bit by which it owes this group until it is sent.
-    pub owes: SmallVec<[(Seq, u8); 2]>,
-    /// The most urgent of its updates'.
+    /// All the events in it, ascending, each with the bit by which it owes this until it is sent.
+    pub owes: SmallVec<[(Seq, Bits); 2]>,
+    /// The most urgent of those that are united.
     pub priority: Priority,
-    /// What is sent, in order; only the last one carries the cursor after the event.
-    pub updates: SmallVec<[Planned; 2]>,
+    /// What is sent.
+    pub update: Planned,
     /// What must stay in order: hashes of the entities named.
     pub entities: SmallVec<[u64; 4]>,
     /// Stands for the rooms: only updates for the same ones are united.
@@ -55,11 +55,9 @@ impl Group {
         self.record.seq
     }
 
-    /// Names it among all groups of the stream and orders them: the place of its last event, and which of that event's
-    /// groups it is.
-    pub fn mark(&self) -> (Seq, u8) {
-        let bit = self.owes.last().map_or(0, |(_, bit)| *bit);
-        (self.last(), bit)
+    /// Names it among all groups of the stream and orders them.
+    pub fn mark(&self) -> Mark {
+        (self.last(), self.update.bit)
     }
 
     /// How many events are united in it.
@@ -68,58 +66,33 @@ impl Group {
     }
 }
 
-/// The bits of an owed mask, less the one for what goes at once; further keys share the last.
-const MAX_KEYS: usize = 7;
-
-/// Sorts the planned updates of an event into groups: all that go at once together, the others by key.
-///
-/// Cursors name groups by bit, so an event's bits must not depend on who listens: what goes at once is always
-/// the first, and the keys follow in the table's order.
-pub fn group(
-    record: &Arc<Record>,
+/// Makes a group of each planned update of an event.
+pub fn group<'a>(
+    record: &'a Arc<Record>,
     planned: SmallVec<[Planned; 4]>,
-    entities: &SmallVec<[u64; 4]>,
+    entities: &'a SmallVec<[u64; 4]>,
     rooms: u64,
-) -> SmallVec<[Group; 2]> {
-    let mut groups = SmallVec::<[Group; 2]>::new();
-    let mut keys = 0;
-    for update in planned {
-        let window = match &update.pace {
+) -> impl Iterator<Item = Group> + use<'a> {
+    planned.into_iter().map(move |mut update| {
+        let window = match std::mem::replace(&mut update.pace, Pace::Immediate) {
             Pace::Immediate => None,
             Pace::Coalesced { key, window, merge } => Some(Window {
-                key: key.clone(),
-                length: *window,
-                merge: *merge,
+                key,
+                length: window,
+                merge,
             }),
         };
-        let key = window.as_ref().map(|w| &w.key);
-        let at = groups
-            .iter()
-            .position(|g| g.window.as_ref().map(|w| &w.key) == key)
-            .or((keys == MAX_KEYS && key.is_some()).then(|| groups.len() - 1));
-        if let Some(group) = at.and_then(|at| groups.get_mut(at)) {
-            group.priority = group.priority.min(update.priority);
-            group.updates.push(update);
-            continue;
-        }
-        let bit = if window.is_some() {
-            keys += 1;
-            1 << keys
-        } else {
-            1
-        };
-        groups.push(Group {
+        Group {
             record: record.clone(),
-            owes: SmallVec::from_slice(&[(record.seq, bit)]),
+            owes: SmallVec::from_slice(&[(record.seq, update.bit)]),
             priority: update.priority,
-            updates: SmallVec::from_iter([update]),
+            update,
             entities: entities.clone(),
             rooms,
             merged: None,
             accepted: record.accepted,
             window,
             weight: record.weight,
-        });
-    }
-    groups
+        }
+    })
 }

@@ -224,7 +224,7 @@ impl Pacer {
                 let is_older = self.windows[slot]
                     .held
                     .as_ref()
-                    .is_some_and(|held| held.last() < group.last());
+                    .is_some_and(|held| held.mark() < group.mark());
                 if !is_older {
                     continue;
                 }
@@ -235,7 +235,7 @@ impl Pacer {
                 }
             }
         }
-        older.sort_by_key(Group::last);
+        older.sort_by_key(Group::mark);
         older.into_iter().for_each(|held| self.ready.push(held));
     }
 }

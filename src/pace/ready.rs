@@ -3,19 +3,15 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Group;
-use crate::{event::Priority, journal::Seq};
-
-/// Names a group and orders it: the place of its last event, and which of that event's groups it is. Groups that share an
-/// entity become ready in this order.
-type Key = (Seq, u8);
+use crate::{event::Priority, journal::Mark};
 
 /// The queues.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
-    /// By urgency, most urgent first, each in journal order.
-    queues: [BTreeMap<Key, Group>; Priority::ALL.len()],
+    /// By urgency, most urgent first, each in the order of the marks: groups that share an entity become ready in it.
+    queues: [BTreeMap<Mark, Group>; Priority::ALL.len()],
     /// In which queue each entity's groups wait: tells what pushing would overtake without looking at anything else.
-    waiting: HashMap<u64, BTreeMap<Key, usize>>,
+    waiting: HashMap<u64, BTreeMap<Mark, usize>>,
 }
 
 impl Ready {
@@ -57,7 +53,7 @@ impl Ready {
         self.queues[level].insert(key, group);
     }
 
-    fn forget(&mut self, key: Key, group: &Group) {
+    fn forget(&mut self, key: Mark, group: &Group) {
         for entity in &group.entities {
             if let Some(waiting) = self.waiting.get_mut(entity) {
                 waiting.remove(&key);
@@ -71,8 +67,8 @@ impl Ready {
     /// Moves to `level` all less urgent groups that are older than `group` and share an entity with it, or with one that
     /// moves and is younger still.
     fn promote(&mut self, level: usize, group: &Group) {
-        let mut looked_at: HashSet<(u64, Key)> = HashSet::new();
-        let mut chain: Vec<(u64, Key)> =
+        let mut looked_at: HashSet<(u64, Mark)> = HashSet::new();
+        let mut chain: Vec<(u64, Mark)> =
             group.entities.iter().map(|e| (*e, group.mark())).collect();
         while let Some((entity, before)) = chain.pop() {
             if !looked_at.insert((entity, before)) {
@@ -82,7 +78,7 @@ impl Ready {
                 continue;
             };
             let lower = waiting.range(..before).filter(|(_, at)| **at > level);
-            let moves: Vec<(Key, usize)> = lower.map(|(key, at)| (*key, *at)).collect();
+            let moves: Vec<(Mark, usize)> = lower.map(|(key, at)| (*key, *at)).collect();
             for (key, at) in moves {
                 let Some(moved) = self.queues[at].remove(&key) else {
                     continue;

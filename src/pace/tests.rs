@@ -47,7 +47,7 @@ fn step() -> impl Strategy<Value = Step> {
         })
 }
 
-fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[Group; 2]> {
+fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[Group; 1]> {
     let data = json!({ "n": seq, format!("f{}", seq % 3): seq, "content": format!("<{seq}>") });
     let event = Event {
         id: seq.to_string().into(),
@@ -79,6 +79,7 @@ fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[Group; 2]> {
         _ => Pace::Immediate,
     };
     let planned = Planned {
+        bit: 1,
         kind: Kind::Generic,
         priority: step.priority,
         pace,
@@ -88,7 +89,7 @@ fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[Group; 2]> {
     let entities: SmallVec<[u64; 4]> = std::iter::once(step.entity)
         .chain(step.second.filter(|s| *s != step.entity))
         .collect();
-    group(&record, SmallVec::from_iter([planned]), &entities, 0)
+    group(&record, SmallVec::from_iter([planned]), &entities, 0).collect()
 }
 
 /// Runs the steps through a pacer with a flush of at most `flush` after each; returns what went, with the time it went.

@@ -292,12 +292,7 @@ pub fn check(config: &Config) -> Result<(), ServeError> {
 }
 
 fn table(config: &Config) -> Result<Table, ServeError> {
-    let rules = config
-        .transform
-        .rules
-        .iter()
-        .map(Rule::compile)
-        .collect::<Result<Vec<_>, _>>()?;
+    let rules = Rule::compile_all(&config.transform.rules)?;
     Ok(Table::new(TransformOptions {
         throttle: config.transform.throttle(),
         text_throttle: config.transform.text_throttle(),

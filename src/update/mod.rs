@@ -19,7 +19,10 @@ mod tests;
 
 use std::{sync::Arc, time::Duration};
 
-use crate::event::{Object, Priority};
+use crate::{
+    event::{Object, Priority},
+    journal::Bits,
+};
 
 pub use animation::{Animation, Hint};
 pub(crate) use bodies::{project_progress, status_of};
@@ -29,7 +32,7 @@ pub use kind::Kind;
 pub use render::render;
 pub use rooms::{entities, event_rooms, rooms_hash};
 pub use rules::{MAX_WINDOW_MS, Rule, RuleConfig, RuleError};
-pub use table::{Table, TransformOptions};
+pub use table::{MAX_RULES_PER_EVENT, Table, TransformOptions};
 
 /// The Socket.IO namespace on which an update is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -156,6 +159,8 @@ pub enum Pace {
 /// One update that an event gives.
 #[derive(Debug, Clone)]
 pub struct Planned {
+    /// Which of its event's updates it is. It never depends on who listens, for cursors name updates by it.
+    pub bit: Bits,
     /// What to write: see `render`.
     pub kind: Kind,
     /// How urgent.

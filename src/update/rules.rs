@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{
-    Animation, Audience, Key, Kind, Merge, Pace, Planned,
+    Animation, Audience, Key, Kind, MAX_RULES_PER_EVENT, Merge, Pace, Planned,
     render::{COMMON, Writer},
     template::Template,
 };
@@ -68,8 +68,6 @@ pub struct Rule {
     throttle: Option<Duration>,
     animation: Animation,
     fields: Vec<(String, Template)>,
-    /// Keeps the keys of different rules apart.
-    key_space: String,
 }
 
 /// The longest window: timers must be able to hold it.
@@ -86,21 +84,25 @@ const RESERVED: [&str; 6] = [
 ];
 const MAX_NAME: usize = 128;
 
+fn wrong(config: &RuleConfig, key: &'static str, message: String) -> RuleError {
+    RuleError {
+        place: if config.place.is_empty() {
+            "configuration".into()
+        } else {
+            config.place.clone()
+        },
+        key,
+        message,
+    }
+}
+
 impl Rule {
     /// Checks and prepares a rule.
     ///
     /// # Errors
     /// Names the key that can't be used and what is allowed.
     pub fn compile(config: &RuleConfig) -> Result<Self, RuleError> {
-        let wrong = |key, message: String| RuleError {
-            place: if config.place.is_empty() {
-                "configuration".into()
-            } else {
-                config.place.clone()
-            },
-            key,
-            message,
-        };
+        let wrong = |key, message: String| wrong(config, key, message);
         let pattern = EventName::new(&config.matches);
         let matches = Glob::new(pattern.canonical())
             .map_err(|e| {
@@ -175,8 +177,36 @@ impl Rule {
                 })?,
             },
             fields,
-            key_space: format!("rule:{}:{}", pattern.canonical(), config.emit),
         })
+    }
+
+    /// Checks and prepares all rules.
+    ///
+    /// # Errors
+    /// One of them can't be used, or so many fit the same events that their updates could not be told apart.
+    pub fn compile_all(configs: &[RuleConfig]) -> Result<Vec<Self>, RuleError> {
+        let rules: Vec<Self> = configs
+            .iter()
+            .map(Self::compile)
+            .collect::<Result<_, _>>()?;
+        for config in configs {
+            // A name that the pattern is for. Patterns that meet elsewhere only are met by the table, which takes the first.
+            let name = config.matches.replace(['*', '?'], "x");
+            let name = EventName::new(&name);
+            let fit = |rule: &&Self| rule.matches.is_match(name.canonical());
+            let count = rules.iter().filter(fit).count();
+            if count > MAX_RULES_PER_EVENT {
+                return Err(wrong(
+                    config,
+                    "match",
+                    format!(
+                        "{count} rules fit events like {name:?}, and at most {MAX_RULES_PER_EVENT} may: leave some out",
+                        name = name.raw()
+                    ),
+                ));
+            }
+        }
+        Ok(rules)
     }
 
     /// Whether it is for this event.
@@ -192,11 +222,13 @@ impl Rule {
         self.animation
     }
 
+    /// Its update of an event; `index` is its own place among the rules.
     pub(super) fn plan(
         self: Arc<Self>,
         event: &Event,
         throttle: Duration,
         sanitize: bool,
+        index: usize,
     ) -> Planned {
         let priority = event.priority.or(self.priority).unwrap_or(Priority::Normal);
         let by = self
@@ -204,7 +236,7 @@ impl Rule {
             .as_ref()
             .filter(|by| by.is_filled(event) && priority != Priority::Critical);
         let pace = by.map_or(Pace::Immediate, |by| Pace::Coalesced {
-            key: Key(format!("{}/{}", self.key_space, by.text(event, &event.data)).into()),
+            key: Key(format!("rule{index}/{}", by.text(event, &event.data)).into()),
             window: self.throttle.unwrap_or(throttle),
             merge: Merge::Fields,
         });
@@ -220,6 +252,7 @@ impl Rule {
             ),
         };
         Planned {
+            bit: 1,
             kind: Kind::Rule(self),
             priority,
             pace,

@@ -32,14 +32,18 @@ pub struct Table {
     rules: Vec<Arc<Rule>>,
     /// Passed on with every plan, so that live updates and replayed ones are the same.
     sanitize: bool,
-    /// Stands for all by which events are sorted into groups.
+    /// Stands for all by which updates are united.
     grouping: u32,
 }
 
-/// How this version sorts events into groups and unites these: the table's rows, their keys, what an event's entities and
+/// Rules that one event may fit at the most, so that each of its updates has a bit of its own. Seneca's own updates have the
+/// bits above these.
+pub const MAX_RULES_PER_EVENT: usize = 24;
+
+/// How this version unites updates: the table's rows, their bits and keys, what an event's entities and
 /// rooms are, what goes before what. A change of any of it needs the next number, or cursors from within a stretch would name
 /// another place than they did (`hub/gather/tests.rs` has the present one).
-const GROUPING: u32 = 1;
+const GROUPING: u32 = 2;
 
 /// How a row coalesces.
 enum By<'a> {
@@ -88,7 +92,7 @@ impl Table {
         self.sanitize
     }
 
-    /// Stands for the rules by which events are sorted into groups: a place within a stretch means nothing under others.
+    /// Stands for all by which updates are united: a place within a stretch means nothing under anything else.
     pub fn grouping(&self) -> u32 {
         self.grouping
     }
@@ -97,14 +101,21 @@ impl Table {
     /// are planned for.
     pub fn plan(&self, event: &Event, listening: Listening) -> SmallVec<[Planned; 4]> {
         let mut planned = SmallVec::new();
-        for rule in self.rules.iter().filter(|rule| rule.matches(event)) {
-            planned.push(rule.clone().plan(event, self.throttle, self.sanitize));
+        let rules = self.rules.iter().enumerate();
+        let fitting = rules.filter(|(_, rule)| rule.matches(event));
+        for (nth, (index, rule)) in fitting.take(MAX_RULES_PER_EVENT).enumerate() {
+            let mut update = rule
+                .clone()
+                .plan(event, self.throttle, self.sanitize, index);
+            update.bit = 1 << nth;
+            planned.push(update);
         }
         if planned.is_empty() {
             self.plan_row(event, row(event), &mut planned);
         }
         for kind in seneca::plan(event, listening) {
             planned.push(Planned {
+                bit: 1 << (MAX_RULES_PER_EVENT + kind as usize),
                 audience: Audience::Topic(kind.topic()),
                 kind: Kind::Seneca(kind),
                 priority: event.priority.unwrap_or(Priority::Normal),
@@ -117,25 +128,36 @@ impl Table {
 
     fn plan_row(&self, event: &Event, row: Row<'_>, planned: &mut SmallVec<[Planned; 4]>) {
         let priority = event.priority.unwrap_or(row.priority);
-        let pace = match row.by {
-            By::Id(space, Some(id), merge) if priority != Priority::Critical => Pace::Coalesced {
-                key: Key(format!("{space}/{id}").into()),
-                window: if merge == Merge::Text {
-                    self.text_throttle
-                } else {
-                    self.throttle
-                },
-                merge,
-            },
-            _ => Pace::Immediate,
+        let (window, merge) = match row.by {
+            By::Id(_, _, Merge::Text) => (self.text_throttle, Merge::Text),
+            By::Id(_, _, merge) => (self.throttle, merge),
+            By::Nothing => (Duration::ZERO, Merge::Replace),
         };
-        planned.extend(row.kinds.into_iter().map(|kind| Planned {
-            kind,
-            priority,
-            pace: pace.clone(),
-            audience: Audience::EventRooms,
-            sanitize: self.sanitize,
-        }));
+        planned.extend(
+            row.kinds
+                .into_iter()
+                .enumerate()
+                .map(|(nth, kind)| Planned {
+                    bit: 1 << nth,
+                    kind,
+                    priority,
+                    pace: match row.by {
+                        By::Id(space, Some(id), _) if priority != Priority::Critical => {
+                            Pace::Coalesced {
+                                key: match nth {
+                                    0 => Key(format!("{space}/{id}").into()),
+                                    _ => Key(format!("{space}#{nth}/{id}").into()),
+                                },
+                                window,
+                                merge,
+                            }
+                        }
+                        _ => Pace::Immediate,
+                    },
+                    audience: Audience::EventRooms,
+                    sanitize: self.sanitize,
+                }),
+        );
     }
 }
 

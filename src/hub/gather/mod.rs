@@ -25,7 +25,7 @@ use super::{
     missed::{owed, reach},
 };
 use crate::{
-    journal::{Cursor, Record, Seq},
+    journal::{Bits, Cursor, Mark, Record, Seq},
     pace::{Group, Pacer, group},
     update::{Listening, Table, entities, event_rooms, rooms_hash},
 };
@@ -48,7 +48,7 @@ pub(super) struct Gathering {
     /// Where it ends at the latest; what this owes is still to be sent live.
     to: Cursor,
     /// Up to which group they have it already.
-    sent: (Seq, u8),
+    sent: Mark,
     /// About how many bytes there may be.
     budget: usize,
     /// Unites.
@@ -60,9 +60,7 @@ pub(super) struct Gathering {
     /// About how many bytes these have.
     weight: usize,
     /// The first group that was left for the next time.
-    beyond: Option<(Seq, u8)>,
-    /// The last of all final groups, whoever may see it.
-    newest: (Seq, u8),
+    beyond: Option<Mark>,
     /// The last event that was taken.
     last: Seq,
     /// It ends at `last`, not at `to`.
@@ -82,8 +80,8 @@ pub(super) struct Gathered {
     pub(super) to: Cursor,
     /// What somebody may see and was not sent, in order.
     pub(super) groups: Vec<Group>,
-    /// The last group of these or of those for nobody; `None` when there are more beyond it.
-    pub(super) newest: Option<(Seq, u8)>,
+    /// Whether that is all of it, or some are left for the next time.
+    pub(super) whole: bool,
 }
 
 impl Gathering {
@@ -116,7 +114,6 @@ impl Gathering {
             released: Vec::new(),
             weight: 0,
             beyond: None,
-            newest: (0, 0),
             last: 0,
             cut: false,
         }
@@ -127,7 +124,7 @@ impl Gathering {
         for record in records {
             let seq = record.seq;
             let missed = if seq > self.from.seq {
-                u8::MAX
+                Bits::MAX
             } else {
                 owed(&self.from.owed, seq)
             };
@@ -135,7 +132,7 @@ impl Gathering {
             let planned = self.table.plan(&record.event, self.topics);
             let (entities, rooms) = (entities(&record.event), rooms_hash(&record.event));
             for group in group(record, planned, &entities, rooms) {
-                if group.owes[0].1 & wanted != 0 {
+                if group.update.bit & wanted != 0 {
                     self.pacer.accept(group, self.now);
                 }
             }
@@ -168,7 +165,7 @@ impl Gathering {
             to,
             topics: self.topics,
             groups: self.released,
-            newest: self.beyond.is_none().then_some(self.newest),
+            whole: self.beyond.is_none(),
         }
     }
 
@@ -176,7 +173,6 @@ impl Gathering {
     fn settle(&mut self) {
         for group in self.pacer.take(usize::MAX) {
             let mark = group.mark();
-            self.newest = self.newest.max(mark);
             let here = mark > self.sent && self.beyond.is_none_or(|beyond| mark < beyond);
             if here && self.is_seen(&group) {
                 self.weight += group.weight;
@@ -217,12 +213,7 @@ impl Gathering {
         let rooms = rooms_of(group);
         let event = &group.record.event;
         let mut eyes = self.eyes.iter();
-        eyes.any(|eye| {
-            group
-                .updates
-                .iter()
-                .any(|planned| eye.sees(planned, event, &rooms))
-        })
+        eyes.any(|eye| eye.sees(&group.update, event, &rooms))
     }
 }
 

@@ -113,8 +113,8 @@ mod taking_back {
     /// What happens to a queue.
     #[derive(Debug, Clone)]
     enum Step {
-        /// A group of so many updates.
-        Group(usize),
+        /// An update of the stream.
+        Update,
         /// What is said at one place of the stream.
         Told,
         /// What belongs to none.
@@ -127,7 +127,7 @@ mod taking_back {
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            6 => (1_usize..4).prop_map(Step::Group),
+            6 => Just(Step::Update),
             1 => Just(Step::Told),
             1 => Just(Step::Aside),
             1 => Just(Step::Settle),
@@ -140,26 +140,22 @@ mod taking_back {
     proptest! {
         #[test]
         fn what_stays_is_whole_and_what_went_comes_again(steps in prop::collection::vec(step(), 1..60)) {
-            let (mut queue, mut begun, mut groups) = (Waiting::default(), Vec::new(), 0_usize);
+            let (mut queue, mut begun, mut updates) = (Waiting::default(), Vec::new(), 0_usize);
             let mut places = Places::default();
             let (mut expected, mut asides, mut changed_at) = (Vec::new(), 0, 0);
             for step in steps {
                 match step {
-                    Step::Group(updates) => {
-                        groups += 1;
-                        for n in 1..=updates {
-                            let last = Tag::Last(groups.to_string().into());
-                            let tag = if n == updates { last } else { Tag::Earlier };
-                            let text = format!("{groups}/{n}");
-                            expected.push((groups, text.clone()));
-                            queue.push(HERE, tag, text.into());
-                            // Another namespace's updates go the same way, and are no business of this one.
-                            queue.push(Namespace::Admin, Tag::Last("x".into()), "other".into());
-                        }
+                    Step::Update => {
+                        updates += 1;
+                        let text = format!("/{updates}");
+                        expected.push((updates, text.clone()));
+                        queue.push(HERE, Tag::Update(updates.to_string().into()), text.into());
+                        // Another namespace's updates go the same way, and are no business of this one.
+                        queue.push(Namespace::Admin, Tag::Update("x".into()), "other".into());
                     }
                     Step::Told => {
                         queue.push(HERE, Tag::Told, "told".into());
-                        (asides, changed_at) = (asides + 1, groups);
+                        (asides, changed_at) = (asides + 1, updates);
                     }
                     Step::Aside => {
                         queue.push(HERE, Tag::Aside, "aside".into());
@@ -167,7 +163,7 @@ mod taking_back {
                     }
                     Step::Settle => {
                         queue.settle(HERE);
-                        changed_at = groups;
+                        changed_at = updates;
                     }
                     Step::Begin(pieces, back) => {
                         let mut popped: VecDeque<_> = std::iter::from_fn(|| queue.pop()).take(pieces).collect();
@@ -191,13 +187,13 @@ mod taking_back {
             let stays: Vec<&String> = stays.iter().filter(|text| text.contains('/')).collect();
             let up_to = match &taken {
                 Some(taken) => taken.cursor.parse::<usize>().unwrap(),
-                None => groups,
+                None => updates,
             };
-            let whole: Vec<&String> = expected.iter().filter(|(group, _)| *group <= up_to).map(|(_, text)| text).collect();
+            let whole: Vec<&String> = expected.iter().filter(|(at, _)| *at <= up_to).map(|(_, text)| text).collect();
             prop_assert_eq!(stays, whole);
             if let Some(taken) = taken {
                 prop_assert!(up_to > changed_at, "what comes again would go by what may be seen now");
-                prop_assert_eq!(taken.updates, expected.iter().filter(|(group, _)| *group > up_to).count());
+                prop_assert_eq!(taken.updates, expected.iter().filter(|(at, _)| *at > up_to).count());
             }
         }
     }
@@ -206,7 +202,7 @@ mod taking_back {
     fn what_the_journal_no_longer_has_stays() {
         let mut queue = Waiting::default();
         for n in 1..=3 {
-            let tag = Tag::Last(n.to_string().into());
+            let tag = Tag::Update(n.to_string().into());
             queue.push(HERE, tag, "update".into());
         }
         queue.push(HERE, Tag::Aggregate, "sum".into());

@@ -1,11 +1,10 @@
 //! What waits for one client, and how much of it can be taken back.
 //!
 //! An update that waits can be made again from the journal, united with what came after it, as long as it is known where
-//! the client stands without it. That place is the cursor of an update that stays: the last of a group, for the
-//! places of others lie in the middle of one. It must also be younger than the last change of what the client may
-//! see, since what is made again goes by what it may see then.
+//! the client stands without it. That place is the cursor of an update that stays. It must also be younger than the last
+//! change of what the client may see, since what is made again goes by what it may see then.
 //!
-//! So the first whole group after such a change stays, or the last one that the client began to get; all updates after it
+//! So the first update after such a change stays, or the last one that the client began to get; all updates after it
 //! can be taken back. What is said once (answers, notices, the engine's own packets) stays where it is.
 
 use std::{collections::VecDeque, sync::Arc};
@@ -18,10 +17,8 @@ use crate::update::Namespace;
 /// What a queued piece is to one who would take it back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tag {
-    /// An update, the last of its group for this client, with the cursor after it.
-    Last(Arc<str>),
-    /// An update with more of its group to follow.
-    Earlier,
+    /// An update, with the cursor after it.
+    Update(Arc<str>),
     /// What the stream adds up to: whoever catches up is told anew.
     Aggregate,
     /// What was said at this place of the stream: nothing before it can be taken back.
@@ -70,8 +67,8 @@ impl Places {
     pub(crate) fn pass_on(&mut self, piece: Piece) {
         let place = &mut self.0[piece.namespace as usize];
         match piece.tag {
-            Tag::Last(cursor) => *place = Some(cursor),
-            Tag::Earlier | Tag::Told => *place = None,
+            Tag::Update(cursor) => *place = Some(cursor),
+            Tag::Told => *place = None,
             Tag::Aggregate | Tag::Aside if piece.fresh => *place = None,
             Tag::Aggregate | Tag::Aside => {}
         }
@@ -90,14 +87,14 @@ impl Places {
     }
 }
 
-/// A place after one more piece: known after the last of a group, not within one nor after what was told.
+/// A place after one more piece: known after an update, not after what was told.
 fn step(place: &mut Option<Arc<str>>, piece: &Piece) {
     if piece.fresh {
         *place = None;
     }
     match &piece.tag {
-        Tag::Last(cursor) => *place = Some(cursor.clone()),
-        Tag::Earlier | Tag::Told => *place = None,
+        Tag::Update(cursor) => *place = Some(cursor.clone()),
+        Tag::Told => *place = None,
         Tag::Aggregate | Tag::Aside => {}
     }
 }
@@ -198,7 +195,7 @@ impl Waiting {
         self.pieces.retain(|piece| {
             at += 1;
             let update = match piece.tag {
-                Tag::Last(_) | Tag::Earlier => true,
+                Tag::Update(_) => true,
                 Tag::Aggregate => false,
                 Tag::Told | Tag::Aside => return true,
             };

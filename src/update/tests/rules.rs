@@ -1,9 +1,14 @@
 //! Rules of the configuration, good and bad.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 
 use super::{TEXT_THROTTLE, THROTTLE, of, plan};
-use crate::update::{Audience, Pace, Rule, RuleConfig, Table, TransformOptions};
+use crate::update::{
+    Audience, Listening, MAX_RULES_PER_EVENT, Pace, Planned, Rule, RuleConfig, Table,
+    TransformOptions,
+};
 
 fn rule(text: &str) -> RuleConfig {
     toml::from_str(text).expect("a rule")
@@ -172,4 +177,46 @@ fn a_bad_rule_says_which_key_and_what_is_allowed() {
             "{message}"
         );
     }
+}
+
+#[test]
+fn no_more_rules_fit_an_event_than_its_updates_can_be_told_apart() {
+    let rules = |count: usize, pattern: &str| -> Vec<RuleConfig> {
+        let text = format!(
+            "match = \"{pattern}\"\nemit = \"deploy_update\"\ncoalesce_by = \"{{data.service}}\""
+        );
+        vec![rule(&text); count]
+    };
+    let most = Rule::compile_all(&rules(MAX_RULES_PER_EVENT, "deploy.*")).expect("as many as may");
+    let mut all = rules(MAX_RULES_PER_EVENT, "deploy.*");
+    all.extend(rules(MAX_RULES_PER_EVENT, "build.*"));
+    Rule::compile_all(&all).expect("they are for different events");
+    all.extend(rules(1, "deploy.done"));
+    let refused = Rule::compile_all(&all)
+        .expect_err("one too many")
+        .to_string();
+    assert!(refused.contains("at most 24 may"), "{refused}");
+
+    let table = Table::new(TransformOptions {
+        rules: most,
+        ..TransformOptions::default()
+    });
+    let event = of("deploy.done", json!({ "service": "api" }));
+    let planned = table.plan(&event, Listening::ALL);
+    let bits = planned.iter().fold(0_u32, |bits, update| bits | update.bit);
+    assert_eq!(
+        bits.count_ones() as usize,
+        planned.len(),
+        "each has its own"
+    );
+    let key = |update: &Planned| match &update.pace {
+        Pace::Coalesced { key, .. } => Some(key.0.clone()),
+        Pace::Immediate => None,
+    };
+    let keys: HashSet<_> = planned.iter().filter_map(key).collect();
+    assert_eq!(
+        keys.len(),
+        MAX_RULES_PER_EVENT,
+        "rules that look alike are not united"
+    );
 }
