@@ -17,7 +17,7 @@ use serde_json::Value;
 use stoa::{
     event::{self, Event, Timestamp},
     journal::{Journal, MemoryJournal, Record, Retention},
-    net::Frame,
+    net::{Frame, Tag},
     pace::{Pacer, group},
     seneca::Desk,
     state::State,
@@ -236,6 +236,7 @@ fn stages(c: &mut Criterion) {
             kind.namespace(),
             kind.name(),
             &bodies[n % updates.len()],
+            Tag::Told,
         ));
     });
     g.finish();
@@ -286,6 +287,7 @@ fn whole(c: &mut Criterion) {
                 planned.kind.namespace(),
                 planned.kind.name(),
                 &json,
+                Tag::Told,
             ));
         }
         frames

@@ -5,10 +5,8 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use bytes::Bytes;
-
 use crate::{
-    net::{Frame, Tag, Taken},
+    net::{Frame, Parcel, Tag, Taken},
     update::Namespace,
 };
 
@@ -48,7 +46,7 @@ pub struct Outgoing {
     /// As a WebSocket frame.
     frame: OnceLock<Frame>,
     /// As a server-sent event.
-    server_sent: OnceLock<Bytes>,
+    server_sent: OnceLock<Arc<Parcel>>,
 }
 
 /// What an update is to a queue that could be taken back.
@@ -97,8 +95,8 @@ impl Outgoing {
         self
     }
 
-    /// What a lane has to know of it.
-    pub fn tag(&self) -> Tag {
+    /// What a queue has to know of it.
+    fn tag(&self) -> Tag {
         match (self.role, &self.cursor) {
             (Role::Update, Some(cursor)) => Tag::Update(cursor.clone()),
             (Role::Aggregate, _) => Tag::Aggregate,
@@ -107,13 +105,14 @@ impl Outgoing {
     }
 
     /// As a server-sent event. JSON has no line breaks of its own, so one `data` line holds it.
-    pub fn server_sent(&self) -> Bytes {
+    pub fn server_sent(&self) -> &Arc<Parcel> {
         let write = || {
             let id = self.cursor.as_deref();
             let id = id.map_or(String::new(), |cursor| format!("id: {cursor}\n"));
-            format!("event: {}\n{id}data: {}\n\n", self.name, self.json).into()
+            let text = format!("event: {}\n{id}data: {}\n\n", self.name, self.json);
+            Parcel::new(self.namespace, self.tag(), text.into())
         };
-        self.server_sent.get_or_init(write).clone()
+        self.server_sent.get_or_init(write)
     }
 
     /// The place after it.
@@ -124,6 +123,6 @@ impl Outgoing {
     /// As a WebSocket frame.
     pub fn frame(&self) -> &Frame {
         self.frame
-            .get_or_init(|| Frame::event(self.namespace, &self.name, &self.json))
+            .get_or_init(|| Frame::event(self.namespace, &self.name, &self.json, self.tag()))
     }
 }

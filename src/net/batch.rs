@@ -2,7 +2,6 @@
 
 use std::{collections::VecDeque, io::IoSlice};
 
-use bytes::Buf;
 use smallvec::SmallVec;
 
 use super::lane::{Lane, Piece, Places};
@@ -17,8 +16,8 @@ pub(super) type Slices<'b> = SmallVec<[IoSlice<'b>; PIECES]>;
 pub(super) struct Batch {
     /// What is to be written.
     pub(super) pieces: VecDeque<Piece>,
-    /// Some of the first one is written.
-    begun: bool,
+    /// How much of the first one is written.
+    begun: usize,
     /// Where the client stands by what it got, and by the first one if that was ever put off while it was begun.
     places: Places,
 }
@@ -27,30 +26,31 @@ impl Batch {
     /// The first pieces, for one write.
     pub(super) fn slices(&self) -> Slices<'_> {
         let pieces = self.pieces.iter().take(PIECES);
-        pieces.map(|piece| IoSlice::new(&piece.bytes)).collect()
+        let mut begun = self.begun;
+        pieces
+            .map(|piece| IoSlice::new(&piece.parcel.bytes[std::mem::take(&mut begun)..]))
+            .collect()
     }
 
     /// So many bytes more are written.
-    pub(super) fn advance(&mut self, mut written: usize) {
-        while let Some(mut front) = self.pieces.pop_front() {
-            if written < front.bytes.len() {
-                front.bytes.advance(written);
-                self.begun |= written > 0;
-                self.pieces.push_front(front);
+    pub(super) fn advance(&mut self, written: usize) {
+        self.begun += written;
+        while let Some(front) = self.pieces.front() {
+            let len = front.parcel.bytes.len();
+            if self.begun < len {
                 return;
             }
-            written -= front.bytes.len();
-            self.places.pass_on(front);
-            self.begun = false;
+            self.begun -= len;
+            self.places.pass(front);
+            self.pieces.pop_front();
         }
     }
 
     /// Gives back what is not begun: while the client takes nothing, it may be taken back, or overtaken by a heartbeat.
     pub(super) fn put_back(&mut self, lane: &Lane) {
-        let first = if self.begun {
-            self.pieces.pop_front()
-        } else {
-            None
+        let first = match self.begun {
+            0 => None,
+            _ => self.pieces.pop_front(),
         };
         if let Some(first) = &first {
             self.places.pass(first);

@@ -3,20 +3,21 @@
 //! Frames that a server sends are not masked, so the frame of one Socket.IO packet is the same bytes for every
 //! observer of a namespace: it is made once and shared.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
+use super::parcel::{Parcel, Tag};
 use crate::update::Namespace;
 
 /// One Socket.IO packet as one WebSocket text frame, and as the JSON that the engine wants for polling clients.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// The namespace it belongs to: a frame is held back until that namespace is connected.
-    pub namespace: Namespace,
     /// What the packet is, for the engine's way.
     pub packet: Packet,
     /// Header and payload; a clone costs a reference count.
-    bytes: Bytes,
-    /// Where in `bytes` the JSON array begins.
+    parcel: Arc<Parcel>,
+    /// Where in the bytes the JSON array begins.
     body_at: usize,
 }
 
@@ -33,8 +34,8 @@ pub enum Packet {
 
 impl Frame {
     /// `["event",payload]` for everybody of a namespace.
-    pub fn event(namespace: Namespace, event: &str, payload: &str) -> Self {
-        Self::new(namespace, Packet::Event, |out| {
+    pub fn event(namespace: Namespace, event: &str, payload: &str, tag: Tag) -> Self {
+        Self::new(namespace, Packet::Event, tag, |out| {
             out.push(b'[');
             // Event names are checked where they come in, but a quote in one must never break the packet.
             serde_json::to_writer(&mut *out, event).ok();
@@ -46,7 +47,7 @@ impl Frame {
 
     /// `[payload]` as the answer to the event that carried ack `id`.
     pub fn ack(namespace: Namespace, id: i64, payload: &str) -> Self {
-        Self::new(namespace, Packet::Ack(id), |out| {
+        Self::new(namespace, Packet::Ack(id), Tag::Aside, |out| {
             out.push(b'[');
             out.extend_from_slice(payload.as_bytes());
             out.push(b']');
@@ -55,10 +56,15 @@ impl Frame {
 
     /// The end of a namespace's connection: the client doesn't come back by itself.
     pub fn disconnect(namespace: Namespace) -> Self {
-        Self::new(namespace, Packet::Disconnect, |_| {})
+        Self::new(namespace, Packet::Disconnect, Tag::Aside, |_| {})
     }
 
-    fn new(namespace: Namespace, packet: Packet, body: impl FnOnce(&mut Vec<u8>)) -> Self {
+    fn new(
+        namespace: Namespace,
+        packet: Packet,
+        tag: Tag,
+        body: impl FnOnce(&mut Vec<u8>),
+    ) -> Self {
         // The header's length depends on the payload's, so the payload is written behind room for the longest.
         let mut out = vec![0; MAX_HEADER];
         out.push(b'4');
@@ -80,21 +86,30 @@ impl Frame {
         let start = MAX_HEADER - header.len();
         out[start..MAX_HEADER].copy_from_slice(&header);
         Self {
-            namespace,
             packet,
-            bytes: Bytes::from(out).slice(start..),
+            parcel: Parcel::new(namespace, tag, Bytes::from(out).slice(start..)),
             body_at: body_at - start,
         }
     }
 
+    /// The namespace it belongs to: a frame is held back until that namespace is connected.
+    pub fn namespace(&self) -> Namespace {
+        self.parcel.namespace
+    }
+
     /// The whole frame.
     pub fn bytes(&self) -> &Bytes {
-        &self.bytes
+        &self.parcel.bytes
+    }
+
+    /// The same as queues hold it.
+    pub fn parcel(&self) -> &Arc<Parcel> {
+        &self.parcel
     }
 
     /// The packet's JSON array.
     pub fn body(&self) -> &[u8] {
-        &self.bytes[self.body_at..]
+        &self.parcel.bytes[self.body_at..]
     }
 }
 
@@ -144,7 +159,7 @@ mod tests {
     fn frames_say_their_length_at_every_header_size() {
         for size in [0, 1, 100, 125, 126, 127, 1_000, 65_530, 65_536, 70_000] {
             let payload = format!("\"{}\"", "x".repeat(size));
-            let frame = Frame::event(Namespace::Root, "e", &payload);
+            let frame = Frame::event(Namespace::Root, "e", &payload, Tag::Aside);
             let (payload_at, end) = first_frame(frame.bytes()).unwrap();
             assert_eq!(end, frame.bytes().len());
             assert_eq!(&frame.bytes()[payload_at..payload_at + 2], b"42");
@@ -156,7 +171,7 @@ mod tests {
     fn namespaces_and_acks_are_written_as_the_protocol_wants() {
         let frame = Frame::ack(Namespace::Conversations, 17, "{}");
         assert_eq!(&frame.bytes()[2..], b"43/conversations,17[{}]");
-        let frame = Frame::event(Namespace::Admin, "a", "1");
+        let frame = Frame::event(Namespace::Admin, "a", "1", Tag::Aside);
         assert_eq!(&frame.bytes()[2..], b"42/admin,[\"a\",1]");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, fmt, sync::Arc};
 
-use super::frame::Frame;
+use super::{frame::Frame, parcel::Tag};
 use crate::update::Namespace;
 
 /// The engine's side of a session: what a lane needs of it.
@@ -64,5 +64,5 @@ pub(super) fn hold(engine: Arc<dyn Engine>, frames: VecDeque<Frame>, namespace: 
 
 /// The mark of a namespace.
 pub(super) fn mark(namespace: Namespace) -> Frame {
-    Frame::event(namespace, MARK, "0")
+    Frame::event(namespace, MARK, "0", Tag::Aside)
 }

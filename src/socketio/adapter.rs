@@ -123,7 +123,7 @@ impl fmt::Debug for EngineSide {
 
 impl Engine for EngineSide {
     fn send(&self, frame: &Frame) -> bool {
-        let Some(local) = self.locals.of(frame.namespace) else {
+        let Some(local) = self.locals.of(frame.namespace()) else {
             return false;
         };
         let to = BroadcastOptions::new(self.sid);
@@ -134,7 +134,7 @@ impl Engine for EngineSide {
             Str::from(String::from_utf8_lossy(frame.body()).into_owned()),
             None,
         );
-        let path = Str::from(frame.namespace.path());
+        let path = Str::from(frame.namespace().path());
         let packet = match frame.packet {
             Packet::Event => packet::Packet::event(path, body),
             Packet::Ack(id) => packet::Packet::ack(path, body, id),

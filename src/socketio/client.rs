@@ -78,7 +78,7 @@ pub(super) struct LaneOutlet {
 
 impl Outlet for LaneOutlet {
     fn send(&self, update: &Outgoing) -> bool {
-        self.ended.load(Ordering::Acquire) || self.lane.send(update.frame(), update.tag())
+        self.ended.load(Ordering::Acquire) || self.lane.send(update.frame())
     }
 
     fn send_exempt(&self, update: &Outgoing) {
@@ -262,8 +262,8 @@ impl Client {
     /// Sends it an event of its own, ahead of updates that the hub still gathers.
     pub(super) fn emit(&self, name: &str, body: Object) {
         let json = serde_json::Value::Object(body).to_string();
-        let frame = Frame::event(self.namespace, name, &json);
-        self.lane.send(&frame, Tag::Aside);
+        let frame = Frame::event(self.namespace, name, &json, Tag::Aside);
+        self.lane.send(&frame);
         self.lane.flush();
     }
 }
@@ -278,8 +278,7 @@ impl Connection for Client {
         self.emit("error", why.refusal().to_event(None));
         if !why.may_return() {
             // Clients come back by themselves after a lost connection, but not after this.
-            self.lane
-                .send(&Frame::disconnect(self.namespace), Tag::Aside);
+            self.lane.send(&Frame::disconnect(self.namespace));
         }
         self.lane.flush();
         let lane = self.lane.clone();

@@ -54,7 +54,7 @@ impl Lane {
     pub(super) fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
         self.body.register(cx.waker());
         let mut state = self.lock();
-        let piece = state.queue.pop().map(|piece| piece.bytes);
+        let piece = state.queue.pop().map(|piece| piece.parcel.bytes.clone());
         state.since = (!state.queue.is_empty()).then(Instant::now);
         match piece {
             Some(piece) => {
@@ -68,7 +68,7 @@ impl Lane {
 
     /// Ends the stream with this: what waits before it is dropped, and nothing comes behind it.
     pub(super) fn end_with(&self, last: &Outgoing) {
-        let piece = last.server_sent();
+        let piece = last.server_sent().bytes.clone();
         let mut state = self.lock();
         if !state.ended {
             state.ended = true;
@@ -98,15 +98,14 @@ pub(super) struct StreamOutlet(pub(super) Arc<Lane>);
 
 impl Outlet for StreamOutlet {
     fn send(&self, update: &Outgoing) -> bool {
-        let piece = update.server_sent();
+        let parcel = update.server_sent().clone();
         let mut state = self.0.lock();
         if state.ended {
             return true;
         }
-        state.bytes += piece.len();
+        state.bytes += parcel.bytes.len();
         state.since = state.since.or_else(|| Some(Instant::now()));
-        let (namespace, tag) = (update.namespace, update.tag());
-        state.queue.push(namespace, tag, piece);
+        state.queue.push(parcel);
         state.bytes <= self.0.max_bytes
     }
 

@@ -6,8 +6,11 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
-    super::gate::{Gate, hold, mark},
-    Lane, State, Tag, Way,
+    super::{
+        gate::{Gate, hold, mark},
+        parcel::{Parcel, Tag},
+    },
+    Lane, State, Way,
 };
 use crate::update::Namespace;
 
@@ -98,8 +101,8 @@ impl Lane {
         if let Gate::Held { engine, frames, .. } = gate {
             let engine = engine.clone();
             for frame in frames.drain(..) {
-                let bytes = frame.bytes().clone();
-                state.queue.push(namespace, Tag::Told, bytes);
+                let told = Parcel::new(namespace, Tag::Told, frame.bytes().clone());
+                state.queue.push(told);
             }
             *gate = Gate::Open {
                 engine,

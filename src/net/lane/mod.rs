@@ -40,11 +40,12 @@ use super::{
     gate::{Engine, Gate, hold},
     incoming::Bounds,
     kill::Kill,
+    parcel::Parcel,
 };
 use crate::{observe::Metrics, update::Namespace};
 use engine_way::POLLED;
+pub use waiting::Taken;
 pub(crate) use waiting::{Piece, Places, Waiting};
-pub use waiting::{Tag, Taken};
 
 /// The engine's ping (Engine.IO 4) and its answer to one (3) as frames. Nothing depends on their place among the others.
 const HEARTBEATS: [&[u8]; 2] = [b"\x81\x012", b"\x81\x013"];
@@ -188,20 +189,19 @@ impl Lane {
 
     /// Queues a frame; false when the client owes all that it may, so that no more should come until it has room.
     /// The writer is not woken: call [`Lane::flush`] when all is queued.
-    /// `tag` says what it is to whoever would take it back.
-    pub fn send(self: &Arc<Self>, frame: &Frame, tag: Tag) -> bool {
-        self.queue(frame, tag, false)
+    pub fn send(self: &Arc<Self>, frame: &Frame) -> bool {
+        self.queue(frame, false)
     }
 
     /// Queues the answer to a request. A large one was asked for and is not held against who reads it.
     pub fn answer(self: &Arc<Self>, frame: &Frame) {
         let large = frame.bytes().len() > self.limits.max_bytes / 2;
-        self.queue(frame, Tag::Aside, large);
+        self.queue(frame, large);
     }
 
     /// Queues a frame that doesn't count towards the bound (a snapshot may be larger than what a client may owe).
     pub fn send_exempt(self: &Arc<Self>, frame: &Frame) {
-        self.queue(frame, Tag::Told, true);
+        self.queue(frame, true);
     }
 
     /// Wakes the writer.
@@ -215,7 +215,7 @@ impl Lane {
         state.bytes <= self.limits.max_bytes / 2 && state.overflow() <= self.limits.max_packets / 2
     }
 
-    fn queue(self: &Arc<Self>, frame: &Frame, tag: Tag, exempt: bool) -> bool {
+    fn queue(self: &Arc<Self>, frame: &Frame, exempt: bool) -> bool {
         if self.killed().is_some() {
             return true;
         }
@@ -226,7 +226,7 @@ impl Lane {
             self.kill_locked(state, Kill::SlowClient);
             return true;
         }
-        match (&mut state.gates[frame.namespace as usize], &state.way) {
+        match (&mut state.gates[frame.namespace() as usize], &state.way) {
             (Gate::Shut, _) => return true,
             (Gate::Open { engine, overflow }, Way::Engine) => {
                 let room = state.in_engine < POLLED && overflow.is_empty();
@@ -243,8 +243,7 @@ impl Lane {
                 state.count(len, exempt);
             }
             (Gate::Open { .. }, Way::Express) => {
-                let bytes = frame.bytes().clone();
-                state.queue.push(frame.namespace, tag, bytes);
+                state.queue.push(frame.parcel().clone());
                 state.count(len, exempt);
             }
         }
@@ -263,7 +262,7 @@ impl Lane {
         if state.begun && HEARTBEATS.contains(&bytes) {
             state.queue.push_first(frame);
         } else {
-            state.queue.push(Namespace::Root, Tag::Aside, frame);
+            state.queue.push(Parcel::aside(frame));
         }
         state.count(bytes.len(), false);
     }

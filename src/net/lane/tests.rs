@@ -1,4 +1,5 @@
 use super::*;
+use crate::net::Tag;
 
 #[derive(Debug)]
 struct Willing;
@@ -30,21 +31,24 @@ fn lane(max_bytes: usize) -> Arc<Lane> {
 #[tokio::test]
 async fn a_heartbeat_overtakes_what_waits_and_other_packets_do_not() {
     let lane = lane(1 << 20);
-    let update = Frame::event(Namespace::Root, "update", "{}");
+    let update = Frame::event(Namespace::Root, "update", "{}", Tag::Told);
     let mut batch = VecDeque::new();
     // The first packet opens the session: a ping of the same moment must not come before it.
     lane.engine_bytes(b"\x81\x030{}");
     lane.engine_bytes(HEARTBEATS[0]);
     assert!(lane.take(&mut batch, 1 << 20));
-    assert_eq!(&batch[0].bytes[..], b"\x81\x030{}");
-    lane.written(batch.drain(..).map(|piece| piece.bytes.len()).sum());
-    lane.send(&update, Tag::Told);
+    assert_eq!(&batch[0].parcel.bytes[..], b"\x81\x030{}");
+    lane.written(batch.drain(..).map(|piece| piece.parcel.bytes.len()).sum());
+    lane.send(&update);
     lane.engine_bytes(b"\x81\x0240");
     lane.engine_bytes(HEARTBEATS[0]);
     assert!(lane.take(&mut batch, 1 << 20));
     let expected: [&[u8]; 3] = [HEARTBEATS[0], update.bytes(), b"\x81\x0240"];
     assert!(
-        batch.iter().map(|piece| &piece.bytes[..]).eq(expected),
+        batch
+            .iter()
+            .map(|piece| &piece.parcel.bytes[..])
+            .eq(expected),
         "{batch:?}"
     );
 }
@@ -55,10 +59,11 @@ async fn it_says_when_it_is_full_and_has_room_when_half_is_taken() {
         Namespace::Root,
         "update",
         &format!("\"{}\"", "x".repeat(90)),
+        Tag::Told,
     );
     let size = update.bytes().len();
     let lane = lane(4 * size);
-    let room: Vec<bool> = (0..6).map(|_| lane.send(&update, Tag::Told)).collect();
+    let room: Vec<bool> = (0..6).map(|_| lane.send(&update)).collect();
     assert_eq!(room, [true, true, true, true, false, false]);
     assert!(!lane.has_room());
     lane.written(3 * size);
@@ -67,7 +72,7 @@ async fn it_says_when_it_is_full_and_has_room_when_half_is_taken() {
     assert!(lane.has_room());
     assert_eq!(lane.killed(), None);
     for _ in 0..9 {
-        lane.send(&update, Tag::Told);
+        lane.send(&update);
     }
     assert_eq!(
         lane.killed(),
@@ -79,17 +84,17 @@ async fn it_says_when_it_is_full_and_has_room_when_half_is_taken() {
 #[tokio::test]
 async fn whoever_leaves_and_comes_again_stays_though_it_is_told_late() {
     let lane = lane(1 << 20);
-    let update = Frame::event(Namespace::Root, "update", "{}");
+    let update = Frame::event(Namespace::Root, "update", "{}", Tag::Told);
     let sent = |lane: &Lane| {
         let mut batch = VecDeque::new();
         lane.take(&mut batch, 1 << 20);
         batch.len()
     };
     let first = lane.connect(Namespace::Root, Arc::new(Willing));
-    lane.send(&update, Tag::Aside);
+    lane.send(&update);
     let second = lane.connect(Namespace::Root, Arc::new(Willing));
     lane.disconnect(Namespace::Root, first);
-    lane.send(&update, Tag::Aside);
+    lane.send(&update);
     // The first stay's mark comes out before the second one's CONNECT: nothing may follow it.
     lane.marked(Namespace::Root);
     assert_eq!(sent(&lane), 0);
@@ -101,7 +106,7 @@ async fn whoever_leaves_and_comes_again_stays_though_it_is_told_late() {
         "and no longer counted"
     );
     lane.disconnect(Namespace::Root, second);
-    lane.send(&update, Tag::Aside);
+    lane.send(&update);
     assert_eq!(sent(&lane), 0);
 }
 
@@ -149,16 +154,16 @@ mod taking_back {
                         updates += 1;
                         let text = format!("/{updates}");
                         expected.push((updates, text.clone()));
-                        queue.push(HERE, Tag::Update(updates.to_string().into()), text.into());
+                        queue.push(Parcel::new(HERE, Tag::Update(updates.to_string().into()), text.into()));
                         // Another namespace's updates go the same way, and are no business of this one.
-                        queue.push(Namespace::Admin, Tag::Update("x".into()), "other".into());
+                        queue.push(Parcel::new(Namespace::Admin, Tag::Update("x".into()), "other".into()));
                     }
                     Step::Told => {
-                        queue.push(HERE, Tag::Told, "told".into());
+                        queue.push(Parcel::new(HERE, Tag::Told, "told".into()));
                         (asides, changed_at) = (asides + 1, updates);
                     }
                     Step::Aside => {
-                        queue.push(HERE, Tag::Aside, "aside".into());
+                        queue.push(Parcel::new(HERE, Tag::Aside, "aside".into()));
                         asides += 1;
                     }
                     Step::Settle => {
@@ -180,8 +185,8 @@ mod taking_back {
             let taken = queue.take_back(HERE, &keeps);
             let left = std::iter::from_fn(|| queue.pop());
             let stays: Vec<String> = begun.into_iter().chain(left)
-                .filter(|piece| piece.namespace == HERE)
-                .map(|piece| String::from_utf8(piece.bytes.to_vec()).unwrap())
+                .filter(|piece| piece.parcel.namespace == HERE)
+                .map(|piece| String::from_utf8(piece.parcel.bytes.to_vec()).unwrap())
                 .collect();
             prop_assert_eq!(stays.iter().filter(|text| !text.contains('/')).count(), asides);
             let stays: Vec<&String> = stays.iter().filter(|text| text.contains('/')).collect();
@@ -203,9 +208,9 @@ mod taking_back {
         let mut queue = Waiting::default();
         for n in 1..=3 {
             let tag = Tag::Update(n.to_string().into());
-            queue.push(HERE, tag, "update".into());
+            queue.push(Parcel::new(HERE, tag, "update".into()));
         }
-        queue.push(HERE, Tag::Aggregate, "sum".into());
+        queue.push(Parcel::new(HERE, Tag::Aggregate, "sum".into()));
         assert_eq!(queue.take_back(HERE, &|_| false), None);
         let taken = queue.take_back(HERE, &|_| true).expect("two updates");
         assert_eq!(

@@ -11,21 +11,11 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 
-use super::Lane;
+use super::{
+    super::parcel::{Parcel, Tag},
+    Lane,
+};
 use crate::update::Namespace;
-
-/// What a queued piece is to one who would take it back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tag {
-    /// An update, with the cursor after it.
-    Update(Arc<str>),
-    /// What the stream adds up to: whoever catches up is told anew.
-    Aggregate,
-    /// What was said at this place of the stream: nothing before it can be taken back.
-    Told,
-    /// What belongs to no place of the stream: answers, the engine's packets.
-    Aside,
-}
 
 /// What was taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,59 +33,44 @@ pub struct Taken {
 /// One queued piece.
 #[derive(Debug, Clone)]
 pub(crate) struct Piece {
-    /// On whose behalf it was queued: each namespace has a member of its own.
-    pub(crate) namespace: Namespace,
-    /// What it is.
-    pub(crate) tag: Tag,
-    /// What is written; never nothing.
-    pub(crate) bytes: Bytes,
+    /// What is written.
+    pub(crate) parcel: Arc<Parcel>,
     /// What the client may see changed before it.
     fresh: bool,
 }
 
-/// Where a client stands by what it began to get, for each namespace.
+impl Piece {
+    /// A place after this as well: known after an update, not after what was told.
+    fn step(&self, place: &mut Option<Arc<Parcel>>) {
+        match self.parcel.tag {
+            Tag::Update(_) => *place = Some(self.parcel.clone()),
+            Tag::Told => *place = None,
+            Tag::Aggregate | Tag::Aside if self.fresh => *place = None,
+            Tag::Aggregate | Tag::Aside => {}
+        }
+    }
+}
+
+/// Where a client stands by what it began to get, for each namespace: after the update that is named.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Places([Option<Arc<str>>; Namespace::ALL.len()]);
+pub(crate) struct Places([Option<Arc<Parcel>>; Namespace::ALL.len()]);
 
 impl Places {
     /// The client begins to get a piece.
     pub(crate) fn pass(&mut self, piece: &Piece) {
-        step(&mut self.0[piece.namespace as usize], piece);
-    }
-
-    /// The same when nothing else is done with the piece: its place is moved, and not shared once more.
-    pub(crate) fn pass_on(&mut self, piece: Piece) {
-        let place = &mut self.0[piece.namespace as usize];
-        match piece.tag {
-            Tag::Update(cursor) => *place = Some(cursor),
-            Tag::Told => *place = None,
-            Tag::Aggregate | Tag::Aside if piece.fresh => *place = None,
-            Tag::Aggregate | Tag::Aside => {}
-        }
+        piece.step(&mut self.0[piece.parcel.namespace as usize]);
     }
 
     /// The client begins to get all of these. Only the last word of each namespace is looked for.
     fn pass_all<'p>(&mut self, pieces: impl DoubleEndedIterator<Item = &'p Piece>) {
         let mut known = [false; Namespace::ALL.len()];
         for piece in pieces.rev() {
-            let at = piece.namespace as usize;
-            let says = piece.fresh || !matches!(piece.tag, Tag::Aggregate | Tag::Aside);
+            let at = piece.parcel.namespace as usize;
+            let says = piece.fresh || !matches!(piece.parcel.tag, Tag::Aggregate | Tag::Aside);
             if says && !std::mem::replace(&mut known[at], true) {
-                step(&mut self.0[at], piece);
+                piece.step(&mut self.0[at]);
             }
         }
-    }
-}
-
-/// A place after one more piece: known after an update, not after what was told.
-fn step(place: &mut Option<Arc<str>>, piece: &Piece) {
-    if piece.fresh {
-        *place = None;
-    }
-    match &piece.tag {
-        Tag::Update(cursor) => *place = Some(cursor.clone()),
-        Tag::Told => *place = None,
-        Tag::Aggregate | Tag::Aside => {}
     }
 }
 
@@ -111,22 +86,15 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     /// Queues a piece.
-    pub(crate) fn push(&mut self, namespace: Namespace, tag: Tag, bytes: Bytes) {
-        let fresh = std::mem::take(&mut self.settled[namespace as usize]);
-        self.pieces.push_back(Piece {
-            namespace,
-            tag,
-            bytes,
-            fresh,
-        });
+    pub(crate) fn push(&mut self, parcel: Arc<Parcel>) {
+        let fresh = std::mem::take(&mut self.settled[parcel.namespace as usize]);
+        self.pieces.push_back(Piece { parcel, fresh });
     }
 
     /// Queues before all else what depends on no place.
     pub(crate) fn push_first(&mut self, bytes: Bytes) {
         self.pieces.push_front(Piece {
-            namespace: Namespace::Root,
-            tag: Tag::Aside,
-            bytes,
+            parcel: Parcel::aside(bytes),
             fresh: false,
         });
     }
@@ -144,7 +112,7 @@ impl Waiting {
         while size < max
             && let Some(piece) = self.pieces.pop_front()
         {
-            size += piece.bytes.len();
+            size += piece.parcel.bytes.len();
             into.push_back(piece);
         }
         self.places.pass_all(into.range(before..));
@@ -176,17 +144,24 @@ impl Waiting {
         let mut place = self.places.0[namespace as usize].clone();
         let mut begins = 0;
         for (at, piece) in self.pieces.iter().enumerate() {
-            if piece.namespace != namespace {
+            if piece.parcel.namespace != namespace {
                 continue;
             }
             // Once a place is known, only what makes it useless matters.
-            if place.is_none() || piece.fresh || piece.tag == Tag::Told {
-                step(&mut place, piece);
+            if place.is_none() || piece.fresh || piece.parcel.tag == Tag::Told {
+                piece.step(&mut place);
                 begins = at + 1;
             }
         }
+        let place = place.as_ref().map(|place| &place.tag);
+        let Some(Tag::Update(cursor)) = place else {
+            return None;
+        };
+        if !keeps(cursor) {
+            return None;
+        }
         let mut taken = Taken {
-            cursor: place.filter(|place| keeps(place))?,
+            cursor: cursor.clone(),
             updates: 0,
             aggregates: false,
             bytes: 0,
@@ -194,17 +169,17 @@ impl Waiting {
         let mut at = 0;
         self.pieces.retain(|piece| {
             at += 1;
-            let update = match piece.tag {
+            let update = match piece.parcel.tag {
                 Tag::Update(_) => true,
                 Tag::Aggregate => false,
                 Tag::Told | Tag::Aside => return true,
             };
-            if at <= begins || piece.namespace != namespace {
+            if at <= begins || piece.parcel.namespace != namespace {
                 return true;
             }
             taken.updates += usize::from(update);
             taken.aggregates |= !update;
-            taken.bytes += piece.bytes.len();
+            taken.bytes += piece.parcel.bytes.len();
             false
         });
         (taken.bytes > 0).then_some(taken)
