@@ -16,6 +16,8 @@ pub struct Refusal {
     pub code: &'static str,
     /// What was wrong, where, and what to do.
     pub message: String,
+    /// The room that was refused, where a request names several.
+    room: Option<Box<str>>,
 }
 
 impl Refusal {
@@ -24,7 +26,15 @@ impl Refusal {
         Self {
             code,
             message: message.into(),
+            room: None,
         }
+    }
+
+    /// The same about one of the rooms that were asked for.
+    #[must_use]
+    pub fn about_room(mut self, room: &str) -> Self {
+        self.room = Some(room.into());
+        self
     }
 
     /// A request that makes no sense as it stands.
@@ -44,13 +54,13 @@ impl Refusal {
 }
 
 impl Refusal {
-    /// The fields of the `error` event.
+    /// The fields of the `error` event; `room` is the one that the request was about, unless the refusal knows better.
     pub fn to_event(&self, room: Option<&str>) -> Object {
         let mut body = Object::new();
         body.insert("type".into(), "error".into());
         body.insert("code".into(), self.code.into());
         body.insert("message".into(), self.message.as_str().into());
-        if let Some(room) = room {
+        if let Some(room) = self.room.as_deref().or(room) {
             body.insert("room_id".into(), room.into());
         }
         body.insert("timestamp".into(), Timestamp::now().to_string().into());

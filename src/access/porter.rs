@@ -200,7 +200,9 @@ impl Porter {
     ) -> Result<(), Refusal> {
         let check = || {
             let mut rooms = rooms.clone();
-            rooms.try_for_each(|room| check_room(room, who, default_room, own))
+            rooms.try_for_each(|room| {
+                check_room(room, who, default_room, own).map_err(|why| why.about_room(room))
+            })
         };
         let Err(refusal) = check() else {
             return Ok(());

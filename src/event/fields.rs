@@ -181,7 +181,7 @@ pub(super) fn priority(object: &mut Object) -> Result<Option<Priority>, Rejectio
 /// `data`; nothing is an empty object.
 pub(super) fn data(object: &mut Object) -> Result<Object, Rejection> {
     match object.remove("data") {
-        None | Some(Value::Null) => Ok(Object::new()),
+        None => Ok(Object::new()),
         Some(Value::Object(data)) => Ok(data),
         Some(other) => Err(Rejection::new(
             "invalid_data",

@@ -7,11 +7,14 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::{StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, StatusCode,
+    header::{ACCEPT, CONTENT_TYPE, VARY},
+};
 use serde_json::json;
 
 use super::{Api, caller::Caller};
-use crate::{access::Sight, hub::Question, refusal::Refusal};
+use crate::{access::Sight, hub::Question, observe::exposition, refusal::Refusal};
 
 /// Whether the server takes new work.
 #[derive(Debug, Default)]
@@ -58,8 +61,18 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
 }
 
 /// For all, as long as nobody has to prove anything; then for operators.
-pub(super) async fn metrics(State(api): State<Api>, caller: Caller) -> Result<Response, Refusal> {
+pub(super) async fn metrics(
+    State(api): State<Api>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     caller.must_see_stats()?;
-    let text = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(CONTENT_TYPE, text)], api.metrics.text()).into_response())
+    let text = api.metrics.text();
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    let (kind, text) = if accept.is_some_and(exposition::wants_open_metrics) {
+        (exposition::OPEN_METRICS, text)
+    } else {
+        (exposition::PROMETHEUS, exposition::prometheus(&text))
+    };
+    Ok(([(CONTENT_TYPE, kind), (VARY, "accept")], text).into_response())
 }

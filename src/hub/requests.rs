@@ -207,7 +207,8 @@ impl Hub {
                     "room {room} is full: {} are in it",
                     self.options.max_room_size
                 ),
-            ));
+            )
+            .about_room(room));
         }
         let mut members = 0;
         for room in rooms {

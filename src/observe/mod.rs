@@ -1,5 +1,6 @@
 //! What can be seen of the server from outside: counters, histograms, logs.
 
+pub mod exposition;
 pub mod log;
 mod metrics;
 

@@ -102,6 +102,6 @@ fn is_finished(facts: &Object) -> bool {
     let status = facts.get("status").and_then(Value::as_str);
     matches!(
         status,
-        Some("done" | "completed" | "failed" | "cancelled" | "offline")
+        Some("done" | "completed" | "failed" | "cancelled" | "deleted" | "offline")
     )
 }

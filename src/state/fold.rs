@@ -61,6 +61,10 @@ fn agent(state: &mut State, event: &Event, about: &Things) {
     if registered && !known && status.is_none() {
         facts.set("status", "idle");
     }
+    let gone = event.name.canonical() == "agent.unregistered";
+    if gone {
+        facts.set("status", "offline").set("task_id", Value::Null);
+    }
     if let Some(task) = event.data.get("current_task") {
         facts.set("task_id", task.clone());
     }
@@ -79,6 +83,9 @@ fn task_status(event: &Event) -> Option<&str> {
             Some("in_progress")
         }
         "task.created" | "task.unassigned" => Some("todo"),
+        "task.failed" => Some("failed"),
+        "task.cancelled" | "task.canceled" => Some("cancelled"),
+        "task.deleted" => Some("deleted"),
         "task.progress" | "progress.update" => match text(event, "status") {
             Some("completed") => Some("done"),
             Some(status) => Some(status),
@@ -166,10 +173,10 @@ fn occupy(
     let mut facts = state.agents.change(agent, about);
     facts.set("agent_id", agent);
     match status {
-        Some("done" | "todo") if has => {
+        Some("done" | "todo" | "failed" | "cancelled" | "deleted") if has => {
             facts.set("task_id", Value::Null);
         }
-        Some("done" | "todo") | None => {}
+        Some("done" | "todo" | "failed" | "cancelled" | "deleted") | None => {}
         Some(_) => {
             facts.set("task_id", task);
         }

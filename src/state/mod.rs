@@ -90,9 +90,15 @@ impl State {
             .values()
             .filter_map(|task| task.get("agent_id").and_then(Value::as_str))
             .collect();
-        let agents = self.agents.to_json(sight, Some(Kind::Agent), |id, agent| {
+        let mut agents = self.agents.to_json(sight, Some(Kind::Agent), |id, agent| {
             of(agent) || working.contains(id)
         });
+        // Both are there for whoever reads them, also of an agent that nothing said either of.
+        for agent in agents.values_mut().filter_map(Value::as_object_mut) {
+            for key in ["status", "task_id"] {
+                agent.entry(key).or_insert(Value::Null);
+            }
+        }
         let projects = self.projects.to_json(sight, Some(Kind::Project), |id, _| {
             project.is_none_or(|project| project == id)
         });

@@ -318,7 +318,7 @@ fn step(event: &Event) -> Row<'_> {
 fn node_state(event: &Event) -> Row<'_> {
     match super::bodies::status_of(event, &["nodeState", "node"]).as_deref() {
         Some("failed" | "error") => Row::at_once(Kind::Node, Priority::High),
-        Some(status) if is_end(status) || matches!(status, "started" | "running") => {
+        Some(status) if is_end(status) || status == "started" => {
             Row::at_once(Kind::Node, Priority::Normal)
         }
         _ => Row::new(

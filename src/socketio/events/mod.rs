@@ -29,6 +29,8 @@ enum Answer {
     Fields(Object),
     /// An object that is JSON already.
     Json(String),
+    /// The same of what was refused and why.
+    Refused(Refusal, String),
 }
 
 impl From<Value> for Answer {
@@ -41,6 +43,13 @@ impl From<Value> for Answer {
 }
 
 type Handled = Result<Answer, Refusal>;
+
+fn refusal_of(answer: &Handled) -> Option<&Refusal> {
+    match answer {
+        Err(refusal) | Ok(Answer::Refused(refusal, _)) => Some(refusal),
+        Ok(_) => None,
+    }
+}
 
 /// Handles one event and answers it.
 pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
@@ -57,7 +66,7 @@ pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
             Err(refusal)
         }
     };
-    if let Err(refusal) = &answer {
+    if let Some(refusal) = refusal_of(&answer) {
         client.kit.metrics.refused("socketio", refusal.code);
     }
     if let Some(ack) = ack {
@@ -73,7 +82,7 @@ async fn dispatch(client: &Arc<Client>, request: Request) -> Handled {
         Namespace::Admin => on_admin(client, request).await,
     };
     // Nobody waits for the answer to an event that is only ignored.
-    if let Err(refusal) = handled.as_ref()
+    if let Some(refusal) = refusal_of(&handled)
         && refusal.code != "unknown_event"
     {
         tell_refusal(client, refusal, room.as_deref());
@@ -155,6 +164,10 @@ fn acknowledgement(answer: &Handled) -> String {
         // The object's own brace is replaced by one with the status behind it.
         Ok(Answer::Json(json)) if json.len() > 2 => format!("{{\"status\":\"ok\",{}", &json[1..]),
         Ok(Answer::Json(_)) => "{\"status\":\"ok\"}".into(),
+        Ok(Answer::Refused(refusal, json)) => {
+            let error = json!(refusal);
+            format!("{{\"status\":\"error\",\"error\":{error},{}", &json[1..])
+        }
         Err(refusal) => json!({ "status": "error", "error": refusal }).to_string(),
     }
 }

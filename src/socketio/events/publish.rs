@@ -45,12 +45,12 @@ pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
     };
     client.kit.porter.events(&who, client.address, raws.len())?;
     let mut receipt = client.kit.intake.publish(raws, producer).await?;
-    // One event that is refused is a refused request; of several, each has its own answer.
-    if single && let Some(rejected) = receipt.rejected.pop() {
-        return Err(rejected.error);
-    }
     let json = serde_json::to_string(&receipt).map_err(|error| {
         Refusal::unavailable(format!("the answer could not be written: {error}"))
     })?;
+    // One event that is refused is a refused request; of several, each has its own answer.
+    if single && let Some(rejected) = receipt.rejected.pop() {
+        return Ok(Answer::Refused(rejected.error, json));
+    }
     Ok(Answer::Json(json))
 }

@@ -3,6 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde_json::Value;
+use smallvec::SmallVec;
 
 use crate::{refusal::Refusal, socketio::inbox::Inbound};
 
@@ -96,28 +97,37 @@ impl Request {
         self.rooms().ok().and_then(|rooms| rooms.into_iter().next())
     }
 
-    /// The rooms in all their spellings: a string, a list, `{room}`, `{room_id}`, `{rooms}`, `{channels}`.
+    /// The rooms in all their spellings, each once: a string, a list, `{room}`, `{room_id}`, `{rooms}`, `{channels}`.
     pub(super) fn rooms(&self) -> Result<Vec<String>, Refusal> {
-        let spelt = match &self.argument {
+        let spelt: SmallVec<[&Value; 2]> = match &self.argument {
             Value::Object(fields) => ["room", "room_id", "rooms", "channels"]
                 .iter()
-                .find_map(|key| fields.get(*key).filter(|v| !v.is_null())),
-            Value::Null => None,
-            other => Some(other),
+                .filter_map(|key| fields.get(*key).filter(|v| !v.is_null()))
+                .collect(),
+            Value::Null => SmallVec::new(),
+            other => SmallVec::from_iter([other]),
         };
         let wrong = || {
             Refusal::bad_request(format!(
                 "name the room: {{\"room\": \"project:p1\"}} or {{\"rooms\": [..]}} with at most {MAX_ROOMS} names"
             ))
         };
-        match spelt {
-            None => Ok(Vec::new()),
-            Some(Value::String(room)) => Ok(vec![room.clone()]),
-            Some(Value::Array(rooms)) if rooms.len() <= MAX_ROOMS => rooms
-                .iter()
-                .map(|room| room.as_str().map(str::to_owned).ok_or_else(wrong))
-                .collect(),
-            Some(_) => Err(wrong()),
+        let mut rooms: Vec<String> = Vec::new();
+        for spelt in spelt {
+            let names = match spelt {
+                Value::Array(names) => &names[..],
+                name => std::slice::from_ref(name),
+            };
+            for name in names {
+                let name = name.as_str().ok_or_else(wrong)?;
+                if rooms.iter().all(|room| room != name) {
+                    rooms.push(name.to_owned());
+                }
+                if rooms.len() > MAX_ROOMS {
+                    return Err(wrong());
+                }
+            }
         }
+        Ok(rooms)
     }
 }

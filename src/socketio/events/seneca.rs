@@ -48,10 +48,10 @@ pub(super) async fn flow(client: &Arc<Client>, request: &Request, on: bool) -> H
     let room = vec![format!("flow:{flow_id}")];
     if on {
         client.kit.hub.join_rooms(member, room).await?;
-        confirm(client, "flow");
     } else {
         client.kit.hub.leave_rooms(member, room).await?;
     }
+    confirm(client, "flow");
     Ok(json!({ "flow_id": flow_id }).into())
 }
 

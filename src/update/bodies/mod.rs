@@ -9,7 +9,7 @@ use super::{
     render::{COMMON, Writer},
 };
 use crate::{
-    event::{Event, Object},
+    event::{Dialect, Event, Object},
     seneca,
 };
 
@@ -123,8 +123,12 @@ pub(super) fn from_to(kind: &Kind, event: &Event, data: &Object) -> (Option<Valu
 }
 
 fn agent(event: &Event, data: &Object, out: &mut Writer) {
+    // The update pipeline's own word for what changed is one, however many words it is made of.
+    let own = (event.dialect == Dialect::AgentUpdate)
+        .then(|| data.get("update_type").and_then(Value::as_str));
+    let change = own.flatten().unwrap_or(event.name.change_type());
     out.field("agent_id", &event.agent_id());
-    out.field("update_type", event.name.change_type());
+    out.field("update_type", change);
     out.object("data", |out| {
         out.unless_in(data, "agent_id", &event.agent_id());
         // A `null` would make a front-end that folds forget the status it knows.
@@ -134,7 +138,7 @@ fn agent(event: &Event, data: &Object, out: &mut Writer) {
         if let Some(status) = said {
             out.field("status", status);
         }
-        out.unless_in(data, "change_type", event.name.change_type());
+        out.unless_in(data, "change_type", change);
         out.spread(data, &["status"]);
     });
 }

@@ -19,17 +19,18 @@ pub(super) fn execution(event: &Event, data: &Object, out: &mut Writer) {
     out.field("event", "status_changed");
     out.object("data", |out| {
         out.field("execution_id", &event.execution_id());
-        out.field(
-            "status",
-            &stated(data, &run).unwrap_or_else(|| status_by_name(event.name.change_type())),
-        );
+        let status = stated(data, &run).unwrap_or(status_by_name(event.name.change_type()));
+        out.field("status", status);
         let find = |key| within(data, &run, key);
+        // What is complete is all done, also if nobody counted.
+        let all = Value::from(100);
         out.first(
             "progress_percentage",
             &[
                 find("progress_percentage"),
                 find("progress_percent"),
                 find("progress"),
+                (status == "completed").then_some(&all),
             ],
         );
         for key in ["completed_nodes", "total_nodes", "current_node"] {
