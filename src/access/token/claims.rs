@@ -165,6 +165,10 @@ impl Claims {
         if time("nbf", raw.nbf.as_ref())?.is_some_and(|from| from > later) {
             return Err(Denied::NotYet);
         }
+        let issued = time("iat", raw.iat.as_ref())?;
+        if issued.is_some_and(|made| made > later) {
+            return Err(Denied::MadeLater);
+        }
         if !demands.issuer.is_empty() && text(raw.iss.as_ref()) != Some(&demands.issuer) {
             return Err(Denied::Issuer);
         }
@@ -183,7 +187,7 @@ impl Claims {
             projects: globs("projects", raw.projects.as_ref())?,
             name: name(raw.name.as_ref())?,
             expires: Some(expires),
-            issued: time("iat", raw.iat.as_ref())?,
+            issued,
             id: id.unwrap_or_else(|| TokenId::of(signed)),
             api_key: false,
         })

@@ -54,6 +54,9 @@ pub enum Denied {
     /// `nbf` is to come.
     #[error("the token is not valid yet (nbf); if it should be, compare the clocks")]
     NotYet,
+    /// `iat` is to come: by that it would escape a revocation of all that was made before now.
+    #[error("the token says that it is made later than now (iat); compare the clocks")]
+    MadeLater,
     /// Another issuer, or none.
     #[error("the token is not of the issuer that this server believes ([authentication] issuer)")]
     Issuer,
@@ -63,6 +66,11 @@ pub enum Denied {
     /// Begins like one of ours.
     #[error("this API key is not known here")]
     ApiKey,
+    /// The provider has not published a key to this server yet, so nobody can say whether the token is good.
+    #[error(
+        "the keys of [authentication] jwks_url could not be read yet, and the token may be good by one of them; try again"
+    )]
+    NoKeysYet,
 }
 
 impl Denied {
@@ -80,9 +88,11 @@ impl Denied {
             Self::Claim { .. } => "token_claim",
             Self::Expired => "token_expired",
             Self::NotYet => "token_not_yet",
+            Self::MadeLater => "token_made_later",
             Self::Issuer => "token_issuer",
             Self::Audience => "token_audience",
             Self::ApiKey => "api_key",
+            Self::NoKeysYet => "jwks_unavailable",
         }
     }
 
@@ -91,6 +101,8 @@ impl Denied {
         match self {
             // A client that is told this fetches a new token; anything else it can't mend.
             Self::Expired => "token_expired",
+            // The same token may be good in a moment: it must not be thrown away.
+            Self::NoKeysYet => "unavailable",
             _ => "unauthorized",
         }
     }

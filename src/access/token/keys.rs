@@ -191,6 +191,8 @@ pub(super) enum Verdict {
     Wrong,
     /// None of the keys is for such a token.
     NoKey,
+    /// Nobody can say: keys that it may be of are not known yet.
+    Unknown,
 }
 
 /// Several keys.

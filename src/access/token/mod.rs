@@ -96,7 +96,7 @@ impl Tokens {
     /// Who a token speaks for.
     ///
     /// # Errors
-    /// `token_expired`, or `unauthorized` for everything else. The message holds nothing of the token.
+    /// `token_expired`, `unavailable`, or `unauthorized` for everything else. The message holds nothing of the token.
     pub async fn verify(&self, token: &str) -> Result<Claims, Refusal> {
         Ok(self.examine(token).await?)
     }
@@ -124,6 +124,7 @@ impl Tokens {
             Verdict::Right => {}
             Verdict::Wrong => return Err(Denied::Signature),
             Verdict::NoKey => return Err(Denied::UnknownKey),
+            Verdict::Unknown => return Err(Denied::NoKeysYet),
         }
         let payload = URL_SAFE_NO_PAD
             .decode(jwt.payload)
@@ -157,6 +158,8 @@ impl Tokens {
         };
         match (own, theirs) {
             (_, Verdict::Right) => Verdict::Right,
+            // The provider has never answered. One that has and fails now leaves its last good keys.
+            _ if jwks.keys().is_empty() => Verdict::Unknown,
             (Verdict::NoKey, Verdict::NoKey) => Verdict::NoKey,
             _ => Verdict::Wrong,
         }

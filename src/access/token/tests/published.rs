@@ -205,6 +205,44 @@ async fn when_the_provider_fails_the_last_good_keys_are_kept() {
 }
 
 #[tokio::test]
+async fn until_the_provider_has_answered_nobody_can_say() {
+    let provider = Provider::new().await;
+    provider.publishes(jwks(&[jwk(&P256, Algorithm::ES256, Some("good"))]));
+    provider.falls_silent().await;
+    let own = file(&RSA.public_pem);
+    let tokens = provider.tokens(|config| {
+        config.jwks_timeout = 0.1;
+        config.public_key_file = own.path().into();
+        config.secret = SECRET.into();
+    });
+    let good = issued(&P256, Algorithm::ES256, Some("good"));
+    let forged = issued(&Pair::p256(), Algorithm::ES256, Some("good"));
+    // A key of our own fits it and did not sign it; one of the provider's may have.
+    let theirs = issued(&Pair::rsa(), Algorithm::RS256, None);
+    for token in [&good, &forged, &theirs, &good] {
+        let denied = tokens.examine(token).await.expect_err("who knows");
+        assert_eq!(denied, Denied::NoKeysYet);
+        assert_eq!(
+            (denied.reason(), denied.code()),
+            ("jwks_unavailable", "unavailable")
+        );
+    }
+    // What the provider has no part in is known all the same.
+    let by_own = issued(&RSA, Algorithm::RS256, None);
+    tokens.examine(&by_own).await.expect("our own key");
+    let hmac = EncodingKey::from_secret(b"another secret of thirty-two bytes");
+    let hmac = signed(&claims(json!({})), &hmac, Algorithm::HS256);
+    assert_eq!(tokens.examine(&hmac).await.err(), Some(Denied::Signature));
+    provider.speaks_again();
+    until("the keys are there", async || {
+        tokens.examine(&good).await.is_ok()
+    })
+    .await;
+    assert_eq!(tokens.examine(&forged).await.err(), Some(Denied::Signature));
+    assert_eq!(tokens.examine(&theirs).await.err(), Some(Denied::Signature));
+}
+
+#[tokio::test]
 async fn a_flood_of_unknown_keys_is_one_fetch_a_cooldown() {
     let provider = Provider::new().await;
     provider.publishes(jwks(&[jwk(&P256, Algorithm::ES256, Some("good"))]));
@@ -314,7 +352,7 @@ async fn https_is_spoken_and_a_stranger_is_not_believed() {
     };
     let tokens = Tokens::new(&config).expect("keys");
     let token = issued(&P256, Algorithm::ES256, Some("any"));
-    assert_eq!(tokens.examine(&token).await.err(), Some(Denied::UnknownKey));
+    assert_eq!(tokens.examine(&token).await.err(), Some(Denied::NoKeysYet));
     // The record of a TLS handshake: not a byte of the request goes out before it.
     assert_eq!(greeted.await.expect("ends")[..2], [0x16, 0x03]);
     assert_eq!(tokens.jwks_state().expect("a provider").failures, 1);

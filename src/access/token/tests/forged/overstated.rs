@@ -42,6 +42,11 @@ pub(super) fn overstated() -> Vec<Row> {
         ),
         row("not yet valid", json!({ "nbf": now + 60 }), "token_not_yet"),
         row("nbf a string", json!({ "nbf": "now" }), "token_claim"),
+        row(
+            "made later than the leeway allows",
+            json!({ "iat": now + 60 }),
+            "token_made_later",
+        ),
         row("iat a string", json!({ "iat": "now" }), "token_claim"),
         row("unknown role", json!({ "role": "root" }), "token_claim"),
         row(
