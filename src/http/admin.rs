@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 
 use axum::{
     Json, Router,
-    extract::{Path, Query, State, rejection::JsonRejection},
+    extract::State,
     routing::{delete, get, post},
 };
 use serde_json::{Value, json};
 
-use super::{Api, caller::Caller};
+use super::{
+    Api,
+    asked::{Asked, Named, Sent, SentIfAny},
+    caller::Caller,
+};
 use crate::{
     admin::{Act, Actor},
     refusal::Refusal,
@@ -22,7 +26,10 @@ pub(super) fn routes() -> Router<Api> {
         .route("/api/v1/admin/connections", get(connections))
         .route("/api/v1/admin/connections/{client_id}", delete(disconnect))
         .route("/api/v1/admin/bans", get(bans).post(ban).delete(unban))
-        .route("/api/v1/admin/revocations", get(revocations).post(revoke))
+        .route(
+            "/api/v1/admin/revocations",
+            get(revocations).post(revoke).delete(unrevoke),
+        )
         .route("/api/v1/admin/disconnect", post(disconnect_named))
 }
 
@@ -46,52 +53,35 @@ async fn perform(api: &Api, caller: &Caller, act: Act, argument: &Value) -> Answ
         .inspect_err(|refusal| api.metrics.refused("http", refusal.code))
 }
 
-fn read(body: Result<Json<Value>, JsonRejection>) -> Result<Value, Refusal> {
-    body.map(|Json(value)| value)
-        .map_err(|error| Refusal::bad_request(format!("the body is not JSON: {error}")))
-}
-
 async fn connections(
     State(api): State<Api>,
     caller: Caller,
-    Query(query): Query<BTreeMap<String, String>>,
+    Asked(query): Asked<BTreeMap<String, String>>,
 ) -> Answer {
     perform(&api, &caller, Act::ListConnections, &json!(query)).await
 }
 
-async fn disconnect(
-    State(api): State<Api>,
-    caller: Caller,
-    Path(client_id): Path<String>,
-) -> Answer {
+async fn disconnect(State(api): State<Api>, caller: Caller, Named(client_id): Named) -> Answer {
     let argument = json!({ "client_id": client_id });
     perform(&api, &caller, Act::Disconnect, &argument).await
 }
 
-async fn disconnect_named(
-    State(api): State<Api>,
-    caller: Caller,
-    body: Result<Json<Value>, JsonRejection>,
-) -> Answer {
-    perform(&api, &caller, Act::Disconnect, &read(body)?).await
+async fn disconnect_named(State(api): State<Api>, caller: Caller, Sent(body): Sent) -> Answer {
+    perform(&api, &caller, Act::Disconnect, &body).await
 }
 
 async fn bans(State(api): State<Api>, caller: Caller) -> Answer {
     perform(&api, &caller, Act::ListBans, &Value::Null).await
 }
 
-async fn ban(
-    State(api): State<Api>,
-    caller: Caller,
-    body: Result<Json<Value>, JsonRejection>,
-) -> Answer {
-    perform(&api, &caller, Act::Ban, &read(body)?).await
+async fn ban(State(api): State<Api>, caller: Caller, Sent(body): Sent) -> Answer {
+    perform(&api, &caller, Act::Ban, &body).await
 }
 
 async fn unban(
     State(api): State<Api>,
     caller: Caller,
-    Query(query): Query<BTreeMap<String, String>>,
+    Asked(query): Asked<BTreeMap<String, String>>,
 ) -> Answer {
     perform(&api, &caller, Act::Unban, &json!(query)).await
 }
@@ -100,10 +90,26 @@ async fn revocations(State(api): State<Api>, caller: Caller) -> Answer {
     perform(&api, &caller, Act::ListRevocations, &Value::Null).await
 }
 
-async fn revoke(
+async fn revoke(State(api): State<Api>, caller: Caller, Sent(body): Sent) -> Answer {
+    perform(&api, &caller, Act::Revoke, &body).await
+}
+
+/// By query like a lifted ban, or by body like the revocation: a token itself can't stand in the query, where it would be
+/// the caller's own.
+async fn unrevoke(
     State(api): State<Api>,
     caller: Caller,
-    body: Result<Json<Value>, JsonRejection>,
+    Asked(query): Asked<BTreeMap<String, String>>,
+    SentIfAny(body): SentIfAny,
 ) -> Answer {
-    perform(&api, &caller, Act::Revoke, &read(body)?).await
+    let argument = match body {
+        None => json!(query),
+        Some(body) if query.is_empty() => body,
+        Some(_) => {
+            let twice = "name it in the query or in the body, not in both";
+            api.metrics.refused("http", "bad_request");
+            return Err(Refusal::bad_request(twice));
+        }
+    };
+    perform(&api, &caller, Act::Unrevoke, &argument).await
 }

@@ -2,11 +2,13 @@
 
 use axum::{
     Json,
+    extract::State,
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
 use serde_json::json;
 
+use super::Api;
 use crate::refusal::Refusal;
 
 /// The status of a code.
@@ -27,4 +29,15 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         (status(self.code), Json(json!({ "error": self }))).into_response()
     }
+}
+
+/// Something is at this path, and takes other methods; the router says which in `Allow`.
+pub(super) async fn wrong_method(State(api): State<Api>) -> Response {
+    api.metrics.refused("http", "method_not_allowed");
+    let refusal = Refusal::bad_request(
+        "this path doesn't take this method; those that it takes are in Allow",
+    );
+    let mut response = refusal.into_response();
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response
 }

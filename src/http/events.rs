@@ -5,14 +5,14 @@ use std::time::Duration;
 use axum::{
     Json,
     body::Body,
-    extract::{Query, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use bytes::{Buf, BytesMut};
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use serde_json::Value;
 
-use super::{Api, caller::Caller};
+use super::{Api, asked::Asked, caller::Caller};
 use crate::{
     access::Role,
     history::{self, Page},
@@ -259,9 +259,8 @@ impl Lines {
 pub(super) async fn history(
     State(api): State<Api>,
     caller: Caller,
-    query: Result<Query<history::Query>, axum::extract::rejection::QueryRejection>,
+    Asked(query): Asked<history::Query>,
 ) -> Result<Json<Page>, Refusal> {
-    let Query(query) = query.map_err(|error| Refusal::bad_request(error.body_text()))?;
     history::page(&**api.intake.journal(), &query, &caller.who.sight)
         .await
         .map(Json)

@@ -1,6 +1,7 @@
 //! The HTTP side: the API, Seneca's REST, health, metrics and the demo page.
 
 mod admin;
+mod asked;
 mod caller;
 mod error;
 mod events;
@@ -97,6 +98,7 @@ pub fn router(api: Api, door: Door, options: &RouterOptions) -> Router {
         .route("/readyz", get(probes::ready))
         .route("/metrics", get(probes::metrics))
         .merge(page::routes(&options.web_root))
+        .method_not_allowed_fallback(error::wrong_method)
         .with_state(api);
     let http =
         if options.compression {

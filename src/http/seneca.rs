@@ -1,13 +1,10 @@
 //! The REST calls of Seneca's own pages. They are gathered from all projects.
 
-use axum::{
-    Json,
-    extract::{Query, State},
-};
+use axum::{Json, extract::State};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Api, caller::Caller, state::answer};
+use super::{Api, asked::Asked, caller::Caller, state::answer};
 use crate::{hub::Question, refusal::Refusal};
 
 /// The page shows its "no data" text for 404, and goes blank for anything half filled.
@@ -34,7 +31,7 @@ pub(super) struct Back {
 pub(super) async fn health_history(
     State(api): State<Api>,
     caller: Caller,
-    Query(back): Query<Back>,
+    Asked(back): Asked<Back>,
 ) -> Result<Json<Value>, Refusal> {
     caller.must_see_everything()?;
     let hours = whole(back.hours).unwrap_or(24);
@@ -52,7 +49,7 @@ pub(super) struct Recent {
 pub(super) async fn conversations(
     State(api): State<Api>,
     caller: Caller,
-    Query(recent): Query<Recent>,
+    Asked(recent): Asked<Recent>,
 ) -> Result<Json<Value>, Refusal> {
     caller.must_see_everything()?;
     let question = Question::Conversations {

@@ -2,14 +2,14 @@
 
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Api, caller::Caller};
+use super::{Api, asked::Asked, caller::Caller};
 use crate::{hub::Question, refusal::Refusal};
 
 #[derive(Deserialize)]
@@ -20,7 +20,7 @@ pub(super) struct Of {
 pub(super) async fn state(
     State(api): State<Api>,
     caller: Caller,
-    Query(of): Query<Of>,
+    Asked(of): Asked<Of>,
 ) -> Result<Response, Refusal> {
     let json = api.hub.snapshot(of.project_id, caller.who.sight).await?;
     Ok(([(CONTENT_TYPE, "application/json")], json.to_string()).into_response())

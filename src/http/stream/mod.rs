@@ -14,7 +14,7 @@ use std::{
 
 use axum::{
     body::{Body, Bytes},
-    extract::{Query, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use futures_util::Stream;
@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::{Api, caller::Caller};
+use super::{Api, asked::Asked, caller::Caller};
 use crate::{
     access::{self, Connection, Ending, Filter, Identity, OBSERVERS, Origin, SessionGuard},
     event::Timestamp,
@@ -67,7 +67,7 @@ pub(super) struct Wanted {
 pub(super) async fn stream(
     State(api): State<Api>,
     caller: Caller,
-    Query(wanted): Query<Wanted>,
+    Asked(wanted): Asked<Wanted>,
     hangup: Option<axum::Extension<Hangup>>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
