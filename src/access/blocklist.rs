@@ -35,7 +35,12 @@ pub struct BlocklistError {
 pub struct Blocklist {
     /// Where decisions are kept; `None` for nowhere.
     file: Option<PathBuf>,
+    /// Seconds by which the clock of whoever makes tokens may be ahead: what was made before a revocation may say that it
+    /// was made so much after it.
+    leeway: u64,
     lists: Mutex<Lists>,
+    /// Held from the copy of the lists to the end of its writing: of two decisions the file must hold both.
+    writing: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -92,7 +97,7 @@ pub struct Revocation {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Revoked {
-    /// All of a user's that were made up to then.
+    /// All of a user's that were made up to then, or don't say when.
     User(String),
     /// This one.
     Token(String),
@@ -103,7 +108,7 @@ impl Blocklist {
     ///
     /// # Errors
     /// The file is there but can't be read.
-    pub fn open(file: Option<PathBuf>) -> Result<Self, BlocklistError> {
+    pub fn open(file: Option<PathBuf>, leeway: Duration) -> Result<Self, BlocklistError> {
         let decided = match &file {
             Some(path) => read(path).map_err(|reason| BlocklistError {
                 path: path.clone(),
@@ -115,11 +120,13 @@ impl Blocklist {
         let revocations = decided.revocations.into_iter().map(|r| (r.what, r.at));
         Ok(Self {
             file,
+            leeway: leeway.as_secs() + u64::from(leeway.subsec_nanos() > 0),
             lists: Mutex::new(Lists {
                 bans: bans.collect(),
                 revocations: revocations.collect(),
                 automatic: BTreeMap::new(),
             }),
+            writing: Mutex::default(),
         })
     }
 
@@ -151,7 +158,8 @@ impl Blocklist {
         let token = token.map(|token| Revoked::Token(token.as_str().to_owned()));
         let of_token = token.is_some_and(|token| lists.revocations.contains_key(&token));
         let of_user = user.and_then(|user| lists.revocations.get(&Revoked::User(user.into())));
-        let is_older = |at: &u64| who.issued.is_none_or(|issued| seconds(issued) <= *at);
+        let last = |at: u64| at.saturating_add(self.leeway);
+        let is_older = |at: &u64| who.issued.is_none_or(|issued| seconds(issued) <= last(*at));
         if of_token || of_user.is_some_and(is_older) {
             return Err(Refusal::new(
                 "unauthorized",
@@ -182,7 +190,7 @@ impl Blocklist {
     /// # Errors
     /// It holds, but could not be written: not over a restart. Or there are too many bans to keep one more.
     pub fn ban(&self, ban: Ban) -> Result<(), Refusal> {
-        self.decide(|lists| {
+        self.add(|lists| {
             lists.bans.insert(ban.who.clone(), ban);
         })
     }
@@ -192,12 +200,10 @@ impl Blocklist {
     /// # Errors
     /// As [`Blocklist::ban`].
     pub fn unban(&self, who: &Who) -> Result<bool, Refusal> {
-        let mut was = false;
-        self.decide(|lists| {
-            was |= lists.automatic.remove(who).is_some();
-            was |= lists.bans.remove(who).is_some();
-        })?;
-        Ok(was)
+        let mut lists = self.lock();
+        let was = lists.automatic.remove(who).is_some() | lists.bans.remove(who).is_some();
+        drop(lists);
+        self.keep().map(|()| was)
     }
 
     /// Makes tokens invalid.
@@ -206,9 +212,19 @@ impl Blocklist {
     /// As [`Blocklist::ban`].
     pub fn revoke(&self, what: Revoked) -> Result<(), Refusal> {
         let at = seconds(SystemTime::now());
-        self.decide(|lists| {
+        self.add(|lists| {
             lists.revocations.insert(what, at);
         })
+    }
+
+    /// Takes a revocation back; whether there was one. What else was revoked stays so: a token of a user who is forgiven
+    /// may have been revoked by its own name.
+    ///
+    /// # Errors
+    /// As [`Blocklist::ban`].
+    pub fn unrevoke(&self, what: &Revoked) -> Result<bool, Refusal> {
+        let was = self.lock().revocations.remove(what).is_some();
+        self.keep().map(|()| was)
     }
 
     /// The bans in force.
@@ -236,7 +252,8 @@ impl Blocklist {
         .collect()
     }
 
-    fn decide(&self, change: impl FnOnce(&mut Lists)) -> Result<(), Refusal> {
+    /// Lists one more, if there is room for it. To take one off there must not be room.
+    fn add(&self, change: impl FnOnce(&mut Lists)) -> Result<(), Refusal> {
         {
             let mut lists = self.lock();
             let now = seconds(SystemTime::now());
@@ -250,9 +267,15 @@ impl Blocklist {
             }
             change(&mut lists);
         }
+        self.keep()
+    }
+
+    /// Writes down what is decided now.
+    fn keep(&self) -> Result<(), Refusal> {
         let Some(file) = &self.file else {
             return Ok(());
         };
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let bans = self.lock().bans.values().cloned().collect();
         let revocations = self.revocations();
         let decided = Decided { bans, revocations };

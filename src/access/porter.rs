@@ -222,6 +222,11 @@ impl Porter {
         &self.sessions
     }
 
+    /// What admins do is counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
     /// Who is kept out.
     pub fn blocklist(&self) -> &Blocklist {
         &self.blocklist

@@ -1,4 +1,7 @@
 //! What an admin's act is about, read from JSON.
+//!
+//! It is read strictly: a key that nobody knows is most likely one that somebody mistyped, and a ban whose `second` is
+//! passed over is a ban for good.
 
 use std::net::IpAddr;
 
@@ -16,19 +19,62 @@ pub(super) struct Argument<'a>(pub(super) &'a Value);
 
 /// Longest name that is looked for.
 const MAX_TEXT: usize = 256;
+/// Longest key that is quoted when it is refused.
+const MAX_KEY: usize = 32;
+/// Says that a ban may be about whoever makes it.
+pub(super) const INCLUDE_SELF: &str = "include_self";
+/// How tokens are named.
+const ONE_OF: &str = "name one of user, token_id (as list_connections shows it) and token";
 /// What acts are about, and may be written down.
-const SHOWN: [&str; 6] = [
+const SHOWN: [&str; 7] = [
     "client_id",
     "user",
     "address",
     "token_id",
     "seconds",
     "reason",
+    INCLUDE_SELF,
 ];
 /// What stands for what isn't.
 const HIDDEN: &str = "(hidden)";
 
 impl<'a> Argument<'a> {
+    /// Refuses what an act doesn't know.
+    ///
+    /// # Errors
+    /// It is neither an object nor nothing, or has another key than these.
+    pub(super) fn only(self, keys: &[&str]) -> Result<(), Refusal> {
+        let allowed = match keys {
+            [] => "none are known".to_owned(),
+            keys => format!("known are {}", keys.join(", ")),
+        };
+        let fields = match self.0 {
+            Value::Null => return Ok(()),
+            Value::Object(fields) => fields,
+            _ => {
+                return Err(Refusal::bad_request(format!(
+                    "an object with keys is expected; {allowed}"
+                )));
+            }
+        };
+        let unknown = fields.keys().find(|key| !keys.contains(&key.as_str()));
+        unknown.map_or(Ok(()), |key| {
+            Err(Refusal::bad_request(format!(
+                "there is no key {} here; {allowed}",
+                quotable(key)
+            )))
+        })
+    }
+
+    /// A yes or no.
+    pub(super) fn flag(self, key: &str) -> Result<bool, Refusal> {
+        match self.0.get(key) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(_) => Err(Refusal::bad_request(format!("{key} must be true or false"))),
+        }
+    }
+
     /// A text field.
     pub(super) fn text(self, key: &str) -> Result<Option<&'a str>, Refusal> {
         match self.0.get(key) {
@@ -65,7 +111,8 @@ impl<'a> Argument<'a> {
         let Some(text) = self.text(key)? else {
             return Ok(None);
         };
-        let address = text.parse();
+        // As connections are listed: an IPv4 address written as an IPv6 one would be that of nobody.
+        let address = text.parse::<IpAddr>().map(|address| address.to_canonical());
         address
             .map(Some)
             .map_err(|_| Refusal::bad_request(format!("{key} is not an IP address")))
@@ -87,9 +134,7 @@ impl<'a> Argument<'a> {
         match (self.text("user")?, self.text("token_id")?) {
             (Some(user), None) => Ok(Revoked::User(user.to_owned())),
             (None, Some(id)) => Ok(Revoked::Token(id.to_owned())),
-            _ => Err(Refusal::bad_request(
-                "name one of user, token_id (as list_connections shows it) and token",
-            )),
+            _ => Err(Refusal::bad_request(ONE_OF)),
         }
     }
 
@@ -97,6 +142,9 @@ impl<'a> Argument<'a> {
     pub(super) fn token(self) -> Result<Option<Credential>, Refusal> {
         match self.0.get("token") {
             None | Some(Value::Null) => Ok(None),
+            Some(Value::String(_)) if self.text("user")?.or(self.text("token_id")?).is_some() => {
+                Err(Refusal::bad_request(ONE_OF))
+            }
             Some(Value::String(token)) => Ok(Some(Credential::new(token.as_str()))),
             Some(_) => Err(Refusal::bad_request("token must be a string")),
         }
@@ -138,6 +186,13 @@ fn is_name(text: &str) -> bool {
     text.len() <= MAX_TEXT && !Credential::reads_like_one(text)
 }
 
+/// A key as it was written, unless it may be anything but one: refusals are shown and written down.
+fn quotable(key: &str) -> &str {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    let is_key = key.len() <= MAX_KEY && key.bytes().all(plain) && is_name(key);
+    if is_key { key } else { HIDDEN }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -166,6 +221,40 @@ mod tests {
             let shown = Argument(&argument).for_log().to_string();
             assert!(!shown.contains(TOKEN) && shown.contains(HIDDEN), "{shown}");
         }
+    }
+
+    #[test]
+    fn a_key_that_nobody_knows_is_named_with_those_that_are_known() {
+        let keys = ["user", "seconds"];
+        for argument in [
+            Value::Null,
+            json!({}),
+            json!({ "user": "ann", "seconds": 1 }),
+        ] {
+            assert_eq!(Argument(&argument).only(&keys), Ok(()), "{argument}");
+        }
+        let refused = |argument: Value| {
+            let refusal = Argument(&argument).only(&keys).expect_err("refused");
+            assert_eq!(refusal.code, "bad_request");
+            assert!(refusal.message.contains("user, seconds"), "{refusal}");
+            refusal.message
+        };
+        assert!(refused(json!({ "user": "ann", "second": 1 })).contains("key second "));
+        for odd in [TOKEN, "with space", "", &"k".repeat(33), "é", "a\nb"] {
+            let message = refused(json!({ odd: 1 }));
+            assert!(message.contains(HIDDEN), "{message}");
+            assert!(odd.is_empty() || !message.contains(odd), "{message}");
+        }
+        for shape in [json!([]), json!("ann"), json!(true)] {
+            refused(shape);
+        }
+    }
+
+    #[test]
+    fn an_address_is_the_one_that_connections_are_listed_by() {
+        let argument = json!({ "address": "::ffff:10.0.0.7" });
+        let address = Argument(&argument).address("address").expect("an address");
+        assert_eq!(address, "10.0.0.7".parse().ok());
     }
 
     #[test]

@@ -1,20 +1,22 @@
 //! What an admin can do: see who is connected, end connections, keep somebody out, make tokens invalid.
 //!
 //! The same over HTTP and on `/admin`: both doors read an [`Act`]'s name and hand over its argument. Each act that changes
-//! something is an audit line in the log (target `stoa::audit`), whether it succeeded or not.
+//! something is an audit line in the log (target `stoa::audit`) and counted, whether it succeeded or not.
 
 mod argument;
+mod audit;
 
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
 use crate::{
-    access::{Ban, Ending, Identity, Porter, Revoked, Role},
+    access::{Ban, Ending, Identity, Porter, Revoked, Role, Who},
     event::Timestamp,
     refusal::Refusal,
 };
-use argument::Argument;
+use argument::{Argument, INCLUDE_SELF};
+use audit::Audit;
 
 /// One thing that an admin can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +25,7 @@ pub enum Act {
     ListConnections,
     /// `{client_id}` → `{ended}`.
     Disconnect,
-    /// `{user | address, seconds?, reason?}` → `{ended}`.
+    /// `{user | address, seconds?, reason?, include_self?}` → `{ended}`.
     Ban,
     /// `{user | address}` → `{lifted}`.
     Unban,
@@ -31,6 +33,8 @@ pub enum Act {
     ListBans,
     /// `{user | token | token_id}` → `{ended}`.
     Revoke,
+    /// `{user | token | token_id}` → `{lifted}`.
+    Unrevoke,
     /// → `{revocations}`.
     ListRevocations,
 }
@@ -59,6 +63,7 @@ impl Act {
             "unban" => Self::Unban,
             "list_bans" => Self::ListBans,
             "revoke" => Self::Revoke,
+            "unrevoke" => Self::Unrevoke,
             "list_revocations" => Self::ListRevocations,
             _ => return None,
         })
@@ -72,7 +77,20 @@ impl Act {
             Self::Unban => "unban",
             Self::ListBans => "list_bans",
             Self::Revoke => "revoke",
+            Self::Unrevoke => "unrevoke",
             Self::ListRevocations => "list_revocations",
+        }
+    }
+
+    /// What its argument may have.
+    fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::ListConnections => &["user", "address", "limit"],
+            Self::Disconnect => &["client_id"],
+            Self::Ban => &["user", "address", "seconds", "reason", INCLUDE_SELF],
+            Self::Unban => &["user", "address"],
+            Self::Revoke | Self::Unrevoke => &["user", "token_id", "token"],
+            Self::ListBans | Self::ListRevocations => &[],
         }
     }
 
@@ -93,18 +111,25 @@ impl Act {
         actor: &Actor<'_>,
         argument: &Value,
     ) -> Result<Value, Refusal> {
+        let mut audit = Audit {
+            actor,
+            argument: Argument(argument),
+            about: None,
+        };
         let outcome = if Role::may_administer(actor.who.role) {
-            self.carry_out(porter, Argument(argument)).await
+            self.carry_out(porter, &mut audit).await
         } else {
             Err(Refusal::forbidden("this takes the role admin"))
         };
         if self.changes_something() {
-            self.audit(actor, Argument(argument), &outcome);
+            audit.write(self, &outcome, porter.metrics());
         }
         outcome
     }
 
-    async fn carry_out(self, porter: &Porter, argument: Argument<'_>) -> Result<Value, Refusal> {
+    async fn carry_out(self, porter: &Porter, audit: &mut Audit<'_>) -> Result<Value, Refusal> {
+        let argument = audit.argument;
+        argument.only(self.keys())?;
         let sessions = porter.sessions();
         match self {
             Self::ListConnections => {
@@ -128,6 +153,9 @@ impl Act {
             }
             Self::Ban => {
                 let who = argument.who()?;
+                if !argument.flag(INCLUDE_SELF)? {
+                    audit.actor.is_not(&who)?;
+                }
                 let until = argument
                     .number("seconds")?
                     .map(|seconds| now().saturating_add(seconds));
@@ -146,37 +174,49 @@ impl Act {
             }
             Self::ListBans => Ok(json!({ "bans": porter.blocklist().bans() })),
             Self::Revoke => {
-                let what = match argument.token()? {
-                    Some(token) => Revoked::Token(porter.name_of(&token).await?.to_string()),
-                    None => argument.revoked()?,
-                };
+                let what = revoked(porter, audit).await?;
                 let kept = porter.blocklist().revoke(what.clone());
                 let ended = sessions.end(Ending::Revoked, |session| session.has(&what));
                 kept.map(|()| json!({ "ended": ended }))
             }
+            Self::Unrevoke => {
+                let lifted = porter
+                    .blocklist()
+                    .unrevoke(&revoked(porter, audit).await?)?;
+                Ok(json!({ "lifted": lifted }))
+            }
             Self::ListRevocations => Ok(json!({ "revocations": porter.blocklist().revocations() })),
         }
     }
+}
 
-    /// Who did what to whom, and what came of it. A token never stands in it, only its id.
-    fn audit(self, actor: &Actor<'_>, argument: Argument<'_>, outcome: &Result<Value, Refusal>) {
-        let (result, code) = match outcome {
-            Ok(answer) => (answer.to_string(), "ok"),
-            Err(refusal) => (refusal.message.clone(), refusal.code),
+impl Actor<'_> {
+    /// Refuses to keep the one out who asks for it: nobody would be left who could take it back.
+    fn is_not(&self, who: &Who) -> Result<(), Refusal> {
+        let yours = match who {
+            Who::User(user) if self.who.user.as_deref() == Some(user) => "this is your own user",
+            Who::Address(address) if *address == self.address => {
+                "this is the address that you come from yourself"
+            }
+            _ => return Ok(()),
         };
-        tracing::info!(
-            target: "stoa::audit",
-            act = self.name(),
-            actor = actor.who.user.as_deref().or(actor.who.name.as_deref()).unwrap_or("(nobody)"),
-            token = actor.who.token.as_ref().map(tracing::field::display),
-            address = %actor.address,
-            door = actor.door,
-            argument = %argument.for_log(),
-            code,
-            result,
-            "an admin acted"
-        );
+        Err(Refusal::bad_request(format!(
+            "{yours}: you would be kept out with it. To end a connection of yours, disconnect it; \
+             to ban it all the same, add \"{INCLUDE_SELF}\": true, and another admin must lift it, or its time must end"
+        )))
     }
+}
+
+/// Which tokens a revocation is about, or is no more; the line of the log says which token it is.
+async fn revoked(porter: &Porter, audit: &mut Audit<'_>) -> Result<Revoked, Refusal> {
+    let what = match audit.argument.token()? {
+        Some(token) => Revoked::Token(porter.name_of(&token).await?.to_string()),
+        None => audit.argument.revoked()?,
+    };
+    if let Revoked::Token(id) = &what {
+        audit.about = Some(id.clone());
+    }
+    Ok(what)
 }
 
 fn now() -> u64 {

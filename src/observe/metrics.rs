@@ -31,6 +31,7 @@ pub struct Metrics {
     deliveries: Counter,
     parked: Counter,
     banned: Counter,
+    admin_acts: Family<Done, Counter>,
     tokens_denied: Family<Reason, Counter>,
     taken_back: Counter,
     replayed: Counter,
@@ -42,6 +43,12 @@ pub struct Metrics {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Code {
     door: &'static str,
+    code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Done {
+    act: &'static str,
     code: &'static str,
 }
 
@@ -103,6 +110,7 @@ impl Metrics {
             deliveries: Counter::default(),
             parked: Counter::default(),
             banned: Counter::default(),
+            admin_acts: Family::default(),
             tokens_denied: Family::default(),
             taken_back: Counter::default(),
             replayed: Counter::default(),
@@ -181,6 +189,11 @@ impl Metrics {
             "clients_banned",
             "Users and addresses kept out for too many messages",
             self.banned.clone(),
+        );
+        r.register(
+            "admin_acts",
+            "What admins did or tried to change, by act and outcome",
+            self.admin_acts.clone(),
         );
         r.register(
             "deliveries_taken_back",
@@ -270,6 +283,11 @@ impl Metrics {
     /// Somebody is kept out for too many messages.
     pub fn banned(&self) {
         self.banned.inc();
+    }
+
+    /// An admin changed something (`ok`), or was refused it.
+    pub fn admin_acted(&self, act: &'static str, code: &'static str) {
+        self.admin_acts.get_or_create(&Done { act, code }).inc();
     }
 
     /// So many updates were taken back from one that was parked.

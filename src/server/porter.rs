@@ -29,7 +29,7 @@ pub(super) fn hire(
     };
     let exempt = config.server.exempt_addresses.clone();
     let rates = Rates::new(&config.rate_limiting, config.limits_rates(), exempt);
-    let blocklist = Blocklist::open(blocklist_file(config))?;
+    let blocklist = Blocklist::open(blocklist_file(config), authentication.leeway())?;
     let house = Arc::new(house);
     Ok(Porter::new(
         options, tokens, house, blocklist, rates, metrics,

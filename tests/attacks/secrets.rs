@@ -12,7 +12,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use serde_json::json;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use doors::{every_mistake, every_request, every_socket};
@@ -117,6 +118,14 @@ fn token(args: &[&str]) -> String {
     printed(args).0
 }
 
+/// What a token goes by.
+fn jti(token: &str) -> String {
+    let claims = token.split('.').nth(1).expect("claims");
+    let claims = URL_SAFE_NO_PAD.decode(claims).expect("base64url");
+    let claims: Value = serde_json::from_slice(&claims).expect("JSON");
+    claims["jti"].as_str().expect("a jti").to_owned()
+}
+
 /// A server of which every word is kept.
 struct Talkative(Child);
 
@@ -214,6 +223,10 @@ async fn nothing_tells(format: &str) {
             for needed in ["DEBUG", "an admin acted", "revoke"] {
                 assert!(said.contains(needed), "it is talkative: {said}");
             }
+            // What was revoked by the token itself is named by its id, in the line that says who did it.
+            let id = jti(&secrets.doomed);
+            let line = |l: &&str| l.contains("an admin acted") && l.contains(&id);
+            assert!(said.lines().any(|l| line(&l)), "{id} is in no line");
         }
     }
     // The net has no holes of that size: one part of one token is found.

@@ -4,9 +4,12 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod acts;
 mod admin;
 mod budgets;
 mod doors;
+mod methods;
+mod revocations;
 mod rooms;
 mod sessions;
 

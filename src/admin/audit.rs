@@ -1,0 +1,42 @@
+//! Who did what, to whom, and what came of it: one line in the log for each act that changes something, and a count.
+
+use serde_json::Value;
+
+use super::{Act, Actor, argument::Argument};
+use crate::{observe::Metrics, refusal::Refusal};
+
+/// A line in the making.
+#[derive(Debug)]
+pub(super) struct Audit<'a> {
+    /// Who it is, and by which door: an admin's token may be in the wrong hands.
+    pub(super) actor: &'a Actor<'a>,
+    /// What was asked for, of which only names and numbers are written.
+    pub(super) argument: Argument<'a>,
+    /// The token that it turned out to be about: the argument may hold the token itself, which is never written.
+    pub(super) about: Option<String>,
+}
+
+impl Audit<'_> {
+    /// Writes it, whether the act succeeded or not.
+    pub(super) fn write(&self, act: Act, outcome: &Result<Value, Refusal>, metrics: &Metrics) {
+        let (result, code) = match outcome {
+            Ok(answer) => (answer.to_string(), "ok"),
+            Err(refusal) => (refusal.message.clone(), refusal.code),
+        };
+        metrics.admin_acted(act.name(), code);
+        let who = self.actor.who;
+        tracing::info!(
+            target: "stoa::audit",
+            act = act.name(),
+            actor = who.user.as_deref().or(who.name.as_deref()).unwrap_or("(nobody)"),
+            token = who.token.as_ref().map(tracing::field::display),
+            address = %self.actor.address,
+            door = self.actor.door,
+            argument = %self.argument.for_log(),
+            token_id = self.about,
+            code,
+            result,
+            "an admin acted"
+        );
+    }
+}
