@@ -17,6 +17,9 @@ pub struct Identity {
     pub sight: Sight,
     /// The token that says so; none while authentication is off.
     pub token: Option<TokenId>,
+    /// It showed a token that was not believed, and was let in all the same: it must not have more by that than by a token
+    /// that says nothing, though nobody else need show one.
+    pub doubted: bool,
     /// When the token was made: what was revoked later than that is not valid any more.
     pub issued: Option<SystemTime>,
     /// When it ends: with its token, or because it has lasted as long as a session may.

@@ -36,5 +36,6 @@ pub use rules::{Rule, Rules};
 pub use sessions::{Connection, Ending, Origin, Session, SessionGuard, Sessions};
 pub use sight::{House, Sight};
 pub use token::{
-    Claims, Denied, Grant, JwksState, NewApiKey, Signer, TokenId, TokenSetupError, Tokens,
+    Claims, Denied, Grant, JwksState, KeyFile, NewApiKey, Signer, TokenId, TokenSetupError, Tokens,
+    weak_secret_file,
 };

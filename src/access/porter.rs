@@ -17,7 +17,7 @@ use crate::{journal::Seq, observe::Metrics, refusal::Refusal};
 pub struct PorterOptions {
     /// Nobody comes in without a valid token.
     pub required: bool,
-    /// A token that is given although none is needed must be valid.
+    /// A token that is given although none is needed must be valid; else it counts as one that claims nothing.
     pub validate: bool,
     /// How long a session lives without a fresh token.
     pub session: Duration,
@@ -88,7 +88,7 @@ impl Porter {
     /// Who somebody is.
     ///
     /// # Errors
-    /// `unauthorized`, `token_expired`, `banned`.
+    /// `unauthorized`, `token_expired`, `unavailable`, `banned`.
     pub async fn identify(&self, visitor: Visitor<'_>) -> Result<Identity, Refusal> {
         let unproven = || Identity::unproven(visitor.role, visitor.name.clone());
         let who = match visitor.credential {
@@ -108,7 +108,7 @@ impl Porter {
                     if self.options.required || self.options.validate {
                         return Err(denied.into());
                     }
-                    unproven()
+                    self.doubted(visitor.name.clone())?
                 }
             },
         };
@@ -121,18 +121,7 @@ impl Porter {
             Sight::everything()
         } else {
             let patterns = (claims.rooms, claims.projects);
-            Sight::new(
-                claims.user.clone(),
-                patterns.0,
-                patterns.1,
-                self.house.clone(),
-            )
-            .map_err(|error| {
-                Refusal::new(
-                    "unauthorized",
-                    format!("the token's rooms or projects are no patterns: {error}"),
-                )
-            })?
+            self.sight(claims.user.clone(), patterns)?
         };
         // A key that is valid for good has nothing fresher to show.
         let longest = (!claims.api_key).then(|| SystemTime::now() + self.options.session);
@@ -142,8 +131,34 @@ impl Porter {
             name: name.or(claims.name),
             sight,
             token: Some(claims.id),
+            doubted: false,
             issued: claims.issued,
             expires: [claims.expires, longest].into_iter().flatten().min(),
+        })
+    }
+
+    /// Somebody whose token is not believed where none is needed: as with one that claims nothing. Its holder may have been
+    /// given little by it, and must not get more by spoiling it.
+    fn doubted(&self, name: Option<Arc<str>>) -> Result<Identity, Refusal> {
+        Ok(Identity {
+            name,
+            sight: self.sight(None, (None, None))?,
+            doubted: true,
+            ..Identity::default()
+        })
+    }
+
+    /// What these claims let somebody see: the user, and the patterns of rooms and of projects.
+    fn sight(
+        &self,
+        user: Option<Arc<str>>,
+        (rooms, projects): (Option<Vec<String>>, Option<Vec<String>>),
+    ) -> Result<Sight, Refusal> {
+        Sight::new(user, rooms, projects, self.house.clone()).map_err(|error| {
+            Refusal::new(
+                "unauthorized",
+                format!("the token's rooms or projects are no patterns: {error}"),
+            )
         })
     }
 
@@ -220,6 +235,11 @@ impl Porter {
     /// The connections.
     pub fn sessions(&self) -> &Arc<Sessions> {
         &self.sessions
+    }
+
+    /// What tokens are verified with.
+    pub fn tokens(&self) -> &Arc<Tokens> {
+        &self.tokens
     }
 
     /// What admins do is counted.

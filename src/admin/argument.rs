@@ -189,7 +189,7 @@ fn is_name(text: &str) -> bool {
 /// A key as it was written, unless it may be anything but one: refusals are shown and written down.
 fn quotable(key: &str) -> &str {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    let is_key = key.len() <= MAX_KEY && key.bytes().all(plain) && is_name(key);
+    let is_key = (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(plain) && is_name(key);
     if is_key { key } else { HIDDEN }
 }
 

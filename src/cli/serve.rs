@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::{CheckArgs, ConfigArg, Failure, ServeArgs, output};
 use crate::{
-    access::Tokens,
     config::{Config, Journal, JournalKind},
     observe::log,
     server,
@@ -40,8 +39,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<(), Failure> {
     let config = load(&args.config)?;
     log::check(&config.log.level).map_err(Failure::because)?;
     server::check(&config).map_err(Failure::because)?;
-    Tokens::new(&config.authentication).map_err(Failure::because)?;
-    for warning in config.warnings() {
+    for warning in server::warnings(&config) {
         output::note(&format!("warning: {warning}"));
     }
     output::print(config.effective().trim_end()).map_err(Failure::because)?;

@@ -55,6 +55,8 @@ pub struct Authentication {
     pub leeway: f64,
     /// Bytes of a token: longer ones are refused before anything of them is read.
     pub max_token_size: usize,
+    /// Seconds between two looks at the files above, so that a changed key is believed without a restart.
+    pub reload_interval: f64,
     /// Keys of producers that hold no tokens. Only their hashes stand here.
     pub api_keys: Vec<ApiKeyConfig>,
 }
@@ -100,6 +102,7 @@ impl Default for Authentication {
             audience: String::new(),
             leeway: 5.0,
             max_token_size: 8192,
+            reload_interval: 10.0,
             api_keys: Vec::new(),
         }
     }
@@ -125,6 +128,7 @@ impl fmt::Debug for Authentication {
             .field("audience", &self.audience)
             .field("leeway", &self.leeway)
             .field("max_token_size", &self.max_token_size)
+            .field("reload_interval", &self.reload_interval)
             .field("api_keys", &self.api_keys)
             .finish()
     }
@@ -156,6 +160,11 @@ impl Authentication {
         seconds(self.leeway)
     }
 
+    /// See [`reload_interval`](field@Self::reload_interval).
+    pub fn reload_interval(&self) -> Duration {
+        seconds(self.reload_interval)
+    }
+
     /// The first key whose value can't be.
     pub(super) fn invalid(&self) -> Option<Invalid> {
         let wrong = |key, message: String| Some(Invalid::new("authentication", key, message));
@@ -164,6 +173,7 @@ impl Authentication {
             ("jwks_cooldown", self.jwks_cooldown, 0.1, 86_400.0),
             ("jwks_timeout", self.jwks_timeout, 0.1, 60.0),
             ("leeway", self.leeway, 0.0, 300.0),
+            ("reload_interval", self.reload_interval, 0.1, LONGEST),
         ];
         if let Some((key, value, least, most)) = numbers
             .into_iter()
@@ -272,16 +282,14 @@ pub(crate) fn short_secret(secret: &[u8]) -> Option<String> {
     })
 }
 
-impl Authentication {
-    /// What is wrong with a secret that will do only on a machine that nobody else can reach.
-    pub(super) fn weak_secret(&self) -> Option<String> {
-        let length = self.secret.len();
-        (length > 0 && length < GOOD_SECRET).then(|| {
-            format!(
-                "has {length} bytes: whoever sees a token could guess it; give at least {GOOD_SECRET} random ones (openssl rand -base64 48)"
-            )
-        })
-    }
+/// What is wrong with a secret that will do only on a machine that nobody else can reach.
+pub(crate) fn weak_secret(secret: &[u8]) -> Option<String> {
+    let length = secret.len();
+    (length > 0 && length < GOOD_SECRET).then(|| {
+        format!(
+            "has {length} bytes: whoever sees a token could guess it; give at least {GOOD_SECRET} random ones (openssl rand -base64 48)"
+        )
+    })
 }
 
 fn bad_url(url: &str) -> Option<String> {

@@ -18,8 +18,8 @@ mod tests;
 mod tls;
 mod validate;
 
-pub(crate) use authentication::short_secret;
 pub use authentication::{ApiKeyConfig, Authentication, LEAST_SECRET};
+pub(crate) use authentication::{short_secret, weak_secret};
 pub use load::ConfigError;
 pub use networks::Networks;
 pub use policy::{
@@ -110,7 +110,7 @@ impl Config {
     /// What whoever starts the server should know although it is allowed.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::from_iter(self.authentication.warning());
-        let weak = self.authentication.weak_secret();
+        let weak = weak_secret(self.authentication.secret.as_bytes());
         warnings.extend(weak.map(|weak| format!("[authentication] secret {weak}")));
         if !self.authentication.required {
             warnings.push("authentication is off: whoever can connect may publish and watch ([authentication] required)".into());

@@ -306,6 +306,7 @@ fn what_tokens_are_verified_with_has_bounds() {
         ("jwks_timeout = 61", "to 60"),
         ("leeway = -1", "from 0 to 300"),
         ("leeway = nan", "from 0 to 300"),
+        ("reload_interval = 0", "from 0.1 to"),
         ("jwks_max_bytes = 10", "from 1024"),
         ("max_token_size = 100", "from 256"),
         ("jwks_url = \"keys\"", "no URL"),

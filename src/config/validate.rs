@@ -1,6 +1,6 @@
 //! What a value must be beyond its kind.
 
-use super::Config;
+use super::{Config, authentication::weak_secret};
 use crate::update::MAX_WINDOW_MS;
 
 /// A key whose value can't be.
@@ -348,7 +348,7 @@ impl Config {
 
 impl Config {
     fn weak_secret(&self) -> Option<Invalid> {
-        let weak = self.authentication.weak_secret();
+        let weak = weak_secret(self.authentication.secret.as_bytes());
         let weak = weak.filter(|_| !self.server.is_loopback())?;
         Some(Invalid::new("authentication", "secret", weak))
     }

@@ -32,6 +32,7 @@ pub struct Metrics {
     parked: Counter,
     banned: Counter,
     admin_acts: Family<Done, Counter>,
+    reloaded: Family<Reload, Counter>,
     tokens_denied: Family<Reason, Counter>,
     taken_back: Counter,
     replayed: Counter,
@@ -50,6 +51,12 @@ struct Code {
 struct Done {
     act: &'static str,
     code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reload {
+    files: &'static str,
+    outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -111,6 +118,7 @@ impl Metrics {
             parked: Counter::default(),
             banned: Counter::default(),
             admin_acts: Family::default(),
+            reloaded: Family::default(),
             tokens_denied: Family::default(),
             taken_back: Counter::default(),
             replayed: Counter::default(),
@@ -194,6 +202,11 @@ impl Metrics {
             "admin_acts",
             "What admins did or tried to change, by act and outcome",
             self.admin_acts.clone(),
+        );
+        r.register(
+            "files_reloaded",
+            "Changed files that were taken, or refused and the last good ones kept",
+            self.reloaded.clone(),
         );
         r.register(
             "deliveries_taken_back",
@@ -288,6 +301,13 @@ impl Metrics {
     /// An admin changed something (`ok`), or was refused it.
     pub fn admin_acted(&self, act: &'static str, code: &'static str) {
         self.admin_acts.get_or_create(&Done { act, code }).inc();
+    }
+
+    /// Changed files were `taken`, or `refused`.
+    pub fn reloaded(&self, files: &'static str, outcome: &'static str) {
+        self.reloaded
+            .get_or_create(&Reload { files, outcome })
+            .inc();
     }
 
     /// So many updates were taken back from one that was parked.

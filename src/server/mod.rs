@@ -7,6 +7,7 @@ mod certificates;
 mod listen;
 mod options;
 mod porter;
+mod reload;
 mod stop;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -17,7 +18,7 @@ use thiserror::Error;
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
-    access::{BlocklistError, Sight, TokenSetupError},
+    access::{BlocklistError, Sight, TokenSetupError, weak_secret_file},
     config::{Config, JournalDurability, JournalKind},
     demo,
     http::{self, Api, Readiness},
@@ -160,10 +161,17 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         stopping: stop,
     };
     let server = server.prepare(router)?;
+    let tokens = porter.tokens().clone();
     let mut aside = vec![checkpoints, tokio::spawn(porter.watch())];
     aside.extend(certificates.map(|certificates| {
-        let interval = config.tls.reload_interval();
-        tokio::spawn(certificates::keep_fresh(certificates, interval))
+        let fresh =
+            certificates::keep_fresh(certificates, config.tls.reload_interval(), metrics.clone());
+        tokio::spawn(fresh)
+    }));
+    aside.extend(tokens.files().map(|file| {
+        let interval = config.authentication.reload_interval();
+        let fresh = porter::keep_fresh(tokens.clone(), file, interval, metrics.clone());
+        tokio::spawn(fresh)
     }));
     Ok(Running {
         address,
@@ -240,7 +248,7 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
     let scheme = if config.tls.is_on() { "https" } else { "http" };
     let node_id = config.cluster.node_id.as_str();
     tracing::info!(address = %running.address(), node_id, "Stoa listens; the demo page is at {scheme}://{}/", shown(running.address()));
-    for warning in config.warnings() {
+    for warning in warnings(&config) {
         tracing::warn!("{warning}");
     }
     stop.received().await;
@@ -248,6 +256,13 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
     running.shutdown().await;
     tracing::info!("down");
     Ok(())
+}
+
+/// What whoever starts the server should know although it is allowed: of the settings, and of the files that they name.
+pub fn warnings(config: &Config) -> Vec<String> {
+    let mut warnings = config.warnings();
+    warnings.extend(weak_secret_file(&config.authentication));
+    warnings
 }
 
 /// An address that a browser on this machine can open.

@@ -1,10 +1,13 @@
 //! The porter, made as the configuration says.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use super::ServeError;
+use super::{
+    ServeError,
+    reload::{self, Files},
+};
 use crate::{
-    access::{Belongings, Blocklist, House, Porter, PorterOptions, Rates, Tokens},
+    access::{Belongings, Blocklist, House, KeyFile, Porter, PorterOptions, Rates, Tokens},
     config::{Config, JournalKind},
     observe::Metrics,
 };
@@ -38,11 +41,42 @@ pub(super) fn hire(
 
 /// What tokens are checked with.
 pub(super) fn tokens(config: &Config) -> Result<Tokens, ServeError> {
-    let tokens = Tokens::new(&config.authentication)?;
+    let tokens = if config.server.is_loopback() {
+        Tokens::new(&config.authentication)?
+    } else {
+        Tokens::exposed(&config.authentication)?
+    };
     if config.authentication.required && tokens.is_empty() {
         return Err(ServeError::NoKeys);
     }
     Ok(tokens)
+}
+
+const SECRET: Files = Files {
+    name: "secret_file",
+    taken: "the changed secret of [authentication] secret_file is believed from now on",
+    same: "the file with the secret for tokens has not changed",
+    refused: "the changed secret for tokens can't be used; the last good one stays",
+};
+const PUBLIC: Files = Files {
+    name: "public_key_file",
+    taken: "the changed keys of [authentication] public_key_file are believed from now on",
+    same: "the file with public keys for tokens has not changed",
+    refused: "the changed public keys for tokens can't be used; the last good ones stay",
+};
+
+/// Believes a file's changed keys, for ever.
+pub(super) async fn keep_fresh(
+    tokens: Arc<Tokens>,
+    file: KeyFile,
+    interval: Duration,
+    metrics: Arc<Metrics>,
+) {
+    let files = match file {
+        KeyFile::Secret => &SECRET,
+        KeyFile::Public => &PUBLIC,
+    };
+    reload::keep_fresh(files, interval, metrics, move || tokens.reload(file)).await;
 }
 
 /// Beside the journal's file, unless it is named.

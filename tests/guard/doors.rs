@@ -1,6 +1,6 @@
 //! Who comes in by which door, and as what.
 
-use crate::common::guarded::{grant, guarded, observer, producer, request, token};
+use crate::common::guarded::{grant, guarded, observer, producer, request, saying, token};
 use crate::common::{Client, get};
 use crate::refused;
 use serde_json::{Value, json};
@@ -126,5 +126,76 @@ async fn the_role_is_the_tokens_and_not_the_clients_wish() {
     let (status, answer) = request("POST", address, "/api/v1/events", &narrow, Some(&events)).await;
     assert_eq!((status, &answer["accepted"]), (202, &json!(1)), "{answer}");
     assert_eq!(answer["rejected"][0]["error"]["code"], "forbidden");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_token_gives_no_more_than_one_that_claims_nothing() {
+    let server = guarded(|config| {
+        config.authentication.required = false;
+        config.authentication.token_validation = false;
+    })
+    .await;
+    let address = server.address();
+    let events = json!([
+        { "type": "task.created", "project_id": "p1", "data": { "task_id": "hidden" } },
+        { "type": "decision.logged", "data": { "what": "shown" } },
+    ]);
+    let event = events[1].clone();
+    let good = token(&grant(Role::Observer));
+    let spoilt = good[..good.len() - 4].to_owned();
+    let over = saying(&json!({ "sub": "ann", "role": "admin", "projects": ["*"], "exp": 1 }));
+    let foreign = "any.thing.else".to_owned();
+    for token in [good, spoilt, over, foreign] {
+        for role in ["observer", "producer", "operator", "admin"] {
+            let auth = json!({ "token": token, "role": role });
+            let on_admin = Client::open(address, "/admin", auth.clone()).await;
+            assert!(
+                on_admin.is_err_and(|why| why.starts_with("forbidden:")),
+                "{role} {token}"
+            );
+            let (mut client, hello) = Client::connect(address, auth).await;
+            assert_eq!(hello["role"], "observer", "{token}");
+            for (name, argument) in [
+                ("publish", event.clone()),
+                ("agent_action", json!({ "agent_id": "a", "action": "stop" })),
+                ("get_stats", Value::Null),
+            ] {
+                let answer = client.call(name, argument).await;
+                assert_eq!(answer["error"]["code"], "forbidden", "{name} {token}");
+            }
+            let answer = client.call("join", json!("project:p1")).await;
+            assert_eq!(answer["error"]["code"], "forbidden_room", "{token}");
+        }
+        let (mut watcher, _) = Client::connect(address, json!({ "token": token })).await;
+        // Contract: without any token a request publishes and observes.
+        let (status, answer) = crate::common::post(address, &events).await;
+        assert_eq!((status, &answer["accepted"]), (202, &json!(2)), "{answer}");
+        let update = watcher.next().await.expect("an update");
+        assert_eq!(update.0, "decision_event", "{update:?}");
+        for (method, path, body) in [
+            ("POST", "/api/v1/events", Some(&event)),
+            ("GET", "/api/v1/ws/stats", None),
+            ("GET", "/api/v1/ws/rooms", None),
+            ("GET", "/metrics", None),
+            ("GET", "/api/pipeline/monitor/dashboard", None),
+        ] {
+            let (status, _) = request(method, address, path, &token, body).await;
+            assert_eq!(status, 403, "{method} {path} {token}");
+        }
+        let (_, state) = request("GET", address, "/api/v1/state", &token, None).await;
+        assert_eq!(state["tasks"], json!({}), "{state}");
+    }
+    // Who shows none has the role that it asks for, as before, and sees everything.
+    let (mut anybody, hello) = Client::connect(address, json!({ "role": "operator" })).await;
+    assert_eq!(hello["role"], "operator");
+    assert_eq!(
+        anybody.call("join", json!("project:p1")).await["status"],
+        "ok"
+    );
+    // A live connection gains nothing by a bad token, and loses what it had only by wish.
+    let (mut boss, _) = Client::connect(address, json!({ "role": "admin" })).await;
+    let answer = boss.call("authenticate", json!({ "token": "x.y.z" })).await;
+    assert_eq!(answer["role"], "observer", "{answer}");
     server.shutdown().await;
 }

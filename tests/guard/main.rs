@@ -8,6 +8,8 @@ mod acts;
 mod admin;
 mod budgets;
 mod doors;
+mod keys;
+mod late;
 mod methods;
 mod revocations;
 mod rooms;

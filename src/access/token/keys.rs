@@ -45,6 +45,7 @@ pub(super) enum KeyError {
 }
 
 /// One key.
+#[derive(Clone)]
 pub(super) struct Key {
     /// In the form that the library verifies with.
     decoding: DecodingKey,

@@ -10,6 +10,7 @@ mod jwks;
 mod jwt;
 mod keys;
 mod mint;
+mod own;
 mod setup;
 #[cfg(test)]
 mod tests;
@@ -24,13 +25,15 @@ pub use claims::{Claims, TokenId};
 pub use denied::Denied;
 pub use jwks::JwksState;
 pub use mint::{Grant, Signer};
-pub use setup::TokenSetupError;
+pub use own::KeyFile;
+pub use setup::{TokenSetupError, weak_secret_file};
 
 use api_key::ApiKeys;
 use claims::Demands;
 use jwks::Jwks;
 use jwt::Jwt;
-use keys::{Key, Keys, Verdict};
+use keys::{Keys, Verdict};
+use own::OwnKeys;
 use setup::{in_file, read, secrets};
 
 use crate::{config::Authentication, refusal::Refusal};
@@ -38,8 +41,8 @@ use crate::{config::Authentication, refusal::Refusal};
 /// Everything that tokens are verified with.
 #[derive(Debug)]
 pub struct Tokens {
-    /// Secrets and public keys of the settings: there from start to end.
-    own: Keys,
+    /// Secrets and public keys of the settings; those in files may change.
+    own: OwnKeys,
     /// A provider's keys, which come and go.
     jwks: Option<Arc<Jwks>>,
     /// Of those who hold no tokens.
@@ -56,20 +59,18 @@ impl Tokens {
     /// # Errors
     /// A key or file can't be used: which, why, and what to do.
     pub fn new(config: &Authentication) -> Result<Self, TokenSetupError> {
-        let mut own = Vec::new();
-        for secret in secrets(config)? {
-            own.push(Key::hmac(&secret).map_err(|error| TokenSetupError::Key {
-                key: "secret",
-                reason: error.to_string(),
-            })?);
-        }
-        let file = &config.public_key_file;
-        if !file.as_os_str().is_empty() {
-            let wrong = |reason: String| in_file(file, "[authentication] public_key_file", reason);
-            let text = String::from_utf8(read(file, "[authentication] public_key_file")?)
-                .map_err(|_| wrong("is no text; a key in PEM is expected".into()))?;
-            own.extend(Key::from_pem(&text).map_err(|error| wrong(error.to_string()))?);
-        }
+        Self::of(config, false)
+    }
+
+    /// The same for a server that other machines can reach: there a secret that can be guessed is refused.
+    ///
+    /// # Errors
+    /// As [`Tokens::new`].
+    pub fn exposed(config: &Authentication) -> Result<Self, TokenSetupError> {
+        Self::of(config, true)
+    }
+
+    fn of(config: &Authentication, exposed: bool) -> Result<Self, TokenSetupError> {
         let jwks = if config.jwks_url.is_empty() {
             None
         } else {
@@ -80,7 +81,7 @@ impl Tokens {
             Some(Arc::new(jwks))
         };
         Ok(Self {
-            own: Keys::new(own),
+            own: OwnKeys::new(config, exposed)?,
             jwks,
             api_keys: ApiKeys::new(config)?,
             demands: Demands::new(config),
@@ -90,7 +91,7 @@ impl Tokens {
 
     /// Whether there is no way to verify anything.
     pub fn is_empty(&self) -> bool {
-        self.own.is_empty() && self.jwks.is_none() && self.api_keys.is_empty()
+        self.own.keys().is_empty() && self.jwks.is_none() && self.api_keys.is_empty()
     }
 
     /// Who a token speaks for.
@@ -135,7 +136,7 @@ impl Tokens {
 
     async fn signature(&self, jwt: &Jwt<'_>) -> Verdict {
         let try_with = |keys: &Keys| keys.verify(&jwt.header, jwt.signed, jwt.signature);
-        let own = try_with(&self.own);
+        let own = try_with(&self.own.keys());
         // Published keys never verify HMAC, so nothing is fetched for it.
         let asymmetric = jwt.header.alg.family() != AlgorithmFamily::Hmac;
         let Some(jwks) = self.jwks.as_ref().filter(|_| asymmetric) else {
@@ -163,6 +164,20 @@ impl Tokens {
             (Verdict::NoKey, Verdict::NoKey) => Verdict::NoKey,
             _ => Verdict::Wrong,
         }
+    }
+
+    /// The files of keys, which may change.
+    pub fn files(&self) -> impl Iterator<Item = KeyFile> {
+        self.own.files()
+    }
+
+    /// Looks at a file of keys again; whether there is something new, which is believed from now on. Sessions that are
+    /// there go on to their end.
+    ///
+    /// # Errors
+    /// There is something new that can't be used, and why. The last good keys stay.
+    pub fn reload(&self, file: KeyFile) -> Result<bool, TokenSetupError> {
+        self.own.reload(file)
     }
 
     /// What keeps the provider's keys fresh for as long as it runs; `None` without `jwks_url`. Without it they are still

@@ -5,7 +5,7 @@ use std::{fs::File, io::Read, path::Path};
 use thiserror::Error;
 
 use super::denied::Denied;
-use crate::config::{Authentication, short_secret};
+use crate::config::{Authentication, short_secret, weak_secret};
 
 /// Bytes of a key's file; the largest keys there are have a tenth of that.
 const MAX_FILE: u64 = 64 * 1024;
@@ -47,35 +47,54 @@ pub enum TokenSetupError {
     Sign(String),
 }
 
+/// The key that names the file of a secret.
+pub(super) const SECRET_FILE: &str = "[authentication] secret_file";
+
 /// The HMAC secrets of the settings; what is signed here is signed with the first.
 pub(super) fn secrets(config: &Authentication) -> Result<Vec<Vec<u8>>, TokenSetupError> {
-    let mut secrets = Vec::new();
-    if let Some(reason) = short_secret(config.secret.as_bytes()) {
+    let own = secret(config)?;
+    let file = &config.secret_file;
+    let in_file = match file.as_os_str().is_empty() {
+        true => None,
+        false => Some(secret_of(file, read(file, SECRET_FILE)?)?),
+    };
+    Ok(own.into_iter().chain(in_file).collect())
+}
+
+/// The secret that stands in the settings themselves.
+pub(super) fn secret(config: &Authentication) -> Result<Option<Vec<u8>>, TokenSetupError> {
+    let secret = config.secret.as_bytes();
+    if let Some(reason) = short_secret(secret) {
         return Err(TokenSetupError::Key {
             key: "secret",
             reason,
         });
     }
-    if !config.secret.is_empty() {
-        secrets.push(config.secret.clone().into_bytes());
+    Ok((!secret.is_empty()).then(|| secret.to_vec()))
+}
+
+/// The secret that a file holds.
+pub(super) fn secret_of(file: &Path, mut secret: Vec<u8>) -> Result<Vec<u8>, TokenSetupError> {
+    // Editors and `echo` end a file with a line end that nobody means.
+    while secret.last().is_some_and(u8::is_ascii_whitespace) {
+        secret.pop();
     }
+    if secret.is_empty() {
+        let reason = "is empty; write a secret into it";
+        return Err(in_file(file, SECRET_FILE, reason));
+    }
+    match short_secret(&secret) {
+        Some(reason) => Err(in_file(file, SECRET_FILE, reason)),
+        None => Ok(secret),
+    }
+}
+
+/// What whoever starts a server should know of a file with a short secret, where it is taken at all.
+pub fn weak_secret_file(config: &Authentication) -> Option<String> {
     let file = &config.secret_file;
-    if !file.as_os_str().is_empty() {
-        const KEY: &str = "[authentication] secret_file";
-        let mut secret = read(file, KEY)?;
-        // Editors and `echo` end a file with a line end that nobody means.
-        while secret.last().is_some_and(u8::is_ascii_whitespace) {
-            secret.pop();
-        }
-        if secret.is_empty() {
-            return Err(in_file(file, KEY, "is empty; write a secret into it"));
-        }
-        if let Some(reason) = short_secret(&secret) {
-            return Err(in_file(file, KEY, reason));
-        }
-        secrets.push(secret);
-    }
-    Ok(secrets)
+    let secret = read(file, SECRET_FILE).and_then(|bytes| secret_of(file, bytes));
+    let weak = weak_secret(&secret.ok()?)?;
+    Some(format!("{} ({SECRET_FILE}) {weak}", file.display()))
 }
 
 /// A key's file, whole.

@@ -62,6 +62,34 @@ fn a_secret_that_can_be_guessed_is_refused() {
 }
 
 #[test]
+fn where_others_can_connect_a_short_secret_is_not_taken_by_a_change_either() {
+    let file = file(SECRET);
+    let config = Authentication {
+        secret_file: file.path().into(),
+        ..Authentication::default()
+    };
+    let exposed = Tokens::exposed(&config).expect("long enough");
+    let here = Tokens::new(&config).expect("long enough");
+    let token = signed(&claims(json!({})), &secret(), Algorithm::HS256);
+    for tokens in [&exposed, &here] {
+        assert_eq!(tokens.files().collect::<Vec<_>>(), [KeyFile::Secret]);
+        assert_eq!(tokens.reload(KeyFile::Secret), Ok(false));
+        assert!(examine(tokens, &token).is_ok());
+    }
+    std::fs::write(file.path(), "twenty bytes, say so").expect("writes");
+    let error = exposed
+        .reload(KeyFile::Secret)
+        .expect_err("too short")
+        .to_string();
+    assert!(error.contains("20 bytes"), "{error}");
+    // It is told of once, and the last good one stays.
+    assert_eq!(exposed.reload(KeyFile::Secret), Ok(false));
+    assert!(examine(&exposed, &token).is_ok());
+    assert_eq!(here.reload(KeyFile::Secret), Ok(true));
+    assert_eq!(examine(&here, &token).err(), Some(Denied::Signature));
+}
+
+#[test]
 fn nothing_that_is_printed_holds_a_secret() {
     let config = Authentication {
         secret: SECRET.into(),

@@ -1,0 +1,184 @@
+//! Secrets and public keys of the settings, and how a changed file takes the place of what was read before.
+//!
+//! As with certificates: what is whole and good is believed from then on, what is not leaves the last good keys. Each file
+//! stands for itself: a bad one keeps no good change of the other from being believed.
+
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+use super::{
+    TokenSetupError, in_file,
+    keys::{Key, KeyError, Keys},
+    read,
+    setup::{SECRET_FILE, secret, secret_of},
+};
+use crate::config::{Authentication, weak_secret};
+
+/// The key that names the file of public keys.
+const PUBLIC_KEY_FILE: &str = "[authentication] public_key_file";
+
+/// A file that keys are read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyFile {
+    /// `secret_file`.
+    Secret,
+    /// `public_key_file`.
+    Public,
+}
+
+/// The keys that are this server's to know.
+pub(super) struct OwnKeys {
+    /// Which files there are: that doesn't change while the server runs.
+    config: Authentication,
+    /// Other machines can reach the server: a short secret won't do, in the settings or in a file.
+    exposed: bool,
+    /// Replaced as a whole; readers keep theirs while they verify.
+    current: RwLock<Arc<Keys>>,
+    /// What they are made of. Locked while one is changed, not to verify.
+    parts: Mutex<Parts>,
+}
+
+/// Where keys come from, in the order in which they are tried.
+struct Parts {
+    /// Of the settings themselves.
+    settings: Vec<Key>,
+    /// Of `secret_file`.
+    secret: Part,
+    /// Of `public_key_file`.
+    public: Part,
+}
+
+/// One file.
+#[derive(Default)]
+struct Part {
+    /// What it held when it was last looked at, good or bad: the same is not tried, or told of, twice.
+    seen: Vec<u8>,
+    /// The last good keys of it.
+    keys: Vec<Key>,
+}
+
+/// What verifies signatures may make them, too: nothing of it is shown.
+impl fmt::Debug for OwnKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnKeys")
+            .field("current", &self.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+impl KeyFile {
+    const ALL: [Self; 2] = [Self::Secret, Self::Public];
+
+    fn path(self, config: &Authentication) -> Option<&Path> {
+        let file = match self {
+            Self::Secret => &config.secret_file,
+            Self::Public => &config.public_key_file,
+        };
+        (!file.as_os_str().is_empty()).then_some(file)
+    }
+
+    /// The key that names it.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Secret => SECRET_FILE,
+            Self::Public => PUBLIC_KEY_FILE,
+        }
+    }
+
+    fn parse(self, file: &Path, bytes: &[u8], exposed: bool) -> Result<Vec<Key>, TokenSetupError> {
+        let wrong = |reason: String| in_file(file, self.key(), reason);
+        match self {
+            Self::Secret => {
+                let secret = secret_of(file, bytes.to_vec())?;
+                Ok(vec![hmac(&secret, exposed).map_err(wrong)?])
+            }
+            Self::Public => {
+                let text = std::str::from_utf8(bytes)
+                    .map_err(|_| wrong("is no text; a key in PEM is expected".into()))?;
+                Key::from_pem(text).map_err(|error| wrong(error.to_string()))
+            }
+        }
+    }
+}
+
+impl OwnKeys {
+    /// Reads them.
+    pub(super) fn new(config: &Authentication, exposed: bool) -> Result<Self, TokenSetupError> {
+        let wrong = |reason| TokenSetupError::Key {
+            key: "secret",
+            reason,
+        };
+        let settings = secret(config)?.map(|secret| hmac(&secret, exposed).map_err(wrong));
+        let part = |which: KeyFile| {
+            let Some(file) = which.path(config) else {
+                return Ok(Part::default());
+            };
+            let seen = read(file, which.key())?;
+            let keys = which.parse(file, &seen, exposed)?;
+            Ok(Part { seen, keys })
+        };
+        let parts = Parts {
+            settings: settings.transpose()?.into_iter().collect(),
+            secret: part(KeyFile::Secret)?,
+            public: part(KeyFile::Public)?,
+        };
+        Ok(Self {
+            config: config.clone(),
+            exposed,
+            current: RwLock::new(Arc::new(parts.keys())),
+            parts: Mutex::new(parts),
+        })
+    }
+
+    /// The keys as they are now.
+    pub(super) fn keys(&self) -> Arc<Keys> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.clone()
+    }
+
+    /// The files that there are.
+    pub(super) fn files(&self) -> impl Iterator<Item = KeyFile> {
+        let named = |which: &KeyFile| which.path(&self.config).is_some();
+        KeyFile::ALL.into_iter().filter(named)
+    }
+
+    /// Looks at a file again; whether there is something new, which is believed from now on.
+    pub(super) fn reload(&self, which: KeyFile) -> Result<bool, TokenSetupError> {
+        let Some(file) = which.path(&self.config) else {
+            return Ok(false);
+        };
+        let bytes = read(file, which.key())?;
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let part = match which {
+            KeyFile::Secret => &mut parts.secret,
+            KeyFile::Public => &mut parts.public,
+        };
+        if part.seen == bytes {
+            return Ok(false);
+        }
+        let keys = which.parse(file, &bytes, self.exposed);
+        part.seen = bytes;
+        part.keys = keys?;
+        let keys = Arc::new(parts.keys());
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        Ok(true)
+    }
+}
+
+impl Parts {
+    fn keys(&self) -> Keys {
+        let parts = [&self.settings, &self.secret.keys, &self.public.keys];
+        Keys::new(parts.into_iter().flatten().cloned().collect())
+    }
+}
+
+/// The key that a secret is, unless it can be guessed where there is somebody who would try.
+fn hmac(secret: &[u8], exposed: bool) -> Result<Key, String> {
+    match weak_secret(secret).filter(|_| exposed) {
+        Some(weak) => Err(weak),
+        None => Key::hmac(secret).map_err(|error: KeyError| error.to_string()),
+    }
+}

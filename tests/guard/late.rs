@@ -1,0 +1,73 @@
+//! A provider of keys that answers late: until it does, nobody can say whether its tokens are good.
+
+use std::sync::Arc;
+
+use crate::common::Client;
+use crate::common::guarded::{guarded, now, request};
+use crate::{refused, wait_for};
+use axum::{Router, extract::State, routing::get};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
+use rcgen::KeyPair;
+use serde_json::json;
+use tokio::{net::TcpListener, sync::Semaphore};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_before_the_providers_keys_is_told_to_try_again() {
+    let pem = KeyPair::generate().expect("a pair").serialize_pem();
+    let key = EncodingKey::from_ec_pem(pem.as_bytes()).expect("a private key");
+    let jwk = Jwk::from_encoding_key(&key, Algorithm::ES256).expect("a JWK");
+    let keys = json!({ "keys": [jwk] }).to_string();
+    // Every answer takes one of these, and there are none at first.
+    let may_answer = Arc::new(Semaphore::new(0));
+    let answer = async move |State(may): State<Arc<Semaphore>>| {
+        may.acquire().await.expect("open").forget();
+        keys
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let provider = listener.local_addr().expect("an address");
+    let router = Router::new()
+        .route("/keys", get(answer))
+        .with_state(may_answer.clone());
+    let provides = tokio::spawn(async move { axum::serve(listener, router).await.ok() });
+    let server = guarded(|config| {
+        config.authentication.secret = String::new();
+        config.authentication.jwks_url = format!("http://{provider}/keys");
+        config.authentication.jwks_timeout = 0.2;
+        config.authentication.jwks_cooldown = 0.1;
+    })
+    .await;
+    let address = server.address();
+    let claims = json!({ "sub": "ann", "exp": now() + 600 });
+    let token = encode(&Header::new(Algorithm::ES256), &claims, &key).expect("signs");
+    let auth = json!({ "token": token });
+    assert_eq!(refused(address, auth.clone()).await, "unavailable");
+    let (status, answer) = request("GET", address, "/api/v1/state", &token, None).await;
+    assert_eq!(
+        (status, &answer["error"]["code"]),
+        (503, &json!("unavailable")),
+        "{answer}"
+    );
+    // What no key of the provider could ever mend is still the token's own fault.
+    let forged = json!({ "token": "eyJhbGciOiJIUzI1NiJ9.e30.c2ln" });
+    assert_eq!(refused(address, forged).await, "unauthorized");
+    let text = server.metrics().text();
+    for counted in [
+        "stoa_tokens_denied_total{reason=\"jwks_unavailable\"} 2",
+        "stoa_requests_refused_total{door=\"connect\",code=\"unavailable\"} 1",
+        "stoa_requests_refused_total{door=\"http\",code=\"unavailable\"} 1",
+    ] {
+        assert!(text.contains(counted), "{counted}: {text}");
+    }
+    may_answer.add_permits(1_000);
+    wait_for("the same token to be good", async || {
+        request("GET", address, "/api/v1/state", &token, None)
+            .await
+            .0
+            == 200
+    })
+    .await;
+    let (_client, hello) = Client::connect(address, auth).await;
+    assert_eq!(hello["user"], "ann");
+    server.shutdown().await;
+    provides.abort();
+}
