@@ -193,6 +193,16 @@ async fn a_renewed_certificate_is_served_without_a_restart_and_a_broken_one_neve
     );
     old.send(Message::text("427[\"ping\",{}]")).await.unwrap();
     until(&mut old, "437").await;
+    let text = server.metrics().text();
+    let counted = |outcome: &str| {
+        let name =
+            format!("stoa_files_reloaded_total{{files=\"certificate\",outcome=\"{outcome}\"}} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&*name));
+        line.expect("it is counted").parse::<u32>().unwrap()
+    };
+    // Two were written; a look may have fallen between the two files of one, too.
+    assert!(counted("refused") >= 2, "{text}");
+    assert_eq!(counted("taken"), 1, "{text}");
     server.shutdown().await;
 }
 

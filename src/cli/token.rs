@@ -104,6 +104,12 @@ mod tests {
             ("7d", 604_800),
             ("1h 30m", 5400),
             ("366d", 31_622_400),
+            ("1h30m", 5400),
+            ("1.5h", 5400),
+            ("2w", 1_209_600),
+            ("90 seconds", 90),
+            ("PT1H", 3600),
+            ("01:30:00", 5400),
         ] {
             assert_eq!(ttl(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
@@ -117,6 +123,10 @@ mod tests {
             "1 fortnight",
             "999999999d",
             "500ms",
+            "3600",
+            "1mo",
+            "1y",
+            "1 day ago",
         ] {
             assert!(ttl(text).is_err(), "{text}");
         }

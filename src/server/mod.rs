@@ -63,7 +63,7 @@ pub enum ServeError {
     Tokens(#[from] TokenSetupError),
     /// Everybody would be turned away.
     #[error(
-        "[authentication] required is true, but nothing is set that a token could be checked with: set secret, public_key_file, jwks_url or api_keys"
+        "[authentication] required is true, but nothing is set that a token could be checked with: set secret, secret_file, public_key_file, jwks_url or api_keys"
     )]
     NoKeys,
     /// The list of bans can't be read.
