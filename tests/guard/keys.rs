@@ -1,9 +1,13 @@
 //! Keys in files: which are taken at all, and what becomes of a changed one while the server runs.
 
-use std::{net::SocketAddr, path::Path};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
 
 use crate::common::guarded::{guarded, now, request};
-use crate::common::{Client, config};
+use crate::common::{Client, binary::listening, config};
 use crate::wait_for;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rcgen::KeyPair;
@@ -153,4 +157,43 @@ fn a_short_secret_in_a_file_is_held_to_the_same_rule_as_one_in_the_settings() {
     write(&file, "thirty-two bytes, as few as it may");
     stoa::server::check(&config).expect("long enough");
     assert_eq!(stoa::server::warnings(&config), Vec::<String>::new());
+}
+
+/// The real binary, killed when the test is over, however it ends.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sighup_is_heard_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("secret");
+    write(&file, OLD);
+    let child = Command::new(env!("CARGO_BIN_EXE_stoa"))
+        .args(["serve", "--port", "0"])
+        .current_dir(folder.path())
+        .env("STOA_JOURNAL__KIND", "memory")
+        .env("STOA_LOG__FORMAT", "json")
+        .env("STOA_AUTHENTICATION__REQUIRED", "true")
+        .env("STOA_AUTHENTICATION__SECRET_FILE", &file)
+        .env("STOA_AUTHENTICATION__RELOAD_INTERVAL", "86400")
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut server = Process(child);
+    let address = listening(&mut server.0);
+    let tokens = [OLD, NEW].map(by_secret);
+    assert!(opens(address, &tokens[0]).await);
+    write(&file, NEW);
+    let pid = server.0.id().to_string();
+    let sent = Command::new("kill").args(["-HUP", &pid]).status();
+    assert!(sent.expect("runs").success());
+    wait_for("the new secret", async || opens(address, &tokens[1]).await).await;
+    assert!(!opens(address, &tokens[0]).await);
 }
