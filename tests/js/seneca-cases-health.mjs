@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { next } from './server.mjs';
 import { openVue, page } from './seneca-cases.mjs';
 import { publishLines, story } from './seneca-lines.mjs';
-import { assertSound, get } from './seneca-page.mjs';
+import { assertSound, eventually, get } from './seneca-page.mjs';
 import { HealthTab } from './seneca-vue.mjs';
 
 page('health tab: nothing, then the whole object, by REST and by the socket', async (stoa, keep) => {
@@ -77,7 +77,10 @@ page('careless producers: an analysis of their own does not blank the health tab
     type: 'system.health.changed', source: 'monitor',
     data: { severity: 'warning', timeline_prediction: { confidence: 0.5 }, risk_factors: [null, 'disk'], recommendations: [{}] },
   }]);
-  await tab.open();
+  await eventually(async () => {
+    await tab.open();
+    assert.ok(tab.data, 'what was published is known');
+  });
   ui.thrown.length = 0;
   ui.faults.length = 0;
   assert.equal(tab.render()?.[0], 'health-yellow YELLOW', ui.thrown.join('\n'));

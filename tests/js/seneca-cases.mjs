@@ -1,7 +1,7 @@
 // What the tests of Seneca's pages share: a Stoa for each, and what the recorded run adds up to.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { startStoa } from './server.mjs';
+import { LIMIT, startStoa } from './server.mjs';
 import { conversations } from './seneca-lines.mjs';
 import { VueUi } from './seneca-vue.mjs';
 
@@ -20,7 +20,7 @@ export const call = (socket, event, argument) => new Promise((resolve) => socket
 
 /** A test with a Stoa of its own; what it gives to `keep` is closed at the end. */
 export function page(name, body, options) {
-  test(name, { timeout: 90_000 }, async () => {
+  test(name, LIMIT, async () => {
     const stoa = await startStoa(options);
     const open = [];
     const keep = (one) => {

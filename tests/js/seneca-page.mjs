@@ -1,5 +1,6 @@
 // What Seneca's pages have in common here: a socket, handlers whose errors are kept, and a screen that notices blanks.
 import assert from 'node:assert/strict';
+import { PATIENCE_MS } from './server.mjs';
 
 /** A page without a browser: it listens as the page does, and prints what the page's templates print. */
 export class Page {
@@ -13,6 +14,15 @@ export class Page {
 
   constructor(socket) {
     this.socket = socket;
+    // Also what only a test listens to.
+    socket.onAny(() => this.#changed());
+  }
+
+  /** Looks again, once every handler of what came has run. */
+  #changed() {
+    queueMicrotask(() => {
+      for (const look of [...this.#waiting]) look();
+    });
   }
 
   /** `socket.on`, as the page calls it. */
@@ -20,7 +30,7 @@ export class Page {
     this.socket.on(name, (payload) => {
       this.received[name] = (this.received[name] ?? 0) + 1;
       this.attempt(name, payload, handler);
-      for (const look of [...this.#waiting]) look();
+      this.#changed();
     });
   }
 
@@ -60,7 +70,7 @@ export class Page {
         this.#waiting.delete(look);
         const state = JSON.stringify({ received: this.received, thrown: this.thrown.slice(0, 3) });
         reject(new Error(`never came: ${what}; so far ${state}`));
-      }, 15_000);
+      }, PATIENCE_MS);
       this.#waiting.add(look);
       look();
     });
@@ -78,6 +88,19 @@ export function assertSound(...pages) {
     thrown: some(pages.map((page) => page.thrown)),
     faults: some(pages.map((page) => page.faults)),
   }, { thrown: [], faults: [] });
+}
+
+/** Does it again until it holds: what is asked for by REST may be of a moment ago. */
+export async function eventually(act) {
+  const deadline = Date.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await act();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
 }
 
 /** A GET of the page. */

@@ -6,6 +6,10 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const binary = process.env.STOA_BIN ?? `${root}target/debug/stoa`;
+/** What would take longer is broken, on a slow and busy machine too: it is only waited for when something is wrong. */
+export const PATIENCE_MS = 45_000;
+/** For a whole test, of many such waits: longer than any of them, so that it is the wait that says what was missing. */
+export const LIMIT = { timeout: 240_000 };
 
 export async function startStoa({ port = 0, args = [], env = {} } = {}) {
   const child = spawn(binary, ['serve', '--port', String(port), ...args], {
@@ -54,7 +58,7 @@ export async function publish(url, events) {
 /** The first event of this name that fits; attach before it can come. */
 export function next(socket, name, fits = () => true) {
   return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`${name} did not come`)), 15_000);
+    const late = setTimeout(() => reject(new Error(`${name} did not come`)), PATIENCE_MS);
     const listen = (payload) => {
       if (!fits(payload)) return;
       clearTimeout(late);

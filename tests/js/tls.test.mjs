@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { request } from 'node:https';
 import { io } from 'socket.io-client';
-import { next, startStoa } from './server.mjs';
+import { PATIENCE_MS, next, startStoa } from './server.mjs';
 
 const folder = mkdtempSync(join(tmpdir(), 'stoa-tls-'));
 const certFile = join(folder, 'cert.pem');
@@ -85,7 +85,7 @@ test('a renewed certificate is served after SIGHUP, and who is connected stays',
     await next(socket, 'connection_established');
     const renewed = certify('second');
     stoa.signal('SIGHUP');
-    const deadline = Date.now() + 15_000;
+    const deadline = Date.now() + PATIENCE_MS;
     for (;;) {
       const answer = await post([], renewed).catch((error) => error);
       if (answer.statusCode) break;
