@@ -4,10 +4,8 @@ import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { io } from 'socket.io-client';
 import { startStoa } from '../js/server.mjs';
-import { launch, open } from './page.mjs';
+import { LIMIT, launch, open } from './page.mjs';
 import { publish } from './stoa.mjs';
-
-const LIMIT = { timeout: 90_000 };
 
 /** Each would call `ran()` with its own number. */
 const VECTORS = [

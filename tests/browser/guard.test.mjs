@@ -1,12 +1,10 @@
 // The demo page of a server that asks for tokens: it asks the reader, and is never a dead page.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { ask, endOf, token, until } from '../js/guarded.mjs';
+import { TooLate, ask, briefly, endOf, token, until } from '../js/guarded.mjs';
 import { fits, grave, picture } from './looks.mjs';
-import { agent, alive, connection, entries, launch, open } from './page.mjs';
+import { LIMIT, agent, alive, connection, entries, launch, open } from './page.mjs';
 import { startGuarded } from './stoa.mjs';
-
-const LIMIT = { timeout: 90_000 };
 
 let browser;
 /** The demo's team behind a door. */
@@ -30,6 +28,17 @@ const watcher = (user, ttl = '10m') => token('--user', user, '--projects', '*', 
 const prompt = (page) => page.getByTestId('token-prompt');
 const field = (page) => page.getByLabel('Token', { exact: true });
 
+/** Waits until the page is connected with a brief token, or came too late for that. */
+async function inTime(page) {
+  const state = await page.waitForFunction(() => {
+    const { state } = document.querySelector('[data-testid=connection]')?.dataset ?? {};
+    return ['connected', 'offline'].includes(state) && state;
+  });
+  if (await state.jsonValue() === 'connected') return;
+  await prompt(page).getByText('Your token is over').waitFor();
+  throw new TooLate('it was over before the page was connected');
+}
+
 async function register(id, name) {
   const { status } = await ask(quiet, 'POST', '/api/v1/events', producer, { type: 'agent_registered', data: { agent_id: id, name } });
   assert.equal(status, 202);
@@ -39,7 +48,7 @@ test('the page asks for a token, says what is wrong with a wrong one, and shows 
   const { page, troubles, close } = await open(browser, team.url);
   await prompt(page).getByText('This server asks for a token').waitFor();
   await connection(page, 'offline');
-  assert.match(await page.getByTestId('connection').textContent(), /Token needed/);
+  await page.getByTestId('connection').filter({ hasText: 'Token needed' }).waitFor();
   assert.equal(await page.getByTestId('agent-node').count(), 0);
 
   // Nothing else has the focus: it can be typed at once.
@@ -75,9 +84,18 @@ test('a token in the address lets in, does not stay there, and is kept for the t
 
 test('a token that ends while the page is open: it asks for another, and has what happened meanwhile', LIMIT, async () => {
   await register('early', 'Dio');
-  const brief = watcher('cleo', '4s');
-  const { page, troubles, close } = await open(browser, `${quiet.url}/?token=${brief}`);
-  await connection(page, 'connected');
+  let brief;
+  const { page, troubles, close } = await briefly(async (seconds) => {
+    brief = watcher('cleo', `${seconds}s`);
+    const opened = await open(browser, `${quiet.url}/?token=${brief}`);
+    try {
+      await inTime(opened.page);
+    } catch (error) {
+      await opened.close();
+      throw error;
+    }
+    return opened;
+  }, 4);
   await agent(page, 'early').waitFor({ state: 'attached' });
   await prompt(page).getByText('Your token is over').waitFor();
   assert.ok(Date.now() >= endOf(brief), 'not before its time');
@@ -116,8 +134,7 @@ test('the command that an empty page shows says that publishing takes a token', 
   const empty = await startGuarded();
   try {
     const { page, close } = await open(browser, `${empty.url}/?token=${watcher('ann')}`);
-    const command = await page.getByTestId('empty').locator('pre').textContent();
-    assert.match(command, /Authorization: Bearer \$TOKEN/);
+    await page.getByTestId('empty').locator('pre').filter({ hasText: 'Authorization: Bearer $TOKEN' }).waitFor();
     await close();
   } finally {
     await empty.stop();
@@ -142,10 +159,11 @@ for (const view of ['phone', 'desktop']) {
       assert.deepEqual(await grave(page), []);
 
       // Over a page that was at work, and wherever its reader is on it.
-      const brief = watcher('ann', '5s');
-      await field(page).fill(brief);
-      await field(page).press('Enter');
-      await connection(page, 'connected');
+      await briefly(async (seconds) => {
+        await field(page).fill(watcher('ann', `${seconds}s`));
+        await field(page).press('Enter');
+        await inTime(page);
+      }, 5);
       await alive(page, 3, 3);
       await page.evaluate(() => scrollTo(0, 400));
       await prompt(page).getByText('Your token is over').waitFor();

@@ -1,11 +1,10 @@
 // How the page looks and whether everybody can use it: light and dark, phone and desktop, at work and empty.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { until } from '../js/guarded.mjs';
 import { fits, grave, picture } from './looks.mjs';
-import { alive, connection, launch, open } from './page.mjs';
+import { LIMIT, alive, connection, launch, open } from './page.mjs';
 import { startStoa } from './stoa.mjs';
-
-const LIMIT = { timeout: 90_000 };
 
 let browser;
 let team;
@@ -32,7 +31,7 @@ for (const view of ['phone', 'desktop']) {
       await picture(page, colorScheme);
       await picture(page, `${colorScheme}-whole`, { fullPage: true });
 
-      const seen = await page.evaluate(() => {
+      const look = () => page.evaluate(() => {
         const box = (id) => document.querySelector(`[data-testid=${id}]`).getBoundingClientRect();
         const stage = box('stage');
         const nodes = [...document.querySelectorAll('[data-testid=agent-node] .agent-disc')].map((node) => node.getBoundingClientRect());
@@ -42,9 +41,13 @@ for (const view of ['phone', 'desktop']) {
           covered: nodes.filter((a, i) => nodes.some((b, j) => j > i && a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)).length,
         };
       });
-      assert.ok(seen.stage.width > 300 && seen.stage.height > 250, JSON.stringify(seen.stage));
-      assert.equal(seen.outside, 0, 'agents outside the stage');
-      assert.equal(seen.covered, 0, 'agents on top of each other');
+      const { stage } = await look();
+      assert.ok(stage.width > 300 && stage.height > 250, JSON.stringify(stage));
+      // Whoever is on the way to another place may pass others by.
+      await until('no agent is outside the stage or on top of another', async () => {
+        const { outside, covered } = await look();
+        return outside === 0 && covered === 0;
+      });
 
       assert.deepEqual(await grave(page), []);
       assert.deepEqual(troubles, []);
@@ -68,17 +71,20 @@ test('all that can be done can be done with the keyboard', LIMIT, async () => {
   await connection(page, 'connected');
   await alive(page, 3, 5);
   const reached = new Set();
-  for (let i = 0; i < 40; i += 1) {
+  const missing = () => ['theme-toggle', 'feed-pause', 'feed-filter'].filter((wanted) => !reached.has(wanted));
+  for (let i = 0; i < 80; i += 1) {
     await page.keyboard.press('Tab');
     const at = await page.evaluate(() => {
       const element = document.activeElement;
       const ring = getComputedStyle(element);
       return { what: element.dataset.testid ?? element.className, ring: ring.outlineStyle !== 'none' && parseFloat(ring.outlineWidth) >= 2, body: element === document.body };
     });
-    if (at.body) break;
+    // Behind the last; or what had the focus has just gone, and the next is reached from where it was.
+    if (at.body && missing().length === 0) break;
+    if (at.body) continue;
     assert.ok(at.ring, `no focus to be seen on ${at.what}`);
     reached.add(at.what);
   }
-  for (const wanted of ['theme-toggle', 'feed-pause', 'feed-filter']) assert.ok(reached.has(wanted), `${wanted} was not reached: ${[...reached]}`);
+  assert.deepEqual(missing(), [], `only reached: ${[...reached]}`);
   await close();
 });

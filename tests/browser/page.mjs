@@ -6,7 +6,9 @@ const FLAGS = [
   '--disable-component-update', '--disable-sync',
 ];
 /** What a page may take to show something; far above what it needs, and below a test's own limit. */
-export const PATIENCE_MS = 20_000;
+export const PATIENCE_MS = 45_000;
+/** For a whole test, of many such waits: it is the wait that should say what was missing. */
+export const LIMIT = { timeout: 240_000 };
 
 export const VIEWS = {
   phone: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true },
