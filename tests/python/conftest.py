@@ -9,9 +9,35 @@ import threading
 import urllib.request
 
 import pytest
+import socketio
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("STOA_BIN", str(ROOT / "target/debug/stoa"))
+# What would take longer is broken, on a slow and busy machine too: it is only waited for when something is wrong.
+PATIENCE = 45
+# The same for one answer in a row of tries: who waits for a server that has just died should not wait for long.
+ANSWER = 10
+
+
+class Client(socketio.Client):
+    """As it is, but for two times that a busy machine needs: by itself it gives an answer to CONNECT one second, also
+    when it comes back, and a request five."""
+
+    def __init__(self, **options):
+        super().__init__(**{"request_timeout": ANSWER, **options})
+
+    def connect(self, *args, wait_timeout=ANSWER, **options):
+        super().connect(*args, wait_timeout=wait_timeout, **options)
+
+
+class AsyncClient(socketio.AsyncClient):
+    """The same of the other one."""
+
+    def __init__(self, **options):
+        super().__init__(**{"request_timeout": ANSWER, **options})
+
+    async def connect(self, *args, wait_timeout=ANSWER, **options):
+        await super().connect(*args, wait_timeout=wait_timeout, **options)
 
 
 class Stoa:
@@ -51,18 +77,18 @@ class Stoa:
             data=json.dumps(events).encode(),
             headers={"content-type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=15) as response:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
             return json.load(response)
 
     def stop(self):
         if self.process.poll() is None:
             self.process.terminate()
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=PATIENCE)
 
     def kill(self):
         """SIGKILL: nothing is tidied up."""
         self.process.kill()
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=PATIENCE)
 
 
 class Restartable:

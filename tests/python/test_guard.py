@@ -16,9 +16,8 @@ import pytest
 import requests
 import socketio
 
-from conftest import BINARY, ROOT, Stoa
+from conftest import BINARY, PATIENCE, ROOT, AsyncClient, Client, Stoa
 
-PATIENCE = 15
 SECRET = "a secret that only these tests know"
 WAYS = {"websocket only": ["websocket"], "polling, then upgrade": None, "polling only": ["polling"]}
 BRISK = {"reconnection_delay": 0.05, "reconnection_delay_max": 0.1}
@@ -80,7 +79,7 @@ def ask(server, method, path, bearer, body=None):
 
 def refused(server, transports, **shown):
     """The message with which a connection is refused."""
-    client, said = socketio.Client(reconnection=False), queue.Queue()
+    client, said = Client(reconnection=False), queue.Queue()
     client.on("connect_error", said.put)
     with pytest.raises(socketio.exceptions.ConnectionError):
         client.connect(server.url, transports=transports, wait_timeout=PATIENCE, **shown)
@@ -109,7 +108,7 @@ def test_the_ways_to_show_a_token(guarded, transports):
         (f"?token={jwt}", {}),
         ("", {"headers": {"Authorization": f"Bearer {jwt}"}}),
     ]:
-        client, hellos = socketio.Client(), queue.Queue()
+        client, hellos = Client(), queue.Queue()
         client.on("connection_established", hellos.put)
         try:
             client.connect(guarded.url + query, transports=transports, **shown)
@@ -125,6 +124,8 @@ class Screen:
 
     def __init__(self):
         self.cursor, self.hellos, self.codes, self.seen = None, 0, [], []
+        # How long its tokens live; a busy machine may need longer than that to connect.
+        self.seconds = 2
 
     def take(self, name, update):
         self.cursor = update.get("cursor") or self.cursor
@@ -138,18 +139,24 @@ class Screen:
             self.codes.append("a snapshot: something was lost")
 
     def auth(self):
-        return {"token": observer("ann", "2s"), "cursor": self.cursor}
+        return {"token": observer("ann", f"{self.seconds}s"), "cursor": self.cursor}
+
+    def bears(self):
+        """Whether to try again with tokens that live longer: the first was over before it was connected."""
+        self.seconds *= 2
+        return self.seconds <= 32
 
 
 def publish_until(server, screen, hellos):
     """Events go on all the while, also when the observer is away."""
     published = []
+    deadline = time.monotonic() + hellos * screen.seconds + PATIENCE
     while screen.hellos < hellos:
         what = f"{id(screen)} {len(published)}"
         status, answer = ask(server, "POST", "/api/v1/events", server.key, {"type": "decision.logged", "data": {"what": what}})
         assert status == 202, answer
         published.append(what)
-        assert len(published) < 10_000, f"it does not come back: {screen.codes}"
+        assert time.monotonic() < deadline, f"it does not come back: {screen.codes}"
     until("the last event", lambda: published[-1] in screen.seen)
     mine = [what for what in screen.seen if what.startswith(f"{id(screen)} ")]
     assert mine == published
@@ -160,13 +167,18 @@ def publish_until(server, screen, hellos):
 def test_sync_comes_back_with_another_token(guarded, transports):
     screen = Screen()
     # These are the lines of the README: all that comes, and `auth`, in one thread.
-    sio = socketio.Client(**BRISK)
+    sio = Client(**BRISK)
     in_order = ThreadPoolExecutor(1)
     start = sio.eio.start_background_task
     sio.eio.start_background_task = lambda run, *args: in_order.submit(run, *args) if args else start(run)
     sio.on("*", screen.take)
     try:
-        sio.connect(guarded.url, transports=transports, auth=lambda: in_order.submit(screen.auth).result())
+        while True:
+            try:
+                sio.connect(guarded.url, transports=transports, auth=lambda: in_order.submit(screen.auth).result())
+                break
+            except socketio.exceptions.ConnectionError:
+                assert screen.bears(), "no token lives long enough to connect with"
         publish_until(guarded, screen, 3)
     finally:
         sio.disconnect()
@@ -177,10 +189,15 @@ def test_sync_comes_back_with_another_token(guarded, transports):
 def test_async_comes_back_with_another_token(guarded, transports):
     async def run():
         screen = Screen()
-        sio = socketio.AsyncClient(**BRISK)
+        sio = AsyncClient(**BRISK)
         sio.on("*", screen.take)
         try:
-            await sio.connect(guarded.url, transports=transports, auth=screen.auth)
+            while True:
+                try:
+                    await sio.connect(guarded.url, transports=transports, auth=screen.auth)
+                    break
+                except socketio.exceptions.ConnectionError:
+                    assert screen.bears(), "no token lives long enough to connect with"
             await asyncio.to_thread(publish_until, guarded, screen, 3)
         finally:
             await sio.disconnect()
@@ -189,25 +206,33 @@ def test_async_comes_back_with_another_token(guarded, transports):
 
 
 def test_authenticate_in_time(guarded):
-    async def run():
-        brief, lost, hellos = observer("ann", "2s"), [], asyncio.Queue()
-        sio = socketio.AsyncClient()
+    async def run(seconds):
+        longer, brief = observer("ann"), observer("ann", f"{seconds}s")
+        lost, hellos = [], asyncio.Queue()
+        sio = AsyncClient(reconnection=False)
         sio.on("connection_established", hellos.put_nowait)
         sio.on("disconnect", lambda *reason: lost.append(reason))
         try:
-            await sio.connect(guarded.url, auth={"token": brief})
-            await asyncio.wait_for(hellos.get(), PATIENCE)
-            sid = sio.get_sid()
-            answer = await sio.call("authenticate", {"token": observer("ann")}, timeout=PATIENCE)
+            try:
+                await sio.connect(guarded.url, auth={"token": brief})
+                await asyncio.wait_for(hellos.get(), PATIENCE)
+                sid = sio.get_sid()
+                answer = await sio.call("authenticate", {"token": longer}, timeout=PATIENCE)
+            except (socketio.exceptions.SocketIOError, asyncio.TimeoutError):
+                # On a busy machine it may be over too soon to show anything: once more, with longer.
+                if seconds < 32 and time.time() >= end_of(brief):
+                    return False
+                raise
             assert (answer["status"], answer["user"]) == ("ok", "ann")
             # A session is ended up to a second after its token: it has to be there later still.
             await asyncio.to_thread(until, "its end", lambda: time.time() > end_of(brief) + 1.5)
             assert (await sio.call("ping", {}, timeout=PATIENCE))["status"] == "ok"
             assert (sio.get_sid(), lost) == (sid, [])
+            return True
         finally:
             await sio.disconnect()
 
-    asyncio.run(run())
+    assert any(asyncio.run(run(seconds)) for seconds in (2, 4, 8, 16, 32))
 
 
 @every_way
@@ -217,7 +242,7 @@ def test_sync_revoked_and_banned_stay_out(guarded, transports):
     ):
         user = f"sync{n}-{transports}".translate(str.maketrans("[]', ", "-----"))
         jwt = observer(user)
-        sio, hellos, errors, ended = socketio.Client(**BRISK), queue.Queue(), queue.Queue(), threading.Event()
+        sio, hellos, errors, ended = Client(**BRISK), queue.Queue(), queue.Queue(), threading.Event()
         tries = []
         sio.on("connection_established", hellos.put)
         sio.on("error", errors.put)
@@ -249,7 +274,7 @@ def test_async_revoked_stays_out(guarded):
     async def run():
         jwt, errors, tries = observer("gone"), asyncio.Queue(), []
         hellos = asyncio.Queue()
-        sio = socketio.AsyncClient(**BRISK)
+        sio = AsyncClient(**BRISK)
         sio.on("connection_established", hellos.put_nowait)
         sio.on("error", errors.put_nowait)
 
@@ -272,12 +297,12 @@ def test_async_revoked_stays_out(guarded):
 
 
 def test_a_producer_with_an_api_key(guarded):
-    sio, hellos = socketio.Client(), queue.Queue()
+    sio, hellos = Client(), queue.Queue()
     sio.on("connection_established", hellos.put)
     event = {"type": "agent.registered", "data": {"agent_id": "a1"}}
     key, url = guarded.key, guarded.url
     # By HTTP, as docs/authentication.md has it, and by Socket.IO.
-    answer = requests.post(f"{url}/api/v1/events", json=event, headers={"Authorization": f"Bearer {key}"})
+    answer = requests.post(f"{url}/api/v1/events", json=event, headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE)
     assert (answer.status_code, answer.json()["accepted"]) == (202, 1)
     try:
         sio.connect(url, auth={"token": key})
@@ -298,7 +323,7 @@ def test_who_sends_too_much_is_told():
             "STOA_RATE_LIMITING__BURST_LIMIT": "2",
         }
     )
-    sio, errors = socketio.Client(), queue.Queue()
+    sio, errors = Client(), queue.Queue()
     sio.on("error", errors.put)
     try:
         sio.connect(server.url)

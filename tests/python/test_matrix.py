@@ -4,14 +4,14 @@ import asyncio
 import queue
 
 import pytest
-import socketio
+
+from conftest import PATIENCE, AsyncClient, Client
 
 WAYS = {
     "websocket only": ["websocket"],
     "polling, then upgrade": None,
     "polling only": ["polling"],
 }
-PATIENCE = 15
 
 ASSIGNED = {
     "type": "task.assigned",
@@ -23,8 +23,8 @@ ASSIGNED = {
 @pytest.mark.parametrize("transports", WAYS.values(), ids=WAYS.keys())
 def test_sync(stoa, transports):
     received = {name: queue.Queue() for name in ("connection_established", "task_assignment", "agent_update")}
-    observer = socketio.Client(reconnection_delay=0.05, reconnection_delay_max=0.2)
-    producer = socketio.Client()
+    observer = Client(reconnection_delay=0.05, reconnection_delay_max=0.2)
+    producer = Client()
     for name, events in received.items():
         observer.on(name, events.put)
     try:
@@ -58,8 +58,8 @@ def test_async(stoa, transports):
 
 async def asynchronously(stoa, transports):
     received = {name: asyncio.Queue() for name in ("connection_established", "task_assignment", "agent_update")}
-    observer = socketio.AsyncClient(reconnection_delay=0.05, reconnection_delay_max=0.2)
-    producer = socketio.AsyncClient()
+    observer = AsyncClient(reconnection_delay=0.05, reconnection_delay_max=0.2)
+    producer = AsyncClient()
     for name, events in received.items():
         observer.on(name, events.put_nowait)
 
