@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use common::{Client, PATIENCE, binary, get, post};
+use common::{Client, PATIENCE, binary, get, post, until_folded};
 use serde_json::{Value, json};
 
 /// A server process on a journal of its own.
@@ -309,10 +309,8 @@ async fn the_state_after_a_restart_is_the_state_before_it() {
         common::post_raw(stoa.address, "application/x-ndjson", text.clone()).await;
     assert_eq!((status, &answer["accepted"]), (202, &json!(1424)));
     let (mut client, _) = Client::connect(stoa.address, json!({ "snapshot": true })).await;
+    until_folded(stoa.address, &answer["cursor"]).await;
     let mut before = client.call("get_state", json!({})).await;
-    while before["cursor"] != answer["cursor"] {
-        before = client.call("get_state", json!({})).await;
-    }
     let port = stoa.kill();
     let stoa = Stoa::start(&journal, port);
     let (_, mut after) = get(stoa.address, "/api/v1/state").await;

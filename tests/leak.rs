@@ -41,6 +41,13 @@ use world::{AT_TIMES, For, OURS, Rights, SPY, VICTIM, WHOM, World};
 /// So little may wait for a client that it is parked by a few events.
 const BUFFER: usize = 16 * 1_024;
 
+/// A server for spies: they don't read all the while, and are to stay for as long as the steps take.
+fn crowded(config: &mut stoa::config::Config) {
+    config.server.max_client_buffer = BUFFER;
+    config.server.stall_timeout = 600.0;
+    config.server.ping_interval = 600.0;
+}
+
 #[test]
 fn nothing_of_one_project_reaches_who_may_see_another() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -69,7 +76,7 @@ fn nothing_of_one_project_reaches_who_may_see_another() {
 
 /// Goes through these steps; the first leak, and how often somebody was parked.
 async fn spied(steps: &[Step]) -> (Option<String>, u64) {
-    let server = guarded(|config| config.server.max_client_buffer = BUFFER).await;
+    let server = guarded(crowded).await;
     let address = server.address();
     let mut doors = Doors::open(address).await;
     for step in steps {
@@ -148,7 +155,7 @@ async fn a_marker_is_noticed_wherever_it_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_made_anew_for_one_who_is_parked_goes_by_what_it_may_see_then() {
-    let server = guarded(|config| config.server.max_client_buffer = BUFFER).await;
+    let server = guarded(crowded).await;
     let address = server.address();
     let auth = json!({ "token": observer(SPY, &[OURS, AT_TIMES]) });
     let mut spy = Spy::connect(address, "/", &auth).await.expect("may");

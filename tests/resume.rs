@@ -89,12 +89,16 @@ async fn a_cursor_brings_what_was_missed_and_then_the_present() {
 async fn rooms_and_filters_hold_for_what_was_missed() {
     let server = server().await;
     let address = server.address();
-    let (_, hello) = Client::connect(address, json!({})).await;
+    let (mut watcher, hello) = Client::connect(address, json!({})).await;
     let assigned = |n: u64, project: &str| json!({ "type": "task.assigned", "project_id": project, "data": { "agent_id": "a", "task_id": format!("t{n}"), "n": n } });
     let events: Vec<Value> = (0..40)
         .map(|n| assigned(n, if n % 4 == 0 { "p" } else { "q" }))
         .collect();
     post(address, &json!(events)).await;
+    // Only what was sent to somebody can have been missed.
+    for _ in 0..40 {
+        watcher.event("task_assignment").await;
+    }
     let auth = json!({ "cursor": hello["cursor"], "filters": { "projects": ["p"], "types": ["task_*"] }, "batch": true });
     let (mut client, _) = Client::connect(address, auth).await;
     let resumed = client.event("resumed").await;
@@ -113,11 +117,17 @@ async fn rooms_and_filters_hold_for_what_was_missed() {
 async fn several_with_the_same_filter_at_the_same_place_get_the_same() {
     let server = server().await;
     let address = server.address();
-    let (_, hello) = Client::connect(address, json!({})).await;
+    let (mut watcher, hello) = Client::connect(address, json!({})).await;
     let events: Vec<Value> = (0..20)
         .map(|n| json!({ "type": "agent.status.changed", "data": { "agent_id": format!("a{n}"), "old_status": "idle", "new_status": "active" } }))
         .collect();
     post(address, &json!(events)).await;
+    // Only what was sent to somebody can have been missed.
+    for name in ["agent_status_change", "agent_update"] {
+        for _ in 0..20 {
+            watcher.event(name).await;
+        }
+    }
     for types in ["agent_status_change", "agent_update"] {
         let auth = json!({ "cursor": hello["cursor"], "filters": { "types": [types] } });
         let mut clients = Vec::new();
@@ -151,6 +161,7 @@ async fn a_cursor_that_does_not_reach_back_brings_the_state() {
     decide(address, 0..200).await;
     numbers(&mut client, 200).await;
     let live = decide(address, 200..201).await;
+    numbers(&mut client, 1).await;
     let foreign = format!("zzzzzz.{}", live.split('.').nth(1).expect("a place"));
     for cursor in [hello["cursor"].as_str().unwrap(), &foreign, "no cursor", ""] {
         let (mut late, _) = Client::connect(address, json!({ "cursor": cursor })).await;
@@ -425,7 +436,12 @@ impl Folded {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_and_what_follows_it_is_the_state_whenever_one_joins() {
     const EVENTS: u64 = 1_500;
-    let server = server().await;
+    // Nobody reads before all is published, however long that takes.
+    let server = server_with(|c| {
+        c.server.ping_interval = 600.0;
+        c.server.stall_timeout = 600.0;
+    })
+    .await;
     let address = server.address();
     let publishing = tokio::spawn(async move {
         let (mut producer, _) = Client::connect(

@@ -3,18 +3,19 @@
 
 mod common;
 
-use common::{Client, get, post, server, server_with};
+use common::{Client, get, post, server, server_with, until_folded};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_hello_and_what_a_newcomer_is_told() {
     let server = server().await;
     let address = server.address();
-    post(
+    let (_, answer) = post(
         address,
         &json!({ "type": "agent.registered", "data": { "agent_id": "a1" } }),
     )
     .await;
+    until_folded(address, &answer["cursor"]).await;
     let (mut client, hello) = Client::connect(
         address,
         json!({ "name": "board", "rooms": ["project:p1"], "snapshot": true }),

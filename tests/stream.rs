@@ -85,7 +85,7 @@ fn decision(n: u64) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn updates_come_and_a_reconnect_goes_on_where_it_was() {
-    let server = server().await;
+    let server = server_with(|c| c.server.shutdown_timeout = 600.0).await;
     let address = server.address();
     let mut source = Source::open(address, "", None).await;
     let hello = source.event("connection_established").await;
@@ -124,9 +124,9 @@ async fn updates_come_and_a_reconnect_goes_on_where_it_was() {
         6
     );
     // Going down ends the streams and doesn't wait for them.
-    let started = Instant::now();
-    server.shutdown().await;
-    assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
+    tokio::time::timeout(PATIENCE, server.shutdown())
+        .await
+        .expect("they are not waited for as long as a stop may take");
     while source.next().await.is_some() {}
 }
 

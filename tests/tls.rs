@@ -19,7 +19,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName},
 };
 use serde_json::json;
-use stoa::server::Running;
+use stoa::{config::Config, server::Running};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -48,6 +48,10 @@ fn write(folder: &Path, cert: &str, key: &str) {
 }
 
 async fn server(folder: &TempDir) -> Running {
+    server_of(folder, |_| {}).await
+}
+
+async fn server_of(folder: &TempDir, change: impl FnOnce(&mut Config)) -> Running {
     let (cert_file, key_file) = (
         folder.path().join("cert.pem"),
         folder.path().join("key.pem"),
@@ -56,8 +60,7 @@ async fn server(folder: &TempDir) -> Running {
         c.tls.cert_file = cert_file;
         c.tls.key_file = key_file;
         c.tls.reload_interval = 0.1;
-        c.tls.handshake_timeout = 0.5;
-        c.server.stall_timeout = 1.0;
+        change(c);
     })
     .await
 }
@@ -211,7 +214,12 @@ async fn who_only_begins_or_does_not_encrypt_is_let_go() {
     let folder = tempfile::tempdir().unwrap();
     let (cert, key, der) = pair("one");
     write(folder.path(), &cert, &key);
-    let server = server(&folder).await;
+    let server = server_of(&folder, |c| {
+        // As long as those need who do encrypt, on a busy machine.
+        c.tls.handshake_timeout = 4.0;
+        c.server.stall_timeout = 2.0;
+    })
+    .await;
     let address = server.address();
     let mut silent = TcpStream::connect(address).await.unwrap();
     let mut plain = TcpStream::connect(address).await.unwrap();
@@ -219,12 +227,12 @@ async fn who_only_begins_or_does_not_encrypt_is_let_go() {
         .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         .await
         .unwrap();
-    let started = Instant::now();
     let mut nothing = Vec::new();
-    plain.read_to_end(&mut nothing).await.ok();
-    assert!(!nothing.starts_with(b"HTTP"), "no answer by plain HTTP");
-    silent.read_to_end(&mut nothing).await.ok();
-    assert!(started.elapsed() < Duration::from_secs(5));
+    for stream in [&mut plain, &mut silent] {
+        let ending = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut nothing));
+        ending.await.expect("it is let go").ok();
+        assert!(!nothing.starts_with(b"HTTP"), "no answer by plain HTTP");
+    }
     let metrics = get(&mut encrypted(address, &[&der]).await.unwrap(), "/metrics").await;
     for reason in ["handshake", "handshake_timeout"] {
         let line = format!("stoa_requests_refused_total{{door=\"tls\",code=\"{reason}\"}} 1");

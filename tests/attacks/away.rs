@@ -97,9 +97,10 @@ async fn come_back(address: SocketAddr, cursor: serde_json::Value) -> Client {
 /// Those that are looked after while the server sleeps.
 const WATCHED: usize = 50;
 const INTERVAL: f64 = 1.0;
-const TIMEOUT: f64 = 1.0;
+/// Long enough for those whose answers wait for a busy machine.
+const TIMEOUT: f64 = 4.0;
 /// Longer than both together: by the clock every heartbeat is overdue.
-const ASLEEP: Duration = Duration::from_secs(3);
+const ASLEEP: Duration = Duration::from_secs(6);
 
 /// Row 34. The server sleeps for longer than any heartbeat may take; who is there when it wakes stays, but for those few
 /// whose answer to a ping was on its way just when it fell asleep.

@@ -9,7 +9,7 @@ use stoa::config::{Config, Networks};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
-    common::server_with,
+    common::{PATIENCE, server_with},
     wire::{self, Good, Process, SOCKET, UPGRADE, closed, exchange, from, get, until},
 };
 
@@ -44,19 +44,17 @@ async fn slowloris_does_not_stop_a_good_client() {
                 write
             });
             let mut nothing = [0; 1];
-            let started = Instant::now();
             tokio::io::AsyncReadExt::read(&mut read, &mut nothing)
                 .await
                 .ok();
             dripping.abort();
-            started.elapsed()
         }));
     }
     // Somebody new comes in meanwhile.
     Good::beside(server.address).await.was_served().await;
     for attacker in attackers {
-        let held = attacker.await.unwrap();
-        assert!(held < Duration::from_secs(6), "{held:?}");
+        let ending = tokio::time::timeout(PATIENCE, attacker).await;
+        ending.expect("none is held on").unwrap();
     }
     until("their descriptors are given back", || {
         server.descriptors() <= before + 20
@@ -74,8 +72,8 @@ async fn slowloris_does_not_stop_a_good_client() {
 #[tokio::test(flavor = "multi_thread")]
 async fn half_a_request_does_not_hold_up_a_stop() {
     let server = server_with(|c| {
-        c.server.shutdown_timeout = 30.0;
-        c.server.header_timeout = 30.0;
+        c.server.shutdown_timeout = 600.0;
+        c.server.header_timeout = 600.0;
     })
     .await;
     let mut half = TcpStream::connect(server.address()).await.unwrap();
@@ -89,10 +87,9 @@ async fn half_a_request_does_not_hold_up_a_stop() {
             .status,
         200
     );
-    let started = Instant::now();
-    server.shutdown().await;
-    let took = started.elapsed();
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    tokio::time::timeout(PATIENCE, server.shutdown())
+        .await
+        .expect("it is not waited for");
     drop((half, silent, kept));
 }
 
@@ -155,10 +152,7 @@ async fn one_address_gets_no_more_connections_than_it_may_whoever_it_says_it_is(
         .await
         .is_none_or(|a| a.status != 200)
     {
-        assert!(
-            started.elapsed() < Duration::from_secs(5),
-            "its places are free again"
-        );
+        assert!(started.elapsed() < PATIENCE, "its places are free again");
         tokio::time::sleep(Duration::from_millis(20)).await;
         again = from(ATTACKER, address).await;
     }
@@ -219,10 +213,7 @@ async fn behind_a_proxy_each_client_is_counted_by_the_address_that_the_proxy_saw
         {
             break;
         }
-        assert!(
-            started.elapsed() < Duration::from_secs(5),
-            "its places are free again"
-        );
+        assert!(started.elapsed() < PATIENCE, "its places are free again");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     server.shutdown().await;
@@ -253,12 +244,22 @@ async fn one_address_connects_no_more_often_than_it_may() {
     .await;
     let address = server.address();
     let good = Good::beside(address).await;
+    // All at once: a busy machine that takes seconds for them still has more of them in each than it may let in.
+    let attacks: Vec<_> = (0..150)
+        .map(|_| {
+            tokio::spawn(async move {
+                let mut stream = from(ATTACKER, address).await;
+                let request = get("/healthz", "Connection: close\r\n");
+                let answer = exchange(&mut stream, &request).await;
+                answer.is_some_and(|answer| answer.status == 200)
+            })
+        })
+        .collect();
     let (mut taken, mut refused) = (0, 0);
-    for _ in 0..60 {
-        let mut stream = from(ATTACKER, address).await;
-        match exchange(&mut stream, &get("/healthz", "Connection: close\r\n")).await {
-            Some(answer) if answer.status == 200 => taken += 1,
-            _ => refused += 1,
+    for attack in attacks {
+        match attack.await.unwrap() {
+            true => taken += 1,
+            false => refused += 1,
         }
     }
     assert!(
@@ -305,10 +306,7 @@ async fn an_answer_that_nobody_takes_is_given_up() {
     let name = "stoa_connections_killed_total{reason=\"stalled\"}";
     let started = Instant::now();
     while wire::counted(address, name).await == 0 {
-        assert!(
-            started.elapsed() < Duration::from_secs(10),
-            "it is still held"
-        );
+        assert!(started.elapsed() < PATIENCE, "it is still held");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     closed(&mut stream).await;

@@ -27,7 +27,11 @@ use crate::{
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_session_ids_look_random() {
     const IDS: usize = 10_000;
-    let server = server_with(|c| c.server.connect_timeout = 1.0).await;
+    let server = server_with(|c| {
+        c.server.connect_timeout = 3.0;
+        c.server.max_pending_sessions = 2 * IDS;
+    })
+    .await;
     let address = server.address();
     let mut tasks = Vec::new();
     for _ in 0..4 {

@@ -1,6 +1,6 @@
 //! Packets and payloads that no client would send: each is answered or closes its own session, and nothing else.
 
-use std::{net::SocketAddr, time::Instant};
+use std::net::SocketAddr;
 
 use crate::{
     common::{PATIENCE, server},
@@ -175,7 +175,6 @@ async fn a_thousand_binary_posts_of_garbage_are_all_answered() {
     const AT_ONCE: usize = 10;
     let server = server().await;
     let address = server.address();
-    let begun = Instant::now();
     let mut attackers = Vec::new();
     for n in 0..AT_ONCE {
         attackers.push(tokio::spawn(async move {
@@ -203,7 +202,6 @@ async fn a_thousand_binary_posts_of_garbage_are_all_answered() {
             .unwrap();
     }
     assert_eq!(answers, POSTS);
-    assert!(begun.elapsed() < PATIENCE);
     assert_served(address).await;
     // Nothing is left of them.
     until_connections(address, 0).await;

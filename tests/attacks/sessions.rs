@@ -6,7 +6,7 @@ use stoa::config::Networks;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
-    common::server_with,
+    common::{PATIENCE, server_with},
     wire::{
         self, Good, POLLING, Process, SOCKET, UPGRADE, closed, exchange, get, once, open, post,
         until,
@@ -60,14 +60,14 @@ async fn ten_thousand_handshakes_without_connect_are_capped_and_leave_no_memory(
             "{taken} in wave {wave}"
         );
         // All of them are gone when as many as may be can come again.
-        let (again, waited) = (Instant::now(), Duration::from_secs(10));
+        let again = Instant::now();
         loop {
             let answer = once(address, &get(POLLING, "")).await;
             if answer.status == 200 {
                 break;
             }
             assert_eq!((answer.status, answer.code().as_str()), (503, "overloaded"));
-            assert!(again.elapsed() < waited, "they are still there");
+            assert!(again.elapsed() < PATIENCE, "they are still there");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         tokio::time::sleep(Duration::from_millis(2_500)).await;
@@ -85,7 +85,8 @@ async fn one_address_has_few_sessions_without_a_namespace_by_either_transport() 
     let server = server_with(|c| {
         c.server.exempt_addresses = Networks::default();
         c.server.max_pending_per_address = 4;
-        c.server.connect_timeout = 2.0;
+        // Longer than a busy machine needs for all of them.
+        c.server.connect_timeout = 6.0;
     })
     .await;
     let address = server.address();
@@ -125,15 +126,11 @@ async fn one_address_has_few_sessions_without_a_namespace_by_either_transport() 
     }
     // The WebSockets are ended by the server, the polling sessions forgotten.
     for stream in streams.iter_mut().skip(1).step_by(2).take(2) {
-        let held = closed(stream).await;
-        assert!(held < Duration::from_secs(6), "{held:?}");
+        closed(stream).await;
     }
     let started = Instant::now();
     while attack().await.0[..2] != [200, 101] {
-        assert!(
-            started.elapsed() < Duration::from_secs(10),
-            "they are still counted"
-        );
+        assert!(started.elapsed() < PATIENCE, "they are still counted");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     good.was_served().await;
@@ -143,7 +140,7 @@ async fn one_address_has_few_sessions_without_a_namespace_by_either_transport() 
 #[tokio::test(flavor = "multi_thread")]
 async fn upgrades_that_never_finish_are_reclaimed() {
     const MANY: usize = 50;
-    let server = Process::start(&[("CONNECT_TIMEOUT", "2"), ("HEADER_TIMEOUT", "2")]);
+    let server = Process::start(&[("CONNECT_TIMEOUT", "8"), ("HEADER_TIMEOUT", "8")]);
     let address = server.address;
     let good = Good::beside(address).await;
     let before = server.descriptors();

@@ -182,12 +182,14 @@ impl Good {
         Self { stop, asking }
     }
 
-    /// It was served all the while, never later than a debug build on a busy machine may be.
+    /// It was served all the while, never later than a debug build on a busy machine may be: what it is to notice is a
+    /// server that has no time for it as long as the attack goes on.
     pub async fn was_served(self) {
+        const LATE: Duration = Duration::from_secs(15);
         self.stop.send(()).expect("it is still there");
         let (asked, worst) = self.asking.await.expect("it was served");
         assert!(
-            asked > 0 && worst < Duration::from_secs(2),
+            asked > 0 && worst < LATE,
             "{asked} answers, {worst:?} at the worst"
         );
     }

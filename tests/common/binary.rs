@@ -10,7 +10,7 @@ use std::{
 };
 
 /// A server that takes longer than this to listen is broken.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where it listens, as its log (JSON, on stdout) says. The rest of the log is read and thrown away, or the pipe would fill up.
 pub fn listening(child: &mut Child) -> SocketAddr {

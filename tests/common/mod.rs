@@ -18,8 +18,9 @@ use stoa::{config::Config, server::Running};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
-/// Nothing in these tests takes this long unless it is broken.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Nothing in these tests takes this long unless it is broken, on a slow and busy machine too: it is only waited for when
+/// something is wrong.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A configuration for tests: any free port, no page.
 pub fn config() -> Config {
@@ -283,6 +284,15 @@ pub async fn post_raw(
         .expect("answers");
     let status = response.status().as_u16();
     (status, response.json().await.expect("JSON"))
+}
+
+/// Waits until what was published up to this cursor is in the state: the hub reads the journal a moment after the producer
+/// has its answer.
+pub async fn until_folded(address: SocketAddr, cursor: &Value) {
+    let folding = async { while get(address, "/api/v1/state").await.1["cursor"] != *cursor {} };
+    tokio::time::timeout(PATIENCE, folding)
+        .await
+        .unwrap_or_else(|_| panic!("the state never comes to {cursor}"));
 }
 
 /// Gets JSON over HTTP.

@@ -158,7 +158,7 @@ async fn bans_hold_over_a_restart_and_can_be_lifted() {
         address,
         path,
         &admin(),
-        Some(&json!({ "address": "127.0.0.1", "seconds": 1, "include_self": true })),
+        Some(&json!({ "address": "127.0.0.1", "seconds": 5, "include_self": true })),
     )
     .await;
     assert!(answer["ended"].as_u64() >= Some(1), "{answer}");

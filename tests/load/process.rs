@@ -5,6 +5,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -23,10 +24,21 @@ pub(crate) struct Process {
     pub(crate) ready_after: Duration,
 }
 
-/// A port that is free now.
+/// A port that is free now, and that nobody gets who asks for any: a server that is started on it later, or once more, still
+/// finds it free.
 pub(crate) fn free_port() -> u16 {
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    free.local_addr().expect("an address").port()
+    /// Below where systems take the ports from that they choose themselves.
+    const FIRST: u32 = 20_000;
+    const COUNT: u32 = 12_000;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    loop {
+        // Processes that run at the same time begin at different places.
+        let next = std::process::id() * 97 % COUNT + TAKEN.fetch_add(1, Ordering::Relaxed);
+        let port = u16::try_from(FIRST + next % COUNT).expect("a port");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 impl Process {
