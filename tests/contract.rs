@@ -1,0 +1,218 @@
+//! Points of the protocol that are easily overlooked, and that somebody's screen leans on: one test for each, over the wire.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod common;
+
+use common::{Client, get, post, server};
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_publishes_and_then_looks_sees_it() {
+    let server = server().await;
+    let address = server.address();
+    let (mut client, _) = Client::connect(
+        address,
+        json!({ "role": "producer", "filters": { "types": ["none"] } }),
+    )
+    .await;
+    for n in 0..100 {
+        let agent = format!("a{n}");
+        let event = json!({ "type": "agent.registered", "data": { "agent_id": agent } });
+        if n % 2 == 0 {
+            assert_eq!(client.call("publish", event).await["accepted"], 1);
+            let state = client.call("get_state", json!({})).await;
+            assert!(state["agents"][&agent].is_object(), "{n}: {state}");
+        } else {
+            assert_eq!(post(address, &event).await.0, 202);
+            let (_, state) = get(address, "/api/v1/state").await;
+            assert!(state["agents"][&agent].is_object(), "{n}: {state}");
+        }
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nodes_states_are_united_but_not_its_start_and_end() {
+    let server = server().await;
+    let (mut client, _) = Client::connect(server.address(), json!({})).await;
+    let state = |status: &str, step: u64| json!({ "type": "workflow.node_state.updated", "nodeState": { "node_id": "n", "status": status, "step": step } });
+    let mut events: Vec<Value> = (0..10).map(|step| state("running", step)).collect();
+    events.insert(
+        0,
+        json!({ "type": "workflow.node.started", "data": { "node_id": "n" } }),
+    );
+    events.push(state("completed", 10));
+    post(server.address(), &json!(events)).await;
+    let mut seen = Vec::new();
+    while seen.last().is_none_or(|(status, _)| status != "completed") {
+        let update = client.event("node_update").await;
+        let status = update["data"]["status"]
+            .as_str()
+            .expect("a status")
+            .to_owned();
+        seen.push((status, update["coalesced"].as_u64().unwrap_or(1)));
+    }
+    let running = || seen.iter().filter(|(status, _)| status == "running");
+    assert_eq!(
+        running().map(|(_, events)| events).sum::<u64>(),
+        11,
+        "{seen:?}"
+    );
+    assert!(running().count() < 11, "{seen:?}");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changed_is_named_as_the_update_pipeline_names_it() {
+    let server = server().await;
+    let (mut client, _) = Client::connect(server.address(), json!({})).await;
+    let event = json!({ "type": "agent_update", "agent_id": "a", "update_type": "state_change", "data": { "mood": "calm" } });
+    post(server.address(), &event).await;
+    let update = client.event("agent_update").await;
+    assert_eq!(
+        (
+            &update["update_type"],
+            &update["data"]["change_type"],
+            &update["data"]["mood"]
+        ),
+        (
+            &json!("state_change"),
+            &json!("state_change"),
+            &json!("calm")
+        )
+    );
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_state_tells_how_things_ended() {
+    let server = server().await;
+    let address = server.address();
+    let about = |kind: &str, data: Value| json!({ "type": kind, "data": data });
+    let ends = ["failed", "cancelled", "deleted"];
+    let mut events = Vec::new();
+    for end in ends {
+        let (task, agent) = (format!("t-{end}"), format!("a-{end}"));
+        events.push(about(
+            "task.assigned",
+            json!({ "task_id": task, "agent_id": agent }),
+        ));
+        events.push(about(
+            &format!("task.{end}"),
+            json!({ "task_id": task, "agent_id": agent }),
+        ));
+    }
+    events.push(about(
+        "agent.status.changed",
+        json!({ "agent_id": "gone", "old_status": "idle", "new_status": "busy" }),
+    ));
+    events.push(about("agent.unregistered", json!({ "agent_id": "gone" })));
+    events.push(about("execution.completed", json!({ "execution_id": "x" })));
+    let (mut client, _) = Client::connect(address, json!({})).await;
+    assert_eq!(post(address, &json!(events)).await.0, 202);
+    let (_, state) = get(address, "/api/v1/state").await;
+    for end in ends {
+        assert_eq!(state["tasks"][format!("t-{end}")]["status"], end, "{state}");
+        let agent = &state["agents"][format!("a-{end}")];
+        assert_eq!(
+            agent.get("task_id"),
+            Some(&Value::Null),
+            "it no longer works on it: {agent}"
+        );
+        assert_eq!(
+            agent.get("status"),
+            Some(&Value::Null),
+            "nothing said one, and the key is there: {agent}"
+        );
+    }
+    assert_eq!(state["agents"]["gone"]["status"], "offline");
+    let done = client.event("execution_update").await;
+    assert_eq!(
+        done["data"]["progress_percentage"], 100,
+        "though nobody counted: {done}"
+    );
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_rooms_the_refused_one_is_named_and_all_spellings_count() {
+    let server = server().await;
+    let (mut client, _) = Client::connect(server.address(), json!({})).await;
+    client
+        .emit(
+            "subscribe",
+            json!({ "rooms": ["project:p1", "planet:mars"] }),
+        )
+        .await;
+    let error = client.event("error").await;
+    assert_eq!(
+        (&error["code"], &error["room_id"]),
+        (&json!("unknown_room_type"), &json!("planet:mars"))
+    );
+    let rooms = json!({ "room_id": "project:p1", "rooms": ["task:t1", "project:p1"], "channels": ["agent:a1"] });
+    let answer = client.call("subscribe", rooms).await;
+    assert_eq!(
+        answer["rooms"],
+        json!(["project:p1", "task:t1", "agent:a1"])
+    );
+    for event in ["subscribe_flow", "unsubscribe_flow"] {
+        client.emit(event, json!({ "flow_id": "f1" })).await;
+        let confirmed = client.event("subscription_confirmed").await;
+        assert_eq!(
+            (&confirmed["type"], &confirmed["status"]),
+            (&json!("flow"), &json!("active"))
+        );
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_event_is_an_error_with_a_receipt() {
+    let server = server().await;
+    let (mut client, _) = Client::connect(server.address(), json!({ "role": "producer" })).await;
+    for (event, code) in [
+        (json!({ "data": {} }), "missing_type"),
+        (json!({ "type": "a.b", "data": null }), "invalid_data"),
+    ] {
+        let answer = client.call("publish", event).await;
+        assert_eq!(
+            (&answer["status"], &answer["error"]["code"]),
+            (&json!("error"), &json!(code))
+        );
+        assert_eq!(
+            (&answer["accepted"], &answer["duplicates"]),
+            (&json!(0), &json!(0)),
+            "{answer}"
+        );
+        assert_eq!(answer["rejected"][0]["error"]["code"], code, "{answer}");
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_come_as_prometheus_reads_them() {
+    let server = server().await;
+    let url = format!("http://{}/metrics", server.address());
+    let text = async |accept: &str| {
+        let asked = reqwest::Client::new().get(&url).header("accept", accept);
+        let response = asked.send().await.expect("metrics");
+        let kind = response.headers()["content-type"]
+            .to_str()
+            .expect("text")
+            .to_owned();
+        (kind, response.text().await.expect("text"))
+    };
+    let (kind, plain) = text("*/*").await;
+    assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
+    assert!(
+        plain.contains("# TYPE stoa_events_total counter\n") && !plain.contains("# EOF"),
+        "{plain}"
+    );
+    let (kind, open) = text("application/openmetrics-text;version=1.0.0,text/plain;q=0.5").await;
+    assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
+    assert!(
+        open.contains("# TYPE stoa_events counter\n") && open.ends_with("# EOF\n"),
+        "{open}"
+    );
+    server.shutdown().await;
+}
