@@ -9,6 +9,8 @@
 //!                └─▶ plan ─▶ pacer ─▶ flush ─▶ roster ─▶ outlets
 //! ```
 
+mod aggregates;
+mod batches;
 mod behind;
 mod catchup;
 mod command;
@@ -21,10 +23,12 @@ mod missed;
 mod outlet;
 mod portions;
 mod position;
+mod questions;
 mod replay;
 mod requests;
 pub(crate) mod roster;
 mod slowness;
+mod snapshots;
 mod view;
 
 use std::{
@@ -50,8 +54,9 @@ use crate::{
     pace::{Pacer, group},
     seneca::Desk,
     state::{State, checkpoint},
-    update::{Listening, Namespace, Table, Topic, entities, rooms_hash},
+    update::{Listening, Table, entities, rooms_hash},
 };
+use aggregates::AGGREGATES;
 use catchup::CatchUp;
 use command::{Command, WeakHandle};
 use fanout::Flush;
@@ -66,8 +71,6 @@ const COMMANDS: usize = 256;
 const COMMANDS_TIME: Duration = Duration::from_millis(2);
 /// How many of the last events Seneca's pages are shown again after a start.
 const DESK: u64 = 10_000;
-/// How often Seneca's aggregates are sent at the most.
-const AGGREGATES: Duration = Duration::from_secs(1);
 
 /// What the hub is told by the configuration.
 #[derive(Debug, Clone)]
@@ -337,37 +340,6 @@ impl Hub {
             Listening::ALL
         } else {
             self.roster.listening()
-        }
-    }
-
-    /// Sends Seneca's aggregates that changed, at most once a second.
-    fn send_aggregates(&mut self, now: Instant) {
-        if !self.desk_changed || now.duration_since(self.last_aggregates) < AGGREGATES {
-            return;
-        }
-        self.last_aggregates = now;
-        self.desk_changed = false;
-        for (name, body) in self.desk.take_changed(Timestamp::now()) {
-            let namespace = if name == "agents_update" {
-                Namespace::Conversations
-            } else {
-                Namespace::Root
-            };
-            let body = self.stamp_aggregate(name, body);
-            self.tell_who_wants(self.roster.ids_on(namespace), namespace, name, body);
-        }
-        for (flow_id, body) in self.desk.flows_changed() {
-            let body = self.stamp_aggregate("flow_update", body);
-            let watching = self.roster.ids_in(&format!("flow:{flow_id}")).to_vec();
-            self.tell_who_wants(watching, Namespace::Root, "flow_update", body);
-        }
-        if let Some(body) = self.desk.health_changed() {
-            let body = self.stamp_aggregate("health_update", body);
-            let watching = match self.options.seneca_broadcast {
-                true => self.roster.ids_on(Namespace::Root),
-                false => self.roster.ids_listening(Topic::Health).to_vec(),
-            };
-            self.tell_who_wants(watching, Namespace::Root, "health_update", body);
         }
     }
 }

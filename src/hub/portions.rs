@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Hub, catchup::LOOK, fanout::Batch, member::MemberId, replay::Stretch};
+use super::{Hub, batches::Batch, catchup::LOOK, member::MemberId, replay::Stretch};
 
 /// The smallest portion: a few updates, that the connection is not idle.
 const LEAST: usize = 4 * 1_024;

@@ -6,23 +6,15 @@ use serde_json::{Value, json};
 
 use super::{
     Hub,
-    command::{Command, Question, Welcome, now},
+    command::{Command, Welcome},
     member::{MemberId, Newcomer},
 };
 use crate::{
-    access::{self, Identity, OBSERVERS, PRODUCERS, Sight, too_many_rooms},
-    event::{Kind, Object, Timestamp},
+    access::{self, Identity, PRODUCERS, too_many_rooms},
+    event::Object,
     refusal::Refusal,
     update::Namespace,
 };
-
-/// The aggregates that one is told who caught up.
-pub(super) const CAUGHT_UP: [&str; 4] = [
-    "conversation_summary",
-    "system_metrics",
-    "active_flows_update",
-    "dashboard_update",
-];
 
 impl Hub {
     pub(super) fn handle(&mut self, command: Command) {
@@ -216,162 +208,6 @@ impl Hub {
         }
         Ok(members)
     }
-
-    fn snapshot(&mut self, project: Option<&str>, sight: &Sight) -> Arc<str> {
-        // Many ask at the same place of the stream when many come at once.
-        let whole = project.is_none() && sight.is_everything();
-        let known = self.last_snapshot.as_ref().filter(|_| whole);
-        if let Some((_, text)) = known.filter(|(seq, _)| *seq == self.seq) {
-            return text.clone();
-        }
-        let snapshot: Arc<str> = self.write_snapshot(project, sight).into();
-        if whole {
-            self.last_snapshot = Some((self.seq, snapshot.clone()));
-        }
-        snapshot
-    }
-
-    fn write_snapshot(&self, project: Option<&str>, sight: &Sight) -> String {
-        let cursor = self.position.everything_up_to(self.seq);
-        self.state
-            .snapshot(&cursor, Timestamp::now(), project, sight)
-    }
-
-    /// The state, and from then on only what comes after it.
-    pub(super) fn send_snapshot(&mut self, member: MemberId) {
-        let Some(sight) = self.roster.sight(member) else {
-            return;
-        };
-        let snapshot = self.snapshot(None, &sight);
-        let seq = self.seq;
-        let cursor = self.position.everything_up_to(self.seq);
-        self.tell_json(member, "snapshot", &snapshot, Some(&cursor), true);
-        if let Some(member) = self.roster.get_mut(member) {
-            member.since = seq;
-        }
-    }
-
-    /// Whether a room is not a client's own.
-    fn is_public(&self, room: &str) -> bool {
-        let default = self.options.default_room.as_str();
-        room.contains(':') || [default, OBSERVERS, PRODUCERS].contains(&room)
-    }
-
-    /// The present aggregates, for one that missed their changes.
-    pub(super) fn tell_aggregates(&mut self, id: MemberId) {
-        let Some(member) = self.roster.get_mut(id) else {
-            return;
-        };
-        if !std::mem::take(&mut member.missed_aggregates) || member.namespace != Namespace::Root {
-            return;
-        }
-        let aggregates = [
-            self.desk.summary(),
-            self.desk.metrics(),
-            self.desk.active_flows(),
-            self.desk.dashboard(Timestamp::now()),
-        ];
-        for (name, body) in CAUGHT_UP.into_iter().zip(aggregates) {
-            if self.roster.wants(id, name) {
-                let body = self.stamp_aggregate(name, body);
-                self.tell(id, name, body);
-            }
-        }
-    }
-
-    /// What every update has, on one that no single event stands behind.
-    pub(super) fn stamp_aggregate(&self, name: &str, mut body: Object) -> Object {
-        let mut fill = |key: &str, value: Value| {
-            body.entry(key).or_insert(value);
-        };
-        fill("type", name.into());
-        fill("timestamp", now());
-        fill("id", format!("{name}-{}", self.seq).into());
-        fill("cursor", self.position.text().into());
-        fill("source_type", name.into());
-        fill("priority", "normal".into());
-        fill("animation", "none".into());
-        fill(
-            "hint",
-            json!({ "target": { "kind": "system", "id": name }, "duration_ms": 0, "intensity": 0 }),
-        );
-        body
-    }
-
-    fn answer(&mut self, question: Question) -> Object {
-        let now = Timestamp::now();
-        match question {
-            Question::Stats { sight } => self.stats(&sight),
-            Question::Rooms { sight } => {
-                let mut rooms: Vec<&str> = self.roster.room_names().map(|r| &**r).collect();
-                // A client's own rooms are nobody else's business.
-                rooms.retain(|room| self.is_public(room) && may_know(&sight, room));
-                rooms.sort_unstable();
-                let total = rooms.len();
-                object(json!({ "active_rooms": rooms, "total_rooms": total }))
-            }
-            Question::HealthNow => self.desk.health_current().unwrap_or_default(),
-            Question::HealthHistory { hours } => self.desk.health_history(hours, now),
-            Question::Conversations {
-                limit,
-                offset,
-                minutes,
-                agent_id,
-            } => self
-                .desk
-                .recent_conversations(limit, offset, minutes, agent_id.as_deref(), now),
-            Question::Dashboard => self.desk.dashboard(now),
-            Question::ActiveFlows => {
-                let flows = self.desk.active_flows();
-                self.stamp_aggregate("active_flows_update", flows)
-            }
-            Question::Agents => self.desk.agents(),
-        }
-    }
-
-    fn stats(&self, sight: &Sight) -> Object {
-        let users: std::collections::HashSet<_> = self
-            .roster
-            .members()
-            .filter_map(|m| m.user.as_deref())
-            .collect();
-        let namespaces: Object = Namespace::ALL
-            .iter()
-            .map(|n| {
-                (
-                    n.path().to_owned(),
-                    self.roster
-                        .members()
-                        .filter(|m| m.namespace == *n)
-                        .count()
-                        .into(),
-                )
-            })
-            .collect();
-        let rooms = self.roster.room_names();
-        let rooms = rooms.filter(|room| self.is_public(room) && may_know(sight, room));
-        object(json!({
-            "total_connections": self.roster.len(),
-            "user_connections": users.len(),
-            "active_rooms": rooms.count(),
-            "peak_connections": self.roster.peak(),
-            "connections_by_namespace": namespaces,
-            "events": self.seq,
-            "updates_waiting": self.pacer.ready(),
-            "updates_held": self.pacer.held(),
-            "cursor": self.position.text(),
-            "started_at": self.started,
-            "server_time": now(),
-        }))
-    }
-}
-
-/// Whether one may know of a room at all: its name says that there is such a thing.
-fn may_know(sight: &Sight, room: &str) -> bool {
-    let Some((kind, id)) = room.split_once(':') else {
-        return true;
-    };
-    Kind::from_name(kind).map_or(sight.is_everything(), |kind| sight.may_enter(kind, id))
 }
 
 pub(super) fn object(value: Value) -> Object {

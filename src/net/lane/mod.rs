@@ -15,8 +15,8 @@
 //! up later. A client that takes nothing for too long, or that fills its queue with the answers to its own requests, is
 //! killed: the guard's stream fails, the engine's own reader and writer end, and its disconnect handler runs.
 
+mod end;
 mod engine_way;
-mod last_word;
 mod reading;
 #[cfg(test)]
 mod tests;
@@ -26,7 +26,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize},
     },
     time::Duration,
 };
@@ -272,50 +272,6 @@ impl Lane {
         let mut state = self.lock();
         state.begun |= len > 0;
         state.uncount(len);
-    }
-
-    /// The engine is done with its stream.
-    pub(super) fn close(&self) {
-        self.lock().closing = true;
-        self.writer.notify_one();
-    }
-
-    pub(super) fn is_closing(&self) -> bool {
-        self.lock().closing
-    }
-
-    /// Ends the connection now. What waits is dropped; the engine learns of it by its stream.
-    pub fn kill(&self, why: Kill) {
-        self.kill_locked(&mut self.lock(), why);
-    }
-
-    /// Why it was killed, if it was.
-    pub fn killed(&self) -> Option<Kill> {
-        Kill::from_number(self.killed.load(Ordering::Acquire))
-    }
-
-    fn kill_locked(&self, state: &mut State, why: Kill) {
-        if self
-            .killed
-            .compare_exchange(0, why as u8, Ordering::AcqRel, Ordering::Acquire)
-            .is_err()
-        {
-            return;
-        }
-        self.metrics.killed(why.reason());
-        state.queue.clear();
-        if let Some(word) = why.last_word() {
-            state.queue.push_first(Bytes::from_static(word));
-        }
-        for gate in &mut state.gates {
-            if let (Gate::Open { engine, .. }, Way::Engine) = (&*gate, &state.way) {
-                engine.close();
-            }
-            *gate = Gate::Shut;
-        }
-        state.closing = true;
-        self.writer.notify_one();
-        self.reader.wake();
     }
 
     pub(super) fn stall(&self) -> Duration {

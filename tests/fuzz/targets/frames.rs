@@ -3,7 +3,10 @@
 
 use libfuzzer_sys::fuzz_target;
 use stoa::{
-    net::frame::{Frame, first_frame},
+    net::{
+        Tag,
+        frame::{Frame, first_frame},
+    },
     update::Namespace,
 };
 
@@ -16,7 +19,7 @@ fuzz_target!(|data: &[u8]| {
     };
     for namespace in Namespace::ALL {
         let payload = serde_json::Value::from(text).to_string();
-        let frame = Frame::event(namespace, text, &payload);
+        let frame = Frame::event(namespace, text, &payload, Tag::Told);
         let (payload_at, end) = first_frame(frame.bytes()).expect("a whole frame");
         assert_eq!(end, frame.bytes().len());
         assert_eq!(&frame.bytes()[payload_at..payload_at + 2], b"42");

@@ -1,0 +1,108 @@
+//! Batches: the updates of one flush as one event, for clients that ask for that.
+
+use serde_json::json;
+
+use super::{Hub, Outgoing, fanout::Flush, member::MemberId};
+use crate::{event::Timestamp, update::Namespace};
+
+/// How many updates one `batch` holds at the most.
+const BATCH_MAX: usize = 50;
+
+/// Updates on their way into a `batch`, each with whether it changes a layout.
+pub(super) type Batch<'a> = Vec<(&'a Outgoing, bool)>;
+
+impl Hub {
+    /// Writes the batches of those for whom much has gathered: a flush may be far more than they may owe.
+    pub(super) fn send_heavy(&mut self, flush: &mut Flush) {
+        flush.heavy.sort_unstable();
+        flush.heavy.dedup();
+        let heavy = std::mem::take(&mut flush.heavy);
+        self.write_batches(&heavy, flush);
+    }
+
+    /// Writes the batches of this flush.
+    pub(super) fn send_batches(&mut self, flush: &mut Flush) {
+        let batching = std::mem::take(&mut flush.batching);
+        self.write_batches(&batching, flush);
+        for id in flush.full.drain(..) {
+            self.park(id);
+        }
+        flush.for_batches.clear();
+        flush.layouts.clear();
+    }
+
+    /// One batch for all members that got the same updates.
+    fn write_batches(&mut self, members: &[MemberId], flush: &mut Flush) {
+        let mut waiting: Vec<(Vec<usize>, MemberId)> = Vec::new();
+        for &id in members {
+            let Some(member) = self.roster.get_mut(id) else {
+                continue;
+            };
+            member.batch_bytes = 0;
+            if let Some(batch) = member.batch.as_mut().filter(|batch| !batch.is_empty()) {
+                waiting.push((std::mem::take(batch), id));
+            }
+        }
+        waiting.sort_unstable();
+        for same in waiting.chunk_by(|a, b| a.0 == b.0) {
+            for part in same[0].0.chunks(BATCH_MAX) {
+                let part: Vec<_> = part
+                    .iter()
+                    .map(|&at| (&flush.for_batches[at], flush.layouts[at]))
+                    .collect();
+                let batch = write_batch(&part);
+                for &(_, id) in same {
+                    let member = self.roster.get(id);
+                    if member.is_some_and(|member| !member.outlet.send(&batch)) {
+                        flush.full.push(id);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends what was missed to one that takes batches.
+    pub(super) fn send_in_batches(&self, id: MemberId, updates: &Batch<'_>) {
+        let Some(member) = self.roster.get(id) else {
+            return;
+        };
+        for part in updates.chunks(BATCH_MAX) {
+            member.outlet.send(&write_batch(part));
+        }
+    }
+}
+
+/// One `batch` of these updates, each with whether it changes a layout.
+fn write_batch(part: &[(&Outgoing, bool)]) -> Outgoing {
+    let namespace = part.first().map_or(Namespace::Root, |(u, _)| u.namespace);
+    let mut json = String::from("{\"batch_id\":");
+    json.push_str(&json!(uuid::Uuid::now_v7().to_string()).to_string());
+    json.push_str(",\"updates\":[");
+    for (at, (update, _)) in part.iter().enumerate() {
+        if at > 0 {
+            json.push(',');
+        }
+        json.push_str("{\"event\":");
+        json.push_str(&json!(update.name).to_string());
+        json.push_str(",\"payload\":");
+        json.push_str(&update.json);
+        json.push('}');
+    }
+    json.push_str("],\"timestamp\":");
+    json.push_str(&json!(Timestamp::now()).to_string());
+    json.push_str(",\"requires_layout_update\":");
+    let layout = part.iter().any(|(_, layout)| *layout);
+    json.push_str(if layout { "true" } else { "false" });
+    // The place after the last of them, so that whoever keeps the newest cursor needn't look inside.
+    let cursor = part.last().and_then(|(update, _)| update.cursor());
+    if let Some(cursor) = cursor {
+        json.push_str(",\"cursor\":");
+        json.push_str(&json!(cursor).to_string());
+    }
+    json.push('}');
+    let batch = Outgoing::new(namespace, "batch", json);
+    match cursor {
+        Some(cursor) => batch.at(cursor).of_stream(),
+        None => batch,
+    }
+}

@@ -1,0 +1,99 @@
+//! Read-only questions, answered from what the hub has at one place of the stream.
+
+use std::collections::HashSet;
+
+use serde_json::json;
+
+use super::{
+    Hub,
+    command::{Question, now},
+    requests::object,
+};
+use crate::{
+    access::{OBSERVERS, PRODUCERS, Sight},
+    event::{Kind, Object, Timestamp},
+    update::Namespace,
+};
+
+impl Hub {
+    pub(super) fn answer(&mut self, question: Question) -> Object {
+        let now = Timestamp::now();
+        match question {
+            Question::Stats { sight } => self.stats(&sight),
+            Question::Rooms { sight } => {
+                let mut rooms: Vec<&str> = self.roster.room_names().map(|r| &**r).collect();
+                // A client's own rooms are nobody else's business.
+                rooms.retain(|room| self.is_public(room) && may_know(&sight, room));
+                rooms.sort_unstable();
+                let total = rooms.len();
+                object(json!({ "active_rooms": rooms, "total_rooms": total }))
+            }
+            Question::HealthNow => self.desk.health_current().unwrap_or_default(),
+            Question::HealthHistory { hours } => self.desk.health_history(hours, now),
+            Question::Conversations {
+                limit,
+                offset,
+                minutes,
+                agent_id,
+            } => self
+                .desk
+                .recent_conversations(limit, offset, minutes, agent_id.as_deref(), now),
+            Question::Dashboard => self.desk.dashboard(now),
+            Question::ActiveFlows => {
+                let flows = self.desk.active_flows();
+                self.stamp_aggregate("active_flows_update", flows)
+            }
+            Question::Agents => self.desk.agents(),
+        }
+    }
+
+    fn stats(&self, sight: &Sight) -> Object {
+        let users: HashSet<_> = self
+            .roster
+            .members()
+            .filter_map(|m| m.user.as_deref())
+            .collect();
+        let namespaces: Object = Namespace::ALL
+            .iter()
+            .map(|n| {
+                (
+                    n.path().to_owned(),
+                    self.roster
+                        .members()
+                        .filter(|m| m.namespace == *n)
+                        .count()
+                        .into(),
+                )
+            })
+            .collect();
+        let rooms = self.roster.room_names();
+        let rooms = rooms.filter(|room| self.is_public(room) && may_know(sight, room));
+        object(json!({
+            "total_connections": self.roster.len(),
+            "user_connections": users.len(),
+            "active_rooms": rooms.count(),
+            "peak_connections": self.roster.peak(),
+            "connections_by_namespace": namespaces,
+            "events": self.seq,
+            "updates_waiting": self.pacer.ready(),
+            "updates_held": self.pacer.held(),
+            "cursor": self.position.text(),
+            "started_at": self.started,
+            "server_time": now(),
+        }))
+    }
+
+    /// Whether a room is not a client's own.
+    fn is_public(&self, room: &str) -> bool {
+        let default = self.options.default_room.as_str();
+        room.contains(':') || [default, OBSERVERS, PRODUCERS].contains(&room)
+    }
+}
+
+/// Whether one may know of a room at all: its name says that there is such a thing.
+fn may_know(sight: &Sight, room: &str) -> bool {
+    let Some((kind, id)) = room.split_once(':') else {
+        return true;
+    };
+    Kind::from_name(kind).map_or(sight.is_everything(), |kind| sight.may_enter(kind, id))
+}
