@@ -4,6 +4,7 @@
 //! kind or out of range stops the start; the message names the place and the nearest right key.
 
 mod authentication;
+mod counts;
 mod load;
 mod networks;
 mod origins;

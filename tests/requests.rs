@@ -1,0 +1,220 @@
+//! What else clients ask for: batches, actions, history, what becomes of a duplicate, rules of their own.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod common;
+
+use common::{Client, get, post, server, server_with};
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_for_those_who_ask() {
+    let server = server().await;
+    let address = server.address();
+    let (mut batched, _) = Client::connect(address, json!({ "batch": true })).await;
+    let (mut plain, _) = Client::connect(address, json!({})).await;
+    let events: Vec<Value> = (0..120)
+        .map(|n| json!({ "type": "decision.logged", "data": { "what": "x", "n": n } }))
+        .chain([json!({ "update_type": "layout_update", "update_id": "u1", "target_id": "g", "changes": { "a": 1 } })])
+        .collect();
+    post(address, &json!(events)).await;
+    let (mut seen, mut layout) = (Vec::new(), 0);
+    while seen.len() < 121 {
+        let batch = batched.event("batch").await;
+        let updates = batch["updates"].as_array().unwrap();
+        assert!((1..=50).contains(&updates.len()), "{}", updates.len());
+        assert!(batch["batch_id"].is_string() && batch["timestamp"].is_string());
+        let holds = updates.iter().any(|u| u["event"] == "visual_update");
+        assert_eq!(batch["requires_layout_update"], json!(holds));
+        layout += usize::from(holds);
+        seen.extend(
+            updates
+                .iter()
+                .map(|u| (u["event"].clone(), u["payload"]["data"]["n"].clone())),
+        );
+    }
+    assert_eq!(layout, 1);
+    let numbers: Vec<_> = seen.iter().filter_map(|(_, n)| n.as_u64()).collect();
+    assert_eq!(numbers, (0..120).collect::<Vec<_>>());
+    plain
+        .event_where("decision_event", |u| u["data"]["n"] == 119)
+        .await;
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn actions_go_to_the_agents_producers_and_their_answer_comes_back() {
+    let server = server().await;
+    let address = server.address();
+    let (mut operator, _) = Client::connect(address, json!({ "role": "operator" })).await;
+    let nobody = operator
+        .call(
+            "agent_action",
+            json!({ "agent_id": "a1", "action": "move" }),
+        )
+        .await;
+    assert_eq!(nobody["status"], "ok");
+    let result = operator.event("agent_action_result").await;
+    assert_eq!(
+        (&result["action_id"], &result["error"]["code"]),
+        (&nobody["action_id"], &json!("unavailable"))
+    );
+
+    let (mut own, _) = Client::connect(address, json!({ "role": "producer" })).await;
+    let (mut other, _) = Client::connect(address, json!({ "role": "producer" })).await;
+    own.call("join_room", json!({ "room": "agent:a1:actions" }))
+        .await;
+    let asked = operator
+        .call(
+            "agent_action",
+            json!({ "agent_id": "a1", "action": "move", "params": { "location": "pool" } }),
+        )
+        .await;
+    // The engine numbers what it wants acknowledged: answered as a client would.
+    let packet = loop {
+        if let Some(at) = own.other.iter().position(|t| t.contains("agent_action")) {
+            break own.other.remove(at);
+        }
+        let text = own.text().await.unwrap();
+        own.other.push(text);
+    };
+    let digits = packet[2..].find('[').unwrap();
+    let (id, body) = (&packet[2..2 + digits], &packet[2 + digits..]);
+    let body: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(body[1]["params"]["location"], "pool");
+    assert_eq!(body[1]["action_id"], asked["action_id"]);
+    own.send_text(&format!("43{id}[{{\"done\":true}}]")).await;
+    let result = operator.event("agent_action_result").await;
+    assert_eq!(
+        (&result["status"], &result["result"]["done"]),
+        (&json!("ok"), &json!(true))
+    );
+    let silent = other.so_far().await;
+    assert!(
+        silent.iter().all(|(name, _)| name != "agent_action"),
+        "it has a room of its own"
+    );
+
+    // Nobody in the agent's room: all producers are asked, none answers.
+    operator
+        .call(
+            "agent_action",
+            json!({ "agent_id": "a2", "action": "stop" }),
+        )
+        .await;
+    let result = operator.event("agent_action_result").await;
+    assert_eq!(result["error"]["code"], "timeout");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_page_by_page() {
+    let server = server().await;
+    let address = server.address();
+    let events: Vec<Value> = (0..25)
+        .map(|n| json!({ "id": format!("e{n}"), "type": if n % 5 == 0 { "task.blocked" } else { "agent.moved" }, "data": { "agent_id": "a1" } }))
+        .collect();
+    post(address, &json!(events)).await;
+    let (mut ids, mut after) = (Vec::new(), String::new());
+    loop {
+        let (status, page) = get(address, &format!("/api/v1/events?limit=10{after}")).await;
+        assert_eq!((status, &page["complete"]), (200, &json!(true)));
+        ids.extend(
+            page["events"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|e| e["id"].as_str().unwrap().to_owned()),
+        );
+        let Some(next) = page["next"].as_str() else {
+            break;
+        };
+        after = format!("&after={next}");
+    }
+    assert_eq!(ids, (0..25).map(|n| format!("e{n}")).collect::<Vec<_>>());
+    let (mut client, _) = Client::connect(address, json!({})).await;
+    let page = client
+        .call(
+            "get_history",
+            json!({ "type": "task_blocked", "agent_id": "a1" }),
+        )
+        .await;
+    assert_eq!(page["events"].as_array().unwrap().len(), 5, "{page}");
+    let page = client
+        .call("get_history", json!({ "type": "agent.*", "limit": 3 }))
+        .await;
+    assert_eq!(page["events"][2]["id"], "e3");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn duplicates_are_answered_with_the_first_cursor() {
+    let server = server().await;
+    let address = server.address();
+    let (mut watcher, _) = Client::connect(address, json!({})).await;
+    let event = json!({ "id": "same", "type": "decision.logged", "data": { "what": "once" } });
+    let (_, first) = post(address, &event).await;
+    post(
+        address,
+        &json!({ "type": "decision.logged", "data": { "what": "between" } }),
+    )
+    .await;
+    let (status, again) = post(address, &event).await;
+    assert_eq!(
+        (status, &again["duplicate"], &again["cursor"]),
+        (202, &json!(true), &first["cursor"])
+    );
+    assert_eq!(
+        (&again["accepted"], &again["duplicates"]),
+        (&json!(0), &json!(1))
+    );
+    watcher
+        .event_where("decision_event", |u| u["decision"] == "between")
+        .await;
+    let rest = watcher.so_far().await;
+    assert_eq!(
+        rest.iter()
+            .filter(|(name, _)| name == "decision_event")
+            .count(),
+        1,
+        "the first"
+    );
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_of_the_configuration_replaces_the_tables_row() {
+    let server = server_with(|c| {
+        let rules = r#"
+            [[rules]]
+            match = "deploy.*"
+            emit = "deploy_update"
+            rooms = ["project:{project_id}"]
+            priority = "high"
+            animation = "celebrate"
+            fields = { what = "{data.service}", by = "{source}" }
+        "#;
+        let parsed: toml::Table = rules.parse().unwrap();
+        c.transform.rules = parsed["rules"].clone().try_into().unwrap();
+    })
+    .await;
+    let address = server.address();
+    let (mut inside, _) = Client::connect(address, json!({ "rooms": ["project:p1"] })).await;
+    let (mut outside, _) = Client::connect(address, json!({})).await;
+    post(address, &json!({ "type": "deploy_done", "source": "ci", "project_id": "p1", "data": { "service": "api" } })).await;
+    let update = inside.event("deploy_update").await;
+    assert_eq!(
+        (&update["what"], &update["by"]),
+        (&json!("api"), &json!("ci"))
+    );
+    assert_eq!(
+        (&update["priority"], &update["animation"]),
+        (&json!("high"), &json!("celebrate"))
+    );
+    let rest = outside.so_far().await;
+    assert!(
+        rest.iter()
+            .all(|(name, _)| !name.contains("deploy") && name != "generic_update"),
+        "{rest:?}"
+    );
+    server.shutdown().await;
+}

@@ -1,0 +1,35 @@
+//! Whoever comes back with a cursor gets exactly what was missed, and whoever reads slowly gets the rest later.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod cursors;
+mod leaving;
+mod screen;
+mod slow;
+mod snapshot;
+
+use common::{Client, post};
+use serde_json::{Value, json};
+
+/// Publishes decisions numbered by `range`.
+async fn decide(address: std::net::SocketAddr, range: std::ops::Range<u64>) -> String {
+    let events: Vec<Value> = range
+        .map(|n| json!({ "type": "decision.logged", "id": format!("d{n}"), "data": { "what": "x", "n": n } }))
+        .collect();
+    let (status, answer) = post(address, &json!(events)).await;
+    assert_eq!(status, 202, "{answer}");
+    answer["cursor"].as_str().expect("cursor").to_owned()
+}
+
+async fn numbers(client: &mut Client, count: usize) -> (Vec<u64>, String) {
+    let mut seen = Vec::new();
+    let mut cursor = String::new();
+    while seen.len() < count {
+        let update = client.event("decision_event").await;
+        seen.push(update["data"]["n"].as_u64().expect("n"));
+        cursor = update["cursor"].as_str().expect("cursor").to_owned();
+    }
+    (seen, cursor)
+}
