@@ -1,5 +1,7 @@
 //! What is answered when something is refused: a code of the contract and a sentence for people.
 
+use std::time::Duration;
+
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use thiserror::Error;
 
@@ -18,6 +20,8 @@ pub struct Refusal {
     pub message: String,
     /// The room that was refused, where a request names several.
     room: Option<Box<str>>,
+    /// In how long it may do, where that is known.
+    wait: Option<Duration>,
 }
 
 impl Refusal {
@@ -27,7 +31,21 @@ impl Refusal {
             code,
             message: message.into(),
             room: None,
+            wait: None,
         }
+    }
+
+    /// The same with the time after which it may do.
+    #[must_use]
+    pub fn after(mut self, wait: Duration) -> Self {
+        self.wait = Some(wait);
+        self
+    }
+
+    /// In how many seconds it may do, for a `Retry-After`.
+    pub fn retry_after(&self) -> Option<u64> {
+        let wait = self.wait?;
+        Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
     }
 
     /// The same about one of the rooms that were asked for.

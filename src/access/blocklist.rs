@@ -295,11 +295,11 @@ impl Blocklist {
 
 /// What a banned client is told.
 pub(super) fn banned(for_seconds: Option<u64>) -> Refusal {
-    let message = match for_seconds {
-        Some(seconds) => format!("you are kept out for {} s more", seconds.max(1)),
-        None => "you are kept out until an admin lifts the ban".to_owned(),
-    };
-    Refusal::new("banned", message)
+    match for_seconds.map(|seconds| seconds.max(1)) {
+        Some(seconds) => Refusal::new("banned", format!("you are kept out for {seconds} s more"))
+            .after(Duration::from_secs(seconds)),
+        None => Refusal::new("banned", "you are kept out until an admin lifts the ban"),
+    }
 }
 
 fn seconds(time: SystemTime) -> u64 {

@@ -27,6 +27,11 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// What stands as the source of its events that name none.
+    pub fn source(&self) -> Option<&str> {
+        self.name.as_deref().or(self.user.as_deref())
+    }
+
     /// A client that nobody vouches for: it has the role that it asks for, and sees everything.
     pub fn unproven(role: Role, name: Option<Arc<str>>) -> Self {
         Self {

@@ -186,4 +186,5 @@ fn wait<C: Clock>(clock: &C, not_until: &governor::NotUntil<C::Instant>) -> Refu
             wait.as_millis() + 1
         ),
     )
+    .after(wait)
 }

@@ -73,7 +73,7 @@ impl Sight {
         Self(None)
     }
 
-    /// Sees what these claims allow.
+    /// Sees what these claims allow: everything, if they open every room and keep to no projects.
     ///
     /// # Errors
     /// A room or a project is not a pattern.
@@ -83,6 +83,10 @@ impl Sight {
         projects: Option<Vec<String>>,
         house: Arc<House>,
     ) -> Result<Self, globset::Error> {
+        let is_all = |names: &[String]| names.iter().any(|name| name == "*" || name == "**");
+        if rooms.as_deref().is_some_and(is_all) && projects.as_deref().is_none_or(is_all) {
+            return Ok(Self::everything());
+        }
         Ok(Self(Some(Arc::new(Scope {
             user,
             rooms: rooms.map(Names::new).transpose()?,

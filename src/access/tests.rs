@@ -52,6 +52,18 @@ fn claiming(
 }
 
 #[test]
+fn who_may_be_in_every_room_and_keeps_to_no_projects_sees_everything() {
+    let house = house(Rules::default(), &[]);
+    let sees = |rooms: &[&str], projects: Option<&[&str]>| {
+        claiming(&house, Some("ann"), Some(rooms), projects).is_everything()
+    };
+    assert!(sees(&["*"], None) && sees(&["project:p1", "**"], Some(&["*"])));
+    assert!(!sees(&["*"], Some(&["p1"])), "it publishes for p1 only");
+    assert!(!sees(&["*:*"], None) && !sees(&["project:*"], None));
+    assert!(!claiming(&house, Some("ann"), None, Some(&["*"])).is_everything());
+}
+
+#[test]
 fn rules_and_claims() {
     let known = [
         naming(

@@ -99,21 +99,25 @@ pub(super) fn project_of(data: &Object) -> Option<&str> {
     )
 }
 
+pub(super) fn agent_of(data: &Object) -> Option<&str> {
+    first(
+        data,
+        &[
+            "agent_id",
+            "agentId",
+            "worker_id",
+            "workerId",
+            "run.agent_id",
+            "run.agentId",
+            "step.agent_id",
+        ],
+    )
+}
+
 impl Event {
     /// The agent: `agent_id`, or `worker_id` in Marcus' logs.
     pub fn agent_id(&self) -> Option<&str> {
-        first(
-            &self.data,
-            &[
-                "agent_id",
-                "agentId",
-                "worker_id",
-                "workerId",
-                "run.agent_id",
-                "run.agentId",
-                "step.agent_id",
-            ],
-        )
+        agent_of(&self.data)
     }
 
     /// The task.

@@ -57,6 +57,35 @@ fn canonical_and_bus_events() {
 }
 
 #[test]
+fn on_marcus_bus_the_source_of_a_report_is_the_agent() {
+    let bus = |name: &str, source: &str, data: Value| {
+        let event = json!({ "event_id": "e", "event_type": name, "source": source, "data": data });
+        read(event).agent_id().map(str::to_owned)
+    };
+    let task = || json!({ "task_id": "t" });
+    assert_eq!(
+        bus("task_started", "agent_1", task()).as_deref(),
+        Some("agent_1")
+    );
+    assert_eq!(
+        bus("task_completed", "agent_1", json!({ "agent_id": "a2" })).as_deref(),
+        Some("a2")
+    );
+    // What is no report, no agent or no bus event is not guessed about.
+    assert_eq!(bus("task_assigned", "agent_1", task()), None);
+    assert_eq!(bus("task_started", "marcus", task()), None);
+    assert_eq!(bus("task_started", "some one", task()), None);
+    let plain = read(json!({ "type": "task.started", "source": "agent_1", "data": task() }));
+    assert_eq!(plain.agent_id(), None);
+    let unnamed = read(json!({ "event_id": "e", "event_type": "task_started", "data": task() }));
+    assert_eq!(
+        unnamed.agent_id(),
+        None,
+        "the producer's own name is no agent"
+    );
+}
+
+#[test]
 fn log_lines() {
     let line = read(
         json!({ "timestamp": "2026-05-23T14:00:05Z", "type": "task_assignment", "agent_id": "a", "task_id": "t", "priority": "urgent", "source": "marcus", "target": "a" }),

@@ -29,7 +29,7 @@ const HELD: Duration = Duration::from_millis(50);
 /// A producer as the intake knows it.
 fn producer(caller: &Caller) -> Producer<'_> {
     Producer {
-        name: caller.who.name.as_deref().unwrap_or("http"),
+        name: caller.who.source().unwrap_or("http"),
         door: "http",
         sight: &caller.who.sight,
     }

@@ -95,3 +95,35 @@ async fn budgets_are_a_users_and_not_only_a_connections() {
     wait_for("the next second", async || publish().await.0 == 202).await;
     server.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_request_says_when_to_come_again_or_with_what() {
+    let server = guarded(|config| {
+        config.rate_limiting.enabled = Switch::On;
+        config.rate_limiting.messages_per_minute = 1;
+        config.rate_limiting.burst_limit = 1;
+    })
+    .await;
+    let url = format!("http://{}/api/v1/state", server.address());
+    let ask = async |token: &str| {
+        let asked = reqwest::Client::new().get(&url).bearer_auth(token);
+        let response = asked.send().await.expect("an answer");
+        let header = |name| Some(response.headers().get(name)?.to_str().unwrap().to_owned());
+        (
+            response.status().as_u16(),
+            header("retry-after"),
+            header("www-authenticate"),
+        )
+    };
+    let ann = observer("ann", &[]);
+    assert_eq!(ask(&ann).await, (200, None, None));
+    let (status, wait, _) = ask(&ann).await;
+    let wait: u64 = wait.expect("a Retry-After").parse().expect("seconds");
+    assert_eq!(status, 429);
+    assert!((2..=60).contains(&wait), "one message a minute: {wait}");
+    assert_eq!(
+        ask("nonsense").await,
+        (401, None, Some("Bearer".to_owned()))
+    );
+    server.shutdown().await;
+}

@@ -1,6 +1,6 @@
 //! `{type|event_type, data, …}`: the contract's own shape, and the Marcus bus event's.
 
-use crate::event::{Dialect, Event, EventName, Intake, Object, Rejection, fields};
+use crate::event::{Dialect, Event, EventName, Intake, Object, Rejection, fields, ids::agent_of};
 
 /// The keys of the envelope; an object without `data` that has others is a realtime log line.
 const ENVELOPE: [&str; 9] = [
@@ -15,19 +15,53 @@ const ENVELOPE: [&str; 9] = [
     "metadata",
 ];
 
+/// What Marcus' agents report themselves: its bus names them in `source`, and for some of these nowhere else.
+const REPORTS: [&str; 7] = [
+    "agent.registered",
+    "blocker.resolved",
+    "task.blocked",
+    "task.completed",
+    "task.progress",
+    "task.requested",
+    "task.started",
+];
+
+/// Parts of Marcus that are sources as well, and no agents.
+const PARTS: [&str; 9] = [
+    "auto_complete",
+    "context",
+    "kanban",
+    "manual_intervention",
+    "marcus",
+    "mcp_client",
+    "memory_system",
+    "nlp_orchestrator",
+    "system",
+];
+
 pub(in crate::event) fn is(object: &Object) -> bool {
     object.contains_key("data") || object.keys().all(|key| ENVELOPE.contains(&key.as_str()))
 }
 
 pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Rejection> {
+    let is_bus = ["event_id", "event_type", "source"]
+        .iter()
+        .all(|key| object.contains_key(*key));
     let name = EventName::new(&fields::event_type(&mut object)?);
     let id = fields::id(&mut object)?;
     let timestamp = fields::timestamp(&mut object, intake)?;
     let priority = fields::priority(&mut object)?;
-    let data = fields::data(&mut object)?;
+    let mut data = fields::data(&mut object)?;
     let mut metadata = fields::metadata(&mut object)?;
     let source = fields::source(object.remove("source"), &data, intake)?;
     let project_id = fields::project_id(object.remove("project_id"), &data)?;
+    if is_bus
+        && REPORTS.contains(&name.canonical())
+        && is_agent(&source)
+        && agent_of(&data).is_none()
+    {
+        data.insert("agent_id".into(), (*source).into());
+    }
     // What else stands beside the envelope is kept where it can't be taken for a fact.
     for (key, value) in object {
         metadata.entry(key).or_insert(value);
@@ -43,4 +77,9 @@ pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<
         metadata,
         dialect: Dialect::Canonical,
     })
+}
+
+/// Whether a source can be an agent: it has to have a room of its own.
+fn is_agent(source: &str) -> bool {
+    fields::is_type(source) && !PARTS.contains(&source)
 }

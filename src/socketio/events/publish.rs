@@ -39,7 +39,7 @@ pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
         event => (vec![Raw::Json(event, known)], true),
     };
     let producer = Producer {
-        name: who.name.as_deref().unwrap_or("producer"),
+        name: who.source().unwrap_or("producer"),
         door: "socketio",
         sight: &who.sight,
     };
