@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{
     access::Sight,
     event::{Event, EventName},
-    journal::{Cursor, Journal, Seq},
+    journal::{Cursor, Journal, Record, Seq},
     refusal::Refusal,
 };
 
@@ -28,14 +28,44 @@ pub struct Query {
     pub agent_id: Option<String>,
     /// That name this run or execution.
     pub run_id: Option<String>,
+    /// Which end to begin at.
+    #[serde(default)]
+    pub order: Order,
+}
+
+/// In which order events are given.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// Oldest first.
+    #[default]
+    Asc,
+    /// Newest first.
+    Desc,
+}
+
+impl Order {
+    /// Reads a name.
+    ///
+    /// # Errors
+    /// `bad_request` for one that there isn't.
+    pub fn from_name(name: &str) -> Result<Self, Refusal> {
+        match name {
+            "asc" => Ok(Self::Asc),
+            "desc" => Ok(Self::Desc),
+            _ => Err(Refusal::bad_request(format!(
+                "order is {name:?}: use asc (oldest first) or desc"
+            ))),
+        }
+    }
 }
 
 /// One page.
 #[derive(Debug, Serialize)]
 pub struct Page {
-    /// The events, oldest first, each with its `cursor`.
+    /// The events in the order that was asked for, each with its `cursor`.
     pub events: Vec<Value>,
-    /// What to pass as `after` for the next page; `null` at the end.
+    /// What to pass as `after` for the next page (as `before`, newest first); `null` at the end.
     pub next: Option<String>,
     /// False when the journal no longer holds all that was after `after`.
     pub complete: bool,
@@ -66,37 +96,103 @@ pub async fn page(journal: &dyn Journal, query: &Query, sight: &Sight) -> Result
     let before = place(journal, "before", query.before.as_deref())?.unwrap_or(Seq::MAX);
     // The journal is ahead of what is known of its events: whose a task is may be said in one that is not yet read.
     let before = before.min(sight.knows_to().unwrap_or(Seq::MAX));
-    let wanted = Wanted::new(query);
-    let mut page = Page {
+    let mut reading = Reading {
+        journal,
+        wanted: Wanted::new(query),
+        sight,
+        limit,
         events: Vec::new(),
-        next: None,
-        complete: after + 1 >= bounds.first,
+        scanned: 0,
+        bytes: 0,
     };
-    let (mut at, mut scanned, mut bytes) = (after, 0, 0);
-    loop {
-        let records = journal.read(at, CHUNK).await?;
-        if records.is_empty() {
-            return Ok(page);
+    let stopped_at = match query.order {
+        Order::Asc => reading.forwards(after, before).await?,
+        Order::Desc => reading.backwards(after, before.min(bounds.last)).await?,
+    };
+    Ok(Page {
+        events: reading.events,
+        next: stopped_at.map(|at| Cursor::at(journal.epoch(), at).to_string()),
+        complete: after + 1 >= bounds.first,
+    })
+}
+
+/// A page that is being read.
+struct Reading<'q> {
+    /// Where from.
+    journal: &'q dyn Journal,
+    /// What is asked for.
+    wanted: Wanted<'q>,
+    /// What may be seen.
+    sight: &'q Sight,
+    /// How many events the page may have.
+    limit: u64,
+    /// Those found.
+    events: Vec<Value>,
+    /// How many records were looked at.
+    scanned: u64,
+    /// About how many bytes the events have.
+    bytes: usize,
+}
+
+impl Reading<'_> {
+    /// Reads upwards from behind `after` to `before`; where the next page begins, if there is one.
+    async fn forwards(&mut self, after: Seq, before: Seq) -> Result<Option<Seq>, Refusal> {
+        let mut at = after;
+        loop {
+            let records = self.journal.read(at, CHUNK).await?;
+            if records.is_empty() {
+                return Ok(None);
+            }
+            for record in records {
+                if record.seq > before {
+                    return Ok(None);
+                }
+                if self.is_full() {
+                    return Ok(Some(at));
+                }
+                at = record.seq;
+                self.look_at(&record);
+            }
         }
-        for record in records {
-            if record.seq > before {
-                return Ok(page);
+    }
+
+    /// Reads downwards from `before` to behind `after`; the same.
+    async fn backwards(&mut self, after: Seq, before: Seq) -> Result<Option<Seq>, Refusal> {
+        let mut at = before;
+        while at > after {
+            let count = (at - after).min(CHUNK as u64);
+            let limit = usize::try_from(count).unwrap_or(CHUNK);
+            let records = self.journal.read(at - count, limit).await?;
+            // What was trimmed meanwhile is the end.
+            let first = records.first().map(|record| record.seq);
+            let Some(first) = first.filter(|first| *first <= at) else {
+                return Ok(None);
+            };
+            for record in records.iter().rev().skip_while(|record| record.seq > at) {
+                if self.is_full() {
+                    return Ok(Some(record.seq));
+                }
+                self.look_at(record);
             }
-            if page.events.len() as u64 == limit || scanned == MAX_SCAN || bytes > MAX_BYTES {
-                page.next = Some(Cursor::at(journal.epoch(), at).to_string());
-                return Ok(page);
-            }
-            (at, scanned) = (record.seq, scanned + 1);
-            if wanted.matches(&record.event) && sight.may_see(&record.event) {
-                bytes += record.weight;
-                let mut event = record.event.to_public();
-                event.insert(
-                    "cursor".into(),
-                    Cursor::at(journal.epoch(), at).to_string().into(),
-                );
-                page.events.push(Value::Object(event));
-            }
+            at = first - 1;
         }
+        Ok(None)
+    }
+
+    fn is_full(&self) -> bool {
+        self.events.len() as u64 == self.limit || self.scanned == MAX_SCAN || self.bytes > MAX_BYTES
+    }
+
+    fn look_at(&mut self, record: &Record) {
+        self.scanned += 1;
+        if !self.wanted.matches(&record.event) || !self.sight.may_see(&record.event) {
+            return;
+        }
+        self.bytes += record.weight;
+        let mut event = record.event.to_public();
+        let cursor = Cursor::at(self.journal.epoch(), record.seq);
+        event.insert("cursor".into(), cursor.to_string().into());
+        self.events.push(Value::Object(event));
     }
 }
 

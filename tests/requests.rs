@@ -106,6 +106,21 @@ async fn actions_go_to_the_agents_producers_and_their_answer_comes_back() {
     server.shutdown().await;
 }
 
+/// The ids of all events, ten at a time; `on` is what the place of the next page is called.
+async fn pages(address: std::net::SocketAddr, query: &str, on: &str) -> Vec<String> {
+    let (mut ids, mut from) = (Vec::new(), String::new());
+    loop {
+        let (status, page) = get(address, &format!("/api/v1/events?limit=10&{query}{from}")).await;
+        assert_eq!((status, &page["complete"]), (200, &json!(true)));
+        let events = page["events"].as_array().unwrap().iter();
+        ids.extend(events.map(|e| e["id"].as_str().unwrap().to_owned()));
+        match page["next"].as_str() {
+            Some(next) => from = format!("&{on}={next}"),
+            None => return ids,
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn history_page_by_page() {
     let server = server().await;
@@ -114,23 +129,15 @@ async fn history_page_by_page() {
         .map(|n| json!({ "id": format!("e{n}"), "type": if n % 5 == 0 { "task.blocked" } else { "agent.moved" }, "data": { "agent_id": "a1" } }))
         .collect();
     post(address, &json!(events)).await;
-    let (mut ids, mut after) = (Vec::new(), String::new());
-    loop {
-        let (status, page) = get(address, &format!("/api/v1/events?limit=10{after}")).await;
-        assert_eq!((status, &page["complete"]), (200, &json!(true)));
-        ids.extend(
-            page["events"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|e| e["id"].as_str().unwrap().to_owned()),
-        );
-        let Some(next) = page["next"].as_str() else {
-            break;
-        };
-        after = format!("&after={next}");
-    }
-    assert_eq!(ids, (0..25).map(|n| format!("e{n}")).collect::<Vec<_>>());
+    let all: Vec<String> = (0..25).map(|n| format!("e{n}")).collect();
+    assert_eq!(pages(address, "order=asc", "after").await, all);
+    let newest_first: Vec<String> = all.iter().rev().cloned().collect();
+    assert_eq!(pages(address, "order=desc", "before").await, newest_first);
+    let (status, answer) = get(address, "/api/v1/events?order=up").await;
+    assert_eq!(
+        (status, &answer["error"]["code"]),
+        (400, &json!("bad_request"))
+    );
     let (mut client, _) = Client::connect(address, json!({})).await;
     let page = client
         .call(
@@ -143,6 +150,42 @@ async fn history_page_by_page() {
         .call("get_history", json!({ "type": "agent.*", "limit": 3 }))
         .await;
     assert_eq!(page["events"][2]["id"], "e3");
+    let last = json!({ "type": "agent.*", "limit": 2, "order": "desc" });
+    let page = client.call("get_history", last).await;
+    assert_eq!(page["events"][1]["id"], "e23");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_is_read_back_to_its_beginning() {
+    let server = server().await;
+    let address = server.address();
+    let first = json!({ "id": "first", "type": "custom.first" });
+    post(address, &first).await;
+    let others = vec![json!({ "type": "custom.other" }); 750];
+    for _ in 0..3 {
+        assert_eq!(post(address, &json!(others)).await.0, 202);
+    }
+    let (_, page) = get(address, "/api/v1/events?order=desc&type=custom.first").await;
+    assert_eq!(
+        (&page["events"][0]["id"], &page["next"]),
+        (&json!("first"), &Value::Null)
+    );
+    let (_, page) = get(address, "/api/v1/events?order=desc&limit=1000").await;
+    let before = page["next"].as_str().expect("there is more");
+    let rest = format!("/api/v1/events?order=desc&limit=1000&before={before}");
+    let (_, rest) = get(address, &rest).await;
+    let ids = |page: &Value| -> Vec<String> {
+        let events = page["events"].as_array().expect("events").iter();
+        events.map(|event| event["id"].to_string()).collect()
+    };
+    let together: std::collections::HashSet<String> =
+        ids(&page).into_iter().chain(ids(&rest)).collect();
+    assert_eq!(
+        together.len(),
+        2_000,
+        "no event twice, none left out between the two"
+    );
     server.shutdown().await;
 }
 

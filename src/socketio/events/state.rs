@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Handled, request::Request, rooms};
 use crate::{
-    history::{self, Query},
+    history::{self, Order, Query},
     hub::Question,
     refusal::Refusal,
     socketio::client::Client,
@@ -40,6 +40,9 @@ pub(super) async fn get_history(client: &Client, request: &Request) -> Handled {
         project_id: text("project_id")?,
         agent_id: text("agent_id")?,
         run_id: text("run_id")?,
+        order: request
+            .text("order")?
+            .map_or(Ok(Order::default()), Order::from_name)?,
     };
     let page = history::page(&**client.kit.intake.journal(), &query, &client.who().sight).await?;
     Ok(json!(page).into())
