@@ -39,6 +39,14 @@ export function upsertTask(state: State, id: string, patch: Partial<Task>, at: n
   return after;
 }
 
+/** Takes a task off the stage; nobody works on it any more. */
+export function dropTask(state: State, id: string, at: number): void {
+  state.tasks.delete(id);
+  for (const agent of state.agents.values()) {
+    if (agent.taskId === id) upsertAgent(state, agent.id, { taskId: null }, at);
+  }
+}
+
 export function upsertProject(state: State, id: string, patch: Partial<Project>, at: number): void {
   const before = state.projects.get(id) ?? { id, name: humanise(id), progress: null, done: null, total: null, status: '', at };
   state.projects.set(id, { ...before, ...patch, at });

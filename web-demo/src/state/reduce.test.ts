@@ -54,6 +54,18 @@ describe('agents and tasks', () => {
     expect(state.agents.get('zeno')?.taskId).toBeNull();
   });
 
+  it('a task that is deleted is gone, now and in a snapshot', () => {
+    const { state } = after(...story, ['task_update', { data: { task_id: 't1', change_type: 'deleted' } }]);
+    expect([state.tasks.size, state.agents.get('zeno')?.taskId]).toEqual([0, null]);
+    applySnapshot(state, { tasks: { t1: { status: 'deleted' }, t2: { status: 'failed' } } }, NOW);
+    expect([...state.tasks.values()]).toMatchObject([{ id: 't2', status: 'blocked' }]);
+  });
+
+  it('an agent that is unregistered is offline', () => {
+    const { state } = after(...story, ['agent_update', { data: { agent_id: 'zeno', change_type: 'unregistered' } }]);
+    expect(state.agents.get('zeno')).toMatchObject({ status: 'offline', taskId: null });
+  });
+
   it('a completion without success is a block', () => {
     const { state } = after(...story, ['task_update', { data: { task_id: 't1', change_type: 'completed', success: false } }]);
     expect(state.tasks.get('t1')?.status).toBe('blocked');

@@ -4,12 +4,12 @@
  * Pure but for `state`, which is mended in place (entities are replaced, see `types.ts`). Any field may be missing or of
  * another type; an update that says nothing usable still gives a line in the feed.
  */
-import { agentPatch, projectPatch, runPatch, taskPatch, upsertAgent, upsertProject, upsertRun, upsertTask } from './entities';
+import { agentPatch, dropTask, projectPatch, runPatch, taskPatch, upsertAgent, upsertProject, upsertRun, upsertTask } from './entities';
 import { describe } from './describe';
 import { familyOf } from './families';
 import { number, record, text, time } from './read';
 import { readHealth } from './snapshot';
-import { taskStatus } from './status';
+import { gone, taskStatus } from './status';
 import type { Animation, Effect, FeedEntry, Json, Outcome, Priority, State, Task } from './types';
 
 const MOST_DECISIONS = 50;
@@ -89,7 +89,9 @@ function fold(state: State, type: string, payload: Json, data: Json, who: Subjec
       if (who.agentId) upsertAgent(state, who.agentId, { ...agentPatch(data), ...agentPatch({ new_status: payload.new_status }) }, at);
       return;
     case 'agent_update':
-      if (who.agentId) upsertAgent(state, who.agentId, agentPatch(data), at);
+      if (!who.agentId) return;
+      if (text(data, 'change_type') === 'unregistered') upsertAgent(state, who.agentId, { status: 'offline', taskId: null }, at);
+      else upsertAgent(state, who.agentId, agentPatch(data), at);
       return;
     case 'task_assignment': {
       setTask(state, { task_name: payload.task_name ?? payload.taskName, ...data, status: undefined }, who, 'assigned', at);
@@ -104,9 +106,12 @@ function fold(state: State, type: string, payload: Json, data: Json, who: Subjec
       if (who.agentId && !state.agents.has(who.agentId)) upsertAgent(state, who.agentId, { status: 'working', taskId: who.taskId }, at);
       return;
     }
-    case 'task_update':
-      setTask(state, data, who, text(data, 'change_type') || text(data, 'status'), at);
+    case 'task_update': {
+      const change = text(data, 'change_type') || text(data, 'status');
+      if (who.taskId && gone(change)) dropTask(state, who.taskId, at);
+      else setTask(state, data, who, change, at);
       return;
+    }
     case 'project_update': {
       const id = projectId(state, data);
       if (!id) return;

@@ -1,6 +1,7 @@
 /** Taking over a snapshot: the server's word replaces all that the page believed. */
 import { agentPatch, projectPatch, runPatch, stamp, taskPatch, upsertAgent, upsertProject, upsertRun, upsertTask } from './entities';
 import { record, text } from './read';
+import { gone } from './status';
 import type { Health, Json, State } from './types';
 
 export function emptyState(): State {
@@ -35,6 +36,7 @@ export function applySnapshot(state: State, payload: unknown, now: number): void
   }
   for (const [id, value] of Object.entries(record(snapshot.tasks))) {
     const data = record(value);
+    if (gone(text(data, 'status'))) continue;
     upsertTask(state, id, taskPatch(data), stamp(data, now));
   }
   for (const [id, value] of Object.entries(record(snapshot.projects))) {

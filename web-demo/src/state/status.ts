@@ -26,6 +26,13 @@ export function taskStatus(word: string): TaskStatus | null {
   return TASK_STATUSES[word.toLowerCase().replace(/[\s.:-]+/g, '_')] ?? null;
 }
 
+const GONE = new Set(['deleted', 'removed', 'cancelled', 'canceled']);
+
+/** Whether a task is no longer to be shown. */
+export function gone(word: string): boolean {
+  return GONE.has(word.toLowerCase());
+}
+
 export function taskTone(status: TaskStatus): Tone {
   if (status === 'in_progress') return 'active';
   return status === 'todo' ? 'idle' : status;
