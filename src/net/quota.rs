@@ -259,14 +259,18 @@ mod tests {
     #[test]
     fn arrivals_are_limited_by_the_second_and_come_back_with_time() {
         let quota = quota(1_000, 1_000, Some(10));
-        let taken = (0..50).filter(|_| quota.take(from("10.0.0.1")).is_ok());
-        let taken = taken.count();
-        assert!((10..=11).contains(&taken), "{taken}");
-        assert_eq!(quota.take(from("10.0.0.1")).unwrap_err(), Full::Rate);
+        let started = Instant::now();
+        let asked: Vec<_> = (0..500).map(|_| quota.take(from("10.0.0.1"))).collect();
+        let taken = asked.iter().filter(|slot| slot.is_ok()).count() as u128;
+        // One more for each tenth of a second that it took.
+        let most = 11 + started.elapsed().as_millis() / 100;
+        assert!((10..=most).contains(&taken), "{taken} of {most}");
+        let refused = asked.into_iter().find_map(Result::err);
+        assert_eq!(refused, Some(Full::Rate));
         assert!(quota.take(from("10.0.0.2")).is_ok());
         let started = Instant::now();
         while quota.take(from("10.0.0.1")).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(2));
+            assert!(started.elapsed() < Duration::from_secs(60));
             std::thread::yield_now();
         }
     }

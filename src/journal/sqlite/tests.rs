@@ -117,7 +117,7 @@ async fn too_much_and_too_old_goes_in_steps_but_never_what_is_needed() {
     let started = std::time::Instant::now();
     while journal.bounds().first < 6_000 {
         assert!(
-            started.elapsed() < Duration::from_secs(20),
+            started.elapsed() < Duration::from_secs(60),
             "{:?}",
             journal.bounds()
         );
