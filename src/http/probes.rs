@@ -44,7 +44,7 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
     let trouble = api.intake.journal().trouble();
     let part = |ok: bool| if ok { "ok" } else { "down" };
     let ready = hub && !stopping && trouble.is_none();
-    let body = json!({
+    let mut body = json!({
         "status": if ready { "ready" } else { "not_ready" },
         "parts": {
             "server": { "status": if stopping { "stopping" } else { "ok" } },
@@ -52,6 +52,16 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
             "journal": { "status": part(trouble.is_none()), "reason": trouble, "first": bounds.first, "last": bounds.last },
         },
     });
+    // Who comes with another key, or with none, is served all the same: so it does not decide. Why is in the log.
+    if let Some(provider) = api.porter.tokens().jwks_state() {
+        let status = match (provider.age, provider.error) {
+            (None, _) => "missing",
+            (Some(_), Some(_)) => "stale",
+            (Some(_), None) => "ok",
+        };
+        body["parts"]["keys"] =
+            json!({ "status": status, "keys": provider.keys, "failures": provider.failures });
+    }
     let status = if ready {
         StatusCode::OK
     } else {

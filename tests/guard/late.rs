@@ -47,6 +47,11 @@ async fn who_comes_before_the_providers_keys_is_told_to_try_again() {
         (503, &json!("unavailable")),
         "{answer}"
     );
+    let (_, ready) = crate::common::get(address, "/readyz").await;
+    assert_eq!(
+        (&ready["status"], &ready["parts"]["keys"]["status"]),
+        (&json!("ready"), &json!("missing"))
+    );
     // What no key of the provider could ever mend is still the token's own fault.
     let forged = json!({ "token": "eyJhbGciOiJIUzI1NiJ9.e30.c2ln" });
     assert_eq!(refused(address, forged).await, "unauthorized");
@@ -66,6 +71,9 @@ async fn who_comes_before_the_providers_keys_is_told_to_try_again() {
             == 200
     })
     .await;
+    let (_, ready) = crate::common::get(address, "/readyz").await;
+    let keys = &ready["parts"]["keys"];
+    assert_eq!((&keys["status"], &keys["keys"]), (&json!("ok"), &json!(1)));
     let (_client, hello) = Client::connect(address, auth).await;
     assert_eq!(hello["user"], "ann");
     server.shutdown().await;
