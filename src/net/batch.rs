@@ -35,15 +35,17 @@ impl Batch {
     /// So many bytes more are written.
     pub(super) fn advance(&mut self, written: usize) {
         self.begun += written;
-        while let Some(front) = self.pieces.front() {
-            let len = front.parcel.bytes.len();
+        let mut done = 0;
+        for piece in &self.pieces {
+            let len = piece.parcel.bytes.len();
             if self.begun < len {
-                return;
+                break;
             }
             self.begun -= len;
-            self.places.pass(front);
-            self.pieces.pop_front();
+            done += 1;
         }
+        self.places.pass_all(self.pieces.range(..done));
+        self.pieces.drain(..done);
     }
 
     /// Gives back what is not begun: while the client takes nothing, it may be taken back, or overtaken by a heartbeat.

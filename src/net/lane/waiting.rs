@@ -41,9 +41,9 @@ pub(crate) struct Piece {
 
 impl Piece {
     /// A place after this as well: known after an update, not after what was told.
-    fn step(&self, place: &mut Option<Arc<Parcel>>) {
-        match self.parcel.tag {
-            Tag::Update(_) => *place = Some(self.parcel.clone()),
+    fn step(&self, place: &mut Option<Arc<str>>) {
+        match &self.parcel.tag {
+            Tag::Update(cursor) => *place = Some(cursor.clone()),
             Tag::Told => *place = None,
             Tag::Aggregate | Tag::Aside if self.fresh => *place = None,
             Tag::Aggregate | Tag::Aside => {}
@@ -51,9 +51,10 @@ impl Piece {
     }
 }
 
-/// Where a client stands by what it began to get, for each namespace: after the update that is named.
+/// Where a client stands by what it began to get, for each namespace. Not the parcel itself: that would stay as long as
+/// nothing newer comes.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Places([Option<Arc<Parcel>>; Namespace::ALL.len()]);
+pub(crate) struct Places([Option<Arc<str>>; Namespace::ALL.len()]);
 
 impl Places {
     /// The client begins to get a piece.
@@ -62,7 +63,7 @@ impl Places {
     }
 
     /// The client begins to get all of these. Only the last word of each namespace is looked for.
-    fn pass_all<'p>(&mut self, pieces: impl DoubleEndedIterator<Item = &'p Piece>) {
+    pub(crate) fn pass_all<'p>(&mut self, pieces: impl DoubleEndedIterator<Item = &'p Piece>) {
         let mut known = [false; Namespace::ALL.len()];
         for piece in pieces.rev() {
             let at = piece.parcel.namespace as usize;
@@ -153,15 +154,8 @@ impl Waiting {
                 begins = at + 1;
             }
         }
-        let place = place.as_ref().map(|place| &place.tag);
-        let Some(Tag::Update(cursor)) = place else {
-            return None;
-        };
-        if !keeps(cursor) {
-            return None;
-        }
         let mut taken = Taken {
-            cursor: cursor.clone(),
+            cursor: place.filter(|place| keeps(place))?,
             updates: 0,
             aggregates: false,
             bytes: 0,
