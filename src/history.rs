@@ -197,7 +197,9 @@ impl Reading<'_> {
 }
 
 fn place(journal: &dyn Journal, key: &str, cursor: Option<&str>) -> Result<Option<Seq>, Refusal> {
-    let Some(text) = cursor else { return Ok(None) };
+    let Some(text) = said(cursor) else {
+        return Ok(None);
+    };
     let cursor: Cursor = text
         .parse()
         .map_err(|error| Refusal::bad_request(format!("{key} is {error}")))?;
@@ -207,6 +209,11 @@ fn place(journal: &dyn Journal, key: &str, cursor: Option<&str>) -> Result<Optio
         )));
     }
     Ok(Some(cursor.seq))
+}
+
+/// A form's empty field asks for nothing.
+fn said(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
 }
 
 /// The filters of a query, ready to be compared.
@@ -219,16 +226,10 @@ struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     fn new(query: &'a Query) -> Self {
         let fold = |name: &str| EventName::new(name).canonical().to_owned();
-        let family = query
-            .event_type
-            .as_deref()
-            .and_then(|t| t.strip_suffix('*'));
+        let event_type = said(query.event_type.as_deref());
+        let family = event_type.and_then(|t| t.strip_suffix('*'));
         Self {
-            name: query
-                .event_type
-                .as_deref()
-                .filter(|_| family.is_none())
-                .map(fold),
+            name: event_type.filter(|_| family.is_none()).map(fold),
             prefix: family.map(fold),
             query,
         }
@@ -236,7 +237,7 @@ impl<'a> Wanted<'a> {
 
     fn matches(&self, event: &Event) -> bool {
         let is = |wanted: &Option<String>, id: Option<&str>| {
-            wanted.as_deref().is_none_or(|w| id == Some(w))
+            said(wanted.as_deref()).is_none_or(|w| id == Some(w))
         };
         self.name
             .as_deref()

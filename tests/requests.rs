@@ -133,6 +133,12 @@ async fn history_page_by_page() {
     assert_eq!(pages(address, "order=asc", "after").await, all);
     let newest_first: Vec<String> = all.iter().rev().cloned().collect();
     assert_eq!(pages(address, "order=desc", "before").await, newest_first);
+    let empty = "before=&type=&agent_id=";
+    assert_eq!(
+        pages(address, empty, "after").await.len(),
+        25,
+        "nothing is asked for"
+    );
     let (status, answer) = get(address, "/api/v1/events?order=up").await;
     assert_eq!(
         (status, &answer["error"]["code"]),
