@@ -216,3 +216,90 @@ async fn metrics_come_as_prometheus_reads_them() {
     );
     server.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_emitted_may_be_published_as_it_was() {
+    let server = server().await;
+    let (mut client, _) = Client::connect(server.address(), json!({})).await;
+    let emitted = [
+        (
+            "agent_status_change",
+            json!({ "agent_id": "a", "old_status": "idle", "status": "active" }),
+            "pulse",
+        ),
+        (
+            "health_update",
+            json!({ "severity": "critical", "message": "disk" }),
+            "alert",
+        ),
+        (
+            "node_update",
+            json!({ "node_id": "n", "status": "failed" }),
+            "flash",
+        ),
+        (
+            "ingest_update",
+            json!({ "job_id": "j", "progress": 4 }),
+            "progress",
+        ),
+        (
+            "message_appended",
+            json!({ "run_id": "r", "message_id": "m", "content": "hi" }),
+            "flow",
+        ),
+        (
+            "execution_update",
+            json!({ "execution_id": "e", "status": "running" }),
+            "progress",
+        ),
+        (
+            "project_update",
+            json!({ "project_id": "p", "progress": 5 }),
+            "progress",
+        ),
+    ];
+    for (name, data, animation) in emitted {
+        assert_eq!(
+            post(server.address(), &json!({ "type": name, "data": data }))
+                .await
+                .0,
+            202
+        );
+        let update = client.event(name).await;
+        assert_eq!(
+            (&update["type"], &update["animation"]),
+            (&json!(name), &json!(animation)),
+            "{update}"
+        );
+    }
+    let changed =
+        json!({ "type": "agent_update", "data": { "agent_id": "b", "change_type": "promoted" } });
+    post(server.address(), &changed).await;
+    let is_b = |update: &Value| update["agent_id"] == "b";
+    let update = client.event_where("agent_update", is_b).await;
+    assert_eq!(
+        (&update["update_type"], &update["data"]["change_type"]),
+        (&json!("promoted"), &json!("promoted"))
+    );
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_beside_the_data_says_what_an_event_is_about() {
+    let server = server().await;
+    let (mut client, _) = Client::connect(server.address(), json!({ "rooms": ["task:t9"] })).await;
+    client.call("leave_room", json!("observers")).await;
+    let event = json!({ "type": "task.progress", "task_id": "t9", "agent_id": 7, "trace": "x", "data": { "progress": 60, "agent_id": "a" } });
+    post(server.address(), &event).await;
+    let update = client.event("progress_update").await;
+    assert_eq!(
+        (&update["task_id"], &update["agent_id"]),
+        (&json!("t9"), &json!("a")),
+        "what is in the data comes first"
+    );
+    assert!(
+        update["data"].get("trace").is_none(),
+        "only ids are taken for facts"
+    );
+    server.shutdown().await;
+}

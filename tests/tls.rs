@@ -22,7 +22,7 @@ use serde_json::json;
 use stoa::{config::Config, server::Running};
 use tempfile::TempDir;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -298,4 +298,73 @@ async fn what_can_t_be_served_stops_the_start_in_one_clear_line() {
     );
     write(folder.path(), &cert, &other);
     assert!(refused(&config).await.contains("can't be used together"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_speak_tls_and_trust_whom_the_system_trusts() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key, _) = pair("own");
+    write(folder.path(), &cert, &key);
+    let server = server(&folder).await;
+    let url = format!("https://localhost:{}", server.address().port());
+    std::fs::write(folder.path().join("other.pem"), pair("other").0).unwrap();
+    let lines = folder.path().join("events.jsonl");
+    std::fs::write(
+        &lines,
+        "{\"type\":\"decision.logged\",\"id\":\"d1\",\"data\":{\"what\":\"encrypt\"}}\n",
+    )
+    .unwrap();
+    let stoa = |trusted: bool| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_stoa"));
+        let file = if trusted { "cert.pem" } else { "other.pem" };
+        command
+            .env("SSL_CERT_FILE", folder.path().join(file))
+            .env_remove("SSL_CERT_DIR");
+        command.kill_on_drop(true);
+        command
+    };
+    let mut tail = stoa(true)
+        .args(["tail", "--json", "--types", "decision_event", "--url", &url])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut seen = BufReader::new(tail.stdout.take().unwrap()).lines();
+    let publish = async |trusted: bool| {
+        let run = stoa(trusted)
+            .args(["publish", "--url", &url])
+            .arg(&lines)
+            .output();
+        let output = tokio::time::timeout(PATIENCE, run)
+            .await
+            .expect("in time")
+            .unwrap();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let (done, told) = publish(true).await;
+    assert!(done, "{told}");
+    // What was published before the tail came is not shown: new ones until it is there.
+    let shown = async {
+        for n in 2.. {
+            let line = format!(
+                "{{\"type\":\"decision.logged\",\"id\":\"d{n}\",\"data\":{{\"what\":\"encrypt\"}}}}\n"
+            );
+            std::fs::write(&lines, line).unwrap();
+            assert!(publish(true).await.0);
+            let line = tokio::time::timeout(Duration::from_millis(200), seen.next_line()).await;
+            if let Ok(line) = line {
+                return line.unwrap().expect("a line");
+            }
+        }
+        unreachable!("there is always another number")
+    };
+    let shown = tokio::time::timeout(PATIENCE, shown)
+        .await
+        .expect("in time");
+    assert!(shown.contains("encrypt"), "{shown}");
+    let (done, told) = publish(false).await;
+    assert!(!done && told.contains("certificate"), "{told}");
+    server.shutdown().await;
 }

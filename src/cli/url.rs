@@ -2,7 +2,8 @@
 
 use reqwest::Url;
 
-/// Reads a server's address: `http://host:port`, with a path when it is behind one; `http://` may be left out.
+/// Reads a server's address: `http://host:port` or `https://host`, with a path when it is behind one; `http://` may be left
+/// out.
 ///
 /// # Errors
 /// In words, for the usage message.
@@ -12,17 +13,14 @@ pub(super) fn parse(text: &str) -> Result<Url, String> {
     } else {
         format!("http://{text}")
     };
-    let full = full.replacen("ws://", "http://", usize::from(full.starts_with("ws://")));
+    let full = match full.strip_prefix("ws") {
+        Some(rest) => format!("http{rest}"),
+        None => full,
+    };
     let mut url = Url::parse(&full).map_err(|error| error.to_string())?;
     match url.scheme() {
-        "http" => {}
-        "https" | "wss" => {
-            return Err(
-                "this command speaks plain http; give an address of the server that does, such as the one behind the TLS proxy"
-                    .into(),
-            );
-        }
-        other => return Err(format!("{other}:// is not known, use http://")),
+        "http" | "https" => {}
+        other => return Err(format!("{other}:// is not known, use http:// or https://")),
     }
     if url.host_str().is_none_or(str::is_empty) {
         return Err("there is no host in it".into());
@@ -59,6 +57,8 @@ mod tests {
             ("localhost:8000", "http://localhost:8000/api/v1/events"),
             ("http://host/stoa/?x=1", "http://host/stoa/api/v1/events"),
             ("ws://[::1]:9000", "http://[::1]:9000/api/v1/events"),
+            ("https://host/stoa", "https://host/stoa/api/v1/events"),
+            ("wss://host", "https://host/api/v1/events"),
         ] {
             let url = parse(text).expect(text);
             assert_eq!(below(&url, "api/v1/events").as_str(), events);
@@ -71,11 +71,6 @@ mod tests {
 
     #[test]
     fn what_it_cannot_speak_is_refused_in_words() {
-        assert!(
-            parse("https://host")
-                .expect_err("tls")
-                .contains("plain http")
-        );
         assert!(parse("ftp://host").expect_err("ftp").contains("http://"));
         assert!(parse("").is_err());
     }

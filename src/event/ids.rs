@@ -24,7 +24,8 @@ fn spell(object: &mut Object, within: &str, depth: usize) {
     }
 }
 
-fn is_id(key: &str) -> bool {
+/// Whether a key stands for the id of a thing.
+pub(super) fn is_id(key: &str) -> bool {
     let stem = key.strip_suffix("_id").or_else(|| key.strip_suffix("Id"));
     stem.is_some_and(|stem| {
         matches!(

@@ -49,12 +49,24 @@ impl EventName {
     }
 }
 
+/// What servers emitted that pages knew by the name of the update: whoever publishes that means the event behind it.
+const UPDATES: [(&str, &str); 5] = [
+    ("agent.status.change", "agent.status.changed"),
+    ("health.update", "system.health.changed"),
+    ("ingest.update", "ingest.job.updated"),
+    ("message.appended", "agent.message.appended"),
+    ("node.update", "workflow.node.state.updated"),
+];
+
 /// Lower case with `_`, `:` and `-` turned into dots.
 fn fold(raw: &str) -> String {
-    raw.chars()
+    let folded: String = raw
+        .chars()
         .map(|c| match c {
             '_' | ':' | '-' => '.',
             c => c.to_ascii_lowercase(),
         })
-        .collect()
+        .collect();
+    let update = UPDATES.iter().find(|(update, _)| *update == folded);
+    update.map_or(folded, |(_, event)| (*event).to_owned())
 }

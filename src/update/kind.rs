@@ -91,9 +91,9 @@ impl Kind {
         let change = event.name.change_type();
         let text = |key: &str| event.data.get(key).and_then(Value::as_str);
         match self {
-            Self::AgentStatusChange => activity(text("new_status")),
+            Self::AgentStatusChange => activity(text("new_status").or(text("status"))),
             Self::Agent if event.name.canonical() == "agent.status.changed" => {
-                activity(text("new_status"))
+                activity(text("new_status").or(text("status")))
             }
             Self::Agent if change == "registered" => Animation::Pulse,
             Self::Agent => Animation::Fade,

@@ -82,9 +82,12 @@ pub(super) struct Sender {
 
 impl Sender {
     pub(super) fn new(server: &Url, token: Option<String>) -> Result<Self, String> {
-        let client = Client::builder()
-            // It speaks http only; reading the system's certificates takes time, and fails where there are none.
-            .tls_certs_only([])
+        let mut client = Client::builder();
+        if server.scheme() == "http" {
+            // Reading the system's certificates takes time, and fails where there are none.
+            client = client.tls_certs_only([]);
+        }
+        let client = client
             // The server is near; a proxy for the wide world would only be in the way.
             .no_proxy()
             .redirect(redirect::Policy::none())
@@ -92,7 +95,7 @@ impl Sender {
             .timeout(Duration::from_secs(60))
             .user_agent(concat!("stoa/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| format!("can't start: {error}"))?;
+            .map_err(|error| format!("can't start: {}", root_cause(&error)))?;
         Ok(Self {
             client,
             server: url::shown(server).to_owned(),

@@ -1,6 +1,9 @@
 //! `{type|event_type, data, …}`: the contract's own shape, and the Marcus bus event's.
 
-use crate::event::{Dialect, Event, EventName, Intake, Object, Rejection, fields, ids::agent_of};
+use crate::event::{
+    Dialect, Event, EventName, Intake, Object, Rejection, fields,
+    ids::{agent_of, is_id},
+};
 
 /// The keys of the envelope; an object without `data` that has others is a realtime log line.
 const ENVELOPE: [&str; 9] = [
@@ -62,9 +65,13 @@ pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<
     {
         data.insert("agent_id".into(), (*source).into());
     }
-    // What else stands beside the envelope is kept where it can't be taken for a fact.
+    // What else stands beside the envelope is kept where it can't be taken for a fact; but what the event is about is
+    // said by an id beside its data as well as by one in it.
     for (key, value) in object {
-        metadata.entry(key).or_insert(value);
+        match is_id(&key) && !value.is_null() {
+            true => data.entry(key).or_insert(value),
+            false => metadata.entry(key).or_insert(value),
+        };
     }
     Ok(Event {
         id,

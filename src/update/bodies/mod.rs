@@ -123,10 +123,14 @@ pub(super) fn from_to(kind: &Kind, event: &Event, data: &Object) -> (Option<Valu
 }
 
 fn agent(event: &Event, data: &Object, out: &mut Writer) {
-    // The update pipeline's own word for what changed is one, however many words it is made of.
-    let own = (event.dialect == Dialect::AgentUpdate)
-        .then(|| data.get("update_type").and_then(Value::as_str));
-    let change = own.flatten().unwrap_or(event.name.change_type());
+    // The update pipeline's own word for what changed is one, however many words it is made of; and who publishes an update
+    // as it was emitted says it in the data.
+    let own = match event.dialect {
+        Dialect::AgentUpdate => data.get("update_type"),
+        _ => data.get("change_type"),
+    };
+    let change = own.and_then(Value::as_str);
+    let change = change.unwrap_or(event.name.change_type());
     out.field("agent_id", &event.agent_id());
     out.field("update_type", change);
     out.object("data", |out| {
