@@ -17,7 +17,7 @@ pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
     let who = client.who();
     if !who.role.may_act() {
         return Err(Refusal::forbidden(
-            "actions on agents take the role operator or admin",
+            "actions on agents take the role operator or admin: connect with auth {\"role\": \"operator\"}, or a token of that role",
         ));
     }
     let needed = |key: &'static str| {
