@@ -65,7 +65,7 @@ fn publish_reads_stdin_unless_a_file_is_named() {
         ["--rate", "0"],
         ["--rate", "-1"],
         ["--rate", "inf"],
-        ["--url", "https://host"],
+        ["--url", "ftp://host"],
     ] {
         assert_eq!(
             parse(&["publish", wrong[0], wrong[1]])
