@@ -49,6 +49,8 @@ pub struct CursorError;
 
 /// Exceptions that a cursor holds at the most: a forged one must not cost memory.
 pub(super) const MAX_RUNS: usize = 2_048;
+/// No journal gets this far, and what is reckoned with a place stays a number.
+const MAX_SEQ: Seq = Seq::MAX / 2;
 /// Places that a map may have.
 const MAX_MAP: usize = 65_536;
 
@@ -198,6 +200,9 @@ impl FromStr for Cursor {
         };
         let epoch = Epoch(u32::try_from(number()?).map_err(|_| CursorError)?);
         let seq = number()?;
+        if seq > MAX_SEQ {
+            return Err(CursorError);
+        }
         let mut cursor = Self::at(epoch, seq);
         let (owed, within) = (parts.next(), parts.next());
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| CursorError);

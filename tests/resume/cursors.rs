@@ -156,3 +156,18 @@ async fn a_cursor_that_does_not_reach_back_brings_the_state() {
     }
     server.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_at_the_end_of_all_numbers_is_refused_like_any_other() {
+    let server = server().await;
+    let address = server.address();
+    for cursor in [
+        "1.3w5e11264sgsf.AgEBAQ",
+        "1.3w5e11264sgsf..AAAAAP__________AQEBAQ",
+    ] {
+        let (mut client, _) = Client::connect(address, json!({ "cursor": cursor })).await;
+        let resumed = client.event("resumed").await;
+        assert_eq!(resumed["complete"], false);
+    }
+    server.shutdown().await;
+}
