@@ -145,6 +145,21 @@ impl Hub {
         );
     }
 
+    /// The same for what was asked for before it is told: the place in it is where the member stands now. That of the live
+    /// stream would tell one that is behind that it has everything.
+    pub(super) fn tell_now(&mut self, id: MemberId, name: &str, mut body: Object) {
+        let Some(member) = self.roster.get(id) else {
+            return;
+        };
+        if let Some(cursor) = body.get_mut("cursor") {
+            *cursor = match &member.behind {
+                Some(behind) => behind.at.to_string().into(),
+                None => self.position.text().into(),
+            };
+        }
+        self.tell(id, name, body);
+    }
+
     /// The same for JSON that is written already, with the place after it if it has one.
     pub(super) fn tell_json(
         &mut self,

@@ -58,7 +58,7 @@ impl Hub {
             }
             Command::SetView(member, view) => self.roster.set_view(member, view),
             Command::Listen { member, topic, on } => self.roster.listen(member, topic, on),
-            Command::Tell { member, name, body } => self.tell(member, name, body),
+            Command::Tell { member, name, body } => self.tell_now(member, name, body),
             Command::TellAll {
                 namespace,
                 name,
