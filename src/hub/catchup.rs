@@ -173,7 +173,7 @@ impl Hub {
 
     /// Takes those who stand at `at` on: to the present if that is close, else by a stretch that is made aside.
     fn bring_on(&mut self, id: MemberId, at: &Cursor, budget: &mut usize) {
-        let topics = self.roster.get(id).map(|member| member.topics);
+        let topics = self.roster.get(id).map(|m| self.roster.topics(m));
         let to = self.position.cursor(&self.pending);
         if at.within.is_some() {
             match self.is_gone(at) {
@@ -210,7 +210,7 @@ impl Hub {
                 m.behind.as_ref().is_some_and(|b| {
                     b.held.is_none()
                         && b.at == *at
-                        && topics.is_none_or(|topics| m.topics == topics)
+                        && topics.is_none_or(|topics| self.roster.topics(m) == topics)
                         && m.outlet.has_room()
                         && b.portion.has_room(m.outlet.waiting())
                 })

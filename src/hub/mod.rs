@@ -144,6 +144,7 @@ impl Hub {
         let read_to = Arc::new(AtomicU64::new(0));
         let now = Instant::now();
         let hub = Self {
+            roster: Roster::new(options.seneca_broadcast),
             state: State::new(options.max_entities, options.max_known),
             position: Position::new(journal.epoch(), 0),
             options,
@@ -156,7 +157,6 @@ impl Hub {
             metrics,
             read_to: read_to.clone(),
             seq: 0,
-            roster: Roster::default(),
             pacer: Pacer::default(),
             pending: Pending::default(),
             flush: Flush::default(),

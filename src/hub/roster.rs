@@ -12,7 +12,7 @@ use super::{
     view::{Candidate, Outlook, View, Views},
 };
 use crate::{
-    access::Sight,
+    access::{OBSERVERS, Sight},
     update::{Listening, Namespace, Topic},
 };
 
@@ -31,9 +31,19 @@ pub(crate) struct Roster {
     peak: usize,
     /// Counts members.
     serial: u64,
+    /// Seneca's lines on `/` go to all observers: whoever is behind misses them without having subscribed.
+    lines_to_all: bool,
 }
 
 impl Roster {
+    /// Nobody yet; `lines_to_all` says whether Seneca's lines go to all observers.
+    pub(crate) fn new(lines_to_all: bool) -> Self {
+        Self {
+            lines_to_all,
+            ..Self::default()
+        }
+    }
+
     /// A new member, in no room yet.
     pub(crate) fn add(&mut self, newcomer: Newcomer) -> MemberId {
         let view = self.views.share(Outlook {
@@ -204,6 +214,16 @@ impl Roster {
         }
     }
 
+    /// The topics of which a member gets the updates, asked for or not.
+    pub(crate) fn topics(&self, member: &Member) -> Listening {
+        let watches = || member.rooms.iter().any(|room| **room == *OBSERVERS);
+        if self.lines_to_all && member.namespace == Namespace::Root && watches() {
+            member.topics.with(Topic::Conversations)
+        } else {
+            member.topics
+        }
+    }
+
     /// What a member may see of what it missed.
     pub(crate) fn eye(&self, id: MemberId) -> Option<Eye> {
         let member = self.get(id)?;
@@ -216,7 +236,7 @@ impl Roster {
                 .filter(|r| matters(r))
                 .cloned()
                 .collect(),
-            topics: member.topics,
+            topics: self.topics(member),
         })
     }
 
@@ -224,7 +244,7 @@ impl Roster {
     pub(crate) fn sees_as(&self, id: MemberId, eye: &Eye) -> bool {
         self.get(id).is_some_and(|member| {
             let rooms = member.rooms.iter().filter(|r| matters(r));
-            member.topics == eye.topics
+            self.topics(member) == eye.topics
                 && rooms.eq(&eye.rooms)
                 && Arc::ptr_eq(self.views.outlook(member.view), &eye.outlook)
         })
