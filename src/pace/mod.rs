@@ -207,7 +207,8 @@ impl Pacer {
         }
     }
 
-    /// Makes ready whatever is held for the entities of `group` (and for theirs in turn) and is older than it.
+    /// Makes ready whatever is held for the entities of `group` (and for theirs in turn) and is of an older event. What is
+    /// held of its own event stays: else an update that goes at once would end the windows of all others beside it.
     fn release_before(&mut self, group: &Group) {
         if self.held_by_entity.is_empty() {
             return;
@@ -224,7 +225,7 @@ impl Pacer {
                 let is_older = self.windows[slot]
                     .held
                     .as_ref()
-                    .is_some_and(|held| held.mark() < group.mark());
+                    .is_some_and(|held| held.last() < group.last());
                 if !is_older {
                     continue;
                 }

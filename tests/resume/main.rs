@@ -7,8 +7,10 @@ mod common;
 mod cursors;
 mod leaving;
 mod screen;
+mod seneca;
 mod slow;
 mod snapshot;
+mod windows;
 
 use common::{Client, post};
 use serde_json::{Value, json};
