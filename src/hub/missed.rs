@@ -55,20 +55,25 @@ pub(super) fn first_missed(at: &Cursor) -> Seq {
     at.owed.first().map_or(at.seq + 1, |run| run.start)
 }
 
-/// The end of a stretch from `from` towards `to` of which the events up to `last` are taken: what it owes after it.
+/// The end of a stretch from `from` towards `to` of which the events up to `last` are taken: what it owes after it. It goes
+/// by runs, for a cursor may owe all that the journal has, and the loop waits for this.
 pub(super) fn reach(from: &Cursor, to: &Cursor, last: Seq) -> Cursor {
     let mut pending = Pending::default();
-    for (place, before) in places(&from.owed) {
-        let after = if place > last {
-            before
-        } else {
-            before & owed(&to.owed, place)
-        };
-        pending.push(place, after);
+    for run in &from.owed {
+        let taken = clip(*run, 0, last);
+        let end = taken.start + taken.len;
+        let at = to.owed.partition_point(|r| r.start + r.len <= taken.start);
+        let live = to.owed[at..].iter().take_while(|r| r.start < end);
+        for both in live.filter(|_| taken.len > 0) {
+            pending.push_run(Run {
+                owed: both.owed & run.owed,
+                ..clip(*both, taken.start, end - 1)
+            });
+        }
+        pending.push_run(clip(*run, last.saturating_add(1), Seq::MAX));
     }
-    let newer = |(place, _): &(Seq, Bits)| *place > from.seq && *place <= last;
-    for (place, owed) in places(&to.owed).filter(newer) {
-        pending.push(place, owed);
+    for run in &to.owed {
+        pending.push_run(clip(*run, from.seq + 1, last));
     }
     let seq = from.seq.max(to.seq.min(last));
     Cursor {
@@ -79,10 +84,15 @@ pub(super) fn reach(from: &Cursor, to: &Cursor, last: Seq) -> Cursor {
     }
 }
 
-/// Each place of a list of runs, with what it owes.
-fn places(runs: &[Run]) -> impl Iterator<Item = (Seq, Bits)> {
-    runs.iter()
-        .flat_map(|run| (run.start..run.start + run.len).map(|place| (place, run.owed)))
+/// The part of a run from `first` to `last`; perhaps none of it.
+fn clip(run: Run, first: Seq, last: Seq) -> Run {
+    let start = run.start.max(first);
+    let end = (run.start + run.len).min(last.saturating_add(1));
+    Run {
+        start,
+        len: end.saturating_sub(start),
+        owed: run.owed,
+    }
 }
 
 /// What a list of runs owes of one event.
@@ -91,4 +101,73 @@ pub(super) fn owed(runs: &[Run], seq: Seq) -> Bits {
     runs.get(at)
         .filter(|run| run.start <= seq)
         .map_or(0, |run| run.owed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::journal::Epoch;
+
+    fn cursor(seq: Seq, owed: &BTreeMap<Seq, Bits>) -> Cursor {
+        let mut pending = Pending::default();
+        owed.iter().for_each(|(at, bits)| pending.push(*at, *bits));
+        Cursor {
+            owed: pending.up_to(seq).collect(),
+            ..Cursor::at(Epoch(9), seq)
+        }
+    }
+
+    fn owing() -> impl Strategy<Value = BTreeMap<Seq, Bits>> {
+        prop::collection::btree_map(1_u64..40, 1_u32..4, 0..30)
+    }
+
+    proptest! {
+        #[test]
+        fn where_a_stretch_ends_is_what_going_place_by_place_would_say(
+            (at, end, last) in (1_u64..40, 1_u64..40, prop_oneof![0_u64..45, Just(Seq::MAX)]),
+            (before, live) in (owing(), owing()),
+        ) {
+            let (from, to) = (cursor(at, &before), cursor(end, &live));
+            let reached = reach(&from, &to, last);
+            let seq = at.max(end.min(last));
+            let mut left = BTreeMap::new();
+            for place in 1..=seq {
+                let (mine, theirs) = (owed(&from.owed, place), owed(&to.owed, place));
+                let after = match (place > at, place > last) {
+                    (false, false) => mine & theirs,
+                    (false, true) => mine,
+                    (true, false) => theirs,
+                    (true, true) => 0,
+                };
+                if after != 0 {
+                    left.insert(place, after);
+                }
+            }
+            prop_assert_eq!(reached, cursor(seq, &left));
+        }
+    }
+
+    #[test]
+    fn a_cursor_that_owes_everything_costs_no_more_than_its_runs() {
+        let all = Run {
+            start: 1,
+            len: 1 << 60,
+            owed: 1 << 30,
+        };
+        let from = Cursor {
+            owed: [all].into_iter().collect(),
+            ..Cursor::at(Epoch(9), 1 << 60)
+        };
+        let reached = reach(&from, &Cursor::at(Epoch(9), 1 << 60), 1_000);
+        let rest = Run {
+            start: 1_001,
+            len: (1 << 60) - 1_000,
+            ..all
+        };
+        assert_eq!(reached.owed[..], [rest]);
+    }
 }

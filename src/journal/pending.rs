@@ -39,16 +39,21 @@ pub struct Pending {
 impl Pending {
     /// Adds an event that is newer than all before it.
     pub fn push(&mut self, seq: Seq, owed: Bits) {
-        if owed == 0 {
+        self.push_run(Run {
+            start: seq,
+            len: 1,
+            owed,
+        });
+    }
+
+    /// The same for several that owe the same.
+    pub fn push_run(&mut self, run: Run) {
+        if run.owed == 0 || run.len == 0 {
             return;
         }
         match self.runs.last_mut() {
-            Some(last) if last.end() == seq && last.owed == owed => last.len += 1,
-            _ => self.runs.push(Run {
-                start: seq,
-                len: 1,
-                owed,
-            }),
+            Some(last) if last.end() == run.start && last.owed == run.owed => last.len += run.len,
+            _ => self.runs.push(run),
         }
     }
 
