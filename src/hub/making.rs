@@ -41,6 +41,10 @@ impl Hub {
             Ok(None) => {}
             Ok(Some(stretch)) => {
                 let stretch = Arc::new(stretch);
+                // It takes nobody on: another one at once would be the same.
+                if stretch.updates.is_empty() && stretch.end == stretch.from {
+                    self.catchup.look_at += LOOK;
+                }
                 let eyes: HashMap<Key, usize> =
                     stretch.eyes.iter().map(Eye::key).zip(0..).collect();
                 for at in 0..self.catchup.queue.len() {

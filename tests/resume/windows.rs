@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::common::{Client, post, server, server_with};
+use super::common::{Client, post, server, server_with, until_folded};
 
 /// How many frames an observer gets for two hundred values of one key, published at once.
 async fn frames(listener: bool) -> usize {
@@ -158,5 +158,33 @@ async fn rules_with_windows_of_their_own_lose_nothing_and_repeat_nothing_however
         counts.values().all(|count| *count == ROUNDS),
         "{visits} {counts:?}"
     );
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_misses_nothing_is_live_at_once_however_much_windows_hold() {
+    // More than a cursor can name, and it stays so.
+    const HELD: u64 = 3_000;
+    let server = server_with(|c| c.transform.throttle_ms = 3_600_000).await;
+    let address = server.address();
+    let mut last = Value::Null;
+    for from in (0..HELD).step_by(50) {
+        let progress = |n: u64, value: u64| json!({ "type": "task.progress", "data": { "task_id": format!("t{n}"), "progress": value } });
+        let decision = json!({ "type": "decision.logged", "data": { "what": "x" } });
+        let events: Vec<Value> = (from..from + 50)
+            .flat_map(|n| [progress(n, 1), progress(n, 2), decision.clone()])
+            .collect();
+        last = post(address, &json!(events)).await.1["cursor"].clone();
+    }
+    until_folded(address, &last).await;
+    let (mut client, _) = Client::connect(address, json!({ "cursor": last })).await;
+    let resumed = client.event("resumed").await;
+    assert_eq!(resumed["complete"], true);
+    post(
+        address,
+        &json!({ "type": "decision.logged", "data": { "what": "y" } }),
+    )
+    .await;
+    assert_eq!(client.event("decision_event").await["decision"], "y");
     server.shutdown().await;
 }
