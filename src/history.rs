@@ -112,7 +112,8 @@ pub async fn page(journal: &dyn Journal, query: &Query, sight: &Sight) -> Result
     Ok(Page {
         events: reading.events,
         next: stopped_at.map(|at| Cursor::at(journal.epoch(), at).to_string()),
-        complete: after + 1 >= bounds.first,
+        // Looked at last: what was trimmed while it was read is not complete.
+        complete: after + 1 >= journal.bounds().first,
     })
 }
 
@@ -225,7 +226,7 @@ struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     fn new(query: &'a Query) -> Self {
-        let fold = |name: &str| EventName::new(name).canonical().to_owned();
+        let fold = |name: &str| EventName::published(name).canonical().to_owned();
         let event_type = said(query.event_type.as_deref());
         let family = event_type.and_then(|t| t.strip_suffix('*'));
         Self {

@@ -136,8 +136,9 @@ impl Rates {
         match producers.check_key_n(producer, count) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(not_until)) => Err(wait(producers.clock(), &not_until)),
+            // No waiting would help.
             Err(capacity) => Err(Refusal::new(
-                "rate_limited",
+                "too_large",
                 format!(
                     "{count} events at once, {} in a second are allowed ([rate_limiting] producer_events_per_second)",
                     capacity.0

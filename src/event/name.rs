@@ -20,6 +20,16 @@ impl EventName {
         }
     }
 
+    /// The name of what is published: an update's own name stands for the event behind it.
+    pub fn published(raw: &str) -> Self {
+        let folded = fold(raw);
+        let update = UPDATES.iter().find(|(update, _)| *update == folded);
+        Self {
+            canonical: update.map_or(&*folded, |(_, event)| event).into(),
+            raw: raw.into(),
+        }
+    }
+
     /// A name whose canonical form differs from the written one (`agent_update` of the update pipeline, visual updates).
     pub fn with_canonical(raw: &str, canonical: &str) -> Self {
         Self {
@@ -60,13 +70,10 @@ const UPDATES: [(&str, &str); 5] = [
 
 /// Lower case with `_`, `:` and `-` turned into dots.
 fn fold(raw: &str) -> String {
-    let folded: String = raw
-        .chars()
+    raw.chars()
         .map(|c| match c {
             '_' | ':' | '-' => '.',
             c => c.to_ascii_lowercase(),
         })
-        .collect();
-    let update = UPDATES.iter().find(|(update, _)| *update == folded);
-    update.map_or(folded, |(_, event)| (*event).to_owned())
+        .collect()
 }

@@ -188,9 +188,7 @@ impl Hub {
             self.give_up_all_at(at);
             return;
         }
-        // What has more exceptions than can be named is no end for a stretch. Where nothing is missed there is none: windows
-        // may hold so much for a day.
-        let close = count == 0 || count <= LAST && to.is_readable();
+        let close = count <= LAST;
         match close.then(|| self.catchup.at_hand(&ranges)).flatten() {
             Some(records) => self.last_stretch(at, &to, &records, topics, budget),
             None => {

@@ -69,6 +69,8 @@ const READ: usize = 1_024;
 const COMMANDS: usize = 256;
 /// The same in time: some commands are work.
 const COMMANDS_TIME: Duration = Duration::from_millis(2);
+/// How long after a failure the journal is read again.
+const READ_AGAIN: Duration = Duration::from_millis(100);
 /// How many of the last events Seneca's pages are shown again after a start.
 const DESK: u64 = 10_000;
 
@@ -226,7 +228,10 @@ impl Hub {
                 () = sleep_until(wait), if wait.is_some() => {}
             }
             let newest = *grown.borrow_and_update();
-            self.read(newest).await;
+            if let Err(error) = self.read(newest).await {
+                tracing::error!(%error, "reading the journal failed; trying again");
+                tokio::time::sleep(READ_AGAIN).await;
+            }
             let now = Instant::now();
             self.pacer.tick(now);
             if self.pacer.urgent()
@@ -273,7 +278,8 @@ impl Hub {
         let began = Instant::now();
         for _ in 0..COMMANDS {
             let newest = *grown.borrow();
-            self.read(newest).await;
+            // What can't be read now is told, and tried again, by the loop: commands don't wait for it.
+            self.read(newest).await.ok();
             if let Command::Stop(reply) = command {
                 return Some(reply);
             }
@@ -291,17 +297,12 @@ impl Hub {
 
     /// Reads what the journal has beyond the last record. All that is there is taken in, however much: only then is a
     /// critical update never behind more than a flush. Doors wait while the hub is far behind, which bounds it.
-    async fn read(&mut self, newest: Seq) {
+    async fn read(&mut self, newest: Seq) -> Result<(), JournalError> {
         while self.seq < newest {
-            let records = match self.journal.read(self.seq, READ).await {
-                Ok(records) if !records.is_empty() => records,
-                Ok(_) => break,
-                Err(error) => {
-                    tracing::error!(%error, "reading the journal failed; trying again");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    break;
-                }
-            };
+            let records = self.journal.read(self.seq, READ).await?;
+            if records.is_empty() {
+                break;
+            }
             let now = Instant::now();
             for record in records {
                 self.take(&record, now);
@@ -309,6 +310,7 @@ impl Hub {
             self.journal.release(self.seq);
             self.tell_progress();
         }
+        Ok(())
     }
 
     /// Tells the doors how far it is: what waits to be sent is not done.

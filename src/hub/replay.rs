@@ -107,15 +107,21 @@ pub(super) fn write(gathered: Gathered, grouping: u32, max_bytes: usize) -> Stre
     let by = By { topics, grouping };
     let place = |mark| within(&from, &to, mark, by);
     let (mut updates, mut bytes) = (Vec::with_capacity(groups.len()), 0);
+    // While windows hold more than a cursor can name, whoever leaves in the middle begins again: some comes twice then,
+    // and nothing is lost.
+    let named = to.is_readable();
+    let last = to.clone().readable().to_string();
+    let first = from.clone().readable().to_string();
     let mut left = groups.len();
     for group in groups {
         if bytes > max_bytes {
             break;
         }
         left -= 1;
-        let cursor = match whole && left == 0 {
-            true => to.to_string(),
-            false => place(group.mark()).to_string(),
+        let cursor = match group.mark() {
+            _ if whole && left == 0 => last.clone(),
+            mark if named => place(mark).to_string(),
+            _ => first.clone(),
         };
         let update = write_update(&group, &eyes, &cursor);
         bytes += update.outgoing.json.len();

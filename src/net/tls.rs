@@ -65,7 +65,7 @@ pub struct Certificates {
     key_file: PathBuf,
     /// What is served. Read at each handshake, written at a reload.
     current: RwLock<Arc<CertifiedKey>>,
-    /// What the files held when they were last looked at, good or bad: the same is not tried, or told of, twice.
+    /// What the files held when they were last good: the same is not tried twice.
     seen: Mutex<Pair>,
     /// The cryptography.
     provider: Arc<CryptoProvider>,
@@ -116,8 +116,8 @@ impl Certificates {
             return Ok(false);
         }
         let certified = pair.certified(&self.cert_file, &self.key_file, &self.provider);
-        *seen = pair;
         let certified = Arc::new(certified?);
+        *seen = pair;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = certified;
         Ok(true)
     }

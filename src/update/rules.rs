@@ -103,7 +103,7 @@ impl Rule {
     /// Names the key that can't be used and what is allowed.
     pub fn compile(config: &RuleConfig) -> Result<Self, RuleError> {
         let wrong = |key, message: String| wrong(config, key, message);
-        let pattern = EventName::new(&config.matches);
+        let pattern = EventName::published(&config.matches);
         let matches = Glob::new(pattern.canonical())
             .map_err(|e| {
                 wrong(
@@ -192,7 +192,7 @@ impl Rule {
         for config in configs {
             // A name that the pattern is for. Patterns that meet elsewhere only are met by the table, which takes the first.
             let name = config.matches.replace(['*', '?'], "x");
-            let name = EventName::new(&name);
+            let name = EventName::published(&name);
             let fit = |rule: &&Self| rule.matches.is_match(name.canonical());
             let count = rules.iter().filter(fit).count();
             if count > MAX_RULES_PER_EVENT {

@@ -186,5 +186,13 @@ async fn whoever_misses_nothing_is_live_at_once_however_much_windows_hold() {
     )
     .await;
     assert_eq!(client.event("decision_event").await["decision"], "y");
+    // Nor does it take longer to get what was missed.
+    let (mut late, _) = Client::connect(address, json!({ "cursor": last })).await;
+    let missed = late.event("decision_event").await;
+    assert_eq!(missed["decision"], "y");
+    assert_eq!(late.event("resumed").await["complete"], true);
+    // The place in it can be gone on from, though it can't name all that is held.
+    let (mut again, _) = Client::connect(address, json!({ "cursor": missed["cursor"] })).await;
+    assert_eq!(again.event("resumed").await["complete"], true);
     server.shutdown().await;
 }

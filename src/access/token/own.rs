@@ -54,7 +54,7 @@ struct Parts {
 /// One file.
 #[derive(Default)]
 struct Part {
-    /// What it held when it was last looked at, good or bad: the same is not tried, or told of, twice.
+    /// What it held when it was last good: the same is not tried twice.
     seen: Vec<u8>,
     /// The last good keys of it.
     keys: Vec<Key>,
@@ -159,9 +159,8 @@ impl OwnKeys {
         if part.seen == bytes {
             return Ok(false);
         }
-        let keys = which.parse(file, &bytes, self.exposed);
+        part.keys = which.parse(file, &bytes, self.exposed)?;
         part.seen = bytes;
-        part.keys = keys?;
         let keys = Arc::new(parts.keys());
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = keys;
         Ok(true)

@@ -1,5 +1,7 @@
 //! `{type|event_type, data, …}`: the contract's own shape, and the Marcus bus event's.
 
+use serde_json::Value;
+
 use crate::event::{
     Dialect, Event, EventName, Intake, Object, Rejection, fields,
     ids::{agent_of, is_id},
@@ -49,8 +51,8 @@ pub(in crate::event) fn is(object: &Object) -> bool {
 pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Rejection> {
     let is_bus = ["event_id", "event_type", "source"]
         .iter()
-        .all(|key| object.contains_key(*key));
-    let name = EventName::new(&fields::event_type(&mut object)?);
+        .all(|key| object.get(*key).is_some_and(Value::is_string));
+    let name = EventName::published(&fields::event_type(&mut object)?);
     let id = fields::id(&mut object)?;
     let timestamp = fields::timestamp(&mut object, intake)?;
     let priority = fields::priority(&mut object)?;

@@ -5,7 +5,7 @@
 use crate::event::{Dialect, Event, EventName, Intake, Object, Rejection, fields};
 
 pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Rejection> {
-    let name = EventName::new(&fields::event_type(&mut object)?);
+    let name = EventName::published(&fields::event_type(&mut object)?);
     let id = fields::id(&mut object)?;
     let timestamp = fields::timestamp(&mut object, intake)?;
     let source = fields::source(None, &object, intake)?;

@@ -12,7 +12,7 @@ pub(in crate::event) fn is(object: &Object) -> bool {
 }
 
 pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Rejection> {
-    let name = EventName::new(&fields::event_type(&mut object)?);
+    let name = EventName::published(&fields::event_type(&mut object)?);
     let id = fields::id(&mut object)?;
     let timestamp = fields::timestamp(&mut object, intake)?;
     let priority = fields::priority(&mut object)?;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Handled, request::Request, rooms};
 use crate::{
-    access::{Credential, Visitor},
+    access::{Connection, Credential, Ending, Visitor},
     event::Timestamp,
     refusal::Refusal,
     socketio::{client::Client, welcome},
@@ -41,6 +41,15 @@ pub(super) async fn authenticate(client: &Arc<Client>, request: &Request) -> Han
     let options = &client.kit.options;
     let own = welcome::rooms(client.namespace, &who, &options.default_room, Vec::new());
     client.renew(who.clone());
+    // What was decided between the look at the token and now found the session under its old one.
+    if let Err(refusal) = client.kit.porter.check_again(&who, client.address) {
+        client.end(match refusal.code {
+            "token_expired" => Ending::Expired,
+            "banned" => Ending::Banned,
+            _ => Ending::Revoked,
+        });
+        return Err(refusal);
+    }
     let lost = client.kit.hub.reidentify(member, who, own).await?;
     for room in &lost {
         client.kit.metrics.refused("socketio", "forbidden_room");
