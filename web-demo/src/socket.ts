@@ -4,8 +4,11 @@
  */
 import { io } from 'socket.io-client';
 import { reactive } from 'vue';
+import { NOTHING, Opening, PAST_DECISIONS, PAST_EVENTS } from './opening';
+import { pastDecisions, placeToBegin } from './state/past';
 import { record, text } from './state/read';
-import { state, takeCursor, takeSnapshot, takeUpdate } from './state/store';
+import type { Update } from './state/types';
+import { state, takeCursor, takeOpening, takeSnapshot, takeUpdate } from './state/store';
 
 const PING_EVERY_MS = 2000;
 const PING_PATIENCE_MS = 5000;
@@ -14,6 +17,9 @@ const KEPT_SAMPLES = 30;
 const OFFLINE_AFTER = 3;
 const RETRY_REFUSED_MS = 4000;
 const PRIMED_AFTER_MS = 1500;
+// The page begins without its past rather than not at all.
+const HISTORY_PATIENCE_MS = 5000;
+const STATE_PATIENCE_MS = 15_000;
 const TOKEN_KEY = 'stoa-token';
 /** What a refusal begins with when another token would help. */
 const TOKEN_CODES = ['unauthorized', 'token_expired'];
@@ -53,6 +59,11 @@ function startingToken(): string {
 
 let token = startingToken();
 let failures = 0;
+/** Where the page begins: null while that is not known yet, empty where there is no past to tell. */
+let place: string | null = null;
+let decisions: Update[] = [];
+/** What was told since, until there is a state to go with it. */
+let opening: Opening | null = null;
 
 const socket = io({
   autoConnect: false,
@@ -61,8 +72,11 @@ const socket = io({
   reconnectionDelay: 500,
   reconnectionDelayMax: 5000,
   auth: (give) => {
-    const cursor = state.value.cursor;
-    give({ name: 'Stoa demo', snapshot: true, ...(cursor ? { cursor } : {}), ...(token ? { token } : {}) });
+    const who = { name: 'Stoa demo', ...(token ? { token } : {}) };
+    const cursor = state.value.cursor || place;
+    opening = !state.value.cursor && place ? new Opening() : null;
+    if (place === null) give({ ...who, filters: NOTHING });
+    else give({ ...who, snapshot: true, ...(cursor ? { cursor } : {}) });
   },
 });
 
@@ -71,8 +85,50 @@ function lost(): void {
   connection.state = failures >= OFFLINE_AFTER || !navigator.onLine ? 'offline' : 'reconnecting';
 }
 
+/** Asks where to begin, and begins there: a connection is told what comes after the place with which it was made. */
+async function begin(): Promise<void> {
+  try {
+    const ask = (what: object): Promise<unknown> => socket.timeout(HISTORY_PATIENCE_MS).emitWithAck('get_history', { order: 'desc', ...what });
+    const [events, ...rest] = await Promise.all([
+      ask({ limit: PAST_EVENTS }), ask({ limit: PAST_DECISIONS, type: 'decision.*' }), ask({ limit: PAST_DECISIONS, type: 'pm.decision' }),
+    ]);
+    decisions = pastDecisions(...rest);
+    place = placeToBegin(events);
+  } catch {
+    // Lost meanwhile: the next connection asks again. Else it is the present that counts.
+    if (!socket.connected) return;
+    place = '';
+  }
+  socket.disconnect().connect();
+}
+
+/** The past is told; with the state of now the page can be shown. */
+async function open(opened: Opening): Promise<void> {
+  try {
+    const answer = await socket.timeout(STATE_PATIENCE_MS).emitWithAck('get_state', {});
+    if (opening !== opened) return;
+    if (record(answer).status === 'error') throw new Error('no state');
+    show(opened, answer);
+  } catch {
+    if (opening !== opened || !socket.connected) return;
+    place = '';
+    socket.disconnect().connect();
+  }
+}
+
+function show(opened: Opening, snapshot: unknown): void {
+  opening = null;
+  takeOpening(snapshot, decisions, opened.past, opened.to);
+  for (const [type, payload] of opened.held) takeUpdate(type, payload);
+  connection.primed = true;
+}
+
 socket.on('connect', () => {
   failures = 0;
+  if (place === null) {
+    void begin();
+    return;
+  }
   connection.state = 'connected';
   connection.everConnected = true;
   connection.refusal = '';
@@ -82,6 +138,8 @@ socket.on('connect', () => {
 });
 
 socket.on('disconnect', (reason) => {
+  // Our own doing: another connection is on its way.
+  if (reason === 'io client disconnect') return;
   lost();
   // The client library does not come back by itself when the server closed the session.
   if (reason === 'io server disconnect') setTimeout(() => socket.connect(), RETRY_REFUSED_MS);
@@ -112,18 +170,24 @@ socket.on('connection_established', (payload: unknown) => {
   const server = record(hello.server);
   connection.proved = text(hello, 'expires_at') !== '';
   connection.server = [text(server, 'name'), text(server, 'version')].filter(Boolean).join(' ');
+  if (place === null || opening) return;
   // A server that sends neither snapshot nor replay has nothing to tell.
   setTimeout(() => (connection.primed = true), PRIMED_AFTER_MS);
   // Its cursor is not ours yet: what was missed is still on its way, and would be lost if this connection broke now.
 });
 
 socket.on('snapshot', (payload: unknown) => {
+  if (opening) return show(opening, payload);
   takeSnapshot(payload);
   connection.primed = true;
 });
 
 socket.on('resumed', (payload: unknown) => {
   const resumed = record(payload);
+  if (opening) {
+    if (opening.caughtUp(resumed)) void open(opening);
+    return;
+  }
   if (resumed.complete !== false && text(resumed, 'to')) takeCursor(text(resumed, 'to'));
   connection.primed = true;
 });
@@ -131,7 +195,9 @@ socket.on('resumed', (payload: unknown) => {
 socket.onAny((type: string, payload: unknown) => {
   // That our token is over is no news of the team; the prompt says it.
   const isOurs = type === 'error' && TOKEN_CODES.includes(text(record(payload), 'code'));
-  if (!isOurs) takeUpdate(type, payload);
+  if (isOurs || place === null) return;
+  if (opening) opening.take(type, payload);
+  else takeUpdate(type, payload);
 });
 
 async function measure(): Promise<void> {

@@ -183,15 +183,19 @@ let nextKey = 1;
 // `agent_status_change` and `agent_update` are two tellings of one event: the second is neither shown nor animated again.
 let lastStatusChange = '';
 
-export function applyUpdate(state: State, type: string, raw: unknown, now: number): Outcome {
+// All that no state tells; the rest of a past update is in the state already, and older than it.
+const TOLD_OF_THE_PAST = ['decision_event', 'message_appended'];
+
+/** With `past` it is one from before the state: told, but it changes nothing that the state knows better, and nothing moves. */
+export function applyUpdate(state: State, type: string, raw: unknown, now: number, past = false): Outcome {
   const payload = record(raw);
   const data = record(payload.data);
   const at = time(payload.timestamp, now);
   const id = text(payload, 'id');
   const who = subject(state, payload, data);
-  fold(state, type, payload, data, who, at);
+  if (!past || TOLD_OF_THE_PAST.includes(type)) fold(state, type, payload, data, who, at);
   const cursor = text(payload, 'cursor');
-  if (cursor) state.cursor = cursor;
+  if (cursor && !past) state.cursor = cursor;
 
   if (type === 'agent_update' && id !== '' && id === lastStatusChange) return { entry: null, effect: null };
   if (type === 'agent_status_change') lastStatusChange = id;
@@ -203,7 +207,7 @@ export function applyUpdate(state: State, type: string, raw: unknown, now: numbe
   const entry: FeedEntry = {
     key: nextKey++, id, type, sourceType, family: familyOf(type), priority: PRIORITIES[text(payload, 'priority')] ?? 'normal', at,
     agentId: who.agentId, text: said, messageId: type === 'message_appended' ? text(data, 'message_id', 'messageId') : '',
-    coalesced, haystack: `${said} ${type} ${sourceType} ${who.agentId ?? ''} ${who.taskId ?? ''}`.toLowerCase(),
+    coalesced, past, haystack: `${said} ${type} ${sourceType} ${who.agentId ?? ''} ${who.taskId ?? ''}`.toLowerCase(),
   };
-  return { entry, effect: effectOf(type, payload, who) };
+  return { entry, effect: past ? null : effectOf(type, payload, who) };
 }

@@ -7,7 +7,8 @@ import { isNews } from './families';
 import { applySnapshot, emptyState } from './snapshot';
 import { applyUpdate } from './reduce';
 import { joinFeed, MOST_ENTRIES } from './feed';
-import type { Effect, FeedEntry, State } from './types';
+import { olderThan } from './past';
+import type { Effect, FeedEntry, Outcome, State, Update } from './types';
 
 // A backlog of motion nobody saw (a hidden tab, a replay) is dropped, not played.
 const MOST_EFFECTS = 200;
@@ -81,15 +82,35 @@ export function takeSnapshot(payload: unknown): void {
   schedule();
 }
 
+/**
+ * The page opens: the state, and what led to it. `cursor` is the place up to which the past was told; of the decisions
+ * many are older than that past, so the feed does not tell them.
+ */
+export function takeOpening(snapshot: unknown, decisions: Update[], past: Update[], cursor: string): void {
+  const now = Date.now();
+  applySnapshot(state.value, snapshot, now);
+  if (cursor) state.value.cursor = cursor;
+  for (const [type, payload] of olderThan(past, decisions)) applyUpdate(state.value, type, payload, now, true);
+  for (const [type, payload] of past) {
+    if (isNews(type)) enter(applyUpdate(state.value, type, payload, now, true));
+  }
+  // It says nothing of how fast things happen now.
+  counted = state.value.seen;
+  schedule();
+}
+
 export function takeUpdate(type: string, payload: unknown): void {
   if (!isNews(type)) return;
-  const { entry, effect } = applyUpdate(state.value, type, payload, Date.now());
+  enter(applyUpdate(state.value, type, payload, Date.now()));
+  schedule();
+}
+
+function enter({ entry, effect }: Outcome): void {
   if (entry) {
     incoming.push(entry);
     if (incoming.length > MOST_ENTRIES) incoming.shift();
   }
   if (effect && effects.length < MOST_EFFECTS) effects.push(effect);
-  schedule();
 }
 
 export function takeCursor(cursor: string): void {

@@ -97,6 +97,8 @@ export interface FeedEntry {
   messageId: string;
   /** How many events this one stands for. */
   coalesced: number;
+  /** It happened before the page was opened: told, but not announced. */
+  past: boolean;
   /** Everything the text filter looks at, in lower case, made once. */
   haystack: string;
 }
@@ -139,3 +141,6 @@ export interface Outcome {
 }
 
 export type Json = Record<string, unknown>;
+
+/** An update as it came: its name and its payload. */
+export type Update = [type: string, payload: unknown];
