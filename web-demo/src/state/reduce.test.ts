@@ -130,7 +130,24 @@ describe('the rest', () => {
 
   it('says one decision once', () => {
     const decision: [string, Json] = ['decision_event', { decision_id: 'd', decision: 'Use marble', rationale: 'It lasts', confidence_score: 0.9 }];
-    expect(after(decision, decision).state.decisions).toHaveLength(1);
+    const { state, outcomes } = after(decision, ['decision_event', { ...decision[1], id: 'e2', animation: 'pulse' }]);
+    expect(state.decisions).toHaveLength(1);
+    expect(outcomes[0]?.entry?.text).toBe('Use marble');
+    expect(outcomes[1]).toEqual({ entry: null, effect: null });
+    const changed = after(decision, ['decision_event', { ...decision[1], decision: 'Use limestone' }]);
+    expect(changed.outcomes[1]?.entry?.text).toBe('Use limestone');
+  });
+
+  it('a risk that a project is said to run is told as such, beside what the system says of itself', () => {
+    const project = (risk_level: string): [string, Json] => ['project_update', { data: { project_state: { board_id: 'b', risk_level } } }];
+    const report: [string, Json] = ['health_update', { data: { severity: 'warning', message: 'Queue is long' } }];
+    expect(after(['project_update', { data: { project_id: 'p' } }]).state.health).toBeNull();
+    expect(after(project('Low')).state.health).toMatchObject({ risk: 'low', severity: '', status: '' });
+    expect(after(project('low'), report).state.health).toMatchObject({ risk: 'low', severity: 'warning' });
+    expect(after(report, project('high')).state.health).toMatchObject({ risk: 'high', severity: 'warning', message: 'Queue is long' });
+    const { state } = after(report);
+    applySnapshot(state, { health: { risk_level: 'low' } }, NOW);
+    expect(state.health).toMatchObject({ risk: 'low', severity: '' });
   });
 
   it('takes over a snapshot whole', () => {

@@ -113,6 +113,7 @@ function fold(state: State, type: string, payload: Json, data: Json, who: Subjec
       return;
     }
     case 'project_update': {
+      state.health = readHealth({ risk_level: record(data.project_state).risk_level }, state.health, at);
       const id = projectId(state, data);
       if (!id) return;
       const patch = projectPatch(data);
@@ -127,14 +128,13 @@ function fold(state: State, type: string, payload: Json, data: Json, who: Subjec
         rationale: text(payload, 'rationale') || text(data, 'rationale', 'why'),
         confidence: number(payload, 'confidence_score', 'confidence'), agentId: who.agentId, at,
       };
-      // Producers log one decision on several channels; say it once.
       if (decision.decision && !state.decisions.some((other) => other.id === decision.id && other.decision === decision.decision)) {
         state.decisions = [decision, ...state.decisions].slice(0, MOST_DECISIONS);
       }
       return;
     }
     case 'health_update':
-      state.health = readHealth({ ...payload, ...data }, at) ?? state.health;
+      state.health = readHealth({ ...payload, ...data }, state.health, at);
       return;
     case 'execution_update':
     case 'agent_run_update':
@@ -179,6 +179,13 @@ function effectOf(type: string, payload: Json, who: Subject): Effect | null {
   };
 }
 
+/** Producers log one decision on several channels, as events of their own: it is said once. */
+function isKnown(state: State, payload: Json): boolean {
+  const id = text(payload, 'decision_id');
+  const said = text(payload, 'decision') || text(record(payload.data), 'decision', 'what');
+  return id !== '' && state.decisions.some((other) => other.id === id && other.decision === said);
+}
+
 let nextKey = 1;
 // `agent_status_change` and `agent_update` are two tellings of one event: the second is neither shown nor animated again.
 let lastStatusChange = '';
@@ -193,10 +200,12 @@ export function applyUpdate(state: State, type: string, raw: unknown, now: numbe
   const at = time(payload.timestamp, now);
   const id = text(payload, 'id');
   const who = subject(state, payload, data);
+  const again = type === 'decision_event' && isKnown(state, payload);
   if (!past || TOLD_OF_THE_PAST.includes(type)) fold(state, type, payload, data, who, at);
   const cursor = text(payload, 'cursor');
   if (cursor && !past) state.cursor = cursor;
 
+  if (again) return { entry: null, effect: null };
   if (type === 'agent_update' && id !== '' && id === lastStatusChange) return { entry: null, effect: null };
   if (type === 'agent_status_change') lastStatusChange = id;
 

@@ -11,12 +11,14 @@ export function emptyState(): State {
   };
 }
 
-export function readHealth(data: Json, at: number): Health | null {
-  const severity = text(data, 'severity', 'risk_level');
+/** What is said of it, laid over what was known; null if nothing ever was. */
+export function readHealth(data: Json, before: Health | null, at: number): Health | null {
+  const severity = text(data, 'severity');
   const status = text(data, 'status', 'overall_health');
   const message = text(data, 'message');
-  if (!severity && !status && !message) return null;
-  return { severity: severity.toLowerCase(), status: status.toLowerCase(), message, at };
+  const risk = text(data, 'risk_level');
+  if (!severity && !status && !message) return risk ? { severity: '', status: '', message: '', ...before, risk: risk.toLowerCase(), at } : before;
+  return { severity: severity.toLowerCase(), status: status.toLowerCase(), message, risk: risk.toLowerCase() || before?.risk || '', at };
 }
 
 /** Mends `state` in place to what the snapshot says; decisions and messages are no part of it and stay. */
@@ -48,7 +50,7 @@ export function applySnapshot(state: State, payload: unknown, now: number): void
     upsertRun(state, id, runPatch(data), stamp(data, now));
   }
   const health = record(snapshot.health);
-  state.health = readHealth(health, stamp(health, now));
+  state.health = readHealth(health, null, stamp(health, now));
   const cursor = text(snapshot, 'cursor');
   if (cursor) state.cursor = cursor;
 }

@@ -57,6 +57,8 @@ export interface Health {
   severity: string;
   status: string;
   message: string;
+  /** How great the risk is that producers see for their project; no word on how the system is. */
+  risk: string;
   at: number;
 }
 
