@@ -24,3 +24,24 @@ export async function fits(page) {
   const room = page.viewportSize().width;
   assert.ok(wide <= room, `the page is ${wide} px wide on a screen of ${room} px`);
 }
+
+/** What can be pressed or typed in on a phone is as high as a finger. */
+export async function fingers(page) {
+  const small = await page.evaluate(() => [...document.querySelectorAll('button, select, input')]
+    .map((element) => ({ what: element.textContent.trim().slice(0, 20) || element.dataset.testid, height: element.getBoundingClientRect().height }))
+    .filter(({ height }) => height > 0 && height < 40));
+  assert.deepEqual(small, []);
+}
+
+/** What stands in a panel keeps as far from its right edge as from its left. */
+export async function even(page, name) {
+  const gaps = await page.getByRole('region', { name, exact: true }).evaluate((panel) => {
+    const card = panel.getBoundingClientRect();
+    return [...panel.querySelectorAll('li')].map((row) => {
+      const box = row.getBoundingClientRect();
+      return { left: Math.round(box.left - card.left), right: Math.round(card.right - box.right) };
+    });
+  });
+  assert.ok(gaps.length > 0, `${name} shows nothing`);
+  assert.deepEqual(gaps.filter(({ left, right }) => Math.abs(left - right) > 1), []);
+}

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { until } from '../js/guarded.mjs';
-import { fits, grave, picture } from './looks.mjs';
+import { even, fingers, fits, grave, picture } from './looks.mjs';
 import { LIMIT, alive, connection, launch, open } from './page.mjs';
-import { startStoa } from './stoa.mjs';
+import { publish, startStoa } from './stoa.mjs';
 
 let browser;
 let team;
@@ -49,6 +49,11 @@ for (const view of ['phone', 'desktop']) {
         return outside === 0 && covered === 0;
       });
 
+      if (view === 'phone') {
+        await page.getByRole('button', { name: 'Filter', exact: true }).click();
+        await fingers(page);
+        await picture(page, `${colorScheme}-filter`, { fullPage: true });
+      }
       assert.deepEqual(await grave(page), []);
       assert.deepEqual(troubles, []);
       await close();
@@ -65,6 +70,32 @@ for (const view of ['phone', 'desktop']) {
     });
   }
 }
+
+test('many runs with long names stay within their panel; a message names who wrote it and nothing else', LIMIT, async () => {
+  const stoa = await startStoa();
+  try {
+    await publish(
+      stoa,
+      ...Array.from({ length: 8 }, (_, n) => ({
+        type: 'execution.completed', data: { execution_id: `x${n}`, name: `A build of the depot's inventory tracker, number ${n}`, status: 'completed' },
+      })),
+      {
+        type: 'agent.message.appended',
+        data: { agent_id: 'zeno', run_id: '7883b70b53ff4cbb9d2ce2a1a4b1c0de', message_id: 'm', role: 'assistant', content: 'Well said' },
+      },
+    );
+    const { page, close } = await open(browser, stoa.url);
+    const runs = page.getByRole('region', { name: 'Runs', exact: true });
+    await page.waitForFunction(() => document.querySelectorAll('[aria-labelledby=runs-title] li').length === 8);
+    await runs.scrollIntoViewIfNeeded();
+    await even(page, 'Runs');
+    await picture(page, 'runs', { fullPage: true });
+    assert.equal(await page.getByTestId('message').locator('.who').textContent(), 'Zeno');
+    await close();
+  } finally {
+    await stoa.stop();
+  }
+});
 
 test('all that can be done can be done with the keyboard', LIMIT, async () => {
   const { page, close } = await open(browser, team.url);

@@ -3,7 +3,7 @@
  * It never gives up: a refused or lost connection is tried again for as long as the page is open.
  */
 import { io } from 'socket.io-client';
-import { reactive } from 'vue';
+import { computed, reactive } from 'vue';
 import { NOTHING, Opening, PAST_DECISIONS, PAST_EVENTS } from './opening';
 import { pastDecisions, placeToBegin } from './state/past';
 import { record, text } from './state/read';
@@ -41,9 +41,14 @@ export const connection = reactive({
   tokenOver: false,
   /** The server asked who we are: whoever publishes has to say so as well. */
   proved: false,
+  /** When the server was last heard; told while it is not. */
+  heardAt: 0,
   /** True once the first snapshot is in: only then "nothing here yet" is known to be true. */
   primed: false,
 });
+
+/** What the page shows was true, and may be no longer. */
+export const isStale = computed(() => connection.everConnected && connection.state !== 'connected');
 
 function startingToken(): string {
   const url = new URL(location.href);
@@ -80,7 +85,11 @@ const socket = io({
   },
 });
 
+/** Not reactive: it changes with every update. */
+let heardAt = 0;
+
 function lost(): void {
+  connection.heardAt = heardAt;
   connection.latencyMs = null;
   connection.state = failures >= OFFLINE_AFTER || !navigator.onLine ? 'offline' : 'reconnecting';
 }
@@ -125,6 +134,7 @@ function show(opened: Opening, snapshot: unknown): void {
 
 socket.on('connect', () => {
   failures = 0;
+  heardAt = Date.now();
   if (place === null) {
     void begin();
     return;
@@ -193,6 +203,7 @@ socket.on('resumed', (payload: unknown) => {
 });
 
 socket.onAny((type: string, payload: unknown) => {
+  heardAt = Date.now();
   // That our token is over is no news of the team; the prompt says it.
   const isOurs = type === 'error' && TOKEN_CODES.includes(text(record(payload), 'code'));
   if (isOurs || place === null) return;
@@ -210,6 +221,7 @@ async function measure(): Promise<void> {
   }
   if (!socket.connected) return;
   const took = performance.now() - from;
+  heardAt = Date.now();
   connection.latencyMs = took;
   connection.samples = [...connection.samples, took].slice(-KEPT_SAMPLES);
   connection.transport = socket.io.engine.transport.name;
@@ -226,6 +238,7 @@ export function useToken(given: string): void {
   sessionStorage.setItem(TOKEN_KEY, token);
   connection.needsToken = false;
   connection.refusal = '';
+  lost();
   connection.state = 'reconnecting';
   socket.disconnect().connect();
 }
