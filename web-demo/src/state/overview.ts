@@ -1,10 +1,12 @@
 /** Figures that several panels read off the state. */
 import { computed } from 'vue';
+import { ended } from './status';
 import { state } from './store';
 import type { Project } from './types';
 
-/** Most recently heard of first. */
-export const projects = computed<Project[]>(() => [...state.value.projects.values()].sort((a, b) => b.at - a.at));
+/** Most recently heard of first; of those heard of at the same moment the one that goes on. */
+export const projects = computed<Project[]>(() =>
+  [...state.value.projects.values()].sort((a, b) => b.at - a.at || Number(ended(a.status)) - Number(ended(b.status))));
 
 /** The project the page speaks of: the one with news. */
 export const mainProject = computed<Project | null>(() => projects.value[0] ?? null);
