@@ -219,8 +219,11 @@ fn said(text: Option<&str>) -> Option<&str> {
 
 /// The filters of a query, ready to be compared.
 struct Wanted<'a> {
+    /// One type, folded.
     name: Option<String>,
+    /// All types that begin so.
     prefix: Option<String>,
+    /// The ids, compared as they are.
     query: &'a Query,
 }
 

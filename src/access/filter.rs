@@ -30,11 +30,17 @@ pub struct Filter {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Spec {
+    /// Names and globs of updates or events; none means all.
     types: BTreeSet<String>,
+    /// The same for what is left out; it goes before `types`.
     exclude: BTreeSet<String>,
+    /// Only of these projects.
     projects: BTreeSet<String>,
+    /// Only of these agents.
     agents: BTreeSet<String>,
+    /// Only of these runs or executions.
     runs: BTreeSet<String>,
+    /// Nothing less urgent than this.
     min_priority: Option<Priority>,
 }
 

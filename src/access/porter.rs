@@ -41,12 +41,17 @@ pub struct Visitor<'a> {
 /// The one who decides.
 #[derive(Debug)]
 pub struct Porter {
+    /// What the settings demand of whoever comes.
     options: PorterOptions,
+    /// What says whether a token is to be believed.
     tokens: Arc<Tokens>,
     /// What sights are made of.
     house: Arc<House>,
+    /// Who is kept out, whatever its token says.
     blocklist: Blocklist,
+    /// Whom to end when a token does, or an admin says so.
     sessions: Arc<Sessions>,
+    /// How much each may send.
     rates: Rates,
     /// Who is kept out is counted.
     metrics: Arc<Metrics>,

@@ -24,8 +24,11 @@ use crate::{
 pub struct Rates {
     /// What one connection may send, and one user on all of them; `None` is without limit.
     observer: Option<Quota>,
+    /// Of all of a user's connections together; none where nothing is counted.
     users: Option<DefaultKeyedRateLimiter<Arc<str>>>,
+    /// Of all connections of an address together.
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    /// Of what each producer publishes, which has a budget of its own.
     producers: Option<DefaultKeyedRateLimiter<Arc<str>>>,
     /// Addresses that many share.
     exempt: Networks,
@@ -38,6 +41,7 @@ pub struct Rates {
 /// What one connection has left.
 #[derive(Debug)]
 pub struct Meter {
+    /// The connection's own budget; none where nothing is counted.
     own: Option<DefaultDirectRateLimiter>,
     /// Messages refused so far.
     strikes: AtomicU32,

@@ -99,6 +99,7 @@ pub struct Sessions(Mutex<Live>);
 
 #[derive(Debug, Default)]
 struct Live {
+    /// By public id. A connection that is gone is not kept alive by its entry.
     by_id: HashMap<Arc<str>, (Session, Weak<dyn Connection>)>,
     /// When they end, soonest first.
     ends: BTreeSet<(SystemTime, Arc<str>)>,
@@ -109,7 +110,9 @@ struct Live {
 /// A connection's place in the list. It ends when this is dropped.
 #[derive(Debug)]
 pub struct SessionGuard {
+    /// Where the entry is taken out.
     sessions: Arc<Sessions>,
+    /// Whose entry it is.
     id: Arc<str>,
 }
 

@@ -8,17 +8,27 @@ use super::{Dialect, Event, EventName, Object, Priority, Rejection, Timestamp, f
 /// What is kept of an event, written without a copy of it.
 #[derive(Serialize)]
 struct Stored<'a> {
+    /// Found again when it is published twice.
     id: &'a str,
+    /// As it was written, for observers.
     #[serde(rename = "type")]
     name: &'a str,
+    /// What tables match; a dialect may have made another of the written one.
     canonical: &'a str,
+    /// The event's own time.
     timestamp: Timestamp,
+    /// Who said it.
     source: &'a str,
+    /// Found by intake, wherever the dialect keeps it.
     project_id: Option<&'a str>,
+    /// The producer's wish.
     #[serde(skip_serializing_if = "Option::is_none")]
     priority: Option<Priority>,
+    /// The facts.
     data: &'a Object,
+    /// Passed on as it is.
     metadata: &'a Object,
+    /// Seneca words its lines by it.
     dialect: &'a str,
 }
 

@@ -32,8 +32,11 @@ pub struct Origins {
 /// Scheme, host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Origin {
+    /// A page over http is another than the same over https.
     scheme: String,
+    /// In lower case, as browsers send it.
     host: String,
+    /// None where it is the scheme's own.
     port: Option<u16>,
 }
 
@@ -126,7 +129,9 @@ fn is_own(origin: &HeaderValue, uri: &Uri, headers: &HeaderMap, secure: bool) ->
 /// What the gate needs.
 #[derive(Debug, Clone)]
 pub(super) struct Gate {
+    /// Which pages may come in.
     pub(super) origins: Origins,
+    /// Whoever is refused is counted.
     pub(super) metrics: Arc<Metrics>,
 }
 

@@ -12,7 +12,9 @@ use crate::{
 /// Names a member. A place is given to another when its member is gone; the serial number tells them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemberId {
+    /// Where it is found; used again by others later.
     pub(super) slot: usize,
+    /// Tells it from others that had its slot.
     pub(super) serial: u64,
 }
 

@@ -102,35 +102,49 @@ pub struct HubOptions {
 /// The loop and all that it owns.
 #[derive(Debug)]
 pub struct Hub {
+    /// What the settings say.
     options: HubOptions,
+    /// The one source of events.
     journal: Arc<dyn Journal>,
     /// Shared with the task that makes stretches.
     table: Arc<Table>,
+    /// What the doors ask.
     commands: mpsc::Receiver<Command>,
     /// For the memberships that it gives away.
     handle: WeakHandle,
+    /// What it does is counted.
     metrics: Arc<Metrics>,
     /// The last record read, less what waits to be sent; doors look at it to know how far behind the hub is.
     read_to: Arc<AtomicU64>,
     /// The last record read.
     seq: Seq,
+    /// For snapshots; owned here, so that one fits the place that it names.
     state: State,
+    /// What Seneca's pages are told of the whole.
     desk: Desk,
+    /// Who is here, and what each sees.
     roster: Roster,
+    /// What was read and waits for its time.
     pacer: Pacer,
     /// What was read but not yet sent.
     pending: Pending,
+    /// The cursor that the next update carries.
     position: Position,
+    /// Who is behind, and what it is given.
     catchup: CatchUp,
+    /// Buffers, used again by every flush.
     flush: Flush,
     /// When it is looked next for whom something waits too long; `None` while nothing was sent since.
     look_for_slow: Option<Instant>,
+    /// Under load the next one is an interval later.
     last_flush: Instant,
+    /// The next ones are a second later.
     last_aggregates: Instant,
     /// Something happened since the aggregates were last looked at.
     desk_changed: bool,
     /// The state as it was last written, and where.
     last_snapshot: Option<(Seq, Arc<str>)>,
+    /// For the statistics.
     started: Timestamp,
 }
 

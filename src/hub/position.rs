@@ -5,6 +5,7 @@ use crate::journal::{Cursor, Epoch, Pending, Seq};
 /// The furthest place that was sent, with what is owed below it, and the text of that.
 #[derive(Debug)]
 pub(super) struct Position {
+    /// In every cursor: tells this journal from others.
     epoch: Epoch,
     /// The furthest event of which anything was sent.
     seq: Seq,

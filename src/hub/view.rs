@@ -63,6 +63,7 @@ impl View {
 /// All views that somebody has, each with what those who have it may see at all.
 #[derive(Debug, Default)]
 pub(super) struct Views {
+    /// One for all members with equal outlooks.
     shared: Slab<Shared>,
     /// Finds an equal one: there can be as many as there are clients.
     numbers: HashMap<Arc<Outlook>, usize>,
@@ -71,7 +72,9 @@ pub(super) struct Views {
 /// What a member wants to see and what it may.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Outlook {
+    /// What it wants.
     pub(super) view: View,
+    /// What it may see at all.
     pub(super) sight: Sight,
 }
 
@@ -90,6 +93,7 @@ struct Shared {
     members: usize,
     /// The update that `verdict` is about.
     ticket: u64,
+    /// What was found for the update of `ticket`.
     verdict: bool,
 }
 

@@ -72,7 +72,9 @@ fn ended_early() -> Refusal {
 /// counts: what the server takes to handle a part is not the client's fault.
 #[derive(Debug)]
 pub struct Steady {
+    /// What the client sends.
     stream: BodyDataStream,
+    /// How much, and how slowly it may come.
     limits: BodyLimits,
     /// Waited so long since the pace was last looked at.
     waited: Duration,

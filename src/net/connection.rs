@@ -178,10 +178,15 @@ pub(super) async fn told(stopping: &mut watch::Receiver<bool>) {
 /// Answers the requests of one connection.
 #[derive(Clone)]
 struct Answering {
+    /// What all connections have in common.
     shared: Arc<Shared>,
+    /// Knows when it has been silent for too long.
     traffic: Arc<Traffic>,
+    /// Ends the connection from a handler.
     hangup: CancellationToken,
+    /// Who asks, as handlers see it.
     peer: Peer,
+    /// Requests are told how they came: a page's origin depends on it.
     encrypted: bool,
 }
 

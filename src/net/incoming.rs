@@ -80,9 +80,13 @@ pub(super) struct Incoming {
 
 /// One frame's header.
 struct Header {
+    /// FIN, reserved bits and opcode, to be judged before the payload comes.
     first: u8,
+    /// A client must mask.
     masked: bool,
+    /// Measured against the bounds before any of it is kept.
     payload: u64,
+    /// To look into a text that has to be looked into.
     mask: [u8; 4],
 }
 

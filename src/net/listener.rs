@@ -53,9 +53,13 @@ pub struct SetupError(#[from] rustls::Error);
 
 /// A server that only waits for its listener.
 pub struct Prepared {
+    /// What all connections have in common.
     shared: Arc<Shared>,
+    /// None: plain HTTP.
     encryption: Option<Encryption>,
+    /// How many are accepted in a second.
     pace: Pace,
+    /// Ends accepting.
     stopping: watch::Receiver<bool>,
 }
 

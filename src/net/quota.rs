@@ -40,6 +40,7 @@ pub enum Full {
 /// The slots and who has them.
 #[derive(Debug)]
 pub struct Quota {
+    /// How many there may be.
     limits: QuotaLimits,
     /// Never held across an await.
     table: Mutex<Table>,
@@ -71,6 +72,7 @@ const SWEEP_MIN: usize = 1_024;
 /// One slot, until it is dropped.
 #[derive(Debug)]
 pub struct Slot {
+    /// Gets the place back.
     quota: Arc<Quota>,
     /// The address that it counts for; none where only the total counts.
     address: Option<IpAddr>,

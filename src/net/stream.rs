@@ -31,6 +31,7 @@ pub(super) enum Io {
 
 /// A client's connection.
 pub struct Socket {
+    /// Plain or encrypted.
     io: Io,
     /// Told of what comes and of writes that don't get on, for as long as HTTP is spoken.
     traffic: Arc<Traffic>,
@@ -148,6 +149,7 @@ impl AsyncWrite for Socket {
 
 /// What a client sends.
 pub(super) struct ReadHalf {
+    /// Plain or encrypted.
     io: Reader,
     /// The connection counts until both halves are gone.
     _slot: Arc<Slot>,

@@ -74,7 +74,9 @@ pub struct Certificates {
 /// The content of both files.
 #[derive(PartialEq)]
 struct Pair {
+    /// The chain, in PEM.
     cert: Vec<u8>,
+    /// Its key.
     key: Vec<u8>,
 }
 

@@ -42,7 +42,9 @@ impl Drop for UnderWay {
 
 /// An answer's body with what lasts as long as it.
 struct Covered {
+    /// The answer.
     body: Body,
+    /// Counted as under way until the answer is out.
     _until: (UnderWay, Option<Presence>),
 }
 

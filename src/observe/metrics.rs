@@ -18,24 +18,43 @@ use crate::{event::Priority, update::Namespace};
 pub struct Metrics {
     /// Where all of them are found for `/metrics`.
     registry: Mutex<Registry>,
+    /// Kept events: what all else is compared with.
     events: Counter,
+    /// Producers that repeat themselves.
     duplicates: Counter,
+    /// Events that were not taken, and why.
     rejected: Family<Code, Counter>,
+    /// Requests that were refused, and why.
     refused: Family<Code, Counter>,
+    /// Client events that nobody handles: a front-end expects another server.
     unknown_events: Counter,
+    /// Whom the server cut off, and why.
     killed: Family<Reason, Counter>,
+    /// How namespaces are left.
     disconnected: Family<Reason, Counter>,
+    /// Who is here now.
     connections: Family<On, Gauge>,
+    /// Updates, once each however many get it.
     updates: Family<Urgency, Counter>,
+    /// Events that went in a later one's update.
     coalesced: Counter,
+    /// Updates times observers: what fan-out costs.
     deliveries: Counter,
+    /// Clients that read too slowly.
     parked: Counter,
+    /// Bans, by limits or by admins.
     banned: Counter,
+    /// What admins did.
     admin_acts: Family<Done, Counter>,
+    /// Files that changed while the server runs.
     reloaded: Family<Reload, Counter>,
+    /// Tokens that were not believed, and why.
     tokens_denied: Family<Reason, Counter>,
+    /// Updates that were taken back from these and united.
     taken_back: Counter,
+    /// Updates sent to those who came back.
     replayed: Counter,
+    /// Held against the budgets.
     delivery_seconds: Family<Urgency, Histogram, fn() -> Histogram>,
     /// Children looked up once: the hot path must not search for labels.
     by_priority: [(Counter, Histogram); 4],
@@ -43,34 +62,43 @@ pub struct Metrics {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Code {
+    /// By which door it came: an attack shows at one.
     door: &'static str,
+    /// Of the contract, or a limit's name.
     code: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Done {
+    /// What an admin did.
     act: &'static str,
+    /// `ok`, or why not.
     code: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reload {
+    /// Which files.
     files: &'static str,
+    /// `taken` or `refused`.
     outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reason {
+    /// A word of a fixed set.
     reason: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct On {
+    /// Its path.
     namespace: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Urgency {
+    /// Each has a budget of its own.
     priority: &'static str,
 }
 

@@ -83,18 +83,27 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// A running server.
 #[derive(Debug)]
 pub struct Running {
+    /// The port may have been chosen by the system.
     address: SocketAddr,
+    /// For tests and benchmarks.
     metrics: Arc<Metrics>,
+    /// Says that it goes down.
     readiness: Arc<Readiness>,
+    /// Told of the end first, so that nobody new comes in.
     door: Door,
+    /// Ends accepting.
     stopping: watch::Sender<bool>,
+    /// Awaited: what was asked is still answered.
     serving: JoinHandle<()>,
+    /// Awaited: what is due is still sent.
     hub: JoinHandle<()>,
     /// What goes on beside the stream: it never ends by itself.
     aside: Vec<JoinHandle<()>>,
     /// Closed last.
     journal: Arc<dyn Journal>,
+    /// Ended before the rest: it publishes.
     demo: Option<JoinHandle<()>>,
+    /// Then it is cut short.
     shutdown_timeout: Duration,
 }
 

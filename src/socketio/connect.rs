@@ -169,7 +169,9 @@ pub fn start(
 /// The way onto one namespace.
 #[derive(Debug, Clone)]
 struct Entrance {
+    /// What every client's handlers need.
     kit: Arc<Kit>,
+    /// Which one it lets into.
     namespace: Namespace,
 }
 

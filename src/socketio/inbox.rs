@@ -29,7 +29,9 @@ pub(super) struct Inbox(Mutex<Queue>);
 
 #[derive(Debug, Default)]
 struct Queue {
+    /// In the order in which it was sent.
     waiting: VecDeque<Inbound>,
+    /// Over a bound its socket isn't read.
     bytes: usize,
     /// A worker is at it.
     working: bool,
@@ -53,6 +55,7 @@ pub(super) struct Pushed {
 /// What the worker got.
 #[derive(Debug)]
 pub(super) struct Next {
+    /// What to handle.
     pub(super) inbound: Inbound,
     /// Tell the lane that there is room again.
     pub(super) has_room: bool,

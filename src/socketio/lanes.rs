@@ -16,8 +16,11 @@ use crate::{
 /// All lanes, none of which is kept alive by being here.
 #[derive(Debug)]
 pub(super) struct Lanes {
+    /// Never held across an await.
     inner: Mutex<Inner>,
+    /// For each new lane.
     limits: LaneLimits,
+    /// For each new lane.
     metrics: Arc<Metrics>,
 }
 

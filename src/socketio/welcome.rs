@@ -18,10 +18,15 @@ use crate::{
 
 /// The parts of a hello that the hub needs.
 pub(super) struct Wishes {
+    /// To be joined, once checked.
     rooms: Vec<String>,
+    /// Its filters.
     view: View,
+    /// Whether it wants batches.
     batch: bool,
+    /// Whether it wants the state.
     snapshot: bool,
+    /// Where it wants to go on.
     cursor: Option<String>,
 }
 

@@ -14,6 +14,7 @@ use crate::{
 /// Entities by id, in the order of their ids.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entities {
+    /// Ordered, so that the same events give the same text.
     by_id: BTreeMap<String, Entity>,
     /// How many are kept.
     max: usize,
@@ -25,7 +26,9 @@ pub struct Entities {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Entity {
+    /// What was said of it.
     known: Known,
+    /// By the clock: who was untouched longest goes first.
     changed: u64,
 }
 

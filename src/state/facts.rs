@@ -30,7 +30,9 @@ pub(super) struct Known {
 /// What events said that were about the same things.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Part {
+    /// Who may not see one of these doesn't see the facts.
     things: Things,
+    /// What was said about just these.
     facts: Object,
 }
 
@@ -125,7 +127,9 @@ fn is_large(value: &Value) -> bool {
 /// The facts of one entity, within their bound.
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
+    /// For those who see everything.
     all: &'a mut Object,
+    /// The same for the things of this event; none while there is one part only.
     part: Option<&'a mut Object>,
 }
 

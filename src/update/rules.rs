@@ -60,13 +60,21 @@ pub struct RuleError {
 /// A rule, ready to be used.
 #[derive(Debug)]
 pub struct Rule {
+    /// Which events, by their folded names.
     matches: GlobMatcher,
+    /// The Socket.IO event.
     emit: String,
+    /// Its own rooms; the event's when none are given.
     rooms: Option<Vec<Template>>,
+    /// Normal when none is given; the producer's own comes first.
     priority: Option<Priority>,
+    /// What makes its key; none: never united.
     coalesce_by: Option<Template>,
+    /// Its own window; the table's when none is given.
     throttle: Option<Duration>,
+    /// How it is shown.
     animation: Animation,
+    /// Its own fields; the whole data when there are none.
     fields: Vec<(String, Template)>,
 }
 

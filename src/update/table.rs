@@ -27,8 +27,11 @@ pub struct TransformOptions {
 /// The table, with the configuration's rules before it.
 #[derive(Debug)]
 pub struct Table {
+    /// The window of all keys but text.
     throttle: Duration,
+    /// Text is read as it grows: a shorter one.
     text_throttle: Duration,
+    /// Where any fits, the row is not used.
     rules: Vec<Arc<Rule>>,
     /// Passed on with every plan, so that live updates and replayed ones are the same.
     sanitize: bool,
@@ -54,8 +57,11 @@ enum By<'a> {
 }
 
 struct Row<'a> {
+    /// In the order in which they are sent.
     kinds: SmallVec<[Kind; 2]>,
+    /// Unless the producer says another.
     priority: Priority,
+    /// By what they are united.
     by: By<'a>,
 }
 

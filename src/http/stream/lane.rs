@@ -18,9 +18,11 @@ use crate::{
 /// Shared by the hub, which fills it, and the response's body, which empties it.
 #[derive(Debug)]
 pub(super) struct Lane {
+    /// Never held across an await.
     state: Mutex<State>,
     /// Wakes the body.
     body: AtomicWaker,
+    /// More than this is not owed: the stream is parked.
     max_bytes: usize,
 }
 

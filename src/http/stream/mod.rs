@@ -53,14 +53,23 @@ pub struct StreamOptions {
 /// The query: lists are written with commas.
 #[derive(Debug, Deserialize)]
 pub(super) struct Wanted {
+    /// Separated by commas, as all lists here.
     rooms: Option<String>,
+    /// Filter by names and globs.
     types: Option<String>,
+    /// What to leave out.
     exclude: Option<String>,
+    /// Filter by projects.
     projects: Option<String>,
+    /// Filter by agents.
     agents: Option<String>,
+    /// Filter by runs.
     runs: Option<String>,
+    /// Nothing less urgent.
     min_priority: Option<String>,
+    /// For clients that can't set `Last-Event-ID` the first time.
     cursor: Option<String>,
+    /// Whether the state comes first.
     snapshot: Option<String>,
 }
 
@@ -193,7 +202,9 @@ fn heartbeat(every: Duration) -> Interval {
 
 /// The response's body.
 struct Events {
+    /// What there is to send.
     lane: Arc<Lane>,
+    /// Proxies end a connection that is silent.
     heartbeat: Interval,
     /// Ends with the body.
     _membership: Membership,
@@ -208,7 +219,9 @@ struct Events {
 /// A stream, as far as it can be ended.
 #[derive(Debug)]
 struct Streaming {
+    /// Where the last word goes when an admin ends it.
     lane: Arc<Lane>,
+    /// Ends the connection when the last word had its time.
     hangup: Option<CancellationToken>,
 }
 

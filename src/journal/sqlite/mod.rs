@@ -111,9 +111,13 @@ impl Shared {
 /// A [`Journal`] in a file.
 #[derive(Debug)]
 pub struct SqliteJournal {
+    /// The way to the one thread that writes.
     jobs: mpsc::Sender<Job>,
+    /// What the writer tells without being asked.
     shared: Arc<Shared>,
+    /// A connection of its own: reading waits for no write.
     reader: Arc<Reader>,
+    /// Kept in the file: cursors outlive the process.
     epoch: Epoch,
     /// Waited for at the end, so that the file is closed properly.
     writer: Mutex<Option<std::thread::JoinHandle<()>>>,

@@ -12,8 +12,11 @@ const STEP: u64 = 2_000;
 
 #[derive(Debug)]
 pub(super) struct Trimmer {
+    /// More are not kept.
     max_events: u64,
+    /// Older ones are not kept.
     max_age_us: i64,
+    /// Nor what fills more of the file.
     max_bytes: u64,
     /// The last step was a full one: more is due.
     more: bool,

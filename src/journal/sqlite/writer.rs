@@ -35,15 +35,21 @@ pub(super) enum Job {
 /// Events to be kept, with their text.
 #[derive(Debug)]
 pub(super) struct Append {
+    /// Each with the text that is stored, made before: the writer only writes.
     pub(super) events: Vec<(String, Arc<Event>)>,
+    /// What delivery is measured from.
     pub(super) accepted: Instant,
+    /// The producer is answered when it is kept.
     pub(super) reply: oneshot::Sender<Result<Vec<Outcome>, JournalError>>,
 }
 
 #[derive(Debug)]
 pub(super) struct Writer {
+    /// The only one that writes.
     connection: Connection,
+    /// What others look at.
     shared: Arc<Shared>,
+    /// Goes a step between two batches.
     trimmer: Trimmer,
     /// When the last chores were done.
     chores_at: Instant,
