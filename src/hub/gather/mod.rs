@@ -138,7 +138,7 @@ impl Gathering {
             }
             self.last = seq;
         }
-        self.settle();
+        self.take_final();
         if self.from.within.is_none() {
             self.cut |= self.has_enough();
         }
@@ -153,7 +153,7 @@ impl Gathering {
     /// All of it that was taken.
     pub(super) fn finish(mut self) -> Gathered {
         self.pacer.release_all();
-        self.settle();
+        self.take_final();
         self.released.sort_by_key(Group::mark);
         let to = match self.cut {
             true => reach(&self.from, &self.to, self.last),
@@ -170,7 +170,7 @@ impl Gathering {
     }
 
     /// Looks at the groups that became final.
-    fn settle(&mut self) {
+    fn take_final(&mut self) {
         for group in self.pacer.take(usize::MAX) {
             let mark = group.mark();
             let here = mark > self.sent && self.beyond.is_none_or(|beyond| mark < beyond);

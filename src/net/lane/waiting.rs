@@ -36,7 +36,7 @@ pub(crate) struct Piece {
     /// What is written.
     pub(crate) parcel: Arc<Parcel>,
     /// What the client may see changed before it.
-    fresh: bool,
+    changed: bool,
 }
 
 impl Piece {
@@ -45,7 +45,7 @@ impl Piece {
         match &self.parcel.tag {
             Tag::Update(cursor) => *place = Some(cursor.clone()),
             Tag::Told => *place = None,
-            Tag::Aggregate | Tag::Aside if self.fresh => *place = None,
+            Tag::Aggregate | Tag::Aside if self.changed => *place = None,
             Tag::Aggregate | Tag::Aside => {}
         }
     }
@@ -67,7 +67,7 @@ impl Places {
         let mut known = [false; Namespace::ALL.len()];
         for piece in pieces.rev() {
             let at = piece.parcel.namespace as usize;
-            let says = piece.fresh || !matches!(piece.parcel.tag, Tag::Aggregate | Tag::Aside);
+            let says = piece.changed || !matches!(piece.parcel.tag, Tag::Aggregate | Tag::Aside);
             if says && !std::mem::replace(&mut known[at], true) {
                 piece.step(&mut self.0[at]);
             }
@@ -88,15 +88,15 @@ pub(crate) struct Waiting {
 impl Waiting {
     /// Queues a piece.
     pub(crate) fn push(&mut self, parcel: Arc<Parcel>) {
-        let fresh = std::mem::take(&mut self.settled[parcel.namespace as usize]);
-        self.pieces.push_back(Piece { parcel, fresh });
+        let changed = std::mem::take(&mut self.settled[parcel.namespace as usize]);
+        self.pieces.push_back(Piece { parcel, changed });
     }
 
     /// Queues before all else what depends on no place.
     pub(crate) fn push_first(&mut self, bytes: Bytes) {
         self.pieces.push_front(Piece {
             parcel: Parcel::aside(bytes),
-            fresh: false,
+            changed: false,
         });
     }
 
@@ -149,7 +149,7 @@ impl Waiting {
                 continue;
             }
             // Once a place is known, only what makes it useless matters.
-            if place.is_none() || piece.fresh || piece.parcel.tag == Tag::Told {
+            if place.is_none() || piece.changed || piece.parcel.tag == Tag::Told {
                 piece.step(&mut place);
                 begins = at + 1;
             }
