@@ -1,0 +1,140 @@
+//! A client that does nothing wrong: it publishes a few events a second and watches for them.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+use tokio::task::JoinHandle;
+
+use super::socket::Socket;
+
+/// How often it publishes.
+const EVERY: Duration = Duration::from_millis(25);
+/// An event that was not seen after this long counts as lost.
+const LOST: Duration = Duration::from_secs(20);
+
+#[derive(Debug)]
+pub(crate) struct Bystander {
+    seen: Arc<Mutex<Seen>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// Published, not yet seen.
+    waiting: HashMap<u64, Instant>,
+    /// From the call to the update.
+    after: Vec<Duration>,
+}
+
+/// What it saw.
+#[derive(Debug)]
+pub(crate) struct Figures {
+    pub(crate) p50: Duration,
+    pub(crate) p99: Duration,
+    /// Events that it waited for in vain.
+    pub(crate) lost: usize,
+}
+
+impl Figures {
+    pub(crate) fn times(&self) -> String {
+        let ms = |d: Duration| d.as_secs_f64() * 1_000.0;
+        format!("{:.1} / {:.1}", ms(self.p50), ms(self.p99))
+    }
+}
+
+impl Bystander {
+    pub(crate) async fn begin(address: SocketAddr) -> Self {
+        let auth = r#"{"filters":{"types":["bystander.*"]}}"#;
+        let mut socket = Socket::connect(address, auth, None)
+            .await
+            .expect("it connects");
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let watched = seen.clone();
+        let watching = tokio::spawn(async move {
+            loop {
+                let read = socket.read(|packet| {
+                    let Some(n) = number(packet) else { return };
+                    let mut seen = watched.lock().expect("its lock");
+                    if let Some(begun) = seen.waiting.remove(&n) {
+                        seen.after.push(begun.elapsed());
+                    }
+                });
+                if read.await.is_err() {
+                    return;
+                }
+            }
+        });
+        let published = seen.clone();
+        let publishing = tokio::spawn(async move {
+            let client = reqwest::Client::builder()
+                .no_proxy()
+                .build()
+                .expect("a client");
+            let mut next = tokio::time::interval(EVERY);
+            for n in 0_u64.. {
+                next.tick().await;
+                published
+                    .lock()
+                    .expect("its lock")
+                    .waiting
+                    .insert(n, Instant::now());
+                let event = json!({ "type": "bystander.tick", "data": { "n": n } });
+                let call = client.post(format!("http://{address}/api/v1/events"));
+                let call = call.json(&event).send();
+                // It does not wait for the answer: a server that is slow is called all the same.
+                tokio::spawn(async move { call.await.map(drop) });
+            }
+        });
+        Self {
+            seen,
+            tasks: vec![watching, publishing],
+        }
+    }
+
+    pub(crate) fn reset(&self) {
+        self.seen.lock().expect("its lock").after.clear();
+    }
+
+    /// What was seen since the last reset; an event that is still waited for counts with the time it waits already.
+    pub(crate) fn figures(&self) -> Figures {
+        let seen = self.seen.lock().expect("its lock");
+        let waiting = seen.waiting.values().map(Instant::elapsed);
+        let mut all: Vec<Duration> = seen.after.iter().copied().chain(waiting).collect();
+        all.sort_unstable();
+        let at = |share: f64| {
+            let place = (all.len() as f64 * share) as usize;
+            all.get(place.min(all.len().saturating_sub(1)))
+                .copied()
+                .unwrap_or(LOST)
+        };
+        Figures {
+            p50: at(0.5),
+            p99: at(0.99),
+            lost: seen
+                .waiting
+                .values()
+                .filter(|begun| begun.elapsed() > LOST)
+                .count(),
+        }
+    }
+
+    pub(crate) fn end(&self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// The number in the data of a bystander's event.
+fn number(packet: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(packet).ok()?;
+    if !text.contains("bystander.tick") {
+        return None;
+    }
+    let at = text.find("\"n\":")? + 4;
+    let digits = text[at..].bytes().take_while(u8::is_ascii_digit).count();
+    text[at..at + digits].parse().ok()
+}
