@@ -36,7 +36,7 @@ help:
 run: page
 	cargo run --release -- serve --demo
 
-# The server runs without the page, and says so where the page would be.
+# The page is built before the program and becomes part of it. The server runs without it, and says so where it would be.
 page:
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(PAGE); \
 	else echo "npm is not installed: the demo page is skipped, the server itself needs none"; fi
@@ -99,7 +99,8 @@ audit: $(TOOLS_DEPS)
 	$(TOOLS)/bin/cargo-audit audit
 	$(TOOLS)/bin/cargo-audit audit --file tests/fuzz/Cargo.lock
 
-test-rust:
+# The page first: it becomes part of the program.
+test-rust: page
 	cargo test
 
 # The saved corpus once through every fuzz target, without the fuzzer's own instruments: it needs no other build.
@@ -125,7 +126,7 @@ test-page: $(PAGE)
 	cd web-demo && npm test
 
 # Real clients against the real binary.
-test-clients: $(JS_DEPS) $(PYTHON_DEPS)
+test-clients: page $(JS_DEPS) $(PYTHON_DEPS)
 	cargo build
 	cd tests/js && npm test
 	$(VENV)/bin/python -m pytest -q tests/python
@@ -136,7 +137,7 @@ test-browser: $(PAGE) $(if $(wildcard tests/browser/package.json),$(BROWSER_DEPS
 	@if [[ -f tests/browser/package.json ]]; then cd tests/browser && npm test; \
 	else echo "there are no browser tests"; fi
 
-bench:
+bench: page
 	cargo bench
 
 # Attacks whose harm is a figure, each with its bounds; ONLY=small-text for one.

@@ -45,7 +45,7 @@ pub struct Server {
     pub connect_timeout: f64,
     /// Seconds that a producer has to answer an `agent_action`; then the operator is told `timeout`.
     pub action_timeout: f64,
-    /// The folder of the built demo page, served at `/`; without it `/` says how to build it.
+    /// A folder with a built page, served at `/` instead of the demo page inside the program; empty for that one.
     pub web_root: PathBuf,
     /// Seconds for a request's body, so that nobody holds a request open with one byte at a time.
     pub body_timeout: f64,
@@ -95,7 +95,7 @@ impl Default for Server {
             header_timeout: 10.0,
             connect_timeout: 10.0,
             action_timeout: 5.0,
-            web_root: PathBuf::from("web-demo/dist"),
+            web_root: PathBuf::new(),
             body_timeout: 30.0,
             body_bytes_per_second: 10,
             idle_timeout: 75.0,

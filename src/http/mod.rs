@@ -41,6 +41,7 @@ use crate::{
 };
 pub(crate) use error::status;
 pub use origins::Origins;
+pub(crate) use page::missing as missing_page;
 pub use probes::Readiness;
 pub use stream::StreamOptions;
 
@@ -72,7 +73,7 @@ pub struct RouterOptions {
     pub hsts: u64,
     /// Whether answers are compressed.
     pub compression: bool,
-    /// Where the built demo page is.
+    /// A folder with a built page to show instead of the one inside the program; empty for that one.
     pub web_root: PathBuf,
 }
 

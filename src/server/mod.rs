@@ -256,7 +256,12 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
     };
     let scheme = if config.tls.is_on() { "https" } else { "http" };
     let node_id = config.cluster.node_id.as_str();
-    tracing::info!(address = %running.address(), node_id, "Stoa listens; the demo page is at {scheme}://{}/", shown(running.address()));
+    let shown = shown(running.address());
+    if http::missing_page(&config.server.web_root).is_none() {
+        tracing::info!(address = %running.address(), node_id, "Stoa listens; the demo page is at {scheme}://{shown}/");
+    } else {
+        tracing::info!(address = %running.address(), node_id, "Stoa listens at {scheme}://{shown}/");
+    }
     for warning in warnings(&config) {
         tracing::warn!("{warning}");
     }
@@ -271,6 +276,7 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
 pub fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = config.warnings();
     warnings.extend(weak_secret_file(&config.authentication));
+    warnings.extend(http::missing_page(&config.server.web_root));
     warnings
 }
 
