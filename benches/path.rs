@@ -99,7 +99,6 @@ fn table() -> Table {
         throttle: Duration::from_millis(100),
         text_throttle: Duration::from_millis(33),
         rules: Vec::new(),
-        sanitize: true,
     })
 }
 

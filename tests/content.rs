@@ -1,171 +1,12 @@
-//! What text may do: nothing in the pages that show it. And what an event may look like, over each door.
+//! What an event may look like, over each door.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod common;
 
 use std::net::SocketAddr;
 
-use common::{Client, PATIENCE, get, post, post_raw, server, server_with};
+use common::{Client, get, post, post_raw, server, server_with};
 use serde_json::{Value, json};
-
-const EVIL: &str = "<img src=x onerror=alert(1)>";
-
-/// Events whose every text would be an element in a page that puts it into HTML.
-fn evil_events() -> Value {
-    json!([
-        { "type": "project_created", "id": "e1", "project_id": "p1", "source": EVIL,
-          "data": { "project_id": "p1", "project_name": EVIL, "name": EVIL, "description": EVIL } },
-        { "type": "mcp_request", "id": "e2", "project_id": "p1", "source": EVIL,
-          "data": { "flow_id": "f1", "project_id": "p1", "project_name": EVIL, "message": EVIL } },
-        { "type": "task_progress", "id": "e3", "project_id": "p1",
-          "data": { "agent_id": "agent_1", "task_id": "t1", "progress": 40, "message": EVIL, EVIL: [EVIL] } },
-        { "event": "worker_communication", "id": "e4", "logger": "worker", "conversation_type": "worker_to_pm",
-          "worker_id": "agent_1", "message": EVIL, "metadata": { "note": EVIL } },
-        { "event": "pm_decision", "id": "e5", "logger": "marcus", "decision": EVIL, "rationale": EVIL,
-          "confidence_score": 0.5 },
-        { "event": "pm_thinking", "id": "e6", "logger": "marcus", "thought": EVIL },
-        { "type": "custom.last", "id": "e7", "data": { "text": EVIL } },
-    ])
-}
-
-/// Waits for the update of the last event, and gives everything that came up to it.
-async fn until_last(client: &mut Client) -> Vec<(String, Value)> {
-    let mut all = Vec::new();
-    loop {
-        let (name, body) = client.next().await.expect("the connection lives");
-        let last = body.to_string().contains("\"e7\"");
-        all.push((name, body));
-        if last {
-            return all;
-        }
-    }
-}
-
-fn count(text: &str, of: &str) -> usize {
-    text.matches(of).count()
-}
-
-/// The text as it goes out: a word joiner behind each `<`, so that no tag begins there.
-const JOINED: &str = "<\u{2060}img";
-
-async fn stream_until_last(address: SocketAddr, cursor: &str) -> String {
-    let url = format!("http://{address}/api/v1/stream?cursor={cursor}");
-    let mut response = reqwest::get(url).await.expect("answers");
-    let mut text = String::new();
-    while !text.contains("\"e7\"") {
-        let chunk = tokio::time::timeout(PATIENCE, response.chunk()).await;
-        let bytes = chunk.expect("in time").expect("reads").expect("goes on");
-        text.push_str(std::str::from_utf8(&bytes).expect("whole text"));
-    }
-    text
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn updates_are_harmless_by_every_door_and_what_is_kept_is_true() {
-    let server = server().await;
-    let address = server.address();
-    let (mut live, hello) = Client::connect(address, json!({})).await;
-    let start = hello["cursor"].as_str().unwrap().to_owned();
-    for topic in [
-        "conversations",
-        "pipeline_flow",
-        "health_updates",
-        "metrics",
-    ] {
-        live.emit(&format!("subscribe_{topic}"), json!({})).await;
-        live.event("subscription_confirmed").await;
-    }
-    let mut page = Client::open(address, "/conversations", json!({}))
-        .await
-        .expect("connects");
-    page.call("subscribe", json!({ "filters": {} })).await;
-    let (mut batched, _) = Client::connect(address, json!({ "batch": true })).await;
-    let (status, answer) = post(address, &evil_events()).await;
-    assert_eq!((status, &answer["accepted"]), (202, &json!(7)), "{answer}");
-
-    let mut doors = Vec::new();
-    let seen = until_last(&mut live).await;
-    let names: Vec<&str> = seen.iter().map(|(name, _)| name.as_str()).collect();
-    for name in [
-        "project_update",
-        "conversation_event",
-        "decision_event",
-        "progress_update",
-        "generic_update",
-    ] {
-        assert!(names.contains(&name), "{name} is missing among {names:?}");
-    }
-    doors.push(("live", json!(seen).to_string()));
-    // Told once a second: before the last event or after it, and when there was none yet.
-    let of_them = |body: &Value| count(&body.to_string(), JOINED) > 0;
-    let told = seen
-        .into_iter()
-        .find(|(name, body)| name == "active_flows_update" && of_them(body));
-    let flows = match told {
-        Some((_, flows)) => flows,
-        None => live.event_where("active_flows_update", of_them).await,
-    };
-    doors.push(("aggregates", flows.to_string()));
-    doors.push(("batch", json!(until_last(&mut batched).await).to_string()));
-    doors.push((
-        "conversations",
-        page.event_where("conversation", |v| v.to_string().contains("img"))
-            .await
-            .to_string(),
-    ));
-    doors.push(("thinking", page.event("marcus_thinking").await.to_string()));
-    let (mut resumed, _) = Client::connect(address, json!({ "cursor": start })).await;
-    doors.push(("replay", json!(until_last(&mut resumed).await).to_string()));
-    doors.push(("stream", stream_until_last(address, &start).await));
-    for path in [
-        "/api/conversations/recent",
-        "/api/pipeline/monitor/dashboard",
-    ] {
-        let (status, body) = get(address, path).await;
-        assert_eq!(status, 200);
-        doors.push((path, body.to_string()));
-    }
-    for (door, text) in &doors {
-        assert_eq!(count(text, "<img"), 0, "{door}: {text}");
-    }
-    for door in [
-        "live",
-        "aggregates",
-        "batch",
-        "conversations",
-        "thinking",
-        "replay",
-        "stream",
-    ] {
-        let (_, text) = doors.iter().find(|(name, _)| *name == door).unwrap();
-        assert!(count(text, JOINED) > 0, "{door} shows nothing: {text}");
-    }
-    // The journal and the state say what was said.
-    let (_, history) = get(address, "/api/v1/events").await;
-    let (_, state) = get(address, "/api/v1/state").await;
-    let asked = live.call("get_state", json!({})).await;
-    for kept in [history, state, asked] {
-        let kept = kept.to_string();
-        assert!(
-            count(&kept, "<img") > 0 && count(&kept, "\u{2060}") == 0,
-            "{kept}"
-        );
-    }
-    server.shutdown().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn turned_off_nothing_is_changed() {
-    let server = server_with(|config| config.content_filtering.sanitize_content = false).await;
-    let (mut client, _) = Client::connect(server.address(), json!({})).await;
-    post(server.address(), &evil_events()).await;
-    let seen = json!(until_last(&mut client).await).to_string();
-    assert!(
-        count(&seen, "<img") > 0 && count(&seen, "\u{2060}") == 0,
-        "{seen}"
-    );
-    server.shutdown().await;
-}
 
 /// Events that can be read but are not right, and the field that is named.
 fn wrong() -> Vec<(Value, &'static str)> {
@@ -340,10 +181,7 @@ async fn json_that_parsers_disagree_about() {
     let update = client
         .event_where("generic_update", |v| v["id"] == "esc")
         .await;
-    assert_eq!(
-        update["data"]["x"],
-        "<\u{2060}script>alert(1)<\u{2060}/script>"
-    );
+    assert_eq!(update["data"]["x"], "<script>alert(1)</script>");
     // Over Socket.IO such a packet is answered or ends its own connection; nobody else notices.
     for text in not_json {
         let (mut producer, _) = Client::connect(address, json!({ "role": "producer" })).await;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{seconds::seconds, switch::Switch};
-use crate::update::RuleConfig;
+use crate::{seneca::Recipients, update::RuleConfig};
 
 /// `[rate_limiting]`: how much one client may send.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,8 +59,8 @@ pub struct ContentFiltering {
     pub validate_message_format: bool,
     /// Bytes of one event.
     pub max_message_size: usize,
-    /// Whether text that front-ends put into HTML is made harmless in updates; what is kept stays as it was said.
-    pub sanitize_content: bool,
+    /// To whom texts are sent that are harmless where a page puts them into HTML; what is kept stays as it was said.
+    pub sanitize_content: Recipients,
     /// How deep objects and lists of one event may nest.
     pub max_depth: usize,
     /// Values in all objects and lists of one event together.
@@ -72,7 +72,7 @@ impl Default for ContentFiltering {
         Self {
             validate_message_format: true,
             max_message_size: 64_000,
-            sanitize_content: true,
+            sanitize_content: Recipients::Pages,
             max_depth: 32,
             max_elements: 10_000,
         }
@@ -195,9 +195,20 @@ pub enum JournalDurability {
 }
 
 /// `[seneca]`: what Seneca's own pages are sent.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Seneca {
     /// Whether everybody gets the updates that only Seneca's pages know, and not only those who subscribed.
     pub broadcast: bool,
+    /// To whom the sums of the whole stream are sent, at most once a second and only when they changed.
+    pub aggregates: Recipients,
+}
+
+impl Default for Seneca {
+    fn default() -> Self {
+        Self {
+            broadcast: false,
+            aggregates: Recipients::Everybody,
+        }
+    }
 }

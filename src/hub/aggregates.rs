@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use super::{Hub, Outgoing, command::now, member::MemberId};
 use crate::{
     event::{Object, Timestamp},
+    seneca::Recipients,
     update::{Namespace, Topic},
 };
 
 /// How often they are sent at the most.
 pub(super) const AGGREGATES: Duration = Duration::from_secs(1);
-/// The aggregates that one is told who caught up.
+/// The aggregates that every observer is sent; a client that caught up is sent them anew.
 const CAUGHT_UP: [&str; 4] = [
     "conversation_summary",
     "system_metrics",
@@ -36,7 +37,11 @@ impl Hub {
                 Namespace::Root
             };
             let body = self.stamp_aggregate(name, body);
-            self.tell_who_wants(self.roster.ids_on(namespace), namespace, name, body);
+            let mut ids = self.roster.ids_on(namespace);
+            if CAUGHT_UP.contains(&name) {
+                ids.retain(|id| self.gets_aggregates(*id));
+            }
+            self.tell_who_wants(ids, namespace, name, body);
         }
         for (flow_id, body) in self.desk.flows_changed() {
             let body = self.stamp_aggregate("flow_update", body);
@@ -50,6 +55,24 @@ impl Hub {
                 false => self.roster.ids_listening(Topic::Health).to_vec(),
             };
             self.tell_who_wants(watching, Namespace::Root, "health_update", body);
+        }
+    }
+
+    fn gets_aggregates(&self, id: MemberId) -> bool {
+        let member = self.roster.get(id);
+        member.is_some_and(|member| self.options.aggregates.include(member.page))
+    }
+
+    /// A member behaves like one of Seneca's or Marcus' own pages: the aggregates that only those get are due.
+    pub(super) fn is_page(&mut self, id: MemberId) {
+        if !self.roster.is_page(id) || self.options.aggregates != Recipients::Pages {
+            return;
+        }
+        if let Some(member) = self.roster.get_mut(id) {
+            member.missed_aggregates = true;
+            if member.behind.is_none() {
+                self.tell_aggregates(id);
+            }
         }
     }
 
@@ -82,7 +105,8 @@ impl Hub {
         let Some(member) = self.roster.get_mut(id) else {
             return;
         };
-        if !std::mem::take(&mut member.missed_aggregates) || member.namespace != Namespace::Root {
+        let missed = std::mem::take(&mut member.missed_aggregates);
+        if !missed || member.namespace != Namespace::Root || !self.gets_aggregates(id) {
             return;
         }
         let aggregates = [

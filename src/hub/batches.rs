@@ -33,25 +33,29 @@ impl Hub {
 
     /// One batch for all members that got the same updates.
     fn write_batches(&mut self, members: &[MemberId], flush: &mut Flush) {
-        let mut waiting: Vec<(Vec<usize>, MemberId)> = Vec::new();
+        let mut waiting: Vec<(Vec<usize>, bool, MemberId)> = Vec::new();
         for &id in members {
             let Some(member) = self.roster.get_mut(id) else {
                 continue;
             };
             member.batch_bytes = 0;
             if let Some(batch) = member.batch.as_mut().filter(|batch| !batch.is_empty()) {
-                waiting.push((std::mem::take(batch), id));
+                waiting.push((std::mem::take(batch), member.harmless, id));
             }
         }
         waiting.sort_unstable();
-        for same in waiting.chunk_by(|a, b| a.0 == b.0) {
+        for same in waiting.chunk_by(|a, b| (&a.0, a.1) == (&b.0, b.1)) {
             for part in same[0].0.chunks(BATCH_MAX) {
                 let part: Vec<_> = part
                     .iter()
-                    .map(|&at| (&flush.for_batches[at], flush.layouts[at]))
+                    .map(|&at| {
+                        let update = &flush.for_batches[at];
+                        let shape = if same[0].1 { update.harmless() } else { update };
+                        (shape, flush.layouts[at])
+                    })
                     .collect();
                 let batch = write_batch(&part);
-                for &(_, id) in same {
+                for &(_, _, id) in same {
                     let member = self.roster.get(id);
                     if member.is_some_and(|member| !member.outlet.send(&batch)) {
                         flush.full.push(id);

@@ -193,6 +193,7 @@ impl Hub {
             | Command::LeaveRooms { member, .. }
             | Command::SetView(member, _)
             | Command::Listen { member, .. }
+            | Command::IsPage(member)
             | Command::Reidentify { member, .. }
             | Command::Resume { member, .. } => member,
             _ => return,

@@ -255,7 +255,12 @@ impl Hub {
             max_bytes,
         );
         gathering.take(records);
-        let stretch = replay::write(gathering.finish(), self.table.grouping(), max_bytes);
+        let stretch = replay::write(
+            gathering.finish(),
+            self.table.grouping(),
+            max_bytes,
+            self.options.sanitize,
+        );
         let stretch = Arc::new(stretch);
         let whole = stretch.end == reach(at, to, Seq::MAX);
         let at_once = (*budget / stretch.updates.len().max(1)).max(1);

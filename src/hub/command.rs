@@ -58,6 +58,7 @@ pub(super) enum Command {
         topic: Topic,
         on: bool,
     },
+    IsPage(MemberId),
     Tell {
         member: MemberId,
         name: &'static str,
@@ -255,6 +256,11 @@ impl HubHandle {
     /// Subscribes a member to a topic, or ends that.
     pub async fn listen(&self, member: MemberId, topic: Topic, on: bool) {
         self.send(Command::Listen { member, topic, on }).await;
+    }
+
+    /// A member behaves like one of Seneca's or Marcus' own pages: from here on it is sent what they are sent.
+    pub async fn is_page(&self, member: MemberId) {
+        self.send(Command::IsPage(member)).await;
     }
 
     /// Sends one member an event, in order with its updates.

@@ -66,10 +66,9 @@ impl Hub {
                 coalesced: group.coalesced(),
                 merged: group.merged.as_ref(),
             };
-            let json = update::render(planned, event, &stamp);
-            let update = Outgoing::new(planned.kind.namespace(), planned.kind.name(), json);
+            let update = Outgoing::of_plan(planned, event, &stamp, self.options.sanitize);
             let layout = planned.kind.changes_layout(event);
-            self.deliver(update.at(cursor).of_stream(), &audience, layout, flush);
+            self.deliver(update, &audience, layout, flush);
         }
         flush.audience = audience;
         if !flush.heavy.is_empty() {
@@ -123,7 +122,7 @@ impl Hub {
                     flush.heavy.push(id);
                 }
                 batched = true;
-            } else if !member.outlet.send(&update) {
+            } else if !member.outlet.send(member.shape(&update)) {
                 flush.full.push(id);
             }
             self.roster.touch(id);

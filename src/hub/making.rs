@@ -102,7 +102,7 @@ impl Hub {
         let (eyes, _) = self.eyes(&self.cohort(at, topics));
         let (journal, table) = (self.journal.clone(), self.table.clone());
         let (made, max_bytes) = (self.catchup.made.clone(), self.options.max_stretch);
-        let grouping = table.grouping();
+        let (grouping, sanitize) = (table.grouping(), self.options.sanitize);
         let gathering = Gathering::new(
             table,
             eyes,
@@ -113,7 +113,10 @@ impl Hub {
         );
         let ranges = missed(at, to, SPAN);
         tokio::spawn(async move {
-            let made_now = make(&*journal, gathering, &ranges, grouping, max_bytes).await;
+            let write = move |gathering: Gathering| {
+                replay::write(gathering.finish(), grouping, max_bytes, sanitize)
+            };
+            let made_now = make(&*journal, gathering, &ranges, write).await;
             made.send(made_now).ok();
         });
     }
@@ -124,8 +127,7 @@ async fn make(
     journal: &dyn Journal,
     mut gathering: Gathering,
     ranges: &[(Seq, u64)],
-    grouping: u32,
-    max_bytes: usize,
+    write: impl FnOnce(Gathering) -> Stretch + Send + 'static,
 ) -> Made {
     if ranges.iter().map(|(_, len)| len).sum::<u64>() >= SPAN {
         gathering.cut();
@@ -152,8 +154,7 @@ async fn make(
             }
         }
     }
-    let write = move || replay::write(gathering.finish(), grouping, max_bytes);
-    aside(write).await.map(Some)
+    aside(move || write(gathering)).await.map(Some)
 }
 
 async fn aside<T: Send + 'static>(

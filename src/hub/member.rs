@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{Outlet, behind::Behind, view::View};
+use super::{Outgoing, Outlet, behind::Behind, view::View};
 use crate::{
     access::Sight,
     journal::Seq,
@@ -33,6 +33,10 @@ pub(crate) struct Member {
     pub rooms: Vec<Arc<str>>,
     /// The topics it subscribed to.
     pub topics: Listening,
+    /// Whether it behaves like one of Seneca's or Marcus' own pages.
+    pub page: bool,
+    /// Whether it is sent harmless texts.
+    pub harmless: bool,
     /// Since when something waits for it without end, while it is live.
     pub waits_since: Option<Instant>,
     /// Where it stands, while it is not live.
@@ -53,6 +57,17 @@ pub(crate) struct Member {
     pub(super) ticket: u64,
     /// Whether its outlet is to be flushed at the end of this flush.
     pub(super) touched: bool,
+}
+
+impl Member {
+    /// An update as this member is sent it.
+    pub(super) fn shape<'u>(&self, update: &'u Outgoing) -> &'u Outgoing {
+        if self.harmless {
+            update.harmless()
+        } else {
+            update
+        }
+    }
 }
 
 /// What is needed to become a member.

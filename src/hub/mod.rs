@@ -52,7 +52,7 @@ use crate::{
     journal::{Journal, JournalError, Pending, Record, Seq},
     observe::Metrics,
     pace::{Pacer, group},
-    seneca::Desk,
+    seneca::{Desk, Recipients},
     state::{State, checkpoint},
     update::{Listening, Table, entities, rooms_hash},
 };
@@ -91,6 +91,10 @@ pub struct HubOptions {
     pub max_known: usize,
     /// Seneca's own updates go to everybody.
     pub seneca_broadcast: bool,
+    /// Which observers are sent Seneca's aggregates.
+    pub aggregates: Recipients,
+    /// Which observers are sent texts that are harmless in HTML.
+    pub sanitize: Recipients,
     /// Bytes of updates that are made ready in one go for those who are behind.
     pub max_stretch: usize,
     /// How long something may wait for a member without end before it is parked.
@@ -160,12 +164,12 @@ impl Hub {
         let read_to = Arc::new(AtomicU64::new(0));
         let now = Instant::now();
         let hub = Self {
-            roster: Roster::new(options.seneca_broadcast),
+            roster: Roster::new(options.seneca_broadcast, options.sanitize),
             state: State::new(options.max_entities, options.max_known),
             position: Position::new(journal.epoch(), 0),
+            desk: Desk::new().sanitizing(options.sanitize != Recipients::Nobody),
             options,
             journal,
-            desk: Desk::new().sanitizing(table.sanitizes()),
             table: Arc::new(table),
             catchup: CatchUp::new(),
             commands,

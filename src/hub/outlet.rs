@@ -6,8 +6,10 @@ use std::{
 };
 
 use crate::{
+    event::Event,
     net::{Frame, Parcel, Tag, Taken},
-    update::Namespace,
+    seneca::Recipients,
+    update::{self, Namespace, Planned, Stamp, made_harmless},
 };
 
 /// One observer's way out. None of the methods waits.
@@ -43,6 +45,8 @@ pub struct Outgoing {
     cursor: Option<Arc<str>>,
     /// What it is to a queue that could be taken back.
     role: Role,
+    /// The same with harmless texts, for pages that put them into HTML; none where that is no different.
+    harmless: OnceLock<Option<Box<Outgoing>>>,
     /// As a WebSocket frame.
     frame: OnceLock<Frame>,
     /// As a server-sent event.
@@ -69,9 +73,27 @@ impl Outgoing {
             json,
             cursor: None,
             role: Role::Told,
+            harmless: OnceLock::new(),
             frame: OnceLock::new(),
             server_sent: OnceLock::new(),
         }
+    }
+
+    /// An update of the stream, rendered. One that only the pages know has harmless texts, unless nobody's are to be.
+    pub(super) fn of_plan(
+        planned: &Planned,
+        event: &Event,
+        stamp: &Stamp<'_>,
+        sanitize: Recipients,
+    ) -> Self {
+        let kind = &planned.kind;
+        let mut json = update::render(planned, event, stamp);
+        if sanitize != Recipients::Nobody && kind.is_for_pages() {
+            json = update::harmless(json);
+        }
+        Self::new(kind.namespace(), kind.name(), json)
+            .at(stamp.cursor)
+            .of_stream()
     }
 
     /// The same, with the place after it.
@@ -93,6 +115,18 @@ impl Outgoing {
     pub fn aggregate(mut self) -> Self {
         self.role = Role::Aggregate;
         self
+    }
+
+    /// The same with harmless texts, made when the first page asks for it and shared by all of them.
+    pub(super) fn harmless(&self) -> &Self {
+        let make = || {
+            let json = made_harmless(&self.json)?;
+            let mut same = Self::new(self.namespace, self.name.clone(), json);
+            same.cursor.clone_from(&self.cursor);
+            same.role = self.role;
+            Some(Box::new(same))
+        };
+        self.harmless.get_or_init(make).as_deref().unwrap_or(self)
     }
 
     /// What a queue has to know of it.

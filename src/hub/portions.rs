@@ -153,9 +153,9 @@ impl Hub {
             bytes += update.outgoing.json.len();
             updates += 1;
             if member.batch.is_none() {
-                member.outlet.send(&update.outgoing);
+                member.outlet.send(member.shape(&update.outgoing));
             } else {
-                batch.push((&update.outgoing, update.layout));
+                batch.push((member.shape(&update.outgoing), update.layout));
             }
         }
         self.send_in_batches(id, &batch);

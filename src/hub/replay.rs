@@ -16,7 +16,8 @@ use super::{
 use crate::{
     journal::{Cursor, Mark, Within},
     pace::Group,
-    update::{Audience, Listening, Stamp, render},
+    seneca::Recipients,
+    update::{Audience, Listening, Stamp},
 };
 
 /// A part of what was missed.
@@ -95,7 +96,12 @@ impl Stretch {
 }
 
 /// Writes what was gathered, but no more than about `max_bytes`: the rest is for the next time.
-pub(super) fn write(gathered: Gathered, grouping: u32, max_bytes: usize) -> Stretch {
+pub(super) fn write(
+    gathered: Gathered,
+    grouping: u32,
+    max_bytes: usize,
+    sanitize: Recipients,
+) -> Stretch {
     let Gathered {
         eyes,
         from,
@@ -123,7 +129,7 @@ pub(super) fn write(gathered: Gathered, grouping: u32, max_bytes: usize) -> Stre
             mark if named => place(mark).to_string(),
             _ => first.clone(),
         };
-        let update = write_update(&group, &eyes, &cursor);
+        let update = write_update(&group, &eyes, &cursor, sanitize);
         bytes += update.outgoing.json.len();
         updates.push(update);
     }
@@ -154,7 +160,7 @@ fn within(from: &Cursor, to: &Cursor, sent: Mark, by: By) -> Cursor {
     }
 }
 
-fn write_update(group: &Group, eyes: &[Eye], cursor: &str) -> Replayed {
+fn write_update(group: &Group, eyes: &[Eye], cursor: &str, sanitize: Recipients) -> Replayed {
     let rooms = rooms_of(group);
     let (planned, event) = (&group.update, &*group.record.event);
     let mut seen: SmallVec<[u64; 1]> = SmallVec::from_elem(0, eyes.len().div_ceil(64));
@@ -168,8 +174,6 @@ fn write_update(group: &Group, eyes: &[Eye], cursor: &str) -> Replayed {
         coalesced: group.coalesced(),
         merged: group.merged.as_ref(),
     };
-    let json = render(planned, event, &stamp);
-    let outgoing = Outgoing::new(planned.kind.namespace(), planned.kind.name(), json);
     Replayed {
         mark: group.mark(),
         seen,
@@ -178,6 +182,6 @@ fn write_update(group: &Group, eyes: &[Eye], cursor: &str) -> Replayed {
             Audience::EventRooms | Audience::Topic(_) => None,
         },
         layout: planned.kind.changes_layout(event),
-        outgoing: outgoing.at(cursor).of_stream(),
+        outgoing: Outgoing::of_plan(planned, event, &stamp, sanitize),
     }
 }

@@ -57,7 +57,11 @@ impl Hub {
                 reply.send(left).ok();
             }
             Command::SetView(member, view) => self.roster.set_view(member, view),
-            Command::Listen { member, topic, on } => self.roster.listen(member, topic, on),
+            Command::Listen { member, topic, on } => {
+                self.roster.listen(member, topic, on);
+                self.is_page(member);
+            }
+            Command::IsPage(member) => self.is_page(member),
             Command::Tell { member, name, body } => self.tell_now(member, name, body),
             Command::TellAll {
                 namespace,
@@ -130,7 +134,10 @@ impl Hub {
             let agents = self.desk.agents();
             self.tell(id, "agents_update", agents);
         }
-        if namespace == Namespace::Root && self.roster.wants(id, "conversation_summary") {
+        if namespace == Namespace::Root
+            && self.options.aggregates.include(false)
+            && self.roster.wants(id, "conversation_summary")
+        {
             let mut summary = self.desk.summary();
             summary.insert("cursor".into(), cursor.into());
             let summary = self.stamp_aggregate("conversation_summary", summary);

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     access::{OBSERVERS, Sight},
+    seneca::Recipients,
     update::{Listening, Namespace, Topic},
 };
 
@@ -37,15 +38,29 @@ pub(crate) struct Roster {
     serial: u64,
     /// Seneca's lines on `/` go to all observers: whoever is behind misses them without having subscribed.
     lines_to_all: bool,
+    /// To whom harmless texts are sent.
+    sanitize: Recipients,
 }
 
 impl Roster {
-    /// Nobody yet; `lines_to_all` says whether Seneca's lines go to all observers.
-    pub(crate) fn new(lines_to_all: bool) -> Self {
+    /// Nobody yet; `lines_to_all` says whether Seneca's lines go to all observers, `sanitize` to whom harmless texts go.
+    pub(crate) fn new(lines_to_all: bool, sanitize: Recipients) -> Self {
         Self {
             lines_to_all,
+            sanitize,
             ..Self::default()
         }
+    }
+
+    /// A member behaves like one of Seneca's or Marcus' own pages. False when that is known, or the member gone.
+    pub(crate) fn is_page(&mut self, id: MemberId) -> bool {
+        let sanitize = self.sanitize;
+        let Some(member) = of(&mut self.members, id).filter(|member| !member.page) else {
+            return false;
+        };
+        member.page = true;
+        member.harmless = sanitize.include(true);
+        true
     }
 
     /// A new member, in no room yet.
@@ -56,6 +71,7 @@ impl Roster {
         });
         self.serial += 1;
         let serial = self.serial;
+        let page = newcomer.namespace == Namespace::Conversations;
         let slot = self.members.insert(Member {
             outlet: newcomer.outlet,
             namespace: newcomer.namespace,
@@ -63,6 +79,8 @@ impl Roster {
             user: newcomer.user,
             rooms: Vec::new(),
             topics: Listening::NONE,
+            page,
+            harmless: self.sanitize.include(page),
             waits_since: None,
             behind: None,
             missed_aggregates: false,

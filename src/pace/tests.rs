@@ -84,7 +84,6 @@ fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[Group; 1]> {
         priority: step.priority,
         pace,
         audience: Audience::EventRooms,
-        sanitize: false,
     };
     let entities: SmallVec<[u64; 4]> = std::iter::once(step.entity)
         .chain(step.second.filter(|s| *s != step.entity))

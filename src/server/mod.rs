@@ -327,7 +327,6 @@ fn table(config: &Config) -> Result<Table, ServeError> {
         throttle: config.transform.throttle(),
         text_throttle: config.transform.text_throttle(),
         rules,
-        sanitize: config.content_filtering.sanitize_content,
     }))
 }
 

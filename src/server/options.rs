@@ -31,6 +31,8 @@ pub(super) fn hub(config: &Config) -> HubOptions {
         max_entities: config.performance.max_entities,
         max_known: config.access.max_known,
         seneca_broadcast: config.seneca.broadcast,
+        aggregates: config.seneca.aggregates,
+        sanitize: config.content_filtering.sanitize_content,
         // Half of what a client may owe: whoever has room for one stretch has room for all of it.
         max_stretch: config.server.max_client_buffer / 2,
         max_delay: config.server.max_client_delay(),

@@ -45,9 +45,14 @@ const MAX_REFERENCE: usize = 40;
 
 /// The same JSON with all its texts made harmless.
 pub fn harmless(json: String) -> String {
+    made_harmless(&json).unwrap_or(json)
+}
+
+/// The same JSON with all its texts made harmless; none where they are already.
+pub(crate) fn made_harmless(json: &str) -> Option<String> {
     let places = places(json.as_bytes());
     if places.is_empty() {
-        return json;
+        return None;
     }
     let mut out = String::with_capacity(json.len() + places.len() * JOINER.len());
     let mut done = 0;
@@ -58,7 +63,7 @@ pub fn harmless(json: String) -> String {
         done = place;
     }
     out.push_str(json.get(done..).unwrap_or_default());
-    out
+    Some(out)
 }
 
 /// The same for a body that is still an object.

@@ -48,7 +48,20 @@ pub enum Kind {
     Seneca(SenecaKind),
 }
 
+/// Updates that Marcus' own pages put into HTML and that only a rule makes here.
+const PAGE_UPDATES: [&str; 4] = [
+    "decision_tree_ready",
+    "flow_visualization_ready",
+    "knowledge_graph_ready",
+    "pipeline_event",
+];
+
 impl Kind {
+    /// Whether only Seneca's and Marcus' own pages know it.
+    pub fn is_for_pages(&self) -> bool {
+        matches!(self, Self::Seneca(_)) || PAGE_UPDATES.contains(&self.name())
+    }
+
     /// The Socket.IO event's name.
     pub fn name(&self) -> &str {
         match self {

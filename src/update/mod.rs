@@ -27,7 +27,7 @@ use crate::{
 pub use animation::{Animation, Hint};
 pub(crate) use bodies::{project_progress, status_of};
 pub use harmless::harmless;
-pub(crate) use harmless::harmless_object;
+pub(crate) use harmless::{harmless_object, made_harmless};
 pub use kind::Kind;
 pub use render::render;
 pub use rooms::{entities, event_rooms, rooms_hash};
@@ -169,8 +169,6 @@ pub struct Planned {
     pub pace: Pace,
     /// To whom.
     pub audience: Audience,
-    /// Whether its texts are made harmless for pages that put them into HTML ([`harmless`]).
-    pub sanitize: bool,
 }
 
 /// What is only known when an update is sent.

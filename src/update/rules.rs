@@ -235,7 +235,6 @@ impl Rule {
         self: Arc<Self>,
         event: &Event,
         throttle: Duration,
-        sanitize: bool,
         index: usize,
     ) -> Planned {
         let priority = event.priority.or(self.priority).unwrap_or(Priority::Normal);
@@ -265,7 +264,6 @@ impl Rule {
             priority,
             pace,
             audience,
-            sanitize,
         }
     }
 

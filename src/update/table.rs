@@ -20,8 +20,6 @@ pub struct TransformOptions {
     pub text_throttle: Duration,
     /// Rules that add to the table or replace its rows.
     pub rules: Vec<Rule>,
-    /// Whether texts are made harmless for pages that put them into HTML.
-    pub sanitize: bool,
 }
 
 /// The table, with the configuration's rules before it.
@@ -33,8 +31,6 @@ pub struct Table {
     text_throttle: Duration,
     /// Where any fits, the row is not used.
     rules: Vec<Arc<Rule>>,
-    /// Passed on with every plan, so that live updates and replayed ones are the same.
-    sanitize: bool,
     /// Stands for all by which updates are united.
     grouping: u32,
 }
@@ -88,14 +84,8 @@ impl Table {
             throttle: options.throttle,
             text_throttle: options.text_throttle,
             rules: options.rules.into_iter().map(Arc::new).collect(),
-            sanitize: options.sanitize,
             grouping: fnv(rules.as_bytes()),
         }
-    }
-
-    /// Whether what it plans is made harmless for pages that put it into HTML.
-    pub fn sanitizes(&self) -> bool {
-        self.sanitize
     }
 
     /// Stands for all by which updates are united: a place within a stretch means nothing under anything else.
@@ -110,9 +100,7 @@ impl Table {
         let rules = self.rules.iter().enumerate();
         let fitting = rules.filter(|(_, rule)| rule.matches(event));
         for (nth, (index, rule)) in fitting.take(MAX_RULES_PER_EVENT).enumerate() {
-            let mut update = rule
-                .clone()
-                .plan(event, self.throttle, self.sanitize, index);
+            let mut update = rule.clone().plan(event, self.throttle, index);
             update.bit = 1 << nth;
             planned.push(update);
         }
@@ -126,7 +114,6 @@ impl Table {
                 kind: Kind::Seneca(kind),
                 priority: event.priority.unwrap_or(Priority::Normal),
                 pace: Pace::Immediate,
-                sanitize: self.sanitize,
             });
         }
         planned
@@ -161,7 +148,6 @@ impl Table {
                         _ => Pace::Immediate,
                     },
                     audience: Audience::EventRooms,
-                    sanitize: self.sanitize,
                 }),
         );
     }

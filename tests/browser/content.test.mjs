@@ -32,8 +32,8 @@ before(async () => {
 
 after(() => browser?.close(), LIMIT);
 
-/** The vectors as a front-end receives them, in the message of an update. */
-async function received(stoa) {
+/** The vectors as a front-end receives them, in the message of an update: one of Seneca's pages, or any other. */
+async function received(stoa, { asPage = true } = {}) {
   const socket = io(stoa.url, { transports: ['websocket'], forceNew: true });
   const texts = [];
   const whole = new Promise((resolve) => {
@@ -43,6 +43,11 @@ async function received(stoa) {
     });
   });
   await new Promise((resolve) => socket.once('connection_established', resolve));
+  if (asPage) {
+    const confirmed = new Promise((resolve) => socket.once('subscription_confirmed', resolve));
+    socket.emit('subscribe_pipeline_flow', {});
+    await confirmed;
+  }
   await publish(stoa, ...VECTORS.map((message, n) => ({ type: 'task.progress', data: { task_id: `t${n}`, progress: n, message } })));
   await whole;
   socket.disconnect();
@@ -100,6 +105,7 @@ test('nothing runs, and what is read is what was said', LIMIT, async () => {
     const texts = await received(stoa);
     assert.deepEqual(texts.map((text) => text.replaceAll('\u2060', '')), VECTORS);
     assert.deepEqual(await ranIn(texts), []);
+    assert.deepEqual(await received(stoa, { asPage: false }), VECTORS, 'others get what was said');
   } finally {
     await stoa.stop();
   }

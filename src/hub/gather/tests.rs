@@ -15,6 +15,7 @@ use crate::{
         view::{Outlook, View},
     },
     journal::{Epoch, Pending},
+    seneca::Recipients,
     update::{Namespace, TransformOptions},
 };
 
@@ -109,7 +110,7 @@ fn next(records: &[Arc<Record>], from: &Cursor, to: &Cursor, eye: &Eye, budget: 
             break;
         }
     }
-    replay::write(gathering.finish(), grouping, budget)
+    replay::write(gathering.finish(), grouping, budget, Recipients::Pages)
 }
 
 /// What one gets who goes on from a cursor until there is nothing more: each update, and the cursor in it. `leaves` says

@@ -46,6 +46,7 @@ pub(super) async fn flow(client: &Arc<Client>, request: &Request, on: bool) -> H
         .filter(|id| (1..=128).contains(&id.len()) && !id.chars().any(char::is_control))
         .ok_or_else(|| Refusal::bad_request("flow_id must be 1 to 128 characters of text"))?;
     let room = vec![format!("flow:{flow_id}")];
+    client.kit.hub.is_page(member).await;
     if on {
         client.kit.hub.join_rooms(member, room).await?;
     } else {

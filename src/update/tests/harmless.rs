@@ -264,13 +264,10 @@ fn every_field_of_every_update_is_harmless_and_the_event_stays_as_it_was() {
         fields: [("label".to_owned(), "{data.x} {metadata.y}".to_owned())].into(),
         ..RuleConfig::default()
     };
-    let table = |sanitize| {
-        Table::new(TransformOptions {
-            rules: vec![Rule::compile(&rule).expect("a rule")],
-            sanitize,
-            ..TransformOptions::default()
-        })
-    };
+    let table = Table::new(TransformOptions {
+        rules: vec![Rule::compile(&rule).expect("a rule")],
+        ..TransformOptions::default()
+    });
     let evil = "<img src=x onerror=alert(1)>";
     for name in [
         "agent.status.changed",
@@ -300,7 +297,8 @@ fn every_field_of_every_update_is_harmless_and_the_event_stays_as_it_was() {
         );
         let before = event.clone();
         let mut seen = 0;
-        for (planned, update) in plan(&table(true), &event) {
+        for (_, raw) in plan(&table, &event) {
+            let update = serde_json::from_str(&harmless(raw.to_string())).expect("JSON");
             let mut found = Vec::new();
             texts(&update, &mut found);
             for text in &found {
@@ -310,11 +308,6 @@ fn every_field_of_every_update_is_harmless_and_the_event_stays_as_it_was() {
                 .iter()
                 .filter(|text| text.contains('\u{2060}'))
                 .count();
-            let raw = plan(&table(false), &event);
-            let same = raw
-                .iter()
-                .find(|(p, _)| p.kind.name() == planned.kind.name());
-            let (_, raw) = same.expect("the same update");
             assert_eq!(update.to_string().replace('\u{2060}', ""), raw.to_string());
         }
         assert!(seen > 0, "{name}");

@@ -22,7 +22,6 @@ fn table() -> Table {
         throttle: THROTTLE,
         text_throttle: TEXT_THROTTLE,
         rules: Vec::new(),
-        sanitize: false,
     })
 }
 

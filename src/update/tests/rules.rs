@@ -22,7 +22,6 @@ fn with(rules: &[&str]) -> Table {
             .iter()
             .map(|text| Rule::compile(&rule(text)).expect("compiles"))
             .collect(),
-        sanitize: false,
     })
 }
 

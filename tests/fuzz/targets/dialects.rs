@@ -20,7 +20,7 @@ use stoa::{
 /// As many lines of one input are read: more find nothing that these don't.
 const MAX_LINES: usize = 16;
 
-fn table(sanitize: bool) -> Table {
+fn table() -> Table {
     let rule = RuleConfig {
         matches: "deploy.*".into(),
         emit: "deploy_update".into(),
@@ -37,7 +37,6 @@ fn table(sanitize: bool) -> Table {
         throttle: Duration::from_millis(100),
         text_throttle: Duration::from_millis(33),
         rules: vec![Rule::compile(&rule).expect("a rule")],
-        sanitize,
     })
 }
 
@@ -57,7 +56,7 @@ fn read(line: &[u8]) -> Option<Event> {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let (raw, clean) = (table(false), table(true));
+    let table = table();
     let (mut desk, mut state) = (Desk::new().sanitizing(true), State::new(16, 16));
     let mut earlier: Option<Event> = None;
     for event in data.split(|b| *b == b'\n').take(MAX_LINES).filter_map(read) {
@@ -65,11 +64,7 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(kept, event, "and is the same");
         event_rooms(&event, &mut |room| assert!(!room.is_empty()));
         let _ = (rooms_hash(&event), entities(&event));
-        for (planned, same) in raw
-            .plan(&event, Listening::ALL)
-            .iter()
-            .zip(clean.plan(&event, Listening::ALL))
-        {
+        for planned in &table.plan(&event, Listening::ALL) {
             let merged = match (&planned.pace, &earlier) {
                 (Pace::Coalesced { merge: how, .. }, Some(earlier)) => {
                     Some(merge::merge(earlier.data.clone(), &event.data, *how))
@@ -81,10 +76,8 @@ fuzz_target!(|data: &[u8]| {
                 coalesced: 2,
                 merged: merged.as_ref(),
             };
-            let (text, sent) = (
-                render(planned, &event, &stamp),
-                render(&same, &event, &stamp),
-            );
+            let text = render(planned, &event, &stamp);
+            let sent = harmless(text.clone());
             let update: Value = serde_json::from_str(&text).expect("an update is JSON");
             for key in [
                 "timestamp",
@@ -97,7 +90,6 @@ fuzz_target!(|data: &[u8]| {
             ] {
                 assert!(update.get(key).is_some(), "{key} is missing in {text}");
             }
-            assert_eq!(harmless(text.clone()), sent);
             assert_eq!(harmless(sent.clone()), sent, "once is enough");
             assert_eq!(sent.replace('\u{2060}', ""), text.replace('\u{2060}', ""));
         }

@@ -28,7 +28,6 @@ fuzz_target!(|data: &[u8]| {
         throttle: Duration::from_millis(100),
         text_throttle: Duration::from_millis(33),
         rules: vec![rule],
-        sanitize: true,
     });
     let intake = event::Intake {
         now: Timestamp::from_micros(0),
