@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{
     access::Sight,
-    event::{self, Event, Timestamp},
+    event::{self, Event, Rejection, Timestamp},
     journal::{Cursor, Journal, Outcome, Seq},
     observe::Metrics,
     refusal::Refusal,
@@ -126,6 +126,16 @@ pub enum Raw {
     Json(Value, Option<usize>),
     /// Not even that.
     Bad(Refusal),
+}
+
+impl Raw {
+    /// What was read of an element of a list.
+    pub fn of(read: Result<Value, Rejection>, len: Option<usize>) -> Self {
+        match read {
+            Ok(value) => Self::Json(value, len),
+            Err(rejection) => Self::Bad(rejection.into()),
+        }
+    }
 }
 
 impl Intake {

@@ -7,6 +7,7 @@ mod check;
 mod dialect;
 mod fields;
 mod ids;
+pub mod lenient;
 mod name;
 mod parse;
 mod priority;

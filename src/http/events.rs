@@ -1,6 +1,6 @@
 //! `POST` and `GET /api/v1/events`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -15,9 +15,11 @@ use serde_json::Value;
 use super::{Api, asked::Asked, caller::Caller};
 use crate::{
     access::Role,
+    event::lenient,
     history::{self, Page},
     intake::{IntakeLimits, Producer, Raw, Receipt, too_large},
     net::{Steady, read_body},
+    observe::Metrics,
     refusal::Refusal,
 };
 
@@ -95,32 +97,24 @@ async fn publish_json(api: &Api, caller: &Caller, body: Body) -> Result<Receipt,
     let body = read_body(body, api.body).await?;
     let limits = api.intake.limits();
     let known = (body.len() <= limits.max_event).then_some(body.len());
-    let raws: Vec<Raw> = match parse(&body)? {
-        Value::Array(events) if events.len() > limits.max_batch => {
+    let (body, mended) = lenient::read_body(&body, limits.max_batch)?;
+    api.metrics.mended(mended);
+    let raws: Vec<Raw> = match body {
+        lenient::Body::Many(list) if list.more > 0 => {
             return Err(Refusal::new(
                 "too_large",
                 format!(
                     "{} events in one array, {} are allowed ([performance] max_publish_batch); use application/x-ndjson for more",
-                    events.len(),
+                    list.items.len() + list.more,
                     limits.max_batch
                 ),
             ));
         }
-        Value::Array(events) => events.into_iter().map(|e| Raw::Json(e, known)).collect(),
-        event => vec![Raw::Json(event, known)],
+        lenient::Body::Many(list) => list.items.into_iter().map(|e| Raw::of(e, known)).collect(),
+        lenient::Body::One(event) => vec![Raw::Json(event, known)],
     };
     api.porter.events(&caller.who, caller.address, raws.len())?;
     api.intake.publish(raws, producer(caller)).await
-}
-
-fn parse(text: &[u8]) -> Result<Value, Refusal> {
-    serde_json::from_slice(text).map_err(|error| {
-        if error.to_string().contains("recursion limit") {
-            Refusal::new("too_deep", "the event is nested too deeply")
-        } else {
-            Refusal::bad_request(format!("not JSON: {error}"))
-        }
-    })
 }
 
 /// One event a line, however many: published in parts as they arrive.
@@ -128,7 +122,7 @@ async fn publish_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt
     let limits = api.intake.limits();
     let mut receipt = Receipt::default();
     let mut part = Part::default();
-    let mut lines = Lines::new(limits);
+    let mut lines = Lines::new(limits, api.metrics.clone());
     let mut stream = Steady::new(body, api.body);
     while let Some(chunk) = stream.next().await? {
         lines.feed(&chunk);
@@ -192,15 +186,18 @@ struct Lines {
     /// The line in the buffer was too long already.
     skipping: bool,
     limits: IntakeLimits,
+    /// Lines that had to be mended are counted.
+    metrics: Arc<Metrics>,
 }
 
 impl Lines {
-    fn new(limits: IntakeLimits) -> Self {
+    fn new(limits: IntakeLimits, metrics: Arc<Metrics>) -> Self {
         Self {
             buffer: BytesMut::new(),
             searched: 0,
             skipping: false,
             limits,
+            metrics,
         }
     }
 
@@ -249,9 +246,12 @@ impl Lines {
         if line.is_empty() {
             return None;
         }
-        Some(match parse(line) {
-            Ok(value) => Raw::Json(value, Some(line.len())),
-            Err(refusal) => Raw::Bad(refusal),
+        Some(match lenient::read(line) {
+            Ok((value, mended)) => {
+                self.metrics.mended(mended);
+                Raw::Json(value, Some(line.len()))
+            }
+            Err(rejection) => Raw::Bad(rejection.into()),
         })
     }
 }

@@ -12,7 +12,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{event::Priority, update::Namespace};
+use crate::{
+    event::{Priority, lenient::Mended},
+    update::Namespace,
+};
 
 /// One set for one server.
 pub struct Metrics {
@@ -24,6 +27,8 @@ pub struct Metrics {
     duplicates: Counter,
     /// Events that were not taken, and why.
     rejected: Family<Code, Counter>,
+    /// Values that were no JSON and had one evident meaning: a producer that writes them may be told.
+    mended: Family<What, Counter>,
     /// Requests that were refused, and why.
     refused: Family<Code, Counter>,
     /// Client events that nobody handles: a front-end expects another server.
@@ -66,6 +71,12 @@ struct Code {
     door: &'static str,
     /// Of the contract, or a limit's name.
     code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct What {
+    /// Which kind of oddity.
+    what: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -135,6 +146,7 @@ impl Metrics {
             events: Counter::default(),
             duplicates: Counter::default(),
             rejected: Family::default(),
+            mended: Family::default(),
             refused: Family::default(),
             unknown_events: Counter::default(),
             killed: Family::default(),
@@ -170,6 +182,11 @@ impl Metrics {
             "events_rejected",
             "Events not taken, by code",
             self.rejected.clone(),
+        );
+        r.register(
+            "input_mended",
+            "Values that were odd and were read by their one evident meaning, by what was odd",
+            self.mended.clone(),
         );
         r.register(
             "requests_refused",
@@ -262,6 +279,20 @@ impl Metrics {
     /// An event was not taken.
     pub fn rejected(&self, door: &'static str, code: &'static str) {
         self.rejected.get_or_create(&Code { door, code }).inc();
+    }
+
+    /// Values were read by their one evident meaning, though they were no JSON.
+    pub fn mended(&self, mended: Mended) {
+        for (what, count) in mended.each() {
+            self.odd(what, count);
+        }
+    }
+
+    /// Something odd was read by its one evident meaning, so often.
+    pub fn odd(&self, what: &'static str, count: usize) {
+        self.mended
+            .get_or_create(&What { what })
+            .inc_by(count as u64);
     }
 
     /// A request was refused.

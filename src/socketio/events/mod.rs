@@ -57,7 +57,10 @@ pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
     // A message too many isn't even read.
     let request = client.spend().and_then(|()| request::read(&inbound));
     let answer = match request {
-        Ok(request) => dispatch(client, request).await,
+        Ok(request) => {
+            client.kit.metrics.mended(request.mended);
+            dispatch(client, request).await
+        }
         Err(refusal) => {
             // Who is kept out was told so already, by its last word.
             if refusal.code != "banned" {
@@ -76,10 +79,16 @@ pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
 
 async fn dispatch(client: &Arc<Client>, request: Request) -> Handled {
     let room = request.room();
-    let handled = match client.namespace {
-        Namespace::Root => on_root(client, request).await,
-        Namespace::Conversations => conversations::on(client, request).await,
-        Namespace::Admin => on_admin(client, request).await,
+    // Only of what is published each element stands for itself.
+    let unread = request
+        .unread
+        .first()
+        .filter(|_| request.event != "publish");
+    let handled = match (unread, client.namespace) {
+        (Some((_, rejection)), _) => Err(rejection.clone().into()),
+        (None, Namespace::Root) => on_root(client, request).await,
+        (None, Namespace::Conversations) => conversations::on(client, request).await,
+        (None, Namespace::Admin) => on_admin(client, request).await,
     };
     // Nobody waits for the answer to an event that is only ignored.
     if let Some(refusal) = refusal_of(&handled)

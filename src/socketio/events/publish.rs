@@ -21,7 +21,7 @@ pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
     let limits = client.kit.intake.limits();
     // A message that is shorter than an event may be holds none that is too long: no need to measure each.
     let known = (request.len <= limits.max_event).then_some(request.len);
-    let (raws, single): (Vec<Raw>, bool) = match request.argument {
+    let (mut raws, single): (Vec<Raw>, bool) = match request.argument {
         Value::Array(events) if events.len() > limits.max_batch => {
             return Err(Refusal::new(
                 "too_large",
@@ -38,6 +38,11 @@ pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
         ),
         event => (vec![Raw::Json(event, known)], true),
     };
+    for (index, rejection) in request.unread {
+        if let Some(raw) = raws.get_mut(index) {
+            *raw = Raw::Bad(rejection.into());
+        }
+    }
     let producer = Producer {
         name: who.source().unwrap_or("producer"),
         door: "socketio",

@@ -5,7 +5,14 @@ use bytes::Bytes;
 use serde_json::Value;
 use smallvec::SmallVec;
 
-use crate::{refusal::Refusal, socketio::inbox::Inbound};
+use crate::{
+    event::{
+        Rejection,
+        lenient::{self, Mended},
+    },
+    refusal::Refusal,
+    socketio::inbox::Inbound,
+};
 
 /// One event of a client.
 #[derive(Debug)]
@@ -14,8 +21,21 @@ pub(super) struct Request {
     pub(super) event: String,
     /// Its first argument, `null` when there is none.
     pub(super) argument: Value,
+    /// Those of the argument's elements that could not be read: `null` stands in their places.
+    pub(super) unread: Vec<(usize, Rejection)>,
+    /// What was no JSON in it, and was put right.
+    pub(super) mended: Mended,
     /// How long the whole message was.
     pub(super) len: usize,
+}
+
+/// What stands in a message.
+#[derive(Default)]
+struct Call {
+    event: Option<Value>,
+    argument: Value,
+    unread: Vec<(usize, Rejection)>,
+    mended: Mended,
 }
 
 /// Room names that one request may have.
@@ -24,27 +44,63 @@ const MAX_ROOMS: usize = 100;
 /// Reads an event.
 pub(super) fn read(inbound: &Inbound) -> Result<Request, Refusal> {
     let len = inbound.text.len() + inbound.attachments.iter().map(Bytes::len).sum::<usize>();
-    let mut arguments: Vec<Value> = serde_json::from_str(&inbound.text).map_err(|error| {
-        // serde_json has no other way to tell that it stopped at its own depth of 128.
-        if error.to_string().contains("recursion limit") {
-            Refusal::new("too_deep", "the event is nested too deeply")
-        } else {
-            Refusal::bad_request(format!("the event is not JSON: {error}"))
+    let mut call = match serde_json::from_str::<Vec<Value>>(&inbound.text) {
+        Ok(arguments) => {
+            let mut arguments = arguments.into_iter();
+            Call {
+                event: arguments.next(),
+                argument: arguments.next().unwrap_or_default(),
+                ..Call::default()
+            }
         }
-    })?;
-    for argument in &mut arguments {
-        attach(argument, &inbound.attachments);
-    }
-    let mut arguments = arguments.into_iter();
-    let event = match arguments.next() {
-        Some(Value::String(event)) => event,
-        _ => return Err(Refusal::bad_request("an event begins with its name")),
+        Err(_) => read_leniently(&inbound.text)?,
+    };
+    attach(&mut call.argument, &inbound.attachments);
+    let Some(Value::String(event)) = call.event else {
+        return Err(Refusal::bad_request("an event begins with its name"));
     };
     Ok(Request {
         event,
-        argument: arguments.next().unwrap_or(Value::Null),
+        argument: call.argument,
+        unread: call.unread,
+        mended: call.mended,
         len,
     })
+}
+
+/// Reads a message that is no JSON as a whole: the name, and of the argument all that can be read. Of a list only those
+/// elements are lost that can't be.
+fn read_leniently(text: &str) -> Result<Call, Refusal> {
+    /// The name and the argument: nothing behind them is looked at.
+    const LOOKED_AT: usize = 2;
+    let (parts, _) = lenient::elements(text.as_bytes(), LOOKED_AT)
+        .ok_or_else(|| Refusal::bad_request("the event is not JSON: it is no list that ends"))?;
+    let mut call = Call::default();
+    let mut parts = parts.into_iter();
+    if let Some(name) = parts.next() {
+        let (event, mended) = lenient::read(name)?;
+        call.mended.add(mended);
+        call.event = Some(event);
+    }
+    if let Some(argument) = parts.next() {
+        let (body, mended) = lenient::read_body(argument, usize::MAX)?;
+        call.mended.add(mended);
+        call.argument = match body {
+            lenient::Body::One(value) => value,
+            lenient::Body::Many(list) => {
+                let mut items = Vec::with_capacity(list.items.len());
+                for item in list.items {
+                    let item = item.unwrap_or_else(|rejection| {
+                        call.unread.push((items.len(), rejection));
+                        Value::Null
+                    });
+                    items.push(item);
+                }
+                Value::Array(items)
+            }
+        };
+    }
+    Ok(call)
 }
 
 /// JSON has no bytes: an attachment stands as base64 text where its placeholder stood.

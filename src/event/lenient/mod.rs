@@ -1,0 +1,112 @@
+//! Reads what is nearly JSON, as honest producers write it.
+//!
+//! Python writes `NaN` and `Infinity`, JavaScript and Python write halves of surrogate pairs, Windows begins files with a
+//! byte order mark, and a log line may hold bytes that are no UTF-8. One such value must not cost the event, and not its
+//! neighbours. Strict JSON is read by `serde_json` alone; only where that fails is the text mended and read again:
+//!
+//! | written | read as |
+//! |---|---|
+//! | `NaN`, `Infinity`, `-Infinity`, `1e999` | `null` |
+//! | half a surrogate pair in a string | U+FFFD |
+//! | bytes that are no UTF-8 | U+FFFD |
+//! | a byte order mark before it | nothing |
+//!
+//! Everything else that is not JSON stays an error. Each step is one pass over the text, and mending makes it at most three
+//! times as long.
+
+mod elements;
+mod mend;
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+pub use elements::{count_values, elements};
+pub use mend::{Mended, mend};
+
+use super::Rejection;
+
+/// Windows' editors and shells begin a file with it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A list, of which each element was read by itself.
+#[derive(Debug, Default)]
+pub struct List {
+    /// The elements, in order; why it could not be read in place of one that is no JSON.
+    pub items: Vec<Result<Value, Rejection>>,
+    /// How many more there are than were read.
+    pub more: usize,
+}
+
+/// One value, or a list of them.
+#[derive(Debug)]
+pub enum Body {
+    /// Anything but a list.
+    One(Value),
+    /// A list.
+    Many(List),
+}
+
+/// Reads one value.
+///
+/// # Errors
+/// `too_deep` beyond the reader's own depth of 128, `bad_request` for what is no JSON.
+pub fn read(text: &[u8]) -> Result<(Value, Mended), Rejection> {
+    let error = match serde_json::from_slice(text) {
+        Ok(value) => return Ok((value, Mended::default())),
+        Err(error) => error,
+    };
+    let Some((text, mended)) = mend(text) else {
+        return Err(not_json(&error));
+    };
+    match serde_json::from_str(&text) {
+        Ok(value) => Ok((value, mended)),
+        Err(error) => Err(not_json(&error)),
+    }
+}
+
+/// Reads one value, or a list in which each element stands for itself: one that can't be read is an error in its place. Of a
+/// list at most `max` elements are read.
+///
+/// # Errors
+/// As [`read`], for what is no list or one that has no end.
+pub fn read_body(text: &[u8], max: usize) -> Result<(Body, Mended), Rejection> {
+    if let Ok(value) = serde_json::from_slice(text) {
+        return Ok((body(value, max), Mended::default()));
+    }
+    let Some((parts, more)) = elements(text, max) else {
+        return read(text).map(|(value, mended)| (body(value, max), mended));
+    };
+    let mut mended = Mended {
+        marks: usize::from(text.starts_with(BYTE_ORDER_MARK)),
+        ..Mended::default()
+    };
+    let items = parts.into_iter().map(|part| {
+        let (value, put_right) = read(part)?;
+        mended.add(put_right);
+        Ok(value)
+    });
+    let items = items.collect();
+    Ok((Body::Many(List { items, more }), mended))
+}
+
+fn body(value: Value, max: usize) -> Body {
+    match value {
+        Value::Array(items) => {
+            let more = items.len().saturating_sub(max);
+            let items = items.into_iter().take(max).map(Ok).collect();
+            Body::Many(List { items, more })
+        }
+        value => Body::One(value),
+    }
+}
+
+fn not_json(error: &serde_json::Error) -> Rejection {
+    let text = error.to_string();
+    // serde_json has no other way to tell that it stopped at its own depth.
+    if text.contains("recursion limit") {
+        Rejection::new("too_deep", "the event is nested too deeply")
+    } else {
+        Rejection::new("bad_request", format!("not JSON: {text}"))
+    }
+}

@@ -1,0 +1,154 @@
+//! What honest producers send that is not quite JSON, or not quite an event: it is read by its one evident meaning, and what
+//! can't be read takes nothing else with it.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod common;
+
+use std::net::SocketAddr;
+
+use common::{Client, post, post_raw, server};
+use serde_json::{Value, json};
+
+/// The value of a counter in `/metrics`, 0 while there is none.
+async fn counter(address: SocketAddr, line: &str) -> u64 {
+    let text = reqwest::get(format!("http://{address}/metrics"))
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    let value = text.lines().find_map(|l| l.strip_prefix(line));
+    value.map_or(0, |v| v.trim().parse().unwrap())
+}
+
+fn codes(answer: &Value) -> Vec<(u64, String)> {
+    let rejected = answer["rejected"].as_array().unwrap();
+    let of = |r: &Value| {
+        let code = r["error"]["code"].as_str().unwrap().to_owned();
+        (r["index"].as_u64().unwrap(), code)
+    };
+    rejected.iter().map(of).collect()
+}
+
+const NAN: &str =
+    r#"{"type":"loss.measured","data":{"loss":NaN,"best":-Infinity,"all":[1,Infinity,1e999]}}"#;
+const HALF: &str = r#"{"type":"text.said","data":{"text":"cut \ud83d here"}}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_that_are_none_and_halves_of_pairs_are_taken_over_http() {
+    let server = server().await;
+    let address = server.address();
+    let (mut watcher, _) = Client::connect(address, json!({})).await;
+    for (media, body) in [
+        ("application/json", NAN.to_owned()),
+        ("application/json", format!("\u{feff}[{NAN}]")),
+        ("application/x-ndjson", format!("\u{feff}{NAN}\n")),
+    ] {
+        let (status, answer) = post_raw(address, media, body).await;
+        assert_eq!((status, &answer["accepted"]), (202, &json!(1)), "{answer}");
+        let update = watcher.event("generic_update").await;
+        assert_eq!(
+            update["data"],
+            json!({ "loss": null, "best": null, "all": [1, null, null] })
+        );
+    }
+    let (status, answer) = post_raw(address, "application/json", HALF).await;
+    assert_eq!(status, 202, "{answer}");
+    let update = watcher.event("generic_update").await;
+    assert_eq!(update["data"]["text"], "cut \u{fffd} here");
+    let mended = |what: &str| format!("stoa_input_mended_total{{what=\"{what}\"}}");
+    assert_eq!(counter(address, &mended("number")).await, 12);
+    assert_eq!(counter(address, &mended("surrogate")).await, 1);
+    assert_eq!(counter(address, &mended("byte_order_mark")).await, 2);
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_that_are_no_text_harm_their_own_line_at_most() {
+    let server = server().await;
+    let address = server.address();
+    let (mut watcher, _) = Client::connect(address, json!({})).await;
+    let mut body =
+        b"{\"type\":\"a.one\"}\n{\"type\":\"a.two\",\"data\":{\"name\":\"caf\xe9\"}}\n".to_vec();
+    body.extend_from_slice(b"\xff\xfe\n{\"type\":\"a.three\"}\n");
+    let (status, answer) = post_raw(address, "application/x-ndjson", body).await;
+    assert_eq!((status, &answer["accepted"]), (202, &json!(3)), "{answer}");
+    assert_eq!(codes(&answer), [(2, "bad_request".to_owned())]);
+    for (source_type, data) in [
+        ("a.one", json!({})),
+        ("a.two", json!({ "name": "caf\u{fffd}" })),
+        ("a.three", json!({})),
+    ] {
+        let update = watcher.event("generic_update").await;
+        assert_eq!(
+            (&update["source_type"], &update["data"]),
+            (&json!(source_type), &data)
+        );
+    }
+    server.shutdown().await;
+}
+
+/// A list with everything that may be wrong with one of its elements.
+fn mixed() -> String {
+    let deep = format!("{}1{}", "{\"x\":".repeat(200), "}".repeat(200));
+    format!(
+        "[{{\"type\":\"a.one\"}}, {{type: no}}, {NAN}, {{\"type\":\"a.deep\",\"data\":{deep}}}, {HALF}, NaN, {{\"type\":\"a.last\"}}]"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_list_each_event_stands_for_itself() {
+    let server = server().await;
+    let address = server.address();
+    let expected = [(1, "bad_request"), (3, "too_deep"), (5, "unknown_shape")]
+        .map(|(index, code)| (index, code.to_owned()));
+    let (status, answer) = post_raw(address, "application/json", mixed()).await;
+    assert_eq!((status, &answer["accepted"]), (202, &json!(4)), "{answer}");
+    assert_eq!(codes(&answer), expected);
+
+    let (mut producer, _) = Client::connect(address, json!({ "role": "producer" })).await;
+    producer
+        .send_text(&format!(
+            "42900[\"publish\",{}]",
+            json!([{ "type": "a.b" }, 5])
+        ))
+        .await;
+    let answer = producer.ack(900).await;
+    assert_eq!((&answer["accepted"], codes(&answer).len()), (&json!(1), 1));
+    // Halves of pairs and what is too deep come through every parser before; each is its own entry.
+    let deep = format!("{}1{}", "{\"x\":".repeat(200), "}".repeat(200));
+    producer
+        .send_text(&format!("42901[\"publish\",[{{\"type\":\"a.one\"}},{{\"type\":\"a.deep\",\"data\":{deep}}},{HALF}]]"))
+        .await;
+    let answer = producer.ack(901).await;
+    assert_eq!(answer["accepted"], 2, "{answer}");
+    assert_eq!(codes(&answer), [(1, "too_deep".to_owned())]);
+    // Of anything but events a list is one thing.
+    producer
+        .send_text(&format!("42902[\"join_room\",[\"task:t1\",{deep}]]"))
+        .await;
+    assert_eq!(producer.ack(902).await["error"]["code"], "too_deep");
+    let update = producer.call("publish", json!({ "type": "a.b" })).await;
+    assert_eq!(update["accepted"], 1, "and the connection lives on");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_without_an_end_is_refused_as_a_whole() {
+    let server = server().await;
+    for body in [
+        "[{\"type\":\"a.b\"},",
+        "[{\"type\":\"a.b\"}",
+        "[{\"type\":\"a.b\"}] x",
+    ] {
+        let (status, answer) = post_raw(server.address(), "application/json", body).await;
+        assert_eq!(
+            (status, &answer["error"]["code"]),
+            (400, &json!("bad_request")),
+            "{body}"
+        );
+    }
+    let (status, _) = post(server.address(), &json!([])).await;
+    assert_eq!(status, 202, "an empty list is no mistake");
+    server.shutdown().await;
+}
