@@ -112,6 +112,122 @@ fn open_to_everybody_it_starts_only_when_that_is_said() {
 }
 
 #[test]
+fn a_name_that_leads_nowhere_is_told_as_such() {
+    for (command, host) in [
+        ("serve", "no-such-host.invalid"),
+        ("check", "also-none.invalid"),
+    ] {
+        let output = stoa(&[command])
+            .env("STOA_SERVER__HOST", host)
+            .output()
+            .expect("runs");
+        assert_eq!(output.status.code(), Some(1));
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            error.lines().count() == 1
+                && error.contains(host)
+                && error.contains("no address is known"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn check_says_what_it_read_and_whether_it_can_be_used() {
+    let folder = tempfile::tempdir().expect("folder");
+    let check = || {
+        let output = stoa(&["check"])
+            .current_dir(folder.path())
+            .output()
+            .expect("runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said)
+    };
+    let (code, said) = check();
+    assert!(
+        code == Some(0) && said.contains("no config.toml found") && said.contains("can be used"),
+        "{said}"
+    );
+    let file = folder.path().join("config.toml");
+    std::fs::write(&file, "[log]\nlevel = \"debug\"\n").expect("writes");
+    let (code, said) = check();
+    assert!(
+        code == Some(0) && said.contains("config.toml: the configuration can be used"),
+        "{said}"
+    );
+    // A room that nobody can be in is no use.
+    let rule =
+        "\n[[transform.rules]]\nmatch = \"a.*\"\nemit = \"x\"\nrooms = [\"build:{data.x}\"]\n";
+    std::fs::write(&file, rule).expect("writes");
+    let (code, said) = check();
+    assert!(
+        code == Some(1) && said.contains("config.toml:2: ") && said.contains("build:{data.x}"),
+        "{said}"
+    );
+    // The shipped file takes it where its examples stand.
+    let shipped = std::fs::read_to_string("config.toml").expect("the shipped file");
+    let rule = rule.replace("build:", "task:");
+    std::fs::write(&file, format!("{shipped}{rule}")).expect("writes");
+    let (code, said) = check();
+    assert_eq!(code, Some(0), "{said}");
+}
+
+/// The lines of a server's log up to the one with these words.
+fn log_until(command: &mut Command, words: &str) -> Vec<String> {
+    let mut child = command.stderr(Stdio::null()).spawn().expect("starts");
+    let mut lines = Vec::new();
+    for line in BufReader::new(child.stdout.take().expect("stdout")).lines() {
+        lines.push(line.expect("a line"));
+        if lines.last().is_some_and(|line| line.contains(words)) {
+            break;
+        }
+    }
+    terminate(&child);
+    ends(&mut child);
+    lines
+}
+
+#[test]
+fn the_start_says_where_the_events_are_kept() {
+    let lines = log_until(&mut stoa(&["serve", "--port", "0"]), "events are kept in");
+    assert!(lines.concat().contains("in memory"), "{lines:?}");
+    let folder = tempfile::tempdir().expect("folder");
+    let mut server = stoa(&["serve", "--port", "0"]);
+    server.env_remove("STOA_JOURNAL__KIND").current_dir(&folder);
+    let lines = log_until(&mut server, "events are kept in");
+    let path = folder.path().join("stoa.db").to_string_lossy().into_owned();
+    assert!(lines.concat().contains(&path), "{lines:?}");
+}
+
+#[test]
+fn publish_takes_arrays_and_objects_over_several_lines() {
+    let (mut child, address) = serve(&[]);
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("events.json");
+    let publish = |text: &str| {
+        std::fs::write(&file, text).expect("writes");
+        let output = stoa(&["publish", "--url", &address])
+            .arg(&file)
+            .output()
+            .expect("runs");
+        let said = [output.stdout, output.stderr].concat();
+        String::from_utf8(said).expect("text")
+    };
+    let said = publish("[\n  {\n    \"type\": \"a.b\"\n  },\n  {\"type\": \"a.c\"}\n]\n");
+    assert!(said.contains("published 2: 2 accepted"), "{said}");
+    let said = publish("{\n  \"type\": \"a.b\"\n}\n{\n  \"data\": {}\n}\n{\"type\":\n");
+    assert!(
+        said.contains("1 accepted")
+            && said.contains("line 4: missing_type")
+            && said.contains("line 7: bad_request")
+            && !said.contains("column"),
+        "{said}"
+    );
+    terminate(&child);
+    ends(&mut child);
+}
+
+#[test]
 fn a_port_in_use_is_one_clear_line() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
     let port = taken.local_addr().expect("address").port().to_string();

@@ -37,7 +37,7 @@ enum Command {
     Serve(ServeArgs),
     /// Check the configuration as `serve` would, and print what is in effect
     Check(CheckArgs),
-    /// Publish events from a file or stdin, one JSON object a line
+    /// Publish events from a file or stdin: JSON objects, one a line or over several, or arrays of them
     Publish(PublishArgs),
     /// Watch the updates of a running server
     Tail(TailArgs),
@@ -87,7 +87,7 @@ struct PublishArgs {
     /// Events per second, evenly [default: as fast as they are taken]
     #[arg(long, value_name = "N", value_parser = rate)]
     rate: Option<f64>,
-    /// A file of events, one JSON object a line; - is stdin
+    /// A file of events, as JSON objects or arrays of them; - is stdin
     #[arg(default_value = "-")]
     file: PathBuf,
 }

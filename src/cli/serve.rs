@@ -37,23 +37,32 @@ pub(super) fn serve(args: ServeArgs) -> Result<(), Failure> {
 
 pub(super) fn check(args: &CheckArgs) -> Result<(), Failure> {
     let config = load(&args.config)?;
+    let read = match file(&args.config) {
+        Some(path) => output::plain(&path.to_string_lossy(), 200),
+        None => format!("no {USUAL} found, defaults and STOA_… variables"),
+    };
     log::check(&config.log.level).map_err(Failure::because)?;
     server::check(&config).map_err(Failure::because)?;
     for warning in server::warnings(&config) {
         output::note(&format!("warning: {warning}"));
     }
     output::print(config.effective().trim_end()).map_err(Failure::because)?;
+    output::note(&format!(
+        "{read}: the configuration can be used; above is what is in effect"
+    ));
     Ok(())
 }
 
-pub(super) fn load(arg: &ConfigArg) -> Result<Config, Failure> {
+/// The file that is read: the one that is named, or the usual one if it is there.
+fn file(arg: &ConfigArg) -> Option<&Path> {
     let usual = Path::new(USUAL);
-    let path = arg
-        .file
-        .as_deref()
-        .or_else(|| usual.exists().then_some(usual));
+    let usual = usual.exists().then_some(usual);
+    arg.file.as_deref().or(usual)
+}
+
+pub(super) fn load(arg: &ConfigArg) -> Result<Config, Failure> {
     // A variable that isn't text can't be one of ours.
     let env = std::env::vars_os()
         .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
-    Config::load(path, env).map_err(Failure::because)
+    Config::load(file(arg), env).map_err(Failure::because)
 }

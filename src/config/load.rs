@@ -9,6 +9,7 @@ use toml::{Table, Value};
 use super::{
     ApiKeyConfig, Config,
     place::{Places, line},
+    words,
 };
 use crate::update::RuleConfig;
 
@@ -85,13 +86,30 @@ fn read(path: &Path) -> Result<(Table, Places), ConfigError> {
     let text =
         std::fs::read_to_string(path).map_err(|e| error(&file, format!("can't be read: {e}")))?;
     let broken = |e: &toml::de::Error| {
-        let message = e.message().lines().collect::<Vec<_>>().join("; ");
-        match e.span() {
-            Some(span) => error(format!("{file}:{}", line(&text, span.start)), message),
-            None => error(&file, message),
+        let message = one_line(e.message());
+        let Some(span) = e.span() else {
+            return error(&file, message);
+        };
+        let place = format!("{file}:{}", line(&text, span.start));
+        match words::earlier(&text, span.start) {
+            Some((line, written)) if message.contains("duplicate key") => error(
+                place,
+                format!(
+                    "this adds to a list that is there already: take out `{written}` in line {line}"
+                ),
+            ),
+            _ => error(place, message),
         }
     };
     let places = Places::of(&file, &text).map_err(|e| broken(&e))?;
+    let defaults = Table::try_from(Config::default()).unwrap_or_default();
+    if let Some((place, key)) = places.outside() {
+        let message = format!(
+            "{key} stands outside a section; sections are {}",
+            sections(&defaults)
+        );
+        return Err(error(place, message));
+    }
     let table = toml::from_str(&text).map_err(|e| broken(&e))?;
     Ok((table, places))
 }
@@ -123,7 +141,7 @@ fn check_key(defaults: &Table, section: &str, key: &str) -> Result<(), String> {
             Some(right) => format!("there is no section [{section}]; did you mean [{right}]?"),
             None => format!(
                 "there is no section [{section}]; sections are {}",
-                list(defaults.keys())
+                sections(defaults)
             ),
         });
     };
@@ -142,6 +160,11 @@ fn check_key(defaults: &Table, section: &str, key: &str) -> Result<(), String> {
             list(known.keys())
         ),
     })
+}
+
+fn sections(defaults: &Table) -> String {
+    let names: Vec<String> = defaults.keys().map(|name| format!("[{name}]")).collect();
+    names.join(", ")
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a String>) -> String {
@@ -174,8 +197,8 @@ fn from_table(table: &Table, places: &Places) -> Result<Config, ConfigError> {
                     let message = "[authentication] secret: must be a string in quotes";
                     return Err(error(places.of_key(section, key), message));
                 }
-                let message = format!("[{section}] {key}: {}", e.message());
-                return Err(error(places.of_key(section, key), one_line(&message)));
+                let message = format!("[{section}] {key}: {}", words::plain(e.message(), key));
+                return Err(error(places.of_key(section, key), message));
             }
         }
     }
@@ -197,12 +220,12 @@ fn bad_entry(
             _ => None,
         };
         if let Some(e) = wrong {
-            let message = format!("[[{section}.{key}]]: {}", e.message());
-            return error(places.of_entry(section, key, index), one_line(&message));
+            let message = format!("[[{section}.{key}]]: {}", words::plain(e.message(), key));
+            return error(places.of_entry(section, key, index), message);
         }
     }
-    let message = format!("[{section}] {key}: {otherwise}");
-    error(places.of_key(section, key), one_line(&message))
+    let message = format!("[{section}] {key}: {}", words::plain(otherwise, key));
+    error(places.of_key(section, key), message)
 }
 
 fn one_line(text: &str) -> String {

@@ -18,6 +18,7 @@ mod switch;
 mod tests;
 mod tls;
 mod validate;
+mod words;
 
 pub use authentication::{ApiKeyConfig, Authentication, LEAST_SECRET};
 pub(crate) use authentication::{short_secret, weak_secret};

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::Error as _;
 use toml::de::{DeTable, DeValue};
 
 /// The line of each `section.key`, and of each table of those keys that are lists of tables.
@@ -11,6 +10,8 @@ pub(super) struct Places {
     /// What the lines are of: the file as it was named.
     file: String,
     keys: BTreeMap<(String, String), String>,
+    /// A key that stands outside of all sections, and where.
+    outside: Option<(String, String)>,
     /// The first line of each table of a list, in order: a list of rules can be long, and the key's line is its first.
     entries: BTreeMap<(String, String), Vec<usize>>,
 }
@@ -28,11 +29,9 @@ impl Places {
         let root = DeTable::parse(text)?;
         for (section, value) in root.get_ref() {
             let DeValue::Table(table) = value.get_ref() else {
-                return Err(toml::de::Error::custom(format!(
-                    "line {}: {} stands outside a section; sections are [server], [rooms], …",
-                    line(text, section.span().start),
-                    section.get_ref()
-                )));
+                let place = format!("{file}:{}", line(text, section.span().start));
+                places.outside = Some((place, section.get_ref().to_string()));
+                continue;
             };
             places.set(section.get_ref(), "", line(text, section.span().start));
             for (key, value) in table {
@@ -64,6 +63,12 @@ impl Places {
         self.keys.insert(at, variable.to_owned());
     }
 
+    /// Where a key stands that belongs to no section, and its name.
+    pub(super) fn outside(&self) -> Option<(&str, &str)> {
+        let (place, key) = self.outside.as_ref()?;
+        Some((place, key))
+    }
+
     /// All keys that are there; an empty key stands for the section itself.
     pub(super) fn keys(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.keys
@@ -73,8 +78,10 @@ impl Places {
 
     /// Where a key was given.
     pub(super) fn of_key(&self, section: &str, key: &str) -> &str {
-        self.keys
-            .get(&(section.to_owned(), key.to_owned()))
+        let at = |key: &str| self.keys.get(&(section.to_owned(), key.to_owned()));
+        // A key that is missing is missing in its section.
+        at(key)
+            .or_else(|| at(""))
             .map_or("defaults", String::as_str)
     }
 

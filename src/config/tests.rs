@@ -34,8 +34,21 @@ fn the_shipped_file_is_the_defaults_and_names_every_key_with_a_comment() {
         };
         table.iter().flat_map(of).collect()
     };
+    let mut written = keys(&written);
+    // Lists of tables are named in comments: an example can be pasted where no empty list stands.
+    for (key, example) in [
+        ("transform.rules", "#   [[transform.rules]]\n"),
+        (
+            "authentication.api_keys",
+            "#   [[authentication.api_keys]]\n",
+        ),
+    ] {
+        assert!(SHIPPED.contains(example) && written.insert(key.to_owned()));
+        let name = key.split_once('.').expect("a section").1;
+        assert!(SHIPPED.contains(&format!("# Without one it is: {name} = []\n")));
+    }
     assert_eq!(
-        keys(&written),
+        written,
         keys(&Table::try_from(Config::default()).expect("table"))
     );
     let lines: Vec<_> = SHIPPED.lines().collect();
@@ -44,6 +57,19 @@ fn the_shipped_file_is_the_defaults_and_names_every_key_with_a_comment() {
             assert!(lines[at - 1].starts_with('#'), "no comment above {line:?}");
         }
     }
+}
+
+#[test]
+fn the_shipped_file_takes_a_rule_and_a_key_at_its_end() {
+    let rule = "[[transform.rules]]\nmatch = \"deploy.*\"\nemit = \"deploy_update\"\n";
+    let config = load(&format!("{SHIPPED}\n{rule}\n{API_KEY}"), &[]).expect("loads");
+    assert_eq!(config.transform.rules.len(), 1);
+    assert_eq!(config.authentication.api_keys.len(), 1);
+    let message = refused(&format!("[transform]\nrules = []\n\n{rule}"), &[]);
+    assert!(
+        message.contains(".toml:4: ") && message.contains("take out `rules = []` in line 2"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -73,7 +99,11 @@ fn a_wrong_key_names_line_and_nearest() {
     let message = refused("[server]\nmax_room_size = 9000\n", &[]);
     assert!(message.contains("belongs to [rooms]"), "{message}");
     let message = refused("port = 9000\n", &[]);
-    assert!(message.contains("outside a section"), "{message}");
+    assert!(
+        message.contains(".toml:1: port stands outside a section")
+            && message.contains("[transform]"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -84,7 +114,18 @@ fn a_wrong_value_names_line_and_key() {
         "{message}"
     );
     let message = refused("[server]\nport = 70000\n", &[]);
-    assert!(message.contains(".toml:2: "), "{message}");
+    assert!(
+        message.contains(".toml:2: ") && message.ends_with("expected a port from 0 to 65535"),
+        "{message}"
+    );
+    let message = refused("[performance]\ncompression = 1\n", &[]);
+    assert!(message.ends_with("expected true or false"), "{message}");
+    let message = refused("[server]\nping_interval = \"x\"\n", &[]);
+    assert!(message.ends_with("expected a number"), "{message}");
+    let message = refused("[seneca]\naggregates = \"some\"\n", &[]);
+    assert!(message.contains("\"pages\""), "{message}");
+    let message = refused("[tls]\ncert_file = \"cert.pem\"\n", &[]);
+    assert!(message.contains(".toml:1: [tls] key_file"), "{message}");
     let message = refused("[server]\nping_interval = 0\n", &[]);
     assert!(
         message.contains(".toml:2: ") && message.contains("more than 0"),
@@ -246,7 +287,7 @@ fn an_api_key_needs_a_name_and_a_hash_of_its_own() {
             4,
             "before it",
         ),
-        (format!("{API_KEY}{second}rooms = 1\n"), 4, "a sequence"),
+        (format!("{API_KEY}{second}rooms = 1\n"), 4, "a list in [ ]"),
         (format!("{API_KEY}role = \"root\"\n"), 1, "root"),
         (format!("{API_KEY}secret = \"x\"\n"), 1, "secret"),
     ] {

@@ -31,6 +31,27 @@ pub(super) async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr),
         .map_err(|error| listen_error(config, &error))
 }
 
+/// Looks the configured host up, if it is a name: one that leads nowhere is not to be taken for an address that others reach.
+///
+/// # Errors
+/// The name has no address.
+pub(super) fn resolve(config: &Config) -> Result<(), ServeError> {
+    let (host, port) = (config.server.host.as_str(), config.server.port);
+    if host == "localhost" || host.parse::<std::net::IpAddr>().is_ok() {
+        return Ok(());
+    }
+    let found = std::net::ToSocketAddrs::to_socket_addrs(&(host, port));
+    match found.map(|mut addresses| addresses.next()) {
+        Ok(Some(_)) => Ok(()),
+        _ => Err(ServeError::Listen {
+            address: format!("{host}:{port}"),
+            reason: format!(
+                "no address is known for the name {host:?}; see --host or [server] host"
+            ),
+        }),
+    }
+}
+
 /// With room for all who come back at once after a restart: beyond it they would wait for seconds to try again.
 fn listen_on(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = match address {

@@ -112,6 +112,7 @@ pub struct Running {
 /// # Errors
 /// When the address can't be listened on, or a rule of the configuration can't be used.
 pub async fn start(config: &Config) -> Result<Running, ServeError> {
+    listen::resolve(config)?;
     if let Some(why) = config.unsafe_combination() {
         return Err(ServeError::Unsafe(why));
     }
@@ -262,6 +263,7 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
     } else {
         tracing::info!(address = %running.address(), node_id, "Stoa listens at {scheme}://{shown}/");
     }
+    tracing::info!("{}", kept(&config.journal));
     for warning in warnings(&config) {
         tracing::warn!("{warning}");
     }
@@ -270,6 +272,20 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
     running.shutdown().await;
     tracing::info!("down");
     Ok(())
+}
+
+/// Where the events are, in a sentence.
+fn kept(journal: &crate::config::Journal) -> String {
+    match journal.kind {
+        JournalKind::Memory => {
+            "events are kept in memory: they are gone when the server stops".into()
+        }
+        JournalKind::Sqlite => {
+            let path = &journal.path;
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            format!("events are kept in {}", path.display())
+        }
+    }
 }
 
 /// What whoever starts the server should know although it is allowed: of the settings, and of the files that they name.
@@ -313,6 +329,7 @@ fn journal(config: &Config) -> Result<Arc<dyn Journal>, ServeError> {
 /// # Errors
 /// A rule or a certificate can't be used, or the settings would let everybody in.
 pub fn check(config: &Config) -> Result<(), ServeError> {
+    listen::resolve(config)?;
     if let Some(why) = config.unsafe_combination() {
         return Err(ServeError::Unsafe(why));
     }
@@ -323,6 +340,7 @@ pub fn check(config: &Config) -> Result<(), ServeError> {
 
 fn table(config: &Config) -> Result<Table, ServeError> {
     let rules = Rule::compile_all(&config.transform.rules)?;
+    Rule::check_rooms(&config.transform.rules, &config.rooms.default_room)?;
     Ok(Table::new(TransformOptions {
         throttle: config.transform.throttle(),
         text_throttle: config.transform.text_throttle(),

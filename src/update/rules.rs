@@ -11,7 +11,10 @@ use super::{
     render::{COMMON, Writer},
     template::Template,
 };
-use crate::event::{Event, EventName, Object, Priority};
+use crate::{
+    access::{GENERAL, OBSERVERS, PRODUCERS},
+    event::{self, Event, EventName, Object, Priority},
+};
 
 /// One `[[transform.rules]]`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -215,6 +218,33 @@ impl Rule {
             }
         }
         Ok(rules)
+    }
+
+    /// Checks that somebody can be in the rooms of the rules: an update for others would reach nobody. `default_room` has
+    /// no kind.
+    ///
+    /// # Errors
+    /// Names the rule and the rooms that there are.
+    pub fn check_rooms(configs: &[RuleConfig], default_room: &str) -> Result<(), RuleError> {
+        for config in configs {
+            let wrong_one = config.rooms.iter().flatten().find(|room| {
+                let literal = room.split('{').next().unwrap_or_default();
+                match literal.split_once(':') {
+                    Some((kind, _)) => event::Kind::from_name(kind).is_none(),
+                    // A room that begins with a place may be any.
+                    None if literal.is_empty() => false,
+                    None => ![default_room, GENERAL, OBSERVERS, PRODUCERS].contains(&room.as_str()),
+                }
+            });
+            if let Some(room) = wrong_one {
+                let kinds = event::Kind::ALL.map(event::Kind::as_str).join(", ");
+                let message = format!(
+                    "nobody can be in {room:?}: use {default_room}, {OBSERVERS}, {PRODUCERS} or kind:id with a kind of {kinds}"
+                );
+                return Err(wrong(config, "rooms", message));
+            }
+        }
+        Ok(())
     }
 
     /// Whether it is for this event.

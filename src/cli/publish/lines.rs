@@ -9,8 +9,10 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+use super::values::Values;
+
 /// How long a line may be to be sent at all; the server's own limit for one event is far below.
-const MAX_LINE: usize = 8 * 1024 * 1024;
+pub(super) const MAX_LINE: usize = 8 * 1024 * 1024;
 /// How many bytes one request has at the most, unless it is a single line.
 const MAX_BYTES: usize = 512 * 1024;
 /// How long a line waits for others: a pipe that trickles is published as it comes.
@@ -54,7 +56,7 @@ impl Chunk {
 /// Gathers lines.
 #[derive(Debug)]
 pub(super) struct Chunks<R> {
-    lines: Lines<R>,
+    values: Values<R>,
     /// The line that did not fit into the last part.
     held: Option<Line>,
     /// A failure to read, told after the lines before it.
@@ -64,7 +66,7 @@ pub(super) struct Chunks<R> {
 impl<R: AsyncBufRead + Unpin> Chunks<R> {
     pub(super) fn new(reader: R) -> Self {
         Self {
-            lines: Lines::new(reader),
+            values: Values::new(reader),
             held: None,
             failed: None,
         }
@@ -77,7 +79,7 @@ impl<R: AsyncBufRead + Unpin> Chunks<R> {
         }
         let first = match self.held.take() {
             Some(line) => line,
-            None => match self.lines.next().await? {
+            None => match self.values.next().await? {
                 Some(line) => line,
                 None => return Ok(None),
             },
@@ -86,7 +88,7 @@ impl<R: AsyncBufRead + Unpin> Chunks<R> {
         chunk.push(first);
         let deadline = Instant::now() + GATHER;
         while chunk.lines() < max {
-            match timeout_at(deadline, self.lines.next()).await {
+            match timeout_at(deadline, self.values.next()).await {
                 Ok(Ok(Some(line))) if chunk.has_room(&line) => chunk.push(line),
                 Ok(Ok(Some(line))) => {
                     self.held = Some(line);
@@ -103,19 +105,19 @@ impl<R: AsyncBufRead + Unpin> Chunks<R> {
     }
 }
 
-/// A line that is not blank.
+/// A line that is not blank, or a value that goes over several.
 #[derive(Debug)]
-struct Line {
-    /// Counted from 1, blank ones too, as editors do.
-    number: u64,
+pub(super) struct Line {
+    /// Its first line, counted from 1, blank ones too, as editors do.
+    pub(super) number: u64,
     /// `None` when it is longer than a line may be.
-    text: Option<Vec<u8>>,
+    pub(super) text: Option<Vec<u8>>,
     /// Where in the input it ends.
-    end: u64,
+    pub(super) end: u64,
 }
 
 #[derive(Debug)]
-struct Lines<R> {
+pub(super) struct Lines<R> {
     reader: R,
     /// The part of the current line that was read; it is here so that a read which is given up loses nothing.
     line: Vec<u8>,
@@ -128,7 +130,7 @@ struct Lines<R> {
 }
 
 impl<R: AsyncBufRead + Unpin> Lines<R> {
-    fn new(reader: R) -> Self {
+    pub(super) fn new(reader: R) -> Self {
         Self {
             reader,
             line: Vec::new(),
@@ -139,7 +141,7 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
     }
 
     /// The next line that is not blank. May be given up while it waits.
-    async fn next(&mut self) -> io::Result<Option<Line>> {
+    pub(super) async fn next(&mut self) -> io::Result<Option<Line>> {
         loop {
             let available = self.reader.fill_buf().await?;
             if available.is_empty() {

@@ -6,6 +6,7 @@
 mod lines;
 mod report;
 mod send;
+mod values;
 
 use std::{
     io::{self, IsTerminal},
@@ -39,7 +40,9 @@ pub(super) async fn publish(args: PublishArgs) -> Result<(), Failure> {
     let pace = args.rate.map(Pace::new);
     if args.file == Path::new("-") {
         if io::stdin().is_terminal() {
-            note("reading events from the terminal, one JSON object a line; Ctrl-D ends");
+            note(
+                "reading events from the terminal, one JSON object a line or a JSON array; Ctrl-D ends",
+            );
         }
         let input = BufReader::with_capacity(BUFFER, tokio::io::stdin());
         return run(input, "stdin", Report::new(None), pace, &mut sender).await;

@@ -59,7 +59,11 @@ impl Report {
     pub(super) fn reject(&mut self, line: u64, code: &str, message: &str) {
         self.rejected += 1;
         if self.rejected <= SHOWN {
-            let text = format!("line {line}: {}: {}", plain(code, 64), plain(message, 300));
+            let text = format!(
+                "line {line}: {}: {}",
+                plain(code, 64),
+                plain(one_place(message), 300)
+            );
             self.bar.suspend(|| note(&text));
         }
     }
@@ -104,6 +108,14 @@ impl Report {
     }
 }
 
+/// The message without the place in what was sent: the line of the input is said already, and there it is another.
+fn one_place(message: &str) -> &str {
+    match message.rfind(" at line ") {
+        Some(at) if message[at..].contains(" column ") => &message[..at],
+        _ => message,
+    }
+}
+
 fn summary(accepted: u64, duplicates: u64, rejected: u64, took: Duration) -> String {
     let all = accepted + duplicates + rejected;
     let seconds = took.as_secs_f64();
@@ -122,6 +134,15 @@ mod tests {
             summary(1420, 3, 1, Duration::from_millis(420)),
             "published 1424: 1420 accepted, 3 duplicates, 1 rejected in 0.4 s"
         );
+    }
+
+    #[test]
+    fn one_line_is_named_and_not_two() {
+        assert_eq!(
+            one_place("not JSON: EOF at line 1 column 9"),
+            "not JSON: EOF"
+        );
+        assert_eq!(one_place("look at line ends"), "look at line ends");
     }
 
     #[test]

@@ -219,3 +219,43 @@ fn no_more_rules_fit_an_event_than_its_updates_can_be_told_apart() {
         "rules that look alike are not united"
     );
 }
+
+#[test]
+fn rooms_that_nobody_can_be_in_are_refused() {
+    let checked = |room: &str| {
+        let rule = RuleConfig {
+            matches: "a.*".into(),
+            emit: "x".into(),
+            rooms: Some(vec!["observers".into(), room.into()]),
+            place: "c.toml:3".into(),
+            ..RuleConfig::default()
+        };
+        Rule::check_rooms(&[rule], "lobby").map_err(|error| error.to_string())
+    };
+    for room in [
+        "lobby",
+        "general",
+        "producers",
+        "project:{data.project}",
+        "task:{data.id}",
+        "run:x",
+        "{data.room}",
+    ] {
+        assert_eq!(checked(room), Ok(()), "{room}");
+    }
+    for room in [
+        "build:{data.project}",
+        "team",
+        "team{data.x}",
+        ":x",
+        "Project:x",
+    ] {
+        let message = checked(room).expect_err(room);
+        assert!(
+            message.starts_with("c.toml:3: [[transform.rules]] rooms: nobody can be in")
+                && message.contains("lobby")
+                && message.contains("project"),
+            "{message}"
+        );
+    }
+}
