@@ -35,6 +35,7 @@
 //! | [`config`], [`cli`], [`server`] | settings, commands, putting it together |
 //! | [`demo`] | an invented team at work |
 //! | [`observe`] | counters, histograms, logs |
+//! | [`pattern`] | patterns of names, with bounded cost |
 //! | [`refusal`] | codes and sentences for what is refused |
 
 pub mod access;
@@ -51,6 +52,7 @@ pub mod journal;
 pub mod net;
 pub mod observe;
 pub mod pace;
+pub mod pattern;
 pub mod refusal;
 pub mod seneca;
 pub mod server;

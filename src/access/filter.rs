@@ -3,29 +3,72 @@
 use std::{
     collections::BTreeSet,
     hash::{Hash, Hasher},
+    sync::Arc,
 };
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde_json::Value;
 
+use super::verdicts::Verdicts;
 use crate::{
-    event::{Event, EventName, Priority},
+    event::{Event, Priority, folded},
+    pattern::{BadPattern, Pattern, Patterns},
     refusal::Refusal,
 };
+
+/// So few patterns are faster looked at than a verdict is found.
+const LOOKED_AT_EACH_TIME: usize = 4;
 
 /// Limits on one filter, so that a client can't make every update expensive for everybody.
 const MAX_ENTRIES: usize = 100;
 const MAX_ENTRY: usize = 128;
+/// Bytes of all its entries together: each connection may have a filter of its own.
+const MAX_BYTES: usize = 16_384;
 
 /// `{types, exclude, projects, agents, runs, min_priority}`; whatever is empty lets everything through.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// Compared to find clients with equal filters: they are evaluated once for all of them.
     spec: Spec,
-    /// `spec.types` compiled.
-    types: Option<GlobSet>,
-    /// `spec.exclude` compiled.
-    exclude: Option<GlobSet>,
+    /// What `spec.types` and `spec.exclude` say of names; `None` when they say nothing.
+    names: Option<Arc<Names>>,
+}
+
+/// Which names pass.
+#[derive(Debug)]
+struct Names {
+    /// Those that do; empty: all.
+    types: Patterns,
+    /// Those that don't, whatever `types` says.
+    exclude: Patterns,
+    /// What was found for the names that came before: there are few, and all come again.
+    verdicts: Verdicts,
+}
+
+impl Names {
+    fn new(types: Patterns, exclude: Patterns) -> Option<Arc<Self>> {
+        let none = types.is_empty() && exclude.is_empty();
+        let verdicts = Verdicts::default();
+        (!none).then(|| {
+            Arc::new(Self {
+                types,
+                exclude,
+                verdicts,
+            })
+        })
+    }
+
+    /// Whether what has one of these folded names passes.
+    fn admit(&self, update: &str, event: &str) -> bool {
+        if self.types.wild() + self.exclude.wild() <= LOOKED_AT_EACH_TIME {
+            return self.find(update, event);
+        }
+        self.verdicts.of(update, event, || self.find(update, event))
+    }
+
+    fn find(&self, update: &str, event: &str) -> bool {
+        let among = |patterns: &Patterns| patterns.matches(update) || patterns.matches(event);
+        (self.types.is_empty() || among(&self.types)) && !among(&self.exclude)
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -49,10 +92,29 @@ struct Spec {
 pub struct Subject<'a> {
     /// The update's Socket.IO event name.
     pub update: &'a str,
+    /// The same [folded].
+    pub folded: &'a str,
     /// How urgent the update is.
     pub priority: Priority,
     /// The event it was made of.
     pub event: &'a Event,
+}
+
+impl Spec {
+    /// The bytes of all its texts.
+    fn bytes(&self) -> usize {
+        [
+            &self.types,
+            &self.exclude,
+            &self.projects,
+            &self.agents,
+            &self.runs,
+        ]
+        .into_iter()
+        .flatten()
+        .map(String::len)
+        .sum()
+    }
 }
 
 impl Eq for Filter {}
@@ -97,9 +159,16 @@ impl Filter {
                 }
             }
         }
+        if spec.bytes() > MAX_BYTES {
+            return Err(Refusal::bad_request(format!(
+                "filters may have {MAX_BYTES} bytes in all their lists together; use patterns such as \"task.*\" for many names"
+            )));
+        }
         Ok(Self {
-            types: globs("types", &spec.types)?,
-            exclude: globs("exclude", &spec.exclude)?,
+            names: Names::new(
+                patterns("types", &spec.types)?,
+                patterns("exclude", &spec.exclude)?,
+            ),
             spec,
         })
     }
@@ -111,24 +180,23 @@ impl Filter {
 
     /// Whether something passes that has a name but no event behind it (an aggregate, a notice).
     pub fn admits_name(&self, name: &str) -> bool {
-        let matches = |set: &GlobSet| set.is_match(fold_glob(name));
-        self.types.as_ref().is_none_or(matches) && !self.exclude.as_ref().is_some_and(matches)
+        let Some(names) = &self.names else {
+            return true;
+        };
+        let name = folded(name);
+        names.admit(&name, &name)
     }
 
     /// Whether an update passes. Globs are held against the update's name and the event's.
     pub fn admits(&self, subject: &Subject<'_>) -> bool {
         let event = subject.event;
-        let matches = |set: &GlobSet| {
-            set.is_match(fold_glob(subject.update)) || set.is_match(event.name.canonical())
-        };
+        let named = |names: &Arc<Names>| names.admit(subject.folded, event.name.canonical());
         let among = |set: &BTreeSet<String>, id: Option<&str>| {
             set.is_empty() || id.is_some_and(|id| set.contains(id))
         };
         self.spec
             .min_priority
             .is_none_or(|min| subject.priority <= min)
-            && self.types.as_ref().is_none_or(matches)
-            && !self.exclude.as_ref().is_some_and(matches)
             && among(&self.spec.projects, event.project_id.as_deref())
             && among(&self.spec.agents, event.agent_id())
             && (self.spec.runs.is_empty()
@@ -136,6 +204,7 @@ impl Filter {
                     .into_iter()
                     .flatten()
                     .any(|id| self.spec.runs.contains(id)))
+            && self.names.as_ref().is_none_or(named)
     }
 }
 
@@ -174,24 +243,12 @@ fn priority(value: &Value) -> Result<Option<Priority>, Refusal> {
         })
 }
 
-fn globs(key: &str, patterns: &BTreeSet<String>) -> Result<Option<GlobSet>, Refusal> {
-    if patterns.is_empty() {
-        return Ok(None);
-    }
-    let wrong = |error: globset::Error| {
-        Refusal::bad_request(format!(
-            "filters.{key}: {:?} is not a pattern",
-            error.glob().unwrap_or_default()
-        ))
+fn patterns(key: &str, texts: &BTreeSet<String>) -> Result<Patterns, Refusal> {
+    let wrong = |text: &str, bad: BadPattern| {
+        Refusal::bad_request(format!("filters.{key}: {text:?} {bad}"))
     };
-    let mut set = GlobSetBuilder::new();
-    for pattern in patterns {
-        set.add(Glob::new(&fold_glob(pattern)).map_err(wrong)?);
-    }
-    set.build().map(Some).map_err(wrong)
-}
-
-/// Names and patterns are compared without regard to separators.
-fn fold_glob(text: &str) -> String {
-    EventName::new(text).canonical().to_owned()
+    texts
+        .iter()
+        .map(|text| Pattern::written(&folded(text)).map_err(|bad| wrong(text, bad)))
+        .collect()
 }

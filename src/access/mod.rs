@@ -22,6 +22,7 @@ mod sight;
 #[cfg(test)]
 mod tests;
 mod token;
+mod verdicts;
 
 pub use belongings::{Belonging, Belongings, Projects};
 pub use blocklist::{Ban, Blocklist, BlocklistError, Revocation, Revoked, Who};

@@ -6,7 +6,6 @@ use std::{
     sync::Arc,
 };
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
 use smallvec::SmallVec;
 
 use super::{
@@ -16,6 +15,7 @@ use super::{
 use crate::{
     event::{Event, Kind, Owner},
     journal::Seq,
+    pattern::{BadPattern, Patterns},
 };
 
 /// The rules and what they look at: the same for all.
@@ -48,22 +48,17 @@ struct Scope {
 struct Names {
     /// As they were written: equal lists see the same.
     written: Vec<String>,
-    /// Compiled.
-    set: GlobSet,
+    /// Ready to be used.
+    set: Patterns,
 }
 
 impl Names {
-    fn new(mut written: Vec<String>) -> Result<Self, globset::Error> {
+    fn new(mut written: Vec<String>) -> Result<Self, BadPattern> {
         written.sort_unstable();
         written.dedup();
-        let mut set = GlobSetBuilder::new();
-        for pattern in &written {
-            set.add(Glob::new(pattern)?);
-        }
-        Ok(Self {
-            written,
-            set: set.build()?,
-        })
+        let set = Patterns::new(written.iter().map(String::as_str));
+        let set = set.map_err(|(_, bad)| bad)?;
+        Ok(Self { written, set })
     }
 }
 
@@ -82,7 +77,7 @@ impl Sight {
         rooms: Option<Vec<String>>,
         projects: Option<Vec<String>>,
         house: Arc<House>,
-    ) -> Result<Self, globset::Error> {
+    ) -> Result<Self, BadPattern> {
         let is_all = |names: &[String]| names.iter().any(|name| name == "*" || name == "**");
         if rooms.as_deref().is_some_and(is_all) && projects.as_deref().is_none_or(is_all) {
             return Ok(Self::everything());
@@ -147,7 +142,7 @@ impl Sight {
             return true;
         };
         let home = event.project_id.as_deref();
-        let mut may = home.is_none_or(|project| projects.set.is_match(project));
+        let mut may = home.is_none_or(|project| projects.set.matches(project));
         let new_owner = match event.owner() {
             Some(Owner::Said(owner)) => Some(owner),
             _ => None,
@@ -163,9 +158,9 @@ impl Sight {
                     (Some(owner), Some(new)) if owner != new => false,
                     // Tasks of two projects may have the same id; what runs has one of its own.
                     _ => match known {
-                        Projects::These(known) if home.is_none() || kind != Kind::Task => known
-                            .iter()
-                            .any(|project| projects.set.is_match(&**project)),
+                        Projects::These(known) if home.is_none() || kind != Kind::Task => {
+                            known.iter().any(|project| projects.set.matches(project))
+                        }
                         _ => true,
                     },
                 });
@@ -251,13 +246,13 @@ impl Scope {
     }
 
     fn names_project(&self, id: &str) -> bool {
-        self.projects.as_ref().is_some_and(|p| p.set.is_match(id))
+        self.projects.as_ref().is_some_and(|p| p.set.matches(id))
     }
 
     fn names_room(&self, kind: Kind, id: &str) -> bool {
         self.rooms
             .as_ref()
-            .is_some_and(|rooms| rooms.set.is_match(format!("{kind}:{id}")))
+            .is_some_and(|rooms| rooms.set.matches(&format!("{kind}:{id}")))
     }
 
     /// What makes two scopes see the same.

@@ -16,7 +16,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use reqwest::Url;
 use thiserror::Error;
 
-use crate::access::Role;
+use crate::{access::Role, pattern::Pattern};
 use output::note;
 
 /// The default of every `--url`: where a server listens that was started without options.
@@ -221,9 +221,9 @@ fn rate(text: &str) -> Result<f64, String> {
 }
 
 fn glob(text: &str) -> Result<String, String> {
-    globset::Glob::new(text)
+    Pattern::written(text)
         .map(|_| text.to_owned())
-        .map_err(|error| error.kind().to_string())
+        .map_err(|bad| format!("it {bad}"))
 }
 
 #[cfg(test)]

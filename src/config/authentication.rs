@@ -2,7 +2,6 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use globset::Glob;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +9,7 @@ use super::{
     seconds::seconds,
     validate::{Invalid, LONGEST},
 };
-use crate::access::Role;
+use crate::{access::Role, pattern::Pattern};
 
 /// What stands where a secret would, wherever settings are shown.
 pub(super) const HIDDEN: &str = "***";
@@ -266,8 +265,8 @@ impl ApiKeyConfig {
         let lists = self.projects.iter().chain(&self.rooms);
         lists
             .into_iter()
-            .find(|glob| Glob::new(glob).is_err())
-            .map(|glob| format!("has {glob:?}, which is not a pattern"))
+            .find_map(|text| Some((text, Pattern::written(text).err()?)))
+            .map(|(text, bad)| format!("has {text:?}, which is not a pattern: it {bad}"))
     }
 }
 

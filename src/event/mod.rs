@@ -24,7 +24,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 pub use check::{check, elements_exceed};
-pub use name::EventName;
+pub use name::{EventName, folded};
 pub use parse::{Intake, parse};
 pub use priority::Priority;
 pub use rejection::Rejection;

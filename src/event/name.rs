@@ -15,17 +15,17 @@ impl EventName {
     /// Folds `raw`; for a dialect whose canonical name is not a folding of what was written, see [`EventName::with_canonical`].
     pub fn new(raw: &str) -> Self {
         Self {
-            canonical: fold(raw).into(),
+            canonical: folded(raw).into(),
             raw: raw.into(),
         }
     }
 
     /// The name of what is published: an update's own name stands for the event behind it.
     pub fn published(raw: &str) -> Self {
-        let folded = fold(raw);
-        let update = UPDATES.iter().find(|(update, _)| *update == folded);
+        let name = folded(raw);
+        let update = UPDATES.iter().find(|(update, _)| *update == name);
         Self {
-            canonical: update.map_or(&*folded, |(_, event)| event).into(),
+            canonical: update.map_or(&*name, |(_, event)| event).into(),
             raw: raw.into(),
         }
     }
@@ -34,7 +34,7 @@ impl EventName {
     pub fn with_canonical(raw: &str, canonical: &str) -> Self {
         Self {
             raw: raw.into(),
-            canonical: fold(canonical).into(),
+            canonical: folded(canonical).into(),
         }
     }
 
@@ -68,8 +68,8 @@ const UPDATES: [(&str, &str); 5] = [
     ("node.update", "workflow.node.state.updated"),
 ];
 
-/// Lower case with `_`, `:` and `-` turned into dots.
-fn fold(raw: &str) -> String {
+/// A name as names are compared: lower case, with `_`, `:` and `-` turned into dots.
+pub fn folded(raw: &str) -> String {
     raw.chars()
         .map(|c| match c {
             '_' | ':' | '-' => '.',

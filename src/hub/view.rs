@@ -39,6 +39,7 @@ impl<'a> Candidate<'a> {
         Self {
             subject: Subject {
                 update: planned.kind.name(),
+                folded: planned.kind.folded(),
                 priority: planned.priority,
                 event,
             },

@@ -87,6 +87,18 @@ impl SenecaKind {
         }
     }
 
+    /// The same as filters compare it: with dots between its words.
+    pub fn folded(self) -> &'static str {
+        match self {
+            Self::ConversationEvent => "conversation.event",
+            Self::AssignmentEvent => "assignment.event",
+            Self::BlockerEvent => "blocker.event",
+            Self::WorkerRegistration => "worker.registration",
+            Self::Conversation => "conversation",
+            Self::MarcusThinking => "marcus.thinking",
+        }
+    }
+
     /// Where it is sent.
     pub fn namespace(self) -> Namespace {
         match self {

@@ -86,6 +86,30 @@ impl Kind {
         }
     }
 
+    /// Its name [folded](crate::event::folded), as filters compare it: it is needed for each view, and made for none.
+    pub fn folded(&self) -> &str {
+        match self {
+            Self::AgentStatusChange => "agent.status.change",
+            Self::Agent => "agent.update",
+            Self::Project => "project.update",
+            Self::TaskAssignment => "task.assignment",
+            Self::Progress => "progress.update",
+            Self::Task => "task.update",
+            Self::Decision => "decision.event",
+            Self::Health => "health.update",
+            Self::Notification => "system.notification",
+            Self::Execution => "execution.update",
+            Self::Node => "node.update",
+            Self::Ingest => "ingest.update",
+            Self::AgentRun => "agent.run.update",
+            Self::Message => "message.appended",
+            Self::Visual => "visual.update",
+            Self::Generic => "generic.update",
+            Self::Rule(rule) => rule.folded(),
+            Self::Seneca(kind) => kind.folded(),
+        }
+    }
+
     /// Where it is sent.
     pub fn namespace(&self) -> Namespace {
         match self {
@@ -160,5 +184,45 @@ fn node_state(event: &Event) -> Animation {
         Some("running" | "started" | "active") => Animation::Pulse,
         Some("failed" | "error") => Animation::Flash,
         _ => Animation::Fade,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::folded;
+
+    #[test]
+    fn names_are_folded_as_filters_fold_them() {
+        let kinds = [
+            Kind::AgentStatusChange,
+            Kind::Agent,
+            Kind::Project,
+            Kind::TaskAssignment,
+            Kind::Progress,
+            Kind::Task,
+            Kind::Decision,
+            Kind::Health,
+            Kind::Notification,
+            Kind::Execution,
+            Kind::Node,
+            Kind::Ingest,
+            Kind::AgentRun,
+            Kind::Message,
+            Kind::Visual,
+            Kind::Generic,
+        ];
+        let seneca = [
+            SenecaKind::ConversationEvent,
+            SenecaKind::AssignmentEvent,
+            SenecaKind::BlockerEvent,
+            SenecaKind::WorkerRegistration,
+            SenecaKind::Conversation,
+            SenecaKind::MarcusThinking,
+        ]
+        .map(Kind::Seneca);
+        for kind in kinds.into_iter().chain(seneca) {
+            assert_eq!(kind.folded(), folded(kind.name()));
+        }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use globset::{Glob, GlobMatcher};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -13,7 +12,8 @@ use super::{
 };
 use crate::{
     access::{GENERAL, OBSERVERS, PRODUCERS},
-    event::{self, Event, EventName, Object, Priority},
+    event::{self, Event, EventName, Object, Priority, folded},
+    pattern::Pattern,
 };
 
 /// One `[[transform.rules]]`.
@@ -64,9 +64,11 @@ pub struct RuleError {
 #[derive(Debug)]
 pub struct Rule {
     /// Which events, by their folded names.
-    matches: GlobMatcher,
+    matches: Pattern,
     /// The Socket.IO event.
     emit: String,
+    /// The same as filters compare it.
+    folded: String,
     /// Its own rooms; the event's when none are given.
     rooms: Option<Vec<Template>>,
     /// Normal when none is given; the producer's own comes first.
@@ -115,14 +117,12 @@ impl Rule {
     pub fn compile(config: &RuleConfig) -> Result<Self, RuleError> {
         let wrong = |key, message: String| wrong(config, key, message);
         let pattern = EventName::published(&config.matches);
-        let matches = Glob::new(pattern.canonical())
-            .map_err(|e| {
-                wrong(
-                    "match",
-                    format!("{:?} is no pattern: {}", config.matches, e.kind()),
-                )
-            })?
-            .compile_matcher();
+        let matches = Pattern::written(pattern.canonical()).map_err(|bad| {
+            wrong(
+                "match",
+                format!("{:?} is no pattern: it {bad}", config.matches),
+            )
+        })?;
         if config.matches.is_empty() {
             return Err(wrong(
                 "match",
@@ -164,6 +164,7 @@ impl Rule {
         Ok(Self {
             matches,
             emit: config.emit.clone(),
+            folded: folded(&config.emit),
             rooms: rooms.transpose()?,
             priority: match config.priority.as_deref() {
                 None => None,
@@ -204,7 +205,7 @@ impl Rule {
             // A name that the pattern is for. Patterns that meet elsewhere only are met by the table, which takes the first.
             let name = config.matches.replace(['*', '?'], "x");
             let name = EventName::published(&name);
-            let fit = |rule: &&Self| rule.matches.is_match(name.canonical());
+            let fit = |rule: &&Self| rule.matches.matches(name.canonical());
             let count = rules.iter().filter(fit).count();
             if count > MAX_RULES_PER_EVENT {
                 return Err(wrong(
@@ -249,11 +250,15 @@ impl Rule {
 
     /// Whether it is for this event.
     pub(super) fn matches(&self, event: &Event) -> bool {
-        self.matches.is_match(event.name.canonical())
+        self.matches.matches(event.name.canonical())
     }
 
     pub(super) fn emit(&self) -> &str {
         &self.emit
+    }
+
+    pub(super) fn folded(&self) -> &str {
+        &self.folded
     }
 
     pub(super) fn animation(&self) -> Animation {

@@ -7,12 +7,11 @@ use std::{
 };
 
 use aws_lc_rs::digest;
-use globset::Glob;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::{denied::Denied, hex};
-use crate::access::Role;
+use crate::{access::Role, pattern::Pattern};
 
 /// Characters of a user, as of any id that names a room.
 const MAX_USER: usize = 128;
@@ -253,7 +252,7 @@ fn role(value: Option<&Value>) -> Result<Role, Denied> {
 fn globs(claim: &'static str, value: Option<&Value>) -> Result<Option<Vec<String>>, Denied> {
     let wrong = Denied::Claim {
         claim,
-        wrong: "must be a pattern or a list of at most 100 patterns, each of 1 to 256 bytes",
+        wrong: "must be a pattern or a list of at most 100 patterns, each of 1 to 256 bytes, with at most 8 wildcards (* and ?) and no brackets",
     };
     let list: Vec<String> = match value {
         None => return Ok(None),
@@ -264,8 +263,9 @@ fn globs(claim: &'static str, value: Option<&Value>) -> Result<Option<Vec<String
         }
         Some(_) => return Err(wrong),
     };
-    let fits =
-        |glob: &String| !glob.is_empty() && glob.len() <= MAX_ENTRY && Glob::new(glob).is_ok();
+    let fits = |glob: &String| {
+        !glob.is_empty() && glob.len() <= MAX_ENTRY && Pattern::written(glob).is_ok()
+    };
     if list.len() > MAX_ENTRIES || !list.iter().all(fits) {
         return Err(wrong);
     }

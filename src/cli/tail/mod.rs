@@ -11,7 +11,6 @@ mod tests;
 
 use std::time::Duration;
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
@@ -19,7 +18,11 @@ use super::{
     output::{self, note, plain},
     url,
 };
-use crate::{access::Credential, event::EventName};
+use crate::{
+    access::Credential,
+    event::EventName,
+    pattern::{BadPattern, Pattern, Patterns},
+};
 use sio_client::{Connection, Lost, Received};
 
 /// The first and the longest pause before the next attempt to connect.
@@ -93,7 +96,7 @@ struct Watch {
     rooms: Vec<String>,
     types: Vec<String>,
     /// `types`, for what the server sends to everybody whatever they asked for.
-    wanted: Option<GlobSet>,
+    wanted: Option<Patterns>,
     json: bool,
     /// What it shows to be let in.
     token: Option<Credential>,
@@ -240,7 +243,7 @@ impl Watch {
         let unwanted = self
             .wanted
             .as_ref()
-            .is_some_and(|w| !w.is_match(folded(name)));
+            .is_some_and(|w| !w.matches(&folded(name)));
         if unwanted && !of_an_event && name != "system_notification" && name != "batch" {
             return None;
         }
@@ -298,10 +301,7 @@ fn folded(text: &str) -> String {
     EventName::new(text).canonical().to_owned()
 }
 
-fn globs(patterns: &[String]) -> Result<GlobSet, globset::Error> {
-    let mut set = GlobSetBuilder::new();
-    for pattern in patterns {
-        set.add(Glob::new(&folded(pattern))?);
-    }
-    set.build()
+fn globs(patterns: &[String]) -> Result<Patterns, BadPattern> {
+    let patterns = patterns.iter().map(|text| Pattern::written(&folded(text)));
+    patterns.collect()
 }

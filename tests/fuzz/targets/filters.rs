@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 use stoa::{
     access::{Filter, Subject},
-    event::{self, Priority, Timestamp},
+    event::{self, Priority, Timestamp, folded},
 };
 
 fuzz_target!(|data: &[u8]| {
@@ -34,6 +34,7 @@ fuzz_target!(|data: &[u8]| {
         ] {
             let admitted = filter.admits(&Subject {
                 update,
+                folded: &folded(update),
                 priority,
                 event: &event,
             });

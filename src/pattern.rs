@@ -1,0 +1,328 @@
+//! Patterns of names: `*` stands for any text, `?` for one character, everything else for itself.
+//!
+//! Clients and tokens bring them, so what one may cost is bounded: at most [`MAX_WILDCARDS`] wildcards, and a name is read
+//! once, whatever the pattern. All places of the pattern that a name may have come to are the bits of one number, which takes
+//! a few steps for each character; there are no regular expressions, nothing is tried twice, and nothing is kept beyond the
+//! pattern's own text.
+
+use std::collections::BTreeSet;
+
+use thiserror::Error;
+
+/// Wildcards that one pattern may have; `**` is one.
+pub const MAX_WILDCARDS: usize = 8;
+
+/// Characters between the first and the last wildcard of a pattern: each is a bit.
+const MAX_BETWEEN: usize = 127;
+
+/// A pattern that can't be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum BadPattern {
+    /// More wildcards than [`MAX_WILDCARDS`].
+    #[error(
+        "has more than {MAX_WILDCARDS} wildcards; name what you mean more exactly, or give several patterns"
+    )]
+    TooManyWildcards,
+    /// A character that stands for something in other programs' patterns.
+    #[error(
+        "has one of [ ] {{ }} \\, which are no wildcards here: patterns are made of * (any text) and ? (one character)"
+    )]
+    NoWildcard,
+    /// More than fits between two wildcards.
+    #[error(
+        "has more than {MAX_BETWEEN} characters between its first and its last wildcard; shorten it"
+    )]
+    TooLong,
+}
+
+/// A pattern that can be used.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pattern {
+    /// As it was written, but for stars that stand beside another one.
+    text: Box<str>,
+    /// The bytes before the first wildcard; all of them if there is none.
+    before: usize,
+    /// The bytes behind the last wildcard.
+    behind: usize,
+}
+
+impl Pattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// It would cost more than a name may.
+    pub fn new(text: &str) -> Result<Self, BadPattern> {
+        let mut plain = String::with_capacity(text.len());
+        for c in text.chars() {
+            if c != '*' || !plain.ends_with('*') {
+                plain.push(c);
+            }
+        }
+        if plain.matches(is_wildcard).count() > MAX_WILDCARDS {
+            return Err(BadPattern::TooManyWildcards);
+        }
+        let (before, behind) = match (plain.find(is_wildcard), plain.rfind(is_wildcard)) {
+            (Some(first), Some(last)) => (first, plain.len() - last - 1),
+            _ => (plain.len(), 0),
+        };
+        let pattern = Self {
+            text: plain.into(),
+            before,
+            behind,
+        };
+        match pattern.between().chars().count() > MAX_BETWEEN {
+            true => Err(BadPattern::TooLong),
+            false => Ok(pattern),
+        }
+    }
+
+    /// Reads a pattern that a person wrote for names of events or rooms. These have no brackets, so whoever writes one means
+    /// the patterns of another program, and would wait in vain.
+    ///
+    /// # Errors
+    /// The same, and brackets.
+    pub fn written(text: &str) -> Result<Self, BadPattern> {
+        if text.contains(['[', ']', '{', '}', '\\']) {
+            return Err(BadPattern::NoWildcard);
+        }
+        Self::new(text)
+    }
+
+    /// As it was written, but for stars that stand beside another one.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it stands for every name.
+    pub fn is_all(&self) -> bool {
+        &*self.text == "*"
+    }
+
+    /// Whether it stands for one name only.
+    pub fn is_plain(&self) -> bool {
+        self.before == self.text.len()
+    }
+
+    /// Whether a name fits.
+    pub fn matches(&self, name: &str) -> bool {
+        if self.is_plain() {
+            return name == &*self.text;
+        }
+        let between = name
+            .strip_prefix(self.text.get(..self.before).unwrap_or_default())
+            .and_then(|rest| rest.strip_suffix(self.text.get(self.text.len() - self.behind..)?));
+        between.is_some_and(|name| fits(self.between(), name))
+    }
+
+    /// From the first wildcard to the last.
+    fn between(&self) -> &str {
+        self.text
+            .get(self.before..self.text.len() - self.behind)
+            .unwrap_or_default()
+    }
+}
+
+fn is_wildcard(c: char) -> bool {
+    matches!(c, '*' | '?')
+}
+
+/// Whether all of a name fits a pattern of at most [`MAX_BETWEEN`] characters. Bit n stands for: the name so far fits what is
+/// before the n-th character of the pattern, stars not counted.
+fn fits(pattern: &str, name: &str) -> bool {
+    if pattern == "*" {
+        return true;
+    }
+    // Places that a character leads to, and places that any character leaves as they are.
+    let (mut ascii, mut any, mut stays) = ([0_u128; 128], 0_u128, 0_u128);
+    let mut place = 1_u128;
+    for c in pattern.chars() {
+        if c == '*' {
+            stays |= place;
+            continue;
+        }
+        place <<= 1;
+        if c == '?' {
+            any |= place;
+        } else if let Some(places) = ascii.get_mut(c as usize) {
+            *places |= place;
+        }
+    }
+    let mut here = 1_u128;
+    for c in name.chars() {
+        let led = match ascii.get(c as usize) {
+            Some(places) => *places,
+            None => places_of(c, pattern),
+        };
+        here = (here << 1) & (led | any) | here & stays;
+        if here == 0 {
+            return false;
+        }
+    }
+    here & place != 0
+}
+
+/// The places that a character beyond ASCII leads to: there is no table of these.
+fn places_of(wanted: char, pattern: &str) -> u128 {
+    let mut place = 1_u128;
+    let mut found = 0;
+    for c in pattern.chars().filter(|c| *c != '*') {
+        place <<= 1;
+        if c == wanted {
+            found |= place;
+        }
+    }
+    found
+}
+
+/// Several patterns; a name fits if it fits one of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Patterns {
+    /// Those with no wildcard: found without looking at the others.
+    plain: BTreeSet<Box<str>>,
+    /// The others.
+    wild: Vec<Pattern>,
+}
+
+impl Patterns {
+    /// Reads patterns; the first that can't be used, with why.
+    ///
+    /// # Errors
+    /// One of them can't be used.
+    pub fn new<'p>(
+        texts: impl IntoIterator<Item = &'p str>,
+    ) -> Result<Self, (&'p str, BadPattern)> {
+        let patterns = texts
+            .into_iter()
+            .map(|text| Pattern::new(text).map_err(|bad| (text, bad)));
+        patterns.collect()
+    }
+
+    /// Whether there are none: then no name fits.
+    pub fn is_empty(&self) -> bool {
+        self.plain.is_empty() && self.wild.is_empty()
+    }
+
+    /// How many of them have to be looked at one by one.
+    pub fn wild(&self) -> usize {
+        self.wild.len()
+    }
+
+    /// Whether a name fits one of them.
+    pub fn matches(&self, name: &str) -> bool {
+        self.plain.contains(name) || self.wild.iter().any(|pattern| pattern.matches(name))
+    }
+}
+
+impl FromIterator<Pattern> for Patterns {
+    fn from_iter<I: IntoIterator<Item = Pattern>>(all: I) -> Self {
+        let mut patterns = Self::default();
+        for pattern in all {
+            match pattern.is_plain() {
+                true => drop(patterns.plain.insert(pattern.text)),
+                false => patterns.wild.push(pattern),
+            }
+        }
+        patterns.wild.sort_unstable();
+        patterns.wild.dedup();
+        patterns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pattern(text: &str) -> Pattern {
+        Pattern::new(text).unwrap_or_else(|bad| panic!("{text:?} {bad}"))
+    }
+
+    #[test]
+    fn names_fit_or_not() {
+        for (text, fitting, others) in [
+            ("", &[""][..], &["a", "*"][..]),
+            (
+                "task.done",
+                &["task.done"],
+                &["task.don", "task.done.", "Task.done", ""],
+            ),
+            ("*", &["", "a", "a/b", "ä"], &[]),
+            ("**", &["", "a"], &[]),
+            ("task.*", &["task.", "task.a.b"], &["task", "xtask.a"]),
+            ("*.done", &[".done", "a.done"], &["done", "a.done."]),
+            ("a*a", &["aa", "aba", "aaa"], &["a", "ab"]),
+            ("a?c", &["abc", "aßc"], &["ac", "abbc"]),
+            ("?", &["a", "ß"], &["", "ab"]),
+            ("*?*", &["a", "abc"], &[""]),
+            (
+                "a*b*c",
+                &["abc", "a-b-c", "abbcc", "aXbYbZc"],
+                &["ac", "acb", "abcd"],
+            ),
+            ("*ab?d*", &["abcd", "xxabxdyy", "ababcd"], &["abd", "abcx"]),
+            ("p:*é*", &["p:é", "p:xéy"], &["p:e"]),
+            // No classes, no choices, no escapes.
+            ("[ab]{c,d}\\x", &["[ab]{c,d}\\x"], &["ac", "[ab]{c,d}x"]),
+        ] {
+            let pattern = pattern(text);
+            for name in fitting {
+                assert!(pattern.matches(name), "{name:?} fits {text:?}");
+            }
+            for name in others {
+                assert!(!pattern.matches(name), "{name:?} doesn't fit {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_would_cost_too_much_is_refused() {
+        assert!(Pattern::new("a*b?c*d?e*f?g*h?").is_ok());
+        assert_eq!(Pattern::written("a.{b,c}"), Err(BadPattern::NoWildcard));
+        assert_eq!(Pattern::written("a.*"), Pattern::new("a.*"));
+        assert!(Pattern::new(&"*".repeat(1_000)).is_ok_and(|p| p.is_all()));
+        assert_eq!(
+            Pattern::new("a?b?c?d?e?f?g?h?i?"),
+            Err(BadPattern::TooManyWildcards)
+        );
+        assert_eq!(
+            Pattern::new(&format!("*{}*", "a".repeat(126))),
+            Err(BadPattern::TooLong)
+        );
+        assert!(Pattern::new(&format!("*{}*", "a".repeat(125))).is_ok());
+        assert!(Pattern::new(&format!("{}*{}", "a".repeat(500), "b".repeat(500))).is_ok());
+        let bad = Patterns::new(["a", "?????????"]);
+        assert_eq!(bad, Err(("?????????", BadPattern::TooManyWildcards)));
+    }
+
+    /// The plain meaning, by trying everything.
+    fn slowly(pattern: &[char], name: &[char]) -> bool {
+        match pattern.split_first() {
+            None => name.is_empty(),
+            Some(('*', rest)) => (0..=name.len()).any(|n| slowly(rest, &name[n..])),
+            Some((c, rest)) => {
+                name.first().is_some_and(|n| *c == '?' || c == n) && slowly(rest, &name[1..])
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_means_what_it_says(text in "[ab*?é.]{0,10}", name in "[abé.]{0,10}") {
+            let (t, n): (Vec<_>, Vec<_>) = (text.chars().collect(), name.chars().collect());
+            if let Ok(pattern) = Pattern::new(&text) {
+                prop_assert_eq!(pattern.matches(&name), slowly(&t, &n), "{} {}", text, name);
+                let patterns = Patterns::new(["zzz", text.as_str()]).expect("both can be used");
+                prop_assert_eq!(patterns.matches(&name), pattern.matches(&name));
+            }
+        }
+
+        #[test]
+        fn a_name_made_of_a_pattern_fits_it(text in "[ab*?]{0,40}", fill in "[abc]{0,5}") {
+            if let Ok(pattern) = Pattern::new(&text) {
+                let name = text.replace('*', &fill).replace('?', "x");
+                prop_assert!(pattern.matches(&name), "{} {}", text, name);
+            }
+        }
+    }
+}

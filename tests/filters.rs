@@ -1,0 +1,119 @@
+//! Filters cost little, whatever their patterns: a name is read once for each, and what costs more is refused with a sentence.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod common;
+
+use common::{Client, post, server};
+use serde_json::json;
+
+/// A hundred patterns that a matcher which goes back would try for ever: all begin alike, and none fits.
+fn hostile() -> Vec<String> {
+    (0..100)
+        .map(|n| format!("*a?a*a?a*{}*{n}c", "a".repeat(100)))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn patterns_that_would_cost_too_much_are_refused_with_a_sentence() {
+    let server = server().await;
+    let (mut client, _) = Client::connect(server.address(), json!({})).await;
+    let long: Vec<String> = (0..100).map(|n| format!("{n:0>128}")).collect();
+    for (filters, says) in [
+        (json!({ "types": ["a?b?c?d?e?f?g?h?i?"] }), "wildcards"),
+        (json!({ "exclude": ["*a??????????c"] }), "wildcards"),
+        (
+            json!({ "types": ["task.{done,failed}"] }),
+            "no wildcards here",
+        ),
+        (json!({ "types": ["task.[a-z]*"] }), "no wildcards here"),
+        (
+            json!({ "types": long, "exclude": long }),
+            "bytes in all their lists",
+        ),
+    ] {
+        let answer = client
+            .call(
+                "subscribe",
+                json!({ "rooms": ["task:t1"], "filters": filters }),
+            )
+            .await;
+        assert_eq!(answer["error"]["code"], "bad_request", "{answer}");
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains(says), "{message}");
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_patterns_mean_what_few_mean_live_and_again() {
+    let server = server().await;
+    let address = server.address();
+    let mut types: Vec<String> = (0..80).map(|n| format!("none{n}*?.*")).collect();
+    types.extend(["deploy_*".into(), "*.b?ild.*".into()]);
+    let filters = json!({ "types": types, "exclude": ["deploy.s*", "x*y*z1", "x*y*z2", "x*y*z3"] });
+    let (mut many, hello) = Client::connect(address, json!({ "filters": filters })).await;
+    let events = [
+        ("deploy.done", true),
+        ("deploy.started", false),
+        ("my.build.ended", true),
+        ("my.bild.ended", false),
+        ("other.thing", false),
+        ("deploy:done", true),
+    ];
+    for _ in 0..3 {
+        for (name, _) in events {
+            assert_eq!(post(address, &json!({ "type": name })).await.0, 202);
+        }
+    }
+    let wanted: Vec<&str> = events
+        .iter()
+        .filter(|(_, wanted)| *wanted)
+        .map(|(name, _)| *name)
+        .collect();
+    let wanted = [&wanted[..], &wanted[..], &wanted[..]].concat();
+    for name in &wanted {
+        assert_eq!(many.event("generic_update").await["source_type"], *name);
+    }
+    assert!(
+        many.so_far()
+            .await
+            .iter()
+            .all(|(name, _)| name != "generic_update")
+    );
+    let auth = json!({ "filters": filters, "cursor": hello["cursor"] });
+    let (mut again, _) = Client::connect(address, auth).await;
+    for name in &wanted {
+        assert_eq!(again.event("generic_update").await["source_type"], *name);
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_patterns_and_names_leave_others_alone() {
+    let server = server().await;
+    let address = server.address();
+    let mut watchers = Vec::new();
+    for n in 0..10 {
+        let mut types = hostile();
+        types.truncate(90);
+        types.push(format!("wanted{n}.*"));
+        let (client, _) = Client::connect(address, json!({ "filters": { "types": types } })).await;
+        watchers.push(client);
+    }
+    // Every name is another one, so that nothing that was found before helps.
+    let events: Vec<_> = (0..500)
+        .map(|n| json!({ "type": format!("{}{n}.b", "a".repeat(120)) }))
+        .collect();
+    let (status, answer) = post(address, &json!(events)).await;
+    assert_eq!(
+        (status, &answer["accepted"]),
+        (202, &json!(500)),
+        "{answer}"
+    );
+    for (n, watcher) in watchers.iter_mut().enumerate() {
+        let name = format!("wanted{n}.x");
+        assert_eq!(post(address, &json!({ "type": name })).await.0, 202);
+        assert_eq!(watcher.event("generic_update").await["source_type"], name);
+    }
+    server.shutdown().await;
+}
