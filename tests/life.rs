@@ -346,7 +346,21 @@ fn publish_and_tail_show_the_token_that_they_are_given() {
         .expect("runs");
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(
-        !output.status.success() && error.contains("token"),
+        !output.status.success() && error.contains("--token or STOA_TOKEN"),
+        "{error}"
+    );
+    let output = stoa(&["tail", "--url", &url]).output().expect("runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && error.contains("--token or STOA_TOKEN"),
+        "{error}"
+    );
+    let output = stoa(&["publish", "--url", &url, &path, "--token", "nonsense"])
+        .output()
+        .expect("runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && error.contains("that of --token or STOA_TOKEN"),
         "{error}"
     );
     let mut tail = stoa(&["tail", "--url", &url, "--json"]);

@@ -12,7 +12,7 @@ use std::{
 
 use common::{PATIENCE, config, server_with};
 use futures_util::{SinkExt, StreamExt};
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair};
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::aws_lc_rs,
@@ -36,6 +36,15 @@ fn pair(name: &str) -> (String, String, CertificateDer<'static>) {
     params.distinguished_name.push(DnType::CommonName, name);
     let cert = params.self_signed(&key).unwrap();
     (cert.pem(), key.serialize_pem(), cert.der().clone())
+}
+
+/// What `openssl req -x509` makes: a certificate of a CA, which it shows as a server's.
+fn ca_pair() -> (String, String) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let cert = params.self_signed(&key).unwrap();
+    (cert.pem(), key.serialize_pem())
 }
 
 /// Writes a pair as a renewal does: each file at once, one after the other.
@@ -366,5 +375,80 @@ async fn the_commands_speak_tls_and_trust_whom_the_system_trusts() {
     assert!(shown.contains("encrypt"), "{shown}");
     let (done, told) = publish(false).await;
     assert!(!done && told.contains("certificate"), "{told}");
+    server.shutdown().await;
+}
+
+/// Runs a command of the program to its end; whether it succeeded, and what it said.
+async fn run(args: &[&str], env: &[(&str, &Path)]) -> (bool, String) {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_stoa"));
+    command
+        .args(args)
+        .env_remove("SSL_CERT_DIR")
+        .kill_on_drop(true);
+    command.envs(env.iter().copied());
+    let output = tokio::time::timeout(PATIENCE, command.output()).await;
+    let output = output.expect("in time").unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.success(), said)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_take_the_certificate_that_they_are_named_and_say_what_hinders_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key) = ca_pair();
+    write(folder.path(), &cert, &key);
+    let server = server(&folder).await;
+    let port = server.address().port();
+    let url = format!("https://localhost:{port}");
+    let (lines, cert) = (folder.path().join("events"), folder.path().join("cert.pem"));
+    std::fs::write(&lines, "{\"type\":\"a.b\"}\n").unwrap();
+    let (lines, ca) = (lines.to_str().unwrap(), cert.to_str().unwrap());
+    let trusted = [("SSL_CERT_FILE", cert.as_path())];
+    let publish = async |url: &str, ca: &[&str]| {
+        run(&[&["publish", "--url", url, lines], ca].concat(), &trusted).await
+    };
+    let (done, told) = publish(&url, &[]).await;
+    assert!(
+        !done && told.contains("--ca FILE") && !told.contains("CaUsed"),
+        "{told}"
+    );
+    let (done, told) = publish(&url, &["--ca", ca]).await;
+    assert!(done, "{told}");
+    let mut tail = tokio::process::Command::new(env!("CARGO_BIN_EXE_stoa"));
+    tail.args(["tail", "--url", &url, "--ca", ca])
+        .kill_on_drop(true);
+    let mut tail = tail.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(tail.stderr.take().unwrap()).lines();
+    let line = tokio::time::timeout(PATIENCE, told.next_line()).await;
+    let line = line.expect("in time").unwrap().expect("a line");
+    assert!(line.contains("watching"), "{line}");
+    // Another name than the one in the certificate, another certificate, and no certificate at all.
+    let (done, told) = publish(&format!("https://127.0.0.1:{port}"), &["--ca", ca]).await;
+    assert!(!done && told.contains("another name"), "{told}");
+    let other = folder.path().join("other.pem");
+    std::fs::write(&other, ca_pair().0).unwrap();
+    let (done, told) = publish(&url, &["--ca", other.to_str().unwrap()]).await;
+    assert!(!done && told.contains("certificate"), "{told}");
+    let (done, told) = publish(&url, &["--ca", lines]).await;
+    assert!(
+        !done && told.contains("no certificate in PEM form"),
+        "{told}"
+    );
+    // One that encrypts is not spoken to in the clear, nor the other way.
+    let clear = format!("http://localhost:{port}");
+    let (done, told) = publish(&clear, &[]).await;
+    assert!(!done && told.contains("try https://"), "{told}");
+    let (done, told) = run(&["tail", "--url", &clear], &trusted).await;
+    assert!(!done && told.contains("try https://"), "{told}");
+    server.shutdown().await;
+    let server = server_with(|_| {}).await;
+    let url = format!("https://localhost:{}", server.address().port());
+    for args in [
+        vec!["publish", "--url", &url, lines],
+        vec!["tail", "--url", &url],
+    ] {
+        let (done, told) = run(&args, &trusted).await;
+        assert!(!done && told.contains("try http://"), "{told}");
+    }
     server.shutdown().await;
 }

@@ -8,6 +8,7 @@ mod publish;
 mod serve;
 mod tail;
 mod token;
+mod trust;
 mod url;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -84,6 +85,9 @@ struct PublishArgs {
     /// The token to show, where the server asks for one; better given as STOA_TOKEN, which no list of processes shows
     #[arg(long, env = "STOA_TOKEN", hide_env_values = true)]
     token: Option<String>,
+    /// Believe a server with this certificate, or one signed with it, and no other (PEM) [default: whom the system trusts]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Events per second, evenly [default: as fast as they are taken]
     #[arg(long, value_name = "N", value_parser = rate)]
     rate: Option<f64>,
@@ -100,12 +104,18 @@ struct TailArgs {
     /// The token to show, where the server asks for one; better given as STOA_TOKEN, which no list of processes shows
     #[arg(long, env = "STOA_TOKEN", hide_env_values = true)]
     token: Option<String>,
+    /// Believe a server with this certificate, or one signed with it, and no other (PEM) [default: whom the system trusts]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Only what is sent to these rooms, as in project:p1,agent:backend_1
     #[arg(long, value_delimiter = ',')]
     rooms: Vec<String>,
     /// Only these types of updates or events; * stands for anything
     #[arg(long, value_delimiter = ',', value_parser = glob)]
     types: Vec<String>,
+    /// All but these types of updates or events, as in system_metrics,*_summary
+    #[arg(long, value_delimiter = ',', value_parser = glob)]
+    exclude: Vec<String>,
     /// Print {"event":…,"payload":…}, one object a line
     #[arg(long)]
     json: bool,

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use super::trust;
+
 /// Writes results to stdout, a line at a time.
 ///
 /// Returns whether anybody still reads: `false` when the other end of a pipe is closed, which ends a command quietly.
@@ -48,7 +50,26 @@ pub(super) fn io_reason(error: &io::Error) -> String {
     if error.kind() == io::ErrorKind::ConnectionRefused {
         return "connection refused, nothing listens there".into();
     }
-    error.to_string()
+    reason(error.to_string())
+}
+
+/// The same for what the libraries say.
+pub(super) fn reason(said: String) -> String {
+    trust::reason(&said).unwrap_or(said)
+}
+
+/// A server's refusal in the words of the command line: a token is given another way than in a program.
+pub(super) fn refusal(code: &str, message: &str, has_token: bool) -> String {
+    let (code, message) = (plain(code, 64), plain(message, 300));
+    match code.as_str() {
+        "unauthorized" if !has_token => {
+            "unauthorized: this server asks for a token: give one with --token or STOA_TOKEN (`stoa token` makes one)".into()
+        }
+        "unauthorized" | "token_expired" | "forbidden" | "forbidden_room" if has_token => {
+            format!("{code}: {message} (the token is that of --token or STOA_TOKEN)")
+        }
+        _ => format!("{code}: {message}"),
+    }
 }
 
 /// Marks that reorder or hide what is beside them.

@@ -36,7 +36,8 @@ const STEPS: f64 = 20.0;
 const BUFFER: usize = 64 * 1024;
 
 pub(super) async fn publish(args: PublishArgs) -> Result<(), Failure> {
-    let mut sender = Sender::new(&args.url, args.token).map_err(Failure::Because)?;
+    let mut sender =
+        Sender::new(&args.url, args.token, args.ca.as_deref()).map_err(Failure::Because)?;
     let pace = args.rate.map(Pace::new);
     if args.file == Path::new("-") {
         if io::stdin().is_terminal() {

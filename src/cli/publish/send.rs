@@ -1,15 +1,12 @@
 //! Sends one part to the server and reads what became of its events.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{Client, StatusCode, Url, header::CONTENT_TYPE, redirect};
 use serde::Deserialize;
 
-use crate::cli::{
-    output::{self, plain},
-    url,
-};
+use crate::cli::{output, trust, url};
 
 /// How long is waited before each further try.
 const PAUSES: [Duration; 5] = [
@@ -81,9 +78,15 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    pub(super) fn new(server: &Url, token: Option<String>) -> Result<Self, String> {
+    pub(super) fn new(
+        server: &Url,
+        token: Option<String>,
+        ca: Option<&Path>,
+    ) -> Result<Self, String> {
         let mut client = Client::builder();
-        if server.scheme() == "http" {
+        if let Some(ca) = ca {
+            client = client.tls_backend_preconfigured(trust::only(ca)?);
+        } else if server.scheme() == "http" {
             // Reading the system's certificates takes time, and fails where there are none.
             client = client.tls_certs_only([]);
         }
@@ -143,8 +146,9 @@ impl Sender {
         let receipt = serde_json::from_slice::<Receipt>(&text);
         let told = |receipt: Option<&Receipt>| {
             let reason = receipt.and_then(|r| r.error.as_ref());
+            let has_token = self.token.is_some();
             let reason =
-                reason.map(|e| format!(": {}: {}", plain(&e.code, 64), plain(&e.message, 300)));
+                reason.map(|e| format!(": {}", output::refusal(&e.code, &e.message, has_token)));
             Unsent {
                 reason: format!(
                     "{} answered {status}{}",
@@ -177,7 +181,11 @@ impl Sender {
             reason: format!("{what} {}: {}", self.server, root_cause(error)),
             unknown,
         };
-        if error.is_connect() {
+        let cause = root_cause(error);
+        if trust::is_reason(&cause) {
+            // It can't have understood anything, and would not the next time.
+            Missed::Final(unsent("can't speak with", false))
+        } else if error.is_connect() {
             Missed::Later(unsent("can't reach", false))
         } else {
             Missed::Final(unsent("lost the connection to", true))
@@ -196,5 +204,5 @@ fn root_cause(error: &reqwest::Error) -> String {
     }
     cause
         .downcast_ref::<std::io::Error>()
-        .map_or_else(|| cause.to_string(), output::io_reason)
+        .map_or_else(|| output::reason(cause.to_string()), output::io_reason)
 }

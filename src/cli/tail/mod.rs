@@ -9,14 +9,14 @@ mod sio_client;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
     Failure, TailArgs,
     output::{self, note, plain},
-    url,
+    trust, url,
 };
 use crate::{
     access::Credential,
@@ -35,10 +35,12 @@ const RESUME: u64 = 2;
 
 pub(super) async fn tail(args: TailArgs) -> Result<(), Failure> {
     let mut watch = Watch::new(&args)?;
+    let trusted = args.ca.as_deref().map(trust::only).transpose();
+    let trusted = trusted.map_err(Failure::Because)?.map(Arc::new);
     let mut pause = PAUSES.0;
     let mut before = false;
     loop {
-        let lost = match Connection::open(&args.url, &watch.auth()).await {
+        let lost = match Connection::open(&args.url, &watch.auth(), trusted.clone()).await {
             Ok(mut connection) => {
                 note(&format!(
                     "{} {}",
@@ -56,7 +58,12 @@ pub(super) async fn tail(args: TailArgs) -> Result<(), Failure> {
         };
         match lost {
             Lost::Refused(reason) if !(before && passes(&reason)) => {
-                return Err(Failure::Because(plain(&reason, 500)));
+                let (code, message) = reason.split_once(": ").unwrap_or(("refused", &reason));
+                return Err(Failure::Because(output::refusal(
+                    code,
+                    message,
+                    args.token.is_some(),
+                )));
             }
             Lost::Gone(reason) if !before => {
                 return Err(Failure::Because(format!(
@@ -95,8 +102,11 @@ impl From<Lost> for End {
 struct Watch {
     rooms: Vec<String>,
     types: Vec<String>,
+    exclude: Vec<String>,
     /// `types`, for what the server sends to everybody whatever they asked for.
     wanted: Option<Patterns>,
+    /// The same for `exclude`.
+    unwanted: Option<Patterns>,
     json: bool,
     /// What it shows to be let in.
     token: Option<Credential>,
@@ -110,26 +120,17 @@ struct Watch {
 
 impl Watch {
     fn new(args: &TailArgs) -> Result<Self, Failure> {
-        let rooms: Vec<String> = args
-            .rooms
-            .iter()
-            .filter(|r| !r.is_empty())
-            .cloned()
-            .collect();
-        let types: Vec<String> = args
-            .types
-            .iter()
-            .filter(|t| !t.is_empty())
-            .cloned()
-            .collect();
+        let given = |list: &[String]| -> Vec<String> {
+            list.iter().filter(|s| !s.is_empty()).cloned().collect()
+        };
+        let (rooms, types, exclude) =
+            (given(&args.rooms), given(&args.types), given(&args.exclude));
         Ok(Self {
-            wanted: if types.is_empty() {
-                None
-            } else {
-                Some(globs(&types).map_err(Failure::because)?)
-            },
+            wanted: globs(&types).map_err(Failure::because)?,
+            unwanted: globs(&exclude).map_err(Failure::because)?,
             rooms,
             types,
+            exclude,
             json: args.json,
             token: args.token.as_deref().map(Credential::new),
             cursor: None,
@@ -151,8 +152,10 @@ impl Watch {
         if !self.rooms.is_empty() {
             auth["rooms"] = json!(self.rooms);
         }
-        if !self.types.is_empty() {
-            auth["filters"] = json!({ "types": self.types });
+        for (key, names) in [("types", &self.types), ("exclude", &self.exclude)] {
+            if !names.is_empty() {
+                auth["filters"][key] = json!(names);
+            }
         }
         // A narrow watch asks only after it has left the room of everything: it is repeated what its rooms got.
         if let Some(cursor) = self.cursor.as_ref().filter(|_| !self.narrow()) {
@@ -240,10 +243,9 @@ impl Watch {
         if cursor.is_some() && (of_an_event || !self.catching_up) {
             self.cursor = cursor;
         }
-        let unwanted = self
-            .wanted
-            .as_ref()
-            .is_some_and(|w| !w.matches(&folded(name)));
+        let name_of_it = folded(name);
+        let is_one = |of: &Option<Patterns>| of.as_ref().map(|of| of.matches(&name_of_it));
+        let unwanted = is_one(&self.wanted) == Some(false) || is_one(&self.unwanted) == Some(true);
         if unwanted && !of_an_event && name != "system_notification" && name != "batch" {
             return None;
         }
@@ -301,7 +303,11 @@ fn folded(text: &str) -> String {
     EventName::new(text).canonical().to_owned()
 }
 
-fn globs(patterns: &[String]) -> Result<Patterns, BadPattern> {
+/// None without any.
+fn globs(patterns: &[String]) -> Result<Option<Patterns>, BadPattern> {
+    if patterns.is_empty() {
+        return Ok(None);
+    }
     let patterns = patterns.iter().map(|text| Pattern::written(&folded(text)));
-    patterns.collect()
+    patterns.collect::<Result<_, _>>().map(Some)
 }

@@ -2,15 +2,16 @@
 //!
 //! It answers pings, and takes a server for gone that says nothing for as long as a ping and its answer may take.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use reqwest::Url;
+use rustls::ClientConfig;
 use serde_json::{Value, json, value::RawValue};
 use thiserror::Error;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
     tungstenite::{Error as WsError, Message, error::ProtocolError},
 };
 
@@ -51,16 +52,27 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Connects to the main namespace with this `auth` payload.
-    pub(super) async fn open(server: &Url, auth: &Value) -> Result<Self, Lost> {
-        timeout(OPENING, Self::shake_hands(server, auth))
+    pub(super) async fn open(
+        server: &Url,
+        auth: &Value,
+        trusted: Option<Arc<ClientConfig>>,
+    ) -> Result<Self, Lost> {
+        timeout(OPENING, Self::shake_hands(server, auth, trusted))
             .await
             .unwrap_or_else(|_| Err(Lost::Gone("no answer in time".into())))
     }
 
-    async fn shake_hands(server: &Url, auth: &Value) -> Result<Self, Lost> {
+    async fn shake_hands(
+        server: &Url,
+        auth: &Value,
+        trusted: Option<Arc<ClientConfig>>,
+    ) -> Result<Self, Lost> {
         let address = url::below(server, "socket.io/");
         let address = address.as_str().replacen("http", "ws", 1) + "?EIO=4&transport=websocket";
-        let (socket, _) = connect_async(address).await.map_err(|error| lost(&error))?;
+        let trusted = trusted.map(Connector::Rustls);
+        let (socket, _) = connect_async_tls_with_config(address, None, false, trusted)
+            .await
+            .map_err(|error| lost(&error))?;
         let mut connection = Self {
             socket,
             patience: OPENING,
@@ -145,6 +157,6 @@ fn lost(error: &WsError) -> Lost {
         WsError::Io(error) => output::io_reason(error),
         WsError::ConnectionClosed
         | WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => CLOSED.into(),
-        other => other.to_string(),
+        other => output::reason(other.to_string()),
     })
 }

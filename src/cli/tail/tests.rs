@@ -7,12 +7,18 @@ use tokio_tungstenite::{WebSocketStream, accept_async, tungstenite::Message};
 use super::*;
 
 fn watch(rooms: &[&str], types: &[&str], json: bool) -> Watch {
+    watch_of(rooms, types, &[], json)
+}
+
+fn watch_of(rooms: &[&str], types: &[&str], exclude: &[&str], json: bool) -> Watch {
     let owned = |list: &[&str]| list.iter().map(ToString::to_string).collect();
     Watch::new(&TailArgs {
         token: None,
         url: url::parse("localhost:1").expect("url"),
         rooms: owned(rooms),
         types: owned(types),
+        exclude: owned(exclude),
+        ca: None,
         json,
     })
     .expect("globs")
@@ -100,6 +106,18 @@ fn rooms_mean_only_those_rooms() {
 }
 
 #[test]
+fn what_is_excluded_is_not_shown() {
+    let mut watch = watch_of(&[], &[], &["noisy_*", "system.metrics"], true);
+    assert_eq!(
+        watch.auth()["filters"]["exclude"],
+        json!(["noisy_*", "system.metrics"])
+    );
+    let metrics = r#"{"source_type":"system_metrics","hint":{"target":{"kind":"system","id":"system_metrics"}}}"#;
+    assert_eq!(take(&mut watch, "system_metrics", metrics), None);
+    assert!(take(&mut watch, "system_notification", "{}").is_some());
+}
+
+#[test]
 fn types_hold_for_what_is_sent_to_everybody_too() {
     let mut watch = watch(&[], &["task_*"], false);
     assert_eq!(watch.auth()["filters"], json!({ "types": ["task_*"] }));
@@ -170,7 +188,7 @@ async fn it_opens_answers_pings_and_reads_events() {
         say(&mut socket, r#"431[{"status":"ok"}]"#).await;
         socket.close(None).await.ok();
     });
-    let mut connection = Connection::open(&url, &json!({ "name": "n" }))
+    let mut connection = Connection::open(&url, &json!({ "name": "n" }), None)
         .await
         .expect("opens");
     assert!(
@@ -205,12 +223,12 @@ async fn a_refusal_is_final_and_silence_at_the_door_is_not() {
         drop(listener);
         hear(&mut socket).await;
     });
-    let refused = Connection::open(&url, &json!({})).await;
+    let refused = Connection::open(&url, &json!({}), None).await;
     assert!(
         matches!(refused, Err(Lost::Refused(reason)) if reason == "unauthorized: a token is needed")
     );
     assert!(matches!(
-        Connection::open(&url, &json!({})).await,
+        Connection::open(&url, &json!({}), None).await,
         Err(Lost::Gone(_))
     ));
     assert!(passes("unavailable: going down") && !passes("unauthorized: no"));
