@@ -5,7 +5,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Client, PATIENCE, get, post, server, server_with};
+use common::{Client, PATIENCE, START_SECRET, get, post, server, server_with};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -181,7 +181,7 @@ async fn nobody_learns_anothers_transport_id() {
     let server = server().await;
     let address = server.address();
     let (mut alice, alice_hello) =
-        Client::connect(address, json!({ "name": "alice", "role": "admin" })).await;
+        Client::connect(address, json!({ "name": "alice", "token": START_SECRET })).await;
     let (mut bob, bob_hello) = Client::connect(
         address,
         json!({ "name": "bob", "role": "producer", "snapshot": true }),
@@ -252,7 +252,7 @@ async fn an_unknown_namespace_is_refused_and_the_known_ones_are_not() {
         .err()
         .unwrap();
     assert!(refused.starts_with("forbidden:"), "{refused}");
-    let mut admin = Client::open(address, "/admin", json!({ "role": "admin" }))
+    let mut admin = Client::open(address, "/admin", json!({ "token": START_SECRET }))
         .await
         .unwrap();
     admin.event("connection_established").await;

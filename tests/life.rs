@@ -411,7 +411,7 @@ fn without_the_built_page_it_says_how_to_get_it() {
     let mut stream = std::net::TcpStream::connect(&address).expect("connects");
     std::io::Write::write_all(
         &mut stream,
-        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
     )
     .expect("writes");
     let mut answer = String::new();

@@ -233,7 +233,7 @@ async fn who_only_begins_or_does_not_encrypt_is_let_go() {
     let mut silent = TcpStream::connect(address).await.unwrap();
     let mut plain = TcpStream::connect(address).await.unwrap();
     plain
-        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .await
         .unwrap();
     let mut nothing = Vec::new();
@@ -261,7 +261,7 @@ async fn who_only_begins_or_does_not_encrypt_is_let_go() {
             .collect();
         let mut stream = encrypted(address, &[&der]).await.unwrap();
         let head = format!(
-            "POST /api/v1/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n",
+            "POST /api/v1/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n",
             lines.len()
         );
         stream.write_all(head.as_bytes()).await.unwrap();

@@ -38,6 +38,9 @@ pub struct Blocklist {
     /// Seconds by which the clock of whoever makes tokens may be ahead: what was made before a revocation may say that it
     /// was made so much after it.
     leeway: u64,
+    /// Whether addresses of this machine are never kept out: while nobody is asked for a token, all local programs share
+    /// them, the one that could lift the ban too.
+    spares_loopback: bool,
     lists: Mutex<Lists>,
     /// Held from the copy of the lists to the end of its writing: of two decisions the file must hold both.
     writing: Mutex<()>,
@@ -108,7 +111,11 @@ impl Blocklist {
     ///
     /// # Errors
     /// The file is there but can't be read.
-    pub fn open(file: Option<PathBuf>, leeway: Duration) -> Result<Self, BlocklistError> {
+    pub fn open(
+        file: Option<PathBuf>,
+        leeway: Duration,
+        spares_loopback: bool,
+    ) -> Result<Self, BlocklistError> {
         let decided = match &file {
             Some(path) => read(path).map_err(|reason| BlocklistError {
                 path: path.clone(),
@@ -121,6 +128,7 @@ impl Blocklist {
         Ok(Self {
             file,
             leeway: leeway.as_secs() + u64::from(leeway.subsec_nanos() > 0),
+            spares_loopback,
             lists: Mutex::new(Lists {
                 bans: bans.collect(),
                 revocations: revocations.collect(),
@@ -135,11 +143,16 @@ impl Blocklist {
     /// # Errors
     /// `banned`, or `unauthorized` for a token that was revoked.
     pub fn check(&self, who: &Identity, address: IpAddr) -> Result<(), Refusal> {
+        // The one who could lift a ban.
+        if who.start_secret {
+            return Ok(());
+        }
         let now = seconds(SystemTime::now());
         let lists = self.lock();
         let user = who.user.as_deref();
         let names = [
-            Some(Who::Address(address)),
+            // A ban of this machine that a file holds from before counts for nothing.
+            (!self.spares(address)).then_some(Who::Address(address)),
             user.map(|u| Who::User(u.into())),
         ];
         for name in names.into_iter().flatten() {
@@ -169,8 +182,30 @@ impl Blocklist {
         Ok(())
     }
 
+    /// Whether an address can't be kept out.
+    pub fn spares(&self, address: IpAddr) -> bool {
+        self.spares_loopback && address.to_canonical().is_loopback()
+    }
+
+    /// Whether somebody can be kept out at all.
+    ///
+    /// # Errors
+    /// It is an address of this machine, while nobody is asked for a token.
+    pub fn may_ban(&self, who: &Who) -> Result<(), Refusal> {
+        match who {
+            Who::Address(address) if self.spares(*address) => Err(Refusal::bad_request(format!(
+                "{address} is this machine itself: it can't be banned while nobody is asked for a token, since every local \
+                 program would be kept out; disconnect a client by its client_id instead"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Keeps somebody out for a while who doesn't heed the limits.
     pub fn ban_for(&self, who: Who, duration: Duration) {
+        if self.may_ban(&who).is_err() {
+            return;
+        }
         let now = SystemTime::now();
         let mut lists = self.lock();
         let automatic = &mut lists.automatic;
@@ -190,6 +225,7 @@ impl Blocklist {
     /// # Errors
     /// It holds, but could not be written: not over a restart. Or there are too many bans to keep one more.
     pub fn ban(&self, ban: Ban) -> Result<(), Refusal> {
+        self.may_ban(&ban.who)?;
         self.add(|lists| {
             lists.bans.insert(ban.who.clone(), ban);
         })

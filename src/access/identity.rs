@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use super::{Role, Sight, TokenId};
+use super::{PageOrigin, Role, Sight, TokenId};
 
 /// Who a client is, what it may do and see, and for how long.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +20,10 @@ pub struct Identity {
     /// It showed a token that was not believed, and was let in all the same: it must not have more by that than by a token
     /// that says nothing, though nobody else need show one.
     pub doubted: bool,
+    /// It showed the secret of the start: it is whoever started the server, and nothing keeps it out.
+    pub start_secret: bool,
+    /// The page that it came from: without a proof the browser's word is all there is.
+    pub page: PageOrigin,
     /// When the token was made: what was revoked later than that is not valid any more.
     pub issued: Option<SystemTime>,
     /// When it ends: with its token, or because it has lasted as long as a session may.
@@ -33,11 +37,31 @@ impl Identity {
     }
 
     /// A client that nobody vouches for: it has the role that it asks for, and sees everything.
-    pub fn unproven(role: Role, name: Option<Arc<str>>) -> Self {
+    pub fn unproven(role: Role, name: Option<Arc<str>>, page: PageOrigin) -> Self {
         Self {
             role,
             name,
+            page,
             ..Self::default()
         }
+    }
+
+    /// The one who started the server.
+    pub fn starter(name: Option<Arc<str>>, page: PageOrigin) -> Self {
+        Self {
+            role: Role::Admin,
+            name,
+            sight: Sight::everything(),
+            token: Some(TokenId::from("start-secret")),
+            start_secret: true,
+            page,
+            ..Self::default()
+        }
+    }
+
+    /// Whether somebody vouches for it, or it comes from no page of another origin. A page that may connect (any of this
+    /// machine, unless changed) may watch and publish without a proof; it may not have agents do things.
+    pub fn is_trusted_to_act(&self) -> bool {
+        self.token.is_some() || self.page != PageOrigin::Other
     }
 }

@@ -12,6 +12,7 @@ mod blocklist;
 mod credential;
 mod filter;
 mod identity;
+mod page;
 mod porter;
 mod rates;
 mod role;
@@ -19,6 +20,7 @@ mod room;
 mod rules;
 mod sessions;
 mod sight;
+mod start_secret;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -29,13 +31,15 @@ pub use blocklist::{Ban, Blocklist, BlocklistError, Revocation, Revoked, Who};
 pub use credential::Credential;
 pub use filter::{Filter, Subject};
 pub use identity::Identity;
-pub use porter::{Porter, PorterOptions, Visitor};
+pub use page::PageOrigin;
+pub use porter::{ADMIN_NEEDS, Porter, PorterOptions, Visitor};
 pub use rates::{Meter, Rates, TooMuch};
 pub use role::Role;
 pub use room::{GENERAL, OBSERVERS, PRODUCERS, check_room, too_many_rooms};
 pub use rules::{Rule, Rules};
 pub use sessions::{Connection, Ending, Origin, Session, SessionGuard, Sessions};
 pub use sight::{House, Sight};
+pub use start_secret::StartSecret;
 pub use token::{
     Claims, Denied, Grant, JwksState, KeyFile, NewApiKey, Signer, TokenId, TokenSetupError, Tokens,
     weak_secret_file,

@@ -7,8 +7,9 @@ use std::{
 };
 
 use super::{
-    Blocklist, Claims, Connection, Credential, Ending, House, Identity, Meter, Origin, Rates, Role,
-    SessionGuard, Sessions, Sight, TokenId, Tokens, TooMuch, Who, check_room,
+    Blocklist, Claims, Connection, Credential, Ending, House, Identity, Meter, Origin, PageOrigin,
+    Rates, Role, SessionGuard, Sessions, Sight, StartSecret, TokenId, Tokens, TooMuch, Who,
+    check_room,
 };
 use crate::{journal::Seq, observe::Metrics, refusal::Refusal};
 
@@ -36,6 +37,8 @@ pub struct Visitor<'a> {
     pub role: Role,
     /// What it calls itself.
     pub name: Option<Arc<str>>,
+    /// The page that it comes from.
+    pub page: PageOrigin,
 }
 
 /// The one who decides.
@@ -43,6 +46,8 @@ pub struct Visitor<'a> {
 pub struct Porter {
     /// What the settings demand of whoever comes.
     options: PorterOptions,
+    /// The secret of this start; none where tokens are required.
+    start_secret: Option<StartSecret>,
     /// What says whether a token is to be believed.
     tokens: Arc<Tokens>,
     /// What sights are made of.
@@ -57,6 +62,10 @@ pub struct Porter {
     metrics: Arc<Metrics>,
 }
 
+/// Said to those who would be admins without a proof.
+pub const ADMIN_NEEDS: &str = "the role admin takes a token of that role, or the secret that the start prints in its log, \
+     given like a token: as auth.token, as Authorization: Bearer, or as ?token=";
+
 /// How often used up budgets that are whole again are forgotten.
 const TIDY: Duration = Duration::from_secs(60);
 
@@ -68,6 +77,7 @@ impl Porter {
     /// A porter before anybody came.
     pub fn new(
         options: PorterOptions,
+        start_secret: Option<StartSecret>,
         tokens: Arc<Tokens>,
         house: Arc<House>,
         blocklist: Blocklist,
@@ -76,6 +86,7 @@ impl Porter {
     ) -> Arc<Self> {
         Arc::new(Self {
             options,
+            start_secret,
             tokens,
             house,
             blocklist,
@@ -95,7 +106,9 @@ impl Porter {
     /// # Errors
     /// `unauthorized`, `token_expired`, `unavailable`, `banned`.
     pub async fn identify(&self, visitor: Visitor<'_>) -> Result<Identity, Refusal> {
-        let unproven = || Identity::unproven(visitor.role, visitor.name.clone());
+        if self.is_starter(visitor.credential) {
+            return Ok(Identity::starter(visitor.name, visitor.page));
+        }
         let who = match visitor.credential {
             None if self.options.required => {
                 return Err(Refusal::new(
@@ -103,17 +116,17 @@ impl Porter {
                     "this server asks for a token: give it as auth.token, as Authorization: Bearer, or as ?token=",
                 ));
             }
-            None => unproven(),
+            None => unproven(&visitor)?,
             // Nothing to hold it against: front-ends that bring one of another server's are let in like all others.
-            Some(_) if self.tokens.is_empty() && !self.options.required => unproven(),
+            Some(_) if self.tokens.is_empty() && !self.options.required => unproven(&visitor)?,
             Some(credential) => match self.tokens.examine(credential.token()).await {
-                Ok(claims) => self.believe(claims, visitor.name.clone())?,
+                Ok(claims) => self.believe(claims, &visitor)?,
                 Err(denied) => {
                     self.metrics.token_denied(denied.reason());
                     if self.options.required || self.options.validate {
                         return Err(denied.into());
                     }
-                    self.doubted(visitor.name.clone())?
+                    self.doubted(&visitor)?
                 }
             },
         };
@@ -121,7 +134,15 @@ impl Porter {
         Ok(who)
     }
 
-    fn believe(&self, claims: Claims, name: Option<Arc<str>>) -> Result<Identity, Refusal> {
+    fn is_starter(&self, credential: Option<&Credential>) -> bool {
+        let shown = credential.map(Credential::token);
+        self.start_secret
+            .as_ref()
+            .zip(shown)
+            .is_some_and(|(secret, shown)| secret.is(shown))
+    }
+
+    fn believe(&self, claims: Claims, visitor: &Visitor<'_>) -> Result<Identity, Refusal> {
         let sight = if claims.role == Role::Admin {
             Sight::everything()
         } else {
@@ -133,10 +154,12 @@ impl Porter {
         Ok(Identity {
             role: claims.role,
             user: claims.user,
-            name: name.or(claims.name),
+            name: visitor.name.clone().or(claims.name),
             sight,
             token: Some(claims.id),
             doubted: false,
+            start_secret: false,
+            page: visitor.page,
             issued: claims.issued,
             expires: [claims.expires, longest].into_iter().flatten().min(),
         })
@@ -144,9 +167,10 @@ impl Porter {
 
     /// Somebody whose token is not believed where none is needed: as with one that claims nothing. Its holder may have been
     /// given little by it, and must not get more by spoiling it.
-    fn doubted(&self, name: Option<Arc<str>>) -> Result<Identity, Refusal> {
+    fn doubted(&self, visitor: &Visitor<'_>) -> Result<Identity, Refusal> {
         Ok(Identity {
-            name,
+            name: visitor.name.clone(),
+            page: visitor.page,
             sight: self.sight(None, (None, None))?,
             doubted: true,
             ..Identity::default()
@@ -273,6 +297,10 @@ impl Porter {
         match self.rates.message(meter, who, address) {
             Ok(()) => Ok(()),
             Err(TooMuch::Refused(refusal)) => Err(refusal),
+            Err(TooMuch::Enough) if self.spares(who, address) => Err(Refusal::new(
+                "rate_limited",
+                "too many messages; send fewer ([rate_limiting])",
+            )),
             Err(TooMuch::Enough) => Err(self.keep_out(who, address)),
         }
     }
@@ -302,6 +330,11 @@ impl Porter {
     /// How many events a producer may publish at once.
     pub fn events_at_once(&self) -> usize {
         self.rates.events_at_once()
+    }
+
+    /// Whether somebody is known by nothing but an address that can't be kept out.
+    fn spares(&self, who: &Identity, address: IpAddr) -> bool {
+        who.user.is_none() && self.blocklist.spares(address)
     }
 
     /// Whoever is known by name is kept out by name: others may share the address.
@@ -334,4 +367,14 @@ impl Porter {
         };
         tokio::join!(self.sessions.clone().end_in_time(), tidy, fresh);
     }
+}
+
+/// Somebody of whom nothing is proven. Anybody can ask for a role, so the one that may end and ban others is not for the
+/// asking.
+fn unproven(visitor: &Visitor<'_>) -> Result<Identity, Refusal> {
+    if visitor.role == Role::Admin {
+        return Err(Refusal::new("unauthorized", ADMIN_NEEDS));
+    }
+    let name = visitor.name.clone();
+    Ok(Identity::unproven(visitor.role, name, visitor.page))
 }

@@ -153,6 +153,7 @@ impl Act {
             }
             Self::Ban => {
                 let who = argument.who()?;
+                porter.blocklist().may_ban(&who)?;
                 if !argument.flag(INCLUDE_SELF)? {
                     audit.actor.is_not(&who)?;
                 }

@@ -19,6 +19,8 @@ pub(super) const HIDDEN: &str = "***";
 pub(super) const GOOD_SECRET: usize = 32;
 /// Bytes that it must have anywhere.
 pub const LEAST_SECRET: usize = 8;
+/// Characters that the start's secret must have.
+const LEAST_START_SECRET: usize = 16;
 
 /// `[authentication]`: tokens and the keys that they are verified with.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +58,8 @@ pub struct Authentication {
     pub max_token_size: usize,
     /// Seconds between two looks at the files above, so that a changed key is believed without a restart.
     pub reload_interval: f64,
+    /// The secret that makes its holder an admin while nobody is asked for a token; empty for a new one at each start.
+    pub start_secret: String,
     /// Keys of producers that hold no tokens. Only their hashes stand here.
     pub api_keys: Vec<ApiKeyConfig>,
 }
@@ -102,20 +106,21 @@ impl Default for Authentication {
             leeway: 5.0,
             max_token_size: 8192,
             reload_interval: 10.0,
+            start_secret: String::new(),
             api_keys: Vec::new(),
         }
     }
 }
 
-/// By hand, for the sake of one field: settings end up in logs and panics.
+/// By hand, for the sake of two fields: settings end up in logs and panics.
 impl fmt::Debug for Authentication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let secret = if self.secret.is_empty() { "" } else { HIDDEN };
+        let hidden = |secret: &str| if secret.is_empty() { "" } else { HIDDEN };
         f.debug_struct("Authentication")
             .field("required", &self.required)
             .field("token_validation", &self.token_validation)
             .field("session_timeout", &self.session_timeout)
-            .field("secret", &secret)
+            .field("secret", &hidden(&self.secret))
             .field("secret_file", &self.secret_file)
             .field("public_key_file", &self.public_key_file)
             .field("jwks_url", &self.jwks_url)
@@ -128,6 +133,7 @@ impl fmt::Debug for Authentication {
             .field("leeway", &self.leeway)
             .field("max_token_size", &self.max_token_size)
             .field("reload_interval", &self.reload_interval)
+            .field("start_secret", &hidden(&self.start_secret))
             .field("api_keys", &self.api_keys)
             .finish()
     }
@@ -199,6 +205,9 @@ impl Authentication {
         if let Some(message) = short_secret(self.secret.as_bytes()) {
             return wrong("secret", message);
         }
+        if let Some(message) = self.bad_start_secret() {
+            return wrong("start_secret", message);
+        }
         if let Some(message) = bad_url(&self.jwks_url) {
             return wrong("jwks_url", message);
         }
@@ -213,6 +222,21 @@ impl Authentication {
         (url.scheme() == "http" && !here).then(|| {
             format!(
                 "the keys of {host} come unencrypted: whoever is on the way can make tokens ([authentication] jwks_url; use https)"
+            )
+        })
+    }
+
+    /// It goes into an address, and nothing slows down those who guess.
+    fn bad_start_secret(&self) -> Option<String> {
+        let secret = &self.start_secret;
+        let fits = secret.len() >= LEAST_START_SECRET
+            && secret.len() <= self.max_token_size
+            && secret
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~'));
+        (!secret.is_empty() && !fits).then(|| {
+            format!(
+                "must be at least {LEAST_START_SECRET} characters of A-Z a-z 0-9 - _ . ~, as from: openssl rand -hex 32"
             )
         })
     }

@@ -24,6 +24,7 @@ pub use authentication::{ApiKeyConfig, Authentication, LEAST_SECRET};
 pub(crate) use authentication::{short_secret, weak_secret};
 pub use load::ConfigError;
 pub use networks::Networks;
+pub use origins::LOOPBACK;
 pub use policy::{
     ContentFiltering, Journal, JournalDurability, JournalKind, Pace, RateLimiting, Seneca,
     Transform,
@@ -74,11 +75,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// The whole of the settings as TOML; the secret is not shown.
+    /// The whole of the settings as TOML; secrets are not shown.
     pub fn effective(&self) -> String {
         let mut shown = self.clone();
-        if !shown.authentication.secret.is_empty() {
-            shown.authentication.secret = authentication::HIDDEN.into();
+        let authentication = &mut shown.authentication;
+        for secret in [&mut authentication.secret, &mut authentication.start_secret] {
+            if !secret.is_empty() {
+                *secret = authentication::HIDDEN.into();
+            }
         }
         toml::to_string(&shown).unwrap_or_default()
     }
@@ -114,6 +118,18 @@ impl Config {
         let mut warnings = Vec::from_iter(self.authentication.warning());
         let weak = weak_secret(self.authentication.secret.as_bytes());
         warnings.extend(weak.map(|weak| format!("[authentication] secret {weak}")));
+        if !self.server.is_loopback() && self.server.hosts.is_empty() {
+            warnings.push(
+                "requests to this server by a name are refused: only IP addresses and loopback names are answered; name the \
+                 names by which it is reached ([server] hosts)"
+                    .into(),
+            );
+        }
+        if self.authentication.required && !self.authentication.start_secret.is_empty() {
+            warnings.push(
+                "[authentication] start_secret opens nothing while tokens are required".into(),
+            );
+        }
         if !self.authentication.required {
             warnings.push("authentication is off: whoever can connect may publish and watch ([authentication] required)".into());
             if !self.server.is_loopback() {

@@ -17,9 +17,13 @@ pub struct Server {
     pub host: String,
     /// The port, the one that existing front-ends expect; 0 lets the system choose (tests).
     pub port: u16,
-    /// Which web pages may connect; `*` is any.
+    /// Which web pages may connect beside the server's own; `loopback` is any page of this machine, `*` any page at all.
     #[serde(deserialize_with = "origins::one_or_many")]
     pub cors_allowed_origins: Vec<String>,
+    /// The names by which the server is reached, beside IP addresses and loopback names: a page whose own name was made
+    /// to point to this server (DNS rebinding) shows another one.
+    #[serde(deserialize_with = "origins::one_or_many")]
+    pub hosts: Vec<String>,
     /// Seconds to wait for the answer to a ping before a client counts as gone.
     pub ping_timeout: f64,
     /// Seconds between two pings, which also keep proxies from closing a quiet connection.
@@ -82,7 +86,8 @@ impl Default for Server {
         Self {
             host: "127.0.0.1".to_owned(),
             port: 8000,
-            cors_allowed_origins: vec!["*".to_owned()],
+            cors_allowed_origins: vec![origins::LOOPBACK.to_owned()],
+            hosts: Vec::new(),
             ping_timeout: 60.0,
             ping_interval: 25.0,
             max_http_buffer_size: 1_000_000,

@@ -157,6 +157,32 @@ fn a_wrong_value_names_line_and_key() {
         &[],
     );
     assert!(message.contains("scheme and host"), "{message}");
+    for host in [
+        "https://stoa.example",
+        "stoa.example:8000",
+        "*.",
+        "a b",
+        "*.*.example",
+        "",
+    ] {
+        let message = refused(&format!("[server]\nhosts = [\"{host}\"]\n"), &[]);
+        assert!(
+            message.contains(".toml:2: ") && message.contains("like \"stoa.example\""),
+            "{message}"
+        );
+    }
+    let named = "[server]\nhosts = [\"stoa.example\", \"*.apps.example\", \"*\"]\ncors_allowed_origins = [\"loopback\", \"*\"]\n";
+    load(named, &[]).expect("loads");
+    for secret in ["short", "with a space in the middle", "an&ampersand=in-it"] {
+        let message = refused(
+            &format!("[authentication]\nstart_secret = \"{secret}\"\n"),
+            &[],
+        );
+        assert!(
+            message.contains("start_secret must be") && !message.contains(secret),
+            "{message}"
+        );
+    }
     let message = refused("[server]\ntrusted_proxies = [\"10.0.0.0/40\"]\n", &[]);
     assert!(
         message.contains(".toml:2: ") && message.contains("like 10.0.0.0/8"),
@@ -183,7 +209,9 @@ fn an_open_server_that_others_can_reach_needs_a_word() {
     );
     config.server.allow_insecure = true;
     assert_eq!(config.unsafe_combination(), None);
-    assert_eq!(config.warnings().len(), 2, "it is told at every start");
+    assert_eq!(config.warnings().len(), 3, "it is told at every start");
+    config.server.hosts = vec!["stoa.example".into()];
+    assert_eq!(config.warnings().len(), 2, "it has a name");
     config.server.allow_insecure = false;
     config.authentication.required = true;
     assert_eq!(config.unsafe_combination(), None);
@@ -228,7 +256,7 @@ fn the_environment_comes_before_the_file() {
     assert_eq!(config.server.host, "0.0.0.0");
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!(config.server.cors_allowed_origins, ["https://a.example"]);
-    assert_eq!(config.warnings().len(), 2);
+    assert_eq!(config.warnings().len(), 3);
     for (word, switch) in [
         ("true", Switch::On),
         ("false", Switch::Off),

@@ -1,6 +1,10 @@
 //! What a value must be beyond its kind.
 
-use super::{Config, authentication::weak_secret};
+use super::{
+    Config,
+    authentication::weak_secret,
+    origins::{wrong_host, wrong_origin},
+};
 use crate::update::MAX_WINDOW_MS;
 
 /// A key whose value can't be.
@@ -157,19 +161,12 @@ impl Config {
                 ),
             });
         }
-        let origin = self
-            .server
-            .cors_allowed_origins
-            .iter()
-            .find(|o| *o != "*" && !is_origin(o))?;
-        Some(Invalid {
-            entry: None,
-            section: "server",
-            key: "cors_allowed_origins",
-            message: format!(
-                "has {origin:?}: write \"*\" or scheme and host, like \"https://app.example\""
-            ),
-        })
+        let server = &self.server;
+        let origin = server.cors_allowed_origins.iter().find_map(wrong_origin);
+        let host = || server.hosts.iter().find_map(wrong_host);
+        origin
+            .map(|message| Invalid::new("server", "cors_allowed_origins", message))
+            .or_else(|| host().map(|message| Invalid::new("server", "hosts", message)))
     }
 }
 
@@ -179,14 +176,4 @@ impl Config {
         let weak = weak.filter(|_| !self.server.is_loopback())?;
         Some(Invalid::new("authentication", "secret", weak))
     }
-}
-
-/// Scheme and host with perhaps a port, nothing behind it: what browsers send as `Origin`.
-fn is_origin(text: &str) -> bool {
-    text.split_once("://").is_some_and(|(scheme, host)| {
-        !scheme.is_empty()
-            && !host.is_empty()
-            && !host.contains(['/', '*', ' ', '?', '#'])
-            && http::HeaderValue::from_str(text).is_ok()
-    })
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{FromRequestParts, State},
     routing::{delete, get, post},
 };
+use http::request::Parts;
 use serde_json::{Value, json};
 
 use super::{
@@ -15,9 +16,29 @@ use super::{
     caller::Caller,
 };
 use crate::{
+    access::ADMIN_NEEDS,
     admin::{Act, Actor},
     refusal::Refusal,
 };
+
+/// Somebody of whom it is known who it is. That is asked before a body is read; whether the role fits, when the act is
+/// carried out, so that the audit tells of it.
+struct Administrator(Caller);
+
+impl FromRequestParts<Api> for Administrator {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
+        let caller = Caller::from_request_parts(parts, api).await?;
+        if caller.who.token.is_none() {
+            let refusal =
+                Refusal::new("unauthorized", format!("this is for admins: {ADMIN_NEEDS}"));
+            api.metrics.refused("http", refusal.code);
+            return Err(refusal);
+        }
+        Ok(Self(caller))
+    }
+}
 
 type Answer = Result<Json<Value>, Refusal>;
 
@@ -34,14 +55,6 @@ pub(super) fn routes() -> Router<Api> {
 }
 
 async fn perform(api: &Api, caller: &Caller, act: Act, argument: &Value) -> Answer {
-    if caller.who.token.is_none() {
-        let refusal = Refusal::new(
-            "unauthorized",
-            "the admin API takes a token with the role admin; without authentication use the namespace /admin",
-        );
-        api.metrics.refused("http", refusal.code);
-        return Err(refusal);
-    }
     let actor = Actor {
         who: &caller.who,
         address: caller.address,
@@ -55,42 +68,58 @@ async fn perform(api: &Api, caller: &Caller, act: Act, argument: &Value) -> Answ
 
 async fn connections(
     State(api): State<Api>,
-    caller: Caller,
+    Administrator(caller): Administrator,
     Asked(query): Asked<BTreeMap<String, String>>,
 ) -> Answer {
     perform(&api, &caller, Act::ListConnections, &json!(query)).await
 }
 
-async fn disconnect(State(api): State<Api>, caller: Caller, Named(client_id): Named) -> Answer {
+async fn disconnect(
+    State(api): State<Api>,
+    Administrator(caller): Administrator,
+    Named(client_id): Named,
+) -> Answer {
     let argument = json!({ "client_id": client_id });
     perform(&api, &caller, Act::Disconnect, &argument).await
 }
 
-async fn disconnect_named(State(api): State<Api>, caller: Caller, Sent(body): Sent) -> Answer {
+async fn disconnect_named(
+    State(api): State<Api>,
+    Administrator(caller): Administrator,
+    Sent(body): Sent,
+) -> Answer {
     perform(&api, &caller, Act::Disconnect, &body).await
 }
 
-async fn bans(State(api): State<Api>, caller: Caller) -> Answer {
+async fn bans(State(api): State<Api>, Administrator(caller): Administrator) -> Answer {
     perform(&api, &caller, Act::ListBans, &Value::Null).await
 }
 
-async fn ban(State(api): State<Api>, caller: Caller, Sent(body): Sent) -> Answer {
+async fn ban(
+    State(api): State<Api>,
+    Administrator(caller): Administrator,
+    Sent(body): Sent,
+) -> Answer {
     perform(&api, &caller, Act::Ban, &body).await
 }
 
 async fn unban(
     State(api): State<Api>,
-    caller: Caller,
+    Administrator(caller): Administrator,
     Asked(query): Asked<BTreeMap<String, String>>,
 ) -> Answer {
     perform(&api, &caller, Act::Unban, &json!(query)).await
 }
 
-async fn revocations(State(api): State<Api>, caller: Caller) -> Answer {
+async fn revocations(State(api): State<Api>, Administrator(caller): Administrator) -> Answer {
     perform(&api, &caller, Act::ListRevocations, &Value::Null).await
 }
 
-async fn revoke(State(api): State<Api>, caller: Caller, Sent(body): Sent) -> Answer {
+async fn revoke(
+    State(api): State<Api>,
+    Administrator(caller): Administrator,
+    Sent(body): Sent,
+) -> Answer {
     perform(&api, &caller, Act::Revoke, &body).await
 }
 
@@ -98,7 +127,7 @@ async fn revoke(State(api): State<Api>, caller: Caller, Sent(body): Sent) -> Ans
 /// the caller's own.
 async fn unrevoke(
     State(api): State<Api>,
-    caller: Caller,
+    Administrator(caller): Administrator,
     Asked(query): Asked<BTreeMap<String, String>>,
     SentIfAny(body): SentIfAny,
 ) -> Answer {

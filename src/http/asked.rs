@@ -1,19 +1,13 @@
 //! What a request asks, read from its path, query and body. What can't be read is refused like everything else: as JSON,
 //! with a code, and counted. The library's own extractors would answer in plain text.
 
-use axum::{
-    Json,
-    extract::{
-        FromRequest, FromRequestParts, OptionalFromRequest, Path, Query, Request,
-        rejection::JsonRejection,
-    },
-};
-use http::request::Parts;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use http::{HeaderMap, header::CONTENT_TYPE, request::Parts};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Api;
-use crate::refusal::Refusal;
+use crate::{net::read_body, refusal::Refusal};
 
 /// A query's fields.
 pub(super) struct Asked<T>(pub(super) T);
@@ -52,9 +46,13 @@ impl FromRequest<Api> for Sent {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Refusal> {
-        let body = <Json<Value> as FromRequest<Api>>::from_request(request, api).await;
-        body.map(|Json(value)| Self(value))
-            .map_err(|error| no_json(api, &error))
+        if !says_json(request.headers()) {
+            return Err(unread(
+                api,
+                "the body must be JSON, and say so: Content-Type: application/json".into(),
+            ));
+        }
+        read_json(request, api).await.map(Self)
     }
 }
 
@@ -62,14 +60,28 @@ impl FromRequest<Api> for SentIfAny {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Refusal> {
-        let body = <Json<Value> as OptionalFromRequest<Api>>::from_request(request, api).await;
-        body.map(|body| Self(body.map(|Json(value)| value)))
-            .map_err(|error| no_json(api, &error))
+        if !request.headers().contains_key(CONTENT_TYPE) {
+            return Ok(Self(None));
+        }
+        let Sent(body) = Sent::from_request(request, api).await?;
+        Ok(Self(Some(body)))
     }
 }
 
-fn no_json(api: &Api, error: &JsonRejection) -> Refusal {
-    unread(api, format!("the body is not JSON: {error}"))
+/// A page of another origin can send other media types without being asked (a form), but not this one.
+fn says_json(headers: &HeaderMap) -> bool {
+    let media = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    let media = media.and_then(|m| m.split(';').next()).unwrap_or_default();
+    let media = media.trim().to_ascii_lowercase();
+    media == "application/json" || media.starts_with("application/") && media.ends_with("+json")
+}
+
+async fn read_json(request: Request, api: &Api) -> Result<Value, Refusal> {
+    let body = read_body(request.into_body(), api.body)
+        .await
+        .inspect_err(|refusal| api.metrics.refused("http", refusal.code))?;
+    serde_json::from_slice(&body)
+        .map_err(|error| unread(api, format!("the body is not JSON: {error}")))
 }
 
 fn unread(api: &Api, message: String) -> Refusal {

@@ -11,7 +11,7 @@ use http::{Extensions, request::Parts};
 
 use super::Api;
 use crate::{
-    access::{Credential, Identity, Role, Visitor},
+    access::{Credential, Identity, PageOrigin, Role, Visitor},
     net::ClientAddress,
     refusal::Refusal,
 };
@@ -53,6 +53,11 @@ impl FromRequestParts<Api> for Caller {
             // A request that need not prove anything publishes and observes.
             role: Role::Producer,
             name: None,
+            page: parts
+                .extensions
+                .get::<PageOrigin>()
+                .copied()
+                .unwrap_or_default(),
         };
         let count = |refusal: &Refusal| api.metrics.refused("http", refusal.code);
         let who = api.porter.identify(visitor).await.inspect_err(count)?;

@@ -6,14 +6,14 @@ mod caller;
 mod error;
 mod events;
 mod headers;
-mod origins;
 mod page;
+mod policy;
 mod probes;
 mod seneca;
 mod state;
 mod stream;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -28,7 +28,7 @@ use tower_http::{
         CompressionLayer,
         predicate::{NotForContentType, Predicate, SizeAbove},
     },
-    cors::{AllowOrigin, CorsLayer},
+    cors::{AllowHeaders, AllowOrigin, CorsLayer},
 };
 
 use crate::{
@@ -40,10 +40,13 @@ use crate::{
     socketio::{self, Door},
 };
 pub(crate) use error::status;
-pub use origins::Origins;
 pub(crate) use page::missing as missing_page;
+pub use policy::{Hosts, Origins, ProxiedRequests, RequestPolicy};
 pub use probes::Readiness;
 pub use stream::StreamOptions;
+
+/// How long a browser keeps the answer to a preflight: each is a round trip before a request.
+const PREFLIGHT_LIFETIME: Duration = Duration::from_secs(3_600);
 
 /// What the handlers share.
 #[derive(Debug, Clone)]
@@ -67,8 +70,8 @@ pub struct Api {
 /// What the router is told by the configuration.
 #[derive(Debug, Clone)]
 pub struct RouterOptions {
-    /// Pages that may come in.
-    pub origins: Origins,
+    /// The requests that are let in.
+    pub policy: RequestPolicy,
     /// Seconds that browsers shall come by https only; 0 says nothing of it.
     pub hsts: u64,
     /// Whether answers are compressed.
@@ -79,8 +82,8 @@ pub struct RouterOptions {
 
 /// All routes.
 pub fn router(api: Api, door: Door, options: &RouterOptions) -> Router {
-    let gate = origins::Gate {
-        origins: options.origins.clone(),
+    let checks = policy::Checks {
+        policy: options.policy.clone(),
         metrics: api.metrics.clone(),
     };
     let engine = any(move |request: Request<Body>| socketio::engine_door(door.clone(), request));
@@ -117,12 +120,12 @@ pub fn router(api: Api, door: Door, options: &RouterOptions) -> Router {
     .route("/socket.io", engine.clone())
     .route("/socket.io/", engine)
     .layer(middleware::from_fn(caller::take_credential))
-    .layer(middleware::from_fn_with_state(gate, origins::gate))
-    .layer(cors(options.origins.clone()))
+    .layer(cors(options.policy.origins.clone()))
+    .layer(middleware::from_fn_with_state(checks, policy::check))
 }
 
-/// Browsers of these origins may read the answers; `*` gives each its own origin back, as Flask-SocketIO does, so that
-/// clients with `withCredentials` work.
+/// Pages of these origins may read the answers; `*` gives each its own origin back, as Flask-SocketIO does, so that
+/// clients with `withCredentials` work. They may send the headers that they ask for: tracing libraries add their own.
 fn cors(origins: Origins) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin, _| {
@@ -130,5 +133,7 @@ fn cors(origins: Origins) -> CorsLayer {
         }))
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
-        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([header::RETRY_AFTER])
+        .max_age(PREFLIGHT_LIFETIME)
 }

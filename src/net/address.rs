@@ -85,11 +85,28 @@ impl Proxies {
     }
 }
 
+/// Every client that proxies name in a request, in whichever header; `None` for an entry that is no address.
+pub fn forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    let plain = [
+        HeaderName::from_static("x-real-ip"),
+        HeaderName::from_static("x-client-ip"),
+        HeaderName::from_static("true-client-ip"),
+        HeaderName::from_static("cf-connecting-ip"),
+    ];
+    let plain = plain.iter().flat_map(|name| addresses(headers, name));
+    let mut clients = x_forwarded_for(headers);
+    clients.extend(forwarded(headers));
+    clients.extend(plain);
+    clients
+}
+
 /// The entries of all `X-Forwarded-For` headers in order; `None` for one that is no address.
 fn x_forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
-    entries(headers, &X_FORWARDED_FOR)
-        .map(|entry| entry.and_then(|e| address(&e)))
-        .collect()
+    addresses(headers, &X_FORWARDED_FOR).collect()
+}
+
+fn addresses(headers: &HeaderMap, name: &HeaderName) -> impl Iterator<Item = Option<IpAddr>> {
+    entries(headers, name).map(|entry| entry.and_then(|e| address(&e)))
 }
 
 /// The `for=` of all `Forwarded` headers in order.

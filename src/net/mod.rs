@@ -20,7 +20,7 @@ mod turn_away;
 mod under_way;
 mod writer;
 
-pub use address::{ClientAddress, Proxies, Secure};
+pub use address::{ClientAddress, Proxies, Secure, forwarded_for};
 pub use body::{BodyLimits, Steady, read_body};
 pub use connection::{Hangup, Peer, Presence};
 pub use frame::Frame;

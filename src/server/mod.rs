@@ -18,7 +18,7 @@ use thiserror::Error;
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
-    access::{BlocklistError, Sight, TokenSetupError, weak_secret_file},
+    access::{BlocklistError, Sight, StartSecret, TokenSetupError, weak_secret_file},
     config::{Config, JournalDurability, JournalKind},
     demo,
     http::{self, Api, Readiness},
@@ -85,6 +85,8 @@ const CLOSING: Duration = Duration::from_secs(2);
 pub struct Running {
     /// The port may have been chosen by the system.
     address: SocketAddr,
+    /// Said once, when it listens.
+    start_secret: Option<StartSecret>,
     /// For tests and benchmarks.
     metrics: Arc<Metrics>,
     /// Says that it goes down.
@@ -128,7 +130,13 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         metrics.clone(),
     );
     hub.restore().await?;
-    let porter = porter::hire(config, hub.belongings(), metrics.clone())?;
+    let start_secret = StartSecret::of(&config.authentication)?;
+    let porter = porter::hire(
+        config,
+        hub.belongings(),
+        start_secret.clone(),
+        metrics.clone(),
+    )?;
     let hub = tokio::spawn(hub.run());
     let most = (config.performance.max_entities, config.access.max_known);
     let checkpoints = tokio::spawn(checkpoint::keep(journal.clone(), most));
@@ -185,6 +193,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     }));
     Ok(Running {
         address,
+        start_secret,
         metrics,
         readiness,
         door,
@@ -205,6 +214,11 @@ impl Running {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The secret that makes its holder an admin; none where tokens are required.
+    pub fn start_secret(&self) -> Option<&str> {
+        self.start_secret.as_ref().map(StartSecret::reveal)
     }
 
     /// Its counters.
@@ -267,6 +281,7 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
     for warning in warnings(&config) {
         tracing::warn!("{warning}");
     }
+    tell_start_secret(&running, scheme);
     stop.received().await;
     tracing::info!("going down");
     running.shutdown().await;
@@ -285,6 +300,22 @@ fn kept(journal: &crate::config::Journal) -> String {
             let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
             format!("events are kept in {}", path.display())
         }
+    }
+}
+
+/// Says how to be an admin. With the level of a warning, since a log without the line would leave nobody who can be one.
+fn tell_start_secret(running: &Running, scheme: &str) {
+    let shown = shown(running.address());
+    match &running.start_secret {
+        None => {}
+        Some(secret) if secret.is_minted() => tracing::warn!(
+            "nobody is admin without a proof; to be one until the next start, open {scheme}://{shown}/?token={}, or give \
+             the text behind token= as a token",
+            secret.reveal()
+        ),
+        Some(_) => tracing::info!(
+            "nobody is admin without a proof: show the secret of [authentication] start_secret as a token"
+        ),
     }
 }
 

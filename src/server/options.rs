@@ -2,7 +2,7 @@
 
 use crate::{
     config::Config,
-    http::{Origins, RouterOptions, StreamOptions},
+    http::{Hosts, Origins, ProxiedRequests, RequestPolicy, RouterOptions, StreamOptions},
     hub::HubOptions,
     intake::IntakeLimits,
     net::{BodyLimits, Bounds, LaneLimits, QuotaLimits, Timeouts},
@@ -101,7 +101,13 @@ pub(super) fn stream(config: &Config) -> StreamOptions {
 pub(super) fn routes(config: &Config) -> RouterOptions {
     let server = &config.server;
     RouterOptions {
-        origins: Origins::new(&server.cors_allowed_origins, server.require_origin),
+        policy: RequestPolicy {
+            hosts: Hosts::new(&server.hosts, &server.host),
+            origins: Origins::new(&server.cors_allowed_origins, server.require_origin),
+            proxied: ProxiedRequests::refused(
+                !config.authentication.required && !server.allow_insecure,
+            ),
+        },
         hsts: if config.tls.is_on() {
             config.tls.hsts_max_age
         } else {

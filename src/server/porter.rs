@@ -7,7 +7,9 @@ use super::{
     reload::{self, Files},
 };
 use crate::{
-    access::{Belongings, Blocklist, House, KeyFile, Porter, PorterOptions, Rates, Tokens},
+    access::{
+        Belongings, Blocklist, House, KeyFile, Porter, PorterOptions, Rates, StartSecret, Tokens,
+    },
     config::{Config, JournalKind},
     observe::Metrics,
 };
@@ -16,6 +18,7 @@ use crate::{
 pub(super) fn hire(
     config: &Config,
     belongings: Arc<Belongings>,
+    start_secret: Option<StartSecret>,
     metrics: Arc<Metrics>,
 ) -> Result<Arc<Porter>, ServeError> {
     let authentication = &config.authentication;
@@ -32,10 +35,20 @@ pub(super) fn hire(
     };
     let exempt = config.server.exempt_addresses.clone();
     let rates = Rates::new(&config.rate_limiting, config.limits_rates(), exempt);
-    let blocklist = Blocklist::open(blocklist_file(config), authentication.leeway())?;
+    let blocklist = Blocklist::open(
+        blocklist_file(config),
+        authentication.leeway(),
+        !authentication.required,
+    )?;
     let house = Arc::new(house);
     Ok(Porter::new(
-        options, tokens, house, blocklist, rates, metrics,
+        options,
+        start_secret,
+        tokens,
+        house,
+        blocklist,
+        rates,
+        metrics,
     ))
 }
 

@@ -26,7 +26,7 @@ use super::{
     welcome::{self, Wishes},
 };
 use crate::{
-    access::{self, Credential, Identity, Porter, Visitor},
+    access::{self, Credential, Identity, PageOrigin, Porter, Visitor},
     event::Timestamp,
     hub::HubHandle,
     intake::Intake,
@@ -234,6 +234,11 @@ impl Entrance {
             address,
             role: hello.role.unwrap_or_default(),
             name: hello.name.as_deref().map(Into::into),
+            page: request
+                .extensions
+                .get::<PageOrigin>()
+                .copied()
+                .unwrap_or_default(),
         };
         let who = self.kit.porter.identify(visitor).await?;
         if self.namespace == Namespace::Admin && !who.role.may_see_stats() {

@@ -7,7 +7,7 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -20,7 +20,7 @@ use super::{
     polling::{self, session},
 };
 use crate::{
-    access::Credential,
+    access::{Credential, PageOrigin},
     http::status,
     net::{
         BodyLimits, ClientAddress, Counted, Guard, Lane, Peer, Presence, QuotaLimits, Secure, Slot,
@@ -91,6 +91,14 @@ pub async fn engine_door(door: Door, request: Request<Body>) -> Response {
     };
     match query(request.uri(), "transport") {
         Some("websocket") => upgrade(&door, service, request).unwrap_or_else(|refused| *refused),
+        Some("polling") if query(request.uri(), "j").is_some() => *door.refuse(
+            "polling",
+            StatusCode::BAD_REQUEST,
+            "jsonp",
+            &Refusal::bad_request(
+                "JSONP polling (j=) is not served: any page could read it; use polling by XHR, or WebSocket",
+            ),
+        ),
         Some("polling") => polling::serve(&door, service, request).await,
         // As the engine words it. It must not see what it would read otherwise than we do.
         _ => (
@@ -161,6 +169,7 @@ fn upgrade(
             door.kit.lanes.polling(sid)
         }
     };
+    let protocol = first_protocol(request.headers());
     let for_engine = engine_request(&request, &lane);
     tokio::spawn(async move {
         let Ok(upgraded) = on_upgrade.await else {
@@ -179,11 +188,15 @@ fn upgrade(
             Err(_) => tracing::error!("an upgraded connection is not one of the listener's"),
         }
     });
-    Response::builder()
+    let mut response = Response::builder()
         .status(StatusCode::SWITCHING_PROTOCOLS)
         .header(header::CONNECTION, "Upgrade")
         .header(header::UPGRADE, "websocket")
-        .header(header::SEC_WEBSOCKET_ACCEPT, accept)
+        .header(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(protocol) = protocol {
+        response = response.header(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+    }
+    response
         .body(Body::empty())
         .map_err(|_| bad("the handshake could not be answered"))
 }
@@ -202,6 +215,7 @@ fn engine_request(request: &Request<Body>, lane: &Arc<Lane>) -> Request<()> {
     keep::<ClientAddress>(request, &mut kept);
     keep::<Secure>(request, &mut kept);
     keep::<Credential>(request, &mut kept);
+    keep::<PageOrigin>(request, &mut kept);
     kept
 }
 
@@ -217,6 +231,16 @@ pub(super) fn begin(door: &Door, request: &Request<Body>) -> Result<Slot, Refuse
     door.pending
         .begin(client.map(|client| client.0))
         .map_err(|(reason, refusal)| door.refuse("session", status(refusal.code), reason, &refusal))
+}
+
+/// The subprotocol to agree on: a browser that offers some and hears of none closes the connection. They mean nothing to
+/// Socket.IO, so it is the first.
+fn first_protocol(headers: &HeaderMap) -> Option<HeaderValue> {
+    let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
+    let first = offered.split(',').next()?.trim();
+    HeaderValue::from_str(first)
+        .ok()
+        .filter(|first| !first.is_empty())
 }
 
 fn names(headers: &HeaderMap, header: &header::HeaderName, word: &str) -> bool {

@@ -151,7 +151,7 @@ async fn a_dripped_body_is_given_up_and_a_long_stream_is_not() {
     let address = server.address();
     let good = Good::beside(address).await;
     let head = |path: &str, media: &str, framing: &str| {
-        format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {media}\r\n{framing}\r\n")
+        format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media}\r\n{framing}\r\n")
     };
     let whole = "Content-Length: 100000\r\n";
     let sid = open(address, 4).await;

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    common::{Client, get, server, server_with},
+    common::{Client, START_SECRET, get, server, server_with},
     malformed::poll,
     process::free_port,
     raw::{End, Raw, assert_served, http, text, until},
@@ -84,7 +84,9 @@ async fn open_sessions(address: SocketAddr, count: usize) -> Vec<String> {
     let mut buffer = Vec::new();
     for _ in 0..count {
         stream
-            .write_all(b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n")
+            .write_all(
+                b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            )
             .await
             .expect("sends");
         buffer.clear();
@@ -199,6 +201,7 @@ impl Logged {
             .args(["serve", "--port", &port.to_string()])
             .env("STOA_LOG__LEVEL", "trace")
             .env("STOA_JOURNAL__KIND", "memory")
+            .env("STOA_AUTHENTICATION__START_SECRET", START_SECRET)
             .stdout(File::create(log).expect("the log"))
             .stderr(Stdio::null())
             .spawn()
@@ -228,7 +231,7 @@ async fn the_transports_ids_are_in_no_payload_and_no_log() {
     let server = Logged::start(&log).await;
     let address = server.1;
     let (mut admin, _) =
-        Client::connect(address, json!({ "role": "admin", "snapshot": true })).await;
+        Client::connect(address, json!({ "token": START_SECRET, "snapshot": true })).await;
     let (mut alice, _) =
         Client::connect(address, json!({ "role": "producer", "name": "alice" })).await;
     let sid = poll(address, 4).await;
@@ -271,7 +274,7 @@ async fn the_transports_ids_are_in_no_payload_and_no_log() {
         assert!(!seen.contains(id.as_str()), "{seen}");
     }
     assert!(!asked.to_string().contains(&admin.sid), "{asked}");
-    let mut admins = Client::open(address, "/admin", json!({ "role": "admin" }))
+    let mut admins = Client::open(address, "/admin", json!({ "token": START_SECRET }))
         .await
         .unwrap();
     let rooms = admins.call("get_rooms", json!(null)).await.to_string();

@@ -28,4 +28,6 @@ mod origins;
 mod raw;
 mod secrets;
 mod sessions;
+mod start_log;
+mod unproven;
 mod wire;

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::{
-    common::{Client, post, server},
+    common::{Client, START_SECRET, post, server},
     raw::assert_served,
 };
 
@@ -53,7 +53,7 @@ fn names(events: Vec<(String, Value)>) -> Vec<String> {
 async fn events_of_clients_with_such_names_reach_nobody() {
     let server = server().await;
     let address = server.address();
-    let (mut watcher, _) = Client::connect(address, json!({ "role": "admin" })).await;
+    let (mut watcher, _) = Client::connect(address, json!({ "token": START_SECRET })).await;
     let long = long();
     for name in RESERVED.iter().chain(&ODD).copied().chain([long.as_str()]) {
         let (mut attacker, _) = Client::connect(address, json!({ "role": "producer" })).await;

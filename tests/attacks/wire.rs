@@ -8,13 +8,13 @@ use std::{
 
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
     sync::oneshot,
     task::JoinHandle,
 };
 
-use crate::common::{Client, PATIENCE, binary};
+use crate::common::{Client, PATIENCE, START_SECRET, binary};
 
 /// What came back.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ pub async fn exchange(stream: &mut TcpStream, request: &str) -> Option<Answer> {
 }
 
 /// Reads one answer.
-pub async fn answer(stream: &mut TcpStream) -> Option<Answer> {
+pub async fn answer(stream: &mut (impl AsyncRead + Unpin)) -> Option<Answer> {
     let mut bytes = Vec::new();
     let head_end = loop {
         if let Some(at) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
@@ -83,7 +83,7 @@ pub async fn answer(stream: &mut TcpStream) -> Option<Answer> {
     Some(answer)
 }
 
-async fn more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<()> {
+async fn more(stream: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>) -> Option<()> {
     let read = tokio::time::timeout(PATIENCE, stream.read_buf(bytes)).await;
     (read.expect("an answer in time").ok()? > 0).then_some(())
 }
@@ -96,13 +96,13 @@ pub async fn once(address: SocketAddr, request: &str) -> Answer {
 
 /// A `GET` with more header lines, each ended with a line break.
 pub fn get(path: &str, lines: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: stoa.test\r\n{lines}\r\n")
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n")
 }
 
 /// A `POST` of text.
 pub fn post(path: &str, media: &str, body: &str) -> String {
     format!(
-        "POST {path} HTTP/1.1\r\nHost: stoa.test\r\nContent-Type: {media}\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media}\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
 }
@@ -209,6 +209,7 @@ impl Process {
             .args(["serve", "--port", "0"])
             .env("STOA_LOG__FORMAT", "json")
             .env("STOA_JOURNAL__KIND", "memory")
+            .env("STOA_AUTHENTICATION__START_SECRET", START_SECRET)
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
         for (key, value) in keys {

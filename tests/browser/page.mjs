@@ -15,8 +15,8 @@ export const VIEWS = {
   desktop: { viewport: { width: 1440, height: 900 } },
 };
 
-export const launch = () =>
-  chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
+export const launch = ({ args = [] } = {}) =>
+  chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: [...FLAGS, ...args] });
 
 /** A fresh page (nothing stored) at `url`; `troubles` are its console errors, failed requests and refused answers. */
 export async function open(browser, url, { view = 'desktop', ...options } = {}) {

@@ -6,9 +6,9 @@ import { startStoa as startOpen } from '../js/server.mjs';
 
 const page = fileURLToPath(new URL('../../web-demo/dist', import.meta.url));
 
-function start(startServer, { port = 0, demo = false }) {
+function start(startServer, { port = 0, demo = false, env = {} }) {
   if (!existsSync(`${page}/index.html`)) throw new Error('the page is not built: run `npm ci && npm run build` in web-demo');
-  return startServer({ port, args: demo ? ['--demo'] : [], env: { STOA_SERVER__WEB_ROOT: page } });
+  return startServer({ port, args: demo ? ['--demo'] : [], env: { STOA_SERVER__WEB_ROOT: page, ...env } });
 }
 
 export const startStoa = (options = {}) => start(startOpen, options);

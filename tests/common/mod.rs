@@ -16,16 +16,23 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use stoa::{config::Config, server::Running};
 use tokio::net::TcpStream;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Message, client::IntoClientRequest},
+};
 
 /// Nothing in these tests takes this long unless it is broken, on a slow and busy machine too: it is only waited for when
 /// something is wrong.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The secret of the start, where tests are admins of a server that asks nobody for a token.
+pub const START_SECRET: &str = "the-secret-of-the-tests-start";
+
 /// A configuration for tests: any free port, no page.
 pub fn config() -> Config {
     let mut config = Config::default();
     config.server.port = 0;
+    config.authentication.start_secret = START_SECRET.into();
     config.journal.kind = stoa::config::JournalKind::Memory;
     config
 }
@@ -72,8 +79,23 @@ impl Client {
         namespace: &'static str,
         auth: Value,
     ) -> Result<Self, String> {
+        Self::open_from(address, namespace, auth, None).await
+    }
+
+    /// The same as a page of this origin does it.
+    pub async fn open_from(
+        address: SocketAddr,
+        namespace: &'static str,
+        auth: Value,
+        origin: Option<&str>,
+    ) -> Result<Self, String> {
         let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
-        let (socket, _) = connect_async(url).await.expect("the WebSocket opens");
+        let mut request = url.into_client_request().expect("an address");
+        if let Some(origin) = origin {
+            let origin = origin.parse().expect("an origin");
+            request.headers_mut().insert("origin", origin);
+        }
+        let (socket, _) = connect_async(request).await.expect("the WebSocket opens");
         let mut client = Self {
             socket,
             namespace,

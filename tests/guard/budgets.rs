@@ -1,14 +1,15 @@
 //! How much may be sent, and what becomes of those who send more.
 
-use crate::common::guarded::{guarded, observer, producer, request};
-use crate::common::{Client, server_with};
+use crate::common::Client;
+use crate::common::guarded::{grant, guarded, observer, producer, request, token};
 use crate::{refused, to_the_end, wait_for};
 use serde_json::{Value, json};
-use stoa::config::Switch;
+use stoa::{access::Role, config::Switch};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_observer_that_sends_too_much_is_told_and_then_kept_out() {
-    let server = server_with(|config| {
+    let server = guarded(|config| {
+        config.rate_limiting.enabled = Switch::On;
         // Slow to fill up again, and the ban long enough to be looked at, on a busy machine too.
         config.rate_limiting.messages_per_minute = 1;
         config.rate_limiting.burst_limit = 5;
@@ -17,8 +18,10 @@ async fn an_observer_that_sends_too_much_is_told_and_then_kept_out() {
     })
     .await;
     let address = server.address();
-    let (mut producer, _) = Client::connect(address, json!({ "role": "producer" })).await;
-    let (mut noisy, _) = Client::connect(address, json!({})).await;
+    // It has no user, so its address is all that it can be kept out by.
+    let nobody = json!({ "token": token(&grant(Role::Observer)) });
+    let (mut producer, _) = Client::connect(address, json!({ "token": producer() })).await;
+    let (mut noisy, _) = Client::connect(address, nobody.clone()).await;
     let mut codes = Vec::new();
     for _ in 0..10 {
         let answer = noisy.call("get_state", json!({})).await;
@@ -35,12 +38,12 @@ async fn an_observer_that_sends_too_much_is_told_and_then_kept_out() {
     }
     let last = to_the_end(&mut noisy).await;
     assert_eq!(last.last().expect("a last word").1["code"], "banned");
-    assert_eq!(refused(address, json!({})).await, "banned");
+    assert_eq!(refused(address, nobody.clone()).await, "banned");
     let text = server.metrics().text();
     assert!(text.contains("stoa_clients_banned_total 1"), "{text}");
     assert!(text.contains("code=\"rate_limited\""), "{text}");
     wait_for("the ban's end", async || {
-        Client::open(address, "/", json!({})).await.is_ok()
+        Client::open(address, "/", nobody.clone()).await.is_ok()
     })
     .await;
     server.shutdown().await;

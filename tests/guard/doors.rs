@@ -194,7 +194,7 @@ async fn a_bad_token_gives_no_more_than_one_that_claims_nothing() {
         "ok"
     );
     // A live connection gains nothing by a bad token, and loses what it had only by wish.
-    let (mut boss, _) = Client::connect(address, json!({ "role": "admin" })).await;
+    let (mut boss, _) = Client::connect(address, json!({ "role": "operator" })).await;
     let answer = boss.call("authenticate", json!({ "token": "x.y.z" })).await;
     assert_eq!(answer["role"], "observer", "{answer}");
     server.shutdown().await;

@@ -20,6 +20,12 @@ pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
             "actions on agents take the role operator or admin: connect with auth {\"role\": \"operator\"}, or a token of that role",
         ));
     }
+    if !who.is_trusted_to_act() {
+        return Err(Refusal::forbidden(
+            "a page of another origin than the server's own acts on agents only with a proof: give a token of the role \
+             operator or admin, or the secret that the start prints, as auth.token",
+        ));
+    }
     let needed = |key: &'static str| {
         request
             .text(key)?

@@ -26,6 +26,7 @@ pub(super) async fn authenticate(client: &Arc<Client>, request: &Request) -> Han
         address: client.address,
         role: before.role,
         name: before.name.clone(),
+        page: before.page,
     };
     let who = client.kit.porter.identify(visitor).await?;
     if client.namespace == Namespace::Admin && !who.role.may_see_stats() {
