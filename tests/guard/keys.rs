@@ -123,6 +123,7 @@ fn a_short_secret_in_a_file_is_held_to_the_same_rule_as_one_in_the_settings() {
     let mut config = config();
     config.authentication.required = true;
     config.server.hosts = vec!["stoa.example".into()];
+    config.authentication.start_secret = String::new();
     let by_file = |config: &mut stoa::config::Config| {
         config.authentication.secret = String::new();
         config.authentication.secret_file.clone_from(&file);
