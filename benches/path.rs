@@ -20,7 +20,7 @@ use stoa::{
     net::{Frame, Tag},
     pace::{Pacer, group},
     seneca::Desk,
-    state::State,
+    state::{Limits, State},
     update::{
         Listening, Planned, Stamp, Table, TransformOptions, entities, event_rooms, render,
         rooms_hash,
@@ -166,7 +166,7 @@ fn stages(c: &mut Criterion) {
         |events| journal.append(events).now_or_never(),
     );
 
-    let mut state = State::new(10_000, 1_000);
+    let mut state = State::new(Limits::default());
     each(&mut g, "4 state: fold", |n| {
         state.apply(&mix.events[n % count]);
     });
@@ -246,7 +246,7 @@ fn whole(c: &mut Criterion) {
     let mix = Mix::load();
     let table = table();
     let journal = MemoryJournal::new(RETENTION);
-    let mut state = State::new(10_000, 1_000);
+    let mut state = State::new(Limits::default());
     let mut desk = Desk::new();
     let mut pacer = Pacer::default();
     let begun = Instant::now();

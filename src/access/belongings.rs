@@ -143,6 +143,21 @@ impl Belongings {
         }
     }
 
+    /// Keeps no more than `max` things of a kind from now on.
+    pub fn hold(&self, max: usize) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let known = &mut *known;
+        known.max = max.max(1);
+        for (kind, things) in &mut known.things {
+            while things.by_id.len() > known.max
+                && let Some(oldest) = things.order.pop_front()
+            {
+                things.by_id.remove(&oldest);
+                known.forgotten.insert(*kind);
+            }
+        }
+    }
+
     /// All events up to this one are learnt.
     pub fn set_learnt_to(&self, seq: Seq) {
         self.learnt_to.store(seq, Ordering::Release);

@@ -85,6 +85,20 @@ impl Config {
                 1 << 24,
             ),
             (
+                "performance",
+                "max_state_bytes",
+                self.performance.max_state_bytes,
+                1 << 20,
+                1 << 40,
+            ),
+            (
+                "performance",
+                "max_entity_facts",
+                self.performance.max_entity_facts,
+                16,
+                4096,
+            ),
+            (
                 "content_filtering",
                 "max_message_size",
                 self.content_filtering.max_message_size,

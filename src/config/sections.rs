@@ -52,8 +52,12 @@ pub struct Performance {
     pub max_lag: usize,
     /// Updates in one flush: under load more of them means fewer writes, fewer means sooner.
     pub flush_max: usize,
-    /// Projects, agents, tasks and runs that the state remembers; the longest untouched go first.
+    /// Projects, agents, tasks and runs that the state remembers; of the project that has most, the longest untouched go first.
     pub max_entities: usize,
+    /// Bytes of memory that the state holds; of the project that holds most, the longest untouched entities go first.
+    pub max_state_bytes: usize,
+    /// Facts of one entity; further ones are not taken, so that a producer with ever new keys can't grow one without end.
+    pub max_entity_facts: usize,
 }
 
 impl Performance {
@@ -74,6 +78,8 @@ impl Default for Performance {
             max_lag: 16_384,
             flush_max: 256,
             max_entities: 10_000,
+            max_state_bytes: 64 * 1024 * 1024,
+            max_entity_facts: 64,
         }
     }
 }

@@ -53,7 +53,7 @@ use crate::{
     observe::Metrics,
     pace::{Pacer, group},
     seneca::{Desk, Recipients},
-    state::{State, checkpoint},
+    state::{Limits, State, checkpoint},
     update::{Listening, Table, entities, rooms_hash},
 };
 use aggregates::AGGREGATES;
@@ -85,10 +85,8 @@ pub struct HubOptions {
     pub max_room_size: usize,
     /// How many rooms a client may be in by request.
     pub max_rooms_per_client: usize,
-    /// How many entities of a kind the state keeps.
-    pub max_entities: usize,
-    /// How many things' owners it keeps, of each kind.
-    pub max_known: usize,
+    /// Bounds of the state.
+    pub state: Limits,
     /// Seneca's own updates go to everybody.
     pub seneca_broadcast: bool,
     /// Which observers are sent Seneca's aggregates.
@@ -165,7 +163,7 @@ impl Hub {
         let now = Instant::now();
         let hub = Self {
             roster: Roster::new(options.seneca_broadcast, options.sanitize),
-            state: State::new(options.max_entities, options.max_known),
+            state: State::new(options.state.clone()),
             position: Position::new(journal.epoch(), 0),
             desk: Desk::new().sanitizing(options.sanitize != Recipients::Nobody),
             options,
@@ -195,11 +193,7 @@ impl Hub {
     /// # Errors
     /// The journal can't be read.
     pub async fn restore(&mut self) -> Result<(), JournalError> {
-        let (state, seq) = checkpoint::restore(
-            &*self.journal,
-            (self.options.max_entities, self.options.max_known),
-        )
-        .await?;
+        let (state, seq) = checkpoint::restore(&*self.journal, &self.options.state).await?;
         let mut at = seq.saturating_sub(DESK);
         while at < seq {
             let records = self.journal.read(at, READ).await?;
@@ -211,6 +205,7 @@ impl Hub {
             }
         }
         self.state = state;
+        self.metrics.state.look(&self.state);
         self.state.belongings().set_learnt_to(seq);
         self.seq = seq;
         self.position = Position::new(self.journal.epoch(), seq);
@@ -326,6 +321,7 @@ impl Hub {
                 self.take(&record, now);
             }
             self.journal.release(self.seq);
+            self.metrics.state.look(&self.state);
             self.tell_progress();
         }
         Ok(())

@@ -59,6 +59,8 @@ pub struct Metrics {
     taken_back: Counter,
     /// Updates sent to those who came back.
     replayed: Counter,
+    /// The state's own.
+    pub state: super::state::StateMetrics,
     /// Held against the budgets.
     delivery_seconds: Family<Urgency, Histogram, fn() -> Histogram>,
     /// Children looked up once: the hot path must not search for labels.
@@ -162,6 +164,7 @@ impl Metrics {
             tokens_denied: Family::default(),
             taken_back: Counter::default(),
             replayed: Counter::default(),
+            state: super::state::StateMetrics::default(),
             delivery_seconds,
             by_priority,
         };
@@ -172,6 +175,7 @@ impl Metrics {
     fn register(&self) {
         let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         let r = &mut *registry;
+        self.state.register(r);
         r.register("events", "Events kept in the journal", self.events.clone());
         r.register(
             "events_duplicate",

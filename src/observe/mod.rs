@@ -3,5 +3,7 @@
 pub mod exposition;
 pub mod log;
 mod metrics;
+mod state;
 
 pub use metrics::Metrics;
+pub use state::StateMetrics;

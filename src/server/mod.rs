@@ -138,8 +138,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         metrics.clone(),
     )?;
     let hub = tokio::spawn(hub.run());
-    let most = (config.performance.max_entities, config.access.max_known);
-    let checkpoints = tokio::spawn(checkpoint::keep(journal.clone(), most));
+    let checkpoints = tokio::spawn(checkpoint::keep(journal.clone(), options::state(config)));
     let intake = Arc::new(Intake::new(
         journal.clone(),
         options::intake(config),

@@ -7,6 +7,7 @@ use crate::{
     intake::IntakeLimits,
     net::{BodyLimits, Bounds, LaneLimits, QuotaLimits, Timeouts},
     socketio::{self, DoorLimits},
+    state::Limits,
 };
 
 /// The way in's.
@@ -28,8 +29,7 @@ pub(super) fn hub(config: &Config) -> HubOptions {
         flush_max: config.performance.flush_max,
         max_room_size: config.rooms.max_room_size,
         max_rooms_per_client: config.rooms.max_rooms_per_client,
-        max_entities: config.performance.max_entities,
-        max_known: config.access.max_known,
+        state: state(config),
         seneca_broadcast: config.seneca.broadcast,
         aggregates: config.seneca.aggregates,
         sanitize: config.content_filtering.sanitize_content,
@@ -37,6 +37,16 @@ pub(super) fn hub(config: &Config) -> HubOptions {
         max_stretch: config.server.max_client_buffer / 2,
         max_delay: config.server.max_client_delay(),
         default_room: config.rooms.default_room.clone(),
+    }
+}
+
+/// The state's.
+pub(super) fn state(config: &Config) -> Limits {
+    Limits {
+        max_entities: config.performance.max_entities,
+        max_known: config.access.max_known,
+        max_bytes: config.performance.max_state_bytes,
+        max_facts: config.performance.max_entity_facts,
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::State;
+use super::{Limits, State};
 use crate::journal::{Journal, JournalError, Seq};
 
 /// Events that a start has to fold at the most, but for those of the last moments.
@@ -19,26 +19,23 @@ const AT_LEAST: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(200);
 const READ: usize = 1_024;
 
-/// The state at the journal's end, with at most so many entities of a kind, and owners of things of a kind.
+/// The state at the journal's end, within these limits.
 ///
 /// # Errors
 /// The journal can't be read.
-pub async fn restore(
-    journal: &dyn Journal,
-    (max, max_known): (usize, usize),
-) -> Result<(State, Seq), JournalError> {
+pub async fn restore(journal: &dyn Journal, limits: &Limits) -> Result<(State, Seq), JournalError> {
     let saved = journal.load_checkpoint().await?;
     let (mut state, mut at) = match saved {
-        Some((seq, text)) => match State::from_checkpoint(&text) {
+        Some((seq, text)) => match State::from_checkpoint(&text, limits) {
             Some(state) => (state, seq),
             None => {
                 tracing::warn!(
                     "the saved state is of another version; it is made anew from the journal"
                 );
-                (State::new(max, max_known), 0)
+                (State::new(limits.clone()), 0)
             }
         },
-        None => (State::new(max, max_known), 0),
+        None => (State::new(limits.clone()), 0),
     };
     // Whose things are was perhaps said before the first event that is still there.
     if at == 0 && journal.bounds().first > 1 {
@@ -49,11 +46,11 @@ pub async fn restore(
 }
 
 /// Saves the state from time to time; never returns unless the journal keeps no states.
-pub async fn keep(journal: Arc<dyn Journal>, max: (usize, usize)) {
+pub async fn keep(journal: Arc<dyn Journal>, limits: Limits) {
     if !journal.keeps_checkpoints() {
         return;
     }
-    let Ok((mut state, mut at)) = restore(&*journal, max).await else {
+    let Ok((mut state, mut at)) = restore(&*journal, &limits).await else {
         tracing::error!(
             "the journal can't be read: no state is saved, and a start will take longer"
         );

@@ -2,39 +2,37 @@
 //!
 //! Each entity is a JSON object that later facts are laid over: what a producer says of an agent is not lost because
 //! Stoa doesn't know the word. The same events in the same order always give the same state.
+//!
+//! ```text
+//!  event ─▶ fold ─▶ State ─▶ Picture (costs nothing, stays as it is) ─▶ Walk (what one client sees, piece by piece)
+//!                     └ bounded in entities and bytes; the project that holds most forgets first
+//! ```
 
 pub mod checkpoint;
 mod entities;
-mod facts;
+mod entity;
 mod fold;
+mod limits;
+mod saved;
 #[cfg(test)]
 mod tests;
+mod walk;
 
-use std::{collections::HashSet, sync::Arc};
-
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use std::sync::Arc;
 
 use crate::{
     access::{Belongings, Sight},
-    event::{Event, Kind, Object, Timestamp},
+    event::{Event, Timestamp},
 };
-pub use entities::Entities;
-use facts::Known;
+use entities::{Kept, Store};
+pub use limits::{Dropped, Evicted, Limits};
+pub use walk::Walk;
 
-/// What is known now.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// All that is known now.
+#[derive(Debug)]
 pub struct State {
-    /// By project id (or the board's, where Marcus names only that).
-    projects: Entities,
-    /// By agent id.
-    agents: Entities,
-    /// By task id.
-    tasks: Entities,
-    /// Agent runs, workflow executions and ingest jobs, by their ids; `kind` tells which.
-    runs: Entities,
-    /// The latest of the system's health.
-    health: Known,
+    /// Projects, agents, tasks, runs and the health.
+    kept: Kept,
     /// Whose things are. Shared with the doors, which decide by it.
     belongings: Arc<Belongings>,
     /// Events folded in.
@@ -43,16 +41,21 @@ pub struct State {
     decisions: u64,
 }
 
+/// The state at one place of the stream: it stays as it is while the state goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Picture {
+    store: Store,
+    events: u64,
+    decisions: u64,
+    evicted: u64,
+}
+
 impl State {
-    /// Nothing is known; at most `max` entities of a kind will be, and the owners of `max_known` things of a kind.
-    pub fn new(max: usize, max_known: usize) -> Self {
+    /// Nothing is known, and never more than these limits will be.
+    pub fn new(limits: Limits) -> Self {
         Self {
-            projects: Entities::new(max),
-            agents: Entities::new(max),
-            tasks: Entities::new(max),
-            runs: Entities::new(max),
-            health: Known::default(),
-            belongings: Arc::new(Belongings::new(max_known)),
+            belongings: Arc::new(Belongings::new(limits.max_known)),
+            kept: Kept::new(limits),
             events: 0,
             decisions: 0,
         }
@@ -70,6 +73,37 @@ impl State {
         &self.belongings
     }
 
+    /// The state as it is now.
+    pub fn picture(&self) -> Picture {
+        Picture {
+            store: self.kept.store.clone(),
+            events: self.events,
+            decisions: self.decisions,
+            evicted: self.evicted().map(|e| e.entities).sum(),
+        }
+    }
+
+    /// About how many bytes of memory its entities hold.
+    pub fn bytes(&self) -> usize {
+        self.kept.bytes()
+    }
+
+    /// Entities that had to go, by kind and bound.
+    pub fn evicted(&self) -> impl Iterator<Item = Evicted> + use<> {
+        self.kept.evicted()
+    }
+
+    /// Facts that were not taken.
+    pub fn dropped(&self) -> Dropped {
+        self.kept.dropped()
+    }
+
+    /// Bytes of all entities that were replaced or evicted while a picture held them: two readings tell what pictures made
+    /// before the first one hold beside the state.
+    pub fn replaced(&self) -> u64 {
+        self.kept.replaced()
+    }
+
     /// The state as JSON, at `cursor`, as far as `sight` sees it; of one project when that is asked for.
     pub fn snapshot(
         &self,
@@ -78,78 +112,22 @@ impl State {
         project: Option<&str>,
         sight: &Sight,
     ) -> String {
-        let of = |value: &Object| {
-            project.is_none_or(|project| {
-                value.get("project_id").and_then(Value::as_str) == Some(project)
-            })
-        };
-        let tasks = self
-            .tasks
-            .to_json(sight, Some(Kind::Task), |_, task| of(task));
-        let working: HashSet<&str> = tasks
-            .values()
-            .filter_map(|task| task.get("agent_id").and_then(Value::as_str))
-            .collect();
-        let mut agents = self.agents.to_json(sight, Some(Kind::Agent), |id, agent| {
-            of(agent) || working.contains(id)
-        });
-        // Both are there for whoever reads them, also of an agent that nothing said either of.
-        for agent in agents.values_mut().filter_map(Value::as_object_mut) {
-            for key in ["status", "task_id"] {
-                agent.entry(key).or_insert(Value::Null);
-            }
-        }
-        let projects = self.projects.to_json(sight, Some(Kind::Project), |id, _| {
-            project.is_none_or(|project| project == id)
-        });
-        let runs = self.runs.to_json(sight, None, |_, run| of(run));
-        let by_status = |status: &str| {
-            tasks
-                .values()
-                .filter(|task| task.get("status").and_then(Value::as_str) == Some(status))
-                .count()
-        };
-        let mut counts = json!({
-            "projects": projects.len(),
-            "agents": agents.len(),
-            "tasks": tasks.len(),
-            "tasks_todo": by_status("todo"),
-            "tasks_in_progress": by_status("in_progress"),
-            "tasks_blocked": by_status("blocked"),
-            "tasks_done": by_status("done"),
-            "runs": runs.len(),
-        });
-        // How much there is that one may not see is not to be seen either.
-        if sight.is_everything() {
-            let entities = [&self.projects, &self.agents, &self.tasks, &self.runs];
-            let evicted: u64 = entities.map(Entities::evicted).iter().sum();
-            counts["events"] = self.events.into();
-            counts["decisions"] = self.decisions.into();
-            counts["evicted"] = evicted.into();
-        }
-        json!({
-            "type": "snapshot",
-            "cursor": cursor,
-            "server_time": now,
-            "timestamp": now,
-            "projects": projects,
-            "agents": agents,
-            "tasks": tasks,
-            "runs": runs,
-            "health": self.health.seen(sight, None).unwrap_or_default(),
-            "counts": counts,
-        })
-        .to_string()
+        Walk::new(self.picture(), sight.clone(), project).whole(cursor, now)
     }
+}
 
-    /// The whole state as text, to go on from later.
-    pub fn to_checkpoint(&self) -> String {
-        // A state is maps with text keys and JSON values: writing it can't fail.
-        serde_json::to_string(self).unwrap_or_default()
+impl Picture {
+    /// How many entities there are.
+    pub fn entities(&self) -> usize {
+        let maps = entities::Map::ALL.into_iter();
+        maps.map(|map| self.store.map(map).len()).sum()
     }
+}
 
-    /// Reads what [`State::to_checkpoint`] wrote; `None` if it was written by something else.
-    pub fn from_checkpoint(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok()
+impl PartialEq for State {
+    fn eq(&self, other: &Self) -> bool {
+        self.kept.store == other.kept.store
+            && self.belongings == other.belongings
+            && (self.events, self.decisions) == (other.events, other.decisions)
     }
 }

@@ -12,6 +12,7 @@ pub mod merge;
 mod render;
 mod rooms;
 mod rules;
+mod status;
 mod table;
 mod template;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use kind::Kind;
 pub use render::render;
 pub use rooms::{entities, event_rooms, rooms_hash};
 pub use rules::{MAX_WINDOW_MS, Rule, RuleConfig, RuleError};
+pub(crate) use status::{blocker, run_status, task_status};
 pub use table::{MAX_RULES_PER_EVENT, Table, TransformOptions};
 
 /// The Socket.IO namespace on which an update is sent.

@@ -1,0 +1,76 @@
+//! How much the state holds, and what its bounds kept out.
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+use crate::state::State;
+
+/// The state's counters.
+#[derive(Debug, Default)]
+pub struct StateMetrics {
+    /// Held against `max_state_bytes`.
+    bytes: Gauge,
+    /// Entities that had to go.
+    evicted: Family<Eviction, Counter>,
+    /// Facts that were not taken.
+    dropped: Family<Drop, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Eviction {
+    /// The name of their map in a snapshot.
+    kind: &'static str,
+    /// The bound.
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Drop {
+    /// The bound.
+    reason: &'static str,
+}
+
+impl StateMetrics {
+    pub(super) fn register(&self, r: &mut Registry) {
+        r.register(
+            "state_bytes",
+            "Bytes of memory that the entities of the state hold",
+            self.bytes.clone(),
+        );
+        r.register(
+            "state_evicted",
+            "Entities that the state forgot, by kind and bound (count, bytes)",
+            self.evicted.clone(),
+        );
+        r.register(
+            "state_facts_dropped",
+            "Facts that the state did not take, by reason: long (one fact), many (of one entity), full (bytes of one entity)",
+            self.dropped.clone(),
+        );
+    }
+
+    /// Takes over the state's own counts.
+    pub fn look(&self, state: &State) {
+        self.bytes
+            .set(i64::try_from(state.bytes()).unwrap_or(i64::MAX));
+        for evicted in state.evicted().filter(|evicted| evicted.entities > 0) {
+            let counter = self.evicted.get_or_create(&Eviction {
+                kind: evicted.kind,
+                reason: evicted.reason,
+            });
+            counter.inc_by(evicted.entities.saturating_sub(counter.get()));
+        }
+        let dropped = state.dropped();
+        for (reason, facts) in [
+            ("long", dropped.long),
+            ("many", dropped.many),
+            ("full", dropped.full),
+        ] {
+            let counter = self.dropped.get_or_create(&Drop { reason });
+            counter.inc_by(facts.saturating_sub(counter.get()));
+        }
+    }
+}

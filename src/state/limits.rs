@@ -1,0 +1,47 @@
+//! Bounds of the state, and the counts of what they keep out.
+
+/// Bounds of the state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Entities of one kind.
+    pub max_entities: usize,
+    /// Things of one kind whose owner and projects are remembered.
+    pub max_known: usize,
+    /// Bytes of memory that all entities together hold.
+    pub max_bytes: usize,
+    /// Facts of one entity, as events about the same things said them.
+    pub max_facts: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_entities: 10_000,
+            max_known: 50_000,
+            max_bytes: 64 * 1024 * 1024,
+            max_facts: 64,
+        }
+    }
+}
+
+/// Facts that were not taken, by reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Longer than a fact may be.
+    pub long: u64,
+    /// Beyond the number that an entity may have.
+    pub many: u64,
+    /// Its entity holds as much as it may.
+    pub full: u64,
+}
+
+/// Entities that had to go because of one bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evicted {
+    /// The name of their map in a snapshot.
+    pub kind: &'static str,
+    /// The bound: `count` or `bytes`.
+    pub reason: &'static str,
+    /// How many.
+    pub entities: u64,
+}

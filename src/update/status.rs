@@ -1,0 +1,59 @@
+//! How a task and a run stand after an event, in the server's own words: the state and the updates say the same.
+
+use serde_json::Value;
+
+use super::status_of;
+use crate::event::{Event, Object};
+
+fn text<'e>(event: &'e Event, key: &str) -> Option<&'e str> {
+    event.data.get(key).and_then(Value::as_str)
+}
+
+/// The status of its task after an event of a task; none if it changes none.
+pub(crate) fn task_status(event: &Event) -> Option<&str> {
+    let failed = event.data.get("success") == Some(&Value::Bool(false));
+    match event.name.canonical() {
+        "task.completed" if failed => Some("blocked"),
+        "task.completed" => Some("done"),
+        "task.blocked" | "blocker.reported" | "blocker.report" => Some("blocked"),
+        "task.assigned" | "task.assignment" | "task.started" | "blocker.resolved" => {
+            Some("in_progress")
+        }
+        "task.created" | "task.unassigned" => Some("todo"),
+        "task.failed" => Some("failed"),
+        "task.cancelled" | "task.canceled" => Some("cancelled"),
+        "task.deleted" => Some("deleted"),
+        "task.progress" | "progress.update" => match text(event, "status") {
+            Some("completed") => Some("done"),
+            Some(status) => Some(status),
+            None => Some("in_progress"),
+        },
+        _ => text(event, "new_status").or(text(event, "status")),
+    }
+}
+
+/// The status of its run after an event of a run; none if it changes none.
+pub(crate) fn run_status(event: &Event) -> Option<String> {
+    let by_name = match event.name.change_type() {
+        "started" | "resumed" => "running",
+        "canceled" => "cancelled",
+        change @ ("completed" | "failed" | "cancelled" | "paused") => change,
+        change => {
+            let stated = status_of(event, &["run", "job"]);
+            return stated.or((change == "created").then(|| "pending".to_owned()));
+        }
+    };
+    Some(by_name.to_owned())
+}
+
+/// Why a task is blocked.
+pub(crate) fn blocker(data: &Object) -> Option<&str> {
+    const KEYS: [&str; 5] = [
+        "blocker",
+        "blocker_description",
+        "reason",
+        "description",
+        "message",
+    ];
+    KEYS.iter().find_map(|key| data.get(*key)?.as_str())
+}
