@@ -291,11 +291,11 @@ impl Walk {
         if let Some((entity, mask)) = own.or(all) {
             facts(entity, mask, out);
         }
-        let mut others = health
+        let others = health
             .iter()
             .filter(|(key, _)| key.project.is_some() && self.project.is_none());
         let mut any = false;
-        while let Some((k, entity)) = others.next() {
+        for (k, entity) in others {
             let (Some(project), Some(mask)) = (&k.project, seen(k, entity)) else {
                 continue;
             };
