@@ -22,6 +22,8 @@ pub struct Group {
     pub owes: SmallVec<[(Seq, Bits); 2]>,
     /// The most urgent of those that are united.
     pub priority: Priority,
+    /// Whose turn it takes: stands for its producer, the last one when several were united.
+    pub flow: u64,
     /// What is sent.
     pub update: Planned,
     /// What must stay in order: hashes of the entities named.
@@ -72,6 +74,7 @@ pub fn group<'a>(
     planned: SmallVec<[Planned; 4]>,
     entities: &'a SmallVec<[u64; 4]>,
     rooms: u64,
+    flow: u64,
 ) -> impl Iterator<Item = Group> + use<'a> {
     planned.into_iter().map(move |mut update| {
         let window = match std::mem::replace(&mut update.pace, Pace::Immediate) {
@@ -86,6 +89,7 @@ pub fn group<'a>(
             record: record.clone(),
             owes: SmallVec::from_slice(&[(record.seq, update.bit)]),
             priority: update.priority,
+            flow,
             update,
             entities: entities.clone(),
             rooms,

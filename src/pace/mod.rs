@@ -2,13 +2,13 @@
 //!
 //! ```text
 //!            ┌─ Immediate ──────────────┐
-//!  Group ────┤                          ├─▶ ready (4 queues by priority) ─▶ take(flush_max)
+//!  Group ────┤                          ├─▶ ready (by priority and producer) ─▶ take(flush_max)
 //!            └─ Coalesced ─▶ windows ───┘
 //! ```
 //!
 //! An update that is alone goes at once and opens a window for its key; those that follow within it are united
-//! into one that goes when the window ends: the last value always arrives. Priorities reorder only between entities:
-//! whatever would overtake an earlier update of an entity it names takes that update along.
+//! into one that goes when the window ends: the last value always arrives. Priorities and turns reorder only between
+//! entities: whatever would overtake an earlier update of an entity it names takes that update along.
 //!
 //! Plain data without clocks or tasks: time is a parameter, the hub owns it.
 
@@ -43,7 +43,7 @@ pub struct Pacer {
     /// When windows end, soonest first.
     due: BTreeSet<(Instant, usize)>,
     /// Which windows hold an update of an entity: those go first when something of that entity goes.
-    held_by_entity: HashMap<u64, SmallVec<[usize; 2]>>,
+    held_by_entity: HashMap<u64, BTreeSet<usize>>,
     /// What may go now.
     ready: Ready,
     /// Nothing with a key goes at once: all of it is united until the end.
@@ -173,24 +173,31 @@ impl Pacer {
         self.due.insert((ends, slot));
     }
 
-    fn hold(&mut self, slot: usize, group: Group, window: &Window) {
-        let united = match self.windows[slot].held.take() {
-            None => group,
-            Some(earlier) => {
-                self.unindex(slot, &earlier);
-                unite(earlier, group, window)
+    fn hold(&mut self, slot: usize, mut group: Group, window: &Window) {
+        let earlier = self.windows[slot].held.take();
+        // What is held is indexed already: only what the new one names beside that is added, however much there is.
+        let named = std::mem::take(&mut group.entities);
+        let (mut united, mut entities) = match earlier {
+            None => (group, SmallVec::new()),
+            Some(mut earlier) => {
+                let entities = std::mem::take(&mut earlier.entities);
+                (unite(earlier, group, window), entities)
             }
         };
-        for &entity in &united.entities {
-            self.held_by_entity.entry(entity).or_default().push(slot);
+        for entity in named {
+            let slots = self.held_by_entity.entry(entity).or_default();
+            if slots.insert(slot) {
+                entities.push(entity);
+            }
         }
+        united.entities = entities;
         self.windows[slot].held = Some(united);
     }
 
     fn unindex(&mut self, slot: usize, group: &Group) {
         for entity in &group.entities {
             if let Some(slots) = self.held_by_entity.get_mut(entity) {
-                slots.retain(|s| *s != slot);
+                slots.remove(&slot);
                 if slots.is_empty() {
                     self.held_by_entity.remove(entity);
                 }
@@ -241,7 +248,8 @@ impl Pacer {
     }
 }
 
-/// One group in place of two: the later one's updates, with nothing of the earlier one lost.
+/// One group in place of two: the later one's updates, with nothing of the earlier one lost. Whose entities it has is for
+/// whoever indexes them.
 fn unite(earlier: Group, later: Group, window: &Window) -> Group {
     let before = earlier
         .merged
@@ -263,17 +271,10 @@ fn unite(earlier: Group, later: Group, window: &Window) -> Group {
     };
     let mut owes = earlier.owes;
     owes.extend_from_slice(&later.owes);
-    let mut entities = later.entities;
-    for entity in earlier.entities {
-        if !entities.contains(&entity) {
-            entities.push(entity);
-        }
-    }
     Group {
         merged,
         weight,
         owes,
-        entities,
         priority: later.priority.min(earlier.priority),
         accepted: earlier.accepted,
         ..later

@@ -1,36 +1,120 @@
-//! What may go now: a queue for each priority, in which no entity's updates change places.
+//! What may go now, and whose turn it is.
+//!
+//! ```text
+//!  level (share)      producers take turns           what it stands behind goes first
+//!  critical  8 ┐
+//!  high      4 ├─▶ producer A ─▶ producer B ─▶ … ─▶ its oldest update ─▶ older updates of the same things
+//!  normal    2 │
+//!  low       1 ┘
+//! ```
+//!
+//! Each level has its share of every flush, most urgent first; what a level leaves, the more urgent ones take. So a priority
+//! puts an update before others, but who claims it for everything stops nobody else. Within a level the producers take turns
+//! by what they send (deficit round robin): an update of one that says little is behind a few of one that floods, not behind
+//! all of them.
+//!
+//! Updates of one entity never change places. Nothing is sorted for that when it comes in: before an update goes, everything
+//! older that shares an entity with it goes, and before that what is older still. Which that is, is found from the oldest
+//! waiting update of each entity, so that no backlog is ever walked.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::Group;
 use crate::{event::Priority, journal::Mark};
 
+const LEVELS: usize = Priority::ALL.len();
+
+/// What part of a flush each level may count on, most urgent first.
+const SHARES: [usize; LEVELS] = [8, 4, 2, 1];
+
+/// What a producer may send in a turn: an update costs one, and one more for each [`PIECE`] bytes that it has.
+const TURN: i64 = 4;
+const PIECE: usize = 4_096;
+
 /// The queues.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
-    /// By urgency, most urgent first, each in the order of the marks: groups that share an entity become ready in it.
-    queues: [BTreeMap<Mark, Group>; Priority::ALL.len()],
-    /// In which queue each entity's groups wait: tells what pushing would overtake without looking at anything else.
-    waiting: HashMap<u64, BTreeMap<Mark, usize>>,
+    /// Everything that waits.
+    groups: HashMap<Mark, Group>,
+    /// Who waits for its turn, by urgency.
+    levels: [Level; LEVELS],
+    /// What waits of each entity, oldest first: tells what would be overtaken without looking at anything else.
+    waiting: HashMap<u64, BTreeSet<Mark>>,
+    /// What stands in a flow's `first`, and in whose.
+    looked_for: HashMap<Mark, Place>,
+    /// How often it was looked for what must go first: the cost of a backlog, for tests.
+    #[cfg(test)]
+    pub(super) steps: usize,
+}
+
+/// The producers of a level.
+#[derive(Debug, Default)]
+struct Level {
+    /// What each has waiting.
+    flows: HashMap<u64, Flow>,
+    /// Those that have something, in the order of their turns.
+    turns: VecDeque<u64>,
+    /// How much all of them have.
+    len: usize,
+}
+
+/// Where a flow is: its level, and whose it is.
+type Place = (usize, u64);
+
+/// What one producer has waiting at one level.
+#[derive(Debug, Default)]
+struct Flow {
+    /// By the order of the marks. Any of them may go before its turn, with another one's update.
+    queue: BTreeSet<Mark>,
+    /// What has to go before the oldest of `queue`, the next of it last; kept from one flush to the next.
+    first: Vec<Mark>,
+    /// What it may still send in this turn. A large update is sent on credit, which takes turns to pay back.
+    left: i64,
 }
 
 impl Ready {
-    /// Queues a group. Less urgent ones that it would overtake, but that share an entity with it, go up with it.
+    /// Queues a group.
     pub(super) fn push(&mut self, group: Group) {
-        let level = group.priority as usize;
-        self.promote(level, &group);
-        self.enqueue(level, group);
+        let mark = group.mark();
+        for &entity in &group.entities {
+            self.waiting.entry(entity).or_default().insert(mark);
+        }
+        let level = &mut self.levels[group.priority as usize];
+        let flow = level.flows.entry(group.flow).or_insert_with(|| {
+            level.turns.push_back(group.flow);
+            Flow {
+                left: TURN,
+                ..Flow::default()
+            }
+        });
+        flow.queue.insert(mark);
+        level.len += 1;
+        self.groups.insert(mark, group);
     }
 
-    /// Up to `max` groups, most urgent first.
+    /// Up to `max` groups: each level's share, most urgent first, producer by producer.
     pub(super) fn take(&mut self, max: usize) -> Vec<Group> {
-        let mut taken = Vec::with_capacity(max.min(self.len()));
-        for level in 0..self.queues.len() {
-            while taken.len() < max {
-                let Some((key, group)) = self.queues[level].pop_first() else {
-                    break;
-                };
-                self.forget(key, &group);
+        let mut left = max.min(self.len());
+        let mut taken = Vec::with_capacity(left);
+        for level in 0..LEVELS {
+            let kept: usize = (level + 1..LEVELS)
+                .map(|below| self.share(below, max))
+                .sum();
+            let mut may = left.saturating_sub(kept);
+            while may > 0
+                && let Some(group) = self.next(level)
+            {
+                may -= 1;
+                left -= 1;
+                taken.push(group);
+            }
+        }
+        // Updates that went with others leave room.
+        for level in 0..LEVELS {
+            while left > 0
+                && let Some(group) = self.next(level)
+            {
+                left -= 1;
                 taken.push(group);
             }
         }
@@ -38,54 +122,113 @@ impl Ready {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.queues.iter().map(BTreeMap::len).sum()
+        self.groups.len()
     }
 
     pub(super) fn urgent(&self) -> bool {
-        !self.queues[Priority::Critical as usize].is_empty()
+        self.levels[Priority::Critical as usize].len > 0
     }
 
-    fn enqueue(&mut self, level: usize, group: Group) {
-        let key = group.mark();
-        for &entity in &group.entities {
-            self.waiting.entry(entity).or_default().insert(key, level);
+    /// What a level may count on of a flush, as far as it has so much.
+    fn share(&self, level: usize, max: usize) -> usize {
+        let all: usize = SHARES.iter().sum();
+        let share = max.saturating_mul(SHARES[level]) / all;
+        share.min(self.levels[level].len)
+    }
+
+    /// The next group of a level, or one that has to go before it.
+    fn next(&mut self, level: usize) -> Option<Group> {
+        let flow = self.turn(level)?;
+        let mark = self.first_of(level, flow)?;
+        let group = self.groups.remove(&mark)?;
+        self.forget(mark, &group);
+        if let Some(flow) = self.levels[level].flows.get_mut(&flow) {
+            flow.left -= 1 + i64::try_from(group.weight / PIECE).unwrap_or(i64::MAX / 2);
         }
-        self.queues[level].insert(key, group);
+        Some(group)
     }
 
-    fn forget(&mut self, key: Mark, group: &Group) {
-        for entity in &group.entities {
-            if let Some(waiting) = self.waiting.get_mut(entity) {
-                waiting.remove(&key);
-                if waiting.is_empty() {
-                    self.waiting.remove(entity);
+    /// Whose turn it is; who has nothing left for this turn goes behind the others.
+    fn turn(&mut self, level: usize) -> Option<u64> {
+        let level = &mut self.levels[level];
+        loop {
+            let name = *level.turns.front()?;
+            let waits = |flow: &&mut Flow| !flow.queue.is_empty();
+            let Some(flow) = level.flows.get_mut(&name).filter(waits) else {
+                level.turns.pop_front();
+                let gone = level.flows.remove(&name);
+                for mark in gone.into_iter().flat_map(|flow| flow.first) {
+                    self.looked_for.remove(&mark);
+                }
+                continue;
+            };
+            if flow.left > 0 {
+                return Some(name);
+            }
+            // Alone it owes nobody anything.
+            flow.left = match level.turns.len() {
+                1 => TURN,
+                _ => flow.left + TURN,
+            };
+            level.turns.rotate_left(1);
+        }
+    }
+
+    /// What goes first of all that the oldest of a flow stands behind. Where another flow has begun to look for that, it is
+    /// gone on with: no chain of updates is walked twice.
+    fn first_of(&mut self, level: usize, flow: u64) -> Option<Mark> {
+        let mut at = (level, flow);
+        loop {
+            #[cfg(test)]
+            {
+                self.steps += 1;
+            }
+            let flow = self.levels[at.0].flows.get_mut(&at.1)?;
+            let before = match flow.first.last() {
+                None => Some(*flow.queue.first()?),
+                Some(&mark) => match self.groups.get(&mark) {
+                    // It went meanwhile, with another one's.
+                    None => {
+                        flow.first.pop();
+                        self.looked_for.remove(&mark);
+                        continue;
+                    }
+                    Some(group) => {
+                        let oldest = |entity: &u64| self.waiting.get(entity)?.first().copied();
+                        let before = group.entities.iter().filter_map(oldest).min();
+                        before.filter(|before| *before < mark)
+                    }
+                },
+            };
+            let Some(before) = before else {
+                let mark = flow.first.pop()?;
+                self.looked_for.remove(&mark);
+                return Some(mark);
+            };
+            match self.looked_for.get(&before) {
+                // Always at something older, so this ends.
+                Some(&elsewhere) => at = elsewhere,
+                None => {
+                    flow.first.push(before);
+                    self.looked_for.insert(before, at);
                 }
             }
         }
     }
 
-    /// Moves to `level` all less urgent groups that are older than `group` and share an entity with it, or with one that
-    /// moves and is younger still.
-    fn promote(&mut self, level: usize, group: &Group) {
-        let mut looked_at: HashSet<(u64, Mark)> = HashSet::new();
-        let mut chain: Vec<(u64, Mark)> =
-            group.entities.iter().map(|e| (*e, group.mark())).collect();
-        while let Some((entity, before)) = chain.pop() {
-            if !looked_at.insert((entity, before)) {
-                continue;
+    fn forget(&mut self, mark: Mark, group: &Group) {
+        for entity in &group.entities {
+            if let Some(waiting) = self.waiting.get_mut(entity) {
+                waiting.remove(&mark);
+                if waiting.is_empty() {
+                    self.waiting.remove(entity);
+                }
             }
-            let Some(waiting) = self.waiting.get(&entity) else {
-                continue;
-            };
-            let lower = waiting.range(..before).filter(|(_, at)| **at > level);
-            let moves: Vec<(Mark, usize)> = lower.map(|(key, at)| (*key, *at)).collect();
-            for (key, at) in moves {
-                let Some(moved) = self.queues[at].remove(&key) else {
-                    continue;
-                };
-                chain.extend(moved.entities.iter().map(|e| (*e, key)));
-                self.enqueue(level, moved);
-            }
+        }
+        let level = &mut self.levels[group.priority as usize];
+        level.len -= 1;
+        if let Some(flow) = level.flows.get_mut(&group.flow) {
+            flow.queue.remove(&mark);
         }
     }
 }

@@ -26,6 +26,7 @@ struct Step {
     key: Option<u8>,
     priority: Priority,
     text: bool,
+    flow: u64,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -36,15 +37,19 @@ fn step() -> impl Strategy<Value = Step> {
         prop::option::weighted(0.7, 0_u8..2),
         0_usize..4,
         any::<bool>(),
+        0_u64..4,
     )
-        .prop_map(|(wait_ms, entity, second, key, priority, text)| Step {
-            wait_ms,
-            entity,
-            second,
-            key,
-            priority: Priority::ALL[priority],
-            text,
-        })
+        .prop_map(
+            |(wait_ms, entity, second, key, priority, text, flow)| Step {
+                wait_ms,
+                entity,
+                second,
+                key,
+                priority: Priority::ALL[priority],
+                text,
+                flow,
+            },
+        )
 }
 
 fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[Group; 1]> {
@@ -88,7 +93,14 @@ fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[Group; 1]> {
     let entities: SmallVec<[u64; 4]> = std::iter::once(step.entity)
         .chain(step.second.filter(|s| *s != step.entity))
         .collect();
-    group(&record, SmallVec::from_iter([planned]), &entities, 0).collect()
+    group(
+        &record,
+        SmallVec::from_iter([planned]),
+        &entities,
+        0,
+        step.flow,
+    )
+    .collect()
 }
 
 /// Runs the steps through a pacer with a flush of at most `flush` after each; returns what went, with the time it went.
@@ -172,7 +184,7 @@ proptest! {
             let lower = Step { priority: Priority::ALL[1 + i % 3], ..step.clone() };
             groups(i as u64 + 1, now, &lower).into_iter().for_each(|g| pacer.accept(g, now));
         }
-        let critical = Step { wait_ms: 0, entity: 99, second: None, key: None, priority: Priority::Critical, text: false };
+        let critical = Step { wait_ms: 0, entity: 99, second: None, key: None, priority: Priority::Critical, text: false, flow: 9 };
         pacer.take(flush); // the one under way
         groups(10_000, now, &critical).into_iter().for_each(|g| pacer.accept(g, now));
         prop_assert!(pacer.urgent());
@@ -190,6 +202,7 @@ fn alone_it_goes_at_once_and_a_burst_gives_two() {
         key: Some(0),
         priority: Priority::Normal,
         text: false,
+        flow: 0,
     };
     let mut pacer = Pacer::default();
     for seq in 1..=50 {
@@ -211,4 +224,158 @@ fn alone_it_goes_at_once_and_a_burst_gives_two() {
     );
     pacer.tick(due + Duration::from_millis(100));
     assert_eq!(pacer.next_due(), None);
+}
+
+/// An update that goes at once.
+fn at_once(entity: u64, second: Option<u64>, priority: Priority, flow: u64) -> Step {
+    Step {
+        wait_ms: 0,
+        entity,
+        second,
+        key: None,
+        priority,
+        text: false,
+        flow,
+    }
+}
+
+fn filled(steps: impl IntoIterator<Item = Step>) -> Pacer {
+    let (mut pacer, now) = (Pacer::default(), Instant::now());
+    for (i, step) in steps.into_iter().enumerate() {
+        for group in groups(i as u64 + 1, now, &step) {
+            pacer.accept(group, now);
+        }
+    }
+    pacer
+}
+
+/// Everything, a flush after the other.
+fn drain(pacer: &mut Pacer, flush: usize) -> Vec<Group> {
+    let mut all = Vec::new();
+    while pacer.ready() > 0 {
+        let before = all.len();
+        all.extend(pacer.take(flush));
+        assert!(all.len() > before, "each flush sends something");
+    }
+    all
+}
+
+/// However an attacker names things, a backlog costs about a step for each update: walking it for each would be 10⁸.
+#[test]
+fn a_burst_costs_a_few_steps_for_each_update() {
+    const MANY: u64 = 6_000;
+    let normal = |entity, second| at_once(entity, second, Priority::Normal, 1);
+    let shapes: [(&str, Box<dyn Fn(u64) -> Step>); 5] = [
+        ("one entity", Box::new(move |_| normal(1, None))),
+        (
+            "one entity, all levels",
+            Box::new(|n| at_once(1, None, Priority::ALL[(n % 4) as usize], n % 3)),
+        ),
+        ("a chain", Box::new(move |n| normal(n, Some(n + 1)))),
+        (
+            "a chain, ever more urgent, of many producers",
+            Box::new(|n| {
+                let priority = Priority::ALL[3 - (n / 1_501) as usize];
+                at_once(n, Some(n + 1), priority, n % 16)
+            }),
+        ),
+        ("two entities", Box::new(move |n| normal(n % 2, Some(2)))),
+    ];
+    for (name, shape) in shapes {
+        let mut pacer = filled((0..MANY).map(shape));
+        let gone = drain(&mut pacer, 256);
+        assert_eq!(gone.len() as u64, MANY);
+        let steps = pacer.ready.steps as u64;
+        assert!(steps <= 8 * MANY, "{name}: {steps} steps");
+    }
+}
+
+/// One key, and each event names another agent: what is held of the key is not walked for each.
+#[test]
+fn what_is_united_is_not_walked_for_each_event() {
+    let now = Instant::now();
+    let mut pacer = Pacer::default();
+    for n in 0..20_000 {
+        let step = Step {
+            key: Some(0),
+            second: Some(n + 10),
+            ..at_once(1, None, Priority::Normal, 1)
+        };
+        groups(n + 1, now, &step)
+            .into_iter()
+            .for_each(|g| pacer.accept(g, now));
+    }
+    pacer.release_all();
+    let gone = pacer.take(10);
+    assert_eq!(gone.len(), 2, "the first, and all others in one");
+    assert_eq!(gone[1].entities.len(), 20_000);
+    assert!(pacer.held_by_entity.is_empty());
+}
+
+#[test]
+fn producers_take_turns() {
+    let flood = (0..5_000).map(|n| at_once(n, None, Priority::Normal, 1));
+    let other = (0..5_000).map(|n| at_once(10_000 + n, None, Priority::Normal, 2));
+    let good = (0..10).map(|n| at_once(20_000 + n, None, Priority::Normal, 3));
+    let mut pacer = filled(flood.chain(other).chain(good));
+    let gone = drain(&mut pacer, 256);
+    let places: Vec<usize> = (0..gone.len()).filter(|&at| gone[at].flow == 3).collect();
+    assert_eq!(places.len(), 10);
+    assert!(places[9] < 40, "behind a few of the flood: {places:?}");
+    // The two floods share what is left.
+    let half = gone[..4_000].iter().filter(|g| g.flow == 1).count();
+    assert!((1_900..2_100).contains(&half), "{half}");
+}
+
+#[test]
+fn large_updates_take_longer_turns() {
+    let small = (0..400).map(|n| at_once(n, None, Priority::Normal, 1));
+    let large = (0..400).map(|n| at_once(1_000 + n, None, Priority::Normal, 2));
+    let (mut pacer, now) = (Pacer::default(), Instant::now());
+    for (i, step) in small.chain(large).enumerate() {
+        for mut group in groups(i as u64 + 1, now, &step) {
+            group.weight = if step.flow == 2 { 60_000 } else { 100 };
+            pacer.accept(group, now);
+        }
+    }
+    let gone = pacer.take(300);
+    let large = gone.iter().filter(|g| g.flow == 2).count();
+    assert!((10..40).contains(&large), "{large} of 300");
+}
+
+#[test]
+fn a_claimed_priority_is_a_share_and_no_licence() {
+    let flood = (0..10_000).map(|n| at_once(n, None, Priority::Critical, 1));
+    let good = [Priority::High, Priority::Normal, Priority::Low]
+        .into_iter()
+        .enumerate()
+        .flat_map(|(at, priority)| {
+            (0..8).map(move |n| at_once(20_000 + 100 * at as u64 + n, None, priority, 2))
+        });
+    let mut pacer = filled(flood.chain(good));
+    let first = pacer.take(256);
+    assert_eq!(first.len(), 256);
+    assert_eq!(first[0].priority, Priority::Critical, "urgent ones first");
+    let good = first.iter().filter(|g| g.flow == 2).count();
+    assert_eq!(good, 24, "all of them in the first flush");
+    // And somebody else's critical one is not behind the flood of critical ones.
+    let now = Instant::now();
+    let mut pacer = filled((0..10_000).map(|n| at_once(n, None, Priority::Critical, 1)));
+    pacer.take(256);
+    groups(90_000, now, &at_once(90_000, None, Priority::Critical, 2))
+        .into_iter()
+        .for_each(|g| pacer.accept(g, now));
+    let at = pacer.take(256).iter().position(|g| g.flow == 2);
+    assert!(at.is_some_and(|at| at < 8), "{at:?}");
+}
+
+#[test]
+fn of_one_entity_the_order_holds_whoever_speaks_of_it() {
+    let flood = (0..1_000).map(|n| at_once(7, Some(n + 10), Priority::Low, 1));
+    let good = at_once(7, None, Priority::Critical, 2);
+    let mut pacer = filled(flood.chain([good]));
+    let gone = drain(&mut pacer, 100);
+    assert_eq!(gone.last().map(|g| g.flow), Some(2));
+    let marks: Vec<_> = gone.iter().map(Group::mark).collect();
+    assert!(marks.is_sorted());
 }

@@ -30,7 +30,10 @@ pub fn merge(mut earlier: Object, later: &Object, how: Merge) -> Object {
 
 /// Whether `later` has every key of `earlier`, so that uniting them would give `later` itself.
 pub fn later_covers(earlier: &Object, later: &Object) -> bool {
-    earlier.keys().all(|key| later.contains_key(key)) && !later.contains_key("changes")
+    // A sum of many events is not looked through for each that follows.
+    earlier.len() <= later.len()
+        && earlier.keys().all(|key| later.contains_key(key))
+        && !later.contains_key("changes")
 }
 
 fn unite(into: &mut Object, later: &Object) {
@@ -93,14 +96,13 @@ fn join_text(earlier: &mut Object, later: &Object) {
     }
     let Some(joined) = joined else { return };
     let in_message = later.get("message").is_some_and(Value::is_object);
-    if let Some(Value::Object(message)) = earlier.get_mut("message") {
-        TEXT.iter().for_each(|key| drop(message.remove(*key)));
-        if in_message {
-            message.insert(TEXT[0].into(), joined.clone().into());
-        }
-    }
     TEXT.iter().for_each(|key| drop(earlier.remove(*key)));
-    if !in_message {
-        earlier.insert(TEXT[0].into(), joined.into());
-    }
+    let place = match earlier.get_mut("message") {
+        Some(Value::Object(message)) => {
+            TEXT.iter().for_each(|key| drop(message.remove(*key)));
+            if in_message { message } else { earlier }
+        }
+        _ => earlier,
+    };
+    place.insert(TEXT[0].into(), joined.into());
 }
