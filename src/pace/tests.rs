@@ -265,7 +265,8 @@ fn drain(pacer: &mut Pacer, flush: usize) -> Vec<Group> {
 fn a_burst_costs_a_few_steps_for_each_update() {
     const MANY: u64 = 6_000;
     let normal = |entity, second| at_once(entity, second, Priority::Normal, 1);
-    let shapes: [(&str, Box<dyn Fn(u64) -> Step>); 5] = [
+    type Shape = Box<dyn Fn(u64) -> Step>;
+    let shapes: [(&str, Shape); 5] = [
         ("one entity", Box::new(move |_| normal(1, None))),
         (
             "one entity, all levels",
