@@ -190,7 +190,7 @@ fn stages(c: &mut Criterion) {
     let pace = |(n, now, planned): (usize, Instant, _)| {
         let event = &shared[n % count];
         let record = record(n, event.clone(), now);
-        for group in group(&record, planned, &entities(event), rooms_hash(event)) {
+        for group in group(&record, planned, &entities(event), rooms_hash(event), 0) {
             pacer.accept(group, now);
         }
         pacer.tick(now);
@@ -265,7 +265,7 @@ fn whole(c: &mut Criterion) {
             desk.observe(&record.event);
             let planned = table.plan(&record.event, Listening::NONE);
             let rooms = rooms_hash(&record.event);
-            for group in group(&record, planned, &entities(&record.event), rooms) {
+            for group in group(&record, planned, &entities(&record.event), rooms, 0) {
                 pacer.accept(group, now);
             }
         }
