@@ -211,7 +211,7 @@ impl Intake {
     }
 
     fn parse(&self, raw: Raw, producer: Producer<'_>) -> Result<Event, Refusal> {
-        let (value, len) = match raw {
+        let (mut value, len) = match raw {
             Raw::Json(value, len) => (value, len),
             Raw::Bad(refusal) => return Err(refusal),
         };
@@ -227,6 +227,9 @@ impl Intake {
             producer: producer.name,
             max_depth: self.limits.max_depth,
         };
+        for (what, count) in event::tidy(&mut value).each() {
+            self.metrics.odd(what, count);
+        }
         let event = event::parse(value, &intake)?;
         if self.limits.validate {
             event::check(&event)?;

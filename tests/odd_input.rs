@@ -152,3 +152,165 @@ async fn a_list_without_an_end_is_refused_as_a_whole() {
     assert_eq!(status, 202, "an empty list is no mistake");
     server.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_may_hold_white_space_and_ids_are_trimmed() {
+    let server = server().await;
+    let address = server.address();
+    let (mut watcher, _) = Client::connect(address, json!({ "rooms": ["task:t1"] })).await;
+    let event = json!({ "type": "task.updated\n", "id": " e1 ", "source": "Market Researcher\n", "data": {
+        "task_id": " t1\n", "task_name": "Research the market.\n\tThen write.\n", "agent_name": "Writer\t", "status": 200 } });
+    let (status, answer) = post(address, &event).await;
+    assert_eq!(status, 202, "{answer}");
+    let update = watcher.event("task_update").await;
+    assert_eq!(update["id"], "e1");
+    assert_eq!(update["data"]["task_id"], "t1");
+    assert_eq!(
+        update["data"]["task_name"],
+        "Research the market.\n\tThen write."
+    );
+    assert_eq!(update["data"]["agent_name"], "Writer");
+    assert_eq!(update["data"]["status"], "200");
+    let mended = |what: &str| format!("stoa_input_mended_total{{what=\"{what}\"}}");
+    assert!(counter(address, &mended("white_space")).await >= 5);
+    assert_eq!(counter(address, &mended("text_as_number")).await, 1);
+    // By an id with something invisible inside nobody would find the thing again.
+    for event in [
+        json!({ "type": "task.updated", "data": { "task_id": "t\n1" } }),
+        json!({ "type": "task.updated", "id": "a\u{0}b", "data": {} }),
+    ] {
+        let (status, answer) = post(address, &event).await;
+        assert_eq!(
+            (status, &answer["error"]["code"]),
+            (400, &json!("invalid_data"))
+        );
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_one_evident_meaning_is_taken_by_it() {
+    let server = server().await;
+    let address = server.address();
+    let (mut watcher, _) = Client::connect(address, json!({})).await;
+    let event = json!({ "type": "task.progress", "data": { "task_id": "t1", "progress": "50%" } });
+    assert_eq!(post(address, &event).await.0, 202);
+    assert_eq!(watcher.event("progress_update").await["progress"], 50);
+    for (priority, becomes) in [
+        (json!("urgent"), "normal"),
+        (json!(1), "normal"),
+        (json!("HIGH"), "high"),
+        (json!("Medium"), "normal"),
+    ] {
+        let event = json!({ "type": "a.b", "data": {}, "priority": priority });
+        assert_eq!(post(address, &event).await.0, 202, "{priority}");
+        assert_eq!(
+            watcher.event("generic_update").await["priority"],
+            becomes,
+            "{priority}"
+        );
+    }
+    let odd = "stoa_input_mended_total{what=\"priority\"}";
+    assert_eq!(counter(address, odd).await, 2);
+    let (status, _) = post(address, &json!({ "type": "a.b", "data": null })).await;
+    assert_eq!(status, 202);
+    assert_eq!(watcher.event("generic_update").await["data"], json!({}));
+    for (event, code) in [
+        (
+            json!({ "type": "task.progress", "data": { "progress": "half" } }),
+            "invalid_data",
+        ),
+        (
+            json!({ "type": "task.progress", "data": ["a"] }),
+            "invalid_data",
+        ),
+        (
+            json!({ "type": "task.progress", "data": "{'a': 1}" }),
+            "invalid_data",
+        ),
+        (
+            json!({ "type": "task progress", "data": {} }),
+            "invalid_type",
+        ),
+        (
+            json!({ "type": "task/progress", "data": {} }),
+            "invalid_type",
+        ),
+        (
+            json!({ "type": "a.b", "data": {}, "priority": [1] }),
+            "bad_request",
+        ),
+    ] {
+        let (status, answer) = post(address, &event).await;
+        assert_eq!(
+            (status, &answer["error"]["code"]),
+            (400, &json!(code)),
+            "{event}"
+        );
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shapes_of_frameworks_are_told_what_to_send() {
+    let server = server().await;
+    let address = server.address();
+    for (body, code, says) in [
+        (
+            json!({ "event_kind": "part_start", "index": 0 }),
+            "missing_type",
+            "Pydantic-AI",
+        ),
+        (
+            json!({ "object": "trace.span", "id": "s1" }),
+            "missing_type",
+            "OpenAI",
+        ),
+        (
+            json!({ "resourceSpans": [] }),
+            "missing_type",
+            "OpenTelemetry",
+        ),
+        (
+            json!({ "name": "chat", "context": { "trace_id": "0x1" } }),
+            "missing_type",
+            "OpenTelemetry",
+        ),
+        (
+            json!({ "jsonrpc": "2.0", "method": "tools/call" }),
+            "missing_type",
+            "MCP",
+        ),
+        (
+            json!({ "role": "assistant", "content": "Hello" }),
+            "missing_type",
+            "agent.message.appended",
+        ),
+        (
+            json!([["researcher:1"], "messages", { "content": "x" }]),
+            "unknown_shape",
+            "LangGraph",
+        ),
+        (
+            json!({ "type": "messages", "ns": [], "data": [{}, {}] }),
+            "invalid_data",
+            "LangGraph",
+        ),
+        (
+            json!({ "type": "x.y", "data": "Event(a=1)" }),
+            "invalid_data",
+            "default=str",
+        ),
+        (json!({ "data": {} }), "missing_type", "add \"type\""),
+    ] {
+        let (status, answer) = post(address, &body).await;
+        assert_eq!(
+            (status, &answer["error"]["code"]),
+            (400, &json!(code)),
+            "{body}"
+        );
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains(says), "{message}");
+    }
+    server.shutdown().await;
+}

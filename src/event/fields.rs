@@ -165,16 +165,15 @@ pub(super) fn project_id(own: Option<Value>, data: &Object) -> Result<Option<Arc
 pub(super) fn priority(object: &mut Object) -> Result<Option<Priority>, Rejection> {
     match object.remove("priority") {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => value
-            .as_str()
-            .and_then(Priority::from_name)
-            .map(Some)
-            .ok_or_else(|| {
-                Rejection::new(
-                    "bad_request",
-                    "priority must be critical, high, normal (or medium) or low",
-                )
-            }),
+        Some(value) => match Priority::read(Some(&value)) {
+            Some(priority) => Ok(Some(priority)),
+            // Other systems have other words and numbers for it: the event has the priority of its type.
+            None if value.is_number() || value.as_str().is_some_and(is_type) => Ok(None),
+            None => Err(Rejection::new(
+                "bad_request",
+                "priority must be critical, high, normal (or medium) or low",
+            )),
+        },
     }
 }
 
@@ -183,9 +182,14 @@ pub(super) fn data(object: &mut Object) -> Result<Object, Rejection> {
     match object.remove("data") {
         None => Ok(Object::new()),
         Some(Value::Object(data)) => Ok(data),
+        Some(Value::Null) => Ok(Object::new()),
         Some(other) => Err(Rejection::new(
             "invalid_data",
-            format!("data must be an object, not {}", kind(&other)),
+            format!(
+                "data must be an object, not {}{}",
+                kind(&other),
+                super::meant::no_data(&other, object)
+            ),
         )),
     }
 }

@@ -8,6 +8,7 @@ mod dialect;
 mod fields;
 mod ids;
 pub mod lenient;
+mod meant;
 mod name;
 mod parse;
 mod priority;
@@ -16,6 +17,7 @@ mod stored;
 #[cfg(test)]
 mod tests;
 mod thing;
+mod tidy;
 mod timestamp;
 mod weight;
 
@@ -29,6 +31,7 @@ pub use parse::{Intake, parse};
 pub use priority::Priority;
 pub use rejection::Rejection;
 pub use thing::{Kind, Owner};
+pub use tidy::{Tidied, tidy};
 pub use timestamp::Timestamp;
 pub use weight::json_len;
 

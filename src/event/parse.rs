@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     Event, Object, Rejection, Timestamp,
     dialect::{agent_update, canonical, conversation, realtime, service, visual},
-    ids,
+    ids, meant,
 };
 
 /// What a door knows when an event comes in.
@@ -34,11 +34,9 @@ pub fn parse(value: Value, intake: &Intake<'_>) -> Result<Event, Rejection> {
             ),
         ));
     }
-    let Value::Object(mut object) = value else {
-        return Err(Rejection::new(
-            "unknown_shape",
-            "an event is a JSON object: {\"type\": \"task.completed\", \"data\": {..}}",
-        ));
+    let mut object = match value {
+        Value::Object(object) => object,
+        other => return Err(Rejection::new("unknown_shape", meant::no_object(&other))),
     };
     ids::spell_out(&mut object);
     if visual::is(&object) {
@@ -56,10 +54,7 @@ pub fn parse(value: Value, intake: &Intake<'_>) -> Result<Event, Rejection> {
                  complete_refresh), target_id and an object changes",
             )
         } else {
-            Rejection::new(
-                "missing_type",
-                "the event has no type: add \"type\": \"task.completed\" or the like",
-            )
+            Rejection::new("missing_type", meant::without_type(&object))
         });
     }
     if agent_update::is(&object) {

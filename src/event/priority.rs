@@ -31,6 +31,12 @@ impl Priority {
         }
     }
 
+    /// Reads the field of an event: a name in any case. `None` for anything else.
+    pub(super) fn read(value: Option<&serde_json::Value>) -> Option<Self> {
+        let name = value?.as_str()?.trim();
+        Self::from_name(name).or_else(|| Self::from_name(&name.to_ascii_lowercase()))
+    }
+
     /// Reads a name as producers write it; `None` for anything else.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {

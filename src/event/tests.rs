@@ -227,7 +227,7 @@ fn refusals() {
         ),
         (json!({ "type": "a", "data": {}, "id": "" }), "bad_request"),
         (
-            json!({ "type": "a", "data": {}, "priority": "urgent" }),
+            json!({ "type": "a", "data": {}, "priority": ["urgent"] }),
             "bad_request",
         ),
         (
