@@ -32,7 +32,9 @@ use serde_json::{Value, json};
 use socket::Socket;
 use stoa::{
     event::{Event, Intake, Timestamp, parse},
-    journal::{Cursor, Durability, Epoch, Journal, Retention, SqliteJournal, SqliteOptions},
+    journal::{
+        Cursor, Durability, Epoch, HeldBytes, Journal, Retention, SqliteJournal, SqliteOptions,
+    },
 };
 
 /// Who appends at the same time.
@@ -93,8 +95,9 @@ fn options(path: &Path, durability: Durability) -> SqliteOptions {
         retention: Retention {
             max_events: usize::MAX,
             max_age: Duration::from_secs(7 * 86_400),
+            max_bytes: 1 << 40,
         },
-        max_bytes: 1 << 40,
+        held: HeldBytes::default(),
     }
 }
 
@@ -233,9 +236,11 @@ async fn read(path: &Path, limit: Duration) -> f64 {
     let journal = SqliteJournal::open(&options(path, Durability::Process)).expect("it opens");
     let (mut after, begun) = (0, Instant::now());
     while begun.elapsed() < limit {
-        let records = journal.read(after, PAGE).await.expect("it is read");
-        let Some(last) = records.last() else { break };
-        after = last.seq;
+        let batch = journal.read(after, PAGE).await.expect("it is read");
+        if batch.is_end(after) {
+            break;
+        }
+        after = batch.to;
     }
     after as f64 / begun.elapsed().as_secs_f64()
 }

@@ -33,6 +33,7 @@ const CURSOR: &str = "1z141z3.4fk8";
 const RETENTION: Retention = Retention {
     max_events: 100_000,
     max_age: Duration::from_secs(86_400),
+    max_bytes: 1 << 30,
 };
 
 /// The real stream, in all the forms that the stages take.
@@ -104,6 +105,7 @@ fn table() -> Table {
 
 fn record(n: usize, event: Arc<Event>, accepted: Instant) -> Arc<Record> {
     Arc::new(Record {
+        held: 0,
         weight: 0,
         seq: n as u64 + 1,
         event,
@@ -260,7 +262,7 @@ fn whole(c: &mut Criterion) {
         journal.append(vec![parse(read(&text))]).now_or_never();
         let records = journal.read(n as u64, 1_024).now_or_never();
         let mut frames = Vec::new();
-        for record in records.expect("at once").expect("readable") {
+        for record in records.expect("at once").expect("readable").records {
             state.apply(&record.event);
             desk.observe(&record.event);
             let planned = table.plan(&record.event, Listening::NONE);

@@ -1,12 +1,21 @@
 //! Events as they were published, page by page.
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
+use tokio::sync::Semaphore;
 
 use crate::{
     access::Sight,
     event::{Event, EventName},
-    journal::{Cursor, Journal, Record, Seq},
+    journal::{Cursor, Epoch, Journal, Record, Seq},
     refusal::Refusal,
 };
 
@@ -64,7 +73,7 @@ impl Order {
 #[derive(Debug, Serialize)]
 pub struct Page {
     /// The events in the order that was asked for, each with its `cursor`.
-    pub events: Vec<Value>,
+    pub events: Vec<Box<RawValue>>,
     /// What to pass as `after` for the next page (as `before`, newest first); `null` at the end.
     pub next: Option<String>,
     /// False when the journal no longer holds all that was after `after`.
@@ -75,15 +84,74 @@ const DEFAULT_LIMIT: u64 = 100;
 const MAX_LIMIT: u64 = 1_000;
 /// Records looked at in one request: a filter that matches nothing must not read the journal from end to end.
 const MAX_SCAN: u64 = 50_000;
+/// So many are looked at however long it takes.
+const MIN_SCAN: u64 = 4_000;
+/// How long it may take to look at more.
+const SCAN_TIME: Duration = Duration::from_millis(20);
 /// Bytes of a page: what comes after them is on the next one.
 const MAX_BYTES: usize = 1 << 20;
-const CHUNK: usize = 1_000;
+const CHUNK: u64 = 1_000;
+/// Requests that read at the same time: more of them would only take the processors from the stream.
+const AT_ONCE: usize = 2;
+/// Requests that may wait for these.
+const WAITING: usize = 512;
 
-/// Reads a page of what `sight` sees.
-///
-/// # Errors
-/// `bad_request` for a cursor or a limit that isn't one, `unavailable` when the journal can't be read.
-pub async fn page(journal: &dyn Journal, query: &Query, sight: &Sight) -> Result<Page, Refusal> {
+/// Lets a few requests read at a time.
+#[derive(Debug)]
+pub struct Scans {
+    running: Semaphore,
+    /// Those that read or wait.
+    asked: AtomicUsize,
+}
+
+impl Default for Scans {
+    fn default() -> Self {
+        Self {
+            running: Semaphore::new(AT_ONCE),
+            asked: AtomicUsize::new(0),
+        }
+    }
+}
+
+/// Counts a request for as long as it lasts, also when whoever asked hangs up.
+struct Asked<'s>(&'s AtomicUsize);
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Scans {
+    /// Reads a page of what `sight` sees.
+    ///
+    /// # Errors
+    /// `bad_request` for a cursor or a limit that isn't one, `unavailable` when the journal can't be read, `overloaded` when
+    /// too many ask.
+    pub async fn page(
+        &self,
+        journal: &Arc<dyn Journal>,
+        query: Query,
+        sight: &Sight,
+    ) -> Result<Page, Refusal> {
+        let asked = self.asked.fetch_add(1, Ordering::AcqRel);
+        let _asked = Asked(&self.asked);
+        if asked >= AT_ONCE + WAITING {
+            return Err(overloaded());
+        }
+        let _running = self.running.acquire().await.map_err(|_| overloaded())?;
+        page(journal, query, sight).await
+    }
+}
+
+fn overloaded() -> Refusal {
+    Refusal::new(
+        "overloaded",
+        "too many requests for the history at once; ask again later",
+    )
+}
+
+async fn page(journal: &Arc<dyn Journal>, query: Query, sight: &Sight) -> Result<Page, Refusal> {
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Refusal::bad_request(format!(
@@ -91,26 +159,31 @@ pub async fn page(journal: &dyn Journal, query: &Query, sight: &Sight) -> Result
         )));
     }
     let bounds = journal.bounds();
-    let after =
-        place(journal, "after", query.after.as_deref())?.unwrap_or(bounds.first.saturating_sub(1));
-    let before = place(journal, "before", query.before.as_deref())?.unwrap_or(Seq::MAX);
+    let after = place(&**journal, "after", query.after.as_deref())?
+        .unwrap_or(bounds.first.saturating_sub(1));
+    let before = place(&**journal, "before", query.before.as_deref())?.unwrap_or(Seq::MAX);
     // The journal is ahead of what is known of its events: whose a task is may be said in one that is not yet read.
     let before = before.min(sight.knows_to().unwrap_or(Seq::MAX));
-    let mut reading = Reading {
-        journal,
+    let order = query.order;
+    let scan = Scan {
+        epoch: journal.epoch(),
         wanted: Wanted::new(query),
-        sight,
+        sight: sight.clone(),
         limit,
         events: Vec::new(),
         scanned: 0,
         bytes: 0,
+        began: Instant::now(),
     };
-    let stopped_at = match query.order {
-        Order::Asc => reading.forwards(after, before).await?,
-        Order::Desc => reading.backwards(after, before.min(bounds.last)).await?,
+    let (scan, stopped_at) = match order {
+        Order::Asc => scan.forwards(&**journal, after, before).await?,
+        Order::Desc => {
+            let before = before.min(bounds.last);
+            scan.backwards(&**journal, after, before).await?
+        }
     };
     Ok(Page {
-        events: reading.events,
+        events: scan.events,
         next: stopped_at.map(|at| Cursor::at(journal.epoch(), at).to_string()),
         // Looked at last: what was trimmed while it was read is not complete.
         complete: after + 1 >= journal.bounds().first,
@@ -118,70 +191,117 @@ pub async fn page(journal: &dyn Journal, query: &Query, sight: &Sight) -> Result
 }
 
 /// A page that is being read.
-struct Reading<'q> {
-    /// Where from.
-    journal: &'q dyn Journal,
+struct Scan {
+    /// Of the journal.
+    epoch: Epoch,
     /// What is asked for.
-    wanted: Wanted<'q>,
+    wanted: Wanted,
     /// What may be seen.
-    sight: &'q Sight,
+    sight: Sight,
     /// How many events the page may have.
     limit: u64,
-    /// Those found.
-    events: Vec<Value>,
+    /// Those found, as text: parsed they can be a hundred times as large.
+    events: Vec<Box<RawValue>>,
     /// How many records were looked at.
     scanned: u64,
     /// About how many bytes the events have.
     bytes: usize,
+    /// When it began.
+    began: Instant,
 }
 
-impl Reading<'_> {
-    /// Reads upwards from behind `after` to `before`; where the next page begins, if there is one.
-    async fn forwards(&mut self, after: Seq, before: Seq) -> Result<Option<Seq>, Refusal> {
+/// A scan, and where the next page begins, if there is one.
+type Scanned = (Scan, Option<Seq>);
+
+impl Scan {
+    /// Reads upwards from behind `after` to `before`.
+    async fn forwards(
+        mut self,
+        journal: &dyn Journal,
+        after: Seq,
+        before: Seq,
+    ) -> Result<Scanned, Refusal> {
         let mut at = after;
         loop {
-            let records = self.journal.read(at, CHUNK).await?;
-            if records.is_empty() {
-                return Ok(None);
+            let batch = journal.read(at, limit(CHUNK)).await?;
+            if batch.is_end(at) {
+                return Ok((self, None));
             }
-            for record in records {
-                if record.seq > before {
-                    return Ok(None);
-                }
-                if self.is_full() {
-                    return Ok(Some(at));
-                }
-                at = record.seq;
-                self.look_at(&record);
+            let to = batch.to;
+            let records = batch.records.into_iter();
+            let records: Vec<_> = records.take_while(|r| r.seq <= before).collect();
+            let stopped;
+            (self, stopped) = self.aside(records).await?;
+            if let Some(stopped) = stopped {
+                return Ok((self, Some(stopped.unwrap_or(at))));
             }
+            if to >= before {
+                return Ok((self, None));
+            }
+            at = to;
         }
     }
 
-    /// Reads downwards from `before` to behind `after`; the same.
-    async fn backwards(&mut self, after: Seq, before: Seq) -> Result<Option<Seq>, Refusal> {
-        let mut at = before;
-        while at > after {
-            let count = (at - after).min(CHUNK as u64);
-            let limit = usize::try_from(count).unwrap_or(CHUNK);
-            let records = self.journal.read(at - count, limit).await?;
-            // What was trimmed meanwhile is the end.
-            let first = records.first().map(|record| record.seq);
-            let Some(first) = first.filter(|first| *first <= at) else {
-                return Ok(None);
-            };
-            for record in records.iter().rev().skip_while(|record| record.seq > at) {
+    /// Reads downwards from `before` to behind `after`.
+    async fn backwards(
+        mut self,
+        journal: &dyn Journal,
+        after: Seq,
+        before: Seq,
+    ) -> Result<Scanned, Refusal> {
+        let (mut at, mut count) = (before, CHUNK);
+        while at > after && journal.bounds().first <= at {
+            count = count.min(at - after);
+            let begin = at - count;
+            let batch = journal.read(begin, limit(count)).await?;
+            if batch.to < at && count > 1 {
+                // These hold so much that they come in parts: the newest ones are wanted first.
+                count = (count / 2).max(1);
+                continue;
+            }
+            let records = batch.records.into_iter().rev();
+            let records: Vec<_> = records.skip_while(|record| record.seq > at).collect();
+            let newest = records.first().map(|record| record.seq);
+            let stopped;
+            (self, stopped) = self.aside(records).await?;
+            match stopped {
+                // The next page begins with the one after the last that was looked at.
+                Some(Some(last)) => return Ok((self, Some(last - 1))),
+                Some(None) => return Ok((self, Some(newest.unwrap_or(at)))),
+                None => {}
+            }
+            at = begin;
+            count = (count * 2).min(CHUNK);
+        }
+        Ok((self, None))
+    }
+
+    /// Looks at records on a thread that may work for long. If the page is full before all of them were looked at, which was
+    /// the last one that was, if any.
+    async fn aside(
+        mut self,
+        records: Vec<Arc<Record>>,
+    ) -> Result<(Self, Option<Option<Seq>>), Refusal> {
+        let work = move || {
+            let mut last = None;
+            for record in &records {
                 if self.is_full() {
-                    return Ok(Some(record.seq));
+                    return (self, Some(last));
                 }
                 self.look_at(record);
+                last = Some(record.seq);
             }
-            at = first - 1;
-        }
-        Ok(None)
+            (self, None)
+        };
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(|_| Refusal::unavailable("reading the history was interrupted"))
     }
 
     fn is_full(&self) -> bool {
-        self.events.len() as u64 == self.limit || self.scanned == MAX_SCAN || self.bytes > MAX_BYTES
+        self.events.len() as u64 == self.limit
+            || self.bytes > MAX_BYTES
+            || self.scanned >= MAX_SCAN
+            || (self.scanned >= MIN_SCAN && self.began.elapsed() > SCAN_TIME)
     }
 
     fn look_at(&mut self, record: &Record) {
@@ -189,12 +309,19 @@ impl Reading<'_> {
         if !self.wanted.matches(&record.event) || !self.sight.may_see(&record.event) {
             return;
         }
-        self.bytes += record.weight;
         let mut event = record.event.to_public();
-        let cursor = Cursor::at(self.journal.epoch(), record.seq);
+        let cursor = Cursor::at(self.epoch, record.seq);
         event.insert("cursor".into(), cursor.to_string().into());
-        self.events.push(Value::Object(event));
+        // A map with text keys: writing it can't fail.
+        if let Ok(text) = serde_json::value::to_raw_value(&event) {
+            self.bytes += text.get().len();
+            self.events.push(text);
+        }
     }
+}
+
+fn limit(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 fn place(journal: &dyn Journal, key: &str, cursor: Option<&str>) -> Result<Option<Seq>, Refusal> {
@@ -218,23 +345,25 @@ fn said(text: Option<&str>) -> Option<&str> {
 }
 
 /// The filters of a query, ready to be compared.
-struct Wanted<'a> {
+struct Wanted {
     /// One type, folded.
     name: Option<String>,
     /// All types that begin so.
     prefix: Option<String>,
     /// The ids, compared as they are.
-    query: &'a Query,
+    query: Query,
 }
 
-impl<'a> Wanted<'a> {
-    fn new(query: &'a Query) -> Self {
+impl Wanted {
+    fn new(query: Query) -> Self {
         let fold = |name: &str| EventName::published(name).canonical().to_owned();
         let event_type = said(query.event_type.as_deref());
         let family = event_type.and_then(|t| t.strip_suffix('*'));
+        let name = event_type.filter(|_| family.is_none()).map(fold);
+        let prefix = family.map(fold);
         Self {
-            name: event_type.filter(|_| family.is_none()).map(fold),
-            prefix: family.map(fold),
+            name,
+            prefix,
             query,
         }
     }

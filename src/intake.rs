@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -14,7 +14,8 @@ use serde_json::Value;
 use crate::{
     access::Sight,
     event::{self, Event, Rejection, Timestamp},
-    journal::{Cursor, Journal, Outcome, Seq},
+    history::{Page, Query, Scans},
+    journal::{Cursor, Entry, Journal, Outcome, Seq},
     observe::Metrics,
     refusal::Refusal,
 };
@@ -37,6 +38,8 @@ fn is_none(count: &usize) -> bool {
 pub struct IntakeLimits {
     /// How far the hub may be behind before producers are made to wait: what is read ahead of the observers stays bounded.
     pub max_lag: u64,
+    /// Bytes that events may hold whose producers wait for the observers' side.
+    pub max_waiting: usize,
     /// Events in one call.
     pub max_batch: usize,
     /// Bytes of one event.
@@ -60,6 +63,31 @@ pub struct Intake {
     read_to: Arc<AtomicU64>,
     /// Everything taken and not taken is counted.
     metrics: Arc<Metrics>,
+    /// Reads what was kept, a few requests at a time.
+    scans: Scans,
+    /// Bytes that producers hold who wait for the observers' side.
+    waiting: AtomicUsize,
+}
+
+/// Events that wait for the observers' side; counted for as long, also when their producer hangs up.
+struct Waiting<'w> {
+    bytes: &'w AtomicUsize,
+    held: usize,
+}
+
+impl<'w> Waiting<'w> {
+    /// None when too much waits already.
+    fn new(bytes: &'w AtomicUsize, held: usize, most: usize) -> Option<Self> {
+        let before = bytes.fetch_add(held, Ordering::AcqRel);
+        let place = Self { bytes, held };
+        (before == 0 || before + held <= most).then_some(place)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.bytes.fetch_sub(self.held, Ordering::AcqRel);
+    }
 }
 
 /// Who publishes, and by which door.
@@ -151,6 +179,8 @@ impl Intake {
             limits,
             read_to,
             metrics,
+            scans: Scans::default(),
+            waiting: AtomicUsize::new(0),
         }
     }
 
@@ -162,6 +192,14 @@ impl Intake {
     /// The journal, for history.
     pub fn journal(&self) -> &Arc<dyn Journal> {
         &self.journal
+    }
+
+    /// A page of the history, as far as `sight` sees it.
+    ///
+    /// # Errors
+    /// As [`Scans::page`].
+    pub async fn history(&self, query: Query, sight: &Sight) -> Result<Page, Refusal> {
+        self.scans.page(&self.journal, query, sight).await
     }
 
     /// The last event that is kept.
@@ -179,14 +217,12 @@ impl Intake {
         raws: Vec<Raw>,
         producer: Producer<'_>,
     ) -> Result<Receipt, Refusal> {
-        self.wait_for_hub().await.inspect_err(|refusal| {
-            self.metrics.refused(producer.door, refusal.code);
-        })?;
         let mut receipt = Receipt::default();
         let mut events = Vec::with_capacity(raws.len());
         for (index, raw) in raws.into_iter().enumerate() {
             match self.parse(raw, producer) {
-                Ok(event) => events.push(event),
+                // As text at once, where it is dear to hold.
+                Ok(event) => events.push(Entry::new(event)),
                 Err(error) => {
                     self.metrics.rejected(producer.door, error.code);
                     receipt.rejected.push(RejectedAt { index, error });
@@ -196,7 +232,10 @@ impl Intake {
         if events.is_empty() {
             return Ok(receipt);
         }
-        let outcomes = self.journal.append(events).await?;
+        self.wait_for_hub(&events).await.inspect_err(|refusal| {
+            self.metrics.refused(producer.door, refusal.code);
+        })?;
+        let outcomes = self.journal.append_entries(events).await?;
         receipt.accepted = outcomes
             .iter()
             .filter(|o| matches!(o, Outcome::Stored(_)))
@@ -242,18 +281,29 @@ impl Intake {
         Ok(event)
     }
 
-    async fn wait_for_hub(&self) -> Result<(), Refusal> {
+    /// Waits until the observers' side has room. How much may wait meanwhile is bounded in bytes: beyond that producers are
+    /// told at once.
+    async fn wait_for_hub(&self, entries: &[Entry]) -> Result<(), Refusal> {
         let behind = || {
-            let newest = *self.journal.watch().borrow();
+            let newest = *self.journal.watch().borrow() + self.journal.waiting();
             newest.saturating_sub(self.read_to.load(Ordering::Acquire)) > self.limits.max_lag
         };
+        if !behind() {
+            return Ok(());
+        }
+        let overloaded = || {
+            Refusal::new(
+                "overloaded",
+                "the server is behind with what was published before; publish this again later",
+            )
+        };
+        let held = entries.iter().map(Entry::held).sum();
+        let _place =
+            Waiting::new(&self.waiting, held, self.limits.max_waiting).ok_or_else(overloaded)?;
         let mut waited = Duration::ZERO;
         while behind() {
             if waited >= MAX_WAIT {
-                return Err(Refusal::new(
-                    "overloaded",
-                    "the server is behind with what was published before; publish this again later",
-                ));
+                return Err(overloaded());
             }
             tokio::time::sleep(LOOK_AGAIN).await;
             waited += LOOK_AGAIN;
@@ -293,9 +343,11 @@ mod tests {
         let journal = Arc::new(MemoryJournal::new(Retention {
             max_events: 100,
             max_age: Duration::from_secs(60),
+            max_bytes: 1 << 30,
         }));
         let limits = IntakeLimits {
             max_lag: 3,
+            max_waiting: 150_000,
             max_batch: 10,
             max_event: 1_000,
             max_depth: 8,
@@ -316,6 +368,22 @@ mod tests {
                 Ok(1)
             );
         }
+        // The first may wait; with what the second holds it would be too much.
+        let large = || {
+            let event = json!({ "type": "a.b", "data": { "text": "x".repeat(900) } });
+            let raws = std::iter::repeat_with(|| Raw::Json(event.clone(), None));
+            raws.take(40).collect()
+        };
+        let began = tokio::time::Instant::now();
+        let second = async {
+            let refused = intake.publish(large(), producer).await;
+            (refused.map_err(|r| r.code).err(), began.elapsed())
+        };
+        let first = intake.publish(large(), producer);
+        let (first, (second, after)) = futures_util::future::join(first, second).await;
+        assert_eq!(first.map_err(|r| r.code).err(), Some("overloaded"));
+        assert_eq!(second, Some("overloaded"));
+        assert!(after < MAX_WAIT && began.elapsed() >= MAX_WAIT, "{after:?}");
         let refused = intake.publish(event(), producer).await;
         assert_eq!(refused.map_err(|r| r.code).err(), Some("overloaded"));
         read_to.store(4, Ordering::Release);

@@ -103,6 +103,9 @@ impl From<Rejection> for Refusal {
 
 impl From<JournalError> for Refusal {
     fn from(error: JournalError) -> Self {
-        Self::unavailable(error.to_string())
+        match error {
+            JournalError::Overloaded => Self::new("overloaded", error.to_string()),
+            JournalError::Unavailable(_) => Self::unavailable(error.to_string()),
+        }
     }
 }

@@ -305,13 +305,18 @@ impl Porter {
         }
     }
 
-    /// Counts a request of somebody who only watches.
+    /// Counts a request of somebody who only watches, or who reads what all may read.
     ///
     /// # Errors
     /// `rate_limited`.
-    pub fn request(&self, who: &Identity, address: IpAddr) -> Result<(), Refusal> {
+    pub fn request(&self, who: &Identity, address: IpAddr, reads: bool) -> Result<(), Refusal> {
         if who.role.may_publish() {
-            return Ok(());
+            // A producer's events are what the server is for; to read is work for whatever role.
+            return if reads {
+                self.rates.address(address)
+            } else {
+                Ok(())
+            };
         }
         self.rates.request(who, address)
     }

@@ -115,6 +115,14 @@ impl Rates {
                 .check_key(user)
                 .map_err(|not_until| wait(users.clock(), &not_until))?;
         }
+        self.address(address)
+    }
+
+    /// Takes one request from the budget of an address.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn address(&self, address: IpAddr) -> Result<(), Refusal> {
         let Some(addresses) = &self.addresses else {
             return Ok(());
         };

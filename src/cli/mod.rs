@@ -5,6 +5,7 @@
 
 mod output;
 mod publish;
+mod repair;
 mod serve;
 mod tail;
 mod token;
@@ -42,6 +43,8 @@ enum Command {
     Publish(PublishArgs),
     /// Watch the updates of a running server
     Tail(TailArgs),
+    /// Check the journal's file, and make a copy without what is damaged
+    Repair(RepairArgs),
     /// Make a token for a client, or an API key for a producer
     Token(TokenArgs),
 }
@@ -68,6 +71,15 @@ struct ServeArgs {
 struct CheckArgs {
     #[command(flatten)]
     config: ConfigArg,
+}
+
+#[derive(Debug, Args)]
+struct RepairArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// The journal's file [default: journal.path of the configuration]
+    #[arg(value_name = "FILE")]
+    journal: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -196,6 +208,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         }
         Some(Command::Serve(args)) => serve::serve(args),
         Some(Command::Check(args)) => serve::check(&args),
+        Some(Command::Repair(args)) => repair::repair(&args),
         Some(Command::Publish(args)) => with_runtime(publish::publish(args)),
         Some(Command::Tail(args)) => with_runtime(tail::tail(args)),
         Some(Command::Token(args)) => token::token(args),

@@ -156,6 +156,20 @@ impl Config {
             ),
             ("access", "max_known", self.access.max_known, 16, 1 << 24),
             ("journal", "max_events", self.journal.max_events, 1, 1 << 32),
+            (
+                "journal",
+                "tail_bytes",
+                self.journal.tail_bytes,
+                64 * 1024,
+                1 << 36,
+            ),
+            (
+                "journal",
+                "queue_bytes",
+                self.journal.queue_bytes,
+                64 * 1024,
+                1 << 36,
+            ),
         ];
         let wrong = counts
             .into_iter()

@@ -150,8 +150,14 @@ pub struct Journal {
     pub max_events: usize,
     /// Seconds that an event is kept.
     pub max_age: f64,
-    /// Bytes of the file that events may fill.
+    /// Bytes that events may fill: of the file, or of memory.
     pub max_bytes: u64,
+    /// Bytes of memory that events may hold when they are kept in memory; `max_bytes` holds as well.
+    pub memory_bytes: u64,
+    /// Bytes of memory that the newest events may hold, once for the journal and once for those who come back.
+    pub tail_bytes: usize,
+    /// Bytes of memory that events may hold that wait to be written.
+    pub queue_bytes: usize,
 }
 
 impl Default for Journal {
@@ -163,6 +169,9 @@ impl Default for Journal {
             max_events: 1_000_000,
             max_age: 7.0 * 86_400.0,
             max_bytes: 2_147_483_648,
+            memory_bytes: 67_108_864,
+            tail_bytes: 16_777_216,
+            queue_bytes: 33_554_432,
         }
     }
 }

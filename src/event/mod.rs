@@ -33,7 +33,7 @@ pub use rejection::Rejection;
 pub use thing::{Kind, Owner};
 pub use tidy::{Tidied, tidy};
 pub use timestamp::Timestamp;
-pub use weight::json_len;
+pub use weight::{held_by_object, json_len};
 
 /// A JSON object, as producers send it and observers get it.
 pub type Object = Map<String, Value>;

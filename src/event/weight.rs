@@ -1,10 +1,11 @@
-//! How much something is as JSON, without writing it anywhere.
+//! How much something is: as JSON, without writing it anywhere, and in memory.
 
 use std::io::{Result, Write};
 
 use serde::Serialize;
+use serde_json::Value;
 
-use super::Event;
+use super::{Event, Object};
 
 /// Counts what is written to it.
 #[derive(Debug, Default)]
@@ -28,10 +29,82 @@ pub fn json_len(value: &impl Serialize) -> usize {
     count.0
 }
 
+/// A node of a map: room for eleven keys and values, however many there are.
+const NODE: usize = 11 * (size_of::<String>() + size_of::<Value>()) + 16;
+/// Nodes are at least about half full, once there is more than one.
+const IN_NODE: usize = 6;
+/// What an allocation costs beside what is asked for.
+const ALLOCATION: usize = 16;
+
+/// About how many bytes of memory a map holds beside itself.
+pub fn held_by_object(object: &Object) -> usize {
+    held(&mut Vec::new(), object)
+}
+
+fn held<'v>(open: &mut Vec<&'v Value>, object: &'v Object) -> usize {
+    let mut bytes = nodes(object);
+    let fields = |object: &'v Object, open: &mut Vec<&'v Value>, bytes: &mut usize| {
+        for (key, value) in object {
+            *bytes += key.capacity() + ALLOCATION;
+            open.push(value);
+        }
+    };
+    fields(object, open, &mut bytes);
+    while let Some(value) = open.pop() {
+        match value {
+            Value::String(text) => bytes += text.capacity() + ALLOCATION,
+            Value::Array(items) => {
+                bytes += items.capacity() * size_of::<Value>() + ALLOCATION;
+                open.extend(items);
+            }
+            Value::Object(object) => {
+                bytes += nodes(object);
+                fields(object, open, &mut bytes);
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    bytes
+}
+
+fn nodes(object: &Object) -> usize {
+    match object.len() {
+        0 => 0,
+        1..=11 => NODE + ALLOCATION,
+        more => more.div_ceil(IN_NODE) * (NODE + ALLOCATION),
+    }
+}
+
 impl Event {
-    /// About how long its text is: what can be long of it is its data.
-    pub fn weight(&self) -> usize {
-        const REST: usize = 256;
-        json_len(&self.data) + json_len(&self.metadata) + REST
+    /// About how many bytes of memory it holds, itself included. One map of one key in its data costs 640, whatever its
+    /// text: the length of a text says little.
+    pub fn held(&self) -> usize {
+        const REST: usize = 6 * 48;
+        size_of::<Self>() + REST + held_by_object(&self.data) + held_by_object(&self.metadata)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(value: Value) -> Object {
+        match value {
+            Value::Object(object) => object,
+            other => panic!("{other} is no object"),
+        }
+    }
+
+    #[test]
+    fn small_maps_weigh_what_they_hold_and_not_what_they_say() {
+        let maps = object(json!({ "l": vec![json!({ "": 0 }); 4_980] }));
+        let held = held_by_object(&maps);
+        assert!((3_000_000..4_500_000).contains(&held), "{held}");
+        let text = object(json!({ "l": "x".repeat(35_000) }));
+        let held = held_by_object(&text);
+        assert!((35_000..37_000).contains(&held), "{held}");
+        assert_eq!(held_by_object(&Object::new()), 0);
     }
 }

@@ -7,7 +7,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use http::{Extensions, request::Parts};
+use http::{Extensions, Method, request::Parts};
 
 use super::Api;
 use crate::{
@@ -61,7 +61,10 @@ impl FromRequestParts<Api> for Caller {
         };
         let count = |refusal: &Refusal| api.metrics.refused("http", refusal.code);
         let who = api.porter.identify(visitor).await.inspect_err(count)?;
-        api.porter.request(&who, address).inspect_err(count)?;
+        let reads = parts.method == Method::GET;
+        api.porter
+            .request(&who, address, reads)
+            .inspect_err(count)?;
         Ok(Self { who, address })
     }
 }

@@ -261,7 +261,5 @@ pub(super) async fn history(
     caller: Caller,
     Asked(query): Asked<history::Query>,
 ) -> Result<Json<Page>, Refusal> {
-    history::page(&**api.intake.journal(), &query, &caller.who.sight)
-        .await
-        .map(Json)
+    api.intake.history(query, &caller.who.sight).await.map(Json)
 }

@@ -41,15 +41,24 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
     };
     let hub = api.hub.question(alive).await.is_ok();
     let bounds = api.intake.journal().bounds();
-    let trouble = api.intake.journal().trouble();
+    let health = api.intake.journal().health();
+    let trouble = health.trouble;
     let part = |ok: bool| if ok { "ok" } else { "down" };
+    let journal = match (&trouble, health.damaged) {
+        (Some(_), _) => "down",
+        (None, 1..) => "degraded",
+        (None, 0) => "ok",
+    };
     let ready = hub && !stopping && trouble.is_none();
     let mut body = json!({
         "status": if ready { "ready" } else { "not_ready" },
         "parts": {
             "server": { "status": if stopping { "stopping" } else { "ok" } },
             "hub": { "status": part(hub) },
-            "journal": { "status": part(trouble.is_none()), "reason": trouble, "first": bounds.first, "last": bounds.last },
+            "journal": {
+                "status": journal, "reason": trouble, "damaged": health.damaged,
+                "first": bounds.first, "last": bounds.last,
+            },
         },
     });
     // Who comes with another key, or with none, is served all the same: so it does not decide. Why is in the log.

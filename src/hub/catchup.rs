@@ -39,14 +39,16 @@ use crate::{
 const LAST: u64 = 256;
 /// Who goes live gets the rest in one go, if it is no more than this or than its portion.
 const LIVE: usize = 16 * 1_024;
+/// The newest records that are kept at hand for the last stretch, at the most: they are bounded in bytes, too.
+const RECENT: usize = 2_048;
+/// What holding one of them costs beside its contents.
+const RECORD: usize = 64;
 /// Deliveries between two flushes of the live stream.
 const BUDGET: usize = 16_384;
 /// How long one step may take before the live stream has its turn.
 const STEP: Duration = Duration::from_millis(2);
 /// How often those who rest are looked at.
 pub(super) const LOOK: Duration = Duration::from_millis(25);
-/// The newest records, kept at hand for the last stretch.
-const RECENT: usize = 2_048;
 
 /// What the hub knows of all of them.
 #[derive(Debug)]
@@ -57,8 +59,14 @@ pub(super) struct CatchUp {
     unseen: usize,
     /// A stretch is being made.
     pub(super) making: bool,
+    /// The place at which making a stretch failed last, and how often.
+    pub(super) failed: Option<(Cursor, u32)>,
     /// The newest records.
     recent: VecDeque<Arc<Record>>,
+    /// About how many bytes of memory these hold.
+    recent_bytes: usize,
+    /// How many these may be.
+    max_recent: usize,
     /// When the next round begins.
     pub(super) look_at: Instant,
     /// Where the task that makes a stretch leaves it.
@@ -68,13 +76,16 @@ pub(super) struct CatchUp {
 }
 
 impl CatchUp {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(max_recent: usize) -> Self {
         let (made, stretches) = mpsc::unbounded_channel();
         Self {
             queue: VecDeque::new(),
             unseen: 0,
             making: false,
+            failed: None,
             recent: VecDeque::new(),
+            recent_bytes: 0,
+            max_recent,
             look_at: Instant::now(),
             made,
             stretches,
@@ -82,10 +93,14 @@ impl CatchUp {
     }
 
     pub(super) fn remember(&mut self, record: &Arc<Record>) {
-        if self.recent.len() == RECENT {
-            self.recent.pop_front();
-        }
+        self.recent_bytes += record.held + RECORD;
         self.recent.push_back(record.clone());
+        while self.recent_bytes > self.max_recent || self.recent.len() > RECENT {
+            let Some(gone) = self.recent.pop_front() else {
+                break;
+            };
+            self.recent_bytes -= (gone.held + RECORD).min(self.recent_bytes);
+        }
     }
 
     /// Serves a member after those who are behind already.
@@ -116,8 +131,11 @@ impl CatchUp {
         let first = self.recent.front().map(|record| record.seq)?;
         let mut records = Vec::new();
         for &(start, len) in ranges {
-            let skip = usize::try_from(start.checked_sub(first)?).ok()?;
-            let found = self.recent.range(skip.min(self.recent.len())..);
+            if start < first {
+                return None;
+            }
+            let skip = self.recent.partition_point(|record| record.seq < start);
+            let found = self.recent.range(skip..);
             records.extend(found.take_while(|r| r.seq < start + len).cloned());
         }
         Some(records)

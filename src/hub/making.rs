@@ -5,6 +5,8 @@
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
+use tokio::sync::mpsc;
+
 use super::{
     Hub,
     behind::Behind,
@@ -28,15 +30,54 @@ const READ: usize = 256;
 /// Different views and rooms that share a stretch at the most; others wait for the next.
 const EYES: usize = 1_024;
 
-/// A stretch; none when the journal no longer holds all of it.
-pub(super) type Made = Result<Option<Stretch>, JournalError>;
+/// A replay that failed so often at the same place will fail again.
+const ATTEMPTS: u32 = 3;
+
+/// What became of making a stretch.
+#[derive(Debug)]
+pub(super) struct Made {
+    /// Where those stand that it was made for.
+    from: Cursor,
+    /// The stretch; none when the journal no longer holds all of it.
+    stretch: Result<Option<Stretch>, JournalError>,
+}
+
+/// Says what became of it, also when the task that makes it panics: nobody else would be served any more.
+struct Report {
+    from: Cursor,
+    made: Option<mpsc::UnboundedSender<Made>>,
+}
+
+impl Report {
+    fn send(mut self, stretch: Result<Option<Stretch>, JournalError>) {
+        self.leave(stretch);
+    }
+
+    fn leave(&mut self, stretch: Result<Option<Stretch>, JournalError>) {
+        if let Some(made) = self.made.take() {
+            let from = self.from.clone();
+            made.send(Made { from, stretch }).ok();
+        }
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        self.leave(Err(JournalError::Unavailable(
+            "the task that makes a stretch ended".into(),
+        )));
+    }
+}
 
 impl Hub {
     /// Takes a made stretch.
-    pub(super) fn take_stretch(&mut self, stretch: Made) {
+    pub(super) fn take_stretch(&mut self, made: Made) {
         self.catchup.making = false;
         self.catchup.look_at = Instant::now();
-        match stretch {
+        if made.stretch.is_ok() {
+            self.catchup.failed = None;
+        }
+        match made.stretch {
             // Trimmed meanwhile: the next look finds that it is gone.
             Ok(None) => {}
             Ok(Some(stretch)) => {
@@ -67,8 +108,19 @@ impl Hub {
                 }
             }
             Err(error) => {
-                tracing::error!(%error, "reading the journal for those who are behind failed; trying again");
-                self.catchup.look_at = Instant::now() + LOOK * 4;
+                self.metrics.replay_failed();
+                let times = match self.catchup.failed.take() {
+                    Some((from, times)) if from == made.from => times + 1,
+                    _ => 1,
+                };
+                if times < ATTEMPTS {
+                    tracing::warn!(%error, "reading the journal for those who are behind failed; trying again");
+                    self.catchup.failed = Some((made.from, times));
+                    self.catchup.look_at = Instant::now() + LOOK * 4;
+                } else {
+                    tracing::error!(%error, "what some have missed can't be read; they are given the state instead");
+                    self.give_up_all_at(&made.from);
+                }
             }
         }
     }
@@ -112,12 +164,15 @@ impl Hub {
             max_bytes,
         );
         let ranges = missed(at, to, SPAN);
+        let report = Report {
+            from: at.clone(),
+            made: Some(made),
+        };
         tokio::spawn(async move {
             let write = move |gathering: Gathering| {
                 replay::write(gathering.finish(), grouping, max_bytes, sanitize)
             };
-            let made_now = make(&*journal, gathering, &ranges, write).await;
-            made.send(made_now).ok();
+            report.send(make(&*journal, gathering, &ranges, write).await);
         });
     }
 }
@@ -128,7 +183,7 @@ async fn make(
     mut gathering: Gathering,
     ranges: &[(Seq, u64)],
     write: impl FnOnce(Gathering) -> Stretch + Send + 'static,
-) -> Made {
+) -> Result<Option<Stretch>, JournalError> {
     if ranges.iter().map(|(_, len)| len).sum::<u64>() >= SPAN {
         gathering.cut();
     }
@@ -136,12 +191,13 @@ async fn make(
         let (mut after, last) = (start - 1, start + len - 1);
         while after < last {
             let limit = usize::try_from(last - after).unwrap_or(usize::MAX);
-            let records = journal.read(after, limit.min(READ)).await?;
-            // The journal has no holes: what doesn't follow was trimmed.
-            if records.first().is_none_or(|record| record.seq != after + 1) {
+            let batch = journal.read(after, limit.min(READ)).await?;
+            // What is missing was trimmed, or else it is damaged.
+            if batch.is_end(after) || journal.bounds().first > after + 1 {
                 return Ok(None);
             }
-            after += records.len() as u64;
+            after = batch.to.min(last);
+            let records = batch.records;
             // Uniting and rendering so much would hold up whoever shares the thread.
             let more = aside(move || {
                 let more = gathering.take(&records);
@@ -161,5 +217,5 @@ async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, JournalError> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| JournalError(format!("a stretch could not be made: {error}")))
+    done.map_err(|error| JournalError::Unavailable(format!("a stretch could not be made: {error}")))
 }

@@ -73,6 +73,8 @@ const COMMANDS_TIME: Duration = Duration::from_millis(2);
 const READ_AGAIN: Duration = Duration::from_millis(100);
 /// How many of the last events Seneca's pages are shown again after a start.
 const DESK: u64 = 10_000;
+/// Bytes of memory that the updates may hold that wait to be sent: beyond that the journal keeps what comes.
+const PACED_BYTES: usize = 16 << 20;
 
 /// What the hub is told by the configuration.
 #[derive(Debug, Clone)]
@@ -93,6 +95,8 @@ pub struct HubOptions {
     pub aggregates: Recipients,
     /// Which observers are sent texts that are harmless in HTML.
     pub sanitize: Recipients,
+    /// Bytes that the newest events may hold, for those who come back.
+    pub max_recent: usize,
     /// Bytes of updates that are made ready in one go for those who are behind.
     pub max_stretch: usize,
     /// How long something may wait for a member without end before it is parked.
@@ -161,6 +165,7 @@ impl Hub {
         let (handle, commands) = HubHandle::channel();
         let read_to = Arc::new(AtomicU64::new(0));
         let now = Instant::now();
+        let catchup = CatchUp::new(options.max_recent);
         let hub = Self {
             roster: Roster::new(options.seneca_broadcast, options.sanitize),
             state: State::new(options.state.clone()),
@@ -169,7 +174,7 @@ impl Hub {
             options,
             journal,
             table: Arc::new(table),
-            catchup: CatchUp::new(),
+            catchup,
             commands,
             handle: handle.downgrade(),
             metrics,
@@ -196,10 +201,12 @@ impl Hub {
         let (state, seq) = checkpoint::restore(&*self.journal, &self.options.state).await?;
         let mut at = seq.saturating_sub(DESK);
         while at < seq {
-            let records = self.journal.read(at, READ).await?;
-            let Some(last) = records.last() else { break };
-            at = last.seq;
-            for record in &records {
+            let batch = self.journal.read(at, READ).await?;
+            if batch.is_end(at) {
+                break;
+            }
+            at = batch.to;
+            for record in &batch.records {
                 self.desk.observe(&record.event);
                 self.catchup.remember(record);
             }
@@ -276,7 +283,13 @@ impl Hub {
     fn wait_until(&self) -> Option<Instant> {
         let flush = (self.pacer.ready() > 0).then(|| self.last_flush + self.options.flush_interval);
         let aggregates = self.desk_changed.then(|| self.last_aggregates + AGGREGATES);
-        let due = [self.pacer.next_due(), self.catchup.due()];
+        // It stopped reading before the end, and has room again.
+        let unread = self.seq < self.journal.bounds().last && self.may_take_more();
+        let due = [
+            self.pacer.next_due(),
+            self.catchup.due(),
+            unread.then(Instant::now),
+        ];
         let others = [flush, aggregates, self.look_for_slow];
         others.into_iter().chain(due).flatten().min()
     }
@@ -308,23 +321,30 @@ impl Hub {
         None
     }
 
-    /// Reads what the journal has beyond the last record. All that is there is taken in, however much: only then is a
-    /// critical update never behind more than a flush. Doors wait while the hub is far behind, which bounds it.
+    /// Reads what the journal has beyond the last record. All that is there is taken in, as far as it can be held: only then
+    /// is a critical update never behind more than a flush. Doors wait while the hub is far behind.
     async fn read(&mut self, newest: Seq) -> Result<(), JournalError> {
-        while self.seq < newest {
-            let records = self.journal.read(self.seq, READ).await?;
-            if records.is_empty() {
+        while self.seq < newest && self.may_take_more() {
+            let batch = self.journal.read(self.seq, READ).await?;
+            if batch.is_end(self.seq) {
                 break;
             }
             let now = Instant::now();
-            for record in records {
+            for record in batch.records {
                 self.take(&record, now);
             }
+            // What is damaged is passed over.
+            self.seq = self.seq.max(batch.to);
             self.journal.release(self.seq);
             self.metrics.state.look(&self.state);
             self.tell_progress();
         }
         Ok(())
+    }
+
+    /// Whether what waits to be sent leaves room for more.
+    fn may_take_more(&self) -> bool {
+        self.pacer.bytes() < PACED_BYTES
     }
 
     /// Tells the doors how far it is: what waits to be sent is not done.

@@ -1,4 +1,4 @@
-//! The in-memory journal: bounded by count and age, gone with the process.
+//! The in-memory journal: bounded by count, age and bytes, gone with the process.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -9,19 +9,21 @@ use std::{
 use futures_util::future::{BoxFuture, ready};
 use tokio::sync::watch;
 
-use super::{Bounds, Epoch, Journal, JournalError, Outcome, Record, Seq};
-use crate::event::Event;
+use super::{Batch, Bounds, Entry, Epoch, Journal, JournalError, Outcome, Seq, entry::InMemory};
+use crate::observe::JournalMetrics;
 
-/// How much is kept. Whatever exceeds either bound is trimmed, oldest first, as new events come.
+/// How much is kept. Whatever exceeds one of the bounds is trimmed, oldest first, as new events come.
 #[derive(Debug, Clone, Copy)]
 pub struct Retention {
     /// At most so many events.
     pub max_events: usize,
     /// None older than this.
     pub max_age: Duration,
+    /// At most so many bytes: of the file, or of what a journal in memory holds.
+    pub max_bytes: u64,
 }
 
-/// A [`Journal`] in a ring of reference-counted records: a read clones pointers, never events.
+/// A [`Journal`] in a ring of records: a read clones pointers, or parses what is dear to hold.
 #[derive(Debug)]
 pub struct MemoryJournal {
     /// Appends come from every door, reads from the hub and from history requests. Held for a few pointer moves only.
@@ -32,19 +34,26 @@ pub struct MemoryJournal {
     epoch: Epoch,
     /// The bounds.
     retention: Retention,
+    /// What was let go of is counted.
+    metrics: JournalMetrics,
 }
 
 #[derive(Debug)]
 struct Inner {
-    /// What is kept, oldest first, without holes.
-    records: VecDeque<Arc<Record>>,
+    /// What is kept, oldest first, without holes, each with its id.
+    records: VecDeque<(Arc<str>, InMemory)>,
     /// Finds duplicates; holds exactly the ids of `records`.
     ids: HashMap<Arc<str>, Seq>,
+    /// About how many bytes these hold.
+    bytes: usize,
     /// The place of the newest event ever appended.
     last: Seq,
     /// How far the live stream has read.
     released: Seq,
 }
+
+/// What an id costs in memory beside its record.
+const ID: usize = 96;
 
 impl MemoryJournal {
     /// An empty journal.
@@ -53,58 +62,83 @@ impl MemoryJournal {
             inner: Mutex::new(Inner {
                 records: VecDeque::new(),
                 ids: HashMap::new(),
+                bytes: 0,
                 last: 0,
                 released: 0,
             }),
             grown: watch::channel(0).0,
             epoch: Epoch::mint(),
             retention,
+            metrics: JournalMetrics::default(),
         }
     }
 
-    fn append_now(&self, events: Vec<Event>) -> Vec<Outcome> {
+    fn max_bytes(&self) -> usize {
+        usize::try_from(self.retention.max_bytes).unwrap_or(usize::MAX)
+    }
+
+    fn append_now(&self, entries: Vec<Entry>) -> Result<Vec<Outcome>, JournalError> {
         let now = Instant::now();
-        // Before the lock is taken: it is work.
-        let weights: Vec<usize> = events.iter().map(Event::weight).collect();
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcomes = events
+        let mut inner = self.lock();
+        // What the live stream has not read can't be let go of; all else goes as far as it has to.
+        if inner.is_unread() && inner.bytes > self.max_bytes() {
+            self.metrics.overloaded.inc();
+            return Err(JournalError::Overloaded);
+        }
+        let outcomes = entries
             .into_iter()
-            .zip(weights)
-            .map(|(event, weight)| {
-                if let Some(&seq) = inner.ids.get(&event.id) {
+            .map(|entry| {
+                if let Some(&seq) = inner.ids.get(&entry.id) {
                     return Outcome::Duplicate(seq);
                 }
                 inner.last += 1;
                 let seq = inner.last;
-                inner.ids.insert(event.id.clone(), seq);
-                inner.records.push_back(Arc::new(Record {
-                    seq,
-                    weight,
-                    event: Arc::new(event),
-                    accepted: now,
-                }));
+                inner.ids.insert(entry.id.clone(), seq);
+                let record = entry.at(seq, now);
+                inner.bytes += record.held() + ID;
+                inner.records.push_back((entry.id, record));
                 Outcome::Stored(seq)
             })
             .collect();
-        inner.trim(self.retention, now);
+        self.trim(&mut inner, now);
         // Told under the lock, so that the watched place never goes backwards.
         self.grown.send_replace(inner.last);
-        outcomes
+        Ok(outcomes)
+    }
+
+    fn trim(&self, inner: &mut Inner, now: Instant) {
+        while let Some((_, oldest)) = inner.records.front() {
+            let age = now.saturating_duration_since(oldest.accepted);
+            let reason = if inner.records.len() > self.retention.max_events {
+                "count"
+            } else if age > self.retention.max_age {
+                "age"
+            } else if inner.bytes > self.max_bytes() {
+                "bytes"
+            } else {
+                return;
+            };
+            if oldest.seq > inner.released {
+                return;
+            }
+            if let Some((id, gone)) = inner.records.pop_front() {
+                inner.bytes -= (gone.held() + ID).min(inner.bytes);
+                inner.ids.remove(&id);
+                self.metrics.trimmed(reason, 1);
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
-    fn trim(&mut self, retention: Retention, now: Instant) {
-        while let Some(oldest) = self.records.front() {
-            let too_many = self.records.len() > retention.max_events;
-            let too_old = now.duration_since(oldest.accepted) > retention.max_age;
-            if !(too_many || too_old) || oldest.seq > self.released {
-                break;
-            }
-            if let Some(gone) = self.records.pop_front() {
-                self.ids.remove(&gone.event.id);
-            }
-        }
+    /// Whether nothing can be let go of.
+    fn is_unread(&self) -> bool {
+        let oldest = self.records.front();
+        oldest.is_some_and(|(_, oldest)| oldest.seq > self.released)
     }
 }
 
@@ -113,43 +147,51 @@ impl Journal for MemoryJournal {
         self.epoch
     }
 
-    fn append(&self, events: Vec<Event>) -> BoxFuture<'_, Result<Vec<Outcome>, JournalError>> {
-        Box::pin(ready(Ok(self.append_now(events))))
+    fn append_entries(
+        &self,
+        entries: Vec<Entry>,
+    ) -> BoxFuture<'_, Result<Vec<Outcome>, JournalError>> {
+        Box::pin(ready(self.append_now(entries)))
     }
 
-    fn read(
-        &self,
-        after: Seq,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<Arc<Record>>, JournalError>> {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = inner.records.front().map_or(inner.last + 1, |r| r.seq);
-        let skip = usize::try_from((after + 1).saturating_sub(first)).unwrap_or(usize::MAX);
-        let records = inner
-            .records
-            .iter()
-            .skip(skip)
-            .take(limit)
-            .cloned()
-            .collect();
-        Box::pin(ready(Ok(records)))
+    fn read(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Batch, JournalError>> {
+        let found: Vec<InMemory> = {
+            let inner = self.lock();
+            let first = inner.records.front().map_or(inner.last + 1, |(_, r)| r.seq);
+            let skip = usize::try_from((after + 1).saturating_sub(first)).unwrap_or(usize::MAX);
+            let records = inner.records.iter().skip(skip).take(limit);
+            records.map(|(_, record)| record.clone()).collect()
+        };
+        // Parsed without the lock: it is work.
+        let mut batch = Batch::after(after);
+        for found in found {
+            batch.push(found.seq, found.record());
+            if batch.is_full() {
+                break;
+            }
+        }
+        Box::pin(ready(Ok(batch)))
     }
 
     fn release(&self, read: Seq) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.lock();
         inner.released = read;
-        inner.trim(self.retention, Instant::now());
+        self.trim(&mut inner, Instant::now());
     }
 
     fn bounds(&self) -> Bounds {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = self.lock();
         Bounds {
-            first: inner.records.front().map_or(inner.last + 1, |r| r.seq),
+            first: inner.records.front().map_or(inner.last + 1, |(_, r)| r.seq),
             last: inner.last,
         }
     }
 
     fn watch(&self) -> watch::Receiver<Seq> {
         self.grown.subscribe()
+    }
+
+    fn metrics(&self) -> JournalMetrics {
+        self.metrics.clone()
     }
 }

@@ -5,6 +5,7 @@
 //! file and [`MemoryJournal`]; the same behaviour tests (`tests.rs` here) run against both.
 
 mod cursor;
+mod entry;
 mod memory;
 mod pending;
 mod sqlite;
@@ -18,12 +19,15 @@ use futures_util::future::{BoxFuture, ready};
 use thiserror::Error;
 use tokio::sync::watch;
 
-use crate::event::Event;
+use crate::{event::Event, observe::JournalMetrics};
 
 pub use cursor::{Cursor, CursorError, Epoch};
+pub use entry::{Batch, Entry, READ_BYTES};
 pub use memory::{MemoryJournal, Retention};
 pub use pending::{Bits, Mark, Pending, Run};
-pub use sqlite::{Durability, OpenError, SqliteJournal, SqliteOptions};
+pub use sqlite::{
+    Durability, HeldBytes, OpenError, Repaired, SqliteJournal, SqliteOptions, repair,
+};
 pub use within::Within;
 
 /// The place of an event in the journal: 1 for the first, without holes. 0 is "before everything".
@@ -36,8 +40,10 @@ pub struct Record {
     pub seq: Seq,
     /// What was published; shared with whoever keeps it longer (history lines).
     pub event: Arc<Event>,
-    /// About how many bytes it has, for those who must not hold too much.
+    /// How many bytes its text has, for those who must not send too much.
     pub weight: usize,
+    /// About how many bytes of memory it holds, for those who must not hold too much: a hundred times its text, perhaps.
+    pub held: usize,
     /// When it was accepted, for the delivery budgets; not kept over a restart.
     pub accepted: Instant,
 }
@@ -71,30 +77,56 @@ pub struct Bounds {
 
 /// The journal can't do its work now.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("the journal can't be used now: {0}")]
-pub struct JournalError(pub String);
+pub enum JournalError {
+    /// It can't be used.
+    #[error("the journal can't be used now: {0}")]
+    Unavailable(String),
+    /// More waits to be kept than may wait.
+    #[error(
+        "more events wait to be written than may wait ([journal] queue_bytes; in memory, memory_bytes); publish these again later"
+    )]
+    Overloaded,
+}
+
+/// How a journal is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Why nothing can be kept now, if nothing can.
+    pub trouble: Option<String>,
+    /// Events that can't be read and are passed over.
+    pub damaged: u64,
+}
 
 /// A journal kind. All methods may be called from any task.
 pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// Tells this journal's cursors from another's.
     fn epoch(&self) -> Epoch;
 
-    /// Keeps `events` in this order and answers when they can no longer be lost. An event whose id is there already
-    /// (from before, or earlier in the same call) is not kept twice.
+    /// Keeps `entries` in this order and answers when they can no longer be lost. An event whose id is there already
+    /// (from before, or earlier in the same call) is not kept twice. Whoever drops the answer before it is there doesn't need
+    /// them kept.
     ///
     /// # Errors
     /// When they could not be kept; then none of them was.
-    fn append(&self, events: Vec<Event>) -> BoxFuture<'_, Result<Vec<Outcome>, JournalError>>;
+    fn append_entries(
+        &self,
+        entries: Vec<Entry>,
+    ) -> BoxFuture<'_, Result<Vec<Outcome>, JournalError>>;
 
-    /// Up to `limit` records after `after`, in order. What is no longer kept is skipped: compare with [`Journal::bounds`].
+    /// The same for events.
+    ///
+    /// # Errors
+    /// As [`Journal::append_entries`].
+    fn append(&self, events: Vec<Event>) -> BoxFuture<'_, Result<Vec<Outcome>, JournalError>> {
+        self.append_entries(events.into_iter().map(Entry::new).collect())
+    }
+
+    /// Up to `limit` records after `after`, in order, and no more than hold [`READ_BYTES`]. What is no longer kept is passed
+    /// over (compare with [`Journal::bounds`]), and so is what is damaged.
     ///
     /// # Errors
     /// When the journal can't be read now.
-    fn read(
-        &self,
-        after: Seq,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<Arc<Record>>, JournalError>>;
+    fn read(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Batch, JournalError>>;
 
     /// The live stream has everything up to here: nothing newer may be trimmed, whatever the retention says.
     fn release(&self, read: Seq);
@@ -105,10 +137,16 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// Tells of growth: holds the newest place.
     fn watch(&self) -> watch::Receiver<Seq>;
 
-    /// Why nothing can be kept now, if nothing can.
-    fn trouble(&self) -> Option<String> {
-        None
+    /// How it is.
+    fn health(&self) -> Health {
+        Health::default()
     }
+    /// Events that were taken and are not yet kept.
+    fn waiting(&self) -> u64 {
+        0
+    }
+    /// What it counts.
+    fn metrics(&self) -> JournalMetrics;
 
     /// Keeps what was begun and lets go of what it holds. Waits for the disk; nothing can be kept afterwards.
     fn close(&self) {}

@@ -26,13 +26,14 @@ fn journals(max_events: usize) -> (Vec<Box<dyn Journal>>, tempfile::TempDir) {
     let retention = Retention {
         max_events,
         max_age: Duration::from_secs(3600),
+        max_bytes: 1 << 30,
     };
     let folder = tempfile::tempdir().unwrap();
     let file = SqliteJournal::open(&SqliteOptions {
         path: folder.path().join("sub/stoa.db"),
         durability: Durability::Process,
         retention,
-        max_bytes: 1 << 30,
+        held: HeldBytes::default(),
     });
     let journals: Vec<Box<dyn Journal>> = vec![
         Box::new(MemoryJournal::new(retention)),
@@ -76,6 +77,7 @@ async fn keeps_order_and_answers_duplicates_with_the_first_place() {
             .read(1, 10)
             .await
             .unwrap()
+            .records
             .iter()
             .map(|r| r.event.id.to_string())
             .collect();
@@ -102,6 +104,7 @@ async fn retention_trims_the_oldest_and_forgets_their_ids() {
             .read(0, 10)
             .await
             .unwrap()
+            .records
             .iter()
             .map(|r| r.seq)
             .collect();
@@ -213,4 +216,93 @@ fn a_place_in_the_middle_of_a_stretch_is_short_however_long_the_stretch() {
         ..Cursor::at(Epoch(u32::MAX), 1_000_000)
     };
     assert!(cursor.to_string().len() < 40, "{cursor}");
+}
+
+/// An event whose parsed form holds a hundred times its text.
+fn dear(id: &str) -> Event {
+    let maps = serde_json::json!({ "l": vec![serde_json::json!({ "": 0 }); 2_000] });
+    Event {
+        data: maps.as_object().cloned().unwrap(),
+        ..event(id)
+    }
+}
+
+#[tokio::test]
+async fn what_is_dear_to_hold_is_kept_as_text_and_read_in_portions() {
+    let entry = Entry::new(dear("a"));
+    assert!(
+        entry.held() < 20_000 && dear("a").held() > 1_000_000,
+        "{}",
+        entry.held()
+    );
+    let (journals, _folder) = journals(1_000);
+    for journal in journals {
+        let ids: Vec<String> = (0..40).map(|n| format!("d{n}")).collect();
+        let events = ids.iter().map(|id| dear(id)).collect();
+        journal.append(events).await.unwrap();
+        let (mut after, mut reads, mut found) = (0, 0, Vec::new());
+        loop {
+            let batch = journal.read(after, 1_000).await.unwrap();
+            if batch.is_end(after) {
+                break;
+            }
+            let held: usize = batch.records.iter().map(|record| record.held).sum();
+            assert!(held < READ_BYTES + 2 * dear("a").held(), "{held}");
+            after = batch.to;
+            reads += 1;
+            found.extend(batch.records.iter().map(|r| r.event.id.to_string()));
+        }
+        assert_eq!(found, ids);
+        assert!(reads > 3, "{reads}");
+    }
+}
+
+#[tokio::test]
+async fn bytes_bound_what_is_kept_too_and_every_event_that_goes_is_counted() {
+    let retention = Retention {
+        max_events: 1_000_000,
+        max_age: Duration::from_secs(3_600),
+        max_bytes: 200_000,
+    };
+    let journal = MemoryJournal::new(retention);
+    let text = || {
+        let data = serde_json::json!({ "text": "x".repeat(1_000) });
+        data.as_object().cloned().unwrap()
+    };
+    let batch = |from: u64| {
+        let ids = from..from + 100;
+        let event = |n: u64| Event {
+            data: text(),
+            ..event(&format!("e{n}"))
+        };
+        ids.map(event).collect::<Vec<_>>()
+    };
+    // What the live stream has not read must not go: then producers are told.
+    let mut next = 0;
+    let refused = loop {
+        match journal.append(batch(next)).await {
+            Ok(_) => next += 100,
+            Err(error) => break error,
+        }
+        assert!(next < 10_000);
+    };
+    assert_eq!(refused, JournalError::Overloaded);
+    assert_eq!(journal.bounds().first, 1);
+    journal.release(next);
+    let first = journal.bounds().first;
+    assert!(first > 1 && first < next, "{first}");
+    journal.append(batch(next)).await.unwrap();
+    let counted = counters(&journal);
+    let gone = journal.bounds().first - 1;
+    assert!(
+        counted.contains(&format!("events_trimmed_total{{reason=\"bytes\"}} {gone}")),
+        "{counted}"
+    );
+}
+
+/// What a journal counts, as `/metrics` shows it.
+pub(super) fn counters(journal: &dyn Journal) -> String {
+    let metrics = crate::observe::Metrics::new();
+    metrics.add_journal(&journal.metrics());
+    metrics.text()
 }

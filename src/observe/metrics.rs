@@ -61,6 +61,8 @@ pub struct Metrics {
     replayed: Counter,
     /// The state's own.
     pub state: super::state::StateMetrics,
+    /// Replays that could not be made.
+    replays_failed: Counter,
     /// Held against the budgets.
     delivery_seconds: Family<Urgency, Histogram, fn() -> Histogram>,
     /// Children looked up once: the hot path must not search for labels.
@@ -165,6 +167,7 @@ impl Metrics {
             taken_back: Counter::default(),
             replayed: Counter::default(),
             state: super::state::StateMetrics::default(),
+            replays_failed: Counter::default(),
             delivery_seconds,
             by_priority,
         };
@@ -268,10 +271,21 @@ impl Metrics {
             self.replayed.clone(),
         );
         r.register(
+            "replays_failed",
+            "Times that what was missed could not be read; after three at one place the state is sent instead",
+            self.replays_failed.clone(),
+        );
+        r.register(
             "delivery_seconds",
             "From an event's acceptance to its update in the observers' queues, by priority",
             self.delivery_seconds.clone(),
         );
+    }
+
+    /// Shows what the journal counts, too.
+    pub fn add_journal(&self, journal: &super::JournalMetrics) {
+        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        journal.register(&mut registry);
     }
 
     /// Events were kept.
@@ -381,6 +395,11 @@ impl Metrics {
     /// So many updates were sent again to those who had missed them.
     pub fn replayed(&self, deliveries: u64) {
         self.replayed.inc_by(deliveries);
+    }
+
+    /// What somebody missed could not be read.
+    pub fn replay_failed(&self) {
+        self.replays_failed.inc();
     }
 
     /// All of them, as Prometheus text.

@@ -1,9 +1,11 @@
 //! What can be seen of the server from outside: counters, histograms, logs.
 
 pub mod exposition;
+mod journal;
 pub mod log;
 mod metrics;
 mod state;
 
+pub use journal::JournalMetrics;
 pub use metrics::Metrics;
 pub use state::StateMetrics;

@@ -36,8 +36,10 @@ pub struct Group {
     pub accepted: Instant,
     /// Its window; `None` goes at once.
     pub window: Option<Window>,
-    /// About how many bytes it keeps, for those who must not gather too much.
+    /// About how many bytes of text it has, for those who must not gather too much.
     pub weight: usize,
+    /// About how many bytes of memory it holds, for those who must not hold too much.
+    pub held: usize,
 }
 
 /// How a group is coalesced.
@@ -97,6 +99,7 @@ pub fn group<'a>(
             accepted: record.accepted,
             window,
             weight: record.weight,
+            held: record.held,
         }
     })
 }

@@ -48,6 +48,8 @@ pub struct Pacer {
     ready: Ready,
     /// Nothing with a key goes at once: all of it is united until the end.
     gathers: bool,
+    /// About how many bytes of memory the groups hold.
+    bytes: usize,
 }
 
 /// An open window.
@@ -74,6 +76,7 @@ impl Pacer {
 
     /// Takes a group in journal order: it becomes ready, or is held in its window.
     pub fn accept(&mut self, group: Group, now: Instant) {
+        self.bytes += group.held;
         let Some(window) = group.window.clone() else {
             self.release_before(&group);
             self.ready.push(group);
@@ -132,7 +135,15 @@ impl Pacer {
 
     /// Up to `max` groups, most urgent first, each entity's in order.
     pub fn take(&mut self, max: usize) -> Vec<Group> {
-        self.ready.take(max)
+        let taken = self.ready.take(max);
+        let held = taken.iter().map(|group| group.held).sum::<usize>();
+        self.bytes -= held.min(self.bytes);
+        taken
+    }
+
+    /// About how many bytes of memory the groups hold, ready or not.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// How many groups may go now.
@@ -181,7 +192,10 @@ impl Pacer {
             None => (group, SmallVec::new()),
             Some(mut earlier) => {
                 let entities = std::mem::take(&mut earlier.entities);
-                (unite(earlier, group, window), entities)
+                let before = earlier.held + group.held;
+                let united = unite(earlier, group, window);
+                self.bytes = self.bytes.saturating_sub(before) + united.held;
+                (united, entities)
             }
         };
         for entity in named {
@@ -269,11 +283,16 @@ fn unite(earlier: Group, later: Group, window: &Window) -> Group {
         crate::update::Merge::Text => earlier.weight + later.weight,
         _ => earlier.weight.max(later.weight),
     };
+    let held = match &merged {
+        Some(_) => earlier.held + later.held,
+        None => later.held,
+    };
     let mut owes = earlier.owes;
     owes.extend_from_slice(&later.owes);
     Group {
         merged,
         weight,
+        held,
         owes,
         priority: later.priority.min(earlier.priority),
         accepted: earlier.accepted,

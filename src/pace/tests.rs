@@ -66,6 +66,7 @@ fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[Group; 1]> {
         dialect: Dialect::Canonical,
     };
     let record = Arc::new(Record {
+        held: 0,
         weight: 0,
         seq,
         event: Arc::new(event),

@@ -25,8 +25,8 @@ use crate::{
     hub::Hub,
     intake::{Intake, Producer, Raw},
     journal::{
-        Durability, Journal, JournalError, MemoryJournal, OpenError, Retention, SqliteJournal,
-        SqliteOptions,
+        Durability, HeldBytes, Journal, JournalError, MemoryJournal, OpenError, Retention,
+        SqliteJournal, SqliteOptions,
     },
     net::{Proxies, Quota, Server, SetupError, TlsError},
     observe::Metrics,
@@ -123,6 +123,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let (listener, address) = listen(config).await?;
     let metrics = Metrics::new();
     let journal = journal(config)?;
+    metrics.add_journal(&journal.metrics());
     let (mut hub, handle, read_to) = Hub::new(
         options::hub(config),
         journal.clone(),
@@ -339,6 +340,10 @@ fn journal(config: &Config) -> Result<Arc<dyn Journal>, ServeError> {
     let retention = Retention {
         max_events: config.journal.max_events,
         max_age: config.journal.max_age(),
+        max_bytes: match config.journal.kind {
+            JournalKind::Memory => config.journal.max_bytes.min(config.journal.memory_bytes),
+            JournalKind::Sqlite => config.journal.max_bytes,
+        },
     };
     Ok(match config.journal.kind {
         JournalKind::Memory => Arc::new(MemoryJournal::new(retention)),
@@ -349,7 +354,10 @@ fn journal(config: &Config) -> Result<Arc<dyn Journal>, ServeError> {
                 JournalDurability::Disk => Durability::Disk,
             },
             retention,
-            max_bytes: config.journal.max_bytes,
+            held: HeldBytes {
+                tail: config.journal.tail_bytes,
+                queue: config.journal.queue_bytes,
+            },
         })?),
     })
 }

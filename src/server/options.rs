@@ -14,6 +14,7 @@ use crate::{
 pub(super) fn intake(config: &Config) -> IntakeLimits {
     IntakeLimits {
         max_lag: config.performance.max_lag as u64,
+        max_waiting: config.journal.queue_bytes,
         max_batch: config.performance.max_publish_batch,
         max_event: config.content_filtering.max_message_size,
         max_depth: config.content_filtering.max_depth,
@@ -34,6 +35,7 @@ pub(super) fn hub(config: &Config) -> HubOptions {
         aggregates: config.seneca.aggregates,
         sanitize: config.content_filtering.sanitize_content,
         // Half of what a client may owe: whoever has room for one stretch has room for all of it.
+        max_recent: config.journal.tail_bytes,
         max_stretch: config.server.max_client_buffer / 2,
         max_delay: config.server.max_client_delay(),
         default_room: config.rooms.default_room.clone(),

@@ -67,7 +67,10 @@ pub async fn keep(journal: Arc<dyn Journal>, limits: Limits) {
         if !due {
             continue;
         }
-        let text = state.to_checkpoint();
+        // All of the state as text is work: the threads of the stream are not held up by it.
+        let made = tokio::task::spawn_blocking(move || (state.to_checkpoint(), state)).await;
+        let Ok((text, back)) = made else { return };
+        state = back;
         if journal.save_checkpoint(at, text).await.is_ok() {
             saved = at;
         }
@@ -81,13 +84,15 @@ async fn catch_up(
     at: &mut Seq,
 ) -> Result<(), JournalError> {
     loop {
-        let records = journal.read(*at, READ).await?;
-        let Some(last) = records.last() else {
+        let batch = journal.read(*at, READ).await?;
+        if batch.is_end(*at) {
             return Ok(());
-        };
-        *at = last.seq;
-        for record in &records {
+        }
+        *at = batch.to;
+        for record in &batch.records {
             state.apply(&record.event);
         }
+        // There may be a great deal: others have their turn.
+        tokio::task::yield_now().await;
     }
 }

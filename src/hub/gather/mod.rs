@@ -32,6 +32,8 @@ use crate::{
 
 /// How much is held together, as a multiple of what a stretch may have: some of it is for nobody here.
 const HELD: usize = 4;
+/// Bytes of memory that the events of a stretch may hold while it is gathered, whatever their texts are.
+const HELD_BYTES: usize = 16 << 20;
 
 /// A stretch that is being gathered.
 #[derive(Debug)]
@@ -57,8 +59,10 @@ pub(super) struct Gathering {
     now: Instant,
     /// Groups that are final and that somebody may see.
     released: Vec<Group>,
-    /// About how many bytes these have.
+    /// About how many bytes of text these have.
     weight: usize,
+    /// About how many bytes of memory these hold.
+    held: usize,
     /// The first group that was left for the next time.
     beyond: Option<Mark>,
     /// The last event that was taken.
@@ -113,6 +117,7 @@ impl Gathering {
             now: Instant::now(),
             released: Vec::new(),
             weight: 0,
+            held: 0,
             beyond: None,
             last: 0,
             cut: false,
@@ -176,10 +181,12 @@ impl Gathering {
             let here = mark > self.sent && self.beyond.is_none_or(|beyond| mark < beyond);
             if here && self.is_seen(&group) {
                 self.weight += group.weight;
+                self.held += group.held;
                 self.released.push(group);
             }
         }
-        if self.from.within.is_some() && self.weight > HELD * self.budget {
+        let much = self.weight > HELD * self.budget || self.held > HELD_BYTES;
+        if self.from.within.is_some() && much {
             self.leave_some();
         }
     }
@@ -187,19 +194,24 @@ impl Gathering {
     /// Leaves those that would go last for the next time.
     fn leave_some(&mut self) {
         self.released.sort_by_key(Group::mark);
-        let mut weight = 0;
+        let (mut weight, mut held) = (0, 0);
         let fitting = self.released.iter().take_while(|group| {
             weight += group.weight;
-            weight <= self.budget
+            held += group.held;
+            weight <= self.budget && held <= HELD_BYTES / 2
         });
         let keep = fitting.count().max(1);
         self.beyond = self.released.get(keep).map(Group::mark).or(self.beyond);
         self.released.truncate(keep);
         self.weight = self.released.iter().map(|group| group.weight).sum();
+        self.held = self.released.iter().map(|group| group.held).sum();
     }
 
     /// Whether what is here comes to the bound, counting only what somebody may see.
     fn has_enough(&self) -> bool {
+        if self.held + self.pacer.bytes() > HELD_BYTES {
+            return true;
+        }
         let held: usize = self.pacer.held_groups().map(|group| group.weight).sum();
         if self.weight + held <= self.budget {
             return false;

@@ -32,6 +32,7 @@ fn record(seq: Seq, name: &str, data: &Value) -> Arc<Record> {
         dialect: Dialect::Canonical,
     };
     Arc::new(Record {
+        held: 0,
         weight: 300,
         seq,
         event: Arc::new(event),

@@ -9,34 +9,42 @@
 //! the end of the process loses nothing. With [`Durability::Disk`] it is on the disk. A failing write is answered with an
 //! error and nothing of it is kept; the writer tries again by itself, and says so until it works.
 
+mod clock;
+mod damage;
 mod file;
+mod queue;
 mod reader;
+mod repair;
 mod schema;
 mod tail;
 #[cfg(test)]
 mod tests;
 mod trim;
+mod watch;
 mod writer;
 
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
-        mpsc,
     },
     time::{Duration, Instant},
 };
 
 use futures_util::future::BoxFuture;
 use thiserror::Error;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{oneshot, watch::Sender, watch::channel as watch_channel};
 
-use super::{Bounds, Epoch, Journal, JournalError, Outcome, Record, Retention, Seq};
-use crate::event::Event;
+use super::{Batch, Bounds, Entry, Epoch, Health, Journal, JournalError, Outcome, Retention, Seq};
+use crate::observe::JournalMetrics;
+use damage::Damage;
+use queue::{Append, Job, Queue};
 use reader::Reader;
+pub use repair::{Repaired, repair};
 use tail::Tail;
-use writer::{Append, Job, Writer};
+use watch::{Lost, Watch};
+use writer::Writer;
 
 /// When an append is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,10 +62,28 @@ pub struct SqliteOptions {
     pub path: PathBuf,
     /// When an append is answered.
     pub durability: Durability,
-    /// How much is kept, by count and age.
+    /// How much is kept.
     pub retention: Retention,
-    /// How much is kept, in bytes of the file.
-    pub max_bytes: u64,
+    /// How much is held in memory.
+    pub held: HeldBytes,
+}
+
+/// What a journal in a file may hold in memory, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldBytes {
+    /// Of the newest events.
+    pub tail: usize,
+    /// Of those that wait to be written.
+    pub queue: usize,
+}
+
+impl Default for HeldBytes {
+    fn default() -> Self {
+        Self {
+            tail: 16 << 20,
+            queue: 32 << 20,
+        }
+    }
 }
 
 /// The file can't be used. It is left as it is.
@@ -96,15 +122,84 @@ struct Shared {
     checkpoint: AtomicU64,
     /// The newest records.
     tail: Tail,
-    /// Why nothing can be written now, if it can't.
-    trouble: Mutex<Option<String>>,
+    /// How the writer is.
+    state: Mutex<WriterState>,
+    /// What can't be read.
+    damage: Arc<Damage>,
     /// Wakes the hub.
-    grown: watch::Sender<Seq>,
+    grown: Sender<Seq>,
+    /// What happens is counted.
+    metrics: JournalMetrics,
 }
 
+/// How the writer is.
+#[derive(Debug, Default)]
+struct WriterState {
+    /// Why nothing can be written now, if it can't.
+    trouble: Option<String>,
+    /// What happened to the file, if something did.
+    lost: Option<Lost>,
+    /// Since when the events wait that are being written.
+    writing: Option<Instant>,
+}
+
+/// Whoever waits so long without anything being written waits for a disk or a program that holds the file.
+const STALLED: Duration = Duration::from_secs(1);
+
 impl Shared {
-    fn set_trouble(&self, trouble: Option<String>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    fn state(&self) -> MutexGuard<'_, WriterState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets why nothing can be written; what it was before.
+    fn set_trouble(&self, trouble: Option<String>) -> Option<String> {
+        std::mem::replace(&mut self.state().trouble, trouble)
+    }
+
+    fn is_ill(&self) -> bool {
+        self.state().trouble.is_some()
+    }
+
+    fn lost(&self) -> Option<Lost> {
+        self.state().lost
+    }
+
+    fn set_lost(&self, lost: Option<Lost>) {
+        self.state().lost = lost;
+    }
+
+    /// The writer begins with these, or has ended.
+    fn begin_writing(&self, first: Option<&Append>) {
+        self.state().writing = first.map(|_| Instant::now());
+    }
+
+    /// Shows how much is held.
+    fn gauge(&self, queue: &Queue) {
+        let number = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.metrics.tail_bytes.set(number(self.tail.bytes()));
+        self.metrics.queue_bytes.set(number(queue.bytes()));
+    }
+
+    /// Why nothing can be kept now, if nothing can.
+    fn trouble(&self, queue: &Queue) -> Option<String> {
+        let oldest = queue.oldest();
+        let state = self.state();
+        if let Some(lost) = state.lost {
+            return Some(lost.reason().into());
+        }
+        if state.trouble.is_some() {
+            return state.trouble.clone();
+        }
+        // What is being written waits for the writer, and what is queued waits for that.
+        let since = state.writing?;
+        let waited = oldest.map_or(since, |oldest| oldest.max(since)).elapsed();
+        let waited = waited.max(since.elapsed());
+        (waited >= STALLED).then(|| {
+            format!(
+                "nothing could be written for {} s: another program holds the file, or the disk stalls",
+                waited.as_secs()
+            )
+        })
     }
 }
 
@@ -112,7 +207,7 @@ impl Shared {
 #[derive(Debug)]
 pub struct SqliteJournal {
     /// The way to the one thread that writes.
-    jobs: mpsc::Sender<Job>,
+    queue: Arc<Queue>,
     /// What the writer tells without being asked.
     shared: Arc<Shared>,
     /// A connection of its own: reading waits for no write.
@@ -135,24 +230,31 @@ impl SqliteJournal {
         let lock = file::claim(path)?;
         let connection = schema::open(path, options.durability)?;
         let (epoch, bounds, checkpoint) = schema::read(path, &connection)?;
+        let metrics = JournalMetrics::default();
+        let damage = Arc::new(Damage::new(metrics.clone()));
         let shared = Arc::new(Shared {
             first: AtomicU64::new(bounds.first),
             last: AtomicU64::new(bounds.last),
             released: AtomicU64::new(0),
             checkpoint: AtomicU64::new(checkpoint),
-            tail: Tail::new(bounds.last),
-            trouble: Mutex::new(None),
-            grown: watch::channel(bounds.last).0,
+            tail: Tail::new(bounds.last, options.held.tail),
+            state: Mutex::default(),
+            damage: damage.clone(),
+            grown: watch_channel(bounds.last).0,
+            metrics,
         });
-        let reader = Arc::new(Reader::open(path).map_err(|e| OpenError::sqlite(path, &e))?);
-        let (jobs, queue) = mpsc::channel();
-        let writer = Writer::new(connection, shared.clone(), options);
+        let reader = Arc::new(Reader::open(path, damage).map_err(|e| OpenError::sqlite(path, &e))?);
+        let watch = Watch::new(path, &lock)
+            .map_err(|e| OpenError::new(path, format!("can't be looked at: {e}")))?;
+        let queue = Queue::new(options.held.queue);
+        let writer = Writer::new(connection, shared.clone(), options, watch);
+        let jobs = queue.clone();
         let writer = std::thread::Builder::new()
             .name("stoa-journal".into())
-            .spawn(move || writer.run(&queue))
+            .spawn(move || writer.run(&jobs))
             .map_err(|e| OpenError::new(path, format!("can't be written: {e}")))?;
         Ok(Self {
-            jobs,
+            queue,
             shared,
             reader,
             epoch,
@@ -160,16 +262,11 @@ impl SqliteJournal {
             _lock: lock,
         })
     }
+}
 
-    async fn send<T>(
-        &self,
-        job: Job,
-        reply: oneshot::Receiver<Result<T, JournalError>>,
-    ) -> Result<T, JournalError> {
-        let gone = || JournalError("the server is going down".into());
-        self.jobs.send(job).map_err(|_| gone())?;
-        reply.await.map_err(|_| gone())?
-    }
+/// What the writer answers, or that it is gone.
+async fn answer<T>(reply: oneshot::Receiver<Result<T, JournalError>>) -> Result<T, JournalError> {
+    reply.await.map_err(|_| queue::gone())?
 }
 
 impl Journal for SqliteJournal {
@@ -177,43 +274,43 @@ impl Journal for SqliteJournal {
         self.epoch
     }
 
-    fn append(&self, events: Vec<Event>) -> BoxFuture<'_, Result<Vec<Outcome>, JournalError>> {
-        let accepted = Instant::now();
-        // Written as text here, where as many threads do it as there are doors.
-        let events = events
-            .into_iter()
-            .map(|event| (event.to_stored(), Arc::new(event)))
-            .collect();
-        let (reply, answer) = oneshot::channel();
+    fn append_entries(
+        &self,
+        entries: Vec<Entry>,
+    ) -> BoxFuture<'_, Result<Vec<Outcome>, JournalError>> {
+        let (reply, kept) = oneshot::channel();
         let append = Append {
-            events,
-            accepted,
+            entries,
+            accepted: Instant::now(),
             reply,
         };
-        Box::pin(self.send(Job::Append(append), answer))
+        let ticket = self.queue.append(append);
+        if matches!(ticket, Err(JournalError::Overloaded)) {
+            self.shared.metrics.overloaded.inc();
+        }
+        Box::pin(async move {
+            // Gives its place up when whoever waits hangs up.
+            let _ticket = ticket?;
+            answer(kept).await
+        })
     }
 
-    fn read(
-        &self,
-        after: Seq,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<Arc<Record>>, JournalError>> {
+    fn read(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Batch, JournalError>> {
         // What was trimmed may still be at hand.
-        let after = after.max(self.bounds().first.saturating_sub(1));
-        if let Some(records) = self.shared.tail.read(after, limit) {
-            return Box::pin(futures_util::future::ready(Ok(records)));
+        let bounds = self.bounds();
+        let after = after.max(bounds.first.saturating_sub(1));
+        if let Some(batch) = self.shared.tail.read(after, limit) {
+            return Box::pin(futures_util::future::ready(Ok(batch)));
         }
         let reader = self.reader.clone();
         Box::pin(async move {
-            let read = tokio::task::spawn_blocking(move || reader.read(after, limit));
-            read.await
-                .unwrap_or_else(|_| Err(JournalError("reading was interrupted".into())))
+            let read = tokio::task::spawn_blocking(move || reader.read(after, limit, bounds.last));
+            read.await.unwrap_or_else(|_| interrupted())
         })
     }
 
     fn release(&self, read: Seq) {
         self.shared.released.store(read, Ordering::Release);
-        self.shared.tail.release(read);
     }
 
     fn bounds(&self) -> Bounds {
@@ -223,20 +320,27 @@ impl Journal for SqliteJournal {
         }
     }
 
-    fn watch(&self) -> watch::Receiver<Seq> {
+    fn watch(&self) -> tokio::sync::watch::Receiver<Seq> {
         self.shared.grown.subscribe()
     }
 
-    fn trouble(&self) -> Option<String> {
-        let trouble = &self.shared.trouble;
-        trouble
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    fn health(&self) -> Health {
+        Health {
+            trouble: self.shared.trouble(&self.queue),
+            damaged: self.shared.damage.count(),
+        }
+    }
+
+    fn waiting(&self) -> u64 {
+        self.queue.events()
+    }
+
+    fn metrics(&self) -> JournalMetrics {
+        self.shared.metrics.clone()
     }
 
     fn close(&self) {
-        self.jobs.send(Job::Stop).ok();
+        self.queue.push(Job::Stop).ok();
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(writer) = writer.take() {
             writer.join().ok();
@@ -248,18 +352,25 @@ impl Journal for SqliteJournal {
     }
 
     fn save_checkpoint(&self, seq: Seq, state: String) -> BoxFuture<'_, Result<(), JournalError>> {
-        let (reply, answer) = oneshot::channel();
-        Box::pin(self.send(Job::Checkpoint { seq, state, reply }, answer))
+        let (reply, saved) = oneshot::channel();
+        let queued = self.queue.push(Job::Checkpoint { seq, state, reply });
+        Box::pin(async move {
+            queued?;
+            answer(saved).await
+        })
     }
 
     fn load_checkpoint(&self) -> BoxFuture<'_, Result<Option<(Seq, String)>, JournalError>> {
         let reader = self.reader.clone();
         Box::pin(async move {
             let read = tokio::task::spawn_blocking(move || reader.checkpoint());
-            read.await
-                .unwrap_or_else(|_| Err(JournalError("reading was interrupted".into())))
+            read.await.unwrap_or_else(|_| interrupted())
         })
     }
+}
+
+fn interrupted<T>() -> Result<T, JournalError> {
+    Err(JournalError::Unavailable("reading was interrupted".into()))
 }
 
 impl Drop for SqliteJournal {

@@ -1,4 +1,6 @@
 //! Reads what is no longer at hand. Called from threads that may wait.
+//!
+//! One damaged event is no reason to withhold all others: what can't be read is passed over, counted and said.
 
 use std::{
     path::Path,
@@ -6,65 +8,129 @@ use std::{
     time::Instant,
 };
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
-use super::{BUSY, JournalError, Record, Seq};
-use crate::event::Event;
+use super::{BUSY, Batch, JournalError, Seq, damage::Damage, repair::next_good};
+use crate::journal::entry::parse;
 
 #[derive(Debug)]
-pub(super) struct Reader(Mutex<Connection>);
+pub(super) struct Reader {
+    connection: Mutex<Connection>,
+    /// Counts what can't be read.
+    damage: Arc<Damage>,
+}
 
 impl Reader {
-    pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
+    pub(super) fn open(path: &Path, damage: Arc<Damage>) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY)?;
-        Ok(Self(Mutex::new(connection)))
-    }
-
-    pub(super) fn read(&self, after: Seq, limit: usize) -> Result<Vec<Arc<Record>>, JournalError> {
-        let now = Instant::now();
-        let rows = self.with(|connection| {
-            let mut query = connection.prepare_cached(
-                "SELECT seq, event FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-            )?;
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let rows = query.query_map((after, limit), |row| {
-                Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?))
-            })?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        })?;
-        rows.into_iter()
-            .map(|(seq, text)| {
-                let event = Event::from_stored(&text)
-                    .map_err(|_| JournalError(format!("event {seq} in the file is damaged")))?;
-                Ok(Arc::new(Record {
-                    seq,
-                    weight: text.len(),
-                    event: Arc::new(event),
-                    accepted: now,
-                }))
-            })
-            .collect()
-    }
-
-    pub(super) fn checkpoint(&self) -> Result<Option<(Seq, String)>, JournalError> {
-        self.with(|connection| {
-            connection
-                .query_row(
-                    "SELECT seq, state FROM checkpoints ORDER BY seq DESC LIMIT 1",
-                    [],
-                    |row| Ok((row.get(0)?, row.get(1)?)),
-                )
-                .optional()
+        Ok(Self {
+            connection: Mutex::new(connection),
+            damage,
         })
     }
 
-    fn with<T>(
-        &self,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, JournalError> {
-        let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        read(&connection).map_err(|e| JournalError(e.to_string()))
+    /// The records after `after`; `last` is the newest place that there is.
+    pub(super) fn read(&self, after: Seq, limit: usize, last: Seq) -> Result<Batch, JournalError> {
+        let connection = self.lock();
+        let mut batch = Batch::after(after);
+        match self.walk(&connection, &mut batch, limit) {
+            Ok(true) => {}
+            // There is nothing behind the last row.
+            Ok(false) => batch.to = batch.to.max(last),
+            Err(error) if is_damage(&error) => self.pass_over(&connection, &mut batch, last)?,
+            Err(error) => return Err(JournalError::Unavailable(error.to_string())),
+        }
+        Ok(batch)
     }
+
+    /// Adds what comes after the batch's end; whether there may be more.
+    fn walk(
+        &self,
+        connection: &Connection,
+        batch: &mut Batch,
+        limit: usize,
+    ) -> rusqlite::Result<bool> {
+        let now = Instant::now();
+        let mut query = connection
+            .prepare_cached("SELECT seq, event FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut rows = query.query((batch.to, most))?;
+        let mut count = 0;
+        while let Some(row) = rows.next()? {
+            let seq: Seq = row.get(0)?;
+            // Damage may have made another kind of value of a text.
+            let text = row.get_ref(1)?.as_str().ok();
+            let record = text.and_then(|text| parse(seq, text, now));
+            if record.is_none() {
+                self.damage.found(seq, 1);
+            }
+            batch.push(seq, record);
+            count += 1;
+            if batch.is_full() {
+                return Ok(true);
+            }
+        }
+        Ok(count == limit)
+    }
+
+    /// The row after the batch's end can't be read: moves the end in front of the next one that can.
+    fn pass_over(
+        &self,
+        connection: &Connection,
+        batch: &mut Batch,
+        last: Seq,
+    ) -> Result<(), JournalError> {
+        let begin = batch.to;
+        let good = next_good(connection, begin, last).map_err(unavailable)?;
+        let to = good.map_or(last, |good| good - 1).max(begin + 1);
+        self.damage.found(begin + 1, to - begin);
+        batch.to = to;
+        Ok(())
+    }
+
+    /// The newest checkpoint; none as well when it can't be read.
+    pub(super) fn checkpoint(&self) -> Result<Option<(Seq, String)>, JournalError> {
+        let connection = self.lock();
+        let read = connection
+            .query_row(
+                "SELECT seq, state FROM checkpoints ORDER BY seq DESC LIMIT 1",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional();
+        match read {
+            Err(error) if is_damage(&error) => {
+                tracing::error!(%error, "the saved state in the journal is damaged; it is made anew from the events");
+                Ok(None)
+            }
+            read => read.map_err(unavailable),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[allow(clippy::needless_pass_by_value)]
+fn unavailable(error: rusqlite::Error) -> JournalError {
+    JournalError::Unavailable(error.to_string())
+}
+
+/// Whether an error is about what stands in the file, and comes again however often it is read.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    ) || matches!(
+        error,
+        rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::Utf8Error(..)
+    )
 }

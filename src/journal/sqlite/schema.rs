@@ -47,7 +47,7 @@ fn prepare(
         let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))?;
         if verdict != "ok" {
             let reason = format!(
-                "is damaged ({verdict}); restore it from a copy, or move it away to begin anew"
+                "is damaged ({verdict}); `stoa repair` takes what can be read of it into a copy. Or restore it from a copy, or move it away to begin anew"
             );
             return Ok(Err(OpenError::new(path, reason)));
         }
@@ -103,7 +103,9 @@ fn describe(path: &Path, error: &rusqlite::Error) -> OpenError {
     use rusqlite::ErrorCode::{DatabaseCorrupt, DiskFull, NotADatabase, ReadOnly};
     let reason = match error.sqlite_error_code() {
         Some(DatabaseCorrupt | NotADatabase) => {
-            format!("is damaged ({error}); restore it from a copy, or move it away to begin anew")
+            format!(
+                "is damaged ({error}); `stoa repair` takes what can be read of it into a copy. Or restore it from a copy, or move it away to begin anew"
+            )
         }
         Some(ReadOnly) => {
             format!("can't be written ({error}); its file and folder must be writable")

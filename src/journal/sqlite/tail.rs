@@ -1,68 +1,85 @@
-//! The newest records, at hand without a query. The live stream reads only these.
+//! The newest records, at hand without a query. The live stream reads these as long as it keeps up.
+//!
+//! They are bounded in bytes of what they hold, whether the live stream has read them or not: all of them are in the file too.
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
-use super::{Record, Seq};
-
-/// How many records stay at hand once the live stream has read them: whoever reads a moment later needs no query.
-const KEPT: usize = 8_192;
+use super::{Batch, Seq};
+use crate::journal::entry::InMemory;
 
 #[derive(Debug)]
-pub(super) struct Tail(Mutex<Inner>);
+pub(super) struct Tail {
+    inner: Mutex<Inner>,
+    /// Bytes that may be held.
+    max_bytes: usize,
+}
 
 #[derive(Debug)]
 struct Inner {
     /// Without holes, up to the newest.
-    records: VecDeque<Arc<Record>>,
+    records: VecDeque<InMemory>,
+    /// What they hold.
+    bytes: usize,
     /// The newest place, also while nothing is at hand.
     last: Seq,
 }
 
 impl Tail {
-    pub(super) fn new(last: Seq) -> Self {
-        Self(Mutex::new(Inner {
-            records: VecDeque::new(),
-            last,
-        }))
+    pub(super) fn new(last: Seq, max_bytes: usize) -> Self {
+        Self {
+            inner: Mutex::new(Inner {
+                records: VecDeque::new(),
+                bytes: 0,
+                last,
+            }),
+            max_bytes,
+        }
     }
 
-    pub(super) fn push(&self, records: impl Iterator<Item = Arc<Record>>) {
+    pub(super) fn push(&self, records: impl Iterator<Item = InMemory>) {
         let mut inner = self.lock();
-        inner.records.extend(records);
-        inner.last = inner.records.back().map_or(inner.last, |r| r.seq);
-    }
-
-    /// Lets go of what was read, but for the newest.
-    pub(super) fn release(&self, read: Seq) {
-        let mut inner = self.lock();
-        while inner.records.len() > KEPT && inner.records.front().is_some_and(|r| r.seq <= read) {
-            inner.records.pop_front();
+        for record in records {
+            inner.bytes += record.held();
+            inner.last = record.seq;
+            inner.records.push_back(record);
+            while inner.bytes > self.max_bytes && inner.records.len() > 1 {
+                let gone = inner.records.pop_front();
+                inner.bytes -= gone.map_or(0, |gone| gone.held());
+            }
         }
     }
 
     /// The records after `after`, if the first of them is at hand.
-    pub(super) fn read(&self, after: Seq, limit: usize) -> Option<Vec<Arc<Record>>> {
-        let inner = self.lock();
-        if after >= inner.last {
-            return Some(Vec::new());
+    pub(super) fn read(&self, after: Seq, limit: usize) -> Option<Batch> {
+        let found: Vec<InMemory> = {
+            let inner = self.lock();
+            if after >= inner.last {
+                return Some(Batch::after(after));
+            }
+            let first = inner.records.front()?.seq;
+            let skip = usize::try_from((after + 1).checked_sub(first)?).ok()?;
+            inner.records.range(skip..).take(limit).cloned().collect()
+        };
+        // Parsed without the lock: it is work.
+        let mut batch = Batch::after(after);
+        for found in found {
+            batch.push(found.seq, found.record());
+            if batch.is_full() {
+                break;
+            }
         }
-        let first = inner.records.front()?.seq;
-        let skip = usize::try_from((after + 1).checked_sub(first)?).ok()?;
-        Some(
-            inner
-                .records
-                .iter()
-                .skip(skip)
-                .take(limit)
-                .cloned()
-                .collect(),
-        )
+        Some(batch)
+    }
+
+    /// Bytes that are held.
+    pub(super) fn bytes(&self) -> usize {
+        self.lock().bytes
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

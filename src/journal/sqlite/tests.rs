@@ -7,7 +7,10 @@ use std::{
 use serde_json::json;
 
 use super::*;
-use crate::event::{Intake, Timestamp, parse};
+use crate::{
+    event::{Event, Intake, Timestamp, parse},
+    journal::Record,
+};
 
 fn options(path: &Path) -> SqliteOptions {
     SqliteOptions {
@@ -16,8 +19,9 @@ fn options(path: &Path) -> SqliteOptions {
         retention: Retention {
             max_events: 1_000_000,
             max_age: Duration::from_secs(3600),
+            max_bytes: 1 << 30,
         },
-        max_bytes: 1 << 30,
+        held: HeldBytes::default(),
     }
 }
 
@@ -35,6 +39,19 @@ fn events(ids: std::ops::Range<u64>) -> Vec<Event> {
     ids.map(event).collect()
 }
 
+/// All that is kept after a place, however many reads that takes.
+async fn all(journal: &SqliteJournal, mut after: Seq) -> Vec<Arc<Record>> {
+    let mut all = Vec::new();
+    loop {
+        let batch = journal.read(after, 20_000).await.unwrap();
+        if batch.is_end(after) {
+            return all;
+        }
+        after = batch.to;
+        all.extend(batch.records);
+    }
+}
+
 fn file() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("stoa.db");
@@ -47,7 +64,7 @@ async fn a_restart_finds_the_same_events_cursors_and_duplicates() {
     let before = SqliteJournal::open(&options(&path)).unwrap();
     before.append(events(0..10_000)).await.unwrap();
     before.save_checkpoint(500, "state".into()).await.unwrap();
-    let (epoch, kept) = (before.epoch(), before.read(0, 20_000).await.unwrap());
+    let (epoch, kept) = (before.epoch(), all(&before, 0).await);
     drop(before);
     let after = SqliteJournal::open(&options(&path)).unwrap();
     assert_eq!(after.epoch(), epoch);
@@ -62,7 +79,7 @@ async fn a_restart_finds_the_same_events_cursors_and_duplicates() {
         after.load_checkpoint().await.unwrap(),
         Some((500, "state".into()))
     );
-    let found = after.read(0, 20_000).await.unwrap();
+    let found = all(&after, 0).await;
     assert_eq!(found.len(), kept.len());
     for (found, kept) in found.iter().zip(&kept) {
         assert_eq!((found.seq, &found.event), (kept.seq, &kept.event));
@@ -73,8 +90,8 @@ async fn a_restart_finds_the_same_events_cursors_and_duplicates() {
         [Outcome::Duplicate(10_000), Outcome::Stored(10_001)]
     );
     // Old ones by a query, new ones at hand, and nothing between them is missing.
-    let all = after.read(9_990, 100).await.unwrap();
-    assert!(all.iter().map(|r| r.seq).eq(9_991..=10_001));
+    let newest = all(&after, 9_990).await;
+    assert!(newest.iter().map(|r| r.seq).eq(9_991..=10_001));
     assert_eq!(*after.watch().borrow(), 10_001);
 }
 
@@ -104,11 +121,9 @@ async fn many_at_once_share_transactions_and_keep_each_ones_order() {
 #[tokio::test]
 async fn too_much_and_too_old_goes_in_steps_but_never_what_is_needed() {
     let (_folder, path) = file();
-    let journal = SqliteJournal::open(&SqliteOptions {
-        max_bytes: 1_000_000,
-        ..options(&path)
-    })
-    .unwrap();
+    let mut options = options(&path);
+    options.retention.max_bytes = 1_000_000;
+    let journal = SqliteJournal::open(&options).unwrap();
     journal.append(events(0..10_000)).await.unwrap();
     journal.release(9_000);
     tokio::time::sleep(Duration::from_millis(700)).await;
@@ -187,4 +202,295 @@ async fn a_damaged_file_is_refused_and_left_as_it_is() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("newer version"), "{error}");
+}
+
+/// Makes the texts of these events unreadable, behind the server's back.
+fn break_texts(path: &Path, places: &[u64]) {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    for place in places {
+        let changed = connection.execute(
+            "UPDATE events SET event = '{broken' WHERE seq = ?1",
+            [place],
+        );
+        assert_eq!(changed, Ok(1));
+    }
+}
+
+/// Overwrites some pages of the file in the middle of the events.
+fn break_pages(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let pages = bytes.len() / 4_096;
+    for page in [pages / 3, pages / 2] {
+        bytes[page * 4_096..(page + 1) * 4_096].fill(0xa5);
+    }
+    fs::write(path, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_event_is_passed_over_and_counted_once() {
+    let (_folder, path) = file();
+    let journal = SqliteJournal::open(&options(&path)).unwrap();
+    journal.append(events(0..2_000)).await.unwrap();
+    drop(journal);
+    // The first and the last of a read as well.
+    break_texts(&path, &[1, 700, 701, 2_000]);
+    let journal = SqliteJournal::open(&options(&path)).unwrap();
+    for _ in 0..2 {
+        let found: Vec<Seq> = all(&journal, 0).await.iter().map(|r| r.seq).collect();
+        let expected = (2..2_000).filter(|seq| ![700, 701].contains(seq));
+        assert!(found.into_iter().eq(expected));
+        assert_eq!(journal.health().damaged, 4);
+    }
+    let batch = journal.read(699, 2).await.unwrap();
+    assert_eq!((batch.records.len(), batch.to), (0, 701));
+    let counted = crate::journal::tests::counters(&journal);
+    assert!(
+        counted.contains("stoa_journal_damaged_total 4"),
+        "{counted}"
+    );
+    assert_eq!(
+        journal.append(events(5_000..5_001)).await,
+        Ok(vec![Outcome::Stored(2_001)])
+    );
+}
+
+#[tokio::test]
+async fn damaged_pages_are_passed_over_and_repaired() {
+    let (_folder, path) = file();
+    let journal = SqliteJournal::open(&options(&path)).unwrap();
+    journal.append(events(0..5_000)).await.unwrap();
+    let epoch = journal.epoch();
+    drop(journal);
+    break_pages(&path);
+    let before = fs::read(&path).unwrap();
+    let done = repair(&path).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), before, "it is only read");
+    assert!(done.is_damaged() && done.structure.is_some(), "{done:?}");
+    assert!((1..200).contains(&done.lost), "{done:?}");
+    assert_eq!(done.kept + done.lost, 5_000, "{done:?}");
+    let again = repair(&path).unwrap_err().to_string();
+    assert!(again.contains("repaired before"), "{again}");
+    let copy = done.copy.unwrap();
+    let repaired = SqliteJournal::open(&options(&copy)).unwrap();
+    assert_eq!(repaired.epoch(), epoch, "cursors stay what they are");
+    let kept = all(&repaired, 0).await;
+    assert_eq!(
+        (kept.len() as u64, repaired.health().damaged),
+        (done.kept, 0)
+    );
+    drop(repaired);
+    // Opened as it is: what can be read is read.
+    let journal = SqliteJournal::open(&options(&path)).unwrap();
+    let found = all(&journal, 0).await;
+    assert_eq!(found.len() as u64, done.kept);
+    assert_eq!(journal.health().damaged, done.lost);
+}
+
+#[tokio::test]
+async fn a_whole_file_needs_no_repair_and_one_in_use_gets_none() {
+    let (folder, path) = file();
+    let journal = SqliteJournal::open(&options(&path)).unwrap();
+    journal.append(events(0..100)).await.unwrap();
+    let used = repair(&path).unwrap_err().to_string();
+    assert!(used.contains("stop the server"), "{used}");
+    drop(journal);
+    let done = repair(&path).unwrap();
+    assert_eq!(
+        (done.kept, done.is_damaged(), done.copy),
+        (100, false, None)
+    );
+    let mut names: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|f| f.unwrap().file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["stoa.db"], "nothing is left behind");
+    break_texts(&path, &[50]);
+    let done = repair(&path).unwrap();
+    assert_eq!((done.kept, done.damaged), (99, vec![(50, 50)]));
+}
+
+/// Waits until nothing can be kept, or until something can.
+async fn until_trouble(journal: &SqliteJournal, wanted: bool) -> Option<String> {
+    let started = Instant::now();
+    loop {
+        let trouble = journal.health().trouble;
+        if trouble.is_some() == wanted {
+            return trouble;
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "{trouble:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_is_taken_away_is_noticed_and_so_is_its_return() {
+    let (folder, path) = file();
+    let elsewhere = folder.path().join("elsewhere.db");
+    let journal = SqliteJournal::open(&options(&path)).unwrap();
+    journal.append(events(0..10)).await.unwrap();
+    fs::rename(&path, &elsewhere).unwrap();
+    let trouble = until_trouble(&journal, true).await.unwrap();
+    assert!(trouble.contains("deleted or renamed"), "{trouble}");
+    let refused = journal.append(events(10..20)).await.unwrap_err();
+    assert_eq!(refused, JournalError::Unavailable(trouble));
+    fs::write(&path, "another one").unwrap();
+    let started = Instant::now();
+    while !journal
+        .health()
+        .trouble
+        .is_some_and(|t| t.contains("another file"))
+    {
+        assert!(started.elapsed() < Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    fs::rename(&elsewhere, &path).unwrap();
+    until_trouble(&journal, false).await;
+    assert_eq!(
+        journal.append(events(10..11)).await,
+        Ok(vec![Outcome::Stored(11)])
+    );
+    let counted = crate::journal::tests::counters(&journal);
+    assert!(
+        counted.contains("stoa_journal_file_lost_total 2"),
+        "{counted}"
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_log_that_is_taken_away_or_cut_is_noticed_and_what_was_kept_is_there_after_a_restart() {
+    for cut in [false, true] {
+        let (folder, path) = file();
+        let log = folder.path().join("stoa.db-wal");
+        let journal = SqliteJournal::open(&options(&path)).unwrap();
+        journal.append(events(0..500)).await.unwrap();
+        // It has looked at the log by then.
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        if cut {
+            fs::File::options()
+                .write(true)
+                .open(&log)
+                .unwrap()
+                .set_len(0)
+                .unwrap();
+        } else {
+            fs::remove_file(&log).unwrap();
+        }
+        let trouble = until_trouble(&journal, true).await.unwrap();
+        assert!(trouble.contains("write-ahead log"), "{trouble}");
+        assert!(journal.append(events(500..501)).await.is_err());
+        if !cut {
+            let copy = folder.path().join("copy.db");
+            fs::copy(&path, &copy).unwrap();
+            let after = SqliteJournal::open(&options(&copy)).unwrap();
+            assert_eq!(after.bounds().last, 500, "the file itself has it all");
+        }
+        // What only the memory of this process knows must not be written over the rest.
+        std::mem::forget(journal);
+    }
+}
+
+#[tokio::test]
+async fn what_waits_to_be_written_is_bounded_and_whoever_hangs_up_frees_the_place() {
+    let (_folder, path) = file();
+    let mut options = options(&path);
+    options.held.queue = 1_000_000;
+    let journal = Arc::new(SqliteJournal::open(&options).unwrap());
+    // Another program holds the file.
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let append = |from: u64| {
+        let journal = journal.clone();
+        tokio::spawn(async move { journal.append(events(from..from + 50)).await })
+    };
+    let mut waiting = vec![append(0)];
+    let mut next = 50;
+    // The first of them is with the writer; the others are queued.
+    while journal.health().trouble.is_none() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let trouble = journal.health().trouble.unwrap();
+    assert!(
+        trouble.contains("another program holds the file"),
+        "{trouble}"
+    );
+    let refused = loop {
+        let append = append(next);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if append.is_finished() {
+            break append.await.unwrap();
+        }
+        waiting.push(append);
+        next += 50;
+        assert!(next < 5_000);
+    };
+    assert_eq!(refused, Err(JournalError::Overloaded));
+    assert_eq!(journal.waiting(), waiting.len() as u64 * 50);
+    assert!(waiting.len() > 2, "{}", waiting.len());
+    let last = waiting.pop().unwrap();
+    last.abort();
+    last.await.unwrap_err();
+    assert_eq!(journal.waiting(), waiting.len() as u64 * 50);
+    waiting.push(append(9_000));
+    other.execute_batch("ROLLBACK").unwrap();
+    for waiting in waiting {
+        let kept = waiting.await.unwrap().unwrap();
+        assert!(
+            kept.iter()
+                .all(|outcome| matches!(outcome, Outcome::Stored(_)))
+        );
+    }
+    until_trouble(&journal, false).await;
+    let started = Instant::now();
+    while journal.waiting() > 0 {
+        assert!(started.elapsed() < Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let counted = crate::journal::tests::counters(&*journal);
+    assert!(
+        counted.contains("stoa_journal_overloaded_total 1"),
+        "{counted}"
+    );
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_empties_nothing() {
+    let (_folder, path) = file();
+    let journal = SqliteJournal::open(&options(&path)).unwrap();
+    journal.append(events(0..100)).await.unwrap();
+    journal.release(100);
+    let shared = journal.shared.clone();
+    shared.checkpoint.store(100, Ordering::Release);
+    let mut connection = rusqlite::Connection::open(&path).unwrap();
+    connection.busy_timeout(BUSY).unwrap();
+    let start = clock::Now::read();
+    let mut trimmer = trim::Trimmer::new(&options(&path), start);
+    let later = |seconds: u64, jump: i64| clock::Now {
+        wall_us: start.wall_us + i64::try_from(seconds).unwrap() * 1_000_000 + jump,
+        monotonic: start.monotonic + Duration::from_secs(seconds),
+    };
+    let week = 8 * 86_400 * 1_000_000;
+    for at in [
+        later(10, week),
+        later(20, week),
+        later(30, -week),
+        later(1_800, -week),
+        later(1_810, week),
+    ] {
+        trimmer.step(&mut connection, &shared, at).unwrap();
+        assert_eq!(journal.bounds().first, 1, "{at:?}");
+    }
+    // Time that passes on both clocks is believed: these are over an hour old, and all but the newest go.
+    trimmer
+        .step(&mut connection, &shared, later(4_000, 0))
+        .unwrap();
+    assert_eq!(journal.bounds().first, 100);
+    let counted = crate::journal::tests::counters(&journal);
+    assert!(
+        counted.contains("events_trimmed_total{reason=\"age\"} 99"),
+        "{counted}"
+    );
+    assert!(counted.contains("clock_jumps_total 3"), "{counted}");
 }

@@ -4,8 +4,10 @@ use std::sync::atomic::Ordering;
 
 use rusqlite::Connection;
 
-use super::{Seq, Shared, SqliteOptions};
-use crate::event::Timestamp;
+use super::{
+    Seq, Shared, SqliteOptions,
+    clock::{Clock, EVENLY, Now, Verdict},
+};
 
 /// Events that go in one step.
 const STEP: u64 = 2_000;
@@ -18,16 +20,28 @@ pub(super) struct Trimmer {
     max_age_us: i64,
     /// Nor what fills more of the file.
     max_bytes: u64,
+    /// Says whether age is known.
+    clock: Clock,
     /// The last step was a full one: more is due.
     more: bool,
 }
 
+/// The newest places that are to go, by each bound.
+#[derive(Debug)]
+struct Due {
+    count: Seq,
+    age: Seq,
+    bytes: Seq,
+}
+
 impl Trimmer {
-    pub(super) fn new(options: &SqliteOptions) -> Self {
+    pub(super) fn new(options: &SqliteOptions, now: Now) -> Self {
+        let retention = &options.retention;
         Self {
-            max_events: options.retention.max_events as u64,
-            max_age_us: i64::try_from(options.retention.max_age.as_micros()).unwrap_or(i64::MAX),
-            max_bytes: options.max_bytes,
+            max_events: retention.max_events as u64,
+            max_age_us: i64::try_from(retention.max_age.as_micros()).unwrap_or(i64::MAX),
+            max_bytes: retention.max_bytes,
+            clock: Clock::new(now),
             more: false,
         }
     }
@@ -42,6 +56,7 @@ impl Trimmer {
         &mut self,
         connection: &mut Connection,
         shared: &Shared,
+        now: Now,
     ) -> rusqlite::Result<()> {
         self.more = false;
         let (first, last) = (
@@ -53,37 +68,113 @@ impl Trimmer {
             .load(Ordering::Acquire)
             .min(shared.checkpoint.load(Ordering::Acquire))
             .min(last.saturating_sub(1));
-        let end = self
-            .due(connection, first, last)?
-            .min(needed)
-            .min(first + STEP - 1);
+        let too_old = self.too_old(shared, now);
+        let due = self.due(connection, first, last, too_old)?;
+        let end = due.newest().min(needed).min(first + STEP - 1);
         if end < first {
             return Ok(());
         }
-        connection.execute("DELETE FROM events WHERE seq <= ?1", [end])?;
+        // Said first: whoever reads meanwhile must not take what is missing for damage.
         shared.first.store(end + 1, Ordering::Release);
+        let gone = connection.execute("DELETE FROM events WHERE seq <= ?1", [end]);
+        if let Err(error) = gone {
+            shared.first.store(first, Ordering::Release);
+            return Err(error);
+        }
+        for (reason, events) in due.reasons(first, end) {
+            shared.metrics.trimmed(reason, events);
+        }
         self.more = end == first + STEP - 1;
         Ok(())
     }
 
-    /// The newest place that is to go.
-    fn due(&self, connection: &Connection, first: Seq, last: Seq) -> rusqlite::Result<Seq> {
-        let by_count = last.saturating_sub(self.max_events);
-        let too_old = Timestamp::now().as_micros().saturating_sub(self.max_age_us);
-        let by_age: Option<u64> = connection.query_row(
-            "SELECT max(seq) FROM (SELECT seq, accepted FROM events WHERE seq >= ?1 ORDER BY seq LIMIT ?2) WHERE accepted < ?3",
-            (first, STEP, too_old),
-            |row| row.get(0),
-        )?;
+    /// What was accepted before this is too old; none while the clock can't be believed.
+    fn too_old(&mut self, shared: &Shared, now: Now) -> Option<i64> {
+        match self.clock.look(now) {
+            Verdict::Believed => Some(now.wall_us.saturating_sub(self.max_age_us)),
+            Verdict::Doubted => None,
+            Verdict::Jumped => {
+                shared.metrics.clock_jumps.inc();
+                tracing::warn!(
+                    minutes = EVENLY.as_secs() / 60,
+                    "the clock jumped: no event is let go of by its age until the clock has gone evenly for so long, is back, or the server restarts"
+                );
+                None
+            }
+        }
+    }
+
+    fn due(
+        &self,
+        connection: &Connection,
+        first: Seq,
+        last: Seq,
+        too_old: Option<i64>,
+    ) -> rusqlite::Result<Due> {
+        let by_age: Option<u64> = match too_old {
+            Some(too_old) => connection.query_row(
+                "SELECT max(seq) FROM (SELECT seq, accepted FROM events WHERE seq >= ?1 ORDER BY seq LIMIT ?2) WHERE accepted < ?3",
+                (first, STEP, too_old),
+                |row| row.get(0),
+            )?,
+            None => None,
+        };
         let number = |pragma: &str| -> rusqlite::Result<u64> {
             connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))
         };
         let used = (number("page_count")? - number("freelist_count")?) * number("page_size")?;
-        let by_size = if used > self.max_bytes {
-            first + STEP
-        } else {
-            0
+        Ok(Due {
+            count: last.saturating_sub(self.max_events),
+            age: by_age.unwrap_or(0),
+            bytes: if used > self.max_bytes {
+                first + STEP
+            } else {
+                0
+            },
+        })
+    }
+}
+
+impl Due {
+    fn newest(&self) -> Seq {
+        self.count.max(self.age).max(self.bytes)
+    }
+
+    /// How many of the places from `first` to `end` go by which bound; each by one.
+    fn reasons(&self, first: Seq, end: Seq) -> [(&'static str, u64); 3] {
+        let mut from = first;
+        [
+            ("count", self.count),
+            ("age", self.age),
+            ("bytes", self.bytes),
+        ]
+        .map(|(reason, to)| {
+            let next = (to.min(end) + 1).max(from);
+            let events = next - from;
+            from = next;
+            (reason, events)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_that_goes_is_counted_by_one_reason() {
+        let due = Due {
+            count: 12,
+            age: 15,
+            bytes: 2_000,
         };
-        Ok(by_count.max(by_age.unwrap_or(0)).max(by_size))
+        let reasons = due.reasons(11, 20);
+        assert_eq!(reasons, [("count", 2), ("age", 3), ("bytes", 5)]);
+        let due = Due {
+            count: 0,
+            age: 0,
+            bytes: 2_000,
+        };
+        assert_eq!(due.reasons(1, 9), [("count", 0), ("age", 0), ("bytes", 9)]);
     }
 }

@@ -1,47 +1,27 @@
 //! The one writer: a transaction for all that waits.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::Ordering,
-        mpsc::{Receiver, RecvTimeoutError},
-    },
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
-use tokio::sync::oneshot;
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
-use super::{JournalError, Outcome, Record, Seq, Shared, SqliteOptions, trim::Trimmer};
-use crate::event::{Event, Timestamp};
+use super::{
+    Entry, JournalError, Outcome, Seq, Shared, SqliteOptions,
+    clock::Now,
+    queue::{Append, Job, Queue},
+    trim::Trimmer,
+    watch::{Lost, Watch},
+};
+use crate::event::Timestamp;
 
 /// Events in one transaction at the most: a bound on how long the first of them waits for the last.
 const BATCH: usize = 4_096;
-/// How often there are chores while nothing comes in.
-const CHORES: Duration = Duration::from_millis(500);
-
-/// What the writer is asked for.
-#[derive(Debug)]
-pub(super) enum Job {
-    Append(Append),
-    Checkpoint {
-        seq: Seq,
-        state: String,
-        reply: oneshot::Sender<Result<(), JournalError>>,
-    },
-    Stop,
-}
-
-/// Events to be kept, with their text.
-#[derive(Debug)]
-pub(super) struct Append {
-    /// Each with the text that is stored, made before: the writer only writes.
-    pub(super) events: Vec<(String, Arc<Event>)>,
-    /// What delivery is measured from.
-    pub(super) accepted: Instant,
-    /// The producer is answered when it is kept.
-    pub(super) reply: oneshot::Sender<Result<Vec<Outcome>, JournalError>>,
-}
+/// How often there are chores while nothing comes in. What happens to the file is noticed within this.
+const CHORES: Duration = Duration::from_millis(250);
+/// What the writer keeps of bytes that it is writing.
+const BATCH_BYTES: usize = 8 << 20;
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -51,8 +31,14 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     /// Goes a step between two batches.
     trimmer: Trimmer,
+    /// Whether the file is still there.
+    watch: Watch,
     /// When the last chores were done.
     chores_at: Instant,
+    /// When the file was last looked at.
+    looked_at: Instant,
+    /// Nothing can be let go of, which was said.
+    trim_failed: bool,
 }
 
 impl Writer {
@@ -60,54 +46,75 @@ impl Writer {
         connection: Connection,
         shared: Arc<Shared>,
         options: &SqliteOptions,
+        watch: Watch,
     ) -> Self {
         Self {
             connection,
             shared,
-            trimmer: Trimmer::new(options),
+            trimmer: Trimmer::new(options, Now::read()),
+            watch,
             chores_at: Instant::now(),
+            looked_at: Instant::now(),
+            trim_failed: false,
         }
     }
 
-    pub(super) fn run(mut self, queue: &Receiver<Job>) {
+    pub(super) fn run(mut self, queue: &Queue) {
         loop {
-            let mut next = match queue.recv_timeout(CHORES) {
-                Ok(job) => Some(job),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
-            let (mut appends, mut count) = (Vec::new(), 0);
-            while let Some(job) = next.take() {
+            let mut next = queue.next(CHORES);
+            let (mut appends, mut count, mut bytes) = (Vec::new(), 0, 0);
+            let mut stop = false;
+            while let Some((held, job)) = next.take() {
                 match job {
                     Job::Append(append) => {
-                        count += append.events.len();
+                        count += append.entries.len();
+                        bytes += held;
                         appends.push(append);
                     }
                     Job::Checkpoint { seq, state, reply } => {
                         reply.send(self.checkpoint(seq, &state)).ok();
                     }
-                    Job::Stop => {
-                        self.commit(appends);
-                        // An empty log says that the end was an orderly one.
-                        let empty = "PRAGMA wal_checkpoint(TRUNCATE)";
-                        self.connection.execute_batch(empty).ok();
-                        return;
-                    }
+                    Job::Stop => stop = true,
                 }
-                if count < BATCH {
-                    next = queue.try_recv().ok();
+                if count < BATCH && bytes < BATCH_BYTES && !stop {
+                    next = queue.try_next();
                 }
             }
+            self.shared.begin_writing(appends.first());
             self.commit(appends);
+            self.shared.begin_writing(None);
+            queue.done(bytes, count);
+            if stop {
+                queue.close();
+                // An empty log says that the end was an orderly one.
+                let empty = "PRAGMA wal_checkpoint(TRUNCATE)";
+                self.connection.execute_batch(empty).ok();
+                return;
+            }
             if self.chores_at.elapsed() >= CHORES || self.trimmer.has_more() {
-                self.chores();
+                self.chores(queue);
             }
         }
     }
 
     /// Keeps all of these or none, and answers.
-    fn commit(&mut self, appends: Vec<Append>) {
+    fn commit(&mut self, mut appends: Vec<Append>) {
+        // Nobody is told that these are kept, so they need not be.
+        let all = appends.len();
+        appends.retain(|append| !append.reply.is_closed());
+        let given_up = all - appends.len();
+        self.shared.metrics.given_up.inc_by(given_up as u64);
         if appends.is_empty() {
+            return;
+        }
+        if self.looked_at.elapsed() >= CHORES {
+            self.look();
+        }
+        if let Some(lost) = self.shared.lost() {
+            let error = JournalError::Unavailable(lost.reason().into());
+            for append in appends {
+                append.reply.send(Err(error.clone())).ok();
+            }
             return;
         }
         let last = self.shared.last.load(Ordering::Acquire);
@@ -115,20 +122,14 @@ impl Writer {
             Ok(outcomes) => {
                 let mut newest = last;
                 for (append, outcomes) in appends.iter().zip(&outcomes) {
-                    let stored = append.events.iter().zip(outcomes).filter_map(
-                        |((text, event), outcome)| {
-                            let &Outcome::Stored(seq) = outcome else {
-                                return None;
-                            };
-                            newest = seq;
-                            Some(Arc::new(Record {
-                                seq,
-                                weight: text.len(),
-                                event: event.clone(),
-                                accepted: append.accepted,
-                            }))
-                        },
-                    );
+                    let stored = append.entries.iter().zip(outcomes);
+                    let stored = stored.filter_map(|(entry, outcome)| {
+                        let &Outcome::Stored(seq) = outcome else {
+                            return None;
+                        };
+                        newest = seq;
+                        Some(entry.at(seq, append.accepted))
+                    });
                     self.shared.tail.push(stored);
                 }
                 self.shared.last.store(newest, Ordering::Release);
@@ -148,6 +149,9 @@ impl Writer {
     }
 
     fn checkpoint(&mut self, seq: Seq, state: &str) -> Result<(), JournalError> {
+        if let Some(lost) = self.shared.lost() {
+            return Err(JournalError::Unavailable(lost.reason().into()));
+        }
         let save = |connection: &mut Connection| -> rusqlite::Result<()> {
             let save = connection.transaction()?;
             save.execute(
@@ -162,14 +166,14 @@ impl Writer {
         Ok(())
     }
 
-    fn chores(&mut self) {
+    fn chores(&mut self, queue: &Queue) {
         self.chores_at = Instant::now();
-        let was_ill = self
-            .shared
-            .trouble
-            .lock()
-            .is_ok_and(|trouble| trouble.is_some());
-        if was_ill {
+        self.shared.gauge(queue);
+        self.look();
+        if self.shared.lost().is_some() {
+            return;
+        }
+        if self.shared.is_ill() {
             // Nobody may come to try: see whether it works again.
             let probe = "INSERT OR REPLACE INTO meta VALUES ('probe', randomblob(8192))";
             match self.connection.execute(probe, []) {
@@ -178,27 +182,61 @@ impl Writer {
             }
             return;
         }
-        if let Err(error) = self.trimmer.step(&mut self.connection, &self.shared) {
-            self.ill(&error);
+        let trimmed = self
+            .trimmer
+            .step(&mut self.connection, &self.shared, Now::read());
+        match trimmed {
+            Ok(()) => {}
+            // What is too old stays, and everything goes on.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+                if !std::mem::replace(&mut self.trim_failed, true) {
+                    tracing::error!(%error, "the oldest events can't be let go of because the file is damaged; `stoa repair` makes a copy that is not");
+                }
+            }
+            Err(error) => drop(self.ill(&error)),
+        }
+    }
+
+    /// Looks whether the file is still the one at its path.
+    fn look(&mut self) {
+        self.looked_at = Instant::now();
+        let before = self.shared.lost();
+        if before.is_some_and(Lost::is_final) {
+            return;
+        }
+        let now = self.watch.look();
+        if now == before {
+            return;
+        }
+        self.shared.set_lost(now);
+        match now {
+            Some(lost) => {
+                self.shared.metrics.file_lost.inc();
+                let reason = lost.reason();
+                tracing::error!(%reason, "nothing is kept any more; publishers are told to come back");
+                if lost == Lost::LogGone {
+                    // What is in the log that has no name any more is still to be had: the file itself gets it.
+                    let whole = "PRAGMA wal_checkpoint(FULL)";
+                    self.connection.execute_batch(whole).ok();
+                }
+            }
+            None => tracing::info!("the journal's file is back"),
         }
     }
 
     fn well(&self) {
-        let mut trouble = self
-            .shared
-            .trouble
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if trouble.take().is_some() {
+        if self.shared.set_trouble(None).is_some() {
             tracing::info!("the journal can be written again");
         }
     }
 
     fn ill(&self, error: &rusqlite::Error) -> JournalError {
         let reason = error.to_string();
-        tracing::error!(%reason, "the journal can't be written; publishers are told to come back");
-        self.shared.set_trouble(Some(reason.clone()));
-        JournalError(reason)
+        let before = self.shared.set_trouble(Some(reason.clone()));
+        if before.as_ref() != Some(&reason) {
+            tracing::error!(%reason, "the journal can't be written; publishers are told to come back");
+        }
+        JournalError::Unavailable(reason)
     }
 }
 
@@ -213,9 +251,9 @@ fn insert(
         .iter()
         .map(|append| {
             append
-                .events
+                .entries
                 .iter()
-                .map(|(text, event)| insert_one(&transaction, event, text, accepted, &mut last))
+                .map(|entry| insert_one(&transaction, entry, accepted, &mut last))
                 .collect()
         })
         .collect::<rusqlite::Result<_>>()?;
@@ -225,8 +263,7 @@ fn insert(
 
 fn insert_one(
     transaction: &Transaction<'_>,
-    event: &Event,
-    text: &str,
+    entry: &Entry,
     accepted: i64,
     last: &mut Seq,
 ) -> rusqlite::Result<Outcome> {
@@ -234,12 +271,12 @@ fn insert_one(
         "INSERT INTO events (seq, id, accepted, event) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO NOTHING",
     )?;
     let seq = *last + 1;
-    if insert.execute((seq, &*event.id, accepted, text))? == 1 {
+    if insert.execute((seq, &*entry.id, accepted, &*entry.text))? == 1 {
         *last = seq;
         return Ok(Outcome::Stored(seq));
     }
     let mut find = transaction.prepare_cached("SELECT seq FROM events WHERE id = ?1")?;
     Ok(Outcome::Duplicate(
-        find.query_row([&*event.id], |row| row.get(0))?,
+        find.query_row([&*entry.id], |row| row.get(0))?,
     ))
 }

@@ -14,20 +14,28 @@ use crate::{
 
 /// As many as Seneca itself keeps.
 const MAX_LINES: usize = 1_000;
+/// And no more than hold so many bytes.
+const MAX_BYTES: usize = 8 << 20;
 const MICROS_PER_MINUTE: i64 = 60_000_000;
 
 /// The lines, oldest first. Events are shared with the rest of the server; a line is only written when somebody asks.
 #[derive(Debug, Default)]
 pub(super) struct History {
     lines: VecDeque<Arc<Event>>,
+    /// About how many bytes they hold.
+    bytes: usize,
 }
 
 impl History {
     /// Keeps a line.
     pub(super) fn push(&mut self, event: &Arc<Event>) {
+        self.bytes += event.held();
         self.lines.push_back(Arc::clone(event));
-        if self.lines.len() > MAX_LINES {
-            self.lines.pop_front();
+        while self.lines.len() > MAX_LINES || self.bytes > MAX_BYTES {
+            let Some(gone) = self.lines.pop_front() else {
+                break;
+            };
+            self.bytes -= gone.held().min(self.bytes);
         }
     }
 

@@ -1,10 +1,10 @@
 //! What is now and what was: state, history, resume; statistics.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Answer, Handled, request::Request, rooms};
 use crate::{
-    history::{self, Order, Query},
+    history::{Order, Query},
     hub::Question,
     refusal::Refusal,
     socketio::client::Client,
@@ -44,8 +44,14 @@ pub(super) async fn get_history(client: &Client, request: &Request) -> Handled {
             .text("order")?
             .map_or(Ok(Order::default()), Order::from_name)?,
     };
-    let page = history::page(&**client.kit.intake.journal(), &query, &client.who().sight).await?;
-    Ok(json!(page).into())
+    let page = client
+        .kit
+        .intake
+        .history(query, &client.who().sight)
+        .await?;
+    let text = serde_json::to_string(&page)
+        .map_err(|_| Refusal::unavailable("the page can't be written"))?;
+    Ok(Answer::Json(text))
 }
 
 pub(super) async fn resume(client: &Client, request: &Request) -> Handled {

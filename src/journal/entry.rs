@@ -1,0 +1,159 @@
+//! Events on their way into a journal and in its memory: as cheap as they can be held.
+//!
+//! A text of 35 KB can cost 3 MB once it is parsed. So an event is kept in memory as it is only while that costs no more
+//! than a few times its text; else its text is kept, and parsed when it is read. Either way its weight in memory is known,
+//! and all that hold events bound themselves by that.
+
+use std::{sync::Arc, time::Instant};
+
+use super::{Record, Seq};
+use crate::event::Event;
+
+/// A parsed event may hold so many times the bytes of its text and still be kept parsed.
+const TIMES: usize = 4;
+/// It may always hold this much: every event has some maps.
+const ALWAYS: usize = 4 * 1_024;
+/// What holding one costs beside its contents.
+const PLACE: usize = 128;
+
+/// An event that is ready to be appended.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Found again when it is published twice.
+    pub id: Arc<str>,
+    /// As it is stored.
+    pub text: Arc<str>,
+    /// The event itself, while it is cheap to hold.
+    event: Option<Arc<Event>>,
+    /// About how many bytes the event holds.
+    held: usize,
+}
+
+impl Entry {
+    /// Writes the event's text. Called where as many threads do it as there are doors: the writer only writes.
+    pub fn new(event: Event) -> Self {
+        let text: Arc<str> = event.to_stored().into();
+        let held = event.held();
+        let id = event.id.clone();
+        let cheap = held <= ALWAYS + TIMES * text.len();
+        Self {
+            id,
+            text,
+            event: cheap.then(|| Arc::new(event)),
+            held,
+        }
+    }
+
+    /// About how many bytes it holds while it waits.
+    pub fn held(&self) -> usize {
+        PLACE + self.text.len() + self.event.as_ref().map_or(0, |_| self.held)
+    }
+
+    /// It was stored at this place.
+    pub(super) fn at(&self, seq: Seq, accepted: Instant) -> InMemory {
+        let form = match &self.event {
+            Some(event) => Form::Parsed(Arc::new(Record {
+                seq,
+                event: event.clone(),
+                weight: self.text.len(),
+                held: self.held,
+                accepted,
+            })),
+            None => Form::Text(self.text.clone()),
+        };
+        InMemory {
+            seq,
+            form,
+            accepted,
+        }
+    }
+}
+
+/// A stored event that is held in memory.
+#[derive(Debug, Clone)]
+pub(super) struct InMemory {
+    /// Its place.
+    pub(super) seq: Seq,
+    form: Form,
+    /// What delivery is measured from.
+    pub(super) accepted: Instant,
+}
+
+#[derive(Debug, Clone)]
+enum Form {
+    Parsed(Arc<Record>),
+    Text(Arc<str>),
+}
+
+impl InMemory {
+    /// About how many bytes it holds.
+    pub(super) fn held(&self) -> usize {
+        PLACE
+            + match &self.form {
+                Form::Parsed(record) => record.held,
+                Form::Text(text) => text.len(),
+            }
+    }
+
+    /// The record, parsed if it has to be; none when its text can't be read.
+    pub(super) fn record(&self) -> Option<Arc<Record>> {
+        match &self.form {
+            Form::Parsed(record) => Some(record.clone()),
+            Form::Text(text) => parse(self.seq, text, self.accepted),
+        }
+    }
+}
+
+/// Reads a stored text.
+pub(super) fn parse(seq: Seq, text: &str, accepted: Instant) -> Option<Arc<Record>> {
+    let event = Event::from_stored(text).ok()?;
+    Some(Arc::new(Record {
+        seq,
+        held: event.held(),
+        event: Arc::new(event),
+        weight: text.len(),
+        accepted,
+    }))
+}
+
+/// Records read in one go hold at most about this many bytes: those who read come again for more.
+pub const READ_BYTES: usize = 8 << 20;
+
+/// Some records of a journal, in order.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Those that could be read.
+    pub records: Vec<Arc<Record>>,
+    /// The last place that was looked at: what is missing up to here is damaged or was trimmed. Equal to the place that was
+    /// asked for when there is nothing after it.
+    pub to: Seq,
+    /// About how many bytes the records hold.
+    held: usize,
+}
+
+impl Batch {
+    /// An empty one, after this place.
+    pub(super) fn after(seq: Seq) -> Self {
+        Self {
+            to: seq,
+            ..Self::default()
+        }
+    }
+
+    /// Adds what stands at a place; none when it is damaged.
+    pub(super) fn push(&mut self, seq: Seq, record: Option<Arc<Record>>) {
+        self.to = seq;
+        self.held += record.as_ref().map_or(0, |record| record.held);
+        self.records.extend(record);
+    }
+
+    /// Whether it holds as much as it may.
+    pub(super) fn is_full(&self) -> bool {
+        self.held >= READ_BYTES
+    }
+
+    /// Whether there was nothing to look at after `seq`.
+    pub fn is_end(&self, seq: Seq) -> bool {
+        self.to <= seq
+    }
+}

@@ -1,0 +1,62 @@
+//! What of the file can't be read: counted once each, and said once.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use super::Seq;
+use crate::observe::JournalMetrics;
+
+/// Damaged places that are told apart: of those beyond, each read counts.
+const TOLD_APART: usize = 10_000;
+
+#[derive(Debug)]
+pub(super) struct Damage {
+    /// The beginnings of what was found: the same is read again and again.
+    known: Mutex<BTreeSet<Seq>>,
+    /// Events that can't be read.
+    count: AtomicU64,
+    metrics: JournalMetrics,
+}
+
+impl Damage {
+    pub(super) fn new(metrics: JournalMetrics) -> Self {
+        Self {
+            known: Mutex::default(),
+            count: AtomicU64::new(0),
+            metrics,
+        }
+    }
+
+    /// So many events from `seq` on can't be read.
+    pub(super) fn found(&self, seq: Seq, events: u64) {
+        let first = {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.contains(&seq) {
+                return;
+            }
+            if known.len() < TOLD_APART {
+                known.insert(seq);
+            }
+            known.len() == 1
+        };
+        self.count.fetch_add(events, Ordering::Relaxed);
+        self.metrics.damaged.inc_by(events);
+        if first {
+            tracing::error!(
+                seq,
+                events,
+                "an event in the journal is damaged and passed over, as any other will be; `stoa repair` says which and makes a copy without them"
+            );
+        }
+    }
+
+    /// How many were found.
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,310 @@
+//! Takes what can be read of a damaged file into a new one beside it.
+//!
+//! The damaged file is only read: everything happens on a copy. The new file has the same cursors and places, without what
+//! is damaged.
+
+use std::{
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use rusqlite::{Connection, OptionalExtension, types::Value};
+use serde::de::IgnoredAny;
+
+use super::{Durability, OpenError, Seq, reader::is_damage, schema};
+use crate::journal::entry::parse;
+
+/// No journal has so many places: a file that can't say how many it has is searched up to here.
+const MOST: Seq = 1 << 40;
+/// Events that are written together.
+const BATCH: u64 = 10_000;
+/// Damaged places that are told one by one.
+const TOLD: usize = 1_000;
+
+/// What became of a repair.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Repaired {
+    /// Where the repaired copy is; `None` when nothing is damaged.
+    pub copy: Option<PathBuf>,
+    /// Events that could be read.
+    pub kept: u64,
+    /// From where to where events can't be read; the first thousand of these.
+    pub damaged: Vec<(Seq, Seq)>,
+    /// How many events that are, all together, as far as it is known.
+    pub lost: u64,
+    /// Whether the saved state can't be read: it is made anew at the next start.
+    pub state_lost: bool,
+    /// What SQLite says of the file as such, unless that is in order.
+    pub structure: Option<String>,
+}
+
+impl Repaired {
+    /// Whether anything is wrong.
+    pub fn is_damaged(&self) -> bool {
+        self.lost > 0 || self.state_lost || self.structure.is_some()
+    }
+}
+
+/// Checks the file, and writes a copy without what is damaged, if anything is.
+///
+/// # Errors
+/// It can't be read at all, is in use, or there is no room for a copy.
+pub fn repair(path: &Path) -> Result<Repaired, OpenError> {
+    let failed = |what: &str, error: &dyn std::fmt::Display| {
+        OpenError::new(path, format!("can't be repaired: {what}: {error}"))
+    };
+    let file = File::open(path).map_err(|e| failed("it can't be read", &e))?;
+    match file.try_lock_shared() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(OpenError::new(path, "is in use; stop the server first"));
+        }
+        Err(TryLockError::Error(e)) => return Err(failed("it can't be locked", &e)),
+    }
+    let copy = beside(path, "repairing");
+    let target = beside(path, "repaired");
+    if target.exists() {
+        return Err(OpenError::new(
+            path,
+            format!("was repaired before: move {} away first", target.display()),
+        ));
+    }
+    let tidy = Tidy(&copy);
+    fs::copy(path, &copy).map_err(|e| failed("it can't be copied", &e))?;
+    let log = with_suffix(path, "-wal");
+    if log.exists() {
+        fs::copy(&log, with_suffix(&copy, "-wal"))
+            .map_err(|e| failed("its log can't be copied", &e))?;
+    }
+    let done = rebuild(&copy, &target);
+    drop(tidy);
+    let mut done = done.map_err(|error| {
+        remove(&target);
+        failed("what can be read of it can't be written again", &error)
+    })?;
+    if done.is_damaged() {
+        done.copy = Some(target);
+    } else {
+        remove(&target);
+    }
+    Ok(done)
+}
+
+/// Removes a database in the end, whatever happens.
+struct Tidy<'p>(&'p Path);
+
+impl Drop for Tidy<'_> {
+    fn drop(&mut self) {
+        remove(self.0);
+    }
+}
+
+fn remove(database: &Path) {
+    for suffix in ["", "-wal", "-shm"] {
+        fs::remove_file(with_suffix(database, suffix)).ok();
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn beside(path: &Path, what: &str) -> PathBuf {
+    with_suffix(path, &format!(".{what}"))
+}
+
+type Failure = Box<dyn std::error::Error>;
+
+fn rebuild(from: &Path, to: &Path) -> Result<Repaired, Failure> {
+    let mut done = Repaired::default();
+    let source = Connection::open(from)?;
+    // Takes in the log, as far as that is whole.
+    source.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").ok();
+    let check = source.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    done.structure = match check {
+        Ok(verdict) if verdict == "ok" => None,
+        Ok(verdict) => Some(verdict),
+        Err(error) => Some(error.to_string()),
+    };
+    drop(source);
+    // A file of an earlier version becomes one of this version, if it is whole enough for that.
+    let source = match schema::open(from, Durability::Process) {
+        Ok(connection) => connection,
+        Err(_) => Connection::open(from)?,
+    };
+    let mut target = schema::open(to, Durability::Process)?;
+    copy_small(&source, &target, &mut done)?;
+    copy_events(&source, &mut target, &mut done)?;
+    target.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
+    Ok(done)
+}
+
+/// The saved state, and what the file says of itself.
+fn copy_small(
+    source: &Connection,
+    target: &Connection,
+    done: &mut Repaired,
+) -> Result<(), Failure> {
+    let epoch: Result<i64, _> =
+        source.query_row("SELECT value FROM meta WHERE key = 'epoch'", [], |r| {
+            r.get(0)
+        });
+    // Without it the cursors of clients are those of another journal, and they are given a snapshot.
+    if let Ok(epoch) = epoch {
+        target.execute("INSERT OR REPLACE INTO meta VALUES ('epoch', ?1)", [epoch])?;
+    }
+    let saved: rusqlite::Result<Option<(Seq, String)>> = source
+        .query_row(
+            "SELECT seq, state FROM checkpoints ORDER BY seq DESC LIMIT 1",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional();
+    match saved {
+        Ok(None) => {}
+        Ok(Some((seq, state))) if serde_json::from_str::<IgnoredAny>(&state).is_ok() => {
+            target.execute("INSERT INTO checkpoints VALUES (?1, ?2)", (seq, state))?;
+        }
+        _ => done.state_lost = true,
+    }
+    Ok(())
+}
+
+fn columns(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut query = connection.prepare("SELECT name FROM pragma_table_info('events')")?;
+    let names = query.query_map([], |row| row.get(0))?;
+    names.collect()
+}
+
+fn copy_events(
+    source: &Connection,
+    target: &mut Connection,
+    done: &mut Repaired,
+) -> Result<(), Failure> {
+    let ours = columns(target)?;
+    let mut shared: Vec<String> = columns(source)?
+        .into_iter()
+        .filter(|name| ours.contains(name) && !matches!(name.as_str(), "seq" | "event"))
+        .collect();
+    // These two come first: they are looked at.
+    shared.splice(0..0, ["seq".to_owned(), "event".to_owned()]);
+    let names = shared.join(", ");
+    let places = vec!["?"; shared.len()].join(", ");
+    let read = format!("SELECT {names} FROM events WHERE seq > ?1 ORDER BY seq LIMIT {BATCH}");
+    let write = format!("INSERT OR IGNORE INTO events ({names}) VALUES ({places})");
+    let last = source.query_row("SELECT max(seq) FROM events", [], |row| row.get(0));
+    let last: Seq = last.unwrap_or(Some(MOST)).unwrap_or(0);
+    let mut at: Seq = 0;
+    while at < last {
+        let batch = target.transaction()?;
+        let begin = at;
+        let read = copy_batch(source, &batch, (&read, &write), &mut at, done);
+        batch.commit()?;
+        match read {
+            Ok(()) if at == begin => break,
+            Ok(()) => {}
+            Err(error) if is_damage(&error) => {
+                let good = next_good(source, at, last)?;
+                let Some(good) = good else {
+                    // How many there were is not known when the file can't say it.
+                    done.passed(at + 1, if last == MOST { at + 1 } else { last });
+                    break;
+                };
+                let to = (good - 1).max(at + 1);
+                done.passed(at + 1, to);
+                at = to;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn copy_batch(
+    source: &Connection,
+    target: &Connection,
+    (read, write): (&str, &str),
+    at: &mut Seq,
+    done: &mut Repaired,
+) -> rusqlite::Result<()> {
+    let mut read = source.prepare_cached(read)?;
+    let count = read.column_count();
+    let mut rows = read.query([*at])?;
+    while let Some(row) = rows.next()? {
+        let seq: Seq = row.get(0)?;
+        let text = row.get_ref(1)?.as_str().ok();
+        let mut kept = text.is_some_and(|text| parse(seq, text, Instant::now()).is_some());
+        if kept {
+            let values = (0..count)
+                .map(|column| row.get::<_, Value>(column))
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            let mut write = target.prepare_cached(write)?;
+            // One whose id is there already, or that lacks what it must have, is damaged as well.
+            kept = write.execute(rusqlite::params_from_iter(values))? == 1;
+        }
+        match kept {
+            true => done.kept += 1,
+            false => done.passed(seq, seq),
+        }
+        *at = seq;
+    }
+    Ok(())
+}
+
+impl Repaired {
+    fn passed(&mut self, from: Seq, to: Seq) {
+        self.lost += to - from + 1;
+        let room = self.damaged.len() < TOLD;
+        match self.damaged.last_mut() {
+            Some((_, end)) if *end + 1 == from => *end = to,
+            _ if room => self.damaged.push((from, to)),
+            _ => {}
+        }
+    }
+}
+
+/// The first place after `bad` whose row can be read; none when there is none up to `last`.
+pub(super) fn next_good(
+    connection: &Connection,
+    bad: Seq,
+    last: Seq,
+) -> rusqlite::Result<Option<Seq>> {
+    // The place of the first row after `after`, if that can be read; `last + 1` when there is none.
+    let good = |after: Seq| -> rusqlite::Result<Option<Seq>> {
+        let mut query = connection
+            .prepare_cached("SELECT seq, event FROM events WHERE seq > ?1 ORDER BY seq LIMIT 1")?;
+        let found = query.query_row([after], |row| {
+            row.get_ref(1)?;
+            row.get(0)
+        });
+        match found.optional() {
+            Ok(found) => Ok(Some(found.unwrap_or(last + 1))),
+            Err(error) if is_damage(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    };
+    let (mut bad, mut step) = (bad, 1);
+    // Upwards in steps that double, then back down to the first.
+    let (mut at, mut seq) = loop {
+        if bad >= last {
+            return Ok(None);
+        }
+        let next = (bad + step).min(last);
+        match good(next)? {
+            Some(seq) => break (next, seq),
+            None => bad = next,
+        }
+        step *= 2;
+    };
+    while at - bad > 1 {
+        let middle = bad + (at - bad) / 2;
+        match good(middle)? {
+            Some(first) => (at, seq) = (middle, first),
+            None => bad = middle,
+        }
+    }
+    Ok(Some(seq))
+}

@@ -1,0 +1,116 @@
+//! Whether the file at the journal's path is still the one that is open.
+//!
+//! A file that was deleted, or that another one was renamed over, is written without an error until the process ends, and
+//! then everything is gone. So the path is compared with the open file again and again.
+
+use std::{
+    fs::{File, Metadata},
+    path::{Path, PathBuf},
+};
+
+/// SQLite itself cuts its log to this length and no shorter.
+pub(super) const LOG_LIMIT: u64 = 64 << 20;
+
+#[derive(Debug)]
+pub(super) struct Watch {
+    path: PathBuf,
+    log: PathBuf,
+    /// Which file was opened.
+    file_id: Id,
+    /// Which one its log was, once there is one.
+    log_id: Option<Id>,
+    /// How long the log was.
+    log_len: u64,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// There is nothing at the path.
+    Deleted,
+    /// There is another file at the path.
+    Replaced,
+    /// The write-ahead log is not there any more, or is another one.
+    LogGone,
+    /// The write-ahead log is shorter than it was.
+    LogCut,
+}
+
+impl Lost {
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Self::Deleted => {
+                "the journal's file was deleted or renamed: put it back, or restart to begin anew"
+            }
+            Self::Replaced => {
+                "another file was put in the place of the journal's: put the right one back, or restart to use the new one"
+            }
+            Self::LogGone => "the journal's write-ahead log (-wal) was deleted: restart the server",
+            Self::LogCut => {
+                "the journal's write-ahead log (-wal) was cut: restart the server, the newest events may be lost"
+            }
+        }
+    }
+
+    /// Whether only a restart helps.
+    pub(super) fn is_final(self) -> bool {
+        matches!(self, Self::LogGone | Self::LogCut)
+    }
+}
+
+type Id = (u64, u64);
+
+#[cfg(unix)]
+fn id(file: &Metadata) -> Id {
+    use std::os::unix::fs::MetadataExt;
+    (file.dev(), file.ino())
+}
+
+#[cfg(not(unix))]
+fn id(_: &Metadata) -> Id {
+    (0, 0)
+}
+
+impl Watch {
+    /// `open` is the file that was found at `path` when it was opened.
+    pub(super) fn new(path: &Path, open: &File) -> std::io::Result<Self> {
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let mut watch = Self {
+            path: path.to_owned(),
+            log: log.into(),
+            file_id: id(&open.metadata()?),
+            log_id: None,
+            log_len: 0,
+        };
+        watch.look();
+        Ok(watch)
+    }
+
+    /// Compares; what is wrong, if anything is.
+    pub(super) fn look(&mut self) -> Option<Lost> {
+        match std::fs::metadata(&self.path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Some(Lost::Deleted);
+            }
+            // What can't be looked at is not known to be wrong.
+            Err(_) => return None,
+            Ok(file) if id(&file) != self.file_id => return Some(Lost::Replaced),
+            Ok(_) => {}
+        }
+        let log = std::fs::metadata(&self.log).ok();
+        match (&log, self.log_id) {
+            (None, None) => return None,
+            (None, Some(_)) => return Some(Lost::LogGone),
+            (Some(log), Some(known)) if id(log) != known => return Some(Lost::LogGone),
+            _ => {}
+        }
+        let log = log?;
+        if log.len() < self.log_len.min(LOG_LIMIT) {
+            return Some(Lost::LogCut);
+        }
+        self.log_id = Some(id(&log));
+        self.log_len = log.len();
+        None
+    }
+}

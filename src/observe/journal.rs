@@ -1,0 +1,91 @@
+//! What a journal counts. It makes the counters itself, and they are registered when the server starts.
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+/// The counters of one journal; a clone counts the same.
+#[derive(Debug, Clone, Default)]
+pub struct JournalMetrics {
+    /// Events that can't be read.
+    pub damaged: Counter,
+    /// Events that were let go of, by reason.
+    trimmed: Family<Trimmed, Counter>,
+    /// Times that the file was found deleted or replaced.
+    pub file_lost: Counter,
+    /// Times that age was not trimmed because the clock had jumped.
+    pub clock_jumps: Counter,
+    /// Appends that were refused because too much waited to be written.
+    pub overloaded: Counter,
+    /// Appends that nobody waited for any longer and that were not written.
+    pub given_up: Counter,
+    /// Bytes that the newest events hold.
+    pub tail_bytes: Gauge,
+    /// Bytes that wait to be written.
+    pub queue_bytes: Gauge,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Trimmed {
+    /// `count`, `age` or `bytes`.
+    reason: &'static str,
+}
+
+impl JournalMetrics {
+    /// So many events were let go of.
+    pub fn trimmed(&self, reason: &'static str, events: u64) {
+        if events > 0 {
+            let label = Trimmed { reason };
+            self.trimmed.get_or_create(&label).inc_by(events);
+        }
+    }
+
+    pub(super) fn register(&self, registry: &mut Registry) {
+        for reason in ["count", "age", "bytes"] {
+            // All three are there from the start, so that an increase can be told.
+            drop(self.trimmed.get_or_create(&Trimmed { reason }));
+        }
+        registry.register(
+            "journal_damaged",
+            "Events in the journal that can't be read and are passed over",
+            self.damaged.clone(),
+        );
+        registry.register(
+            "events_trimmed",
+            "Events that the journal let go of, by the bound that they were over",
+            self.trimmed.clone(),
+        );
+        registry.register(
+            "journal_file_lost",
+            "Times that the journal's file was found deleted, replaced or cut",
+            self.file_lost.clone(),
+        );
+        registry.register(
+            "journal_clock_jumps",
+            "Times that the clock jumped, so that events were not let go of by age",
+            self.clock_jumps.clone(),
+        );
+        registry.register(
+            "journal_overloaded",
+            "Appends refused because too much waited to be written ([journal] queue_bytes)",
+            self.overloaded.clone(),
+        );
+        registry.register(
+            "journal_given_up",
+            "Appends that were not written because nobody waited for them any longer",
+            self.given_up.clone(),
+        );
+        registry.register(
+            "journal_tail_bytes",
+            "Bytes that the newest events hold in memory",
+            self.tail_bytes.clone(),
+        );
+        registry.register(
+            "journal_queue_bytes",
+            "Bytes that wait to be written",
+            self.queue_bytes.clone(),
+        );
+    }
+}
