@@ -162,8 +162,6 @@ async fn page(journal: &Arc<dyn Journal>, query: Query, sight: &Sight) -> Result
     let after = place(&**journal, "after", query.after.as_deref())?
         .unwrap_or(bounds.first.saturating_sub(1));
     let before = place(&**journal, "before", query.before.as_deref())?.unwrap_or(Seq::MAX);
-    // The journal is ahead of what is known of its events: whose a task is may be said in one that is not yet read.
-    let before = before.min(sight.knows_to().unwrap_or(Seq::MAX));
     let order = query.order;
     let scan = Scan {
         epoch: journal.epoch(),

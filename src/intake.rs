@@ -2,12 +2,13 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,7 +16,8 @@ use crate::{
     access::Sight,
     event::{self, Event, Rejection, Timestamp},
     history::{Page, Query, Scans},
-    journal::{Cursor, Entry, Journal, Outcome, Seq},
+    journal::{Cursor, Draft, Entry, Journal, JournalError, Outcome, Seq},
+    ledger::{Ledger, Speaker},
     observe::Metrics,
     refusal::Refusal,
 };
@@ -57,6 +59,10 @@ pub struct IntakeLimits {
 pub struct Intake {
     /// Where they are kept.
     journal: Arc<dyn Journal>,
+    /// Settles each event before it is kept.
+    ledger: Arc<Ledger>,
+    /// Events are handed to the journal in the order in which they were settled.
+    order: Mutex<()>,
     /// The limits.
     limits: IntakeLimits,
     /// How far the hub has read.
@@ -99,6 +105,8 @@ pub struct Producer<'a> {
     pub door: &'static str,
     /// Says for which projects it may publish.
     pub sight: &'a Sight,
+    /// Its verified identity, kept with its events; empty when nobody was asked.
+    pub verified: &'a Arc<str>,
 }
 
 /// What the producer is told: the contract's answer to `publish`.
@@ -108,6 +116,9 @@ pub struct Receipt {
     pub accepted: usize,
     /// Events that were there already.
     pub duplicates: usize,
+    /// Among the accepted: events whose id was there with other content, kept under ids of their own.
+    #[serde(skip_serializing_if = "is_none")]
+    pub conflicts: usize,
     /// Those not taken.
     pub rejected: Vec<RejectedAt>,
     /// How many more were not taken than `rejected` lists.
@@ -135,6 +146,7 @@ impl Receipt {
     pub fn add(&mut self, part: Self, offset: usize) {
         self.accepted += part.accepted;
         self.duplicates += part.duplicates;
+        self.conflicts += part.conflicts;
         let room = MAX_REJECTED.saturating_sub(self.rejected.len());
         self.rejected_more += part.rejected.len().saturating_sub(room) + part.rejected_more;
         self.rejected
@@ -146,6 +158,8 @@ impl Receipt {
         self.duplicate = self.accepted == 0 && self.duplicates > 0 && self.rejected.is_empty();
     }
 }
+
+type Appending<'j> = BoxFuture<'j, Result<Vec<Outcome>, JournalError>>;
 
 /// One event as it came in: its JSON, and how long that was.
 #[derive(Debug)]
@@ -170,12 +184,15 @@ impl Intake {
     /// An intake before `journal`.
     pub fn new(
         journal: Arc<dyn Journal>,
+        ledger: Arc<Ledger>,
         limits: IntakeLimits,
         read_to: Arc<AtomicU64>,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             journal,
+            ledger,
+            order: Mutex::new(()),
             limits,
             read_to,
             metrics,
@@ -218,35 +235,61 @@ impl Intake {
         producer: Producer<'_>,
     ) -> Result<Receipt, Refusal> {
         let mut receipt = Receipt::default();
-        let mut events = Vec::with_capacity(raws.len());
+        let mut drafts = Vec::with_capacity(raws.len());
         for (index, raw) in raws.into_iter().enumerate() {
             match self.parse(raw, producer) {
-                // As text at once, where it is dear to hold.
-                Ok(event) => events.push(Entry::new(event)),
-                Err(error) => {
-                    self.metrics.rejected(producer.door, error.code);
-                    receipt.rejected.push(RejectedAt { index, error });
-                }
+                Ok(event) => drafts.push((index, Draft::new(event))),
+                Err(error) => receipt.rejected.push(RejectedAt { index, error }),
             }
         }
-        if events.is_empty() {
-            return Ok(receipt);
+        if !drafts.is_empty() {
+            self.wait_for_hub(&drafts).await.inspect_err(|refusal| {
+                self.metrics.refused(producer.door, refusal.code);
+            })?;
         }
-        self.wait_for_hub(&events).await.inspect_err(|refusal| {
-            self.metrics.refused(producer.door, refusal.code);
-        })?;
-        let outcomes = self.journal.append_entries(events).await?;
-        receipt.accepted = outcomes
-            .iter()
-            .filter(|o| matches!(o, Outcome::Stored(_)))
-            .count();
-        receipt.duplicates = outcomes.len() - receipt.accepted;
+        let appended = self.settle(drafts, producer, &mut receipt.rejected);
+        receipt.rejected.sort_by_key(|rejected| rejected.index);
+        for rejected in &receipt.rejected {
+            self.metrics.rejected(producer.door, rejected.error.code);
+        }
+        let Some(appended) = appended else {
+            return Ok(receipt);
+        };
+        let outcomes = appended.await?;
+        let count = |is: fn(&Outcome) -> bool| outcomes.iter().filter(|o| is(o)).count();
+        receipt.duplicates = count(|o| matches!(o, Outcome::Duplicate(_)));
+        receipt.conflicts = count(|o| matches!(o, Outcome::Conflict(_)));
+        receipt.accepted = outcomes.len() - receipt.duplicates;
         receipt.duplicate = receipt.accepted == 0 && receipt.rejected.is_empty();
         receipt.cursor = outcomes
             .last()
             .map(|o| Cursor::at(self.journal.epoch(), o.seq()).to_string());
         self.metrics.events(receipt.accepted, receipt.duplicates);
+        self.metrics.id_conflicts(receipt.conflicts);
         Ok(receipt)
+    }
+
+    /// Settles events and hands them to the journal, both in the same order; none if nothing is left.
+    fn settle(
+        &self,
+        drafts: Vec<(usize, Draft)>,
+        producer: Producer<'_>,
+        rejected: &mut Vec<RejectedAt>,
+    ) -> Option<Appending<'_>> {
+        let may = |project: &str| producer.sight.speaks_for(project);
+        let speaker = Speaker {
+            producer: producer.verified,
+            projects: producer.sight.is_limited().then_some(&may),
+        };
+        let mut settled: Vec<Entry> = Vec::with_capacity(drafts.len());
+        let _order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        for (index, mut draft) in drafts {
+            match self.ledger.settle(&mut draft.event, speaker) {
+                Ok(()) => settled.push(draft.finish()),
+                Err(error) => rejected.push(RejectedAt { index, error }),
+            }
+        }
+        (!settled.is_empty()).then(|| self.journal.append_entries(settled))
     }
 
     fn parse(&self, raw: Raw, producer: Producer<'_>) -> Result<Event, Refusal> {
@@ -273,17 +316,12 @@ impl Intake {
         if self.limits.validate {
             event::check(&event)?;
         }
-        if !producer.sight.may_publish(&event) {
-            return Err(Refusal::forbidden(
-                "your token doesn't allow it: name one of its projects, and no other owner of what has one",
-            ));
-        }
         Ok(event)
     }
 
     /// Waits until the observers' side has room. How much may wait meanwhile is bounded in bytes: beyond that producers are
     /// told at once.
-    async fn wait_for_hub(&self, entries: &[Entry]) -> Result<(), Refusal> {
+    async fn wait_for_hub(&self, drafts: &[(usize, Draft)]) -> Result<(), Refusal> {
         let behind = || {
             let newest = *self.journal.watch().borrow() + self.journal.waiting();
             newest.saturating_sub(self.read_to.load(Ordering::Acquire)) > self.limits.max_lag
@@ -297,7 +335,7 @@ impl Intake {
                 "the server is behind with what was published before; publish this again later",
             )
         };
-        let held = entries.iter().map(Entry::held).sum();
+        let held = drafts.iter().map(|(_, draft)| draft.held()).sum();
         let _place =
             Waiting::new(&self.waiting, held, self.limits.max_waiting).ok_or_else(overloaded)?;
         let mut waited = Duration::ZERO;
@@ -355,11 +393,13 @@ mod tests {
             validate: true,
         };
         let read_to = Arc::new(AtomicU64::new(0));
-        let intake = Intake::new(journal, limits, read_to.clone(), Metrics::new());
+        let ledger = Arc::new(Ledger::new(10));
+        let intake = Intake::new(journal, ledger, limits, read_to.clone(), Metrics::new());
         let producer = Producer {
             name: "test",
             door: "http",
             sight: &Sight::everything(),
+            verified: &"".into(),
         };
         let event = || vec![Raw::Json(json!({ "type": "a.b" }), None)];
         for _ in 0..4 {

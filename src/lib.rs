@@ -49,6 +49,7 @@ pub mod http;
 pub mod hub;
 pub mod intake;
 pub mod journal;
+pub mod ledger;
 pub mod net;
 pub mod observe;
 pub mod pace;

@@ -17,7 +17,8 @@ const FILES: [&str; 2] = [
 /// What is coalesced belongs together by the event's type and by the entity that its row of the table names.
 fn family(update: &Value) -> String {
     let data = &update["data"];
-    let entity = ["task_id", "agent_id", "worker_id", "project_id"]
+    // Not the project: an update says it also where its event doesn't.
+    let entity = ["task_id", "agent_id", "worker_id"]
         .iter()
         .find_map(|key| data[key].as_str().or(update[key].as_str()))
         .unwrap_or("-");

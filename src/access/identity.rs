@@ -36,6 +36,15 @@ impl Identity {
         self.name.as_deref().or(self.user.as_deref())
     }
 
+    /// The verified identity, which it can't choose: its user, else its token; empty when nobody was asked.
+    pub fn verified(&self) -> Arc<str> {
+        match (&self.user, &self.token) {
+            (Some(user), _) => format!("user:{user}").into(),
+            (None, Some(token)) => format!("key:{token}").into(),
+            (None, None) => "".into(),
+        }
+    }
+
     /// A client that nobody vouches for: it has the role that it asks for, and sees everything.
     pub fn unproven(role: Role, name: Option<Arc<str>>, page: PageOrigin) -> Self {
         Self {

@@ -4,10 +4,10 @@
 //!  credential ─▶ Tokens ─▶ Claims ─┐
 //!               Blocklist ─────────┼─▶ Porter ─▶ Identity { role, sight } ─▶ every door asks it
 //!               Rates ─────────────┘      └─▶ Sessions: ended in time, or by an admin
-//!  Rules, Belongings (learnt from the events) ─▶ Sight
+//!  Rules, Ledger (settles each event when it is accepted) ─▶ Sight
 //! ```
 
-mod belongings;
+mod audience;
 mod blocklist;
 mod credential;
 mod filter;
@@ -26,7 +26,7 @@ mod tests;
 mod token;
 mod verdicts;
 
-pub use belongings::{Belonging, Belongings, Projects};
+pub use audience::Audience;
 pub use blocklist::{Ban, Blocklist, BlocklistError, Revocation, Revoked, Who};
 pub use credential::Credential;
 pub use filter::{Filter, Subject};

@@ -3,7 +3,7 @@
 use std::{
     net::IpAddr,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     Rates, Role, SessionGuard, Sessions, Sight, StartSecret, TokenId, Tokens, TooMuch, Who,
     check_room,
 };
-use crate::{journal::Seq, observe::Metrics, refusal::Refusal};
+use crate::{observe::Metrics, refusal::Refusal};
 
 /// What the porter is told by the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -68,10 +68,6 @@ pub const ADMIN_NEEDS: &str = "the role admin takes a token of that role, or the
 
 /// How often used up budgets that are whole again are forgotten.
 const TIDY: Duration = Duration::from_secs(60);
-
-/// How long somebody waits at the most for what was just published to be known; and how often it is looked.
-const LEARNING: Duration = Duration::from_secs(1);
-const LOOK: Duration = Duration::from_millis(2);
 
 impl Porter {
     /// A porter before anybody came.
@@ -230,35 +226,19 @@ impl Porter {
         self.blocklist.check(who, address)
     }
 
-    /// Whether somebody may be in all of these rooms; `own` are those that belong to the client alone. Whose a thing is may
-    /// just have been published: who is not let in is judged again when all is known that is kept, up to `kept_to`.
+    /// Whether somebody may be in all of these rooms; `own` are those that belong to the client alone.
     ///
     /// # Errors
     /// As [`check_room`].
-    pub async fn check_rooms<'r>(
+    pub fn check_rooms<'r>(
         &self,
-        rooms: impl Iterator<Item = &'r str> + Clone,
+        mut rooms: impl Iterator<Item = &'r str>,
         who: &Identity,
         (default_room, own): (&str, &[&str]),
-        kept_to: Seq,
     ) -> Result<(), Refusal> {
-        let check = || {
-            let mut rooms = rooms.clone();
-            rooms.try_for_each(|room| {
-                check_room(room, who, default_room, own).map_err(|why| why.about_room(room))
-            })
-        };
-        let Err(refusal) = check() else {
-            return Ok(());
-        };
-        if refusal.code != "forbidden_room" {
-            return Err(refusal);
-        }
-        let until = Instant::now() + LEARNING;
-        while self.house.belongings.learnt_to() < kept_to && Instant::now() < until {
-            tokio::time::sleep(LOOK).await;
-        }
-        check()
+        rooms.try_for_each(|room| {
+            check_room(room, who, default_room, own).map_err(|why| why.about_room(room))
+        })
     }
 
     /// The connections.

@@ -45,10 +45,21 @@ pub fn check_room(
     let Some(kind) = Kind::from_name(kind) else {
         return Err(unknown(room));
     };
-    let fits = |byte| is_id_byte(byte) || (kind == Kind::User && is_user_byte(byte));
-    if id.is_empty() || id.len() > MAX_ID || !id.bytes().all(fits) {
+    let fits = |id: &str| {
+        let fits = |byte| is_id_byte(byte) || (kind == Kind::User && is_user_byte(byte));
+        (1..=MAX_ID).contains(&id.len()) && id.bytes().all(fits)
+    };
+    // A thing of one project; projects and users are of none.
+    let qualified = id
+        .split_once('/')
+        .filter(|_| !matches!(kind, Kind::Project | Kind::User));
+    let all_fit = match qualified {
+        Some((project, id)) => fits(project) && fits(id),
+        None => fits(id),
+    };
+    if !all_fit {
         return Err(Refusal::bad_request(format!(
-            "room ids are 1 to {MAX_ID} of A-Z a-z 0-9 _ . : - and for users also {USER_BYTES} (got {:?})",
+            "room ids are 1 to {MAX_ID} of A-Z a-z 0-9 _ . : - (for users also {USER_BYTES}), or project/id for what is of one project (got {:?})",
             shorten(room)
         )));
     }
@@ -109,7 +120,10 @@ fn shorten(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::{Belongings, House, Role, Rule, Rules, Sight};
+    use crate::{
+        access::{House, Role, Rule, Rules, Sight},
+        ledger::Ledger,
+    };
 
     fn sight(user: Option<&str>) -> Sight {
         let house = House {
@@ -121,7 +135,7 @@ mod tests {
                 job: Rule::All,
                 ..Rules::default()
             },
-            belongings: Belongings::new(10).into(),
+            ledger: Ledger::new(10).into(),
         };
         Sight::new(user.map(Into::into), None, None, house.into()).unwrap()
     }

@@ -6,15 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use smallvec::SmallVec;
-
 use super::{
-    belongings::{Belongings, Projects},
+    audience::{Audience, Context},
     rules::{Rule, Rules},
 };
 use crate::{
-    event::{Event, Kind, Owner},
-    journal::Seq,
+    event::{Candidates, Event, Kind},
+    ledger::{Ledger, Seat, Seats},
     pattern::{BadPattern, Patterns},
 };
 
@@ -23,8 +21,8 @@ use crate::{
 pub struct House {
     /// Who may see what.
     pub rules: Rules,
-    /// Whose things are.
-    pub belongings: Arc<Belongings>,
+    /// Whose things are now, for rooms.
+    pub ledger: Arc<Ledger>,
 }
 
 /// What a client may see, by its claims.
@@ -39,6 +37,8 @@ struct Scope {
     rooms: Option<Names>,
     /// Projects that its token names.
     projects: Option<Names>,
+    /// These are not all projects: what it publishes is of one of them.
+    limited: bool,
     /// What the rules say of the rest.
     house: Arc<House>,
 }
@@ -84,6 +84,9 @@ impl Sight {
         }
         Ok(Self(Some(Arc::new(Scope {
             user,
+            limited: projects
+                .as_deref()
+                .is_some_and(|projects| !is_all(projects)),
             rooms: rooms.map(Names::new).transpose()?,
             projects: projects.map(Names::new).transpose()?,
             house,
@@ -95,77 +98,52 @@ impl Sight {
         self.0.is_none()
     }
 
-    /// Up to which event it is known who may see what; `None` for one that sees everything anyway.
-    pub fn knows_to(&self) -> Option<Seq> {
-        let scope = self.0.as_ref()?;
-        Some(scope.house.belongings.learnt_to())
+    /// Whether its token names projects, so that it publishes for these only.
+    pub fn is_limited(&self) -> bool {
+        self.0.as_ref().is_some_and(|scope| scope.limited)
+    }
+
+    /// Whether its token names a project, or it has no limits.
+    pub fn speaks_for(&self, project: &str) -> bool {
+        let Some(scope) = &self.0 else { return true };
+        !scope.limited || scope.names_project(project)
     }
 
     /// Whether a client may see what an event gives. It may if it may see one of the things whose kind has a rule; what
-    /// names none of these is for all whose token doesn't name its rooms one by one.
+    /// names none of these is for all whose token doesn't name its rooms one by one. What a producer says whose token names
+    /// projects is only for those who see the event's project.
     pub fn may_see(&self, event: &Event) -> bool {
         let Some(scope) = &self.0 else { return true };
-        let mut judgement = Judgement::default();
-        let home = event.project_id.as_deref();
-        event.things(&mut |kind, id| scope.judge(kind, id, home, &mut judgement));
-        scope.verdict(&judgement)
+        let context = Context::of(event);
+        scope.sees(&context, &mut |visit| event.things(visit))
     }
 
-    /// The same for things that are named otherwise.
-    pub fn may_see_things<'t>(&self, things: impl IntoIterator<Item = (Kind, &'t str)>) -> bool {
+    /// The same for what was said by events of this audience; `own` is what it is about.
+    pub fn may_see_audience(&self, audience: &Audience, own: Option<(Kind, &str)>) -> bool {
         let Some(scope) = &self.0 else { return true };
-        let mut judgement = Judgement::default();
-        let things: SmallVec<[_; 4]> = things.into_iter().collect();
-        let project = things.iter().find(|(kind, _)| *kind == Kind::Project);
-        let home = project.map(|(_, id)| *id);
-        for (kind, id) in things {
-            scope.judge(kind, id, home, &mut judgement);
-        }
-        scope.verdict(&judgement)
+        let context = audience.context();
+        scope.sees(&context, &mut |visit| {
+            audience
+                .things()
+                .chain(own)
+                .for_each(|(kind, id)| visit(kind, id));
+        })
     }
 
-    /// Whether a client may be in the room of a thing.
+    /// Whether a client may be in the room of a thing: `id`, in whatever project, or `project/id`. In the first it gets what
+    /// it may see of all things of this id.
     pub fn may_enter(&self, kind: Kind, id: &str) -> bool {
         let Some(scope) = &self.0 else { return true };
-        scope.names_room(kind, id)
-            || scope
-                .rule_on(kind, id, None)
-                .unwrap_or(scope.rooms.is_none())
-    }
-
-    /// Whether a client may publish an event: who has projects in its token, only for these. It can't speak of another
-    /// project's things by leaving the project out, nor give to somebody else what has an owner: who may see a thing is
-    /// learnt from what is published.
-    pub fn may_publish(&self, event: &Event) -> bool {
-        let Some(scope) = &self.0 else { return true };
-        let Some(projects) = &scope.projects else {
+        if scope.names_room(kind, id) {
             return true;
-        };
-        let home = event.project_id.as_deref();
-        let mut may = home.is_none_or(|project| projects.set.matches(project));
-        let new_owner = match event.owner() {
-            Some(Owner::Said(owner)) => Some(owner),
-            _ => None,
-        };
-        event.things(&mut |kind, id| {
-            if matches!(kind, Kind::Project | Kind::Agent | Kind::User) {
-                return;
+        }
+        let entered = match id.split_once('/') {
+            Some((project, id)) if !matches!(kind, Kind::Project | Kind::User) => {
+                scope.enters_in(project, kind, id)
             }
-            may &= scope
-                .house
-                .belongings
-                .look(kind, id, |owner, known| match (owner, new_owner) {
-                    (Some(owner), Some(new)) if owner != new => false,
-                    // Tasks of two projects may have the same id; what runs has one of its own.
-                    _ => match known {
-                        Projects::These(known) if home.is_none() || kind != Kind::Task => {
-                            known.iter().any(|project| projects.set.matches(project))
-                        }
-                        _ => true,
-                    },
-                });
-        });
-        may
+            _ => scope.enters(kind, id),
+        };
+        entered.unwrap_or(scope.rooms.is_none())
     }
 }
 
@@ -182,15 +160,33 @@ struct Judgement {
     named: bool,
 }
 
+type Visit<'v, 't> = &'v mut dyn FnMut(&mut dyn FnMut(Kind, &'t str));
+
 impl Scope {
-    fn judge(&self, kind: Kind, id: &str, home: Option<&str>, judgement: &mut Judgement) {
+    fn sees<'t>(&self, context: &Context<'_>, things: Visit<'_, 't>) -> bool {
+        let mut judgement = Judgement::default();
+        if context.confined && !context.project.is_some_and(|p| self.may_see_project(p)) {
+            // Only whose token names the room of this project's thing.
+            things(&mut |kind, id| {
+                let project = context.project.filter(|_| kind != Kind::User);
+                judgement.granted |= project.is_some_and(|p| self.names_room_in(kind, p, id));
+            });
+            return judgement.granted;
+        }
+        things(&mut |kind, id| self.judge(kind, id, context, &mut judgement));
+        self.verdict(&judgement)
+    }
+
+    fn judge(&self, kind: Kind, id: &str, context: &Context<'_>, judgement: &mut Judgement) {
         judgement.any = true;
         if judgement.granted {
             return;
         }
-        let named = self.names_room(kind, id);
+        let home = context.home(kind);
+        let named = (!context.confined && self.names_room(kind, id))
+            || home.is_some_and(|home| self.names_room_in(kind, home, id));
         judgement.named |= named;
-        if let Some(granted) = self.rule_on(kind, id, home) {
+        if let Some(granted) = self.rule_on(kind, id, context) {
             judgement.ruled = true;
             judgement.granted = named || granted;
         }
@@ -204,35 +200,77 @@ impl Scope {
         }
     }
 
-    /// What the rules say of a thing; `None` when they say nothing. `home` is the project that is named beside it, and that
-    /// counts then: other projects may have a thing of the same id, or come to have it later.
-    fn rule_on(&self, kind: Kind, id: &str, home: Option<&str>) -> Option<bool> {
-        let belongings = &self.house.belongings;
+    /// What the rules say of a thing that an event names; `None` when they say nothing. The event's project counts, else the
+    /// thing's own.
+    fn rule_on(&self, kind: Kind, id: &str, context: &Context<'_>) -> Option<bool> {
+        let by_project = || match context.project.or(context.home(kind)) {
+            Some(project) => Some(self.may_see_project(project)),
+            None if context.uncertain.contains(kind) => Some(self.sees_all(context.candidates)),
+            None => None,
+        };
         match self.house.rules.of(kind) {
             Rule::All => None,
             Rule::Claim => Some(kind == Kind::Project && self.names_project(id)),
             Rule::User => Some(self.user.as_deref() == Some(id)),
-            Rule::Project => match home {
-                Some(home) => Some(self.may_see_project(home)),
-                None => belongings.look(kind, id, |_, projects| self.may_see_all(&projects)),
-            },
-            Rule::Owner => Some(
-                belongings.look(kind, id, |owner, projects| match (owner, home) {
-                    (Some(owner), _) => self.user.as_deref() == Some(owner),
-                    (None, Some(home)) => self.may_see_project(home),
-                    (None, None) => self.may_see_all(&projects) == Some(true),
-                }),
-            ),
+            Rule::Project => by_project(),
+            Rule::Owner => Some(match context.owner(kind) {
+                Some(owner) => self.user.as_deref() == Some(owner),
+                None => by_project() == Some(true),
+            }),
         }
     }
 
-    /// Whether all of a thing's projects may be seen: what doesn't say which it is about may be about any. `None` when it has
-    /// none.
-    fn may_see_all(&self, projects: &Projects<'_>) -> Option<bool> {
-        match projects {
-            Projects::None => None,
-            Projects::Forgotten | Projects::TooMany => Some(false),
-            Projects::These(projects) => Some(projects.iter().all(|p| self.may_see_project(p))),
+    /// Whether all projects may be seen to which something may belong.
+    fn sees_all(&self, candidates: &Candidates) -> bool {
+        match candidates {
+            Candidates::None => true,
+            Candidates::These(projects) => projects.iter().all(|p| self.may_see_project(p)),
+            Candidates::Unknown => false,
+        }
+    }
+
+    /// What the rules say of the room of all things of an id.
+    fn enters(&self, kind: Kind, id: &str) -> Option<bool> {
+        let ledger = &self.house.ledger;
+        match self.house.rules.of(kind) {
+            Rule::All => None,
+            Rule::Claim => Some(kind == Kind::Project && self.names_project(id)),
+            Rule::User => Some(self.user.as_deref() == Some(id)),
+            Rule::Project => ledger.look(kind, id, |seats| match seats {
+                Seats::None => None,
+                Seats::Unknown => Some(false),
+                Seats::These(seats) => Some(seats.iter().any(|seat| {
+                    seat.project
+                        .is_none_or(|project| self.may_see_project(project))
+                })),
+            }),
+            Rule::Owner => Some(ledger.look(kind, id, |seats| match seats {
+                Seats::None | Seats::Unknown => false,
+                Seats::These(seats) => seats.iter().any(|seat| self.sits(seat)),
+            })),
+        }
+    }
+
+    /// The same for the thing of one project.
+    fn enters_in(&self, project: &str, kind: Kind, id: &str) -> Option<bool> {
+        match self.house.rules.of(kind) {
+            Rule::All => (!self.may_see_project(project)).then_some(false),
+            Rule::Owner => Some(self.house.ledger.look_in(project, kind, id, |seat| {
+                seat.map_or_else(|| self.may_see_project(project), |seat| self.sits(&seat))
+            })),
+            Rule::Claim | Rule::User | Rule::Project => Some(self.may_see_project(project)),
+        }
+    }
+
+    /// Whether a thing is one's own, or of one's project while it has no owner.
+    fn sits(&self, seat: &Seat<'_>) -> bool {
+        let sees = || {
+            seat.project
+                .is_some_and(|project| self.may_see_project(project))
+        };
+        match seat.owner {
+            Some(owner) => self.user.as_deref() == Some(owner) && (!seat.limited || sees()),
+            None => sees(),
         }
     }
 
@@ -253,6 +291,14 @@ impl Scope {
         self.rooms
             .as_ref()
             .is_some_and(|rooms| rooms.set.matches(&format!("{kind}:{id}")))
+    }
+
+    fn names_room_in(&self, kind: Kind, project: &str, id: &str) -> bool {
+        !matches!(kind, Kind::Project | Kind::User)
+            && self
+                .rooms
+                .as_ref()
+                .is_some_and(|rooms| rooms.set.matches(&format!("{kind}:{project}/{id}")))
     }
 
     /// What makes two scopes see the same.

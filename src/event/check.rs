@@ -8,7 +8,7 @@
 
 use serde_json::Value;
 
-use super::{Event, Object, Rejection};
+use super::{Event, Object, Rejection, ids};
 
 /// What a well-known field may be. `null` is as good as absent everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,10 +52,8 @@ pub(super) fn form(key: &str) -> Option<Form> {
         "errorMessage" | "blocker_description" => Form::Text,
         "status" | "new_status" | "old_status" | "severity" | "agent_name" | "task_name"
         | "project_name" | "node_name" | "nodeName" | "source" => Form::Name,
-        "agent_id" | "agentId" | "worker_id" | "workerId" | "task_id" | "taskId" | "run_id"
-        | "runId" | "execution_id" | "executionId" | "workflow_id" | "workflowId" | "job_id"
-        | "jobId" | "node_id" | "nodeId" | "message_id" | "messageId" | "user_id" | "userId"
-        | "project_id" | "projectId" | "target_id" => Form::Id,
+        "target_id" => Form::Id,
+        key if ids::is_id(key) => Form::Id,
         _ => return None,
     })
 }
@@ -78,26 +76,9 @@ const FAMILIES: [&str; 14] = [
     "workflow",
 ];
 
-/// The objects of an event's data in which the dialects keep the same fields.
-const SUBJECTS: [&str; 8] = [
-    "job",
-    "run",
-    "execution",
-    "step",
-    "nodeState",
-    "node",
-    "task",
-    "message",
-];
-
 /// Whether the events of a family mean what the contract says.
 pub(super) fn is_known(family: &str) -> bool {
     FAMILIES.contains(&family)
-}
-
-/// Whether a key holds an object that an event is about.
-pub(super) fn is_subject(key: &str) -> bool {
-    SUBJECTS.contains(&key)
 }
 
 /// Checks an event that could be read.
@@ -116,10 +97,12 @@ pub fn check(event: &Event) -> Result<(), Rejection> {
     }
     let known = FAMILIES.contains(&event.name.family());
     fields(&event.data, "data", known)?;
-    for subject in SUBJECTS {
-        if let Some(Value::Object(inner)) = event.data.get(subject) {
-            own_id(inner, subject)?;
-            fields(inner, subject, known)?;
+    for (key, value) in &event.data {
+        if let Value::Object(inner) = value
+            && ids::is_subject(key)
+        {
+            own_id(inner, key)?;
+            fields(inner, key, known)?;
         }
     }
     Ok(())

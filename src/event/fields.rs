@@ -148,13 +148,11 @@ pub(super) fn source(
     }
 }
 
-/// `project_id` of the event, else from wherever the data has it.
-pub(super) fn project_id(own: Option<Value>, data: &Object) -> Result<Option<Arc<str>>, Rejection> {
+/// `project_id` beside the data; what the data names is found with its other ids.
+pub(super) fn project_id(own: Option<Value>) -> Result<Option<Arc<str>>, Rejection> {
     match own {
-        None | Some(Value::Null) => Ok(super::ids::project_of(data).map(Into::into)),
-        Some(Value::String(id)) if id.is_empty() => {
-            Ok(super::ids::project_of(data).map(Into::into))
-        }
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(id)) if id.is_empty() => Ok(None),
         Some(Value::String(id)) => Ok(Some(id.into())),
         Some(Value::Number(id)) => Ok(Some(id.to_string().into())),
         Some(_) => Err(Rejection::new("bad_request", "project_id must be a string")),

@@ -1,228 +1,318 @@
-//! The ids that an event names, wherever its dialect keeps them. Nothing is allocated: all of them borrow.
+//! The ids that an event names, found once, from one table of spellings.
+//!
+//! `place` and `named` below are that table: the keys that stand for an id, and the objects inside `data` in which the
+//! dialects keep them. Numbers become text (`spell_out`), the checks of `[content_filtering]` ask the same table, and
+//! [`Ids::find`] reads `data` once, in one walk over its keys. Nobody searches `data` for an id after that.
 
 use serde_json::Value;
 
 use super::{Event, Object};
 
+/// What an id stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Named {
+    Agent,
+    Task,
+    Run,
+    Execution,
+    Workflow,
+    Job,
+    Node,
+    Message,
+    User,
+    Owner,
+    Project,
+    /// A Kanban board, by which Marcus names a project in `project.*` events.
+    Board,
+}
+
+use Named::{
+    Agent, Board, Execution, Job, Message, Node, Owner, Project, Run, Task, User, Workflow,
+};
+
+/// How many things an event can name.
+const COUNT: usize = 12;
+
+/// The spellings: what a key stands for, and which of two spellings in the same object counts (the lower number).
+fn named(key: &str) -> Option<(Named, u8)> {
+    Some(match key {
+        "project_id" => (Project, 1),
+        "projectId" => (Project, 2),
+        "agent_id" => (Agent, 1),
+        "agentId" => (Agent, 2),
+        "worker_id" => (Agent, 3),
+        "workerId" => (Agent, 4),
+        "task_id" => (Task, 1),
+        "taskId" => (Task, 2),
+        "run_id" => (Run, 1),
+        "runId" => (Run, 2),
+        "execution_id" => (Execution, 1),
+        "executionId" => (Execution, 2),
+        "workflow_id" => (Workflow, 1),
+        "workflowId" => (Workflow, 2),
+        "job_id" => (Job, 1),
+        "jobId" => (Job, 2),
+        "node_id" => (Node, 1),
+        "nodeId" => (Node, 2),
+        "message_id" => (Message, 1),
+        "messageId" => (Message, 2),
+        "user_id" => (User, 1),
+        "userId" => (User, 2),
+        "owner_id" => (Owner, 1),
+        "ownerId" => (Owner, 2),
+        "board_id" => (Board, 1),
+        "boardId" => (Board, 2),
+        _ => return None,
+    })
+}
+
+/// An object inside `data` that has ids.
+struct Place {
+    /// What is nearer to the front counts first.
+    rank: u8,
+    /// What its own `id` stands for.
+    own: Option<Named>,
+    /// What else is looked for in it.
+    holds: &'static [Named],
+    /// It is what the event is about, so its fields mean what the contract says.
+    subject: bool,
+}
+
+/// The places.
+fn place(key: &str) -> Option<Place> {
+    let (rank, own, holds, subject): (u8, Option<Named>, &'static [Named], bool) = match key {
+        "job" => (1, Some(Job), &[Project, Job, User, Owner], true),
+        "run" => (
+            2,
+            Some(Run),
+            &[Project, Agent, Run, Execution, Workflow, User, Owner],
+            true,
+        ),
+        "execution" => (
+            3,
+            Some(Execution),
+            &[Project, Execution, Workflow, User, Owner],
+            true,
+        ),
+        "step" => (4, None, &[Project, Agent, Run, Execution], true),
+        "nodeState" => (
+            5,
+            None,
+            &[Project, Run, Execution, Workflow, Node, User, Owner],
+            true,
+        ),
+        "node" => (6, Some(Node), &[], true),
+        "task" => (7, Some(Task), &[Project, Task], true),
+        "message" => (8, Some(Message), &[Project, Run, Message], true),
+        "task_details" => (9, None, &[Project], false),
+        "metadata" => (10, None, &[Project], false),
+        "data" => (11, None, &[Project], false),
+        "project_state" => (12, None, &[Project, Board], false),
+        _ => return None,
+    };
+    Some(Place {
+        rank,
+        own,
+        holds,
+        subject,
+    })
+}
+
+/// Whether a key stands for the id of a thing.
+pub(super) fn is_id(key: &str) -> bool {
+    named(key).is_some()
+}
+
+/// Whether a key holds the object that an event is about.
+pub(super) fn is_subject(key: &str) -> bool {
+    place(key).is_some_and(|place| place.subject)
+}
+
 /// Numbers in the place of ids become text, here and in the objects that ids are looked for in: a thing is the same thing
 /// however its producer writes it, and an event whose ids nobody can read would belong to nobody.
 pub(super) fn spell_out(object: &mut Object) {
-    spell(object, "", 0);
+    spell(object, false, 0);
 }
 
-fn spell(object: &mut Object, within: &str, depth: usize) {
+fn spell(object: &mut Object, has_own: bool, depth: usize) {
     for (key, value) in object {
-        let names = match key.as_str() {
-            "id" => matches!(within, "job" | "run" | "task" | "message" | "node"),
-            key => is_id(key),
-        };
         match value {
-            Value::Number(number) if names => *value = Value::String(number.to_string()),
-            Value::Object(inner) if depth < 2 && holds_ids(key) => spell(inner, key, depth + 1),
+            Value::Number(number) if is_id(key) || (has_own && key == "id") => {
+                *value = Value::String(number.to_string());
+            }
+            Value::Object(inner) if depth < 2 => {
+                if let Some(place) = place(key) {
+                    spell(inner, place.own.is_some(), depth + 1);
+                }
+            }
             _ => {}
         }
     }
 }
 
-/// Whether a key stands for the id of a thing.
-pub(super) fn is_id(key: &str) -> bool {
-    let stem = key.strip_suffix("_id").or_else(|| key.strip_suffix("Id"));
-    stem.is_some_and(|stem| {
-        matches!(
-            stem,
-            "project"
-                | "agent"
-                | "worker"
-                | "task"
-                | "run"
-                | "execution"
-                | "workflow"
-                | "job"
-                | "node"
-                | "message"
-                | "user"
-                | "owner"
-        )
-    })
+/// The ids that an event names, in one piece of memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ids {
+    /// All of them, one behind the other.
+    text: Box<str>,
+    /// Where each ends; one that ends where it begins is not named.
+    ends: [u32; COUNT],
 }
 
-fn holds_ids(key: &str) -> bool {
-    matches!(
-        key,
-        "data"
-            | "job"
-            | "run"
-            | "step"
-            | "nodeState"
-            | "node"
-            | "task"
-            | "task_details"
-            | "message"
-            | "metadata"
-            | "project_state"
-    )
+impl Ids {
+    /// Finds them in an event's data. A run of a workflow is an execution: `family` is the first segment of the event's
+    /// name.
+    pub fn find(data: &Object, family: &str) -> Self {
+        let mut found = [None::<(u8, u8, &str)>; COUNT];
+        visit(data, &mut |what, place, rank, id| {
+            let slot = &mut found[what as usize];
+            if slot.is_none_or(|(p, r, _)| (place, rank) < (p, r)) {
+                *slot = Some((place, rank, id));
+            }
+        });
+        if matches!(family, "workflow" | "execution") && found[Execution as usize].is_none() {
+            found[Execution as usize] = found[Run as usize];
+        }
+        if family != "project" {
+            found[Board as usize] = None;
+        }
+        let len = found.iter().flatten().map(|(_, _, id)| id.len()).sum();
+        let mut text = String::with_capacity(len);
+        let mut ends = [0; COUNT];
+        for (slot, end) in found.iter().zip(&mut ends) {
+            if let Some((_, _, id)) = slot {
+                text.push_str(id);
+            }
+            // An event is far smaller than 4 GiB.
+            *end = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        }
+        Self {
+            text: text.into(),
+            ends,
+        }
+    }
+
+    fn get(&self, what: Named) -> Option<&str> {
+        let at = what as usize;
+        let begin = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let id = self.text.get(begin as usize..self.ends[at] as usize)?;
+        (!id.is_empty()).then_some(id)
+    }
+
+    /// The project that the data names.
+    pub fn project(&self) -> Option<&str> {
+        self.get(Project)
+    }
+
+    /// How many bytes it holds beside itself.
+    pub fn held(&self) -> usize {
+        self.text.len()
+    }
 }
 
-/// The text at `key`, or at `outer.key`; empty text is no id.
-fn at<'e>(data: &'e Object, path: &str) -> Option<&'e str> {
-    let found = match path.split_once('.') {
-        None => data.get(path),
-        Some((outer, key)) => data.get(outer).and_then(|inner| inner.get(key)),
-    };
-    found.and_then(Value::as_str).filter(|id| !id.is_empty())
+/// Visits each id in `data`: what it stands for, the rank of its place and of its spelling, and the id. Empty text is no id.
+fn visit<'d>(data: &'d Object, found: &mut dyn FnMut(Named, u8, u8, &'d str)) {
+    for (key, value) in data {
+        match value {
+            Value::String(id) if !id.is_empty() => {
+                if let Some((what, rank)) = named(key) {
+                    found(what, 0, rank, id);
+                }
+            }
+            Value::Object(inner) => {
+                let Some(place) = place(key) else { continue };
+                for (key, value) in inner {
+                    let Some(id) = value.as_str().filter(|id| !id.is_empty()) else {
+                        continue;
+                    };
+                    match named(key) {
+                        Some((what, rank)) if place.holds.contains(&what) => {
+                            found(what, place.rank, rank, id);
+                        }
+                        None if key == "id" => {
+                            if let Some(own) = place.own {
+                                found(own, place.rank, 0, id);
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
-pub(super) fn first<'e>(data: &'e Object, paths: &[&str]) -> Option<&'e str> {
-    paths.iter().find_map(|path| at(data, path))
-}
-
-pub(super) fn project_of(data: &Object) -> Option<&str> {
-    first(
-        data,
-        &[
-            "project_id",
-            "projectId",
-            "job.project_id",
-            "run.project_id",
-            "step.project_id",
-            "nodeState.project_id",
-            "job.projectId",
-            "run.projectId",
-            "step.projectId",
-            "nodeState.projectId",
-            "task.project_id",
-            "task.projectId",
-            "task_details.project_id",
-            "message.project_id",
-            "metadata.project_id",
-            "project_state.project_id",
-        ],
-    )
-}
-
-pub(super) fn agent_of(data: &Object) -> Option<&str> {
-    first(
-        data,
-        &[
-            "agent_id",
-            "agentId",
-            "worker_id",
-            "workerId",
-            "run.agent_id",
-            "run.agentId",
-            "step.agent_id",
-        ],
-    )
+/// Whether `data` names an agent.
+pub(super) fn names_agent(data: &Object) -> bool {
+    let mut names = false;
+    visit(data, &mut |what, _, _, _| names |= what == Agent);
+    names
 }
 
 impl Event {
     /// The agent: `agent_id`, or `worker_id` in Marcus' logs.
     pub fn agent_id(&self) -> Option<&str> {
-        agent_of(&self.data)
+        self.ids.get(Agent)
     }
 
     /// The task.
     pub fn task_id(&self) -> Option<&str> {
-        first(
-            &self.data,
-            &["task_id", "taskId", "task.id", "task.task_id"],
-        )
+        self.ids.get(Task)
     }
 
     /// The agent run or workflow run.
     pub fn run_id(&self) -> Option<&str> {
-        first(
-            &self.data,
-            &[
-                "run_id",
-                "runId",
-                "run.id",
-                "run.run_id",
-                "step.run_id",
-                "step.runId",
-                "nodeState.run_id",
-                "nodeState.runId",
-                "message.run_id",
-            ],
-        )
+        self.ids.get(Run)
     }
 
     /// The workflow execution; a workflow's run is one.
     pub fn execution_id(&self) -> Option<&str> {
-        first(
-            &self.data,
-            &[
-                "execution_id",
-                "executionId",
-                "run.execution_id",
-                "nodeState.execution_id",
-                "nodeState.executionId",
-            ],
-        )
-        .or_else(|| {
-            matches!(self.name.family(), "workflow" | "execution")
-                .then(|| self.run_id())
-                .flatten()
-        })
+        self.ids.get(Execution)
     }
 
     /// The workflow.
     pub fn workflow_id(&self) -> Option<&str> {
-        first(
-            &self.data,
-            &[
-                "workflow_id",
-                "workflowId",
-                "run.workflow_id",
-                "run.workflowId",
-                "nodeState.workflow_id",
-            ],
-        )
+        self.ids.get(Workflow)
     }
 
     /// The ingest job.
     pub fn job_id(&self) -> Option<&str> {
-        first(&self.data, &["job_id", "jobId", "job.id", "job.job_id"])
+        self.ids.get(Job)
     }
 
     /// The workflow node.
     pub fn node_id(&self) -> Option<&str> {
-        first(
-            &self.data,
-            &[
-                "node_id",
-                "nodeId",
-                "nodeState.node_id",
-                "nodeState.nodeId",
-                "node.id",
-            ],
-        )
+        self.ids.get(Node)
     }
 
     /// The message that text is appended to.
     pub fn message_id(&self) -> Option<&str> {
-        first(
-            &self.data,
-            &[
-                "message_id",
-                "messageId",
-                "message.id",
-                "message.message_id",
-            ],
-        )
+        self.ids.get(Message)
     }
 
     /// The user whom it concerns.
     pub fn user_id(&self) -> Option<&str> {
-        first(
-            &self.data,
-            &[
-                "user_id",
-                "userId",
-                "run.user_id",
-                "run.userId",
-                "job.user_id",
-            ],
-        )
+        self.ids.get(User)
+    }
+
+    /// The user who is named as the owner.
+    pub fn owner_id(&self) -> Option<&str> {
+        self.ids.get(Owner)
+    }
+
+    /// The Kanban board of a `project.*` event: the project goes by it when it is named by nothing better.
+    pub fn board_id(&self) -> Option<&str> {
+        self.ids.get(Board)
+    }
+
+    /// Each project that the data names, in whatever place and spelling, boards of `project.*` events among them.
+    pub fn each_project<'e>(&'e self, project: &mut dyn FnMut(&'e str)) {
+        let by_board = self.name.family() == "project";
+        visit(&self.data, &mut |what, _, _, id| match what {
+            Project => project(id),
+            Board if by_board => project(id),
+            _ => {}
+        });
     }
 }

@@ -4,8 +4,10 @@
 //! Nothing behind the doors ever sees a producer's own dialect again.
 
 mod check;
+mod content;
 mod dialect;
 mod fields;
+mod foreign;
 mod ids;
 pub mod lenient;
 mod meant;
@@ -13,6 +15,7 @@ mod name;
 mod parse;
 mod priority;
 mod rejection;
+mod settled;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -26,10 +29,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 pub use check::{check, elements_exceed};
+pub use content::id_for_conflict;
+pub use ids::Ids;
 pub use name::{EventName, folded};
 pub use parse::{Intake, parse};
 pub use priority::Priority;
 pub use rejection::Rejection;
+pub use settled::{Candidates, Kinds, Owned, Settled};
 pub use thing::{Kind, Owner};
 pub use tidy::{Tidied, tidy};
 pub use timestamp::Timestamp;
@@ -41,7 +47,7 @@ pub type Object = Map<String, Value>;
 /// One thing that happened in a multi-agent system, in the one form that everything behind the doors reads.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// Names the event for duplicate detection; minted as a UUIDv7 when the producer gave none.
+    /// Names the event for duplicate detection, among those of its producer; minted as a UUIDv7 when it gave none.
     pub id: Arc<str>,
     /// What happened: as written (observers get it back) and folded (everything is matched on it).
     pub name: EventName,
@@ -49,7 +55,7 @@ pub struct Event {
     pub timestamp: Timestamp,
     /// Who says so; Seneca's conversation view shows it as the speaker.
     pub source: Arc<str>,
-    /// The project it belongs to, lifted out of wherever the dialect hides it, for rooms and filters.
+    /// The project it belongs to: as it names one, wherever the dialect hides it, and then as it was settled.
     pub project_id: Option<Arc<str>>,
     /// The producer's own wish; `None` leaves it to the transformation table.
     pub priority: Option<Priority>,
@@ -59,6 +65,33 @@ pub struct Event {
     pub metadata: Object,
     /// The shape it came in: Seneca words its conversation lines differently for each.
     pub dialect: Dialect,
+    /// The ids that it names, found once.
+    pub ids: Ids,
+    /// Stands for its content as it was sent: an id that comes again with other content is not a repetition.
+    pub content: u64,
+    /// Filled when it is accepted.
+    pub settled: Settled,
+}
+
+impl Event {
+    /// An event of this name about these facts, as of now; for programs that make their own.
+    pub fn new(name: EventName, data: Object) -> Self {
+        let ids = Ids::find(&data, name.family());
+        Self {
+            id: uuid::Uuid::now_v7().to_string().into(),
+            timestamp: Timestamp::now(),
+            source: "".into(),
+            project_id: ids.project().map(Into::into),
+            priority: None,
+            metadata: Object::new(),
+            dialect: Dialect::Canonical,
+            ids,
+            content: 0,
+            settled: Settled::default(),
+            name,
+            data,
+        }
+    }
 }
 
 /// The shape in which an event arrived.

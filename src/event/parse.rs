@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::{
-    Event, Object, Rejection, Timestamp,
+    Event, Ids, Object, Rejection, Timestamp, content,
     dialect::{agent_update, canonical, conversation, realtime, service, visual},
-    ids, meant,
+    foreign, ids, meant,
 };
 
 /// What a door knows when an event comes in.
@@ -39,6 +39,22 @@ pub fn parse(value: Value, intake: &Intake<'_>) -> Result<Event, Rejection> {
         other => return Err(Rejection::new("unknown_shape", meant::no_object(&other))),
     };
     ids::spell_out(&mut object);
+    let sent_at = object.get("timestamp").cloned();
+    let foreign_id = foreign::take_id(&mut object);
+    let mut event = read(object, intake)?;
+    if let Some(id) = foreign_id {
+        event.data.entry("id").or_insert(id);
+    }
+    event.ids = Ids::find(&event.data, event.name.family());
+    if event.project_id.is_none() {
+        event.project_id = event.ids.project().map(Into::into);
+    }
+    event.content = content::hash(&event, sent_at.as_ref());
+    Ok(event)
+}
+
+/// Reads an object by the dialect that its shape says.
+fn read(object: Object, intake: &Intake<'_>) -> Result<Event, Rejection> {
     if visual::is(&object) {
         return visual::read(object, intake);
     }

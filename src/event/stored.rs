@@ -3,7 +3,9 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Dialect, Event, EventName, Object, Priority, Rejection, Timestamp, fields};
+use super::{
+    Dialect, Event, EventName, Ids, Object, Priority, Rejection, Settled, Timestamp, fields,
+};
 
 /// What is kept of an event, written without a copy of it.
 #[derive(Serialize)]
@@ -19,8 +21,6 @@ struct Stored<'a> {
     timestamp: Timestamp,
     /// Who said it.
     source: &'a str,
-    /// Found by intake, wherever the dialect keeps it.
-    project_id: Option<&'a str>,
     /// The producer's wish.
     #[serde(skip_serializing_if = "Option::is_none")]
     priority: Option<Priority>,
@@ -30,6 +30,24 @@ struct Stored<'a> {
     metadata: &'a Object,
     /// Seneca words its lines by it.
     dialect: &'a str,
+    /// Tells a repetition from another event with the same id.
+    #[serde(skip_serializing_if = "is_zero")]
+    content: u64,
+}
+
+/// What is only known when it is accepted, written behind the rest.
+#[derive(Serialize)]
+struct Kept<'a> {
+    /// As it was settled.
+    project_id: Option<&'a str>,
+    /// What else was settled: nothing that is said later changes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settled: Option<&'a Settled>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Event {
@@ -41,6 +59,9 @@ impl Event {
         out.insert("timestamp".into(), self.timestamp.to_string().into());
         out.insert("source".into(), Value::from(&*self.source));
         out.insert("project_id".into(), self.project_id.as_deref().into());
+        if !self.settled.producer.is_empty() {
+            out.insert("producer".into(), Value::from(&*self.settled.producer));
+        }
         if let Some(priority) = self.priority {
             out.insert("priority".into(), priority.as_str().into());
         }
@@ -51,20 +72,40 @@ impl Event {
 
     /// For keeping: all of it, so that [`Event::from_stored`] gives the same event back.
     pub fn to_stored(&self) -> String {
+        let mut text = self.to_stored_unsettled();
+        self.write_settled(&mut text);
+        text
+    }
+
+    /// The same without what is settled.
+    pub fn to_stored_unsettled(&self) -> String {
         let stored = Stored {
             id: &self.id,
             name: self.name.raw(),
             canonical: self.name.canonical(),
             timestamp: self.timestamp,
             source: &self.source,
-            project_id: self.project_id.as_deref(),
             priority: self.priority,
             data: &self.data,
             metadata: &self.metadata,
             dialect: self.dialect.as_str(),
+            content: self.content,
         };
         // Maps with text keys and JSON values: writing them can't fail.
         serde_json::to_string(&stored).unwrap_or_default()
+    }
+
+    /// Completes what [`Event::to_stored_unsettled`] wrote by what was settled since.
+    pub fn write_settled(&self, text: &mut String) {
+        let kept = Kept {
+            project_id: self.project_id.as_deref(),
+            settled: (self.settled != Settled::default()).then_some(&self.settled),
+        };
+        let kept = serde_json::to_string(&kept).unwrap_or_default();
+        // Two objects become one.
+        text.pop();
+        text.push(',');
+        text.push_str(kept.get(1..).unwrap_or("}"));
     }
 
     /// Reads what [`Event::to_stored`] wrote.
@@ -83,9 +124,18 @@ impl Event {
             Some(Value::Object(map)) => Ok(map),
             _ => Err(foreign()),
         };
+        let name = EventName::with_canonical(&text(take("type"))?, &text(take("canonical"))?);
+        let data = map(take("data"))?;
+        let settled = match take("settled") {
+            Some(settled) => serde_json::from_value(settled).map_err(|_| foreign())?,
+            None => Settled::default(),
+        };
         Ok(Self {
             id: text(take("id"))?.into(),
-            name: EventName::with_canonical(&text(take("type"))?, &text(take("canonical"))?),
+            ids: Ids::find(&data, name.family()),
+            content: take("content").and_then(|v| v.as_u64()).unwrap_or(0),
+            settled,
+            name,
             timestamp: take("timestamp")
                 .as_ref()
                 .and_then(fields::read_timestamp)
@@ -96,7 +146,7 @@ impl Event {
                 .ok()
                 .as_deref()
                 .and_then(Priority::from_name),
-            data: map(take("data"))?,
+            data,
             metadata: map(take("metadata"))?,
             dialect: Dialect::from_name(&text(take("dialect"))?).ok_or_else(foreign)?,
         })

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{Event, Object};
+use super::Event;
 
 /// What kind of thing an id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -87,9 +88,18 @@ impl Event {
         }
     }
 
+    /// The name of the project that a `project.*` event is about, if it says one.
+    pub fn project_name(&self) -> Option<&str> {
+        let state = self.data.get("project_state");
+        let inner = state.and_then(|state| state.get("project_name"));
+        inner
+            .or_else(|| self.data.get("project_name"))
+            .and_then(Value::as_str)
+    }
+
     /// Whose the things are that the event names: as it says outright, or the user whom it concerns.
     pub fn owner(&self) -> Option<Owner<'_>> {
-        let said = owner_of(&self.data).map(Owner::Said);
+        let said = self.owner_id().map(Owner::Said);
         said.or_else(|| self.user_id().map(Owner::Concerned))
     }
 }
@@ -101,19 +111,4 @@ pub enum Owner<'e> {
     Said(&'e str),
     /// Named as the user.
     Concerned(&'e str),
-}
-
-fn owner_of(data: &Object) -> Option<&str> {
-    super::ids::first(
-        data,
-        &[
-            "owner_id",
-            "ownerId",
-            "run.owner_id",
-            "run.ownerId",
-            "job.owner_id",
-            "job.ownerId",
-            "nodeState.owner_id",
-        ],
-    )
 }

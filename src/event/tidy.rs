@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Object, Priority, check, folded};
+use super::{Object, Priority, check, folded, ids};
 
 /// How much was read by its one evident meaning, by what was odd: see `stoa_input_mended_total`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -76,7 +76,7 @@ fn facts(object: &mut Object, known: bool, tidied: &mut Tidied, depth: usize) {
     const DEPTH: usize = 2;
     for (key, value) in object {
         match value {
-            Value::Object(inner) if depth < DEPTH && (key == "data" || check::is_subject(key)) => {
+            Value::Object(inner) if depth < DEPTH && (key == "data" || ids::is_subject(key)) => {
                 facts(inner, known, tidied, depth + 1);
             }
             Value::String(_) | Value::Number(_) => fact(key, value, known, tidied),

@@ -29,11 +29,12 @@ const PART: usize = 500;
 const HELD: Duration = Duration::from_millis(50);
 
 /// A producer as the intake knows it.
-fn producer(caller: &Caller) -> Producer<'_> {
+fn producer<'c>(caller: &'c Caller, verified: &'c Arc<str>) -> Producer<'c> {
     Producer {
         name: caller.who.source().unwrap_or("http"),
         door: "http",
         sight: &caller.who.sight,
+        verified,
     }
 }
 
@@ -114,7 +115,8 @@ async fn publish_json(api: &Api, caller: &Caller, body: Body) -> Result<Receipt,
         lenient::Body::One(event) => vec![Raw::Json(event, known)],
     };
     api.porter.events(&caller.who, caller.address, raws.len())?;
-    api.intake.publish(raws, producer(caller)).await
+    let verified = caller.who.verified();
+    api.intake.publish(raws, producer(caller, &verified)).await
 }
 
 /// One event a line, however many: published in parts as they arrive.
@@ -171,7 +173,9 @@ impl Part {
                 tokio::time::sleep(HELD).await;
             }
             api.porter.check_again(&caller.who, caller.address)?;
-            let published = api.intake.publish(raws, producer(caller)).await?;
+            let verified = caller.who.verified();
+            let producer = producer(caller, &verified);
+            let published = api.intake.publish(raws, producer).await?;
             receipt.add(published, offset);
         }
         Ok(())

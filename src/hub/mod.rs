@@ -47,9 +47,9 @@ pub use outlet::{Outgoing, Outlet};
 pub use view::View;
 
 use crate::{
-    access::Belongings,
     event::Timestamp,
     journal::{Journal, JournalError, Pending, Record, Seq},
+    ledger::Ledger,
     observe::Metrics,
     pace::{Pacer, group},
     seneca::{Desk, Recipients},
@@ -194,11 +194,12 @@ impl Hub {
     }
 
     /// Brings the hub to the journal's present end: the state as it was, and what Seneca's pages show of the last events.
+    /// Returns what is known there of whose things are, for the intake.
     ///
     /// # Errors
     /// The journal can't be read.
-    pub async fn restore(&mut self) -> Result<(), JournalError> {
-        let (state, seq) = checkpoint::restore(&*self.journal, &self.options.state).await?;
+    pub async fn restore(&mut self) -> Result<Arc<Ledger>, JournalError> {
+        let (state, ledger, seq) = checkpoint::restore(&*self.journal, &self.options.state).await?;
         let mut at = seq.saturating_sub(DESK);
         while at < seq {
             let batch = self.journal.read(at, READ).await?;
@@ -213,17 +214,11 @@ impl Hub {
         }
         self.state = state;
         self.metrics.state.look(&self.state);
-        self.state.belongings().set_learnt_to(seq);
         self.seq = seq;
         self.position = Position::new(self.journal.epoch(), seq);
         self.journal.release(seq);
         self.read_to.store(seq, Ordering::Release);
-        Ok(())
-    }
-
-    /// Whose things are, as the events say that are folded in; call it after [`Hub::restore`].
-    pub fn belongings(&self) -> Arc<Belongings> {
-        self.state.belongings().clone()
+        Ok(Arc::new(ledger))
     }
 
     /// Runs until a `Stop` command.
@@ -358,7 +353,6 @@ impl Hub {
     fn take(&mut self, record: &Arc<Record>, now: Instant) {
         self.seq = record.seq;
         self.state.apply(&record.event);
-        self.state.belongings().set_learnt_to(record.seq);
         self.desk.observe(&record.event);
         self.catchup.remember(record);
         self.desk_changed = true;

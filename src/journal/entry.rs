@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Instant};
 
 use super::{Record, Seq};
-use crate::event::Event;
+use crate::event::{Event, id_for_conflict};
 
 /// A parsed event may hold so many times the bytes of its text and still be kept parsed.
 const TIMES: usize = 4;
@@ -19,8 +19,12 @@ const PLACE: usize = 128;
 /// An event that is ready to be appended.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// Found again when it is published twice.
+    /// Found again when it is published twice, among those of its producer.
     pub id: Arc<str>,
+    /// The verified identity of its producer.
+    pub producer: Arc<str>,
+    /// Stands for its content: the same id with another one is another event.
+    pub content: u64,
     /// As it is stored.
     pub text: Arc<str>,
     /// The event itself, while it is cheap to hold.
@@ -29,18 +33,64 @@ pub struct Entry {
     held: usize,
 }
 
-impl Entry {
-    /// Writes the event's text. Called where as many threads do it as there are doors: the writer only writes.
+/// An event that still has to be settled, with all of its text that doesn't depend on that.
+#[derive(Debug)]
+pub struct Draft {
+    /// The event.
+    pub event: Event,
+    text: String,
+    held: usize,
+}
+
+impl Draft {
+    /// Writes the event's text. Called where as many threads do it as there are doors: the writer only writes, and settling
+    /// holds nobody up.
     pub fn new(event: Event) -> Self {
-        let text: Arc<str> = event.to_stored().into();
-        let held = event.held();
-        let id = event.id.clone();
-        let cheap = held <= ALWAYS + TIMES * text.len();
         Self {
-            id,
+            text: event.to_stored_unsettled(),
+            held: event.held(),
+            event,
+        }
+    }
+
+    /// About how many bytes it holds while it waits.
+    pub fn held(&self) -> usize {
+        PLACE + self.text.len() + self.held
+    }
+
+    /// The event as it is settled now.
+    pub fn finish(mut self) -> Entry {
+        self.event.write_settled(&mut self.text);
+        let text: Arc<str> = self.text.into();
+        let cheap = self.held <= ALWAYS + TIMES * text.len();
+        Entry {
+            id: self.event.id.clone(),
+            producer: self.event.settled.producer.clone(),
+            content: self.event.content,
             text,
-            event: cheap.then(|| Arc::new(event)),
-            held,
+            event: cheap.then(|| Arc::new(self.event)),
+            held: self.held,
+        }
+    }
+}
+
+impl Entry {
+    /// Of an event as it is.
+    pub fn new(event: Event) -> Self {
+        Draft::new(event).finish()
+    }
+
+    /// The same event under an id of its own, for its producer has used its id for another one. A repetition of it gets the
+    /// same one, and is found.
+    pub fn renamed(&self) -> Self {
+        let id = id_for_conflict(&self.id, self.content);
+        let event = match &self.event {
+            Some(event) => Some((**event).clone()),
+            None => Event::from_stored(&self.text).ok(),
+        };
+        match event {
+            Some(event) => Self::new(Event { id, ..event }),
+            None => Self { id, ..self.clone() },
         }
     }
 

@@ -40,10 +40,10 @@ pub struct MemoryJournal {
 
 #[derive(Debug)]
 struct Inner {
-    /// What is kept, oldest first, without holes, each with its id.
-    records: VecDeque<(Arc<str>, InMemory)>,
-    /// Finds duplicates; holds exactly the ids of `records`.
-    ids: HashMap<Arc<str>, Seq>,
+    /// What is kept, oldest first, without holes, each with its name.
+    records: VecDeque<(Name, InMemory)>,
+    /// Finds duplicates: the place, and what stands for the content. Holds exactly the names of `records`.
+    ids: HashMap<Name, (Seq, u64)>,
     /// About how many bytes these hold.
     bytes: usize,
     /// The place of the newest event ever appended.
@@ -51,6 +51,9 @@ struct Inner {
     /// How far the live stream has read.
     released: Seq,
 }
+
+/// A producer and its id of an event.
+type Name = (Arc<str>, Arc<str>);
 
 /// What an id costs in memory beside its record.
 const ID: usize = 96;
@@ -87,17 +90,16 @@ impl MemoryJournal {
         }
         let outcomes = entries
             .into_iter()
-            .map(|entry| {
-                if let Some(&seq) = inner.ids.get(&entry.id) {
-                    return Outcome::Duplicate(seq);
+            .map(|entry| match inner.find(&entry) {
+                None => Outcome::Stored(inner.keep(&entry, now)),
+                Some((seq, content)) if content == entry.content => Outcome::Duplicate(seq),
+                Some(_) => {
+                    let renamed = entry.renamed();
+                    match inner.find(&renamed) {
+                        None => Outcome::Conflict(inner.keep(&renamed, now)),
+                        Some((seq, _)) => Outcome::Duplicate(seq),
+                    }
                 }
-                inner.last += 1;
-                let seq = inner.last;
-                inner.ids.insert(entry.id.clone(), seq);
-                let record = entry.at(seq, now);
-                inner.bytes += record.held() + ID;
-                inner.records.push_back((entry.id, record));
-                Outcome::Stored(seq)
             })
             .collect();
         self.trim(&mut inner, now);
@@ -135,6 +137,23 @@ impl MemoryJournal {
 }
 
 impl Inner {
+    /// Where the event is that has this one's name, and what stands for its content.
+    fn find(&self, entry: &Entry) -> Option<(Seq, u64)> {
+        let name = (entry.producer.clone(), entry.id.clone());
+        self.ids.get(&name).copied()
+    }
+
+    /// Keeps it at the next place.
+    fn keep(&mut self, entry: &Entry, now: Instant) -> Seq {
+        self.last += 1;
+        let name = (entry.producer.clone(), entry.id.clone());
+        self.ids.insert(name.clone(), (self.last, entry.content));
+        let record = entry.at(self.last, now);
+        self.bytes += record.held() + ID;
+        self.records.push_back((name, record));
+        self.last
+    }
+
     /// Whether nothing can be let go of.
     fn is_unread(&self) -> bool {
         let oldest = self.records.front();

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use crate::{event::Event, observe::JournalMetrics};
 
 pub use cursor::{Cursor, CursorError, Epoch};
-pub use entry::{Batch, Entry, READ_BYTES};
+pub use entry::{Batch, Draft, Entry, READ_BYTES};
 pub use memory::{MemoryJournal, Retention};
 pub use pending::{Bits, Mark, Pending, Run};
 pub use sqlite::{
@@ -53,15 +53,17 @@ pub struct Record {
 pub enum Outcome {
     /// Kept at this place.
     Stored(Seq),
-    /// Its id was there already, at this place; nothing was kept.
+    /// The same event of the same producer was there already, at this place; nothing was kept.
     Duplicate(Seq),
+    /// Its producer had used its id for another event; it is kept at this place under an id of its own.
+    Conflict(Seq),
 }
 
 impl Outcome {
     /// The place of the event, whether it is new or was there.
     pub fn seq(self) -> Seq {
         match self {
-            Self::Stored(seq) | Self::Duplicate(seq) => seq,
+            Self::Stored(seq) | Self::Duplicate(seq) | Self::Conflict(seq) => seq,
         }
     }
 }
@@ -102,9 +104,10 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// Tells this journal's cursors from another's.
     fn epoch(&self) -> Epoch;
 
-    /// Keeps `entries` in this order and answers when they can no longer be lost. An event whose id is there already
-    /// (from before, or earlier in the same call) is not kept twice. Whoever drops the answer before it is there doesn't need
-    /// them kept.
+    /// Keeps `entries` in this order and answers when they can no longer be lost. Their place in the order is that of the
+    /// call, not of the answer. An event that is there already (from before, or earlier in the same call: by its producer
+    /// and its id) is not kept twice; other content under that id is kept under another id, [`Entry::renamed`]. Whoever drops
+    /// the answer before it is there doesn't need them kept.
     ///
     /// # Errors
     /// When they could not be kept; then none of them was.

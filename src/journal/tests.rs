@@ -5,19 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{Dialect, EventName, Object, Timestamp};
+use crate::event::{EventName, Object};
 
 fn event(id: &str) -> Event {
     Event {
         id: id.into(),
-        name: EventName::new("task.progress"),
-        timestamp: Timestamp::now(),
-        source: "test".into(),
-        project_id: None,
-        priority: None,
-        data: Object::new(),
-        metadata: Object::new(),
-        dialect: Dialect::Canonical,
+        ..Event::new(EventName::new("task.progress"), Object::new())
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Metrics {
     events: Counter,
     /// Producers that repeat themselves.
     duplicates: Counter,
+    /// Producers that use an id for several events.
+    id_conflicts: Counter,
     /// Events that were not taken, and why.
     rejected: Family<Code, Counter>,
     /// Values that were no JSON and had one evident meaning: a producer that writes them may be told.
@@ -149,6 +151,7 @@ impl Metrics {
             registry: Mutex::new(Registry::with_prefix("stoa")),
             events: Counter::default(),
             duplicates: Counter::default(),
+            id_conflicts: Counter::default(),
             rejected: Family::default(),
             mended: Family::default(),
             refused: Family::default(),
@@ -184,6 +187,11 @@ impl Metrics {
             "events_duplicate",
             "Events whose id was there already",
             self.duplicates.clone(),
+        );
+        r.register(
+            "event_id_conflicts",
+            "Events kept under another id, since their producer had used theirs for another event",
+            self.id_conflicts.clone(),
         );
         r.register(
             "events_rejected",
@@ -292,6 +300,11 @@ impl Metrics {
     pub fn events(&self, kept: usize, duplicates: usize) {
         self.events.inc_by(kept as u64);
         self.duplicates.inc_by(duplicates as u64);
+    }
+
+    /// Ids came again with other content.
+    pub fn id_conflicts(&self, count: usize) {
+        self.id_conflicts.inc_by(count as u64);
     }
 
     /// An event was not taken.

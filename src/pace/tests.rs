@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use super::*;
 use crate::{
-    event::{Dialect, Event, EventName, Priority, Timestamp},
+    event::{Event, EventName, Priority},
     journal::Record,
     update::{Audience, Kind, Merge, Pace, Planned},
 };
@@ -56,14 +56,10 @@ fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[Group; 1]> {
     let data = json!({ "n": seq, format!("f{}", seq % 3): seq, "content": format!("<{seq}>") });
     let event = Event {
         id: seq.to_string().into(),
-        name: EventName::new("task.progress"),
-        timestamp: Timestamp::now(),
-        source: "test".into(),
-        project_id: None,
-        priority: None,
-        data: data.as_object().cloned().unwrap_or_default(),
-        metadata: Default::default(),
-        dialect: Dialect::Canonical,
+        ..Event::new(
+            EventName::new("task.progress"),
+            data.as_object().cloned().unwrap_or_default(),
+        )
     };
     let record = Arc::new(Record {
         held: 0,

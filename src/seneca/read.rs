@@ -100,19 +100,12 @@ pub(crate) fn decision_text(data: &Object) -> String {
 
 /// The agent that the event names.
 pub(super) fn agent(event: &Event) -> Option<&str> {
-    first_text(
-        &event.data,
-        &["agent_id", "worker_id", "agentId", "workerId"],
-    )
-    .or_else(|| {
-        object(&event.data, "run").and_then(|run| first_text(run, &["agent_id", "agentId"]))
-    })
+    event.agent_id()
 }
 
 /// The task that the event names.
 pub(super) fn task(event: &Event) -> Option<&str> {
-    first_text(&event.data, &["task_id", "taskId"])
-        .or_else(|| object(&event.data, "task").and_then(|task| text(task, "id")))
+    event.task_id()
 }
 
 /// The name of that task, if the event says it.
@@ -126,28 +119,12 @@ pub(super) fn task_name(event: &Event) -> Option<&str> {
 
 /// The workflow or agent run that the event names.
 pub(super) fn run(event: &Event) -> Option<&str> {
-    const IDS: [&str; 4] = ["execution_id", "executionId", "run_id", "runId"];
-    let inside = |key: &str| object(&event.data, key);
-    first_text(&event.data, &IDS)
-        .or_else(|| inside("run").and_then(|run| text(run, "id")))
-        .or_else(|| {
-            ["step", "nodeState"]
-                .iter()
-                .find_map(|key| inside(key).and_then(|part| first_text(part, &IDS)))
-        })
+    event.execution_id().or(event.run_id())
 }
 
-/// The project that the event names. Marcus lines often say it one level down only.
+/// The project that the event belongs to.
 pub(super) fn project(event: &Event) -> Option<&str> {
-    event
-        .project_id
-        .as_deref()
-        .or_else(|| first_text(&event.data, &["project_id", "projectId"]))
-        .or_else(|| {
-            ["metadata", "data", "project_state"]
-                .iter()
-                .find_map(|key| object(&event.data, key).and_then(|part| text(part, "project_id")))
-        })
+    event.project_id.as_deref()
 }
 
 /// The project's name, if the event says it.

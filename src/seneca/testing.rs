@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::event::{Dialect, Event, EventName, Object, Timestamp};
+use crate::event::{Dialect, Event, EventName, Timestamp};
 
 /// An event of `dialect` with these facts; its source is `data.source`, else `marcus`.
 pub(super) fn event(dialect: Dialect, name: &str, data: Value) -> Event {
@@ -13,21 +13,14 @@ pub(super) fn event(dialect: Dialect, name: &str, data: Value) -> Event {
     };
     Event {
         id: "e1".into(),
-        name: EventName::new(name),
         timestamp: at("2026-05-23T14:00:00Z"),
         source: data
             .get("source")
             .and_then(Value::as_str)
             .unwrap_or("marcus")
             .into(),
-        project_id: data
-            .get("project_id")
-            .and_then(Value::as_str)
-            .map(Into::into),
-        priority: None,
-        data,
-        metadata: Object::new(),
         dialect,
+        ..Event::new(EventName::new(name), data)
     }
 }
 

@@ -130,11 +130,11 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         table,
         metrics.clone(),
     );
-    hub.restore().await?;
+    let ledger = hub.restore().await?;
     let start_secret = StartSecret::of(&config.authentication)?;
     let porter = porter::hire(
         config,
-        hub.belongings(),
+        ledger.clone(),
         start_secret.clone(),
         metrics.clone(),
     )?;
@@ -142,6 +142,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let checkpoints = tokio::spawn(checkpoint::keep(journal.clone(), options::state(config)));
     let intake = Arc::new(Intake::new(
         journal.clone(),
+        ledger,
         options::intake(config),
         read_to,
         metrics.clone(),
@@ -388,10 +389,12 @@ fn table(config: &Config) -> Result<Table, ServeError> {
 
 /// Publishes the demo team's events as a producer would.
 async fn play(seed: u64, speed: f64, intake: Arc<Intake>) {
+    let verified = "".into();
     let producer = Producer {
         name: "demo",
         door: "demo",
         sight: &Sight::everything(),
+        verified: &verified,
     };
     let mut team = demo::team(seed, speed);
     loop {

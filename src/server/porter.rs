@@ -7,17 +7,16 @@ use super::{
     reload::{self, Files},
 };
 use crate::{
-    access::{
-        Belongings, Blocklist, House, KeyFile, Porter, PorterOptions, Rates, StartSecret, Tokens,
-    },
+    access::{Blocklist, House, KeyFile, Porter, PorterOptions, Rates, StartSecret, Tokens},
     config::{Config, JournalKind},
+    ledger::Ledger,
     observe::Metrics,
 };
 
 /// A porter who knows whose things are.
 pub(super) fn hire(
     config: &Config,
-    belongings: Arc<Belongings>,
+    ledger: Arc<Ledger>,
     start_secret: Option<StartSecret>,
     metrics: Arc<Metrics>,
 ) -> Result<Arc<Porter>, ServeError> {
@@ -31,7 +30,7 @@ pub(super) fn hire(
     };
     let house = House {
         rules: config.access.clone(),
-        belongings,
+        ledger,
     };
     let exempt = config.server.exempt_addresses.clone();
     let rates = Rates::new(&config.rate_limiting, config.limits_rates(), exempt);

@@ -251,10 +251,9 @@ impl Entrance {
             return Err(access::too_many_rooms(max_rooms));
         }
         let rooms = hello.rooms.iter().map(String::as_str);
-        let kept_to = self.kit.intake.kept_to();
         let fixed = (self.kit.options.default_room.as_str(), &[][..]);
         let porter = &self.kit.porter;
-        porter.check_rooms(rooms, &who, fixed, kept_to).await?;
+        porter.check_rooms(rooms, &who, fixed)?;
         Ok((hello, who, address))
     }
 }

@@ -9,7 +9,10 @@ use std::{
 };
 
 use super::{Limits, State};
-use crate::journal::{Journal, JournalError, Seq};
+use crate::{
+    journal::{Journal, JournalError, Seq},
+    ledger::{Ledger, SavedLedger},
+};
 
 /// Events that a start has to fold at the most, but for those of the last moments.
 const EVERY: u64 = 20_000;
@@ -19,30 +22,51 @@ const AT_LEAST: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(200);
 const READ: usize = 1_024;
 
-/// The state at the journal's end, within these limits.
+/// The state and the ledger at the journal's end, within these limits.
 ///
 /// # Errors
 /// The journal can't be read.
-pub async fn restore(journal: &dyn Journal, limits: &Limits) -> Result<(State, Seq), JournalError> {
+pub async fn restore(
+    journal: &dyn Journal,
+    limits: &Limits,
+) -> Result<(State, Ledger, Seq), JournalError> {
     let saved = journal.load_checkpoint().await?;
-    let (mut state, mut at) = match saved {
-        Some((seq, text)) => match State::from_checkpoint(&text, limits) {
-            Some(state) => (state, seq),
+    let new = || (State::new(limits.clone()), Ledger::new(limits.max_known));
+    let ((mut state, ledger), mut at) = match saved {
+        Some((seq, text)) => match read(&text, limits) {
+            Some(saved) => (saved, seq),
             None => {
                 tracing::warn!(
                     "the saved state is of another version; it is made anew from the journal"
                 );
-                (State::new(limits.clone()), 0)
+                (new(), 0)
             }
         },
-        None => (State::new(limits.clone()), 0),
+        None => (new(), 0),
     };
     // Whose things are was perhaps said before the first event that is still there.
     if at == 0 && journal.bounds().first > 1 {
-        state.belongings().lack_the_past();
+        ledger.lack_the_past();
     }
-    catch_up(journal, &mut state, &mut at).await?;
-    Ok((state, at.max(journal.bounds().last)))
+    catch_up(journal, (&mut state, &ledger), &mut at).await?;
+    Ok((state, ledger, at.max(journal.bounds().last)))
+}
+
+/// What is saved: the ledger on the first line, and the state behind it.
+fn write(state: &State, ledger: &Ledger) -> String {
+    // Texts and numbers: writing them can't fail.
+    let mut text = serde_json::to_string(&ledger.save()).unwrap_or_default();
+    text.push('\n');
+    text.push_str(&state.to_checkpoint());
+    text
+}
+
+/// The same, read.
+fn read(text: &str, limits: &Limits) -> Option<(State, Ledger)> {
+    let (ledger, state) = text.split_once('\n')?;
+    let ledger: SavedLedger = serde_json::from_str(ledger).ok()?;
+    let state = State::from_checkpoint(state, limits)?;
+    Some((state, Ledger::of_saved(ledger, limits.max_known)))
 }
 
 /// Saves the state from time to time; never returns unless the journal keeps no states.
@@ -50,7 +74,7 @@ pub async fn keep(journal: Arc<dyn Journal>, limits: Limits) {
     if !journal.keeps_checkpoints() {
         return;
     }
-    let Ok((mut state, mut at)) = restore(&*journal, &limits).await else {
+    let Ok((mut state, mut ledger, mut at)) = restore(&*journal, &limits).await else {
         tracing::error!(
             "the journal can't be read: no state is saved, and a start will take longer"
         );
@@ -59,7 +83,7 @@ pub async fn keep(journal: Arc<dyn Journal>, limits: Limits) {
     let (mut saved, mut saved_at) = (0, Instant::now());
     loop {
         tokio::time::sleep(LOOK).await;
-        if let Err(error) = catch_up(&*journal, &mut state, &mut at).await {
+        if let Err(error) = catch_up(&*journal, (&mut state, &ledger), &mut at).await {
             tracing::warn!(%error, "the journal can't be read to save the state; trying again");
             continue;
         }
@@ -68,9 +92,11 @@ pub async fn keep(journal: Arc<dyn Journal>, limits: Limits) {
             continue;
         }
         // All of the state as text is work: the threads of the stream are not held up by it.
-        let made = tokio::task::spawn_blocking(move || (state.to_checkpoint(), state)).await;
-        let Ok((text, back)) = made else { return };
-        state = back;
+        let made = tokio::task::spawn_blocking(move || (write(&state, &ledger), state, ledger));
+        let Ok((text, state_back, ledger_back)) = made.await else {
+            return;
+        };
+        (state, ledger) = (state_back, ledger_back);
         if journal.save_checkpoint(at, text).await.is_ok() {
             saved = at;
         }
@@ -80,7 +106,7 @@ pub async fn keep(journal: Arc<dyn Journal>, limits: Limits) {
 
 async fn catch_up(
     journal: &dyn Journal,
-    state: &mut State,
+    (state, ledger): (&mut State, &Ledger),
     at: &mut Seq,
 ) -> Result<(), JournalError> {
     loop {
@@ -91,6 +117,7 @@ async fn catch_up(
         *at = batch.to;
         for record in &batch.records {
             state.apply(&record.event);
+            ledger.learn(&record.event);
         }
         // There may be a great deal: others have their turn.
         tokio::task::yield_now().await;

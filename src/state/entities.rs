@@ -8,10 +8,10 @@ use compact_str::CompactString;
 use imbl::OrdMap;
 
 use super::{
-    entity::{Entity, Facts, Things},
+    entity::{Entity, Facts},
     limits::{Dropped, Evicted, Limits},
 };
-use crate::event::Kind;
+use crate::{access::Audience, event::Kind};
 
 /// The maps of a snapshot, and the health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,7 +187,7 @@ impl Kept {
         &mut self,
         map: Map,
         key: Key,
-        about: &Things,
+        about: &Audience,
         change: impl FnOnce(&mut Facts<'_>),
     ) {
         self.clock += 1;

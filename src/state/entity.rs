@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::limits::{Dropped, Limits};
 use crate::{
-    access::Sight,
+    access::{Audience, Sight},
     event::{Kind, Object},
 };
 
@@ -27,15 +27,12 @@ const HIDDEN: u8 = 15;
 /// Which parts of an entity a client may see, one bit each.
 pub(super) type Mask = u16;
 
-/// The things that decide who may see an event. Agents and tasks are not among them: the facts of these are their own.
-pub(super) type Things = SmallVec<[(Kind, Box<str>); 1]>;
-
 /// All that is known of one entity.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Entity {
     /// In the order in which they were last said: a later one lies over an earlier one with the same key.
     pub(super) facts: Vec<Fact>,
-    /// By what the events were about; mostly it is one project.
+    /// By the audience of the events; mostly it is one project.
     pub(super) parts: SmallVec<[Part; 1]>,
     /// When it was first heard of, by the state's clock: the first of several with one id has the id as its name.
     pub(super) born: u64,
@@ -54,11 +51,11 @@ pub(super) struct Fact {
     pub(super) part: u8,
 }
 
-/// The events that were about the same things.
+/// The events that had the same audience.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Part {
-    /// A client that may not see one of these doesn't see the facts.
-    pub(super) about: Things,
+    /// A client that is not of it doesn't see the facts.
+    pub(super) about: Audience,
     /// When one of its facts was last said.
     pub(super) changed: u64,
 }
@@ -91,8 +88,7 @@ impl Entity {
             .iter()
             .map(|f| long(&f.key) + long(&f.value))
             .sum();
-        let things = self.parts.iter().flat_map(|part| &part.about);
-        let things: usize = things.map(|(_, id)| id.len() + 48).sum();
+        let things: usize = self.parts.iter().map(|part| part.about.held()).sum();
         size_of::<Self>() + PLACE + facts + texts + things + self.parts.len() * size_of::<Part>()
     }
 
@@ -105,7 +101,7 @@ impl Entity {
     /// The facts, to be changed by an event about these things.
     pub(super) fn change<'a>(
         &'a mut self,
-        about: &Things,
+        about: &Audience,
         now: u64,
         limits: &'a Limits,
         dropped: &'a mut Dropped,
@@ -124,7 +120,7 @@ impl Entity {
         }
     }
 
-    fn add_part(&mut self, about: Things) -> usize {
+    fn add_part(&mut self, about: Audience) -> usize {
         let part = Part { about, changed: 0 };
         if self.parts.len() < MAX_PARTS {
             self.parts.push(part);
@@ -155,8 +151,7 @@ impl Entity {
         }
         let mut mask = 0;
         for (at, part) in self.parts.iter().enumerate() {
-            let named = part.about.iter().map(|(kind, id)| (*kind, &**id));
-            if sight.may_see_things(named.chain(own)) {
+            if sight.may_see_audience(&part.about, own) {
                 mask |= 1 << at;
             }
         }
@@ -184,10 +179,11 @@ impl Entity {
         })
     }
 
-    /// Whether events about this thing changed it.
-    pub(super) fn is_about(&self, kind: Kind, id: &str) -> bool {
-        let mut things = self.parts.iter().flat_map(|part| &part.about);
-        things.any(|(k, i)| *k == kind && **i == *id)
+    /// Whether events of this project changed it.
+    pub(super) fn is_of(&self, project: &str) -> bool {
+        self.parts
+            .iter()
+            .any(|part| part.about.project() == Some(project))
     }
 
     /// Whether it is over, by its status.
@@ -334,7 +330,7 @@ impl Facts<'_> {
     /// What everybody who sees this event may know of a fact: its own part's, else that of events about no thing.
     pub(super) fn own(&self, key: &str) -> Option<&str> {
         let open = self.entity.parts.iter().enumerate();
-        let open = open.filter(|(_, part)| part.about.is_empty());
+        let open = open.filter(|(_, part)| part.about.is_open());
         let mask = open.fold(1 << self.part, |mask: Mask, (at, _)| mask | 1 << at);
         self.entity.get(mask, key)
     }

@@ -1,19 +1,15 @@
 //! What each event changes.
 //!
-//! A thing is (project, kind, id). An event of a project means that project's thing; of an agent also the one that works for
-//! several projects, if it is known as such. What is first known without a project, and then named with one, is of that project.
-
-use std::sync::Arc;
+//! A thing is (project, kind, id). Which one an event means was settled when it was accepted (`Event::home`).
 
 use serde_json::Value;
 
 use super::{
     State,
     entities::{Key, Map},
-    entity::Things,
 };
 use crate::{
-    access::{Belongings, Projects},
+    access::Audience,
     event::{Event, Kind},
     update::{self, run_status, task_status},
 };
@@ -23,7 +19,8 @@ const MAX_TASKS: usize = 16;
 
 /// Folds one event into the state.
 pub(super) fn apply(state: &mut State, event: &Event) {
-    let about = &about(event, &state.belongings);
+    adopt(state, event);
+    let about = &about(event);
     let name = event.name.canonical();
     let mut segments = name.split('.');
     let family = segments.next().unwrap_or_default();
@@ -42,85 +39,60 @@ pub(super) fn apply(state: &mut State, event: &Event) {
     }
 }
 
-/// The things that an event is about. One that names no project is about that of its task: what an agent does there is not
-/// said of the agent to all.
-fn about(event: &Event, belongings: &Belongings) -> Things {
-    let mut things = Things::new();
-    event.things(&mut |kind, id| {
-        if !matches!(kind, Kind::Agent | Kind::Task) {
-            things.push((kind, id.into()));
-        }
-    });
-    if event.project_id.is_none()
-        && let Some(task) = event.task_id()
-    {
-        belongings.look(Kind::Task, task, |_, projects| match projects {
-            Projects::None => {}
-            Projects::These([project]) => things.insert(0, (Kind::Project, (**project).into())),
-            _ => things.push((Kind::Task, task.into())),
-        });
-    }
-    things
+/// The audience of what an event says of an entity. Agents and tasks don't decide: what is said of them is theirs. But a
+/// task of which it isn't certain where it is at home does.
+fn about(event: &Event) -> Audience {
+    let uncertain = event.settled.uncertain;
+    Audience::of(event, |kind| match kind {
+        Kind::Agent => false,
+        Kind::Task => uncertain.contains(kind),
+        _ => true,
+    })
 }
 
-/// Whether what an event says counts only within its project.
-fn is_confined(_event: &Event) -> bool {
-    false
+/// The key of the thing that an event means by an id, as it was settled; `run` tells runs apart.
+fn home(state: &State, event: &Event, kind: Kind, id: &str, run: u8) -> Key {
+    let project = event.project_id.as_ref();
+    let project = project.filter(|_| event.home(kind).is_some());
+    Key {
+        kind: run,
+        ..Key::new(id, project.map(|project| state.kept.project(project)))
+    }
 }
 
-/// The project of an event: the one that it names, else that of its task.
-fn project_of(event: &Event, about: &Things) -> Option<Arc<str>> {
-    let of_task = || {
-        let mut projects = about.iter().filter(|(kind, _)| *kind == Kind::Project);
-        projects.next().map(|(_, id)| Arc::from(&**id))
+/// Things that were known without a project, and that this event brings into its own: whatever it says of them otherwise.
+fn adopt(state: &mut State, event: &Event) {
+    let Some(project) = event
+        .project_id
+        .as_ref()
+        .filter(|_| !event.settled.adopted.is_empty())
+    else {
+        return;
     };
-    event.project_id.clone().or_else(of_task)
-}
-
-/// The key of the thing that an event means by an id; `kind` tells runs apart.
-fn home(state: &mut State, event: &Event, about: &Things, map: Map, id: &str, kind: u8) -> Key {
-    let project = project_of(event, about).map(|p| state.kept.project(&p));
-    let with = |project| Key {
-        kind,
-        ..Key::new(id, project)
-    };
-    if is_confined(event) {
-        return with(project);
-    }
-    let known = state.kept.store.namesakes(map, id).map(|(key, _)| key);
-    let mut known = known.filter(|key| key.kind == kind);
-    let Some(project) = project else {
-        // An agent that all may see must not be told as one of a project that they may not.
-        if map == Map::Agents {
-            return with(None);
+    let project = state.kept.project(project);
+    for (kind, map, run, id) in [
+        (Kind::Task, Map::Tasks, 0, event.task_id()),
+        (Kind::Run, Map::Runs, AGENT_RUN, event.run_id()),
+        (Kind::Execution, Map::Runs, EXECUTION, event.execution_id()),
+        (Kind::Job, Map::Runs, JOB, event.job_id()),
+    ] {
+        if let Some(id) = id.filter(|_| event.settled.adopts(kind)) {
+            let before = Key {
+                kind: run,
+                ..Key::new(id, None)
+            };
+            state.kept.adopt(map, before, &project);
         }
-        // Without a project it is the one of no project, else the only one there is.
-        return match (known.next(), known.next()) {
-            (Some(first), second) if first.project.is_none() || second.is_none() => first.clone(),
-            _ => with(None),
-        };
-    };
-    let (mut own, mut open) = (false, false);
-    for key in known {
-        own |= key.project.as_ref() == Some(&project);
-        open |= key.project.is_none();
     }
-    if !own && open {
-        if map == Map::Agents {
-            return with(None);
-        }
-        state.kept.adopt(map, with(None), &project);
-    }
-    with(Some(project))
 }
 
 fn text<'e>(event: &'e Event, key: &str) -> Option<&'e str> {
     event.data.get(key).and_then(Value::as_str)
 }
 
-fn agent(state: &mut State, event: &Event, about: &Things) {
+fn agent(state: &mut State, event: &Event, about: &Audience) {
     let Some(id) = event.agent_id() else { return };
-    let key = home(state, event, about, Map::Agents, id, 0);
+    let key = home(state, event, Kind::Agent, id, 0);
     state.kept.change(Map::Agents, key, about, |facts| {
         facts.lay_over(
             &event.data,
@@ -168,11 +140,11 @@ fn agent(state: &mut State, event: &Event, about: &Things) {
     });
 }
 
-fn task(state: &mut State, event: &Event, about: &Things) {
+fn task(state: &mut State, event: &Event, about: &Audience) {
     let Some(id) = event.task_id() else { return };
     let status = task_status(event);
     let agent = event.agent_id();
-    let key = home(state, event, about, Map::Tasks, id, 0);
+    let key = home(state, event, Kind::Task, id, 0);
     state.kept.change(Map::Tasks, key, about, |facts| {
         facts.lay_over(
             &event.data,
@@ -219,11 +191,11 @@ fn task(state: &mut State, event: &Event, about: &Things) {
 fn occupy(
     state: &mut State,
     event: &Event,
-    about: &Things,
+    about: &Audience,
     (agent, task): (&str, &str),
     status: Option<&str>,
 ) {
-    let key = home(state, event, about, Map::Agents, agent, 0);
+    let key = home(state, event, Kind::Agent, agent, 0);
     state.kept.change(Map::Agents, key, about, |facts| {
         facts.set("agent_id", agent);
         let over = match status {
@@ -255,7 +227,7 @@ fn occupy(
     });
 }
 
-fn project(state: &mut State, event: &Event, about: &Things) {
+fn project(state: &mut State, event: &Event, about: &Audience) {
     let inner = event.data.get("project_state").and_then(Value::as_object);
     let from_inner = |key: &str| inner.and_then(|i| i.get(key)).and_then(Value::as_str);
     if let Some(risk) = from_inner("risk_level") {
@@ -263,20 +235,10 @@ fn project(state: &mut State, event: &Event, about: &Things) {
             facts.set("risk_level", risk);
         });
     }
-    let id = match &event.project_id {
-        Some(id) => id.clone(),
-        None => {
-            // Marcus names the project by its board here; where one of that name is known, it is that one.
-            let name = from_inner("project_name").or(text(event, "project_name"));
-            let known = name.and_then(|name| named(state, name));
-            match known.or_else(|| from_inner("board_id").map(Arc::from)) {
-                Some(id) => id,
-                None => return,
-            }
-        }
-    };
-    let project = state.kept.project(&id);
-    let key = Key::new(&id, Some(project));
+    // Names and boards stand for a project only where that was settled.
+    let Some(id) = &event.project_id else { return };
+    let project = state.kept.project(id);
+    let key = Key::new(id, Some(project));
     state.kept.change(Map::Projects, key, about, |facts| {
         facts.lay_over(
             &event.data,
@@ -301,22 +263,14 @@ fn project(state: &mut State, event: &Event, about: &Things) {
     });
 }
 
-/// The project of this name.
-fn named(state: &State, name: &str) -> Option<Arc<str>> {
-    let name = Value::from(name).to_string();
-    let mut projects = state.kept.store.map(Map::Projects).iter();
-    let known = projects.find(|(_, p)| p.get(u16::MAX, "name") == Some(name.as_str()));
-    known.and_then(|(key, _)| key.project.clone())
-}
-
 /// The health of all, or of the project that a limited producer speaks for.
 fn change_health(
     state: &mut State,
     event: &Event,
-    about: &Things,
+    about: &Audience,
     change: impl FnOnce(&mut super::entity::Facts<'_>),
 ) {
-    let project = event.project_id.as_ref().filter(|_| is_confined(event));
+    let project = event.project_id.as_ref().filter(|_| event.settled.confined);
     let key = Key::new("", project.map(|p| state.kept.project(p)));
     state.kept.change(Map::Health, key, about, |facts| {
         change(facts);
@@ -324,13 +278,13 @@ fn change_health(
     });
 }
 
-fn health(state: &mut State, event: &Event, about: &Things) {
+fn health(state: &mut State, event: &Event, about: &Audience) {
     change_health(state, event, about, |facts| {
         facts.lay_over(&event.data, &[]);
     });
 }
 
-fn system_state(state: &mut State, event: &Event, about: &Things) {
+fn system_state(state: &mut State, event: &Event, about: &Audience) {
     change_health(state, event, about, |facts| {
         for key in [
             "active_workers",
@@ -358,7 +312,7 @@ pub(super) fn run_kind(kind: u8) -> &'static str {
     }
 }
 
-fn run(state: &mut State, event: &Event, about: &Things, kind: u8) {
+fn run(state: &mut State, event: &Event, about: &Audience, kind: u8) {
     let id = match kind {
         EXECUTION => event.execution_id(),
         JOB => event.job_id(),
@@ -367,7 +321,12 @@ fn run(state: &mut State, event: &Event, about: &Things, kind: u8) {
     let Some(id) = id else { return };
     let is_node = event.name.canonical().starts_with("workflow.node");
     let is_step = event.name.canonical().starts_with("agent.step");
-    let key = home(state, event, about, Map::Runs, id, kind);
+    let thing = match kind {
+        EXECUTION => Kind::Execution,
+        JOB => Kind::Job,
+        _ => Kind::Run,
+    };
+    let key = home(state, event, thing, id, kind);
     state.kept.change(Map::Runs, key, about, |facts| {
         facts.set("kind", run_kind(kind));
         facts.set_first("started_at", event.timestamp.to_string());

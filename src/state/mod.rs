@@ -18,10 +18,8 @@ mod saved;
 mod tests;
 mod walk;
 
-use std::sync::Arc;
-
 use crate::{
-    access::{Belongings, Sight},
+    access::Sight,
     event::{Event, Timestamp},
 };
 use entities::{Kept, Store};
@@ -33,8 +31,6 @@ pub use walk::Walk;
 pub struct State {
     /// Projects, agents, tasks, runs and the health.
     kept: Kept,
-    /// Whose things are. Shared with the doors, which decide by it.
-    belongings: Arc<Belongings>,
     /// Events folded in.
     events: u64,
     /// Decisions among them.
@@ -54,7 +50,6 @@ impl State {
     /// Nothing is known, and never more than these limits will be.
     pub fn new(limits: Limits) -> Self {
         Self {
-            belongings: Arc::new(Belongings::new(limits.max_known)),
             kept: Kept::new(limits),
             events: 0,
             decisions: 0,
@@ -64,13 +59,7 @@ impl State {
     /// Folds one event in.
     pub fn apply(&mut self, event: &Event) {
         self.events += 1;
-        self.belongings.learn(event);
         fold::apply(self, event);
-    }
-
-    /// Whose things are.
-    pub fn belongings(&self) -> &Arc<Belongings> {
-        &self.belongings
     }
 
     /// The state as it is now.
@@ -127,7 +116,6 @@ impl Picture {
 impl PartialEq for State {
     fn eq(&self, other: &Self) -> bool {
         self.kept.store == other.kept.store
-            && self.belongings == other.belongings
             && (self.events, self.decisions) == (other.events, other.decisions)
     }
 }

@@ -9,18 +9,17 @@ use super::{
     entities::{Kept, Key, Map},
     entity::{Entity, Fact, Part},
 };
-use crate::{access::Belongings, event::Kind};
+use crate::access::Audience;
 
 /// Of this form. A state of another one is not read, and folded from the journal again.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 #[derive(Serialize)]
-struct HeadOut<'a> {
+struct HeadOut {
     stoa_state: u32,
     events: u64,
     decisions: u64,
     clock: u64,
-    belongings: &'a Belongings,
 }
 
 #[derive(Deserialize)]
@@ -29,7 +28,6 @@ struct HeadIn {
     events: u64,
     decisions: u64,
     clock: u64,
-    belongings: Belongings,
 }
 
 /// One entity. The names are short: there are many of them.
@@ -48,18 +46,14 @@ struct Line {
     /// When it was first heard of, and last changed.
     b: u64,
     c: u64,
-    /// Its parts: what they are about, and when they changed.
-    a: Vec<(Vec<(Kind, String)>, u64)>,
+    /// Its parts: their audiences, and when they changed.
+    a: Vec<(Audience, u64)>,
     /// Its facts: key, value as JSON text, part.
     f: Vec<(String, String, u8)>,
 }
 
 impl Line {
     fn of(map: Map, key: &Key, entity: &Entity) -> Self {
-        let about = |part: &Part| {
-            let about = part.about.iter();
-            about.map(|(kind, id)| (*kind, id.to_string())).collect()
-        };
         Self {
             m: map as u8,
             i: key.id.to_string(),
@@ -67,7 +61,11 @@ impl Line {
             k: key.kind,
             b: entity.born,
             c: entity.changed,
-            a: entity.parts.iter().map(|p| (about(p), p.changed)).collect(),
+            a: entity
+                .parts
+                .iter()
+                .map(|p| (p.about.clone(), p.changed))
+                .collect(),
             f: entity
                 .facts
                 .iter()
@@ -85,11 +83,7 @@ impl Line {
         let mut entity = Entity::new(self.b);
         entity.changed = self.c;
         for (about, changed) in self.a {
-            let about = about.into_iter().map(|(kind, id)| (kind, id.into()));
-            entity.parts.push(Part {
-                about: about.collect(),
-                changed,
-            });
+            entity.parts.push(Part { about, changed });
         }
         entity.facts.reserve_exact(self.f.len());
         for (key, value, part) in self.f {
@@ -112,7 +106,6 @@ impl State {
             events: self.events,
             decisions: self.decisions,
             clock: self.kept.clock,
-            belongings: &self.belongings,
         };
         // Texts, numbers and maps with text keys: writing these can't fail.
         let mut out = serde_json::to_string(&head).unwrap_or_default();
@@ -141,10 +134,8 @@ impl State {
         }
         kept.clock = kept.clock.max(head.clock);
         kept.hold();
-        head.belongings.hold(limits.max_known);
         Some(Self {
             kept,
-            belongings: Arc::new(head.belongings),
             events: head.events,
             decisions: head.decisions,
         })

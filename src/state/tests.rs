@@ -1,20 +1,42 @@
 //! The fold over the real streams, its bounds, and its checkpoint.
 
+use std::cell::RefCell;
+
 use serde_json::{Value, json};
 
 use super::{Limits, State};
 use crate::{
     access::{House, Rules, Sight},
     event::{self, Event, Timestamp},
+    ledger::{Ledger, Speaker},
 };
 
+thread_local! {
+    /// Settles the events of the test that runs on this thread.
+    static LEDGER: RefCell<Ledger> = RefCell::new(Ledger::new(100_000));
+}
+
+/// A state of which nothing is known, nor of what will be folded into it.
+fn fresh(limits: Limits) -> State {
+    LEDGER.replace(Ledger::new(limits.max_known));
+    State::new(limits)
+}
+
+/// An event as the intake settles one of a producer without limits.
 fn event(value: Value) -> Event {
     let intake = event::Intake {
         now: Timestamp::now(),
         producer: "test",
         max_depth: 32,
     };
-    event::parse(value, &intake).unwrap()
+    let mut event = event::parse(value, &intake).unwrap();
+    let nobody = "".into();
+    let speaker = Speaker {
+        producer: &nobody,
+        projects: None,
+    };
+    LEDGER.with_borrow(|ledger| ledger.settle(&mut event, speaker).unwrap());
+    event
 }
 
 /// So many entities of a kind, and else as configured from the start.
@@ -31,7 +53,7 @@ fn json_of(state: &State, project: Option<&str>) -> Value {
 }
 
 fn folded(file: &str) -> State {
-    let mut state = State::new(at_most(10_000));
+    let mut state = fresh(at_most(10_000));
     for line in std::fs::read_to_string(format!("tests/data/{file}.jsonl"))
         .unwrap()
         .lines()
@@ -80,7 +102,7 @@ fn both_streams_end_with_everything_done() {
 
 #[test]
 fn a_task_goes_its_way() {
-    let mut state = State::new(at_most(100));
+    let mut state = fresh(at_most(100));
     let mut step = |kind: &str, data: Value| {
         state.apply(&event(
             json!({ "type": kind, "data": data, "project_id": "p1" }),
@@ -133,7 +155,7 @@ fn a_task_goes_its_way() {
 
 #[test]
 fn runs_jobs_and_health() {
-    let mut state = State::new(at_most(100));
+    let mut state = fresh(at_most(100));
     for value in [
         json!({ "type": "workflow.run.created", "run": { "id": "r1", "workflow_id": "w" } }),
         json!({ "type": "workflow.node.started", "data": { "execution_id": "r1", "node_id": "n3" } }),
@@ -161,7 +183,7 @@ fn runs_jobs_and_health() {
 
 #[test]
 fn one_project_only() {
-    let mut state = State::new(at_most(100));
+    let mut state = fresh(at_most(100));
     for (project, agent, task) in [("p1", "a1", "t1"), ("p2", "a2", "t2")] {
         state.apply(&event(
             json!({ "type": "project_created", "data": { "project_id": project } }),
@@ -182,7 +204,7 @@ fn one_project_only() {
 
 #[test]
 fn bounded_and_the_finished_go_first() {
-    let mut state = State::new(at_most(3));
+    let mut state = fresh(at_most(3));
     for n in 0..3 {
         state.apply(&event(
             json!({ "type": "task_created", "data": { "task_id": format!("t{n}") } }),
@@ -226,7 +248,7 @@ fn a_checkpoint_is_the_state() {
 fn seen(state: &State, projects: &[&str]) -> Value {
     let house = House {
         rules: Rules::default(),
-        belongings: state.belongings().clone(),
+        ledger: Ledger::new(10).into(),
     };
     let projects = projects.iter().map(ToString::to_string).collect();
     let sight = Sight::new(Some("ann".into()), None, Some(projects), house.into()).unwrap();
@@ -235,7 +257,7 @@ fn seen(state: &State, projects: &[&str]) -> Value {
 
 #[test]
 fn what_an_agent_does_on_a_task_is_said_to_those_who_may_see_the_task() {
-    let mut state = State::new(at_most(100));
+    let mut state = fresh(at_most(100));
     for value in [
         json!({ "type": "agent.registered", "data": { "agent_id": "a", "agent_name": "Ada" } }),
         json!({ "type": "task.created", "project_id": "p2", "data": { "task_id": "t-secret" } }),
@@ -286,7 +308,7 @@ fn bytes_are_bounded_and_one_project_does_not_evict_another() {
         max_bytes,
         ..Limits::default()
     };
-    let mut state = State::new(limits.clone());
+    let mut state = fresh(limits.clone());
     let text = "x".repeat(7_500);
     let quiet = (0..20).map(|n| {
         json!({ "type": "task.created", "project_id": "quiet", "data": { "task_id": format!("t{n}"), "name": "ours" } })
@@ -346,7 +368,7 @@ fn bytes_are_bounded_and_one_project_does_not_evict_another() {
 
 #[test]
 fn a_checkpoint_is_held_to_the_limits_of_now() {
-    let mut state = State::new(at_most(5_000));
+    let mut state = fresh(at_most(5_000));
     let tasks = |from: usize, to: usize| {
         (from..to).map(|n| json!({ "type": "task.created", "project_id": format!("p{}", n % 3), "data": { "task_id": format!("t{n}") } }))
     };
@@ -371,7 +393,7 @@ fn a_checkpoint_is_held_to_the_limits_of_now() {
 
 #[test]
 fn namesakes_of_two_projects_are_two() {
-    let mut state = State::new(Limits::default());
+    let mut state = fresh(Limits::default());
     fold(
         &mut state,
         [
@@ -436,7 +458,7 @@ fn namesakes_of_two_projects_are_two() {
 
 #[test]
 fn an_agent_at_rest_works_while_it_has_a_task() {
-    let mut state = State::new(Limits::default());
+    let mut state = fresh(Limits::default());
     let step = |state: &mut State, kind: &str, data: Value| {
         fold(
             state,

@@ -196,9 +196,7 @@ impl Walk {
     fn seen(&self, map: Map, key: &Key, entity: &Entity) -> Option<Mask> {
         if let Some(project) = &self.project {
             let own = key.project.as_ref() == Some(project);
-            let works = map == Map::Agents
-                && key.project.is_none()
-                && entity.is_about(Kind::Project, project);
+            let works = map == Map::Agents && key.project.is_none() && entity.is_of(project);
             if !own && !works {
                 return None;
             }
@@ -339,10 +337,7 @@ fn agent(key: &Key, entity: &Entity, mask: Mask, out: &mut String) {
             "task_ids" if value.len() > 2 => {
                 tasks.push(&value[1..value.len() - 1]);
                 let about = entity.parts.get(usize::from(fact.part));
-                let mut about = about.into_iter().flat_map(|part| &part.about);
-                of = about
-                    .find(|(kind, _)| *kind == Kind::Project)
-                    .map(|(_, p)| &**p);
+                of = about.and_then(|part| part.about.project());
                 busy = true;
             }
             _ => {}

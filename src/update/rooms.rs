@@ -9,7 +9,8 @@ use crate::{
     event::{Event, Kind},
 };
 
-/// Visits the names of the event's rooms.
+/// Visits the names of the event's rooms: one of each thing that it names, whatever project that is of, and one of just
+/// this project's.
 pub fn event_rooms(event: &Event, visit: &mut dyn FnMut(&str)) {
     visit(OBSERVERS);
     let mut room = String::with_capacity(64);
@@ -19,13 +20,26 @@ pub fn event_rooms(event: &Event, visit: &mut dyn FnMut(&str)) {
         room.push(':');
         room.push_str(id);
         visit(&room);
+        if let Some(home) = event
+            .home(kind)
+            .filter(|_| !matches!(kind, Kind::Project | Kind::User))
+        {
+            room.truncate(kind.as_str().len() + 1);
+            room.push_str(home);
+            room.push('/');
+            room.push_str(id);
+            visit(&room);
+        }
     });
 }
 
-/// Stands for the event's rooms: updates for different rooms are never united.
+/// Stands for the event's rooms and for who may see it: updates for different ones are never united.
 pub fn rooms_hash(event: &Event) -> u64 {
     let mut hasher = DefaultHasher::new();
     event.things(&mut |kind, id| (kind, id).hash(&mut hasher));
+    let settled = &event.settled;
+    (settled.confined, &settled.owners, settled.shared).hash(&mut hasher);
+    (&settled.candidates, settled.uncertain).hash(&mut hasher);
     hasher.finish()
 }
 
@@ -34,9 +48,9 @@ pub fn rooms_hash(event: &Event) -> u64 {
 pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
     let family = event.name.family();
     let mut entities = SmallVec::new();
-    let mut add = |kind: &str, id: &str| {
+    let mut add = |home: Option<&str>, kind: &str, id: &str| {
         let mut hasher = DefaultHasher::new();
-        (kind, id).hash(&mut hasher);
+        (home, kind, id).hash(&mut hasher);
         let hash = hasher.finish();
         if !entities.contains(&hash) {
             entities.push(hash);
@@ -45,13 +59,22 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
     event.things(&mut |kind, id| match kind {
         Kind::Project | Kind::Workflow if family != kind.as_str() => {}
         Kind::User => {}
-        // A workflow's run goes by both names.
-        Kind::Execution => add("run", id),
-        kind => add(kind.as_str(), id),
+        kind => {
+            // A workflow's run goes by both names.
+            let name = match kind {
+                Kind::Execution => "run",
+                kind => kind.as_str(),
+            };
+            add(event.home(kind), name, id);
+            // It was known without a project until now: what was said of it then comes first.
+            if event.settled.adopts(kind) {
+                add(None, name, id);
+            }
+        }
     });
     for (kind, id) in [("node", event.node_id()), ("message", event.message_id())] {
         if let Some(id) = id {
-            add(kind, id);
+            add(None, kind, id);
         }
     }
     if family == "visual"
@@ -60,7 +83,7 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
             .get("target_id")
             .and_then(serde_json::Value::as_str)
     {
-        add("target", target);
+        add(None, "target", target);
     }
     entities
 }

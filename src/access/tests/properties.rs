@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{claiming, house, naming};
+use super::{claiming, house, naming, settle, settled};
 use crate::{
     access::{Rule, Rules, Sight},
     event::{Event, Kind},
@@ -73,6 +73,7 @@ proptest! {
         });
         let nobody = claiming(&house, None, Some(&[]), None);
         for event in events.iter().chain(&known) {
+            let event = &settle(&house.ledger, event);
             prop_assert!(!few.may_see(event) || many.may_see(event), "{few:?} sees {event:?}, {many:?} doesn't");
             prop_assert!(Sight::everything().may_see(event));
             let mut names_something = false;
@@ -89,14 +90,18 @@ proptest! {
         let house = house(Rules::default(), &known);
         let nobody = claiming(&house, None, None, None);
         for event in &events {
+            let event = &settled(&house, event);
             let mut ruled = event.project_id.is_some();
-            event.things(&mut |kind, id| ruled |= match kind {
+            event.things(&mut |kind, _| ruled |= match kind {
                 Kind::Agent => false,
                 // One that no project is known of is everybody's.
-                Kind::Task => known.iter().any(|e| e.project_id.is_some() && e.task_id() == Some(id)),
+                Kind::Task => event.settled.uncertain.contains(kind),
                 _ => true,
             });
             prop_assert_eq!(nobody.may_see(event), !ruled, "{:?}", event);
+            let in_projects = |e: &Event| e.project_id.is_some() && e.task_id().is_some();
+            let tasks_project = known.iter().any(|e| in_projects(e) && e.task_id() == event.task_id());
+            prop_assert!(!tasks_project || ruled, "{:?}", event);
         }
     }
 
@@ -107,7 +112,7 @@ proptest! {
     ) {
         let house = house(Rules::default(), &known);
         let spy = claiming(&house, Some("eve"), None, Some(&["p1", "p3"]));
-        let of = |project| naming(Some(project), json!({ "task_id": task }));
+        let of = |project| settled(&house, &naming(Some(project), json!({ "task_id": task })));
         prop_assert!(!spy.may_see(&of("p2")));
         prop_assert!(spy.may_see(&of("p1")));
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::event::{Dialect, Event, EventName, Intake, Object, Rejection, fields};
+use crate::event::{Dialect, Event, EventName, Ids, Intake, Object, Rejection, Settled, fields};
 
 pub(in crate::event) fn is(object: &Object) -> bool {
     object.get("type").and_then(Value::as_str) == Some("agent_update")
@@ -37,10 +37,13 @@ pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<
         name,
         timestamp,
         source: fields::source(own_source, &data, intake)?,
-        project_id: fields::project_id(own_project, &data)?,
+        project_id: fields::project_id(own_project)?,
         priority,
         data,
         metadata,
         dialect: Dialect::AgentUpdate,
+        ids: Ids::default(),
+        content: 0,
+        settled: Settled::default(),
     })
 }

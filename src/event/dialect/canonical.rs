@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::event::{
-    Dialect, Event, EventName, Intake, Object, Rejection, fields,
-    ids::{agent_of, is_id},
+    Dialect, Event, EventName, Ids, Intake, Object, Rejection, Settled, fields,
+    ids::{is_id, names_agent},
 };
 
 /// The keys of the envelope; an object without `data` that has others is a realtime log line.
@@ -59,12 +59,8 @@ pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<
     let mut data = fields::data(&mut object)?;
     let mut metadata = fields::metadata(&mut object)?;
     let source = fields::source(object.remove("source"), &data, intake)?;
-    let project_id = fields::project_id(object.remove("project_id"), &data)?;
-    if is_bus
-        && REPORTS.contains(&name.canonical())
-        && is_agent(&source)
-        && agent_of(&data).is_none()
-    {
+    let project_id = fields::project_id(object.remove("project_id"))?;
+    if is_bus && REPORTS.contains(&name.canonical()) && is_agent(&source) && !names_agent(&data) {
         data.insert("agent_id".into(), (*source).into());
     }
     // What else stands beside the envelope is kept where it can't be taken for a fact; but what the event is about is
@@ -85,6 +81,9 @@ pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<
         data,
         metadata,
         dialect: Dialect::Canonical,
+        ids: Ids::default(),
+        content: 0,
+        settled: Settled::default(),
     })
 }
 

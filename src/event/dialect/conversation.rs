@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::event::{Dialect, Event, EventName, Intake, Object, Rejection, fields};
+use crate::event::{Dialect, Event, EventName, Ids, Intake, Object, Rejection, Settled, fields};
 
 pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Rejection> {
     let name = match object.remove("event") {
@@ -33,7 +33,7 @@ pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<
     let source = fields::source(speaker, &object, intake)?;
     let project_id = match object.get("metadata").and_then(|m| m.get("project_id")) {
         Some(Value::String(id)) => Some(id.as_str().into()),
-        _ => fields::project_id(None, &object)?,
+        _ => fields::project_id(None)?,
     };
     Ok(Event {
         id,
@@ -45,6 +45,9 @@ pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<
         data: object,
         metadata,
         dialect: Dialect::Conversation,
+        ids: Ids::default(),
+        content: 0,
+        settled: Settled::default(),
     })
 }
 

@@ -2,14 +2,14 @@
 //!
 //! `source` and `priority` stay among the data: there they are facts (who spoke to whom, a task's own priority).
 
-use crate::event::{Dialect, Event, EventName, Intake, Object, Rejection, fields};
+use crate::event::{Dialect, Event, EventName, Ids, Intake, Object, Rejection, Settled, fields};
 
 pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Rejection> {
     let name = EventName::published(&fields::event_type(&mut object)?);
     let id = fields::id(&mut object)?;
     let timestamp = fields::timestamp(&mut object, intake)?;
     let source = fields::source(None, &object, intake)?;
-    let project_id = fields::project_id(None, &object)?;
+    let project_id = fields::project_id(None)?;
     Ok(Event {
         id,
         name,
@@ -20,5 +20,8 @@ pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<
         data: object,
         metadata: Object::new(),
         dialect: Dialect::RealtimeLog,
+        ids: Ids::default(),
+        content: 0,
+        settled: Settled::default(),
     })
 }

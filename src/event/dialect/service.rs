@@ -1,6 +1,6 @@
 //! `{type, job|run|step|nodeState, timestamp, errorMessage}`: ingest, agent-run and workflow services.
 
-use crate::event::{Dialect, Event, EventName, Intake, Object, Rejection, fields};
+use crate::event::{Dialect, Event, EventName, Ids, Intake, Object, Rejection, Settled, fields};
 
 const SUBJECTS: [&str; 4] = ["job", "run", "step", "nodeState"];
 
@@ -24,10 +24,13 @@ pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<
         name,
         timestamp,
         source: fields::source(own_source, &object, intake)?,
-        project_id: fields::project_id(own_project, &object)?,
+        project_id: fields::project_id(own_project)?,
         priority,
         data: object,
         metadata,
         dialect: Dialect::Service,
+        ids: Ids::default(),
+        content: 0,
+        settled: Settled::default(),
     })
 }

@@ -3,7 +3,9 @@
 
 use serde_json::Value;
 
-use crate::event::{Dialect, Event, EventName, Intake, Object, Rejection, fields, parse::present};
+use crate::event::{
+    Dialect, Event, EventName, Ids, Intake, Object, Rejection, Settled, fields, parse::present,
+};
 
 const TYPES: [&str; 5] = [
     "node_update",
@@ -59,10 +61,13 @@ pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<
         name: EventName::with_canonical(&kind, &format!("visual.{kind}")),
         timestamp,
         source: fields::source(own_source, &data, intake)?,
-        project_id: fields::project_id(own_project, &data)?,
+        project_id: fields::project_id(own_project)?,
         priority,
         data,
         metadata,
         dialect: Dialect::Visual,
+        ids: Ids::default(),
+        content: 0,
+        settled: Settled::default(),
     })
 }

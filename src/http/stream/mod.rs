@@ -181,8 +181,7 @@ impl Wanted {
         }
         let fixed = (options.default_room.as_str(), &[][..]);
         let rooms = asked.iter().copied();
-        let kept_to = api.intake.kept_to();
-        api.porter.check_rooms(rooms, who, fixed, kept_to).await?;
+        api.porter.check_rooms(rooms, who, fixed)?;
         Ok(asked.into_iter().map(Into::into).collect())
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     access::{Filter, OBSERVERS, Sight},
-    event::{Dialect, Event, EventName, Timestamp},
+    event::{Event, EventName},
     hub::{
         missed::missed,
         replay::{self, Stretch},
@@ -22,14 +22,10 @@ use crate::{
 fn record(seq: Seq, name: &str, data: &Value) -> Arc<Record> {
     let event = Event {
         id: seq.to_string().into(),
-        name: EventName::new(name),
-        timestamp: Timestamp::now(),
-        source: "test".into(),
-        project_id: None,
-        priority: None,
-        data: data.as_object().cloned().unwrap_or_default(),
-        metadata: Default::default(),
-        dialect: Dialect::Canonical,
+        ..Event::new(
+            EventName::new(name),
+            data.as_object().cloned().unwrap_or_default(),
+        )
     };
     Arc::new(Record {
         held: 0,

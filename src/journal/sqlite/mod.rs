@@ -217,7 +217,7 @@ pub struct SqliteJournal {
     /// Waited for at the end, so that the file is closed properly.
     writer: Mutex<Option<std::thread::JoinHandle<()>>>,
     /// Keeps a second server out; let go of when the file is closed.
-    _lock: std::fs::File,
+    lock: std::fs::File,
 }
 
 impl SqliteJournal {
@@ -259,7 +259,7 @@ impl SqliteJournal {
             reader,
             epoch,
             writer: Mutex::new(Some(writer)),
-            _lock: lock,
+            lock,
         })
     }
 }
@@ -344,6 +344,8 @@ impl Journal for SqliteJournal {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(writer) = writer.take() {
             writer.join().ok();
+            // Nothing is written any more, whoever still holds this: another server may have the file.
+            self.lock.unlock().ok();
         }
     }
 

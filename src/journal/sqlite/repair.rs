@@ -165,12 +165,19 @@ fn copy_small(
         .optional();
     match saved {
         Ok(None) => {}
-        Ok(Some((seq, state))) if serde_json::from_str::<IgnoredAny>(&state).is_ok() => {
+        Ok(Some((seq, state))) if is_whole(&state) => {
             target.execute("INSERT INTO checkpoints VALUES (?1, ?2)", (seq, state))?;
         }
         _ => done.state_lost = true,
     }
     Ok(())
+}
+
+/// Each line of a saved state is JSON.
+fn is_whole(state: &str) -> bool {
+    state
+        .lines()
+        .all(|line| serde_json::from_str::<IgnoredAny>(line).is_ok())
 }
 
 fn columns(connection: &Connection) -> rusqlite::Result<Vec<String>> {

@@ -8,9 +8,16 @@ use super::{
     BUSY, Bounds, Durability, Epoch, OpenError, Seq,
     file::{self, APPLICATION_ID},
 };
+use crate::{
+    access::Rules,
+    event::Event,
+    ledger::{Ledger, Speaker},
+};
 
 /// Each brings a file from one version to the next; the number of them is the present version.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[FIRST, SETTLED];
+
+const FIRST: &str = "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
     CREATE TABLE events (
         seq INTEGER PRIMARY KEY,
@@ -19,7 +26,23 @@ const MIGRATIONS: &[&str] = &["
         event TEXT NOT NULL        -- JSON
     );
     CREATE TABLE checkpoints (seq INTEGER PRIMARY KEY, state TEXT NOT NULL);
-"];
+";
+
+/// Ids are those of their producers, and tell contents apart. The producers of older events are not known.
+const SETTLED: &str = "
+    CREATE TABLE settled (
+        seq INTEGER PRIMARY KEY,
+        producer TEXT NOT NULL DEFAULT '', -- the verified identity; empty when nobody was asked
+        id TEXT NOT NULL,
+        content INTEGER,           -- a hash; not known of events from before version 2
+        accepted INTEGER NOT NULL, -- microseconds since 1970
+        event TEXT NOT NULL,       -- JSON
+        UNIQUE (producer, id)
+    );
+    INSERT INTO settled SELECT seq, '', id, NULL, accepted, event FROM events ORDER BY seq;
+    DROP TABLE events;
+    ALTER TABLE settled RENAME TO events;
+";
 
 /// Files up to this size are checked from end to end when the server didn't end by itself.
 const CHECKED: u64 = 1 << 30;
@@ -68,6 +91,10 @@ fn prepare(
         for step in missing {
             migration.execute_batch(step)?;
         }
+        if version == 1 {
+            tracing::info!("the journal is brought to a new version; this is done once");
+            settle(&migration)?;
+        }
         if version == 0 {
             let epoch = i64::from(Epoch::mint().0);
             migration.execute("INSERT INTO meta VALUES ('epoch', ?1)", [epoch])?;
@@ -97,6 +124,41 @@ fn prepare(
         [],
     )?;
     Ok(Ok(()))
+}
+
+/// Settles what was published before events were settled when they are accepted: in their order, as of producers without
+/// limits.
+fn settle(connection: &Connection) -> rusqlite::Result<()> {
+    let ledger = Ledger::new(Rules::default().max_known);
+    let first: Option<u64> =
+        connection.query_row("SELECT min(seq) FROM events", [], |row| row.get(0))?;
+    if first.is_some_and(|first| first > 1) {
+        ledger.lack_the_past();
+    }
+    let nobody = "".into();
+    let speaker = Speaker {
+        producer: &nobody,
+        projects: None,
+    };
+    let mut read = connection.prepare("SELECT event FROM events WHERE seq = ?1")?;
+    let mut next = connection.prepare("SELECT min(seq) FROM events WHERE seq > ?1")?;
+    let mut write = connection.prepare("UPDATE events SET event = ?2 WHERE seq = ?1")?;
+    let mut at: Seq = 0;
+    while let Some(seq) = next.query_row([at], |row| row.get::<_, Option<Seq>>(0))? {
+        at = seq;
+        let text: Option<String> = read.query_row([seq], |row| row.get(0)).ok();
+        // What can't be read is told of when it is read.
+        let Some(Ok(mut event)) = text.map(|text| Event::from_stored(&text)) else {
+            continue;
+        };
+        if event.project_id.is_none() {
+            event.project_id = event.ids.project().map(Into::into);
+        }
+        if ledger.settle(&mut event, speaker).is_ok() {
+            write.execute((seq, event.to_stored()))?;
+        }
+    }
+    Ok(())
 }
 
 fn describe(path: &Path, error: &rusqlite::Error) -> OpenError {

@@ -118,14 +118,15 @@ impl Writer {
             return;
         }
         let last = self.shared.last.load(Ordering::Acquire);
-        match insert(&mut self.connection, &appends, last) {
+        match insert(&mut self.connection, &mut appends, last) {
             Ok(outcomes) => {
                 let mut newest = last;
                 for (append, outcomes) in appends.iter().zip(&outcomes) {
                     let stored = append.entries.iter().zip(outcomes);
                     let stored = stored.filter_map(|(entry, outcome)| {
-                        let &Outcome::Stored(seq) = outcome else {
-                            return None;
+                        let seq = match *outcome {
+                            Outcome::Stored(seq) | Outcome::Conflict(seq) => seq,
+                            Outcome::Duplicate(_) => return None,
                         };
                         newest = seq;
                         Some(entry.at(seq, append.accepted))
@@ -242,17 +243,17 @@ impl Writer {
 
 fn insert(
     connection: &mut Connection,
-    appends: &[Append],
+    appends: &mut [Append],
     mut last: Seq,
 ) -> rusqlite::Result<Vec<Vec<Outcome>>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let accepted = Timestamp::now().as_micros();
     let outcomes = appends
-        .iter()
+        .iter_mut()
         .map(|append| {
             append
                 .entries
-                .iter()
+                .iter_mut()
                 .map(|entry| insert_one(&transaction, entry, accepted, &mut last))
                 .collect()
         })
@@ -261,22 +262,65 @@ fn insert(
     Ok(outcomes)
 }
 
+/// Inserts an event. One whose id stands for another event is renamed.
 fn insert_one(
+    transaction: &Transaction<'_>,
+    entry: &mut Entry,
+    accepted: i64,
+    last: &mut Seq,
+) -> rusqlite::Result<Outcome> {
+    if let Some(seq) = try_insert(transaction, entry, accepted, last)? {
+        return Ok(Outcome::Stored(seq));
+    }
+    let (seq, content) = find(transaction, entry)?;
+    // Of events from before there were contents nothing else is known than their ids.
+    if content.is_none_or(|content| content == as_stored(entry.content)) {
+        return Ok(Outcome::Duplicate(seq));
+    }
+    *entry = entry.renamed();
+    match try_insert(transaction, entry, accepted, last)? {
+        Some(seq) => Ok(Outcome::Conflict(seq)),
+        None => Ok(Outcome::Duplicate(find(transaction, entry)?.0)),
+    }
+}
+
+fn try_insert(
     transaction: &Transaction<'_>,
     entry: &Entry,
     accepted: i64,
     last: &mut Seq,
-) -> rusqlite::Result<Outcome> {
+) -> rusqlite::Result<Option<Seq>> {
     let mut insert = transaction.prepare_cached(
-        "INSERT INTO events (seq, id, accepted, event) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO events (seq, producer, id, content, accepted, event) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (producer, id) DO NOTHING",
     )?;
     let seq = *last + 1;
-    if insert.execute((seq, &*entry.id, accepted, &*entry.text))? == 1 {
+    let content = as_stored(entry.content);
+    let row = (
+        seq,
+        &*entry.producer,
+        &*entry.id,
+        content,
+        accepted,
+        &*entry.text,
+    );
+    let inserted = insert.execute(row)? == 1;
+    if inserted {
         *last = seq;
-        return Ok(Outcome::Stored(seq));
     }
-    let mut find = transaction.prepare_cached("SELECT seq FROM events WHERE id = ?1")?;
-    Ok(Outcome::Duplicate(
-        find.query_row([&*entry.id], |row| row.get(0))?,
-    ))
+    Ok(inserted.then_some(seq))
+}
+
+/// Where the event is that has this one's producer and id, and what stands for its content.
+fn find(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<(Seq, Option<i64>)> {
+    let mut find = transaction
+        .prepare_cached("SELECT seq, content FROM events WHERE producer = ?1 AND id = ?2")?;
+    find.query_row((&*entry.producer, &*entry.id), |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })
+}
+
+/// SQLite's numbers have a sign.
+fn as_stored(content: u64) -> i64 {
+    i64::from_ne_bytes(content.to_ne_bytes())
 }

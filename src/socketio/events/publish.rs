@@ -43,10 +43,12 @@ pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
             *raw = Raw::Bad(rejection.into());
         }
     }
+    let verified = who.verified();
     let producer = Producer {
         name: who.source().unwrap_or("producer"),
         door: "socketio",
         sight: &who.sight,
+        verified: &verified,
     };
     client.kit.porter.events(&who, client.address, raws.len())?;
     let mut receipt = client.kit.intake.publish(raws, producer).await?;

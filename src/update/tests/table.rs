@@ -149,13 +149,19 @@ fn rooms_are_those_of_each_id_that_the_event_names() {
     rooms.sort();
     let expected = [
         "agent:a",
+        "agent:p/a",
+        "execution:p/x",
         "execution:x",
         "job:j",
+        "job:p/j",
         "observers",
         "project:p",
+        "run:p/r",
         "run:r",
+        "task:p/t",
         "task:t",
         "user:u",
+        "workflow:p/w",
         "workflow:w",
     ];
     assert_eq!(rooms, expected);

@@ -2,8 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use stoa::access::{
-    Belongings, GENERAL, House, Identity, OBSERVERS, PRODUCERS, Role, Rules, Sight, check_room,
+use stoa::{
+    access::{GENERAL, House, Identity, OBSERVERS, PRODUCERS, Role, Rules, Sight, check_room},
+    ledger::Ledger,
 };
 
 const OWN: [&str; 2] = ["own-socket", "own-client"];
@@ -12,7 +13,7 @@ const OWN: [&str; 2] = ["own-socket", "own-client"];
 fn sight() -> Sight {
     let house = House {
         rules: Rules::default(),
-        belongings: Belongings::new(16).into(),
+        ledger: Ledger::new(16).into(),
     };
     let projects = Some(vec!["p-*".into()]);
     Sight::new(Some("u1".into()), None, projects, house.into()).expect("patterns")
@@ -35,10 +36,16 @@ fuzz_target!(|data: &[u8]| {
                 let (kind, id) = room.split_once(':').unwrap_or_default();
                 let plain =
                     |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-');
+                // A thing of one project: `task:p-1/t1`.
+                let (home, id) = match id.split_once('/') {
+                    Some((home, id)) if kind != "project" && kind != "user" => (Some(home), id),
+                    _ => (None, id),
+                };
+                let fits = |id: &str| (1..=128).contains(&id.len()) && id.bytes().all(plain);
                 let named = !kind.is_empty()
-                    && !id.is_empty()
-                    && id.len() <= 128
-                    && room.bytes().all(plain);
+                    && kind.bytes().all(plain)
+                    && fits(id)
+                    && home.is_none_or(fits);
                 assert!(
                     named || fixed.contains(&room) || OWN.contains(&room),
                     "{room:?} is no room"
@@ -49,7 +56,14 @@ fuzz_target!(|data: &[u8]| {
                     "{room:?} is not named"
                 );
                 let owned = ["execution", "workflow", "run", "job"];
-                assert!(!owned.contains(&kind), "{room:?} has no known owner");
+                assert!(
+                    !owned.contains(&kind) || home.is_some(),
+                    "{room:?} has no known owner"
+                );
+                assert!(
+                    home.is_none_or(|home| home.starts_with("p-")),
+                    "{room:?} is of a project that is not named"
+                );
                 assert!(room != PRODUCERS || role.may_publish());
             }
             Err(refusal) => {

@@ -1,0 +1,128 @@
+//! Everything that decides who may see an event, as it was settled when the event was accepted.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::event::{Candidates, Event, Kind, Kinds, Owned};
+
+/// The audience of what an event said, kept with what is made of it (facts of the state).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Audience {
+    /// The event's project.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<Arc<str>>,
+    /// Only who sees the project is of it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    confined: bool,
+    /// Whose the things are.
+    #[serde(skip_serializing_if = "SmallVec::is_empty")]
+    owners: SmallVec<[Owned; 1]>,
+    /// Things of which it isn't certain where they are at home, and where that may be.
+    #[serde(skip_serializing_if = "Kinds::is_empty")]
+    uncertain: Kinds,
+    #[serde(skip_serializing_if = "Candidates::is_none")]
+    candidates: Candidates,
+    /// Things that have no project.
+    #[serde(skip_serializing_if = "Kinds::is_empty")]
+    shared: Kinds,
+    /// The things by which it is decided.
+    #[serde(skip_serializing_if = "SmallVec::is_empty")]
+    things: SmallVec<[(Kind, Box<str>); 1]>,
+}
+
+impl Audience {
+    /// Of an event, as far as it is decided by things that `decides` names.
+    pub fn of(event: &Event, decides: impl Fn(Kind) -> bool) -> Self {
+        let settled = &event.settled;
+        let mut things = SmallVec::new();
+        event.things(&mut |kind, id| {
+            if decides(kind) {
+                things.push((kind, id.into()));
+            }
+        });
+        Self {
+            project: event.project_id.clone(),
+            confined: settled.confined,
+            owners: settled.owners.clone(),
+            uncertain: settled.uncertain,
+            candidates: settled.candidates.clone(),
+            shared: settled.shared,
+            things,
+        }
+    }
+
+    /// The event's project.
+    pub fn project(&self) -> Option<&str> {
+        self.project.as_deref()
+    }
+
+    /// Whether nothing decides: it is everybody.
+    pub fn is_open(&self) -> bool {
+        let uncertain = !self.uncertain.is_empty();
+        self.project.is_none() && self.things.is_empty() && !self.confined && !uncertain
+    }
+
+    /// About how many bytes it holds beside itself.
+    pub fn held(&self) -> usize {
+        let names = self.things.iter().map(|(_, id)| id.len() + 48);
+        let owners = self.owners.len().saturating_sub(1) * size_of::<Owned>();
+        names.sum::<usize>() + owners
+    }
+
+    /// Whether only who sees the project is of it.
+    pub fn is_confined(&self) -> bool {
+        self.confined
+    }
+
+    pub(super) fn things(&self) -> impl Iterator<Item = (Kind, &str)> {
+        self.things.iter().map(|(kind, id)| (*kind, &**id))
+    }
+
+    pub(super) fn context(&self) -> Context<'_> {
+        Context {
+            project: self.project.as_deref(),
+            confined: self.confined,
+            owners: &self.owners,
+            uncertain: self.uncertain,
+            candidates: &self.candidates,
+            shared: self.shared,
+        }
+    }
+}
+
+/// The same, borrowed.
+#[derive(Debug)]
+pub(super) struct Context<'e> {
+    pub(super) project: Option<&'e str>,
+    pub(super) confined: bool,
+    owners: &'e [Owned],
+    pub(super) uncertain: Kinds,
+    pub(super) candidates: &'e Candidates,
+    shared: Kinds,
+}
+
+impl<'e> Context<'e> {
+    pub(super) fn of(event: &'e Event) -> Self {
+        let settled = &event.settled;
+        Self {
+            project: event.project_id.as_deref(),
+            confined: settled.confined,
+            owners: &settled.owners,
+            uncertain: settled.uncertain,
+            candidates: &settled.candidates,
+            shared: settled.shared,
+        }
+    }
+
+    pub(super) fn home(&self, kind: Kind) -> Option<&'e str> {
+        self.project.filter(|_| !self.shared.contains(kind))
+    }
+
+    pub(super) fn owner(&self, kind: Kind) -> Option<&'e str> {
+        let owned = self.owners.iter().find(|owned| owned.kinds.contains(kind));
+        owned.map(|owned| &*owned.owner)
+    }
+}

@@ -1,0 +1,130 @@
+//! What is settled of an event when it is accepted, and kept with it for good.
+//!
+//! An id alone names nothing: a thing is (project, kind, id). When an event is accepted the ledger (`crate::ledger`) says
+//! which project the event belongs to ([`Event::project_id`]), in which project each thing that it names is at home
+//! ([`Event::home`]), whose these things are ([`Settled::owner_of`]), and who published it. Everybody who reads the event
+//! later compares these fields; nothing is looked up, and nothing that is said later changes them.
+//!
+//! - **Event with a project, unlimited producer.** Each thing is the project's own of that id. An agent that is known
+//!   without a project is shared: it is the same agent in every project, and its home is none. Anything else that was known
+//!   without a project moves into this one ([`Settled::adopts`]).
+//! - **Event without a project, unlimited producer.** It belongs to the one project in which its task, run, execution, job
+//!   or workflow is known. If that is none, it has no project; if that is several, `candidates` names them. An agent alone
+//!   tells no project: what is said of it without one is said to all.
+//! - **Producer whose token names projects** (`confined`): the event has one of these projects, all things are that
+//!   project's own, and whoever can't see the project sees nothing of the event.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use super::{Event, Kind};
+
+/// Facts about an event that its producer can't choose.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settled {
+    /// The verified identity of who published it: `user:{sub}`, `key:{token}`, or empty when nobody was asked.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub producer: Arc<str>,
+    /// The producer's token names projects: what it says counts only within the event's project.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub confined: bool,
+    /// Who owns the things that the event names.
+    #[serde(skip_serializing_if = "SmallVec::is_empty")]
+    pub owners: SmallVec<[Owned; 1]>,
+    /// Kinds whose thing had no project before this event, and is from now on at home in the event's project.
+    #[serde(skip_serializing_if = "Kinds::is_empty")]
+    pub adopted: Kinds,
+    /// Kinds whose thing has no project, though the event has one: an agent that all projects share.
+    #[serde(skip_serializing_if = "Kinds::is_empty")]
+    pub shared: Kinds,
+    /// Kinds whose thing may be at home in one of the `candidates`: the event doesn't say in which project it is.
+    #[serde(skip_serializing_if = "Kinds::is_empty")]
+    pub uncertain: Kinds,
+    /// The projects that these things may belong to.
+    #[serde(skip_serializing_if = "Candidates::is_none")]
+    pub candidates: Candidates,
+}
+
+/// An owner and what of the event's things is owned.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Owned {
+    /// The user.
+    pub owner: Arc<str>,
+    /// The kinds of the things.
+    pub kinds: Kinds,
+}
+
+/// To which projects things may belong that are named without one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Candidates {
+    /// To none: nothing that it names was known in a project.
+    #[default]
+    None,
+    /// To one of these: only who sees all of them sees it.
+    These(Box<[Arc<str>]>),
+    /// To any: there are too many, or it was forgotten.
+    Unknown,
+}
+
+impl Candidates {
+    /// Whether it belongs to no project for certain.
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+}
+
+/// A set of kinds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Kinds(u8);
+
+impl Kinds {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether `kind` is one of them.
+    pub fn contains(self, kind: Kind) -> bool {
+        self.0 & (1 << kind as u8) != 0
+    }
+
+    /// Adds one.
+    pub fn insert(&mut self, kind: Kind) {
+        self.0 |= 1 << kind as u8;
+    }
+}
+
+impl FromIterator<Kind> for Kinds {
+    fn from_iter<I: IntoIterator<Item = Kind>>(kinds: I) -> Self {
+        let mut set = Self::default();
+        kinds.into_iter().for_each(|kind| set.insert(kind));
+        set
+    }
+}
+
+impl Settled {
+    /// Who owns the thing of this kind.
+    pub fn owner_of(&self, kind: Kind) -> Option<&str> {
+        let owned = self.owners.iter().find(|owned| owned.kinds.contains(kind));
+        owned.map(|owned| &*owned.owner)
+    }
+
+    /// Whether the thing of this kind was known without a project until this event, which brings it into its own.
+    pub fn adopts(&self, kind: Kind) -> bool {
+        self.adopted.contains(kind)
+    }
+}
+
+impl Event {
+    /// The project in which the event's thing of this kind is at home: together with kind and id it names the thing. `None`
+    /// for a thing without a project, and for an agent that all projects share.
+    pub fn home(&self, kind: Kind) -> Option<&str> {
+        let project = self.project_id.as_deref();
+        project.filter(|_| !self.settled.shared.contains(kind))
+    }
+}

@@ -1,0 +1,150 @@
+//! A bounded map in which nobody's entries push out another's: when it is full, the oldest entry goes of the account that
+//! has most.
+
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    sync::Arc,
+};
+
+/// A key: a hash that nobody can find two things for, so that an entry has the same size however long the names are.
+pub(super) type Key = u128;
+
+/// The map.
+#[derive(Debug)]
+pub(super) struct FairMap<V> {
+    /// What is known.
+    entries: HashMap<Key, Slot<V>>,
+    /// The entries of each account, in the order in which they came.
+    accounts: HashMap<Arc<str>, VecDeque<Key>>,
+    /// Finds the account that has most.
+    sizes: BTreeSet<(usize, Arc<str>)>,
+    /// More entries are not kept.
+    max: usize,
+}
+
+#[derive(Debug)]
+struct Slot<V> {
+    value: V,
+    /// It was used since it was last considered for eviction: it gets another turn.
+    used: bool,
+}
+
+/// Entries that may get another turn before one is evicted whatever its use: a bound on the work of one insertion.
+const TURNS: usize = 32;
+
+impl<V> FairMap<V> {
+    pub(super) fn new(max: usize) -> Self {
+        Self {
+            entries: HashMap::new(),
+            accounts: HashMap::new(),
+            sizes: BTreeSet::new(),
+            max: max.max(1),
+        }
+    }
+
+    pub(super) fn get(&self, key: Key) -> Option<&V> {
+        self.entries.get(&key).map(|slot| &slot.value)
+    }
+
+    /// The value, to be changed; it counts as used.
+    pub(super) fn touch(&mut self, key: Key) -> Option<&mut V> {
+        self.entries.get_mut(&key).map(|slot| {
+            slot.used = true;
+            &mut slot.value
+        })
+    }
+
+    /// Adds an entry that is not there yet. Returns the one that had to go for it.
+    pub(super) fn insert(&mut self, key: Key, account: &Arc<str>, value: V) -> Option<V> {
+        let evicted = (self.entries.len() >= self.max)
+            .then(|| self.evict())
+            .flatten();
+        let account = match self.accounts.get_key_value(account) {
+            Some((known, _)) => known.clone(),
+            None => account.clone(),
+        };
+        let order = self.accounts.entry(account.clone()).or_default();
+        self.sizes.remove(&(order.len(), account.clone()));
+        order.push_back(key);
+        self.sizes.insert((order.len(), account));
+        let slot = Slot { value, used: false };
+        self.entries.insert(key, slot);
+        evicted
+    }
+
+    fn evict(&mut self) -> Option<V> {
+        let (_, account) = self.sizes.last()?.clone();
+        let order = self.accounts.get_mut(&account)?;
+        for _ in 0..TURNS {
+            let key = order.front()?;
+            match self.entries.get_mut(key) {
+                Some(slot) if slot.used => {
+                    slot.used = false;
+                    order.rotate_left(1);
+                }
+                _ => break,
+            }
+        }
+        let len = order.len();
+        let key = order.pop_front()?;
+        self.sizes.remove(&(len, account.clone()));
+        match len - 1 {
+            0 => drop(self.accounts.remove(&account)),
+            left => drop(self.sizes.insert((left, account))),
+        }
+        self.entries.remove(&key).map(|slot| slot.value)
+    }
+
+    /// All entries with their accounts, each account's in its order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Key, &Arc<str>, &V)> {
+        self.accounts.iter().flat_map(move |(account, order)| {
+            order.iter().filter_map(move |key| {
+                let slot = self.entries.get(key)?;
+                Some((*key, account, &slot.value))
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_account_that_has_most_loses_its_oldest_and_no_other_loses_anything() {
+        let (small, large): (Arc<str>, Arc<str>) = ("small".into(), "large".into());
+        let mut map = FairMap::new(10);
+        for key in 0..4 {
+            map.insert(key, &small, key);
+        }
+        for key in 100..200 {
+            map.insert(key, &large, key);
+        }
+        assert_eq!(map.entries.len(), 10);
+        assert!((0..4).all(|key| map.get(key) == Some(&key)));
+        assert!((194..200).all(|key| map.get(key) == Some(&key)));
+        assert_eq!(map.iter().count(), 10);
+    }
+
+    #[test]
+    fn what_is_used_stays_longer() {
+        let all: Arc<str> = "all".into();
+        let mut map = FairMap::new(3);
+        for key in 0..3 {
+            map.insert(key, &all, key);
+        }
+        map.touch(0);
+        assert_eq!(map.insert(3, &all, 3), Some(1), "0 was used");
+    }
+
+    #[test]
+    fn evicting_is_bounded_also_when_everything_is_used() {
+        let all: Arc<str> = "all".into();
+        let mut map = FairMap::new(1_000);
+        for key in 0..1_000 {
+            map.insert(key, &all, key);
+            map.touch(key);
+        }
+        assert_eq!(map.insert(5_000, &all, 5_000), Some(TURNS as u128));
+    }
+}

@@ -1,0 +1,171 @@
+//! The ledger: which project each thing is at home in, and whose it is.
+//!
+//! It stands in the intake. Each event is settled by it ([`Ledger::settle`]) in the order in which events are handed to the
+//! journal, under one short lock; what was settled is kept with the event (`crate::event::Settled`), so nobody asks again.
+//! Only a client that wants to be in a thing's room does ([`Ledger::look`]): a room is of the present.
+//!
+//! A thing is (project, kind, id). Nothing that is said of a thing of one project changes what is known of another's of the
+//! same id, and nobody's things push out what is known of another's:
+//!
+//! - What unlimited producers say and what producers say whose tokens name projects is kept in two pools. The second never
+//!   decides in which project an event of the first belongs, nor evicts anything of it.
+//! - In a full pool the oldest goes of whose there is most: of the project that has most, or of the limited producer.
+//! - What an unlimited producer's thing was is remembered as forgotten for its kind: what is named without a project, and
+//!   isn't known, may then be of any project, and no limited producer becomes its owner.
+//!
+//! After a restart the ledger is read from the checkpoint and learns the later records ([`Ledger::learn`]) before any
+//! producer is let in.
+
+mod fair;
+mod pool;
+mod settle;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::event::{Kind, Kinds};
+use pool::{Pool, key_of};
+
+pub use text::SavedLedger;
+
+/// Bytes of a project's id. Longer ones are the event's own matter: no room can be named so, and nothing is known in them.
+pub const MAX_PROJECT: usize = 256;
+
+/// Who publishes.
+#[derive(Clone, Copy)]
+pub struct Speaker<'a> {
+    /// The verified identity; empty when nobody was asked.
+    pub producer: &'a Arc<str>,
+    /// Whether a project is one of its token's; `None` for a producer without limits.
+    pub projects: Option<&'a dyn Fn(&str) -> bool>,
+}
+
+impl fmt::Debug for Speaker<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let limited = self.projects.is_some();
+        write!(f, "Speaker({:?}, limited: {limited})", self.producer)
+    }
+}
+
+/// What is known of whose things are.
+#[derive(Debug)]
+pub struct Ledger(Mutex<Known>);
+
+#[derive(Debug)]
+struct Known {
+    /// What unlimited producers said, by kind.
+    vouched: Vec<Pool>,
+    /// What producers said whose tokens name projects.
+    claimed: Vec<Pool>,
+    /// Kinds of which something vouched was forgotten.
+    forgotten: Kinds,
+    /// Projects by their names: Marcus names some by nothing else. Only what unlimited producers said.
+    names: HashMap<Box<str>, Arc<str>>,
+    /// How many things of a kind are known in each pool.
+    max: usize,
+}
+
+impl Known {
+    fn new(max: usize) -> Self {
+        let pools = || Kind::ALL.map(|_| Pool::new(max)).into();
+        Self {
+            vouched: pools(),
+            claimed: pools(),
+            forgotten: Kinds::default(),
+            names: HashMap::new(),
+            max: max.max(1),
+        }
+    }
+}
+
+/// A thing as it is looked at for its room: where it is at home, and whose it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seat<'l> {
+    /// Its home.
+    pub project: Option<&'l str>,
+    /// Its owner.
+    pub owner: Option<&'l str>,
+    /// That was said by a limited producer: the owner has to see the project.
+    pub limited: bool,
+}
+
+/// What is known of the things of one kind and id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seats<'l> {
+    /// It was never named.
+    None,
+    /// It may be of any project.
+    Unknown,
+    /// These are.
+    These(&'l [Seat<'l>]),
+}
+
+impl Ledger {
+    /// Nothing is known; at most `max` things of a kind will be, of unlimited and of limited producers each.
+    pub fn new(max: usize) -> Self {
+        Self(Mutex::new(Known::new(max)))
+    }
+
+    /// What was said in the past is not known: the events that said it are gone.
+    pub fn lack_the_past(&self) {
+        self.lock().forgotten = Kind::ALL.into_iter().collect();
+    }
+
+    /// Looks at the things of this kind and id, in whatever projects. Of an id that is known in very many projects it looks
+    /// at the first ones.
+    pub fn look<T>(&self, kind: Kind, id: &str, look: impl FnOnce(Seats<'_>) -> T) -> T {
+        let known = self.lock();
+        let id = key_of(id);
+        let mut seats = Vec::new();
+        let mut more = false;
+        for pool in [&known.vouched[kind as usize], &known.claimed[kind as usize]] {
+            let homes = pool.homes(id);
+            more |= homes.is_some_and(|homes| homes.more > 0);
+            let projects = homes.into_iter().flat_map(|homes| &homes.known);
+            let homes = projects.map(|project| Some(&**project)).chain([None]);
+            seats.extend(homes.filter_map(|project| {
+                let entry = pool.get(project, id)?;
+                (!entry.unsure || entry.owner.is_some()).then_some(Seat {
+                    project,
+                    owner: entry.owner().map(|owner| &**owner),
+                    limited: entry.limited,
+                })
+            }));
+        }
+        look(match &seats[..] {
+            [] if more || known.forgotten.contains(kind) => Seats::Unknown,
+            [] => Seats::None,
+            seats => Seats::These(seats),
+        })
+    }
+
+    /// The same for the thing of one project; `None` when it isn't known there.
+    pub fn look_in<T>(
+        &self,
+        project: &str,
+        kind: Kind,
+        id: &str,
+        look: impl FnOnce(Option<Seat<'_>>) -> T,
+    ) -> T {
+        let known = self.lock();
+        let id = key_of(id);
+        let entry = [&known.vouched, &known.claimed]
+            .into_iter()
+            .find_map(|pools| pools[kind as usize].get(Some(project), id));
+        look(entry.map(|entry| Seat {
+            project: Some(project),
+            owner: entry.owner().map(|owner| &**owner),
+            limited: entry.limited,
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

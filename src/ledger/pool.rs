@@ -1,0 +1,189 @@
+//! What is known of the things of one kind: their owners, and in which projects an id is known.
+
+use std::{collections::HashMap, sync::Arc};
+
+use aws_lc_rs::digest;
+use smallvec::SmallVec;
+
+use super::fair::{FairMap, Key};
+use crate::event::{Kind, Owner};
+
+/// Projects of one id that are listed; an id that is known in more may be of any.
+const MAX_HOMES: usize = 8;
+/// Bytes of an owner that are kept. No token has a longer user, so what is cut off is nobody's name.
+const MAX_OWNER: usize = 256;
+
+/// Stands for an id or a project.
+pub(super) fn key_of(name: &str) -> Key {
+    let hash = digest::digest(&digest::SHA256, name.as_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash.as_ref()[..16]);
+    Key::from_be_bytes(bytes)
+}
+
+/// Stands for a thing of one kind.
+pub(super) fn key_in(project: Option<&str>, id: Key) -> Key {
+    project.map_or(id, |project| {
+        id.wrapping_add(key_of(project).rotate_left(64))
+    })
+}
+
+/// What is known of one thing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Entry {
+    /// Stands for its id.
+    pub(super) id: Key,
+    /// Its home.
+    pub(super) project: Option<Arc<str>>,
+    /// The first user it was named with, unless an event named another as the owner.
+    pub(super) owner: Option<Arc<str>>,
+    /// The owner was named as such, and not only as the user.
+    pub(super) sure: bool,
+    /// Several use it and none was named as the owner.
+    pub(super) shared: bool,
+    /// The owner was named by a producer whose token names projects: that counts within the project only.
+    pub(super) limited: bool,
+    /// It has no project as far as is known, but what was known of some of its kind is forgotten.
+    pub(super) unsure: bool,
+    /// It was brought into a project: without one it is not known any more.
+    pub(super) moved: bool,
+}
+
+impl Entry {
+    /// Its owner, if it has just one.
+    pub(super) fn owner(&self) -> Option<&Arc<str>> {
+        self.owner.as_ref().filter(|_| !self.shared)
+    }
+
+    /// Learns what an event says of whose it is. What a limited producer said gives way to what others say.
+    pub(super) fn learn(&mut self, kind: Kind, said: Owner<'_>, limited: bool) {
+        if limited && !self.limited && self.owner.is_some() {
+            return;
+        }
+        let gives_way = self.limited && !limited;
+        if gives_way {
+            (self.owner, self.sure, self.shared, self.limited) = (None, false, false, false);
+        }
+        match said {
+            Owner::Said(owner) => {
+                if self.owner.as_deref() != Some(owner) {
+                    self.owner = Some(cut(owner).into());
+                }
+                (self.sure, self.shared, self.limited) = (true, false, limited);
+            }
+            Owner::Concerned(user) if self.owner.is_none() => {
+                self.owner = Some(cut(user).into());
+                self.limited = limited;
+            }
+            // One who runs a workflow doesn't own what others do with it.
+            Owner::Concerned(user) if kind == Kind::Workflow && !self.sure => {
+                self.shared |= self.owner.as_deref() != Some(cut(user));
+            }
+            Owner::Concerned(_) => {}
+        }
+    }
+}
+
+fn cut(owner: &str) -> &str {
+    let mut end = owner.len().min(MAX_OWNER);
+    while !owner.is_char_boundary(end) {
+        end -= 1;
+    }
+    &owner[..end]
+}
+
+/// The projects in which one id is known.
+#[derive(Debug, Default)]
+pub(super) struct Homes {
+    /// The first ones.
+    pub(super) known: SmallVec<[Arc<str>; 1]>,
+    /// How many more there are.
+    pub(super) more: usize,
+}
+
+/// The things of one kind.
+#[derive(Debug)]
+pub(super) struct Pool {
+    /// By thing.
+    things: FairMap<Entry>,
+    /// By id.
+    homes: HashMap<Key, Homes>,
+}
+
+impl Pool {
+    pub(super) fn new(max: usize) -> Self {
+        Self {
+            things: FairMap::new(max),
+            homes: HashMap::new(),
+        }
+    }
+
+    /// What is known of a thing.
+    pub(super) fn get(&self, project: Option<&str>, id: Key) -> Option<&Entry> {
+        let entry = self.things.get(key_in(project, id))?;
+        (!entry.moved).then_some(entry)
+    }
+
+    /// The same, to be changed; it counts as used.
+    pub(super) fn touch(&mut self, project: Option<&str>, id: Key) -> Option<&mut Entry> {
+        let entry = self.things.touch(key_in(project, id))?;
+        (!entry.moved).then_some(entry)
+    }
+
+    /// The projects in which an id is known.
+    pub(super) fn homes(&self, id: Key) -> Option<&Homes> {
+        self.homes.get(&id)
+    }
+
+    /// Notes a thing that isn't known yet. Returns whether another one was forgotten for it.
+    pub(super) fn insert(&mut self, account: &Arc<str>, entry: Entry) -> bool {
+        let key = key_in(entry.project.as_deref(), entry.id);
+        if let Some(known) = self.things.touch(key) {
+            // It was brought into a project and is now named without one again.
+            *known = entry;
+            return false;
+        }
+        if let Some(project) = &entry.project {
+            let homes = self.homes.entry(entry.id).or_default();
+            if homes.known.len() < MAX_HOMES {
+                homes.known.push(project.clone());
+            } else {
+                homes.more += 1;
+            }
+        }
+        let Some(gone) = self.things.insert(key, account, entry) else {
+            return false;
+        };
+        if let Some(project) = &gone.project
+            && let Some(homes) = self.homes.get_mut(&gone.id)
+        {
+            match homes.known.iter().position(|known| known == project) {
+                Some(at) => drop(homes.known.remove(at)),
+                None => homes.more = homes.more.saturating_sub(1),
+            }
+            if homes.known.is_empty() && homes.more == 0 {
+                self.homes.remove(&gone.id);
+            }
+        }
+        !gone.moved
+    }
+
+    /// Brings a thing that had no project into one. Returns what was known of it.
+    pub(super) fn take_homeless(&mut self, id: Key) -> Option<Entry> {
+        let entry = self.touch(None, id)?;
+        entry.moved = true;
+        let entry = entry.clone();
+        Some(Entry {
+            moved: false,
+            unsure: false,
+            ..entry
+        })
+    }
+
+    /// Everything, with the accounts.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Entry)> {
+        self.things
+            .iter()
+            .map(|(_, account, entry)| (account, entry))
+    }
+}

@@ -1,0 +1,359 @@
+//! Settles an event: its project, the homes of its things, their owners.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::{
+    Known, Ledger, MAX_PROJECT, Speaker,
+    fair::Key,
+    pool::{Entry, Pool, key_of},
+};
+use crate::{
+    event::{Candidates, Event, Kind, Kinds, Owned, Owner, Settled},
+    refusal::Refusal,
+};
+
+/// The things by which an event that names no project is given one, those that are surest first.
+const TELLING: [Kind; 5] = [
+    Kind::Run,
+    Kind::Execution,
+    Kind::Job,
+    Kind::Task,
+    Kind::Workflow,
+];
+
+/// Bytes of a project's name that is remembered.
+const MAX_NAME: usize = 256;
+
+type Things = SmallVec<[(Kind, Key); 6]>;
+
+/// A thing's kind, whether these are all projects in which its id is known, and these.
+type Found<'l> = (Kind, bool, &'l [Arc<str>]);
+
+/// The things of an event that have homes and owners.
+fn things(event: &Event) -> Things {
+    let mut things = Things::new();
+    event.things(&mut |kind, id| {
+        if !matches!(kind, Kind::Project | Kind::User) {
+            things.push((kind, key_of(id)));
+        }
+    });
+    things
+}
+
+impl Ledger {
+    /// Settles an event as one of `speaker`, and learns what it says.
+    ///
+    /// # Errors
+    /// `forbidden` when the speaker may not say that; then nothing was learnt.
+    pub fn settle(&self, event: &mut Event, speaker: Speaker<'_>) -> Result<(), Refusal> {
+        let things = things(event);
+        event.settled = Settled {
+            producer: speaker.producer.clone(),
+            confined: speaker.projects.is_some(),
+            ..Settled::default()
+        };
+        if let Some(may) = speaker.projects {
+            confine(event, may)?;
+            let known = self.lock();
+            known.check_owner(event, &things)?;
+            self.finish(known, event, &things);
+        } else {
+            let known = self.lock();
+            known.place(event, &things);
+            self.finish(known, event, &things);
+        }
+        Ok(())
+    }
+
+    fn finish(
+        &self,
+        mut known: std::sync::MutexGuard<'_, Known>,
+        event: &mut Event,
+        things: &Things,
+    ) {
+        known.learn(event, things);
+        known.own(event, things);
+    }
+
+    /// Learns from an event that was settled before, in the journal's order.
+    pub fn learn(&self, event: &Event) {
+        let things = things(event);
+        self.lock().learn(event, &things);
+    }
+}
+
+/// A producer whose token names projects speaks for one of them in each event, and names no other.
+fn confine(event: &mut Event, may: &dyn Fn(&str) -> bool) -> Result<(), Refusal> {
+    let named = event.project_id.as_deref().or(event.board_id());
+    let Some(project) = named else {
+        return Err(Refusal::forbidden(
+            "your token names projects, so each event must name one of them: add \"project_id\"",
+        ));
+    };
+    if project.len() > MAX_PROJECT {
+        return Err(Refusal::forbidden(format!(
+            "project_id has {} bytes; use one of at most {MAX_PROJECT}",
+            project.len()
+        )));
+    }
+    let mut foreign = (!may(project)).then_some(project);
+    event.each_project(&mut |project| {
+        if foreign.is_none() && !may(project) {
+            foreign = Some(project);
+        }
+    });
+    if let Some(foreign) = foreign {
+        return Err(Refusal::forbidden(format!(
+            "your token doesn't name project {:?}: publish for one of its projects only",
+            foreign.chars().take(64).collect::<String>()
+        )));
+    }
+    let project: Arc<str> = project.into();
+    event.project_id = Some(project);
+    Ok(())
+}
+
+impl Known {
+    /// A limited producer can't give to somebody else what has an owner.
+    fn check_owner(&self, event: &Event, things: &Things) -> Result<(), Refusal> {
+        let Some(new) = event.owner_id() else {
+            return Ok(());
+        };
+        let project = event.project_id.as_deref();
+        let taken = things.iter().any(|(kind, id)| {
+            // Who owns a run of a workflow is said of the run.
+            let of_run = *kind == Kind::Workflow && has_run(event);
+            let homeless = self.vouched[*kind as usize].get(None, *id);
+            let known = [self.entry(*kind, project, *id), homeless];
+            let mut owners = known.into_iter().flatten().filter_map(Entry::owner);
+            !of_run && owners.any(|owner| **owner != *new)
+        });
+        if taken {
+            return Err(Refusal::forbidden(
+                "what the event names has another owner_id in this project; leave owner_id out, or use an id of your own",
+            ));
+        }
+        Ok(())
+    }
+
+    fn entry(&self, kind: Kind, project: Option<&str>, id: Key) -> Option<&Entry> {
+        let at = kind as usize;
+        self.vouched[at]
+            .get(project, id)
+            .or_else(|| self.claimed[at].get(project, id))
+    }
+
+    /// Finds the project of an unlimited producer's event, and the homes of its things.
+    fn place(&self, event: &mut Event, things: &Things) {
+        if event.project_id.is_none() && event.name.family() == "project" {
+            let by_name = event.project_name().and_then(|name| self.names.get(name));
+            let found = by_name
+                .cloned()
+                .or_else(|| event.board_id().map(Into::into));
+            event.project_id = found;
+        }
+        if event.project_id.is_none() {
+            self.search(event, things);
+        }
+        let settled = &mut event.settled;
+        for (kind, id) in things {
+            let pool = &self.vouched[*kind as usize];
+            let homeless = pool.get(None, *id).is_some();
+            match (&event.project_id, *kind) {
+                (Some(project), kind) if homeless && pool.get(Some(project), *id).is_none() => {
+                    match kind {
+                        Kind::Agent => settled.shared.insert(kind),
+                        kind => settled.adopted.insert(kind),
+                    }
+                }
+                // What is said of a project's agent without the project may be about any project's.
+                (None, Kind::Agent) if !homeless => match known_homes(pool, *id) {
+                    Some((all, homes)) => uncertain(settled, Kind::Agent, all, homes),
+                    None if self.forgotten.contains(Kind::Agent) => {
+                        uncertain(settled, Kind::Agent, false, &[]);
+                    }
+                    None => {}
+                },
+                _ => {}
+            }
+        }
+    }
+
+    /// Finds the one project in which the things are known.
+    fn search(&self, event: &mut Event, things: &Things) {
+        let mut single: Option<&Arc<str>> = None;
+        let mut agree = true;
+        let mut several = SmallVec::<[Found<'_>; 4]>::new();
+        for telling in TELLING {
+            let Some((kind, id)) = things.iter().find(|(kind, _)| *kind == telling) else {
+                continue;
+            };
+            let pool = &self.vouched[*kind as usize];
+            if let Some(entry) = pool.get(None, *id) {
+                if entry.unsure {
+                    several.push((*kind, false, &[]));
+                }
+                continue;
+            }
+            match known_homes(pool, *id) {
+                Some((true, [home])) => {
+                    agree &= single.is_none_or(|single| single == home);
+                    single = single.or(Some(home));
+                    several.push((*kind, true, std::slice::from_ref(home)));
+                }
+                Some((all, homes)) => several.push((*kind, all, homes)),
+                None if self.forgotten.contains(*kind) => several.push((*kind, false, &[])),
+                None => {}
+            }
+        }
+        let fits = |project: &Arc<str>| {
+            several
+                .iter()
+                .all(|(_, all, homes)| !all || homes.contains(project))
+        };
+        if let Some(project) = single.filter(|project| agree && fits(project)) {
+            event.project_id = Some(project.clone());
+            return;
+        }
+        for (kind, all, homes) in several {
+            uncertain(&mut event.settled, kind, all, homes);
+        }
+    }
+
+    /// Learns what a settled event says. The same events in the same order always teach the same.
+    fn learn(&mut self, event: &Event, things: &Things) {
+        let (settled, limited) = (&event.settled, event.settled.confined);
+        let project = event.project_id.as_ref();
+        if project.is_some_and(|project| project.len() > MAX_PROJECT) {
+            return;
+        }
+        if !limited
+            && event.name.family() == "project"
+            && let (Some(project), Some(name)) = (project, event.project_name())
+            && name.len() <= MAX_NAME
+            && self.names.len() < self.max
+        {
+            let known = self.names.entry(name.into());
+            known.or_insert_with(|| project.clone());
+        }
+        for (kind, id) in things {
+            if settled.uncertain.contains(*kind)
+                && matches!(settled.candidates, Candidates::These(_))
+            {
+                continue;
+            }
+            let home = project.filter(|_| !settled.shared.contains(*kind));
+            let owner = said_of(event, *kind);
+            self.note((*kind, *id), home, owner, settled);
+        }
+    }
+
+    /// Notes one thing.
+    fn note(
+        &mut self,
+        (kind, id): (Kind, Key),
+        home: Option<&Arc<str>>,
+        owner: Option<Owner<'_>>,
+        settled: &Settled,
+    ) {
+        let (limited, at) = (settled.confined, kind as usize);
+        let project = home.map(|home| &**home);
+        if let Some(entry) = self.vouched[at].touch(project, id) {
+            if let Some(owner) = owner {
+                entry.learn(kind, owner, limited);
+            }
+            return;
+        }
+        let pool = match limited {
+            true => &mut self.claimed[at],
+            false => &mut self.vouched[at],
+        };
+        if limited && let Some(entry) = pool.touch(project, id) {
+            if let Some(owner) = owner {
+                entry.learn(kind, owner, limited);
+            }
+            return;
+        }
+        let adopted = settled.adopts(kind).then(|| pool.take_homeless(id));
+        let mut entry = adopted.flatten().unwrap_or_default();
+        entry.id = id;
+        entry.project = home.cloned();
+        entry.unsure = settled.uncertain.contains(kind);
+        // What is forgotten may be anybody's: nobody limited becomes its owner.
+        let claimable = !limited || !self.forgotten.contains(kind);
+        if let Some(owner) = owner.filter(|_| claimable) {
+            entry.learn(kind, owner, limited);
+        }
+        let none = Arc::from("");
+        let account = match limited {
+            true => &settled.producer,
+            false => home.unwrap_or(&none),
+        };
+        if pool.insert(account, entry) && !limited {
+            self.forgotten.insert(kind);
+        }
+    }
+
+    /// Writes down whose the event's things are.
+    fn own(&self, event: &mut Event, things: &Things) {
+        let mut owners: SmallVec<[Owned; 1]> = SmallVec::new();
+        for (kind, id) in things {
+            let entry = self.entry(*kind, event.home(*kind), *id);
+            // What a limited producer said of an owner doesn't open what others say.
+            let counts = |entry: &&Entry| !entry.limited || event.settled.confined;
+            let Some(owner) = entry.filter(counts).and_then(Entry::owner) else {
+                continue;
+            };
+            match owners.iter_mut().find(|owned| owned.owner == *owner) {
+                Some(owned) => owned.kinds.insert(*kind),
+                None => owners.push(Owned {
+                    owner: owner.clone(),
+                    kinds: Kinds::from_iter([*kind]),
+                }),
+            }
+        }
+        event.settled.owners = owners;
+    }
+}
+
+fn has_run(event: &Event) -> bool {
+    event.run_id().or(event.execution_id()).is_some()
+}
+
+/// What the event says of whose its thing of this kind is. Who owns a run of a workflow is said of the run.
+fn said_of(event: &Event, kind: Kind) -> Option<Owner<'_>> {
+    match event.owner()? {
+        Owner::Said(owner) if kind == Kind::Workflow && has_run(event) => {
+            Some(Owner::Concerned(owner))
+        }
+        owner => Some(owner),
+    }
+}
+
+/// The projects in which an id is known, and whether these are all.
+fn known_homes(pool: &Pool, id: Key) -> Option<(bool, &[Arc<str>])> {
+    pool.homes(id)
+        .map(|homes| (homes.more == 0, &homes.known[..]))
+}
+
+/// The thing of this kind may be in one of these projects.
+fn uncertain(settled: &mut Settled, kind: Kind, all: bool, homes: &[Arc<str>]) {
+    settled.uncertain.insert(kind);
+    let known = std::mem::take(&mut settled.candidates);
+    settled.candidates = match known {
+        _ if !all => Candidates::Unknown,
+        Candidates::Unknown => Candidates::Unknown,
+        Candidates::None => Candidates::These(homes.into()),
+        Candidates::These(known) => {
+            let mut known = known.into_vec();
+            for home in homes {
+                if !known.contains(home) {
+                    known.push(home.clone());
+                }
+            }
+            Candidates::These(known.into())
+        }
+    };
+}
