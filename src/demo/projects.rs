@@ -7,6 +7,8 @@ use super::cast::Craft::{self, Backend, Data, Design, Frontend, Operations, Qual
 pub(super) struct Plan {
     /// What people read.
     pub(super) name: &'static str,
+    /// Names it in events.
+    pub(super) id: &'static str,
     /// Names its workflow.
     pub(super) slug: &'static str,
     /// What is to be done; a task only depends on earlier ones.
@@ -37,6 +39,7 @@ pub(super) static PLANS: [Plan; 4] = [CHECKOUT, PIPELINE, MOBILE, PORTAL];
 
 const CHECKOUT: Plan = Plan {
     name: "Checkout Service",
+    id: "checkout-service",
     slug: "checkout",
     tasks: &[
         task("Design the cart model", Backend, &[]),
@@ -102,6 +105,7 @@ const CHECKOUT: Plan = Plan {
 
 const PIPELINE: Plan = Plan {
     name: "Sales Data Pipeline",
+    id: "sales-data-pipeline",
     slug: "pipeline",
     tasks: &[
         task("Map the sources", Data, &[]),
@@ -161,6 +165,7 @@ const PIPELINE: Plan = Plan {
 
 const MOBILE: Plan = Plan {
     name: "Field Service App",
+    id: "field-service-app",
     slug: "mobile",
     tasks: &[
         task("Interview three technicians", Design, &[]),
@@ -221,6 +226,7 @@ const MOBILE: Plan = Plan {
 
 const PORTAL: Plan = Plan {
     name: "Documentation Portal",
+    id: "documentation-portal",
     slug: "portal",
     tasks: &[
         task("Collect the existing pages", Operations, &[]),

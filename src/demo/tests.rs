@@ -21,6 +21,20 @@ fn story(seed: u64, count: usize) -> Vec<(f64, Value)> {
     (0..count).map(|_| next(&mut team)).collect()
 }
 
+#[test]
+fn projects_have_names_that_can_be_written() {
+    let story = story(7, 4_000);
+    let created = story
+        .iter()
+        .filter(|(_, event)| event["event_type"] == "project_created");
+    let ids: Vec<&str> = created
+        .map(|(_, event)| text(event, "project_id"))
+        .collect();
+    assert_eq!(ids[0], "checkout-service");
+    assert!(ids.contains(&"checkout-service-2"), "{ids:?}");
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+}
+
 fn text<'e>(event: &'e Value, key: &str) -> &'e str {
     event["data"][key].as_str().unwrap_or_default()
 }

@@ -79,7 +79,8 @@ pub(super) struct Task {
 /// The project under way.
 #[derive(Debug)]
 pub(super) struct Project {
-    /// Names it in events; unlike any earlier run's.
+    /// Names it in events and rooms, so that people can write it: `checkout-service`, and `checkout-service-2` when its turn
+    /// comes again.
     pub(super) id: String,
     /// Names, decisions, blockers.
     pub(super) plan: &'static Plan,
@@ -96,14 +97,17 @@ pub(super) struct Project {
 }
 
 impl Project {
-    fn new(plan: &'static Plan) -> Self {
+    fn new(plan: &'static Plan, round: usize) -> Self {
         let task = |plan: &'static TaskPlan| Task {
             id: fresh_id(),
             plan,
             stand: Stand::Waiting,
         };
         Self {
-            id: fresh_id(),
+            id: match round {
+                0 => plan.id.to_owned(),
+                _ => format!("{}-{}", plan.id, round + 1),
+            },
             plan,
             tasks: plan.tasks.iter().map(task).collect(),
             open: false,
@@ -193,7 +197,8 @@ impl World {
 
     /// Begins the next project of the rotation.
     pub(super) fn begin(&mut self) -> Option<&Project> {
-        self.project = PLANS.get(self.begun % PLANS.len()).map(Project::new);
+        let (round, turn) = (self.begun / PLANS.len(), self.begun % PLANS.len());
+        self.project = PLANS.get(turn).map(|plan| Project::new(plan, round));
         self.begun += 1;
         self.project.as_ref()
     }
