@@ -77,7 +77,8 @@ pub struct Server {
     pub max_packets_per_post: usize,
     /// Whether a request without an Origin is turned away, where only web pages are to connect.
     pub require_origin: bool,
-    /// Whether the server may be reachable from other machines although it asks nobody for a token.
+    /// Whether the server may be reachable from other machines, by an address of its own or through a proxy, although it
+    /// asks nobody for a token.
     pub allow_insecure: bool,
 }
 

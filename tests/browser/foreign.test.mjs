@@ -9,8 +9,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
 import { io } from 'socket.io-client';
+import { until } from '../js/guarded.mjs';
 import { next } from '../js/server.mjs';
-import { LIMIT, launch } from './page.mjs';
+import { LIMIT, connection, launch, open } from './page.mjs';
 import { publish, startStoa } from './stoa.mjs';
 
 const CLIENT = fileURLToPath(new URL('./node_modules/socket.io-client/dist/', import.meta.url));
@@ -147,6 +148,13 @@ async function assertUntouched(results, from, mayReadRefusals) {
   assert.deepEqual(told, [], from);
 }
 
+/** The line of a server's log that says this: it may come a moment after the server listens. */
+async function said(server, what) {
+  let line;
+  await until(`the log says ${what}`, () => (line = server.logs.find((each) => each.includes(what))));
+  return line;
+}
+
 /** A page at `url`; `close` ends it. */
 async function page(url) {
   const context = await browser.newContext();
@@ -165,22 +173,22 @@ test('a page of a foreign origin reads, publishes and does nothing', LIMIT, asyn
 });
 
 test('the same page against a server that allows all of it: these attacks are real', LIMIT, async () => {
-  const open = await startStoa({ env: { STOA_SERVER__CORS_ALLOWED_ORIGINS: '*', STOA_SERVER__HOSTS: '*' } });
+  const anybodys = await startStoa({ env: { STOA_SERVER__CORS_ALLOWED_ORIGINS: '*', STOA_SERVER__HOSTS: '*' } });
   try {
-    await publish(open, { type: 'agent.registered', data: { agent_id: 'a', name: PLAN } });
+    await publish(anybodys, { type: 'agent.registered', data: { agent_id: 'a', name: PLAN } });
     const { opened, close } = await page(at('evil.test'));
-    const results = await opened.evaluate(attack, `http://localhost:${open.port}`);
+    const results = await opened.evaluate(attack, `http://localhost:${anybodys.port}`);
     await close();
     for (const path of ['/api/v1/state', '/api/v1/events']) assert.ok(results[path].includes(PLAN), path);
     for (const what of ['a WebSocket as operator', 'the stream', 'polling']) assert.match(results[what], /open|"sid"/, what);
-    const { events } = await (await fetch(`${open.url}/api/v1/events`)).json();
+    const { events } = await (await fetch(`${anybodys.url}/api/v1/events`)).json();
     const kept = new Set(events.map(({ type }) => type).filter((type) => type.startsWith('evil')));
     assert.deepEqual([...kept].sort(), ['beacon', 'form', 'json', 'opaque', 'simple'].map((kind) => `evil.${kind}`));
     // What was refused above without this, is refused here as well: nobody is admin by asking.
     assert.match(results['a ban as JSON'], / 401 /);
     assert.match(results['a WebSocket as admin'], /failed/);
   } finally {
-    await open.stop();
+    await anybodys.stop();
   }
 });
 
@@ -298,4 +306,21 @@ test('the development server of one\'s own front-end needs no configuration, dir
     await vite.close();
   }
   await rm(root, { recursive: true });
+});
+
+test('the address that the start prints opens the page, as an admin, and does not stay in the address', LIMIT, async () => {
+  const fresh = await startStoa();
+  try {
+    const line = await said(fresh, '?token=');
+    const [, path, secret] = /http:\/\/localhost:\d+(\/\?token=([\w-]+))/.exec(line);
+    const { page: opened, troubles, close } = await open(browser, `http://localhost:${fresh.port}${path}`);
+    await connection(opened, 'connected');
+    assert.equal(opened.url(), `http://localhost:${fresh.port}/`);
+    const listed = await fetch(`${fresh.url}/api/v1/admin/connections`, { headers: { authorization: `Bearer ${secret}` } });
+    assert.deepEqual((await listed.json()).connections.map(({ role }) => role), ['admin']);
+    assert.deepEqual(troubles, []);
+    await close();
+  } finally {
+    await fresh.stop();
+  }
 });

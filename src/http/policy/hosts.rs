@@ -239,4 +239,22 @@ mod tests {
             assert_eq!(fault, HostFault::Unknown("evil.test".into()), "{target}");
         }
     }
+
+    proptest::proptest! {
+        /// Whatever stands in a Host: it is read, read again as the same, and accepted only if it is known.
+        #[test]
+        fn any_host_is_read_safely(text in "\\PC{0,40}|[a-z0-9.:\\[\\]@-]{0,40}(localhost|127\\.0\\.0\\.1)?[.:a-z0-9]{0,8}") {
+            let hosts = Hosts::new(&["stoa.example".to_owned()], "127.0.0.1");
+            if let Some(host) = Authority::read(&text) {
+                let port = host.port.map_or(String::new(), |port| format!(":{port}"));
+                let again = Authority::read(&format!("{}{port}", host.host));
+                // A name may end with more than one dot; each reading takes one off.
+                proptest::prop_assert!(again.as_ref() == Some(&host) || host.host.ends_with('.'));
+                let name = host.host.as_str();
+                let known = name == "localhost" || name.ends_with(".localhost") || name == "stoa.example";
+                let bare = name.trim_start_matches('[').trim_end_matches(']');
+                proptest::prop_assert_eq!(hosts.accept(&host), known || bare.parse::<IpAddr>().is_ok());
+            }
+        }
+    }
 }
