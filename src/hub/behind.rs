@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Hub,
-    command::{Command, now},
+    command::{Command, Resumption, now},
     gather::end_of,
     making::SPAN,
     member::MemberId,
@@ -62,10 +62,11 @@ impl Hub {
     pub(super) fn resume(
         &mut self,
         id: MemberId,
-        from: &str,
+        from: Resumption,
         reply: Option<oneshot::Sender<Object>>,
     ) {
-        let known = self.own_cursor(from);
+        let known = from.place.filter(|place| self.knows(place));
+        let from = from.text;
         let Some(member) = self.roster.get_mut(id) else {
             return;
         };
@@ -75,13 +76,13 @@ impl Hub {
             self.catchup.forget(id);
         }
         let Some(at) = known else {
-            self.give_up(id, from, 0, replies);
+            self.give_up(id, &from, 0, replies);
             return;
         };
         // A place without exceptions may be ahead of what was sent (a snapshot's, a publish answer's).
         member.since = if at.owed.is_empty() { at.seq } else { 0 };
         member.behind = Some(Box::new(Behind {
-            from: Some(from.to_owned()),
+            from: Some(from),
             replies,
             ..Behind::new(at, Portion::first())
         }));
@@ -90,17 +91,29 @@ impl Hub {
 
     /// A cursor of this journal. Any other, or one of a journal that was set back, doesn't tell what is missing.
     pub(super) fn own_cursor(&self, text: &str) -> Option<Cursor> {
-        let cursor = text.parse::<Cursor>().ok()?;
+        text.parse::<Cursor>()
+            .ok()
+            .filter(|place| self.knows(place))
+    }
+
+    /// The same of one that a door has read.
+    pub(super) fn is_own(&self, from: &Resumption) -> bool {
+        from.place.as_ref().is_some_and(|place| self.knows(place))
+    }
+
+    fn knows(&self, cursor: &Cursor) -> bool {
         let last = self.journal.bounds().last;
-        let known = cursor.epoch == self.journal.epoch() && cursor.seq <= last;
-        let ours = cursor.within.as_ref().is_none_or(|within| {
+        if cursor.epoch != self.journal.epoch() || cursor.seq > last {
+            return false;
+        }
+        cursor.within.as_ref().is_none_or(|within| {
+            if within.to > last || within.grouping != self.table.grouping() {
+                return false;
+            }
             // A stretch is no longer than this, and a longer one is nobody's.
-            let span = missed(&cursor, &end_of(&cursor), SPAN + 1);
-            within.to <= last
-                && within.grouping == self.table.grouping()
-                && span.iter().map(|(_, len)| len).sum::<u64>() <= SPAN
-        });
-        (known && ours).then_some(cursor)
+            let span = missed(cursor, &end_of(cursor), SPAN + 1);
+            span.iter().map(|(_, len)| len).sum::<u64>() <= SPAN
+        })
     }
 
     /// A member owes all that it may: it gets nothing more until it has taken some of it. What it has not begun to get is

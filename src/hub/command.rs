@@ -12,6 +12,7 @@ use super::{
 use crate::{
     access::{Identity, Sight},
     event::{Object, Timestamp},
+    journal::Cursor,
     refusal::Refusal,
     update::{Namespace, Topic},
 };
@@ -31,7 +32,25 @@ pub struct Welcome {
     /// Whether it wants the state.
     pub snapshot: bool,
     /// Where it wants to go on.
-    pub resume: Option<String>,
+    pub resume: Option<Resumption>,
+}
+
+/// A cursor to go on from. The door reads it: a long one costs the loop nothing.
+#[derive(Debug)]
+pub struct Resumption {
+    /// As the client wrote it: it is told so again.
+    pub(super) text: String,
+    /// As it was read; none for text that is no cursor.
+    pub(super) place: Option<Cursor>,
+}
+
+impl From<String> for Resumption {
+    fn from(text: String) -> Self {
+        Self {
+            place: text.parse().ok(),
+            text,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -76,7 +95,7 @@ pub(super) enum Command {
     },
     Resume {
         member: MemberId,
-        cursor: String,
+        from: Resumption,
         reply: oneshot::Sender<Object>,
     },
     Reidentify {
@@ -321,9 +340,10 @@ impl HubHandle {
     /// # Errors
     /// `unavailable` while the server goes down.
     pub async fn resume(&self, member: MemberId, cursor: String) -> Result<Object, Refusal> {
+        let from = cursor.into();
         self.ask(|reply| Command::Resume {
             member,
-            cursor,
+            from,
             reply,
         })
         .await

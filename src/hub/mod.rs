@@ -16,6 +16,8 @@ mod catchup;
 mod command;
 mod eye;
 mod fanout;
+#[cfg(test)]
+mod forged;
 mod gather;
 mod making;
 mod member;
@@ -41,7 +43,7 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use command::{HubHandle, Membership, Question, Welcome};
+pub use command::{HubHandle, Membership, Question, Resumption, Welcome};
 pub use member::{MemberId, Newcomer};
 pub use outlet::{Outgoing, Outlet};
 pub use view::View;

@@ -85,9 +85,9 @@ impl Hub {
             }
             Command::Resume {
                 member,
-                cursor,
+                from,
                 reply,
-            } => self.resume(member, &cursor, Some(reply)),
+            } => self.resume(member, from, Some(reply)),
             Command::Ask(question, reply) => {
                 reply.send(self.answer(question)).ok();
             }
@@ -121,8 +121,11 @@ impl Hub {
         body.insert("rooms".into(), json!(joined));
         // Until it has caught up, the place that it named is where it would have to begin again.
         let resumes = welcome.resume.filter(|_| namespace == Namespace::Root);
-        let own = resumes.as_deref().filter(|c| self.own_cursor(c).is_some());
-        let cursor = own.unwrap_or(self.position.text()).to_owned();
+        let own = resumes.as_ref().filter(|from| self.is_own(from));
+        let cursor = own
+            .map(|from| &*from.text)
+            .unwrap_or(self.position.text())
+            .to_owned();
         body.insert("cursor".into(), cursor.as_str().into());
         let greeting = Value::Object(body).to_string();
         self.tell_json(id, name, &greeting, Some(&cursor), false);
@@ -144,7 +147,7 @@ impl Hub {
             self.tell(id, "conversation_summary", summary);
         }
         if let Some(from) = resumes {
-            self.resume(id, &from, None);
+            self.resume(id, from, None);
         } else if welcome.snapshot {
             self.send_snapshot(id);
         }

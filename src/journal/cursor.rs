@@ -50,7 +50,7 @@ pub struct CursorError;
 /// Exceptions that a cursor holds at the most: a forged one must not cost memory.
 pub(super) const MAX_RUNS: usize = 2_048;
 /// No journal gets this far, and what is reckoned with a place stays a number.
-const MAX_SEQ: Seq = Seq::MAX / 2;
+pub(super) const MAX_SEQ: Seq = Seq::MAX / 2;
 /// Places that a map may have.
 const MAX_MAP: usize = 65_536;
 

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use super::{
     CursorError, Mark, Run, Seq,
-    cursor::{Buffer, read_bits, read_owed, read_varint, varint, write_owed},
+    cursor::{Buffer, MAX_SEQ, read_bits, read_owed, read_varint, varint, write_owed},
 };
 
 /// How far into a stretch somebody is. The stretch begins where the cursor that holds this stands.
@@ -50,7 +50,8 @@ impl Within {
         let seq = read_varint(&mut bytes)?;
         let bit = read_bits(&mut bytes)?;
         let (&topics, bytes) = bytes.split_first().ok_or(CursorError)?;
-        if seq > to || !bit.is_power_of_two() {
+        // Beyond what any journal reaches, sums with it would overflow.
+        if to > MAX_SEQ || seq > to || !bit.is_power_of_two() {
             return Err(CursorError);
         }
         let owed = match bytes {

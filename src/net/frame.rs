@@ -26,10 +26,14 @@ pub struct Frame {
 pub enum Packet {
     /// `2`: an event.
     Event,
+    /// `2` with an id: an event that asks for an answer.
+    Asking(i64),
     /// `3`: the answer to a client's event, with its ack id.
     Ack(i64),
     /// `1`: the end of a namespace's connection.
     Disconnect,
+    /// `4`: a namespace that was not come onto.
+    ConnectError,
 }
 
 impl Frame {
@@ -42,6 +46,25 @@ impl Frame {
             out.push(b',');
             out.extend_from_slice(payload.as_bytes());
             out.push(b']');
+        })
+    }
+
+    /// `["event",payload]` that asks for the answer `id`.
+    pub fn asking(namespace: Namespace, id: i64, event: &str, payload: &str) -> Self {
+        Self::new(namespace, Packet::Asking(id), Tag::Aside, |out| {
+            out.push(b'[');
+            serde_json::to_writer(&mut *out, event).ok();
+            out.push(b',');
+            out.extend_from_slice(payload.as_bytes());
+            out.push(b']');
+        })
+    }
+
+    /// `{"message":…}` to one that is on no namespace.
+    pub fn connect_error(namespace: Namespace, message: &str) -> Self {
+        Self::new(namespace, Packet::ConnectError, Tag::Aside, |out| {
+            let body = serde_json::json!({ "message": message });
+            serde_json::to_writer(&mut *out, &body).ok();
         })
     }
 
@@ -70,14 +93,15 @@ impl Frame {
         out.push(b'4');
         out.push(match packet {
             Packet::Disconnect => b'1',
-            Packet::Event => b'2',
+            Packet::Event | Packet::Asking(_) => b'2',
             Packet::Ack(_) => b'3',
+            Packet::ConnectError => b'4',
         });
         if namespace != Namespace::Root {
             out.extend_from_slice(namespace.path().as_bytes());
             out.push(b',');
         }
-        if let Packet::Ack(id) = packet {
+        if let Packet::Ack(id) | Packet::Asking(id) = packet {
             out.extend_from_slice(id.to_string().as_bytes());
         }
         let body_at = out.len();

@@ -10,7 +10,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
@@ -20,7 +20,10 @@ use super::{
     incoming::Incoming,
     kill::Kill,
     lane::Lane,
+    message::Message,
+    probe::Probed,
     quota::Slot,
+    screen::Speech,
     stream::{ReadHalf, Socket},
     writer::write_out,
 };
@@ -35,6 +38,12 @@ pub struct Guard {
     read: ReadHalf,
     /// Holds what it sends against the bounds.
     incoming: Incoming,
+    /// What the engine is to read of it.
+    ready: BytesMut,
+    /// How the client speaks.
+    speech: Speech,
+    /// The client has the answer to its upgrade's probe already.
+    is_probed: bool,
     /// Where everything for it goes.
     lane: Arc<Lane>,
     /// What the session counts for while it lives.
@@ -52,7 +61,13 @@ pub struct Counted {
 
 impl Guard {
     /// Takes over an upgraded connection: starts its writer and returns the engine's side.
-    pub fn new(socket: Socket, early: Bytes, lane: Arc<Lane>, counted: Counted) -> Self {
+    pub fn new(
+        socket: Socket,
+        early: Bytes,
+        lane: Arc<Lane>,
+        speech: Speech,
+        counted: Counted,
+    ) -> Self {
         let (read, write) = socket.split();
         tokio::spawn(write_out(lane.clone(), write));
         let incoming = Incoming::new(lane.incoming());
@@ -60,8 +75,73 @@ impl Guard {
             early,
             read,
             incoming,
+            ready: BytesMut::new(),
+            speech,
+            is_probed: false,
             lane,
             counted,
+        }
+    }
+
+    /// Takes over the stream of a session that polled until now, whose client said that it goes on here. The engine is
+    /// told the two packets of the upgrade, and its answer to the first is dropped: the client has it.
+    pub fn upgraded(probed: Probed, lane: Arc<Lane>, speech: Speech, counted: Counted) -> Self {
+        tokio::spawn(write_out(lane.clone(), probed.write));
+        let mut ready = BytesMut::new();
+        for packet in ["2probe", "5"] {
+            Message::text(packet).write(&mut ready);
+        }
+        Self {
+            early: probed.early,
+            read: probed.read,
+            incoming: probed.incoming,
+            ready,
+            speech,
+            is_probed: true,
+            lane,
+            counted,
+        }
+    }
+
+    /// Hands on what is whole, each message as the engine can read it.
+    fn hand_on(&mut self) -> Result<(), Kill> {
+        while let Some(message) = self.incoming.next_message() {
+            for passed in self.lane.screen(message, self.speech)? {
+                passed.write(&mut self.ready);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads from the client until there is something for the engine, or the client has nothing to say.
+    fn poll_more(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
+        loop {
+            if self.incoming.is_turn_over() {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            // The engine's buffer serves twice: what comes is copied out of it before it is filled.
+            let most = self.incoming.next_read().min(buf.remaining());
+            let mut read = ReadBuf::new(buf.initialize_unfilled_to(most));
+            if self.early.has_remaining() {
+                let n = self.early.len().min(most);
+                read.put_slice(&self.early.split_to(n));
+            } else {
+                ready!(Pin::new(&mut self.read).poll_read(cx, &mut read))?;
+            }
+            if read.filled().is_empty() {
+                return Poll::Ready(Ok(false));
+            }
+            self.lane.heard();
+            let lane = &self.lane;
+            let looked = self.incoming.look(read.filled(), || lane.is_joined());
+            if let Err(kill) = looked.and_then(|()| self.hand_on()) {
+                self.lane.kill(kill);
+                return Poll::Ready(Err(aborted(kill)));
+            }
+            if !self.ready.is_empty() {
+                return Poll::Ready(Ok(true));
+            }
         }
     }
 }
@@ -78,29 +158,25 @@ impl AsyncRead for Guard {
         if let Some(kill) = this.lane.killed() {
             return Poll::Ready(Err(aborted(kill)));
         }
-        if this.lane.reading_paused() {
-            return Poll::Pending;
+        if this.lane.take_pong() {
+            Message::text("3").write(&mut this.ready);
         }
-        if this.incoming.is_turn_over() {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+        if this.ready.is_empty() {
+            if this.lane.reading_paused() {
+                return Poll::Pending;
+            }
+            // What came with the packet that ended an upgrade's probe.
+            if let Err(kill) = this.hand_on() {
+                this.lane.kill(kill);
+                return Poll::Ready(Err(aborted(kill)));
+            }
         }
-        let most = this.incoming.next_read().min(buf.remaining());
-        let mut read = ReadBuf::new(buf.initialize_unfilled_to(most));
-        if this.early.has_remaining() {
-            let n = this.early.len().min(most);
-            read.put_slice(&this.early.split_to(n));
-        } else {
-            ready!(Pin::new(&mut this.read).poll_read(cx, &mut read))?;
+        if this.ready.is_empty() && !ready!(this.poll_more(cx, buf))? {
+            return Poll::Ready(Ok(()));
         }
-        let lane = &this.lane;
-        let verdict = this.incoming.look(read.filled(), || lane.is_joined());
-        let came = read.filled().len();
-        buf.advance(came);
-        Poll::Ready(verdict.map_err(|kill| {
-            lane.kill(kill);
-            aborted(kill)
-        }))
+        let n = this.ready.len().min(buf.remaining());
+        buf.put_slice(&this.ready.split_to(n));
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -113,7 +189,8 @@ impl AsyncWrite for Guard {
         if let Some(kill) = self.lane.killed() {
             return Poll::Ready(Err(aborted(kill)));
         }
-        if pass(&self.lane, buf) {
+        let is_probed = self.is_probed;
+        if pass(&self.lane, self.speech, is_probed, buf) {
             self.counted.pending = None;
         }
         Poll::Ready(Ok(buf.len()))
@@ -143,7 +220,7 @@ impl Drop for Guard {
 /// Passes the engine's bytes on, frame by frame: marks are taken out, and the answer to an upgrade's probe is noticed.
 /// The engine always writes whole frames; should that ever change, the rest is passed on as it is. Whether there was a
 /// mark: the client is on a namespace then.
-fn pass(lane: &Arc<Lane>, mut buf: &[u8]) -> bool {
+fn pass(lane: &Arc<Lane>, speech: Speech, is_probed: bool, mut buf: &[u8]) -> bool {
     let mut joined = false;
     while let Some((payload_at, end)) = first_frame(buf).filter(|&(_, end)| end <= buf.len()) {
         let (frame, rest) = buf.split_at(end);
@@ -154,9 +231,14 @@ fn pass(lane: &Arc<Lane>, mut buf: &[u8]) -> bool {
             joined = true;
             continue;
         }
-        lane.engine_bytes(frame);
-        if payload == b"3probe" {
+        if is_probed && payload == b"3probe" {
             lane.upgraded();
+            continue;
+        }
+        lane.engine_bytes(frame);
+        // Clients of Engine.IO 3 ping themselves.
+        if payload == b"2" && !speech.is_first_protocol {
+            lane.pinged();
         }
     }
     if !buf.is_empty() {

@@ -3,7 +3,8 @@
 //! The engine ends a connection over a message that is too long, but never says why, takes as many fragments as come,
 //! keeps attachments for whoever has not even joined a namespace, and starts a task for each CONNECT. Only headers are
 //! looked at here, and the two bytes that say CONNECT, so that each of these is refused before a byte of the
-//! payload is kept, and the client gets a close code.
+//! payload is kept, and the client gets a close code. What is within the bounds is put together to whole messages, so that
+//! each can be read before the engine does (see `screen`): it ends a session over one that it can't read.
 //!
 //! The engine handles what it has read without ever stopping in between, and tiny frames come by the ten thousand in one
 //! read. So a client's frames are handed on in turns: as many as it sends, the tasks of others run between them.
@@ -11,9 +12,9 @@
 #[cfg(test)]
 mod tests;
 
-use smallvec::SmallVec;
+use std::collections::VecDeque;
 
-use super::kill::Kill;
+use super::{kill::Kill, message::Message};
 
 /// Bounds on what one client may send.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +47,8 @@ const CONTINUATION: u8 = 0x0;
 const TEXT: u8 = 0x1;
 const BINARY: u8 = 0x2;
 const CONTROL: u8 = 0x8;
+/// Pong: there are no others behind it.
+const LAST_CONTROL: u8 = 0xa;
 
 /// Follows the frames of one connection.
 #[derive(Debug)]
@@ -62,14 +65,18 @@ pub(super) struct Incoming {
     message: u64,
     /// Its fragments so far.
     fragments: usize,
-    /// Whether the message under way is text.
-    is_text: bool,
-    /// Whether the frame under way is one of it, and not of control between its fragments.
-    in_text: bool,
+    /// The kind of the message under way; none between two.
+    kind: Option<u8>,
+    /// Its payload so far, unmasked.
+    assembled: Vec<u8>,
+    /// The first byte of the frame under way.
+    first: u8,
+    /// The payload of a frame of control, which may come between the fragments.
+    control: Vec<u8>,
     /// The mask of the frame under way, turned so that its first byte is for the next byte.
     mask: [u8; 4],
-    /// How the message under way begins, as far as it came.
-    start: SmallVec<[u8; CONNECT.len()]>,
+    /// Whole messages, to be taken.
+    messages: VecDeque<Message>,
     /// CONNECT packets so far.
     connects: usize,
     /// Frames handed on since the turn began.
@@ -99,10 +106,12 @@ impl Incoming {
             payload: 0,
             message: 0,
             fragments: 0,
-            is_text: false,
-            in_text: false,
+            kind: None,
+            assembled: Vec::new(),
+            first: 0,
+            control: Vec::new(),
             mask: [0; 4],
-            start: SmallVec::new(),
+            messages: VecDeque::new(),
             connects: 0,
             turn: 0,
             next: LEAST,
@@ -116,6 +125,11 @@ impl Incoming {
             self.turn = 0;
         }
         over
+    }
+
+    /// The next whole message.
+    pub(super) fn next_message(&mut self) -> Option<Message> {
+        self.messages.pop_front()
     }
 
     /// How many bytes the next read may bring.
@@ -143,7 +157,7 @@ impl Incoming {
         loop {
             let skipped = usize::try_from(self.payload).map_or(bytes.len(), |n| n.min(bytes.len()));
             let (payload, rest) = bytes.split_at(skipped);
-            self.begin(payload)?;
+            self.take(payload)?;
             self.payload -= skipped as u64;
             bytes = rest;
             let Some((next, rest)) = bytes.split_first() else {
@@ -157,25 +171,61 @@ impl Incoming {
                 self.turn += 1;
                 self.payload = header.payload;
                 self.mask = header.mask;
+                self.first = header.first;
                 self.check(&header, joined)?;
+                if header.payload == 0 {
+                    self.end_frame();
+                }
             }
         }
     }
 
-    /// Reads how a text message begins, be it in fragments.
-    fn begin(&mut self, payload: &[u8]) -> Result<(), Kill> {
-        if !self.in_text || payload.is_empty() || self.start.len() == CONNECT.len() {
+    /// Takes a part of the payload under way.
+    fn take(&mut self, payload: &[u8]) -> Result<(), Kill> {
+        if payload.is_empty() {
             return Ok(());
         }
-        for byte in payload.iter().take(CONNECT.len() - self.start.len()) {
-            self.start.push(byte ^ self.mask[0]);
-            self.mask.rotate_left(1);
+        let is_control = self.first & 0x0f >= CONTROL;
+        let kept = if is_control {
+            &mut self.control
+        } else {
+            &mut self.assembled
+        };
+        let before = kept.len();
+        kept.extend_from_slice(payload);
+        for (at, byte) in kept[before..].iter_mut().enumerate() {
+            *byte ^= self.mask[at % 4];
         }
-        self.connects += usize::from(self.start[..] == CONNECT[..]);
-        if self.connects > self.bounds.max_connects {
-            return Err(Kill::Connects);
+        self.mask.rotate_left(payload.len() % 4);
+        let is_begun = (before < CONNECT.len()) && kept.len() >= CONNECT.len();
+        if !is_control && self.kind == Some(TEXT) && is_begun && kept.starts_with(CONNECT) {
+            self.connects += 1;
+            if self.connects > self.bounds.max_connects {
+                return Err(Kill::Connects);
+            }
+        }
+        if payload.len() as u64 == self.payload {
+            self.end_frame();
         }
         Ok(())
+    }
+
+    /// The frame under way is whole.
+    fn end_frame(&mut self) {
+        if self.first & 0x0f >= CONTROL {
+            let payload = std::mem::take(&mut self.control);
+            let opcode = self.first & 0x0f;
+            self.messages.push_back(Message::Control(opcode, payload));
+            return;
+        }
+        if self.first & FINAL == 0 {
+            return;
+        }
+        let payload = std::mem::take(&mut self.assembled);
+        self.messages.push_back(match self.kind.take() {
+            Some(TEXT) => Message::Text(payload),
+            _ => Message::Binary(payload),
+        });
     }
 
     fn check(&mut self, header: &Header, joined: impl Fn() -> bool) -> Result<(), Kill> {
@@ -185,12 +235,16 @@ impl Incoming {
         }
         let kind = header.first & 0x0f;
         if kind >= CONTROL {
-            self.in_text = false;
-            return if header.payload > MAX_CONTROL {
-                Err(Kill::Protocol)
-            } else {
+            let is_whole = header.first & FINAL != 0 && header.payload <= MAX_CONTROL;
+            return if is_whole && kind <= LAST_CONTROL {
                 Ok(())
+            } else {
+                Err(Kill::Protocol)
             };
+        }
+        // A message goes on before another one begins, and nothing goes on that was not begun.
+        if (kind == CONTINUATION) != self.kind.is_some() || kind > BINARY {
+            return Err(Kill::Protocol);
         }
         if kind == BINARY && !joined() {
             return Err(Kill::BeforeConnect);
@@ -198,10 +252,8 @@ impl Incoming {
         if kind != CONTINUATION {
             self.message = 0;
             self.fragments = 0;
-            self.is_text = kind == TEXT;
-            self.start.clear();
+            self.kind = Some(kind);
         }
-        self.in_text = self.is_text;
         self.message = self.message.saturating_add(header.payload);
         self.fragments += 1;
         if self.message > self.bounds.max_message as u64 {

@@ -1,5 +1,7 @@
 //! Why the server ends a connection.
 
+use crate::refusal::Refusal;
+
 /// Why a lane was killed. The names are the `reason` labels of the counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -28,10 +30,14 @@ pub enum Kill {
     Connects,
     /// It sent frames that WebSocket doesn't know, or that only an extension could mean something by.
     Protocol,
+    /// It sent a text that is no UTF-8.
+    Encoding,
+    /// It took what was sent, or nothing waited, and it answered no ping.
+    Silent,
 }
 
 impl Kill {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 14] = [
         Self::SlowClient,
         Self::Stalled,
         Self::Shutdown,
@@ -44,6 +50,8 @@ impl Kill {
         Self::BeforeConnect,
         Self::Connects,
         Self::Protocol,
+        Self::Encoding,
+        Self::Silent,
     ];
 
     /// The one with this number, as an atomic holds it.
@@ -66,18 +74,52 @@ impl Kill {
             Self::BeforeConnect => "before_connect",
             Self::Connects => "too_many_connects",
             Self::Protocol => "protocol",
+            Self::Encoding => "not_utf8",
+            Self::Silent => "ping_timeout",
         }
     }
 
     /// The close frame that says it to the client: for what the client did wrong and can still be told of.
     pub(super) fn last_word(self) -> Option<&'static [u8]> {
         match self {
-            Self::SlowClient | Self::Stalled | Self::Shutdown => None,
+            Self::SlowClient | Self::Stalled | Self::Silent | Self::Shutdown => None,
             Self::Expired | Self::Revoked | Self::Banned | Self::Disconnected => None,
-            // The codes of RFC 6455, 7.4.1: message too big, policy violation, protocol error.
+            // The codes of RFC 6455, 7.4.1: message too big, policy violation, protocol error, no UTF-8.
             Self::TooLarge => Some(b"\x88\x02\x03\xf1"),
             Self::Fragments | Self::BeforeConnect | Self::Connects => Some(b"\x88\x02\x03\xf0"),
             Self::Protocol => Some(b"\x88\x02\x03\xea"),
+            Self::Encoding => Some(b"\x88\x02\x03\xef"),
         }
+    }
+
+    /// The same in words, ahead of the code: client libraries show an event, and hardly ever the code. None where the
+    /// client was told already, or takes nothing.
+    pub(super) fn words(self) -> Option<Refusal> {
+        let (code, message) = match self {
+            Self::SlowClient | Self::Stalled | Self::Silent | Self::Shutdown => return None,
+            Self::Expired | Self::Revoked | Self::Banned | Self::Disconnected => return None,
+            Self::TooLarge => (
+                "too_large",
+                "a message was longer than [server] max_http_buffer_size; send less at once",
+            ),
+            Self::Fragments => (
+                "too_large",
+                "a message came in more pieces than [server] max_fragments; send it in fewer",
+            ),
+            Self::BeforeConnect => (
+                "bad_request",
+                "an attachment came before CONNECT; connect to a namespace first",
+            ),
+            Self::Connects => (
+                "rate_limited",
+                "more CONNECT packets than [server] max_connects; open another connection",
+            ),
+            Self::Protocol => (
+                "bad_request",
+                "a frame is not as WebSocket wants it (RFC 6455): masked, whole, without extensions",
+            ),
+            Self::Encoding => ("bad_request", "a text was no UTF-8"),
+        };
+        Some(Refusal::new(code, message))
     }
 }

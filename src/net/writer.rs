@@ -3,11 +3,12 @@
 //! A plain socket is asked with all pieces of a batch at once and takes what it can, without a copy. An encrypted one
 //! takes the same pieces into its records, and so keeps what the writer took. Either way a client that takes nothing for the stall time is given up.
 
-use std::{future::poll_fn, io, sync::Arc, time::Duration};
+use std::{future::poll_fn, io, sync::Arc, task::Poll, time::Duration};
 
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpStream, tcp::OwnedWriteHalf},
+    time::Instant,
 };
 
 use super::{
@@ -51,7 +52,18 @@ pub(super) async fn write_out(lane: Arc<Lane>, mut socket: WriteHalf) {
             }
             return;
         }
-        lane.writer.notified().await;
+        let silent = async {
+            match lane.silent_at() {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = lane.writer.notified() => {}
+            () = silent => if lane.silent_at().is_some_and(|at| at <= Instant::now()) {
+                lane.kill(Kill::Silent);
+            },
+        }
     }
 }
 
@@ -133,10 +145,17 @@ async fn ignore(socket: &WriteHalf) {
 async fn patiently<T>(lane: &Lane, taken: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     let stalled = tokio::time::sleep(lane.stall());
     tokio::pin!(stalled, taken);
+    if let Poll::Ready(taken) = poll_fn(|cx| Poll::Ready(taken.as_mut().poll(cx))).await {
+        return taken;
+    }
+    lane.held_up();
     loop {
         tokio::select! {
             biased;
-            taken = &mut taken => return taken,
+            taken = &mut taken => {
+                lane.took();
+                return taken;
+            }
             () = &mut stalled => return Err(io::ErrorKind::TimedOut.into()),
             // Woken for every flush; only a kill is of interest here.
             () = lane.writer.notified() => if lane.killed().is_some() {

@@ -35,6 +35,8 @@ pub struct Metrics {
     refused: Family<Code, Counter>,
     /// Client events that nobody handles: a front-end expects another server.
     unknown_events: Counter,
+    /// Packets that were answered in the engine's place, which would have ended the session.
+    unreadable: Family<Reason, Counter>,
     /// Whom the server cut off, and why.
     killed: Family<Reason, Counter>,
     /// How namespaces are left.
@@ -156,6 +158,7 @@ impl Metrics {
             mended: Family::default(),
             refused: Family::default(),
             unknown_events: Counter::default(),
+            unreadable: Family::default(),
             killed: Family::default(),
             disconnected: Family::default(),
             connections: Family::default(),
@@ -212,6 +215,11 @@ impl Metrics {
             "client_events_unknown",
             "Client events nobody handles",
             self.unknown_events.clone(),
+        );
+        r.register(
+            "packets_unreadable",
+            "Client packets that could not be read and were answered, by what is wrong with them",
+            self.unreadable.clone(),
         );
         r.register(
             "connections_killed",
@@ -334,6 +342,12 @@ impl Metrics {
     /// A client sent an event that nobody handles.
     pub fn unknown_event(&self) {
         self.unknown_events.inc();
+    }
+
+    /// A client sent a packet that can't be read.
+    pub fn unreadable(&self, reason: &'static str) {
+        let reason = reason.to_owned();
+        self.unreadable.get_or_create(&Reason { reason }).inc();
     }
 
     /// The server ended a connection.

@@ -13,6 +13,8 @@ mod stop;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use listen::listen;
+#[cfg(test)]
+pub(crate) use options::lane as lane_limits;
 use stop::StopSignal;
 use thiserror::Error;
 use tokio::{sync::watch, task::JoinHandle};

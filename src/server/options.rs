@@ -5,10 +5,13 @@ use crate::{
     http::{Hosts, Origins, ProxiedRequests, RequestPolicy, RouterOptions, StreamOptions},
     hub::HubOptions,
     intake::IntakeLimits,
-    net::{BodyLimits, Bounds, LaneLimits, QuotaLimits, Timeouts},
+    net::{Attachments, BodyLimits, Bounds, LaneLimits, QuotaLimits, Timeouts},
     socketio::{self, DoorLimits},
     state::Limits,
 };
+
+/// Attachments of one packet: as many as Socket.IO's own server takes.
+const MAX_ATTACHMENTS: u64 = 10;
 
 /// The way in's.
 pub(super) fn intake(config: &Config) -> IntakeLimits {
@@ -60,18 +63,29 @@ pub(super) fn sockets(config: &Config) -> socketio::Options {
         ping: (config.server.ping_interval(), config.server.ping_timeout()),
         connect_timeout: config.server.connect_timeout(),
         max_payload: config.server.max_http_buffer_size,
-        lane: LaneLimits {
-            max_bytes: config.server.max_client_buffer,
-            max_packets: config.performance.message_queue_size,
-            stall: config.server.stall_timeout(),
-            incoming: Bounds {
-                max_message: config.server.max_http_buffer_size,
-                max_fragments: config.server.max_fragments,
-                max_connects: config.server.max_connects,
-            },
-        },
+        lane: lane(config),
         max_rooms: config.rooms.max_rooms_per_client,
         action_timeout: config.server.action_timeout(),
+    }
+}
+
+/// A client's lane's.
+pub(crate) fn lane(config: &Config) -> LaneLimits {
+    LaneLimits {
+        max_bytes: config.server.max_client_buffer,
+        max_packets: config.performance.message_queue_size,
+        stall: config.server.stall_timeout(),
+        incoming: Bounds {
+            max_message: config.server.max_http_buffer_size,
+            max_fragments: config.server.max_fragments,
+            max_connects: config.server.max_connects,
+        },
+        attachments: Attachments {
+            count: MAX_ATTACHMENTS,
+            bytes: config.server.max_http_buffer_size,
+            within: config.server.connect_timeout(),
+        },
+        ping_timeout: config.server.ping_timeout(),
     }
 }
 

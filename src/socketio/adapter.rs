@@ -137,6 +137,12 @@ impl Engine for EngineSide {
         let path = Str::from(frame.namespace().path());
         let packet = match frame.packet {
             Packet::Event => packet::Packet::event(path, body),
+            Packet::Asking(id) => packet::Packet {
+                inner: packet::PacketData::Event(body, Some(id)),
+                ns: path,
+            },
+            // Nobody is on the namespace, so nothing goes there by polling.
+            Packet::ConnectError => return false,
             Packet::Ack(id) => packet::Packet::ack(path, body, id),
             Packet::Disconnect => packet::Packet::disconnect(path),
         };

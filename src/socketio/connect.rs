@@ -190,12 +190,13 @@ impl Entrance {
     /// the client says in between would be lost.
     async fn admit(&self, socket: &SocketRef, auth: &Value) -> Result<(), Refusal> {
         let request = socket.req_parts();
+        let first_lane = request.extensions.get::<Arc<Lane>>().cloned();
+        let lane = first_lane.unwrap_or_else(|| self.kit.lanes.polling(socket.id));
+        let query = lane.query(self.namespace);
         let (hello, who, address) = self
-            .check(request, auth)
+            .check(request, auth, query.as_deref())
             .await
             .inspect_err(|refusal| self.kit.metrics.refused("connect", refusal.code))?;
-        let first_lane = socket.req_parts().extensions.get::<Arc<Lane>>().cloned();
-        let lane = first_lane.unwrap_or_else(|| self.kit.lanes.polling(socket.id));
         lane.admit();
         let client = Client::new(
             (socket.id, address),
@@ -223,8 +224,9 @@ impl Entrance {
         &self,
         request: &Parts,
         auth: &Value,
+        query: Option<&str>,
     ) -> Result<(Hello, Identity, IpAddr), Refusal> {
-        let hello = Hello::read(Some(auth), &request.uri)?;
+        let hello = Hello::read_all(Some(auth), &request.uri, query)?;
         let address = address(&request.extensions);
         let visitor = Visitor {
             credential: hello

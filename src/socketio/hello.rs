@@ -38,7 +38,32 @@ impl Hello {
     /// # Errors
     /// `bad_request`, naming the key.
     pub fn read(auth: Option<&Value>, uri: &Uri) -> Result<Self, Refusal> {
+        Self::read_all(auth, uri, None)
+    }
+
+    /// The same with the query that a client of version 2 wrote behind the namespace.
+    ///
+    /// # Errors
+    /// `bad_request`, naming the key.
+    pub fn read_all(auth: Option<&Value>, uri: &Uri, query: Option<&str>) -> Result<Self, Refusal> {
         let mut hello = Self::default();
+        hello.read_query(uri)?;
+        if let Some(uri) = query.and_then(|query| format!("/?{query}").parse().ok()) {
+            hello.read_query(&uri)?;
+        }
+        match auth {
+            None | Some(Value::Null) => {}
+            Some(Value::Object(auth)) => {
+                for (key, value) in auth {
+                    hello.set(key, value)?;
+                }
+            }
+            Some(_) => return Err(Refusal::bad_request("auth must be an object")),
+        }
+        Ok(hello)
+    }
+
+    fn read_query(&mut self, uri: &Uri) -> Result<(), Refusal> {
         let query: Vec<(String, String)> = axum::extract::Query::try_from_uri(uri)
             .map(|q| q.0)
             .unwrap_or_default();
@@ -52,18 +77,9 @@ impl Hello {
                     .unwrap_or_else(|_| Value::Array(value.split(',').map(Into::into).collect())),
                 _ => Value::String(value),
             };
-            hello.set(&key, &value)?;
+            self.set(&key, &value)?;
         }
-        match auth {
-            None | Some(Value::Null) => {}
-            Some(Value::Object(auth)) => {
-                for (key, value) in auth {
-                    hello.set(key, value)?;
-                }
-            }
-            Some(_) => return Err(Refusal::bad_request("auth must be an object")),
-        }
-        Ok(hello)
+        Ok(())
     }
 
     fn set(&mut self, key: &str, value: &Value) -> Result<(), Refusal> {

@@ -14,7 +14,7 @@ use socketioxide::socket::Sid;
 use tokio::time::Instant;
 
 use crate::{
-    net::{Arrival, Full, Quota, QuotaLimits, Slot},
+    net::{Arrival, Full, Lane, Quota, QuotaLimits, Slot},
     refusal::Refusal,
 };
 
@@ -31,8 +31,8 @@ pub(super) struct Pending {
 
 #[derive(Debug, Default)]
 struct Polling {
-    /// Their places.
-    slots: HashMap<Sid, Slot>,
+    /// Their places, and their lanes, which nobody else holds yet.
+    slots: HashMap<Sid, (Slot, Arc<Lane>)>,
     /// When each is over: all live equally long, so the first is always the next.
     ends: VecDeque<(Instant, Sid)>,
     /// Whether somebody waits for the next end.
@@ -74,9 +74,9 @@ impl Pending {
     }
 
     /// A polling session was opened on this place.
-    pub(super) fn opened(self: &Arc<Self>, sid: Sid, slot: Slot) {
+    pub(super) fn opened(self: &Arc<Self>, sid: Sid, slot: Slot, lane: Arc<Lane>) {
         let mut polling = self.lock();
-        polling.slots.insert(sid, slot);
+        polling.slots.insert(sid, (slot, lane));
         polling
             .ends
             .push_back((Instant::now() + self.lifetime, sid));
@@ -126,6 +126,12 @@ async fn watch(pending: Arc<Pending>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{config::Config, observe::Metrics};
+
+    fn lane() -> Arc<Lane> {
+        let limits = crate::server::lane_limits(&Config::default());
+        Lane::polling(limits, Metrics::new())
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_place_is_kept_until_it_is_joined_or_its_time_is_over() {
@@ -138,9 +144,9 @@ mod tests {
         let pending = Pending::new(limits, Duration::from_secs(10));
         let address = Some(IpAddr::from([10, 0, 0, 1]));
         let (one, two) = (Sid::new(), Sid::new());
-        pending.opened(one, pending.begin(address).unwrap());
+        pending.opened(one, pending.begin(address).unwrap(), lane());
         tokio::time::sleep(Duration::from_secs(5)).await;
-        pending.opened(two, pending.begin(address).unwrap());
+        pending.opened(two, pending.begin(address).unwrap(), lane());
         assert_eq!(
             pending.begin(address).unwrap_err().0,
             "max_pending_sessions"

@@ -13,10 +13,14 @@ use tower::Service;
 
 use super::{
     adapter::EngineService,
-    packets::{Form, packets},
+    packets::{Form, messages, packets, write},
     upgrade::{Door, Refused, begin, query},
 };
-use crate::{http::status, net::read_body, refusal::Refusal};
+use crate::{
+    http::status,
+    net::{Lane, Speech, read_body},
+    refusal::Refusal,
+};
 
 /// How long a polling client's next request is held back while its inbox is full, at the most.
 const MAX_HELD: Duration = Duration::from_secs(10);
@@ -50,7 +54,7 @@ async fn open(
     let slot = begin(door, &request)?;
     let (response, body) = whole(call(service, request).await).await?;
     if let Some(sid) = opened(&body) {
-        door.pending.opened(sid, slot);
+        door.pending.opened(sid, slot, door.kit.lanes.polling(sid));
     }
     Ok(response)
 }
@@ -70,7 +74,19 @@ async fn fetch(
     request: Request<Body>,
 ) -> Result<Response, Refused> {
     let first_protocol = query(request.uri(), "EIO") == Some("3");
-    let response = call(service, request).await;
+    let lane = door.kit.lanes.find(sid);
+    let released = async {
+        match &lane {
+            Some(lane) => lane.let_go().await,
+            None => std::future::pending().await,
+        }
+    };
+    let response = tokio::select! {
+        biased;
+        response = call(service, request) => response,
+        // What the engine has for the client stays where it is.
+        () = released => return Ok(nothing(first_protocol)),
+    };
     let (lane, pending) = (door.kit.lanes.find(sid), door.pending.has(sid));
     if lane.is_none() && !pending {
         return Ok(response);
@@ -98,7 +114,7 @@ async fn post(
 ) -> Result<Response, Refused> {
     wait_for_inbox(door, sid).await;
     let form = form(query(request.uri(), "EIO") == Some("3"), request.headers());
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let body = read_body(body, door.limits.body)
         .await
         .map_err(|refusal| door.refuse("polling", status(refusal.code), refusal.code, &refusal))?;
@@ -115,7 +131,41 @@ async fn post(
             &refusal,
         ));
     }
-    Ok(call(service, Request::from_parts(parts, Body::from(body))).await)
+    let Some(lane) = door.kit.lanes.find(sid) else {
+        return Ok(call(service, Request::from_parts(parts, Body::from(body))).await);
+    };
+    let speech = Speech {
+        is_first_protocol: form != Form::Separated,
+        is_polling: true,
+    };
+    let Some(passed) = screened(&lane, speech, form, &body) else {
+        let refusal = Refusal::bad_request("the body is no payload of Engine.IO");
+        return Err(door.refuse("polling", StatusCode::BAD_REQUEST, "payload", &refusal));
+    };
+    if passed.is_empty() {
+        return Ok(text("ok"));
+    }
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Ok(call(service, Request::from_parts(parts, Body::from(passed))).await)
+}
+
+/// The body as the engine is to read it; `None` for one that makes no sense as a whole.
+fn screened(lane: &Lane, speech: Speech, form: Form, body: &[u8]) -> Option<Vec<u8>> {
+    let mut passed = Vec::new();
+    for message in messages(form, body)? {
+        passed.extend(lane.screen(message, speech).ok()?);
+    }
+    Some(write(form, &passed))
+}
+
+/// The answer to a poll that is let go.
+fn nothing(first_protocol: bool) -> Response {
+    text(if first_protocol { "1:6" } else { "6" })
+}
+
+fn text(body: &'static str) -> Response {
+    let media = [(header::CONTENT_TYPE, "text/plain; charset=UTF-8")];
+    (media, body).into_response()
 }
 
 fn form(first_protocol: bool, headers: &HeaderMap) -> Form {

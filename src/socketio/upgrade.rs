@@ -24,7 +24,7 @@ use crate::{
     http::status,
     net::{
         BodyLimits, ClientAddress, Counted, Guard, Lane, Peer, Presence, QuotaLimits, Secure, Slot,
-        Socket,
+        Socket, Speech, probe,
     },
     refusal::Refusal,
 };
@@ -162,22 +162,42 @@ fn upgrade(
         },
         presence: request.extensions_mut().remove::<Presence>(),
     };
-    let lane = match query(request.uri(), "sid") {
-        None => door.kit.lanes.express(),
+    let (lane, upgrade) = match query(request.uri(), "sid") {
+        None => (door.kit.lanes.express(), None),
         Some(_) => {
-            let sid = session(request.uri()).ok_or_else(|| bad("session ID unknown"))?;
-            door.kit.lanes.polling(sid)
+            let sid = session(request.uri());
+            let lane = sid.and_then(|sid| door.kit.lanes.find(sid));
+            let lane = lane.ok_or_else(|| bad("session ID unknown"))?;
+            let upgrade = lane.begin_upgrade();
+            let why = "the session has a WebSocket already, or too many are trying to become it";
+            (lane, Some(upgrade.ok_or_else(|| bad(why))?))
         }
     };
     let protocol = first_protocol(request.headers());
     let for_engine = engine_request(&request, &lane);
+    let speech = Speech {
+        is_first_protocol: query(request.uri(), "EIO") == Some("3"),
+        is_polling: false,
+    };
+    let (within, metrics) = (door.kit.options.connect_timeout, door.kit.metrics.clone());
     tokio::spawn(async move {
         let Ok(upgraded) = on_upgrade.await else {
             return;
         };
         match upgraded.downcast::<TokioIo<Socket>>() {
             Ok(parts) => {
-                let guard = Guard::new(parts.io.into_inner(), parts.read_buf, lane, counted);
+                let (socket, early) = (parts.io.into_inner(), parts.read_buf);
+                let guard = match upgrade {
+                    None => Guard::new(socket, early, lane, speech, counted),
+                    Some(upgrade) => {
+                        let probed = probe(socket, early, &lane, within).await;
+                        let Some(probed) = probed.filter(|_| upgrade.complete()) else {
+                            // The session goes on by polling.
+                            return metrics.refused("upgrade", "unfinished");
+                        };
+                        Guard::upgraded(probed, lane, speech, counted)
+                    }
+                };
                 if Service::<(Guard, Request<()>)>::call(&mut service, (guard, for_engine))
                     .await
                     .is_err()

@@ -70,7 +70,7 @@ pub(super) async fn introduce(client: Arc<Client>, wishes: Wishes) {
         own_rooms: vec![client.id.clone(), client.sid.to_string().into()],
         greeting: greeting(&client),
         snapshot: wishes.snapshot,
-        resume: wishes.cursor,
+        resume: wishes.cursor.map(Into::into),
     };
     match kit.hub.join(newcomer, welcome).await {
         Ok(membership) => client.introduced(membership).await,

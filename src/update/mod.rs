@@ -59,6 +59,14 @@ impl Namespace {
             Self::Admin => "/admin",
         }
     }
+
+    /// The one at a path; the root's may be left out.
+    pub fn at(path: &str) -> Option<Self> {
+        match path {
+            "" => Some(Self::Root),
+            path => Self::ALL.into_iter().find(|n| n.path() == path),
+        }
+    }
 }
 
 /// One of Seneca's subscriptions: updates that only its pages know go to those who asked for them.

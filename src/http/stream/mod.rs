@@ -101,7 +101,7 @@ pub(super) async fn stream(
         own_rooms: Vec::new(),
         greeting: greeting(&id, &caller.who),
         snapshot: wanted.snapshot.is_some_and(|s| s == "1" || s == "true"),
-        resume: resume.filter(|cursor| !cursor.is_empty()),
+        resume: resume.filter(|cursor| !cursor.is_empty()).map(Into::into),
     };
     let membership = api.hub.join(newcomer, welcome).await?;
     let hangup = hangup.map(|axum::Extension(Hangup(token))| token);

@@ -8,9 +8,15 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    super::{gate::Gate, kill::Kill},
+    super::{
+        frame::Frame,
+        gate::Gate,
+        kill::Kill,
+        parcel::{Parcel, Tag},
+    },
     Lane, State, Way,
 };
+use crate::{refusal::Refusal, update::Namespace};
 
 /// How often it is looked whether the client has everything.
 const LOOK: Duration = Duration::from_millis(5);
@@ -46,8 +52,11 @@ impl Lane {
         }
         self.metrics.killed(why.reason());
         state.queue.clear();
+        if let Some(words) = why.words() {
+            state.say_last(&words);
+        }
         if let Some(word) = why.last_word() {
-            state.queue.push_first(Bytes::from_static(word));
+            state.queue.push(Parcel::aside(Bytes::from_static(word)));
         }
         for gate in &mut state.gates {
             if let (Gate::Open { engine, .. }, Way::Engine) = (&*gate, &state.way) {
@@ -71,5 +80,22 @@ impl Lane {
     fn owes(&self) -> bool {
         let state = self.lock();
         state.bytes > 0 || state.exempt > 0 || state.in_engine > 0
+    }
+}
+
+impl State {
+    /// Says why the connection ends: as an event on a namespace that the client is on, else as a CONNECT_ERROR.
+    fn say_last(&mut self, words: &Refusal) {
+        let is_on = |n: &Namespace| !matches!(self.gates[*n as usize], Gate::Shut);
+        let frame = match Namespace::ALL.iter().find(|n| is_on(n)) {
+            Some(namespace) => {
+                let body = serde_json::Value::Object(words.to_event(None)).to_string();
+                Frame::event(*namespace, "error", &body, Tag::Aside)
+            }
+            None => Frame::connect_error(Namespace::Root, &words.to_string()),
+        };
+        if matches!(self.way, Way::Express) {
+            self.queue.push(frame.parcel().clone());
+        }
     }
 }

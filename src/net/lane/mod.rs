@@ -15,11 +15,14 @@
 //! up later. A client that takes nothing for too long, or that fills its queue with the answers to its own requests, is
 //! killed: the guard's stream fails, the engine's own reader and writer end, and its disconnect handler runs.
 
+mod asked;
 mod end;
 mod engine_way;
+mod pulse;
 mod reading;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 mod waiting;
 
 use std::{
@@ -40,10 +43,15 @@ use super::{
     gate::{Engine, Gate, hold},
     incoming::Bounds,
     kill::Kill,
+    message::Message,
     parcel::Parcel,
+    screen::{Attachments, Passed, Screen, Speech},
 };
 use crate::{observe::Metrics, update::Namespace};
+pub use asked::{Answered, Asked};
 use engine_way::POLLED;
+use pulse::Pulse;
+pub use upgrade::Upgrade;
 pub use waiting::Taken;
 pub(crate) use waiting::{Piece, Places, Waiting};
 
@@ -60,6 +68,10 @@ pub struct LaneLimits {
     pub stall: Duration,
     /// Bounds on what it may send.
     pub incoming: Bounds,
+    /// Bounds on the attachments of a packet.
+    pub attachments: Attachments,
+    /// How long it may leave a ping unanswered.
+    pub ping_timeout: Duration,
 }
 
 /// One stay on a namespace, from CONNECT to its end.
@@ -81,6 +93,24 @@ pub struct Lane {
     killed: AtomicU8,
     /// Whether the client was ever let onto a namespace: before that it has nothing to attach anything to.
     joined: AtomicBool,
+    /// Reads its packets before the engine does. Locked by whoever reads from the client, which is one at a time.
+    screen: Mutex<Screen>,
+    /// Questions of ours that it has not answered.
+    asked: Mutex<asked::Open>,
+    /// The engine waits for the answer to a ping: it is given one, and the lane keeps the time itself.
+    owes_pong: AtomicBool,
+    /// A ping is unanswered; outside the mutex, for each read asks.
+    pinged: AtomicBool,
+    /// Streams that want to become the session's.
+    upgrades: AtomicUsize,
+    /// Those of them that were probed: polls are let go.
+    probing: AtomicUsize,
+    /// Polls that were, since the last was.
+    released: AtomicUsize,
+    /// Tells polls of the first.
+    let_go: Notify,
+    /// One of them is.
+    is_upgraded: AtomicBool,
     /// The bounds.
     limits: LaneLimits,
     /// Every kill is counted with its reason.
@@ -113,6 +143,8 @@ struct State {
     in_engine: usize,
     /// A task looks after what waits for room in the engine's queue.
     pouring: bool,
+    /// Whether the client is there.
+    pulse: Pulse,
 }
 
 #[derive(Debug)]
@@ -149,12 +181,22 @@ impl Lane {
                 closing: false,
                 in_engine: 0,
                 pouring: false,
+                pulse: Pulse::default(),
             }),
             writer: Notify::new(),
             reader: AtomicWaker::new(),
             full_inboxes: AtomicUsize::new(0),
             killed: AtomicU8::new(0),
             joined: AtomicBool::new(false),
+            screen: Mutex::new(Screen::new(limits.attachments, metrics.clone())),
+            asked: Mutex::default(),
+            owes_pong: AtomicBool::new(false),
+            pinged: AtomicBool::new(false),
+            upgrades: AtomicUsize::new(0),
+            probing: AtomicUsize::new(0),
+            released: AtomicUsize::new(0),
+            let_go: Notify::new(),
+            is_upgraded: AtomicBool::new(false),
             limits,
             metrics,
         })
@@ -260,6 +302,10 @@ impl Lane {
         }
         let frame = Bytes::copy_from_slice(bytes);
         if state.begun && HEARTBEATS.contains(&bytes) {
+            // One that waits already says the same.
+            if bytes == HEARTBEATS[0] && state.pulse.waits() {
+                return;
+            }
             state.queue.push_first(frame);
         } else {
             state.queue.push(Parcel::aside(frame));
@@ -276,6 +322,28 @@ impl Lane {
 
     pub(super) fn stall(&self) -> Duration {
         self.limits.stall
+    }
+
+    /// Reads a message of the client before the engine does; what that is to read instead.
+    ///
+    /// # Errors
+    /// The connection can't go on.
+    pub fn screen(&self, message: Message, speech: Speech) -> Result<Passed, Kill> {
+        self.screen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .look(message, speech, self)
+    }
+
+    /// What a namespace was asked for with, where a client writes that into its name.
+    pub fn query(&self, namespace: Namespace) -> Option<Box<str>> {
+        let screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+        screen.query(namespace)
+    }
+
+    /// Whether the client is on a namespace.
+    pub(super) fn is_on(&self, namespace: Namespace) -> bool {
+        !matches!(self.lock().gates[namespace as usize], Gate::Shut)
     }
 
     /// How many bytes wait for the client.

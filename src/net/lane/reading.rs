@@ -29,6 +29,7 @@ impl Lane {
     pub fn inbox_has_room(&self) {
         if self.full_inboxes.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.reader.wake();
+            self.listens_again();
         }
     }
 

@@ -13,6 +13,12 @@ impl Engine for Willing {
 
 fn lane(max_bytes: usize) -> Arc<Lane> {
     let limits = LaneLimits {
+        attachments: Attachments {
+            count: 10,
+            bytes: 1_000,
+            within: Duration::from_secs(10),
+        },
+        ping_timeout: Duration::from_secs(10),
         max_bytes,
         max_packets: 100,
         stall: Duration::from_secs(1),

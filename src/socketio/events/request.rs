@@ -10,6 +10,7 @@ use crate::{
         Rejection,
         lenient::{self, Mended},
     },
+    net::{NOT_JSON, UNREADABLE},
     refusal::Refusal,
     socketio::inbox::Inbound,
 };
@@ -55,6 +56,14 @@ pub(super) fn read(inbound: &Inbound) -> Result<Request, Refusal> {
         }
         Err(_) => read_leniently(&inbound.text)?,
     };
+    if let (Some(Value::String(event)), Value::String(text)) = (&call.event, &call.argument) {
+        match event.as_str() {
+            // In place of what the engine could not have read.
+            UNREADABLE => return Err(Refusal::bad_request(text)),
+            NOT_JSON => call = read_leniently(text)?,
+            _ => {}
+        }
+    }
     attach(&mut call.argument, &inbound.attachments);
     let Some(Value::String(event)) = call.event else {
         return Err(Refusal::bad_request("an event begins with its name"));

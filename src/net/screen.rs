@@ -1,0 +1,353 @@
+//! Reads what a client says before the engine does, and gives it only what it can read.
+//!
+//! The engine ends a session over a packet that it can't read, without a word, and clients take that for the server's
+//! wish and stay away. So such a packet is replaced by an event of its own name, which comes to the client's inbox in its
+//! turn, costs what any message costs, and is answered with what is wrong. Attachments are kept here until all are there;
+//! answers to our own events end here (`lane::asked`). The query that clients of version 2 write behind a namespace is
+//! taken off and kept for the hello.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use smallvec::SmallVec;
+
+use super::{
+    kill::Kill,
+    lane::Lane,
+    message::Message,
+    packet::{Body, Kind, Packet, Unreadable, look, place},
+};
+use crate::{event::lenient, observe::Metrics, update::Namespace};
+
+/// The event in place of a packet that can't be read; its argument says why. No client means it: the name begins with a
+/// character that Unicode assigns to nothing. (It is not NUL: the engine finds no name that is written with an escape.)
+pub const UNREADABLE: &str = "\u{fdd0}unreadable";
+
+/// The event in place of one whose text is no JSON; its argument is the text. What can be read of it is: in a list each event
+/// stands for itself.
+pub const NOT_JSON: &str = "\u{fdd0}not_json";
+
+/// Bounds on attachments.
+#[derive(Debug, Clone, Copy)]
+pub struct Attachments {
+    /// How many one packet may have.
+    pub count: u64,
+    /// Bytes of all of them together.
+    pub bytes: usize,
+    /// How long they may take to come.
+    pub within: Duration,
+}
+
+/// What is known of one session's packets.
+pub(super) struct Screen {
+    /// Bounds.
+    bounds: Attachments,
+    /// A packet whose attachments are still to come.
+    pending: Option<Pending>,
+    /// Attachments that belong to a packet that was refused: they are thrown away.
+    unwanted: u64,
+    /// What each namespace was asked for with.
+    queries: [Option<Box<str>>; Namespace::ALL.len()],
+    /// What can't be read is counted.
+    metrics: Arc<Metrics>,
+}
+
+/// Shows nothing: a query and a packet may hold a credential.
+impl fmt::Debug for Screen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Screen")
+    }
+}
+
+struct Pending {
+    /// The packet, behind the engine's `4`.
+    text: String,
+    /// How many are still to come.
+    missing: u64,
+    /// Those that came.
+    came: Vec<Vec<u8>>,
+    /// Their bytes.
+    bytes: usize,
+    /// When the first may be late.
+    until: Instant,
+}
+
+/// What the engine is to read.
+pub type Passed = SmallVec<[Message; 1]>;
+
+/// How a session speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Speech {
+    /// Engine.IO 3: an attachment begins with a byte of its kind.
+    pub is_first_protocol: bool,
+    /// By polling, where attachments may come as text.
+    pub is_polling: bool,
+}
+
+impl Screen {
+    pub(super) fn new(bounds: Attachments, metrics: Arc<Metrics>) -> Self {
+        Self {
+            bounds,
+            pending: None,
+            unwanted: 0,
+            queries: Default::default(),
+            metrics,
+        }
+    }
+
+    /// The query of a namespace's CONNECT.
+    pub(super) fn query(&self, namespace: Namespace) -> Option<Box<str>> {
+        self.queries[namespace as usize].clone()
+    }
+
+    /// Looks at one message; what is passed on instead.
+    pub(super) fn look(
+        &mut self,
+        message: Message,
+        speech: Speech,
+        lane: &Lane,
+    ) -> Result<Passed, Kill> {
+        match message {
+            Message::Text(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => Ok(self.text(text, speech, lane)),
+                // A WebSocket's text must be text, or the connection is over (RFC 6455, 8.1).
+                Err(_) if !speech.is_polling => Err(Kill::Encoding),
+                Err(_) => Ok(self.odd("not_utf8", "a packet is no UTF-8", lane)),
+            },
+            Message::Binary(bytes) => Ok(self.binary(bytes, speech, lane)),
+            control @ Message::Control(..) => Ok(SmallVec::from_iter([control])),
+        }
+    }
+
+    fn text(&mut self, text: String, speech: Speech, lane: &Lane) -> Passed {
+        match text.as_bytes() {
+            [b'4', ..] => self.packet(&text, lane),
+            // The end, and heartbeats.
+            b"1" | b"2" | b"3" => passed(Message::Text(text.into_bytes())),
+            [b'b', ..] if speech.is_polling => self.encoded(&text, speech, lane),
+            _ => {
+                let why = "no packet of Engine.IO begins like this here: messages begin with 4";
+                self.odd("engine_packet", why, lane)
+            }
+        }
+    }
+
+    /// An attachment that came as text.
+    fn encoded(&mut self, text: &str, speech: Speech, lane: &Lane) -> Passed {
+        use base64::{Engine, engine::general_purpose::STANDARD};
+        let digits = match speech.is_first_protocol {
+            true => text.strip_prefix("b4"),
+            false => text.strip_prefix('b'),
+        };
+        match digits.and_then(|digits| STANDARD.decode(digits).ok()) {
+            Some(bytes) => {
+                let kind = speech.is_first_protocol.then_some(4);
+                let bytes = kind.into_iter().chain(bytes).collect();
+                self.binary(bytes, speech, lane)
+            }
+            None => self.odd("attachments", "an attachment is no base64", lane),
+        }
+    }
+
+    fn packet(&mut self, text: &str, lane: &Lane) -> Passed {
+        let mut first = Passed::new();
+        if let Some(pending) = self.pending.take() {
+            let why = "another packet came before all attachments of this one";
+            first = self.given_up(&pending, why, lane);
+        }
+        self.unwanted = 0;
+        let packet = Packet::read(&text[1..]);
+        let passed = match packet {
+            Ok(packet) => self.read(text, &packet, lane),
+            Err(unreadable) => self.refused(&unreadable, lane),
+        };
+        first.extend(passed);
+        first
+    }
+
+    fn read(&mut self, text: &str, packet: &Packet<'_>, lane: &Lane) -> Passed {
+        if let Some(count) = packet.attachments
+            && count > self.bounds.count
+        {
+            let most = self.bounds.count;
+            let why = format!("{count} attachments in one packet, {most} are allowed");
+            return self.refused(&packet.unreadable("attachments", why), lane);
+        }
+        let mut rewritten = packet.query.map(|_| packet.write(packet.body));
+        match packet.kind {
+            Kind::Connect => {
+                if let Some(namespace) = Namespace::at(packet.namespace) {
+                    self.queries[namespace as usize] = packet.query.map(Into::into);
+                }
+                if !packet.body.is_empty()
+                    && serde_json::from_str::<serde::de::IgnoredAny>(packet.body).is_err()
+                    && let Some((mended, what)) = lenient::mend(packet.body.as_bytes())
+                {
+                    self.metrics.mended(what);
+                    rewritten = Some(packet.write(&mended));
+                }
+            }
+            // The engine would end the session over what is said where the client is not.
+            Kind::Disconnect if self.is_elsewhere(packet, lane) => return Passed::new(),
+            Kind::Event if self.is_elsewhere(packet, lane) => {
+                let why = format!("you are not on {}: connect to it first", packet.namespace);
+                return self.refused(&packet.unreadable("namespace", why), lane);
+            }
+            Kind::Disconnect => {}
+            Kind::Event => rewritten = self.event(packet).or(rewritten),
+            Kind::Ack => {}
+        }
+        let text = rewritten.unwrap_or_else(|| text.to_owned());
+        match packet.attachments {
+            Some(missing) if missing > 0 => {
+                self.pending = Some(Pending {
+                    text,
+                    missing,
+                    came: Vec::new(),
+                    bytes: 0,
+                    until: Instant::now() + self.bounds.within,
+                });
+                Passed::new()
+            }
+            _ if packet.kind == Kind::Ack => {
+                lane.answered(packet, Vec::new());
+                Passed::new()
+            }
+            _ => passed(Message::text(text)),
+        }
+    }
+
+    /// Whether the client is on a namespace, but not on the packet's.
+    fn is_elsewhere(&self, packet: &Packet<'_>, lane: &Lane) -> bool {
+        let on = Namespace::at(packet.namespace).is_some_and(|n| lane.is_on(n));
+        !on && Namespace::ALL.into_iter().any(|n| lane.is_on(n))
+    }
+
+    /// Looks at an event's JSON: another text for one that the engine could not read as it is.
+    fn event(&self, packet: &Packet<'_>) -> Option<String> {
+        match look(packet.body) {
+            Ok(Body::Plain) => None,
+            Ok(Body::Escaped(name)) if name.chars().all(is_plain) => {
+                let end = end_of_name(packet.body).unwrap_or(0);
+                let rest = &packet.body[end..];
+                Some(packet.write(&format!("[\"{name}\"{rest}")))
+            }
+            Ok(Body::Escaped(_)) | Err(_) => {
+                self.metrics.unreadable("json");
+                let text = serde_json::Value::from(packet.body);
+                Some(packet.write(&format!("[\"{NOT_JSON}\",{text}]")))
+            }
+        }
+    }
+
+    fn binary(&mut self, bytes: Vec<u8>, speech: Speech, lane: &Lane) -> Passed {
+        if self.unwanted > 0 {
+            self.unwanted -= 1;
+            return Passed::new();
+        }
+        let Some(mut pending) = self.pending.take() else {
+            return self.odd(
+                "attachments",
+                "an attachment came that no packet announced",
+                lane,
+            );
+        };
+        let late = Instant::now() > pending.until;
+        pending.bytes += bytes.len();
+        pending.missing -= 1;
+        if late || pending.bytes > self.bounds.bytes {
+            self.unwanted = pending.missing;
+            let why = if late {
+                "its attachments came too late".to_owned()
+            } else {
+                format!("its attachments are more than {} bytes", self.bounds.bytes)
+            };
+            return self.given_up(&pending, &why, lane);
+        }
+        pending.came.push(bytes);
+        if pending.missing > 0 {
+            self.pending = Some(pending);
+            return Passed::new();
+        }
+        if let Ok(packet) = Packet::read(&pending.text[1..])
+            && packet.kind == Kind::Ack
+        {
+            let skipped = usize::from(speech.is_first_protocol);
+            let came = pending.came.into_iter();
+            let came = came.map(|bytes| bytes.get(skipped..).unwrap_or_default().to_vec());
+            lane.answered(&packet, came.collect());
+            return Passed::new();
+        }
+        let mut all = passed(Message::text(pending.text));
+        all.extend(pending.came.into_iter().map(Message::Binary));
+        all
+    }
+
+    /// A packet whose attachments will not be waited for.
+    fn given_up(&self, pending: &Pending, why: &str, lane: &Lane) -> Passed {
+        match Packet::read(&pending.text[1..]) {
+            Ok(packet) if packet.kind == Kind::Ack => {
+                lane.answered_badly(&packet, why);
+                Passed::new()
+            }
+            Ok(packet) => self.answer(&packet.unreadable("attachments", why), lane),
+            Err(unreadable) => self.answer(&unreadable, lane),
+        }
+    }
+
+    fn refused(&mut self, unreadable: &Unreadable<'_>, lane: &Lane) -> Passed {
+        self.unwanted = unreadable.attachments;
+        self.answer(unreadable, lane)
+    }
+
+    fn odd(&self, kind: &'static str, why: &str, lane: &Lane) -> Passed {
+        let unreadable = Unreadable {
+            namespace: "",
+            ack: None,
+            kind,
+            attachments: 0,
+            why: why.to_owned(),
+        };
+        self.answer(&unreadable, lane)
+    }
+
+    /// The event that is handled in place of it; none for a client that is on no namespace, which nobody could tell.
+    fn answer(&self, unreadable: &Unreadable<'_>, lane: &Lane) -> Passed {
+        self.metrics.unreadable(unreadable.kind);
+        let on = Namespace::at(unreadable.namespace).filter(|n| lane.is_on(*n));
+        let (namespace, ack) = match on {
+            Some(namespace) => (namespace, unreadable.ack),
+            None => match Namespace::ALL.into_iter().find(|n| lane.is_on(*n)) {
+                Some(namespace) => (namespace, None),
+                None => return Passed::new(),
+            },
+        };
+        let why = serde_json::Value::from(&*unreadable.why);
+        let place = place(namespace.path(), ack);
+        passed(Message::text(format!("42{place}[\"{UNREADABLE}\",{why}]")))
+    }
+}
+
+fn passed(message: Message) -> Passed {
+    SmallVec::from_iter([message])
+}
+
+/// Whether a character may stand in JSON's text as it is.
+fn is_plain(character: char) -> bool {
+    !character.is_control() && !matches!(character, '"' | '\\')
+}
+
+/// Where the first string of a list ends.
+fn end_of_name(json: &str) -> Option<usize> {
+    let begin = json.find('"')? + 1;
+    let mut is_escaped = false;
+    let end = json[begin..].bytes().position(|byte| {
+        let ends = byte == b'"' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        ends
+    })?;
+    Some(begin + end + 1)
+}

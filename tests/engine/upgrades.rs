@@ -1,0 +1,178 @@
+//! What can go wrong between the answer 101 and the packet that ends an upgrade: the session goes on by polling.
+
+use std::time::Duration;
+
+use crate::{
+    common::{server, server_with},
+    polling::Polling,
+    raw::{FINAL, Raw, frame, text},
+};
+
+/// How an upgrade fails.
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    CutAfter101,
+    CutAfterProbe,
+    CloseFrame,
+    CloseFrameAfterProbe,
+    Reset,
+    Silent,
+    SilentAfterProbe,
+    Garbage,
+    GarbageAfterProbe,
+    WrongPacket,
+}
+
+const FAULTS: [Fault; 10] = [
+    Fault::CutAfter101,
+    Fault::CutAfterProbe,
+    Fault::CloseFrame,
+    Fault::CloseFrameAfterProbe,
+    Fault::Reset,
+    Fault::Silent,
+    Fault::SilentAfterProbe,
+    Fault::Garbage,
+    Fault::GarbageAfterProbe,
+    Fault::WrongPacket,
+];
+
+async fn begin(session: &Polling) -> Raw {
+    let address = session.url.split('/').nth(2).expect("a host").parse();
+    let query = format!(
+        "EIO={}&transport=websocket&sid={}",
+        session.version, session.sid
+    );
+    let (raw, head) = Raw::upgrade(address.expect("an address"), &query, "").await;
+    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+    raw
+}
+
+async fn probe(raw: &mut Raw) {
+    raw.send(&text("2probe")).await.expect("sends");
+    raw.wait_for("3probe").await;
+}
+
+/// Fails; what is returned is still open.
+async fn fail(session: &Polling, fault: Fault) -> Option<Raw> {
+    let mut raw = begin(session).await;
+    let garbage = [0xff; 40];
+    let close = frame(FINAL | 0x8, &[0x03, 0xe8]);
+    match fault {
+        Fault::CutAfter101 => return None,
+        Fault::Silent => return Some(raw),
+        Fault::Garbage => raw.send(&garbage).await.expect("sends"),
+        Fault::CloseFrame => raw.send(&close).await.expect("sends"),
+        Fault::Reset => {
+            raw.stream.set_zero_linger().expect("a socket");
+            return None;
+        }
+        Fault::WrongPacket => raw.send(&text("40")).await.expect("sends"),
+        Fault::CutAfterProbe => {
+            probe(&mut raw).await;
+            return None;
+        }
+        Fault::CloseFrameAfterProbe => {
+            probe(&mut raw).await;
+            raw.send(&close).await.expect("sends");
+        }
+        Fault::SilentAfterProbe => {
+            probe(&mut raw).await;
+            return Some(raw);
+        }
+        Fault::GarbageAfterProbe => {
+            probe(&mut raw).await;
+            raw.send(&garbage).await.expect("sends");
+        }
+    }
+    // The stream ends, and nothing else does.
+    raw.end().await;
+    None
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_that_fails_leaves_polling_as_it_was() {
+    let server = server().await;
+    for version in [4, 3] {
+        for fault in FAULTS {
+            let session = Polling::join(server.address(), version).await;
+            let before = session.polls();
+            let still_open = fail(&session, fault).await;
+            assert_eq!(session.send("4217[\"ping\",{}]").await, 200, "{fault:?}");
+            session.wait_for("4317[").await;
+            let polls = session.polls() - before;
+            assert!(polls <= 10, "{polls} polls, EIO {version}, {fault:?}");
+            drop(still_open);
+        }
+    }
+    let text = server.metrics().text();
+    assert!(!text.contains("connections_ended_total{"), "{text}");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_that_hangs_ends_by_itself_and_another_one_succeeds_beside_it() {
+    let server = server_with(|config| config.server.connect_timeout = 3.0).await;
+    for version in [4, 3] {
+        let session = Polling::join(server.address(), version).await;
+        let mut hanging = begin(&session).await;
+        let mut probed = begin(&session).await;
+        probe(&mut probed).await;
+        let mut good = begin(&session).await;
+        probe(&mut good).await;
+        // What comes in one piece with the packet is not lost.
+        let rest = [text("5"), text("4218[\"ping\",{}]")].concat();
+        good.send(&rest).await.unwrap();
+        good.wait_for("4318[").await;
+        // The session has its stream: the others can't take it away, late or not.
+        probed.send(&text("5")).await.ok();
+        probed.end().await;
+        hanging.end().await;
+        good.send(&text("4219[\"ping\",{}]")).await.unwrap();
+        good.wait_for("4319[").await;
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_of_another_transports_session_is_refused_and_harms_nobody() {
+    let server = server().await;
+    let address = server.address();
+    let session = Polling::join(address, 4).await;
+    let mut good = begin(&session).await;
+    probe(&mut good).await;
+    good.send(&text("5")).await.unwrap();
+    good.send(&text("421[\"ping\",{}]")).await.unwrap();
+    good.wait_for("431[").await;
+    let mut express = Raw::join(address).await;
+    let (mut other, _) = crate::common::Client::connect(address, serde_json::json!({})).await;
+    for sid in [&session.sid, &other.sid, "AAAAAAAAAAAAAAAA", "x"] {
+        let query = format!("EIO=4&transport=websocket&sid={sid}");
+        let (_, head) = Raw::upgrade(address, &query, "").await;
+        assert!(head.starts_with("HTTP/1.1 400"), "{sid}: {head}");
+    }
+    good.send(&text("422[\"ping\",{}]")).await.unwrap();
+    good.wait_for("432[").await;
+    express.send(&text("421[\"ping\",{}]")).await.unwrap();
+    express.wait_for("431[").await;
+    other.call("ping", serde_json::json!(null)).await;
+    server.shutdown().await;
+}
+
+/// A poll that is under way when the stream is probed is let go, and by the time nothing is asked of polling any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_waiting_poll_is_let_go_once_the_stream_is_probed() {
+    let server = server().await;
+    let session = Polling::join(server.address(), 4).await;
+    // The poll that is under way now.
+    let before = session.polls();
+    let mut raw = begin(&session).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(
+        session.polls(),
+        before,
+        "an upgrade that was not probed touches no poll"
+    );
+    probe(&mut raw).await;
+    session.wait_for("6").await;
+    server.shutdown().await;
+}
