@@ -17,7 +17,6 @@ const EVENTS: &[&str] = &[
     "427[1,{}]",
     "427[\"publish\",{\"type\":\"x.y\"",
     "427[\"publish\",{\"type\":\"x.y\",\"data\":{\"n\":nan}}]",
-    "427[\"a\\\"b\"]",
     "42/,7[",
     "4511-7[\"publish\",{\"_placeholder\":true,\"num\":0}]",
 ];
@@ -110,7 +109,7 @@ async fn one_odd_packet_does_not_take_its_neighbours_with_it() {
     let (mut watcher, _) = Client::connect(server.address(), json!({})).await;
     let mut raw = Raw::open(server.address()).await;
     raw.send(&text("40{\"role\":\"producer\"}")).await.unwrap();
-    raw.wait_for("connection_established").await;
+    raw.wait_for("42[\"connection_established\"").await;
     let all: Vec<u8> = [
         r#"421["publish",{"type":"custom.one"}]"#,
         r#"422["publish",{"type":"custom.bad","data":{"n":]}]"#,
