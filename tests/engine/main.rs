@@ -1,5 +1,10 @@
 //! What the engine does wrong by itself, shown to be handled: over the wire, with a real server.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, unreachable_pub)]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    unreachable_pub
+)]
 
 #[path = "../common/mod.rs"]
 mod common;
