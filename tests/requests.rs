@@ -52,7 +52,7 @@ async fn actions_go_to_the_agents_producers_and_their_answer_comes_back() {
             json!({ "agent_id": "a1", "action": "move" }),
         )
         .await;
-    assert_eq!(nobody["status"], "ok");
+    assert_eq!(nobody["error"]["code"], "unavailable");
     let result = operator.event("agent_action_result").await;
     assert_eq!(
         (&result["action_id"], &result["error"]["code"]),
@@ -94,15 +94,16 @@ async fn actions_go_to_the_agents_producers_and_their_answer_comes_back() {
         "it has a room of its own"
     );
 
-    // Nobody in the agent's room: all producers are asked, none answers.
-    operator
+    // Nobody in the agent's room: nobody is told, and the operator is, at once.
+    let nobody = operator
         .call(
             "agent_action",
             json!({ "agent_id": "a2", "action": "stop" }),
         )
         .await;
-    let result = operator.event("agent_action_result").await;
-    assert_eq!(result["error"]["code"], "timeout");
+    assert_eq!(nobody["error"]["code"], "unavailable");
+    let silent = other.so_far().await;
+    assert!(silent.iter().all(|(name, _)| name != "agent_action"));
     server.shutdown().await;
 }
 

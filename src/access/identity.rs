@@ -15,6 +15,8 @@ pub struct Identity {
     pub name: Option<Arc<str>>,
     /// What it may see.
     pub sight: Sight,
+    /// The agents whose actions it may perform, where its token names some.
+    pub agents: Option<Arc<[String]>>,
     /// The token that says so; none while authentication is off.
     pub token: Option<TokenId>,
     /// It showed a token that was not believed, and was let in all the same: it must not have more by that than by a token
@@ -31,6 +33,22 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Whether it may perform the actions of an agent (`id`, or `project/id`), as far as its token names agents.
+    pub fn performs_for(&self, agent: &str) -> bool {
+        let agent = agent.split_once('/').map_or(agent, |(_, id)| id);
+        let named = self.agents.as_deref();
+        named.is_none_or(|agents| agents.iter().any(|one| one == "*" || one == agent))
+    }
+
+    /// Whether it may perform an action in a project, or for an agent of none.
+    pub fn performs_in(&self, project: Option<&str>) -> bool {
+        match project {
+            Some(project) => self.sight.speaks_for(project),
+            // What belongs to no project is not for those who have been given some.
+            None => !self.sight.is_limited(),
+        }
+    }
+
     /// What stands as the source of its events that name none.
     pub fn source(&self) -> Option<&str> {
         self.name.as_deref().or(self.user.as_deref())

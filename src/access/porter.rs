@@ -11,7 +11,7 @@ use super::{
     Rates, Role, SessionGuard, Sessions, Sight, StartSecret, TokenId, Tokens, TooMuch, Who,
     check_room,
 };
-use crate::{observe::Metrics, refusal::Refusal};
+use crate::{event::Kind, ledger::Seats, observe::Metrics, refusal::Refusal};
 
 /// What the porter is told by the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -152,6 +152,7 @@ impl Porter {
             user: claims.user,
             name: visitor.name.clone().or(claims.name),
             sight,
+            agents: claims.agents.map(Into::into),
             token: Some(claims.id),
             doubted: false,
             start_secret: false,
@@ -241,6 +242,18 @@ impl Porter {
         })
     }
 
+    /// In which projects an agent is known, or that it is of none; nothing if that can't be said any more.
+    pub fn homes_of(&self, agent: &str) -> Option<Vec<Option<Arc<str>>>> {
+        self.house.ledger.look(Kind::Agent, agent, |seats| match seats {
+            Seats::None => Some(Vec::new()),
+            Seats::These(seats) => {
+                let homes = seats.iter().map(|seat| seat.project.map(Into::into));
+                Some(homes.collect())
+            }
+            Seats::Unknown => None,
+        })
+    }
+
     /// The connections.
     pub fn sessions(&self) -> &Arc<Sessions> {
         &self.sessions
@@ -262,8 +275,8 @@ impl Porter {
     }
 
     /// A new connection's budget of messages.
-    pub fn meter(&self) -> Meter {
-        self.rates.meter()
+    pub fn meter(&self, who: &Identity, address: IpAddr) -> Meter {
+        self.rates.meter(who, address)
     }
 
     /// Counts a message of a client that only watches. `Err` is not to be handled.

@@ -1,12 +1,14 @@
 //! How much clients may send, and what becomes of those that send more.
 
 use std::{
+    collections::HashMap,
     net::IpAddr,
     num::NonZeroU32,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU32, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use governor::{
@@ -24,8 +26,15 @@ use crate::{
 pub struct Rates {
     /// What one connection may send, and one user on all of them; `None` is without limit.
     observer: Option<Quota>,
-    /// Of all of a user's connections together; none where nothing is counted.
+    /// Of all of a user's connections together; none where nothing is counted. It is as large as with all the connections
+    /// that count; whoever has fewer pays more for a message.
     users: Option<DefaultKeyedRateLimiter<Arc<str>>>,
+    /// Connections of a user that count.
+    most_connections: u32,
+    /// Who has connections: held once by each.
+    present: Mutex<HashMap<Arc<str>, Weak<()>>>,
+    /// Messages of a connection's first seconds, and how long these last.
+    opening: (u32, Duration),
     /// Of all connections of an address together.
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
     /// Of what each producer publishes, which has a budget of its own.
@@ -43,6 +52,12 @@ pub struct Rates {
 pub struct Meter {
     /// The connection's own budget; none where nothing is counted.
     own: Option<DefaultDirectRateLimiter>,
+    /// Messages of its first seconds that it may still send beside all budgets.
+    opening: AtomicU32,
+    /// When these are over.
+    opening_ends: Instant,
+    /// Counts as a connection of its user.
+    _present: Option<Arc<()>>,
     /// Messages refused so far.
     strikes: AtomicU32,
 }
@@ -69,9 +84,20 @@ impl Rates {
             config.address_burst_limit,
         );
         let events = NonZeroU32::new(config.producer_events_per_second);
+        let most_connections = config.burst_connections.max(1);
+        let users = per_minute(
+            config.messages_per_minute.saturating_mul(most_connections),
+            config.burst_limit.saturating_mul(most_connections),
+        );
         Self {
             observer,
-            users: observer.map(RateLimiter::keyed),
+            users: users.map(RateLimiter::keyed),
+            most_connections,
+            present: Mutex::default(),
+            opening: (
+                if on { config.opening_messages } else { 0 },
+                config.opening(),
+            ),
             addresses: address.map(RateLimiter::keyed),
             producers: events.map(Quota::per_second).map(RateLimiter::keyed),
             events,
@@ -80,12 +106,38 @@ impl Rates {
         }
     }
 
-    /// A new connection's budget.
-    pub fn meter(&self) -> Meter {
+    /// A new connection's budget. What it says in its first seconds counts as one message of its user and of its address,
+    /// if they have that left: whoever connects again and again has no more than that either.
+    pub fn meter(&self, who: &Identity, address: IpAddr) -> Meter {
+        let (messages, within) = self.opening;
+        let present = who.user.as_ref().map(|user| self.enter(user));
+        let may = messages > 0 && self.shared(who, address).is_ok();
         Meter {
             own: self.observer.map(RateLimiter::direct),
+            opening: AtomicU32::new(if may { messages } else { 0 }),
+            opening_ends: Instant::now() + within,
+            _present: present,
             strikes: AtomicU32::new(0),
         }
+    }
+
+    fn enter(&self, user: &Arc<str>) -> Arc<()> {
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = present.get(user).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let first = Arc::new(());
+            present.insert(user.clone(), Arc::downgrade(&first));
+            first
+        })
+    }
+
+    /// What a message costs a user: the less, the more connections it has.
+    fn cost(&self, user: &Arc<str>) -> NonZeroU32 {
+        let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let connections = present.get(user).map_or(1, Weak::strong_count).max(1);
+        let connections = u32::try_from(connections).unwrap_or(u32::MAX);
+        let cost = self.most_connections.div_ceil(connections);
+        NonZeroU32::new(cost).unwrap_or(NonZeroU32::MIN)
     }
 
     /// Takes one message from a connection's, its user's and its address' budget.
@@ -93,6 +145,9 @@ impl Rates {
     /// # Errors
     /// One of them is used up.
     pub fn message(&self, meter: &Meter, who: &Identity, address: IpAddr) -> Result<(), TooMuch> {
+        if meter.is_opening() {
+            return Ok(());
+        }
         let own = meter.own.as_ref().map_or(Ok(()), |own| {
             own.check()
                 .map_err(|not_until| wait(own.clock(), &not_until))
@@ -111,9 +166,11 @@ impl Rates {
 
     fn shared(&self, who: &Identity, address: IpAddr) -> Result<(), Refusal> {
         if let (Some(users), Some(user)) = (&self.users, &who.user) {
-            users
-                .check_key(user)
-                .map_err(|not_until| wait(users.clock(), &not_until))?;
+            match users.check_key_n(user, self.cost(user)) {
+                Ok(checked) => checked.map_err(|not_until| wait(users.clock(), &not_until))?,
+                // The budget is made for more than one message.
+                Err(_) => return Err(Refusal::new("rate_limited", "too many messages")),
+            }
         }
         self.address(address)
     }
@@ -168,6 +225,9 @@ impl Rates {
 
     /// Forgets the budgets that are whole again: there would be ever more of them.
     pub fn tidy(&self) {
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        present.retain(|_, one| one.strong_count() > 0);
+        drop(present);
         if let Some(users) = &self.users {
             users.retain_recent();
         }
@@ -181,6 +241,16 @@ impl Rates {
 }
 
 impl Meter {
+    /// Whether a message is one of the first seconds' that cost nothing.
+    fn is_opening(&self) -> bool {
+        let left = |left: u32| left.checked_sub(1);
+        self.opening.load(Ordering::Relaxed) > 0
+            && Instant::now() < self.opening_ends
+            && (self.opening)
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, left)
+                .is_ok()
+    }
+
     fn strike(&self, most: u32, refusal: Refusal) -> TooMuch {
         if self.strikes.fetch_add(1, Ordering::Relaxed) + 1 >= most {
             TooMuch::Enough

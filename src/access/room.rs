@@ -67,6 +67,9 @@ pub fn check_room(
         Some(_) if !who.role.may_publish() => {
             return Err(forbidden(room, "only producers receive an agent's actions"));
         }
+        Some(agent) if !who.performs_for(agent) => {
+            return Err(forbidden(room, "your token names other agents"));
+        }
         Some(agent) => agent,
         None => id,
     };

@@ -30,6 +30,20 @@ impl Config {
             ),
             (
                 "server",
+                "max_actions_in_flight",
+                self.server.max_actions_in_flight,
+                1,
+                1 << 16,
+            ),
+            (
+                "server",
+                "max_action_bytes",
+                self.server.max_action_bytes,
+                1024,
+                1 << 30,
+            ),
+            (
+                "server",
                 "max_client_buffer",
                 self.server.max_client_buffer,
                 16 * 1024,
@@ -132,6 +146,13 @@ impl Config {
                 whole(self.rate_limiting.burst_limit),
                 1,
                 1 << 30,
+            ),
+            (
+                "rate_limiting",
+                "burst_connections",
+                whole(self.rate_limiting.burst_connections),
+                1,
+                1 << 10,
             ),
             (
                 "rate_limiting",

@@ -17,6 +17,12 @@ pub struct RateLimiting {
     pub messages_per_minute: u32,
     /// Messages that an observer may send at once before the minute's rate counts.
     pub burst_limit: u32,
+    /// Messages that a connection may send in its first seconds beside all other limits: pages join their rooms then.
+    pub opening_messages: u32,
+    /// How many seconds these are.
+    pub opening_seconds: f64,
+    /// So many connections of a user make its burst and its rate so many times as large; more don't.
+    pub burst_connections: u32,
     /// Messages of all observers of one address in a minute: a household or an office shares one.
     pub address_messages_per_minute: u32,
     /// Messages of one address at once.
@@ -35,6 +41,9 @@ impl Default for RateLimiting {
             enabled: Switch::Auto,
             messages_per_minute: 100,
             burst_limit: 10,
+            opening_messages: 32,
+            opening_seconds: 10.0,
+            burst_connections: 8,
             address_messages_per_minute: 3000,
             address_burst_limit: 300,
             strikes: 50,
@@ -45,6 +54,11 @@ impl Default for RateLimiting {
 }
 
 impl RateLimiting {
+    /// See [`opening_seconds`](field@Self::opening_seconds).
+    pub fn opening(&self) -> Duration {
+        seconds(self.opening_seconds)
+    }
+
     /// See [`ban_duration`](field@Self::ban_duration).
     pub fn ban_duration(&self) -> Duration {
         seconds(self.ban_duration)

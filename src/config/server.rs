@@ -51,6 +51,10 @@ pub struct Server {
     pub action_timeout: f64,
     /// A folder with a built page, served at `/` instead of the demo page inside the program; empty for that one.
     pub web_root: PathBuf,
+    /// Actions that one operator may have asked for and that are not answered yet.
+    pub max_actions_in_flight: usize,
+    /// Bytes of their parameters together.
+    pub max_action_bytes: usize,
     /// Seconds for a request's body, so that nobody holds a request open with one byte at a time.
     pub body_timeout: f64,
     /// Bytes in a second that a streamed body has to keep up, on average over `body_timeout`: a drip is no stream.
@@ -101,6 +105,8 @@ impl Default for Server {
             header_timeout: 10.0,
             connect_timeout: 10.0,
             action_timeout: 5.0,
+            max_actions_in_flight: 64,
+            max_action_bytes: 2_097_152,
             web_root: PathBuf::new(),
             body_timeout: 30.0,
             body_bytes_per_second: 10,

@@ -17,7 +17,7 @@ use tower::ServiceExt;
 
 use super::{
     address::{ClientAddress, Proxies},
-    quota::{Arrival, Full, Quota, Slot},
+    quota::{Arrival, Full, Quota, Rate, Slot},
     stream::{Io, Socket},
     tls::handshake,
     traffic::{Timeouts, Traffic},
@@ -202,7 +202,15 @@ impl Answering {
             .shared
             .proxies
             .secure(ip, request.headers(), self.encrypted);
-        let presence = if self.shared.proxies.trusts(ip) {
+        let presence = if !self.shared.proxies.trusts(ip) {
+            if begins(&request)
+                && let Err(full) = self.shared.quota.begins(client.0)
+            {
+                self.shared.metrics.refused("connection", full.reason());
+                return Ok(under_way.cover(full.into_response(), None));
+            }
+            None
+        } else {
             match self.present(client, &request) {
                 Ok(presence) => presence,
                 Err(full) => {
@@ -210,8 +218,6 @@ impl Answering {
                     return Ok(under_way.cover(full.into_response(), None));
                 }
             }
-        } else {
-            None
         };
         let extensions = request.extensions_mut();
         extensions.insert(self.peer);
@@ -233,18 +239,30 @@ impl Answering {
         client: ClientAddress,
         request: &Request<Incoming>,
     ) -> Result<Option<Presence>, Full> {
-        let engine = request.uri().path().starts_with("/socket.io");
-        let query = request.uri().query().unwrap_or_default();
-        if engine && query.split('&').any(|pair| pair.starts_with("sid=")) {
+        if of_engine(request) && has_session(request) {
             return Ok(None);
         }
         let slot = self.shared.quota.take(Arrival {
             address: Some(client.0),
             in_total: false,
-            rated: engine || request.uri().path() == "/api/v1/stream",
+            rate: begins(request).then_some(Rate::Session),
         })?;
         Ok(Some(Presence {
             _slot: Arc::new(slot),
         }))
     }
+}
+
+/// Whether a request begins a session or a stream, which is what comes too often or doesn't.
+fn begins(request: &Request<Incoming>) -> bool {
+    (of_engine(request) && !has_session(request)) || request.uri().path() == "/api/v1/stream"
+}
+
+fn of_engine(request: &Request<Incoming>) -> bool {
+    request.uri().path().starts_with("/socket.io")
+}
+
+fn has_session(request: &Request<Incoming>) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    query.split('&').any(|pair| pair.starts_with("sid="))
 }

@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     address::Proxies,
     connection::{Encryption, Peer, Shared, connection, told},
-    quota::{Arrival, Quota},
+    quota::{Arrival, Quota, Rate},
     tls::Certificates,
     traffic::Timeouts,
     turn_away::turn_away,
@@ -136,7 +136,7 @@ impl Prepared {
         let arrival = Arrival {
             address: (!self.shared.proxies.trusts(ip)).then_some(ip),
             in_total: true,
-            rated: true,
+            rate: Some(Rate::Connection),
         };
         match self.shared.quota.take(arrival) {
             Ok(slot) => Some(connection(

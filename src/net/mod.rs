@@ -38,7 +38,7 @@ pub use listener::{Prepared, Server, SetupError};
 pub use message::Message;
 pub use parcel::{Parcel, Tag};
 pub use probe::{Probed, probe};
-pub use quota::{Arrival, Full, Quota, QuotaLimits, Slot};
+pub use quota::{Arrival, Full, Live, Quota, QuotaLimits, Rate, Slot};
 pub use screen::{Attachments, NOT_JSON, Passed, Speech, UNREADABLE};
 pub use stream::Socket;
 pub use tls::{Certificates, TlsError};

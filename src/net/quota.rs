@@ -60,10 +60,33 @@ struct Table {
 struct Entry {
     /// Slots that the address has.
     taken: usize,
-    /// Arrivals that it may still make at once.
-    left: f64,
+    /// Sessions that live there.
+    live: usize,
+    /// Connections that it may still make at once, and sessions.
+    left: [f64; 2],
     /// When `left` was true.
     at: Instant,
+}
+
+/// What is counted by the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rate {
+    /// Connections: clients that poll make one for each request, so each session that lives allows for more of them.
+    Connection,
+    /// Sessions and streams that begin.
+    Session,
+}
+
+/// Connections in a second that a session which lives may need.
+const PER_SESSION: usize = 50;
+
+/// A session that lives, until it is dropped.
+#[derive(Debug)]
+pub struct Live {
+    /// Told of its end.
+    quota: Arc<Quota>,
+    /// Where; none for an address without limits.
+    address: Option<IpAddr>,
 }
 
 /// Fewer addresses than this are never swept.
@@ -87,8 +110,8 @@ pub struct Arrival {
     pub address: Option<IpAddr>,
     /// Whether it takes one of the slots there are in all (a request on a connection that has one does not).
     pub in_total: bool,
-    /// Whether it counts for the address' rate.
-    pub rated: bool,
+    /// For which of the address' rates it counts.
+    pub rate: Option<Rate>,
 }
 
 impl Quota {
@@ -105,16 +128,13 @@ impl Quota {
     /// # Errors
     /// What is exhausted.
     pub fn take(self: &Arc<Self>, arrival: Arrival) -> Result<Slot, Full> {
-        let address = arrival
-            .address
-            .filter(|address| !self.limits.exempt.contain(*address))
-            .map(network);
+        let address = arrival.address.and_then(|address| self.limited(address));
         let mut table = self.lock();
         if arrival.in_total && table.taken >= self.limits.total {
             return Err(Full::Total);
         }
         if let Some(address) = address {
-            table.admit(address, arrival.rated, &self.limits)?;
+            table.admit(address, arrival.rate, &self.limits)?;
         }
         if arrival.in_total {
             table.taken += 1;
@@ -124,6 +144,38 @@ impl Quota {
             address,
             in_total: arrival.in_total,
         })
+    }
+
+    /// Counts a session that begins on a connection which has its slot.
+    ///
+    /// # Errors
+    /// The address comes too often.
+    pub fn begins(&self, address: IpAddr) -> Result<(), Full> {
+        let Some(address) = self.limited(address) else {
+            return Ok(());
+        };
+        let mut table = self.lock();
+        table
+            .entry(address, &self.limits)
+            .pay(Rate::Session, &self.limits)
+    }
+
+    /// Counts a session that lives.
+    pub fn live(self: &Arc<Self>, address: IpAddr) -> Live {
+        let address = self.limited(address);
+        if let Some(address) = address {
+            self.lock().entry(address, &self.limits).live += 1;
+        }
+        Live {
+            quota: self.clone(),
+            address,
+        }
+    }
+
+    /// What an address counts as; none where it is not limited.
+    fn limited(&self, address: IpAddr) -> Option<IpAddr> {
+        let is_limited = !self.limits.exempt.contain(address);
+        is_limited.then(|| network(address))
     }
 
     /// Slots taken in all.
@@ -137,27 +189,31 @@ impl Quota {
 }
 
 impl Table {
-    fn admit(&mut self, address: IpAddr, rated: bool, limits: &QuotaLimits) -> Result<(), Full> {
-        self.sweep(limits);
-        let now = Instant::now();
-        let whole = limits.per_second.map_or(0.0, |n| n as f64);
-        let entry = self.addresses.entry(address).or_insert(Entry {
-            taken: 0,
-            left: whole,
-            at: now,
-        });
+    fn admit(
+        &mut self,
+        address: IpAddr,
+        rate: Option<Rate>,
+        limits: &QuotaLimits,
+    ) -> Result<(), Full> {
+        let entry = self.entry(address, limits);
         if entry.taken >= limits.per_address {
             return Err(Full::Address);
         }
-        if rated && limits.per_second.is_some() {
-            entry.refill(now, whole);
-            if entry.left < 1.0 {
-                return Err(Full::Rate);
-            }
-            entry.left -= 1.0;
+        if let Some(rate) = rate {
+            entry.pay(rate, limits)?;
         }
         entry.taken += 1;
         Ok(())
+    }
+
+    fn entry(&mut self, address: IpAddr, limits: &QuotaLimits) -> &mut Entry {
+        self.sweep(limits);
+        self.addresses.entry(address).or_insert_with(|| Entry {
+            taken: 0,
+            live: 0,
+            left: [limits.per_second.map_or(0.0, |n| n as f64); 2],
+            at: Instant::now(),
+        })
     }
 
     /// Forgets, each time the table has doubled, the addresses that have nothing and could come at their full rate.
@@ -165,20 +221,49 @@ impl Table {
         if self.addresses.len() < self.sweep_at.max(SWEEP_MIN) {
             return;
         }
-        let (now, whole) = (Instant::now(), limits.per_second.map_or(0.0, |n| n as f64));
         self.addresses.retain(|_, entry| {
-            entry.refill(now, whole);
-            entry.taken > 0 || entry.left < whole
+            let whole = entry.refill(limits);
+            entry.taken > 0 || entry.live > 0 || entry.left != whole
         });
         self.sweep_at = self.addresses.len() * 2;
     }
 }
 
 impl Entry {
-    fn refill(&mut self, now: Instant, whole: f64) {
+    /// Refills both rates; how much they are when they are whole.
+    fn refill(&mut self, limits: &QuotaLimits) -> [f64; 2] {
+        let now = Instant::now();
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
-        self.left = (self.left + passed * whole).min(whole);
         self.at = now;
+        let per_second = limits.per_second.unwrap_or(0);
+        let connections = per_second.saturating_add(self.live.saturating_mul(PER_SESSION));
+        let whole = [connections as f64, per_second as f64];
+        for (left, whole) in self.left.iter_mut().zip(whole) {
+            *left = (*left + passed * whole).min(whole);
+        }
+        whole
+    }
+
+    fn pay(&mut self, rate: Rate, limits: &QuotaLimits) -> Result<(), Full> {
+        if limits.per_second.is_none() {
+            return Ok(());
+        }
+        self.refill(limits);
+        let left = &mut self.left[rate as usize];
+        if *left < 1.0 {
+            return Err(Full::Rate);
+        }
+        *left -= 1.0;
+        Ok(())
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let Some(address) = self.address else { return };
+        if let Some(entry) = self.quota.lock().addresses.get_mut(&address) {
+            entry.live = entry.live.saturating_sub(1);
+        }
     }
 }
 
@@ -229,7 +314,7 @@ mod tests {
         Arrival {
             address: Some(address.parse().unwrap()),
             in_total: true,
-            rated: true,
+            rate: Some(Rate::Connection),
         }
     }
 
@@ -285,7 +370,7 @@ mod tests {
             drop(quota.take(Arrival {
                 address: Some(address),
                 in_total: true,
-                rated: true,
+                rate: Some(Rate::Connection),
             }));
         }
         let kept = quota.lock().addresses.len();

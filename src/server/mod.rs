@@ -149,12 +149,13 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         read_to,
         metrics.clone(),
     ));
+    let quota = Quota::new(options::connections(config));
     let kit = socketio::start(
         handle.clone(),
         intake.clone(),
         porter.clone(),
         metrics.clone(),
-        options::sockets(config),
+        options::sockets(config, quota.clone()),
     );
     let door = Door::new(kit, options::door(config));
     let readiness = Arc::new(Readiness::default());
@@ -172,7 +173,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let (stopping, stop) = watch::channel(false);
     let server = Server {
         timeouts: options::timeouts(config),
-        quota: Quota::new(options::connections(config)),
+        quota,
         per_second: config.server.connections_per_second,
         proxies: Proxies::new(config.server.trusted_proxies.clone()),
         tls: certificates

@@ -1,11 +1,13 @@
 //! What each part is told by the configuration.
 
+use std::sync::Arc;
+
 use crate::{
     config::Config,
     http::{Hosts, Origins, ProxiedRequests, RequestPolicy, RouterOptions, StreamOptions},
     hub::HubOptions,
     intake::IntakeLimits,
-    net::{Attachments, BodyLimits, Bounds, LaneLimits, QuotaLimits, Timeouts},
+    net::{Attachments, BodyLimits, Bounds, LaneLimits, Quota, QuotaLimits, Timeouts},
     socketio::{self, DoorLimits},
     state::Limits,
 };
@@ -56,8 +58,9 @@ pub(super) fn state(config: &Config) -> Limits {
 }
 
 /// The namespace layer's.
-pub(super) fn sockets(config: &Config) -> socketio::Options {
+pub(super) fn sockets(config: &Config, quota: Arc<Quota>) -> socketio::Options {
     socketio::Options {
+        quota,
         default_room: config.rooms.default_room.clone(),
         batch: config.performance.batch_messages,
         ping: (config.server.ping_interval(), config.server.ping_timeout()),
@@ -66,6 +69,10 @@ pub(super) fn sockets(config: &Config) -> socketio::Options {
         lane: lane(config),
         max_rooms: config.rooms.max_rooms_per_client,
         action_timeout: config.server.action_timeout(),
+        max_actions: (
+            config.server.max_actions_in_flight,
+            config.server.max_action_bytes,
+        ),
     }
 }
 

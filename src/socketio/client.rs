@@ -22,7 +22,7 @@ use crate::{
     access::{Connection, Ending, Identity, Meter, Origin, SessionGuard},
     event::Object,
     hub::{MemberId, Membership, Outgoing, Outlet},
-    net::{Frame, Kill, Lane, Stay, Tag, Taken},
+    net::{Frame, Kill, Lane, Live, Stay, Tag, Taken},
     refusal::Refusal,
     update::Namespace,
 };
@@ -42,6 +42,8 @@ pub(super) struct Client {
     pub(super) address: IpAddr,
     /// What it may still send.
     meter: Meter,
+    /// Its address may connect the more often, the more of its sessions live: each polls.
+    _at: Live,
     /// Its place among the sessions.
     session: Mutex<Option<SessionGuard>>,
     /// The way to it.
@@ -116,13 +118,15 @@ impl Client {
         lane: Arc<Lane>,
         kit: Arc<Kit>,
     ) -> Arc<Self> {
+        let meter = kit.porter.meter(&who, address);
         let client = Self {
             id: uuid::Uuid::now_v7().to_string().into(),
             sid,
             namespace,
             who: ArcSwap::from_pointee(who),
             address,
-            meter: kit.porter.meter(),
+            meter,
+            _at: kit.options.quota.live(address),
             session: Mutex::new(None),
             lane,
             inbox: Inbox::default(),
@@ -159,9 +163,10 @@ impl Client {
     }
 
     /// It is somebody else from now on, or the same for longer.
-    pub(super) fn renew(&self, who: Identity) {
+    pub(super) fn renew(self: &Arc<Self>, who: Identity) {
         self.kit.porter.sessions().renew(&self.id, &who);
         self.who.store(Arc::new(who));
+        self.kit.actions.listed(self);
     }
 
     /// Whether it may send one more message.
@@ -236,6 +241,7 @@ impl Client {
         }
         self.place().take();
         lock(&self.session).take();
+        self.kit.actions.left(&self.id);
         if self.counted.load(Ordering::Acquire) {
             self.kit.metrics.disconnected(self.namespace, reason);
         }

@@ -18,6 +18,7 @@ use socketioxide::{
 use socketioxide_core::Value as Payload;
 
 use super::{
+    actions::Actions,
     adapter::{Adapter, EngineService, EngineSide, Locals, SocketIo, SocketRef},
     client::Client,
     hello::Hello,
@@ -30,7 +31,7 @@ use crate::{
     event::Timestamp,
     hub::HubHandle,
     intake::Intake,
-    net::{ClientAddress, Kill, Lane, LaneLimits},
+    net::{ClientAddress, Kill, Lane, LaneLimits, Quota},
     observe::Metrics,
     refusal::Refusal,
     update::Namespace,
@@ -55,6 +56,10 @@ pub struct Options {
     pub max_rooms: usize,
     /// How long a producer has to answer an action.
     pub action_timeout: Duration,
+    /// Where sessions are counted by address.
+    pub quota: Arc<Quota>,
+    /// How many actions of one operator may be unanswered, and of how many bytes.
+    pub max_actions: (usize, usize),
 }
 
 /// Packets in the engine's own queue. The lane fills no more than half of it, so that a heartbeat always finds room.
@@ -76,6 +81,8 @@ pub struct Kit {
     pub(super) options: Options,
     /// All lanes.
     pub(super) lanes: Lanes,
+    /// Actions, and who may perform them.
+    pub(super) actions: Actions,
     /// The engine's own way to a client.
     locals: Locals,
     /// Set once the engine exists; it is made of handlers that hold this kit.
@@ -141,6 +148,7 @@ pub fn start(
         .build_svc();
     let kit = Arc::new(Kit {
         lanes: Lanes::new(options.lane, metrics.clone()),
+        actions: Actions::new(options.max_actions),
         hub,
         intake,
         porter,
@@ -174,10 +182,6 @@ struct Entrance {
     /// Which one it lets into.
     namespace: Namespace,
 }
-
-/// A client's public id, on its socket: finds the sockets of those in a room.
-#[derive(Debug, Clone)]
-pub(super) struct PublicId(pub(super) Arc<str>);
 
 /// A client that may come in, kept on the socket for the handler that follows the check.
 #[derive(Debug, Clone)]
@@ -215,7 +219,7 @@ impl Entrance {
             tracing::debug!(client = %leaving.id, %reason, "disconnected");
             leaving.disconnected(format!("{reason:?}"));
         });
-        socket.extensions.insert(PublicId(client.id.clone()));
+        self.kit.actions.listed(&client);
         socket.extensions.insert(Admitted(Arc::new(hello), client));
         Ok(())
     }

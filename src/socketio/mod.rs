@@ -5,6 +5,7 @@
 //!                                                              └─▶ Lane ◀─ hub, answers
 //! ```
 
+mod actions;
 mod adapter;
 mod client;
 mod connect;

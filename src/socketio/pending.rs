@@ -53,7 +53,7 @@ impl Pending {
         let arrival = Arrival {
             address,
             in_total: true,
-            rated: false,
+            rate: None,
         };
         self.quota.take(arrival).map_err(|full| match full {
             Full::Total => (

@@ -252,6 +252,9 @@ async fn the_transports_ids_are_in_no_payload_and_no_log() {
             json!({ "type": "agent.registered", "data": { "agent_id": "a" } }),
         )
         .await;
+    alice
+        .call("join_room", json!({ "room": "agent:a:actions" }))
+        .await;
     let mut seen = String::new();
     for event in ["get_rooms", "get_stats", "get_state", "get_history"] {
         seen += &admin.call(event, json!({})).await.to_string();

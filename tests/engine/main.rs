@@ -6,6 +6,7 @@
     unreachable_pub
 )]
 
+mod alive;
 #[path = "../common/mod.rs"]
 mod common;
 mod packets;
@@ -201,6 +202,8 @@ async fn nobody_learns_anothers_transport_id() {
     )
     .await;
     assert!(!alice.sid.is_empty() && alice.sid != bob.sid);
+    bob.call("join_room", json!({ "room": "agent:a:actions" }))
+        .await;
     let mut seen = String::new();
     for (event, argument) in [
         ("join_room", json!({ "room": "project:p" })),

@@ -13,6 +13,7 @@ async fn an_observer_that_sends_too_much_is_told_and_then_kept_out() {
         // Slow to fill up again, and the ban long enough to be looked at, on a busy machine too.
         config.rate_limiting.messages_per_minute = 1;
         config.rate_limiting.burst_limit = 5;
+        config.rate_limiting.opening_messages = 0;
         config.rate_limiting.strikes = 20;
         config.rate_limiting.ban_duration = 5.0;
     })
@@ -55,6 +56,8 @@ async fn budgets_are_a_users_and_not_only_a_connections() {
         config.rate_limiting.enabled = Switch::On;
         config.rate_limiting.messages_per_minute = 1;
         config.rate_limiting.burst_limit = 4;
+        config.rate_limiting.opening_messages = 0;
+        config.rate_limiting.burst_connections = 1;
         config.rate_limiting.producer_events_per_second = 10;
     })
     .await;
@@ -129,4 +132,58 @@ async fn a_refused_request_says_when_to_come_again_or_with_what() {
         (401, None, Some("Bearer".to_owned()))
     );
     server.shutdown().await;
+}
+
+/// The README's page, and one of another system: all that it says right after it connected, with limits as they come.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_page_says_as_it_connects_is_beside_its_budget() {
+    let server = guarded(|config| config.rate_limiting.enabled = Switch::On).await;
+    let address = server.address();
+    let mut tabs = Vec::new();
+    for tab in 0..3 {
+        let auth = json!({ "token": observer("ann", &["p1"]) });
+        let (mut client, _) = Client::connect(address, auth).await;
+        for room in 0..15 {
+            let room = format!("task:{tab}-{room}");
+            client
+                .call_later("join_room", json!({ "room": room }))
+                .await;
+        }
+        let last = client.call("get_state", json!({})).await;
+        assert_eq!(last["status"], "ok", "tab {tab}: {last}");
+        let refused = client.events.iter().filter(|(name, _)| name == "error");
+        assert_eq!(refused.count(), 0);
+        tabs.push(client);
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_users_burst_grows_with_its_connections_up_to_a_bound() {
+    let burst = async |connections: usize| {
+        let server = guarded(|config| {
+            config.rate_limiting.enabled = Switch::On;
+            config.rate_limiting.messages_per_minute = 1;
+            config.rate_limiting.burst_limit = 4;
+            config.rate_limiting.opening_messages = 0;
+            config.rate_limiting.burst_connections = 2;
+        })
+        .await;
+        let mut tabs = Vec::new();
+        for _ in 0..connections {
+            let auth = json!({ "token": observer("ann", &[]) });
+            tabs.push(Client::connect(server.address(), auth).await.0);
+        }
+        let mut ok = 0;
+        for tab in &mut tabs {
+            for _ in 0..5 {
+                ok += usize::from(tab.call("ping", json!({})).await["status"] == "ok");
+            }
+        }
+        server.shutdown().await;
+        ok
+    };
+    assert_eq!(burst(1).await, 4);
+    assert_eq!(burst(2).await, 8);
+    assert_eq!(burst(3).await, 8);
 }

@@ -34,6 +34,8 @@ pub struct Claims {
     pub rooms: Option<Vec<String>>,
     /// `projects`: ids or globs of projects it may see; `None` if it says nothing about projects.
     pub projects: Option<Vec<String>>,
+    /// `agents`: ids of the agents whose actions it may perform; `None` if it says nothing about agents.
+    pub agents: Option<Vec<String>>,
     /// `name`: for people, in logs and lists.
     pub name: Option<Arc<str>>,
     /// `exp`: when sessions of this token end. Only API keys have none.
@@ -120,6 +122,8 @@ struct Raw {
     #[serde(default, deserialize_with = "present")]
     projects: Option<Value>,
     #[serde(default, deserialize_with = "present")]
+    agents: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
     name: Option<Value>,
     #[serde(default, deserialize_with = "present")]
     exp: Option<Value>,
@@ -184,6 +188,7 @@ impl Claims {
             role: role(raw.role.as_ref())?,
             rooms: globs("rooms", raw.rooms.as_ref())?,
             projects: globs("projects", raw.projects.as_ref())?,
+            agents: globs("agents", raw.agents.as_ref())?,
             name: name(raw.name.as_ref())?,
             expires: Some(expires),
             issued,

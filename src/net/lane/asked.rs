@@ -107,12 +107,6 @@ impl Lane {
         }
     }
 
-    /// How many answers are waited for.
-    #[cfg(test)]
-    pub(super) fn unanswered(&self) -> usize {
-        self.open().waiting.len()
-    }
-
     fn open(&self) -> MutexGuard<'_, Open> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use serde_json::{Value, json};
-use socketioxide::AckError;
-use tokio::sync::mpsc;
 
-use super::{Handled, request::Request};
+use super::{
+    Answer, Handled,
+    request::{Request, attach},
+};
 use crate::{
-    event::{Kind, Object, Timestamp},
+    event::{Kind, Object, Timestamp, lenient},
+    net::Answered,
     refusal::Refusal,
-    socketio::{adapter::SocketRef, client::Client},
+    socketio::client::Client,
+    update::Namespace,
 };
 
 pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
@@ -38,82 +43,147 @@ pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
             })
     };
     let (agent_id, action) = (needed("agent_id")?, needed("action")?);
-    if !who.sight.may_enter(Kind::Agent, &agent_id) {
-        return Err(Refusal::forbidden("your token doesn't name this agent"));
-    }
+    let project = home(client, &agent_id, request.text("project_id")?)?;
     let params = match request.field("params") {
         Value::Null => json!({}),
         params => params.clone(),
     };
     let action_id = uuid::Uuid::now_v7().to_string();
     let payload = json!({
-        "type": "agent_action", "action_id": action_id, "agent_id": agent_id, "action": action,
-        "params": params, "requested_by": client.id, "timestamp": Timestamp::now(),
-    });
-    let performers = performers(client, &agent_id).await?;
-    let operator = client.clone();
+        "type": "agent_action", "action_id": action_id, "agent_id": agent_id, "project_id": project,
+        "action": action, "params": params, "requested_by": client.id, "timestamp": Timestamp::now(),
+    })
+    .to_string();
+    let under_way = client.kit.actions.begin(client, payload.len())?;
+    let performers = performers(client, &agent_id, project.as_deref()).await?;
     let answer = json!({ "action_id": action_id });
+    if performers.is_empty() {
+        let refusal = Refusal::unavailable(format!(
+            "no producer is connected that performs actions of this agent: one joins agent:{agent_id}:actions"
+        ));
+        report(client, action_id, agent_id, Err(refusal.clone()));
+        return Ok(Answer::Refused(refusal, answer.to_string()));
+    }
+    let operator = client.clone();
     // The operator's next events don't wait for the producers.
     tokio::spawn(async move {
-        let outcome = first_answer(&operator, performers, payload).await;
+        let outcome = first_answer(&operator, performers, &payload).await;
+        drop(under_way);
         report(&operator, action_id, agent_id, outcome);
     });
     Ok(answer.into())
 }
 
-/// The sockets that act for an agent: those in its own room for actions, else all producers.
-async fn performers(client: &Client, agent_id: &str) -> Result<Vec<SocketRef>, Refusal> {
-    let hub = &client.kit.hub;
-    let mut ids = hub.members_of(format!("agent:{agent_id}:actions")).await?;
-    if ids.is_empty() {
-        ids = hub.members_of(crate::access::PRODUCERS.to_owned()).await?;
+/// The project in which an agent is acted on: the one that was named, else the only one in which the operator may see it.
+fn home(client: &Client, agent: &str, named: Option<&str>) -> Result<Option<Arc<str>>, Refusal> {
+    let who = client.who();
+    let holds = |project: &str| who.sight.may_enter(Kind::Project, project);
+    if let Some(named) = named.filter(|named| !named.is_empty()) {
+        return if holds(named) {
+            Ok(Some(named.into()))
+        } else {
+            Err(Refusal::forbidden("your token doesn't name this project"))
+        };
     }
-    let io = client.kit.io();
-    let sockets = io.map(socketioxide::SocketIo::sockets).unwrap_or_default();
-    Ok(sockets
-        .into_iter()
-        .filter(|socket| {
-            let id = socket.extensions.get::<super::super::connect::PublicId>();
-            id.is_some_and(|id| ids.contains(&id.0))
-        })
-        .collect())
+    let several = || {
+        Refusal::bad_request(format!(
+            "an agent {agent} is known in several projects: say in which one, as project_id"
+        ))
+    };
+    let known = client.kit.porter.homes_of(agent).ok_or_else(several)?;
+    // One that is of no project is everybody's who has no limits, and what a bare id means.
+    let is_shared = known.iter().any(Option::is_none) && !who.sight.is_limited();
+    let is_new = known.is_empty() && who.sight.may_enter(Kind::Agent, agent);
+    if is_shared || is_new {
+        return Ok(None);
+    }
+    let mut seen = known.into_iter().flatten().filter(|project| holds(project));
+    match (seen.next(), seen.next()) {
+        (Some(project), None) => Ok(Some(project)),
+        (Some(_), Some(_)) => Err(several()),
+        (None, _) => Err(Refusal::forbidden(
+            "your token names neither this agent nor a project of its",
+        )),
+    }
+}
+
+/// The clients that act for an agent: those in its room for actions whose token names the project. Nobody else is told.
+async fn performers(
+    client: &Client,
+    agent: &str,
+    project: Option<&str>,
+) -> Result<Vec<Arc<Client>>, Refusal> {
+    let kit = &client.kit;
+    let mut ids = kit.hub.members_of(format!("agent:{agent}:actions")).await?;
+    if let Some(project) = project {
+        // A member of both rooms is asked once.
+        let own = format!("agent:{project}/{agent}:actions");
+        ids.extend(kit.hub.members_of(own).await?);
+        ids.sort_unstable();
+        ids.dedup();
+    }
+    let mut performers = kit.actions.among(&ids);
+    performers.retain(|performer| {
+        let who = performer.who();
+        who.performs_for(agent) && who.performs_in(project)
+    });
+    Ok(performers)
 }
 
 async fn first_answer(
     client: &Client,
-    performers: Vec<SocketRef>,
-    payload: Value,
+    performers: Vec<Arc<Client>>,
+    payload: &str,
 ) -> Result<Value, Refusal> {
-    if performers.is_empty() {
-        return Err(Refusal::unavailable(
-            "no producer is connected that could do it",
-        ));
-    }
-    let (answers, mut first) = mpsc::channel(1);
-    let timeout = client.kit.options.action_timeout;
-    for socket in performers {
-        let asked = socket
-            .timeout(timeout)
-            .emit_with_ack::<_, Value>("agent_action", &payload);
-        let answers = answers.clone();
-        tokio::spawn(async move {
-            match asked {
-                Ok(answer) => match answer.await {
-                    Ok(value) => drop(answers.send(Ok(value)).await),
-                    Err(AckError::Timeout) => {}
-                    Err(error) => tracing::debug!(%error, "an action's answer could not be read"),
-                },
-                Err(error) => tracing::debug!(%error, "an action could not be sent"),
+    let mut answers: FuturesUnordered<_> = performers
+        .iter()
+        .map(|performer| {
+            let mut asked = performer.lane.ask(Namespace::Root, "agent_action", payload);
+            async move { asked.answer().await }
+        })
+        .collect();
+    let first = async {
+        while let Some(answer) = answers.next().await {
+            if let Some(answer) = answer {
+                return read(answer);
             }
-        });
-    }
-    drop(answers);
-    first.recv().await.unwrap_or_else(|| {
-        Err(Refusal::new(
-            "timeout",
-            format!("no producer answered within {} ms", timeout.as_millis()),
-        ))
-    })
+        }
+        Err(Refusal::unavailable("the producer left before it answered"))
+    };
+    let timeout = client.kit.options.action_timeout;
+    tokio::time::timeout(timeout, first)
+        .await
+        .unwrap_or_else(|_| {
+            let most = timeout.as_millis();
+            Err(Refusal::new(
+                "timeout",
+                format!("no producer answered within {most} ms ([server] action_timeout)"),
+            ))
+        })
+}
+
+/// What was answered: nothing is `null`, what is binary is base64 where it stood.
+fn read(answer: Result<Answered, String>) -> Result<Value, Refusal> {
+    let unreadable =
+        |why: &str| Refusal::bad_request(format!("the producer's answer can't be read: {why}"));
+    let answer = answer.map_err(|why| unreadable(&why))?;
+    let mut value = match serde_json::from_str::<Vec<Value>>(&answer.json) {
+        Ok(arguments) => arguments.into_iter().next().unwrap_or_default(),
+        Err(_) if answer.json.is_empty() => Value::Null,
+        Err(error) => {
+            let parts = lenient::elements(answer.json.as_bytes(), 1);
+            let (parts, _) = parts.ok_or_else(|| unreadable(&error.to_string()))?;
+            match parts.first() {
+                None => Value::Null,
+                Some(first) => lenient::read(first)
+                    .map(|(value, _)| value)
+                    .map_err(|rejection| unreadable(rejection.message()))?,
+            }
+        }
+    };
+    let attachments: Vec<Bytes> = answer.attachments.into_iter().map(Into::into).collect();
+    attach(&mut value, &attachments);
+    Ok(value)
 }
 
 fn report(client: &Client, action_id: String, agent_id: String, outcome: Result<Value, Refusal>) {

@@ -113,7 +113,7 @@ fn read_leniently(text: &str) -> Result<Call, Refusal> {
 }
 
 /// JSON has no bytes: an attachment stands as base64 text where its placeholder stood.
-fn attach(value: &mut Value, attachments: &[Bytes]) {
+pub(super) fn attach(value: &mut Value, attachments: &[Bytes]) {
     if attachments.is_empty() {
         return;
     }

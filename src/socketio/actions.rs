@@ -1,0 +1,107 @@
+//! Actions that are under way, and the clients that may perform them.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use super::client::Client;
+use crate::{refusal::Refusal, update::Namespace};
+
+/// All of them. Locks are held for a look, never across an await.
+#[derive(Debug)]
+pub(super) struct Actions {
+    /// Actions and their bytes that one operator may have under way.
+    most: (usize, usize),
+    /// How many each operator has: by user, or by client where nobody said who it is.
+    under_way: Mutex<HashMap<Arc<str>, (usize, usize)>>,
+    /// Producers, by public id.
+    performers: Mutex<HashMap<Arc<str>, Weak<Client>>>,
+}
+
+/// A place among an operator's actions, until it is dropped.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    /// Gets the place back.
+    client: Arc<Client>,
+    /// Whose it is.
+    operator: Arc<str>,
+    /// What it holds.
+    bytes: usize,
+}
+
+impl Actions {
+    pub(super) fn new(most: (usize, usize)) -> Self {
+        Self {
+            most,
+            under_way: Mutex::default(),
+            performers: Mutex::default(),
+        }
+    }
+
+    /// A client came, or is somebody else now.
+    pub(super) fn listed(&self, client: &Arc<Client>) {
+        if client.namespace == Namespace::Root && client.who().role.may_publish() {
+            let weak = Arc::downgrade(client);
+            lock(&self.performers).insert(client.id.clone(), weak);
+        }
+    }
+
+    /// It is gone.
+    pub(super) fn left(&self, id: &str) {
+        lock(&self.performers).remove(id);
+    }
+
+    /// Those of these clients that are here and may publish.
+    pub(super) fn among(&self, ids: &[Arc<str>]) -> Vec<Arc<Client>> {
+        let performers = lock(&self.performers);
+        let here = ids.iter().filter_map(|id| performers.get(id)?.upgrade());
+        here.filter(|client| client.who().role.may_publish())
+            .collect()
+    }
+
+    /// A place for one more action of an operator.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub(super) fn begin(&self, client: &Arc<Client>, bytes: usize) -> Result<UnderWay, Refusal> {
+        let operator = client.who().user.clone();
+        let operator = operator.unwrap_or_else(|| client.id.clone());
+        let (most, most_bytes) = self.most;
+        let mut all = lock(&self.under_way);
+        let (count, held) = all.entry(operator.clone()).or_default();
+        // A single one may be as long as a message may be.
+        if *count >= most || (*count > 0 && *held + bytes > most_bytes) {
+            return Err(Refusal::new(
+                "rate_limited",
+                format!(
+                    "{count} actions of yours are not answered yet; wait for their answers ([server] max_actions_in_flight, max_action_bytes)"
+                ),
+            ));
+        }
+        *count += 1;
+        *held += bytes;
+        Ok(UnderWay {
+            client: client.clone(),
+            operator,
+            bytes,
+        })
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut all = lock(&self.client.kit.actions.under_way);
+        if let Some((count, held)) = all.get_mut(&self.operator) {
+            *count -= 1;
+            *held -= self.bytes;
+            if *count == 0 {
+                all.remove(&self.operator);
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,227 @@
+//! Actions: whose agents may be acted on, who is told, and what counts as an answer.
+
+use serde_json::{Value, json};
+use stoa::access::{Grant, Role};
+
+use crate::common::{
+    Client,
+    guarded::{grant, guarded, publish, saying, token},
+    server, server_with,
+};
+
+fn holder(role: Role, projects: &[&str]) -> String {
+    token(&Grant {
+        user: Some(format!("{}-{}", role.as_str(), projects.join("-"))),
+        projects: Some(projects.iter().map(ToString::to_string).collect()),
+        ..grant(role)
+    })
+}
+
+async fn client(address: std::net::SocketAddr, token: &str) -> Client {
+    Client::connect(address, json!({ "token": token })).await.0
+}
+
+/// The next action that a performer is asked for: the id of its answer, and the action.
+async fn asked(performer: &mut Client) -> (String, Value) {
+    loop {
+        let found = performer
+            .other
+            .iter()
+            .position(|t| t.contains("\"agent_action\""));
+        if let Some(at) = found {
+            let packet = performer.other.remove(at);
+            let body = packet.find('[').expect("an event");
+            let mut event: Value = serde_json::from_str(&packet[body..]).expect("JSON");
+            return (packet[2..body].to_owned(), event[1].take());
+        }
+        let text = performer.text().await.expect("it stays");
+        performer.other.push(text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agents_actions_are_its_projects() {
+    let server = guarded(|_| {}).await;
+    let address = server.address();
+    for (agent, project) in [("a1", "p1"), ("a2", "p2"), ("both", "p1"), ("both", "p2")] {
+        publish(
+            address,
+            &json!({ "type": "agent.registered", "project_id": project, "data": { "agent_id": agent } }),
+        )
+        .await;
+    }
+    let (one, two) = (["p1"], ["p2"]);
+    let mut operator = client(address, &holder(Role::Operator, &two)).await;
+    let mut stranger = client(address, &holder(Role::Operator, &one)).await;
+    let mut spy = client(address, &holder(Role::Producer, &one)).await;
+    // It may be in the room: an agent of its own could come to have the id. It is told nothing there.
+    for agent in ["a2", "both"] {
+        let room = json!({ "room": format!("agent:{agent}:actions") });
+        spy.call("join_room", room).await;
+    }
+    let act = json!({ "agent_id": "a2", "action": "deploy", "params": { "password": "hunter2" } });
+    let nobody = operator.call("agent_action", act.clone()).await;
+    assert_eq!(nobody["error"]["code"], "unavailable", "{nobody}");
+
+    let mut own = client(address, &holder(Role::Producer, &two)).await;
+    for agent in ["a2", "both"] {
+        let room = json!({ "room": format!("agent:{agent}:actions") });
+        assert_eq!(own.call("join_room", room).await["status"], "ok");
+    }
+    for (act, code) in [
+        (act.clone(), "forbidden"),
+        (
+            json!({ "agent_id": "a2", "action": "x", "project_id": "p2" }),
+            "forbidden",
+        ),
+        // Its own project has no such agent that anybody performs for.
+        (
+            json!({ "agent_id": "a2", "action": "x", "project_id": "p1" }),
+            "ok",
+        ),
+    ] {
+        let answer = stranger.call("agent_action", act.clone()).await;
+        assert_ne!(answer["error"]["code"], "bad_request", "{act}: {answer}");
+        if code != "ok" {
+            assert_eq!(answer["error"]["code"], code, "{act}: {answer}");
+        }
+    }
+    let (_, leaked) = asked(&mut spy).await;
+    assert_eq!(
+        leaked["project_id"], "p1",
+        "only what was asked of its own project"
+    );
+
+    let answer = operator.call("agent_action", act.clone()).await;
+    let (id, action) = asked(&mut own).await;
+    assert_eq!(action["action_id"], answer["action_id"]);
+    assert_eq!(action["params"]["password"], "hunter2");
+    own.send_text(&format!("43{id}[\"done\"]")).await;
+    let result = operator.event("agent_action_result").await;
+    let result = match result["status"].as_str() {
+        Some("error") => operator.event("agent_action_result").await,
+        _ => result,
+    };
+    assert_eq!(
+        (&result["status"], &result["result"]),
+        (&json!("ok"), &json!("done"))
+    );
+
+    // Of an agent in two projects the one who holds both must say which; who holds one is not told of the other.
+    let mut admin = client(address, &crate::common::guarded::admin()).await;
+    let both = json!({ "agent_id": "both", "action": "stop" });
+    let unclear = admin.call("agent_action", both.clone()).await;
+    assert_eq!(unclear["error"]["code"], "bad_request", "{unclear}");
+    assert_eq!(operator.call("agent_action", both).await["status"], "ok");
+    assert_eq!(asked(&mut own).await.1["project_id"], "p2");
+    let both = json!({ "agent_id": "both", "action": "stop", "project_id": "p1" });
+    assert_eq!(admin.call("agent_action", both).await["status"], "ok");
+    assert_eq!(asked(&mut spy).await.1["project_id"], "p1");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_names_agents_performs_for_no_other() {
+    let server = guarded(|_| {}).await;
+    let exp = crate::common::guarded::now() + 600;
+    let claims = json!({ "sub": "w", "role": "producer", "agents": ["a1"], "exp": exp });
+    let mut worker = client(server.address(), &saying(&claims)).await;
+    for (agent, code) in [("a1", Value::Null), ("a2", json!("forbidden_room"))] {
+        let room = json!({ "room": format!("agent:{agent}:actions") });
+        let answer = worker.call("join_room", room).await;
+        assert_eq!(answer["error"]["code"], code, "{agent}: {answer}");
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_answered_is_an_answer() {
+    let server = server().await;
+    let address = server.address();
+    let (mut operator, _) = Client::connect(address, json!({ "role": "operator" })).await;
+    let (mut performer, _) = Client::connect(address, json!({ "role": "producer" })).await;
+    performer
+        .call("join_room", json!({ "room": "agent:a:actions" }))
+        .await;
+    let act = json!({ "agent_id": "a", "action": "x" });
+    let placeholder = "{\"_placeholder\":true,\"num\":0}";
+    for (kind, body, binary, expected) in [
+        ("43", "[]".to_owned(), false, json!(null)),
+        ("43", String::new(), false, json!(null)),
+        ("43", "[1,2]".to_owned(), false, json!(1)),
+        (
+            "43",
+            "[{\"n\":NaN,\"half\":\"\\ud83d\"}]".to_owned(),
+            false,
+            json!({ "n": null, "half": "\u{fffd}" }),
+        ),
+        ("461-", format!("[{placeholder}]"), true, json!("AQL/")),
+        (
+            "461-",
+            format!("[{{\"blob\":{placeholder}}}]"),
+            true,
+            json!({ "blob": "AQL/" }),
+        ),
+    ] {
+        operator.call("agent_action", act.clone()).await;
+        let (id, _) = asked(&mut performer).await;
+        performer.send_text(&format!("{kind}{id}{body}")).await;
+        if binary {
+            performer.send_binary(vec![1, 2, 255]).await;
+        }
+        let result = operator.event("agent_action_result").await;
+        assert_eq!(
+            (&result["status"], &result["result"]),
+            (&json!("ok"), &expected),
+            "{body}"
+        );
+    }
+    operator.call("agent_action", act).await;
+    let (id, _) = asked(&mut performer).await;
+    performer.send_text(&format!("43{id}[{{")).await;
+    let result = operator.event("agent_action_result").await;
+    assert_eq!(
+        (&result["status"], &result["error"]["code"]),
+        (&json!("error"), &json!("bad_request")),
+        "{result}"
+    );
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_has_so_many_actions_under_way_and_no_more() {
+    let server = server_with(|config| {
+        config.server.max_actions_in_flight = 3;
+        config.server.max_action_bytes = 2_000;
+        config.server.action_timeout = 600.0;
+    })
+    .await;
+    let address = server.address();
+    let (mut operator, _) = Client::connect(address, json!({ "role": "operator" })).await;
+    let (mut performer, _) = Client::connect(address, json!({ "role": "producer" })).await;
+    performer
+        .call("join_room", json!({ "room": "agent:a:actions" }))
+        .await;
+    let act = |len: usize| json!({ "agent_id": "a", "action": "x", "params": { "fill": "x".repeat(len) } });
+    for len in [1_500, 0] {
+        assert_eq!(
+            operator.call("agent_action", act(len)).await["status"],
+            "ok"
+        );
+    }
+    // Too many bytes, though not too many actions.
+    let answer = operator.call("agent_action", act(1_500)).await;
+    assert_eq!(answer["error"]["code"], "rate_limited", "{answer}");
+    assert_eq!(operator.call("agent_action", act(0)).await["status"], "ok");
+    for _ in 0..1_000 {
+        let answer = operator.call("agent_action", act(0)).await;
+        assert_eq!(answer["error"]["code"], "rate_limited", "{answer}");
+        operator.events.clear();
+    }
+    // An answer makes room for another one.
+    let (id, _) = asked(&mut performer).await;
+    performer.send_text(&format!("43{id}[]")).await;
+    operator.event("agent_action_result").await;
+    assert_eq!(operator.call("agent_action", act(0)).await["status"], "ok");
+    server.shutdown().await;
+}
