@@ -96,11 +96,6 @@ impl fmt::Debug for Kit {
 }
 
 impl Kit {
-    /// The socketioxide instance.
-    pub(super) fn io(&self) -> Option<&SocketIo> {
-        self.engine.get().map(|(io, _)| io)
-    }
-
     pub(super) fn service(&self) -> Option<&EngineService> {
         self.engine.get().map(|(_, service)| service)
     }

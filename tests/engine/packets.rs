@@ -53,8 +53,7 @@ async fn an_unreadable_packet_is_answered_and_the_connection_lives() {
     for packet in EVENTS {
         raw.send(&text(packet)).await.unwrap();
         raw.wait_for("42[\"error\"").await;
-        raw.wait_for("437[{\"error\":{\"code\":\"bad_request\"")
-            .await;
+        raw.wait_for("437[{\"error\"").await;
     }
     for packet in OTHERS {
         raw.send(&text(packet)).await.unwrap();
@@ -171,13 +170,13 @@ async fn the_query_of_a_namespace_is_that_of_its_hello() {
     for version in [3, 4] {
         let query = format!("EIO={version}&transport=websocket");
         let (mut raw, _) = Raw::upgrade(server.address(), &query, "").await;
-        raw.send(&text("40/admin?role=admin&name=old,"))
+        raw.send(&text("40/admin?role=operator&name=old,"))
             .await
             .unwrap();
         raw.wait_for("40/admin").await;
         let hello = raw.wait_for("42/admin,[\"connection_established\"").await;
-        assert!(hello.contains("\"role\":\"admin\""), "{hello}");
-        raw.send(&text("42/admin?role=admin&name=old,5[\"ping\"]"))
+        assert!(hello.contains("\"role\":\"operator\""), "{hello}");
+        raw.send(&text("42/admin?role=operator&name=old,5[\"ping\"]"))
             .await
             .unwrap();
         raw.wait_for("43/admin,5[").await;
@@ -186,7 +185,7 @@ async fn the_query_of_a_namespace_is_that_of_its_hello() {
             .await
             .unwrap();
         raw.wait_for("44/conversations,").await;
-        raw.send(&text("41/admin?role=admin,")).await.unwrap();
+        raw.send(&text("41/admin?role=operator,")).await.unwrap();
     }
     server.shutdown().await;
 }

@@ -192,7 +192,7 @@ async fn whatever_is_answered_is_an_answer() {
 async fn an_operator_has_so_many_actions_under_way_and_no_more() {
     let server = server_with(|config| {
         config.server.max_actions_in_flight = 3;
-        config.server.max_action_bytes = 2_000;
+        config.server.max_action_bytes = 3_000;
         config.server.action_timeout = 600.0;
     })
     .await;
