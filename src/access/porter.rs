@@ -244,14 +244,16 @@ impl Porter {
 
     /// In which projects an agent is known, or that it is of none; nothing if that can't be said any more.
     pub fn homes_of(&self, agent: &str) -> Option<Vec<Option<Arc<str>>>> {
-        self.house.ledger.look(Kind::Agent, agent, |seats| match seats {
-            Seats::None => Some(Vec::new()),
-            Seats::These(seats) => {
-                let homes = seats.iter().map(|seat| seat.project.map(Into::into));
-                Some(homes.collect())
-            }
-            Seats::Unknown => None,
-        })
+        self.house
+            .ledger
+            .look(Kind::Agent, agent, |seats| match seats {
+                Seats::None => Some(Vec::new()),
+                Seats::These(seats) => {
+                    let homes = seats.iter().map(|seat| seat.project.map(Into::into));
+                    Some(homes.collect())
+                }
+                Seats::Unknown => None,
+            })
     }
 
     /// The connections.
