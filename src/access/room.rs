@@ -70,6 +70,12 @@ pub fn check_room(
         Some(agent) if !who.performs_for(agent) => {
             return Err(forbidden(room, "your token names other agents"));
         }
+        Some(agent) if !who.sight.may_perform(agent) => {
+            return Err(forbidden(
+                room,
+                "the agent is of other projects than your token",
+            ));
+        }
         Some(agent) => agent,
         None => id,
     };

@@ -103,6 +103,28 @@ impl Sight {
         self.0.as_ref().is_some_and(|scope| scope.limited)
     }
 
+    /// Whether it may wait for the actions of an agent (`id`, or `project/id`): with limits, if a project of its is one of
+    /// the agent's. Of an agent that is not known yet it may; what it is asked then goes by the project again.
+    pub fn may_perform(&self, agent: &str) -> bool {
+        let Some(scope) = self.0.as_ref().filter(|scope| scope.limited) else {
+            return true;
+        };
+        if let Some((project, _)) = agent.split_once('/') {
+            return scope.names_project(project);
+        }
+        let names = |seat: &Seat<'_>| {
+            seat.project
+                .is_some_and(|project| scope.names_project(project))
+        };
+        scope
+            .house
+            .ledger
+            .look(Kind::Agent, agent, |seats| match seats {
+                Seats::These(seats) => seats.iter().any(names),
+                Seats::None | Seats::Unknown => true,
+            })
+    }
+
     /// Whether its token names a project, or it has no limits.
     pub fn speaks_for(&self, project: &str) -> bool {
         let Some(scope) = &self.0 else { return true };
