@@ -12,6 +12,8 @@
 mod common;
 #[path = "leak/doors.rs"]
 mod doors;
+#[path = "leak/hostile.rs"]
+mod hostile;
 #[path = "leak/http.rs"]
 mod http;
 #[path = "leak/spy.rs"]
@@ -46,6 +48,8 @@ fn crowded(config: &mut stoa::config::Config) {
     config.server.max_client_buffer = BUFFER;
     config.server.stall_timeout = 600.0;
     config.server.ping_interval = 600.0;
+    // Fewer than a hostile producer names.
+    config.access.max_known = 500;
 }
 
 #[test]

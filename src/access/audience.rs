@@ -38,17 +38,25 @@ impl Audience {
     pub fn of(event: &Event, decides: impl Fn(Kind) -> bool) -> Self {
         let settled = &event.settled;
         let mut things = SmallVec::new();
+        let mut uncertain = Kinds::default();
         event.things(&mut |kind, id| {
             if decides(kind) {
                 things.push((kind, id.into()));
+                if settled.uncertain.contains(kind) {
+                    uncertain.insert(kind);
+                }
             }
         });
+        let candidates = match uncertain.is_empty() {
+            true => Candidates::None,
+            false => settled.candidates.clone(),
+        };
         Self {
             project: event.project_id.clone(),
             confined: settled.confined,
             owners: settled.owners.clone(),
-            uncertain: settled.uncertain,
-            candidates: settled.candidates.clone(),
+            uncertain,
+            candidates,
             shared: settled.shared,
             things,
         }

@@ -160,21 +160,22 @@ impl Known {
         let settled = &mut event.settled;
         for (kind, id) in things {
             let pool = &self.vouched[*kind as usize];
-            let homeless = pool.get(None, *id).is_some();
+            let homeless = pool.get(None, *id);
             match (&event.project_id, *kind) {
-                (Some(project), kind) if homeless && pool.get(Some(project), *id).is_none() => {
+                (Some(project), kind)
+                    if homeless.is_some() && pool.get(Some(project), *id).is_none() =>
+                {
                     match kind {
                         Kind::Agent => settled.shared.insert(kind),
                         kind => settled.adopted.insert(kind),
                     }
                 }
                 // What is said of a project's agent without the project may be about any project's.
-                (None, Kind::Agent) if !homeless => match known_homes(pool, *id) {
-                    Some((all, homes)) => uncertain(settled, Kind::Agent, all, homes),
-                    None if self.forgotten.contains(Kind::Agent) => {
-                        uncertain(settled, Kind::Agent, false, &[]);
-                    }
-                    None => {}
+                (None, Kind::Agent) => match (homeless, known_homes(pool, *id)) {
+                    (Some(entry), _) if !entry.unsure => {}
+                    (None, Some((all, homes))) => uncertain(settled, Kind::Agent, all, homes),
+                    (None, None) if !self.forgotten.contains(Kind::Agent) => {}
+                    _ => uncertain(settled, Kind::Agent, false, &[]),
                 },
                 _ => {}
             }

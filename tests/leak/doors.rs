@@ -10,10 +10,10 @@ use stoa::access::{Grant, Role};
 
 use super::{
     common::guarded::{admin, grant, observer, publish, request, token},
-    history, http,
+    history, hostile, http,
     spy::{Spy, wait_for},
     step::{Step, filter, query},
-    world::{AT_TIMES, For, OURS, ROOMS, Rights, SPY, THEIRS, VICTIM, WHOM, World},
+    world::{AT_TIMES, For, HOSTILE, OURS, ROOMS, Rights, SPY, THEIRS, VICTIM, WHOM, World},
 };
 
 /// A spy at all doors, and the world that it looks at.
@@ -180,6 +180,7 @@ impl Doors {
             }
             Step::Stream(n) => self.stream(*n).await,
             Step::Get(n) => self.get(*n).await,
+            Step::Hostile(n) => hostile::act(self.address, *n, &mut self.world).await,
             Step::Operator => {
                 for event in ["get_rooms", "get_stats"] {
                     self.operator.call(event, &Value::Null).await;
@@ -327,9 +328,10 @@ impl Doors {
             let text = text.lock().unwrap().clone();
             self.look("stream", &[text], Rights::Narrow, true);
         }
-        let (spys, all) = (
+        let (spys, all, victims) = (
             history(self.address, &spys(false)).await,
             history(self.address, &admin()).await,
+            history(self.address, &observer(VICTIM, &[THEIRS])).await,
         );
         self.look(
             "history",
@@ -339,7 +341,12 @@ impl Doors {
         );
         for (n, whom) in self.world.published.iter().enumerate() {
             let marker = World::marker(n, *whom);
-            let is_ours = !whom.is_victims() && *whom != For::Project(AT_TIMES);
+            let others = [For::Project(AT_TIMES), For::Project(HOSTILE)];
+            let is_ours = !whom.is_victims() && !others.contains(whom);
+            assert!(
+                victims.contains(&marker) || !whom.is_victims(),
+                "{marker} is kept from the victim"
+            );
             assert!(all.contains(&marker), "{marker} was lost");
             assert_eq!(spys.contains(&marker), is_ours, "{marker} in the history");
         }

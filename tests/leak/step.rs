@@ -28,6 +28,8 @@ pub enum Step {
     Stream(usize),
     Get(usize),
     Operator,
+    /// What producers of other tenants do.
+    Hostile(usize),
 }
 
 pub fn any_step() -> impl Strategy<Value = Step> {
@@ -46,6 +48,7 @@ pub fn any_step() -> impl Strategy<Value = Step> {
         1 => n.clone().prop_map(Step::Seneca),
         1 => n.clone().prop_map(Step::Conversations),
         1 => n.clone().prop_map(Step::Stream),
+        2 => n.clone().prop_map(Step::Hostile),
         2 => n.prop_map(Step::Get),
         1 => Just(Step::Operator),
     ]

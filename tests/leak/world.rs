@@ -10,6 +10,8 @@ pub const AT_TIMES: &str = "gamma";
 /// The victim's project and the victim. Nothing that the spy gets may have `vic` in it.
 pub const THEIRS: &str = "vicproject";
 pub const VICTIM: &str = "vicbob";
+/// A project whose producer is hostile; nobody watches it.
+pub const HOSTILE: &str = "beta";
 /// The spy.
 pub const SPY: &str = "ann";
 
@@ -81,7 +83,7 @@ impl World {
         events
     }
 
-    fn next(&mut self, whom: For) -> String {
+    pub fn next(&mut self, whom: For) -> String {
         self.published.push(whom);
         Self::marker(self.published.len() - 1, whom)
     }
