@@ -36,6 +36,8 @@ async function box(port, way) {
     });
     stoa.on('data', (bytes) => {
       const head = bytes.toString('latin1').startsWith('HTTP/1.1 101');
+      // The answer to the probe never comes through.
+      if (upgrading && !head && way === 'cut at the probe') return;
       client.write(bytes);
       if (head && way === 'cut after 101') client.end();
       if (head && way === 'reset after 101') client.resetAndDestroy();
@@ -64,7 +66,7 @@ for (const [name, io] of [['4', v4], ['3', v3], ['2', v2]]) {
           while (spoilt.counted.upgrades === 0) await new Promise((resolve) => setTimeout(resolve, 10));
           await new Promise((resolve) => setTimeout(resolve, 200));
           const before = spoilt.counted.polls;
-          const answer = await new Promise((resolve) => socket.emit('ping', {}, resolve));
+          const answer = await new Promise((resolve) => socket.emit('get_state', {}, resolve));
           assert.equal(answer.status, 'ok', way);
           assert.ok(!gone, way);
           assert.equal(socket.io.engine.transport.name, 'polling', way);
