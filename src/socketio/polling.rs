@@ -142,6 +142,11 @@ async fn post(
         let refusal = Refusal::bad_request("the body is no payload of Engine.IO");
         return Err(door.refuse("polling", StatusCode::BAD_REQUEST, "payload", &refusal));
     };
+    // Nobody can be told on a namespace yet.
+    if passed.is_empty() && !body.is_empty() && door.pending.has(sid) {
+        let refusal = Refusal::bad_request("no packet of the body can be read");
+        return Err(door.refuse("polling", StatusCode::BAD_REQUEST, "payload", &refusal));
+    }
     if passed.is_empty() {
         return Ok(text("ok"));
     }
