@@ -26,7 +26,6 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use build::Builds;
 use cast::CAST;
@@ -133,7 +132,7 @@ fn envelope(draft: &Draft, wait: Duration) -> Value {
         .ok()
         .and_then(|wait| now.checked_add(wait).ok());
     json!({
-        "event_id": Uuid::now_v7().to_string(),
+        "event_id": crate::event::mint_id().to_string(),
         "timestamp": format!("{:.6}", then.unwrap_or(now)),
         "event_type": draft.name,
         "source": draft.source,

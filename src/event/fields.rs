@@ -65,7 +65,7 @@ pub(super) fn id(object: &mut Object) -> Result<Arc<str>, Rejection> {
 
 pub(super) fn read_id(value: Option<Value>) -> Result<Arc<str>, Rejection> {
     match value {
-        None => Ok(uuid::Uuid::now_v7().to_string().into()),
+        None => Ok(super::mint_id().to_string().into()),
         Some(Value::String(id)) if (1..=MAX_ID).contains(&id.len()) => Ok(id.into()),
         Some(Value::Number(id)) => Ok(id.to_string().into()),
         Some(_) => Err(Rejection::new(

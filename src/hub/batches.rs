@@ -80,7 +80,7 @@ impl Hub {
 fn write_batch(part: &[(&Outgoing, bool)]) -> Outgoing {
     let namespace = part.first().map_or(Namespace::Root, |(u, _)| u.namespace);
     let mut json = String::from("{\"batch_id\":");
-    json.push_str(&json!(uuid::Uuid::now_v7().to_string()).to_string());
+    json.push_str(&json!(crate::event::mint_id().to_string()).to_string());
     json.push_str(",\"updates\":[");
     for (at, (update, _)) in part.iter().enumerate() {
         if at > 0 {

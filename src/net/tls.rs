@@ -7,20 +7,34 @@ use std::{
     fmt, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
 };
 
 use rustls::{
     ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject},
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
+    time_provider::TimeProvider,
 };
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::writer::RECORDS;
+use crate::event::Timestamp;
+
+/// The library's own clock panics while the clock stands before 1970.
+#[derive(Debug)]
+struct Clock;
+
+impl TimeProvider for Clock {
+    fn current_time(&self) -> Option<UnixTime> {
+        let since = u64::try_from(Timestamp::now().as_micros()).unwrap_or(0);
+        Some(UnixTime::since_unix_epoch(Duration::from_micros(since)))
+    }
+}
 
 /// Why a certificate can't be served.
 #[derive(Debug, Error)]
@@ -129,7 +143,8 @@ impl Certificates {
     /// # Errors
     /// The library refuses its own defaults.
     pub(super) fn acceptor(self: Arc<Self>) -> Result<TlsAcceptor, rustls::Error> {
-        let mut config = ServerConfig::builder_with_provider(self.provider.clone())
+        let clock = Arc::new(Clock);
+        let mut config = ServerConfig::builder_with_details(self.provider.clone(), clock)
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(self);

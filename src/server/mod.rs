@@ -74,6 +74,11 @@ pub enum ServeError {
     /// The journal's file can't be used.
     #[error("{0}")]
     Open(#[from] OpenError),
+    /// Nothing can be dated.
+    #[error(
+        "the clock of this machine stands before 1970: set it; events, tokens and answers are dated by it"
+    )]
+    Clock,
     /// The journal can't be read.
     #[error("{0}")]
     Journal(#[from] JournalError),
@@ -119,6 +124,9 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     listen::resolve(config)?;
     if let Some(why) = config.unsafe_combination() {
         return Err(ServeError::Unsafe(why));
+    }
+    if std::time::SystemTime::now() < std::time::SystemTime::UNIX_EPOCH {
+        return Err(ServeError::Clock);
     }
     let table = table(config)?;
     let certificates = certificates::load(&config.tls)?;

@@ -120,7 +120,7 @@ impl Client {
     ) -> Arc<Self> {
         let meter = kit.porter.meter(&who, address);
         let client = Self {
-            id: uuid::Uuid::now_v7().to_string().into(),
+            id: crate::event::mint_id().to_string().into(),
             sid,
             namespace,
             who: ArcSwap::from_pointee(who),

@@ -86,7 +86,7 @@ pub(super) async fn stream(
     let last = headers.get("last-event-id").and_then(|v| v.to_str().ok());
     let resume = last.map(str::to_owned).or(wanted.cursor);
     let lane = Lane::new(api.stream.max_bytes);
-    let id: Arc<str> = uuid::Uuid::now_v7().to_string().into();
+    let id: Arc<str> = crate::event::mint_id().to_string().into();
     let newcomer = Newcomer {
         outlet: Arc::new(StreamOutlet(lane.clone())),
         namespace: Namespace::Root,

@@ -48,7 +48,7 @@ pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
         Value::Null => json!({}),
         params => params.clone(),
     };
-    let action_id = uuid::Uuid::now_v7().to_string();
+    let action_id = crate::event::mint_id().to_string();
     let payload = json!({
         "type": "agent_action", "action_id": action_id, "agent_id": agent_id, "project_id": project,
         "action": action, "params": params, "requested_by": client.id, "timestamp": Timestamp::now(),

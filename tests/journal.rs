@@ -1,0 +1,422 @@
+//! What happens to the journal's file, its bounds and its clock, as clients see it: against a real server over the wire.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod common;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use common::{Client, PATIENCE, binary, config, get, post, post_raw, until_folded};
+use serde_json::{Value, json};
+use stoa::server::Running;
+
+/// A server in this process with a journal in a file.
+async fn server_on(path: &Path, change: impl FnOnce(&mut stoa::config::Config)) -> Running {
+    let mut config = config();
+    config.journal.kind = stoa::config::JournalKind::Sqlite;
+    config.journal.path = path.to_owned();
+    change(&mut config);
+    stoa::server::start(&config).await.expect("it starts")
+}
+
+fn file() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stoa.db");
+    (folder, path)
+}
+
+fn decisions(from: u64, to: u64) -> Value {
+    (from..to)
+        .map(|n| json!({ "type": "decision.logged", "id": format!("d{n}"), "data": { "what": n.to_string() } }))
+        .collect()
+}
+
+async fn metric(running: &Running, line: &str) -> u64 {
+    let text = running.metrics().text();
+    let found = text.lines().find_map(|l| l.strip_prefix(line));
+    found.map_or(0, |value| value.trim().parse().unwrap())
+}
+
+/// Waits until `/readyz` says so.
+async fn until_ready(address: std::net::SocketAddr, status: u16, journal: &str) -> Value {
+    let started = Instant::now();
+    loop {
+        let (code, body) = get(address, "/readyz").await;
+        if code == status && body["parts"]["journal"]["status"] == journal {
+            return body;
+        }
+        assert!(started.elapsed() < PATIENCE, "{code} {body}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_event_withholds_no_other_and_keeps_nobody_behind() {
+    let (_folder, path) = file();
+    let server = server_on(&path, |_| {}).await;
+    let first = post(server.address(), &decisions(0, 1)).await.1["cursor"].clone();
+    for batch in 0..5 {
+        post(
+            server.address(),
+            &decisions(1 + batch * 500, 501 + batch * 500),
+        )
+        .await;
+    }
+    server.shutdown().await;
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    // One in the middle, and the newest: the start reads that one too.
+    for place in [700, 701, 2_501] {
+        let broken = "UPDATE events SET event = '{broken' WHERE seq = ?1";
+        assert_eq!(connection.execute(broken, [place]), Ok(1));
+    }
+    drop(connection);
+    // It starts, although an event after the saved state is damaged.
+    let server = server_on(&path, |config| config.journal.tail_bytes = 64 * 1_024).await;
+    let address = server.address();
+    let resume = |cursor: Value| async move {
+        let auth = json!({ "cursor": cursor, "filters": { "types": ["decision_event"] } });
+        let (mut client, _) = Client::connect(address, auth).await;
+        let mut seen = Vec::new();
+        loop {
+            let (name, body) = client.next().await.expect("it stays connected");
+            match name.as_str() {
+                "decision_event" => seen.push(body["id"].as_str().unwrap().to_owned()),
+                "resumed" => return (seen, body),
+                _ => {}
+            }
+        }
+    };
+    // Several at once, from different places: those behind the damage and those that have it before them.
+    let late = post(address, &decisions(9_000, 9_001)).await.1["cursor"].clone();
+    let (all, few) = tokio::join!(resume(first), resume(late));
+    assert_eq!(all.1["complete"], true, "{}", all.1);
+    let expected = (1..2_500)
+        .filter(|n| ![699, 700].contains(n))
+        .map(|n| format!("d{n}"));
+    let expected: Vec<String> = expected.chain(["d9000".into()]).collect();
+    assert_eq!(all.0, expected);
+    assert_eq!((few.0.len(), &few.1["complete"]), (0, &json!(true)));
+    let ready = until_ready(address, 200, "degraded").await;
+    assert_eq!(ready["parts"]["journal"]["damaged"], 3, "{ready}");
+    assert_eq!(metric(&server, "stoa_journal_damaged_total").await, 3);
+    let (_, page) = get(address, "/api/v1/events?limit=1000&order=desc").await;
+    assert_eq!(page["events"][0]["id"], "d9000");
+    assert_eq!(
+        page["events"][1]["id"], "d2499",
+        "the damaged one is passed over"
+    );
+    server.shutdown().await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_is_gone_stops_acknowledging_and_says_so() {
+    let (folder, path) = file();
+    let server = server_on(&path, |_| {}).await;
+    let address = server.address();
+    assert_eq!(post(address, &decisions(0, 10)).await.0, 202);
+    let elsewhere = folder.path().join("elsewhere");
+    std::fs::rename(&path, &elsewhere).unwrap();
+    let gone = Instant::now();
+    let ready = until_ready(address, 503, "down").await;
+    let reason = ready["parts"]["journal"]["reason"].as_str().unwrap();
+    assert!(reason.contains("deleted or renamed"), "{reason}");
+    assert!(gone.elapsed() < PATIENCE);
+    let (status, body) = post(address, &decisions(10, 20)).await;
+    assert_eq!(
+        (status, &body["error"]["code"]),
+        (503, &json!("unavailable")),
+        "{body}"
+    );
+    assert_eq!(metric(&server, "stoa_journal_file_lost_total").await, 1);
+    // What is there is still shown, and everything goes on when the file is back.
+    assert_eq!(
+        get(address, "/api/v1/events").await.1["events"]
+            .as_array()
+            .unwrap()
+            .len(),
+        10
+    );
+    std::fs::rename(&elsewhere, &path).unwrap();
+    until_ready(address, 200, "ok").await;
+    assert_eq!(post(address, &decisions(10, 20)).await.0, 202);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn while_nothing_can_be_written_what_waits_is_bounded_and_readiness_is_red() {
+    let (_folder, path) = file();
+    let server = server_on(&path, |config| config.journal.queue_bytes = 1 << 20).await;
+    let address = server.address();
+    assert_eq!(post(address, &decisions(0, 10)).await.0, 202);
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let text = "x".repeat(50_000);
+    let publish = |n: u64| {
+        let body = json!({ "type": "note.x", "id": format!("n{n}"), "data": { "text": text } });
+        tokio::spawn(async move { post(address, &body).await })
+    };
+    let mut waiting: Vec<_> = (0..5).map(publish).collect();
+    let ready = until_ready(address, 503, "down").await;
+    let reason = ready["parts"]["journal"]["reason"].as_str().unwrap();
+    assert!(reason.contains("nothing could be written"), "{reason}");
+    waiting.extend((5..60).map(publish));
+    let started = Instant::now();
+    // Those beyond the bound are told at once, while the others wait.
+    while !waiting.iter().any(|call| call.is_finished()) {
+        assert!(started.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    other.execute_batch("ROLLBACK").unwrap();
+    let mut counts = std::collections::BTreeMap::new();
+    for call in waiting {
+        let (status, body) = call.await.unwrap();
+        if status == 503 {
+            assert_eq!(body["error"]["code"], "overloaded", "{body}");
+        }
+        *counts.entry(status).or_insert(0) += 1;
+    }
+    assert!(counts[&202] >= 5 && counts[&503] > 0, "{counts:?}");
+    assert!(metric(&server, "stoa_journal_overloaded_total").await > 0);
+    until_ready(address, 200, "ok").await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn events_that_are_dear_to_hold_come_through_and_are_read_page_by_page() {
+    let (_folder, path) = file();
+    let server = server_on(&path, |config| config.journal.tail_bytes = 200_000).await;
+    let address = server.address();
+    let (mut watcher, established) = Client::connect(address, json!({})).await;
+    let maps = vec![json!({ "": 0 }); 4_900];
+    let body: Vec<Value> = (0..12)
+        .map(|n| json!({ "type": "note.x", "id": format!("m{n}"), "data": { "l": maps } }))
+        .collect();
+    let mut cursor = Value::Null;
+    for event in &body {
+        let (status, answer) = post(address, event).await;
+        assert_eq!(status, 202, "{answer}");
+        cursor = answer["cursor"].clone();
+    }
+    let whole = |update: &Value| {
+        update["data"]["l"]
+            .as_array()
+            .is_some_and(|l| l.len() == 4_900)
+    };
+    for n in 0..12 {
+        let update = watcher.event("generic_update").await;
+        assert_eq!(update["id"], format!("m{n}"));
+        assert!(whole(&update));
+    }
+    until_folded(address, &cursor).await;
+    let auth = json!({ "cursor": established["cursor"] });
+    let (mut late, _) = Client::connect(address, auth).await;
+    for n in 0..12 {
+        assert_eq!(late.event("generic_update").await["id"], format!("m{n}"));
+    }
+    assert_eq!(late.event("resumed").await["complete"], true);
+    for order in ["asc", "desc"] {
+        let (_, page) = get(address, &format!("/api/v1/events?order={order}")).await;
+        let mut ids: Vec<&str> = page["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|e| e["id"].as_str().unwrap())
+            .collect();
+        if order == "desc" {
+            ids.reverse();
+        }
+        assert!(
+            ids.iter().copied().eq((0..12)
+                .map(|n| format!("m{n}"))
+                .collect::<Vec<_>>()
+                .iter()
+                .map(String::as_str)),
+            "{ids:?}"
+        );
+    }
+    assert!(metric(&server, "stoa_journal_tail_bytes").await <= 200_000);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_journal_in_memory_is_bounded_in_bytes() {
+    let server = common::server_with(|config| config.journal.max_bytes = 1 << 20).await;
+    let address = server.address();
+    let text = "x".repeat(10_000);
+    let mut cursor = Value::Null;
+    for n in 0..300 {
+        let event = json!({ "type": "note.x", "id": format!("n{n}"), "data": { "text": text } });
+        let (status, body) = post(address, &event).await;
+        assert_eq!(status, 202, "{body}");
+        cursor = body["cursor"].clone();
+        until_folded(address, &cursor).await;
+    }
+    let (_, page) = get(address, "/api/v1/events?limit=1000").await;
+    let kept = page["events"].as_array().unwrap().len();
+    assert!((50..105).contains(&kept), "{kept}");
+    let gone = metric(&server, "stoa_events_trimmed_total{reason=\"bytes\"}").await;
+    assert!((195..=250).contains(&gone), "{gone}");
+    drop(cursor);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn many_questions_to_the_history_are_all_answered() {
+    let server = common::server().await;
+    let address = server.address();
+    let mut last = Value::Null;
+    for batch in 0..12 {
+        last = post(address, &decisions(batch * 500, batch * 500 + 500))
+            .await
+            .1["cursor"]
+            .clone();
+    }
+    until_folded(address, &last).await;
+    let ask = |path: &'static str| tokio::spawn(async move { get(address, path).await });
+    let calls: Vec<_> = (0..40)
+        .map(|_| ask("/api/v1/events?type=nothing.here"))
+        .collect();
+    for call in calls {
+        let (status, page) = call.await.unwrap();
+        assert_eq!(
+            (status, page["events"].as_array().map(Vec::len)),
+            (200, Some(0))
+        );
+    }
+    // However little one answer has looked at, the pages lead to the end.
+    let (mut next, mut pages) = (json!(""), 0);
+    while !next.is_null() {
+        let path = format!(
+            "/api/v1/events?type=nothing.here&after={}",
+            next.as_str().unwrap()
+        );
+        next = get(address, &path).await.1["next"].take();
+        pages += 1;
+        assert!(pages < 20);
+    }
+    let (status, _) = post_raw(address, "application/json", "{}").await;
+    assert_eq!(status, 400);
+    server.shutdown().await;
+}
+
+/// The server's process, ended with this value.
+struct Stoa(Child);
+
+impl Drop for Stoa {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+#[tokio::test]
+async fn repair_makes_a_copy_without_what_is_damaged_and_a_server_runs_on_it() {
+    let (folder, path) = file();
+    let server = server_on(&path, |_| {}).await;
+    let cursor = post(server.address(), &decisions(0, 400)).await.1["cursor"].clone();
+    server.shutdown().await;
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute("UPDATE events SET event = 'x' WHERE seq = 200", [])
+        .unwrap();
+    drop(connection);
+    let before = std::fs::read(&path).unwrap();
+    let repair = Command::new(env!("CARGO_BIN_EXE_stoa"))
+        .arg("repair")
+        .arg(&path)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&repair.stdout);
+    assert!(
+        repair.status.success() && said.contains("Event 200 can't be read"),
+        "{repair:?}"
+    );
+    assert!(said.contains("399 events can be read"), "{said}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    let copy = folder.path().join("stoa.db.repaired");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_stoa"))
+        .args(["serve", "--port", "0"])
+        .env("STOA_LOG__FORMAT", "json")
+        .env("STOA_JOURNAL__PATH", &copy)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let address = binary::listening(&mut child);
+    let _stoa = Stoa(child);
+    let (_, page) = get(address, "/api/v1/events?limit=1000").await;
+    assert_eq!(page["events"].as_array().unwrap().len(), 399);
+    let (mut client, _) = Client::connect(address, json!({ "cursor": cursor })).await;
+    assert_eq!(
+        client.event("resumed").await["complete"],
+        true,
+        "cursors hold on"
+    );
+}
+
+/// The library of `faketime`, if that is installed.
+#[cfg(target_os = "linux")]
+fn faketime() -> Option<PathBuf> {
+    let folders = std::fs::read_dir("/usr/lib").ok()?;
+    let libraries = folders.filter_map(|f| Some(f.ok()?.path().join("faketime/libfaketime.so.1")));
+    libraries.into_iter().find(|library| library.exists())
+}
+
+/// Needs `faketime`; without it there is nothing to show.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_clock_before_1970_is_told_at_the_start_and_is_no_panic_later() {
+    let Some(library) = faketime() else {
+        println!("faketime is not installed: nothing was tried");
+        return;
+    };
+    let (folder, path) = file();
+    let clock = folder.path().join("clock");
+    let start = |offset: &str| {
+        std::fs::write(&clock, offset).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stoa"));
+        command.args(["serve", "--port", "0"]);
+        command.env("STOA_LOG__FORMAT", "json");
+        command.env("STOA_JOURNAL__PATH", &path);
+        command.env("LD_PRELOAD", &library);
+        command.env("FAKETIME_TIMESTAMP_FILE", &clock);
+        command.env("FAKETIME_NO_CACHE", "1");
+        // Waiting goes by the clock that only goes forward.
+        command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        command
+    };
+    let refused = start("-60y").output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        !refused.status.success() && said.contains("before 1970"),
+        "{said}"
+    );
+    let mut child = start("+0").stdout(Stdio::piped()).spawn().unwrap();
+    let address = binary::listening(&mut child);
+    let _stoa = Stoa(child);
+    let (mut client, _) = Client::connect(address, json!({ "role": "producer" })).await;
+    let mut years = Vec::new();
+    for (n, offset) in ["-60y", "+400d", "+0"].into_iter().enumerate() {
+        std::fs::write(&clock, offset).unwrap();
+        let event = json!({ "type": "decision.logged", "data": { "what": n.to_string() } });
+        let answer = client.call("publish", event).await;
+        assert_eq!(answer["accepted"], 1, "{offset}: {answer}");
+        let update = client.event("decision_event").await;
+        years.push(
+            update["timestamp"].as_str().unwrap()[..4]
+                .parse::<u32>()
+                .unwrap(),
+        );
+    }
+    assert!(years[0] == 1970 && years[1] > years[2], "{years:?}");
+    assert_eq!(
+        get(address, "/api/v1/events").await.1["events"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
+}
