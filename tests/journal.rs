@@ -166,7 +166,7 @@ async fn while_nothing_can_be_written_what_waits_is_bounded_and_readiness_is_red
     waiting.extend((5..60).map(publish));
     let started = Instant::now();
     // Those beyond the bound are told at once, while the others wait.
-    while !waiting.iter().any(|call| call.is_finished()) {
+    while !waiting.iter().any(tokio::task::JoinHandle::is_finished) {
         assert!(started.elapsed() < PATIENCE);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

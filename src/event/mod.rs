@@ -80,7 +80,7 @@ impl Event {
     pub fn new(name: EventName, data: Object) -> Self {
         let ids = Ids::find(&data, name.family());
         Self {
-            id: uuid::Uuid::now_v7().to_string().into(),
+            id: mint_id().to_string().into(),
             timestamp: Timestamp::now(),
             source: "".into(),
             project_id: ids.project().map(Into::into),
