@@ -8,13 +8,14 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
     access::Sight,
-    event::{self, Event, Rejection, Timestamp},
+    event::{self, Event, Timestamp},
     history::{Page, Query, Scans},
     journal::{Cursor, Draft, Entry, Journal, JournalError, Outcome, Seq},
     ledger::{Ledger, Speaker},
@@ -164,20 +165,12 @@ type Appending<'j> = BoxFuture<'j, Result<Vec<Outcome>, JournalError>>;
 /// One event as it came in: its JSON, and how long that was.
 #[derive(Debug)]
 pub enum Raw {
+    /// Its text: read when it is its turn, so that of a long list one event at a time is in memory.
+    Text(Bytes),
     /// Parsed, with the length of its text when that is known.
     Json(Value, Option<usize>),
     /// Not even that.
     Bad(Refusal),
-}
-
-impl Raw {
-    /// What was read of an element of a list.
-    pub fn of(read: Result<Value, Rejection>, len: Option<usize>) -> Self {
-        match read {
-            Ok(value) => Self::Json(value, len),
-            Err(rejection) => Self::Bad(rejection.into()),
-        }
-    }
 }
 
 impl Intake {
@@ -294,6 +287,7 @@ impl Intake {
 
     fn parse(&self, raw: Raw, producer: Producer<'_>) -> Result<Event, Refusal> {
         let (mut value, len) = match raw {
+            Raw::Text(text) => self.read(&text)?,
             Raw::Json(value, len) => (value, len),
             Raw::Bad(refusal) => return Err(refusal),
         };
@@ -317,6 +311,21 @@ impl Intake {
             event::check(&event)?;
         }
         Ok(event)
+    }
+
+    /// Reads one event's text, unless it would cost too much memory: a value takes two bytes of text, and up to a hundred times
+    /// as much once it is read.
+    fn read(&self, text: &[u8]) -> Result<(Value, Option<usize>), Refusal> {
+        let max = self.limits.max_elements;
+        // Empty lists and objects are counted twice.
+        if text.len() / 2 > max && event::lenient::count_values(text) > 2 * max + 1 {
+            return Err(too_many(max));
+        }
+        let (value, mended) = event::lenient::read(text)?;
+        self.metrics.mended(mended);
+        // Of a longer one it is not the text that counts, with all its white space, but what is in it.
+        let known = (text.len() <= self.limits.max_event).then_some(text.len());
+        Ok((value, known))
     }
 
     /// Waits until the observers' side has room. How much may wait meanwhile is bounded in bytes: beyond that producers are

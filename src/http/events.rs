@@ -8,7 +8,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use serde_json::Value;
 
@@ -19,7 +19,6 @@ use crate::{
     history::{self, Page},
     intake::{IntakeLimits, Producer, Raw, Receipt, too_large},
     net::{Steady, read_body},
-    observe::Metrics,
     refusal::Refusal,
 };
 
@@ -97,22 +96,22 @@ fn answer(receipt: &Receipt) -> Response {
 async fn publish_json(api: &Api, caller: &Caller, body: Body) -> Result<Receipt, Refusal> {
     let body = read_body(body, api.body).await?;
     let limits = api.intake.limits();
-    let known = (body.len() <= limits.max_event).then_some(body.len());
-    let (body, mended) = lenient::read_body(&body, limits.max_batch)?;
-    api.metrics.mended(mended);
-    let raws: Vec<Raw> = match body {
-        lenient::Body::Many(list) if list.more > 0 => {
+    let raws: Vec<Raw> = match lenient::elements(&body, limits.max_batch) {
+        Some((events, more)) if more > 0 => {
             return Err(Refusal::new(
                 "too_large",
                 format!(
                     "{} events in one array, {} are allowed ([performance] max_publish_batch); use application/x-ndjson for more",
-                    list.items.len() + list.more,
+                    events.len() + more,
                     limits.max_batch
                 ),
             ));
         }
-        lenient::Body::Many(list) => list.items.into_iter().map(|e| Raw::of(e, known)).collect(),
-        lenient::Body::One(event) => vec![Raw::Json(event, known)],
+        Some((events, _)) => events
+            .into_iter()
+            .map(|event| Raw::Text(body.slice_ref(event)))
+            .collect(),
+        None => vec![Raw::Text(body)],
     };
     api.porter.events(&caller.who, caller.address, raws.len())?;
     let verified = caller.who.verified();
@@ -124,7 +123,7 @@ async fn publish_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt
     let limits = api.intake.limits();
     let mut receipt = Receipt::default();
     let mut part = Part::default();
-    let mut lines = Lines::new(limits, api.metrics.clone());
+    let mut lines = Lines::new(limits);
     let mut stream = Steady::new(body, api.body);
     while let Some(chunk) = stream.next().await? {
         lines.feed(&chunk);
@@ -132,6 +131,8 @@ async fn publish_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt
             part.push(line);
             if part.raws.len() == PART.min(api.porter.events_at_once()) {
                 part.publish(api, caller, &mut receipt).await?;
+                // Where nothing is kept there is nothing to wait for: others have their turn all the same.
+                tokio::task::yield_now().await;
             }
         }
     }
@@ -190,18 +191,15 @@ struct Lines {
     /// The line in the buffer was too long already.
     skipping: bool,
     limits: IntakeLimits,
-    /// Lines that had to be mended are counted.
-    metrics: Arc<Metrics>,
 }
 
 impl Lines {
-    fn new(limits: IntakeLimits, metrics: Arc<Metrics>) -> Self {
+    fn new(limits: IntakeLimits) -> Self {
         Self {
             buffer: BytesMut::new(),
             searched: 0,
             skipping: false,
             limits,
-            metrics,
         }
     }
 
@@ -229,7 +227,7 @@ impl Lines {
             if std::mem::take(&mut self.skipping) {
                 return Some(Raw::Bad(too_large(self.limits.max_event)));
             }
-            if let Some(raw) = self.read(&line) {
+            if let Some(raw) = Self::read(&line.freeze()) {
                 return Some(raw);
             }
         }
@@ -241,22 +239,13 @@ impl Lines {
         if self.skipping {
             return Some(Raw::Bad(too_large(self.limits.max_event)));
         }
-        self.read(&line)
+        Self::read(&line.freeze())
     }
 
     /// Empty lines are no events and no mistakes.
-    fn read(&self, line: &[u8]) -> Option<Raw> {
-        let line = line.trim_ascii();
-        if line.is_empty() {
-            return None;
-        }
-        Some(match lenient::read(line) {
-            Ok((value, mended)) => {
-                self.metrics.mended(mended);
-                Raw::Json(value, Some(line.len()))
-            }
-            Err(rejection) => Raw::Bad(rejection.into()),
-        })
+    fn read(line: &Bytes) -> Option<Raw> {
+        let trimmed = line.trim_ascii();
+        (!trimmed.is_empty()).then(|| Raw::Text(line.slice_ref(trimmed)))
     }
 }
 
