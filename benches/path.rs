@@ -105,6 +105,7 @@ fn table() -> Table {
 
 fn record(n: usize, event: Arc<Event>, accepted: Instant) -> Arc<Record> {
     Arc::new(Record {
+        flow: 0,
         held: 0,
         weight: 0,
         seq: n as u64 + 1,
@@ -192,7 +193,7 @@ fn stages(c: &mut Criterion) {
     let pace = |(n, now, planned): (usize, Instant, _)| {
         let event = &shared[n % count];
         let record = record(n, event.clone(), now);
-        for group in group(&record, planned, &entities(event), rooms_hash(event), 0) {
+        for group in group(&record, planned, &entities(event), rooms_hash(event)) {
             pacer.accept(group, now);
         }
         pacer.tick(now);
@@ -267,7 +268,7 @@ fn whole(c: &mut Criterion) {
             desk.observe(&record.event);
             let planned = table.plan(&record.event, Listening::NONE);
             let rooms = rooms_hash(&record.event);
-            for group in group(&record, planned, &entities(&record.event), rooms, 0) {
+            for group in group(&record, planned, &entities(&record.event), rooms) {
                 pacer.accept(group, now);
             }
         }

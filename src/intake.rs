@@ -1,6 +1,7 @@
 //! The one way in behind every door: raw JSON to events, events into the journal, an answer for the producer.
 
 use std::{
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -14,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    access::Sight,
+    access::{Identity, Sight},
     event::{self, Event, Timestamp},
     history::{Page, Query, Scans},
     journal::{Cursor, Draft, Entry, Journal, JournalError, Outcome, Seq},
@@ -108,6 +109,20 @@ pub struct Producer<'a> {
     pub sight: &'a Sight,
     /// Its verified identity, kept with its events; empty when nobody was asked.
     pub verified: &'a Arc<str>,
+    /// Stands for it where producers take turns, see [`flow`].
+    pub flow: u64,
+}
+
+/// Stands for a producer where producers take turns: its verified user or token, and while nobody has to show one, the
+/// connection that it publishes on.
+pub fn flow(who: &Identity, connection: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match (&who.user, &who.token) {
+        (user @ Some(_), Some(_)) => user.hash(&mut hasher),
+        (None, token @ Some(_)) => token.hash(&mut hasher),
+        (_, None) => connection.hash(&mut hasher),
+    }
+    hasher.finish()
 }
 
 /// What the producer is told: the contract's answer to `publish`.
@@ -278,7 +293,7 @@ impl Intake {
         let _order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         for (index, mut draft) in drafts {
             match self.ledger.settle(&mut draft.event, speaker) {
-                Ok(()) => settled.push(draft.finish()),
+                Ok(()) => settled.push(draft.finish().by(producer.flow)),
                 Err(error) => rejected.push(RejectedAt { index, error }),
             }
         }
@@ -409,6 +424,7 @@ mod tests {
             door: "http",
             sight: &Sight::everything(),
             verified: &"".into(),
+            flow: 0,
         };
         let event = || vec![Raw::Json(json!({ "type": "a.b" }), None)];
         for _ in 0..4 {

@@ -20,9 +20,12 @@ mod process;
 mod socket;
 
 mod bystander;
+mod filters;
 mod history;
+mod one_entity;
 mod small_text;
 mod target;
+mod urgent_flood;
 mod writer_queue;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -33,7 +36,14 @@ use process::{Process, argument, free_port};
 use target::Target;
 
 /// All of them.
-const ATTACKS: &[Attack] = &[small_text::ATTACK, history::ATTACK, writer_queue::ATTACK];
+const ATTACKS: &[Attack] = &[
+    small_text::ATTACK,
+    history::ATTACK,
+    writer_queue::ATTACK,
+    filters::ATTACK,
+    one_entity::ATTACK,
+    urgent_flood::ATTACK,
+];
 
 /// Memory above idle that no attack may cost.
 const MEMORY_KIB: u64 = 128 * 1_024;

@@ -17,7 +17,7 @@ use crate::{
     access::Role,
     event::lenient,
     history::{self, Page},
-    intake::{IntakeLimits, Producer, Raw, Receipt, too_large},
+    intake::{self, IntakeLimits, Producer, Raw, Receipt, too_large},
     net::{Steady, read_body},
     refusal::Refusal,
 };
@@ -34,6 +34,7 @@ fn producer<'c>(caller: &'c Caller, verified: &'c Arc<str>) -> Producer<'c> {
         door: "http",
         sight: &caller.who.sight,
         verified,
+        flow: intake::flow(&caller.who, caller.connection),
     }
 }
 

@@ -362,7 +362,7 @@ impl Hub {
         let owed = planned.iter().fold(0, |owed, update| owed | update.bit);
         self.pending.push(record.seq, owed);
         let (entities, rooms) = (entities(&record.event), rooms_hash(&record.event));
-        for group in group(record, planned, &entities, rooms, 0) {
+        for group in group(record, planned, &entities, rooms) {
             self.pacer.accept(group, now);
         }
     }

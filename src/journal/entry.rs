@@ -31,6 +31,8 @@ pub struct Entry {
     event: Option<Arc<Event>>,
     /// About how many bytes the event holds.
     held: usize,
+    /// Stands for its producer, whose turn it takes.
+    flow: u64,
 }
 
 /// An event that still has to be settled, with all of its text that doesn't depend on that.
@@ -70,6 +72,7 @@ impl Draft {
             text,
             event: cheap.then(|| Arc::new(self.event)),
             held: self.held,
+            flow: 0,
         }
     }
 }
@@ -89,9 +92,16 @@ impl Entry {
             None => Event::from_stored(&self.text).ok(),
         };
         match event {
-            Some(event) => Self::new(Event { id, ..event }),
+            Some(event) => Self::new(Event { id, ..event }).by(self.flow),
             None => Self { id, ..self.clone() },
         }
+    }
+
+    /// The same of a producer: for the turns that producers take while it is delivered, and not kept.
+    #[must_use]
+    pub fn by(mut self, flow: u64) -> Self {
+        self.flow = flow;
+        self
     }
 
     /// About how many bytes it holds while it waits.
@@ -108,6 +118,7 @@ impl Entry {
                 weight: self.text.len(),
                 held: self.held,
                 accepted,
+                flow: self.flow,
             })),
             None => Form::Text(self.text.clone()),
         };
@@ -115,6 +126,7 @@ impl Entry {
             seq,
             form,
             accepted,
+            flow: self.flow,
         }
     }
 }
@@ -127,6 +139,8 @@ pub(super) struct InMemory {
     form: Form,
     /// What delivery is measured from.
     pub(super) accepted: Instant,
+    /// Whose turn it takes.
+    flow: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -149,13 +163,17 @@ impl InMemory {
     pub(super) fn record(&self) -> Option<Arc<Record>> {
         match &self.form {
             Form::Parsed(record) => Some(record.clone()),
-            Form::Text(text) => parse(self.seq, text, self.accepted),
+            Form::Text(text) => parse_of(self.seq, text, self.accepted, self.flow),
         }
     }
 }
 
 /// Reads a stored text.
 pub(super) fn parse(seq: Seq, text: &str, accepted: Instant) -> Option<Arc<Record>> {
+    parse_of(seq, text, accepted, 0)
+}
+
+fn parse_of(seq: Seq, text: &str, accepted: Instant, flow: u64) -> Option<Arc<Record>> {
     let event = Event::from_stored(text).ok()?;
     Some(Arc::new(Record {
         seq,
@@ -163,6 +181,7 @@ pub(super) fn parse(seq: Seq, text: &str, accepted: Instant) -> Option<Arc<Recor
         event: Arc::new(event),
         weight: text.len(),
         accepted,
+        flow,
     }))
 }
 

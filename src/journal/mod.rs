@@ -46,6 +46,8 @@ pub struct Record {
     pub held: usize,
     /// When it was accepted, for the delivery budgets; not kept over a restart.
     pub accepted: Instant,
+    /// Stands for its producer: whose turn it takes while it is delivered. 0 for all that was read from the file.
+    pub flow: u64,
 }
 
 /// What became of one appended event.

@@ -76,7 +76,6 @@ pub fn group<'a>(
     planned: SmallVec<[Planned; 4]>,
     entities: &'a SmallVec<[u64; 4]>,
     rooms: u64,
-    flow: u64,
 ) -> impl Iterator<Item = Group> + use<'a> {
     planned.into_iter().map(move |mut update| {
         let window = match std::mem::replace(&mut update.pace, Pace::Immediate) {
@@ -91,7 +90,7 @@ pub fn group<'a>(
             record: record.clone(),
             owes: SmallVec::from_slice(&[(record.seq, update.bit)]),
             priority: update.priority,
-            flow,
+            flow: record.flow,
             update,
             entities: entities.clone(),
             rooms,

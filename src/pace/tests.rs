@@ -62,6 +62,7 @@ fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[Group; 1]> {
         )
     };
     let record = Arc::new(Record {
+        flow: step.flow,
         held: 0,
         weight: 0,
         seq,
@@ -90,14 +91,7 @@ fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[Group; 1]> {
     let entities: SmallVec<[u64; 4]> = std::iter::once(step.entity)
         .chain(step.second.filter(|s| *s != step.entity))
         .collect();
-    group(
-        &record,
-        SmallVec::from_iter([planned]),
-        &entities,
-        0,
-        step.flow,
-    )
-    .collect()
+    group(&record, SmallVec::from_iter([planned]), &entities, 0).collect()
 }
 
 /// Runs the steps through a pacer with a flush of at most `flush` after each; returns what went, with the time it went.

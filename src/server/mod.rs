@@ -406,6 +406,7 @@ async fn play(seed: u64, speed: f64, intake: Arc<Intake>) {
         door: "demo",
         sight: &Sight::everything(),
         verified: &verified,
+        flow: 0,
     };
     let mut team = demo::team(seed, speed);
     loop {

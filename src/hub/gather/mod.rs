@@ -136,7 +136,7 @@ impl Gathering {
             let wanted = missed & !owed(&self.to.owed, seq);
             let planned = self.table.plan(&record.event, self.topics);
             let (entities, rooms) = (entities(&record.event), rooms_hash(&record.event));
-            for group in group(record, planned, &entities, rooms, 0) {
+            for group in group(record, planned, &entities, rooms) {
                 if group.update.bit & wanted != 0 {
                     self.pacer.accept(group, self.now);
                 }

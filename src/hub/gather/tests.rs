@@ -28,6 +28,7 @@ fn record(seq: Seq, name: &str, data: &Value) -> Arc<Record> {
         )
     };
     Arc::new(Record {
+        flow: 0,
         held: 0,
         weight: 300,
         seq,

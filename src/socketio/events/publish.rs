@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Answer, Handled, request::Request};
 use crate::{
-    intake::{Producer, Raw},
+    intake::{self, Producer, Raw},
     refusal::Refusal,
     socketio::client::Client,
 };
@@ -49,6 +49,7 @@ pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
         door: "socketio",
         sight: &who.sight,
         verified: &verified,
+        flow: intake::flow(&who, &client.id),
     };
     client.kit.porter.events(&who, client.address, raws.len())?;
     let mut receipt = client.kit.intake.publish(raws, producer).await?;
