@@ -142,10 +142,14 @@ fn agent(state: &mut State, event: &Event, about: &Audience) {
 
 fn task(state: &mut State, event: &Event, about: &Audience) {
     let Some(id) = event.task_id() else { return };
-    let status = task_status(event);
+    let status = task_status(&event.name, &event.data);
     let agent = event.agent_id();
     let key = home(state, event, Kind::Task, id, 0);
+    let mut had = None;
     state.kept.change(Map::Tasks, key, about, |facts| {
+        had = facts
+            .own("agent_id")
+            .and_then(|agent| serde_json::from_str(agent).ok());
         facts.lay_over(
             &event.data,
             &[
@@ -182,9 +186,34 @@ fn task(state: &mut State, event: &Event, about: &Audience) {
         };
         facts.set("updated_at", event.timestamp.to_string());
     });
-    if let Some(agent) = agent {
-        occupy(state, event, about, (agent, id), status);
+    // An event that ends a task need not say whose it was.
+    let had: Option<String> = had.filter(|_| is_over(status) == Some(true));
+    let key = match agent {
+        Some(agent) => Some(home(state, event, Kind::Agent, agent, 0)),
+        None => had.and_then(|agent| known_agent(state, event, &agent)),
+    };
+    if let Some(key) = key {
+        occupy(state, event, about, key, id, status);
     }
+}
+
+/// The agent that an event means without naming it: its project's, else the one that works for several.
+fn known_agent(state: &State, event: &Event, id: &str) -> Option<Key> {
+    let agents = state.kept.store.map(Map::Agents);
+    let own = event.project_id.as_ref();
+    let own = own.map(|project| Key::new(id, Some(state.kept.project(project))));
+    let shared = (!event.settled.confined).then(|| Key::new(id, None));
+    let keys = own.into_iter().chain(shared);
+    keys.into_iter().find(|key| agents.contains_key(key))
+}
+
+/// Whether nobody works on a task any more; none if its status did not change.
+fn is_over(status: Option<&str>) -> Option<bool> {
+    let status = status?;
+    Some(matches!(
+        status,
+        "done" | "todo" | "failed" | "cancelled" | "deleted"
+    ))
 }
 
 /// An agent has the tasks that it works on, until they are done or taken from it.
@@ -192,18 +221,14 @@ fn occupy(
     state: &mut State,
     event: &Event,
     about: &Audience,
-    (agent, task): (&str, &str),
+    agent: Key,
+    task: &str,
     status: Option<&str>,
 ) {
-    let key = home(state, event, Kind::Agent, agent, 0);
-    state.kept.change(Map::Agents, key, about, |facts| {
-        facts.set("agent_id", agent);
-        let over = match status {
-            Some("done" | "todo" | "failed" | "cancelled" | "deleted") => Some(true),
-            Some(_) => Some(false),
-            None => None,
-        };
-        if let Some(over) = over {
+    let id = agent.id.to_string();
+    state.kept.change(Map::Agents, agent, about, |facts| {
+        facts.set("agent_id", id);
+        if let Some(over) = is_over(status) {
             let known = facts.part("task_ids");
             let known = known.and_then(|text| serde_json::from_str::<Vec<String>>(text).ok());
             let mut tasks = known.unwrap_or_default();
@@ -352,7 +377,7 @@ fn run(state: &mut State, event: &Event, about: &Audience, kind: u8) {
                     "project_id",
                 ],
             );
-            facts.set_some("status", run_status(event));
+            facts.set_some("status", run_status(&event.name, &event.data));
         }
         facts.set("updated_at", event.timestamp.to_string());
     });

@@ -6,6 +6,7 @@
 
 mod animation;
 mod bodies;
+mod facts;
 mod harmless;
 mod kind;
 pub mod merge;
@@ -26,7 +27,7 @@ use crate::{
 };
 
 pub use animation::{Animation, Hint};
-pub(crate) use bodies::{project_progress, status_of};
+pub(crate) use bodies::{project_progress, status_in};
 pub use harmless::harmless;
 pub(crate) use harmless::{harmless_object, made_harmless};
 pub use kind::Kind;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Hint, Kind, Planned, Stamp, bodies};
+use super::{Hint, Kind, Planned, Stamp, bodies, facts};
 use crate::{
     event::{Event, Object},
     seneca::TypeField,
@@ -54,6 +54,7 @@ pub fn render(planned: &Planned, event: &Event, stamp: &Stamp<'_>) -> String {
     if stamp.coalesced > 1 {
         out.field("coalesced", &stamp.coalesced);
     }
+    facts::write(kind, event, data, &mut out);
     bodies::write(kind, event, data, &mut out);
     out.finish()
 }

@@ -2,17 +2,17 @@
 
 use serde_json::Value;
 
-use super::status_of;
-use crate::event::{Event, Object};
+use super::status_in;
+use crate::event::{EventName, Object};
 
-fn text<'e>(event: &'e Event, key: &str) -> Option<&'e str> {
-    event.data.get(key).and_then(Value::as_str)
+fn text<'d>(data: &'d Object, key: &str) -> Option<&'d str> {
+    data.get(key).and_then(Value::as_str)
 }
 
 /// The status of its task after an event of a task; none if it changes none.
-pub(crate) fn task_status(event: &Event) -> Option<&str> {
-    let failed = event.data.get("success") == Some(&Value::Bool(false));
-    match event.name.canonical() {
+pub(crate) fn task_status<'d>(name: &EventName, data: &'d Object) -> Option<&'d str> {
+    let failed = data.get("success") == Some(&Value::Bool(false));
+    match name.canonical() {
         "task.completed" if failed => Some("blocked"),
         "task.completed" => Some("done"),
         "task.blocked" | "blocker.reported" | "blocker.report" => Some("blocked"),
@@ -23,23 +23,23 @@ pub(crate) fn task_status(event: &Event) -> Option<&str> {
         "task.failed" => Some("failed"),
         "task.cancelled" | "task.canceled" => Some("cancelled"),
         "task.deleted" => Some("deleted"),
-        "task.progress" | "progress.update" => match text(event, "status") {
+        "task.progress" | "progress.update" => match text(data, "status") {
             Some("completed") => Some("done"),
             Some(status) => Some(status),
             None => Some("in_progress"),
         },
-        _ => text(event, "new_status").or(text(event, "status")),
+        _ => text(data, "new_status").or(text(data, "status")),
     }
 }
 
 /// The status of its run after an event of a run; none if it changes none.
-pub(crate) fn run_status(event: &Event) -> Option<String> {
-    let by_name = match event.name.change_type() {
+pub(crate) fn run_status(name: &EventName, data: &Object) -> Option<String> {
+    let by_name = match name.change_type() {
         "started" | "resumed" => "running",
         "canceled" => "cancelled",
         change @ ("completed" | "failed" | "cancelled" | "paused") => change,
         change => {
-            let stated = status_of(event, &["run", "job"]);
+            let stated = status_in(data, &["run", "job"]);
             return stated.or((change == "created").then(|| "pending".to_owned()));
         }
     };

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{
     Kind,
+    facts::FACTS,
     render::{COMMON, Writer},
 };
 use crate::{
@@ -31,7 +32,10 @@ pub(super) fn write(kind: &Kind, event: &Event, data: &Object, out: &mut Writer)
         Kind::Task => task(event, data, out),
         Kind::Decision => decision(event, data, out),
         Kind::Health => {
-            out.spread(&seneca::health_fields(event, data), &COMMON);
+            out.spread(
+                &seneca::health_fields(event, data),
+                &[&COMMON[..], &FACTS].concat(),
+            );
             out.object("data", |out| {
                 for key in ["severity", "message", "status"] {
                     out.unless_in(data, key, &Value::Null);
@@ -252,7 +256,7 @@ fn decision(event: &Event, data: &Object, out: &mut Writer) {
                 "agent_id",
                 "data",
             ];
-            let taken: Vec<&str> = COMMON.iter().chain(&own).copied().collect();
+            let taken = [&COMMON[..], &FACTS, &own].concat();
             out.spread(&line.fields(), &taken);
         }
         None => out.field("source", &*event.source),
@@ -309,8 +313,13 @@ fn within<'d>(data: &'d Object, outer: &[&str], key: &str) -> Option<&'d Value> 
 
 /// The status that an event states, wherever it does.
 pub(crate) fn status_of(event: &Event, outer: &[&str]) -> Option<String> {
+    status_in(&event.data, outer)
+}
+
+/// The same of an event's data.
+pub(crate) fn status_in(data: &Object, outer: &[&str]) -> Option<String> {
     ["status", "state"]
         .iter()
-        .find_map(|key| within(&event.data, outer, key).and_then(Value::as_str))
+        .find_map(|key| within(data, outer, key).and_then(Value::as_str))
         .map(str::to_ascii_lowercase)
 }

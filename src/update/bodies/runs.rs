@@ -9,7 +9,7 @@ use crate::event::{Event, Object};
 fn status_by_name(change: &str) -> &str {
     match change {
         "created" => "pending",
-        "started" | "updated" => "running",
+        "started" | "updated" | "resumed" => "running",
         other => other,
     }
 }

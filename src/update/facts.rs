@@ -1,0 +1,62 @@
+//! The facts by which an update changes the state, in the server's own words: a front-end that folds them has what a snapshot
+//! would tell it, and need not guess.
+
+use serde_json::Value;
+
+use super::{Kind, render::Writer, run_status, task_status};
+use crate::event::{Event, Object};
+
+/// The keys that are written here; no body writes them again.
+pub(super) const FACTS: [&str; 5] = [
+    "project_id",
+    "task_status",
+    "run_status",
+    "agent_name",
+    "agent_role",
+];
+
+/// Writes the facts of an update that changes the state.
+pub(super) fn write(kind: &Kind, event: &Event, data: &Object, out: &mut Writer) {
+    // Rules and Seneca's pages have fields of their own.
+    if matches!(kind, Kind::Rule(_) | Kind::Seneca(_)) {
+        return;
+    }
+    if let Some(project) = event.project_id.as_deref() {
+        out.field("project_id", project);
+    }
+    let name = event.name.canonical();
+    match kind {
+        Kind::TaskAssignment | Kind::Progress | Kind::Task => task(event, data, out),
+        // Not of a row of its own, but the state folds it.
+        Kind::Generic if name.starts_with("blocker.") => {
+            out.field("task_id", &event.task_id());
+            out.field("agent_id", &event.agent_id());
+            task(event, data, out);
+        }
+        Kind::Generic if name == "worker.registration" => {
+            out.field("agent_id", &event.agent_id());
+            let text = |key: &str| data.get(key).and_then(Value::as_str);
+            let said = [
+                ("agent_name", text("agent_name").or(text("name"))),
+                ("agent_role", text("role")),
+            ];
+            for (key, value) in said {
+                if let Some(value) = value {
+                    out.field(key, value);
+                }
+            }
+        }
+        Kind::Execution | Kind::Ingest | Kind::AgentRun if !name.starts_with("agent.step") => {
+            if let Some(status) = run_status(&event.name, data) {
+                out.field("run_status", status.as_str());
+            }
+        }
+        _ => {}
+    }
+}
+
+fn task(event: &Event, data: &Object, out: &mut Writer) {
+    if let Some(status) = task_status(&event.name, data) {
+        out.field("task_status", status);
+    }
+}
