@@ -107,6 +107,13 @@ impl Config {
             ),
             (
                 "performance",
+                "snapshot_part_bytes",
+                self.performance.snapshot_part_bytes,
+                4096,
+                1 << 30,
+            ),
+            (
+                "performance",
                 "max_entity_facts",
                 self.performance.max_entity_facts,
                 16,

@@ -56,6 +56,8 @@ pub struct Performance {
     pub max_entities: usize,
     /// Bytes of memory that the state holds; of the project that holds most, the longest untouched entities go first.
     pub max_state_bytes: usize,
+    /// Bytes of one part of a snapshot: a larger one comes in several, since clients and proxies take no message of any size.
+    pub snapshot_part_bytes: usize,
     /// Facts of one entity; further ones are not taken, so that a producer with ever new keys can't grow one without end.
     pub max_entity_facts: usize,
 }
@@ -79,6 +81,7 @@ impl Default for Performance {
             flush_max: 256,
             max_entities: 10_000,
             max_state_bytes: 64 * 1024 * 1024,
+            snapshot_part_bytes: 512 * 1024,
             max_entity_facts: 64,
         }
     }

@@ -2,15 +2,22 @@
 
 use axum::{
     Json,
+    body::Body,
     extract::State,
     response::{IntoResponse, Response},
 };
+use futures_util::stream;
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Api, asked::Asked, caller::Caller};
-use crate::{hub::Question, refusal::Refusal};
+use crate::{
+    event::Timestamp,
+    hub::Question,
+    refusal::Refusal,
+    state::{Text, Walk},
+};
 
 #[derive(Deserialize)]
 pub(super) struct Of {
@@ -22,8 +29,13 @@ pub(super) async fn state(
     caller: Caller,
     Asked(of): Asked<Of>,
 ) -> Result<Response, Refusal> {
-    let json = api.hub.snapshot(of.project_id, caller.who.sight).await?;
-    Ok(([(CONTENT_TYPE, "application/json")], json.to_string()).into_response())
+    let (picture, _, cursor) = api.hub.picture().await?;
+    let walk = Walk::new(picture, caller.who.sight, of.project_id.as_deref());
+    let text = Text::new(walk, cursor, Timestamp::now());
+    // Made while it is read: a client that doesn't read costs a chunk.
+    let chunks = text.map(|chunk| chunk.ok_or("the state changed too much while it was read"));
+    let body = Body::from_stream(stream::iter(chunks));
+    Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }
 
 pub(super) async fn stats(State(api): State<Api>, caller: Caller) -> Result<Json<Value>, Refusal> {

@@ -15,6 +15,7 @@ use super::{
     missed::{first_missed, missed},
     portions::{Held, Portion},
     requests::object,
+    snapshots::Taking,
 };
 use crate::{event::Object, journal::Cursor};
 
@@ -25,6 +26,10 @@ pub(crate) struct Behind {
     pub(super) at: Cursor,
     /// A stretch that it is being given.
     pub(super) held: Option<Held>,
+    /// A large snapshot that it is being given first.
+    pub(super) taking: Option<Taking>,
+    /// It began with a snapshot: that it is live then is no news.
+    quiet: bool,
     /// How much it is given at a time.
     pub(super) portion: Portion,
     /// Where it began, as it named the place; `None` for one that was parked.
@@ -40,10 +45,30 @@ impl Behind {
         Self {
             at,
             held: None,
+            taking: None,
+            quiet: false,
             portion,
             from: None,
             replayed: 0,
             replies: Vec::new(),
+        }
+    }
+
+    /// One that is given a large snapshot, and is then caught up from `at`.
+    pub(super) fn given(at: Cursor, taking: Taking) -> Self {
+        Self {
+            taking: Some(taking),
+            quiet: true,
+            ..Self::new(at, Portion::first())
+        }
+    }
+
+    /// Who waited to hear of the end of what went before waits on.
+    pub(super) fn take_over(&mut self, before: Self) {
+        self.replayed = before.replayed;
+        self.replies.extend(before.replies);
+        if self.from.is_none() {
+            self.from = before.from;
         }
     }
 
@@ -171,6 +196,7 @@ impl Hub {
                     reply.send(resumed.clone()).ok();
                 }
             }
+            None if behind.quiet => {}
             None => {
                 let notice = object(json!({
                     "type": "system_notification", "level": "info", "code": "caught_up", "timestamp": now(),

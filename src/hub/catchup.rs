@@ -166,6 +166,10 @@ impl Hub {
             if !ready {
                 continue;
             }
+            if self.is_taking(id) {
+                budget = budget.saturating_sub(self.give_part(id, now));
+                continue;
+            }
             if holds {
                 budget = budget.saturating_sub(self.hand_over(id));
             } else {
@@ -187,6 +191,11 @@ impl Hub {
         let ready = member.outlet.has_room() && behind.portion.has_room(member.outlet.waiting());
         behind.portion.look(ready, now);
         Some((behind.at.clone(), behind.held.is_some(), ready))
+    }
+
+    fn is_taking(&self, id: MemberId) -> bool {
+        let behind = self.roster.get(id).and_then(|m| m.behind.as_ref());
+        behind.is_some_and(|behind| behind.taking.is_some())
     }
 
     /// Takes those who stand at `at` on: to the present if that is close, else by a stretch that is made aside.
@@ -226,6 +235,7 @@ impl Hub {
             self.roster.get(**id).is_some_and(|m| {
                 m.behind.as_ref().is_some_and(|b| {
                     b.held.is_none()
+                        && b.taking.is_none()
                         && b.at == *at
                         && topics.is_none_or(|topics| self.roster.topics(m) == topics)
                         && m.outlet.has_room()

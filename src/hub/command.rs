@@ -6,14 +6,16 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    SharedSnapshot,
     member::{MemberId, Newcomer},
     view::View,
 };
 use crate::{
     access::{Identity, Sight},
     event::{Object, Timestamp},
-    journal::Cursor,
+    journal::{Cursor, Seq},
     refusal::Refusal,
+    state::Picture,
     update::{Namespace, Topic},
 };
 
@@ -88,11 +90,8 @@ pub(super) enum Command {
         name: &'static str,
         body: Object,
     },
-    Snapshot {
-        project: Option<String>,
-        sight: Sight,
-        reply: oneshot::Sender<Arc<str>>,
-    },
+    Picture(oneshot::Sender<(Picture, Seq, String)>),
+    GiveSnapshot(MemberId, Arc<SharedSnapshot>),
     Resume {
         member: MemberId,
         from: Resumption,
@@ -297,21 +296,17 @@ impl HubHandle {
         .await;
     }
 
-    /// The state at one cursor, as JSON, as far as `sight` sees it.
+    /// The state at one place of the stream: the picture, its last event and its cursor.
     ///
     /// # Errors
     /// `unavailable` while the server goes down.
-    pub async fn snapshot(
-        &self,
-        project: Option<String>,
-        sight: Sight,
-    ) -> Result<Arc<str>, Refusal> {
-        self.ask(|reply| Command::Snapshot {
-            project,
-            sight,
-            reply,
-        })
-        .await
+    pub async fn picture(&self) -> Result<(Picture, Seq, String), Refusal> {
+        self.ask(Command::Picture).await
+    }
+
+    /// Sends a member a snapshot in parts, and then what came after it.
+    pub(crate) async fn give_snapshot(&self, member: MemberId, snapshot: Arc<SharedSnapshot>) {
+        self.send(Command::GiveSnapshot(member, snapshot)).await;
     }
 
     /// Makes a member somebody else, or the same with other claims: it leaves what it may no longer be in, which is

@@ -150,6 +150,10 @@ impl Hub {
         let Some(member) = self.roster.get(id) else {
             return;
         };
+        // One that has not all of a snapshot stands nowhere.
+        if member.behind.as_ref().is_some_and(|b| b.taking.is_some()) {
+            body.remove("cursor");
+        }
         if let Some(cursor) = body.get_mut("cursor") {
             *cursor = match &member.behind {
                 Some(behind) => behind.at.to_string().into(),

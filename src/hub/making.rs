@@ -90,7 +90,8 @@ impl Hub {
                     stretch.eyes.iter().map(Eye::key).zip(0..).collect();
                 for at in 0..self.catchup.queue.len() {
                     let id = self.catchup.queue[at];
-                    let waits = |b: &Behind| b.held.is_none() && b.at == stretch.from;
+                    let waits =
+                        |b: &Behind| b.held.is_none() && b.taking.is_none() && b.at == stretch.from;
                     let behind = self.roster.get(id).and_then(|m| m.behind.as_ref());
                     if !behind.is_some_and(|behind| waits(behind)) {
                         continue;

@@ -64,6 +64,8 @@ use command::{Command, WeakHandle};
 use fanout::Flush;
 use position::Position;
 use roster::Roster;
+use snapshots::Snapshots;
+pub(crate) use snapshots::{Of as SnapshotOf, Shared as SharedSnapshot};
 
 /// How many records are read at a time.
 const READ: usize = 1_024;
@@ -99,6 +101,8 @@ pub struct HubOptions {
     pub sanitize: Recipients,
     /// Bytes that the newest events may hold, for those who come back.
     pub max_recent: usize,
+    /// Bytes of one part of a snapshot.
+    pub snapshot_part: usize,
     /// Bytes of updates that are made ready in one go for those who are behind.
     pub max_stretch: usize,
     /// How long something may wait for a member without end before it is parked.
@@ -150,8 +154,8 @@ pub struct Hub {
     last_aggregates: Instant,
     /// Something happened since the aggregates were last looked at.
     desk_changed: bool,
-    /// The state as it was last written, and where.
-    last_snapshot: Option<(Seq, Arc<str>)>,
+    /// The state on its way to clients.
+    snapshots: Snapshots,
     /// For the statistics.
     started: Timestamp,
 }
@@ -189,7 +193,7 @@ impl Hub {
             last_flush: now,
             last_aggregates: now,
             desk_changed: false,
-            last_snapshot: None,
+            snapshots: Snapshots::new(),
             started: Timestamp::now(),
         };
         (hub, handle, read_to)
@@ -242,6 +246,7 @@ impl Hub {
                     if changed.is_err() { return }
                 }
                 Some(stretch) = self.catchup.stretch() => self.take_stretch(stretch),
+                Some(made) = self.snapshots.made() => self.take_made(made),
                 () = sleep_until(wait), if wait.is_some() => {}
             }
             let newest = *grown.borrow_and_update();
@@ -260,6 +265,7 @@ impl Hub {
             self.tell_progress();
             self.send_aggregates(now);
             self.park_who_is_slow(now);
+            self.forget_old_snapshots(now);
             self.catch_up();
             self.wake();
             // The writers share these threads: let them have what was queued.
@@ -286,6 +292,7 @@ impl Hub {
             self.pacer.next_due(),
             self.catchup.due(),
             unread.then(Instant::now),
+            self.snapshots.due(),
         ];
         let others = [flush, aggregates, self.look_for_slow];
         others.into_iter().chain(due).flatten().min()

@@ -68,13 +68,10 @@ impl Hub {
                 name,
                 body,
             } => self.tell_everybody(namespace, name, body),
-            Command::Snapshot {
-                project,
-                sight,
-                reply,
-            } => {
-                reply.send(self.snapshot(project.as_deref(), &sight)).ok();
+            Command::Picture(reply) => {
+                reply.send(self.picture()).ok();
             }
+            Command::GiveSnapshot(member, snapshot) => self.give_snapshot(member, Some(snapshot)),
             Command::Reidentify {
                 member,
                 who,

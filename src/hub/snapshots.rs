@@ -1,43 +1,386 @@
-//! The state as it is at one place of the stream, for one that comes, asks, or can't be told what it missed.
+//! The state as it is at one place of the stream, for a client that comes, asks, or can't be told what it missed.
+//!
+//! ```text
+//!  small ─▶ written here, at once: the client is live with it
+//!  large ─▶ parts are found and written aside, one is given when the client has room ─▶ caught up from its cursor ─▶ live
+//! ```
+//!
+//! The parts of a large snapshot are the same for all who see the same. A part is kept while a client is being given it, so
+//! many clients that don't read hold one copy, and a slow one holds one part.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::{Duration, Instant},
+};
 
-use super::{Hub, member::MemberId};
-use crate::{access::Sight, event::Timestamp};
+use tokio::sync::mpsc;
+
+use super::{Hub, Outgoing, behind::Behind, member::MemberId};
+use crate::{
+    access::Sight,
+    event::Timestamp,
+    journal::{Cursor, Seq},
+    state::{Picture, Snapshot, Walk},
+    update::Namespace,
+};
+
+/// So many entities are written here at the most; more of them are work for a task aside.
+const SMALL: usize = 512;
+/// How long a large snapshot serves those who come: they catch up from its cursor.
+const SERVES: Duration = Duration::from_secs(1);
+/// Parts that are written at one time.
+const WRITING: usize = 2;
+/// Parts that are kept for those who are about to be given them.
+const KEPT: usize = 4;
+/// So little may wait for a client that is given the next part.
+const LITTLE: usize = 16 * 1_024;
+
+/// What tells snapshots of one moment apart.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Of {
+    /// What may be seen.
+    pub(crate) sight: Sight,
+    /// Where it is sent.
+    pub(crate) namespace: Namespace,
+    /// Only what is of this project, if that is asked for.
+    pub(crate) project: Option<String>,
+}
+
+/// A snapshot for all who see the same.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    snapshot: Snapshot,
+    /// For whom and of what it is.
+    of: Of,
+    /// The last event in it.
+    seq: Seq,
+    made: Instant,
+    /// Each part as long as a client is being given it.
+    parts: Vec<Mutex<Weak<Outgoing>>>,
+}
+
+impl Shared {
+    /// Finds the parts of a picture.
+    pub(crate) fn new(
+        (picture, seq): (Picture, Seq),
+        cursor: String,
+        of: Of,
+        part_bytes: usize,
+    ) -> Self {
+        let walk = Walk::new(picture, of.sight.clone(), of.project.as_deref());
+        let snapshot = Snapshot::new(walk, cursor, Timestamp::now(), part_bytes);
+        Self {
+            parts: (0..snapshot.parts()).map(|_| Mutex::default()).collect(),
+            snapshot,
+            of,
+            seq,
+            made: Instant::now(),
+        }
+    }
+
+    /// The snapshot that is shared.
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// A part that a client is being given.
+    fn ready(&self, part: usize) -> Option<Arc<Outgoing>> {
+        let part = self.parts.get(part.checked_sub(1)?)?;
+        part.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .upgrade()
+    }
+
+    /// Writes a part.
+    fn write(&self, part: usize) -> Option<Arc<Outgoing>> {
+        let json = self.snapshot.part(part)?;
+        let mut update = Outgoing::new(self.of.namespace, "snapshot", json);
+        if part == self.snapshot.parts() {
+            update = update.at(self.snapshot.cursor());
+        }
+        let update = Arc::new(update);
+        let place = self.parts.get(part - 1)?;
+        *place.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&update);
+        Some(update)
+    }
+}
+
+/// A large snapshot on its way to one client.
+#[derive(Debug)]
+pub(super) struct Taking {
+    /// None until its parts are found.
+    shared: Option<Arc<Shared>>,
+    /// Only what is of this project, if that was asked for.
+    project: Option<String>,
+    /// The part that it is given next, counted from 1.
+    next: usize,
+    /// The part that it was given last: it lives as long as a client is being given it.
+    last: Option<Arc<Outgoing>>,
+}
+
+impl Taking {
+    fn new(shared: Option<Arc<Shared>>) -> Self {
+        Self {
+            project: shared.as_ref().and_then(|s| s.of.project.clone()),
+            shared,
+            next: 1,
+            last: None,
+        }
+    }
+}
+
+impl Taking {
+    /// The client is given all of it again.
+    fn begin_anew(&mut self) {
+        (self.shared, self.next, self.last) = (None, 1, None);
+    }
+}
+
+/// A thing that was made aside.
+#[derive(Debug)]
+pub(super) enum Made {
+    /// The parts of a snapshot.
+    Parts(Shared),
+    /// A part.
+    Part(Option<Arc<Outgoing>>),
+}
+
+/// Snapshots that are made and being made.
+#[derive(Debug)]
+pub(super) struct Snapshots {
+    /// The newest, by who may see them.
+    shared: Vec<Arc<Shared>>,
+    /// The parts of one are being found.
+    finding: bool,
+    /// How many parts are being written.
+    writing: usize,
+    /// The parts that were written last.
+    written: Vec<Arc<Outgoing>>,
+    made: mpsc::UnboundedSender<Made>,
+    making: mpsc::UnboundedReceiver<Made>,
+}
+
+impl Snapshots {
+    pub(super) fn new() -> Self {
+        let (made, making) = mpsc::unbounded_channel();
+        Self {
+            shared: Vec::new(),
+            finding: false,
+            writing: 0,
+            written: Vec::new(),
+            made,
+            making,
+        }
+    }
+
+    /// The next thing that was made aside.
+    pub(super) async fn made(&mut self) -> Option<Made> {
+        self.making.recv().await
+    }
+
+    /// When the oldest serves nobody any more.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.shared.first().map(|shared| shared.made + SERVES)
+    }
+
+    fn forget_old(&mut self, now: Instant) {
+        self.shared.retain(|s| now < s.made + SERVES);
+        if self.shared.is_empty() {
+            self.written.clear();
+        }
+    }
+}
 
 impl Hub {
-    /// The state as far as `sight` sees it.
-    pub(super) fn snapshot(&mut self, project: Option<&str>, sight: &Sight) -> Arc<str> {
-        // Many ask at the same place of the stream when many come at once.
-        let whole = project.is_none() && sight.is_everything();
-        let known = self.last_snapshot.as_ref().filter(|_| whole);
-        if let Some((_, text)) = known.filter(|(seq, _)| *seq == self.seq) {
-            return text.clone();
-        }
-        let snapshot: Arc<str> = self.write_snapshot(project, sight).into();
-        if whole {
-            self.last_snapshot = Some((self.seq, snapshot.clone()));
-        }
-        snapshot
-    }
-
-    fn write_snapshot(&self, project: Option<&str>, sight: &Sight) -> String {
+    /// The state now, and the place in the stream that it is of: it costs nothing, whoever asks writes it.
+    pub(super) fn picture(&self) -> (Picture, Seq, String) {
         let cursor = self.position.everything_up_to(self.seq);
-        self.state
-            .snapshot(&cursor, Timestamp::now(), project, sight)
+        (self.state.picture(), self.seq, cursor)
     }
 
-    /// The state, and from then on only what comes after it.
-    pub(super) fn send_snapshot(&mut self, member: MemberId) {
-        let Some(sight) = self.roster.sight(member) else {
+    /// The state, and from then on only what comes after it. The cursor of it, if it is sent already.
+    pub(super) fn send_snapshot(&mut self, id: MemberId) -> Option<String> {
+        let of = Of {
+            sight: self.roster.sight(id)?,
+            namespace: self.roster.get(id)?.namespace,
+            project: None,
+        };
+        let (picture, seq, cursor) = self.picture();
+        if picture.entities() > SMALL {
+            self.give_snapshot(id, None);
+            return None;
+        }
+        let shared = self.snapshots.shared.iter();
+        let mut same = shared.filter(|s| s.seq == seq && s.of == of);
+        let shared = match same.next() {
+            Some(shared) => shared.clone(),
+            None => {
+                let part_bytes = self.options.snapshot_part;
+                let shared = Shared::new((picture, seq), cursor.clone(), of, part_bytes);
+                let shared = Arc::new(shared);
+                self.snapshots.shared.push(shared.clone());
+                shared
+            }
+        };
+        if shared.snapshot.parts() > 1 {
+            self.give_snapshot(id, Some(shared));
+            return None;
+        }
+        let update = shared.ready(1).or_else(|| {
+            let update = shared.write(1)?;
+            self.snapshots.keep(&update);
+            Some(update)
+        })?;
+        let member = self.roster.get_mut(id)?;
+        member.outlet.send_exempt(&update);
+        member.since = seq;
+        self.roster.touch(id);
+        Some(cursor)
+    }
+
+    /// Gives a member a large snapshot, part by part; then it is caught up from there. Nothing that it missed before matters
+    /// any more.
+    pub(super) fn give_snapshot(&mut self, id: MemberId, shared: Option<Arc<Shared>>) {
+        let at = match &shared {
+            Some(shared) => Cursor::at(self.journal.epoch(), shared.seq),
+            None => self.position.cursor(&self.pending),
+        };
+        self.catchup.forget(id);
+        let Some(member) = self.roster.get_mut(id) else {
             return;
         };
-        let snapshot = self.snapshot(None, &sight);
-        let seq = self.seq;
-        let cursor = self.position.everything_up_to(self.seq);
-        self.tell_json(member, "snapshot", &snapshot, Some(&cursor), true);
-        if let Some(member) = self.roster.get_mut(member) {
-            member.since = seq;
+        member.outlet.settle();
+        let before = member.behind.take();
+        let mut behind = Behind::given(at, Taking::new(shared));
+        if let Some(before) = before {
+            behind.take_over(*before);
         }
+        member.behind = Some(Box::new(behind));
+        self.catchup.serve(id);
+    }
+
+    /// Gives a member that has room the next part; how many updates that was.
+    pub(super) fn give_part(&mut self, id: MemberId, now: Instant) -> usize {
+        self.snapshots.forget_old(now);
+        let member = self.roster.get(id);
+        let waiting = member.map(|m| (m.namespace, m.outlet.waiting()));
+        let (Some(sight), Some((namespace, waiting))) = (self.roster.sight(id), waiting) else {
+            return 0;
+        };
+        let Some(taking) = self.taking(id).filter(|_| waiting <= LITTLE) else {
+            return 0;
+        };
+        let of = Of {
+            sight,
+            namespace,
+            project: taking.project.clone(),
+        };
+        // What it may see changed, or the state changed so much that it is better begun anew.
+        let stale = |s: &Arc<Shared>| s.of != of || s.snapshot.is_outdated();
+        if taking.shared.as_ref().is_some_and(stale) {
+            taking.begin_anew();
+        }
+        let next = taking.next;
+        let Some(shared) = taking.shared.clone() else {
+            return self.find_parts(id, of);
+        };
+        let Some(update) = shared.ready(next) else {
+            self.write_part(shared, next);
+            return 0;
+        };
+        if let Some(taking) = self.taking(id) {
+            taking.last = Some(update.clone());
+            taking.next += 1;
+        }
+        let Some(member) = self.roster.get_mut(id) else {
+            return 0;
+        };
+        // An entity may be longer than what a client may owe.
+        if update.json.len() > self.options.max_stretch {
+            member.outlet.send_exempt(&update);
+        } else {
+            member.outlet.send(&update);
+        }
+        if next == shared.snapshot.parts() {
+            member.since = shared.seq;
+            if let Some(behind) = &mut member.behind {
+                behind.taking = None;
+            }
+        }
+        self.roster.touch(id);
+        1
+    }
+
+    fn taking(&mut self, id: MemberId) -> Option<&mut Taking> {
+        let behind = self.roster.get_mut(id)?.behind.as_mut()?;
+        behind.taking.as_mut()
+    }
+
+    /// Gives a member a snapshot whose parts are found, or has them found.
+    fn find_parts(&mut self, id: MemberId, of: Of) -> usize {
+        let mut shared = self.snapshots.shared.iter().rev();
+        let fits = |s: &&Arc<Shared>| s.of == of && !s.snapshot.is_outdated();
+        if let Some(shared) = shared.find(fits).cloned() {
+            let at = Cursor::at(self.journal.epoch(), shared.seq);
+            if let Some(behind) = self.roster.get_mut(id).and_then(|m| m.behind.as_mut()) {
+                behind.at = at;
+                behind.taking = Some(Taking::new(Some(shared)));
+            }
+            return 1;
+        }
+        if !self.snapshots.finding {
+            self.snapshots.finding = true;
+            let (picture, seq, cursor) = self.picture();
+            let (made, part_bytes) = (self.snapshots.made.clone(), self.options.snapshot_part);
+            tokio::task::spawn_blocking(move || {
+                let shared = Shared::new((picture, seq), cursor, of, part_bytes);
+                made.send(Made::Parts(shared)).ok();
+            });
+        }
+        0
+    }
+
+    fn write_part(&mut self, shared: Arc<Shared>, part: usize) {
+        if self.snapshots.writing >= WRITING {
+            return;
+        }
+        self.snapshots.writing += 1;
+        let made = self.snapshots.made.clone();
+        tokio::task::spawn_blocking(move || {
+            made.send(Made::Part(shared.write(part))).ok();
+        });
+    }
+
+    /// Takes a thing that was made aside: those who wait for it are looked at now.
+    pub(super) fn take_made(&mut self, made: Made) {
+        match made {
+            Made::Parts(shared) => {
+                self.snapshots.finding = false;
+                self.snapshots.shared.push(Arc::new(shared));
+            }
+            Made::Part(update) => {
+                self.snapshots.writing -= 1;
+                if let Some(update) = update {
+                    self.snapshots.keep(&update);
+                }
+            }
+        }
+        self.catchup.look_at = Instant::now();
+    }
+
+    /// Lets go of snapshots that serve nobody any more.
+    pub(super) fn forget_old_snapshots(&mut self, now: Instant) {
+        if self.snapshots.due().is_some_and(|due| due <= now) {
+            self.snapshots.forget_old(now);
+        }
+    }
+}
+
+impl Snapshots {
+    fn keep(&mut self, update: &Arc<Outgoing>) {
+        if self.written.len() == KEPT {
+            self.written.remove(0);
+        }
+        self.written.push(update.clone());
     }
 }

@@ -39,6 +39,7 @@ pub(super) fn hub(config: &Config) -> HubOptions {
         seneca_broadcast: config.seneca.broadcast,
         aggregates: config.seneca.aggregates,
         sanitize: config.content_filtering.sanitize_content,
+        snapshot_part: snapshot_part(config),
         // Half of what a client may owe: whoever has room for one stretch has room for all of it.
         max_recent: config.journal.tail_bytes,
         max_stretch: config.server.max_client_buffer / 2,
@@ -57,6 +58,12 @@ pub(super) fn state(config: &Config) -> Limits {
     }
 }
 
+/// The size of a snapshot's parts: a client may owe two.
+pub(super) fn snapshot_part(config: &Config) -> usize {
+    let most = config.server.max_client_buffer / 2;
+    config.performance.snapshot_part_bytes.min(most)
+}
+
 /// The namespace layer's.
 pub(super) fn sockets(config: &Config, quota: Arc<Quota>) -> socketio::Options {
     socketio::Options {
@@ -68,6 +75,7 @@ pub(super) fn sockets(config: &Config, quota: Arc<Quota>) -> socketio::Options {
         max_payload: config.server.max_http_buffer_size,
         lane: lane(config),
         max_rooms: config.rooms.max_rooms_per_client,
+        snapshot_part: snapshot_part(config),
         action_timeout: config.server.action_timeout(),
         max_actions: (
             config.server.max_actions_in_flight,

@@ -54,6 +54,8 @@ pub struct Options {
     pub lane: LaneLimits,
     /// How many rooms a client may ask to be in.
     pub max_rooms: usize,
+    /// Bytes of one part of a snapshot; an answer is no longer either.
+    pub snapshot_part: usize,
     /// How long a producer has to answer an action.
     pub action_timeout: Duration,
     /// Where sessions are counted by address.

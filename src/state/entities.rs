@@ -2,12 +2,20 @@
 //!
 //! The maps are persistent: a clone of them costs nothing and stays as it is while the state goes on ([`Picture`]).
 
-use std::{collections::HashMap, ops::Bound, sync::Arc};
+use std::{
+    collections::HashMap,
+    ops::Bound,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use compact_str::CompactString;
 use imbl::OrdMap;
 
 use super::{
+    Age,
     entity::{Entity, Facts},
     limits::{Dropped, Evicted, Limits},
 };
@@ -117,7 +125,7 @@ pub(super) struct Kept {
     /// Entities that had to go, by map and by bound (count, bytes).
     evicted: [[u64; 2]; Map::ALL.len()],
     /// Bytes of entities that were replaced or removed while a picture still held them.
-    replaced: u64,
+    replaced: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -145,7 +153,7 @@ impl Kept {
             usage: HashMap::new(),
             dropped: Dropped::default(),
             evicted: Default::default(),
-            replaced: 0,
+            replaced: Arc::default(),
         }
     }
 
@@ -153,8 +161,12 @@ impl Kept {
         self.bytes
     }
 
-    pub(super) fn replaced(&self) -> u64 {
-        self.replaced
+    pub(super) fn age(&self) -> Age {
+        Age {
+            replaced: self.replaced.clone(),
+            then: self.replaced.load(Ordering::Relaxed),
+            most: (self.limits.max_bytes / 4) as u64,
+        }
     }
 
     pub(super) fn dropped(&self) -> Dropped {
@@ -202,7 +214,7 @@ impl Kept {
         };
         let before = if new { 0 } else { entity.bytes() };
         if Arc::strong_count(entity) > 1 {
-            self.replaced += before as u64;
+            self.replaced.fetch_add(before as u64, Ordering::Relaxed);
         }
         let changed = Arc::make_mut(entity);
         change(&mut changed.change(about, self.clock, &self.limits, &mut self.dropped));
@@ -324,7 +336,8 @@ impl Kept {
             if let Some(entity) = self.store.maps[map as usize].remove(&key) {
                 self.evicted[map as usize][bound] += 1;
                 if Arc::strong_count(&entity) > 1 {
-                    self.replaced += entity.bytes() as u64;
+                    let bytes = entity.bytes() as u64;
+                    self.replaced.fetch_add(bytes, Ordering::Relaxed);
                 }
                 self.forget(&key.project, entity.bytes());
             }

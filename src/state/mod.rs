@@ -14,9 +14,15 @@ mod entity;
 mod fold;
 mod limits;
 mod saved;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod walk;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use crate::{
     access::Sight,
@@ -24,6 +30,7 @@ use crate::{
 };
 use entities::{Kept, Store};
 pub use limits::{Dropped, Evicted, Limits};
+pub use snapshot::{Snapshot, Text};
 pub use walk::Walk;
 
 /// All that is known now.
@@ -44,6 +51,24 @@ pub struct Picture {
     events: u64,
     decisions: u64,
     evicted: u64,
+    /// Tells how much of it is no longer so.
+    age: Age,
+}
+
+/// How much the state replaced since a picture was made: the picture holds that beside the state.
+#[derive(Debug, Clone)]
+struct Age {
+    replaced: Arc<AtomicU64>,
+    then: u64,
+    /// So much may be held.
+    most: u64,
+}
+
+/// Pictures are alike whenever they were made.
+impl PartialEq for Age {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 impl State {
@@ -69,6 +94,7 @@ impl State {
             events: self.events,
             decisions: self.decisions,
             evicted: self.evicted().map(|e| e.entities).sum(),
+            age: self.kept.age(),
         }
     }
 
@@ -87,12 +113,6 @@ impl State {
         self.kept.dropped()
     }
 
-    /// Bytes of all entities that were replaced or evicted while a picture held them: two readings tell what pictures made
-    /// before the first one hold beside the state.
-    pub fn replaced(&self) -> u64 {
-        self.kept.replaced()
-    }
-
     /// The state as JSON, at `cursor`, as far as `sight` sees it; of one project when that is asked for.
     pub fn snapshot(
         &self,
@@ -106,6 +126,12 @@ impl State {
 }
 
 impl Picture {
+    /// Whether it holds more beside the state than a quarter of what the state may hold: it is time to let it go.
+    pub fn is_outdated(&self) -> bool {
+        let held = self.age.replaced.load(Ordering::Relaxed) - self.age.then;
+        held > self.age.most
+    }
+
     /// How many entities there are.
     pub fn entities(&self) -> usize {
         let maps = entities::Map::ALL.into_iter();

@@ -4,7 +4,9 @@ use std::cell::RefCell;
 
 use serde_json::{Value, json};
 
-use super::{Limits, State};
+use std::sync::atomic::Ordering;
+
+use super::{Limits, Picture, Snapshot, State, Text, Walk};
 use crate::{
     access::{House, Rules, Sight},
     event::{self, Event, Timestamp},
@@ -347,23 +349,25 @@ fn bytes_are_bounded_and_one_project_does_not_evict_another() {
     let one = json_of(&state, None)["tasks"]["one"].to_string();
     assert!(one.len() < 80_000, "{}", one.len());
     // What a picture holds beside the state is known.
-    let (picture, replaced) = (state.picture(), state.replaced());
+    let replaced =
+        |picture: &Picture| picture.age.replaced.load(Ordering::Relaxed) - picture.age.then;
+    let picture = state.picture();
     fold(
         &mut state,
         [
             json!({ "type": "task.updated", "project_id": "loud", "data": { "task_id": "one", "a": 1 } }),
         ],
     );
-    let first = state.replaced();
-    assert!(first - replaced > 60_000, "{}", first - replaced);
+    let first = replaced(&picture);
+    assert!(first > 60_000, "{first}");
     fold(
         &mut state,
         [
             json!({ "type": "task.updated", "project_id": "loud", "data": { "task_id": "one", "a": 2 } }),
         ],
     );
-    assert_eq!(state.replaced(), first, "the picture holds one copy");
-    drop(picture);
+    assert_eq!(replaced(&picture), first, "the picture holds one copy");
+    assert!(!picture.is_outdated());
 }
 
 #[test]
@@ -505,4 +509,47 @@ fn an_agent_at_rest_works_while_it_has_a_task() {
         );
         assert_eq!(json_of(&state, None)["runs"]["r"]["status"], status);
     }
+}
+
+#[test]
+fn the_parts_of_a_snapshot_are_the_whole() {
+    let mut state = folded("marcus-events");
+    fold(
+        &mut state,
+        (0..300).map(|n| json!({ "type": "task.created", "project_id": format!("p{}", n % 2), "data": { "task_id": format!("t{}", n / 2), "text": "x".repeat(n) } })),
+    );
+    let now = Timestamp::now();
+    let walk = || Walk::new(state.picture(), Sight::everything(), None);
+    let whole: Value = serde_json::from_str(&walk().whole("c", now)).unwrap();
+    let text: Option<String> = Text::new(walk(), "c".into(), now).collect();
+    assert_eq!(
+        serde_json::from_str::<Value>(&text.unwrap()).unwrap(),
+        whole
+    );
+    assert_eq!(Snapshot::new(walk(), "c".into(), now, 1 << 20).parts(), 1);
+    let snapshot = Snapshot::new(walk(), "c".into(), now, 4 * 1024);
+    let parts = snapshot.parts();
+    assert!(parts > 10, "{parts}");
+    let mut joined = json!({});
+    for n in 1..=parts {
+        let text = snapshot.part(n).unwrap();
+        assert!(text.len() < 6 * 1024, "{}", text.len());
+        let part: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&part["part"], &part["parts"]), (&json!(n), &json!(parts)));
+        assert_eq!(part["cursor"].is_null(), n < parts);
+        for (key, value) in part.as_object().unwrap() {
+            match value {
+                Value::Object(map) => map.iter().for_each(|(k, v)| joined[key][k] = v.clone()),
+                value => joined[key] = value.clone(),
+            }
+        }
+    }
+    for key in [
+        "projects", "agents", "tasks", "runs", "health", "counts", "cursor",
+    ] {
+        let empty = json!({});
+        let joined = joined.get(key).unwrap_or(&empty);
+        assert_eq!(joined, &whole[key], "{key}");
+    }
+    assert_eq!(snapshot.part(parts + 1), None);
 }

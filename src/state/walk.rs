@@ -103,6 +103,46 @@ impl Walk {
         self.framed(&piece, &frame)
     }
 
+    /// Whether nothing more comes; else it stands before the next entity that is seen.
+    pub(super) fn is_over(&self) -> bool {
+        let mut ahead = self.clone();
+        let mut nowhere = String::new();
+        !ahead.next(|_, _| &mut nowhere)
+    }
+
+    /// The beginning of a text, up to the first map.
+    pub(super) fn head(&self, now: Timestamp, out: &mut String) {
+        out.push('{');
+        let now = now.to_string();
+        field(out, "type", &"snapshot".into());
+        field(out, "server_time", &now.as_str().into());
+        field(out, "timestamp", &now.into());
+    }
+
+    /// Ends the maps before `at` and begins it, unless it is begun.
+    pub(super) fn begin(out: &mut String, begun: &mut usize, at: usize) {
+        while *begun <= at {
+            if *begun > 0 {
+                out.push('}');
+            }
+            if let Some(map) = WRITTEN.get(*begun) {
+                key(out, map.name());
+                out.push('{');
+            }
+            *begun += 1;
+        }
+    }
+
+    /// The end of a text, after all entities.
+    pub(super) fn tail(&self, mut begun: usize, cursor: &str, out: &mut String) {
+        Self::begin(out, &mut begun, WRITTEN.len());
+        key(out, "health");
+        self.health(out);
+        field(out, "counts", &self.counts());
+        field(out, "cursor", &cursor.into());
+        out.push('}');
+    }
+
     /// The next entities, of about so many bytes.
     pub(super) fn piece(&mut self, bytes: usize) -> Piece {
         let mut piece = Piece::default();

@@ -6,6 +6,7 @@ mod common;
 
 mod cursors;
 mod leaving;
+mod parts;
 mod screen;
 mod seneca;
 mod slow;

@@ -1,25 +1,48 @@
 //! What is now and what was: state, history, resume; statistics.
 
-use serde_json::Value;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
 
 use super::{Answer, Handled, request::Request, rooms};
 use crate::{
     history::{Order, Query},
-    hub::Question,
+    hub::{Question, SharedSnapshot, SnapshotOf},
     refusal::Refusal,
     socketio::client::Client,
 };
 
 pub(super) async fn get_state(client: &Client, request: &Request) -> Handled {
     let project = request.text("project_id")?.map(str::to_owned);
-    let state = client
-        .kit
-        .hub
-        .snapshot(project, client.who().sight.clone())
-        .await?;
+    let (picture, seq, cursor) = client.kit.hub.picture().await?;
+    let (sight, part_bytes) = (client.who().sight.clone(), client.kit.options.snapshot_part);
+    let of = SnapshotOf {
+        sight,
+        namespace: client.namespace,
+        project,
+    };
+    let find = move || {
+        let shared = SharedSnapshot::new((picture, seq), cursor, of, part_bytes);
+        let whole = (shared.snapshot().parts() == 1).then(|| shared.snapshot().part(1));
+        (shared, whole.flatten())
+    };
+    let found = tokio::task::spawn_blocking(find).await;
+    let (shared, whole) =
+        found.map_err(|_| Refusal::unavailable("the state could not be written; try again"))?;
     // What was queued before the state is in it, and must not be made again behind it.
     client.lane.settle(client.namespace);
-    Ok(Answer::Json(state.to_string()))
+    if let Some(whole) = whole {
+        return Ok(Answer::Json(whole));
+    }
+    // No client takes an answer of any size: it comes as events.
+    let answer = json!({
+        "type": "snapshot",
+        "parts": shared.snapshot().parts(),
+        "counts": shared.snapshot().counts(),
+    });
+    let member = rooms::member(client)?;
+    client.kit.hub.give_snapshot(member, Arc::new(shared)).await;
+    Ok(answer.into())
 }
 
 pub(super) async fn get_history(client: &Client, request: &Request) -> Handled {

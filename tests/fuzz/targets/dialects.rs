@@ -56,13 +56,12 @@ fn read(line: &[u8]) -> Option<Event> {
 }
 
 fuzz_target!(|data: &[u8]| {
-<<<<<<< HEAD
     let table = table();
-    let (mut desk, mut state) = (Desk::new().sanitizing(true), State::new(16, 16));
-=======
-    let (raw, clean) = (table(false), table(true));
-    let (mut desk, mut state) = (Desk::new().sanitizing(true), State::new(Limits { max_entities: 16, max_known: 16, ..Limits::default() }));
->>>>>>> ddfc898 (The state is bounded in bytes and fair to projects, tells namesakes of two projects apart, and says how an agent stands: limits hold after a restart too)
+    let limits = Limits {
+        max_entities: 16,
+        ..Limits::default()
+    };
+    let (mut desk, mut state) = (Desk::new().sanitizing(true), State::new(limits));
     let mut earlier: Option<Event> = None;
     for event in data.split(|b| *b == b'\n').take(MAX_LINES).filter_map(read) {
         let kept = Event::from_stored(&event.to_stored()).expect("what is kept can be read");
@@ -107,7 +106,8 @@ fuzz_target!(|data: &[u8]| {
     let of = |state: &State| state.snapshot("1.1", now, None, &all);
     let snapshot: Value = serde_json::from_str(&of(&state)).expect("a snapshot is JSON");
     assert!(snapshot.is_object());
-    let again = State::from_checkpoint(&state.to_checkpoint(), &Limits::default()).expect("a checkpoint can be read");
+    let again = State::from_checkpoint(&state.to_checkpoint(), &Limits::default())
+        .expect("a checkpoint can be read");
     assert_eq!(of(&again), of(&state));
     desk.take_changed(now);
     desk.flows_changed();
