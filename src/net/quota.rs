@@ -164,7 +164,11 @@ impl Quota {
     pub fn live(self: &Arc<Self>, address: IpAddr) -> Live {
         let address = self.limited(address);
         if let Some(address) = address {
-            self.lock().entry(address, &self.limits).live += 1;
+            let mut table = self.lock();
+            let entry = table.entry(address, &self.limits);
+            entry.live += 1;
+            // What it may need in a second, it may need now.
+            entry.left[Rate::Connection as usize] += PER_SESSION as f64;
         }
         Live {
             quota: self.clone(),

@@ -274,6 +274,43 @@ async fn one_address_connects_no_more_often_than_it_may() {
     server.shutdown().await;
 }
 
+/// An office behind one address: newcomers who come too often are refused, and who is in goes on, with a connection for each
+/// request as some clients make them.
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_that_live_are_not_throttled_with_newcomers_of_their_address() {
+    const SESSIONS: usize = 5;
+    let server = server_with(|c| {
+        nobody_is_exempt(c);
+        c.server.connections_per_second_per_address = 10;
+    })
+    .await;
+    let address = server.address();
+    let ask = async |request: String| {
+        let mut stream = from(ATTACKER, address).await;
+        exchange(&mut stream, &request).await.expect("an answer")
+    };
+    let mut paths = Vec::new();
+    for _ in 0..SESSIONS {
+        let opened = ask(get(wire::POLLING, "")).await;
+        let sid = wire::sid(&opened).unwrap_or_else(|| panic!("no session: {opened:?}"));
+        let path = format!("{}&sid={sid}", wire::POLLING);
+        assert_eq!(ask(wire::post(&path, "text/plain", "40")).await.status, 200);
+        while !ask(get(&path, "")).await.body.contains("40{") {}
+        paths.push(path);
+    }
+    let newcomers = (0..100).map(|_| async { ask(get(wire::POLLING, "")).await.status });
+    let statuses = futures_util::future::join_all(newcomers).await;
+    assert!(statuses.contains(&429), "{statuses:?}");
+    for round in 0..8 {
+        for path in &paths {
+            let event = format!("42{round}[\"ping\"]");
+            let answer = ask(wire::post(path, "text/plain", &event)).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+    }
+    server.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_too_fast_for_all_waits_and_is_served() {
     let server = server_with(|c| c.server.connections_per_second = 20).await;
