@@ -122,7 +122,9 @@ fuzz: $(TOOLS_DEPS)
 			-max_total_time=$(TIME) -timeout=10 -rss_limit_mb=1024 -max_len=16384 -print_final_stats=1 || exit 1; \
 	done
 
+# Also against the real binary: what the page folds is held against the server's own state.
 test-page: $(PAGE)
+	cargo build
 	cd web-demo && npm test
 
 # Real clients against the real binary.

@@ -69,7 +69,7 @@ test('the graph moves when an agent changes its status', LIMIT, async () => {
   await page.locator('[data-agent-id=moves].anim-none').waitFor({ state: 'attached' });
 
   // The list says the same in words.
-  await page.getByRole('button', { name: /Ada.*active/ }).waitFor();
+  await page.getByRole('region', { name: 'Agents', exact: true }).getByRole('button', { name: /Ada.*active/ }).waitFor();
   assert.deepEqual(troubles, []);
   await close();
 });
@@ -176,6 +176,7 @@ test('the feed can be narrowed and held', LIMIT, async () => {
   await page.getByTestId('feed-filter').fill('marble');
   await only('', 'Use marble');
   await showAll();
+  await page.getByRole('button', { name: 'Filter', exact: true }).click();
   await page.getByRole('button', { name: 'Decisions', exact: true }).click();
   await only('family', 'decisions');
   await showAll();

@@ -90,7 +90,7 @@ test('many runs with long names stay within their panel; a message names who wro
     await runs.scrollIntoViewIfNeeded();
     await even(page, 'Runs');
     await picture(page, 'runs', { fullPage: true });
-    assert.equal(await page.getByTestId('message').locator('.who').textContent(), 'Zeno');
+    assert.equal(await page.getByTestId('message').locator('.who').textContent(), 'zeno');
     await close();
   } finally {
     await stoa.stop();

@@ -5,7 +5,9 @@ import './styles/base.css';
 import './styles/stage.css';
 import { applyTheme } from './lib/theme';
 import { connect } from './socket';
+import { keepInAddress } from './state/selection';
 
 applyTheme();
+keepInAddress();
 createApp(App).mount('#app');
 connect();

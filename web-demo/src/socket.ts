@@ -6,8 +6,9 @@ import { io } from 'socket.io-client';
 import { computed, reactive } from 'vue';
 import { NOTHING, Opening, PAST_DECISIONS, PAST_EVENTS } from './opening';
 import { pastDecisions, placeToBegin } from './state/past';
-import { record, text } from './state/read';
-import type { Update } from './state/types';
+import { Parts } from './state/snapshot';
+import { number, record, text } from './state/read';
+import type { Json, Update } from './state/types';
 import { state, takeCursor, takeOpening, takeSnapshot, takeUpdate } from './state/store';
 
 const PING_EVERY_MS = 2000;
@@ -69,8 +70,11 @@ let place: string | null = null;
 let decisions: Update[] = [];
 /** What was told since, until there is a state to go with it. */
 let opening: Opening | null = null;
+const parts = new Parts();
 
 const socket = io({
+  // Under the page's own address: a proxy may serve it below a path.
+  path: new URL('socket.io/', document.baseURI).pathname,
   autoConnect: false,
   transports: ['websocket', 'polling'],
   tryAllTransports: true,
@@ -84,6 +88,13 @@ const socket = io({
     else give({ ...who, snapshot: true, ...(cursor ? { cursor } : {}) });
   },
 });
+
+/** Events as they were published, oldest first, by what history can be asked for. */
+export async function askHistory(what: Json): Promise<Json[]> {
+  const answer = record(await socket.timeout(HISTORY_PATIENCE_MS).emitWithAck('get_history', what));
+  if (answer.status === 'error') throw new Error(text(record(answer.error), 'message'));
+  return Array.isArray(answer.events) ? answer.events.map(record) : [];
+}
 
 /** Not reactive: it changes with every update. */
 let heardAt = 0;
@@ -117,7 +128,8 @@ async function open(opened: Opening): Promise<void> {
     const answer = await socket.timeout(STATE_PATIENCE_MS).emitWithAck('get_state', {});
     if (opening !== opened) return;
     if (record(answer).status === 'error') throw new Error('no state');
-    show(opened, answer);
+    // A large state comes in parts, each a snapshot of its own.
+    if ((number(record(answer), 'parts') ?? 1) === 1) show(opened, answer);
   } catch {
     if (opening !== opened || !socket.connected) return;
     place = '';
@@ -187,8 +199,10 @@ socket.on('connection_established', (payload: unknown) => {
 });
 
 socket.on('snapshot', (payload: unknown) => {
-  if (opening) return show(opening, payload);
-  takeSnapshot(payload);
+  const whole = parts.add(payload);
+  if (!whole) return;
+  if (opening) return show(opening, whole);
+  takeSnapshot(whole);
   connection.primed = true;
 });
 

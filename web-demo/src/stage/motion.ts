@@ -2,7 +2,7 @@
  * The movements of the stage, drawn into one overlay and removed when they end. They are drawn with the Web Animations
  * API: the browser runs them, Vue renders nothing meanwhile.
  */
-import { along, type Point } from './layout';
+import { along, type Point } from './geometry';
 
 const SVG = 'http://www.w3.org/2000/svg';
 // More at once cannot be told apart, and would cost frames.

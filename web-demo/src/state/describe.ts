@@ -1,21 +1,30 @@
 /** One readable sentence per update, for the feed and the announcer. */
+import { keyOf } from './keys';
 import { humanise, number, record, text } from './read';
-import type { Json, State } from './types';
+import type { Json, State, Subject } from './types';
 
-export function agentName(state: State, id: string | null): string {
-  if (!id) return 'Someone';
-  return state.agents.get(id)?.name ?? humanise(id);
+/** A project that nobody named goes by its id. */
+export function projectName(state: State, id: string): string {
+  return state.projects.get(id)?.name || (id ? humanise(id) : 'Project');
 }
 
-function taskName(state: State, payload: Json, data: Json): string {
+/** The id in a key. */
+const idIn = (key: string): string => key.slice(key.indexOf('\u0000') + 1);
+
+export function agentName(state: State, key: string | null): string {
+  if (!key) return 'Someone';
+  return state.agents.get(key)?.name ?? humanise(idIn(key));
+}
+
+function taskName(state: State, payload: Json, data: Json, who: Subject): string {
   const said = text(payload, 'task_name', 'taskName') || text(data, 'task_name', 'name', 'title');
-  if (said) return said;
-  const id = text(payload, 'task_id', 'taskId') || text(data, 'task_id', 'taskId');
-  return state.tasks.get(id)?.name ?? (id ? humanise(id) : 'a task');
+  // An update names a task by its id where its event gave no name.
+  if (said && said !== text(payload, 'task_id')) return said;
+  return (who.task && state.tasks.get(who.task)?.name) || (who.task ? humanise(idIn(who.task)) : 'a task');
 }
 
-function runName(state: State, id: string): string {
-  return state.runs.get(id)?.name ?? (id ? humanise(id) : 'A run');
+function runName(state: State, who: Subject, id: string): string {
+  return (who.run && state.runs.get(who.run)?.name) || (id ? humanise(id) : 'A run');
 }
 
 /** `task_blocked` → `Task blocked`. */
@@ -24,42 +33,58 @@ export function words(type: string): string {
   return plain.charAt(0).toUpperCase() + plain.slice(1);
 }
 
-function fallback(payload: Json, data: Json): string {
-  const what = words(text(payload, 'source_type', 'type') || 'Update');
-  const detail = text(data, 'message', 'task_name', 'project_name', 'agent_name', 'name', 'tool', 'skill', 'error')
-    || text(payload, 'message');
-  return detail ? `${what}: ${detail}` : what;
+/** Ids, times and the like: every event has some, and none says what happened. */
+const DULL = /(^|_)(id|ids|at|time|timestamp|type|source|target|version|fingerprint|metadata|sequence)$|Id$|At$/;
+const TELLING = ['message', 'text', 'content', 'task_name', 'project_name', 'agent_name', 'name', 'title', 'tool', 'skill', 'error', 'summary', 'output', 'result'];
+
+/** One value in a few words; nothing for one that is too much for a line. */
+function inWords(value: unknown): string {
+  if (typeof value === 'string') return value.length > 120 ? `${value.slice(0, 119)}…` : value;
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  return '';
 }
 
-type Teller = (state: State, payload: Json, data: Json, agentId: string | null) => string;
+/** What was published, for an event of no row: its text first, then its first fields that say something. */
+function fallback(payload: Json, data: Json): string {
+  const what = words(text(payload, 'source_type', 'type') || 'Update');
+  const telling = TELLING.find((key) => inWords(data[key]) !== '');
+  const lead = telling ? inWords(data[telling]) : text(payload, 'message');
+  const others = Object.entries(data).filter(([key, value]) => key !== telling && !DULL.test(key) && inWords(value) !== '').slice(0, lead ? 3 : 4);
+  const rest = others.map(([key, value]) => `${key.replace(/_/g, ' ')} ${inWords(value)}`).join(', ');
+  const said = [lead, rest].filter(Boolean).join(' · ');
+  return said ? `${what}: ${said}` : what;
+}
+
+type Teller = (state: State, payload: Json, data: Json, who: Subject) => string;
 
 const TELLERS: Record<string, Teller> = {
-  agent_status_change: (state, payload, _data, agentId) =>
-    `${agentName(state, agentId)} is ${text(payload, 'new_status').replace(/_/g, ' ') || 'changed'}`,
-  agent_update: (state, payload, data, agentId) => {
+  agent_status_change: (state, payload, _data, who) =>
+    `${agentName(state, who.agent)} is ${text(payload, 'new_status').replace(/_/g, ' ') || 'changed'}`,
+  agent_update: (state, payload, data, { agent: agentId }) => {
     const change = text(data, 'change_type') || text(payload, 'update_type');
     if (change === 'registered') return `${agentName(state, agentId)} joined${text(data, 'role') ? ` as ${text(data, 'role')}` : ''}`;
     if (change === 'learned') return `${agentName(state, agentId)} got better at ${text(data, 'skill') || 'something'}`;
     if (change === 'changed') return `${agentName(state, agentId)} is ${text(data, 'status', 'new_status')}`;
     return `${agentName(state, agentId)}: ${words(text(payload, 'source_type') || change || 'updated').replace(/^Agent /i, '').toLowerCase()}`;
   },
-  task_assignment: (state, payload, data, agentId) => `${agentName(state, agentId)} took “${taskName(state, payload, data)}”`,
-  progress_update: (state, payload, data) => {
+  task_assignment: (state, payload, data, who) => `${agentName(state, who.agent)} took “${taskName(state, payload, data, who)}”`,
+  progress_update: (state, payload, data, who) => {
     const done = number(payload, 'progress') ?? number(data, 'progress');
     const note = text(payload, 'message') || text(data, 'message');
-    return `“${taskName(state, payload, data)}”${done === null ? '' : ` at ${Math.round(done)} %`}${note ? ` (${note})` : ''}`;
+    return `“${taskName(state, payload, data, who)}”${done === null ? '' : ` at ${Math.round(done)} %`}${note ? ` (${note})` : ''}`;
   },
-  task_update: (state, payload, data, agentId) => {
-    const name = `“${taskName(state, payload, data)}”`;
+  task_update: (state, payload, data, who) => {
+    const name = `“${taskName(state, payload, data, who)}”`;
+    const agentId = who.agent;
     const change = text(data, 'change_type', 'status');
     if (!text(data, 'task_id', 'taskId', 'task_name')) return `${agentName(state, agentId)}: ${words(text(payload, 'source_type') || 'task').toLowerCase()}`;
     if (change === 'completed' || change === 'done') return data.success === false ? `${name} did not succeed` : `${agentName(state, agentId)} finished ${name}`;
-    if (change === 'blocked') return `${name} is blocked: ${text(data, 'blocker', 'reason', 'message', 'blocker_description') || 'no reason given'}`;
+    if (change === 'blocked') return `${name} is blocked: ${text(data, 'blocker', 'reason', 'description', 'blocker_description', 'message') || 'no reason given'}`;
     return `${name} ${words(change || 'updated').toLowerCase()}`;
   },
-  project_update: (_state, payload, data) => {
+  project_update: (state, payload, data) => {
     const project = record(data.project_state);
-    const name = text(data, 'project_name', 'name') || text(project, 'project_name') || 'Project';
+    const name = text(data, 'project_name', 'name') || text(project, 'project_name') || projectName(state, text(payload, 'project_id') || text(data, 'project_id'));
     const done = number(data, 'completed_tasks') ?? number(project, 'completed_tasks');
     const total = number(data, 'total_tasks') ?? number(project, 'total_tasks');
     const change = text(data, 'change_type');
@@ -75,8 +100,8 @@ const TELLERS: Record<string, Teller> = {
     text(data, 'message') || `Health is ${text(data, 'status', 'severity', 'overall_health') || 'reported'}`,
   system_notification: (_state, payload, data) =>
     text(payload, 'message') || text(data, 'message', 'error', 'warning') || words(text(payload, 'source_type') || 'notice'),
-  execution_update: (state, _payload, data) =>
-    `${runName(state, text(data, 'execution_id', 'run_id'))}: ${text(data, 'status') || 'updated'}${text(data, 'current_node') ? `, at ${text(data, 'current_node')}` : ''}`,
+  execution_update: (state, _payload, data, who) =>
+    `${runName(state, who, text(data, 'execution_id', 'run_id'))}: ${text(data, 'status') || 'updated'}${text(data, 'current_node') ? `, at ${text(data, 'current_node')}` : ''}`,
   node_update: (_state, _payload, data) =>
     `${text(data, 'node_name', 'node_id') || 'Node'} ${text(data, 'status') || 'updated'}${text(data, 'message') ? `: ${text(data, 'message')}` : ''}`,
   ingest_update: (_state, _payload, data) =>
@@ -85,16 +110,16 @@ const TELLERS: Record<string, Teller> = {
     const run = { ...record(data.run), ...record(data.step) };
     return `${words(text(payload, 'source_type') || 'Agent run')}${text(run, 'status') ? `: ${text(run, 'status')}` : ''}`;
   },
-  message_appended: (state, _payload, data, agentId) => {
-    const joined = state.messages.get(text(data, 'message_id', 'messageId'))?.content ?? text(data, 'content', 'delta');
+  message_appended: (state, _payload, data, { agent: agentId, projectId }) => {
+    const joined = state.messages.get(keyOf(projectId, text(data, 'message_id', 'messageId')))?.content ?? text(data, 'content', 'delta');
     // The end of a long message is its news.
     return `${agentId ? agentName(state, agentId) : words(text(data, 'role') || 'agent')}: ${joined.length > 160 ? `…${joined.slice(-159)}` : joined}`;
   },
   error: (_state, payload) => text(payload, 'message', 'code') || 'The server reported an error',
 };
 
-export function describe(state: State, type: string, payload: Json, agentId: string | null): string {
+export function describe(state: State, type: string, payload: Json, who: Subject): string {
   const data = record(payload.data);
-  const told = TELLERS[type]?.(state, payload, data, agentId) ?? fallback(payload, data);
+  const told = TELLERS[type]?.(state, payload, data, who) ?? fallback(payload, data);
   return told.length > 240 ? `${told.slice(0, 239)}…` : told;
 }

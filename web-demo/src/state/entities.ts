@@ -1,125 +1,137 @@
-/** Making and replacing the entities of the state; each upsert gives the new object and keeps the maps bounded. */
-import { agentTone, taskStatus } from './status';
-import { humanise, percent, number, record, text, time } from './read';
-import type { Agent, Json, Project, Run, State, Task } from './types';
+/** The things of the state: what is known of one, and how the page reads it. Each change gives a new object. */
+import type { Facts } from './facts';
+import { keyOf } from './keys';
+import { humanise, number, percent, record, text, time } from './read';
+import { agentTone, ended, gone, taskStatus } from './status';
+import type { Agent, Project, Run, State, Task, Thing } from './types';
 
-// Far above what a stage can show; a page left open for weeks must not grow without end.
-const MOST_TASKS = 4000;
-const MOST_AGENTS = 1000;
-const MOST_RUNS = 200;
-const MOST_PROJECTS = 200;
+// As many as a server keeps by default; a page left open for weeks must not grow without end.
+const MOST = 10_000;
 
 // Re-inserting on every change would keep maps sorted by age but make agents jump on the stage, so the victim is sought.
-function bound<T extends { at: number }>(map: Map<string, T>, most: number, expendable: (item: T) => boolean): void {
-  while (map.size > most) {
-    let victim: string | null = null;
-    let oldest = Infinity;
-    for (const [id, item] of map) {
-      const age = item.at + (expendable(item) ? 0 : 1e15);
-      if (age < oldest) [victim, oldest] = [id, age];
-    }
-    if (victim === null) return;
-    map.delete(victim);
-  }
+function bound<T extends Thing>(map: Map<string, T>, expendable: (item: T) => boolean): void {
+  if (map.size <= MOST) return;
+  // An eighth in one walk: one at a time each new thing would cost a walk.
+  const ranked = [...map.values()].sort((a, b) => Number(expendable(b)) - Number(expendable(a)) || a.at - b.at);
+  for (const { key } of ranked.slice(0, MOST / 8)) map.delete(key);
 }
 
-export function upsertAgent(state: State, id: string, patch: Partial<Agent>, at: number): Agent {
-  const before = state.agents.get(id) ?? { id, name: humanise(id), role: '', status: 'idle', taskId: null, at };
-  const after = { ...before, ...patch, at };
-  state.agents.set(id, after);
-  bound(state.agents, MOST_AGENTS, (agent) => agentTone(agent.status) === 'offline');
-  return after;
+function edit<T extends Thing>(state: State, kind: Kind, projectId: string, id: string, view: (before: T | undefined, key: string) => T): void {
+  const map = state[kind] as unknown as Map<string, T>;
+  const key = keyOf(projectId, id);
+  // What was first known without a project, and is then named with one, is of that project. Agents may work for several.
+  if (projectId !== '' && (kind === 'tasks' || kind === 'runs') && !map.has(key) && map.has(id)) adopt(map, id, key);
+  const before = map.get(key);
+  remember(state, kind, id, key);
+  map.set(key, view(before, key));
 }
 
-export function upsertTask(state: State, id: string, patch: Partial<Task>, at: number): Task {
-  const before = state.tasks.get(id) ?? { id, name: humanise(id), status: 'todo', agentId: null, progress: null, at };
-  const after = { ...before, ...patch, at };
-  state.tasks.set(id, after);
-  bound(state.tasks, MOST_TASKS, (task) => task.status === 'done');
-  return after;
+/** In its place in the map. */
+function adopt<T extends Thing>(map: Map<string, T>, before: string, key: string): void {
+  const things = [...map];
+  map.clear();
+  for (const [name, thing] of things) map.set(name === before ? key : name, thing);
 }
 
-/** Takes a task off the stage; nobody works on it any more. */
-export function dropTask(state: State, id: string, at: number): void {
-  state.tasks.delete(id);
-  for (const agent of state.agents.values()) {
-    if (agent.taskId === id) upsertAgent(state, agent.id, { taskId: null }, at);
-  }
+export function remember(state: State, kind: Kind, id: string, key: string): void {
+  const name = `${kind} ${id}`;
+  const keys = state.namesakes.get(name);
+  if (!keys) state.namesakes.set(name, [key]);
+  else if (!keys.includes(key)) keys.push(key);
 }
 
-export function upsertProject(state: State, id: string, patch: Partial<Project>, at: number): void {
-  const before = state.projects.get(id) ?? { id, name: humanise(id), progress: null, done: null, total: null, status: '', at };
-  state.projects.set(id, { ...before, ...patch, at });
-  bound(state.projects, MOST_PROJECTS, (project) => project.status === 'completed');
+/**
+ * The project under which a thing is kept that an event of `projectId` names; the server's rule. One that is known without a
+ * project works for all, so an event of a project means that one, unless the project has one of its own; and an event without a
+ * project means the only one there is.
+ */
+export function homeOf(state: State, kind: Kind, projectId: string, id: string): string {
+  const map = state[kind];
+  if (projectId !== '') return !map.has(keyOf(projectId, id)) && kind === 'agents' && map.has(id) ? '' : projectId;
+  if (map.has(id)) return '';
+  const keys = (state.namesakes.get(`${kind} ${id}`) ?? []).filter((key) => map.has(key));
+  return keys.length === 1 ? map.get(keys[0] ?? '')?.projectId ?? '' : '';
 }
 
-export function upsertRun(state: State, id: string, patch: Partial<Run>, at: number): void {
-  const before = state.runs.get(id) ?? { id, name: humanise(id), status: '', progress: null, current: '', at };
-  state.runs.set(id, { ...before, ...patch, at });
-  bound(state.runs, MOST_RUNS, () => true);
+export type Kind = 'agents' | 'tasks' | 'projects' | 'runs';
+type Change = (facts: Facts) => void;
+
+const changed = (before: Thing | undefined, change: Change): Facts => {
+  const facts = { ...before?.facts };
+  change(facts);
+  return facts;
+};
+
+/** `change` gives whether the agent was given a task since it last spoke. */
+export function editAgent(state: State, projectId: string, id: string, change: (facts: Facts, before: Agent | undefined) => boolean): void {
+  edit<Agent>(state, 'agents', projectId, id, (before, key) => {
+    const facts = { ...before?.facts };
+    const busy = change(facts, before);
+    return { ...agentView(key, projectId, id, facts, Date.now()), busy };
+  });
+  bound(state.agents, (agent) => agentTone(agent.status) === 'offline');
 }
 
-/** Only the fields that `data` speaks of, so that a patch never wipes what is known. */
-export function agentPatch(data: Json): Partial<Agent> {
-  const patch: Partial<Agent> = {};
-  const name = text(data, 'name', 'agent_name', 'display_name');
-  const role = text(data, 'role');
-  const status = text(data, 'status', 'new_status').toLowerCase();
-  const taskId = data.task_id ?? data.current_task_id ?? data.current_task;
-  if (name) patch.name = name;
-  if (role) patch.role = role;
-  if (status) patch.status = status;
-  if (typeof taskId === 'string' || taskId === null) patch.taskId = taskId || null;
-  return patch;
+export function editTask(state: State, projectId: string, id: string, change: Change): void {
+  edit<Task>(state, 'tasks', projectId, id, (before, key) => taskView(key, projectId, id, changed(before, change), Date.now()));
+  bound(state.tasks, (task) => task.status === 'done' || task.gone);
 }
 
-export function taskPatch(data: Json): Partial<Task> {
-  const patch: Partial<Task> = {};
-  const name = text(data, 'task_name', 'taskName', 'name', 'title');
-  const agentId = text(data, 'agent_id', 'worker_id', 'assigned_to', 'agentId', 'workerId');
-  const status = taskStatus(text(data, 'new_status', 'status'));
-  const progress = percent(data, 'progress');
-  if (name) patch.name = name;
-  if (agentId) patch.agentId = agentId;
-  if (status) patch.status = status;
-  if (progress !== null) patch.progress = progress;
-  return patch;
+export function editProject(state: State, id: string, change: Change): void {
+  edit<Project>(state, 'projects', '', id, (before, key) => projectView(key, '', id, changed(before, change), Date.now()));
+  bound(state.projects, (project) => ended(project.status));
 }
 
-export function projectPatch(data: Json): Partial<Project> {
-  const counts = record(data.counts);
-  const fields = { ...counts, ...record(data.project_state), ...data };
-  const patch: Partial<Project> = {};
-  const name = text(fields, 'project_name', 'name');
-  const status = text(fields, 'status');
-  const done = number(fields, 'completed_tasks', 'tasks_completed', 'tasks_done', 'completed', 'done');
+export function editRun(state: State, projectId: string, id: string, change: Change): void {
+  edit<Run>(state, 'runs', projectId, id, (before, key) => runView(key, projectId, id, changed(before, change), Date.now()));
+  bound(state.runs, (run) => ended(run.status));
+}
+
+const common = (key: string, projectId: string, id: string, facts: Facts, now: number): Thing =>
+  ({ key, id, projectId, facts, at: time(facts.updated_at ?? facts.timestamp, now), name: text(facts, 'name') || humanise(id) });
+
+export function agentView(key: string, projectId: string, id: string, facts: Facts, now: number): Agent {
+  return {
+    ...common(key, projectId, id, facts, now), role: text(facts, 'role'), status: text(facts, 'status').toLowerCase(),
+    taskId: text(facts, 'task_id') || null,
+    // As far as a snapshot tells; what is folded knows it exactly.
+    busy: Array.isArray(facts.task_ids) && facts.task_ids.length > 0 && facts.status === 'working',
+  };
+}
+
+export function taskView(key: string, projectId: string, id: string, facts: Facts, now: number): Task {
+  return {
+    ...common(key, projectId, id, facts, now), name: text(facts, 'name', 'title') || humanise(id),
+    status: taskStatus(text(facts, 'status')) ?? 'todo', gone: gone(text(facts, 'status')),
+    agentId: text(facts, 'agent_id', 'assigned_to') || null, progress: percent(facts, 'progress'),
+  };
+}
+
+export function projectView(key: string, _projectId: string, id: string, facts: Facts, now: number): Project {
+  const fields = { ...record(facts.counts), ...facts };
+  const status = text(facts, 'status').toLowerCase();
   const total = number(fields, 'total_tasks', 'tasks_total', 'total', 'task_count');
-  let progress = percent(fields, 'progress', 'progress_percent', 'progress_percentage');
-  if (progress === null && done !== null && total) progress = Math.min(100, (done / total) * 100);
-  if (name) patch.name = name;
-  if (status) patch.status = status;
-  if (done !== null) patch.done = done;
-  if (total !== null) patch.total = total;
-  if (progress !== null) patch.progress = progress;
-  return patch;
+  const counted = number(fields, 'completed_tasks', 'tasks_completed', 'tasks_done', 'completed', 'done');
+  const done = status === 'completed' ? total ?? counted : counted;
+  const said = percent(facts, 'progress', 'progress_percent', 'progress_percentage');
+  return {
+    ...common(key, id, id, facts, now), status, done, total,
+    progress: said ?? (done !== null && total ? Math.min(100, (done / total) * 100) : null),
+  };
 }
 
-export function runPatch(data: Json): Partial<Run> {
-  const patch: Partial<Run> = {};
-  const name = text(data, 'name', 'workflow_name', 'title');
-  const status = text(data, 'status', 'state', 'stage');
-  const current = text(data, 'current_node', 'stage', 'step_name');
-  const done = number(data, 'completed_nodes');
-  const total = number(data, 'total_nodes');
-  let progress = percent(data, 'progress_percentage', 'progress_percent', 'progress');
-  if (progress === null && done !== null && total) progress = Math.min(100, (done / total) * 100);
-  if (name) patch.name = name;
-  if (status) patch.status = status.toLowerCase();
-  if (current || data.current_node === null) patch.current = current;
-  if (progress !== null) patch.progress = progress;
-  return patch;
-}
-
-export function stamp(data: Json, fallback: number): number {
-  return time(data.updated_at ?? data.timestamp, fallback);
+export function runView(key: string, projectId: string, id: string, facts: Facts, now: number): Run {
+  const status = text(facts, 'status', 'state', 'stage').toLowerCase();
+  const done = number(facts, 'completed_nodes');
+  const total = number(facts, 'total_nodes');
+  const said = percent(facts, 'progress_percentage', 'progress_percent', 'progress');
+  const step = record(facts.step);
+  const isOver = ended(status);
+  return {
+    ...common(key, projectId, id, facts, now), name: text(facts, 'name', 'workflow_name', 'title') || humanise(id),
+    kind: text(facts, 'kind'), status, agentId: text(facts, 'agent_id', 'agentId') || null,
+    startedAt: time(facts.started_at ?? facts.startedAt ?? facts.created_at, 0) || null,
+    progress: status === 'completed' ? 100 : said ?? (done !== null && total ? Math.min(100, (done / total) * 100) : null),
+    current: isOver ? '' : text(facts, 'current_node', 'stage', 'step_name') || text(step, 'name', 'title'),
+  };
 }

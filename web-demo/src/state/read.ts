@@ -36,10 +36,9 @@ export function time(value: unknown, fallback: number): number {
   return Number.isNaN(parsed) ? fallback : parsed;
 }
 
-/** `agent_backend_1` → `Backend 1`: a readable name for one that only has an id. */
+/** A readable name for one that only has an id; letters stay as they are, so that it can be found by what is shown. */
 export function humanise(id: string): string {
   if (/^[0-9a-f-]{16,}$/i.test(id)) return id.slice(0, 8);
   // The unique tail of an id tells a reader nothing.
-  const words = id.replace(/^(agent|task|project)[_.:-]+/i, '').replace(/[_.:-][0-9a-f]{16,}$/i, '').split(/[_.:\-\s]+/).filter(Boolean);
-  return words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join(' ') || id;
+  return id.replace(/[_.:-][0-9a-f]{16,}$/i, '').replace(/[_\s]+/g, ' ').trim() || id;
 }

@@ -36,16 +36,16 @@ describe('a single update', () => {
 describe('agents and tasks', () => {
   const story: [string, Json][] = [
     ['agent_status_change', { id: 'e1', agent_id: 'zeno', old_status: 'offline', new_status: 'Active', animation: 'pulse', hint: { target: { kind: 'agent', id: 'zeno' } } }],
-    ['task_assignment', { agent_id: 'zeno', task_id: 't1', task_name: 'Paint the porch', animation: 'flow', hint: { from: 'pm-agent', to: 'zeno' } }],
-    ['progress_update', { agent_id: 'zeno', task_id: 't1', progress: 40, status: 'in_progress' }],
+    ['task_assignment', { agent_id: 'zeno', task_id: 't1', task_name: 'Paint the porch', data: { agent_id: 'zeno', task_id: 't1', task_name: 'Paint the porch' }, animation: 'flow', hint: { from: 'pm-agent', to: 'zeno' } }],
+    ['progress_update', { agent_id: 'zeno', task_id: 't1', progress: 40, status: 'in_progress', data: { task_id: 't1', progress: 40, status: 'in_progress' } }],
   ];
 
   it('are folded from what is said of them', () => {
     const { state, outcomes } = after(...story);
-    expect(state.agents.get('zeno')).toMatchObject({ name: 'Zeno', status: 'active', taskId: 't1' });
+    expect(state.agents.get('zeno')).toMatchObject({ name: 'zeno', status: 'active', taskId: 't1' });
     expect(state.tasks.get('t1')).toMatchObject({ name: 'Paint the porch', status: 'in_progress', agentId: 'zeno', progress: 40 });
-    expect(outcomes[1]?.entry?.text).toBe('Zeno took “Paint the porch”');
-    expect(outcomes[1]?.effect).toMatchObject({ animation: 'flow', from: 'pm-agent', to: 'zeno', agentId: 'zeno' });
+    expect(outcomes[1]?.entry?.text).toBe('zeno took “Paint the porch”');
+    expect(outcomes[1]?.effect).toMatchObject({ animation: 'flow', from: 'pm-agent', to: 'zeno', agent: 'zeno' });
   });
 
   it('a task that ends leaves its agent free', () => {
@@ -55,10 +55,10 @@ describe('agents and tasks', () => {
   });
 
   it('a task that is deleted is gone, now and in a snapshot', () => {
-    const { state } = after(...story, ['task_update', { data: { task_id: 't1', change_type: 'deleted' } }]);
-    expect([state.tasks.size, state.agents.get('zeno')?.taskId]).toEqual([0, null]);
+    const { state } = after(...story, ['task_update', { data: { task_id: 't1', agent_id: 'zeno', change_type: 'deleted' } }]);
+    expect([state.tasks.get('t1')?.gone, state.agents.get('zeno')?.taskId]).toEqual([true, null]);
     applySnapshot(state, { tasks: { t1: { status: 'deleted' }, t2: { status: 'failed' } } }, NOW);
-    expect([...state.tasks.values()]).toMatchObject([{ id: 't2', status: 'blocked' }]);
+    expect([...state.tasks.values()]).toMatchObject([{ id: 't1', gone: true }, { id: 't2', status: 'blocked' }]);
   });
 
   it('an agent that is unregistered is offline', () => {
@@ -123,7 +123,7 @@ describe('the rest', () => {
   });
 
   it('a run that ended is at no node any more', () => {
-    const run = (status: string, current_node: string | null): [string, Json] => ['execution_update', { data: { execution_id: 'x', status, current_node } }];
+    const run = (status: string, current_node: string | null): [string, Json] => ['execution_update', { run_status: status, data: { execution_id: 'x', status, current_node } }];
     expect(after(run('running', 'build')).state.runs.get('x')).toMatchObject({ status: 'running', current: 'build' });
     expect(after(run('running', 'build'), run('completed', null)).state.runs.get('x')).toMatchObject({ status: 'completed', current: '' });
   });

@@ -1,56 +1,111 @@
 /** Taking over a snapshot: the server's word replaces all that the page believed. */
-import { agentPatch, projectPatch, runPatch, stamp, taskPatch, upsertAgent, upsertProject, upsertRun, upsertTask } from './entities';
-import { record, text } from './read';
-import { gone } from './status';
-import type { Health, Json, State } from './types';
+import { agentView, projectView, remember, runView, taskView, type Kind } from './entities';
+import { keyOf } from './keys';
+import { number, record, text, time } from './read';
+import type { Counts, Health, Json, State, Thing } from './types';
+
+const nothingBeyond = (): Counts => ({ agents: 0, projects: 0, runs: 0, tasks: { todo: 0, in_progress: 0, blocked: 0, done: 0 } });
 
 export function emptyState(): State {
   return {
-    cursor: null, agents: new Map(), tasks: new Map(), projects: new Map(), runs: new Map(), health: null, decisions: [],
-    messages: new Map(), seen: 0,
+    cursor: null, agents: new Map(), tasks: new Map(), projects: new Map(), runs: new Map(), namesakes: new Map(), beyond: nothingBeyond(),
+    healthFacts: {}, health: null, decisions: [], messages: new Map(), seen: 0,
   };
 }
 
-/** What is said of it, laid over what was known; null if nothing ever was. */
-export function readHealth(data: Json, before: Health | null, at: number): Health | null {
-  const severity = text(data, 'severity');
-  const status = text(data, 'status', 'overall_health');
-  const message = text(data, 'message');
-  const risk = text(data, 'risk_level');
-  if (!severity && !status && !message) return risk ? { severity: '', status: '', message: '', ...before, risk: risk.toLowerCase(), at } : before;
-  return { severity: severity.toLowerCase(), status: status.toLowerCase(), message, risk: risk.toLowerCase() || before?.risk || '', at };
+/** What the facts say of the system's health; null if nothing does. */
+export function readHealth(facts: Json, now: number): Health | null {
+  const health = {
+    severity: text(facts, 'severity').toLowerCase(), status: text(facts, 'status', 'overall_health').toLowerCase(),
+    message: text(facts, 'message'), risk: text(facts, 'risk_level').toLowerCase(),
+  };
+  if (!health.severity && !health.status && !health.message && !health.risk) return null;
+  return { ...health, at: time(facts.updated_at ?? facts.timestamp, now) };
+}
+
+/** What only updates carry is no fact, also where a producer wrote it; its id and project are its key. */
+function factsOf(value: unknown): Json {
+  const { change_type: _change, id: _id, project_id: _project, ...facts } = record(value);
+  return facts;
+}
+
+const OWN_ID: Record<Kind, string> = { agents: 'agent_id', tasks: 'task_id', projects: 'project_id', runs: 'id' };
+
+/** Its id: a namesake of another project has both in its key on the wire. */
+function idOf(kind: Kind, name: string, facts: Json): string {
+  const id = text(facts, 'id', OWN_ID[kind]);
+  if (id) return id;
+  const project = text(facts, 'project_id');
+  return project && name.startsWith(`${project}/`) ? name.slice(project.length + 1) : name;
+}
+
+function take<T extends Thing>(
+  state: State, kind: Kind, said: unknown, view: (key: string, projectId: string, id: string, facts: Json, now: number) => T, now: number,
+): Map<string, T> {
+  const things = Object.entries(record(said)).map(([name, value]) => {
+    const said = record(value);
+    const facts = factsOf(said);
+    const id = idOf(kind, name, said);
+    const projectId = kind === 'projects' ? '' : text(said, 'project_id');
+    return view(keyOf(projectId, id), projectId, id, facts, now);
+  });
+  const fresh = new Map(things.map((thing) => [thing.key, thing]));
+  // Those that are already on the stage keep their places.
+  const kept = [...state[kind].keys()].filter((key) => fresh.has(key));
+  const order = new Set([...kept, ...fresh.keys()]);
+  for (const { id, key } of things) remember(state, kind, id, key);
+  return new Map([...order].flatMap((key) => (fresh.has(key) ? [[key, fresh.get(key) as T] as const] : [])));
 }
 
 /** Mends `state` in place to what the snapshot says; decisions and messages are no part of it and stay. */
 export function applySnapshot(state: State, payload: unknown, now: number): void {
   const snapshot = record(payload);
-  const before = state.agents;
-  state.agents = new Map();
-  state.tasks = new Map();
-  state.projects = new Map();
-  state.runs = new Map();
-  const agents = record(snapshot.agents);
-  // Agents that are already on the stage keep their places.
-  const ids = [...before.keys()].filter((id) => id in agents);
-  for (const id of new Set([...ids, ...Object.keys(agents)])) {
-    const data = record(agents[id]);
-    upsertAgent(state, id, agentPatch(data), stamp(data, now));
-  }
-  for (const [id, value] of Object.entries(record(snapshot.tasks))) {
-    const data = record(value);
-    if (gone(text(data, 'status'))) continue;
-    upsertTask(state, id, taskPatch(data), stamp(data, now));
-  }
-  for (const [id, value] of Object.entries(record(snapshot.projects))) {
-    const data = record(value);
-    upsertProject(state, id, projectPatch(data), stamp(data, now));
-  }
-  for (const [id, value] of Object.entries(record(snapshot.runs))) {
-    const data = record(value);
-    upsertRun(state, id, runPatch(data), stamp(data, now));
-  }
-  const health = record(snapshot.health);
-  state.health = readHealth(health, null, stamp(health, now));
+  state.namesakes = new Map();
+  state.agents = take(state, 'agents', snapshot.agents, agentView, now);
+  state.tasks = take(state, 'tasks', snapshot.tasks, taskView, now);
+  state.projects = take(state, 'projects', snapshot.projects, projectView, now);
+  state.runs = take(state, 'runs', snapshot.runs, runView, now);
+  state.healthFacts = factsOf(snapshot.health);
+  state.health = readHealth(state.healthFacts, now);
+  state.beyond = beyond(state, record(snapshot.counts));
   const cursor = text(snapshot, 'cursor');
   if (cursor) state.cursor = cursor;
+}
+
+/** The server counts what there is, also where it does not list all of it. */
+function beyond(state: State, counts: Json): Counts {
+  const more = (key: string, listed: number): number => Math.max(0, (number(counts, key) ?? 0) - listed);
+  const listed = nothingBeyond().tasks;
+  for (const task of state.tasks.values()) {
+    if (!task.gone) listed[task.status] += 1;
+  }
+  return {
+    agents: more('agents', state.agents.size), projects: more('projects', state.projects.size), runs: more('runs', state.runs.size),
+    tasks: {
+      todo: more('tasks_todo', listed.todo), in_progress: more('tasks_in_progress', listed.in_progress),
+      blocked: more('tasks_blocked', listed.blocked), done: more('tasks_done', listed.done),
+    },
+  };
+}
+
+/** Several parts of one snapshot: their union, once the last one is here. */
+export class Parts {
+  private parts: Json[] = [];
+
+  /** Gives the whole snapshot with its last part, and null before. */
+  add(payload: unknown): Json | null {
+    const part = record(payload);
+    const of = number(part, 'parts') ?? 1;
+    const which = number(part, 'part') ?? 1;
+    // A first part begins a snapshot anew: the one before it was cut off with its connection.
+    if (which <= 1) this.parts = [];
+    this.parts.push(part);
+    if (which < of) return null;
+    const whole: Json = { ...part };
+    for (const kind of ['projects', 'agents', 'tasks', 'runs', 'health', 'counts']) {
+      whole[kind] = Object.assign({}, ...this.parts.map((one) => record(one[kind])));
+    }
+    this.parts = [];
+    return whole;
+  }
 }

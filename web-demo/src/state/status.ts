@@ -51,3 +51,10 @@ export function healthTone(severity: string, status: string): Tone {
   if (/warn|yellow|degraded|medium/.test(words)) return 'active';
   return words.trim() === '' ? 'idle' : 'done';
 }
+
+/** How a run or one of its steps stands. */
+export function runTone(status: string): Tone {
+  if (/fail|error|cancel|timed|reject/.test(status)) return 'blocked';
+  if (/paus|pend|wait|queue|skip|created/.test(status)) return 'idle';
+  return ended(status) ? 'done' : 'active';
+}

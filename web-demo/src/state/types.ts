@@ -10,47 +10,57 @@ export type Animation = 'pulse' | 'fade' | 'flow' | 'progress' | 'flash' | 'cele
 /** How a thing stands, whatever word its producer used for it: decides colours, nothing else. */
 export type Tone = 'active' | 'idle' | 'blocked' | 'done' | 'offline';
 
-export interface Agent {
+/** What all things have. An id is unique within its project; the key is unique on the page. */
+export interface Thing {
+  key: string;
   id: string;
+  /** Empty for none. */
+  projectId: string;
   name: string;
+  /** When it was last heard of, for lists and to choose what to drop. */
+  at: number;
+  /** All that was said of it, as the server keeps it; everything else here is read off these. */
+  facts: Json;
+}
+
+export interface Agent extends Thing {
   role: string;
-  /** The producer's own word, in lower case. */
+  /** The word that was said for it, in lower case; empty while nobody said one. */
   status: string;
   taskId: string | null;
-  /** When it was last heard of, for the list and to choose whom to drop from a crowded stage. */
-  at: number;
+  /** It was given a task since it last said how it is. */
+  busy: boolean;
 }
 
 export type TaskStatus = 'todo' | 'in_progress' | 'blocked' | 'done';
 
-export interface Task {
-  id: string;
-  name: string;
+export interface Task extends Thing {
   status: TaskStatus;
+  /** Deleted or cancelled: no longer to be shown. */
+  gone: boolean;
   agentId: string | null;
   /** 0–100, or null while nobody said. */
   progress: number | null;
-  at: number;
 }
 
-export interface Project {
-  id: string;
-  name: string;
+export interface Project extends Thing {
   /** 0–100, or null while nobody said. */
   progress: number | null;
   done: number | null;
   total: number | null;
   status: string;
-  at: number;
 }
 
-export interface Run {
-  id: string;
-  name: string;
+export interface Run extends Thing {
+  /** `agent_run`, `execution` or `job`. */
+  kind: string;
   status: string;
+  agentId: string | null;
+  /** Null while nobody said. */
+  startedAt: number | null;
   progress: number | null;
+  /** The node or step that it is at; empty once it is over. */
   current: string;
-  at: number;
 }
 
 export interface Health {
@@ -68,6 +78,7 @@ export interface Decision {
   rationale: string;
   confidence: number | null;
   agentId: string | null;
+  projectId: string;
   at: number;
 }
 
@@ -77,6 +88,7 @@ export interface Message {
   runId: string;
   /** Who writes it, where the producer says so. */
   agentId: string | null;
+  projectId: string;
   role: string;
   content: string;
   at: number;
@@ -84,7 +96,16 @@ export interface Message {
 
 export type Family = 'agents' | 'tasks' | 'project' | 'decisions' | 'system' | 'runs' | 'messages' | 'other';
 
-export interface FeedEntry {
+/** The keys of what an update is about, as the page knows them; null where it names none. */
+export interface Subject {
+  agent: string | null;
+  task: string | null;
+  run: string | null;
+  /** Empty for none. */
+  projectId: string;
+}
+
+export interface FeedEntry extends Subject {
   /** Unique within this page's life; an event's id is not (one event gives several updates). */
   key: number;
   id: string;
@@ -93,8 +114,9 @@ export interface FeedEntry {
   family: Family;
   priority: Priority;
   at: number;
-  agentId: string | null;
   text: string;
+  /** The update as it came; null for one that is too large to be kept in hundreds. */
+  payload: Json | null;
   /** The message it tells a part of: later parts join its line in the place of making new ones. */
   messageId: string;
   /** How many events this one stands for. */
@@ -112,8 +134,10 @@ export interface Effect {
   animation: Animation;
   kind: string;
   id: string;
-  agentId: string | null;
-  taskId: string | null;
+  /** The keys of what moves. */
+  agent: string | null;
+  task: string | null;
+  projectId: string;
   /** Ids between which something flows; empty if the hint names none. */
   from: string;
   to: string;
@@ -121,12 +145,26 @@ export interface Effect {
   intensity: number;
 }
 
+export interface Counts {
+  agents: number;
+  projects: number;
+  runs: number;
+  /** By status. */
+  tasks: Record<TaskStatus, number>;
+}
+
 export interface State {
   cursor: string | null;
+  /** By key. */
   agents: Map<string, Agent>;
   tasks: Map<string, Task>;
   projects: Map<string, Project>;
   runs: Map<string, Run>;
+  /** The keys of the things of one kind that have the same id. */
+  namesakes: Map<string, string[]>;
+  /** How many things of each kind and status the server has beyond those that it told of. */
+  beyond: Counts;
+  healthFacts: Json;
   health: Health | null;
   /** Newest first. */
   decisions: Decision[];

@@ -1,0 +1,66 @@
+/** Streams to watch: those of real producers, and random ones with all that can be said of agents, tasks, projects and runs. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+export type Event = Record<string, unknown>;
+
+const data = fileURLToPath(new URL('../../tests/data/', import.meta.url));
+
+export const REAL = [
+  'marcus-events', 'marcus-conversations', 'producers/ag_ui_showcase_1_0', 'producers/crewai_flow', 'producers/langgraph_astream_events_v2',
+  'producers/openai_agents_tracing_export', 'producers/otlp_langgraph_openinference', 'producers/vercel_ai_ui_message_stream',
+];
+
+export function real(name: string): Event[] {
+  return readFileSync(`${data}${name}.jsonl`, 'utf8').split('\n').filter((line) => line.trim() !== '').map((line) => JSON.parse(line) as Event);
+}
+
+/** The same numbers for the same seed (mulberry32). */
+export function chance(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** A story of few things with many turns. Ids are the same in all projects, so there are namesakes. */
+export function random(seed: number, length = 40): Event[] {
+  const next = chance(seed);
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(next() * list.length)] as T;
+  const perhaps = <T>(likely: number, make: () => T): T | undefined => (next() < likely ? make() : undefined);
+  const projects = [undefined, `p${seed}`, `q${seed}`];
+  const agent = (): string => `a${seed}-${Math.floor(next() * 3)}`;
+  const task = (): string => `t${seed}-${Math.floor(next() * 4)}`;
+  const run = (kind: string): string => `${kind}${seed}-${Math.floor(next() * 2)}`;
+  const status = (): string => pick(['idle', 'working', 'blocked', 'in_progress', 'done', 'waiting', 'error']);
+  const percent = (): number => Math.floor(next() * 101);
+  const about = (): Event => ({ task_id: task(), agent_id: perhaps(0.7, agent), task_name: perhaps(0.4, () => `Task ${percent()}`) });
+  const run_id = (): Event => ({ run_id: run('r'), agent_id: perhaps(0.5, agent) });
+  const makers: (() => Event)[] = [
+    () => ({ type: pick(['agent.registered', 'worker_registration']), data: { agent_id: agent(), name: perhaps(0.6, () => `Agent ${percent()}`), role: perhaps(0.5, () => 'Engineer'), status: perhaps(0.3, status) } }),
+    () => ({ type: 'agent_status_changed', data: { agent_id: agent(), old_status: 'idle', new_status: status() } }),
+    () => ({ type: pick(['agent.updated', 'agent.skill.learned', 'agent.unregistered']), data: { agent_id: agent(), skill: 'stone', status: perhaps(0.3, status), current_task: perhaps(0.2, () => pick([task(), null])) } }),
+    () => ({ type: pick(['task.created', 'task.assigned', 'task.started', 'task.unassigned', 'task.deleted', 'task.cancelled', 'task.failed', 'task.blocked']), data: { ...about(), reason: perhaps(0.3, () => 'No key') } }),
+    () => ({ type: 'task.completed', data: { ...about(), success: perhaps(0.3, () => next() < 0.5) } }),
+    () => ({ type: pick(['task.updated', 'task.status.changed']), data: { ...about(), status: perhaps(0.5, status), new_status: perhaps(0.3, status), estimate: percent() } }),
+    () => ({ type: pick(['task.progress', 'progress_update']), data: { ...about(), progress: percent(), status: perhaps(0.4, () => pick(['in_progress', 'completed', 'blocked'])) } }),
+    () => ({ type: pick(['blocker.reported', 'blocker.resolved']), data: { ...about(), description: perhaps(0.6, () => 'The sandbox is down') } }),
+    () => ({ type: pick(['project.created', 'project.progress.updated', 'project.completed', 'project.renamed']), data: { project_name: perhaps(0.4, () => `Porch ${seed}`), progress: perhaps(0.4, percent), total_tasks: perhaps(0.4, percent), completed_tasks: perhaps(0.4, percent) } }),
+    () => ({ type: 'project_state_refreshed', data: { project_state: { board_id: `b${seed}`, project_name: perhaps(0.7, () => `Porch ${seed}`), risk_level: perhaps(0.5, () => pick(['low', 'high'])), progress_percent: perhaps(0.4, percent) } } }),
+    () => ({ type: pick(['workflow.run.created', 'workflow.run.started', 'workflow.run.progress', 'workflow.run.paused', 'workflow.run.resumed', 'workflow.run.updated', 'execution.completed', 'workflow.run.failed']), data: { execution_id: run('x'), name: perhaps(0.3, () => 'Nightly build'), status: perhaps(0.2, () => pick(['running', 'queued'])), progress: perhaps(0.5, percent), current_node: perhaps(0.2, () => 'n1'), agent_id: perhaps(0.4, agent) } }),
+    () => ({ type: pick(['workflow.node.started', 'workflow.node.completed', 'workflow.node_state.updated']), data: { execution_id: run('x'), node_id: `n${Math.floor(next() * 3)}`, status: perhaps(0.3, () => 'running') } }),
+    () => ({ type: pick(['agent.run.started', 'agent.run.updated', 'agent.run.completed', 'agent.run.failed']), data: perhaps(0.5, () => ({ run: { id: run('r'), status: 'running', agent_id: agent() } })) ?? run_id() }),
+    () => ({ type: 'agent.step.updated', data: { ...run_id(), step: { id: 's1', name: 'Think', status: perhaps(0.5, () => pick(['running', 'completed'])) } } }),
+    () => ({ type: pick(['ingest.job.created', 'ingest.job.updated', 'ingest.job.completed']), data: { job_id: run('j'), stage: perhaps(0.6, () => pick(['read', 'split', 'store'])), progress: perhaps(0.5, percent) } }),
+    () => ({ type: pick(['system.health.changed', 'system_state']), data: { severity: perhaps(0.5, () => pick(['info', 'warning', 'critical'])), message: perhaps(0.5, () => `Load ${percent()}`), active_workers: perhaps(0.3, percent) } }),
+    () => ({ type: pick(['llm.call.finished', 'my_chat_message', 'skill_used']), data: { ...about(), text: 'Hello', tokens: percent() } }),
+    () => ({ type: 'decision_logged', data: { agent_id: agent(), what: 'Use marble', why: 'It lasts' } }),
+  ];
+  return Array.from({ length }, () => {
+    const project_id = pick(projects);
+    return { ...pick(makers)(), ...(project_id ? { project_id } : {}) };
+  });
+}

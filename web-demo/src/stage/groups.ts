@@ -1,0 +1,39 @@
+/** The stage's groups: one for each project that anything goes on in. */
+import { computed } from 'vue';
+import { agentOfTask, agents, mainProject, progressOf, projects, taskOfAgent, tasks, tasksByAgent } from '../state/overview';
+import { projectName } from '../state/describe';
+import { selectedProject } from '../state/selection';
+import { state } from '../state/store';
+import { PM_IDS, type Group } from './layout';
+
+export const groups = computed<Group[]>(() => {
+  const byProject = new Map<string, Group>();
+  const groupOf = (projectId: string): Group => {
+    let group = byProject.get(projectId);
+    if (!group) {
+      const project = projectId ? state.value.projects.get(projectId) : null;
+      group = {
+        projectId, name: projectId ? projectName(state.value, projectId) : '', progress: project ? progressOf(project) : null, managed: false, agents: [], waiting: [],
+      };
+      byProject.set(projectId, group);
+    }
+    return group;
+  };
+  for (const agent of agents.value) {
+    // Those who work for all stand together, whatever they work at now: nobody runs from group to group.
+    const group = groupOf(agent.projectId || selectedProject.value);
+    if (PM_IDS.includes(agent.id)) group.managed = true;
+    else group.agents.push({ agent, task: taskOfAgent(agent), tasks: tasksByAgent.value.get(agent.key) ?? [] });
+  }
+  for (const task of tasks.value) {
+    const key = agentOfTask(state.value, task);
+    const hasAgent = key !== null && state.value.agents.has(key);
+    if (!hasAgent && task.status !== 'done') (byProject.get(task.projectId) ?? byProject.get('') ?? groupOf(task.projectId)).waiting.push(task);
+  }
+  const common = byProject.get('');
+  // The project with news that has no group of its own is what those who work for all are at.
+  const at = common && (projects.value.find((project) => !byProject.has(project.id)) ?? (byProject.size === 1 ? mainProject.value : null));
+  if (common && at) Object.assign(common, { projectId: '', name: at.name, progress: progressOf(at) });
+  else if (common && byProject.size > 1) common.name = 'No project';
+  return [...byProject.values()];
+});

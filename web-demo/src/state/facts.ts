@@ -1,0 +1,26 @@
+/** The facts of one thing: later ones are laid over earlier ones, within the bounds that the server keeps too. */
+import type { Json } from './types';
+
+export type Facts = Json;
+
+const MOST_FACTS = 64;
+const LONGEST_FACT = 8 * 1024;
+
+/** Whether a value is too much for the state: whoever needs it finds it in the history. */
+function isLarge(value: unknown): boolean {
+  if (typeof value === 'string') return value.length > LONGEST_FACT;
+  return typeof value === 'object' && value !== null && JSON.stringify(value).length > LONGEST_FACT;
+}
+
+/** Sets a fact; nothing said leaves it as it is. */
+export function putFact(facts: Facts, key: string, value: unknown): void {
+  if (value === undefined || isLarge(value)) return;
+  if (key in facts || Object.keys(facts).length < MOST_FACTS) facts[key] = value;
+}
+
+/** Lays all fields of `data` over the facts, but those. */
+export function layOver(facts: Facts, data: Json, but: readonly string[]): void {
+  for (const [key, value] of Object.entries(data)) {
+    if (!but.includes(key)) putFact(facts, key, value);
+  }
+}

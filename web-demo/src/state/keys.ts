@@ -1,0 +1,11 @@
+/** Names of things. An id is unique within its project only, so a thing is known by both. */
+
+/** The key of a thing in the page's maps; `projectId` is empty for one that belongs to no project. */
+export function keyOf(projectId: string, id: string): string {
+  return projectId === '' ? id : `${projectId}\u0000${id}`;
+}
+
+/** The first of these keys that `map` has, else the first of them. */
+export function known<T>(map: ReadonlyMap<string, T>, ...keys: string[]): string {
+  return keys.find((key) => map.has(key)) ?? keys[0] ?? '';
+}
