@@ -27,11 +27,11 @@ TIME ?= 600
 PAGE := web-demo/dist/index.html
 PAGE_SOURCES := $(shell find web-demo -type d \( -name node_modules -o -name dist \) -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help run page test deps system-deps lint supply audit test-rust test-fuzz fuzz test-page test-clients test-browser bench bench-attacks clean
+.PHONY: help run page test deps system-deps lint supply audit test-rust test-fuzz fuzz test-page test-clients test-browser picture bench bench-attacks clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' $(firstword $(MAKEFILE_LIST))
-	@echo "also: deps lint supply test-rust test-fuzz test-page test-clients test-browser bench bench-attacks clean"
+	@echo "also: deps lint supply test-rust test-fuzz test-page test-clients test-browser picture bench bench-attacks clean"
 
 run: page
 	cargo run --release -- serve --demo
@@ -138,6 +138,11 @@ test-browser: $(PAGE) $(if $(wildcard tests/browser/package.json),$(BROWSER_DEPS
 	cargo build
 	@if [[ -f tests/browser/package.json ]]; then cd tests/browser && npm test; \
 	else echo "there are no browser tests"; fi
+
+# The pictures of the page at work in docs/images, made anew.
+picture: $(PAGE) $(BROWSER_DEPS)
+	cargo build
+	cd tests/browser && node pictures.mjs
 
 bench: page
 	cargo bench

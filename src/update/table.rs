@@ -42,7 +42,7 @@ pub const MAX_RULES_PER_EVENT: usize = 24;
 /// How this version unites updates: the table's rows, their bits and keys, what an event's entities and
 /// rooms are, what goes before what. A change of any of it needs the next number, or cursors from within a stretch would name
 /// another place than they did (`hub/gather/tests.rs` has the present one).
-const GROUPING: u32 = 3;
+const GROUPING: u32 = 4;
 
 /// How a row coalesces.
 enum By<'a> {
@@ -161,6 +161,9 @@ fn fnv(bytes: &[u8]) -> u32 {
 }
 
 /// The row of an event. The first arm that fits is its row, as in the contract's table from top to bottom.
+///
+/// Events are coalesced only with events of the same name: another name says something else of the thing, and a client that
+/// folds the updates would never hear of it.
 fn row(event: &Event) -> Row<'_> {
     let name = event.name.canonical();
     let segments: SmallVec<[&str; 6]> = name.split('.').collect();
@@ -176,7 +179,7 @@ fn row(event: &Event) -> Row<'_> {
         ["agent", "run", ..] => Row::new(
             Kind::AgentRun,
             Priority::Normal,
-            By::Id("run", event.run_id(), Merge::Fields),
+            By::Id(name, event.run_id(), Merge::Fields),
         ),
         ["agent", "step", "updated"] => step(event),
         ["agent", "message", "appended"] => Row::new(
@@ -199,13 +202,13 @@ fn row(event: &Event) -> Row<'_> {
         ["project", ..] => Row::new(
             Kind::Project,
             Priority::Normal,
-            By::Id("project", event.project_id.as_deref(), Merge::Fields),
+            By::Id(name, event.project_id.as_deref(), Merge::Fields),
         ),
         ["task", "assigned" | "assignment"] => Row::at_once(Kind::TaskAssignment, Priority::High),
         ["task", "progress"] | ["progress", "update"] => Row::new(
             Kind::Progress,
             Priority::Normal,
-            By::Id("progress", event.task_id(), Merge::Fields),
+            By::Id(progress_space(event), event.task_id(), Merge::Fields),
         ),
         ["task", "completed" | "blocked"] | ["blocker", "reported" | "report"] => {
             Row::at_once(Kind::Task, Priority::High)
@@ -216,7 +219,7 @@ fn row(event: &Event) -> Row<'_> {
         ["task", ..] => Row::new(
             Kind::Task,
             Priority::Normal,
-            By::Id("task", event.task_id(), Merge::Fields),
+            By::Id(name, event.task_id(), Merge::Fields),
         ),
         ["decision", ..] | ["pm", "decision"] => Row::at_once(Kind::Decision, Priority::Normal),
         ["system", "health", "changed"] => {
@@ -253,7 +256,7 @@ fn row(event: &Event) -> Row<'_> {
         ["workflow", "run", ..] | ["execution", ..] => Row::new(
             Kind::Execution,
             Priority::Normal,
-            By::Id("execution", event.execution_id(), Merge::Fields),
+            By::Id(name, event.execution_id(), Merge::Fields),
         ),
         ["workflow", "node", "state", ..] => node_state(event),
         ["workflow", "node", .., "failed"] => Row::at_once(Kind::Node, Priority::High),
@@ -263,7 +266,7 @@ fn row(event: &Event) -> Row<'_> {
         ["ingest", "job", ..] => Row::new(
             Kind::Ingest,
             Priority::Normal,
-            By::Id("job", event.job_id(), Merge::Fields),
+            By::Id(name, event.job_id(), Merge::Fields),
         ),
         ["visual", kind, "update" | "refresh"] => visual(event, kind),
         _ => Row::at_once(Kind::Generic, Priority::Normal),
@@ -286,6 +289,14 @@ fn is_end(change: &str) -> bool {
 
 fn is_start(change: &str) -> bool {
     matches!(change, "created" | "started" | "registered")
+}
+
+/// Progress that says a status is not coalesced with progress that says none: the status would seem to be said again.
+fn progress_space(event: &Event) -> &'static str {
+    match event.data.get("status") {
+        Some(Value::String(_)) => "progress.status",
+        _ => "progress",
+    }
 }
 
 /// A step that says it ended is an end, whatever the event is called.

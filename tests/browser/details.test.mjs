@@ -71,6 +71,18 @@ test('an event tells what was published, and opens to all of it', LIMIT, async (
   await close();
 });
 
+test('what was published is text wherever it is shown', LIMIT, async () => {
+  const { page, troubles, close } = await open(browser, stoa.url);
+  await ready(page);
+  await entries(page).filter({ hasText: 'Hello' }).getByRole('button').click();
+  const panel = details(page, 'event');
+  await panel.locator('pre').filter({ hasText: 'Hello <b>there</b>' }).waitFor();
+  await panel.getByRole('heading', { name: 'My chat message: Hello <b>there</b>' }).waitFor();
+  assert.equal(await page.evaluate(() => [...document.querySelectorAll('b')].filter((element) => element.textContent === 'there').length), 0);
+  assert.deepEqual(troubles, []);
+  await close();
+});
+
 test('from row to row with the arrow keys, and from event to event in the panel', LIMIT, async () => {
   const { page, close } = await open(browser, stoa.url);
   await ready(page);
@@ -107,7 +119,7 @@ test('an agent opens, is marked, and leads to its task and project', LIMIT, asyn
   await page.locator('[data-agent-id=ada].selected').waitFor({ state: 'attached' });
   await panel.locator('pre').filter({ hasText: '"agent_id": "ada"' }).waitFor();
   assert.match(page.url(), /open=agent&id=ada&of=shop/);
-  await panel.getByRole('button', { name: /Paint the porch.*blocked/ }).click();
+  await panel.getByRole('button', { name: 'Paint the porch blocked', exact: true }).click();
   const task = details(page, 'task');
   await task.locator('.blocker').filter({ hasText: 'The paint is out' }).waitFor();
   await task.getByRole('button', { name: 'Project Checkout' }).click();

@@ -97,7 +97,7 @@ pub(super) fn rows() -> Vec<Row> {
                 json!({ "data": { "project_id": "p1", "progress": 40, "change_type": "updated", "note": "n" } }),
             ),
             Normal,
-            Some("project/p1"),
+            Some("project.progress.updated/p1"),
             "progress",
         ),
         row(
@@ -120,7 +120,7 @@ pub(super) fn rows() -> Vec<Row> {
                         "data": { "progress": 50 } }),
             ),
             Normal,
-            Some("progress/t1"),
+            Some("progress.status/t1"),
             "progress",
         ),
         row(
@@ -175,7 +175,7 @@ pub(super) fn rows() -> Vec<Row> {
                 json!({ "data": { "task_id": "t1", "change_type": "updated", "estimate": 3 } }),
             ),
             Normal,
-            Some("task/t1"),
+            Some("task.updated/t1"),
             "none",
         ),
         row(

@@ -23,7 +23,7 @@ pub(super) fn runs() -> Vec<Row> {
             run.clone(),
             &[("execution_update", shown.clone())],
             Normal,
-            Some("execution/x1"),
+            Some("workflow.run.progress/x1"),
             "progress",
         ),
         row(
@@ -31,7 +31,7 @@ pub(super) fn runs() -> Vec<Row> {
             run,
             &[("execution_update", shown)],
             Normal,
-            Some("execution/x1"),
+            Some("execution.updated/x1"),
             "progress",
         ),
         row(
@@ -77,7 +77,7 @@ pub(super) fn runs() -> Vec<Row> {
                 json!({ "data": { "job_id": "j1", "stage": "parse", "progress": 30, "job": { "id": "j1" } } }),
             )],
             Normal,
-            Some("job/j1"),
+            Some("ingest.job.progress/j1"),
             "progress",
         ),
         row(
@@ -99,7 +99,7 @@ pub(super) fn runs() -> Vec<Row> {
                 json!({ "data": { "run_id": "r1", "run": { "id": "r1" }, "status": "running" } }),
             )],
             Normal,
-            Some("run/r1"),
+            Some("agent.run.progress/r1"),
             "progress",
         ),
         row(

@@ -1,0 +1,35 @@
+// Pictures of the page at work, for the README: `make picture`. The demo's team works until its project is half done.
+import { mkdirSync, statSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { alive, connection, launch, open } from './page.mjs';
+import { startStoa } from './stoa.mjs';
+
+const folder = fileURLToPath(new URL('../../docs/images/', import.meta.url));
+const MOST_BYTES = 300 * 1024;
+// Far more than the story takes at this speed.
+const STORY_MS = 300_000;
+
+mkdirSync(folder, { recursive: true });
+const [browser, stoa] = await Promise.all([launch(), startStoa({ demo: true, env: { STOA_DEMO__SPEED: '6' } })]);
+try {
+  for (const [name, view, colorScheme, scale] of [['page-dark', 'desktop', 'dark', 1], ['page-light', 'desktop', 'light', 1], ['page-phone', 'phone', 'dark', 1.5]]) {
+    const { page, close } = await open(browser, stoa.url, { view, colorScheme, deviceScaleFactor: scale });
+    await connection(page, 'connected');
+    await alive(page, 5, 20);
+    await page.evaluate(() => document.fonts.ready);
+    await page.waitForFunction(() => {
+      const done = Number(document.querySelector('[data-testid=project-progress]')?.dataset.progress ?? 0);
+      const busy = document.querySelectorAll('[data-testid=agent-node].tone-active').length;
+      return done >= 35 && done <= 75 && busy >= 3;
+    }, null, { timeout: STORY_MS });
+    const path = `${folder}${name}.png`;
+    await page.screenshot({ path });
+    await close();
+    const { size } = statSync(path);
+    console.log(`${name}.png: ${Math.round(size / 1024)} KB`);
+    if (size > MOST_BYTES) throw new Error(`${name}.png is larger than ${MOST_BYTES / 1024} KB`);
+  }
+} finally {
+  await browser.close();
+  await stoa.stop();
+}
