@@ -5,7 +5,7 @@
 import { editAgent, editProject, editRun, editTask, homeOf } from './entities';
 import { executionOf, idAt, jobOf, runOf, type Said } from './event';
 import { layOver, putFact, type Facts } from './facts';
-import { keyOf } from './keys';
+import { keyOf, known } from './keys';
 import { record } from './read';
 import { readHealth } from './snapshot';
 import type { Json, State } from './types';
@@ -130,7 +130,10 @@ function foldTask(state: State, said: Said, payload: Json): void {
   const { data, taskId: id, agentId } = said;
   if (!id) return;
   const status = taskStatus(said, payload);
-  editTask(state, homeOf(state, 'tasks', said.projectId, id), id, (facts) => {
+  const home = homeOf(state, 'tasks', said.projectId, id);
+  // An event that ends a task need not say whose it was.
+  const had = status !== undefined && OVER.includes(status) ? state.tasks.get(known(state.tasks, keyOf(home, id), id))?.agentId ?? '' : '';
+  editTask(state, home, id, (facts) => {
     layOver(facts, data, NOT_OF_TASK);
     putFact(facts, 'task_id', id);
     putFact(facts, 'name', word(data, 'task_name') ?? word(record(data.task_details), 'name') ?? word(data, 'name'));
@@ -143,6 +146,7 @@ function foldTask(state: State, said: Said, payload: Json): void {
     stamped(facts, said);
   });
   if (agentId) occupy(state, said, id, status);
+  else if (had) occupy(state, { ...said, agentId: had, agentProjectId: homeOf(state, 'agents', said.projectId, had) }, id, status);
 }
 
 /** An agent has the tasks that it works on, until they are done or taken from it. */
