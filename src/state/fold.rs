@@ -161,6 +161,7 @@ fn task(state: &mut State, event: &Event, about: &Audience) {
                 "old_status",
                 "worker_id",
                 "task_details",
+                "agent_id",
                 "blocker",
                 "blocker_description",
                 "project_id",

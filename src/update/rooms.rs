@@ -77,6 +77,10 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
             add(None, kind, id);
         }
     }
+    // The health of all is one thing that events do not name; a report on a project tells its risk.
+    if family == "system" || (family == "project" && event.data.contains_key("project_state")) {
+        add("system", "health");
+    }
     if family == "visual"
         && let Some(target) = event
             .data

@@ -26,18 +26,22 @@ export function chance(seed: number): () => number {
   };
 }
 
-/** A story of few things with many turns. Ids are the same in all projects, so there are namesakes. */
+/**
+ * A story of few things with many turns. Ids are the same in all projects, so there are namesakes; a third of the stories knows no
+ * projects.
+ */
 export function random(seed: number, length = 40): Event[] {
   const next = chance(seed);
   const pick = <T>(list: readonly T[]): T => list[Math.floor(next() * list.length)] as T;
   const perhaps = <T>(likely: number, make: () => T): T | undefined => (next() < likely ? make() : undefined);
-  const projects = [undefined, `p${seed}`, `q${seed}`];
+  const projects = seed % 3 === 0 ? [undefined] : [`p${seed}`, `q${seed}`];
   const agent = (): string => `a${seed}-${Math.floor(next() * 3)}`;
   const task = (): string => `t${seed}-${Math.floor(next() * 4)}`;
   const run = (kind: string): string => `${kind}${seed}-${Math.floor(next() * 2)}`;
   const status = (): string => pick(['idle', 'working', 'blocked', 'in_progress', 'done', 'waiting', 'error']);
   const percent = (): number => Math.floor(next() * 101);
-  const about = (): Event => ({ task_id: task(), agent_id: perhaps(0.7, agent), task_name: perhaps(0.4, () => `Task ${percent()}`) });
+  // Always with its agent: an event that ends a task without naming it has no fixed order among the agent's own.
+  const about = (): Event => ({ task_id: task(), agent_id: agent(), task_name: perhaps(0.4, () => `Task ${percent()}`) });
   const run_id = (): Event => ({ run_id: run('r'), agent_id: perhaps(0.5, agent) });
   const makers: (() => Event)[] = [
     () => ({ type: pick(['agent.registered', 'worker_registration']), data: { agent_id: agent(), name: perhaps(0.6, () => `Agent ${percent()}`), role: perhaps(0.5, () => 'Engineer'), status: perhaps(0.3, status) } }),
@@ -49,7 +53,7 @@ export function random(seed: number, length = 40): Event[] {
     () => ({ type: pick(['task.progress', 'progress_update']), data: { ...about(), progress: percent(), status: perhaps(0.4, () => pick(['in_progress', 'completed', 'blocked'])) } }),
     () => ({ type: pick(['blocker.reported', 'blocker.resolved']), data: { ...about(), description: perhaps(0.6, () => 'The sandbox is down') } }),
     () => ({ type: pick(['project.created', 'project.progress.updated', 'project.completed', 'project.renamed']), data: { project_name: perhaps(0.4, () => `Porch ${seed}`), progress: perhaps(0.4, percent), total_tasks: perhaps(0.4, percent), completed_tasks: perhaps(0.4, percent) } }),
-    () => ({ type: 'project_state_refreshed', data: { project_state: { board_id: `b${seed}`, project_name: perhaps(0.7, () => `Porch ${seed}`), risk_level: perhaps(0.5, () => pick(['low', 'high'])), progress_percent: perhaps(0.4, percent) } } }),
+    () => ({ type: 'project_state_refreshed', data: { project_state: { board_id: `b${seed}`, project_name: perhaps(0.7, () => `Board ${seed}`), risk_level: perhaps(0.5, () => pick(['low', 'high'])), progress_percent: perhaps(0.4, percent) } } }),
     () => ({ type: pick(['workflow.run.created', 'workflow.run.started', 'workflow.run.progress', 'workflow.run.paused', 'workflow.run.resumed', 'workflow.run.updated', 'execution.completed', 'workflow.run.failed']), data: { execution_id: run('x'), name: perhaps(0.3, () => 'Nightly build'), status: perhaps(0.2, () => pick(['running', 'queued'])), progress: perhaps(0.5, percent), current_node: perhaps(0.2, () => 'n1'), agent_id: perhaps(0.4, agent) } }),
     () => ({ type: pick(['workflow.node.started', 'workflow.node.completed', 'workflow.node_state.updated']), data: { execution_id: run('x'), node_id: `n${Math.floor(next() * 3)}`, status: perhaps(0.3, () => 'running') } }),
     () => ({ type: pick(['agent.run.started', 'agent.run.updated', 'agent.run.completed', 'agent.run.failed']), data: perhaps(0.5, () => ({ run: { id: run('r'), status: 'running', agent_id: agent() } })) ?? run_id() }),
@@ -60,7 +64,9 @@ export function random(seed: number, length = 40): Event[] {
     () => ({ type: 'decision_logged', data: { agent_id: agent(), what: 'Use marble', why: 'It lasts' } }),
   ];
   return Array.from({ length }, () => {
-    const project_id = pick(projects);
-    return { ...pick(makers)(), ...(project_id ? { project_id } : {}) };
+    const event = pick(makers)();
+    // Such a report names its board and nothing else.
+    const project_id = event.type === 'project_state_refreshed' ? undefined : pick(projects);
+    return { ...event, ...(project_id ? { project_id } : {}) };
   });
 }

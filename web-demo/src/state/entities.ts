@@ -43,12 +43,13 @@ export function remember(state: State, kind: Kind, id: string, key: string): voi
 /**
  * The project under which a thing is kept that an event of `projectId` names; the server's rule. One that is known without a
  * project works for all, so an event of a project means that one, unless the project has one of its own; and an event without a
- * project means the only one there is.
+ * project means the only one there is; but of agents the one of no project.
  */
 export function homeOf(state: State, kind: Kind, projectId: string, id: string): string {
   const map = state[kind];
   if (projectId !== '') return !map.has(keyOf(projectId, id)) && kind === 'agents' && map.has(id) ? '' : projectId;
-  if (map.has(id)) return '';
+  // An agent that all may see is not told as one of a project that they may not.
+  if (kind === 'agents' || map.has(id)) return '';
   const keys = (state.namesakes.get(`${kind} ${id}`) ?? []).filter((key) => map.has(key));
   return keys.length === 1 ? map.get(keys[0] ?? '')?.projectId ?? '' : '';
 }

@@ -75,6 +75,15 @@ export const projectOf = (data: Json): string => idAt(
   'message.project_id', 'metadata.project_id', 'project_state.project_id',
 );
 
+/** An event without a project is of the one that its task was named with; of several, of none. */
+function learn(state: State, taskId: string, projectId: string): void {
+  const before = state.projectOfTask.get(taskId);
+  state.projectOfTask.set(taskId, before === undefined || before === projectId ? projectId : '');
+  if (state.projectOfTask.size > MOST_LEARNT) state.projectOfTask.delete(state.projectOfTask.keys().next().value ?? '');
+}
+
+const MOST_LEARNT = 10_000;
+
 export function saidBy(state: State, type: string, payload: Json, at: string): Said {
   const data = record(payload.data);
   const source = text(payload, 'source_type');
@@ -84,7 +93,8 @@ export function saidBy(state: State, type: string, payload: Json, at: string): S
   const agentId = agentOf(data) || text(payload, 'agent_id', 'workerId');
   const taskId = taskOf(data) || text(payload, 'task_id', 'taskId');
   const named = text(payload, 'project_id') || projectOf(data);
-  const projectId = named || (taskId ? homeOf(state, 'tasks', '', taskId) : '');
+  if (named && taskId) learn(state, taskId, named);
+  const projectId = named || (taskId ? state.projectOfTask.get(taskId) || homeOf(state, 'tasks', '', taskId) : '');
   const told = payload.agent_project_id;
   const agentProjectId = told !== undefined ? text(payload, 'agent_project_id') : agentId ? homeOf(state, 'agents', projectId, agentId) : projectId;
   return { name, data, projectId, agentProjectId, agentId, taskId, at };

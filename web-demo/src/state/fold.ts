@@ -17,7 +17,7 @@ const NOT_OF_AGENT = [
   'task_id', 'task_ids',
 ];
 const NOT_OF_TASK = [
-  ...NO_FACTS, 'status', 'source', 'target', 'event_type', 'new_status', 'old_status', 'worker_id', 'task_details', 'blocker', 'blocker_description',
+  ...NO_FACTS, 'agent_id', 'status', 'source', 'target', 'event_type', 'new_status', 'old_status', 'worker_id', 'task_details', 'blocker', 'blocker_description',
 ];
 const NOT_OF_PROJECT = [...NO_FACTS, 'project_state', 'source', 'target', 'task_count'];
 /** Beside the event's own objects: what an update of a run says of it that its event did not. */
@@ -47,7 +47,8 @@ export function foldEvent(state: State, said: Said, payload: Json): void {
     case 'project':
       return foldProject(state, said);
     case 'system':
-      if (second === 'health') return foldHealth(state, said, said.data);
+      // An update writes `null` for what its event does not say: that is no fact.
+      if (second === 'health') return foldHealth(state, said, saying(said.data));
       if (second === 'state') foldHealth(state, said, Object.fromEntries(OF_HEALTH.filter((key) => key in said.data).map((key) => [key, said.data[key]])));
       return;
     case 'workflow':
@@ -57,6 +58,9 @@ export function foldEvent(state: State, said: Said, payload: Json): void {
       return foldRun(state, said, payload, 'job');
   }
 }
+
+/** Without what is `null`. */
+const saying = (data: Json): Json => Object.fromEntries(Object.entries(data).filter(([, value]) => value !== null));
 
 function stamped(facts: Facts, said: Said): void {
   putFact(facts, 'updated_at', said.at);
@@ -78,7 +82,7 @@ function foldAgent(state: State, said: Said, payload: Json): void {
     if (typeof task === 'string') [facts.task_ids, busy] = [[task], true];
     else if (task === null) facts.task_ids = [];
     stamped(facts, said);
-    return settle(state, said, facts, busy);
+    return settle(facts, busy);
   });
 }
 
@@ -89,17 +93,12 @@ const AT_REST = ['idle', 'available', 'ready', 'online', 'registered', 'waiting'
 const listed = (facts: Facts): string[] => (Array.isArray(facts.task_ids) ? facts.task_ids.filter((id) => typeof id === 'string') : []);
 
 /** What follows from what was said of an agent and from the tasks that it has; whether it was given one since it spoke. */
-function settle(state: State, said: Said, facts: Facts, busy: boolean): boolean {
+function settle(facts: Facts, busy: boolean): boolean {
   const tasks = listed(facts);
   const word = typeof facts.said_status === 'string' ? facts.said_status : null;
   const isBusy = busy && tasks.length > 0;
   const last = tasks.at(-1) ?? null;
   Object.assign(facts, { said_status: word, task_ids: tasks, task_id: last, status: isBusy && (word === null || AT_REST.includes(word)) ? 'working' : word });
-  // One who works for several projects says of which its task is.
-  if (said.agentProjectId === '') {
-    const of = last === null ? '' : state.tasks.has(keyOf(said.projectId, last)) ? said.projectId : homeOf(state, 'tasks', '', last);
-    facts.task_project_id = of || null;
-  }
   return isBusy;
 }
 
@@ -167,7 +166,7 @@ function occupy(state: State, said: Said, task: string, status: string | undefin
       }
     }
     stamped(facts, said);
-    return settle(state, said, facts, busy);
+    return settle(facts, busy);
   });
 }
 
@@ -226,8 +225,7 @@ function foldRun(state: State, said: Said, payload: Json, kind: string): void {
     if (name.startsWith('workflow.node')) putFact(facts, 'current_node', idAt(data, 'node_id', 'nodeId', 'nodeState.node_id', 'nodeState.nodeId', 'node.id') || undefined);
     else if (name.startsWith('agent.step')) putFact(facts, 'step', data.step);
     else {
-      // An update writes `null` for what its event does not say: that is no fact.
-      layOver(facts, Object.fromEntries(Object.entries(data).filter(([, value]) => value !== null)), NOT_OF_RUN);
+      layOver(facts, saying(data), NOT_OF_RUN);
       putFact(facts, 'status', word(payload, 'run_status'));
     }
     stamped(facts, said);

@@ -8,7 +8,7 @@ const nothingBeyond = (): Counts => ({ agents: 0, projects: 0, runs: 0, tasks: {
 
 export function emptyState(): State {
   return {
-    cursor: null, agents: new Map(), tasks: new Map(), projects: new Map(), runs: new Map(), namesakes: new Map(), beyond: nothingBeyond(),
+    cursor: null, agents: new Map(), tasks: new Map(), projects: new Map(), runs: new Map(), projectOfTask: new Map(), namesakes: new Map(), beyond: nothingBeyond(),
     healthFacts: {}, health: null, decisions: [], messages: new Map(), seen: 0,
   };
 }
@@ -25,7 +25,7 @@ export function readHealth(facts: Json, now: number): Health | null {
 
 /** What only updates carry is no fact, also where a producer wrote it; its id and project are its key. */
 function factsOf(value: unknown): Json {
-  const { change_type: _change, id: _id, project_id: _project, ...facts } = record(value);
+  const { change_type: _change, id: _id, project_id: _project, task_project_id: _of, ...facts } = record(value);
   return facts;
 }
 
