@@ -10,7 +10,7 @@ const MOST_BYTES = 300 * 1024;
 const STORY_MS = 300_000;
 
 mkdirSync(folder, { recursive: true });
-const [browser, stoa] = await Promise.all([launch(), startStoa({ demo: true, env: { STOA_DEMO__SPEED: '6' } })]);
+const [browser, stoa] = await Promise.all([launch(), startStoa({ demo: true, env: { STOA_DEMO__SPEED: '4' } })]);
 try {
   for (const [name, view, colorScheme, scale] of [['page-dark', 'desktop', 'dark', 1], ['page-light', 'desktop', 'light', 1], ['page-phone', 'phone', 'dark', 1.5]]) {
     const { page, close } = await open(browser, stoa.url, { view, colorScheme, deviceScaleFactor: scale });
