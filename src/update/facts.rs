@@ -4,11 +4,12 @@
 use serde_json::Value;
 
 use super::{Kind, render::Writer, run_status, task_status};
-use crate::event::{Event, Object};
+use crate::event::{self, Event, Object};
 
 /// The keys that are written here; no body writes them again.
-pub(super) const FACTS: [&str; 5] = [
+pub(super) const FACTS: [&str; 6] = [
     "project_id",
+    "agent_project_id",
     "task_status",
     "run_status",
     "agent_name",
@@ -23,6 +24,10 @@ pub(super) fn write(kind: &Kind, event: &Event, data: &Object, out: &mut Writer)
     }
     if let Some(project) = event.project_id.as_deref() {
         out.field("project_id", project);
+        // An agent that several projects share is of none of them.
+        if event.agent_id().is_some() && event.home(event::Kind::Agent).is_none() {
+            out.field("agent_project_id", &Value::Null);
+        }
     }
     let name = event.name.canonical();
     match kind {

@@ -79,7 +79,7 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
     }
     // The health of all is one thing that events do not name; a report on a project tells its risk.
     if family == "system" || (family == "project" && event.data.contains_key("project_state")) {
-        add("system", "health");
+        add(None, "system", "health");
     }
     if family == "visual"
         && let Some(target) = event

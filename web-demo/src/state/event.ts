@@ -1,7 +1,6 @@
 /** The event behind an update: its canonical name, its data, and the ids that these name. */
-import { homeOf } from './entities';
 import { record, text } from './read';
-import type { Json, State } from './types';
+import type { Json } from './types';
 
 export interface Said {
   /** Lower case, dots between the words: `agent.status.changed`. */
@@ -75,16 +74,7 @@ export const projectOf = (data: Json): string => idAt(
   'message.project_id', 'metadata.project_id', 'project_state.project_id',
 );
 
-/** An event without a project is of the one that its task was named with; of several, of none. */
-function learn(state: State, taskId: string, projectId: string): void {
-  const before = state.projectOfTask.get(taskId);
-  state.projectOfTask.set(taskId, before === undefined || before === projectId ? projectId : '');
-  if (state.projectOfTask.size > MOST_LEARNT) state.projectOfTask.delete(state.projectOfTask.keys().next().value ?? '');
-}
-
-const MOST_LEARNT = 10_000;
-
-export function saidBy(state: State, type: string, payload: Json, at: string): Said {
+export function saidBy(type: string, payload: Json, at: string): Said {
   const data = record(payload.data);
   const source = text(payload, 'source_type');
   let name = source ? canonical(source) : nameOf(type, data);
@@ -92,10 +82,7 @@ export function saidBy(state: State, type: string, payload: Json, at: string): S
   if (name === 'agent.update') name = `agent.${text(payload, 'update_type') || text(data, 'change_type') || 'updated'}`;
   const agentId = agentOf(data) || text(payload, 'agent_id', 'workerId');
   const taskId = taskOf(data) || text(payload, 'task_id', 'taskId');
-  const named = text(payload, 'project_id') || projectOf(data);
-  if (named && taskId) learn(state, taskId, named);
-  const projectId = named || (taskId ? state.projectOfTask.get(taskId) || homeOf(state, 'tasks', '', taskId) : '');
-  const told = payload.agent_project_id;
-  const agentProjectId = told !== undefined ? text(payload, 'agent_project_id') : agentId ? homeOf(state, 'agents', projectId, agentId) : projectId;
+  const projectId = text(payload, 'project_id') || projectOf(data);
+  const agentProjectId = payload.agent_project_id === undefined ? projectId : text(payload, 'agent_project_id');
   return { name, data, projectId, agentProjectId, agentId, taskId, at };
 }

@@ -106,7 +106,7 @@ export function applyUpdate(state: State, type: string, raw: unknown, now: numbe
   const data = record(payload.data);
   const at = time(payload.timestamp, now);
   const id = text(payload, 'id');
-  const said = saidBy(state, type, payload, text(payload, 'timestamp') || new Date(now).toISOString());
+  const said = saidBy(type, payload, text(payload, 'timestamp') || new Date(now).toISOString());
   const again = type === 'decision_event' && isKnown(state, payload);
   if (!past || TOLD_OF_THE_PAST.includes(type)) fold(state, type, payload, said, subject(state, type, payload, said), at);
   // After the fold: what the update is the first to tell of is known now.

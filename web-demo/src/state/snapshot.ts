@@ -8,7 +8,7 @@ const nothingBeyond = (): Counts => ({ agents: 0, projects: 0, runs: 0, tasks: {
 
 export function emptyState(): State {
   return {
-    cursor: null, agents: new Map(), tasks: new Map(), projects: new Map(), runs: new Map(), projectOfTask: new Map(), namesakes: new Map(), beyond: nothingBeyond(),
+    cursor: null, agents: new Map(), tasks: new Map(), projects: new Map(), runs: new Map(), namesakes: new Map(), beyond: nothingBeyond(),
     healthFacts: {}, health: null, decisions: [], messages: new Map(), seen: 0,
   };
 }

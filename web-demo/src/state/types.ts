@@ -160,8 +160,6 @@ export interface State {
   tasks: Map<string, Task>;
   projects: Map<string, Project>;
   runs: Map<string, Run>;
-  /** By task id: the project that it was named with, empty for several. */
-  projectOfTask: Map<string, string>;
   /** The keys of the things of one kind that have the same id. */
   namesakes: Map<string, string[]>;
   /** How many things of each kind and status the server has beyond those that it told of. */
