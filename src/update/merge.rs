@@ -34,11 +34,22 @@ pub fn later_covers(earlier: &Object, later: &Object) -> bool {
     earlier.len() <= later.len()
         && earlier.keys().all(|key| later.contains_key(key))
         && !later.contains_key("changes")
+        && !INNER.iter().any(|key| later.contains_key(*key))
 }
+
+/// Objects within the data that tell of the thing itself: their fields are laid over each other, too.
+const INNER: [&str; 3] = ["run", "job", "project_state"];
 
 fn unite(into: &mut Object, later: &Object) {
     for (key, value) in later {
-        into.insert(key.clone(), value.clone());
+        match (into.get_mut(key), value) {
+            (Some(Value::Object(before)), Value::Object(after)) if INNER.contains(&&**key) => {
+                before.extend(after.clone());
+            }
+            _ => {
+                into.insert(key.clone(), value.clone());
+            }
+        }
     }
 }
 
