@@ -71,13 +71,15 @@ class Page {
 /**
  * All that the page shows of its things. Left out: what runs say of themselves beyond what is read off it, and whether an agent was
  * given a task since it spoke, of which only its status is shown. When a run began is told by the server of the events that a reader
- * may see together, which its updates cannot say.
+ * may see together, which its updates cannot say; and reports on a project that are coalesced have the time of the last, also where an
+ * earlier one told its risk.
  */
 function shown(state: State): Record<string, unknown> {
   const of = (things: Map<string, Thing>, withFacts: boolean): Record<string, unknown> =>
     Object.fromEntries([...things].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, { facts, ...thing }]) => [key, { ...thing, facts: withFacts ? facts : {}, busy: undefined, startedAt: undefined }]));
   return {
-    agents: of(state.agents, true), tasks: of(state.tasks, true), projects: of(state.projects, true), runs: of(state.runs, false), health: state.health,
+    agents: of(state.agents, true), tasks: of(state.tasks, true), projects: of(state.projects, true), runs: of(state.runs, false),
+    health: state.health && { ...state.health, at: 0 },
   };
 }
 
