@@ -46,13 +46,12 @@ impl Mended {
 /// result is JSON is for a reader to find out.
 pub fn mend(text: &[u8]) -> Option<(String, Mended)> {
     let mut mended = Mended::default();
-    let text = match text.strip_prefix(BYTE_ORDER_MARK) {
-        Some(rest) => {
-            mended.marks = 1;
-            rest
-        }
-        None => text,
-    };
+    let mut text = text;
+    // Files that were joined have one more.
+    while let Some(rest) = text.strip_prefix(BYTE_ORDER_MARK) {
+        mended.marks += 1;
+        text = rest;
+    }
     let mut readable = String::new();
     let text = match str::from_utf8(text) {
         Ok(text) => text,
