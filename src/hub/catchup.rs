@@ -167,7 +167,7 @@ impl Hub {
                 continue;
             }
             if self.is_taking(id) {
-                budget = budget.saturating_sub(self.give_part(id, now));
+                budget = budget.saturating_sub(self.give_part(id));
                 continue;
             }
             if holds {

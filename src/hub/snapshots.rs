@@ -182,13 +182,6 @@ impl Snapshots {
     pub(super) fn due(&self) -> Option<Instant> {
         self.shared.first().map(|shared| shared.made + SERVES)
     }
-
-    fn forget_old(&mut self, now: Instant) {
-        self.shared.retain(|s| now < s.made + SERVES);
-        if self.shared.is_empty() {
-            self.written.clear();
-        }
-    }
 }
 
 impl Hub {
@@ -260,8 +253,7 @@ impl Hub {
     }
 
     /// Gives a member that has room the next part; how many updates that was.
-    pub(super) fn give_part(&mut self, id: MemberId, now: Instant) -> usize {
-        self.snapshots.forget_old(now);
+    pub(super) fn give_part(&mut self, id: MemberId) -> usize {
         let member = self.roster.get(id);
         let waiting = member.map(|m| (m.namespace, m.outlet.waiting()));
         let (Some(sight), Some((namespace, waiting))) = (self.roster.sight(id), waiting) else {
@@ -354,8 +346,10 @@ impl Hub {
     /// Takes a thing that was made aside: those who wait for it are looked at now.
     pub(super) fn take_made(&mut self, made: Made) {
         match made {
-            Made::Parts(shared) => {
+            Made::Parts(mut shared) => {
                 self.snapshots.finding = false;
+                // It serves from now on, however late the loop comes to it.
+                shared.made = Instant::now();
                 self.snapshots.shared.push(Arc::new(shared));
             }
             Made::Part(update) => {
@@ -371,7 +365,11 @@ impl Hub {
     /// Lets go of snapshots that serve nobody any more.
     pub(super) fn forget_old_snapshots(&mut self, now: Instant) {
         if self.snapshots.due().is_some_and(|due| due <= now) {
-            self.snapshots.forget_old(now);
+            self.snapshots.shared.retain(|s| now < s.made + SERVES);
+        }
+        // A part is kept until those who wait for it are given it.
+        if self.catchup.queue.is_empty() && self.snapshots.shared.is_empty() {
+            self.snapshots.written.clear();
         }
     }
 }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use compact_str::CompactString;
-use imbl::OrdMap;
+use immutable_chunkmap::map::Map as ChunkMap;
 
 use super::{
     Age,
@@ -82,8 +82,11 @@ impl Key {
     }
 }
 
+/// Entries of one chunk of a map: the first change after a picture was made copies so many.
+const CHUNK: usize = 32;
+
 /// The entities of one kind.
-pub(super) type Entities = OrdMap<Key, Arc<Entity>>;
+pub(super) type Entities = ChunkMap<Key, Arc<Entity>, CHUNK>;
 
 /// The entities at one place of the stream. A clone costs nothing, and it stays as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -203,12 +206,12 @@ impl Kept {
         change: impl FnOnce(&mut Facts<'_>),
     ) {
         self.clock += 1;
-        let new = !self.store.map(map).contains_key(&key);
+        let new = self.store.map(map).get(&key).is_none();
         if new && self.store.map(map).len() >= self.limits.max_entities {
             self.evict(Bounded::Count(map));
         }
         let mut fresh = Arc::new(Entity::new(self.clock));
-        let entity = match self.store.maps[map as usize].get_mut(&key) {
+        let entity = match self.store.maps[map as usize].get_mut_cow(&key) {
             Some(entity) => entity,
             None => &mut fresh,
         };
@@ -221,7 +224,7 @@ impl Kept {
         let after = changed.bytes();
         self.account(&key.project, before, after, usize::from(new));
         if new {
-            self.store.maps[map as usize].insert(key, fresh);
+            self.store.maps[map as usize].insert_cow(key, fresh);
         }
         if self.bytes > self.limits.max_bytes {
             self.evict(Bounded::Bytes);
@@ -230,7 +233,7 @@ impl Kept {
 
     /// An entity of no project, if it is known, is one of this project from now on.
     pub(super) fn adopt(&mut self, map: Map, before: Key, project: &Arc<str>) {
-        if let Some(entity) = self.store.maps[map as usize].remove(&before) {
+        if let Some(entity) = self.store.maps[map as usize].remove_cow(&before) {
             let key = Key {
                 project: Some(project.clone()),
                 ..before
@@ -238,7 +241,7 @@ impl Kept {
             let bytes = entity.bytes();
             self.forget(&None, bytes);
             self.account(&key.project, 0, bytes, 1);
-            self.store.maps[map as usize].insert(key, entity);
+            self.store.maps[map as usize].insert_cow(key, entity);
         }
     }
 
@@ -249,7 +252,7 @@ impl Kept {
         let key = Key { project, ..key };
         self.account(&key.project, 0, bytes, 1);
         self.clock = self.clock.max(entity.changed);
-        self.store.maps[map as usize].insert(key, Arc::new(entity));
+        self.store.maps[map as usize].insert_cow(key, Arc::new(entity));
     }
 
     /// Holds to the bounds whatever was restored.
@@ -333,7 +336,7 @@ impl Kept {
         }
         let bound = usize::from(bounded == Bounded::Bytes);
         for (map, key) in going {
-            if let Some(entity) = self.store.maps[map as usize].remove(&key) {
+            if let Some(entity) = self.store.maps[map as usize].remove_cow(&key) {
                 self.evicted[map as usize][bound] += 1;
                 if Arc::strong_count(&entity) > 1 {
                     let bytes = entity.bytes() as u64;

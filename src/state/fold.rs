@@ -205,7 +205,7 @@ fn known_agent(state: &State, event: &Event, id: &str) -> Option<Key> {
     let own = own.map(|project| Key::new(id, Some(state.kept.project(project))));
     let shared = (!event.settled.confined).then(|| Key::new(id, None));
     let keys = own.into_iter().chain(shared);
-    keys.into_iter().find(|key| agents.contains_key(key))
+    keys.into_iter().find(|key| agents.get(key).is_some())
 }
 
 /// Whether nobody works on a task any more; none if its status did not change.

@@ -207,7 +207,7 @@ impl Walk {
                 .as_ref()
                 .map_or(Bound::Unbounded, Bound::Excluded);
             let range: (Bound<&Key>, Bound<&Key>) = (from, Bound::Unbounded);
-            let next = self.picture.store.map(map).range::<_, Key>(range).next();
+            let next = self.picture.store.map(map).range::<Key, _>(range).next();
             let Some((key, entity)) = next.map(|(key, entity)| (key.clone(), entity.clone()))
             else {
                 self.at += 1;
@@ -330,7 +330,7 @@ impl Walk {
             facts(entity, mask, out);
         }
         let others = health
-            .iter()
+            .into_iter()
             .filter(|(key, _)| key.project.is_some() && self.project.is_none());
         let mut any = false;
         for (k, entity) in others {

@@ -14,9 +14,14 @@ const MESSAGE: usize = 600 * 1_024;
 
 /// So many tasks of about a kilobyte each.
 async fn fill(address: std::net::SocketAddr, tasks: usize) {
-    let text = "x".repeat(900);
-    for first in (0..tasks).step_by(200) {
-        let events: Vec<Value> = (first..first + 200)
+    fill_with(address, tasks, 900).await;
+}
+
+/// The same with texts of this length.
+async fn fill_with(address: std::net::SocketAddr, tasks: usize, text: usize) {
+    let text = "x".repeat(text);
+    for first in (0..tasks).step_by(100) {
+        let events: Vec<Value> = (first..first + 100)
             .map(|n| {
                 json!({ "type": "task.created", "project_id": format!("p{}", n % 2),
                         "data": { "task_id": format!("t{n}"), "text": text, "n": n } })
@@ -157,5 +162,26 @@ async fn clients_that_do_not_read_their_snapshots_cost_no_copies() {
         assert_eq!(heard["data"]["n"], 0);
     }
     assert_eq!(counts, BTreeMap::from([(2_000, 20)]));
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_takes_its_snapshot_slowly_gets_all_of_it() {
+    let server = server_with(|c| {
+        c.server.ping_interval = 600.0;
+        c.server.stall_timeout = 600.0;
+        // Small parts, of which the network holds only some.
+        c.server.max_client_buffer = 128 * 1_024;
+    })
+    .await;
+    let address = server.address();
+    fill_with(address, 1_600, 7_500).await;
+    let (mut slow, _) = Client::connect(address, json!({ "snapshot": true })).await;
+    // Longer than a snapshot serves those who come: from then on it is this client's alone.
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    let state = joined(&mut slow).await;
+    assert_eq!(state["tasks"].as_object().expect("tasks").len(), 1_600);
+    decide(address, 0..1).await;
+    assert_eq!(slow.event("decision_event").await["data"]["n"], 0);
     server.shutdown().await;
 }
