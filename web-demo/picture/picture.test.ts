@@ -94,6 +94,8 @@ async function same(server: Server, pages: Page[], events: Event[]): Promise<voi
   const end = await tell(server, events);
   for (const page of pages) await page.until(`the end of the stream, ${end}`, () => page.state.cursor === end);
   const reloaded = await new Page(server.url).open();
+  // A large state is written aside: what came meanwhile follows it.
+  await reloaded.until(`the end of the stream, ${end}`, () => reloaded.state.cursor === end);
   const wanted = shown(reloaded.state);
   reloaded.close();
   for (const page of pages) expect(shown(page.state)).toEqual(wanted);
