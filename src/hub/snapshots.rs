@@ -26,6 +26,8 @@ use crate::{
 
 /// So many entities are written here at the most; more of them are work for a task aside.
 const SMALL: usize = 512;
+/// The same in bytes that they hold: an entity may be long.
+const SMALL_BYTES: usize = 2 << 20;
 /// How long a large snapshot serves those who come: they catch up from its cursor.
 const SERVES: Duration = Duration::from_secs(1);
 /// Parts that are written at one time.
@@ -35,12 +37,12 @@ const KEPT: usize = 4;
 /// So little may wait for a client that is given the next part.
 const LITTLE: usize = 16 * 1_024;
 
-/// What tells snapshots of one moment apart.
+/// Tells snapshots of one moment apart.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Of {
-    /// What may be seen.
+    /// Says what may be seen.
     pub(crate) sight: Sight,
-    /// Where it is sent.
+    /// The namespace that it is sent on.
     pub(crate) namespace: Namespace,
     /// Only what is of this project, if that is asked for.
     pub(crate) project: Option<String>,
@@ -127,9 +129,7 @@ impl Taking {
             last: None,
         }
     }
-}
 
-impl Taking {
     /// The client is given all of it again.
     fn begin_anew(&mut self) {
         (self.shared, self.next, self.last) = (None, 1, None);
@@ -139,9 +139,9 @@ impl Taking {
 /// A thing that was made aside.
 #[derive(Debug)]
 pub(super) enum Made {
-    /// The parts of a snapshot.
-    Parts(Shared),
-    /// A part.
+    /// The parts of a snapshot; none when finding them failed.
+    Parts(Option<Shared>),
+    /// A part; none when writing it failed.
     Part(Option<Arc<Outgoing>>),
 }
 
@@ -182,6 +182,13 @@ impl Snapshots {
     pub(super) fn due(&self) -> Option<Instant> {
         self.shared.first().map(|shared| shared.made + SERVES)
     }
+
+    fn keep(&mut self, update: &Arc<Outgoing>) {
+        if self.written.len() == KEPT {
+            self.written.remove(0);
+        }
+        self.written.push(update.clone());
+    }
 }
 
 impl Hub {
@@ -199,13 +206,13 @@ impl Hub {
             project: None,
         };
         let (picture, seq, cursor) = self.picture();
-        if picture.entities() > SMALL {
+        if picture.entities() > SMALL || self.state.bytes() > SMALL_BYTES {
             self.give_snapshot(id, None);
             return None;
         }
-        let shared = self.snapshots.shared.iter();
-        let mut same = shared.filter(|s| s.seq == seq && s.of == of);
-        let shared = match same.next() {
+        let newest = self.snapshots.shared.iter().rev();
+        let mut same = newest.take_while(|s| s.seq == seq);
+        let shared = match same.find(|s| s.of == of) {
             Some(shared) => shared.clone(),
             None => {
                 let part_bytes = self.options.snapshot_part;
@@ -267,7 +274,7 @@ impl Hub {
             namespace,
             project: taking.project.clone(),
         };
-        // What it may see changed, or the state changed so much that it is better begun anew.
+        // The client may see something else now, or the state changed so much that it is better begun anew.
         let stale = |s: &Arc<Shared>| s.of != of || s.snapshot.is_outdated();
         if taking.shared.as_ref().is_some_and(stale) {
             taking.begin_anew();
@@ -324,10 +331,10 @@ impl Hub {
             self.snapshots.finding = true;
             let (picture, seq, cursor) = self.picture();
             let (made, part_bytes) = (self.snapshots.made.clone(), self.options.snapshot_part);
-            tokio::task::spawn_blocking(move || {
-                let shared = Shared::new((picture, seq), cursor, of, part_bytes);
-                made.send(Made::Parts(shared)).ok();
-            });
+            let find = move || Shared::new((picture, seq), cursor, of, part_bytes);
+            let found = tokio::task::spawn_blocking(find);
+            // Said also when it panics: nobody else would be given a large snapshot any more.
+            tokio::spawn(async move { made.send(Made::Parts(found.await.ok())).ok() });
         }
         0
     }
@@ -338,19 +345,23 @@ impl Hub {
         }
         self.snapshots.writing += 1;
         let made = self.snapshots.made.clone();
-        tokio::task::spawn_blocking(move || {
-            made.send(Made::Part(shared.write(part))).ok();
+        let written = tokio::task::spawn_blocking(move || shared.write(part));
+        tokio::spawn(async move {
+            let part = written.await.ok().flatten();
+            made.send(Made::Part(part)).ok()
         });
     }
 
     /// Takes a thing that was made aside: those who wait for it are looked at now.
     pub(super) fn take_made(&mut self, made: Made) {
         match made {
-            Made::Parts(mut shared) => {
+            Made::Parts(shared) => {
                 self.snapshots.finding = false;
-                // It serves from now on, however late the loop comes to it.
-                shared.made = Instant::now();
-                self.snapshots.shared.push(Arc::new(shared));
+                if let Some(mut shared) = shared {
+                    // It serves from now on, however late the loop comes to it.
+                    shared.made = Instant::now();
+                    self.snapshots.shared.push(Arc::new(shared));
+                }
             }
             Made::Part(update) => {
                 self.snapshots.writing -= 1;
@@ -371,14 +382,5 @@ impl Hub {
         if self.catchup.queue.is_empty() && self.snapshots.shared.is_empty() {
             self.snapshots.written.clear();
         }
-    }
-}
-
-impl Snapshots {
-    fn keep(&mut self, update: &Arc<Outgoing>) {
-        if self.written.len() == KEPT {
-            self.written.remove(0);
-        }
-        self.written.push(update.clone());
     }
 }
