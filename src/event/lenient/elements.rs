@@ -1,11 +1,11 @@
 //! Finds where values begin and end, without reading them.
 
-use super::BYTE_ORDER_MARK;
+use super::without_marks;
 
 /// The elements of a list as they are written, at most `max` of them, and how many more there are. `None` for what is no list
 /// from its first bracket to its last.
 pub fn elements(text: &[u8], max: usize) -> Option<(Vec<&[u8]>, usize)> {
-    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    let (text, _) = without_marks(text);
     let text = text.trim_ascii();
     let inside = text.strip_prefix(b"[")?;
     let (mut parts, mut more) = (Vec::new(), 0);

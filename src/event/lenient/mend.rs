@@ -1,6 +1,6 @@
 //! Makes strict JSON of what is nearly JSON.
 
-use super::BYTE_ORDER_MARK;
+use super::without_marks;
 
 /// How many values of a text were put right, by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Mended {
         self.marks += other.marks;
     }
 
-    /// What was put right and how often, by the names that the counter has.
+    /// The kinds that were put right and how often, by the names that the counter has.
     pub fn each(self) -> impl Iterator<Item = (&'static str, usize)> {
         [
             ("number", self.numbers),
@@ -45,13 +45,11 @@ impl Mended {
 /// The text with everything put right that has one evident meaning; `None` when there is nothing to put right. Whether the
 /// result is JSON is for a reader to find out.
 pub fn mend(text: &[u8]) -> Option<(String, Mended)> {
-    let mut mended = Mended::default();
-    let mut text = text;
-    // Files that were joined have one more.
-    while let Some(rest) = text.strip_prefix(BYTE_ORDER_MARK) {
-        mended.marks += 1;
-        text = rest;
-    }
+    let (text, marks) = without_marks(text);
+    let mut mended = Mended {
+        marks,
+        ..Mended::default()
+    };
     let mut readable = String::new();
     let text = match str::from_utf8(text) {
         Ok(text) => text,

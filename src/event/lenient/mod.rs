@@ -29,6 +29,16 @@ use super::Rejection;
 /// Windows' editors and shells begin a file with it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
+/// A text behind its byte order marks, and how many these are: files that were joined have more than one.
+fn without_marks(mut text: &[u8]) -> (&[u8], usize) {
+    let mut marks = 0;
+    while let Some(rest) = text.strip_prefix(BYTE_ORDER_MARK) {
+        marks += 1;
+        text = rest;
+    }
+    (text, marks)
+}
+
 /// A list, of which each element was read by itself.
 #[derive(Debug, Default)]
 pub struct List {
@@ -78,7 +88,7 @@ pub fn read_body(text: &[u8], max: usize) -> Result<(Body, Mended), Rejection> {
         return read(text).map(|(value, mended)| (body(value, max), mended));
     };
     let mut mended = Mended {
-        marks: usize::from(text.starts_with(BYTE_ORDER_MARK)),
+        marks: without_marks(text).1,
         ..Mended::default()
     };
     let items = parts.into_iter().map(|part| {

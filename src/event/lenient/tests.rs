@@ -124,6 +124,11 @@ fn in_a_list_each_stands_for_itself() {
         let read = list(text, 2);
         assert_eq!((read.items.len(), read.more), (items, more), "{text}");
     }
+    let joined = "\u{feff}\u{feff}[1, x]".as_bytes();
+    assert!(
+        matches!(read_body(joined, 10), Ok((Body::Many(list), put_right))
+            if list.items.len() == 2 && list.items[0] == Ok(json!(1)) && put_right.marks == 2)
+    );
     for text in ["[1,2", "[1}]", "[1]]", "[{]", "[\"x]", "[NaN] x", "[NaN,"] {
         assert!(read_body(text.as_bytes(), 10).is_err(), "{text}");
     }
