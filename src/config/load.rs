@@ -179,6 +179,9 @@ fn nearest<'a>(wrong: &str, right: impl Iterator<Item = &'a String>) -> Option<&
         .map(|(_, name)| name)
 }
 
+/// Keys of `[authentication]` whose values no message repeats.
+const SECRETS: [&str; 2] = ["secret", "start_secret"];
+
 /// One key at a time, so that an error is that key's.
 fn from_table(table: &Table, places: &Places) -> Result<Config, ConfigError> {
     for (section, keys) in table {
@@ -192,9 +195,9 @@ fn from_table(table: &Table, places: &Places) -> Result<Config, ConfigError> {
                 if let Value::Array(entries) = value {
                     return Err(bad_entry(section, key, entries, places, e.message()));
                 }
-                if (section.as_str(), key.as_str()) == ("authentication", "secret") {
-                    // What it says would quote the value.
-                    let message = "[authentication] secret: must be a string in quotes";
+                if section == "authentication" && SECRETS.contains(&key.as_str()) {
+                    // The reader's own message would quote the value.
+                    let message = format!("[{section}] {key}: must be a string in quotes");
                     return Err(error(places.of_key(section, key), message));
                 }
                 let message = format!("[{section}] {key}: {}", words::plain(e.message(), key));

@@ -183,6 +183,17 @@ fn a_wrong_value_names_line_and_key() {
             "{message}"
         );
     }
+    for key in ["secret", "start_secret"] {
+        let message = refused(
+            &format!("[authentication]\n{key} = 1234567890123456\n"),
+            &[],
+        );
+        assert!(
+            message.contains(&format!("{key}: must be a string in quotes"))
+                && !message.contains("1234567890123456"),
+            "{message}"
+        );
+    }
     let message = refused("[server]\ntrusted_proxies = [\"10.0.0.0/40\"]\n", &[]);
     assert!(
         message.contains(".toml:2: ") && message.contains("like 10.0.0.0/8"),

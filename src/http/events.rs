@@ -255,5 +255,7 @@ pub(super) async fn history(
     caller: Caller,
     Asked(query): Asked<history::Query>,
 ) -> Result<Json<Page>, Refusal> {
-    api.intake.history(query, &caller.who.sight).await.map(Json)
+    let page = api.intake.history(query, &caller.who.sight).await;
+    page.inspect_err(|refusal| api.metrics.refused("http", refusal.code))
+        .map(Json)
 }
