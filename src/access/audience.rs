@@ -17,7 +17,7 @@ pub struct Audience {
     /// Only who sees the project is of it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     confined: bool,
-    /// Whose the things are.
+    /// The owners of the things.
     #[serde(skip_serializing_if = "SmallVec::is_empty")]
     owners: SmallVec<[Owned; 1]>,
     /// Things of which it isn't certain where they are at home, and where that may be.

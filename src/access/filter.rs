@@ -29,7 +29,7 @@ const MAX_BYTES: usize = 16_384;
 pub struct Filter {
     /// Compared to find clients with equal filters: they are evaluated once for all of them.
     spec: Spec,
-    /// What `spec.types` and `spec.exclude` say of names; `None` when they say nothing.
+    /// The rules of `spec.types` and `spec.exclude` for names; `None` when they say nothing.
     names: Option<Arc<Names>>,
 }
 
@@ -40,7 +40,7 @@ struct Names {
     types: Patterns,
     /// Those that don't, whatever `types` says.
     exclude: Patterns,
-    /// What was found for the names that came before: there are few, and all come again.
+    /// The verdicts on names that came before: there are few, and all come again.
     verdicts: Verdicts,
 }
 

@@ -31,7 +31,7 @@ pub struct Rates {
     users: Option<DefaultKeyedRateLimiter<Arc<str>>>,
     /// Connections of a user that count.
     most_connections: u32,
-    /// Who has connections: held once by each.
+    /// The users that have connections: held once by each.
     present: Mutex<HashMap<Arc<str>, Weak<()>>>,
     /// Messages of a connection's first seconds, and how long these last.
     opening: (u32, Duration),
@@ -54,7 +54,7 @@ pub struct Meter {
     own: Option<DefaultDirectRateLimiter>,
     /// Messages of its first seconds that it may still send beside all budgets.
     opening: AtomicU32,
-    /// When these are over.
+    /// The end of these.
     opening_ends: Instant,
     /// Counts as a connection of its user.
     _present: Option<Arc<()>>,
@@ -131,7 +131,7 @@ impl Rates {
         })
     }
 
-    /// What a message costs a user: the less, the more connections it has.
+    /// The cost of a message for a user: the less, the more connections it has.
     fn cost(&self, user: &Arc<str>) -> NonZeroU32 {
         let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
         let connections = present.get(user).map_or(1, Weak::strong_count).max(1);

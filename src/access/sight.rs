@@ -21,7 +21,7 @@ use crate::{
 pub struct House {
     /// Who may see what.
     pub rules: Rules,
-    /// Whose things are now, for rooms.
+    /// The present owners of things, for rooms.
     pub ledger: Arc<Ledger>,
 }
 
@@ -251,7 +251,7 @@ impl Scope {
         }
     }
 
-    /// What the rules say of the room of all things of an id.
+    /// The rules' verdict on the room of all things of an id.
     fn enters(&self, kind: Kind, id: &str) -> Option<bool> {
         let ledger = &self.house.ledger;
         match self.house.rules.of(kind) {

@@ -11,7 +11,7 @@ const MAX_NAMES: usize = 64;
 /// Longer names are judged anew each time.
 const MAX_NAME: usize = 64;
 
-/// What one filter said of the names that came before. Everybody with an equal filter shares it, live and behind.
+/// The verdicts of one filter on the names that came before. Everybody with an equal filter shares them, live and behind.
 #[derive(Debug, Default)]
 pub(super) struct Verdicts(Mutex<HashMap<Box<str>, bool>>);
 

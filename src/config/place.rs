@@ -63,7 +63,7 @@ impl Places {
         self.keys.insert(at, variable.to_owned());
     }
 
-    /// Where a key stands that belongs to no section, and its name.
+    /// The place of a key that belongs to no section, and its name.
     pub(super) fn outside(&self) -> Option<(&str, &str)> {
         let (place, key) = self.outside.as_ref()?;
         Some((place, key))

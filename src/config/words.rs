@@ -1,4 +1,4 @@
-//! What the reader of TOML says of a wrong value, in words for people who don't write Rust.
+//! The TOML reader's errors about wrong values, in words for people who don't write Rust.
 
 /// How the reader calls kinds of values, and how people do.
 const KINDS: [(&str, &str); 11] = [

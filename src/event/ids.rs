@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Event, Object};
 
-/// What an id stands for.
+/// The kind of thing that an id stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Named {
     Agent,
@@ -68,11 +68,11 @@ fn named(key: &str) -> Option<(Named, u8)> {
 
 /// An object inside `data` that has ids.
 struct Place {
-    /// What is nearer to the front counts first.
+    /// A place with a lower rank counts first.
     rank: u8,
-    /// What its own `id` stands for.
+    /// The meaning of its own `id`.
     own: Option<Named>,
-    /// What else is looked for in it.
+    /// Other ids that are looked for in it.
     holds: &'static [Named],
     /// It is what the event is about, so its fields mean what the contract says.
     subject: bool,
@@ -155,7 +155,7 @@ fn spell(object: &mut Object, has_own: bool, depth: usize) {
 pub struct Ids {
     /// All of them, one behind the other.
     text: Box<str>,
-    /// Where each ends; one that ends where it begins is not named.
+    /// The end of each; one that ends where it begins is not named.
     ends: [u32; COUNT],
 }
 

@@ -1,4 +1,4 @@
-//! What is settled of an event when it is accepted, and kept with it for good.
+//! The facts that are settled of an event when it is accepted, and kept with it for good.
 //!
 //! An id alone names nothing: a thing is (project, kind, id). When an event is accepted the ledger (`crate::ledger`) says
 //! which project the event belongs to ([`Event::project_id`]), in which project each thing that it names is at home
@@ -31,7 +31,7 @@ pub struct Settled {
     /// The producer's token names projects: what it says counts only within the event's project.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub confined: bool,
-    /// Who owns the things that the event names.
+    /// The owners of the things that the event names.
     #[serde(skip_serializing_if = "SmallVec::is_empty")]
     pub owners: SmallVec<[Owned; 1]>,
     /// Kinds whose thing had no project before this event, and is from now on at home in the event's project.
@@ -108,7 +108,7 @@ impl FromIterator<Kind> for Kinds {
 }
 
 impl Settled {
-    /// Who owns the thing of this kind.
+    /// The owner of the thing of this kind.
     pub fn owner_of(&self, kind: Kind) -> Option<&str> {
         let owned = self.owners.iter().find(|owned| owned.kinds.contains(kind));
         owned.map(|owned| &*owned.owner)

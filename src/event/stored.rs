@@ -35,12 +35,12 @@ struct Stored<'a> {
     content: u64,
 }
 
-/// What is only known when it is accepted, written behind the rest.
+/// The fields that are only known when it is accepted, written behind the rest.
 #[derive(Serialize)]
 struct Kept<'a> {
     /// As it was settled.
     project_id: Option<&'a str>,
-    /// What else was settled: nothing that is said later changes it.
+    /// The other settled facts: nothing that is said later changes them.
     #[serde(skip_serializing_if = "Option::is_none")]
     settled: Option<&'a Settled>,
 }

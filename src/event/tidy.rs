@@ -19,7 +19,7 @@ pub struct Tidied {
 }
 
 impl Tidied {
-    /// What was put right and how often, by the names that the counter has.
+    /// The kinds that were put right and how often, by the names that the counter has.
     pub fn each(self) -> impl Iterator<Item = (&'static str, usize)> {
         [
             ("white_space", self.trimmed),

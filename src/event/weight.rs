@@ -1,4 +1,4 @@
-//! How much something is: as JSON, without writing it anywhere, and in memory.
+//! The size of something: as JSON, without writing it anywhere, and in memory.
 
 use std::io::{Result, Write};
 
@@ -33,7 +33,7 @@ pub fn json_len(value: &impl Serialize) -> usize {
 const NODE: usize = 11 * (size_of::<String>() + size_of::<Value>()) + 16;
 /// Nodes are at least about half full, once there is more than one.
 const IN_NODE: usize = 6;
-/// What an allocation costs beside what is asked for.
+/// Bytes that an allocation costs beside what is asked for.
 const ALLOCATION: usize = 16;
 
 /// About how many bytes of memory a map holds beside itself.

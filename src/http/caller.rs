@@ -40,7 +40,7 @@ pub(super) struct Caller {
     pub(super) who: Identity,
     /// Where it comes from.
     pub(super) address: IpAddr,
-    /// What tells it from others while nobody has to say who it is: its connection, or its address behind a proxy.
+    /// Tells it from others while nobody has to say who it is: its connection, or its address behind a proxy.
     pub(super) connection: SocketAddr,
 }
 

@@ -160,7 +160,7 @@ fn has_tag(asked: &HeaderMap, tag: &HeaderValue) -> bool {
     })
 }
 
-/// What a browser is told that a file is; it guesses nothing (`nosniff`).
+/// The media type of a file, as a browser is told; it guesses nothing (`nosniff`).
 fn kind_of(name: &str) -> &'static str {
     match name.rsplit('.').next() {
         Some("html") => "text/html; charset=utf-8",

@@ -63,7 +63,7 @@ impl Behind {
         }
     }
 
-    /// Who waited to hear of the end of what went before waits on.
+    /// Clients that waited for the end of what went before wait on.
     pub(super) fn take_over(&mut self, before: Self) {
         self.replayed = before.replayed;
         self.replies.extend(before.replies);

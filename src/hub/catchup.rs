@@ -41,7 +41,7 @@ const LAST: u64 = 256;
 const LIVE: usize = 16 * 1_024;
 /// The newest records that are kept at hand for the last stretch, at the most: they are bounded in bytes, too.
 const RECENT: usize = 2_048;
-/// What holding one of them costs beside its contents.
+/// Bytes that holding one of them costs beside its contents.
 const RECORD: usize = 64;
 /// Deliveries between two flushes of the live stream.
 const BUDGET: usize = 16_384;

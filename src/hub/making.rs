@@ -33,10 +33,10 @@ const EYES: usize = 1_024;
 /// A replay that failed so often at the same place will fail again.
 const ATTEMPTS: u32 = 3;
 
-/// What became of making a stretch.
+/// The result of making a stretch.
 #[derive(Debug)]
 pub(super) struct Made {
-    /// Where those stand that it was made for.
+    /// The place of those that it was made for.
     from: Cursor,
     /// The stretch; none when the journal no longer holds all of it.
     stretch: Result<Option<Stretch>, JournalError>,
@@ -193,7 +193,7 @@ async fn make(
         while after < last {
             let limit = usize::try_from(last - after).unwrap_or(usize::MAX);
             let batch = journal.read(after, limit.min(READ)).await?;
-            // What is missing was trimmed, or else it is damaged.
+            // Missing records were trimmed, or else they are damaged.
             if batch.is_end(after) || journal.bounds().first > after + 1 {
                 return Ok(None);
             }

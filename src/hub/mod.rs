@@ -337,7 +337,7 @@ impl Hub {
             for record in batch.records {
                 self.take(&record, now);
             }
-            // What is damaged is passed over.
+            // Damaged records are passed over.
             self.seq = self.seq.max(batch.to);
             self.journal.release(self.seq);
             self.metrics.state.look(&self.state);

@@ -13,7 +13,7 @@ use crate::event::{Event, id_for_conflict};
 const TIMES: usize = 4;
 /// It may always hold this much: every event has some maps.
 const ALWAYS: usize = 4 * 1_024;
-/// What holding one costs beside its contents.
+/// Bytes that holding one costs beside its contents.
 const PLACE: usize = 128;
 
 /// An event that is ready to be appended.
@@ -137,9 +137,9 @@ pub(super) struct InMemory {
     /// Its place.
     pub(super) seq: Seq,
     form: Form,
-    /// What delivery is measured from.
+    /// Delivery is measured from here.
     pub(super) accepted: Instant,
-    /// Whose turn it takes.
+    /// Stands for its producer.
     flow: u64,
 }
 

@@ -34,7 +34,7 @@ pub struct MemoryJournal {
     epoch: Epoch,
     /// The bounds.
     retention: Retention,
-    /// What was let go of is counted.
+    /// Counts the events that were let go of.
     metrics: JournalMetrics,
 }
 
@@ -55,7 +55,7 @@ struct Inner {
 /// A producer and its id of an event.
 type Name = (Arc<str>, Arc<str>);
 
-/// What an id costs in memory beside its record.
+/// Bytes that an id costs in memory beside its record.
 const ID: usize = 96;
 
 impl MemoryJournal {
@@ -137,7 +137,7 @@ impl MemoryJournal {
 }
 
 impl Inner {
-    /// Where the event is that has this one's name, and what stands for its content.
+    /// The place of the event that has this one's name, and the number that stands for its content.
     fn find(&self, entry: &Entry) -> Option<(Seq, u64)> {
         let name = (entry.producer.clone(), entry.id.clone());
         self.ids.get(&name).copied()

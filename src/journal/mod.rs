@@ -92,7 +92,7 @@ pub enum JournalError {
     Overloaded,
 }
 
-/// How a journal is.
+/// The health of a journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Health {
     /// Why nothing can be kept now, if nothing can.
@@ -142,7 +142,7 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// Tells of growth: holds the newest place.
     fn watch(&self) -> watch::Receiver<Seq>;
 
-    /// How it is.
+    /// Its health.
     fn health(&self) -> Health {
         Health::default()
     }
@@ -150,7 +150,7 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     fn waiting(&self) -> u64 {
         0
     }
-    /// What it counts.
+    /// Its counters.
     fn metrics(&self) -> JournalMetrics;
 
     /// Keeps what was begun and lets go of what it holds. Waits for the disk; nothing can be kept afterwards.

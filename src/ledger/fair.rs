@@ -12,7 +12,7 @@ pub(super) type Key = u128;
 /// The map.
 #[derive(Debug)]
 pub(super) struct FairMap<V> {
-    /// What is known.
+    /// All entries.
     entries: HashMap<Key, Slot<V>>,
     /// The entries of each account, in the order in which they came.
     accounts: HashMap<Arc<str>, VecDeque<Key>>,
@@ -59,10 +59,7 @@ impl<V> FairMap<V> {
         let evicted = (self.entries.len() >= self.max)
             .then(|| self.evict())
             .flatten();
-        let account = match self.accounts.get_key_value(account) {
-            Some((known, _)) => known.clone(),
-            None => account.clone(),
-        };
+        let account = self.account(account);
         let order = self.accounts.entry(account.clone()).or_default();
         self.sizes.remove(&(order.len(), account.clone()));
         order.push_back(key);
@@ -70,6 +67,12 @@ impl<V> FairMap<V> {
         let slot = Slot { value, used: false };
         self.entries.insert(key, slot);
         evicted
+    }
+
+    /// The one copy of an account's name.
+    pub(super) fn account(&self, name: &Arc<str>) -> Arc<str> {
+        let known = self.accounts.get_key_value(name);
+        known.map_or(name, |(known, _)| known).clone()
     }
 
     fn evict(&mut self) -> Option<V> {

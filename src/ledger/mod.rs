@@ -37,7 +37,7 @@ pub use text::SavedLedger;
 /// Bytes of a project's id. Longer ones are the event's own matter: no room can be named so, and nothing is known in them.
 pub const MAX_PROJECT: usize = 256;
 
-/// Who publishes.
+/// The one that publishes.
 #[derive(Clone, Copy)]
 pub struct Speaker<'a> {
     /// The verified identity; empty when nobody was asked.
@@ -53,15 +53,15 @@ impl fmt::Debug for Speaker<'_> {
     }
 }
 
-/// What is known of whose things are.
+/// The homes and owners of all things that are known.
 #[derive(Debug)]
 pub struct Ledger(Mutex<Known>);
 
 #[derive(Debug)]
 struct Known {
-    /// What unlimited producers said, by kind.
+    /// The things that unlimited producers named, by kind.
     vouched: Vec<Pool>,
-    /// What producers said whose tokens name projects.
+    /// Those of producers whose tokens name projects.
     claimed: Vec<Pool>,
     /// Kinds of which something vouched was forgotten.
     forgotten: Kinds,
@@ -95,7 +95,7 @@ pub struct Seat<'l> {
     pub limited: bool,
 }
 
-/// What is known of the things of one kind and id.
+/// The things of one kind and id, in whatever projects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seats<'l> {
     /// It was never named.
@@ -112,7 +112,7 @@ impl Ledger {
         Self(Mutex::new(Known::new(max)))
     }
 
-    /// What was said in the past is not known: the events that said it are gone.
+    /// The past is not known: the events that told of it are gone.
     pub fn lack_the_past(&self) {
         self.lock().forgotten = Kind::ALL.into_iter().collect();
     }

@@ -1,4 +1,4 @@
-//! What is known of the things of one kind: their owners, and in which projects an id is known.
+//! The things of one kind that are known: their owners, and the projects in which an id is known.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -28,7 +28,7 @@ pub(super) fn key_in(project: Option<&str>, id: Key) -> Key {
     })
 }
 
-/// What is known of one thing.
+/// One thing that is known.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Entry {
     /// Stands for its id.
@@ -118,7 +118,7 @@ impl Pool {
         }
     }
 
-    /// What is known of a thing.
+    /// A thing, if it is known.
     pub(super) fn get(&self, project: Option<&str>, id: Key) -> Option<&Entry> {
         let entry = self.things.get(key_in(project, id))?;
         (!entry.moved).then_some(entry)
@@ -136,12 +136,16 @@ impl Pool {
     }
 
     /// Notes a thing that isn't known yet. Returns whether another one was forgotten for it.
-    pub(super) fn insert(&mut self, account: &Arc<str>, entry: Entry) -> bool {
+    pub(super) fn insert(&mut self, account: &Arc<str>, mut entry: Entry) -> bool {
         let key = key_in(entry.project.as_deref(), entry.id);
         if let Some(known) = self.things.touch(key) {
             // It was brought into a project and is now named without one again.
             *known = entry;
             return false;
+        }
+        if let Some(project) = entry.project.as_mut().filter(|project| *project == account) {
+            // Its things share one copy of a project's name.
+            *project = self.things.account(account);
         }
         if let Some(project) = &entry.project {
             let homes = self.homes.entry(entry.id).or_default();

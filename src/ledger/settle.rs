@@ -56,25 +56,16 @@ impl Ledger {
         };
         if let Some(may) = speaker.projects {
             confine(event, may)?;
-            let known = self.lock();
-            known.check_owner(event, &things)?;
-            self.finish(known, event, &things);
-        } else {
-            let known = self.lock();
-            known.place(event, &things);
-            self.finish(known, event, &things);
         }
+        let mut known = self.lock();
+        if speaker.projects.is_some() {
+            known.check_owner(event, &things)?;
+        } else {
+            known.place(event, &things);
+        }
+        known.learn(event, &things);
+        known.own(event, &things);
         Ok(())
-    }
-
-    fn finish(
-        &self,
-        mut known: std::sync::MutexGuard<'_, Known>,
-        event: &mut Event,
-        things: &Things,
-    ) {
-        known.learn(event, things);
-        known.own(event, things);
     }
 
     /// Learns from an event that was settled before, in the journal's order.
@@ -123,7 +114,7 @@ impl Known {
         };
         let project = event.project_id.as_deref();
         let taken = things.iter().any(|(kind, id)| {
-            // Who owns a run of a workflow is said of the run.
+            // The owner of a workflow's run is said of the run.
             let of_run = *kind == Kind::Workflow && has_run(event);
             let homeless = self.vouched[*kind as usize].get(None, *id);
             let known = [self.entry(*kind, project, *id), homeless];
@@ -282,7 +273,7 @@ impl Known {
         entry.id = id;
         entry.project = home.cloned();
         entry.unsure = settled.uncertain.contains(kind);
-        // What is forgotten may be anybody's: nobody limited becomes its owner.
+        // A forgotten thing may be anybody's: nobody limited becomes its owner.
         let claimable = !limited || !self.forgotten.contains(kind);
         if let Some(owner) = owner.filter(|_| claimable) {
             entry.learn(kind, owner, limited);
@@ -323,7 +314,7 @@ fn has_run(event: &Event) -> bool {
     event.run_id().or(event.execution_id()).is_some()
 }
 
-/// What the event says of whose its thing of this kind is. Who owns a run of a workflow is said of the run.
+/// The owner that the event names for its thing of this kind. The owner of a workflow's run is said of the run.
 fn said_of(event: &Event, kind: Kind) -> Option<Owner<'_>> {
     match event.owner()? {
         Owner::Said(owner) if kind == Kind::Workflow && has_run(event) => {

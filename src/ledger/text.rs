@@ -10,7 +10,7 @@ use super::{
 };
 use crate::event::{Kind, Kinds};
 
-/// What is saved of a ledger. Limits are not among it: those of the configuration hold.
+/// A ledger as it is saved. Limits are not among it: those of the configuration hold.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SavedLedger {
     /// By kind.
@@ -32,7 +32,7 @@ const LIMITED: u8 = 4;
 const UNSURE: u8 = 8;
 
 impl Ledger {
-    /// What is known, to go on from later.
+    /// All that is known, to go on from later.
     pub fn save(&self) -> SavedLedger {
         let known = self.lock();
         SavedLedger {

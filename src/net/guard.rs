@@ -38,9 +38,9 @@ pub struct Guard {
     read: ReadHalf,
     /// Holds what it sends against the bounds.
     incoming: Incoming,
-    /// What the engine is to read of it.
+    /// Bytes that the engine is to read.
     ready: BytesMut,
-    /// How the client speaks.
+    /// The client's way of speaking.
     speech: Speech,
     /// The client has the answer to its upgrade's probe already.
     is_probed: bool,
@@ -165,7 +165,7 @@ impl AsyncRead for Guard {
             if this.lane.reading_paused() {
                 return Poll::Pending;
             }
-            // What came with the packet that ended an upgrade's probe.
+            // Messages that came with the packet that ended an upgrade's probe.
             if let Err(kill) = this.hand_on() {
                 this.lane.kill(kill);
                 return Poll::Ready(Err(aborted(kill)));

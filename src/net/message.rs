@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, BytesMut};
 
-/// What a client said, whole.
+/// A whole message of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// A text, which is not known to be UTF-8 yet.

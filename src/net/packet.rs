@@ -23,10 +23,10 @@ pub(super) enum Kind {
     Ack,
 }
 
-/// What stands before a packet's JSON.
+/// A packet, read up to its JSON.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Packet<'p> {
-    /// What it is.
+    /// Its kind.
     pub(super) kind: Kind,
     /// How many attachments follow it; none for a kind without.
     pub(super) attachments: Option<u64>,
@@ -43,15 +43,15 @@ pub(super) struct Packet<'p> {
 /// A packet that can't be read, with as much of it as can be.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unreadable<'p> {
-    /// Where an answer has to go.
+    /// The namespace that an answer has to go to.
     pub(super) namespace: &'p str,
-    /// Which one.
+    /// The id of that answer.
     pub(super) ack: Option<i64>,
     /// The label of the counter.
     pub(super) kind: &'static str,
     /// How many attachments belong to it: nobody takes them.
     pub(super) attachments: u64,
-    /// What is wrong with it.
+    /// The reason, in words.
     pub(super) why: String,
 }
 
@@ -161,7 +161,7 @@ impl<'p> Packet<'p> {
     }
 }
 
-/// What stands between a packet's type and its JSON.
+/// The part between a packet's type and its JSON.
 pub(super) fn place(namespace: &str, ack: Option<i64>) -> String {
     let ack = ack.map(|ack| ack.to_string()).unwrap_or_default();
     match namespace {
@@ -174,7 +174,7 @@ fn digits(text: &str) -> usize {
     text.bytes().take_while(u8::is_ascii_digit).count()
 }
 
-/// What an event's JSON is to the engine.
+/// An event's JSON as the engine sees it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Body {
     /// It can read it.

@@ -19,13 +19,13 @@ use super::{
 
 /// A stream whose client said that its session goes on there.
 pub struct Probed {
-    /// What the client sent ahead of the answer to its handshake, if it was not needed.
+    /// Bytes that the client sent ahead of the answer to its handshake, as far as they were not needed.
     pub(super) early: Bytes,
-    /// What it sends.
+    /// The client's side of the stream.
     pub(super) read: ReadHalf,
-    /// Where to it is written.
+    /// The server's side.
     pub(super) write: WriteHalf,
-    /// Has what came behind the packet `5`.
+    /// Holds what came behind the packet `5`.
     pub(super) incoming: Incoming,
 }
 

@@ -68,7 +68,7 @@ struct Entry {
     at: Instant,
 }
 
-/// What is counted by the second.
+/// The arrivals that are counted by the second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rate {
     /// Connections: clients that poll make one for each request, so each session that lives allows for more of them.
@@ -85,7 +85,7 @@ const PER_SESSION: usize = 50;
 pub struct Live {
     /// Told of its end.
     quota: Arc<Quota>,
-    /// Where; none for an address without limits.
+    /// Its address; none for one without limits.
     address: Option<IpAddr>,
 }
 
@@ -167,7 +167,7 @@ impl Quota {
             let mut table = self.lock();
             let entry = table.entry(address, &self.limits);
             entry.live += 1;
-            // What it may need in a second, it may need now.
+            // It may need now what it may need in a second.
             entry.left[Rate::Connection as usize] += PER_SESSION as f64;
         }
         Live {
@@ -176,7 +176,7 @@ impl Quota {
         }
     }
 
-    /// What an address counts as; none where it is not limited.
+    /// The network that an address counts as; none where it is not limited.
     fn limited(&self, address: IpAddr) -> Option<IpAddr> {
         let is_limited = !self.limits.exempt.contain(address);
         is_limited.then(|| network(address))

@@ -41,7 +41,7 @@ pub struct Attachments {
     pub within: Duration,
 }
 
-/// What is known of one session's packets.
+/// The state of one session's packets.
 pub(super) struct Screen {
     /// Bounds.
     bounds: Attachments,
@@ -49,9 +49,9 @@ pub(super) struct Screen {
     pending: Option<Pending>,
     /// Attachments that belong to a packet that was refused: they are thrown away.
     unwanted: u64,
-    /// What each namespace was asked for with.
+    /// The query of each namespace's CONNECT.
     queries: [Option<Box<str>>; Namespace::ALL.len()],
-    /// What can't be read is counted.
+    /// Packets that can't be read are counted.
     metrics: Arc<Metrics>,
 }
 
@@ -71,14 +71,14 @@ struct Pending {
     came: Vec<Vec<u8>>,
     /// Their bytes.
     bytes: usize,
-    /// When the first may be late.
+    /// From then on they are late.
     until: Instant,
 }
 
-/// What the engine is to read.
+/// The messages that the engine is to read.
 pub type Passed = SmallVec<[Message; 1]>;
 
-/// How a session speaks.
+/// A session's way of speaking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Speech {
     /// Engine.IO 3: an attachment begins with a byte of its kind.
@@ -340,7 +340,7 @@ fn is_plain(character: char) -> bool {
     !character.is_control() && !matches!(character, '"' | '\\')
 }
 
-/// Where the first string of a list ends.
+/// The place at which the first string of a list ends.
 fn end_of_name(json: &str) -> Option<usize> {
     let begin = json.find('"')? + 1;
     let mut is_escaped = false;

@@ -1,4 +1,4 @@
-//! What a journal counts. It makes the counters itself, and they are registered when the server starts.
+//! The counters of a journal. It makes them itself, and they are registered when the server starts.
 
 use prometheus_client::{
     encoding::EncodeLabelSet,

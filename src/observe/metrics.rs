@@ -424,7 +424,7 @@ impl Metrics {
         self.replayed.inc_by(deliveries);
     }
 
-    /// What somebody missed could not be read.
+    /// A replay could not be made.
     pub fn replay_failed(&self) {
         self.replays_failed.inc();
     }

@@ -1,4 +1,4 @@
-//! How much the state holds, and what its bounds kept out.
+//! The bytes that the state holds, and the counts of what its bounds kept out.
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -16,7 +16,7 @@ pub struct StateMetrics {
     /// Entities that had to go.
     evicted: Family<Eviction, Counter>,
     /// Facts that were not taken.
-    dropped: Family<Drop, Counter>,
+    dropped: Family<NotTaken, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -28,7 +28,7 @@ struct Eviction {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Drop {
+struct NotTaken {
     /// The bound.
     reason: &'static str,
 }
@@ -69,7 +69,7 @@ impl StateMetrics {
             ("many", dropped.many),
             ("full", dropped.full),
         ] {
-            let counter = self.dropped.get_or_create(&Drop { reason });
+            let counter = self.dropped.get_or_create(&NotTaken { reason });
             counter.inc_by(facts.saturating_sub(counter.get()));
         }
     }

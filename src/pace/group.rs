@@ -22,7 +22,7 @@ pub struct Group {
     pub owes: SmallVec<[(Seq, Bits); 2]>,
     /// The most urgent of those that are united.
     pub priority: Priority,
-    /// Whose turn it takes: stands for its producer, the last one when several were united.
+    /// Stands for its producer, whose turn it takes; the last one when several were united.
     pub flow: u64,
     /// What is sent.
     pub update: Planned,

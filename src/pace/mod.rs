@@ -186,7 +186,7 @@ impl Pacer {
 
     fn hold(&mut self, slot: usize, mut group: Group, window: &Window) {
         let earlier = self.windows[slot].held.take();
-        // What is held is indexed already: only what the new one names beside that is added, however much there is.
+        // The held group is indexed already: only entities that the new one names beside are added, however many there are.
         let named = std::mem::take(&mut group.entities);
         let (mut united, mut entities) = match earlier {
             None => (group, SmallVec::new()),

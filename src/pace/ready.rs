@@ -1,4 +1,4 @@
-//! What may go now, and whose turn it is.
+//! Updates that may go now, and the turns of their producers.
 //!
 //! ```text
 //!  level (share)      producers take turns           what it stands behind goes first
@@ -24,10 +24,10 @@ use crate::{event::Priority, journal::Mark};
 
 const LEVELS: usize = Priority::ALL.len();
 
-/// What part of a flush each level may count on, most urgent first.
+/// The part of a flush that each level may count on, most urgent first.
 const SHARES: [usize; LEVELS] = [8, 4, 2, 1];
 
-/// What a producer may send in a turn: an update costs one, and one more for each [`PIECE`] bytes that it has.
+/// The budget of a producer's turn: an update costs one, and one more for each [`PIECE`] bytes that it has.
 const TURN: i64 = 4;
 const PIECE: usize = 4_096;
 
@@ -36,11 +36,11 @@ const PIECE: usize = 4_096;
 pub(super) struct Ready {
     /// Everything that waits.
     groups: HashMap<Mark, Group>,
-    /// Who waits for its turn, by urgency.
+    /// The producers that wait for their turns, by urgency.
     levels: [Level; LEVELS],
-    /// What waits of each entity, oldest first: tells what would be overtaken without looking at anything else.
+    /// The waiting updates of each entity, oldest first: they tell what would be overtaken without looking at anything else.
     waiting: HashMap<u64, BTreeSet<Mark>>,
-    /// What stands in a flow's `first`, and in whose.
+    /// Each mark that stands in a flow's `first`, with the place of that flow.
     looked_for: HashMap<Mark, Place>,
     /// How often it was looked for what must go first: the cost of a backlog, for tests.
     #[cfg(test)]
@@ -50,25 +50,25 @@ pub(super) struct Ready {
 /// The producers of a level.
 #[derive(Debug, Default)]
 struct Level {
-    /// What each has waiting.
+    /// The waiting updates of each.
     flows: HashMap<u64, Flow>,
     /// Those that have something, in the order of their turns.
     turns: VecDeque<u64>,
-    /// How much all of them have.
+    /// Waiting updates of all of them.
     len: usize,
 }
 
-/// Where a flow is: its level, and whose it is.
+/// The place of a flow: its level and its producer.
 type Place = (usize, u64);
 
-/// What one producer has waiting at one level.
+/// The updates of one producer that wait at one level.
 #[derive(Debug, Default)]
 struct Flow {
     /// By the order of the marks. Any of them may go before its turn, with another one's update.
     queue: BTreeSet<Mark>,
-    /// What has to go before the oldest of `queue`, the next of it last; kept from one flush to the next.
+    /// Updates that have to go before the oldest of `queue`, the next of them last; kept from one flush to the next.
     first: Vec<Mark>,
-    /// What it may still send in this turn. A large update is sent on credit, which takes turns to pay back.
+    /// The budget that is left in this turn. A large update is sent on credit, which takes turns to pay back.
     left: i64,
 }
 
@@ -129,7 +129,7 @@ impl Ready {
         self.levels[Priority::Critical as usize].len > 0
     }
 
-    /// What a level may count on of a flush, as far as it has so much.
+    /// The updates of a flush that a level may count on, as far as it has so many.
     fn share(&self, level: usize, max: usize) -> usize {
         let all: usize = SHARES.iter().sum();
         let share = max.saturating_mul(SHARES[level]) / all;
@@ -148,7 +148,7 @@ impl Ready {
         Some(group)
     }
 
-    /// Whose turn it is; who has nothing left for this turn goes behind the others.
+    /// The producer whose turn it is; one that has nothing left for this turn goes behind the others.
     fn turn(&mut self, level: usize) -> Option<u64> {
         let level = &mut self.levels[level];
         loop {

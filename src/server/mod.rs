@@ -301,7 +301,7 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Where the events are, in a sentence.
+/// The place of the events, in a sentence.
 fn kept(journal: &crate::config::Journal) -> String {
     match journal.kind {
         JournalKind::Memory => {

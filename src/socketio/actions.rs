@@ -24,9 +24,9 @@ pub(super) struct Actions {
 pub(super) struct UnderWay {
     /// Gets the place back.
     client: Arc<Client>,
-    /// Whose it is.
+    /// The operator's user or client.
     operator: Arc<str>,
-    /// What it holds.
+    /// The bytes that it holds.
     bytes: usize,
 }
 

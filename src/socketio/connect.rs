@@ -58,7 +58,7 @@ pub struct Options {
     pub snapshot_part: usize,
     /// How long a producer has to answer an action.
     pub action_timeout: Duration,
-    /// Where sessions are counted by address.
+    /// Counts sessions by address.
     pub quota: Arc<Quota>,
     /// How many actions of one operator may be unanswered, and of how many bytes.
     pub max_actions: (usize, usize),

@@ -84,7 +84,7 @@ async fn fetch(
     let response = tokio::select! {
         biased;
         response = call(service, request) => response,
-        // What the engine has for the client stays where it is.
+        // The engine keeps what it has for the client.
         () = released => return Ok(nothing(first_protocol)),
     };
     let (lane, pending) = (door.kit.lanes.find(sid), door.pending.has(sid));

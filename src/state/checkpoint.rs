@@ -52,7 +52,7 @@ pub async fn restore(
     Ok((state, ledger, at.max(journal.bounds().last)))
 }
 
-/// What is saved: the ledger on the first line, and the state behind it.
+/// The text that is saved: the ledger on the first line, and the state behind it.
 fn write(state: &State, ledger: &Ledger) -> String {
     // Texts and numbers: writing them can't fail.
     let mut text = serde_json::to_string(&ledger.save()).unwrap_or_default();

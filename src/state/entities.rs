@@ -61,7 +61,7 @@ impl Map {
     }
 }
 
-/// What tells one entity of a map from the others. Namesakes stand beside each other.
+/// Tells one entity of a map from the others. Namesakes stand beside each other.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key {
     /// As events name it.

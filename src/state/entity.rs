@@ -217,7 +217,7 @@ pub(super) struct Facts<'a> {
     /// The part of the event that changes them.
     part: u8,
     limits: &'a Limits,
-    /// What is not taken is counted.
+    /// Counts the facts that are not taken.
     dropped: &'a mut Dropped,
 }
 
@@ -327,7 +327,7 @@ impl Facts<'_> {
         self
     }
 
-    /// What everybody who sees this event may know of a fact: its own part's, else that of events about no thing.
+    /// The value of a fact for all who see this event: its own part's, else that of events about no thing.
     pub(super) fn own(&self, key: &str) -> Option<&str> {
         let open = self.entity.parts.iter().enumerate();
         let open = open.filter(|(_, part)| part.about.is_open());
@@ -335,7 +335,7 @@ impl Facts<'_> {
         self.entity.get(mask, key)
     }
 
-    /// What its own part says of a fact.
+    /// The value of a fact in its own part.
     pub(super) fn part(&self, key: &str) -> Option<&str> {
         self.entity.get(1 << self.part, key)
     }

@@ -147,9 +147,11 @@ fn task(state: &mut State, event: &Event, about: &Audience) {
     let key = home(state, event, Kind::Task, id, 0);
     let mut had = None;
     state.kept.change(Map::Tasks, key, about, |facts| {
+        // An event that ends a task need not say whose it was.
         had = facts
             .own("agent_id")
-            .and_then(|agent| serde_json::from_str(agent).ok());
+            .filter(|_| is_over(status) == Some(true))
+            .and_then(|agent| serde_json::from_str::<String>(agent).ok());
         facts.lay_over(
             &event.data,
             &[
@@ -187,8 +189,6 @@ fn task(state: &mut State, event: &Event, about: &Audience) {
         };
         facts.set("updated_at", event.timestamp.to_string());
     });
-    // An event that ends a task need not say whose it was.
-    let had: Option<String> = had.filter(|_| is_over(status) == Some(true));
     let key = match agent {
         Some(agent) => Some(home(state, event, Kind::Agent, agent, 0)),
         None => had.and_then(|agent| known_agent(state, event, &agent)),

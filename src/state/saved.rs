@@ -14,16 +14,8 @@ use crate::access::Audience;
 /// Of this form. A state of another one is not read, and folded from the journal again.
 const VERSION: u32 = 3;
 
-#[derive(Serialize)]
-struct HeadOut {
-    stoa_state: u32,
-    events: u64,
-    decisions: u64,
-    clock: u64,
-}
-
-#[derive(Deserialize)]
-struct HeadIn {
+#[derive(Serialize, Deserialize)]
+struct Head {
     stoa_state: u32,
     events: u64,
     decisions: u64,
@@ -40,7 +32,7 @@ struct Line {
     /// Its project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     p: Option<Arc<str>>,
-    /// What kind of run it is.
+    /// Its kind, if it is a run.
     #[serde(default)]
     k: u8,
     /// When it was first heard of, and last changed.
@@ -101,7 +93,7 @@ impl Line {
 impl State {
     /// The whole state as text, to go on from later.
     pub fn to_checkpoint(&self) -> String {
-        let head = HeadOut {
+        let head = Head {
             stoa_state: VERSION,
             events: self.events,
             decisions: self.decisions,
@@ -122,7 +114,7 @@ impl State {
     /// Reads the text that [`State::to_checkpoint`] wrote, and holds it to these limits; `None` if it is of another form.
     pub fn from_checkpoint(text: &str, limits: &Limits) -> Option<Self> {
         let mut lines = text.lines();
-        let head: HeadIn = serde_json::from_str(lines.next()?).ok()?;
+        let head: Head = serde_json::from_str(lines.next()?).ok()?;
         if head.stoa_state != VERSION {
             return None;
         }

@@ -13,7 +13,7 @@ const CHUNK: usize = 64 * 1024;
 /// A snapshot in parts.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// Where each part begins.
+    /// The walk at the beginning of each part.
     starts: Vec<Walk>,
     /// About how long a part is.
     part_bytes: usize,

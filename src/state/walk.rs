@@ -59,7 +59,7 @@ impl Piece {
     }
 }
 
-/// What is written around the entities.
+/// The fields around the entities.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Frame<'a> {
     pub(super) now: Timestamp,
@@ -153,11 +153,7 @@ impl Walk {
     /// A snapshot's JSON object around some entities.
     pub(super) fn framed(&self, piece: &Piece, frame: &Frame<'_>) -> String {
         let mut out = String::with_capacity(piece.len() + 1024);
-        out.push('{');
-        let now = frame.now.to_string();
-        field(&mut out, "type", &"snapshot".into());
-        field(&mut out, "server_time", &now.as_str().into());
-        field(&mut out, "timestamp", &now.as_str().into());
+        self.head(frame.now, &mut out);
         if let Some((part, parts)) = frame.part {
             field(&mut out, "part", &part.into());
             field(&mut out, "parts", &parts.into());

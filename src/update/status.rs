@@ -1,4 +1,4 @@
-//! How a task and a run stand after an event, in the server's own words: the state and the updates say the same.
+//! The status of a task and of a run after an event, in the server's own words: the state and the updates say the same.
 
 use serde_json::Value;
 

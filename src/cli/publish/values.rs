@@ -15,7 +15,7 @@ use super::lines::{Line, Lines, MAX_LINE};
 pub(super) struct Values<R> {
     lines: Lines<R>,
     reading: Reading,
-    /// What is whole and was not asked for yet.
+    /// Whole values that were not asked for yet.
     ready: VecDeque<Line>,
 }
 
@@ -47,7 +47,7 @@ impl<R: AsyncBufRead + Unpin> Values<R> {
     }
 }
 
-/// Where in a value the reader is.
+/// The reader's place in a value.
 #[derive(Debug, Default)]
 struct Reading {
     /// The value as far as it was read, in one line.
@@ -61,7 +61,7 @@ struct Reading {
     escaped: bool,
     /// The line of the array around it.
     array: Option<u64>,
-    /// Where in the input the last line ended.
+    /// The place in the input at which the last line ended.
     end: u64,
 }
 

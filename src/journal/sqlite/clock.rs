@@ -37,7 +37,7 @@ impl Now {
     }
 }
 
-/// What is thought of the wall clock.
+/// Judges the wall clock.
 #[derive(Debug)]
 pub(super) struct Clock {
     /// A moment at which it was right.
@@ -46,7 +46,7 @@ pub(super) struct Clock {
     jumped: Option<Now>,
 }
 
-/// What became of a look at the clocks.
+/// The result of a look at the clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Believed,

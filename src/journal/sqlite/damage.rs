@@ -1,4 +1,4 @@
-//! What of the file can't be read: counted once each, and said once.
+//! Places of the file that can't be read: counted once each, and said once.
 
 use std::{
     collections::BTreeSet,

@@ -68,7 +68,7 @@ pub struct SqliteOptions {
     pub held: HeldBytes,
 }
 
-/// What a journal in a file may hold in memory, in bytes.
+/// Bytes of memory that a journal in a file may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeldBytes {
     /// Of the newest events.
@@ -124,11 +124,11 @@ struct Shared {
     tail: Tail,
     /// How the writer is.
     state: Mutex<WriterState>,
-    /// What can't be read.
+    /// Counts the events that can't be read.
     damage: Arc<Damage>,
     /// Wakes the hub.
     grown: Sender<Seq>,
-    /// What happens is counted.
+    /// Counts what happens.
     metrics: JournalMetrics,
 }
 
@@ -137,13 +137,13 @@ struct Shared {
 struct WriterState {
     /// Why nothing can be written now, if it can't.
     trouble: Option<String>,
-    /// What happened to the file, if something did.
+    /// The damage that was done to the file, if any was.
     lost: Option<Lost>,
     /// Since when the events wait that are being written.
     writing: Option<Instant>,
 }
 
-/// Whoever waits so long without anything being written waits for a disk or a program that holds the file.
+/// After so long without anything being written, a disk stalls or a program holds the file.
 const STALLED: Duration = Duration::from_secs(1);
 
 impl Shared {
@@ -168,9 +168,9 @@ impl Shared {
         self.state().lost = lost;
     }
 
-    /// The writer begins with these, or has ended.
-    fn begin_writing(&self, first: Option<&Append>) {
-        self.state().writing = first.map(|_| Instant::now());
+    /// The writer begins to write, or has ended.
+    fn set_writing(&self, writes: bool) {
+        self.state().writing = writes.then(Instant::now);
     }
 
     /// Shows how much is held.
@@ -181,8 +181,7 @@ impl Shared {
     }
 
     /// Why nothing can be kept now, if nothing can.
-    fn trouble(&self, queue: &Queue) -> Option<String> {
-        let oldest = queue.oldest();
+    fn trouble(&self) -> Option<String> {
         let state = self.state();
         if let Some(lost) = state.lost {
             return Some(lost.reason().into());
@@ -190,10 +189,8 @@ impl Shared {
         if state.trouble.is_some() {
             return state.trouble.clone();
         }
-        // What is being written waits for the writer, and what is queued waits for that.
-        let since = state.writing?;
-        let waited = oldest.map_or(since, |oldest| oldest.max(since)).elapsed();
-        let waited = waited.max(since.elapsed());
+        // All that is queued waits for what is being written.
+        let waited = state.writing?.elapsed();
         (waited >= STALLED).then(|| {
             format!(
                 "nothing could be written for {} s: another program holds the file, or the disk stalls",
@@ -264,7 +261,7 @@ impl SqliteJournal {
     }
 }
 
-/// What the writer answers, or that it is gone.
+/// The writer's answer, or that it is gone.
 async fn answer<T>(reply: oneshot::Receiver<Result<T, JournalError>>) -> Result<T, JournalError> {
     reply.await.map_err(|_| queue::gone())?
 }
@@ -326,7 +323,7 @@ impl Journal for SqliteJournal {
 
     fn health(&self) -> Health {
         Health {
-            trouble: self.shared.trouble(&self.queue),
+            trouble: self.shared.trouble(),
             damaged: self.shared.damage.count(),
         }
     }

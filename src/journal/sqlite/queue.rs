@@ -1,4 +1,4 @@
-//! What waits for the writer: bounded in bytes, and given up again by those who don't wait any longer.
+//! The jobs that wait for the writer: bounded in bytes, and given up again by those who don't wait any longer.
 
 use std::{
     collections::VecDeque,
@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::{Entry, JournalError, Outcome, Seq};
 
-/// What the writer is asked for.
+/// A job of the writer.
 #[derive(Debug)]
 pub(super) enum Job {
     Append(Append),
@@ -25,9 +25,9 @@ pub(super) enum Job {
 /// Events to be kept, with their text.
 #[derive(Debug)]
 pub(super) struct Append {
-    /// What is to be kept, in this order.
+    /// The events, in this order.
     pub(super) entries: Vec<Entry>,
-    /// What delivery is measured from.
+    /// Delivery is measured from here.
     pub(super) accepted: Instant,
     /// The producer is answered when it is kept.
     pub(super) reply: oneshot::Sender<Result<Vec<Outcome>, JournalError>>,
@@ -146,15 +146,6 @@ impl Queue {
         inner.jobs.clear();
         inner.bytes = 0;
         inner.events = 0;
-    }
-
-    /// When the events that wait longest were queued.
-    pub(super) fn oldest(&self) -> Option<Instant> {
-        let inner = self.lock();
-        inner.jobs.iter().find_map(|(_, _, job)| match job {
-            Job::Append(append) => Some(append.accepted),
-            Job::Checkpoint { .. } | Job::Stop => None,
-        })
     }
 
     fn give_up(&self, number: u64) {

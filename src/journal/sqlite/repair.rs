@@ -22,7 +22,7 @@ const BATCH: u64 = 10_000;
 /// Damaged places that are told one by one.
 const TOLD: usize = 1_000;
 
-/// What became of a repair.
+/// The result of a repair.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Repaired {
     /// Where the repaired copy is; `None` when nothing is damaged.

@@ -21,7 +21,7 @@ pub(super) struct Tail {
 struct Inner {
     /// Without holes, up to the newest.
     records: VecDeque<InMemory>,
-    /// What they hold.
+    /// Bytes that they hold.
     bytes: usize,
     /// The newest place, also while nothing is at hand.
     last: Seq,

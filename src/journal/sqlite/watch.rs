@@ -23,7 +23,7 @@ pub(super) struct Watch {
     log_len: u64,
 }
 
-/// What is wrong.
+/// The ways in which the file is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lost {
     /// There is nothing at the path.

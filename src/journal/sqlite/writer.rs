@@ -20,7 +20,7 @@ use crate::event::Timestamp;
 const BATCH: usize = 4_096;
 /// How often there are chores while nothing comes in. What happens to the file is noticed within this.
 const CHORES: Duration = Duration::from_millis(250);
-/// What the writer keeps of bytes that it is writing.
+/// Bytes in one transaction, about.
 const BATCH_BYTES: usize = 8 << 20;
 
 #[derive(Debug)]
@@ -80,9 +80,9 @@ impl Writer {
                     next = queue.try_next();
                 }
             }
-            self.shared.begin_writing(appends.first());
+            self.shared.set_writing(!appends.is_empty());
             self.commit(appends);
-            self.shared.begin_writing(None);
+            self.shared.set_writing(false);
             queue.done(bytes, count);
             if stop {
                 queue.close();
@@ -188,7 +188,7 @@ impl Writer {
             .step(&mut self.connection, &self.shared, Now::read());
         match trimmed {
             Ok(()) => {}
-            // What is too old stays, and everything goes on.
+            // Old events stay, and everything goes on.
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
                 if !std::mem::replace(&mut self.trim_failed, true) {
                     tracing::error!(%error, "the oldest events can't be let go of because the file is damaged; `stoa repair` makes a copy that is not");
@@ -311,7 +311,7 @@ fn try_insert(
     Ok(inserted.then_some(seq))
 }
 
-/// Where the event is that has this one's producer and id, and what stands for its content.
+/// The place of the event that has this one's producer and id, and the number that stands for its content.
 fn find(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<(Seq, Option<i64>)> {
     let mut find = transaction
         .prepare_cached("SELECT seq, content FROM events WHERE producer = ?1 AND id = ?2")?;

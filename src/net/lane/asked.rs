@@ -16,7 +16,7 @@ use super::{
 };
 use crate::update::Namespace;
 
-/// What a client answered.
+/// A client's answer.
 #[derive(Debug)]
 pub struct Answered {
     /// The JSON of its arguments, as it was sent.
@@ -27,7 +27,7 @@ pub struct Answered {
 
 type Said = Result<Answered, String>;
 
-/// Who waits for which answer.
+/// Questions that are not answered.
 #[derive(Debug, Default)]
 pub(super) struct Open {
     /// The last id.
@@ -39,11 +39,11 @@ pub(super) struct Open {
 /// A question that was sent. Dropped, it is forgotten.
 #[derive(Debug)]
 pub struct Asked {
-    /// Whom.
+    /// The lane of the client that is asked.
     lane: Arc<Lane>,
-    /// Which.
+    /// Its id.
     id: i64,
-    /// What it says.
+    /// Brings the answer.
     answer: oneshot::Receiver<Said>,
 }
 

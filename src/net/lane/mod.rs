@@ -335,7 +335,7 @@ impl Lane {
             .look(message, speech, self)
     }
 
-    /// What a namespace was asked for with, where a client writes that into its name.
+    /// The query of a namespace's CONNECT, where a client writes one into its name.
     pub fn query(&self, namespace: Namespace) -> Option<Box<str>> {
         let screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
         screen.query(namespace)

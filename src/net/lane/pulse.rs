@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::Lane;
 
-/// What is known of it.
+/// The ping that is unanswered, and whether it could be written.
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
     /// From when the answer to a ping is waited for.

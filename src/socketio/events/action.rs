@@ -162,7 +162,7 @@ async fn first_answer(
         })
 }
 
-/// What was answered: nothing is `null`, what is binary is base64 where it stood.
+/// The value of an answer: none is `null`, and an attachment stands as base64 in its place.
 fn read(answer: Result<Answered, String>) -> Result<Value, Refusal> {
     let unreadable =
         |why: &str| Refusal::bad_request(format!("the producer's answer can't be read: {why}"));

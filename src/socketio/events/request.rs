@@ -24,13 +24,13 @@ pub(super) struct Request {
     pub(super) argument: Value,
     /// Those of the argument's elements that could not be read: `null` stands in their places.
     pub(super) unread: Vec<(usize, Rejection)>,
-    /// What was no JSON in it, and was put right.
+    /// Values that were no JSON and were put right.
     pub(super) mended: Mended,
     /// How long the whole message was.
     pub(super) len: usize,
 }
 
-/// What stands in a message.
+/// The parts of a message.
 #[derive(Default)]
 struct Call {
     event: Option<Value>,
