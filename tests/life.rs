@@ -78,6 +78,16 @@ fn sigterm_ends_it_cleanly_even_with_a_stuck_client() {
 }
 
 #[test]
+fn a_file_that_is_not_there_is_named() {
+    let output = stoa(&["check", "--config", "nowhere.toml"])
+        .output()
+        .expect("runs");
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(error, "stoa: nowhere.toml: there is no such file\n");
+}
+
+#[test]
 fn open_to_everybody_it_starts_only_when_that_is_said() {
     let file = tempfile::NamedTempFile::new().expect("file");
     std::fs::write(file.path(), "[server]\nhost = \"0.0.0.0\"\nport = 0\n").expect("writes");

@@ -83,8 +83,10 @@ fn error(place: impl Into<String>, message: impl Into<String>) -> ConfigError {
 
 fn read(path: &Path) -> Result<(Table, Places), ConfigError> {
     let file = path.display().to_string();
-    let text =
-        std::fs::read_to_string(path).map_err(|e| error(&file, format!("can't be read: {e}")))?;
+    let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => error(&file, "there is no such file"),
+        _ => error(&file, format!("can't be read: {e}")),
+    })?;
     let broken = |e: &toml::de::Error| {
         let message = one_line(e.message());
         let Some(span) = e.span() else {

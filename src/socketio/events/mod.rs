@@ -151,7 +151,10 @@ async fn admin(client: &Client, act: Act, request: &Request) -> Handled {
 
 fn unknown(client: &Client) -> Refusal {
     client.kit.metrics.unknown_event();
-    Refusal::new("unknown_event", "this server handles no event of that name")
+    Refusal::new(
+        "unknown_event",
+        "this server handles no event of that name; what other clients shall hear, a producer publishes",
+    )
 }
 
 fn pong(client: &Client) -> Answer {

@@ -36,7 +36,7 @@ export function milliseconds(value: number): string {
 }
 
 export function wholePercent(value: number | null): string {
-  return value === null ? '–' : `${Math.round(value)} %`;
+  return value === null ? '–' : `${Math.round(value)}%`;
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {

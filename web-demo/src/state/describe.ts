@@ -71,7 +71,7 @@ const TELLERS: Record<string, Teller> = {
   progress_update: (state, payload, data, who) => {
     const done = number(payload, 'progress') ?? number(data, 'progress');
     const note = text(payload, 'message') || text(data, 'message');
-    return `“${taskName(state, payload, data, who)}”${done === null ? '' : ` at ${Math.round(done)} %`}${note ? ` (${note})` : ''}`;
+    return `“${taskName(state, payload, data, who)}”${done === null ? '' : ` at ${Math.round(done)}%`}${note ? ` (${note})` : ''}`;
   },
   task_update: (state, payload, data, who) => {
     const name = `“${taskName(state, payload, data, who)}”`;
@@ -92,7 +92,7 @@ const TELLERS: Record<string, Teller> = {
     if (change === 'created') return `${name} begins${total === null ? '' : ` with ${total} tasks`}`;
     const progress = number(data, 'progress', 'progress_percent', 'progress_percentage');
     if (done !== null && total !== null) return `${name}: ${done} of ${total} tasks done`;
-    if (progress !== null) return `${name} at ${Math.round(progress)} %`;
+    if (progress !== null) return `${name} at ${Math.round(progress)}%`;
     return `${name}: ${words(text(payload, 'source_type') || change || 'updated').toLowerCase()}`;
   },
   decision_event: (_state, payload, data) => text(payload, 'decision') || text(data, 'decision', 'what') || 'A decision was made',
@@ -104,11 +104,18 @@ const TELLERS: Record<string, Teller> = {
     `${runName(state, who, text(data, 'execution_id', 'run_id'))}: ${text(data, 'status') || 'updated'}${text(data, 'current_node') ? `, at ${text(data, 'current_node')}` : ''}`,
   node_update: (_state, _payload, data) =>
     `${text(data, 'node_name', 'node_id') || 'Node'} ${text(data, 'status') || 'updated'}${text(data, 'message') ? `: ${text(data, 'message')}` : ''}`,
-  ingest_update: (_state, _payload, data) =>
-    `Ingest ${text(data, 'job_id', 'id')} ${text(data, 'stage', 'status')}`.trim(),
-  agent_run_update: (_state, payload, data) => {
-    const run = { ...record(data.run), ...record(data.step) };
-    return `${words(text(payload, 'source_type') || 'Agent run')}${text(run, 'status') ? `: ${text(run, 'status')}` : ''}`;
+  ingest_update: (state, _payload, data, who) => {
+    const done = number(data, 'progress');
+    return `${runName(state, who, text(data, 'job_id', 'id'))}: ${text(data, 'stage', 'status') || 'updated'}${done === null ? '' : `, ${Math.round(done)}%`}`;
+  },
+  agent_run_update: (state, payload, data, who) => {
+    const run = record(data.run);
+    const step = record(data.step);
+    const name = text(run, 'name') || runName(state, who, text(run, 'id') || text(step, 'run_id') || text(data, 'run_id'));
+    const at = text(step, 'name', 'title', 'id');
+    // The last word of `agent.run.started` says how far it is where its status doesn't.
+    const turn = text(payload, 'source_type').split(/[_.:]/).at(-1) || 'updated';
+    return `${name}: ${[at, text(at ? step : run, 'status') || turn].filter(Boolean).join(' ')}`;
   },
   message_appended: (state, _payload, data, { agent: agentId, projectId }) => {
     const joined = state.messages.get(keyOf(projectId, text(data, 'message_id', 'messageId')))?.content ?? text(data, 'content', 'delta');

@@ -23,3 +23,12 @@ it('tells one message on one line', () => {
   const feed = joinFeed(joinFeed([], [first, second, other]), [third]);
   expect(feed.map((entry) => [entry.text, entry.coalesced, entry.key])).toEqual([[other.text, 1, other.key], ['Agent: abc', 3, first.key]]);
 });
+
+it('calls a run, its steps and a job by their names', () => {
+  const told = entries(
+    ['agent_run_update', { source_type: 'agent.run.started', project_id: 'p', data: { run: { id: 'r', agent_id: 'a', name: 'Draft' } } }],
+    ['agent_run_update', { source_type: 'agent.step.updated', project_id: 'p', data: { step: { id: 's', run_id: 'r', name: 'Outline', status: 'running' } } }],
+    ['ingest_update', { source_type: 'ingest.job.updated', project_id: 'p', data: { job: { id: 'photos', stage: 'resize', progress: 30 }, job_id: 'photos', stage: 'resize', progress: 30 } }],
+  );
+  expect(told.map((entry) => entry.text)).toEqual(['Draft: started', 'Draft: Outline running', 'photos: resize, 30%']);
+});
