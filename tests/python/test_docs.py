@@ -1,4 +1,4 @@
-"""The examples of README.md and docs/clients.md and docs/faq.md, run as they stand against a server with the demo team."""
+"""The examples of README.md and the pages below, run as they stand against a server with the demo team."""
 
 import os
 import re
@@ -9,11 +9,11 @@ import threading
 import pytest
 from conftest import BINARY, PATIENCE, ROOT, Stoa
 
-PAGES = ["README.md", "docs/clients.md", "docs/faq.md"]
+PAGES = ["README.md", "docs/clients.md", "docs/faq.md", "docs/migrating.md"]
 NAMED = re.compile(r"^// (\w+\.js)$")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What builds, installs or needs a machine of its own is not run here.
-ELSEWHERE = ["make ", "cargo ", "sudo ", "// in a browser", "flask"]
+ELSEWHERE = ["make ", "cargo ", "sudo ", "// in a browser", "flask", "# Flask-SocketIO"]
 
 
 def blocks():
