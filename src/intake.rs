@@ -113,14 +113,14 @@ pub struct Producer<'a> {
     pub flow: u64,
 }
 
-/// Stands for a producer where producers take turns: its verified user or token, and while nobody has to show one, the
-/// connection that it publishes on.
-pub fn flow(who: &Identity, connection: impl Hash) -> u64 {
+/// Stands for a producer where producers take turns: its verified user or token, and while nobody has to show one, where
+/// it publishes from (its Socket.IO client, or its address over HTTP).
+pub fn flow(who: &Identity, place: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     match (&who.user, &who.token) {
         (user @ Some(_), Some(_)) => user.hash(&mut hasher),
         (None, token @ Some(_)) => token.hash(&mut hasher),
-        (_, None) => connection.hash(&mut hasher),
+        (_, None) => place.hash(&mut hasher),
     }
     hasher.finish()
 }

@@ -1,6 +1,6 @@
 //! Who makes a request: its credential is taken off before anything else looks at it, and weighed before a handler runs.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use axum::{
     extract::{FromRequestParts, Request},
@@ -12,7 +12,7 @@ use http::{Extensions, Method, request::Parts};
 use super::Api;
 use crate::{
     access::{Credential, Identity, PageOrigin, Role, Visitor},
-    net::{ClientAddress, Peer},
+    net::ClientAddress,
     refusal::Refusal,
 };
 
@@ -40,8 +40,6 @@ pub(super) struct Caller {
     pub(super) who: Identity,
     /// Where it comes from.
     pub(super) address: IpAddr,
-    /// Tells it from others while nobody has to say who it is: its connection, or its address behind a proxy.
-    pub(super) connection: SocketAddr,
 }
 
 impl FromRequestParts<Api> for Caller {
@@ -67,15 +65,7 @@ impl FromRequestParts<Api> for Caller {
         api.porter
             .request(&who, address, reads)
             .inspect_err(count)?;
-        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
-        let connection = peer
-            .filter(|peer| peer.ip() == address)
-            .unwrap_or(SocketAddr::new(address, 0));
-        Ok(Self {
-            who,
-            address,
-            connection,
-        })
+        Ok(Self { who, address })
     }
 }
 

@@ -34,7 +34,8 @@ fn producer<'c>(caller: &'c Caller, verified: &'c Arc<str>) -> Producer<'c> {
         door: "http",
         sight: &caller.who.sight,
         verified,
-        flow: intake::flow(&caller.who, caller.connection),
+        // By address, not by connection: a client posts over several connections, and what it says in turn stays in turn.
+        flow: intake::flow(&caller.who, caller.address),
     }
 }
 

@@ -198,6 +198,7 @@ async fn this_machine_is_never_banned_and_a_file_that_says_so_counts_for_nothing
 async fn too_many_messages_lock_nobody_out_of_this_machine() {
     let server = server_with(|c| {
         c.rate_limiting.enabled = stoa::config::Switch::On;
+        c.rate_limiting.opening_messages = 0;
         c.rate_limiting.burst_limit = 1;
         c.rate_limiting.strikes = 2;
     })

@@ -257,6 +257,8 @@ test('who sends too much is told, in the answer and by an event, and then kept o
   const strict = await startGuarded({ env: {
     STOA_RATE_LIMITING__ENABLED: 'true', STOA_RATE_LIMITING__MESSAGES_PER_MINUTE: '1',
     STOA_RATE_LIMITING__BURST_LIMIT: '2', STOA_RATE_LIMITING__STRIKES: '5',
+    // No messages beside the budget for what a page says as it connects.
+    STOA_RATE_LIMITING__OPENING_MESSAGES: '0',
   } });
   const socket = io(strict.url, { ...brisk, auth: { token: observer('loud') } });
   try {

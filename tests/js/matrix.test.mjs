@@ -80,9 +80,10 @@ for (const client of clients) {
 
 test('a burst that crosses the upgrade arrives whole and in order', LIMIT, async () => {
   const stoa = await startStoa();
+  let socket;
   try {
     for (let round = 0; round < 5; round += 1) {
-      const socket = v4(stoa.url, { forceNew: true });
+      socket = v4(stoa.url, { forceNew: true });
       const seen = [];
       const done = new Promise((resolve) => {
         socket.on('decision_event', (update) => {
@@ -104,6 +105,7 @@ test('a burst that crosses the upgrade arrives whole and in order', LIMIT, async
       socket.close();
     }
   } finally {
+    socket?.close();
     await stoa.stop();
   }
 });

@@ -321,6 +321,8 @@ def test_who_sends_too_much_is_told():
             "STOA_RATE_LIMITING__ENABLED": "true",
             "STOA_RATE_LIMITING__MESSAGES_PER_MINUTE": "1",
             "STOA_RATE_LIMITING__BURST_LIMIT": "2",
+            # No messages beside the budget for what a page says as it connects.
+            "STOA_RATE_LIMITING__OPENING_MESSAGES": "0",
         }
     )
     sio, errors = Client(), queue.Queue()
