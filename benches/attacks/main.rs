@@ -24,6 +24,7 @@ mod filters;
 mod history;
 mod one_entity;
 mod small_text;
+mod state;
 mod target;
 mod urgent_flood;
 mod writer_queue;
@@ -43,6 +44,7 @@ const ATTACKS: &[Attack] = &[
     filters::ATTACK,
     one_entity::ATTACK,
     urgent_flood::ATTACK,
+    state::ATTACK,
 ];
 
 /// Memory above idle that no attack may cost.

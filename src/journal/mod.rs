@@ -161,23 +161,36 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// Keeps the state that the events up to `seq` give, so that a start needn't fold them again.
+    /// Keeps the state that the events up to `seq` give, so that a start needn't fold them again: its last part, after those
+    /// that [`Journal::save_checkpoint_part`] was given.
     ///
     /// # Errors
     /// When it can't be kept now.
-    fn save_checkpoint(
+    fn save_checkpoint(&self, _seq: Seq, _last: String) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(ready(Ok(())))
+    }
+
+    /// Keeps a part of such a state, from 0 on, beforehand. Parts that no last one follows are let go of later.
+    ///
+    /// # Errors
+    /// When it can't be kept now.
+    fn save_checkpoint_part(
         &self,
         _seq: Seq,
-        _state: String,
+        _part: u32,
+        _text: String,
     ) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(ready(Ok(())))
     }
 
-    /// The newest state that is kept.
+    /// This part of the newest state that is kept, from 0 on; none behind the last.
     ///
     /// # Errors
     /// When the journal can't be read now.
-    fn load_checkpoint(&self) -> BoxFuture<'_, Result<Option<(Seq, String)>, JournalError>> {
+    fn load_checkpoint(
+        &self,
+        _part: u32,
+    ) -> BoxFuture<'_, Result<Option<(Seq, String)>, JournalError>> {
         Box::pin(ready(Ok(None)))
     }
 }

@@ -149,7 +149,12 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         metrics.clone(),
     )?;
     let hub = tokio::spawn(hub.run());
-    let checkpoints = tokio::spawn(checkpoint::keep(journal.clone(), options::state(config)));
+    let checkpoints = tokio::spawn(checkpoint::keep(
+        journal.clone(),
+        handle.clone(),
+        read_to.clone(),
+        options::state(config),
+    ));
     let intake = Arc::new(Intake::new(
         journal.clone(),
         ledger,

@@ -51,6 +51,8 @@ pub struct Picture {
     events: u64,
     decisions: u64,
     evicted: u64,
+    /// For the order of changes after a restart.
+    clock: u64,
     /// Tells how much of it is no longer so.
     age: Age,
 }
@@ -94,6 +96,7 @@ impl State {
             events: self.events,
             decisions: self.decisions,
             evicted: self.evicted().map(|e| e.entities).sum(),
+            clock: self.kept.clock,
             age: self.kept.age(),
         }
     }

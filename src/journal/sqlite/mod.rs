@@ -350,20 +350,49 @@ impl Journal for SqliteJournal {
         true
     }
 
-    fn save_checkpoint(&self, seq: Seq, state: String) -> BoxFuture<'_, Result<(), JournalError>> {
+    fn save_checkpoint(&self, seq: Seq, last: String) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.checkpoint(seq, None, last)
+    }
+
+    fn save_checkpoint_part(
+        &self,
+        seq: Seq,
+        part: u32,
+        text: String,
+    ) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.checkpoint(seq, Some(part), text)
+    }
+
+    fn load_checkpoint(
+        &self,
+        part: u32,
+    ) -> BoxFuture<'_, Result<Option<(Seq, String)>, JournalError>> {
+        let reader = self.reader.clone();
+        Box::pin(async move {
+            let read = tokio::task::spawn_blocking(move || reader.checkpoint(part));
+            read.await.unwrap_or_else(|_| interrupted())
+        })
+    }
+}
+
+impl SqliteJournal {
+    /// Has the writer keep a part of a state, or its last one.
+    fn checkpoint(
+        &self,
+        seq: Seq,
+        part: Option<u32>,
+        text: String,
+    ) -> BoxFuture<'_, Result<(), JournalError>> {
         let (reply, saved) = oneshot::channel();
-        let queued = self.queue.push(Job::Checkpoint { seq, state, reply });
+        let queued = self.queue.push(Job::Checkpoint {
+            seq,
+            part,
+            text,
+            reply,
+        });
         Box::pin(async move {
             queued?;
             answer(saved).await
-        })
-    }
-
-    fn load_checkpoint(&self) -> BoxFuture<'_, Result<Option<(Seq, String)>, JournalError>> {
-        let reader = self.reader.clone();
-        Box::pin(async move {
-            let read = tokio::task::spawn_blocking(move || reader.checkpoint());
-            read.await.unwrap_or_else(|_| interrupted())
         })
     }
 }

@@ -16,7 +16,9 @@ pub(super) enum Job {
     Append(Append),
     Checkpoint {
         seq: Seq,
-        state: String,
+        /// The number of the part; none for the last one.
+        part: Option<u32>,
+        text: String,
         reply: oneshot::Sender<Result<(), JournalError>>,
     },
     Stop,

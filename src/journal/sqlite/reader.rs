@@ -90,13 +90,17 @@ impl Reader {
         Ok(())
     }
 
-    /// The newest checkpoint; none as well when it can't be read.
-    pub(super) fn checkpoint(&self) -> Result<Option<(Seq, String)>, JournalError> {
+    /// This part of the newest checkpoint; none as well when it can't be read.
+    pub(super) fn checkpoint(&self, part: u32) -> Result<Option<(Seq, String)>, JournalError> {
         let connection = self.lock();
         let read = connection
             .query_row(
-                "SELECT seq, state FROM checkpoints ORDER BY seq DESC LIMIT 1",
-                [],
+                "WITH newest AS (SELECT max(seq) AS seq FROM checkpoints)
+                 SELECT seq, state FROM checkpoint_parts JOIN newest USING (seq) WHERE part = ?1
+                 UNION ALL
+                 SELECT seq, state FROM checkpoints JOIN newest USING (seq)
+                 WHERE ?1 = (SELECT count(*) FROM checkpoint_parts JOIN newest USING (seq))",
+                [part],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )
             .optional();

@@ -156,21 +156,45 @@ fn copy_small(
     if let Ok(epoch) = epoch {
         target.execute("INSERT OR REPLACE INTO meta VALUES ('epoch', ?1)", [epoch])?;
     }
-    let saved: rusqlite::Result<Option<(Seq, String)>> = source
-        .query_row(
-            "SELECT seq, state FROM checkpoints ORDER BY seq DESC LIMIT 1",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
-        .optional();
-    match saved {
-        Ok(None) => {}
-        Ok(Some((seq, state))) if is_whole(&state) => {
-            target.execute("INSERT INTO checkpoints VALUES (?1, ?2)", (seq, state))?;
+    match copy_state(source, target) {
+        Ok(true) => {}
+        _ => {
+            target.execute_batch("DELETE FROM checkpoints; DELETE FROM checkpoint_parts")?;
+            done.state_lost = true;
         }
-        _ => done.state_lost = true,
     }
     Ok(())
+}
+
+/// Copies the saved state part by part, if there is one; whether it is whole.
+fn copy_state(source: &Connection, target: &Connection) -> rusqlite::Result<bool> {
+    let newest = "SELECT seq, state FROM checkpoints ORDER BY seq DESC LIMIT 1";
+    let last = source.query_row(newest, [], |row| Ok((row.get(0)?, row.get(1)?)));
+    let Some((seq, last)): Option<(Seq, String)> = last.optional()? else {
+        return Ok(true);
+    };
+    // A file of an earlier version that could not be brought to this one has no parts.
+    let parts = "SELECT part, state FROM checkpoint_parts WHERE seq = ?1 ORDER BY part";
+    if let Ok(mut parts) = source.prepare(parts) {
+        let mut rows = parts.query([seq])?;
+        let mut part: u32 = 0;
+        while let Some(row) = rows.next()? {
+            let text: String = row.get(1)?;
+            if row.get::<_, u32>(0)? != part || !is_whole(&text) {
+                return Ok(false);
+            }
+            target.execute(
+                "INSERT INTO checkpoint_parts VALUES (?1, ?2, ?3)",
+                (seq, part, text),
+            )?;
+            part += 1;
+        }
+    }
+    if !is_whole(&last) {
+        return Ok(false);
+    }
+    target.execute("INSERT INTO checkpoints VALUES (?1, ?2)", (seq, last))?;
+    Ok(true)
 }
 
 /// Each line of a saved state is JSON.

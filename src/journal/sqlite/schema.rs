@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Each brings a file from one version to the next; the number of them is the present version.
-const MIGRATIONS: &[&str] = &[FIRST, SETTLED];
+const MIGRATIONS: &[&str] = &[FIRST, SETTLED, PARTS];
 
 const FIRST: &str = "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -42,6 +42,16 @@ const SETTLED: &str = "
     INSERT INTO settled SELECT seq, '', id, NULL, accepted, event FROM events ORDER BY seq;
     DROP TABLE events;
     ALTER TABLE settled RENAME TO events;
+";
+
+/// A saved state stands in parts: `checkpoints` has the last one of it.
+const PARTS: &str = "
+    CREATE TABLE checkpoint_parts (
+        seq INTEGER NOT NULL,
+        part INTEGER NOT NULL, -- from 0
+        state TEXT NOT NULL,
+        PRIMARY KEY (seq, part)
+    );
 ";
 
 /// Files up to this size are checked from end to end when the server didn't end by itself.

@@ -76,7 +76,7 @@ async fn a_restart_finds_the_same_events_cursors_and_duplicates() {
         }
     );
     assert_eq!(
-        after.load_checkpoint().await.unwrap(),
+        after.load_checkpoint(0).await.unwrap(),
         Some((500, "state".into()))
     );
     let found = all(&after, 0).await;

@@ -71,8 +71,13 @@ impl Writer {
                         bytes += held;
                         appends.push(append);
                     }
-                    Job::Checkpoint { seq, state, reply } => {
-                        reply.send(self.checkpoint(seq, &state)).ok();
+                    Job::Checkpoint {
+                        seq,
+                        part,
+                        text,
+                        reply,
+                    } => {
+                        reply.send(self.checkpoint(seq, part, &text)).ok();
                     }
                     Job::Stop => stop = true,
                 }
@@ -149,21 +154,42 @@ impl Writer {
         }
     }
 
-    fn checkpoint(&mut self, seq: Seq, state: &str) -> Result<(), JournalError> {
+    /// Keeps a part of a state, or the last one: from then on it is the newest state.
+    fn checkpoint(&mut self, seq: Seq, part: Option<u32>, text: &str) -> Result<(), JournalError> {
         if let Some(lost) = self.shared.lost() {
             return Err(JournalError::Unavailable(lost.reason().into()));
         }
         let save = |connection: &mut Connection| -> rusqlite::Result<()> {
             let save = connection.transaction()?;
-            save.execute(
-                "INSERT OR REPLACE INTO checkpoints VALUES (?1, ?2)",
-                (seq, state),
-            )?;
-            save.execute("DELETE FROM checkpoints WHERE seq < ?1", [seq])?;
+            match part {
+                Some(part) => {
+                    if part == 0 {
+                        // Of a state of which the last part never came.
+                        save.execute(
+                            "DELETE FROM checkpoint_parts WHERE seq NOT IN (SELECT seq FROM checkpoints)",
+                            [],
+                        )?;
+                    }
+                    save.execute(
+                        "INSERT OR REPLACE INTO checkpoint_parts VALUES (?1, ?2, ?3)",
+                        (seq, part, text),
+                    )?;
+                }
+                None => {
+                    save.execute(
+                        "INSERT OR REPLACE INTO checkpoints VALUES (?1, ?2)",
+                        (seq, text),
+                    )?;
+                    save.execute("DELETE FROM checkpoints WHERE seq < ?1", [seq])?;
+                    save.execute("DELETE FROM checkpoint_parts WHERE seq <> ?1", [seq])?;
+                }
+            }
             save.commit()
         };
         save(&mut self.connection).map_err(|e| self.ill(&e))?;
-        self.shared.checkpoint.store(seq, Ordering::Release);
+        if part.is_none() {
+            self.shared.checkpoint.store(seq, Ordering::Release);
+        }
         Ok(())
     }
 
