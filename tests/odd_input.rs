@@ -6,6 +6,9 @@ mod common;
 
 use std::net::SocketAddr;
 
+use futures_util::{SinkExt, StreamExt};
+use tokio_tungstenite::connect_async;
+
 use common::{Client, post, post_raw, server};
 use serde_json::{Value, json};
 
@@ -42,6 +45,7 @@ async fn numbers_that_are_none_and_halves_of_pairs_are_taken_over_http() {
     for (media, body) in [
         ("application/json", NAN.to_owned()),
         ("application/json", format!("\u{feff}[{NAN}]")),
+        ("application/json", format!("\u{feff}\u{feff} [{NAN}]")),
         ("application/x-ndjson", format!("\u{feff}{NAN}\n")),
     ] {
         let (status, answer) = post_raw(address, media, body).await;
@@ -57,9 +61,36 @@ async fn numbers_that_are_none_and_halves_of_pairs_are_taken_over_http() {
     let update = watcher.event("generic_update").await;
     assert_eq!(update["data"]["text"], "cut \u{fffd} here");
     let mended = |what: &str| format!("stoa_input_mended_total{{what=\"{what}\"}}");
-    assert_eq!(counter(address, &mended("number")).await, 12);
+    assert_eq!(counter(address, &mended("number")).await, 16);
     assert_eq!(counter(address, &mended("surrogate")).await, 1);
     assert!(counter(address, &mended("byte_order_mark")).await >= 1);
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_says_of_itself_may_be_odd() {
+    let server = server().await;
+    let address = server.address();
+    let auths = [
+        r#"{"role":"observer","name":"cut \ud83d here"}"#,
+        r#"{"role":"observer","theirs":[1e999,NaN,"\udc00"]}"#,
+    ];
+    for auth in auths {
+        let (mut socket, _) = connect_async(format!(
+            "ws://{address}/socket.io/?EIO=4&transport=websocket"
+        ))
+        .await
+        .unwrap();
+        socket.send(format!("40{auth}").into()).await.unwrap();
+        loop {
+            let frame = socket.next().await.unwrap().unwrap();
+            let text = frame.into_text().unwrap();
+            assert!(!text.starts_with("44"), "{auth}: {text}");
+            if text.starts_with("40") {
+                break;
+            }
+        }
+    }
     server.shutdown().await;
 }
 

@@ -182,10 +182,8 @@ impl Screen {
                 if let Some(namespace) = Namespace::at(packet.namespace) {
                     self.queries[namespace as usize] = packet.query.map(Into::into);
                 }
-                if !packet.body.is_empty()
-                    && serde_json::from_str::<serde::de::IgnoredAny>(packet.body).is_err()
-                    && let Some((mended, what)) = lenient::mend(packet.body.as_bytes())
-                {
+                // Of JSON there is nothing to put right.
+                if let Some((mended, what)) = lenient::mend(packet.body.as_bytes()) {
                     self.metrics.mended(what);
                     rewritten = Some(packet.write(&mended));
                 }

@@ -109,6 +109,40 @@ async fn an_agents_actions_are_its_projects() {
     server.shutdown().await;
 }
 
+/// A performer for all projects is reached by an operator of one only in this one.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_of_one_project_reaches_no_agent_of_another() {
+    let server = guarded(|_| {}).await;
+    let address = server.address();
+    let all = token(&Grant {
+        user: Some("all".into()),
+        rooms: Some(vec!["*".into()]),
+        ..grant(Role::Producer)
+    });
+    let mut performer = client(address, &all).await;
+    for agent in ["later", "p2/a"] {
+        let room = json!({ "room": format!("agent:{agent}:actions") });
+        assert_eq!(performer.call("join_room", room).await["status"], "ok");
+    }
+    let odd =
+        json!({ "type": "agent.registered", "project_id": "p1", "data": { "agent_id": "p2/a" } });
+    publish(address, &odd).await;
+    let mut operator = client(address, &holder(Role::Operator, &["p1"])).await;
+    for (agent, code) in [("later", "forbidden"), ("p2/a", "unavailable")] {
+        let act = json!({ "agent_id": agent, "action": "stop" });
+        let answer = operator.call("agent_action", act).await;
+        assert_eq!(answer["error"]["code"], code, "{agent}: {answer}");
+    }
+    let act = json!({ "agent_id": "later", "action": "stop", "project_id": "p1" });
+    assert_eq!(operator.call("agent_action", act).await["status"], "ok");
+    let (_, first) = asked(&mut performer).await;
+    assert_eq!(
+        (&first["agent_id"], &first["project_id"]),
+        (&json!("later"), &json!("p1"))
+    );
+    server.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_names_agents_performs_for_no_other() {
     let server = guarded(|_| {}).await;

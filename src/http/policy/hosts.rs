@@ -52,9 +52,14 @@ impl Authority {
             return None;
         }
         let host = authority.host();
-        let port = match authority.as_str().get(host.len()..)?.strip_prefix(':') {
-            None | Some("") => None,
-            Some(port) => Some(port.parse().ok()?),
+        let port = match authority.as_str().get(host.len()..)? {
+            "" | ":" => None,
+            // Nothing but a port may stand behind the host: `[::1].evil.test` is no address.
+            port => {
+                let digits = port.strip_prefix(':')?;
+                let only = digits.bytes().all(|byte| byte.is_ascii_digit());
+                Some(digits.parse().ok().filter(|_| only)?)
+            }
         };
         let host = host.strip_suffix('.').unwrap_or(host);
         (!host.is_empty()).then(|| Self {
@@ -215,6 +220,9 @@ mod tests {
             "me@localhost",
             "localhost:99999",
             "localhost:x",
+            "localhost:+80",
+            "[::1]evil.test",
+            "[::1].evil.test:80",
             ".",
             "/",
         ] {

@@ -249,6 +249,8 @@ mod tests {
             "http://evillocalhost:8000",
             "http://192.168.1.7:8000",
             "http://0.0.0.0:8000",
+            "http://[::1].evil.test",
+            "http://[::1]evil.test:8000",
         ] {
             assert_eq!(page(origin), None, "{origin}");
         }

@@ -94,6 +94,12 @@ fn home(client: &Client, agent: &str, named: Option<&str>) -> Result<Option<Arc<
     // One that is of no project is everybody's who has no limits, and what a bare id means.
     let is_shared = known.iter().any(Option::is_none) && !who.sight.is_limited();
     let is_new = known.is_empty() && who.sight.may_enter(Kind::Agent, agent);
+    if is_new && who.sight.is_limited() {
+        // It may be another project's: who performs for all would do it for that one.
+        return Err(Refusal::forbidden(
+            "this agent is not known in a project of your token's yet: say in which one it is, as project_id",
+        ));
+    }
     if is_shared || is_new {
         return Ok(None);
     }
@@ -114,7 +120,11 @@ async fn performers(
     project: Option<&str>,
 ) -> Result<Vec<Arc<Client>>, Refusal> {
     let kit = &client.kit;
-    let mut ids = kit.hub.members_of(format!("agent:{agent}:actions")).await?;
+    // An id with a slash in it would name the room of another project's agent.
+    let mut ids = match agent.contains('/') {
+        true => Vec::new(),
+        false => kit.hub.members_of(format!("agent:{agent}:actions")).await?,
+    };
     if let Some(project) = project {
         // A member of both rooms is asked once.
         let own = format!("agent:{project}/{agent}:actions");
