@@ -44,6 +44,13 @@ impl Config {
             ),
             (
                 "server",
+                "max_body_bytes_in_flight",
+                self.server.max_body_bytes_in_flight,
+                256 * 1024,
+                1 << 30,
+            ),
+            (
+                "server",
                 "max_client_buffer",
                 self.server.max_client_buffer,
                 16 * 1024,

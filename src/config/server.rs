@@ -59,6 +59,8 @@ pub struct Server {
     pub body_timeout: f64,
     /// Bytes in a second that a streamed body has to keep up, on average over `body_timeout`: a drip is no stream.
     pub body_bytes_per_second: usize,
+    /// Bytes that request bodies may hold together while they are read, at the API and as much again at the polling door.
+    pub max_body_bytes_in_flight: usize,
     /// Seconds that a connection is kept open for a next request, so that forgotten ones don't fill the table.
     pub idle_timeout: f64,
     /// Connections at a time in all, so that memory and descriptors have a bound.
@@ -110,6 +112,7 @@ impl Default for Server {
             web_root: PathBuf::new(),
             body_timeout: 30.0,
             body_bytes_per_second: 10,
+            max_body_bytes_in_flight: 33_554_432,
             idle_timeout: 75.0,
             max_connections: 50_000,
             max_connections_per_address: 1_000,

@@ -306,6 +306,28 @@ impl Event {
         self.ids.get(Board)
     }
 
+    /// Drops all data and metadata but what settling reads of them: each id wherever it is looked for, and names of projects.
+    /// The event is whole in its text by then.
+    pub fn keep_what_settles(&mut self) {
+        self.metadata = Object::new();
+        let settles = |key: &str, value: &Value| {
+            value.is_string() && (is_id(key) || matches!(key, "id" | "project_name"))
+        };
+        let data = std::mem::take(&mut self.data).into_iter();
+        self.data = data
+            .filter_map(|(key, value)| match value {
+                Value::Object(inner) if place(&key).is_some() => {
+                    let inner: Object = inner
+                        .into_iter()
+                        .filter(|(key, value)| settles(key, value))
+                        .collect();
+                    (!inner.is_empty()).then_some((key, Value::Object(inner)))
+                }
+                value => settles(&key, &value).then_some((key, value)),
+            })
+            .collect();
+    }
+
     /// Each project that the data names, in whatever place and spelling, boards of `project.*` events among them.
     pub fn each_project<'e>(&'e self, project: &mut dyn FnMut(&'e str)) {
         let by_board = self.name.family() == "project";

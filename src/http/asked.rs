@@ -77,7 +77,7 @@ fn says_json(headers: &HeaderMap) -> bool {
 }
 
 async fn read_json(request: Request, api: &Api) -> Result<Value, Refusal> {
-    let body = read_body(request.into_body(), api.body)
+    let body = read_body(request.into_body(), &api.body)
         .await
         .inspect_err(|refusal| api.metrics.refused("http", refusal.code))?;
     serde_json::from_slice(&body)

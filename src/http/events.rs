@@ -18,12 +18,14 @@ use crate::{
     event::lenient,
     history::{self, Page},
     intake::{self, IntakeLimits, Producer, Raw, Receipt, too_large},
-    net::{Steady, read_body},
+    net::{FREE, Place, Space, Steady, read_body},
     refusal::Refusal,
 };
 
 /// How many NDJSON lines are published at a time: what a long upload costs is one such part, not the whole.
 const PART: usize = 500;
+/// Bytes of their texts.
+const PART_BYTES: usize = 256 * 1_024;
 /// How long an upload that is faster than its producer may publish waits before it tries again.
 const HELD: Duration = Duration::from_millis(50);
 
@@ -96,7 +98,7 @@ fn answer(receipt: &Receipt) -> Response {
 
 /// One event, or an array of them.
 async fn publish_json(api: &Api, caller: &Caller, body: Body) -> Result<Receipt, Refusal> {
-    let body = read_body(body, api.body).await?;
+    let body = read_body(body, &api.body).await?;
     let limits = api.intake.limits();
     let raws: Vec<Raw> = match lenient::elements(&body, limits.max_batch) {
         Some((events, more)) if more > 0 => {
@@ -113,8 +115,10 @@ async fn publish_json(api: &Api, caller: &Caller, body: Body) -> Result<Receipt,
             .into_iter()
             .map(|event| Raw::Text(body.slice_ref(event)))
             .collect(),
-        None => vec![Raw::Text(body)],
+        None => vec![Raw::Text(body.clone())],
     };
+    // The place of the body is free again when its last event is read, not when all are kept.
+    drop(body);
     api.porter.events(&caller.who, caller.address, raws.len())?;
     let verified = caller.who.verified();
     api.intake.publish(raws, producer(caller, &verified)).await
@@ -126,12 +130,12 @@ async fn publish_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt
     let mut receipt = Receipt::default();
     let mut part = Part::default();
     let mut lines = Lines::new(limits);
-    let mut stream = Steady::new(body, api.body);
+    let mut stream = Steady::new(body, api.body.clone());
     while let Some(chunk) = stream.next().await? {
         lines.feed(&chunk);
         while let Some(line) = lines.next() {
-            part.push(line);
-            if part.raws.len() == PART.min(api.porter.events_at_once()) {
+            let full = part.push(line, &api.body.space);
+            if full || part.raws.len() >= PART.min(api.porter.events_at_once()) {
                 part.publish(api, caller, &mut receipt).await?;
                 // Where nothing is kept there is nothing to wait for: others have their turn all the same.
                 tokio::task::yield_now().await;
@@ -139,7 +143,7 @@ async fn publish_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt
         }
     }
     if let Some(line) = lines.last() {
-        part.push(line);
+        part.push(line, &api.body.space);
     }
     part.publish(api, caller, &mut receipt).await?;
     Ok(receipt)
@@ -149,13 +153,26 @@ async fn publish_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt
 #[derive(Default)]
 struct Part {
     raws: Vec<Raw>,
+    /// The length of their texts.
+    bytes: usize,
+    /// Where these are, when they are many.
+    place: Option<Place>,
     /// The index of its first line in the whole body.
     offset: usize,
 }
 
 impl Part {
-    fn push(&mut self, line: Raw) {
+    /// Adds a line; whether the lines are to be published before there are more. Nothing waits for space here: where there
+    /// is none the parts are small.
+    fn push(&mut self, line: Raw, space: &Space) -> bool {
+        if let Raw::Text(text) = &line {
+            self.bytes += text.len();
+        }
         self.raws.push(line);
+        if self.bytes > FREE && self.place.is_none() {
+            self.place = space.try_take(PART_BYTES);
+        }
+        self.bytes > PART_BYTES || (self.bytes > FREE && self.place.is_none())
     }
 
     async fn publish(
@@ -167,6 +184,8 @@ impl Part {
         let raws = std::mem::take(&mut self.raws);
         let offset = self.offset;
         self.offset += raws.len();
+        let place = self.place.take();
+        self.bytes = 0;
         if !raws.is_empty() {
             // Whoever uploads much is slowed down to what it may, not turned away in the middle.
             while let Err(refusal) = api.porter.events(&caller.who, caller.address, raws.len()) {
@@ -178,6 +197,8 @@ impl Part {
             api.porter.check_again(&caller.who, caller.address)?;
             let verified = caller.who.verified();
             let producer = producer(caller, &verified);
+            // Reading them is the first thing that is done, and waits for nothing.
+            drop(place);
             let published = api.intake.publish(raws, producer).await?;
             receipt.add(published, offset);
         }

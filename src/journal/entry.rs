@@ -38,20 +38,30 @@ pub struct Entry {
 /// An event that still has to be settled, with all of its text that doesn't depend on that.
 #[derive(Debug)]
 pub struct Draft {
-    /// The event.
+    /// The event; of one that is dear to hold only what settling reads.
     pub event: Event,
     text: String,
     held: usize,
+    cheap: bool,
 }
 
 impl Draft {
     /// Writes the event's text. Called where as many threads do it as there are doors: the writer only writes, and settling
     /// holds nobody up.
-    pub fn new(event: Event) -> Self {
+    pub fn new(mut event: Event) -> Self {
+        let text = event.to_stored_unsettled();
+        let mut held = event.held();
+        let cheap = held <= ALWAYS + TIMES * text.len();
+        if !cheap {
+            // A call has a thousand of them: what its events hold together is bounded by their texts.
+            event.keep_what_settles();
+            held = event.held();
+        }
         Self {
-            text: event.to_stored_unsettled(),
-            held: event.held(),
             event,
+            text,
+            held,
+            cheap,
         }
     }
 
@@ -64,13 +74,12 @@ impl Draft {
     pub fn finish(mut self) -> Entry {
         self.event.write_settled(&mut self.text);
         let text: Arc<str> = self.text.into();
-        let cheap = self.held <= ALWAYS + TIMES * text.len();
         Entry {
             id: self.event.id.clone(),
             producer: self.event.settled.producer.clone(),
             content: self.event.content,
             text,
-            event: cheap.then(|| Arc::new(self.event)),
+            event: self.cheap.then(|| Arc::new(self.event)),
             held: self.held,
             flow: 0,
         }

@@ -7,10 +7,11 @@ use bytes::BytesMut;
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
+use super::space::{FREE, Place, Space};
 use crate::refusal::Refusal;
 
 /// What a body may be.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct BodyLimits {
     /// The largest that is read whole.
     pub max: usize,
@@ -18,41 +19,56 @@ pub struct BodyLimits {
     pub timeout: Duration,
     /// What a streamed one has to keep up, on average over `timeout`.
     pub bytes_per_second: usize,
+    /// What all of them may hold together.
+    pub space: Space,
 }
 
-/// Reads a body whole.
+/// Reads a body whole. One that is not small waits for its place before the rest of it is read, and has it until it is
+/// dropped.
 ///
 /// # Errors
-/// It is too large, which is known before it is read where its length is told; it takes too long; it ends early.
-pub async fn read_body(body: Body, limits: BodyLimits) -> Result<Bytes, Refusal> {
+/// It is too large, which is known before it is read where its length is told; it takes too long; it ends early; there is no
+/// place for it.
+pub async fn read_body(body: Body, limits: &BodyLimits) -> Result<Bytes, Refusal> {
     let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if told > limits.max {
         return Err(too_large(limits.max));
     }
-    tokio::time::timeout(limits.timeout, whole(body, limits.max))
-        .await
-        .unwrap_or_else(|_| {
-            Err(Refusal::new(
-                "timeout",
-                format!(
-                    "the body was not there within {:?} ([server] body_timeout)",
-                    limits.timeout
-                ),
-            ))
-        })
-}
-
-async fn whole(body: Body, max: usize) -> Result<Bytes, Refusal> {
+    let late = || {
+        Refusal::new(
+            "timeout",
+            format!(
+                "the body was not there within {:?} ([server] body_timeout)",
+                limits.timeout
+            ),
+        )
+    };
+    let (mut read, mut place) = (BytesMut::new(), None::<Place>);
     let mut stream = body.into_data_stream();
-    let mut read = BytesMut::new();
-    while let Some(chunk) = stream.next().await {
+    let mut deadline = Instant::now() + limits.timeout;
+    while let Some(chunk) = tokio::time::timeout_at(deadline, stream.next())
+        .await
+        .map_err(|_| late())?
+    {
         let chunk = chunk.map_err(|_| ended_early())?;
-        if read.len() + chunk.len() > max {
-            return Err(too_large(max));
+        if read.len() + chunk.len() > limits.max {
+            return Err(too_large(limits.max));
+        }
+        if place.is_none() && read.len() + chunk.len() > FREE {
+            let whole = if told > 0 { told } else { limits.max };
+            let asked = Instant::now();
+            place = Some(limits.space.take(whole).await?);
+            // That was not the client's fault.
+            deadline += asked.elapsed();
+            read.reserve(whole - read.len().min(whole));
         }
         read.extend_from_slice(&chunk);
     }
-    Ok(read.freeze())
+    let read = read.freeze();
+    Ok(match place {
+        Some(place) => place.of(read),
+        None => read,
+    })
 }
 
 fn too_large(max: usize) -> Refusal {
@@ -135,11 +151,14 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: BodyLimits = BodyLimits {
-        max: 100,
-        timeout: Duration::from_secs(30),
-        bytes_per_second: 10,
-    };
+    fn limits() -> BodyLimits {
+        BodyLimits {
+            max: 100,
+            timeout: Duration::from_secs(30),
+            bytes_per_second: 10,
+            space: Space::new(1_000),
+        }
+    }
 
     /// So many parts of a size, with a pause before each.
     fn dripping(parts: usize, size: usize, pause: Duration) -> Body {
@@ -153,7 +172,7 @@ mod tests {
     }
 
     async fn stream_all(body: Body) -> Result<usize, Refusal> {
-        let mut steady = Steady::new(body, LIMITS);
+        let mut steady = Steady::new(body, limits());
         let mut size = 0;
         while let Some(chunk) = steady.next().await? {
             size += chunk.len();
@@ -164,7 +183,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_read_whole_is_small_and_quick() {
         let second = Duration::from_secs(1);
-        let read = |body| read_body(body, LIMITS);
+        let limits = limits();
+        let read = |body| read_body(body, &limits);
         assert_eq!(read(dripping(10, 10, second)).await.unwrap().len(), 100);
         let code = |refused: Result<Bytes, Refusal>| refused.unwrap_err().code;
         assert_eq!(code(read(dripping(11, 10, second)).await), "too_large");
@@ -183,5 +203,33 @@ mod tests {
         assert!(started.elapsed() <= 32 * second);
         let pause = stream_all(dripping(2, 1_000, 31 * second)).await;
         assert_eq!(pause.unwrap_err().code, "timeout");
+    }
+    #[tokio::test(start_paused = true)]
+    async fn bodies_together_hold_no_more_than_their_space_and_small_ones_never_wait() {
+        let limits = BodyLimits {
+            max: 100_000,
+            space: Space::new(250_000),
+            ..limits()
+        };
+        let body = || Body::from(vec![0; 100_000]);
+        let first = read_body(body(), &limits).await.unwrap();
+        let second = read_body(body(), &limits).await.unwrap();
+        assert_eq!(limits.space.left(), 50_000);
+        let code = |refused: Result<Bytes, Refusal>| refused.unwrap_err().code;
+        assert_eq!(code(read_body(body(), &limits).await), "overloaded");
+        // Of unknown length: it may be as long as any.
+        let unknown = dripping(2, 10_000, Duration::ZERO);
+        assert_eq!(code(read_body(unknown, &limits).await), "overloaded");
+        let small = read_body(Body::from(vec![0; FREE]), &limits).await;
+        assert_eq!(small.unwrap().len(), FREE);
+        let waiting = read_body(body(), &limits);
+        // A part of it is enough to keep its place.
+        let part = second.slice(10..20);
+        drop(second);
+        assert_eq!(limits.space.left(), 50_000);
+        let (third, ()) = futures_util::future::join(waiting, async { drop(part) }).await;
+        assert_eq!(third.unwrap().len(), 100_000);
+        drop(first);
+        assert_eq!(limits.space.left(), 250_000);
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     http::{Hosts, Origins, ProxiedRequests, RequestPolicy, RouterOptions, StreamOptions},
     hub::HubOptions,
     intake::IntakeLimits,
-    net::{Attachments, BodyLimits, Bounds, LaneLimits, Quota, QuotaLimits, Timeouts},
+    net::{Attachments, BodyLimits, Bounds, LaneLimits, Quota, QuotaLimits, Space, Timeouts},
     socketio::{self, DoorLimits},
     state::Limits,
 };
@@ -118,12 +118,13 @@ pub(super) fn door(config: &Config) -> DoorLimits {
     }
 }
 
-/// A request body's.
+/// A request body's. Each door has its own space: polling is open to whoever comes, and takes none from those who publish.
 pub(super) fn body(config: &Config) -> BodyLimits {
     BodyLimits {
         max: config.server.max_http_buffer_size,
         timeout: config.server.body_timeout(),
         bytes_per_second: config.server.body_bytes_per_second,
+        space: Space::new(config.server.max_body_bytes_in_flight),
     }
 }
 

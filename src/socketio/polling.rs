@@ -115,7 +115,7 @@ async fn post(
     wait_for_inbox(door, sid).await;
     let form = form(query(request.uri(), "EIO") == Some("3"), request.headers());
     let (mut parts, body) = request.into_parts();
-    let body = read_body(body, door.limits.body)
+    let body = read_body(body, &door.limits.body)
         .await
         .map_err(|refusal| door.refuse("polling", status(refusal.code), refusal.code, &refusal))?;
     let max = door.limits.max_packets;
