@@ -86,8 +86,14 @@ impl Bystander {
                 let event = json!({ "type": "bystander.tick", "data": { "n": n } });
                 let call = client.post(format!("http://{address}/api/v1/events"));
                 let call = call.json(&event).send();
-                // It does not wait for the answer: a server that is slow is called all the same.
-                tokio::spawn(async move { call.await.map(drop) });
+                let published = published.clone();
+                // It does not wait for the answer: a server that is slow is called all the same. For what is refused
+                // nobody waits.
+                tokio::spawn(async move {
+                    if call.await.is_ok_and(|answer| !answer.status().is_success()) {
+                        published.lock().expect("its lock").waiting.remove(&n);
+                    }
+                });
             }
         });
         Self {

@@ -7,10 +7,8 @@ use super::{Attack, Target, socket::Socket};
 pub(crate) const ATTACK: Attack = Attack {
     name: "filters",
     what: "100 clients with 100 patterns of 110 characters each, and 2,000 events with names of 120 characters",
-    settings: &[],
-    prepare: None,
     run: |target| Box::pin(run(target)),
-    restarts: false,
+    ..Attack::NONE
 };
 
 const CLIENTS: usize = 100;

@@ -7,10 +7,9 @@ use super::{Attack, Target};
 pub(crate) const ATTACK: Attack = Attack {
     name: "history",
     what: "60,000 events, then 64 requests at once for a type that there is none of, ten times",
-    settings: &[],
     prepare: Some(|target| Box::pin(prepare(target))),
     run: |target| Box::pin(run(target)),
-    restarts: false,
+    ..Attack::NONE
 };
 
 const EVENTS: usize = 60_000;

@@ -7,10 +7,8 @@ use super::{Attack, Target};
 pub(crate) const ATTACK: Attack = Attack {
     name: "one-entity",
     what: "16,000 assignments about the same task, agent, run, job, node and message, in 16 calls at once",
-    settings: &[],
-    prepare: None,
     run: |target| Box::pin(run(target)),
-    restarts: false,
+    ..Attack::NONE
 };
 
 const CALLS: usize = 16;

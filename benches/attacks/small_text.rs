@@ -5,10 +5,9 @@ use super::{Attack, Target};
 pub(crate) const ATTACK: Attack = Attack {
     name: "small-text",
     what: "1,000 events of 35 KB, each with 4,980 maps of one key; then a kill and a start on the same journal",
-    settings: &[],
-    prepare: None,
     run: |target| Box::pin(run(target)),
     restarts: true,
+    ..Attack::NONE
 };
 
 const EVENTS: usize = 1_000;

@@ -7,10 +7,8 @@ use super::{Attack, Target};
 pub(crate) const ATTACK: Attack = Attack {
     name: "urgent-flood",
     what: "four producers, 500 critical events a call, 200 calls each",
-    settings: &[],
-    prepare: None,
     run: |target| Box::pin(run(target)),
-    restarts: false,
+    ..Attack::NONE
 };
 
 const PRODUCERS: usize = 4;

@@ -9,10 +9,9 @@ use super::{Attack, Target};
 pub(crate) const ATTACK: Attack = Attack {
     name: "writer-queue",
     what: "another program holds the file for 6 s; 560 posts of 0.9 MB meanwhile, which hang up after a second",
-    settings: &[],
-    prepare: None,
     run: |target| Box::pin(run(target)),
-    restarts: false,
+    waits: true,
+    ..Attack::NONE
 };
 
 const HELD: Duration = Duration::from_secs(6);

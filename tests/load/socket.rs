@@ -173,7 +173,11 @@ impl Socket {
     }
 
     /// Sends a short text frame; clients mask theirs, and a mask of zeros leaves the text as it is.
-    async fn send(&mut self, text: &str) -> io::Result<()> {
+    /// Sends a packet.
+    ///
+    /// # Errors
+    /// The connection has ended.
+    pub(crate) async fn send(&mut self, text: &str) -> io::Result<()> {
         let mut out = vec![TEXT];
         match u8::try_from(text.len()) {
             Ok(short) if short < 126 => out.push(0x80 | short),

@@ -20,10 +20,12 @@ use crate::{
 pub(super) struct Request {
     /// Its name.
     pub(super) event: String,
-    /// Its first argument, `null` when there is none.
+    /// Its first argument, `null` when there is none, or when it stands in `published`.
     pub(super) argument: Value,
     /// Those of the argument's elements that could not be read: `null` stands in their places.
     pub(super) unread: Vec<(usize, Rejection)>,
+    /// The argument of `publish` as it is written: of a long list one event at a time is read.
+    pub(super) published: Option<Bytes>,
     /// Values that were no JSON and were put right.
     pub(super) mended: Mended,
     /// How long the whole message was.
@@ -45,6 +47,11 @@ const MAX_ROOMS: usize = 100;
 /// Reads an event.
 pub(super) fn read(inbound: &Inbound) -> Result<Request, Refusal> {
     let len = inbound.text.len() + inbound.attachments.iter().map(Bytes::len).sum::<usize>();
+    if inbound.attachments.is_empty()
+        && let Some(published) = published(&inbound.text.clone().into())
+    {
+        return Ok(Request::to_publish(published, len));
+    }
     let mut call = match serde_json::from_str::<Vec<Value>>(&inbound.text) {
         Ok(arguments) => {
             let mut arguments = arguments.into_iter();
@@ -60,7 +67,14 @@ pub(super) fn read(inbound: &Inbound) -> Result<Request, Refusal> {
         match event.as_str() {
             // In place of what the engine could not have read.
             UNREADABLE => return Err(Refusal::bad_request(text)),
-            NOT_JSON => call = read_leniently(text)?,
+            NOT_JSON => {
+                if inbound.attachments.is_empty()
+                    && let Some(published) = published(&Bytes::copy_from_slice(text.as_bytes()))
+                {
+                    return Ok(Request::to_publish(published, len));
+                }
+                call = read_leniently(text)?;
+            }
             _ => {}
         }
     }
@@ -72,9 +86,24 @@ pub(super) fn read(inbound: &Inbound) -> Result<Request, Refusal> {
         event,
         argument: call.argument,
         unread: call.unread,
+        published: None,
         mended: call.mended,
         len,
     })
+}
+
+/// The argument of a `publish`, if the message is one that has an argument.
+fn published(text: &Bytes) -> Option<Bytes> {
+    // Only a message that begins so is looked through.
+    let name = text.trim_ascii_start().strip_prefix(b"[")?;
+    name.trim_ascii_start().strip_prefix(br#""publish""#)?;
+    let (parts, _) = lenient::elements(text, 2)?;
+    match parts[..] {
+        [name, argument] if name == br#""publish""# && !argument.is_empty() => {
+            Some(text.slice_ref(argument))
+        }
+        _ => None,
+    }
 }
 
 /// Reads a message that is no JSON as a whole: the name, and of the argument all that can be read. Of a list only those
@@ -135,6 +164,17 @@ pub(super) fn attach(value: &mut Value, attachments: &[Bytes]) {
 }
 
 impl Request {
+    fn to_publish(published: Bytes, len: usize) -> Self {
+        Self {
+            event: "publish".into(),
+            argument: Value::Null,
+            unread: Vec::new(),
+            published: Some(published),
+            mended: Mended::default(),
+            len,
+        }
+    }
+
     /// A field of the argument.
     pub(super) fn field(&self, key: &str) -> &Value {
         self.argument.get(key).unwrap_or(&Value::Null)
