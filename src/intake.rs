@@ -178,7 +178,7 @@ impl Receipt {
 type Appending<'j> = BoxFuture<'j, Result<Vec<Outcome>, JournalError>>;
 
 /// One event as it came in: its JSON, and how long that was.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Raw {
     /// Its text: read when it is its turn, so that of a long list one event at a time is in memory.
     Text(Bytes),
@@ -243,13 +243,7 @@ impl Intake {
         producer: Producer<'_>,
     ) -> Result<Receipt, Refusal> {
         let mut receipt = Receipt::default();
-        let mut drafts = Vec::with_capacity(raws.len());
-        for (index, raw) in raws.into_iter().enumerate() {
-            match self.parse(raw, producer) {
-                Ok(event) => drafts.push((index, Draft::new(event))),
-                Err(error) => receipt.rejected.push(RejectedAt { index, error }),
-            }
-        }
+        let drafts = self.drafts(raws, producer, &mut receipt.rejected);
         if !drafts.is_empty() {
             self.wait_for_hub(&drafts).await.inspect_err(|refusal| {
                 self.metrics.refused(producer.door, refusal.code);
@@ -275,6 +269,23 @@ impl Intake {
         self.metrics.events(receipt.accepted, receipt.duplicates);
         self.metrics.id_conflicts(receipt.conflicts);
         Ok(receipt)
+    }
+
+    /// Reads one event after the other; each is a text again before the next one is read.
+    fn drafts(
+        &self,
+        raws: Vec<Raw>,
+        producer: Producer<'_>,
+        rejected: &mut Vec<RejectedAt>,
+    ) -> Vec<(usize, Draft)> {
+        let mut drafts = Vec::with_capacity(raws.len());
+        for (index, raw) in raws.into_iter().enumerate() {
+            match self.parse(raw, producer) {
+                Ok(event) => drafts.push((index, Draft::new(event))),
+                Err(error) => rejected.push(RejectedAt { index, error }),
+            }
+        }
+        drafts
     }
 
     /// Settles events and hands them to the journal, both in the same order; none if nothing is left.
@@ -456,5 +467,48 @@ mod tests {
             intake.publish(event(), producer).await.map(|r| r.accepted),
             Ok(1)
         );
+    }
+    #[test]
+    fn events_that_are_dear_to_hold_wait_as_text_and_are_kept_whole() {
+        let journal = Arc::new(MemoryJournal::new(Retention {
+            max_events: 100,
+            max_age: Duration::from_secs(60),
+            max_bytes: 1 << 30,
+        }));
+        let limits = IntakeLimits {
+            max_lag: 100,
+            max_waiting: 1 << 30,
+            max_batch: 100,
+            max_event: 65_536,
+            max_depth: 32,
+            max_elements: 10_000,
+            validate: true,
+        };
+        let read_to = Arc::new(AtomicU64::new(0));
+        let ledger = Arc::new(Ledger::new(10));
+        let intake = Intake::new(journal, ledger, limits, read_to, Metrics::new());
+        let producer = Producer {
+            name: "test",
+            door: "http",
+            sight: &Sight::everything(),
+            verified: &"".into(),
+            flow: 0,
+        };
+        let maps = vec![json!({ "": 0 }); 4_900];
+        let event = json!({ "type": "a.b", "data": { "task": { "id": "t" }, "l": maps } });
+        let text = Bytes::from(event.to_string());
+        let parsed = intake.parse(Raw::Text(text.clone()), producer).unwrap();
+        assert!(parsed.held() > 3_000_000, "{}", parsed.held());
+        let raws = vec![Raw::Text(text.clone()); 28];
+        let mut rejected = Vec::new();
+        let drafts = intake.drafts(raws, producer, &mut rejected);
+        assert!(rejected.is_empty());
+        let held: usize = drafts.iter().map(|(_, draft)| draft.held()).sum();
+        assert!(held < 28 * (text.len() + 4_096), "{held}");
+        for (_, draft) in drafts {
+            assert_eq!(draft.event.task_id(), Some("t"));
+            let kept = Event::from_stored(&draft.finish().text).unwrap();
+            assert_eq!(kept.data, parsed.data);
+        }
     }
 }

@@ -327,3 +327,44 @@ fn an_id_is_the_same_as_a_number_and_wherever_it_stands() {
         assert_eq!(ids(value.clone()), wanted, "{value}");
     }
 }
+
+#[test]
+fn an_event_without_its_data_is_settled_as_with_it() {
+    let inner = json!({ "id": "i", "project_id": "p2", "projectId": "p3", "boardId": "b", "project_name": "n", "x": [1] });
+    let mut data = json!({ "project_id": "p1", "project_name": "m", "worker_id": "w", "owner_id": "o", "l": [{ "": 0 }] });
+    let places = [
+        "job",
+        "run",
+        "execution",
+        "step",
+        "nodeState",
+        "node",
+        "task",
+        "message",
+        "task_details",
+        "metadata",
+        "data",
+        "project_state",
+        "other",
+    ];
+    for place in places {
+        data[place] = inner.clone();
+    }
+    let Value::Object(data) = data else {
+        panic!("it is an object")
+    };
+    let whole = Event::new(EventName::new("project.updated"), data);
+    let mut kept = whole.clone();
+    kept.keep_what_settles();
+    let projects = |event: &Event| {
+        let mut projects = Vec::new();
+        event.each_project(&mut |project| projects.push(project.to_owned()));
+        projects
+    };
+    assert_eq!(projects(&kept), projects(&whole));
+    assert!(projects(&whole).len() > 10);
+    assert_eq!((&kept.ids, kept.project_name()), (&whole.ids, Some("n")));
+    assert_eq!(Ids::find(&kept.data, "project"), whole.ids);
+    assert!(!kept.data.contains_key("l") && !kept.data.contains_key("other"));
+    assert!(kept.metadata.is_empty());
+}

@@ -15,6 +15,7 @@ mod process;
 
 mod attachments;
 mod away;
+mod bodies;
 mod connections;
 mod connects;
 mod content;

@@ -236,3 +236,45 @@ impl Request {
         Ok(rooms)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inbound(text: &str, attachments: Vec<Bytes>) -> Inbound {
+        Inbound {
+            text: text.to_owned().into(),
+            attachments,
+            ack: None,
+        }
+    }
+
+    #[test]
+    fn what_is_published_stays_a_text_until_it_is_its_turn() {
+        let list = r#"[{"type":"a.b"},{"type":"c.d","data":{"n":NaN}}]"#;
+        let wrapped = serde_json::json!([NOT_JSON, format!(r#"["publish",{list}]"#)]);
+        for text in [
+            format!(r#"["publish",{list}]"#),
+            format!(r#" [ "publish" , {list} , 7 ] "#),
+            wrapped.to_string(),
+        ] {
+            let request = read(&inbound(&text, vec![])).unwrap();
+            assert_eq!(request.event, "publish");
+            assert_eq!(request.published.as_deref(), Some(list.as_bytes()));
+            assert_eq!(request.argument, Value::Null);
+        }
+        for text in [
+            r#"["publish"]"#,
+            r#"["published",{}]"#,
+            r#"["ping","publish"]"#,
+        ] {
+            let request = read(&inbound(text, vec![])).unwrap();
+            assert_eq!(request.published, None, "{text}");
+        }
+        // Bytes have to be put in their places first.
+        let text = r#"["publish",{"type":"a.b","data":{"b":{"_placeholder":true,"num":0}}}]"#;
+        let request = read(&inbound(text, vec![Bytes::from_static(b"x")])).unwrap();
+        assert_eq!(request.published, None);
+        assert_eq!(request.field("data")["b"], "eA==");
+    }
+}
