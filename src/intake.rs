@@ -4,7 +4,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::{
     access::{Identity, Sight},
+    backlog::{Backlog, Place},
     event::{self, Event, Timestamp},
     history::{Page, Query, Scans},
     journal::{Cursor, Draft, Entry, Journal, JournalError, Outcome, Seq},
@@ -67,8 +68,8 @@ pub struct Intake {
     order: Mutex<()>,
     /// The limits.
     limits: IntakeLimits,
-    /// How far the hub has read.
-    read_to: Arc<AtomicU64>,
+    /// How far the hub is, and how much of each producer is under way.
+    backlog: Arc<Backlog>,
     /// Everything taken and not taken is counted.
     metrics: Arc<Metrics>,
     /// Reads what was kept, a few requests at a time.
@@ -188,13 +189,24 @@ pub enum Raw {
     Bad(Refusal),
 }
 
+impl Raw {
+    /// About how many bytes it holds.
+    fn held(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Json(Value::Object(object), _) => event::held_by_object(object),
+            Self::Json(..) | Self::Bad(_) => size_of::<Self>(),
+        }
+    }
+}
+
 impl Intake {
     /// An intake before `journal`.
     pub fn new(
         journal: Arc<dyn Journal>,
         ledger: Arc<Ledger>,
         limits: IntakeLimits,
-        read_to: Arc<AtomicU64>,
+        backlog: Arc<Backlog>,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
@@ -202,7 +214,7 @@ impl Intake {
             ledger,
             order: Mutex::new(()),
             limits,
-            read_to,
+            backlog,
             metrics,
             scans: Scans::default(),
             waiting: AtomicUsize::new(0),
@@ -235,13 +247,14 @@ impl Intake {
     /// Keeps what can be kept of `raws` and answers when that can't be lost any more.
     ///
     /// # Errors
-    /// `overloaded` when the observers' side is too far behind, `unavailable` when the journal can't keep anything now;
+    /// `overloaded` when the observers' side is too far behind (with all, or with this producer's own), `unavailable` when the journal can't keep anything now;
     /// then nothing was kept.
     pub async fn publish(
         &self,
         raws: Vec<Raw>,
         producer: Producer<'_>,
     ) -> Result<Receipt, Refusal> {
+        let mut place = self.wait_for_own(&raws, producer.flow).await?;
         let mut receipt = Receipt::default();
         let drafts = self.drafts(raws, producer, &mut receipt.rejected);
         if !drafts.is_empty() {
@@ -254,10 +267,15 @@ impl Intake {
         for rejected in &receipt.rejected {
             self.metrics.rejected(producer.door, rejected.error.code);
         }
-        let Some(appended) = appended else {
+        let Some((appended, count)) = appended else {
             return Ok(receipt);
         };
+        place.shrink(count);
         let outcomes = appended.await?;
+        let new = |o: &&Outcome| !matches!(o, Outcome::Duplicate(_));
+        if let Some(last) = outcomes.iter().rfind(new) {
+            place.kept(last.seq(), outcomes.iter().filter(new).count());
+        }
         let count = |is: fn(&Outcome) -> bool| outcomes.iter().filter(|o| is(o)).count();
         receipt.duplicates = count(|o| matches!(o, Outcome::Duplicate(_)));
         receipt.conflicts = count(|o| matches!(o, Outcome::Conflict(_)));
@@ -294,7 +312,7 @@ impl Intake {
         drafts: Vec<(usize, Draft)>,
         producer: Producer<'_>,
         rejected: &mut Vec<RejectedAt>,
-    ) -> Option<Appending<'_>> {
+    ) -> Option<(Appending<'_>, usize)> {
         let may = |project: &str| producer.sight.speaks_for(project);
         let speaker = Speaker {
             producer: producer.verified,
@@ -308,7 +326,8 @@ impl Intake {
                 Err(error) => rejected.push(RejectedAt { index, error }),
             }
         }
-        (!settled.is_empty()).then(|| self.journal.append_entries(settled))
+        let count = settled.len();
+        (count > 0).then(|| (self.journal.append_entries(settled), count))
     }
 
     fn parse(&self, raw: Raw, producer: Producer<'_>) -> Result<Event, Refusal> {
@@ -354,22 +373,35 @@ impl Intake {
         Ok((value, known))
     }
 
+    /// A place for a call's events, as soon as enough of what its producer published before has been sent. Nothing of the
+    /// call is read until then; what it holds meanwhile is bounded as with [`Self::wait_for_hub`].
+    async fn wait_for_own(&self, raws: &[Raw], flow: u64) -> Result<Place, Refusal> {
+        let coming = match self.backlog.take(flow, raws.len()) {
+            Ok(place) => return Ok(place),
+            Err(coming) => coming,
+        };
+        self.metrics.producer_waited();
+        let overloaded = || overloaded("what you published before");
+        let held = raws.iter().map(Raw::held).sum();
+        let _place =
+            Waiting::new(&self.waiting, held, self.limits.max_waiting).ok_or_else(overloaded)?;
+        match tokio::time::timeout(MAX_WAIT, coming).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => Err(overloaded()),
+        }
+    }
+
     /// Waits until the observers' side has room. How much may wait meanwhile is bounded in bytes: beyond that producers are
     /// told at once.
     async fn wait_for_hub(&self, drafts: &[(usize, Draft)]) -> Result<(), Refusal> {
         let behind = || {
             let newest = *self.journal.watch().borrow() + self.journal.waiting();
-            newest.saturating_sub(self.read_to.load(Ordering::Acquire)) > self.limits.max_lag
+            newest.saturating_sub(self.backlog.done()) > self.limits.max_lag
         };
         if !behind() {
             return Ok(());
         }
-        let overloaded = || {
-            Refusal::new(
-                "overloaded",
-                "the server is behind with what was published before; publish this again later",
-            )
-        };
+        let overloaded = || overloaded("what was published before");
         let held = drafts.iter().map(|(_, draft)| draft.held()).sum();
         let _place =
             Waiting::new(&self.waiting, held, self.limits.max_waiting).ok_or_else(overloaded)?;
@@ -383,6 +415,13 @@ impl Intake {
         }
         Ok(())
     }
+}
+
+fn overloaded(with: &str) -> Refusal {
+    Refusal::new(
+        "overloaded",
+        format!("the server is behind with {with}; publish this again later"),
+    )
 }
 
 /// What an event over the limit is told.
@@ -427,9 +466,9 @@ mod tests {
             max_elements: 100,
             validate: true,
         };
-        let read_to = Arc::new(AtomicU64::new(0));
+        let backlog = Backlog::new(1_000);
         let ledger = Arc::new(Ledger::new(10));
-        let intake = Intake::new(journal, ledger, limits, read_to.clone(), Metrics::new());
+        let intake = Intake::new(journal, ledger, limits, backlog.clone(), Metrics::new());
         let producer = Producer {
             name: "test",
             door: "http",
@@ -462,7 +501,7 @@ mod tests {
         assert!(after < MAX_WAIT && began.elapsed() >= MAX_WAIT, "{after:?}");
         let refused = intake.publish(event(), producer).await;
         assert_eq!(refused.map_err(|r| r.code).err(), Some("overloaded"));
-        read_to.store(4, Ordering::Release);
+        backlog.tell(4, 0, vec![]);
         assert_eq!(
             intake.publish(event(), producer).await.map(|r| r.accepted),
             Ok(1)

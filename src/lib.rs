@@ -20,6 +20,7 @@
 //! |---|---|
 //! | [`event`] | what comes in: the canonical event and its dialects |
 //! | [`intake`] | the one way in behind every door |
+//! | [`backlog`] | how much of each producer is under way; whose calls wait |
 //! | [`journal`] | keeps events in order; cursors |
 //! | [`hub`] | the ordered loop: reads the journal, owns state, rooms and windows |
 //! | [`state`] | the current state, folded from the events |
@@ -40,6 +41,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod backlog;
 pub mod cli;
 pub mod config;
 pub mod demo;

@@ -3,7 +3,9 @@
 
 mod common;
 
-use common::{Client, server_with};
+use std::net::SocketAddr;
+
+use common::{Client, PATIENCE, server_with};
 use serde_json::{Value, json};
 
 /// How much of the flood is kept before the others publish.
@@ -20,6 +22,7 @@ async fn a_flood_is_not_before_others_whatever_it_claims() {
         let server = server_with(|c| {
             c.pace.flush_interval_ms = 1_000;
             c.performance.flush_max = 200;
+            c.pace.producer_backlog = 2 * FLOOD;
         })
         .await;
         let address = server.address();
@@ -54,4 +57,103 @@ async fn a_flood_is_not_before_others_whatever_it_claims() {
         assert!(before < FLOOD / 2, "{claimed}: behind {before} of {FLOOD}");
         server.shutdown().await;
     }
+}
+
+/// How many events of one producer may be under way.
+const UNDER_WAY: usize = 1_000;
+
+/// The place of an answer's last event in the journal.
+fn place(answer: &Value) -> usize {
+    let cursor = answer["cursor"].as_str().expect("a cursor");
+    let place = cursor.split('.').nth(1).and_then(|seq| seq.parse().ok());
+    place.unwrap_or_else(|| panic!("a place in {cursor}"))
+}
+
+/// How many calls waited for events of their own producer.
+async fn waited(address: SocketAddr) -> usize {
+    let response = reqwest::get(format!("http://{address}/metrics")).await;
+    let text = response.expect("answers").text().await.expect("text");
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("stoa_producers_waited_total "))
+        .expect("the counter");
+    line.parse().expect("a number")
+}
+
+fn calls(count: usize, events: usize) -> impl Iterator<Item = Value> {
+    (0..count).map(move |call| {
+        let events = (0..events).map(|n| event(&format!("f{call}-{n}"), "normal"));
+        Value::Array(events.collect())
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_producer_waits_for_its_own_events_and_others_are_behind_few_of_them() {
+    // Nothing is sent unless it is critical: all that is accepted stays under way.
+    let server = server_with(|c| {
+        c.pace.flush_interval_ms = 3_600_000;
+        c.performance.flush_max = 250;
+        c.pace.producer_backlog = UNDER_WAY;
+    })
+    .await;
+    let address = server.address();
+    let auth = json!({ "role": "producer" });
+    let (mut watcher, _) = Client::connect(address, json!({})).await;
+    let (mut flooder, _) = Client::connect(address, auth.clone()).await;
+    let (mut good, _) = Client::connect(address, auth).await;
+    let mut flood = Vec::new();
+    for events in calls(8, UNDER_WAY / 2) {
+        flood.push(flooder.call_later("publish", events).await);
+    }
+    for call in &flood[..2] {
+        assert_eq!(flooder.ack(*call).await["accepted"], UNDER_WAY / 2);
+    }
+    let waiting = async { while waited(address).await == 0 {} };
+    tokio::time::timeout(PATIENCE, waiting)
+        .await
+        .expect("the third call waits");
+    // However much the flooder would publish: this is behind what it may have under way, and waits for nothing.
+    let answer = good.call("publish", event("good", "normal")).await;
+    assert_eq!(place(&answer), UNDER_WAY + 1);
+    // Each critical event sends a part of what waits, and so lets the flooder go on.
+    let mut before = 0;
+    for n in 0..4 {
+        let id = format!("critical{n}");
+        good.call("publish", event(&id, "critical")).await;
+        loop {
+            let update = watcher.event("generic_update").await;
+            let seen = update["data"]["task_id"].as_str().unwrap();
+            before += usize::from(seen.starts_with('f'));
+            if seen == id {
+                break;
+            }
+        }
+    }
+    assert!(before <= UNDER_WAY, "behind {before}");
+    assert_eq!(flooder.ack(flood[2]).await["accepted"], UNDER_WAY / 2);
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_stream_goes_on_call_by_call() {
+    let server = server_with(|c| c.pace.producer_backlog = 1).await;
+    let address = server.address();
+    let (mut flooder, _) = Client::connect(address, json!({ "role": "producer" })).await;
+    let (mut watcher, _) = Client::connect(address, json!({})).await;
+    let mut flood = Vec::new();
+    for events in calls(20, 200) {
+        flood.push(flooder.call_later("publish", events).await);
+    }
+    for call in flood {
+        assert_eq!(flooder.ack(call).await["accepted"], 200);
+    }
+    for n in 0..20 * 200 {
+        let update = watcher.event("generic_update").await;
+        assert_eq!(
+            update["data"]["task_id"],
+            format!("f{}-{}", n / 200, n % 200)
+        );
+    }
+    assert!(waited(address).await > 0, "it waited for the hub");
+    server.shutdown().await;
 }

@@ -189,6 +189,13 @@ impl Config {
                 1,
                 1 << 30,
             ),
+            (
+                "pace",
+                "producer_backlog",
+                self.pace.producer_backlog,
+                1,
+                1 << 24,
+            ),
             ("access", "max_known", self.access.max_known, 16, 1 << 24),
             ("journal", "max_events", self.journal.max_events, 1, 1 << 32),
             (

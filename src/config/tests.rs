@@ -122,6 +122,11 @@ fn a_wrong_value_names_line_and_key() {
     assert!(message.ends_with("expected true or false"), "{message}");
     let message = refused("[server]\nping_interval = \"x\"\n", &[]);
     assert!(message.ends_with("expected a number"), "{message}");
+    let message = refused("[pace]\nlevel_shares = [8, 4, 0, 1]\n", &[]);
+    assert!(
+        message.contains(".toml:2: ") && message.contains("from 1 to 1000"),
+        "{message}"
+    );
     let message = refused("[seneca]\naggregates = \"some\"\n", &[]);
     assert!(message.contains("\"pages\""), "{message}");
     let message = refused("[tls]\ncert_file = \"cert.pem\"\n", &[]);

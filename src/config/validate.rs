@@ -44,6 +44,7 @@ impl Config {
     pub(super) fn invalid(&self) -> Option<Invalid> {
         self.durations()
             .or_else(|| self.milliseconds())
+            .or_else(|| self.shares())
             .or_else(|| self.counts())
             .or_else(|| self.connections())
             .or_else(|| self.certificate())
@@ -123,6 +124,20 @@ impl Config {
                 "is {value}: it is a number of milliseconds, at most {MAX_WINDOW_MS} (a day)"
             ),
         })
+    }
+
+    fn shares(&self) -> Option<Invalid> {
+        let share = self.pace.level_shares.into_iter();
+        let wrong = share
+            .into_iter()
+            .find(|share| !(1..=1_000).contains(share))?;
+        Some(Invalid::new(
+            "pace",
+            "level_shares",
+            format!(
+                "has {wrong}: each must be from 1 to 1000, or updates of that priority would never go"
+            ),
+        ))
     }
 
     fn certificate(&self) -> Option<Invalid> {

@@ -34,10 +34,7 @@ mod snapshots;
 mod view;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -49,11 +46,12 @@ pub use outlet::{Outgoing, Outlet};
 pub use view::View;
 
 use crate::{
+    backlog::Backlog,
     event::Timestamp,
     journal::{Journal, JournalError, Pending, Record, Seq},
     ledger::Ledger,
     observe::Metrics,
-    pace::{Pacer, group},
+    pace::{LevelShares, Pacer, group},
     seneca::{Desk, Recipients},
     state::{Limits, State, checkpoint},
     update::{Listening, Table, entities, rooms_hash},
@@ -87,6 +85,10 @@ pub struct HubOptions {
     pub flush_interval: Duration,
     /// How many groups one flush sends.
     pub flush_max: usize,
+    /// What part of a flush each priority may count on.
+    pub level_shares: LevelShares,
+    /// How many events may be under way before a producer waits for its own.
+    pub producer_backlog: usize,
     /// How many may be in a room that is joined by request.
     pub max_room_size: usize,
     /// How many rooms a client may be in by request.
@@ -126,8 +128,8 @@ pub struct Hub {
     handle: WeakHandle,
     /// What it does is counted.
     metrics: Arc<Metrics>,
-    /// The last record read, less what waits to be sent; doors look at it to know how far behind the hub is.
-    read_to: Arc<AtomicU64>,
+    /// Doors know by it how far behind the hub is, and of whom.
+    backlog: Arc<Backlog>,
     /// The last record read.
     seq: Seq,
     /// For snapshots; owned here, so that one fits the place that it names.
@@ -167,9 +169,10 @@ impl Hub {
         journal: Arc<dyn Journal>,
         table: Table,
         metrics: Arc<Metrics>,
-    ) -> (Self, HubHandle, Arc<AtomicU64>) {
+    ) -> (Self, HubHandle, Arc<Backlog>) {
         let (handle, commands) = HubHandle::channel();
-        let read_to = Arc::new(AtomicU64::new(0));
+        let backlog = Backlog::new(options.producer_backlog);
+        let pacer = Pacer::new(options.level_shares);
         let now = Instant::now();
         let catchup = CatchUp::new(options.max_recent);
         let hub = Self {
@@ -184,9 +187,9 @@ impl Hub {
             commands,
             handle: handle.downgrade(),
             metrics,
-            read_to: read_to.clone(),
+            backlog: backlog.clone(),
             seq: 0,
-            pacer: Pacer::default(),
+            pacer,
             pending: Pending::default(),
             flush: Flush::default(),
             look_for_slow: None,
@@ -196,7 +199,7 @@ impl Hub {
             snapshots: Snapshots::new(),
             started: Timestamp::now(),
         };
-        (hub, handle, read_to)
+        (hub, handle, backlog)
     }
 
     /// Brings the hub to the journal's present end: the state as it was, and what Seneca's pages show of the last events.
@@ -223,7 +226,7 @@ impl Hub {
         self.seq = seq;
         self.position = Position::new(self.journal.epoch(), seq);
         self.journal.release(seq);
-        self.read_to.store(seq, Ordering::Release);
+        self.tell_progress();
         Ok(Arc::new(ledger))
     }
 
@@ -280,6 +283,7 @@ impl Hub {
             self.flush();
         }
         self.wake();
+        self.backlog.end();
     }
 
     /// When there is something to do without anybody asking.
@@ -352,10 +356,9 @@ impl Hub {
     }
 
     /// Tells the doors how far it is: what waits to be sent is not done.
-    fn tell_progress(&self) {
-        let unsent = self.pacer.ready() as u64;
-        self.read_to
-            .store(self.seq.saturating_sub(unsent), Ordering::Release);
+    fn tell_progress(&mut self) {
+        let changed = self.pacer.take_changed();
+        self.backlog.tell(self.seq, self.pacer.ready(), changed);
     }
 
     /// One event: into the state, and its updates into the pacer.

@@ -27,6 +27,8 @@ pub struct Metrics {
     duplicates: Counter,
     /// Producers that use an id for several events.
     id_conflicts: Counter,
+    /// Calls of producers that had too much under way.
+    producers_waited: Counter,
     /// Events that were not taken, and why.
     rejected: Family<Code, Counter>,
     /// Values that were no JSON and had one evident meaning: a producer that writes them may be told.
@@ -156,6 +158,7 @@ impl Metrics {
             id_conflicts: Counter::default(),
             rejected: Family::default(),
             mended: Family::default(),
+            producers_waited: Counter::default(),
             refused: Family::default(),
             unknown_events: Counter::default(),
             unreadable: Family::default(),
@@ -205,6 +208,11 @@ impl Metrics {
             "input_mended",
             "Values that were odd and were read by their one evident meaning, by what was odd",
             self.mended.clone(),
+        );
+        r.register(
+            "producers_waited",
+            "Calls that waited until enough of what their producer published before was sent",
+            self.producers_waited.clone(),
         );
         r.register(
             "requests_refused",
@@ -332,6 +340,11 @@ impl Metrics {
         self.mended
             .get_or_create(&What { what })
             .inc_by(count as u64);
+    }
+
+    /// A call waits for its producer's own events.
+    pub fn producer_waited(&self) {
+        self.producers_waited.inc();
     }
 
     /// A request was refused.

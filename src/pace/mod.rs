@@ -26,6 +26,7 @@ use slab::Slab;
 use smallvec::SmallVec;
 
 pub use group::{Group, Window, group};
+pub use ready::LevelShares;
 use ready::Ready;
 
 use crate::update::{Key, merge};
@@ -66,6 +67,14 @@ struct Open {
 }
 
 impl Pacer {
+    /// One whose priorities have these parts of a flush, most urgent first.
+    pub fn new(shares: LevelShares) -> Self {
+        Self {
+            ready: Ready::new(shares),
+            ..Self::default()
+        }
+    }
+
     /// One for what is sent in one go: nobody watches it happen, so only the last value of a key counts.
     pub fn gathering() -> Self {
         Self {
@@ -149,6 +158,11 @@ impl Pacer {
     /// How many groups may go now.
     pub fn ready(&self) -> usize {
         self.ready.len()
+    }
+
+    /// Of whom another number of groups waits now than when this was last asked, and how many; by [`Group::flow`].
+    pub fn take_changed(&mut self) -> Vec<(u64, usize)> {
+        self.ready.take_changed()
     }
 
     /// Whether something critical may go now.

@@ -25,15 +25,17 @@ use crate::{event::Priority, journal::Mark};
 const LEVELS: usize = Priority::ALL.len();
 
 /// The part of a flush that each level may count on, most urgent first.
-const SHARES: [usize; LEVELS] = [8, 4, 2, 1];
+pub type LevelShares = [usize; LEVELS];
 
 /// The budget of a producer's turn: an update costs one, and one more for each [`PIECE`] bytes that it has.
 const TURN: i64 = 4;
 const PIECE: usize = 4_096;
 
 /// The queues.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ready {
+    /// What part each level has.
+    shares: LevelShares,
     /// Everything that waits.
     groups: HashMap<Mark, Group>,
     /// The producers that wait for their turns, by urgency.
@@ -42,9 +44,21 @@ pub(super) struct Ready {
     waiting: HashMap<u64, BTreeSet<Mark>>,
     /// Each mark that stands in a flow's `first`, with the place of that flow.
     looked_for: HashMap<Mark, Place>,
+    /// How much each producer has here, for those who make it wait.
+    owed: HashMap<u64, Owed>,
+    /// Those of `owed` that changed since it was told.
+    changed: Vec<u64>,
     /// How often it was looked for what must go first: the cost of a backlog, for tests.
     #[cfg(test)]
     pub(super) steps: usize,
+}
+
+/// How much of one producer is here, at all levels.
+#[derive(Debug, Default)]
+struct Owed {
+    groups: usize,
+    /// It is in `changed`.
+    is_changed: bool,
 }
 
 /// The producers of a level.
@@ -72,7 +86,53 @@ struct Flow {
     left: i64,
 }
 
+impl Default for Ready {
+    fn default() -> Self {
+        Self::new([8, 4, 2, 1])
+    }
+}
+
 impl Ready {
+    /// Empty queues.
+    pub(super) fn new(shares: LevelShares) -> Self {
+        Self {
+            shares,
+            groups: HashMap::new(),
+            levels: Default::default(),
+            waiting: HashMap::new(),
+            looked_for: HashMap::new(),
+            owed: HashMap::new(),
+            changed: Vec::new(),
+            #[cfg(test)]
+            steps: 0,
+        }
+    }
+
+    /// Of whom another number waits than when this was last asked, and how many.
+    pub(super) fn take_changed(&mut self) -> Vec<(u64, usize)> {
+        let owed = &mut self.owed;
+        let now = |flow: u64| {
+            let of = owed.get_mut(&flow)?;
+            of.is_changed = false;
+            let groups = of.groups;
+            if groups == 0 {
+                owed.remove(&flow);
+            }
+            Some((flow, groups))
+        };
+        self.changed.drain(..).filter_map(now).collect()
+    }
+
+    /// What a producer has here, to be changed.
+    fn owed_by(&mut self, flow: u64) -> &mut usize {
+        let owed = self.owed.entry(flow).or_default();
+        if !owed.is_changed {
+            owed.is_changed = true;
+            self.changed.push(flow);
+        }
+        &mut owed.groups
+    }
+
     /// Queues a group.
     pub(super) fn push(&mut self, group: Group) {
         let mark = group.mark();
@@ -89,6 +149,7 @@ impl Ready {
         });
         flow.queue.insert(mark);
         level.len += 1;
+        *self.owed_by(group.flow) += 1;
         self.groups.insert(mark, group);
     }
 
@@ -131,8 +192,8 @@ impl Ready {
 
     /// The updates of a flush that a level may count on, as far as it has so many.
     fn share(&self, level: usize, max: usize) -> usize {
-        let all: usize = SHARES.iter().sum();
-        let share = max.saturating_mul(SHARES[level]) / all;
+        let all: usize = self.shares.iter().sum();
+        let share = max.saturating_mul(self.shares[level]) / all.max(1);
         share.min(self.levels[level].len)
     }
 
@@ -225,6 +286,8 @@ impl Ready {
                 }
             }
         }
+        let owed = self.owed_by(group.flow);
+        *owed = owed.saturating_sub(1);
         let level = &mut self.levels[group.priority as usize];
         level.len -= 1;
         if let Some(flow) = level.flows.get_mut(&group.flow) {

@@ -134,7 +134,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let metrics = Metrics::new();
     let journal = journal(config)?;
     metrics.add_journal(&journal.metrics());
-    let (mut hub, handle, read_to) = Hub::new(
+    let (mut hub, handle, backlog) = Hub::new(
         options::hub(config),
         journal.clone(),
         table,
@@ -159,7 +159,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         journal.clone(),
         ledger,
         options::intake(config),
-        read_to,
+        backlog,
         metrics.clone(),
     ));
     let quota = Quota::new(options::connections(config));

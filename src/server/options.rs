@@ -33,6 +33,8 @@ pub(super) fn hub(config: &Config) -> HubOptions {
     HubOptions {
         flush_interval: config.pace.flush_interval(),
         flush_max: config.performance.flush_max,
+        level_shares: config.pace.level_shares,
+        producer_backlog: config.pace.producer_backlog,
         max_room_size: config.rooms.max_room_size,
         max_rooms_per_client: config.rooms.max_rooms_per_client,
         state: state(config),

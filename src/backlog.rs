@@ -1,0 +1,357 @@
+//! How much of each producer is under way: accepted, and not yet sent to those who watch.
+//!
+//! ```text
+//!  intake ─▶ taken ─▶ journal ─▶ hub reads ─▶ unsent ─▶ flush
+//!    ▲                                                    │
+//!    └──── the next of its calls, in their order ◀────────┘
+//! ```
+//!
+//! What was accepted is read in the order of its acceptance: an event is behind all that was accepted before it, whoever
+//! published that. So each producer may have its part of a common bound under way, and its next call waits until as much has
+//! been sent. Others don't wait for it, and one that has nothing under way never waits.
+//!
+//! Nobody looks again and again: whoever ends something hands the room to the call that waits first.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::sync::oneshot;
+
+use crate::journal::Seq;
+
+/// Each producer may have so many events under way, however many producers there are.
+const LEAST: usize = 64;
+
+/// Shared by the intake, which takes places, and the hub, which tells how far it is.
+#[derive(Debug)]
+pub struct Backlog {
+    /// The last record that the hub read, less what waits to be sent.
+    done: AtomicU64,
+    /// Events that may be under way, for all producers that have some.
+    most: usize,
+    /// Who has what.
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Those that have something under way.
+    flows: HashMap<u64, Flow>,
+    /// Calls that are kept and that the hub has not read to their end: that place, whose, how many events.
+    kept: BinaryHeap<Reverse<(Seq, u64, usize)>>,
+    /// The last record that the hub read.
+    read: Seq,
+    /// The hub is gone: nobody would end a waiting.
+    ended: bool,
+}
+
+/// What one producer has under way.
+#[derive(Debug, Default)]
+struct Flow {
+    /// Events that the hub has not read.
+    taken: usize,
+    /// Updates that it has not sent.
+    unsent: usize,
+    /// Calls that wait, first come first served: how many events, and whom to tell.
+    line: VecDeque<(usize, oneshot::Sender<Place>)>,
+}
+
+impl Flow {
+    fn under_way(&self) -> usize {
+        self.taken + self.unsent
+    }
+}
+
+/// A call's events under way; given back when it is dropped, unless it is known where they are kept.
+#[derive(Debug)]
+pub struct Place {
+    backlog: Arc<Backlog>,
+    flow: u64,
+    events: usize,
+}
+
+/// Calls whose turn has come.
+type Granted = Vec<(oneshot::Sender<Place>, Place)>;
+
+impl Backlog {
+    /// One in which `most` events may be under way.
+    pub fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            done: AtomicU64::new(0),
+            most,
+            inner: Mutex::default(),
+        })
+    }
+
+    /// How far the hub is: the last record that it read, less what waits to be sent.
+    pub fn done(&self) -> Seq {
+        self.done.load(Ordering::Acquire)
+    }
+
+    /// A place for a call's events.
+    ///
+    /// # Errors
+    /// The producer has its part under way: the place will come.
+    pub fn take(
+        self: &Arc<Self>,
+        flow: u64,
+        events: usize,
+    ) -> Result<Place, oneshot::Receiver<Place>> {
+        // One without events holds a place, too: so it is given back like any other.
+        let events = events.max(1);
+        let mut inner = self.lock();
+        let part = self.part(&inner, flow);
+        let ended = inner.ended;
+        let own = inner.flows.entry(flow).or_default();
+        let waits = !ended && (!own.line.is_empty() || !fits(own, events, part));
+        if waits {
+            let (tell, place) = oneshot::channel();
+            own.line.push_back((events, tell));
+            return Err(place);
+        }
+        own.taken += events;
+        Ok(self.place(flow, events))
+    }
+
+    /// The hub tells how far it is, and of whom another number of updates waits now.
+    pub fn tell(self: &Arc<Self>, read: Seq, unsent: usize, changed: Vec<(u64, usize)>) {
+        let done = read.saturating_sub(unsent as u64);
+        self.done.store(done, Ordering::Release);
+        let mut granted = Vec::new();
+        let mut inner = self.lock();
+        if inner.read == read && changed.is_empty() {
+            return;
+        }
+        inner.read = inner.read.max(read);
+        let mut touched = Vec::with_capacity(changed.len());
+        for (flow, unsent) in changed {
+            if unsent > 0 || inner.flows.contains_key(&flow) {
+                inner.flows.entry(flow).or_default().unsent = unsent;
+                touched.push(flow);
+            }
+        }
+        while let Some(&Reverse((last, flow, events))) = inner.kept.peek()
+            && last <= inner.read
+        {
+            inner.kept.pop();
+            inner.give_back(flow, events);
+            touched.push(flow);
+        }
+        // First those that have nothing left: the others' parts are larger without them.
+        for &flow in &touched {
+            inner.forget(flow);
+        }
+        for flow in touched {
+            self.grant(&mut inner, flow, &mut granted);
+        }
+        drop(inner);
+        hand_out(granted);
+    }
+
+    /// The hub is gone: nobody waits for it any more.
+    pub fn end(self: &Arc<Self>) {
+        let mut granted = Vec::new();
+        let mut inner = self.lock();
+        inner.ended = true;
+        let flows: Vec<u64> = inner.flows.keys().copied().collect();
+        for flow in flows {
+            self.grant(&mut inner, flow, &mut granted);
+        }
+        drop(inner);
+        hand_out(granted);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn place(self: &Arc<Self>, flow: u64, events: usize) -> Place {
+        Place {
+            backlog: self.clone(),
+            flow,
+            events,
+        }
+    }
+
+    /// What a producer may have under way beside all others that have something.
+    fn part(&self, inner: &Inner, flow: u64) -> usize {
+        let others = inner.flows.len() - usize::from(inner.flows.contains_key(&flow));
+        (self.most / (others + 1)).max(LEAST)
+    }
+
+    /// Lets in whom a producer's part has room for now, and forgets the producer when it has nothing left.
+    fn grant(self: &Arc<Self>, inner: &mut Inner, flow: u64, granted: &mut Granted) {
+        let part = self.part(inner, flow);
+        let ended = inner.ended;
+        let Some(own) = inner.flows.get_mut(&flow) else {
+            return;
+        };
+        while let Some((events, tell)) = own.line.front() {
+            let events = *events;
+            // Whoever hung up needs none.
+            let gone = tell.is_closed();
+            if !gone && !ended && !fits(own, events, part) {
+                break;
+            }
+            let Some((_, tell)) = own.line.pop_front() else {
+                break;
+            };
+            if !gone {
+                own.taken += events;
+                granted.push((tell, self.place(flow, events)));
+            }
+        }
+        inner.forget(flow);
+    }
+}
+
+impl Inner {
+    /// Forgets a producer that has nothing left.
+    fn forget(&mut self, flow: u64) {
+        let done = |own: &Flow| own.under_way() == 0 && own.line.is_empty();
+        if self.flows.get(&flow).is_some_and(done) {
+            self.flows.remove(&flow);
+        }
+    }
+
+    fn give_back(&mut self, flow: u64, events: usize) {
+        if let Some(own) = self.flows.get_mut(&flow) {
+            own.taken = own.taken.saturating_sub(events);
+        }
+    }
+}
+
+/// Whether a call may go on. A call alone always may, however large it is.
+fn fits(own: &Flow, events: usize, part: usize) -> bool {
+    own.under_way() == 0 || own.under_way() + events <= part
+}
+
+/// Tells calls that it is their turn. A place whose call is gone meanwhile is given back by being dropped: the lock must be free.
+fn hand_out(granted: Granted) {
+    for (tell, place) in granted {
+        tell.send(place).ok();
+    }
+}
+
+impl Place {
+    /// So many of its events go on: the others were not taken.
+    pub fn shrink(&mut self, events: usize) {
+        let less = self.events.saturating_sub(events);
+        self.events -= less;
+        if less > 0 {
+            self.give_back(less, None);
+        }
+    }
+
+    /// Its events are kept, the last of them at this place: the hub ends it when it is there.
+    pub fn kept(mut self, last: Seq, events: usize) {
+        self.shrink(events);
+        let events = std::mem::take(&mut self.events);
+        self.give_back(events, Some(last));
+    }
+
+    fn give_back(&self, events: usize, after: Option<Seq>) {
+        let mut granted = Vec::new();
+        let mut inner = self.backlog.lock();
+        match after.filter(|last| *last > inner.read) {
+            Some(last) => inner.kept.push(Reverse((last, self.flow, events))),
+            None => inner.give_back(self.flow, events),
+        }
+        self.backlog.grant(&mut inner, self.flow, &mut granted);
+        drop(inner);
+        hand_out(granted);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.events > 0 {
+            self.give_back(self.events, None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FLOOD: u64 = 1;
+    const GOOD: u64 = 2;
+
+    fn is_forgotten(backlog: &Backlog) -> bool {
+        let inner = backlog.lock();
+        inner.flows.is_empty() && inner.kept.is_empty()
+    }
+
+    #[test]
+    fn a_producer_waits_for_its_own_events_and_nobody_else_does() {
+        let backlog = Backlog::new(1_000);
+        let first = backlog.take(FLOOD, 600).expect("nothing is under way");
+        let mut second = backlog.take(FLOOD, 600).expect_err("it is too much");
+        let mut third = backlog.take(FLOOD, 1).expect_err("it is behind the second");
+        let good = backlog.take(GOOD, 1).expect("it has nothing under way");
+        first.kept(600, 600);
+        good.kept(601, 1);
+        backlog.tell(599, 0, vec![]);
+        assert!(second.try_recv().is_err());
+        // Read, but all of it waits to be sent.
+        backlog.tell(601, 601, vec![(FLOOD, 600), (GOOD, 1)]);
+        assert!(second.try_recv().is_err());
+        backlog.tell(601, 101, vec![(FLOOD, 100), (GOOD, 0)]);
+        let second = second.try_recv().expect("there is room");
+        let third = third.try_recv().expect("for both");
+        // The hub was there before the journal's answer.
+        backlog.tell(1_202, 0, vec![(FLOOD, 0)]);
+        second.kept(1_201, 600);
+        third.kept(1_202, 1);
+        assert!(is_forgotten(&backlog));
+    }
+
+    #[test]
+    fn producers_share_the_bound_and_each_may_always_say_something() {
+        let backlog = Backlog::new(1_000);
+        let held: Vec<_> = (0..100)
+            .map(|flow| backlog.take(flow, 1_000).expect("a call alone goes on"))
+            .collect();
+        let small: Vec<_> = (100..200)
+            .map(|flow| [backlog.take(flow, 1), backlog.take(flow, LEAST - 1)])
+            .collect();
+        assert!(small.iter().flatten().all(Result::is_ok));
+        assert!(backlog.take(0, 1).is_err());
+        drop((held, small));
+        assert!(is_forgotten(&backlog));
+    }
+
+    #[test]
+    fn room_goes_past_those_who_hung_up() {
+        let backlog = Backlog::new(100);
+        let mut first = backlog.take(FLOOD, 100).expect("nothing is under way");
+        drop(backlog.take(FLOOD, 50));
+        let mut next = backlog.take(FLOOD, 50).expect_err("there is no room");
+        // Half of its events were refused.
+        first.shrink(50);
+        drop(next.try_recv().expect("there is room"));
+        let late = backlog.take(FLOOD, 100).expect_err("there is no room");
+        first.kept(10, 50);
+        drop(late);
+        backlog.tell(10, 0, vec![]);
+        assert!(is_forgotten(&backlog));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_hub_that_is_gone() {
+        let backlog = Backlog::new(100);
+        let first = backlog.take(FLOOD, 100);
+        let mut waiting = backlog.take(FLOOD, 100).expect_err("there is no room");
+        backlog.end();
+        assert!(waiting.try_recv().is_ok());
+        assert!(backlog.take(FLOOD, 100).is_ok());
+        drop(first);
+    }
+}
