@@ -214,15 +214,15 @@ impl Restoring {
     }
 }
 
-#[cfg(test)]
 impl State {
-    /// All parts as one.
-    pub(super) fn to_checkpoint(&self) -> String {
+    /// The whole state as one text; what is saved is never so long.
+    pub fn to_checkpoint(&self) -> String {
         let parts: Vec<String> = Saving::new(self.picture()).collect();
         parts.join("\n")
     }
 
-    pub(super) fn from_checkpoint(text: &str, limits: &Limits) -> Option<Self> {
+    /// Reads the text that [`State::to_checkpoint`] wrote, and holds it to these limits; `None` if it is of another form.
+    pub fn from_checkpoint(text: &str, limits: &Limits) -> Option<Self> {
         let mut restoring = Restoring::new(limits);
         restoring.read(text)?;
         restoring.finish()
