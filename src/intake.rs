@@ -523,9 +523,9 @@ mod tests {
             max_elements: 10_000,
             validate: true,
         };
-        let read_to = Arc::new(AtomicU64::new(0));
+        let backlog = Backlog::new(1_000);
         let ledger = Arc::new(Ledger::new(10));
-        let intake = Intake::new(journal, ledger, limits, read_to, Metrics::new());
+        let intake = Intake::new(journal, ledger, limits, backlog, Metrics::new());
         let producer = Producer {
             name: "test",
             door: "http",

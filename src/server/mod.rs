@@ -152,7 +152,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let checkpoints = tokio::spawn(checkpoint::keep(
         journal.clone(),
         handle.clone(),
-        read_to.clone(),
+        backlog.clone(),
         options::state(config),
     ));
     let intake = Arc::new(Intake::new(

@@ -5,10 +5,7 @@
 //! is further than the stream; the live stream waits for neither.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -17,6 +14,7 @@ use super::{
     saved::{Restoring, Saving},
 };
 use crate::{
+    backlog::Backlog,
     hub::HubHandle,
     journal::{Journal, JournalError, Seq},
     ledger::Ledger,
@@ -118,12 +116,12 @@ fn lack_the_past(journal: &dyn Journal, ledger: &Ledger) {
     }
 }
 
-/// Saves the hub's state from time to time; never returns unless the journal keeps no states. `read_to` tells how far the
+/// Saves the hub's state from time to time; never returns unless the journal keeps no states. `backlog` tells how far the
 /// hub is at the least.
 pub async fn keep(
     journal: Arc<dyn Journal>,
     hub: HubHandle,
-    read_to: Arc<AtomicU64>,
+    backlog: Arc<Backlog>,
     limits: Limits,
 ) {
     if !journal.keeps_checkpoints() {
@@ -139,7 +137,7 @@ pub async fn keep(
     let (mut saved, mut saved_at) = (at, Instant::now());
     loop {
         tokio::time::sleep(LOOK).await;
-        let to = read_to.load(Ordering::Acquire);
+        let to = backlog.done();
         if let Err(error) = catch_up(&*journal, &ledger, &mut at, to).await {
             tracing::warn!(%error, "the journal can't be read to save the state; trying again");
             continue;
