@@ -14,6 +14,7 @@ pub(crate) const ATTACK: Attack = Attack {
     prepare: None,
     run: |target| Box::pin(run(target)),
     restarts: true,
+    waits: false,
 };
 
 const TASKS: usize = 3_000;
