@@ -44,19 +44,23 @@ async fn depth_is_refused_and_overflows_no_stack() {
                 (1_002, format!("[\"join_room\",{data}]")),
             ] {
                 producer.send_text(&format!("42{ack}{event}")).await;
-                assert_eq!(producer.ack(ack).await["error"]["code"], "too_deep");
+                let answer = producer.ack(ack).await;
+                // An event is measured before it is read, and the longer one is too large already.
+                let large = ack == 1_001 && levels > 50_000;
+                let code = if large { "too_large" } else { "too_deep" };
+                assert_eq!(answer["error"]["code"], code, "{answer}");
             }
             assert_eq!(
                 producer.call("publish", json!({ "type": "a.b" })).await["accepted"],
                 1
             );
 
-            // In place of the event's name: that is no event, which ends the connection.
+            // In place of the event's name: that is no event, which is answered, and the connection lives.
             let mut raw = crate::raw::Raw::join(address).await;
             raw.send(&crate::raw::text(&format!("42[{data}]")))
                 .await
                 .unwrap();
-            raw.end().await;
+            raw.wait_for("42[\"error\"").await;
 
             // In the CONNECT payload: refused, and told so.
             let mut raw = crate::raw::Raw::open(address).await;

@@ -122,7 +122,7 @@ async fn one_odd_packet_does_not_take_its_neighbours_with_it() {
     raw.send(&all).await.unwrap();
     for answer in [
         "431[{\"status\":\"ok\"",
-        "432[{\"error\"",
+        "432[{\"status\":\"error\"",
         "433[{\"status\":\"ok\"",
         "434[{\"error\":{\"code\":\"unknown_event\"",
     ] {

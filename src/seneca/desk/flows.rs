@@ -177,7 +177,8 @@ impl Flows {
     /// The project that the event, or its task, names. A board's own id is taken only when its name is not known.
     fn project_of(&mut self, event: &Event, tasks: &Tasks) -> Option<Arc<str>> {
         let at = event.timestamp;
-        if let Some(id) = read::project(event) {
+        let named = read::project(event).filter(|id| event.board_id() != Some(*id));
+        if let Some(id) = named {
             return Some(self.enter(id, Sort::Project, at));
         }
         if let Some(project) = read::task(event).and_then(|task| tasks.project(task)) {
