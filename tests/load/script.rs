@@ -8,6 +8,7 @@ use std::{collections::HashMap, path::Path, time::Duration};
 
 use stoa::{
     event::{self, Timestamp},
+    ledger::{Ledger, Speaker},
     update::{Key, Listening, Pace, Table, TransformOptions, entities, rooms_hash},
 };
 
@@ -61,9 +62,16 @@ impl Script {
         };
         let mut chain_of: HashMap<(Key, u64, String), usize> = HashMap::new();
         let mut first = None;
+        // As the server does: an event's project may be one that an earlier event named.
+        let ledger = Ledger::new(10_000);
+        let speaker = Speaker {
+            producer: &"".into(),
+            projects: None,
+        };
         for text in text.lines() {
             let value = serde_json::from_str(text).expect("a line is JSON");
-            let event = event::parse(value, &intake).expect("a line is an event");
+            let mut event = event::parse(value, &intake).expect("a line is an event");
+            ledger.settle(&mut event, speaker).expect("anybody may");
             let at = event.timestamp.as_micros();
             let since = at - *first.get_or_insert(at);
             let number = script.lines.len();
