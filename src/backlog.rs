@@ -35,7 +35,7 @@ pub struct Backlog {
     done: AtomicU64,
     /// Events that may be under way, for all producers that have some.
     most: usize,
-    /// Who has what.
+    /// The producers and their parts.
     inner: Mutex<Inner>,
 }
 
@@ -51,7 +51,7 @@ struct Inner {
     ended: bool,
 }
 
-/// What one producer has under way.
+/// The events of one producer that are under way.
 #[derive(Debug, Default)]
 struct Flow {
     /// Events that the hub has not read.

@@ -85,7 +85,7 @@ async fn page(address: SocketAddr, auth: Value) -> Client {
     page
 }
 
-/// What was said through each door, up to the last event.
+/// The words said through each door, up to the last event.
 type Doors = Vec<(&'static str, String)>;
 
 /// All that clients are sent that are no pages.

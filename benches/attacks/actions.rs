@@ -30,7 +30,7 @@ async fn run(target: Target) {
         let action = format!(
             r#"42{n}["agent_action",{{"agent_id":"a1","action":"pause","params":{{"n":{n}}}}}]"#
         );
-        // Who is cut off for it has lost the attack.
+        // An attacker that is cut off for it has lost the attack.
         if operator.send(&action).await.is_err() {
             break;
         }

@@ -31,7 +31,7 @@ struct Seen {
     after: Vec<Duration>,
 }
 
-/// What it saw.
+/// Its observations.
 #[derive(Debug)]
 pub(crate) struct Figures {
     pub(crate) p50: Duration,
@@ -106,7 +106,7 @@ impl Bystander {
         self.seen.lock().expect("its lock").after.clear();
     }
 
-    /// What was seen since the last reset; an event that is still waited for counts with the time it waits already.
+    /// The latencies since the last reset; an event that is still waited for counts with the time it waits already.
     pub(crate) fn figures(&self) -> Figures {
         let seen = self.seen.lock().expect("its lock");
         let waiting = seen.waiting.values().map(Instant::elapsed);

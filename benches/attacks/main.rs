@@ -68,11 +68,11 @@ const LONGEST: Duration = Duration::from_secs(120);
 pub(crate) struct Attack {
     /// Names it on the command line and in the table.
     name: &'static str,
-    /// What it does, in a sentence.
+    /// Its deed, in a sentence.
     what: &'static str,
     /// Settings of its server, beside the defaults.
     settings: &'static [(&'static str, &'static str)],
-    /// What is done before the bystander begins: a journal that is filled, for example.
+    /// The preparation before the bystander begins: a journal that is filled, for example.
     prepare: Option<fn(Target) -> BoxFuture<'static, ()>>,
     /// The attack itself. What it begins ends with it.
     run: fn(Target) -> BoxFuture<'static, ()>,
@@ -84,7 +84,7 @@ pub(crate) struct Attack {
 }
 
 impl Attack {
-    /// What most have in common.
+    /// The values that most attacks have in common.
     const NONE: Self = Self {
         name: "",
         what: "",

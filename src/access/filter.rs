@@ -33,7 +33,7 @@ pub struct Filter {
     names: Option<Arc<Names>>,
 }
 
-/// Which names pass.
+/// The names that pass.
 #[derive(Debug)]
 struct Names {
     /// Those that do; empty: all.

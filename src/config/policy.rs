@@ -133,7 +133,7 @@ impl Transform {
 pub struct Pace {
     /// Milliseconds that updates gather under load before they are written together; one that is alone never waits.
     pub flush_interval_ms: u64,
-    /// What part of a flush each priority may count on: critical, high, normal, low.
+    /// The part of a flush that each priority may count on: critical, high, normal, low.
     pub level_shares: [usize; 4],
     /// Events that may be under way, shared by all producers that have some; beyond its part a producer waits.
     pub producer_backlog: usize,

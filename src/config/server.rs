@@ -17,7 +17,7 @@ pub struct Server {
     pub host: String,
     /// The port, the one that existing front-ends expect; 0 lets the system choose (tests).
     pub port: u16,
-    /// Which web pages may connect beside the server's own; `loopback` is any page of this machine, `*` any page at all.
+    /// The web pages that may connect beside the server's own; `loopback` is any page of this machine, `*` any page at all.
     #[serde(deserialize_with = "origins::one_or_many")]
     pub cors_allowed_origins: Vec<String>,
     /// The names by which the server is reached, beside IP addresses and loopback names: a page whose own name was made

@@ -85,7 +85,7 @@ pub struct HubOptions {
     pub flush_interval: Duration,
     /// How many groups one flush sends.
     pub flush_max: usize,
-    /// What part of a flush each priority may count on.
+    /// The part of a flush that each priority may count on.
     pub level_shares: LevelShares,
     /// How many events may be under way before a producer waits for its own.
     pub producer_backlog: usize,
@@ -97,9 +97,9 @@ pub struct HubOptions {
     pub state: Limits,
     /// Seneca's own updates go to everybody.
     pub seneca_broadcast: bool,
-    /// Which observers are sent Seneca's aggregates.
+    /// The observers that are sent Seneca's aggregates.
     pub aggregates: Recipients,
-    /// Which observers are sent texts that are harmless in HTML.
+    /// The observers that are sent texts that are harmless in HTML.
     pub sanitize: Recipients,
     /// Bytes that the newest events may hold, for those who come back.
     pub max_recent: usize,

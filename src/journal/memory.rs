@@ -40,7 +40,7 @@ pub struct MemoryJournal {
 
 #[derive(Debug)]
 struct Inner {
-    /// What is kept, oldest first, without holes, each with its name.
+    /// The kept records, oldest first, without holes, each with its name.
     records: VecDeque<(Name, InMemory)>,
     /// Finds duplicates: the place, and what stands for the content. Holds exactly the names of `records`.
     ids: HashMap<Name, (Seq, u64)>,

@@ -293,7 +293,7 @@ async fn bytes_bound_what_is_kept_too_and_every_event_that_goes_is_counted() {
     );
 }
 
-/// What a journal counts, as `/metrics` shows it.
+/// The counters of a journal, as `/metrics` shows it.
 pub(super) fn counters(journal: &dyn Journal) -> String {
     let metrics = crate::observe::Metrics::new();
     metrics.add_journal(&journal.metrics());

@@ -312,7 +312,7 @@ fn learning_what_was_settled_teaches_what_settling_taught() {
     );
 }
 
-/// Who says it: the platform, or the producer of a project.
+/// The speaker: the platform, or the producer of a project.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Who {
     Platform(Option<&'static str>),

@@ -19,7 +19,7 @@ pub struct BodyLimits {
     pub timeout: Duration,
     /// What a streamed one has to keep up, on average over `timeout`.
     pub bytes_per_second: usize,
-    /// What all of them may hold together.
+    /// The bytes that all of them may hold together.
     pub space: Space,
 }
 

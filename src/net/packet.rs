@@ -34,7 +34,7 @@ pub(super) struct Packet<'p> {
     pub(super) namespace: &'p str,
     /// The query behind the namespace, as clients of version 2 write it.
     pub(super) query: Option<&'p str>,
-    /// Which answer belongs to it.
+    /// The answer that it waits for.
     pub(super) ack: Option<i64>,
     /// The JSON.
     pub(super) body: &'p str,

@@ -85,7 +85,7 @@ struct Code {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct What {
-    /// Which kind of oddity.
+    /// The kind of oddity.
     what: &'static str,
 }
 

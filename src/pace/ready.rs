@@ -34,7 +34,7 @@ const PIECE: usize = 4_096;
 /// The queues.
 #[derive(Debug)]
 pub(super) struct Ready {
-    /// What part each level has.
+    /// The part of each level.
     shares: LevelShares,
     /// Everything that waits.
     groups: HashMap<Mark, Group>,
@@ -123,7 +123,7 @@ impl Ready {
         self.changed.drain(..).filter_map(now).collect()
     }
 
-    /// What a producer has here, to be changed.
+    /// A producer's share of the queues, to be changed.
     fn owed_by(&mut self, flow: u64) -> &mut usize {
         let owed = self.owed.entry(flow).or_default();
         if !owed.is_changed {

@@ -58,7 +58,7 @@ pub async fn restore(
     Ok((state, ledger, at.max(journal.bounds().last)))
 }
 
-/// What was saved: the ledger in the first line, and the state behind it.
+/// The saved text: the ledger in the first line, and the state behind it.
 async fn load(
     journal: &dyn Journal,
     limits: &Limits,

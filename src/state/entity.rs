@@ -24,7 +24,7 @@ const MAX_PARTS: usize = 8;
 /// The part of facts that are shown only to those who see everything.
 const HIDDEN: u8 = 15;
 
-/// Which parts of an entity a client may see, one bit each.
+/// The parts of an entity that a client may see, one bit each.
 pub(super) type Mask = u16;
 
 /// All that is known of one entity.

@@ -43,7 +43,7 @@ struct Line {
     /// Its project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     p: Option<Arc<str>>,
-    /// What kind of run it is.
+    /// The kind of the run.
     #[serde(default)]
     k: u8,
     /// When it was first heard of, and last changed.

@@ -228,7 +228,7 @@ impl Walk {
         false
     }
 
-    /// Which facts of an entity are to be written; none if it is not.
+    /// The facts of an entity that are to be written; none if it is not.
     fn seen(&self, map: Map, key: &Key, entity: &Entity) -> Option<Mask> {
         if let Some(project) = &self.project {
             let own = key.project.as_ref() == Some(project);

@@ -1,4 +1,4 @@
-//! Who is there, and who is not: pings, and the bytes that a client takes.
+//! Presence of a client: pings, and the bytes that a client takes.
 
 use std::time::Duration;
 

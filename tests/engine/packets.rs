@@ -190,7 +190,7 @@ async fn the_query_of_a_namespace_is_that_of_its_hello() {
     server.shutdown().await;
 }
 
-/// Whoever is ended for what it did is told so in words, and by the close code.
+/// A client that is ended for its deeds is told so in words, and by the close code.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_is_ended_hears_why() {
     let server = server().await;

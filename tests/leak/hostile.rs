@@ -80,7 +80,7 @@ fn refused() -> [Value; 6] {
     ]
 }
 
-/// What such a producer does.
+/// The deeds of such a producer.
 pub async fn act(address: SocketAddr, n: usize, world: &mut World) {
     match n % 5 {
         0 => {

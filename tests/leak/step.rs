@@ -28,7 +28,7 @@ pub enum Step {
     Stream(usize),
     Get(usize),
     Operator,
-    /// What producers of other tenants do.
+    /// The deeds of producers of other tenants.
     Hostile(usize),
 }
 

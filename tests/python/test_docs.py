@@ -12,7 +12,7 @@ from conftest import BINARY, PATIENCE, ROOT, Stoa
 PAGES = ["README.md", "docs/clients.md", "docs/faq.md", "docs/migrating.md"]
 NAMED = re.compile(r"^// (\w+\.js)$")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# What builds, installs or needs a machine of its own is not run here.
+# Examples that build, install or need a machine of their own are not run here.
 ELSEWHERE = ["make ", "cargo ", "sudo ", "// in a browser", "flask", "# Flask-SocketIO"]
 
 

@@ -28,7 +28,7 @@ impl Now {
         }
     }
 
-    /// What the wall clock should show at `later` if it had gone on from here.
+    /// The time that the wall clock should show at `later` if it had gone on from here.
     fn is_on_the_way_to(&self, later: Self) -> bool {
         let passed = later.monotonic.saturating_duration_since(self.monotonic);
         let passed = i64::try_from(passed.as_micros()).unwrap_or(i64::MAX);

@@ -35,7 +35,7 @@ pub struct Repaired {
     pub lost: u64,
     /// Whether the saved state can't be read: it is made anew at the next start.
     pub state_lost: bool,
-    /// What SQLite says of the file as such, unless that is in order.
+    /// SQLite's verdict on the file as such, unless that is in order.
     pub structure: Option<String>,
 }
 

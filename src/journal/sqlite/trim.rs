@@ -88,7 +88,7 @@ impl Trimmer {
         Ok(())
     }
 
-    /// What was accepted before this is too old; none while the clock can't be believed.
+    /// Events accepted before this time are too old; none while the clock can't be believed.
     fn too_old(&mut self, shared: &Shared, now: Now) -> Option<i64> {
         match self.clock.look(now) {
             Verdict::Believed => Some(now.wall_us.saturating_sub(self.max_age_us)),

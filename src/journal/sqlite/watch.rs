@@ -15,9 +15,9 @@ pub(super) const LOG_LIMIT: u64 = 64 << 20;
 pub(super) struct Watch {
     path: PathBuf,
     log: PathBuf,
-    /// Which file was opened.
+    /// The file that was opened.
     file_id: Id,
-    /// Which one its log was, once there is one.
+    /// The file that its log was, once there is one.
     log_id: Option<Id>,
     /// How long the log was.
     log_len: u64,

@@ -1,0 +1,107 @@
+//! The intake's answers, and the bytes that it holds meanwhile.
+
+use serde_json::json;
+
+use super::*;
+use crate::journal::{MemoryJournal, Retention};
+
+#[tokio::test(start_paused = true)]
+async fn producers_wait_for_the_observers_side_and_are_then_told_to_come_back() {
+    let journal = Arc::new(MemoryJournal::new(Retention {
+        max_events: 100,
+        max_age: Duration::from_secs(60),
+        max_bytes: 1 << 30,
+    }));
+    let limits = IntakeLimits {
+        max_lag: 3,
+        max_waiting: 150_000,
+        max_batch: 10,
+        max_event: 1_000,
+        max_depth: 8,
+        max_elements: 100,
+        validate: true,
+    };
+    let backlog = Backlog::new(1_000);
+    let ledger = Arc::new(Ledger::new(10));
+    let intake = Intake::new(journal, ledger, limits, backlog.clone(), Metrics::new());
+    let producer = Producer {
+        name: "test",
+        door: "http",
+        sight: &Sight::everything(),
+        verified: &"".into(),
+        flow: 0,
+    };
+    let event = || vec![Raw::Json(json!({ "type": "a.b" }), None)];
+    for _ in 0..4 {
+        assert_eq!(
+            intake.publish(event(), producer).await.map(|r| r.accepted),
+            Ok(1)
+        );
+    }
+    // The first may wait; with what the second holds it would be too much.
+    let large = || {
+        let event = json!({ "type": "a.b", "data": { "text": "x".repeat(900) } });
+        let raws = std::iter::repeat_with(|| Raw::Json(event.clone(), None));
+        raws.take(40).collect()
+    };
+    let began = tokio::time::Instant::now();
+    let second = async {
+        let refused = intake.publish(large(), producer).await;
+        (refused.map_err(|r| r.code).err(), began.elapsed())
+    };
+    let first = intake.publish(large(), producer);
+    let (first, (second, after)) = futures_util::future::join(first, second).await;
+    assert_eq!(first.map_err(|r| r.code).err(), Some("overloaded"));
+    assert_eq!(second, Some("overloaded"));
+    assert!(after < MAX_WAIT && began.elapsed() >= MAX_WAIT, "{after:?}");
+    let refused = intake.publish(event(), producer).await;
+    assert_eq!(refused.map_err(|r| r.code).err(), Some("overloaded"));
+    backlog.tell(4, 0, vec![]);
+    assert_eq!(
+        intake.publish(event(), producer).await.map(|r| r.accepted),
+        Ok(1)
+    );
+}
+#[test]
+fn events_that_are_dear_to_hold_wait_as_text_and_are_kept_whole() {
+    let journal = Arc::new(MemoryJournal::new(Retention {
+        max_events: 100,
+        max_age: Duration::from_secs(60),
+        max_bytes: 1 << 30,
+    }));
+    let limits = IntakeLimits {
+        max_lag: 100,
+        max_waiting: 1 << 30,
+        max_batch: 100,
+        max_event: 65_536,
+        max_depth: 32,
+        max_elements: 10_000,
+        validate: true,
+    };
+    let backlog = Backlog::new(1_000);
+    let ledger = Arc::new(Ledger::new(10));
+    let intake = Intake::new(journal, ledger, limits, backlog, Metrics::new());
+    let producer = Producer {
+        name: "test",
+        door: "http",
+        sight: &Sight::everything(),
+        verified: &"".into(),
+        flow: 0,
+    };
+    let maps = vec![json!({ "": 0 }); 4_900];
+    let event = json!({ "type": "a.b", "data": { "task": { "id": "t" }, "l": maps } });
+    let text = Bytes::from(event.to_string());
+    let parsed = intake.parse(Raw::Text(text.clone()), producer).unwrap();
+    assert!(parsed.held() > 3_000_000, "{}", parsed.held());
+    let raws = vec![Raw::Text(text.clone()); 28];
+    let mut rejected = Vec::new();
+    let drafts = intake.drafts(raws, producer, &mut rejected);
+    assert!(rejected.is_empty());
+    let held: usize = drafts.iter().map(|(_, draft)| draft.held()).sum();
+    assert!(held < 28 * (text.len() + 4_096), "{held}");
+    for (_, draft) in drafts {
+        assert_eq!(draft.event.task_id(), Some("t"));
+        let kept = Event::from_stored(&draft.finish().text).unwrap();
+        assert_eq!(kept.data, parsed.data);
+    }
+}
