@@ -142,6 +142,11 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// Tells of growth: holds the newest place.
     fn watch(&self) -> watch::Receiver<Seq>;
 
+    /// Resolves when the journal can't write any more, ever: it was closed, or the thread that writes is gone.
+    fn ended(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
+    }
+
     /// Its health.
     fn health(&self) -> Health {
         Health::default()

@@ -4,14 +4,19 @@
 //! ended. Nothing is waited for longer than `[server] shutdown_timeout`, whatever a client does.
 
 mod certificates;
+mod essential;
 mod listen;
 mod options;
 mod porter;
 mod reload;
 mod stop;
+#[cfg(test)]
+mod tests;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+pub use essential::Ended;
+use essential::Essential;
 use listen::listen;
 #[cfg(test)]
 pub(crate) use options::lane as lane_limits;
@@ -82,6 +87,9 @@ pub enum ServeError {
     /// The journal can't be read.
     #[error("{0}")]
     Journal(#[from] JournalError),
+    /// A task without which the server is none has ended.
+    #[error("{0}")]
+    Ended(#[from] Ended),
 }
 
 /// How long the journal may take to close its file.
@@ -106,6 +114,8 @@ pub struct Running {
     serving: JoinHandle<()>,
     /// Awaited: what is due is still sent.
     hub: JoinHandle<()>,
+    /// Notices the end of any of these tasks.
+    essential: Essential,
     /// What goes on beside the stream: it never ends by itself.
     aside: Vec<JoinHandle<()>>,
     /// Closed last.
@@ -148,13 +158,19 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         start_secret.clone(),
         metrics.clone(),
     )?;
-    let hub = tokio::spawn(hub.run());
-    let checkpoints = tokio::spawn(checkpoint::keep(
-        journal.clone(),
-        handle.clone(),
-        backlog.clone(),
-        options::state(config),
-    ));
+    let essential = Essential::new();
+    let hub = essential.spawn("loop that delivers events", hub.run());
+    let writer = essential.spawn("journal's writer", journal.ended());
+    let mut aside = vec![writer];
+    if journal.keeps_checkpoints() {
+        let keep = checkpoint::keep(
+            journal.clone(),
+            handle.clone(),
+            backlog.clone(),
+            options::state(config),
+        );
+        aside.push(essential.spawn("keeper of checkpoints", keep));
+    }
     let intake = Arc::new(Intake::new(
         journal.clone(),
         ledger,
@@ -197,16 +213,16 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     };
     let server = server.prepare(router)?;
     let tokens = porter.tokens().clone();
-    let mut aside = vec![checkpoints, tokio::spawn(porter.watch())];
+    aside.push(essential.spawn("watch over sessions", porter.watch()));
     aside.extend(certificates.map(|certificates| {
         let fresh =
             certificates::keep_fresh(certificates, config.tls.reload_interval(), metrics.clone());
-        tokio::spawn(fresh)
+        essential.spawn("watch over the certificate", fresh)
     }));
     aside.extend(tokens.files().map(|file| {
         let interval = config.authentication.reload_interval();
         let fresh = porter::keep_fresh(tokens.clone(), file, interval, metrics.clone());
-        tokio::spawn(fresh)
+        essential.spawn("watch over the keys", fresh)
     }));
     Ok(Running {
         address,
@@ -215,8 +231,9 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         readiness,
         door,
         stopping,
-        serving: tokio::spawn(server.serve(listener)),
+        serving: essential.spawn("listener", server.serve(listener)),
         hub,
+        essential,
         aside,
         journal,
         demo: config
@@ -241,6 +258,11 @@ impl Running {
     /// Its counters.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// Waits until a task ends without which the server is none. It never returns while all is well.
+    pub async fn ended(&mut self) -> Ended {
+        self.essential.ended().await
     }
 
     /// Goes down; returns within the configured time whatever clients do.
@@ -275,7 +297,7 @@ impl Running {
 /// Serves until Ctrl-C or SIGTERM.
 ///
 /// # Errors
-/// As [`start`].
+/// As [`start`]; [`ServeError::Ended`] when an essential task ended, after the rest went down in order.
 pub async fn run(config: Config) -> Result<(), ServeError> {
     // Before anybody can know that it listens: a signal that nobody awaits yet would end the process on the spot.
     let mut stop = StopSignal::listen();
@@ -299,11 +321,27 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
         tracing::warn!("{warning}");
     }
     tell_start_secret(&running, scheme);
-    stop.received().await;
-    tracing::info!("going down");
+    until_the_end(running, stop.received()).await
+}
+
+/// Goes down in order when it is told to, or when an essential task ended.
+async fn until_the_end(
+    mut running: Running,
+    stop: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let ended = tokio::select! {
+        () = stop => {
+            tracing::info!("going down");
+            Ok(())
+        }
+        ended = running.ended() => {
+            tracing::error!("{ended}");
+            Err(ended.into())
+        }
+    };
     running.shutdown().await;
     tracing::info!("down");
-    Ok(())
+    ended
 }
 
 /// The place of the events, in a sentence.

@@ -116,22 +116,22 @@ fn lack_the_past(journal: &dyn Journal, ledger: &Ledger) {
     }
 }
 
-/// Saves the hub's state from time to time; never returns unless the journal keeps no states. `backlog` tells how far the
-/// hub is at the least.
+/// Saves the hub's state from time to time, for ever, in a journal that keeps checkpoints. `backlog` tells how far the hub
+/// is at the least.
 pub async fn keep(
     journal: Arc<dyn Journal>,
     hub: HubHandle,
     backlog: Arc<Backlog>,
     limits: Limits,
 ) {
-    if !journal.keeps_checkpoints() {
-        return;
-    }
-    let Ok((ledger, mut at)) = load_ledger(&*journal, &limits).await else {
-        tracing::error!(
-            "the journal can't be read: no state is saved, and a start will take longer"
-        );
-        return;
+    let (ledger, mut at) = loop {
+        match load_ledger(&*journal, &limits).await {
+            Ok(known) => break known,
+            Err(error) => {
+                tracing::warn!(%error, "the journal can't be read to save the state; trying again");
+                tokio::time::sleep(LOOK).await;
+            }
+        }
     };
     let ledger = Arc::new(ledger);
     let (mut saved, mut saved_at) = (at, Instant::now());
@@ -146,8 +146,9 @@ pub async fn keep(
         if !due {
             continue;
         }
+        // Only a hub that goes down answers nothing.
         let Ok((picture, seq, _)) = hub.picture().await else {
-            return;
+            continue;
         };
         // The picture is perhaps of a little later.
         if catch_up(&*journal, &ledger, &mut at, seq).await.is_ok()

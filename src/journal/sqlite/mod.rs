@@ -211,6 +211,8 @@ pub struct SqliteJournal {
     reader: Arc<Reader>,
     /// Kept in the file: cursors outlive the process.
     epoch: Epoch,
+    /// Closed when the writer's thread ends.
+    alive: tokio::sync::watch::Receiver<()>,
     /// Waited for at the end, so that the file is closed properly.
     writer: Mutex<Option<std::thread::JoinHandle<()>>>,
     /// Keeps a second server out; let go of when the file is closed.
@@ -246,18 +248,39 @@ impl SqliteJournal {
         let queue = Queue::new(options.held.queue);
         let writer = Writer::new(connection, shared.clone(), options, watch);
         let jobs = queue.clone();
+        let (lives, alive) = watch_channel(());
         let writer = std::thread::Builder::new()
             .name("stoa-journal".into())
-            .spawn(move || writer.run(&jobs))
+            .spawn(move || {
+                let _end = WriterEnd {
+                    queue: jobs.clone(),
+                    _lives: lives,
+                };
+                writer.run(&jobs);
+            })
             .map_err(|e| OpenError::new(path, format!("can't be written: {e}")))?;
         Ok(Self {
             queue,
             shared,
             reader,
             epoch,
+            alive,
             writer: Mutex::new(Some(writer)),
             lock,
         })
+    }
+}
+
+/// The end of the writer's thread, by a panic too: nobody waits for an answer that never comes.
+struct WriterEnd {
+    queue: Arc<Queue>,
+    /// Dropped with this struct: the receivers notice that.
+    _lives: Sender<()>,
+}
+
+impl Drop for WriterEnd {
+    fn drop(&mut self) {
+        self.queue.close();
     }
 }
 
@@ -319,6 +342,12 @@ impl Journal for SqliteJournal {
 
     fn watch(&self) -> tokio::sync::watch::Receiver<Seq> {
         self.shared.grown.subscribe()
+    }
+
+    fn ended(&self) -> BoxFuture<'static, ()> {
+        let mut alive = self.alive.clone();
+        // Nothing is ever sent: the only change is the end.
+        Box::pin(async move { while alive.changed().await.is_ok() {} })
     }
 
     fn health(&self) -> Health {

@@ -1,0 +1,44 @@
+use super::*;
+
+async fn memory_server() -> Running {
+    let mut config = Config::default();
+    config.server.port = 0;
+    config.journal.kind = JournalKind::Memory;
+    start(&config).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_server_whose_loop_ended_goes_down_and_says_why() {
+    let running = memory_server().await;
+    let address = running.address();
+    running.hub.abort();
+    let ended = until_the_end(running, std::future::pending()).await;
+    let said = ended.unwrap_err().to_string();
+    assert!(
+        said.starts_with("the loop that delivers events ended"),
+        "{said}"
+    );
+    let refused = tokio::net::TcpStream::connect(address).await;
+    assert!(refused.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn a_server_that_is_told_to_stop_ends_well() {
+    let running = memory_server().await;
+    until_the_end(running, std::future::ready(()))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_journal_tells_of_the_end_of_its_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::default();
+    config.journal.path = folder.path().join("stoa.db");
+    let journal = journal(&config).unwrap();
+    let ended = journal.ended();
+    journal.close();
+    ended.await;
+    let refused = journal.append_entries(Vec::new()).await;
+    assert!(refused.is_err());
+}
