@@ -45,14 +45,14 @@ impl Hub {
         }
         for (flow_id, body) in self.desk.flows_changed() {
             let body = self.stamp_aggregate("flow_update", body);
-            let watching = self.roster.ids_in(&format!("flow:{flow_id}")).to_vec();
+            let watching = self.roster.ids_in(&format!("flow:{flow_id}")).collect();
             self.tell_who_wants(watching, Namespace::Root, "flow_update", body);
         }
         if let Some(body) = self.desk.health_changed() {
             let body = self.stamp_aggregate("health_update", body);
             let watching = match self.options.seneca_broadcast {
                 true => self.roster.ids_on(Namespace::Root),
-                false => self.roster.ids_listening(Topic::Health).to_vec(),
+                false => self.roster.ids_listening(Topic::Health),
             };
             self.tell_who_wants(watching, Namespace::Root, "health_update", body);
         }

@@ -98,7 +98,6 @@ impl Hub {
         let mut replies: Vec<_> = reply.into_iter().collect();
         if let Some(before) = member.behind.take() {
             replies.extend(before.replies);
-            self.catchup.forget(id);
         }
         let Some(at) = known else {
             self.give_up(id, &from, 0, replies);
@@ -111,7 +110,7 @@ impl Hub {
             replies,
             ..Behind::new(at, Portion::first())
         }));
-        self.catchup.serve(id);
+        self.serve(id);
     }
 
     /// A cursor of this journal. Any other, or one of a journal that was set back, doesn't tell what is missing.
@@ -171,7 +170,7 @@ impl Hub {
             self.metrics.taken_back(taken.updates);
         }
         self.metrics.parked();
-        self.catchup.serve(id);
+        self.serve(id);
         let notice = object(json!({
             "type": "system_notification", "level": "warning", "code": "parked", "timestamp": now(),
             "message": "you read more slowly than updates come; you are sent the rest, united, as you read on",

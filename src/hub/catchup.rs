@@ -53,7 +53,8 @@ pub(super) const LOOK: Duration = Duration::from_millis(25);
 /// What the hub knows of all of them.
 #[derive(Debug)]
 pub(super) struct CatchUp {
-    /// Who is behind, in the order in which they are looked at.
+    /// Who is behind, in the order in which they are looked at. A member stands in it once; one that is gone, or live again, is
+    /// passed over when its turn comes.
     pub(super) queue: VecDeque<MemberId>,
     /// How many of them are still to be looked at in this round.
     unseen: usize,
@@ -103,16 +104,6 @@ impl CatchUp {
         }
     }
 
-    /// Serves a member after those who are behind already.
-    pub(super) fn serve(&mut self, member: MemberId) {
-        self.queue.push_back(member);
-        self.look_at = Instant::now();
-    }
-
-    pub(super) fn forget(&mut self, member: MemberId) {
-        self.queue.retain(|id| *id != member);
-    }
-
     /// The next stretch that was made.
     pub(super) async fn stretch(&mut self) -> Option<Made> {
         self.stretches.recv().await
@@ -143,6 +134,26 @@ impl CatchUp {
 }
 
 impl Hub {
+    /// Serves a member that is behind, after those who are behind already. One that stands in the queue keeps its place.
+    pub(super) fn serve(&mut self, id: MemberId) {
+        self.catchup.look_at = Instant::now();
+        self.queue_up(id);
+    }
+
+    fn queue_up(&mut self, id: MemberId) {
+        if let Some(member) = self.roster.get_mut(id)
+            && !std::mem::replace(&mut member.queued, true)
+        {
+            self.catchup.queue.push_back(id);
+        }
+    }
+
+    fn unqueue(&mut self, id: MemberId) {
+        if let Some(member) = self.roster.get_mut(id) {
+            member.queued = false;
+        }
+    }
+
     /// One step for those who are behind.
     pub(super) fn catch_up(&mut self) {
         let now = Instant::now();
@@ -160,6 +171,7 @@ impl Hub {
             self.catchup.unseen -= 1;
             let Some((at, holds, ready)) = self.look_at(id, now) else {
                 self.catchup.queue.pop_front();
+                self.unqueue(id);
                 continue;
             };
             self.catchup.queue.rotate_left(1);
@@ -254,6 +266,9 @@ impl Hub {
         self.catchup
             .queue
             .retain(|id| next.next_if_eq(&id).is_none());
+        for id in &cohort {
+            self.unqueue(*id);
+        }
         cohort
     }
 
@@ -294,12 +309,17 @@ impl Hub {
         let at_once = (*budget / stretch.updates.len().max(1)).max(1);
         let later = cohort.split_off(at_once.min(cohort.len()));
         let missed_out = later.into_iter().rev();
-        missed_out.for_each(|id| self.catchup.queue.push_front(id));
+        for id in missed_out {
+            if let Some(member) = self.roster.get_mut(id) {
+                member.queued = true;
+                self.catchup.queue.push_front(id);
+            }
+        }
         *budget = budget.saturating_sub(cohort.len() * stretch.updates.len().max(1));
         for (id, eye) in cohort.into_iter().zip(whose) {
             let behind = self.roster.get_mut(id).and_then(|m| m.behind.as_mut());
             let (Some(behind), Some(eye)) = (behind, eye) else {
-                self.catchup.queue.push_back(id);
+                self.queue_up(id);
                 continue;
             };
             let most = behind.portion.bytes().max(LIVE);
@@ -309,7 +329,7 @@ impl Hub {
                 self.hand_over(id);
                 self.go_live(id, to);
             } else {
-                self.catchup.queue.push_back(id);
+                self.queue_up(id);
             }
         }
     }

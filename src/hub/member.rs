@@ -41,6 +41,8 @@ pub(crate) struct Member {
     pub waits_since: Option<Instant>,
     /// Where it stands, while it is not live.
     pub behind: Option<Box<Behind>>,
+    /// It stands in the queue of those who are behind, perhaps no longer with a reason.
+    pub queued: bool,
     /// An aggregate changed while it was not live.
     pub missed_aggregates: bool,
     /// It has everything up to here by a snapshot: what was held then must not be counted twice.

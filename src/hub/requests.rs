@@ -32,8 +32,8 @@ impl Hub {
                 }
             }
             Command::Leave(member) => {
+                // The queue of those who are behind passes over members that are gone.
                 self.roster.remove(member);
-                self.catchup.forget(member);
             }
             Command::JoinRooms {
                 member,
@@ -89,8 +89,8 @@ impl Hub {
                 reply.send(self.answer(question)).ok();
             }
             Command::MembersOf { room, reply } => {
-                let ids = self.roster.ids_in(&room).iter();
-                let public = ids.filter_map(|&id| self.roster.get(id).map(|m| m.client_id.clone()));
+                let ids = self.roster.ids_in(&room);
+                let public = ids.filter_map(|id| self.roster.get(id).map(|m| m.client_id.clone()));
                 reply.send(public.collect()).ok();
             }
             Command::Stop(reply) => {

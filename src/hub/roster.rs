@@ -4,6 +4,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use indexmap::IndexSet;
 use slab::Slab;
 
 use super::{
@@ -17,15 +18,18 @@ use crate::{
     update::{Listening, Namespace, Topic},
 };
 
+/// Members of a room or a topic. A member leaves without a search, so that many who leave at once cost what each costs.
+type Ids = IndexSet<MemberId>;
+
 /// The members and their rooms.
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
     /// By slot, so that a delivery is an index and no search.
     members: Slab<Member>,
     /// Who is in each, for updates that name it.
-    rooms: HashMap<Arc<str>, Vec<MemberId>>,
+    rooms: HashMap<Arc<str>, Ids>,
     /// Who subscribed to each of Seneca's.
-    topics: HashMap<Topic, Vec<MemberId>>,
+    topics: HashMap<Topic, Ids>,
     /// Filters that several share are evaluated once.
     views: Views,
     /// Counts updates.
@@ -83,6 +87,7 @@ impl Roster {
             harmless: self.sanitize.include(page),
             waits_since: None,
             behind: None,
+            queued: false,
             missed_aggregates: false,
             since: 0,
             batch: newcomer.batch.then(Vec::new),
@@ -104,9 +109,8 @@ impl Roster {
             Self::leave_room(&mut self.rooms, room, id);
         }
         for members in self.topics.values_mut() {
-            members.retain(|m| *m != id);
+            members.swap_remove(&id);
         }
-        self.touched.retain(|m| *m != id);
         self.views.unshare(member.view);
         Some(member)
     }
@@ -123,7 +127,7 @@ impl Roster {
         };
         if !member.rooms.contains(&name) {
             member.rooms.push(name);
-            members.push(id);
+            members.insert(id);
         }
         Some(members.len())
     }
@@ -140,9 +144,9 @@ impl Roster {
         self.count(room)
     }
 
-    fn leave_room(rooms: &mut HashMap<Arc<str>, Vec<MemberId>>, room: &str, id: MemberId) {
+    fn leave_room(rooms: &mut HashMap<Arc<str>, Ids>, room: &str, id: MemberId) {
         if let Some(members) = rooms.get_mut(room) {
-            members.retain(|m| *m != id);
+            members.swap_remove(&id);
             if members.is_empty() {
                 rooms.remove(room);
             }
@@ -155,10 +159,10 @@ impl Roster {
             return;
         };
         let members = self.topics.entry(topic).or_default();
-        members.retain(|m| *m != id);
+        members.swap_remove(&id);
         member.topics = member.topics.without(topic);
         if on {
-            members.push(id);
+            members.insert(id);
             member.topics = member.topics.with(topic);
         }
     }
@@ -324,8 +328,9 @@ impl Roster {
     }
 
     /// The ids of a topic's subscribers.
-    pub(crate) fn ids_listening(&self, topic: Topic) -> &[MemberId] {
-        self.topics.get(&topic).map_or(&[], Vec::as_slice)
+    pub(crate) fn ids_listening(&self, topic: Topic) -> Vec<MemberId> {
+        let ids = self.topics.get(&topic).into_iter().flatten();
+        ids.copied().collect()
     }
 
     /// Whether a member's filter lets through what has this name and no event behind it.
@@ -340,8 +345,8 @@ impl Roster {
     }
 
     /// The ids of those in a room.
-    pub(crate) fn ids_in(&self, room: &str) -> &[MemberId] {
-        self.rooms.get(room).map_or(&[], Vec::as_slice)
+    pub(crate) fn ids_in(&self, room: &str) -> impl Iterator<Item = MemberId> {
+        self.rooms.get(room).into_iter().flatten().copied()
     }
 
     /// Whether a member is in a room.
@@ -352,7 +357,7 @@ impl Roster {
 
     /// How many are in a room.
     pub(crate) fn count(&self, room: &str) -> usize {
-        self.ids_in(room).len()
+        self.rooms.get(room).map_or(0, IndexSet::len)
     }
 
     /// How many members there are.
@@ -376,7 +381,7 @@ fn of(members: &mut Slab<Member>, id: MemberId) -> Option<&mut Member> {
 }
 
 fn consider(
-    ids: &[MemberId],
+    ids: &Ids,
     members: &mut Slab<Member>,
     views: &mut Views,
     ticket: u64,

@@ -245,7 +245,6 @@ impl Hub {
             Some(shared) => Cursor::at(self.journal.epoch(), shared.seq),
             None => self.position.cursor(&self.pending),
         };
-        self.catchup.forget(id);
         let Some(member) = self.roster.get_mut(id) else {
             return;
         };
@@ -256,7 +255,7 @@ impl Hub {
             behind.take_over(*before);
         }
         member.behind = Some(Box::new(behind));
-        self.catchup.serve(id);
+        self.serve(id);
     }
 
     /// Gives a member that has room the next part; how many updates that was.
