@@ -15,16 +15,14 @@ use criterion::{
 use futures_util::FutureExt;
 use serde_json::Value;
 use stoa::{
+    channel::Listening,
     event::{self, Event, Timestamp},
     journal::{Journal, MemoryJournal, Record, Retention},
     net::{Frame, Tag},
     pace::{Pacer, group},
     seneca::Desk,
     state::{Limits, State},
-    update::{
-        Listening, Planned, Stamp, Table, TransformOptions, entities, event_rooms, render,
-        rooms_hash,
-    },
+    update::{Planned, Stamp, Table, TransformOptions, entities, event_rooms, render, rooms_hash},
 };
 
 /// As long as a real one is under load.

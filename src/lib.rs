@@ -42,6 +42,7 @@
 pub mod access;
 pub mod admin;
 pub mod backlog;
+pub mod channel;
 pub mod cli;
 pub mod config;
 pub mod demo;

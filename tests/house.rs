@@ -11,8 +11,9 @@ use std::{
 
 /// The folders of `src`, from the ground up. A file imports from its own folder and from those before it.
 const FLOORS: &[&str] = &[
-    "channel", "pattern", "error", "config", "observe", "event", "journal", "access", "ledger", "update", "pace", "net", "backlog", "state",
-    "seneca", "hub", "history", "intake", "admin", "socketio", "http", "demo", "server", "cli",
+    "channel", "pattern", "error", "config", "observe", "event", "journal", "access", "ledger",
+    "update", "pace", "net", "backlog", "state", "seneca", "hub", "history", "intake", "admin",
+    "socketio", "http", "demo", "server", "cli",
 ];
 
 type Module = Vec<String>;
@@ -45,15 +46,26 @@ fn no_import_goes_upwards_and_none_in_a_circle() {
         let names: Vec<String> = circle.iter().map(show).collect();
         wrong.push(format!("a circle of imports: {}", names.join(", ")));
     }
-    assert!(wrong.is_empty(), "{} places:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} places:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 fn floor(module: &Module) -> Option<usize> {
-    FLOORS.iter().position(|name| *name == module.first().map_or("", String::as_str))
+    FLOORS
+        .iter()
+        .position(|name| *name == module.first().map_or("", String::as_str))
 }
 
 fn show(module: &Module) -> String {
-    if module.is_empty() { "lib".into() } else { module.join("::") }
+    if module.is_empty() {
+        "lib".into()
+    } else {
+        module.join("::")
+    }
 }
 
 fn sources() -> BTreeMap<Module, Source> {
@@ -68,9 +80,15 @@ fn sources() -> BTreeMap<Module, Source> {
         while let Some(found) = text[at..].find("use ") {
             let start = at + found;
             let before = text[..start].chars().next_back();
-            let Some(end) = text[start..].find(';') else { break };
+            let Some(end) = text[start..].find(';') else {
+                break;
+            };
             if before.is_none_or(|c| c.is_whitespace()) {
-                let line = text[..start].rsplit(['\n', ';', '}']).next().unwrap_or("").trim();
+                let line = text[..start]
+                    .rsplit(['\n', ';', '}'])
+                    .next()
+                    .unwrap_or("")
+                    .trim();
                 for (path, name) in tree(&text[start + 4..start + end]) {
                     let path = absolute(module, path);
                     match line.starts_with("pub") {
@@ -113,7 +131,10 @@ fn read(folder: &File, at: &mut Module, texts: &mut BTreeMap<Module, String>) {
             if !["mod", "lib", "main"].contains(&name.as_str()) {
                 module.push(name);
             }
-            texts.entry(module).or_default().push_str(&fs::read_to_string(&path).unwrap());
+            texts
+                .entry(module)
+                .or_default()
+                .push_str(&fs::read_to_string(&path).unwrap());
         }
     }
 }
@@ -147,7 +168,11 @@ fn tree(text: &str) -> Vec<(Vec<String>, String)> {
     let text = text.trim();
     if let Some((before, rest)) = text.split_once('{') {
         let inner = rest.rsplit_once('}').map_or(rest, |(inner, _)| inner);
-        let stem: Vec<String> = before.split("::").map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect();
+        let stem: Vec<String> = before
+            .split("::")
+            .map(|s| s.trim().to_owned())
+            .filter(|s| !s.is_empty())
+            .collect();
         let mut all = Vec::new();
         let (mut depth, mut start) = (0, 0);
         let parts: Vec<&str> = {
@@ -170,16 +195,25 @@ fn tree(text: &str) -> Vec<(Vec<String>, String)> {
             for (path, name) in tree(part) {
                 let mut whole = stem.clone();
                 let itself = path == ["self"];
-                let name = if itself { stem.last().cloned().unwrap_or_default() } else { name };
+                let name = if itself {
+                    stem.last().cloned().unwrap_or_default()
+                } else {
+                    name
+                };
                 whole.extend(path.into_iter().filter(|_| !itself));
                 all.push((whole, name));
             }
         }
         return all;
     }
-    let (path, name) = text.split_once(" as ").map_or((text, None), |(path, name)| (path, Some(name)));
+    let (path, name) = text
+        .split_once(" as ")
+        .map_or((text, None), |(path, name)| (path, Some(name)));
     let path: Vec<String> = path.split("::").map(|s| s.trim().to_owned()).collect();
-    let name = name.unwrap_or(path.last().map_or("", String::as_str)).trim().to_owned();
+    let name = name
+        .unwrap_or(path.last().map_or("", String::as_str))
+        .trim()
+        .to_owned();
     vec![(path, name)]
 }
 
@@ -215,7 +249,9 @@ fn imports(sources: &BTreeMap<Module, Source>) -> BTreeMap<Module, BTreeSet<Modu
 
 /// The file that defines the name at the end of a path.
 fn home(sources: &BTreeMap<Module, Source>, path: &[String], depth: usize) -> Option<Module> {
-    let deepest = (0..=path.len()).rev().find(|len| sources.contains_key(&path[..*len]))?;
+    let deepest = (0..=path.len())
+        .rev()
+        .find(|len| sources.contains_key(&path[..*len]))?;
     if deepest == 0 {
         return None;
     }
@@ -248,15 +284,25 @@ fn circles(imports: &BTreeMap<Module, BTreeSet<Module>>) -> Vec<Vec<Module>> {
         }
         seen
     };
-    let reached: BTreeMap<&Module, BTreeSet<Module>> = imports.keys().map(|module| (module, reach(module))).collect();
+    let reached: BTreeMap<&Module, BTreeSet<Module>> = imports
+        .keys()
+        .map(|module| (module, reach(module)))
+        .collect();
     let mut done = BTreeSet::new();
     let mut circles = Vec::new();
     for (module, all) in &reached {
         if !all.contains(*module) || done.contains(*module) {
             continue;
         }
-        let circle: Vec<Module> =
-            all.iter().filter(|other| reached.get(other).is_some_and(|back| back.contains(*module))).cloned().collect();
+        let circle: Vec<Module> = all
+            .iter()
+            .filter(|other| {
+                reached
+                    .get(other)
+                    .is_some_and(|back| back.contains(*module))
+            })
+            .cloned()
+            .collect();
         done.extend(circle.clone());
         circles.push(circle);
     }

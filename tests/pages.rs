@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use common::{Client, PATIENCE, get, post, server, server_with, until_folded};
 use serde_json::{Value, json};
-use stoa::{seneca::Recipients, update::RuleConfig};
+use stoa::config::{Recipients, RuleConfig};
 
 const EVIL: &str = "<img src=x onerror=alert(1)>";
 

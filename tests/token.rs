@@ -9,8 +9,8 @@ use std::{
 };
 
 use stoa::{
-    access::{Role, Tokens},
-    config::{Authentication, Config},
+    access::Tokens,
+    config::{Authentication, Config, Role},
 };
 use tempfile::TempDir;
 

@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use super::{PageOrigin, Role, Sight, TokenId};
+use super::{PageOrigin, Sight, TokenId};
+use crate::config::Role;
 
 /// Who a client is, what it may do and see, and for how long.
 #[derive(Debug, Clone, Default)]

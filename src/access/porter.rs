@@ -8,10 +8,9 @@ use std::{
 
 use super::{
     Blocklist, Claims, Connection, Credential, Ending, House, Identity, Meter, Origin, PageOrigin,
-    Rates, Role, SessionGuard, Sessions, Sight, StartSecret, TokenId, Tokens, TooMuch, Who,
-    check_room,
+    Rates, SessionGuard, Sessions, Sight, StartSecret, TokenId, Tokens, TooMuch, Who, check_room,
 };
-use crate::{event::Kind, ledger::Seats, observe::Metrics, refusal::Refusal};
+use crate::{config::Role, event::Kind, ledger::Seats, observe::Metrics, refusal::Refusal};
 
 /// What the porter is told by the configuration.
 #[derive(Debug, Clone, Copy)]

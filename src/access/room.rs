@@ -129,8 +129,9 @@ fn shorten(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Role, Rule, Rules};
     use crate::{
-        access::{House, Role, Rule, Rules, Sight},
+        access::{House, Sight},
         ledger::Ledger,
     };
 

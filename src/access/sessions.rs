@@ -10,8 +10,8 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Identity, Revoked, Role, Who};
-use crate::{event::Timestamp, refusal::Refusal};
+use super::{Identity, Revoked, Who};
+use crate::{config::Role, event::Timestamp, refusal::Refusal};
 
 /// How often it is looked for sessions that are over: they may end so much too late.
 const LOOK: Duration = Duration::from_millis(200);

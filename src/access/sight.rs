@@ -6,11 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    audience::{Audience, Context},
-    rules::{Rule, Rules},
-};
+use super::audience::{Audience, Context};
 use crate::{
+    config::{Rule, Rules},
     event::{Candidates, Event, Kind},
     ledger::{Ledger, Seat, Seats},
     pattern::{BadPattern, Patterns},

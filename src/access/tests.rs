@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{House, Rule, Rules, Sight};
+use super::{House, Sight};
 use crate::{
+    config::{Rule, Rules},
     event::{self, Event, Kind, Timestamp},
     ledger::{Ledger, Speaker},
 };

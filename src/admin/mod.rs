@@ -11,7 +11,8 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use crate::{
-    access::{Ban, Ending, Identity, Porter, Revoked, Role, Who},
+    access::{Ban, Ending, Identity, Porter, Revoked, Who},
+    config::Role,
     event::Timestamp,
     refusal::Refusal,
 };

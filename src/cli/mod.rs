@@ -18,7 +18,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use reqwest::Url;
 use thiserror::Error;
 
-use crate::{access::Role, pattern::Pattern};
+use crate::{config::Role, pattern::Pattern};
 use output::note;
 
 /// The default of every `--url`: where a server listens that was started without options.

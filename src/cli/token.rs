@@ -13,8 +13,8 @@ use super::{
     serve::load,
 };
 use crate::{
-    access::{Grant, NewApiKey, Role, Signer},
-    config::ApiKeyConfig,
+    access::{Grant, NewApiKey, Signer},
+    config::{ApiKeyConfig, Role},
 };
 
 /// A year. What must live longer is an API key: that can be taken out of the settings.

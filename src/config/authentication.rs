@@ -9,7 +9,7 @@ use super::{
     seconds::seconds,
     validate::{Invalid, LONGEST},
 };
-use crate::{access::Role, pattern::Pattern};
+use crate::{config::Role, pattern::Pattern};
 
 /// What stands where a secret would, wherever settings are shown.
 pub(super) const HIDDEN: &str = "***";

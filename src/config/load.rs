@@ -11,7 +11,7 @@ use super::{
     place::{Places, line},
     words,
 };
-use crate::update::RuleConfig;
+use crate::config::RuleConfig;
 
 /// Why the settings can't be used, in one line.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

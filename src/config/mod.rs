@@ -10,6 +10,10 @@ mod networks;
 mod origins;
 mod place;
 mod policy;
+mod recipients;
+mod role;
+mod rule_config;
+mod rules;
 mod seconds;
 mod sections;
 mod server;
@@ -29,14 +33,16 @@ pub use policy::{
     ContentFiltering, Journal, JournalDurability, JournalKind, Pace, RateLimiting, Seneca,
     Transform,
 };
+pub use recipients::Recipients;
+pub use role::Role;
+pub use rule_config::{MAX_WINDOW_MS, RuleConfig};
+pub use rules::{Rule, Rules};
 pub use sections::{Cluster, Demo, Log, LogFormat, Performance, Rooms};
 pub use server::Server;
 pub use switch::Switch;
 pub use tls::Tls;
 
 use serde::{Deserialize, Serialize};
-
-use crate::access::Rules;
 
 /// All settings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

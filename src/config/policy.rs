@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{seconds::seconds, switch::Switch};
-use crate::{seneca::Recipients, update::RuleConfig};
+use crate::config::{Recipients, RuleConfig};
 
 /// `[rate_limiting]`: how much one client may send.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -307,8 +307,8 @@ fn an_api_key_needs_a_name_and_a_hash_of_its_own() {
     let both = format!("{API_KEY}role = \"admin\"\nprojects = [\"p*\"]\n\n{second}");
     let config = load(&both, &[]).expect("loads");
     let keys = &config.authentication.api_keys;
-    assert_eq!(keys[0].role, crate::access::Role::Admin);
-    assert_eq!(keys[1].role, crate::access::Role::Producer);
+    assert_eq!(keys[0].role, crate::config::Role::Admin);
+    assert_eq!(keys[1].role, crate::config::Role::Producer);
     assert_eq!(keys[1].hash_bytes().expect("a hash")[31], 2);
     assert_eq!(load(&config.effective(), &[]).expect("loads"), config);
     for (text, line, said) in [

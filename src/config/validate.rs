@@ -5,7 +5,7 @@ use super::{
     authentication::weak_secret,
     origins::{wrong_host, wrong_origin},
 };
-use crate::update::MAX_WINDOW_MS;
+use crate::config::MAX_WINDOW_MS;
 
 /// A key whose value can't be.
 #[derive(Debug)]

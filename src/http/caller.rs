@@ -11,7 +11,8 @@ use http::{Extensions, Method, request::Parts};
 
 use super::Api;
 use crate::{
-    access::{Credential, Identity, PageOrigin, Role, Visitor},
+    access::{Credential, Identity, PageOrigin, Visitor},
+    config::Role,
     net::ClientAddress,
     refusal::Refusal,
 };

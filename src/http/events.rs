@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{Api, asked::Asked, caller::Caller};
 use crate::{
-    access::Role,
+    config::Role,
     event::lenient,
     history::{self, Page},
     intake::{self, IntakeLimits, Producer, Raw, Receipt, too_large},

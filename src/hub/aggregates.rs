@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::{Hub, Outgoing, command::now, member::MemberId};
 use crate::{
+    channel::{Namespace, Topic},
+    config::Recipients,
     event::{Object, Timestamp},
-    seneca::Recipients,
-    update::{Namespace, Topic},
 };
 
 /// How often they are sent at the most.

@@ -31,8 +31,8 @@ use super::{
     replay,
 };
 use crate::{
+    channel::Listening,
     journal::{Cursor, Record, Seq},
-    update::Listening,
 };
 
 /// What the loop itself makes ready at the most, to bring a client to the present.

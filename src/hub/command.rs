@@ -12,11 +12,11 @@ use super::{
 };
 use crate::{
     access::{Identity, Sight},
+    channel::{Namespace, Topic},
     event::{Object, Timestamp},
     journal::{Cursor, Seq},
     refusal::Refusal,
     state::Picture,
-    update::{Namespace, Topic},
 };
 
 /// How many commands may wait; whoever sends one more waits too.

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use super::view::{Candidate, Outlook};
 use crate::{
     access::OBSERVERS,
+    channel::{Listening, Namespace},
     event::Event,
     journal::Seq,
-    update::{Audience, Listening, Namespace, Planned},
+    update::{Audience, Planned},
 };
 
 /// Through what somebody sees the stream.

@@ -3,9 +3,10 @@
 use super::{Hub, Outgoing, member::MemberId, view::Candidate};
 use crate::{
     access::OBSERVERS,
+    channel::Namespace,
     event::{Event, Object},
     pace::Group,
-    update::{self, Audience, Namespace, Planned, Stamp},
+    update::{self, Audience, Planned, Stamp},
 };
 
 /// What was written in one flush.

@@ -19,8 +19,8 @@ use super::{
     replay::{self, Stretch},
 };
 use crate::{
+    channel::Listening,
     journal::{Cursor, Journal, JournalError, Seq},
-    update::Listening,
 };
 
 /// Events in one stretch at the most: the more, the more of them are united.

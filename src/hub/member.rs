@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Instant};
 use super::{Outgoing, Outlet, behind::Behind, view::View};
 use crate::{
     access::Sight,
+    channel::{Listening, Namespace},
     journal::Seq,
-    update::{Listening, Namespace},
 };
 
 /// Names a member. A place is given to another when its member is gone; the serial number tells them apart.

@@ -47,14 +47,16 @@ pub use view::View;
 
 use crate::{
     backlog::Backlog,
+    channel::Listening,
+    config::Recipients,
     event::Timestamp,
     journal::{Journal, JournalError, Pending, Record, Seq},
     ledger::Ledger,
     observe::Metrics,
     pace::{LevelShares, Pacer, group},
-    seneca::{Desk, Recipients},
+    seneca::Desk,
     state::{Limits, State, checkpoint},
-    update::{Listening, Table, entities, rooms_hash},
+    update::{Table, entities, rooms_hash},
 };
 use aggregates::AGGREGATES;
 use catchup::CatchUp;

@@ -6,10 +6,11 @@ use std::{
 };
 
 use crate::{
+    channel::Namespace,
+    config::Recipients,
     event::Event,
     net::{Frame, Parcel, Tag, Taken},
-    seneca::Recipients,
-    update::{self, Namespace, Planned, Stamp, made_harmless},
+    update::{self, Planned, Stamp, made_harmless},
 };
 
 /// One observer's way out. None of the methods waits.

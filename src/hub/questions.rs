@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     access::{OBSERVERS, PRODUCERS, Sight},
+    channel::Namespace,
     event::{Kind, Object, Timestamp},
-    update::Namespace,
 };
 
 impl Hub {

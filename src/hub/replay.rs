@@ -14,10 +14,11 @@ use super::{
     gather::{Gathered, rooms_of},
 };
 use crate::{
+    channel::Listening,
+    config::Recipients,
     journal::{Cursor, Mark, Within},
     pace::Group,
-    seneca::Recipients,
-    update::{Audience, Listening, Stamp},
+    update::{Audience, Stamp},
 };
 
 /// A part of what was missed.

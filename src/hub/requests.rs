@@ -11,9 +11,9 @@ use super::{
 };
 use crate::{
     access::{self, Identity, PRODUCERS, too_many_rooms},
+    channel::Namespace,
     event::Object,
     refusal::Refusal,
-    update::Namespace,
 };
 
 impl Hub {

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     access::{OBSERVERS, Sight},
-    seneca::Recipients,
-    update::{Listening, Namespace, Topic},
+    channel::{Listening, Namespace, Topic},
+    config::Recipients,
 };
 
 /// Members of a room or a topic. A member leaves without a search, so that many who leave at once cost what each costs.

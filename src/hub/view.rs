@@ -7,10 +7,11 @@ use slab::Slab;
 
 use crate::{
     access::{Filter, Sight, Subject},
+    channel::Namespace,
     event::Event,
     journal::Seq,
     seneca::{ConversationFilter, conversation_fields},
-    update::{Namespace, Planned},
+    update::Planned,
 };
 
 /// What a member sees of the rooms it is in.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::parcel::{Parcel, Tag};
-use crate::update::Namespace;
+use crate::channel::Namespace;
 
 /// One Socket.IO packet as one WebSocket text frame, and as the JSON that the engine wants for polling clients.
 #[derive(Debug, Clone)]

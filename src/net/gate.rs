@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, fmt, sync::Arc};
 
 use super::{frame::Frame, parcel::Tag};
-use crate::update::Namespace;
+use crate::channel::Namespace;
 
 /// The engine's side of a session: what a lane needs of it.
 pub trait Engine: fmt::Debug + Send + Sync + 'static {

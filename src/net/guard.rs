@@ -27,7 +27,7 @@ use super::{
     stream::{ReadHalf, Socket},
     writer::write_out,
 };
-use crate::update::Namespace;
+use crate::channel::Namespace;
 
 /// A WebSocket's byte stream as the engine sees it.
 #[derive(Debug)]

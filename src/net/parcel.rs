@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::update::Namespace;
+use crate::channel::Namespace;
 
 /// What something is to one who would take it back out of a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use super::{
     message::Message,
     packet::{Body, Kind, Packet, Unreadable, look, place},
 };
-use crate::{event::lenient, observe::Metrics, update::Namespace};
+use crate::{channel::Namespace, event::lenient, observe::Metrics};
 
 /// The event in place of a packet that can't be read; its argument says why. No client means it: the name begins with a
 /// character that Unicode assigns to nothing. (It is not NUL: the engine finds no name that is written with an escape.)

@@ -13,8 +13,8 @@ use prometheus_client::{
 };
 
 use crate::{
+    channel::Namespace,
     event::{Priority, lenient::Mended},
-    update::Namespace,
 };
 
 /// One set for one server.

@@ -7,8 +7,8 @@ use smallvec::SmallVec;
 
 use super::{conversation::ConversationEvent, read};
 use crate::{
+    channel::{Listening, Namespace, Topic},
     event::{Event, Object},
-    update::{Listening, Namespace, Topic},
 };
 
 /// An update that only Seneca's pages know.

@@ -11,7 +11,6 @@ mod desk;
 mod filter;
 mod kind;
 mod read;
-mod recipients;
 #[cfg(test)]
 mod testing;
 mod words;
@@ -21,4 +20,3 @@ pub use desk::{Changes, Desk, health_fields};
 pub use filter::ConversationFilter;
 pub use kind::{SenecaKind, TypeField, plan};
 pub(crate) use read::{confidence, decision_text};
-pub use recipients::Recipients;

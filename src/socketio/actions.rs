@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::client::Client;
-use crate::{refusal::Refusal, update::Namespace};
+use crate::{channel::Namespace, refusal::Refusal};
 
 /// All of them. Locks are held for a look, never across an await.
 #[derive(Debug)]

@@ -22,8 +22,8 @@ use socketioxide_core::{
 use tower::Service;
 
 use crate::{
+    channel::Namespace,
     net::{Engine, Frame, frame::Packet},
-    update::Namespace,
 };
 
 /// socketioxide's types with Stoa's adapter.

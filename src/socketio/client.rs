@@ -20,11 +20,11 @@ use super::{
 };
 use crate::{
     access::{Connection, Ending, Identity, Meter, Origin, SessionGuard},
+    channel::Namespace,
     event::Object,
     hub::{MemberId, Membership, Outgoing, Outlet},
     net::{Frame, Kill, Lane, Live, Stay, Tag, Taken},
     refusal::Refusal,
-    update::Namespace,
 };
 
 /// A connected client.

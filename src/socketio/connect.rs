@@ -28,13 +28,13 @@ use super::{
 };
 use crate::{
     access::{self, Credential, Identity, PageOrigin, Porter, Visitor},
+    channel::Namespace,
     event::Timestamp,
     hub::HubHandle,
     intake::Intake,
     net::{ClientAddress, Kill, Lane, LaneLimits, Quota},
     observe::Metrics,
     refusal::Refusal,
-    update::Namespace,
 };
 
 /// What the namespace layer is told by the configuration.

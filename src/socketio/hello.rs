@@ -4,7 +4,8 @@ use http::Uri;
 use serde_json::Value;
 
 use crate::{
-    access::{Credential, Filter, Role},
+    access::{Credential, Filter},
+    config::Role,
     refusal::Refusal,
 };
 

@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{
     access::{self, Identity, OBSERVERS},
+    channel::Namespace,
     event::{Object, Timestamp},
     hub::{Newcomer, View, Welcome},
     seneca::ConversationFilter,
-    update::Namespace,
 };
 
 /// The parts of a hello that the hub needs.

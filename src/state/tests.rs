@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering;
 
 use super::{Limits, Picture, Snapshot, State, Text, Walk};
 use crate::{
-    access::{House, Rules, Sight},
+    access::{House, Sight},
+    config::Rules,
     event::{self, Event, Timestamp},
     ledger::{Ledger, Speaker},
 };

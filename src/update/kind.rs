@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Animation, Namespace, Rule};
-use crate::{event::Event, seneca::SenecaKind};
+use super::{Animation, Rule};
+use crate::{channel::Namespace, event::Event, seneca::SenecaKind};
 
 /// Which update it is, and so which body it gets.
 #[derive(Debug, Clone)]

@@ -22,6 +22,7 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    channel::Topic,
     event::{Object, Priority},
     journal::Bits,
 };
@@ -33,95 +34,9 @@ pub(crate) use harmless::{harmless_object, made_harmless};
 pub use kind::Kind;
 pub use render::render;
 pub use rooms::{entities, event_rooms, rooms_hash};
-pub use rules::{MAX_WINDOW_MS, Rule, RuleConfig, RuleError};
+pub use rules::{Rule, RuleError};
 pub(crate) use status::{blocker, run_status, task_status};
 pub use table::{MAX_RULES_PER_EVENT, Table, TransformOptions};
-
-/// The Socket.IO namespace on which an update is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Namespace {
-    /// `/`: the contract's updates.
-    Root,
-    /// `/conversations`: Seneca's conversation page.
-    Conversations,
-    /// `/admin`: operators.
-    Admin,
-}
-
-impl Namespace {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Root, Self::Conversations, Self::Admin];
-
-    /// The path on the wire.
-    pub fn path(self) -> &'static str {
-        match self {
-            Self::Root => "/",
-            Self::Conversations => "/conversations",
-            Self::Admin => "/admin",
-        }
-    }
-
-    /// The one at a path; the root's may be left out.
-    pub fn at(path: &str) -> Option<Self> {
-        match path {
-            "" => Some(Self::Root),
-            path => Self::ALL.into_iter().find(|n| n.path() == path),
-        }
-    }
-}
-
-/// One of Seneca's subscriptions: updates that only its pages know go to those who asked for them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Topic {
-    /// `subscribe_conversations` on `/`.
-    Conversations,
-    /// `subscribe_health_updates`.
-    Health,
-    /// `subscribe_pipeline_flow`.
-    Pipeline,
-    /// `subscribe_metrics`.
-    Metrics,
-    /// `subscribe` on `/conversations`.
-    ConversationPage,
-}
-
-/// Which topics somebody listens to now: what nobody listens to is not even planned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Listening(u8);
-
-impl Listening {
-    /// Nobody listens to any topic.
-    pub const NONE: Self = Self(0);
-    /// Every topic is listened to.
-    pub const ALL: Self = Self(u8::MAX);
-
-    /// As a number, for where it must be written down.
-    pub fn bits(self) -> u8 {
-        self.0
-    }
-
-    /// What [`Listening::bits`] stands for.
-    pub fn of_bits(bits: u8) -> Self {
-        Self(bits)
-    }
-
-    /// The same with `topic` listened to.
-    #[must_use]
-    pub fn with(self, topic: Topic) -> Self {
-        Self(self.0 | 1 << topic as u8)
-    }
-
-    /// The same without `topic`.
-    #[must_use]
-    pub fn without(self, topic: Topic) -> Self {
-        Self(self.0 & !(1 << topic as u8))
-    }
-
-    /// Whether somebody listens to `topic`.
-    pub fn to(self, topic: Topic) -> bool {
-        self.0 & (1 << topic as u8) != 0
-    }
-}
 
 /// Who may see an update.
 #[derive(Debug, Clone, PartialEq, Eq)]

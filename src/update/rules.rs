@@ -1,8 +1,7 @@
 //! Rules of the configuration: rows that come before the built-in table.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{
@@ -12,41 +11,10 @@ use super::{
 };
 use crate::{
     access::{GENERAL, OBSERVERS, PRODUCERS},
+    config::{MAX_WINDOW_MS, RuleConfig},
     event::{self, Event, EventName, Object, Priority, folded},
     pattern::Pattern,
 };
-
-/// One `[[transform.rules]]`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RuleConfig {
-    /// Which events: a glob on their type, separators don't matter (`deploy.*`).
-    #[serde(rename = "match")]
-    pub matches: String,
-    /// The Socket.IO event to send.
-    pub emit: String,
-    /// To these rooms (templates); to the event's own when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rooms: Option<Vec<String>>,
-    /// `critical`, `high`, `normal` or `low`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub priority: Option<String>,
-    /// Updates with equal values of this template are united within the window; never when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub coalesce_by: Option<String>,
-    /// The window; `[transform] throttle_ms` when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub throttle_ms: Option<u64>,
-    /// How it is shown; `none` when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub animation: Option<String>,
-    /// Its own fields (templates); `{data}` when there are none.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub fields: BTreeMap<String, String>,
-    /// Where it is written (`config.toml:41`), for messages about it.
-    #[serde(skip)]
-    pub place: String,
-}
 
 /// A rule that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -82,9 +50,6 @@ pub struct Rule {
     /// Its own fields; the whole data when there are none.
     fields: Vec<(String, Template)>,
 }
-
-/// The longest window: timers must be able to hold it.
-pub const MAX_WINDOW_MS: u64 = 86_400_000;
 
 /// Names that Socket.IO clients keep for themselves.
 const RESERVED: [&str; 6] = [

@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use serde_json::Value;
 use smallvec::{SmallVec, smallvec};
 
-use super::{Audience, Key, Kind, Listening, Merge, Pace, Planned, Rule};
+use super::{Audience, Key, Kind, Merge, Pace, Planned, Rule};
 use crate::{
+    channel::Listening,
     event::{Event, Priority},
     seneca,
 };

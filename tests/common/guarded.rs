@@ -4,8 +4,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use serde_json::Value;
 use stoa::{
-    access::{Grant, Role, Signer},
-    config::Config,
+    access::{Grant, Signer},
+    config::{Config, Role},
     server::Running,
 };
 

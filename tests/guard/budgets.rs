@@ -4,7 +4,7 @@ use crate::common::Client;
 use crate::common::guarded::{grant, guarded, observer, producer, request, token};
 use crate::{refused, to_the_end, wait_for};
 use serde_json::{Value, json};
-use stoa::{access::Role, config::Switch};
+use stoa::config::{Role, Switch};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_observer_that_sends_too_much_is_told_and_then_kept_out() {

@@ -4,7 +4,7 @@ use crate::common::Client;
 use crate::common::guarded::{grant, guarded, observer, publish, token};
 use crate::refused;
 use serde_json::json;
-use stoa::access::{Grant, Role};
+use stoa::{access::Grant, config::Role};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rooms_are_for_those_whom_their_things_belong_to() {
@@ -81,8 +81,8 @@ async fn rooms_are_for_those_whom_their_things_belong_to() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rules_are_data() {
     let server = guarded(|config| {
-        config.access.project = stoa::access::Rule::All;
-        config.access.agent = stoa::access::Rule::Claim;
+        config.access.project = stoa::config::Rule::All;
+        config.access.agent = stoa::config::Rule::Claim;
     })
     .await;
     let address = server.address();

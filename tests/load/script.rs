@@ -7,9 +7,10 @@
 use std::{collections::HashMap, path::Path, time::Duration};
 
 use stoa::{
+    channel::Listening,
     event::{self, Timestamp},
     ledger::{Ledger, Speaker},
-    update::{Key, Listening, Pace, Table, TransformOptions, entities, rooms_hash},
+    update::{Key, Pace, Table, TransformOptions, entities, rooms_hash},
 };
 
 /// The stream.

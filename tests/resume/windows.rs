@@ -40,7 +40,7 @@ async fn who_listens_to_senecas_lines_changes_nothing_for_others() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rule_that_goes_at_once_does_not_end_the_window_of_another() {
-    let rule = |emit: &str, by: Option<&str>| stoa::update::RuleConfig {
+    let rule = |emit: &str, by: Option<&str>| stoa::config::RuleConfig {
         matches: "task.progress".into(),
         emit: emit.into(),
         coalesce_by: by.map(Into::into),

@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::{claiming, house, naming, settle, settled};
 use crate::{
-    access::{Rule, Rules, Sight},
+    access::Sight,
+    config::{Rule, Rules},
     event::{Event, Kind},
 };
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::{denied::Denied, hex};
-use crate::{access::Role, pattern::Pattern};
+use crate::{config::Role, pattern::Pattern};
 
 /// Characters of a user, as of any id that names a room.
 const MAX_USER: usize = 128;

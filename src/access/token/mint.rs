@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{Claims, Demands, TokenSetupError, in_file, read, secrets};
-use crate::{access::Role, config::Authentication};
+use crate::config::{Authentication, Role};
 
 /// The option that names a private key.
 const KEY_FILE: &str = "--key-file";

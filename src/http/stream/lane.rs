@@ -10,9 +10,9 @@ use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 
 use crate::{
+    channel::Namespace,
     hub::{Outgoing, Outlet},
     net::{Taken, Waiting},
-    update::Namespace,
 };
 
 /// Shared by the hub, which fills it, and the response's body, which empties it.

@@ -27,11 +27,11 @@ use tokio_util::sync::CancellationToken;
 use super::{Api, asked::Asked, caller::Caller};
 use crate::{
     access::{self, Connection, Ending, Filter, Identity, OBSERVERS, Origin, SessionGuard},
+    channel::Namespace,
     event::Timestamp,
     hub::{Membership, Newcomer, Outgoing, View, Welcome},
     net::Hangup,
     refusal::Refusal,
-    update::Namespace,
 };
 use lane::{Lane, StreamOutlet};
 

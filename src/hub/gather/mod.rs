@@ -25,9 +25,10 @@ use super::{
     missed::{owed, reach},
 };
 use crate::{
+    channel::Listening,
     journal::{Bits, Cursor, Mark, Record, Seq},
     pace::{Group, Pacer, group},
-    update::{Listening, Table, entities, event_rooms, rooms_hash},
+    update::{Table, entities, event_rooms, rooms_hash},
 };
 
 /// How much is held together, as a multiple of what a stretch may have: some of it is for nobody here.

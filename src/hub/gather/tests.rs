@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     access::{Filter, OBSERVERS, Sight},
+    channel::Namespace,
+    config::Recipients,
     event::{Event, EventName},
     hub::{
         missed::missed,
@@ -15,8 +17,7 @@ use crate::{
         view::{Outlook, View},
     },
     journal::{Epoch, Pending},
-    seneca::Recipients,
-    update::{Namespace, TransformOptions},
+    update::TransformOptions,
 };
 
 fn record(seq: Seq, name: &str, data: &Value) -> Arc<Record> {

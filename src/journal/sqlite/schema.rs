@@ -9,7 +9,7 @@ use super::{
     file::{self, APPLICATION_ID},
 };
 use crate::{
-    access::Rules,
+    config::Rules,
     event::Event,
     ledger::{Ledger, Speaker},
 };

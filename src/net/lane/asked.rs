@@ -14,7 +14,7 @@ use super::{
     super::{frame::Frame, packet::Packet},
     Lane,
 };
-use crate::update::Namespace;
+use crate::channel::Namespace;
 
 /// A client's answer.
 #[derive(Debug)]

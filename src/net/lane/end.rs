@@ -16,7 +16,7 @@ use super::{
     },
     Lane, State, Way,
 };
-use crate::{refusal::Refusal, update::Namespace};
+use crate::{channel::Namespace, refusal::Refusal};
 
 /// How often it is looked whether the client has everything.
 const LOOK: Duration = Duration::from_millis(5);

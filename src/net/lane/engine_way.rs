@@ -12,7 +12,7 @@ use super::{
     },
     Lane, State, Way,
 };
-use crate::update::Namespace;
+use crate::channel::Namespace;
 
 /// How often the engine's queue is tried again.
 const POUR: Duration = Duration::from_millis(20);

@@ -47,7 +47,7 @@ use super::{
     parcel::Parcel,
     screen::{Attachments, Passed, Screen, Speech},
 };
-use crate::{observe::Metrics, update::Namespace};
+use crate::{channel::Namespace, observe::Metrics};
 pub use asked::{Answered, Asked};
 use engine_way::POLLED;
 use pulse::Pulse;

@@ -15,7 +15,7 @@ use super::{
     super::parcel::{Parcel, Tag},
     Lane,
 };
-use crate::update::Namespace;
+use crate::channel::Namespace;
 
 /// What was taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,11 +4,11 @@ use serde_json::json;
 
 use super::*;
 use crate::{
+    channel::Listening,
     seneca::{
         SenecaKind, plan,
         testing::{at, event_at, stream},
     },
-    update::Listening,
 };
 
 const CONVERSATIONS: &str = "marcus-conversations.jsonl";

@@ -11,11 +11,11 @@ use super::{
     request::{Request, attach},
 };
 use crate::{
+    channel::Namespace,
     event::{Kind, Object, Timestamp, lenient},
     net::Answered,
     refusal::Refusal,
     socketio::client::Client,
-    update::Namespace,
 };
 
 pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Handled, request::Request, rooms, unknown};
 use crate::{
-    event::Object, hub::View, seneca::ConversationFilter, socketio::client::Client, update::Topic,
+    channel::Topic, event::Object, hub::View, seneca::ConversationFilter, socketio::client::Client,
 };
 
 pub(super) async fn on(client: &Arc<Client>, request: Request) -> Handled {

@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use super::{client::Client, inbox::Inbound};
 use crate::{
     admin::{Act, Actor},
+    channel::Namespace,
     event::{Object, Timestamp},
     refusal::Refusal,
-    update::Namespace,
 };
 use request::Request;
 

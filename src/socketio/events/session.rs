@@ -7,10 +7,10 @@ use serde_json::json;
 use super::{Handled, request::Request, rooms};
 use crate::{
     access::{Connection, Credential, Ending, Visitor},
+    channel::Namespace,
     event::Timestamp,
     refusal::Refusal,
     socketio::{client::Client, welcome},
-    update::Namespace,
 };
 
 pub(super) async fn authenticate(client: &Arc<Client>, request: &Request) -> Handled {

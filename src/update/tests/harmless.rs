@@ -6,7 +6,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{super::harmless::harmless, of, plan};
-use crate::update::{Rule, RuleConfig, Table, TransformOptions};
+use crate::{
+    config::RuleConfig,
+    update::{Rule, Table, TransformOptions},
+};
 
 /// What is tried against pages everywhere.
 const VECTORS: [&str; 34] = [

@@ -11,8 +11,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Listening, Planned, Stamp, Table, TransformOptions, render};
-use crate::event::{Event, Intake, Timestamp, parse};
+use super::{Planned, Stamp, Table, TransformOptions, render};
+use crate::{
+    channel::Listening,
+    event::{Event, Intake, Timestamp, parse},
+};
 
 const THROTTLE: Duration = Duration::from_millis(100);
 const TEXT_THROTTLE: Duration = Duration::from_millis(33);

@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use serde_json::json;
 
 use super::{TEXT_THROTTLE, THROTTLE, of, plan};
-use crate::update::{
-    Audience, Listening, MAX_RULES_PER_EVENT, Pace, Planned, Rule, RuleConfig, Table,
-    TransformOptions,
+use crate::{
+    channel::Listening,
+    config::RuleConfig,
+    update::{Audience, MAX_RULES_PER_EVENT, Pace, Planned, Rule, Table, TransformOptions},
 };
 
 fn rule(text: &str) -> RuleConfig {

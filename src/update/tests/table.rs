@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::{TEXT_THROTTLE, THROTTLE, of, plan, rows::rows, table};
 use crate::{
+    channel::Namespace,
     event::Priority,
-    update::{Merge, Namespace, Pace, event_rooms},
+    update::{Merge, Pace, event_rooms},
 };
 
 /// Whether `whole` has everything that `part` has.
@@ -127,7 +128,7 @@ fn no_update_has_a_key_twice() {
         ] {
             event.data.entry(key).or_insert(json!("theirs"));
         }
-        for planned in table.plan(&event, crate::update::Listening::ALL) {
+        for planned in table.plan(&event, crate::channel::Listening::ALL) {
             let stamp = crate::update::Stamp {
                 cursor: "c",
                 coalesced: 3,

@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
 use super::*;
-use crate::access::Role;
+use crate::config::Role;
 
 /// 32 bytes, as few as a secret should have.
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
