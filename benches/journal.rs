@@ -31,10 +31,11 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use serde_json::{Value, json};
 use socket::Socket;
 use stoa::{
-    event::{Event, Intake, Timestamp, parse},
+    event::{Event, Intake, parse},
     journal::{
         Cursor, Durability, Epoch, HeldBytes, Journal, Retention, SqliteJournal, SqliteOptions,
     },
+    timestamp::Timestamp,
 };
 
 /// Who appends at the same time.

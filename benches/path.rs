@@ -16,12 +16,13 @@ use futures_util::FutureExt;
 use serde_json::Value;
 use stoa::{
     channel::Listening,
-    event::{self, Event, Timestamp},
+    event::{self, Event},
     journal::{Journal, MemoryJournal, Record, Retention},
     net::{Frame, Tag},
     pace::{Pacer, group},
     seneca::Desk,
     state::{Limits, State},
+    timestamp::Timestamp,
     update::{Planned, Stamp, Table, TransformOptions, entities, event_rooms, render, rooms_hash},
 };
 

@@ -14,9 +14,9 @@ use tokio::sync::Semaphore;
 
 use crate::{
     access::Sight,
+    error::Refusal,
     event::{Event, EventName},
     journal::{Cursor, Epoch, Journal, Record, Seq},
-    refusal::Refusal,
 };
 
 /// What is asked for; `GET /api/v1/events` has the same as its query.

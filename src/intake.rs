@@ -17,12 +17,13 @@ use serde_json::Value;
 use crate::{
     access::{Identity, Sight},
     backlog::{Backlog, Place},
-    event::{self, Event, Timestamp},
+    error::Refusal,
+    event::{self, Event},
     history::{Page, Query, Scans},
     journal::{Cursor, Draft, Entry, Journal, JournalError, Outcome, Seq},
     ledger::{Ledger, Speaker},
     observe::Metrics,
-    refusal::Refusal,
+    timestamp::Timestamp,
 };
 
 /// How long a producer waits for the hub before it is told to come back later.

@@ -37,7 +37,7 @@
 //! | [`demo`] | an invented team at work |
 //! | [`observe`] | counters, histograms, logs |
 //! | [`pattern`] | patterns of names, with bounded cost |
-//! | [`refusal`] | codes and sentences for what is refused |
+//! | [`error`] | codes and sentences for what is refused |
 
 pub mod access;
 pub mod admin;
@@ -46,6 +46,7 @@ pub mod channel;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod error;
 pub mod event;
 pub mod history;
 pub mod http;
@@ -57,9 +58,9 @@ pub mod net;
 pub mod observe;
 pub mod pace;
 pub mod pattern;
-pub mod refusal;
 pub mod seneca;
 pub mod server;
 pub mod socketio;
 pub mod state;
+pub mod timestamp;
 pub mod update;

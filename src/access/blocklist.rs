@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Identity;
-use crate::refusal::Refusal;
+use crate::error::Refusal;
 
 /// Bans for too many messages that are kept; the ones that end soonest go first.
 const MAX_AUTOMATIC: usize = 100_000;

@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::verdicts::Verdicts;
 use crate::{
+    error::Refusal,
     event::{Event, Priority, folded},
     pattern::{BadPattern, Pattern, Patterns},
-    refusal::Refusal,
 };
 
 /// So few patterns are faster looked at than a verdict is found.

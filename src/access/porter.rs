@@ -10,7 +10,7 @@ use super::{
     Blocklist, Claims, Connection, Credential, Ending, House, Identity, Meter, Origin, PageOrigin,
     Rates, SessionGuard, Sessions, Sight, StartSecret, TokenId, Tokens, TooMuch, Who, check_room,
 };
-use crate::{config::Role, event::Kind, ledger::Seats, observe::Metrics, refusal::Refusal};
+use crate::{config::Role, error::Refusal, event::Kind, ledger::Seats, observe::Metrics};
 
 /// What the porter is told by the configuration.
 #[derive(Debug, Clone, Copy)]

@@ -18,7 +18,7 @@ use governor::{
 use super::Identity;
 use crate::{
     config::{Networks, RateLimiting},
-    refusal::Refusal,
+    error::Refusal,
 };
 
 /// Everybody's budgets.

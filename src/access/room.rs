@@ -1,7 +1,7 @@
 //! Names of rooms, and who may ask to be in which.
 
 use super::Identity;
-use crate::{event::Kind, refusal::Refusal};
+use crate::{error::Refusal, event::Kind};
 
 /// The room that everybody is in unless `[rooms] default_room` names another.
 pub const GENERAL: &str = "general";

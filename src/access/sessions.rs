@@ -11,7 +11,7 @@ use std::{
 use serde::Serialize;
 
 use super::{Identity, Revoked, Who};
-use crate::{config::Role, event::Timestamp, refusal::Refusal};
+use crate::{config::Role, error::Refusal, timestamp::Timestamp};
 
 /// How often it is looked for sessions that are over: they may end so much too late.
 const LOOK: Duration = Duration::from_millis(200);

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use super::{House, Sight};
 use crate::{
     config::{Rule, Rules},
-    event::{self, Event, Kind, Timestamp},
+    event::{self, Event, Kind},
     ledger::{Ledger, Speaker},
+    timestamp::Timestamp,
 };
 
 fn event(value: Value) -> Event {

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::{
     access::{Credential, Revoked, Who},
+    error::Refusal,
     event::Object,
-    refusal::Refusal,
 };
 
 /// The argument of an act: an object, or nothing.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Act, Actor, argument::Argument};
-use crate::{observe::Metrics, refusal::Refusal};
+use crate::{error::Refusal, observe::Metrics};
 
 /// A line in the making.
 #[derive(Debug)]

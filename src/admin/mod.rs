@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use crate::{
     access::{Ban, Ending, Identity, Porter, Revoked, Who},
     config::Role,
-    event::Timestamp,
-    refusal::Refusal,
+    error::Refusal,
+    timestamp::Timestamp,
 };
 use argument::{Argument, INCLUDE_SELF};
 use audit::Audit;

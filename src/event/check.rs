@@ -8,7 +8,8 @@
 
 use serde_json::Value;
 
-use super::{Event, Object, Rejection, ids};
+use super::{Event, Object, ids};
+use crate::error::Refusal;
 
 /// What a well-known field may be. `null` is as good as absent everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +86,7 @@ pub(super) fn is_known(family: &str) -> bool {
 ///
 /// # Errors
 /// `invalid_data`, naming the field and what it may be.
-pub fn check(event: &Event) -> Result<(), Rejection> {
+pub fn check(event: &Event) -> Result<(), Refusal> {
     let own = [
         ("id", Some(&*event.id)),
         ("project_id", event.project_id.as_deref()),
@@ -108,7 +109,7 @@ pub fn check(event: &Event) -> Result<(), Rejection> {
     Ok(())
 }
 
-fn fields(object: &Object, place: &str, known: bool) -> Result<(), Rejection> {
+fn fields(object: &Object, place: &str, known: bool) -> Result<(), Refusal> {
     for (key, value) in object {
         if let Some(form) = form(key)
             && (known || form == Form::Id)
@@ -120,18 +121,18 @@ fn fields(object: &Object, place: &str, known: bool) -> Result<(), Rejection> {
 }
 
 /// In a subject `id` is its own; beside other facts it may be anything.
-fn own_id(subject: &Object, place: &str) -> Result<(), Rejection> {
+fn own_id(subject: &Object, place: &str) -> Result<(), Refusal> {
     subject
         .get("id")
         .map_or(Ok(()), |id| field(place, "id", id, Form::Id))
 }
 
-fn field(place: &str, key: &str, value: &Value, form: Form) -> Result<(), Rejection> {
+fn field(place: &str, key: &str, value: &Value, form: Form) -> Result<(), Refusal> {
     if value.is_null() {
         return Ok(());
     }
     if !form.fits(value) {
-        return Err(Rejection::new(
+        return Err(Refusal::new(
             "invalid_data",
             format!(
                 "{place}.{key} must be {}, not {} ([content_filtering] validate_message_format)",
@@ -150,8 +151,8 @@ fn has_control(text: &str) -> bool {
     text.chars().any(char::is_control)
 }
 
-fn controls(field: &str) -> Rejection {
-    Rejection::new(
+fn controls(field: &str) -> Refusal {
+    Refusal::new(
         "invalid_data",
         format!(
             "{field} has a control character inside; ids are one line of text ([content_filtering] validate_message_format)"
@@ -192,7 +193,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::event::{Intake, Timestamp, parse};
+
+    use crate::event::{Intake, parse};
+    use crate::timestamp::Timestamp;
 
     fn read(value: Value) -> Event {
         let intake = Intake {
@@ -221,10 +224,10 @@ mod tests {
         ] {
             let event = read(json!({ "type": "task.updated", "data": data }));
             let rejection = check(&event).expect_err(field);
-            assert_eq!(rejection.code(), "invalid_data");
+            assert_eq!(rejection.code, "invalid_data");
             assert!(
-                rejection.message().contains(field)
-                    && rejection.message().contains("validate_message_format"),
+                rejection.message.contains(field)
+                    && rejection.message.contains("validate_message_format"),
                 "{rejection}"
             );
         }
@@ -232,7 +235,7 @@ mod tests {
             json!({ "type": "a.b", "data": {}, "id": "e\t1" }),
             json!({ "type": "a.b", "data": {}, "project_id": "p\u{7f}" }),
         ] {
-            assert_eq!(check(&read(envelope)).unwrap_err().code(), "invalid_data");
+            assert_eq!(check(&read(envelope)).unwrap_err().code, "invalid_data");
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use uuid::{ContextV7, Timestamp as Time, Uuid};
 
-use super::Timestamp;
+use crate::timestamp::Timestamp;
 
 /// Orders the ids of one moment.
 static CONTEXT: Mutex<ContextV7> = Mutex::new(ContextV7::new());

@@ -1,6 +1,6 @@
 //! What comes in: the canonical [`Event`] and the dialects that are turned into it.
 //!
-//! Every door hands raw JSON to [`parse`](fn@parse) and gets one `Event` or one [`Rejection`].
+//! Every door hands raw JSON to [`parse`](fn@parse) and gets one `Event` or one [`Refusal`](crate::error::Refusal).
 //! Nothing behind the doors ever sees a producer's own dialect again.
 
 mod check;
@@ -15,19 +15,19 @@ mod mint;
 mod name;
 mod parse;
 mod priority;
-mod rejection;
 mod settled;
 mod stored;
 #[cfg(test)]
 mod tests;
 mod thing;
 mod tidy;
-mod timestamp;
 mod weight;
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+
+use crate::timestamp::Timestamp;
 
 pub use check::{check, elements_exceed};
 pub use content::id_for_conflict;
@@ -36,11 +36,9 @@ pub use mint::mint_id;
 pub use name::{EventName, folded};
 pub use parse::{Intake, parse};
 pub use priority::Priority;
-pub use rejection::Rejection;
 pub use settled::{Candidates, Kinds, Owned, Settled};
 pub use thing::{Kind, Owner};
 pub use tidy::{Tidied, tidy};
-pub use timestamp::Timestamp;
 pub use weight::{held_by_object, json_len};
 
 /// A JSON object, as producers send it and observers get it.

@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use super::{
-    Event, Ids, Object, Rejection, Timestamp, content,
+    Event, Ids, Object, content,
     dialect::{agent_update, canonical, conversation, realtime, service, visual},
     foreign, ids, meant,
 };
+use crate::{error::Refusal, timestamp::Timestamp};
 
 /// What a door knows when an event comes in.
 #[derive(Debug, Clone, Copy)]
@@ -24,9 +25,9 @@ pub struct Intake<'a> {
 /// # Errors
 /// `unknown_shape` for what is no object or only half a dialect, `missing_type`, `invalid_type`, `invalid_data`,
 /// `invalid_timestamp`, `too_deep`, and `bad_request` for any other field of a wrong type.
-pub fn parse(value: Value, intake: &Intake<'_>) -> Result<Event, Rejection> {
+pub fn parse(value: Value, intake: &Intake<'_>) -> Result<Event, Refusal> {
     if depth_exceeds(&value, intake.max_depth) {
-        return Err(Rejection::new(
+        return Err(Refusal::new(
             "too_deep",
             format!(
                 "the event is nested more than {} levels deep ([content_filtering] max_depth)",
@@ -36,7 +37,7 @@ pub fn parse(value: Value, intake: &Intake<'_>) -> Result<Event, Rejection> {
     }
     let mut object = match value {
         Value::Object(object) => object,
-        other => return Err(Rejection::new("unknown_shape", meant::no_object(&other))),
+        other => return Err(Refusal::new("unknown_shape", meant::no_object(&other))),
     };
     ids::spell_out(&mut object);
     let sent_at = object.get("timestamp").cloned();
@@ -54,7 +55,7 @@ pub fn parse(value: Value, intake: &Intake<'_>) -> Result<Event, Rejection> {
 }
 
 /// Reads an object by the dialect that its shape says.
-fn read(object: Object, intake: &Intake<'_>) -> Result<Event, Rejection> {
+fn read(object: Object, intake: &Intake<'_>) -> Result<Event, Refusal> {
     if visual::is(&object) {
         return visual::read(object, intake);
     }
@@ -64,13 +65,13 @@ fn read(object: Object, intake: &Intake<'_>) -> Result<Event, Rejection> {
     }
     if !has_type {
         return Err(if visual::is_half(&object) {
-            Rejection::new(
+            Refusal::new(
                 "unknown_shape",
                 "this looks like a visual update, which takes update_type (node_update, edge_update, layout_update, style_update or \
                  complete_refresh), target_id and an object changes",
             )
         } else {
-            Rejection::new("missing_type", meant::without_type(&object))
+            Refusal::new("missing_type", meant::without_type(&object))
         });
     }
     if agent_update::is(&object) {

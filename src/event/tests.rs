@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::timestamp::Timestamp;
 
 fn intake() -> Intake<'static> {
     Intake {
@@ -18,7 +19,7 @@ fn read(value: Value) -> Event {
 }
 
 fn refuse(value: Value) -> &'static str {
-    parse(value, &intake()).unwrap_err().code()
+    parse(value, &intake()).unwrap_err().code
 }
 
 #[test]

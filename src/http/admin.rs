@@ -18,7 +18,7 @@ use super::{
 use crate::{
     access::ADMIN_NEEDS,
     admin::{Act, Actor},
-    refusal::Refusal,
+    error::Refusal,
 };
 
 /// Somebody of whom it is known who it is. That is asked before a body is read; whether the role fits, when the act is

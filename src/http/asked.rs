@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Api;
-use crate::{net::read_body, refusal::Refusal};
+use crate::{error::Refusal, net::read_body};
 
 /// A query's fields.
 pub(super) struct Asked<T>(pub(super) T);

@@ -13,8 +13,8 @@ use super::Api;
 use crate::{
     access::{Credential, Identity, PageOrigin, Visitor},
     config::Role,
+    error::Refusal,
     net::ClientAddress,
-    refusal::Refusal,
 };
 
 /// Takes the credential off a request, into its extensions: neither handlers nor the log see it in its place.

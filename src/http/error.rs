@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
 use super::Api;
-use crate::refusal::Refusal;
+use crate::error::Refusal;
 
 /// The status of a code.
 pub(crate) fn status(code: &str) -> StatusCode {

@@ -15,11 +15,11 @@ use serde_json::Value;
 use super::{Api, asked::Asked, caller::Caller};
 use crate::{
     config::Role,
+    error::Refusal,
     event::lenient,
     history::{self, Page},
     intake::{self, IntakeLimits, Producer, Raw, Receipt, too_large},
     net::{FREE, Place, Space, Steady, read_body},
-    refusal::Refusal,
 };
 
 /// How many NDJSON lines are published at a time: what a long upload costs is one such part, not the whole.

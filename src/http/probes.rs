@@ -14,7 +14,7 @@ use http::{
 use serde_json::json;
 
 use super::{Api, caller::Caller};
-use crate::{access::Sight, hub::Question, observe::exposition, refusal::Refusal};
+use crate::{access::Sight, error::Refusal, hub::Question, observe::exposition};
 
 /// Whether the server takes new work.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Api, asked::Asked, caller::Caller, state::answer};
-use crate::{hub::Question, refusal::Refusal};
+use crate::{error::Refusal, hub::Question};
 
 /// The page shows its "no data" text for 404, and goes blank for anything half filled.
 pub(super) async fn health_now(

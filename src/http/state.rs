@@ -13,10 +13,10 @@ use serde_json::Value;
 
 use super::{Api, asked::Asked, caller::Caller};
 use crate::{
-    event::Timestamp,
+    error::Refusal,
     hub::Question,
-    refusal::Refusal,
     state::{Text, Walk},
+    timestamp::Timestamp,
 };
 
 #[derive(Deserialize)]

@@ -9,7 +9,8 @@ use super::{Hub, Outgoing, command::now, member::MemberId};
 use crate::{
     channel::{Namespace, Topic},
     config::Recipients,
-    event::{Object, Timestamp},
+    event::Object,
+    timestamp::Timestamp,
 };
 
 /// How often they are sent at the most.

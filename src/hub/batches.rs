@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Hub, Outgoing, fanout::Flush, member::MemberId};
-use crate::{channel::Namespace, event::Timestamp};
+use crate::{channel::Namespace, timestamp::Timestamp};
 
 /// How many updates one `batch` holds at the most.
 const BATCH_MAX: usize = 50;

@@ -13,10 +13,11 @@ use super::{
 use crate::{
     access::{Identity, Sight},
     channel::{Namespace, Topic},
-    event::{Object, Timestamp},
+    error::Refusal,
+    event::Object,
     journal::{Cursor, Seq},
-    refusal::Refusal,
     state::Picture,
+    timestamp::Timestamp,
 };
 
 /// How many commands may wait; whoever sends one more waits too.

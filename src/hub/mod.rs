@@ -49,13 +49,13 @@ use crate::{
     backlog::Backlog,
     channel::Listening,
     config::Recipients,
-    event::Timestamp,
     journal::{Journal, JournalError, Pending, Record, Seq},
     ledger::Ledger,
     observe::Metrics,
     pace::{LevelShares, Pacer, group},
     seneca::Desk,
     state::{Limits, State, checkpoint},
+    timestamp::Timestamp,
     update::{Table, entities, rooms_hash},
 };
 use aggregates::AGGREGATES;

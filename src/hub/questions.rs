@@ -12,7 +12,8 @@ use super::{
 use crate::{
     access::{OBSERVERS, PRODUCERS, Sight},
     channel::Namespace,
-    event::{Kind, Object, Timestamp},
+    event::{Kind, Object},
+    timestamp::Timestamp,
 };
 
 impl Hub {

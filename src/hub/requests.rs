@@ -12,8 +12,8 @@ use super::{
 use crate::{
     access::{self, Identity, PRODUCERS, too_many_rooms},
     channel::Namespace,
+    error::Refusal,
     event::Object,
-    refusal::Refusal,
 };
 
 impl Hub {

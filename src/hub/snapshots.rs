@@ -19,9 +19,9 @@ use super::{Hub, Outgoing, behind::Behind, member::MemberId};
 use crate::{
     access::Sight,
     channel::Namespace,
-    event::Timestamp,
     journal::{Cursor, Seq},
     state::{Picture, Snapshot, Walk},
+    timestamp::Timestamp,
 };
 
 /// So many entities are written here at the most; more of them are work for a task aside.

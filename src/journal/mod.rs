@@ -19,7 +19,7 @@ use futures_util::future::{BoxFuture, ready};
 use thiserror::Error;
 use tokio::sync::watch;
 
-use crate::{event::Event, observe::JournalMetrics};
+use crate::{error::Refusal, event::Event, observe::JournalMetrics};
 
 pub use cursor::{Cursor, CursorError, Epoch};
 pub use entry::{Batch, Draft, Entry, READ_BYTES};
@@ -90,6 +90,15 @@ pub enum JournalError {
         "more events wait to be written than may wait ([journal] queue_bytes; in memory, memory_bytes); publish these again later"
     )]
     Overloaded,
+}
+
+impl From<JournalError> for Refusal {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Overloaded => Self::new("overloaded", error.to_string()),
+            JournalError::Unavailable(_) => Self::unavailable(error.to_string()),
+        }
+    }
 }
 
 /// The health of a journal.

@@ -10,8 +10,8 @@ use super::{
     pool::{Entry, Pool, key_of},
 };
 use crate::{
+    error::Refusal,
     event::{Candidates, Event, Kind, Kinds, Owned, Owner, Settled},
-    refusal::Refusal,
 };
 
 /// The things by which an event that names no project is given one, those that are surest first.

@@ -6,7 +6,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::event::{self, Candidates, Event, Timestamp};
+use crate::{
+    event::{self, Candidates, Event},
+    timestamp::Timestamp,
+};
 
 fn event(value: Value) -> Event {
     let intake = event::Intake {

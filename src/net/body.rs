@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use tokio::time::Instant;
 
 use super::space::{FREE, Place, Space};
-use crate::refusal::Refusal;
+use crate::error::Refusal;
 
 /// What a body may be.
 #[derive(Debug, Clone)]

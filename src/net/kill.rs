@@ -1,6 +1,6 @@
 //! Why the server ends a connection.
 
-use crate::refusal::Refusal;
+use crate::error::Refusal;
 
 /// Why a lane was killed. The names are the `reason` labels of the counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::refusal::Refusal;
+use crate::error::Refusal;
 
 /// Every body may hold this much beside the space, as every connection does: small ones never wait behind large ones.
 pub const FREE: usize = 16 * 1_024;

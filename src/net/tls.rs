@@ -23,7 +23,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::writer::RECORDS;
-use crate::event::Timestamp;
+use crate::timestamp::Timestamp;
 
 /// The library's own clock panics while the clock stands before 1970.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use http::{HeaderValue, header};
 use tokio::net::TcpStream;
 
 use super::quota::Full;
-use crate::refusal::Refusal;
+use crate::error::Refusal;
 
 impl Full {
     /// The counter's label: the key that is exhausted.

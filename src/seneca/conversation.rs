@@ -9,7 +9,10 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::{read, words};
-use crate::event::{Dialect, Event, Object, Timestamp};
+use crate::{
+    event::{Dialect, Event, Object},
+    timestamp::Timestamp,
+};
 
 /// Marcus' own name in the conversation.
 const MARCUS: &str = "marcus";

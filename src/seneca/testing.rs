@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::event::{Dialect, Event, EventName, Timestamp};
+use crate::{
+    event::{Dialect, Event, EventName},
+    timestamp::Timestamp,
+};
 
 /// An event of `dialect` with these facts; its source is `data.source`, else `marcus`.
 pub(super) fn event(dialect: Dialect, name: &str, data: Value) -> Event {

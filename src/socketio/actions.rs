@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::client::Client;
-use crate::{channel::Namespace, refusal::Refusal};
+use crate::{channel::Namespace, error::Refusal};
 
 /// All of them. Locks are held for a look, never across an await.
 #[derive(Debug)]

@@ -21,10 +21,10 @@ use super::{
 use crate::{
     access::{Connection, Ending, Identity, Meter, Origin, SessionGuard},
     channel::Namespace,
+    error::Refusal,
     event::Object,
     hub::{MemberId, Membership, Outgoing, Outlet},
     net::{Frame, Kill, Lane, Live, Stay, Tag, Taken},
-    refusal::Refusal,
 };
 
 /// A connected client.

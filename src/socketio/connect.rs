@@ -29,12 +29,12 @@ use super::{
 use crate::{
     access::{self, Credential, Identity, PageOrigin, Porter, Visitor},
     channel::Namespace,
-    event::Timestamp,
+    error::Refusal,
     hub::HubHandle,
     intake::Intake,
     net::{ClientAddress, Kill, Lane, LaneLimits, Quota},
     observe::Metrics,
-    refusal::Refusal,
+    timestamp::Timestamp,
 };
 
 /// What the namespace layer is told by the configuration.

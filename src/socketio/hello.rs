@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{
     access::{Credential, Filter},
     config::Role,
-    refusal::Refusal,
+    error::Refusal,
 };
 
 /// How many rooms may be asked for at once.

@@ -14,8 +14,8 @@ use socketioxide::socket::Sid;
 use tokio::time::Instant;
 
 use crate::{
+    error::Refusal,
     net::{Arrival, Full, Lane, Quota, QuotaLimits, Slot},
-    refusal::Refusal,
 };
 
 /// All of them.

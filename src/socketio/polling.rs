@@ -17,9 +17,9 @@ use super::{
     upgrade::{Door, Refused, begin, query},
 };
 use crate::{
+    error::Refusal,
     http::status,
     net::{Lane, Speech, read_body},
-    refusal::Refusal,
 };
 
 /// How long a polling client's next request is held back while its inbox is full, at the most.

@@ -21,12 +21,12 @@ use super::{
 };
 use crate::{
     access::{Credential, PageOrigin},
+    error::Refusal,
     http::status,
     net::{
         BodyLimits, ClientAddress, Counted, Guard, Lane, Peer, Presence, QuotaLimits, Secure, Slot,
         Socket, Speech, probe,
     },
-    refusal::Refusal,
 };
 
 /// Bounds on what comes in by the door.

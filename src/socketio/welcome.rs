@@ -11,9 +11,10 @@ use super::{
 use crate::{
     access::{self, Identity, OBSERVERS},
     channel::Namespace,
-    event::{Object, Timestamp},
+    event::Object,
     hub::{Newcomer, View, Welcome},
     seneca::ConversationFilter,
+    timestamp::Timestamp,
 };
 
 /// The parts of a hello that the hub needs.

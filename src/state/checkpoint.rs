@@ -219,8 +219,9 @@ mod tests {
     use serde_json::{Map, Value, json};
 
     use super::*;
+    use crate::timestamp::Timestamp;
     use crate::{
-        event::{self, Event, Timestamp},
+        event::{self, Event},
         journal::{Durability, HeldBytes, Retention, SqliteJournal, SqliteOptions, repair},
         ledger::Speaker,
     };

@@ -24,10 +24,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use crate::{
-    access::Sight,
-    event::{Event, Timestamp},
-};
+use crate::{access::Sight, event::Event, timestamp::Timestamp};
 use entities::{Kept, Store};
 pub use limits::{Dropped, Evicted, Limits};
 pub use snapshot::{Snapshot, Text};

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::walk::{Frame, Walk};
-use crate::event::Timestamp;
+use crate::timestamp::Timestamp;
 
 /// About how long one chunk of a text is.
 const CHUNK: usize = 64 * 1024;

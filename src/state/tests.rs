@@ -10,8 +10,9 @@ use super::{Limits, Picture, Snapshot, State, Text, Walk};
 use crate::{
     access::{House, Sight},
     config::Rules,
-    event::{self, Event, Timestamp},
+    event::{self, Event},
     ledger::{Ledger, Speaker},
+    timestamp::Timestamp,
 };
 
 thread_local! {

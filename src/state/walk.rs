@@ -10,10 +10,7 @@ use super::{
     entity::{Entity, Mask},
     fold::run_kind,
 };
-use crate::{
-    access::Sight,
-    event::{Kind, Timestamp},
-};
+use crate::{access::Sight, event::Kind, timestamp::Timestamp};
 
 /// The maps of a snapshot, in the order in which they are written.
 const WRITTEN: [Map; 4] = [Map::Projects, Map::Agents, Map::Tasks, Map::Runs];

@@ -8,8 +8,9 @@ use std::{collections::HashMap, path::Path, time::Duration};
 
 use stoa::{
     channel::Listening,
-    event::{self, Timestamp},
+    event::{self},
     ledger::{Ledger, Speaker},
+    timestamp::Timestamp,
     update::{Key, Pace, Table, TransformOptions, entities, rooms_hash},
 };
 

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::refusal::Refusal;
+use crate::error::Refusal;
 
 /// Why a token is not believed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

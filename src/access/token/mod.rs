@@ -36,7 +36,7 @@ use keys::{Keys, Verdict};
 use own::OwnKeys;
 use setup::{in_file, read, secrets};
 
-use crate::{config::Authentication, refusal::Refusal};
+use crate::{config::Authentication, error::Refusal};
 
 /// Everything that tokens are verified with.
 #[derive(Debug)]

@@ -2,14 +2,17 @@
 
 use serde_json::Value;
 
-use crate::event::{Dialect, Event, EventName, Ids, Intake, Object, Rejection, Settled, fields};
+use crate::{
+    error::Refusal,
+    event::{Dialect, Event, EventName, Ids, Intake, Object, Settled, fields},
+};
 
 pub(in crate::event) fn is(object: &Object) -> bool {
     object.get("type").and_then(Value::as_str) == Some("agent_update")
         && object.get("update_type").is_some_and(Value::is_string)
 }
 
-pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Rejection> {
+pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Refusal> {
     let raw = fields::event_type(&mut object)?;
     let update_type = object
         .get("update_type")
@@ -17,7 +20,7 @@ pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<
         .unwrap_or_default();
     let canonical = format!("agent.{update_type}");
     if !fields::is_type(&canonical) {
-        return Err(Rejection::new(
+        return Err(Refusal::new(
             "invalid_type",
             "update_type is not allowed: 1 to 122 characters of A-Z a-z 0-9 _ . : -",
         ));

@@ -2,9 +2,12 @@
 
 use serde_json::Value;
 
-use crate::event::{
-    Dialect, Event, EventName, Ids, Intake, Object, Rejection, Settled, fields,
-    ids::{is_id, names_agent},
+use crate::{
+    error::Refusal,
+    event::{
+        Dialect, Event, EventName, Ids, Intake, Object, Settled, fields,
+        ids::{is_id, names_agent},
+    },
 };
 
 /// The keys of the envelope; an object without `data` that has others is a realtime log line.
@@ -48,7 +51,7 @@ pub(in crate::event) fn is(object: &Object) -> bool {
     object.contains_key("data") || object.keys().all(|key| ENVELOPE.contains(&key.as_str()))
 }
 
-pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Rejection> {
+pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Refusal> {
     let is_bus = ["event_id", "event_type", "source"]
         .iter()
         .all(|key| object.get(*key).is_some_and(Value::is_string));

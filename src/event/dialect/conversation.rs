@@ -4,15 +4,18 @@
 
 use serde_json::Value;
 
-use crate::event::{Dialect, Event, EventName, Ids, Intake, Object, Rejection, Settled, fields};
+use crate::{
+    error::Refusal,
+    event::{Dialect, Event, EventName, Ids, Intake, Object, Settled, fields},
+};
 
-pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Rejection> {
+pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Refusal> {
     let name = match object.remove("event") {
         Some(Value::String(event)) if fields::is_type(&event) => EventName::new(&event),
         // Some of Marcus' lines are free text ("MCP tool create_task failure").
         Some(Value::String(event)) if !event.is_empty() => EventName::new(&fields::slug(&event)),
         Some(_) | None => {
-            return Err(Rejection::new(
+            return Err(Refusal::new(
                 "invalid_type",
                 "event must be a string that names the line",
             ));

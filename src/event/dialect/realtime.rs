@@ -2,9 +2,12 @@
 //!
 //! `source` and `priority` stay among the data: there they are facts (who spoke to whom, a task's own priority).
 
-use crate::event::{Dialect, Event, EventName, Ids, Intake, Object, Rejection, Settled, fields};
+use crate::{
+    error::Refusal,
+    event::{Dialect, Event, EventName, Ids, Intake, Object, Settled, fields},
+};
 
-pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Rejection> {
+pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Refusal> {
     let name = EventName::published(&fields::event_type(&mut object)?);
     let id = fields::id(&mut object)?;
     let timestamp = fields::timestamp(&mut object, intake)?;

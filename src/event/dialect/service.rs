@@ -1,6 +1,9 @@
 //! `{type, job|run|step|nodeState, timestamp, errorMessage}`: ingest, agent-run and workflow services.
 
-use crate::event::{Dialect, Event, EventName, Ids, Intake, Object, Rejection, Settled, fields};
+use crate::{
+    error::Refusal,
+    event::{Dialect, Event, EventName, Ids, Intake, Object, Settled, fields},
+};
 
 const SUBJECTS: [&str; 4] = ["job", "run", "step", "nodeState"];
 
@@ -11,7 +14,7 @@ pub(in crate::event) fn is(object: &Object) -> bool {
             .any(|key| object.get(*key).is_some_and(serde_json::Value::is_object))
 }
 
-pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Rejection> {
+pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Refusal> {
     let name = EventName::published(&fields::event_type(&mut object)?);
     let id = fields::id(&mut object)?;
     let timestamp = fields::timestamp(&mut object, intake)?;

@@ -3,8 +3,9 @@
 
 use serde_json::Value;
 
-use crate::event::{
-    Dialect, Event, EventName, Ids, Intake, Object, Rejection, Settled, fields, parse::present,
+use crate::{
+    error::Refusal,
+    event::{Dialect, Event, EventName, Ids, Intake, Object, Settled, fields, parse::present},
 };
 
 const TYPES: [&str; 5] = [
@@ -40,7 +41,7 @@ pub(in crate::event) fn is_half(object: &Object) -> bool {
         .any(|key| present(object, key))
 }
 
-pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Rejection> {
+pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Refusal> {
     let kind = update_type(&object).unwrap_or_default().to_owned();
     object.remove("type");
     let id = match object.remove("update_id") {

@@ -76,10 +76,10 @@ fn the_rest_stays_an_error() {
         "\\ud83d",
     ] {
         let error = read(text.as_bytes()).expect_err(text);
-        assert_eq!(error.code(), "bad_request", "{text}");
+        assert_eq!(error.code, "bad_request", "{text}");
     }
     let deep = format!("{}NaN{}", "[".repeat(200), "]".repeat(200));
-    assert_eq!(read(deep.as_bytes()).unwrap_err().code(), "too_deep");
+    assert_eq!(read(deep.as_bytes()).unwrap_err().code, "too_deep");
 }
 
 fn list(text: &str, max: usize) -> List {
@@ -95,7 +95,7 @@ fn in_a_list_each_stands_for_itself() {
     let items: Vec<_> = read
         .items
         .into_iter()
-        .map(|i| i.map_err(|e| e.code()))
+        .map(|i| i.map_err(|e| e.code))
         .collect();
     assert_eq!(
         items,
@@ -110,7 +110,7 @@ fn in_a_list_each_stands_for_itself() {
     );
     let deep = format!("[1,{}1{},2]", "[".repeat(200), "]".repeat(200));
     let read = list(&deep, 10);
-    assert_eq!(read.items[1].as_ref().unwrap_err().code(), "too_deep");
+    assert_eq!(read.items[1].as_ref().unwrap_err().code, "too_deep");
     assert_eq!(
         (&read.items[0], &read.items[2]),
         (&Ok(json!(1)), &Ok(json!(2)))

@@ -22,7 +22,7 @@ use http::{
     header::{CONNECTION, TRANSFER_ENCODING},
 };
 
-use crate::{net::Secure, observe::Metrics, refusal::Refusal};
+use crate::{error::Refusal, net::Secure, observe::Metrics};
 use hosts::HostFault;
 pub use hosts::Hosts;
 pub use origins::Origins;

@@ -28,10 +28,10 @@ use super::{Api, asked::Asked, caller::Caller};
 use crate::{
     access::{self, Connection, Ending, Filter, Identity, OBSERVERS, Origin, SessionGuard},
     channel::Namespace,
-    event::Timestamp,
+    error::Refusal,
     hub::{Membership, Newcomer, Outgoing, View, Welcome},
     net::Hangup,
-    refusal::Refusal,
+    timestamp::Timestamp,
 };
 use lane::{Lane, StreamOutlet};
 

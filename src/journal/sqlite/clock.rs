@@ -23,7 +23,7 @@ impl Now {
     /// Reads both.
     pub(super) fn read() -> Self {
         Self {
-            wall_us: crate::event::Timestamp::now().as_micros(),
+            wall_us: crate::timestamp::Timestamp::now().as_micros(),
             monotonic: Instant::now(),
         }
     }

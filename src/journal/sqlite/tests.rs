@@ -8,8 +8,9 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    event::{Event, Intake, Timestamp, parse},
+    event::{Event, Intake, parse},
     journal::Record,
+    timestamp::Timestamp,
 };
 
 fn options(path: &Path) -> SqliteOptions {

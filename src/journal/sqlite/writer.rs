@@ -14,7 +14,7 @@ use super::{
     trim::Trimmer,
     watch::{Lost, Watch},
 };
-use crate::event::Timestamp;
+use crate::timestamp::Timestamp;
 
 /// Events in one transaction at the most: a bound on how long the first of them waits for the last.
 const BATCH: usize = 4_096;

@@ -16,7 +16,7 @@ use super::{
     },
     Lane, State, Way,
 };
-use crate::{channel::Namespace, refusal::Refusal};
+use crate::{channel::Namespace, error::Refusal};
 
 /// How often it is looked whether the client has everything.
 const LOOK: Duration = Duration::from_millis(5);

@@ -9,8 +9,9 @@ use super::{
     tasks::{Change, Standing},
 };
 use crate::{
-    event::{Event, Object, Timestamp},
+    event::{Event, Object},
     seneca::read,
+    timestamp::Timestamp,
 };
 
 /// An error stays a warning for this long, by the stream's own clock.

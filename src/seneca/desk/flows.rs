@@ -18,8 +18,9 @@ use super::{
     tasks::{Change, Tasks},
 };
 use crate::{
-    event::{Event, Object, Timestamp},
+    event::{Event, Object},
     seneca::read,
+    timestamp::Timestamp,
 };
 
 /// Flows kept; beyond it an ended one, else the one silent longest, makes room.

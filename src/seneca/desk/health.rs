@@ -12,8 +12,9 @@ use super::{
     tasks::Tasks,
 };
 use crate::{
-    event::{Event, Object, Timestamp},
+    event::{Event, Object},
     seneca::read,
+    timestamp::Timestamp,
 };
 
 /// Readings kept for the history.

@@ -8,8 +8,9 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    event::{Event, Object, Timestamp},
+    event::{Event, Object},
     seneca::{ConversationEvent, read},
+    timestamp::Timestamp,
 };
 
 /// As many as Seneca itself keeps.

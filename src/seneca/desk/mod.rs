@@ -29,7 +29,8 @@ use self::{
 };
 use super::{ConversationEvent, read};
 use crate::{
-    event::{Event, Object, Timestamp},
+    event::{Event, Object},
+    timestamp::Timestamp,
     update::harmless_object,
 };
 

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::analysis;
 use crate::{
-    event::{Event, Object, Timestamp},
+    event::{Event, Object},
     seneca::read,
+    timestamp::Timestamp,
 };
 
 /// A trend is written to four decimals; less than this is none.

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use crate::{
-    event::{Event, Timestamp},
+    event::Event,
     seneca::{ConversationEvent, read},
+    timestamp::Timestamp,
 };
 
 /// Kinds counted by name; those beyond share [`OTHER`], because producers choose the names.

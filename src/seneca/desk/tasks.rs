@@ -10,10 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{
-    event::{Event, Timestamp},
-    seneca::read,
-};
+use crate::{event::Event, seneca::read, timestamp::Timestamp};
 
 /// Tasks kept; beyond it the first that were done are forgotten, and new ones are not tracked if none was.
 const MAX_TASKS: usize = 10_000;

@@ -12,10 +12,11 @@ use super::{
 };
 use crate::{
     channel::Namespace,
-    event::{Kind, Object, Timestamp, lenient},
+    error::Refusal,
+    event::{Kind, Object, lenient},
     net::Answered,
-    refusal::Refusal,
     socketio::client::Client,
+    timestamp::Timestamp,
 };
 
 pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
@@ -187,7 +188,7 @@ fn read(answer: Result<Answered, String>) -> Result<Value, Refusal> {
                 None => Value::Null,
                 Some(first) => lenient::read(first)
                     .map(|(value, _)| value)
-                    .map_err(|rejection| unreadable(rejection.message()))?,
+                    .map_err(|rejection| unreadable(&rejection.message))?,
             }
         }
     };

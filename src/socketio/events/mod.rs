@@ -17,8 +17,9 @@ use super::{client::Client, inbox::Inbound};
 use crate::{
     admin::{Act, Actor},
     channel::Namespace,
-    event::{Object, Timestamp},
-    refusal::Refusal,
+    error::Refusal,
+    event::Object,
+    timestamp::Timestamp,
 };
 use request::Request;
 

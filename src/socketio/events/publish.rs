@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::{Answer, Handled, request::Request};
 use crate::{
+    error::Refusal,
     event::lenient,
     intake::{self, IntakeLimits, Producer, Raw},
-    refusal::Refusal,
     socketio::client::Client,
 };
 

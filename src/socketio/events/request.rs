@@ -6,12 +6,9 @@ use serde_json::Value;
 use smallvec::SmallVec;
 
 use crate::{
-    event::{
-        Rejection,
-        lenient::{self, Mended},
-    },
+    error::Refusal,
+    event::lenient::{self, Mended},
     net::{NOT_JSON, UNREADABLE},
-    refusal::Refusal,
     socketio::inbox::Inbound,
 };
 
@@ -23,7 +20,7 @@ pub(super) struct Request {
     /// Its first argument, `null` when there is none, or when it stands in `published`.
     pub(super) argument: Value,
     /// Those of the argument's elements that could not be read: `null` stands in their places.
-    pub(super) unread: Vec<(usize, Rejection)>,
+    pub(super) unread: Vec<(usize, Refusal)>,
     /// The argument of `publish` as it is written: of a long list one event at a time is read.
     pub(super) published: Option<Bytes>,
     /// Values that were no JSON and were put right.
@@ -37,7 +34,7 @@ pub(super) struct Request {
 struct Call {
     event: Option<Value>,
     argument: Value,
-    unread: Vec<(usize, Rejection)>,
+    unread: Vec<(usize, Refusal)>,
     mended: Mended,
 }
 

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use super::{Handled, request::Request};
 use crate::{
     access::Filter,
-    event::{Object, Timestamp},
+    error::Refusal,
+    event::Object,
     hub::{MemberId, View},
-    refusal::Refusal,
     socketio::client::Client,
+    timestamp::Timestamp,
 };
 
 pub(super) async fn join(client: &Arc<Client>, request: &Request) -> Handled {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Handled, request::Request, rooms};
 use crate::{
-    channel::Topic, event::Object, hub::Question, refusal::Refusal, socketio::client::Client,
+    channel::Topic, error::Refusal, event::Object, hub::Question, socketio::client::Client,
 };
 
 pub(super) async fn subscribe(client: &Arc<Client>, event: &str) -> Handled {

@@ -8,9 +8,9 @@ use super::{Handled, request::Request, rooms};
 use crate::{
     access::{Connection, Credential, Ending, Visitor},
     channel::Namespace,
-    event::Timestamp,
-    refusal::Refusal,
+    error::Refusal,
     socketio::{client::Client, welcome},
+    timestamp::Timestamp,
 };
 
 pub(super) async fn authenticate(client: &Arc<Client>, request: &Request) -> Handled {

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::{Answer, Handled, request::Request, rooms};
 use crate::{
+    error::Refusal,
     history::{Order, Query},
     hub::{Question, SharedSnapshot, SnapshotOf},
-    refusal::Refusal,
     socketio::client::Client,
 };
 

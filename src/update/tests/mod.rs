@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use super::{Planned, Stamp, Table, TransformOptions, render};
 use crate::{
     channel::Listening,
-    event::{Event, Intake, Timestamp, parse},
+    event::{Event, Intake, parse},
+    timestamp::Timestamp,
 };
 
 const THROTTLE: Duration = Duration::from_millis(100);

@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
+use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::{
-    event::{Object, Rejection, Timestamp},
-    journal::JournalError,
-};
+use crate::timestamp::Timestamp;
 
 /// A refusal. On the wire it is `{"code", "message"}`; as a CONNECT_ERROR it is `code: message`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -73,8 +71,8 @@ impl Refusal {
 
 impl Refusal {
     /// The fields of the `error` event; `room` is the one that the request was about, unless the refusal knows better.
-    pub fn to_event(&self, room: Option<&str>) -> Object {
-        let mut body = Object::new();
+    pub fn to_event(&self, room: Option<&str>) -> Map<String, Value> {
+        let mut body = Map::new();
         body.insert("type".into(), "error".into());
         body.insert("code".into(), self.code.into());
         body.insert("message".into(), self.message.as_str().into());
@@ -92,20 +90,5 @@ impl Serialize for Refusal {
         out.serialize_field("code", self.code)?;
         out.serialize_field("message", &self.message)?;
         out.end()
-    }
-}
-
-impl From<Rejection> for Refusal {
-    fn from(rejection: Rejection) -> Self {
-        Self::new(rejection.code(), rejection.message())
-    }
-}
-
-impl From<JournalError> for Refusal {
-    fn from(error: JournalError) -> Self {
-        match error {
-            JournalError::Overloaded => Self::new("overloaded", error.to_string()),
-            JournalError::Unavailable(_) => Self::unavailable(error.to_string()),
-        }
     }
 }
