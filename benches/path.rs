@@ -16,12 +16,14 @@ use futures_util::FutureExt;
 use serde_json::Value;
 use stoa::{
     channel::Listening,
+    doors::socketio::engine::{Frame, Tag},
     event::{self, Event},
     journal::{Journal, MemoryJournal, Record, Retention},
-    net::{Frame, Tag},
     pace::{Pacer, group},
-    seneca::Desk,
-    state::{Limits, State},
+    projections::{
+        Desk,
+        state::{Limits, State},
+    },
     timestamp::Timestamp,
     update::{Planned, Stamp, Table, TransformOptions, entities, event_rooms, render, rooms_hash},
 };

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 
 use crate::{
-    access::Sight,
+    access::authz::Sight,
     error::Refusal,
     event::{Event, EventName},
     journal::{Cursor, Epoch, Journal, Record, Seq},

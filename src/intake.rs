@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    access::{Identity, Sight},
+    access::{Identity, authz::Sight},
     backlog::{Backlog, Place},
     error::Refusal,
     event::{self, Event},

@@ -40,16 +40,15 @@
 //! | [`error`] | codes and sentences for what is refused |
 
 pub mod access;
-pub mod admin;
 pub mod backlog;
 pub mod channel;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod doors;
 pub mod error;
 pub mod event;
 pub mod history;
-pub mod http;
 pub mod hub;
 pub mod intake;
 pub mod journal;
@@ -58,9 +57,7 @@ pub mod net;
 pub mod observe;
 pub mod pace;
 pub mod pattern;
-pub mod seneca;
+pub mod projections;
 pub mod server;
-pub mod socketio;
-pub mod state;
 pub mod timestamp;
 pub mod update;

@@ -11,9 +11,28 @@ use std::{
 
 /// The folders of `src`, from the ground up. A file imports from its own folder and from those before it.
 const FLOORS: &[&str] = &[
-    "channel", "pattern", "error", "config", "observe", "event", "journal", "access", "ledger",
-    "update", "pace", "net", "backlog", "state", "seneca", "hub", "history", "intake", "admin",
-    "socketio", "http", "demo", "server", "cli",
+    "channel",
+    "pattern",
+    "timestamp",
+    "error",
+    "event",
+    "config",
+    "observe",
+    "ledger",
+    "journal",
+    "access",
+    "update",
+    "pace",
+    "net",
+    "backlog",
+    "projections",
+    "hub",
+    "history",
+    "intake",
+    "doors",
+    "demo",
+    "server",
+    "cli",
 ];
 
 type Module = Vec<String>;

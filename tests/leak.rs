@@ -34,7 +34,7 @@ use proptest::{
 use serde_json::{Value, json};
 use spy::{Spy, wait_for};
 use step::{Step, any_step};
-use stoa::{access::Grant, config::Role, server::Running};
+use stoa::{access::authn::Grant, config::Role, server::Running};
 use world::{AT_TIMES, For, OURS, Rights, SPY, VICTIM, WHOM, World};
 
 /// So little may wait for a client that it is parked by a few events.

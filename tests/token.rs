@@ -9,7 +9,7 @@ use std::{
 };
 
 use stoa::{
-    access::Tokens,
+    access::authn::Tokens,
     config::{Authentication, Config, Role},
 };
 use tempfile::TempDir;

@@ -2,8 +2,13 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use super::{PageOrigin, Sight, TokenId};
-use crate::config::Role;
+use crate::{
+    access::{
+        authn::{PageOrigin, TokenId},
+        authz::Sight,
+    },
+    config::Role,
+};
 
 /// Who a client is, what it may do and see, and for how long.
 #[derive(Debug, Clone, Default)]

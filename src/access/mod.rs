@@ -7,36 +7,12 @@
 //!  Rules, Ledger (settles each event when it is accepted) ─▶ Sight
 //! ```
 
-mod audience;
-mod blocklist;
-mod credential;
-mod filter;
+pub mod authn;
+pub mod authz;
 mod identity;
-mod page;
 mod porter;
-mod rates;
-mod room;
-mod sessions;
-mod sight;
-mod start_secret;
 #[cfg(test)]
 mod tests;
-mod token;
-mod verdicts;
 
-pub use audience::Audience;
-pub use blocklist::{Ban, Blocklist, BlocklistError, Revocation, Revoked, Who};
-pub use credential::Credential;
-pub use filter::{Filter, Subject};
 pub use identity::Identity;
-pub use page::PageOrigin;
 pub use porter::{ADMIN_NEEDS, Porter, PorterOptions, Visitor};
-pub use rates::{Meter, Rates, TooMuch};
-pub use room::{GENERAL, OBSERVERS, PRODUCERS, check_room, too_many_rooms};
-pub use sessions::{Connection, Ending, Origin, Session, SessionGuard, Sessions};
-pub use sight::{House, Sight};
-pub use start_secret::StartSecret;
-pub use token::{
-    Claims, Denied, Grant, JwksState, KeyFile, NewApiKey, Signer, TokenId, TokenSetupError, Tokens,
-    weak_secret_file,
-};

@@ -6,11 +6,21 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{
-    Blocklist, Claims, Connection, Credential, Ending, House, Identity, Meter, Origin, PageOrigin,
-    Rates, SessionGuard, Sessions, Sight, StartSecret, TokenId, Tokens, TooMuch, Who, check_room,
+use super::Identity;
+use crate::{
+    access::{
+        authn::{Claims, Credential, PageOrigin, StartSecret, TokenId, Tokens},
+        authz::{
+            Blocklist, Connection, Ending, House, Meter, Origin, Rates, SessionGuard, Sessions,
+            Sight, TooMuch, Who, check_room,
+        },
+    },
+    config::Role,
+    error::Refusal,
+    event::Kind,
+    ledger::Seats,
+    observe::Metrics,
 };
-use crate::{config::Role, error::Refusal, event::Kind, ledger::Seats, observe::Metrics};
 
 /// What the porter is told by the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -347,7 +357,7 @@ impl Porter {
         tracing::warn!(who = ?whom, seconds = self.options.ban.as_secs(), "kept out for too many messages");
         self.sessions
             .end(Ending::Banned, |session| session.is(&whom));
-        super::blocklist::banned(Some(self.options.ban.as_secs()))
+        crate::access::authz::blocklist::banned(Some(self.options.ban.as_secs()))
     }
 
     /// Ends sessions in time, and keeps keys fresh and budgets tidy. Never returns.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{House, Sight};
 use crate::{
+    access::authz::{House, Sight},
     config::{Rule, Rules},
     event::{self, Event, Kind},
     ledger::{Ledger, Speaker},

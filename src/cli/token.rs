@@ -13,7 +13,7 @@ use super::{
     serve::load,
 };
 use crate::{
-    access::{Grant, NewApiKey, Signer},
+    access::authn::{Grant, NewApiKey, Signer},
     config::{ApiKeyConfig, Role},
 };
 

@@ -11,12 +11,12 @@ use super::{
     view::View,
 };
 use crate::{
-    access::{Identity, Sight},
+    access::{Identity, authz::Sight},
     channel::{Namespace, Topic},
     error::Refusal,
     event::Object,
     journal::{Cursor, Seq},
-    state::Picture,
+    projections::state::Picture,
     timestamp::Timestamp,
 };
 

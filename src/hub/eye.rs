@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::view::{Candidate, Outlook};
 use crate::{
-    access::OBSERVERS,
+    access::authz::OBSERVERS,
     channel::{Listening, Namespace},
     event::Event,
     journal::Seq,

@@ -2,7 +2,7 @@
 
 use super::{Hub, Outgoing, member::MemberId, view::Candidate};
 use crate::{
-    access::OBSERVERS,
+    access::authz::OBSERVERS,
     channel::Namespace,
     event::{Event, Object},
     pace::Group,

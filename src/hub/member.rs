@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::{Outgoing, Outlet, behind::Behind, view::View};
 use crate::{
-    access::Sight,
+    access::authz::Sight,
     channel::{Listening, Namespace},
     journal::Seq,
 };

@@ -53,8 +53,10 @@ use crate::{
     ledger::Ledger,
     observe::Metrics,
     pace::{LevelShares, Pacer, group},
-    seneca::Desk,
-    state::{Limits, State, checkpoint},
+    projections::{
+        seneca::Desk,
+        state::{Limits, State, checkpoint},
+    },
     timestamp::Timestamp,
     update::{Table, entities, rooms_hash},
 };

@@ -8,8 +8,8 @@ use std::{
 use crate::{
     channel::Namespace,
     config::Recipients,
+    doors::socketio::engine::{Frame, Parcel, Tag, Taken},
     event::Event,
-    net::{Frame, Parcel, Tag, Taken},
     update::{self, Planned, Stamp, made_harmless},
 };
 

@@ -10,7 +10,7 @@ use super::{
     requests::object,
 };
 use crate::{
-    access::{OBSERVERS, PRODUCERS, Sight},
+    access::authz::{OBSERVERS, PRODUCERS, Sight},
     channel::Namespace,
     event::{Kind, Object},
     timestamp::Timestamp,

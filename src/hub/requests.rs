@@ -10,7 +10,10 @@ use super::{
     member::{MemberId, Newcomer},
 };
 use crate::{
-    access::{self, Identity, PRODUCERS, too_many_rooms},
+    access::{
+        self, Identity,
+        authz::{PRODUCERS, too_many_rooms},
+    },
     channel::Namespace,
     error::Refusal,
     event::Object,
@@ -162,7 +165,7 @@ impl Hub {
         let is_kept = |room: &str| {
             is_own(room)
                 || room.starts_with("flow:")
-                || access::check_room(room, who, &self.options.default_room, &[]).is_ok()
+                || access::authz::check_room(room, who, &self.options.default_room, &[]).is_ok()
         };
         let lost: Vec<Arc<str>> = member
             .rooms

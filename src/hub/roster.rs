@@ -13,7 +13,7 @@ use super::{
     view::{Candidate, Outlook, View, Views},
 };
 use crate::{
-    access::{OBSERVERS, Sight},
+    access::authz::{OBSERVERS, Sight},
     channel::{Listening, Namespace, Topic},
     config::Recipients,
 };

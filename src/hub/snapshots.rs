@@ -17,10 +17,10 @@ use tokio::sync::mpsc;
 
 use super::{Hub, Outgoing, behind::Behind, member::MemberId};
 use crate::{
-    access::Sight,
+    access::authz::Sight,
     channel::Namespace,
     journal::{Cursor, Seq},
-    state::{Picture, Snapshot, Walk},
+    projections::state::{Picture, Snapshot, Walk},
     timestamp::Timestamp,
 };
 

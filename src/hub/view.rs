@@ -6,12 +6,14 @@ use std::{collections::HashMap, sync::Arc};
 use slab::Slab;
 
 use crate::{
-    access::{Filter, Sight, Subject},
+    access::authz::{Filter, Sight, Subject},
     channel::Namespace,
     event::Event,
     journal::Seq,
-    seneca::{ConversationFilter, conversation_fields},
-    update::Planned,
+    update::{
+        Planned,
+        seneca::{ConversationFilter, conversation_fields},
+    },
 };
 
 /// What a member sees of the rooms it is in.

@@ -1,46 +1,22 @@
 //! Bytes in and out: the listener and its limits, the guard around an upgraded connection, and the express lane.
 
 mod address;
-mod batch;
 mod body;
 mod connection;
-pub mod frame;
-mod gate;
-mod guard;
-mod incoming;
-mod kill;
-mod lane;
 mod listener;
-mod message;
-mod packet;
-mod parcel;
-mod probe;
 mod quota;
-mod screen;
 mod space;
-mod stream;
+pub(crate) mod stream;
 mod tls;
 mod traffic;
 mod turn_away;
 mod under_way;
-mod writer;
 
 pub use address::{ClientAddress, Proxies, Secure, forwarded_for};
 pub use body::{BodyLimits, Steady, read_body};
 pub use connection::{Hangup, Peer, Presence};
-pub use frame::Frame;
-pub use gate::Engine;
-pub use guard::{Counted, Guard};
-pub use incoming::Bounds;
-pub use kill::Kill;
-pub(crate) use lane::Waiting;
-pub use lane::{Answered, Asked, Lane, LaneLimits, Stay, Taken, Upgrade};
 pub use listener::{Prepared, Server, SetupError};
-pub use message::Message;
-pub use parcel::{Parcel, Tag};
-pub use probe::{Probed, probe};
 pub use quota::{Arrival, Full, Live, Quota, QuotaLimits, Rate, Slot};
-pub use screen::{Attachments, NOT_JSON, Passed, Speech, UNREADABLE};
 pub use space::{FREE, Place, Space};
 pub use stream::Socket;
 pub use tls::{Certificates, TlsError};

@@ -22,7 +22,7 @@ use tokio_rustls::server::TlsStream;
 use super::{quota::Slot, traffic::Traffic};
 
 /// What carries the bytes.
-pub(super) enum Io {
+pub(crate) enum Io {
     /// As they are.
     Plain(TcpStream),
     /// By TLS. Boxed: it is twenty times as large, and most connections are plain behind a proxy.
@@ -53,7 +53,7 @@ impl Socket {
     }
 
     /// For a WebSocket: its reader and its writer. The plain way costs nothing over the TCP halves themselves.
-    pub(super) fn split(self) -> (ReadHalf, WriteHalf) {
+    pub(crate) fn split(self) -> (ReadHalf, WriteHalf) {
         let (read, write) = match self.io {
             Io::Plain(stream) => {
                 let (read, write) = stream.into_split();
@@ -148,7 +148,7 @@ impl AsyncWrite for Socket {
 }
 
 /// What a client sends.
-pub(super) struct ReadHalf {
+pub(crate) struct ReadHalf {
     /// Plain or encrypted.
     io: Reader,
     /// The connection counts until both halves are gone.
@@ -180,21 +180,21 @@ impl AsyncRead for ReadHalf {
 }
 
 /// Where everything for a client goes.
-pub(super) struct WriteHalf {
+pub(crate) struct WriteHalf {
     /// Which way bytes are written is decided once for each batch.
-    pub(super) io: Writer,
+    pub(crate) io: Writer,
     /// The connection counts until both halves are gone.
     _slot: Arc<Slot>,
 }
 
-pub(super) enum Writer {
+pub(crate) enum Writer {
     Plain(OwnedWriteHalf),
     Tls(Shared),
 }
 
 impl WriteHalf {
     /// Drops what the kernel still holds instead of trying to deliver it for minutes.
-    pub(super) fn abandon(&self) {
+    pub(crate) fn abandon(&self) {
         match &self.io {
             Writer::Plain(half) => half.as_ref().set_zero_linger().ok(),
             Writer::Tls(shared) => shared.lock().get_ref().0.set_zero_linger().ok(),
@@ -205,14 +205,14 @@ impl WriteHalf {
 /// An encrypted stream that a reader and a writer share. The lock is held for one poll, never across an await; reading
 /// never waits for writing in there, so neither takes the other's place in the queue of wakers.
 #[derive(Clone)]
-pub(super) struct Shared(Arc<Mutex<Box<TlsStream<TcpStream>>>>);
+pub(crate) struct Shared(Arc<Mutex<Box<TlsStream<TcpStream>>>>);
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Box<TlsStream<TcpStream>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn poll_write_vectored(
+    pub(crate) fn poll_write_vectored(
         &self,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
@@ -220,11 +220,11 @@ impl Shared {
         Pin::new(&mut **self.lock()).poll_write_vectored(cx, bufs)
     }
 
-    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut **self.lock()).poll_flush(cx)
     }
 
-    pub(super) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut **self.lock()).poll_shutdown(cx)
     }
 }

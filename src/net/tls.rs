@@ -22,7 +22,6 @@ use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::writer::RECORDS;
 use crate::timestamp::Timestamp;
 
 /// The library's own clock panics while the clock stands before 1970.
@@ -204,6 +203,9 @@ impl Pair {
         })
     }
 }
+
+/// Bytes that an encrypted connection may hold in records that the socket has not taken.
+const RECORDS: usize = 16 * 1024;
 
 /// The handshake of one connection.
 pub(super) async fn handshake(

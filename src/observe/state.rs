@@ -6,7 +6,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::state::State;
+use crate::projections::state::State;
 
 /// The state's counters.
 #[derive(Debug, Default)]

@@ -25,10 +25,16 @@ use thiserror::Error;
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
-    access::{BlocklistError, Sight, StartSecret, TokenSetupError, weak_secret_file},
+    access::{
+        authn::{StartSecret, TokenSetupError, weak_secret_file},
+        authz::{BlocklistError, Sight},
+    },
     config::{Config, JournalDurability, JournalKind},
     demo,
-    http::{self, Api, Readiness},
+    doors::{
+        http::{self, Api, Readiness},
+        socketio::{self, engine::Door},
+    },
     hub::Hub,
     intake::{Intake, Producer, Raw},
     journal::{
@@ -37,8 +43,7 @@ use crate::{
     },
     net::{Proxies, Quota, Server, SetupError, TlsError},
     observe::Metrics,
-    socketio::{self, Door},
-    state::checkpoint,
+    projections::state::checkpoint,
     update::{Rule, RuleError, Table, TransformOptions},
 };
 

@@ -4,12 +4,17 @@ use std::sync::Arc;
 
 use crate::{
     config::Config,
-    http::{Hosts, Origins, ProxiedRequests, RequestPolicy, RouterOptions, StreamOptions},
+    doors::{
+        http::{Hosts, Origins, ProxiedRequests, RequestPolicy, RouterOptions, StreamOptions},
+        socketio::{
+            self,
+            engine::{Attachments, Bounds, DoorLimits, LaneLimits},
+        },
+    },
     hub::HubOptions,
     intake::IntakeLimits,
-    net::{Attachments, BodyLimits, Bounds, LaneLimits, Quota, QuotaLimits, Space, Timeouts},
-    socketio::{self, DoorLimits},
-    state::Limits,
+    net::{BodyLimits, Quota, QuotaLimits, Space, Timeouts},
+    projections::state::Limits,
 };
 
 /// Attachments of one packet: as many as Socket.IO's own server takes.

@@ -7,7 +7,11 @@ use super::{
     reload::{self, Files},
 };
 use crate::{
-    access::{Blocklist, House, KeyFile, Porter, PorterOptions, Rates, StartSecret, Tokens},
+    access::{
+        Porter, PorterOptions,
+        authn::{KeyFile, StartSecret, Tokens},
+        authz::{Blocklist, House, Rates},
+    },
     config::{Config, JournalKind},
     ledger::Ledger,
     observe::Metrics,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Animation, Rule};
-use crate::{channel::Namespace, event::Event, seneca::SenecaKind};
+use crate::{channel::Namespace, event::Event, update::seneca::SenecaKind};
 
 /// Which update it is, and so which body it gets.
 #[derive(Debug, Clone)]

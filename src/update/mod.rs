@@ -13,6 +13,7 @@ pub mod merge;
 mod render;
 mod rooms;
 mod rules;
+pub mod seneca;
 mod status;
 mod table;
 mod template;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Hint, Kind, Planned, Stamp, bodies, facts};
 use crate::{
     event::{Event, Object},
-    seneca::TypeField,
+    update::seneca::TypeField,
 };
 
 /// The keys that every update has; no body writes them again.

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use smallvec::SmallVec;
 
 use crate::{
-    access::OBSERVERS,
+    access::authz::OBSERVERS,
     event::{Event, Kind},
 };
 

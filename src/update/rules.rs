@@ -10,7 +10,7 @@ use super::{
     template::Template,
 };
 use crate::{
-    access::{GENERAL, OBSERVERS, PRODUCERS},
+    access::authz::{GENERAL, OBSERVERS, PRODUCERS},
     config::{MAX_WINDOW_MS, RuleConfig},
     event::{self, Event, EventName, Object, Priority, folded},
     pattern::Pattern,

@@ -6,10 +6,10 @@ use serde_json::Value;
 use smallvec::{SmallVec, smallvec};
 
 use super::{Audience, Key, Kind, Merge, Pace, Planned, Rule};
+use crate::update::seneca;
 use crate::{
     channel::Listening,
     event::{Event, Priority},
-    seneca,
 };
 
 /// What the configuration says of transformation.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use serde_json::Value;
 use stoa::{
-    access::{Grant, Signer},
+    access::authn::{Grant, Signer},
     config::{Config, Role},
     server::Running,
 };

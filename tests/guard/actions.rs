@@ -1,7 +1,7 @@
 //! Actions: whose agents may be acted on, who is told, and what counts as an answer.
 
 use serde_json::{Value, json};
-use stoa::{access::Grant, config::Role};
+use stoa::{access::authn::Grant, config::Role};
 
 use crate::common::{
     Client,

@@ -4,7 +4,7 @@ use crate::common::guarded::{admin, grant, guarded, observer, producer, request,
 use crate::common::{Client, get, server_with};
 use crate::{refused, to_the_end, wait_for};
 use serde_json::{Value, json};
-use stoa::{access::Grant, config::Role};
+use stoa::{access::authn::Grant, config::Role};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_revoked_ends_at_once_and_does_not_come_back() {

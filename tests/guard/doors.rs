@@ -4,7 +4,7 @@ use crate::common::guarded::{grant, guarded, observer, producer, request, saying
 use crate::common::{Client, get};
 use crate::refused;
 use serde_json::{Value, json};
-use stoa::{access::Grant, config::Role};
+use stoa::{access::authn::Grant, config::Role};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_valid_token_nobody_comes_in_by_any_door() {

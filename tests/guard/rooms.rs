@@ -4,7 +4,7 @@ use crate::common::Client;
 use crate::common::guarded::{grant, guarded, observer, publish, token};
 use crate::refused;
 use serde_json::json;
-use stoa::{access::Grant, config::Role};
+use stoa::{access::authn::Grant, config::Role};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rooms_are_for_those_whom_their_things_belong_to() {

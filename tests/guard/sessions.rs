@@ -5,7 +5,7 @@ use crate::common::guarded::{admin, grant, guarded, observer, publish, request, 
 use crate::{refused, to_the_end, wait_for};
 use serde_json::json;
 use std::time::{Duration, SystemTime};
-use stoa::{access::Grant, config::Role};
+use stoa::{access::authn::Grant, config::Role};
 
 /// Seconds that a brief token lives: longer than a busy machine needs to connect with it and to ask.
 const TTL: u64 = 6;

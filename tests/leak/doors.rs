@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use stoa::{access::Grant, config::Role};
+use stoa::{access::authn::Grant, config::Role};
 
 use super::{
     common::guarded::{admin, grant, observer, publish, request, token},

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
-use stoa::{access::Grant, config::Role};
+use stoa::{access::authn::Grant, config::Role};
 
 use super::{
     common::guarded::{grant, request, token},

@@ -21,7 +21,7 @@ use common::{
     guarded::{grant, request, token},
 };
 use serde_json::Value;
-use stoa::{access::Grant, config::Role};
+use stoa::{access::authn::Grant, config::Role};
 
 /// A token for publishing in these projects only.
 fn producer_of(user: &str, projects: &[&str]) -> String {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{claiming, house, naming, settle, settled};
 use crate::{
-    access::Sight,
+    access::authz::Sight,
     config::{Rule, Rules},
     event::{Event, Kind},
 };

@@ -19,7 +19,7 @@ use super::{
     trust, url,
 };
 use crate::{
-    access::Credential,
+    access::authn::Credential,
     event::EventName,
     pattern::{BadPattern, Pattern, Patterns},
 };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    access::{Filter, OBSERVERS, Sight},
+    access::authz::{Filter, OBSERVERS, Sight},
     channel::Namespace,
     config::Recipients,
     event::{Event, EventName},

@@ -9,10 +9,8 @@ use super::{
     facts::FACTS,
     render::{COMMON, Writer},
 };
-use crate::{
-    event::{Dialect, Event, Object},
-    seneca,
-};
+use crate::event::{Dialect, Event, Object};
+use crate::update::seneca;
 
 /// Where assignments come from on the screen.
 const PM: &str = "pm-agent";

@@ -1,0 +1,13 @@
+//! Who somebody is: credentials, tokens and what they claim.
+
+mod credential;
+mod page;
+mod start_secret;
+mod token;
+pub use credential::Credential;
+pub use page::PageOrigin;
+pub use start_secret::StartSecret;
+pub use token::{
+    Claims, Denied, Grant, JwksState, KeyFile, NewApiKey, Signer, TokenId, TokenSetupError, Tokens,
+    weak_secret_file,
+};

@@ -1,0 +1,362 @@
+//! Who is kept out: banned users and addresses, and tokens that are no longer valid.
+//!
+//! What an admin decided is written to a file and holds over a restart; a ban for too many messages is not.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{access::Identity, error::Refusal};
+
+/// Bans for too many messages that are kept; the ones that end soonest go first.
+const MAX_AUTOMATIC: usize = 100_000;
+/// Bans and revocations by an admin: each is there because somebody looked.
+const MAX_DECIDED: usize = 100_000;
+
+/// The list can't be read.
+#[derive(Debug, Error)]
+#[error("{path}: {reason}; mend or remove the file ([access] file) — without it nobody is banned and nothing revoked", path = path.display())]
+pub struct BlocklistError {
+    path: PathBuf,
+    reason: String,
+}
+
+/// Who is kept out.
+#[derive(Debug)]
+pub struct Blocklist {
+    /// Where decisions are kept; `None` for nowhere.
+    file: Option<PathBuf>,
+    /// Seconds by which the clock of whoever makes tokens may be ahead: what was made before a revocation may say that it
+    /// was made so much after it.
+    leeway: u64,
+    /// Whether addresses of this machine are never kept out: while nobody is asked for a token, all local programs share
+    /// them, the one that could lift the ban too.
+    spares_loopback: bool,
+    lists: Mutex<Lists>,
+    /// Held from the copy of the lists to the end of its writing: of two decisions the file must hold both.
+    writing: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Lists {
+    /// By an admin.
+    bans: BTreeMap<Who, Ban>,
+    /// By an admin, with when it was said.
+    revocations: BTreeMap<Revoked, u64>,
+    /// For too many messages, with when it ends.
+    automatic: BTreeMap<Who, SystemTime>,
+}
+
+/// What is written to the file.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Decided {
+    bans: Vec<Ban>,
+    revocations: Vec<Revocation>,
+}
+
+/// Whom a ban is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Who {
+    /// All connections of a user.
+    User(String),
+    /// All connections from an address.
+    Address(IpAddr),
+}
+
+/// Somebody who is kept out.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Ban {
+    /// Who.
+    #[serde(flatten)]
+    pub who: Who,
+    /// Until when, in seconds since 1970; `None` until it is lifted.
+    pub until: Option<u64>,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// Tokens that are not valid any more.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Revocation {
+    /// Which.
+    #[serde(flatten)]
+    pub what: Revoked,
+    /// When it was said, in seconds since 1970.
+    pub at: u64,
+}
+
+/// Which tokens.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Revoked {
+    /// All of a user's that were made up to then, or don't say when.
+    User(String),
+    /// This one.
+    Token(String),
+}
+
+impl Blocklist {
+    /// Reads the list; a file that isn't there yet is an empty one.
+    ///
+    /// # Errors
+    /// The file is there but can't be read.
+    pub fn open(
+        file: Option<PathBuf>,
+        leeway: Duration,
+        spares_loopback: bool,
+    ) -> Result<Self, BlocklistError> {
+        let decided = match &file {
+            Some(path) => read(path).map_err(|reason| BlocklistError {
+                path: path.clone(),
+                reason,
+            })?,
+            None => Decided::default(),
+        };
+        let bans = decided.bans.into_iter().map(|ban| (ban.who.clone(), ban));
+        let revocations = decided.revocations.into_iter().map(|r| (r.what, r.at));
+        Ok(Self {
+            file,
+            leeway: leeway.as_secs() + u64::from(leeway.subsec_nanos() > 0),
+            spares_loopback,
+            lists: Mutex::new(Lists {
+                bans: bans.collect(),
+                revocations: revocations.collect(),
+                automatic: BTreeMap::new(),
+            }),
+            writing: Mutex::default(),
+        })
+    }
+
+    /// Whether somebody may come in.
+    ///
+    /// # Errors
+    /// `banned`, or `unauthorized` for a token that was revoked.
+    pub fn check(&self, who: &Identity, address: IpAddr) -> Result<(), Refusal> {
+        // The one who could lift a ban.
+        if who.start_secret {
+            return Ok(());
+        }
+        let now = seconds(SystemTime::now());
+        let lists = self.lock();
+        let user = who.user.as_deref();
+        let names = [
+            // A ban of this machine that a file holds from before counts for nothing.
+            (!self.spares(address)).then_some(Who::Address(address)),
+            user.map(|u| Who::User(u.into())),
+        ];
+        for name in names.into_iter().flatten() {
+            let automatic = lists
+                .automatic
+                .get(&name)
+                .map(|until| Some(seconds(*until)));
+            let until = lists.bans.get(&name).map(|ban| ban.until).or(automatic);
+            match until {
+                Some(None) => return Err(banned(None)),
+                Some(Some(until)) if until > now => return Err(banned(Some(until - now))),
+                _ => {}
+            }
+        }
+        let token = who.token.as_ref();
+        let token = token.map(|token| Revoked::Token(token.as_str().to_owned()));
+        let of_token = token.is_some_and(|token| lists.revocations.contains_key(&token));
+        let of_user = user.and_then(|user| lists.revocations.get(&Revoked::User(user.into())));
+        let last = |at: u64| at.saturating_add(self.leeway);
+        let is_older = |at: &u64| who.issued.is_none_or(|issued| seconds(issued) <= last(*at));
+        if of_token || of_user.is_some_and(is_older) {
+            return Err(Refusal::new(
+                "unauthorized",
+                "this token was revoked; ask for a new one",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether an address can't be kept out.
+    pub fn spares(&self, address: IpAddr) -> bool {
+        self.spares_loopback && address.to_canonical().is_loopback()
+    }
+
+    /// Whether somebody can be kept out at all.
+    ///
+    /// # Errors
+    /// It is an address of this machine, while nobody is asked for a token.
+    pub fn may_ban(&self, who: &Who) -> Result<(), Refusal> {
+        match who {
+            Who::Address(address) if self.spares(*address) => Err(Refusal::bad_request(format!(
+                "{address} is this machine itself: it can't be banned while nobody is asked for a token, since every local \
+                 program would be kept out; disconnect a client by its client_id instead"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Keeps somebody out for a while who doesn't heed the limits.
+    pub fn ban_for(&self, who: Who, duration: Duration) {
+        if self.may_ban(&who).is_err() {
+            return;
+        }
+        let now = SystemTime::now();
+        let mut lists = self.lock();
+        let automatic = &mut lists.automatic;
+        if automatic.len() >= MAX_AUTOMATIC {
+            automatic.retain(|_, until| *until > now);
+        }
+        if automatic.len() >= MAX_AUTOMATIC {
+            let soonest = automatic.iter().min_by_key(|(_, until)| **until);
+            let soonest = soonest.map(|(who, _)| who.clone());
+            soonest.and_then(|who| automatic.remove(&who));
+        }
+        automatic.insert(who, now + duration);
+    }
+
+    /// Keeps somebody out by decision.
+    ///
+    /// # Errors
+    /// It holds, but could not be written: not over a restart. Or there are too many bans to keep one more.
+    pub fn ban(&self, ban: Ban) -> Result<(), Refusal> {
+        self.may_ban(&ban.who)?;
+        self.add(|lists| {
+            lists.bans.insert(ban.who.clone(), ban);
+        })
+    }
+
+    /// Lets somebody in again; whether there was a ban.
+    ///
+    /// # Errors
+    /// As [`Blocklist::ban`].
+    pub fn unban(&self, who: &Who) -> Result<bool, Refusal> {
+        let mut lists = self.lock();
+        let was = lists.automatic.remove(who).is_some() | lists.bans.remove(who).is_some();
+        drop(lists);
+        self.keep().map(|()| was)
+    }
+
+    /// Makes tokens invalid.
+    ///
+    /// # Errors
+    /// As [`Blocklist::ban`].
+    pub fn revoke(&self, what: Revoked) -> Result<(), Refusal> {
+        let at = seconds(SystemTime::now());
+        self.add(|lists| {
+            lists.revocations.insert(what, at);
+        })
+    }
+
+    /// Takes a revocation back; whether there was one. What else was revoked stays so: a token of a user who is forgiven
+    /// may have been revoked by its own name.
+    ///
+    /// # Errors
+    /// As [`Blocklist::ban`].
+    pub fn unrevoke(&self, what: &Revoked) -> Result<bool, Refusal> {
+        let was = self.lock().revocations.remove(what).is_some();
+        self.keep().map(|()| was)
+    }
+
+    /// The bans in force.
+    pub fn bans(&self) -> Vec<Ban> {
+        let now = seconds(SystemTime::now());
+        let lists = self.lock();
+        let automatic = lists.automatic.iter().map(|(who, until)| Ban {
+            who: who.clone(),
+            until: Some(seconds(*until)),
+            reason: "too many messages".into(),
+        });
+        let all = lists.bans.values().cloned().chain(automatic);
+        all.filter(|ban| ban.until.is_none_or(|until| until > now))
+            .collect()
+    }
+
+    /// What was revoked.
+    pub fn revocations(&self) -> Vec<Revocation> {
+        let lists = self.lock();
+        let all = lists.revocations.iter();
+        all.map(|(what, &at)| Revocation {
+            what: what.clone(),
+            at,
+        })
+        .collect()
+    }
+
+    /// Lists one more, if there is room for it. To take one off there must not be room.
+    fn add(&self, change: impl FnOnce(&mut Lists)) -> Result<(), Refusal> {
+        {
+            let mut lists = self.lock();
+            let now = seconds(SystemTime::now());
+            lists
+                .bans
+                .retain(|_, ban| ban.until.is_none_or(|u| u > now));
+            if lists.bans.len() + lists.revocations.len() >= MAX_DECIDED {
+                return Err(Refusal::unavailable(format!(
+                    "{MAX_DECIDED} bans and revocations are kept already; lift some first"
+                )));
+            }
+            change(&mut lists);
+        }
+        self.keep()
+    }
+
+    /// Writes down what is decided now.
+    fn keep(&self) -> Result<(), Refusal> {
+        let Some(file) = &self.file else {
+            return Ok(());
+        };
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let bans = self.lock().bans.values().cloned().collect();
+        let revocations = self.revocations();
+        let decided = Decided { bans, revocations };
+        write(file, &decided).map_err(|error| {
+            tracing::error!(%error, file = %file.display(), "what was decided could not be written");
+            Refusal::unavailable(format!(
+                "it holds until the server stops, but could not be written to {}: {error}",
+                file.display()
+            ))
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lists> {
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a banned client is told.
+pub(in crate::access) fn banned(for_seconds: Option<u64>) -> Refusal {
+    match for_seconds.map(|seconds| seconds.max(1)) {
+        Some(seconds) => Refusal::new("banned", format!("you are kept out for {seconds} s more"))
+            .after(Duration::from_secs(seconds)),
+        None => Refusal::new("banned", "you are kept out until an admin lifts the ban"),
+    }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+fn read(path: &Path) -> Result<Decided, String> {
+    match fs::read(path) {
+        Ok(text) => {
+            serde_json::from_slice(&text).map_err(|error| format!("is not a list of bans: {error}"))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Decided::default()),
+        Err(error) => Err(format!("can't be read: {error}")),
+    }
+}
+
+/// Whole or not at all: a crash in between leaves the old file.
+fn write(path: &Path, decided: &Decided) -> io::Result<()> {
+    let text = serde_json::to_vec_pretty(decided)?;
+    let beside = path.with_extension("new");
+    fs::write(&beside, text)?;
+    fs::File::open(&beside)?.sync_all()?;
+    fs::rename(&beside, path)
+}

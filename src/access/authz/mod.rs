@@ -1,0 +1,17 @@
+//! What somebody may do and see: permissions, filters, rooms, budgets, sessions and bans.
+
+mod audience;
+pub(crate) mod blocklist;
+mod filter;
+mod rates;
+mod room;
+mod sessions;
+mod sight;
+mod verdicts;
+pub use audience::Audience;
+pub use blocklist::{Ban, Blocklist, BlocklistError, Revocation, Revoked, Who};
+pub use filter::{Filter, Subject};
+pub use rates::{Meter, Rates, TooMuch};
+pub use room::{GENERAL, OBSERVERS, PRODUCERS, check_room, too_many_rooms};
+pub use sessions::{Connection, Ending, Origin, Session, SessionGuard, Sessions};
+pub use sight::{House, Sight};

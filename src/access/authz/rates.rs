@@ -1,0 +1,273 @@
+//! How much clients may send, and what becomes of those that send more.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    num::NonZeroU32,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use governor::{
+    DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock,
+};
+
+use crate::{
+    access::Identity,
+    config::{Networks, RateLimiting},
+    error::Refusal,
+};
+
+/// Everybody's budgets.
+#[derive(Debug)]
+pub struct Rates {
+    /// What one connection may send, and one user on all of them; `None` is without limit.
+    observer: Option<Quota>,
+    /// Of all of a user's connections together; none where nothing is counted. It is as large as with all the connections
+    /// that count; whoever has fewer pays more for a message.
+    users: Option<DefaultKeyedRateLimiter<Arc<str>>>,
+    /// Connections of a user that count.
+    most_connections: u32,
+    /// The users that have connections: held once by each.
+    present: Mutex<HashMap<Arc<str>, Weak<()>>>,
+    /// Messages of a connection's first seconds, and how long these last.
+    opening: (u32, Duration),
+    /// Of all connections of an address together.
+    addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    /// Of what each producer publishes, which has a budget of its own.
+    producers: Option<DefaultKeyedRateLimiter<Arc<str>>>,
+    /// Addresses that many share.
+    exempt: Networks,
+    /// What a producer may publish in a second, and so at once.
+    events: Option<NonZeroU32>,
+    /// Refused messages after which a client is kept out.
+    strikes: u32,
+}
+
+/// What one connection has left.
+#[derive(Debug)]
+pub struct Meter {
+    /// The connection's own budget; none where nothing is counted.
+    own: Option<DefaultDirectRateLimiter>,
+    /// Messages of its first seconds that it may still send beside all budgets.
+    opening: AtomicU32,
+    /// The end of these.
+    opening_ends: Instant,
+    /// Counts as a connection of its user.
+    _present: Option<Arc<()>>,
+    /// Messages refused so far.
+    strikes: AtomicU32,
+}
+
+/// A message too many.
+#[derive(Debug)]
+pub enum TooMuch {
+    /// It is not handled.
+    Refused(Refusal),
+    /// Nor is any other for a while: it was one too many too often.
+    Enough,
+}
+
+impl Rates {
+    /// The budgets as configured; none at all unless `on`.
+    pub fn new(config: &RateLimiting, on: bool, exempt: Networks) -> Self {
+        let per_minute = |messages: u32, burst: u32| {
+            let messages = NonZeroU32::new(messages).filter(|_| on)?;
+            Some(Quota::per_minute(messages).allow_burst(NonZeroU32::new(burst)?))
+        };
+        let observer = per_minute(config.messages_per_minute, config.burst_limit);
+        let address = per_minute(
+            config.address_messages_per_minute,
+            config.address_burst_limit,
+        );
+        let events = NonZeroU32::new(config.producer_events_per_second);
+        let most_connections = config.burst_connections.max(1);
+        let users = per_minute(
+            config.messages_per_minute.saturating_mul(most_connections),
+            config.burst_limit.saturating_mul(most_connections),
+        );
+        Self {
+            observer,
+            users: users.map(RateLimiter::keyed),
+            most_connections,
+            present: Mutex::default(),
+            opening: (
+                if on { config.opening_messages } else { 0 },
+                config.opening(),
+            ),
+            addresses: address.map(RateLimiter::keyed),
+            producers: events.map(Quota::per_second).map(RateLimiter::keyed),
+            events,
+            exempt,
+            strikes: config.strikes,
+        }
+    }
+
+    /// A new connection's budget. What it says in its first seconds counts as one message of its user and of its address,
+    /// if they have that left: whoever connects again and again has no more than that either.
+    pub fn meter(&self, who: &Identity, address: IpAddr) -> Meter {
+        let (messages, within) = self.opening;
+        let present = who.user.as_ref().map(|user| self.enter(user));
+        let may = messages > 0 && self.shared(who, address).is_ok();
+        Meter {
+            own: self.observer.map(RateLimiter::direct),
+            opening: AtomicU32::new(if may { messages } else { 0 }),
+            opening_ends: Instant::now() + within,
+            _present: present,
+            strikes: AtomicU32::new(0),
+        }
+    }
+
+    fn enter(&self, user: &Arc<str>) -> Arc<()> {
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = present.get(user).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let first = Arc::new(());
+            present.insert(user.clone(), Arc::downgrade(&first));
+            first
+        })
+    }
+
+    /// The cost of a message for a user: the less, the more connections it has.
+    fn cost(&self, user: &Arc<str>) -> NonZeroU32 {
+        let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let connections = present.get(user).map_or(1, Weak::strong_count).max(1);
+        let connections = u32::try_from(connections).unwrap_or(u32::MAX);
+        let cost = self.most_connections.div_ceil(connections);
+        NonZeroU32::new(cost).unwrap_or(NonZeroU32::MIN)
+    }
+
+    /// Takes one message from a connection's, its user's and its address' budget.
+    ///
+    /// # Errors
+    /// One of them is used up.
+    pub fn message(&self, meter: &Meter, who: &Identity, address: IpAddr) -> Result<(), TooMuch> {
+        if meter.is_opening() {
+            return Ok(());
+        }
+        let own = meter.own.as_ref().map_or(Ok(()), |own| {
+            own.check()
+                .map_err(|not_until| wait(own.clock(), &not_until))
+        });
+        own.and_then(|()| self.shared(who, address))
+            .map_err(|refusal| meter.strike(self.strikes, refusal))
+    }
+
+    /// Takes one request from the budgets of whoever has no connection of its own.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn request(&self, who: &Identity, address: IpAddr) -> Result<(), Refusal> {
+        self.shared(who, address)
+    }
+
+    fn shared(&self, who: &Identity, address: IpAddr) -> Result<(), Refusal> {
+        if let (Some(users), Some(user)) = (&self.users, &who.user) {
+            match users.check_key_n(user, self.cost(user)) {
+                Ok(checked) => checked.map_err(|not_until| wait(users.clock(), &not_until))?,
+                // The budget is made for more than one message.
+                Err(_) => return Err(Refusal::new("rate_limited", "too many messages")),
+            }
+        }
+        self.address(address)
+    }
+
+    /// Takes one request from the budget of an address.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn address(&self, address: IpAddr) -> Result<(), Refusal> {
+        let Some(addresses) = &self.addresses else {
+            return Ok(());
+        };
+        if self.exempt.contain(address) {
+            return Ok(());
+        }
+        addresses
+            .check_key(&address)
+            .map_err(|not_until| wait(addresses.clock(), &not_until))
+    }
+
+    /// Takes so many events from a producer's budget.
+    ///
+    /// # Errors
+    /// `rate_limited`; then none of them was taken.
+    pub fn events(&self, producer: &Arc<str>, count: usize) -> Result<(), Refusal> {
+        let (Some(producers), Some(count)) = (
+            &self.producers,
+            NonZeroU32::new(u32::try_from(count).unwrap_or(u32::MAX)),
+        ) else {
+            return Ok(());
+        };
+        match producers.check_key_n(producer, count) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(not_until)) => Err(wait(producers.clock(), &not_until)),
+            // No waiting would help.
+            Err(capacity) => Err(Refusal::new(
+                "too_large",
+                format!(
+                    "{count} events at once, {} in a second are allowed ([rate_limiting] producer_events_per_second)",
+                    capacity.0
+                ),
+            )),
+        }
+    }
+
+    /// How many events a producer may publish at once.
+    pub fn events_at_once(&self) -> usize {
+        self.events.map_or(usize::MAX, |events| {
+            usize::try_from(events.get()).unwrap_or(usize::MAX)
+        })
+    }
+
+    /// Forgets the budgets that are whole again: there would be ever more of them.
+    pub fn tidy(&self) {
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        present.retain(|_, one| one.strong_count() > 0);
+        drop(present);
+        if let Some(users) = &self.users {
+            users.retain_recent();
+        }
+        if let Some(addresses) = &self.addresses {
+            addresses.retain_recent();
+        }
+        if let Some(producers) = &self.producers {
+            producers.retain_recent();
+        }
+    }
+}
+
+impl Meter {
+    /// Whether a message is one of the first seconds' that cost nothing.
+    fn is_opening(&self) -> bool {
+        let left = |left: u32| left.checked_sub(1);
+        self.opening.load(Ordering::Relaxed) > 0
+            && Instant::now() < self.opening_ends
+            && (self.opening)
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, left)
+                .is_ok()
+    }
+
+    fn strike(&self, most: u32, refusal: Refusal) -> TooMuch {
+        if self.strikes.fetch_add(1, Ordering::Relaxed) + 1 >= most {
+            TooMuch::Enough
+        } else {
+            TooMuch::Refused(refusal)
+        }
+    }
+}
+
+fn wait<C: Clock>(clock: &C, not_until: &governor::NotUntil<C::Instant>) -> Refusal {
+    let wait = not_until.wait_time_from(clock.now());
+    Refusal::new(
+        "rate_limited",
+        format!(
+            "too many messages; the next one in {} ms ([rate_limiting])",
+            wait.as_millis() + 1
+        ),
+    )
+    .after(wait)
+}

@@ -1,0 +1,208 @@
+//! Names of rooms, and who may ask to be in which.
+
+use crate::{access::Identity, error::Refusal, event::Kind};
+
+/// The room that everybody is in unless `[rooms] default_room` names another.
+pub const GENERAL: &str = "general";
+/// Everybody who may watch.
+pub const OBSERVERS: &str = "observers";
+/// Everybody who may publish: actions for agents go here when the agent has no room of its own.
+pub const PRODUCERS: &str = "producers";
+
+const MAX_ID: usize = 128;
+
+/// What a client is told that wants to be in more rooms than it may.
+pub fn too_many_rooms(max: usize) -> Refusal {
+    Refusal::bad_request(format!(
+        "a client can be in {max} rooms by request ([rooms] max_rooms_per_client); leave some first"
+    ))
+}
+
+/// Checks that `room` is a room's name and that `who` may be in it. `own` are the rooms that belong to the client alone.
+///
+/// # Errors
+/// `bad_request` for what can't be a name, `unknown_room_type` for a kind there isn't, `forbidden_room` for the rest.
+pub fn check_room(
+    room: &str,
+    who: &Identity,
+    default_room: &str,
+    own: &[&str],
+) -> Result<(), Refusal> {
+    if room == default_room || room == GENERAL || room == OBSERVERS || own.contains(&room) {
+        return Ok(());
+    }
+    if room == PRODUCERS {
+        return if who.role.may_publish() {
+            Ok(())
+        } else {
+            Err(forbidden(room, "only producers may be in it"))
+        };
+    }
+    let Some((kind, id)) = room.split_once(':') else {
+        return Err(unknown(room));
+    };
+    let Some(kind) = Kind::from_name(kind) else {
+        return Err(unknown(room));
+    };
+    let fits = |id: &str| {
+        let fits = |byte| is_id_byte(byte) || (kind == Kind::User && is_user_byte(byte));
+        (1..=MAX_ID).contains(&id.len()) && id.bytes().all(fits)
+    };
+    // A thing of one project; projects and users are of none.
+    let qualified = id
+        .split_once('/')
+        .filter(|_| !matches!(kind, Kind::Project | Kind::User));
+    let all_fit = match qualified {
+        Some((project, id)) => fits(project) && fits(id),
+        None => fits(id),
+    };
+    if !all_fit {
+        return Err(Refusal::bad_request(format!(
+            "room ids are 1 to {MAX_ID} of A-Z a-z 0-9 _ . : - (for users also {USER_BYTES}), or project/id for what is of one project (got {:?})",
+            shorten(room)
+        )));
+    }
+    let thing = match id.strip_suffix(":actions").filter(|_| kind == Kind::Agent) {
+        Some(_) if !who.role.may_publish() => {
+            return Err(forbidden(room, "only producers receive an agent's actions"));
+        }
+        Some(agent) if !who.performs_for(agent) => {
+            return Err(forbidden(room, "your token names other agents"));
+        }
+        Some(agent) if !who.sight.may_perform(agent) => {
+            return Err(forbidden(
+                room,
+                "the agent is of other projects than your token",
+            ));
+        }
+        Some(agent) => agent,
+        None => id,
+    };
+    if who.sight.may_enter(kind, thing) {
+        return Ok(());
+    }
+    Err(forbidden(
+        room,
+        match kind {
+            Kind::User => "it belongs to another user",
+            Kind::Project => "your token doesn't name the project",
+            _ => "neither is it yours nor does your token name it",
+        },
+    ))
+}
+
+/// What users' ids may have beyond others: identity providers put it into subjects.
+const USER_BYTES: &str = "@ | + =";
+
+fn is_user_byte(byte: u8) -> bool {
+    matches!(byte, b'@' | b'|' | b'+' | b'=')
+}
+
+fn is_id_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-')
+}
+
+fn unknown(room: &str) -> Refusal {
+    Refusal::new(
+        "unknown_room_type",
+        format!(
+            "there is no room {:?}: use general, observers, producers or kind:id with a kind of {}",
+            shorten(room),
+            Kind::ALL.map(Kind::as_str).join(", ")
+        ),
+    )
+}
+
+fn forbidden(room: &str, why: &str) -> Refusal {
+    Refusal::new(
+        "forbidden_room",
+        format!("access to room {room} denied: {why}"),
+    )
+}
+
+/// Names are echoed back to whoever sent them, but never a whole page of them.
+fn shorten(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::authz::{House, Sight};
+    use crate::config::{Role, Rule, Rules};
+    use crate::ledger::Ledger;
+
+    fn sight(user: Option<&str>) -> Sight {
+        let house = House {
+            rules: Rules {
+                project: Rule::All,
+                execution: Rule::All,
+                workflow: Rule::All,
+                run: Rule::All,
+                job: Rule::All,
+                ..Rules::default()
+            },
+            ledger: Ledger::new(10).into(),
+        };
+        Sight::new(user.map(Into::into), None, None, house.into()).unwrap()
+    }
+
+    fn check(room: &str, role: Role) -> Result<(), &'static str> {
+        let who = Identity {
+            role,
+            user: Some("u1".into()),
+            sight: sight(Some("u1")),
+            ..Identity::default()
+        };
+        check_room(room, &who, "general", &["own-id"]).map_err(|r| r.code)
+    }
+
+    #[test]
+    fn a_users_room_is_named_as_the_user_is() {
+        for user in ["ann@example.org", "auth0|5f7c", "ann+ci=", "a:b"] {
+            let who = Identity {
+                user: Some(user.into()),
+                sight: sight(Some(user)),
+                ..Identity::default()
+            };
+            let check = |room: &str| check_room(room, &who, "general", &[]).map_err(|r| r.code);
+            assert_eq!(check(&format!("user:{user}")), Ok(()), "{user}");
+            assert_eq!(check("user:bob@example.org"), Err("forbidden_room"));
+            assert_eq!(check("user:a b"), Err("bad_request"));
+            assert_eq!(check("task:a@b"), Err("bad_request"), "users only");
+        }
+    }
+
+    #[test]
+    fn names_and_roles() {
+        for room in [
+            "general",
+            "observers",
+            "own-id",
+            "project:p-1",
+            "agent:a.b:c",
+            "user:u1",
+            "job:7",
+        ] {
+            assert_eq!(check(room, Role::Observer), Ok(()), "{room}");
+        }
+        assert_eq!(check("producers", Role::Observer), Err("forbidden_room"));
+        assert_eq!(check("producers", Role::Producer), Ok(()));
+        assert_eq!(
+            check("agent:a:actions", Role::Observer),
+            Err("forbidden_room")
+        );
+        assert_eq!(check("agent:a:actions", Role::Admin), Ok(()));
+        assert_eq!(check("user:u2", Role::Admin), Err("forbidden_room"));
+        for room in ["", "lobby", "planet:earth", ":x", "other-id"] {
+            assert_eq!(check(room, Role::Admin), Err("unknown_room_type"), "{room}");
+        }
+        for room in ["task:", "task:a b", "task:\u{7}", "task:é"] {
+            assert_eq!(check(room, Role::Admin), Err("bad_request"), "{room}");
+        }
+        assert_eq!(
+            check(&format!("task:{}", "x".repeat(10_000)), Role::Admin),
+            Err("bad_request")
+        );
+    }
+}

@@ -1,0 +1,263 @@
+//! The connections that there are: found to be ended when their time is over, or when an admin says so.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::{Duration, SystemTime},
+};
+
+use serde::Serialize;
+
+use super::{Revoked, Who};
+use crate::{access::Identity, config::Role, error::Refusal, timestamp::Timestamp};
+
+/// How often it is looked for sessions that are over: they may end so much too late.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// What can be ended.
+pub trait Connection: fmt::Debug + Send + Sync + 'static {
+    /// Tells the client why, and closes.
+    fn end(&self, why: Ending);
+}
+
+/// Why the server ends a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Its token is not valid any longer.
+    Expired,
+    /// Its token was revoked.
+    Revoked,
+    /// It is kept out.
+    Banned,
+    /// An admin closed it.
+    Disconnected,
+}
+
+impl Ending {
+    /// What the client is told.
+    pub fn refusal(self) -> Refusal {
+        match self {
+            Self::Expired => Refusal::new(
+                "token_expired",
+                "your token is over; connect again with a fresh one, or send `authenticate` in time",
+            ),
+            Self::Revoked => Refusal::new("unauthorized", "your token was revoked"),
+            Self::Banned => Refusal::new("banned", "you are kept out"),
+            Self::Disconnected => Refusal::new("forbidden", "an admin closed your connection"),
+        }
+    }
+
+    /// Whether the client may come back by itself: with a fresh token it is welcome.
+    pub fn may_return(self) -> bool {
+        self == Self::Expired
+    }
+}
+
+/// One connection, as admins see it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Session {
+    /// Its public id.
+    pub client_id: Arc<str>,
+    /// Its user.
+    pub user: Option<Arc<str>>,
+    /// What it calls itself.
+    pub name: Option<Arc<str>>,
+    /// What it may do.
+    pub role: Role,
+    /// `socketio` or `sse`.
+    pub transport: &'static str,
+    /// The namespace it is on.
+    pub namespace: &'static str,
+    /// Where it comes from.
+    pub address: IpAddr,
+    /// Since when.
+    pub connected_at: Timestamp,
+    /// When it will be ended.
+    pub expires_at: Option<Timestamp>,
+    /// Names its token.
+    pub token_id: Option<String>,
+}
+
+/// What is known of a connection besides who it is.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Its public id.
+    pub client_id: Arc<str>,
+    /// `socketio` or `sse`.
+    pub transport: &'static str,
+    /// The namespace it is on.
+    pub namespace: &'static str,
+    /// Where it comes from.
+    pub address: IpAddr,
+}
+
+/// All connections.
+#[derive(Debug, Default)]
+pub struct Sessions(Mutex<Live>);
+
+#[derive(Debug, Default)]
+struct Live {
+    /// By public id. A connection that is gone is not kept alive by its entry.
+    by_id: HashMap<Arc<str>, (Session, Weak<dyn Connection>)>,
+    /// When they end, soonest first.
+    ends: BTreeSet<(SystemTime, Arc<str>)>,
+    /// When it ends, by id: to take it out of `ends` again.
+    end_of: HashMap<Arc<str>, SystemTime>,
+}
+
+/// A connection's place in the list. It ends when this is dropped.
+#[derive(Debug)]
+pub struct SessionGuard {
+    /// Where the entry is taken out.
+    sessions: Arc<Sessions>,
+    /// Whose entry it is.
+    id: Arc<str>,
+}
+
+impl Drop for SessionGuard {
+    fn drop(&mut self) {
+        self.sessions.lock().remove(&self.id);
+    }
+}
+
+impl Sessions {
+    /// Lists a connection.
+    pub fn begin(
+        self: &Arc<Self>,
+        origin: &Origin,
+        who: &Identity,
+        connection: Weak<dyn Connection>,
+    ) -> SessionGuard {
+        let id = origin.client_id.clone();
+        let session = Session {
+            client_id: id.clone(),
+            user: None,
+            name: None,
+            role: Role::default(),
+            transport: origin.transport,
+            namespace: origin.namespace,
+            address: origin.address,
+            connected_at: Timestamp::now(),
+            expires_at: None,
+            token_id: None,
+        };
+        let mut live = self.lock();
+        live.by_id.insert(id.clone(), (session, connection));
+        live.set(&id, who);
+        drop(live);
+        SessionGuard {
+            sessions: self.clone(),
+            id,
+        }
+    }
+
+    /// A connection is somebody else's from now on, or for longer.
+    pub fn renew(&self, id: &Arc<str>, who: &Identity) {
+        self.lock().set(id, who);
+    }
+
+    /// All of them that `wanted` wants, at most `limit`, and how many there are of these.
+    pub fn list(&self, limit: usize, wanted: impl Fn(&Session) -> bool) -> (Vec<Session>, usize) {
+        let live = self.lock();
+        let mut found: Vec<Session> = live
+            .by_id
+            .values()
+            .map(|(session, _)| session)
+            .filter(|session| wanted(session))
+            .cloned()
+            .collect();
+        let total = found.len();
+        found.sort_unstable_by(|a, b| a.client_id.cmp(&b.client_id));
+        found.truncate(limit);
+        (found, total)
+    }
+
+    /// Ends those that `chosen` chooses; how many.
+    pub fn end(&self, why: Ending, chosen: impl Fn(&Session) -> bool) -> usize {
+        let found: Vec<_> = {
+            let live = self.lock();
+            let found = live.by_id.values().filter(|(session, _)| chosen(session));
+            found
+                .filter_map(|(_, connection)| connection.upgrade())
+                .collect()
+        };
+        // Outside the lock: an ended connection takes itself off the list.
+        found.iter().for_each(|connection| connection.end(why));
+        found.len()
+    }
+
+    /// Ends each session when its time is over. Never returns.
+    pub async fn end_in_time(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            for connection in self.over(SystemTime::now()) {
+                connection.end(Ending::Expired);
+            }
+        }
+    }
+
+    fn over(&self, now: SystemTime) -> Vec<Arc<dyn Connection>> {
+        let mut live = self.lock();
+        let mut over = Vec::new();
+        while live.ends.first().is_some_and(|(end, _)| *end <= now) {
+            let Some((_, id)) = live.ends.pop_first() else {
+                break;
+            };
+            live.end_of.remove(&id);
+            let connection = live.by_id.get(&id).and_then(|(_, c)| c.upgrade());
+            over.extend(connection);
+        }
+        over
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Live> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Live {
+    fn set(&mut self, id: &Arc<str>, who: &Identity) {
+        let Some((session, _)) = self.by_id.get_mut(id) else {
+            return;
+        };
+        session.user = who.user.clone();
+        session.name = who.name.clone();
+        session.role = who.role;
+        session.token_id = who.token.as_ref().map(ToString::to_string);
+        session.expires_at = who.expires.map(Timestamp::from);
+        if let Some(end) = self.end_of.remove(id) {
+            self.ends.remove(&(end, id.clone()));
+        }
+        if let Some(end) = who.expires {
+            self.ends.insert((end, id.clone()));
+            self.end_of.insert(id.clone(), end);
+        }
+    }
+
+    fn remove(&mut self, id: &Arc<str>) {
+        self.by_id.remove(id);
+        if let Some(end) = self.end_of.remove(id) {
+            self.ends.remove(&(end, id.clone()));
+        }
+    }
+}
+
+impl Session {
+    /// Whether a ban is about it.
+    pub fn is(&self, who: &Who) -> bool {
+        match who {
+            Who::User(user) => self.user.as_deref() == Some(user),
+            Who::Address(address) => self.address == *address,
+        }
+    }
+
+    /// Whether a revocation of now is about it.
+    pub fn has(&self, revoked: &Revoked) -> bool {
+        match revoked {
+            Revoked::User(user) => self.user.as_deref() == Some(user),
+            Revoked::Token(token) => self.token_id.as_ref() == Some(token),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! `/api/v1/admin/…`: what an admin can do, over HTTP.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json, Router,
+    extract::{FromRequestParts, State},
+    routing::{delete, get, post},
+};
+use http::request::Parts;
+use serde_json::{Value, json};
+
+use super::{
+    Api,
+    asked::{Asked, Named, Sent, SentIfAny},
+    caller::Caller,
+};
+use crate::{
+    access::ADMIN_NEEDS,
+    doors::admin::{Act, Actor},
+    error::Refusal,
+};
+
+/// Somebody of whom it is known who it is. That is asked before a body is read; whether the role fits, when the act is
+/// carried out, so that the audit tells of it.
+struct Administrator(Caller);
+
+impl FromRequestParts<Api> for Administrator {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
+        let caller = Caller::from_request_parts(parts, api).await?;
+        if caller.who.token.is_none() {
+            let refusal =
+                Refusal::new("unauthorized", format!("this is for admins: {ADMIN_NEEDS}"));
+            api.metrics.refused("http", refusal.code);
+            return Err(refusal);
+        }
+        Ok(Self(caller))
+    }
+}
+
+type Answer = Result<Json<Value>, Refusal>;
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/api/v1/admin/connections", get(connections))
+        .route("/api/v1/admin/connections/{client_id}", delete(disconnect))
+        .route("/api/v1/admin/bans", get(bans).post(ban).delete(unban))
+        .route(
+            "/api/v1/admin/revocations",
+            get(revocations).post(revoke).delete(unrevoke),
+        )
+        .route("/api/v1/admin/disconnect", post(disconnect_named))
+}
+
+async fn perform(api: &Api, caller: &Caller, act: Act, argument: &Value) -> Answer {
+    let actor = Actor {
+        who: &caller.who,
+        address: caller.address,
+        door: "http",
+    };
+    act.perform(&api.porter, &actor, argument)
+        .await
+        .map(Json)
+        .inspect_err(|refusal| api.metrics.refused("http", refusal.code))
+}
+
+async fn connections(
+    State(api): State<Api>,
+    Administrator(caller): Administrator,
+    Asked(query): Asked<BTreeMap<String, String>>,
+) -> Answer {
+    perform(&api, &caller, Act::ListConnections, &json!(query)).await
+}
+
+async fn disconnect(
+    State(api): State<Api>,
+    Administrator(caller): Administrator,
+    Named(client_id): Named,
+) -> Answer {
+    let argument = json!({ "client_id": client_id });
+    perform(&api, &caller, Act::Disconnect, &argument).await
+}
+
+async fn disconnect_named(
+    State(api): State<Api>,
+    Administrator(caller): Administrator,
+    Sent(body): Sent,
+) -> Answer {
+    perform(&api, &caller, Act::Disconnect, &body).await
+}
+
+async fn bans(State(api): State<Api>, Administrator(caller): Administrator) -> Answer {
+    perform(&api, &caller, Act::ListBans, &Value::Null).await
+}
+
+async fn ban(
+    State(api): State<Api>,
+    Administrator(caller): Administrator,
+    Sent(body): Sent,
+) -> Answer {
+    perform(&api, &caller, Act::Ban, &body).await
+}
+
+async fn unban(
+    State(api): State<Api>,
+    Administrator(caller): Administrator,
+    Asked(query): Asked<BTreeMap<String, String>>,
+) -> Answer {
+    perform(&api, &caller, Act::Unban, &json!(query)).await
+}
+
+async fn revocations(State(api): State<Api>, Administrator(caller): Administrator) -> Answer {
+    perform(&api, &caller, Act::ListRevocations, &Value::Null).await
+}
+
+async fn revoke(
+    State(api): State<Api>,
+    Administrator(caller): Administrator,
+    Sent(body): Sent,
+) -> Answer {
+    perform(&api, &caller, Act::Revoke, &body).await
+}
+
+/// By query like a lifted ban, or by body like the revocation: a token itself can't stand in the query, where it would be
+/// the caller's own.
+async fn unrevoke(
+    State(api): State<Api>,
+    Administrator(caller): Administrator,
+    Asked(query): Asked<BTreeMap<String, String>>,
+    SentIfAny(body): SentIfAny,
+) -> Answer {
+    let argument = match body {
+        None => json!(query),
+        Some(body) if query.is_empty() => body,
+        Some(_) => {
+            let twice = "name it in the query or in the body, not in both";
+            api.metrics.refused("http", "bad_request");
+            return Err(Refusal::bad_request(twice));
+        }
+    };
+    perform(&api, &caller, Act::Unrevoke, &argument).await
+}

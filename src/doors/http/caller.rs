@@ -1,0 +1,117 @@
+//! Who makes a request: its credential is taken off before anything else looks at it, and weighed before a handler runs.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use axum::{
+    extract::{FromRequestParts, Request},
+    middleware::Next,
+    response::Response,
+};
+use http::{Extensions, Method, request::Parts};
+
+use super::Api;
+use crate::{
+    access::{
+        Identity, Visitor,
+        authn::{Credential, PageOrigin},
+    },
+    config::Role,
+    error::Refusal,
+    net::ClientAddress,
+};
+
+/// Takes the credential off a request, into its extensions: neither handlers nor the log see it in its place.
+pub(super) async fn take_credential(mut request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    if let Some(credential) = Credential::take(&mut parts.uri, &mut parts.headers) {
+        parts.extensions.insert(credential);
+    }
+    request = Request::from_parts(parts, body);
+    next.run(request).await
+}
+
+/// Where a request comes from.
+pub(super) fn address(extensions: &Extensions) -> IpAddr {
+    extensions
+        .get::<ClientAddress>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0)
+}
+
+/// Somebody who makes a request.
+#[derive(Debug)]
+pub(super) struct Caller {
+    /// Who it is.
+    pub(super) who: Identity,
+    /// Where it comes from.
+    pub(super) address: IpAddr,
+}
+
+impl FromRequestParts<Api> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
+        let address = address(&parts.extensions);
+        let visitor = Visitor {
+            credential: parts.extensions.get::<Credential>(),
+            address,
+            // A request that need not prove anything publishes and observes.
+            role: Role::Producer,
+            name: None,
+            page: parts
+                .extensions
+                .get::<PageOrigin>()
+                .copied()
+                .unwrap_or_default(),
+        };
+        let count = |refusal: &Refusal| api.metrics.refused("http", refusal.code);
+        let who = api.porter.identify(visitor).await.inspect_err(count)?;
+        let reads = parts.method == Method::GET;
+        api.porter
+            .request(&who, address, reads)
+            .inspect_err(count)?;
+        Ok(Self { who, address })
+    }
+}
+
+impl Caller {
+    /// Whether it may do what takes a role.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub(super) fn must(&self, may: fn(Role) -> bool, what: &str) -> Result<(), Refusal> {
+        if may(self.who.role) {
+            Ok(())
+        } else {
+            Err(Refusal::forbidden(what))
+        }
+    }
+
+    /// The same, for a stream: one that nobody vouches for watches and does nothing else.
+    pub(super) fn watching(mut self) -> Self {
+        if self.who.token.is_none() {
+            self.who.role = Role::Observer;
+        }
+        self
+    }
+
+    /// The statistics are for operators; while nobody has to prove anything, for all.
+    pub(super) fn must_see_stats(&self) -> Result<(), Refusal> {
+        if self.who.token.is_none() && !self.who.doubted {
+            return Ok(());
+        }
+        self.must(
+            Role::may_see_stats,
+            "statistics and rooms take the role operator or admin",
+        )
+    }
+
+    /// What is gathered from all projects is only for those who see everything.
+    pub(super) fn must_see_everything(&self) -> Result<(), Refusal> {
+        if self.who.sight.is_everything() {
+            return Ok(());
+        }
+        Err(Refusal::forbidden(
+            "this is gathered from all projects: it takes a token with the role admin",
+        ))
+    }
+}

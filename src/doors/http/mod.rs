@@ -1,0 +1,140 @@
+//! The HTTP side: the API, Seneca's REST, health, metrics and the demo page.
+
+mod admin;
+mod asked;
+mod caller;
+mod error;
+mod events;
+mod headers;
+mod page;
+mod policy;
+mod probes;
+mod seneca;
+mod state;
+mod stream;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    middleware,
+    routing::{any, get, post},
+};
+use http::{Method, header};
+use tower_http::{
+    compression::{
+        CompressionLayer,
+        predicate::{NotForContentType, Predicate, SizeAbove},
+    },
+    cors::{AllowHeaders, AllowOrigin, CorsLayer},
+};
+
+use crate::{
+    access::Porter,
+    doors::socketio::{self, engine::Door},
+    hub::HubHandle,
+    intake::Intake,
+    net::BodyLimits,
+    observe::Metrics,
+};
+pub(crate) use error::status;
+pub(crate) use page::missing as missing_page;
+pub use policy::{Hosts, Origins, ProxiedRequests, RequestPolicy};
+pub use probes::Readiness;
+pub use stream::StreamOptions;
+
+/// How long a browser keeps the answer to a preflight: each is a round trip before a request.
+const PREFLIGHT_LIFETIME: Duration = Duration::from_secs(3_600);
+
+/// What the handlers share.
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// The ordered loop.
+    pub hub: HubHandle,
+    /// The way in.
+    pub intake: Arc<Intake>,
+    /// For `/metrics`, and refusals are counted.
+    pub metrics: Arc<Metrics>,
+    /// Who comes in.
+    pub porter: Arc<Porter>,
+    /// For `/readyz`.
+    pub readiness: Arc<Readiness>,
+    /// Limits on streams.
+    pub stream: StreamOptions,
+    /// Limits on request bodies.
+    pub body: BodyLimits,
+}
+
+/// What the router is told by the configuration.
+#[derive(Debug, Clone)]
+pub struct RouterOptions {
+    /// The requests that are let in.
+    pub policy: RequestPolicy,
+    /// Seconds that browsers shall come by https only; 0 says nothing of it.
+    pub hsts: u64,
+    /// Whether answers are compressed.
+    pub compression: bool,
+    /// A folder with a built page to show instead of the one inside the program; empty for that one.
+    pub web_root: PathBuf,
+}
+
+/// All routes.
+pub fn router(api: Api, door: Door, options: &RouterOptions) -> Router {
+    let checks = policy::Checks {
+        policy: options.policy.clone(),
+        metrics: api.metrics.clone(),
+    };
+    let engine =
+        any(move |request: Request<Body>| socketio::engine::engine_door(door.clone(), request));
+    let http = Router::new()
+        .route("/api/v1/events", post(events::publish).get(events::history))
+        .route("/api/v1/stream", get(stream::stream))
+        .route("/api/v1/state", get(state::state))
+        .route("/api/v1/ws/stats", get(state::stats))
+        .route("/api/v1/ws/rooms", get(state::rooms))
+        .route("/api/health/current", get(seneca::health_now))
+        .route("/api/health/history", get(seneca::health_history))
+        .route("/api/conversations/recent", get(seneca::conversations))
+        .route("/api/pipeline/monitor/dashboard", get(seneca::dashboard))
+        .merge(admin::routes())
+        .route("/healthz", get(probes::alive))
+        .route("/readyz", get(probes::ready))
+        .route("/metrics", get(probes::metrics))
+        .merge(page::routes(&options.web_root))
+        .method_not_allowed_fallback(error::wrong_method)
+        .with_state(api);
+    let http =
+        if options.compression {
+            http.layer(CompressionLayer::new().compress_when(
+                SizeAbove::new(1_024).and(NotForContentType::new("text/event-stream")),
+            ))
+        } else {
+            http
+        };
+    // Not for polling, whose answers are many, small and for programs only.
+    http.layer(middleware::from_fn_with_state(
+        headers::Careful::new(options.hsts),
+        headers::careful,
+    ))
+    .route("/socket.io", engine.clone())
+    .route("/socket.io/", engine)
+    .layer(middleware::from_fn(caller::take_credential))
+    .layer(cors(options.policy.origins.clone()))
+    .layer(middleware::from_fn_with_state(checks, policy::check))
+}
+
+/// Pages of these origins may read the answers; `*` gives each its own origin back, as Flask-SocketIO does, so that
+/// clients with `withCredentials` work. They may send the headers that they ask for: tracing libraries add their own.
+fn cors(origins: Origins) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(move |origin, _| {
+            origins.may_read(origin)
+        }))
+        .allow_credentials(true)
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([header::RETRY_AFTER])
+        .max_age(PREFLIGHT_LIFETIME)
+}

@@ -1,0 +1,97 @@
+//! `/healthz`, `/readyz`, `/metrics`.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderMap, StatusCode,
+    header::{ACCEPT, CONTENT_TYPE, VARY},
+};
+use serde_json::json;
+
+use super::{Api, caller::Caller};
+use crate::{access::authz::Sight, error::Refusal, hub::Question, observe::exposition};
+
+/// Whether the server takes new work.
+#[derive(Debug, Default)]
+pub struct Readiness {
+    /// It is going down.
+    stopping: AtomicBool,
+}
+
+impl Readiness {
+    /// It goes down from now on.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+}
+
+pub(super) async fn alive() -> Json<serde_json::Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+pub(super) async fn ready(State(api): State<Api>) -> Response {
+    let stopping = api.readiness.stopping.load(Ordering::Acquire);
+    let alive = Question::Stats {
+        sight: Sight::everything(),
+    };
+    let hub = api.hub.question(alive).await.is_ok();
+    let bounds = api.intake.journal().bounds();
+    let health = api.intake.journal().health();
+    let trouble = health.trouble;
+    let part = |ok: bool| if ok { "ok" } else { "down" };
+    let journal = match (&trouble, health.damaged) {
+        (Some(_), _) => "down",
+        (None, 1..) => "degraded",
+        (None, 0) => "ok",
+    };
+    let ready = hub && !stopping && trouble.is_none();
+    let mut body = json!({
+        "status": if ready { "ready" } else { "not_ready" },
+        "parts": {
+            "server": { "status": if stopping { "stopping" } else { "ok" } },
+            "hub": { "status": part(hub) },
+            "journal": {
+                "status": journal, "reason": trouble, "damaged": health.damaged,
+                "first": bounds.first, "last": bounds.last,
+            },
+        },
+    });
+    // Who comes with another key, or with none, is served all the same: so it does not decide. Why is in the log.
+    if let Some(provider) = api.porter.tokens().jwks_state() {
+        let status = match (provider.age, provider.error) {
+            (None, _) => "missing",
+            (Some(_), Some(_)) => "stale",
+            (Some(_), None) => "ok",
+        };
+        body["parts"]["keys"] =
+            json!({ "status": status, "keys": provider.keys, "failures": provider.failures });
+    }
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(body)).into_response()
+}
+
+/// For all, as long as nobody has to prove anything; then for operators.
+pub(super) async fn metrics(
+    State(api): State<Api>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    caller.must_see_stats()?;
+    let text = api.metrics.text();
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    let (kind, text) = if accept.is_some_and(exposition::wants_open_metrics) {
+        (exposition::OPEN_METRICS, text)
+    } else {
+        (exposition::PROMETHEUS, exposition::prometheus(&text))
+    };
+    Ok(([(CONTENT_TYPE, kind), (VARY, "accept")], text).into_response())
+}

@@ -1,0 +1,148 @@
+//! The way out of one stream: what waits for the response's body, counted in bytes.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+
+use crate::{
+    channel::Namespace,
+    doors::socketio::engine::{Taken, Waiting},
+    hub::{Outgoing, Outlet},
+};
+
+/// Shared by the hub, which fills it, and the response's body, which empties it.
+#[derive(Debug)]
+pub(super) struct Lane {
+    /// Never held across an await.
+    state: Mutex<State>,
+    /// Wakes the body.
+    body: AtomicWaker,
+    /// More than this is not owed: the stream is parked.
+    max_bytes: usize,
+}
+
+#[derive(Debug)]
+struct State {
+    /// What nobody fetched yet.
+    queue: Waiting,
+    /// How much waits.
+    bytes: usize,
+    /// The hub let go of it: what waits is the rest.
+    ended: bool,
+    /// Since when something waits that nobody fetched.
+    since: Option<Instant>,
+}
+
+impl Lane {
+    pub(super) fn new(max_bytes: usize) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State {
+                queue: Waiting::default(),
+                bytes: 0,
+                ended: false,
+                since: None,
+            }),
+            body: AtomicWaker::new(),
+            max_bytes,
+        })
+    }
+
+    /// The next piece; none at the end.
+    pub(super) fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
+        self.body.register(cx.waker());
+        let mut state = self.lock();
+        let piece = state.queue.pop().map(|piece| piece.parcel.bytes.clone());
+        state.since = (!state.queue.is_empty()).then(Instant::now);
+        match piece {
+            Some(piece) => {
+                state.bytes -= piece.len();
+                Poll::Ready(Some(piece))
+            }
+            None if state.ended => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Ends the stream with this: what waits before it is dropped, and nothing comes behind it.
+    pub(super) fn end_with(&self, last: &Outgoing) {
+        let piece = last.server_sent().bytes.clone();
+        let mut state = self.lock();
+        if !state.ended {
+            state.ended = true;
+            state.bytes = piece.len();
+            state.queue.clear();
+            state.queue.push_first(piece);
+        }
+        drop(state);
+        self.body.wake();
+    }
+
+    /// How long something has waited that nobody fetched.
+    pub(super) fn stalled(&self) -> Duration {
+        self.lock()
+            .since
+            .map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The hub's end of a lane: the stream ends with it.
+#[derive(Debug)]
+pub(super) struct StreamOutlet(pub(super) Arc<Lane>);
+
+impl Outlet for StreamOutlet {
+    fn send(&self, update: &Outgoing) -> bool {
+        let parcel = update.server_sent().clone();
+        let mut state = self.0.lock();
+        if state.ended {
+            return true;
+        }
+        state.bytes += parcel.bytes.len();
+        state.since = state.since.or_else(|| Some(Instant::now()));
+        state.queue.push(parcel);
+        state.bytes <= self.0.max_bytes
+    }
+
+    fn send_exempt(&self, update: &Outgoing) {
+        self.send(update);
+    }
+
+    fn flush(&self) {
+        self.0.body.wake();
+    }
+
+    fn has_room(&self) -> bool {
+        self.0.lock().bytes <= self.0.max_bytes / 2
+    }
+
+    fn waiting(&self) -> usize {
+        self.0.lock().bytes
+    }
+
+    fn take_back(&self, keeps: &dyn Fn(&str) -> bool) -> Option<Taken> {
+        let mut state = self.0.lock();
+        let taken = state.queue.take_back(Namespace::Root, keeps)?;
+        state.bytes -= taken.bytes;
+        state.since = state.since.filter(|_| state.bytes > 0);
+        Some(taken)
+    }
+
+    fn settle(&self) {
+        self.0.lock().queue.settle(Namespace::Root);
+    }
+}
+
+impl Drop for StreamOutlet {
+    fn drop(&mut self) {
+        self.0.lock().ended = true;
+        self.0.body.wake();
+    }
+}

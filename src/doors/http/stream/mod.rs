@@ -1,0 +1,284 @@
+//! `GET /api/v1/stream`: the updates as server-sent events, for whoever has no Socket.IO client.
+//!
+//! The event's name is the update's, its data the same JSON, its id the cursor: an `EventSource` that reconnects sends it
+//! back as `Last-Event-ID` and goes on where it was.
+
+mod lane;
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use futures_util::Stream;
+use http::{HeaderMap, header};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::{Interval, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use super::{Api, asked::Asked, caller::Caller};
+use crate::{
+    access::{
+        self, Identity,
+        authz::{Connection, Ending, Filter, OBSERVERS, Origin, SessionGuard},
+    },
+    channel::Namespace,
+    error::Refusal,
+    hub::{Membership, Newcomer, Outgoing, View, Welcome},
+    net::Hangup,
+    timestamp::Timestamp,
+};
+use lane::{Lane, StreamOutlet};
+
+/// Limits on a stream, as on a Socket.IO client.
+#[derive(Debug, Clone)]
+pub struct StreamOptions {
+    /// The room that everybody is in.
+    pub default_room: String,
+    /// How many rooms may be asked for.
+    pub max_rooms: usize,
+    /// Bytes that may wait.
+    pub max_bytes: usize,
+    /// How long a client may fetch nothing while something waits.
+    pub stall: Duration,
+    /// How often a quiet stream shows that it is alive.
+    pub heartbeat: Duration,
+}
+
+/// The query: lists are written with commas.
+#[derive(Debug, Deserialize)]
+pub(super) struct Wanted {
+    /// Separated by commas, as all lists here.
+    rooms: Option<String>,
+    /// Filter by names and globs.
+    types: Option<String>,
+    /// What to leave out.
+    exclude: Option<String>,
+    /// Filter by projects.
+    projects: Option<String>,
+    /// Filter by agents.
+    agents: Option<String>,
+    /// Filter by runs.
+    runs: Option<String>,
+    /// Nothing less urgent.
+    min_priority: Option<String>,
+    /// For clients that can't set `Last-Event-ID` the first time.
+    cursor: Option<String>,
+    /// Whether the state comes first.
+    snapshot: Option<String>,
+}
+
+pub(super) async fn stream(
+    State(api): State<Api>,
+    caller: Caller,
+    Asked(wanted): Asked<Wanted>,
+    hangup: Option<axum::Extension<Hangup>>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let caller = caller.watching();
+    let filter = wanted.filter()?;
+    let rooms = wanted.rooms(&api, &caller.who).await?;
+    let last = headers.get("last-event-id").and_then(|v| v.to_str().ok());
+    let resume = last.map(str::to_owned).or(wanted.cursor);
+    let lane = Lane::new(api.stream.max_bytes);
+    let id: Arc<str> = crate::event::mint_id().to_string().into();
+    let newcomer = Newcomer {
+        outlet: Arc::new(StreamOutlet(lane.clone())),
+        namespace: Namespace::Root,
+        client_id: id.clone(),
+        user: caller.who.user.clone(),
+        view: View::Filter(filter),
+        sight: caller.who.sight.clone(),
+        batch: false,
+    };
+    let welcome = Welcome {
+        rooms,
+        own_rooms: Vec::new(),
+        greeting: greeting(&id, &caller.who),
+        snapshot: wanted.snapshot.is_some_and(|s| s == "1" || s == "true"),
+        resume: resume.filter(|cursor| !cursor.is_empty()).map(Into::into),
+    };
+    let membership = api.hub.join(newcomer, welcome).await?;
+    let hangup = hangup.map(|axum::Extension(Hangup(token))| token);
+    let ending = Arc::new(Streaming {
+        lane: lane.clone(),
+        hangup: hangup.clone(),
+    });
+    let origin = Origin {
+        client_id: id,
+        transport: "sse",
+        namespace: Namespace::Root.path(),
+        address: caller.address,
+    };
+    let session = api.porter.begin(&origin, &caller.who, &ending)?;
+    let body = Events {
+        lane,
+        heartbeat: heartbeat(api.stream.heartbeat),
+        _membership: membership,
+        _session: session,
+        _ending: ending,
+        hangup,
+    };
+    body.watch(&api);
+    Ok((
+        [
+            (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
+            (header::CACHE_CONTROL, "no-store"),
+            // nginx would gather the events otherwise.
+            (header::HeaderName::from_static("x-accel-buffering"), "no"),
+        ],
+        Body::from_stream(body),
+    )
+        .into_response())
+}
+
+fn greeting(id: &str, who: &Identity) -> (&'static str, crate::event::Object) {
+    let now = Timestamp::now().to_string();
+    let body = json!({
+        "type": "connection_established", "client_id": id, "session_id": id, "connection_id": id,
+        "server_time": now, "timestamp": now, "role": who.role, "user": who.user, "expires_at": who.expires.map(Timestamp::from),
+        "server": { "name": "stoa", "version": env!("CARGO_PKG_VERSION") },
+    });
+    match body {
+        Value::Object(body) => ("connection_established", body),
+        _ => ("connection_established", crate::event::Object::new()),
+    }
+}
+
+impl Wanted {
+    fn filter(&self) -> Result<Filter, Refusal> {
+        let list = |text: &Option<String>| match text {
+            Some(text) => json!(words(text).collect::<Vec<_>>()),
+            None => Value::Null,
+        };
+        Filter::parse(&json!({
+            "types": list(&self.types),
+            "exclude": list(&self.exclude),
+            "projects": list(&self.projects),
+            "agents": list(&self.agents),
+            "runs": list(&self.runs),
+            "min_priority": self.min_priority,
+        }))
+    }
+
+    /// The rooms asked for and no others; without any, those of every observer.
+    async fn rooms(&self, api: &Api, who: &Identity) -> Result<Vec<Arc<str>>, Refusal> {
+        let options = &api.stream;
+        let asked: Vec<&str> = self
+            .rooms
+            .as_deref()
+            .map_or(Vec::new(), |r| words(r).collect());
+        if asked.is_empty() {
+            return Ok(vec![options.default_room.as_str().into(), OBSERVERS.into()]);
+        }
+        if asked.len() > options.max_rooms {
+            return Err(access::authz::too_many_rooms(options.max_rooms));
+        }
+        let fixed = (options.default_room.as_str(), &[][..]);
+        let rooms = asked.iter().copied();
+        api.porter.check_rooms(rooms, who, fixed)?;
+        Ok(asked.into_iter().map(Into::into).collect())
+    }
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+}
+
+fn heartbeat(every: Duration) -> Interval {
+    let mut interval = tokio::time::interval(every);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval.reset();
+    interval
+}
+
+/// The response's body.
+struct Events {
+    /// What there is to send.
+    lane: Arc<Lane>,
+    /// Proxies end a connection that is silent.
+    heartbeat: Interval,
+    /// Ends with the body.
+    _membership: Membership,
+    /// Ends with the body.
+    _session: SessionGuard,
+    /// How the session is ended; the list of sessions doesn't keep it.
+    _ending: Arc<Streaming>,
+    /// Ends the connection.
+    hangup: Option<CancellationToken>,
+}
+
+/// A stream, as far as it can be ended.
+#[derive(Debug)]
+struct Streaming {
+    /// Where the last word goes when an admin ends it.
+    lane: Arc<Lane>,
+    /// Ends the connection when the last word had its time.
+    hangup: Option<CancellationToken>,
+}
+
+/// How long an ended stream's client has to take the reason.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
+impl Connection for Streaming {
+    fn end(&self, why: Ending) {
+        let body = Value::Object(why.refusal().to_event(None)).to_string();
+        self.lane
+            .end_with(&Outgoing::new(Namespace::Root, "error", body));
+        let hangup = self.hangup.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(LAST_WORD).await;
+            if let Some(hangup) = hangup {
+                hangup.cancel();
+            }
+        });
+    }
+}
+
+impl Events {
+    /// Hangs up on a client that fetches nothing: its connection would wait for ever, and what is kept for it too.
+    fn watch(&self, api: &Api) {
+        let (lane, stall) = (Arc::downgrade(&self.lane), api.stream.stall);
+        let (hangup, metrics) = (self.hangup.clone(), api.metrics.clone());
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(stall / 4).await;
+                let Some(lane) = lane.upgrade() else { return };
+                if lane.stalled() >= stall {
+                    metrics.killed("stalled");
+                    if let Some(hangup) = hangup {
+                        hangup.cancel();
+                    }
+                    return;
+                }
+            }
+        });
+    }
+}
+
+impl Stream for Events {
+    type Item = Result<Bytes, std::convert::Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.lane.poll_next(cx) {
+            Poll::Ready(piece) => {
+                self.heartbeat.reset();
+                Poll::Ready(piece.map(Ok))
+            }
+            Poll::Pending => self
+                .heartbeat
+                .poll_tick(cx)
+                .map(|_| Some(Ok(Bytes::from_static(b": alive\n\n")))),
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! Connecting: the hello is read and checked, then the client is made and introduced to the hub.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use http::{Extensions, request::Parts};
+use serde_json::{Value, json};
+use socketioxide::{
+    ParserConfig,
+    extract::TryData,
+    handler::{ConnectHandler, MessageHandler},
+    socket::{DisconnectReason, Socket},
+};
+use socketioxide_core::Value as Payload;
+
+use super::{
+    actions::Actions,
+    client::Client,
+    hello::Hello,
+    inbox::Inbound,
+    welcome::{self, Wishes},
+};
+use crate::{
+    access::{
+        self, Identity, Porter, Visitor,
+        authn::{Credential, PageOrigin},
+    },
+    channel::Namespace,
+    doors::socketio::engine::{
+        Kill, Lane, LaneLimits,
+        adapter::{Adapter, EngineService, EngineSide, Locals, SocketIo, SocketRef},
+        lanes::Lanes,
+    },
+    error::Refusal,
+    hub::HubHandle,
+    intake::Intake,
+    net::{ClientAddress, Quota},
+    observe::Metrics,
+    timestamp::Timestamp,
+};
+
+/// What the namespace layer is told by the configuration.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The room that everybody is in.
+    pub default_room: String,
+    /// Whether `batch` is honoured.
+    pub batch: bool,
+    /// Heartbeat: how often, and how long an answer may take.
+    pub ping: (Duration, Duration),
+    /// A session that joins no namespace for so long ends.
+    pub connect_timeout: Duration,
+    /// The largest message a client may send.
+    pub max_payload: usize,
+    /// Bounds on what a client may cost.
+    pub lane: LaneLimits,
+    /// How many rooms a client may ask to be in.
+    pub max_rooms: usize,
+    /// Bytes of one part of a snapshot; an answer is no longer either.
+    pub snapshot_part: usize,
+    /// How long a producer has to answer an action.
+    pub action_timeout: Duration,
+    /// Counts sessions by address.
+    pub quota: Arc<Quota>,
+    /// How many actions of one operator may be unanswered, and of how many bytes.
+    pub max_actions: (usize, usize),
+}
+
+/// Packets in the engine's own queue. The lane fills no more than half of it, so that a heartbeat always finds room.
+const ENGINE_QUEUE: usize = 32;
+/// Binary attachments of one packet: as many as Socket.IO's own server takes.
+const MAX_ATTACHMENTS: usize = 10;
+
+/// What clients and their handlers share.
+pub struct Kit {
+    /// The ordered loop.
+    pub(super) hub: HubHandle,
+    /// The way in.
+    pub(super) intake: Arc<Intake>,
+    /// Who comes in.
+    pub(super) porter: Arc<Porter>,
+    /// Refusals are counted.
+    pub(super) metrics: Arc<Metrics>,
+    /// The configuration's part.
+    pub(super) options: Options,
+    /// All lanes.
+    pub(super) lanes: Lanes,
+    /// Actions, and who may perform them.
+    pub(super) actions: Actions,
+    /// The engine's own way to a client.
+    locals: Locals,
+    /// Set once the engine exists; it is made of handlers that hold this kit.
+    engine: OnceLock<(SocketIo, EngineService)>,
+}
+
+impl fmt::Debug for Kit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kit")
+    }
+}
+
+impl Kit {
+    pub(super) fn service(&self) -> Option<&EngineService> {
+        self.engine.get().map(|(_, service)| service)
+    }
+
+    /// Tells everybody that the server goes down, and ends every connection.
+    pub async fn shutdown(&self) {
+        let body = json!({
+            "type": "system_notification", "level": "warning", "timestamp": Timestamp::now(),
+            "message": "the server is going down; clients reconnect by themselves",
+        });
+        if let Value::Object(body) = body {
+            self.hub
+                .tell_all(Namespace::Root, "system_notification", body)
+                .await;
+        }
+        self.hub.stop().await;
+        self.lanes.drain().await;
+        self.lanes.kill_all(Kill::Shutdown);
+    }
+}
+
+/// Starts the engine with its namespaces.
+pub fn start(
+    hub: HubHandle,
+    intake: Arc<Intake>,
+    porter: Arc<Porter>,
+    metrics: Arc<Metrics>,
+    options: Options,
+) -> Arc<Kit> {
+    let locals = Locals::default();
+    let parser = ParserConfig::common()
+        .max_incoming_binaries(MAX_ATTACHMENTS)
+        .max_incoming_binary_buf_size(options.max_payload)
+        .packet_completion_timeout(options.connect_timeout);
+    let (service, io) = socketioxide::SocketIo::builder()
+        .ping_interval(options.ping.0)
+        .ping_timeout(options.ping.1)
+        .connect_timeout(options.connect_timeout)
+        .max_payload(options.max_payload as u64)
+        .ws_max_message_size(options.max_payload)
+        .ws_max_frame_size(options.max_payload)
+        .max_buffer_size(ENGINE_QUEUE)
+        .with_parser(parser)
+        .with_adapter::<Adapter>(locals.clone())
+        .build_svc();
+    let kit = Arc::new(Kit {
+        lanes: Lanes::new(options.lane, metrics.clone()),
+        actions: Actions::new(options.max_actions),
+        hub,
+        intake,
+        porter,
+        metrics,
+        options,
+        locals,
+        engine: OnceLock::new(),
+    });
+    for namespace in Namespace::ALL {
+        let entrance = Entrance {
+            kit: kit.clone(),
+            namespace,
+        };
+        let check = entrance.clone();
+        let admit = async move |socket: SocketRef, TryData(auth): TryData<Value>| {
+            // A payload that isn't JSON is refused like one of a wrong shape.
+            let auth = auth.map_err(|_| Refusal::bad_request("auth is not JSON"))?;
+            check.admit(&socket, &auth).await
+        };
+        io.ns(namespace.path(), entrance.with(admit));
+    }
+    kit.engine.set((io, service)).ok();
+    kit
+}
+
+/// The way onto one namespace.
+#[derive(Debug, Clone)]
+struct Entrance {
+    /// What every client's handlers need.
+    kit: Arc<Kit>,
+    /// Which one it lets into.
+    namespace: Namespace,
+}
+
+/// A client that may come in, kept on the socket for the handler that follows the check.
+#[derive(Debug, Clone)]
+struct Admitted(Arc<Hello>, Arc<Client>);
+
+impl Entrance {
+    /// Reads and checks the hello; an error becomes the CONNECT_ERROR.
+    ///
+    /// The client's inbox is there from here on: the engine sends CONNECT before it calls the connect handler, and what
+    /// the client says in between would be lost.
+    async fn admit(&self, socket: &SocketRef, auth: &Value) -> Result<(), Refusal> {
+        let request = socket.req_parts();
+        let first_lane = request.extensions.get::<Arc<Lane>>().cloned();
+        let lane = first_lane.unwrap_or_else(|| self.kit.lanes.polling(socket.id));
+        let query = lane.query(self.namespace);
+        let (hello, who, address) = self
+            .check(request, auth, query.as_deref())
+            .await
+            .inspect_err(|refusal| self.kit.metrics.refused("connect", refusal.code))?;
+        lane.admit();
+        let client = Client::new(
+            (socket.id, address),
+            self.namespace,
+            who,
+            lane,
+            self.kit.clone(),
+        );
+        client
+            .begin()
+            .inspect_err(|refusal| self.kit.metrics.refused("connect", refusal.code))?;
+        socket.on_fallback(Receive(client.clone()));
+        // Before anybody can reach the socket: it may be closed before the connect handler is called.
+        let leaving = client.clone();
+        socket.on_disconnect(move |reason: DisconnectReason| async move {
+            tracing::debug!(client = %leaving.id, %reason, "disconnected");
+            leaving.disconnected(format!("{reason:?}"));
+        });
+        self.kit.actions.listed(&client);
+        socket.extensions.insert(Admitted(Arc::new(hello), client));
+        Ok(())
+    }
+
+    async fn check(
+        &self,
+        request: &Parts,
+        auth: &Value,
+        query: Option<&str>,
+    ) -> Result<(Hello, Identity, IpAddr), Refusal> {
+        let hello = Hello::read_all(Some(auth), &request.uri, query)?;
+        let address = address(&request.extensions);
+        let visitor = Visitor {
+            credential: hello
+                .token
+                .as_ref()
+                .or_else(|| request.extensions.get::<Credential>()),
+            address,
+            role: hello.role.unwrap_or_default(),
+            name: hello.name.as_deref().map(Into::into),
+            page: request
+                .extensions
+                .get::<PageOrigin>()
+                .copied()
+                .unwrap_or_default(),
+        };
+        let who = self.kit.porter.identify(visitor).await?;
+        if self.namespace == Namespace::Admin && !who.role.may_see_stats() {
+            return Err(Refusal::forbidden(
+                "the namespace /admin is for operators and admins",
+            ));
+        }
+        let max_rooms = self.kit.options.max_rooms;
+        if hello.rooms.len() > max_rooms {
+            return Err(access::authz::too_many_rooms(max_rooms));
+        }
+        let rooms = hello.rooms.iter().map(String::as_str);
+        let fixed = (self.kit.options.default_room.as_str(), &[][..]);
+        let porter = &self.kit.porter;
+        porter.check_rooms(rooms, &who, fixed)?;
+        Ok((hello, who, address))
+    }
+}
+
+/// Marks this implementation: socketioxide tells handlers apart by a type of theirs.
+#[derive(Debug)]
+struct Entering;
+
+impl ConnectHandler<Adapter, Entering> for Entrance {
+    fn call(&self, socket: Arc<Socket<Adapter>>, _: Option<Payload>) {
+        let Some(Admitted(hello, client)) = socket.extensions.remove::<Admitted>() else {
+            return;
+        };
+        let Some(service) = self.kit.service() else {
+            return;
+        };
+        let engine = EngineSide::new(self.kit.locals.clone(), socket.id, service.clone());
+        client.stays(client.lane.connect(self.namespace, Arc::new(engine)));
+        let wishes = Wishes::of(&hello, self.namespace);
+        if !client.count() {
+            return;
+        }
+        tracing::debug!(client = %client.id, namespace = self.namespace.path(), role = client.who().role.as_str(), "connected");
+        tokio::spawn(welcome::introduce(client, wishes));
+    }
+}
+
+/// Where a request comes from.
+fn address(extensions: &Extensions) -> IpAddr {
+    extensions
+        .get::<ClientAddress>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0)
+}
+
+/// Queues every event as it arrives, in order, without a task for each.
+#[derive(Debug)]
+struct Receive(Arc<Client>);
+
+#[derive(Debug)]
+struct Receiving;
+
+impl MessageHandler<Adapter, Receiving> for Receive {
+    fn call(&self, _: Arc<Socket<Adapter>>, payload: Payload, ack: Option<i64>) {
+        if let Payload::Str(text, attachments) = payload {
+            self.0.receive(Inbound {
+                text,
+                attachments: attachments.map(Vec::from).unwrap_or_default(),
+                ack,
+            });
+        }
+    }
+}

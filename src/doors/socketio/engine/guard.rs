@@ -1,0 +1,251 @@
+//! The stream that the engine gets instead of the client's socket.
+//!
+//! Writes never wait: the engine's bytes join the lane's queue, so its writer can't hang on a client that doesn't read,
+//! and its heartbeat keeps working. Reads fail once the lane is killed, which is how the engine learns of it.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, LazyLock},
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{
+    frame::{Frame, first_frame},
+    gate::mark,
+    incoming::Incoming,
+    kill::Kill,
+    lane::Lane,
+    message::Message,
+    probe::Probed,
+    screen::Speech,
+    writer::write_out,
+};
+use crate::{
+    channel::Namespace,
+    net::{Presence, Slot, Socket, stream::ReadHalf},
+};
+
+/// A WebSocket's byte stream as the engine sees it.
+#[derive(Debug)]
+pub struct Guard {
+    /// What the client sent ahead of the upgrade's answer.
+    early: Bytes,
+    /// What it sends.
+    read: ReadHalf,
+    /// Holds what it sends against the bounds.
+    incoming: Incoming,
+    /// Bytes that the engine is to read.
+    ready: BytesMut,
+    /// The client's way of speaking.
+    speech: Speech,
+    /// The client has the answer to its upgrade's probe already.
+    is_probed: bool,
+    /// Where everything for it goes.
+    lane: Arc<Lane>,
+    /// What the session counts for while it lives.
+    counted: Counted,
+}
+
+/// What a session takes up among all there may be.
+#[derive(Debug, Default)]
+pub struct Counted {
+    /// Its place among those that joined no namespace yet; given back with the first that it joins.
+    pub pending: Option<Slot>,
+    /// Its place among what its address has open behind a proxy.
+    pub presence: Option<Presence>,
+}
+
+impl Guard {
+    /// Takes over an upgraded connection: starts its writer and returns the engine's side.
+    pub fn new(
+        socket: Socket,
+        early: Bytes,
+        lane: Arc<Lane>,
+        speech: Speech,
+        counted: Counted,
+    ) -> Self {
+        let (read, write) = socket.split();
+        tokio::spawn(write_out(lane.clone(), write));
+        let incoming = Incoming::new(lane.incoming());
+        Self {
+            early,
+            read,
+            incoming,
+            ready: BytesMut::new(),
+            speech,
+            is_probed: false,
+            lane,
+            counted,
+        }
+    }
+
+    /// Takes over the stream of a session that polled until now, whose client said that it goes on here. The engine is
+    /// told the two packets of the upgrade, and its answer to the first is dropped: the client has it.
+    pub fn upgraded(probed: Probed, lane: Arc<Lane>, speech: Speech, counted: Counted) -> Self {
+        tokio::spawn(write_out(lane.clone(), probed.write));
+        let mut ready = BytesMut::new();
+        for packet in ["2probe", "5"] {
+            Message::text(packet).write(&mut ready);
+        }
+        Self {
+            early: probed.early,
+            read: probed.read,
+            incoming: probed.incoming,
+            ready,
+            speech,
+            is_probed: true,
+            lane,
+            counted,
+        }
+    }
+
+    /// Hands on what is whole, each message as the engine can read it.
+    fn hand_on(&mut self) -> Result<(), Kill> {
+        while let Some(message) = self.incoming.next_message() {
+            for passed in self.lane.screen(message, self.speech)? {
+                passed.write(&mut self.ready);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads from the client until there is something for the engine, or the client has nothing to say.
+    fn poll_more(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
+        loop {
+            if self.incoming.is_turn_over() {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            // The engine's buffer serves twice: what comes is copied out of it before it is filled.
+            let most = self.incoming.next_read().min(buf.remaining());
+            let mut read = ReadBuf::new(buf.initialize_unfilled_to(most));
+            if self.early.has_remaining() {
+                let n = self.early.len().min(most);
+                read.put_slice(&self.early.split_to(n));
+            } else {
+                ready!(Pin::new(&mut self.read).poll_read(cx, &mut read))?;
+            }
+            if read.filled().is_empty() {
+                return Poll::Ready(Ok(false));
+            }
+            self.lane.heard();
+            let lane = &self.lane;
+            let looked = self.incoming.look(read.filled(), || lane.is_joined());
+            if let Err(kill) = looked.and_then(|()| self.hand_on()) {
+                self.lane.kill(kill);
+                return Poll::Ready(Err(aborted(kill)));
+            }
+            if !self.ready.is_empty() {
+                return Poll::Ready(Ok(true));
+            }
+        }
+    }
+}
+
+impl AsyncRead for Guard {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        // Registered before the flags are read, so that a change in between is not missed.
+        this.lane.reader.register(cx.waker());
+        if let Some(kill) = this.lane.killed() {
+            return Poll::Ready(Err(aborted(kill)));
+        }
+        if this.lane.take_pong() {
+            Message::text("3").write(&mut this.ready);
+        }
+        if this.ready.is_empty() {
+            if this.lane.reading_paused() {
+                return Poll::Pending;
+            }
+            // Messages that came with the packet that ended an upgrade's probe.
+            if let Err(kill) = this.hand_on() {
+                this.lane.kill(kill);
+                return Poll::Ready(Err(aborted(kill)));
+            }
+        }
+        if this.ready.is_empty() && !ready!(this.poll_more(cx, buf))? {
+            return Poll::Ready(Ok(()));
+        }
+        let n = this.ready.len().min(buf.remaining());
+        buf.put_slice(&this.ready.split_to(n));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Guard {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if let Some(kill) = self.lane.killed() {
+            return Poll::Ready(Err(aborted(kill)));
+        }
+        let is_probed = self.is_probed;
+        if pass(&self.lane, self.speech, is_probed, buf) {
+            self.counted.pending = None;
+        }
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.lane.flush();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.lane.close();
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn aborted(kill: Kill) -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, kill.reason())
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.lane.close();
+    }
+}
+
+/// Passes the engine's bytes on, frame by frame: marks are taken out, and the answer to an upgrade's probe is noticed.
+/// The engine always writes whole frames; should that ever change, the rest is passed on as it is. Whether there was a
+/// mark: the client is on a namespace then.
+fn pass(lane: &Arc<Lane>, speech: Speech, is_probed: bool, mut buf: &[u8]) -> bool {
+    let mut joined = false;
+    while let Some((payload_at, end)) = first_frame(buf).filter(|&(_, end)| end <= buf.len()) {
+        let (frame, rest) = buf.split_at(end);
+        buf = rest;
+        let payload = &frame[payload_at..];
+        if let Some((namespace, _)) = MARKS.iter().find(|(_, m)| &m.bytes()[..] == frame) {
+            lane.marked(*namespace);
+            joined = true;
+            continue;
+        }
+        if is_probed && payload == b"3probe" {
+            lane.upgraded();
+            continue;
+        }
+        lane.engine_bytes(frame);
+        // Clients of Engine.IO 3 ping themselves.
+        if payload == b"2" && !speech.is_first_protocol {
+            lane.pinged();
+        }
+    }
+    if !buf.is_empty() {
+        lane.engine_bytes(buf);
+    }
+    joined
+}
+
+static MARKS: LazyLock<[(Namespace, Frame); 3]> =
+    LazyLock::new(|| Namespace::ALL.map(|n| (n, mark(n))));

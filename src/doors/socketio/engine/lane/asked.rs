@@ -1,0 +1,121 @@
+//! Events of ours that ask the client for an answer.
+//!
+//! The engine has such a thing, too. But it keeps a place for each answer that never comes until the session ends, and takes
+//! an answer that it can't read for none. Here a place lives as long as somebody waits, and whatever comes is an answer.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, MutexGuard, PoisonError},
+};
+
+use tokio::sync::oneshot;
+
+use super::{
+    super::{frame::Frame, packet::Packet},
+    Lane,
+};
+use crate::channel::Namespace;
+
+/// A client's answer.
+#[derive(Debug)]
+pub struct Answered {
+    /// The JSON of its arguments, as it was sent.
+    pub json: String,
+    /// Its attachments, in the order of their placeholders.
+    pub attachments: Vec<Vec<u8>>,
+}
+
+type Said = Result<Answered, String>;
+
+/// Questions that are not answered.
+#[derive(Debug, Default)]
+pub(super) struct Open {
+    /// The last id.
+    last: i64,
+    /// By id.
+    waiting: HashMap<i64, (Namespace, oneshot::Sender<Said>)>,
+}
+
+/// A question that was sent. Dropped, it is forgotten.
+#[derive(Debug)]
+pub struct Asked {
+    /// The lane of the client that is asked.
+    lane: Arc<Lane>,
+    /// Its id.
+    id: i64,
+    /// Brings the answer.
+    answer: oneshot::Receiver<Said>,
+}
+
+impl Asked {
+    /// Waits for the answer, or what is wrong with it; `None` when the client left.
+    pub async fn answer(&mut self) -> Option<Result<Answered, String>> {
+        (&mut self.answer).await.ok()
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.lane.open().waiting.remove(&self.id);
+    }
+}
+
+impl Lane {
+    /// Sends an event that asks for an answer.
+    pub fn ask(self: &Arc<Self>, namespace: Namespace, event: &str, payload: &str) -> Asked {
+        let (sender, answer) = oneshot::channel();
+        let id = {
+            let mut open = self.open();
+            open.last += 1;
+            let id = open.last;
+            open.waiting.insert(id, (namespace, sender));
+            id
+        };
+        self.send(&Frame::asking(namespace, id, event, payload));
+        self.flush();
+        Asked {
+            lane: self.clone(),
+            id,
+            answer,
+        }
+    }
+
+    /// The client answered. Nobody may wait for it any more.
+    pub(in crate::doors::socketio::engine) fn answered(
+        &self,
+        packet: &Packet<'_>,
+        attachments: Vec<Vec<u8>>,
+    ) {
+        self.say(packet, || {
+            Ok(Answered {
+                json: packet.body.to_owned(),
+                attachments,
+            })
+        });
+    }
+
+    /// The client answered, but not all of it came.
+    pub(in crate::doors::socketio::engine) fn answered_badly(
+        &self,
+        packet: &Packet<'_>,
+        why: &str,
+    ) {
+        self.say(packet, || Err(why.to_owned()));
+    }
+
+    fn say(&self, packet: &Packet<'_>, said: impl FnOnce() -> Said) {
+        let Some(id) = packet.ack else { return };
+        let mut open = self.open();
+        let is_asked =
+            |(namespace, _): &(Namespace, _)| Namespace::at(packet.namespace) == Some(*namespace);
+        if open.waiting.get(&id).is_some_and(is_asked)
+            && let Some((_, sender)) = open.waiting.remove(&id)
+        {
+            sender.send(said()).ok();
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

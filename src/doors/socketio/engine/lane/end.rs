@@ -1,0 +1,101 @@
+//! How a connection ends: the engine is done with it, or it is killed; and what is still written then.
+
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+
+use super::{
+    super::{
+        frame::Frame,
+        gate::Gate,
+        kill::Kill,
+        parcel::{Parcel, Tag},
+    },
+    Lane, State, Way,
+};
+use crate::{channel::Namespace, error::Refusal};
+
+/// How often it is looked whether the client has everything.
+const LOOK: Duration = Duration::from_millis(5);
+
+impl Lane {
+    /// The engine is done with its stream.
+    pub(in crate::doors::socketio::engine) fn close(&self) {
+        self.lock().closing = true;
+        self.writer.notify_one();
+    }
+
+    pub(in crate::doors::socketio::engine) fn is_closing(&self) -> bool {
+        self.lock().closing
+    }
+
+    /// Ends the connection now. What waits is dropped; the engine learns of it by its stream.
+    pub fn kill(&self, why: Kill) {
+        self.kill_locked(&mut self.lock(), why);
+    }
+
+    /// Why it was killed, if it was.
+    pub fn killed(&self) -> Option<Kill> {
+        Kill::from_number(self.killed.load(Ordering::Acquire))
+    }
+
+    pub(super) fn kill_locked(&self, state: &mut State, why: Kill) {
+        if self
+            .killed
+            .compare_exchange(0, why as u8, Ordering::AcqRel, Ordering::Acquire)
+            .is_err()
+        {
+            return;
+        }
+        self.metrics.killed(why.reason());
+        state.queue.clear();
+        if let Some(words) = why.words() {
+            state.say_last(&words);
+        }
+        if let Some(word) = why.last_word() {
+            state.queue.push(Parcel::aside(Bytes::from_static(word)));
+        }
+        for gate in &mut state.gates {
+            if let (Gate::Open { engine, .. }, Way::Engine) = (&*gate, &state.way) {
+                engine.close();
+            }
+            *gate = Gate::Shut;
+        }
+        state.closing = true;
+        self.writer.notify_one();
+        self.reader.wake();
+    }
+
+    /// Waits until the client has what is queued, at most so long.
+    pub async fn drained(&self, most: Duration) {
+        let until = Instant::now() + most;
+        while self.owes() && self.killed().is_none() && Instant::now() < until {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    fn owes(&self) -> bool {
+        let state = self.lock();
+        state.bytes > 0 || state.exempt > 0 || state.in_engine > 0
+    }
+}
+
+impl State {
+    /// Says why the connection ends: as an event on a namespace that the client is on, else as a CONNECT_ERROR.
+    fn say_last(&mut self, words: &Refusal) {
+        let is_on = |n: &Namespace| !matches!(self.gates[*n as usize], Gate::Shut);
+        let frame = match Namespace::ALL.iter().find(|n| is_on(n)) {
+            Some(namespace) => {
+                let body = serde_json::Value::Object(words.to_event(None)).to_string();
+                Frame::event(*namespace, "error", &body, Tag::Aside)
+            }
+            None => Frame::connect_error(Namespace::Root, &words.to_string()),
+        };
+        if matches!(self.way, Way::Express) {
+            self.queue.push(frame.parcel().clone());
+        }
+    }
+}

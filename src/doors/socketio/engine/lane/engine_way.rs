@@ -1,0 +1,121 @@
+//! What goes the engine's way: the frames of a session that polls, and the change to a stream of its own.
+//!
+//! The engine has a queue of its own, counted in packets. The lane gives it no more than one polling answer may hold; the
+//! rest waits here, where it is counted in bytes.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use super::{
+    super::{
+        gate::{Gate, hold, mark},
+        parcel::{Parcel, Tag},
+    },
+    Lane, State, Way,
+};
+use crate::channel::Namespace;
+
+/// How often the engine's queue is tried again.
+const POUR: Duration = Duration::from_millis(20);
+/// Packets that one polling answer may hold: python-engineio takes no more than 16, and the engine adds its own.
+pub(super) const POLLED: usize = 14;
+
+impl Lane {
+    /// The engine doesn't say when its queue has room again: while something waits for that, it is looked after.
+    pub(super) fn pour_later(self: &Arc<Self>, state: &mut State) {
+        if state.pouring || !state.gates.iter().any(Gate::waits_for_engine) {
+            return;
+        }
+        state.pouring = true;
+        let lane = self.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(POUR).await;
+                if !lane.pour() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Gives the engine what it has room for now; whether more waits.
+    fn pour(&self) -> bool {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let mut poured = 0;
+        for namespace in Namespace::ALL {
+            match &mut state.gates[namespace as usize] {
+                Gate::Held { engine, marked, .. } if !*marked => {
+                    *marked = engine.send(&mark(namespace));
+                }
+                Gate::Open { engine, overflow } => {
+                    while state.in_engine < POLLED
+                        && overflow.front().is_some_and(|frame| engine.send(frame))
+                    {
+                        state.in_engine += 1;
+                        poured += overflow.pop_front().map_or(0, |f| f.bytes().len());
+                    }
+                }
+                _ => {}
+            }
+        }
+        state.uncount(poured);
+        state.pouring = state.gates.iter().any(Gate::waits_for_engine);
+        state.pouring
+    }
+
+    /// The client fetched so many of the packets that the engine had for it.
+    pub fn polled(&self, packets: usize) {
+        {
+            let mut state = self.lock();
+            state.in_engine = state.in_engine.saturating_sub(packets);
+        }
+        self.pour();
+    }
+
+    /// The upgrade of a polling session is past the point where polling could still carry anything.
+    pub(in crate::doors::socketio::engine) fn upgraded(self: &Arc<Self>) {
+        let mut state = self.lock();
+        if matches!(state.way, Way::Express) {
+            return;
+        }
+        state.way = Way::Express;
+        for namespace in Namespace::ALL {
+            let gate = &mut state.gates[namespace as usize];
+            if let Gate::Open { engine, overflow } = gate {
+                *gate = hold(engine.clone(), std::mem::take(overflow), namespace);
+            }
+        }
+        self.pour_later(&mut state);
+    }
+
+    /// The mark of a namespace came out of the engine's queue.
+    pub(in crate::doors::socketio::engine) fn marked(&self, namespace: Namespace) {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let stale = &mut state.stale_marks[namespace as usize];
+        if *stale > 0 {
+            *stale -= 1;
+            return;
+        }
+        let gate = &mut state.gates[namespace as usize];
+        if let Gate::Held { engine, frames, .. } = gate {
+            let engine = engine.clone();
+            for frame in frames.drain(..) {
+                let told = Parcel::new(namespace, Tag::Told, frame.bytes().clone());
+                state.queue.push(told);
+            }
+            *gate = Gate::Open {
+                engine,
+                overflow: VecDeque::new(),
+            };
+        }
+        self.flush();
+    }
+}
+
+impl State {
+    /// Packets that wait for room in the engine's queue.
+    pub(super) fn overflow(&self) -> usize {
+        self.gates.iter().map(Gate::waiting).sum()
+    }
+}

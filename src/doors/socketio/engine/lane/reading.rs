@@ -1,0 +1,40 @@
+//! What the lane knows about the other direction: what may be read from the client, and whether anything may.
+
+use std::sync::atomic::Ordering;
+
+use super::{super::incoming::Bounds, Lane};
+
+impl Lane {
+    /// The client is let onto a namespace: called before CONNECT is sent.
+    pub fn admit(&self) {
+        self.joined.store(true, Ordering::Release);
+    }
+
+    /// Whether it was ever let onto one.
+    pub(in crate::doors::socketio::engine) fn is_joined(&self) -> bool {
+        self.joined.load(Ordering::Acquire)
+    }
+
+    /// Bounds on what the client may send.
+    pub(in crate::doors::socketio::engine) fn incoming(&self) -> Bounds {
+        self.limits.incoming
+    }
+
+    /// An inbox of the client is full: stop reading from it.
+    pub fn inbox_full(&self) {
+        self.full_inboxes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// An inbox that was full has room again.
+    pub fn inbox_has_room(&self) {
+        if self.full_inboxes.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.reader.wake();
+            self.listens_again();
+        }
+    }
+
+    /// Whether nothing is to be read from the client now.
+    pub fn reading_paused(&self) -> bool {
+        self.full_inboxes.load(Ordering::Acquire) > 0
+    }
+}

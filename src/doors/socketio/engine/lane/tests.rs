@@ -1,0 +1,233 @@
+use super::*;
+use crate::doors::socketio::engine::Tag;
+
+#[derive(Debug)]
+struct Willing;
+
+impl Engine for Willing {
+    fn send(&self, _: &Frame) -> bool {
+        true
+    }
+    fn close(&self) {}
+}
+
+fn lane(max_bytes: usize) -> Arc<Lane> {
+    let limits = LaneLimits {
+        attachments: Attachments {
+            count: 10,
+            bytes: 1_000,
+            within: Duration::from_secs(10),
+        },
+        ping_timeout: Duration::from_secs(10),
+        max_bytes,
+        max_packets: 100,
+        stall: Duration::from_secs(1),
+        incoming: Bounds {
+            max_message: 1_000,
+            max_fragments: 10,
+            max_connects: 10,
+        },
+    };
+    let lane = Lane::express(limits, Metrics::new());
+    lane.connect(Namespace::Root, Arc::new(Willing));
+    lane.marked(Namespace::Root);
+    lane
+}
+
+#[tokio::test]
+async fn a_heartbeat_overtakes_what_waits_and_other_packets_do_not() {
+    let lane = lane(1 << 20);
+    let update = Frame::event(Namespace::Root, "update", "{}", Tag::Told);
+    let mut batch = VecDeque::new();
+    // The first packet opens the session: a ping of the same moment must not come before it.
+    lane.engine_bytes(b"\x81\x030{}");
+    lane.engine_bytes(HEARTBEATS[0]);
+    assert!(lane.take(&mut batch, 1 << 20));
+    assert_eq!(&batch[0].parcel.bytes[..], b"\x81\x030{}");
+    lane.written(batch.drain(..).map(|piece| piece.parcel.bytes.len()).sum());
+    lane.send(&update);
+    lane.engine_bytes(b"\x81\x0240");
+    lane.engine_bytes(HEARTBEATS[0]);
+    assert!(lane.take(&mut batch, 1 << 20));
+    let expected: [&[u8]; 3] = [HEARTBEATS[0], update.bytes(), b"\x81\x0240"];
+    assert!(
+        batch
+            .iter()
+            .map(|piece| &piece.parcel.bytes[..])
+            .eq(expected),
+        "{batch:?}"
+    );
+}
+
+#[tokio::test]
+async fn it_says_when_it_is_full_and_has_room_when_half_is_taken() {
+    let update = Frame::event(
+        Namespace::Root,
+        "update",
+        &format!("\"{}\"", "x".repeat(90)),
+        Tag::Told,
+    );
+    let size = update.bytes().len();
+    let lane = lane(4 * size);
+    let room: Vec<bool> = (0..6).map(|_| lane.send(&update)).collect();
+    assert_eq!(room, [true, true, true, true, false, false]);
+    assert!(!lane.has_room());
+    lane.written(3 * size);
+    assert!(!lane.has_room());
+    lane.written(size);
+    assert!(lane.has_room());
+    assert_eq!(lane.killed(), None);
+    for _ in 0..9 {
+        lane.send(&update);
+    }
+    assert_eq!(
+        lane.killed(),
+        Some(Kill::SlowClient),
+        "it went on beyond twice its bound"
+    );
+}
+
+#[tokio::test]
+async fn whoever_leaves_and_comes_again_stays_though_it_is_told_late() {
+    let lane = lane(1 << 20);
+    let update = Frame::event(Namespace::Root, "update", "{}", Tag::Told);
+    let sent = |lane: &Lane| {
+        let mut batch = VecDeque::new();
+        lane.take(&mut batch, 1 << 20);
+        batch.len()
+    };
+    let first = lane.connect(Namespace::Root, Arc::new(Willing));
+    lane.send(&update);
+    let second = lane.connect(Namespace::Root, Arc::new(Willing));
+    lane.disconnect(Namespace::Root, first);
+    lane.send(&update);
+    // The first stay's mark comes out before the second one's CONNECT: nothing may follow it.
+    lane.marked(Namespace::Root);
+    assert_eq!(sent(&lane), 0);
+    lane.marked(Namespace::Root);
+    assert_eq!(sent(&lane), 1, "what was sent on the first stay is dropped");
+    assert_eq!(
+        lane.waiting(),
+        update.bytes().len(),
+        "and no longer counted"
+    );
+    lane.disconnect(Namespace::Root, second);
+    lane.send(&update);
+    assert_eq!(sent(&lane), 0);
+}
+
+mod taking_back {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What happens to a queue.
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// An update of the stream.
+        Update,
+        /// What is said at one place of the stream.
+        Told,
+        /// What belongs to none.
+        Aside,
+        /// What may be seen changes.
+        Settle,
+        /// The client begins to get so many pieces, of which the writer gives some back.
+        Begin(usize, usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => Just(Step::Update),
+            1 => Just(Step::Told),
+            1 => Just(Step::Aside),
+            1 => Just(Step::Settle),
+            2 => (1_usize..8, 0_usize..4).prop_map(|(begin, back)| Step::Begin(begin, back)),
+        ]
+    }
+
+    const HERE: Namespace = Namespace::Root;
+
+    proptest! {
+        #[test]
+        fn what_stays_is_whole_and_what_went_comes_again(steps in prop::collection::vec(step(), 1..60)) {
+            let (mut queue, mut begun, mut updates) = (Waiting::default(), Vec::new(), 0_usize);
+            let mut places = Places::default();
+            let (mut expected, mut asides, mut changed_at) = (Vec::new(), 0, 0);
+            for step in steps {
+                match step {
+                    Step::Update => {
+                        updates += 1;
+                        let text = format!("/{updates}");
+                        expected.push((updates, text.clone()));
+                        queue.push(Parcel::new(HERE, Tag::Update(updates.to_string().into()), text.into()));
+                        // Another namespace's updates go the same way, and are no business of this one.
+                        queue.push(Parcel::new(Namespace::Admin, Tag::Update("x".into()), "other".into()));
+                    }
+                    Step::Told => {
+                        queue.push(Parcel::new(HERE, Tag::Told, "told".into()));
+                        (asides, changed_at) = (asides + 1, updates);
+                    }
+                    Step::Aside => {
+                        queue.push(Parcel::new(HERE, Tag::Aside, "aside".into()));
+                        asides += 1;
+                    }
+                    Step::Settle => {
+                        queue.settle(HERE);
+                        changed_at = updates;
+                    }
+                    Step::Begin(pieces, back) => {
+                        let mut popped: VecDeque<_> = std::iter::from_fn(|| queue.pop()).take(pieces).collect();
+                        let begins = popped.len().saturating_sub(back);
+                        for piece in popped.drain(..begins) {
+                            places.pass(&piece);
+                            begun.push(piece);
+                        }
+                        queue.put_back(&mut popped, &places);
+                    }
+                }
+            }
+            let keeps = |place: &str| place != "x";
+            let taken = queue.take_back(HERE, &keeps);
+            let left = std::iter::from_fn(|| queue.pop());
+            let stays: Vec<String> = begun.into_iter().chain(left)
+                .filter(|piece| piece.parcel.namespace == HERE)
+                .map(|piece| String::from_utf8(piece.parcel.bytes.to_vec()).unwrap())
+                .collect();
+            prop_assert_eq!(stays.iter().filter(|text| !text.contains('/')).count(), asides);
+            let stays: Vec<&String> = stays.iter().filter(|text| text.contains('/')).collect();
+            let up_to = match &taken {
+                Some(taken) => taken.cursor.parse::<usize>().unwrap(),
+                None => updates,
+            };
+            let whole: Vec<&String> = expected.iter().filter(|(at, _)| *at <= up_to).map(|(_, text)| text).collect();
+            prop_assert_eq!(stays, whole);
+            if let Some(taken) = taken {
+                prop_assert!(up_to > changed_at, "what comes again would go by what may be seen now");
+                prop_assert_eq!(taken.updates, expected.iter().filter(|(at, _)| *at > up_to).count());
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_journal_no_longer_has_stays() {
+        let mut queue = Waiting::default();
+        for n in 1..=3 {
+            let tag = Tag::Update(n.to_string().into());
+            queue.push(Parcel::new(HERE, tag, "update".into()));
+        }
+        queue.push(Parcel::new(HERE, Tag::Aggregate, "sum".into()));
+        assert_eq!(queue.take_back(HERE, &|_| false), None);
+        let taken = queue.take_back(HERE, &|_| true).expect("two updates");
+        assert_eq!(
+            (&*taken.cursor, taken.updates, taken.aggregates),
+            ("1", 2, true)
+        );
+        assert_eq!(taken.bytes, 15);
+        assert_eq!(
+            queue.take_back(HERE, &|_| true),
+            None,
+            "nothing is left to take"
+        );
+    }
+}

@@ -1,0 +1,230 @@
+//! What waits for one client, and how much of it can be taken back.
+//!
+//! An update that waits can be made again from the journal, united with what came after it, as long as it is known where
+//! the client stands without it. That place is the cursor of an update that stays. It must also be younger than the last
+//! change of what the client may see, since what is made again goes by what it may see then.
+//!
+//! So the first update after such a change stays, or the last one that the client began to get; all updates after it
+//! can be taken back. What is said once (answers, notices, the engine's own packets) stays where it is.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+
+use super::{
+    super::parcel::{Parcel, Tag},
+    Lane,
+};
+use crate::channel::Namespace;
+
+/// What was taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// Where the client stands now.
+    pub cursor: Arc<str>,
+    /// How many updates.
+    pub updates: usize,
+    /// Aggregates were among them.
+    pub aggregates: bool,
+    /// How many bytes no longer wait.
+    pub(crate) bytes: usize,
+}
+
+/// One queued piece.
+#[derive(Debug, Clone)]
+pub(crate) struct Piece {
+    /// What is written.
+    pub(crate) parcel: Arc<Parcel>,
+    /// What the client may see changed before it.
+    changed: bool,
+}
+
+impl Piece {
+    /// A place after this as well: known after an update, not after what was told.
+    fn step(&self, place: &mut Option<Arc<str>>) {
+        match &self.parcel.tag {
+            Tag::Update(cursor) => *place = Some(cursor.clone()),
+            Tag::Told => *place = None,
+            Tag::Aggregate | Tag::Aside if self.changed => *place = None,
+            Tag::Aggregate | Tag::Aside => {}
+        }
+    }
+}
+
+/// Where a client stands by what it began to get, for each namespace. Not the parcel itself: that would stay as long as
+/// nothing newer comes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Places([Option<Arc<str>>; Namespace::ALL.len()]);
+
+impl Places {
+    /// The client begins to get a piece.
+    pub(crate) fn pass(&mut self, piece: &Piece) {
+        piece.step(&mut self.0[piece.parcel.namespace as usize]);
+    }
+
+    /// The client begins to get all of these. Only the last word of each namespace is looked for.
+    pub(crate) fn pass_all<'p>(&mut self, pieces: impl DoubleEndedIterator<Item = &'p Piece>) {
+        let mut known = [false; Namespace::ALL.len()];
+        for piece in pieces.rev() {
+            let at = piece.parcel.namespace as usize;
+            let says = piece.changed || !matches!(piece.parcel.tag, Tag::Aggregate | Tag::Aside);
+            if says && !std::mem::replace(&mut known[at], true) {
+                piece.step(&mut self.0[at]);
+            }
+        }
+    }
+}
+
+/// The queue.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    pieces: VecDeque<Piece>,
+    /// Where the client stands by what left the queue.
+    places: Places,
+    /// What the client may see changed after all that is queued.
+    settled: [bool; Namespace::ALL.len()],
+}
+
+impl Waiting {
+    /// Queues a piece.
+    pub(crate) fn push(&mut self, parcel: Arc<Parcel>) {
+        let changed = std::mem::take(&mut self.settled[parcel.namespace as usize]);
+        self.pieces.push_back(Piece { parcel, changed });
+    }
+
+    /// Queues before all else what depends on no place.
+    pub(crate) fn push_first(&mut self, bytes: Bytes) {
+        self.pieces.push_front(Piece {
+            parcel: Parcel::aside(bytes),
+            changed: false,
+        });
+    }
+
+    /// The next piece, for which it is too late to be taken back.
+    pub(crate) fn pop(&mut self) -> Option<Piece> {
+        let piece = self.pieces.pop_front()?;
+        self.places.pass(&piece);
+        Some(piece)
+    }
+
+    /// The same for up to `max` bytes.
+    fn take(&mut self, into: &mut VecDeque<Piece>, max: usize) {
+        let (before, mut size) = (into.len(), 0);
+        while size < max
+            && let Some(piece) = self.pieces.pop_front()
+        {
+            size += piece.parcel.bytes.len();
+            into.push_back(piece);
+        }
+        self.places.pass_all(into.range(before..));
+    }
+
+    /// Puts back pieces that were popped last and not begun; `places` is as the client has it without them.
+    pub(crate) fn put_back(&mut self, pieces: &mut VecDeque<Piece>, places: &Places) {
+        while let Some(piece) = pieces.pop_back() {
+            self.pieces.push_front(piece);
+        }
+        self.places = places.clone();
+    }
+
+    /// What the client may see changes here.
+    pub(crate) fn settle(&mut self, namespace: Namespace) {
+        self.settled[namespace as usize] = true;
+    }
+
+    /// Takes back a namespace's updates after the first place that is known, if `keeps` says that they will come again
+    /// from there.
+    pub(crate) fn take_back(
+        &mut self,
+        namespace: Namespace,
+        keeps: &dyn Fn(&str) -> bool,
+    ) -> Option<Taken> {
+        if self.settled[namespace as usize] {
+            return None;
+        }
+        let mut place = self.places.0[namespace as usize].clone();
+        let mut begins = 0;
+        for (at, piece) in self.pieces.iter().enumerate() {
+            if piece.parcel.namespace != namespace {
+                continue;
+            }
+            // Once a place is known, only what makes it useless matters.
+            if place.is_none() || piece.changed || piece.parcel.tag == Tag::Told {
+                piece.step(&mut place);
+                begins = at + 1;
+            }
+        }
+        let mut taken = Taken {
+            cursor: place.filter(|place| keeps(place))?,
+            updates: 0,
+            aggregates: false,
+            bytes: 0,
+        };
+        let mut at = 0;
+        self.pieces.retain(|piece| {
+            at += 1;
+            let update = match piece.parcel.tag {
+                Tag::Update(_) => true,
+                Tag::Aggregate => false,
+                Tag::Told | Tag::Aside => return true,
+            };
+            if at <= begins || piece.parcel.namespace != namespace {
+                return true;
+            }
+            taken.updates += usize::from(update);
+            taken.aggregates |= !update;
+            taken.bytes += piece.parcel.bytes.len();
+            false
+        });
+        (taken.bytes > 0).then_some(taken)
+    }
+
+    /// Drops all of it.
+    pub(crate) fn clear(&mut self) {
+        self.pieces.clear();
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+}
+
+impl Lane {
+    /// Takes back the updates of a namespace that the client has not begun to get, as far as it is known from where they
+    /// can come again and `keeps` says that they will. What goes the engine's way is left: that is few packets.
+    pub fn take_back(&self, namespace: Namespace, keeps: &dyn Fn(&str) -> bool) -> Option<Taken> {
+        let mut state = self.lock();
+        let taken = state.queue.take_back(namespace, keeps)?;
+        state.bytes = state.bytes.saturating_sub(taken.bytes);
+        Some(taken)
+    }
+
+    /// What the client may see on a namespace changes: what was queued before is not taken back.
+    pub fn settle(&self, namespace: Namespace) {
+        self.lock().queue.settle(namespace);
+    }
+
+    /// Takes up to `max` bytes for the writer into `batch`; `false` when there are none.
+    pub(in crate::doors::socketio::engine) fn take(
+        &self,
+        batch: &mut VecDeque<Piece>,
+        max: usize,
+    ) -> bool {
+        self.lock().queue.take(batch, max);
+        !batch.is_empty()
+    }
+
+    /// Takes pieces back from the writer of which nothing is written: `places` is what the client has without them.
+    pub(in crate::doors::socketio::engine) fn put_back(
+        &self,
+        batch: &mut VecDeque<Piece>,
+        places: &Places,
+    ) {
+        let mut state = self.lock();
+        match self.killed() {
+            None => state.queue.put_back(batch, places),
+            Some(_) => batch.clear(),
+        }
+    }
+}

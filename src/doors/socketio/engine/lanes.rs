@@ -1,0 +1,128 @@
+//! Finds the lane of a session: a polling session's upgrade comes as a request of its own.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use socketioxide::socket::Sid;
+
+use crate::{
+    doors::socketio::engine::{Kill, Lane, LaneLimits},
+    observe::Metrics,
+};
+
+/// All lanes, none of which is kept alive by being here.
+#[derive(Debug)]
+pub(in crate::doors::socketio) struct Lanes {
+    /// Never held across an await.
+    inner: Mutex<Inner>,
+    /// For each new lane.
+    limits: LaneLimits,
+    /// For each new lane.
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Sessions that began with polling.
+    polling: HashMap<Sid, Weak<Lane>>,
+    /// Sessions that began with a WebSocket: only needed to end them all.
+    express: Vec<Weak<Lane>>,
+    /// When to look for lanes that are gone.
+    sweep_at: usize,
+}
+
+/// How long a polling session has to fetch the last word.
+const POLLING: Duration = Duration::from_millis(100);
+/// How often the lanes are looked at while they drain.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long nobody may take anything before the rest is given up.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Fewer lanes than this are never swept.
+const SWEEP_MIN: usize = 64;
+
+impl Lanes {
+    pub(in crate::doors::socketio) fn new(limits: LaneLimits, metrics: Arc<Metrics>) -> Self {
+        Self {
+            inner: Mutex::default(),
+            limits,
+            metrics,
+        }
+    }
+
+    /// A new session's lane.
+    pub(in crate::doors::socketio) fn express(&self) -> Arc<Lane> {
+        let lane = Lane::express(self.limits, self.metrics.clone());
+        let mut inner = self.lock();
+        inner.sweep();
+        inner.express.push(Arc::downgrade(&lane));
+        lane
+    }
+
+    /// The lane of a session that began with polling, made when it is first asked for.
+    pub(in crate::doors::socketio) fn polling(&self, sid: Sid) -> Arc<Lane> {
+        let mut inner = self.lock();
+        if let Some(lane) = inner.polling.get(&sid).and_then(Weak::upgrade) {
+            return lane;
+        }
+        inner.sweep();
+        let lane = Lane::polling(self.limits, self.metrics.clone());
+        inner.polling.insert(sid, Arc::downgrade(&lane));
+        lane
+    }
+
+    /// The lane of a polling session, if it has one.
+    pub(in crate::doors::socketio) fn find(&self, sid: Sid) -> Option<Arc<Lane>> {
+        self.lock().polling.get(&sid).and_then(Weak::upgrade)
+    }
+
+    /// Waits until everybody who reads has what is queued; who takes nothing for a while is not waited for.
+    pub(in crate::doors::socketio) async fn drain(&self) {
+        // What goes by polling waits in the engine, which doesn't say how much it is: it gets this long.
+        tokio::time::sleep(POLLING).await;
+        let (mut waiting, mut idle) = (self.waiting(), Duration::ZERO);
+        while waiting > 0 && idle < PATIENCE {
+            tokio::time::sleep(LOOK).await;
+            let now = self.waiting();
+            idle = if now < waiting {
+                Duration::ZERO
+            } else {
+                idle + LOOK
+            };
+            waiting = now;
+        }
+    }
+
+    /// Ends them all.
+    pub(in crate::doors::socketio) fn kill_all(&self, why: Kill) {
+        self.all().iter().for_each(|lane| lane.kill(why));
+    }
+
+    fn waiting(&self) -> usize {
+        self.all().iter().map(|lane| lane.waiting()).sum()
+    }
+
+    fn all(&self) -> Vec<Arc<Lane>> {
+        let inner = self.lock();
+        let all = inner.polling.values().chain(&inner.express);
+        all.filter_map(Weak::upgrade).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Forgets lanes that are gone, each time their number has doubled.
+    fn sweep(&mut self) {
+        if self.polling.len() + self.express.len() < self.sweep_at.max(SWEEP_MIN) {
+            return;
+        }
+        self.polling.retain(|_, lane| lane.strong_count() > 0);
+        self.express.retain(|lane| lane.strong_count() > 0);
+        self.sweep_at = (self.polling.len() + self.express.len()) * 2;
+    }
+}

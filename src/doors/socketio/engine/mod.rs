@@ -1,0 +1,35 @@
+//! All that tames the engine: the guard around an upgraded connection, the queue of each client with its writer, and the
+//! answers to what the engine does wrong. The table of its faults is in `docs/architecture.md`, with a test for each in
+//! `tests/engine/`.
+
+pub(super) mod adapter;
+mod batch;
+pub mod frame;
+mod gate;
+mod guard;
+mod incoming;
+mod kill;
+mod lane;
+pub(super) mod lanes;
+mod message;
+mod packet;
+mod packets;
+mod parcel;
+mod pending;
+mod polling;
+mod probe;
+mod screen;
+mod upgrade;
+mod writer;
+pub use frame::Frame;
+pub use gate::Engine;
+pub use guard::{Counted, Guard};
+pub use incoming::Bounds;
+pub use kill::Kill;
+pub(crate) use lane::Waiting;
+pub use lane::{Answered, Asked, Lane, LaneLimits, Stay, Taken, Upgrade};
+pub use message::Message;
+pub use parcel::{Parcel, Tag};
+pub use probe::{Probed, probe};
+pub use screen::{Attachments, NOT_JSON, Passed, Speech, UNREADABLE};
+pub use upgrade::{Door, DoorLimits, engine_door};

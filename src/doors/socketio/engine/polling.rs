@@ -1,0 +1,220 @@
+//! Polling requests: what the door sees to before and after the engine.
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
+use socketioxide::socket::Sid;
+use tower::Service;
+
+use super::{
+    adapter::EngineService,
+    packets::{Form, messages, packets, write},
+    upgrade::{Door, Refused, begin, query},
+};
+use crate::{
+    doors::{
+        http::status,
+        socketio::engine::{Lane, Speech},
+    },
+    error::Refusal,
+    net::read_body,
+};
+
+/// How long a polling client's next request is held back while its inbox is full, at the most.
+const MAX_HELD: Duration = Duration::from_secs(10);
+
+/// Serves one request.
+pub(in crate::doors::socketio) async fn serve(
+    door: &Door,
+    service: EngineService,
+    request: Request<Body>,
+) -> Response {
+    let answered = match (request.method(), session(request.uri())) {
+        (&Method::POST, Some(sid)) => post(door, service, sid, request).await,
+        (&Method::GET, Some(sid)) => fetch(door, service, sid, request).await,
+        (&Method::GET, None) if query(request.uri(), "sid").is_none() => {
+            open(door, service, request).await
+        }
+        _ => Ok(call(service, request).await),
+    };
+    answered.unwrap_or_else(|refused| *refused)
+}
+
+async fn call(mut service: EngineService, request: Request<Body>) -> Response {
+    match Service::<Request<Body>>::call(&mut service, request).await {
+        Ok(response) => response.map(Body::new).into_response(),
+        Err(never) => match never {},
+    }
+}
+
+/// A new session: it has a place among those that joined no namespace before the engine makes anything for it.
+async fn open(
+    door: &Door,
+    service: EngineService,
+    request: Request<Body>,
+) -> Result<Response, Refused> {
+    let slot = begin(door, &request)?;
+    let (response, body) = whole(call(service, request).await).await?;
+    if let Some(sid) = opened(&body) {
+        door.pending.opened(sid, slot, door.kit.lanes.polling(sid));
+    }
+    Ok(response)
+}
+
+/// The id in the engine's OPEN packet.
+fn opened(body: &[u8]) -> Option<Sid> {
+    let text = std::str::from_utf8(body).ok()?;
+    let (_, rest) = text.split_once("\"sid\":\"")?;
+    rest.split_once('"')?.0.parse().ok()
+}
+
+/// The client takes what there is for it. The lane is told how many of its packets that was.
+async fn fetch(
+    door: &Door,
+    service: EngineService,
+    sid: Sid,
+    request: Request<Body>,
+) -> Result<Response, Refused> {
+    let first_protocol = query(request.uri(), "EIO") == Some("3");
+    let lane = door.kit.lanes.find(sid);
+    let released = async {
+        match &lane {
+            Some(lane) => lane.let_go().await,
+            None => std::future::pending().await,
+        }
+    };
+    let response = tokio::select! {
+        biased;
+        response = call(service, request) => response,
+        // The engine keeps what it has for the client.
+        () = released => return Ok(nothing(first_protocol)),
+    };
+    let (lane, pending) = (door.kit.lanes.find(sid), door.pending.has(sid));
+    if lane.is_none() && !pending {
+        return Ok(response);
+    }
+    let form = form(first_protocol, response.headers());
+    let (response, body) = whole(response).await?;
+    if pending && packets(form, &body).any(|packet| packet.starts_with(b"40")) {
+        door.pending.joined(sid);
+    }
+    if let Some(lane) = lane {
+        let is_ours = |packet: &&[u8]| packet.starts_with(b"42") || packet.starts_with(b"43");
+        let count = packets(form, &body).filter(is_ours).count();
+        // Clients of Engine.IO 3 take as many as there are.
+        lane.polled(if first_protocol { usize::MAX } else { count });
+    }
+    Ok(response)
+}
+
+/// The client sends: no more packets than it may, and no sooner than what it sent before was handled.
+async fn post(
+    door: &Door,
+    service: EngineService,
+    sid: Sid,
+    request: Request<Body>,
+) -> Result<Response, Refused> {
+    wait_for_inbox(door, sid).await;
+    let form = form(query(request.uri(), "EIO") == Some("3"), request.headers());
+    let (mut parts, body) = request.into_parts();
+    let body = read_body(body, &door.limits.body)
+        .await
+        .map_err(|refusal| door.refuse("polling", status(refusal.code), refusal.code, &refusal))?;
+    let max = door.limits.max_packets;
+    if packets(form, &body).nth(max).is_some() {
+        let refusal = Refusal::new(
+            "too_large",
+            format!("more than {max} packets in one POST ([server] max_packets_per_post)"),
+        );
+        return Err(door.refuse(
+            "polling",
+            StatusCode::BAD_REQUEST,
+            "max_packets_per_post",
+            &refusal,
+        ));
+    }
+    let Some(lane) = door.kit.lanes.find(sid) else {
+        return Ok(call(service, Request::from_parts(parts, Body::from(body))).await);
+    };
+    let speech = Speech {
+        is_first_protocol: form != Form::Separated,
+        is_polling: true,
+    };
+    let Some(passed) = screened(&lane, speech, form, &body) else {
+        let refusal = Refusal::bad_request("the body is no payload of Engine.IO");
+        return Err(door.refuse("polling", StatusCode::BAD_REQUEST, "payload", &refusal));
+    };
+    // Nobody can be told on a namespace yet.
+    if passed.is_empty() && !body.is_empty() && door.pending.has(sid) {
+        let refusal = Refusal::bad_request("no packet of the body can be read");
+        return Err(door.refuse("polling", StatusCode::BAD_REQUEST, "payload", &refusal));
+    }
+    if passed.is_empty() {
+        return Ok(text("ok"));
+    }
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Ok(call(service, Request::from_parts(parts, Body::from(passed))).await)
+}
+
+/// The body as the engine is to read it; `None` for one that makes no sense as a whole.
+fn screened(lane: &Lane, speech: Speech, form: Form, body: &[u8]) -> Option<Vec<u8>> {
+    let mut passed = Vec::new();
+    for message in messages(form, body)? {
+        passed.extend(lane.screen(message, speech).ok()?);
+    }
+    Some(write(form, &passed))
+}
+
+/// The answer to a poll that is let go.
+fn nothing(first_protocol: bool) -> Response {
+    text(if first_protocol { "1:6" } else { "6" })
+}
+
+fn text(body: &'static str) -> Response {
+    let media = [(header::CONTENT_TYPE, "text/plain; charset=UTF-8")];
+    (media, body).into_response()
+}
+
+fn form(first_protocol: bool, headers: &HeaderMap) -> Form {
+    let media = headers
+        .get(header::CONTENT_TYPE)
+        .map(http::HeaderValue::as_bytes);
+    match (first_protocol, media) {
+        (false, _) => Form::Separated,
+        (true, Some(b"application/octet-stream")) => Form::Binary,
+        (true, _) => Form::Counted,
+    }
+}
+
+/// The engine's answers are whole already: nothing is waited for.
+async fn whole(response: Response) -> Result<(Response, Bytes), Refused> {
+    let (parts, body) = response.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else {
+        return Err(Box::new(StatusCode::INTERNAL_SERVER_ERROR.into_response()));
+    };
+    let response = Response::from_parts(parts, Body::from(body.clone()));
+    Ok((response, body))
+}
+
+/// The session that a request belongs to.
+pub(in crate::doors::socketio) fn session(uri: &Uri) -> Option<Sid> {
+    query(uri, "sid").and_then(|sid| sid.parse().ok())
+}
+
+/// The engine reads a POST to its end, whatever it holds; the next one waits until that was handled.
+async fn wait_for_inbox(door: &Door, sid: Sid) {
+    let Some(lane) = door.kit.lanes.find(sid) else {
+        return;
+    };
+    let handled = async {
+        while lane.reading_paused() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(MAX_HELD, handled).await.ok();
+}

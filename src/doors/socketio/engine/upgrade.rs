@@ -1,0 +1,291 @@
+//! The door at `/socket.io/`: polling goes to the engine, a WebSocket upgrade is ours, so that the engine gets a guarded
+//! stream in place of the client's socket.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tower::Service;
+
+use super::{
+    adapter::EngineService,
+    pending::Pending,
+    polling::{self, session},
+};
+use crate::{
+    access::authn::{Credential, PageOrigin},
+    doors::{
+        http::status,
+        socketio::{
+            Kit,
+            engine::{Counted, Guard, Lane, Speech, probe},
+        },
+    },
+    error::Refusal,
+    net::{BodyLimits, ClientAddress, Peer, Presence, QuotaLimits, Secure, Slot, Socket},
+};
+
+/// Bounds on what comes in by the door.
+#[derive(Debug, Clone)]
+pub struct DoorLimits {
+    /// Sessions that have joined no namespace yet.
+    pub pending: QuotaLimits,
+    /// A polling client's body.
+    pub body: BodyLimits,
+    /// Packets in one of them.
+    pub max_packets: usize,
+}
+
+/// The state of the door.
+#[derive(Debug, Clone)]
+pub struct Door {
+    /// What is behind it.
+    pub(in crate::doors::socketio) kit: Arc<Kit>,
+    /// Who came in but not further.
+    pub(in crate::doors::socketio) pending: Arc<Pending>,
+    /// How much may come in.
+    pub(in crate::doors::socketio) limits: Arc<DoorLimits>,
+}
+
+impl Door {
+    /// The door to the engine.
+    pub fn new(kit: Arc<Kit>, limits: DoorLimits) -> Self {
+        let lifetime = kit.options.connect_timeout;
+        Self {
+            kit,
+            pending: Pending::new(limits.pending.clone(), lifetime),
+            limits: Arc::new(limits),
+        }
+    }
+
+    /// See [`Kit::shutdown`].
+    pub async fn shutdown(&self) {
+        self.kit.shutdown().await;
+    }
+
+    /// Refuses a request, and counts it.
+    pub(in crate::doors::socketio) fn refuse(
+        &self,
+        at: &'static str,
+        status: StatusCode,
+        reason: &'static str,
+        refusal: &Refusal,
+    ) -> Refused {
+        self.kit.metrics.refused(at, reason);
+        let body = serde_json::json!({ "error": refusal });
+        Box::new((status, axum::Json(body)).into_response())
+    }
+}
+
+/// The answer to a request that is not let through.
+pub(in crate::doors::socketio) type Refused = Box<Response>;
+
+/// Serves every request at `/socket.io/`.
+pub async fn engine_door(door: Door, request: Request<Body>) -> Response {
+    let Some(service) = door.kit.service().cloned() else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
+    match query(request.uri(), "transport") {
+        Some("websocket") => upgrade(&door, service, request).unwrap_or_else(|refused| *refused),
+        Some("polling") if query(request.uri(), "j").is_some() => *door.refuse(
+            "polling",
+            StatusCode::BAD_REQUEST,
+            "jsonp",
+            &Refusal::bad_request(
+                "JSONP polling (j=) is not served: any page could read it; use polling by XHR, or WebSocket",
+            ),
+        ),
+        Some("polling") => polling::serve(&door, service, request).await,
+        // As the engine words it. It must not see what it would read otherwise than we do.
+        _ => (
+            StatusCode::BAD_REQUEST,
+            axum::Json(serde_json::json!({ "code": "0", "message": "Transport unknown" })),
+        )
+            .into_response(),
+    }
+}
+
+fn upgrade(
+    door: &Door,
+    mut service: EngineService,
+    mut request: Request<Body>,
+) -> Result<Response, Refused> {
+    let with = |status, message| {
+        door.refuse(
+            "upgrade",
+            status,
+            "bad_request",
+            &Refusal::bad_request(message),
+        )
+    };
+    let bad = |message| with(StatusCode::BAD_REQUEST, message);
+    if request.method() != Method::GET {
+        return Err(bad("a WebSocket handshake is a GET"));
+    }
+    if !matches!(query(request.uri(), "EIO"), Some("3" | "4")) {
+        return Err(bad("unsupported protocol version: EIO must be 3 or 4"));
+    }
+    let headers = request.headers();
+    if !names(headers, &header::CONNECTION, "upgrade")
+        || !names(headers, &header::UPGRADE, "websocket")
+    {
+        return Err(bad(
+            "not a WebSocket handshake: Connection and Upgrade say nothing of it",
+        ));
+    }
+    if headers
+        .get(header::SEC_WEBSOCKET_VERSION)
+        .is_none_or(|v| v != "13")
+    {
+        return Err(with(
+            StatusCode::UPGRADE_REQUIRED,
+            "Sec-WebSocket-Version must be 13",
+        ));
+    }
+    let key = headers
+        .get(header::SEC_WEBSOCKET_KEY)
+        .ok_or_else(|| bad("Sec-WebSocket-Key is missing"))?;
+    let accept = derive_accept_key(key.as_bytes());
+    let on_upgrade = request
+        .extensions_mut()
+        .remove::<OnUpgrade>()
+        .ok_or_else(|| bad("this connection can't be upgraded"))?;
+    let counted = Counted {
+        // A session that began with polling has its place already.
+        pending: match query(request.uri(), "sid") {
+            None => Some(begin(door, &request)?),
+            Some(_) => None,
+        },
+        presence: request.extensions_mut().remove::<Presence>(),
+    };
+    let (lane, upgrade) = match query(request.uri(), "sid") {
+        None => (door.kit.lanes.express(), None),
+        Some(_) => {
+            let sid = session(request.uri());
+            let lane = sid.and_then(|sid| door.kit.lanes.find(sid));
+            let lane = lane.ok_or_else(|| bad("session ID unknown"))?;
+            let upgrade = lane.begin_upgrade();
+            let why = "the session has a WebSocket already, or too many are trying to become it";
+            (lane, Some(upgrade.ok_or_else(|| bad(why))?))
+        }
+    };
+    let protocol = first_protocol(request.headers());
+    let for_engine = engine_request(&request, &lane);
+    let speech = Speech {
+        is_first_protocol: query(request.uri(), "EIO") == Some("3"),
+        is_polling: false,
+    };
+    let (within, metrics) = (door.kit.options.connect_timeout, door.kit.metrics.clone());
+    tokio::spawn(async move {
+        let Ok(upgraded) = on_upgrade.await else {
+            return;
+        };
+        match upgraded.downcast::<TokioIo<Socket>>() {
+            Ok(parts) => {
+                let (socket, early) = (parts.io.into_inner(), parts.read_buf);
+                let guard = match upgrade {
+                    None => Guard::new(socket, early, lane, speech, counted),
+                    Some(upgrade) => {
+                        let probed = probe(socket, early, &lane, within).await;
+                        let Some(probed) = probed.filter(|_| upgrade.complete()) else {
+                            // The session goes on by polling.
+                            return metrics.refused("upgrade", "unfinished");
+                        };
+                        Guard::upgraded(probed, lane, speech, counted)
+                    }
+                };
+                if Service::<(Guard, Request<()>)>::call(&mut service, (guard, for_engine))
+                    .await
+                    .is_err()
+                {
+                    tracing::debug!("the engine refused an upgraded connection");
+                }
+            }
+            Err(_) => tracing::error!("an upgraded connection is not one of the listener's"),
+        }
+    });
+    let mut response = Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header(header::CONNECTION, "Upgrade")
+        .header(header::UPGRADE, "websocket")
+        .header(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(protocol) = protocol {
+        response = response.header(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+    }
+    response
+        .body(Body::empty())
+        .map_err(|_| bad("the handshake could not be answered"))
+}
+
+/// What the engine keeps of the request for the connection's whole life: only what handlers look at.
+fn engine_request(request: &Request<Body>, lane: &Arc<Lane>) -> Request<()> {
+    let mut kept = Request::new(());
+    *kept.uri_mut() = request.uri().clone();
+    for name in [header::ORIGIN, header::USER_AGENT] {
+        if let Some(value) = request.headers().get(&name) {
+            kept.headers_mut().insert(name, value.clone());
+        }
+    }
+    kept.extensions_mut().insert(lane.clone());
+    keep::<Peer>(request, &mut kept);
+    keep::<ClientAddress>(request, &mut kept);
+    keep::<Secure>(request, &mut kept);
+    keep::<Credential>(request, &mut kept);
+    keep::<PageOrigin>(request, &mut kept);
+    kept
+}
+
+fn keep<T: Clone + Send + Sync + 'static>(request: &Request<Body>, kept: &mut Request<()>) {
+    if let Some(value) = request.extensions().get::<T>() {
+        kept.extensions_mut().insert(value.clone());
+    }
+}
+
+/// A place for a new session.
+pub(in crate::doors::socketio) fn begin(
+    door: &Door,
+    request: &Request<Body>,
+) -> Result<Slot, Refused> {
+    let client = request.extensions().get::<ClientAddress>();
+    door.pending
+        .begin(client.map(|client| client.0))
+        .map_err(|(reason, refusal)| door.refuse("session", status(refusal.code), reason, &refusal))
+}
+
+/// The subprotocol to agree on: a browser that offers some and hears of none closes the connection. They mean nothing to
+/// Socket.IO, so it is the first.
+fn first_protocol(headers: &HeaderMap) -> Option<HeaderValue> {
+    let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
+    let first = offered.split(',').next()?.trim();
+    HeaderValue::from_str(first)
+        .ok()
+        .filter(|first| !first.is_empty())
+}
+
+fn names(headers: &HeaderMap, header: &header::HeaderName, word: &str) -> bool {
+    let values = headers
+        .get_all(header)
+        .iter()
+        .filter_map(|v| v.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .any(|token| token.trim().eq_ignore_ascii_case(word))
+}
+
+/// The first value of a key, as the engine reads it.
+pub(in crate::doors::socketio) fn query<'u>(uri: &'u Uri, key: &str) -> Option<&'u str> {
+    let pairs = uri
+        .query()?
+        .split('&')
+        .filter_map(|pair| pair.split_once('='));
+    pairs
+        .into_iter()
+        .find(|(k, _)| *k == key)
+        .map(|(_, value)| value)
+}

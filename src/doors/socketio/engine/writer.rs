@@ -1,0 +1,160 @@
+//! The task that writes what a lane holds to the client's socket.
+//!
+//! A plain socket is asked with all pieces of a batch at once and takes what it can, without a copy. An encrypted one
+//! takes the same pieces into its records, and so keeps what the writer took. Either way a client that takes nothing for the stall time is given up.
+
+use std::{future::poll_fn, io, sync::Arc, task::Poll, time::Duration};
+
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpStream, tcp::OwnedWriteHalf},
+    time::Instant,
+};
+
+use super::{batch::Batch, kill::Kill, lane::Lane};
+use crate::net::stream::{Shared, WriteHalf, Writer};
+
+/// How much is taken from the queue at a time: enough for one system call to be worth it, little enough that a heartbeat
+/// is not long behind it.
+const BATCH: usize = 32 * 1024;
+
+/// How long what a refused client still sends is read and thrown away.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Writes until the lane is closed and empty, or the connection is lost.
+pub(super) async fn write_out(lane: Arc<Lane>, mut socket: WriteHalf) {
+    let mut batch = Batch::default();
+    loop {
+        // Asked before the queue is emptied: the last word is queued with the end, and must still be written.
+        let over = lane.killed().is_some() || lane.is_closing();
+        while lane.take(&mut batch.pieces, BATCH) {
+            if let Err(error) = write_all(&lane, &socket, &mut batch).await {
+                tracing::debug!(%error, "connection lost while writing");
+                if error.kind() == io::ErrorKind::TimedOut {
+                    lane.kill(Kill::Stalled);
+                }
+                // What the kernel still holds for a client that doesn't read would stay there for minutes.
+                socket.abandon();
+                lane.close();
+                return;
+            }
+        }
+        if over {
+            shut_down(&lane, &mut socket).await;
+            if lane.killed().is_some_and(|why| why.last_word().is_some()) {
+                tokio::time::timeout(LINGER, ignore(&socket)).await.ok();
+            }
+            return;
+        }
+        let silent = async {
+            match lane.silent_at() {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = lane.writer.notified() => {}
+            () = silent => if lane.silent_at().is_some_and(|at| at <= Instant::now()) {
+                lane.kill(Kill::Silent);
+            },
+        }
+    }
+}
+
+async fn write_all(lane: &Lane, socket: &WriteHalf, batch: &mut Batch) -> io::Result<()> {
+    match &socket.io {
+        Writer::Plain(half) => write_plain(lane, half, batch).await,
+        Writer::Tls(shared) => write_tls(lane, shared, batch).await,
+    }
+}
+
+async fn write_plain(lane: &Lane, socket: &OwnedWriteHalf, batch: &mut Batch) -> io::Result<()> {
+    while !batch.pieces.is_empty() {
+        let written = socket.try_write_vectored(&batch.slices());
+        match written {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                lane.written(written);
+                batch.advance(written);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                batch.put_back(lane);
+                patiently(lane, socket.writable()).await?;
+                lane.take(&mut batch.pieces, BATCH);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// What the records hold but the socket has not taken counts as written: it is no more than the limit of the records' buffer.
+async fn write_tls(lane: &Lane, socket: &Shared, batch: &mut Batch) -> io::Result<()> {
+    while !batch.pieces.is_empty() {
+        let pieces = batch.slices();
+        let write = poll_fn(|cx| socket.poll_write_vectored(cx, &pieces));
+        let written = patiently(lane, write).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        drop(pieces);
+        lane.written(written);
+        batch.advance(written);
+    }
+    patiently(lane, poll_fn(|cx| socket.poll_flush(cx))).await
+}
+
+/// Says goodbye. A client that doesn't take even that is not waited for.
+async fn shut_down(lane: &Lane, socket: &mut WriteHalf) {
+    match &mut socket.io {
+        Writer::Plain(half) => half.shutdown().await.ok(),
+        Writer::Tls(shared) => {
+            let goodbye = poll_fn(|cx| shared.poll_shutdown(cx));
+            tokio::time::timeout(lane.stall(), goodbye)
+                .await
+                .ok()
+                .and_then(Result::ok)
+        }
+    };
+}
+
+/// Reads to the end for nobody. A connection that is closed while bytes of the client lie unread is reset, and the client
+/// would lose the close frame that says why. (Over TLS it may: what lies there can only be read by who reads the records.)
+async fn ignore(socket: &WriteHalf) {
+    let Writer::Plain(half) = &socket.io else {
+        return;
+    };
+    let mut scratch = [0; 4 * 1024];
+    let stream: &TcpStream = half.as_ref();
+    while stream.readable().await.is_ok() {
+        match stream.try_read(&mut scratch) {
+            Ok(0) => return,
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
+            _ => tokio::task::yield_now().await,
+        }
+    }
+}
+
+/// Waits until the client takes something, at most for the stall time, and not beyond its own death.
+async fn patiently<T>(lane: &Lane, taken: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let stalled = tokio::time::sleep(lane.stall());
+    tokio::pin!(stalled, taken);
+    if let Poll::Ready(taken) = poll_fn(|cx| Poll::Ready(taken.as_mut().poll(cx))).await {
+        return taken;
+    }
+    lane.held_up();
+    loop {
+        tokio::select! {
+            biased;
+            taken = &mut taken => {
+                lane.took();
+                return taken;
+            }
+            () = &mut stalled => return Err(io::ErrorKind::TimedOut.into()),
+            // Woken for every flush; only a kill is of interest here.
+            () = lane.writer.notified() => if lane.killed().is_some() {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            },
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! `publish`: the Socket.IO door into the intake.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::{Answer, Handled, request::Request};
+use crate::{
+    doors::socketio::client::Client,
+    error::Refusal,
+    event::lenient,
+    intake::{self, IntakeLimits, Producer, Raw},
+};
+
+pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
+    let who = client.who();
+    if !who.role.may_publish() {
+        return Err(Refusal::forbidden(
+            "publishing takes the role producer or admin: connect with auth {\"role\": \"producer\"}",
+        ));
+    }
+    let limits = client.kit.intake.limits();
+    let (raws, single) = match request.published {
+        Some(text) => of_text(text, limits.max_batch)?,
+        None => of_values(request, limits)?,
+    };
+    let verified = who.verified();
+    let producer = Producer {
+        name: who.source().unwrap_or("producer"),
+        door: "socketio",
+        sight: &who.sight,
+        verified: &verified,
+        flow: intake::flow(&who, &client.id),
+    };
+    client.kit.porter.events(&who, client.address, raws.len())?;
+    let mut receipt = client.kit.intake.publish(raws, producer).await?;
+    let json = serde_json::to_string(&receipt).map_err(|error| {
+        Refusal::unavailable(format!("the answer could not be written: {error}"))
+    })?;
+    // One event that is refused is a refused request; of several, each has its own answer.
+    if single && let Some(rejected) = receipt.rejected.pop() {
+        return Ok(Answer::Refused(rejected.error, json));
+    }
+    Ok(Answer::Json(json))
+}
+
+type Raws = (Vec<Raw>, bool);
+
+/// The events of a text, each as it is written; whether it is one event and no list.
+fn of_text(text: Bytes, max: usize) -> Result<Raws, Refusal> {
+    match lenient::elements(&text, max) {
+        Some((events, more)) if more > 0 => Err(too_many(events.len() + more, max)),
+        Some((events, _)) => {
+            let events = events.into_iter();
+            let raws = events.map(|event| Raw::Text(text.slice_ref(event)));
+            Ok((raws.collect(), false))
+        }
+        None => Ok((vec![Raw::Text(text)], true)),
+    }
+}
+
+/// The same of what had to be read before, because attachments stand in it.
+fn of_values(request: Request, limits: IntakeLimits) -> Result<Raws, Refusal> {
+    // A message that is shorter than an event may be holds none that is too long: no need to measure each.
+    let known = (request.len <= limits.max_event).then_some(request.len);
+    let (mut raws, single): Raws = match request.argument {
+        Value::Array(events) if events.len() > limits.max_batch => {
+            return Err(too_many(events.len(), limits.max_batch));
+        }
+        Value::Array(events) => (
+            events.into_iter().map(|e| Raw::Json(e, known)).collect(),
+            false,
+        ),
+        event => (vec![Raw::Json(event, known)], true),
+    };
+    for (index, rejection) in request.unread {
+        if let Some(raw) = raws.get_mut(index) {
+            *raw = Raw::Bad(rejection.into());
+        }
+    }
+    Ok((raws, single))
+}
+
+fn too_many(events: usize, max: usize) -> Refusal {
+    Refusal::new(
+        "too_large",
+        format!(
+            "{events} events in one publish, {max} are allowed ([performance] max_publish_batch)"
+        ),
+    )
+}

@@ -1,0 +1,279 @@
+//! Reads what a client sent: the event's name and its argument, with binary attachments put back in their places.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use serde_json::Value;
+use smallvec::SmallVec;
+
+use crate::{
+    doors::socketio::{
+        engine::{NOT_JSON, UNREADABLE},
+        inbox::Inbound,
+    },
+    error::Refusal,
+    event::lenient::{self, Mended},
+};
+
+/// One event of a client.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// Its name.
+    pub(super) event: String,
+    /// Its first argument, `null` when there is none, or when it stands in `published`.
+    pub(super) argument: Value,
+    /// Those of the argument's elements that could not be read: `null` stands in their places.
+    pub(super) unread: Vec<(usize, Refusal)>,
+    /// The argument of `publish` as it is written: of a long list one event at a time is read.
+    pub(super) published: Option<Bytes>,
+    /// Values that were no JSON and were put right.
+    pub(super) mended: Mended,
+    /// How long the whole message was.
+    pub(super) len: usize,
+}
+
+/// The parts of a message.
+#[derive(Default)]
+struct Call {
+    event: Option<Value>,
+    argument: Value,
+    unread: Vec<(usize, Refusal)>,
+    mended: Mended,
+}
+
+/// Room names that one request may have.
+const MAX_ROOMS: usize = 100;
+
+/// Reads an event.
+pub(super) fn read(inbound: &Inbound) -> Result<Request, Refusal> {
+    let len = inbound.text.len() + inbound.attachments.iter().map(Bytes::len).sum::<usize>();
+    if inbound.attachments.is_empty()
+        && let Some(published) = published(&inbound.text.clone().into())
+    {
+        return Ok(Request::to_publish(published, len));
+    }
+    let mut call = match serde_json::from_str::<Vec<Value>>(&inbound.text) {
+        Ok(arguments) => {
+            let mut arguments = arguments.into_iter();
+            Call {
+                event: arguments.next(),
+                argument: arguments.next().unwrap_or_default(),
+                ..Call::default()
+            }
+        }
+        Err(_) => read_leniently(&inbound.text)?,
+    };
+    if let (Some(Value::String(event)), Value::String(text)) = (&call.event, &call.argument) {
+        match event.as_str() {
+            // In place of what the engine could not have read.
+            UNREADABLE => return Err(Refusal::bad_request(text)),
+            NOT_JSON => {
+                if inbound.attachments.is_empty()
+                    && let Some(published) = published(&Bytes::copy_from_slice(text.as_bytes()))
+                {
+                    return Ok(Request::to_publish(published, len));
+                }
+                call = read_leniently(text)?;
+            }
+            _ => {}
+        }
+    }
+    attach(&mut call.argument, &inbound.attachments);
+    let Some(Value::String(event)) = call.event else {
+        return Err(Refusal::bad_request("an event begins with its name"));
+    };
+    Ok(Request {
+        event,
+        argument: call.argument,
+        unread: call.unread,
+        published: None,
+        mended: call.mended,
+        len,
+    })
+}
+
+/// The argument of a `publish`, if the message is one that has an argument.
+fn published(text: &Bytes) -> Option<Bytes> {
+    // Only a message that begins so is looked through.
+    let name = text.trim_ascii_start().strip_prefix(b"[")?;
+    name.trim_ascii_start().strip_prefix(br#""publish""#)?;
+    let (parts, _) = lenient::elements(text, 2)?;
+    match parts[..] {
+        [name, argument] if name == br#""publish""# && !argument.is_empty() => {
+            Some(text.slice_ref(argument))
+        }
+        _ => None,
+    }
+}
+
+/// Reads a message that is no JSON as a whole: the name, and of the argument all that can be read. Of a list only those
+/// elements are lost that can't be.
+fn read_leniently(text: &str) -> Result<Call, Refusal> {
+    /// The name and the argument: nothing behind them is looked at.
+    const LOOKED_AT: usize = 2;
+    let (parts, _) = lenient::elements(text.as_bytes(), LOOKED_AT)
+        .ok_or_else(|| Refusal::bad_request("the event is not JSON: it is no list that ends"))?;
+    let mut call = Call::default();
+    let mut parts = parts.into_iter();
+    if let Some(name) = parts.next() {
+        let (event, mended) = lenient::read(name)?;
+        call.mended.add(mended);
+        call.event = Some(event);
+    }
+    if let Some(argument) = parts.next() {
+        let (body, mended) = lenient::read_body(argument, usize::MAX)?;
+        call.mended.add(mended);
+        call.argument = match body {
+            lenient::Body::One(value) => value,
+            lenient::Body::Many(list) => {
+                let mut items = Vec::with_capacity(list.items.len());
+                for item in list.items {
+                    let item = item.unwrap_or_else(|rejection| {
+                        call.unread.push((items.len(), rejection));
+                        Value::Null
+                    });
+                    items.push(item);
+                }
+                Value::Array(items)
+            }
+        };
+    }
+    Ok(call)
+}
+
+/// JSON has no bytes: an attachment stands as base64 text where its placeholder stood.
+pub(super) fn attach(value: &mut Value, attachments: &[Bytes]) {
+    if attachments.is_empty() {
+        return;
+    }
+    if value.get("_placeholder") == Some(&Value::Bool(true)) {
+        let at = value
+            .get("num")
+            .and_then(Value::as_u64)
+            .and_then(|n| usize::try_from(n).ok());
+        if let Some(bytes) = at.and_then(|at| attachments.get(at)) {
+            *value = STANDARD.encode(bytes).into();
+        }
+        return;
+    }
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|v| attach(v, attachments)),
+        Value::Object(fields) => fields.values_mut().for_each(|v| attach(v, attachments)),
+        _ => {}
+    }
+}
+
+impl Request {
+    fn to_publish(published: Bytes, len: usize) -> Self {
+        Self {
+            event: "publish".into(),
+            argument: Value::Null,
+            unread: Vec::new(),
+            published: Some(published),
+            mended: Mended::default(),
+            len,
+        }
+    }
+
+    /// A field of the argument.
+    pub(super) fn field(&self, key: &str) -> &Value {
+        self.argument.get(key).unwrap_or(&Value::Null)
+    }
+
+    /// A text field, `None` when it is absent.
+    pub(super) fn text(&self, key: &str) -> Result<Option<&str>, Refusal> {
+        match self.field(key) {
+            Value::Null => Ok(None),
+            Value::String(text) => Ok(Some(text)),
+            _ => Err(Refusal::bad_request(format!("{key} must be a string"))),
+        }
+    }
+
+    /// The room that the request is about, for the error that refuses it.
+    pub(super) fn room(&self) -> Option<String> {
+        // A bare string is a room only to these; to `authenticate` it would be a token.
+        let is_about_rooms = matches!(
+            self.event.as_str(),
+            "join_room" | "join" | "leave_room" | "leave" | "subscribe" | "unsubscribe"
+        );
+        if !is_about_rooms {
+            return None;
+        }
+        self.rooms().ok().and_then(|rooms| rooms.into_iter().next())
+    }
+
+    /// The rooms in all their spellings, each once: a string, a list, `{room}`, `{room_id}`, `{rooms}`, `{channels}`.
+    pub(super) fn rooms(&self) -> Result<Vec<String>, Refusal> {
+        let spelt: SmallVec<[&Value; 2]> = match &self.argument {
+            Value::Object(fields) => ["room", "room_id", "rooms", "channels"]
+                .iter()
+                .filter_map(|key| fields.get(*key).filter(|v| !v.is_null()))
+                .collect(),
+            Value::Null => SmallVec::new(),
+            other => SmallVec::from_iter([other]),
+        };
+        let wrong = || {
+            Refusal::bad_request(format!(
+                "name the room: {{\"room\": \"project:p1\"}} or {{\"rooms\": [..]}} with at most {MAX_ROOMS} names"
+            ))
+        };
+        let mut rooms: Vec<String> = Vec::new();
+        for spelt in spelt {
+            let names = match spelt {
+                Value::Array(names) => &names[..],
+                name => std::slice::from_ref(name),
+            };
+            for name in names {
+                let name = name.as_str().ok_or_else(wrong)?;
+                if rooms.iter().all(|room| room != name) {
+                    rooms.push(name.to_owned());
+                }
+                if rooms.len() > MAX_ROOMS {
+                    return Err(wrong());
+                }
+            }
+        }
+        Ok(rooms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inbound(text: &str, attachments: Vec<Bytes>) -> Inbound {
+        Inbound {
+            text: text.to_owned().into(),
+            attachments,
+            ack: None,
+        }
+    }
+
+    #[test]
+    fn what_is_published_stays_a_text_until_it_is_its_turn() {
+        let list = r#"[{"type":"a.b"},{"type":"c.d","data":{"n":NaN}}]"#;
+        let wrapped = serde_json::json!([NOT_JSON, format!(r#"["publish",{list}]"#)]);
+        for text in [
+            format!(r#"["publish",{list}]"#),
+            format!(r#" [ "publish" , {list} , 7 ] "#),
+            wrapped.to_string(),
+        ] {
+            let request = read(&inbound(&text, vec![])).unwrap();
+            assert_eq!(request.event, "publish");
+            assert_eq!(request.published.as_deref(), Some(list.as_bytes()));
+            assert_eq!(request.argument, Value::Null);
+        }
+        for text in [
+            r#"["publish"]"#,
+            r#"["published",{}]"#,
+            r#"["ping","publish"]"#,
+        ] {
+            let request = read(&inbound(text, vec![])).unwrap();
+            assert_eq!(request.published, None, "{text}");
+        }
+        // Bytes have to be put in their places first.
+        let text = r#"["publish",{"type":"a.b","data":{"b":{"_placeholder":true,"num":0}}}]"#;
+        let request = read(&inbound(text, vec![Bytes::from_static(b"x")])).unwrap();
+        assert_eq!(request.published, None);
+        assert_eq!(request.field("data")["b"], "eA==");
+    }
+}

@@ -1,0 +1,130 @@
+//! Rooms: join, leave, subscribe, unsubscribe.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Handled, request::Request};
+use crate::{
+    access::authz::Filter,
+    doors::socketio::client::Client,
+    error::Refusal,
+    event::Object,
+    hub::{MemberId, View},
+    timestamp::Timestamp,
+};
+
+pub(super) async fn join(client: &Arc<Client>, request: &Request) -> Handled {
+    let (member, room) = one_room(client, request)?;
+    check(client, std::slice::from_ref(&room)).await?;
+    let members = client
+        .kit
+        .hub
+        .join_rooms(member, vec![room.clone()])
+        .await?;
+    tell(
+        client,
+        "room_joined",
+        json!({ "room": room, "room_id": room, "members": members }),
+    );
+    Ok(json!({ "room": room, "members": members }).into())
+}
+
+pub(super) async fn leave(client: &Arc<Client>, request: &Request) -> Handled {
+    let (member, room) = one_room(client, request)?;
+    let members = client
+        .kit
+        .hub
+        .leave_rooms(member, vec![room.clone()])
+        .await?;
+    tell(
+        client,
+        "room_left",
+        json!({ "room": room, "room_id": room, "members": members }),
+    );
+    Ok(json!({ "room": room, "members": members }).into())
+}
+
+pub(super) async fn subscribe(client: &Arc<Client>, request: &Request) -> Handled {
+    let member = member(client)?;
+    let rooms = request.rooms()?;
+    let filters = request.field("filters");
+    if rooms.is_empty() && filters.is_null() {
+        return Err(Refusal::bad_request(
+            "nothing to subscribe to: give room_id, rooms, channels or filters",
+        ));
+    }
+    check(client, &rooms).await?;
+    // Read before anything is changed: a request is done whole or not at all.
+    let filter = if filters.is_null() {
+        None
+    } else {
+        Some(Filter::parse(filters)?)
+    };
+    if !rooms.is_empty() {
+        client.kit.hub.join_rooms(member, rooms.clone()).await?;
+    }
+    if let Some(filter) = filter {
+        client.kit.hub.set_view(member, View::Filter(filter)).await;
+    }
+    confirm(client, &rooms, "subscribed");
+    Ok(json!({ "rooms": rooms }).into())
+}
+
+pub(super) async fn unsubscribe(client: &Arc<Client>, request: &Request) -> Handled {
+    let member = member(client)?;
+    let rooms = request.rooms()?;
+    if rooms.is_empty() {
+        return Err(Refusal::bad_request(
+            "nothing to unsubscribe from: give room_id, rooms or channels",
+        ));
+    }
+    client.kit.hub.leave_rooms(member, rooms.clone()).await?;
+    confirm(client, &rooms, "unsubscribed");
+    Ok(json!({ "rooms": rooms }).into())
+}
+
+fn confirm(client: &Client, rooms: &[String], event: &str) {
+    for room in rooms {
+        tell(
+            client,
+            "subscription",
+            json!({ "type": "subscription", "event": event, "room_id": room }),
+        );
+    }
+}
+
+fn tell(client: &Client, name: &str, body: Value) {
+    let mut all = Object::new();
+    all.insert("type".into(), name.into());
+    if let Value::Object(body) = body {
+        all.extend(body);
+    }
+    all.insert("timestamp".into(), json!(Timestamp::now()));
+    client.emit(name, all);
+}
+
+async fn check(client: &Client, rooms: &[String]) -> Result<(), Refusal> {
+    let (kit, sid) = (&client.kit, client.sid.to_string());
+    let own: [&str; 2] = [&client.id, &sid];
+    let rooms = rooms.iter().map(String::as_str);
+    let fixed = (kit.options.default_room.as_str(), &own[..]);
+    kit.porter.check_rooms(rooms, &client.who(), fixed)
+}
+
+fn one_room(client: &Client, request: &Request) -> Result<(MemberId, String), Refusal> {
+    let mut rooms = request.rooms()?.into_iter();
+    match (rooms.next(), rooms.next()) {
+        (Some(room), None) => Ok((member(client)?, room)),
+        _ => Err(Refusal::bad_request(
+            "name one room: {\"room\": \"project:p1\"} or a string",
+        )),
+    }
+}
+
+/// Handlers run only after the introduction, so this fails only while the server goes down.
+pub(super) fn member(client: &Client) -> Result<MemberId, Refusal> {
+    client
+        .member()
+        .ok_or_else(|| Refusal::unavailable("the connection is not ready; try again"))
+}

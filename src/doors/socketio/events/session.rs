@@ -1,0 +1,81 @@
+//! `authenticate`: new claims for a live connection.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{Handled, request::Request, rooms};
+use crate::{
+    access::{
+        Visitor,
+        authn::Credential,
+        authz::{Connection, Ending},
+    },
+    channel::Namespace,
+    doors::socketio::{client::Client, welcome},
+    error::Refusal,
+    timestamp::Timestamp,
+};
+
+pub(super) async fn authenticate(client: &Arc<Client>, request: &Request) -> Handled {
+    let member = rooms::member(client)?;
+    let before = client.who();
+    let credential = request.text("token")?.map(Credential::new);
+    // Without a token it is who it was, as long as nobody has to prove anything.
+    if credential.is_none() && !client.kit.porter.is_required() {
+        return Ok(answer(client, &[]));
+    }
+    let visitor = Visitor {
+        credential: credential.as_ref(),
+        address: client.address,
+        role: before.role,
+        name: before.name.clone(),
+        page: before.page,
+    };
+    let who = client.kit.porter.identify(visitor).await?;
+    if client.namespace == Namespace::Admin && !who.role.may_see_stats() {
+        return Err(Refusal::forbidden(
+            "the namespace /admin is for operators and admins",
+        ));
+    }
+    if before.user.is_some() && who.user != before.user {
+        return Err(Refusal::forbidden(
+            "the token is another user's; connect anew with it",
+        ));
+    }
+    let options = &client.kit.options;
+    let own = welcome::rooms(client.namespace, &who, &options.default_room, Vec::new());
+    client.renew(who.clone());
+    // What was decided between the look at the token and now found the session under its old one.
+    if let Err(refusal) = client.kit.porter.check_again(&who, client.address) {
+        client.end(match refusal.code {
+            "token_expired" => Ending::Expired,
+            "banned" => Ending::Banned,
+            _ => Ending::Revoked,
+        });
+        return Err(refusal);
+    }
+    let lost = client.kit.hub.reidentify(member, who, own).await?;
+    for room in &lost {
+        client.kit.metrics.refused("socketio", "forbidden_room");
+        let why = Refusal::new(
+            "forbidden_room",
+            format!("you are no longer in {room}: the new token doesn't allow it"),
+        );
+        super::tell_refusal(client, &why, Some(room));
+    }
+    Ok(answer(client, &lost))
+}
+
+fn answer(client: &Client, lost: &[Arc<str>]) -> super::Answer {
+    let who = client.who();
+    let authentication = if who.token.is_some() { "on" } else { "off" };
+    json!({
+        "role": who.role,
+        "user": who.user,
+        "expires_at": who.expires.map(Timestamp::from),
+        "rooms_left": lost,
+        "authentication": authentication,
+    })
+    .into()
+}

@@ -1,0 +1,116 @@
+//! What is now and what was: state, history, resume; statistics.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Answer, Handled, request::Request, rooms};
+use crate::{
+    doors::socketio::client::Client,
+    error::Refusal,
+    history::{Order, Query},
+    hub::{Question, SharedSnapshot, SnapshotOf},
+};
+
+pub(super) async fn get_state(client: &Client, request: &Request) -> Handled {
+    let project = request.text("project_id")?.map(str::to_owned);
+    let (picture, seq, cursor) = client.kit.hub.picture().await?;
+    let (sight, part_bytes) = (client.who().sight.clone(), client.kit.options.snapshot_part);
+    let of = SnapshotOf {
+        sight,
+        namespace: client.namespace,
+        project,
+    };
+    let find = move || {
+        let shared = SharedSnapshot::new((picture, seq), cursor, of, part_bytes);
+        let whole = (shared.snapshot().parts() == 1).then(|| shared.snapshot().part(1));
+        (shared, whole.flatten())
+    };
+    let found = tokio::task::spawn_blocking(find).await;
+    let (shared, whole) =
+        found.map_err(|_| Refusal::unavailable("the state could not be written; try again"))?;
+    // What was queued before the state is in it, and must not be made again behind it.
+    client.lane.settle(client.namespace);
+    if let Some(whole) = whole {
+        return Ok(Answer::Json(whole));
+    }
+    // No client takes an answer of any size: it comes as events.
+    let answer = json!({
+        "type": "snapshot",
+        "parts": shared.snapshot().parts(),
+        "counts": shared.snapshot().counts(),
+    });
+    let member = rooms::member(client)?;
+    client.kit.hub.give_snapshot(member, Arc::new(shared)).await;
+    Ok(answer.into())
+}
+
+pub(super) async fn get_history(client: &Client, request: &Request) -> Handled {
+    let limit = match request.field("limit") {
+        Value::Null => None,
+        limit => Some(
+            limit
+                .as_u64()
+                .ok_or_else(|| Refusal::bad_request("limit must be a whole number"))?,
+        ),
+    };
+    let text = |key| request.text(key).map(|t| t.map(str::to_owned));
+    let query = Query {
+        after: text("after")?,
+        before: text("before")?,
+        limit,
+        event_type: text("type")?,
+        project_id: text("project_id")?,
+        agent_id: text("agent_id")?,
+        run_id: text("run_id")?,
+        order: request
+            .text("order")?
+            .map_or(Ok(Order::default()), Order::from_name)?,
+    };
+    let page = client
+        .kit
+        .intake
+        .history(query, &client.who().sight)
+        .await?;
+    let text = serde_json::to_string(&page)
+        .map_err(|_| Refusal::unavailable("the page can't be written"))?;
+    Ok(Answer::Json(text))
+}
+
+pub(super) async fn resume(client: &Client, request: &Request) -> Handled {
+    let cursor = request
+        .text("cursor")?
+        .ok_or_else(|| Refusal::bad_request("cursor is missing: send the last one received"))?;
+    let resumed = client
+        .kit
+        .hub
+        .resume(rooms::member(client)?, cursor.to_owned())
+        .await?;
+    Ok(Answer::Fields(resumed))
+}
+
+pub(super) async fn get_stats(client: &Client) -> Handled {
+    may_see(client)?;
+    let sight = client.who().sight.clone();
+    Ok(Answer::Fields(
+        client.kit.hub.question(Question::Stats { sight }).await?,
+    ))
+}
+
+pub(super) async fn get_rooms(client: &Client) -> Handled {
+    may_see(client)?;
+    let sight = client.who().sight.clone();
+    Ok(Answer::Fields(
+        client.kit.hub.question(Question::Rooms { sight }).await?,
+    ))
+}
+
+fn may_see(client: &Client) -> Result<(), Refusal> {
+    if client.who().role.may_see_stats() {
+        Ok(())
+    } else {
+        Err(Refusal::forbidden(
+            "statistics and rooms take the role operator or admin",
+        ))
+    }
+}

@@ -1,0 +1,158 @@
+//! What a client says when it connects: the `auth` payload, or the query string for clients that have none.
+
+use http::Uri;
+use serde_json::Value;
+
+use crate::{
+    access::{authn::Credential, authz::Filter},
+    config::Role,
+    error::Refusal,
+};
+
+/// How many rooms may be asked for at once.
+const MAX_ROOMS: usize = 100;
+
+/// The contract's connect payload, §3.1; every part is optional.
+#[derive(Debug, Default)]
+pub struct Hello {
+    /// The payload's credential, which comes before the request's.
+    pub token: Option<Credential>,
+    /// What the client calls itself.
+    pub name: Option<String>,
+    /// Rooms to be in from the start.
+    pub rooms: Vec<String>,
+    /// What of them to see.
+    pub filter: Filter,
+    /// Where to go on.
+    pub cursor: Option<String>,
+    /// Wants the state first.
+    pub snapshot: bool,
+    /// Wants several updates in one `batch`.
+    pub batch: bool,
+    /// The role it asks for; believed only while authentication is off.
+    pub role: Option<Role>,
+}
+
+impl Hello {
+    /// Reads the payload, and the query string for what it lacks.
+    ///
+    /// # Errors
+    /// `bad_request`, naming the key.
+    pub fn read(auth: Option<&Value>, uri: &Uri) -> Result<Self, Refusal> {
+        Self::read_all(auth, uri, None)
+    }
+
+    /// The same with the query that a client of version 2 wrote behind the namespace.
+    ///
+    /// # Errors
+    /// `bad_request`, naming the key.
+    pub fn read_all(auth: Option<&Value>, uri: &Uri, query: Option<&str>) -> Result<Self, Refusal> {
+        let mut hello = Self::default();
+        hello.read_query(uri)?;
+        if let Some(uri) = query.and_then(|query| format!("/?{query}").parse().ok()) {
+            hello.read_query(&uri)?;
+        }
+        match auth {
+            None | Some(Value::Null) => {}
+            Some(Value::Object(auth)) => {
+                for (key, value) in auth {
+                    hello.set(key, value)?;
+                }
+            }
+            Some(_) => return Err(Refusal::bad_request("auth must be an object")),
+        }
+        Ok(hello)
+    }
+
+    fn read_query(&mut self, uri: &Uri) -> Result<(), Refusal> {
+        let query: Vec<(String, String)> = axum::extract::Query::try_from_uri(uri)
+            .map(|q| q.0)
+            .unwrap_or_default();
+        for (key, value) in query {
+            if matches!(key.as_str(), "EIO" | "transport" | "sid" | "t" | "b64") {
+                continue;
+            }
+            // Lists, objects and booleans are JSON in a query; a bare word is a string.
+            let value = match key.as_str() {
+                "rooms" | "filters" | "snapshot" | "batch" => serde_json::from_str(&value)
+                    .unwrap_or_else(|_| Value::Array(value.split(',').map(Into::into).collect())),
+                _ => Value::String(value),
+            };
+            self.set(&key, &value)?;
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, key: &str, value: &Value) -> Result<(), Refusal> {
+        if value.is_null() {
+            return Ok(());
+        }
+        match key {
+            "token" => {
+                let token = text(key, value)?;
+                self.token = Some(token)
+                    .filter(|token| !token.is_empty())
+                    .map(Credential::new);
+            }
+            "name" => self.name = Some(text(key, value)?.chars().take(128).collect()),
+            "cursor" => self.cursor = Some(text(key, value)?).filter(|c| !c.is_empty()),
+            "rooms" => self.rooms = rooms(value)?,
+            "filters" => self.filter = Filter::parse(value)?,
+            "snapshot" => self.snapshot = flag(key, value)?,
+            "batch" => self.batch = flag(key, value)?,
+            "role" => {
+                let name = text(key, value)?;
+                let role = Role::from_name(&name).ok_or_else(|| {
+                    Refusal::bad_request("auth.role must be observer, producer, operator or admin")
+                })?;
+                self.role = Some(role);
+            }
+            // Other keys belong to the front-end; they are not ours to judge.
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn text(key: &str, value: &Value) -> Result<String, Refusal> {
+    value
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| Refusal::bad_request(format!("auth.{key} must be a string")))
+}
+
+fn flag(key: &str, value: &Value) -> Result<bool, Refusal> {
+    let word = match value {
+        Value::Bool(flag) => return Ok(*flag),
+        Value::Number(n) => n.as_u64(),
+        Value::Array(words) => match words.first().and_then(Value::as_str) {
+            Some("true") => Some(1),
+            Some("false" | "") => Some(0),
+            _ => None,
+        },
+        _ => None,
+    };
+    match word {
+        Some(1) => Ok(true),
+        Some(0) => Ok(false),
+        _ => Err(Refusal::bad_request(format!(
+            "auth.{key} must be true or false"
+        ))),
+    }
+}
+
+fn rooms(value: &Value) -> Result<Vec<String>, Refusal> {
+    let wrong = || {
+        Refusal::bad_request(format!(
+            "auth.rooms must be a list of at most {MAX_ROOMS} room names"
+        ))
+    };
+    let list = match value {
+        Value::String(one) => return Ok(vec![one.clone()]),
+        Value::Array(list) if list.len() <= MAX_ROOMS => list,
+        _ => return Err(wrong()),
+    };
+    list.iter()
+        .map(|room| room.as_str().map(str::to_owned).ok_or_else(wrong))
+        .collect()
+}

@@ -1,0 +1,133 @@
+//! How a client that was let in is introduced to the hub, and greeted.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{
+    client::{Client, LaneOutlet},
+    hello::Hello,
+};
+use crate::{
+    access::{self, Identity, authz::OBSERVERS},
+    channel::Namespace,
+    event::Object,
+    hub::{Newcomer, View, Welcome},
+    timestamp::Timestamp,
+    update::seneca::ConversationFilter,
+};
+
+/// The parts of a hello that the hub needs.
+pub(super) struct Wishes {
+    /// To be joined, once checked.
+    rooms: Vec<String>,
+    /// Its filters.
+    view: View,
+    /// Whether it wants batches.
+    batch: bool,
+    /// Whether it wants the state.
+    snapshot: bool,
+    /// Where it wants to go on.
+    cursor: Option<String>,
+}
+
+impl Wishes {
+    pub(super) fn of(hello: &Hello, namespace: Namespace) -> Self {
+        Self {
+            rooms: hello.rooms.clone(),
+            view: match namespace {
+                Namespace::Conversations => View::Conversation(ConversationFilter::default()),
+                _ => View::Filter(hello.filter.clone()),
+            },
+            batch: hello.batch,
+            snapshot: hello.snapshot,
+            cursor: hello.cursor.clone(),
+        }
+    }
+}
+
+pub(super) async fn introduce(client: Arc<Client>, wishes: Wishes) {
+    let kit = client.kit.clone();
+    let newcomer = Newcomer {
+        outlet: Arc::new(LaneOutlet {
+            lane: client.lane.clone(),
+            namespace: client.namespace,
+            ended: client.ended.clone(),
+        }),
+        namespace: client.namespace,
+        client_id: client.id.clone(),
+        user: client.who().user.clone(),
+        view: wishes.view,
+        sight: client.who().sight.clone(),
+        batch: wishes.batch && kit.options.batch,
+    };
+    let welcome = Welcome {
+        rooms: rooms(
+            client.namespace,
+            &client.who(),
+            &kit.options.default_room,
+            wishes.rooms,
+        ),
+        own_rooms: vec![client.id.clone(), client.sid.to_string().into()],
+        greeting: greeting(&client),
+        snapshot: wishes.snapshot,
+        resume: wishes.cursor.map(Into::into),
+    };
+    match kit.hub.join(newcomer, welcome).await {
+        Ok(membership) => client.introduced(membership).await,
+        // The server goes down, and tells everybody.
+        Err(refusal) => kit.metrics.refused("connect", refusal.code),
+    }
+}
+
+/// Where a client is from the start.
+pub(super) fn rooms(
+    namespace: Namespace,
+    who: &Identity,
+    default_room: &str,
+    asked: Vec<String>,
+) -> Vec<Arc<str>> {
+    if namespace != Namespace::Root {
+        return Vec::new();
+    }
+    let mut rooms: Vec<Arc<str>> = vec![default_room.into(), OBSERVERS.into()];
+    if who.role.may_publish() {
+        rooms.push(access::authz::PRODUCERS.into());
+    }
+    if let Some(user) = &who.user {
+        rooms.push(format!("user:{user}").into());
+    }
+    for room in asked {
+        if !rooms.iter().any(|r| **r == *room) {
+            rooms.push(room.into());
+        }
+    }
+    rooms
+}
+
+fn greeting(client: &Client) -> (&'static str, Object) {
+    let now = Timestamp::now().to_string();
+    let id = &client.id;
+    let (name, body) = match client.namespace {
+        Namespace::Conversations => ("connected", json!({ "client_id": id, "timestamp": now })),
+        _ => (
+            "connection_established",
+            json!({
+                "type": "connection_established",
+                "client_id": id,
+                "session_id": id,
+                "connection_id": id,
+                "server_time": now,
+                "timestamp": now,
+                "role": client.who().role,
+                "user": client.who().user,
+                "expires_at": client.who().expires.map(Timestamp::from),
+                "server": { "name": "stoa", "version": env!("CARGO_PKG_VERSION") },
+            }),
+        ),
+    };
+    match body {
+        Value::Object(body) => (name, body),
+        _ => (name, Object::new()),
+    }
+}

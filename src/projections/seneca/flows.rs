@@ -1,0 +1,239 @@
+//! All flows, and which of them an event belongs to.
+//!
+//! An event belongs to the pipeline flow, the run and the project that it names. Marcus seldom says the project:
+//! a task's events go to the project that the task was once seen in, and, while the stream knows one project
+//! only, everything about tasks goes to that one.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use serde_json::{Value, json};
+use smallvec::SmallVec;
+
+use super::{
+    flow::{Flow, Sort, is_error},
+    stage,
+    tasks::{Change, Tasks},
+};
+use crate::{
+    event::{Event, Object},
+    timestamp::Timestamp,
+    update::seneca::read,
+};
+
+/// Flows kept; beyond it an ended one, else the one silent longest, makes room.
+const MAX_FLOWS: usize = 1_000;
+/// Flows shown at once: the pages draw a card for each.
+const MAX_SHOWN: usize = 50;
+/// A flow that has ended is still shown for this long, by the stream's own clock, so that its end can be seen.
+const SHOWN_AFTER_END_MICROS: i64 = 300_000_000;
+const MICROS_PER_HOUR: i64 = 3_600_000_000;
+const MICROS_PER_MINUTE: f64 = 60_000_000.0;
+
+/// The flows by id.
+#[derive(Debug, Default)]
+pub(super) struct Flows {
+    known: HashMap<Arc<str>, Flow>,
+    /// Those of them that are projects: with exactly one, what names none belongs to it.
+    projects: BTreeSet<Arc<str>>,
+    /// The time of the latest event: the stream's own clock.
+    now: Timestamp,
+}
+
+impl Flows {
+    /// Folds `event` into the flows that it belongs to.
+    pub(super) fn observe(&mut self, event: &Event, tasks: &Tasks, change: Option<&Change>) {
+        self.now = event.timestamp;
+        let stage = stage::of(event);
+        let mut of: SmallVec<[Arc<str>; 3]> = SmallVec::new();
+        if let Some(id) = read::first_text(&event.data, &["flow_id", "flowId"]) {
+            of.push(self.enter(id, Sort::Pipeline, event.timestamp));
+        }
+        if let Some(id) = read::run(event) {
+            of.push(self.enter(id, Sort::Run, event.timestamp));
+        }
+        if let Some(id) = self.project_of(event, tasks) {
+            of.push(id);
+        } else if of.is_empty() && (stage.is_some() || is_error(event) || is_board_state(event)) {
+            of.extend(self.only_project());
+        }
+        for id in of {
+            if let Some(flow) = self.known.get_mut(&id) {
+                flow.fold(event, stage, change.filter(|_| flow.sort == Sort::Project));
+            }
+        }
+    }
+
+    /// `[{id, project_name, started_at, event_count, current_stage}]`.
+    pub(super) fn list(&self) -> Value {
+        self.shown()
+            .iter()
+            .map(|(id, flow)| flow.listed(id))
+            .collect()
+    }
+
+    /// The dashboard, without its time.
+    pub(super) fn dashboard(&self) -> Object {
+        let shown = self.shown();
+        let (mut counts, mut alerts) = ([0_u64; 3], Vec::new());
+        for (id, flow) in &shown {
+            let (status, issues) = flow.health();
+            let place = ["healthy", "warning", "critical"]
+                .iter()
+                .position(|s| *s == status);
+            if let Some(count) = place.and_then(|at| counts.get_mut(at)) {
+                *count += 1;
+            }
+            if !issues.is_empty() {
+                alerts.push(json!({
+                    "flow_id": id, "severity": status, "type": "flow_health",
+                    "message": issues.join("; "), "timestamp": flow.last,
+                }));
+            }
+        }
+        let flows: Vec<Object> = shown.iter().map(|(id, flow)| flow.shown(id)).collect();
+        let [healthy, warning, critical] = counts;
+        let mut out = Object::new();
+        out.insert("active_flows".into(), json!(flows));
+        out.insert(
+            "health_summary".into(),
+            json!({"healthy": healthy, "warning": warning, "critical": critical}),
+        );
+        out.insert("system_metrics".into(), self.metrics());
+        out.insert("alerts".into(), alerts.into());
+        out
+    }
+
+    /// The `flow_update` of every flow that changed since this was last asked.
+    pub(super) fn take_changed(&mut self) -> Vec<(Arc<str>, Object)> {
+        let mut out = Vec::new();
+        for (id, flow) in &mut self.known {
+            if std::mem::take(&mut flow.changed) {
+                out.push((Arc::clone(id), flow.shown(id)));
+            }
+        }
+        out
+    }
+
+    /// How many tasks the projects say they have.
+    pub(super) fn tasks_reported(&self) -> (u64, u64) {
+        self.projects
+            .iter()
+            .filter_map(|id| self.known.get(id))
+            .fold((0, 0), |(total, done), flow| {
+                (total + flow.total.unwrap_or_default(), done + flow.done())
+            })
+    }
+
+    /// When the project under way ends at its pace so far, if it is the only one.
+    pub(super) fn eta(&self) -> Option<Timestamp> {
+        self.known.get(&self.only_project()?)?.eta()
+    }
+
+    /// `flows_per_hour` counts the flows that ended within the last hour of the stream. While none has ended nothing
+    /// has failed either, so the rate is 100.
+    fn metrics(&self) -> Value {
+        let ended: Vec<_> = self
+            .known
+            .values()
+            .filter_map(|flow| flow.ended.map(|(at, well)| (flow.started, at, well)))
+            .collect();
+        let hour_ago = self.now.as_micros() - MICROS_PER_HOUR;
+        let per_hour = ended
+            .iter()
+            .filter(|(_, at, _)| at.as_micros() > hour_ago)
+            .count();
+        let minutes: f64 = ended
+            .iter()
+            .map(|(from, to, _)| (to.as_micros() - from.as_micros()) as f64 / MICROS_PER_MINUTE)
+            .sum();
+        let well = ended.iter().filter(|(.., well)| *well).count();
+        let (average, rate) = match ended.len() {
+            0 => (0.0, 100.0),
+            count => (minutes / count as f64, well as f64 / count as f64 * 100.0),
+        };
+        json!({
+            "active_flows": self.known.len() - ended.len(),
+            "flows_per_hour": per_hour,
+            "avg_completion_time": read::rounded(average),
+            "success_rate": read::rounded(rate),
+        })
+    }
+
+    /// Those under way and those just ended, the latest started first.
+    fn shown(&self) -> Vec<(&Arc<str>, &Flow)> {
+        let since = self.now.as_micros() - SHOWN_AFTER_END_MICROS;
+        let mut shown: Vec<_> = self
+            .known
+            .iter()
+            .filter(|(_, flow)| flow.ended.is_none_or(|(at, _)| at.as_micros() >= since))
+            .collect();
+        shown.sort_unstable_by(|(a_id, a), (b_id, b)| (b.started, a_id).cmp(&(a.started, b_id)));
+        shown.truncate(MAX_SHOWN);
+        shown
+    }
+
+    /// The project that the event, or its task, names. A board's own id is taken only when its name is not known.
+    fn project_of(&mut self, event: &Event, tasks: &Tasks) -> Option<Arc<str>> {
+        let at = event.timestamp;
+        let named = read::project(event).filter(|id| event.board_id() != Some(*id));
+        if let Some(id) = named {
+            return Some(self.enter(id, Sort::Project, at));
+        }
+        if let Some(project) = read::task(event).and_then(|task| tasks.project(task)) {
+            return Some(self.enter(&project, Sort::Project, at));
+        }
+        if let Some(name) = read::project_name(event) {
+            let named = |id: &&Arc<str>| {
+                self.known.get(*id).and_then(|flow| flow.name.as_deref()) == Some(name)
+            };
+            if let Some(id) = self.projects.iter().find(named) {
+                return Some(Arc::clone(id));
+            }
+        }
+        let state = read::object(&event.data, "project_state")?;
+        let id = read::first_text(state, &["board_id", "project_name"])?;
+        Some(self.enter(id, Sort::Project, at))
+    }
+
+    fn only_project(&self) -> Option<Arc<str>> {
+        match self.projects.len() {
+            1 => self.projects.first().cloned(),
+            _ => None,
+        }
+    }
+
+    fn enter(&mut self, id: &str, sort: Sort, at: Timestamp) -> Arc<str> {
+        if let Some((id, _)) = self.known.get_key_value(id) {
+            return Arc::clone(id);
+        }
+        if self.known.len() >= MAX_FLOWS {
+            self.make_room();
+        }
+        let id: Arc<str> = id.into();
+        self.known.insert(Arc::clone(&id), Flow::new(sort, at));
+        if sort == Sort::Project {
+            self.projects.insert(Arc::clone(&id));
+        }
+        id
+    }
+
+    fn make_room(&mut self) {
+        let leaves = self
+            .known
+            .iter()
+            .min_by_key(|(_, flow)| (flow.ended.is_none(), flow.last))
+            .map(|(id, _)| Arc::clone(id));
+        if let Some(id) = leaves {
+            self.known.remove(&id);
+            self.projects.remove(&id);
+        }
+    }
+}
+
+/// Totals of a board that does not say its name.
+fn is_board_state(event: &Event) -> bool {
+    event.name.canonical() == "refresh.project.state.complete"
+}

@@ -1,0 +1,167 @@
+//! The health that Seneca's Health tab shows, from what producers report.
+//!
+//! The tab reads deep into the object without asking, so the object is always whole; and it is only given
+//! once somebody has reported anything at all.
+
+use std::collections::VecDeque;
+
+use serde_json::{Value, json};
+
+use super::tasks::Tasks;
+use crate::{
+    event::{Event, Object},
+    timestamp::Timestamp,
+    update::seneca::{
+        read,
+        reading::{Colour, Reading, colour},
+    },
+};
+
+/// Readings kept for the history.
+const MAX_READINGS: usize = 1_000;
+/// An unchanged reading is kept again only after this long.
+const REPEAT_MICROS: i64 = 60_000_000;
+
+/// The readings, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    readings: VecDeque<Reading>,
+}
+
+impl Health {
+    /// Takes the reading of `event`, if it is one; `true` if the health changed.
+    pub(super) fn observe(
+        &mut self,
+        event: &Event,
+        tasks: &Tasks,
+        ends: impl FnOnce() -> Option<Timestamp>,
+    ) -> bool {
+        let reports = matches!(
+            event.name.canonical(),
+            "system.health.changed" | "project.state.refreshed" | "system.state"
+        );
+        if !reports {
+            return false;
+        }
+        let Some(reading) = self.read(event, tasks, ends()) else {
+            return false;
+        };
+        let changed = self.readings.back().is_none_or(|last| {
+            Reading {
+                at: reading.at,
+                ends: reading.ends,
+                ..last.clone()
+            } != reading
+        });
+        let due = self
+            .readings
+            .back()
+            .is_none_or(|last| reading.at.as_micros() - last.at.as_micros() >= REPEAT_MICROS);
+        if changed || due {
+            self.readings.push_back(reading);
+            if self.readings.len() > MAX_READINGS {
+                self.readings.pop_front();
+            }
+        }
+        changed
+    }
+
+    /// The whole object of the Health tab, or `None` while nothing is known.
+    pub(super) fn current(&self, tasks: &Tasks) -> Option<Object> {
+        let last = self.readings.back()?;
+        let earlier = self.readings.iter().rev().nth(1).unwrap_or(last);
+        let mut out = last.object(earlier);
+        for (key, found) in [
+            ("risk_factors", risks(tasks)),
+            ("recommendations", remedies(tasks)),
+        ] {
+            if !last.own.contains_key(key) {
+                out.insert(key.into(), found.into());
+            }
+        }
+        Some(out)
+    }
+
+    /// The readings since `since`, each as the tab reads it.
+    pub(super) fn since(&self, since: Timestamp) -> Vec<Object> {
+        let earlier = std::iter::once(None).chain(self.readings.iter().map(Some));
+        self.readings
+            .iter()
+            .zip(earlier)
+            .filter(|(reading, _)| reading.at >= since)
+            .map(|(reading, earlier)| reading.object(earlier.unwrap_or(reading)))
+            .collect()
+    }
+
+    fn read(&self, event: &Event, tasks: &Tasks, ends: Option<Timestamp>) -> Option<Reading> {
+        let data = &event.data;
+        let last = self.readings.back();
+        let mut reading = Reading {
+            colour: last.and_then(|last| last.colour),
+            status: last.and_then(|last| last.status.clone()),
+            share: last.map_or(0.0, |last| last.share),
+            blocked: tasks.blockers.len() as u64,
+            ends,
+            ..Reading::at(event.timestamp)
+        };
+        match event.name.canonical() {
+            "system.health.changed" => reading.take_report(data),
+            "project.state.refreshed" => {
+                let state = read::object(data, "project_state")?;
+                let risk = read::text(state, "risk_level")?;
+                reading.colour = colour(risk);
+                reading.status = Some(format!("risk {risk}"));
+                if let Some(percent) = read::number(state, "progress_percent") {
+                    reading.share = (percent / 100.0).clamp(0.0, 1.0);
+                }
+                if let Some(blocked) = read::first_count(state, &["blocked_tasks"]) {
+                    reading.blocked = blocked;
+                }
+            }
+            "system.state" => {
+                let blocked = read::first_count(data, &["tasks_blocked"])?;
+                reading.blocked = blocked;
+                // A count of blocked tasks says less than a risk level; it only speaks when nothing better did.
+                if reading.colour.is_none() {
+                    let by_count = if blocked > 0 {
+                        Colour::Yellow
+                    } else {
+                        Colour::Green
+                    };
+                    reading.colour = Some(by_count);
+                }
+            }
+            _ => return None,
+        }
+        Some(reading)
+    }
+}
+
+/// Every blocked task is a risk.
+fn risks(tasks: &Tasks) -> Vec<Value> {
+    let risk = |(task, blocker): (_, &super::tasks::Blocker)| {
+        let text = match blocker.text.as_str() {
+            "" => "no reason given",
+            said => said,
+        };
+        json!({
+            "type": "blocked_task", "severity": blocker.severity, "description": text,
+            "mitigation": blocker.suggestion.as_deref().unwrap_or("none proposed"),
+            "task_id": task, "since": blocker.since,
+        })
+    };
+    tasks.blockers.iter().map(risk).collect()
+}
+
+/// What the agents themselves proposed.
+fn remedies(tasks: &Tasks) -> Vec<Value> {
+    tasks
+        .blockers
+        .iter()
+        .filter_map(|(task, blocker)| {
+            let action = blocker.suggestion.as_deref()?;
+            let impact = format!("Task {task} can go on");
+            Some(json!({"priority": blocker.severity, "action": action, "expected_impact": impact}))
+        })
+        .collect()
+}

@@ -1,0 +1,201 @@
+//! The agents of the stream: who they are and who is there.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::{
+    event::Event,
+    update::seneca::{ConversationEvent, read},
+};
+
+/// Agents kept; beyond it those not heard of for the longest time are forgotten, an eighth at once.
+const MAX_AGENTS: usize = 1_000;
+
+/// The agents by id.
+#[derive(Debug, Default)]
+pub(super) struct Workers {
+    /// Sorted, so that the page's list keeps its order.
+    known: BTreeMap<Box<str>, Worker>,
+    /// A clock of events, to know who was silent longest.
+    tick: u64,
+}
+
+#[derive(Debug)]
+struct Worker {
+    /// The name it registered with.
+    name: Option<Box<str>>,
+    /// Whether it counts as active: it was heard of and did not leave.
+    present: bool,
+    /// When it was last heard of, by [`Workers::tick`].
+    heard: u64,
+}
+
+impl Workers {
+    /// Notes who `event` is about, who says it and to whom.
+    pub(super) fn observe(&mut self, event: &Event, line: Option<&ConversationEvent<'_>>) {
+        self.tick += 1;
+        if let Some(line) = line {
+            [line.source, line.target]
+                .into_iter()
+                .filter(|id| looks_like_agent(id))
+                .for_each(|id| self.note(id, None, None));
+        }
+        if let Some(id) = read::agent(event) {
+            self.note(id, registered_name(event), presence(event));
+        }
+    }
+
+    /// How many there are now.
+    pub(super) fn active(&self) -> usize {
+        self.known.values().filter(|worker| worker.present).count()
+    }
+
+    /// How many the stream has shown.
+    pub(super) fn seen(&self) -> usize {
+        self.known.len()
+    }
+
+    /// `[{id, name}]`.
+    pub(super) fn list(&self) -> Value {
+        self.known
+            .iter()
+            .map(|(id, worker)| {
+                let name = worker
+                    .name
+                    .as_deref()
+                    .map_or_else(|| title_case(id), str::to_owned);
+                json!({"id": id, "name": name})
+            })
+            .collect()
+    }
+
+    fn note(&mut self, id: &str, name: Option<&str>, present: Option<bool>) {
+        if !self.known.contains_key(id) {
+            if self.known.len() >= MAX_AGENTS {
+                self.forget_silent();
+            }
+            let fresh = Worker {
+                name: None,
+                present: true,
+                heard: 0,
+            };
+            self.known.insert(id.into(), fresh);
+        }
+        if let Some(worker) = self.known.get_mut(id) {
+            worker.heard = self.tick;
+            if let Some(present) = present {
+                worker.present = present;
+            }
+            if let Some(name) = name {
+                worker.name = Some(name.into());
+            }
+        }
+    }
+
+    fn forget_silent(&mut self) {
+        let mut ticks: Vec<u64> = self.known.values().map(|worker| worker.heard).collect();
+        ticks.sort_unstable();
+        let limit = ticks.get(MAX_AGENTS / 8).copied().unwrap_or_default();
+        self.known.retain(|_, worker| worker.heard > limit);
+    }
+}
+
+/// As Seneca tells agents from the other speakers.
+fn looks_like_agent(id: &str) -> bool {
+    id.starts_with("agent") || id.starts_with("worker_")
+}
+
+fn registered_name(event: &Event) -> Option<&str> {
+    match event.name.canonical() {
+        "worker.registration" | "agent.registered" => {
+            read::first_text(&event.data, &["name", "agent_name", "agentName"])
+        }
+        _ => None,
+    }
+}
+
+/// Whether the event says that the agent came or went.
+fn presence(event: &Event) -> Option<bool> {
+    let gone = |status: &str| {
+        matches!(
+            status,
+            "offline" | "disconnected" | "terminated" | "stopped"
+        )
+    };
+    match event.name.canonical() {
+        "worker.registration" | "agent.registered" => Some(true),
+        "agent.unregistered" | "agent.deregistered" | "agent.disconnected" => Some(false),
+        _ if event.name.family() == "agent" => {
+            read::first_text(&event.data, &["new_status", "status"]).map(|status| !gone(status))
+        }
+        _ => None,
+    }
+}
+
+/// `agent_backend_1` → `Agent Backend 1`.
+fn title_case(id: &str) -> String {
+    id.split(['_', '-', ' '])
+        .filter(|word| !word.is_empty())
+        .map(|word| {
+            let mut chars = word.chars();
+            chars.next().map_or_else(String::new, |first| {
+                first.to_uppercase().chain(chars).collect()
+            })
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Dialect;
+    use crate::update::seneca::testing::event;
+
+    fn note(workers: &mut Workers, name: &str, data: Value) {
+        let event = event(Dialect::Canonical, name, data);
+        workers.observe(&event, ConversationEvent::of(&event).as_ref());
+    }
+
+    #[test]
+    fn an_agent_is_named_and_leaves() {
+        let mut workers = Workers::default();
+        note(
+            &mut workers,
+            "task_progress",
+            json!({"source": "agent_test_1"}),
+        );
+        assert_eq!(
+            workers.list(),
+            json!([{"id": "agent_test_1", "name": "Agent Test 1"}])
+        );
+        note(
+            &mut workers,
+            "agent_registered",
+            json!({"agent_id": "agent_test_1", "agent_name": "Tess"}),
+        );
+        assert_eq!(workers.list()[0]["name"], "Tess");
+        note(
+            &mut workers,
+            "agent_status_changed",
+            json!({"agent_id": "agent_test_1", "new_status": "offline"}),
+        );
+        assert_eq!((workers.active(), workers.seen()), (0, 1));
+    }
+
+    #[test]
+    fn the_list_is_bounded_and_forgets_the_silent() {
+        let mut workers = Workers::default();
+        for n in 0..MAX_AGENTS + 50 {
+            note(
+                &mut workers,
+                "agent_registered",
+                json!({"agent_id": format!("agent_{n}")}),
+            );
+        }
+        assert!(workers.seen() <= MAX_AGENTS);
+        assert!(!workers.known.contains_key("agent_0"));
+        assert!(workers.known.contains_key("agent_1049"));
+    }
+}

@@ -1,0 +1,377 @@
+//! All entities of the state, bounded in number and in bytes.
+//!
+//! The maps are persistent: a clone of them costs nothing and stays as it is while the state goes on ([`Picture`]).
+
+use std::{
+    collections::HashMap,
+    ops::Bound,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use compact_str::CompactString;
+use immutable_chunkmap::map::Map as ChunkMap;
+
+use super::{
+    Age,
+    entity::{Entity, Facts},
+    limits::{Dropped, Evicted, Limits},
+};
+use crate::{access::authz::Audience, event::Kind};
+
+/// The maps of a snapshot, and the health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Map {
+    /// By project id (or the board's, where Marcus names only that).
+    Projects,
+    /// By agent id.
+    Agents,
+    /// By task id.
+    Tasks,
+    /// Agent runs, workflow executions and ingest jobs.
+    Runs,
+    /// The latest of the system's health, and of each project's.
+    Health,
+}
+
+impl Map {
+    pub(super) const ALL: [Self; 5] = [
+        Self::Projects,
+        Self::Agents,
+        Self::Tasks,
+        Self::Runs,
+        Self::Health,
+    ];
+
+    /// Its name in a snapshot.
+    pub(super) fn name(self) -> &'static str {
+        ["projects", "agents", "tasks", "runs", "health"][self as usize]
+    }
+
+    /// The kind of its things; those of `Runs` name theirs themselves, and the health is of no thing.
+    pub(super) fn kind(self) -> Option<Kind> {
+        match self {
+            Self::Projects => Some(Kind::Project),
+            Self::Agents => Some(Kind::Agent),
+            Self::Tasks => Some(Kind::Task),
+            Self::Runs | Self::Health => None,
+        }
+    }
+}
+
+/// Tells one entity of a map from the others. Namesakes stand beside each other.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Key {
+    /// As events name it.
+    pub(super) id: CompactString,
+    /// The project that it is of; none for what belongs to no project.
+    pub(super) project: Option<Arc<str>>,
+    /// Tells runs of different kinds apart.
+    pub(super) kind: u8,
+}
+
+impl Key {
+    pub(super) fn new(id: &str, project: Option<Arc<str>>) -> Self {
+        Self {
+            id: id.into(),
+            project,
+            kind: 0,
+        }
+    }
+}
+
+/// Entries of one chunk of a map: the first change after a picture was made copies so many.
+const CHUNK: usize = 32;
+
+/// The entities of one kind.
+pub(super) type Entities = ChunkMap<Key, Arc<Entity>, CHUNK>;
+
+/// The entities at one place of the stream. A clone costs nothing, and it stays as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Store {
+    maps: [Entities; Map::ALL.len()],
+}
+
+impl Store {
+    pub(super) fn map(&self, map: Map) -> &Entities {
+        &self.maps[map as usize]
+    }
+
+    /// All of these with one id, in the order of their projects.
+    pub(super) fn namesakes(&self, map: Map, id: &str) -> impl Iterator<Item = (&Key, &Entity)> {
+        let from = Key::new(id, None);
+        let wanted = from.id.clone();
+        let range = self.maps[map as usize].range((Bound::Included(from), Bound::Unbounded));
+        range
+            .take_while(move |(key, _)| key.id == wanted)
+            .map(|(key, entity)| (key, &**entity))
+    }
+}
+
+/// The entities that are changed by the stream, and what they hold.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// The entities.
+    pub(super) store: Store,
+    /// Counts changes: tells which entity was changed longest ago.
+    pub(super) clock: u64,
+    /// The bounds.
+    limits: Limits,
+    /// Bytes that all of them hold.
+    bytes: usize,
+    /// Bytes by project, and how many of its entities there are: an evicted project is forgotten.
+    usage: HashMap<Option<Arc<str>>, Usage>,
+    /// Facts that were not taken.
+    dropped: Dropped,
+    /// Entities that had to go, by map and by bound (count, bytes).
+    evicted: [[u64; 2]; Map::ALL.len()],
+    /// Bytes of entities that were replaced or removed while a picture still held them.
+    replaced: Arc<AtomicU64>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Usage {
+    bytes: usize,
+    entities: usize,
+}
+
+/// Why entities have to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bounded {
+    /// There are too many in this map.
+    Count(Map),
+    /// All of them hold too much.
+    Bytes,
+}
+
+impl Kept {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            store: Store::default(),
+            clock: 0,
+            limits,
+            bytes: 0,
+            usage: HashMap::new(),
+            dropped: Dropped::default(),
+            evicted: Default::default(),
+            replaced: Arc::default(),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn age(&self) -> Age {
+        Age {
+            replaced: self.replaced.clone(),
+            then: self.replaced.load(Ordering::Relaxed),
+            most: (self.limits.max_bytes / 4) as u64,
+        }
+    }
+
+    pub(super) fn dropped(&self) -> Dropped {
+        self.dropped
+    }
+
+    /// How many had to go, by kind and bound.
+    pub(super) fn evicted(&self) -> impl Iterator<Item = Evicted> + use<> {
+        let evicted = self.evicted;
+        Map::ALL.into_iter().flat_map(move |map| {
+            let [count, bytes] = evicted[map as usize];
+            [("count", count), ("bytes", bytes)].map(|(reason, entities)| Evicted {
+                kind: map.name(),
+                reason,
+                entities,
+            })
+        })
+    }
+
+    /// The one copy of a project's name.
+    pub(super) fn project(&self, name: &Arc<str>) -> Arc<str> {
+        let name = Some(name.clone());
+        let known = self.usage.get_key_value(&name);
+        let known = known.and_then(|(known, _)| known.clone());
+        known.or(name).unwrap_or_default()
+    }
+
+    /// Changes an entity by what an event about these things says; it is there from now on.
+    pub(super) fn change(
+        &mut self,
+        map: Map,
+        key: Key,
+        about: &Audience,
+        change: impl FnOnce(&mut Facts<'_>),
+    ) {
+        self.clock += 1;
+        let new = self.store.map(map).get(&key).is_none();
+        if new && self.store.map(map).len() >= self.limits.max_entities {
+            self.evict(Bounded::Count(map));
+        }
+        let mut fresh = Arc::new(Entity::new(self.clock));
+        let entity = match self.store.maps[map as usize].get_mut_cow(&key) {
+            Some(entity) => entity,
+            None => &mut fresh,
+        };
+        let before = if new { 0 } else { entity.bytes() };
+        if Arc::strong_count(entity) > 1 {
+            self.replaced.fetch_add(before as u64, Ordering::Relaxed);
+        }
+        let changed = Arc::make_mut(entity);
+        change(&mut changed.change(about, self.clock, &self.limits, &mut self.dropped));
+        let after = changed.bytes();
+        self.account(&key.project, before, after, usize::from(new));
+        if new {
+            self.store.maps[map as usize].insert_cow(key, fresh);
+        }
+        if self.bytes > self.limits.max_bytes {
+            self.evict(Bounded::Bytes);
+        }
+    }
+
+    /// An entity of no project, if it is known, is one of this project from now on.
+    pub(super) fn adopt(&mut self, map: Map, before: Key, project: &Arc<str>) {
+        if let Some(entity) = self.store.maps[map as usize].remove_cow(&before) {
+            let key = Key {
+                project: Some(project.clone()),
+                ..before
+            };
+            let bytes = entity.bytes();
+            self.forget(&None, bytes);
+            self.account(&key.project, 0, bytes, 1);
+            self.store.maps[map as usize].insert_cow(key, entity);
+        }
+    }
+
+    /// Takes an entity over from a saved state.
+    pub(super) fn restore(&mut self, map: Map, key: Key, entity: Entity) {
+        let bytes = entity.bytes();
+        let project = key.project.as_ref().map(|name| self.project(name));
+        let key = Key { project, ..key };
+        self.account(&key.project, 0, bytes, 1);
+        self.clock = self.clock.max(entity.changed);
+        self.store.maps[map as usize].insert_cow(key, Arc::new(entity));
+    }
+
+    /// Holds to the bounds whatever was restored.
+    pub(super) fn hold(&mut self) {
+        for map in Map::ALL {
+            if self.store.map(map).len() > self.limits.max_entities {
+                self.evict(Bounded::Count(map));
+            }
+        }
+        if self.bytes > self.limits.max_bytes {
+            self.evict(Bounded::Bytes);
+        }
+    }
+
+    fn account(&mut self, project: &Option<Arc<str>>, before: usize, after: usize, new: usize) {
+        self.bytes = self.bytes + after - before;
+        if let Some(usage) = self.usage.get_mut(project) {
+            usage.bytes = usage.bytes + after - before;
+            usage.entities += new;
+        } else {
+            let usage = Usage {
+                bytes: after,
+                entities: new,
+            };
+            self.usage.insert(project.clone(), usage);
+        }
+    }
+
+    fn forget(&mut self, project: &Option<Arc<str>>, bytes: usize) {
+        self.bytes -= bytes;
+        if let Some(usage) = self.usage.get_mut(project) {
+            usage.bytes -= bytes;
+            usage.entities -= 1;
+            if usage.entities == 0 {
+                self.usage.remove(project);
+            }
+        }
+    }
+
+    /// An eighth goes in one walk: of the projects that hold most, so that none makes the state forget another's. Finished
+    /// ones go first, and of these and of the others those changed longest ago.
+    fn evict(&mut self, bounded: Bounded) {
+        let maps = match bounded {
+            Bounded::Count(map) => vec![map],
+            Bounded::Bytes => Map::ALL.to_vec(),
+        };
+        let most = match bounded {
+            Bounded::Count(_) => self.limits.max_entities,
+            Bounded::Bytes => self.limits.max_bytes,
+        };
+        let weight = |entity: &Entity| match bounded {
+            Bounded::Count(_) => 1,
+            Bounded::Bytes => entity.bytes(),
+        };
+        let mut holds: HashMap<&Option<Arc<str>>, usize> = HashMap::new();
+        let mut ranked = Vec::new();
+        for &map in &maps {
+            for (key, entity) in self.store.map(map) {
+                let weight = weight(entity);
+                *holds.entry(&key.project).or_default() += weight;
+                ranked.push(((!entity.is_finished(), entity.changed), map, key, weight));
+            }
+        }
+        ranked.sort_unstable_by_key(|(rank, ..)| *rank);
+        let mut total: usize = holds.values().sum();
+        let target = most - (most / 8).clamp(1, most);
+        let level = level(holds.values().copied().collect(), target);
+        let mut going = Vec::new();
+        // First down to the level that fits for each project, then, should that not be enough, of everybody's.
+        for only_above in [true, false] {
+            ranked.retain(|(_, map, key, weight)| {
+                let held = holds.entry(&key.project).or_default();
+                let goes = total > target && (!only_above || *held > level);
+                if goes {
+                    total -= weight;
+                    *held -= weight;
+                    going.push((*map, (*key).clone()));
+                }
+                !goes
+            });
+        }
+        let bound = usize::from(bounded == Bounded::Bytes);
+        for (map, key) in going {
+            if let Some(entity) = self.store.maps[map as usize].remove_cow(&key) {
+                self.evicted[map as usize][bound] += 1;
+                if Arc::strong_count(&entity) > 1 {
+                    let bytes = entity.bytes() as u64;
+                    self.replaced.fetch_add(bytes, Ordering::Relaxed);
+                }
+                self.forget(&key.project, entity.bytes());
+            }
+        }
+    }
+}
+
+/// The most that each may hold, so that all of them together hold no more than `target`.
+fn level(mut holds: Vec<usize>, target: usize) -> usize {
+    holds.sort_unstable();
+    let (mut left, mut others) = (target, holds.len());
+    for held in holds {
+        if held * others > left {
+            return left / others;
+        }
+        left -= held;
+        others -= 1;
+    }
+    usize::MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::level;
+
+    #[test]
+    fn a_level_fits_whatever_is_below_it() {
+        assert_eq!(level(vec![10, 100, 40], 90), 40);
+        assert_eq!(level(vec![10, 100, 60], 90), 40);
+        assert_eq!(level(vec![1, 1, 1], 2), 0);
+        assert_eq!(level(vec![5], 9), usize::MAX);
+        assert_eq!(level(Vec::new(), 9), usize::MAX);
+    }
+}

@@ -1,0 +1,342 @@
+//! One entity: its facts as JSON text, and from which events they are. A client that may not see these events must not
+//! see what they said.
+
+use std::mem::size_of;
+
+use compact_str::{CompactString, ToCompactString};
+use serde_json::Value;
+use smallvec::SmallVec;
+
+use super::limits::{Dropped, Limits};
+use crate::{
+    access::authz::{Audience, Sight},
+    event::{Kind, Object},
+};
+
+/// Bytes of one fact: a longer one is in the history, but not in every snapshot.
+const MAX_FACT: usize = 8 * 1024;
+/// Bytes of all facts of one entity, beside short ones.
+const MAX_ENTITY: usize = 64 * 1024;
+/// A fact this short is always taken: a status must not be kept out by long texts.
+const SHORT: usize = 256;
+/// Parts of one entity; the facts of the one unchanged for longest are then shown only to those who see everything.
+const MAX_PARTS: usize = 8;
+/// The part of facts that are shown only to those who see everything.
+const HIDDEN: u8 = 15;
+
+/// The parts of an entity that a client may see, one bit each.
+pub(super) type Mask = u16;
+
+/// All that is known of one entity.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Entity {
+    /// In the order in which they were last said: a later one lies over an earlier one with the same key.
+    pub(super) facts: Vec<Fact>,
+    /// By the audience of the events; mostly it is one project.
+    pub(super) parts: SmallVec<[Part; 1]>,
+    /// When it was first heard of, by the state's clock: the first of several with one id has the id as its name.
+    pub(super) born: u64,
+    /// When it was last changed: the one untouched for longest is evicted first.
+    pub(super) changed: u64,
+}
+
+/// One fact, as events about the same things said it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Fact {
+    /// Its name.
+    pub(super) key: CompactString,
+    /// Its value as JSON text; empty if it was taken away.
+    pub(super) value: CompactString,
+    /// The number of its part.
+    pub(super) part: u8,
+}
+
+/// The events that had the same audience.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Part {
+    /// A client that is not of it doesn't see the facts.
+    pub(super) about: Audience,
+    /// When one of its facts was last said.
+    pub(super) changed: u64,
+}
+
+impl Entity {
+    /// One of which nothing is known.
+    pub(super) fn new(now: u64) -> Self {
+        Self {
+            facts: Vec::new(),
+            parts: SmallVec::new(),
+            born: now,
+            changed: now,
+        }
+    }
+
+    /// About how many bytes of memory it holds.
+    pub(super) fn bytes(&self) -> usize {
+        // An entry of the map, with its share of the map's nodes, and the allocations' own.
+        const PLACE: usize = 160;
+        let long = |text: &CompactString| {
+            if text.is_heap_allocated() {
+                text.capacity() + 16
+            } else {
+                0
+            }
+        };
+        let facts = self.facts.capacity() * size_of::<Fact>();
+        let texts: usize = self
+            .facts
+            .iter()
+            .map(|f| long(&f.key) + long(&f.value))
+            .sum();
+        let things: usize = self.parts.iter().map(|part| part.about.held()).sum();
+        size_of::<Self>() + PLACE + facts + texts + things + self.parts.len() * size_of::<Part>()
+    }
+
+    /// Bytes of all facts' texts.
+    fn text_bytes(&self) -> usize {
+        let texts = self.facts.iter();
+        texts.map(|fact| fact.key.len() + fact.value.len()).sum()
+    }
+
+    /// The facts, to be changed by an event about these things.
+    pub(super) fn change<'a>(
+        &'a mut self,
+        about: &Audience,
+        now: u64,
+        limits: &'a Limits,
+        dropped: &'a mut Dropped,
+    ) -> Facts<'a> {
+        self.changed = now;
+        let at = match self.parts.iter().position(|part| part.about == *about) {
+            Some(at) => at,
+            None => self.add_part(about.clone()),
+        };
+        self.parts[at].changed = now;
+        Facts {
+            part: u8::try_from(at).unwrap_or(HIDDEN),
+            entity: self,
+            limits,
+            dropped,
+        }
+    }
+
+    fn add_part(&mut self, about: Audience) -> usize {
+        let part = Part { about, changed: 0 };
+        if self.parts.len() < MAX_PARTS {
+            self.parts.push(part);
+            return self.parts.len() - 1;
+        }
+        let oldest = self.parts.iter().enumerate().min_by_key(|(_, p)| p.changed);
+        let at = oldest.map_or(0, |(at, _)| at);
+        self.parts[at] = part;
+        let gone = u8::try_from(at).unwrap_or(HIDDEN);
+        let hides = |fact: &Fact| fact.part == gone || fact.part == HIDDEN;
+        // Of several with one key the latest is enough.
+        let mut kept: Vec<Fact> = Vec::with_capacity(self.facts.len());
+        for mut fact in std::mem::take(&mut self.facts) {
+            if hides(&fact) {
+                fact.part = HIDDEN;
+                kept.retain(|k| k.part != HIDDEN || k.key != fact.key);
+            }
+            kept.push(fact);
+        }
+        self.facts = kept;
+        at
+    }
+
+    /// Which of it a client may see; none if nothing. `own` is the thing that it is about.
+    pub(super) fn seen(&self, sight: &Sight, own: Option<(Kind, &str)>) -> Option<Mask> {
+        if sight.is_everything() {
+            return Some(Mask::MAX);
+        }
+        let mut mask = 0;
+        for (at, part) in self.parts.iter().enumerate() {
+            if sight.may_see_audience(&part.about, own) {
+                mask |= 1 << at;
+            }
+        }
+        let any = self.facts.iter().any(|fact| fact.is_in(mask));
+        any.then_some(mask)
+    }
+
+    /// The latest value of a fact that the mask shows, as JSON text.
+    pub(super) fn get(&self, mask: Mask, key: &str) -> Option<&str> {
+        let found = self.facts.iter().rev();
+        let mut found = found.filter(|fact| fact.is_in(mask) && fact.key == key);
+        let value = found.next()?.value.as_str();
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// The latest facts that the mask shows, each key once.
+    pub(super) fn shown(&self, mask: Mask) -> impl Iterator<Item = (&str, &str)> {
+        let facts = self.facts.iter().enumerate();
+        facts.filter_map(move |(at, fact)| {
+            let later = &self.facts[at + 1..];
+            let covered =
+                self.parts.len() > 1 && later.iter().any(|l| l.is_in(mask) && l.key == fact.key);
+            let shown = fact.is_in(mask) && !fact.value.is_empty() && !covered;
+            shown.then_some((fact.key.as_str(), fact.value.as_str()))
+        })
+    }
+
+    /// Whether events of this project changed it.
+    pub(super) fn is_of(&self, project: &str) -> bool {
+        self.parts
+            .iter()
+            .any(|part| part.about.project() == Some(project))
+    }
+
+    /// Whether it is over, by its status.
+    pub(super) fn is_finished(&self) -> bool {
+        matches!(
+            self.get(Mask::MAX, "status")
+                .or(self.get(Mask::MAX, "said_status")),
+            Some(
+                r#""done""#
+                    | r#""completed""#
+                    | r#""failed""#
+                    | r#""cancelled""#
+                    | r#""deleted""#
+                    | r#""offline""#
+            )
+        )
+    }
+}
+
+impl Fact {
+    /// Whether a mask shows it.
+    pub(super) fn is_in(&self, mask: Mask) -> bool {
+        mask & (1 << self.part) != 0
+    }
+}
+
+/// The facts of one entity, to be changed within their bounds.
+#[derive(Debug)]
+pub(super) struct Facts<'a> {
+    entity: &'a mut Entity,
+    /// The part of the event that changes them.
+    part: u8,
+    limits: &'a Limits,
+    /// Counts the facts that are not taken.
+    dropped: &'a mut Dropped,
+}
+
+impl Facts<'_> {
+    /// Sets a fact.
+    pub(super) fn set(&mut self, key: &str, value: impl Into<Value>) -> &mut Self {
+        let value = match value.into() {
+            // The usual ones without an allocation.
+            Value::Null => CompactString::const_new("null"),
+            Value::Bool(b) => b.to_compact_string(),
+            value => value.to_compact_string(),
+        };
+        self.set_text(key, value);
+        self
+    }
+
+    fn set_text(&mut self, key: &str, value: CompactString) {
+        if value.len() > MAX_FACT {
+            self.dropped.long += 1;
+            return;
+        }
+        let before = self.position(key);
+        if before.is_none() {
+            let mine = self.entity.facts.iter().filter(|f| f.part == self.part);
+            if mine.count() >= self.limits.max_facts {
+                self.dropped.many += 1;
+                return;
+            }
+        }
+        let replaced = before.map_or(0, |at| self.entity.facts[at].value.len());
+        if value.len() > SHORT
+            && value.len() > replaced
+            && self.entity.text_bytes() - replaced + value.len() > MAX_ENTITY
+        {
+            self.dropped.full += 1;
+            return;
+        }
+        self.put(before, key, value);
+    }
+
+    fn put(&mut self, before: Option<usize>, key: &str, value: CompactString) {
+        let facts = &mut self.entity.facts;
+        match before {
+            Some(at) => {
+                let mut fact = facts.remove(at);
+                fact.value = value;
+                facts.push(fact);
+            }
+            None => {
+                // Doubling would hold twice what is there.
+                if facts.len() == facts.capacity() {
+                    facts.reserve_exact(4.max(facts.len() / 4));
+                }
+                facts.push(Fact {
+                    key: key.to_compact_string(),
+                    value,
+                    part: self.part,
+                });
+            }
+        }
+    }
+
+    fn position(&self, key: &str) -> Option<usize> {
+        let mut facts = self.entity.facts.iter();
+        facts.position(|fact| fact.part == self.part && fact.key == key)
+    }
+
+    /// Sets a fact if there is a value.
+    pub(super) fn set_some(&mut self, key: &str, value: Option<impl Into<Value>>) -> &mut Self {
+        if let Some(value) = value {
+            self.set(key, value);
+        }
+        self
+    }
+
+    /// Sets a fact that nobody said yet to those who see this event.
+    pub(super) fn set_first(&mut self, key: &str, value: impl Into<Value>) -> &mut Self {
+        if self.own(key).is_none() {
+            self.set(key, value);
+        }
+        self
+    }
+
+    /// Lays all facts of `data` over these, but those.
+    pub(super) fn lay_over(&mut self, data: &Object, but: &[&str]) -> &mut Self {
+        for (key, value) in data {
+            if !but.contains(&key.as_str()) {
+                let mut text = CompactString::default();
+                // A value is JSON: writing it can't fail.
+                if std::fmt::write(&mut text, format_args!("{value}")).is_ok() {
+                    self.set_text(key, text);
+                }
+            }
+        }
+        self
+    }
+
+    /// Takes a fact away.
+    pub(super) fn clear(&mut self, key: &str) -> &mut Self {
+        let before = self.position(key);
+        let elsewhere = |fact: &Fact| fact.part != self.part && fact.key == key;
+        if self.entity.facts.iter().any(elsewhere) {
+            self.put(before, key, CompactString::default());
+        } else if let Some(at) = before {
+            self.entity.facts.remove(at);
+        }
+        self
+    }
+
+    /// The value of a fact for all who see this event: its own part's, else that of events about no thing.
+    pub(super) fn own(&self, key: &str) -> Option<&str> {
+        let open = self.entity.parts.iter().enumerate();
+        let open = open.filter(|(_, part)| part.about.is_open());
+        let mask = open.fold(1 << self.part, |mask: Mask, (at, _)| mask | 1 << at);
+        self.entity.get(mask, key)
+    }
+
+    /// The value of a fact in its own part.
+    pub(super) fn part(&self, key: &str) -> Option<&str> {
+        self.entity.get(1 << self.part, key)
+    }
+}

@@ -1,0 +1,385 @@
+//! What each event changes.
+//!
+//! A thing is (project, kind, id). Which one an event means was settled when it was accepted (`Event::home`).
+
+use serde_json::Value;
+
+use super::{
+    State,
+    entities::{Key, Map},
+};
+use crate::{
+    access::authz::Audience,
+    event::{Event, Kind},
+    update::{self, run_status, task_status},
+};
+
+/// Tasks in progress of one agent that are remembered.
+const MAX_TASKS: usize = 16;
+
+/// Folds one event into the state.
+pub(super) fn apply(state: &mut State, event: &Event) {
+    adopt(state, event);
+    let about = &about(event);
+    let name = event.name.canonical();
+    let mut segments = name.split('.');
+    let family = segments.next().unwrap_or_default();
+    match (family, segments.next().unwrap_or_default()) {
+        ("agent", "run" | "step") => run(state, event, about, AGENT_RUN),
+        ("agent", "message") => {}
+        ("agent", _) | ("worker", "registration") => agent(state, event, about),
+        ("task", _) | ("progress", "update") | ("blocker", _) => task(state, event, about),
+        ("project", _) => project(state, event, about),
+        ("decision", _) | ("pm", "decision") => state.decisions += 1,
+        ("system", "health") => health(state, event, about),
+        ("system", "state") => system_state(state, event, about),
+        ("workflow" | "execution", _) => run(state, event, about, EXECUTION),
+        ("ingest", _) => run(state, event, about, JOB),
+        _ => {}
+    }
+}
+
+/// The audience of what an event says of an entity. Agents and tasks don't decide: what is said of them is theirs. But a
+/// task of which it isn't certain where it is at home does.
+fn about(event: &Event) -> Audience {
+    let uncertain = event.settled.uncertain;
+    Audience::of(event, |kind| match kind {
+        Kind::Agent => false,
+        Kind::Task => uncertain.contains(kind),
+        _ => true,
+    })
+}
+
+/// The key of the thing that an event means by an id, as it was settled; `run` tells runs apart.
+fn home(state: &State, event: &Event, kind: Kind, id: &str, run: u8) -> Key {
+    let project = event.project_id.as_ref();
+    let project = project.filter(|_| event.home(kind).is_some());
+    Key {
+        kind: run,
+        ..Key::new(id, project.map(|project| state.kept.project(project)))
+    }
+}
+
+/// Things that were known without a project, and that this event brings into its own: whatever it says of them otherwise.
+fn adopt(state: &mut State, event: &Event) {
+    let Some(project) = event
+        .project_id
+        .as_ref()
+        .filter(|_| !event.settled.adopted.is_empty())
+    else {
+        return;
+    };
+    let project = state.kept.project(project);
+    for (kind, map, run, id) in [
+        (Kind::Task, Map::Tasks, 0, event.task_id()),
+        (Kind::Run, Map::Runs, AGENT_RUN, event.run_id()),
+        (Kind::Execution, Map::Runs, EXECUTION, event.execution_id()),
+        (Kind::Job, Map::Runs, JOB, event.job_id()),
+    ] {
+        if let Some(id) = id.filter(|_| event.settled.adopts(kind)) {
+            let before = Key {
+                kind: run,
+                ..Key::new(id, None)
+            };
+            state.kept.adopt(map, before, &project);
+        }
+    }
+}
+
+fn text<'e>(event: &'e Event, key: &str) -> Option<&'e str> {
+    event.data.get(key).and_then(Value::as_str)
+}
+
+fn agent(state: &mut State, event: &Event, about: &Audience) {
+    let Some(id) = event.agent_id() else { return };
+    let key = home(state, event, Kind::Agent, id, 0);
+    state.kept.change(Map::Agents, key, about, |facts| {
+        facts.lay_over(
+            &event.data,
+            &[
+                "old_status",
+                "new_status",
+                "current_task",
+                "source",
+                "target",
+                "update_type",
+                "agent_name",
+                "worker_id",
+                "status",
+                "said_status",
+                "task_id",
+                "task_ids",
+                "project_id",
+            ],
+        );
+        facts.set("agent_id", id);
+        facts.set_some("name", text(event, "agent_name").or(text(event, "name")));
+        if event.name.canonical() == "agent.unregistered" {
+            facts.set("said_status", "offline").clear("task_ids");
+        } else {
+            let status = text(event, "new_status").or(text(event, "status"));
+            facts.set_some("said_status", status);
+            if matches!(
+                event.name.canonical(),
+                "agent.registered" | "worker.registration"
+            ) {
+                facts.set_first("said_status", "idle");
+            }
+        }
+        let task = event.data.get("current_task");
+        match task.or(event.data.get("task_id")) {
+            Some(Value::String(task)) => {
+                facts.set("task_ids", vec![task.as_str()]);
+            }
+            Some(Value::Null) => {
+                facts.clear("task_ids");
+            }
+            _ => {}
+        }
+        facts.set("updated_at", event.timestamp.to_string());
+    });
+}
+
+fn task(state: &mut State, event: &Event, about: &Audience) {
+    let Some(id) = event.task_id() else { return };
+    let status = task_status(&event.name, &event.data);
+    let agent = event.agent_id();
+    let key = home(state, event, Kind::Task, id, 0);
+    let mut had = None;
+    state.kept.change(Map::Tasks, key, about, |facts| {
+        // An event that ends a task need not say whose it was.
+        had = facts
+            .own("agent_id")
+            .filter(|_| is_over(status) == Some(true))
+            .and_then(|agent| serde_json::from_str::<String>(agent).ok());
+        facts.lay_over(
+            &event.data,
+            &[
+                "status",
+                "source",
+                "target",
+                "event_type",
+                "new_status",
+                "old_status",
+                "worker_id",
+                "task_details",
+                "agent_id",
+                "blocker",
+                "blocker_description",
+                "project_id",
+            ],
+        );
+        facts.set("task_id", id);
+        let details = event.data.get("task_details").and_then(|d| d.get("name"));
+        let details = details.and_then(Value::as_str);
+        facts.set_some(
+            "name",
+            text(event, "task_name").or(details).or(text(event, "name")),
+        );
+        facts.set_some("status", status);
+        match status {
+            Some("todo") => facts.clear("agent_id"),
+            _ => facts.set_some("agent_id", agent),
+        };
+        match status {
+            Some("blocked") => facts.set_some("blocker", update::blocker(&event.data)),
+            Some("done") => facts.set("progress", 100).clear("blocker"),
+            Some(_) => facts.clear("blocker"),
+            None => facts,
+        };
+        facts.set("updated_at", event.timestamp.to_string());
+    });
+    let key = match agent {
+        Some(agent) => Some(home(state, event, Kind::Agent, agent, 0)),
+        None => had.and_then(|agent| known_agent(state, event, &agent)),
+    };
+    if let Some(key) = key {
+        occupy(state, event, about, key, id, status);
+    }
+}
+
+/// The agent that an event means without naming it: its project's, else the one that works for several.
+fn known_agent(state: &State, event: &Event, id: &str) -> Option<Key> {
+    let agents = state.kept.store.map(Map::Agents);
+    let own = event.project_id.as_ref();
+    let own = own.map(|project| Key::new(id, Some(state.kept.project(project))));
+    let shared = (!event.settled.confined).then(|| Key::new(id, None));
+    let keys = own.into_iter().chain(shared);
+    keys.into_iter().find(|key| agents.get(key).is_some())
+}
+
+/// Whether nobody works on a task any more; none if its status did not change.
+fn is_over(status: Option<&str>) -> Option<bool> {
+    let status = status?;
+    Some(matches!(
+        status,
+        "done" | "todo" | "failed" | "cancelled" | "deleted"
+    ))
+}
+
+/// An agent has the tasks that it works on, until they are done or taken from it.
+fn occupy(
+    state: &mut State,
+    event: &Event,
+    about: &Audience,
+    agent: Key,
+    task: &str,
+    status: Option<&str>,
+) {
+    let id = agent.id.to_string();
+    state.kept.change(Map::Agents, agent, about, |facts| {
+        facts.set("agent_id", id);
+        if let Some(over) = is_over(status) {
+            let known = facts.part("task_ids");
+            let known = known.and_then(|text| serde_json::from_str::<Vec<String>>(text).ok());
+            let mut tasks = known.unwrap_or_default();
+            let had = tasks.len();
+            tasks.retain(|known| known != task);
+            let has = had > tasks.len();
+            if !over {
+                if tasks.len() == MAX_TASKS {
+                    tasks.remove(0);
+                }
+                tasks.push(task.to_owned());
+            }
+            if !over || has {
+                match tasks.is_empty() {
+                    true => facts.clear("task_ids"),
+                    false => facts.set("task_ids", tasks),
+                };
+            }
+        }
+        facts.set("updated_at", event.timestamp.to_string());
+    });
+}
+
+fn project(state: &mut State, event: &Event, about: &Audience) {
+    let inner = event.data.get("project_state").and_then(Value::as_object);
+    let from_inner = |key: &str| inner.and_then(|i| i.get(key)).and_then(Value::as_str);
+    if let Some(risk) = from_inner("risk_level") {
+        change_health(state, event, about, |facts| {
+            facts.set("risk_level", risk);
+        });
+    }
+    // Names and boards stand for a project only where that was settled.
+    let Some(id) = &event.project_id else { return };
+    let project = state.kept.project(id);
+    let key = Key::new(id, Some(project));
+    state.kept.change(Map::Projects, key, about, |facts| {
+        facts.lay_over(
+            &event.data,
+            &["project_state", "source", "target", "task_count"],
+        );
+        if let Some(inner) = inner {
+            facts.lay_over(inner, &[]);
+        }
+        facts.set_some(
+            "name",
+            text(event, "project_name")
+                .or(from_inner("project_name"))
+                .or(text(event, "name")),
+        );
+        facts.set_some("progress", update::project_progress(&event.data));
+        match event.name.change_type() {
+            "created" => facts.set("status", "active"),
+            "completed" => facts.set("status", "completed").set("progress", 100),
+            _ => facts,
+        };
+        facts.set("updated_at", event.timestamp.to_string());
+    });
+}
+
+/// The health of all, or of the project that a limited producer speaks for.
+fn change_health(
+    state: &mut State,
+    event: &Event,
+    about: &Audience,
+    change: impl FnOnce(&mut super::entity::Facts<'_>),
+) {
+    let project = event.project_id.as_ref().filter(|_| event.settled.confined);
+    let key = Key::new("", project.map(|p| state.kept.project(p)));
+    state.kept.change(Map::Health, key, about, |facts| {
+        change(facts);
+        facts.set("updated_at", event.timestamp.to_string());
+    });
+}
+
+fn health(state: &mut State, event: &Event, about: &Audience) {
+    change_health(state, event, about, |facts| {
+        facts.lay_over(&event.data, &[]);
+    });
+}
+
+fn system_state(state: &mut State, event: &Event, about: &Audience) {
+    change_health(state, event, about, |facts| {
+        for key in [
+            "active_workers",
+            "tasks_in_progress",
+            "tasks_completed",
+            "tasks_blocked",
+            "system_metrics",
+        ] {
+            facts.set_some(key, event.data.get(key).cloned());
+        }
+    });
+}
+
+/// The kinds of runs, as their keys tell them apart.
+const AGENT_RUN: u8 = 0;
+const EXECUTION: u8 = 1;
+const JOB: u8 = 2;
+
+/// The name of a kind of runs.
+pub(super) fn run_kind(kind: u8) -> &'static str {
+    match kind {
+        EXECUTION => "execution",
+        JOB => "job",
+        _ => "agent_run",
+    }
+}
+
+fn run(state: &mut State, event: &Event, about: &Audience, kind: u8) {
+    let id = match kind {
+        EXECUTION => event.execution_id(),
+        JOB => event.job_id(),
+        _ => event.run_id(),
+    };
+    let Some(id) = id else { return };
+    let is_node = event.name.canonical().starts_with("workflow.node");
+    let is_step = event.name.canonical().starts_with("agent.step");
+    let thing = match kind {
+        EXECUTION => Kind::Execution,
+        JOB => Kind::Job,
+        _ => Kind::Run,
+    };
+    let key = home(state, event, thing, id, kind);
+    state.kept.change(Map::Runs, key, about, |facts| {
+        facts.set("kind", run_kind(kind));
+        facts.set_first("started_at", event.timestamp.to_string());
+        for outer in ["run", "job"] {
+            if let Some(inner) = event.data.get(outer).and_then(Value::as_object) {
+                facts.lay_over(inner, &["id", "project_id"]);
+            }
+        }
+        if is_node {
+            facts.set_some("current_node", event.node_id());
+        } else if is_step {
+            facts.set_some("step", event.data.get("step").cloned());
+        } else {
+            facts.lay_over(
+                &event.data,
+                &[
+                    "run",
+                    "job",
+                    "step",
+                    "nodeState",
+                    "id",
+                    "status",
+                    "project_id",
+                ],
+            );
+            facts.set_some("status", run_status(&event.name, &event.data));
+        }
+        facts.set("updated_at", event.timestamp.to_string());
+    });
+}

@@ -1,0 +1,416 @@
+//! Writes what one client may see of the state, entity by entity: all of it, or in pieces that are made when they are asked for.
+
+use std::{ops::Bound, sync::Arc};
+
+use serde_json::{Value, json};
+
+use super::{
+    Picture,
+    entities::{Key, Map},
+    entity::{Entity, Mask},
+    fold::run_kind,
+};
+use crate::{access::authz::Sight, event::Kind, timestamp::Timestamp};
+
+/// The maps of a snapshot, in the order in which they are written.
+const WRITTEN: [Map; 4] = [Map::Projects, Map::Agents, Map::Tasks, Map::Runs];
+
+/// A walk over a picture, with the eyes of one client. A clone goes on from the same place.
+#[derive(Debug, Clone)]
+pub struct Walk {
+    picture: Picture,
+    sight: Sight,
+    /// Only what is of this project, if that is asked for.
+    project: Option<Arc<str>>,
+    /// The map that it is in, as a place in [`WRITTEN`].
+    at: usize,
+    /// The last entity that it came by.
+    after: Option<Key>,
+    /// The one of the present id that was first heard of: the id alone is its name.
+    first: Option<Key>,
+    /// The last one that has its project in its name.
+    qualified: Option<Key>,
+    /// Counted on the way.
+    counts: Counts,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Counts {
+    /// Entities written, by map.
+    entities: [u64; WRITTEN.len()],
+    /// Tasks by status.
+    tasks: [u64; STATUSES.len()],
+}
+
+const STATUSES: [&str; 4] = ["todo", "in_progress", "blocked", "done"];
+
+/// Entities of a snapshot, each map's as the text between its braces.
+#[derive(Debug, Default)]
+pub(super) struct Piece {
+    maps: [String; WRITTEN.len()],
+}
+
+impl Piece {
+    fn len(&self) -> usize {
+        self.maps.iter().map(String::len).sum()
+    }
+}
+
+/// The fields around the entities.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Frame<'a> {
+    pub(super) now: Timestamp,
+    /// The number of the part and of all parts, if there are several.
+    pub(super) part: Option<(usize, usize)>,
+    pub(super) counts: &'a Value,
+    /// On the last part only.
+    pub(super) cursor: Option<&'a str>,
+}
+
+impl Walk {
+    /// Begins at the first entity.
+    pub fn new(picture: Picture, sight: Sight, project: Option<&str>) -> Self {
+        Self {
+            picture,
+            sight,
+            project: project.map(Arc::from),
+            at: 0,
+            after: None,
+            first: None,
+            qualified: None,
+            counts: Counts::default(),
+        }
+    }
+
+    /// The picture that it walks over.
+    pub fn picture(&self) -> &Picture {
+        &self.picture
+    }
+
+    /// All of it as one JSON object.
+    pub fn whole(mut self, cursor: &str, now: Timestamp) -> String {
+        let piece = self.piece(usize::MAX);
+        let counts = self.counts();
+        let frame = Frame {
+            now,
+            part: None,
+            counts: &counts,
+            cursor: Some(cursor),
+        };
+        self.framed(&piece, &frame)
+    }
+
+    /// Whether nothing more comes; else it stands before the next entity that is seen.
+    pub(super) fn is_over(&self) -> bool {
+        let mut ahead = self.clone();
+        let mut nowhere = String::new();
+        !ahead.next(|_, _| &mut nowhere)
+    }
+
+    /// The beginning of a text, up to the first map.
+    pub(super) fn head(&self, now: Timestamp, out: &mut String) {
+        out.push('{');
+        let now = now.to_string();
+        field(out, "type", &"snapshot".into());
+        field(out, "server_time", &now.as_str().into());
+        field(out, "timestamp", &now.into());
+    }
+
+    /// Ends the maps before `at` and begins it, unless it is begun.
+    pub(super) fn begin(out: &mut String, begun: &mut usize, at: usize) {
+        while *begun <= at {
+            if *begun > 0 {
+                out.push('}');
+            }
+            if let Some(map) = WRITTEN.get(*begun) {
+                key(out, map.name());
+                out.push('{');
+            }
+            *begun += 1;
+        }
+    }
+
+    /// The end of a text, after all entities.
+    pub(super) fn tail(&self, mut begun: usize, cursor: &str, out: &mut String) {
+        Self::begin(out, &mut begun, WRITTEN.len());
+        key(out, "health");
+        self.health(out);
+        field(out, "counts", &self.counts());
+        field(out, "cursor", &cursor.into());
+        out.push('}');
+    }
+
+    /// The next entities, of about so many bytes.
+    pub(super) fn piece(&mut self, bytes: usize) -> Piece {
+        let mut piece = Piece::default();
+        while piece.len() < bytes && self.next(|at, _| &mut piece.maps[at]) {}
+        piece
+    }
+
+    /// A snapshot's JSON object around some entities.
+    pub(super) fn framed(&self, piece: &Piece, frame: &Frame<'_>) -> String {
+        let mut out = String::with_capacity(piece.len() + 1024);
+        self.head(frame.now, &mut out);
+        if let Some((part, parts)) = frame.part {
+            field(&mut out, "part", &part.into());
+            field(&mut out, "parts", &parts.into());
+        }
+        for (map, entities) in WRITTEN.into_iter().zip(&piece.maps) {
+            key(&mut out, map.name());
+            out.push('{');
+            out.push_str(entities);
+            out.push('}');
+        }
+        key(&mut out, "health");
+        match frame.part {
+            None | Some((1, _)) => self.health(&mut out),
+            Some(_) => out.push_str("{}"),
+        }
+        field(&mut out, "counts", frame.counts);
+        if let Some(cursor) = frame.cursor {
+            field(&mut out, "cursor", &cursor.into());
+        }
+        out.push('}');
+        out
+    }
+
+    /// How much there is of what was walked over.
+    pub(super) fn counts(&self) -> Value {
+        let mut counts = json!({});
+        for (map, count) in WRITTEN.into_iter().zip(self.counts.entities) {
+            counts[map.name()] = count.into();
+        }
+        for (status, count) in STATUSES.into_iter().zip(self.counts.tasks) {
+            counts[format!("tasks_{status}")] = count.into();
+        }
+        // How much there is that one may not see is not to be seen either.
+        if self.sight.is_everything() {
+            counts["events"] = self.picture.events.into();
+            counts["decisions"] = self.picture.decisions.into();
+            counts["evicted"] = self.picture.evicted.into();
+        }
+        counts
+    }
+
+    /// Writes the next entity that is seen, with its name, where `out` says; false at the end.
+    pub(super) fn next<'o>(&mut self, out: impl FnOnce(usize, Map) -> &'o mut String) -> bool {
+        while let Some(&map) = WRITTEN.get(self.at) {
+            let from = self
+                .after
+                .as_ref()
+                .map_or(Bound::Unbounded, Bound::Excluded);
+            let range: (Bound<&Key>, Bound<&Key>) = (from, Bound::Unbounded);
+            let next = self.picture.store.map(map).range::<Key, _>(range).next();
+            let Some((key, entity)) = next.map(|(key, entity)| (key.clone(), entity.clone()))
+            else {
+                self.at += 1;
+                (self.after, self.first, self.qualified) = (None, None, None);
+                continue;
+            };
+            self.after = Some(key.clone());
+            let Some(mask) = self.seen(map, &key, &entity) else {
+                continue;
+            };
+            let name = self.name(map, &key);
+            self.counts.entities[self.at] += 1;
+            let out = out(self.at, map);
+            if !out.is_empty() && !out.ends_with('{') {
+                out.push(',');
+            }
+            text(out, &name);
+            out.push(':');
+            self.entity(map, &key, &entity, mask, out);
+            return true;
+        }
+        false
+    }
+
+    /// The facts of an entity that are to be written; none if it is not.
+    fn seen(&self, map: Map, key: &Key, entity: &Entity) -> Option<Mask> {
+        if let Some(project) = &self.project {
+            let own = key.project.as_ref() == Some(project);
+            let works = map == Map::Agents && key.project.is_none() && entity.is_of(project);
+            if !own && !works {
+                return None;
+            }
+        }
+        entity.seen(&self.sight, map.kind().map(|kind| (kind, key.id.as_str())))
+    }
+
+    /// The id; of a later one of the same id, its project and the id.
+    fn name(&mut self, map: Map, key: &Key) -> String {
+        if self.first.as_ref().is_none_or(|first| first.id != key.id) {
+            let namesakes = self.picture.store.namesakes(map, &key.id);
+            let seen = namesakes.filter(|(k, entity)| self.seen(map, k, entity).is_some());
+            let first = seen.min_by_key(|(_, entity)| entity.born);
+            self.first = first.map(|(key, _)| key.clone());
+            self.qualified = None;
+        }
+        if self.first.as_ref() == Some(key) {
+            return key.id.to_string();
+        }
+        let project = key.project.as_deref().unwrap_or_default();
+        let again = self.qualified.as_ref();
+        let again = again.is_some_and(|q| q.id == key.id && q.project == key.project);
+        let mut name = match again {
+            true => format!("{project}/{}:{}", run_kind(key.kind), key.id),
+            false => format!("{project}/{}", key.id),
+        };
+        self.qualified = Some(key.clone());
+        // An id may look like such a name.
+        while self.picture.store.namesakes(map, &name).next().is_some() {
+            name.insert(0, '/');
+        }
+        name
+    }
+
+    fn entity(&mut self, map: Map, key: &Key, entity: &Entity, mask: Mask, out: &mut String) {
+        out.push('{');
+        field(out, "id", &key.id.as_str().into());
+        let project = match map {
+            Map::Projects => Some(key.id.as_str()),
+            _ => key.project.as_deref(),
+        };
+        field(out, "project_id", &project.into());
+        let said = ["id", "project_id"];
+        let mut status = None;
+        for (name, value) in entity.shown(mask) {
+            let derived = map == Map::Agents
+                && matches!(name, "said_status" | "task_ids" | "task_id" | "status");
+            if said.contains(&name) || derived {
+                continue;
+            }
+            if name == "status" {
+                status = Some(value);
+            }
+            self::key(out, name);
+            out.push_str(value);
+        }
+        if map == Map::Agents {
+            agent(key, entity, mask, out);
+        }
+        if map == Map::Tasks
+            && let Some(status) = status
+        {
+            let found = STATUSES.iter().position(|s| status.trim_matches('"') == *s);
+            if let Some(at) = found {
+                self.counts.tasks[at] += 1;
+            }
+        }
+        out.push('}');
+    }
+
+    /// The health, and that of each project whose limited producers speak of it.
+    fn health(&self, out: &mut String) {
+        let health = self.picture.store.map(Map::Health);
+        let seen = |key: &Key, entity: &Entity| {
+            let own = key.project.as_deref().map(|p| (Kind::Project, p));
+            entity.seen(&self.sight, own)
+        };
+        let facts = |entity: &Entity, mask: Mask, out: &mut String| {
+            for (name, value) in entity.shown(mask) {
+                key(out, name);
+                out.push_str(value);
+            }
+        };
+        out.push('{');
+        let own = self.project.as_ref().map(|p| Key::new("", Some(p.clone())));
+        let own = own.and_then(|key| Some((health.get(&key)?, key)));
+        let own = own.and_then(|(entity, key)| Some((entity, seen(&key, entity)?)));
+        let all = Key::new("", None);
+        let all = health.get(&all).and_then(|h| Some((h, seen(&all, h)?)));
+        if let Some((entity, mask)) = own.or(all) {
+            facts(entity, mask, out);
+        }
+        let others = health
+            .into_iter()
+            .filter(|(key, _)| key.project.is_some() && self.project.is_none());
+        let mut any = false;
+        for (k, entity) in others {
+            let (Some(project), Some(mask)) = (&k.project, seen(k, entity)) else {
+                continue;
+            };
+            if !any {
+                key(out, "projects");
+                out.push('{');
+                any = true;
+            }
+            key(out, project);
+            out.push('{');
+            facts(entity, mask, out);
+            out.push('}');
+        }
+        if any {
+            out.push('}');
+        }
+        out.push('}');
+    }
+}
+
+/// Words by which an agent says that it has nothing to do; a task that it has says more.
+const AT_REST: [&str; 6] = [
+    "idle",
+    "available",
+    "ready",
+    "online",
+    "registered",
+    "waiting",
+];
+
+/// An agent's status: as it was said last, but for one at rest that was given a task since. Its tasks are those that a client
+/// may see, from whatever project.
+fn agent(key: &Key, entity: &Entity, mask: Mask, out: &mut String) {
+    let (mut said, mut tasks, mut busy, mut of) = (None, Vec::<&str>::new(), false, None);
+    for fact in entity.facts.iter().filter(|fact| fact.is_in(mask)) {
+        let value = fact.value.as_str();
+        match fact.key.as_str() {
+            "said_status" if !value.is_empty() => {
+                (said, busy) = (Some(value), false);
+            }
+            "task_ids" if value.len() > 2 => {
+                tasks.push(&value[1..value.len() - 1]);
+                let about = entity.parts.get(usize::from(fact.part));
+                of = about.and_then(|part| part.about.project());
+                busy = true;
+            }
+            _ => {}
+        }
+    }
+    let rests = said.is_none_or(|said| AT_REST.iter().any(|rest| said.trim_matches('"') == *rest));
+    let status = match said {
+        _ if rests && busy => "\"working\"",
+        said => said.unwrap_or("null"),
+    };
+    let tasks = tasks.join(",");
+    // Ids are JSON texts: the last one is behind the last comma that is not within one.
+    let ids: Vec<Value> = serde_json::from_str(&format!("[{tasks}]")).unwrap_or_default();
+    self::key(out, "status");
+    out.push_str(status);
+    self::key(out, "said_status");
+    out.push_str(said.unwrap_or("null"));
+    field(out, "task_id", ids.last().unwrap_or(&Value::Null));
+    if key.project.is_none() {
+        field(out, "task_project_id", &of.into());
+    }
+    self::key(out, "task_ids");
+    out.push('[');
+    out.push_str(&tasks);
+    out.push(']');
+}
+
+fn key(out: &mut String, key: &str) {
+    if !out.ends_with('{') {
+        out.push(',');
+    }
+    text(out, key);
+    out.push(':');
+}
+
+fn field(out: &mut String, name: &str, value: &Value) {
+    key(out, name);
+    out.push_str(&value.to_string());
+}
+
+fn text(out: &mut String, text: &str) {
+    out.push_str(&Value::from(text).to_string());
+}

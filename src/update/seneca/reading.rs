@@ -1,0 +1,182 @@
+//! One reading of the health, and the whole object that the Health tab reads of it.
+
+use serde_json::{Value, json};
+
+use super::analysis;
+use crate::{
+    event::{Event, Object},
+    timestamp::Timestamp,
+    update::seneca::read,
+};
+
+/// A trend is written to four decimals; less than this is none.
+const STEADY: f64 = 0.000_05;
+/// Where a report may say how well things go; the first known word counts.
+const WORDS: [&str; 5] = [
+    "overall_health",
+    "severity",
+    "status",
+    "health",
+    "new_status",
+];
+
+/// The fields of a `health_update` that one report gives, without the picture that the desk has. The tab can show it as it is.
+pub fn health_fields(event: &Event, data: &Object) -> Object {
+    let mut reading = Reading::at(event.timestamp);
+    reading.take_report(data);
+    let before = read::text(data, "old_status").and_then(colour);
+    let earlier = Reading {
+        colour: before.or(reading.colour),
+        ..reading.clone()
+    };
+    reading.object(&earlier)
+}
+
+/// How well things go, worst last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Colour {
+    Green,
+    Yellow,
+    Red,
+}
+
+/// What one report said.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Reading {
+    /// When.
+    pub(crate) at: Timestamp,
+    /// `None`: the report's words for it are not known here.
+    pub(crate) colour: Option<Colour>,
+    /// The report's own words, shown beside the colour.
+    pub(crate) status: Option<String>,
+    /// The report's message for people.
+    pub(crate) message: Option<String>,
+    /// The share of the work done, 0 to 1: the further the work, the surer the estimate of its end.
+    pub(crate) share: f64,
+    /// Blocked tasks at that time.
+    pub(crate) blocked: u64,
+    /// When the work ends at its pace, if it has one.
+    pub(crate) ends: Option<Timestamp>,
+    /// The producer's own analysis (`timeline_prediction`, `risk_factors`, …), in shapes that the tab can show.
+    pub(crate) own: Object,
+}
+
+impl Reading {
+    /// A reading of which nothing is known but the time.
+    pub(crate) fn at(at: Timestamp) -> Self {
+        Self {
+            at,
+            colour: None,
+            status: None,
+            message: None,
+            share: 0.0,
+            blocked: 0,
+            ends: None,
+            own: Object::new(),
+        }
+    }
+
+    /// Takes what a `system.health.changed` says. One that says nothing of how well things go leaves it as it was.
+    pub(crate) fn take_report(&mut self, data: &Object) {
+        let mut said = WORDS
+            .iter()
+            .filter_map(|key| Some((*key, read::text(data, key)?)))
+            .peekable();
+        self.colour = match said.peek() {
+            None => self.colour.or(Some(Colour::Green)),
+            Some(_) => said.find_map(|(key, word)| match (key, word) {
+                // A report of high severity is a warning: only a critical one says that things are down.
+                ("severity", word) if word.eq_ignore_ascii_case("high") => Some(Colour::Yellow),
+                (_, word) => colour(word),
+            }),
+        };
+        self.status = read::first_text(data, &["status", "severity"]).map(str::to_owned);
+        self.message = read::text(data, "message").map(str::to_owned);
+        self.own = analysis::own(data);
+    }
+
+    /// Everything the tab reads, with the change since `earlier`.
+    pub(crate) fn object(&self, earlier: &Self) -> Object {
+        let mut out = self.own.clone();
+        let mut put = |key: &str, value: Value| out.insert(key.to_owned(), value);
+        put(
+            "overall_health",
+            self.colour.map_or("unknown", Colour::name).into(),
+        );
+        put("timestamp", json!(self.at));
+        put("status", json!(self.status));
+        put("message", json!(self.message));
+        put("trends", self.trends(earlier));
+        for key in analysis::LISTS {
+            out.entry(key).or_insert_with(|| json!([]));
+        }
+        let mut timeline = self.timeline();
+        if let Some(Value::Object(own)) = out.remove(analysis::TIMELINE) {
+            timeline.extend(own);
+        }
+        out.insert(analysis::TIMELINE.into(), timeline.into());
+        out
+    }
+
+    fn timeline(&self) -> Object {
+        let on_track = match self.colour {
+            Some(Colour::Green) => true,
+            Some(Colour::Yellow) => self.blocked == 0,
+            Some(Colour::Red) | None => false,
+        };
+        let risks: Vec<String> = match self.blocked {
+            0 => Vec::new(),
+            count => vec![format!("Blocked tasks: {count}")],
+        };
+        let ends = self
+            .ends
+            .map_or_else(|| "unknown".to_owned(), |at| at.to_string());
+        Object::from_iter([
+            ("on_track".to_owned(), on_track.into()),
+            ("confidence".to_owned(), read::rounded(self.share)),
+            ("estimated_completion".to_owned(), ends.into()),
+            ("critical_path_risks".to_owned(), risks.into()),
+        ])
+    }
+
+    fn trends(&self, earlier: &Self) -> Value {
+        let direction = match (earlier.colour, self.colour) {
+            (Some(before), Some(now)) if now < before => "improving",
+            (Some(before), Some(now)) if now > before => "declining",
+            _ => "stable",
+        };
+        let gained = self.share - earlier.share;
+        let risk = match self.blocked.cmp(&earlier.blocked) {
+            std::cmp::Ordering::Less => "decreasing",
+            std::cmp::Ordering::Equal => "stable",
+            std::cmp::Ordering::Greater => "increasing",
+        };
+        json!({
+            "health_direction": direction,
+            "confidence_change": read::rounded(if gained.abs() < STEADY { 0.0 } else { gained }),
+            "risk_change": risk,
+        })
+    }
+}
+
+impl Colour {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Green => "green",
+            Self::Yellow => "yellow",
+            Self::Red => "red",
+        }
+    }
+}
+
+/// The colour of the words that producers use.
+pub(crate) fn colour(word: &str) -> Option<Colour> {
+    match word.to_ascii_lowercase().as_str() {
+        "green" | "healthy" | "ok" | "low" | "info" | "normal" | "good" | "recovered" | "up"
+        | "notice" | "debug" | "none" | "minor" => Some(Colour::Green),
+        "yellow" | "medium" | "warning" | "degraded" | "warn" | "major" => Some(Colour::Yellow),
+        "red" | "high" | "critical" | "error" | "unhealthy" | "down" | "failed" | "fatal"
+        | "emergency" | "alert" => Some(Colour::Red),
+        _ => None,
+    }
+}
