@@ -2,7 +2,10 @@
 
 use smallvec::SmallVec;
 
-use crate::journal::{Bits, Cursor, Pending, Run, Seq};
+use crate::{
+    journal::{Cursor, Pending, Run, Seq},
+    update::Bits,
+};
 
 /// Which places must be read to go from `from` to `to`, at most `max` events: runs in ascending order. What the live
 /// stream still owes itself is left to it.

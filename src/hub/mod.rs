@@ -22,6 +22,7 @@ mod gather;
 mod making;
 mod member;
 mod missed;
+mod outgoing;
 mod outlet;
 mod portions;
 mod position;
@@ -42,7 +43,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use command::{HubHandle, Membership, Question, Resumption, Welcome};
 pub use member::{MemberId, Newcomer};
-pub use outlet::{Outgoing, Outlet};
+pub use outgoing::{Outgoing, Shape};
+pub use outlet::Outlet;
 pub use view::View;
 
 use crate::{

@@ -16,9 +16,9 @@ use super::{
 use crate::{
     channel::Listening,
     config::Recipients,
-    journal::{Cursor, Mark, Within},
+    journal::{Cursor, Within},
     pace::Group,
-    update::{Audience, Stamp},
+    update::{Audience, Mark, Stamp},
 };
 
 /// A part of what was missed.

@@ -4,8 +4,10 @@
 //! from it and from nowhere else, so what is delivered is always what was kept. There are two kinds, [`SqliteJournal`] in a
 //! file and [`MemoryJournal`]; the same behaviour tests (`tests.rs` here) run against both.
 
+mod codec;
 mod cursor;
 mod entry;
+mod epoch;
 mod memory;
 mod pending;
 mod sqlite;
@@ -21,10 +23,12 @@ use tokio::sync::watch;
 
 use crate::{error::Refusal, event::Event, observe::JournalMetrics};
 
-pub use cursor::{Cursor, CursorError, Epoch};
+pub use codec::CursorError;
+pub use cursor::Cursor;
 pub use entry::{Batch, Draft, Entry, READ_BYTES};
+pub use epoch::Epoch;
 pub use memory::{MemoryJournal, Retention};
-pub use pending::{Bits, Mark, Pending, Run};
+pub use pending::{Pending, Run};
 pub use sqlite::{
     Durability, HeldBytes, OpenError, Repaired, SqliteJournal, SqliteOptions, repair,
 };

@@ -4,13 +4,7 @@
 //! and what a cursor has to carry stays small.
 
 use super::Seq;
-
-/// Which of an event's updates: a bit for each.
-pub type Bits = u32;
-
-/// Names an update of the stream and orders it among all others: the place of its event (of the last one, where several are
-/// united), and its bit.
-pub type Mark = (Seq, Bits);
+use crate::update::Bits;
 
 /// `len` neighbouring events, from `start` on, of which the updates in `owed` are not yet sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,9 +11,10 @@
 use smallvec::SmallVec;
 
 use super::{
-    CursorError, Mark, Run, Seq,
-    cursor::{Buffer, MAX_SEQ, read_bits, read_owed, read_varint, varint, write_owed},
+    Run, Seq,
+    codec::{Buffer, CursorError, MAX_SEQ, read_bits, read_owed, read_varint, varint, write_owed},
 };
+use crate::update::Mark;
 
 /// How far into a stretch somebody is. The stretch begins where the cursor that holds this stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use smallvec::SmallVec;
 
 use crate::{
     event::{Object, Priority},
-    journal::{Bits, Mark, Record, Seq},
-    update::{Key, Merge, Pace, Planned},
+    journal::{Record, Seq},
+    update::{Bits, Key, Mark, Merge, Pace, Planned},
 };
 
 /// An update of one event, or of several once united.

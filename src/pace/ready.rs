@@ -20,7 +20,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::Group;
-use crate::{event::Priority, journal::Mark};
+use crate::{event::Priority, update::Mark};
 
 const LEVELS: usize = Priority::ALL.len();
 

@@ -25,7 +25,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     channel::Topic,
     event::{Object, Priority},
-    journal::Bits,
+    journal::Seq,
 };
 
 pub use animation::{Animation, Hint};
@@ -38,6 +38,13 @@ pub use rooms::{entities, event_rooms, rooms_hash};
 pub use rules::{Rule, RuleError};
 pub(crate) use status::{blocker, run_status, task_status};
 pub use table::{MAX_RULES_PER_EVENT, Table, TransformOptions};
+
+/// Which of an event's updates: a bit for each.
+pub type Bits = u32;
+
+/// Names an update of the stream and orders it among all others: the place of its event (of the last one, where several are
+/// united), and its bit.
+pub type Mark = (Seq, Bits);
 
 /// Who may see an update.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -84,12 +84,12 @@ pub(super) struct LaneOutlet {
 
 impl Outlet for LaneOutlet {
     fn send(&self, update: &Outgoing) -> bool {
-        self.ended.load(Ordering::Acquire) || self.lane.send(update.frame())
+        self.ended.load(Ordering::Acquire) || self.lane.send_update(update, false)
     }
 
     fn send_exempt(&self, update: &Outgoing) {
         if !self.ended.load(Ordering::Acquire) {
-            self.lane.send_exempt(update.frame());
+            self.lane.send_update(update, true);
         }
     }
 

@@ -26,9 +26,9 @@ use super::{
 };
 use crate::{
     channel::Listening,
-    journal::{Bits, Cursor, Mark, Record, Seq},
+    journal::{Cursor, Record, Seq},
     pace::{Group, Pacer, group},
-    update::{Table, entities, event_rooms, rooms_hash},
+    update::{Bits, Mark, Table, entities, event_rooms, rooms_hash},
 };
 
 /// How much is held together, as a multiple of what a stretch may have: some of it is for nobody here.

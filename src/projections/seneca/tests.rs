@@ -3,11 +3,10 @@
 use serde_json::json;
 
 use super::*;
-use crate::update::seneca::reading::health_fields;
 use crate::{
     channel::Listening,
     update::seneca::{
-        SenecaKind, plan,
+        SenecaKind, health_fields, plan,
         testing::{at, event_at, stream},
     },
 };

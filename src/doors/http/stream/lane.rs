@@ -11,8 +11,8 @@ use futures_util::task::AtomicWaker;
 
 use crate::{
     channel::Namespace,
-    doors::socketio::engine::{Taken, Waiting},
-    hub::{Outgoing, Outlet},
+    doors::socketio::engine::{Parcel, Taken, Waiting},
+    hub::{Outgoing, Outlet, Shape},
 };
 
 /// Shared by the hub, which fills it, and the response's body, which empties it.
@@ -70,7 +70,7 @@ impl Lane {
 
     /// Ends the stream with this: what waits before it is dropped, and nothing comes behind it.
     pub(super) fn end_with(&self, last: &Outgoing) {
-        let piece = last.server_sent().bytes.clone();
+        let piece = server_sent(last).bytes.clone();
         let mut state = self.lock();
         if !state.ended {
             state.ended = true;
@@ -94,13 +94,22 @@ impl Lane {
     }
 }
 
+/// An update as a server-sent event. JSON has no line breaks of its own, so one `data` line holds it.
+fn server_sent(update: &Outgoing) -> &Arc<Parcel> {
+    update.shape(Shape::ServerSent, || {
+        let id = update.cursor();
+        let id = id.map_or(String::new(), |cursor| format!("id: {cursor}\n"));
+        format!("event: {}\n{id}data: {}\n\n", update.name, update.json).into()
+    })
+}
+
 /// The hub's end of a lane: the stream ends with it.
 #[derive(Debug)]
 pub(super) struct StreamOutlet(pub(super) Arc<Lane>);
 
 impl Outlet for StreamOutlet {
     fn send(&self, update: &Outgoing) -> bool {
-        let parcel = update.server_sent().clone();
+        let parcel = server_sent(update).clone();
         let mut state = self.0.lock();
         if state.ended {
             return true;

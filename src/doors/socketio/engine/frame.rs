@@ -8,7 +8,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::parcel::{Parcel, Tag};
-use crate::channel::Namespace;
+use crate::{
+    channel::Namespace,
+    hub::{Outgoing, Shape},
+};
 
 /// One Socket.IO packet as one WebSocket text frame, and as the JSON that the engine wants for polling clients.
 #[derive(Debug, Clone)]
@@ -37,27 +40,34 @@ pub enum Packet {
 }
 
 impl Frame {
-    /// `["event",payload]` for everybody of a namespace.
-    pub fn event(namespace: Namespace, event: &str, payload: &str, tag: Tag) -> Self {
+    /// `["event",payload]` for everybody of a namespace: an update's frame, made for its first observer.
+    pub fn parcel_of(update: &Outgoing) -> &Arc<Parcel> {
+        update.shape(Shape::SocketIo, || {
+            let (namespace, name, payload) = (update.namespace, &update.name, &update.json);
+            Self::write(namespace, Packet::Event, |out| event(out, name, payload)).0
+        })
+    }
+
+    /// The frame of an update, of what [`Frame::parcel_of`] made.
+    pub fn of_update(parcel: Arc<Parcel>) -> Self {
+        Self {
+            packet: Packet::Event,
+            body_at: body_at(&parcel),
+            parcel,
+        }
+    }
+
+    /// `["event",payload]` that belongs to no place of the stream.
+    pub fn event(namespace: Namespace, name: &str, payload: &str, tag: Tag) -> Self {
         Self::new(namespace, Packet::Event, tag, |out| {
-            out.push(b'[');
-            // Event names are checked where they come in, but a quote in one must never break the packet.
-            serde_json::to_writer(&mut *out, event).ok();
-            out.push(b',');
-            out.extend_from_slice(payload.as_bytes());
-            out.push(b']');
+            event(out, name, payload)
         })
     }
 
     /// `["event",payload]` that asks for the answer `id`.
-    pub fn asking(namespace: Namespace, id: i64, event: &str, payload: &str) -> Self {
-        Self::new(namespace, Packet::Asking(id), Tag::Aside, |out| {
-            out.push(b'[');
-            serde_json::to_writer(&mut *out, event).ok();
-            out.push(b',');
-            out.extend_from_slice(payload.as_bytes());
-            out.push(b']');
-        })
+    pub fn asking(namespace: Namespace, id: i64, name: &str, payload: &str) -> Self {
+        let body = |out: &mut Vec<u8>| event(out, name, payload);
+        Self::new(namespace, Packet::Asking(id), Tag::Aside, body)
     }
 
     /// `{"message":…}` to one that is on no namespace.
@@ -88,6 +98,20 @@ impl Frame {
         tag: Tag,
         body: impl FnOnce(&mut Vec<u8>),
     ) -> Self {
+        let (bytes, body_at) = Self::write(namespace, packet, body);
+        Self {
+            packet,
+            parcel: Parcel::new(namespace, tag, bytes),
+            body_at,
+        }
+    }
+
+    /// The bytes, and where in them the JSON array begins.
+    fn write(
+        namespace: Namespace,
+        packet: Packet,
+        body: impl FnOnce(&mut Vec<u8>),
+    ) -> (Bytes, usize) {
         // The header's length depends on the payload's, so the payload is written behind room for the longest.
         let mut out = vec![0; MAX_HEADER];
         out.push(b'4');
@@ -109,11 +133,7 @@ impl Frame {
         let header = header(out.len() - MAX_HEADER);
         let start = MAX_HEADER - header.len();
         out[start..MAX_HEADER].copy_from_slice(&header);
-        Self {
-            packet,
-            parcel: Parcel::new(namespace, tag, Bytes::from(out).slice(start..)),
-            body_at: body_at - start,
-        }
+        (Bytes::from(out).slice(start..), body_at - start)
     }
 
     /// The namespace it belongs to: a frame is held back until that namespace is connected.
@@ -135,6 +155,26 @@ impl Frame {
     pub fn body(&self) -> &[u8] {
         &self.parcel.bytes[self.body_at..]
     }
+}
+
+/// `["event",payload]`.
+fn event(out: &mut Vec<u8>, name: &str, payload: &str) {
+    out.push(b'[');
+    // Event names are checked where they come in, but a quote in one must never break the packet.
+    serde_json::to_writer(&mut *out, name).ok();
+    out.push(b',');
+    out.extend_from_slice(payload.as_bytes());
+    out.push(b']');
+}
+
+/// Where the JSON array of an update's frame begins.
+fn body_at(parcel: &Parcel) -> usize {
+    let header = first_frame(&parcel.bytes).map_or(0, |(payload_at, _)| payload_at);
+    let namespace = match parcel.namespace {
+        Namespace::Root => 0,
+        namespace => namespace.path().len() + 1,
+    };
+    header + 2 + namespace
 }
 
 const MAX_HEADER: usize = 10;
@@ -183,7 +223,8 @@ mod tests {
     fn frames_say_their_length_at_every_header_size() {
         for size in [0, 1, 100, 125, 126, 127, 1_000, 65_530, 65_536, 70_000] {
             let payload = format!("\"{}\"", "x".repeat(size));
-            let frame = Frame::event(Namespace::Root, "e", &payload, Tag::Aside);
+            let update = Outgoing::new(Namespace::Root, "e", payload.clone());
+            let frame = Frame::of_update(Frame::parcel_of(&update).clone());
             let (payload_at, end) = first_frame(frame.bytes()).unwrap();
             assert_eq!(end, frame.bytes().len());
             assert_eq!(&frame.bytes()[payload_at..payload_at + 2], b"42");

@@ -20,6 +20,7 @@ mod end;
 mod engine_way;
 mod pulse;
 mod reading;
+mod take_back;
 #[cfg(test)]
 mod tests;
 mod upgrade;
@@ -47,7 +48,7 @@ use super::{
     parcel::Parcel,
     screen::{Attachments, Passed, Screen, Speech},
 };
-use crate::{channel::Namespace, observe::Metrics};
+use crate::{channel::Namespace, hub::Outgoing, observe::Metrics};
 pub use asked::{Answered, Asked};
 use engine_way::POLLED;
 use pulse::Pulse;
@@ -232,18 +233,24 @@ impl Lane {
     /// Queues a frame; false when the client owes all that it may, so that no more should come until it has room.
     /// The writer is not woken: call [`Lane::flush`] when all is queued.
     pub fn send(self: &Arc<Self>, frame: &Frame) -> bool {
-        self.queue(frame, false)
+        self.queue(frame.parcel(), || frame.clone(), false)
+    }
+
+    /// The same for an update, whose frame all observers share; `exempt` as for [`Lane::send_exempt`].
+    pub fn send_update(self: &Arc<Self>, update: &Outgoing, exempt: bool) -> bool {
+        let parcel = Frame::parcel_of(update);
+        self.queue(parcel, || Frame::of_update(parcel.clone()), exempt)
     }
 
     /// Queues the answer to a request. A large one was asked for and is not held against who reads it.
     pub fn answer(self: &Arc<Self>, frame: &Frame) {
         let large = frame.bytes().len() > self.limits.max_bytes / 2;
-        self.queue(frame, large);
+        self.queue(frame.parcel(), || frame.clone(), large);
     }
 
     /// Queues a frame that doesn't count towards the bound (a snapshot may be larger than what a client may owe).
     pub fn send_exempt(self: &Arc<Self>, frame: &Frame) {
-        self.queue(frame, true);
+        self.queue(frame.parcel(), || frame.clone(), true);
     }
 
     /// Wakes the writer.
@@ -257,35 +264,40 @@ impl Lane {
         state.bytes <= self.limits.max_bytes / 2 && state.overflow() <= self.limits.max_packets / 2
     }
 
-    fn queue(self: &Arc<Self>, frame: &Frame, exempt: bool) -> bool {
+    fn queue(
+        self: &Arc<Self>,
+        parcel: &Arc<Parcel>,
+        frame: impl Fn() -> Frame,
+        exempt: bool,
+    ) -> bool {
         if self.killed().is_some() {
             return true;
         }
         let mut state = self.lock();
         let state = &mut *state;
-        let len = frame.bytes().len();
+        let len = parcel.bytes.len();
         if state.bytes > self.limits.max_bytes.saturating_mul(2) {
             self.kill_locked(state, Kill::SlowClient);
             return true;
         }
-        match (&mut state.gates[frame.namespace() as usize], &state.way) {
+        match (&mut state.gates[parcel.namespace as usize], &state.way) {
             (Gate::Shut, _) => return true,
             (Gate::Open { engine, overflow }, Way::Engine) => {
                 let room = state.in_engine < POLLED && overflow.is_empty();
-                if room && engine.send(frame) {
+                if room && engine.send(&frame()) {
                     state.in_engine += 1;
                     return true;
                 }
-                overflow.push_back(frame.clone());
+                overflow.push_back(frame());
                 state.count(len, exempt);
                 self.pour_later(state);
             }
             (Gate::Held { frames, .. }, _) => {
-                frames.push_back(frame.clone());
+                frames.push_back(frame());
                 state.count(len, exempt);
             }
             (Gate::Open { .. }, Way::Express) => {
-                state.queue.push(frame.parcel().clone());
+                state.queue.push(parcel.clone());
                 state.count(len, exempt);
             }
         }

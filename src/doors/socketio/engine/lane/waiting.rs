@@ -11,10 +11,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{
-    super::parcel::{Parcel, Tag},
-    Lane,
-};
+use super::super::parcel::{Parcel, Tag};
 use crate::channel::Namespace;
 
 /// What was taken back.
@@ -108,7 +105,7 @@ impl Waiting {
     }
 
     /// The same for up to `max` bytes.
-    fn take(&mut self, into: &mut VecDeque<Piece>, max: usize) {
+    pub(crate) fn take(&mut self, into: &mut VecDeque<Piece>, max: usize) {
         let (before, mut size) = (into.len(), 0);
         while size < max
             && let Some(piece) = self.pieces.pop_front()
@@ -187,44 +184,5 @@ impl Waiting {
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.pieces.is_empty()
-    }
-}
-
-impl Lane {
-    /// Takes back the updates of a namespace that the client has not begun to get, as far as it is known from where they
-    /// can come again and `keeps` says that they will. What goes the engine's way is left: that is few packets.
-    pub fn take_back(&self, namespace: Namespace, keeps: &dyn Fn(&str) -> bool) -> Option<Taken> {
-        let mut state = self.lock();
-        let taken = state.queue.take_back(namespace, keeps)?;
-        state.bytes = state.bytes.saturating_sub(taken.bytes);
-        Some(taken)
-    }
-
-    /// What the client may see on a namespace changes: what was queued before is not taken back.
-    pub fn settle(&self, namespace: Namespace) {
-        self.lock().queue.settle(namespace);
-    }
-
-    /// Takes up to `max` bytes for the writer into `batch`; `false` when there are none.
-    pub(in crate::doors::socketio::engine) fn take(
-        &self,
-        batch: &mut VecDeque<Piece>,
-        max: usize,
-    ) -> bool {
-        self.lock().queue.take(batch, max);
-        !batch.is_empty()
-    }
-
-    /// Takes pieces back from the writer of which nothing is written: `places` is what the client has without them.
-    pub(in crate::doors::socketio::engine) fn put_back(
-        &self,
-        batch: &mut VecDeque<Piece>,
-        places: &Places,
-    ) {
-        let mut state = self.lock();
-        match self.killed() {
-            None => state.queue.put_back(batch, places),
-            Some(_) => batch.clear(),
-        }
     }
 }

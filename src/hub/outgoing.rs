@@ -1,0 +1,141 @@
+//! An update on its way to observers.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use crate::{
+    channel::Namespace,
+    config::Recipients,
+    doors::socketio::engine::{Parcel, Tag},
+    event::Event,
+    update::{self, Planned, Stamp, made_harmless},
+};
+
+/// An update, written once. Each wire shape is made when the first outlet asks for it, and shared by all.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// On which namespace.
+    pub namespace: Namespace,
+    /// The Socket.IO event's name.
+    pub name: Box<str>,
+    /// The one argument, as JSON.
+    pub json: String,
+    /// Where to go on after it, for shapes that write it outside of the JSON; none on what has no place of its own.
+    cursor: Option<Arc<str>>,
+    /// What it is to a queue that could be taken back.
+    role: Role,
+    /// The same with harmless texts, for pages that put them into HTML; none where that is no different.
+    harmless: OnceLock<Option<Box<Outgoing>>>,
+    /// As each wire shape has it.
+    shapes: [OnceLock<Arc<Parcel>>; Shape::COUNT],
+}
+
+/// The wire shapes that an update may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// A Socket.IO packet in a WebSocket frame.
+    SocketIo,
+    /// A server-sent event.
+    ServerSent,
+}
+
+impl Shape {
+    const COUNT: usize = 2;
+}
+
+/// What an update is to a queue that could be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// Said to one observer at one place of the stream.
+    Told,
+    /// Of the stream, with the place after it.
+    Update,
+    /// What the stream adds up to; a newer one says it anew.
+    Aggregate,
+}
+
+impl Outgoing {
+    /// An update that is ready to go.
+    pub fn new(namespace: Namespace, name: impl Into<Box<str>>, json: String) -> Self {
+        Self {
+            namespace,
+            name: name.into(),
+            json,
+            cursor: None,
+            role: Role::Told,
+            harmless: OnceLock::new(),
+            shapes: Default::default(),
+        }
+    }
+
+    /// An update of the stream, rendered. One that only the pages know has harmless texts, unless nobody's are to be.
+    pub(crate) fn of_plan(
+        planned: &Planned,
+        event: &Event,
+        stamp: &Stamp<'_>,
+        sanitize: Recipients,
+    ) -> Self {
+        let kind = &planned.kind;
+        let mut json = update::render(planned, event, stamp);
+        if sanitize != Recipients::Nobody && kind.is_for_pages() {
+            json = update::harmless(json);
+        }
+        Self::new(kind.namespace(), kind.name(), json)
+            .at(stamp.cursor)
+            .of_stream()
+    }
+
+    /// The same, with the place after it.
+    #[must_use]
+    pub fn at(mut self, cursor: &str) -> Self {
+        self.cursor = Some(cursor.into());
+        self
+    }
+
+    /// The same as an update of the stream: it can be made again, and so be taken back.
+    #[must_use]
+    pub fn of_stream(mut self) -> Self {
+        self.role = Role::Update;
+        self
+    }
+
+    /// The same as what the stream adds up to.
+    #[must_use]
+    pub fn aggregate(mut self) -> Self {
+        self.role = Role::Aggregate;
+        self
+    }
+
+    /// The same with harmless texts, made when the first page asks for it and shared by all of them.
+    pub(crate) fn harmless(&self) -> &Self {
+        let make = || {
+            let json = made_harmless(&self.json)?;
+            let mut same = Self::new(self.namespace, self.name.clone(), json);
+            same.cursor.clone_from(&self.cursor);
+            same.role = self.role;
+            Some(Box::new(same))
+        };
+        self.harmless.get_or_init(make).as_deref().unwrap_or(self)
+    }
+
+    /// What a queue has to know of it.
+    fn tag(&self) -> Tag {
+        match (self.role, &self.cursor) {
+            (Role::Update, Some(cursor)) => Tag::Update(cursor.clone()),
+            (Role::Aggregate, _) => Tag::Aggregate,
+            _ => Tag::Told,
+        }
+    }
+
+    /// As a wire shape has it: `write` makes the bytes when the first queue asks for them, and all queues share them.
+    pub fn shape(&self, shape: Shape, write: impl FnOnce() -> Bytes) -> &Arc<Parcel> {
+        let made = || Parcel::new(self.namespace, self.tag(), write());
+        self.shapes[shape as usize].get_or_init(made)
+    }
+
+    /// The place after it.
+    pub fn cursor(&self) -> Option<&str> {
+        self.cursor.as_deref()
+    }
+}
