@@ -31,10 +31,9 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use serde_json::{Value, json};
 use socket::Socket;
 use stoa::{
+    delivery::Cursor,
     event::{Event, Intake, parse},
-    journal::{
-        Cursor, Durability, Epoch, HeldBytes, Journal, Retention, SqliteJournal, SqliteOptions,
-    },
+    journal::{Durability, Epoch, HeldBytes, Journal, Retention, SqliteJournal, SqliteOptions},
     timestamp::Timestamp,
 };
 

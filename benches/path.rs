@@ -16,12 +16,13 @@ use futures_util::FutureExt;
 use serde_json::Value;
 use stoa::{
     channel::Listening,
-    doors::socketio::engine::{Frame, Tag},
+    delivery::Tag,
+    doors::socketio::engine::Frame,
     event::{self, Event},
     journal::{Journal, MemoryJournal, Record, Retention},
     pace::{Pacer, group},
     projections::{
-        Desk,
+        seneca::Desk,
         state::{Limits, State},
     },
     timestamp::Timestamp,

@@ -14,9 +14,10 @@ use tokio::sync::Semaphore;
 
 use crate::{
     access::authz::Sight,
+    delivery::Cursor,
     error::Refusal,
     event::{Event, EventName},
-    journal::{Cursor, Epoch, Journal, Record, Seq},
+    journal::{Epoch, Journal, Record, Seq},
 };
 
 /// What is asked for; `GET /api/v1/events` has the same as its query.

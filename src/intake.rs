@@ -17,10 +17,11 @@ use serde_json::Value;
 use crate::{
     access::{Identity, authz::Sight},
     backlog::{Backlog, Place},
+    delivery::Cursor,
     error::Refusal,
     event::{self, Event},
     history::{Page, Query, Scans},
-    journal::{Cursor, Draft, Entry, Journal, JournalError, Outcome, Seq},
+    journal::{Draft, Entry, Journal, JournalError, Outcome, Seq},
     ledger::{Ledger, Speaker},
     observe::Metrics,
     timestamp::Timestamp,

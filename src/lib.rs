@@ -44,6 +44,7 @@ pub mod backlog;
 pub mod channel;
 pub mod cli;
 pub mod config;
+pub mod delivery;
 pub mod demo;
 pub mod doors;
 pub mod error;

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Hub, Outgoing, command::now, member::MemberId};
+use super::{Hub, command::now, member::MemberId};
 use crate::{
     channel::{Namespace, Topic},
     config::Recipients,
+    delivery::Outgoing,
     event::Object,
     timestamp::Timestamp,
 };

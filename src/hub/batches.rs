@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{Hub, Outgoing, fanout::Flush, member::MemberId};
-use crate::{channel::Namespace, timestamp::Timestamp};
+use super::{Hub, fanout::Flush, member::MemberId};
+use crate::{channel::Namespace, delivery::Outgoing, timestamp::Timestamp};
 
 /// How many updates one `batch` holds at the most.
 const BATCH_MAX: usize = 50;

@@ -12,12 +12,17 @@ use super::{
     gather::end_of,
     making::SPAN,
     member::MemberId,
-    missed::{first_missed, missed},
     portions::{Held, Portion},
     requests::object,
     snapshots::Taking,
 };
-use crate::{event::Object, journal::Cursor};
+use crate::{
+    delivery::{
+        Cursor,
+        missed::{first_missed, missed},
+    },
+    event::Object,
+};
 
 /// Where a client stands that is not live.
 #[derive(Debug)]

@@ -26,13 +26,16 @@ use super::{
     gather::{Gathering, end_of},
     making::Made,
     member::MemberId,
-    missed::{first_missed, missed, reach},
     portions::Held,
     replay,
 };
 use crate::{
     channel::Listening,
-    journal::{Cursor, Record, Seq},
+    delivery::{
+        Cursor,
+        missed::{first_missed, missed, reach},
+    },
+    journal::{Record, Seq},
 };
 
 /// What the loop itself makes ready at the most, to bring a client to the present.

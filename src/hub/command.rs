@@ -13,9 +13,10 @@ use super::{
 use crate::{
     access::{Identity, authz::Sight},
     channel::{Namespace, Topic},
+    delivery::Cursor,
     error::Refusal,
     event::Object,
-    journal::{Cursor, Seq},
+    journal::Seq,
     projections::state::Picture,
     timestamp::Timestamp,
 };

@@ -1,9 +1,10 @@
 //! From a group that may go to the outlets of those who may see it.
 
-use super::{Hub, Outgoing, member::MemberId, view::Candidate};
+use super::{Hub, member::MemberId, view::Candidate};
 use crate::{
     access::authz::OBSERVERS,
     channel::Namespace,
+    delivery::Outgoing,
     event::{Event, Object},
     pace::Group,
     update::{self, Audience, Planned, Stamp},

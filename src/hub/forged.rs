@@ -3,12 +3,11 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 
-use super::{
-    gather::end_of,
-    making::SPAN,
+use super::{gather::end_of, making::SPAN};
+use crate::delivery::{
+    Cursor,
     missed::{first_missed, missed, reach},
 };
-use crate::journal::Cursor;
 
 fn forged() -> impl Strategy<Value = String> {
     let number = prop_oneof![

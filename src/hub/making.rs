@@ -14,13 +14,13 @@ use super::{
     eye::{Eye, Key},
     gather::Gathering,
     member::MemberId,
-    missed::missed,
     portions::Held,
     replay::{self, Stretch},
 };
 use crate::{
     channel::Listening,
-    journal::{Cursor, Journal, JournalError, Seq},
+    delivery::{Cursor, missed::missed},
+    journal::{Journal, JournalError, Seq},
 };
 
 /// Events in one stretch at the most: the more, the more of them are united.

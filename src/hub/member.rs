@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{Outgoing, Outlet, behind::Behind, view::View};
+use super::{Outlet, behind::Behind, view::View};
 use crate::{
     access::authz::Sight,
     channel::{Listening, Namespace},
+    delivery::Outgoing,
     journal::Seq,
 };
 

@@ -21,11 +21,8 @@ mod forged;
 mod gather;
 mod making;
 mod member;
-mod missed;
-mod outgoing;
 mod outlet;
 mod portions;
-mod position;
 mod questions;
 mod replay;
 mod requests;
@@ -43,7 +40,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use command::{HubHandle, Membership, Question, Resumption, Welcome};
 pub use member::{MemberId, Newcomer};
-pub use outgoing::{Outgoing, Shape};
 pub use outlet::Outlet;
 pub use view::View;
 
@@ -51,13 +47,14 @@ use crate::{
     backlog::Backlog,
     channel::Listening,
     config::Recipients,
-    journal::{Journal, JournalError, Pending, Record, Seq},
+    delivery::{Pending, position::Position},
+    journal::{Journal, JournalError, Record, Seq},
     ledger::Ledger,
     observe::Metrics,
     pace::{LevelShares, Pacer, group},
     projections::{
         seneca::Desk,
-        state::{Limits, State, checkpoint},
+        state::{Limits, State, StateMetrics, checkpoint},
     },
     timestamp::Timestamp,
     update::{Table, entities, rooms_hash},
@@ -66,7 +63,6 @@ use aggregates::AGGREGATES;
 use catchup::CatchUp;
 use command::{Command, WeakHandle};
 use fanout::Flush;
-use position::Position;
 use roster::Roster;
 use snapshots::Snapshots;
 pub(crate) use snapshots::{Of as SnapshotOf, Shared as SharedSnapshot};
@@ -134,6 +130,8 @@ pub struct Hub {
     handle: WeakHandle,
     /// What it does is counted.
     metrics: Arc<Metrics>,
+    /// What the state counts.
+    state_metrics: StateMetrics,
     /// Doors know by it how far behind the hub is, and of whom.
     backlog: Arc<Backlog>,
     /// The last record read.
@@ -181,6 +179,8 @@ impl Hub {
         let pacer = Pacer::new(options.level_shares);
         let now = Instant::now();
         let catchup = CatchUp::new(options.max_recent);
+        let state_metrics = StateMetrics::default();
+        metrics.add(|registry| state_metrics.register(registry));
         let hub = Self {
             roster: Roster::new(options.seneca_broadcast, options.sanitize),
             state: State::new(options.state.clone()),
@@ -193,6 +193,7 @@ impl Hub {
             commands,
             handle: handle.downgrade(),
             metrics,
+            state_metrics,
             backlog: backlog.clone(),
             seq: 0,
             pacer,
@@ -228,7 +229,7 @@ impl Hub {
             }
         }
         self.state = state;
-        self.metrics.state.look(&self.state);
+        self.state_metrics.look(&self.state);
         self.seq = seq;
         self.position = Position::new(self.journal.epoch(), seq);
         self.journal.release(seq);
@@ -350,7 +351,7 @@ impl Hub {
             // Damaged records are passed over.
             self.seq = self.seq.max(batch.to);
             self.journal.release(self.seq);
-            self.metrics.state.look(&self.state);
+            self.state_metrics.look(&self.state);
             self.tell_progress();
         }
         Ok(())

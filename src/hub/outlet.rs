@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::outgoing::Outgoing;
-use crate::doors::socketio::engine::Taken;
+use crate::delivery::{Outgoing, Taken};
 
 /// One observer's way out. None of the methods waits.
 pub trait Outlet: fmt::Debug + Send + Sync + 'static {

@@ -9,14 +9,13 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{
-    Outgoing,
     eye::Eye,
     gather::{Gathered, rooms_of},
 };
 use crate::{
     channel::Listening,
     config::Recipients,
-    journal::{Cursor, Within},
+    delivery::{Cursor, Outgoing, Within},
     pace::Group,
     update::{Audience, Mark, Stamp},
 };

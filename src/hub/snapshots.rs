@@ -15,11 +15,12 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{Hub, Outgoing, behind::Behind, member::MemberId};
+use super::{Hub, behind::Behind, member::MemberId};
 use crate::{
     access::authz::Sight,
     channel::Namespace,
-    journal::{Cursor, Seq},
+    delivery::{Cursor, Outgoing},
+    journal::Seq,
     projections::state::{Picture, Snapshot, Walk},
     timestamp::Timestamp,
 };

@@ -4,16 +4,12 @@
 //! from it and from nowhere else, so what is delivered is always what was kept. There are two kinds, [`SqliteJournal`] in a
 //! file and [`MemoryJournal`]; the same behaviour tests (`tests.rs` here) run against both.
 
-mod codec;
-mod cursor;
 mod entry;
 mod epoch;
 mod memory;
-mod pending;
 mod sqlite;
 #[cfg(test)]
 mod tests;
-mod within;
 
 use std::{fmt, sync::Arc, time::Instant};
 
@@ -23,16 +19,12 @@ use tokio::sync::watch;
 
 use crate::{error::Refusal, event::Event, observe::JournalMetrics};
 
-pub use codec::CursorError;
-pub use cursor::Cursor;
 pub use entry::{Batch, Draft, Entry, READ_BYTES};
 pub use epoch::Epoch;
 pub use memory::{MemoryJournal, Retention};
-pub use pending::{Pending, Run};
 pub use sqlite::{
     Durability, HeldBytes, OpenError, Repaired, SqliteJournal, SqliteOptions, repair,
 };
-pub use within::Within;
 
 /// The place of an event in the journal: 1 for the first, without holes. 0 is "before everything".
 pub type Seq = u64;

@@ -65,8 +65,6 @@ pub struct Metrics {
     taken_back: Counter,
     /// Updates sent to those who came back.
     replayed: Counter,
-    /// The state's own.
-    pub state: super::state::StateMetrics,
     /// Replays that could not be made.
     replays_failed: Counter,
     /// Held against the budgets.
@@ -175,7 +173,6 @@ impl Metrics {
             tokens_denied: Family::default(),
             taken_back: Counter::default(),
             replayed: Counter::default(),
-            state: super::state::StateMetrics::default(),
             replays_failed: Counter::default(),
             delivery_seconds,
             by_priority,
@@ -187,7 +184,6 @@ impl Metrics {
     fn register(&self) {
         let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         let r = &mut *registry;
-        self.state.register(r);
         r.register("events", "Events kept in the journal", self.events.clone());
         r.register(
             "events_duplicate",
@@ -308,8 +304,13 @@ impl Metrics {
 
     /// Shows what the journal counts, too.
     pub fn add_journal(&self, journal: &super::JournalMetrics) {
+        self.add(|registry| journal.register(registry));
+    }
+
+    /// Shows what a part of the server counts by itself.
+    pub fn add(&self, register: impl FnOnce(&mut Registry)) {
         let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
-        journal.register(&mut registry);
+        register(&mut registry);
     }
 
     /// Events were kept.

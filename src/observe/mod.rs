@@ -4,8 +4,6 @@ pub mod exposition;
 mod journal;
 pub mod log;
 mod metrics;
-mod state;
 
 pub use journal::JournalMetrics;
 pub use metrics::Metrics;
-pub use state::StateMetrics;

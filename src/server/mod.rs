@@ -168,9 +168,15 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let writer = essential.spawn("journal's writer", journal.ended());
     let mut aside = vec![writer];
     if journal.keeps_checkpoints() {
+        let hub = handle.clone();
         let keep = checkpoint::keep(
             journal.clone(),
-            handle.clone(),
+            async move || {
+                hub.picture()
+                    .await
+                    .ok()
+                    .map(|(picture, seq, _)| (picture, seq))
+            },
             backlog.clone(),
             options::state(config),
         );

@@ -1,7 +1,7 @@
 //! What happens in projects and to people: events that say in every field whom they are for, and who that lets see them.
 
 use serde_json::{Value, json};
-use stoa::journal::Cursor;
+use stoa::delivery::Cursor;
 
 /// The spy's own project.
 pub const OURS: &str = "alpha";

@@ -24,10 +24,12 @@ use crate::{
         authz::{Connection, Ending, Meter, Origin, SessionGuard},
     },
     channel::Namespace,
-    doors::socketio::engine::{Frame, Kill, Lane, Stay, Tag, Taken},
+    delivery::Taken,
+    delivery::{Outgoing, Tag},
+    doors::socketio::engine::{Frame, Kill, Lane, Stay},
     error::Refusal,
     event::Object,
-    hub::{MemberId, Membership, Outgoing, Outlet},
+    hub::{MemberId, Membership, Outlet},
     net::Live,
 };
 

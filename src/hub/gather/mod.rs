@@ -20,13 +20,14 @@ use std::{sync::Arc, time::Instant};
 
 use smallvec::SmallVec;
 
-use super::{
-    eye::Eye,
-    missed::{owed, reach},
-};
+use super::eye::Eye;
 use crate::{
     channel::Listening,
-    journal::{Cursor, Record, Seq},
+    delivery::{
+        Cursor,
+        missed::{owed, reach},
+    },
+    journal::{Record, Seq},
     pace::{Group, Pacer, group},
     update::{Bits, Mark, Table, entities, event_rooms, rooms_hash},
 };

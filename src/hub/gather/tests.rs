@@ -10,13 +10,13 @@ use crate::{
     access::authz::{Filter, OBSERVERS, Sight},
     channel::Namespace,
     config::Recipients,
+    delivery::{Pending, missed::missed},
     event::{Event, EventName},
     hub::{
-        missed::missed,
         replay::{self, Stretch},
         view::{Outlook, View},
     },
-    journal::{Epoch, Pending},
+    journal::Epoch,
     update::TransformOptions,
 };
 

@@ -15,7 +15,6 @@ use super::{
 };
 use crate::{
     backlog::Backlog,
-    hub::HubHandle,
     journal::{Journal, JournalError, Seq},
     ledger::Ledger,
 };
@@ -117,10 +116,10 @@ fn lack_the_past(journal: &dyn Journal, ledger: &Ledger) {
 }
 
 /// Saves the hub's state from time to time, for ever, in a journal that keeps checkpoints. `backlog` tells how far the hub
-/// is at the least.
+/// is at the least, and `picture` asks the hub for the state and its place; only a hub that goes down gives none.
 pub async fn keep(
     journal: Arc<dyn Journal>,
-    hub: HubHandle,
+    picture: impl AsyncFn() -> Option<(Picture, Seq)>,
     backlog: Arc<Backlog>,
     limits: Limits,
 ) {
@@ -146,8 +145,7 @@ pub async fn keep(
         if !due {
             continue;
         }
-        // Only a hub that goes down answers nothing.
-        let Ok((picture, seq, _)) = hub.picture().await else {
+        let Some((picture, seq)) = picture().await else {
             continue;
         };
         // The picture is perhaps of a little later.

@@ -13,6 +13,7 @@ mod entities;
 mod entity;
 mod fold;
 mod limits;
+mod metrics;
 mod saved;
 mod snapshot;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use std::sync::{
 use crate::{access::authz::Sight, event::Event, timestamp::Timestamp};
 use entities::{Kept, Store};
 pub use limits::{Dropped, Evicted, Limits};
+pub(crate) use metrics::StateMetrics;
 pub use snapshot::{Snapshot, Text};
 pub use walk::Walk;
 

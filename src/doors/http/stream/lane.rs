@@ -11,8 +11,8 @@ use futures_util::task::AtomicWaker;
 
 use crate::{
     channel::Namespace,
-    doors::socketio::engine::{Parcel, Taken, Waiting},
-    hub::{Outgoing, Outlet, Shape},
+    delivery::{Outgoing, Parcel, Shape, Taken, Waiting},
+    hub::Outlet,
 };
 
 /// Shared by the hub, which fills it, and the response's body, which empties it.

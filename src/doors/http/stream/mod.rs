@@ -31,8 +31,9 @@ use crate::{
         authz::{Connection, Ending, Filter, OBSERVERS, Origin, SessionGuard},
     },
     channel::Namespace,
+    delivery::Outgoing,
     error::Refusal,
-    hub::{Membership, Newcomer, Outgoing, View, Welcome},
+    hub::{Membership, Newcomer, View, Welcome},
     net::Hangup,
     timestamp::Timestamp,
 };

@@ -4,7 +4,8 @@ use std::{collections::VecDeque, io::IoSlice};
 
 use smallvec::SmallVec;
 
-use super::lane::{Lane, Piece, Places};
+use super::lane::Lane;
+use crate::delivery::{Piece, Places};
 
 /// How many pieces one vectored write has at the most.
 const PIECES: usize = 64;

@@ -7,10 +7,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::parcel::{Parcel, Tag};
 use crate::{
     channel::Namespace,
-    hub::{Outgoing, Shape},
+    delivery::{Outgoing, Parcel, Shape, Tag},
 };
 
 /// One Socket.IO packet as one WebSocket text frame, and as the JSON that the engine wants for polling clients.
@@ -60,7 +59,7 @@ impl Frame {
     /// `["event",payload]` that belongs to no place of the stream.
     pub fn event(namespace: Namespace, name: &str, payload: &str, tag: Tag) -> Self {
         Self::new(namespace, Packet::Event, tag, |out| {
-            event(out, name, payload)
+            event(out, name, payload);
         })
     }
 

@@ -2,8 +2,8 @@
 
 use std::{collections::VecDeque, fmt, sync::Arc};
 
-use super::{frame::Frame, parcel::Tag};
-use crate::channel::Namespace;
+use super::frame::Frame;
+use crate::{channel::Namespace, delivery::Tag};
 
 /// The engine's side of a session: what a lane needs of it.
 pub trait Engine: fmt::Debug + Send + Sync + 'static {

@@ -86,7 +86,7 @@ async fn dispatch(client: &Arc<Client>, request: Request) -> Handled {
         .first()
         .filter(|_| request.event != "publish");
     let handled = match (unread, client.namespace) {
-        (Some((_, rejection)), _) => Err(rejection.clone().into()),
+        (Some((_, rejection)), _) => Err(rejection.clone()),
         (None, Namespace::Root) => on_root(client, request).await,
         (None, Namespace::Conversations) => conversations::on(client, request).await,
         (None, Namespace::Admin) => on_admin(client, request).await,

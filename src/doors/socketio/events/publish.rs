@@ -76,7 +76,7 @@ fn of_values(request: Request, limits: IntakeLimits) -> Result<Raws, Refusal> {
     };
     for (index, rejection) in request.unread {
         if let Some(raw) = raws.get_mut(index) {
-            *raw = Raw::Bad(rejection.into());
+            *raw = Raw::Bad(rejection);
         }
     }
     Ok((raws, single))

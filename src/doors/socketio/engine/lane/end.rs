@@ -8,15 +8,14 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    super::{
-        frame::Frame,
-        gate::Gate,
-        kill::Kill,
-        parcel::{Parcel, Tag},
-    },
+    super::{frame::Frame, gate::Gate, kill::Kill},
     Lane, State, Way,
 };
-use crate::{channel::Namespace, error::Refusal};
+use crate::{
+    channel::Namespace,
+    delivery::{Parcel, Tag},
+    error::Refusal,
+};
 
 /// How often it is looked whether the client has everything.
 const LOOK: Duration = Duration::from_millis(5);

@@ -6,13 +6,13 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
-    super::{
-        gate::{Gate, hold, mark},
-        parcel::{Parcel, Tag},
-    },
+    super::gate::{Gate, hold, mark},
     Lane, State, Way,
 };
-use crate::channel::Namespace;
+use crate::{
+    channel::Namespace,
+    delivery::{Parcel, Tag},
+};
 
 /// How often the engine's queue is tried again.
 const POUR: Duration = Duration::from_millis(20);

@@ -24,7 +24,6 @@ mod take_back;
 #[cfg(test)]
 mod tests;
 mod upgrade;
-mod waiting;
 
 use std::{
     collections::VecDeque,
@@ -45,16 +44,18 @@ use super::{
     incoming::Bounds,
     kill::Kill,
     message::Message,
-    parcel::Parcel,
     screen::{Attachments, Passed, Screen, Speech},
 };
-use crate::{channel::Namespace, hub::Outgoing, observe::Metrics};
+use crate::{
+    channel::Namespace,
+    delivery::Waiting,
+    delivery::{Outgoing, Parcel},
+    observe::Metrics,
+};
 pub use asked::{Answered, Asked};
 use engine_way::POLLED;
 use pulse::Pulse;
 pub use upgrade::Upgrade;
-pub use waiting::Taken;
-pub(crate) use waiting::{Piece, Places, Waiting};
 
 /// The engine's ping (Engine.IO 4) and its answer to one (3) as frames. Nothing depends on their place among the others.
 const HEARTBEATS: [&[u8]; 2] = [b"\x81\x012", b"\x81\x013"];

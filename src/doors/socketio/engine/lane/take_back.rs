@@ -3,11 +3,11 @@
 
 use std::collections::VecDeque;
 
-use super::{
-    Lane,
-    waiting::{Piece, Places, Taken},
+use super::Lane;
+use crate::{
+    channel::Namespace,
+    delivery::{Piece, Places, Taken},
 };
-use crate::channel::Namespace;
 
 impl Lane {
     /// Takes back the updates of a namespace that the client has not begun to get, as far as it is known from where they

@@ -1,5 +1,5 @@
 use super::*;
-use crate::doors::socketio::engine::Tag;
+use crate::delivery::{Places, Tag};
 
 #[derive(Debug)]
 struct Willing;

@@ -11,8 +11,10 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 
-use super::super::parcel::{Parcel, Tag};
-use crate::channel::Namespace;
+use crate::{
+    channel::Namespace,
+    delivery::parcel::{Parcel, Tag},
+};
 
 /// What was taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::{
     channel::Namespace,
     config::Recipients,
-    doors::socketio::engine::{Parcel, Tag},
+    delivery::{Parcel, Tag},
     event::Event,
     update::{self, Planned, Stamp, made_harmless},
 };

@@ -1,10 +1,13 @@
 //! Where the stream stands: the cursor that the next update carries.
 
-use crate::journal::{Cursor, Epoch, Pending, Seq};
+use crate::{
+    delivery::{Cursor, Pending},
+    journal::{Epoch, Seq},
+};
 
 /// The furthest place that was sent, with what is owed below it, and the text of that.
 #[derive(Debug)]
-pub(super) struct Position {
+pub(crate) struct Position {
     /// In every cursor: tells this journal from others.
     epoch: Epoch,
     /// The furthest event of which anything was sent.
@@ -14,7 +17,7 @@ pub(super) struct Position {
 }
 
 impl Position {
-    pub(super) fn new(epoch: Epoch, seq: Seq) -> Self {
+    pub(crate) fn new(epoch: Epoch, seq: Seq) -> Self {
         Self {
             epoch,
             seq,
@@ -23,7 +26,7 @@ impl Position {
     }
 
     /// All that was sent, with what is owed below it.
-    pub(super) fn cursor(&self, pending: &Pending) -> Cursor {
+    pub(crate) fn cursor(&self, pending: &Pending) -> Cursor {
         Cursor {
             epoch: self.epoch,
             seq: self.seq,
@@ -33,18 +36,18 @@ impl Position {
     }
 
     /// Something of the event at `seq` was sent.
-    pub(super) fn advance(&mut self, seq: Seq, pending: &Pending) {
+    pub(crate) fn advance(&mut self, seq: Seq, pending: &Pending) {
         self.seq = self.seq.max(seq);
         self.text = self.cursor(pending).readable().to_string();
     }
 
     /// The cursor that names all that was sent.
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
     /// A cursor that names everything up to `seq`, sent or not (for snapshots).
-    pub(super) fn everything_up_to(&self, seq: Seq) -> String {
+    pub(crate) fn everything_up_to(&self, seq: Seq) -> String {
         Cursor::at(self.epoch, seq).to_string()
     }
 }

@@ -3,13 +3,14 @@
 use smallvec::SmallVec;
 
 use crate::{
-    journal::{Cursor, Pending, Run, Seq},
+    delivery::{Cursor, Pending, Run},
+    journal::Seq,
     update::Bits,
 };
 
 /// Which places must be read to go from `from` to `to`, at most `max` events: runs in ascending order. What the live
 /// stream still owes itself is left to it.
-pub(super) fn missed(from: &Cursor, to: &Cursor, max: u64) -> SmallVec<[(Seq, u64); 4]> {
+pub(crate) fn missed(from: &Cursor, to: &Cursor, max: u64) -> SmallVec<[(Seq, u64); 4]> {
     let mut ranges: SmallVec<[(Seq, u64); 4]> = SmallVec::new();
     let mut left = max;
     let mut take = |start: Seq, len: u64| {
@@ -54,13 +55,13 @@ pub(super) fn missed(from: &Cursor, to: &Cursor, max: u64) -> SmallVec<[(Seq, u6
 }
 
 /// The first place of which somebody at `at` may still miss something.
-pub(super) fn first_missed(at: &Cursor) -> Seq {
+pub(crate) fn first_missed(at: &Cursor) -> Seq {
     at.owed.first().map_or(at.seq + 1, |run| run.start)
 }
 
 /// The end of a stretch from `from` towards `to` of which the events up to `last` are taken: what it owes after it. It goes
 /// by runs, for a cursor may owe all that the journal has, and the loop waits for this.
-pub(super) fn reach(from: &Cursor, to: &Cursor, last: Seq) -> Cursor {
+pub(crate) fn reach(from: &Cursor, to: &Cursor, last: Seq) -> Cursor {
     let mut pending = Pending::default();
     for run in &from.owed {
         let taken = clip(*run, 0, last);
@@ -99,7 +100,7 @@ fn clip(run: Run, first: Seq, last: Seq) -> Run {
 }
 
 /// What a list of runs owes of one event.
-pub(super) fn owed(runs: &[Run], seq: Seq) -> Bits {
+pub(crate) fn owed(runs: &[Run], seq: Seq) -> Bits {
     let at = runs.partition_point(|run| run.start + run.len <= seq);
     runs.get(at)
         .filter(|run| run.start <= seq)

@@ -6,11 +6,11 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::projections::state::State;
+use super::State;
 
 /// The state's counters.
 #[derive(Debug, Default)]
-pub struct StateMetrics {
+pub(crate) struct StateMetrics {
     /// Held against `max_state_bytes`.
     bytes: Gauge,
     /// Entities that had to go.
@@ -34,7 +34,7 @@ struct NotTaken {
 }
 
 impl StateMetrics {
-    pub(super) fn register(&self, r: &mut Registry) {
+    pub(crate) fn register(&self, r: &mut Registry) {
         r.register(
             "state_bytes",
             "Bytes of memory that the entities of the state hold",
@@ -53,7 +53,7 @@ impl StateMetrics {
     }
 
     /// Takes over the state's own counts.
-    pub fn look(&self, state: &State) {
+    pub(crate) fn look(&self, state: &State) {
         self.bytes
             .set(i64::try_from(state.bytes()).unwrap_or(i64::MAX));
         for evicted in state.evicted().filter(|evicted| evicted.entities > 0) {

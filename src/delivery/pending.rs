@@ -3,8 +3,7 @@
 //! One bit for each of an event's updates says what is still owed. Neighbouring events that owe the same are one [`Run`]: a backlog of ten thousand is one entry,
 //! and what a cursor has to carry stays small.
 
-use super::Seq;
-use crate::update::Bits;
+use crate::{journal::Seq, update::Bits};
 
 /// `len` neighbouring events, from `start` on, of which the updates in `owed` are not yet sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

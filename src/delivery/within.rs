@@ -11,10 +11,10 @@
 use smallvec::SmallVec;
 
 use super::{
-    Run, Seq,
+    Run,
     codec::{Buffer, CursorError, MAX_SEQ, read_bits, read_owed, read_varint, varint, write_owed},
 };
-use crate::update::Mark;
+use crate::{journal::Seq, update::Mark};
 
 /// How far into a stretch somebody is. The stretch begins where the cursor that holds this stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,10 +13,11 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use smallvec::SmallVec;
 
 use super::{
-    Epoch, Run, Seq,
+    Run,
     codec::{CursorError, MAX_RUNS, MAX_SEQ, read_owed, write_owed},
     within::Within,
 };
+use crate::journal::{Epoch, Seq};
 
 /// A place in the stream, with the exceptions below it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use smallvec::SmallVec;
 use thiserror::Error;
 
-use super::{Pending, Run, Seq};
-use crate::update::Bits;
+use super::{Pending, Run};
+use crate::{journal::Seq, update::Bits};
 
 /// A string that is no cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

@@ -1,0 +1,24 @@
+//! What is sent, and what is still owed: plain data without input or output.
+//!
+//! A [`Cursor`] names all that was sent up to a place in the stream; [`Pending`] is the set of updates that were read and not
+//! yet sent; an [`Outgoing`] is an update with its wire shapes, each made once; an outbox is what waits for one observer.
+
+mod codec;
+mod cursor;
+pub(crate) mod missed;
+mod outbox;
+mod outgoing;
+mod parcel;
+mod pending;
+pub(crate) mod position;
+#[cfg(test)]
+mod tests;
+mod within;
+pub use codec::CursorError;
+pub use cursor::Cursor;
+pub use outbox::Taken;
+pub(crate) use outbox::{Piece, Places, Waiting};
+pub use outgoing::{Outgoing, Shape};
+pub use parcel::{Parcel, Tag};
+pub use pending::{Pending, Run};
+pub use within::Within;
