@@ -11,7 +11,7 @@ use super::{
     Rates, Role, SessionGuard, Sessions, Sight, StartSecret, TokenId, Tokens, TooMuch, Who,
     check_room,
 };
-use crate::{event::Kind, ledger::Seats, observe::Metrics, refusal::Refusal};
+use crate::{event::Kind, ledger::Homes, observe::Metrics, refusal::Refusal};
 
 /// What the porter is told by the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -242,18 +242,9 @@ impl Porter {
         })
     }
 
-    /// In which projects an agent is known, or that it is of none; nothing if that can't be said any more.
-    pub fn homes_of(&self, agent: &str) -> Option<Vec<Option<Arc<str>>>> {
-        self.house
-            .ledger
-            .look(Kind::Agent, agent, |seats| match seats {
-                Seats::None => Some(Vec::new()),
-                Seats::These(seats) => {
-                    let homes = seats.iter().map(|seat| seat.project.map(Into::into));
-                    Some(homes.collect())
-                }
-                Seats::Unknown => None,
-            })
+    /// In which projects an agent is known, and who said so.
+    pub fn homes_of(&self, agent: &str) -> Homes {
+        self.house.ledger.homes(Kind::Agent, agent)
     }
 
     /// The connections.
