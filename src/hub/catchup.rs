@@ -59,8 +59,6 @@ pub(super) struct CatchUp {
     unseen: usize,
     /// A stretch is being made.
     pub(super) making: bool,
-    /// The place at which making a stretch failed last, and how often.
-    pub(super) failed: Option<(Cursor, u32)>,
     /// The newest records.
     recent: VecDeque<Arc<Record>>,
     /// About how many bytes of memory these hold.
@@ -82,7 +80,6 @@ impl CatchUp {
             queue: VecDeque::new(),
             unseen: 0,
             making: false,
-            failed: None,
             recent: VecDeque::new(),
             recent_bytes: 0,
             max_recent,
@@ -111,6 +108,12 @@ impl CatchUp {
 
     pub(super) fn forget(&mut self, member: MemberId) {
         self.queue.retain(|id| *id != member);
+    }
+
+    /// Forgets these, which are in the order of the queue.
+    pub(super) fn forget_all(&mut self, members: &[MemberId]) {
+        let mut next = members.iter().peekable();
+        self.queue.retain(|id| next.next_if_eq(&id).is_none());
     }
 
     /// The next stretch that was made.
@@ -190,6 +193,7 @@ impl Hub {
         let behind = member.behind.as_mut()?;
         let ready = member.outlet.has_room() && behind.portion.has_room(member.outlet.waiting());
         behind.portion.look(ready, now);
+        let ready = ready && behind.has_rested(now);
         Some((behind.at.clone(), behind.held.is_some(), ready))
     }
 
@@ -249,11 +253,7 @@ impl Hub {
     /// Takes these out of the queue.
     pub(super) fn take_cohort(&mut self, at: &Cursor, topics: Option<Listening>) -> Vec<MemberId> {
         let cohort = self.cohort(at, topics);
-        // Both are in the same order.
-        let mut next = cohort.iter().peekable();
-        self.catchup
-            .queue
-            .retain(|id| next.next_if_eq(&id).is_none());
+        self.catchup.forget_all(&cohort);
         cohort
     }
 

@@ -23,6 +23,8 @@ mod making;
 mod member;
 mod missed;
 mod outlet;
+#[cfg(test)]
+mod panics;
 mod portions;
 mod position;
 mod questions;

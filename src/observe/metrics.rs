@@ -69,6 +69,8 @@ pub struct Metrics {
     pub state: super::state::StateMetrics,
     /// Replays that could not be made.
     replays_failed: Counter,
+    /// Clients that were given the state instead of what they missed, and why.
+    replays_given_up: Family<Reason, Counter>,
     /// Held against the budgets.
     delivery_seconds: Family<Urgency, Histogram, fn() -> Histogram>,
     /// Children looked up once: the hot path must not search for labels.
@@ -177,6 +179,7 @@ impl Metrics {
             replayed: Counter::default(),
             state: super::state::StateMetrics::default(),
             replays_failed: Counter::default(),
+            replays_given_up: Family::default(),
             delivery_seconds,
             by_priority,
         };
@@ -296,8 +299,13 @@ impl Metrics {
         );
         r.register(
             "replays_failed",
-            "Times that what was missed could not be read; after three at one place the state is sent instead",
+            "Times that what was missed could not be read; after three for a client it is sent the state instead",
             self.replays_failed.clone(),
+        );
+        r.register(
+            "replays_given_up",
+            "Clients that were sent the state instead of what they missed, and why",
+            self.replays_given_up.clone(),
         );
         r.register(
             "delivery_seconds",
@@ -440,6 +448,14 @@ impl Metrics {
     /// A replay could not be made.
     pub fn replay_failed(&self) {
         self.replays_failed.inc();
+    }
+
+    /// A client is sent the state instead of what it missed.
+    pub fn replay_given_up(&self, reason: &str) {
+        let reason = reason.to_owned();
+        self.replays_given_up
+            .get_or_create(&Reason { reason })
+            .inc();
     }
 
     /// All of them, as Prometheus text.
