@@ -34,6 +34,8 @@ pub(crate) struct Behind {
     failures: u32,
     /// It is tried again then.
     rests_until: Option<Instant>,
+    /// Since when it waits for a stretch to be made, as a number that grows.
+    waits: Option<u64>,
     /// It began with a snapshot: that it is live then is no news.
     quiet: bool,
     /// How much it is given at a time.
@@ -54,6 +56,7 @@ impl Behind {
             taking: None,
             failures: 0,
             rests_until: None,
+            waits: None,
             quiet: false,
             portion,
             from: None,
@@ -82,7 +85,7 @@ impl Behind {
 
     /// It is to be given a stretch that begins where it stands.
     pub(super) fn hold(&mut self, held: Held) {
-        (self.failures, self.rests_until) = (0, None);
+        (self.failures, self.rests_until, self.waits) = (0, None, None);
         if held.is_empty() {
             self.at = held.stretch().end.clone();
         } else {
@@ -94,7 +97,22 @@ impl Behind {
     pub(super) fn rest(&mut self, until: Instant) -> u32 {
         self.failures += 1;
         self.rests_until = Some(until);
+        self.waits = None;
         self.failures
+    }
+
+    /// It waits while a stretch is made for others.
+    pub(super) fn wait(&mut self, tickets: &mut u64) {
+        if self.waits.is_none() {
+            *tickets += 1;
+            self.waits = Some(*tickets);
+        }
+    }
+
+    /// Since when it waits for a stretch; none if it does not.
+    pub(super) fn ticket(&self, now: Instant) -> Option<u64> {
+        let waits = self.held.is_none() && self.taking.is_none() && self.has_rested(now);
+        self.waits.filter(|_| waits)
     }
 
     /// Whether it may be tried again.

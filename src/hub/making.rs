@@ -79,6 +79,7 @@ impl Hub {
     /// Takes a made stretch.
     pub(super) fn take_stretch(&mut self, made: Made) {
         self.catchup.making = false;
+        self.catchup.next = true;
         self.catchup.look_at = Instant::now();
         match made.stretch {
             // Trimmed meanwhile: the next look finds that it is gone.
@@ -125,13 +126,12 @@ impl Hub {
         }
     }
 
-    /// Making a stretch failed for those at `from`: they rest, and it is everybody else's turn before it is theirs again.
-    /// Returns those for whom it failed too often, in the order of the queue.
+    /// Making a stretch failed for those at `from`: they rest. Returns those for whom it failed too often, in the order of
+    /// the queue.
     fn note_failure(&mut self, from: &Cursor) -> Vec<MemberId> {
         let until = Instant::now() + REST;
         let mut hopeless = Vec::new();
-        for id in self.take_cohort(from, None) {
-            self.catchup.queue.push_back(id);
+        for id in self.cohort(from, None) {
             let behind = self.roster.get_mut(id).and_then(|m| m.behind.as_mut());
             if behind.is_some_and(|behind| behind.rest(until) >= ATTEMPTS) {
                 hopeless.push(id);
@@ -160,9 +160,30 @@ impl Hub {
         (eyes.into(), whose)
     }
 
-    /// Has the next stretch made; one at a time.
-    pub(super) fn make_stretch(&mut self, at: &Cursor, to: &Cursor, topics: Option<Listening>) {
+    /// The one that waits longest for a stretch of its own, and where it stands.
+    pub(super) fn first_of_waiting(&mut self, now: Instant) -> Option<(MemberId, Cursor)> {
+        let ticket = |id: &MemberId| {
+            let behind = self.roster.get(*id)?.behind.as_ref()?;
+            Some((behind.ticket(now)?, *id))
+        };
+        let (_, id) = self.catchup.queue.iter().filter_map(ticket).min()?;
+        let (at, holds, ready) = self.look_at(id, now)?;
+        (ready && !holds).then_some((id, at))
+    }
+
+    /// Has the next stretch made for this member and all at its place; one at a time.
+    pub(super) fn make_stretch(
+        &mut self,
+        id: MemberId,
+        at: &Cursor,
+        to: &Cursor,
+        topics: Option<Listening>,
+    ) {
         if self.catchup.making {
+            let behind = self.roster.get_mut(id).and_then(|m| m.behind.as_mut());
+            if let Some(behind) = behind {
+                behind.wait(&mut self.catchup.tickets);
+            }
             return;
         }
         self.catchup.making = true;

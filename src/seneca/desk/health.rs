@@ -39,7 +39,8 @@ impl Health {
             event.name.canonical(),
             "system.health.changed" | "project.state.refreshed" | "system.state"
         );
-        if !reports {
+        // What a producer says whose token names projects is the health of its project, and not of all.
+        if !reports || event.settled.confined {
             return false;
         }
         let Some(reading) = self.read(event, tasks, ends()) else {
