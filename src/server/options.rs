@@ -136,7 +136,6 @@ pub(super) fn stream(config: &Config) -> StreamOptions {
         default_room: config.rooms.default_room.clone(),
         max_rooms: config.rooms.max_rooms_per_client,
         max_bytes: config.server.max_client_buffer,
-        stall: config.server.stall_timeout(),
         heartbeat: config.performance.heartbeat_interval(),
     }
 }

@@ -44,8 +44,6 @@ pub struct StreamOptions {
     pub max_rooms: usize,
     /// Bytes that may wait.
     pub max_bytes: usize,
-    /// How long a client may fetch nothing while something waits.
-    pub stall: Duration,
     /// How often a quiet stream shows that it is alive.
     pub heartbeat: Duration,
 }
@@ -107,7 +105,7 @@ pub(super) async fn stream(
     let hangup = hangup.map(|axum::Extension(Hangup(token))| token);
     let ending = Arc::new(Streaming {
         lane: lane.clone(),
-        hangup: hangup.clone(),
+        hangup,
     });
     let origin = Origin {
         client_id: id,
@@ -122,9 +120,7 @@ pub(super) async fn stream(
         _membership: membership,
         _session: session,
         _ending: ending,
-        hangup,
     };
-    body.watch(&api);
     Ok((
         [
             (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
@@ -211,8 +207,6 @@ struct Events {
     _session: SessionGuard,
     /// How the session is ended; the list of sessions doesn't keep it.
     _ending: Arc<Streaming>,
-    /// Ends the connection.
-    hangup: Option<CancellationToken>,
 }
 
 /// A stream, as far as it can be ended.
@@ -237,27 +231,6 @@ impl Connection for Streaming {
             tokio::time::sleep(LAST_WORD).await;
             if let Some(hangup) = hangup {
                 hangup.cancel();
-            }
-        });
-    }
-}
-
-impl Events {
-    /// Hangs up on a client that fetches nothing: its connection would wait for ever, and what is kept for it too.
-    fn watch(&self, api: &Api) {
-        let (lane, stall) = (Arc::downgrade(&self.lane), api.stream.stall);
-        let (hangup, metrics) = (self.hangup.clone(), api.metrics.clone());
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(stall / 4).await;
-                let Some(lane) = lane.upgrade() else { return };
-                if lane.stalled() >= stall {
-                    metrics.killed("stalled");
-                    if let Some(hangup) = hangup {
-                        hangup.cancel();
-                    }
-                    return;
-                }
             }
         });
     }
