@@ -26,7 +26,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Api, asked::Asked, caller::Caller};
 use crate::{
-    access::{self, Connection, Ending, Filter, Identity, OBSERVERS, Origin, SessionGuard},
+    access::{
+        self, Connection, Ending, Filter, Identity, OBSERVERS, Origin, SessionGuard, room_name,
+    },
     event::Timestamp,
     hub::{Membership, Newcomer, Outgoing, View, Welcome},
     net::Hangup,
@@ -165,10 +167,9 @@ impl Wanted {
     /// The rooms asked for and no others; without any, those of every observer.
     async fn rooms(&self, api: &Api, who: &Identity) -> Result<Vec<Arc<str>>, Refusal> {
         let options = &api.stream;
-        let asked: Vec<&str> = self
-            .rooms
-            .as_deref()
-            .map_or(Vec::new(), |r| words(r).collect());
+        let asked: Vec<String> = self.rooms.as_deref().map_or(Vec::new(), |r| {
+            words(r).map(room_name::from_query).collect()
+        });
         if asked.is_empty() {
             return Ok(vec![options.default_room.as_str().into(), OBSERVERS.into()]);
         }
@@ -176,7 +177,7 @@ impl Wanted {
             return Err(access::too_many_rooms(options.max_rooms));
         }
         let fixed = (options.default_room.as_str(), &[][..]);
-        let rooms = asked.iter().copied();
+        let rooms = asked.iter().map(String::as_str);
         api.porter.check_rooms(rooms, who, fixed)?;
         Ok(asked.into_iter().map(Into::into).collect())
     }

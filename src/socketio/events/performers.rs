@@ -11,7 +11,11 @@
 use std::sync::Arc;
 
 use crate::{
-    access::Identity, event::Kind, ledger::Homes, refusal::Refusal, socketio::client::Client,
+    access::{Identity, room_name},
+    event::Kind,
+    ledger::Homes,
+    refusal::Refusal,
+    socketio::client::Client,
 };
 
 /// Those who are asked.
@@ -23,10 +27,7 @@ pub(super) struct Performers {
 
 /// The room in which nobody is in doubt whose agent it performs for.
 pub(super) fn room(project: Option<&str>, agent: &str) -> String {
-    match project {
-        Some(project) => format!("agent:{project}/{agent}:actions"),
-        None => format!("agent:{agent}:actions"),
-    }
+    room_name::of_actions(project, agent)
 }
 
 /// Finds the performers for an operator; nobody else is told.
@@ -38,11 +39,7 @@ pub(super) async fn find(
     let kit = &operator.kit;
     let who = operator.who();
     let homes = kit.porter.homes_of(agent);
-    // An id with a slash in it would name the room of another project's agent.
-    let waiting = match agent.contains('/') {
-        true => Vec::new(),
-        false => kit.hub.members_of(room(None, agent)).await?,
-    };
+    let waiting = kit.hub.members_of(room(None, agent)).await?;
     let mut clients = kit.actions.among(&waiting);
     clients.retain(|performer| performer.who().performs_for(agent));
     let unlimited = clients.iter().any(|client| client.who().performs_in(None));
@@ -79,7 +76,7 @@ fn home(
     named: Option<&str>,
     unlimited: bool,
 ) -> Result<Option<Arc<str>>, Refusal> {
-    let holds = |project: &str| who.sight.may_enter(Kind::Project, project);
+    let holds = |project: &str| who.sight.may_enter(Kind::Project, None, project);
     if let Some(named) = named.filter(|named| !named.is_empty()) {
         return if holds(named) {
             Ok(Some(named.into()))
@@ -102,7 +99,7 @@ fn home(
                 "this agent is not known in a project of your token's yet: say in which one it is, as project_id",
             ));
         }
-        if who.sight.may_enter(Kind::Agent, agent) {
+        if who.sight.may_enter(Kind::Agent, None, agent) {
             return Ok(None);
         }
     }
