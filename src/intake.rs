@@ -2,6 +2,7 @@
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
+    pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -27,8 +28,6 @@ use crate::{
 
 /// How long a producer waits for the hub before it is told to come back later.
 const MAX_WAIT: Duration = Duration::from_secs(10);
-/// How often a waiting producer looks again.
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// Rejected events that one answer lists: a body without end must not become an answer without end.
 const MAX_REJECTED: usize = 1_000;
@@ -96,6 +95,17 @@ impl<'w> Waiting<'w> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.bytes.fetch_sub(self.held, Ordering::AcqRel);
+    }
+}
+
+/// Events that the journal has not kept: unless it does, those who wait for the hub are told that there are fewer.
+struct Unkept<'b>(Option<&'b Backlog>);
+
+impl Drop for Unkept<'_> {
+    fn drop(&mut self) {
+        if let Some(backlog) = self.0 {
+            backlog.lost();
+        }
     }
 }
 
@@ -271,7 +281,9 @@ impl Intake {
             return Ok(receipt);
         };
         place.shrink(count);
+        let mut unkept = Unkept(Some(&self.backlog));
         let outcomes = appended.await?;
+        unkept.0 = None;
         let new = |o: &&Outcome| !matches!(o, Outcome::Duplicate(_));
         if let Some(last) = outcomes.iter().rfind(new) {
             place.kept(last.seq(), outcomes.iter().filter(new).count());
@@ -405,15 +417,20 @@ impl Intake {
         let held = drafts.iter().map(|(_, draft)| draft.held()).sum();
         let _place =
             Waiting::new(&self.waiting, held, self.limits.max_waiting).ok_or_else(overloaded)?;
-        let mut waited = Duration::ZERO;
-        while behind() {
-            if waited >= MAX_WAIT {
-                return Err(overloaded());
+        let room = async {
+            loop {
+                let mut moved = pin!(self.backlog.moved());
+                // What happens between the look and the waiting is not missed.
+                moved.as_mut().enable();
+                if !behind() {
+                    return;
+                }
+                moved.await;
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
-            waited += LOOK_AGAIN;
-        }
-        Ok(())
+        };
+        tokio::time::timeout(MAX_WAIT, room)
+            .await
+            .map_err(|_| overloaded())
     }
 }
 

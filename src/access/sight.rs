@@ -55,8 +55,11 @@ struct Names {
 
 impl Names {
     /// Patterns of rooms, which may be spelt in several ways.
-    fn of_rooms(written: &[String]) -> Result<Self, BadPattern> {
-        Self::new(written.iter().map(|p| room_name::bare_pattern(p)).collect())
+    fn of_rooms(mut written: Vec<String>) -> Result<Self, BadPattern> {
+        for pattern in &mut written {
+            *pattern = room_name::bare_pattern(pattern);
+        }
+        Self::new(written)
     }
 
     fn new(mut written: Vec<String>) -> Result<Self, BadPattern> {
@@ -93,7 +96,7 @@ impl Sight {
             limited: projects
                 .as_deref()
                 .is_some_and(|projects| !is_all(projects)),
-            rooms: rooms.as_deref().map(Names::of_rooms).transpose()?,
+            rooms: rooms.map(Names::of_rooms).transpose()?,
             projects: projects.map(Names::new).transpose()?,
             house,
         }))))

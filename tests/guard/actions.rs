@@ -5,7 +5,7 @@ use stoa::access::{Grant, Role};
 
 use crate::common::{
     Client,
-    guarded::{grant, guarded, publish, request, saying, token},
+    guarded::{grant, guarded, publish, request, token},
     server, server_with,
 };
 
@@ -264,10 +264,17 @@ async fn a_forgotten_agent_is_no_limited_producers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_names_agents_performs_for_no_other() {
     let server = guarded(|_| {}).await;
-    let exp = crate::common::guarded::now() + 600;
-    let claims = json!({ "sub": "w", "role": "producer", "agents": ["a1"], "exp": exp });
-    let mut worker = client(server.address(), &saying(&claims)).await;
-    for (agent, code) in [("a1", Value::Null), ("a2", json!("forbidden_room"))] {
+    let mine = "Senior [QA]";
+    let worker = token(&Grant {
+        agents: Some(vec!["a1".into(), mine.into()]),
+        ..grant(Role::Producer)
+    });
+    let mut worker = client(server.address(), &worker).await;
+    for (agent, code) in [
+        ("a1", Value::Null),
+        ("Senior%20%5BQA%5D", Value::Null),
+        ("a2", json!("forbidden_room")),
+    ] {
         let room = json!({ "room": format!("agent:{agent}:actions") });
         let answer = worker.call("join_room", room).await;
         assert_eq!(answer["error"]["code"], code, "{agent}: {answer}");
