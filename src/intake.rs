@@ -52,6 +52,8 @@ pub struct IntakeLimits {
     pub max_depth: usize,
     /// Values in one event: each costs far more memory than its text, and every reader has to walk over it.
     pub max_elements: usize,
+    /// Bytes of an id by which an event names something.
+    pub max_id: usize,
     /// Whether events are checked beyond what is needed to read them ([`event::check`]).
     pub validate: bool,
 }
@@ -364,6 +366,10 @@ impl Intake {
             self.metrics.odd(what, count);
         }
         let event = event::parse(value, &intake)?;
+        if let Err(long) = event::ids_fit(&event, self.limits.max_id) {
+            self.metrics.id_too_long();
+            return Err(long.into());
+        }
         if self.limits.validate {
             event::check(&event)?;
         }

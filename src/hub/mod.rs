@@ -101,6 +101,8 @@ pub struct HubOptions {
     pub seneca_broadcast: bool,
     /// The observers that are sent Seneca's aggregates.
     pub aggregates: Recipients,
+    /// Bytes that the picture for Seneca's pages may hold.
+    pub max_desk: usize,
     /// The observers that are sent texts that are harmless in HTML.
     pub sanitize: Recipients,
     /// Bytes that the newest events may hold, for those who come back.
@@ -181,7 +183,7 @@ impl Hub {
             roster: Roster::new(options.seneca_broadcast, options.sanitize),
             state: State::new(options.state.clone()),
             position: Position::new(journal.epoch(), 0),
-            desk: Desk::new().sanitizing(options.sanitize != Recipients::Nobody),
+            desk: Desk::within(options.max_desk).sanitizing(options.sanitize != Recipients::Nobody),
             options,
             journal,
             table: Arc::new(table),
@@ -225,6 +227,7 @@ impl Hub {
         }
         self.state = state;
         self.metrics.state.look(&self.state);
+        self.metrics.desk.look(&self.desk);
         self.seq = seq;
         self.position = Position::new(self.journal.epoch(), seq);
         self.journal.release(seq);
@@ -347,6 +350,7 @@ impl Hub {
             self.seq = self.seq.max(batch.to);
             self.journal.release(self.seq);
             self.metrics.state.look(&self.state);
+            self.metrics.desk.look(&self.desk);
             self.tell_progress();
         }
         Ok(())

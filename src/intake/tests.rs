@@ -18,6 +18,7 @@ async fn producers_wait_for_the_observers_side_and_are_then_told_to_come_back() 
         max_batch: 10,
         max_event: 1_000,
         max_depth: 8,
+        max_id: 512,
         max_elements: 100,
         validate: true,
     };
@@ -80,6 +81,7 @@ fn events_that_are_dear_to_hold_wait_as_text_and_are_kept_whole() {
         max_batch: 100,
         max_event: 65_536,
         max_depth: 32,
+        max_id: 512,
         max_elements: 10_000,
         validate: true,
     };

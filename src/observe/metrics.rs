@@ -31,6 +31,8 @@ pub struct Metrics {
     producers_waited: Counter,
     /// Events that were not taken, and why.
     rejected: Family<Code, Counter>,
+    /// Events not taken for an id longer than one may be, which are among those.
+    long_ids: Counter,
     /// Values that were no JSON and had one evident meaning: a producer that writes them may be told.
     mended: Family<What, Counter>,
     /// Requests that were refused, and why.
@@ -67,6 +69,8 @@ pub struct Metrics {
     replayed: Counter,
     /// The state's own.
     pub state: super::state::StateMetrics,
+    /// The desk's of Seneca's pages.
+    pub desk: super::desk::DeskMetrics,
     /// Replays that could not be made.
     replays_failed: Counter,
     /// Clients that were given the state instead of what they missed, and why.
@@ -159,6 +163,7 @@ impl Metrics {
             duplicates: Counter::default(),
             id_conflicts: Counter::default(),
             rejected: Family::default(),
+            long_ids: Counter::default(),
             mended: Family::default(),
             producers_waited: Counter::default(),
             refused: Family::default(),
@@ -178,6 +183,7 @@ impl Metrics {
             taken_back: Counter::default(),
             replayed: Counter::default(),
             state: super::state::StateMetrics::default(),
+            desk: super::desk::DeskMetrics::default(),
             replays_failed: Counter::default(),
             replays_given_up: Family::default(),
             delivery_seconds,
@@ -191,6 +197,7 @@ impl Metrics {
         let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         let r = &mut *registry;
         self.state.register(r);
+        self.desk.register(r);
         r.register("events", "Events kept in the journal", self.events.clone());
         r.register(
             "events_duplicate",
@@ -206,6 +213,11 @@ impl Metrics {
             "events_rejected",
             "Events not taken, by code",
             self.rejected.clone(),
+        );
+        r.register(
+            "ids_too_long",
+            "Events not taken because an id in them is longer than max_id_length",
+            self.long_ids.clone(),
         );
         r.register(
             "input_mended",
@@ -334,6 +346,11 @@ impl Metrics {
     /// An event was not taken.
     pub fn rejected(&self, door: &'static str, code: &'static str) {
         self.rejected.get_or_create(&Code { door, code }).inc();
+    }
+
+    /// An event was not taken because of a long id.
+    pub fn id_too_long(&self) {
+        self.long_ids.inc();
     }
 
     /// Values were read by their one evident meaning, though they were no JSON.

@@ -17,7 +17,7 @@ mod testing;
 mod words;
 
 pub use conversation::{ConversationEvent, conversation_fields};
-pub use desk::{Changes, Desk, health_fields};
+pub use desk::{Changes, Desk, Forgotten, health_fields};
 pub use filter::ConversationFilter;
 pub use kind::{SenecaKind, TypeField, plan};
 pub(crate) use read::{confidence, decision_text};

@@ -24,6 +24,7 @@ pub(super) fn intake(config: &Config) -> IntakeLimits {
         max_event: config.content_filtering.max_message_size,
         max_depth: config.content_filtering.max_depth,
         max_elements: config.content_filtering.max_elements,
+        max_id: config.content_filtering.max_id_length,
         validate: config.content_filtering.validate_message_format,
     }
 }
@@ -40,6 +41,7 @@ pub(super) fn hub(config: &Config) -> HubOptions {
         state: state(config),
         seneca_broadcast: config.seneca.broadcast,
         aggregates: config.seneca.aggregates,
+        max_desk: config.seneca.max_bytes,
         sanitize: config.content_filtering.sanitize_content,
         snapshot_part: snapshot_part(config),
         max_recent: config.journal.tail_bytes,
