@@ -7,6 +7,8 @@ mod common;
 
 mod desk;
 mod ids;
+mod restarts;
+mod state;
 
 use std::{net::SocketAddr, path::Path};
 
