@@ -21,7 +21,7 @@ use std::{
     },
 };
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, futures::Notified, oneshot};
 
 use crate::journal::Seq;
 
@@ -33,6 +33,8 @@ const LEAST: usize = 64;
 pub struct Backlog {
     /// The last record that the hub read, less what waits to be sent.
     done: AtomicU64,
+    /// Tells those who wait for the hub that it is further.
+    moved: Notify,
     /// Events that may be under way, for all producers that have some.
     most: usize,
     /// The producers and their parts.
@@ -84,6 +86,7 @@ impl Backlog {
     pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self {
             done: AtomicU64::new(0),
+            moved: Notify::new(),
             most,
             inner: Mutex::default(),
         })
@@ -92,6 +95,16 @@ impl Backlog {
     /// How far the hub is: the last record that it read, less what waits to be sent.
     pub fn done(&self) -> Seq {
         self.done.load(Ordering::Acquire)
+    }
+
+    /// Comes when the hub is further than now, or something else changed for those who wait for it.
+    pub fn moved(&self) -> Notified<'_> {
+        self.moved.notified()
+    }
+
+    /// What was taken for the journal was not kept: the hub has less before it, though it is no further.
+    pub fn lost(&self) {
+        self.moved.notify_waiters();
     }
 
     /// A place for a call's events.
@@ -122,7 +135,9 @@ impl Backlog {
     /// The hub tells how far it is, and of whom another number of updates waits now.
     pub fn tell(self: &Arc<Self>, read: Seq, unsent: usize, changed: Vec<(u64, usize)>) {
         let done = read.saturating_sub(unsent as u64);
-        self.done.store(done, Ordering::Release);
+        if self.done.swap(done, Ordering::AcqRel) != done {
+            self.moved.notify_waiters();
+        }
         let mut granted = Vec::new();
         let mut inner = self.lock();
         if inner.read == read && changed.is_empty() {
@@ -156,6 +171,8 @@ impl Backlog {
 
     /// The hub is gone: nobody waits for it any more.
     pub fn end(self: &Arc<Self>) {
+        self.done.store(Seq::MAX, Ordering::Release);
+        self.moved.notify_waiters();
         let mut granted = Vec::new();
         let mut inner = self.lock();
         inner.ended = true;

@@ -2,6 +2,7 @@
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
+    pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -29,8 +30,6 @@ use crate::{
 
 /// How long a producer waits for the hub before it is told to come back later.
 const MAX_WAIT: Duration = Duration::from_secs(10);
-/// How often a waiting producer looks again.
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// Rejected events that one answer lists: a body without end must not become an answer without end.
 const MAX_REJECTED: usize = 1_000;
@@ -55,6 +54,8 @@ pub struct IntakeLimits {
     pub max_depth: usize,
     /// Values in one event: each costs far more memory than its text, and every reader has to walk over it.
     pub max_elements: usize,
+    /// Bytes of an id by which an event names something.
+    pub max_id: usize,
     /// Whether events are checked beyond what is needed to read them ([`event::check`]).
     pub validate: bool,
 }
@@ -98,6 +99,17 @@ impl<'w> Waiting<'w> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.bytes.fetch_sub(self.held, Ordering::AcqRel);
+    }
+}
+
+/// Events that the journal has not kept: unless it does, those who wait for the hub are told that there are fewer.
+struct Unkept<'b>(Option<&'b Backlog>);
+
+impl Drop for Unkept<'_> {
+    fn drop(&mut self) {
+        if let Some(backlog) = self.0 {
+            backlog.lost();
+        }
     }
 }
 
@@ -273,7 +285,9 @@ impl Intake {
             return Ok(receipt);
         };
         place.shrink(count);
+        let mut unkept = Unkept(Some(&self.backlog));
         let outcomes = appended.await?;
+        unkept.0 = None;
         let new = |o: &&Outcome| !matches!(o, Outcome::Duplicate(_));
         if let Some(last) = outcomes.iter().rfind(new) {
             place.kept(last.seq(), outcomes.iter().filter(new).count());
@@ -354,6 +368,10 @@ impl Intake {
             self.metrics.odd(what, count);
         }
         let event = event::parse(value, &intake)?;
+        if let Err(long) = event::ids_fit(&event, self.limits.max_id) {
+            self.metrics.id_too_long();
+            return Err(long.into());
+        }
         if self.limits.validate {
             event::check(&event)?;
         }
@@ -407,15 +425,20 @@ impl Intake {
         let held = drafts.iter().map(|(_, draft)| draft.held()).sum();
         let _place =
             Waiting::new(&self.waiting, held, self.limits.max_waiting).ok_or_else(overloaded)?;
-        let mut waited = Duration::ZERO;
-        while behind() {
-            if waited >= MAX_WAIT {
-                return Err(overloaded());
+        let room = async {
+            loop {
+                let mut moved = pin!(self.backlog.moved());
+                // What happens between the look and the waiting is not missed.
+                moved.as_mut().enable();
+                if !behind() {
+                    return;
+                }
+                moved.await;
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
-            waited += LOOK_AGAIN;
-        }
-        Ok(())
+        };
+        tokio::time::timeout(MAX_WAIT, room)
+            .await
+            .map_err(|_| overloaded())
     }
 }
 

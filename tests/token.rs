@@ -74,6 +74,8 @@ async fn a_token_is_one_line_and_is_believed() {
         "project:p1,agent:*",
         "--projects",
         "p1,shop-*",
+        "--agents",
+        "writer,Senior [QA]",
         "--ttl",
         "15m",
     ];
@@ -93,6 +95,7 @@ async fn a_token_is_one_line_and_is_believed() {
     );
     assert_eq!(says.rooms.expect("rooms"), ["project:p1", "agent:*"]);
     assert_eq!(says.projects.expect("projects"), ["p1", "shop-*"]);
+    assert_eq!(says.agents.expect("agents"), ["writer", "Senior [QA]"]);
     let left = says.expires.expect("exp").duration_since(SystemTime::now());
     let left = left.expect("in the future");
     assert!(

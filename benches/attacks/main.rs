@@ -41,6 +41,7 @@ use target::Target;
 /// All of them.
 const ATTACKS: &[Attack] = &[
     small_text::ATTACK,
+    small_text::READINGS,
     history::ATTACK,
     writer_queue::ATTACK,
     filters::ATTACK,

@@ -39,9 +39,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Whether it may perform the actions of an agent (`id`, or `project/id`), as far as its token names agents.
+    /// Whether it may perform the actions of an agent, as far as its token names agents.
     pub fn performs_for(&self, agent: &str) -> bool {
-        let agent = agent.split_once('/').map_or(agent, |(_, id)| id);
         let named = self.agents.as_deref();
         named.is_none_or(|agents| agents.iter().any(|one| one == "*" || one == agent))
     }

@@ -18,7 +18,7 @@ use crate::{
     config::Role,
     error::Refusal,
     event::Kind,
-    ledger::Seats,
+    ledger::Homes,
     observe::Metrics,
 };
 
@@ -251,18 +251,9 @@ impl Porter {
         })
     }
 
-    /// In which projects an agent is known, or that it is of none; nothing if that can't be said any more.
-    pub fn homes_of(&self, agent: &str) -> Option<Vec<Option<Arc<str>>>> {
-        self.house
-            .ledger
-            .look(Kind::Agent, agent, |seats| match seats {
-                Seats::None => Some(Vec::new()),
-                Seats::These(seats) => {
-                    let homes = seats.iter().map(|seat| seat.project.map(Into::into));
-                    Some(homes.collect())
-                }
-                Seats::Unknown => None,
-            })
+    /// In which projects an agent is known, and who said so.
+    pub fn homes_of(&self, agent: &str) -> Homes {
+        self.house.ledger.homes(Kind::Agent, agent)
     }
 
     /// The connections.

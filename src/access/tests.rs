@@ -264,15 +264,18 @@ fn a_workflow_that_several_run_is_nobodys_window_on_the_others() {
         let house = house(Rules::default(), &[]);
         let anns = settle(&house.ledger, &anns);
         let ann = claiming(&house, Some("ann"), None, None);
-        assert!(ann.may_enter(Kind::Workflow, "w"), "so far it is hers");
+        assert!(
+            ann.may_enter(Kind::Workflow, None, "w"),
+            "so far it is hers"
+        );
         let bobs = settle(&house.ledger, &bobs);
-        assert!(!ann.may_enter(Kind::Workflow, "w"));
+        assert!(!ann.may_enter(Kind::Workflow, None, "w"));
         assert!(ann.may_see(&anns) && !ann.may_see(&bobs), "{key}");
         let bob = claiming(&house, Some("bob"), None, None);
         assert!(bob.may_see(&bobs) && !bob.may_see(&anns), "{key}");
         let said = naming(None, json!({ "workflow_id": "w", "owner_id": "ann" }));
         settle(&house.ledger, &said);
-        assert!(ann.may_enter(Kind::Workflow, "w"), "now it is said");
+        assert!(ann.may_enter(Kind::Workflow, None, "w"), "now it is said");
     }
 }
 

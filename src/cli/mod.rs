@@ -152,6 +152,9 @@ struct TokenArgs {
     /// Projects that it is for, as in shop,blog-*
     #[arg(long, value_delimiter = ',', value_parser = glob)]
     projects: Vec<String>,
+    /// Agents whose actions its holder performs, by their ids, as in writer,reviewer
+    #[arg(long, value_delimiter = ',', value_name = "IDS")]
+    agents: Vec<String>,
     /// How long it is valid: 90s, 15m, 1h, 7d
     #[arg(long, default_value = "1h", value_parser = token::ttl)]
     ttl: Duration,

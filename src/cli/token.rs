@@ -36,6 +36,7 @@ pub(super) fn token(args: TokenArgs) -> Result<(), Failure> {
         role: args.role.unwrap_or_default(),
         rooms: some(args.rooms),
         projects: some(args.projects),
+        agents: some(args.agents),
         ttl: args.ttl,
     };
     let token = signer
@@ -54,6 +55,7 @@ fn api_key(args: TokenArgs) -> Result<(), Failure> {
         role: args.role.unwrap_or(Role::Producer),
         projects: args.projects,
         rooms: args.rooms,
+        agents: args.agents,
     };
     if let Some(wrong) = entry.wrong() {
         return Err(Failure::Because(format!(

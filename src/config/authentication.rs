@@ -81,6 +81,9 @@ pub struct ApiKeyConfig {
     /// The rooms it is for; empty is as in a token that names none.
     #[serde(default)]
     pub rooms: Vec<String>,
+    /// The agents whose actions it performs; empty is as in a token that names none.
+    #[serde(default)]
+    pub agents: Vec<String>,
 }
 
 fn producer() -> Role {

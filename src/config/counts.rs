@@ -148,6 +148,20 @@ impl Config {
                 1 << 24,
             ),
             (
+                "content_filtering",
+                "max_id_length",
+                self.content_filtering.max_id_length,
+                64,
+                4096,
+            ),
+            (
+                "seneca",
+                "max_bytes",
+                self.seneca.max_bytes,
+                1 << 20,
+                1 << 36,
+            ),
+            (
                 "rate_limiting",
                 "messages_per_minute",
                 whole(self.rate_limiting.messages_per_minute),

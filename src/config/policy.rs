@@ -79,6 +79,8 @@ pub struct ContentFiltering {
     pub max_depth: usize,
     /// Values in all objects and lists of one event together.
     pub max_elements: usize,
+    /// Bytes of an id by which an event names something: what is known of each thing is kept by it.
+    pub max_id_length: usize,
 }
 
 impl Default for ContentFiltering {
@@ -89,6 +91,7 @@ impl Default for ContentFiltering {
             sanitize_content: Recipients::Pages,
             max_depth: 32,
             max_elements: 10_000,
+            max_id_length: 512,
         }
     }
 }
@@ -231,6 +234,8 @@ pub struct Seneca {
     pub broadcast: bool,
     /// To whom the sums of the whole stream are sent, at most once a second and only when they changed.
     pub aggregates: Recipients,
+    /// Bytes of memory that is held of the stream for these pages.
+    pub max_bytes: usize,
 }
 
 impl Default for Seneca {
@@ -238,6 +243,7 @@ impl Default for Seneca {
         Self {
             broadcast: false,
             aggregates: Recipients::Everybody,
+            max_bytes: 32 * 1024 * 1024,
         }
     }
 }

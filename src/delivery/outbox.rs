@@ -182,9 +182,4 @@ impl Waiting {
     pub(crate) fn clear(&mut self) {
         self.pieces.clear();
     }
-
-    /// Whether nothing waits.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
-    }
 }

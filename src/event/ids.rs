@@ -30,6 +30,26 @@ use Named::{
     Agent, Board, Execution, Job, Message, Node, Owner, Project, Run, Task, User, Workflow,
 };
 
+impl Named {
+    /// The usual key of such an id.
+    fn key(self) -> &'static str {
+        match self {
+            Agent => "agent_id",
+            Task => "task_id",
+            Run => "run_id",
+            Execution => "execution_id",
+            Workflow => "workflow_id",
+            Job => "job_id",
+            Node => "node_id",
+            Message => "message_id",
+            User => "user_id",
+            Owner => "owner_id",
+            Project => "project_id",
+            Board => "board_id",
+        }
+    }
+}
+
 /// How many things an event can name.
 const COUNT: usize = 12;
 
@@ -241,6 +261,11 @@ fn visit<'d>(data: &'d Object, found: &mut dyn FnMut(Named, u8, u8, &'d str)) {
             _ => {}
         }
     }
+}
+
+/// Each id in `data`, in whatever place and spelling, with the usual key of such ids.
+pub(super) fn each<'d>(data: &'d Object, id: &mut dyn FnMut(&'static str, &'d str)) {
+    visit(data, &mut |what, _, _, text| id(what.key(), text));
 }
 
 /// Whether `data` names an agent.

@@ -3,6 +3,8 @@
 //! It comes with a cursor (`resume`) or reads too slowly (`park`); it goes live again where the stream is, or it is given the
 //! state because the journal no longer tells what it missed. What lies between is `catchup`.
 
+use std::time::Instant;
+
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -33,6 +35,12 @@ pub(crate) struct Behind {
     pub(super) held: Option<Held>,
     /// A large snapshot that it is being given first.
     pub(super) taking: Option<Taking>,
+    /// How often in a row what comes next could not be made.
+    failures: u32,
+    /// It is tried again then.
+    rests_until: Option<Instant>,
+    /// Since when it waits for a stretch to be made, as a number that grows.
+    waits: Option<u64>,
     /// It began with a snapshot: that it is live then is no news.
     quiet: bool,
     /// How much it is given at a time.
@@ -51,6 +59,9 @@ impl Behind {
             at,
             held: None,
             taking: None,
+            failures: 0,
+            rests_until: None,
+            waits: None,
             quiet: false,
             portion,
             from: None,
@@ -79,11 +90,39 @@ impl Behind {
 
     /// It is to be given a stretch that begins where it stands.
     pub(super) fn hold(&mut self, held: Held) {
+        (self.failures, self.rests_until, self.waits) = (0, None, None);
         if held.is_empty() {
             self.at = held.stretch().end.clone();
         } else {
             self.held = Some(held);
         }
+    }
+
+    /// What comes next could not be made: it rests. How often in a row that was.
+    pub(super) fn rest(&mut self, until: Instant) -> u32 {
+        self.failures += 1;
+        self.rests_until = Some(until);
+        self.waits = None;
+        self.failures
+    }
+
+    /// It waits while a stretch is made for others.
+    pub(super) fn wait(&mut self, tickets: &mut u64) {
+        if self.waits.is_none() {
+            *tickets += 1;
+            self.waits = Some(*tickets);
+        }
+    }
+
+    /// Since when it waits for a stretch; none if it does not.
+    pub(super) fn ticket(&self, now: Instant) -> Option<u64> {
+        let waits = self.held.is_none() && self.taking.is_none() && self.has_rested(now);
+        self.waits.filter(|_| waits)
+    }
+
+    /// Whether it may be tried again.
+    pub(super) fn has_rested(&self, now: Instant) -> bool {
+        self.rests_until.is_none_or(|until| until <= now)
     }
 }
 
@@ -105,7 +144,7 @@ impl Hub {
             replies.extend(before.replies);
         }
         let Some(at) = known else {
-            self.give_up(id, &from, 0, replies);
+            self.give_up(id, &from, 0, replies, "unknown_cursor");
             return;
         };
         // A place without exceptions may be ahead of what was sent (a snapshot's, a publish answer's).
@@ -212,14 +251,16 @@ impl Hub {
         self.tell_aggregates(id);
     }
 
-    /// The journal can't tell what is missing: the state says it instead.
+    /// The journal can't tell what is missing, and why: the state says it instead.
     fn give_up(
         &mut self,
         id: MemberId,
         from: &str,
         replayed: u64,
         replies: Vec<oneshot::Sender<Object>>,
+        why: &'static str,
     ) {
+        self.metrics.replay_given_up(why);
         let to = self.position.everything_up_to(self.seq);
         let resumed = resumed(from, &to, replayed, false);
         self.tell(id, "resumed", resumed.clone());
@@ -251,12 +292,20 @@ impl Hub {
         self.tell_json(id, "resumed", &json, Some(to), false);
     }
 
+    /// The journal no longer holds what those at this place have missed.
     pub(super) fn give_up_all_at(&mut self, at: &Cursor) {
-        for id in self.take_cohort(at, None) {
+        let cohort = self.cohort(at, None);
+        self.give_up_these(&cohort, at, "trimmed");
+    }
+
+    /// Gives up these of those at this place, in the order of the queue.
+    pub(super) fn give_up_these(&mut self, these: &[MemberId], at: &Cursor, why: &'static str) {
+        // The queue passes over them.
+        for &id in these {
             let behind = self.roster.get_mut(id).and_then(|m| m.behind.take());
             if let Some(behind) = behind {
                 let from = behind.from.unwrap_or_else(|| at.to_string());
-                self.give_up(id, &from, behind.replayed, behind.replies);
+                self.give_up(id, &from, behind.replayed, behind.replies, why);
                 self.tell_aggregates(id);
             }
         }

@@ -63,8 +63,10 @@ pub(super) struct CatchUp {
     unseen: usize,
     /// A stretch is being made.
     pub(super) making: bool,
-    /// The place at which making a stretch failed last, and how often.
-    pub(super) failed: Option<(Cursor, u32)>,
+    /// One was made just now: whoever waits longest is next.
+    pub(super) next: bool,
+    /// The number of the last that began to wait for one.
+    pub(super) tickets: u64,
     /// The newest records.
     recent: VecDeque<Arc<Record>>,
     /// About how many bytes of memory these hold.
@@ -86,7 +88,8 @@ impl CatchUp {
             queue: VecDeque::new(),
             unseen: 0,
             making: false,
-            failed: None,
+            next: false,
+            tickets: 0,
             recent: VecDeque::new(),
             recent_bytes: 0,
             max_recent,
@@ -105,6 +108,12 @@ impl CatchUp {
             };
             self.recent_bytes -= (gone.held + RECORD).min(self.recent_bytes);
         }
+    }
+
+    /// Forgets these, which are in the order of the queue.
+    fn forget_all(&mut self, members: &[MemberId]) {
+        let mut next = members.iter().peekable();
+        self.queue.retain(|id| next.next_if_eq(&id).is_none());
     }
 
     /// The next stretch that was made.
@@ -167,6 +176,11 @@ impl Hub {
             self.catchup.unseen = self.catchup.queue.len();
         }
         let mut budget = BUDGET;
+        if std::mem::take(&mut self.catchup.next)
+            && let Some((id, at)) = self.first_of_waiting(now)
+        {
+            self.bring_on(id, &at, &mut budget);
+        }
         while let Some(&id) = self.catchup.queue.front() {
             if self.catchup.unseen == 0 {
                 break;
@@ -200,11 +214,12 @@ impl Hub {
 
     /// Where a member stands, whether it holds some of a stretch, and whether it has room for more. None for one that is not
     /// behind.
-    fn look_at(&mut self, id: MemberId, now: Instant) -> Option<(Cursor, bool, bool)> {
+    pub(super) fn look_at(&mut self, id: MemberId, now: Instant) -> Option<(Cursor, bool, bool)> {
         let member = self.roster.get_mut(id)?;
         let behind = member.behind.as_mut()?;
         let ready = member.outlet.has_room() && behind.portion.has_room(member.outlet.waiting());
         behind.portion.look(ready, now);
+        let ready = ready && behind.has_rested(now);
         Some((behind.at.clone(), behind.held.is_some(), ready))
     }
 
@@ -220,7 +235,7 @@ impl Hub {
         if at.within.is_some() {
             match self.is_gone(at) {
                 true => self.give_up_all_at(at),
-                false => self.make_stretch(at, &end_of(at), None),
+                false => self.make_stretch(id, at, &end_of(at), None),
             }
             return;
         }
@@ -238,7 +253,8 @@ impl Hub {
                 // Far behind, the end is where nothing is owed: cursors to there are short.
                 let far = edge > at.seq + LAST;
                 let clean = Cursor::at(to.epoch, edge.min(to.seq));
-                self.make_stretch(at, &if far { clean } else { to.readable() }, topics);
+                let end = if far { clean } else { to.readable() };
+                self.make_stretch(id, at, &end, topics);
             }
         }
     }
@@ -264,11 +280,7 @@ impl Hub {
     /// Takes these out of the queue.
     pub(super) fn take_cohort(&mut self, at: &Cursor, topics: Option<Listening>) -> Vec<MemberId> {
         let cohort = self.cohort(at, topics);
-        // Both are in the same order.
-        let mut next = cohort.iter().peekable();
-        self.catchup
-            .queue
-            .retain(|id| next.next_if_eq(&id).is_none());
+        self.catchup.forget_all(&cohort);
         for id in &cohort {
             self.unqueue(*id);
         }

@@ -3,7 +3,11 @@
 //! One is made at a time, for all who stand at one place. What they may see is taken along (`eye`), for it decides how far
 //! the stretch goes; whoever comes to that place meanwhile and sees the same gets it too.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::mpsc;
 
@@ -30,8 +34,10 @@ const READ: usize = 256;
 /// Different views and rooms that share a stretch at the most; others wait for the next.
 const EYES: usize = 1_024;
 
-/// A replay that failed so often at the same place will fail again.
+/// What failed so often in a row for a member will fail again.
 const ATTEMPTS: u32 = 3;
+/// How long those rest for whom it failed; others are served meanwhile.
+const REST: Duration = LOOK.saturating_mul(4);
 
 /// The result of making a stretch.
 #[derive(Debug)]
@@ -73,10 +79,8 @@ impl Hub {
     /// Takes a made stretch.
     pub(super) fn take_stretch(&mut self, made: Made) {
         self.catchup.making = false;
+        self.catchup.next = true;
         self.catchup.look_at = Instant::now();
-        if made.stretch.is_ok() {
-            self.catchup.failed = None;
-        }
         match made.stretch {
             // Trimmed meanwhile: the next look finds that it is gone.
             Ok(None) => {}
@@ -110,20 +114,30 @@ impl Hub {
             }
             Err(error) => {
                 self.metrics.replay_failed();
-                let times = match self.catchup.failed.take() {
-                    Some((from, times)) if from == made.from => times + 1,
-                    _ => 1,
-                };
-                if times < ATTEMPTS {
+                let hopeless = self.note_failure(&made.from);
+                if hopeless.is_empty() {
                     tracing::warn!(%error, "reading the journal for those who are behind failed; trying again");
-                    self.catchup.failed = Some((made.from, times));
-                    self.catchup.look_at = Instant::now() + LOOK * 4;
                 } else {
-                    tracing::error!(%error, "what some have missed can't be read; they are given the state instead");
-                    self.give_up_all_at(&made.from);
+                    let clients = hopeless.len();
+                    tracing::error!(%error, clients, "what some have missed can't be read; they are given the state instead");
+                    self.give_up_these(&hopeless, &made.from, "unreadable");
                 }
             }
         }
+    }
+
+    /// Making a stretch failed for those at `from`: they rest. Returns those for whom it failed too often, in the order of
+    /// the queue.
+    fn note_failure(&mut self, from: &Cursor) -> Vec<MemberId> {
+        let until = Instant::now() + REST;
+        let mut hopeless = Vec::new();
+        for id in self.cohort(from, None) {
+            let behind = self.roster.get_mut(id).and_then(|m| m.behind.as_mut());
+            if behind.is_some_and(|behind| behind.rest(until) >= ATTEMPTS) {
+                hopeless.push(id);
+            }
+        }
+        hopeless
     }
 
     /// What these see, each once, and the number of each one's; as many as may share a stretch.
@@ -146,9 +160,30 @@ impl Hub {
         (eyes.into(), whose)
     }
 
-    /// Has the next stretch made; one at a time.
-    pub(super) fn make_stretch(&mut self, at: &Cursor, to: &Cursor, topics: Option<Listening>) {
+    /// The one that waits longest for a stretch of its own, and where it stands.
+    pub(super) fn first_of_waiting(&mut self, now: Instant) -> Option<(MemberId, Cursor)> {
+        let ticket = |id: &MemberId| {
+            let behind = self.roster.get(*id)?.behind.as_ref()?;
+            Some((behind.ticket(now)?, *id))
+        };
+        let (_, id) = self.catchup.queue.iter().filter_map(ticket).min()?;
+        let (at, holds, ready) = self.look_at(id, now)?;
+        (ready && !holds).then_some((id, at))
+    }
+
+    /// Has the next stretch made for this member and all at its place; one at a time.
+    pub(super) fn make_stretch(
+        &mut self,
+        id: MemberId,
+        at: &Cursor,
+        to: &Cursor,
+        topics: Option<Listening>,
+    ) {
         if self.catchup.making {
+            let behind = self.roster.get_mut(id).and_then(|m| m.behind.as_mut());
+            if let Some(behind) = behind {
+                behind.wait(&mut self.catchup.tickets);
+            }
             return;
         }
         self.catchup.making = true;

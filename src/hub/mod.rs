@@ -22,6 +22,8 @@ mod gather;
 mod making;
 mod member;
 mod outlet;
+#[cfg(test)]
+mod panics;
 mod portions;
 mod questions;
 mod replay;
@@ -53,7 +55,7 @@ use crate::{
     observe::Metrics,
     pace::{LevelShares, Pacer, group},
     projections::{
-        seneca::Desk,
+        seneca::{Desk, DeskMetrics},
         state::{Limits, State, StateMetrics, checkpoint},
     },
     timestamp::Timestamp,
@@ -101,6 +103,8 @@ pub struct HubOptions {
     pub seneca_broadcast: bool,
     /// The observers that are sent Seneca's aggregates.
     pub aggregates: Recipients,
+    /// Bytes that the picture for Seneca's pages may hold.
+    pub max_desk: usize,
     /// The observers that are sent texts that are harmless in HTML.
     pub sanitize: Recipients,
     /// Bytes that the newest events may hold, for those who come back.
@@ -132,6 +136,8 @@ pub struct Hub {
     metrics: Arc<Metrics>,
     /// What the state counts.
     state_metrics: StateMetrics,
+    /// What the desk counts.
+    desk_metrics: DeskMetrics,
     /// Doors know by it how far behind the hub is, and of whom.
     backlog: Arc<Backlog>,
     /// The last record read.
@@ -180,12 +186,16 @@ impl Hub {
         let now = Instant::now();
         let catchup = CatchUp::new(options.max_recent);
         let state_metrics = StateMetrics::default();
-        metrics.add(|registry| state_metrics.register(registry));
+        let desk_metrics = DeskMetrics::default();
+        metrics.add(|registry| {
+            state_metrics.register(registry);
+            desk_metrics.register(registry);
+        });
         let hub = Self {
             roster: Roster::new(options.seneca_broadcast, options.sanitize),
             state: State::new(options.state.clone()),
             position: Position::new(journal.epoch(), 0),
-            desk: Desk::new().sanitizing(options.sanitize != Recipients::Nobody),
+            desk: Desk::within(options.max_desk).sanitizing(options.sanitize != Recipients::Nobody),
             options,
             journal,
             table: Arc::new(table),
@@ -194,6 +204,7 @@ impl Hub {
             handle: handle.downgrade(),
             metrics,
             state_metrics,
+            desk_metrics,
             backlog: backlog.clone(),
             seq: 0,
             pacer,
@@ -230,6 +241,7 @@ impl Hub {
         }
         self.state = state;
         self.state_metrics.look(&self.state);
+        self.desk_metrics.look(&self.desk);
         self.seq = seq;
         self.position = Position::new(self.journal.epoch(), seq);
         self.journal.release(seq);
@@ -352,6 +364,7 @@ impl Hub {
             self.seq = self.seq.max(batch.to);
             self.journal.release(self.seq);
             self.state_metrics.look(&self.state);
+            self.desk_metrics.look(&self.desk);
             self.tell_progress();
         }
         Ok(())

@@ -10,9 +10,9 @@ use super::{
     requests::object,
 };
 use crate::{
-    access::authz::{OBSERVERS, PRODUCERS, Sight},
+    access::authz::{OBSERVERS, PRODUCERS, Sight, may_know_room},
     channel::Namespace,
-    event::{Kind, Object},
+    event::Object,
     timestamp::Timestamp,
 };
 
@@ -24,7 +24,7 @@ impl Hub {
             Question::Rooms { sight } => {
                 let mut rooms: Vec<&str> = self.roster.room_names().map(|r| &**r).collect();
                 // A client's own rooms are nobody else's business.
-                rooms.retain(|room| self.is_public(room) && may_know(&sight, room));
+                rooms.retain(|room| self.is_public(room) && may_know_room(&sight, room));
                 rooms.sort_unstable();
                 let total = rooms.len();
                 object(json!({ "active_rooms": rooms, "total_rooms": total }))
@@ -68,7 +68,7 @@ impl Hub {
             })
             .collect();
         let rooms = self.roster.room_names();
-        let rooms = rooms.filter(|room| self.is_public(room) && may_know(sight, room));
+        let rooms = rooms.filter(|room| self.is_public(room) && may_know_room(sight, room));
         object(json!({
             "total_connections": self.roster.len(),
             "user_connections": users.len(),
@@ -89,12 +89,4 @@ impl Hub {
         let default = self.options.default_room.as_str();
         room.contains(':') || [default, OBSERVERS, PRODUCERS].contains(&room)
     }
-}
-
-/// Whether one may know of a room at all: its name says that there is such a thing.
-fn may_know(sight: &Sight, room: &str) -> bool {
-    let Some((kind, id)) = room.split_once(':') else {
-        return true;
-    };
-    Kind::from_name(kind).map_or(sight.is_everything(), |kind| sight.may_enter(kind, id))
 }

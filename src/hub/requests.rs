@@ -128,7 +128,10 @@ impl Hub {
             .to_owned();
         body.insert("cursor".into(), cursor.as_str().into());
         let greeting = Value::Object(body).to_string();
-        self.tell_json(id, name, &greeting, Some(&cursor), false);
+        // Nor is it a place to go on from for one that is given the state: if it leaves before, it would not have that.
+        let is_given_state = own.is_none() && (welcome.snapshot || resumes.is_some());
+        let place = (!is_given_state).then_some(cursor.as_str());
+        self.tell_json(id, name, &greeting, place, false);
         for (room, refusal) in refused {
             self.metrics.refused("connect", refusal.code);
             self.tell(id, "error", refusal.to_event(Some(&room)));

@@ -17,6 +17,7 @@
 //! producer is let in.
 
 mod fair;
+mod homes;
 mod pool;
 mod settle;
 #[cfg(test)]
@@ -32,6 +33,7 @@ use std::{
 use crate::event::{Kind, Kinds};
 use pool::{Pool, key_of};
 
+pub use homes::Homes;
 pub use text::SavedLedger;
 
 /// Bytes of a project's id. Longer ones are the event's own matter: no room can be named so, and nothing is known in them.

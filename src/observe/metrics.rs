@@ -31,6 +31,8 @@ pub struct Metrics {
     producers_waited: Counter,
     /// Events that were not taken, and why.
     rejected: Family<Code, Counter>,
+    /// Events not taken for an id longer than one may be, which are among those.
+    long_ids: Counter,
     /// Values that were no JSON and had one evident meaning: a producer that writes them may be told.
     mended: Family<What, Counter>,
     /// Requests that were refused, and why.
@@ -67,6 +69,8 @@ pub struct Metrics {
     replayed: Counter,
     /// Replays that could not be made.
     replays_failed: Counter,
+    /// Clients that were given the state instead of what they missed, and why.
+    replays_given_up: Family<Reason, Counter>,
     /// Held against the budgets.
     delivery_seconds: Family<Urgency, Histogram, fn() -> Histogram>,
     /// Children looked up once: the hot path must not search for labels.
@@ -155,6 +159,7 @@ impl Metrics {
             duplicates: Counter::default(),
             id_conflicts: Counter::default(),
             rejected: Family::default(),
+            long_ids: Counter::default(),
             mended: Family::default(),
             producers_waited: Counter::default(),
             refused: Family::default(),
@@ -174,6 +179,7 @@ impl Metrics {
             taken_back: Counter::default(),
             replayed: Counter::default(),
             replays_failed: Counter::default(),
+            replays_given_up: Family::default(),
             delivery_seconds,
             by_priority,
         };
@@ -199,6 +205,11 @@ impl Metrics {
             "events_rejected",
             "Events not taken, by code",
             self.rejected.clone(),
+        );
+        r.register(
+            "ids_too_long",
+            "Events not taken because an id in them is longer than max_id_length",
+            self.long_ids.clone(),
         );
         r.register(
             "input_mended",
@@ -292,8 +303,13 @@ impl Metrics {
         );
         r.register(
             "replays_failed",
-            "Times that what was missed could not be read; after three at one place the state is sent instead",
+            "Times that what was missed could not be read; after three for a client it is sent the state instead",
             self.replays_failed.clone(),
+        );
+        r.register(
+            "replays_given_up",
+            "Clients that were sent the state instead of what they missed, and why",
+            self.replays_given_up.clone(),
         );
         r.register(
             "delivery_seconds",
@@ -327,6 +343,11 @@ impl Metrics {
     /// An event was not taken.
     pub fn rejected(&self, door: &'static str, code: &'static str) {
         self.rejected.get_or_create(&Code { door, code }).inc();
+    }
+
+    /// An event was not taken because of a long id.
+    pub fn id_too_long(&self) {
+        self.long_ids.inc();
     }
 
     /// Values were read by their one evident meaning, though they were no JSON.
@@ -441,6 +462,14 @@ impl Metrics {
     /// A replay could not be made.
     pub fn replay_failed(&self) {
         self.replays_failed.inc();
+    }
+
+    /// A client is sent the state instead of what it missed.
+    pub fn replay_given_up(&self, reason: &str) {
+        let reason = reason.to_owned();
+        self.replays_given_up
+            .get_or_create(&Reason { reason })
+            .inc();
     }
 
     /// All of them, as Prometheus text.

@@ -29,6 +29,7 @@ pub(super) fn intake(config: &Config) -> IntakeLimits {
         max_event: config.content_filtering.max_message_size,
         max_depth: config.content_filtering.max_depth,
         max_elements: config.content_filtering.max_elements,
+        max_id: config.content_filtering.max_id_length,
         validate: config.content_filtering.validate_message_format,
     }
 }
@@ -45,6 +46,7 @@ pub(super) fn hub(config: &Config) -> HubOptions {
         state: state(config),
         seneca_broadcast: config.seneca.broadcast,
         aggregates: config.seneca.aggregates,
+        max_desk: config.seneca.max_bytes,
         sanitize: config.content_filtering.sanitize_content,
         snapshot_part: snapshot_part(config),
         max_recent: config.journal.tail_bytes,
@@ -141,7 +143,6 @@ pub(super) fn stream(config: &Config) -> StreamOptions {
         default_room: config.rooms.default_room.clone(),
         max_rooms: config.rooms.max_rooms_per_client,
         max_bytes: config.server.max_client_buffer,
-        stall: config.server.stall_timeout(),
         heartbeat: config.performance.heartbeat_interval(),
     }
 }

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use smallvec::SmallVec;
 
 use crate::{
-    access::authz::OBSERVERS,
+    access::authz::{OBSERVERS, room_name},
     event::{Event, Kind},
 };
 
@@ -16,18 +16,11 @@ pub fn event_rooms(event: &Event, visit: &mut dyn FnMut(&str)) {
     let mut room = String::with_capacity(64);
     event.things(&mut |kind, id| {
         room.clear();
-        room.push_str(kind.as_str());
-        room.push(':');
-        room.push_str(id);
+        room_name::write(&mut room, kind, None, id);
         visit(&room);
-        if let Some(home) = event
-            .home(kind)
-            .filter(|_| !matches!(kind, Kind::Project | Kind::User))
-        {
-            room.truncate(kind.as_str().len() + 1);
-            room.push_str(home);
-            room.push('/');
-            room.push_str(id);
+        if let Some(home) = event.home(kind).filter(|_| room_name::has_project(kind)) {
+            room.clear();
+            room_name::write(&mut room, kind, Some(home), id);
             visit(&room);
         }
     });

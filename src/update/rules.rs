@@ -254,7 +254,7 @@ impl Rule {
                 rooms
                     .iter()
                     .filter(|room| room.is_filled(event))
-                    .map(|room| room.text(event, &event.data))
+                    .map(|room| room.room(event, &event.data))
                     .collect(),
             ),
         };

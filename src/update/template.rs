@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use crate::event::{Event, Object};
+use crate::{
+    access::authz::room_name,
+    event::{self, Event, Object},
+};
 
 /// A parsed template.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,6 +83,30 @@ impl Template {
             }
         }
         out
+    }
+
+    /// As the name of a room. What fills a place behind the kind is an id, and is written as ids are in names.
+    pub(super) fn room(&self, event: &Event, data: &Object) -> String {
+        let mut name = String::new();
+        for part in &self.0 {
+            let filling = match part {
+                Part::Text(text) => {
+                    name.push_str(text);
+                    continue;
+                }
+                Part::Place(path) => match look_up(path, event, data) {
+                    Value::Null => continue,
+                    Value::String(text) => text,
+                    other => other.to_string(),
+                },
+            };
+            let kind = name.split_once(':').map(|(kind, _)| kind);
+            match kind.and_then(event::Kind::from_name) {
+                Some(kind) => room_name::write_id(&mut name, kind, &filling),
+                None => name.push_str(&filling),
+            }
+        }
+        room_name::canonical(&name).into_owned()
     }
 
     /// Whether every place of it is filled by the event.

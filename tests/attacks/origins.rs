@@ -139,6 +139,15 @@ async fn what_a_page_embeds_without_an_origin_is_refused_too() {
         "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n";
     let link = once(address, &get("/api/v1/state", followed)).await;
     assert_eq!(link.status, 200, "a link that somebody follows: {link:?}");
+    // A form is followed, too, and some browsers send it without an origin.
+    let same_site = followed.replace("cross-site", "same-site");
+    for media in ["text/plain", "application/x-www-form-urlencoded"] {
+        for lines in [followed, &same_site] {
+            let form = with(&post("/api/v1/events", media, EVENT), lines);
+            assert_refused(&[once(address, &form).await], "a form that is sent off");
+        }
+    }
+    assert_nothing_kept(address).await;
     // Answers are never run or shown in another page, whatever it embeds.
     assert_eq!(
         link.header("x-content-type-options").as_deref(),

@@ -33,6 +33,7 @@ pub fn grant(role: Role) -> Grant {
         role,
         rooms: None,
         projects: None,
+        agents: None,
         ttl: Duration::from_secs(600),
     }
 }

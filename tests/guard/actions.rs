@@ -5,7 +5,7 @@ use stoa::{access::authn::Grant, config::Role};
 
 use crate::common::{
     Client,
-    guarded::{grant, guarded, publish, saying, token},
+    guarded::{grant, guarded, publish, request, token},
     server, server_with,
 };
 
@@ -109,47 +109,172 @@ async fn an_agents_actions_are_its_projects() {
     server.shutdown().await;
 }
 
-/// A performer for all projects is reached by an operator of one only in this one.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_operator_of_one_project_reaches_no_agent_of_another() {
-    let server = guarded(|_| {}).await;
-    let address = server.address();
+/// A producer whose token names no projects, with the rooms of these agents' actions.
+async fn performer_of_all(address: std::net::SocketAddr, agents: &[&str]) -> Client {
     let all = token(&Grant {
         user: Some("all".into()),
         rooms: Some(vec!["*".into()]),
         ..grant(Role::Producer)
     });
     let mut performer = client(address, &all).await;
-    for agent in ["later", "p2/a"] {
+    for agent in agents {
         let room = json!({ "room": format!("agent:{agent}:actions") });
         assert_eq!(performer.call("join_room", room).await["status"], "ok");
     }
-    let odd =
-        json!({ "type": "agent.registered", "project_id": "p1", "data": { "agent_id": "p2/a" } });
-    publish(address, &odd).await;
-    let mut operator = client(address, &holder(Role::Operator, &["p1"])).await;
-    for (agent, code) in [("later", "forbidden"), ("p2/a", "unavailable")] {
-        let act = json!({ "agent_id": agent, "action": "stop" });
-        let answer = operator.call("agent_action", act).await;
-        assert_eq!(answer["error"]["code"], code, "{agent}: {answer}");
+    performer
+}
+
+fn registered(agent: &str, project: &str) -> Value {
+    json!({ "type": "agent.registered", "project_id": project, "data": { "agent_id": agent } })
+}
+
+/// Publishes for a project with a token for this one only.
+async fn claim(address: std::net::SocketAddr, agent: &str, project: &str) {
+    let token = holder(Role::Producer, &[project]);
+    let event = registered(agent, project);
+    let (status, answer) = request("POST", address, "/api/v1/events", &token, Some(&event)).await;
+    assert_eq!(status, 202, "{answer}");
+}
+
+/// A performer for all projects is reached by an operator of one only where the agent is this one's.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_of_one_project_reaches_no_agent_of_another() {
+    let server = guarded(|_| {}).await;
+    let address = server.address();
+    for (agent, project) in [("a1", "p1"), ("a2", "p2"), ("both", "p1"), ("both", "p2")] {
+        publish(address, &registered(agent, project)).await;
     }
-    let act = json!({ "agent_id": "later", "action": "stop", "project_id": "p1" });
+    let shared = json!({ "type": "agent.registered", "data": { "agent_id": "shared" } });
+    publish(address, &shared).await;
+    publish(address, &registered("p2/a", "p1")).await;
+    // What a token for p1 says of another's agent is no proof.
+    for agent in ["a2", "both", "shared", "claimed"] {
+        claim(address, agent, "p1").await;
+    }
+    let agents = ["a1", "a2", "both", "shared", "claimed", "later", "p2/a"];
+    let mut performer = performer_of_all(address, &agents).await;
+    let mut operator = client(address, &holder(Role::Operator, &["p1"])).await;
+    for (agent, project, code) in [
+        ("a2", Some("p1"), "unavailable"),
+        ("a2", Some("p2"), "forbidden"),
+        ("a2", None, "unavailable"),
+        ("both", Some("p1"), "unavailable"),
+        ("both", None, "unavailable"),
+        ("shared", Some("p1"), "unavailable"),
+        ("shared", None, "unavailable"),
+        ("claimed", Some("p1"), "unavailable"),
+        ("claimed", None, "unavailable"),
+        ("later", Some("p1"), "unavailable"),
+        ("later", None, "forbidden"),
+        ("p2/a", Some("p1"), "unavailable"),
+        ("p2/a", None, "unavailable"),
+    ] {
+        let act = json!({ "agent_id": agent, "action": "stop", "project_id": project });
+        let answer = operator.call("agent_action", act.clone()).await;
+        assert_eq!(answer["error"]["code"], code, "{act}: {answer}");
+    }
+    performer.so_far().await;
+    let heard = |performer: &Client| {
+        let packets = performer.other.iter();
+        packets
+            .filter(|text| text.contains("\"agent_action\""))
+            .count()
+    };
+    assert_eq!(heard(&performer), 0, "{:?}", performer.other);
+    // It is reached where the agent is certainly p1's, and where it says itself that it acts for p1's.
+    let act = json!({ "agent_id": "a1", "action": "stop", "project_id": "p1" });
     assert_eq!(operator.call("agent_action", act).await["status"], "ok");
-    let (_, first) = asked(&mut performer).await;
-    assert_eq!(
-        (&first["agent_id"], &first["project_id"]),
-        (&json!("later"), &json!("p1"))
-    );
+    assert_eq!(asked(&mut performer).await.1["agent_id"], "a1");
+    for agent in ["both", "later"] {
+        let room = json!({ "room": format!("agent:p1/{agent}:actions") });
+        assert_eq!(performer.call("join_room", room).await["status"], "ok");
+        let act = json!({ "agent_id": agent, "action": "stop", "project_id": "p1" });
+        assert_eq!(operator.call("agent_action", act).await["status"], "ok");
+        let (_, told) = asked(&mut performer).await;
+        assert_eq!(
+            (&told["agent_id"], &told["project_id"]),
+            (&json!(agent), &json!("p1"))
+        );
+    }
+    performer.so_far().await;
+    assert_eq!(heard(&performer), 0, "once each: {:?}", performer.other);
+    server.shutdown().await;
+}
+
+/// By naming another's agent in its own project a limited producer neither takes it nor keeps others from it.
+#[tokio::test(flavor = "multi_thread")]
+async fn claiming_an_agents_id_neither_takes_nor_hinders_its_actions() {
+    let server = guarded(|_| {}).await;
+    let address = server.address();
+    publish(address, &registered("a2", "p2")).await;
+    for agent in ["a2", "unregistered"] {
+        claim(address, agent, "p1").await;
+    }
+    let mut thief = client(address, &holder(Role::Producer, &["p1"])).await;
+    for agent in ["a2", "unregistered"] {
+        let room = json!({ "room": format!("agent:{agent}:actions") });
+        assert_eq!(thief.call("join_room", room).await["status"], "ok");
+    }
+    let mut performer = performer_of_all(address, &["a2", "unregistered"]).await;
+    let mut admin = client(address, &crate::common::guarded::admin()).await;
+    for (agent, project) in [("a2", json!("p2")), ("unregistered", Value::Null)] {
+        let act = json!({ "agent_id": agent, "action": "stop" });
+        let answer = admin.call("agent_action", act).await;
+        assert_eq!(answer["status"], "ok", "{agent}: {answer}");
+        assert_eq!(asked(&mut performer).await.1["project_id"], project);
+    }
+    // The namesake in p1 is acted on by those of p1.
+    let mut own = client(address, &holder(Role::Operator, &["p1"])).await;
+    let act = json!({ "agent_id": "a2", "action": "own" });
+    assert_eq!(own.call("agent_action", act).await["status"], "ok");
+    assert_eq!(asked(&mut thief).await.1["action"], "own");
+    thief.so_far().await;
+    let heard = thief.other.iter().any(|text| text.contains("agent_action"));
+    assert!(!heard, "{:?}", thief.other);
+    server.shutdown().await;
+}
+
+/// Of an agent that the server had to forget no claim says whose it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forgotten_agent_is_no_limited_producers() {
+    let server = guarded(|config| config.access.max_known = 4).await;
+    let address = server.address();
+    publish(address, &registered("a2", "p2")).await;
+    for n in 0..8 {
+        publish(address, &registered(&format!("other{n}"), "p2")).await;
+    }
+    claim(address, "a2", "p1").await;
+    let mut thief = client(address, &holder(Role::Producer, &["p1"])).await;
+    let room = json!({ "room": "agent:a2:actions" });
+    assert_eq!(thief.call("join_room", room).await["status"], "ok");
+    let mut admin = client(address, &crate::common::guarded::admin()).await;
+    let act = json!({ "agent_id": "a2", "action": "stop" });
+    let answer = admin.call("agent_action", act).await;
+    assert_eq!(answer["error"]["code"], "bad_request", "{answer}");
+    let mut performer = performer_of_all(address, &["a2"]).await;
+    let mut operator = client(address, &holder(Role::Operator, &["p1"])).await;
+    let act = json!({ "agent_id": "a2", "action": "stop", "project_id": "p1" });
+    assert_eq!(operator.call("agent_action", act).await["status"], "ok");
+    assert_eq!(asked(&mut thief).await.1["project_id"], "p1");
+    performer.so_far().await;
+    assert!(performer.other.is_empty(), "{:?}", performer.other);
     server.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_names_agents_performs_for_no_other() {
     let server = guarded(|_| {}).await;
-    let exp = crate::common::guarded::now() + 600;
-    let claims = json!({ "sub": "w", "role": "producer", "agents": ["a1"], "exp": exp });
-    let mut worker = client(server.address(), &saying(&claims)).await;
-    for (agent, code) in [("a1", Value::Null), ("a2", json!("forbidden_room"))] {
+    let mine = "Senior [QA]";
+    let worker = token(&Grant {
+        agents: Some(vec!["a1".into(), mine.into()]),
+        ..grant(Role::Producer)
+    });
+    let mut worker = client(server.address(), &worker).await;
+    for (agent, code) in [
+        ("a1", Value::Null),
+        ("Senior%20%5BQA%5D", Value::Null),
+        ("a2", json!("forbidden_room")),
+    ] {
         let room = json!({ "room": format!("agent:{agent}:actions") });
         let answer = worker.call("join_room", room).await;
         assert_eq!(answer["error"]["code"], code, "{agent}: {answer}");

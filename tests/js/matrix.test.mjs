@@ -30,7 +30,7 @@ for (const client of clients) {
     test(`${client.name}, ${way.name}`, LIMIT, async () => {
       let stoa = await startStoa();
       const observer = open(client, stoa.url, way.options, { name: 'watcher' });
-      const producer = open(client, stoa.url, way.options, { name: 'worker', role: 'producer' });
+      const producer = open(client, stoa.url, way.options, { name: 'worker', role: 'producer', rooms: 'task:Write%20docs' });
       try {
         const hellos = [observer, producer].map((socket) => next(socket, 'connection_established'));
         const [established, producing] = await Promise.all(hellos);
@@ -39,6 +39,8 @@ for (const client of clients) {
         assert.equal(established.client_id, established.session_id);
         assert.notEqual(established.client_id, observer.id);
         assert.equal(producing.role, 'producer');
+        assert.ok(producing.rooms.includes('task:Write%20docs'), `${producing.rooms}`);
+        assert.equal((await call(producer, 'join', 'task:%57rite%20docs')).room, 'task:Write%20docs');
         if (way.name === 'polling, then upgrade') await upgraded(observer);
 
         const joined = next(observer, 'room_joined');

@@ -2,6 +2,7 @@
 
 import asyncio
 import queue
+import urllib.parse
 
 import pytest
 
@@ -73,6 +74,9 @@ async def asynchronously(stoa, transports):
 
         joined = await observer.call("join_room", {"room": "project:p1"}, timeout=PATIENCE)
         assert joined == {"status": "ok", "room": "project:p1", "members": 1}
+        spelt = "task:" + urllib.parse.quote("Café|1/2", safe="")
+        joined = await observer.call("join_room", {"room": spelt.lower().replace("c", "%43", 1)}, timeout=PATIENCE)
+        assert joined["room"] == "task:Caf%C3%A9%7C1%2F2" == spelt
 
         receipt = await producer.call("publish", [ASSIGNED, {"data": {}}], timeout=PATIENCE)
         assert (receipt["accepted"], receipt["rejected"][0]["error"]["code"]) == (1, "missing_type")

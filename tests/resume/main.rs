@@ -11,6 +11,7 @@ mod screen;
 mod seneca;
 mod slow;
 mod snapshot;
+mod unreadable;
 mod windows;
 
 use common::{Client, post};

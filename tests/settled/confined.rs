@@ -131,3 +131,71 @@ async fn naming_anothers_task_hides_nothing_from_its_project() {
     assert_eq!(notes(&observer("mallory", &["p1"])).await, ["mine"]);
     server.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_health_that_it_reports_is_its_projects_and_not_everybodys() {
+    let server = guarded(|_| {}).await;
+    let address = server.address();
+    let health = |severity: &str, project: Option<&str>| {
+        json!({ "type": "system.health.changed", "project_id": project,
+                "data": { "severity": severity, "message": format!("{severity} by {}", project.unwrap_or("all")) } })
+    };
+    publish(address, &health("warning", None)).await;
+    let (ann, bob) = (observer("ann", &["p1"]), observer("bob", &["p2"]));
+    let (mut watching, _) = Client::connect(address, json!({ "token": bob })).await;
+    let narrow = producer_of("mallory", &["p1"]);
+    assert_eq!(
+        post(address, &narrow, &health("critical", Some("p1")))
+            .await
+            .0,
+        202
+    );
+    // A project's whole state, too, has a health in it, and so has the system's.
+    for other in [
+        json!({ "type": "project.state.refreshed", "project_id": "p1", "data": { "project_state": { "risk_level": "critical" } } }),
+        json!({ "type": "system.state", "project_id": "p1", "data": { "active_workers": 99 } }),
+    ] {
+        assert_eq!(post(address, &narrow, &other).await.0, 202);
+    }
+    publish(
+        address,
+        &json!({ "type": "task.created", "project_id": "p2", "data": { "task_id": "last" } }),
+    )
+    .await;
+    watching
+        .event_where("task_update", |u| u["data"]["task_id"] == "last")
+        .await;
+    assert!(
+        !watching.names().contains(&"health_update"),
+        "{:?}",
+        watching.events
+    );
+
+    let state = async |token: &str, query: &str| {
+        let path = format!("/api/v1/state{query}");
+        request("GET", address, &path, token, None).await.1["health"].take()
+    };
+    for (token, sees) in [(&admin(), true), (&ann, true), (&bob, false)] {
+        let all = state(token, "").await;
+        assert_eq!(all["severity"], "warning", "everybody's: {all}");
+        assert_eq!(all["active_workers"], Value::Null, "{all}");
+        assert_eq!(all["risk_level"], Value::Null, "{all}");
+        let theirs = &all["projects"]["p1"];
+        assert_eq!(theirs["severity"] == "critical", sees, "{all}");
+        assert_eq!(theirs["active_workers"] == 99, sees, "{all}");
+        let auth = json!({ "token": token, "snapshot": true });
+        let (mut client, _) = Client::connect(address, auth).await;
+        assert_eq!(client.event("snapshot").await["health"], all);
+        let one = state(token, "?project_id=p1").await;
+        assert_eq!(one["severity"] == "critical", sees, "{one}");
+        assert!(sees || !one.to_string().contains("critical"), "{one}");
+    }
+    // Nor does Seneca's Health tab take it for the health of all.
+    let (status, shown) = request("GET", address, "/api/health/current", &admin(), None).await;
+    assert_eq!(
+        (status, &shown["overall_health"]),
+        (200, &json!("yellow")),
+        "{shown}"
+    );
+    server.shutdown().await;
+}

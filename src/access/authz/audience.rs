@@ -75,9 +75,17 @@ impl Audience {
 
     /// About how many bytes it holds beside itself.
     pub fn held(&self) -> usize {
-        let names = self.things.iter().map(|(_, id)| id.len() + 48);
-        let owners = self.owners.len().saturating_sub(1) * size_of::<Owned>();
-        names.sum::<usize>() + owners
+        const ALLOCATION: usize = 32;
+        let text = |text: &str| text.len() + ALLOCATION;
+        let project = self.project.as_deref().map_or(0, text);
+        let things = self.things.iter().map(|(_, id)| text(id) + 16);
+        let owners = self.owners.iter();
+        let owners = owners.map(|owned| size_of::<Owned>() + text(&owned.owner));
+        let candidates = match &self.candidates {
+            Candidates::These(projects) => projects.iter().map(|project| 16 + text(project)).sum(),
+            Candidates::None | Candidates::Unknown => 0,
+        };
+        project + things.sum::<usize>() + owners.sum::<usize>() + candidates
     }
 
     /// Whether only who sees the project is of it.

@@ -1,5 +1,9 @@
 //! Names of rooms, and who may ask to be in which.
 
+use super::{
+    Sight,
+    room_name::{MAX_BYTES, MAX_ID, Misnamed, RoomName},
+};
 use crate::{access::Identity, error::Refusal, event::Kind};
 
 /// The room that everybody is in unless `[rooms] default_room` names another.
@@ -8,8 +12,6 @@ pub const GENERAL: &str = "general";
 pub const OBSERVERS: &str = "observers";
 /// Everybody who may publish: actions for agents go here when the agent has no room of its own.
 pub const PRODUCERS: &str = "producers";
-
-const MAX_ID: usize = 128;
 
 /// What a client is told that wants to be in more rooms than it may.
 pub fn too_many_rooms(max: usize) -> Refusal {
@@ -38,47 +40,27 @@ pub fn check_room(
             Err(forbidden(room, "only producers may be in it"))
         };
     }
-    let Some((kind, id)) = room.split_once(':') else {
-        return Err(unknown(room));
+    let name = match RoomName::read(room) {
+        Ok(name) => name,
+        Err(Misnamed::NoKind) => return Err(unknown(room)),
+        Err(Misnamed::NoId) => return Err(no_id(room)),
     };
-    let Some(kind) = Kind::from_name(kind) else {
-        return Err(unknown(room));
-    };
-    let fits = |id: &str| {
-        let fits = |byte| is_id_byte(byte) || (kind == Kind::User && is_user_byte(byte));
-        (1..=MAX_ID).contains(&id.len()) && id.bytes().all(fits)
-    };
-    // A thing of one project; projects and users are of none.
-    let qualified = id
-        .split_once('/')
-        .filter(|_| !matches!(kind, Kind::Project | Kind::User));
-    let all_fit = match qualified {
-        Some((project, id)) => fits(project) && fits(id),
-        None => fits(id),
-    };
-    if !all_fit {
-        return Err(Refusal::bad_request(format!(
-            "room ids are 1 to {MAX_ID} of A-Z a-z 0-9 _ . : - (for users also {USER_BYTES}), or project/id for what is of one project (got {:?})",
-            shorten(room)
-        )));
+    let (kind, project, id) = (name.kind, name.project.as_deref(), &*name.id);
+    if name.actions {
+        let may = who.role.may_publish();
+        let why = match () {
+            () if !may => Some("only producers receive an agent's actions"),
+            () if !who.performs_for(id) => Some("your token names other agents"),
+            () if !who.sight.may_perform(project, id) => {
+                Some("the agent is of other projects than your token")
+            }
+            () => None,
+        };
+        if let Some(why) = why {
+            return Err(forbidden(room, why));
+        }
     }
-    let thing = match id.strip_suffix(":actions").filter(|_| kind == Kind::Agent) {
-        Some(_) if !who.role.may_publish() => {
-            return Err(forbidden(room, "only producers receive an agent's actions"));
-        }
-        Some(agent) if !who.performs_for(agent) => {
-            return Err(forbidden(room, "your token names other agents"));
-        }
-        Some(agent) if !who.sight.may_perform(agent) => {
-            return Err(forbidden(
-                room,
-                "the agent is of other projects than your token",
-            ));
-        }
-        Some(agent) => agent,
-        None => id,
-    };
-    if who.sight.may_enter(kind, thing) {
+    if who.sight.may_enter(kind, project, id) {
         return Ok(());
     }
     Err(forbidden(
@@ -91,15 +73,22 @@ pub fn check_room(
     ))
 }
 
-/// What users' ids may have beyond others: identity providers put it into subjects.
-const USER_BYTES: &str = "@ | + =";
-
-fn is_user_byte(byte: u8) -> bool {
-    matches!(byte, b'@' | b'|' | b'+' | b'=')
+/// Whether one may know of a room at all: its name says that there is such a thing. Rooms of no thing are known to all,
+/// but for those of kinds that nobody can ask for.
+pub fn may_know_room(sight: &Sight, room: &str) -> bool {
+    match RoomName::read(room) {
+        Ok(name) => sight.may_enter(name.kind, name.project.as_deref(), &name.id),
+        Err(_) => !room.contains(':') || sight.is_everything(),
+    }
 }
 
-fn is_id_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-')
+fn no_id(room: &str) -> Refusal {
+    Refusal::bad_request(format!(
+        "a room's id has 1 to {MAX_ID} characters and {MAX_BYTES} bytes at the most, is written with A-Z a-z 0-9 _ . : - \
+         (for users also @ | + =) and has the rest percent-encoded, as in task:Write%20docs; project/id is what one project \
+         calls so (got {:?})",
+        shorten(room)
+    ))
 }
 
 fn unknown(room: &str) -> Refusal {
@@ -169,6 +158,7 @@ mod tests {
             assert_eq!(check(&format!("user:{user}")), Ok(()), "{user}");
             assert_eq!(check("user:bob@example.org"), Err("forbidden_room"));
             assert_eq!(check("user:a b"), Err("bad_request"));
+            assert_eq!(check("user:bob%40example.org"), Err("forbidden_room"));
             assert_eq!(check("task:a@b"), Err("bad_request"), "users only");
         }
     }
@@ -183,6 +173,12 @@ mod tests {
             "agent:a.b:c",
             "user:u1",
             "job:7",
+            "task:a%20b",
+            "task:%C3%A9",
+            "task:50%",
+            "run:a%2Fb",
+            "run:p/a%2Fb",
+            "agent:a%3Aactions",
         ] {
             assert_eq!(check(room, Role::Observer), Ok(()), "{room}");
         }
@@ -192,12 +188,23 @@ mod tests {
             check("agent:a:actions", Role::Observer),
             Err("forbidden_room")
         );
+        assert_eq!(
+            check("agent:a%20b:actions", Role::Observer),
+            Err("forbidden_room")
+        );
         assert_eq!(check("agent:a:actions", Role::Admin), Ok(()));
         assert_eq!(check("user:u2", Role::Admin), Err("forbidden_room"));
         for room in ["", "lobby", "planet:earth", ":x", "other-id"] {
             assert_eq!(check(room, Role::Admin), Err("unknown_room_type"), "{room}");
         }
-        for room in ["task:", "task:a b", "task:\u{7}", "task:é"] {
+        for room in [
+            "task:",
+            "task:a b",
+            "task:\u{7}",
+            "task:é",
+            "task:%07",
+            "task:%FF",
+        ] {
             assert_eq!(check(room, Role::Admin), Err("bad_request"), "{room}");
         }
         assert_eq!(

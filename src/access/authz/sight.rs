@@ -6,7 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use super::audience::{Audience, Context};
+use super::{
+    audience::{Audience, Context},
+    room_name::{self, has_project},
+};
 use crate::{
     config::{Rule, Rules},
     event::{Candidates, Event, Kind},
@@ -44,13 +47,21 @@ struct Scope {
 /// A list of patterns.
 #[derive(Debug, Clone)]
 struct Names {
-    /// As they were written: equal lists see the same.
+    /// In order: equal lists see the same.
     written: Vec<String>,
     /// Ready to be used.
     set: Patterns,
 }
 
 impl Names {
+    /// Patterns of rooms, which may be spelt in several ways.
+    fn of_rooms(mut written: Vec<String>) -> Result<Self, BadPattern> {
+        for pattern in &mut written {
+            *pattern = room_name::bare_pattern(pattern);
+        }
+        Self::new(written)
+    }
+
     fn new(mut written: Vec<String>) -> Result<Self, BadPattern> {
         written.sort_unstable();
         written.dedup();
@@ -85,7 +96,7 @@ impl Sight {
             limited: projects
                 .as_deref()
                 .is_some_and(|projects| !is_all(projects)),
-            rooms: rooms.map(Names::new).transpose()?,
+            rooms: rooms.map(Names::of_rooms).transpose()?,
             projects: projects.map(Names::new).transpose()?,
             house,
         }))))
@@ -101,13 +112,13 @@ impl Sight {
         self.0.as_ref().is_some_and(|scope| scope.limited)
     }
 
-    /// Whether it may wait for the actions of an agent (`id`, or `project/id`): with limits, if a project of its is one of
-    /// the agent's. Of an agent that is not known yet it may; what it is asked then goes by the project again.
-    pub fn may_perform(&self, agent: &str) -> bool {
+    /// Whether it may wait for the actions of an agent, in whatever project or in this one: with limits, if a project of its
+    /// is one of the agent's. Of an agent that is not known yet it may; what it is asked then goes by the project again.
+    pub fn may_perform(&self, project: Option<&str>, agent: &str) -> bool {
         let Some(scope) = self.0.as_ref().filter(|scope| scope.limited) else {
             return true;
         };
-        if let Some((project, _)) = agent.split_once('/') {
+        if let Some(project) = project {
             return scope.names_project(project);
         }
         let names = |seat: &Seat<'_>| {
@@ -150,18 +161,16 @@ impl Sight {
         })
     }
 
-    /// Whether a client may be in the room of a thing: `id`, in whatever project, or `project/id`. In the first it gets what
-    /// it may see of all things of this id.
-    pub fn may_enter(&self, kind: Kind, id: &str) -> bool {
+    /// Whether a client may be in the room of a thing, in whatever project or in this one. In the first it gets what it may
+    /// see of all things of this id.
+    pub fn may_enter(&self, kind: Kind, project: Option<&str>, id: &str) -> bool {
         let Some(scope) = &self.0 else { return true };
-        if scope.names_room(kind, id) {
+        if scope.names_room(kind, project, id) {
             return true;
         }
-        let entered = match id.split_once('/') {
-            Some((project, id)) if !matches!(kind, Kind::Project | Kind::User) => {
-                scope.enters_in(project, kind, id)
-            }
-            _ => scope.enters(kind, id),
+        let entered = match project {
+            Some(project) => scope.enters_in(project, kind, id),
+            None => scope.enters(kind, id),
         };
         entered.unwrap_or(scope.rooms.is_none())
     }
@@ -188,8 +197,8 @@ impl Scope {
         if context.confined && !context.project.is_some_and(|p| self.may_see_project(p)) {
             // Only whose token names the room of this project's thing.
             things(&mut |kind, id| {
-                let project = context.project.filter(|_| kind != Kind::User);
-                judgement.granted |= project.is_some_and(|p| self.names_room_in(kind, p, id));
+                let project = context.project.filter(|_| has_project(kind));
+                judgement.granted |= project.is_some_and(|p| self.names_room(kind, Some(p), id));
             });
             return judgement.granted;
         }
@@ -203,8 +212,10 @@ impl Scope {
             return;
         }
         let home = context.home(kind);
-        let named = (!context.confined && self.names_room(kind, id))
-            || home.is_some_and(|home| self.names_room_in(kind, home, id));
+        let named = (!context.confined && self.names_room(kind, None, id))
+            || home
+                .filter(|_| has_project(kind))
+                .is_some_and(|home| self.names_room(kind, Some(home), id));
         judgement.named |= named;
         if let Some(granted) = self.rule_on(kind, id, context) {
             judgement.ruled = true;
@@ -295,7 +306,7 @@ impl Scope {
     }
 
     fn may_see_project(&self, project: &str) -> bool {
-        self.names_room(Kind::Project, project)
+        self.names_room(Kind::Project, None, project)
             || match self.house.rules.project {
                 Rule::Claim => self.names_project(project),
                 Rule::All => self.rooms.is_none(),
@@ -307,18 +318,10 @@ impl Scope {
         self.projects.as_ref().is_some_and(|p| p.set.matches(id))
     }
 
-    fn names_room(&self, kind: Kind, id: &str) -> bool {
+    fn names_room(&self, kind: Kind, project: Option<&str>, id: &str) -> bool {
         self.rooms
             .as_ref()
-            .is_some_and(|rooms| rooms.set.matches(&format!("{kind}:{id}")))
-    }
-
-    fn names_room_in(&self, kind: Kind, project: &str, id: &str) -> bool {
-        !matches!(kind, Kind::Project | Kind::User)
-            && self
-                .rooms
-                .as_ref()
-                .is_some_and(|rooms| rooms.set.matches(&format!("{kind}:{project}/{id}")))
+            .is_some_and(|rooms| rooms.set.matches(&room_name::bare(kind, project, id)))
     }
 
     /// What makes two scopes see the same.

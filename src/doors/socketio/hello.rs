@@ -4,7 +4,10 @@ use http::Uri;
 use serde_json::Value;
 
 use crate::{
-    access::{authn::Credential, authz::Filter},
+    access::{
+        authn::Credential,
+        authz::{Filter, room_name},
+    },
     config::Role,
     error::Refusal,
 };
@@ -74,7 +77,8 @@ impl Hello {
             }
             // Lists, objects and booleans are JSON in a query; a bare word is a string.
             let value = match key.as_str() {
-                "rooms" | "filters" | "snapshot" | "batch" => serde_json::from_str(&value)
+                "rooms" => rooms_of_query(&value),
+                "filters" | "snapshot" | "batch" => serde_json::from_str(&value)
                     .unwrap_or_else(|_| Value::Array(value.split(',').map(Into::into).collect())),
                 _ => Value::String(value),
             };
@@ -141,6 +145,19 @@ fn flag(key: &str, value: &Value) -> Result<bool, Refusal> {
     }
 }
 
+/// A list in JSON, or with commas.
+fn rooms_of_query(value: &str) -> Value {
+    let name = |value| match value {
+        Value::String(room) => room_name::from_query(&room).into(),
+        other => other,
+    };
+    match serde_json::from_str(value) {
+        Ok(Value::Array(list)) => list.into_iter().map(name).collect(),
+        Ok(other) => name(other),
+        Err(_) => value.split(',').map(room_name::from_query).collect(),
+    }
+}
+
 fn rooms(value: &Value) -> Result<Vec<String>, Refusal> {
     let wrong = || {
         Refusal::bad_request(format!(
@@ -148,11 +165,11 @@ fn rooms(value: &Value) -> Result<Vec<String>, Refusal> {
         ))
     };
     let list = match value {
-        Value::String(one) => return Ok(vec![one.clone()]),
-        Value::Array(list) if list.len() <= MAX_ROOMS => list,
+        Value::Array(list) if list.len() <= MAX_ROOMS => &list[..],
+        one @ Value::String(_) => std::slice::from_ref(one),
         _ => return Err(wrong()),
     };
     list.iter()
-        .map(|room| room.as_str().map(str::to_owned).ok_or_else(wrong))
+        .map(|room| Ok(room_name::canonical(room.as_str().ok_or_else(wrong)?).into_owned()))
         .collect()
 }

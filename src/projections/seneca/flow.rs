@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde_json::{Value, json};
 
 use super::{
+    limits,
     stage::{FIRST_OF_WORK, STAGES},
     tasks::{Change, Standing},
 };
@@ -52,6 +53,8 @@ pub(super) struct Flow {
     reported: f64,
     /// Tasks of it that cannot go on.
     blocked: BTreeSet<Arc<str>>,
+    /// Bytes that their ids hold.
+    blocked_bytes: usize,
     /// Errors in it.
     errors: u64,
     /// The latest of them.
@@ -78,6 +81,7 @@ impl Flow {
             done_seen: 0,
             reported: 0.0,
             blocked: BTreeSet::new(),
+            blocked_bytes: 0,
             errors: 0,
             last_error: None,
             slow: 0,
@@ -86,13 +90,19 @@ impl Flow {
         }
     }
 
+    /// About how many bytes of memory it holds.
+    pub(super) fn held(&self) -> usize {
+        let name = self.name.as_ref().map_or(0, |name| name.len());
+        size_of::<Self>() + limits::ENTRY + name + self.blocked_bytes
+    }
+
     /// Folds an event of this flow.
     pub(super) fn fold(&mut self, event: &Event, stage: Option<usize>, change: Option<&Change>) {
         self.events += 1;
         self.last = event.timestamp;
         self.started = self.started.min(event.timestamp);
         self.changed = true;
-        if let Some(name) = read::project_name(event)
+        if let Some(name) = read::project_name(event).map(limits::name)
             && self.name.as_deref() != Some(name)
         {
             self.name = Some(name.into());
@@ -262,15 +272,21 @@ impl Flow {
         match change.to {
             Standing::Done => self.done_seen += 1,
             Standing::Blocked if self.blocked.len() < MAX_BLOCKED => {
-                self.blocked.insert(Arc::clone(&change.task));
+                self.block(&change.task);
             }
             _ => {}
         }
         if change.from == Standing::Done {
             self.done_seen = self.done_seen.saturating_sub(1);
         }
-        if change.to != Standing::Blocked {
-            self.blocked.remove(&change.task);
+        if change.to != Standing::Blocked && self.blocked.remove(&change.task) {
+            self.blocked_bytes -= blocked_bytes(&change.task);
+        }
+    }
+
+    fn block(&mut self, task: &Arc<str>) {
+        if self.blocked.insert(Arc::clone(task)) {
+            self.blocked_bytes += blocked_bytes(task);
         }
     }
 
@@ -291,6 +307,10 @@ impl Flow {
             _ => {}
         }
     }
+}
+
+fn blocked_bytes(task: &str) -> usize {
+    limits::ENTRY + task.len()
 }
 
 /// An event that reports an error.

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use super::{
     flow::{Flow, Sort, is_error},
-    stage,
+    limits, stage,
     tasks::{Change, Tasks},
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     update::seneca::read,
 };
 
-/// Flows kept; beyond it an ended one, else the one silent longest, makes room.
+/// Flows kept, as far as they fit into their bytes; beyond it an eighth makes room at once: ended ones, else those silent longest.
 const MAX_FLOWS: usize = 1_000;
 /// Flows shown at once: the pages draw a card for each.
 const MAX_SHOWN: usize = 50;
@@ -33,26 +33,44 @@ const MICROS_PER_HOUR: i64 = 3_600_000_000;
 const MICROS_PER_MINUTE: f64 = 60_000_000.0;
 
 /// The flows by id.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Flows {
     known: HashMap<Arc<str>, Flow>,
     /// Those of them that are projects: with exactly one, what names none belongs to it.
     projects: BTreeSet<Arc<str>>,
     /// The time of the latest event: the stream's own clock.
     now: Timestamp,
+    /// About how many bytes they hold.
+    pub(super) bytes: usize,
+    /// No more than this.
+    max: usize,
+    /// How many went for others.
+    pub(super) forgotten: u64,
 }
 
 impl Flows {
+    /// None, and never more than so many bytes of them.
+    pub(super) fn new(max: usize) -> Self {
+        Self {
+            known: HashMap::new(),
+            projects: BTreeSet::new(),
+            now: Timestamp::default(),
+            bytes: 0,
+            max,
+            forgotten: 0,
+        }
+    }
+
     /// Folds `event` into the flows that it belongs to.
     pub(super) fn observe(&mut self, event: &Event, tasks: &Tasks, change: Option<&Change>) {
         self.now = event.timestamp;
         let stage = stage::of(event);
         let mut of: SmallVec<[Arc<str>; 3]> = SmallVec::new();
         if let Some(id) = read::first_text(&event.data, &["flow_id", "flowId"]) {
-            of.push(self.enter(id, Sort::Pipeline, event.timestamp));
+            of.extend(self.enter(id, Sort::Pipeline, event.timestamp));
         }
         if let Some(id) = read::run(event) {
-            of.push(self.enter(id, Sort::Run, event.timestamp));
+            of.extend(self.enter(id, Sort::Run, event.timestamp));
         }
         if let Some(id) = self.project_of(event, tasks) {
             of.push(id);
@@ -61,8 +79,13 @@ impl Flows {
         }
         for id in of {
             if let Some(flow) = self.known.get_mut(&id) {
+                let before = flow.held();
                 flow.fold(event, stage, change.filter(|_| flow.sort == Sort::Project));
+                self.bytes = self.bytes + flow.held() - before;
             }
+        }
+        if self.bytes > self.max {
+            self.make_room();
         }
     }
 
@@ -180,12 +203,12 @@ impl Flows {
         let at = event.timestamp;
         let named = read::project(event).filter(|id| event.board_id() != Some(*id));
         if let Some(id) = named {
-            return Some(self.enter(id, Sort::Project, at));
+            return self.enter(id, Sort::Project, at);
         }
         if let Some(project) = read::task(event).and_then(|task| tasks.project(task)) {
-            return Some(self.enter(&project, Sort::Project, at));
+            return self.enter(&project, Sort::Project, at);
         }
-        if let Some(name) = read::project_name(event) {
+        if let Some(name) = read::project_name(event).map(limits::name) {
             let named = |id: &&Arc<str>| {
                 self.known.get(*id).and_then(|flow| flow.name.as_deref()) == Some(name)
             };
@@ -195,7 +218,7 @@ impl Flows {
         }
         let state = read::object(&event.data, "project_state")?;
         let id = read::first_text(state, &["board_id", "project_name"])?;
-        Some(self.enter(id, Sort::Project, at))
+        self.enter(id, Sort::Project, at)
     }
 
     fn only_project(&self) -> Option<Arc<str>> {
@@ -205,29 +228,41 @@ impl Flows {
         }
     }
 
-    fn enter(&mut self, id: &str, sort: Sort, at: Timestamp) -> Arc<str> {
+    fn enter(&mut self, id: &str, sort: Sort, at: Timestamp) -> Option<Arc<str>> {
         if let Some((id, _)) = self.known.get_key_value(id) {
-            return Arc::clone(id);
+            return Some(Arc::clone(id));
+        }
+        if !limits::fits(id) {
+            return None;
         }
         if self.known.len() >= MAX_FLOWS {
             self.make_room();
         }
         let id: Arc<str> = id.into();
-        self.known.insert(Arc::clone(&id), Flow::new(sort, at));
+        let flow = Flow::new(sort, at);
+        self.bytes += id.len() + flow.held();
+        self.known.insert(Arc::clone(&id), flow);
         if sort == Sort::Project {
             self.projects.insert(Arc::clone(&id));
         }
-        id
+        Some(id)
     }
 
     fn make_room(&mut self) {
-        let leaves = self
-            .known
-            .iter()
-            .min_by_key(|(_, flow)| (flow.ended.is_none(), flow.last))
-            .map(|(id, _)| Arc::clone(id));
-        if let Some(id) = leaves {
-            self.known.remove(&id);
+        let known = self.known.iter();
+        let mut leaving: Vec<_> = known
+            .map(|(id, flow)| (flow.ended.is_none(), flow.last, Arc::clone(id)))
+            .collect();
+        leaving.sort_unstable();
+        for (.., id) in leaving {
+            let most = MAX_FLOWS - MAX_FLOWS / 8;
+            if self.known.len() <= most && self.bytes <= self.max - self.max / 8 {
+                break;
+            }
+            if let Some(gone) = self.known.remove(&id) {
+                self.bytes -= id.len() + gone.held();
+                self.forgotten += 1;
+            }
             self.projects.remove(&id);
         }
     }

@@ -17,18 +17,34 @@ use crate::{
     },
 };
 
-/// Readings kept for the history.
+/// Readings kept for the history, as far as they fit into their bytes.
 const MAX_READINGS: usize = 1_000;
 /// An unchanged reading is kept again only after this long.
 const REPEAT_MICROS: i64 = 60_000_000;
 
 /// The readings, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Health {
     readings: VecDeque<Reading>,
+    /// About how many bytes they hold.
+    pub(super) bytes: usize,
+    /// No more than this, but for the latest one.
+    max: usize,
+    /// How many went for others.
+    pub(super) forgotten: u64,
 }
 
 impl Health {
+    /// None, and never more than so many bytes of them.
+    pub(super) fn new(max: usize) -> Self {
+        Self {
+            readings: VecDeque::new(),
+            bytes: 0,
+            max,
+            forgotten: 0,
+        }
+    }
+
     /// Takes the reading of `event`, if it is one; `true` if the health changed.
     pub(super) fn observe(
         &mut self,
@@ -40,7 +56,8 @@ impl Health {
             event.name.canonical(),
             "system.health.changed" | "project.state.refreshed" | "system.state"
         );
-        if !reports {
+        // What a producer says whose token names projects is the health of its project, and not of all.
+        if !reports || event.settled.confined {
             return false;
         }
         let Some(reading) = self.read(event, tasks, ends()) else {
@@ -58,12 +75,23 @@ impl Health {
             .back()
             .is_none_or(|last| reading.at.as_micros() - last.at.as_micros() >= REPEAT_MICROS);
         if changed || due {
-            self.readings.push_back(reading);
-            if self.readings.len() > MAX_READINGS {
-                self.readings.pop_front();
-            }
+            self.keep(reading);
         }
         changed
+    }
+
+    fn keep(&mut self, reading: Reading) {
+        self.bytes += reading.held();
+        self.readings.push_back(reading);
+        while self.readings.len() > MAX_READINGS
+            || (self.bytes > self.max && self.readings.len() > 1)
+        {
+            let Some(gone) = self.readings.pop_front() else {
+                break;
+            };
+            self.bytes -= gone.held().min(self.bytes);
+            self.forgotten += 1;
+        }
     }
 
     /// The whole object of the Health tab, or `None` while nothing is known.
@@ -105,7 +133,10 @@ impl Health {
             ..Reading::at(event.timestamp)
         };
         match event.name.canonical() {
-            "system.health.changed" => reading.take_report(data),
+            "system.health.changed" => {
+                reading.take_report(data);
+                reading.keep_what_is_read();
+            }
             "project.state.refreshed" => {
                 let state = read::object(data, "project_state")?;
                 let risk = read::text(state, "risk_level")?;

@@ -15,28 +15,41 @@ use crate::{
 
 /// As many as Seneca itself keeps.
 const MAX_LINES: usize = 1_000;
-/// And no more than hold so many bytes.
-const MAX_BYTES: usize = 8 << 20;
 const MICROS_PER_MINUTE: i64 = 60_000_000;
 
 /// The lines, oldest first. Events are shared with the rest of the server; a line is only written when somebody asks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct History {
     lines: VecDeque<Arc<Event>>,
     /// About how many bytes they hold.
-    bytes: usize,
+    pub(super) bytes: usize,
+    /// No more than this.
+    max: usize,
+    /// How many went for others.
+    pub(super) forgotten: u64,
 }
 
 impl History {
+    /// None, and never more than so many bytes of them.
+    pub(super) fn new(max: usize) -> Self {
+        Self {
+            lines: VecDeque::new(),
+            bytes: 0,
+            max,
+            forgotten: 0,
+        }
+    }
+
     /// Keeps a line.
     pub(super) fn push(&mut self, event: &Arc<Event>) {
         self.bytes += event.held();
         self.lines.push_back(Arc::clone(event));
-        while self.lines.len() > MAX_LINES || self.bytes > MAX_BYTES {
+        while self.lines.len() > MAX_LINES || self.bytes > self.max {
             let Some(gone) = self.lines.pop_front() else {
                 break;
             };
             self.bytes -= gone.held().min(self.bytes);
+            self.forgotten += 1;
         }
     }
 

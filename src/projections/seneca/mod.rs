@@ -8,6 +8,8 @@ mod flow;
 mod flows;
 mod health;
 mod history;
+mod limits;
+mod metrics;
 mod stage;
 mod tally;
 mod tasks;
@@ -20,8 +22,12 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::{Value, json};
 use smallvec::SmallVec;
 
+pub use limits::Forgotten;
+pub(crate) use metrics::DeskMetrics;
+
 use self::{
-    flows::Flows, health::Health, history::History, tally::Tally, tasks::Tasks, workers::Workers,
+    flows::Flows, health::Health, history::History, limits::Shares, tally::Tally, tasks::Tasks,
+    workers::Workers,
 };
 use crate::{
     event::{Event, Object},
@@ -37,8 +43,11 @@ const MICROS_PER_HOUR: i64 = 3_600_000_000;
 /// Updates whose content changed: the Socket.IO event's name and the body.
 pub type Changes = SmallVec<[(&'static str, Object); 5]>;
 
+/// Bytes that a desk holds which nobody gave another bound.
+const MAX_BYTES: usize = 32 << 20;
+
 /// The running picture.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Desk {
     /// The latest lines, for REST.
     history: History,
@@ -62,10 +71,54 @@ pub struct Desk {
     sanitize: bool,
 }
 
+impl Default for Desk {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Desk {
     /// An empty desk.
     pub fn new() -> Self {
-        Self::default()
+        Self::within(MAX_BYTES)
+    }
+
+    /// An empty desk that never holds more bytes than these.
+    pub fn within(max_bytes: usize) -> Self {
+        let shares = Shares::of(max_bytes);
+        Self {
+            history: History::new(shares.lines),
+            tally: Tally::default(),
+            workers: Workers::new(shares.agents),
+            tasks: Tasks::new(shares.tasks),
+            flows: Flows::new(shares.flows),
+            health: Health::new(shares.readings),
+            health_changed: false,
+            observed: false,
+            given: BTreeMap::new(),
+            sanitize: false,
+        }
+    }
+
+    /// About how many bytes of memory it holds.
+    pub fn bytes(&self) -> usize {
+        self.history.bytes
+            + self.tally.bytes
+            + self.workers.bytes
+            + self.tasks.bytes()
+            + self.flows.bytes
+            + self.health.bytes
+    }
+
+    /// How much had to go because of its bounds.
+    pub fn forgotten(&self) -> Forgotten {
+        Forgotten {
+            lines: self.history.forgotten,
+            tasks: self.tasks.forgotten,
+            readings: self.health.forgotten,
+            flows: self.flows.forgotten,
+            agents: self.workers.forgotten,
+        }
     }
 
     /// The same, with bodies that are harmless in HTML or as they are.

@@ -1,7 +1,11 @@
 //! Counts over the whole stream: lines of the conversation by kind, decisions, and how sure they were.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
+use super::limits;
 use crate::{
     event::Event,
     timestamp::Timestamp,
@@ -35,10 +39,12 @@ pub(super) struct Tally {
     confidence_sum: f64,
     /// How many have one.
     confidence_count: u32,
-    /// Decision ids already counted.
-    known: HashSet<Box<str>>,
+    /// Decisions already counted, by what stands for their ids: these may be of any length.
+    known: HashSet<u64>,
     /// The same, oldest first, to forget them in order.
-    order: VecDeque<Box<str>>,
+    order: VecDeque<u64>,
+    /// About how many bytes the kinds hold.
+    pub(super) bytes: usize,
 }
 
 impl Tally {
@@ -47,7 +53,7 @@ impl Tally {
         self.today = day(event.timestamp);
         if let Some(line) = line {
             self.total += 1;
-            self.count_type(line.event_type);
+            self.count_type(limits::name(line.event_type));
         }
         if is_decision(event) && self.is_new(event) {
             self.decisions += 1;
@@ -84,6 +90,7 @@ impl Tally {
         match self.types.get_mut(kind) {
             Some(count) => *count += 1,
             None => {
+                self.bytes += limits::ENTRY + kind.len();
                 self.types.insert(kind.into(), 1);
             }
         }
@@ -93,10 +100,13 @@ impl Tally {
         let Some(id) = read::text(&event.data, "decision_id") else {
             return true;
         };
-        if !self.known.insert(id.into()) {
+        let mut hasher = DefaultHasher::new();
+        id.hash(&mut hasher);
+        let id = hasher.finish();
+        if !self.known.insert(id) {
             return false;
         }
-        self.order.push_back(id.into());
+        self.order.push_back(id);
         if self.order.len() > MAX_DECISION_IDS
             && let Some(oldest) = self.order.pop_front()
         {

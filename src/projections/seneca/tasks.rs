@@ -4,18 +4,21 @@
 //! state, not the event: the second report of a completion changes nothing.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
 use serde_json::Value;
 
+use super::limits::{self, ENTRY};
 use crate::{event::Event, timestamp::Timestamp, update::seneca::read};
 
-/// Tasks kept; beyond it the first that were done are forgotten, and new ones are not tracked if none was.
+/// Tasks kept, as far as they fit into their bytes; beyond it the first that were done are forgotten, and new ones are not tracked if none was.
 const MAX_TASKS: usize = 10_000;
 /// Blockers shown; the counts go on beyond.
 const MAX_BLOCKERS: usize = 100;
+/// Bytes of what an agent said of a blocker that are kept.
+const MAX_SAID: usize = 4_096;
 
 /// Where a task stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +42,13 @@ pub(super) struct Blocker {
     pub(super) since: Timestamp,
 }
 
+impl Blocker {
+    fn held(&self) -> usize {
+        let suggestion = self.suggestion.as_ref().map_or(0, String::len);
+        ENTRY + self.text.len() + self.severity.len() + suggestion
+    }
+}
+
 /// The change that one event made.
 #[derive(Debug, Clone)]
 pub(super) struct Change {
@@ -51,12 +61,22 @@ pub(super) struct Change {
 }
 
 /// The tasks by id.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tasks {
     /// Where each stands, and its project if an event ever said so.
     known: HashMap<Arc<str>, Task>,
-    /// Those that were done, oldest first, to forget them in order.
-    finished: VecDeque<Arc<str>>,
+    /// Those that are done, oldest first, to forget them in order.
+    finished: BTreeMap<u64, Arc<str>>,
+    /// Counts tasks that were done: the order of these.
+    turn: u64,
+    /// About how many bytes the tasks hold.
+    bytes: usize,
+    /// The same of the blockers, of which there are few.
+    blocker_bytes: usize,
+    /// No more than this.
+    max: usize,
+    /// How many went for others, or were not taken.
+    pub(super) forgotten: u64,
     /// How many the stream has shown.
     pub(super) total: u64,
     /// How many are under way.
@@ -75,17 +95,46 @@ pub(super) struct Tasks {
 struct Task {
     standing: Standing,
     project: Option<Arc<str>>,
+    /// Its place among those that are done.
+    turn: Option<u64>,
+}
+
+impl Task {
+    fn held(&self, id: &str) -> usize {
+        ENTRY + id.len() + self.project.as_ref().map_or(0, |project| project.len())
+    }
 }
 
 impl Tasks {
+    /// None, and never more than so many bytes of them.
+    pub(super) fn new(max: usize) -> Self {
+        Self {
+            known: HashMap::new(),
+            finished: BTreeMap::new(),
+            turn: 0,
+            bytes: 0,
+            blocker_bytes: 0,
+            max,
+            forgotten: 0,
+            total: 0,
+            in_progress: 0,
+            done: 0,
+            completions: 0,
+            blocks: 0,
+            blockers: BTreeMap::new(),
+        }
+    }
+
+    /// About how many bytes they and their blockers hold.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes + self.blocker_bytes
+    }
+
     /// Folds `event`; the change it made, if it did.
     pub(super) fn observe(&mut self, event: &Event) -> Option<Change> {
-        let id = read::task(event);
-        if let (Some(project), Some(task)) = (read::project(event), id)
-            && let Some(task) = self.known.get_mut(task)
-            && task.project.as_deref() != Some(project)
-        {
-            task.project = Some(project.into());
+        let id = read::task(event).filter(|id| limits::fits(id));
+        if let Some(id) = id {
+            self.move_to(id, project_of(event));
         }
         let to = standing_after(event)?;
         let Some(id) = id else {
@@ -94,7 +143,7 @@ impl Tasks {
             self.blocks += u64::from(to == Standing::Blocked);
             return None;
         };
-        let (task, from) = self.enter(id, read::project(event))?;
+        let (task, from) = self.enter(id, project_of(event))?;
         if event.name.canonical() == "blocker.resolved" && from != Standing::Blocked {
             return None;
         }
@@ -110,14 +159,21 @@ impl Tasks {
             Standing::Done => {
                 self.done += 1;
                 self.completions += 1;
-                self.finished.push_back(Arc::clone(&task));
+                self.turn += 1;
+                self.finished.insert(self.turn, Arc::clone(&task));
             }
         }
         if to != Standing::Blocked {
-            self.blockers.remove(&task);
+            let gone = self.blockers.remove(&task);
+            self.blocker_bytes -= gone.as_ref().map_or(0, Blocker::held);
         }
         if let Some(known) = self.known.get_mut(&task) {
             known.standing = to;
+            let before = known.turn.take();
+            known.turn = (to == Standing::Done).then_some(self.turn);
+            if let Some(before) = before {
+                self.finished.remove(&before);
+            }
         }
         Some(Change { task, from, to })
     }
@@ -127,19 +183,38 @@ impl Tasks {
         self.known.get(task)?.project.clone()
     }
 
-    fn enter(&mut self, id: &str, project: Option<&str>) -> Option<(Arc<str>, Standing)> {
+    /// A task that is named with another project is one of that from now on, if that fits.
+    fn move_to(&mut self, id: &str, project: Option<&Arc<str>>) {
+        let (Some(project), Some(task)) = (project, self.known.get_mut(id)) else {
+            return;
+        };
+        let before = task.project.as_ref().map_or(0, |project| project.len());
+        let bytes = self.bytes - before + project.len();
+        if task.project.as_ref() != Some(project) && bytes <= self.max {
+            self.bytes = bytes;
+            task.project = Some(Arc::clone(project));
+        }
+    }
+
+    fn enter(&mut self, id: &str, project: Option<&Arc<str>>) -> Option<(Arc<str>, Standing)> {
         if let Some((id, task)) = self.known.get_key_value(id) {
             return Some((Arc::clone(id), task.standing));
         }
-        if self.known.len() >= MAX_TASKS {
-            let oldest = self.finished.pop_front()?;
-            self.known.remove(&oldest);
-        }
-        let id: Arc<str> = id.into();
         let task = Task {
             standing: Standing::Open,
-            project: project.map(Into::into),
+            project: project.cloned(),
+            turn: None,
         };
+        let held = task.held(id);
+        while self.known.len() >= MAX_TASKS || self.bytes + held > self.max {
+            self.forgotten += 1;
+            let (_, oldest) = self.finished.pop_first()?;
+            if let Some(gone) = self.known.remove(&oldest) {
+                self.bytes -= gone.held(&oldest);
+            }
+        }
+        self.bytes += held;
+        let id: Arc<str> = id.into();
         self.known.insert(Arc::clone(&id), task);
         self.total += 1;
         Some((id, Standing::Open))
@@ -167,21 +242,29 @@ impl Tasks {
         let first = |key: &str| data.get(key)?.as_array()?.first()?.as_str();
         let blocker = Blocker {
             text: blocker_text(event).to_owned(),
-            severity: read::text(data, "severity").unwrap_or("medium").to_owned(),
+            severity: limits::name(read::text(data, "severity").unwrap_or("medium")).to_owned(),
             suggestion: read::text(data, "suggested_resolution")
                 .or_else(|| first("suggested_solutions"))
-                .map(str::to_owned),
+                .map(|text| limits::cut(text, MAX_SAID).to_owned()),
             since: event.timestamp,
         };
-        self.blockers.insert(Arc::clone(task), blocker);
+        self.blocker_bytes += blocker.held();
+        let gone = self.blockers.insert(Arc::clone(task), blocker);
+        self.blocker_bytes -= gone.as_ref().map_or(0, Blocker::held);
     }
+}
+
+fn project_of(event: &Event) -> Option<&Arc<str>> {
+    let project = event.project_id.as_ref();
+    project.filter(|project| limits::fits(project))
 }
 
 fn blocker_text(event: &Event) -> &str {
     let data = &event.data;
-    read::first_text(data, &["blocker_description", "blocker", "message"])
+    let text = read::first_text(data, &["blocker_description", "blocker", "message"])
         .or_else(|| data.get("blockers")?.as_array()?.first()?.as_str())
-        .unwrap_or_default()
+        .unwrap_or_default();
+    limits::cut(text, MAX_SAID)
 }
 
 /// Where the task stands after `event`; `None` if the event does not say.
@@ -223,7 +306,7 @@ mod tests {
 
     #[test]
     fn one_fact_in_three_dialects_counts_once() {
-        let mut tasks = Tasks::default();
+        let mut tasks = Tasks::new(1 << 20);
         for name in ["task_assignment", "task_assigned", "task_started"] {
             fold(&mut tasks, name, json!({"task_id": "t"}));
         }
@@ -242,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_block_is_counted_once_and_lifted() {
-        let mut tasks = Tasks::default();
+        let mut tasks = Tasks::new(1 << 20);
         let blocked =
             json!({"task_id": "t", "blocker": "No key", "suggested_resolution": "Add it"});
         fold(&mut tasks, "task_blocked", blocked.clone());
@@ -265,8 +348,43 @@ mod tests {
     }
 
     #[test]
+    fn a_task_done_again_and_again_is_remembered_as_done_once() {
+        let mut tasks = Tasks::new(1 << 20);
+        for _ in 0..50 {
+            fold(&mut tasks, "task_started", json!({"task_id": "t"}));
+            assert!(tasks.finished.is_empty());
+            fold(&mut tasks, "task_completed", json!({"task_id": "t"}));
+            assert_eq!(tasks.finished.len(), 1);
+        }
+    }
+
+    #[test]
+    fn what_they_hold_is_bounded_and_the_finished_go_first() {
+        let mut tasks = Tasks::new(100 * 1_024);
+        let id = |n: usize| format!("{n:01000}");
+        for n in 0..1_000 {
+            let blocked = json!({"task_id": id(n), "blocker": "x".repeat(9_000)});
+            let name = if n < 10 {
+                "task_blocked"
+            } else {
+                "task_completed"
+            };
+            fold(&mut tasks, name, blocked);
+        }
+        assert!(tasks.bytes <= 100 * 1_024 && tasks.bytes > 80 * 1_024);
+        assert!(tasks.blocker_bytes < 10 * 5_000);
+        assert!((0..10).all(|n| tasks.known.contains_key(&*id(n))));
+        assert!(tasks.known.contains_key(&*id(999)));
+        assert_eq!(tasks.forgotten, 1_000 - tasks.known.len() as u64);
+        for n in 0..10 {
+            fold(&mut tasks, "blocker_resolved", json!({"task_id": id(n)}));
+        }
+        assert_eq!(tasks.blocker_bytes, 0);
+    }
+
+    #[test]
     fn a_resolution_does_not_reopen_what_is_done() {
-        let mut tasks = Tasks::default();
+        let mut tasks = Tasks::new(1 << 20);
         fold(&mut tasks, "task_completed", json!({"task_id": "t"}));
         fold(&mut tasks, "blocker_resolved", json!({"task_id": "t"}));
         assert_eq!(tasks.done, 1);

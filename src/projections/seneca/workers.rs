@@ -4,21 +4,28 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::limits::{self, ENTRY};
 use crate::{
     event::Event,
     update::seneca::{ConversationEvent, read},
 };
 
-/// Agents kept; beyond it those not heard of for the longest time are forgotten, an eighth at once.
+/// Agents kept, as far as they fit into their bytes; beyond it those not heard of for the longest time are forgotten, an eighth at once.
 const MAX_AGENTS: usize = 1_000;
 
 /// The agents by id.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Workers {
     /// Sorted, so that the page's list keeps its order.
     known: BTreeMap<Box<str>, Worker>,
     /// A clock of events, to know who was silent longest.
     tick: u64,
+    /// About how many bytes they hold.
+    pub(super) bytes: usize,
+    /// No more than this.
+    max: usize,
+    /// How many went for others.
+    pub(super) forgotten: u64,
 }
 
 #[derive(Debug)]
@@ -31,7 +38,24 @@ struct Worker {
     heard: u64,
 }
 
+impl Worker {
+    fn held(&self, id: &str) -> usize {
+        ENTRY + id.len() + self.name.as_ref().map_or(0, |name| name.len())
+    }
+}
+
 impl Workers {
+    /// None, and never more than so many bytes of them.
+    pub(super) fn new(max: usize) -> Self {
+        Self {
+            known: BTreeMap::new(),
+            tick: 0,
+            bytes: 0,
+            max,
+            forgotten: 0,
+        }
+    }
+
     /// Notes who `event` is about, who says it and to whom.
     pub(super) fn observe(&mut self, event: &Event, line: Option<&ConversationEvent<'_>>) {
         self.tick += 1;
@@ -71,6 +95,9 @@ impl Workers {
     }
 
     fn note(&mut self, id: &str, name: Option<&str>, present: Option<bool>) {
+        if !limits::fits(id) {
+            return;
+        }
         if !self.known.contains_key(id) {
             if self.known.len() >= MAX_AGENTS {
                 self.forget_silent();
@@ -80,6 +107,7 @@ impl Workers {
                 present: true,
                 heard: 0,
             };
+            self.bytes += fresh.held(id);
             self.known.insert(id.into(), fresh);
         }
         if let Some(worker) = self.known.get_mut(id) {
@@ -88,16 +116,29 @@ impl Workers {
                 worker.present = present;
             }
             if let Some(name) = name {
-                worker.name = Some(name.into());
+                self.bytes -= worker.held(id);
+                worker.name = Some(limits::name(name).into());
+                self.bytes += worker.held(id);
             }
+        }
+        if self.bytes > self.max {
+            self.forget_silent();
         }
     }
 
     fn forget_silent(&mut self) {
         let mut ticks: Vec<u64> = self.known.values().map(|worker| worker.heard).collect();
         ticks.sort_unstable();
-        let limit = ticks.get(MAX_AGENTS / 8).copied().unwrap_or_default();
-        self.known.retain(|_, worker| worker.heard > limit);
+        let limit = ticks.get(ticks.len() / 8).copied().unwrap_or_default();
+        let (bytes, forgotten) = (&mut self.bytes, &mut self.forgotten);
+        self.known.retain(|id, worker| {
+            let stays = worker.heard > limit;
+            if !stays {
+                *bytes -= worker.held(id);
+                *forgotten += 1;
+            }
+            stays
+        });
     }
 }
 
@@ -160,7 +201,7 @@ mod tests {
 
     #[test]
     fn an_agent_is_named_and_leaves() {
-        let mut workers = Workers::default();
+        let mut workers = Workers::new(1 << 20);
         note(
             &mut workers,
             "task_progress",
@@ -186,7 +227,7 @@ mod tests {
 
     #[test]
     fn the_list_is_bounded_and_forgets_the_silent() {
-        let mut workers = Workers::default();
+        let mut workers = Workers::new(1 << 20);
         for n in 0..MAX_AGENTS + 50 {
             note(
                 &mut workers,

@@ -16,7 +16,7 @@ use immutable_chunkmap::map::Map as ChunkMap;
 
 use super::{
     Age,
-    entity::{Entity, Facts},
+    entity::{Entity, Facts, long},
     limits::{Dropped, Evicted, Limits},
 };
 use crate::{access::authz::Audience, event::Kind};
@@ -80,6 +80,17 @@ impl Key {
             kind: 0,
         }
     }
+
+    /// About how many bytes an entity holds with its key. A project's name is there once for all of its entities.
+    fn weigh(&self, entity: &Entity) -> usize {
+        entity.bytes() + long(&self.id)
+    }
+}
+
+/// Bytes that a project's name and its place among the accounts hold.
+fn account_bytes(project: &Option<Arc<str>>) -> usize {
+    const PLACE: usize = 64;
+    project.as_ref().map_or(0, |project| project.len() + PLACE)
 }
 
 /// Entries of one chunk of a map: the first change after a picture was made copies so many.
@@ -215,13 +226,13 @@ impl Kept {
             Some(entity) => entity,
             None => &mut fresh,
         };
-        let before = if new { 0 } else { entity.bytes() };
+        let before = if new { 0 } else { key.weigh(entity) };
         if Arc::strong_count(entity) > 1 {
             self.replaced.fetch_add(before as u64, Ordering::Relaxed);
         }
         let changed = Arc::make_mut(entity);
         change(&mut changed.change(about, self.clock, &self.limits, &mut self.dropped));
-        let after = changed.bytes();
+        let after = key.weigh(changed);
         self.account(&key.project, before, after, usize::from(new));
         if new {
             self.store.maps[map as usize].insert_cow(key, fresh);
@@ -238,7 +249,7 @@ impl Kept {
                 project: Some(project.clone()),
                 ..before
             };
-            let bytes = entity.bytes();
+            let bytes = key.weigh(&entity);
             self.forget(&None, bytes);
             self.account(&key.project, 0, bytes, 1);
             self.store.maps[map as usize].insert_cow(key, entity);
@@ -247,7 +258,7 @@ impl Kept {
 
     /// Takes an entity over from a saved state.
     pub(super) fn restore(&mut self, map: Map, key: Key, entity: Entity) {
-        let bytes = entity.bytes();
+        let bytes = key.weigh(&entity);
         let project = key.project.as_ref().map(|name| self.project(name));
         let key = Key { project, ..key };
         self.account(&key.project, 0, bytes, 1);
@@ -277,6 +288,7 @@ impl Kept {
                 bytes: after,
                 entities: new,
             };
+            self.bytes += account_bytes(project);
             self.usage.insert(project.clone(), usage);
         }
     }
@@ -287,6 +299,7 @@ impl Kept {
             usage.bytes -= bytes;
             usage.entities -= 1;
             if usage.entities == 0 {
+                self.bytes -= account_bytes(project);
                 self.usage.remove(project);
             }
         }
@@ -303,22 +316,27 @@ impl Kept {
             Bounded::Count(_) => self.limits.max_entities,
             Bounded::Bytes => self.limits.max_bytes,
         };
-        let weight = |entity: &Entity| match bounded {
+        let weight = |key: &Key, entity: &Entity| match bounded {
             Bounded::Count(_) => 1,
-            Bounded::Bytes => entity.bytes(),
+            Bounded::Bytes => key.weigh(entity),
         };
         let mut holds: HashMap<&Option<Arc<str>>, usize> = HashMap::new();
         let mut ranked = Vec::new();
         for &map in &maps {
             for (key, entity) in self.store.map(map) {
-                let weight = weight(entity);
+                let weight = weight(key, entity);
                 *holds.entry(&key.project).or_default() += weight;
                 ranked.push(((!entity.is_finished(), entity.changed), map, key, weight));
             }
         }
         ranked.sort_unstable_by_key(|(rank, ..)| *rank);
         let mut total: usize = holds.values().sum();
-        let target = most - (most / 8).clamp(1, most);
+        // The names of projects are held beside their entities, and go with the last of them.
+        let names = match bounded {
+            Bounded::Count(_) => 0,
+            Bounded::Bytes => self.bytes - total,
+        };
+        let target = (most - (most / 8).clamp(1, most)).saturating_sub(names);
         let level = level(holds.values().copied().collect(), target);
         let mut going = Vec::new();
         // First down to the level that fits for each project, then, should that not be enough, of everybody's.
@@ -339,10 +357,10 @@ impl Kept {
             if let Some(entity) = self.store.maps[map as usize].remove_cow(&key) {
                 self.evicted[map as usize][bound] += 1;
                 if Arc::strong_count(&entity) > 1 {
-                    let bytes = entity.bytes() as u64;
+                    let bytes = key.weigh(&entity) as u64;
                     self.replaced.fetch_add(bytes, Ordering::Relaxed);
                 }
-                self.forget(&key.project, entity.bytes());
+                self.forget(&key.project, key.weigh(&entity));
             }
         }
     }

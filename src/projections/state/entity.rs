@@ -40,6 +40,15 @@ pub(super) struct Entity {
     pub(super) changed: u64,
 }
 
+/// Bytes that a text holds beside itself.
+pub(super) fn long(text: &CompactString) -> usize {
+    const ALLOCATION: usize = 16;
+    match text.is_heap_allocated() {
+        true => text.capacity() + ALLOCATION,
+        false => 0,
+    }
+}
+
 /// One fact, as events about the same things said it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Fact {
@@ -75,13 +84,6 @@ impl Entity {
     pub(super) fn bytes(&self) -> usize {
         // An entry of the map, with its share of the map's nodes, and the allocations' own.
         const PLACE: usize = 160;
-        let long = |text: &CompactString| {
-            if text.is_heap_allocated() {
-                text.capacity() + 16
-            } else {
-                0
-            }
-        };
         let facts = self.facts.capacity() * size_of::<Fact>();
         let texts: usize = self
             .facts

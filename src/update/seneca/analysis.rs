@@ -11,6 +11,13 @@ use crate::{event::Object, update::seneca::read};
 pub(crate) const LISTS: [&str; 3] = ["risk_factors", "recommendations", "resource_optimization"];
 /// The forecast that it may bring.
 pub(crate) const TIMELINE: &str = "timeline_prediction";
+/// The fields of the forecast that the tab reads.
+const FORECAST: [&str; 4] = [
+    "on_track",
+    "confidence",
+    "estimated_completion",
+    "critical_path_risks",
+];
 /// Entries of a list that are kept: each reading is kept for long.
 const MAX_ENTRIES: usize = 100;
 
@@ -44,6 +51,23 @@ pub(crate) fn own(data: &Object) -> Object {
         own.insert(TIMELINE.into(), timeline(given).into());
     }
     own
+}
+
+/// Leaves only what the tab reads.
+pub(super) fn keep_what_is_read(own: &mut Object) {
+    for key in LISTS {
+        let shape = shape(key);
+        let entries = own.get_mut(key).and_then(Value::as_array_mut);
+        for entry in entries.into_iter().flatten() {
+            if let Value::Object(entry) = entry {
+                let read = |key: &str| shape.rest.iter().any(|(rest, _)| *rest == key);
+                entry.retain(|key, _| *key == shape.words[0] || read(key));
+            }
+        }
+    }
+    if let Some(Value::Object(timeline)) = own.get_mut(TIMELINE) {
+        timeline.retain(|key, _| FORECAST.contains(&key.as_str()));
+    }
 }
 
 fn shape(list: &str) -> Shape {

@@ -4,13 +4,15 @@ use serde_json::{Value, json};
 
 use super::analysis;
 use crate::{
-    event::{Event, Object},
+    event::{Event, Object, held_by_object},
     timestamp::Timestamp,
     update::seneca::read,
 };
 
 /// A trend is written to four decimals; less than this is none.
 const STEADY: f64 = 0.000_05;
+/// Bytes that a producer's own analysis may hold before what the tab doesn't read is left out.
+const MAX_OWN: usize = 16 * 1024;
 /// Where a report may say how well things go; the first known word counts.
 const WORDS: [&str; 5] = [
     "overall_health",
@@ -93,6 +95,20 @@ impl Reading {
         self.status = read::first_text(data, &["status", "severity"]).map(str::to_owned);
         self.message = read::text(data, "message").map(str::to_owned);
         self.own = analysis::own(data);
+    }
+
+    /// Leaves what the tab doesn't read out of an analysis that holds much.
+    pub(crate) fn keep_what_is_read(&mut self) {
+        if held_by_object(&self.own) > MAX_OWN {
+            analysis::keep_what_is_read(&mut self.own);
+        }
+    }
+
+    /// About how many bytes of memory it holds.
+    pub(crate) fn held(&self) -> usize {
+        let texts = [&self.status, &self.message].into_iter().flatten();
+        let texts: usize = texts.map(String::capacity).sum();
+        size_of::<Self>() + texts + held_by_object(&self.own)
     }
 
     /// Everything the tab reads, with the change since `earlier`.

@@ -3,7 +3,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use stoa::{
-    access::{GENERAL, House, Identity, OBSERVERS, PRODUCERS, Role, Rules, Sight, check_room},
+    access::{
+        GENERAL, House, Identity, OBSERVERS, PRODUCERS, Role, Rules, Sight, check_room, room_name,
+    },
     ledger::Ledger,
 };
 
@@ -17,6 +19,14 @@ fn sight() -> Sight {
     };
     let projects = Some(vec!["p-*".into()]);
     Sight::new(Some("u1".into()), None, projects, house.into()).expect("patterns")
+}
+
+/// An id as it was before it was written into a name.
+fn decoded(id: &str) -> String {
+    percent_encoding::percent_decode_str(id)
+        .decode_utf8()
+        .expect("a name that is allowed is text")
+        .into_owned()
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -34,21 +44,35 @@ fuzz_target!(|data: &[u8]| {
             Ok(()) => {
                 let fixed = [GENERAL, OBSERVERS, PRODUCERS, "lobby"];
                 let (kind, id) = room.split_once(':').unwrap_or_default();
-                let plain =
-                    |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-');
                 // A thing of one project: `task:p-1/t1`.
                 let (home, id) = match id.split_once('/') {
                     Some((home, id)) if kind != "project" && kind != "user" => (Some(home), id),
                     _ => (None, id),
                 };
-                let fits = |id: &str| (1..=128).contains(&id.len()) && id.bytes().all(plain);
-                let named = !kind.is_empty()
-                    && kind.bytes().all(plain)
-                    && fits(id)
-                    && home.is_none_or(fits);
+                let home = home.map(decoded);
+                let id = decoded(id);
+                let plain = |b: u8| {
+                    b.is_ascii_alphanumeric()
+                        || matches!(b, b'_' | b'.' | b':' | b'-' | b'/' | b'%')
+                };
+                let fits =
+                    |id: &str| id.chars().count() <= 136 && !id.chars().any(char::is_control);
+                let named =
+                    room.bytes().all(plain) && fits(&id) && home.as_deref().is_none_or(fits);
                 assert!(
                     named || fixed.contains(&room) || OWN.contains(&room),
                     "{room:?} is no room"
+                );
+                let name = room_name::canonical(room);
+                assert_eq!(name, room_name::canonical(&name), "a name has one name");
+                assert!(
+                    check_room(&name, &who, "lobby", &OWN).is_ok(),
+                    "{name:?} is the same"
+                );
+                assert_eq!(room_name::from_query(room), name);
+                assert!(
+                    !name.ends_with(":actions") || kind != "agent" || role.may_publish(),
+                    "{room:?} is for producers"
                 );
                 assert!(kind != "user" || id == "u1", "{room:?} is another's");
                 assert!(
@@ -61,7 +85,7 @@ fuzz_target!(|data: &[u8]| {
                     "{room:?} has no known owner"
                 );
                 assert!(
-                    home.is_none_or(|home| home.starts_with("p-")),
+                    home.as_deref().is_none_or(|home| home.starts_with("p-")),
                     "{room:?} is of a project that is not named"
                 );
                 assert!(room != PRODUCERS || role.may_publish());

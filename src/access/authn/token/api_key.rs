@@ -58,7 +58,7 @@ fn claims(key: &ApiKeyConfig, hash: &[u8; 32]) -> Claims {
         role: key.role,
         rooms: list(&key.rooms),
         projects: list(&key.projects),
-        agents: None,
+        agents: list(&key.agents),
         name: Some(key.name.as_str().into()),
         expires: None,
         issued: None,

@@ -188,7 +188,7 @@ impl Claims {
             role: role(raw.role.as_ref())?,
             rooms: globs("rooms", raw.rooms.as_ref())?,
             projects: globs("projects", raw.projects.as_ref())?,
-            agents: globs("agents", raw.agents.as_ref())?,
+            agents: ids("agents", raw.agents.as_ref())?,
             name: name(raw.name.as_ref())?,
             expires: Some(expires),
             issued,
@@ -259,18 +259,36 @@ fn globs(claim: &'static str, value: Option<&Value>) -> Result<Option<Vec<String
         claim,
         wrong: "must be a pattern or a list of at most 100 patterns, each of 1 to 256 bytes, with at most 8 wildcards (* and ?) and no brackets",
     };
+    list(value, wrong, |glob| Pattern::written(glob).is_ok())
+}
+
+/// Ids stand for themselves: no character in one means anything.
+fn ids(claim: &'static str, value: Option<&Value>) -> Result<Option<Vec<String>>, Denied> {
+    let wrong = Denied::Claim {
+        claim,
+        wrong: "must be an id or a list of at most 100 ids, each of 1 to 256 bytes; * is all of them",
+    };
+    list(value, wrong, |_| true)
+}
+
+fn list(
+    value: Option<&Value>,
+    wrong: Denied,
+    fits: impl Fn(&str) -> bool,
+) -> Result<Option<Vec<String>>, Denied> {
     let list: Vec<String> = match value {
         None => return Ok(None),
         Some(Value::String(one)) => vec![one.clone()],
         Some(Value::Array(list)) => {
             let texts = list.iter().map(|v| v.as_str().map(str::to_owned));
-            texts.collect::<Option<_>>().ok_or_else(|| wrong.clone())?
+            match texts.collect::<Option<_>>() {
+                Some(list) => list,
+                None => return Err(wrong),
+            }
         }
         Some(_) => return Err(wrong),
     };
-    let fits = |glob: &String| {
-        !glob.is_empty() && glob.len() <= MAX_ENTRY && Pattern::written(glob).is_ok()
-    };
+    let fits = |text: &String| (1..=MAX_ENTRY).contains(&text.len()) && fits(text);
     if list.len() > MAX_ENTRIES || !list.iter().all(fits) {
         return Err(wrong);
     }

@@ -29,6 +29,8 @@ pub struct Grant {
     pub rooms: Option<Vec<String>>,
     /// `projects`; the claim is left out without it.
     pub projects: Option<Vec<String>>,
+    /// `agents`; the claim is left out without it.
+    pub agents: Option<Vec<String>>,
     /// How long it is valid from now.
     pub ttl: Duration,
 }
@@ -150,6 +152,7 @@ impl Signer {
         set("role", Some(json!(grant.role.as_str())));
         set("rooms", grant.rooms.as_ref().map(|rooms| json!(rooms)));
         set("projects", grant.projects.as_ref().map(|ids| json!(ids)));
+        set("agents", grant.agents.as_ref().map(|ids| json!(ids)));
         set("iss", given(&self.demands.issuer));
         set("aud", given(&self.demands.audience));
         set("iat", Some(json!(since.as_secs())));

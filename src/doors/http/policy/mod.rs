@@ -117,6 +117,7 @@ pub(super) async fn check(
     if door.is_guarded() {
         let secure = request.extensions().get::<Secure>().is_some_and(|s| s.0);
         let sender = Sender {
+            method: request.method(),
             headers: request.headers(),
             host: host.as_ref(),
             secure,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::hosts::Authority;
 use crate::{access::authn::PageOrigin, config::LOOPBACK};
@@ -63,6 +63,7 @@ impl Origin {
 /// The parts of a request that say who sent it.
 #[derive(Debug)]
 pub(super) struct Sender<'r> {
+    pub(super) method: &'r Method,
     pub(super) headers: &'r HeaderMap,
     /// The host that the request is sent to, which is one of the server's.
     pub(super) host: Option<&'r Authority>,
@@ -124,14 +125,21 @@ impl Origins {
             return Err(ForeignPage::Missing);
         }
         if says(SEC_FETCH_SITE, "cross-site") {
-            // A link that somebody follows: the page that has it can't see what comes.
-            let followed = says(SEC_FETCH_MODE, "navigate") && says(SEC_FETCH_DEST, "document");
+            // A link that somebody follows: the page that has it can't see what comes. A form of that page is no link, for
+            // what it sends would be done.
+            let followed = sender.method.is_safe()
+                && says(SEC_FETCH_MODE, "navigate")
+                && says(SEC_FETCH_DEST, "document");
             if !self.any && !followed {
                 return Err(ForeignPage::Foreign);
             }
             return Ok(PageOrigin::Other);
         }
         if says(SEC_FETCH_SITE, "same-site") {
+            // Another origin all the same, and without its name it can't be looked up.
+            if !self.any && !sender.method.is_safe() {
+                return Err(ForeignPage::Foreign);
+            }
             return Ok(PageOrigin::Other);
         }
         Ok(PageOrigin::NoPage)
@@ -169,6 +177,7 @@ mod tests {
         secure: bool,
     ) -> Result<PageOrigin, ForeignPage> {
         origins.check(&Sender {
+            method: &Method::GET,
             headers: &headers(lines),
             host: Authority::read(host).as_ref(),
             secure,
@@ -271,6 +280,28 @@ mod tests {
             ("sec-fetch-dest", "document"),
         ];
         assert_eq!(page(&link), Ok(PageOrigin::Other));
+        for (method, expected) in [
+            (Method::HEAD, Ok(PageOrigin::Other)),
+            (Method::POST, Err(ForeignPage::Foreign)),
+            (Method::DELETE, Err(ForeignPage::Foreign)),
+        ] {
+            let sent = origins.check(&Sender {
+                method: &method,
+                headers: &headers(&link),
+                host: None,
+                secure: false,
+                is_session: false,
+            });
+            assert_eq!(sent, expected, "{method}");
+            let sent = origins.check(&Sender {
+                method: &method,
+                headers: &headers(&[site("same-site")]),
+                host: None,
+                secure: false,
+                is_session: false,
+            });
+            assert_eq!(sent, expected, "{method} of the same site");
+        }
         let mut frame = link;
         frame[2].1 = "iframe";
         assert_eq!(page(&frame), Err(ForeignPage::Foreign));
@@ -290,6 +321,7 @@ mod tests {
             Err(ForeignPage::Missing)
         );
         let producer = Sender {
+            method: &Method::POST,
             headers: &HeaderMap::new(),
             host: None,
             secure: false,

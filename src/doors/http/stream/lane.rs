@@ -1,9 +1,9 @@
-//! The way out of one stream: what waits for the response's body, counted in bytes.
+//! The way out of one stream: what waits for the response's body, counted in bytes. A client that takes nothing is the
+//! connection's affair: it sees each byte that is taken, and the body only whole pieces.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
-    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -34,8 +34,6 @@ struct State {
     bytes: usize,
     /// The hub let go of it: what waits is the rest.
     ended: bool,
-    /// Since when something waits that nobody fetched.
-    since: Option<Instant>,
 }
 
 impl Lane {
@@ -45,7 +43,6 @@ impl Lane {
                 queue: Waiting::default(),
                 bytes: 0,
                 ended: false,
-                since: None,
             }),
             body: AtomicWaker::new(),
             max_bytes,
@@ -57,7 +54,6 @@ impl Lane {
         self.body.register(cx.waker());
         let mut state = self.lock();
         let piece = state.queue.pop().map(|piece| piece.parcel.bytes.clone());
-        state.since = (!state.queue.is_empty()).then(Instant::now);
         match piece {
             Some(piece) => {
                 state.bytes -= piece.len();
@@ -80,13 +76,6 @@ impl Lane {
         }
         drop(state);
         self.body.wake();
-    }
-
-    /// How long something has waited that nobody fetched.
-    pub(super) fn stalled(&self) -> Duration {
-        self.lock()
-            .since
-            .map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -115,7 +104,6 @@ impl Outlet for StreamOutlet {
             return true;
         }
         state.bytes += parcel.bytes.len();
-        state.since = state.since.or_else(|| Some(Instant::now()));
         state.queue.push(parcel);
         state.bytes <= self.0.max_bytes
     }
@@ -140,7 +128,6 @@ impl Outlet for StreamOutlet {
         let mut state = self.0.lock();
         let taken = state.queue.take_back(Namespace::Root, keeps)?;
         state.bytes -= taken.bytes;
-        state.since = state.since.filter(|_| state.bytes > 0);
         Some(taken)
     }
 

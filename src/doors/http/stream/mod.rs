@@ -28,7 +28,7 @@ use super::{Api, asked::Asked, caller::Caller};
 use crate::{
     access::{
         self, Identity,
-        authz::{Connection, Ending, Filter, OBSERVERS, Origin, SessionGuard},
+        authz::{Connection, Ending, Filter, OBSERVERS, Origin, SessionGuard, room_name},
     },
     channel::Namespace,
     delivery::Outgoing,
@@ -48,8 +48,6 @@ pub struct StreamOptions {
     pub max_rooms: usize,
     /// Bytes that may wait.
     pub max_bytes: usize,
-    /// How long a client may fetch nothing while something waits.
-    pub stall: Duration,
     /// How often a quiet stream shows that it is alive.
     pub heartbeat: Duration,
 }
@@ -111,7 +109,7 @@ pub(super) async fn stream(
     let hangup = hangup.map(|axum::Extension(Hangup(token))| token);
     let ending = Arc::new(Streaming {
         lane: lane.clone(),
-        hangup: hangup.clone(),
+        hangup,
     });
     let origin = Origin {
         client_id: id,
@@ -126,9 +124,7 @@ pub(super) async fn stream(
         _membership: membership,
         _session: session,
         _ending: ending,
-        hangup,
     };
-    body.watch(&api);
     Ok((
         [
             (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
@@ -173,10 +169,9 @@ impl Wanted {
     /// The rooms asked for and no others; without any, those of every observer.
     async fn rooms(&self, api: &Api, who: &Identity) -> Result<Vec<Arc<str>>, Refusal> {
         let options = &api.stream;
-        let asked: Vec<&str> = self
-            .rooms
-            .as_deref()
-            .map_or(Vec::new(), |r| words(r).collect());
+        let asked: Vec<String> = self.rooms.as_deref().map_or(Vec::new(), |r| {
+            words(r).map(room_name::from_query).collect()
+        });
         if asked.is_empty() {
             return Ok(vec![options.default_room.as_str().into(), OBSERVERS.into()]);
         }
@@ -184,7 +179,7 @@ impl Wanted {
             return Err(access::authz::too_many_rooms(options.max_rooms));
         }
         let fixed = (options.default_room.as_str(), &[][..]);
-        let rooms = asked.iter().copied();
+        let rooms = asked.iter().map(String::as_str);
         api.porter.check_rooms(rooms, who, fixed)?;
         Ok(asked.into_iter().map(Into::into).collect())
     }
@@ -215,8 +210,6 @@ struct Events {
     _session: SessionGuard,
     /// How the session is ended; the list of sessions doesn't keep it.
     _ending: Arc<Streaming>,
-    /// Ends the connection.
-    hangup: Option<CancellationToken>,
 }
 
 /// A stream, as far as it can be ended.
@@ -241,27 +234,6 @@ impl Connection for Streaming {
             tokio::time::sleep(LAST_WORD).await;
             if let Some(hangup) = hangup {
                 hangup.cancel();
-            }
-        });
-    }
-}
-
-impl Events {
-    /// Hangs up on a client that fetches nothing: its connection would wait for ever, and what is kept for it too.
-    fn watch(&self, api: &Api) {
-        let (lane, stall) = (Arc::downgrade(&self.lane), api.stream.stall);
-        let (hangup, metrics) = (self.hangup.clone(), api.metrics.clone());
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(stall / 4).await;
-                let Some(lane) = lane.upgrade() else { return };
-                if lane.stalled() >= stall {
-                    metrics.killed("stalled");
-                    if let Some(hangup) = hangup {
-                        hangup.cancel();
-                    }
-                    return;
-                }
             }
         });
     }

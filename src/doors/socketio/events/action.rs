@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 
 use super::{
     Answer, Handled,
+    performers::{self, Performers},
     request::{Request, attach},
 };
 use crate::{
     channel::Namespace,
     doors::socketio::{client::Client, engine::Answered},
     error::Refusal,
-    event::{Kind, Object, lenient},
+    event::{Object, lenient},
     timestamp::Timestamp,
 };
 
@@ -43,7 +44,8 @@ pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
             })
     };
     let (agent_id, action) = (needed("agent_id")?, needed("action")?);
-    let project = home(client, &agent_id, request.text("project_id")?)?;
+    let Performers { project, clients } =
+        performers::find(client, &agent_id, request.text("project_id")?).await?;
     let params = match request.field("params") {
         Value::Null => json!({}),
         params => params.clone(),
@@ -55,11 +57,11 @@ pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
     })
     .to_string();
     let under_way = client.kit.actions.begin(client, payload.len())?;
-    let performers = performers(client, &agent_id, project.as_deref()).await?;
     let answer = json!({ "action_id": action_id });
-    if performers.is_empty() {
+    if clients.is_empty() {
+        let room = performers::room(project.as_deref(), &agent_id);
         let refusal = Refusal::unavailable(format!(
-            "no producer is connected that performs actions of this agent: one joins agent:{agent_id}:actions"
+            "no producer is connected that performs actions of this agent: one joins {room}"
         ));
         report(client, action_id, agent_id, Err(refusal.clone()));
         return Ok(Answer::Refused(refusal, answer.to_string()));
@@ -67,77 +69,11 @@ pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
     let operator = client.clone();
     // The operator's next events don't wait for the producers.
     tokio::spawn(async move {
-        let outcome = first_answer(&operator, performers, &payload).await;
+        let outcome = first_answer(&operator, clients, &payload).await;
         drop(under_way);
         report(&operator, action_id, agent_id, outcome);
     });
     Ok(answer.into())
-}
-
-/// The project in which an agent is acted on: the one that was named, else the only one in which the operator may see it.
-fn home(client: &Client, agent: &str, named: Option<&str>) -> Result<Option<Arc<str>>, Refusal> {
-    let who = client.who();
-    let holds = |project: &str| who.sight.may_enter(Kind::Project, project);
-    if let Some(named) = named.filter(|named| !named.is_empty()) {
-        return if holds(named) {
-            Ok(Some(named.into()))
-        } else {
-            Err(Refusal::forbidden("your token doesn't name this project"))
-        };
-    }
-    let several = || {
-        Refusal::bad_request(format!(
-            "an agent {agent} is known in several projects: say in which one, as project_id"
-        ))
-    };
-    let known = client.kit.porter.homes_of(agent).ok_or_else(several)?;
-    // One that is of no project is everybody's who has no limits, and what a bare id means.
-    let is_shared = known.iter().any(Option::is_none) && !who.sight.is_limited();
-    let is_new = known.is_empty() && who.sight.may_enter(Kind::Agent, agent);
-    if is_new && who.sight.is_limited() {
-        // It may be another project's: who performs for all would do it for that one.
-        return Err(Refusal::forbidden(
-            "this agent is not known in a project of your token's yet: say in which one it is, as project_id",
-        ));
-    }
-    if is_shared || is_new {
-        return Ok(None);
-    }
-    let mut seen = known.into_iter().flatten().filter(|project| holds(project));
-    match (seen.next(), seen.next()) {
-        (Some(project), None) => Ok(Some(project)),
-        (Some(_), Some(_)) => Err(several()),
-        (None, _) => Err(Refusal::forbidden(
-            "your token names neither this agent nor a project of its",
-        )),
-    }
-}
-
-/// The clients that act for an agent: those in its room for actions whose token names the project. Nobody else is told.
-async fn performers(
-    client: &Client,
-    agent: &str,
-    project: Option<&str>,
-) -> Result<Vec<Arc<Client>>, Refusal> {
-    let kit = &client.kit;
-    // An id with a slash in it would name the room of another project's agent.
-    let mut ids = match agent.contains('/') {
-        true => Vec::new(),
-        false => kit.hub.members_of(format!("agent:{agent}:actions")).await?,
-    };
-    if let Some(project) = project {
-        // A member of both rooms is asked once.
-        let own = format!("agent:{project}/{agent}:actions");
-        ids.extend(kit.hub.members_of(own).await?);
-        ids.sort_unstable();
-        ids.dedup();
-    }
-    let mut performers = kit.actions.among(&ids);
-    performers.retain(|performer| {
-        let who = performer.who();
-        who.performs_for(agent) && who.performs_in(project)
-    });
-    Ok(performers)
 }
 
 async fn first_answer(

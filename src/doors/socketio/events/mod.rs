@@ -2,6 +2,7 @@
 
 mod action;
 mod conversations;
+mod performers;
 mod publish;
 mod request;
 mod rooms;

@@ -6,6 +6,7 @@ use serde_json::Value;
 use smallvec::SmallVec;
 
 use crate::{
+    access::authz::room_name,
     doors::socketio::{
         engine::{NOT_JSON, UNREADABLE},
         inbox::Inbound,
@@ -201,7 +202,7 @@ impl Request {
         self.rooms().ok().and_then(|rooms| rooms.into_iter().next())
     }
 
-    /// The rooms in all their spellings, each once: a string, a list, `{room}`, `{room_id}`, `{rooms}`, `{channels}`.
+    /// The rooms by their names, each once, in all the ways in which they are asked for: a string, a list, `{room}`, `{room_id}`, `{rooms}`, `{channels}`.
     pub(super) fn rooms(&self) -> Result<Vec<String>, Refusal> {
         let spelt: SmallVec<[&Value; 2]> = match &self.argument {
             Value::Object(fields) => ["room", "room_id", "rooms", "channels"]
@@ -223,9 +224,9 @@ impl Request {
                 name => std::slice::from_ref(name),
             };
             for name in names {
-                let name = name.as_str().ok_or_else(wrong)?;
-                if rooms.iter().all(|room| room != name) {
-                    rooms.push(name.to_owned());
+                let name = room_name::canonical(name.as_str().ok_or_else(wrong)?);
+                if rooms.iter().all(|room| *room != name) {
+                    rooms.push(name.into_owned());
                 }
                 if rooms.len() > MAX_ROOMS {
                     return Err(wrong());

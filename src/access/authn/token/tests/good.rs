@@ -99,6 +99,7 @@ fn what_is_minted_is_believed_and_says_what_was_granted() {
         role: Role::Producer,
         rooms: Some(vec!["project:*".into()]),
         projects: Some(vec!["p1".into()]),
+        agents: Some(vec!["writer".into()]),
         ttl: Duration::from_secs(90),
     };
     let mut signers = vec![Signer::with_secret(&config).expect("secret")];
@@ -114,6 +115,7 @@ fn what_is_minted_is_believed_and_says_what_was_granted() {
         assert_eq!(says.role, Role::Producer);
         assert_eq!(says.rooms, Some(vec!["project:*".to_owned()]));
         assert_eq!(says.projects, Some(vec!["p1".to_owned()]));
+        assert_eq!(says.agents, Some(vec!["writer".to_owned()]));
         let (from, until) = (says.issued.expect("iat"), says.expires.expect("exp"));
         assert_eq!(until, from + Duration::from_secs(90));
     }
@@ -139,6 +141,7 @@ fn an_api_key_is_known_by_its_hash() {
             role: Role::Producer,
             projects: vec!["shop-*".into()],
             rooms: vec![],
+            agents: vec!["writer".into()],
         }],
         ..Authentication::default()
     };
@@ -154,6 +157,7 @@ fn an_api_key_is_known_by_its_hash() {
         (says.projects, says.rooms),
         (Some(vec!["shop-*".to_owned()]), None)
     );
+    assert_eq!(says.agents, Some(vec!["writer".to_owned()]));
     assert!(new.hash["sha256:".len()..].starts_with(says.id.as_str()));
     for wrong in [
         &other.key,

@@ -1,0 +1,134 @@
+//! The clients that perform an action of an agent, and the project in which it is theirs.
+//!
+//! An operator reaches no agent of a project that it may not see, whatever it names and whatever producers of other projects
+//! said of the agent's id:
+//!
+//! - A performer whose token names projects is asked for these only.
+//! - A performer without limits in `agent:{id}:actions` may be there for any project's agent of that id. An operator with
+//!   limits reaches it only if unlimited producers said that the agent is of the named project, and of no other one.
+//! - In `agent:{project}/{id}:actions` nothing is in doubt: every performer there acts for that project's agent.
+
+use std::sync::Arc;
+
+use crate::{
+    access::{Identity, authz::room_name},
+    doors::socketio::client::Client,
+    error::Refusal,
+    event::Kind,
+    ledger::Homes,
+};
+
+/// Those who are asked.
+pub(super) struct Performers {
+    /// The project in which the agent is acted on.
+    pub(super) project: Option<Arc<str>>,
+    pub(super) clients: Vec<Arc<Client>>,
+}
+
+/// The room in which nobody is in doubt whose agent it performs for.
+pub(super) fn room(project: Option<&str>, agent: &str) -> String {
+    room_name::of_actions(project, agent)
+}
+
+/// Finds the performers for an operator; nobody else is told.
+pub(super) async fn find(
+    operator: &Client,
+    agent: &str,
+    named: Option<&str>,
+) -> Result<Performers, Refusal> {
+    let kit = &operator.kit;
+    let who = operator.who();
+    let homes = kit.porter.homes_of(agent);
+    let waiting = kit.hub.members_of(room(None, agent)).await?;
+    let mut clients = kit.actions.among(&waiting);
+    clients.retain(|performer| performer.who().performs_for(agent));
+    let unlimited = clients.iter().any(|client| client.who().performs_in(None));
+    let project = home(&who, &homes, agent, named, unlimited)?;
+    if let Some(project) = project.as_deref() {
+        let doubtless = match who.sight.is_everything() {
+            true => homes.may_be(project),
+            false => homes.are_only(project),
+        };
+        clients.retain(|performer| {
+            let who = performer.who();
+            who.performs_in(Some(project)) && (doubtless || who.sight.is_limited())
+        });
+        let own = kit.hub.members_of(room(Some(project), agent)).await?;
+        clients.extend(kit.actions.among(&own).into_iter().filter(|performer| {
+            let who = performer.who();
+            who.performs_for(agent) && who.performs_in(Some(project))
+        }));
+        // A member of both rooms is asked once.
+        clients.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        clients.dedup_by(|one, other| one.id == other.id);
+    } else {
+        clients.retain(|performer| performer.who().performs_in(None));
+    }
+    Ok(Performers { project, clients })
+}
+
+/// The project in which an agent is acted on: the one that was named, else the only one in which the operator may see it.
+/// `unlimited`: a performer without limits waits for actions of this id.
+fn home(
+    who: &Identity,
+    homes: &Homes,
+    agent: &str,
+    named: Option<&str>,
+    unlimited: bool,
+) -> Result<Option<Arc<str>>, Refusal> {
+    let holds = |project: &str| who.sight.may_enter(Kind::Project, None, project);
+    if let Some(named) = named.filter(|named| !named.is_empty()) {
+        return if holds(named) {
+            Ok(Some(named.into()))
+        } else {
+            Err(Refusal::forbidden("your token doesn't name this project"))
+        };
+    }
+    let several = || {
+        Refusal::bad_request(format!(
+            "an agent {agent} is or may be known in several projects: say in which one, as project_id"
+        ))
+    };
+    if homes.is_empty() {
+        if !homes.are_all {
+            return Err(several());
+        }
+        if who.sight.is_limited() {
+            // It may be another project's: who performs for all would do it for that one.
+            return Err(Refusal::forbidden(
+                "this agent is not known in a project of your token's yet: say in which one it is, as project_id",
+            ));
+        }
+        if who.sight.may_enter(Kind::Agent, None, agent) {
+            return Ok(None);
+        }
+    }
+    // An agent of no project is everybody's who has no limits, and what a bare id means.
+    let is_shared = homes.vouched.iter().any(Option::is_none) && !who.sight.is_limited();
+    // So is one whose performer has no limits, whatever limited producers call theirs: they can't put themselves in its place.
+    let is_platforms = homes.vouched.is_empty() && unlimited && who.sight.is_everything();
+    if is_shared || is_platforms {
+        return Ok(None);
+    }
+    let one_of = |homes: &mut dyn Iterator<Item = &Arc<str>>| {
+        let mut seen = homes.filter(|project| holds(project));
+        match (seen.next(), seen.next()) {
+            (Some(_), Some(_)) => Err(several()),
+            (project, _) => Ok(project.cloned()),
+        }
+    };
+    // A limited producer that names another's agent in its own project makes its id no less clear.
+    if let Some(project) = one_of(&mut homes.vouched.iter().flatten())? {
+        return Ok(Some(project));
+    }
+    // Of what was forgotten a claim says nothing.
+    if who.sight.is_everything() && !homes.are_all {
+        return Err(several());
+    }
+    match one_of(&mut homes.claimed.iter())? {
+        Some(project) => Ok(Some(project)),
+        None => Err(Refusal::forbidden(
+            "your token names neither this agent nor a project of its",
+        )),
+    }
+}

@@ -1,0 +1,33 @@
+//! The length of ids. What is known of a thing is kept by its id, in the state, in the rooms, in what waits: so none is long.
+
+use super::{Event, ids};
+use crate::error::Refusal;
+
+/// Checks that no id which the event names has more bytes than `max`, wherever it stands.
+///
+/// # Errors
+/// `too_large`, naming the id and its length.
+pub fn ids_fit(event: &Event, max: usize) -> Result<(), Refusal> {
+    let mut long = None;
+    let mut look = |what: &'static str, id: &str| {
+        if id.len() > max {
+            long = Some((what, id.len()));
+        }
+    };
+    if let Some(id) = &event.project_id {
+        look("project_id", id);
+    }
+    if let Some(id) = event.data.get("target_id").and_then(|id| id.as_str()) {
+        look("target_id", id);
+    }
+    ids::each(&event.data, &mut look);
+    let Some((what, bytes)) = long else {
+        return Ok(());
+    };
+    Err(Refusal::new(
+        "too_large",
+        format!(
+            "{what} has {bytes} bytes, and an id may have {max} ([content_filtering] max_id_length); name the thing by a shorter one and put long text into a field of its own"
+        ),
+    ))
+}

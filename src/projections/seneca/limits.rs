@@ -1,0 +1,67 @@
+//! Bounds of the desk, in bytes of memory that its parts hold, and the counts of what they let go.
+
+/// Bytes of an id that anything is kept by. The doors refuse ids far shorter than this; but some ids of Seneca's own are no
+/// ids to them, and an older journal has what it has.
+const MAX_ID: usize = 4_096;
+/// Bytes of a name that is shown.
+const MAX_NAME: usize = 256;
+/// Bytes that an entry of a map costs beside the texts in it, with its share of the map.
+pub(super) const ENTRY: usize = 160;
+
+/// Whether anything is kept by an id.
+pub(super) fn fits(id: &str) -> bool {
+    id.len() <= MAX_ID
+}
+
+/// As much of a name as is kept.
+pub(super) fn name(text: &str) -> &str {
+    cut(text, MAX_NAME)
+}
+
+/// As much of a text as is kept.
+pub(super) fn cut(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
+/// The bytes that each part may hold: shares of the desk's, so that no part takes another's.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shares {
+    /// Lines of the conversation.
+    pub(super) lines: usize,
+    /// Tasks.
+    pub(super) tasks: usize,
+    /// Readings of the health.
+    pub(super) readings: usize,
+    /// Flows.
+    pub(super) flows: usize,
+    /// Agents.
+    pub(super) agents: usize,
+}
+
+impl Shares {
+    /// All of them together are at most seven eighths: what is counted by name and what was given out last take the rest.
+    pub(super) fn of(bytes: usize) -> Self {
+        Self {
+            lines: bytes / 4,
+            tasks: bytes / 4,
+            readings: bytes / 8,
+            flows: bytes / 8,
+            agents: bytes / 8,
+        }
+    }
+}
+
+/// What the desk let go or did not take because of its bounds, in number or in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Lines of the conversation.
+    pub lines: u64,
+    /// Tasks, and such as were not taken while none could go.
+    pub tasks: u64,
+    /// Readings of the health.
+    pub readings: u64,
+    /// Flows.
+    pub flows: u64,
+    /// Agents.
+    pub agents: u64,
+}

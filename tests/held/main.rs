@@ -1,0 +1,53 @@
+//! What the server holds of the stream, against its bounds, as producers and operators see it: over the wire, on a real
+//! server.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod desk;
+mod ids;
+mod restarts;
+mod state;
+
+use std::{net::SocketAddr, path::Path};
+
+use common::{config, post};
+use serde_json::Value;
+use stoa::{config::Config, server::Running};
+
+/// A server with a journal in a file.
+async fn server_on(path: &Path, change: impl FnOnce(&mut Config)) -> Running {
+    let mut config = config();
+    config.journal.kind = stoa::config::JournalKind::Sqlite;
+    config.journal.path = path.to_owned();
+    change(&mut config);
+    stoa::server::start(&config).await.expect("it starts")
+}
+
+/// A figure of `/metrics`; 0 when it isn't there.
+fn metric(server: &Running, line: &str) -> u64 {
+    let text = server.metrics().text();
+    let found = text
+        .lines()
+        .find_map(|l| l.strip_prefix(line)?.strip_prefix(' '));
+    found.map_or(0, |value| value.parse().expect("a number"))
+}
+
+/// Publishes in calls of so many; the last cursor.
+async fn publish(
+    address: SocketAddr,
+    events: impl IntoIterator<Item = Value>,
+    at_once: usize,
+) -> Value {
+    let mut events = events.into_iter().peekable();
+    let mut cursor = Value::Null;
+    while events.peek().is_some() {
+        let batch: Value = events.by_ref().take(at_once).collect();
+        let (status, answer) = post(address, &batch).await;
+        assert_eq!(status, 202, "{answer}");
+        assert_eq!(answer["rejected"], serde_json::json!([]), "{answer}");
+        cursor = answer["cursor"].clone();
+    }
+    cursor
+}
