@@ -8,6 +8,7 @@
 //!                     └ bounded in entities and bytes; the project that holds most forgets first
 //! ```
 
+mod agent;
 pub mod checkpoint;
 mod entities;
 mod entity;

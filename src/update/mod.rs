@@ -22,12 +22,12 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    event::{Object, Priority},
+    event::{Object, Priority, Timestamp},
     journal::Bits,
 };
 
 pub use animation::{Animation, Hint};
-pub(crate) use bodies::{project_progress, status_in};
+pub(crate) use bodies::{execution_progress, project_progress, status_in};
 pub use harmless::harmless;
 pub(crate) use harmless::{harmless_object, made_harmless};
 pub use kind::Kind;
@@ -191,4 +191,6 @@ pub struct Stamp<'a> {
     pub coalesced: u32,
     /// The united `data`, when events were united; else the event's own is written.
     pub merged: Option<&'a Object>,
+    /// The time of the first of several that are united.
+    pub since: Option<Timestamp>,
 }
