@@ -25,7 +25,7 @@ const SHORT: usize = 256;
 /// Parts of one entity; the facts of the one unchanged for longest are then shown only to those who see everything.
 const MAX_PARTS: usize = 8;
 /// The part of facts that are shown only to those who see everything.
-const HIDDEN: u8 = 15;
+pub(super) const HIDDEN: u8 = 15;
 
 /// The parts of an entity that a client may see, one bit each.
 pub(super) type Mask = u16;

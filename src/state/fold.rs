@@ -299,6 +299,15 @@ pub(super) fn run_kind(kind: u8) -> &'static str {
     }
 }
 
+/// The number of a kind of runs.
+pub(super) fn run_of(kind: &str) -> u8 {
+    match kind {
+        "execution" => EXECUTION,
+        "job" => JOB,
+        _ => AGENT_RUN,
+    }
+}
+
 fn run(state: &mut State, event: &Event, about: &Audience, kind: u8) {
     let id = match kind {
         EXECUTION => event.execution_id(),

@@ -13,6 +13,7 @@ pub mod checkpoint;
 mod entities;
 mod entity;
 mod fold;
+mod former;
 mod limits;
 mod saved;
 mod snapshot;
