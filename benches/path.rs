@@ -222,6 +222,7 @@ fn stages(c: &mut Criterion) {
         cursor: CURSOR,
         coalesced: 1,
         merged: None,
+        since: None,
     };
     each(&mut g, "8 render: one update", |n| {
         let (event, planned) = updates[n % updates.len()];

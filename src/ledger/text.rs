@@ -95,7 +95,9 @@ impl Ledger {
     /// Takes over what was known before events were settled, and of which kinds something was forgotten.
     pub fn take_over<'a>(&self, things: impl Iterator<Item = Former<'a>>, forgotten: &[Kind]) {
         let mut known = self.lock();
-        forgotten.iter().for_each(|kind| known.forgotten.insert(*kind));
+        forgotten
+            .iter()
+            .for_each(|kind| known.forgotten.insert(*kind));
         let none = Arc::from("");
         for thing in things {
             let at = thing.kind as usize;

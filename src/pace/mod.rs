@@ -256,7 +256,11 @@ impl Pacer {
                 let newest = self.held_by_entity.get(entity).map(|h| h.newest);
                 let (newest, second) = newest.unwrap_or_default();
                 // The event has other updates, perhaps.
-                let newest = if newest == later.last() { second } else { newest };
+                let newest = if newest == later.last() {
+                    second
+                } else {
+                    newest
+                };
                 newest > earlier.last()
             })
         };
@@ -323,8 +327,7 @@ fn unite(earlier: Group, later: Group, window: &Window) -> Group {
         .as_ref()
         .unwrap_or(&earlier.record.event.data);
     let covered = window.merge == Merge::Replace
-        || (window.merge != Merge::Text
-            && merge::later_covers(before, &later.record.event.data));
+        || (window.merge != Merge::Text && merge::later_covers(before, &later.record.event.data));
     let merged = (!covered).then(|| {
         let before = earlier
             .merged

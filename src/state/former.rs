@@ -184,7 +184,13 @@ fn divide(map: Map, id: &str, item: Item, known: &Belongings, kept: &mut Kept) {
             about,
             changed: item.changed,
         });
-        put(entity, map, part.min(HIDDEN), project.as_deref(), said.facts);
+        put(
+            entity,
+            map,
+            part.min(HIDDEN),
+            project.as_deref(),
+            said.facts,
+        );
     }
     // Facts whose part was given up are for those who see everything.
     if let Some((_, entity)) = entities.first_mut() {
@@ -292,7 +298,8 @@ impl Belongings {
     /// What the ledger takes over.
     fn rows(&self) -> impl Iterator<Item = FormerThing<'_>> {
         let kinds = self.things.iter();
-        let all = kinds.flat_map(|(kind, of)| of.by_id.iter().map(|(id, known)| (*kind, id, known)));
+        let all =
+            kinds.flat_map(|(kind, of)| of.by_id.iter().map(|(id, known)| (*kind, id, known)));
         all.flat_map(|(kind, id, known)| {
             let homeless = is_homeless(known).then_some(None);
             let homes = known.projects.iter().map(Some).chain(homeless);

@@ -368,5 +368,9 @@ fn visual<'e>(event: &'e Event, kind: &str) -> Row<'e> {
         "style" => ("visual.style", target, Merge::Changes),
         _ => ("visual.node", target, Merge::Changes),
     };
-    Row::new(Kind::Visual, Priority::Normal, By::Id(space.into(), id, merge))
+    Row::new(
+        Kind::Visual,
+        Priority::Normal,
+        By::Id(space.into(), id, merge),
+    )
 }

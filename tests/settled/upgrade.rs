@@ -31,7 +31,11 @@ async fn what_events_said_that_are_gone_survives_the_upgrade() {
     let path = copy(folder.path());
     let old = rusqlite::Connection::open(&path).unwrap();
     // The projects and all tasks were named before, and most of what was said of them was said then.
-    assert!(old.execute("DELETE FROM events WHERE seq <= 95", []).unwrap() == 95);
+    assert!(
+        old.execute("DELETE FROM events WHERE seq <= 95", [])
+            .unwrap()
+            == 95
+    );
     drop(old);
     for start in 0..3 {
         let server = guarded(|config| {
@@ -42,7 +46,10 @@ async fn what_events_said_that_are_gone_survives_the_upgrade() {
         .await;
         let address = server.address();
         let (_, all) = request("GET", address, "/api/v1/state", &admin(), None).await;
-        assert_eq!(all["projects"]["p1"]["name"], "Project p1", "{start}: {all}");
+        assert_eq!(
+            all["projects"]["p1"]["name"], "Project p1",
+            "{start}: {all}"
+        );
         let task = &all["tasks"]["p1-t3"];
         assert_eq!(task["name"], "Task 3", "{all}");
         assert_eq!(task["project_id"], "p1", "{all}");
