@@ -284,6 +284,7 @@ fn whole(c: &mut Criterion) {
                 cursor: CURSOR,
                 coalesced: group.coalesced(),
                 merged: group.merged.as_ref(),
+                since: None,
             };
             let json = render(planned, event, &stamp);
             frames.push(Frame::event(
