@@ -7,7 +7,10 @@ use crate::{
     http::{Hosts, Origins, ProxiedRequests, RequestPolicy, RouterOptions, StreamOptions},
     hub::HubOptions,
     intake::IntakeLimits,
-    net::{Attachments, BodyLimits, Bounds, LaneLimits, Quota, QuotaLimits, Space, Timeouts},
+    net::{
+        Attachments, BodyLimits, Bounds, LaneLimits, PackedLimits, Quota, QuotaLimits, Space,
+        Timeouts,
+    },
     socketio::{self, DoorLimits},
     state::Limits,
 };
@@ -129,6 +132,7 @@ pub(super) fn body(config: &Config) -> BodyLimits {
         timeout: config.server.body_timeout(),
         bytes_per_second: config.server.body_bytes_per_second,
         space: Space::new(config.server.max_body_bytes_in_flight),
+        packed: PackedLimits::new(config.server.max_unpack_ratio, config.server.max_unpacking),
     }
 }
 
