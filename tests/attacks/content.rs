@@ -1,6 +1,6 @@
 //! JSON that is deep, long, huge or ambiguous, and bodies that are more than they seem.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     common::{Client, post_raw, server, server_with},
