@@ -224,6 +224,7 @@ fn stages(c: &mut Criterion) {
         cursor: CURSOR,
         coalesced: 1,
         merged: None,
+        since: None,
     };
     each(&mut g, "8 render: one update", |n| {
         let (event, planned) = updates[n % updates.len()];
@@ -285,6 +286,7 @@ fn whole(c: &mut Criterion) {
                 cursor: CURSOR,
                 coalesced: group.coalesced(),
                 merged: group.merged.as_ref(),
+                since: None,
             };
             let json = render(planned, event, &stamp);
             frames.push(Frame::event(

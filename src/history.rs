@@ -10,14 +10,14 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio::sync::Semaphore;
+use tokio::{runtime::Handle, sync::Semaphore, task::JoinError};
 
 use crate::{
     access::authz::Sight,
     delivery::Cursor,
     error::Refusal,
     event::{Event, EventName},
-    journal::{Epoch, Journal, Record, Seq},
+    journal::{Batch, Epoch, Journal, Record, Seq},
 };
 
 /// What is asked for; `GET /api/v1/events` has the same as its query.
@@ -175,10 +175,10 @@ async fn page(journal: &Arc<dyn Journal>, query: Query, sight: &Sight) -> Result
         began: Instant::now(),
     };
     let (scan, stopped_at) = match order {
-        Order::Asc => scan.forwards(&**journal, after, before).await?,
+        Order::Asc => scan.forwards(journal, after, before).await?,
         Order::Desc => {
             let before = before.min(bounds.last);
-            scan.backwards(&**journal, after, before).await?
+            scan.backwards(journal, after, before).await?
         }
     };
     Ok(Page {
@@ -216,13 +216,13 @@ impl Scan {
     /// Reads upwards from behind `after` to `before`.
     async fn forwards(
         mut self,
-        journal: &dyn Journal,
+        journal: &Arc<dyn Journal>,
         after: Seq,
         before: Seq,
     ) -> Result<Scanned, Refusal> {
         let mut at = after;
         loop {
-            let batch = journal.read(at, limit(CHUNK)).await?;
+            let batch = read(journal, at, CHUNK).await?;
             if batch.is_end(at) {
                 return Ok((self, None));
             }
@@ -244,7 +244,7 @@ impl Scan {
     /// Reads downwards from `before` to behind `after`.
     async fn backwards(
         mut self,
-        journal: &dyn Journal,
+        journal: &Arc<dyn Journal>,
         after: Seq,
         before: Seq,
     ) -> Result<Scanned, Refusal> {
@@ -252,7 +252,7 @@ impl Scan {
         while at > after && journal.bounds().first <= at {
             count = count.min(at - after);
             let begin = at - count;
-            let batch = journal.read(begin, limit(count)).await?;
+            let batch = read(journal, begin, count).await?;
             if batch.to < at && count > 1 {
                 // These hold so much that they come in parts: the newest ones are wanted first.
                 count = (count / 2).max(1);
@@ -292,8 +292,7 @@ impl Scan {
             }
             (self, None)
         };
-        let done = tokio::task::spawn_blocking(work).await;
-        done.map_err(|_| Refusal::unavailable("reading the history was interrupted"))
+        tokio::task::spawn_blocking(work).await.map_err(interrupted)
     }
 
     fn is_full(&self) -> bool {
@@ -317,6 +316,18 @@ impl Scan {
             self.events.push(text);
         }
     }
+}
+
+/// Reads records on a thread that may work for long: those that the journal has at hand are parsed when it is asked.
+async fn read(journal: &Arc<dyn Journal>, after: Seq, count: u64) -> Result<Batch, Refusal> {
+    let (journal, handle) = (journal.clone(), Handle::current());
+    let read = move || handle.block_on(journal.read(after, limit(count)));
+    let batch = tokio::task::spawn_blocking(read).await;
+    Ok(batch.map_err(interrupted)??)
+}
+
+fn interrupted(_: JoinError) -> Refusal {
+    Refusal::unavailable("reading the history was interrupted")
 }
 
 fn limit(count: u64) -> usize {

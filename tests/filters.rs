@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Client, post, server};
+use common::{Client, PATIENCE, post, server};
 use serde_json::json;
 
 /// A hundred patterns that a matcher which goes back would try for ever: all begin alike, and none fits.
@@ -115,5 +115,60 @@ async fn hostile_patterns_and_names_leave_others_alone() {
         assert_eq!(post(address, &json!({ "type": name })).await.0, 202);
         assert_eq!(watcher.event("generic_update").await["source_type"], name);
     }
+    server.shutdown().await;
+}
+
+/// What the filters hold, as the metrics say it, as soon as it fits.
+async fn held(address: std::net::SocketAddr, fits: impl Fn(usize) -> bool) -> usize {
+    let looking = async {
+        loop {
+            let answer = reqwest::get(format!("http://{address}/metrics")).await;
+            let text = answer.unwrap().text().await.unwrap();
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("stoa_filter_bytes "));
+            let held = line.expect("the gauge").parse().expect("a number");
+            if fits(held) {
+                return held;
+            }
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, looking).await;
+    found.expect("it comes to what it should be")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_filters_hold_is_counted_once_for_all_that_are_equal_and_given_back() {
+    let server = server().await;
+    let address = server.address();
+    let (mut plain, _) = Client::connect(address, json!({})).await;
+    held(address, |held| held == 0).await;
+    let runs: Vec<String> = (0..100).map(|n| format!("{n:0>100}")).collect();
+    let filters = json!({ "runs": runs });
+    let (first, _) = Client::connect(address, json!({ "filters": filters })).await;
+    let one = held(address, |held| (10_000..20_000).contains(&held)).await;
+    let (second, _) = Client::connect(address, json!({ "filters": filters })).await;
+    // Patterns are kept ready to be used, and with many of them what they said of names.
+    let types: Vec<String> = (0..10).map(|n| format!("a{n}*")).collect();
+    let patterns = json!({ "filters": { "types": types } });
+    plain.call("subscribe", patterns).await;
+    let both = held(address, |held| held > one + 1_000).await;
+    assert!(both < one + 10_000, "the equal one costs nothing: {both}");
+    // Seneca's page: names that are longer than any there is are not kept.
+    let mut page = Client::open(address, "/conversations", json!({}))
+        .await
+        .unwrap();
+    let kinds: serde_json::Map<_, _> = (0..50)
+        .map(|n| (format!("{n}{}", "x".repeat(1_000)), json!(true)))
+        .chain([("blocker".to_owned(), json!(false))])
+        .collect();
+    let filters = json!({ "filters": { "agentId": "y".repeat(5_000), "types": kinds } });
+    page.call("subscribe", filters).await;
+    let all = held(address, |held| held > both).await;
+    assert!(all < both + 100, "{all}");
+    for client in [first, second, plain, page] {
+        client.close().await;
+    }
+    held(address, |held| held == 0).await;
     server.shutdown().await;
 }

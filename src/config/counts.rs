@@ -51,6 +51,20 @@ impl Config {
             ),
             (
                 "server",
+                "max_unpacking",
+                self.server.max_unpacking,
+                1,
+                1 << 16,
+            ),
+            (
+                "server",
+                "max_unpack_ratio",
+                self.server.max_unpack_ratio,
+                10,
+                2_000,
+            ),
+            (
+                "server",
                 "max_client_buffer",
                 self.server.max_client_buffer,
                 16 * 1024,

@@ -61,6 +61,10 @@ pub struct Server {
     pub body_bytes_per_second: usize,
     /// Bytes that request bodies may hold together while they are read, at the API and as much again at the polling door.
     pub max_body_bytes_in_flight: usize,
+    /// Compressed bodies that are unpacked at a time: each holds some 64 KiB for that.
+    pub max_unpacking: usize,
+    /// Bytes that one byte of a compressed body may become, beside `max_http_buffer_size`: more is a bomb.
+    pub max_unpack_ratio: usize,
     /// Seconds that a connection is kept open for a next request, so that forgotten ones don't fill the table.
     pub idle_timeout: f64,
     /// Connections at a time in all, so that memory and descriptors have a bound.
@@ -113,6 +117,8 @@ impl Default for Server {
             body_timeout: 30.0,
             body_bytes_per_second: 10,
             max_body_bytes_in_flight: 33_554_432,
+            max_unpacking: 256,
+            max_unpack_ratio: 100,
             idle_timeout: 75.0,
             max_connections: 50_000,
             max_connections_per_address: 1_000,

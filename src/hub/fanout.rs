@@ -67,6 +67,7 @@ impl Hub {
                 cursor,
                 coalesced: group.coalesced(),
                 merged: group.merged.as_ref(),
+                since: group.since,
             };
             let update = Outgoing::of_plan(planned, event, &stamp, self.options.sanitize);
             let layout = planned.kind.changes_layout(event);

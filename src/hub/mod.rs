@@ -337,6 +337,7 @@ impl Hub {
                 return Some(reply);
             }
             self.handle(command);
+            self.metrics.filter_bytes(self.roster.filter_bytes());
             if began.elapsed() > COMMANDS_TIME {
                 break;
             }

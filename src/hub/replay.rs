@@ -173,6 +173,7 @@ fn write_update(group: &Group, eyes: &[Eye], cursor: &str, sanitize: Recipients)
         cursor,
         coalesced: group.coalesced(),
         merged: group.merged.as_ref(),
+        since: group.since,
     };
     Replayed {
         mark: group.mark(),

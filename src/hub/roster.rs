@@ -101,6 +101,11 @@ impl Roster {
         MemberId { slot, serial }
     }
 
+    /// About how many bytes of memory the members' filters hold.
+    pub(crate) fn filter_bytes(&self) -> usize {
+        self.views.held()
+    }
+
     /// The member leaves all rooms and is gone.
     pub(crate) fn remove(&mut self, id: MemberId) -> Option<Member> {
         self.get(id)?;

@@ -53,6 +53,14 @@ impl<'a> Candidate<'a> {
 }
 
 impl View {
+    /// About how many bytes of memory it holds beside itself.
+    fn held(&self) -> usize {
+        match self {
+            Self::Filter(filter) => filter.held(),
+            Self::Conversation(filter) => filter.held(),
+        }
+    }
+
     pub(super) fn admits(&self, update: &Candidate<'_>) -> bool {
         match self {
             Self::Filter(filter) => filter.is_empty() || filter.admits(&update.subject),
@@ -71,6 +79,8 @@ pub(super) struct Views {
     shared: Slab<Shared>,
     /// Finds an equal one: there can be as many as there are clients.
     numbers: HashMap<Arc<Outlook>, usize>,
+    /// Bytes that all of them hold.
+    held: usize,
 }
 
 /// What a member wants to see and what it may.
@@ -108,6 +118,7 @@ impl Views {
             self.shared[at].members += 1;
             return at;
         }
+        self.held += outlook.view.held();
         let outlook = Arc::new(outlook);
         let at = self.shared.insert(Shared {
             outlook: outlook.clone(),
@@ -124,8 +135,14 @@ impl Views {
         self.shared[at].members -= 1;
         if self.shared[at].members == 0 {
             let gone = self.shared.remove(at);
+            self.held -= gone.outlook.view.held();
             self.numbers.remove(&gone.outlook);
         }
+    }
+
+    /// About how many bytes of memory all filters hold.
+    pub(super) fn held(&self) -> usize {
+        self.held
     }
 
     /// What one has that has this number.

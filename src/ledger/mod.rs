@@ -34,7 +34,7 @@ use crate::event::{Kind, Kinds};
 use pool::{Pool, key_of};
 
 pub use homes::Homes;
-pub use text::SavedLedger;
+pub use text::{Former, SavedLedger};
 
 /// Bytes of a project's id. Longer ones are the event's own matter: no room can be named so, and nothing is known in them.
 pub const MAX_PROJECT: usize = 256;

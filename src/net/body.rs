@@ -7,7 +7,10 @@ use bytes::BytesMut;
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
-use super::space::{FREE, Place, Space};
+use super::{
+    packed::PackedLimits,
+    space::{FREE, Place, Space},
+};
 use crate::error::Refusal;
 
 /// What a body may be.
@@ -21,6 +24,8 @@ pub struct BodyLimits {
     pub bytes_per_second: usize,
     /// The bytes that all of them may hold together.
     pub space: Space,
+    /// Of those that are compressed.
+    pub packed: PackedLimits,
 }
 
 /// Reads a body whole. One that is not small waits for its place before the rest of it is read, and has it until it is
@@ -50,7 +55,7 @@ pub async fn read_body(body: Body, limits: &BodyLimits) -> Result<Bytes, Refusal
         .await
         .map_err(|_| late())?
     {
-        let chunk = chunk.map_err(|_| ended_early())?;
+        let chunk = chunk.map_err(|error| broken(&error))?;
         if read.len() + chunk.len() > limits.max {
             return Err(too_large(limits.max));
         }
@@ -75,12 +80,20 @@ fn too_large(max: usize) -> Refusal {
     Refusal::new(
         "too_large",
         format!(
-            "the body is larger than {max} bytes ([server] max_http_buffer_size); send application/x-ndjson for more"
+            "the body is larger than {max} bytes ([server] max_http_buffer_size; of a compressed one what is in it counts); send application/x-ndjson for more"
         ),
     )
 }
 
-fn ended_early() -> Refusal {
+/// A body breaks off where its sender leaves; one that is unpacked says itself what is wrong.
+fn broken(error: &axum::Error) -> Refusal {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(refusal) = error.downcast_ref::<Refusal>() {
+            return refusal.clone();
+        }
+        cause = error.source();
+    }
     Refusal::bad_request("the body ended early")
 }
 
@@ -120,7 +133,7 @@ impl Steady {
         let chunk = match next {
             Err(_) => return Err(self.too_slow("the body paused for too long")),
             Ok(None) => return Ok(None),
-            Ok(Some(chunk)) => chunk.map_err(|_| ended_early())?,
+            Ok(Some(chunk)) => chunk.map_err(|error| broken(&error))?,
         };
         self.read += chunk.len();
         if self.waited >= self.limits.timeout {
@@ -157,6 +170,7 @@ mod tests {
             timeout: Duration::from_secs(30),
             bytes_per_second: 10,
             space: Space::new(1_000),
+            packed: PackedLimits::new(100, 10),
         }
     }
 

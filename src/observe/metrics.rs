@@ -47,6 +47,8 @@ pub struct Metrics {
     disconnected: Family<Reason, Counter>,
     /// Who is here now.
     connections: Family<On, Gauge>,
+    /// Clients bring them: what they hold is to be seen.
+    filter_bytes: Gauge,
     /// Updates, once each however many get it.
     updates: Family<Urgency, Counter>,
     /// Events that went in a later one's update.
@@ -168,6 +170,7 @@ impl Metrics {
             killed: Family::default(),
             disconnected: Family::default(),
             connections: Family::default(),
+            filter_bytes: Gauge::default(),
             updates,
             coalesced: Counter::default(),
             deliveries: Counter::default(),
@@ -250,6 +253,11 @@ impl Metrics {
             "connections",
             "Namespace connections now",
             self.connections.clone(),
+        );
+        r.register(
+            "filter_bytes",
+            "Bytes of memory that the observers' filters hold; those who see the same share one",
+            self.filter_bytes.clone(),
         );
         r.register(
             "updates",
@@ -406,6 +414,12 @@ impl Metrics {
         };
         self.connections.get_or_create(&label).dec();
         self.disconnected.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// The observers' filters hold so much now.
+    pub fn filter_bytes(&self, bytes: usize) {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.filter_bytes.set(bytes);
     }
 
     /// A group of updates went out, `united` events in it, so long after the first was accepted.

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use crate::{
     event::{Object, Priority},
     journal::{Record, Seq},
+    timestamp::Timestamp,
     update::{Bits, Key, Mark, Merge, Pace, Planned},
 };
 
@@ -32,6 +33,8 @@ pub struct Group {
     pub rooms: u64,
     /// The united data, when it isn't just the last event's.
     pub merged: Option<Object>,
+    /// The time of the first of several that are united.
+    pub since: Option<Timestamp>,
     /// When the first of its events was accepted: what the budgets are measured from.
     pub accepted: Instant,
     /// Its window; `None` goes at once.
@@ -95,6 +98,7 @@ pub fn group<'a>(
             entities: entities.clone(),
             rooms,
             merged: None,
+            since: None,
             accepted: record.accepted,
             window,
             weight: record.weight,

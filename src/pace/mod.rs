@@ -29,7 +29,10 @@ pub use group::{Group, Window, group};
 pub use ready::LevelShares;
 use ready::Ready;
 
-use crate::update::{Key, merge};
+use crate::{
+    journal::Seq,
+    update::{Key, Merge, merge},
+};
 
 /// A window of nothing would not gather anything.
 const GATHERED: Duration = Duration::from_millis(1);
@@ -44,13 +47,22 @@ pub struct Pacer {
     /// When windows end, soonest first.
     due: BTreeSet<(Instant, usize)>,
     /// Which windows hold an update of an entity: those go first when something of that entity goes.
-    held_by_entity: HashMap<u64, BTreeSet<usize>>,
+    held_by_entity: HashMap<u64, Holding>,
     /// What may go now.
     ready: Ready,
     /// Nothing with a key goes at once: all of it is united until the end.
     gathers: bool,
     /// About how many bytes of memory the groups hold.
     bytes: usize,
+}
+
+/// What is held of one entity.
+#[derive(Debug, Default)]
+struct Holding {
+    /// The windows.
+    slots: BTreeSet<usize>,
+    /// The newest event that is held in one of them, and the newest before that.
+    newest: (Seq, Seq),
 }
 
 /// An open window.
@@ -199,6 +211,10 @@ impl Pacer {
     }
 
     fn hold(&mut self, slot: usize, mut group: Group, window: &Window) {
+        let held = self.windows[slot].held.as_ref();
+        if held.is_some_and(|earlier| self.divides(earlier, &group, window)) {
+            self.release(slot);
+        }
         let earlier = self.windows[slot].held.take();
         // The held group is indexed already: only entities that the new one names beside are added, however many there are.
         let named = std::mem::take(&mut group.entities);
@@ -213,8 +229,11 @@ impl Pacer {
             }
         };
         for entity in named {
-            let slots = self.held_by_entity.entry(entity).or_default();
-            if slots.insert(slot) {
+            let holding = self.held_by_entity.entry(entity).or_default();
+            if holding.newest.0 != united.last() {
+                holding.newest = (united.last(), holding.newest.0);
+            }
+            if holding.slots.insert(slot) {
                 entities.push(entity);
             }
         }
@@ -222,11 +241,37 @@ impl Pacer {
         self.windows[slot].held = Some(united);
     }
 
+    /// Whether two can't be united, as facts of the earlier one would be said again after another update of the same entity,
+    /// or stand in the way of what the later one says in another spelling.
+    fn divides(&self, earlier: &Group, later: &Group, window: &Window) -> bool {
+        if window.merge != Merge::Fields {
+            return false;
+        }
+        let before = earlier.merged.as_ref();
+        let before = before.unwrap_or(&earlier.record.event.data);
+        let after = &later.record.event.data;
+        let between = || {
+            let mut holdings = earlier.entities.iter();
+            holdings.any(|entity| {
+                let newest = self.held_by_entity.get(entity).map(|h| h.newest);
+                let (newest, second) = newest.unwrap_or_default();
+                // The event has other updates, perhaps.
+                let newest = if newest == later.last() {
+                    second
+                } else {
+                    newest
+                };
+                newest > earlier.last()
+            })
+        };
+        merge::respells(before, after) || (between() && !merge::later_covers(before, after))
+    }
+
     fn unindex(&mut self, slot: usize, group: &Group) {
         for entity in &group.entities {
-            if let Some(slots) = self.held_by_entity.get_mut(entity) {
-                slots.remove(&slot);
-                if slots.is_empty() {
+            if let Some(holding) = self.held_by_entity.get_mut(entity) {
+                holding.slots.remove(&slot);
+                if holding.slots.is_empty() {
                     self.held_by_entity.remove(entity);
                 }
             }
@@ -251,11 +296,9 @@ impl Pacer {
         let mut older = Vec::new();
         let mut entities: Vec<u64> = group.entities.to_vec();
         while let Some(entity) = entities.pop() {
-            let slots = self
-                .held_by_entity
-                .get(&entity)
-                .cloned()
-                .unwrap_or_default();
+            let slots = self.held_by_entity.get(&entity);
+            let slots = slots.map(|holding| holding.slots.clone());
+            let slots = slots.unwrap_or_default();
             for slot in slots {
                 let is_older = self.windows[slot]
                     .held
@@ -283,9 +326,8 @@ fn unite(earlier: Group, later: Group, window: &Window) -> Group {
         .merged
         .as_ref()
         .unwrap_or(&earlier.record.event.data);
-    let covered = window.merge == crate::update::Merge::Replace
-        || (window.merge != crate::update::Merge::Text
-            && merge::later_covers(before, &later.record.event.data));
+    let covered = window.merge == Merge::Replace
+        || (window.merge != Merge::Text && merge::later_covers(before, &later.record.event.data));
     let merged = (!covered).then(|| {
         let before = earlier
             .merged
@@ -294,13 +336,14 @@ fn unite(earlier: Group, later: Group, window: &Window) -> Group {
     });
     // Text grows with each piece; other fields stand in each other's place.
     let weight = match window.merge {
-        crate::update::Merge::Text => earlier.weight + later.weight,
+        Merge::Text => earlier.weight + later.weight,
         _ => earlier.weight.max(later.weight),
     };
     let held = match &merged {
         Some(_) => earlier.held + later.held,
         None => later.held,
     };
+    let since = earlier.since.unwrap_or(earlier.record.event.timestamp);
     let mut owes = earlier.owes;
     owes.extend_from_slice(&later.owes);
     Group {
@@ -308,6 +351,7 @@ fn unite(earlier: Group, later: Group, window: &Window) -> Group {
         weight,
         held,
         owes,
+        since: Some(since),
         priority: later.priority.min(earlier.priority),
         accepted: earlier.accepted,
         ..later

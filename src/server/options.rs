@@ -13,7 +13,7 @@ use crate::{
     },
     hub::HubOptions,
     intake::IntakeLimits,
-    net::{BodyLimits, Quota, QuotaLimits, Space, Timeouts},
+    net::{BodyLimits, PackedLimits, Quota, QuotaLimits, Space, Timeouts},
     projections::state::Limits,
 };
 
@@ -134,6 +134,7 @@ pub(super) fn body(config: &Config) -> BodyLimits {
         timeout: config.server.body_timeout(),
         bytes_per_second: config.server.body_bytes_per_second,
         space: Space::new(config.server.max_body_bytes_in_flight),
+        packed: PackedLimits::new(config.server.max_unpack_ratio, config.server.max_unpacking),
     }
 }
 

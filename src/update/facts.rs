@@ -4,10 +4,17 @@
 use serde_json::Value;
 
 use super::{Kind, render::Writer, run_status, task_status};
-use crate::event::{self, Event, Object};
+use crate::{
+    event::{self, Event, Object},
+    timestamp::Timestamp,
+};
 
 /// The keys that are written here; no body writes them again.
-pub(super) const FACTS: [&str; 6] = [
+pub(super) const FACTS: [&str; 10] = [
+    "adopted",
+    "confined",
+    "nulls",
+    "since",
     "project_id",
     "agent_project_id",
     "task_status",
@@ -17,7 +24,13 @@ pub(super) const FACTS: [&str; 6] = [
 ];
 
 /// Writes the facts of an update that changes the state.
-pub(super) fn write(kind: &Kind, event: &Event, data: &Object, out: &mut Writer) {
+pub(super) fn write(
+    kind: &Kind,
+    event: &Event,
+    data: &Object,
+    since: Option<Timestamp>,
+    out: &mut Writer,
+) {
     // Rules and Seneca's pages have fields of their own.
     if matches!(kind, Kind::Rule(_) | Kind::Seneca(_)) {
         return;
@@ -29,6 +42,20 @@ pub(super) fn write(kind: &Kind, event: &Event, data: &Object, out: &mut Writer)
             out.field("agent_project_id", &Value::Null);
         }
     }
+    let settled = &event.settled;
+    if settled.confined {
+        out.field("confined", &true);
+    }
+    if !settled.adopted.is_empty() {
+        let kinds = event::Kind::ALL.into_iter();
+        let adopted = kinds.filter(|kind| settled.adopts(*kind));
+        let adopted: Vec<&str> = adopted.map(event::Kind::as_str).collect();
+        out.field("adopted", &adopted);
+    }
+    if let Some(since) = since {
+        out.field("since", &since);
+    }
+    nulls(kind, data, out);
     let name = event.name.canonical();
     match kind {
         Kind::TaskAssignment | Kind::Progress | Kind::Task => task(event, data, out),
@@ -57,6 +84,16 @@ pub(super) fn write(kind: &Kind, event: &Event, data: &Object, out: &mut Writer)
             }
         }
         _ => {}
+    }
+}
+
+/// The fields that the event says are `null`, where the body has `null` also for what it does not say.
+fn nulls(kind: &Kind, data: &Object, out: &mut Writer) {
+    let fills = matches!(kind, Kind::Health | Kind::Execution | Kind::Ingest);
+    let nulls = data.iter().filter(|(_, value)| fills && value.is_null());
+    let nulls: Vec<&str> = nulls.map(|(key, _)| key.as_str()).collect();
+    if !nulls.is_empty() {
+        out.field("nulls", &nulls);
     }
 }
 

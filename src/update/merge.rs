@@ -37,6 +37,25 @@ pub fn later_covers(earlier: &Object, later: &Object) -> bool {
         && !INNER.iter().any(|key| later.contains_key(*key))
 }
 
+/// Fields that say the same: the first of them counts.
+const SPELLINGS: [&[&str]; 5] = [
+    &["new_status", "status"],
+    &["progress", "progress_percent", "progress_percentage"],
+    &["agent_name", "name"],
+    &["task_name", "name"],
+    &["project_name", "name"],
+];
+
+/// Whether `later` says something in another spelling than `earlier`, which would then count in its place.
+pub fn respells(earlier: &Object, later: &Object) -> bool {
+    SPELLINGS.iter().any(|spellings| {
+        spellings.iter().any(|key| later.contains_key(*key))
+            && spellings
+                .iter()
+                .any(|key| earlier.contains_key(*key) && !later.contains_key(*key))
+    })
+}
+
 /// Objects within the data that tell of the thing itself: their fields are laid over each other, too.
 const INNER: [&str; 3] = ["run", "job", "project_state"];
 

@@ -26,10 +26,11 @@ use crate::{
     channel::Topic,
     event::{Object, Priority},
     journal::Seq,
+    timestamp::Timestamp,
 };
 
 pub use animation::{Animation, Hint};
-pub(crate) use bodies::{project_progress, status_in};
+pub(crate) use bodies::{execution_progress, project_progress, status_in};
 pub use harmless::harmless;
 pub(crate) use harmless::{harmless_object, made_harmless};
 pub use kind::Kind;
@@ -114,4 +115,6 @@ pub struct Stamp<'a> {
     pub coalesced: u32,
     /// The united `data`, when events were united; else the event's own is written.
     pub merged: Option<&'a Object>,
+    /// The time of the first of several that are united.
+    pub since: Option<Timestamp>,
 }

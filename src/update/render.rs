@@ -54,7 +54,7 @@ pub fn render(planned: &Planned, event: &Event, stamp: &Stamp<'_>) -> String {
     if stamp.coalesced > 1 {
         out.field("coalesced", &stamp.coalesced);
     }
-    facts::write(kind, event, data, &mut out);
+    facts::write(kind, event, data, stamp.since, &mut out);
     bodies::write(kind, event, data, &mut out);
     out.finish()
 }

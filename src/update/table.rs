@@ -1,6 +1,6 @@
 //! The built-in table (contract §4): which updates an event gives, how urgent, and by what they are coalesced.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use smallvec::{SmallVec, smallvec};
@@ -43,14 +43,14 @@ pub const MAX_RULES_PER_EVENT: usize = 24;
 /// How this version unites updates: the table's rows, their bits and keys, what an event's entities and
 /// rooms are, what goes before what. A change of any of it needs the next number, or cursors from within a stretch would name
 /// another place than they did (`hub/gather/tests.rs` has the present one).
-const GROUPING: u32 = 4;
+const GROUPING: u32 = 5;
 
 /// How a row coalesces.
 enum By<'a> {
     /// Never.
     Nothing,
     /// By this id within this name space of keys; never if the event lacks the id.
-    Id(&'a str, Option<&'a str>, Merge),
+    Id(Cow<'a, str>, Option<&'a str>, Merge),
 }
 
 struct Row<'a> {
@@ -122,9 +122,11 @@ impl Table {
 
     fn plan_row(&self, event: &Event, row: Row<'_>, planned: &mut SmallVec<[Planned; 4]>) {
         let priority = event.priority.unwrap_or(row.priority);
-        let (window, merge) = match row.by {
+        let (window, merge) = match &row.by {
+            // It says that a thing is of its project from now on, which what it would be united with does not.
+            _ if !event.settled.adopted.is_empty() => (Duration::ZERO, Merge::Replace),
             By::Id(_, _, Merge::Text) => (self.text_throttle, Merge::Text),
-            By::Id(_, _, merge) => (self.throttle, merge),
+            By::Id(_, _, merge) => (self.throttle, *merge),
             By::Nothing => (Duration::ZERO, Merge::Replace),
         };
         planned.extend(
@@ -135,8 +137,11 @@ impl Table {
                     bit: 1 << nth,
                     kind,
                     priority,
-                    pace: match row.by {
-                        By::Id(space, Some(id), _) if priority != Priority::Critical => {
+                    pace: match &row.by {
+                        By::Id(space, Some(id), _)
+                            if priority != Priority::Critical
+                                && event.settled.adopted.is_empty() =>
+                        {
                             Pace::Coalesced {
                                 key: match nth {
                                     0 => Key(format!("{space}/{id}").into()),
@@ -173,20 +178,20 @@ fn row(event: &Event) -> Row<'_> {
         ["agent", "status", "changed"] => Row {
             kinds: smallvec![Kind::AgentStatusChange, Kind::Agent],
             priority: Priority::Normal,
-            by: By::Id(name, event.agent_id(), Merge::Fields),
+            by: By::Id(name.into(), event.agent_id(), Merge::Fields),
         },
         ["agent", "run", ..] if is_end(change) => Row::at_once(Kind::AgentRun, Priority::High),
         ["agent", "run", ..] if is_start(change) => Row::at_once(Kind::AgentRun, Priority::Normal),
         ["agent", "run", ..] => Row::new(
             Kind::AgentRun,
             Priority::Normal,
-            By::Id(name, event.run_id(), Merge::Fields),
+            By::Id(name.into(), event.run_id(), Merge::Fields),
         ),
         ["agent", "step", "updated"] => step(event),
         ["agent", "message", "appended"] => Row::new(
             Kind::Message,
             Priority::Low,
-            By::Id("text", event.message_id(), Merge::Text),
+            By::Id("text".into(), event.message_id(), Merge::Text),
         ),
         // The whole name, not only its last word: `role.changed` must not swallow `skill.changed`.
         ["agent", ..] if is_start(change) || is_end(change) => {
@@ -195,7 +200,7 @@ fn row(event: &Event) -> Row<'_> {
         ["agent", ..] => Row::new(
             Kind::Agent,
             Priority::Normal,
-            By::Id(name, event.agent_id(), Merge::Fields),
+            By::Id(name.into(), event.agent_id(), Merge::Fields),
         ),
         ["project", ..] if is_start(change) || is_end(change) => {
             Row::at_once(Kind::Project, Priority::Normal)
@@ -203,13 +208,17 @@ fn row(event: &Event) -> Row<'_> {
         ["project", ..] => Row::new(
             Kind::Project,
             Priority::Normal,
-            By::Id(name, event.project_id.as_deref(), Merge::Fields),
+            By::Id(
+                report_space(event, name),
+                event.project_id.as_deref(),
+                Merge::Fields,
+            ),
         ),
         ["task", "assigned" | "assignment"] => Row::at_once(Kind::TaskAssignment, Priority::High),
         ["task", "progress"] | ["progress", "update"] => Row::new(
             Kind::Progress,
             Priority::Normal,
-            By::Id(progress_space(event), event.task_id(), Merge::Fields),
+            By::Id(progress_space(event).into(), event.task_id(), Merge::Fields),
         ),
         ["task", "completed" | "blocked"] | ["blocker", "reported" | "report"] => {
             Row::at_once(Kind::Task, Priority::High)
@@ -220,7 +229,7 @@ fn row(event: &Event) -> Row<'_> {
         ["task", ..] => Row::new(
             Kind::Task,
             Priority::Normal,
-            By::Id(name, event.task_id(), Merge::Fields),
+            By::Id(name.into(), event.task_id(), Merge::Fields),
         ),
         ["decision", ..] | ["pm", "decision"] => Row::at_once(Kind::Decision, Priority::Normal),
         ["system", "health", "changed"] => {
@@ -257,7 +266,7 @@ fn row(event: &Event) -> Row<'_> {
         ["workflow", "run", ..] | ["execution", ..] => Row::new(
             Kind::Execution,
             Priority::Normal,
-            By::Id(name, event.execution_id(), Merge::Fields),
+            By::Id(name.into(), event.execution_id(), Merge::Fields),
         ),
         ["workflow", "node", "state", ..] => node_state(event),
         ["workflow", "node", .., "failed"] => Row::at_once(Kind::Node, Priority::High),
@@ -267,7 +276,7 @@ fn row(event: &Event) -> Row<'_> {
         ["ingest", "job", ..] => Row::new(
             Kind::Ingest,
             Priority::Normal,
-            By::Id(name, event.job_id(), Merge::Fields),
+            By::Id(name.into(), event.job_id(), Merge::Fields),
         ),
         ["visual", kind, "update" | "refresh"] => visual(event, kind),
         _ => Row::at_once(Kind::Generic, Priority::Normal),
@@ -292,6 +301,15 @@ fn is_start(change: &str) -> bool {
     matches!(change, "created" | "started" | "registered")
 }
 
+/// A report that tells a risk is not coalesced with one that tells none: the risk would seem to be told again.
+fn report_space<'a>(event: &Event, name: &'a str) -> Cow<'a, str> {
+    let state = event.data.get("project_state");
+    match state.and_then(|state| state.get("risk_level")) {
+        Some(Value::String(_)) => format!("{name}.risk").into(),
+        _ => name.into(),
+    }
+}
+
 /// Progress that says a status is not coalesced with progress that says none: the status would seem to be said again.
 fn progress_space(event: &Event) -> &'static str {
     match event.data.get("status") {
@@ -314,7 +332,7 @@ fn step(event: &Event) -> Row<'_> {
         _ => Row::new(
             Kind::AgentRun,
             Priority::Normal,
-            By::Id("step", id.or(event.run_id()), Merge::Fields),
+            By::Id("step".into(), id.or(event.run_id()), Merge::Fields),
         ),
     }
 }
@@ -328,7 +346,7 @@ fn node_state(event: &Event) -> Row<'_> {
         _ => Row::new(
             Kind::Node,
             Priority::Normal,
-            By::Id("node", event.node_id(), Merge::Fields),
+            By::Id("node".into(), event.node_id(), Merge::Fields),
         ),
     }
 }
@@ -351,5 +369,9 @@ fn visual<'e>(event: &'e Event, kind: &str) -> Row<'e> {
         "style" => ("visual.style", target, Merge::Changes),
         _ => ("visual.node", target, Merge::Changes),
     };
-    Row::new(Kind::Visual, Priority::Normal, By::Id(space, id, merge))
+    Row::new(
+        Kind::Visual,
+        Priority::Normal,
+        By::Id(space.into(), id, merge),
+    )
 }

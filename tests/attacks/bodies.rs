@@ -1,11 +1,13 @@
 //! Request bodies that fill the server's memory before anybody can keep what is in them.
 
+use std::io::Write;
+
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
     common::{Client, post, post_raw, server_with},
-    wire::{self, Good},
+    wire::{self, Good, Process},
 };
 
 /// So many events of 10 kB.
@@ -53,4 +55,48 @@ async fn large_bodies_wait_for_space_and_small_ones_and_streams_do_not() {
     assert_eq!(waiting.await.unwrap().0, 202);
     good.was_served().await;
     server.shutdown().await;
+}
+
+/// Row 30. A GiB of white space, or of lines, is a MiB when it is compressed.
+#[tokio::test(flavor = "multi_thread")]
+async fn compressed_bombs_are_refused_and_fill_no_memory() {
+    let process = Process::start(&[]);
+    let address = process.address;
+    let good = Good::beside(address).await;
+    let bomb = |piece: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        for _ in 0..(1 << 30) / piece.len() {
+            encoder.write_all(piece).expect("to memory");
+        }
+        encoder.finish().expect("to memory")
+    };
+    let blanks = bomb(&[b' '; 1 << 16]);
+    let empty_lines = bomb(&[b'\n'; 1 << 16]);
+    let long_line = bomb(&[b'x'; 1 << 16]);
+    let before = process.memory();
+    for (media, bomb, key) in [
+        ("application/json", &blanks, "max_http_buffer_size"),
+        ("application/x-ndjson", &empty_lines, "max_unpack_ratio"),
+        ("application/x-ndjson", &long_line, "max_unpack_ratio"),
+    ] {
+        let sending = (0..8).map(|_| {
+            reqwest::Client::new()
+                .post(format!("http://{address}/api/v1/events"))
+                .header("content-type", media)
+                .header("content-encoding", "gzip")
+                .body(bomb.clone())
+                .send()
+        });
+        for answer in futures_util::future::join_all(sending).await {
+            let answer = answer.expect("answers");
+            assert_eq!(answer.status(), 413, "{media}");
+            let told: Value = answer.json().await.expect("JSON");
+            let message = told["error"]["message"].as_str().expect("a sentence");
+            assert!(message.contains(key), "{message}");
+        }
+    }
+    assert_eq!(wire::refused(address, "http", "too_large").await, 24);
+    let grown = process.memory().saturating_sub(before);
+    assert!(grown < 32 * 1_024, "{grown} KiB more");
+    good.was_served().await;
 }

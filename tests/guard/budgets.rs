@@ -1,7 +1,7 @@
 //! How much may be sent, and what becomes of those who send more.
 
-use crate::common::Client;
 use crate::common::guarded::{grant, guarded, observer, producer, request, token};
+use crate::common::{Client, get, post, server_with};
 use crate::{refused, to_the_end, wait_for};
 use serde_json::{Value, json};
 use stoa::config::{Role, Switch};
@@ -131,6 +131,62 @@ async fn a_refused_request_says_when_to_come_again_or_with_what() {
         ask("nonsense").await,
         (401, None, Some("Bearer".to_owned()))
     );
+    server.shutdown().await;
+}
+
+/// To read is work whoever asks: it counts for the address, and what is published doesn't.
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_count_for_their_address_whatever_the_role() {
+    const READS: u32 = 6;
+    let limits = |config: &mut stoa::config::Config| {
+        config.rate_limiting.enabled = Switch::On;
+        // Programs of this machine are not counted by their address otherwise.
+        config.server.exempt_addresses = stoa::config::Networks::default();
+        config.rate_limiting.address_messages_per_minute = 1;
+        config.rate_limiting.address_burst_limit = READS;
+    };
+    let paths = [
+        "/api/v1/events",
+        "/api/v1/state",
+        "/api/v1/ws/stats",
+        "/api/conversations/recent",
+    ];
+    let event = json!({ "type": "note.x", "data": {} });
+    // A producer, whose own budget has no bound.
+    let server = guarded(limits).await;
+    let (address, token) = (server.address(), producer());
+    for n in 0..READS {
+        let path = ["/api/v1/events", "/api/v1/state"][n as usize % 2];
+        assert_eq!(request("GET", address, path, &token, None).await.0, 200);
+    }
+    for path in ["/api/v1/events", "/api/v1/state"] {
+        let (status, answer) = request("GET", address, path, &token, None).await;
+        let code = &answer["error"]["code"];
+        assert_eq!((status, code), (429, &json!("rate_limited")), "{path}");
+    }
+    for _ in 0..2 * READS {
+        let publish = request("POST", address, "/api/v1/events", &token, Some(&event));
+        assert_eq!(publish.await.0, 202);
+    }
+    let refused = "stoa_requests_refused_total{door=\"http\",code=\"rate_limited\"} 2";
+    let text = server.metrics().text();
+    assert!(text.contains(refused), "{text}");
+    server.shutdown().await;
+    // Somebody of whom nothing is asked.
+    let server = server_with(limits).await;
+    let address = server.address();
+    for n in 0..READS {
+        let path = paths[n as usize % paths.len()];
+        assert_eq!(get(address, path).await.0, 200, "{path}");
+    }
+    for path in paths {
+        let (status, answer) = get(address, path).await;
+        let code = &answer["error"]["code"];
+        assert_eq!((status, code), (429, &json!("rate_limited")), "{path}");
+    }
+    for _ in 0..2 * READS {
+        assert_eq!(post(address, &event).await.0, 202);
+    }
     server.shutdown().await;
 }
 

@@ -46,10 +46,10 @@ export async function startStoa({ port = 0, args = [], env = {} } = {}) {
   };
 }
 
-export async function publish(url, events) {
+export async function publish(url, events, token) {
   const response = await fetch(`${url}/api/v1/events`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
     body: JSON.stringify(events),
   });
   return { status: response.status, body: await response.json() };

@@ -1,4 +1,4 @@
-//! A file of the version before, in which nothing was settled: 100 events with a checkpoint.
+//! A file of the version before, in which nothing was settled: 100 events with a checkpoint of their state.
 
 use serde_json::json;
 
@@ -13,15 +13,76 @@ const HALF: &str = "1k2cwi5.1e";
 /// The cursor at its end.
 const END: &str = "1k2cwi5.2s";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_journal_of_version_1_is_brought_to_the_present_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("stoa.db");
+/// A copy of the file in this folder.
+fn copy(folder: &std::path::Path) -> std::path::PathBuf {
+    let path = folder.join("stoa.db");
     let old = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tests/data/journals/version-1.db"
     );
     std::fs::copy(old, &path).unwrap();
+    path
+}
+
+/// The checkpoint of the former version has them, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_events_said_that_are_gone_survives_the_upgrade() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = copy(folder.path());
+    let old = rusqlite::Connection::open(&path).unwrap();
+    // The projects and all tasks were named before, and most of what was said of them was said then.
+    assert!(
+        old.execute("DELETE FROM events WHERE seq <= 95", [])
+            .unwrap()
+            == 95
+    );
+    drop(old);
+    for start in 0..3 {
+        let server = guarded(|config| {
+            config.journal.kind = stoa::config::JournalKind::Sqlite;
+            config.journal.path = path.clone();
+            config.journal.max_age = 3_000_000_000.0;
+        })
+        .await;
+        let address = server.address();
+        let (_, all) = request("GET", address, "/api/v1/state", &admin(), None).await;
+        assert_eq!(
+            all["projects"]["p1"]["name"], "Project p1",
+            "{start}: {all}"
+        );
+        let task = &all["tasks"]["p1-t3"];
+        assert_eq!(task["name"], "Task 3", "{all}");
+        assert_eq!(task["project_id"], "p1", "{all}");
+        assert_eq!(task["progress"], 30 + start, "{all}");
+        let agents = all["agents"].as_object().unwrap();
+        let of_p1 = agents.values().find(|agent| agent["project_id"] == "p1");
+        assert_eq!(of_p1.unwrap()["task_ids"][0], "p1-t9", "{all}");
+        let runs = all["runs"].as_object().unwrap();
+        assert!(runs.values().all(|run| run["kind"] == "execution"), "{all}");
+        // It is seen by those who saw it.
+        let ann = observer("ann", &["p1"]);
+        let (_, seen) = request("GET", address, "/api/v1/state", &ann, None).await;
+        let text = seen.to_string();
+        assert!(text.contains("p1-t3") && text.contains("p1-x3"), "{text}");
+        assert!(!text.contains("p2-"), "{text}");
+        let nobody = observer("eve", &["p3"]);
+        let (_, seen) = request("GET", address, "/api/v1/state", &nobody, None).await;
+        assert_eq!(seen["tasks"], json!({}), "{seen}");
+        assert_eq!(seen["runs"], json!({}), "{seen}");
+        // What is said of it later needs no project, as before.
+        let event = json!({ "type": "task.progress", "data": { "task_id": "p1-t3", "progress": 31 + start } });
+        let producer = crate::common::guarded::producer();
+        let (status, answer) = super::post(address, &producer, &event).await;
+        assert_eq!(status, 202, "{answer}");
+        server.shutdown().await;
+        super::until_free(&path).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_of_version_1_is_brought_to_the_present_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = copy(folder.path());
     for start in 0..2 {
         let server = guarded(|config| {
             config.journal.kind = stoa::config::JournalKind::Sqlite;

@@ -26,11 +26,17 @@ export function chance(seed: number): () => number {
   };
 }
 
+/** An event, and whether its producer's token names projects. */
+export interface Told {
+  event: Event;
+  limited: boolean;
+}
+
 /**
  * A story of few things with many turns. Ids are the same in all projects, so there are namesakes; a third of the stories knows no
- * projects.
+ * projects. In the others an event names its project only mostly, and a fifth is told by one who speaks for its project only.
  */
-export function random(seed: number, length = 40): Event[] {
+export function random(seed: number, length = 40): Told[] {
   const next = chance(seed);
   const pick = <T>(list: readonly T[]): T => list[Math.floor(next() * list.length)] as T;
   const perhaps = <T>(likely: number, make: () => T): T | undefined => (next() < likely ? make() : undefined);
@@ -40,8 +46,8 @@ export function random(seed: number, length = 40): Event[] {
   const run = (kind: string): string => `${kind}${seed}-${Math.floor(next() * 2)}`;
   const status = (): string => pick(['idle', 'working', 'blocked', 'in_progress', 'done', 'waiting', 'error']);
   const percent = (): number => Math.floor(next() * 101);
-  // Always with its agent: an event that ends a task without naming it has no fixed order among the agent's own.
-  const about = (): Event => ({ task_id: task(), agent_id: agent(), task_name: perhaps(0.4, () => `Task ${percent()}`) });
+  const nothing = (): null => null;
+  const about = (): Event => ({ task_id: task(), agent_id: perhaps(0.7, agent), task_name: perhaps(0.4, () => `Task ${percent()}`) });
   const run_id = (): Event => ({ run_id: run('r'), agent_id: perhaps(0.5, agent) });
   const makers: (() => Event)[] = [
     () => ({ type: pick(['agent.registered', 'worker_registration']), data: { agent_id: agent(), name: perhaps(0.6, () => `Agent ${percent()}`), role: perhaps(0.5, () => 'Engineer'), status: perhaps(0.3, status) } }),
@@ -54,19 +60,22 @@ export function random(seed: number, length = 40): Event[] {
     () => ({ type: pick(['blocker.reported', 'blocker.resolved']), data: { ...about(), description: perhaps(0.6, () => 'The sandbox is down') } }),
     () => ({ type: pick(['project.created', 'project.progress.updated', 'project.completed', 'project.renamed']), data: { project_name: perhaps(0.4, () => `Porch ${seed}`), progress: perhaps(0.4, percent), total_tasks: perhaps(0.4, percent), completed_tasks: perhaps(0.4, percent) } }),
     () => ({ type: 'project_state_refreshed', data: { project_state: { board_id: `b${seed}`, project_name: perhaps(0.7, () => `Board ${seed}`), risk_level: perhaps(0.5, () => pick(['low', 'high'])), progress_percent: perhaps(0.4, percent) } } }),
-    () => ({ type: pick(['workflow.run.created', 'workflow.run.started', 'workflow.run.progress', 'workflow.run.paused', 'workflow.run.resumed', 'workflow.run.updated', 'execution.completed', 'workflow.run.failed']), data: { execution_id: run('x'), name: perhaps(0.3, () => 'Nightly build'), status: perhaps(0.2, () => pick(['running', 'queued'])), progress: perhaps(0.5, percent), current_node: perhaps(0.2, () => 'n1'), agent_id: perhaps(0.4, agent) } }),
+    () => ({ type: pick(['workflow.run.created', 'workflow.run.started', 'workflow.run.progress', 'workflow.run.paused', 'workflow.run.resumed', 'workflow.run.updated', 'execution.completed', 'workflow.run.failed']), data: { execution_id: run('x'), name: perhaps(0.3, () => 'Nightly build'), status: perhaps(0.2, () => pick(['running', 'queued'])), progress: perhaps(0.5, () => pick([percent, nothing])()), current_node: perhaps(0.2, () => pick(['n1', null])), error: perhaps(0.2, () => pick(['It broke', null])), agent_id: perhaps(0.4, agent) } }),
     () => ({ type: pick(['workflow.node.started', 'workflow.node.completed', 'workflow.node_state.updated']), data: { execution_id: run('x'), node_id: `n${Math.floor(next() * 3)}`, status: perhaps(0.3, () => 'running') } }),
-    () => ({ type: pick(['agent.run.started', 'agent.run.updated', 'agent.run.completed', 'agent.run.failed']), data: perhaps(0.5, () => ({ run: { id: run('r'), status: 'running', agent_id: agent() } })) ?? run_id() }),
-    () => ({ type: 'agent.step.updated', data: { ...run_id(), step: { id: 's1', name: 'Think', status: perhaps(0.5, () => pick(['running', 'completed'])) } } }),
-    () => ({ type: pick(['ingest.job.created', 'ingest.job.updated', 'ingest.job.completed']), data: { job_id: run('j'), stage: perhaps(0.6, () => pick(['read', 'split', 'store'])), progress: perhaps(0.5, percent) } }),
-    () => ({ type: pick(['system.health.changed', 'system_state']), data: { severity: perhaps(0.5, () => pick(['info', 'warning', 'critical'])), message: perhaps(0.5, () => `Load ${percent()}`), active_workers: perhaps(0.3, percent) } }),
+    () => ({ type: pick(['agent.run.started', 'agent.run.updated', 'agent.run.completed', 'agent.run.failed']), data: perhaps(0.5, () => ({ run: { id: run('r'), status: 'running', agent_id: agent(), tokens: pick([percent(), null]) } })) ?? { ...run_id(), summary: perhaps(0.3, () => pick(['Short', null])) } }),
+    () => ({ type: 'agent.step.updated', data: { ...run_id(), step: perhaps(0.9, () => pick([{ id: 's1', name: 'Think', status: perhaps(0.5, () => pick(['running', 'completed'])) }, null])) } }),
+    () => ({ type: pick(['ingest.job.created', 'ingest.job.updated', 'ingest.job.completed']), data: { job_id: run('j'), stage: perhaps(0.6, () => pick(['read', 'split', 'store', null])), progress: perhaps(0.5, () => pick([percent, nothing])()) } }),
+    () => ({ type: pick(['system.health.changed', 'system_state']), data: { severity: perhaps(0.5, () => pick(['info', 'warning', 'critical', null])), message: perhaps(0.5, () => pick([`Load ${percent()}`, null])), active_workers: perhaps(0.3, () => pick([percent, nothing])()) } }),
     () => ({ type: pick(['llm.call.finished', 'my_chat_message', 'skill_used']), data: { ...about(), text: 'Hello', tokens: percent() } }),
     () => ({ type: 'decision_logged', data: { agent_id: agent(), what: 'Use marble', why: 'It lasts' } }),
   ];
   return Array.from({ length }, () => {
     const event = pick(makers)();
+    const project_id = pick(projects);
+    const limited = project_id !== undefined && next() < 0.2;
     // Such a report names its board and nothing else.
-    const project_id = event.type === 'project_state_refreshed' ? undefined : pick(projects);
-    return { ...event, ...(project_id ? { project_id } : {}) };
+    const named = limited || (event.type !== 'project_state_refreshed' && next() < 0.7);
+    if (limited && event.type === 'project_state_refreshed') delete (event.data as { project_state: Event }).project_state.board_id;
+    return { event: { ...event, ...(named && project_id ? { project_id } : {}) }, limited };
   });
 }

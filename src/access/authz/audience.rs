@@ -62,6 +62,23 @@ impl Audience {
         }
     }
 
+    /// The same of what was said before events were settled, as far as it is known.
+    pub fn carried(
+        project: Option<Arc<str>>,
+        things: SmallVec<[(Kind, Box<str>); 1]>,
+        owners: SmallVec<[Owned; 1]>,
+        (uncertain, candidates): (Kinds, Candidates),
+    ) -> Self {
+        Self {
+            project,
+            owners,
+            uncertain,
+            candidates,
+            things,
+            ..Self::default()
+        }
+    }
+
     /// The event's project.
     pub fn project(&self) -> Option<&str> {
         self.project.as_deref()

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::verdicts::Verdicts;
+use super::verdicts::{self, Verdicts};
 use crate::{
     error::Refusal,
     event::{Event, Priority, folded},
@@ -23,6 +23,8 @@ const MAX_ENTRIES: usize = 100;
 const MAX_ENTRY: usize = 128;
 /// Bytes of all its entries together: each connection may have a filter of its own.
 const MAX_BYTES: usize = 16_384;
+/// Bytes of memory that an entry holds beside its text, about.
+const ENTRY: usize = 40;
 
 /// `{types, exclude, projects, agents, runs, min_priority}`; whatever is empty lets everything through.
 #[derive(Debug, Clone, Default)]
@@ -59,10 +61,15 @@ impl Names {
 
     /// Whether what has one of these folded names passes.
     fn admit(&self, update: &str, event: &str) -> bool {
-        if self.types.wild() + self.exclude.wild() <= LOOKED_AT_EACH_TIME {
+        if !self.remembers() {
             return self.find(update, event);
         }
         self.verdicts.of(update, event, || self.find(update, event))
+    }
+
+    /// Whether a verdict is faster remembered than found.
+    fn remembers(&self) -> bool {
+        self.types.wild() + self.exclude.wild() > LOOKED_AT_EACH_TIME
     }
 
     fn find(&self, update: &str, event: &str) -> bool {
@@ -101,8 +108,7 @@ pub struct Subject<'a> {
 }
 
 impl Spec {
-    /// The bytes of all its texts.
-    fn bytes(&self) -> usize {
+    fn lists(&self) -> [&BTreeSet<String>; 5] {
         [
             &self.types,
             &self.exclude,
@@ -110,10 +116,11 @@ impl Spec {
             &self.agents,
             &self.runs,
         ]
-        .into_iter()
-        .flatten()
-        .map(String::len)
-        .sum()
+    }
+
+    /// The bytes of all its texts.
+    fn bytes(&self) -> usize {
+        self.lists().into_iter().flatten().map(String::len).sum()
     }
 }
 
@@ -171,6 +178,17 @@ impl Filter {
             ),
             spec,
         })
+    }
+
+    /// About how many bytes of memory it holds beside itself, with the verdicts that it may come to remember.
+    pub fn held(&self) -> usize {
+        let of =
+            |list: &BTreeSet<String>| list.iter().map(|text| text.len() + ENTRY).sum::<usize>();
+        let written: usize = self.spec.lists().into_iter().map(of).sum();
+        let patterns = of(&self.spec.types) + of(&self.spec.exclude);
+        let remembers = |names: &Arc<Names>| names.remembers();
+        let verdicts = self.names.as_ref().is_some_and(remembers);
+        written + patterns + if verdicts { verdicts::MOST } else { 0 }
     }
 
     /// Whether it lets everything through.

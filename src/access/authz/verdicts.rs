@@ -10,6 +10,8 @@ use std::{
 const MAX_NAMES: usize = 64;
 /// Longer names are judged anew each time.
 const MAX_NAME: usize = 64;
+/// Bytes of memory that one filter's may hold: each name, and its place in the map.
+pub(super) const MOST: usize = MAX_NAMES * (MAX_NAME + 1 + 24);
 
 /// The verdicts of one filter on the names that came before. Everybody with an equal filter shares them, live and behind.
 #[derive(Debug, Default)]

@@ -1,12 +1,16 @@
 //! What a request asks, read from its path, query and body. What can't be read is refused like everything else: as JSON,
 //! with a code, and counted. The library's own extractors would answer in plain text.
 
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::{
+    body::Body,
+    extract::{FromRequest, FromRequestParts, Path, Query, Request},
+    response::{IntoResponse, Response},
+};
 use http::{HeaderMap, header::CONTENT_TYPE, request::Parts};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::Api;
+use super::{Api, packed::unpacked};
 use crate::{error::Refusal, net::read_body};
 
 /// A query's fields.
@@ -43,23 +47,24 @@ impl FromRequestParts<Api> for Named {
 }
 
 impl FromRequest<Api> for Sent {
-    type Rejection = Refusal;
+    type Rejection = Response;
 
-    async fn from_request(request: Request, api: &Api) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Response> {
         if !says_json(request.headers()) {
-            return Err(unread(
-                api,
-                "the body must be JSON, and say so: Content-Type: application/json".into(),
-            ));
+            let wanted = "the body must be JSON, and say so: Content-Type: application/json";
+            return Err(unread(api, wanted.into()).into_response());
         }
-        read_json(request, api).await.map(Self)
+        let (parts, body) = request.into_parts();
+        let body = unpacked(api, &parts.headers, body).await?;
+        let read = read_json(body, api).await;
+        read.map(Self).map_err(Refusal::into_response)
     }
 }
 
 impl FromRequest<Api> for SentIfAny {
-    type Rejection = Refusal;
+    type Rejection = Response;
 
-    async fn from_request(request: Request, api: &Api) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Response> {
         if !request.headers().contains_key(CONTENT_TYPE) {
             return Ok(Self(None));
         }
@@ -76,8 +81,8 @@ fn says_json(headers: &HeaderMap) -> bool {
     media == "application/json" || media.starts_with("application/") && media.ends_with("+json")
 }
 
-async fn read_json(request: Request, api: &Api) -> Result<Value, Refusal> {
-    let body = read_body(request.into_body(), &api.body)
+async fn read_json(body: Body, api: &Api) -> Result<Value, Refusal> {
+    let body = read_body(body, &api.body)
         .await
         .inspect_err(|refusal| api.metrics.refused("http", refusal.code))?;
     serde_json::from_slice(&body)

@@ -12,7 +12,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use serde_json::Value;
 
-use super::{Api, asked::Asked, caller::Caller};
+use super::{Api, asked::Asked, caller::Caller, packed::unpacked};
 use crate::{
     config::Role,
     error::Refusal,
@@ -65,6 +65,10 @@ pub(super) async fn publish(
         api.metrics.refused("http", refusal.code);
         return refusal.into_response();
     }
+    let body = match unpacked(&api, &headers, body).await {
+        Ok(body) => body,
+        Err(refused) => return refused,
+    };
     let receipt = if lines.iter().any(|l| media.starts_with(l)) {
         publish_lines(&api, &caller, body).await
     } else {

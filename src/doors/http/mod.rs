@@ -6,6 +6,7 @@ mod caller;
 mod error;
 mod events;
 mod headers;
+mod packed;
 mod page;
 mod policy;
 mod probes;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    Limits, Picture, State,
+    Limits, Picture, State, former,
     saved::{Restoring, Saving},
 };
 use crate::{
@@ -77,12 +77,37 @@ async fn load(
         part += 1;
     }
     let state = whole.and_then(|()| restoring.finish());
+    if state.is_none()
+        && let Some(former) = load_former(journal, seq, limits).await?
+    {
+        return Ok(Some(former));
+    }
     let Some((state, ledger)) = state.zip(ledger) else {
         tracing::warn!(
             "the saved state is of another version or not whole; it is made anew from the journal"
         );
         return Ok(None);
     };
+    Ok(Some((state, ledger, seq)))
+}
+
+/// A state that was saved before things were settled. What the journal has up to its place tells the ledger more.
+async fn load_former(
+    journal: &dyn Journal,
+    seq: Seq,
+    limits: &Limits,
+) -> Result<Option<(State, Ledger, Seq)>, JournalError> {
+    let Some((_, text)) = journal.load_checkpoint(0).await? else {
+        return Ok(None);
+    };
+    let limits = limits.clone();
+    let read = tokio::task::spawn_blocking(move || former::read(&text, &limits)).await;
+    let Some((state, ledger)) = read.ok().flatten() else {
+        return Ok(None);
+    };
+    lack_the_past(journal, &ledger);
+    catch_up(journal, &ledger, &mut 0, seq).await?;
+    tracing::info!("the state that an older version saved is taken over");
     Ok(Some((state, ledger, seq)))
 }
 
@@ -97,10 +122,15 @@ async fn load_ledger(
     limits: &Limits,
 ) -> Result<(Ledger, Seq), JournalError> {
     let first = journal.load_checkpoint(0).await?;
-    let saved = first.and_then(|(seq, text)| {
+    let place = first.as_ref().map(|(seq, _)| *seq);
+    let mut saved = first.and_then(|(seq, text)| {
         let line = text.lines().next()?;
         Some((read_ledger(line, limits)?, seq))
     });
+    if let Some(seq) = place.filter(|_| saved.is_none()) {
+        let former = load_former(journal, seq, limits).await?;
+        saved = former.map(|(_, ledger, seq)| (ledger, seq));
+    }
     Ok(saved.unwrap_or_else(|| {
         let ledger = Ledger::new(limits.max_known);
         lack_the_past(journal, &ledger);

@@ -7,7 +7,10 @@ use compact_str::{CompactString, ToCompactString};
 use serde_json::Value;
 use smallvec::SmallVec;
 
-use super::limits::{Dropped, Limits};
+use super::{
+    agent::{MAX_TASKS, OWN, given_key, given_of},
+    limits::{Dropped, Limits},
+};
 use crate::{
     access::authz::{Audience, Sight},
     event::{Kind, Object},
@@ -22,7 +25,7 @@ const SHORT: usize = 256;
 /// Parts of one entity; the facts of the one unchanged for longest are then shown only to those who see everything.
 const MAX_PARTS: usize = 8;
 /// The part of facts that are shown only to those who see everything.
-const HIDDEN: u8 = 15;
+pub(super) const HIDDEN: u8 = 15;
 
 /// The parts of an entity that a client may see, one bit each.
 pub(super) type Mask = u16;
@@ -169,6 +172,13 @@ impl Entity {
         (!value.is_empty()).then_some(value)
     }
 
+    /// The earliest value of a fact that the mask shows.
+    pub(super) fn first(&self, mask: Mask, key: &str) -> Option<&str> {
+        let mut facts = self.facts.iter();
+        let found = facts.find(|fact| fact.is_in(mask) && fact.key == key)?;
+        Some(&found.value)
+    }
+
     /// The latest facts that the mask shows, each key once.
     pub(super) fn shown(&self, mask: Mask) -> impl Iterator<Item = (&str, &str)> {
         let facts = self.facts.iter().enumerate();
@@ -306,7 +316,7 @@ impl Facts<'_> {
     /// Lays all facts of `data` over these, but those.
     pub(super) fn lay_over(&mut self, data: &Object, but: &[&str]) -> &mut Self {
         for (key, value) in data {
-            if !but.contains(&key.as_str()) {
+            if !but.contains(&key.as_str()) && !key.starts_with(OWN) {
                 let mut text = CompactString::default();
                 // A value is JSON: writing it can't fail.
                 if std::fmt::write(&mut text, format_args!("{value}")).is_ok() {
@@ -337,8 +347,41 @@ impl Facts<'_> {
         self.entity.get(mask, key)
     }
 
-    /// The value of a fact in its own part.
-    pub(super) fn part(&self, key: &str) -> Option<&str> {
-        self.entity.get(1 << self.part, key)
+    /// An agent has a task from now on; of too many the one that it has longest goes.
+    pub(super) fn give(&mut self, project: Option<&str>, task: &str) {
+        let key = given_key(project, task);
+        let before = self.position(&key);
+        let mine = |fact: &&Fact| {
+            fact.part == self.part && !fact.value.is_empty() && given_of(&fact.key).is_some()
+        };
+        let mut given = self.entity.facts.iter().filter(mine);
+        let oldest = given.next().map(|fact| fact.key.clone());
+        if before.is_none() && given.count() + 1 >= MAX_TASKS {
+            oldest.into_iter().for_each(|key| self.take(&key));
+        }
+        let before = self.position(&key);
+        self.put(before, &key, CompactString::const_new("true"));
+    }
+
+    /// An agent has no task of this project any more, or not this one.
+    pub(super) fn take_back(&mut self, project: Option<&str>, task: Option<&str>) {
+        let facts = self.entity.facts.iter();
+        let given = facts.filter(|fact| !fact.value.is_empty());
+        let given = given.filter(|fact| {
+            given_of(&fact.key)
+                .is_some_and(|(of, id)| of == project && task.is_none_or(|task| task == id))
+        });
+        let keys: Vec<_> = given.map(|fact| fact.key.clone()).collect();
+        keys.iter().for_each(|key| self.take(key));
+    }
+
+    fn take(&mut self, key: &str) {
+        let others = |fact: &Fact| fact.part != self.part && !fact.value.is_empty();
+        if self.entity.facts.iter().any(|f| f.key == key && others(f)) {
+            self.put(self.position(key), key, CompactString::default());
+        } else {
+            // Nothing is left to be covered.
+            self.entity.facts.retain(|fact| fact.key != key);
+        }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{
     State,
+    agent::{REGISTERED, is_over},
     entities::{Key, Map},
 };
 use crate::{
@@ -13,9 +14,6 @@ use crate::{
     event::{Event, Kind},
     update::{self, run_status, task_status},
 };
-
-/// Tasks in progress of one agent that are remembered.
-const MAX_TASKS: usize = 16;
 
 /// Folds one event into the state.
 pub(super) fn apply(state: &mut State, event: &Event) {
@@ -93,6 +91,7 @@ fn text<'e>(event: &'e Event, key: &str) -> Option<&'e str> {
 fn agent(state: &mut State, event: &Event, about: &Audience) {
     let Some(id) = event.agent_id() else { return };
     let key = home(state, event, Kind::Agent, id, 0);
+    let project = event.project_id.as_deref();
     state.kept.change(Map::Agents, key, about, |facts| {
         facts.lay_over(
             &event.data,
@@ -109,13 +108,17 @@ fn agent(state: &mut State, event: &Event, about: &Audience) {
                 "said_status",
                 "task_id",
                 "task_ids",
+                "task_project_id",
+                "given_tasks",
+                "busy",
                 "project_id",
             ],
         );
         facts.set("agent_id", id);
         facts.set_some("name", text(event, "agent_name").or(text(event, "name")));
         if event.name.canonical() == "agent.unregistered" {
-            facts.set("said_status", "offline").clear("task_ids");
+            facts.set("said_status", "offline");
+            facts.take_back(project, None);
         } else {
             let status = text(event, "new_status").or(text(event, "status"));
             facts.set_some("said_status", status);
@@ -123,17 +126,16 @@ fn agent(state: &mut State, event: &Event, about: &Audience) {
                 event.name.canonical(),
                 "agent.registered" | "worker.registration"
             ) {
-                facts.set_first("said_status", "idle");
+                facts.set_first(REGISTERED, true);
             }
         }
         let task = event.data.get("current_task");
         match task.or(event.data.get("task_id")) {
             Some(Value::String(task)) => {
-                facts.set("task_ids", vec![task.as_str()]);
+                facts.take_back(project, None);
+                facts.give(project, task);
             }
-            Some(Value::Null) => {
-                facts.clear("task_ids");
-            }
+            Some(Value::Null) => facts.take_back(project, None),
             _ => {}
         }
         facts.set("updated_at", event.timestamp.to_string());
@@ -145,13 +147,7 @@ fn task(state: &mut State, event: &Event, about: &Audience) {
     let status = task_status(&event.name, &event.data);
     let agent = event.agent_id();
     let key = home(state, event, Kind::Task, id, 0);
-    let mut had = None;
     state.kept.change(Map::Tasks, key, about, |facts| {
-        // An event that ends a task need not say whose it was.
-        had = facts
-            .own("agent_id")
-            .filter(|_| is_over(status) == Some(true))
-            .and_then(|agent| serde_json::from_str::<String>(agent).ok());
         facts.lay_over(
             &event.data,
             &[
@@ -189,35 +185,14 @@ fn task(state: &mut State, event: &Event, about: &Audience) {
         };
         facts.set("updated_at", event.timestamp.to_string());
     });
-    let key = match agent {
-        Some(agent) => Some(home(state, event, Kind::Agent, agent, 0)),
-        None => had.and_then(|agent| known_agent(state, event, &agent)),
-    };
-    if let Some(key) = key {
+    if let Some(agent) = agent {
+        let key = home(state, event, Kind::Agent, agent, 0);
         occupy(state, event, about, key, id, status);
     }
 }
 
-/// The agent that an event means without naming it: its project's, else the one that works for several.
-fn known_agent(state: &State, event: &Event, id: &str) -> Option<Key> {
-    let agents = state.kept.store.map(Map::Agents);
-    let own = event.project_id.as_ref();
-    let own = own.map(|project| Key::new(id, Some(state.kept.project(project))));
-    let shared = (!event.settled.confined).then(|| Key::new(id, None));
-    let keys = own.into_iter().chain(shared);
-    keys.into_iter().find(|key| agents.get(key).is_some())
-}
-
-/// Whether nobody works on a task any more; none if its status did not change.
-fn is_over(status: Option<&str>) -> Option<bool> {
-    let status = status?;
-    Some(matches!(
-        status,
-        "done" | "todo" | "failed" | "cancelled" | "deleted"
-    ))
-}
-
-/// An agent has the tasks that it works on, until they are done or taken from it.
+/// An agent has the tasks that it works on, until they are done or taken from it. An event that ends a task need not name the
+/// agent: a task that is over is nobody's.
 fn occupy(
     state: &mut State,
     event: &Event,
@@ -227,27 +202,13 @@ fn occupy(
     status: Option<&str>,
 ) {
     let id = agent.id.to_string();
+    let project = event.project_id.as_deref();
     state.kept.change(Map::Agents, agent, about, |facts| {
         facts.set("agent_id", id);
-        if let Some(over) = is_over(status) {
-            let known = facts.part("task_ids");
-            let known = known.and_then(|text| serde_json::from_str::<Vec<String>>(text).ok());
-            let mut tasks = known.unwrap_or_default();
-            let had = tasks.len();
-            tasks.retain(|known| known != task);
-            let has = had > tasks.len();
-            if !over {
-                if tasks.len() == MAX_TASKS {
-                    tasks.remove(0);
-                }
-                tasks.push(task.to_owned());
-            }
-            if !over || has {
-                match tasks.is_empty() {
-                    true => facts.clear("task_ids"),
-                    false => facts.set("task_ids", tasks),
-                };
-            }
+        match status.map(is_over) {
+            Some(true) => facts.take_back(project, Some(task)),
+            Some(false) => facts.give(project, task),
+            None => {}
         }
         facts.set("updated_at", event.timestamp.to_string());
     });
@@ -338,6 +299,15 @@ pub(super) fn run_kind(kind: u8) -> &'static str {
     }
 }
 
+/// The number of a kind of runs.
+pub(super) fn run_of(kind: &str) -> u8 {
+    match kind {
+        "execution" => EXECUTION,
+        "job" => JOB,
+        _ => AGENT_RUN,
+    }
+}
+
 fn run(state: &mut State, event: &Event, about: &Audience, kind: u8) {
     let id = match kind {
         EXECUTION => event.execution_id(),
@@ -378,6 +348,11 @@ fn run(state: &mut State, event: &Event, about: &Audience, kind: u8) {
                     "project_id",
                 ],
             );
+            let named = ["run_id", "execution_id", "job_id"];
+            facts.set_some(named[usize::from(kind)], Some(id));
+            if kind == EXECUTION {
+                facts.set_some("progress_percentage", update::execution_progress(event));
+            }
             facts.set_some("status", run_status(&event.name, &event.data));
         }
         facts.set("updated_at", event.timestamp.to_string());

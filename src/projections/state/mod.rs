@@ -8,10 +8,12 @@
 //!                     └ bounded in entities and bytes; the project that holds most forgets first
 //! ```
 
+mod agent;
 pub mod checkpoint;
 mod entities;
 mod entity;
 mod fold;
+mod former;
 mod limits;
 mod metrics;
 mod saved;

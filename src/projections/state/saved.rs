@@ -2,17 +2,21 @@
 
 use std::{ops::Bound, sync::Arc};
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Limits, Picture, State,
+    agent::given_key,
     entities::{Kept, Key, Map},
     entity::{Entity, Fact, Part},
 };
 use crate::access::authz::Audience;
 
 /// Of this form. A state of another one is not read, and folded from the journal again.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
+/// A state in which an agent's tasks were one fact is read, too.
+const LISTED: u32 = 3;
 
 #[derive(Serialize)]
 struct HeadOut {
@@ -77,7 +81,7 @@ impl Line {
         }
     }
 
-    fn restore(self, kept: &mut Kept) -> Option<()> {
+    fn restore(self, kept: &mut Kept, version: u32) -> Option<()> {
         let map = *Map::ALL.get(usize::from(self.m))?;
         let key = Key {
             kind: self.k,
@@ -90,6 +94,18 @@ impl Line {
         }
         entity.facts.reserve_exact(self.f.len());
         for (key, value, part) in self.f {
+            if version == LISTED && map == Map::Agents && key == "task_ids" {
+                let about = entity.parts.get(usize::from(part));
+                let project = about.and_then(|part| part.about.project());
+                let tasks: Vec<String> = serde_json::from_str(&value).unwrap_or_default();
+                let given = tasks.iter().map(|task| Fact {
+                    key: given_key(project, task).into(),
+                    value: CompactString::const_new("true"),
+                    part: part.min(15),
+                });
+                entity.facts.extend(given);
+                continue;
+            }
             entity.facts.push(Fact {
                 key: key.into(),
                 value: value.into(),
@@ -185,14 +201,15 @@ impl Restoring {
         for line in part.lines() {
             if self.head.is_none() {
                 let head: HeadIn = serde_json::from_str(line).ok()?;
-                if head.stoa_state != VERSION {
+                if ![VERSION, LISTED].contains(&head.stoa_state) {
                     return None;
                 }
                 self.head = Some(head);
                 continue;
             }
             let line: Line = serde_json::from_str(line).ok()?;
-            line.restore(&mut self.kept)?;
+            let version = self.head.as_ref().map_or(VERSION, |head| head.stoa_state);
+            line.restore(&mut self.kept, version)?;
             self.entities += 1;
         }
         Some(())

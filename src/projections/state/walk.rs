@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Picture,
+    agent::{Agent, OWN},
     entities::{Key, Map},
     entity::{Entity, Mask},
     fold::run_kind,
@@ -275,8 +276,8 @@ impl Walk {
         let said = ["id", "project_id"];
         let mut status = None;
         for (name, value) in entity.shown(mask) {
-            let derived = map == Map::Agents
-                && matches!(name, "said_status" | "task_ids" | "task_id" | "status");
+            let derived = name.starts_with(OWN)
+                || (map == Map::Agents && matches!(name, "said_status" | "status"));
             if said.contains(&name) || derived {
                 continue;
             }
@@ -284,10 +285,15 @@ impl Walk {
                 status = Some(value);
             }
             self::key(out, name);
-            out.push_str(value);
+            // Events of several audiences tell of one run: it began with the first that the client sees.
+            let first = (name == "started_at").then(|| entity.first(mask, name));
+            out.push_str(first.flatten().unwrap_or(value));
         }
         if map == Map::Agents {
-            agent(key, entity, mask, out);
+            let agent = Agent::of(entity, mask, &self.picture.store, &self.sight);
+            for (name, value) in agent.fields(key.project.is_none()) {
+                field(out, name, &value);
+            }
         }
         if map == Map::Tasks
             && let Some(status) = status
@@ -345,57 +351,6 @@ impl Walk {
         }
         out.push('}');
     }
-}
-
-/// Words by which an agent says that it has nothing to do; a task that it has says more.
-const AT_REST: [&str; 6] = [
-    "idle",
-    "available",
-    "ready",
-    "online",
-    "registered",
-    "waiting",
-];
-
-/// An agent's status: as it was said last, but for one at rest that was given a task since. Its tasks are those that a client
-/// may see, from whatever project.
-fn agent(key: &Key, entity: &Entity, mask: Mask, out: &mut String) {
-    let (mut said, mut tasks, mut busy, mut of) = (None, Vec::<&str>::new(), false, None);
-    for fact in entity.facts.iter().filter(|fact| fact.is_in(mask)) {
-        let value = fact.value.as_str();
-        match fact.key.as_str() {
-            "said_status" if !value.is_empty() => {
-                (said, busy) = (Some(value), false);
-            }
-            "task_ids" if value.len() > 2 => {
-                tasks.push(&value[1..value.len() - 1]);
-                let about = entity.parts.get(usize::from(fact.part));
-                of = about.and_then(|part| part.about.project());
-                busy = true;
-            }
-            _ => {}
-        }
-    }
-    let rests = said.is_none_or(|said| AT_REST.iter().any(|rest| said.trim_matches('"') == *rest));
-    let status = match said {
-        _ if rests && busy => "\"working\"",
-        said => said.unwrap_or("null"),
-    };
-    let tasks = tasks.join(",");
-    // Ids are JSON texts: the last one is behind the last comma that is not within one.
-    let ids: Vec<Value> = serde_json::from_str(&format!("[{tasks}]")).unwrap_or_default();
-    self::key(out, "status");
-    out.push_str(status);
-    self::key(out, "said_status");
-    out.push_str(said.unwrap_or("null"));
-    field(out, "task_id", ids.last().unwrap_or(&Value::Null));
-    if key.project.is_none() {
-        field(out, "task_project_id", &of.into());
-    }
-    self::key(out, "task_ids");
-    out.push('[');
-    out.push_str(&tasks);
-    out.push(']');
 }
 
 fn key(out: &mut String, key: &str) {

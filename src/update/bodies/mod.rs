@@ -2,6 +2,8 @@
 
 mod runs;
 
+pub(crate) use runs::execution_progress;
+
 use serde_json::Value;
 
 use super::{

@@ -14,6 +14,23 @@ fn status_by_name(change: &str) -> &str {
     }
 }
 
+/// How far an execution is. What is complete is all done, also if nobody counted.
+fn progress(data: &Object, status: &str) -> Option<Value> {
+    let keys = ["progress_percentage", "progress_percent", "progress"].into_iter();
+    let mut said = keys.filter_map(|key| within(data, &["run", "execution"], key));
+    let said = said.find(|value| !value.is_null()).cloned();
+    said.or_else(|| (status == "completed").then(|| 100.into()))
+}
+
+/// The same of an event, for the state; none if it is of no update that tells it.
+pub(crate) fn execution_progress(event: &Event) -> Option<Value> {
+    let name = event.name.canonical();
+    let tells = name.starts_with("workflow.run.") || name.starts_with("execution.");
+    let status = stated(&event.data, &["run", "execution"]);
+    let status = status.unwrap_or(status_by_name(event.name.change_type()));
+    tells.then(|| progress(&event.data, status)).flatten()
+}
+
 pub(super) fn execution(event: &Event, data: &Object, out: &mut Writer) {
     let run = ["run", "execution"];
     out.field("event", "status_changed");
@@ -22,17 +39,7 @@ pub(super) fn execution(event: &Event, data: &Object, out: &mut Writer) {
         let status = stated(data, &run).unwrap_or(status_by_name(event.name.change_type()));
         out.field("status", status);
         let find = |key| within(data, &run, key);
-        // What is complete is all done, also if nobody counted.
-        let all = Value::from(100);
-        out.first(
-            "progress_percentage",
-            &[
-                find("progress_percentage"),
-                find("progress_percent"),
-                find("progress"),
-                (status == "completed").then_some(&all),
-            ],
-        );
+        out.field("progress_percentage", &progress(data, status));
         for key in ["completed_nodes", "total_nodes", "current_node"] {
             out.first(key, &[find(key)]);
         }

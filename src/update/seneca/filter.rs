@@ -9,6 +9,10 @@ use crate::event::Object;
 
 /// The page has four kinds; a client cannot make the server keep more than this many.
 const MAX_TYPES: usize = 64;
+/// Bytes of a kind or an agent that is kept: no name is longer.
+const MAX_NAME: usize = 256;
+/// Bytes of memory that a kind holds beside its name, about.
+const ENTRY: usize = 32;
 
 /// A subscription's filter. The default admits everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -27,17 +31,24 @@ impl ConversationFilter {
         let agent = ["agentId", "agent_id"]
             .iter()
             .find_map(|key| filters.get(key)?.as_str())
-            .filter(|id| !id.is_empty())
+            .filter(|id| (1..=MAX_NAME).contains(&id.len()))
             .map(Into::into);
         let types = filters
             .get("types")
             .and_then(Value::as_object)
             .into_iter()
             .flat_map(Object::iter)
+            .filter(|(kind, _)| kind.len() <= MAX_NAME)
             .filter_map(|(kind, shown)| Some((kind.as_str().into(), shown.as_bool()?)))
             .take(MAX_TYPES)
             .collect();
         Self { agent, types }
+    }
+
+    /// About how many bytes of memory it holds beside itself.
+    pub fn held(&self) -> usize {
+        let types = self.types.keys().map(|kind| kind.len() + ENTRY);
+        self.agent.as_deref().map_or(0, str::len) + types.sum::<usize>()
     }
 
     /// Whether the client wants this line.

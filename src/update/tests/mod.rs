@@ -50,6 +50,7 @@ fn shown(planned: &Planned, event: &Event) -> Value {
         cursor: "c",
         coalesced: 1,
         merged: None,
+        since: None,
     };
     serde_json::from_str(&render(planned, event, &stamp)).expect("an update is JSON")
 }

@@ -133,6 +133,7 @@ fn no_update_has_a_key_twice() {
                 cursor: "c",
                 coalesced: 3,
                 merged: None,
+                since: None,
             };
             check(&crate::update::render(&planned, &event, &stamp));
         }

@@ -2,8 +2,9 @@
 import type { Facts } from './facts';
 import { keyOf } from './keys';
 import { humanise, number, percent, record, text, time } from './read';
+import { isOver, restand, standing } from './standing';
 import { agentTone, ended, gone, taskStatus } from './status';
-import type { Agent, Project, Run, State, Task, Thing } from './types';
+import type { Agent, Given, Project, Run, State, Task, Thing } from './types';
 
 // As many as a server keeps by default; a page left open for weeks must not grow without end.
 const MOST = 10_000;
@@ -19,18 +20,25 @@ function bound<T extends Thing>(map: Map<string, T>, expendable: (item: T) => bo
 function edit<T extends Thing>(state: State, kind: Kind, projectId: string, id: string, view: (before: T | undefined, key: string) => T): void {
   const map = state[kind] as unknown as Map<string, T>;
   const key = keyOf(projectId, id);
-  // What was first known without a project, and is then named with one, is of that project. Agents may work for several.
-  if (projectId !== '' && (kind === 'tasks' || kind === 'runs') && !map.has(key) && map.has(id)) adopt(map, id, key);
   const before = map.get(key);
   remember(state, kind, id, key);
   map.set(key, view(before, key));
 }
 
-/** In its place in the map. */
-function adopt<T extends Thing>(map: Map<string, T>, before: string, key: string): void {
-  const things = [...map];
+/** What was known without a project is of this one from now on, in its place in the map. */
+export function adopt(state: State, kind: 'tasks' | 'runs', projectId: string, id: string): void {
+  const map = state[kind] as unknown as Map<string, Thing>;
+  const key = keyOf(projectId, id);
+  const things = [...map].filter(([name]) => name !== key);
+  const known = map.get(id);
+  if (!known) return;
   map.clear();
-  for (const [name, thing] of things) map.set(name === before ? key : name, thing);
+  for (const [name, thing] of things) {
+    if (name === id) map.set(key, { ...known, key, projectId });
+    else map.set(name, thing);
+  }
+  remember(state, kind, id, key);
+  if (kind === 'tasks') restand(state, id, (agent) => stood(state, agent));
 }
 
 export function remember(state: State, kind: Kind, id: string, key: string): void {
@@ -38,20 +46,6 @@ export function remember(state: State, kind: Kind, id: string, key: string): voi
   const keys = state.namesakes.get(name);
   if (!keys) state.namesakes.set(name, [key]);
   else if (!keys.includes(key)) keys.push(key);
-}
-
-/**
- * The project under which a thing is kept that an event of `projectId` names; the server's rule. One that is known without a
- * project works for all, so an event of a project means that one, unless the project has one of its own; and an event without a
- * project means the only one there is; but of agents the one of no project.
- */
-export function homeOf(state: State, kind: Kind, projectId: string, id: string): string {
-  const map = state[kind];
-  if (projectId !== '') return !map.has(keyOf(projectId, id)) && kind === 'agents' && map.has(id) ? '' : projectId;
-  // An agent that all may see is not told as one of a project that they may not.
-  if (kind === 'agents' || map.has(id)) return '';
-  const keys = (state.namesakes.get(`${kind} ${id}`) ?? []).filter((key) => map.has(key));
-  return keys.length === 1 ? map.get(keys[0] ?? '')?.projectId ?? '' : '';
 }
 
 export type Kind = 'agents' | 'tasks' | 'projects' | 'runs';
@@ -63,18 +57,28 @@ const changed = (before: Thing | undefined, change: Change): Facts => {
   return facts;
 };
 
-/** `change` gives whether the agent was given a task since it last spoke. */
-export function editAgent(state: State, projectId: string, id: string, change: (facts: Facts, before: Agent | undefined) => boolean): void {
+/** An agent as it stands by its facts and its tasks. */
+function stood(state: State, agent: Agent): Agent {
+  const { facts, ...stands } = standing(state, agent.facts, agent.given);
+  return agentView(agent.key, agent.projectId, agent.id, facts, agent.at, { given: agent.given, ...stands });
+}
+
+/** `change` gives the tasks that the agent has been given. */
+export function editAgent(state: State, projectId: string, id: string, change: (facts: Facts, given: readonly Given[]) => readonly Given[]): void {
   edit<Agent>(state, 'agents', projectId, id, (before, key) => {
-    const facts = { ...before?.facts };
-    const busy = change(facts, before);
-    return { ...agentView(key, projectId, id, facts, Date.now()), busy };
+    const said = { ...before?.facts };
+    const given = [...change(said, before?.given ?? [])];
+    const { facts, ...stands } = standing(state, said, given);
+    return agentView(key, projectId, id, facts, Date.now(), { given, ...stands });
   });
   bound(state.agents, (agent) => agentTone(agent.status) === 'offline');
 }
 
 export function editTask(state: State, projectId: string, id: string, change: Change): void {
+  const key = keyOf(projectId, id);
+  const before = state.tasks.get(key);
   edit<Task>(state, 'tasks', projectId, id, (before, key) => taskView(key, projectId, id, changed(before, change), Date.now()));
+  if (!before || isOver(before.facts.status) !== isOver(state.tasks.get(key)?.facts.status)) restand(state, id, (agent) => stood(state, agent));
   bound(state.tasks, (task) => task.status === 'done' || task.gone);
 }
 
@@ -91,12 +95,13 @@ export function editRun(state: State, projectId: string, id: string, change: Cha
 const common = (key: string, projectId: string, id: string, facts: Facts, now: number): Thing =>
   ({ key, id, projectId, facts, at: time(facts.updated_at ?? facts.timestamp, now), name: text(facts, 'name') || humanise(id) });
 
-export function agentView(key: string, projectId: string, id: string, facts: Facts, now: number): Agent {
+/** How an agent stands, beside what is read off its facts. */
+type Stands = Pick<Agent, 'given' | 'busy' | 'taskProjectId'>;
+
+export function agentView(key: string, projectId: string, id: string, facts: Facts, now: number, stands: Stands): Agent {
   return {
     ...common(key, projectId, id, facts, now), role: text(facts, 'role'), status: text(facts, 'status').toLowerCase(),
-    taskId: text(facts, 'task_id') || null,
-    // As far as a snapshot tells; what is folded knows it exactly.
-    busy: Array.isArray(facts.task_ids) && facts.task_ids.length > 0 && facts.status === 'working',
+    taskId: text(facts, 'task_id') || null, ...stands,
   };
 }
 

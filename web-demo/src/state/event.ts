@@ -14,6 +14,12 @@ export interface Said {
   taskId: string;
   /** As the server keeps it. */
   at: string;
+  /** The time of the first event in it. */
+  since: string;
+  /** Its producer speaks for its project only. */
+  confined: boolean;
+  /** Kinds of its things that are of its project from now on, and were of none. */
+  adopted: string[];
 }
 
 /** Names of updates that stand for the event behind them; `docs/protocol.md` lists them. */
@@ -82,7 +88,9 @@ export function saidBy(type: string, payload: Json, at: string): Said {
   if (name === 'agent.update') name = `agent.${text(payload, 'update_type') || text(data, 'change_type') || 'updated'}`;
   const agentId = agentOf(data) || text(payload, 'agent_id', 'workerId');
   const taskId = taskOf(data) || text(payload, 'task_id', 'taskId');
-  const projectId = text(payload, 'project_id') || projectOf(data);
+  // A server says the project that it settled; in updates of others it stands where their producers write it.
+  const projectId = text(payload, 'project_id') || (source ? '' : projectOf(data) || (type === 'project_update' ? text(record(data.project_state), 'board_id') : ''));
   const agentProjectId = payload.agent_project_id === undefined ? projectId : text(payload, 'agent_project_id');
-  return { name, data, projectId, agentProjectId, agentId, taskId, at };
+  const adopted = Array.isArray(payload.adopted) ? payload.adopted.filter((kind) => typeof kind === 'string') : [];
+  return { name, data, projectId, agentProjectId, agentId, taskId, at, since: text(payload, 'since') || at, confined: payload.confined === true, adopted };
 }

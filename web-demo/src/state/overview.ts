@@ -36,9 +36,8 @@ export const agents = computed<Agent[]>(() =>
 /** The task that an agent is at. */
 export function taskOfAgent(agent: Agent): Task | null {
   if (!agent.taskId) return null;
-  const own = state.value.tasks.get(keyOf(agent.projectId, agent.taskId));
-  if (own?.gone) return null;
-  return own ?? tasksByAgent.value.get(agent.key)?.find((task) => task.id === agent.taskId) ?? null;
+  const own = state.value.tasks.get(keyOf(agent.taskProjectId, agent.taskId));
+  return own && !own.gone ? own : null;
 }
 
 export const runs = computed<Run[]>(() =>

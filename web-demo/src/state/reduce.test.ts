@@ -150,6 +150,25 @@ describe('the rest', () => {
     expect(state.health).toMatchObject({ risk: 'low', severity: '' });
   });
 
+  it('the health of a project is that project’s, live and in a snapshot', () => {
+    const { state } = after(['health_update', { data: { severity: 'info' } }],
+      ['health_update', { project_id: 'p', confined: true, nulls: ['message'], data: { severity: 'critical', message: null, status: null } }]);
+    expect(state.health).toMatchObject({ severity: 'info' });
+    expect(state.projectHealth.get('p')).toMatchObject({ severity: 'critical', facts: { severity: 'critical', message: null } });
+    expect(state.projectHealth.get('p')?.facts).not.toHaveProperty('status');
+    applySnapshot(state, { health: { severity: 'info', projects: { q: { severity: 'warning' } } } }, NOW);
+    expect([...state.projectHealth]).toMatchObject([['q', { severity: 'warning' }]]);
+    expect(state.health?.facts).toEqual({ severity: 'info' });
+  });
+
+  it('a task that was known without a project is of the one that adopts it', () => {
+    const { state } = after(['task_assignment', { task_id: 't', agent_id: 'a', data: {} }],
+      ['generic_update', { source_type: 'llm.call', project_id: 'p', adopted: ['task'], data: { task_id: 't' } }],
+      ['task_update', { source_type: 'task.completed', project_id: 'p', data: { task_id: 't' } }]);
+    expect([...state.tasks.values()]).toMatchObject([{ id: 't', projectId: 'p', status: 'done' }]);
+    expect(state.agents.get('a')).toMatchObject({ taskId: null, busy: false });
+  });
+
   it('takes over a snapshot whole', () => {
     const { state } = after(['agent_status_change', { agent_id: 'gone', new_status: 'idle' }]);
     applySnapshot(state, {

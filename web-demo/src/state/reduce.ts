@@ -5,11 +5,10 @@
  * another type; an update that says nothing usable still gives a line in the feed.
  */
 import { describe } from './describe';
-import { homeOf } from './entities';
 import { executionOf, jobOf, runOf, saidBy, type Said } from './event';
 import { familyOf } from './families';
-import { foldEvent } from './fold';
-import { keyOf } from './keys';
+import { foldAdopted, foldEvent } from './fold';
+import { keyOf, known } from './keys';
 import { number, record, text, time } from './read';
 import { isLight } from './weight';
 import type { Animation, Effect, FeedEntry, Json, Outcome, Priority, State, Subject } from './types';
@@ -25,13 +24,13 @@ function subject(state: State, type: string, payload: Json, said: Said): Subject
   const target = record(record(payload.hint).target);
   const kind = text(target, 'kind');
   const taskId = said.taskId || (kind === 'task' ? text(target, 'id') : '');
-  const task = taskId ? keyOf(homeOf(state, 'tasks', said.projectId, taskId), taskId) : null;
-  const known = task ? state.tasks.get(task) : undefined;
-  const projectId = said.projectId || known?.projectId || '';
-  const agentId = said.agentId || (kind === 'agent' ? text(target, 'id') : '') || known?.agentId || '';
-  const agent = agentId ? keyOf(said.agentId ? said.agentProjectId : homeOf(state, 'agents', projectId, agentId), agentId) : null;
+  const task = taskId ? keyOf(said.projectId, taskId) : null;
+  const mine = task ? state.tasks.get(task) : undefined;
+  const { projectId } = said;
+  const agentId = said.agentId || (kind === 'agent' ? text(target, 'id') : '') || mine?.agentId || '';
+  const agent = agentId ? said.agentId ? keyOf(said.agentProjectId, agentId) : known(state.agents, keyOf(projectId, agentId), agentId) : null;
   const runId = type === 'ingest_update' ? jobOf(said.data) : type === 'agent_run_update' || type === 'message_appended' ? runOf(said.data) : executionOf(said.data);
-  const run = runId ? keyOf(homeOf(state, 'runs', projectId, runId), runId) : null;
+  const run = runId ? keyOf(projectId, runId) : null;
   return { agent, task, run: run && state.runs.has(run) ? run : null, projectId };
 }
 
@@ -57,7 +56,8 @@ const OF_THE_STATE = [
 ];
 
 function fold(state: State, type: string, payload: Json, said: Said, who: Subject, at: number): void {
-  if (OF_THE_STATE.includes(type)) foldEvent(state, said, payload);
+  foldAdopted(state, said);
+  if (OF_THE_STATE.includes(type)) foldEvent(state, type, said, payload);
   else if (type === 'decision_event') decide(state, payload, said.data, who, at);
   else if (type === 'message_appended') appendMessage(state, said.data, who, at);
 }

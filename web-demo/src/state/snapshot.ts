@@ -2,30 +2,31 @@
 import { agentView, projectView, remember, runView, taskView, type Kind } from './entities';
 import { keyOf } from './keys';
 import { number, record, text, time } from './read';
-import type { Counts, Health, Json, State, Thing } from './types';
+import { givenOf } from './standing';
+import type { Agent, Counts, Health, Json, State, Thing } from './types';
 
 const nothingBeyond = (): Counts => ({ agents: 0, projects: 0, runs: 0, tasks: { todo: 0, in_progress: 0, blocked: 0, done: 0 } });
 
 export function emptyState(): State {
   return {
     cursor: null, agents: new Map(), tasks: new Map(), projects: new Map(), runs: new Map(), namesakes: new Map(), beyond: nothingBeyond(),
-    healthFacts: {}, health: null, decisions: [], messages: new Map(), seen: 0,
+    health: null, projectHealth: new Map(), decisions: [], messages: new Map(), seen: 0,
   };
 }
 
-/** What the facts say of the system's health; null if nothing does. */
+/** What the facts say of the health of all, or of a project; null if there are none. */
 export function readHealth(facts: Json, now: number): Health | null {
   const health = {
     severity: text(facts, 'severity').toLowerCase(), status: text(facts, 'status', 'overall_health').toLowerCase(),
     message: text(facts, 'message'), risk: text(facts, 'risk_level').toLowerCase(),
   };
-  if (!health.severity && !health.status && !health.message && !health.risk) return null;
-  return { ...health, at: time(facts.updated_at ?? facts.timestamp, now) };
+  if (Object.keys(facts).length === 0) return null;
+  return { ...health, facts, at: time(facts.updated_at ?? facts.timestamp, now) };
 }
 
 /** What only updates carry is no fact, also where a producer wrote it; its id and project are its key. */
 function factsOf(value: unknown): Json {
-  const { change_type: _change, id: _id, project_id: _project, task_project_id: _of, ...facts } = record(value);
+  const { change_type: _change, id: _id, project_id: _project, ...facts } = record(value);
   return facts;
 }
 
@@ -40,14 +41,14 @@ function idOf(kind: Kind, name: string, facts: Json): string {
 }
 
 function take<T extends Thing>(
-  state: State, kind: Kind, said: unknown, view: (key: string, projectId: string, id: string, facts: Json, now: number) => T, now: number,
+  state: State, kind: Kind, said: unknown, view: (key: string, projectId: string, id: string, facts: Json, now: number, said: Json) => T, now: number,
 ): Map<string, T> {
   const things = Object.entries(record(said)).map(([name, value]) => {
     const said = record(value);
     const facts = factsOf(said);
     const id = idOf(kind, name, said);
     const projectId = kind === 'projects' ? '' : text(said, 'project_id');
-    return view(keyOf(projectId, id), projectId, id, facts, now);
+    return view(keyOf(projectId, id), projectId, id, facts, now, said);
   });
   const fresh = new Map(things.map((thing) => [thing.key, thing]));
   // Those that are already on the stage keep their places.
@@ -57,16 +58,25 @@ function take<T extends Thing>(
   return new Map([...order].flatMap((key) => (fresh.has(key) ? [[key, fresh.get(key) as T] as const] : [])));
 }
 
+/** An agent as the server says that it stands. */
+function agentOf(key: string, projectId: string, id: string, facts: Json, now: number, said: Json): Agent {
+  const { given_tasks: _given, busy: _busy, task_project_id: _of, ...own } = facts;
+  const taskProjectId = text(said, 'task_id') ? text(said, projectId ? 'project_id' : 'task_project_id') : '';
+  return agentView(key, projectId, id, own, now, { given: givenOf(said), busy: said.busy === true, taskProjectId });
+}
+
 /** Mends `state` in place to what the snapshot says; decisions and messages are no part of it and stay. */
 export function applySnapshot(state: State, payload: unknown, now: number): void {
   const snapshot = record(payload);
   state.namesakes = new Map();
-  state.agents = take(state, 'agents', snapshot.agents, agentView, now);
+  state.agents = take(state, 'agents', snapshot.agents, agentOf, now);
   state.tasks = take(state, 'tasks', snapshot.tasks, taskView, now);
   state.projects = take(state, 'projects', snapshot.projects, projectView, now);
   state.runs = take(state, 'runs', snapshot.runs, runView, now);
-  state.healthFacts = factsOf(snapshot.health);
-  state.health = readHealth(state.healthFacts, now);
+  const { projects, ...health } = factsOf(snapshot.health);
+  state.health = readHealth(health, now);
+  const ofProjects = Object.entries(record(projects)).map(([id, facts]) => [id, readHealth(record(facts), now)] as const);
+  state.projectHealth = new Map(ofProjects.flatMap(([id, health]) => (health ? [[id, health] as const] : [])));
   state.beyond = beyond(state, record(snapshot.counts));
   const cursor = text(snapshot, 'cursor');
   if (cursor) state.cursor = cursor;

@@ -28,8 +28,21 @@ export interface Agent extends Thing {
   /** The word that was said for it, in lower case; empty while nobody said one. */
   status: string;
   taskId: string | null;
+  /** The project of that task; empty for none. */
+  taskProjectId: string;
   /** It was given a task since it last said how it is. */
   busy: boolean;
+  /** All that it was given and that was not taken from it, also what is over; the latest last. */
+  given: Given[];
+}
+
+/** A task as the event named it that gave it to an agent. */
+export interface Given {
+  /** Empty for none. */
+  projectId: string;
+  taskId: string;
+  /** It came after the agent last said how it is. */
+  fresh: boolean;
 }
 
 export type TaskStatus = 'todo' | 'in_progress' | 'blocked' | 'done';
@@ -70,6 +83,8 @@ export interface Health {
   /** How great the risk is that producers see for their project; no word on how the system is. */
   risk: string;
   at: number;
+  /** All that was said of it. */
+  facts: Json;
 }
 
 export interface Decision {
@@ -164,8 +179,10 @@ export interface State {
   namesakes: Map<string, string[]>;
   /** How many things of each kind and status the server has beyond those that it told of. */
   beyond: Counts;
-  healthFacts: Json;
+  /** Of all; null while nothing was said of it. */
   health: Health | null;
+  /** Of single projects, as those say it who speak for nothing else. */
+  projectHealth: Map<string, Health>;
   /** Newest first. */
   decisions: Decision[];
   /** Oldest first; the map keeps the order of the first delta. */

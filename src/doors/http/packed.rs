@@ -1,0 +1,33 @@
+//! Compressed request bodies at the doors of HTTP.
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header::ACCEPT_ENCODING};
+
+use super::Api;
+use crate::{
+    error::Refusal,
+    net::{PACKINGS, Packing, unpack},
+};
+
+/// A request's body as it was before it was compressed, or the answer to one that nobody can undo. What the head says of it
+/// must not be passed over: its bytes would be read as something else.
+pub(super) async fn unpacked(api: &Api, headers: &HeaderMap, body: Body) -> Result<Body, Response> {
+    match Packing::of(headers) {
+        Ok(None) => Ok(body),
+        Ok(Some(packing)) => unpack(body, packing, &api.body).await.map_err(|refusal| {
+            api.metrics.refused("http", refusal.code);
+            refusal.into_response()
+        }),
+        Err(unknown) => {
+            api.metrics.refused("http", "unknown_encoding");
+            let mut response = Refusal::from(unknown).into_response();
+            *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            let known = HeaderValue::from_static(PACKINGS);
+            response.headers_mut().insert(ACCEPT_ENCODING, known);
+            Err(response)
+        }
+    }
+}

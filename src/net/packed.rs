@@ -1,0 +1,332 @@
+//! Request bodies that are compressed (`Content-Encoding`). One is unpacked as it comes, a piece at a time, so that all other
+//! bounds on bodies hold for what is in it. What a few bytes may become is bounded beside, and so is how many bodies are
+//! unpacked at a time: each takes some 64 KiB for that.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_compression::tokio::bufread::{GzipDecoder, ZlibDecoder};
+use axum::body::{Body, Bytes};
+use bytes::BytesMut;
+use futures_util::{StreamExt, stream};
+use http::{HeaderMap, header::CONTENT_ENCODING};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::coop::consume_budget,
+};
+use tokio_util::io::StreamReader;
+
+use super::body::BodyLimits;
+use crate::error::Refusal;
+
+/// The encodings that are taken, as `Accept-Encoding` has them.
+pub const PACKINGS: &str = "gzip, deflate";
+/// Bytes that are unpacked at a time.
+const PIECE: usize = 8 * 1_024;
+/// How long a body waits to be unpacked before its sender is told to come back later.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// The way in which a body is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// `gzip`; of several parts, too.
+    Gzip,
+    /// `deflate`, in the form of zlib.
+    Deflate,
+}
+
+/// An encoding that nobody here can undo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownPacking;
+
+impl Packing {
+    /// What a request's head says of its body.
+    ///
+    /// # Errors
+    /// It is compressed otherwise, or more than once.
+    pub fn of(headers: &HeaderMap) -> Result<Option<Self>, UnknownPacking> {
+        let mut found = None;
+        for line in headers.get_all(CONTENT_ENCODING) {
+            let line = line.to_str().map_err(|_| UnknownPacking)?;
+            for word in line.split(',').map(|word| word.trim().to_ascii_lowercase()) {
+                let packing = match word.as_str() {
+                    "" | "identity" => continue,
+                    "gzip" | "x-gzip" => Self::Gzip,
+                    "deflate" => Self::Deflate,
+                    _ => return Err(UnknownPacking),
+                };
+                if found.replace(packing).is_some() {
+                    return Err(UnknownPacking);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+        }
+    }
+}
+
+impl From<UnknownPacking> for Refusal {
+    fn from(_: UnknownPacking) -> Self {
+        Self::bad_request(format!(
+            "bodies may be compressed once, with one of {PACKINGS}: send it so, or leave Content-Encoding out"
+        ))
+    }
+}
+
+/// How much unpacking there may be.
+#[derive(Debug, Clone)]
+pub struct PackedLimits {
+    /// Bytes that one byte may become, beside a body that may be read whole.
+    pub ratio: usize,
+    /// A permit for each body that is unpacked.
+    places: Arc<Semaphore>,
+}
+
+impl PackedLimits {
+    /// Lets so many bodies be unpacked at a time.
+    pub fn new(ratio: usize, most: usize) -> Self {
+        Self {
+            ratio,
+            places: Arc::new(Semaphore::new(most)),
+        }
+    }
+
+    async fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        let taking = self.places.clone().acquire_owned();
+        match tokio::time::timeout(MAX_WAIT, taking).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(Refusal::new(
+                "overloaded",
+                "as many compressed bodies are read as may be at a time ([server] max_unpacking); \
+                 send this again later, or not compressed",
+            )),
+        }
+    }
+}
+
+/// A body in the making.
+struct Unpacking {
+    reader: Pin<Box<dyn AsyncRead + Send>>,
+    packing: Packing,
+    /// Bytes of it that came.
+    taken: Arc<AtomicUsize>,
+    /// Bytes that they became.
+    given: usize,
+    /// Bytes that they may become in any case.
+    free: usize,
+    /// Bytes that each of them may become beside.
+    ratio: usize,
+    _place: OwnedSemaphorePermit,
+}
+
+/// The body that is in `body`. What is wrong with it comes as a [`Refusal`] in place of its next piece.
+///
+/// # Errors
+/// `overloaded` when too many are unpacked already.
+pub async fn unpack(body: Body, packing: Packing, limits: &BodyLimits) -> Result<Body, Refusal> {
+    let place = limits.packed.place().await?;
+    let taken = Arc::new(AtomicUsize::new(0));
+    let counter = taken.clone();
+    let packed = body.into_data_stream().map(move |piece| {
+        let piece = piece.map_err(io::Error::other)?;
+        counter.fetch_add(piece.len(), Ordering::Relaxed);
+        io::Result::Ok(piece)
+    });
+    let reader = StreamReader::new(packed);
+    let reader: Pin<Box<dyn AsyncRead + Send>> = match packing {
+        Packing::Gzip => {
+            let mut decoder = GzipDecoder::new(reader);
+            decoder.multiple_members(true);
+            Box::pin(decoder)
+        }
+        Packing::Deflate => Box::pin(ZlibDecoder::new(reader)),
+    };
+    let unpacking = Unpacking {
+        reader,
+        packing,
+        taken,
+        given: 0,
+        free: limits.max,
+        ratio: limits.packed.ratio,
+        _place: place,
+    };
+    Ok(Body::from_stream(stream::try_unfold(
+        unpacking,
+        Unpacking::next,
+    )))
+}
+
+impl Unpacking {
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, Refusal> {
+        // A few bytes may become many pieces, and nothing is waited for between them: others have their turn all the same.
+        consume_budget().await;
+        let mut piece = BytesMut::with_capacity(PIECE);
+        let read = self.reader.read_buf(&mut piece).await;
+        let read = read.map_err(|error| self.broken(&error))?;
+        self.given += read;
+        let taken = self.taken.load(Ordering::Relaxed);
+        let most = self.free.saturating_add(taken.saturating_mul(self.ratio));
+        if self.given > most {
+            return Err(Refusal::new(
+                "too_large",
+                format!(
+                    "the body becomes more than {} times as long when it is unpacked ([server] max_unpack_ratio); \
+                     send it in parts, or not compressed",
+                    self.ratio
+                ),
+            ));
+        }
+        Ok((read > 0).then(|| (piece.freeze(), self)))
+    }
+
+    fn broken(&self, error: &io::Error) -> Refusal {
+        let name = self.packing.name();
+        let inner = error
+            .get_ref()
+            .and_then(|e| e.downcast_ref::<axum::Error>());
+        if inner.is_some() {
+            return Refusal::bad_request("the body ended early");
+        }
+        Refusal::bad_request(match error.kind() {
+            io::ErrorKind::UnexpectedEof => format!("the body ends before what its {name} begins"),
+            _ => format!("the body is no {name}, though its Content-Encoding says so"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::GzEncoder};
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::net::{Space, Steady, read_body};
+
+    const MAX: usize = 100_000;
+
+    fn limits() -> BodyLimits {
+        BodyLimits {
+            max: MAX,
+            timeout: Duration::from_secs(30),
+            bytes_per_second: 10,
+            space: Space::new(10 * MAX),
+            packed: PackedLimits::new(100, 2),
+        }
+    }
+
+    fn gzip(content: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn said(lines: &[&'static str]) -> Result<Option<Packing>, UnknownPacking> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(CONTENT_ENCODING, HeaderValue::from_static(line));
+        }
+        Packing::of(&headers)
+    }
+
+    #[test]
+    fn encodings_are_known_or_refused() {
+        for none in [&[][..], &["identity"], &[""], &["identity, identity"]] {
+            assert_eq!(said(none), Ok(None), "{none:?}");
+        }
+        for gzip in [&["gzip"][..], &["X-GZip"], &["identity", "gzip"]] {
+            assert_eq!(said(gzip), Ok(Some(Packing::Gzip)), "{gzip:?}");
+        }
+        assert_eq!(said(&["deflate"]), Ok(Some(Packing::Deflate)));
+        for wrong in [
+            &["br"][..],
+            &["zstd"],
+            &["gzip, gzip"],
+            &["gzip", "deflate"],
+            &["gzip;q=1"],
+        ] {
+            assert_eq!(said(wrong), Err(UnknownPacking), "{wrong:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn of_a_bomb_no_more_is_unpacked_than_a_body_may_have() {
+        let limits = limits();
+        let bomb = gzip(&vec![b'\n'; 50_000_000]);
+        assert!(bomb.len() < 50_000, "{}", bomb.len());
+        let unpacked = unpack(Body::from(bomb.clone()), Packing::Gzip, &limits);
+        let refused = read_body(unpacked.await.unwrap(), &limits)
+            .await
+            .unwrap_err();
+        assert_eq!(refused.code, "too_large");
+        // Of a stream the whole has no bound, but what each byte becomes has one.
+        let body = unpack(Body::from(bomb.clone()), Packing::Gzip, &limits);
+        let mut stream = Steady::new(body.await.unwrap(), limits.clone());
+        let mut given = 0;
+        let refused = loop {
+            match stream.next().await {
+                Ok(piece) => given += piece.expect("refused before its end").len(),
+                Err(refusal) => break refusal,
+            }
+        };
+        assert_eq!(refused.code, "too_large");
+        assert!(refused.message.contains("max_unpack_ratio"), "{refused}");
+        assert!(given <= MAX + 100 * bomb.len(), "{given}");
+        assert_eq!(limits.space.left(), 10 * MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_are_unpacked_at_a_time_and_no_more() {
+        let limits = limits();
+        let open = || unpack(Body::from(gzip(b"{}")), Packing::Gzip, &limits);
+        let (first, _second) = (open().await.unwrap(), open().await.unwrap());
+        let refused = open().await.unwrap_err();
+        assert_eq!(refused.code, "overloaded");
+        assert!(refused.message.contains("max_unpacking"), "{refused}");
+        let (third, ()) = futures_util::future::join(open(), async { drop(first) }).await;
+        assert_eq!(read_body(third.unwrap(), &limits).await.unwrap(), "{}");
+    }
+
+    #[tokio::test]
+    async fn what_is_broken_says_so() {
+        let limits = limits();
+        let whole = gzip(b"{\"type\":\"a.b\"}");
+        for (body, told) in [
+            (whole[..whole.len() - 9].to_vec(), "ends before"),
+            (b"{\"type\":\"a.b\"}".to_vec(), "is no gzip"),
+        ] {
+            let body = unpack(Body::from(body), Packing::Gzip, &limits)
+                .await
+                .unwrap();
+            let refused = read_body(body, &limits).await.unwrap_err();
+            assert_eq!(refused.code, "bad_request");
+            assert!(refused.message.contains(told), "{refused}");
+        }
+        let cut = stream::iter([Ok(Bytes::from(whole[..9].to_vec())), Err("gone")]);
+        let body = unpack(Body::from_stream(cut), Packing::Gzip, &limits)
+            .await
+            .unwrap();
+        let refused = read_body(body, &limits).await.unwrap_err();
+        assert!(refused.message.contains("ended early"), "{refused}");
+        let twice = [whole.clone(), whole].concat();
+        let body = unpack(Body::from(twice), Packing::Gzip, &limits)
+            .await
+            .unwrap();
+        assert_eq!(read_body(body, &limits).await.unwrap().len(), 28);
+    }
+}

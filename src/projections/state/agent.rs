@@ -1,0 +1,168 @@
+//! An agent's tasks and status, as one client sees them.
+//!
+//! Events that name an agent give it tasks, take them from it, and say its status. A task that is over is nobody's, whether
+//! or not the event that ended it named its agent: that is read off the task. So nothing here depends on the order of
+//! events of different things, and whoever folds the updates comes to the same.
+
+use serde_json::{Value, json};
+
+use super::{
+    entities::{Key, Map, Store},
+    entity::{Entity, Mask},
+};
+use crate::{access::authz::Sight, event::Kind};
+
+/// Tasks of one agent that are remembered for events of one audience.
+pub(super) const MAX_TASKS: usize = 16;
+/// Begins the keys of facts that are the server's own: no producer's field is taken under such a key.
+pub(super) const OWN: char = '\u{1}';
+/// The fact that an agent registered: it is idle while nobody said a status.
+pub(super) const REGISTERED: &str = "\u{1}registered";
+
+/// Words by which an agent says that it has nothing to do; a task that it has says more.
+const AT_REST: [&str; 6] = [
+    "idle",
+    "available",
+    "ready",
+    "online",
+    "registered",
+    "waiting",
+];
+
+/// The key of the fact that an agent was given a task of a project.
+pub(super) fn given_key(project: Option<&str>, task: &str) -> String {
+    format!("{OWN}{}{OWN}{task}", project.unwrap_or_default())
+}
+
+/// The project and the task of such a key.
+pub(super) fn given_of(key: &str) -> Option<(Option<&str>, &str)> {
+    let (project, task) = key.strip_prefix(OWN)?.split_once(OWN)?;
+    Some(((!project.is_empty()).then_some(project), task))
+}
+
+/// Whether nobody works on a task of this status any more.
+pub(super) fn is_over(status: &str) -> bool {
+    matches!(status, "done" | "todo" | "failed" | "cancelled" | "deleted")
+}
+
+/// A task that an agent was given.
+struct Given<'a> {
+    /// As the event that gave it named it.
+    project: Option<&'a str>,
+    id: &'a str,
+    /// It was given after the agent said its status.
+    fresh: bool,
+    /// The project in which the task is known.
+    home: Option<&'a str>,
+    over: bool,
+}
+
+/// The facts of an agent that are derived.
+pub(super) struct Agent<'a> {
+    said: Option<&'a str>,
+    given: Vec<Given<'a>>,
+}
+
+impl<'a> Agent<'a> {
+    /// Reads an agent's facts, as far as the mask shows them, and looks its tasks up.
+    pub(super) fn of(entity: &'a Entity, mask: Mask, store: &'a Store, sight: &Sight) -> Self {
+        let (mut said, mut since) = (None, 0);
+        let mut given = Vec::new();
+        let mut registered = false;
+        for (at, fact) in entity.facts.iter().enumerate() {
+            if !fact.is_in(mask) || fact.value.is_empty() {
+                continue;
+            }
+            match fact.key.as_str() {
+                "said_status" => (said, since) = (Some(fact.value.as_str()), at),
+                REGISTERED => registered = true,
+                key => {
+                    let later = || entity.facts[at + 1..].iter();
+                    let Some((project, id)) = given_of(key) else {
+                        continue;
+                    };
+                    if !later().any(|l| l.is_in(mask) && l.key == fact.key) {
+                        given.push((at, project, id));
+                    }
+                }
+            }
+        }
+        let given = given.into_iter().map(|(at, project, id)| {
+            let task = task_of(store, sight, project, id);
+            Given {
+                project,
+                id,
+                fresh: said.is_none() || at > since,
+                home: task.map_or(project, |(home, _)| home),
+                over: task.is_some_and(|(_, over)| over),
+            }
+        });
+        Self {
+            given: given.collect(),
+            said: said.or(registered.then_some("\"idle\"")),
+        }
+    }
+
+    /// The fields of it, in the order in which they are written.
+    pub(super) fn fields(&self, is_shared: bool) -> Vec<(&'static str, Value)> {
+        let mut tasks: Vec<&Given<'_>> = Vec::new();
+        for task in self.given.iter().filter(|task| !task.over) {
+            tasks.retain(|t| (t.home, t.id) != (task.home, task.id));
+            tasks.push(task);
+        }
+        let busy = tasks.iter().any(|task| task.fresh);
+        let word = self.said.map(|said| said.trim_matches('"'));
+        let rests = word.is_none_or(|word| AT_REST.contains(&word));
+        let said = self.said.and_then(|said| serde_json::from_str(said).ok());
+        let said: Value = said.unwrap_or_default();
+        let status = match rests && busy {
+            true => "working".into(),
+            false => said.clone(),
+        };
+        let last = tasks.last();
+        let mut fields = vec![
+            ("status", status),
+            ("said_status", said),
+            ("busy", busy.into()),
+            ("task_id", last.map(|task| task.id).into()),
+        ];
+        if is_shared {
+            fields.push(("task_project_id", last.and_then(|task| task.home).into()));
+        }
+        let ids: Vec<&str> = tasks.iter().map(|task| task.id).collect();
+        fields.push(("task_ids", ids.into()));
+        if !self.given.is_empty() {
+            let given = self.given.iter().map(
+                |task| json!({ "task_id": task.id, "project_id": task.project, "fresh": task.fresh }),
+            );
+            fields.push(("given_tasks", given.collect()));
+        }
+        fields
+    }
+}
+
+/// The project of a task, as far as it is seen, and whether it is over. One that was given without a project is perhaps known
+/// in one by now.
+fn task_of<'a>(
+    store: &'a Store,
+    sight: &Sight,
+    project: Option<&str>,
+    id: &str,
+) -> Option<(Option<&'a str>, bool)> {
+    let tasks = store.namesakes(Map::Tasks, id);
+    let mut seen = tasks.filter_map(|(key, entity)| {
+        let mask = entity.seen(sight, Some((Kind::Task, id)))?;
+        Some((key, entity, mask))
+    });
+    let is_it = |key: &Key| key.project.as_deref() == project;
+    let first = seen.next()?;
+    // Those of no project come first.
+    let (key, entity, mask) = match project {
+        _ if is_it(first.0) => first,
+        Some(_) => seen.find(|(key, ..)| is_it(key))?,
+        None if seen.next().is_none() => first,
+        None => return None,
+    };
+    let status = entity.get(mask, "status").unwrap_or_default();
+    Some((key.project.as_deref(), is_over(status.trim_matches('"'))))
+}
