@@ -270,9 +270,7 @@ impl Intake {
         let mut receipt = Receipt::default();
         let drafts = self.drafts(raws, producer, &mut receipt.rejected);
         if !drafts.is_empty() {
-            self.wait_for_hub(&drafts).await.inspect_err(|refusal| {
-                self.metrics.refused(producer.door, refusal.code);
-            })?;
+            self.wait_for_hub(&drafts).await?;
         }
         let appended = self.settle(drafts, producer, &mut receipt.rejected);
         receipt.rejected.sort_by_key(|rejected| rejected.index);

@@ -69,6 +69,8 @@ pub struct Metrics {
     taken_back: Counter,
     /// Updates sent to those who came back.
     replayed: Counter,
+    /// The request bodies' own.
+    pub bodies: super::bodies::BodyMetrics,
     /// The state's own.
     pub state: super::state::StateMetrics,
     /// The desk's of Seneca's pages.
@@ -185,6 +187,7 @@ impl Metrics {
             tokens_denied: Family::default(),
             taken_back: Counter::default(),
             replayed: Counter::default(),
+            bodies: super::bodies::BodyMetrics::default(),
             state: super::state::StateMetrics::default(),
             desk: super::desk::DeskMetrics::default(),
             replays_failed: Counter::default(),
@@ -201,6 +204,7 @@ impl Metrics {
         let r = &mut *registry;
         self.state.register(r);
         self.desk.register(r);
+        self.bodies.register(r);
         r.register("events", "Events kept in the journal", self.events.clone());
         r.register(
             "events_duplicate",
