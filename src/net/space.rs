@@ -37,9 +37,16 @@ struct Shared {
     /// The most that one address may have.
     per_address: usize,
     /// The parts of the addresses that have some now, an IPv6 one by its network.
-    addresses: Mutex<HashMap<IpAddr, Weak<Part>>>,
+    addresses: Mutex<Addresses>,
     /// Counts who waits, and who waits in vain.
     metrics: BodyMetrics,
+}
+
+#[derive(Debug, Default)]
+struct Addresses {
+    parts: HashMap<IpAddr, Weak<Part>>,
+    /// When to look for addresses to forget.
+    sweep_at: usize,
 }
 
 /// Bytes that are given away, and how many bodies wait for some.
@@ -143,7 +150,8 @@ impl Space {
                 share,
                 whole,
             }),
-            (own, _) => Err(self.refusal(own.is_some())),
+            // Where one address may have all of it, it is the whole that is full.
+            (own, _) => Err(self.refusal(own.is_some() || share.size == whole.size)),
         }
     }
 
@@ -173,7 +181,10 @@ impl Space {
     #[cfg(test)]
     pub(super) fn addresses(&self) -> usize {
         let addresses = self.0.addresses.lock();
-        addresses.unwrap_or_else(PoisonError::into_inner).len()
+        addresses
+            .unwrap_or_else(PoisonError::into_inner)
+            .parts
+            .len()
     }
 
     /// The part of an address.
@@ -181,17 +192,16 @@ impl Space {
         let addresses = self.0.addresses.lock();
         let mut addresses = addresses.unwrap_or_else(PoisonError::into_inner);
         let key = network(address);
-        if let Some(share) = addresses.get(&key).and_then(Weak::upgrade) {
+        if let Some(share) = addresses.parts.get(&key).and_then(Weak::upgrade) {
             return share;
         }
-        // Those that have nothing are forgotten whenever there is no room for one more: half of the room is free after that.
-        if addresses.len() >= SWEEP_MIN && addresses.len() == addresses.capacity() {
-            addresses.retain(|_, share| share.strong_count() > 0);
-            let room = addresses.len();
-            addresses.reserve(room);
+        // Those that have nothing are forgotten whenever there are twice as many as had something the last time.
+        if addresses.parts.len() >= addresses.sweep_at.max(SWEEP_MIN) {
+            addresses.parts.retain(|_, part| part.strong_count() > 0);
+            addresses.sweep_at = 2 * addresses.parts.len();
         }
         let share = Part::new(self.0.per_address);
-        addresses.insert(key, Arc::downgrade(&share));
+        addresses.parts.insert(key, Arc::downgrade(&share));
         share
     }
 
