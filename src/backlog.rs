@@ -264,7 +264,7 @@ impl Backlog {
             && let Some((events, tell)) = calls.front()
         {
             let events = *events;
-            // Whoever hung up needs none.
+            // A call whose producer hung up needs none.
             let gone = tell.is_closed();
             if !gone && !ended && !fits(under_way, events, part) {
                 break;

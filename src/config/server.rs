@@ -83,7 +83,7 @@ pub struct Server {
     pub max_pending_sessions: usize,
     /// The same from one address.
     pub max_pending_per_address: usize,
-    /// Who is not held to the limits per address: a proxy on the same machine makes all clients one address.
+    /// Addresses that are not held to the limits per address: a proxy on the same machine makes all clients one address.
     pub exempt_addresses: Networks,
     /// The proxies whose word on a client's address is taken; nobody else's is, or limits would be for the asking.
     pub trusted_proxies: Networks,

@@ -191,7 +191,7 @@ impl Part {
         let place = self.place.take();
         self.bytes = 0;
         if !raws.is_empty() {
-            // Whoever uploads much is slowed down to what it may, not turned away in the middle.
+            // A producer that uploads much is slowed down to what it may, not turned away in the middle.
             while let Err(refusal) = api.porter.events(&caller.who, caller.address, raws.len()) {
                 if raws.len() > api.porter.events_at_once() {
                     return Err(refusal);

@@ -57,7 +57,7 @@ async fn producers_wait_for_the_observers_side_and_are_then_told_to_come_back() 
     assert!(after < MAX_WAIT && began.elapsed() >= MAX_WAIT, "{after:?}");
     let refused = intake.publish(event(), producer).await;
     assert_eq!(refused.map_err(|r| r.code).err(), Some("overloaded"));
-    // Who waits is told as soon as there is room: no time passes until then, in which it might look again.
+    // A producer that waits is told as soon as there is room: no time passes until then, in which it might look again.
     let began = tokio::time::Instant::now();
     let told = async {
         tokio::task::yield_now().await;

@@ -22,7 +22,7 @@ pub struct QuotaLimits {
     pub per_address: usize,
     /// Arrivals in a second from one address; `None` where only presence counts.
     pub per_second: Option<usize>,
-    /// Who is not held to the limits per address.
+    /// Addresses that are not held to the limits per address.
     pub exempt: Networks,
 }
 

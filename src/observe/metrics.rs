@@ -41,7 +41,7 @@ pub struct Metrics {
     unknown_events: Counter,
     /// Packets that were answered in the engine's place, which would have ended the session.
     unreadable: Family<Reason, Counter>,
-    /// Whom the server cut off, and why.
+    /// Clients that the server cut off, and why.
     killed: Family<Reason, Counter>,
     /// How namespaces are left.
     disconnected: Family<Reason, Counter>,

@@ -13,7 +13,7 @@ use crate::event::{Dialect, Event, Object, Timestamp};
 
 /// Marcus' own name in the conversation.
 const MARCUS: &str = "marcus";
-/// Who it was when the record does not say.
+/// The speaker when the record does not say.
 const UNKNOWN: &str = "unknown";
 
 /// One line of the conversation.

@@ -45,7 +45,7 @@ pub struct DoorLimits {
 pub struct Door {
     /// What is behind it.
     pub(super) kit: Arc<Kit>,
-    /// Who came in but not further.
+    /// Clients that came in but not further.
     pub(super) pending: Arc<Pending>,
     /// How much may come in.
     pub(super) limits: Arc<DoorLimits>,

@@ -123,7 +123,7 @@ impl Listening {
     }
 }
 
-/// Who may see an update.
+/// The clients that may see an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Audience {
     /// The rooms of the event: `observers` and `{kind}:{id}` for each id that it names.
