@@ -55,6 +55,7 @@ system-deps:
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium); \
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv); \
 	command -v openssl >/dev/null || missing+=(openssl); \
+	[[ $$(uname) != Linux ]] || command -v faketime >/dev/null || missing+=(faketime); \
 	if (( $${#missing[@]} == 0 )); then exit 0; fi; \
 	as_root=(); \
 	if (( EUID != 0 )); then as_root=(sudo); fi; \

@@ -10,6 +10,10 @@
 //! published that. So each producer may have its part of a common bound under way, and its next call waits until as much has
 //! been sent. Others don't wait for it, and one that has nothing under way never waits.
 //!
+//! Calls of one producer that wait at the same time have no order among them, for none of them is answered. Several programs
+//! may stand behind one address, so calls of like size stand in a line together, and the lines take turns by the events that
+//! they were given: whoever says little is behind what is under way, and not behind all that waits.
+//!
 //! Nobody looks again and again: whoever ends something hands the room to the call that waits first.
 
 use std::{
@@ -60,8 +64,49 @@ struct Flow {
     taken: usize,
     /// Updates that it has not sent.
     unsent: usize,
-    /// Calls that wait, first come first served: how many events, and whom to tell.
-    line: VecDeque<(usize, oneshot::Sender<Place>)>,
+    /// Calls that wait.
+    line: Line,
+}
+
+/// Calls from so many events on stand in lines of their own.
+const SIZES: [usize; 4] = [1, 9, 65, 513];
+
+/// The calls of one producer that wait, by size, first come first served: how many events, and whom to tell.
+#[derive(Debug, Default)]
+struct Line {
+    calls: [VecDeque<Call>; SIZES.len()],
+    /// Events that went on since the producer has something under way, by the size of their calls.
+    given: [usize; SIZES.len()],
+}
+
+type Call = (usize, oneshot::Sender<Place>);
+
+impl Line {
+    fn is_empty(&self) -> bool {
+        self.calls.iter().all(VecDeque::is_empty)
+    }
+
+    fn size(events: usize) -> usize {
+        SIZES.partition_point(|from| *from <= events).max(1) - 1
+    }
+
+    fn push(&mut self, call: Call) {
+        self.calls[Self::size(call.0)].push_back(call);
+    }
+
+    /// A call of so many events goes on.
+    fn give(&mut self, events: usize) {
+        self.given[Self::size(events)] += events;
+    }
+
+    /// The calls of whose size the next one goes on: of those that were given least.
+    fn next(&mut self) -> Option<&mut VecDeque<Call>> {
+        let waits = |size: &usize| !self.calls[*size].is_empty();
+        let next = (0..SIZES.len())
+            .filter(waits)
+            .min_by_key(|size| self.given[*size])?;
+        self.calls.get_mut(next)
+    }
 }
 
 impl Flow {
@@ -122,14 +167,19 @@ impl Backlog {
         let part = self.part(&inner, flow);
         let ended = inner.ended;
         let own = inner.flows.entry(flow).or_default();
-        let waits = !ended && (!own.line.is_empty() || !fits(own, events, part));
-        if waits {
-            let (tell, place) = oneshot::channel();
-            own.line.push_back((events, tell));
-            return Err(place);
+        if ended || (own.line.is_empty() && fits(own.under_way(), events, part)) {
+            own.taken += events;
+            own.line.give(events);
+            return Ok(self.place(flow, events));
         }
-        own.taken += events;
-        Ok(self.place(flow, events))
+        let (tell, mut coming) = oneshot::channel();
+        own.line.push((events, tell));
+        // There may be room for it, though not for larger ones.
+        let mut granted = Vec::new();
+        self.grant(&mut inner, flow, &mut granted);
+        drop(inner);
+        hand_out(granted);
+        coming.try_recv().map_err(|_| coming)
     }
 
     /// The hub tells how far it is, and of whom another number of updates waits now.
@@ -209,18 +259,23 @@ impl Backlog {
         let Some(own) = inner.flows.get_mut(&flow) else {
             return;
         };
-        while let Some((events, tell)) = own.line.front() {
+        let mut under_way = own.under_way();
+        while let Some(calls) = own.line.next()
+            && let Some((events, tell)) = calls.front()
+        {
             let events = *events;
-            // Whoever hung up needs none.
+            // A call whose producer hung up needs none.
             let gone = tell.is_closed();
-            if !gone && !ended && !fits(own, events, part) {
+            if !gone && !ended && !fits(under_way, events, part) {
                 break;
             }
-            let Some((_, tell)) = own.line.pop_front() else {
+            let Some((_, tell)) = calls.pop_front() else {
                 break;
             };
             if !gone {
                 own.taken += events;
+                under_way += events;
+                own.line.give(events);
                 granted.push((tell, self.place(flow, events)));
             }
         }
@@ -245,8 +300,8 @@ impl Inner {
 }
 
 /// Whether a call may go on. A call alone always may, however large it is.
-fn fits(own: &Flow, events: usize, part: usize) -> bool {
-    own.under_way() == 0 || own.under_way() + events <= part
+fn fits(under_way: usize, events: usize, part: usize) -> bool {
+    under_way == 0 || under_way + events <= part
 }
 
 /// Tells calls that it is their turn. A place whose call is gone meanwhile is given back by being dropped: the lock must be free.
@@ -311,7 +366,9 @@ mod tests {
         let backlog = Backlog::new(1_000);
         let first = backlog.take(FLOOD, 600).expect("nothing is under way");
         let mut second = backlog.take(FLOOD, 600).expect_err("it is too much");
-        let mut third = backlog.take(FLOOD, 1).expect_err("it is behind the second");
+        let mut third = backlog
+            .take(FLOOD, 601)
+            .expect_err("it is behind the second");
         let good = backlog.take(GOOD, 1).expect("it has nothing under way");
         first.kept(600, 600);
         good.kept(601, 1);
@@ -322,11 +379,45 @@ mod tests {
         assert!(second.try_recv().is_err());
         backlog.tell(601, 101, vec![(FLOOD, 100), (GOOD, 0)]);
         let second = second.try_recv().expect("there is room");
-        let third = third.try_recv().expect("for both");
+        assert!(third.try_recv().is_err());
         // The hub was there before the journal's answer.
-        backlog.tell(1_202, 0, vec![(FLOOD, 0)]);
+        backlog.tell(1_201, 0, vec![(FLOOD, 0)]);
         second.kept(1_201, 600);
-        third.kept(1_202, 1);
+        let third = third.try_recv().expect("there is room");
+        third.kept(1_802, 601);
+        backlog.tell(1_802, 0, vec![]);
+        assert!(is_forgotten(&backlog));
+    }
+
+    #[test]
+    fn small_calls_of_a_producer_are_behind_what_is_under_way_and_not_behind_its_large_ones() {
+        let backlog = Backlog::new(1_000);
+        let large: Vec<_> = (0..3).map(|_| backlog.take(FLOOD, 900)).collect();
+        assert!(large[0].is_ok() && large[1].is_err() && large[2].is_err());
+        // The room that is left is for those who need little, until they had as much as the others.
+        let mut small = Vec::new();
+        while let Ok(place) = backlog.take(FLOOD, 1) {
+            small.push(place);
+        }
+        assert_eq!(small.len(), 100);
+        let mut given = small.len();
+        while given <= 900 {
+            small.pop();
+            small.push(backlog.take(FLOOD, 1).expect("one has gone"));
+            given += 1;
+        }
+        // Now it is the turn of a large one: neither size stands behind the other for good.
+        let mut next = backlog.take(FLOOD, 1).expect_err("the turn of the others");
+        small.clear();
+        assert!(next.try_recv().is_err());
+        let mut large = large.into_iter();
+        drop(large.next());
+        let Some(Err(mut second)) = large.next() else {
+            panic!("it waits");
+        };
+        let second = second.try_recv().expect("its turn");
+        let next = next.try_recv().expect("there is room beside it");
+        drop((second, next, large));
         assert!(is_forgotten(&backlog));
     }
 

@@ -23,13 +23,16 @@ use crate::{
     event::{self, Event},
     history::{Page, Query, Scans},
     journal::{Draft, Entry, Journal, JournalError, Outcome, Seq},
-    ledger::{Ledger, Speaker},
+    ledger::{Ledger, Speaker, Things},
     observe::Metrics,
     timestamp::Timestamp,
 };
 
 /// How long a producer waits for the hub before it is told to come back later.
 const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// Events that are read before others have their turn.
+const AT_A_TURN: usize = 32;
 
 /// Rejected events that one answer lists: a body without end must not become an answer without end.
 const MAX_REJECTED: usize = 1_000;
@@ -192,6 +195,9 @@ impl Receipt {
 
 type Appending<'j> = BoxFuture<'j, Result<Vec<Outcome>, JournalError>>;
 
+/// An event that was read: its place in the call, and the things by which it is settled.
+type Read = (usize, Draft, Things);
+
 /// One event as it came in: its JSON, and how long that was.
 #[derive(Debug, Clone)]
 pub enum Raw {
@@ -270,11 +276,9 @@ impl Intake {
     ) -> Result<Receipt, Refusal> {
         let mut place = self.wait_for_own(&raws, producer.flow).await?;
         let mut receipt = Receipt::default();
-        let drafts = self.drafts(raws, producer, &mut receipt.rejected);
+        let drafts = self.drafts(raws, producer, &mut receipt.rejected).await;
         if !drafts.is_empty() {
-            self.wait_for_hub(&drafts).await.inspect_err(|refusal| {
-                self.metrics.refused(producer.door, refusal.code);
-            })?;
+            self.wait_for_hub(&drafts).await?;
         }
         let appended = self.settle(drafts, producer, &mut receipt.rejected);
         receipt.rejected.sort_by_key(|rejected| rejected.index);
@@ -305,17 +309,24 @@ impl Intake {
         Ok(receipt)
     }
 
-    /// Reads one event after the other; each is a text again before the next one is read.
-    fn drafts(
+    /// Reads one event after the other; each is a text again before the next one is read. Others have their turn meanwhile: a
+    /// large call is milliseconds of work.
+    async fn drafts(
         &self,
         raws: Vec<Raw>,
         producer: Producer<'_>,
         rejected: &mut Vec<RejectedAt>,
-    ) -> Vec<(usize, Draft)> {
+    ) -> Vec<Read> {
         let mut drafts = Vec::with_capacity(raws.len());
         for (index, raw) in raws.into_iter().enumerate() {
+            if index % AT_A_TURN == AT_A_TURN - 1 {
+                tokio::task::yield_now().await;
+            }
             match self.parse(raw, producer) {
-                Ok(event) => drafts.push((index, Draft::new(event))),
+                Ok(event) => {
+                    let things = Things::of(&event);
+                    drafts.push((index, Draft::new(event), things));
+                }
                 Err(error) => rejected.push(RejectedAt { index, error }),
             }
         }
@@ -325,7 +336,7 @@ impl Intake {
     /// Settles events and hands them to the journal, both in the same order; none if nothing is left.
     fn settle(
         &self,
-        drafts: Vec<(usize, Draft)>,
+        drafts: Vec<Read>,
         producer: Producer<'_>,
         rejected: &mut Vec<RejectedAt>,
     ) -> Option<(Appending<'_>, usize)> {
@@ -336,8 +347,8 @@ impl Intake {
         };
         let mut settled: Vec<Entry> = Vec::with_capacity(drafts.len());
         let _order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        for (index, mut draft) in drafts {
-            match self.ledger.settle(&mut draft.event, speaker) {
+        for (index, mut draft, things) in drafts {
+            match self.ledger.settle_read(&mut draft.event, &things, speaker) {
                 Ok(()) => settled.push(draft.finish().by(producer.flow)),
                 Err(error) => rejected.push(RejectedAt { index, error }),
             }
@@ -413,7 +424,7 @@ impl Intake {
 
     /// Waits until the observers' side has room. How much may wait meanwhile is bounded in bytes: beyond that producers are
     /// told at once.
-    async fn wait_for_hub(&self, drafts: &[(usize, Draft)]) -> Result<(), Refusal> {
+    async fn wait_for_hub(&self, drafts: &[Read]) -> Result<(), Refusal> {
         let behind = || {
             let newest = *self.journal.watch().borrow() + self.journal.waiting();
             newest.saturating_sub(self.backlog.done()) > self.limits.max_lag
@@ -422,7 +433,7 @@ impl Intake {
             return Ok(());
         }
         let overloaded = || overloaded("what was published before");
-        let held = drafts.iter().map(|(_, draft)| draft.held()).sum();
+        let held = drafts.iter().map(|(_, draft, _)| draft.held()).sum();
         let _place =
             Waiting::new(&self.waiting, held, self.limits.max_waiting).ok_or_else(overloaded)?;
         let room = async {

@@ -11,7 +11,7 @@
 //!                         check)    keep)                          once
 //! ```
 //!
-//! Who comes in by any door, and what of all this they may do and see, is decided in one place, [`access`].
+//! One place, [`access`], decides who comes in by any door, and what of all this they may do and see.
 //!
 //! Every door in does the same thing: bytes become one [`event::Event`]. Every door out does the same thing: one
 //! update becomes its own wire shape. Between them there is one way, and it never branches by door.

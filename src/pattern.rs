@@ -44,6 +44,49 @@ pub struct Pattern {
     before: usize,
     /// The bytes behind the last wildcard.
     behind: usize,
+    /// The first and the last bytes of these, by which most names are passed over without a look at the text.
+    ends: [End; 2],
+}
+
+/// A few bytes at one end of a text as a number, and which bits of it count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct End {
+    bytes: u64,
+    mask: u64,
+}
+
+impl End {
+    const LEN: usize = 8;
+
+    /// The last bytes, the very last of them lowest.
+    fn last(text: &str) -> Self {
+        Self::of(text.bytes().rev())
+    }
+
+    /// The first bytes, the very first of them lowest.
+    fn first(text: &str) -> Self {
+        Self::of(text.bytes())
+    }
+
+    fn of(bytes: impl Iterator<Item = u8>) -> Self {
+        let none = Self { bytes: 0, mask: 0 };
+        let shifts = (0..u64::BITS).step_by(8);
+        let bytes = bytes.take(Self::LEN).zip(shifts);
+        bytes.fold(none, |end, (byte, shift)| Self {
+            bytes: end.bytes | u64::from(byte) << shift,
+            mask: end.mask | 0xff << shift,
+        })
+    }
+
+    /// Whether a name whose end this is can have a pattern's.
+    fn may_have(self, pattern: Self) -> bool {
+        (self.bytes ^ pattern.bytes) & pattern.mask == 0
+    }
+}
+
+/// The ends of a name, found once for all patterns.
+fn ends(name: &str) -> [End; 2] {
+    [End::first(name), End::last(name)]
 }
 
 impl Pattern {
@@ -65,10 +108,13 @@ impl Pattern {
             (Some(first), Some(last)) => (first, plain.len() - last - 1),
             _ => (plain.len(), 0),
         };
+        let first = End::first(plain.get(..before).unwrap_or_default());
+        let last = End::last(plain.get(plain.len() - behind..).unwrap_or_default());
         let pattern = Self {
             text: plain.into(),
             before,
             behind,
+            ends: [first, last],
         };
         match pattern.between().chars().count() > MAX_BETWEEN {
             true => Err(BadPattern::TooLong),
@@ -105,6 +151,15 @@ impl Pattern {
 
     /// Whether a name fits.
     pub fn matches(&self, name: &str) -> bool {
+        self.may_fit(ends(name)) && self.fits(name)
+    }
+
+    /// Whether a name with these ends can fit: most can't.
+    fn may_fit(&self, [first, last]: [End; 2]) -> bool {
+        first.may_have(self.ends[0]) && last.may_have(self.ends[1])
+    }
+
+    fn fits(&self, name: &str) -> bool {
         if self.is_plain() {
             return name == &*self.text;
         }
@@ -209,7 +264,12 @@ impl Patterns {
 
     /// Whether a name fits one of them.
     pub fn matches(&self, name: &str) -> bool {
-        self.plain.contains(name) || self.wild.iter().any(|pattern| pattern.matches(name))
+        if self.plain.contains(name) {
+            return true;
+        }
+        let ends = ends(name);
+        let mut wild = self.wild.iter();
+        wild.any(|pattern| pattern.may_fit(ends) && pattern.fits(name))
     }
 }
 

@@ -5,7 +5,7 @@ mod common;
 
 use std::net::SocketAddr;
 
-use common::{Client, PATIENCE, server_with};
+use common::{Client, PATIENCE, post, server_with};
 use serde_json::{Value, json};
 
 /// How much of the flood is kept before the others publish.
@@ -72,11 +72,16 @@ fn place(answer: &Value) -> usize {
 
 /// How many calls waited for events of their own producer.
 async fn waited(address: SocketAddr) -> usize {
+    counted(address, "stoa_producers_waited_total ").await
+}
+
+/// The number behind this name in the metrics.
+async fn counted(address: SocketAddr, name: &str) -> usize {
     let response = reqwest::get(format!("http://{address}/metrics")).await;
     let text = response.expect("answers").text().await.expect("text");
     let line = text
         .lines()
-        .find_map(|line| line.strip_prefix("stoa_producers_waited_total "))
+        .find_map(|line| line.strip_prefix(name))
         .expect("the counter");
     line.parse().expect("a number")
 }
@@ -136,6 +141,53 @@ async fn a_producer_waits_for_its_own_events_and_others_are_behind_few_of_them()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_told_to_come_back_is_counted_once() {
+    let server = server_with(|c| {
+        c.pace.flush_interval_ms = 3_600_000;
+        c.performance.max_lag = 1;
+    })
+    .await;
+    let address = server.address();
+    let (mut producer, _) = Client::connect(address, json!({ "role": "producer" })).await;
+    for n in 0..2 {
+        let answer = post(address, &event(&format!("{n}"), "normal")).await;
+        assert_eq!(answer.0, 202, "{answer:?}");
+    }
+    let (events, own) = (event("a", "normal"), event("b", "normal"));
+    let (http, socketio) = tokio::join!(post(address, &events), producer.call("publish", own));
+    assert_eq!(http.0, 503, "{http:?}");
+    assert_eq!(socketio["error"]["code"], "overloaded", "{socketio}");
+    for door in ["http", "socketio"] {
+        let name = format!("stoa_requests_refused_total{{door=\"{door}\",code=\"overloaded\"}} ");
+        assert_eq!(counted(address, &name).await, 1, "{door}");
+    }
+    server.shutdown().await;
+}
+
+/// An HTTP client may be one of several programs behind its address: its small call doesn't stand behind their large ones.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_call_goes_past_the_large_ones_of_its_address_that_wait() {
+    // Nothing is sent: what is accepted stays under way.
+    let server = server_with(|c| {
+        c.pace.flush_interval_ms = 3_600_000;
+        c.pace.producer_backlog = UNDER_WAY;
+    })
+    .await;
+    let address = server.address();
+    let flood: Vec<_> = calls(6, 400)
+        .map(|events| tokio::spawn(async move { post(address, &events).await }))
+        .collect();
+    let waiting = async { while waited(address).await < 4 {} };
+    tokio::time::timeout(PATIENCE, waiting)
+        .await
+        .expect("all but two wait");
+    let (status, answer) = post(address, &event("good", "normal")).await;
+    assert_eq!((status, place(&answer)), (202, 801), "{answer}");
+    flood.iter().for_each(tokio::task::JoinHandle::abort);
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_large_stream_goes_on_call_by_call() {
     let server = server_with(|c| c.pace.producer_backlog = 1).await;
     let address = server.address();
@@ -156,5 +208,66 @@ async fn a_large_stream_goes_on_call_by_call() {
         );
     }
     assert!(waited(address).await > 0, "it waited for the hub");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_about_one_thing_is_before_others_by_few_of_its_updates() {
+    const CALLS: usize = 16;
+    const EVENTS: usize = 1_000;
+    const FLUSH: usize = 250;
+    // Nothing is sent unless it is critical: what is accepted waits when the other one's comes.
+    let server = server_with(|c| {
+        c.pace.flush_interval_ms = 3_600_000;
+        c.performance.flush_max = FLUSH;
+        c.pace.producer_backlog = 4 * EVENTS;
+    })
+    .await;
+    let address = server.address();
+    let (mut watcher, _) = Client::connect(address, json!({})).await;
+    let (mut good, _) = Client::connect(address, json!({ "role": "producer" })).await;
+    // All of them name the same task, agent, run, job, node and message.
+    let data = |n: usize| json!({ "task_id": "t", "agent_id": "a", "run_id": "r", "job_id": "j", "node_id": "n", "message_id": "m", "n": n });
+    let calls = (0..CALLS).map(|call| {
+        let events = call * EVENTS..(call + 1) * EVENTS;
+        let events = events.map(|n| json!({ "type": "task.assigned", "data": data(n) }));
+        let body = Value::Array(events.collect());
+        async move { post(address, &body).await }
+    });
+    let burst = tokio::spawn(futures_util::future::join_all(calls));
+    let waiting = async { while waited(address).await < CALLS - 4 {} };
+    let waiting = tokio::time::timeout(PATIENCE, waiting).await;
+    waiting.expect("all but the first calls wait");
+    let answer = good.call("publish", event("good", "normal")).await;
+    assert_eq!(place(&answer), 4 * EVENTS + 1, "behind what is under way");
+    // Each critical event sends a part of what waits, and so lets more of the burst in.
+    let (mut flooded, mut before) = (Vec::new(), None);
+    for n in 0..CALLS * EVENTS {
+        let id = format!("critical{n}");
+        good.call("publish", event(&id, "critical")).await;
+        loop {
+            let (_, update) = watcher.next().await.expect("it stays connected");
+            flooded.extend(update["data"]["n"].as_u64());
+            let task = &update["data"]["task_id"];
+            if task == "good" {
+                before = Some(flooded.len());
+            }
+            if *task == id {
+                break;
+            }
+        }
+        if flooded.len() == CALLS * EVENTS {
+            break;
+        }
+    }
+    let before = before.expect("it was said");
+    assert!(before <= 2 * FLUSH, "behind {before} of one thing");
+    for (status, answer) in burst.await.expect("all are answered") {
+        assert_eq!((status, &answer["accepted"]), (202, &json!(EVENTS)));
+    }
+    // Nothing of it is lost or said twice.
+    flooded.sort_unstable();
+    flooded.dedup();
+    assert_eq!(flooded.len(), CALLS * EVENTS);
     server.shutdown().await;
 }

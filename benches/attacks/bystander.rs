@@ -27,8 +27,8 @@ pub(crate) struct Bystander {
 struct Seen {
     /// Published, not yet seen.
     waiting: HashMap<u64, Instant>,
-    /// From the call to the update.
-    after: Vec<Duration>,
+    /// When it was published, and how long it took from the call to the update.
+    after: Vec<(Instant, Duration)>,
 }
 
 /// Its observations.
@@ -61,7 +61,7 @@ impl Bystander {
                     let Some(n) = number(packet) else { return };
                     let mut seen = watched.lock().expect("its lock");
                     if let Some(begun) = seen.waiting.remove(&n) {
-                        seen.after.push(begun.elapsed());
+                        seen.after.push((begun, begun.elapsed()));
                     }
                 });
                 if read.await.is_err() {
@@ -106,11 +106,29 @@ impl Bystander {
         self.seen.lock().expect("its lock").after.clear();
     }
 
+    /// Its slowest calls since the last reset: milliseconds after the first one, and how many each took.
+    pub(crate) fn slowest(&self, count: usize) -> String {
+        let mut seen = self.seen.lock().expect("its lock");
+        let first = seen.after.iter().map(|(at, _)| *at).min();
+        seen.after.sort_unstable_by_key(|(_, took)| *took);
+        let ms = |d: Duration| d.as_millis();
+        let slowest = seen.after.iter().rev().take(count);
+        let slowest =
+            slowest.map(|(at, took)| format!("{}: {}", ms(*at - first.unwrap_or(*at)), ms(*took)));
+        let slowest = slowest.collect::<Vec<_>>().join(", ");
+        format!("{slowest} (of {})", seen.after.len())
+    }
+
     /// The latencies since the last reset; an event that is still waited for counts with the time it waits already.
     pub(crate) fn figures(&self) -> Figures {
         let seen = self.seen.lock().expect("its lock");
         let waiting = seen.waiting.values().map(Instant::elapsed);
-        let mut all: Vec<Duration> = seen.after.iter().copied().chain(waiting).collect();
+        let mut all: Vec<Duration> = seen
+            .after
+            .iter()
+            .map(|(_, took)| *took)
+            .chain(waiting)
+            .collect();
         all.sort_unstable();
         let at = |share: f64| {
             let place = (all.len() as f64 * share) as usize;

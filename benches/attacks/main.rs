@@ -1,6 +1,6 @@
 //! Attacks whose harm is a figure: what each costs the server in memory, and what it does to a client that only watches.
 //!
-//! `cargo bench --bench attacks` runs all of them, `-- --only small-text` one. Every attack gets a server of its own at the
+//! `cargo bench --bench attacks` runs all of them, `-- --only small-text` one, and `--slowest` says when the bystander waited longest. Every attack gets a server of its own at the
 //! default limits. A bystander publishes and watches a few events a second, first alone and then beside the attack. Two
 //! bounds hold: memory above idle, and the bystander's p99 against its own p99 before the attack (but not while nothing can
 //! be kept at all: its own events wait then, as they must). `STOA_BIN` names another
@@ -157,6 +157,9 @@ impl Attack {
         tokio::time::sleep(AFTER).await;
         let peak = server.memory("VmHWM").unwrap_or(0);
         let beside = bystander.figures();
+        if std::env::args().any(|a| a == "--slowest") {
+            eprintln!("{}: {}", self.name, bystander.slowest(12));
+        }
         bystander.end();
         server.kill();
         let again = if self.restarts {

@@ -67,7 +67,7 @@ pub struct Porter {
     sessions: Arc<Sessions>,
     /// How much each may send.
     rates: Rates,
-    /// Who is kept out is counted.
+    /// Clients that are kept out are counted.
     metrics: Arc<Metrics>,
 }
 
@@ -337,7 +337,7 @@ impl Porter {
         who.user.is_none() && self.blocklist.spares(address)
     }
 
-    /// Whoever is known by name is kept out by name: others may share the address.
+    /// A client that is known by name is kept out by name: others may share the address.
     fn keep_out(&self, who: &Identity, address: IpAddr) -> Refusal {
         let whom = match &who.user {
             Some(user) => Who::User(user.to_string()),

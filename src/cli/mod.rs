@@ -230,7 +230,7 @@ fn with_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), F
     done
 }
 
-/// Whoever reads stderr line by line gets one line for one failure, whatever is quoted in it.
+/// Programs that read stderr line by line get one line for one failure, whatever is quoted in it.
 fn one_line(text: &str) -> String {
     text.lines()
         .map(str::trim)

@@ -27,7 +27,10 @@ pub(super) fn serve(args: ServeArgs) -> Result<(), Failure> {
         config.journal.kind = JournalKind::Memory;
     }
     log::init(&config.log.level, config.log.format).map_err(Failure::because)?;
-    let runtime = tokio::runtime::Runtime::new()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .on_thread_start(crate::net::read_the_clock)
+        .build()
         .map_err(|error| Failure::Because(format!("can't start: {error}")))?;
     let served = runtime.block_on(server::run(config));
     // Everything was ended in order, or given up on, by the server; what still runs must not hold the process.

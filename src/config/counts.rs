@@ -65,6 +65,13 @@ impl Config {
             ),
             (
                 "server",
+                "max_body_bytes_per_address",
+                self.server.max_body_bytes_per_address,
+                256 * 1024,
+                1 << 30,
+            ),
+            (
+                "server",
                 "max_client_buffer",
                 self.server.max_client_buffer,
                 16 * 1024,
@@ -226,6 +233,21 @@ impl Config {
             ),
             ("access", "max_known", self.access.max_known, 16, 1 << 24),
             ("journal", "max_events", self.journal.max_events, 1, 1 << 32),
+            // Less would hold no event of the largest size that is allowed.
+            (
+                "journal",
+                "max_bytes",
+                wide(self.journal.max_bytes),
+                1 << 20,
+                1 << 50,
+            ),
+            (
+                "journal",
+                "memory_bytes",
+                wide(self.journal.memory_bytes),
+                1 << 20,
+                1 << 50,
+            ),
             (
                 "journal",
                 "tail_bytes",
@@ -276,6 +298,10 @@ impl Config {
             format!("is {value}: it must be from 1 to {MOST}"),
         ))
     }
+}
+
+fn wide(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 fn whole(number: u32) -> usize {

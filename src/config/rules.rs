@@ -11,11 +11,11 @@ use crate::event::Kind;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rule {
-    /// Whoever may watch at all.
+    /// Everybody who may watch at all.
     All,
     /// Whoever's token names it.
     Claim,
-    /// Whoever may see the project that the event names, else all that it was named with; everybody, while none is known.
+    /// Everybody who may see the project that the event names, else all that it was named with; everybody, while none is known.
     Project,
     /// Its owner; while none is known, whoever may see its project.
     Owner,

@@ -61,6 +61,10 @@ pub struct Server {
     pub body_bytes_per_second: usize,
     /// Bytes that request bodies may hold together while they are read, at the API and as much again at the polling door.
     pub max_body_bytes_in_flight: usize,
+    /// The same of one address: whose bodies never end holds up itself.
+    pub max_body_bytes_per_address: usize,
+    /// Seconds after which a body that is held and comes too slowly to be there in time gives its place to one that waits.
+    pub body_patience: f64,
     /// Compressed bodies that are unpacked at a time: each holds some 64 KiB for that.
     pub max_unpacking: usize,
     /// Bytes that one byte of a compressed body may become, beside `max_http_buffer_size`: more is a bomb.
@@ -79,7 +83,7 @@ pub struct Server {
     pub max_pending_sessions: usize,
     /// The same from one address.
     pub max_pending_per_address: usize,
-    /// Who is not held to the limits per address: a proxy on the same machine makes all clients one address.
+    /// Addresses that are not held to the limits per address: a proxy on the same machine makes all clients one address.
     pub exempt_addresses: Networks,
     /// The proxies whose word on a client's address is taken; nobody else's is, or limits would be for the asking.
     pub trusted_proxies: Networks,
@@ -117,6 +121,8 @@ impl Default for Server {
             body_timeout: 30.0,
             body_bytes_per_second: 10,
             max_body_bytes_in_flight: 33_554_432,
+            max_body_bytes_per_address: 8_388_608,
+            body_patience: 2.0,
             max_unpacking: 256,
             max_unpack_ratio: 100,
             idle_timeout: 75.0,
@@ -179,6 +185,11 @@ impl Server {
     /// See [`body_timeout`](field@Self::body_timeout).
     pub fn body_timeout(&self) -> Duration {
         seconds(self.body_timeout)
+    }
+
+    /// See [`body_patience`](field@Self::body_patience).
+    pub fn body_patience(&self) -> Duration {
+        seconds(self.body_patience)
     }
 
     /// See [`idle_timeout`](field@Self::idle_timeout).

@@ -131,6 +131,15 @@ fn a_wrong_value_names_line_and_key() {
     assert!(message.contains("\"pages\""), "{message}");
     let message = refused("[tls]\ncert_file = \"cert.pem\"\n", &[]);
     assert!(message.contains(".toml:1: [tls] key_file"), "{message}");
+    for key in ["max_bytes", "memory_bytes"] {
+        let message = refused(&format!("[journal]\n{key} = 1000\n"), &[]);
+        assert!(
+            message.contains(".toml:2: ") && message.contains("from 1048576 to"),
+            "{message}"
+        );
+    }
+    let message = refused("[server]\nmax_body_bytes_per_address = 1000\n", &[]);
+    assert!(message.contains("from 262144 to"), "{message}");
     let message = refused("[server]\nping_interval = 0\n", &[]);
     assert!(
         message.contains(".toml:2: ") && message.contains("more than 0"),

@@ -65,6 +65,7 @@ impl Config {
             ("server", "connect_timeout", s.connect_timeout),
             ("server", "action_timeout", s.action_timeout),
             ("server", "body_timeout", s.body_timeout),
+            ("server", "body_patience", s.body_patience),
             ("server", "idle_timeout", s.idle_timeout),
             ("tls", "reload_interval", self.tls.reload_interval),
             ("tls", "handshake_timeout", self.tls.handshake_timeout),

@@ -1,6 +1,6 @@
 //! A place in the middle of a stretch.
 //!
-//! Whoever is far behind is sent a stretch: all that happened from one place to another, united by keys as far as the
+//! A client that is far behind is sent a stretch: all that happened from one place to another, united by keys as far as the
 //! order of each entity allows. United updates are of events all over the stretch, so a list of what is still owed in the
 //! middle of it would be longer than the updates. But what a stretch holds follows from its two ends alone: the same events,
 //! united in the same way, in the same order. So the place is named by the ends and by the last update that was sent.

@@ -97,7 +97,7 @@ impl Hub {
         });
         let body = serde_json::Value::Object(body).to_string();
         let update = Outgoing::new(namespace, name, body);
-        // Who catches up is told some of them anew, and only these may be taken back.
+        // Members that catch up are told some of them anew, and only these may be taken back.
         let again = CAUGHT_UP.contains(&name);
         self.tell_these(&ids, &if again { update.aggregate() } else { update });
     }

@@ -49,7 +49,7 @@ pub(crate) struct Behind {
     from: Option<String>,
     /// Updates it was sent since.
     pub(super) replayed: u64,
-    /// Who waits to hear of the end.
+    /// Callers that wait to hear of the end.
     replies: Vec<oneshot::Sender<Object>>,
 }
 

@@ -5,7 +5,7 @@
 //!                                  └ handed out in portions, as each takes them
 //! ```
 //!
-//! Whoever stands at the same place is served together: the journal is read and the updates are written once for all of
+//! Members at the same place are served together: the journal is read and the updates are written once for all of
 //! them. Stretches are made in a task of their own; the loop only hands them out (`portions`), a bounded number of deliveries
 //! between two flushes, so the live stream doesn't notice. The last few events are made in the loop itself, at one place of
 //! the stream, and with them the client is live again: no gap and no double.
@@ -40,7 +40,7 @@ use crate::{
 
 /// What the loop itself makes ready at the most, to bring a client to the present.
 const LAST: u64 = 256;
-/// Who goes live gets the rest in one go, if it is no more than this or than its portion.
+/// A member that goes live gets the rest in one go, if it is no more than this or than its portion.
 const LIVE: usize = 16 * 1_024;
 /// The newest records that are kept at hand for the last stretch, at the most: they are bounded in bytes, too.
 const RECENT: usize = 2_048;
@@ -56,8 +56,8 @@ pub(super) const LOOK: Duration = Duration::from_millis(25);
 /// What the hub knows of all of them.
 #[derive(Debug)]
 pub(super) struct CatchUp {
-    /// Who is behind, in the order in which they are looked at. A member stands in it once; one that is gone, or live again, is
-    /// passed over when its turn comes.
+    /// Members that are behind, in the order in which they are looked at. Each stands in it once; one that is gone, or live
+    /// again, is passed over when its turn comes.
     pub(super) queue: VecDeque<MemberId>,
     /// How many of them are still to be looked at in this round.
     unseen: usize,

@@ -155,7 +155,7 @@ pub enum Question {
 /// A place among the members. It ends when this is dropped, wherever that happens.
 #[derive(Debug)]
 pub struct Membership {
-    /// Who is told of the end.
+    /// The caller that is told of the end.
     hub: HubHandle,
     /// Whose it is.
     id: MemberId,

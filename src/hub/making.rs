@@ -100,7 +100,7 @@ impl Hub {
                     if !behind.is_some_and(|behind| waits(behind)) {
                         continue;
                     }
-                    // Who came meanwhile and sees something else waits for another one.
+                    // A member that came meanwhile and sees something else waits for another one.
                     let eye = self
                         .roster
                         .eye(id)

@@ -15,7 +15,7 @@ use super::{Hub, batches::Batch, catchup::LOOK, member::MemberId, replay::Stretc
 const LEAST: usize = 4 * 1_024;
 /// The first portion of one that says nothing of how fast it reads.
 const FIRST: usize = 16 * 1_024;
-/// Who has not taken its portion after this long gets half as much the next time.
+/// A member that has not taken its portion after this long gets half as much the next time.
 const SLOW: Duration = Duration::from_millis(500);
 
 /// A stretch on its way to one client.

@@ -29,7 +29,7 @@ impl Hub {
                 reply,
             } => {
                 let id = self.welcome(newcomer, *welcome);
-                // Whoever no longer waits for it lets go of it, and so it ends.
+                // A caller that no longer waits for it lets go of it, and so it ends.
                 if let Some(membership) = self.handle.membership(id) {
                     reply.send(membership).ok();
                 }
@@ -109,7 +109,7 @@ impl Hub {
         for room in &welcome.own_rooms {
             self.roster.join(id, room);
         }
-        // Who can't be in one room is not kept out of the others.
+        // A client that can't be in one room is not kept out of the others.
         let (mut joined, mut refused) = (Vec::new(), Vec::new());
         for room in asked {
             match self.join_rooms(id, std::slice::from_ref(&room)) {

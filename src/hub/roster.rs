@@ -26,9 +26,9 @@ type Ids = IndexSet<MemberId>;
 pub(crate) struct Roster {
     /// By slot, so that a delivery is an index and no search.
     members: Slab<Member>,
-    /// Who is in each, for updates that name it.
+    /// The members of each, for updates that name it.
     rooms: HashMap<Arc<str>, Ids>,
-    /// Who subscribed to each of Seneca's.
+    /// The subscribers to each of Seneca's.
     topics: HashMap<Topic, Ids>,
     /// Filters that several share are evaluated once.
     views: Views,

@@ -57,7 +57,7 @@ async fn producers_wait_for_the_observers_side_and_are_then_told_to_come_back() 
     assert!(after < MAX_WAIT && began.elapsed() >= MAX_WAIT, "{after:?}");
     let refused = intake.publish(event(), producer).await;
     assert_eq!(refused.map_err(|r| r.code).err(), Some("overloaded"));
-    // Who waits is told as soon as there is room: no time passes until then, in which it might look again.
+    // A producer that waits is told as soon as there is room: no time passes until then, in which it might look again.
     let began = tokio::time::Instant::now();
     let told = async {
         tokio::task::yield_now().await;
@@ -68,8 +68,8 @@ async fn producers_wait_for_the_observers_side_and_are_then_told_to_come_back() 
     assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
-#[test]
-fn events_that_are_dear_to_hold_wait_as_text_and_are_kept_whole() {
+#[tokio::test]
+async fn events_that_are_dear_to_hold_wait_as_text_and_are_kept_whole() {
     let journal = Arc::new(MemoryJournal::new(Retention {
         max_events: 100,
         max_age: Duration::from_secs(60),
@@ -102,11 +102,11 @@ fn events_that_are_dear_to_hold_wait_as_text_and_are_kept_whole() {
     assert!(parsed.held() > 3_000_000, "{}", parsed.held());
     let raws = vec![Raw::Text(text.clone()); 28];
     let mut rejected = Vec::new();
-    let drafts = intake.drafts(raws, producer, &mut rejected);
+    let drafts = intake.drafts(raws, producer, &mut rejected).await;
     assert!(rejected.is_empty());
-    let held: usize = drafts.iter().map(|(_, draft)| draft.held()).sum();
+    let held: usize = drafts.iter().map(|(_, draft, _)| draft.held()).sum();
     assert!(held < 28 * (text.len() + 4_096), "{held}");
-    for (_, draft) in drafts {
+    for (_, draft, _) in drafts {
         assert_eq!(draft.event.task_id(), Some("t"));
         let kept = Event::from_stored(&draft.finish().text).unwrap();
         assert_eq!(kept.data, parsed.data);

@@ -55,6 +55,9 @@ struct Inner {
 /// A producer and its id of an event.
 type Name = (Arc<str>, Arc<str>);
 
+/// How many events were let go of, by the bound that they were over.
+type Trimmed = [(&'static str, u64); 3];
+
 /// Bytes that an id costs in memory beside its record.
 const ID: usize = 96;
 
@@ -102,32 +105,43 @@ impl MemoryJournal {
                 }
             })
             .collect();
-        self.trim(&mut inner, now);
+        let trimmed = self.trim(&mut inner, now);
         // Told under the lock, so that the watched place never goes backwards.
         self.grown.send_replace(inner.last);
+        drop(inner);
+        self.count(trimmed);
         Ok(outcomes)
     }
 
-    fn trim(&self, inner: &mut Inner, now: Instant) {
+    /// Lets go of what exceeds the bounds; how many for which, to be counted without the lock.
+    fn trim(&self, inner: &mut Inner, now: Instant) -> Trimmed {
+        let mut trimmed = [("count", 0), ("age", 0), ("bytes", 0)];
         while let Some((_, oldest)) = inner.records.front() {
             let age = now.saturating_duration_since(oldest.accepted);
-            let reason = if inner.records.len() > self.retention.max_events {
-                "count"
+            let bound = if inner.records.len() > self.retention.max_events {
+                0
             } else if age > self.retention.max_age {
-                "age"
+                1
             } else if inner.bytes > self.max_bytes() {
-                "bytes"
+                2
             } else {
-                return;
+                break;
             };
             if oldest.seq > inner.released {
-                return;
+                break;
             }
             if let Some((id, gone)) = inner.records.pop_front() {
                 inner.bytes -= (gone.held() + ID).min(inner.bytes);
                 inner.ids.remove(&id);
-                self.metrics.trimmed(reason, 1);
+                trimmed[bound].1 += 1;
             }
+        }
+        trimmed
+    }
+
+    fn count(&self, trimmed: Trimmed) {
+        for (reason, events) in trimmed {
+            self.metrics.trimmed(reason, events);
         }
     }
 
@@ -195,7 +209,9 @@ impl Journal for MemoryJournal {
     fn release(&self, read: Seq) {
         let mut inner = self.lock();
         inner.released = read;
-        self.trim(&mut inner, Instant::now());
+        let trimmed = self.trim(&mut inner, Instant::now());
+        drop(inner);
+        self.count(trimmed);
     }
 
     fn bounds(&self) -> Bounds {

@@ -34,6 +34,7 @@ use crate::event::{Kind, Kinds};
 use pool::{Pool, key_of};
 
 pub use homes::Homes;
+pub use settle::Things;
 pub use text::{Former, SavedLedger};
 
 /// Bytes of a project's id. Longer ones are the event's own matter: no room can be named so, and nothing is known in them.
@@ -132,7 +133,7 @@ impl Ledger {
             let projects = homes.into_iter().flat_map(|homes| &homes.known);
             let homes = projects.map(|project| Some(&**project)).chain([None]);
             seats.extend(homes.filter_map(|project| {
-                let entry = pool.get(project, id)?;
+                let entry = pool.get(project.map(key_of), id)?;
                 (!entry.unsure || entry.owner.is_some()).then_some(Seat {
                     project,
                     owner: entry.owner().map(|owner| &**owner),
@@ -159,7 +160,7 @@ impl Ledger {
         let id = key_of(id);
         let entry = [&known.vouched, &known.claimed]
             .into_iter()
-            .find_map(|pools| pools[kind as usize].get(Some(project), id));
+            .find_map(|pools| pools[kind as usize].get(Some(key_of(project)), id));
         look(entry.map(|entry| Seat {
             project: Some(project),
             owner: entry.owner().map(|owner| &**owner),

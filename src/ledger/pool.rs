@@ -21,11 +21,9 @@ pub(super) fn key_of(name: &str) -> Key {
     Key::from_be_bytes(bytes)
 }
 
-/// Stands for a thing of one kind.
-pub(super) fn key_in(project: Option<&str>, id: Key) -> Key {
-    project.map_or(id, |project| {
-        id.wrapping_add(key_of(project).rotate_left(64))
-    })
+/// Stands for a thing of one kind, in the project that a key stands for.
+fn key_in(project: Option<Key>, id: Key) -> Key {
+    project.map_or(id, |project| id.wrapping_add(project.rotate_left(64)))
 }
 
 /// One thing that is known.
@@ -119,13 +117,13 @@ impl Pool {
     }
 
     /// A thing, if it is known.
-    pub(super) fn get(&self, project: Option<&str>, id: Key) -> Option<&Entry> {
+    pub(super) fn get(&self, project: Option<Key>, id: Key) -> Option<&Entry> {
         let entry = self.things.get(key_in(project, id))?;
         (!entry.moved).then_some(entry)
     }
 
     /// The same, to be changed; it counts as used.
-    pub(super) fn touch(&mut self, project: Option<&str>, id: Key) -> Option<&mut Entry> {
+    pub(super) fn touch(&mut self, project: Option<Key>, id: Key) -> Option<&mut Entry> {
         let entry = self.things.touch(key_in(project, id))?;
         (!entry.moved).then_some(entry)
     }
@@ -135,9 +133,14 @@ impl Pool {
         self.homes.get(&id)
     }
 
-    /// Notes a thing that isn't known yet. Returns whether another one was forgotten for it.
-    pub(super) fn insert(&mut self, account: &Arc<str>, mut entry: Entry) -> bool {
-        let key = key_in(entry.project.as_deref(), entry.id);
+    /// Notes a thing that isn't known yet, in the project that the key stands for. Returns whether another one was forgotten for it.
+    pub(super) fn insert(
+        &mut self,
+        account: &Arc<str>,
+        project: Option<Key>,
+        mut entry: Entry,
+    ) -> bool {
+        let key = key_in(project, entry.id);
         if let Some(known) = self.things.touch(key) {
             // It was brought into a project and is now named without one again.
             *known = entry;

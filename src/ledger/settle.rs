@@ -26,21 +26,31 @@ const TELLING: [Kind; 5] = [
 /// Bytes of a project's name that is remembered.
 const MAX_NAME: usize = 256;
 
-type Things = SmallVec<[(Kind, Key); 6]>;
+/// The things of an event that have homes and owners, as they are looked up. Finding that out is work, and depends on nothing
+/// that others say: it is done before anything is locked.
+#[derive(Debug)]
+pub struct Things {
+    list: SmallVec<[(Kind, Key); 6]>,
+    /// Stands for the project that the event names.
+    project: Option<Key>,
+}
+
+impl Things {
+    /// Finds them.
+    pub fn of(event: &Event) -> Self {
+        let mut list = SmallVec::new();
+        event.things(&mut |kind, id| {
+            if !matches!(kind, Kind::Project | Kind::User) {
+                list.push((kind, key_of(id)));
+            }
+        });
+        let project = event.project_id.as_deref().map(key_of);
+        Self { list, project }
+    }
+}
 
 /// A thing's kind, whether these are all projects in which its id is known, and these.
 type Found<'l> = (Kind, bool, &'l [Arc<str>]);
-
-/// The things of an event that have homes and owners.
-fn things(event: &Event) -> Things {
-    let mut things = Things::new();
-    event.things(&mut |kind, id| {
-        if !matches!(kind, Kind::Project | Kind::User) {
-            things.push((kind, key_of(id)));
-        }
-    });
-    things
-}
 
 impl Ledger {
     /// Settles an event as one of `speaker`, and learns what it says.
@@ -48,7 +58,21 @@ impl Ledger {
     /// # Errors
     /// `forbidden` when the speaker may not say that; then nothing was learnt.
     pub fn settle(&self, event: &mut Event, speaker: Speaker<'_>) -> Result<(), Refusal> {
-        let things = things(event);
+        let things = Things::of(event);
+        self.settle_read(event, &things, speaker)
+    }
+
+    /// The same of an event whose things are found already.
+    ///
+    /// # Errors
+    /// As [`Self::settle`].
+    pub fn settle_read(
+        &self,
+        event: &mut Event,
+        things: &Things,
+        speaker: Speaker<'_>,
+    ) -> Result<(), Refusal> {
+        let named = event.project_id.is_some();
         event.settled = Settled {
             producer: speaker.producer.clone(),
             confined: speaker.projects.is_some(),
@@ -57,21 +81,30 @@ impl Ledger {
         if let Some(may) = speaker.projects {
             confine(event, may)?;
         }
-        let mut known = self.lock();
+        // One that names no project is given one by its board, its project's name or its things.
+        let project = |event: &Event| match named {
+            true => things.project,
+            false => event.project_id.as_deref().map(key_of),
+        };
         if speaker.projects.is_some() {
-            known.check_owner(event, &things)?;
+            let project = project(event);
+            let mut known = self.lock();
+            known.check_owner(event, things, project)?;
+            known.keep(event, things, project);
         } else {
-            known.place(event, &things);
+            let mut known = self.lock();
+            known.find(event, things);
+            let project = project(event);
+            known.place(event, things, project);
+            known.keep(event, things, project);
         }
-        known.learn(event, &things);
-        known.own(event, &things);
         Ok(())
     }
 
     /// Learns from an event that was settled before, in the journal's order.
     pub fn learn(&self, event: &Event) {
-        let things = things(event);
-        self.lock().learn(event, &things);
+        let things = Things::of(event);
+        self.lock().learn(event, &things, things.project);
     }
 }
 
@@ -108,12 +141,16 @@ fn confine(event: &mut Event, may: &dyn Fn(&str) -> bool) -> Result<(), Refusal>
 
 impl Known {
     /// A limited producer can't give to somebody else what has an owner.
-    fn check_owner(&self, event: &Event, things: &Things) -> Result<(), Refusal> {
+    fn check_owner(
+        &self,
+        event: &Event,
+        things: &Things,
+        project: Option<Key>,
+    ) -> Result<(), Refusal> {
         let Some(new) = event.owner_id() else {
             return Ok(());
         };
-        let project = event.project_id.as_deref();
-        let taken = things.iter().any(|(kind, id)| {
+        let taken = things.list.iter().any(|(kind, id)| {
             // The owner of a workflow's run is said of the run.
             let of_run = *kind == Kind::Workflow && has_run(event);
             let homeless = self.vouched[*kind as usize].get(None, *id);
@@ -129,15 +166,21 @@ impl Known {
         Ok(())
     }
 
-    fn entry(&self, kind: Kind, project: Option<&str>, id: Key) -> Option<&Entry> {
+    fn entry(&self, kind: Kind, project: Option<Key>, id: Key) -> Option<&Entry> {
         let at = kind as usize;
         self.vouched[at]
             .get(project, id)
             .or_else(|| self.claimed[at].get(project, id))
     }
 
-    /// Finds the project of an unlimited producer's event, and the homes of its things.
-    fn place(&self, event: &mut Event, things: &Things) {
+    /// Learns from a settled event, and writes down whose its things are.
+    fn keep(&mut self, event: &mut Event, things: &Things, project: Option<Key>) {
+        self.learn(event, things, project);
+        self.own(event, things, project);
+    }
+
+    /// Finds the project of an unlimited producer's event.
+    fn find(&self, event: &mut Event, things: &Things) {
         if event.project_id.is_none() && event.name.family() == "project" {
             let by_name = event.project_name().and_then(|name| self.names.get(name));
             let found = by_name
@@ -148,14 +191,16 @@ impl Known {
         if event.project_id.is_none() {
             self.search(event, things);
         }
+    }
+
+    /// Finds the homes of the things of an unlimited producer's event, whose project is known.
+    fn place(&self, event: &mut Event, things: &Things, project: Option<Key>) {
         let settled = &mut event.settled;
-        for (kind, id) in things {
+        for (kind, id) in &things.list {
             let pool = &self.vouched[*kind as usize];
             let homeless = pool.get(None, *id);
-            match (&event.project_id, *kind) {
-                (Some(project), kind)
-                    if homeless.is_some() && pool.get(Some(project), *id).is_none() =>
-                {
+            match (project, *kind) {
+                (Some(_), kind) if homeless.is_some() && pool.get(project, *id).is_none() => {
                     match kind {
                         Kind::Agent => settled.shared.insert(kind),
                         kind => settled.adopted.insert(kind),
@@ -179,7 +224,7 @@ impl Known {
         let mut agree = true;
         let mut several = SmallVec::<[Found<'_>; 4]>::new();
         for telling in TELLING {
-            let Some((kind, id)) = things.iter().find(|(kind, _)| *kind == telling) else {
+            let Some((kind, id)) = things.list.iter().find(|(kind, _)| *kind == telling) else {
                 continue;
             };
             let pool = &self.vouched[*kind as usize];
@@ -215,7 +260,7 @@ impl Known {
     }
 
     /// Learns what a settled event says. The same events in the same order always teach the same.
-    fn learn(&mut self, event: &Event, things: &Things) {
+    fn learn(&mut self, event: &Event, things: &Things, key: Option<Key>) {
         let (settled, limited) = (&event.settled, event.settled.confined);
         let project = event.project_id.as_ref();
         if project.is_some_and(|project| project.len() > MAX_PROJECT) {
@@ -230,13 +275,13 @@ impl Known {
             let known = self.names.entry(name.into());
             known.or_insert_with(|| project.clone());
         }
-        for (kind, id) in things {
+        for (kind, id) in &things.list {
             if settled.uncertain.contains(*kind)
                 && matches!(settled.candidates, Candidates::These(_))
             {
                 continue;
             }
-            let home = project.filter(|_| !settled.shared.contains(*kind));
+            let home = project.zip(key).filter(|_| !settled.shared.contains(*kind));
             let owner = said_of(event, *kind);
             self.note((*kind, *id), home, owner, settled);
         }
@@ -246,12 +291,12 @@ impl Known {
     fn note(
         &mut self,
         (kind, id): (Kind, Key),
-        home: Option<&Arc<str>>,
+        home: Option<(&Arc<str>, Key)>,
         owner: Option<Owner<'_>>,
         settled: &Settled,
     ) {
         let (limited, at) = (settled.confined, kind as usize);
-        let project = home.map(|home| &**home);
+        let (home, project) = home.unzip();
         if let Some(entry) = self.vouched[at].touch(project, id) {
             if let Some(owner) = owner {
                 entry.learn(kind, owner, limited);
@@ -283,16 +328,17 @@ impl Known {
             true => &settled.producer,
             false => home.unwrap_or(&none),
         };
-        if pool.insert(account, entry) && !limited {
+        if pool.insert(account, project, entry) && !limited {
             self.forgotten.insert(kind);
         }
     }
 
     /// Writes down whose the event's things are.
-    fn own(&self, event: &mut Event, things: &Things) {
+    fn own(&self, event: &mut Event, things: &Things, project: Option<Key>) {
         let mut owners: SmallVec<[Owned; 1]> = SmallVec::new();
-        for (kind, id) in things {
-            let entry = self.entry(*kind, event.home(*kind), *id);
+        for (kind, id) in &things.list {
+            let project = event.home(*kind).and(project);
+            let entry = self.entry(*kind, project, *id);
             // What a limited producer said of an owner doesn't open what others say.
             let counts = |entry: &&Entry| !entry.limited || event.settled.confined;
             let Some(owner) = entry.filter(counts).and_then(Entry::owner) else {

@@ -110,7 +110,8 @@ impl Ledger {
                 shared: thing.shared,
                 ..Entry::default()
             };
-            if known.vouched[at].insert(&account, entry) {
+            let home = entry.project.as_deref().map(key_of);
+            if known.vouched[at].insert(&account, home, entry) {
                 known.forgotten.insert(thing.kind);
             }
         }
@@ -162,7 +163,8 @@ fn fill(pool: &mut Pool, rows: Vec<Row>) -> bool {
             unsure: marks & UNSURE != 0,
             moved: false,
         };
-        forgotten |= pool.insert(&account, entry);
+        let home = entry.project.as_deref().map(key_of);
+        forgotten |= pool.insert(&account, home, entry);
     }
     forgotten
 }

@@ -3,9 +3,9 @@
 //! A proxy appends what it sees to a list that anybody may have begun, so the list is read from its end, and only for as
 //! long as each entry was written by somebody trusted. What is left of the first stranger is the stranger's own word.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use http::{HeaderMap, HeaderName, header::FORWARDED};
+use http::{Extensions, HeaderMap, HeaderName, header::FORWARDED};
 
 use crate::config::Networks;
 
@@ -15,6 +15,14 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 /// Whose request it is; in the request's extensions, and in what the engine keeps of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
+
+impl ClientAddress {
+    /// The address of a request; one that nobody noted it for counts as nobody's.
+    pub fn of(extensions: &Extensions) -> IpAddr {
+        let address = extensions.get::<Self>();
+        address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0)
+    }
+}
 
 /// Whether the client's side of the way is encrypted; in the request's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

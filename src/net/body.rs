@@ -1,6 +1,6 @@
 //! Request bodies, with bounds on their size and on the time they take.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use axum::body::{Body, BodyDataStream, Bytes, HttpBody};
 use bytes::BytesMut;
@@ -26,54 +26,110 @@ pub struct BodyLimits {
     pub space: Space,
     /// Of those that are compressed.
     pub packed: PackedLimits,
+    /// How often it is looked whether one with a place still comes at the pace that it needs, while others wait for one.
+    pub patience: Duration,
 }
 
-/// Reads a body whole. One that is not small waits for its place before the rest of it is read, and has it until it is
-/// dropped.
+/// Reads a body of this address whole. One that is not small waits for its place before the rest of it is read, and has it
+/// until it is dropped.
 ///
 /// # Errors
-/// It is too large, which is known before it is read where its length is told; it takes too long; it ends early; there is no
-/// place for it.
-pub async fn read_body(body: Body, limits: &BodyLimits) -> Result<Bytes, Refusal> {
+/// It is too large, which is known before it is read where its length is told; it takes too long, or longer than it would be
+/// let while others wait for its place; it ends early; there is no place for it.
+pub async fn read_body(address: IpAddr, body: Body, limits: &BodyLimits) -> Result<Bytes, Refusal> {
     let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if told > limits.max {
         return Err(too_large(limits.max));
     }
-    let late = || {
-        Refusal::new(
-            "timeout",
-            format!(
-                "the body was not there within {:?} ([server] body_timeout)",
-                limits.timeout
-            ),
-        )
-    };
-    let (mut read, mut place) = (BytesMut::new(), None::<Place>);
+    let (mut read, mut placed) = (BytesMut::new(), None::<Placed>);
     let mut stream = body.into_data_stream();
     let mut deadline = Instant::now() + limits.timeout;
-    while let Some(chunk) = tokio::time::timeout_at(deadline, stream.next())
-        .await
-        .map_err(|_| late())?
-    {
-        let chunk = chunk.map_err(|error| broken(&error))?;
+    loop {
+        let look = placed.as_ref().map(|placed| placed.look_at);
+        let until = look.map_or(deadline, |look| look.min(deadline));
+        let next = tokio::time::timeout_at(until, stream.next()).await;
+        let now = Instant::now();
+        if next.is_err() && now >= deadline {
+            return Err(late(limits));
+        }
+        if let Some(placed) = &mut placed
+            && now >= placed.look_at
+        {
+            placed.look(now, read.len(), limits)?;
+        }
+        let chunk = match next {
+            Err(_) => continue,
+            Ok(None) => break,
+            Ok(Some(chunk)) => chunk.map_err(|error| broken(&error))?,
+        };
         if read.len() + chunk.len() > limits.max {
             return Err(too_large(limits.max));
         }
-        if place.is_none() && read.len() + chunk.len() > FREE {
+        if placed.is_none() && read.len() + chunk.len() > FREE {
             let whole = if told > 0 { told } else { limits.max };
             let asked = Instant::now();
-            place = Some(limits.space.take(whole).await?);
+            let place = limits.space.take(address, whole).await?;
             // That was not the client's fault.
             deadline += asked.elapsed();
             read.reserve(whole - read.len().min(whole));
+            placed = Some(Placed {
+                place,
+                whole,
+                read: read.len(),
+                look_at: Instant::now() + limits.patience,
+            });
         }
         read.extend_from_slice(&chunk);
     }
     let read = read.freeze();
-    Ok(match place {
-        Some(place) => place.of(read),
+    Ok(match placed {
+        Some(placed) => placed.place.of(read),
         None => read,
     })
+}
+
+/// A body that has a place, while it is read.
+struct Placed {
+    place: Place,
+    /// The bytes that it has a place for.
+    whole: usize,
+    /// How much of it there was when it was last looked at.
+    read: usize,
+    /// When it is looked at next.
+    look_at: Instant,
+}
+
+impl Placed {
+    /// Whether it comes at the pace by which it would be there in time. If it doesn't, and others wait for the place, it has
+    /// to give that away: else a few that stall would hold up everybody for as long as a body may take.
+    fn look(&mut self, now: Instant, read: usize, limits: &BodyLimits) -> Result<(), Refusal> {
+        let part = limits.patience.as_secs_f64() / limits.timeout.as_secs_f64();
+        let least = self.whole as f64 * part;
+        let came = read.saturating_sub(self.read);
+        if (came as f64) < least && self.place.is_wanted() {
+            limits.space.metrics().refused("pace");
+            return Err(Refusal::new(
+                "timeout",
+                format!(
+                    "the body came so slowly ({came} bytes in {:?}) that it would not be there in time, and others wait for \
+                     its place ([server] body_patience); send it faster, in smaller parts, or as application/x-ndjson",
+                    limits.patience
+                ),
+            ));
+        }
+        (self.read, self.look_at) = (read, now + limits.patience);
+        Ok(())
+    }
+}
+
+fn late(limits: &BodyLimits) -> Refusal {
+    Refusal::new(
+        "timeout",
+        format!(
+            "the body was not there within {:?} ([server] body_timeout)",
+            limits.timeout
+        ),
+    )
 }
 
 fn too_large(max: usize) -> Refusal {
@@ -160,16 +216,26 @@ impl Steady {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::stream;
+    use std::net::Ipv4Addr;
+
+    use futures_util::{future::join, stream};
 
     use super::*;
+    use crate::observe::BodyMetrics;
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn space(total: usize, per_address: usize) -> Space {
+        Space::new(total, per_address, BodyMetrics::default())
+    }
 
     fn limits() -> BodyLimits {
         BodyLimits {
             max: 100,
             timeout: Duration::from_secs(30),
             bytes_per_second: 10,
-            space: Space::new(1_000),
+            space: space(1_000, 1_000),
+            patience: Duration::from_secs(2),
             packed: PackedLimits::new(100, 10),
         }
     }
@@ -198,7 +264,7 @@ mod tests {
     async fn a_body_read_whole_is_small_and_quick() {
         let second = Duration::from_secs(1);
         let limits = limits();
-        let read = |body| read_body(body, &limits);
+        let read = |body| read_body(HERE, body, &limits);
         assert_eq!(read(dripping(10, 10, second)).await.unwrap().len(), 100);
         let code = |refused: Result<Bytes, Refusal>| refused.unwrap_err().code;
         assert_eq!(code(read(dripping(11, 10, second)).await), "too_large");
@@ -222,28 +288,99 @@ mod tests {
     async fn bodies_together_hold_no_more_than_their_space_and_small_ones_never_wait() {
         let limits = BodyLimits {
             max: 100_000,
-            space: Space::new(250_000),
+            space: space(250_000, 250_000),
             ..limits()
         };
         let body = || Body::from(vec![0; 100_000]);
-        let first = read_body(body(), &limits).await.unwrap();
-        let second = read_body(body(), &limits).await.unwrap();
+        let first = read_body(HERE, body(), &limits).await.unwrap();
+        let second = read_body(HERE, body(), &limits).await.unwrap();
         assert_eq!(limits.space.left(), 50_000);
         let code = |refused: Result<Bytes, Refusal>| refused.unwrap_err().code;
-        assert_eq!(code(read_body(body(), &limits).await), "overloaded");
+        assert_eq!(code(read_body(HERE, body(), &limits).await), "overloaded");
         // Of unknown length: it may be as long as any.
         let unknown = dripping(2, 10_000, Duration::ZERO);
-        assert_eq!(code(read_body(unknown, &limits).await), "overloaded");
-        let small = read_body(Body::from(vec![0; FREE]), &limits).await;
+        assert_eq!(code(read_body(HERE, unknown, &limits).await), "overloaded");
+        let small = read_body(HERE, Body::from(vec![0; FREE]), &limits).await;
         assert_eq!(small.unwrap().len(), FREE);
-        let waiting = read_body(body(), &limits);
+        let waiting = read_body(HERE, body(), &limits);
         // A part of it is enough to keep its place.
         let part = second.slice(10..20);
         drop(second);
         assert_eq!(limits.space.left(), 50_000);
-        let (third, ()) = futures_util::future::join(waiting, async { drop(part) }).await;
+        let (third, ()) = join(waiting, async { drop(part) }).await;
         assert_eq!(third.unwrap().len(), 100_000);
         drop(first);
         assert_eq!(limits.space.left(), 250_000);
+    }
+
+    /// One that says how long it is and stops before that.
+    fn stalled(size: usize) -> Body {
+        let begun = stream::once(async { Ok::<_, std::io::Error>(vec![b'x'; FREE + 1]) });
+        let rest = size - FREE - 1;
+        let rest = stream::once(async move {
+            std::future::pending::<()>().await;
+            Ok(vec![b'x'; rest])
+        });
+        Body::from_stream(begun.chain(rest))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_address_has_its_share_and_others_have_theirs() {
+        let limits = BodyLimits {
+            max: 100_000,
+            space: space(250_000, 100_000),
+            patience: Duration::from_secs(60),
+            ..limits()
+        };
+        let other = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+        let body = || Body::from(vec![0; 60_000]);
+        let code = |refused: Result<Bytes, Refusal>| refused.unwrap_err();
+        let first = read_body(HERE, body(), &limits).await.unwrap();
+        let refused = code(read_body(HERE, body(), &limits).await);
+        assert_eq!(refused.code, "overloaded");
+        assert!(refused.message.contains("max_body_bytes_per_address"));
+        let (waiting, others) = join(read_body(HERE, body(), &limits), async {
+            let others = read_body(other, body(), &limits).await.unwrap();
+            drop(first);
+            others
+        })
+        .await;
+        assert_eq!((waiting.unwrap().len(), others.len()), (60_000, 60_000));
+        assert_eq!(limits.space.left(), 190_000);
+        for n in 0..1_000_u32 {
+            let passing = IpAddr::V4(Ipv4Addr::from(n << 8));
+            assert!(limits.space.try_take(passing, 10).is_some());
+        }
+        assert!(limits.space.addresses() < 200);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_stalls_gives_its_place_to_one_that_waits_and_keeps_it_else() {
+        let limits = BodyLimits {
+            max: 100_000,
+            space: space(100_000, 100_000),
+            ..limits()
+        };
+        let begun = Instant::now();
+        let alone = read_body(HERE, stalled(90_000), &limits).await;
+        assert_eq!(alone.unwrap_err().code, "timeout");
+        assert_eq!(begun.elapsed(), limits.timeout);
+        let (slow, good) = join(
+            read_body(HERE, stalled(90_000), &limits),
+            read_body(HERE, Body::from(vec![0; 90_000]), &limits),
+        )
+        .await;
+        let slow = slow.unwrap_err();
+        assert!(slow.message.contains("body_patience"), "{}", slow.message);
+        assert_eq!(good.unwrap().len(), 90_000);
+        // At the pace that it needs, however slow that is, it keeps its place.
+        let steady = dripping(22, 4_000, Duration::from_millis(900));
+        let waits = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            read_body(HERE, Body::from(vec![0; 90_000]), &limits).await
+        };
+        let (steady, waits) = join(read_body(HERE, steady, &limits), waits).await;
+        assert_eq!(steady.unwrap().len(), 88_000);
+        assert_eq!(waits.unwrap_err().code, "overloaded");
     }
 }

@@ -3,6 +3,7 @@
 mod address;
 mod body;
 mod connection;
+mod date;
 mod listener;
 mod packed;
 mod quota;
@@ -16,6 +17,7 @@ mod under_way;
 pub use address::{ClientAddress, Proxies, Secure, forwarded_for};
 pub use body::{BodyLimits, Steady, read_body};
 pub use connection::{Hangup, Peer, Presence};
+pub use date::read_the_clock;
 pub use listener::{Prepared, Server, SetupError};
 pub use packed::{PACKINGS, PackedLimits, Packing, UnknownPacking, unpack};
 pub use quota::{Arrival, Full, Live, Quota, QuotaLimits, Rate, Slot};

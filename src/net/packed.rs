@@ -210,22 +210,30 @@ impl Unpacking {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::{io::Write, net::Ipv4Addr};
 
     use flate2::{Compression, write::GzEncoder};
     use http::HeaderValue;
 
     use super::*;
-    use crate::net::{Space, Steady, read_body};
+    use crate::{
+        net::{self, Space, Steady},
+        observe::BodyMetrics,
+    };
 
     const MAX: usize = 100_000;
+
+    async fn read_body(body: Body, limits: &BodyLimits) -> Result<Bytes, Refusal> {
+        net::read_body(Ipv4Addr::LOCALHOST.into(), body, limits).await
+    }
 
     fn limits() -> BodyLimits {
         BodyLimits {
             max: MAX,
             timeout: Duration::from_secs(30),
             bytes_per_second: 10,
-            space: Space::new(10 * MAX),
+            space: Space::new(10 * MAX, 10 * MAX, BodyMetrics::default()),
+            patience: Duration::from_secs(30),
             packed: PackedLimits::new(100, 2),
         }
     }

@@ -22,7 +22,7 @@ pub struct QuotaLimits {
     pub per_address: usize,
     /// Arrivals in a second from one address; `None` where only presence counts.
     pub per_second: Option<usize>,
-    /// Who is not held to the limits per address.
+    /// Addresses that are not held to the limits per address.
     pub exempt: Networks,
 }
 
@@ -289,7 +289,7 @@ impl Drop for Slot {
 }
 
 /// What counts as one address: of IPv6 the network, since whoever has one address there has 2^64 of them.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

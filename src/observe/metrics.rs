@@ -41,7 +41,7 @@ pub struct Metrics {
     unknown_events: Counter,
     /// Packets that were answered in the engine's place, which would have ended the session.
     unreadable: Family<Reason, Counter>,
-    /// Whom the server cut off, and why.
+    /// Clients that the server cut off, and why.
     killed: Family<Reason, Counter>,
     /// How namespaces are left.
     disconnected: Family<Reason, Counter>,
@@ -69,6 +69,8 @@ pub struct Metrics {
     taken_back: Counter,
     /// Updates sent to those who came back.
     replayed: Counter,
+    /// The request bodies' own.
+    pub bodies: super::bodies::BodyMetrics,
     /// Replays that could not be made.
     replays_failed: Counter,
     /// Clients that were given the state instead of what they missed, and why.
@@ -181,6 +183,7 @@ impl Metrics {
             tokens_denied: Family::default(),
             taken_back: Counter::default(),
             replayed: Counter::default(),
+            bodies: super::bodies::BodyMetrics::default(),
             replays_failed: Counter::default(),
             replays_given_up: Family::default(),
             delivery_seconds,
@@ -193,6 +196,7 @@ impl Metrics {
     fn register(&self) {
         let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         let r = &mut *registry;
+        self.bodies.register(r);
         r.register("events", "Events kept in the journal", self.events.clone());
         r.register(
             "events_duplicate",

@@ -1,9 +1,11 @@
 //! What can be seen of the server from outside: counters, histograms, logs.
 
+mod bodies;
 pub mod exposition;
 mod journal;
 pub mod log;
 mod metrics;
 
+pub use bodies::BodyMetrics;
 pub use journal::JournalMetrics;
 pub use metrics::Metrics;

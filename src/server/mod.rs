@@ -197,7 +197,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         metrics.clone(),
         options::sockets(config, quota.clone()),
     );
-    let door = Door::new(kit, options::door(config));
+    let door = Door::new(kit, options::door(config, &metrics));
     let readiness = Arc::new(Readiness::default());
     let api = Api {
         hub: handle,
@@ -206,7 +206,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         metrics: metrics.clone(),
         readiness: readiness.clone(),
         stream: options::stream(config),
-        body: options::body(config),
+        body: options::body(config, &metrics),
     };
     let routes = options::routes(config);
     let router = http::router(api, door.clone(), &routes);

@@ -14,6 +14,7 @@ use crate::{
     hub::HubOptions,
     intake::IntakeLimits,
     net::{BodyLimits, PackedLimits, Quota, QuotaLimits, Space, Timeouts},
+    observe::Metrics,
     projections::state::Limits,
 };
 
@@ -114,7 +115,7 @@ pub(crate) fn lane(config: &Config) -> LaneLimits {
 }
 
 /// The door's at `/socket.io/`.
-pub(super) fn door(config: &Config) -> DoorLimits {
+pub(super) fn door(config: &Config, metrics: &Metrics) -> DoorLimits {
     DoorLimits {
         pending: QuotaLimits {
             total: config.server.max_pending_sessions,
@@ -122,18 +123,23 @@ pub(super) fn door(config: &Config) -> DoorLimits {
             per_second: None,
             exempt: config.server.exempt_addresses.clone(),
         },
-        body: body(config),
+        body: body(config, metrics),
         max_packets: config.server.max_packets_per_post,
     }
 }
 
 /// A request body's. Each door has its own space: polling is open to whoever comes, and takes none from those who publish.
-pub(super) fn body(config: &Config) -> BodyLimits {
+pub(super) fn body(config: &Config, metrics: &Metrics) -> BodyLimits {
     BodyLimits {
         max: config.server.max_http_buffer_size,
         timeout: config.server.body_timeout(),
         bytes_per_second: config.server.body_bytes_per_second,
-        space: Space::new(config.server.max_body_bytes_in_flight),
+        space: Space::new(
+            config.server.max_body_bytes_in_flight,
+            config.server.max_body_bytes_per_address,
+            metrics.bodies.clone(),
+        ),
+        patience: config.server.body_patience(),
         packed: PackedLimits::new(config.server.max_unpack_ratio, config.server.max_unpacking),
     }
 }

@@ -47,7 +47,7 @@ pub type Bits = u32;
 /// united), and its bit.
 pub type Mark = (Seq, Bits);
 
-/// Who may see an update.
+/// The clients that may see an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Audience {
     /// The rooms of the event: `observers` and `{kind}:{id}` for each id that it names.

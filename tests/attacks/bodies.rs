@@ -1,12 +1,19 @@
 //! Request bodies that fill the server's memory before anybody can keep what is in them.
 
-use std::io::Write;
+use std::{
+    io::Write,
+    net::{IpAddr, SocketAddr},
+};
 
+use futures_util::future::select_all;
 use serde_json::{Value, json};
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::{
-    common::{Client, post, post_raw, server_with},
+    common::{Client, PATIENCE, post, post_raw, server_with},
     wire::{self, Good, Process},
 };
 
@@ -16,18 +23,100 @@ fn events(count: usize) -> Vec<Value> {
     vec![json!({ "type": "note.x", "data": { "text": text } }); count]
 }
 
+/// A body that is promised and begun, and never ends.
+async fn stalled(address: SocketAddr, len: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /api/v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len}\r\n\r\n["
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&[b' '; 20_000]).await.unwrap();
+    stream
+}
+
+/// So many bodies have waited or were refused, for this reason.
+async fn bodies(address: SocketAddr, what: &str, reason: &str) -> u64 {
+    let name = format!("stoa_bodies_{what}_total{{reason=\"{reason}\"}}");
+    wire::counted(address, &name).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_whose_bodies_never_end_holds_up_itself_only() {
+    let server = server_with(|c| {
+        c.server.max_body_bytes_in_flight = 1 << 20;
+        c.server.max_body_bytes_per_address = 512 * 1_024;
+        c.server.body_patience = 3_600.0;
+    })
+    .await;
+    let address = server.address();
+    let mut hogs = Vec::new();
+    for _ in 0..4 {
+        hogs.push(stalled(address, 300_000).await);
+    }
+    let waiting = async { while bodies(address, "waited", "address").await < 3 {} };
+    tokio::time::timeout(PATIENCE, waiting)
+        .await
+        .expect("all but one wait for their own address");
+    // What they could hold together is more than there is, and less than that is left for others.
+    let elsewhere = reqwest::Client::builder()
+        .no_proxy()
+        .local_address(IpAddr::from([127, 0, 0, 2]))
+        .build()
+        .unwrap();
+    let call = elsewhere.post(format!("http://{address}/api/v1/events"));
+    let answer = call.json(&events(20)).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 202);
+    assert_eq!(bodies(address, "waited", "total").await, 0);
+    let answers = hogs.into_iter().map(|mut hog| {
+        Box::pin(async move {
+            let mut answer = vec![0; 4_096];
+            let len = hog.read(&mut answer).await.unwrap_or(0);
+            String::from_utf8_lossy(&answer[..len]).into_owned()
+        })
+    });
+    let (told, ..) = select_all(answers).await;
+    assert!(told.starts_with("HTTP/1.1 503"), "{told}");
+    assert!(told.contains("max_body_bytes_per_address"), "{told}");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_stalls_gives_its_place_to_one_that_waits() {
+    let server = server_with(|c| {
+        c.server.max_body_bytes_in_flight = 256 * 1_024;
+        c.server.body_patience = 0.2;
+    })
+    .await;
+    let address = server.address();
+    let mut hogs = Vec::new();
+    for _ in 0..3 {
+        hogs.push(stalled(address, 250_000).await);
+    }
+    // Each has the place for a moment only, and whoever sends what it promised gets it.
+    assert_eq!(post(address, &json!(events(20))).await.0, 202);
+    let mut told = String::new();
+    hogs.remove(0).read_to_string(&mut told).await.ok();
+    assert!(told.starts_with("HTTP/1.1 408"), "{told}");
+    assert!(told.contains("body_patience"), "{told}");
+    assert!(bodies(address, "refused", "pace").await >= 1);
+    assert!(wire::refused(address, "http", "timeout").await >= 1);
+    drop(hogs);
+    server.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn large_bodies_wait_for_space_and_small_ones_and_streams_do_not() {
-    let server = server_with(|c| c.server.max_body_bytes_in_flight = 256 * 1_024).await;
+    let server = server_with(|c| {
+        c.server.max_body_bytes_in_flight = 256 * 1_024;
+        c.server.body_patience = 3_600.0;
+    })
+    .await;
     let address = server.address();
     let good = Good::beside(address).await;
     let large = json!(events(20));
     assert_eq!(post(address, &large).await.0, 202);
     // As much as may be in flight is promised, and never sent.
-    let mut hog = TcpStream::connect(address).await.unwrap();
-    let head = "POST /api/v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 900000\r\n\r\n[";
-    hog.write_all(head.as_bytes()).await.unwrap();
-    hog.write_all(&[b' '; 20_000]).await.unwrap();
+    let hog = stalled(address, 900_000).await;
     let told = loop {
         let (status, answer) = post(address, &large).await;
         if status != 202 {

@@ -9,6 +9,8 @@
 
 pub mod binary;
 pub mod guarded;
+#[cfg(unix)]
+pub mod logged;
 
 use std::{net::SocketAddr, time::Duration};
 

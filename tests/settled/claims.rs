@@ -183,6 +183,70 @@ async fn what_the_server_had_to_forget_is_shown_to_fewer() {
     server.shutdown().await;
 }
 
+/// The platform's own events push the run out of what is known; then nobody limited can make it its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_forgotten_is_claimed_by_nobody_limited() {
+    let server = guarded(|config| config.access.max_known = 20).await;
+    let address = server.address();
+    let bobs = |n: usize, project: Option<&str>, user: Option<&str>| json!({ "type": "agent.run.updated", "project_id": project, "data": { "run_id": "bobs-run", "n": n, "user_id": user } });
+    publish(address, &bobs(1, Some("p2"), Some("bob"))).await;
+    let many: Vec<_> = (0..200)
+        .map(|n| json!({ "type": "agent.run.started", "project_id": "p2", "data": { "run_id": format!("r{n}") } }))
+        .collect();
+    publish(address, &json!(many)).await;
+    // It is really forgotten: said without its project, it is not given back to p2.
+    publish(address, &bobs(2, None, None)).await;
+    let admin = crate::common::guarded::admin();
+    let of_run = history(address, &admin, "&run_id=bobs-run").await;
+    assert_eq!(of_run[1]["project_id"], Value::Null, "{of_run:?}");
+
+    let narrow = producer_of("mallory", &["p1"]);
+    let claim = json!({ "type": "agent.run.updated", "project_id": "p1", "data": { "run_id": "bobs-run", "n": 3, "owner_id": "mallory" } });
+    assert_eq!(post(address, &narrow, &claim).await.0, 202);
+    let spying = observer("mallory", &["p1"]);
+    let auth = json!({ "token": spying, "rooms": ["run:bobs-run"] });
+    let (mut mallory, _) = Client::connect(address, auth).await;
+    publish(
+        address,
+        &json!([bobs(4, Some("p2"), None), bobs(5, None, None)]),
+    )
+    .await;
+    let last = json!({ "type": "task.created", "project_id": "p1", "data": { "task_id": "last" } });
+    publish(address, &last).await;
+    mallory
+        .event_where("task_update", |u| u["data"]["task_id"] == "last")
+        .await;
+    let numbers = |events: &[Value]| -> Vec<u64> {
+        let said = events.iter();
+        said.filter_map(|event| event["data"]["n"].as_u64())
+            .collect()
+    };
+    let live: Vec<Value> = mallory.events.drain(..).map(|(_, update)| update).collect();
+    assert!(numbers(&live).is_empty(), "{live:?}");
+    // Its own event is all that mallory has of it, and as an event of the project: a colleague sees it, too, for it has no owner.
+    let eve = observer("eve", &["p1"]);
+    for (who, token) in [("mallory", &spying), ("eve", &eve)] {
+        let seen = history(address, token, "&run_id=bobs-run").await;
+        assert_eq!(numbers(&seen), [3], "{who}");
+    }
+    let state = mallory.call("get_state", json!({})).await;
+    let runs = state["runs"].to_string();
+    assert!(
+        !runs.contains("\"n\":1") && !runs.contains("r199"),
+        "{runs}"
+    );
+    // p2's producer goes on as before.
+    let own = producer_of("svc2", &["p2"]);
+    let further = bobs(6, Some("p2"), Some("bob"));
+    assert_eq!(post(address, &own, &further).await.0, 202);
+    let seen = history(address, &observer("dora", &["p2"]), "&run_id=bobs-run").await;
+    assert!(
+        numbers(&seen).contains(&4) && !numbers(&seen).contains(&3),
+        "{seen:?}"
+    );
+    server.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_projects_agents_of_one_name_have_rooms_of_their_own() {
     let server = guarded(|_| {}).await;

@@ -1,6 +1,8 @@
 //! What a request asks, read from its path, query and body. What can't be read is refused like everything else: as JSON,
 //! with a code, and counted. The library's own extractors would answer in plain text.
 
+use std::net::IpAddr;
+
 use axum::{
     body::Body,
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
@@ -10,7 +12,7 @@ use http::{HeaderMap, header::CONTENT_TYPE, request::Parts};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Api, packed::unpacked};
+use super::{Api, caller::address, packed::unpacked};
 use crate::{error::Refusal, net::read_body};
 
 /// A query's fields.
@@ -56,7 +58,7 @@ impl FromRequest<Api> for Sent {
         }
         let (parts, body) = request.into_parts();
         let body = unpacked(api, &parts.headers, body).await?;
-        let read = read_json(body, api).await;
+        let read = read_json(address(&parts.extensions), body, api).await;
         read.map(Self).map_err(Refusal::into_response)
     }
 }
@@ -81,8 +83,8 @@ fn says_json(headers: &HeaderMap) -> bool {
     media == "application/json" || media.starts_with("application/") && media.ends_with("+json")
 }
 
-async fn read_json(body: Body, api: &Api) -> Result<Value, Refusal> {
-    let body = read_body(body, &api.body)
+async fn read_json(address: IpAddr, body: Body, api: &Api) -> Result<Value, Refusal> {
+    let body = read_body(address, body, &api.body)
         .await
         .inspect_err(|refusal| api.metrics.refused("http", refusal.code))?;
     serde_json::from_slice(&body)

@@ -1,6 +1,6 @@
 //! Who makes a request: its credential is taken off before anything else looks at it, and weighed before a handler runs.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use axum::{
     extract::{FromRequestParts, Request},
@@ -32,9 +32,7 @@ pub(super) async fn take_credential(mut request: Request, next: Next) -> Respons
 
 /// Where a request comes from.
 pub(super) fn address(extensions: &Extensions) -> IpAddr {
-    extensions
-        .get::<ClientAddress>()
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0)
+    ClientAddress::of(extensions)
 }
 
 /// Somebody who makes a request.

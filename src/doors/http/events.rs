@@ -102,7 +102,7 @@ fn answer(receipt: &Receipt) -> Response {
 
 /// One event, or an array of them.
 async fn publish_json(api: &Api, caller: &Caller, body: Body) -> Result<Receipt, Refusal> {
-    let body = read_body(body, &api.body).await?;
+    let body = read_body(caller.address, body, &api.body).await?;
     let limits = api.intake.limits();
     let raws: Vec<Raw> = match lenient::elements(&body, limits.max_batch) {
         Some((events, more)) if more > 0 => {
@@ -138,7 +138,7 @@ async fn publish_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt
     while let Some(chunk) = stream.next().await? {
         lines.feed(&chunk);
         while let Some(line) = lines.next() {
-            let full = part.push(line, &api.body.space);
+            let full = part.push(line, caller, &api.body.space);
             if full || part.raws.len() >= PART.min(api.porter.events_at_once()) {
                 part.publish(api, caller, &mut receipt).await?;
                 // Where nothing is kept there is nothing to wait for: others have their turn all the same.
@@ -147,7 +147,7 @@ async fn publish_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt
         }
     }
     if let Some(line) = lines.last() {
-        part.push(line, &api.body.space);
+        part.push(line, caller, &api.body.space);
     }
     part.publish(api, caller, &mut receipt).await?;
     Ok(receipt)
@@ -168,13 +168,13 @@ struct Part {
 impl Part {
     /// Adds a line; whether the lines are to be published before there are more. Nothing waits for space here: where there
     /// is none the parts are small.
-    fn push(&mut self, line: Raw, space: &Space) -> bool {
+    fn push(&mut self, line: Raw, caller: &Caller, space: &Space) -> bool {
         if let Raw::Text(text) = &line {
             self.bytes += text.len();
         }
         self.raws.push(line);
         if self.bytes > FREE && self.place.is_none() {
-            self.place = space.try_take(PART_BYTES);
+            self.place = space.try_take(caller.address, PART_BYTES);
         }
         self.bytes > PART_BYTES || (self.bytes > FREE && self.place.is_none())
     }
@@ -191,7 +191,7 @@ impl Part {
         let place = self.place.take();
         self.bytes = 0;
         if !raws.is_empty() {
-            // Whoever uploads much is slowed down to what it may, not turned away in the middle.
+            // A producer that uploads much is slowed down to what it may, not turned away in the middle.
             while let Err(refusal) = api.porter.events(&caller.who, caller.address, raws.len()) {
                 if raws.len() > api.porter.events_at_once() {
                     return Err(refusal);

@@ -61,7 +61,7 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
             },
         },
     });
-    // Who comes with another key, or with none, is served all the same: so it does not decide. Why is in the log.
+    // Clients with another key, or with none, are served all the same: so it does not decide. Why is in the log.
     if let Some(provider) = api.porter.tokens().jwks_state() {
         let status = match (provider.age, provider.error) {
             (None, _) => "missing",

@@ -1,7 +1,7 @@
 //! One entity: its facts as JSON text, and from which events they are. A client that may not see these events must not
 //! see what they said.
 
-use std::mem::size_of;
+use std::{collections::HashSet, mem::size_of};
 
 use compact_str::{CompactString, ToCompactString};
 use serde_json::Value;
@@ -137,16 +137,22 @@ impl Entity {
         let gone = u8::try_from(at).unwrap_or(HIDDEN);
         let hides = |fact: &Fact| fact.part == gone || fact.part == HIDDEN;
         // Of several with one key the latest is enough.
-        let mut kept: Vec<Fact> = Vec::with_capacity(self.facts.len());
-        for mut fact in std::mem::take(&mut self.facts) {
-            if hides(&fact) {
-                fact.part = HIDDEN;
-                kept.retain(|k| k.part != HIDDEN || k.key != fact.key);
-            }
-            kept.push(fact);
+        let mut covered = self.covered(hides).into_iter();
+        self.facts.retain(|_| !covered.next().unwrap_or(false));
+        for fact in self.facts.iter_mut().filter(|fact| hides(fact)) {
+            fact.part = HIDDEN;
         }
-        self.facts = kept;
         at
+    }
+
+    /// Which of the facts have a later one with the same key, among those that count.
+    fn covered(&self, counts: impl Fn(&Fact) -> bool) -> Vec<bool> {
+        let mut later = HashSet::with_capacity(self.facts.len());
+        let mut covered = vec![false; self.facts.len()];
+        for (fact, covered) in self.facts.iter().zip(&mut covered).rev() {
+            *covered = counts(fact) && !later.insert(fact.key.as_str());
+        }
+        covered
     }
 
     /// Which of it a client may see; none if nothing. `own` is the thing that it is about.
@@ -181,11 +187,12 @@ impl Entity {
 
     /// The latest facts that the mask shows, each key once.
     pub(super) fn shown(&self, mask: Mask) -> impl Iterator<Item = (&str, &str)> {
+        // One part has each key once.
+        let several = self.parts.len() > 1;
+        let covered = several.then(|| self.covered(|fact| fact.is_in(mask)));
         let facts = self.facts.iter().enumerate();
         facts.filter_map(move |(at, fact)| {
-            let later = &self.facts[at + 1..];
-            let covered =
-                self.parts.len() > 1 && later.iter().any(|l| l.is_in(mask) && l.key == fact.key);
+            let covered = covered.as_ref().is_some_and(|covered| covered[at]);
             let shown = fact.is_in(mask) && !fact.value.is_empty() && !covered;
             shown.then_some((fact.key.as_str(), fact.value.as_str()))
         })

@@ -105,6 +105,30 @@ fn both_streams_end_with_everything_done() {
 }
 
 #[test]
+fn of_a_fact_that_many_projects_said_the_latest_is_shown_once() {
+    let mut state = fresh(at_most(100));
+    state.apply(&event(
+        json!({ "type": "agent.updated", "data": { "agent_id": "a", "name": "Ann" } }),
+    ));
+    // More audiences than an agent has parts for: some of its facts are then shown only to those who see everything.
+    for round in 0..3 {
+        for project in 0..12 {
+            let data =
+                json!({ "agent_id": "a", "role": format!("{round}.{project}"), "name": "Ann" });
+            let project = format!("p{project}");
+            state.apply(&event(
+                json!({ "type": "agent.updated", "data": data, "project_id": project }),
+            ));
+        }
+    }
+    let walk = Walk::new(state.picture(), Sight::everything(), None);
+    let text = walk.whole("c", Timestamp::now());
+    assert_eq!(text.matches(r#""name":"Ann""#).count(), 1, "{text}");
+    assert_eq!(text.matches(r#""role""#).count(), 1, "{text}");
+    assert!(text.contains(r#""role":"2.11""#), "{text}");
+}
+
+#[test]
 fn a_task_goes_its_way() {
     let mut state = fresh(at_most(100));
     let mut step = |kind: &str, data: Value| {

@@ -16,7 +16,7 @@ use crate::{
 
 /// Marcus' own name in the conversation.
 const MARCUS: &str = "marcus";
-/// Who it was when the record does not say.
+/// The speaker when the record does not say.
 const UNKNOWN: &str = "unknown";
 
 /// One line of the conversation.

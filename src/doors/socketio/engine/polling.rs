@@ -22,7 +22,7 @@ use crate::{
         socketio::engine::{Lane, Speech},
     },
     error::Refusal,
-    net::read_body,
+    net::{ClientAddress, read_body},
 };
 
 /// How long a polling client's next request is held back while its inbox is full, at the most.
@@ -122,9 +122,13 @@ async fn post(
     wait_for_inbox(door, sid).await;
     let form = form(query(request.uri(), "EIO") == Some("3"), request.headers());
     let (mut parts, body) = request.into_parts();
-    let body = read_body(body, &door.limits.body)
-        .await
-        .map_err(|refusal| door.refuse("polling", status(refusal.code), refusal.code, &refusal))?;
+    let body = read_body(
+        ClientAddress::of(&parts.extensions),
+        body,
+        &door.limits.body,
+    )
+    .await
+    .map_err(|refusal| door.refuse("polling", status(refusal.code), refusal.code, &refusal))?;
     let max = door.limits.max_packets;
     if packets(form, &body).nth(max).is_some() {
         let refusal = Refusal::new(

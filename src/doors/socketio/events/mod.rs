@@ -64,7 +64,7 @@ pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
             dispatch(client, request).await
         }
         Err(refusal) => {
-            // Who is kept out was told so already, by its last word.
+            // A client that is kept out was told so already, by its last word.
             if refusal.code != "banned" {
                 tell_refusal(client, &refusal, None);
             }
