@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use serde_json::{Value, json};
 
 use super::{
-    reading::{Colour, Reading, colour},
+    reading::{Colour, MAX_OWN, Reading, colour},
     tasks::Tasks,
 };
 use crate::{
@@ -133,7 +133,7 @@ impl Health {
         };
         match event.name.canonical() {
             "system.health.changed" => {
-                reading.take_report(data);
+                reading.take_report(data, MAX_OWN);
                 reading.keep_what_is_read();
             }
             "project.state.refreshed" => {
