@@ -22,6 +22,7 @@ mod gather;
 mod making;
 mod member;
 mod missed;
+mod moments;
 mod outlet;
 #[cfg(test)]
 mod panics;
@@ -36,7 +37,7 @@ mod snapshots;
 mod view;
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
@@ -62,6 +63,7 @@ use aggregates::AGGREGATES;
 use catchup::CatchUp;
 use command::{Command, WeakHandle};
 use fanout::Flush;
+pub(crate) use moments::Moment;
 use position::Position;
 use roster::Roster;
 use snapshots::Snapshots;
@@ -162,6 +164,8 @@ pub struct Hub {
     desk_changed: bool,
     /// The state on its way to clients.
     snapshots: Snapshots,
+    /// The moments of it that last as long as somebody is being given them, oldest first.
+    moments: Vec<Weak<Moment>>,
     /// For the statistics.
     started: Timestamp,
 }
@@ -201,6 +205,7 @@ impl Hub {
             last_aggregates: now,
             desk_changed: false,
             snapshots: Snapshots::new(),
+            moments: Vec::new(),
             started: Timestamp::now(),
         };
         (hub, handle, backlog)

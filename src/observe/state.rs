@@ -17,6 +17,16 @@ pub struct StateMetrics {
     evicted: Family<Eviction, Counter>,
     /// Facts that were not taken.
     dropped: Family<NotTaken, Counter>,
+    /// Times that no further moment of it could be kept.
+    moments_refused: Counter,
+    /// Chunks of its text, by what was done for them.
+    chunks: Family<Chunk, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Chunk {
+    /// `written`, `shared` or `lost`.
+    outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -50,6 +60,26 @@ impl StateMetrics {
             "Facts that the state did not take, by reason: long (one fact), many (of one entity), full (bytes of one entity)",
             self.dropped.clone(),
         );
+        r.register(
+            "state_moments_refused",
+            "Times that the moments of the state that clients are being given held as much as they may, and no further one was kept",
+            self.moments_refused.clone(),
+        );
+        r.register(
+            "state_chunks",
+            "Chunks of answers to GET /api/v1/state, by outcome: written, shared, lost (the answer broke off)",
+            self.chunks.clone(),
+        );
+    }
+
+    /// No further moment of the state could be kept for those who read it slowly.
+    pub fn moment_refused(&self) {
+        self.moments_refused.inc();
+    }
+
+    /// A chunk of an answer was `written`, or it was `shared` with who asked for the same; or the answer broke off, `lost`.
+    pub fn chunk(&self, outcome: &'static str) {
+        self.chunks.get_or_create(&Chunk { outcome }).inc();
     }
 
     /// Takes over the state's own counts.
