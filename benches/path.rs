@@ -286,7 +286,7 @@ fn whole(c: &mut Criterion) {
                 cursor: CURSOR,
                 coalesced: group.coalesced(),
                 merged: group.merged.as_ref(),
-                since: None,
+                since: group.since,
             };
             let json = render(planned, event, &stamp);
             frames.push(Frame::event(

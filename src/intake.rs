@@ -381,7 +381,7 @@ impl Intake {
         let event = event::parse(value, &intake)?;
         if let Err(long) = event::ids_fit(&event, self.limits.max_id) {
             self.metrics.id_too_long();
-            return Err(long.into());
+            return Err(long);
         }
         if self.limits.validate {
             event::check(&event)?;

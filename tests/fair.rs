@@ -3,7 +3,13 @@
 
 mod common;
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use common::{Client, PATIENCE, post, server_with};
 use serde_json::{Value, json};
@@ -228,18 +234,29 @@ async fn a_burst_about_one_thing_is_before_others_by_few_of_its_updates() {
     let (mut good, _) = Client::connect(address, json!({ "role": "producer" })).await;
     // All of them name the same task, agent, run, job, node and message.
     let data = |n: usize| json!({ "task_id": "t", "agent_id": "a", "run_id": "r", "job_id": "j", "node_id": "n", "message_id": "m", "n": n });
+    let answered = Arc::new(AtomicUsize::new(0));
     let calls = (0..CALLS).map(|call| {
         let events = call * EVENTS..(call + 1) * EVENTS;
         let events = events.map(|n| json!({ "type": "task.assigned", "data": data(n) }));
         let body = Value::Array(events.collect());
-        async move { post(address, &body).await }
+        let answered = answered.clone();
+        async move {
+            let answer = post(address, &body).await;
+            answered.fetch_add(1, Ordering::Relaxed);
+            answer
+        }
     });
     let burst = tokio::spawn(futures_util::future::join_all(calls));
-    let waiting = async { while waited(address).await < CALLS - 4 {} };
+    let waiting =
+        async { while waited(address).await + answered.load(Ordering::Relaxed) < CALLS {} };
     let waiting = tokio::time::timeout(PATIENCE, waiting).await;
-    waiting.expect("all but the first calls wait");
+    waiting.expect("a call is answered, or waits");
     let answer = good.call("publish", event("good", "normal")).await;
-    assert_eq!(place(&answer), 4 * EVENTS + 1, "behind what is under way");
+    let under_way = place(&answer) - 1;
+    assert!(
+        (2 * EVENTS..=4 * EVENTS).contains(&under_way),
+        "{under_way} are under way"
+    );
     // Each critical event sends a part of what waits, and so lets more of the burst in.
     let (mut flooded, mut before) = (Vec::new(), None);
     for n in 0..CALLS * EVENTS {

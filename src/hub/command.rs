@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    SharedSnapshot,
+    Moment, SharedSnapshot,
     member::{MemberId, Newcomer},
     view::View,
 };
@@ -93,6 +93,11 @@ pub(super) enum Command {
         body: Object,
     },
     Picture(oneshot::Sender<(Picture, Seq, String)>),
+    /// The state now, or one to be sent in parts with what came after it.
+    Moment {
+        parts: bool,
+        reply: oneshot::Sender<Arc<Moment>>,
+    },
     GiveSnapshot(MemberId, Arc<SharedSnapshot>),
     Resume {
         member: MemberId,
@@ -304,6 +309,14 @@ impl HubHandle {
     /// `unavailable` while the server goes down.
     pub async fn picture(&self) -> Result<(Picture, Seq, String), Refusal> {
         self.ask(Command::Picture).await
+    }
+
+    /// The state now, for one who reads it; with `parts` for a member that is sent what came after it, too.
+    ///
+    /// # Errors
+    /// `unavailable` while the server goes down.
+    pub(crate) async fn moment(&self, parts: bool) -> Result<Arc<Moment>, Refusal> {
+        self.ask(|reply| Command::Moment { parts, reply }).await
     }
 
     /// Sends a member a snapshot in parts, and then what came after it.

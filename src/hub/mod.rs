@@ -21,6 +21,7 @@ mod forged;
 mod gather;
 mod making;
 mod member;
+mod moments;
 mod outlet;
 #[cfg(test)]
 mod panics;
@@ -34,7 +35,7 @@ mod snapshots;
 mod view;
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
@@ -65,6 +66,7 @@ use aggregates::AGGREGATES;
 use catchup::CatchUp;
 use command::{Command, WeakHandle};
 use fanout::Flush;
+pub(crate) use moments::Moment;
 use roster::Roster;
 use snapshots::Snapshots;
 pub(crate) use snapshots::{Of as SnapshotOf, Shared as SharedSnapshot};
@@ -168,6 +170,8 @@ pub struct Hub {
     desk_changed: bool,
     /// The state on its way to clients.
     snapshots: Snapshots,
+    /// The moments of it that last as long as somebody is being given them, oldest first.
+    moments: Vec<Weak<Moment>>,
     /// For the statistics.
     started: Timestamp,
 }
@@ -215,6 +219,7 @@ impl Hub {
             last_aggregates: now,
             desk_changed: false,
             snapshots: Snapshots::new(),
+            moments: Vec::new(),
             started: Timestamp::now(),
         };
         (hub, handle, backlog)

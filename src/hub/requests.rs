@@ -74,6 +74,13 @@ impl Hub {
             Command::Picture(reply) => {
                 reply.send(self.picture()).ok();
             }
+            Command::Moment { parts, reply } => {
+                let moment = match parts {
+                    true => self.moment(),
+                    false => self.present(),
+                };
+                reply.send(moment).ok();
+            }
             Command::GiveSnapshot(member, snapshot) => self.give_snapshot(member, Some(snapshot)),
             Command::Reidentify {
                 member,

@@ -10,12 +10,17 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tokio::sync::mpsc;
 
-use super::{Hub, behind::Behind, member::MemberId};
+use super::{
+    Hub,
+    behind::Behind,
+    member::MemberId,
+    moments::{Moment, SERVES},
+};
 use crate::{
     access::authz::Sight,
     channel::Namespace,
@@ -29,8 +34,6 @@ use crate::{
 const SMALL: usize = 512;
 /// The same in bytes that they hold: an entity may be long.
 const SMALL_BYTES: usize = 2 << 20;
-/// How long a large snapshot serves those who come: they catch up from its cursor.
-const SERVES: Duration = Duration::from_secs(1);
 /// Parts that are written at one time.
 const WRITING: usize = 2;
 /// Parts that are kept for those who are about to be given them.
@@ -55,28 +58,25 @@ pub(crate) struct Shared {
     snapshot: Snapshot,
     /// For whom and of what it is.
     of: Of,
-    /// The last event in it.
-    seq: Seq,
+    /// The moment that it is of.
+    moment: Arc<Moment>,
     made: Instant,
     /// Each part as long as a client is being given it.
     parts: Vec<Mutex<Weak<Outgoing>>>,
 }
 
 impl Shared {
-    /// Finds the parts of a picture.
-    pub(crate) fn new(
-        (picture, seq): (Picture, Seq),
-        cursor: String,
-        of: Of,
-        part_bytes: usize,
-    ) -> Self {
+    /// Finds the parts of a moment's picture.
+    pub(crate) fn new(moment: Arc<Moment>, of: Of, part_bytes: usize) -> Self {
+        let picture = moment.picture.clone();
         let walk = Walk::new(picture, of.sight.clone(), of.project.as_deref());
+        let cursor = moment.cursor.clone();
         let snapshot = Snapshot::new(walk, cursor, Timestamp::now(), part_bytes);
         Self {
             parts: (0..snapshot.parts()).map(|_| Mutex::default()).collect(),
             snapshot,
             of,
-            seq,
+            moment,
             made: Instant::now(),
         }
     }
@@ -84,6 +84,11 @@ impl Shared {
     /// The snapshot that is shared.
     pub(crate) fn snapshot(&self) -> &Snapshot {
         &self.snapshot
+    }
+
+    /// Whether it is of this moment, for just this.
+    pub(crate) fn is_of(&self, moment: &Arc<Moment>, of: &Of) -> bool {
+        Arc::ptr_eq(&self.moment, moment) && self.of == *of
     }
 
     /// A part that a client is being given.
@@ -206,25 +211,25 @@ impl Hub {
             namespace: self.roster.get(id)?.namespace,
             project: None,
         };
-        let (picture, seq, cursor) = self.picture();
-        if picture.entities() > SMALL || self.state.bytes() > SMALL_BYTES {
+        if self.state.entities() > SMALL || self.state.bytes() > SMALL_BYTES {
             self.give_snapshot(id, None);
             return None;
         }
-        let newest = self.snapshots.shared.iter().rev();
-        let mut same = newest.take_while(|s| s.seq == seq);
-        let shared = match same.find(|s| s.of == of) {
+        let moment = self.present();
+        let (seq, cursor) = (moment.seq, moment.cursor.clone());
+        let mut newest = self.snapshots.shared.iter().rev();
+        let shared = match newest.find(|s| s.is_of(&moment, &of)) {
             Some(shared) => shared.clone(),
             None => {
-                let part_bytes = self.options.snapshot_part;
-                let shared = Shared::new((picture, seq), cursor.clone(), of, part_bytes);
+                let shared = Shared::new(moment, of, self.options.snapshot_part);
                 let shared = Arc::new(shared);
                 self.snapshots.shared.push(shared.clone());
                 shared
             }
         };
         if shared.snapshot.parts() > 1 {
-            self.give_snapshot(id, Some(shared));
+            let lasts = shared.moment.lasts();
+            self.give_snapshot(id, lasts.then_some(shared));
             return None;
         }
         let update = shared.ready(1).or_else(|| {
@@ -243,7 +248,7 @@ impl Hub {
     /// any more.
     pub(super) fn give_snapshot(&mut self, id: MemberId, shared: Option<Arc<Shared>>) {
         let at = match &shared {
-            Some(shared) => Cursor::at(self.journal.epoch(), shared.seq),
+            Some(shared) => Cursor::at(self.journal.epoch(), shared.moment.seq),
             None => self.position.cursor(&self.pending),
         };
         let Some(member) = self.roster.get_mut(id) else {
@@ -274,8 +279,8 @@ impl Hub {
             namespace,
             project: taking.project.clone(),
         };
-        // The client may see something else now, or the state changed so much that it is better begun anew.
-        let stale = |s: &Arc<Shared>| s.of != of || s.snapshot.is_outdated();
+        // The client may see something else now. What is begun is finished otherwise, however much the state changes.
+        let stale = |s: &Arc<Shared>| s.of != of || s.moment.is_lost();
         if taking.shared.as_ref().is_some_and(stale) {
             taking.begin_anew();
         }
@@ -301,7 +306,7 @@ impl Hub {
             member.outlet.send(&update);
         }
         if next == shared.snapshot.parts() {
-            member.since = shared.seq;
+            member.since = shared.moment.seq;
             if let Some(behind) = &mut member.behind {
                 behind.taking = None;
             }
@@ -318,9 +323,9 @@ impl Hub {
     /// Gives a member a snapshot whose parts are found, or has them found.
     fn find_parts(&mut self, id: MemberId, of: Of) -> usize {
         let mut shared = self.snapshots.shared.iter().rev();
-        let fits = |s: &&Arc<Shared>| s.of == of && !s.snapshot.is_outdated();
+        let fits = |s: &&Arc<Shared>| s.of == of && s.moment.lasts();
         if let Some(shared) = shared.find(fits).cloned() {
-            let at = Cursor::at(self.journal.epoch(), shared.seq);
+            let at = Cursor::at(self.journal.epoch(), shared.moment.seq);
             if let Some(behind) = self.roster.get_mut(id).and_then(|m| m.behind.as_mut()) {
                 behind.at = at;
                 behind.taking = Some(Taking::new(Some(shared)));
@@ -329,9 +334,9 @@ impl Hub {
         }
         if !self.snapshots.finding {
             self.snapshots.finding = true;
-            let (picture, seq, cursor) = self.picture();
+            let moment = self.moment();
             let (made, part_bytes) = (self.snapshots.made.clone(), self.options.snapshot_part);
-            let find = move || Shared::new((picture, seq), cursor, of, part_bytes);
+            let find = move || Shared::new(moment, of, part_bytes);
             let found = tokio::task::spawn_blocking(find);
             // Said also when it panics: nobody else would be given a large snapshot any more.
             tokio::spawn(async move { made.send(Made::Parts(found.await.ok())).ok() });

@@ -205,6 +205,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         porter: porter.clone(),
         metrics: metrics.clone(),
         readiness: readiness.clone(),
+        renderings: options::renderings(config, &metrics),
         stream: options::stream(config),
         body: options::body(config, &metrics),
     };

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use crate::{
     config::Config,
     doors::{
-        http::{Hosts, Origins, ProxiedRequests, RequestPolicy, RouterOptions, StreamOptions},
+        http::{
+            Hosts, Origins, ProxiedRequests, Renderings, RequestPolicy, RouterOptions,
+            StreamOptions,
+        },
         socketio::{
             self,
             engine::{Attachments, Bounds, DoorLimits, LaneLimits},
@@ -192,4 +195,9 @@ pub(super) fn connections(config: &Config) -> QuotaLimits {
         per_second: Some(config.server.connections_per_second_per_address),
         exempt: config.server.exempt_addresses.clone(),
     }
+}
+
+/// The answers with the state: a quarter of what it may hold is kept of their texts.
+pub(super) fn renderings(config: &Config, metrics: &Metrics) -> Arc<Renderings> {
+    Renderings::new(config.performance.max_state_bytes / 4, metrics)
 }

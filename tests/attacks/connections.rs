@@ -5,11 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::json;
 use stoa::config::{Config, Networks};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
-    common::{PATIENCE, server_with},
+    common::{PATIENCE, post as publish, server_with},
     wire::{self, Good, Process, SOCKET, UPGRADE, closed, exchange, from, get, until},
 };
 
@@ -308,6 +309,75 @@ async fn sessions_that_live_are_not_throttled_with_newcomers_of_their_address() 
             assert_eq!(answer.status, 200, "{answer:?}");
         }
     }
+    server.shutdown().await;
+}
+
+/// A large office at the limits as they come: each polls with one connection after another, and each gets the event once.
+#[tokio::test(flavor = "multi_thread")]
+async fn three_hundred_that_poll_behind_one_address_come_in_and_get_their_events() {
+    const CLIENTS: usize = 300;
+    let server = server_with(nobody_is_exempt).await;
+    let address = server.address();
+    let ask = async move |request: String| {
+        let mut stream = from(ATTACKER, address).await;
+        exchange(&mut stream, &request).await
+    };
+    // Polls until this has come; how often it came.
+    let poll = async move |path: &str, until: &str| {
+        let mut heard = String::new();
+        while !heard.contains(until) {
+            let polled = ask(get(path, "")).await.expect("an answer");
+            assert_eq!(polled.status, 200, "{polled:?}");
+            if polled.body.split('\u{1e}').any(|packet| packet == "2") {
+                let pong = ask(wire::post(path, "text/plain", "3")).await;
+                assert_eq!(pong.expect("an answer").status, 200);
+            }
+            heard += &polled.body;
+        }
+        heard.matches(until).count()
+    };
+    let joining = (0..CLIENTS).map(|_| {
+        tokio::spawn(async move {
+            // Whoever comes too often is told so, and comes again as clients do.
+            let mut refused = 0;
+            let sid = loop {
+                match ask(get(wire::POLLING, "")).await {
+                    Some(opened) if opened.status == 200 => break wire::sid(&opened),
+                    Some(opened) => assert_eq!(opened.status, 429, "{opened:?}"),
+                    None => {}
+                }
+                refused += 1;
+                tokio::time::sleep(Duration::from_millis(250)).await;
+            };
+            let path = format!("{}&sid={}", wire::POLLING, sid.expect("a session"));
+            // Nothing that a session asks for is refused or lost, however many others come meanwhile.
+            let said = ask(wire::post(&path, "text/plain", "40")).await;
+            assert_eq!(said.expect("an answer").status, 200);
+            poll(&path, "connection_established").await;
+            (path, refused)
+        })
+    });
+    let joining: Vec<_> = joining.collect();
+    let (mut paths, mut refused) = (Vec::new(), 0);
+    for joined in joining {
+        let (path, times) = joined.await.expect("it comes in");
+        paths.push(path);
+        refused += times;
+    }
+    let event = json!({ "type": "decision.logged", "data": { "what": "x" } });
+    assert_eq!(publish(address, &event).await.0, 202);
+    let polling = paths
+        .into_iter()
+        .map(|path| tokio::spawn(async move { poll(&path, "[\"decision_event\",").await }));
+    let polling: Vec<_> = polling.collect();
+    for polled in polling {
+        assert_eq!(polled.await.expect("it is served"), 1, "once");
+    }
+    let counted = wire::refused(address, "connection", "connections_per_second_per_address").await;
+    assert!(
+        counted <= refused,
+        "only newcomers were: {counted} of {refused}"
+    );
     server.shutdown().await;
 }
 

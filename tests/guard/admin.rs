@@ -252,3 +252,48 @@ async fn the_admin_api_takes_the_role_and_ends_one_connection() {
     assert_eq!(status, 401);
     open.shutdown().await;
 }
+
+/// What was decided is in memory: a file that is lost, or can't be written, opens nothing while the server runs.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_or_full_file_of_bans_opens_nothing_and_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("access.json");
+    let server = guarded(|config| config.access.file = file.clone()).await;
+    let address = server.address();
+    let ban = async |user: &str| {
+        let body = json!({ "user": user, "reason": "noise" });
+        request("POST", address, "/api/v1/admin/bans", &admin(), Some(&body)).await
+    };
+    let is_out = async |user: &'static str| {
+        assert_eq!(
+            refused(address, json!({ "token": observer(user, &[]) })).await,
+            "banned"
+        );
+    };
+    assert_eq!(ban("ann").await.0, 200);
+    std::fs::remove_file(&file).expect("removes");
+    is_out("ann").await;
+    // The next decision writes all of them.
+    assert_eq!(ban("bob").await.0, 200);
+    let written = std::fs::read_to_string(&file).expect("it is there again");
+    assert!(
+        written.contains("\"ann\"") && written.contains("\"bob\""),
+        "{written}"
+    );
+    // No room is left for a new one: the old one stays whole, and the admin is told.
+    std::os::unix::fs::symlink("/dev/full", folder.path().join("access.new")).expect("links");
+    let (status, answer) = ban("eve").await;
+    assert_eq!(
+        (status, &answer["error"]["code"]),
+        (503, &json!("unavailable")),
+        "{answer}"
+    );
+    let said = answer["error"]["message"].as_str().expect("a sentence");
+    assert!(said.contains("until the server stops"), "{said}");
+    for user in ["ann", "bob", "eve"] {
+        is_out(user).await;
+    }
+    assert_eq!(std::fs::read_to_string(&file).expect("whole"), written);
+    server.shutdown().await;
+}

@@ -185,3 +185,166 @@ async fn one_that_takes_its_snapshot_slowly_gets_all_of_it() {
     assert_eq!(slow.event("decision_event").await["data"]["n"], 0);
     server.shutdown().await;
 }
+
+/// Small parts, of which the network holds only some; a state of this many bytes at the most.
+async fn slow_server(max_state_bytes: usize) -> stoa::server::Running {
+    server_with(|c| {
+        c.server.ping_interval = 600.0;
+        c.server.stall_timeout = 600.0;
+        c.server.max_client_buffer = 128 * 1_024;
+        c.performance.max_state_bytes = max_state_bytes;
+    })
+    .await
+}
+
+async fn metrics(address: std::net::SocketAddr) -> String {
+    let metrics = reqwest::get(format!("http://{address}/metrics")).await;
+    metrics.expect("answers").text().await.expect("text")
+}
+
+/// Changes every task: what the state held of it before is replaced.
+async fn change_all(address: std::net::SocketAddr, tasks: usize, round: u64) {
+    for first in (0..tasks).step_by(200) {
+        let events: Vec<Value> = (first..first + 200)
+            .map(|n| {
+                json!({ "type": "task.updated", "project_id": format!("p{}", n % 2),
+                        "data": { "task_id": format!("t{n}"), "round": round } })
+            })
+            .collect();
+        let (status, answer) = post(address, &json!(events)).await;
+        assert_eq!(status, 202, "{answer}");
+    }
+}
+
+/// The parts from the first one on, while all of the state is replaced again and again; then what came after.
+async fn take_while_it_changes(
+    client: &mut Client,
+    address: std::net::SocketAddr,
+    tasks: usize,
+    mut round: u64,
+) {
+    let mut known: BTreeMap<String, u64> = BTreeMap::new();
+    let (mut next, mut parts) = (1, u64::MAX);
+    while next <= parts {
+        let part = client.event("snapshot").await;
+        assert_eq!(part["part"], next, "it goes on where it was");
+        parts = part["parts"].as_u64().expect("their number");
+        for (id, task) in part["tasks"].as_object().expect("tasks") {
+            let round = task["round"].as_u64().unwrap_or(0);
+            assert!(known.insert(id.clone(), round).is_none(), "{id} came twice");
+        }
+        if next % 40 == 1 {
+            round += 1;
+            change_all(address, tasks, round).await;
+        }
+        next += 1;
+    }
+    assert_eq!(known.len(), tasks);
+    let first = known["t0"];
+    assert!(first < round, "it changed meanwhile");
+    assert!(known.values().all(|known| *known == first), "of one moment");
+    // An id is taken once.
+    decide(address, round..round + 1).await;
+    loop {
+        let (name, update) = client.next().await.expect("the connection holds");
+        match name.as_str() {
+            "task_update" => {
+                let id = update["data"]["task_id"].as_str().expect("a task");
+                let said = update["data"]["round"].as_u64().expect("a round");
+                let before = known.insert(id.to_owned(), said).expect("a known task");
+                assert!(said > before, "{id}: {said} after {before}");
+            }
+            "decision_event" => break,
+            "snapshot" => panic!("it was given the state again"),
+            _ => {}
+        }
+    }
+    assert!(known.values().all(|known| *known == round), "{known:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_is_begun_is_finished_however_fast_the_state_changes() {
+    const TASKS: usize = 1_600;
+    // The state is replaced more than once before the client has taken it, and one such moment is all that may be kept.
+    let server = slow_server(20 << 20).await;
+    let address = server.address();
+    fill_with(address, TASKS, 7_500).await;
+    let (mut slow, _) = Client::connect(address, json!({ "snapshot": true })).await;
+    take_while_it_changes(&mut slow, address, TASKS, 10).await;
+
+    // One that comes while another is being given an older moment is given that one, and what came after it.
+    let (mut other, _) = Client::connect(address, json!({ "snapshot": true })).await;
+    assert_eq!(other.event("snapshot").await["part"], 1);
+    change_all(address, TASKS, 50).await;
+    let (_, state) = get(address, "/api/v1/state").await;
+    assert_eq!(
+        state["tasks"]["t9"]["round"], 50,
+        "who asks is told what is"
+    );
+    let (mut late, _) = Client::connect(address, json!({})).await;
+    let answer = late.call("get_state", json!({})).await;
+    assert!(answer["parts"].as_u64() > Some(1), "{answer}");
+    take_while_it_changes(&mut late, address, TASKS, 60).await;
+    let metrics = metrics(address).await;
+    let refused = "stoa_state_moments_refused_total ";
+    let line = metrics.lines().find(|line| line.starts_with(refused));
+    assert!(line.is_some_and(|line| !line.ends_with(" 0")), "{line:?}");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_read_slowly_does_not_break_off() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let server = slow_server(20 << 20).await;
+    let address = server.address();
+    fill_with(address, 1_600, 7_500).await;
+    let mut slow = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET /api/v1/state HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    slow.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 1_024];
+    slow.read_exact(&mut answer).await.unwrap();
+    for round in 1..4 {
+        change_all(address, 1_600, round).await;
+    }
+    slow.read_to_end(&mut answer).await.unwrap();
+    let head = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+    let state: Value = serde_json::from_slice(&answer[head + 4..]).expect("all of it");
+    let tasks = state["tasks"].as_object().unwrap();
+    assert_eq!(tasks.len(), 1_600);
+    let round = &state["tasks"]["t0"]["round"];
+    assert!(
+        tasks.values().all(|task| task["round"] == *round),
+        "of one moment"
+    );
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_ask_for_the_same_at_the_same_place_share_its_text() {
+    let server = server_with(|_| {}).await;
+    let address = server.address();
+    fill(address, 1_000).await;
+    let chunks = async |outcome: &str| {
+        let metrics = metrics(address).await;
+        let name = format!("stoa_state_chunks_total{{outcome=\"{outcome}\"}} ");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
+        line.map_or(0, |count| count.parse::<u64>().unwrap())
+    };
+    let (_, first) = get(address, "/api/v1/state").await;
+    let written = chunks("written").await;
+    assert!(written > 10, "{written}");
+    let again = futures_util::future::join_all((0..8).map(|_| get(address, "/api/v1/state"))).await;
+    assert!(again.iter().all(|(_, state)| *state == first));
+    let (more, shared) = (chunks("written").await, chunks("shared").await);
+    // On a slow machine the second, for which it is kept, is over in between.
+    assert!(
+        more <= 2 * written && shared >= 7 * written,
+        "{more} written, {shared} shared"
+    );
+    // Another place is another text.
+    decide(address, 0..1).await;
+    let (_, later) = get(address, "/api/v1/state").await;
+    assert_ne!(later["cursor"], first["cursor"]);
+    assert!(chunks("written").await > more);
+    server.shutdown().await;
+}

@@ -10,6 +10,7 @@ mod packed;
 mod page;
 mod policy;
 mod probes;
+mod rendering;
 mod seneca;
 mod state;
 mod stream;
@@ -44,6 +45,7 @@ pub(crate) use error::status;
 pub(crate) use page::missing as missing_page;
 pub use policy::{Hosts, Origins, ProxiedRequests, RequestPolicy};
 pub use probes::Readiness;
+pub use rendering::Renderings;
 pub use stream::StreamOptions;
 
 /// How long a browser keeps the answer to a preflight: each is a round trip before a request.
@@ -62,6 +64,8 @@ pub struct Api {
     pub porter: Arc<Porter>,
     /// For `/readyz`.
     pub readiness: Arc<Readiness>,
+    /// The answers with the state that are being given.
+    pub renderings: Arc<Renderings>,
     /// Limits on streams.
     pub stream: StreamOptions,
     /// Limits on request bodies.

@@ -12,12 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Api, asked::Asked, caller::Caller};
-use crate::{
-    error::Refusal,
-    hub::Question,
-    projections::state::{Text, Walk},
-    timestamp::Timestamp,
-};
+use crate::{error::Refusal, hub::Question};
 
 #[derive(Deserialize)]
 pub(super) struct Of {
@@ -29,12 +24,18 @@ pub(super) async fn state(
     caller: Caller,
     Asked(of): Asked<Of>,
 ) -> Result<Response, Refusal> {
-    let (picture, _, cursor) = api.hub.picture().await?;
-    let walk = Walk::new(picture, caller.who.sight, of.project_id.as_deref());
-    let text = Text::new(walk, cursor, Timestamp::now());
+    let moment = api.hub.moment(false).await?;
+    let renderings = api.renderings.clone();
+    let rendering = renderings.of(moment, caller.who.sight, of.project_id);
     // Made while it is read: a client that doesn't read costs a chunk.
-    let chunks = text.map(|chunk| chunk.ok_or("the state changed too much while it was read"));
-    let body = Body::from_stream(stream::iter(chunks));
+    let chunks = stream::unfold(0, move |at| {
+        let (renderings, rendering) = (renderings.clone(), rendering.clone());
+        async move {
+            let chunk = renderings.chunk(&rendering, at).await?;
+            Some((chunk, at + 1))
+        }
+    });
+    let body = Body::from_stream(chunks);
     Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }
 

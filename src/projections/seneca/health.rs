@@ -13,7 +13,7 @@ use crate::{
     timestamp::Timestamp,
     update::seneca::{
         read,
-        reading::{Colour, Reading, colour},
+        reading::{Colour, MAX_OWN, Reading, colour},
     },
 };
 
@@ -134,7 +134,7 @@ impl Health {
         };
         match event.name.canonical() {
             "system.health.changed" => {
-                reading.take_report(data);
+                reading.take_report(data, MAX_OWN);
                 reading.keep_what_is_read();
             }
             "project.state.refreshed" => {

@@ -110,6 +110,11 @@ impl Store {
         &self.maps[map as usize]
     }
 
+    /// How many there are of all kinds.
+    pub(super) fn len(&self) -> usize {
+        self.maps.iter().map(Entities::len).sum()
+    }
+
     /// All of these with one id, in the order of their projects.
     pub(super) fn namesakes(&self, map: Map, id: &str) -> impl Iterator<Item = (&Key, &Entity)> {
         let from = Key::new(id, None);

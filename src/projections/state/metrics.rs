@@ -17,6 +17,8 @@ pub(crate) struct StateMetrics {
     evicted: Family<Eviction, Counter>,
     /// Facts that were not taken.
     dropped: Family<NotTaken, Counter>,
+    /// Times that no further moment of it could be kept.
+    moments_refused: Counter,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -50,6 +52,16 @@ impl StateMetrics {
             "Facts that the state did not take, by reason: long (one fact), many (of one entity), full (bytes of one entity)",
             self.dropped.clone(),
         );
+        r.register(
+            "state_moments_refused",
+            "Times that the moments of the state that clients are being given held as much as they may, and no further one was kept",
+            self.moments_refused.clone(),
+        );
+    }
+
+    /// No further moment of the state could be kept for those who read it slowly.
+    pub(crate) fn moment_refused(&self) {
+        self.moments_refused.inc();
     }
 
     /// Takes over the state's own counts.

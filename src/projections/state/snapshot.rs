@@ -58,12 +58,6 @@ impl Snapshot {
         &self.cursor
     }
 
-    /// Whether it holds so much that is no longer so, that it is better begun anew.
-    pub fn is_outdated(&self) -> bool {
-        let first = self.starts.first();
-        first.is_some_and(|walk| walk.picture().is_outdated())
-    }
-
     /// A part as JSON, counted from 1; the cursor is on the last one only. A single one doesn't say that it is a part.
     pub fn part(&self, part: usize) -> Option<String> {
         let mut walk = self.starts.get(part.checked_sub(1)?)?.clone();
@@ -80,7 +74,7 @@ impl Snapshot {
 }
 
 /// A snapshot as one text, in chunks that are made when they are asked for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Text {
     walk: Walk,
     cursor: String,
@@ -104,16 +98,11 @@ impl Text {
 }
 
 impl Iterator for Text {
-    /// `None` in place of a chunk when the text can't go on: the picture is outdated.
-    type Item = Option<String>;
+    type Item = String;
 
-    fn next(&mut self) -> Option<Option<String>> {
+    fn next(&mut self) -> Option<String> {
         if self.over {
             return None;
-        }
-        if self.walk.picture().is_outdated() {
-            self.over = true;
-            return Some(None);
         }
         // Whether a comma is needed is told by the character before.
         let mut chunk = String::with_capacity(CHUNK + CHUNK / 4);
@@ -136,6 +125,6 @@ impl Iterator for Text {
         if self.over {
             self.walk.tail(begun, &self.cursor, &mut chunk);
         }
-        Some(Some(chunk.split_off(skip)))
+        Some(chunk.split_off(skip))
     }
 }

@@ -547,11 +547,8 @@ fn the_parts_of_a_snapshot_are_the_whole() {
     let now = Timestamp::now();
     let walk = || Walk::new(state.picture(), Sight::everything(), None);
     let whole: Value = serde_json::from_str(&walk().whole("c", now)).unwrap();
-    let text: Option<String> = Text::new(walk(), "c".into(), now).collect();
-    assert_eq!(
-        serde_json::from_str::<Value>(&text.unwrap()).unwrap(),
-        whole
-    );
+    let text: String = Text::new(walk(), "c".into(), now).collect();
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), whole);
     assert_eq!(Snapshot::new(walk(), "c".into(), now, 1 << 20).parts(), 1);
     let snapshot = Snapshot::new(walk(), "c".into(), now, 4 * 1024);
     let parts = snapshot.parts();

@@ -83,11 +83,6 @@ impl Walk {
         }
     }
 
-    /// The picture that it walks over.
-    pub fn picture(&self) -> &Picture {
-        &self.picture
-    }
-
     /// All of it as one JSON object.
     pub fn whole(mut self, cursor: &str, now: Timestamp) -> String {
         let piece = self.piece(usize::MAX);

@@ -5,7 +5,10 @@
 
 use serde_json::Value;
 
-use crate::{event::Object, update::seneca::read};
+use crate::{
+    event::{Object, held_by_object},
+    update::seneca::read,
+};
 
 /// The lists that a producer may bring.
 pub(crate) const LISTS: [&str; 3] = ["risk_factors", "recommendations", "resource_optimization"];
@@ -29,8 +32,9 @@ struct Shape {
     rest: &'static [(&'static str, &'static str)],
 }
 
-/// What the producer brings and the tab can show. Of the forecast only the parts that can be shown are there.
-pub(crate) fn own(data: &Object) -> Object {
+/// What the producer brings and the tab can show. Of the forecast only the parts that can be shown are there; of one that
+/// holds more than `most` bytes only what the tab reads.
+pub(crate) fn own(data: &Object, most: usize) -> Object {
     let mut own = Object::new();
     for key in LISTS {
         let Some(Value::Array(given)) = data.get(key) else {
@@ -48,7 +52,7 @@ pub(crate) fn own(data: &Object) -> Object {
         }
     }
     if let Some(given) = read::object(data, TIMELINE) {
-        own.insert(TIMELINE.into(), timeline(given).into());
+        own.insert(TIMELINE.into(), timeline(given, most).into());
     }
     own
 }
@@ -107,11 +111,16 @@ impl Shape {
     }
 }
 
-fn timeline(given: &Object) -> Object {
-    let mut out = given.clone();
-    if !given.get("on_track").is_some_and(Value::is_boolean) {
-        out.remove("on_track");
-    }
+fn timeline(given: &Object, most: usize) -> Object {
+    // A large one is not even copied.
+    let mut out = match held_by_object(given) > most {
+        true => Object::new(),
+        false => given.clone(),
+    };
+    match given.get("on_track") {
+        Some(Value::Bool(on_track)) => out.insert("on_track".into(), (*on_track).into()),
+        _ => out.remove("on_track"),
+    };
     match given.get("confidence").and_then(read::score) {
         Some(score) => out.insert("confidence".into(), score.into()),
         None => out.remove("confidence"),
@@ -144,7 +153,7 @@ mod tests {
         let Value::Object(data) = data else {
             panic!("data is an object")
         };
-        own(&data).into()
+        own(&data, usize::MAX).into()
     }
 
     #[test]

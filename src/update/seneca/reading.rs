@@ -12,7 +12,7 @@ use crate::{
 /// A trend is written to four decimals; less than this is none.
 const STEADY: f64 = 0.000_05;
 /// Bytes that a producer's own analysis may hold before what the tab doesn't read is left out.
-const MAX_OWN: usize = 16 * 1024;
+pub(crate) const MAX_OWN: usize = 16 * 1024;
 /// Where a report may say how well things go; the first known word counts.
 const WORDS: [&str; 5] = [
     "overall_health",
@@ -25,7 +25,7 @@ const WORDS: [&str; 5] = [
 /// The fields of a `health_update` that one report gives, without the picture that the desk has. The tab can show it as it is.
 pub fn health_fields(event: &Event, data: &Object) -> Object {
     let mut reading = Reading::at(event.timestamp);
-    reading.take_report(data);
+    reading.take_report(data, usize::MAX);
     let before = read::text(data, "old_status").and_then(colour);
     let earlier = Reading {
         colour: before.or(reading.colour),
@@ -79,7 +79,8 @@ impl Reading {
     }
 
     /// Takes what a `system.health.changed` says. One that says nothing of how well things go leaves it as it was.
-    pub(crate) fn take_report(&mut self, data: &Object) {
+    /// Of a forecast that holds more than `most` bytes only what the tab reads is taken.
+    pub(crate) fn take_report(&mut self, data: &Object, most: usize) {
         let mut said = WORDS
             .iter()
             .filter_map(|key| Some((*key, read::text(data, key)?)))
@@ -94,7 +95,7 @@ impl Reading {
         };
         self.status = read::first_text(data, &["status", "severity"]).map(str::to_owned);
         self.message = read::text(data, "message").map(str::to_owned);
-        self.own = analysis::own(data);
+        self.own = analysis::own(data, most);
     }
 
     /// Leaves what the tab doesn't read out of an analysis that holds much.

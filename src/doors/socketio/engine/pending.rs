@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::{
     doors::socketio::engine::Lane,
     error::Refusal,
-    net::{Arrival, Full, Quota, QuotaLimits, Slot},
+    net::{Arrival, Full, Live, Quota, QuotaLimits, Slot},
 };
 
 /// All of them.
@@ -32,8 +32,9 @@ pub(in crate::doors::socketio) struct Pending {
 
 #[derive(Debug, Default)]
 struct Polling {
-    /// Their places, and their lanes, which nobody else holds yet.
-    slots: HashMap<Sid, (Slot, Arc<Lane>)>,
+    /// Their places, and their lanes, which nobody else holds yet. Each counts as a session that lives: it needs connections
+    /// to join, and is not to be throttled with newcomers of its address.
+    slots: HashMap<Sid, (Slot, Arc<Lane>, Option<Live>)>,
     /// When each is over: all live equally long, so the first is always the next.
     ends: VecDeque<(Instant, Sid)>,
     /// Whether somebody waits for the next end.
@@ -83,9 +84,10 @@ impl Pending {
         sid: Sid,
         slot: Slot,
         lane: Arc<Lane>,
+        live: Option<Live>,
     ) {
         let mut polling = self.lock();
-        polling.slots.insert(sid, (slot, lane));
+        polling.slots.insert(sid, (slot, lane, live));
         polling
             .ends
             .push_back((Instant::now() + self.lifetime, sid));
@@ -153,9 +155,9 @@ mod tests {
         let pending = Pending::new(limits, Duration::from_secs(10));
         let address = Some(IpAddr::from([10, 0, 0, 1]));
         let (one, two) = (Sid::new(), Sid::new());
-        pending.opened(one, pending.begin(address).unwrap(), lane());
+        pending.opened(one, pending.begin(address).unwrap(), lane(), None);
         tokio::time::sleep(Duration::from_secs(5)).await;
-        pending.opened(two, pending.begin(address).unwrap(), lane());
+        pending.opened(two, pending.begin(address).unwrap(), lane(), None);
         assert_eq!(
             pending.begin(address).unwrap_err().0,
             "max_pending_sessions"

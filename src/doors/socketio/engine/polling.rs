@@ -59,9 +59,15 @@ async fn open(
     request: Request<Body>,
 ) -> Result<Response, Refused> {
     let slot = begin(door, &request)?;
+    let address = request
+        .extensions()
+        .get::<ClientAddress>()
+        .map(|client| client.0);
     let (response, body) = whole(call(service, request).await).await?;
     if let Some(sid) = opened(&body) {
-        door.pending.opened(sid, slot, door.kit.lanes.polling(sid));
+        let live = address.map(|address| door.kit.options.quota.live(address));
+        door.pending
+            .opened(sid, slot, door.kit.lanes.polling(sid), live);
     }
     Ok(response)
 }

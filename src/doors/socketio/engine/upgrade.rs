@@ -181,7 +181,9 @@ fn upgrade(
         is_first_protocol: query(request.uri(), "EIO") == Some("3"),
         is_polling: false,
     };
-    let (within, metrics) = (door.kit.options.connect_timeout, door.kit.metrics.clone());
+    let metrics = door.kit.metrics.clone();
+    // Some clients join nothing before their try to upgrade is over: half of the time is left for that.
+    let within = door.kit.options.connect_timeout / 2;
     tokio::spawn(async move {
         let Ok(upgraded) = on_upgrade.await else {
             return;

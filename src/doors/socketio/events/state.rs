@@ -9,26 +9,25 @@ use crate::{
     doors::socketio::client::Client,
     error::Refusal,
     history::{Order, Query},
-    hub::{Question, SharedSnapshot, SnapshotOf},
+    hub::{Moment, Question, SharedSnapshot, SnapshotOf},
 };
 
 pub(super) async fn get_state(client: &Client, request: &Request) -> Handled {
     let project = request.text("project_id")?.map(str::to_owned);
-    let (picture, seq, cursor) = client.kit.hub.picture().await?;
+    let moment = client.kit.hub.moment(false).await?;
     let (sight, part_bytes) = (client.who().sight.clone(), client.kit.options.snapshot_part);
     let of = SnapshotOf {
         sight,
         namespace: client.namespace,
         project,
     };
-    let find = move || {
-        let shared = SharedSnapshot::new((picture, seq), cursor, of, part_bytes);
-        let whole = (shared.snapshot().parts() == 1).then(|| shared.snapshot().part(1));
-        (shared, whole.flatten())
-    };
-    let found = tokio::task::spawn_blocking(find).await;
-    let (shared, whole) =
-        found.map_err(|_| Refusal::unavailable("the state could not be written; try again"))?;
+    let lasts = moment.lasts();
+    let (mut shared, whole) = find(moment, of.clone(), part_bytes).await?;
+    if whole.is_none() && !lasts {
+        // It is given the newest moment that can be kept until it has all of it, and then what came after that.
+        let moment = client.kit.hub.moment(true).await?;
+        (shared, _) = find(moment, of, part_bytes).await?;
+    }
     // What was queued before the state is in it, and must not be made again behind it.
     client.lane.settle(client.namespace);
     if let Some(whole) = whole {
@@ -43,6 +42,21 @@ pub(super) async fn get_state(client: &Client, request: &Request) -> Handled {
     let member = rooms::member(client)?;
     client.kit.hub.give_snapshot(member, Arc::new(shared)).await;
     Ok(answer.into())
+}
+
+/// Finds the parts of the state at a moment, and writes it if it is one.
+async fn find(
+    moment: Arc<Moment>,
+    of: SnapshotOf,
+    part_bytes: usize,
+) -> Result<(SharedSnapshot, Option<String>), Refusal> {
+    let find = move || {
+        let shared = SharedSnapshot::new(moment, of, part_bytes);
+        let whole = (shared.snapshot().parts() == 1).then(|| shared.snapshot().part(1));
+        (shared, whole.flatten())
+    };
+    let found = tokio::task::spawn_blocking(find).await;
+    found.map_err(|_| Refusal::unavailable("the state could not be written; try again"))
 }
 
 pub(super) async fn get_history(client: &Client, request: &Request) -> Handled {
