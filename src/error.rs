@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -51,6 +52,20 @@ impl Refusal {
     pub fn about_room(mut self, room: &str) -> Self {
         self.room = Some(room.into());
         self
+    }
+
+    /// The HTTP status that says the same.
+    pub fn status(&self) -> StatusCode {
+        match self.code {
+            "unauthorized" | "token_expired" => StatusCode::UNAUTHORIZED,
+            "forbidden" | "forbidden_room" | "banned" => StatusCode::FORBIDDEN,
+            "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
+            "rate_limited" => StatusCode::TOO_MANY_REQUESTS,
+            "timeout" => StatusCode::REQUEST_TIMEOUT,
+            "overloaded" | "unavailable" => StatusCode::SERVICE_UNAVAILABLE,
+            "not_found" => StatusCode::NOT_FOUND,
+            _ => StatusCode::BAD_REQUEST,
+        }
     }
 
     /// A request that makes no sense as it stands.

@@ -11,23 +11,9 @@ use serde_json::json;
 use super::Api;
 use crate::error::Refusal;
 
-/// The status of a code.
-pub(crate) fn status(code: &str) -> StatusCode {
-    match code {
-        "unauthorized" | "token_expired" => StatusCode::UNAUTHORIZED,
-        "forbidden" | "forbidden_room" | "banned" => StatusCode::FORBIDDEN,
-        "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
-        "rate_limited" => StatusCode::TOO_MANY_REQUESTS,
-        "timeout" => StatusCode::REQUEST_TIMEOUT,
-        "overloaded" | "unavailable" => StatusCode::SERVICE_UNAVAILABLE,
-        "not_found" => StatusCode::NOT_FOUND,
-        _ => StatusCode::BAD_REQUEST,
-    }
-}
-
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut response = (status(self.code), Json(json!({ "error": self }))).into_response();
+        let mut response = (self.status(), Json(json!({ "error": self }))).into_response();
         let status = response.status();
         let headers = response.headers_mut();
         if status == StatusCode::UNAUTHORIZED {

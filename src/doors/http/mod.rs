@@ -41,7 +41,6 @@ use crate::{
     net::BodyLimits,
     observe::Metrics,
 };
-pub(crate) use error::status;
 pub(crate) use page::missing as missing_page;
 pub use policy::{Hosts, Origins, ProxiedRequests, RequestPolicy};
 pub use probes::Readiness;

@@ -17,10 +17,7 @@ use super::{
     upgrade::{Door, Refused, begin, query},
 };
 use crate::{
-    doors::{
-        http::status,
-        socketio::engine::{Lane, Speech},
-    },
+    doors::socketio::engine::{Lane, Speech},
     error::Refusal,
     net::{ClientAddress, read_body},
 };
@@ -134,7 +131,7 @@ async fn post(
         &door.limits.body,
     )
     .await
-    .map_err(|refusal| door.refuse("polling", status(refusal.code), refusal.code, &refusal))?;
+    .map_err(|refusal| door.refuse("polling", refusal.status(), refusal.code, &refusal))?;
     let max = door.limits.max_packets;
     if packets(form, &body).nth(max).is_some() {
         let refusal = Refusal::new(

@@ -20,12 +20,9 @@ use super::{
 };
 use crate::{
     access::authn::{Credential, PageOrigin},
-    doors::{
-        http::status,
-        socketio::{
-            Kit,
-            engine::{Counted, Guard, Lane, Speech, probe},
-        },
+    doors::socketio::{
+        Kit,
+        engine::{Counted, Guard, Lane, Speech, probe},
     },
     error::Refusal,
     net::{BodyLimits, ClientAddress, Peer, Presence, QuotaLimits, Secure, Slot, Socket},
@@ -257,7 +254,7 @@ pub(in crate::doors::socketio) fn begin(
     let client = request.extensions().get::<ClientAddress>();
     door.pending
         .begin(client.map(|client| client.0))
-        .map_err(|(reason, refusal)| door.refuse("session", status(refusal.code), reason, &refusal))
+        .map_err(|(reason, refusal)| door.refuse("session", refusal.status(), reason, &refusal))
 }
 
 /// The subprotocol to agree on: a browser that offers some and hears of none closes the connection. They mean nothing to
