@@ -78,6 +78,7 @@ fuzz_target!(|data: &[u8]| {
             let stamp = Stamp {
                 cursor: "1.1",
                 coalesced: 2,
+                since: None,
                 merged: merged.as_ref(),
             };
             let text = render(planned, &event, &stamp);
