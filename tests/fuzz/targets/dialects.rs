@@ -117,7 +117,6 @@ fuzz_target!(|data: &[u8]| {
             let stamp = Stamp {
                 cursor: "1.1",
                 coalesced: 2,
-                since: None,
                 merged: merged.as_ref(),
                 since: earlier.as_ref().map(|event| event.timestamp),
             };
