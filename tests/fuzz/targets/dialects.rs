@@ -1,4 +1,5 @@
-//! What producers send, by the whole way: lines of JSON to events, kept and read again, planned, merged, rendered, and
+//! What producers send, by the whole way: lines of JSON, or nearly, to events as the intake reads and settles them, kept and
+//! read again, planned, merged, rendered, and
 //! folded into the state and Seneca's desk.
 #![no_main]
 
@@ -8,7 +9,9 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use stoa::{
     access::Sight,
-    event::{self, Event, Timestamp},
+    event::{self, Event, Timestamp, lenient},
+    journal::Draft,
+    ledger::{Ledger, Speaker},
     seneca::Desk,
     state::{Limits, State},
     update::{
@@ -41,7 +44,10 @@ fn table() -> Table {
 }
 
 fn read(line: &[u8]) -> Option<Event> {
-    let value: Value = serde_json::from_slice(line).ok()?;
+    if lenient::count_values(line) > 2 * 1_000 + 1 {
+        return None;
+    }
+    let (mut value, _) = lenient::read(line).ok()?;
     if event::elements_exceed(&value, line.len(), 1_000) {
         return None;
     }
@@ -50,9 +56,37 @@ fn read(line: &[u8]) -> Option<Event> {
         producer: "fuzz",
         max_depth: 32,
     };
+    event::tidy(&mut value);
     let event = event::parse(value, &intake).ok()?;
+    event::ids_fit(&event, 1_000).ok();
     event::check(&event).ok();
     Some(event)
+}
+
+/// Settles a draft as the intake does, and returns the event as the journal gives it back. Every other one is said by a
+/// producer for two projects only, and may be refused.
+fn settle(ledger: &Ledger, event: Event, limited: bool) -> Option<Event> {
+    let producer = if limited { "user:of-p1" } else { "key:all" }.into();
+    let may = |project: &str| matches!(project, "p1" | "shop");
+    let speaker = Speaker {
+        producer: &producer,
+        projects: limited.then_some(&may),
+    };
+    let mut draft = Draft::new(event);
+    ledger.settle(&mut draft.event, speaker).ok()?;
+    if limited {
+        let project = draft.event.project_id.as_deref();
+        assert!(project.is_some_and(may), "it names one of its projects");
+    }
+    let project = draft.event.project_id.clone();
+    let settled = draft.event.settled.clone();
+    let kept = Event::from_stored(&draft.finish().text).expect("what is kept can be read");
+    assert_eq!(
+        (&kept.project_id, &kept.settled),
+        (&project, &settled),
+        "as it was settled"
+    );
+    Some(kept)
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -62,8 +96,13 @@ fuzz_target!(|data: &[u8]| {
         ..Limits::default()
     };
     let (mut desk, mut state) = (Desk::new().sanitizing(true), State::new(limits));
+    let ledger = Ledger::new(4);
     let mut earlier: Option<Event> = None;
-    for event in data.split(|b| *b == b'\n').take(MAX_LINES).filter_map(read) {
+    let lines = data.split(|b| *b == b'\n').take(MAX_LINES);
+    let settled = lines
+        .enumerate()
+        .filter_map(|(at, line)| settle(&ledger, read(line)?, at % 2 == 1));
+    for event in settled {
         let kept = Event::from_stored(&event.to_stored()).expect("what is kept can be read");
         assert_eq!(kept, event, "and is the same");
         event_rooms(&event, &mut |room| assert!(!room.is_empty()));
@@ -79,6 +118,7 @@ fuzz_target!(|data: &[u8]| {
                 cursor: "1.1",
                 coalesced: 2,
                 merged: merged.as_ref(),
+                since: earlier.as_ref().map(|event| event.timestamp),
             };
             let text = render(planned, &event, &stamp);
             let sent = harmless(text.clone());

@@ -51,6 +51,7 @@ fuzz_target!(|data: &[u8]| {
             let stamp = Stamp {
                 cursor: "1.1",
                 coalesced: 1,
+                since: None,
                 merged: None,
             };
             let update: Value =
