@@ -64,7 +64,16 @@ fn no_import_goes_upwards_and_none_in_a_circle() {
             }
         }
     }
+    // Files of one folder may still import each other; folders may not.
+    let folder = |module: &Module| module[..module.len().saturating_sub(1)].to_vec();
     for circle in circles(&imports) {
+        let home = folder(&circle[0]);
+        if circle
+            .iter()
+            .all(|module| module.starts_with(&home) || *module == home)
+        {
+            continue;
+        }
         let names: Vec<String> = circle.iter().map(show).collect();
         wrong.push(format!("a circle of imports: {}", names.join(", ")));
     }

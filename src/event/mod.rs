@@ -16,6 +16,7 @@ mod mint;
 mod name;
 mod parse;
 mod priority;
+mod raw;
 mod settled;
 mod stored;
 #[cfg(test)]
@@ -36,8 +37,9 @@ pub use ids::Ids;
 pub use length::ids_fit;
 pub use mint::mint_id;
 pub use name::{EventName, folded};
-pub use parse::{Intake, parse};
+pub use parse::parse;
 pub use priority::Priority;
+pub use raw::Intake;
 pub use settled::{Candidates, Kinds, Owned, Settled};
 pub use thing::{Kind, Owner};
 pub use tidy::{Tidied, tidy};

@@ -6,19 +6,9 @@ use super::{
     Event, Ids, Object, content,
     dialect::{agent_update, canonical, conversation, realtime, service, visual},
     foreign, ids, meant,
+    raw::{Intake, present},
 };
-use crate::{error::Refusal, timestamp::Timestamp};
-
-/// What a door knows when an event comes in.
-#[derive(Debug, Clone, Copy)]
-pub struct Intake<'a> {
-    /// For events that carry no time of their own.
-    pub now: Timestamp,
-    /// For events that name no source.
-    pub producer: &'a str,
-    /// Deeper nesting is refused: it is never a fact about an agent, and every consumer would have to survive it.
-    pub max_depth: usize,
-}
+use crate::error::Refusal;
 
 /// Reads one event of any dialect.
 ///
@@ -84,11 +74,6 @@ fn read(object: Object, intake: &Intake<'_>) -> Result<Event, Refusal> {
         return canonical::read(object, intake);
     }
     realtime::read(object, intake)
-}
-
-/// A key that is there and not `null`.
-pub(super) fn present(object: &Object, key: &str) -> bool {
-    object.get(key).is_some_and(|value| !value.is_null())
 }
 
 /// Whether the nesting is deeper than `max`, without recursion.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     error::Refusal,
-    event::{Dialect, Event, EventName, Ids, Intake, Object, Settled, fields, parse::present},
+    event::{Dialect, Event, EventName, Ids, Intake, Object, Settled, fields, raw::present},
 };
 
 const TYPES: [&str; 5] = [

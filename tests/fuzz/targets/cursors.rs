@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use stoa::journal::Cursor;
+use stoa::delivery::Cursor;
 
 fuzz_target!(|data: &[u8]| {
     let Some(cursor) = std::str::from_utf8(data)

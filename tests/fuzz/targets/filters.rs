@@ -3,10 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
-use stoa::{
-    access::{Filter, Subject},
-    event::{self, Priority, Timestamp, folded},
-};
+use stoa::{access::authz::{Filter, Subject}, event::{Priority, folded, self}, timestamp::Timestamp};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(value) = serde_json::from_slice::<Value>(data) else {
