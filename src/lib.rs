@@ -19,25 +19,22 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`event`] | what comes in: the canonical event and its dialects |
-//! | [`intake`] | the one way in behind every door |
-//! | [`backlog`] | how much of each producer is under way; whose calls wait |
-//! | [`journal`] | keeps events in order; cursors |
-//! | [`hub`] | the ordered loop: reads the journal, owns state, rooms and windows |
-//! | [`state`] | the current state, folded from the events |
+//! | [`intake`], [`backlog`] | the one way in behind every door; whose calls wait |
+//! | [`ledger`] | what is of which project, and whose: settled when an event is accepted |
+//! | [`journal`] | keeps events in order |
+//! | [`hub`] | the ordered loop: reads the journal, owns rooms and windows |
 //! | [`update`] | what goes out: the table, rules, rendering |
 //! | [`pace`] | windows, coalescing, priorities |
-//! | [`seneca`] | what Seneca's own front-ends know beyond that |
-//! | [`access`] | tokens, roles, sights, rooms, filters, sessions, bans, budgets: who may do and see what |
-//! | [`admin`] | what an admin can do, by either door |
-//! | [`socketio`] | the namespace layer on socketioxide |
-//! | [`http`] | the API, probes, metrics, the demo page |
-//! | [`net`] | listener, guard, express lane: bytes |
+//! | [`delivery`] | what is sent and what is still owed: cursors, wire shapes, queues |
+//! | [`projections`] | what the stream adds up to: the state, Seneca's dashboards |
+//! | [`access`] | who somebody is (`authn`), and what they may do and see (`authz`) |
+//! | [`doors`] | Socket.IO, HTTP, and what an admin can do by either |
+//! | [`net`] | listener, TLS, connections and bodies |
 //! | [`history`] | events as they were, page by page |
 //! | [`config`], [`cli`], [`server`] | settings, commands, putting it together |
 //! | [`demo`] | an invented team at work |
 //! | [`observe`] | counters, histograms, logs |
-//! | [`pattern`] | patterns of names, with bounded cost |
-//! | [`error`] | codes and sentences for what is refused |
+//! | [`channel`], [`pattern`], [`timestamp`], [`error`] | leaves that all others use |
 
 pub mod access;
 pub mod backlog;

@@ -1,6 +1,6 @@
 /**
  * How an agent stands: the tasks that it was given and that are not over, and its status. The same rule as the server's
- * (`src/state/agent.rs`): whether a task is over is read off the task, so an event that ends one need not name its agent.
+ * (`src/projections/state/agent.rs`): whether a task is over is read off the task, so an event that ends one need not name its agent.
  */
 import { keyOf } from './keys';
 import { record, text } from './read';
