@@ -80,7 +80,7 @@ impl Default for Performance {
             max_lag: 16_384,
             flush_max: 256,
             max_entities: 10_000,
-            max_state_bytes: 48 * 1024 * 1024,
+            max_state_bytes: 32 * 1024 * 1024,
             snapshot_part_bytes: 512 * 1024,
             max_entity_facts: 64,
         }

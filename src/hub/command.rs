@@ -110,12 +110,29 @@ pub(super) enum Command {
         rooms: Vec<Arc<str>>,
         reply: oneshot::Sender<Vec<Arc<str>>>,
     },
-    Ask(Question, oneshot::Sender<Object>),
+    Ask(Question, oneshot::Sender<Answer>),
     MembersOf {
         room: String,
         reply: oneshot::Sender<Vec<Arc<str>>>,
     },
     Stop(oneshot::Sender<()>),
+}
+
+/// What a question is answered with.
+pub(super) enum Answer {
+    /// The answer.
+    Ready(Object),
+    /// A long one: what it is made of is taken along at one place of the stream, and it is written off the loop.
+    ToWrite(Box<dyn FnOnce() -> Object + Send>),
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ready(_) => "Ready",
+            Self::ToWrite(_) => "ToWrite",
+        })
+    }
 }
 
 /// Read-only questions.
@@ -364,7 +381,12 @@ impl HubHandle {
     /// # Errors
     /// `unavailable` while the server goes down.
     pub async fn question(&self, question: Question) -> Result<Object, Refusal> {
-        self.ask(|reply| Command::Ask(question, reply)).await
+        match self.ask(|reply| Command::Ask(question, reply)).await? {
+            Answer::Ready(answer) => Ok(answer),
+            Answer::ToWrite(write) => tokio::task::spawn_blocking(write)
+                .await
+                .map_err(|_| Refusal::unavailable("the answer could not be written; ask again")),
+        }
     }
 
     /// The public ids of those in a room.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     Hub,
-    command::{Question, now},
+    command::{Answer, Question, now},
     requests::object,
 };
 use crate::{
@@ -17,9 +17,9 @@ use crate::{
 };
 
 impl Hub {
-    pub(super) fn answer(&mut self, question: Question) -> Object {
+    pub(super) fn answer(&mut self, question: Question) -> Answer {
         let now = Timestamp::now();
-        match question {
+        Answer::Ready(match question {
             Question::Stats { sight } => self.stats(&sight),
             Question::Rooms { sight } => {
                 let mut rooms: Vec<&str> = self.roster.room_names().map(|r| &**r).collect();
@@ -30,22 +30,26 @@ impl Hub {
                 object(json!({ "active_rooms": rooms, "total_rooms": total }))
             }
             Question::HealthNow => self.desk.health_current().unwrap_or_default(),
-            Question::HealthHistory { hours } => self.desk.health_history(hours, now),
+            Question::HealthHistory { hours } => {
+                return Answer::ToWrite(Box::new(self.desk.health_history(hours, now)));
+            }
             Question::Conversations {
                 limit,
                 offset,
                 minutes,
                 agent_id,
-            } => self
-                .desk
-                .recent_conversations(limit, offset, minutes, agent_id.as_deref(), now),
+            } => {
+                let desk = &self.desk;
+                let recent = desk.recent_conversations(limit, offset, minutes, agent_id, now);
+                return Answer::ToWrite(Box::new(recent));
+            }
             Question::Dashboard => self.desk.dashboard(now),
             Question::ActiveFlows => {
                 let flows = self.desk.active_flows();
                 self.stamp_aggregate("active_flows_update", flows)
             }
             Question::Agents => self.desk.agents(),
-        }
+        })
     }
 
     fn stats(&self, sight: &Sight) -> Object {

@@ -37,7 +37,7 @@ const SETTLED: &str = "
         content INTEGER,           -- a hash; not known of events from before version 2
         accepted INTEGER NOT NULL, -- microseconds since 1970
         event TEXT NOT NULL,       -- JSON
-        UNIQUE (producer, id)
+        UNIQUE (id, producer)      -- in this order an id alone decides nearly every comparison
     );
     INSERT INTO settled SELECT seq, '', id, NULL, accepted, event FROM events ORDER BY seq;
     DROP TABLE events;

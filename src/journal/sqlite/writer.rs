@@ -318,7 +318,7 @@ fn try_insert(
 ) -> rusqlite::Result<Option<Seq>> {
     let mut insert = transaction.prepare_cached(
         "INSERT INTO events (seq, producer, id, content, accepted, event) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT (producer, id) DO NOTHING",
+         ON CONFLICT (id, producer) DO NOTHING",
     )?;
     let seq = *last + 1;
     let content = as_stored(entry.content);
@@ -340,7 +340,7 @@ fn try_insert(
 /// The place of the event that has this one's producer and id, and the number that stands for its content.
 fn find(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<(Seq, Option<i64>)> {
     let mut find = transaction
-        .prepare_cached("SELECT seq, content FROM events WHERE producer = ?1 AND id = ?2")?;
+        .prepare_cached("SELECT seq, content FROM events WHERE id = ?2 AND producer = ?1")?;
     find.query_row((&*entry.producer, &*entry.id), |row| {
         Ok((row.get(0)?, row.get(1)?))
     })

@@ -3,7 +3,7 @@
 //! The tab reads deep into the object without asking, so the object is always whole; and it is only given
 //! once somebody has reported anything at all.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ const REPEAT_MICROS: i64 = 60_000_000;
 /// The readings, oldest first.
 #[derive(Debug)]
 pub(super) struct Health {
-    readings: VecDeque<Reading>,
+    readings: VecDeque<Arc<Reading>>,
     /// About how many bytes they hold.
     pub(super) bytes: usize,
     /// No more than this, but for the latest one.
@@ -67,7 +67,7 @@ impl Health {
             Reading {
                 at: reading.at,
                 ends: reading.ends,
-                ..last.clone()
+                ..Reading::clone(last)
             } != reading
         });
         let due = self
@@ -82,7 +82,7 @@ impl Health {
 
     fn keep(&mut self, reading: Reading) {
         self.bytes += reading.held();
-        self.readings.push_back(reading);
+        self.readings.push_back(Arc::new(reading));
         while self.readings.len() > MAX_READINGS
             || (self.bytes > self.max && self.readings.len() > 1)
         {
@@ -110,15 +110,17 @@ impl Health {
         Some(out)
     }
 
-    /// The readings since `since`, each as the tab reads it.
-    pub(super) fn since(&self, since: Timestamp) -> Vec<Object> {
-        let earlier = std::iter::once(None).chain(self.readings.iter().map(Some));
-        self.readings
-            .iter()
-            .zip(earlier)
-            .filter(|(reading, _)| reading.at >= since)
-            .map(|(reading, earlier)| reading.object(earlier.unwrap_or(reading)))
-            .collect()
+    /// The readings since `since`, each as the tab reads it: to be written where that holds nobody up.
+    pub(super) fn since(&self, since: Timestamp) -> impl FnOnce() -> Vec<Object> + Send + use<> {
+        let readings = self.readings.clone();
+        move || {
+            let earlier = std::iter::once(None).chain(readings.iter().map(Some));
+            let found = readings.iter().zip(earlier);
+            found
+                .filter(|(reading, _)| reading.at >= since)
+                .map(|(reading, earlier)| reading.object(earlier.unwrap_or(reading)))
+                .collect()
+        }
     }
 
     fn read(&self, event: &Event, tasks: &Tasks, ends: Option<Timestamp>) -> Option<Reading> {

@@ -18,7 +18,7 @@ const MAX_LINES: usize = 1_000;
 const MICROS_PER_MINUTE: i64 = 60_000_000;
 
 /// The lines, oldest first. Events are shared with the rest of the server; a line is only written when somebody asks.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct History {
     lines: VecDeque<Arc<Event>>,
     /// About how many bytes they hold.

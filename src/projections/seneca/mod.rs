@@ -129,11 +129,7 @@ impl Desk {
 
     /// A body as it goes out.
     fn out(&self, body: Object) -> Object {
-        if self.sanitize {
-            harmless_object(body)
-        } else {
-            body
-        }
+        shown(body, self.sanitize)
     }
 
     /// Folds one event. Every event must come exactly once and in order.
@@ -265,29 +261,50 @@ impl Desk {
         Some(self.out(health))
     }
 
-    /// The body of `GET /api/health/history`.
-    pub fn health_history(&self, hours: u64, now: Timestamp) -> Object {
+    /// The body of `GET /api/health/history`, to be written where that holds nobody up: it may be long.
+    pub fn health_history(
+        &self,
+        hours: u64,
+        now: Timestamp,
+    ) -> impl FnOnce() -> Object + Send + use<> {
         let span = i64::try_from(hours)
             .unwrap_or(i64::MAX)
             .saturating_mul(MICROS_PER_HOUR);
         let since = Timestamp::from_micros(now.as_micros().saturating_sub(span));
-        let history = self.health.since(since);
-        let mut out = Object::new();
-        out.insert("count".into(), history.len().into());
-        out.insert("history".into(), json!(history));
-        out.insert("hours".into(), hours.into());
-        self.out(out)
+        let (history, sanitize) = (self.health.since(since), self.sanitize);
+        move || {
+            let history = history();
+            let mut out = Object::new();
+            out.insert("count".into(), history.len().into());
+            out.insert("history".into(), json!(history));
+            out.insert("hours".into(), hours.into());
+            shown(out, sanitize)
+        }
     }
 
-    /// The body of `GET /api/conversations/recent`, newest first; `minutes` is its `time_range`.
+    /// The body of `GET /api/conversations/recent`, newest first, to be written where that holds nobody up; `minutes` is its
+    /// `time_range`.
     pub fn recent_conversations(
         &self,
         limit: usize,
         offset: usize,
         minutes: Option<u64>,
-        agent: Option<&str>,
+        agent: Option<String>,
         now: Timestamp,
-    ) -> Object {
-        self.out(self.history.recent(limit, offset, minutes, agent, now))
+    ) -> impl FnOnce() -> Object + Send + use<> {
+        let (history, sanitize) = (self.history.clone(), self.sanitize);
+        move || {
+            let recent = history.recent(limit, offset, minutes, agent.as_deref(), now);
+            shown(recent, sanitize)
+        }
+    }
+}
+
+/// A body as the pages are shown it.
+fn shown(body: Object, sanitize: bool) -> Object {
+    if sanitize {
+        harmless_object(body)
+    } else {
+        body
     }
 }

@@ -207,13 +207,13 @@ fn health_is_unknown_at_first_and_then_whole() {
     assert_eq!(yellow["trends"]["risk_change"], "increasing");
     assert_eq!(yellow["risk_factors"][0]["description"], "No key");
     assert_eq!(yellow["recommendations"][0]["action"], "Add it");
-    let history = desk.health_history(1, at("2026-05-23T14:30:00Z"));
+    let history = desk.health_history(1, at("2026-05-23T14:30:00Z"))();
     assert_eq!(
         (&history["count"], &history["hours"]),
         (&json!(2), &json!(1))
     );
     assert_eq!(
-        desk.health_history(1, at("2026-05-24T14:30:00Z"))["count"],
+        desk.health_history(1, at("2026-05-24T14:30:00Z"))()["count"],
         0
     );
 }
@@ -258,19 +258,19 @@ fn a_producers_own_analysis_is_made_fit_to_be_shown() {
 fn recent_lines_come_newest_first_by_page_agent_and_time() {
     let desk = desk(&stream(CONVERSATIONS));
     let now = at("2026-05-23T14:10:30Z");
-    let all = desk.recent_conversations(50, 0, Some(60), None, now);
+    let all = desk.recent_conversations(50, 0, Some(60), None, now)();
     assert_eq!(all["total"], 859);
     assert_eq!(all["conversations"].as_array().unwrap().len(), 50);
     assert_eq!(all["conversations"][0]["id"], "line-858");
     assert_eq!(all["statistics"]["unique_agents"], 6);
-    let next = desk.recent_conversations(50, 50, Some(60), None, now);
+    let next = desk.recent_conversations(50, 50, Some(60), None, now)();
     assert_eq!(next["conversations"][0]["id"], "line-808");
-    let one = desk.recent_conversations(1000, 0, None, Some("agent_backend_1"), now);
+    let one = desk.recent_conversations(1000, 0, None, Some("agent_backend_1".into()), now)();
     assert!(one["total"].as_u64().unwrap() < 859);
-    let short = desk.recent_conversations(1000, 0, Some(1), None, now);
+    let short = desk.recent_conversations(1000, 0, Some(1), None, now)();
     assert!(short["total"].as_u64().unwrap() < all["total"].as_u64().unwrap());
     // Months later the recording is still there to look at.
-    let later = desk.recent_conversations(50, 0, Some(60), None, at("2026-11-23T14:10:30Z"));
+    let later = desk.recent_conversations(50, 0, Some(60), None, at("2026-11-23T14:10:30Z"))();
     assert_eq!(later["total"], 859);
 }
 
@@ -286,7 +286,7 @@ fn history_and_kinds_are_bounded() {
     }
     let now = at("2026-05-23T14:00:00Z");
     assert_eq!(
-        desk.recent_conversations(1, 0, None, None, now)["total"],
+        desk.recent_conversations(1, 0, None, None, now)()["total"],
         1_000
     );
     let summary = desk.summary();

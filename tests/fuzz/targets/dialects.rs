@@ -141,5 +141,5 @@ fuzz_target!(|data: &[u8]| {
     desk.take_changed(now);
     desk.flows_changed();
     desk.health_changed();
-    desk.recent_conversations(50, 0, Some(60), None, now);
+    desk.recent_conversations(50, 0, Some(60), None, now)();
 });
