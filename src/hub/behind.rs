@@ -106,6 +106,11 @@ impl Behind {
         self.failures
     }
 
+    /// Whether the last try to make what comes next failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
     /// It waits while a stretch is made for others.
     pub(super) fn wait(&mut self, tickets: &mut u64) {
         if self.waits.is_none() {

@@ -1,17 +1,24 @@
 //! Clients behind the live stream: those that come back with a cursor, and those parked because they read too slowly.
 //!
 //! ```text
-//!  resume, parked ─▶ behind ─▶ [stretch by stretch, read and rendered aside] ─▶ the last one here, in the loop ─▶ live
-//!                                  └ handed out in portions, as each takes them
+//!  resume, park ─▶ Behind ─▶ Making ─▶ Held ─┐
+//!                  ▲  │                      │
+//!                  └──┼──────────────────────┘
+//!                     └─▶ Live
 //! ```
 //!
-//! Members at the same place are served together: the journal is read and the updates are written once for all of
-//! them. Stretches are made in a task of their own; the loop only hands them out (`portions`), a bounded number of deliveries
-//! between two flushes, so the live stream doesn't notice. The last few events are made in the loop itself, at one place of
-//! the stream, and with them the client is live again: no gap and no double.
+//! - *Behind*: the member stands in the queue with a cursor (`Behind::at`) and holds nothing. A segment that was made a
+//!   moment ago from the same place is Held at once.
+//! - *Making*: a replay segment from its cursor is being made aside (`making`). It stays in the queue; it may leave, or be
+//!   reset by another `resume`, and then the segment finds nobody at its beginning. A failure puts it back to Behind
+//!   with a rest; the third in a row gives it the state instead.
+//! - *Held*: it is handed the segment in portions (`portions`). With each its cursor moves on; at the end, or when it sees
+//!   something else, it is Behind again, further on.
+//! - *Live*: what it misses is at most [`LAST`] events that are at hand. These are made in the loop, at one place of the
+//!   stream, and with them the member is live: no gap and no double.
 //!
-//! A client rests until it has taken most of its portion. The further it fell behind, the longer the next stretch is,
-//! and the more of it is united: what it is sent grows with what there is to show, not with how much happened.
+//! Members at the same place are served together, and those at many places meet (`meeting`): the journal is read and
+//! the updates are written about once for all of them. A member rests until it has taken most of its portion.
 
 use std::{
     collections::VecDeque,
@@ -23,8 +30,10 @@ use tokio::sync::mpsc;
 
 use super::{
     Hub,
+    behind::Behind,
     gather::{Gathering, end_of},
     making::Made,
+    meeting::{Kept, meeting_place},
     member::MemberId,
     portions::Held,
     replay,
@@ -63,6 +72,8 @@ pub(super) struct CatchUp {
     unseen: usize,
     /// A stretch is being made.
     pub(super) making: bool,
+    /// Those that were made a moment ago.
+    pub(super) kept: Kept,
     /// One was made just now: whoever waits longest is next.
     pub(super) next: bool,
     /// The number of the last that began to wait for one.
@@ -88,6 +99,7 @@ impl CatchUp {
             queue: VecDeque::new(),
             unseen: 0,
             making: false,
+            kept: Kept::default(),
             next: false,
             tickets: 0,
             recent: VecDeque::new(),
@@ -169,7 +181,9 @@ impl Hub {
     /// One step for those who are behind.
     pub(super) fn catch_up(&mut self) {
         let now = Instant::now();
-        if self.catchup.queue.is_empty() || now < self.catchup.look_at {
+        let nobody = self.catchup.queue.is_empty();
+        self.catchup.kept.forget_old(now, nobody);
+        if nobody || now < self.catchup.look_at {
             return;
         }
         if self.catchup.unseen == 0 {
@@ -249,30 +263,44 @@ impl Hub {
         match close.then(|| self.catchup.at_hand(&ranges)).flatten() {
             Some(records) => self.last_stretch(at, &to, &records, topics, budget),
             None => {
+                if self.take_kept(id, at) {
+                    *budget = budget.saturating_sub(self.hand_over(id));
+                    return;
+                }
                 let edge = self.pending.first().map_or(self.seq, |first| first - 1);
                 // Far behind, the end is where nothing is owed: cursors to there are short.
                 let far = edge > at.seq + LAST;
                 let clean = Cursor::at(to.epoch, edge.min(to.seq));
-                let end = if far { clean } else { to.readable() };
+                let meets = far && !self.catchup.making && self.is_crowded();
+                let meeting = meets.then(|| meeting_place(at)).flatten();
+                let end = match meeting.filter(|place| *place <= clean.seq) {
+                    Some(place) => Cursor::at(to.epoch, place),
+                    None if far => clean,
+                    None => to.readable(),
+                };
                 self.make_stretch(id, at, &end, topics);
             }
         }
     }
 
+    /// A member that is behind, has room and holds nothing.
+    pub(super) fn waiting(&self, id: MemberId) -> Option<&Behind> {
+        let member = self.roster.get(id)?;
+        let behind = member.behind.as_deref()?;
+        let waits = behind.held.is_none()
+            && behind.taking.is_none()
+            && member.outlet.has_room()
+            && behind.portion.has_room(member.outlet.waiting());
+        waits.then_some(behind)
+    }
+
     /// Those at `at` that have room and hold nothing, in the order of the queue; of these, who listens to just these topics,
     /// if it has to be.
     pub(super) fn cohort(&self, at: &Cursor, topics: Option<Listening>) -> Vec<MemberId> {
+        let listens = |id| self.roster.get(id).map(|m| self.roster.topics(m));
         let fits = |id: &&MemberId| {
-            self.roster.get(**id).is_some_and(|m| {
-                m.behind.as_ref().is_some_and(|b| {
-                    b.held.is_none()
-                        && b.taking.is_none()
-                        && b.at == *at
-                        && topics.is_none_or(|topics| self.roster.topics(m) == topics)
-                        && m.outlet.has_room()
-                        && b.portion.has_room(m.outlet.waiting())
-                })
-            })
+            self.waiting(**id).is_some_and(|b| b.at == *at)
+                && topics.is_none_or(|topics| listens(**id) == Some(topics))
         };
         self.catchup.queue.iter().filter(fits).copied().collect()
     }
@@ -288,7 +316,7 @@ impl Hub {
     }
 
     /// Whether the journal no longer holds what comes after `at`.
-    fn is_gone(&self, at: &Cursor) -> bool {
+    pub(super) fn is_gone(&self, at: &Cursor) -> bool {
         first_missed(at) < self.journal.bounds().first
     }
 

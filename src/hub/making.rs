@@ -1,6 +1,7 @@
 //! Makes stretches, in a task beside the loop: reads the journal, gathers, writes.
 //!
-//! One is made at a time, for all who stand at one place. What they may see is taken along (`eye`), for it decides how far
+//! One task at a time makes the one for all who stand at one place, or the short ones of those who go to the same
+//! meeting place (`meeting`), from one reading. What they may see is taken along (`eye`), for it decides how far
 //! the stretch goes; whoever comes to that place meanwhile and sees the same gets it too.
 
 use std::{
@@ -9,11 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use smallvec::{SmallVec, smallvec};
 use tokio::sync::mpsc;
 
 use super::{
     Hub,
-    behind::Behind,
     catchup::LOOK,
     eye::{Eye, Key},
     gather::Gathering,
@@ -23,14 +24,21 @@ use super::{
 };
 use crate::{
     channel::Listening,
-    delivery::{Cursor, missed::missed},
-    journal::{Journal, JournalError, Seq},
+    config::Recipients,
+    delivery::{
+        Cursor,
+        missed::{first_missed, missed},
+    },
+    journal::{Journal, JournalError, Record, Seq},
+    observe::Metrics,
 };
 
 /// Events in one stretch at the most: the more, the more of them are united.
 pub(super) const SPAN: u64 = 131_072;
 /// Records read at a time for a stretch.
 const READ: usize = 256;
+/// How much is written of those that are made together, as a multiple of what one may have; the others are made next.
+const WRITTEN: usize = 4;
 /// Different views and rooms that share a stretch at the most; others wait for the next.
 const EYES: usize = 1_024;
 
@@ -42,27 +50,27 @@ const REST: Duration = LOOK.saturating_mul(4);
 /// The result of making a stretch.
 #[derive(Debug)]
 pub(super) struct Made {
-    /// The place of those that it was made for.
-    from: Cursor,
-    /// The stretch; none when the journal no longer holds all of it.
-    stretch: Result<Option<Stretch>, JournalError>,
+    /// The places of those that it was made for.
+    from: Vec<Cursor>,
+    /// A stretch for each, or for the first of them; none when the journal no longer holds all of it.
+    stretches: Result<Vec<Stretch>, JournalError>,
 }
 
 /// Says what became of it, also when the task that makes it panics: nobody else would be served any more.
 struct Report {
-    from: Cursor,
+    from: Vec<Cursor>,
     made: Option<mpsc::UnboundedSender<Made>>,
 }
 
 impl Report {
-    fn send(mut self, stretch: Result<Option<Stretch>, JournalError>) {
-        self.leave(stretch);
+    fn send(mut self, stretches: Result<Vec<Stretch>, JournalError>) {
+        self.leave(stretches);
     }
 
-    fn leave(&mut self, stretch: Result<Option<Stretch>, JournalError>) {
+    fn leave(&mut self, stretches: Result<Vec<Stretch>, JournalError>) {
         if let Some(made) = self.made.take() {
-            let from = self.from.clone();
-            made.send(Made { from, stretch }).ok();
+            let from = std::mem::take(&mut self.from);
+            made.send(Made { from, stretches }).ok();
         }
     }
 }
@@ -81,48 +89,56 @@ impl Hub {
         self.catchup.making = false;
         self.catchup.next = true;
         self.catchup.look_at = Instant::now();
-        match made.stretch {
-            // Trimmed meanwhile: the next look finds that it is gone.
-            Ok(None) => {}
-            Ok(Some(stretch)) => {
-                let stretch = Arc::new(stretch);
-                // It takes nobody on: another one at once would be the same.
-                if stretch.updates.is_empty() && stretch.end == stretch.from {
-                    self.catchup.look_at += LOOK;
-                }
-                let eyes: HashMap<Key, usize> =
-                    stretch.eyes.iter().map(Eye::key).zip(0..).collect();
-                for at in 0..self.catchup.queue.len() {
-                    let id = self.catchup.queue[at];
-                    let waits =
-                        |b: &Behind| b.held.is_none() && b.taking.is_none() && b.at == stretch.from;
-                    let behind = self.roster.get(id).and_then(|m| m.behind.as_ref());
-                    if !behind.is_some_and(|behind| waits(behind)) {
-                        continue;
-                    }
-                    // A member that came meanwhile and sees something else waits for another one.
-                    let eye = self
-                        .roster
-                        .eye(id)
-                        .and_then(|eye| eyes.get(&eye.key()).copied());
-                    let member = self.roster.get_mut(id);
-                    if let (Some(eye), Some(behind)) = (eye, member.and_then(|m| m.behind.as_mut()))
-                    {
-                        behind.hold(Held::new(stretch.clone(), eye));
-                    }
-                }
-            }
+        match made.stretches {
+            // With none, it was trimmed meanwhile: the next look finds that it is gone.
+            Ok(stretches) => self.distribute(stretches),
             Err(error) => {
                 self.metrics.replay_failed();
-                let hopeless = self.note_failure(&made.from);
-                if hopeless.is_empty() {
-                    tracing::warn!(%error, "reading the journal for those who are behind failed; trying again");
-                } else {
-                    let clients = hopeless.len();
-                    tracing::error!(%error, clients, "what some have missed can't be read; they are given the state instead");
-                    self.give_up_these(&hopeless, &made.from, "unreadable");
+                tracing::warn!(%error, "reading the journal for those who are behind failed");
+                for from in &made.from {
+                    let hopeless = self.note_failure(from);
+                    if !hopeless.is_empty() {
+                        let clients = hopeless.len();
+                        tracing::error!(%error, clients, "what some have missed can't be read; they are given the state instead");
+                        self.give_up_these(&hopeless, from, "unreadable");
+                    }
                 }
             }
+        }
+    }
+
+    /// Gives stretches to all who stand where these begin.
+    fn distribute(&mut self, stretches: Vec<Stretch>) {
+        let mut made = Vec::with_capacity(stretches.len());
+        for stretch in stretches {
+            // It takes nobody on: another one at once would be the same.
+            if stretch.updates.is_empty() && stretch.end == stretch.from {
+                self.catchup.look_at += LOOK;
+            }
+            let eyes: HashMap<Key, usize> = stretch.eyes.iter().map(Eye::key).zip(0..).collect();
+            made.push((Arc::new(stretch), eyes));
+        }
+        for at in 0..self.catchup.queue.len() {
+            let id = self.catchup.queue[at];
+            let behind = self.roster.get(id).and_then(|m| m.behind.as_ref());
+            let Some(behind) = behind.filter(|b| b.held.is_none() && b.taking.is_none()) else {
+                continue;
+            };
+            let Some((stretch, eyes)) = made.iter().find(|(s, _)| s.from == behind.at) else {
+                continue;
+            };
+            // A member that came meanwhile and sees something else waits for another one.
+            let eye = self
+                .roster
+                .eye(id)
+                .and_then(|eye| eyes.get(&eye.key()).copied());
+            let member = self.roster.get_mut(id);
+            if let (Some(eye), Some(behind)) = (eye, member.and_then(|m| m.behind.as_mut())) {
+                behind.hold(Held::new(stretch.clone(), eye));
+            }
+        }
+        for (stretch, eyes) in made {
+            self.catchup.kept.keep(stretch, eyes);
         }
     }
 
@@ -187,66 +203,114 @@ impl Hub {
             return;
         }
         self.catchup.making = true;
-        let (eyes, _) = self.eyes(&self.cohort(at, topics));
-        let (journal, table) = (self.journal.clone(), self.table.clone());
-        let (made, max_bytes) = (self.catchup.made.clone(), self.options.max_stretch);
-        let (grouping, sanitize) = (table.grouping(), self.options.sanitize);
-        let gathering = Gathering::new(
-            table,
-            eyes,
-            at.clone(),
-            to,
-            topics.unwrap_or_default(),
-            max_bytes,
-        );
-        let ranges = missed(at, to, SPAN);
-        let report = Report {
-            from: at.clone(),
-            made: Some(made),
+        let (from, whose) = self.who_meets_at(at, to, topics);
+        let (eyes, _) = self.eyes(&whose);
+        let max_bytes = self.options.max_stretch;
+        let gather = |from: &Cursor| {
+            let (table, topics) = (self.table.clone(), topics.unwrap_or_default());
+            Gathering::new(table, eyes.clone(), from.clone(), to, topics, max_bytes)
         };
+        let together = Together {
+            gatherings: from.iter().map(|from| (gather(from), true)).collect(),
+            ranges: ranges(&from, to),
+            grouping: self.table.grouping(),
+            max_bytes,
+            sanitize: self.options.sanitize,
+        };
+        let report = Report {
+            from,
+            made: Some(self.catchup.made.clone()),
+        };
+        let (journal, metrics) = (self.journal.clone(), self.metrics.clone());
         tokio::spawn(async move {
-            let write = move |gathering: Gathering| {
-                replay::write(gathering.finish(), grouping, max_bytes, sanitize)
-            };
-            report.send(make(&*journal, gathering, &ranges, write).await);
+            report.send(together.make(&*journal, &metrics).await);
         });
     }
 }
 
-/// Reads these places and makes a stretch of them.
-async fn make(
-    journal: &dyn Journal,
-    mut gathering: Gathering,
-    ranges: &[(Seq, u64)],
-    write: impl FnOnce(Gathering) -> Stretch + Send + 'static,
-) -> Result<Option<Stretch>, JournalError> {
-    if ranges.iter().map(|(_, len)| len).sum::<u64>() >= SPAN {
-        gathering.cut();
-    }
-    'all: for &(start, len) in ranges {
-        let (mut after, last) = (start - 1, start + len - 1);
-        while after < last {
-            let limit = usize::try_from(last - after).unwrap_or(usize::MAX);
-            let batch = journal.read(after, limit.min(READ)).await?;
-            // Missing records were trimmed, or else they are damaged.
-            if batch.is_end(after) || journal.bounds().first > after + 1 {
-                return Ok(None);
-            }
-            after = batch.to.min(last);
-            let records = batch.records;
-            // Uniting and rendering so much would hold up whoever shares the thread.
-            let more = aside(move || {
-                let more = gathering.take(&records);
-                (gathering, more)
-            });
-            let wants_more;
-            (gathering, wants_more) = more.await?;
-            if !wants_more && after < last {
-                break 'all;
-            }
+/// What must be read to go from each of these places to `to`. Those that are made together are short: what lies between is
+/// read, too, and each leaves out what it does not miss.
+fn ranges(from: &[Cursor], to: &Cursor) -> SmallVec<[(Seq, u64); 4]> {
+    match from {
+        [only] => missed(only, to, SPAN),
+        all => {
+            let first = all.iter().map(first_missed).min().unwrap_or(to.seq);
+            smallvec![(first, (to.seq + 1).saturating_sub(first))]
         }
     }
-    aside(move || write(gathering)).await.map(Some)
+}
+
+/// Stretches to the same end that are made from one reading.
+struct Together {
+    /// One for each place, and whether it wants more.
+    gatherings: Vec<(Gathering, bool)>,
+    /// What is read.
+    ranges: SmallVec<[(Seq, u64); 4]>,
+    grouping: u32,
+    max_bytes: usize,
+    sanitize: Recipients,
+}
+
+impl Together {
+    /// Reads these places and makes stretches of them; none if the journal no longer has them.
+    async fn make(
+        mut self,
+        journal: &dyn Journal,
+        metrics: &Metrics,
+    ) -> Result<Vec<Stretch>, JournalError> {
+        'all: for (start, len) in self.ranges.clone() {
+            let (mut after, last) = (start - 1, start + len - 1);
+            while after < last {
+                // To the next multiple: what is cut short ends where others may begin.
+                let limit = usize::try_from(last - after).unwrap_or(usize::MAX);
+                let batch = journal
+                    .read(after, limit.min(READ - after as usize % READ))
+                    .await?;
+                // Missing records were trimmed, or else they are damaged.
+                if batch.is_end(after) || journal.bounds().first > after + 1 {
+                    return Ok(Vec::new());
+                }
+                after = batch.to.min(last);
+                let records = batch.records;
+                metrics.replay_read(records.len());
+                // Uniting and rendering so much would hold up whoever shares the thread.
+                let wants_more;
+                (self, wants_more) = aside(move || self.take(&records)).await?;
+                if !wants_more && after < last {
+                    break 'all;
+                }
+            }
+        }
+        aside(move || self.write()).await
+    }
+
+    /// Takes the next records; false when all have enough.
+    fn take(mut self, records: &[Arc<Record>]) -> (Self, bool) {
+        let mut any = false;
+        for (gathering, wants_more) in &mut self.gatherings {
+            *wants_more = *wants_more && gathering.take(records);
+            any |= *wants_more;
+        }
+        (self, any)
+    }
+
+    fn write(self) -> Vec<Stretch> {
+        let is_cut = self.ranges.iter().map(|(_, len)| len).sum::<u64>() >= SPAN;
+        let (mut stretches, mut bytes) = (Vec::new(), 0);
+        for (mut gathering, _) in self.gatherings {
+            if bytes > WRITTEN * self.max_bytes {
+                break;
+            }
+            if is_cut {
+                gathering.cut();
+            }
+            let gathered = gathering.finish();
+            let stretch = replay::write(gathered, self.grouping, self.max_bytes, self.sanitize);
+            bytes += stretch.bytes();
+            stretches.push(stretch);
+        }
+        stretches
+    }
 }
 
 async fn aside<T: Send + 'static>(

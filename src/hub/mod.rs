@@ -20,6 +20,7 @@ mod fanout;
 mod forged;
 mod gather;
 mod making;
+mod meeting;
 mod member;
 mod moments;
 mod outlet;

@@ -80,6 +80,12 @@ impl Stretch {
         }
     }
 
+    /// How many bytes of text it has.
+    pub(super) fn bytes(&self) -> usize {
+        let updates = self.updates.iter();
+        updates.map(|update| update.outgoing.json.len()).sum()
+    }
+
     /// How many bytes of it an eye sees, counted up to `most`.
     pub(super) fn weight(&self, eye: usize, most: usize) -> usize {
         let mut bytes = 0;

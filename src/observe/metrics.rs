@@ -71,6 +71,8 @@ pub struct Metrics {
     replayed: Counter,
     /// The request bodies' own.
     pub bodies: super::bodies::BodyMetrics,
+    /// Records read for replays.
+    replays_read: Counter,
     /// Replays that could not be made.
     replays_failed: Counter,
     /// Clients that were given the state instead of what they missed, and why.
@@ -184,6 +186,7 @@ impl Metrics {
             taken_back: Counter::default(),
             replayed: Counter::default(),
             bodies: super::bodies::BodyMetrics::default(),
+            replays_read: Counter::default(),
             replays_failed: Counter::default(),
             replays_given_up: Family::default(),
             delivery_seconds,
@@ -312,6 +315,11 @@ impl Metrics {
             "deliveries_replayed",
             "Updates queued for an observer that had missed them",
             self.replayed.clone(),
+        );
+        r.register(
+            "replays_read",
+            "Records read from the journal for observers that were behind; those at many places share them",
+            self.replays_read.clone(),
         );
         r.register(
             "replays_failed",
@@ -475,6 +483,11 @@ impl Metrics {
     /// So many updates were sent again to those who had missed them.
     pub fn replayed(&self, deliveries: u64) {
         self.replayed.inc_by(deliveries);
+    }
+
+    /// Records were read from the journal for clients that are behind.
+    pub fn replay_read(&self, records: usize) {
+        self.replays_read.inc_by(records as u64);
     }
 
     /// A replay could not be made.

@@ -5,6 +5,7 @@
 mod common;
 
 mod cursors;
+mod distinct;
 mod leaving;
 mod parts;
 mod screen;

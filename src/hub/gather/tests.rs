@@ -13,6 +13,7 @@ use crate::{
     delivery::{Pending, missed::missed},
     event::{Event, EventName},
     hub::{
+        meeting::meeting_place,
         replay::{self, Stretch},
         view::{Outlook, View},
     },
@@ -84,6 +85,18 @@ fn eye(filter: &Value) -> Eye {
 
 /// The next stretch of whoever stands at `from`, read in pieces of a few records.
 fn next(records: &[Arc<Record>], from: &Cursor, to: &Cursor, eye: &Eye, budget: usize) -> Stretch {
+    next_of(records, from, to, eye, budget, false)
+}
+
+/// The same; `shared` with one who misses everything from the beginning.
+fn next_of(
+    records: &[Arc<Record>],
+    from: &Cursor,
+    to: &Cursor,
+    eye: &Eye,
+    budget: usize,
+    shared: bool,
+) -> Stretch {
     let table = table();
     let grouping = table.grouping();
     let end = if from.within.is_some() {
@@ -99,7 +112,12 @@ fn next(records: &[Arc<Record>], from: &Cursor, to: &Cursor, eye: &Eye, budget: 
         eye.topics,
         budget,
     );
-    let places = missed(from, &end, u64::MAX);
+    let reader = if shared {
+        Cursor::at(from.epoch, 0)
+    } else {
+        from.clone()
+    };
+    let places = missed(&reader, &end, u64::MAX);
     let places = places.iter().flat_map(|(start, len)| *start..start + len);
     let wanted: Vec<_> = places
         .map(|place| records[place as usize - 1].clone())
@@ -187,6 +205,43 @@ proptest! {
             prop_assert_eq!(&named.parse::<Cursor>().unwrap(), &place, "what it carries is where its client stands");
             let rest = all(&records, named, &to, &eye, budget, usize::MAX);
             prop_assert_eq!(counts(&rest), counts(&whole[n + 1..]), "from update {} of {}", n, stretch.updates.len());
+        }
+    }
+
+    #[test]
+    fn from_any_places_all_get_what_they_miss_by_way_of_meeting_places(
+        kinds in prop::collection::vec((0_u8..6, 0_u8..9), 200..700),
+        starts in prop::collection::vec((1_u64..200, owing()), 1..6),
+        budget in prop::sample::select(vec![1_200_usize, 6_000, 1_000_000]),
+    ) {
+        let records = stream(&kinds);
+        let to = Cursor::at(Epoch(9), records.len() as u64);
+        let eye = eye(&json!({}));
+        for (at, mut owed) in starts {
+            owed.retain(|place, _| *place <= at);
+            let start = cursor(at, &owed);
+            let plain = all(&records, &start.to_string(), &to, &eye, 1_000_000, usize::MAX);
+            let (mut place, mut got) = (start.clone(), Vec::new());
+            while place != to {
+                let next = meeting_place(&place).filter(|_| place.within.is_none());
+                let end = match next {
+                    Some(next) => Cursor::at(Epoch(9), next.min(to.seq)),
+                    None => to.clone(),
+                };
+                // The reading is shared with those who miss more: it begins before what this one misses.
+                let stretch = next_of(&records, &place, &end, &eye, budget, place.within.is_none());
+                let texts = stretch.updates.iter().map(|u| serde_json::from_str::<Value>(&u.outgoing.json));
+                got.extend(texts.map(|text| text.expect("JSON")));
+                prop_assert!(stretch.end != place, "it goes on");
+                place = stretch.end.clone();
+            }
+            prop_assert_eq!(counts(&got), counts(&plain), "from {}", start);
+            let mut last = BTreeMap::new();
+            for update in got.iter().filter(|u| u["type"] == "progress_update") {
+                let key = format!("{}{}", update["task_id"], update["agent_id"]);
+                let before = last.insert(key, update["progress"].as_u64());
+                prop_assert!(before.is_none_or(|before| before < update["progress"].as_u64()));
+            }
         }
     }
 

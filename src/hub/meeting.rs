@@ -1,0 +1,243 @@
+//! Meeting places: how clients that were left at many different places come to share replay segments.
+//!
+//! A segment is named by its two ends, so where it ends may be chosen freely: every choice is exact. With a few places
+//! each client goes to the present in one segment, of which as much as possible is coalesced. With many places that would
+//! be one pass over the journal for each. So then all go from meeting place to meeting place. A first, short segment
+//! leads to the next multiple of [`GRID`]; those who go to the same one share its reading. From there on each segment goes
+//! to the next place whose number has more zeros at its end: 64, 128, 256 and so on. Whoever comes from anywhere passes
+//! the same few places, and a segment from one of them serves all who come there. All these segments together are
+//! about half a pass for each power of two between [`GRID`] and what was missed, and a client gets at most one for each power.
+//!
+//! Segments that were made are kept for a moment: whoever comes a little later to where one begins is given the same.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use smallvec::SmallVec;
+
+use super::{
+    Hub,
+    eye::{Eye, Key},
+    member::MemberId,
+    portions::Held,
+    replay::Stretch,
+};
+use crate::{
+    channel::Listening,
+    delivery::{Cursor, missed::first_missed},
+    journal::Seq,
+};
+
+/// The distance of the places to which first segments lead.
+const GRID: Seq = 64;
+/// A first segment with more than this before its end is made alone.
+const SHORT: Seq = 2 * GRID;
+/// First segments that are made together at the most.
+const TOGETHER: usize = GRID as usize;
+/// From so few places each goes by itself.
+const FEW: usize = 4;
+/// How long a segment that was made is kept for those who come later.
+const KEEP: Duration = Duration::from_secs(5);
+/// Bytes of text that are kept at the most.
+const KEPT_BYTES: usize = 4 << 20;
+/// Segments that are kept at the most.
+const KEPT: usize = 64;
+
+/// Where whoever stands at `at` meets others. None at the very beginning, where everybody is together already.
+pub(super) fn meeting_place(at: &Cursor) -> Option<Seq> {
+    let next = at.seq.next_multiple_of(GRID);
+    if next > at.seq || !at.owed.is_empty() {
+        return Some(next);
+    }
+    (at.seq > 0).then(|| at.seq + (1 << at.seq.trailing_zeros()))
+}
+
+fn is_short(at: &Cursor, end: Seq) -> bool {
+    at.within.is_none() && first_missed(at) + SHORT > end
+}
+
+/// Segments that were made a moment ago.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    segments: VecDeque<KeptSegment>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct KeptSegment {
+    segment: Arc<Stretch>,
+    eyes: HashMap<Key, usize>,
+    bytes: usize,
+    made: Instant,
+}
+
+impl Kept {
+    /// Keeps a segment, unless it leads nowhere, or to what the live stream has not sent yet.
+    pub(super) fn keep(&mut self, segment: Arc<Stretch>, eyes: HashMap<Key, usize>) {
+        if segment.end.seq <= segment.from.seq && segment.end.within.is_none() {
+            return;
+        }
+        let bytes = segment.bytes();
+        self.bytes += bytes;
+        self.segments.push_back(KeptSegment {
+            segment,
+            eyes,
+            bytes,
+            made: Instant::now(),
+        });
+        while self.bytes > KEPT_BYTES || self.segments.len() > KEPT {
+            self.drop_first();
+        }
+    }
+
+    /// Forgets what was made too long ago, or all of it once nobody is behind.
+    pub(super) fn forget_old(&mut self, now: Instant, all: bool) {
+        while let Some(first) = self.segments.front()
+            && (all || now.saturating_duration_since(first.made) > KEEP)
+        {
+            self.drop_first();
+        }
+    }
+
+    fn drop_first(&mut self) {
+        let gone = self.segments.pop_front();
+        self.bytes -= gone.map_or(self.bytes, |gone| gone.bytes);
+    }
+
+    /// The newest segment from this place for whoever sees this.
+    fn find(&self, at: &Cursor, eye: impl FnOnce() -> Option<Eye>) -> Option<Held> {
+        let mut from_here = self.segments.iter().rev().filter(|k| k.segment.from == *at);
+        let mut next = from_here.next()?;
+        let key = eye()?.key();
+        loop {
+            if let Some(number) = next.eyes.get(&key) {
+                return Some(Held::new(next.segment.clone(), *number));
+            }
+            next = from_here.next()?;
+        }
+    }
+}
+
+impl Hub {
+    /// Gives a member a segment that was made for others a moment ago, if one begins where it stands.
+    pub(super) fn take_kept(&mut self, id: MemberId, at: &Cursor) -> bool {
+        let Some(held) = self.catchup.kept.find(at, || self.roster.eye(id)) else {
+            return false;
+        };
+        let behind = self.roster.get_mut(id).and_then(|m| m.behind.as_mut());
+        behind.map(|behind| behind.hold(held)).is_some()
+    }
+
+    /// Whether those who are behind stand at so many places that they had better meet.
+    pub(super) fn is_crowded(&self) -> bool {
+        let mut places: SmallVec<[Seq; FEW]> = SmallVec::new();
+        for id in &self.catchup.queue {
+            let behind = self.roster.get(*id).and_then(|m| m.behind.as_ref());
+            let Some(at) = behind.map(|behind| behind.at.seq) else {
+                continue;
+            };
+            if !places.contains(&at) {
+                if places.len() == FEW {
+                    return true;
+                }
+                places.push(at);
+            }
+        }
+        false
+    }
+
+    /// The places from which segments to `end` are made together, `at` first, and who waits there.
+    pub(super) fn who_meets_at(
+        &self,
+        at: &Cursor,
+        end: &Cursor,
+        topics: Option<Listening>,
+    ) -> (Vec<Cursor>, Vec<MemberId>) {
+        let mut places = vec![at.clone()];
+        let goes_on = |place: &Cursor| {
+            end.owed.is_empty() && is_short(place, end.seq) && meeting_place(place) == Some(end.seq)
+        };
+        // Whoever failed together is tried alone: only one of them may miss what can't be read.
+        let alone = |id| self.waiting(id).is_some_and(|b| b.has_failed());
+        let mut at_place = self.cohort(at, topics);
+        if !goes_on(at) || at_place.iter().any(|id| alone(*id)) {
+            return (places, at_place);
+        }
+        for &id in &self.catchup.queue {
+            let Some(behind) = self.waiting(id) else {
+                continue;
+            };
+            let place = &behind.at;
+            if !goes_on(place) || *place == *at || behind.has_failed() || self.is_gone(place) {
+                continue;
+            }
+            let member = self.roster.get(id);
+            if member.is_none_or(|m| Some(self.roster.topics(m)) != topics) {
+                continue;
+            }
+            if !places.contains(place) {
+                if places.len() == TOGETHER {
+                    continue;
+                }
+                places.push(place.clone());
+            }
+            at_place.push(id);
+        }
+        (places, at_place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{delivery::Run, journal::Epoch};
+
+    fn at(seq: Seq) -> Cursor {
+        Cursor::at(Epoch(9), seq)
+    }
+
+    #[test]
+    fn all_pass_the_same_few_places() {
+        const MISSED: Seq = 20_000;
+        let (mut passes, mut segments, mut most) = (0, BTreeSet::new(), 0);
+        for start in (3..MISSED).step_by(4) {
+            let (mut place, mut steps) = (start, 0);
+            while place < MISSED {
+                let next = meeting_place(&at(place)).expect("a place");
+                let next = if next > MISSED { MISSED } else { next };
+                assert!(next > place);
+                if place % GRID == 0 && segments.insert((place, next)) {
+                    passes += next - place;
+                }
+                place = next;
+                steps += 1;
+            }
+            most = steps.max(most);
+        }
+        assert!(passes < 8 * MISSED, "{passes}");
+        assert!(most < 16, "{most}");
+    }
+
+    #[test]
+    fn what_is_owed_is_made_up_for_first() {
+        let owed = Run {
+            start: 120,
+            len: 1,
+            owed: 1,
+        };
+        let place = Cursor {
+            owed: [owed].into_iter().collect(),
+            ..at(128)
+        };
+        assert_eq!(meeting_place(&place), Some(128));
+        assert_eq!(meeting_place(&at(128)), Some(256));
+        assert_eq!(meeting_place(&at(129)), Some(192));
+        assert_eq!(meeting_place(&at(0)), None);
+        assert!(is_short(&place, 128) && !is_short(&place, 300));
+    }
+}
