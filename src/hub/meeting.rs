@@ -20,6 +20,7 @@ use smallvec::SmallVec;
 
 use super::{
     Hub,
+    behind::Behind,
     eye::{Eye, Key},
     member::MemberId,
     portions::Held,
@@ -75,7 +76,7 @@ struct KeptSegment {
 }
 
 impl Kept {
-    /// Keeps a segment, unless it leads nowhere, or to what the live stream has not sent yet.
+    /// Keeps a segment, unless it leads nowhere.
     pub(super) fn keep(&mut self, segment: Arc<Stretch>, eyes: HashMap<Key, usize>) {
         if segment.end.seq <= segment.from.seq && segment.end.within.is_none() {
             return;
@@ -161,7 +162,7 @@ impl Hub {
             end.owed.is_empty() && is_short(place, end.seq) && meeting_place(place) == Some(end.seq)
         };
         // Whoever failed together is tried alone: only one of them may miss what can't be read.
-        let alone = |id| self.waiting(id).is_some_and(|b| b.has_failed());
+        let alone = |id| self.waiting(id).is_some_and(Behind::has_failed);
         let mut at_place = self.cohort(at, topics);
         if !goes_on(at) || at_place.iter().any(|id| alone(*id)) {
             return (places, at_place);

@@ -105,7 +105,7 @@ async fn two_hundred_places_cost_a_few_passes_and_each_gets_exactly_what_it_miss
                     let (name, update) = client.next().await.expect("the connection holds");
                     match name.as_str() {
                         "decision_event" => {
-                            decisions.push(update["data"]["n"].as_u64().expect("n"))
+                            decisions.push(update["data"]["n"].as_u64().expect("n"));
                         }
                         "progress_update" => {
                             let task = update["task_id"].as_str().expect("a task")[1..]
