@@ -138,6 +138,8 @@ impl std::fmt::Debug for Answer {
 /// Read-only questions.
 #[derive(Debug)]
 pub enum Question {
+    /// `GET /readyz`: an answer shows that the loop turns, and costs nothing else.
+    Alive,
     /// `GET /api/v1/ws/stats`.
     Stats {
         /// Only the rooms that it may be in are counted.

@@ -13,6 +13,7 @@ mod aggregates;
 mod batches;
 mod behind;
 mod catchup;
+mod census;
 mod command;
 mod eye;
 mod fanout;

@@ -1,7 +1,5 @@
 //! Read-only questions, answered from what the hub has at one place of the stream.
 
-use std::collections::HashSet;
-
 use serde_json::json;
 
 use super::{
@@ -20,6 +18,7 @@ impl Hub {
     pub(super) fn answer(&mut self, question: Question) -> Answer {
         let now = Timestamp::now();
         Answer::Ready(match question {
+            Question::Alive => Object::new(),
             Question::Stats { sight } => self.stats(&sight),
             Question::Rooms { sight } => {
                 let mut rooms: Vec<&str> = self.roster.room_names().map(|r| &**r).collect();
@@ -53,29 +52,16 @@ impl Hub {
     }
 
     fn stats(&self, sight: &Sight) -> Object {
-        let users: HashSet<_> = self
-            .roster
-            .members()
-            .filter_map(|m| m.user.as_deref())
-            .collect();
+        let census = self.roster.census();
         let namespaces: Object = Namespace::ALL
             .iter()
-            .map(|n| {
-                (
-                    n.path().to_owned(),
-                    self.roster
-                        .members()
-                        .filter(|m| m.namespace == *n)
-                        .count()
-                        .into(),
-                )
-            })
+            .map(|n| (n.path().to_owned(), census.on(*n).into()))
             .collect();
         let rooms = self.roster.room_names();
         let rooms = rooms.filter(|room| self.is_public(room) && may_know_room(sight, room));
         object(json!({
             "total_connections": self.roster.len(),
-            "user_connections": users.len(),
+            "user_connections": census.users(),
             "active_rooms": rooms.count(),
             "peak_connections": self.roster.peak(),
             "connections_by_namespace": namespaces,

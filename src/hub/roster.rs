@@ -8,6 +8,7 @@ use indexmap::IndexSet;
 use slab::Slab;
 
 use super::{
+    census::Census,
     eye::{Eye, matters},
     member::{Member, MemberId, Newcomer},
     view::{Candidate, Outlook, View, Views},
@@ -36,6 +37,8 @@ pub(crate) struct Roster {
     ticket: u64,
     /// Members to be flushed.
     touched: Vec<MemberId>,
+    /// Counts of the members, for the statistics.
+    census: Census,
     /// The most members there ever were at once.
     peak: usize,
     /// Counts members.
@@ -73,6 +76,7 @@ impl Roster {
             view: newcomer.view,
             sight: newcomer.sight,
         });
+        self.census.come(newcomer.namespace, newcomer.user.as_ref());
         self.serial += 1;
         let serial = self.serial;
         let page = newcomer.namespace == Namespace::Conversations;
@@ -117,6 +121,7 @@ impl Roster {
             members.swap_remove(&id);
         }
         self.views.unshare(member.view);
+        self.census.go(member.namespace, member.user.as_ref());
         Some(member)
     }
 
@@ -188,6 +193,14 @@ impl Roster {
     /// Lets a member see other things than before.
     pub(crate) fn set_sight(&mut self, id: MemberId, sight: Sight) {
         self.look_otherwise(id, |outlook| outlook.sight = sight);
+    }
+
+    /// A member is another user's from now on.
+    pub(crate) fn set_user(&mut self, id: MemberId, user: Option<Arc<str>>) {
+        if let Some(member) = of(&mut self.members, id) {
+            self.census.change(member.user.as_ref(), user.as_ref());
+            member.user = user;
+        }
     }
 
     fn look_otherwise(&mut self, id: MemberId, change: impl FnOnce(&mut Outlook)) {
@@ -344,11 +357,6 @@ impl Roster {
             .is_some_and(|member| self.views.admits_name(member.view, name))
     }
 
-    /// All members.
-    pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
-        self.members.iter().map(|(_, member)| member)
-    }
-
     /// The ids of those in a room.
     pub(crate) fn ids_in(&self, room: &str) -> impl Iterator<Item = MemberId> {
         self.rooms.get(room).into_iter().flatten().copied()
@@ -368,6 +376,11 @@ impl Roster {
     /// How many members there are.
     pub(crate) fn len(&self) -> usize {
         self.members.len()
+    }
+
+    /// How many members there are, by namespace and by user.
+    pub(super) fn census(&self) -> &Census {
+        &self.census
     }
 
     /// The most there ever were.

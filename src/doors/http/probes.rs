@@ -14,7 +14,7 @@ use http::{
 use serde_json::json;
 
 use super::{Api, caller::Caller};
-use crate::{access::authz::Sight, error::Refusal, hub::Question, observe::exposition};
+use crate::{error::Refusal, hub::Question, observe::exposition};
 
 /// Whether the server takes new work.
 #[derive(Debug, Default)]
@@ -36,10 +36,7 @@ pub(super) async fn alive() -> Json<serde_json::Value> {
 
 pub(super) async fn ready(State(api): State<Api>) -> Response {
     let stopping = api.readiness.stopping.load(Ordering::Acquire);
-    let alive = Question::Stats {
-        sight: Sight::everything(),
-    };
-    let hub = api.hub.question(alive).await.is_ok();
+    let hub = api.hub.question(Question::Alive).await.is_ok();
     let bounds = api.intake.journal().bounds();
     let health = api.intake.journal().health();
     let trouble = health.trouble;

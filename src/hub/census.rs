@@ -1,0 +1,102 @@
+//! Counts of the members, kept as they come and go: a question about them costs the same however many there are.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::channel::Namespace;
+
+/// How many members there are, by namespace and by user.
+#[derive(Debug, Default)]
+pub(super) struct Census {
+    /// Members on each namespace, in the order of [`Namespace::ALL`].
+    on: [usize; Namespace::ALL.len()],
+    /// Members of each user; users without a member have no entry.
+    users: HashMap<Arc<str>, usize>,
+}
+
+impl Census {
+    /// A member has come.
+    pub(super) fn come(&mut self, namespace: Namespace, user: Option<&Arc<str>>) {
+        self.on[namespace as usize] += 1;
+        self.gain(user);
+    }
+
+    /// A member has gone.
+    pub(super) fn go(&mut self, namespace: Namespace, user: Option<&Arc<str>>) {
+        self.on[namespace as usize] -= 1;
+        self.lose(user);
+    }
+
+    /// A member has become another user's.
+    pub(super) fn change(&mut self, from: Option<&Arc<str>>, to: Option<&Arc<str>>) {
+        self.gain(to);
+        self.lose(from);
+    }
+
+    /// How many members are on a namespace.
+    pub(super) fn on(&self, namespace: Namespace) -> usize {
+        self.on[namespace as usize]
+    }
+
+    /// How many different users have a member.
+    pub(super) fn users(&self) -> usize {
+        self.users.len()
+    }
+
+    fn gain(&mut self, user: Option<&Arc<str>>) {
+        if let Some(user) = user {
+            *self.users.entry(user.clone()).or_default() += 1;
+        }
+    }
+
+    fn lose(&mut self, user: Option<&Arc<str>>) {
+        let Some(user) = user else { return };
+        if let Some(members) = self.users.get_mut(user) {
+            *members -= 1;
+            if *members == 0 {
+                self.users.remove(user);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_counts_are_those_of_the_members(
+            steps in prop::collection::vec((0_usize..3, prop::option::of(0_u8..3), 0_u8..3), 0..60),
+        ) {
+            let mut census = Census::default();
+            let mut members: Vec<(Namespace, Option<Arc<str>>)> = Vec::new();
+            for (at, user, what) in steps {
+                let user: Option<Arc<str>> = user.map(|n| n.to_string().into());
+                match (what, members.len()) {
+                    (1, 1..) => {
+                        let (namespace, user) = members.swap_remove(at % members.len());
+                        census.go(namespace, user.as_ref());
+                    }
+                    (2, 1..) => {
+                        let at = at % members.len();
+                        census.change(members[at].1.as_ref(), user.as_ref());
+                        members[at].1 = user;
+                    }
+                    _ => {
+                        census.come(Namespace::ALL[at], user.as_ref());
+                        members.push((Namespace::ALL[at], user));
+                    }
+                }
+                let users: std::collections::HashSet<_> =
+                    members.iter().filter_map(|(_, user)| user.clone()).collect();
+                prop_assert_eq!(census.users(), users.len());
+                for namespace in Namespace::ALL {
+                    let on = members.iter().filter(|(n, _)| *n == namespace).count();
+                    prop_assert_eq!(census.on(namespace), on);
+                }
+            }
+        }
+    }
+}
