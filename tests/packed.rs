@@ -3,11 +3,15 @@
 
 mod common;
 
-use std::{io::Write, net::SocketAddr};
+use std::{
+    io::{Read, Write},
+    net::SocketAddr,
+};
 
 use common::{PATIENCE, START_SECRET, server, server_with};
 use flate2::{
     Compression,
+    read::GzDecoder,
     write::{GzEncoder, ZlibEncoder},
 };
 use serde_json::{Value, json};
@@ -120,5 +124,38 @@ async fn what_is_broken_or_too_long_is_refused_and_what_came_before_it_is_kept()
     );
     let (_, history) = common::get(address, EVENTS).await;
     assert_eq!(history["events"], json!([]));
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_state_comes_whole_whether_it_is_compressed_or_not() {
+    let server = server().await;
+    let address = server.address();
+    let tasks: Vec<Value> = (0..100)
+        .map(|n| json!({ "type": "task.created", "data": { "task_id": format!("t{n}"), "note": "x".repeat(7_000) } }))
+        .collect();
+    assert_eq!(common::post(address, &json!(tasks)).await.0, 202);
+    let state = async |encoding: &'static str| {
+        let client = reqwest::Client::new();
+        let asked = client
+            .get(format!("http://{address}/api/v1/state"))
+            .header("accept-encoding", encoding);
+        let answer = asked.send().await.expect("it answers");
+        let packed = answer.headers().contains_key("content-encoding");
+        let bytes = answer.bytes().await.expect("the whole answer");
+        (packed, bytes.to_vec())
+    };
+    let (packed, plain) = state("identity").await;
+    assert!(!packed && plain.len() > 700_000, "{} bytes", plain.len());
+    let (packed, bytes) = state("gzip").await;
+    assert!(packed && bytes.len() < 100_000, "{} bytes", bytes.len());
+    let mut unpacked = Vec::new();
+    let read = GzDecoder::new(&*bytes).read_to_end(&mut unpacked);
+    read.expect("it is gzip");
+    let tasks = |text: &[u8]| {
+        let state: Value = serde_json::from_slice(text).expect("JSON");
+        state["tasks"].clone()
+    };
+    assert_eq!(tasks(&unpacked), tasks(&plain));
     server.shutdown().await;
 }

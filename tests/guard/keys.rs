@@ -158,7 +158,9 @@ fn a_short_secret_in_a_file_is_held_to_the_same_rule_as_one_in_the_settings() {
     assert!(error.contains(&file.display().to_string()), "{error}");
     write(&file, "thirty-two bytes, as few as it may");
     stoa::server::check(&config).expect("long enough");
-    assert_eq!(stoa::server::warnings(&config), Vec::<String>::new());
+    let mut warnings = stoa::server::warnings(&config);
+    warnings.retain(|warning| warning.contains("secret"));
+    assert_eq!(warnings, Vec::<String>::new());
 }
 
 /// The real binary, killed when the test is over, however it ends.

@@ -6,7 +6,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::Value;
@@ -35,7 +35,8 @@ pub(super) async fn state(
             Some((chunk, at + 1))
         }
     });
-    let body = Body::from_stream(chunks);
+    // Whoever compresses it asks once more after the end.
+    let body = Body::from_stream(chunks.fuse());
     Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }
 
