@@ -7,7 +7,23 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use stoa::{access::authz::Sight, channel::Listening, config::RuleConfig, event::{Event, lenient, self}, journal::Draft, ledger::{Ledger, Speaker}, projections::{seneca::Desk, state::{Limits, State}}, timestamp::Timestamp, update::{Pace, Rule, Stamp, Table, TransformOptions, entities, event_rooms, harmless, merge, render, rooms_hash}};
+use stoa::{
+    access::authz::Sight,
+    channel::Listening,
+    config::RuleConfig,
+    event::{self, Event, lenient},
+    journal::Draft,
+    ledger::{Ledger, Speaker},
+    projections::{
+        seneca::Desk,
+        state::{Limits, State},
+    },
+    timestamp::Timestamp,
+    update::{
+        Pace, Rule, Stamp, Table, TransformOptions, entities, event_rooms, harmless, merge, render,
+        rooms_hash,
+    },
+};
 
 /// As many lines of one input are read: more find nothing that these don't.
 const MAX_LINES: usize = 16;

@@ -3,7 +3,11 @@
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
-use stoa::{access::authz::{Filter, Subject}, event::{Priority, folded, self}, timestamp::Timestamp};
+use stoa::{
+    access::authz::{Filter, Subject},
+    event::{self, Priority, folded},
+    timestamp::Timestamp,
+};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(value) = serde_json::from_slice::<Value>(data) else {

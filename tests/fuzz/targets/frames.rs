@@ -2,7 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use stoa::{channel::Namespace, delivery::Tag, doors::socketio::engine::frame::{Frame, first_frame}};
+use stoa::{
+    channel::Namespace,
+    delivery::Tag,
+    doors::socketio::engine::frame::{Frame, first_frame},
+};
 
 fuzz_target!(|data: &[u8]| {
     if let Some((payload_at, end)) = first_frame(data) {

@@ -2,7 +2,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use stoa::{access::{Identity, authz::{GENERAL, House, OBSERVERS, PRODUCERS, Sight, check_room, room_name}}, config::{Role, Rules}, ledger::Ledger};
+use stoa::{
+    access::{
+        Identity,
+        authz::{GENERAL, House, OBSERVERS, PRODUCERS, Sight, check_room, room_name},
+    },
+    config::{Role, Rules},
+    ledger::Ledger,
+};
 
 const OWN: [&str; 2] = ["own-socket", "own-client"];
 

@@ -5,7 +5,13 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
-use stoa::{channel::Listening, config::RuleConfig, event::{self}, timestamp::Timestamp, update::{Rule, Stamp, Table, TransformOptions, render}};
+use stoa::{
+    channel::Listening,
+    config::RuleConfig,
+    event::{self},
+    timestamp::Timestamp,
+    update::{Rule, Stamp, Table, TransformOptions, render},
+};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(config) = std::str::from_utf8(data)
