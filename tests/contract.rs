@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Client, get, post, server};
+use common::{Client, get, post, server, until_folded};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,6 +131,41 @@ async fn the_state_tells_how_things_ended() {
         done["data"]["progress_percentage"], 100,
         "though nobody counted: {done}"
     );
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_paused_until_it_goes_on() {
+    let server = server().await;
+    let address = server.address();
+    let (mut client, _) = Client::connect(address, json!({})).await;
+    for (change, status) in [
+        ("workflow.run.started", "running"),
+        ("workflow.run.paused", "paused"),
+        // News of it meanwhile does not let it go on.
+        ("workflow.run.updated", "paused"),
+        ("workflow.run.resumed", "running"),
+        ("execution.paused", "paused"),
+    ] {
+        let event = json!({ "type": change, "data": { "execution_id": "r", "progress_percentage": 40 } });
+        let (code, answer) = post(address, &event).await;
+        assert_eq!(code, 202, "{answer}");
+        let of_it = |update: &Value| update["source_type"] == change;
+        let update = client.event_where("execution_update", of_it).await;
+        let told = match change {
+            // It says nothing of the status, so it changes none.
+            "workflow.run.updated" => Value::Null,
+            _ => json!(status),
+        };
+        assert_eq!(update["run_status"], told, "{change}: {update}");
+        until_folded(address, &answer["cursor"]).await;
+        let (_, state) = get(address, "/api/v1/state").await;
+        assert_eq!(state["runs"]["r"]["status"], status, "{change}: {state}");
+    }
+    let auth = json!({ "snapshot": true });
+    let (mut late, _) = Client::connect(address, auth).await;
+    let snapshot = late.event("snapshot").await;
+    assert_eq!(snapshot["runs"]["r"]["status"], "paused", "{snapshot}");
     server.shutdown().await;
 }
 
