@@ -147,7 +147,8 @@ async fn a_run_is_paused_until_it_goes_on() {
         ("workflow.run.resumed", "running"),
         ("execution.paused", "paused"),
     ] {
-        let event = json!({ "type": change, "data": { "execution_id": "r", "progress_percentage": 40 } });
+        let event =
+            json!({ "type": change, "data": { "execution_id": "r", "progress_percentage": 40 } });
         let (code, answer) = post(address, &event).await;
         assert_eq!(code, 202, "{answer}");
         let of_it = |update: &Value| update["source_type"] == change;
