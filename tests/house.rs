@@ -85,10 +85,6 @@ const CIRCLES: &[(&str, &str)] = &[
         "Entities, their agents and the fold over them read each other's fields.",
     ),
     (
-        "server",
-        "The listener and the porter are set up from the server's own settings.",
-    ),
-    (
         "update",
         "A kind of update knows its body, and a body renders what its kind says.",
     ),
@@ -382,7 +378,7 @@ fn absolute(module: &Module, path: Vec<String>) -> Vec<String> {
     at
 }
 
-/// What each file imports from others, by the file that defines the name.
+/// The imports of each file, by the file that defines the name.
 fn imports(sources: &BTreeMap<Module, Source>) -> BTreeMap<Module, BTreeSet<Module>> {
     let of = |(module, source): (&Module, &Source)| {
         let found = source.uses.iter().filter_map(|path| home(sources, path, 0));

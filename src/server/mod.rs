@@ -4,6 +4,7 @@
 //! ended. Nothing is waited for longer than `[server] shutdown_timeout`, whatever a client does.
 
 mod certificates;
+mod error;
 mod essential;
 mod listen;
 mod options;
@@ -15,19 +16,19 @@ mod tests;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+pub use error::ServeError;
 pub use essential::Ended;
 use essential::Essential;
 use listen::listen;
 #[cfg(test)]
 pub(crate) use options::lane as lane_limits;
 use stop::StopSignal;
-use thiserror::Error;
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     access::{
-        authn::{StartSecret, TokenSetupError, weak_secret_file},
-        authz::{BlocklistError, Sight},
+        authn::{StartSecret, weak_secret_file},
+        authz::Sight,
     },
     config::{Config, JournalDurability, JournalKind},
     demo,
@@ -38,64 +39,13 @@ use crate::{
     hub::Hub,
     intake::{Intake, Producer, Raw},
     journal::{
-        Durability, HeldBytes, Journal, JournalError, MemoryJournal, OpenError, Retention,
-        SqliteJournal, SqliteOptions,
+        Durability, HeldBytes, Journal, MemoryJournal, Retention, SqliteJournal, SqliteOptions,
     },
-    net::{Proxies, Quota, Server, SetupError, TlsError},
+    net::{Proxies, Quota, Server},
     observe::Metrics,
     projections::state::checkpoint,
-    update::{Rule, RuleError, Table, TransformOptions},
+    update::{Rule, Table, TransformOptions},
 };
-
-/// Why the server could not start.
-#[derive(Debug, Error)]
-pub enum ServeError {
-    /// The address can't be listened on.
-    #[error("can't listen on {address}: {reason}")]
-    Listen {
-        /// The address as configured.
-        address: String,
-        /// In words, with what to do.
-        reason: String,
-    },
-    /// The settings would let everybody in, and nobody said that this is meant.
-    #[error("{0}")]
-    Unsafe(String),
-    /// The certificate can't be served.
-    #[error("{0}")]
-    Tls(#[from] TlsError),
-    /// Encryption can't be set up.
-    #[error("{0}")]
-    Setup(#[from] SetupError),
-    /// A transformation rule can't be used.
-    #[error("{0}")]
-    Rule(#[from] RuleError),
-    /// The keys that tokens are checked with can't be used.
-    #[error("{0}")]
-    Tokens(#[from] TokenSetupError),
-    /// Everybody would be turned away.
-    #[error(
-        "[authentication] required is true, but nothing is set that a token could be checked with: set secret, secret_file, public_key_file, jwks_url or api_keys"
-    )]
-    NoKeys,
-    /// The list of bans can't be read.
-    #[error("{0}")]
-    Blocklist(#[from] BlocklistError),
-    /// The journal's file can't be used.
-    #[error("{0}")]
-    Open(#[from] OpenError),
-    /// Nothing can be dated.
-    #[error(
-        "the clock of this machine stands before 1970: set it; events, tokens and answers are dated by it"
-    )]
-    Clock,
-    /// The journal can't be read.
-    #[error("{0}")]
-    Journal(#[from] JournalError),
-    /// A task without which the server is none has ended.
-    #[error("{0}")]
-    Ended(#[from] Ended),
-}
 
 /// How long the journal may take to close its file.
 const CLOSING: Duration = Duration::from_secs(2);

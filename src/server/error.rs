@@ -1,0 +1,61 @@
+//! The reasons why the server does not start, or goes down by itself.
+
+use thiserror::Error;
+
+use super::essential::Ended;
+use crate::{
+    access::{authn::TokenSetupError, authz::BlocklistError},
+    journal::{JournalError, OpenError},
+    net::{SetupError, TlsError},
+    update::RuleError,
+};
+
+/// The server could not start, or an essential task ended.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The address can't be listened on.
+    #[error("can't listen on {address}: {reason}")]
+    Listen {
+        /// The address as configured.
+        address: String,
+        /// In words, with what to do.
+        reason: String,
+    },
+    /// The settings would let everybody in, and nobody said that this is meant.
+    #[error("{0}")]
+    Unsafe(String),
+    /// The certificate can't be served.
+    #[error("{0}")]
+    Tls(#[from] TlsError),
+    /// Encryption can't be set up.
+    #[error("{0}")]
+    Setup(#[from] SetupError),
+    /// A transformation rule can't be used.
+    #[error("{0}")]
+    Rule(#[from] RuleError),
+    /// The keys that tokens are checked with can't be used.
+    #[error("{0}")]
+    Tokens(#[from] TokenSetupError),
+    /// Everybody would be turned away.
+    #[error(
+        "[authentication] required is true, but nothing is set that a token could be checked with: set secret, secret_file, public_key_file, jwks_url or api_keys"
+    )]
+    NoKeys,
+    /// The list of bans can't be read.
+    #[error("{0}")]
+    Blocklist(#[from] BlocklistError),
+    /// The journal's file can't be used.
+    #[error("{0}")]
+    Open(#[from] OpenError),
+    /// Nothing can be dated.
+    #[error(
+        "the clock of this machine stands before 1970: set it; events, tokens and answers are dated by it"
+    )]
+    Clock,
+    /// The journal can't be read.
+    #[error("{0}")]
+    Journal(#[from] JournalError),
+    /// A task without which the server is none has ended.
+    #[error("{0}")]
+    Ended(#[from] Ended),
+}
