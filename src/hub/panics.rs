@@ -12,12 +12,11 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use super::{Hub, HubHandle, HubOptions, Newcomer, Outlet, View, Welcome};
-use crate::delivery::Outgoing;
 use crate::{
     access::authz::{Filter, Sight},
     channel::Namespace,
     config::Recipients,
-    delivery::{Cursor, Taken},
+    delivery::{Cursor, Outgoing, Taken},
     event::{Event, EventName, Object},
     journal::{
         Batch, Bounds, Entry, Epoch, Journal, JournalError, MemoryJournal, Outcome, Retention, Seq,

@@ -5,13 +5,17 @@ use serde_json::json;
 use super::*;
 use crate::journal::{MemoryJournal, Retention};
 
-#[tokio::test(start_paused = true)]
-async fn producers_wait_for_the_observers_side_and_are_then_told_to_come_back() {
-    let journal = Arc::new(MemoryJournal::new(Retention {
+fn journal() -> Arc<MemoryJournal> {
+    Arc::new(MemoryJournal::new(Retention {
         max_events: 100,
         max_age: Duration::from_secs(60),
         max_bytes: 1 << 30,
-    }));
+    }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn producers_wait_for_the_observers_side_and_are_then_told_to_come_back() {
+    let journal = journal();
     let limits = IntakeLimits {
         max_lag: 3,
         max_waiting: 150_000,
@@ -70,11 +74,7 @@ async fn producers_wait_for_the_observers_side_and_are_then_told_to_come_back() 
 
 #[tokio::test]
 async fn events_that_are_dear_to_hold_wait_as_text_and_are_kept_whole() {
-    let journal = Arc::new(MemoryJournal::new(Retention {
-        max_events: 100,
-        max_age: Duration::from_secs(60),
-        max_bytes: 1 << 30,
-    }));
+    let journal = journal();
     let limits = IntakeLimits {
         max_lag: 100,
         max_waiting: 1 << 30,

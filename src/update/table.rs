@@ -5,8 +5,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use serde_json::Value;
 use smallvec::{SmallVec, smallvec};
 
-use super::{Audience, Key, Kind, Merge, Pace, Planned, Rule};
-use crate::update::seneca;
+use super::{Audience, Key, Kind, Merge, Pace, Planned, Rule, seneca};
 use crate::{
     channel::Listening,
     event::{Event, Priority},

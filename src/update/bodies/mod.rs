@@ -11,8 +11,10 @@ use super::{
     facts::FACTS,
     render::{COMMON, Writer},
 };
-use crate::event::{Dialect, Event, Object};
-use crate::update::seneca;
+use crate::{
+    event::{Dialect, Event, Object},
+    update::seneca,
+};
 
 /// Where assignments come from on the screen.
 const PM: &str = "pm-agent";

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use stoa::{
     channel::Listening,
     config::RuleConfig,
-    event::{self},
+    event,
     timestamp::Timestamp,
     update::{Rule, Stamp, Table, TransformOptions, render},
 };
