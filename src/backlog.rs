@@ -6,8 +6,7 @@
 //!    └──── the next of its calls, in their order ◀────────┘
 //! ```
 //!
-//! What was accepted is read in the order of its acceptance: an event is behind all that was accepted before it, whoever
-//! published that. So each producer may have its part of a common bound under way, and its next call waits until as much has
+//! Events are read in the order of their acceptance: each is behind all that was accepted before it, from any producer. So each producer may have its part of a common bound under way, and its next call waits until as much has
 //! been sent. Others don't wait for it, and one that has nothing under way never waits.
 //!
 //! Calls of one producer that wait at the same time have no order among them, for none of them is answered. Several programs
@@ -147,7 +146,7 @@ impl Backlog {
         self.moved.notified()
     }
 
-    /// What was taken for the journal was not kept: the hub has less before it, though it is no further.
+    /// The journal did not keep events that were taken for it: the hub has less before it, though it is no further.
     pub fn lost(&self) {
         self.moved.notify_waiters();
     }
@@ -246,7 +245,7 @@ impl Backlog {
         }
     }
 
-    /// What a producer may have under way beside all others that have something.
+    /// The events that a producer may have under way beside all others that have some.
     fn part(&self, inner: &Inner, flow: u64) -> usize {
         let others = inner.flows.len() - usize::from(inner.flows.contains_key(&flow));
         (self.most / (others + 1)).max(LEAST)

@@ -439,7 +439,7 @@ impl Intake {
         let room = async {
             loop {
                 let mut moved = pin!(self.backlog.moved());
-                // What happens between the look and the waiting is not missed.
+                // A change between the look and the waiting is not missed.
                 moved.as_mut().enable();
                 if !behind() {
                     return;

@@ -186,7 +186,7 @@ async fn a_clock_before_1970_is_told_at_the_start_and_is_no_panic_later() {
     let mut years = Vec::new();
     for (n, offset) in ["-60y", "+400d", "+0"].into_iter().enumerate() {
         place.set(offset);
-        // What the journal does by itself meets the clock, too.
+        // The journal's own chores meet the clock, too.
         place.chores(address, 1).await;
         let event = json!({ "type": "decision.logged", "data": { "what": n.to_string() } });
         let answer = client.call("publish", event).await;

@@ -1,4 +1,4 @@
-//! What happens to the journal's files under a running server, as clients see it, with the real binary.
+//! Losses of the journal's files under a running server, as clients see them, with the real binary.
 #![cfg(unix)]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
@@ -63,7 +63,7 @@ async fn a_file_that_is_lost_in_whatever_way_is_noticed_and_said_once() {
             std::fs::remove_file(beside(journal, "-wal")).expect("removes");
         }),
         ("its log cut", "(-wal) was cut", |journal| {
-            // What is there is emptied.
+            // The file is emptied.
             std::fs::File::create(beside(journal, "-wal")).expect("cuts");
         }),
     ];
@@ -85,7 +85,7 @@ async fn a_file_that_is_lost_in_whatever_way_is_noticed_and_said_once() {
                 "{what}: {answer}"
             );
         }
-        // What was kept is still shown.
+        // Events that were kept are still shown.
         let (_, page) = get(address, "/api/v1/events").await;
         assert_eq!(page["events"].as_array().map(Vec::len), Some(10), "{what}");
         let lines = server.lines("nothing is kept any more");

@@ -118,7 +118,7 @@ async fn hostile_patterns_and_names_leave_others_alone() {
     server.shutdown().await;
 }
 
-/// What the filters hold, as the metrics say it, as soon as it fits.
+/// The bytes that filters hold, as the metrics say, as soon as they fit.
 async fn held(address: std::net::SocketAddr, fits: impl Fn(usize) -> bool) -> usize {
     let looking = async {
         loop {

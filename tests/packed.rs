@@ -89,7 +89,7 @@ async fn events_are_taken_in_every_form_that_is_known() {
         (202, &json!(3_000)),
         "{answer}"
     );
-    // What admins send is no different.
+    // Bodies that admins send are no different.
     let ban = json!({ "user": "mallory" }).to_string();
     let admin = "/api/v1/admin/bans";
     let (status, answer) = send(address, admin, (JSON, "gzip"), gzip(ban.as_bytes())).await;
@@ -112,7 +112,7 @@ async fn what_is_broken_or_too_long_is_refused_and_what_came_before_it_is_kept()
     let (status, answer) = send(address, EVENTS, (JSON, "gzip"), cut).await;
     let message = answer["error"]["message"].as_str().expect("a sentence");
     assert!(status == 400 && message.contains("ends before"), "{answer}");
-    // What counts is what is in it.
+    // The bound counts unpacked bytes.
     let list = json!(vec![json!({ "type": "a.b", "data": { "n": 1 } }); 400]).to_string();
     let packed = gzip(list.as_bytes());
     assert!(list.len() > 10_000 && packed.len() < 1_000);

@@ -195,7 +195,7 @@ async fn joined(source: &mut Source) -> (Value, Option<String>) {
         let part = sent.data.as_object().expect("an object");
         assert_eq!(part["part"], next, "in order");
         parts = part["parts"].as_u64().expect("their number");
-        // Whoever leaves in the middle has no place to go on from, and begins again.
+        // A client that leaves in the middle has no place to go on from, and begins again.
         assert_eq!(sent.id.is_some(), next == parts, "{:?}", sent.id);
         assert_eq!(
             sent.id.as_deref(),
@@ -301,7 +301,7 @@ async fn one_that_takes_its_snapshot_slowly_is_not_cut() {
         let read = read.expect("in time").expect("it is not cut");
         assert!(read > 0, "it is cut after {taken} bytes");
         taken += read;
-        // What was looked for may be in two pieces.
+        // The text that is looked for may be in two pieces.
         end.drain(..end.len().saturating_sub(64));
         end.extend_from_slice(&sip[..read]);
         tokio::time::sleep(PAUSE).await;

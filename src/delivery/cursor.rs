@@ -22,7 +22,7 @@ use crate::journal::{Epoch, Seq};
 /// A place in the stream, with the exceptions below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
-    /// Whose places these are.
+    /// The journal whose places these are.
     pub epoch: Epoch,
     /// Everything up to here was sent, but for `owed`.
     pub seq: Seq,

@@ -23,7 +23,7 @@ pub struct Outgoing {
     pub json: String,
     /// Where to go on after it, for shapes that write it outside of the JSON; none on what has no place of its own.
     cursor: Option<Arc<str>>,
-    /// What it is to a queue that could be taken back.
+    /// The role of this update in a queue from which updates can be taken back.
     role: Role,
     /// The same with harmless texts, for pages that put them into HTML; none where that is no different.
     harmless: OnceLock<Option<Box<Outgoing>>>,
@@ -44,14 +44,14 @@ impl Shape {
     const COUNT: usize = 2;
 }
 
-/// What an update is to a queue that could be taken back.
+/// The role of an update in a queue from which updates can be taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     /// Said to one observer at one place of the stream.
     Told,
     /// Of the stream, with the place after it.
     Update,
-    /// What the stream adds up to; a newer one says it anew.
+    /// An aggregate of the stream; a newer one says it anew.
     Aggregate,
 }
 
@@ -119,7 +119,7 @@ impl Outgoing {
         self.harmless.get_or_init(make).as_deref().unwrap_or(self)
     }
 
-    /// What a queue has to know of it.
+    /// The part that a queue has to know of it.
     fn tag(&self) -> Tag {
         match (self.role, &self.cursor) {
             (Role::Update, Some(cursor)) => Tag::Update(cursor.clone()),

@@ -3,7 +3,7 @@
 use super::Object;
 use crate::timestamp::Timestamp;
 
-/// What a door knows when an event comes in.
+/// The facts that a door adds to an event that comes in.
 #[derive(Debug, Clone, Copy)]
 pub struct Intake<'a> {
     /// For events that carry no time of their own.

@@ -98,7 +98,7 @@ impl Behind {
         }
     }
 
-    /// What comes next could not be made: it rests. How often in a row that was.
+    /// Lets the member rest after a failure to make its next segment; returns how many failed in a row.
     pub(super) fn rest(&mut self, until: Instant) -> u32 {
         self.failures += 1;
         self.rests_until = Some(until);

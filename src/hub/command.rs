@@ -118,7 +118,7 @@ pub(super) enum Command {
     Stop(oneshot::Sender<()>),
 }
 
-/// What a question is answered with.
+/// The answer to a question.
 pub(super) enum Answer {
     /// The answer.
     Ready(Object),

@@ -42,7 +42,7 @@ const WRITTEN: usize = 4;
 /// Different views and rooms that share a stretch at the most; others wait for the next.
 const EYES: usize = 1_024;
 
-/// What failed so often in a row for a member will fail again.
+/// A segment that failed so often in a row for a member will fail again.
 const ATTEMPTS: u32 = 3;
 /// How long those rest for whom it failed; others are served meanwhile.
 const REST: Duration = LOOK.saturating_mul(4);
@@ -228,8 +228,8 @@ impl Hub {
     }
 }
 
-/// What must be read to go from each of these places to `to`. Those that are made together are short: what lies between is
-/// read, too, and each leaves out what it does not miss.
+/// The places to read so that members go from each of these cursors to `to`. Segments that are made together are short: the
+/// places between them are read, too, and each segment leaves out what its members do not miss.
 fn ranges(from: &[Cursor], to: &Cursor) -> SmallVec<[(Seq, u64); 4]> {
     match from {
         [only] => missed(only, to, SPAN),
@@ -244,7 +244,7 @@ fn ranges(from: &[Cursor], to: &Cursor) -> SmallVec<[(Seq, u64); 4]> {
 struct Together {
     /// One for each place, and whether it wants more.
     gatherings: Vec<(Gathering, bool)>,
-    /// What is read.
+    /// The places that are read.
     ranges: SmallVec<[(Seq, u64); 4]>,
     grouping: u32,
     max_bytes: usize,

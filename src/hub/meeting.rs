@@ -161,7 +161,7 @@ impl Hub {
         let goes_on = |place: &Cursor| {
             end.owed.is_empty() && is_short(place, end.seq) && meeting_place(place) == Some(end.seq)
         };
-        // Whoever failed together is tried alone: only one of them may miss what can't be read.
+        // Members that failed together are tried alone: perhaps only one of them misses what can't be read.
         let alone = |id| self.waiting(id).is_some_and(Behind::has_failed);
         let mut at_place = self.cohort(at, topics);
         if !goes_on(at) || at_place.iter().any(|id| alone(*id)) {

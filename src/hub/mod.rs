@@ -138,9 +138,9 @@ pub struct Hub {
     handle: WeakHandle,
     /// What it does is counted.
     metrics: Arc<Metrics>,
-    /// What the state counts.
+    /// The state's counters.
     state_metrics: StateMetrics,
-    /// What the desk counts.
+    /// The desk's counters.
     desk_metrics: DeskMetrics,
     /// Doors know by it how far behind the hub is, and of whom.
     backlog: Arc<Backlog>,

@@ -48,7 +48,7 @@ pub enum Packing {
 pub struct UnknownPacking;
 
 impl Packing {
-    /// What a request's head says of its body.
+    /// The packing of a body, as the request's head names it; none for a plain body.
     ///
     /// # Errors
     /// It is compressed otherwise, or more than once.

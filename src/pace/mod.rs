@@ -56,7 +56,7 @@ pub struct Pacer {
     bytes: usize,
 }
 
-/// What is held of one entity.
+/// The parts of one entity that are held.
 #[derive(Debug, Default)]
 struct Holding {
     /// The windows.

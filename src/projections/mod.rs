@@ -1,4 +1,4 @@
-//! What the stream adds up to: each projection folds the events into something that can be asked for.
+//! Projections: each folds the events of the stream into something that can be asked for.
 
 pub mod seneca;
 pub mod state;

@@ -57,7 +57,7 @@ async fn an_address_whose_bodies_never_end_holds_up_itself_only() {
     tokio::time::timeout(PATIENCE, waiting)
         .await
         .expect("all but one wait for their own address");
-    // What they could hold together is more than there is, and less than that is left for others.
+    // Together they could hold more than there is, and less than that is left for others.
     let elsewhere = reqwest::Client::builder()
         .no_proxy()
         .local_address(IpAddr::from([127, 0, 0, 2]))
@@ -138,7 +138,7 @@ async fn large_bodies_wait_for_space_and_small_ones_and_streams_do_not() {
     let (mut producer, _) = Client::connect(address, json!({ "role": "producer" })).await;
     let answer = producer.call("publish", large.clone()).await;
     assert_eq!(answer["accepted"], 20, "{answer}");
-    // Who waits has the place of the one who hangs up.
+    // A body that waits has the place of one that hangs up.
     let waiting = tokio::spawn(async move { post(address, &large).await });
     drop(hog);
     assert_eq!(waiting.await.unwrap().0, 202);

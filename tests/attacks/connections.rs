@@ -338,7 +338,7 @@ async fn three_hundred_that_poll_behind_one_address_come_in_and_get_their_events
     };
     let joining = (0..CLIENTS).map(|_| {
         tokio::spawn(async move {
-            // Whoever comes too often is told so, and comes again as clients do.
+            // A client that comes too often is told so, and comes again as clients do.
             let mut refused = 0;
             let sid = loop {
                 match ask(get(wire::POLLING, "")).await {

@@ -147,7 +147,7 @@ async fn an_operator_of_one_project_reaches_no_agent_of_another() {
     let shared = json!({ "type": "agent.registered", "data": { "agent_id": "shared" } });
     publish(address, &shared).await;
     publish(address, &registered("p2/a", "p1")).await;
-    // What a token for p1 says of another's agent is no proof.
+    // A producer limited to p1 proves nothing by naming another's agent.
     for agent in ["a2", "both", "shared", "claimed"] {
         claim(address, agent, "p1").await;
     }

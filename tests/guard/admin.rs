@@ -253,7 +253,7 @@ async fn the_admin_api_takes_the_role_and_ends_one_connection() {
     open.shutdown().await;
 }
 
-/// What was decided is in memory: a file that is lost, or can't be written, opens nothing while the server runs.
+/// Bans are in memory: a file that is lost, or can't be written, opens nothing while the server runs.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_or_full_file_of_bans_opens_nothing_and_is_told() {

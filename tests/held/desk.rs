@@ -1,4 +1,4 @@
-//! What is held for Seneca's pages: no more than its bytes, whatever producers write, after a restart too.
+//! The bytes held for Seneca's pages have a bound, whatever producers write, after a restart too.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,4 @@
-//! What the server holds of the stream, against its bounds, as producers and operators see it: over the wire, on a real
-//! server.
+//! The bounds of what the server holds of the stream, as producers and operators see them: over the wire, on a real server.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 #[path = "../common/mod.rs"]

@@ -26,7 +26,7 @@ fn event(n: u64) -> Value {
     }
 }
 
-/// What a client got, as far as it had not got it yet: exactly the events from `first` on, once and in order.
+/// Checks that a client got exactly the events from `first` on, once and in order.
 fn check(
     first: u64,
     decisions: &[u64],

@@ -26,7 +26,7 @@ async fn server_on(path: &Path) -> Running {
     server_with(|config| {
         config.journal.kind = JournalKind::Sqlite;
         config.journal.path = path.into();
-        // What is read comes from the file.
+        // Reading goes to the file.
         config.journal.tail_bytes = 64 * 1_024;
     })
     .await
@@ -79,7 +79,7 @@ async fn what_can_not_be_read_holds_up_nobody_and_ends_in_the_state() {
     for begin in (PLACES * 10..2_400).step_by(500) {
         decide(address, begin..begin + 500).await;
     }
-    // What is missed from here on comes in one stretch.
+    // Events that are missed from here on come in one segment.
     let behind = decide(address, 2_400..2_401).await;
     decide(address, 2_401..3_000).await;
     server.shutdown().await;
@@ -93,7 +93,7 @@ async fn what_can_not_be_read_holds_up_nobody_and_ends_in_the_state() {
     for cursor in before.iter().chain(&before) {
         lost.push(connect(address, cursor).await);
     }
-    // Who comes last waits for one attempt at each of their places, and not until all of them are given up.
+    // The client that comes last waits for one attempt at each of their places, and not until all of them are given up.
     let mut other = connect(address, &behind).await;
     let begun = counted(&server, FAILED);
     let resumed = other.event("resumed").await;

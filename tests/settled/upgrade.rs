@@ -69,7 +69,7 @@ async fn what_events_said_that_are_gone_survives_the_upgrade() {
         let (_, seen) = request("GET", address, "/api/v1/state", &nobody, None).await;
         assert_eq!(seen["tasks"], json!({}), "{seen}");
         assert_eq!(seen["runs"], json!({}), "{seen}");
-        // What is said of it later needs no project, as before.
+        // Later events about it need no project, as before.
         let event = json!({ "type": "task.progress", "data": { "task_id": "p1-t3", "progress": 31 + start } });
         let producer = crate::common::guarded::producer();
         let (status, answer) = super::post(address, &producer, &event).await;

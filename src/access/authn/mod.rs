@@ -1,4 +1,4 @@
-//! Who somebody is: credentials, tokens and what they claim.
+//! Identity: credentials, tokens and what they claim.
 
 mod credential;
 mod page;

@@ -1,4 +1,4 @@
-//! What somebody may do and see: permissions, filters, rooms, budgets, sessions and bans.
+//! Permissions: filters, rooms, budgets, sessions and bans decide what somebody may do and see.
 
 mod audience;
 pub(crate) mod blocklist;

@@ -20,7 +20,7 @@ const ACTIONS: &str = ":actions";
 /// The same at the end of an agent's id.
 const ESCAPED_ACTIONS: &str = "%3Aactions";
 
-/// What an id is written with in a name.
+/// The characters of an id that a name holds percent-encoded; an id keeps all others.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'.')
@@ -32,7 +32,7 @@ const PLAIN_FOR_USERS: &AsciiSet = &PLAIN.remove(b'@').remove(b'|').remove(b'+')
 /// A room's name, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RoomName<'r> {
-    /// What kind of thing it is about.
+    /// The kind of the thing that the room is about.
     pub(super) kind: Kind,
     /// The thing's project, where the room is of the thing of one project.
     pub(super) project: Option<Cow<'r, str>>,
@@ -263,7 +263,7 @@ mod tests {
             ("run:org/repo", "run:org/repo"),
             ("run:my%20org/a%2Fb", "run:my%20org/a%2Fb"),
             ("project:a%2Fb", "project:a%2Fb"),
-            // What begins no escape stands for itself.
+            // A `%` that begins no escape stands for itself.
             ("task:50%", "task:50%25"),
             ("task:50%25", "task:50%25"),
             ("task:5%x", "task:5%25x"),

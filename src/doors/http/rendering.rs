@@ -63,7 +63,7 @@ pub(super) struct Rendering {
     moment: Arc<Moment>,
     sight: Sight,
     project: Option<String>,
-    /// Whoever writes the next chunk: the others wait for it.
+    /// Held by the request that writes the next chunk: the others wait for it.
     turn: tokio::sync::Mutex<()>,
     chunks: Mutex<Chunks>,
     kept: Arc<AtomicUsize>,

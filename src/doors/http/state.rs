@@ -35,7 +35,7 @@ pub(super) async fn state(
             Some((chunk, at + 1))
         }
     });
-    // Whoever compresses it asks once more after the end.
+    // The compressor asks once more after the end.
     let body = Body::from_stream(chunks.fuse());
     Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }

@@ -56,7 +56,7 @@ impl Health {
             event.name.canonical(),
             "system.health.changed" | "project.state.refreshed" | "system.state"
         );
-        // What a producer says whose token names projects is the health of its project, and not of all.
+        // A producer whose token names projects reports the health of its project, and not of all.
         if !reports || event.settled.confined {
             return false;
         }

@@ -51,7 +51,7 @@ impl Shares {
     }
 }
 
-/// What the desk let go or did not take because of its bounds, in number or in bytes.
+/// The counts of what the desk let go, or did not take, because of its bounds in number or bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Forgotten {
     /// Lines of the conversation.

@@ -13,7 +13,7 @@ use super::Desk;
 pub(crate) struct DeskMetrics {
     /// Held against `[seneca] max_bytes`.
     bytes: Gauge,
-    /// What had to go.
+    /// Counts of what had to go, by part of the desk.
     forgotten: Family<Part, Counter>,
 }
 

@@ -138,7 +138,7 @@ async fn load_ledger(
     }))
 }
 
-/// Whose things are was perhaps said before the first event that is still there.
+/// The owners of things were perhaps named before the first event that is still there.
 fn lack_the_past(journal: &dyn Journal, ledger: &Ledger) {
     if journal.bounds().first > 1 {
         ledger.lack_the_past();

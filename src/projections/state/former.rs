@@ -156,7 +156,7 @@ fn divide(map: Map, id: &str, item: Item, known: &Belongings, kept: &mut Kept) {
     }
     let mut entities: Vec<(Key, Entity)> = Vec::new();
     for said in parts {
-        // What another part says later is no leftover.
+        // A fact that another part says later is no leftover.
         facts.retain(|key, value| said.facts.get(key).is_none_or(|known| known != value));
         let own = match map {
             Map::Runs => Some([Kind::Run, Kind::Execution, Kind::Job][usize::from(kind)]),
@@ -253,7 +253,7 @@ impl Belongings {
                     kinds: [kind].into_iter().collect(),
                 });
             }
-            // What is said of an agent without a project is said to all.
+            // An event about an agent without a project is for everybody.
             if named.is_some() || kind == Kind::Agent {
                 continue;
             }
@@ -295,7 +295,7 @@ impl Belongings {
         Audience::carried(project, things, owners, (uncertain, candidates))
     }
 
-    /// What the ledger takes over.
+    /// The owners and projects that the ledger takes over.
     fn rows(&self) -> impl Iterator<Item = FormerThing<'_>> {
         let kinds = self.things.iter();
         let all =

@@ -32,8 +32,8 @@ struct Shape {
     rest: &'static [(&'static str, &'static str)],
 }
 
-/// What the producer brings and the tab can show. Of the forecast only the parts that can be shown are there; of one that
-/// holds more than `most` bytes only what the tab reads.
+/// The parts of a producer's report that the tab can show. Of a forecast that holds more than `most` bytes only the fields
+/// that the tab reads are taken.
 pub(crate) fn own(data: &Object, most: usize) -> Object {
     let mut own = Object::new();
     for key in LISTS {

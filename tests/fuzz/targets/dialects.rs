@@ -1,6 +1,5 @@
-//! What producers send, by the whole way: lines of JSON, or nearly, to events as the intake reads and settles them, kept and
-//! read again, planned, merged, rendered, and
-//! folded into the state and Seneca's desk.
+//! Producers' texts by the whole way: lines of JSON, or nearly, become events as the intake reads and settles them; these are
+//! kept and read again, planned, merged, rendered, and folded into the state and Seneca's desk.
 #![no_main]
 
 use std::time::Duration;

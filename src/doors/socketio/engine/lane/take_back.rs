@@ -1,4 +1,4 @@
-//! What is taken back out of a lane: by the hub to be united with what comes after it, and by the writer when the socket
+//! Updates that are taken back out of a lane: by the hub, to coalesce them with later ones, and by the writer, when the socket
 //! takes nothing.
 
 use std::collections::VecDeque;
@@ -19,7 +19,7 @@ impl Lane {
         Some(taken)
     }
 
-    /// What the client may see on a namespace changes: what was queued before is not taken back.
+    /// Marks a change of what the client may see on a namespace: updates queued before it are not taken back.
     pub fn settle(&self, namespace: Namespace) {
         self.lock().queue.settle(namespace);
     }
