@@ -82,22 +82,23 @@ impl Place {
         let elsewhere = self.path("elsewhere");
         for _ in 0..times {
             std::fs::rename(self.journal(), &elsewhere).expect("renames");
-            until_ready(address, 503).await;
+            until_journal(address, "down").await;
             std::fs::rename(&elsewhere, self.journal()).expect("renames");
-            until_ready(address, 200).await;
+            until_journal(address, "ok").await;
         }
     }
 }
 
-/// Waits until `/readyz` says so; what it says of the journal.
-async fn until_ready(address: SocketAddr, status: u16) -> Value {
+/// Waits until `/readyz` says so of the journal (a busy machine may make other parts late); all that it says of it.
+async fn until_journal(address: SocketAddr, status: &str) -> Value {
     let started = Instant::now();
     loop {
-        let (code, mut body) = get(address, "/readyz").await;
-        if code == status {
-            return body["parts"]["journal"].take();
+        let (_, mut body) = get(address, "/readyz").await;
+        let journal = body["parts"]["journal"].take();
+        if journal["status"] == status {
+            return journal;
         }
-        assert!(started.elapsed() < PATIENCE, "{code} {body}");
+        assert!(started.elapsed() < PATIENCE, "{journal} {body}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -151,7 +152,7 @@ async fn a_clock_that_jumps_by_more_than_a_week_empties_no_journal() {
             kept += 1;
             place.chores(address, 1).await;
         }
-        let journal = until_ready(address, 200).await;
+        let journal = until_journal(address, "ok").await;
         assert_eq!(journal["first"], 1, "{offset}: {journal}");
         assert_eq!(metric(address, BY_AGE).await, 0, "{offset}");
     }
@@ -165,7 +166,7 @@ async fn a_clock_that_jumps_by_more_than_a_week_empties_no_journal() {
     // A clock that says so from the start on is believed: then they are too old, and go.
     let server = place.start("+30d");
     until_over(server.address, BY_AGE, 1_000).await;
-    assert!(until_ready(server.address, 200).await["first"].as_u64() > Some(1_000));
+    assert!(until_journal(server.address, "ok").await["first"].as_u64() > Some(1_000));
     assert_eq!(metric(server.address, JUMPS).await, 0);
 }
 
@@ -184,10 +185,13 @@ async fn a_clock_before_1970_is_told_at_the_start_and_is_no_panic_later() {
     let address = server.address;
     let (mut client, _) = Client::connect(address, json!({ "role": "producer" })).await;
     let mut years = Vec::new();
-    for (n, offset) in ["-60y", "+400d", "+0"].into_iter().enumerate() {
+    for (n, (offset, jumps)) in [("-60y", 1), ("+400d", 2), ("+0", 2)]
+        .into_iter()
+        .enumerate()
+    {
         place.set(offset);
         // The journal's own chores meet the clock, too.
-        place.chores(address, 1).await;
+        until_over(address, JUMPS, jumps).await;
         let event = json!({ "type": "decision.logged", "data": { "what": n.to_string() } });
         let answer = client.call("publish", event).await;
         assert_eq!(answer["accepted"], 1, "{offset}: {answer}");
@@ -196,7 +200,6 @@ async fn a_clock_before_1970_is_told_at_the_start_and_is_no_panic_later() {
         years.push(year.expect("a year"));
     }
     assert!(years[0] == 1970 && years[1] > years[2], "{years:?}");
-    assert!(metric(address, JUMPS).await >= 2);
     let (_, page) = get(address, "/api/v1/events").await;
     assert_eq!(page["events"].as_array().map(Vec::len), Some(3));
     let panics = server.lines("panicked");
