@@ -65,14 +65,12 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
             }
         }
     });
+    // These are the project's that the event is of: namesakes in two projects are two, as with all things.
+    let project = event.project_id.as_deref();
     for (kind, id) in [("node", event.node_id()), ("message", event.message_id())] {
         if let Some(id) = id {
-            add(None, kind, id);
+            add(project, kind, id);
         }
-    }
-    // The health of all is one thing that events do not name; a report on a project tells its risk.
-    if family == "system" || (family == "project" && event.data.contains_key("project_state")) {
-        add(None, "system", "health");
     }
     if family == "visual"
         && let Some(target) = event
@@ -80,7 +78,16 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
             .get("target_id")
             .and_then(serde_json::Value::as_str)
     {
-        add(None, "target", target);
+        add(project, "target", target);
+    }
+    // The health of all is one thing that events do not name; a report on a project tells its risk. What a limited producer
+    // says of it is of its project.
+    if family == "system" || (family == "project" && event.data.contains_key("project_state")) {
+        add(
+            project.filter(|_| event.settled.confined),
+            "system",
+            "health",
+        );
     }
     entities
 }

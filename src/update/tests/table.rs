@@ -6,7 +6,7 @@ use super::{TEXT_THROTTLE, THROTTLE, of, plan, rows::rows, table};
 use crate::{
     channel::Namespace,
     event::Priority,
-    update::{Merge, Pace, event_rooms},
+    update::{Merge, Pace, entities, event_rooms},
 };
 
 /// Whether `whole` has everything that `part` has.
@@ -167,4 +167,42 @@ fn rooms_are_those_of_each_id_that_the_event_names() {
         "workflow:w",
     ];
     assert_eq!(rooms, expected);
+}
+
+#[test]
+fn namesakes_of_two_projects_do_not_wait_for_each_other() {
+    let of_project = |project: &str, confined: bool, name: &str| {
+        let mut event = of(
+            name,
+            json!({ "project_id": project, "node_id": "n", "message_id": "m", "target_id": "t", "agent_id": "a", "task_id": "t",
+                "execution_id": "x", "run_id": "r", "job_id": "j", "user_id": "u", "workflow_id": "w", "project_state": {} }),
+        );
+        event.settled.confined = confined;
+        entities(&event)
+    };
+    let shared = |one: &[u64], other: &[u64]| one.iter().filter(|e| other.contains(e)).count();
+    for name in [
+        "workflow.node.started",
+        "agent.message.delta",
+        "visual.node.update",
+        "system.health.changed",
+        "project.updated",
+        "team.talk",
+    ] {
+        let theirs = of_project("theirs", true, name);
+        assert!(!theirs.is_empty(), "{name}");
+        for confined in [true, false] {
+            let others = of_project("others", confined, name);
+            assert_eq!(shared(&theirs, &others), 0, "{name}");
+            // Of one project the order holds, whoever speaks.
+            let same = of_project("theirs", confined, name);
+            let own_health = matches!(name, "system.health.changed" | "project.updated");
+            let expected = theirs.len() - usize::from(own_health && !confined);
+            assert_eq!(shared(&theirs, &same), expected, "{name}");
+        }
+    }
+    // Unlimited producers report one health, whichever project they name.
+    let name = "system.health.changed";
+    let reports = ["theirs", "others"].map(|project| of_project(project, false, name));
+    assert_eq!(shared(&reports[0], &reports[1]), 1);
 }
