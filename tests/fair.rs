@@ -3,7 +3,13 @@
 
 mod common;
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use common::{Client, PATIENCE, post, server_with};
 use serde_json::{Value, json};
@@ -208,5 +214,104 @@ async fn a_large_stream_goes_on_call_by_call() {
         );
     }
     assert!(waited(address).await > 0, "it waited for the hub");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_critical_goes_at_once_while_other_updates_wait() {
+    let server = server_with(|c| c.pace.flush_interval_ms = 3_600_000).await;
+    let address = server.address();
+    let (mut watcher, _) = Client::connect(address, json!({})).await;
+    // The loop turns each second anyway: so many rounds would not be over in time by that.
+    let rounds = async {
+        for n in 0..100 {
+            post(address, &event(&format!("normal{n}"), "normal")).await;
+            // A command is handled behind all that was accepted before it: then the hub has it, and it waits.
+            watcher.call("join_room", json!("observers")).await;
+            let critical = format!("critical{n}");
+            post(address, &event(&critical, "critical")).await;
+            while watcher.next().await.expect("it stays connected").1["data"]["task_id"]
+                != critical.as_str()
+            {}
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, rounds).await;
+    in_time.expect("a critical update does not wait for others");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_about_one_thing_is_before_others_by_few_of_its_updates() {
+    const CALLS: usize = 16;
+    const EVENTS: usize = 1_000;
+    const FLUSH: usize = 250;
+    // Nothing is sent unless it is critical: what is accepted waits when the other one's comes.
+    let server = server_with(|c| {
+        c.pace.flush_interval_ms = 3_600_000;
+        c.performance.flush_max = FLUSH;
+        c.pace.producer_backlog = 4 * EVENTS;
+    })
+    .await;
+    let address = server.address();
+    let (mut watcher, _) = Client::connect(address, json!({})).await;
+    let (mut good, _) = Client::connect(address, json!({ "role": "producer" })).await;
+    // All of them name the same task, agent, run, job, node and message.
+    let data = |n: usize| json!({ "task_id": "t", "agent_id": "a", "run_id": "r", "job_id": "j", "node_id": "n", "message_id": "m", "n": n });
+    let answered = Arc::new(AtomicUsize::new(0));
+    let calls = (0..CALLS).map(|call| {
+        let events = call * EVENTS..(call + 1) * EVENTS;
+        let events = events.map(|n| json!({ "type": "task.assigned", "data": data(n) }));
+        let body = Value::Array(events.collect());
+        let answered = answered.clone();
+        async move {
+            let mut answer = post(address, &body).await;
+            answered.fetch_add(1, Ordering::Relaxed);
+            // On a slow machine one may wait too long, and comes again as it is told to.
+            while answer.0 == 503 {
+                answer = post(address, &body).await;
+            }
+            answer
+        }
+    });
+    let burst = tokio::spawn(futures_util::future::join_all(calls));
+    let waiting =
+        async { while waited(address).await + answered.load(Ordering::Relaxed) < CALLS {} };
+    let waiting = tokio::time::timeout(PATIENCE, waiting).await;
+    waiting.expect("a call is answered, or waits");
+    let answer = good.call("publish", event("good", "normal")).await;
+    let under_way = place(&answer) - 1;
+    assert!(
+        (2 * EVENTS..=4 * EVENTS).contains(&under_way),
+        "{under_way} are under way"
+    );
+    // Each critical event sends a part of what waits, and so lets more of the burst in.
+    let (mut flooded, mut before) = (Vec::new(), None);
+    for n in 0..CALLS * EVENTS {
+        let id = format!("critical{n}");
+        good.call("publish", event(&id, "critical")).await;
+        loop {
+            let (_, update) = watcher.next().await.expect("it stays connected");
+            flooded.extend(update["data"]["n"].as_u64());
+            let task = &update["data"]["task_id"];
+            if task == "good" {
+                before = Some(flooded.len());
+            }
+            if *task == id {
+                break;
+            }
+        }
+        if flooded.len() == CALLS * EVENTS {
+            break;
+        }
+    }
+    let before = before.expect("it was said");
+    assert!(before <= 2 * FLUSH, "behind {before} of one thing");
+    for (status, answer) in burst.await.expect("all are answered") {
+        assert_eq!((status, &answer["accepted"]), (202, &json!(EVENTS)));
+    }
+    // Nothing of it is lost or said twice.
+    flooded.sort_unstable();
+    flooded.dedup();
+    assert_eq!(flooded.len(), CALLS * EVENTS);
     server.shutdown().await;
 }

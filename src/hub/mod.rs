@@ -271,7 +271,7 @@ impl Hub {
                         return;
                     }
                 }
-                changed = grown.changed(), if self.pacer.ready() == 0 => {
+                changed = grown.changed() => {
                     if changed.is_err() { return }
                 }
                 Some(stretch) = self.catchup.stretch() => self.take_stretch(stretch),
