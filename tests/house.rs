@@ -57,10 +57,6 @@ const CIRCLES: &[(&str, &str)] = &[
         "An audit line names the act and the actor that write it.",
     ),
     (
-        "doors::http",
-        "Handlers take the `Api` that stands beside the router that calls them.",
-    ),
-    (
         "doors::socketio",
         "A client is connected, and its events are handled, by files that send through that client.",
     ),

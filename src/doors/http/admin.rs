@@ -11,7 +11,7 @@ use http::request::Parts;
 use serde_json::{Value, json};
 
 use super::{
-    Api,
+    api::Api,
     asked::{Asked, Named, Sent, SentIfAny},
     caller::Caller,
 };

@@ -12,7 +12,7 @@ use http::{HeaderMap, header::CONTENT_TYPE, request::Parts};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Api, caller::address, packed::unpacked};
+use super::{api::Api, caller::address, packed::unpacked};
 use crate::{error::Refusal, net::read_body};
 
 /// A query's fields.

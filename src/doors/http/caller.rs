@@ -9,7 +9,7 @@ use axum::{
 };
 use http::{Extensions, Method, request::Parts};
 
-use super::Api;
+use super::api::Api;
 use crate::{
     access::{
         Identity, Visitor,

@@ -8,7 +8,7 @@ use axum::{
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
-use super::Api;
+use super::api::Api;
 use crate::error::Refusal;
 
 impl IntoResponse for Refusal {

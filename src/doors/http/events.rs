@@ -12,7 +12,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use serde_json::Value;
 
-use super::{Api, asked::Asked, caller::Caller, packed::unpacked};
+use super::{api::Api, asked::Asked, caller::Caller, packed::unpacked};
 use crate::{
     config::Role,
     error::Refusal,

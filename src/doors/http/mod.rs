@@ -1,6 +1,7 @@
 //! The HTTP side: the API, Seneca's REST, health, metrics and the demo page.
 
 mod admin;
+mod api;
 mod asked;
 mod caller;
 mod error;
@@ -15,7 +16,7 @@ mod seneca;
 mod state;
 mod stream;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use axum::{
     Router,
@@ -33,43 +34,14 @@ use tower_http::{
     cors::{AllowHeaders, AllowOrigin, CorsLayer},
 };
 
-use crate::{
-    access::Porter,
-    doors::socketio::{self, engine::Door},
-    hub::HubHandle,
-    intake::Intake,
-    net::BodyLimits,
-    observe::Metrics,
-};
+use crate::doors::socketio::{self, engine::Door};
+pub use api::{Api, Readiness, StreamOptions};
 pub(crate) use page::missing as missing_page;
 pub use policy::{Hosts, Origins, ProxiedRequests, RequestPolicy};
-pub use probes::Readiness;
 pub use rendering::Renderings;
-pub use stream::StreamOptions;
 
 /// How long a browser keeps the answer to a preflight: each is a round trip before a request.
 const PREFLIGHT_LIFETIME: Duration = Duration::from_secs(3_600);
-
-/// What the handlers share.
-#[derive(Debug, Clone)]
-pub struct Api {
-    /// The ordered loop.
-    pub hub: HubHandle,
-    /// The way in.
-    pub intake: Arc<Intake>,
-    /// For `/metrics`, and refusals are counted.
-    pub metrics: Arc<Metrics>,
-    /// Who comes in.
-    pub porter: Arc<Porter>,
-    /// For `/readyz`.
-    pub readiness: Arc<Readiness>,
-    /// The answers with the state that are being given.
-    pub renderings: Arc<Renderings>,
-    /// Limits on streams.
-    pub stream: StreamOptions,
-    /// Limits on request bodies.
-    pub body: BodyLimits,
-}
 
 /// What the router is told by the configuration.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header::ACCEPT_ENCODING};
 
-use super::Api;
+use super::api::Api;
 use crate::{
     error::Refusal,
     net::{PACKINGS, Packing, unpack},

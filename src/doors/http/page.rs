@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tower::ServiceBuilder;
 use tower_http::{services::ServeDir, set_header::SetResponseHeaderLayer};
 
-use super::{Api, headers};
+use super::{api::Api, headers};
 
 /// The files of the page that was built before the program was: names as in a URL, and contents. `build.rs` makes the table.
 const INSIDE: &[(&str, &[u8])] = &include!(concat!(env!("OUT_DIR"), "/page.rs"));

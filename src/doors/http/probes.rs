@@ -1,7 +1,5 @@
 //! `/healthz`, `/readyz`, `/metrics`.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use axum::{
     Json,
     extract::State,
@@ -13,29 +11,15 @@ use http::{
 };
 use serde_json::json;
 
-use super::{Api, caller::Caller};
+use super::{api::Api, caller::Caller};
 use crate::{error::Refusal, hub::Question, observe::exposition};
-
-/// Whether the server takes new work.
-#[derive(Debug, Default)]
-pub struct Readiness {
-    /// It is going down.
-    stopping: AtomicBool,
-}
-
-impl Readiness {
-    /// It goes down from now on.
-    pub fn stop(&self) {
-        self.stopping.store(true, Ordering::Release);
-    }
-}
 
 pub(super) async fn alive() -> Json<serde_json::Value> {
     Json(json!({ "status": "ok" }))
 }
 
 pub(super) async fn ready(State(api): State<Api>) -> Response {
-    let stopping = api.readiness.stopping.load(Ordering::Acquire);
+    let stopping = api.readiness.is_stopping();
     let hub = api.hub.question(Question::Alive).await.is_ok();
     let bounds = api.intake.journal().bounds();
     let health = api.intake.journal().health();

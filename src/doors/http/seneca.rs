@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Api, asked::Asked, caller::Caller, state::answer};
+use super::{api::Api, asked::Asked, caller::Caller, state::answer};
 use crate::{error::Refusal, hub::Question};
 
 /// The page shows its "no data" text for 404, and goes blank for anything half filled.

@@ -11,7 +11,7 @@ use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Api, asked::Asked, caller::Caller};
+use super::{api::Api, asked::Asked, caller::Caller};
 use crate::{error::Refusal, hub::Question};
 
 #[derive(Deserialize)]

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::{Api, asked::Asked, caller::Caller};
+use super::{api::Api, asked::Asked, caller::Caller};
 use crate::{
     access::{
         self, Identity,
@@ -38,19 +38,6 @@ use crate::{
     timestamp::Timestamp,
 };
 use lane::{Lane, StreamOutlet};
-
-/// Limits on a stream, as on a Socket.IO client.
-#[derive(Debug, Clone)]
-pub struct StreamOptions {
-    /// The room that everybody is in.
-    pub default_room: String,
-    /// How many rooms may be asked for.
-    pub max_rooms: usize,
-    /// Bytes that may wait.
-    pub max_bytes: usize,
-    /// How often a quiet stream shows that it is alive.
-    pub heartbeat: Duration,
-}
 
 /// The query: lists are written with commas.
 #[derive(Debug, Deserialize)]
