@@ -20,7 +20,7 @@ async fn run(target: Target) {
     let mut clients = Vec::new();
     for client in 0..target.scaled(CLIENTS) {
         let types: Vec<_> = (0..PATTERNS)
-            .map(|n| format!("*a?a*a?a*{}*{client}x{n}c", "a".repeat(90)))
+            .map(|n| format!("*a?a*a?a*{}*{client}x{n}*", "a".repeat(90)))
             .collect();
         let auth = json!({ "filters": { "types": types } }).to_string();
         clients.push(Socket::connect(target.address, &auth, None).await);

@@ -22,12 +22,16 @@ mod socket;
 
 mod actions;
 mod bystander;
+mod filter_churn;
 mod filters;
 mod history;
+mod normal_flood;
+mod observers_filters;
 mod one_entity;
 mod small_text;
 mod state;
 mod target;
+mod tenants;
 mod urgent_flood;
 mod writer_queue;
 
@@ -45,8 +49,12 @@ const ATTACKS: &[Attack] = &[
     history::ATTACK,
     writer_queue::ATTACK,
     filters::ATTACK,
+    filter_churn::ATTACK,
+    observers_filters::ATTACK,
     one_entity::ATTACK,
     urgent_flood::ATTACK,
+    normal_flood::ATTACK,
+    tenants::ATTACK,
     state::ATTACK,
     actions::ATTACK,
 ];
