@@ -2,6 +2,7 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
+use data_encoding::HEXLOWER_PERMISSIVE;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
@@ -266,15 +267,7 @@ impl ApiKeyConfig {
     /// The hash as bytes, if it is one.
     pub fn hash_bytes(&self) -> Option<[u8; 32]> {
         let hex = self.hash.strip_prefix("sha256:")?.as_bytes();
-        let mut hash = [0; 32];
-        if hex.len() != 64 {
-            return None;
-        }
-        for (byte, pair) in hash.iter_mut().zip(hex.chunks_exact(2)) {
-            let digit = |at: usize| char::from(pair[at]).to_digit(16);
-            *byte = u8::try_from(digit(0)? * 16 + digit(1)?).ok()?;
-        }
-        Some(hash)
+        HEXLOWER_PERMISSIVE.decode(hex).ok()?.try_into().ok()
     }
 
     /// What is wrong with it, if anything is.

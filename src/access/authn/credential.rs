@@ -4,6 +4,7 @@
 use std::fmt;
 
 use http::{HeaderMap, Uri, header::AUTHORIZATION, uri::PathAndQuery};
+use percent_encoding::percent_decode_str;
 
 use super::NewApiKey;
 
@@ -81,23 +82,8 @@ fn take_from_query(uri: &mut Uri) -> Option<Credential> {
 
 /// A part of a query as it was meant.
 fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let hex = tail.get(..2).filter(|_| first == b'%');
-        let byte = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        match byte {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(if first == b'+' { b' ' } else { first });
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    let spaced = text.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

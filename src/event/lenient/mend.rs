@@ -1,5 +1,7 @@
 //! Makes strict JSON of what is nearly JSON.
 
+use data_encoding::HEXLOWER_PERMISSIVE;
+
 use super::without_marks;
 
 /// How many values of a text were put right, by kind.
@@ -134,10 +136,9 @@ impl<'t> Scan<'t> {
     /// The code unit that `\uXXXX` at a place stands for.
     fn escaped(&self, at: usize) -> Option<u16> {
         let digits = self.text.as_bytes().get(at..at + 6)?.strip_prefix(b"\\u")?;
-        digits.iter().try_fold(0_u16, |unit, digit| {
-            let digit = char::from(*digit).to_digit(16)?;
-            Some(unit << 4 | u16::try_from(digit).ok()?)
-        })
+        let mut unit = [0; 2];
+        HEXLOWER_PERMISSIVE.decode_mut(digits, &mut unit).ok()?;
+        Some(u16::from_be_bytes(unit))
     }
 
     /// A number, or a name such as `true`.

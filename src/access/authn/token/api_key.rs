@@ -8,8 +8,9 @@ use std::{collections::HashMap, fmt};
 
 use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use data_encoding::HEXLOWER;
 
-use super::{Claims, TokenId, TokenSetupError, hex};
+use super::{Claims, TokenId, TokenSetupError};
 use crate::config::{ApiKeyConfig, Authentication};
 
 /// What an API key begins with: people, and programs that look for leaked keys, recognise it. No JWT does.
@@ -104,7 +105,7 @@ impl NewApiKey {
         let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
         let hash = digest::digest(&digest::SHA256, key.as_bytes());
         Ok(Self {
-            hash: format!("sha256:{}", hex(hash.as_ref())),
+            hash: format!("sha256:{}", HEXLOWER.encode(hash.as_ref())),
             key,
         })
     }

@@ -7,10 +7,11 @@ use std::{
 };
 
 use aws_lc_rs::digest;
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::{denied::Denied, hex};
+use super::denied::Denied;
 use crate::{config::Role, pattern::Pattern};
 
 /// Characters of a user, as of any id that names a room.
@@ -64,7 +65,7 @@ impl TokenId {
 
     /// The name of what has this hash. Half of it is enough to tell any two apart, and short enough to read out.
     pub(super) fn from_hash(hash: &[u8]) -> Self {
-        Self(hex(hash.get(..16).unwrap_or(hash)).into())
+        Self(HEXLOWER.encode(hash.get(..16).unwrap_or(hash)).into())
     }
 
     /// A `jti`, if it can be shown as it stands.

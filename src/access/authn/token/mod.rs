@@ -15,7 +15,7 @@ mod setup;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt::Write as _, sync::Arc, time::SystemTime};
+use std::{sync::Arc, time::SystemTime};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::AlgorithmFamily;
@@ -202,12 +202,4 @@ impl Demands {
             leeway: config.leeway(),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string can't fail.
-        write!(text, "{byte:02x}").ok();
-        text
-    })
 }
