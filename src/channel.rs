@@ -1,13 +1,18 @@
 //! The channels on which updates reach a client: the Socket.IO namespace, and Seneca's subscriptions within it.
 
+use strum::{EnumString, IntoStaticStr};
+
 /// The Socket.IO namespace on which an update is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, EnumString, IntoStaticStr)]
 pub enum Namespace {
     /// `/`: the contract's updates.
+    #[strum(to_string = "/", serialize = "")]
     Root,
     /// `/conversations`: Seneca's conversation page.
+    #[strum(serialize = "/conversations")]
     Conversations,
     /// `/admin`: operators.
+    #[strum(serialize = "/admin")]
     Admin,
 }
 
@@ -17,19 +22,12 @@ impl Namespace {
 
     /// The path on the wire.
     pub fn path(self) -> &'static str {
-        match self {
-            Self::Root => "/",
-            Self::Conversations => "/conversations",
-            Self::Admin => "/admin",
-        }
+        self.into()
     }
 
     /// The one at a path; the root's may be left out.
     pub fn at(path: &str) -> Option<Self> {
-        match path {
-            "" => Some(Self::Root),
-            path => Self::ALL.into_iter().find(|n| n.path() == path),
-        }
+        path.parse().ok()
     }
 }
 

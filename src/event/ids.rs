@@ -5,11 +5,13 @@
 //! [`Ids::find`] reads `data` once, in one walk over its keys. Nobody searches `data` for an id after that.
 
 use serde_json::Value;
+use strum::IntoStaticStr;
 
 use super::{Event, Object};
 
 /// The kind of thing that an id stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", suffix = "_id")]
 pub(super) enum Named {
     Agent,
     Task,
@@ -29,26 +31,6 @@ pub(super) enum Named {
 use Named::{
     Agent, Board, Execution, Job, Message, Node, Owner, Project, Run, Task, User, Workflow,
 };
-
-impl Named {
-    /// The usual key of such an id.
-    fn key(self) -> &'static str {
-        match self {
-            Agent => "agent_id",
-            Task => "task_id",
-            Run => "run_id",
-            Execution => "execution_id",
-            Workflow => "workflow_id",
-            Job => "job_id",
-            Node => "node_id",
-            Message => "message_id",
-            User => "user_id",
-            Owner => "owner_id",
-            Project => "project_id",
-            Board => "board_id",
-        }
-    }
-}
 
 /// How many things an event can name.
 const COUNT: usize = 12;
@@ -265,7 +247,7 @@ fn visit<'d>(data: &'d Object, found: &mut dyn FnMut(Named, u8, u8, &'d str)) {
 
 /// Each id in `data`, in whatever place and spelling, with the usual key of such ids.
 pub(super) fn each<'d>(data: &'d Object, id: &mut dyn FnMut(&'static str, &'d str)) {
-    visit(data, &mut |what, _, _, text| id(what.key(), text));
+    visit(data, &mut |what, _, _, text| id(what.into(), text));
 }
 
 /// Whether `data` names an agent.

@@ -28,6 +28,7 @@ mod weight;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use strum::{EnumString, IntoStaticStr};
 
 use crate::timestamp::Timestamp;
 
@@ -99,7 +100,8 @@ impl Event {
 }
 
 /// The shape in which an event arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Dialect {
     /// `{type|event_type, data, …}`: the contract's own shape, which is also the Marcus bus event's.
     Canonical,

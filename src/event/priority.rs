@@ -1,10 +1,13 @@
 //! How urgent an update is.
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr};
 
 /// Urgency, most urgent first. `medium` is read as `normal`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[derive(EnumString, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Priority {
     /// Never coalesced, never behind more than one flush of lower ones.
     Critical,
@@ -12,6 +15,7 @@ pub enum Priority {
     High,
     /// Most things.
     #[serde(alias = "medium")]
+    #[strum(to_string = "normal", serialize = "medium")]
     Normal,
     /// Message text and other things that may wait.
     Low,
@@ -23,12 +27,7 @@ impl Priority {
 
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Critical => "critical",
-            Self::High => "high",
-            Self::Normal => "normal",
-            Self::Low => "low",
-        }
+        self.into()
     }
 
     /// Reads the field of an event: a name in any case. `None` for anything else.
@@ -39,12 +38,6 @@ impl Priority {
 
     /// Reads a name as producers write it; `None` for anything else.
     pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "critical" => Some(Self::Critical),
-            "high" => Some(Self::High),
-            "normal" | "medium" => Some(Self::Normal),
-            "low" => Some(Self::Low),
-            _ => None,
-        }
+        name.parse().ok()
     }
 }

@@ -147,36 +147,14 @@ impl Event {
                 .and_then(Priority::from_name),
             data,
             metadata: map(take("metadata"))?,
-            dialect: Dialect::from_name(&text(take("dialect"))?).ok_or_else(foreign)?,
+            dialect: text(take("dialect"))?.parse().map_err(|_| foreign())?,
         })
     }
 }
 
 impl Dialect {
-    const ALL: [Self; 6] = [
-        Self::Canonical,
-        Self::RealtimeLog,
-        Self::Conversation,
-        Self::Service,
-        Self::Visual,
-        Self::AgentUpdate,
-    ];
-
     /// The name under which it is kept.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Canonical => "canonical",
-            Self::RealtimeLog => "realtime_log",
-            Self::Conversation => "conversation",
-            Self::Service => "service",
-            Self::Visual => "visual",
-            Self::AgentUpdate => "agent_update",
-        }
-    }
-
-    fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|dialect| dialect.as_str() == name)
+        self.into()
     }
 }

@@ -4,12 +4,15 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use strum::{EnumString, IntoStaticStr};
 
 use super::Event;
 
 /// What kind of thing an id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[derive(EnumString, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Kind {
     /// A project.
     Project,
@@ -44,21 +47,12 @@ impl Kind {
 
     /// The name, as rooms begin with it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Project => "project",
-            Self::Agent => "agent",
-            Self::Task => "task",
-            Self::Execution => "execution",
-            Self::Workflow => "workflow",
-            Self::Run => "run",
-            Self::Job => "job",
-            Self::User => "user",
-        }
+        self.into()
     }
 
     /// Reads a name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+        name.parse().ok()
     }
 }
 

@@ -17,6 +17,7 @@ use axum::body::{Body, Bytes};
 use bytes::BytesMut;
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, header::CONTENT_ENCODING};
+use strum::IntoStaticStr;
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -35,7 +36,8 @@ const PIECE: usize = 8 * 1_024;
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// The way in which a body is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Packing {
     /// `gzip`; of several parts, too.
     Gzip,
@@ -69,13 +71,6 @@ impl Packing {
             }
         }
         Ok(found)
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Gzip => "gzip",
-            Self::Deflate => "deflate",
-        }
     }
 }
 
@@ -194,7 +189,7 @@ impl Unpacking {
     }
 
     fn broken(&self, error: &io::Error) -> Refusal {
-        let name = self.packing.name();
+        let name: &str = self.packing.into();
         let inner = error
             .get_ref()
             .and_then(|e| e.downcast_ref::<axum::Error>());

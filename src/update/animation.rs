@@ -2,11 +2,13 @@
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
+use strum::{EnumString, IntoStaticStr};
 
 use crate::event::Priority;
 
 /// How an update is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Animation {
     /// Something came alive.
     Pulse,
@@ -27,34 +29,14 @@ pub enum Animation {
 }
 
 impl Animation {
-    const ALL: [Self; 8] = [
-        Self::Pulse,
-        Self::Fade,
-        Self::Flow,
-        Self::Progress,
-        Self::Flash,
-        Self::Celebrate,
-        Self::Alert,
-        Self::None,
-    ];
-
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pulse => "pulse",
-            Self::Fade => "fade",
-            Self::Flow => "flow",
-            Self::Progress => "progress",
-            Self::Flash => "flash",
-            Self::Celebrate => "celebrate",
-            Self::Alert => "alert",
-            Self::None => "none",
-        }
+        self.into()
     }
 
     /// Reads a name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|a| a.as_str() == name)
+        name.parse().ok()
     }
 
     /// How long it takes, in milliseconds: long enough to be seen, short enough to be over before the next.

@@ -9,6 +9,7 @@ mod audit;
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
+use strum::{EnumString, IntoStaticStr};
 
 use crate::{
     access::{
@@ -23,11 +24,13 @@ use argument::{Argument, INCLUDE_SELF};
 use audit::Audit;
 
 /// One thing that an admin can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Act {
     /// `{user?, address?, limit?}` → `{connections, total}`.
     ListConnections,
     /// `{client_id}` → `{ended}`.
+    #[strum(serialize = "disconnect_client")]
     Disconnect,
     /// `{user | address, seconds?, reason?, include_self?}` → `{ended}`.
     Ban,
@@ -60,30 +63,11 @@ const MAX_LISTED: usize = 1_000;
 impl Act {
     /// The act of this name, as `/admin` calls it.
     pub fn named(event: &str) -> Option<Self> {
-        Some(match event {
-            "list_connections" => Self::ListConnections,
-            "disconnect_client" => Self::Disconnect,
-            "ban" => Self::Ban,
-            "unban" => Self::Unban,
-            "list_bans" => Self::ListBans,
-            "revoke" => Self::Revoke,
-            "unrevoke" => Self::Unrevoke,
-            "list_revocations" => Self::ListRevocations,
-            _ => return None,
-        })
+        event.parse().ok()
     }
 
     fn name(self) -> &'static str {
-        match self {
-            Self::ListConnections => "list_connections",
-            Self::Disconnect => "disconnect_client",
-            Self::Ban => "ban",
-            Self::Unban => "unban",
-            Self::ListBans => "list_bans",
-            Self::Revoke => "revoke",
-            Self::Unrevoke => "unrevoke",
-            Self::ListRevocations => "list_revocations",
-        }
+        self.into()
     }
 
     /// What its argument may have.

@@ -13,6 +13,7 @@ use std::{
 
 use compact_str::CompactString;
 use immutable_chunkmap::map::Map as ChunkMap;
+use strum::IntoStaticStr;
 
 use super::{
     Age,
@@ -22,7 +23,8 @@ use super::{
 use crate::{access::authz::Audience, event::Kind};
 
 /// The maps of a snapshot, and the health.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub(super) enum Map {
     /// By project id (or the board's, where Marcus names only that).
     Projects,
@@ -47,7 +49,7 @@ impl Map {
 
     /// Its name in a snapshot.
     pub(super) fn name(self) -> &'static str {
-        ["projects", "agents", "tasks", "runs", "health"][self as usize]
+        self.into()
     }
 
     /// The kind of its things; those of `Runs` name theirs themselves, and the health is of no thing.

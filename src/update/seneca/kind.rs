@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 use smallvec::SmallVec;
+use strum::IntoStaticStr;
 
 use super::{conversation::ConversationEvent, read};
 use crate::{
@@ -12,7 +13,8 @@ use crate::{
 };
 
 /// An update that only Seneca's pages know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum SenecaKind {
     /// `conversation_event` on `/`: every line of the conversation.
     ConversationEvent,
@@ -77,14 +79,7 @@ pub fn plan(event: &Event, listening: Listening) -> SmallVec<[SenecaKind; 4]> {
 impl SenecaKind {
     /// The Socket.IO event.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::ConversationEvent => "conversation_event",
-            Self::AssignmentEvent => "assignment_event",
-            Self::BlockerEvent => "blocker_event",
-            Self::WorkerRegistration => "worker_registration",
-            Self::Conversation => "conversation",
-            Self::MarcusThinking => "marcus_thinking",
-        }
+        self.into()
     }
 
     /// The same as filters compare it: with dots between its words.

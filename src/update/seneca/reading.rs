@@ -1,6 +1,7 @@
 //! One reading of the health, and the whole object that the Health tab reads of it.
 
 use serde_json::{Value, json};
+use strum::IntoStaticStr;
 
 use super::analysis;
 use crate::{
@@ -35,7 +36,8 @@ pub fn health_fields(event: &Event, data: &Object) -> Object {
 }
 
 /// How well things go, worst last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub(crate) enum Colour {
     Green,
     Yellow,
@@ -118,7 +120,7 @@ impl Reading {
         let mut put = |key: &str, value: Value| out.insert(key.to_owned(), value);
         put(
             "overall_health",
-            self.colour.map_or("unknown", Colour::name).into(),
+            self.colour.map_or("unknown", Into::into).into(),
         );
         put("timestamp", json!(self.at));
         put("status", json!(self.status));
@@ -173,16 +175,6 @@ impl Reading {
             "confidence_change": read::rounded(if gained.abs() < STEADY { 0.0 } else { gained }),
             "risk_change": risk,
         })
-    }
-}
-
-impl Colour {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Green => "green",
-            Self::Yellow => "yellow",
-            Self::Red => "red",
-        }
     }
 }
 

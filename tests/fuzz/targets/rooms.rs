@@ -35,7 +35,7 @@ fuzz_target!(|data: &[u8]| {
     let Ok(room) = std::str::from_utf8(data) else {
         return;
     };
-    for role in Role::ALL {
+    for &role in Role::ALL {
         let who = Identity {
             role,
             user: Some("u1".into()),

@@ -7,6 +7,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use http::{HeaderMap, Uri, Version, header::HOST, uri};
+use strum::IntoStaticStr;
 
 /// Characters of a foreign host that a refusal repeats.
 const SHOWN: usize = 80;
@@ -32,7 +33,8 @@ pub(super) struct Authority {
 }
 
 /// The reason why a request's host is not accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub(super) enum HostFault {
     /// HTTP/1.1 asks for one.
     Missing,
@@ -146,12 +148,7 @@ impl Hosts {
 impl HostFault {
     /// Its name among the counters.
     pub(super) fn reason(&self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Double => "double",
-            Self::Malformed => "malformed",
-            Self::Unknown(_) => "unknown",
-        }
+        self.into()
     }
 }
 

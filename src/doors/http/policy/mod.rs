@@ -178,10 +178,7 @@ fn last_answer(status: StatusCode, refusal: Refusal) -> Response {
 impl ForeignPage {
     /// Its name among the counters.
     fn reason(self) -> &'static str {
-        match self {
-            Self::Foreign => "foreign",
-            Self::Missing => "missing",
-        }
+        self.into()
     }
 
     fn message(self) -> &'static str {

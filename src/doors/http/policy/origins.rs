@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use strum::IntoStaticStr;
 
 use super::hosts::Authority;
 use crate::{access::authn::PageOrigin, config::LOOPBACK};
@@ -74,7 +75,8 @@ pub(super) struct Sender<'r> {
 }
 
 /// The reason why a request is not let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub(super) enum ForeignPage {
     /// A page of an origin that may not connect sent it.
     Foreign,

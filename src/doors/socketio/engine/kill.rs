@@ -1,10 +1,13 @@
 //! Why the server ends a connection.
 
+use strum::{FromRepr, IntoStaticStr};
+
 use crate::error::Refusal;
 
 /// Why a lane was killed. The names are the `reason` labels of the counters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRepr, IntoStaticStr)]
 #[repr(u8)]
+#[strum(serialize_all = "snake_case")]
 pub enum Kill {
     /// It went on asking for more while twice `max_client_buffer` waited for it.
     SlowClient = 1,
@@ -23,60 +26,27 @@ pub enum Kill {
     /// It began a message longer than `max_http_buffer_size`.
     TooLarge,
     /// It sent a message in more than `max_fragments` pieces.
+    #[strum(serialize = "too_many_fragments")]
     Fragments,
     /// It sent an attachment before it was let onto any namespace.
     BeforeConnect,
     /// It sent more CONNECT packets than `max_connects`.
+    #[strum(serialize = "too_many_connects")]
     Connects,
     /// It sent frames that WebSocket doesn't know, or that only an extension could mean something by.
     Protocol,
     /// It sent a text that is no UTF-8.
+    #[strum(serialize = "not_utf8")]
     Encoding,
     /// It took what was sent, or nothing waited, and it answered no ping.
+    #[strum(serialize = "ping_timeout")]
     Silent,
 }
 
 impl Kill {
-    const ALL: [Self; 14] = [
-        Self::SlowClient,
-        Self::Stalled,
-        Self::Shutdown,
-        Self::Expired,
-        Self::Revoked,
-        Self::Banned,
-        Self::Disconnected,
-        Self::TooLarge,
-        Self::Fragments,
-        Self::BeforeConnect,
-        Self::Connects,
-        Self::Protocol,
-        Self::Encoding,
-        Self::Silent,
-    ];
-
-    /// The one with this number, as an atomic holds it.
-    pub(super) fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|kill| *kill as u8 == number)
-    }
-
     /// The label.
     pub fn reason(self) -> &'static str {
-        match self {
-            Self::SlowClient => "slow_client",
-            Self::Stalled => "stalled",
-            Self::Shutdown => "shutdown",
-            Self::Expired => "expired",
-            Self::Revoked => "revoked",
-            Self::Banned => "banned",
-            Self::Disconnected => "disconnected",
-            Self::TooLarge => "too_large",
-            Self::Fragments => "too_many_fragments",
-            Self::BeforeConnect => "before_connect",
-            Self::Connects => "too_many_connects",
-            Self::Protocol => "protocol",
-            Self::Encoding => "not_utf8",
-            Self::Silent => "ping_timeout",
-        }
+        self.into()
     }
 
     /// The close frame that says it to the client: for what the client did wrong and can still be told of.

@@ -38,7 +38,7 @@ impl Lane {
 
     /// Why it was killed, if it was.
     pub fn killed(&self) -> Option<Kill> {
-        Kill::from_number(self.killed.load(Ordering::Acquire))
+        Kill::from_repr(self.killed.load(Ordering::Acquire))
     }
 
     pub(super) fn kill_locked(&self, state: &mut State, why: Kill) {
