@@ -5,7 +5,7 @@
 //! nor repeats. It is written in whichever way is shorter: as runs of places (a backlog is one run), or as a
 //! map with a bit for each place (where sent and unsent alternate, as they do while windows hold).
 //!
-//! A fourth part says how far into a stretch somebody is that begins at the place of the first three (see `within`).
+//! A fourth part says how far into a segment somebody is that begins at the place of the first three (see `within`).
 
 use std::{fmt, str::FromStr};
 
@@ -28,7 +28,7 @@ pub struct Cursor {
     pub seq: Seq,
     /// What was not, ascending.
     pub owed: SmallVec<[Run; 2]>,
-    /// How far into a stretch that begins here.
+    /// How far into a segment that begins here.
     pub within: Option<Box<Within>>,
 }
 
@@ -36,7 +36,7 @@ impl Cursor {
     /// The same for one that also has everything up to `seq`, by a snapshot.
     #[must_use]
     pub fn with_everything_up_to(&self, seq: Seq) -> Self {
-        // The ends of a stretch are its name: it was begun with what the snapshot said.
+        // The ends of a segment are its name: it was begun with what the snapshot said.
         if self.within.is_some() {
             return self.clone();
         }

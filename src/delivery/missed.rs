@@ -59,7 +59,7 @@ pub(crate) fn first_missed(at: &Cursor) -> Seq {
     at.owed.first().map_or(at.seq + 1, |run| run.start)
 }
 
-/// The end of a stretch from `from` towards `to` of which the events up to `last` are taken: what it owes after it. It goes
+/// The end of a segment from `from` towards `to` of which the events up to `last` are taken: what it owes after it. It goes
 /// by runs, for a cursor may owe all that the journal has, and the loop waits for this.
 pub(crate) fn reach(from: &Cursor, to: &Cursor, last: Seq) -> Cursor {
     let mut pending = Pending::default();
@@ -131,7 +131,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn where_a_stretch_ends_is_what_going_place_by_place_would_say(
+        fn where_a_segment_ends_is_what_going_place_by_place_would_say(
             (at, end, last) in (1_u64..40, 1_u64..40, prop_oneof![0_u64..45, Just(Seq::MAX)]),
             (before, live) in (owing(), owing()),
         ) {

@@ -46,7 +46,7 @@ proptest! {
         }
         let mut cursor = Cursor { epoch: Epoch(epoch), seq: at + 5, owed, within: None };
         prop_assert_eq!(cursor.to_string().parse::<Cursor>(), Ok(cursor.clone()));
-        // The same as the place where a stretch begins, to an end with exceptions and to one without.
+        // The same as the place where a segment begins, to an end with exceptions and to one without.
         let shifted = cursor.owed.iter().map(|run| Run { start: run.start + 7, ..*run }).collect();
         for owed in [shifted, SmallVec::new()] {
             cursor.within = Some(Box::new(Within { to: at + 90, owed, sent: (at + 40, 1 << 29), topics: 5, grouping: epoch ^ 0x55aa }));
@@ -93,7 +93,7 @@ fn a_cursor_stays_short_while_windows_hold_every_other_event() {
 }
 
 #[test]
-fn a_place_in_the_middle_of_a_stretch_is_short_however_long_the_stretch() {
+fn a_place_in_the_middle_of_a_segment_is_short_however_long_the_segment() {
     let within = Within {
         to: 1_130_000,
         owed: SmallVec::new(),

@@ -1,8 +1,8 @@
-//! A place in the middle of a stretch.
+//! A place in the middle of a segment.
 //!
-//! A client that is far behind is sent a stretch: all that happened from one place to another, united by keys as far as the
-//! order of each entity allows. United updates are of events all over the stretch, so a list of what is still owed in the
-//! middle of it would be longer than the updates. But what a stretch holds follows from its two ends alone: the same events,
+//! A client that is far behind is sent a segment: all that happened from one place to another, united by keys as far as the
+//! order of each entity allows. United updates are of events all over the segment, so a list of what is still owed in the
+//! middle of it would be longer than the updates. But what a segment holds follows from its two ends alone: the same events,
 //! united in the same way, in the same order. So the place is named by the ends and by the last update that was sent.
 //!
 //! That holds as long as updates are united by the same rules. `grouping` stands for these: the cursor of other rules names
@@ -16,12 +16,12 @@ use super::{
 };
 use crate::{journal::Seq, update::Mark};
 
-/// How far into a stretch somebody is. The stretch begins where the cursor that holds this stands.
+/// How far into a segment somebody is. The segment begins where the cursor that holds this stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Within {
-    /// The end of the stretch: everything up to here is in it, but for `owed`.
+    /// The end of the segment: everything up to here is in it, but for `owed`.
     pub to: Seq,
-    /// What the live stream sends itself, or had not sent when the stretch was made.
+    /// What the live stream sends itself, or had not sent when the segment was made.
     pub owed: SmallVec<[Run; 2]>,
     /// The last update that was sent; they go in the order of their marks.
     pub sent: Mark,

@@ -31,7 +31,7 @@ use crate::{
 pub(crate) struct Behind {
     /// What it has, or what is on its way to it.
     pub(super) at: Cursor,
-    /// A stretch that it is being given.
+    /// A segment that it is being given.
     pub(super) held: Option<Held>,
     /// A large snapshot that it is being given first.
     pub(super) taking: Option<Taking>,
@@ -39,7 +39,7 @@ pub(crate) struct Behind {
     failures: u32,
     /// It is tried again then.
     rests_until: Option<Instant>,
-    /// Since when it waits for a stretch to be made, as a number that grows.
+    /// Since when it waits for a segment to be made, as a number that grows.
     waits: Option<u64>,
     /// It began with a snapshot: that it is live then is no news.
     quiet: bool,
@@ -88,11 +88,11 @@ impl Behind {
         }
     }
 
-    /// It is to be given a stretch that begins where it stands.
+    /// It is to be given a segment that begins where it stands.
     pub(super) fn hold(&mut self, held: Held) {
         (self.failures, self.rests_until, self.waits) = (0, None, None);
         if held.is_empty() {
-            self.at = held.stretch().end.clone();
+            self.at = held.segment().end.clone();
         } else {
             self.held = Some(held);
         }
@@ -111,7 +111,7 @@ impl Behind {
         self.failures > 0
     }
 
-    /// It waits while a stretch is made for others.
+    /// It waits while a segment is made for others.
     pub(super) fn wait(&mut self, tickets: &mut u64) {
         if self.waits.is_none() {
             *tickets += 1;
@@ -119,7 +119,7 @@ impl Behind {
         }
     }
 
-    /// Since when it waits for a stretch; none if it does not.
+    /// Since when it waits for a segment; none if it does not.
     pub(super) fn ticket(&self, now: Instant) -> Option<u64> {
         let waits = self.held.is_none() && self.taking.is_none() && self.has_rested(now);
         self.waits.filter(|_| waits)
@@ -183,7 +183,7 @@ impl Hub {
             if within.to > last || within.grouping != self.table.grouping() {
                 return false;
             }
-            // A stretch is no longer than this, and a longer one is nobody's.
+            // A segment is no longer than this, and a longer one is nobody's.
             let span = missed(cursor, &end_of(cursor), SPAN + 1);
             span.iter().map(|(_, len)| len).sum::<u64>() <= SPAN
         })

@@ -51,7 +51,7 @@ use crate::{
 const LAST: u64 = 256;
 /// A member that goes live gets the rest in one go, if it is no more than this or than its portion.
 const LIVE: usize = 16 * 1_024;
-/// The newest records that are kept at hand for the last stretch, at the most: they are bounded in bytes, too.
+/// The newest records that are kept at hand for the last segment, at the most: they are bounded in bytes, too.
 const RECENT: usize = 2_048;
 /// Bytes that holding one of them costs beside its contents.
 const RECORD: usize = 64;
@@ -70,7 +70,7 @@ pub(super) struct CatchUp {
     pub(super) queue: VecDeque<MemberId>,
     /// How many of them are still to be looked at in this round.
     unseen: usize,
-    /// A stretch is being made.
+    /// A segment is being made.
     pub(super) making: bool,
     /// Those that were made a moment ago.
     pub(super) kept: Kept,
@@ -86,15 +86,15 @@ pub(super) struct CatchUp {
     max_recent: usize,
     /// When the next round begins.
     pub(super) look_at: Instant,
-    /// Where the task that makes a stretch leaves it.
+    /// Where the task that makes a segment leaves it.
     pub(super) made: mpsc::UnboundedSender<Made>,
-    /// At most one stretch is on the way.
-    stretches: mpsc::UnboundedReceiver<Made>,
+    /// At most one segment is on the way.
+    segments: mpsc::UnboundedReceiver<Made>,
 }
 
 impl CatchUp {
     pub(super) fn new(max_recent: usize) -> Self {
-        let (made, stretches) = mpsc::unbounded_channel();
+        let (made, segments) = mpsc::unbounded_channel();
         Self {
             queue: VecDeque::new(),
             unseen: 0,
@@ -107,7 +107,7 @@ impl CatchUp {
             max_recent,
             look_at: Instant::now(),
             made,
-            stretches,
+            segments,
         }
     }
 
@@ -128,9 +128,9 @@ impl CatchUp {
         self.queue.retain(|id| next.next_if_eq(&id).is_none());
     }
 
-    /// The next stretch that was made.
-    pub(super) async fn stretch(&mut self) -> Option<Made> {
-        self.stretches.recv().await
+    /// The next segment that was made.
+    pub(super) async fn segment(&mut self) -> Option<Made> {
+        self.segments.recv().await
     }
 
     /// When there is something to do without anybody asking.
@@ -226,7 +226,7 @@ impl Hub {
         self.catchup.look_at = Instant::now() + LOOK;
     }
 
-    /// Where a member stands, whether it holds some of a stretch, and whether it has room for more. None for one that is not
+    /// Where a member stands, whether it holds some of a segment, and whether it has room for more. None for one that is not
     /// behind.
     pub(super) fn look_at(&mut self, id: MemberId, now: Instant) -> Option<(Cursor, bool, bool)> {
         let member = self.roster.get_mut(id)?;
@@ -242,14 +242,14 @@ impl Hub {
         behind.is_some_and(|behind| behind.taking.is_some())
     }
 
-    /// Takes those who stand at `at` on: to the present if that is close, else by a stretch that is made aside.
+    /// Takes those who stand at `at` on: to the present if that is close, else by a segment that is made aside.
     fn bring_on(&mut self, id: MemberId, at: &Cursor, budget: &mut usize) {
         let topics = self.roster.get(id).map(|m| self.roster.topics(m));
         let to = self.position.cursor(&self.pending);
         if at.within.is_some() {
             match self.is_gone(at) {
                 true => self.give_up_all_at(at),
-                false => self.make_stretch(id, at, &end_of(at), None),
+                false => self.make_segment(id, at, &end_of(at), None),
             }
             return;
         }
@@ -261,7 +261,7 @@ impl Hub {
         }
         let close = count <= LAST;
         match close.then(|| self.catchup.at_hand(&ranges)).flatten() {
-            Some(records) => self.last_stretch(at, &to, &records, topics, budget),
+            Some(records) => self.last_segment(at, &to, &records, topics, budget),
             None => {
                 if self.take_kept(id, at) {
                     *budget = budget.saturating_sub(self.hand_over(id));
@@ -278,7 +278,7 @@ impl Hub {
                     None if far => clean,
                     None => to.readable(),
                 };
-                self.make_stretch(id, at, &end, topics);
+                self.make_segment(id, at, &end, topics);
             }
         }
     }
@@ -321,7 +321,7 @@ impl Hub {
     }
 
     /// Brings those who stand at `at` to the present, or at least closer.
-    fn last_stretch(
+    fn last_segment(
         &mut self,
         at: &Cursor,
         to: &Cursor,
@@ -331,7 +331,7 @@ impl Hub {
     ) {
         let mut cohort = self.take_cohort(at, topics);
         let (eyes, whose) = self.eyes(&cohort);
-        let max_bytes = self.options.max_stretch;
+        let max_bytes = self.options.max_segment;
         let mut gathering = Gathering::new(
             self.table.clone(),
             eyes,
@@ -341,15 +341,15 @@ impl Hub {
             max_bytes,
         );
         gathering.take(records);
-        let stretch = replay::write(
+        let segment = replay::write(
             gathering.finish(),
             self.table.grouping(),
             max_bytes,
             self.options.sanitize,
         );
-        let stretch = Arc::new(stretch);
-        let whole = stretch.end == reach(at, to, Seq::MAX);
-        let at_once = (*budget / stretch.updates.len().max(1)).max(1);
+        let segment = Arc::new(segment);
+        let whole = segment.end == reach(at, to, Seq::MAX);
+        let at_once = (*budget / segment.updates.len().max(1)).max(1);
         let later = cohort.split_off(at_once.min(cohort.len()));
         let missed_out = later.into_iter().rev();
         for id in missed_out {
@@ -358,7 +358,7 @@ impl Hub {
                 self.catchup.queue.push_front(id);
             }
         }
-        *budget = budget.saturating_sub(cohort.len() * stretch.updates.len().max(1));
+        *budget = budget.saturating_sub(cohort.len() * segment.updates.len().max(1));
         for (id, eye) in cohort.into_iter().zip(whose) {
             let behind = self.roster.get_mut(id).and_then(|m| m.behind.as_mut());
             let (Some(behind), Some(eye)) = (behind, eye) else {
@@ -366,8 +366,8 @@ impl Hub {
                 continue;
             };
             let most = behind.portion.bytes().max(LIVE);
-            behind.hold(Held::new(stretch.clone(), eye));
-            if whole && stretch.weight(eye, most) <= most {
+            behind.hold(Held::new(segment.clone(), eye));
+            if whole && segment.weight(eye, most) <= most {
                 behind.portion.unbound();
                 self.hand_over(id);
                 self.go_live(id, to);

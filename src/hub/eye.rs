@@ -1,4 +1,4 @@
-//! What somebody who is behind may see, apart from who it is: stretches are made in a task of their own, without the roster.
+//! What somebody who is behind may see, apart from who it is: segments are made in a task of their own, without the roster.
 //!
 //! Those with equal eyes share what was found out about them, and there are far fewer eyes than members: rooms
 //! that are a member's own are left out, for no event names them.

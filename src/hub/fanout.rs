@@ -121,7 +121,7 @@ impl Hub {
                 }
                 batch.push(flush.for_batches.len());
                 member.batch_bytes += update.json.len();
-                if member.batch_bytes > self.options.max_stretch {
+                if member.batch_bytes > self.options.max_segment {
                     flush.heavy.push(id);
                 }
                 batched = true;

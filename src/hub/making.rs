@@ -1,8 +1,8 @@
-//! Makes stretches, in a task beside the loop: reads the journal, gathers, writes.
+//! Makes segments, in a task beside the loop: reads the journal, gathers, writes.
 //!
 //! One task at a time makes the one for all who stand at one place, or the short ones of those who go to the same
 //! meeting place (`meeting`), from one reading. What they may see is taken along (`eye`), for it decides how far
-//! the stretch goes; whoever comes to that place meanwhile and sees the same gets it too.
+//! the segment goes; whoever comes to that place meanwhile and sees the same gets it too.
 
 use std::{
     collections::HashMap,
@@ -20,7 +20,7 @@ use super::{
     gather::Gathering,
     member::MemberId,
     portions::Held,
-    replay::{self, Stretch},
+    replay::{self, ReplaySegment},
 };
 use crate::{
     channel::Listening,
@@ -33,13 +33,13 @@ use crate::{
     observe::Metrics,
 };
 
-/// Events in one stretch at the most: the more, the more of them are united.
+/// Events in one segment at the most: the more, the more of them are united.
 pub(super) const SPAN: u64 = 131_072;
-/// Records read at a time for a stretch.
+/// Records read at a time for a segment.
 const READ: usize = 256;
 /// How much is written of those that are made together, as a multiple of what one may have; the others are made next.
 const WRITTEN: usize = 4;
-/// Different views and rooms that share a stretch at the most; others wait for the next.
+/// Different views and rooms that share a segment at the most; others wait for the next.
 const EYES: usize = 1_024;
 
 /// A segment that failed so often in a row for a member will fail again.
@@ -47,13 +47,13 @@ const ATTEMPTS: u32 = 3;
 /// How long those rest for whom it failed; others are served meanwhile.
 const REST: Duration = LOOK.saturating_mul(4);
 
-/// The result of making a stretch.
+/// The result of making a segment.
 #[derive(Debug)]
 pub(super) struct Made {
     /// The places of those that it was made for.
     from: Vec<Cursor>,
-    /// A stretch for each, or for the first of them; none when the journal no longer holds all of it.
-    stretches: Result<Vec<Stretch>, JournalError>,
+    /// A segment for each, or for the first of them; none when the journal no longer holds all of it.
+    segments: Result<Vec<ReplaySegment>, JournalError>,
 }
 
 /// Says what became of it, also when the task that makes it panics: nobody else would be served any more.
@@ -63,14 +63,14 @@ struct Report {
 }
 
 impl Report {
-    fn send(mut self, stretches: Result<Vec<Stretch>, JournalError>) {
-        self.leave(stretches);
+    fn send(mut self, segments: Result<Vec<ReplaySegment>, JournalError>) {
+        self.leave(segments);
     }
 
-    fn leave(&mut self, stretches: Result<Vec<Stretch>, JournalError>) {
+    fn leave(&mut self, segments: Result<Vec<ReplaySegment>, JournalError>) {
         if let Some(made) = self.made.take() {
             let from = std::mem::take(&mut self.from);
-            made.send(Made { from, stretches }).ok();
+            made.send(Made { from, segments }).ok();
         }
     }
 }
@@ -78,20 +78,20 @@ impl Report {
 impl Drop for Report {
     fn drop(&mut self) {
         self.leave(Err(JournalError::Unavailable(
-            "the task that makes a stretch ended".into(),
+            "the task that makes a segment ended".into(),
         )));
     }
 }
 
 impl Hub {
-    /// Takes a made stretch.
-    pub(super) fn take_stretch(&mut self, made: Made) {
+    /// Takes a made segment.
+    pub(super) fn take_segment(&mut self, made: Made) {
         self.catchup.making = false;
         self.catchup.next = true;
         self.catchup.look_at = Instant::now();
-        match made.stretches {
+        match made.segments {
             // With none, it was trimmed meanwhile: the next look finds that it is gone.
-            Ok(stretches) => self.distribute(stretches),
+            Ok(segments) => self.distribute(segments),
             Err(error) => {
                 self.metrics.replay_failed();
                 tracing::warn!(%error, "reading the journal for those who are behind failed");
@@ -107,16 +107,16 @@ impl Hub {
         }
     }
 
-    /// Gives stretches to all who stand where these begin.
-    fn distribute(&mut self, stretches: Vec<Stretch>) {
-        let mut made = Vec::with_capacity(stretches.len());
-        for stretch in stretches {
+    /// Gives segments to all who stand where these begin.
+    fn distribute(&mut self, segments: Vec<ReplaySegment>) {
+        let mut made = Vec::with_capacity(segments.len());
+        for segment in segments {
             // It takes nobody on: another one at once would be the same.
-            if stretch.updates.is_empty() && stretch.end == stretch.from {
+            if segment.updates.is_empty() && segment.end == segment.from {
                 self.catchup.look_at += LOOK;
             }
-            let eyes: HashMap<Key, usize> = stretch.eyes.iter().map(Eye::key).zip(0..).collect();
-            made.push((Arc::new(stretch), eyes));
+            let eyes: HashMap<Key, usize> = segment.eyes.iter().map(Eye::key).zip(0..).collect();
+            made.push((Arc::new(segment), eyes));
         }
         for at in 0..self.catchup.queue.len() {
             let id = self.catchup.queue[at];
@@ -124,7 +124,7 @@ impl Hub {
             let Some(behind) = behind.filter(|b| b.held.is_none() && b.taking.is_none()) else {
                 continue;
             };
-            let Some((stretch, eyes)) = made.iter().find(|(s, _)| s.from == behind.at) else {
+            let Some((segment, eyes)) = made.iter().find(|(s, _)| s.from == behind.at) else {
                 continue;
             };
             // A member that came meanwhile and sees something else waits for another one.
@@ -134,15 +134,15 @@ impl Hub {
                 .and_then(|eye| eyes.get(&eye.key()).copied());
             let member = self.roster.get_mut(id);
             if let (Some(eye), Some(behind)) = (eye, member.and_then(|m| m.behind.as_mut())) {
-                behind.hold(Held::new(stretch.clone(), eye));
+                behind.hold(Held::new(segment.clone(), eye));
             }
         }
-        for (stretch, eyes) in made {
-            self.catchup.kept.keep(stretch, eyes);
+        for (segment, eyes) in made {
+            self.catchup.kept.keep(segment, eyes);
         }
     }
 
-    /// Making a stretch failed for those at `from`: they rest. Returns those for whom it failed too often, in the order of
+    /// Making a segment failed for those at `from`: they rest. Returns those for whom it failed too often, in the order of
     /// the queue.
     fn note_failure(&mut self, from: &Cursor) -> Vec<MemberId> {
         let until = Instant::now() + REST;
@@ -156,7 +156,7 @@ impl Hub {
         hopeless
     }
 
-    /// What these see, each once, and the number of each one's; as many as may share a stretch.
+    /// What these see, each once, and the number of each one's; as many as may share a segment.
     pub(super) fn eyes(&self, cohort: &[MemberId]) -> (Arc<[Eye]>, Vec<Option<usize>>) {
         let mut numbers: HashMap<Key, usize> = HashMap::new();
         let (mut eyes, mut whose) = (Vec::new(), Vec::with_capacity(cohort.len()));
@@ -176,7 +176,7 @@ impl Hub {
         (eyes.into(), whose)
     }
 
-    /// The one that waits longest for a stretch of its own, and where it stands.
+    /// The one that waits longest for a segment of its own, and where it stands.
     pub(super) fn first_of_waiting(&mut self, now: Instant) -> Option<(MemberId, Cursor)> {
         let ticket = |id: &MemberId| {
             let behind = self.roster.get(*id)?.behind.as_ref()?;
@@ -187,8 +187,8 @@ impl Hub {
         (ready && !holds).then_some((id, at))
     }
 
-    /// Has the next stretch made for this member and all at its place; one at a time.
-    pub(super) fn make_stretch(
+    /// Has the next segment made for this member and all at its place; one at a time.
+    pub(super) fn make_segment(
         &mut self,
         id: MemberId,
         at: &Cursor,
@@ -205,7 +205,7 @@ impl Hub {
         self.catchup.making = true;
         let (from, whose) = self.who_meets_at(at, to, topics);
         let (eyes, _) = self.eyes(&whose);
-        let max_bytes = self.options.max_stretch;
+        let max_bytes = self.options.max_segment;
         let gather = |from: &Cursor| {
             let (table, topics) = (self.table.clone(), topics.unwrap_or_default());
             Gathering::new(table, eyes.clone(), from.clone(), to, topics, max_bytes)
@@ -240,7 +240,7 @@ fn ranges(from: &[Cursor], to: &Cursor) -> SmallVec<[(Seq, u64); 4]> {
     }
 }
 
-/// Stretches to the same end that are made from one reading.
+/// Segments to the same end that are made from one reading.
 struct Together {
     /// One for each place, and whether it wants more.
     gatherings: Vec<(Gathering, bool)>,
@@ -252,12 +252,12 @@ struct Together {
 }
 
 impl Together {
-    /// Reads these places and makes stretches of them; none if the journal no longer has them.
+    /// Reads these places and makes segments of them; none if the journal no longer has them.
     async fn make(
         mut self,
         journal: &dyn Journal,
         metrics: &Metrics,
-    ) -> Result<Vec<Stretch>, JournalError> {
+    ) -> Result<Vec<ReplaySegment>, JournalError> {
         'all: for (start, len) in self.ranges.clone() {
             let (mut after, last) = (start - 1, start + len - 1);
             while after < last {
@@ -294,9 +294,9 @@ impl Together {
         (self, any)
     }
 
-    fn write(self) -> Vec<Stretch> {
+    fn write(self) -> Vec<ReplaySegment> {
         let is_cut = self.ranges.iter().map(|(_, len)| len).sum::<u64>() >= SPAN;
-        let (mut stretches, mut bytes) = (Vec::new(), 0);
+        let (mut segments, mut bytes) = (Vec::new(), 0);
         for (mut gathering, _) in self.gatherings {
             if bytes > WRITTEN * self.max_bytes {
                 break;
@@ -305,11 +305,11 @@ impl Together {
                 gathering.cut();
             }
             let gathered = gathering.finish();
-            let stretch = replay::write(gathered, self.grouping, self.max_bytes, self.sanitize);
-            bytes += stretch.bytes();
-            stretches.push(stretch);
+            let segment = replay::write(gathered, self.grouping, self.max_bytes, self.sanitize);
+            bytes += segment.bytes();
+            segments.push(segment);
         }
-        stretches
+        segments
     }
 }
 
@@ -317,5 +317,5 @@ async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, JournalError> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| JournalError::Unavailable(format!("a stretch could not be made: {error}")))
+    done.map_err(|error| JournalError::Unavailable(format!("a segment could not be made: {error}")))
 }

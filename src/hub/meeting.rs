@@ -24,7 +24,7 @@ use super::{
     eye::{Eye, Key},
     member::MemberId,
     portions::Held,
-    replay::Stretch,
+    replay::ReplaySegment,
 };
 use crate::{
     channel::Listening,
@@ -69,7 +69,7 @@ pub(super) struct Kept {
 
 #[derive(Debug)]
 struct KeptSegment {
-    segment: Arc<Stretch>,
+    segment: Arc<ReplaySegment>,
     eyes: HashMap<Key, usize>,
     bytes: usize,
     made: Instant,
@@ -77,7 +77,7 @@ struct KeptSegment {
 
 impl Kept {
     /// Keeps a segment, unless it leads nowhere.
-    pub(super) fn keep(&mut self, segment: Arc<Stretch>, eyes: HashMap<Key, usize>) {
+    pub(super) fn keep(&mut self, segment: Arc<ReplaySegment>, eyes: HashMap<Key, usize>) {
         if segment.end.seq <= segment.from.seq && segment.end.within.is_none() {
             return;
         }

@@ -116,7 +116,7 @@ pub struct HubOptions {
     /// Bytes of one part of a snapshot.
     pub snapshot_part: usize,
     /// Bytes of updates that are made ready in one go for those who are behind.
-    pub max_stretch: usize,
+    pub max_segment: usize,
     /// How long something may wait for a member without end before it is parked.
     pub max_delay: Duration,
     /// The room in which everybody is: it has no `kind:` by which to tell it from a client's own rooms.
@@ -130,7 +130,7 @@ pub struct Hub {
     options: HubOptions,
     /// The one source of events.
     journal: Arc<dyn Journal>,
-    /// Shared with the task that makes stretches.
+    /// Shared with the task that makes segments.
     table: Arc<Table>,
     /// What the doors ask.
     commands: mpsc::Receiver<Command>,
@@ -274,7 +274,7 @@ impl Hub {
                 changed = grown.changed() => {
                     if changed.is_err() { return }
                 }
-                Some(stretch) = self.catchup.stretch() => self.take_stretch(stretch),
+                Some(segment) = self.catchup.segment() => self.take_segment(segment),
                 Some(made) = self.snapshots.made() => self.take_made(made),
                 () = sleep_until(wait), if wait.is_some() => {}
             }

@@ -1,4 +1,4 @@
-//! The task that makes a stretch may panic: its place is free again, and whoever it was made for gets the state.
+//! The task that makes a segment may panic: its place is free again, and whoever it was made for gets the state.
 
 use std::{
     sync::{
@@ -51,7 +51,7 @@ impl Journal for Panicking {
 
     fn read(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Batch, JournalError>> {
         if after < GOOD && self.armed.load(Ordering::Relaxed) {
-            return Box::pin(async { panic!("as a fault in the making of a stretch would") });
+            return Box::pin(async { panic!("as a fault in the making of a segment would") });
         }
         self.inner.read(after, limit)
     }
@@ -147,7 +147,7 @@ fn options() -> HubOptions {
         sanitize: Recipients::Nobody,
         max_recent: 0,
         snapshot_part: 1 << 20,
-        max_stretch: 1 << 20,
+        max_segment: 1 << 20,
         max_delay: Duration::from_secs(600),
         default_room: "general".into(),
     }

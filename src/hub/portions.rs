@@ -1,7 +1,7 @@
-//! Hands stretches out, each client's in portions of what it takes.
+//! Hands segments out, each client's in portions of what it takes.
 //!
 //! What waits for a client is no longer united with what happens after it. So one that reads slowly is given little at a
-//! time; the rest of its stretch waits here, in one copy for all who stand at the same place. Whoever takes its portion at once
+//! time; the rest of its segment waits here, in one copy for all who stand at the same place. Whoever takes its portion at once
 //! gets twice as much the next time.
 
 use std::{
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Hub, batches::Batch, catchup::LOOK, member::MemberId, replay::Stretch};
+use super::{Hub, batches::Batch, catchup::LOOK, member::MemberId, replay::ReplaySegment};
 
 /// The smallest portion: a few updates, that the connection is not idle.
 const LEAST: usize = 4 * 1_024;
@@ -18,21 +18,21 @@ const FIRST: usize = 16 * 1_024;
 /// A member that has not taken its portion after this long gets half as much the next time.
 const SLOW: Duration = Duration::from_millis(500);
 
-/// A stretch on its way to one client.
+/// A segment on its way to one client.
 #[derive(Debug)]
 pub(super) struct Held {
     /// Shared by all who stood at its beginning.
-    stretch: Arc<Stretch>,
-    /// Which of the stretch's eyes is this client's.
+    segment: Arc<ReplaySegment>,
+    /// Which of the segment's eyes is this client's.
     eye: usize,
     /// The first update that is not handed out.
     next: usize,
 }
 
 impl Held {
-    pub(super) fn new(stretch: Arc<Stretch>, eye: usize) -> Self {
+    pub(super) fn new(segment: Arc<ReplaySegment>, eye: usize) -> Self {
         Self {
-            stretch,
+            segment,
             eye,
             next: 0,
         }
@@ -40,12 +40,12 @@ impl Held {
 
     /// Whether there is nothing in it, so that it ends where it begins.
     pub(super) fn is_empty(&self) -> bool {
-        self.stretch.updates.is_empty()
+        self.segment.updates.is_empty()
     }
 
-    /// The stretch that is held.
-    pub(super) fn stretch(&self) -> &Stretch {
-        &self.stretch
+    /// The segment that is held.
+    pub(super) fn segment(&self) -> &ReplaySegment {
+        &self.segment
     }
 }
 
@@ -118,9 +118,9 @@ impl Portion {
 }
 
 impl Hub {
-    /// Gives a member the next portion of the stretch that it holds; how many updates that was.
+    /// Gives a member the next portion of the segment that it holds; how many updates that was.
     pub(super) fn hand_over(&mut self, id: MemberId) -> usize {
-        let most = self.options.max_stretch;
+        let most = self.options.max_segment;
         let Some(behind) = self.roster.get_mut(id).and_then(|m| m.behind.as_mut()) else {
             return 0;
         };
@@ -129,13 +129,13 @@ impl Hub {
         };
         let portion = behind.portion.next(most);
         // It joined a room, or wants something else now: the rest is made anew for it, from where it stands.
-        let stretch = held.stretch.clone();
-        if !self.roster.sees_as(id, &stretch.eyes[held.eye]) {
+        let segment = held.segment.clone();
+        if !self.roster.sees_as(id, &segment.eyes[held.eye]) {
             return 1;
         }
         let (mut bytes, mut updates, mut looked) = (0, 0, 0);
         let mut batch = Batch::new();
-        while let Some(update) = stretch.updates.get(held.next)
+        while let Some(update) = segment.updates.get(held.next)
             && bytes < portion
         {
             held.next += 1;
@@ -163,8 +163,8 @@ impl Hub {
         self.metrics.replayed(updates);
         if let Some(behind) = self.roster.get_mut(id).and_then(|m| m.behind.as_mut()) {
             behind.replayed += updates;
-            behind.at = stretch.after(held.next);
-            behind.held = (held.next < stretch.updates.len()).then_some(held);
+            behind.at = segment.after(held.next);
+            behind.held = (held.next < segment.updates.len()).then_some(held);
         }
         looked
     }

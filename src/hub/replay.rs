@@ -1,8 +1,8 @@
-//! Writes a stretch of the stream for those who have not seen it: once, for all who stand at the same place.
+//! Writes a segment of the stream for those who have not seen it: once, for all who stand at the same place.
 //!
 //! What it holds is `gather`'s affair. Here each update that somebody may see is rendered, with the cursor that names the
-//! place after it: the two ends of the stretch and the update's mark. So it can be handed out piece by piece, and
-//! whoever leaves in the middle comes back to the same place of the same stretch.
+//! place after it: the two ends of the segment and the update's mark. So it can be handed out piece by piece, and
+//! whoever leaves in the middle comes back to the same place of the same segment.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::{
 
 /// A part of what was missed.
 #[derive(Debug)]
-pub(super) struct Stretch {
+pub(super) struct ReplaySegment {
     /// Where they stand before it.
     pub(super) from: Cursor,
     /// Where they stand after it.
@@ -37,7 +37,7 @@ pub(super) struct Stretch {
     by: By,
 }
 
-/// What the updates of a stretch depend on beside its ends.
+/// What the updates of a segment depend on beside its ends.
 #[derive(Debug, Clone, Copy)]
 struct By {
     /// The topics that it was planned for.
@@ -46,7 +46,7 @@ struct By {
     grouping: u32,
 }
 
-/// One update of a stretch.
+/// One update of a segment.
 #[derive(Debug)]
 pub(super) struct Replayed {
     /// Which one.
@@ -70,7 +70,7 @@ impl Replayed {
     }
 }
 
-impl Stretch {
+impl ReplaySegment {
     /// Where one stands who got so many of its updates.
     pub(super) fn after(&self, updates: usize) -> Cursor {
         match updates.checked_sub(1).map(|at| self.updates[at].mark) {
@@ -107,7 +107,7 @@ pub(super) fn write(
     grouping: u32,
     max_bytes: usize,
     sanitize: Recipients,
-) -> Stretch {
+) -> ReplaySegment {
     let Gathered {
         eyes,
         from,
@@ -143,7 +143,7 @@ pub(super) fn write(
         Some(last) if left > 0 || !whole => place(last.mark),
         _ => to.clone(),
     };
-    Stretch {
+    ReplaySegment {
         from,
         end,
         eyes,

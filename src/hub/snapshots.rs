@@ -300,7 +300,7 @@ impl Hub {
             return 0;
         };
         // An entity may be longer than what a client may owe.
-        if update.json.len() > self.options.max_stretch {
+        if update.json.len() > self.options.max_segment {
             member.outlet.send_exempt(&update);
         } else {
             member.outlet.send(&update);

@@ -101,7 +101,7 @@ impl Outlook {
 
 #[derive(Debug)]
 struct Shared {
-    /// Shared with the stretches of those who are behind.
+    /// Shared with the segments of those who are behind.
     outlook: Arc<Outlook>,
     /// How many have it.
     members: usize,

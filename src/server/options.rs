@@ -54,8 +54,8 @@ pub(super) fn hub(config: &Config) -> HubOptions {
         sanitize: config.content_filtering.sanitize_content,
         snapshot_part: snapshot_part(config),
         max_recent: config.journal.tail_bytes,
-        // Half of what a client may owe: a client with room for one stretch has room for all of it.
-        max_stretch: config.server.max_client_buffer / 2,
+        // Half of what a client may owe: a client with room for one segment has room for all of it.
+        max_segment: config.server.max_client_buffer / 2,
         max_delay: config.server.max_client_delay(),
         default_room: config.rooms.default_room.clone(),
     }

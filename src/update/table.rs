@@ -40,7 +40,7 @@ pub struct Table {
 pub const MAX_RULES_PER_EVENT: usize = 24;
 
 /// How this version unites updates: the table's rows, their bits and keys, what an event's entities and
-/// rooms are, what goes before what. A change of any of it needs the next number, or cursors from within a stretch would name
+/// rooms are, what goes before what. A change of any of it needs the next number, or cursors from within a segment would name
 /// another place than they did (`hub/gather/tests.rs` has the present one).
 const GROUPING: u32 = 7;
 
@@ -88,7 +88,7 @@ impl Table {
         }
     }
 
-    /// Stands for all by which updates are united: a place within a stretch means nothing under anything else.
+    /// Stands for all by which updates are united: a place within a segment means nothing under anything else.
     pub fn grouping(&self) -> u32 {
         self.grouping
     }

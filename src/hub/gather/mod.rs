@@ -1,17 +1,17 @@
-//! Gathers what was missed: reads the events of a stretch one after the other and unites what has a key.
+//! Gathers what was missed: reads the events of a segment one after the other and unites what has a key.
 //!
 //! What a client has seen is a cursor: a place, and the groups of updates below it that were not sent. The same is known of
 //! the live stream. The difference of the two is what the client missed, group by group: events are planned and grouped
-//! exactly as they were, so nothing is sent twice and nothing is left out. Windows don't matter: within a stretch everything
+//! exactly as they were, so nothing is sent twice and nothing is left out. Windows don't matter: within a segment everything
 //! that has a key is united, however long it took, as far as the order of each entity allows. The groups go in the order of
 //! their last events.
 //!
-//! A stretch that is begun ends where what it holds comes to its bound, and that counts only what somebody here may see:
+//! A segment that is begun ends where what it holds comes to its bound, and that counts only what somebody here may see:
 //! a thousand values of one key weigh as much as one. One that is gone on with has its end already; of that the first
 //! groups are kept, as far as the bound goes.
 //!
-//! Which groups a stretch has, and their order, follows from its ends alone, never from who looks at it or how
-//! much is kept. That is what a cursor within a stretch relies on.
+//! Which groups a segment has, and their order, follows from its ends alone, never from who looks at it or how
+//! much is kept. That is what a cursor within a segment relies on.
 
 #[cfg(test)]
 mod tests;
@@ -32,19 +32,19 @@ use crate::{
     update::{Bits, Mark, Table, entities, event_rooms, rooms_hash},
 };
 
-/// How much is held together, as a multiple of what a stretch may have: some of it is for nobody here.
+/// How much is held together, as a multiple of what a segment may have: some of it is for nobody here.
 const HELD: usize = 4;
-/// Bytes of memory that the events of a stretch may hold while it is gathered, whatever their texts are.
+/// Bytes of memory that the events of a segment may hold while it is gathered, whatever their texts are.
 const HELD_BYTES: usize = 16 << 20;
 
-/// A stretch that is being gathered.
+/// A segment that is being gathered.
 #[derive(Debug)]
 pub(super) struct Gathering {
     /// By which events are planned; the live stream's own.
     table: Arc<Table>,
     /// Who looks at it.
     eyes: Arc<[Eye]>,
-    /// Where they stand, perhaps within a stretch that was begun.
+    /// Where they stand, perhaps within a segment that was begun.
     from: Cursor,
     /// The topics that it is planned for. Their updates go at once and divide what would be united, so one for whom nobody
     /// of these listens must not be there; and a cursor has to name them.
@@ -82,7 +82,7 @@ pub(super) struct Gathered {
     pub(super) from: Cursor,
     /// The topics that it is planned for.
     pub(super) topics: Listening,
-    /// The end of the stretch.
+    /// The end of the segment.
     pub(super) to: Cursor,
     /// What somebody may see and was not sent, in order.
     pub(super) groups: Vec<Group>,
@@ -91,7 +91,7 @@ pub(super) struct Gathered {
 }
 
 impl Gathering {
-    /// Begins a stretch at `from`, or goes on with the one that `from` is within.
+    /// Begins a segment at `from`, or goes on with the one that `from` is within.
     pub(super) fn new(
         table: Arc<Table>,
         eyes: Arc<[Eye]>,
@@ -238,7 +238,7 @@ pub(super) fn rooms_of(group: &Group) -> SmallVec<[Box<str>; 8]> {
     rooms
 }
 
-/// Where the stretch ends that somebody is within.
+/// Where the segment ends that somebody is within.
 pub(super) fn end_of(place: &Cursor) -> Cursor {
     match &place.within {
         None => place.clone(),

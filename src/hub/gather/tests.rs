@@ -1,4 +1,4 @@
-//! What a stretch promises, over random streams: whoever goes on from any cursor of it gets the rest, no more and no less.
+//! What a segment promises, over random streams: whoever goes on from any cursor of it gets the rest, no more and no less.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     event::{Event, EventName},
     hub::{
         meeting::meeting_place,
-        replay::{self, Stretch},
+        replay::{self, ReplaySegment},
         view::{Outlook, View},
     },
     journal::Epoch,
@@ -83,8 +83,14 @@ fn eye(filter: &Value) -> Eye {
     }
 }
 
-/// The next stretch of whoever stands at `from`, read in pieces of a few records.
-fn next(records: &[Arc<Record>], from: &Cursor, to: &Cursor, eye: &Eye, budget: usize) -> Stretch {
+/// The next segment of whoever stands at `from`, read in pieces of a few records.
+fn next(
+    records: &[Arc<Record>],
+    from: &Cursor,
+    to: &Cursor,
+    eye: &Eye,
+    budget: usize,
+) -> ReplaySegment {
     next_of(records, from, to, eye, budget, false)
 }
 
@@ -96,7 +102,7 @@ fn next_of(
     eye: &Eye,
     budget: usize,
     shared: bool,
-) -> Stretch {
+) -> ReplaySegment {
     let table = table();
     let grouping = table.grouping();
     let end = if from.within.is_some() {
@@ -131,7 +137,7 @@ fn next_of(
 }
 
 /// What one gets who goes on from a cursor until there is nothing more: each update, and the cursor in it. `leaves` says
-/// after how many updates of a stretch it leaves and comes back with the last cursor it got.
+/// after how many updates of a segment it leaves and comes back with the last cursor it got.
 fn all(
     records: &[Arc<Record>],
     from: &str,
@@ -142,9 +148,9 @@ fn all(
 ) -> Vec<Value> {
     let (mut from, mut got) = (from.parse::<Cursor>().expect("a cursor"), Vec::new());
     for _ in 0..10_000 {
-        let stretch = next(records, &from, to, eye, budget);
+        let segment = next(records, &from, to, eye, budget);
         let mut here: Vec<Value> = Vec::new();
-        let seen = stretch.updates.iter().filter(|u| u.is_seen_by(0));
+        let seen = segment.updates.iter().filter(|u| u.is_seen_by(0));
         here.extend(seen.map(|u| serde_json::from_str(&u.outgoing.json).expect("JSON")));
         let parsed: Vec<Value> = here.iter().take(leaves).cloned().collect();
         let left = parsed.len() < here.len();
@@ -154,7 +160,7 @@ fn all(
                 .expect("a cursor")
                 .parse()
                 .expect("a cursor"),
-            None => stretch.end.clone(),
+            None => segment.end.clone(),
         };
         got.extend(parsed);
         if from == reach(&from, to, Seq::MAX)
@@ -185,7 +191,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn from_any_cursor_of_a_stretch_comes_the_rest_of_it(
+    fn from_any_cursor_of_a_segment_comes_the_rest_of_it(
         kinds in prop::collection::vec((0_u8..6, 0_u8..9), 60..200),
         (at, mut owed, live) in (0_u64..60, owing(), owing()),
         budget in prop::sample::select(vec![300_usize, 1_200, 6_000, 1_000_000]),
@@ -197,14 +203,14 @@ proptest! {
         let live: BTreeMap<_, _> = live.into_iter().filter(|(place, bits)| *place > at || owed.get(place) == Some(bits)).collect();
         let (from, to) = (cursor(at, &owed), cursor(records.len() as u64, &live));
         let eye = Eye { topics, ..eye(&json!({})) };
-        let stretch = next(&records, &from, &to, &eye, budget);
+        let segment = next(&records, &from, &to, &eye, budget);
         let whole = all(&records, &from.to_string(), &to, &eye, budget, usize::MAX);
-        for (n, update) in stretch.updates.iter().enumerate() {
-            let place = stretch.after(n + 1);
+        for (n, update) in segment.updates.iter().enumerate() {
+            let place = segment.after(n + 1);
             let named = update.outgoing.cursor().expect("a cursor");
             prop_assert_eq!(&named.parse::<Cursor>().unwrap(), &place, "what it carries is where its client stands");
             let rest = all(&records, named, &to, &eye, budget, usize::MAX);
-            prop_assert_eq!(counts(&rest), counts(&whole[n + 1..]), "from update {} of {}", n, stretch.updates.len());
+            prop_assert_eq!(counts(&rest), counts(&whole[n + 1..]), "from update {} of {}", n, segment.updates.len());
         }
     }
 
@@ -229,11 +235,11 @@ proptest! {
                     None => to.clone(),
                 };
                 // The reading is shared with those who miss more: it begins before what this one misses.
-                let stretch = next_of(&records, &place, &end, &eye, budget, place.within.is_none());
-                let texts = stretch.updates.iter().map(|u| serde_json::from_str::<Value>(&u.outgoing.json));
+                let segment = next_of(&records, &place, &end, &eye, budget, place.within.is_none());
+                let texts = segment.updates.iter().map(|u| serde_json::from_str::<Value>(&u.outgoing.json));
                 got.extend(texts.map(|text| text.expect("JSON")));
-                prop_assert!(stretch.end != place, "it goes on");
-                place = stretch.end.clone();
+                prop_assert!(segment.end != place, "it goes on");
+                place = segment.end.clone();
             }
             prop_assert_eq!(counts(&got), counts(&plain), "from {}", start);
             let mut last = BTreeMap::new();
@@ -274,24 +280,24 @@ proptest! {
 }
 
 #[test]
-fn a_long_time_of_a_few_things_is_one_short_stretch() {
+fn a_long_time_of_a_few_things_is_one_short_segment() {
     let kinds: Vec<(u8, u8)> = (0..20_000).map(|n| (0, (n % 9) as u8)).collect();
     let records = stream(&kinds);
     let to = Cursor::at(Epoch(9), 20_000);
-    let stretch = next(
+    let segment = next(
         &records,
         &Cursor::at(Epoch(9), 0),
         &to,
         &eye(&json!({})),
         32 * 1_024,
     );
-    assert_eq!(stretch.end, to);
+    assert_eq!(segment.end, to);
     assert_eq!(
-        stretch.updates.len(),
+        segment.updates.len(),
         9,
         "one for each pair of a task and an agent"
     );
-    for update in &stretch.updates {
+    for update in &segment.updates {
         let cursor = update.outgoing.cursor().expect("a cursor");
         assert!(cursor.len() < 32, "{cursor}");
     }
@@ -325,15 +331,15 @@ fn the_number_of_the_grouping_stands_for_this() {
         .map(|n| ([0, 2, 3, 0, 0, 3, 5, 0, 2, 4][n as usize % 10], n / 5 % 4))
         .collect();
     let to = Cursor::at(Epoch(9), 40);
-    let stretch = next(
+    let segment = next(
         &stream(&kinds),
         &Cursor::at(Epoch(9), 0),
         &to,
         &eye(&json!({})),
         1_000_000,
     );
-    let marks: Vec<String> = (1..=stretch.updates.len())
-        .filter_map(|n| stretch.after(n).within)
+    let marks: Vec<String> = (1..=segment.updates.len())
+        .filter_map(|n| segment.after(n).within)
         .map(|within| format!("{}/{}", within.sent.0, within.sent.1))
         .collect();
     assert_eq!(table().grouping(), 2_602_650_258);
