@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use super::{
     Run,
     codec::{CursorError, MAX_RUNS, MAX_SEQ, read_owed, write_owed},
-    within::Within,
+    segment_position::SegmentPosition,
 };
 use crate::journal::{Epoch, Seq};
 
@@ -29,7 +29,7 @@ pub struct Cursor {
     /// What was not, ascending.
     pub owed: SmallVec<[Run; 2]>,
     /// How far into a segment that begins here.
-    pub within: Option<Box<Within>>,
+    pub within: Option<Box<SegmentPosition>>,
 }
 
 impl Cursor {
@@ -123,7 +123,7 @@ impl FromStr for Cursor {
             cursor.owed = read_owed(&decode(owed)?, seq)?;
         }
         if let Some(within) = within {
-            let within = Within::read(&decode(within)?)?;
+            let within = SegmentPosition::read(&decode(within)?)?;
             if within.to < seq {
                 return Err(CursorError);
             }

@@ -11,9 +11,9 @@ mod outgoing;
 mod parcel;
 mod pending;
 pub(crate) mod position;
+mod segment_position;
 #[cfg(test)]
 mod tests;
-mod within;
 pub use codec::CursorError;
 pub use cursor::Cursor;
 pub use outbox::Taken;
@@ -21,4 +21,4 @@ pub(crate) use outbox::{Piece, Places, Waiting};
 pub use outgoing::{Outgoing, Shape};
 pub use parcel::{Parcel, Tag};
 pub use pending::{Pending, Run};
-pub use within::Within;
+pub use segment_position::SegmentPosition;

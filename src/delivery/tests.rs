@@ -49,7 +49,7 @@ proptest! {
         // The same as the place where a segment begins, to an end with exceptions and to one without.
         let shifted = cursor.owed.iter().map(|run| Run { start: run.start + 7, ..*run }).collect();
         for owed in [shifted, SmallVec::new()] {
-            cursor.within = Some(Box::new(Within { to: at + 90, owed, sent: (at + 40, 1 << 29), topics: 5, grouping: epoch ^ 0x55aa }));
+            cursor.within = Some(Box::new(SegmentPosition { to: at + 90, owed, sent: (at + 40, 1 << 29), topics: 5, grouping: epoch ^ 0x55aa }));
             prop_assert_eq!(cursor.to_string().parse::<Cursor>(), Ok(cursor.clone()));
             let clean = Cursor { owed: SmallVec::new(), ..cursor.clone() };
             prop_assert_eq!(clean.to_string().parse::<Cursor>(), Ok(clean));
@@ -94,7 +94,7 @@ fn a_cursor_stays_short_while_windows_hold_every_other_event() {
 
 #[test]
 fn a_place_in_the_middle_of_a_segment_is_short_however_long_the_segment() {
-    let within = Within {
+    let within = SegmentPosition {
         to: 1_130_000,
         owed: SmallVec::new(),
         sent: (1_129_950, 2),

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     channel::Listening,
     config::Recipients,
-    delivery::{Cursor, Outgoing, Within},
+    delivery::{Cursor, Outgoing, SegmentPosition},
     pace::Group,
     update::{Audience, Mark, Stamp},
 };
@@ -155,7 +155,7 @@ pub(super) fn write(
 
 fn within(from: &Cursor, to: &Cursor, sent: Mark, by: By) -> Cursor {
     Cursor {
-        within: Some(Box::new(Within {
+        within: Some(Box::new(SegmentPosition {
             to: to.seq,
             owed: to.owed.clone(),
             sent,

@@ -37,7 +37,7 @@ async fn no_token_escapes_by_saying_that_it_is_made_later() {
     let text = server.metrics().text();
     let counted = "stoa_tokens_denied_total{reason=\"token_made_later\"} 1";
     assert!(text.contains(counted), "{text}");
-    // Within it, it is believed, and made before the revocation all the same.
+    // SegmentPosition it, it is believed, and made before the revocation all the same.
     let iat = now() + 2;
     let ahead = made(iat);
     assert!(opens(address, &ahead).await);

@@ -18,7 +18,7 @@ use crate::{journal::Seq, update::Mark};
 
 /// How far into a segment somebody is. The segment begins where the cursor that holds this stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Within {
+pub struct SegmentPosition {
     /// The end of the segment: everything up to here is in it, but for `owed`.
     pub to: Seq,
     /// What the live stream sends itself, or had not sent when the segment was made.
@@ -31,7 +31,7 @@ pub struct Within {
     pub grouping: u32,
 }
 
-impl Within {
+impl SegmentPosition {
     pub(super) fn write(&self) -> Buffer {
         let mut bytes = Buffer::new();
         bytes.extend_from_slice(&self.grouping.to_le_bytes());
