@@ -27,13 +27,13 @@ const RUNS: u8 = 2;
 const MAP: u8 = 3;
 
 /// Exceptions, in whichever way is shorter.
-pub(super) fn write_owed(owed: &[Run]) -> Buffer {
-    let as_runs = write_runs(owed);
-    write_map(owed, as_runs.len()).unwrap_or(as_runs)
+pub(super) fn write_unsent(unsent: &[Run]) -> Buffer {
+    let as_runs = write_runs(unsent);
+    write_map(unsent, as_runs.len()).unwrap_or(as_runs)
 }
 
-/// Reads what [`write_owed`] wrote; nothing above `seq` can be an exception.
-pub(super) fn read_owed(bytes: &[u8], seq: Seq) -> Result<SmallVec<[Run; 2]>, CursorError> {
+/// Reads what [`write_unsent`] wrote; nothing above `seq` can be an exception.
+pub(super) fn read_unsent(bytes: &[u8], seq: Seq) -> Result<SmallVec<[Run; 2]>, CursorError> {
     match bytes.split_first() {
         Some((&RUNS, runs)) => read_runs(runs, seq),
         Some((&MAP, map)) => read_map(map, seq),
@@ -41,23 +41,23 @@ pub(super) fn read_owed(bytes: &[u8], seq: Seq) -> Result<SmallVec<[Run; 2]>, Cu
     }
 }
 
-/// Each run as the gap before it, its length, and what it owes.
-fn write_runs(owed: &[Run]) -> Buffer {
+/// Each run as the gap before it, its length, and what is unsent of each.
+fn write_runs(unsent: &[Run]) -> Buffer {
     let mut bytes = Buffer::new();
     bytes.push(RUNS);
     let mut at = 0;
-    for run in owed {
+    for run in unsent {
         varint(&mut bytes, run.start - at);
         varint(&mut bytes, run.len);
-        varint(&mut bytes, u64::from(run.owed));
+        varint(&mut bytes, u64::from(run.unsent));
         at = run.start + run.len;
     }
     bytes
 }
 
-/// For each thing that is owed: what it is, and a bit for each place from the first on. None unless that is shorter.
-fn write_map(owed: &[Run], than: usize) -> Option<Buffer> {
-    let (first, last) = (owed.first()?, owed.last()?);
+/// For each thing that is unsent: what it is, and a bit for each place from the first on. None unless that is shorter.
+fn write_map(unsent: &[Run], than: usize) -> Option<Buffer> {
+    let (first, last) = (unsent.first()?, unsent.last()?);
     let places = usize::try_from(last.start + last.len - first.start).ok()?;
     if places > MAX_MAP || places / 8 >= than {
         return None;
@@ -65,12 +65,12 @@ fn write_map(owed: &[Run], than: usize) -> Option<Buffer> {
     let mut bytes = Buffer::new();
     bytes.push(MAP);
     varint(&mut bytes, first.start);
-    let mut kinds: SmallVec<[Bits; 4]> = owed.iter().map(|run| run.owed).collect();
+    let mut kinds: SmallVec<[Bits; 4]> = unsent.iter().map(|run| run.unsent).collect();
     kinds.sort_unstable();
     kinds.dedup();
     for kind in kinds {
         let mut map: SmallVec<[u8; 64]> = SmallVec::from_elem(0, places.div_ceil(8));
-        for run in owed.iter().filter(|run| run.owed == kind) {
+        for run in unsent.iter().filter(|run| run.unsent == kind) {
             for place in run.start - first.start..run.start + run.len - first.start {
                 let place = usize::try_from(place).ok()?;
                 map[place / 8] |= 1 << (place % 8);
@@ -92,20 +92,20 @@ fn read_runs(mut bytes: &[u8], seq: Seq) -> Result<SmallVec<[Run; 2]>, CursorErr
     while !bytes.is_empty() {
         let gap = read_varint(&mut bytes)?;
         let len = read_varint(&mut bytes)?;
-        let owed = read_bits(&mut bytes)?;
+        let unsent = read_bits(&mut bytes)?;
         let start = at.checked_add(gap).ok_or(CursorError)?;
         at = start.checked_add(len).ok_or(CursorError)?;
         if len == 0 || at > seq + 1 || runs.len() >= MAX_RUNS {
             return Err(CursorError);
         }
-        runs.push(Run { start, len, owed });
+        runs.push(Run { start, len, unsent });
     }
     Ok(runs)
 }
 
 fn read_map(mut bytes: &[u8], seq: Seq) -> Result<SmallVec<[Run; 2]>, CursorError> {
     let first = read_varint(&mut bytes)?;
-    let mut owed: Vec<Bits> = Vec::new();
+    let mut unsent: Vec<Bits> = Vec::new();
     while !bytes.is_empty() {
         let kind = read_bits(&mut bytes)?;
         let len = usize::try_from(read_varint(&mut bytes)?).map_err(|_| CursorError)?;
@@ -114,19 +114,23 @@ fn read_map(mut bytes: &[u8], seq: Seq) -> Result<SmallVec<[Run; 2]>, CursorErro
         }
         let (map, rest) = bytes.split_at(len);
         bytes = rest;
-        owed.resize(owed.len().max(len * 8), 0);
-        for (place, owed) in owed.iter_mut().enumerate().take(len * 8) {
+        unsent.resize(unsent.len().max(len * 8), 0);
+        for (place, unsent) in unsent.iter_mut().enumerate().take(len * 8) {
             if map[place / 8] & 1 << (place % 8) != 0 {
-                *owed |= kind;
+                *unsent |= kind;
             }
         }
     }
     let mut pending = Pending::default();
-    for (place, owed) in owed.into_iter().enumerate().filter(|(_, owed)| *owed != 0) {
+    for (place, unsent) in unsent
+        .into_iter()
+        .enumerate()
+        .filter(|(_, unsent)| *unsent != 0)
+    {
         let place = first
             .checked_add(place as u64)
             .filter(|place| *place <= seq);
-        pending.push(place.ok_or(CursorError)?, owed);
+        pending.push(place.ok_or(CursorError)?, unsent);
     }
     let runs: SmallVec<[Run; 2]> = pending.up_to(seq).take(MAX_RUNS + 1).collect();
     if runs.len() > MAX_RUNS {

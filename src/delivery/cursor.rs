@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use super::{
     Run,
-    codec::{CursorError, MAX_RUNS, MAX_SEQ, read_owed, write_owed},
+    codec::{CursorError, MAX_RUNS, MAX_SEQ, read_unsent, write_unsent},
     segment_position::SegmentPosition,
 };
 use crate::journal::{Epoch, Seq};
@@ -24,10 +24,10 @@ use crate::journal::{Epoch, Seq};
 pub struct Cursor {
     /// The journal whose places these are.
     pub epoch: Epoch,
-    /// Everything up to here was sent, but for `owed`.
+    /// Everything up to here was sent, but for `unsent`.
     pub seq: Seq,
     /// What was not, ascending.
-    pub owed: SmallVec<[Run; 2]>,
+    pub unsent: SmallVec<[Run; 2]>,
     /// How far into a segment that begins here.
     pub within: Option<Box<SegmentPosition>>,
 }
@@ -40,19 +40,22 @@ impl Cursor {
         if self.within.is_some() {
             return self.clone();
         }
-        let owed = self.owed.iter().filter(|run| run.start + run.len > seq + 1);
-        let rest = owed.map(|run| {
+        let unsent = self
+            .unsent
+            .iter()
+            .filter(|run| run.start + run.len > seq + 1);
+        let rest = unsent.map(|run| {
             let start = run.start.max(seq + 1);
             Run {
                 start,
                 len: run.start + run.len - start,
-                owed: run.owed,
+                unsent: run.unsent,
             }
         });
         Self {
             epoch: self.epoch,
             seq: self.seq.max(seq),
-            owed: rest.collect(),
+            unsent: rest.collect(),
             within: None,
         }
     }
@@ -61,9 +64,9 @@ impl Cursor {
     /// some would come again but nothing is lost.
     #[must_use]
     pub fn readable(mut self) -> Self {
-        if let Some(beyond) = self.owed.get(MAX_RUNS) {
+        if let Some(beyond) = self.unsent.get(MAX_RUNS) {
             self.seq = beyond.start - 1;
-            self.owed.truncate(MAX_RUNS);
+            self.unsent.truncate(MAX_RUNS);
         }
         self
     }
@@ -73,14 +76,14 @@ impl Cursor {
         Self {
             epoch,
             seq,
-            owed: SmallVec::new(),
+            unsent: SmallVec::new(),
             within: None,
         }
     }
 
     /// Whether so many exceptions can be read again.
     pub fn is_readable(&self) -> bool {
-        self.owed.len() <= MAX_RUNS
+        self.unsent.len() <= MAX_RUNS
     }
 }
 
@@ -89,8 +92,8 @@ impl fmt::Display for Cursor {
         base36(f, u64::from(self.epoch.0))?;
         f.write_str(".")?;
         base36(f, self.seq)?;
-        if !self.owed.is_empty() {
-            write!(f, ".{}", URL_SAFE_NO_PAD.encode(write_owed(&self.owed)))?;
+        if !self.unsent.is_empty() {
+            write!(f, ".{}", URL_SAFE_NO_PAD.encode(write_unsent(&self.unsent)))?;
         } else if self.within.is_some() {
             f.write_str(".")?;
         }
@@ -116,11 +119,11 @@ impl FromStr for Cursor {
             return Err(CursorError);
         }
         let mut cursor = Self::at(epoch, seq);
-        let (owed, within) = (parts.next(), parts.next());
+        let (unsent, within) = (parts.next(), parts.next());
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| CursorError);
         // Only before a fourth part may the third be empty.
-        if let Some(owed) = owed.filter(|owed| !owed.is_empty() || within.is_none()) {
-            cursor.owed = read_owed(&decode(owed)?, seq)?;
+        if let Some(unsent) = unsent.filter(|unsent| !unsent.is_empty() || within.is_none()) {
+            cursor.unsent = read_unsent(&decode(unsent)?, seq)?;
         }
         if let Some(within) = within {
             let within = SegmentPosition::read(&decode(within)?)?;

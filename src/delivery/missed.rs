@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Which places must be read to go from `from` to `to`, at most `max` events: runs in ascending order. What the live
-/// stream still owes itself is left to it.
+/// stream has itself not sent yet is left to it.
 pub(crate) fn missed(from: &Cursor, to: &Cursor, max: u64) -> SmallVec<[(Seq, u64); 4]> {
     let mut ranges: SmallVec<[(Seq, u64); 4]> = SmallVec::new();
     let mut left = max;
@@ -24,8 +24,8 @@ pub(crate) fn missed(from: &Cursor, to: &Cursor, max: u64) -> SmallVec<[(Seq, u6
             _ => ranges.push((start, len)),
         }
     };
-    let mut live = &to.owed[..];
-    for run in &from.owed {
+    let mut live = &to.unsent[..];
+    for run in &from.unsent {
         let (mut at, end) = (run.start, run.start + run.len);
         while at < end {
             while live.first().is_some_and(|l| l.start + l.len <= at) {
@@ -34,7 +34,7 @@ pub(crate) fn missed(from: &Cursor, to: &Cursor, max: u64) -> SmallVec<[(Seq, u6
             match live.first().filter(|l| l.start < end) {
                 Some(l) if l.start <= at => {
                     let until = end.min(l.start + l.len);
-                    if run.owed & !l.owed != 0 {
+                    if run.unsent & !l.unsent != 0 {
                         take(at, until - at);
                     }
                     at = until;
@@ -56,34 +56,36 @@ pub(crate) fn missed(from: &Cursor, to: &Cursor, max: u64) -> SmallVec<[(Seq, u6
 
 /// The first place of which somebody at `at` may still miss something.
 pub(crate) fn first_missed(at: &Cursor) -> Seq {
-    at.owed.first().map_or(at.seq + 1, |run| run.start)
+    at.unsent.first().map_or(at.seq + 1, |run| run.start)
 }
 
-/// The end of a segment from `from` towards `to` of which the events up to `last` are taken: what it owes after it. It goes
+/// The end of a segment from `from` towards `to` of which the events up to `last` are taken: what is unsent after it. It goes
 /// by runs, for a cursor may owe all that the journal has, and the loop waits for this.
 pub(crate) fn reach(from: &Cursor, to: &Cursor, last: Seq) -> Cursor {
     let mut pending = Pending::default();
-    for run in &from.owed {
+    for run in &from.unsent {
         let taken = clip(*run, 0, last);
         let end = taken.start + taken.len;
-        let at = to.owed.partition_point(|r| r.start + r.len <= taken.start);
-        let live = to.owed[at..].iter().take_while(|r| r.start < end);
+        let at = to
+            .unsent
+            .partition_point(|r| r.start + r.len <= taken.start);
+        let live = to.unsent[at..].iter().take_while(|r| r.start < end);
         for both in live.filter(|_| taken.len > 0) {
             pending.push_run(Run {
-                owed: both.owed & run.owed,
+                unsent: both.unsent & run.unsent,
                 ..clip(*both, taken.start, end - 1)
             });
         }
         pending.push_run(clip(*run, last.saturating_add(1), Seq::MAX));
     }
-    for run in &to.owed {
+    for run in &to.unsent {
         pending.push_run(clip(*run, from.seq + 1, last));
     }
     let seq = from.seq.max(to.seq.min(last));
     Cursor {
         epoch: from.epoch,
         seq,
-        owed: pending.up_to(seq).collect(),
+        unsent: pending.up_to(seq).collect(),
         within: None,
     }
 }
@@ -95,16 +97,16 @@ fn clip(run: Run, first: Seq, last: Seq) -> Run {
     Run {
         start,
         len: end.saturating_sub(start),
-        owed: run.owed,
+        unsent: run.unsent,
     }
 }
 
-/// What a list of runs owes of one event.
-pub(crate) fn owed(runs: &[Run], seq: Seq) -> Bits {
+/// The unsent part of one event, by a list of runs.
+pub(crate) fn unsent(runs: &[Run], seq: Seq) -> Bits {
     let at = runs.partition_point(|run| run.start + run.len <= seq);
     runs.get(at)
         .filter(|run| run.start <= seq)
-        .map_or(0, |run| run.owed)
+        .map_or(0, |run| run.unsent)
 }
 
 #[cfg(test)]
@@ -116,11 +118,13 @@ mod tests {
     use super::*;
     use crate::journal::Epoch;
 
-    fn cursor(seq: Seq, owed: &BTreeMap<Seq, Bits>) -> Cursor {
+    fn cursor(seq: Seq, unsent: &BTreeMap<Seq, Bits>) -> Cursor {
         let mut pending = Pending::default();
-        owed.iter().for_each(|(at, bits)| pending.push(*at, *bits));
+        unsent
+            .iter()
+            .for_each(|(at, bits)| pending.push(*at, *bits));
         Cursor {
-            owed: pending.up_to(seq).collect(),
+            unsent: pending.up_to(seq).collect(),
             ..Cursor::at(Epoch(9), seq)
         }
     }
@@ -140,7 +144,7 @@ mod tests {
             let seq = at.max(end.min(last));
             let mut left = BTreeMap::new();
             for place in 1..=seq {
-                let (mine, theirs) = (owed(&from.owed, place), owed(&to.owed, place));
+                let (mine, theirs) = (unsent(&from.unsent, place), unsent(&to.unsent, place));
                 let after = match (place > at, place > last) {
                     (false, false) => mine & theirs,
                     (false, true) => mine,
@@ -160,10 +164,10 @@ mod tests {
         let all = Run {
             start: 1,
             len: 1 << 60,
-            owed: 1 << 30,
+            unsent: 1 << 30,
         };
         let from = Cursor {
-            owed: [all].into_iter().collect(),
+            unsent: [all].into_iter().collect(),
             ..Cursor::at(Epoch(9), 1 << 60)
         };
         let reached = reach(&from, &Cursor::at(Epoch(9), 1 << 60), 1_000);
@@ -172,6 +176,6 @@ mod tests {
             len: (1 << 60) - 1_000,
             ..all
         };
-        assert_eq!(reached.owed[..], [rest]);
+        assert_eq!(reached.unsent[..], [rest]);
     }
 }

@@ -1,11 +1,11 @@
 //! Which updates of which events have been read but not yet sent.
 //!
-//! One bit for each of an event's updates says what is still owed. Neighbouring events that owe the same are one [`Run`]: a backlog of ten thousand is one entry,
+//! One bit for each of an event's updates says what is still unsent. Neighbouring events of which the same is unsent are one [`Run`]: a backlog of ten thousand is one entry,
 //! and what a cursor has to carry stays small.
 
 use crate::{journal::Seq, update::Bits};
 
-/// `len` neighbouring events, from `start` on, of which the updates in `owed` are not yet sent.
+/// `len` neighbouring events, from `start` on, of which the updates in `unsent` are not yet sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
     /// The first of them.
@@ -13,7 +13,7 @@ pub struct Run {
     /// How many.
     pub len: u64,
     /// One bit for each update that is still to be sent.
-    pub owed: Bits,
+    pub unsent: Bits,
 }
 
 impl Run {
@@ -22,7 +22,7 @@ impl Run {
     }
 }
 
-/// The set of owed updates, ordered by place.
+/// The set of unsent updates, ordered by place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pending {
     /// Disjoint, ascending, and no two neighbours could be one.
@@ -31,21 +31,23 @@ pub struct Pending {
 
 impl Pending {
     /// Adds an event that is newer than all before it.
-    pub fn push(&mut self, seq: Seq, owed: Bits) {
+    pub fn push(&mut self, seq: Seq, unsent: Bits) {
         self.push_run(Run {
             start: seq,
             len: 1,
-            owed,
+            unsent,
         });
     }
 
     /// The same for several that owe the same.
     pub fn push_run(&mut self, run: Run) {
-        if run.owed == 0 || run.len == 0 {
+        if run.unsent == 0 || run.len == 0 {
             return;
         }
         match self.runs.last_mut() {
-            Some(last) if last.end() == run.start && last.owed == run.owed => last.len += run.len,
+            Some(last) if last.end() == run.start && last.unsent == run.unsent => {
+                last.len += run.len
+            }
             _ => self.runs.push(run),
         }
     }
@@ -56,8 +58,8 @@ impl Pending {
         let Some(&run) = self.runs.get(at).filter(|run| run.start <= seq) else {
             return;
         };
-        let rest = run.owed & !sent;
-        if rest == run.owed {
+        let rest = run.unsent & !sent;
+        if rest == run.unsent {
             return;
         }
         let before = Run {
@@ -67,12 +69,12 @@ impl Pending {
         let middle = Run {
             start: seq,
             len: u64::from(rest != 0),
-            owed: rest,
+            unsent: rest,
         };
         let after = Run {
             start: seq + 1,
             len: run.end() - seq - 1,
-            owed: run.owed,
+            unsent: run.unsent,
         };
         self.runs.splice(
             at..=at,
@@ -81,17 +83,17 @@ impl Pending {
         self.unite_around(at);
     }
 
-    /// Whether nothing is owed.
+    /// Whether nothing is unsent.
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
 
-    /// The oldest event that still owes something.
+    /// The oldest event of which something is unsent.
     pub fn first(&self) -> Option<Seq> {
         self.runs.first().map(|run| run.start)
     }
 
-    /// What is owed up to and including `seq`, in order.
+    /// What is unsent up to and including `seq`, in order.
     pub fn up_to(&self, seq: Seq) -> impl Iterator<Item = Run> {
         self.runs
             .iter()
@@ -107,7 +109,7 @@ impl Pending {
         let mut i = at.saturating_sub(1);
         while i + 1 < self.runs.len() && i <= at + 2 {
             let (left, right) = (self.runs[i], self.runs[i + 1]);
-            if left.end() == right.start && left.owed == right.owed {
+            if left.end() == right.start && left.unsent == right.unsent {
                 self.runs[i].len += right.len;
                 self.runs.remove(i + 1);
             } else {

@@ -5,7 +5,7 @@ use crate::{
     journal::{Epoch, Seq},
 };
 
-/// The furthest place that was sent, with what is owed below it, and the text of that.
+/// The furthest place that was sent, with what is unsent below it, and the text of that.
 #[derive(Debug)]
 pub(crate) struct Position {
     /// In every cursor: tells this journal from others.
@@ -25,12 +25,12 @@ impl Position {
         }
     }
 
-    /// All that was sent, with what is owed below it.
+    /// All that was sent, with what is unsent below it.
     pub(crate) fn cursor(&self, pending: &Pending) -> Cursor {
         Cursor {
             epoch: self.epoch,
             seq: self.seq,
-            owed: pending.up_to(self.seq).collect(),
+            unsent: pending.up_to(self.seq).collect(),
             within: None,
         }
     }

@@ -1,7 +1,7 @@
 //! A place in the middle of a segment.
 //!
 //! A client that is far behind is sent a segment: all that happened from one place to another, united by keys as far as the
-//! order of each entity allows. United updates are of events all over the segment, so a list of what is still owed in the
+//! order of each entity allows. United updates are of events all over the segment, so a list of what is still unsent in the
 //! middle of it would be longer than the updates. But what a segment holds follows from its two ends alone: the same events,
 //! united in the same way, in the same order. So the place is named by the ends and by the last update that was sent.
 //!
@@ -12,17 +12,19 @@ use smallvec::SmallVec;
 
 use super::{
     Run,
-    codec::{Buffer, CursorError, MAX_SEQ, read_bits, read_owed, read_varint, varint, write_owed},
+    codec::{
+        Buffer, CursorError, MAX_SEQ, read_bits, read_unsent, read_varint, varint, write_unsent,
+    },
 };
 use crate::{journal::Seq, update::Mark};
 
 /// How far into a segment somebody is. The segment begins where the cursor that holds this stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentPosition {
-    /// The end of the segment: everything up to here is in it, but for `owed`.
+    /// The end of the segment: everything up to here is in it, but for `unsent`.
     pub to: Seq,
     /// What the live stream sends itself, or had not sent when the segment was made.
-    pub owed: SmallVec<[Run; 2]>,
+    pub unsent: SmallVec<[Run; 2]>,
     /// The last update that was sent; they go in the order of their marks.
     pub sent: Mark,
     /// Which topics it was planned for, as a number: what goes at once divides what would be united.
@@ -39,8 +41,8 @@ impl SegmentPosition {
         varint(&mut bytes, self.sent.0);
         varint(&mut bytes, u64::from(self.sent.1));
         bytes.push(self.topics);
-        if !self.owed.is_empty() {
-            bytes.extend_from_slice(&write_owed(&self.owed));
+        if !self.unsent.is_empty() {
+            bytes.extend_from_slice(&write_unsent(&self.unsent));
         }
         bytes
     }
@@ -55,13 +57,13 @@ impl SegmentPosition {
         if to > MAX_SEQ || seq > to || !bit.is_power_of_two() {
             return Err(CursorError);
         }
-        let owed = match bytes {
+        let unsent = match bytes {
             [] => SmallVec::new(),
-            owed => read_owed(owed, to)?,
+            unsent => read_unsent(unsent, to)?,
         };
         Ok(Self {
             to,
-            owed,
+            unsent,
             sent: (seq, bit),
             topics,
             grouping: u32::from_le_bytes(*grouping),

@@ -153,7 +153,7 @@ impl Hub {
             return;
         };
         // A place without exceptions may be ahead of what was sent (a snapshot's, a publish answer's).
-        member.since = if at.owed.is_empty() { at.seq } else { 0 };
+        member.since = if at.unsent.is_empty() { at.seq } else { 0 };
         member.behind = Some(Box::new(Behind {
             from: Some(from),
             replies,

@@ -268,7 +268,7 @@ impl Hub {
                     return;
                 }
                 let edge = self.pending.first().map_or(self.seq, |first| first - 1);
-                // Far behind, the end is where nothing is owed: cursors to there are short.
+                // Far behind, the end is where nothing is unsent: cursors to there are short.
                 let far = edge > at.seq + LAST;
                 let clean = Cursor::at(to.epoch, edge.min(to.seq));
                 let meets = far && !self.catchup.making && self.is_crowded();

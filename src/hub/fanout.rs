@@ -54,7 +54,7 @@ impl Hub {
 
     /// Sends an update, written once with the cursor after it, to all who may see it.
     fn send_group(&mut self, group: &Group, flush: &mut Flush) {
-        for &(seq, bit) in &group.owes {
+        for &(seq, bit) in &group.unsent {
             self.pending.clear(seq, bit);
         }
         self.position.advance(group.last(), &self.pending);

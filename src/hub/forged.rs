@@ -26,16 +26,20 @@ fn forged() -> impl Strategy<Value = String> {
         2..4_u8,
         any::<[bool; 2]>(),
     );
-    parts.prop_map(|(seq, owed, within, kind, [has_owed, has_within])| {
+    parts.prop_map(|(seq, unsent, within, kind, [has_unsent, has_within])| {
         let runs = |numbers: &[u64]| {
             let mut bytes = vec![kind];
             numbers.iter().for_each(|n| varint(&mut bytes, *n));
             bytes
         };
         let mut text = format!("1.{}", base36(seq));
-        if has_owed || has_within {
-            let owed = if has_owed { runs(&owed) } else { Vec::new() };
-            text += &format!(".{}", URL_SAFE_NO_PAD.encode(owed));
+        if has_unsent || has_within {
+            let unsent = if has_unsent {
+                runs(&unsent)
+            } else {
+                Vec::new()
+            };
+            text += &format!(".{}", URL_SAFE_NO_PAD.encode(unsent));
         }
         if has_within {
             let mut bytes = vec![0; 4];

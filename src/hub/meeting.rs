@@ -50,7 +50,7 @@ const KEPT: usize = 64;
 /// Where whoever stands at `at` meets others. None at the very beginning, where everybody is together already.
 pub(super) fn meeting_place(at: &Cursor) -> Option<Seq> {
     let next = at.seq.next_multiple_of(GRID);
-    if next > at.seq || !at.owed.is_empty() {
+    if next > at.seq || !at.unsent.is_empty() {
         return Some(next);
     }
     (at.seq > 0).then(|| at.seq + (1 << at.seq.trailing_zeros()))
@@ -159,7 +159,9 @@ impl Hub {
     ) -> (Vec<Cursor>, Vec<MemberId>) {
         let mut places = vec![at.clone()];
         let goes_on = |place: &Cursor| {
-            end.owed.is_empty() && is_short(place, end.seq) && meeting_place(place) == Some(end.seq)
+            end.unsent.is_empty()
+                && is_short(place, end.seq)
+                && meeting_place(place) == Some(end.seq)
         };
         // Members that failed together are tried alone: perhaps only one of them misses what can't be read.
         let alone = |id| self.waiting(id).is_some_and(Behind::has_failed);
@@ -226,13 +228,13 @@ mod tests {
 
     #[test]
     fn what_is_owed_is_made_up_for_first() {
-        let owed = Run {
+        let unsent = Run {
             start: 120,
             len: 1,
-            owed: 1,
+            unsent: 1,
         };
         let place = Cursor {
-            owed: [owed].into_iter().collect(),
+            unsent: [unsent].into_iter().collect(),
             ..at(128)
         };
         assert_eq!(meeting_place(&place), Some(128));

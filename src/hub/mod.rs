@@ -397,8 +397,8 @@ impl Hub {
         self.catchup.remember(record);
         self.desk_changed = true;
         let planned = self.table.plan(&record.event, self.listening());
-        let owed = planned.iter().fold(0, |owed, update| owed | update.bit);
-        self.pending.push(record.seq, owed);
+        let unsent = planned.iter().fold(0, |unsent, update| unsent | update.bit);
+        self.pending.push(record.seq, unsent);
         let (entities, rooms) = (entities(&record.event), rooms_hash(&record.event));
         for group in group(record, planned, &entities, rooms) {
             self.pacer.accept(group, now);

@@ -157,7 +157,7 @@ fn within(from: &Cursor, to: &Cursor, sent: Mark, by: By) -> Cursor {
     Cursor {
         within: Some(Box::new(SegmentPosition {
             to: to.seq,
-            owed: to.owed.clone(),
+            unsent: to.unsent.clone(),
             sent,
             topics: by.topics.bits(),
             grouping: by.grouping,

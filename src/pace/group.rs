@@ -19,8 +19,8 @@ use crate::{
 pub struct Group {
     /// The event, the last one when several were united.
     pub record: Arc<Record>,
-    /// All the events in it, ascending, each with the bit by which it owes this until it is sent.
-    pub owes: SmallVec<[(Seq, Bits); 2]>,
+    /// All the events in it, ascending, each with the bit that stands for this until it is sent.
+    pub unsent: SmallVec<[(Seq, Bits); 2]>,
     /// The most urgent of those that are united.
     pub priority: Priority,
     /// Stands for its producer, whose turn it takes; the last one when several were united.
@@ -69,7 +69,7 @@ impl Group {
 
     /// How many events are united in it.
     pub fn coalesced(&self) -> u32 {
-        u32::try_from(self.owes.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.unsent.len()).unwrap_or(u32::MAX)
     }
 }
 
@@ -91,7 +91,7 @@ pub fn group<'a>(
         };
         Group {
             record: record.clone(),
-            owes: SmallVec::from_slice(&[(record.seq, update.bit)]),
+            unsent: SmallVec::from_slice(&[(record.seq, update.bit)]),
             priority: update.priority,
             flow: record.flow,
             update,

@@ -344,13 +344,13 @@ fn unite(earlier: Group, later: Group, window: &Window) -> Group {
         None => later.held,
     };
     let since = earlier.since.unwrap_or(earlier.record.event.timestamp);
-    let mut owes = earlier.owes;
-    owes.extend_from_slice(&later.owes);
+    let mut unsent = earlier.unsent;
+    unsent.extend_from_slice(&later.unsent);
     Group {
         merged,
         weight,
         held,
-        owes,
+        unsent,
         since: Some(since),
         priority: later.priority.min(earlier.priority),
         accepted: earlier.accepted,

@@ -45,8 +45,8 @@ pub(super) struct Ready {
     /// Each mark that stands in a flow's `first`, with the place of that flow.
     looked_for: HashMap<Mark, Place>,
     /// How much each producer has here, for those who make it wait.
-    owed: HashMap<u64, Owed>,
-    /// Those of `owed` that changed since it was told.
+    unsent: HashMap<u64, Owed>,
+    /// Those of `unsent` that changed since it was told.
     changed: Vec<u64>,
     /// How often it was looked for what must go first: the cost of a backlog, for tests.
     #[cfg(test)]
@@ -101,7 +101,7 @@ impl Ready {
             levels: Default::default(),
             waiting: HashMap::new(),
             looked_for: HashMap::new(),
-            owed: HashMap::new(),
+            unsent: HashMap::new(),
             changed: Vec::new(),
             #[cfg(test)]
             steps: 0,
@@ -110,13 +110,13 @@ impl Ready {
 
     /// Of whom another number waits than when this was last asked, and how many.
     pub(super) fn take_changed(&mut self) -> Vec<(u64, usize)> {
-        let owed = &mut self.owed;
+        let unsent = &mut self.unsent;
         let now = |flow: u64| {
-            let of = owed.get_mut(&flow)?;
+            let of = unsent.get_mut(&flow)?;
             of.is_changed = false;
             let groups = of.groups;
             if groups == 0 {
-                owed.remove(&flow);
+                unsent.remove(&flow);
             }
             Some((flow, groups))
         };
@@ -124,13 +124,13 @@ impl Ready {
     }
 
     /// A producer's share of the queues, to be changed.
-    fn owed_by(&mut self, flow: u64) -> &mut usize {
-        let owed = self.owed.entry(flow).or_default();
-        if !owed.is_changed {
-            owed.is_changed = true;
+    fn unsent_by(&mut self, flow: u64) -> &mut usize {
+        let unsent = self.unsent.entry(flow).or_default();
+        if !unsent.is_changed {
+            unsent.is_changed = true;
             self.changed.push(flow);
         }
-        &mut owed.groups
+        &mut unsent.groups
     }
 
     /// Queues a group.
@@ -149,7 +149,7 @@ impl Ready {
         });
         flow.queue.insert(mark);
         level.len += 1;
-        *self.owed_by(group.flow) += 1;
+        *self.unsent_by(group.flow) += 1;
         self.groups.insert(mark, group);
     }
 
@@ -286,8 +286,8 @@ impl Ready {
                 }
             }
         }
-        let owed = self.owed_by(group.flow);
-        *owed = owed.saturating_sub(1);
+        let unsent = self.unsent_by(group.flow);
+        *unsent = unsent.saturating_sub(1);
         let level = &mut self.levels[group.priority as usize];
         level.len -= 1;
         if let Some(flow) = level.flows.get_mut(&group.flow) {

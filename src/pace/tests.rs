@@ -124,11 +124,11 @@ proptest! {
     #[test]
     fn every_event_goes_once_or_in_a_named_later_one(steps in prop::collection::vec(step(), 1..120), flush in 1_usize..20) {
         let gone = run(&steps, flush);
-        let mut seen: Vec<u64> = gone.iter().flat_map(|(_, g)| g.owes.iter().map(|o| o.0)).collect();
+        let mut seen: Vec<u64> = gone.iter().flat_map(|(_, g)| g.unsent.iter().map(|o| o.0)).collect();
         seen.sort_unstable();
         prop_assert_eq!(seen, (1..=steps.len() as u64).collect::<Vec<_>>());
         for (_, g) in &gone {
-            prop_assert_eq!(g.owes.last().map(|o| o.0), Some(g.last()));
+            prop_assert_eq!(g.unsent.last().map(|o| o.0), Some(g.last()));
         }
     }
 
@@ -136,12 +136,12 @@ proptest! {
     fn no_field_and_no_text_is_lost(steps in prop::collection::vec(step(), 1..120), flush in 1_usize..20) {
         for (_, g) in run(&steps, flush) {
             let data = g.merged.as_ref().unwrap_or(&g.record.event.data);
-            for (seq, _) in &g.owes {
+            for (seq, _) in &g.unsent {
                 let field = format!("f{}", seq % 3);
                 prop_assert!(data.contains_key(&field));
             }
             if g.window.as_ref().is_some_and(|w| w.merge == Merge::Text) {
-                let text: String = g.owes.iter().map(|(s, _)| format!("<{s}>")).collect();
+                let text: String = g.unsent.iter().map(|(s, _)| format!("<{s}>")).collect();
                 prop_assert_eq!(data["content"].as_str(), Some(text.as_str()));
             }
         }

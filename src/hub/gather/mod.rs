@@ -25,7 +25,7 @@ use crate::{
     channel::Listening,
     delivery::{
         Cursor,
-        missed::{owed, reach},
+        missed::{reach, unsent},
     },
     journal::{Record, Seq},
     pace::{Group, Pacer, group},
@@ -49,7 +49,7 @@ pub(super) struct Gathering {
     /// The topics that it is planned for. Their updates go at once and divide what would be united, so one for whom nobody
     /// of these listens must not be there; and a cursor has to name them.
     topics: Listening,
-    /// Where it ends at the latest; what this owes is still to be sent live.
+    /// Where it ends at the latest; what is unsent there is still to be sent live.
     to: Cursor,
     /// Up to which group they have it already.
     sent: Mark,
@@ -133,9 +133,9 @@ impl Gathering {
             let missed = if seq > self.from.seq {
                 Bits::MAX
             } else {
-                owed(&self.from.owed, seq)
+                unsent(&self.from.unsent, seq)
             };
-            let wanted = missed & !owed(&self.to.owed, seq);
+            let wanted = missed & !unsent(&self.to.unsent, seq);
             let planned = self.table.plan(&record.event, self.topics);
             let (entities, rooms) = (entities(&record.event), rooms_hash(&record.event));
             for group in group(record, planned, &entities, rooms) {
@@ -245,7 +245,7 @@ pub(super) fn end_of(place: &Cursor) -> Cursor {
         Some(within) => Cursor {
             epoch: place.epoch,
             seq: within.to,
-            owed: within.owed.clone(),
+            unsent: within.unsent.clone(),
             within: None,
         },
     }

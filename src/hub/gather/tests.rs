@@ -54,12 +54,13 @@ fn stream(kinds: &[(u8, u8)]) -> Vec<Arc<Record>> {
     events.collect()
 }
 
-fn cursor(seq: Seq, owed: &BTreeMap<Seq, Bits>) -> Cursor {
+fn cursor(seq: Seq, unsent: &BTreeMap<Seq, Bits>) -> Cursor {
     let mut pending = Pending::default();
-    owed.iter()
-        .for_each(|(place, owed)| pending.push(*place, *owed));
+    unsent
+        .iter()
+        .for_each(|(place, unsent)| pending.push(*place, *unsent));
     Cursor {
-        owed: pending.up_to(seq).collect(),
+        unsent: pending.up_to(seq).collect(),
         ..Cursor::at(Epoch(9), seq)
     }
 }
@@ -193,15 +194,15 @@ proptest! {
     #[test]
     fn from_any_cursor_of_a_segment_comes_the_rest_of_it(
         kinds in prop::collection::vec((0_u8..6, 0_u8..9), 60..200),
-        (at, mut owed, live) in (0_u64..60, owing(), owing()),
+        (at, mut unsent, live) in (0_u64..60, owing(), owing()),
         budget in prop::sample::select(vec![300_usize, 1_200, 6_000, 1_000_000]),
         topics in prop::sample::select(vec![Listening::NONE, Listening::ALL]),
     ) {
         let records = stream(&kinds);
-        owed.retain(|place, _| *place <= at);
+        unsent.retain(|place, _| *place <= at);
         // The live stream can owe only what it has not sent to this client either.
-        let live: BTreeMap<_, _> = live.into_iter().filter(|(place, bits)| *place > at || owed.get(place) == Some(bits)).collect();
-        let (from, to) = (cursor(at, &owed), cursor(records.len() as u64, &live));
+        let live: BTreeMap<_, _> = live.into_iter().filter(|(place, bits)| *place > at || unsent.get(place) == Some(bits)).collect();
+        let (from, to) = (cursor(at, &unsent), cursor(records.len() as u64, &live));
         let eye = Eye { topics, ..eye(&json!({})) };
         let segment = next(&records, &from, &to, &eye, budget);
         let whole = all(&records, &from.to_string(), &to, &eye, budget, usize::MAX);
@@ -223,9 +224,9 @@ proptest! {
         let records = stream(&kinds);
         let to = Cursor::at(Epoch(9), records.len() as u64);
         let eye = eye(&json!({}));
-        for (at, mut owed) in starts {
-            owed.retain(|place, _| *place <= at);
-            let start = cursor(at, &owed);
+        for (at, mut unsent) in starts {
+            unsent.retain(|place, _| *place <= at);
+            let start = cursor(at, &unsent);
             let plain = all(&records, &start.to_string(), &to, &eye, 1_000_000, usize::MAX);
             let (mut place, mut got) = (start.clone(), Vec::new());
             while place != to {

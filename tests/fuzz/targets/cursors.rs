@@ -19,7 +19,7 @@ fuzz_target!(|data: &[u8]| {
     );
     for seq in [0, 1, cursor.seq / 2, cursor.seq, u64::MAX / 2] {
         let moved = cursor.with_everything_up_to(seq);
-        assert!(moved.seq >= seq && moved.owed.iter().all(|run| run.start > seq));
+        assert!(moved.seq >= seq && moved.unsent.iter().all(|run| run.start > seq));
         assert_eq!(moved.to_string().parse().as_ref(), Ok(&moved));
     }
 });
