@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use tokio::{runtime::Handle, sync::Semaphore, task::JoinError};
 
 use crate::{
-    access::authz::Sight,
+    access::authz::Permissions,
     delivery::Cursor,
     error::Refusal,
     event::{Event, EventName},
@@ -124,7 +124,7 @@ impl Drop for Asked<'_> {
 }
 
 impl Scans {
-    /// Reads a page of what `sight` sees.
+    /// Reads a page of what `permissions` sees.
     ///
     /// # Errors
     /// `bad_request` for a cursor or a limit that isn't one, `unavailable` when the journal can't be read, `overloaded` when
@@ -133,7 +133,7 @@ impl Scans {
         &self,
         journal: &Arc<dyn Journal>,
         query: Query,
-        sight: &Sight,
+        permissions: &Permissions,
     ) -> Result<Page, Refusal> {
         let asked = self.asked.fetch_add(1, Ordering::AcqRel);
         let _asked = Asked(&self.asked);
@@ -141,7 +141,7 @@ impl Scans {
             return Err(overloaded());
         }
         let _running = self.running.acquire().await.map_err(|_| overloaded())?;
-        page(journal, query, sight).await
+        page(journal, query, permissions).await
     }
 }
 
@@ -152,7 +152,11 @@ fn overloaded() -> Refusal {
     )
 }
 
-async fn page(journal: &Arc<dyn Journal>, query: Query, sight: &Sight) -> Result<Page, Refusal> {
+async fn page(
+    journal: &Arc<dyn Journal>,
+    query: Query,
+    permissions: &Permissions,
+) -> Result<Page, Refusal> {
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Refusal::bad_request(format!(
@@ -167,7 +171,7 @@ async fn page(journal: &Arc<dyn Journal>, query: Query, sight: &Sight) -> Result
     let scan = Scan {
         epoch: journal.epoch(),
         wanted: Wanted::new(query),
-        sight: sight.clone(),
+        permissions: permissions.clone(),
         limit,
         events: Vec::new(),
         scanned: 0,
@@ -196,7 +200,7 @@ struct Scan {
     /// What is asked for.
     wanted: Wanted,
     /// What may be seen.
-    sight: Sight,
+    permissions: Permissions,
     /// How many events the page may have.
     limit: u64,
     /// Those found, as text: parsed they can be a hundred times as large.
@@ -304,7 +308,7 @@ impl Scan {
 
     fn look_at(&mut self, record: &Record) {
         self.scanned += 1;
-        if !self.wanted.matches(&record.event) || !self.sight.may_see(&record.event) {
+        if !self.wanted.matches(&record.event) || !self.permissions.may_see(&record.event) {
             return;
         }
         let mut event = record.event.to_public();

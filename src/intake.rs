@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    access::{Identity, authz::Sight},
+    access::{Identity, authz::Permissions},
     backlog::{Backlog, Place},
     delivery::Cursor,
     error::Refusal,
@@ -124,7 +124,7 @@ pub struct Producer<'a> {
     /// `socketio` or `http`, for the counters.
     pub door: &'static str,
     /// Says for which projects it may publish.
-    pub sight: &'a Sight,
+    pub permissions: &'a Permissions,
     /// Its verified identity, kept with its events; empty when nobody was asked.
     pub verified: &'a Arc<str>,
     /// Stands for it where producers take turns, see [`flow`].
@@ -251,12 +251,12 @@ impl Intake {
         &self.journal
     }
 
-    /// A page of the history, as far as `sight` sees it.
+    /// A page of the history, as far as `permissions` allow it.
     ///
     /// # Errors
     /// As [`Scans::page`].
-    pub async fn history(&self, query: Query, sight: &Sight) -> Result<Page, Refusal> {
-        self.scans.page(&self.journal, query, sight).await
+    pub async fn history(&self, query: Query, permissions: &Permissions) -> Result<Page, Refusal> {
+        self.scans.page(&self.journal, query, permissions).await
     }
 
     /// The last event that is kept.
@@ -340,10 +340,10 @@ impl Intake {
         producer: Producer<'_>,
         rejected: &mut Vec<RejectedAt>,
     ) -> Option<(Appending<'_>, usize)> {
-        let may = |project: &str| producer.sight.speaks_for(project);
+        let may = |project: &str| producer.permissions.speaks_for(project);
         let speaker = Speaker {
             producer: producer.verified,
-            projects: producer.sight.is_limited().then_some(&may),
+            projects: producer.permissions.is_limited().then_some(&may),
         };
         let mut settled: Vec<Entry> = Vec::with_capacity(drafts.len());
         let _order = self.order.lock().unwrap_or_else(PoisonError::into_inner);

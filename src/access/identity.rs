@@ -5,7 +5,7 @@ use std::{sync::Arc, time::SystemTime};
 use crate::{
     access::{
         authn::{PageOrigin, TokenId},
-        authz::Sight,
+        authz::Permissions,
     },
     config::Role,
 };
@@ -20,7 +20,7 @@ pub struct Identity {
     /// What it calls itself, for people: in logs, and as the source of events that name none.
     pub name: Option<Arc<str>>,
     /// What it may see.
-    pub sight: Sight,
+    pub permissions: Permissions,
     /// The agents whose actions it may perform, where its token names some.
     pub agents: Option<Arc<[String]>>,
     /// The token that says so; none while authentication is off.
@@ -48,9 +48,9 @@ impl Identity {
     /// Whether it may perform an action in a project, or for an agent of none.
     pub fn performs_in(&self, project: Option<&str>) -> bool {
         match project {
-            Some(project) => self.sight.speaks_for(project),
+            Some(project) => self.permissions.speaks_for(project),
             // What belongs to no project is not for those who have been given some.
-            None => !self.sight.is_limited(),
+            None => !self.permissions.is_limited(),
         }
     }
 
@@ -83,7 +83,7 @@ impl Identity {
         Self {
             role: Role::Admin,
             name,
-            sight: Sight::everything(),
+            permissions: Permissions::everything(),
             token: Some(TokenId::from("start-secret")),
             start_secret: true,
             page,

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!  credential ─▶ Tokens ─▶ Claims ─┐
-//!               Blocklist ─────────┼─▶ Porter ─▶ Identity { role, sight } ─▶ every door asks it
+//!               Blocklist ─────────┼─▶ Porter ─▶ Identity { role, permissions } ─▶ every door asks it
 //!               Rates ─────────────┘      └─▶ Sessions: ended in time, or by an admin
-//!  Rules, Ledger (settles each event when it is accepted) ─▶ Sight
+//!  Rules, Ledger (settles each event when it is accepted) ─▶ Permissions
 //! ```
 
 pub mod authn;

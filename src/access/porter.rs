@@ -11,8 +11,8 @@ use crate::{
     access::{
         authn::{Claims, Credential, PageOrigin, StartSecret, TokenId, Tokens},
         authz::{
-            Blocklist, Connection, Ending, House, Meter, Origin, Rates, SessionGuard, Sessions,
-            Sight, TooMuch, Who, check_room,
+            Blocklist, Connection, Ending, House, Meter, Origin, Permissions, Rates, SessionGuard,
+            Sessions, TooMuch, Who, check_room,
         },
     },
     config::Role,
@@ -59,7 +59,7 @@ pub struct Porter {
     start_secret: Option<StartSecret>,
     /// What says whether a token is to be believed.
     tokens: Arc<Tokens>,
-    /// What sights are made of.
+    /// What permissions are made of.
     house: Arc<House>,
     /// Who is kept out, whatever its token says.
     blocklist: Blocklist,
@@ -148,11 +148,11 @@ impl Porter {
     }
 
     fn believe(&self, claims: Claims, visitor: &Visitor<'_>) -> Result<Identity, Refusal> {
-        let sight = if claims.role == Role::Admin {
-            Sight::everything()
+        let permissions = if claims.role == Role::Admin {
+            Permissions::everything()
         } else {
             let patterns = (claims.rooms, claims.projects);
-            self.sight(claims.user.clone(), patterns)?
+            self.permissions(claims.user.clone(), patterns)?
         };
         // A key that is valid for good has nothing fresher to show.
         let longest = (!claims.api_key).then(|| SystemTime::now() + self.options.session);
@@ -160,7 +160,7 @@ impl Porter {
             role: claims.role,
             user: claims.user,
             name: visitor.name.clone().or(claims.name),
-            sight,
+            permissions,
             agents: claims.agents.map(Into::into),
             token: Some(claims.id),
             doubted: false,
@@ -177,19 +177,19 @@ impl Porter {
         Ok(Identity {
             name: visitor.name.clone(),
             page: visitor.page,
-            sight: self.sight(None, (None, None))?,
+            permissions: self.permissions(None, (None, None))?,
             doubted: true,
             ..Identity::default()
         })
     }
 
     /// What these claims let somebody see: the user, and the patterns of rooms and of projects.
-    fn sight(
+    fn permissions(
         &self,
         user: Option<Arc<str>>,
         (rooms, projects): (Option<Vec<String>>, Option<Vec<String>>),
-    ) -> Result<Sight, Refusal> {
-        Sight::new(user, rooms, projects, self.house.clone()).map_err(|error| {
+    ) -> Result<Permissions, Refusal> {
+        Permissions::new(user, rooms, projects, self.house.clone()).map_err(|error| {
             Refusal::new(
                 "unauthorized",
                 format!("the token's rooms or projects are no patterns: {error}"),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::{
-    access::authz::{House, Sight},
+    access::authz::{House, Permissions},
     config::{Rule, Rules},
     event::{self, Event, Kind},
     ledger::{Ledger, Speaker},
@@ -63,9 +63,9 @@ fn claiming(
     user: Option<&str>,
     rooms: Option<&[&str]>,
     projects: Option<&[&str]>,
-) -> Sight {
+) -> Permissions {
     let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
-    Sight::new(
+    Permissions::new(
         user.map(Into::into),
         rooms.map(owned),
         projects.map(owned),
@@ -241,9 +241,10 @@ fn rules_and_claims() {
     ];
     for (project, data, expected) in table {
         let event = settled(&default, &naming(*project, data.clone()));
-        let seen = [&ann, &strict, &both, &all, &named, &none].map(|sight| sight.may_see(&event));
+        let seen = [&ann, &strict, &both, &all, &named, &none]
+            .map(|permissions| permissions.may_see(&event));
         assert_eq!(seen, *expected, "{project:?} {data}");
-        assert!(Sight::everything().may_see(&event));
+        assert!(Permissions::everything().may_see(&event));
     }
 }
 
@@ -293,7 +294,7 @@ fn what_is_forgotten_is_shown_to_fewer() {
     ];
     let some_lost = house(rules, &known);
     let spy = claiming(&some_lost, Some("ann"), None, Some(&["p1"]));
-    let sees = |house: &House, spy: &Sight, event| spy.may_see(&settled(house, &event));
+    let sees = |house: &House, spy: &Permissions, event| spy.may_see(&settled(house, &event));
     assert!(!sees(&some_lost, &spy, of("t0", None)) && !sees(&some_lost, &spy, of("t1", None)));
     let restarted = house(Rules::default(), &[]);
     let spy = claiming(&restarted, Some("ann"), None, Some(&["p1"]));

@@ -11,7 +11,7 @@ use super::{
     view::View,
 };
 use crate::{
-    access::{Identity, authz::Sight},
+    access::{Identity, authz::Permissions},
     channel::{Namespace, Topic},
     delivery::Cursor,
     error::Refusal,
@@ -143,12 +143,12 @@ pub enum Question {
     /// `GET /api/v1/ws/stats`.
     Stats {
         /// Only the rooms that it may be in are counted.
-        sight: Sight,
+        permissions: Permissions,
     },
     /// `GET /api/v1/ws/rooms`.
     Rooms {
         /// Only those that it may be in are told.
-        sight: Sight,
+        permissions: Permissions,
     },
     /// Seneca's `GET /api/health/current`; empty while nothing is known.
     HealthNow,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::{Outlet, behind::Behind, view::View};
 use crate::{
-    access::authz::Sight,
+    access::authz::Permissions,
     channel::{Listening, Namespace},
     delivery::Outgoing,
     journal::Seq,
@@ -87,7 +87,7 @@ pub struct Newcomer {
     /// What it wants to see.
     pub view: View,
     /// What it may see.
-    pub sight: Sight,
+    pub permissions: Permissions,
     /// Whether it takes batches.
     pub batch: bool,
 }

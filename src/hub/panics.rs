@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::{Hub, HubHandle, HubOptions, Newcomer, Outlet, View, Welcome};
 use crate::{
-    access::authz::{Filter, Sight},
+    access::authz::{Filter, Permissions},
     channel::Namespace,
     config::Recipients,
     delivery::{Cursor, Outgoing, Taken},
@@ -162,7 +162,7 @@ async fn comes_back(hub: &HubHandle, cursor: String) -> (Arc<Kept>, super::Membe
         client_id: "c".into(),
         user: None,
         view: View::Filter(Filter::default()),
-        sight: Sight::everything(),
+        permissions: Permissions::everything(),
         batch: false,
     };
     let welcome = Welcome {

@@ -8,7 +8,7 @@ use super::{
     requests::object,
 };
 use crate::{
-    access::authz::{OBSERVERS, PRODUCERS, Sight, may_know_room},
+    access::authz::{OBSERVERS, PRODUCERS, Permissions, may_know_room},
     channel::Namespace,
     event::Object,
     timestamp::Timestamp,
@@ -19,11 +19,11 @@ impl Hub {
         let now = Timestamp::now();
         Answer::Ready(match question {
             Question::Alive => Object::new(),
-            Question::Stats { sight } => self.stats(&sight),
-            Question::Rooms { sight } => {
+            Question::Stats { permissions } => self.stats(&permissions),
+            Question::Rooms { permissions } => {
                 let mut rooms: Vec<&str> = self.roster.room_names().map(|r| &**r).collect();
                 // A client's own rooms are nobody else's business.
-                rooms.retain(|room| self.is_public(room) && may_know_room(&sight, room));
+                rooms.retain(|room| self.is_public(room) && may_know_room(&permissions, room));
                 rooms.sort_unstable();
                 let total = rooms.len();
                 object(json!({ "active_rooms": rooms, "total_rooms": total }))
@@ -51,14 +51,14 @@ impl Hub {
         })
     }
 
-    fn stats(&self, sight: &Sight) -> Object {
+    fn stats(&self, permissions: &Permissions) -> Object {
         let census = self.roster.census();
         let namespaces: Object = Namespace::ALL
             .iter()
             .map(|n| (n.path().to_owned(), census.on(*n).into()))
             .collect();
         let rooms = self.roster.room_names();
-        let rooms = rooms.filter(|room| self.is_public(room) && may_know_room(sight, room));
+        let rooms = rooms.filter(|room| self.is_public(room) && may_know_room(permissions, room));
         object(json!({
             "total_connections": self.roster.len(),
             "user_connections": census.users(),

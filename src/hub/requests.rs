@@ -166,7 +166,7 @@ impl Hub {
 
     /// A member with other claims: the rooms that it may no longer be in are left and told.
     fn reidentify(&mut self, id: MemberId, who: &Identity, rooms: &[Arc<str>]) -> Vec<Arc<str>> {
-        self.roster.set_sight(id, who.sight.clone());
+        self.roster.set_permissions(id, who.permissions.clone());
         self.roster.set_user(id, who.user.clone());
         let Some(member) = self.roster.get_mut(id) else {
             return Vec::new();

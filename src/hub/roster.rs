@@ -14,7 +14,7 @@ use super::{
     view::{Candidate, Outlook, View, Views},
 };
 use crate::{
-    access::authz::{OBSERVERS, Sight},
+    access::authz::{OBSERVERS, Permissions},
     channel::{Listening, Namespace, Topic},
     config::Recipients,
 };
@@ -74,7 +74,7 @@ impl Roster {
     pub(crate) fn add(&mut self, newcomer: Newcomer) -> MemberId {
         let view = self.views.share(Outlook {
             view: newcomer.view,
-            sight: newcomer.sight,
+            permissions: newcomer.permissions,
         });
         self.census.come(newcomer.namespace, newcomer.user.as_ref());
         self.serial += 1;
@@ -191,8 +191,8 @@ impl Roster {
     }
 
     /// Lets a member see other things than before.
-    pub(crate) fn set_sight(&mut self, id: MemberId, sight: Sight) {
-        self.look_otherwise(id, |outlook| outlook.sight = sight);
+    pub(crate) fn set_permissions(&mut self, id: MemberId, permissions: Permissions) {
+        self.look_otherwise(id, |outlook| outlook.permissions = permissions);
     }
 
     /// A member is another user's from now on.
@@ -215,9 +215,9 @@ impl Roster {
     }
 
     /// What a member may see.
-    pub(crate) fn sight(&self, id: MemberId) -> Option<Sight> {
+    pub(crate) fn permissions(&self, id: MemberId) -> Option<Permissions> {
         self.get(id)
-            .map(|member| self.views.outlook(member.view).sight.clone())
+            .map(|member| self.views.outlook(member.view).permissions.clone())
     }
 
     /// Begins the next update.

@@ -22,7 +22,7 @@ use super::{
     moments::{Moment, SERVES},
 };
 use crate::{
-    access::authz::Sight,
+    access::authz::Permissions,
     channel::Namespace,
     delivery::{Cursor, Outgoing},
     journal::Seq,
@@ -45,7 +45,7 @@ const LITTLE: usize = 16 * 1_024;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Of {
     /// Says what may be seen.
-    pub(crate) sight: Sight,
+    pub(crate) permissions: Permissions,
     /// The namespace that it is sent on.
     pub(crate) namespace: Namespace,
     /// Only what is of this project, if that is asked for.
@@ -69,7 +69,7 @@ impl Shared {
     /// Finds the parts of a moment's picture.
     pub(crate) fn new(moment: Arc<Moment>, of: Of, part_bytes: usize) -> Self {
         let picture = moment.picture.clone();
-        let walk = Walk::new(picture, of.sight.clone(), of.project.as_deref());
+        let walk = Walk::new(picture, of.permissions.clone(), of.project.as_deref());
         let cursor = moment.cursor.clone();
         let snapshot = Snapshot::new(walk, cursor, Timestamp::now(), part_bytes);
         Self {
@@ -207,7 +207,7 @@ impl Hub {
     /// The state, and from then on only what comes after it. The cursor of it, if it is sent already.
     pub(super) fn send_snapshot(&mut self, id: MemberId) -> Option<String> {
         let of = Of {
-            sight: self.roster.sight(id)?,
+            permissions: self.roster.permissions(id)?,
             namespace: self.roster.get(id)?.namespace,
             project: None,
         };
@@ -268,14 +268,16 @@ impl Hub {
     pub(super) fn give_part(&mut self, id: MemberId) -> usize {
         let member = self.roster.get(id);
         let waiting = member.map(|m| (m.namespace, m.outlet.waiting()));
-        let (Some(sight), Some((namespace, waiting))) = (self.roster.sight(id), waiting) else {
+        let (Some(permissions), Some((namespace, waiting))) =
+            (self.roster.permissions(id), waiting)
+        else {
             return 0;
         };
         let Some(taking) = self.taking(id).filter(|_| waiting <= LITTLE) else {
             return 0;
         };
         let of = Of {
-            sight,
+            permissions,
             namespace,
             project: taking.project.clone(),
         };

@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 use slab::Slab;
 
 use crate::{
-    access::authz::{Filter, Sight, Subject},
+    access::authz::{Filter, Permissions, Subject},
     channel::Namespace,
     event::Event,
     journal::Seq,
@@ -89,13 +89,13 @@ pub(super) struct Outlook {
     /// What it wants.
     pub(super) view: View,
     /// What it may see at all.
-    pub(super) sight: Sight,
+    pub(super) permissions: Permissions,
 }
 
 impl Outlook {
     /// Whether one with it sees an update of its rooms.
     pub(super) fn admits(&self, update: &Candidate<'_>) -> bool {
-        self.view.admits(update) && self.sight.may_see(update.subject.event)
+        self.view.admits(update) && self.permissions.may_see(update.subject.event)
     }
 }
 
@@ -164,7 +164,7 @@ impl Views {
     /// everything may see it.
     pub(super) fn admits_name(&self, at: usize, name: &str) -> bool {
         let outlook = &self.shared[at].outlook;
-        if !outlook.sight.is_everything() {
+        if !outlook.permissions.is_everything() {
             return false;
         }
         match &outlook.view {

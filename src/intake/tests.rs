@@ -32,7 +32,7 @@ async fn producers_wait_for_the_observers_side_and_are_then_told_to_come_back() 
     let producer = Producer {
         name: "test",
         door: "http",
-        sight: &Sight::everything(),
+        permissions: &Permissions::everything(),
         verified: &"".into(),
         flow: 0,
     };
@@ -91,7 +91,7 @@ async fn events_that_are_dear_to_hold_wait_as_text_and_are_kept_whole() {
     let producer = Producer {
         name: "test",
         door: "http",
-        sight: &Sight::everything(),
+        permissions: &Permissions::everything(),
         verified: &"".into(),
         flow: 0,
     };

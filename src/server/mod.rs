@@ -28,7 +28,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use crate::{
     access::{
         authn::{StartSecret, weak_secret_file},
-        authz::Sight,
+        authz::Permissions,
     },
     config::{Config, JournalDurability, JournalKind},
     demo,
@@ -409,7 +409,7 @@ async fn play(seed: u64, speed: f64, intake: Arc<Intake>) {
     let producer = Producer {
         name: "demo",
         door: "demo",
-        sight: &Sight::everything(),
+        permissions: &Permissions::everything(),
         verified: &verified,
         flow: 0,
     };

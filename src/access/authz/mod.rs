@@ -3,16 +3,16 @@
 mod audience;
 pub(crate) mod blocklist;
 mod filter;
+mod permissions;
 mod rates;
 mod room;
 pub mod room_name;
 mod sessions;
-mod sight;
 mod verdicts;
 pub use audience::Audience;
 pub use blocklist::{Ban, Blocklist, BlocklistError, Revocation, Revoked, Who};
 pub use filter::{Filter, Subject};
+pub use permissions::{House, Permissions};
 pub use rates::{Meter, Rates, TooMuch};
 pub use room::{GENERAL, OBSERVERS, PRODUCERS, check_room, may_know_room, too_many_rooms};
 pub use sessions::{Connection, Ending, Origin, Session, SessionGuard, Sessions};
-pub use sight::{House, Sight};

@@ -1,7 +1,7 @@
 //! Names of rooms, and who may ask to be in which.
 
 use super::{
-    Sight,
+    Permissions,
     room_name::{MAX_BYTES, MAX_ID, Misnamed, RoomName},
 };
 use crate::{access::Identity, error::Refusal, event::Kind};
@@ -51,7 +51,7 @@ pub fn check_room(
         let why = match () {
             () if !may => Some("only producers receive an agent's actions"),
             () if !who.performs_for(id) => Some("your token names other agents"),
-            () if !who.sight.may_perform(project, id) => {
+            () if !who.permissions.may_perform(project, id) => {
                 Some("the agent is of other projects than your token")
             }
             () => None,
@@ -60,7 +60,7 @@ pub fn check_room(
             return Err(forbidden(room, why));
         }
     }
-    if who.sight.may_enter(kind, project, id) {
+    if who.permissions.may_enter(kind, project, id) {
         return Ok(());
     }
     Err(forbidden(
@@ -75,10 +75,10 @@ pub fn check_room(
 
 /// Whether one may know of a room at all: its name says that there is such a thing. Rooms of no thing are known to all,
 /// but for those of kinds that nobody can ask for.
-pub fn may_know_room(sight: &Sight, room: &str) -> bool {
+pub fn may_know_room(permissions: &Permissions, room: &str) -> bool {
     match RoomName::read(room) {
-        Ok(name) => sight.may_enter(name.kind, name.project.as_deref(), &name.id),
-        Err(_) => !room.contains(':') || sight.is_everything(),
+        Ok(name) => permissions.may_enter(name.kind, name.project.as_deref(), &name.id),
+        Err(_) => !room.contains(':') || permissions.is_everything(),
     }
 }
 
@@ -117,11 +117,11 @@ fn shorten(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::authz::{House, Sight};
+    use crate::access::authz::{House, Permissions};
     use crate::config::{Role, Rule, Rules};
     use crate::ledger::Ledger;
 
-    fn sight(user: Option<&str>) -> Sight {
+    fn permissions(user: Option<&str>) -> Permissions {
         let house = House {
             rules: Rules {
                 project: Rule::All,
@@ -133,14 +133,14 @@ mod tests {
             },
             ledger: Ledger::new(10).into(),
         };
-        Sight::new(user.map(Into::into), None, None, house.into()).unwrap()
+        Permissions::new(user.map(Into::into), None, None, house.into()).unwrap()
     }
 
     fn check(room: &str, role: Role) -> Result<(), &'static str> {
         let who = Identity {
             role,
             user: Some("u1".into()),
-            sight: sight(Some("u1")),
+            permissions: permissions(Some("u1")),
             ..Identity::default()
         };
         check_room(room, &who, "general", &["own-id"]).map_err(|r| r.code)
@@ -151,7 +151,7 @@ mod tests {
         for user in ["ann@example.org", "auth0|5f7c", "ann+ci=", "a:b"] {
             let who = Identity {
                 user: Some(user.into()),
-                sight: sight(Some(user)),
+                permissions: permissions(Some(user)),
                 ..Identity::default()
             };
             let check = |room: &str| check_room(room, &who, "general", &[]).map_err(|r| r.code);

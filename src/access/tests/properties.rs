@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{claiming, house, naming, settle, settled};
 use crate::{
-    access::authz::Sight,
+    access::authz::Permissions,
     config::{Rule, Rules},
     event::{Event, Kind},
 };
@@ -76,7 +76,7 @@ proptest! {
         for event in events.iter().chain(&known) {
             let event = &settle(&house.ledger, event);
             prop_assert!(!few.may_see(event) || many.may_see(event), "{few:?} sees {event:?}, {many:?} doesn't");
-            prop_assert!(Sight::everything().may_see(event));
+            prop_assert!(Permissions::everything().may_see(event));
             let mut names_something = false;
             event.things(&mut |_, _| names_something = true);
             prop_assert_eq!(nobody.may_see(event), !names_something);

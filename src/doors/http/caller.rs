@@ -105,7 +105,7 @@ impl Caller {
 
     /// What is gathered from all projects is only for those who see everything.
     pub(super) fn must_see_everything(&self) -> Result<(), Refusal> {
-        if self.who.sight.is_everything() {
+        if self.who.permissions.is_everything() {
             return Ok(());
         }
         Err(Refusal::forbidden(

@@ -34,7 +34,7 @@ fn producer<'c>(caller: &'c Caller, verified: &'c Arc<str>) -> Producer<'c> {
     Producer {
         name: caller.who.source().unwrap_or("http"),
         door: "http",
-        sight: &caller.who.sight,
+        permissions: &caller.who.permissions,
         verified,
         // By address, not by connection: a client posts over several connections, and what it says in turn stays in turn.
         flow: intake::flow(&caller.who, caller.address),
@@ -281,7 +281,7 @@ pub(super) async fn history(
     caller: Caller,
     Asked(query): Asked<history::Query>,
 ) -> Result<Json<Page>, Refusal> {
-    let page = api.intake.history(query, &caller.who.sight).await;
+    let page = api.intake.history(query, &caller.who.permissions).await;
     page.inspect_err(|refusal| api.metrics.refused("http", refusal.code))
         .map(Json)
 }

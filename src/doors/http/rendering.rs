@@ -20,7 +20,7 @@ use prometheus_client::{
 use tokio::sync::Semaphore;
 
 use crate::{
-    access::authz::Sight,
+    access::authz::Permissions,
     hub::Moment,
     observe::Metrics,
     projections::state::{Text, Walk},
@@ -61,7 +61,7 @@ impl fmt::Debug for Renderings {
 /// One answer, for all who see the same.
 pub(super) struct Rendering {
     moment: Arc<Moment>,
-    sight: Sight,
+    permissions: Permissions,
     project: Option<String>,
     /// Held by the request that writes the next chunk: the others wait for it.
     turn: tokio::sync::Mutex<()>,
@@ -102,23 +102,29 @@ impl Renderings {
     pub(super) fn of(
         self: &Arc<Self>,
         moment: Arc<Moment>,
-        sight: Sight,
+        permissions: Permissions,
         project: Option<String>,
     ) -> Arc<Rendering> {
         let mut newest = self.lock();
         // Nobody asks for an earlier place any more.
         newest.retain(|known| known.moment.seq >= moment.seq);
         let same = |known: &&Arc<Rendering>| {
-            known.moment.seq == moment.seq && known.project == project && known.sight == sight
+            known.moment.seq == moment.seq
+                && known.project == project
+                && known.permissions == permissions
         };
         if let Some(same) = newest.iter().find(same) {
             return same.clone();
         }
-        let walk = Walk::new(moment.picture.clone(), sight.clone(), project.as_deref());
+        let walk = Walk::new(
+            moment.picture.clone(),
+            permissions.clone(),
+            project.as_deref(),
+        );
         let text = Text::new(walk, moment.cursor.clone(), Timestamp::now());
         let rendering = Arc::new(Rendering {
             moment,
-            sight,
+            permissions,
             project,
             turn: tokio::sync::Mutex::default(),
             chunks: Mutex::new(Chunks {

@@ -26,7 +26,7 @@ pub(super) async fn state(
 ) -> Result<Response, Refusal> {
     let moment = api.hub.moment(false).await?;
     let renderings = api.renderings.clone();
-    let rendering = renderings.of(moment, caller.who.sight, of.project_id);
+    let rendering = renderings.of(moment, caller.who.permissions, of.project_id);
     // Made while it is read: a client that doesn't read costs a chunk.
     let chunks = stream::unfold(0, move |at| {
         let (renderings, rendering) = (renderings.clone(), rendering.clone());
@@ -42,14 +42,14 @@ pub(super) async fn state(
 
 pub(super) async fn stats(State(api): State<Api>, caller: Caller) -> Result<Json<Value>, Refusal> {
     caller.must_see_stats()?;
-    let sight = caller.who.sight;
-    answer(&api, Question::Stats { sight }).await
+    let permissions = caller.who.permissions;
+    answer(&api, Question::Stats { permissions }).await
 }
 
 pub(super) async fn rooms(State(api): State<Api>, caller: Caller) -> Result<Json<Value>, Refusal> {
     caller.must_see_stats()?;
-    let sight = caller.who.sight;
-    answer(&api, Question::Rooms { sight }).await
+    let permissions = caller.who.permissions;
+    answer(&api, Question::Rooms { permissions }).await
 }
 
 pub(super) async fn answer(api: &Api, question: Question) -> Result<Json<Value>, Refusal> {

@@ -58,7 +58,7 @@ pub(super) async fn introduce(client: Arc<Client>, wishes: Wishes) {
         client_id: client.id.clone(),
         user: client.who().user.clone(),
         view: wishes.view,
-        sight: client.who().sight.clone(),
+        permissions: client.who().permissions.clone(),
         batch: wishes.batch && kit.options.batch,
     };
     let welcome = Welcome {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    access::authz::{Filter, OBSERVERS, Sight},
+    access::authz::{Filter, OBSERVERS, Permissions},
     channel::Namespace,
     config::Recipients,
     delivery::{Pending, missed::missed},
@@ -77,7 +77,7 @@ fn eye(filter: &Value) -> Eye {
         namespace: Namespace::Root,
         outlook: Arc::new(Outlook {
             view: View::Filter(Filter::parse(filter).expect("a filter")),
-            sight: Sight::everything(),
+            permissions: Permissions::everything(),
         }),
         rooms: vec![OBSERVERS.into()],
         topics: Listening::NONE,

@@ -10,7 +10,7 @@ use super::{
     entities::{Key, Map, Store},
     entity::{Entity, Mask},
 };
-use crate::{access::authz::Sight, event::Kind};
+use crate::{access::authz::Permissions, event::Kind};
 
 /// Tasks of one agent that are remembered for events of one audience.
 pub(super) const MAX_TASKS: usize = 16;
@@ -65,7 +65,12 @@ pub(super) struct Agent<'a> {
 
 impl<'a> Agent<'a> {
     /// Reads an agent's facts, as far as the mask shows them, and looks its tasks up.
-    pub(super) fn of(entity: &'a Entity, mask: Mask, store: &'a Store, sight: &Sight) -> Self {
+    pub(super) fn of(
+        entity: &'a Entity,
+        mask: Mask,
+        store: &'a Store,
+        permissions: &Permissions,
+    ) -> Self {
         let (mut said, mut since) = (None, 0);
         let mut given = Vec::new();
         let mut registered = false;
@@ -88,7 +93,7 @@ impl<'a> Agent<'a> {
             }
         }
         let given = given.into_iter().map(|(at, project, id)| {
-            let task = task_of(store, sight, project, id);
+            let task = task_of(store, permissions, project, id);
             Given {
                 project,
                 id,
@@ -145,13 +150,13 @@ impl<'a> Agent<'a> {
 /// in one by now.
 fn task_of<'a>(
     store: &'a Store,
-    sight: &Sight,
+    permissions: &Permissions,
     project: Option<&str>,
     id: &str,
 ) -> Option<(Option<&'a str>, bool)> {
     let tasks = store.namesakes(Map::Tasks, id);
     let mut seen = tasks.filter_map(|(key, entity)| {
-        let mask = entity.seen(sight, Some((Kind::Task, id)))?;
+        let mask = entity.seen(permissions, Some((Kind::Task, id)))?;
         Some((key, entity, mask))
     });
     let is_it = |key: &Key| key.project.as_deref() == project;

@@ -12,7 +12,7 @@ use super::{
     limits::{Dropped, Limits},
 };
 use crate::{
-    access::authz::{Audience, Sight},
+    access::authz::{Audience, Permissions},
     event::{Kind, Object},
 };
 
@@ -156,13 +156,17 @@ impl Entity {
     }
 
     /// Which of it a client may see; none if nothing. `own` is the thing that it is about.
-    pub(super) fn seen(&self, sight: &Sight, own: Option<(Kind, &str)>) -> Option<Mask> {
-        if sight.is_everything() {
+    pub(super) fn seen(
+        &self,
+        permissions: &Permissions,
+        own: Option<(Kind, &str)>,
+    ) -> Option<Mask> {
+        if permissions.is_everything() {
             return Some(Mask::MAX);
         }
         let mut mask = 0;
         for (at, part) in self.parts.iter().enumerate() {
-            if sight.may_see_audience(&part.about, own) {
+            if permissions.may_see_audience(&part.about, own) {
                 mask |= 1 << at;
             }
         }

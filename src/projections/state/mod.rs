@@ -27,7 +27,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use crate::{access::authz::Sight, event::Event, timestamp::Timestamp};
+use crate::{access::authz::Permissions, event::Event, timestamp::Timestamp};
 use entities::{Kept, Store};
 pub use limits::{Dropped, Evicted, Limits};
 pub(crate) use metrics::StateMetrics;
@@ -122,15 +122,15 @@ impl State {
         self.kept.dropped()
     }
 
-    /// The state as JSON, at `cursor`, as far as `sight` sees it; of one project when that is asked for.
+    /// The state as JSON, at `cursor`, as far as `permissions` allow it; of one project when that is asked for.
     pub fn snapshot(
         &self,
         cursor: &str,
         now: Timestamp,
         project: Option<&str>,
-        sight: &Sight,
+        permissions: &Permissions,
     ) -> String {
-        Walk::new(self.picture(), sight.clone(), project).whole(cursor, now)
+        Walk::new(self.picture(), permissions.clone(), project).whole(cursor, now)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use super::{Limits, Picture, Snapshot, State, Text, Walk};
 use crate::{
-    access::authz::{House, Sight},
+    access::authz::{House, Permissions},
     config::Rules,
     event::{self, Event},
     ledger::{Ledger, Speaker},
@@ -52,8 +52,13 @@ fn at_most(max_entities: usize) -> Limits {
 }
 
 fn json_of(state: &State, project: Option<&str>) -> Value {
-    serde_json::from_str(&state.snapshot("c", Timestamp::now(), project, &Sight::everything()))
-        .unwrap()
+    serde_json::from_str(&state.snapshot(
+        "c",
+        Timestamp::now(),
+        project,
+        &Permissions::everything(),
+    ))
+    .unwrap()
 }
 
 fn folded(file: &str) -> State {
@@ -121,7 +126,7 @@ fn of_a_fact_that_many_projects_said_the_latest_is_shown_once() {
             ));
         }
     }
-    let walk = Walk::new(state.picture(), Sight::everything(), None);
+    let walk = Walk::new(state.picture(), Permissions::everything(), None);
     let text = walk.whole("c", Timestamp::now());
     assert_eq!(text.matches(r#""name":"Ann""#).count(), 1, "{text}");
     assert_eq!(text.matches(r#""role""#).count(), 1, "{text}");
@@ -279,8 +284,9 @@ fn seen(state: &State, projects: &[&str]) -> Value {
         ledger: Ledger::new(10).into(),
     };
     let projects = projects.iter().map(ToString::to_string).collect();
-    let sight = Sight::new(Some("ann".into()), None, Some(projects), house.into()).unwrap();
-    serde_json::from_str(&state.snapshot("c", Timestamp::now(), None, &sight)).unwrap()
+    let permissions =
+        Permissions::new(Some("ann".into()), None, Some(projects), house.into()).unwrap();
+    serde_json::from_str(&state.snapshot("c", Timestamp::now(), None, &permissions)).unwrap()
 }
 
 #[test]
@@ -545,7 +551,7 @@ fn the_parts_of_a_snapshot_are_the_whole() {
         (0..300).map(|n| json!({ "type": "task.created", "project_id": format!("p{}", n % 2), "data": { "task_id": format!("t{}", n / 2), "text": "x".repeat(n) } })),
     );
     let now = Timestamp::now();
-    let walk = || Walk::new(state.picture(), Sight::everything(), None);
+    let walk = || Walk::new(state.picture(), Permissions::everything(), None);
     let whole: Value = serde_json::from_str(&walk().whole("c", now)).unwrap();
     let text: String = Text::new(walk(), "c".into(), now).collect();
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), whole);

@@ -11,7 +11,7 @@ use super::{
     entity::{Entity, Mask},
     fold::run_kind,
 };
-use crate::{access::authz::Sight, event::Kind, timestamp::Timestamp};
+use crate::{access::authz::Permissions, event::Kind, timestamp::Timestamp};
 
 /// The maps of a snapshot, in the order in which they are written.
 const WRITTEN: [Map; 4] = [Map::Projects, Map::Agents, Map::Tasks, Map::Runs];
@@ -20,7 +20,7 @@ const WRITTEN: [Map; 4] = [Map::Projects, Map::Agents, Map::Tasks, Map::Runs];
 #[derive(Debug, Clone)]
 pub struct Walk {
     picture: Picture,
-    sight: Sight,
+    permissions: Permissions,
     /// Only what is of this project, if that is asked for.
     project: Option<Arc<str>>,
     /// The map that it is in, as a place in [`WRITTEN`].
@@ -70,10 +70,10 @@ pub(super) struct Frame<'a> {
 
 impl Walk {
     /// Begins at the first entity.
-    pub fn new(picture: Picture, sight: Sight, project: Option<&str>) -> Self {
+    pub fn new(picture: Picture, permissions: Permissions, project: Option<&str>) -> Self {
         Self {
             picture,
-            sight,
+            permissions,
             project: project.map(Arc::from),
             at: 0,
             after: None,
@@ -180,7 +180,7 @@ impl Walk {
             counts[format!("tasks_{status}")] = count.into();
         }
         // How much there is that one may not see is not to be seen either.
-        if self.sight.is_everything() {
+        if self.permissions.is_everything() {
             counts["events"] = self.picture.events.into();
             counts["decisions"] = self.picture.decisions.into();
             counts["evicted"] = self.picture.evicted.into();
@@ -230,7 +230,10 @@ impl Walk {
                 return None;
             }
         }
-        entity.seen(&self.sight, map.kind().map(|kind| (kind, key.id.as_str())))
+        entity.seen(
+            &self.permissions,
+            map.kind().map(|kind| (kind, key.id.as_str())),
+        )
     }
 
     /// The id; of a later one of the same id, its project and the id.
@@ -285,7 +288,7 @@ impl Walk {
             out.push_str(first.flatten().unwrap_or(value));
         }
         if map == Map::Agents {
-            let agent = Agent::of(entity, mask, &self.picture.store, &self.sight);
+            let agent = Agent::of(entity, mask, &self.picture.store, &self.permissions);
             for (name, value) in agent.fields(key.project.is_none()) {
                 field(out, name, &value);
             }
@@ -306,7 +309,7 @@ impl Walk {
         let health = self.picture.store.map(Map::Health);
         let seen = |key: &Key, entity: &Entity| {
             let own = key.project.as_deref().map(|p| (Kind::Project, p));
-            entity.seen(&self.sight, own)
+            entity.seen(&self.permissions, own)
         };
         let facts = |entity: &Entity, mask: Mask, out: &mut String| {
             for (name, value) in entity.shown(mask) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use stoa::{
-    access::authz::Sight,
+    access::authz::Permissions,
     channel::Listening,
     config::RuleConfig,
     event::{self, Event, lenient},
@@ -146,7 +146,7 @@ fuzz_target!(|data: &[u8]| {
         earlier = Some(event);
     }
     let now = Timestamp::from_micros(1_700_000_001_000_000);
-    let all = Sight::everything();
+    let all = Permissions::everything();
     let of = |state: &State| state.snapshot("1.1", now, None, &all);
     let snapshot: Value = serde_json::from_str(&of(&state)).expect("a snapshot is JSON");
     assert!(snapshot.is_object());

@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use stoa::{
     access::{
         Identity,
-        authz::{GENERAL, House, OBSERVERS, PRODUCERS, Sight, check_room, room_name},
+        authz::{GENERAL, House, OBSERVERS, PRODUCERS, Permissions, check_room, room_name},
     },
     config::{Role, Rules},
     ledger::Ledger,
@@ -14,13 +14,13 @@ use stoa::{
 const OWN: [&str; 2] = ["own-socket", "own-client"];
 
 /// Of somebody with projects of its own.
-fn sight() -> Sight {
+fn permissions() -> Permissions {
     let house = House {
         rules: Rules::default(),
         ledger: Ledger::new(16).into(),
     };
     let projects = Some(vec!["p-*".into()]);
-    Sight::new(Some("u1".into()), None, projects, house.into()).expect("patterns")
+    Permissions::new(Some("u1".into()), None, projects, house.into()).expect("patterns")
 }
 
 /// An id as it was before it was written into a name.
@@ -39,7 +39,7 @@ fuzz_target!(|data: &[u8]| {
         let who = Identity {
             role,
             user: Some("u1".into()),
-            sight: sight(),
+            permissions: permissions(),
             ..Identity::default()
         };
         match check_room(room, &who, "lobby", &OWN) {

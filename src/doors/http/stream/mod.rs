@@ -82,7 +82,7 @@ pub(super) async fn stream(
         client_id: id.clone(),
         user: caller.who.user.clone(),
         view: View::Filter(filter),
-        sight: caller.who.sight.clone(),
+        permissions: caller.who.permissions.clone(),
         batch: false,
     };
     let welcome = Welcome {

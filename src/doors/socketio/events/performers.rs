@@ -45,13 +45,13 @@ pub(super) async fn find(
     let unlimited = clients.iter().any(|client| client.who().performs_in(None));
     let project = home(&who, &homes, agent, named, unlimited)?;
     if let Some(project) = project.as_deref() {
-        let doubtless = match who.sight.is_everything() {
+        let doubtless = match who.permissions.is_everything() {
             true => homes.may_be(project),
             false => homes.are_only(project),
         };
         clients.retain(|performer| {
             let who = performer.who();
-            who.performs_in(Some(project)) && (doubtless || who.sight.is_limited())
+            who.performs_in(Some(project)) && (doubtless || who.permissions.is_limited())
         });
         let own = kit.hub.members_of(room(Some(project), agent)).await?;
         clients.extend(kit.actions.among(&own).into_iter().filter(|performer| {
@@ -76,7 +76,7 @@ fn home(
     named: Option<&str>,
     unlimited: bool,
 ) -> Result<Option<Arc<str>>, Refusal> {
-    let holds = |project: &str| who.sight.may_enter(Kind::Project, None, project);
+    let holds = |project: &str| who.permissions.may_enter(Kind::Project, None, project);
     if let Some(named) = named.filter(|named| !named.is_empty()) {
         return if holds(named) {
             Ok(Some(named.into()))
@@ -93,20 +93,20 @@ fn home(
         if !homes.are_all {
             return Err(several());
         }
-        if who.sight.is_limited() {
+        if who.permissions.is_limited() {
             // It may be another project's: who performs for all would do it for that one.
             return Err(Refusal::forbidden(
                 "this agent is not known in a project of your token's yet: say in which one it is, as project_id",
             ));
         }
-        if who.sight.may_enter(Kind::Agent, None, agent) {
+        if who.permissions.may_enter(Kind::Agent, None, agent) {
             return Ok(None);
         }
     }
     // An agent of no project is everybody's who has no limits, and what a bare id means.
-    let is_shared = homes.vouched.iter().any(Option::is_none) && !who.sight.is_limited();
+    let is_shared = homes.vouched.iter().any(Option::is_none) && !who.permissions.is_limited();
     // So is one whose performer has no limits, whatever limited producers call theirs: they can't put themselves in its place.
-    let is_platforms = homes.vouched.is_empty() && unlimited && who.sight.is_everything();
+    let is_platforms = homes.vouched.is_empty() && unlimited && who.permissions.is_everything();
     if is_shared || is_platforms {
         return Ok(None);
     }
@@ -122,7 +122,7 @@ fn home(
         return Ok(Some(project));
     }
     // Of what was forgotten a claim says nothing.
-    if who.sight.is_everything() && !homes.are_all {
+    if who.permissions.is_everything() && !homes.are_all {
         return Err(several());
     }
     match one_of(&mut homes.claimed.iter())? {

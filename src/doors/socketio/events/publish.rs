@@ -29,7 +29,7 @@ pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
     let producer = Producer {
         name: who.source().unwrap_or("producer"),
         door: "socketio",
-        sight: &who.sight,
+        permissions: &who.permissions,
         verified: &verified,
         flow: intake::flow(&who, &client.id),
     };

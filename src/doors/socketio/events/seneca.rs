@@ -21,7 +21,7 @@ pub(super) async fn subscribe(client: &Arc<Client>, event: &str) -> Handled {
     hub.listen(member, topic, true).await;
     confirm(client, name);
     // It is gathered from all projects.
-    if !client.who().sight.is_everything() {
+    if !client.who().permissions.is_everything() {
         return Ok(json!({ "type": name }).into());
     }
     // What the page shows first must not wait for the next change.

@@ -15,9 +15,12 @@ use crate::{
 pub(super) async fn get_state(client: &Client, request: &Request) -> Handled {
     let project = request.text("project_id")?.map(str::to_owned);
     let moment = client.kit.hub.moment(false).await?;
-    let (sight, part_bytes) = (client.who().sight.clone(), client.kit.options.snapshot_part);
+    let (permissions, part_bytes) = (
+        client.who().permissions.clone(),
+        client.kit.options.snapshot_part,
+    );
     let of = SnapshotOf {
-        sight,
+        permissions,
         namespace: client.namespace,
         project,
     };
@@ -84,7 +87,7 @@ pub(super) async fn get_history(client: &Client, request: &Request) -> Handled {
     let page = client
         .kit
         .intake
-        .history(query, &client.who().sight)
+        .history(query, &client.who().permissions)
         .await?;
     let text = serde_json::to_string(&page)
         .map_err(|_| Refusal::unavailable("the page can't be written"))?;
@@ -105,17 +108,25 @@ pub(super) async fn resume(client: &Client, request: &Request) -> Handled {
 
 pub(super) async fn get_stats(client: &Client) -> Handled {
     may_see(client)?;
-    let sight = client.who().sight.clone();
+    let permissions = client.who().permissions.clone();
     Ok(Answer::Fields(
-        client.kit.hub.question(Question::Stats { sight }).await?,
+        client
+            .kit
+            .hub
+            .question(Question::Stats { permissions })
+            .await?,
     ))
 }
 
 pub(super) async fn get_rooms(client: &Client) -> Handled {
     may_see(client)?;
-    let sight = client.who().sight.clone();
+    let permissions = client.who().permissions.clone();
     Ok(Answer::Fields(
-        client.kit.hub.question(Question::Rooms { sight }).await?,
+        client
+            .kit
+            .hub
+            .question(Question::Rooms { permissions })
+            .await?,
     ))
 }
 

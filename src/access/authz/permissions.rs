@@ -28,7 +28,7 @@ pub struct House {
 
 /// What a client may see, by its claims.
 #[derive(Debug, Clone, Default)]
-pub struct Sight(Option<Arc<Scope>>);
+pub struct Permissions(Option<Arc<Scope>>);
 
 /// The claims of a client that may not see everything.
 struct Scope {
@@ -71,7 +71,7 @@ impl Names {
     }
 }
 
-impl Sight {
+impl Permissions {
     /// Sees everything: an admin, and everybody while authentication is off.
     pub fn everything() -> Self {
         Self(None)
@@ -340,7 +340,7 @@ impl fmt::Debug for Scope {
     }
 }
 
-impl PartialEq for Sight {
+impl PartialEq for Permissions {
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (None, None) => true,
@@ -350,9 +350,9 @@ impl PartialEq for Sight {
     }
 }
 
-impl Eq for Sight {}
+impl Eq for Permissions {}
 
-impl Hash for Sight {
+impl Hash for Permissions {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.as_ref().map(|scope| scope.key()).hash(state);
     }
