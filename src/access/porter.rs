@@ -11,7 +11,7 @@ use crate::{
     access::{
         authn::{Claims, Credential, PageOrigin, StartSecret, TokenId, Tokens},
         authz::{
-            Blocklist, Connection, Ending, House, Meter, Origin, Permissions, Rates, SessionGuard,
+            Blocklist, Connection, Ending, Meter, Origin, Permissions, Policy, Rates, SessionGuard,
             Sessions, TooMuch, Who, check_room,
         },
     },
@@ -60,7 +60,7 @@ pub struct Porter {
     /// What says whether a token is to be believed.
     tokens: Arc<Tokens>,
     /// What permissions are made of.
-    house: Arc<House>,
+    policy: Arc<Policy>,
     /// Who is kept out, whatever its token says.
     blocklist: Blocklist,
     /// Whom to end when a token does, or an admin says so.
@@ -84,7 +84,7 @@ impl Porter {
         options: PorterOptions,
         start_secret: Option<StartSecret>,
         tokens: Arc<Tokens>,
-        house: Arc<House>,
+        policy: Arc<Policy>,
         blocklist: Blocklist,
         rates: Rates,
         metrics: Arc<Metrics>,
@@ -93,7 +93,7 @@ impl Porter {
             options,
             start_secret,
             tokens,
-            house,
+            policy,
             blocklist,
             sessions: Arc::default(),
             rates,
@@ -189,7 +189,7 @@ impl Porter {
         user: Option<Arc<str>>,
         (rooms, projects): (Option<Vec<String>>, Option<Vec<String>>),
     ) -> Result<Permissions, Refusal> {
-        Permissions::new(user, rooms, projects, self.house.clone()).map_err(|error| {
+        Permissions::new(user, rooms, projects, self.policy.clone()).map_err(|error| {
             Refusal::new(
                 "unauthorized",
                 format!("the token's rooms or projects are no patterns: {error}"),
@@ -253,7 +253,7 @@ impl Porter {
 
     /// In which projects an agent is known, and who said so.
     pub fn homes_of(&self, agent: &str) -> Homes {
-        self.house.ledger.homes(Kind::Agent, agent)
+        self.policy.ledger.homes(Kind::Agent, agent)
     }
 
     /// The connections.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::{
-    access::authz::{House, Permissions},
+    access::authz::{Permissions, Policy},
     config::{Rule, Rules},
     event::{self, Event, Kind},
     ledger::{Ledger, Speaker},
@@ -30,12 +30,12 @@ fn naming(project: Option<&str>, data: Value) -> Event {
     event(named)
 }
 
-fn house(rules: Rules, events: &[Event]) -> Arc<House> {
+fn policy(rules: Rules, events: &[Event]) -> Arc<Policy> {
     let ledger = Ledger::new(rules.max_known);
     events.iter().for_each(|event| {
         settle(&ledger, event);
     });
-    Arc::new(House {
+    Arc::new(Policy {
         rules,
         ledger: ledger.into(),
     })
@@ -53,13 +53,13 @@ fn settle(ledger: &Ledger, event: &Event) -> Event {
 }
 
 /// The same, as if nothing of it were learnt.
-fn settled(house: &House, event: &Event) -> Event {
-    settle(&Ledger::of_saved(house.ledger.save(), 100), event)
+fn settled(policy: &Policy, event: &Event) -> Event {
+    settle(&Ledger::of_saved(policy.ledger.save(), 100), event)
 }
 
 /// Somebody with these claims.
 fn claiming(
-    house: &Arc<House>,
+    policy: &Arc<Policy>,
     user: Option<&str>,
     rooms: Option<&[&str]>,
     projects: Option<&[&str]>,
@@ -69,21 +69,21 @@ fn claiming(
         user.map(Into::into),
         rooms.map(owned),
         projects.map(owned),
-        house.clone(),
+        policy.clone(),
     )
     .unwrap()
 }
 
 #[test]
 fn who_may_be_in_every_room_and_keeps_to_no_projects_sees_everything() {
-    let house = house(Rules::default(), &[]);
+    let policy = policy(Rules::default(), &[]);
     let sees = |rooms: &[&str], projects: Option<&[&str]>| {
-        claiming(&house, Some("ann"), Some(rooms), projects).is_everything()
+        claiming(&policy, Some("ann"), Some(rooms), projects).is_everything()
     };
     assert!(sees(&["*"], None) && sees(&["project:p1", "**"], Some(&["*"])));
     assert!(!sees(&["*"], Some(&["p1"])), "it publishes for p1 only");
     assert!(!sees(&["*:*"], None) && !sees(&["project:*"], None));
-    assert!(!claiming(&house, Some("ann"), None, Some(&["*"])).is_everything());
+    assert!(!claiming(&policy, Some("ann"), None, Some(&["*"])).is_everything());
 }
 
 #[test]
@@ -105,15 +105,15 @@ fn rules_and_claims() {
         naming(None, json!({ "execution_id": "e1", "user_id": "ann" })),
         naming(None, json!({ "execution_id": "e2", "owner_id": "bob" })),
     ];
-    let default = house(Rules::default(), &known);
-    let by_project = house(
+    let default = policy(Rules::default(), &known);
+    let by_project = policy(
         Rules {
             agent: Rule::Project,
             ..Rules::default()
         },
         &known,
     );
-    let open = house(
+    let open = policy(
         Rules {
             project: Rule::All,
             ..Rules::default()
@@ -262,20 +262,20 @@ fn a_workflow_that_several_run_is_nobodys_window_on_the_others() {
             run("e1", json!({ key: "ann" })),
             run("e2", json!({ key: "bob" })),
         );
-        let house = house(Rules::default(), &[]);
-        let anns = settle(&house.ledger, &anns);
-        let ann = claiming(&house, Some("ann"), None, None);
+        let policy = policy(Rules::default(), &[]);
+        let anns = settle(&policy.ledger, &anns);
+        let ann = claiming(&policy, Some("ann"), None, None);
         assert!(
             ann.may_enter(Kind::Workflow, None, "w"),
             "so far it is hers"
         );
-        let bobs = settle(&house.ledger, &bobs);
+        let bobs = settle(&policy.ledger, &bobs);
         assert!(!ann.may_enter(Kind::Workflow, None, "w"));
         assert!(ann.may_see(&anns) && !ann.may_see(&bobs), "{key}");
-        let bob = claiming(&house, Some("bob"), None, None);
+        let bob = claiming(&policy, Some("bob"), None, None);
         assert!(bob.may_see(&bobs) && !bob.may_see(&anns), "{key}");
         let said = naming(None, json!({ "workflow_id": "w", "owner_id": "ann" }));
-        settle(&house.ledger, &said);
+        settle(&policy.ledger, &said);
         assert!(ann.may_enter(Kind::Workflow, None, "w"), "now it is said");
     }
 }
@@ -292,11 +292,11 @@ fn what_is_forgotten_is_shown_to_fewer() {
         of("t1", Some("p2")),
         of("t2", Some("p2")),
     ];
-    let some_lost = house(rules, &known);
+    let some_lost = policy(rules, &known);
     let spy = claiming(&some_lost, Some("ann"), None, Some(&["p1"]));
-    let sees = |house: &House, spy: &Permissions, event| spy.may_see(&settled(house, &event));
+    let sees = |policy: &Policy, spy: &Permissions, event| spy.may_see(&settled(policy, &event));
     assert!(!sees(&some_lost, &spy, of("t0", None)) && !sees(&some_lost, &spy, of("t1", None)));
-    let restarted = house(Rules::default(), &[]);
+    let restarted = policy(Rules::default(), &[]);
     let spy = claiming(&restarted, Some("ann"), None, Some(&["p1"]));
     assert!(
         sees(&restarted, &spy, of("t0", None)),

@@ -10,7 +10,7 @@ use crate::{
     access::{
         Porter, PorterOptions,
         authn::{KeyFile, StartSecret, Tokens},
-        authz::{Blocklist, House, Rates},
+        authz::{Blocklist, Policy, Rates},
     },
     config::{Config, JournalKind},
     ledger::Ledger,
@@ -32,7 +32,7 @@ pub(super) fn hire(
         session: authentication.session_timeout(),
         ban: config.rate_limiting.ban_duration(),
     };
-    let house = House {
+    let policy = Policy {
         rules: config.access.clone(),
         ledger,
     };
@@ -43,12 +43,12 @@ pub(super) fn hire(
         authentication.leeway(),
         !authentication.required,
     )?;
-    let house = Arc::new(house);
+    let policy = Arc::new(policy);
     Ok(Porter::new(
         options,
         start_secret,
         tokens,
-        house,
+        policy,
         blocklist,
         rates,
         metrics,

@@ -12,7 +12,7 @@ mod verdicts;
 pub use audience::Audience;
 pub use blocklist::{Ban, Blocklist, BlocklistError, Revocation, Revoked, Who};
 pub use filter::{Filter, Subject};
-pub use permissions::{House, Permissions};
+pub use permissions::{Permissions, Policy};
 pub use rates::{Meter, Rates, TooMuch};
 pub use room::{GENERAL, OBSERVERS, PRODUCERS, check_room, may_know_room, too_many_rooms};
 pub use sessions::{Connection, Ending, Origin, Session, SessionGuard, Sessions};

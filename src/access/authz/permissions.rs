@@ -19,7 +19,7 @@ use crate::{
 
 /// The rules and what they look at: the same for all.
 #[derive(Debug)]
-pub struct House {
+pub struct Policy {
     /// Who may see what.
     pub rules: Rules,
     /// The present owners of things, for rooms.
@@ -41,7 +41,7 @@ struct Scope {
     /// These are not all projects: what it publishes is of one of them.
     limited: bool,
     /// What the rules say of the rest.
-    house: Arc<House>,
+    policy: Arc<Policy>,
 }
 
 /// A list of patterns.
@@ -85,7 +85,7 @@ impl Permissions {
         user: Option<Arc<str>>,
         rooms: Option<Vec<String>>,
         projects: Option<Vec<String>>,
-        house: Arc<House>,
+        policy: Arc<Policy>,
     ) -> Result<Self, BadPattern> {
         let is_all = |names: &[String]| names.iter().any(|name| name == "*" || name == "**");
         if rooms.as_deref().is_some_and(is_all) && projects.as_deref().is_none_or(is_all) {
@@ -98,7 +98,7 @@ impl Permissions {
                 .is_some_and(|projects| !is_all(projects)),
             rooms: rooms.map(Names::of_rooms).transpose()?,
             projects: projects.map(Names::new).transpose()?,
-            house,
+            policy,
         }))))
     }
 
@@ -126,7 +126,7 @@ impl Permissions {
                 .is_some_and(|project| scope.names_project(project))
         };
         scope
-            .house
+            .policy
             .ledger
             .look(Kind::Agent, agent, |seats| match seats {
                 Seats::These(seats) => seats.iter().any(names),
@@ -239,7 +239,7 @@ impl Scope {
             None if context.uncertain.contains(kind) => Some(self.sees_all(context.candidates)),
             None => None,
         };
-        match self.house.rules.of(kind) {
+        match self.policy.rules.of(kind) {
             Rule::All => None,
             Rule::Claim => Some(kind == Kind::Project && self.names_project(id)),
             Rule::User => Some(self.user.as_deref() == Some(id)),
@@ -262,8 +262,8 @@ impl Scope {
 
     /// The rules' verdict on the room of all things of an id.
     fn enters(&self, kind: Kind, id: &str) -> Option<bool> {
-        let ledger = &self.house.ledger;
-        match self.house.rules.of(kind) {
+        let ledger = &self.policy.ledger;
+        match self.policy.rules.of(kind) {
             Rule::All => None,
             Rule::Claim => Some(kind == Kind::Project && self.names_project(id)),
             Rule::User => Some(self.user.as_deref() == Some(id)),
@@ -284,9 +284,9 @@ impl Scope {
 
     /// The same for the thing of one project.
     fn enters_in(&self, project: &str, kind: Kind, id: &str) -> Option<bool> {
-        match self.house.rules.of(kind) {
+        match self.policy.rules.of(kind) {
             Rule::All => (!self.may_see_project(project)).then_some(false),
-            Rule::Owner => Some(self.house.ledger.look_in(project, kind, id, |seat| {
+            Rule::Owner => Some(self.policy.ledger.look_in(project, kind, id, |seat| {
                 seat.map_or_else(|| self.may_see_project(project), |seat| self.sits(&seat))
             })),
             Rule::Claim | Rule::User | Rule::Project => Some(self.may_see_project(project)),
@@ -307,7 +307,7 @@ impl Scope {
 
     fn may_see_project(&self, project: &str) -> bool {
         self.names_room(Kind::Project, None, project)
-            || match self.house.rules.project {
+            || match self.policy.rules.project {
                 Rule::Claim => self.names_project(project),
                 Rule::All => self.rooms.is_none(),
                 _ => false,

@@ -117,12 +117,12 @@ fn shorten(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::authz::{House, Permissions};
+    use crate::access::authz::{Permissions, Policy};
     use crate::config::{Role, Rule, Rules};
     use crate::ledger::Ledger;
 
     fn permissions(user: Option<&str>) -> Permissions {
-        let house = House {
+        let policy = Policy {
             rules: Rules {
                 project: Rule::All,
                 execution: Rule::All,
@@ -133,7 +133,7 @@ mod tests {
             },
             ledger: Ledger::new(10).into(),
         };
-        Permissions::new(user.map(Into::into), None, None, house.into()).unwrap()
+        Permissions::new(user.map(Into::into), None, None, policy.into()).unwrap()
     }
 
     fn check(room: &str, role: Role) -> Result<(), &'static str> {

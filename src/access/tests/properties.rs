@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{claiming, house, naming, settle, settled};
+use super::{claiming, naming, policy, settle, settled};
 use crate::{
     access::authz::Permissions,
     config::{Rule, Rules},
@@ -67,14 +67,14 @@ proptest! {
         projects in any_claims(&["p1", "p2", "p*"]),
         rooms in prop::option::of(any_claims(&["project:p1", "task:*", "execution:e1", "agent:a1"])),
     ) {
-        let house = house(rules, &known);
+        let policy = policy(rules, &known);
         let [few, many] = [0, 1].map(|n| {
             let rooms = rooms.as_ref().map(|rooms| &rooms[n][..]);
-            claiming(&house, Some("ann"), rooms, Some(&projects[n]))
+            claiming(&policy, Some("ann"), rooms, Some(&projects[n]))
         });
-        let nobody = claiming(&house, None, Some(&[]), None);
+        let nobody = claiming(&policy, None, Some(&[]), None);
         for event in events.iter().chain(&known) {
-            let event = &settle(&house.ledger, event);
+            let event = &settle(&policy.ledger, event);
             prop_assert!(!few.may_see(event) || many.may_see(event), "{few:?} sees {event:?}, {many:?} doesn't");
             prop_assert!(Permissions::everything().may_see(event));
             let mut names_something = false;
@@ -88,10 +88,10 @@ proptest! {
         known in prop::collection::vec(any_event(), 0..12),
         events in prop::collection::vec(any_event(), 1..12),
     ) {
-        let house = house(Rules::default(), &known);
-        let nobody = claiming(&house, None, None, None);
+        let policy = policy(Rules::default(), &known);
+        let nobody = claiming(&policy, None, None, None);
         for event in &events {
-            let event = &settled(&house, event);
+            let event = &settled(&policy, event);
             let mut ruled = event.project_id.is_some();
             event.things(&mut |kind, _| ruled |= match kind {
                 Kind::Agent => false,
@@ -111,9 +111,9 @@ proptest! {
         known in prop::collection::vec(any_event(), 0..12),
         task in prop::sample::select(&["x", "t1", "t2"][..]),
     ) {
-        let house = house(Rules::default(), &known);
-        let spy = claiming(&house, Some("eve"), None, Some(&["p1", "p3"]));
-        let of = |project| settled(&house, &naming(Some(project), json!({ "task_id": task })));
+        let policy = policy(Rules::default(), &known);
+        let spy = claiming(&policy, Some("eve"), None, Some(&["p1", "p3"]));
+        let of = |project| settled(&policy, &naming(Some(project), json!({ "task_id": task })));
         prop_assert!(!spy.may_see(&of("p2")));
         prop_assert!(spy.may_see(&of("p1")));
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use super::{Limits, Picture, Snapshot, State, Text, Walk};
 use crate::{
-    access::authz::{House, Permissions},
+    access::authz::{Permissions, Policy},
     config::Rules,
     event::{self, Event},
     ledger::{Ledger, Speaker},
@@ -279,13 +279,13 @@ fn a_checkpoint_is_the_state() {
 
 /// What one sees who may see these projects.
 fn seen(state: &State, projects: &[&str]) -> Value {
-    let house = House {
+    let policy = Policy {
         rules: Rules::default(),
         ledger: Ledger::new(10).into(),
     };
     let projects = projects.iter().map(ToString::to_string).collect();
     let permissions =
-        Permissions::new(Some("ann".into()), None, Some(projects), house.into()).unwrap();
+        Permissions::new(Some("ann".into()), None, Some(projects), policy.into()).unwrap();
     serde_json::from_str(&state.snapshot("c", Timestamp::now(), None, &permissions)).unwrap()
 }
 

@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use stoa::{
     access::{
         Identity,
-        authz::{GENERAL, House, OBSERVERS, PRODUCERS, Permissions, check_room, room_name},
+        authz::{GENERAL, Policy, OBSERVERS, PRODUCERS, Permissions, check_room, room_name},
     },
     config::{Role, Rules},
     ledger::Ledger,
@@ -15,12 +15,12 @@ const OWN: [&str; 2] = ["own-socket", "own-client"];
 
 /// Of somebody with projects of its own.
 fn permissions() -> Permissions {
-    let house = House {
+    let policy = Policy {
         rules: Rules::default(),
         ledger: Ledger::new(16).into(),
     };
     let projects = Some(vec!["p-*".into()]);
-    Permissions::new(Some("u1".into()), None, projects, house.into()).expect("patterns")
+    Permissions::new(Some("u1".into()), None, projects, policy.into()).expect("patterns")
 }
 
 /// An id as it was before it was written into a name.
