@@ -2,17 +2,17 @@
 //!
 //! ```text
 //!  credential ─▶ Tokens ─▶ Claims ─┐
-//!               Blocklist ─────────┼─▶ Porter ─▶ Identity { role, permissions } ─▶ every door asks it
+//!               Blocklist ─────────┼─▶ Authenticator ─▶ Identity { role, permissions } ─▶ every door asks it
 //!               Rates ─────────────┘      └─▶ Sessions: ended in time, or by an admin
 //!  Rules, Ledger (settles each event when it is accepted) ─▶ Permissions
 //! ```
 
+mod authenticator;
 pub mod authn;
 pub mod authz;
 mod identity;
-mod porter;
 #[cfg(test)]
 mod tests;
 
+pub use authenticator::{ADMIN_NEEDS, Authenticator, AuthenticatorOptions, Peer};
 pub use identity::Identity;
-pub use porter::{ADMIN_NEEDS, Porter, PorterOptions, Visitor};

@@ -3,12 +3,12 @@
 //! Going down: readiness off, a word to everybody, the hub's last flush, all lanes closed, the listener's requests
 //! ended. Nothing is waited for longer than `[server] shutdown_timeout`, whatever a client does.
 
+mod authenticator;
 mod certificates;
 mod error;
 mod essential;
 mod listen;
 mod options;
-mod porter;
 mod reload;
 mod stop;
 #[cfg(test)]
@@ -107,7 +107,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     );
     let ledger = hub.restore().await?;
     let start_secret = StartSecret::of(&config.authentication)?;
-    let porter = porter::hire(
+    let authenticator = authenticator::build(
         config,
         ledger.clone(),
         start_secret.clone(),
@@ -143,7 +143,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let kit = socketio::start(
         handle.clone(),
         intake.clone(),
-        porter.clone(),
+        authenticator.clone(),
         metrics.clone(),
         options::sockets(config, quota.clone()),
     );
@@ -152,7 +152,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let api = Api {
         hub: handle,
         intake: intake.clone(),
-        porter: porter.clone(),
+        authenticator: authenticator.clone(),
         metrics: metrics.clone(),
         readiness: readiness.clone(),
         renderings: options::renderings(config, &metrics),
@@ -174,8 +174,8 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         stopping: stop,
     };
     let server = server.prepare(router)?;
-    let tokens = porter.tokens().clone();
-    aside.push(essential.spawn("watch over sessions", porter.watch()));
+    let tokens = authenticator.tokens().clone();
+    aside.push(essential.spawn("watch over sessions", authenticator.watch()));
     aside.extend(certificates.map(|certificates| {
         let fresh =
             certificates::keep_fresh(certificates, config.tls.reload_interval(), metrics.clone());
@@ -183,7 +183,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     }));
     aside.extend(tokens.files().map(|file| {
         let interval = config.authentication.reload_interval();
-        let fresh = porter::keep_fresh(tokens.clone(), file, interval, metrics.clone());
+        let fresh = authenticator::keep_fresh(tokens.clone(), file, interval, metrics.clone());
         essential.spawn("watch over the keys", fresh)
     }));
     Ok(Running {
@@ -389,7 +389,7 @@ pub fn check(config: &Config) -> Result<(), ServeError> {
         return Err(ServeError::Unsafe(why));
     }
     certificates::load(&config.tls)?;
-    porter::tokens(config)?;
+    authenticator::tokens(config)?;
     table(config).map(drop)
 }
 

@@ -13,7 +13,7 @@ use strum::{EnumString, IntoStaticStr};
 
 use crate::{
     access::{
-        Identity, Porter,
+        Authenticator, Identity,
         authz::{Ban, Ending, Revoked, Who},
     },
     config::Role,
@@ -95,7 +95,7 @@ impl Act {
     /// `forbidden` for whoever is no admin, `bad_request` for an argument that makes no sense, `not_found`.
     pub async fn perform(
         self,
-        porter: &Porter,
+        authenticator: &Authenticator,
         actor: &Actor<'_>,
         argument: &Value,
     ) -> Result<Value, Refusal> {
@@ -105,20 +105,24 @@ impl Act {
             about: None,
         };
         let outcome = if Role::may_administer(actor.who.role) {
-            self.carry_out(porter, &mut audit).await
+            self.carry_out(authenticator, &mut audit).await
         } else {
             Err(Refusal::forbidden("this takes the role admin"))
         };
         if self.changes_something() {
-            audit.write(self, &outcome, porter.metrics());
+            audit.write(self, &outcome, authenticator.metrics());
         }
         outcome
     }
 
-    async fn carry_out(self, porter: &Porter, audit: &mut Audit<'_>) -> Result<Value, Refusal> {
+    async fn carry_out(
+        self,
+        authenticator: &Authenticator,
+        audit: &mut Audit<'_>,
+    ) -> Result<Value, Refusal> {
         let argument = audit.argument;
         argument.only(self.keys())?;
-        let sessions = porter.sessions();
+        let sessions = authenticator.sessions();
         match self {
             Self::ListConnections => {
                 let limit = argument.number("limit")?.map_or(MAX_LISTED, |limit| {
@@ -141,7 +145,7 @@ impl Act {
             }
             Self::Ban => {
                 let who = argument.who()?;
-                porter.blocklist().may_ban(&who)?;
+                authenticator.blocklist().may_ban(&who)?;
                 if !argument.flag(INCLUDE_SELF)? {
                     audit.actor.is_not(&who)?;
                 }
@@ -149,7 +153,7 @@ impl Act {
                     .number("seconds")?
                     .map(|seconds| now().saturating_add(seconds));
                 let reason = argument.text("reason")?.unwrap_or_default();
-                let kept = porter.blocklist().ban(Ban {
+                let kept = authenticator.blocklist().ban(Ban {
                     who: who.clone(),
                     until,
                     reason: reason.chars().take(256).collect(),
@@ -158,23 +162,25 @@ impl Act {
                 kept.map(|()| json!({ "ended": ended }))
             }
             Self::Unban => {
-                let lifted = porter.blocklist().unban(&argument.who()?)?;
+                let lifted = authenticator.blocklist().unban(&argument.who()?)?;
                 Ok(json!({ "lifted": lifted }))
             }
-            Self::ListBans => Ok(json!({ "bans": porter.blocklist().bans() })),
+            Self::ListBans => Ok(json!({ "bans": authenticator.blocklist().bans() })),
             Self::Revoke => {
-                let what = revoked(porter, audit).await?;
-                let kept = porter.blocklist().revoke(what.clone());
+                let what = revoked(authenticator, audit).await?;
+                let kept = authenticator.blocklist().revoke(what.clone());
                 let ended = sessions.end(Ending::Revoked, |session| session.has(&what));
                 kept.map(|()| json!({ "ended": ended }))
             }
             Self::Unrevoke => {
-                let lifted = porter
+                let lifted = authenticator
                     .blocklist()
-                    .unrevoke(&revoked(porter, audit).await?)?;
+                    .unrevoke(&revoked(authenticator, audit).await?)?;
                 Ok(json!({ "lifted": lifted }))
             }
-            Self::ListRevocations => Ok(json!({ "revocations": porter.blocklist().revocations() })),
+            Self::ListRevocations => {
+                Ok(json!({ "revocations": authenticator.blocklist().revocations() }))
+            }
         }
     }
 }
@@ -197,9 +203,9 @@ impl Actor<'_> {
 }
 
 /// Which tokens a revocation is about, or is no more; the line of the log says which token it is.
-async fn revoked(porter: &Porter, audit: &mut Audit<'_>) -> Result<Revoked, Refusal> {
+async fn revoked(authenticator: &Authenticator, audit: &mut Audit<'_>) -> Result<Revoked, Refusal> {
     let what = match audit.argument.token()? {
-        Some(token) => Revoked::Token(porter.name_of(&token).await?.to_string()),
+        Some(token) => Revoked::Token(authenticator.name_of(&token).await?.to_string()),
         None => audit.argument.revoked()?,
     };
     if let Revoked::Token(id) = &what {

@@ -60,7 +60,7 @@ async fn perform(api: &Api, caller: &Caller, act: Act, argument: &Value) -> Answ
         address: caller.address,
         door: "http",
     };
-    act.perform(&api.porter, &actor, argument)
+    act.perform(&api.authenticator, &actor, argument)
         .await
         .map(Json)
         .inspect_err(|refusal| api.metrics.refused("http", refusal.code))

@@ -9,7 +9,9 @@ use std::{
 };
 
 use super::rendering::Renderings;
-use crate::{access::Porter, hub::HubHandle, intake::Intake, net::BodyLimits, observe::Metrics};
+use crate::{
+    access::Authenticator, hub::HubHandle, intake::Intake, net::BodyLimits, observe::Metrics,
+};
 
 /// What the handlers share.
 #[derive(Debug, Clone)]
@@ -21,7 +23,7 @@ pub struct Api {
     /// For `/metrics`, and refusals are counted.
     pub metrics: Arc<Metrics>,
     /// Who comes in.
-    pub porter: Arc<Porter>,
+    pub authenticator: Arc<Authenticator>,
     /// For `/readyz`.
     pub readiness: Arc<Readiness>,
     /// The answers with the state that are being given.

@@ -12,7 +12,7 @@ use http::{Extensions, Method, request::Parts};
 use super::api::Api;
 use crate::{
     access::{
-        Identity, Visitor,
+        Identity, Peer,
         authn::{Credential, PageOrigin},
     },
     config::Role,
@@ -49,7 +49,7 @@ impl FromRequestParts<Api> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
         let address = address(&parts.extensions);
-        let visitor = Visitor {
+        let peer = Peer {
             credential: parts.extensions.get::<Credential>(),
             address,
             // A request that need not prove anything publishes and observes.
@@ -62,9 +62,9 @@ impl FromRequestParts<Api> for Caller {
                 .unwrap_or_default(),
         };
         let count = |refusal: &Refusal| api.metrics.refused("http", refusal.code);
-        let who = api.porter.identify(visitor).await.inspect_err(count)?;
+        let who = api.authenticator.identify(peer).await.inspect_err(count)?;
         let reads = parts.method == Method::GET;
-        api.porter
+        api.authenticator
             .request(&who, address, reads)
             .inspect_err(count)?;
         Ok(Self { who, address })

@@ -123,7 +123,8 @@ async fn publish_json(api: &Api, caller: &Caller, body: Body) -> Result<Receipt,
     };
     // The place of the body is free again when its last event is read, not when all are kept.
     drop(body);
-    api.porter.events(&caller.who, caller.address, raws.len())?;
+    api.authenticator
+        .events(&caller.who, caller.address, raws.len())?;
     let verified = caller.who.verified();
     api.intake.publish(raws, producer(caller, &verified)).await
 }
@@ -139,7 +140,7 @@ async fn publish_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt
         lines.feed(&chunk);
         while let Some(line) = lines.next() {
             let full = part.push(line, caller, &api.body.space);
-            if full || part.raws.len() >= PART.min(api.porter.events_at_once()) {
+            if full || part.raws.len() >= PART.min(api.authenticator.events_at_once()) {
                 part.publish(api, caller, &mut receipt).await?;
                 // Where nothing is kept there is nothing to wait for: others have their turn all the same.
                 tokio::task::yield_now().await;
@@ -192,13 +193,16 @@ impl Part {
         self.bytes = 0;
         if !raws.is_empty() {
             // A producer that uploads much is slowed down to what it may, not turned away in the middle.
-            while let Err(refusal) = api.porter.events(&caller.who, caller.address, raws.len()) {
-                if raws.len() > api.porter.events_at_once() {
+            while let Err(refusal) =
+                api.authenticator
+                    .events(&caller.who, caller.address, raws.len())
+            {
+                if raws.len() > api.authenticator.events_at_once() {
                     return Err(refusal);
                 }
                 tokio::time::sleep(HELD).await;
             }
-            api.porter.check_again(&caller.who, caller.address)?;
+            api.authenticator.check_again(&caller.who, caller.address)?;
             let verified = caller.who.verified();
             let producer = producer(caller, &verified);
             // Reading them is the first thing that is done, and waits for nothing.

@@ -43,7 +43,7 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
         },
     });
     // Clients with another key, or with none, are served all the same: so it does not decide. Why is in the log.
-    if let Some(provider) = api.porter.tokens().jwks_state() {
+    if let Some(provider) = api.authenticator.tokens().jwks_state() {
         let status = match (provider.age, provider.error) {
             (None, _) => "missing",
             (Some(_), Some(_)) => "stale",

@@ -124,7 +124,7 @@ impl Client {
         lane: Arc<Lane>,
         kit: Arc<Kit>,
     ) -> Arc<Self> {
-        let meter = kit.porter.meter(&who, address);
+        let meter = kit.authenticator.meter(&who, address);
         let client = Self {
             id: crate::event::mint_id().to_string().into(),
             sid,
@@ -163,14 +163,14 @@ impl Client {
             namespace: self.namespace.path(),
             address: self.address,
         };
-        let session = self.kit.porter.begin(&origin, &self.who(), self)?;
+        let session = self.kit.authenticator.begin(&origin, &self.who(), self)?;
         *lock(&self.session) = Some(session);
         Ok(())
     }
 
     /// It is somebody else from now on, or the same for longer.
     pub(super) fn renew(self: &Arc<Self>, who: Identity) {
-        self.kit.porter.sessions().renew(&self.id, &who);
+        self.kit.authenticator.sessions().renew(&self.id, &who);
         self.who.store(Arc::new(who));
         self.kit.actions.listed(self);
     }
@@ -181,7 +181,7 @@ impl Client {
     /// `rate_limited`, `banned`.
     pub(super) fn spend(&self) -> Result<(), Refusal> {
         self.kit
-            .porter
+            .authenticator
             .message(&self.meter, &self.who(), self.address)
     }
 

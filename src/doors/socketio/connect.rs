@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     access::{
-        self, Identity, Porter, Visitor,
+        self, Authenticator, Identity, Peer,
         authn::{Credential, PageOrigin},
     },
     channel::Namespace,
@@ -82,7 +82,7 @@ pub struct Kit {
     /// The way in.
     pub(super) intake: Arc<Intake>,
     /// Who comes in.
-    pub(super) porter: Arc<Porter>,
+    pub(super) authenticator: Arc<Authenticator>,
     /// Refusals are counted.
     pub(super) metrics: Arc<Metrics>,
     /// The configuration's part.
@@ -129,7 +129,7 @@ impl Kit {
 pub fn start(
     hub: HubHandle,
     intake: Arc<Intake>,
-    porter: Arc<Porter>,
+    authenticator: Arc<Authenticator>,
     metrics: Arc<Metrics>,
     options: Options,
 ) -> Arc<Kit> {
@@ -154,7 +154,7 @@ pub fn start(
         actions: Actions::new(options.max_actions),
         hub,
         intake,
-        porter,
+        authenticator,
         metrics,
         options,
         locals,
@@ -235,7 +235,7 @@ impl Entrance {
     ) -> Result<(Hello, Identity, IpAddr), Refusal> {
         let hello = Hello::read_all(Some(auth), &request.uri, query)?;
         let address = address(&request.extensions);
-        let visitor = Visitor {
+        let peer = Peer {
             credential: hello
                 .token
                 .as_ref()
@@ -249,7 +249,7 @@ impl Entrance {
                 .copied()
                 .unwrap_or_default(),
         };
-        let who = self.kit.porter.identify(visitor).await?;
+        let who = self.kit.authenticator.identify(peer).await?;
         if self.namespace == Namespace::Admin && !who.role.may_see_stats() {
             return Err(Refusal::forbidden(
                 "the namespace /admin is for operators and admins",
@@ -261,8 +261,8 @@ impl Entrance {
         }
         let rooms = hello.rooms.iter().map(String::as_str);
         let fixed = (self.kit.options.default_room.as_str(), &[][..]);
-        let porter = &self.kit.porter;
-        porter.check_rooms(rooms, &who, fixed)?;
+        let authenticator = &self.kit.authenticator;
+        authenticator.check_rooms(rooms, &who, fixed)?;
         Ok((hello, who, address))
     }
 }

@@ -104,7 +104,7 @@ pub(super) async fn stream(
         namespace: Namespace::Root.path(),
         address: caller.address,
     };
-    let session = api.porter.begin(&origin, &caller.who, &ending)?;
+    let session = api.authenticator.begin(&origin, &caller.who, &ending)?;
     let body = Events {
         lane,
         heartbeat: heartbeat(api.stream.heartbeat),
@@ -167,7 +167,7 @@ impl Wanted {
         }
         let fixed = (options.default_room.as_str(), &[][..]);
         let rooms = asked.iter().map(String::as_str);
-        api.porter.check_rooms(rooms, who, fixed)?;
+        api.authenticator.check_rooms(rooms, who, fixed)?;
         Ok(asked.into_iter().map(Into::into).collect())
     }
 }

@@ -146,7 +146,7 @@ async fn admin(client: &Client, act: Act, request: &Request) -> Handled {
         door: "socketio",
     };
     let answer = act
-        .perform(&client.kit.porter, &actor, &request.argument)
+        .perform(&client.kit.authenticator, &actor, &request.argument)
         .await?;
     Ok(answer.into())
 }

@@ -38,7 +38,7 @@ pub(super) async fn find(
 ) -> Result<Performers, Refusal> {
     let kit = &operator.kit;
     let who = operator.who();
-    let homes = kit.porter.homes_of(agent);
+    let homes = kit.authenticator.homes_of(agent);
     let waiting = kit.hub.members_of(room(None, agent)).await?;
     let mut clients = kit.actions.among(&waiting);
     clients.retain(|performer| performer.who().performs_for(agent));

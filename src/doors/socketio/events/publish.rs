@@ -33,7 +33,10 @@ pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
         verified: &verified,
         flow: intake::flow(&who, &client.id),
     };
-    client.kit.porter.events(&who, client.address, raws.len())?;
+    client
+        .kit
+        .authenticator
+        .events(&who, client.address, raws.len())?;
     let mut receipt = client.kit.intake.publish(raws, producer).await?;
     let json = serde_json::to_string(&receipt).map_err(|error| {
         Refusal::unavailable(format!("the answer could not be written: {error}"))

@@ -109,7 +109,7 @@ async fn check(client: &Client, rooms: &[String]) -> Result<(), Refusal> {
     let own: [&str; 2] = [&client.id, &sid];
     let rooms = rooms.iter().map(String::as_str);
     let fixed = (kit.options.default_room.as_str(), &own[..]);
-    kit.porter.check_rooms(rooms, &client.who(), fixed)
+    kit.authenticator.check_rooms(rooms, &client.who(), fixed)
 }
 
 fn one_room(client: &Client, request: &Request) -> Result<(MemberId, String), Refusal> {

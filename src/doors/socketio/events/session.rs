@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Handled, request::Request, rooms};
 use crate::{
     access::{
-        Visitor,
+        Peer,
         authn::Credential,
         authz::{Connection, Ending},
     },
@@ -22,17 +22,17 @@ pub(super) async fn authenticate(client: &Arc<Client>, request: &Request) -> Han
     let before = client.who();
     let credential = request.text("token")?.map(Credential::new);
     // Without a token it is who it was, as long as nobody has to prove anything.
-    if credential.is_none() && !client.kit.porter.is_required() {
+    if credential.is_none() && !client.kit.authenticator.is_required() {
         return Ok(answer(client, &[]));
     }
-    let visitor = Visitor {
+    let peer = Peer {
         credential: credential.as_ref(),
         address: client.address,
         role: before.role,
         name: before.name.clone(),
         page: before.page,
     };
-    let who = client.kit.porter.identify(visitor).await?;
+    let who = client.kit.authenticator.identify(peer).await?;
     if client.namespace == Namespace::Admin && !who.role.may_see_stats() {
         return Err(Refusal::forbidden(
             "the namespace /admin is for operators and admins",
@@ -47,7 +47,7 @@ pub(super) async fn authenticate(client: &Arc<Client>, request: &Request) -> Han
     let own = welcome::rooms(client.namespace, &who, &options.default_room, Vec::new());
     client.renew(who.clone());
     // What was decided between the look at the token and now found the session under its old one.
-    if let Err(refusal) = client.kit.porter.check_again(&who, client.address) {
+    if let Err(refusal) = client.kit.authenticator.check_again(&who, client.address) {
         client.end(match refusal.code {
             "token_expired" => Ending::Expired,
             "banned" => Ending::Banned,

@@ -1,4 +1,4 @@
-//! The porter, made as the configuration says.
+//! The authenticator, made as the configuration says.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     access::{
-        Porter, PorterOptions,
+        Authenticator, AuthenticatorOptions,
         authn::{KeyFile, StartSecret, Tokens},
         authz::{Blocklist, Policy, Rates},
     },
@@ -17,16 +17,16 @@ use crate::{
     observe::Metrics,
 };
 
-/// A porter who knows whose things are.
-pub(super) fn hire(
+/// An authenticator that knows whose things are.
+pub(super) fn build(
     config: &Config,
     ledger: Arc<Ledger>,
     start_secret: Option<StartSecret>,
     metrics: Arc<Metrics>,
-) -> Result<Arc<Porter>, ServeError> {
+) -> Result<Arc<Authenticator>, ServeError> {
     let authentication = &config.authentication;
     let tokens = Arc::new(tokens(config)?);
-    let options = PorterOptions {
+    let options = AuthenticatorOptions {
         required: authentication.required,
         validate: authentication.token_validation,
         session: authentication.session_timeout(),
@@ -44,7 +44,7 @@ pub(super) fn hire(
         !authentication.required,
     )?;
     let policy = Arc::new(policy);
-    Ok(Porter::new(
+    Ok(Authenticator::new(
         options,
         start_secret,
         tokens,

@@ -22,9 +22,9 @@ use crate::{
     observe::Metrics,
 };
 
-/// What the porter is told by the configuration.
+/// What the authenticator is told by the configuration.
 #[derive(Debug, Clone, Copy)]
-pub struct PorterOptions {
+pub struct AuthenticatorOptions {
     /// Nobody comes in without a valid token.
     pub required: bool,
     /// A token that is given although none is needed must be valid; else it counts as one that claims nothing.
@@ -37,7 +37,7 @@ pub struct PorterOptions {
 
 /// Who is at the door, and what it says of itself.
 #[derive(Debug)]
-pub struct Visitor<'a> {
+pub struct Peer<'a> {
     /// What it shows.
     pub credential: Option<&'a Credential>,
     /// Where it comes from.
@@ -52,9 +52,9 @@ pub struct Visitor<'a> {
 
 /// The one who decides.
 #[derive(Debug)]
-pub struct Porter {
+pub struct Authenticator {
     /// What the settings demand of whoever comes.
-    options: PorterOptions,
+    options: AuthenticatorOptions,
     /// The secret of this start; none where tokens are required.
     start_secret: Option<StartSecret>,
     /// What says whether a token is to be believed.
@@ -78,10 +78,10 @@ pub const ADMIN_NEEDS: &str = "the role admin takes a token of that role, or the
 /// How often used up budgets that are whole again are forgotten.
 const TIDY: Duration = Duration::from_secs(60);
 
-impl Porter {
-    /// A porter before anybody came.
+impl Authenticator {
+    /// An authenticator before anybody came.
     pub fn new(
-        options: PorterOptions,
+        options: AuthenticatorOptions,
         start_secret: Option<StartSecret>,
         tokens: Arc<Tokens>,
         policy: Arc<Policy>,
@@ -110,32 +110,32 @@ impl Porter {
     ///
     /// # Errors
     /// `unauthorized`, `token_expired`, `unavailable`, `banned`.
-    pub async fn identify(&self, visitor: Visitor<'_>) -> Result<Identity, Refusal> {
-        if self.is_starter(visitor.credential) {
-            return Ok(Identity::starter(visitor.name, visitor.page));
+    pub async fn identify(&self, peer: Peer<'_>) -> Result<Identity, Refusal> {
+        if self.is_starter(peer.credential) {
+            return Ok(Identity::starter(peer.name, peer.page));
         }
-        let who = match visitor.credential {
+        let who = match peer.credential {
             None if self.options.required => {
                 return Err(Refusal::new(
                     "unauthorized",
                     "this server asks for a token: give it as auth.token, as Authorization: Bearer, or as ?token=",
                 ));
             }
-            None => unproven(&visitor)?,
+            None => unproven(&peer)?,
             // Nothing to hold it against: front-ends that bring one of another server's are let in like all others.
-            Some(_) if self.tokens.is_empty() && !self.options.required => unproven(&visitor)?,
+            Some(_) if self.tokens.is_empty() && !self.options.required => unproven(&peer)?,
             Some(credential) => match self.tokens.examine(credential.token()).await {
-                Ok(claims) => self.believe(claims, &visitor)?,
+                Ok(claims) => self.believe(claims, &peer)?,
                 Err(denied) => {
                     self.metrics.token_denied(denied.reason());
                     if self.options.required || self.options.validate {
                         return Err(denied.into());
                     }
-                    self.doubted(&visitor)?
+                    self.doubted(&peer)?
                 }
             },
         };
-        self.blocklist.check(&who, visitor.address)?;
+        self.blocklist.check(&who, peer.address)?;
         Ok(who)
     }
 
@@ -147,7 +147,7 @@ impl Porter {
             .is_some_and(|(secret, shown)| secret.is(shown))
     }
 
-    fn believe(&self, claims: Claims, visitor: &Visitor<'_>) -> Result<Identity, Refusal> {
+    fn believe(&self, claims: Claims, peer: &Peer<'_>) -> Result<Identity, Refusal> {
         let permissions = if claims.role == Role::Admin {
             Permissions::everything()
         } else {
@@ -159,13 +159,13 @@ impl Porter {
         Ok(Identity {
             role: claims.role,
             user: claims.user,
-            name: visitor.name.clone().or(claims.name),
+            name: peer.name.clone().or(claims.name),
             permissions,
             agents: claims.agents.map(Into::into),
             token: Some(claims.id),
             doubted: false,
             start_secret: false,
-            page: visitor.page,
+            page: peer.page,
             issued: claims.issued,
             expires: [claims.expires, longest].into_iter().flatten().min(),
         })
@@ -173,10 +173,10 @@ impl Porter {
 
     /// Somebody whose token is not believed where none is needed: as with one that claims nothing. Its holder may have been
     /// given little by it, and must not get more by spoiling it.
-    fn doubted(&self, visitor: &Visitor<'_>) -> Result<Identity, Refusal> {
+    fn doubted(&self, peer: &Peer<'_>) -> Result<Identity, Refusal> {
         Ok(Identity {
-            name: visitor.name.clone(),
-            page: visitor.page,
+            name: peer.name.clone(),
+            page: peer.page,
             permissions: self.permissions(None, (None, None))?,
             doubted: true,
             ..Identity::default()
@@ -200,7 +200,7 @@ impl Porter {
     /// Lists a connection; what somebody did meanwhile to keep it out counts.
     ///
     /// # Errors
-    /// As [`Porter::identify`].
+    /// As [`Authenticator::identify`].
     pub fn begin(
         &self,
         origin: &Origin,
@@ -371,10 +371,10 @@ impl Porter {
 
 /// Somebody of whom nothing is proven. Anybody can ask for a role, so the one that may end and ban others is not for the
 /// asking.
-fn unproven(visitor: &Visitor<'_>) -> Result<Identity, Refusal> {
-    if visitor.role == Role::Admin {
+fn unproven(peer: &Peer<'_>) -> Result<Identity, Refusal> {
+    if peer.role == Role::Admin {
         return Err(Refusal::new("unauthorized", ADMIN_NEEDS));
     }
-    let name = visitor.name.clone();
-    Ok(Identity::unproven(visitor.role, name, visitor.page))
+    let name = peer.name.clone();
+    Ok(Identity::unproven(peer.role, name, peer.page))
 }
