@@ -11,10 +11,10 @@ use tokio::sync::oneshot;
 use super::{
     Hub,
     command::{Command, Resumption, now},
+    credit::{Credit, Held},
     gather::end_of,
     making::SPAN,
     member::MemberId,
-    portions::{Held, Portion},
     requests::object,
     snapshots::Taking,
 };
@@ -44,7 +44,7 @@ pub(crate) struct Behind {
     /// It began with a snapshot: that it is live then is no news.
     quiet: bool,
     /// How much it is given at a time.
-    pub(super) portion: Portion,
+    pub(super) credit: Credit,
     /// Where it began, as it named the place; `None` for one that was parked.
     from: Option<String>,
     /// Updates it was sent since.
@@ -54,7 +54,7 @@ pub(crate) struct Behind {
 }
 
 impl Behind {
-    fn new(at: Cursor, portion: Portion) -> Self {
+    fn new(at: Cursor, credit: Credit) -> Self {
         Self {
             at,
             held: None,
@@ -63,7 +63,7 @@ impl Behind {
             rests_until: None,
             waits: None,
             quiet: false,
-            portion,
+            credit,
             from: None,
             replayed: 0,
             replies: Vec::new(),
@@ -75,7 +75,7 @@ impl Behind {
         Self {
             taking: Some(taking),
             quiet: true,
-            ..Self::new(at, Portion::first())
+            ..Self::new(at, Credit::first())
         }
     }
 
@@ -157,7 +157,7 @@ impl Hub {
         member.behind = Some(Box::new(Behind {
             from: Some(from),
             replies,
-            ..Behind::new(at, Portion::first())
+            ..Behind::new(at, Credit::first())
         }));
         self.serve(id);
     }
@@ -213,7 +213,7 @@ impl Hub {
             return;
         };
         let at = place.with_everything_up_to(member.since);
-        member.behind = Some(Box::new(Behind::new(at, Portion::least())));
+        member.behind = Some(Box::new(Behind::new(at, Credit::least())));
         if let Some(taken) = taken {
             member.missed_aggregates |= taken.aggregates;
             self.metrics.taken_back(taken.updates);

@@ -12,13 +12,13 @@
 //! - *Making*: a replay segment from its cursor is being made aside (`making`). It stays in the queue; it may leave, or be
 //!   reset by another `resume`, and then the segment finds nobody at its beginning. A failure puts it back to Behind
 //!   with a rest; the third in a row gives it the state instead.
-//! - *Held*: it is handed the segment in portions (`portions`). With each its cursor moves on; at the end, or when it sees
+//! - *Held*: it is handed the segment as its credit allows (`credit`). With each its cursor moves on; at the end, or when it sees
 //!   something else, it is Behind again, further on.
 //! - *Live*: what it misses is at most [`LAST`] events that are at hand. These are made in the loop, at one place of the
 //!   stream, and with them the member is live: no gap and no double.
 //!
 //! Members at the same place are served together, and those at many places meet (`meeting`): the journal is read and
-//! the updates are written about once for all of them. A member rests until it has taken most of its portion.
+//! the updates are written about once for all of them. A member rests until it has taken most of its credit.
 
 use std::{
     collections::VecDeque,
@@ -31,11 +31,11 @@ use tokio::sync::mpsc;
 use super::{
     Hub,
     behind::Behind,
+    credit::Held,
     gather::{Gathering, end_of},
     making::Made,
     meeting::{Kept, meeting_place},
     member::MemberId,
-    portions::Held,
     replay,
 };
 use crate::{
@@ -49,7 +49,7 @@ use crate::{
 
 /// What the loop itself makes ready at the most, to bring a client to the present.
 const LAST: u64 = 256;
-/// A member that goes live gets the rest in one go, if it is no more than this or than its portion.
+/// A member that goes live gets the rest in one go, if it is no more than this or than its credit.
 const LIVE: usize = 16 * 1_024;
 /// The newest records that are kept at hand for the last segment, at the most: they are bounded in bytes, too.
 const RECENT: usize = 2_048;
@@ -231,8 +231,8 @@ impl Hub {
     pub(super) fn look_at(&mut self, id: MemberId, now: Instant) -> Option<(Cursor, bool, bool)> {
         let member = self.roster.get_mut(id)?;
         let behind = member.behind.as_mut()?;
-        let ready = member.outlet.has_room() && behind.portion.has_room(member.outlet.waiting());
-        behind.portion.look(ready, now);
+        let ready = member.outlet.has_room() && behind.credit.has_room(member.outlet.waiting());
+        behind.credit.look(ready, now);
         let ready = ready && behind.has_rested(now);
         Some((behind.at.clone(), behind.held.is_some(), ready))
     }
@@ -290,7 +290,7 @@ impl Hub {
         let waits = behind.held.is_none()
             && behind.taking.is_none()
             && member.outlet.has_room()
-            && behind.portion.has_room(member.outlet.waiting());
+            && behind.credit.has_room(member.outlet.waiting());
         waits.then_some(behind)
     }
 
@@ -365,10 +365,10 @@ impl Hub {
                 self.queue_up(id);
                 continue;
             };
-            let most = behind.portion.bytes().max(LIVE);
+            let most = behind.credit.bytes().max(LIVE);
             behind.hold(Held::new(segment.clone(), eye));
             if whole && segment.weight(eye, most) <= most {
-                behind.portion.unbound();
+                behind.credit.unbound();
                 self.hand_over(id);
                 self.go_live(id, to);
             } else {

@@ -16,10 +16,10 @@ use tokio::sync::mpsc;
 use super::{
     Hub,
     catchup::LOOK,
+    credit::Held,
     eye::{Eye, Key},
     gather::Gathering,
     member::MemberId,
-    portions::Held,
     replay::{self, ReplaySegment},
 };
 use crate::{

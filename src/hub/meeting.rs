@@ -21,9 +21,9 @@ use smallvec::SmallVec;
 use super::{
     Hub,
     behind::Behind,
+    credit::Held,
     eye::{Eye, Key},
     member::MemberId,
-    portions::Held,
     replay::ReplaySegment,
 };
 use crate::{

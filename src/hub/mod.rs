@@ -15,6 +15,7 @@ mod behind;
 mod catchup;
 mod census;
 mod command;
+mod credit;
 mod eye;
 mod fanout;
 #[cfg(test)]
@@ -27,7 +28,6 @@ mod moments;
 mod outlet;
 #[cfg(test)]
 mod panics;
-mod portions;
 mod questions;
 mod replay;
 mod requests;

@@ -1,7 +1,7 @@
-//! Hands segments out, each client's in portions of what it takes.
+//! Hands segments out, to each client as much as it takes.
 //!
 //! What waits for a client is no longer united with what happens after it. So one that reads slowly is given little at a
-//! time; the rest of its segment waits here, in one copy for all who stand at the same place. Whoever takes its portion at once
+//! time; the rest of its segment waits here, in one copy for all who stand at the same place. Whoever takes its credit at once
 //! gets twice as much the next time.
 
 use std::{
@@ -11,11 +11,11 @@ use std::{
 
 use super::{Hub, batches::Batch, catchup::LOOK, member::MemberId, replay::ReplaySegment};
 
-/// The smallest portion: a few updates, that the connection is not idle.
+/// The smallest credit: a few updates, that the connection is not idle.
 const LEAST: usize = 4 * 1_024;
-/// The first portion of one that says nothing of how fast it reads.
+/// The first credit of one that says nothing of how fast it reads.
 const FIRST: usize = 16 * 1_024;
-/// A member that has not taken its portion after this long gets half as much the next time.
+/// A member that has not taken its credit after this long gets half as much the next time.
 const SLOW: Duration = Duration::from_millis(500);
 
 /// A segment on its way to one client.
@@ -51,7 +51,7 @@ impl Held {
 
 /// How much one client is given at a time.
 #[derive(Debug)]
-pub(super) struct Portion {
+pub(super) struct Credit {
     /// So many bytes.
     bytes: usize,
     /// When it was last given some, or found too much.
@@ -60,7 +60,7 @@ pub(super) struct Portion {
     rested: bool,
 }
 
-impl Portion {
+impl Credit {
     /// For one that comes back: nothing is known of it.
     pub(super) fn first() -> Self {
         Self {
@@ -118,7 +118,7 @@ impl Portion {
 }
 
 impl Hub {
-    /// Gives a member the next portion of the segment that it holds; how many updates that was.
+    /// Gives a member the next part of the segment that it holds; how many updates that was.
     pub(super) fn hand_over(&mut self, id: MemberId) -> usize {
         let most = self.options.max_segment;
         let Some(behind) = self.roster.get_mut(id).and_then(|m| m.behind.as_mut()) else {
@@ -127,7 +127,7 @@ impl Hub {
         let Some(mut held) = behind.held.take() else {
             return 0;
         };
-        let portion = behind.portion.next(most);
+        let credit = behind.credit.next(most);
         // It joined a room, or wants something else now: the rest is made anew for it, from where it stands.
         let segment = held.segment.clone();
         if !self.roster.sees_as(id, &segment.eyes[held.eye]) {
@@ -136,7 +136,7 @@ impl Hub {
         let (mut bytes, mut updates, mut looked) = (0, 0, 0);
         let mut batch = Batch::new();
         while let Some(update) = segment.updates.get(held.next)
-            && bytes < portion
+            && bytes < credit
         {
             held.next += 1;
             looked += 1;
@@ -177,27 +177,27 @@ mod tests {
     #[test]
     fn a_portion_grows_while_it_is_taken_at_once_and_shrinks_while_it_is_not() {
         const MOST: usize = 100 * 1_024;
-        let mut portion = Portion::least();
-        assert_eq!(portion.next(MOST), LEAST, "nothing is known yet");
-        let given = portion.since;
-        portion.look(true, given + LOOK);
-        assert_eq!(portion.next(MOST), 2 * LEAST);
+        let mut credit = Credit::least();
+        assert_eq!(credit.next(MOST), LEAST, "nothing is known yet");
+        let given = credit.since;
+        credit.look(true, given + LOOK);
+        assert_eq!(credit.next(MOST), 2 * LEAST);
         for _ in 0..10 {
-            portion.next(MOST);
+            credit.next(MOST);
         }
-        let large = portion.bytes();
+        let large = credit.bytes();
         assert!((MOST..2 * MOST).contains(&large), "{large}");
-        let given = portion.since;
-        portion.look(false, given + LOOK / 2);
-        assert!(!portion.rested, "it had no time yet");
-        portion.look(false, given + LOOK);
-        assert_eq!(portion.next(MOST), large, "it was slower than that");
-        let mut now = portion.since;
+        let given = credit.since;
+        credit.look(false, given + LOOK / 2);
+        assert!(!credit.rested, "it had no time yet");
+        credit.look(false, given + LOOK);
+        assert_eq!(credit.next(MOST), large, "it was slower than that");
+        let mut now = credit.since;
         for _ in 0..20 {
             now += SLOW * 2;
-            portion.look(false, now);
+            credit.look(false, now);
         }
-        assert_eq!(portion.bytes(), LEAST);
-        assert!(portion.has_room(LEAST / 2) && !portion.has_room(LEAST));
+        assert_eq!(credit.bytes(), LEAST);
+        assert!(credit.has_room(LEAST / 2) && !credit.has_room(LEAST));
     }
 }
