@@ -113,10 +113,10 @@ fn main() -> ExitCode {
         script.lines.len(),
         run.took.as_secs_f64()
     );
-    let (each, united) = account.each;
+    let (each, coalesced) = account.each;
     println!(
-        "Each observer got {each} updates, which stand for {} with {united} united; {} deliveries in all ({:.0}/s) and {} of aggregates.",
-        each + united,
+        "Each observer got {each} updates, which stand for {} with {coalesced} coalesced; {} deliveries in all ({:.0}/s) and {} of aggregates.",
+        each + coalesced,
         account.deliveries,
         account.deliveries as f64 / run.took.as_secs_f64(),
         account.aggregates
@@ -169,8 +169,8 @@ fn row(account: &Account, priority: &str, budget: u64) {
     let p99 = all[(all.len() - 1) * 99 / 100];
     let within = p99 <= Duration::from_millis(budget);
     print(priority, all, if within { "within" } else { "**over**" });
-    if let Some(united) = account.united.get(priority) {
-        print("– of those, united (their window counts)", united, "");
+    if let Some(coalesced) = account.coalesced.get(priority) {
+        print("– of those, coalesced (their window counts)", coalesced, "");
     }
 }
 

@@ -12,8 +12,8 @@
 //! - *slow*: reads 2 KB/s with a small receive buffer, wants progress and blocked tasks, and like any real client connects
 //!   again with its last cursor when it is sent away.
 //!
-//! The stream is like a busy team's: 98 of 100 events are progress of 50 tasks, which may be united; 2 are decisions; one in
-//! 4,000 is a blocked task, which like a decision is never united, and also divides what is told of that task before and
+//! The stream is like a busy team's: 98 of 100 events are progress of 50 tasks, which may be coalesced; 2 are decisions; one in
+//! 4,000 is a blocked task, which like a decision is never coalesced, and also divides what is told of that task before and
 //! after it. Decisions alone are 25 KB/s: nobody who reads 2 KB/s could ever have them all, and the slow ones don't want
 //! them. Blocked tasks are one in two seconds, 0.3 KB/s and as much again for what they divide; the last values of all tasks
 //! are 29 KB. So a round of all that is new takes 2 KB/s about 20 s, and two of them bring a client to the end.

@@ -1,4 +1,4 @@
-//! Both real streams are published as they are, and every event is accounted for: delivered, united into a named later
+//! Both real streams are published as they are, and every event is accounted for: delivered, coalesced into a named later
 //! one, or refused with a code.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
@@ -100,10 +100,10 @@ fn account(file: &str, lines: &[Value], updates: &[(String, Value)]) {
         .iter()
         .filter_map(|(_, u)| u["id"].as_str())
         .collect();
-    // The families in which something was united, and the last event that each such update names.
-    let mut united: HashMap<String, u64> = HashMap::new();
+    // The families in which something was coalesced, and the last event that each such update names.
+    let mut coalesced: HashMap<String, u64> = HashMap::new();
     for (_, update) in &of_events {
-        *united.entry(family(update)).or_default() += update["coalesced"].as_u64().unwrap_or(1);
+        *coalesced.entry(family(update)).or_default() += update["coalesced"].as_u64().unwrap_or(1);
     }
     let mut missing = 0;
     for line in lines {
@@ -121,7 +121,7 @@ fn account(file: &str, lines: &[Value], updates: &[(String, Value)]) {
         });
         let family = family(&as_update);
         assert!(
-            united.get(&family).is_some_and(|n| *n > 1),
+            coalesced.get(&family).is_some_and(|n| *n > 1),
             "{file}: {id} ({family}) is nowhere"
         );
     }

@@ -52,7 +52,7 @@ async fn read_all(mut socket: Socket, events: Arc<AtomicU64>) -> Progress {
     }
 }
 
-/// Reads slowly until it has the last value of every task, and all that is never united.
+/// Reads slowly until it has the last value of every task, and all that is never coalesced.
 async fn read_slowly(mut socket: Socket, events: Arc<AtomicU64>) -> Progress {
     let mut progress = Progress::of_slow();
     loop {

@@ -279,7 +279,7 @@ impl Publisher {
     }
 }
 
-/// A completed task: an update that is never united with another.
+/// A completed task: an update that is never coalesced with another.
 fn event(n: u64) -> String {
     json!({
         "type": "task.completed",

@@ -82,8 +82,8 @@ pub(crate) fn judge_good(
                     sequence.push(packet);
                     let sent = published[update.first as usize].as_micros() as u32;
                     // One that is alone in its window has waited for its end as well.
-                    let united = usize::from(matches!(update.place, Place::Progress { .. }));
-                    latencies[united][update.priority].push(at.saturating_sub(sent));
+                    let coalesced = usize::from(matches!(update.place, Place::Progress { .. }));
+                    latencies[coalesced][update.priority].push(at.saturating_sub(sent));
                 }
                 Packet::Other(name) => parked += usize::from(name == "parked"),
             }
@@ -124,7 +124,7 @@ pub(crate) fn judge_good(
     println!(
         "| priority | deliveries | p50 | p99 | max | budget (p99) | |\n|---|--:|--:|--:|--:|--:|---|"
     );
-    for (united, latencies) in latencies.iter_mut().enumerate() {
+    for (coalesced, latencies) in latencies.iter_mut().enumerate() {
         for (priority, all) in latencies.iter_mut().enumerate() {
             if all.is_empty() {
                 continue;
@@ -133,7 +133,7 @@ pub(crate) fn judge_good(
             let at = |share: usize| f64::from(all[(all.len() - 1) * share / 100]) / 1e3;
             let name = PRIORITIES[priority];
             let (p50, p99, max, len) = (at(50), at(99), at(100), all.len());
-            if united == 1 {
+            if coalesced == 1 {
                 println!(
                     "| {name}, progress (with its window of 100) | {len} | {p50:.1} | {p99:.1} | {max:.1} | | |"
                 );

@@ -22,7 +22,7 @@ pub struct RuleConfig {
     /// `critical`, `high`, `normal` or `low`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<String>,
-    /// Updates with equal values of this template are united within the window; never when absent.
+    /// Updates with equal values of this template are coalesced within the window; never when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coalesce_by: Option<String>,
     /// The window; `[transform] throttle_ms` when absent.

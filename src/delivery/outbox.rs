@@ -1,6 +1,6 @@
 //! What waits for one client, and how much of it can be taken back.
 //!
-//! An update that waits can be made again from the journal, united with what came after it, as long as it is known where
+//! An update that waits can be made again from the journal, coalesced with what came after it, as long as it is known where
 //! the client stands without it. That place is the cursor of an update that stays. It must also be younger than the last
 //! change of what the client may see, since what is made again goes by what it may see then.
 //!

@@ -1,11 +1,11 @@
 //! A place in the middle of a segment.
 //!
-//! A client that is far behind is sent a segment: all that happened from one place to another, united by keys as far as the
-//! order of each entity allows. United updates are of events all over the segment, so a list of what is still unsent in the
+//! A client that is far behind is sent a segment: all that happened from one place to another, coalesced by keys as far as the
+//! order of each entity allows. Coalesced updates are of events all over the segment, so a list of what is still unsent in the
 //! middle of it would be longer than the updates. But what a segment holds follows from its two ends alone: the same events,
-//! united in the same way, in the same order. So the place is named by the ends and by the last update that was sent.
+//! coalesced in the same way, in the same order. So the place is named by the ends and by the last update that was sent.
 //!
-//! That holds as long as updates are united by the same rules. `grouping` stands for these: the cursor of other rules names
+//! That holds as long as updates are coalesced by the same rules. `grouping` stands for these: the cursor of other rules names
 //! nothing any more, and the state is sent instead of a guess.
 
 use smallvec::SmallVec;
@@ -27,9 +27,9 @@ pub struct SegmentPosition {
     pub unsent: SmallVec<[Run; 2]>,
     /// The last update that was sent; they go in the order of their marks.
     pub sent: Mark,
-    /// Which topics it was planned for, as a number: what goes at once divides what would be united.
+    /// Which topics it was planned for, as a number: what goes at once divides what would be coalesced.
     pub topics: u8,
-    /// Stands for the rules by which updates are united.
+    /// Stands for the rules by which updates are coalesced.
     pub grouping: u32,
 }
 

@@ -10,9 +10,9 @@ use tokio::sync::oneshot;
 
 use super::{
     Hub,
+    coalesce::end_of,
     command::{Command, Resumption, now},
     credit::{Credit, Held},
-    gather::end_of,
     making::SPAN,
     member::MemberId,
     requests::object,
@@ -190,7 +190,7 @@ impl Hub {
     }
 
     /// A member owes all that it may: it gets nothing more until it has taken some of it. What it has not begun to get is
-    /// taken back, to be united with what comes after it; it would have to read all of that first otherwise.
+    /// taken back, to be coalesced with what comes after it; it would have to read all of that first otherwise.
     pub(super) fn park(&mut self, id: MemberId) {
         let Some(member) = self.roster.get(id).filter(|m| m.behind.is_none()) else {
             return;
@@ -222,7 +222,7 @@ impl Hub {
         self.serve(id);
         let notice = object(json!({
             "type": "system_notification", "level": "warning", "code": "parked", "timestamp": now(),
-            "message": "you read more slowly than updates come; you are sent the rest, united, as you read on",
+            "message": "you read more slowly than updates come; you are sent the rest, coalesced, as you read on",
         }));
         self.tell(id, "system_notification", notice);
     }

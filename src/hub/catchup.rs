@@ -31,8 +31,8 @@ use tokio::sync::mpsc;
 use super::{
     Hub,
     behind::Behind,
+    coalesce::{Gathering, end_of},
     credit::Held,
-    gather::{Gathering, end_of},
     making::Made,
     meeting::{Kept, meeting_place},
     member::MemberId,

@@ -1,6 +1,6 @@
 //! Hands segments out, to each client as much as it takes.
 //!
-//! What waits for a client is no longer united with what happens after it. So one that reads slowly is given little at a
+//! What waits for a client is no longer coalesced with what happens after it. So one that reads slowly is given little at a
 //! time; the rest of its segment waits here, in one copy for all who stand at the same place. Whoever takes its credit at once
 //! gets twice as much the next time.
 

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 
-use super::{gather::end_of, making::SPAN};
+use super::{coalesce::end_of, making::SPAN};
 use crate::delivery::{
     Cursor,
     missed::{first_missed, missed, reach},

@@ -16,9 +16,9 @@ use tokio::sync::mpsc;
 use super::{
     Hub,
     catchup::LOOK,
+    coalesce::Gathering,
     credit::Held,
     eye::{Eye, Key},
-    gather::Gathering,
     member::MemberId,
     replay::{self, ReplaySegment},
 };
@@ -33,7 +33,7 @@ use crate::{
     observe::Metrics,
 };
 
-/// Events in one segment at the most: the more, the more of them are united.
+/// Events in one segment at the most: the more, the more of them are coalesced.
 pub(super) const SPAN: u64 = 131_072;
 /// Records read at a time for a segment.
 const READ: usize = 256;

@@ -14,13 +14,13 @@ mod batches;
 mod behind;
 mod catchup;
 mod census;
+mod coalesce;
 mod command;
 mod credit;
 mod eye;
 mod fanout;
 #[cfg(test)]
 mod forged;
-mod gather;
 mod making;
 mod meeting;
 mod member;

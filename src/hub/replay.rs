@@ -9,8 +9,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{
+    coalesce::{Gathered, rooms_of},
     eye::Eye,
-    gather::{Gathered, rooms_of},
 };
 use crate::{
     channel::Listening,

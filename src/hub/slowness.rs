@@ -1,7 +1,7 @@
 //! Finds those for whom something waits too long.
 //!
 //! A full lane is found when something is sent to it. But a stream that is a little faster than a client fills it in many
-//! minutes, and one that ends before leaves all that waits to be read as it is: united it would be a fraction of that.
+//! minutes, and one that ends before leaves all that waits to be read as it is: coalesced it would be a fraction of that.
 //! So it is looked now and then, as long as something was sent or still waits.
 
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use super::{Hub, member::MemberId};
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_secs(1);
-/// So much may always wait: there is little to unite in it.
+/// So much may always wait: there is little to coalesce in it.
 const LITTLE: usize = 16 * 1_024;
 
 impl Hub {

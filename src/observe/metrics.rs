@@ -65,7 +65,7 @@ pub struct Metrics {
     reloaded: Family<Reload, Counter>,
     /// Tokens that were not believed, and why.
     tokens_denied: Family<Reason, Counter>,
-    /// Updates that were taken back from these and united.
+    /// Updates that were taken back from these and coalesced.
     taken_back: Counter,
     /// Updates sent to those who came back.
     replayed: Counter,
@@ -273,7 +273,7 @@ impl Metrics {
         );
         r.register(
             "events_coalesced",
-            "Events united into a later one's update",
+            "Events coalesced into a later one's update",
             self.coalesced.clone(),
         );
         r.register(
@@ -308,7 +308,7 @@ impl Metrics {
         );
         r.register(
             "deliveries_taken_back",
-            "Updates that a parked observer had not begun to get, and that it is sent united",
+            "Updates that a parked observer had not begun to get, and that it is sent coalesced",
             self.taken_back.clone(),
         );
         r.register(
@@ -434,12 +434,13 @@ impl Metrics {
         self.filter_bytes.set(bytes);
     }
 
-    /// A group of updates went out, `united` events in it, so long after the first was accepted.
-    pub fn sent(&self, priority: Priority, united: u32, after: Duration) {
+    /// A group of updates went out, `coalesced` events in it, so long after the first was accepted.
+    pub fn sent(&self, priority: Priority, coalesced: u32, after: Duration) {
         let (count, seconds) = &self.by_priority[priority as usize];
         count.inc();
         seconds.observe(after.as_secs_f64());
-        self.coalesced.inc_by(u64::from(united.saturating_sub(1)));
+        self.coalesced
+            .inc_by(u64::from(coalesced.saturating_sub(1)));
     }
 
     /// An update was queued for so many observers.

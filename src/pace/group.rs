@@ -1,4 +1,4 @@
-//! The unit of pacing: one update, with all the events that are united in it.
+//! The unit of pacing: one update, with all the events that are coalesced in it.
 
 use std::{
     sync::Arc,
@@ -14,26 +14,26 @@ use crate::{
     update::{Bits, Key, Mark, Merge, Pace, Planned},
 };
 
-/// An update of one event, or of several once united.
+/// An update of one event, or of several once coalesced.
 #[derive(Debug)]
 pub struct Group {
-    /// The event, the last one when several were united.
+    /// The event, the last one when several were coalesced.
     pub record: Arc<Record>,
     /// All the events in it, ascending, each with the bit that stands for this until it is sent.
     pub unsent: SmallVec<[(Seq, Bits); 2]>,
-    /// The most urgent of those that are united.
+    /// The most urgent of those that are coalesced.
     pub priority: Priority,
-    /// Stands for its producer, whose turn it takes; the last one when several were united.
+    /// Stands for its producer, whose turn it takes; the last one when several were coalesced.
     pub flow: u64,
     /// What is sent.
     pub update: Planned,
     /// What must stay in order: hashes of the entities named.
     pub entities: SmallVec<[u64; 4]>,
-    /// Stands for the rooms: only updates for the same ones are united.
+    /// Stands for the rooms: only updates for the same ones are coalesced.
     pub rooms: u64,
-    /// The united data, when it isn't just the last event's.
+    /// The coalesced data, when it isn't just the last event's.
     pub merged: Option<Object>,
-    /// The time of the first of several that are united.
+    /// The time of the first of several that are coalesced.
     pub since: Option<Timestamp>,
     /// When the first of its events was accepted: what the budgets are measured from.
     pub accepted: Instant,
@@ -67,7 +67,7 @@ impl Group {
         (self.last(), self.update.bit)
     }
 
-    /// How many events are united in it.
+    /// How many events are coalesced in it.
     pub fn coalesced(&self) -> u32 {
         u32::try_from(self.unsent.len()).unwrap_or(u32::MAX)
     }

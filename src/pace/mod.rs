@@ -6,7 +6,7 @@
 //!            └─ Coalesced ─▶ windows ───┘
 //! ```
 //!
-//! An update that is alone goes at once and opens a window for its key; those that follow within it are united
+//! An update that is alone goes at once and opens a window for its key; those that follow within it are coalesced
 //! into one that goes when the window ends: the last value always arrives. Priorities and turns reorder only between
 //! entities: whatever would overtake an earlier update of an entity it names takes that update along.
 //!
@@ -42,7 +42,7 @@ const GATHERED: Duration = Duration::from_millis(1);
 pub struct Pacer {
     /// Open windows; a slot's number names it in `by_key`, `due` and `held_by_entity`.
     windows: Slab<Open>,
-    /// Finds the window of an update. Updates for different rooms are never united, so that nobody sees what isn't theirs.
+    /// Finds the window of an update. Updates for different rooms are never coalesced, so that nobody sees what isn't theirs.
     by_key: HashMap<(Key, u64), usize>,
     /// When windows end, soonest first.
     due: BTreeSet<(Instant, usize)>,
@@ -50,7 +50,7 @@ pub struct Pacer {
     held_by_entity: HashMap<u64, Holding>,
     /// What may go now.
     ready: Ready,
-    /// Nothing with a key goes at once: all of it is united until the end.
+    /// Nothing with a key goes at once: all of it is coalesced until the end.
     gathers: bool,
     /// About how many bytes of memory the groups hold.
     bytes: usize,
@@ -74,7 +74,7 @@ struct Open {
     ends: Instant,
     /// How long the next one will be.
     length: Duration,
-    /// What came since it opened, united; `None` while nothing did.
+    /// What came since it opened, coalesced; `None` while nothing did.
     held: Option<Group>,
 }
 
@@ -218,30 +218,30 @@ impl Pacer {
         let earlier = self.windows[slot].held.take();
         // The held group is indexed already: only entities that the new one names beside are added, however many there are.
         let named = std::mem::take(&mut group.entities);
-        let (mut united, mut entities) = match earlier {
+        let (mut coalesced, mut entities) = match earlier {
             None => (group, SmallVec::new()),
             Some(mut earlier) => {
                 let entities = std::mem::take(&mut earlier.entities);
                 let before = earlier.held + group.held;
-                let united = unite(earlier, group, window);
-                self.bytes = self.bytes.saturating_sub(before) + united.held;
-                (united, entities)
+                let coalesced = coalesce(earlier, group, window);
+                self.bytes = self.bytes.saturating_sub(before) + coalesced.held;
+                (coalesced, entities)
             }
         };
         for entity in named {
             let holding = self.held_by_entity.entry(entity).or_default();
-            if holding.newest.0 != united.last() {
-                holding.newest = (united.last(), holding.newest.0);
+            if holding.newest.0 != coalesced.last() {
+                holding.newest = (coalesced.last(), holding.newest.0);
             }
             if holding.slots.insert(slot) {
                 entities.push(entity);
             }
         }
-        united.entities = entities;
-        self.windows[slot].held = Some(united);
+        coalesced.entities = entities;
+        self.windows[slot].held = Some(coalesced);
     }
 
-    /// Whether two can't be united, as facts of the earlier one would be said again after another update of the same entity,
+    /// Whether two can't be coalesced, as facts of the earlier one would be said again after another update of the same entity,
     /// or stand in the way of what the later one says in another spelling.
     fn divides(&self, earlier: &Group, later: &Group, window: &Window) -> bool {
         if window.merge != Merge::Fields {
@@ -321,7 +321,7 @@ impl Pacer {
 
 /// One group in place of two: the later one's updates, with nothing of the earlier one lost. Whose entities it has is for
 /// whoever indexes them.
-fn unite(earlier: Group, later: Group, window: &Window) -> Group {
+fn coalesce(earlier: Group, later: Group, window: &Window) -> Group {
     let before = earlier
         .merged
         .as_ref()

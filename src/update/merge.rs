@@ -12,14 +12,14 @@ const TEXT: [&str; 3] = ["content", "delta", "text"];
 pub fn merge(mut earlier: Object, later: &Object, how: Merge) -> Object {
     match how {
         Merge::Replace => return later.clone(),
-        Merge::Fields => unite(&mut earlier, later),
+        Merge::Fields => coalesce(&mut earlier, later),
         Merge::Changes => {
             let changes = earlier.remove("changes");
-            unite(&mut earlier, later);
+            coalesce(&mut earlier, later);
             if let (Some(Value::Object(mut before)), Some(Value::Object(after))) =
                 (changes, later.get("changes"))
             {
-                unite(&mut before, after);
+                coalesce(&mut before, after);
                 earlier.insert("changes".into(), Value::Object(before));
             }
         }
@@ -59,7 +59,7 @@ pub fn respells(earlier: &Object, later: &Object) -> bool {
 /// Objects within the data that tell of the thing itself: their fields are laid over each other, too.
 const INNER: [&str; 3] = ["run", "job", "project_state"];
 
-fn unite(into: &mut Object, later: &Object) {
+fn coalesce(into: &mut Object, later: &Object) {
     for (key, value) in later {
         match (into.get_mut(key), value) {
             (Some(Value::Object(before)), Value::Object(after)) if INNER.contains(&&**key) => {
@@ -117,11 +117,11 @@ fn join_text(earlier: &mut Object, later: &Object) {
         joined
     });
     let message = earlier.remove("message");
-    unite(earlier, later);
+    coalesce(earlier, later);
     if let (Some(Value::Object(mut before)), Some(Value::Object(after))) =
         (message, later.get("message"))
     {
-        unite(&mut before, after);
+        coalesce(&mut before, after);
         earlier.insert("message".into(), Value::Object(before));
     }
     let Some(joined) = joined else { return };

@@ -44,7 +44,7 @@ pub use table::{MAX_RULES_PER_EVENT, Table, TransformOptions};
 pub type Bits = u32;
 
 /// Names an update of the stream and orders it among all others: the place of its event (of the last one, where several are
-/// united), and its bit.
+/// coalesced), and its bit.
 pub type Mark = (Seq, Bits);
 
 /// The clients that may see an update.
@@ -65,9 +65,9 @@ pub struct Key(pub Arc<str>);
 /// What becomes of the earlier update when a later one of the same key takes its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Merge {
-    /// Top-level keys of `data` are united, the later value wins: no field is lost.
+    /// Top-level keys of `data` are coalesced, the later value wins: no field is lost.
     Fields,
-    /// As `Fields`, and `data.changes` is united in the same way (visual updates).
+    /// As `Fields`, and `data.changes` is coalesced in the same way (visual updates).
     Changes,
     /// The later one says it all (`complete_refresh`).
     Replace,
@@ -80,13 +80,13 @@ pub enum Merge {
 pub enum Pace {
     /// At once, never coalesced: starts, ends, failures, decisions, assignments, anything critical.
     Immediate,
-    /// The first at once, those that follow within the window united into one at its end.
+    /// The first at once, those that follow within the window coalesced into one at its end.
     Coalesced {
         /// Which updates belong together.
         key: Key,
         /// How long they are held.
         window: Duration,
-        /// How they are united.
+        /// How they are coalesced.
         merge: Merge,
     },
 }
@@ -111,10 +111,10 @@ pub struct Planned {
 pub struct Stamp<'a> {
     /// The cursor to resume after this update.
     pub cursor: &'a str,
-    /// How many events are united in it; written as `coalesced` when more than one.
+    /// How many events are coalesced in it; written as `coalesced` when more than one.
     pub coalesced: u32,
-    /// The united `data`, when events were united; else the event's own is written.
+    /// The coalesced `data`, when events were coalesced; else the event's own is written.
     pub merged: Option<&'a Object>,
-    /// The time of the first of several that are united.
+    /// The time of the first of several that are coalesced.
     pub since: Option<Timestamp>,
 }

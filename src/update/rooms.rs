@@ -26,7 +26,7 @@ pub fn event_rooms(event: &Event, visit: &mut dyn FnMut(&str)) {
     });
 }
 
-/// Stands for the event's rooms and for who may see it: updates for different ones are never united.
+/// Stands for the event's rooms and for who may see it: updates for different ones are never coalesced.
 pub fn rooms_hash(event: &Event) -> u64 {
     let mut hasher = DefaultHasher::new();
     event.things(&mut |kind, id| (kind, id).hash(&mut hasher));

@@ -41,7 +41,7 @@ pub struct Rule {
     rooms: Option<Vec<Template>>,
     /// Normal when none is given; the producer's own comes first.
     priority: Option<Priority>,
-    /// What makes its key; none: never united.
+    /// What makes its key; none: never coalesced.
     coalesce_by: Option<Template>,
     /// Its own window; the table's when none is given.
     throttle: Option<Duration>,

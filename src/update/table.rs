@@ -14,7 +14,7 @@ use crate::{
 /// What the configuration says of transformation.
 #[derive(Debug, Default)]
 pub struct TransformOptions {
-    /// The window in which updates of one key are united.
+    /// The window in which updates of one key are coalesced.
     pub throttle: Duration,
     /// The same for message text, which is read as it grows.
     pub text_throttle: Duration,
@@ -31,7 +31,7 @@ pub struct Table {
     text_throttle: Duration,
     /// Where any fits, the row is not used.
     rules: Vec<Arc<Rule>>,
-    /// Stands for all by which updates are united.
+    /// Stands for all by which updates are coalesced.
     grouping: u32,
 }
 
@@ -39,7 +39,7 @@ pub struct Table {
 /// bits above these.
 pub const MAX_RULES_PER_EVENT: usize = 24;
 
-/// How this version unites updates: the table's rows, their bits and keys, what an event's entities and
+/// How this version coalesces updates: the table's rows, their bits and keys, what an event's entities and
 /// rooms are, what goes before what. A change of any of it needs the next number, or cursors from within a segment would name
 /// another place than they did (`hub/gather/tests.rs` has the present one).
 const GROUPING: u32 = 7;
@@ -57,7 +57,7 @@ struct Row<'a> {
     kinds: SmallVec<[Kind; 2]>,
     /// Unless the producer says another.
     priority: Priority,
-    /// By what they are united.
+    /// By what they are coalesced.
     by: By<'a>,
 }
 
@@ -88,7 +88,7 @@ impl Table {
         }
     }
 
-    /// Stands for all by which updates are united: a place within a segment means nothing under anything else.
+    /// Stands for all by which updates are coalesced: a place within a segment means nothing under anything else.
     pub fn grouping(&self) -> u32 {
         self.grouping
     }
@@ -122,7 +122,7 @@ impl Table {
     fn plan_row(&self, event: &Event, row: Row<'_>, planned: &mut SmallVec<[Planned; 4]>) {
         let priority = event.priority.unwrap_or(row.priority);
         let (window, merge) = match &row.by {
-            // It says that a thing is of its project from now on, which what it would be united with does not.
+            // It says that a thing is of its project from now on, which what it would be coalesced with does not.
             _ if !event.settled.adopted.is_empty() => (Duration::ZERO, Merge::Replace),
             By::Id(_, _, Merge::Text) => (self.text_throttle, Merge::Text),
             By::Id(_, _, merge) => (self.throttle, *merge),

@@ -42,7 +42,7 @@ struct Update {
     line: usize,
     /// Which of that event's updates it is.
     slot: usize,
-    /// How many events are united in it.
+    /// How many events are coalesced in it.
     coalesced: usize,
     /// The first of them.
     first: usize,
@@ -58,14 +58,14 @@ pub(crate) struct Account {
     pub(crate) deliveries: usize,
     /// How many aggregates.
     pub(crate) aggregates: usize,
-    /// How many updates one observer without wishes got, and how many events were united into later ones of them.
+    /// How many updates one observer without wishes got, and how many events were coalesced into later ones of them.
     pub(crate) each: (usize, usize),
     /// Different sequences among observers that should have the same one, by wish; 1 is right.
     pub(crate) sequences: BTreeMap<String, usize>,
     /// By priority, from the publishing call of an update's first event to its receipt, ascending.
     pub(crate) latencies: BTreeMap<&'static str, Vec<Duration>>,
-    /// The same, only of updates in which several events were united: the window is part of their time.
-    pub(crate) united: BTreeMap<&'static str, Vec<Duration>>,
+    /// The same, only of updates in which several events were coalesced: the window is part of their time.
+    pub(crate) coalesced: BTreeMap<&'static str, Vec<Duration>>,
 }
 
 /// By urgency, with their budgets in milliseconds (p99).
@@ -120,7 +120,7 @@ pub(crate) fn account(script: &Script, run: &Run) -> Account {
     for latencies in account
         .latencies
         .values_mut()
-        .chain(account.united.values_mut())
+        .chain(account.coalesced.values_mut())
     {
         latencies.sort_unstable();
     }
@@ -157,7 +157,7 @@ fn read(script: &Script, packet: &[u8]) -> Result<Fact, String> {
         line,
         slot,
         coalesced,
-        first: first.ok_or_else(|| format!("so many can't be united in it: {}", shown()))?,
+        first: first.ok_or_else(|| format!("so many can't be coalesced in it: {}", shown()))?,
         priority: body["priority"].as_str().unwrap_or_default().to_owned(),
     }))
 }
@@ -170,11 +170,11 @@ impl Account {
     }
 
     fn check(&mut self, script: &Script, number: usize, wish: Wish, sequence: &[&Fact]) {
-        // How far each chain has come: what an update unites must begin exactly there.
+        // How far each chain has come: what an update coalesces must begin exactly there.
         let mut reached = vec![0; script.chains.len()];
         let mut came = HashSet::new();
         let mut latest: HashMap<u64, (usize, usize)> = HashMap::new();
-        let (mut updates, mut united) = (0, 0);
+        let (mut updates, mut coalesced) = (0, 0);
         for fact in sequence {
             let update = match fact {
                 Fact::Update(update) => update,
@@ -191,7 +191,7 @@ impl Account {
                 self.fault(|| format!("observer {number} ({wish:?}) got {}", shown()));
             }
             updates += 1;
-            united += update.coalesced - 1;
+            coalesced += update.coalesced - 1;
             if !came.insert((update.line, update.slot)) {
                 self.fault(|| format!("observer {number} got {} twice", shown()));
             }
@@ -200,7 +200,7 @@ impl Account {
                 if reached[chain] != from {
                     self.fault(|| {
                         format!(
-                            "observer {number}: {} unites its chain's events {from}..={place}, but {} were accounted for",
+                            "observer {number}: {} coalesces its chain's events {from}..={place}, but {} were accounted for",
                             shown(),
                             reached[chain]
                         )
@@ -244,7 +244,7 @@ impl Account {
             }
         }
         if wish == Wish::Everything && self.each.0 == 0 {
-            self.each = (updates, united);
+            self.each = (updates, coalesced);
         }
     }
 
@@ -266,7 +266,7 @@ impl Account {
             let latency = received.saturating_sub(run.published[update.first]);
             self.latencies.entry(priority).or_default().push(latency);
             if update.coalesced > 1 {
-                self.united.entry(priority).or_default().push(latency);
+                self.coalesced.entry(priority).or_default().push(latency);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The stream of the slow-client runs, and the account of what one client of it saw.
 //!
-//! Mostly progress of a few tasks, which may be united, and one event in fifty that may not: decisions, and one in eighty of
+//! Mostly progress of a few tasks, which may be coalesced, and one event in fifty that may not: decisions, and one in eighty of
 //! these a task that is blocked. Slow clients want progress and blocked tasks. Every event says in its own fields which
 //! one it is, so that what a client saw can be judged without anything else.
 #![allow(dead_code)]
@@ -81,7 +81,7 @@ pub(crate) struct Update {
     pub(crate) place: Place,
     /// The number of the first event in it.
     pub(crate) first: u64,
-    /// How many are united in it.
+    /// How many are coalesced in it.
     pub(crate) coalesced: u64,
     /// Its place in [`PRIORITIES`].
     pub(crate) priority: usize,

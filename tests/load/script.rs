@@ -1,7 +1,7 @@
 //! The stream to be replayed, and what each event of it must become.
 //!
-//! Which updates an event gives and by which key they are united is asked of the table; what is checked is everything
-//! behind it: that all of them arrive, once, in order, whatever was united on the way.
+//! Which updates an event gives and by which key they are coalesced is asked of the table; what is checked is everything
+//! behind it: that all of them arrive, once, in order, whatever was coalesced on the way.
 #![allow(dead_code)]
 
 use std::{collections::HashMap, path::Path, time::Duration};
@@ -21,7 +21,7 @@ pub(crate) struct Script {
     pub(crate) lines: Vec<Line>,
     /// Finds a line by its event's id.
     pub(crate) by_id: HashMap<String, usize>,
-    /// The updates that are united among themselves: for each chain its lines in order.
+    /// The updates that are coalesced among themselves: for each chain its lines in order.
     pub(crate) chains: Vec<Vec<usize>>,
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct Line {
 pub(crate) struct Expected {
     /// The Socket.IO event's name.
     pub(crate) name: String,
-    /// Its chain and its place in that; `None` for what is never united.
+    /// Its chain and its place in that; `None` for what is never coalesced.
     pub(crate) place: Option<(usize, usize)>,
 }
 

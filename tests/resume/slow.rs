@@ -49,7 +49,7 @@ async fn a_slow_client_is_parked_told_and_caught_up() {
     assert_eq!(screen.decisions, (0..DECISIONS).collect::<Vec<_>>());
     assert!(
         screen.ids.len() < 5 * DECISIONS as usize,
-        "what could be united was"
+        "what could be coalesced was"
     );
     server.shutdown().await;
 }

@@ -47,7 +47,10 @@ async fn a_rule_that_goes_at_once_does_not_end_the_window_of_another() {
         ..Default::default()
     };
     let server = server_with(|c| {
-        c.transform.rules = vec![rule("united", Some("{data.task_id}")), rule("each", None)];
+        c.transform.rules = vec![
+            rule("coalesced", Some("{data.task_id}")),
+            rule("each", None),
+        ];
     })
     .await;
     let address = server.address();
@@ -56,15 +59,15 @@ async fn a_rule_that_goes_at_once_does_not_end_the_window_of_another() {
         .map(|n| json!({ "type": "task.progress", "data": { "task_id": "t", "agent_id": "a", "progress": n } }))
         .collect();
     assert_eq!(post(address, &json!(events)).await.0, 202);
-    let mut united = 0;
+    let mut coalesced = 0;
     loop {
-        let update = observer.event("united").await;
-        united += 1;
+        let update = observer.event("coalesced").await;
+        coalesced += 1;
         if update["data"]["progress"] == 199 {
             break;
         }
     }
-    assert!(united < 10, "{united}");
+    assert!(coalesced < 10, "{coalesced}");
     server.shutdown().await;
 }
 

@@ -1,6 +1,6 @@
 //! Which of Seneca's own updates an event gives, and their bodies.
 //!
-//! All of them go at once and are never united: the pages' log counts every line.
+//! All of them go at once and are never coalesced: the pages' log counts every line.
 
 use serde_json::{Value, json};
 use smallvec::SmallVec;

@@ -25,25 +25,25 @@ fn small_object() -> impl Strategy<Value = Object> {
 proptest! {
     #[test]
     fn every_field_of_both_is_there_and_the_later_value_wins(earlier in small_object(), later in small_object()) {
-        let united = merge(earlier.clone(), &later, Merge::Fields);
+        let coalesced = merge(earlier.clone(), &later, Merge::Fields);
         for (key, value) in &later {
-            prop_assert_eq!(united.get(key), Some(value));
+            prop_assert_eq!(coalesced.get(key), Some(value));
         }
         for (key, value) in earlier.iter().filter(|(key, _)| !later.contains_key(*key)) {
-            prop_assert_eq!(united.get(key), Some(value));
+            prop_assert_eq!(coalesced.get(key), Some(value));
         }
-        prop_assert!(united.keys().all(|key| earlier.contains_key(key) || later.contains_key(key)));
+        prop_assert!(coalesced.keys().all(|key| earlier.contains_key(key) || later.contains_key(key)));
         if later_covers(&earlier, &later) {
-            prop_assert_eq!(united, later);
+            prop_assert_eq!(coalesced, later);
         }
     }
 
     #[test]
     fn changes_are_united_like_fields(earlier in small_object(), later in small_object()) {
         let of = |changes: &Object| object(json!({ "target_id": "n", "changes": changes }));
-        let united = merge(of(&earlier), &of(&later), Merge::Changes);
+        let coalesced = merge(of(&earlier), &of(&later), Merge::Changes);
         let expected = merge(earlier, &later, Merge::Fields);
-        prop_assert_eq!(&united["changes"], &json!(expected));
+        prop_assert_eq!(&coalesced["changes"], &json!(expected));
     }
 
     #[test]
@@ -55,8 +55,8 @@ proptest! {
             3 => json!({ "message": { "id": "m", "delta": text } }),
             _ => json!({ "message_id": "m", "content": text }),
         });
-        let united = parts[1..].iter().fold(delta(&parts[0]), |before, part| merge(before, &delta(part), Merge::Text));
-        let event = super::event(json!({ "type": "agent.message.appended", "data": united }));
+        let coalesced = parts[1..].iter().fold(delta(&parts[0]), |before, part| merge(before, &delta(part), Merge::Text));
+        let event = super::event(json!({ "type": "agent.message.appended", "data": coalesced }));
         let (_, update) = &super::plan(&super::table(), &event)[0];
         let whole: String = parts.iter().map(|(text, _)| text.as_str()).collect();
         prop_assert_eq!(&update["data"]["content"], &json!(whole));

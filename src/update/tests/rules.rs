@@ -217,7 +217,7 @@ fn no_more_rules_fit_an_event_than_its_updates_can_be_told_apart() {
     assert_eq!(
         keys.len(),
         MAX_RULES_PER_EVENT,
-        "rules that look alike are not united"
+        "rules that look alike are not coalesced"
     );
 }
 

@@ -39,7 +39,7 @@ fn record(seq: Seq, name: &str, data: &Value) -> Arc<Record> {
     })
 }
 
-/// A stream of all that may be united and some that may not, of entities that have to do with each other.
+/// A stream of all that may be coalesced and some that may not, of entities that have to do with each other.
 fn stream(kinds: &[(u8, u8)]) -> Vec<Arc<Record>> {
     let events = kinds.iter().zip(1..).map(|(&(kind, who), seq)| {
         let (task, agent) = (format!("t{}", who % 3), format!("a{}", who / 3));
@@ -267,7 +267,7 @@ proptest! {
         prop_assert_eq!(counts(&got), counts(&plain));
         let progress = kinds.iter().filter(|(kind, _)| *kind < 2).count() as u64;
         prop_assert_eq!(counts(&got).get("progress_update").copied().unwrap_or(0), progress);
-        // What has no key is never united, and an entity's values keep their order.
+        // What has no key is never coalesced, and an entity's values keep their order.
         if only.is_none() {
             let decisions = kinds.iter().filter(|(kind, _)| *kind == 5).count();
             prop_assert_eq!(got.iter().filter(|u| u["type"] == "decision_event").count(), decisions);
@@ -324,7 +324,7 @@ fn what_nobody_here_may_see_does_not_make_it_shorter() {
     assert!(everything.end.seq < 200, "{}", everything.end);
 }
 
-/// Holds the way in which this version unites to its number: should it fail because that changed on purpose, count
+/// Holds the way in which this version coalesces to its number: should it fail because that changed on purpose, count
 /// `GROUPING` in `update/table.rs` up and write down the new marks.
 #[test]
 fn the_number_of_the_grouping_stands_for_this() {

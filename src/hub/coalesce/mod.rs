@@ -1,9 +1,9 @@
-//! Gathers what was missed: reads the events of a segment one after the other and unites what has a key.
+//! Gathers what was missed: reads the events of a segment one after the other and coalesces what has a key.
 //!
 //! What a client has seen is a cursor: a place, and the groups of updates below it that were not sent. The same is known of
 //! the live stream. The difference of the two is what the client missed, group by group: events are planned and grouped
 //! exactly as they were, so nothing is sent twice and nothing is left out. Windows don't matter: within a segment everything
-//! that has a key is united, however long it took, as far as the order of each entity allows. The groups go in the order of
+//! that has a key is coalesced, however long it took, as far as the order of each entity allows. The groups go in the order of
 //! their last events.
 //!
 //! A segment that is begun ends where what it holds comes to its bound, and that counts only what somebody here may see:
@@ -46,7 +46,7 @@ pub(super) struct Gathering {
     eyes: Arc<[Eye]>,
     /// Where they stand, perhaps within a segment that was begun.
     from: Cursor,
-    /// The topics that it is planned for. Their updates go at once and divide what would be united, so one for whom nobody
+    /// The topics that it is planned for. Their updates go at once and divide what would be coalesced, so one for whom nobody
     /// of these listens must not be there; and a cursor has to name them.
     topics: Listening,
     /// Where it ends at the latest; what is unsent there is still to be sent live.
