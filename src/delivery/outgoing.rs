@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::{
     channel::Namespace,
     config::Recipients,
-    delivery::{Parcel, Tag},
+    delivery::{Tag, WireMessage},
     event::Event,
     update::{self, Planned, Stamp, made_harmless},
 };
@@ -28,7 +28,7 @@ pub struct Outgoing {
     /// The same with harmless texts, for pages that put them into HTML; none where that is no different.
     harmless: OnceLock<Option<Box<Outgoing>>>,
     /// As each wire shape has it.
-    shapes: [OnceLock<Arc<Parcel>>; Shape::COUNT],
+    shapes: [OnceLock<Arc<WireMessage>>; Shape::COUNT],
 }
 
 /// The wire shapes that an update may take.
@@ -129,8 +129,8 @@ impl Outgoing {
     }
 
     /// As a wire shape has it: `write` makes the bytes when the first queue asks for them, and all queues share them.
-    pub fn shape(&self, shape: Shape, write: impl FnOnce() -> Bytes) -> &Arc<Parcel> {
-        let made = || Parcel::new(self.namespace, self.tag(), write());
+    pub fn shape(&self, shape: Shape, write: impl FnOnce() -> Bytes) -> &Arc<WireMessage> {
+        let made = || WireMessage::new(self.namespace, self.tag(), write());
         self.shapes[shape as usize].get_or_init(made)
     }
 

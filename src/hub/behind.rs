@@ -201,7 +201,7 @@ impl Hub {
             let begins = self.own_cursor(text).map(|at| first_missed(&at));
             begins.is_some_and(|begins| begins >= first)
         };
-        let taken = member.outlet.take_back(&keeps);
+        let taken = member.outlet.reclaim(&keeps);
         let place = match taken
             .as_ref()
             .and_then(|taken| self.own_cursor(&taken.cursor))

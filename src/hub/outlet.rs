@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::delivery::{Outgoing, Taken};
+use crate::delivery::{Outgoing, Reclaimed};
 
 /// One observer's way out. None of the methods waits.
 pub trait Outlet: fmt::Debug + Send + Sync + 'static {
@@ -19,7 +19,7 @@ pub trait Outlet: fmt::Debug + Send + Sync + 'static {
     fn waiting(&self) -> usize;
     /// Takes back the updates that it has not begun to get, as far as a place is known from which they can come again and
     /// `keeps` says that they will. None when nothing was taken back.
-    fn take_back(&self, keeps: &dyn Fn(&str) -> bool) -> Option<Taken>;
+    fn reclaim(&self, keeps: &dyn Fn(&str) -> bool) -> Option<Reclaimed>;
     /// What it may see changes now: what was sent before would not come again as it was, and is not to be taken back.
     fn settle(&self);
 }

@@ -16,7 +16,7 @@ use crate::{
     access::authz::{Filter, Permissions},
     channel::Namespace,
     config::Recipients,
-    delivery::{Cursor, Outgoing, Taken},
+    delivery::{Cursor, Outgoing, Reclaimed},
     event::{Event, EventName, Object},
     journal::{
         Batch, Bounds, Entry, Epoch, Journal, JournalError, MemoryJournal, Outcome, Retention, Seq,
@@ -125,7 +125,7 @@ impl Outlet for Kept {
         0
     }
 
-    fn take_back(&self, _keeps: &dyn Fn(&str) -> bool) -> Option<Taken> {
+    fn reclaim(&self, _keeps: &dyn Fn(&str) -> bool) -> Option<Reclaimed> {
         None
     }
 

@@ -24,9 +24,9 @@ use crate::{
         authz::{Connection, Ending, Meter, Origin, SessionGuard},
     },
     channel::Namespace,
-    delivery::Taken,
+    delivery::Reclaimed,
     delivery::{Outgoing, Tag},
-    doors::socketio::engine::{Frame, Kill, Lane, Stay},
+    doors::socketio::engine::{ExpressLane, Frame, Kill, Stay},
     error::Refusal,
     event::Object,
     hub::{MemberId, Membership, Outlet},
@@ -53,7 +53,7 @@ pub(super) struct Client {
     /// Its place among the sessions.
     session: Mutex<Option<SessionGuard>>,
     /// The way to it.
-    pub(super) lane: Arc<Lane>,
+    pub(super) lane: Arc<ExpressLane>,
     /// What it sent.
     inbox: Inbox,
     /// Its place in the hub, from its introduction to its end.
@@ -77,7 +77,7 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct LaneOutlet {
     /// The way to the client, shared by all its namespaces.
-    pub(super) lane: Arc<Lane>,
+    pub(super) lane: Arc<ExpressLane>,
     /// On which of them this one is.
     pub(super) namespace: Namespace,
     /// The session was ended: nothing comes behind the reason, though the hub may learn of it a moment later.
@@ -107,8 +107,8 @@ impl Outlet for LaneOutlet {
         self.lane.waiting()
     }
 
-    fn take_back(&self, keeps: &dyn Fn(&str) -> bool) -> Option<Taken> {
-        self.lane.take_back(self.namespace, keeps)
+    fn reclaim(&self, keeps: &dyn Fn(&str) -> bool) -> Option<Reclaimed> {
+        self.lane.reclaim(self.namespace, keeps)
     }
 
     fn settle(&self) {
@@ -121,7 +121,7 @@ impl Client {
         (sid, address): (Sid, IpAddr),
         namespace: Namespace,
         who: Identity,
-        lane: Arc<Lane>,
+        lane: Arc<ExpressLane>,
         kit: Arc<Kit>,
     ) -> Arc<Self> {
         let meter = kit.authenticator.meter(&who, address);

@@ -31,7 +31,7 @@ use crate::{
     },
     channel::Namespace,
     doors::socketio::engine::{
-        Kill, Lane, LaneLimits,
+        ExpressLane, Kill, LaneLimits,
         adapter::{Adapter, EngineService, EngineSide, Locals, SocketIo, SocketRef},
         lanes::Lanes,
     },
@@ -197,7 +197,7 @@ impl Entrance {
     /// the client says in between would be lost.
     async fn admit(&self, socket: &SocketRef, auth: &Value) -> Result<(), Refusal> {
         let request = socket.req_parts();
-        let first_lane = request.extensions.get::<Arc<Lane>>().cloned();
+        let first_lane = request.extensions.get::<Arc<ExpressLane>>().cloned();
         let lane = first_lane.unwrap_or_else(|| self.kit.lanes.polling(socket.id));
         let query = lane.query(self.namespace);
         let (hello, who, address) = self

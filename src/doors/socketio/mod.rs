@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! upgrade ─▶ Guard ─▶ engine ─▶ connect (Hello, Identity) ─▶ Client ─▶ Inbox ─▶ events/*
-//!                                                              └─▶ Lane ◀─ hub, answers
+//!                                                              └─▶ ExpressLane ◀─ hub, answers
 //! ```
 
 mod actions;

@@ -3,7 +3,7 @@
 //! The event's name is the update's, its data the same JSON, its id the cursor: an `EventSource` that reconnects sends it
 //! back as `Last-Event-ID` and goes on where it was.
 
-mod lane;
+mod queue;
 
 use std::{
     pin::Pin,
@@ -37,7 +37,7 @@ use crate::{
     net::Hangup,
     timestamp::Timestamp,
 };
-use lane::{Lane, StreamOutlet};
+use queue::{StreamOutlet, StreamQueue};
 
 /// The query: lists are written with commas.
 #[derive(Debug, Deserialize)]
@@ -74,7 +74,7 @@ pub(super) async fn stream(
     let rooms = wanted.rooms(&api, &caller.who).await?;
     let last = headers.get("last-event-id").and_then(|v| v.to_str().ok());
     let resume = last.map(str::to_owned).or(wanted.cursor);
-    let lane = Lane::new(api.stream.max_bytes);
+    let lane = StreamQueue::new(api.stream.max_bytes);
     let id: Arc<str> = crate::event::mint_id().to_string().into();
     let newcomer = Newcomer {
         outlet: Arc::new(StreamOutlet(lane.clone())),
@@ -188,7 +188,7 @@ fn heartbeat(every: Duration) -> Interval {
 /// The response's body.
 struct Events {
     /// What there is to send.
-    lane: Arc<Lane>,
+    lane: Arc<StreamQueue>,
     /// Proxies end a connection that is silent.
     heartbeat: Interval,
     /// Ends with the body.
@@ -203,7 +203,7 @@ struct Events {
 #[derive(Debug)]
 struct Streaming {
     /// Where the last word goes when an admin ends it.
-    lane: Arc<Lane>,
+    lane: Arc<StreamQueue>,
     /// Ends the connection when the last word had its time.
     hangup: Option<CancellationToken>,
 }

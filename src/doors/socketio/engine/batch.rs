@@ -4,8 +4,8 @@ use std::{collections::VecDeque, io::IoSlice};
 
 use smallvec::SmallVec;
 
-use super::lane::Lane;
-use crate::delivery::{Piece, Places};
+use super::lane::ExpressLane;
+use crate::delivery::{Places, QueuedMessage};
 
 /// How many pieces one vectored write has at the most.
 const PIECES: usize = 64;
@@ -16,7 +16,7 @@ pub(super) type Slices<'b> = SmallVec<[IoSlice<'b>; PIECES]>;
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     /// What is to be written.
-    pub(super) pieces: VecDeque<Piece>,
+    pub(super) pieces: VecDeque<QueuedMessage>,
     /// How much of the first one is written.
     begun: usize,
     /// Where the client stands by what it got, and by the first one if that was ever put off while it was begun.
@@ -29,7 +29,7 @@ impl Batch {
         let pieces = self.pieces.iter().take(PIECES);
         let mut begun = self.begun;
         pieces
-            .map(|piece| IoSlice::new(&piece.parcel.bytes[std::mem::take(&mut begun)..]))
+            .map(|piece| IoSlice::new(&piece.message.bytes[std::mem::take(&mut begun)..]))
             .collect()
     }
 
@@ -38,7 +38,7 @@ impl Batch {
         self.begun += written;
         let mut done = 0;
         for piece in &self.pieces {
-            let len = piece.parcel.bytes.len();
+            let len = piece.message.bytes.len();
             if self.begun < len {
                 break;
             }
@@ -50,7 +50,7 @@ impl Batch {
     }
 
     /// Gives back what is not begun: while the client takes nothing, it may be taken back, or overtaken by a heartbeat.
-    pub(super) fn put_back(&mut self, lane: &Lane) {
+    pub(super) fn put_back(&mut self, lane: &ExpressLane) {
         let first = match self.begun {
             0 => None,
             _ => self.pieces.pop_front(),

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::{
     channel::Namespace,
-    delivery::{Outgoing, Parcel, Shape, Tag},
+    delivery::{Outgoing, Shape, Tag, WireMessage},
 };
 
 /// One Socket.IO packet as one WebSocket text frame, and as the JSON that the engine wants for polling clients.
@@ -18,7 +18,7 @@ pub struct Frame {
     /// What the packet is, for the engine's way.
     pub packet: Packet,
     /// Header and payload; a clone costs a reference count.
-    parcel: Arc<Parcel>,
+    message: Arc<WireMessage>,
     /// Where in the bytes the JSON array begins.
     body_at: usize,
 }
@@ -40,19 +40,19 @@ pub enum Packet {
 
 impl Frame {
     /// `["event",payload]` for everybody of a namespace: an update's frame, made for its first observer.
-    pub fn parcel_of(update: &Outgoing) -> &Arc<Parcel> {
+    pub fn message_of(update: &Outgoing) -> &Arc<WireMessage> {
         update.shape(Shape::SocketIo, || {
             let (namespace, name, payload) = (update.namespace, &update.name, &update.json);
             Self::write(namespace, Packet::Event, |out| event(out, name, payload)).0
         })
     }
 
-    /// The frame of an update, of what [`Frame::parcel_of`] made.
-    pub fn of_update(parcel: Arc<Parcel>) -> Self {
+    /// The frame of an update, of what [`Frame::message_of`] made.
+    pub fn of_update(message: Arc<WireMessage>) -> Self {
         Self {
             packet: Packet::Event,
-            body_at: body_at(&parcel),
-            parcel,
+            body_at: body_at(&message),
+            message,
         }
     }
 
@@ -100,7 +100,7 @@ impl Frame {
         let (bytes, body_at) = Self::write(namespace, packet, body);
         Self {
             packet,
-            parcel: Parcel::new(namespace, tag, bytes),
+            message: WireMessage::new(namespace, tag, bytes),
             body_at,
         }
     }
@@ -137,22 +137,22 @@ impl Frame {
 
     /// The namespace it belongs to: a frame is held back until that namespace is connected.
     pub fn namespace(&self) -> Namespace {
-        self.parcel.namespace
+        self.message.namespace
     }
 
     /// The whole frame.
     pub fn bytes(&self) -> &Bytes {
-        &self.parcel.bytes
+        &self.message.bytes
     }
 
     /// The same as queues hold it.
-    pub fn parcel(&self) -> &Arc<Parcel> {
-        &self.parcel
+    pub fn message(&self) -> &Arc<WireMessage> {
+        &self.message
     }
 
     /// The packet's JSON array.
     pub fn body(&self) -> &[u8] {
-        &self.parcel.bytes[self.body_at..]
+        &self.message.bytes[self.body_at..]
     }
 }
 
@@ -167,9 +167,9 @@ fn event(out: &mut Vec<u8>, name: &str, payload: &str) {
 }
 
 /// Where the JSON array of an update's frame begins.
-fn body_at(parcel: &Parcel) -> usize {
-    let header = first_frame(&parcel.bytes).map_or(0, |(payload_at, _)| payload_at);
-    let namespace = match parcel.namespace {
+fn body_at(message: &WireMessage) -> usize {
+    let header = first_frame(&message.bytes).map_or(0, |(payload_at, _)| payload_at);
+    let namespace = match message.namespace {
         Namespace::Root => 0,
         namespace => namespace.path().len() + 1,
     };
@@ -223,7 +223,7 @@ mod tests {
         for size in [0, 1, 100, 125, 126, 127, 1_000, 65_530, 65_536, 70_000] {
             let payload = format!("\"{}\"", "x".repeat(size));
             let update = Outgoing::new(Namespace::Root, "e", payload.clone());
-            let frame = Frame::of_update(Frame::parcel_of(&update).clone());
+            let frame = Frame::of_update(Frame::message_of(&update).clone());
             let (payload_at, end) = first_frame(frame.bytes()).unwrap();
             assert_eq!(end, frame.bytes().len());
             assert_eq!(&frame.bytes()[payload_at..payload_at + 2], b"42");

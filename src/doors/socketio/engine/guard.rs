@@ -18,7 +18,7 @@ use super::{
     gate::mark,
     incoming::Incoming,
     kill::Kill,
-    lane::Lane,
+    lane::ExpressLane,
     message::Message,
     probe::Probed,
     screen::Speech,
@@ -45,7 +45,7 @@ pub struct Guard {
     /// The client has the answer to its upgrade's probe already.
     is_probed: bool,
     /// Where everything for it goes.
-    lane: Arc<Lane>,
+    lane: Arc<ExpressLane>,
     /// What the session counts for while it lives.
     counted: Counted,
 }
@@ -64,7 +64,7 @@ impl Guard {
     pub fn new(
         socket: Socket,
         early: Bytes,
-        lane: Arc<Lane>,
+        lane: Arc<ExpressLane>,
         speech: Speech,
         counted: Counted,
     ) -> Self {
@@ -85,7 +85,12 @@ impl Guard {
 
     /// Takes over the stream of a session that polled until now, whose client said that it goes on here. The engine is
     /// told the two packets of the upgrade, and its answer to the first is dropped: the client has it.
-    pub fn upgraded(probed: Probed, lane: Arc<Lane>, speech: Speech, counted: Counted) -> Self {
+    pub fn upgraded(
+        probed: Probed,
+        lane: Arc<ExpressLane>,
+        speech: Speech,
+        counted: Counted,
+    ) -> Self {
         tokio::spawn(write_out(lane.clone(), probed.write));
         let mut ready = BytesMut::new();
         for packet in ["2probe", "5"] {
@@ -220,7 +225,7 @@ impl Drop for Guard {
 /// Passes the engine's bytes on, frame by frame: marks are taken out, and the answer to an upgrade's probe is noticed.
 /// The engine always writes whole frames; should that ever change, the rest is passed on as it is. Whether there was a
 /// mark: the client is on a namespace then.
-fn pass(lane: &Arc<Lane>, speech: Speech, is_probed: bool, mut buf: &[u8]) -> bool {
+fn pass(lane: &Arc<ExpressLane>, speech: Speech, is_probed: bool, mut buf: &[u8]) -> bool {
     let mut joined = false;
     while let Some((payload_at, end)) = first_frame(buf).filter(|&(_, end)| end <= buf.len()) {
         let (frame, rest) = buf.split_at(end);

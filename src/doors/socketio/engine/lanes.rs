@@ -9,7 +9,7 @@ use std::{
 use socketioxide::socket::Sid;
 
 use crate::{
-    doors::socketio::engine::{Kill, Lane, LaneLimits},
+    doors::socketio::engine::{ExpressLane, Kill, LaneLimits},
     observe::Metrics,
 };
 
@@ -27,9 +27,9 @@ pub(in crate::doors::socketio) struct Lanes {
 #[derive(Debug, Default)]
 struct Inner {
     /// Sessions that began with polling.
-    polling: HashMap<Sid, Weak<Lane>>,
+    polling: HashMap<Sid, Weak<ExpressLane>>,
     /// Sessions that began with a WebSocket: only needed to end them all.
-    express: Vec<Weak<Lane>>,
+    express: Vec<Weak<ExpressLane>>,
     /// When to look for lanes that are gone.
     sweep_at: usize,
 }
@@ -53,8 +53,8 @@ impl Lanes {
     }
 
     /// A new session's lane.
-    pub(in crate::doors::socketio) fn express(&self) -> Arc<Lane> {
-        let lane = Lane::express(self.limits, self.metrics.clone());
+    pub(in crate::doors::socketio) fn express(&self) -> Arc<ExpressLane> {
+        let lane = ExpressLane::express(self.limits, self.metrics.clone());
         let mut inner = self.lock();
         inner.sweep();
         inner.express.push(Arc::downgrade(&lane));
@@ -62,19 +62,19 @@ impl Lanes {
     }
 
     /// The lane of a session that began with polling, made when it is first asked for.
-    pub(in crate::doors::socketio) fn polling(&self, sid: Sid) -> Arc<Lane> {
+    pub(in crate::doors::socketio) fn polling(&self, sid: Sid) -> Arc<ExpressLane> {
         let mut inner = self.lock();
         if let Some(lane) = inner.polling.get(&sid).and_then(Weak::upgrade) {
             return lane;
         }
         inner.sweep();
-        let lane = Lane::polling(self.limits, self.metrics.clone());
+        let lane = ExpressLane::polling(self.limits, self.metrics.clone());
         inner.polling.insert(sid, Arc::downgrade(&lane));
         lane
     }
 
     /// The lane of a polling session, if it has one.
-    pub(in crate::doors::socketio) fn find(&self, sid: Sid) -> Option<Arc<Lane>> {
+    pub(in crate::doors::socketio) fn find(&self, sid: Sid) -> Option<Arc<ExpressLane>> {
         self.lock().polling.get(&sid).and_then(Weak::upgrade)
     }
 
@@ -104,7 +104,7 @@ impl Lanes {
         self.all().iter().map(|lane| lane.waiting()).sum()
     }
 
-    fn all(&self) -> Vec<Arc<Lane>> {
+    fn all(&self) -> Vec<Arc<ExpressLane>> {
         let inner = self.lock();
         let all = inner.polling.values().chain(&inner.express);
         all.filter_map(Weak::upgrade).collect()

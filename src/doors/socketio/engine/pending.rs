@@ -14,7 +14,7 @@ use socketioxide::socket::Sid;
 use tokio::time::Instant;
 
 use crate::{
-    doors::socketio::engine::Lane,
+    doors::socketio::engine::ExpressLane,
     error::Refusal,
     net::{Arrival, Full, Live, Quota, QuotaLimits, Slot},
 };
@@ -34,7 +34,7 @@ pub(in crate::doors::socketio) struct Pending {
 struct Polling {
     /// Their places, and their lanes, which nobody else holds yet. Each counts as a session that lives: it needs connections
     /// to join, and is not to be throttled with newcomers of its address.
-    slots: HashMap<Sid, (Slot, Arc<Lane>, Option<Live>)>,
+    slots: HashMap<Sid, (Slot, Arc<ExpressLane>, Option<Live>)>,
     /// When each is over: all live equally long, so the first is always the next.
     ends: VecDeque<(Instant, Sid)>,
     /// Whether somebody waits for the next end.
@@ -83,7 +83,7 @@ impl Pending {
         self: &Arc<Self>,
         sid: Sid,
         slot: Slot,
-        lane: Arc<Lane>,
+        lane: Arc<ExpressLane>,
         live: Option<Live>,
     ) {
         let mut polling = self.lock();
@@ -139,9 +139,9 @@ mod tests {
     use super::*;
     use crate::{config::Config, observe::Metrics};
 
-    fn lane() -> Arc<Lane> {
+    fn lane() -> Arc<ExpressLane> {
         let limits = crate::server::lane_limits(&Config::default());
-        Lane::polling(limits, Metrics::new())
+        ExpressLane::polling(limits, Metrics::new())
     }
 
     #[tokio::test(start_paused = true)]

@@ -17,7 +17,7 @@ use super::{
     upgrade::{Door, Refused, begin, query},
 };
 use crate::{
-    doors::socketio::engine::{Lane, Speech},
+    doors::socketio::engine::{ExpressLane, Speech},
     error::Refusal,
     net::{ClientAddress, read_body},
 };
@@ -169,7 +169,7 @@ async fn post(
 }
 
 /// The body as the engine is to read it; `None` for one that makes no sense as a whole.
-fn screened(lane: &Lane, speech: Speech, form: Form, body: &[u8]) -> Option<Vec<u8>> {
+fn screened(lane: &ExpressLane, speech: Speech, form: Form, body: &[u8]) -> Option<Vec<u8>> {
     let mut passed = Vec::new();
     for message in messages(form, body)? {
         passed.extend(lane.screen(message, speech).ok()?);

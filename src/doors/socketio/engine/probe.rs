@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{
     incoming::Incoming,
-    lane::Lane,
+    lane::ExpressLane,
     message::{CLOSE, Message},
 };
 use crate::net::{
@@ -40,10 +40,10 @@ impl fmt::Debug for Probed {
 
 /// Counts an upgrade that is under way.
 #[derive(Debug)]
-struct Probing<'l>(&'l Lane);
+struct Probing<'l>(&'l ExpressLane);
 
 impl<'l> Probing<'l> {
-    fn of(lane: &'l Lane) -> Self {
+    fn of(lane: &'l ExpressLane) -> Self {
         lane.probed(true);
         Self(lane)
     }
@@ -64,7 +64,7 @@ const READ: usize = 1_024;
 pub async fn probe(
     socket: Socket,
     mut early: Bytes,
-    lane: &Arc<Lane>,
+    lane: &Arc<ExpressLane>,
     within: Duration,
 ) -> Option<Probed> {
     let (mut read, mut write) = socket.split();

@@ -22,7 +22,7 @@ use crate::{
     access::authn::{Credential, PageOrigin},
     doors::socketio::{
         Kit,
-        engine::{Counted, Guard, Lane, Speech, probe},
+        engine::{Counted, ExpressLane, Guard, Speech, probe},
     },
     error::Refusal,
     net::{BodyLimits, ClientAddress, Peer, Presence, QuotaLimits, Secure, Slot, Socket},
@@ -223,7 +223,7 @@ fn upgrade(
 }
 
 /// What the engine keeps of the request for the connection's whole life: only what handlers look at.
-fn engine_request(request: &Request<Body>, lane: &Arc<Lane>) -> Request<()> {
+fn engine_request(request: &Request<Body>, lane: &Arc<ExpressLane>) -> Request<()> {
     let mut kept = Request::new(());
     *kept.uri_mut() = request.uri().clone();
     for name in [header::ORIGIN, header::USER_AGENT] {

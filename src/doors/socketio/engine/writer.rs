@@ -11,7 +11,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{batch::Batch, kill::Kill, lane::Lane};
+use super::{batch::Batch, kill::Kill, lane::ExpressLane};
 use crate::net::stream::{Shared, WriteHalf, Writer};
 
 /// How much is taken from the queue at a time: enough for one system call to be worth it, little enough that a heartbeat
@@ -22,7 +22,7 @@ const BATCH: usize = 32 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Writes until the lane is closed and empty, or the connection is lost.
-pub(super) async fn write_out(lane: Arc<Lane>, mut socket: WriteHalf) {
+pub(super) async fn write_out(lane: Arc<ExpressLane>, mut socket: WriteHalf) {
     let mut batch = Batch::default();
     loop {
         // Asked before the queue is emptied: the last word is queued with the end, and must still be written.
@@ -61,14 +61,18 @@ pub(super) async fn write_out(lane: Arc<Lane>, mut socket: WriteHalf) {
     }
 }
 
-async fn write_all(lane: &Lane, socket: &WriteHalf, batch: &mut Batch) -> io::Result<()> {
+async fn write_all(lane: &ExpressLane, socket: &WriteHalf, batch: &mut Batch) -> io::Result<()> {
     match &socket.io {
         Writer::Plain(half) => write_plain(lane, half, batch).await,
         Writer::Tls(shared) => write_tls(lane, shared, batch).await,
     }
 }
 
-async fn write_plain(lane: &Lane, socket: &OwnedWriteHalf, batch: &mut Batch) -> io::Result<()> {
+async fn write_plain(
+    lane: &ExpressLane,
+    socket: &OwnedWriteHalf,
+    batch: &mut Batch,
+) -> io::Result<()> {
     while !batch.pieces.is_empty() {
         let written = socket.try_write_vectored(&batch.slices());
         match written {
@@ -89,7 +93,7 @@ async fn write_plain(lane: &Lane, socket: &OwnedWriteHalf, batch: &mut Batch) ->
 }
 
 /// What the records hold but the socket has not taken counts as written: it is no more than the limit of the records' buffer.
-async fn write_tls(lane: &Lane, socket: &Shared, batch: &mut Batch) -> io::Result<()> {
+async fn write_tls(lane: &ExpressLane, socket: &Shared, batch: &mut Batch) -> io::Result<()> {
     while !batch.pieces.is_empty() {
         let pieces = batch.slices();
         let write = poll_fn(|cx| socket.poll_write_vectored(cx, &pieces));
@@ -105,7 +109,7 @@ async fn write_tls(lane: &Lane, socket: &Shared, batch: &mut Batch) -> io::Resul
 }
 
 /// Says goodbye. A client that doesn't take even that is not waited for.
-async fn shut_down(lane: &Lane, socket: &mut WriteHalf) {
+async fn shut_down(lane: &ExpressLane, socket: &mut WriteHalf) {
     match &mut socket.io {
         Writer::Plain(half) => half.shutdown().await.ok(),
         Writer::Tls(shared) => {
@@ -136,7 +140,10 @@ async fn ignore(socket: &WriteHalf) {
 }
 
 /// Waits until the client takes something, at most for the stall time, and not beyond its own death.
-async fn patiently<T>(lane: &Lane, taken: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+async fn patiently<T>(
+    lane: &ExpressLane,
+    taken: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
     let stalled = tokio::time::sleep(lane.stall());
     tokio::pin!(stalled, taken);
     if let Poll::Ready(taken) = poll_fn(|cx| Poll::Ready(taken.as_mut().poll(cx))).await {

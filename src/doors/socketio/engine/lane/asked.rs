@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::{
     super::{frame::Frame, packet::Packet},
-    Lane,
+    ExpressLane,
 };
 use crate::channel::Namespace;
 
@@ -40,7 +40,7 @@ pub(super) struct Open {
 #[derive(Debug)]
 pub struct Asked {
     /// The lane of the client that is asked.
-    lane: Arc<Lane>,
+    lane: Arc<ExpressLane>,
     /// Its id.
     id: i64,
     /// Brings the answer.
@@ -60,7 +60,7 @@ impl Drop for Asked {
     }
 }
 
-impl Lane {
+impl ExpressLane {
     /// Sends an event that asks for an answer.
     pub fn ask(self: &Arc<Self>, namespace: Namespace, event: &str, payload: &str) -> Asked {
         let (sender, answer) = oneshot::channel();

@@ -9,18 +9,18 @@ use bytes::Bytes;
 
 use super::{
     super::{frame::Frame, gate::Gate, kill::Kill},
-    Lane, State, Way,
+    ExpressLane, State, Way,
 };
 use crate::{
     channel::Namespace,
-    delivery::{Parcel, Tag},
+    delivery::{Tag, WireMessage},
     error::Refusal,
 };
 
 /// How often it is looked whether the client has everything.
 const LOOK: Duration = Duration::from_millis(5);
 
-impl Lane {
+impl ExpressLane {
     /// The engine is done with its stream.
     pub(in crate::doors::socketio::engine) fn close(&self) {
         self.lock().closing = true;
@@ -55,7 +55,9 @@ impl Lane {
             state.say_last(&words);
         }
         if let Some(word) = why.last_word() {
-            state.queue.push(Parcel::aside(Bytes::from_static(word)));
+            state
+                .queue
+                .push(WireMessage::aside(Bytes::from_static(word)));
         }
         for gate in &mut state.gates {
             if let (Gate::Open { engine, .. }, Way::Engine) = (&*gate, &state.way) {
@@ -94,7 +96,7 @@ impl State {
             None => Frame::connect_error(Namespace::Root, &words.to_string()),
         };
         if matches!(self.way, Way::Express) {
-            self.queue.push(frame.parcel().clone());
+            self.queue.push(frame.message().clone());
         }
     }
 }

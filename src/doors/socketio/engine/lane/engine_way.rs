@@ -7,11 +7,11 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
     super::gate::{Gate, hold, mark},
-    Lane, State, Way,
+    ExpressLane, State, Way,
 };
 use crate::{
     channel::Namespace,
-    delivery::{Parcel, Tag},
+    delivery::{Tag, WireMessage},
 };
 
 /// How often the engine's queue is tried again.
@@ -19,7 +19,7 @@ const POUR: Duration = Duration::from_millis(20);
 /// Packets that one polling answer may hold: python-engineio takes no more than 16, and the engine adds its own.
 pub(super) const POLLED: usize = 14;
 
-impl Lane {
+impl ExpressLane {
     /// The engine doesn't say when its queue has room again: while something waits for that, it is looked after.
     pub(super) fn pour_later(self: &Arc<Self>, state: &mut State) {
         if state.pouring || !state.gates.iter().any(Gate::waits_for_engine) {
@@ -101,7 +101,7 @@ impl Lane {
         if let Gate::Held { engine, frames, .. } = gate {
             let engine = engine.clone();
             for frame in frames.drain(..) {
-                let told = Parcel::new(namespace, Tag::Told, frame.bytes().clone());
+                let told = WireMessage::new(namespace, Tag::Told, frame.bytes().clone());
                 state.queue.push(told);
             }
             *gate = Gate::Open {

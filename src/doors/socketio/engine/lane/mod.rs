@@ -20,7 +20,7 @@ mod end;
 mod engine_way;
 mod pulse;
 mod reading;
-mod take_back;
+mod reclaim;
 #[cfg(test)]
 mod tests;
 mod upgrade;
@@ -48,8 +48,8 @@ use super::{
 };
 use crate::{
     channel::Namespace,
-    delivery::Waiting,
-    delivery::{Outgoing, Parcel},
+    delivery::Outbox,
+    delivery::{Outgoing, WireMessage},
     observe::Metrics,
 };
 pub use asked::{Answered, Asked};
@@ -82,7 +82,7 @@ pub struct Stay(u64);
 
 /// The way out of one connection.
 #[derive(Debug)]
-pub struct Lane {
+pub struct ExpressLane {
     /// Filled by the hub, the handlers and the guard, emptied by the writer. Never held across an await.
     state: Mutex<State>,
     /// Wakes the writer: something waits, or it is over.
@@ -132,7 +132,7 @@ struct State {
     /// Marks of stays that are over, still in the engine's queue: they must not open the gate of the next one.
     stale_marks: [usize; Namespace::ALL.len()],
     /// What waits for the writer.
-    queue: Waiting,
+    queue: Outbox,
     /// How many bytes wait or are being written, exempt ones not counted.
     bytes: usize,
     /// Bytes of exempt frames still in the queue: they are written first come first served, but don't count.
@@ -157,7 +157,7 @@ enum Way {
     Engine,
 }
 
-impl Lane {
+impl ExpressLane {
     /// The lane of a session that began with a WebSocket.
     pub fn express(limits: LaneLimits, metrics: Arc<Metrics>) -> Arc<Self> {
         Self::new(Way::Express, limits, metrics)
@@ -176,7 +176,7 @@ impl Lane {
                 stay: [0; Namespace::ALL.len()],
                 stays: 0,
                 stale_marks: [0; Namespace::ALL.len()],
-                queue: Waiting::default(),
+                queue: Outbox::default(),
                 bytes: 0,
                 exempt: 0,
                 begun: false,
@@ -232,26 +232,26 @@ impl Lane {
     }
 
     /// Queues a frame; false when the client owes all that it may, so that no more should come until it has room.
-    /// The writer is not woken: call [`Lane::flush`] when all is queued.
+    /// The writer is not woken: call [`ExpressLane::flush`] when all is queued.
     pub fn send(self: &Arc<Self>, frame: &Frame) -> bool {
-        self.queue(frame.parcel(), || frame.clone(), false)
+        self.queue(frame.message(), || frame.clone(), false)
     }
 
-    /// The same for an update, whose frame all observers share; `exempt` as for [`Lane::send_exempt`].
+    /// The same for an update, whose frame all observers share; `exempt` as for [`ExpressLane::send_exempt`].
     pub fn send_update(self: &Arc<Self>, update: &Outgoing, exempt: bool) -> bool {
-        let parcel = Frame::parcel_of(update);
-        self.queue(parcel, || Frame::of_update(parcel.clone()), exempt)
+        let message = Frame::message_of(update);
+        self.queue(message, || Frame::of_update(message.clone()), exempt)
     }
 
     /// Queues the answer to a request. A large one was asked for and is not held against who reads it.
     pub fn answer(self: &Arc<Self>, frame: &Frame) {
         let large = frame.bytes().len() > self.limits.max_bytes / 2;
-        self.queue(frame.parcel(), || frame.clone(), large);
+        self.queue(frame.message(), || frame.clone(), large);
     }
 
     /// Queues a frame that doesn't count towards the bound (a snapshot may be larger than what a client may owe).
     pub fn send_exempt(self: &Arc<Self>, frame: &Frame) {
-        self.queue(frame.parcel(), || frame.clone(), true);
+        self.queue(frame.message(), || frame.clone(), true);
     }
 
     /// Wakes the writer.
@@ -267,7 +267,7 @@ impl Lane {
 
     fn queue(
         self: &Arc<Self>,
-        parcel: &Arc<Parcel>,
+        message: &Arc<WireMessage>,
         frame: impl Fn() -> Frame,
         exempt: bool,
     ) -> bool {
@@ -276,12 +276,12 @@ impl Lane {
         }
         let mut state = self.lock();
         let state = &mut *state;
-        let len = parcel.bytes.len();
+        let len = message.bytes.len();
         if state.bytes > self.limits.max_bytes.saturating_mul(2) {
             self.kill_locked(state, Kill::SlowClient);
             return true;
         }
-        match (&mut state.gates[parcel.namespace as usize], &state.way) {
+        match (&mut state.gates[message.namespace as usize], &state.way) {
             (Gate::Shut, _) => return true,
             (Gate::Open { engine, overflow }, Way::Engine) => {
                 let room = state.in_engine < POLLED && overflow.is_empty();
@@ -298,7 +298,7 @@ impl Lane {
                 state.count(len, exempt);
             }
             (Gate::Open { .. }, Way::Express) => {
-                state.queue.push(parcel.clone());
+                state.queue.push(message.clone());
                 state.count(len, exempt);
             }
         }
@@ -321,7 +321,7 @@ impl Lane {
             }
             state.queue.push_first(frame);
         } else {
-            state.queue.push(Parcel::aside(frame));
+            state.queue.push(WireMessage::aside(frame));
         }
         state.count(bytes.len(), false);
     }

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
-use super::Lane;
+use super::ExpressLane;
 
 /// The ping that is unanswered, and whether it could be written.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ pub(super) struct Pulse {
     held_up: bool,
 }
 
-impl Lane {
+impl ExpressLane {
     /// The engine pings.
     pub(in crate::doors::socketio::engine) fn pinged(&self) {
         self.lock().pulse.since.get_or_insert_with(Instant::now);

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{super::incoming::Bounds, Lane};
+use super::{super::incoming::Bounds, ExpressLane};
 
-impl Lane {
+impl ExpressLane {
     /// The client is let onto a namespace: called before CONNECT is sent.
     pub fn admit(&self) {
         self.joined.store(true, Ordering::Release);

@@ -11,7 +11,7 @@ impl Engine for Willing {
     fn close(&self) {}
 }
 
-fn lane(max_bytes: usize) -> Arc<Lane> {
+fn lane(max_bytes: usize) -> Arc<ExpressLane> {
     let limits = LaneLimits {
         attachments: Attachments {
             count: 10,
@@ -28,7 +28,7 @@ fn lane(max_bytes: usize) -> Arc<Lane> {
             max_connects: 10,
         },
     };
-    let lane = Lane::express(limits, Metrics::new());
+    let lane = ExpressLane::express(limits, Metrics::new());
     lane.connect(Namespace::Root, Arc::new(Willing));
     lane.marked(Namespace::Root);
     lane
@@ -43,8 +43,8 @@ async fn a_heartbeat_overtakes_what_waits_and_other_packets_do_not() {
     lane.engine_bytes(b"\x81\x030{}");
     lane.engine_bytes(HEARTBEATS[0]);
     assert!(lane.take(&mut batch, 1 << 20));
-    assert_eq!(&batch[0].parcel.bytes[..], b"\x81\x030{}");
-    lane.written(batch.drain(..).map(|piece| piece.parcel.bytes.len()).sum());
+    assert_eq!(&batch[0].message.bytes[..], b"\x81\x030{}");
+    lane.written(batch.drain(..).map(|piece| piece.message.bytes.len()).sum());
     lane.send(&update);
     lane.engine_bytes(b"\x81\x0240");
     lane.engine_bytes(HEARTBEATS[0]);
@@ -53,7 +53,7 @@ async fn a_heartbeat_overtakes_what_waits_and_other_packets_do_not() {
     assert!(
         batch
             .iter()
-            .map(|piece| &piece.parcel.bytes[..])
+            .map(|piece| &piece.message.bytes[..])
             .eq(expected),
         "{batch:?}"
     );
@@ -91,7 +91,7 @@ async fn it_says_when_it_is_full_and_has_room_when_half_is_taken() {
 async fn whoever_leaves_and_comes_again_stays_though_it_is_told_late() {
     let lane = lane(1 << 20);
     let update = Frame::event(Namespace::Root, "update", "{}", Tag::Told);
-    let sent = |lane: &Lane| {
+    let sent = |lane: &ExpressLane| {
         let mut batch = VecDeque::new();
         lane.take(&mut batch, 1 << 20);
         batch.len()
@@ -151,7 +151,7 @@ mod taking_back {
     proptest! {
         #[test]
         fn what_stays_is_whole_and_what_went_comes_again(steps in prop::collection::vec(step(), 1..60)) {
-            let (mut queue, mut begun, mut updates) = (Waiting::default(), Vec::new(), 0_usize);
+            let (mut queue, mut begun, mut updates) = (Outbox::default(), Vec::new(), 0_usize);
             let mut places = Places::default();
             let (mut expected, mut asides, mut changed_at) = (Vec::new(), 0, 0);
             for step in steps {
@@ -160,16 +160,16 @@ mod taking_back {
                         updates += 1;
                         let text = format!("/{updates}");
                         expected.push((updates, text.clone()));
-                        queue.push(Parcel::new(HERE, Tag::Update(updates.to_string().into()), text.into()));
+                        queue.push(WireMessage::new(HERE, Tag::Update(updates.to_string().into()), text.into()));
                         // Another namespace's updates go the same way, and are no business of this one.
-                        queue.push(Parcel::new(Namespace::Admin, Tag::Update("x".into()), "other".into()));
+                        queue.push(WireMessage::new(Namespace::Admin, Tag::Update("x".into()), "other".into()));
                     }
                     Step::Told => {
-                        queue.push(Parcel::new(HERE, Tag::Told, "told".into()));
+                        queue.push(WireMessage::new(HERE, Tag::Told, "told".into()));
                         (asides, changed_at) = (asides + 1, updates);
                     }
                     Step::Aside => {
-                        queue.push(Parcel::new(HERE, Tag::Aside, "aside".into()));
+                        queue.push(WireMessage::new(HERE, Tag::Aside, "aside".into()));
                         asides += 1;
                     }
                     Step::Settle => {
@@ -188,11 +188,11 @@ mod taking_back {
                 }
             }
             let keeps = |place: &str| place != "x";
-            let taken = queue.take_back(HERE, &keeps);
+            let taken = queue.reclaim(HERE, &keeps);
             let left = std::iter::from_fn(|| queue.pop());
             let stays: Vec<String> = begun.into_iter().chain(left)
-                .filter(|piece| piece.parcel.namespace == HERE)
-                .map(|piece| String::from_utf8(piece.parcel.bytes.to_vec()).unwrap())
+                .filter(|piece| piece.message.namespace == HERE)
+                .map(|piece| String::from_utf8(piece.message.bytes.to_vec()).unwrap())
                 .collect();
             prop_assert_eq!(stays.iter().filter(|text| !text.contains('/')).count(), asides);
             let stays: Vec<&String> = stays.iter().filter(|text| text.contains('/')).collect();
@@ -211,21 +211,21 @@ mod taking_back {
 
     #[test]
     fn what_the_journal_no_longer_has_stays() {
-        let mut queue = Waiting::default();
+        let mut queue = Outbox::default();
         for n in 1..=3 {
             let tag = Tag::Update(n.to_string().into());
-            queue.push(Parcel::new(HERE, tag, "update".into()));
+            queue.push(WireMessage::new(HERE, tag, "update".into()));
         }
-        queue.push(Parcel::new(HERE, Tag::Aggregate, "sum".into()));
-        assert_eq!(queue.take_back(HERE, &|_| false), None);
-        let taken = queue.take_back(HERE, &|_| true).expect("two updates");
+        queue.push(WireMessage::new(HERE, Tag::Aggregate, "sum".into()));
+        assert_eq!(queue.reclaim(HERE, &|_| false), None);
+        let taken = queue.reclaim(HERE, &|_| true).expect("two updates");
         assert_eq!(
             (&*taken.cursor, taken.updates, taken.aggregates),
             ("1", 2, true)
         );
         assert_eq!(taken.bytes, 15);
         assert_eq!(
-            queue.take_back(HERE, &|_| true),
+            queue.reclaim(HERE, &|_| true),
             None,
             "nothing is left to take"
         );

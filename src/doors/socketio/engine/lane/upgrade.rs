@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::Lane;
+use super::ExpressLane;
 
 /// Streams at a time that want to become the session's: a client needs one, and tries another when that hangs.
 const MAX_UPGRADES: usize = 4;
@@ -16,7 +16,7 @@ const DOUBLINGS: usize = 8;
 
 /// A stream that may become the session's.
 #[derive(Debug)]
-pub struct Upgrade(Arc<Lane>);
+pub struct Upgrade(Arc<ExpressLane>);
 
 impl Drop for Upgrade {
     fn drop(&mut self) {
@@ -31,7 +31,7 @@ impl Upgrade {
     }
 }
 
-impl Lane {
+impl ExpressLane {
     /// Begins an upgrade; `None` when the session has a stream already, or too many want to be it.
     pub fn begin_upgrade(self: &Arc<Self>) -> Option<Upgrade> {
         let before = self.upgrades.fetch_add(1, Ordering::AcqRel);

@@ -24,7 +24,7 @@ pub enum Tag {
 
 /// Bytes, with what a queue has to know of them.
 #[derive(Debug)]
-pub struct Parcel {
+pub struct WireMessage {
     /// On whose behalf it is queued: each namespace has a member of its own.
     pub namespace: Namespace,
     /// What it is.
@@ -33,7 +33,7 @@ pub struct Parcel {
     pub bytes: Bytes,
 }
 
-impl Parcel {
+impl WireMessage {
     /// Ready to be queued.
     pub fn new(namespace: Namespace, tag: Tag, bytes: Bytes) -> Arc<Self> {
         Arc::new(Self {

@@ -3,18 +3,18 @@
 
 use std::collections::VecDeque;
 
-use super::Lane;
+use super::ExpressLane;
 use crate::{
     channel::Namespace,
-    delivery::{Piece, Places, Taken},
+    delivery::{Places, QueuedMessage, Reclaimed},
 };
 
-impl Lane {
+impl ExpressLane {
     /// Takes back the updates of a namespace that the client has not begun to get, as far as it is known from where they
     /// can come again and `keeps` says that they will. What goes the engine's way is left: that is few packets.
-    pub fn take_back(&self, namespace: Namespace, keeps: &dyn Fn(&str) -> bool) -> Option<Taken> {
+    pub fn reclaim(&self, namespace: Namespace, keeps: &dyn Fn(&str) -> bool) -> Option<Reclaimed> {
         let mut state = self.lock();
-        let taken = state.queue.take_back(namespace, keeps)?;
+        let taken = state.queue.reclaim(namespace, keeps)?;
         state.bytes = state.bytes.saturating_sub(taken.bytes);
         Some(taken)
     }
@@ -27,7 +27,7 @@ impl Lane {
     /// Takes up to `max` bytes for the writer into `batch`; `false` when there are none.
     pub(in crate::doors::socketio::engine) fn take(
         &self,
-        batch: &mut VecDeque<Piece>,
+        batch: &mut VecDeque<QueuedMessage>,
         max: usize,
     ) -> bool {
         self.lock().queue.take(batch, max);
@@ -37,7 +37,7 @@ impl Lane {
     /// Takes pieces back from the writer of which nothing is written: `places` is what the client has without them.
     pub(in crate::doors::socketio::engine) fn put_back(
         &self,
-        batch: &mut VecDeque<Piece>,
+        batch: &mut VecDeque<QueuedMessage>,
         places: &Places,
     ) {
         let mut state = self.lock();

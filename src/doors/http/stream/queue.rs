@@ -11,13 +11,13 @@ use futures_util::task::AtomicWaker;
 
 use crate::{
     channel::Namespace,
-    delivery::{Outgoing, Parcel, Shape, Taken, Waiting},
+    delivery::{Outbox, Outgoing, Reclaimed, Shape, WireMessage},
     hub::Outlet,
 };
 
 /// Shared by the hub, which fills it, and the response's body, which empties it.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(super) struct StreamQueue {
     /// Never held across an await.
     state: Mutex<State>,
     /// Wakes the body.
@@ -29,18 +29,18 @@ pub(super) struct Lane {
 #[derive(Debug)]
 struct State {
     /// What nobody fetched yet.
-    queue: Waiting,
+    queue: Outbox,
     /// How much waits.
     bytes: usize,
     /// The hub let go of it: what waits is the rest.
     ended: bool,
 }
 
-impl Lane {
+impl StreamQueue {
     pub(super) fn new(max_bytes: usize) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
-                queue: Waiting::default(),
+                queue: Outbox::default(),
                 bytes: 0,
                 ended: false,
             }),
@@ -53,7 +53,7 @@ impl Lane {
     pub(super) fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
         self.body.register(cx.waker());
         let mut state = self.lock();
-        let piece = state.queue.pop().map(|piece| piece.parcel.bytes.clone());
+        let piece = state.queue.pop().map(|piece| piece.message.bytes.clone());
         match piece {
             Some(piece) => {
                 state.bytes -= piece.len();
@@ -84,7 +84,7 @@ impl Lane {
 }
 
 /// An update as a server-sent event. JSON has no line breaks of its own, so one `data` line holds it.
-fn server_sent(update: &Outgoing) -> &Arc<Parcel> {
+fn server_sent(update: &Outgoing) -> &Arc<WireMessage> {
     update.shape(Shape::ServerSent, || {
         let id = update.cursor();
         let id = id.map_or(String::new(), |cursor| format!("id: {cursor}\n"));
@@ -94,17 +94,17 @@ fn server_sent(update: &Outgoing) -> &Arc<Parcel> {
 
 /// The hub's end of a lane: the stream ends with it.
 #[derive(Debug)]
-pub(super) struct StreamOutlet(pub(super) Arc<Lane>);
+pub(super) struct StreamOutlet(pub(super) Arc<StreamQueue>);
 
 impl Outlet for StreamOutlet {
     fn send(&self, update: &Outgoing) -> bool {
-        let parcel = server_sent(update).clone();
+        let message = server_sent(update).clone();
         let mut state = self.0.lock();
         if state.ended {
             return true;
         }
-        state.bytes += parcel.bytes.len();
-        state.queue.push(parcel);
+        state.bytes += message.bytes.len();
+        state.queue.push(message);
         state.bytes <= self.0.max_bytes
     }
 
@@ -124,9 +124,9 @@ impl Outlet for StreamOutlet {
         self.0.lock().bytes
     }
 
-    fn take_back(&self, keeps: &dyn Fn(&str) -> bool) -> Option<Taken> {
+    fn reclaim(&self, keeps: &dyn Fn(&str) -> bool) -> Option<Reclaimed> {
         let mut state = self.0.lock();
-        let taken = state.queue.take_back(Namespace::Root, keeps)?;
+        let taken = state.queue.reclaim(Namespace::Root, keeps)?;
         state.bytes -= taken.bytes;
         Some(taken)
     }
