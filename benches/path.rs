@@ -26,7 +26,9 @@ use stoa::{
         state::{Limits, State},
     },
     timestamp::Timestamp,
-    update::{Planned, Stamp, Table, TransformOptions, entities, event_rooms, render, rooms_hash},
+    update::{
+        Envelope, Planned, Table, TransformOptions, entities, event_rooms, render, rooms_hash,
+    },
 };
 
 /// As long as a real one is under load.
@@ -220,7 +222,7 @@ fn stages(c: &mut Criterion) {
         .zip(&plans)
         .flat_map(|(event, planned)| planned.iter().map(move |p| (event, p)))
         .collect();
-    let stamp = Stamp {
+    let envelope = Envelope {
         cursor: CURSOR,
         coalesced: 1,
         merged: None,
@@ -228,12 +230,12 @@ fn stages(c: &mut Criterion) {
     };
     each(&mut g, "8 render: one update", |n| {
         let (event, planned) = updates[n % updates.len()];
-        black_box(render(planned, event, &stamp));
+        black_box(render(planned, event, &envelope));
     });
 
     let bodies: Vec<String> = updates
         .iter()
-        .map(|(event, planned)| render(planned, event, &stamp))
+        .map(|(event, planned)| render(planned, event, &envelope))
         .collect();
     each(&mut g, "9 frame: one update", |n| {
         let kind = &updates[n % updates.len()].1.kind;
@@ -282,13 +284,13 @@ fn whole(c: &mut Criterion) {
                 black_box(room.len());
             });
             let planned = &group.update;
-            let stamp = Stamp {
+            let envelope = Envelope {
                 cursor: CURSOR,
                 coalesced: group.coalesced(),
                 merged: group.merged.as_ref(),
                 since: group.since,
             };
-            let json = render(planned, event, &stamp);
+            let json = render(planned, event, &envelope);
             frames.push(Frame::event(
                 planned.kind.namespace(),
                 planned.kind.name(),

@@ -9,7 +9,7 @@ use crate::{
     config::Recipients,
     delivery::{Tag, WireMessage},
     event::Event,
-    update::{self, Planned, Stamp, made_harmless},
+    update::{self, Envelope, Planned, made_harmless},
 };
 
 /// An update, written once. Each wire shape is made when the first outlet asks for it, and shared by all.
@@ -73,16 +73,16 @@ impl Outgoing {
     pub(crate) fn of_plan(
         planned: &Planned,
         event: &Event,
-        stamp: &Stamp<'_>,
+        envelope: &Envelope<'_>,
         sanitize: Recipients,
     ) -> Self {
         let kind = &planned.kind;
-        let mut json = update::render(planned, event, stamp);
+        let mut json = update::render(planned, event, envelope);
         if sanitize != Recipients::Nobody && kind.is_for_pages() {
             json = update::harmless(json);
         }
         Self::new(kind.namespace(), kind.name(), json)
-            .at(stamp.cursor)
+            .at(envelope.cursor)
             .of_stream()
     }
 

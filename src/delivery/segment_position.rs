@@ -16,7 +16,7 @@ use super::{
         Buffer, CursorError, MAX_SEQ, read_bits, read_unsent, read_varint, varint, write_unsent,
     },
 };
-use crate::{journal::Seq, update::Mark};
+use crate::{journal::Seq, update::UpdateId};
 
 /// How far into a segment somebody is. The segment begins where the cursor that holds this stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct SegmentPosition {
     /// What the live stream sends itself, or had not sent when the segment was made.
     pub unsent: SmallVec<[Run; 2]>,
     /// The last update that was sent; they go in the order of their marks.
-    pub sent: Mark,
+    pub sent: UpdateId,
     /// Which topics it was planned for, as a number: what goes at once divides what would be coalesced.
     pub topics: u8,
     /// Stands for the rules by which updates are coalesced.

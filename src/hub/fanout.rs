@@ -6,8 +6,8 @@ use crate::{
     channel::Namespace,
     delivery::Outgoing,
     event::{Event, Object},
-    pace::Group,
-    update::{self, Audience, Planned, Stamp},
+    pace::PendingUpdate,
+    update::{self, Audience, Envelope, Planned},
 };
 
 /// What was written in one flush.
@@ -53,7 +53,7 @@ impl Hub {
     }
 
     /// Sends an update, written once with the cursor after it, to all who may see it.
-    fn send_group(&mut self, group: &Group, flush: &mut Flush) {
+    fn send_group(&mut self, group: &PendingUpdate, flush: &mut Flush) {
         for &(seq, bit) in &group.unsent {
             self.pending.clear(seq, bit);
         }
@@ -63,13 +63,13 @@ impl Hub {
         self.audience(planned, event, group.last(), &mut audience);
         if !audience.is_empty() {
             let cursor = self.position.text();
-            let stamp = Stamp {
+            let envelope = Envelope {
                 cursor,
                 coalesced: group.coalesced(),
                 merged: group.merged.as_ref(),
                 since: group.since,
             };
-            let update = Outgoing::of_plan(planned, event, &stamp, self.options.sanitize);
+            let update = Outgoing::of_plan(planned, event, &envelope, self.options.sanitize);
             let layout = planned.kind.changes_layout(event);
             self.deliver(update, &audience, layout, flush);
         }

@@ -16,8 +16,8 @@ use crate::{
     channel::Listening,
     config::Recipients,
     delivery::{Cursor, Outgoing, SegmentPosition},
-    pace::Group,
-    update::{Audience, Mark, Stamp},
+    pace::PendingUpdate,
+    update::{Audience, Envelope, UpdateId},
 };
 
 /// A part of what was missed.
@@ -50,7 +50,7 @@ struct By {
 #[derive(Debug)]
 pub(super) struct Replayed {
     /// Which one.
-    mark: Mark,
+    mark: UpdateId,
     /// A bit for each eye that sees it.
     seen: SmallVec<[u64; 1]>,
     /// A rule's own rooms: of those who see it, only the members of one of these get it.
@@ -153,7 +153,7 @@ pub(super) fn write(
     }
 }
 
-fn within(from: &Cursor, to: &Cursor, sent: Mark, by: By) -> Cursor {
+fn within(from: &Cursor, to: &Cursor, sent: UpdateId, by: By) -> Cursor {
     Cursor {
         within: Some(Box::new(SegmentPosition {
             to: to.seq,
@@ -166,7 +166,12 @@ fn within(from: &Cursor, to: &Cursor, sent: Mark, by: By) -> Cursor {
     }
 }
 
-fn write_update(group: &Group, eyes: &[Eye], cursor: &str, sanitize: Recipients) -> Replayed {
+fn write_update(
+    group: &PendingUpdate,
+    eyes: &[Eye],
+    cursor: &str,
+    sanitize: Recipients,
+) -> Replayed {
     let rooms = rooms_of(group);
     let (planned, event) = (&group.update, &*group.record.event);
     let mut seen: SmallVec<[u64; 1]> = SmallVec::from_elem(0, eyes.len().div_ceil(64));
@@ -175,7 +180,7 @@ fn write_update(group: &Group, eyes: &[Eye], cursor: &str, sanitize: Recipients)
             seen[at / 64] |= 1 << (at % 64);
         }
     }
-    let stamp = Stamp {
+    let envelope = Envelope {
         cursor,
         coalesced: group.coalesced(),
         merged: group.merged.as_ref(),
@@ -189,6 +194,6 @@ fn write_update(group: &Group, eyes: &[Eye], cursor: &str, sanitize: Recipients)
             Audience::EventRooms | Audience::Topic(_) => None,
         },
         layout: planned.kind.changes_layout(event),
-        outgoing: Outgoing::of_plan(planned, event, &stamp, sanitize),
+        outgoing: Outgoing::of_plan(planned, event, &envelope, sanitize),
     }
 }

@@ -11,12 +11,12 @@ use crate::{
     event::{Object, Priority},
     journal::{Record, Seq},
     timestamp::Timestamp,
-    update::{Bits, Key, Mark, Merge, Pace, Planned},
+    update::{Bits, Key, Merge, Pace, Planned, UpdateId},
 };
 
 /// An update of one event, or of several once coalesced.
 #[derive(Debug)]
-pub struct Group {
+pub struct PendingUpdate {
     /// The event, the last one when several were coalesced.
     pub record: Arc<Record>,
     /// All the events in it, ascending, each with the bit that stands for this until it is sent.
@@ -56,14 +56,14 @@ pub struct Window {
     pub merge: Merge,
 }
 
-impl Group {
+impl PendingUpdate {
     /// The place of its last event.
     pub fn last(&self) -> Seq {
         self.record.seq
     }
 
     /// Names it among all groups of the stream and orders them.
-    pub fn mark(&self) -> Mark {
+    pub fn mark(&self) -> UpdateId {
         (self.last(), self.update.bit)
     }
 
@@ -79,7 +79,7 @@ pub fn group<'a>(
     planned: SmallVec<[Planned; 4]>,
     entities: &'a SmallVec<[u64; 4]>,
     rooms: u64,
-) -> impl Iterator<Item = Group> + use<'a> {
+) -> impl Iterator<Item = PendingUpdate> + use<'a> {
     planned.into_iter().map(move |mut update| {
         let window = match std::mem::replace(&mut update.pace, Pace::Immediate) {
             Pace::Immediate => None,
@@ -89,7 +89,7 @@ pub fn group<'a>(
                 merge,
             }),
         };
-        Group {
+        PendingUpdate {
             record: record.clone(),
             unsent: SmallVec::from_slice(&[(record.seq, update.bit)]),
             priority: update.priority,

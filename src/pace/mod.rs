@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!            ┌─ Immediate ──────────────┐
-//!  Group ────┤                          ├─▶ ready (by priority and producer) ─▶ take(flush_max)
+//!  PendingUpdate ────┤                          ├─▶ ready (by priority and producer) ─▶ take(flush_max)
 //!            └─ Coalesced ─▶ windows ───┘
 //! ```
 //!
@@ -25,7 +25,7 @@ use std::{
 use slab::Slab;
 use smallvec::SmallVec;
 
-pub use group::{Group, Window, group};
+pub use group::{PendingUpdate, Window, group};
 pub use ready::LevelShares;
 use ready::Ready;
 
@@ -75,7 +75,7 @@ struct Open {
     /// How long the next one will be.
     length: Duration,
     /// What came since it opened, coalesced; `None` while nothing did.
-    held: Option<Group>,
+    held: Option<PendingUpdate>,
 }
 
 impl Pacer {
@@ -96,7 +96,7 @@ impl Pacer {
     }
 
     /// Takes a group in journal order: it becomes ready, or is held in its window.
-    pub fn accept(&mut self, group: Group, now: Instant) {
+    pub fn accept(&mut self, group: PendingUpdate, now: Instant) {
         self.bytes += group.held;
         let Some(window) = group.window.clone() else {
             self.release_before(&group);
@@ -155,7 +155,7 @@ impl Pacer {
     }
 
     /// Up to `max` groups, most urgent first, each entity's in order.
-    pub fn take(&mut self, max: usize) -> Vec<Group> {
+    pub fn take(&mut self, max: usize) -> Vec<PendingUpdate> {
         let taken = self.ready.take(max);
         let held = taken.iter().map(|group| group.held).sum::<usize>();
         self.bytes -= held.min(self.bytes);
@@ -172,7 +172,7 @@ impl Pacer {
         self.ready.len()
     }
 
-    /// Of whom another number of groups waits now than when this was last asked, and how many; by [`Group::flow`].
+    /// Of whom another number of groups waits now than when this was last asked, and how many; by [`PendingUpdate::flow`].
     pub fn take_changed(&mut self) -> Vec<(u64, usize)> {
         self.ready.take_changed()
     }
@@ -188,7 +188,7 @@ impl Pacer {
     }
 
     /// What is held in windows.
-    pub fn held_groups(&self) -> impl Iterator<Item = &Group> {
+    pub fn held_groups(&self) -> impl Iterator<Item = &PendingUpdate> {
         self.windows.iter().filter_map(|(_, w)| w.held.as_ref())
     }
 
@@ -210,7 +210,7 @@ impl Pacer {
         self.due.insert((ends, slot));
     }
 
-    fn hold(&mut self, slot: usize, mut group: Group, window: &Window) {
+    fn hold(&mut self, slot: usize, mut group: PendingUpdate, window: &Window) {
         let held = self.windows[slot].held.as_ref();
         if held.is_some_and(|earlier| self.divides(earlier, &group, window)) {
             self.release(slot);
@@ -243,7 +243,7 @@ impl Pacer {
 
     /// Whether two can't be coalesced, as facts of the earlier one would be said again after another update of the same entity,
     /// or stand in the way of what the later one says in another spelling.
-    fn divides(&self, earlier: &Group, later: &Group, window: &Window) -> bool {
+    fn divides(&self, earlier: &PendingUpdate, later: &PendingUpdate, window: &Window) -> bool {
         if window.merge != Merge::Fields {
             return false;
         }
@@ -267,7 +267,7 @@ impl Pacer {
         merge::respells(before, after) || (between() && !merge::later_covers(before, after))
     }
 
-    fn unindex(&mut self, slot: usize, group: &Group) {
+    fn unindex(&mut self, slot: usize, group: &PendingUpdate) {
         for entity in &group.entities {
             if let Some(holding) = self.held_by_entity.get_mut(entity) {
                 holding.slots.remove(&slot);
@@ -289,7 +289,7 @@ impl Pacer {
 
     /// Makes ready whatever is held for the entities of `group` (and for theirs in turn) and is of an older event. What is
     /// held of its own event stays: else an update that goes at once would end the windows of all others beside it.
-    fn release_before(&mut self, group: &Group) {
+    fn release_before(&mut self, group: &PendingUpdate) {
         if self.held_by_entity.is_empty() {
             return;
         }
@@ -314,14 +314,14 @@ impl Pacer {
                 }
             }
         }
-        older.sort_by_key(Group::mark);
+        older.sort_by_key(PendingUpdate::mark);
         older.into_iter().for_each(|held| self.ready.push(held));
     }
 }
 
 /// One group in place of two: the later one's updates, with nothing of the earlier one lost. Whose entities it has is for
 /// whoever indexes them.
-fn coalesce(earlier: Group, later: Group, window: &Window) -> Group {
+fn coalesce(earlier: PendingUpdate, later: PendingUpdate, window: &Window) -> PendingUpdate {
     let before = earlier
         .merged
         .as_ref()
@@ -346,7 +346,7 @@ fn coalesce(earlier: Group, later: Group, window: &Window) -> Group {
     let since = earlier.since.unwrap_or(earlier.record.event.timestamp);
     let mut unsent = earlier.unsent;
     unsent.extend_from_slice(&later.unsent);
-    Group {
+    PendingUpdate {
         merged,
         weight,
         held,

@@ -19,8 +19,8 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use super::Group;
-use crate::{event::Priority, update::Mark};
+use super::PendingUpdate;
+use crate::{event::Priority, update::UpdateId};
 
 const LEVELS: usize = Priority::ALL.len();
 
@@ -37,13 +37,13 @@ pub(super) struct Ready {
     /// The part of each level.
     shares: LevelShares,
     /// Everything that waits.
-    groups: HashMap<Mark, Group>,
+    groups: HashMap<UpdateId, PendingUpdate>,
     /// The producers that wait for their turns, by urgency.
     levels: [Level; LEVELS],
     /// The waiting updates of each entity, oldest first: they tell what would be overtaken without looking at anything else.
-    waiting: HashMap<u64, BTreeSet<Mark>>,
+    waiting: HashMap<u64, BTreeSet<UpdateId>>,
     /// Each mark that stands in a flow's `first`, with the place of that flow.
-    looked_for: HashMap<Mark, Place>,
+    looked_for: HashMap<UpdateId, Place>,
     /// How much each producer has here, for those who make it wait.
     unsent: HashMap<u64, Owed>,
     /// Those of `unsent` that changed since it was told.
@@ -79,9 +79,9 @@ type Place = (usize, u64);
 #[derive(Debug, Default)]
 struct Flow {
     /// By the order of the marks. Any of them may go before its turn, with another one's update.
-    queue: BTreeSet<Mark>,
+    queue: BTreeSet<UpdateId>,
     /// Updates that have to go before the oldest of `queue`, the next of them last; kept from one flush to the next.
-    first: Vec<Mark>,
+    first: Vec<UpdateId>,
     /// The budget that is left in this turn. A large update is sent on credit, which takes turns to pay back.
     left: i64,
 }
@@ -134,7 +134,7 @@ impl Ready {
     }
 
     /// Queues a group.
-    pub(super) fn push(&mut self, group: Group) {
+    pub(super) fn push(&mut self, group: PendingUpdate) {
         let mark = group.mark();
         for &entity in &group.entities {
             self.waiting.entry(entity).or_default().insert(mark);
@@ -154,7 +154,7 @@ impl Ready {
     }
 
     /// Up to `max` groups: each level's share, most urgent first, producer by producer.
-    pub(super) fn take(&mut self, max: usize) -> Vec<Group> {
+    pub(super) fn take(&mut self, max: usize) -> Vec<PendingUpdate> {
         let mut left = max.min(self.len());
         let mut taken = Vec::with_capacity(left);
         for level in 0..LEVELS {
@@ -198,7 +198,7 @@ impl Ready {
     }
 
     /// The next group of a level, or one that has to go before it.
-    fn next(&mut self, level: usize) -> Option<Group> {
+    fn next(&mut self, level: usize) -> Option<PendingUpdate> {
         let flow = self.turn(level)?;
         let mark = self.first_of(level, flow)?;
         let group = self.groups.remove(&mark)?;
@@ -237,7 +237,7 @@ impl Ready {
 
     /// What goes first of all that the oldest of a flow stands behind. Where another flow has begun to look for that, it is
     /// gone on with: no chain of updates is walked twice.
-    fn first_of(&mut self, level: usize, flow: u64) -> Option<Mark> {
+    fn first_of(&mut self, level: usize, flow: u64) -> Option<UpdateId> {
         let mut at = (level, flow);
         loop {
             #[cfg(test)]
@@ -277,7 +277,7 @@ impl Ready {
         }
     }
 
-    fn forget(&mut self, mark: Mark, group: &Group) {
+    fn forget(&mut self, mark: UpdateId, group: &PendingUpdate) {
         for entity in &group.entities {
             if let Some(waiting) = self.waiting.get_mut(entity) {
                 waiting.remove(&mark);

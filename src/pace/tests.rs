@@ -52,7 +52,7 @@ fn step() -> impl Strategy<Value = Step> {
         )
 }
 
-fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[Group; 1]> {
+fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[PendingUpdate; 1]> {
     let data = json!({ "n": seq, format!("f{}", seq % 3): seq, "content": format!("<{seq}>") });
     let event = Event {
         id: seq.to_string().into(),
@@ -95,7 +95,7 @@ fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[Group; 1]> {
 }
 
 /// Runs the steps through a pacer with a flush of at most `flush` after each; returns what went, with the time it went.
-fn run(steps: &[Step], flush: usize) -> Vec<(Instant, Group)> {
+fn run(steps: &[Step], flush: usize) -> Vec<(Instant, PendingUpdate)> {
     let mut pacer = Pacer::default();
     let mut now = Instant::now();
     let mut gone = Vec::new();
@@ -179,7 +179,7 @@ proptest! {
         pacer.take(flush); // the one under way
         groups(10_000, now, &critical).into_iter().for_each(|g| pacer.accept(g, now));
         prop_assert!(pacer.urgent());
-        prop_assert_eq!(pacer.take(flush).first().map(Group::last), Some(10_000));
+        prop_assert_eq!(pacer.take(flush).first().map(PendingUpdate::last), Some(10_000));
     }
 }
 
@@ -202,7 +202,10 @@ fn alone_it_goes_at_once_and_a_burst_gives_two() {
             .for_each(|g| pacer.accept(g, now));
     }
     let first = pacer.take(100);
-    assert_eq!(first.iter().map(Group::last).collect::<Vec<_>>(), [1]);
+    assert_eq!(
+        first.iter().map(PendingUpdate::last).collect::<Vec<_>>(),
+        [1]
+    );
     let due = pacer.next_due().unwrap();
     assert_eq!(due, now + Duration::from_millis(100));
     pacer.tick(due);
@@ -241,7 +244,7 @@ fn filled(steps: impl IntoIterator<Item = Step>) -> Pacer {
 }
 
 /// Everything, a flush after the other.
-fn drain(pacer: &mut Pacer, flush: usize) -> Vec<Group> {
+fn drain(pacer: &mut Pacer, flush: usize) -> Vec<PendingUpdate> {
     let mut all = Vec::new();
     while pacer.ready() > 0 {
         let before = all.len();
@@ -368,6 +371,6 @@ fn of_one_entity_the_order_holds_whoever_speaks_of_it() {
     let mut pacer = filled(flood.chain([good]));
     let gone = drain(&mut pacer, 100);
     assert_eq!(gone.last().map(|g| g.flow), Some(2));
-    let marks: Vec<_> = gone.iter().map(Group::mark).collect();
+    let marks: Vec<_> = gone.iter().map(PendingUpdate::mark).collect();
     assert!(marks.is_sorted());
 }

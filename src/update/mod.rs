@@ -45,7 +45,7 @@ pub type Bits = u32;
 
 /// Names an update of the stream and orders it among all others: the place of its event (of the last one, where several are
 /// coalesced), and its bit.
-pub type Mark = (Seq, Bits);
+pub type UpdateId = (Seq, Bits);
 
 /// The clients that may see an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +108,7 @@ pub struct Planned {
 
 /// What is only known when an update is sent.
 #[derive(Debug, Clone, Copy)]
-pub struct Stamp<'a> {
+pub struct Envelope<'a> {
     /// The cursor to resume after this update.
     pub cursor: &'a str,
     /// How many events are coalesced in it; written as `coalesced` when more than one.

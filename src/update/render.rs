@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Hint, Kind, Planned, Stamp, bodies, facts};
+use super::{Envelope, Hint, Kind, Planned, bodies, facts};
 use crate::{
     event::{Event, Object},
     update::seneca::TypeField,
@@ -23,7 +23,7 @@ pub(super) const COMMON: [&str; 9] = [
 ];
 
 /// The JSON object of an update.
-pub fn render(planned: &Planned, event: &Event, stamp: &Stamp<'_>) -> String {
+pub fn render(planned: &Planned, event: &Event, envelope: &Envelope<'_>) -> String {
     let mut out = Writer::default();
     let kind = &planned.kind;
     let animation = kind.animation(event);
@@ -33,11 +33,11 @@ pub fn render(planned: &Planned, event: &Event, stamp: &Stamp<'_>) -> String {
     }
     out.field("timestamp", &event.timestamp);
     out.field("id", &*event.id);
-    out.field("cursor", stamp.cursor);
+    out.field("cursor", envelope.cursor);
     out.field("source_type", event.name.raw());
     out.field("priority", &planned.priority);
     out.field("animation", animation.as_str());
-    let data = stamp.merged.unwrap_or(&event.data);
+    let data = envelope.merged.unwrap_or(&event.data);
     let (target_kind, id) = bodies::target(kind, event);
     let (from, to) = bodies::from_to(kind, event, data);
     out.field(
@@ -51,10 +51,10 @@ pub fn render(planned: &Planned, event: &Event, stamp: &Stamp<'_>) -> String {
             priority: planned.priority,
         },
     );
-    if stamp.coalesced > 1 {
-        out.field("coalesced", &stamp.coalesced);
+    if envelope.coalesced > 1 {
+        out.field("coalesced", &envelope.coalesced);
     }
-    facts::write(kind, event, data, stamp.since, &mut out);
+    facts::write(kind, event, data, envelope.since, &mut out);
     bodies::write(kind, event, data, &mut out);
     out.finish()
 }

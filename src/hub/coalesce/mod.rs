@@ -28,8 +28,8 @@ use crate::{
         missed::{reach, unsent},
     },
     journal::{Record, Seq},
-    pace::{Group, Pacer, group},
-    update::{Bits, Mark, Table, entities, event_rooms, rooms_hash},
+    pace::{Pacer, PendingUpdate, group},
+    update::{Bits, Table, UpdateId, entities, event_rooms, rooms_hash},
 };
 
 /// How much is held together, as a multiple of what a segment may have: some of it is for nobody here.
@@ -52,7 +52,7 @@ pub(super) struct Gathering {
     /// Where it ends at the latest; what is unsent there is still to be sent live.
     to: Cursor,
     /// Up to which group they have it already.
-    sent: Mark,
+    sent: UpdateId,
     /// About how many bytes there may be.
     budget: usize,
     /// Unites.
@@ -60,13 +60,13 @@ pub(super) struct Gathering {
     /// One moment for all of it: no window ever ends here.
     now: Instant,
     /// Groups that are final and that somebody may see.
-    released: Vec<Group>,
+    released: Vec<PendingUpdate>,
     /// About how many bytes of text these have.
     weight: usize,
     /// About how many bytes of memory these hold.
     held: usize,
     /// The first group that was left for the next time.
-    beyond: Option<Mark>,
+    beyond: Option<UpdateId>,
     /// The last event that was taken.
     last: Seq,
     /// It ends at `last`, not at `to`.
@@ -85,7 +85,7 @@ pub(super) struct Gathered {
     /// The end of the segment.
     pub(super) to: Cursor,
     /// What somebody may see and was not sent, in order.
-    pub(super) groups: Vec<Group>,
+    pub(super) groups: Vec<PendingUpdate>,
     /// Whether that is all of it, or some are left for the next time.
     pub(super) whole: bool,
 }
@@ -161,7 +161,7 @@ impl Gathering {
     pub(super) fn finish(mut self) -> Gathered {
         self.pacer.release_all();
         self.take_final();
-        self.released.sort_by_key(Group::mark);
+        self.released.sort_by_key(PendingUpdate::mark);
         let to = match self.cut {
             true => reach(&self.from, &self.to, self.last),
             false => self.to,
@@ -195,7 +195,7 @@ impl Gathering {
 
     /// Leaves those that would go last for the next time.
     fn leave_some(&mut self) {
-        self.released.sort_by_key(Group::mark);
+        self.released.sort_by_key(PendingUpdate::mark);
         let (mut weight, mut held) = (0, 0);
         let fitting = self.released.iter().take_while(|group| {
             weight += group.weight;
@@ -203,7 +203,11 @@ impl Gathering {
             weight <= self.budget && held <= HELD_BYTES / 2
         });
         let keep = fitting.count().max(1);
-        self.beyond = self.released.get(keep).map(Group::mark).or(self.beyond);
+        self.beyond = self
+            .released
+            .get(keep)
+            .map(PendingUpdate::mark)
+            .or(self.beyond);
         self.released.truncate(keep);
         self.weight = self.released.iter().map(|group| group.weight).sum();
         self.held = self.released.iter().map(|group| group.held).sum();
@@ -223,7 +227,7 @@ impl Gathering {
             || self.weight + seen.map(|group| group.weight).sum::<usize>() > self.budget
     }
 
-    fn is_seen(&self, group: &Group) -> bool {
+    fn is_seen(&self, group: &PendingUpdate) -> bool {
         let rooms = rooms_of(group);
         let event = &group.record.event;
         let mut eyes = self.eyes.iter();
@@ -232,7 +236,7 @@ impl Gathering {
 }
 
 /// The rooms that a group's event names.
-pub(super) fn rooms_of(group: &Group) -> SmallVec<[Box<str>; 8]> {
+pub(super) fn rooms_of(group: &PendingUpdate) -> SmallVec<[Box<str>; 8]> {
     let mut rooms = SmallVec::new();
     event_rooms(&group.record.event, &mut |room| rooms.push(room.into()));
     rooms

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Planned, Stamp, Table, TransformOptions, render};
+use super::{Envelope, Planned, Table, TransformOptions, render};
 use crate::{
     channel::Listening,
     event::{Event, Intake, parse},
@@ -46,13 +46,13 @@ fn of(name: &str, data: Value) -> Event {
 }
 
 fn shown(planned: &Planned, event: &Event) -> Value {
-    let stamp = Stamp {
+    let envelope = Envelope {
         cursor: "c",
         coalesced: 1,
         merged: None,
         since: None,
     };
-    serde_json::from_str(&render(planned, event, &stamp)).expect("an update is JSON")
+    serde_json::from_str(&render(planned, event, &envelope)).expect("an update is JSON")
 }
 
 fn plan(table: &Table, event: &Event) -> Vec<(Planned, Value)> {

@@ -129,13 +129,13 @@ fn no_update_has_a_key_twice() {
             event.data.entry(key).or_insert(json!("theirs"));
         }
         for planned in table.plan(&event, crate::channel::Listening::ALL) {
-            let stamp = crate::update::Stamp {
+            let envelope = crate::update::Envelope {
                 cursor: "c",
                 coalesced: 3,
                 merged: None,
                 since: None,
             };
-            check(&crate::update::render(&planned, &event, &stamp));
+            check(&crate::update::render(&planned, &event, &envelope));
         }
     }
 }

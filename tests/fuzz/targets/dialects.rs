@@ -19,7 +19,7 @@ use stoa::{
     },
     timestamp::Timestamp,
     update::{
-        Pace, Rule, Stamp, Table, TransformOptions, entities, event_rooms, harmless, merge, render,
+        Pace, Rule, Envelope, Table, TransformOptions, entities, event_rooms, harmless, merge, render,
         rooms_hash,
     },
 };
@@ -118,13 +118,13 @@ fuzz_target!(|data: &[u8]| {
                 }
                 _ => None,
             };
-            let stamp = Stamp {
+            let envelope = Envelope {
                 cursor: "1.1",
                 coalesced: 2,
                 merged: merged.as_ref(),
                 since: earlier.as_ref().map(|event| event.timestamp),
             };
-            let text = render(planned, &event, &stamp);
+            let text = render(planned, &event, &envelope);
             let sent = harmless(text.clone());
             let update: Value = serde_json::from_str(&text).expect("an update is JSON");
             for key in [

@@ -10,7 +10,7 @@ use stoa::{
     config::RuleConfig,
     event,
     timestamp::Timestamp,
-    update::{Rule, Stamp, Table, TransformOptions, render},
+    update::{Rule, Envelope, Table, TransformOptions, render},
 };
 
 fuzz_target!(|data: &[u8]| {
@@ -51,14 +51,14 @@ fuzz_target!(|data: &[u8]| {
             continue;
         };
         for planned in table.plan(&event, Listening::NONE) {
-            let stamp = Stamp {
+            let envelope = Envelope {
                 cursor: "1.1",
                 coalesced: 1,
                 since: None,
                 merged: None,
             };
             let update: Value =
-                serde_json::from_str(&render(&planned, &event, &stamp)).expect("an update is JSON");
+                serde_json::from_str(&render(&planned, &event, &envelope)).expect("an update is JSON");
             assert_eq!(update["id"], "e1");
         }
     }
