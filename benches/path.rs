@@ -22,7 +22,7 @@ use stoa::{
     journal::{Journal, MemoryJournal, Record, Retention},
     pace::{Pacer, group},
     projections::{
-        seneca::Desk,
+        seneca::Dashboard,
         state::{Limits, State},
     },
     timestamp::Timestamp,
@@ -179,7 +179,7 @@ fn stages(c: &mut Criterion) {
     });
 
     let shared: Vec<Arc<Event>> = mix.events.iter().cloned().map(Arc::new).collect();
-    let mut desk = Desk::new();
+    let mut desk = Dashboard::new();
     each(&mut g, "4 desk: Seneca's counts", |n| {
         desk.observe(&shared[n % count]);
     });
@@ -255,7 +255,7 @@ fn whole(c: &mut Criterion) {
     let table = table();
     let journal = MemoryJournal::new(RETENTION);
     let mut state = State::new(Limits::default());
-    let mut desk = Desk::new();
+    let mut desk = Dashboard::new();
     let mut pacer = Pacer::default();
     let begun = Instant::now();
     let make = |n: usize| {

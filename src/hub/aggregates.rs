@@ -27,12 +27,12 @@ const CAUGHT_UP: [&str; 4] = [
 impl Hub {
     /// Sends Seneca's aggregates that changed, at most once a second.
     pub(super) fn send_aggregates(&mut self, now: Instant) {
-        if !self.desk_changed || now.duration_since(self.last_aggregates) < AGGREGATES {
+        if !self.dashboard_changed || now.duration_since(self.last_aggregates) < AGGREGATES {
             return;
         }
         self.last_aggregates = now;
-        self.desk_changed = false;
-        for (name, body) in self.desk.take_changed(Timestamp::now()) {
+        self.dashboard_changed = false;
+        for (name, body) in self.dashboard.take_changed(Timestamp::now()) {
             let namespace = if name == "agents_update" {
                 Namespace::Conversations
             } else {
@@ -45,12 +45,12 @@ impl Hub {
             }
             self.tell_who_wants(ids, namespace, name, body);
         }
-        for (flow_id, body) in self.desk.flows_changed() {
+        for (flow_id, body) in self.dashboard.flows_changed() {
             let body = self.stamp_aggregate("flow_update", body);
             let watching = self.roster.ids_in(&format!("flow:{flow_id}")).collect();
             self.tell_who_wants(watching, Namespace::Root, "flow_update", body);
         }
-        if let Some(body) = self.desk.health_changed() {
+        if let Some(body) = self.dashboard.health_changed() {
             let body = self.stamp_aggregate("health_update", body);
             let watching = match self.options.seneca_broadcast {
                 true => self.roster.ids_on(Namespace::Root),
@@ -112,10 +112,10 @@ impl Hub {
             return;
         }
         let aggregates = [
-            self.desk.summary(),
-            self.desk.metrics(),
-            self.desk.active_flows(),
-            self.desk.dashboard(Timestamp::now()),
+            self.dashboard.summary(),
+            self.dashboard.metrics(),
+            self.dashboard.active_flows(),
+            self.dashboard.dashboard(Timestamp::now()),
         ];
         for (name, body) in CAUGHT_UP.into_iter().zip(aggregates) {
             if self.roster.wants(id, name) {

@@ -5,7 +5,7 @@
 //! belong to one place in the stream.
 //!
 //! ```text
-//! journal ─▶ read ─▶ state, seneca desk
+//! journal ─▶ read ─▶ state, seneca dashboard
 //!                └─▶ plan ─▶ pacer ─▶ flush ─▶ roster ─▶ outlets
 //! ```
 
@@ -58,7 +58,7 @@ use crate::{
     observe::Metrics,
     pace::{LevelShares, Pacer, group},
     projections::{
-        seneca::{Desk, DeskMetrics},
+        seneca::{Dashboard, DashboardMetrics},
         state::{Limits, State, StateMetrics, checkpoint},
     },
     timestamp::Timestamp,
@@ -108,7 +108,7 @@ pub struct HubOptions {
     /// The observers that are sent Seneca's aggregates.
     pub aggregates: Recipients,
     /// Bytes that the picture for Seneca's pages may hold.
-    pub max_desk: usize,
+    pub max_dashboard: usize,
     /// The observers that are sent texts that are harmless in HTML.
     pub sanitize: Recipients,
     /// Bytes that the newest events may hold, for those who come back.
@@ -140,8 +140,8 @@ pub struct Hub {
     metrics: Arc<Metrics>,
     /// The state's counters.
     state_metrics: StateMetrics,
-    /// The desk's counters.
-    desk_metrics: DeskMetrics,
+    /// The dashboard's counters.
+    dashboard_metrics: DashboardMetrics,
     /// Doors know by it how far behind the hub is, and of whom.
     backlog: Arc<Backlog>,
     /// The last record read.
@@ -149,7 +149,7 @@ pub struct Hub {
     /// For snapshots; owned here, so that one fits the place that it names.
     state: State,
     /// What Seneca's pages are told of the whole.
-    desk: Desk,
+    dashboard: Dashboard,
     /// Who is here, and what each sees.
     roster: Roster,
     /// What was read and waits for its time.
@@ -169,7 +169,7 @@ pub struct Hub {
     /// The next ones are a second later.
     last_aggregates: Instant,
     /// Something happened since the aggregates were last looked at.
-    desk_changed: bool,
+    dashboard_changed: bool,
     /// The state on its way to clients.
     snapshots: Snapshots,
     /// The moments of it that last as long as somebody is being given them, oldest first.
@@ -192,16 +192,17 @@ impl Hub {
         let now = Instant::now();
         let catchup = CatchUp::new(options.max_recent);
         let state_metrics = StateMetrics::default();
-        let desk_metrics = DeskMetrics::default();
+        let dashboard_metrics = DashboardMetrics::default();
         metrics.add(|registry| {
             state_metrics.register(registry);
-            desk_metrics.register(registry);
+            dashboard_metrics.register(registry);
         });
         let hub = Self {
             roster: Roster::new(options.seneca_broadcast, options.sanitize),
             state: State::new(options.state.clone()),
             position: Position::new(journal.epoch(), 0),
-            desk: Desk::within(options.max_desk).sanitizing(options.sanitize != Recipients::Nobody),
+            dashboard: Dashboard::within(options.max_dashboard)
+                .sanitizing(options.sanitize != Recipients::Nobody),
             options,
             journal,
             table: Arc::new(table),
@@ -210,7 +211,7 @@ impl Hub {
             handle: handle.downgrade(),
             metrics,
             state_metrics,
-            desk_metrics,
+            dashboard_metrics,
             backlog: backlog.clone(),
             seq: 0,
             pacer,
@@ -219,7 +220,7 @@ impl Hub {
             look_for_slow: None,
             last_flush: now,
             last_aggregates: now,
-            desk_changed: false,
+            dashboard_changed: false,
             snapshots: Snapshots::new(),
             moments: Vec::new(),
             started: Timestamp::now(),
@@ -242,13 +243,13 @@ impl Hub {
             }
             at = batch.to;
             for record in &batch.records {
-                self.desk.observe(&record.event);
+                self.dashboard.observe(&record.event);
                 self.catchup.remember(record);
             }
         }
         self.state = state;
         self.state_metrics.look(&self.state);
-        self.desk_metrics.look(&self.desk);
+        self.dashboard_metrics.look(&self.dashboard);
         self.seq = seq;
         self.position = Position::new(self.journal.epoch(), seq);
         self.journal.release(seq);
@@ -315,7 +316,9 @@ impl Hub {
     /// When there is something to do without anybody asking.
     fn wait_until(&self) -> Option<Instant> {
         let flush = (self.pacer.ready() > 0).then(|| self.last_flush + self.options.flush_interval);
-        let aggregates = self.desk_changed.then(|| self.last_aggregates + AGGREGATES);
+        let aggregates = self
+            .dashboard_changed
+            .then(|| self.last_aggregates + AGGREGATES);
         // It stopped reading before the end, and has room again.
         let unread = self.seq < self.journal.bounds().last && self.may_take_more();
         let due = [
@@ -372,7 +375,7 @@ impl Hub {
             self.seq = self.seq.max(batch.to);
             self.journal.release(self.seq);
             self.state_metrics.look(&self.state);
-            self.desk_metrics.look(&self.desk);
+            self.dashboard_metrics.look(&self.dashboard);
             self.tell_progress();
         }
         Ok(())
@@ -393,9 +396,9 @@ impl Hub {
     fn take(&mut self, record: &Arc<Record>, now: Instant) {
         self.seq = record.seq;
         self.state.apply(&record.event);
-        self.desk.observe(&record.event);
+        self.dashboard.observe(&record.event);
         self.catchup.remember(record);
-        self.desk_changed = true;
+        self.dashboard_changed = true;
         let planned = self.table.plan(&record.event, self.listening());
         let unsent = planned.iter().fold(0, |unsent, update| unsent | update.bit);
         self.pending.push(record.seq, unsent);

@@ -143,7 +143,7 @@ fn options() -> HubOptions {
         state: Limits::default(),
         seneca_broadcast: false,
         aggregates: Recipients::Nobody,
-        max_desk: 1 << 20,
+        max_dashboard: 1 << 20,
         sanitize: Recipients::Nobody,
         max_recent: 0,
         snapshot_part: 1 << 20,

@@ -28,9 +28,9 @@ impl Hub {
                 let total = rooms.len();
                 object(json!({ "active_rooms": rooms, "total_rooms": total }))
             }
-            Question::HealthNow => self.desk.health_current().unwrap_or_default(),
+            Question::HealthNow => self.dashboard.health_current().unwrap_or_default(),
             Question::HealthHistory { hours } => {
-                return Answer::ToWrite(Box::new(self.desk.health_history(hours, now)));
+                return Answer::ToWrite(Box::new(self.dashboard.health_history(hours, now)));
             }
             Question::Conversations {
                 limit,
@@ -38,16 +38,16 @@ impl Hub {
                 minutes,
                 agent_id,
             } => {
-                let desk = &self.desk;
-                let recent = desk.recent_conversations(limit, offset, minutes, agent_id, now);
+                let dashboard = &self.dashboard;
+                let recent = dashboard.recent_conversations(limit, offset, minutes, agent_id, now);
                 return Answer::ToWrite(Box::new(recent));
             }
-            Question::Dashboard => self.desk.dashboard(now),
+            Question::Dashboard => self.dashboard.dashboard(now),
             Question::ActiveFlows => {
-                let flows = self.desk.active_flows();
+                let flows = self.dashboard.active_flows();
                 self.stamp_aggregate("active_flows_update", flows)
             }
-            Question::Agents => self.desk.agents(),
+            Question::Agents => self.dashboard.agents(),
         })
     }
 

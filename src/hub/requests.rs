@@ -144,14 +144,14 @@ impl Hub {
             self.tell(id, "error", refusal.to_event(Some(&room)));
         }
         if namespace == Namespace::Conversations && self.roster.wants(id, "agents_update") {
-            let agents = self.desk.agents();
+            let agents = self.dashboard.agents();
             self.tell(id, "agents_update", agents);
         }
         if namespace == Namespace::Root
             && self.options.aggregates.include(false)
             && self.roster.wants(id, "conversation_summary")
         {
-            let mut summary = self.desk.summary();
+            let mut summary = self.dashboard.summary();
             summary.insert("cursor".into(), cursor.into());
             let summary = self.stamp_aggregate("conversation_summary", summary);
             self.tell(id, "conversation_summary", summary);

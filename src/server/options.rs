@@ -50,7 +50,7 @@ pub(super) fn hub(config: &Config) -> HubOptions {
         state: state(config),
         seneca_broadcast: config.seneca.broadcast,
         aggregates: config.seneca.aggregates,
-        max_desk: config.seneca.max_bytes,
+        max_dashboard: config.seneca.max_bytes,
         sanitize: config.content_filtering.sanitize_content,
         snapshot_part: snapshot_part(config),
         max_recent: config.journal.tail_bytes,

@@ -1,4 +1,4 @@
-//! Bounds of the desk, in bytes of memory that its parts hold, and the counts of what they let go.
+//! Bounds of the dashboard, in bytes of memory that its parts hold, and the counts of what they let go.
 
 /// Bytes of an id that anything is kept by. The doors refuse ids far shorter than this; but some ids of Seneca's own are no
 /// ids to them, and an older journal has what it has.
@@ -23,7 +23,7 @@ pub(super) fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }
 
-/// The bytes that each part may hold: shares of the desk's, so that no part takes another's.
+/// The bytes that each part may hold: shares of the dashboard's, so that no part takes another's.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shares {
     /// Lines of the conversation.
@@ -51,7 +51,7 @@ impl Shares {
     }
 }
 
-/// The counts of what the desk let go, or did not take, because of its bounds in number or bytes.
+/// The counts of what the dashboard let go, or did not take, because of its bounds in number or bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Forgotten {
     /// Lines of the conversation.

@@ -1,4 +1,4 @@
-//! The bytes that Seneca's desk holds, and the counts of what its bounds let go.
+//! The bytes that Seneca's dashboard holds, and the counts of what its bounds let go.
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -6,24 +6,24 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::Desk;
+use super::Dashboard;
 
-/// The desk's counters.
+/// The dashboard's counters.
 #[derive(Debug, Default)]
-pub(crate) struct DeskMetrics {
+pub(crate) struct DashboardMetrics {
     /// Held against `[seneca] max_bytes`.
     bytes: Gauge,
-    /// Counts of what had to go, by part of the desk.
+    /// Counts of what had to go, by part of the dashboard.
     forgotten: Family<Part, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Part {
-    /// The part of the desk.
+    /// The part of the dashboard.
     what: &'static str,
 }
 
-impl DeskMetrics {
+impl DashboardMetrics {
     pub(crate) fn register(&self, r: &mut Registry) {
         r.register(
             "seneca_bytes",
@@ -37,11 +37,11 @@ impl DeskMetrics {
         );
     }
 
-    /// Takes over the desk's own counts.
-    pub(crate) fn look(&self, desk: &Desk) {
+    /// Takes over the dashboard's own counts.
+    pub(crate) fn look(&self, dashboard: &Dashboard) {
         self.bytes
-            .set(i64::try_from(desk.bytes()).unwrap_or(i64::MAX));
-        let forgotten = desk.forgotten();
+            .set(i64::try_from(dashboard.bytes()).unwrap_or(i64::MAX));
+        let forgotten = dashboard.forgotten();
         for (what, count) in [
             ("lines", forgotten.lines),
             ("readings", forgotten.readings),

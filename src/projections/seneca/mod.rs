@@ -1,6 +1,6 @@
 //! What the stream adds up to for Seneca's pages: summary, metrics, flows, agents, health, the latest lines.
 //!
-//! The desk is fed every event in order and keeps a bounded picture. It never asks for the time: "today" and "the last
+//! The dashboard is fed every event in order and keeps a bounded picture. It never asks for the time: "today" and "the last
 //! hour" are those of the latest event, so that a replayed recording looks as it did live; only the REST
 //! answers take the present time. It cannot fail.
 
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use smallvec::SmallVec;
 
 pub use limits::Forgotten;
-pub(crate) use metrics::DeskMetrics;
+pub(crate) use metrics::DashboardMetrics;
 
 use self::{
     flows::Flows, health::Health, history::History, limits::Shares, tally::Tally, tasks::Tasks,
@@ -43,12 +43,12 @@ const MICROS_PER_HOUR: i64 = 3_600_000_000;
 /// Updates whose content changed: the Socket.IO event's name and the body.
 pub type Changes = SmallVec<[(&'static str, Object); 5]>;
 
-/// Bytes that a desk holds which nobody gave another bound.
+/// Bytes that a dashboard holds which nobody gave another bound.
 const MAX_BYTES: usize = 32 << 20;
 
 /// The running picture.
 #[derive(Debug)]
-pub struct Desk {
+pub struct Dashboard {
     /// The latest lines, for REST.
     history: History,
     /// Lines and decisions counted.
@@ -71,19 +71,19 @@ pub struct Desk {
     sanitize: bool,
 }
 
-impl Default for Desk {
+impl Default for Dashboard {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Desk {
-    /// An empty desk.
+impl Dashboard {
+    /// An empty dashboard.
     pub fn new() -> Self {
         Self::within(MAX_BYTES)
     }
 
-    /// An empty desk that never holds more bytes than these.
+    /// An empty dashboard that never holds more bytes than these.
     pub fn within(max_bytes: usize) -> Self {
         let shares = Shares::of(max_bytes);
         Self {

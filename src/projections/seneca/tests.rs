@@ -1,4 +1,4 @@
-//! The desk over recorded streams and over small ones.
+//! The dashboard over recorded streams and over small ones.
 
 use serde_json::json;
 
@@ -14,15 +14,16 @@ use crate::{
 const CONVERSATIONS: &str = "marcus-conversations.jsonl";
 const BUS: &str = "marcus-events.jsonl";
 
-fn desk(events: &[Arc<Event>]) -> Desk {
-    let mut desk = Desk::new();
-    events.iter().for_each(|event| desk.observe(event));
-    desk
+fn dashboard(events: &[Arc<Event>]) -> Dashboard {
+    let mut dashboard = Dashboard::new();
+    events.iter().for_each(|event| dashboard.observe(event));
+    dashboard
 }
 
-fn changed(desk: &mut Desk) -> Vec<&'static str> {
+fn changed(dashboard: &mut Dashboard) -> Vec<&'static str> {
     let now = at("2026-05-23T15:00:00Z");
-    desk.take_changed(now)
+    dashboard
+        .take_changed(now)
         .iter()
         .map(|(name, _)| *name)
         .collect()
@@ -36,8 +37,8 @@ fn the_recorded_conversation_adds_up_as_in_seneca() {
         .filter(|event| plan(event, Listening::ALL).contains(&SenecaKind::ConversationEvent))
         .count();
     assert_eq!(lines, 859);
-    let desk = desk(&events);
-    let summary = desk.summary();
+    let dashboard = dashboard(&events);
+    let summary = dashboard.summary();
     for (key, expected) in [
         ("total_events", 859),
         ("active_workers", 6),
@@ -49,7 +50,7 @@ fn the_recorded_conversation_adds_up_as_in_seneca() {
         assert_eq!(summary[key], expected, "{key}");
     }
     assert_eq!(summary["event_types"]["worker_message"], 335);
-    let metrics = desk.metrics();
+    let metrics = dashboard.metrics();
     for (key, expected) in [
         ("decisions_today", 54),
         ("total_tasks", 40),
@@ -64,8 +65,8 @@ fn the_recorded_conversation_adds_up_as_in_seneca() {
 
 #[test]
 fn the_recorded_bus_adds_up_and_its_project_completes() {
-    let desk = desk(&stream(BUS));
-    let summary = desk.summary();
+    let dashboard = dashboard(&stream(BUS));
+    let summary = dashboard.summary();
     for (key, expected) in [
         ("total_events", 1424),
         ("active_workers", 6),
@@ -75,8 +76,8 @@ fn the_recorded_bus_adds_up_and_its_project_completes() {
     ] {
         assert_eq!(summary[key], expected, "{key}");
     }
-    assert_eq!(desk.metrics()["active_workers"], 0, "all went offline");
-    let dashboard = desk.dashboard(at("2026-05-23T15:00:00Z"));
+    assert_eq!(dashboard.metrics()["active_workers"], 0, "all went offline");
+    let dashboard = dashboard.dashboard(at("2026-05-23T15:00:00Z"));
     assert_eq!(dashboard["active_flows"].as_array().unwrap().len(), 1);
     let flow = &dashboard["active_flows"][0];
     assert_eq!(flow["flow_id"], "ce517e104762ce7ff5c06a0f8ffda938");
@@ -98,44 +99,48 @@ fn the_recorded_bus_adds_up_and_its_project_completes() {
 #[test]
 fn half_way_the_project_is_under_way() {
     let events = stream(BUS);
-    let desk = desk(&events[..events.len() / 2]);
-    let flow = &desk.dashboard(at("2026-05-23T15:00:00Z"))["active_flows"][0];
+    let dashboard = dashboard(&events[..events.len() / 2]);
+    let flow = &dashboard.dashboard(at("2026-05-23T15:00:00Z"))["active_flows"][0];
     let progress = flow["progress_percentage"].as_f64().unwrap();
     assert!((20.0..80.0).contains(&progress), "{progress}");
     assert!(flow["eta"].is_string());
     assert!(flow["health_status"]["status"].is_string());
-    let listed = &desk.active_flows()["flows"][0];
+    let listed = &dashboard.active_flows()["flows"][0];
     assert_eq!(listed["project_name"], "Depot Inventory Tracker");
-    assert!(desk.metrics()["tasks_in_progress"].as_u64().unwrap() > 0);
+    assert!(dashboard.metrics()["tasks_in_progress"].as_u64().unwrap() > 0);
 }
 
 #[test]
 fn only_what_changed_is_given_and_only_once() {
-    let mut desk = Desk::new();
-    assert!(changed(&mut desk).is_empty());
+    let mut dashboard = Dashboard::new();
+    assert!(changed(&mut dashboard).is_empty());
     let ping = event_at("2026-05-23T14:00:00Z", "ping_request", json!({"echo": "x"}));
-    desk.observe(&ping);
-    assert_eq!(changed(&mut desk).len(), 5, "the first time all are news");
-    assert!(changed(&mut desk).is_empty());
-    desk.observe(&ping);
-    assert_eq!(changed(&mut desk), ["conversation_summary"]);
-    desk.observe(&event_at(
+    dashboard.observe(&ping);
+    assert_eq!(
+        changed(&mut dashboard).len(),
+        5,
+        "the first time all are news"
+    );
+    assert!(changed(&mut dashboard).is_empty());
+    dashboard.observe(&ping);
+    assert_eq!(changed(&mut dashboard), ["conversation_summary"]);
+    dashboard.observe(&event_at(
         "2026-05-23T14:00:01Z",
         "project_created",
         json!({"project_id": "p", "total_tasks": 4}),
     ));
-    let names = changed(&mut desk);
+    let names = changed(&mut dashboard);
     for name in ["system_metrics", "active_flows_update", "dashboard_update"] {
         assert!(names.contains(&name), "{name}");
     }
     assert!(!names.contains(&"agents_update"));
-    assert_eq!(desk.flows_changed().len(), 1);
-    assert!(desk.flows_changed().is_empty());
+    assert_eq!(dashboard.flows_changed().len(), 1);
+    assert!(dashboard.flows_changed().is_empty());
 }
 
 #[test]
 fn runs_and_pipeline_flows_are_flows() {
-    let mut desk = Desk::new();
+    let mut dashboard = Dashboard::new();
     for (name, data) in [
         (
             "workflow.run.started",
@@ -150,19 +155,19 @@ fn runs_and_pipeline_flows_are_flows() {
             json!({"flow_id": "f1", "stage": "task_generation"}),
         ),
     ] {
-        desk.observe(&event_at("2026-05-23T14:00:00Z", name, data));
+        dashboard.observe(&event_at("2026-05-23T14:00:00Z", name, data));
     }
-    let changed: BTreeMap<_, _> = desk.flows_changed().into_iter().collect();
+    let changed: BTreeMap<_, _> = dashboard.flows_changed().into_iter().collect();
     assert_eq!(changed["r1"]["progress_percentage"], 25.0);
     assert_eq!(changed["r1"]["health_status"]["status"], "warning");
     assert_eq!(changed["f1"]["current_stage"], "task_generation");
     assert_eq!(changed["f1"]["progress_percentage"], 37.5);
-    desk.observe(&event_at(
+    dashboard.observe(&event_at(
         "2026-05-23T14:00:09Z",
         "workflow.run.failed",
         json!({"run": {"id": "r1"}}),
     ));
-    let dashboard = desk.dashboard(at("2026-05-23T14:00:10Z"));
+    let dashboard = dashboard.dashboard(at("2026-05-23T14:00:10Z"));
     assert_eq!(dashboard["health_summary"]["critical"], 1);
     assert_eq!(dashboard["alerts"][0]["flow_id"], "r1");
     assert_eq!(dashboard["system_metrics"]["success_rate"], 0.0);
@@ -170,14 +175,14 @@ fn runs_and_pipeline_flows_are_flows() {
 
 #[test]
 fn health_is_unknown_at_first_and_then_whole() {
-    let mut desk = Desk::new();
-    assert!(desk.health_current().is_none());
-    desk.observe(&event_at(
+    let mut dashboard = Dashboard::new();
+    assert!(dashboard.health_current().is_none());
+    dashboard.observe(&event_at(
         "2026-05-23T14:00:00Z",
         "system.health.changed",
         json!({"severity": "critical", "message": "Disk full"}),
     ));
-    let red = desk.health_current().unwrap();
+    let red = dashboard.health_current().unwrap();
     assert_eq!(red["overall_health"], "red");
     assert_eq!(red["message"], "Disk full");
     assert_eq!(
@@ -188,46 +193,46 @@ fn health_is_unknown_at_first_and_then_whole() {
     for key in ["risk_factors", "recommendations", "resource_optimization"] {
         assert!(red[key].is_array(), "{key}");
     }
-    assert!(desk.health_changed().is_none());
-    desk.observe(&event_at(
+    assert!(dashboard.health_changed().is_none());
+    dashboard.observe(&event_at(
         "2026-05-23T14:00:05Z",
         "task_blocked",
         json!({"task_id": "t", "blocker": "No key", "suggested_resolution": "Add it"}),
     ));
     let state = json!({"project_state": {"board_id": "b", "risk_level": "medium", "progress_percent": 40.0, "blocked_tasks": 1}});
-    desk.observe(&event_at(
+    dashboard.observe(&event_at(
         "2026-05-23T14:01:00Z",
         "project_state_refreshed",
         state,
     ));
-    let yellow = desk.health_current().unwrap();
+    let yellow = dashboard.health_current().unwrap();
     assert_eq!(yellow["overall_health"], "yellow");
     assert_eq!(yellow["timeline_prediction"]["on_track"], false);
     assert_eq!(yellow["trends"]["health_direction"], "improving");
     assert_eq!(yellow["trends"]["risk_change"], "increasing");
     assert_eq!(yellow["risk_factors"][0]["description"], "No key");
     assert_eq!(yellow["recommendations"][0]["action"], "Add it");
-    let history = desk.health_history(1, at("2026-05-23T14:30:00Z"))();
+    let history = dashboard.health_history(1, at("2026-05-23T14:30:00Z"))();
     assert_eq!(
         (&history["count"], &history["hours"]),
         (&json!(2), &json!(1))
     );
     assert_eq!(
-        desk.health_history(1, at("2026-05-24T14:30:00Z"))()["count"],
+        dashboard.health_history(1, at("2026-05-24T14:30:00Z"))()["count"],
         0
     );
 }
 
 #[test]
 fn a_producers_own_analysis_is_made_fit_to_be_shown() {
-    let mut desk = Desk::new();
+    let mut dashboard = Dashboard::new();
     let report = event_at(
         "2026-05-23T14:00:00Z",
         "system.health.changed",
         json!({"severity": "warning", "timeline_prediction": {"confidence": 0.5}, "risk_factors": [null, "disk"], "recommendations": [{}]}),
     );
-    desk.observe(&report);
-    let shown = desk.health_current().unwrap();
+    dashboard.observe(&report);
+    let shown = dashboard.health_current().unwrap();
     assert_eq!(shown["overall_health"], "yellow");
     assert_eq!(
         shown["timeline_prediction"],
@@ -240,45 +245,51 @@ fn a_producers_own_analysis_is_made_fit_to_be_shown() {
     let told = health_fields(&report, &report.data);
     assert_eq!(told, shown);
     // A report that says nothing of how well things go leaves it as it was.
-    desk.observe(&event_at(
+    dashboard.observe(&event_at(
         "2026-05-23T14:00:05Z",
         "system.health.changed",
         json!({"message": "Still looking"}),
     ));
-    assert_eq!(desk.health_current().unwrap()["overall_health"], "yellow");
-    desk.observe(&event_at(
+    assert_eq!(
+        dashboard.health_current().unwrap()["overall_health"],
+        "yellow"
+    );
+    dashboard.observe(&event_at(
         "2026-05-23T14:00:06Z",
         "system.health.changed",
         json!({"severity": "peculiar"}),
     ));
-    assert_eq!(desk.health_current().unwrap()["overall_health"], "unknown");
+    assert_eq!(
+        dashboard.health_current().unwrap()["overall_health"],
+        "unknown"
+    );
 }
 
 #[test]
 fn recent_lines_come_newest_first_by_page_agent_and_time() {
-    let desk = desk(&stream(CONVERSATIONS));
+    let dashboard = dashboard(&stream(CONVERSATIONS));
     let now = at("2026-05-23T14:10:30Z");
-    let all = desk.recent_conversations(50, 0, Some(60), None, now)();
+    let all = dashboard.recent_conversations(50, 0, Some(60), None, now)();
     assert_eq!(all["total"], 859);
     assert_eq!(all["conversations"].as_array().unwrap().len(), 50);
     assert_eq!(all["conversations"][0]["id"], "line-858");
     assert_eq!(all["statistics"]["unique_agents"], 6);
-    let next = desk.recent_conversations(50, 50, Some(60), None, now)();
+    let next = dashboard.recent_conversations(50, 50, Some(60), None, now)();
     assert_eq!(next["conversations"][0]["id"], "line-808");
-    let one = desk.recent_conversations(1000, 0, None, Some("agent_backend_1".into()), now)();
+    let one = dashboard.recent_conversations(1000, 0, None, Some("agent_backend_1".into()), now)();
     assert!(one["total"].as_u64().unwrap() < 859);
-    let short = desk.recent_conversations(1000, 0, Some(1), None, now)();
+    let short = dashboard.recent_conversations(1000, 0, Some(1), None, now)();
     assert!(short["total"].as_u64().unwrap() < all["total"].as_u64().unwrap());
     // Months later the recording is still there to look at.
-    let later = desk.recent_conversations(50, 0, Some(60), None, at("2026-11-23T14:10:30Z"))();
+    let later = dashboard.recent_conversations(50, 0, Some(60), None, at("2026-11-23T14:10:30Z"))();
     assert_eq!(later["total"], 859);
 }
 
 #[test]
 fn history_and_kinds_are_bounded() {
-    let mut desk = Desk::new();
+    let mut dashboard = Dashboard::new();
     for n in 0..1_500 {
-        desk.observe(&event_at(
+        dashboard.observe(&event_at(
             "2026-05-23T14:00:00Z",
             &format!("kind_{n}"),
             json!({"run_id": format!("r{n}"), "task_id": format!("t{n}")}),
@@ -286,11 +297,11 @@ fn history_and_kinds_are_bounded() {
     }
     let now = at("2026-05-23T14:00:00Z");
     assert_eq!(
-        desk.recent_conversations(1, 0, None, None, now)()["total"],
+        dashboard.recent_conversations(1, 0, None, None, now)()["total"],
         1_000
     );
-    let summary = desk.summary();
+    let summary = dashboard.summary();
     assert_eq!(summary["total_events"], 1_500);
     assert!(summary["event_types"].as_object().unwrap().len() <= 201);
-    assert!(desk.active_flows()["flows"].as_array().unwrap().len() <= 50);
+    assert!(dashboard.active_flows()["flows"].as_array().unwrap().len() <= 50);
 }

@@ -23,7 +23,7 @@ const WORDS: [&str; 5] = [
     "new_status",
 ];
 
-/// The fields of a `health_update` that one report gives, without the picture that the desk has. The tab can show it as it is.
+/// The fields of a `health_update` that one report gives, without the picture that the dashboard has. The tab can show it as it is.
 pub fn health_fields(event: &Event, data: &Object) -> Object {
     let mut reading = Reading::at(event.timestamp);
     reading.take_report(data, usize::MAX);

@@ -14,7 +14,7 @@ use stoa::{
     journal::Draft,
     ledger::{Ledger, Speaker},
     projections::{
-        seneca::Desk,
+        seneca::Dashboard,
         state::{Limits, State},
     },
     timestamp::Timestamp,
@@ -99,7 +99,7 @@ fuzz_target!(|data: &[u8]| {
         max_entities: 16,
         ..Limits::default()
     };
-    let (mut desk, mut state) = (Desk::new().sanitizing(true), State::new(limits));
+    let (mut desk, mut state) = (Dashboard::new().sanitizing(true), State::new(limits));
     let ledger = Ledger::new(4);
     let mut earlier: Option<Event> = None;
     let lines = data.split(|b| *b == b'\n').take(MAX_LINES);
