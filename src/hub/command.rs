@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Moment, SharedSnapshot,
-    member::{MemberId, Newcomer},
+    member::{JoinRequest, MemberId},
     view::View,
 };
 use crate::{
@@ -24,9 +24,9 @@ use crate::{
 /// How many commands may wait; whoever sends one more waits too.
 const QUEUE: usize = 4_096;
 
-/// What a newcomer is told and given as it comes in.
+/// The hub's answer to a join request.
 #[derive(Debug)]
-pub struct Welcome {
+pub struct JoinReply {
     /// Rooms to be in, already checked.
     pub rooms: Vec<Arc<str>>,
     /// Rooms of its own, which are not listed to it.
@@ -60,8 +60,8 @@ impl From<String> for Resumption {
 #[derive(Debug)]
 pub(super) enum Command {
     Join {
-        newcomer: Newcomer,
-        welcome: Box<Welcome>,
+        request: JoinRequest,
+        welcome: Box<JoinReply>,
         reply: oneshot::Sender<Membership>,
     },
     Leave(MemberId),
@@ -248,14 +248,18 @@ impl HubHandle {
             .map_err(|_| Refusal::unavailable("the server is going down; connect again"))
     }
 
-    /// Makes `newcomer` a member and greets it.
+    /// Makes `request` a member and greets it.
     ///
     /// # Errors
     /// `unavailable` while the server goes down.
-    pub async fn join(&self, newcomer: Newcomer, welcome: Welcome) -> Result<Membership, Refusal> {
+    pub async fn join(
+        &self,
+        request: JoinRequest,
+        welcome: JoinReply,
+    ) -> Result<Membership, Refusal> {
         let welcome = Box::new(welcome);
         self.ask(|reply| Command::Join {
-            newcomer,
+            request,
             welcome,
             reply,
         })

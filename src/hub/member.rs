@@ -75,7 +75,7 @@ impl Member {
 
 /// What is needed to become a member.
 #[derive(Debug)]
-pub struct Newcomer {
+pub struct JoinRequest {
     /// The way to it.
     pub outlet: Arc<dyn Outlet>,
     /// On which namespace.

@@ -43,8 +43,8 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use command::{HubHandle, Membership, Question, Resumption, Welcome};
-pub use member::{MemberId, Newcomer};
+pub use command::{HubHandle, JoinReply, Membership, Question, Resumption};
+pub use member::{JoinRequest, MemberId};
 pub use outlet::Outlet;
 pub use view::View;
 

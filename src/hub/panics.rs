@@ -11,7 +11,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use super::{Hub, HubHandle, HubOptions, Newcomer, Outlet, View, Welcome};
+use super::{Hub, HubHandle, HubOptions, JoinReply, JoinRequest, Outlet, View};
 use crate::{
     access::authz::{Filter, Permissions},
     channel::Namespace,
@@ -156,7 +156,7 @@ fn options() -> HubOptions {
 /// Somebody new, who wants to go on from a place.
 async fn comes_back(hub: &HubHandle, cursor: String) -> (Arc<Kept>, super::Membership) {
     let kept = Arc::new(Kept::default());
-    let newcomer = Newcomer {
+    let request = JoinRequest {
         outlet: kept.clone(),
         namespace: Namespace::Root,
         client_id: "c".into(),
@@ -165,14 +165,14 @@ async fn comes_back(hub: &HubHandle, cursor: String) -> (Arc<Kept>, super::Membe
         permissions: Permissions::everything(),
         batch: false,
     };
-    let welcome = Welcome {
+    let welcome = JoinReply {
         rooms: vec!["observers".into()],
         own_rooms: Vec::new(),
         greeting: ("connection_established", Object::new()),
         snapshot: false,
         resume: Some(cursor.into()),
     };
-    let membership = hub.join(newcomer, welcome).await.unwrap();
+    let membership = hub.join(request, welcome).await.unwrap();
     (kept, membership)
 }
 

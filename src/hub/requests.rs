@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{
     Hub,
-    command::{Command, Welcome},
-    member::{MemberId, Newcomer},
+    command::{Command, JoinReply},
+    member::{JoinRequest, MemberId},
 };
 use crate::{
     access::{
@@ -24,11 +24,11 @@ impl Hub {
         self.settle(&command);
         match command {
             Command::Join {
-                newcomer,
+                request,
                 welcome,
                 reply,
             } => {
-                let id = self.welcome(newcomer, *welcome);
+                let id = self.welcome(request, *welcome);
                 // A caller that no longer waits for it lets go of it, and so it ends.
                 if let Some(membership) = self.handle.membership(id) {
                     reply.send(membership).ok();
@@ -109,9 +109,9 @@ impl Hub {
         }
     }
 
-    fn welcome(&mut self, newcomer: Newcomer, welcome: Welcome) -> MemberId {
-        let namespace = newcomer.namespace;
-        let id = self.roster.add(newcomer);
+    fn welcome(&mut self, request: JoinRequest, welcome: JoinReply) -> MemberId {
+        let namespace = request.namespace;
+        let id = self.roster.add(request);
         let asked: Vec<String> = welcome.rooms.iter().map(ToString::to_string).collect();
         for room in &welcome.own_rooms {
             self.roster.join(id, room);

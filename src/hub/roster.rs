@@ -10,7 +10,7 @@ use slab::Slab;
 use super::{
     census::Census,
     eye::{Eye, matters},
-    member::{Member, MemberId, Newcomer},
+    member::{JoinRequest, Member, MemberId},
     view::{Candidate, Outlook, View, Views},
 };
 use crate::{
@@ -71,20 +71,20 @@ impl Roster {
     }
 
     /// A new member, in no room yet.
-    pub(crate) fn add(&mut self, newcomer: Newcomer) -> MemberId {
+    pub(crate) fn add(&mut self, request: JoinRequest) -> MemberId {
         let view = self.views.share(Outlook {
-            view: newcomer.view,
-            permissions: newcomer.permissions,
+            view: request.view,
+            permissions: request.permissions,
         });
-        self.census.come(newcomer.namespace, newcomer.user.as_ref());
+        self.census.come(request.namespace, request.user.as_ref());
         self.serial += 1;
         let serial = self.serial;
-        let page = newcomer.namespace == Namespace::Conversations;
+        let page = request.namespace == Namespace::Conversations;
         let slot = self.members.insert(Member {
-            outlet: newcomer.outlet,
-            namespace: newcomer.namespace,
-            client_id: newcomer.client_id,
-            user: newcomer.user,
+            outlet: request.outlet,
+            namespace: request.namespace,
+            client_id: request.client_id,
+            user: request.user,
             rooms: Vec::new(),
             topics: Listening::NONE,
             page,
@@ -94,7 +94,7 @@ impl Roster {
             queued: false,
             missed_aggregates: false,
             since: 0,
-            batch: newcomer.batch.then(Vec::new),
+            batch: request.batch.then(Vec::new),
             batch_bytes: 0,
             view,
             serial,

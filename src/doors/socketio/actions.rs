@@ -91,7 +91,7 @@ impl Actions {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let mut all = lock(&self.client.kit.actions.under_way);
+        let mut all = lock(&self.client.context.actions.under_way);
         if let Some((count, held)) = all.get_mut(&self.operator) {
             *count -= 1;
             *held -= self.bytes;

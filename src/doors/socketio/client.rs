@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use socketioxide::socket::Sid;
 
 use super::{
-    connect::Kit,
+    connect::DoorContext,
     events,
     inbox::{Inbound, Inbox},
 };
@@ -26,7 +26,7 @@ use crate::{
     channel::Namespace,
     delivery::Reclaimed,
     delivery::{Outgoing, Tag},
-    doors::socketio::engine::{ExpressLane, Frame, Kill, Stay},
+    doors::socketio::engine::{ExpressLane, Frame, Kill, SessionId},
     error::Refusal,
     event::Object,
     hub::{MemberId, Membership, Outlet},
@@ -59,7 +59,7 @@ pub(super) struct Client {
     /// Its place in the hub, from its introduction to its end.
     membership: Mutex<Option<Membership>>,
     /// Its stay on the lane, from the connect handler on.
-    stay: OnceLock<Stay>,
+    stay: OnceLock<SessionId>,
     /// Its connection is counted.
     counted: AtomicBool,
     /// It disconnected.
@@ -67,7 +67,7 @@ pub(super) struct Client {
     /// The server ended it: it is told why, and nothing else any more.
     pub(super) ended: Arc<AtomicBool>,
     /// What handlers need.
-    pub(super) kit: Arc<Kit>,
+    pub(super) context: Arc<DoorContext>,
 }
 
 /// How long an ended client has to take the reason.
@@ -122,9 +122,9 @@ impl Client {
         namespace: Namespace,
         who: Identity,
         lane: Arc<ExpressLane>,
-        kit: Arc<Kit>,
+        context: Arc<DoorContext>,
     ) -> Arc<Self> {
-        let meter = kit.authenticator.meter(&who, address);
+        let meter = context.authenticator.meter(&who, address);
         let client = Self {
             id: crate::event::mint_id().to_string().into(),
             sid,
@@ -132,7 +132,7 @@ impl Client {
             who: ArcSwap::from_pointee(who),
             address,
             meter,
-            _at: kit.options.quota.live(address),
+            _at: context.options.quota.live(address),
             session: Mutex::new(None),
             lane,
             inbox: Inbox::default(),
@@ -141,7 +141,7 @@ impl Client {
             counted: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             ended: Arc::default(),
-            kit,
+            context,
         };
         client.inbox.hold();
         Arc::new(client)
@@ -163,16 +163,19 @@ impl Client {
             namespace: self.namespace.path(),
             address: self.address,
         };
-        let session = self.kit.authenticator.begin(&origin, &self.who(), self)?;
+        let session = self
+            .context
+            .authenticator
+            .begin(&origin, &self.who(), self)?;
         *lock(&self.session) = Some(session);
         Ok(())
     }
 
     /// It is somebody else from now on, or the same for longer.
     pub(super) fn renew(self: &Arc<Self>, who: Identity) {
-        self.kit.authenticator.sessions().renew(&self.id, &who);
+        self.context.authenticator.sessions().renew(&self.id, &who);
         self.who.store(Arc::new(who));
-        self.kit.actions.listed(self);
+        self.context.actions.listed(self);
     }
 
     /// Whether it may send one more message.
@@ -180,13 +183,13 @@ impl Client {
     /// # Errors
     /// `rate_limited`, `banned`.
     pub(super) fn spend(&self) -> Result<(), Refusal> {
-        self.kit
+        self.context
             .authenticator
             .message(&self.meter, &self.who(), self.address)
     }
 
     /// Its frames may go from now on.
-    pub(super) fn stays(&self, stay: Stay) {
+    pub(super) fn stays(&self, stay: SessionId) {
         self.stay.set(stay).ok();
         // It may have gone just now, without a stay to end.
         if self.gone.load(Ordering::Acquire) {
@@ -197,7 +200,7 @@ impl Client {
     /// Its connection counts from now on; false when it is over already.
     pub(super) fn count(&self) -> bool {
         self.counted.store(true, Ordering::Release);
-        self.kit.metrics.connected(self.namespace);
+        self.context.metrics.connected(self.namespace);
         !self.gone.load(Ordering::Acquire)
     }
 
@@ -247,9 +250,9 @@ impl Client {
         }
         self.place().take();
         lock(&self.session).take();
-        self.kit.actions.left(&self.id);
+        self.context.actions.left(&self.id);
         if self.counted.load(Ordering::Acquire) {
-            self.kit.metrics.disconnected(self.namespace, reason);
+            self.context.metrics.disconnected(self.namespace, reason);
         }
     }
 

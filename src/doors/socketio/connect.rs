@@ -22,7 +22,7 @@ use super::{
     client::Client,
     hello::Hello,
     inbox::Inbound,
-    welcome::{self, Wishes},
+    welcome::{self, ConnectOptions},
 };
 use crate::{
     access::{
@@ -76,7 +76,7 @@ const ENGINE_QUEUE: usize = 32;
 const MAX_ATTACHMENTS: usize = 10;
 
 /// What clients and their handlers share.
-pub struct Kit {
+pub struct DoorContext {
     /// The ordered loop.
     pub(super) hub: HubHandle,
     /// The way in.
@@ -93,17 +93,17 @@ pub struct Kit {
     pub(super) actions: Actions,
     /// The engine's own way to a client.
     locals: Locals,
-    /// Set once the engine exists; it is made of handlers that hold this kit.
+    /// Set once the engine exists; it is made of handlers that hold this context.
     engine: OnceLock<(SocketIo, EngineService)>,
 }
 
-impl fmt::Debug for Kit {
+impl fmt::Debug for DoorContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Kit")
+        f.write_str("DoorContext")
     }
 }
 
-impl Kit {
+impl DoorContext {
     pub(super) fn service(&self) -> Option<&EngineService> {
         self.engine.get().map(|(_, service)| service)
     }
@@ -132,7 +132,7 @@ pub fn start(
     authenticator: Arc<Authenticator>,
     metrics: Arc<Metrics>,
     options: Options,
-) -> Arc<Kit> {
+) -> Arc<DoorContext> {
     let locals = Locals::default();
     let parser = ParserConfig::common()
         .max_incoming_binaries(MAX_ATTACHMENTS)
@@ -149,7 +149,7 @@ pub fn start(
         .with_parser(parser)
         .with_adapter::<Adapter>(locals.clone())
         .build_svc();
-    let kit = Arc::new(Kit {
+    let context = Arc::new(DoorContext {
         lanes: Lanes::new(options.lane, metrics.clone()),
         actions: Actions::new(options.max_actions),
         hub,
@@ -161,8 +161,8 @@ pub fn start(
         engine: OnceLock::new(),
     });
     for namespace in Namespace::ALL {
-        let entrance = Entrance {
-            kit: kit.clone(),
+        let entrance = OnConnect {
+            context: context.clone(),
             namespace,
         };
         let check = entrance.clone();
@@ -173,15 +173,15 @@ pub fn start(
         };
         io.ns(namespace.path(), entrance.with(admit));
     }
-    kit.engine.set((io, service)).ok();
-    kit
+    context.engine.set((io, service)).ok();
+    context
 }
 
 /// The way onto one namespace.
 #[derive(Debug, Clone)]
-struct Entrance {
+struct OnConnect {
     /// What every client's handlers need.
-    kit: Arc<Kit>,
+    context: Arc<DoorContext>,
     /// Which one it lets into.
     namespace: Namespace,
 }
@@ -190,7 +190,7 @@ struct Entrance {
 #[derive(Debug, Clone)]
 struct Admitted(Arc<Hello>, Arc<Client>);
 
-impl Entrance {
+impl OnConnect {
     /// Reads and checks the hello; an error becomes the CONNECT_ERROR.
     ///
     /// The client's inbox is there from here on: the engine sends CONNECT before it calls the connect handler, and what
@@ -198,23 +198,23 @@ impl Entrance {
     async fn admit(&self, socket: &SocketRef, auth: &Value) -> Result<(), Refusal> {
         let request = socket.req_parts();
         let first_lane = request.extensions.get::<Arc<ExpressLane>>().cloned();
-        let lane = first_lane.unwrap_or_else(|| self.kit.lanes.polling(socket.id));
+        let lane = first_lane.unwrap_or_else(|| self.context.lanes.polling(socket.id));
         let query = lane.query(self.namespace);
         let (hello, who, address) = self
             .check(request, auth, query.as_deref())
             .await
-            .inspect_err(|refusal| self.kit.metrics.refused("connect", refusal.code))?;
+            .inspect_err(|refusal| self.context.metrics.refused("connect", refusal.code))?;
         lane.admit();
         let client = Client::new(
             (socket.id, address),
             self.namespace,
             who,
             lane,
-            self.kit.clone(),
+            self.context.clone(),
         );
         client
             .begin()
-            .inspect_err(|refusal| self.kit.metrics.refused("connect", refusal.code))?;
+            .inspect_err(|refusal| self.context.metrics.refused("connect", refusal.code))?;
         socket.on_fallback(Receive(client.clone()));
         // Before anybody can reach the socket: it may be closed before the connect handler is called.
         let leaving = client.clone();
@@ -222,7 +222,7 @@ impl Entrance {
             tracing::debug!(client = %leaving.id, %reason, "disconnected");
             leaving.disconnected(format!("{reason:?}"));
         });
-        self.kit.actions.listed(&client);
+        self.context.actions.listed(&client);
         socket.extensions.insert(Admitted(Arc::new(hello), client));
         Ok(())
     }
@@ -249,19 +249,19 @@ impl Entrance {
                 .copied()
                 .unwrap_or_default(),
         };
-        let who = self.kit.authenticator.identify(peer).await?;
+        let who = self.context.authenticator.identify(peer).await?;
         if self.namespace == Namespace::Admin && !who.role.may_see_stats() {
             return Err(Refusal::forbidden(
                 "the namespace /admin is for operators and admins",
             ));
         }
-        let max_rooms = self.kit.options.max_rooms;
+        let max_rooms = self.context.options.max_rooms;
         if hello.rooms.len() > max_rooms {
             return Err(access::authz::too_many_rooms(max_rooms));
         }
         let rooms = hello.rooms.iter().map(String::as_str);
-        let fixed = (self.kit.options.default_room.as_str(), &[][..]);
-        let authenticator = &self.kit.authenticator;
+        let fixed = (self.context.options.default_room.as_str(), &[][..]);
+        let authenticator = &self.context.authenticator;
         authenticator.check_rooms(rooms, &who, fixed)?;
         Ok((hello, who, address))
     }
@@ -271,22 +271,22 @@ impl Entrance {
 #[derive(Debug)]
 struct Entering;
 
-impl ConnectHandler<Adapter, Entering> for Entrance {
+impl ConnectHandler<Adapter, Entering> for OnConnect {
     fn call(&self, socket: Arc<Socket<Adapter>>, _: Option<Payload>) {
         let Some(Admitted(hello, client)) = socket.extensions.remove::<Admitted>() else {
             return;
         };
-        let Some(service) = self.kit.service() else {
+        let Some(service) = self.context.service() else {
             return;
         };
-        let engine = EngineSide::new(self.kit.locals.clone(), socket.id, service.clone());
+        let engine = EngineSide::new(self.context.locals.clone(), socket.id, service.clone());
         client.stays(client.lane.connect(self.namespace, Arc::new(engine)));
-        let wishes = Wishes::of(&hello, self.namespace);
+        let options = ConnectOptions::of(&hello, self.namespace);
         if !client.count() {
             return;
         }
         tracing::debug!(client = %client.id, namespace = self.namespace.path(), role = client.who().role.as_str(), "connected");
-        tokio::spawn(welcome::introduce(client, wishes));
+        tokio::spawn(welcome::introduce(client, options));
     }
 }
 

@@ -14,5 +14,5 @@ mod hello;
 mod inbox;
 mod welcome;
 
-pub use connect::{Kit, Options, start};
+pub use connect::{DoorContext, Options, start};
 pub use hello::Hello;

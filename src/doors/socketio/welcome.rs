@@ -12,13 +12,13 @@ use crate::{
     access::{self, Identity, authz::OBSERVERS},
     channel::Namespace,
     event::Object,
-    hub::{Newcomer, View, Welcome},
+    hub::{JoinReply, JoinRequest, View},
     timestamp::Timestamp,
     update::seneca::ConversationFilter,
 };
 
 /// The parts of a hello that the hub needs.
-pub(super) struct Wishes {
+pub(super) struct ConnectOptions {
     /// To be joined, once checked.
     rooms: Vec<String>,
     /// Its filters.
@@ -31,7 +31,7 @@ pub(super) struct Wishes {
     cursor: Option<String>,
 }
 
-impl Wishes {
+impl ConnectOptions {
     pub(super) fn of(hello: &Hello, namespace: Namespace) -> Self {
         Self {
             rooms: hello.rooms.clone(),
@@ -46,9 +46,9 @@ impl Wishes {
     }
 }
 
-pub(super) async fn introduce(client: Arc<Client>, wishes: Wishes) {
-    let kit = client.kit.clone();
-    let newcomer = Newcomer {
+pub(super) async fn introduce(client: Arc<Client>, options: ConnectOptions) {
+    let context = client.context.clone();
+    let request = JoinRequest {
         outlet: Arc::new(LaneOutlet {
             lane: client.lane.clone(),
             namespace: client.namespace,
@@ -57,26 +57,26 @@ pub(super) async fn introduce(client: Arc<Client>, wishes: Wishes) {
         namespace: client.namespace,
         client_id: client.id.clone(),
         user: client.who().user.clone(),
-        view: wishes.view,
+        view: options.view,
         permissions: client.who().permissions.clone(),
-        batch: wishes.batch && kit.options.batch,
+        batch: options.batch && context.options.batch,
     };
-    let welcome = Welcome {
+    let welcome = JoinReply {
         rooms: rooms(
             client.namespace,
             &client.who(),
-            &kit.options.default_room,
-            wishes.rooms,
+            &context.options.default_room,
+            options.rooms,
         ),
         own_rooms: vec![client.id.clone(), client.sid.to_string().into()],
         greeting: greeting(&client),
-        snapshot: wishes.snapshot,
-        resume: wishes.cursor.map(Into::into),
+        snapshot: options.snapshot,
+        resume: options.cursor.map(Into::into),
     };
-    match kit.hub.join(newcomer, welcome).await {
+    match context.hub.join(request, welcome).await {
         Ok(membership) => client.introduced(membership).await,
         // The server goes down, and tells everybody.
-        Err(refusal) => kit.metrics.refused("connect", refusal.code),
+        Err(refusal) => context.metrics.refused("connect", refusal.code),
     }
 }
 

@@ -33,7 +33,7 @@ use crate::{
     channel::Namespace,
     delivery::Outgoing,
     error::Refusal,
-    hub::{Membership, Newcomer, View, Welcome},
+    hub::{JoinReply, JoinRequest, Membership, View},
     net::Hangup,
     timestamp::Timestamp,
 };
@@ -76,7 +76,7 @@ pub(super) async fn stream(
     let resume = last.map(str::to_owned).or(wanted.cursor);
     let lane = StreamQueue::new(api.stream.max_bytes);
     let id: Arc<str> = crate::event::mint_id().to_string().into();
-    let newcomer = Newcomer {
+    let request = JoinRequest {
         outlet: Arc::new(StreamOutlet(lane.clone())),
         namespace: Namespace::Root,
         client_id: id.clone(),
@@ -85,14 +85,14 @@ pub(super) async fn stream(
         permissions: caller.who.permissions.clone(),
         batch: false,
     };
-    let welcome = Welcome {
+    let welcome = JoinReply {
         rooms,
         own_rooms: Vec::new(),
         greeting: greeting(&id, &caller.who),
         snapshot: wanted.snapshot.is_some_and(|s| s == "1" || s == "true"),
         resume: resume.filter(|cursor| !cursor.is_empty()).map(Into::into),
     };
-    let membership = api.hub.join(newcomer, welcome).await?;
+    let membership = api.hub.join(request, welcome).await?;
     let hangup = hangup.map(|axum::Extension(Hangup(token))| token);
     let ending = Arc::new(Streaming {
         lane: lane.clone(),

@@ -25,7 +25,7 @@ pub use gate::Engine;
 pub use guard::{Counted, Guard};
 pub use incoming::Bounds;
 pub use kill::Kill;
-pub use lane::{Answered, Asked, ExpressLane, LaneLimits, Stay, Upgrade};
+pub use lane::{Answered, Asked, ExpressLane, LaneLimits, SessionId, Upgrade};
 pub use message::Message;
 pub use probe::{Probed, probe};
 pub use screen::{Attachments, NOT_JSON, Passed, Speech, UNREADABLE};

@@ -62,9 +62,9 @@ async fn open(
         .map(|client| client.0);
     let (response, body) = whole(call(service, request).await).await?;
     if let Some(sid) = opened(&body) {
-        let live = address.map(|address| door.kit.options.quota.live(address));
+        let live = address.map(|address| door.context.options.quota.live(address));
         door.pending
-            .opened(sid, slot, door.kit.lanes.polling(sid), live);
+            .opened(sid, slot, door.context.lanes.polling(sid), live);
     }
     Ok(response)
 }
@@ -84,7 +84,7 @@ async fn fetch(
     request: Request<Body>,
 ) -> Result<Response, Refused> {
     let first_protocol = query(request.uri(), "EIO") == Some("3");
-    let lane = door.kit.lanes.find(sid);
+    let lane = door.context.lanes.find(sid);
     let released = async {
         match &lane {
             Some(lane) => lane.let_go().await,
@@ -97,7 +97,7 @@ async fn fetch(
         // The engine keeps what it has for the client.
         () = released => return Ok(nothing(first_protocol)),
     };
-    let (lane, pending) = (door.kit.lanes.find(sid), door.pending.has(sid));
+    let (lane, pending) = (door.context.lanes.find(sid), door.pending.has(sid));
     if lane.is_none() && !pending {
         return Ok(response);
     }
@@ -145,7 +145,7 @@ async fn post(
             &refusal,
         ));
     }
-    let Some(lane) = door.kit.lanes.find(sid) else {
+    let Some(lane) = door.context.lanes.find(sid) else {
         return Ok(call(service, Request::from_parts(parts, Body::from(body))).await);
     };
     let speech = Speech {
@@ -215,7 +215,7 @@ pub(in crate::doors::socketio) fn session(uri: &Uri) -> Option<Sid> {
 
 /// The engine reads a POST to its end, whatever it holds; the next one waits until that was handled.
 async fn wait_for_inbox(door: &Door, sid: Sid) {
-    let Some(lane) = door.kit.lanes.find(sid) else {
+    let Some(lane) = door.context.lanes.find(sid) else {
         return;
     };
     let handled = async {

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     access::authn::{Credential, PageOrigin},
     doors::socketio::{
-        Kit,
+        DoorContext,
         engine::{Counted, ExpressLane, Guard, Speech, probe},
     },
     error::Refusal,
@@ -43,7 +43,7 @@ pub struct DoorLimits {
 #[derive(Debug, Clone)]
 pub struct Door {
     /// What is behind it.
-    pub(in crate::doors::socketio) kit: Arc<Kit>,
+    pub(in crate::doors::socketio) context: Arc<DoorContext>,
     /// Who came in but not further.
     pub(in crate::doors::socketio) pending: Arc<Pending>,
     /// How much may come in.
@@ -52,18 +52,18 @@ pub struct Door {
 
 impl Door {
     /// The door to the engine.
-    pub fn new(kit: Arc<Kit>, limits: DoorLimits) -> Self {
-        let lifetime = kit.options.connect_timeout;
+    pub fn new(context: Arc<DoorContext>, limits: DoorLimits) -> Self {
+        let lifetime = context.options.connect_timeout;
         Self {
-            kit,
+            context,
             pending: Pending::new(limits.pending.clone(), lifetime),
             limits: Arc::new(limits),
         }
     }
 
-    /// See [`Kit::shutdown`].
+    /// See [`DoorContext::shutdown`].
     pub async fn shutdown(&self) {
-        self.kit.shutdown().await;
+        self.context.shutdown().await;
     }
 
     /// Refuses a request, and counts it.
@@ -74,7 +74,7 @@ impl Door {
         reason: &'static str,
         refusal: &Refusal,
     ) -> Refused {
-        self.kit.metrics.refused(at, reason);
+        self.context.metrics.refused(at, reason);
         let body = serde_json::json!({ "error": refusal });
         Box::new((status, axum::Json(body)).into_response())
     }
@@ -85,7 +85,7 @@ pub(in crate::doors::socketio) type Refused = Box<Response>;
 
 /// Serves every request at `/socket.io/`.
 pub async fn engine_door(door: Door, request: Request<Body>) -> Response {
-    let Some(service) = door.kit.service().cloned() else {
+    let Some(service) = door.context.service().cloned() else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     match query(request.uri(), "transport") {
@@ -162,10 +162,10 @@ fn upgrade(
         presence: request.extensions_mut().remove::<Presence>(),
     };
     let (lane, upgrade) = match query(request.uri(), "sid") {
-        None => (door.kit.lanes.express(), None),
+        None => (door.context.lanes.express(), None),
         Some(_) => {
             let sid = session(request.uri());
-            let lane = sid.and_then(|sid| door.kit.lanes.find(sid));
+            let lane = sid.and_then(|sid| door.context.lanes.find(sid));
             let lane = lane.ok_or_else(|| bad("session ID unknown"))?;
             let upgrade = lane.begin_upgrade();
             let why = "the session has a WebSocket already, or too many are trying to become it";
@@ -178,9 +178,9 @@ fn upgrade(
         is_first_protocol: query(request.uri(), "EIO") == Some("3"),
         is_polling: false,
     };
-    let metrics = door.kit.metrics.clone();
+    let metrics = door.context.metrics.clone();
     // Some clients join nothing before their try to upgrade is over: half of the time is left for that.
-    let within = door.kit.options.connect_timeout / 2;
+    let within = door.context.options.connect_timeout / 2;
     tokio::spawn(async move {
         let Ok(upgraded) = on_upgrade.await else {
             return;

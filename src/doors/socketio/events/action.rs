@@ -56,7 +56,7 @@ pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
         "action": action, "params": params, "requested_by": client.id, "timestamp": Timestamp::now(),
     })
     .to_string();
-    let under_way = client.kit.actions.begin(client, payload.len())?;
+    let under_way = client.context.actions.begin(client, payload.len())?;
     let answer = json!({ "action_id": action_id });
     if clients.is_empty() {
         let room = performers::room(project.as_deref(), &agent_id);
@@ -96,7 +96,7 @@ async fn first_answer(
         }
         Err(Refusal::unavailable("the producer left before it answered"))
     };
-    let timeout = client.kit.options.action_timeout;
+    let timeout = client.context.options.action_timeout;
     tokio::time::timeout(timeout, first)
         .await
         .unwrap_or_else(|_| {
@@ -143,7 +143,7 @@ fn report(client: &Client, action_id: String, agent_id: String, outcome: Result<
             body.insert("result".into(), result);
         }
         Err(refusal) => {
-            client.kit.metrics.refused("socketio", refusal.code);
+            client.context.metrics.refused("socketio", refusal.code);
             body.insert(
                 "status".into(),
                 if refusal.code == "timeout" {

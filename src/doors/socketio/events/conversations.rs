@@ -12,7 +12,7 @@ use crate::{
 
 pub(super) async fn on(client: &Arc<Client>, request: Request) -> Handled {
     let member = rooms::member(client)?;
-    let hub = &client.kit.hub;
+    let hub = &client.context.hub;
     match request.event.as_str() {
         "subscribe" => {
             let filters = request.field("filters");

@@ -60,7 +60,7 @@ pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
     let request = client.spend().and_then(|()| request::read(&inbound));
     let answer = match request {
         Ok(request) => {
-            client.kit.metrics.mended(request.mended);
+            client.context.metrics.mended(request.mended);
             dispatch(client, request).await
         }
         Err(refusal) => {
@@ -72,7 +72,7 @@ pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
         }
     };
     if let Some(refusal) = refusal_of(&answer) {
-        client.kit.metrics.refused("socketio", refusal.code);
+        client.context.metrics.refused("socketio", refusal.code);
     }
     if let Some(ack) = ack {
         client.acknowledge(ack, &acknowledgement(&answer));
@@ -146,13 +146,13 @@ async fn admin(client: &Client, act: Act, request: &Request) -> Handled {
         door: "socketio",
     };
     let answer = act
-        .perform(&client.kit.authenticator, &actor, &request.argument)
+        .perform(&client.context.authenticator, &actor, &request.argument)
         .await?;
     Ok(answer.into())
 }
 
 fn unknown(client: &Client) -> Refusal {
-    client.kit.metrics.unknown_event();
+    client.context.metrics.unknown_event();
     Refusal::new(
         "unknown_event",
         "this server handles no event of that name; what other clients shall hear, a producer publishes",

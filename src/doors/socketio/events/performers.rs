@@ -36,11 +36,11 @@ pub(super) async fn find(
     agent: &str,
     named: Option<&str>,
 ) -> Result<Performers, Refusal> {
-    let kit = &operator.kit;
+    let context = &operator.context;
     let who = operator.who();
-    let homes = kit.authenticator.homes_of(agent);
-    let waiting = kit.hub.members_of(room(None, agent)).await?;
-    let mut clients = kit.actions.among(&waiting);
+    let homes = context.authenticator.homes_of(agent);
+    let waiting = context.hub.members_of(room(None, agent)).await?;
+    let mut clients = context.actions.among(&waiting);
     clients.retain(|performer| performer.who().performs_for(agent));
     let unlimited = clients.iter().any(|client| client.who().performs_in(None));
     let project = home(&who, &homes, agent, named, unlimited)?;
@@ -53,8 +53,8 @@ pub(super) async fn find(
             let who = performer.who();
             who.performs_in(Some(project)) && (doubtless || who.permissions.is_limited())
         });
-        let own = kit.hub.members_of(room(Some(project), agent)).await?;
-        clients.extend(kit.actions.among(&own).into_iter().filter(|performer| {
+        let own = context.hub.members_of(room(Some(project), agent)).await?;
+        clients.extend(context.actions.among(&own).into_iter().filter(|performer| {
             let who = performer.who();
             who.performs_for(agent) && who.performs_in(Some(project))
         }));

@@ -20,7 +20,7 @@ pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
             "publishing takes the role producer or admin: connect with auth {\"role\": \"producer\"}",
         ));
     }
-    let limits = client.kit.intake.limits();
+    let limits = client.context.intake.limits();
     let (raws, single) = match request.published {
         Some(text) => of_text(text, limits.max_batch)?,
         None => of_values(request, limits)?,
@@ -34,10 +34,10 @@ pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
         flow: intake::flow(&who, &client.id),
     };
     client
-        .kit
+        .context
         .authenticator
         .events(&who, client.address, raws.len())?;
-    let mut receipt = client.kit.intake.publish(raws, producer).await?;
+    let mut receipt = client.context.intake.publish(raws, producer).await?;
     let json = serde_json::to_string(&receipt).map_err(|error| {
         Refusal::unavailable(format!("the answer could not be written: {error}"))
     })?;

@@ -18,7 +18,7 @@ pub(super) async fn join(client: &Arc<Client>, request: &Request) -> Handled {
     let (member, room) = one_room(client, request)?;
     check(client, std::slice::from_ref(&room)).await?;
     let members = client
-        .kit
+        .context
         .hub
         .join_rooms(member, vec![room.clone()])
         .await?;
@@ -33,7 +33,7 @@ pub(super) async fn join(client: &Arc<Client>, request: &Request) -> Handled {
 pub(super) async fn leave(client: &Arc<Client>, request: &Request) -> Handled {
     let (member, room) = one_room(client, request)?;
     let members = client
-        .kit
+        .context
         .hub
         .leave_rooms(member, vec![room.clone()])
         .await?;
@@ -62,10 +62,14 @@ pub(super) async fn subscribe(client: &Arc<Client>, request: &Request) -> Handle
         Some(Filter::parse(filters)?)
     };
     if !rooms.is_empty() {
-        client.kit.hub.join_rooms(member, rooms.clone()).await?;
+        client.context.hub.join_rooms(member, rooms.clone()).await?;
     }
     if let Some(filter) = filter {
-        client.kit.hub.set_view(member, View::Filter(filter)).await;
+        client
+            .context
+            .hub
+            .set_view(member, View::Filter(filter))
+            .await;
     }
     confirm(client, &rooms, "subscribed");
     Ok(json!({ "rooms": rooms }).into())
@@ -79,7 +83,11 @@ pub(super) async fn unsubscribe(client: &Arc<Client>, request: &Request) -> Hand
             "nothing to unsubscribe from: give room_id, rooms or channels",
         ));
     }
-    client.kit.hub.leave_rooms(member, rooms.clone()).await?;
+    client
+        .context
+        .hub
+        .leave_rooms(member, rooms.clone())
+        .await?;
     confirm(client, &rooms, "unsubscribed");
     Ok(json!({ "rooms": rooms }).into())
 }
@@ -105,11 +113,13 @@ fn tell(client: &Client, name: &str, body: Value) {
 }
 
 async fn check(client: &Client, rooms: &[String]) -> Result<(), Refusal> {
-    let (kit, sid) = (&client.kit, client.sid.to_string());
+    let (context, sid) = (&client.context, client.sid.to_string());
     let own: [&str; 2] = [&client.id, &sid];
     let rooms = rooms.iter().map(String::as_str);
-    let fixed = (kit.options.default_room.as_str(), &own[..]);
-    kit.authenticator.check_rooms(rooms, &client.who(), fixed)
+    let fixed = (context.options.default_room.as_str(), &own[..]);
+    context
+        .authenticator
+        .check_rooms(rooms, &client.who(), fixed)
 }
 
 fn one_room(client: &Client, request: &Request) -> Result<(MemberId, String), Refusal> {

@@ -17,7 +17,7 @@ pub(super) async fn subscribe(client: &Arc<Client>, event: &str) -> Handled {
         "subscribe_metrics" => (Topic::Metrics, "metrics"),
         _ => (Topic::Conversations, "conversations"),
     };
-    let hub = &client.kit.hub;
+    let hub = &client.context.hub;
     hub.listen(member, topic, true).await;
     confirm(client, name);
     // It is gathered from all projects.
@@ -46,11 +46,11 @@ pub(super) async fn flow(client: &Arc<Client>, request: &Request, on: bool) -> H
         .filter(|id| (1..=128).contains(&id.len()) && !id.chars().any(char::is_control))
         .ok_or_else(|| Refusal::bad_request("flow_id must be 1 to 128 characters of text"))?;
     let room = vec![format!("flow:{flow_id}")];
-    client.kit.hub.is_page(member).await;
+    client.context.hub.is_page(member).await;
     if on {
-        client.kit.hub.join_rooms(member, room).await?;
+        client.context.hub.join_rooms(member, room).await?;
     } else {
-        client.kit.hub.leave_rooms(member, room).await?;
+        client.context.hub.leave_rooms(member, room).await?;
     }
     confirm(client, "flow");
     Ok(json!({ "flow_id": flow_id }).into())

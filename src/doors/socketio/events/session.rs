@@ -22,7 +22,7 @@ pub(super) async fn authenticate(client: &Arc<Client>, request: &Request) -> Han
     let before = client.who();
     let credential = request.text("token")?.map(Credential::new);
     // Without a token it is who it was, as long as nobody has to prove anything.
-    if credential.is_none() && !client.kit.authenticator.is_required() {
+    if credential.is_none() && !client.context.authenticator.is_required() {
         return Ok(answer(client, &[]));
     }
     let peer = Peer {
@@ -32,7 +32,7 @@ pub(super) async fn authenticate(client: &Arc<Client>, request: &Request) -> Han
         name: before.name.clone(),
         page: before.page,
     };
-    let who = client.kit.authenticator.identify(peer).await?;
+    let who = client.context.authenticator.identify(peer).await?;
     if client.namespace == Namespace::Admin && !who.role.may_see_stats() {
         return Err(Refusal::forbidden(
             "the namespace /admin is for operators and admins",
@@ -43,11 +43,15 @@ pub(super) async fn authenticate(client: &Arc<Client>, request: &Request) -> Han
             "the token is another user's; connect anew with it",
         ));
     }
-    let options = &client.kit.options;
+    let options = &client.context.options;
     let own = welcome::rooms(client.namespace, &who, &options.default_room, Vec::new());
     client.renew(who.clone());
     // What was decided between the look at the token and now found the session under its old one.
-    if let Err(refusal) = client.kit.authenticator.check_again(&who, client.address) {
+    if let Err(refusal) = client
+        .context
+        .authenticator
+        .check_again(&who, client.address)
+    {
         client.end(match refusal.code {
             "token_expired" => Ending::Expired,
             "banned" => Ending::Banned,
@@ -55,9 +59,9 @@ pub(super) async fn authenticate(client: &Arc<Client>, request: &Request) -> Han
         });
         return Err(refusal);
     }
-    let lost = client.kit.hub.reidentify(member, who, own).await?;
+    let lost = client.context.hub.reidentify(member, who, own).await?;
     for room in &lost {
-        client.kit.metrics.refused("socketio", "forbidden_room");
+        client.context.metrics.refused("socketio", "forbidden_room");
         let why = Refusal::new(
             "forbidden_room",
             format!("you are no longer in {room}: the new token doesn't allow it"),

@@ -14,10 +14,10 @@ use crate::{
 
 pub(super) async fn get_state(client: &Client, request: &Request) -> Handled {
     let project = request.text("project_id")?.map(str::to_owned);
-    let moment = client.kit.hub.moment(false).await?;
+    let moment = client.context.hub.moment(false).await?;
     let (permissions, part_bytes) = (
         client.who().permissions.clone(),
-        client.kit.options.snapshot_part,
+        client.context.options.snapshot_part,
     );
     let of = SnapshotOf {
         permissions,
@@ -28,7 +28,7 @@ pub(super) async fn get_state(client: &Client, request: &Request) -> Handled {
     let (mut shared, whole) = find(moment, of.clone(), part_bytes).await?;
     if whole.is_none() && !lasts {
         // It is given the newest moment that can be kept until it has all of it, and then what came after that.
-        let moment = client.kit.hub.moment(true).await?;
+        let moment = client.context.hub.moment(true).await?;
         (shared, _) = find(moment, of, part_bytes).await?;
     }
     // What was queued before the state is in it, and must not be made again behind it.
@@ -43,7 +43,11 @@ pub(super) async fn get_state(client: &Client, request: &Request) -> Handled {
         "counts": shared.snapshot().counts(),
     });
     let member = rooms::member(client)?;
-    client.kit.hub.give_snapshot(member, Arc::new(shared)).await;
+    client
+        .context
+        .hub
+        .give_snapshot(member, Arc::new(shared))
+        .await;
     Ok(answer.into())
 }
 
@@ -85,7 +89,7 @@ pub(super) async fn get_history(client: &Client, request: &Request) -> Handled {
             .map_or(Ok(Order::default()), Order::from_name)?,
     };
     let page = client
-        .kit
+        .context
         .intake
         .history(query, &client.who().permissions)
         .await?;
@@ -99,7 +103,7 @@ pub(super) async fn resume(client: &Client, request: &Request) -> Handled {
         .text("cursor")?
         .ok_or_else(|| Refusal::bad_request("cursor is missing: send the last one received"))?;
     let resumed = client
-        .kit
+        .context
         .hub
         .resume(rooms::member(client)?, cursor.to_owned())
         .await?;
@@ -111,7 +115,7 @@ pub(super) async fn get_stats(client: &Client) -> Handled {
     let permissions = client.who().permissions.clone();
     Ok(Answer::Fields(
         client
-            .kit
+            .context
             .hub
             .question(Question::Stats { permissions })
             .await?,
@@ -123,7 +127,7 @@ pub(super) async fn get_rooms(client: &Client) -> Handled {
     let permissions = client.who().permissions.clone();
     Ok(Answer::Fields(
         client
-            .kit
+            .context
             .hub
             .question(Question::Rooms { permissions })
             .await?,

@@ -78,7 +78,7 @@ pub struct LaneLimits {
 
 /// One stay on a namespace, from CONNECT to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stay(u64);
+pub struct SessionId(u64);
 
 /// The way out of one connection.
 #[derive(Debug)]
@@ -205,12 +205,12 @@ impl ExpressLane {
     }
 
     /// Begins a namespace: called right after the engine queued its CONNECT packet. What it gives ends the namespace.
-    pub fn connect(self: &Arc<Self>, namespace: Namespace, engine: Arc<dyn Engine>) -> Stay {
+    pub fn connect(self: &Arc<Self>, namespace: Namespace, engine: Arc<dyn Engine>) -> SessionId {
         let mut state = self.lock();
         state.shut(namespace);
         state.stays += 1;
         state.stay[namespace as usize] = state.stays;
-        let stay = Stay(state.stays);
+        let stay = SessionId(state.stays);
         state.gates[namespace as usize] = match state.way {
             Way::Engine => Gate::Open {
                 engine,
@@ -224,7 +224,7 @@ impl ExpressLane {
 
     /// Ends a stay on a namespace: what was still to be sent on it is dropped. Whoever leaves and comes again at once may
     /// be on it anew by now; that stay goes on.
-    pub fn disconnect(&self, namespace: Namespace, stay: Stay) {
+    pub fn disconnect(&self, namespace: Namespace, stay: SessionId) {
         let mut state = self.lock();
         if state.stay[namespace as usize] == stay.0 {
             state.shut(namespace);
