@@ -11,8 +11,8 @@ use crate::{
     access::{
         authn::{Claims, Credential, PageOrigin, StartSecret, TokenId, Tokens},
         authz::{
-            Blocklist, Connection, Ending, Meter, Origin, Permissions, Policy, Rates, SessionGuard,
-            Sessions, TooMuch, Who, check_room,
+            Blocklist, Connection, DisconnectReason, Meter, Origin, Permissions, Policy, Rates,
+            SessionGuard, Sessions, TooMuch, Who, check_room,
         },
     },
     config::Role,
@@ -231,7 +231,7 @@ impl Authenticator {
     /// `token_expired`, `unauthorized`, `banned`.
     pub fn check_again(&self, who: &Identity, address: IpAddr) -> Result<(), Refusal> {
         if who.expires.is_some_and(|end| end <= SystemTime::now()) {
-            return Err(Ending::Expired.refusal());
+            return Err(DisconnectReason::Expired.refusal());
         }
         self.blocklist.check(who, address)
     }
@@ -347,7 +347,7 @@ impl Authenticator {
         self.metrics.banned();
         tracing::warn!(who = ?whom, seconds = self.options.ban.as_secs(), "kept out for too many messages");
         self.sessions
-            .end(Ending::Banned, |session| session.is(&whom));
+            .end(DisconnectReason::Banned, |session| session.is(&whom));
         crate::access::authz::blocklist::banned(Some(self.options.ban.as_secs()))
     }
 

@@ -17,11 +17,11 @@ use tower::ServiceExt;
 
 use super::{
     address::{ClientAddress, Proxies},
+    in_flight::InFlight,
     quota::{Arrival, Full, Quota, Rate, Slot},
     stream::{Io, Socket},
+    timeouts::{ConnectionTimeouts, Timeouts},
     tls::handshake,
-    traffic::{Timeouts, Traffic},
-    under_way::UnderWay,
 };
 use crate::observe::Metrics;
 
@@ -31,12 +31,12 @@ pub struct Peer(pub SocketAddr);
 
 /// Ends the connection that a request came on; in the request's extensions.
 #[derive(Debug, Clone)]
-pub struct Hangup(pub CancellationToken);
+pub struct PeerClosed(pub CancellationToken);
 
 /// A place among what a client has open behind a proxy, for as long as any clone of it is there; in the request's
 /// extensions, so that a session which outlives its request keeps it.
 #[derive(Debug, Clone)]
-pub struct Presence {
+pub struct ConnectionSlot {
     /// Only its end matters.
     _slot: Arc<Slot>,
 }
@@ -123,7 +123,7 @@ async fn serve(
     shared: Arc<Shared>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let traffic = Arc::new(Traffic::new());
+    let traffic = Arc::new(ConnectionTimeouts::new());
     let socket = Socket::new(io, traffic.clone(), Arc::new(slot));
     let hangup = CancellationToken::new();
     let answering = Answering {
@@ -181,7 +181,7 @@ struct Answering {
     /// What all connections have in common.
     shared: Arc<Shared>,
     /// Knows when it has been silent for too long.
-    traffic: Arc<Traffic>,
+    traffic: Arc<ConnectionTimeouts>,
     /// Ends the connection from a handler.
     hangup: CancellationToken,
     /// Who asks, as handlers see it.
@@ -195,7 +195,7 @@ impl Answering {
         self,
         mut request: Request<Incoming>,
     ) -> Result<Response, std::convert::Infallible> {
-        let under_way = UnderWay::begin(self.traffic.clone());
+        let under_way = InFlight::begin(self.traffic.clone());
         let ip = self.peer.0.ip();
         let client = self.shared.proxies.client(ip, request.headers());
         let secure = self
@@ -223,7 +223,7 @@ impl Answering {
         extensions.insert(self.peer);
         extensions.insert(client);
         extensions.insert(secure);
-        extensions.insert(Hangup(self.hangup.clone()));
+        extensions.insert(PeerClosed(self.hangup.clone()));
         if let Some(presence) = &presence {
             extensions.insert(presence.clone());
         }
@@ -238,7 +238,7 @@ impl Answering {
         &self,
         client: ClientAddress,
         request: &Request<Incoming>,
-    ) -> Result<Option<Presence>, Full> {
+    ) -> Result<Option<ConnectionSlot>, Full> {
         if of_engine(request) && has_session(request) {
             return Ok(None);
         }
@@ -247,7 +247,7 @@ impl Answering {
             in_total: false,
             rate: begins(request).then_some(Rate::Session),
         })?;
-        Ok(Some(Presence {
+        Ok(Some(ConnectionSlot {
             _slot: Arc::new(slot),
         }))
     }

@@ -18,8 +18,8 @@ use super::{
     address::Proxies,
     connection::{Encryption, Peer, Shared, connection, told},
     quota::{Arrival, Quota, Rate},
+    timeouts::Timeouts,
     tls::Certificates,
-    traffic::Timeouts,
     turn_away::turn_away,
 };
 use crate::observe::Metrics;

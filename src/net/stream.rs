@@ -19,7 +19,7 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use super::{quota::Slot, traffic::Traffic};
+use super::{quota::Slot, timeouts::ConnectionTimeouts};
 
 /// What carries the bytes.
 pub(crate) enum Io {
@@ -34,7 +34,7 @@ pub struct Socket {
     /// Plain or encrypted.
     io: Io,
     /// Told of what comes and of writes that don't get on, for as long as HTTP is spoken.
-    traffic: Arc<Traffic>,
+    traffic: Arc<ConnectionTimeouts>,
     /// Its place among the connections.
     slot: Arc<Slot>,
 }
@@ -48,7 +48,7 @@ impl fmt::Debug for Socket {
 }
 
 impl Socket {
-    pub(super) fn new(io: Io, traffic: Arc<Traffic>, slot: Arc<Slot>) -> Self {
+    pub(super) fn new(io: Io, traffic: Arc<ConnectionTimeouts>, slot: Arc<Slot>) -> Self {
         Self { io, traffic, slot }
     }
 

@@ -15,4 +15,4 @@ pub use filter::{Filter, Subject};
 pub use permissions::{Permissions, Policy};
 pub use rates::{Meter, Rates, TooMuch};
 pub use room::{GENERAL, OBSERVERS, PRODUCERS, check_room, may_know_room, too_many_rooms};
-pub use sessions::{Connection, Ending, Origin, Session, SessionGuard, Sessions};
+pub use sessions::{Connection, DisconnectReason, Origin, Session, SessionGuard, Sessions};

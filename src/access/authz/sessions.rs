@@ -19,12 +19,12 @@ const LOOK: Duration = Duration::from_millis(200);
 /// What can be ended.
 pub trait Connection: fmt::Debug + Send + Sync + 'static {
     /// Tells the client why, and closes.
-    fn end(&self, why: Ending);
+    fn end(&self, why: DisconnectReason);
 }
 
 /// Why the server ends a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum DisconnectReason {
     /// Its token is not valid any longer.
     Expired,
     /// Its token was revoked.
@@ -35,7 +35,7 @@ pub enum Ending {
     Disconnected,
 }
 
-impl Ending {
+impl DisconnectReason {
     /// What the client is told.
     pub fn refusal(self) -> Refusal {
         match self {
@@ -175,7 +175,7 @@ impl Sessions {
     }
 
     /// Ends those that `chosen` chooses; how many.
-    pub fn end(&self, why: Ending, chosen: impl Fn(&Session) -> bool) -> usize {
+    pub fn end(&self, why: DisconnectReason, chosen: impl Fn(&Session) -> bool) -> usize {
         let found: Vec<_> = {
             let live = self.lock();
             let found = live.by_id.values().filter(|(session, _)| chosen(session));
@@ -193,7 +193,7 @@ impl Sessions {
         loop {
             tokio::time::sleep(LOOK).await;
             for connection in self.over(SystemTime::now()) {
-                connection.end(Ending::Expired);
+                connection.end(DisconnectReason::Expired);
             }
         }
     }

@@ -14,7 +14,7 @@ use strum::{EnumString, IntoStaticStr};
 use crate::{
     access::{
         Authenticator, Identity,
-        authz::{Ban, Ending, Revoked, Who},
+        authz::{Ban, DisconnectReason, Revoked, Who},
     },
     config::Role,
     error::Refusal,
@@ -137,7 +137,7 @@ impl Act {
             }
             Self::Disconnect => {
                 let id = argument.needed("client_id")?;
-                let ended = sessions.end(Ending::Disconnected, |s| *s.client_id == *id);
+                let ended = sessions.end(DisconnectReason::Disconnected, |s| *s.client_id == *id);
                 if ended == 0 {
                     return Err(Refusal::new("not_found", "there is no such connection"));
                 }
@@ -158,7 +158,7 @@ impl Act {
                     until,
                     reason: reason.chars().take(256).collect(),
                 });
-                let ended = sessions.end(Ending::Banned, |session| session.is(&who));
+                let ended = sessions.end(DisconnectReason::Banned, |session| session.is(&who));
                 kept.map(|()| json!({ "ended": ended }))
             }
             Self::Unban => {
@@ -169,7 +169,7 @@ impl Act {
             Self::Revoke => {
                 let what = revoked(authenticator, audit).await?;
                 let kept = authenticator.blocklist().revoke(what.clone());
-                let ended = sessions.end(Ending::Revoked, |session| session.has(&what));
+                let ended = sessions.end(DisconnectReason::Revoked, |session| session.has(&what));
                 kept.map(|()| json!({ "ended": ended }))
             }
             Self::Unrevoke => {

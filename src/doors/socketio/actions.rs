@@ -21,7 +21,7 @@ pub(super) struct Actions {
 
 /// A place among an operator's actions, until it is dropped.
 #[derive(Debug)]
-pub(super) struct UnderWay {
+pub(super) struct InFlight {
     /// Gets the place back.
     client: Arc<Client>,
     /// The operator's user or client.
@@ -64,7 +64,7 @@ impl Actions {
     ///
     /// # Errors
     /// `rate_limited`.
-    pub(super) fn begin(&self, client: &Arc<Client>, bytes: usize) -> Result<UnderWay, Refusal> {
+    pub(super) fn begin(&self, client: &Arc<Client>, bytes: usize) -> Result<InFlight, Refusal> {
         let operator = client.who().user.clone();
         let operator = operator.unwrap_or_else(|| client.id.clone());
         let (most, most_bytes) = self.most;
@@ -81,7 +81,7 @@ impl Actions {
         }
         *count += 1;
         *held += bytes;
-        Ok(UnderWay {
+        Ok(InFlight {
             client: client.clone(),
             operator,
             bytes,
@@ -89,7 +89,7 @@ impl Actions {
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for InFlight {
     fn drop(&mut self) {
         let mut all = lock(&self.client.context.actions.under_way);
         if let Some((count, held)) = all.get_mut(&self.operator) {

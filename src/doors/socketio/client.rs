@@ -21,12 +21,12 @@ use super::{
 use crate::{
     access::{
         Identity,
-        authz::{Connection, Ending, Meter, Origin, SessionGuard},
+        authz::{Connection, DisconnectReason, Meter, Origin, SessionGuard},
     },
     channel::Namespace,
     delivery::Reclaimed,
     delivery::{Outgoing, Tag},
-    doors::socketio::engine::{ExpressLane, Frame, Kill, SessionId},
+    doors::socketio::engine::{CloseReason, ExpressLane, Frame, SessionId},
     error::Refusal,
     event::Object,
     hub::{MemberId, Membership, Outlet},
@@ -285,7 +285,7 @@ impl Client {
 
 impl Connection for Client {
     /// It leaves its rooms at once; the reason is the last thing that it hears.
-    fn end(&self, why: Ending) {
+    fn end(&self, why: DisconnectReason) {
         if self.ended.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -298,10 +298,10 @@ impl Connection for Client {
         self.lane.flush();
         let lane = self.lane.clone();
         let kill = match why {
-            Ending::Expired => Kill::Expired,
-            Ending::Revoked => Kill::Revoked,
-            Ending::Banned => Kill::Banned,
-            Ending::Disconnected => Kill::Disconnected,
+            DisconnectReason::Expired => CloseReason::Expired,
+            DisconnectReason::Revoked => CloseReason::Revoked,
+            DisconnectReason::Banned => CloseReason::Banned,
+            DisconnectReason::Disconnected => CloseReason::Disconnected,
         };
         tokio::spawn(async move {
             lane.drained(LAST_WORD).await;

@@ -31,7 +31,7 @@ use crate::{
     },
     channel::Namespace,
     doors::socketio::engine::{
-        ExpressLane, Kill, LaneLimits,
+        CloseReason, ExpressLane, LaneLimits,
         adapter::{Adapter, EngineService, EngineSide, Locals, SocketIo, SocketRef},
         lanes::Lanes,
     },
@@ -121,7 +121,7 @@ impl DoorContext {
         }
         self.hub.stop().await;
         self.lanes.drain().await;
-        self.lanes.kill_all(Kill::Shutdown);
+        self.lanes.kill_all(CloseReason::Shutdown);
     }
 }
 

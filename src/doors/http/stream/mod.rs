@@ -28,13 +28,13 @@ use super::{api::Api, asked::Asked, caller::Caller};
 use crate::{
     access::{
         self, Identity,
-        authz::{Connection, Ending, Filter, OBSERVERS, Origin, SessionGuard, room_name},
+        authz::{Connection, DisconnectReason, Filter, OBSERVERS, Origin, SessionGuard, room_name},
     },
     channel::Namespace,
     delivery::Outgoing,
     error::Refusal,
     hub::{JoinReply, JoinRequest, Membership, View},
-    net::Hangup,
+    net::PeerClosed,
     timestamp::Timestamp,
 };
 use queue::{StreamOutlet, StreamQueue};
@@ -66,7 +66,7 @@ pub(super) async fn stream(
     State(api): State<Api>,
     caller: Caller,
     Asked(wanted): Asked<Wanted>,
-    hangup: Option<axum::Extension<Hangup>>,
+    hangup: Option<axum::Extension<PeerClosed>>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let caller = caller.watching();
@@ -93,7 +93,7 @@ pub(super) async fn stream(
         resume: resume.filter(|cursor| !cursor.is_empty()).map(Into::into),
     };
     let membership = api.hub.join(request, welcome).await?;
-    let hangup = hangup.map(|axum::Extension(Hangup(token))| token);
+    let hangup = hangup.map(|axum::Extension(PeerClosed(token))| token);
     let ending = Arc::new(Streaming {
         lane: lane.clone(),
         hangup,
@@ -212,7 +212,7 @@ struct Streaming {
 const LAST_WORD: Duration = Duration::from_secs(1);
 
 impl Connection for Streaming {
-    fn end(&self, why: Ending) {
+    fn end(&self, why: DisconnectReason) {
         let body = Value::Object(why.refusal().to_event(None)).to_string();
         self.lane
             .end_with(&Outgoing::new(Namespace::Root, "error", body));

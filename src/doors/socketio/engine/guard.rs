@@ -14,10 +14,10 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
+    close_reason::CloseReason,
     frame::{Frame, first_frame},
     gate::mark,
     incoming::Incoming,
-    kill::Kill,
     lane::ExpressLane,
     message::Message,
     probe::Probed,
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     channel::Namespace,
-    net::{Presence, Slot, Socket, stream::ReadHalf},
+    net::{ConnectionSlot, Slot, Socket, stream::ReadHalf},
 };
 
 /// A WebSocket's byte stream as the engine sees it.
@@ -56,7 +56,7 @@ pub struct Counted {
     /// Its place among those that joined no namespace yet; given back with the first that it joins.
     pub pending: Option<Slot>,
     /// Its place among what its address has open behind a proxy.
-    pub presence: Option<Presence>,
+    pub presence: Option<ConnectionSlot>,
 }
 
 impl Guard {
@@ -109,7 +109,7 @@ impl Guard {
     }
 
     /// Hands on what is whole, each message as the engine can read it.
-    fn hand_on(&mut self) -> Result<(), Kill> {
+    fn hand_on(&mut self) -> Result<(), CloseReason> {
         while let Some(message) = self.incoming.next_message() {
             for passed in self.lane.screen(message, self.speech)? {
                 passed.write(&mut self.ready);
@@ -212,7 +212,7 @@ impl AsyncWrite for Guard {
     }
 }
 
-fn aborted(kill: Kill) -> io::Error {
+fn aborted(kill: CloseReason) -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, kill.reason())
 }
 

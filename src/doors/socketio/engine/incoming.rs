@@ -14,7 +14,7 @@ mod tests;
 
 use std::collections::VecDeque;
 
-use super::{kill::Kill, message::Message};
+use super::{close_reason::CloseReason, message::Message};
 
 /// Bounds on what one client may send.
 #[derive(Debug, Clone, Copy)]
@@ -142,7 +142,7 @@ impl Incoming {
         &mut self,
         bytes: &[u8],
         joined: impl Fn() -> bool + Copy,
-    ) -> Result<(), Kill> {
+    ) -> Result<(), CloseReason> {
         let before = self.turn;
         self.follow(bytes, joined)?;
         self.next = match self.turn - before {
@@ -153,7 +153,11 @@ impl Incoming {
         Ok(())
     }
 
-    fn follow(&mut self, mut bytes: &[u8], joined: impl Fn() -> bool + Copy) -> Result<(), Kill> {
+    fn follow(
+        &mut self,
+        mut bytes: &[u8],
+        joined: impl Fn() -> bool + Copy,
+    ) -> Result<(), CloseReason> {
         loop {
             let skipped = usize::try_from(self.payload).map_or(bytes.len(), |n| n.min(bytes.len()));
             let (payload, rest) = bytes.split_at(skipped);
@@ -181,7 +185,7 @@ impl Incoming {
     }
 
     /// Takes a part of the payload under way.
-    fn take(&mut self, payload: &[u8]) -> Result<(), Kill> {
+    fn take(&mut self, payload: &[u8]) -> Result<(), CloseReason> {
         if payload.is_empty() {
             return Ok(());
         }
@@ -201,7 +205,7 @@ impl Incoming {
         if !is_control && self.kind == Some(TEXT) && is_begun && kept.starts_with(CONNECT) {
             self.connects += 1;
             if self.connects > self.bounds.max_connects {
-                return Err(Kill::Connects);
+                return Err(CloseReason::Connects);
             }
         }
         if payload.len() as u64 == self.payload {
@@ -228,10 +232,10 @@ impl Incoming {
         });
     }
 
-    fn check(&mut self, header: &Header, joined: impl Fn() -> bool) -> Result<(), Kill> {
+    fn check(&mut self, header: &Header, joined: impl Fn() -> bool) -> Result<(), CloseReason> {
         // No extension is ever agreed on, so the reserved bits mean nothing; compression would be one.
         if header.first & RESERVED != 0 || !header.masked {
-            return Err(Kill::Protocol);
+            return Err(CloseReason::Protocol);
         }
         let kind = header.first & 0x0f;
         if kind >= CONTROL {
@@ -239,15 +243,15 @@ impl Incoming {
             return if is_whole && kind <= LAST_CONTROL {
                 Ok(())
             } else {
-                Err(Kill::Protocol)
+                Err(CloseReason::Protocol)
             };
         }
         // A message goes on before another one begins, and nothing goes on that was not begun.
         if (kind == CONTINUATION) != self.kind.is_some() || kind > BINARY {
-            return Err(Kill::Protocol);
+            return Err(CloseReason::Protocol);
         }
         if kind == BINARY && !joined() {
-            return Err(Kill::BeforeConnect);
+            return Err(CloseReason::BeforeConnect);
         }
         if kind != CONTINUATION {
             self.message = 0;
@@ -257,10 +261,10 @@ impl Incoming {
         self.message = self.message.saturating_add(header.payload);
         self.fragments += 1;
         if self.message > self.bounds.max_message as u64 {
-            return Err(Kill::TooLarge);
+            return Err(CloseReason::TooLarge);
         }
         if self.fragments > self.bounds.max_fragments {
-            return Err(Kill::Fragments);
+            return Err(CloseReason::Fragments);
         }
         if header.first & FINAL != 0 {
             self.message = 0;

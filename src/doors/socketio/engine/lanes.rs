@@ -9,7 +9,7 @@ use std::{
 use socketioxide::socket::Sid;
 
 use crate::{
-    doors::socketio::engine::{ExpressLane, Kill, LaneLimits},
+    doors::socketio::engine::{CloseReason, ExpressLane, LaneLimits},
     observe::Metrics,
 };
 
@@ -96,7 +96,7 @@ impl Lanes {
     }
 
     /// Ends them all.
-    pub(in crate::doors::socketio) fn kill_all(&self, why: Kill) {
+    pub(in crate::doors::socketio) fn kill_all(&self, why: CloseReason) {
         self.all().iter().for_each(|lane| lane.kill(why));
     }
 

@@ -4,11 +4,11 @@
 
 pub(super) mod adapter;
 mod batch;
+mod close_reason;
 pub mod frame;
 mod gate;
 mod guard;
 mod incoming;
-mod kill;
 mod lane;
 pub(super) mod lanes;
 mod message;
@@ -20,11 +20,11 @@ mod probe;
 mod screen;
 mod upgrade;
 mod writer;
+pub use close_reason::CloseReason;
 pub use frame::Frame;
 pub use gate::Engine;
 pub use guard::{Counted, Guard};
 pub use incoming::Bounds;
-pub use kill::Kill;
 pub use lane::{Answered, Asked, ExpressLane, LaneLimits, SessionId, Upgrade};
 pub use message::Message;
 pub use probe::{Probed, probe};

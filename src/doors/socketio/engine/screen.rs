@@ -15,7 +15,7 @@ use std::{
 use smallvec::SmallVec;
 
 use super::{
-    kill::Kill,
+    close_reason::CloseReason,
     lane::ExpressLane,
     message::Message,
     packet::{Body, Kind, Packet, Unreadable, look, place},
@@ -109,12 +109,12 @@ impl Screen {
         message: Message,
         speech: Speech,
         lane: &ExpressLane,
-    ) -> Result<Passed, Kill> {
+    ) -> Result<Passed, CloseReason> {
         match message {
             Message::Text(bytes) => match String::from_utf8(bytes) {
                 Ok(text) => Ok(self.text(text, speech, lane)),
                 // A WebSocket's text must be text, or the connection is over (RFC 6455, 8.1).
-                Err(_) if !speech.is_polling => Err(Kill::Encoding),
+                Err(_) if !speech.is_polling => Err(CloseReason::Encoding),
                 Err(_) => Ok(self.odd("not_utf8", "a packet is no UTF-8", lane)),
             },
             Message::Binary(bytes) => Ok(self.binary(bytes, speech, lane)),

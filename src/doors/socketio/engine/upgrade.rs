@@ -25,7 +25,7 @@ use crate::{
         engine::{Counted, ExpressLane, Guard, Speech, probe},
     },
     error::Refusal,
-    net::{BodyLimits, ClientAddress, Peer, Presence, QuotaLimits, Secure, Slot, Socket},
+    net::{BodyLimits, ClientAddress, ConnectionSlot, Peer, QuotaLimits, Secure, Slot, Socket},
 };
 
 /// Bounds on what comes in by the door.
@@ -159,7 +159,7 @@ fn upgrade(
             None => Some(begin(door, &request)?),
             Some(_) => None,
         },
-        presence: request.extensions_mut().remove::<Presence>(),
+        presence: request.extensions_mut().remove::<ConnectionSlot>(),
     };
     let (lane, upgrade) = match query(request.uri(), "sid") {
         None => (door.context.lanes.express(), None),

@@ -11,7 +11,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{batch::Batch, kill::Kill, lane::ExpressLane};
+use super::{batch::Batch, close_reason::CloseReason, lane::ExpressLane};
 use crate::net::stream::{Shared, WriteHalf, Writer};
 
 /// How much is taken from the queue at a time: enough for one system call to be worth it, little enough that a heartbeat
@@ -31,7 +31,7 @@ pub(super) async fn write_out(lane: Arc<ExpressLane>, mut socket: WriteHalf) {
             if let Err(error) = write_all(&lane, &socket, &mut batch).await {
                 tracing::debug!(%error, "connection lost while writing");
                 if error.kind() == io::ErrorKind::TimedOut {
-                    lane.kill(Kill::Stalled);
+                    lane.kill(CloseReason::Stalled);
                 }
                 // What the kernel still holds for a client that doesn't read would stay there for minutes.
                 socket.abandon();
@@ -55,7 +55,7 @@ pub(super) async fn write_out(lane: Arc<ExpressLane>, mut socket: WriteHalf) {
         tokio::select! {
             () = lane.writer.notified() => {}
             () = silent => if lane.silent_at().is_some_and(|at| at <= Instant::now()) {
-                lane.kill(Kill::Silent);
+                lane.kill(CloseReason::Silent);
             },
         }
     }

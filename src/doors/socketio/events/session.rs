@@ -9,7 +9,7 @@ use crate::{
     access::{
         Peer,
         authn::Credential,
-        authz::{Connection, Ending},
+        authz::{Connection, DisconnectReason},
     },
     channel::Namespace,
     doors::socketio::{client::Client, welcome},
@@ -53,9 +53,9 @@ pub(super) async fn authenticate(client: &Arc<Client>, request: &Request) -> Han
         .check_again(&who, client.address)
     {
         client.end(match refusal.code {
-            "token_expired" => Ending::Expired,
-            "banned" => Ending::Banned,
-            _ => Ending::Revoked,
+            "token_expired" => DisconnectReason::Expired,
+            "banned" => DisconnectReason::Banned,
+            _ => DisconnectReason::Revoked,
         });
         return Err(refusal);
     }

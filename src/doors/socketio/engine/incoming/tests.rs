@@ -24,7 +24,7 @@ fn frame(first: u8, len: usize) -> Vec<u8> {
 }
 
 /// The verdict, whatever pieces the bytes come in.
-fn verdict(bytes: &[u8], joined: bool) -> Result<(), Kill> {
+fn verdict(bytes: &[u8], joined: bool) -> Result<(), CloseReason> {
     let verdicts = [1, 2, 3, 7, 1_000, bytes.len()].map(|piece| {
         let mut incoming = Incoming::new(BOUNDS);
         bytes
@@ -67,7 +67,7 @@ fn connects_are_counted_however_they_are_cut_and_masked() {
     cut.extend([0x80, MASKED | 2, 1, 2, 3, 4, b'0' ^ 1, b'{' ^ 2]);
     for one in [&plain, &masked, &cut] {
         assert_eq!(verdict(&one.repeat(2), true), Ok(()));
-        assert_eq!(verdict(&one.repeat(3), true), Err(Kill::Connects));
+        assert_eq!(verdict(&one.repeat(3), true), Err(CloseReason::Connects));
     }
     let others = [&b"4"[..], b"41", b"42[\"40\"]", b"2", b"04", b"", b"140"];
     let others: Vec<u8> = others
@@ -112,18 +112,18 @@ fn what_breaks_a_bound_is_refused_by_its_header_alone() {
         firsts.zip(lens).flat_map(|(f, l)| frame(f, *l)).collect()
     };
     for (bytes, joined, expected) in [
-        (header(0x81, 70_001), true, Kill::TooLarge),
+        (header(0x81, 70_001), true, CloseReason::TooLarge),
         (
             [0x82, 0xff].iter().chain(&[0xff; 12]).copied().collect(),
             true,
-            Kill::TooLarge,
+            CloseReason::TooLarge,
         ),
-        (parts(&[40_000, 30_000, 1]), true, Kill::TooLarge),
-        (parts(&[0, 0, 0, 0]), true, Kill::Fragments),
-        (header(0x82, 5), false, Kill::BeforeConnect),
-        (header(0xc1, 5), true, Kill::Protocol),
-        (header(0x89, 126), true, Kill::Protocol),
-        (vec![0x81, 0x02, 0x34, 0x30], true, Kill::Protocol),
+        (parts(&[40_000, 30_000, 1]), true, CloseReason::TooLarge),
+        (parts(&[0, 0, 0, 0]), true, CloseReason::Fragments),
+        (header(0x82, 5), false, CloseReason::BeforeConnect),
+        (header(0xc1, 5), true, CloseReason::Protocol),
+        (header(0x89, 126), true, CloseReason::Protocol),
+        (vec![0x81, 0x02, 0x34, 0x30], true, CloseReason::Protocol),
     ] {
         assert_eq!(verdict(&bytes, joined), Err(expected), "{:x?}", &bytes[..2]);
     }

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    super::{frame::Frame, gate::Gate, kill::Kill},
+    super::{close_reason::CloseReason, frame::Frame, gate::Gate},
     ExpressLane, State, Way,
 };
 use crate::{
@@ -32,16 +32,16 @@ impl ExpressLane {
     }
 
     /// Ends the connection now. What waits is dropped; the engine learns of it by its stream.
-    pub fn kill(&self, why: Kill) {
+    pub fn kill(&self, why: CloseReason) {
         self.kill_locked(&mut self.lock(), why);
     }
 
     /// Why it was killed, if it was.
-    pub fn killed(&self) -> Option<Kill> {
-        Kill::from_repr(self.killed.load(Ordering::Acquire))
+    pub fn killed(&self) -> Option<CloseReason> {
+        CloseReason::from_repr(self.killed.load(Ordering::Acquire))
     }
 
-    pub(super) fn kill_locked(&self, state: &mut State, why: Kill) {
+    pub(super) fn kill_locked(&self, state: &mut State, why: CloseReason) {
         if self
             .killed
             .compare_exchange(0, why as u8, Ordering::AcqRel, Ordering::Acquire)

@@ -39,10 +39,10 @@ use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
 use super::{
+    close_reason::CloseReason,
     frame::Frame,
     gate::{Engine, Gate, hold},
     incoming::Bounds,
-    kill::Kill,
     message::Message,
     screen::{Attachments, Passed, Screen, Speech},
 };
@@ -91,7 +91,7 @@ pub struct ExpressLane {
     pub(super) reader: AtomicWaker,
     /// How many of the client's inboxes are full: while any is, its socket isn't read, and TCP slows it down.
     full_inboxes: AtomicUsize,
-    /// A [`Kill`] once killed, else 0. Outside the mutex: the reader looks at it on every poll.
+    /// A [`CloseReason`] once killed, else 0. Outside the mutex: the reader looks at it on every poll.
     killed: AtomicU8,
     /// Whether the client was ever let onto a namespace: before that it has nothing to attach anything to.
     joined: AtomicBool,
@@ -278,7 +278,7 @@ impl ExpressLane {
         let state = &mut *state;
         let len = message.bytes.len();
         if state.bytes > self.limits.max_bytes.saturating_mul(2) {
-            self.kill_locked(state, Kill::SlowClient);
+            self.kill_locked(state, CloseReason::SlowClient);
             return true;
         }
         match (&mut state.gates[message.namespace as usize], &state.way) {
@@ -310,7 +310,7 @@ impl ExpressLane {
     pub(super) fn engine_bytes(&self, bytes: &[u8]) {
         let mut state = self.lock();
         if state.bytes > self.limits.max_bytes.saturating_mul(2) {
-            self.kill_locked(&mut state, Kill::SlowClient);
+            self.kill_locked(&mut state, CloseReason::SlowClient);
             return;
         }
         let frame = Bytes::copy_from_slice(bytes);
@@ -341,7 +341,7 @@ impl ExpressLane {
     ///
     /// # Errors
     /// The connection can't go on.
-    pub fn screen(&self, message: Message, speech: Speech) -> Result<Passed, Kill> {
+    pub fn screen(&self, message: Message, speech: Speech) -> Result<Passed, CloseReason> {
         self.screen
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -82,7 +82,7 @@ async fn it_says_when_it_is_full_and_has_room_when_half_is_taken() {
     }
     assert_eq!(
         lane.killed(),
-        Some(Kill::SlowClient),
+        Some(CloseReason::SlowClient),
         "it went on beyond twice its bound"
     );
 }

@@ -30,7 +30,7 @@ pub struct Timeouts {
 
 /// The state of one connection.
 #[derive(Debug)]
-pub(super) struct Traffic {
+pub(super) struct ConnectionTimeouts {
     /// Locked when a state changes, never for a byte.
     state: Mutex<State>,
     /// Whether the first byte of a head would change the state: asked at each read, so it needs no lock.
@@ -53,7 +53,7 @@ struct State {
     blocked: Option<Instant>,
 }
 
-impl Traffic {
+impl ConnectionTimeouts {
     /// A new connection.
     pub(super) fn new() -> Self {
         Self {
@@ -171,7 +171,7 @@ mod tests {
         stall: Duration::from_secs(20),
     };
 
-    async fn ends_after(traffic: &Traffic) -> (&'static str, u64) {
+    async fn ends_after(traffic: &ConnectionTimeouts) -> (&'static str, u64) {
         let started = Instant::now();
         let name = traffic.overdue(TIMEOUTS).await;
         (name, started.elapsed().as_secs())
@@ -179,7 +179,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_state_has_its_limit() {
-        let traffic = Traffic::new();
+        let traffic = ConnectionTimeouts::new();
         assert_eq!(ends_after(&traffic).await, ("header_timeout", 10));
         traffic.request_began();
         let waited = tokio::time::timeout(Duration::from_secs(9_999), ends_after(&traffic)).await;
@@ -195,7 +195,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn bytes_one_at_a_time_don_t_buy_time() {
-        let traffic = Traffic::new();
+        let traffic = ConnectionTimeouts::new();
         let drip = async {
             loop {
                 tokio::time::sleep(Duration::from_secs(3)).await;

@@ -11,20 +11,20 @@ use axum::{
     response::Response,
 };
 
-use super::{connection::Presence, traffic::Traffic};
+use super::{connection::ConnectionSlot, timeouts::ConnectionTimeouts};
 
 /// A request from its head to the end of its answer.
-pub(super) struct UnderWay(Arc<Traffic>);
+pub(super) struct InFlight(Arc<ConnectionTimeouts>);
 
-impl UnderWay {
+impl InFlight {
     /// Begins with the head.
-    pub(super) fn begin(traffic: Arc<Traffic>) -> Self {
+    pub(super) fn begin(traffic: Arc<ConnectionTimeouts>) -> Self {
         traffic.request_began();
         Self(traffic)
     }
 
     /// Lasts from here on for as long as the answer's body.
-    pub(super) fn cover(self, response: Response, presence: Option<Presence>) -> Response {
+    pub(super) fn cover(self, response: Response, presence: Option<ConnectionSlot>) -> Response {
         response.map(|body| {
             Body::new(Covered {
                 body,
@@ -34,7 +34,7 @@ impl UnderWay {
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.request_ended();
     }
@@ -45,7 +45,7 @@ struct Covered {
     /// The answer.
     body: Body,
     /// Counted as under way until the answer is out.
-    _until: (UnderWay, Option<Presence>),
+    _until: (InFlight, Option<ConnectionSlot>),
 }
 
 impl HttpBody for Covered {

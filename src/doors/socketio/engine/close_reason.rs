@@ -8,7 +8,7 @@ use crate::error::Refusal;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromRepr, IntoStaticStr)]
 #[repr(u8)]
 #[strum(serialize_all = "snake_case")]
-pub enum Kill {
+pub enum CloseReason {
     /// It went on asking for more while twice `max_client_buffer` waited for it.
     SlowClient = 1,
     /// It took nothing for `stall_timeout`.
@@ -43,7 +43,7 @@ pub enum Kill {
     Silent,
 }
 
-impl Kill {
+impl CloseReason {
     /// The label.
     pub fn reason(self) -> &'static str {
         self.into()
