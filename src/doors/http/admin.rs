@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::{
     api::Api,
-    asked::{Asked, Named, Sent, SentIfAny},
     caller::Caller,
+    extract::{JsonBody, PathName, QueryString, SentIfAny},
 };
 use crate::{
     access::ADMIN_NEEDS,
@@ -69,7 +69,7 @@ async fn perform(api: &Api, caller: &Caller, act: Act, argument: &Value) -> Answ
 async fn connections(
     State(api): State<Api>,
     Administrator(caller): Administrator,
-    Asked(query): Asked<BTreeMap<String, String>>,
+    QueryString(query): QueryString<BTreeMap<String, String>>,
 ) -> Answer {
     perform(&api, &caller, Act::ListConnections, &json!(query)).await
 }
@@ -77,7 +77,7 @@ async fn connections(
 async fn disconnect(
     State(api): State<Api>,
     Administrator(caller): Administrator,
-    Named(client_id): Named,
+    PathName(client_id): PathName,
 ) -> Answer {
     let argument = json!({ "client_id": client_id });
     perform(&api, &caller, Act::Disconnect, &argument).await
@@ -86,7 +86,7 @@ async fn disconnect(
 async fn disconnect_named(
     State(api): State<Api>,
     Administrator(caller): Administrator,
-    Sent(body): Sent,
+    JsonBody(body): JsonBody,
 ) -> Answer {
     perform(&api, &caller, Act::Disconnect, &body).await
 }
@@ -98,7 +98,7 @@ async fn bans(State(api): State<Api>, Administrator(caller): Administrator) -> A
 async fn ban(
     State(api): State<Api>,
     Administrator(caller): Administrator,
-    Sent(body): Sent,
+    JsonBody(body): JsonBody,
 ) -> Answer {
     perform(&api, &caller, Act::Ban, &body).await
 }
@@ -106,7 +106,7 @@ async fn ban(
 async fn unban(
     State(api): State<Api>,
     Administrator(caller): Administrator,
-    Asked(query): Asked<BTreeMap<String, String>>,
+    QueryString(query): QueryString<BTreeMap<String, String>>,
 ) -> Answer {
     perform(&api, &caller, Act::Unban, &json!(query)).await
 }
@@ -118,7 +118,7 @@ async fn revocations(State(api): State<Api>, Administrator(caller): Administrato
 async fn revoke(
     State(api): State<Api>,
     Administrator(caller): Administrator,
-    Sent(body): Sent,
+    JsonBody(body): JsonBody,
 ) -> Answer {
     perform(&api, &caller, Act::Revoke, &body).await
 }
@@ -128,7 +128,7 @@ async fn revoke(
 async fn unrevoke(
     State(api): State<Api>,
     Administrator(caller): Administrator,
-    Asked(query): Asked<BTreeMap<String, String>>,
+    QueryString(query): QueryString<BTreeMap<String, String>>,
     SentIfAny(body): SentIfAny,
 ) -> Answer {
     let argument = match body {

@@ -12,7 +12,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use serde_json::Value;
 
-use super::{api::Api, asked::Asked, caller::Caller, packed::unpacked};
+use super::{api::Api, caller::Caller, extract::QueryString, packed::unpacked};
 use crate::{
     config::Role,
     error::Refusal,
@@ -283,7 +283,7 @@ impl Lines {
 pub(super) async fn history(
     State(api): State<Api>,
     caller: Caller,
-    Asked(query): Asked<history::Query>,
+    QueryString(query): QueryString<history::Query>,
 ) -> Result<Json<Page>, Refusal> {
     let page = api.intake.history(query, &caller.who.permissions).await;
     page.inspect_err(|refusal| api.metrics.refused("http", refusal.code))

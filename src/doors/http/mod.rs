@@ -2,10 +2,10 @@
 
 mod admin;
 mod api;
-mod asked;
 mod caller;
 mod error;
 mod events;
+mod extract;
 mod headers;
 mod packed;
 mod page;

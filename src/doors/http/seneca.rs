@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{api::Api, asked::Asked, caller::Caller, state::answer};
+use super::{api::Api, caller::Caller, extract::QueryString, state::answer};
 use crate::{error::Refusal, hub::Question};
 
 /// The page shows its "no data" text for 404, and goes blank for anything half filled.
@@ -31,7 +31,7 @@ pub(super) struct Back {
 pub(super) async fn health_history(
     State(api): State<Api>,
     caller: Caller,
-    Asked(back): Asked<Back>,
+    QueryString(back): QueryString<Back>,
 ) -> Result<Json<Value>, Refusal> {
     caller.must_see_everything()?;
     let hours = whole(back.hours).unwrap_or(24);
@@ -49,7 +49,7 @@ pub(super) struct Recent {
 pub(super) async fn conversations(
     State(api): State<Api>,
     caller: Caller,
-    Asked(recent): Asked<Recent>,
+    QueryString(recent): QueryString<Recent>,
 ) -> Result<Json<Value>, Refusal> {
     caller.must_see_everything()?;
     let question = Question::Conversations {

@@ -11,7 +11,7 @@ use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{api::Api, asked::Asked, caller::Caller};
+use super::{api::Api, caller::Caller, extract::QueryString};
 use crate::{error::Refusal, hub::Question};
 
 #[derive(Deserialize)]
@@ -22,7 +22,7 @@ pub(super) struct Of {
 pub(super) async fn state(
     State(api): State<Api>,
     caller: Caller,
-    Asked(of): Asked<Of>,
+    QueryString(of): QueryString<Of>,
 ) -> Result<Response, Refusal> {
     let moment = api.hub.moment(false).await?;
     let renderings = api.renderings.clone();

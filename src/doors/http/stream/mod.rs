@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::{api::Api, asked::Asked, caller::Caller};
+use super::{api::Api, caller::Caller, extract::QueryString};
 use crate::{
     access::{
         self, Identity,
@@ -65,7 +65,7 @@ pub(super) struct Wanted {
 pub(super) async fn stream(
     State(api): State<Api>,
     caller: Caller,
-    Asked(wanted): Asked<Wanted>,
+    QueryString(wanted): QueryString<Wanted>,
     hangup: Option<axum::Extension<PeerClosed>>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {

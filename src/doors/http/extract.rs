@@ -16,18 +16,18 @@ use super::{api::Api, caller::address, packed::unpacked};
 use crate::{error::Refusal, net::read_body};
 
 /// A query's fields.
-pub(super) struct Asked<T>(pub(super) T);
+pub(super) struct QueryString<T>(pub(super) T);
 
 /// The part of a path that names something.
-pub(super) struct Named(pub(super) String);
+pub(super) struct PathName(pub(super) String);
 
 /// A body.
-pub(super) struct Sent(pub(super) Value);
+pub(super) struct JsonBody(pub(super) Value);
 
 /// A body, if there is one: one without a media type counts as none.
 pub(super) struct SentIfAny(pub(super) Option<Value>);
 
-impl<T: DeserializeOwned + Send> FromRequestParts<Api> for Asked<T> {
+impl<T: DeserializeOwned + Send> FromRequestParts<Api> for QueryString<T> {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
@@ -38,7 +38,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Api> for Asked<T> {
     }
 }
 
-impl FromRequestParts<Api> for Named {
+impl FromRequestParts<Api> for PathName {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
@@ -48,7 +48,7 @@ impl FromRequestParts<Api> for Named {
     }
 }
 
-impl FromRequest<Api> for Sent {
+impl FromRequest<Api> for JsonBody {
     type Rejection = Response;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Response> {
@@ -70,7 +70,7 @@ impl FromRequest<Api> for SentIfAny {
         if !request.headers().contains_key(CONTENT_TYPE) {
             return Ok(Self(None));
         }
-        let Sent(body) = Sent::from_request(request, api).await?;
+        let JsonBody(body) = JsonBody::from_request(request, api).await?;
         Ok(Self(Some(body)))
     }
 }
