@@ -5,14 +5,13 @@ use std::time::Duration;
 use http::StatusCode;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use serde_json::{Map, Value};
-use thiserror::Error;
 
 use crate::timestamp::Timestamp;
 
 /// A refusal. On the wire it is `{"code", "message"}`; as a CONNECT_ERROR it is `code: message`.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
-pub struct Refusal {
+pub struct Error {
     /// One of the contract's codes, §8.
     pub code: &'static str,
     /// What was wrong, where, and what to do.
@@ -23,7 +22,7 @@ pub struct Refusal {
     wait: Option<Duration>,
 }
 
-impl Refusal {
+impl Error {
     /// A refusal with one of the contract's codes.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self {
@@ -84,7 +83,7 @@ impl Refusal {
     }
 }
 
-impl Refusal {
+impl Error {
     /// The fields of the `error` event; `room` is the one that the request was about, unless the refusal knows better.
     pub fn to_event(&self, room: Option<&str>) -> Map<String, Value> {
         let mut body = Map::new();
@@ -99,9 +98,9 @@ impl Refusal {
     }
 }
 
-impl Serialize for Refusal {
+impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("Refusal", 2)?;
+        let mut out = serializer.serialize_struct("Error", 2)?;
         out.serialize_field("code", self.code)?;
         out.serialize_field("message", &self.message)?;
         out.end()

@@ -15,7 +15,7 @@ use tokio::{runtime::Handle, sync::Semaphore, task::JoinError};
 use crate::{
     access::authz::Permissions,
     delivery::Cursor,
-    error::Refusal,
+    error::Error,
     event::{Event, EventName},
     journal::{Batch, Epoch, Journal, Record, Seq},
 };
@@ -59,11 +59,11 @@ impl Order {
     ///
     /// # Errors
     /// `bad_request` for one that there isn't.
-    pub fn from_name(name: &str) -> Result<Self, Refusal> {
+    pub fn from_name(name: &str) -> Result<Self, Error> {
         match name {
             "asc" => Ok(Self::Asc),
             "desc" => Ok(Self::Desc),
-            _ => Err(Refusal::bad_request(format!(
+            _ => Err(Error::bad_request(format!(
                 "order is {name:?}: use asc (oldest first) or desc"
             ))),
         }
@@ -134,7 +134,7 @@ impl Scans {
         journal: &Arc<dyn Journal>,
         query: Query,
         permissions: &Permissions,
-    ) -> Result<Page, Refusal> {
+    ) -> Result<Page, Error> {
         let asked = self.asked.fetch_add(1, Ordering::AcqRel);
         let _asked = Asked(&self.asked);
         if asked >= AT_ONCE + WAITING {
@@ -145,8 +145,8 @@ impl Scans {
     }
 }
 
-fn overloaded() -> Refusal {
-    Refusal::new(
+fn overloaded() -> Error {
+    Error::new(
         "overloaded",
         "too many requests for the history at once; ask again later",
     )
@@ -156,10 +156,10 @@ async fn page(
     journal: &Arc<dyn Journal>,
     query: Query,
     permissions: &Permissions,
-) -> Result<Page, Refusal> {
+) -> Result<Page, Error> {
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Refusal::bad_request(format!(
+        return Err(Error::bad_request(format!(
             "limit must be 1 to {MAX_LIMIT}"
         )));
     }
@@ -223,7 +223,7 @@ impl Scan {
         journal: &Arc<dyn Journal>,
         after: Seq,
         before: Seq,
-    ) -> Result<Scanned, Refusal> {
+    ) -> Result<Scanned, Error> {
         let mut at = after;
         loop {
             let batch = read(journal, at, CHUNK).await?;
@@ -251,7 +251,7 @@ impl Scan {
         journal: &Arc<dyn Journal>,
         after: Seq,
         before: Seq,
-    ) -> Result<Scanned, Refusal> {
+    ) -> Result<Scanned, Error> {
         let (mut at, mut count) = (before, CHUNK);
         while at > after && journal.bounds().first <= at {
             count = count.min(at - after);
@@ -284,7 +284,7 @@ impl Scan {
     async fn aside(
         mut self,
         records: Vec<Arc<Record>>,
-    ) -> Result<(Self, Option<Option<Seq>>), Refusal> {
+    ) -> Result<(Self, Option<Option<Seq>>), Error> {
         let work = move || {
             let mut last = None;
             for record in &records {
@@ -323,30 +323,30 @@ impl Scan {
 }
 
 /// Reads records on a thread that may work for long: those that the journal has at hand are parsed when it is asked.
-async fn read(journal: &Arc<dyn Journal>, after: Seq, count: u64) -> Result<Batch, Refusal> {
+async fn read(journal: &Arc<dyn Journal>, after: Seq, count: u64) -> Result<Batch, Error> {
     let (journal, handle) = (journal.clone(), Handle::current());
     let read = move || handle.block_on(journal.read(after, limit(count)));
     let batch = tokio::task::spawn_blocking(read).await;
     Ok(batch.map_err(interrupted)??)
 }
 
-fn interrupted(_: JoinError) -> Refusal {
-    Refusal::unavailable("reading the history was interrupted")
+fn interrupted(_: JoinError) -> Error {
+    Error::unavailable("reading the history was interrupted")
 }
 
 fn limit(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-fn place(journal: &dyn Journal, key: &str, cursor: Option<&str>) -> Result<Option<Seq>, Refusal> {
+fn place(journal: &dyn Journal, key: &str, cursor: Option<&str>) -> Result<Option<Seq>, Error> {
     let Some(text) = said(cursor) else {
         return Ok(None);
     };
     let cursor: Cursor = text
         .parse()
-        .map_err(|error| Refusal::bad_request(format!("{key} is {error}")))?;
+        .map_err(|error| Error::bad_request(format!("{key} is {error}")))?;
     if cursor.epoch != journal.epoch() {
-        return Err(Refusal::bad_request(format!(
+        return Err(Error::bad_request(format!(
             "{key} is a cursor of another journal; start without it"
         )));
     }

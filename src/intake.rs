@@ -19,7 +19,7 @@ use crate::{
     access::{Identity, authz::Permissions},
     backlog::{Backlog, Place},
     delivery::Cursor,
-    error::Refusal,
+    error::Error,
     event::{self, Event},
     history::{Page, Query, Scans},
     journal::{Draft, Entry, Journal, JournalError, Outcome, Seq},
@@ -172,7 +172,7 @@ pub struct RejectedAt {
     /// Which one of the call.
     pub index: usize,
     /// Why.
-    pub error: Refusal,
+    pub error: Error,
 }
 
 impl Receipt {
@@ -206,7 +206,7 @@ pub enum Raw {
     /// Parsed, with the length of its text when that is known.
     Json(Value, Option<usize>),
     /// Not even that.
-    Bad(Refusal),
+    Bad(Error),
 }
 
 impl Raw {
@@ -255,7 +255,7 @@ impl Intake {
     ///
     /// # Errors
     /// As [`Scans::page`].
-    pub async fn history(&self, query: Query, permissions: &Permissions) -> Result<Page, Refusal> {
+    pub async fn history(&self, query: Query, permissions: &Permissions) -> Result<Page, Error> {
         self.scans.page(&self.journal, query, permissions).await
     }
 
@@ -269,11 +269,7 @@ impl Intake {
     /// # Errors
     /// `overloaded` when the observers' side is too far behind (with all, or with this producer's own), `unavailable` when the journal can't keep anything now;
     /// then nothing was kept.
-    pub async fn publish(
-        &self,
-        raws: Vec<Raw>,
-        producer: Producer<'_>,
-    ) -> Result<Receipt, Refusal> {
+    pub async fn publish(&self, raws: Vec<Raw>, producer: Producer<'_>) -> Result<Receipt, Error> {
         let mut place = self.wait_for_own(&raws, producer.flow).await?;
         let mut receipt = Receipt::default();
         let drafts = self.drafts(raws, producer, &mut receipt.rejected).await;
@@ -357,7 +353,7 @@ impl Intake {
         (count > 0).then(|| (self.journal.append_entries(settled), count))
     }
 
-    fn parse(&self, raw: Raw, producer: Producer<'_>) -> Result<Event, Refusal> {
+    fn parse(&self, raw: Raw, producer: Producer<'_>) -> Result<Event, Error> {
         let (mut value, len) = match raw {
             Raw::Text(text) => self.read(&text)?,
             Raw::Json(value, len) => (value, len),
@@ -391,7 +387,7 @@ impl Intake {
 
     /// Reads one event's text, unless it would cost too much memory: a value takes two bytes of text, and up to a hundred times
     /// as much once it is read.
-    fn read(&self, text: &[u8]) -> Result<(Value, Option<usize>), Refusal> {
+    fn read(&self, text: &[u8]) -> Result<(Value, Option<usize>), Error> {
         let max = self.limits.max_elements;
         // Empty lists and objects are counted twice.
         if text.len() / 2 > max && event::lenient::count_values(text) > 2 * max + 1 {
@@ -406,7 +402,7 @@ impl Intake {
 
     /// A place for a call's events, as soon as enough of what its producer published before has been sent. Nothing of the
     /// call is read until then; what it holds meanwhile is bounded as with [`Self::wait_for_hub`].
-    async fn wait_for_own(&self, raws: &[Raw], flow: u64) -> Result<Place, Refusal> {
+    async fn wait_for_own(&self, raws: &[Raw], flow: u64) -> Result<Place, Error> {
         let coming = match self.backlog.take(flow, raws.len()) {
             Ok(place) => return Ok(place),
             Err(coming) => coming,
@@ -424,7 +420,7 @@ impl Intake {
 
     /// Waits until the observers' side has room. How much may wait meanwhile is bounded in bytes: beyond that producers are
     /// told at once.
-    async fn wait_for_hub(&self, drafts: &[Read]) -> Result<(), Refusal> {
+    async fn wait_for_hub(&self, drafts: &[Read]) -> Result<(), Error> {
         let behind = || {
             let newest = *self.journal.watch().borrow() + self.journal.waiting();
             newest.saturating_sub(self.backlog.done()) > self.limits.max_lag
@@ -453,16 +449,16 @@ impl Intake {
     }
 }
 
-fn overloaded(with: &str) -> Refusal {
-    Refusal::new(
+fn overloaded(with: &str) -> Error {
+    Error::new(
         "overloaded",
         format!("the server is behind with {with}; publish this again later"),
     )
 }
 
 /// What an event over the limit is told.
-pub fn too_large(max: usize) -> Refusal {
-    Refusal::new(
+pub fn too_large(max: usize) -> Error {
+    Error::new(
         "too_large",
         format!(
             "an event may have {max} bytes ([content_filtering] max_message_size); keep large results elsewhere and publish a reference"
@@ -470,8 +466,8 @@ pub fn too_large(max: usize) -> Refusal {
     )
 }
 
-fn too_many(max: usize) -> Refusal {
-    Refusal::new(
+fn too_many(max: usize) -> Error {
+    Error::new(
         "too_large",
         format!(
             "an event may have {max} values ([content_filtering] max_elements); keep long lists elsewhere and publish a reference"

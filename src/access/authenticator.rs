@@ -16,7 +16,7 @@ use crate::{
         },
     },
     config::Role,
-    error::Refusal,
+    error::Error,
     event::Kind,
     ledger::Homes,
     observe::Metrics,
@@ -110,13 +110,13 @@ impl Authenticator {
     ///
     /// # Errors
     /// `unauthorized`, `token_expired`, `unavailable`, `banned`.
-    pub async fn identify(&self, peer: Peer<'_>) -> Result<Identity, Refusal> {
+    pub async fn identify(&self, peer: Peer<'_>) -> Result<Identity, Error> {
         if self.is_starter(peer.credential) {
             return Ok(Identity::starter(peer.name, peer.page));
         }
         let who = match peer.credential {
             None if self.options.required => {
-                return Err(Refusal::new(
+                return Err(Error::new(
                     "unauthorized",
                     "this server asks for a token: give it as auth.token, as Authorization: Bearer, or as ?token=",
                 ));
@@ -147,7 +147,7 @@ impl Authenticator {
             .is_some_and(|(secret, shown)| secret.is(shown))
     }
 
-    fn believe(&self, claims: Claims, peer: &Peer<'_>) -> Result<Identity, Refusal> {
+    fn believe(&self, claims: Claims, peer: &Peer<'_>) -> Result<Identity, Error> {
         let permissions = if claims.role == Role::Admin {
             Permissions::everything()
         } else {
@@ -173,7 +173,7 @@ impl Authenticator {
 
     /// Somebody whose token is not believed where none is needed: as with one that claims nothing. Its holder may have been
     /// given little by it, and must not get more by spoiling it.
-    fn doubted(&self, peer: &Peer<'_>) -> Result<Identity, Refusal> {
+    fn doubted(&self, peer: &Peer<'_>) -> Result<Identity, Error> {
         Ok(Identity {
             name: peer.name.clone(),
             page: peer.page,
@@ -188,9 +188,9 @@ impl Authenticator {
         &self,
         user: Option<Arc<str>>,
         (rooms, projects): (Option<Vec<String>>, Option<Vec<String>>),
-    ) -> Result<Permissions, Refusal> {
+    ) -> Result<Permissions, Error> {
         Permissions::new(user, rooms, projects, self.policy.clone()).map_err(|error| {
-            Refusal::new(
+            Error::new(
                 "unauthorized",
                 format!("the token's rooms or projects are no patterns: {error}"),
             )
@@ -206,7 +206,7 @@ impl Authenticator {
         origin: &Origin,
         who: &Identity,
         connection: &Arc<impl Connection>,
-    ) -> Result<SessionGuard, Refusal> {
+    ) -> Result<SessionGuard, Error> {
         let address = origin.address;
         let weak = Arc::downgrade(connection);
         let guard = self.sessions.begin(origin, who, weak);
@@ -218,7 +218,7 @@ impl Authenticator {
     ///
     /// # Errors
     /// It is none of ours, or it is over anyway.
-    pub async fn name_of(&self, token: &Credential) -> Result<TokenId, Refusal> {
+    pub async fn name_of(&self, token: &Credential) -> Result<TokenId, Error> {
         self.tokens
             .verify(token.token())
             .await
@@ -229,7 +229,7 @@ impl Authenticator {
     ///
     /// # Errors
     /// `token_expired`, `unauthorized`, `banned`.
-    pub fn check_again(&self, who: &Identity, address: IpAddr) -> Result<(), Refusal> {
+    pub fn check_again(&self, who: &Identity, address: IpAddr) -> Result<(), Error> {
         if who.expires.is_some_and(|end| end <= SystemTime::now()) {
             return Err(DisconnectReason::Expired.refusal());
         }
@@ -245,7 +245,7 @@ impl Authenticator {
         mut rooms: impl Iterator<Item = &'r str>,
         who: &Identity,
         (default_room, own): (&str, &[&str]),
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Error> {
         rooms.try_for_each(|room| {
             check_room(room, who, default_room, own).map_err(|why| why.about_room(room))
         })
@@ -285,14 +285,14 @@ impl Authenticator {
     ///
     /// # Errors
     /// `rate_limited`; or `banned`, and then all its connections are being ended.
-    pub fn message(&self, meter: &Meter, who: &Identity, address: IpAddr) -> Result<(), Refusal> {
+    pub fn message(&self, meter: &Meter, who: &Identity, address: IpAddr) -> Result<(), Error> {
         if who.role.may_publish() {
             return Ok(());
         }
         match self.rates.message(meter, who, address) {
             Ok(()) => Ok(()),
             Err(TooMuch::Refused(refusal)) => Err(refusal),
-            Err(TooMuch::Enough) if self.spares(who, address) => Err(Refusal::new(
+            Err(TooMuch::Enough) if self.spares(who, address) => Err(Error::new(
                 "rate_limited",
                 "too many messages; send fewer ([rate_limiting])",
             )),
@@ -304,7 +304,7 @@ impl Authenticator {
     ///
     /// # Errors
     /// `rate_limited`.
-    pub fn request(&self, who: &Identity, address: IpAddr, reads: bool) -> Result<(), Refusal> {
+    pub fn request(&self, who: &Identity, address: IpAddr, reads: bool) -> Result<(), Error> {
         if who.role.may_publish() {
             // A producer's events are what the server is for; to read is work for whatever role.
             return if reads {
@@ -320,7 +320,7 @@ impl Authenticator {
     ///
     /// # Errors
     /// `rate_limited`, and none of them may be taken.
-    pub fn events(&self, who: &Identity, address: IpAddr, count: usize) -> Result<(), Refusal> {
+    pub fn events(&self, who: &Identity, address: IpAddr, count: usize) -> Result<(), Error> {
         let token = || who.token.as_ref().map(|token| token.as_str().into());
         let key = who.user.clone().or_else(token);
         let key = key.unwrap_or_else(|| address.to_string().into());
@@ -338,7 +338,7 @@ impl Authenticator {
     }
 
     /// A client that is known by name is kept out by name: others may share the address.
-    fn keep_out(&self, who: &Identity, address: IpAddr) -> Refusal {
+    fn keep_out(&self, who: &Identity, address: IpAddr) -> Error {
         let whom = match &who.user {
             Some(user) => Who::User(user.to_string()),
             None => Who::Address(address),
@@ -371,9 +371,9 @@ impl Authenticator {
 
 /// Somebody of whom nothing is proven. Anybody can ask for a role, so the one that may end and ban others is not for the
 /// asking.
-fn unproven(peer: &Peer<'_>) -> Result<Identity, Refusal> {
+fn unproven(peer: &Peer<'_>) -> Result<Identity, Error> {
     if peer.role == Role::Admin {
-        return Err(Refusal::new("unauthorized", ADMIN_NEEDS));
+        return Err(Error::new("unauthorized", ADMIN_NEEDS));
     }
     let name = peer.name.clone();
     Ok(Identity::unproven(peer.role, name, peer.page))

@@ -9,7 +9,7 @@
 use serde_json::Value;
 
 use super::{Event, Object, ids};
-use crate::error::Refusal;
+use crate::error::Error;
 
 /// What a well-known field may be. `null` is as good as absent everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub(super) fn is_known(family: &str) -> bool {
 ///
 /// # Errors
 /// `invalid_data`, naming the field and what it may be.
-pub fn check(event: &Event) -> Result<(), Refusal> {
+pub fn check(event: &Event) -> Result<(), Error> {
     let own = [
         ("id", Some(&*event.id)),
         ("project_id", event.project_id.as_deref()),
@@ -109,7 +109,7 @@ pub fn check(event: &Event) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn fields(object: &Object, place: &str, known: bool) -> Result<(), Refusal> {
+fn fields(object: &Object, place: &str, known: bool) -> Result<(), Error> {
     for (key, value) in object {
         if let Some(form) = form(key)
             && (known || form == Form::Id)
@@ -121,18 +121,18 @@ fn fields(object: &Object, place: &str, known: bool) -> Result<(), Refusal> {
 }
 
 /// In a subject `id` is its own; beside other facts it may be anything.
-fn own_id(subject: &Object, place: &str) -> Result<(), Refusal> {
+fn own_id(subject: &Object, place: &str) -> Result<(), Error> {
     subject
         .get("id")
         .map_or(Ok(()), |id| field(place, "id", id, Form::Id))
 }
 
-fn field(place: &str, key: &str, value: &Value, form: Form) -> Result<(), Refusal> {
+fn field(place: &str, key: &str, value: &Value, form: Form) -> Result<(), Error> {
     if value.is_null() {
         return Ok(());
     }
     if !form.fits(value) {
-        return Err(Refusal::new(
+        return Err(Error::new(
             "invalid_data",
             format!(
                 "{place}.{key} must be {}, not {} ([content_filtering] validate_message_format)",
@@ -151,8 +151,8 @@ fn has_control(text: &str) -> bool {
     text.chars().any(char::is_control)
 }
 
-fn controls(field: &str) -> Refusal {
-    Refusal::new(
+fn controls(field: &str) -> Error {
+    Error::new(
         "invalid_data",
         format!(
             "{field} has a control character inside; ids are one line of text ([content_filtering] validate_message_format)"

@@ -6,7 +6,7 @@ use jiff::{civil, tz::TimeZone};
 use serde_json::Value;
 
 use super::{Intake, Object, Priority};
-use crate::{error::Refusal, timestamp::Timestamp};
+use crate::{error::Error, timestamp::Timestamp};
 
 const MAX_TYPE: usize = 128;
 const MAX_ID: usize = 128;
@@ -17,19 +17,19 @@ const MILLISECONDS_FROM: f64 = 1e11;
 const LAST_MICROS: i64 = 253_402_300_799_999_999;
 
 /// `type`, or `event_type`.
-pub(super) fn event_type(object: &mut Object) -> Result<String, Refusal> {
+pub(super) fn event_type(object: &mut Object) -> Result<String, Error> {
     let named = object.remove("type");
     let other = object.remove("event_type");
     match named.filter(|v| !v.is_null()).or(other) {
         Some(Value::String(name)) if is_type(&name) => Ok(name),
-        Some(Value::String(name)) => Err(Refusal::new(
+        Some(Value::String(name)) => Err(Error::new(
             "invalid_type",
             format!(
                 "type {:?} is not allowed: 1 to {MAX_TYPE} characters of A-Z a-z 0-9 _ . : -",
                 name.chars().take(40).collect::<String>()
             ),
         )),
-        _ => Err(Refusal::new("invalid_type", "type must be a string")),
+        _ => Err(Error::new("invalid_type", "type must be a string")),
     }
 }
 
@@ -58,18 +58,18 @@ pub(super) fn slug(text: &str) -> String {
 }
 
 /// `id` or `event_id`; minted when there is none.
-pub(super) fn id(object: &mut Object) -> Result<Arc<str>, Refusal> {
+pub(super) fn id(object: &mut Object) -> Result<Arc<str>, Error> {
     let id = object.remove("id").filter(|v| !v.is_null());
     let event_id = object.remove("event_id").filter(|v| !v.is_null());
     read_id(id.or(event_id))
 }
 
-pub(super) fn read_id(value: Option<Value>) -> Result<Arc<str>, Refusal> {
+pub(super) fn read_id(value: Option<Value>) -> Result<Arc<str>, Error> {
     match value {
         None => Ok(super::mint_id().to_string().into()),
         Some(Value::String(id)) if (1..=MAX_ID).contains(&id.len()) => Ok(id.into()),
         Some(Value::Number(id)) => Ok(id.to_string().into()),
-        Some(_) => Err(Refusal::new(
+        Some(_) => Err(Error::new(
             "bad_request",
             format!("id must be a string of 1 to {MAX_ID} characters"),
         )),
@@ -77,11 +77,11 @@ pub(super) fn read_id(value: Option<Value>) -> Result<Arc<str>, Refusal> {
 }
 
 /// `timestamp`; now when there is none.
-pub(super) fn timestamp(object: &mut Object, intake: &Intake<'_>) -> Result<Timestamp, Refusal> {
+pub(super) fn timestamp(object: &mut Object, intake: &Intake<'_>) -> Result<Timestamp, Error> {
     match object.remove("timestamp") {
         None | Some(Value::Null) => Ok(intake.now),
         Some(value) => read_timestamp(&value).ok_or_else(|| {
-            Refusal::new(
+            Error::new(
                 "invalid_timestamp",
                 format!(
                     "timestamp {} is not ISO 8601 (2026-05-23T14:00:00Z) and no epoch number in s or ms",
@@ -132,7 +132,7 @@ pub(super) fn source(
     own: Option<Value>,
     data: &Object,
     intake: &Intake<'_>,
-) -> Result<Arc<str>, Refusal> {
+) -> Result<Arc<str>, Error> {
     match own {
         None | Some(Value::Null) => {
             let named = data.get("source").and_then(Value::as_str);
@@ -142,7 +142,7 @@ pub(super) fn source(
                 .into())
         }
         Some(Value::String(source)) if source.len() <= MAX_SOURCE => Ok(source.into()),
-        Some(_) => Err(Refusal::new(
+        Some(_) => Err(Error::new(
             "bad_request",
             format!("source must be a string of at most {MAX_SOURCE} characters"),
         )),
@@ -150,25 +150,25 @@ pub(super) fn source(
 }
 
 /// `project_id` beside the data; what the data names is found with its other ids.
-pub(super) fn project_id(own: Option<Value>) -> Result<Option<Arc<str>>, Refusal> {
+pub(super) fn project_id(own: Option<Value>) -> Result<Option<Arc<str>>, Error> {
     match own {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(id)) if id.is_empty() => Ok(None),
         Some(Value::String(id)) => Ok(Some(id.into())),
         Some(Value::Number(id)) => Ok(Some(id.to_string().into())),
-        Some(_) => Err(Refusal::new("bad_request", "project_id must be a string")),
+        Some(_) => Err(Error::new("bad_request", "project_id must be a string")),
     }
 }
 
 /// `priority`.
-pub(super) fn priority(object: &mut Object) -> Result<Option<Priority>, Refusal> {
+pub(super) fn priority(object: &mut Object) -> Result<Option<Priority>, Error> {
     match object.remove("priority") {
         None | Some(Value::Null) => Ok(None),
         Some(value) => match Priority::read(Some(&value)) {
             Some(priority) => Ok(Some(priority)),
             // Other systems have other words and numbers for it: the event has the priority of its type.
             None if value.is_number() || value.as_str().is_some_and(is_type) => Ok(None),
-            None => Err(Refusal::new(
+            None => Err(Error::new(
                 "bad_request",
                 "priority must be critical, high, normal (or medium) or low",
             )),
@@ -177,12 +177,12 @@ pub(super) fn priority(object: &mut Object) -> Result<Option<Priority>, Refusal>
 }
 
 /// `data`; nothing is an empty object.
-pub(super) fn data(object: &mut Object) -> Result<Object, Refusal> {
+pub(super) fn data(object: &mut Object) -> Result<Object, Error> {
     match object.remove("data") {
         None => Ok(Object::new()),
         Some(Value::Object(data)) => Ok(data),
         Some(Value::Null) => Ok(Object::new()),
-        Some(other) => Err(Refusal::new(
+        Some(other) => Err(Error::new(
             "invalid_data",
             format!(
                 "data must be an object, not {}{}",
@@ -194,11 +194,11 @@ pub(super) fn data(object: &mut Object) -> Result<Object, Refusal> {
 }
 
 /// `metadata`; nothing is an empty object.
-pub(super) fn metadata(object: &mut Object) -> Result<Object, Refusal> {
+pub(super) fn metadata(object: &mut Object) -> Result<Object, Error> {
     match object.remove("metadata") {
         None | Some(Value::Null) => Ok(Object::new()),
         Some(Value::Object(metadata)) => Ok(metadata),
-        Some(other) => Err(Refusal::new(
+        Some(other) => Err(Error::new(
             "bad_request",
             format!("metadata must be an object, not {}", kind(&other)),
         )),

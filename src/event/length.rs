@@ -1,13 +1,13 @@
 //! The length of ids. What is known of a thing is kept by its id, in the state, in the rooms, in what waits: so none is long.
 
 use super::{Event, ids};
-use crate::error::Refusal;
+use crate::error::Error;
 
 /// Checks that no id which the event names has more bytes than `max`, wherever it stands.
 ///
 /// # Errors
 /// `too_large`, naming the id and its length.
-pub fn ids_fit(event: &Event, max: usize) -> Result<(), Refusal> {
+pub fn ids_fit(event: &Event, max: usize) -> Result<(), Error> {
     let mut long = None;
     let mut look = |what: &'static str, id: &str| {
         if id.len() > max {
@@ -24,7 +24,7 @@ pub fn ids_fit(event: &Event, max: usize) -> Result<(), Refusal> {
     let Some((what, bytes)) = long else {
         return Ok(());
     };
-    Err(Refusal::new(
+    Err(Error::new(
         "too_large",
         format!(
             "{what} has {bytes} bytes, and an id may have {max} ([content_filtering] max_id_length); name the thing by a shorter one and put long text into a field of its own"

@@ -1,6 +1,6 @@
 //! What comes in: the canonical [`Event`] and the dialects that are turned into it.
 //!
-//! Every door hands raw JSON to [`parse`](fn@parse) and gets one `Event` or one [`Refusal`](crate::error::Refusal).
+//! Every door hands raw JSON to [`parse`](fn@parse) and gets one `Event` or one [`Error`](crate::error::Error).
 //! Nothing behind the doors ever sees a producer's own dialect again.
 
 mod check;

@@ -8,16 +8,16 @@ use super::{
     foreign, ids, meant,
     raw::{Intake, present},
 };
-use crate::error::Refusal;
+use crate::error::Error;
 
 /// Reads one event of any dialect.
 ///
 /// # Errors
 /// `unknown_shape` for what is no object or only half a dialect, `missing_type`, `invalid_type`, `invalid_data`,
 /// `invalid_timestamp`, `too_deep`, and `bad_request` for any other field of a wrong type.
-pub fn parse(value: Value, intake: &Intake<'_>) -> Result<Event, Refusal> {
+pub fn parse(value: Value, intake: &Intake<'_>) -> Result<Event, Error> {
     if depth_exceeds(&value, intake.max_depth) {
-        return Err(Refusal::new(
+        return Err(Error::new(
             "too_deep",
             format!(
                 "the event is nested more than {} levels deep ([content_filtering] max_depth)",
@@ -27,7 +27,7 @@ pub fn parse(value: Value, intake: &Intake<'_>) -> Result<Event, Refusal> {
     }
     let mut object = match value {
         Value::Object(object) => object,
-        other => return Err(Refusal::new("unknown_shape", meant::no_object(&other))),
+        other => return Err(Error::new("unknown_shape", meant::no_object(&other))),
     };
     ids::spell_out(&mut object);
     let sent_at = object.get("timestamp").cloned();
@@ -45,7 +45,7 @@ pub fn parse(value: Value, intake: &Intake<'_>) -> Result<Event, Refusal> {
 }
 
 /// Reads an object by the dialect that its shape says.
-fn read(object: Object, intake: &Intake<'_>) -> Result<Event, Refusal> {
+fn read(object: Object, intake: &Intake<'_>) -> Result<Event, Error> {
     if visual::is(&object) {
         return visual::read(object, intake);
     }
@@ -55,13 +55,13 @@ fn read(object: Object, intake: &Intake<'_>) -> Result<Event, Refusal> {
     }
     if !has_type {
         return Err(if visual::is_half(&object) {
-            Refusal::new(
+            Error::new(
                 "unknown_shape",
                 "this looks like a visual update, which takes update_type (node_update, edge_update, layout_update, style_update or \
                  complete_refresh), target_id and an object changes",
             )
         } else {
-            Refusal::new("missing_type", meant::without_type(&object))
+            Error::new("missing_type", meant::without_type(&object))
         });
     }
     if agent_update::is(&object) {

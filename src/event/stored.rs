@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Dialect, Event, EventName, Ids, Object, Priority, Settled, fields};
-use crate::{error::Refusal, timestamp::Timestamp};
+use crate::{error::Error, timestamp::Timestamp};
 
 /// What is kept of an event, written without a copy of it.
 #[derive(Serialize)]
@@ -111,8 +111,8 @@ impl Event {
     ///
     /// # Errors
     /// `unknown_shape` when it was not written by this program.
-    pub fn from_stored(text: &str) -> Result<Self, Refusal> {
-        let foreign = || Refusal::new("unknown_shape", "this is no stored event");
+    pub fn from_stored(text: &str) -> Result<Self, Error> {
+        let foreign = || Error::new("unknown_shape", "this is no stored event");
         let mut object: Object = serde_json::from_str(text).map_err(|_| foreign())?;
         let mut take = |key: &str| object.remove(key);
         let text = |value: Option<Value>| match value {

@@ -14,7 +14,7 @@ use crate::{
     access::{Identity, authz::Permissions},
     channel::{Namespace, Topic},
     delivery::Cursor,
-    error::Refusal,
+    error::Error,
     event::Object,
     journal::Seq,
     projections::state::Picture,
@@ -68,7 +68,7 @@ pub(super) enum Command {
     JoinRooms {
         member: MemberId,
         rooms: Vec<String>,
-        reply: oneshot::Sender<Result<usize, Refusal>>,
+        reply: oneshot::Sender<Result<usize, Error>>,
     },
     LeaveRooms {
         member: MemberId,
@@ -240,12 +240,12 @@ impl HubHandle {
     async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<T>) -> Command,
-    ) -> Result<T, Refusal> {
+    ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         self.send(command(reply)).await;
         answer
             .await
-            .map_err(|_| Refusal::unavailable("the server is going down; connect again"))
+            .map_err(|_| Error::unavailable("the server is going down; connect again"))
     }
 
     /// Makes `request` a member and greets it.
@@ -256,7 +256,7 @@ impl HubHandle {
         &self,
         request: JoinRequest,
         welcome: JoinReply,
-    ) -> Result<Membership, Refusal> {
+    ) -> Result<Membership, Error> {
         let welcome = Box::new(welcome);
         self.ask(|reply| Command::Join {
             request,
@@ -270,7 +270,7 @@ impl HubHandle {
     ///
     /// # Errors
     /// `room_full`, or `bad_request` for too many rooms.
-    pub async fn join_rooms(&self, member: MemberId, rooms: Vec<String>) -> Result<usize, Refusal> {
+    pub async fn join_rooms(&self, member: MemberId, rooms: Vec<String>) -> Result<usize, Error> {
         self.ask(|reply| Command::JoinRooms {
             member,
             rooms,
@@ -283,11 +283,7 @@ impl HubHandle {
     ///
     /// # Errors
     /// `unavailable` while the server goes down.
-    pub async fn leave_rooms(
-        &self,
-        member: MemberId,
-        rooms: Vec<String>,
-    ) -> Result<usize, Refusal> {
+    pub async fn leave_rooms(&self, member: MemberId, rooms: Vec<String>) -> Result<usize, Error> {
         self.ask(|reply| Command::LeaveRooms {
             member,
             rooms,
@@ -330,7 +326,7 @@ impl HubHandle {
     ///
     /// # Errors
     /// `unavailable` while the server goes down.
-    pub async fn picture(&self) -> Result<(Picture, Seq, String), Refusal> {
+    pub async fn picture(&self) -> Result<(Picture, Seq, String), Error> {
         self.ask(Command::Picture).await
     }
 
@@ -338,7 +334,7 @@ impl HubHandle {
     ///
     /// # Errors
     /// `unavailable` while the server goes down.
-    pub(crate) async fn moment(&self, parts: bool) -> Result<Arc<Moment>, Refusal> {
+    pub(crate) async fn moment(&self, parts: bool) -> Result<Arc<Moment>, Error> {
         self.ask(|reply| Command::Moment { parts, reply }).await
     }
 
@@ -357,7 +353,7 @@ impl HubHandle {
         member: MemberId,
         who: Identity,
         rooms: Vec<Arc<str>>,
-    ) -> Result<Vec<Arc<str>>, Refusal> {
+    ) -> Result<Vec<Arc<str>>, Error> {
         let who = Box::new(who);
         self.ask(|reply| Command::Reidentify {
             member,
@@ -372,7 +368,7 @@ impl HubHandle {
     ///
     /// # Errors
     /// `unavailable` while the server goes down.
-    pub async fn resume(&self, member: MemberId, cursor: String) -> Result<Object, Refusal> {
+    pub async fn resume(&self, member: MemberId, cursor: String) -> Result<Object, Error> {
         let from = cursor.into();
         self.ask(|reply| Command::Resume {
             member,
@@ -386,12 +382,12 @@ impl HubHandle {
     ///
     /// # Errors
     /// `unavailable` while the server goes down.
-    pub async fn question(&self, question: Question) -> Result<Object, Refusal> {
+    pub async fn question(&self, question: Question) -> Result<Object, Error> {
         match self.ask(|reply| Command::Ask(question, reply)).await? {
             Answer::Ready(answer) => Ok(answer),
             Answer::ToWrite(write) => tokio::task::spawn_blocking(write)
                 .await
-                .map_err(|_| Refusal::unavailable("the answer could not be written; ask again")),
+                .map_err(|_| Error::unavailable("the answer could not be written; ask again")),
         }
     }
 
@@ -399,7 +395,7 @@ impl HubHandle {
     ///
     /// # Errors
     /// `unavailable` while the server goes down.
-    pub async fn members_of(&self, room: String) -> Result<Vec<Arc<str>>, Refusal> {
+    pub async fn members_of(&self, room: String) -> Result<Vec<Arc<str>>, Error> {
         self.ask(|reply| Command::MembersOf { room, reply }).await
     }
 

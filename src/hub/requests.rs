@@ -15,7 +15,7 @@ use crate::{
         authz::{PRODUCERS, too_many_rooms},
     },
     channel::Namespace,
-    error::Refusal,
+    error::Error,
     event::Object,
 };
 
@@ -192,11 +192,11 @@ impl Hub {
         lost
     }
 
-    fn join_rooms(&mut self, member: MemberId, rooms: &[String]) -> Result<usize, Refusal> {
+    fn join_rooms(&mut self, member: MemberId, rooms: &[String]) -> Result<usize, Error> {
         let known = self
             .roster
             .get(member)
-            .ok_or_else(|| Refusal::bad_request("the connection is closed"))?;
+            .ok_or_else(|| Error::bad_request("the connection is closed"))?;
         let new = rooms
             .iter()
             .filter(|room| room.contains(':'))
@@ -213,7 +213,7 @@ impl Hub {
                 && !known.rooms.iter().any(|r| &**r == room.as_str())
         });
         if let Some(room) = full {
-            return Err(Refusal::new(
+            return Err(Error::new(
                 "room_full",
                 format!(
                     "room {room} is full: {} are in it",

@@ -14,10 +14,9 @@ mod tests;
 use std::{fmt, sync::Arc, time::Instant};
 
 use futures_util::future::{BoxFuture, ready};
-use thiserror::Error;
 use tokio::sync::watch;
 
-use crate::{error::Refusal, event::Event, observe::JournalMetrics};
+use crate::{error::Error, event::Event, observe::JournalMetrics};
 
 pub use entry::{Batch, Draft, Entry, READ_BYTES};
 pub use epoch::Epoch;
@@ -76,7 +75,7 @@ pub struct Bounds {
 }
 
 /// The journal can't do its work now.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JournalError {
     /// It can't be used.
     #[error("the journal can't be used now: {0}")]
@@ -88,7 +87,7 @@ pub enum JournalError {
     Overloaded,
 }
 
-impl From<JournalError> for Refusal {
+impl From<JournalError> for Error {
     fn from(error: JournalError) -> Self {
         match error {
             JournalError::Overloaded => Self::new("overloaded", error.to_string()),

@@ -10,7 +10,7 @@ use super::{
     pool::{Entry, Pool, key_of},
 };
 use crate::{
-    error::Refusal,
+    error::Error,
     event::{Candidates, Event, Kind, Kinds, Owned, Owner, Settled},
 };
 
@@ -57,7 +57,7 @@ impl Ledger {
     ///
     /// # Errors
     /// `forbidden` when the speaker may not say that; then nothing was learnt.
-    pub fn settle(&self, event: &mut Event, speaker: Speaker<'_>) -> Result<(), Refusal> {
+    pub fn settle(&self, event: &mut Event, speaker: Speaker<'_>) -> Result<(), Error> {
         let things = Things::of(event);
         self.settle_read(event, &things, speaker)
     }
@@ -71,7 +71,7 @@ impl Ledger {
         event: &mut Event,
         things: &Things,
         speaker: Speaker<'_>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Error> {
         let named = event.project_id.is_some();
         event.settled = Settled {
             producer: speaker.producer.clone(),
@@ -109,15 +109,15 @@ impl Ledger {
 }
 
 /// A producer whose token names projects speaks for one of them in each event, and names no other.
-fn confine(event: &mut Event, may: &dyn Fn(&str) -> bool) -> Result<(), Refusal> {
+fn confine(event: &mut Event, may: &dyn Fn(&str) -> bool) -> Result<(), Error> {
     let named = event.project_id.as_deref().or(event.board_id());
     let Some(project) = named else {
-        return Err(Refusal::forbidden(
+        return Err(Error::forbidden(
             "your token names projects, so each event must name one of them: add \"project_id\"",
         ));
     };
     if project.len() > MAX_PROJECT {
-        return Err(Refusal::forbidden(format!(
+        return Err(Error::forbidden(format!(
             "project_id has {} bytes; use one of at most {MAX_PROJECT}",
             project.len()
         )));
@@ -129,7 +129,7 @@ fn confine(event: &mut Event, may: &dyn Fn(&str) -> bool) -> Result<(), Refusal>
         }
     });
     if let Some(foreign) = foreign {
-        return Err(Refusal::forbidden(format!(
+        return Err(Error::forbidden(format!(
             "your token doesn't name project {:?}: publish for one of its projects only",
             foreign.chars().take(64).collect::<String>()
         )));
@@ -146,7 +146,7 @@ impl Known {
         event: &Event,
         things: &Things,
         project: Option<Key>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Error> {
         let Some(new) = event.owner_id() else {
             return Ok(());
         };
@@ -159,7 +159,7 @@ impl Known {
             !of_run && owners.any(|owner| **owner != *new)
         });
         if taken {
-            return Err(Refusal::forbidden(
+            return Err(Error::forbidden(
                 "what the event names has another owner_id in this project; leave owner_id out, or use an id of your own",
             ));
         }

@@ -11,7 +11,7 @@ use super::{
     packed::PackedLimits,
     space::{FREE, Place, Space},
 };
-use crate::error::Refusal;
+use crate::error::Error;
 
 /// What a body may be.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ pub struct BodyLimits {
 /// # Errors
 /// It is too large, which is known before it is read where its length is told; it takes too long, or longer than it would be
 /// let while others wait for its place; it ends early; there is no place for it.
-pub async fn read_body(address: IpAddr, body: Body, limits: &BodyLimits) -> Result<Bytes, Refusal> {
+pub async fn read_body(address: IpAddr, body: Body, limits: &BodyLimits) -> Result<Bytes, Error> {
     let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if told > limits.max {
         return Err(too_large(limits.max));
@@ -102,13 +102,13 @@ struct Placed {
 impl Placed {
     /// Whether it comes at the pace by which it would be there in time. If it doesn't, and others wait for the place, it has
     /// to give that away: else a few that stall would hold up everybody for as long as a body may take.
-    fn look(&mut self, now: Instant, read: usize, limits: &BodyLimits) -> Result<(), Refusal> {
+    fn look(&mut self, now: Instant, read: usize, limits: &BodyLimits) -> Result<(), Error> {
         let part = limits.patience.as_secs_f64() / limits.timeout.as_secs_f64();
         let least = self.whole as f64 * part;
         let came = read.saturating_sub(self.read);
         if (came as f64) < least && self.place.is_wanted() {
             limits.space.metrics().refused("pace");
-            return Err(Refusal::new(
+            return Err(Error::new(
                 "timeout",
                 format!(
                     "the body came so slowly ({came} bytes in {:?}) that it would not be there in time, and others wait for \
@@ -122,8 +122,8 @@ impl Placed {
     }
 }
 
-fn late(limits: &BodyLimits) -> Refusal {
-    Refusal::new(
+fn late(limits: &BodyLimits) -> Error {
+    Error::new(
         "timeout",
         format!(
             "the body was not there within {:?} ([server] body_timeout)",
@@ -132,8 +132,8 @@ fn late(limits: &BodyLimits) -> Refusal {
     )
 }
 
-fn too_large(max: usize) -> Refusal {
-    Refusal::new(
+fn too_large(max: usize) -> Error {
+    Error::new(
         "too_large",
         format!(
             "the body is larger than {max} bytes ([server] max_http_buffer_size; of a compressed one what is in it counts); send application/x-ndjson for more"
@@ -142,15 +142,15 @@ fn too_large(max: usize) -> Refusal {
 }
 
 /// A body breaks off where its sender leaves; one that is unpacked says itself what is wrong.
-fn broken(error: &axum::Error) -> Refusal {
+fn broken(error: &axum::Error) -> Error {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        if let Some(refusal) = error.downcast_ref::<Refusal>() {
+        if let Some(refusal) = error.downcast_ref::<Error>() {
             return refusal.clone();
         }
         cause = error.source();
     }
-    Refusal::bad_request("the body ended early")
+    Error::bad_request("the body ended early")
 }
 
 /// A body that is read as it comes, for as long as it comes at a pace. Only the time spent waiting for the client
@@ -182,7 +182,7 @@ impl Steady {
     ///
     /// # Errors
     /// It pauses or drips, or ends early.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         let asked = Instant::now();
         let next = tokio::time::timeout(self.limits.timeout, self.stream.next()).await;
         self.waited += asked.elapsed();
@@ -202,8 +202,8 @@ impl Steady {
         Ok(Some(chunk))
     }
 
-    fn too_slow(&self, what: &str) -> Refusal {
-        Refusal::new(
+    fn too_slow(&self, what: &str) -> Error {
+        Error::new(
             "timeout",
             format!(
                 "{what}: {} bytes a second over {:?} are the least ([server] body_timeout, body_bytes_per_second); \
@@ -251,7 +251,7 @@ mod tests {
         }))
     }
 
-    async fn stream_all(body: Body) -> Result<usize, Refusal> {
+    async fn stream_all(body: Body) -> Result<usize, Error> {
         let mut steady = Steady::new(body, limits());
         let mut size = 0;
         while let Some(chunk) = steady.next().await? {
@@ -266,7 +266,7 @@ mod tests {
         let limits = limits();
         let read = |body| read_body(HERE, body, &limits);
         assert_eq!(read(dripping(10, 10, second)).await.unwrap().len(), 100);
-        let code = |refused: Result<Bytes, Refusal>| refused.unwrap_err().code;
+        let code = |refused: Result<Bytes, Error>| refused.unwrap_err().code;
         assert_eq!(code(read(dripping(11, 10, second)).await), "too_large");
         assert_eq!(code(read(Body::from(vec![0; 101])).await), "too_large");
         assert_eq!(code(read(dripping(40, 1, second)).await), "timeout");
@@ -295,7 +295,7 @@ mod tests {
         let first = read_body(HERE, body(), &limits).await.unwrap();
         let second = read_body(HERE, body(), &limits).await.unwrap();
         assert_eq!(limits.space.left(), 50_000);
-        let code = |refused: Result<Bytes, Refusal>| refused.unwrap_err().code;
+        let code = |refused: Result<Bytes, Error>| refused.unwrap_err().code;
         assert_eq!(code(read_body(HERE, body(), &limits).await), "overloaded");
         // Of unknown length: it may be as long as any.
         let unknown = dripping(2, 10_000, Duration::ZERO);
@@ -334,7 +334,7 @@ mod tests {
         };
         let other = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
         let body = || Body::from(vec![0; 60_000]);
-        let code = |refused: Result<Bytes, Refusal>| refused.unwrap_err();
+        let code = |refused: Result<Bytes, Error>| refused.unwrap_err();
         let first = read_body(HERE, body(), &limits).await.unwrap();
         let refused = code(read_body(HERE, body(), &limits).await);
         assert_eq!(refused.code, "overloaded");

@@ -26,7 +26,7 @@ use tokio::{
 use tokio_util::io::StreamReader;
 
 use super::body::BodyLimits;
-use crate::error::Refusal;
+use crate::error::Error;
 
 /// The encodings that are taken, as `Accept-Encoding` has them.
 pub const PACKINGS: &str = "gzip, deflate";
@@ -74,7 +74,7 @@ impl Packing {
     }
 }
 
-impl From<UnknownPacking> for Refusal {
+impl From<UnknownPacking> for Error {
     fn from(_: UnknownPacking) -> Self {
         Self::bad_request(format!(
             "bodies may be compressed once, with one of {PACKINGS}: send it so, or leave Content-Encoding out"
@@ -100,11 +100,11 @@ impl PackedLimits {
         }
     }
 
-    async fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+    async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
         let taking = self.places.clone().acquire_owned();
         match tokio::time::timeout(MAX_WAIT, taking).await {
             Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) | Err(_) => Err(Refusal::new(
+            Ok(Err(_)) | Err(_) => Err(Error::new(
                 "overloaded",
                 "as many compressed bodies are read as may be at a time ([server] max_unpacking); \
                  send this again later, or not compressed",
@@ -128,11 +128,11 @@ struct Unpacking {
     _place: OwnedSemaphorePermit,
 }
 
-/// The body that is in `body`. What is wrong with it comes as a [`Refusal`] in place of its next piece.
+/// The body that is in `body`. What is wrong with it comes as a [`Error`] in place of its next piece.
 ///
 /// # Errors
 /// `overloaded` when too many are unpacked already.
-pub async fn unpack(body: Body, packing: Packing, limits: &BodyLimits) -> Result<Body, Refusal> {
+pub async fn unpack(body: Body, packing: Packing, limits: &BodyLimits) -> Result<Body, Error> {
     let place = limits.packed.place().await?;
     let taken = Arc::new(AtomicUsize::new(0));
     let counter = taken.clone();
@@ -166,7 +166,7 @@ pub async fn unpack(body: Body, packing: Packing, limits: &BodyLimits) -> Result
 }
 
 impl Unpacking {
-    async fn next(mut self) -> Result<Option<(Bytes, Self)>, Refusal> {
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, Error> {
         // A few bytes may become many pieces, and nothing is waited for between them: others have their turn all the same.
         consume_budget().await;
         let mut piece = BytesMut::with_capacity(PIECE);
@@ -176,7 +176,7 @@ impl Unpacking {
         let taken = self.taken.load(Ordering::Relaxed);
         let most = self.free.saturating_add(taken.saturating_mul(self.ratio));
         if self.given > most {
-            return Err(Refusal::new(
+            return Err(Error::new(
                 "too_large",
                 format!(
                     "the body becomes more than {} times as long when it is unpacked ([server] max_unpack_ratio); \
@@ -188,15 +188,15 @@ impl Unpacking {
         Ok((read > 0).then(|| (piece.freeze(), self)))
     }
 
-    fn broken(&self, error: &io::Error) -> Refusal {
+    fn broken(&self, error: &io::Error) -> Error {
         let name: &str = self.packing.into();
         let inner = error
             .get_ref()
             .and_then(|e| e.downcast_ref::<axum::Error>());
         if inner.is_some() {
-            return Refusal::bad_request("the body ended early");
+            return Error::bad_request("the body ended early");
         }
-        Refusal::bad_request(match error.kind() {
+        Error::bad_request(match error.kind() {
             io::ErrorKind::UnexpectedEof => format!("the body ends before what its {name} begins"),
             _ => format!("the body is no {name}, though its Content-Encoding says so"),
         })
@@ -218,7 +218,7 @@ mod tests {
 
     const MAX: usize = 100_000;
 
-    async fn read_body(body: Body, limits: &BodyLimits) -> Result<Bytes, Refusal> {
+    async fn read_body(body: Body, limits: &BodyLimits) -> Result<Bytes, Error> {
         net::read_body(Ipv4Addr::LOCALHOST.into(), body, limits).await
     }
 

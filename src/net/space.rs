@@ -17,7 +17,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::quota::network;
-use crate::{error::Refusal, observe::BodyMetrics};
+use crate::{error::Error, observe::BodyMetrics};
 
 /// Every body may hold this much beside the space, as every connection does: small ones never wait behind large ones.
 pub const FREE: usize = 16 * 1_024;
@@ -134,7 +134,7 @@ impl Space {
     ///
     /// # Errors
     /// `overloaded` when there is none for too long.
-    pub async fn take(&self, address: IpAddr, bytes: usize) -> Result<Place, Refusal> {
+    pub async fn take(&self, address: IpAddr, bytes: usize) -> Result<Place, Error> {
         let (share, whole) = (self.share(address), self.0.whole.clone());
         let metrics = &self.0.metrics;
         let mut own = None;
@@ -205,7 +205,7 @@ impl Space {
         share
     }
 
-    fn refusal(&self, is_total: bool) -> Refusal {
+    fn refusal(&self, is_total: bool) -> Error {
         let shared = &self.0;
         let reason = if is_total { "total" } else { "address" };
         shared.metrics.refused(reason);
@@ -221,7 +221,7 @@ impl Space {
                 shared.per_address
             ),
         };
-        Refusal::new("overloaded", message)
+        Error::new("overloaded", message)
     }
 }
 

@@ -7,7 +7,7 @@ use http::{HeaderValue, header};
 use tokio::net::TcpStream;
 
 use super::quota::Full;
-use crate::error::Refusal;
+use crate::error::Error;
 
 impl Full {
     /// The counter's label: the key that is exhausted.
@@ -20,17 +20,17 @@ impl Full {
     }
 
     /// What the client is told.
-    pub(super) fn refusal(self) -> Refusal {
+    pub(super) fn refusal(self) -> Error {
         match self {
-            Self::Total => Refusal::new(
+            Self::Total => Error::new(
                 "overloaded",
                 "the server has as many connections as it may; try again later",
             ),
-            Self::Address => Refusal::new(
+            Self::Address => Error::new(
                 "rate_limited",
                 "your address has as many connections as it may; close one first",
             ),
-            Self::Rate => Refusal::new(
+            Self::Rate => Error::new(
                 "rate_limited",
                 "your address connects too often; wait a second",
             ),

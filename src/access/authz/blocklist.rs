@@ -12,9 +12,8 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
-use crate::{access::Identity, error::Refusal};
+use crate::{access::Identity, error::Error};
 
 /// Bans for too many messages that are kept; the ones that end soonest go first.
 const MAX_AUTOMATIC: usize = 100_000;
@@ -22,7 +21,7 @@ const MAX_AUTOMATIC: usize = 100_000;
 const MAX_DECIDED: usize = 100_000;
 
 /// The list can't be read.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 #[error("{path}: {reason}; mend or remove the file ([access] file) — without it nobody is banned and nothing revoked", path = path.display())]
 pub struct BlocklistError {
     path: PathBuf,
@@ -141,7 +140,7 @@ impl Blocklist {
     ///
     /// # Errors
     /// `banned`, or `unauthorized` for a token that was revoked.
-    pub fn check(&self, who: &Identity, address: IpAddr) -> Result<(), Refusal> {
+    pub fn check(&self, who: &Identity, address: IpAddr) -> Result<(), Error> {
         // The one who could lift a ban.
         if who.start_secret {
             return Ok(());
@@ -173,7 +172,7 @@ impl Blocklist {
         let last = |at: u64| at.saturating_add(self.leeway);
         let is_older = |at: &u64| who.issued.is_none_or(|issued| seconds(issued) <= last(*at));
         if of_token || of_user.is_some_and(is_older) {
-            return Err(Refusal::new(
+            return Err(Error::new(
                 "unauthorized",
                 "this token was revoked; ask for a new one",
             ));
@@ -190,9 +189,9 @@ impl Blocklist {
     ///
     /// # Errors
     /// It is an address of this machine, while nobody is asked for a token.
-    pub fn may_ban(&self, who: &Who) -> Result<(), Refusal> {
+    pub fn may_ban(&self, who: &Who) -> Result<(), Error> {
         match who {
-            Who::Address(address) if self.spares(*address) => Err(Refusal::bad_request(format!(
+            Who::Address(address) if self.spares(*address) => Err(Error::bad_request(format!(
                 "{address} is this machine itself: it can't be banned while nobody is asked for a token, since every local \
                  program would be kept out; disconnect a client by its client_id instead"
             ))),
@@ -223,7 +222,7 @@ impl Blocklist {
     ///
     /// # Errors
     /// It holds, but could not be written: not over a restart. Or there are too many bans to keep one more.
-    pub fn ban(&self, ban: Ban) -> Result<(), Refusal> {
+    pub fn ban(&self, ban: Ban) -> Result<(), Error> {
         self.may_ban(&ban.who)?;
         self.add(|lists| {
             lists.bans.insert(ban.who.clone(), ban);
@@ -234,7 +233,7 @@ impl Blocklist {
     ///
     /// # Errors
     /// As [`Blocklist::ban`].
-    pub fn unban(&self, who: &Who) -> Result<bool, Refusal> {
+    pub fn unban(&self, who: &Who) -> Result<bool, Error> {
         let mut lists = self.lock();
         let was = lists.automatic.remove(who).is_some() | lists.bans.remove(who).is_some();
         drop(lists);
@@ -245,7 +244,7 @@ impl Blocklist {
     ///
     /// # Errors
     /// As [`Blocklist::ban`].
-    pub fn revoke(&self, what: Revoked) -> Result<(), Refusal> {
+    pub fn revoke(&self, what: Revoked) -> Result<(), Error> {
         let at = seconds(SystemTime::now());
         self.add(|lists| {
             lists.revocations.insert(what, at);
@@ -257,7 +256,7 @@ impl Blocklist {
     ///
     /// # Errors
     /// As [`Blocklist::ban`].
-    pub fn unrevoke(&self, what: &Revoked) -> Result<bool, Refusal> {
+    pub fn unrevoke(&self, what: &Revoked) -> Result<bool, Error> {
         let was = self.lock().revocations.remove(what).is_some();
         self.keep().map(|()| was)
     }
@@ -288,7 +287,7 @@ impl Blocklist {
     }
 
     /// Lists one more, if there is room for it. To take one off there must not be room.
-    fn add(&self, change: impl FnOnce(&mut Lists)) -> Result<(), Refusal> {
+    fn add(&self, change: impl FnOnce(&mut Lists)) -> Result<(), Error> {
         {
             let mut lists = self.lock();
             let now = seconds(SystemTime::now());
@@ -296,7 +295,7 @@ impl Blocklist {
                 .bans
                 .retain(|_, ban| ban.until.is_none_or(|u| u > now));
             if lists.bans.len() + lists.revocations.len() >= MAX_DECIDED {
-                return Err(Refusal::unavailable(format!(
+                return Err(Error::unavailable(format!(
                     "{MAX_DECIDED} bans and revocations are kept already; lift some first"
                 )));
             }
@@ -306,7 +305,7 @@ impl Blocklist {
     }
 
     /// Writes down what is decided now.
-    fn keep(&self) -> Result<(), Refusal> {
+    fn keep(&self) -> Result<(), Error> {
         let Some(file) = &self.file else {
             return Ok(());
         };
@@ -316,7 +315,7 @@ impl Blocklist {
         let decided = Decided { bans, revocations };
         write(file, &decided).map_err(|error| {
             tracing::error!(%error, file = %file.display(), "what was decided could not be written");
-            Refusal::unavailable(format!(
+            Error::unavailable(format!(
                 "it holds until the server stops, but could not be written to {}: {error}",
                 file.display()
             ))
@@ -329,11 +328,11 @@ impl Blocklist {
 }
 
 /// What a banned client is told.
-pub(in crate::access) fn banned(for_seconds: Option<u64>) -> Refusal {
+pub(in crate::access) fn banned(for_seconds: Option<u64>) -> Error {
     match for_seconds.map(|seconds| seconds.max(1)) {
-        Some(seconds) => Refusal::new("banned", format!("you are kept out for {seconds} s more"))
+        Some(seconds) => Error::new("banned", format!("you are kept out for {seconds} s more"))
             .after(Duration::from_secs(seconds)),
-        None => Refusal::new("banned", "you are kept out until an admin lifts the ban"),
+        None => Error::new("banned", "you are kept out until an admin lifts the ban"),
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::verdicts::{self, Verdicts};
 use crate::{
-    error::Refusal,
+    error::Error,
     event::{Event, Priority, folded},
     pattern::{BadPattern, Pattern, Patterns},
 };
@@ -143,11 +143,11 @@ impl Filter {
     ///
     /// # Errors
     /// `bad_request`, naming the key.
-    pub fn parse(value: &Value) -> Result<Self, Refusal> {
+    pub fn parse(value: &Value) -> Result<Self, Error> {
         let object = match value {
             Value::Null => return Ok(Self::default()),
             Value::Object(object) => object,
-            _ => return Err(Refusal::bad_request("filters must be an object")),
+            _ => return Err(Error::bad_request("filters must be an object")),
         };
         let mut spec = Spec::default();
         for (key, value) in object {
@@ -159,7 +159,7 @@ impl Filter {
                 "runs" => spec.runs = strings(key, value)?,
                 "min_priority" => spec.min_priority = priority(value)?,
                 _ => {
-                    return Err(Refusal::bad_request(format!(
+                    return Err(Error::bad_request(format!(
                         "filters.{} is not known: use types, exclude, projects, agents, runs, min_priority",
                         key.chars().take(64).collect::<String>()
                     )));
@@ -167,7 +167,7 @@ impl Filter {
             }
         }
         if spec.bytes() > MAX_BYTES {
-            return Err(Refusal::bad_request(format!(
+            return Err(Error::bad_request(format!(
                 "filters may have {MAX_BYTES} bytes in all their lists together; use patterns such as \"task.*\" for many names"
             )));
         }
@@ -226,9 +226,9 @@ impl Filter {
     }
 }
 
-fn strings(key: &str, value: &Value) -> Result<BTreeSet<String>, Refusal> {
+fn strings(key: &str, value: &Value) -> Result<BTreeSet<String>, Error> {
     let wrong = || {
-        Refusal::bad_request(format!(
+        Error::bad_request(format!(
             "filters.{key} must be a list of at most {MAX_ENTRIES} strings of at most {MAX_ENTRY} characters"
         ))
     };
@@ -248,7 +248,7 @@ fn strings(key: &str, value: &Value) -> Result<BTreeSet<String>, Refusal> {
     Ok(list.into_iter().collect())
 }
 
-fn priority(value: &Value) -> Result<Option<Priority>, Refusal> {
+fn priority(value: &Value) -> Result<Option<Priority>, Error> {
     if value.is_null() {
         return Ok(None);
     }
@@ -257,14 +257,13 @@ fn priority(value: &Value) -> Result<Option<Priority>, Refusal> {
         .and_then(Priority::from_name)
         .map(Some)
         .ok_or_else(|| {
-            Refusal::bad_request("filters.min_priority must be critical, high, normal or low")
+            Error::bad_request("filters.min_priority must be critical, high, normal or low")
         })
 }
 
-fn patterns(key: &str, texts: &BTreeSet<String>) -> Result<Patterns, Refusal> {
-    let wrong = |text: &str, bad: BadPattern| {
-        Refusal::bad_request(format!("filters.{key}: {text:?} {bad}"))
-    };
+fn patterns(key: &str, texts: &BTreeSet<String>) -> Result<Patterns, Error> {
+    let wrong =
+        |text: &str, bad: BadPattern| Error::bad_request(format!("filters.{key}: {text:?} {bad}"));
     texts
         .iter()
         .map(|text| Pattern::written(&folded(text)).map_err(|bad| wrong(text, bad)))

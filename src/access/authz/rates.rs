@@ -18,7 +18,7 @@ use governor::{
 use crate::{
     access::Identity,
     config::{Networks, RateLimiting},
-    error::Refusal,
+    error::Error,
 };
 
 /// Everybody's budgets.
@@ -66,7 +66,7 @@ pub struct Meter {
 #[derive(Debug)]
 pub enum TooMuch {
     /// It is not handled.
-    Refused(Refusal),
+    Refused(Error),
     /// Nor is any other for a while: it was one too many too often.
     Enough,
 }
@@ -160,16 +160,16 @@ impl Rates {
     ///
     /// # Errors
     /// `rate_limited`.
-    pub fn request(&self, who: &Identity, address: IpAddr) -> Result<(), Refusal> {
+    pub fn request(&self, who: &Identity, address: IpAddr) -> Result<(), Error> {
         self.shared(who, address)
     }
 
-    fn shared(&self, who: &Identity, address: IpAddr) -> Result<(), Refusal> {
+    fn shared(&self, who: &Identity, address: IpAddr) -> Result<(), Error> {
         if let (Some(users), Some(user)) = (&self.users, &who.user) {
             match users.check_key_n(user, self.cost(user)) {
                 Ok(checked) => checked.map_err(|not_until| wait(users.clock(), &not_until))?,
                 // The budget is made for more than one message.
-                Err(_) => return Err(Refusal::new("rate_limited", "too many messages")),
+                Err(_) => return Err(Error::new("rate_limited", "too many messages")),
             }
         }
         self.address(address)
@@ -179,7 +179,7 @@ impl Rates {
     ///
     /// # Errors
     /// `rate_limited`.
-    pub fn address(&self, address: IpAddr) -> Result<(), Refusal> {
+    pub fn address(&self, address: IpAddr) -> Result<(), Error> {
         let Some(addresses) = &self.addresses else {
             return Ok(());
         };
@@ -195,7 +195,7 @@ impl Rates {
     ///
     /// # Errors
     /// `rate_limited`; then none of them was taken.
-    pub fn events(&self, producer: &Arc<str>, count: usize) -> Result<(), Refusal> {
+    pub fn events(&self, producer: &Arc<str>, count: usize) -> Result<(), Error> {
         let (Some(producers), Some(count)) = (
             &self.producers,
             NonZeroU32::new(u32::try_from(count).unwrap_or(u32::MAX)),
@@ -206,7 +206,7 @@ impl Rates {
             Ok(Ok(())) => Ok(()),
             Ok(Err(not_until)) => Err(wait(producers.clock(), &not_until)),
             // No waiting would help.
-            Err(capacity) => Err(Refusal::new(
+            Err(capacity) => Err(Error::new(
                 "too_large",
                 format!(
                     "{count} events at once, {} in a second are allowed ([rate_limiting] producer_events_per_second)",
@@ -251,7 +251,7 @@ impl Meter {
                 .is_ok()
     }
 
-    fn strike(&self, most: u32, refusal: Refusal) -> TooMuch {
+    fn strike(&self, most: u32, refusal: Error) -> TooMuch {
         if self.strikes.fetch_add(1, Ordering::Relaxed) + 1 >= most {
             TooMuch::Enough
         } else {
@@ -260,9 +260,9 @@ impl Meter {
     }
 }
 
-fn wait<C: Clock>(clock: &C, not_until: &governor::NotUntil<C::Instant>) -> Refusal {
+fn wait<C: Clock>(clock: &C, not_until: &governor::NotUntil<C::Instant>) -> Error {
     let wait = not_until.wait_time_from(clock.now());
-    Refusal::new(
+    Error::new(
         "rate_limited",
         format!(
             "too many messages; the next one in {} ms ([rate_limiting])",

@@ -4,7 +4,7 @@ use super::{
     Permissions,
     room_name::{MAX_BYTES, MAX_ID, Misnamed, RoomName},
 };
-use crate::{access::Identity, error::Refusal, event::Kind};
+use crate::{access::Identity, error::Error, event::Kind};
 
 /// The room that everybody is in unless `[rooms] default_room` names another.
 pub const GENERAL: &str = "general";
@@ -14,8 +14,8 @@ pub const OBSERVERS: &str = "observers";
 pub const PRODUCERS: &str = "producers";
 
 /// What a client is told that wants to be in more rooms than it may.
-pub fn too_many_rooms(max: usize) -> Refusal {
-    Refusal::bad_request(format!(
+pub fn too_many_rooms(max: usize) -> Error {
+    Error::bad_request(format!(
         "a client can be in {max} rooms by request ([rooms] max_rooms_per_client); leave some first"
     ))
 }
@@ -29,7 +29,7 @@ pub fn check_room(
     who: &Identity,
     default_room: &str,
     own: &[&str],
-) -> Result<(), Refusal> {
+) -> Result<(), Error> {
     if room == default_room || room == GENERAL || room == OBSERVERS || own.contains(&room) {
         return Ok(());
     }
@@ -82,8 +82,8 @@ pub fn may_know_room(permissions: &Permissions, room: &str) -> bool {
     }
 }
 
-fn no_id(room: &str) -> Refusal {
-    Refusal::bad_request(format!(
+fn no_id(room: &str) -> Error {
+    Error::bad_request(format!(
         "a room's id has 1 to {MAX_ID} characters and {MAX_BYTES} bytes at the most, is written with A-Z a-z 0-9 _ . : - \
          (for users also @ | + =) and has the rest percent-encoded, as in task:Write%20docs; project/id is what one project \
          calls so (got {:?})",
@@ -91,8 +91,8 @@ fn no_id(room: &str) -> Refusal {
     ))
 }
 
-fn unknown(room: &str) -> Refusal {
-    Refusal::new(
+fn unknown(room: &str) -> Error {
+    Error::new(
         "unknown_room_type",
         format!(
             "there is no room {:?}: use general, observers, producers or kind:id with a kind of {}",
@@ -102,8 +102,8 @@ fn unknown(room: &str) -> Refusal {
     )
 }
 
-fn forbidden(room: &str, why: &str) -> Refusal {
-    Refusal::new(
+fn forbidden(room: &str, why: &str) -> Error {
+    Error::new(
         "forbidden_room",
         format!("access to room {room} denied: {why}"),
     )

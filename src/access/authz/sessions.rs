@@ -11,7 +11,7 @@ use std::{
 use serde::Serialize;
 
 use super::{Revoked, Who};
-use crate::{access::Identity, config::Role, error::Refusal, timestamp::Timestamp};
+use crate::{access::Identity, config::Role, error::Error, timestamp::Timestamp};
 
 /// How often it is looked for sessions that are over: they may end so much too late.
 const LOOK: Duration = Duration::from_millis(200);
@@ -37,15 +37,15 @@ pub enum DisconnectReason {
 
 impl DisconnectReason {
     /// What the client is told.
-    pub fn refusal(self) -> Refusal {
+    pub fn refusal(self) -> Error {
         match self {
-            Self::Expired => Refusal::new(
+            Self::Expired => Error::new(
                 "token_expired",
                 "your token is over; connect again with a fresh one, or send `authenticate` in time",
             ),
-            Self::Revoked => Refusal::new("unauthorized", "your token was revoked"),
-            Self::Banned => Refusal::new("banned", "you are kept out"),
-            Self::Disconnected => Refusal::new("forbidden", "an admin closed your connection"),
+            Self::Revoked => Error::new("unauthorized", "your token was revoked"),
+            Self::Banned => Error::new("banned", "you are kept out"),
+            Self::Disconnected => Error::new("forbidden", "an admin closed your connection"),
         }
     }
 

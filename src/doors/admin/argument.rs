@@ -12,7 +12,7 @@ use crate::{
         authn::Credential,
         authz::{Revoked, Who},
     },
-    error::Refusal,
+    error::Error,
     event::Object,
 };
 
@@ -46,7 +46,7 @@ impl<'a> Argument<'a> {
     ///
     /// # Errors
     /// It is neither an object nor nothing, or has another key than these.
-    pub(super) fn only(self, keys: &[&str]) -> Result<(), Refusal> {
+    pub(super) fn only(self, keys: &[&str]) -> Result<(), Error> {
         let allowed = match keys {
             [] => "none are known".to_owned(),
             keys => format!("known are {}", keys.join(", ")),
@@ -55,14 +55,14 @@ impl<'a> Argument<'a> {
             Value::Null => return Ok(()),
             Value::Object(fields) => fields,
             _ => {
-                return Err(Refusal::bad_request(format!(
+                return Err(Error::bad_request(format!(
                     "an object with keys is expected; {allowed}"
                 )));
             }
         };
         let unknown = fields.keys().find(|key| !keys.contains(&key.as_str()));
         unknown.map_or(Ok(()), |key| {
-            Err(Refusal::bad_request(format!(
+            Err(Error::bad_request(format!(
                 "there is no key {} here; {allowed}",
                 quotable(key)
             )))
@@ -70,39 +70,39 @@ impl<'a> Argument<'a> {
     }
 
     /// A yes or no.
-    pub(super) fn flag(self, key: &str) -> Result<bool, Refusal> {
+    pub(super) fn flag(self, key: &str) -> Result<bool, Error> {
         match self.0.get(key) {
             None | Some(Value::Null) => Ok(false),
             Some(Value::Bool(flag)) => Ok(*flag),
-            Some(_) => Err(Refusal::bad_request(format!("{key} must be true or false"))),
+            Some(_) => Err(Error::bad_request(format!("{key} must be true or false"))),
         }
     }
 
     /// A text field.
-    pub(super) fn text(self, key: &str) -> Result<Option<&'a str>, Refusal> {
+    pub(super) fn text(self, key: &str) -> Result<Option<&'a str>, Error> {
         match self.0.get(key) {
             None | Some(Value::Null) => Ok(None),
             // It would be kept and listed as a name, and would not even be revoked by that.
             Some(Value::String(text)) if Credential::reads_like_one(text) => {
-                Err(Refusal::bad_request(format!(
+                Err(Error::bad_request(format!(
                     "{key} holds a token; a token itself is given as `token`, its id (as list_connections shows it) as `token_id`"
                 )))
             }
             Some(Value::String(text)) if text.len() <= MAX_TEXT => Ok(Some(text)),
-            Some(_) => Err(Refusal::bad_request(format!(
+            Some(_) => Err(Error::bad_request(format!(
                 "{key} must be a string of at most {MAX_TEXT} characters"
             ))),
         }
     }
 
-    pub(super) fn needed(self, key: &str) -> Result<&'a str, Refusal> {
+    pub(super) fn needed(self, key: &str) -> Result<&'a str, Error> {
         self.text(key)?
-            .ok_or_else(|| Refusal::bad_request(format!("{key} is missing")))
+            .ok_or_else(|| Error::bad_request(format!("{key} is missing")))
     }
 
     /// A whole number; over HTTP it may stand in the query, and so be text.
-    pub(super) fn number(self, key: &str) -> Result<Option<u64>, Refusal> {
-        let wrong = || Refusal::bad_request(format!("{key} must be a whole number"));
+    pub(super) fn number(self, key: &str) -> Result<Option<u64>, Error> {
+        let wrong = || Error::bad_request(format!("{key} must be a whole number"));
         match self.0.get(key) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => text.parse().map(Some).map_err(|_| wrong()),
@@ -110,7 +110,7 @@ impl<'a> Argument<'a> {
         }
     }
 
-    pub(super) fn address(self, key: &str) -> Result<Option<IpAddr>, Refusal> {
+    pub(super) fn address(self, key: &str) -> Result<Option<IpAddr>, Error> {
         let Some(text) = self.text(key)? else {
             return Ok(None);
         };
@@ -118,38 +118,38 @@ impl<'a> Argument<'a> {
         let address = text.parse::<IpAddr>().map(|address| address.to_canonical());
         address
             .map(Some)
-            .map_err(|_| Refusal::bad_request(format!("{key} is not an IP address")))
+            .map_err(|_| Error::bad_request(format!("{key} is not an IP address")))
     }
 
     /// Whom a ban is about.
-    pub(super) fn who(self) -> Result<Who, Refusal> {
+    pub(super) fn who(self) -> Result<Who, Error> {
         match (self.text("user")?, self.address("address")?) {
             (Some(user), None) => Ok(Who::User(user.to_owned())),
             (None, Some(address)) => Ok(Who::Address(address)),
-            _ => Err(Refusal::bad_request(
+            _ => Err(Error::bad_request(
                 "name either a user or an address: {\"user\": \"u1\"}",
             )),
         }
     }
 
     /// Which tokens are revoked, by name.
-    pub(super) fn revoked(self) -> Result<Revoked, Refusal> {
+    pub(super) fn revoked(self) -> Result<Revoked, Error> {
         match (self.text("user")?, self.text("token_id")?) {
             (Some(user), None) => Ok(Revoked::User(user.to_owned())),
             (None, Some(id)) => Ok(Revoked::Token(id.to_owned())),
-            _ => Err(Refusal::bad_request(ONE_OF)),
+            _ => Err(Error::bad_request(ONE_OF)),
         }
     }
 
     /// The token itself that is to be revoked.
-    pub(super) fn token(self) -> Result<Option<Credential>, Refusal> {
+    pub(super) fn token(self) -> Result<Option<Credential>, Error> {
         match self.0.get("token") {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(_)) if self.text("user")?.or(self.text("token_id")?).is_some() => {
-                Err(Refusal::bad_request(ONE_OF))
+                Err(Error::bad_request(ONE_OF))
             }
             Some(Value::String(token)) => Ok(Some(Credential::new(token.as_str()))),
-            Some(_) => Err(Refusal::bad_request("token must be a string")),
+            Some(_) => Err(Error::bad_request("token must be a string")),
         }
     }
 

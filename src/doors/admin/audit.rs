@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Act, Actor, argument::Argument};
-use crate::{error::Refusal, observe::Metrics};
+use crate::{error::Error, observe::Metrics};
 
 /// A line in the making.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) struct Audit<'a> {
 
 impl Audit<'_> {
     /// Writes it, whether the act succeeded or not.
-    pub(super) fn write(&self, act: Act, outcome: &Result<Value, Refusal>, metrics: &Metrics) {
+    pub(super) fn write(&self, act: Act, outcome: &Result<Value, Error>, metrics: &Metrics) {
         let (result, code) = match outcome {
             Ok(answer) => (answer.to_string(), "ok"),
             Err(refusal) => (refusal.message.clone(), refusal.code),

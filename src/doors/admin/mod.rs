@@ -17,7 +17,7 @@ use crate::{
         authz::{Ban, DisconnectReason, Revoked, Who},
     },
     config::Role,
-    error::Refusal,
+    error::Error,
     timestamp::Timestamp,
 };
 use argument::{Argument, INCLUDE_SELF};
@@ -98,7 +98,7 @@ impl Act {
         authenticator: &Authenticator,
         actor: &Actor<'_>,
         argument: &Value,
-    ) -> Result<Value, Refusal> {
+    ) -> Result<Value, Error> {
         let mut audit = Audit {
             actor,
             argument: Argument(argument),
@@ -107,7 +107,7 @@ impl Act {
         let outcome = if Role::may_administer(actor.who.role) {
             self.carry_out(authenticator, &mut audit).await
         } else {
-            Err(Refusal::forbidden("this takes the role admin"))
+            Err(Error::forbidden("this takes the role admin"))
         };
         if self.changes_something() {
             audit.write(self, &outcome, authenticator.metrics());
@@ -119,7 +119,7 @@ impl Act {
         self,
         authenticator: &Authenticator,
         audit: &mut Audit<'_>,
-    ) -> Result<Value, Refusal> {
+    ) -> Result<Value, Error> {
         let argument = audit.argument;
         argument.only(self.keys())?;
         let sessions = authenticator.sessions();
@@ -139,7 +139,7 @@ impl Act {
                 let id = argument.needed("client_id")?;
                 let ended = sessions.end(DisconnectReason::Disconnected, |s| *s.client_id == *id);
                 if ended == 0 {
-                    return Err(Refusal::new("not_found", "there is no such connection"));
+                    return Err(Error::new("not_found", "there is no such connection"));
                 }
                 Ok(json!({ "ended": ended }))
             }
@@ -187,7 +187,7 @@ impl Act {
 
 impl Actor<'_> {
     /// Refuses to keep the one out who asks for it: nobody would be left who could take it back.
-    fn is_not(&self, who: &Who) -> Result<(), Refusal> {
+    fn is_not(&self, who: &Who) -> Result<(), Error> {
         let yours = match who {
             Who::User(user) if self.who.user.as_deref() == Some(user) => "this is your own user",
             Who::Address(address) if *address == self.address => {
@@ -195,7 +195,7 @@ impl Actor<'_> {
             }
             _ => return Ok(()),
         };
-        Err(Refusal::bad_request(format!(
+        Err(Error::bad_request(format!(
             "{yours}: you would be kept out with it. To end a connection of yours, disconnect it; \
              to ban it all the same, add \"{INCLUDE_SELF}\": true, and another admin must lift it, or its time must end"
         )))
@@ -203,7 +203,7 @@ impl Actor<'_> {
 }
 
 /// Which tokens a revocation is about, or is no more; the line of the log says which token it is.
-async fn revoked(authenticator: &Authenticator, audit: &mut Audit<'_>) -> Result<Revoked, Refusal> {
+async fn revoked(authenticator: &Authenticator, audit: &mut Audit<'_>) -> Result<Revoked, Error> {
     let what = match audit.argument.token()? {
         Some(token) => Revoked::Token(authenticator.name_of(&token).await?.to_string()),
         None => audit.argument.revoked()?,

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     access::ADMIN_NEEDS,
     doors::admin::{Act, Actor},
-    error::Refusal,
+    error::Error,
 };
 
 /// Somebody of whom it is known who it is. That is asked before a body is read; whether the role fits, when the act is
@@ -26,13 +26,12 @@ use crate::{
 struct Administrator(Caller);
 
 impl FromRequestParts<Api> for Administrator {
-    type Rejection = Refusal;
+    type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Error> {
         let caller = Caller::from_request_parts(parts, api).await?;
         if caller.who.token.is_none() {
-            let refusal =
-                Refusal::new("unauthorized", format!("this is for admins: {ADMIN_NEEDS}"));
+            let refusal = Error::new("unauthorized", format!("this is for admins: {ADMIN_NEEDS}"));
             api.metrics.refused("http", refusal.code);
             return Err(refusal);
         }
@@ -40,7 +39,7 @@ impl FromRequestParts<Api> for Administrator {
     }
 }
 
-type Answer = Result<Json<Value>, Refusal>;
+type Answer = Result<Json<Value>, Error>;
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
@@ -137,7 +136,7 @@ async fn unrevoke(
         Some(_) => {
             let twice = "name it in the query or in the body, not in both";
             api.metrics.refused("http", "bad_request");
-            return Err(Refusal::bad_request(twice));
+            return Err(Error::bad_request(twice));
         }
     };
     perform(&api, &caller, Act::Unrevoke, &argument).await

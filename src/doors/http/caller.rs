@@ -16,7 +16,7 @@ use crate::{
         authn::{Credential, PageOrigin},
     },
     config::Role,
-    error::Refusal,
+    error::Error,
     net::ClientAddress,
 };
 
@@ -45,9 +45,9 @@ pub(super) struct Caller {
 }
 
 impl FromRequestParts<Api> for Caller {
-    type Rejection = Refusal;
+    type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Error> {
         let address = address(&parts.extensions);
         let peer = Peer {
             credential: parts.extensions.get::<Credential>(),
@@ -61,7 +61,7 @@ impl FromRequestParts<Api> for Caller {
                 .copied()
                 .unwrap_or_default(),
         };
-        let count = |refusal: &Refusal| api.metrics.refused("http", refusal.code);
+        let count = |refusal: &Error| api.metrics.refused("http", refusal.code);
         let who = api.authenticator.identify(peer).await.inspect_err(count)?;
         let reads = parts.method == Method::GET;
         api.authenticator
@@ -76,11 +76,11 @@ impl Caller {
     ///
     /// # Errors
     /// `forbidden`.
-    pub(super) fn must(&self, may: fn(Role) -> bool, what: &str) -> Result<(), Refusal> {
+    pub(super) fn must(&self, may: fn(Role) -> bool, what: &str) -> Result<(), Error> {
         if may(self.who.role) {
             Ok(())
         } else {
-            Err(Refusal::forbidden(what))
+            Err(Error::forbidden(what))
         }
     }
 
@@ -93,7 +93,7 @@ impl Caller {
     }
 
     /// The statistics are for operators; while nobody has to prove anything, for all.
-    pub(super) fn must_see_stats(&self) -> Result<(), Refusal> {
+    pub(super) fn must_see_stats(&self) -> Result<(), Error> {
         if self.who.token.is_none() && !self.who.doubted {
             return Ok(());
         }
@@ -104,11 +104,11 @@ impl Caller {
     }
 
     /// What is gathered from all projects is only for those who see everything.
-    pub(super) fn must_see_everything(&self) -> Result<(), Refusal> {
+    pub(super) fn must_see_everything(&self) -> Result<(), Error> {
         if self.who.permissions.is_everything() {
             return Ok(());
         }
-        Err(Refusal::forbidden(
+        Err(Error::forbidden(
             "this is gathered from all projects: it takes a token with the role admin",
         ))
     }

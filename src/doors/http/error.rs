@@ -9,9 +9,9 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
 use super::api::Api;
-use crate::error::Refusal;
+use crate::error::Error;
 
-impl IntoResponse for Refusal {
+impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let mut response = (self.status(), Json(json!({ "error": self }))).into_response();
         let status = response.status();
@@ -34,9 +34,8 @@ impl IntoResponse for Refusal {
 /// Something is at this path, and takes other methods; the router says which in `Allow`.
 pub(super) async fn wrong_method(State(api): State<Api>) -> Response {
     api.metrics.refused("http", "method_not_allowed");
-    let refusal = Refusal::bad_request(
-        "this path doesn't take this method; those that it takes are in Allow",
-    );
+    let refusal =
+        Error::bad_request("this path doesn't take this method; those that it takes are in Allow");
     let mut response = refusal.into_response();
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response

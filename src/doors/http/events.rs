@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::{api::Api, caller::Caller, extract::QueryString, packed::unpacked};
 use crate::{
     config::Role,
-    error::Refusal,
+    error::Error,
     event::lenient,
     history::{self, Page},
     intake::{self, IntakeLimits, Producer, Raw, Receipt, too_large},
@@ -101,12 +101,12 @@ fn answer(receipt: &Receipt) -> Response {
 }
 
 /// One event, or an array of them.
-async fn publish_json(api: &Api, caller: &Caller, body: Body) -> Result<Receipt, Refusal> {
+async fn publish_json(api: &Api, caller: &Caller, body: Body) -> Result<Receipt, Error> {
     let body = read_body(caller.address, body, &api.body).await?;
     let limits = api.intake.limits();
     let raws: Vec<Raw> = match lenient::elements(&body, limits.max_batch) {
         Some((events, more)) if more > 0 => {
-            return Err(Refusal::new(
+            return Err(Error::new(
                 "too_large",
                 format!(
                     "{} events in one array, {} are allowed ([performance] max_publish_batch); use application/x-ndjson for more",
@@ -130,7 +130,7 @@ async fn publish_json(api: &Api, caller: &Caller, body: Body) -> Result<Receipt,
 }
 
 /// One event a line, however many: published in parts as they arrive.
-async fn publish_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt, Refusal> {
+async fn publish_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt, Error> {
     let limits = api.intake.limits();
     let mut receipt = Receipt::default();
     let mut part = Part::default();
@@ -185,7 +185,7 @@ impl Part {
         api: &Api,
         caller: &Caller,
         receipt: &mut Receipt,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Error> {
         let raws = std::mem::take(&mut self.raws);
         let offset = self.offset;
         self.offset += raws.len();
@@ -284,7 +284,7 @@ pub(super) async fn history(
     State(api): State<Api>,
     caller: Caller,
     QueryString(query): QueryString<history::Query>,
-) -> Result<Json<Page>, Refusal> {
+) -> Result<Json<Page>, Error> {
     let page = api.intake.history(query, &caller.who.permissions).await;
     page.inspect_err(|refusal| api.metrics.refused("http", refusal.code))
         .map(Json)

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{api::Api, caller::address, packed::unpacked};
-use crate::{error::Refusal, net::read_body};
+use crate::{error::Error, net::read_body};
 
 /// A query's fields.
 pub(super) struct QueryString<T>(pub(super) T);
@@ -28,9 +28,9 @@ pub(super) struct JsonBody(pub(super) Value);
 pub(super) struct SentIfAny(pub(super) Option<Value>);
 
 impl<T: DeserializeOwned + Send> FromRequestParts<Api> for QueryString<T> {
-    type Rejection = Refusal;
+    type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Error> {
         let query = Query::<T>::from_request_parts(parts, api).await;
         query
             .map(|Query(fields)| Self(fields))
@@ -39,9 +39,9 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Api> for QueryString<T> {
 }
 
 impl FromRequestParts<Api> for PathName {
-    type Rejection = Refusal;
+    type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Error> {
         let path = Path::<String>::from_request_parts(parts, api).await;
         path.map(|Path(name)| Self(name))
             .map_err(|error| unread(api, error.body_text()))
@@ -59,7 +59,7 @@ impl FromRequest<Api> for JsonBody {
         let (parts, body) = request.into_parts();
         let body = unpacked(api, &parts.headers, body).await?;
         let read = read_json(address(&parts.extensions), body, api).await;
-        read.map(Self).map_err(Refusal::into_response)
+        read.map(Self).map_err(Error::into_response)
     }
 }
 
@@ -83,7 +83,7 @@ fn says_json(headers: &HeaderMap) -> bool {
     media == "application/json" || media.starts_with("application/") && media.ends_with("+json")
 }
 
-async fn read_json(address: IpAddr, body: Body, api: &Api) -> Result<Value, Refusal> {
+async fn read_json(address: IpAddr, body: Body, api: &Api) -> Result<Value, Error> {
     let body = read_body(address, body, &api.body)
         .await
         .inspect_err(|refusal| api.metrics.refused("http", refusal.code))?;
@@ -91,8 +91,8 @@ async fn read_json(address: IpAddr, body: Body, api: &Api) -> Result<Value, Refu
         .map_err(|error| unread(api, format!("the body is not JSON: {error}")))
 }
 
-fn unread(api: &Api, message: String) -> Refusal {
-    let refusal = Refusal::bad_request(message);
+fn unread(api: &Api, message: String) -> Error {
+    let refusal = Error::bad_request(message);
     api.metrics.refused("http", refusal.code);
     refusal
 }

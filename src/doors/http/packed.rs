@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header::ACCEPT_ENCODING};
 
 use super::api::Api;
 use crate::{
-    error::Refusal,
+    error::Error,
     net::{PACKINGS, Packing, unpack},
 };
 
@@ -23,7 +23,7 @@ pub(super) async fn unpacked(api: &Api, headers: &HeaderMap, body: Body) -> Resu
         }),
         Err(unknown) => {
             api.metrics.refused("http", "unknown_encoding");
-            let mut response = Refusal::from(unknown).into_response();
+            let mut response = Error::from(unknown).into_response();
             *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             let known = HeaderValue::from_static(PACKINGS);
             response.headers_mut().insert(ACCEPT_ENCODING, known);

@@ -12,7 +12,7 @@ use http::{
 use serde_json::json;
 
 use super::{api::Api, caller::Caller};
-use crate::{error::Refusal, hub::Question, observe::exposition};
+use crate::{error::Error, hub::Question, observe::exposition};
 
 pub(super) async fn alive() -> Json<serde_json::Value> {
     Json(json!({ "status": "ok" }))
@@ -65,7 +65,7 @@ pub(super) async fn metrics(
     State(api): State<Api>,
     caller: Caller,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Error> {
     caller.must_see_stats()?;
     let text = api.metrics.text();
     let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());

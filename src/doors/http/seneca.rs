@@ -5,17 +5,17 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{api::Api, caller::Caller, extract::QueryString, state::answer};
-use crate::{error::Refusal, hub::Question};
+use crate::{error::Error, hub::Question};
 
 /// The page shows its "no data" text for 404, and goes blank for anything half filled.
 pub(super) async fn health_now(
     State(api): State<Api>,
     caller: Caller,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, Error> {
     caller.must_see_everything()?;
     let health = api.hub.question(Question::HealthNow).await?;
     if health.is_empty() {
-        return Err(Refusal::new(
+        return Err(Error::new(
             "not_found",
             "nothing is known of the system's health yet",
         ));
@@ -32,7 +32,7 @@ pub(super) async fn health_history(
     State(api): State<Api>,
     caller: Caller,
     QueryString(back): QueryString<Back>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, Error> {
     caller.must_see_everything()?;
     let hours = whole(back.hours).unwrap_or(24);
     answer(&api, Question::HealthHistory { hours }).await
@@ -50,7 +50,7 @@ pub(super) async fn conversations(
     State(api): State<Api>,
     caller: Caller,
     QueryString(recent): QueryString<Recent>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, Error> {
     caller.must_see_everything()?;
     let question = Question::Conversations {
         limit: recent.limit.unwrap_or(50).min(1_000),
@@ -64,7 +64,7 @@ pub(super) async fn conversations(
 pub(super) async fn dashboard(
     State(api): State<Api>,
     caller: Caller,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, Error> {
     caller.must_see_everything()?;
     answer(&api, Question::Dashboard).await
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{api::Api, caller::Caller, extract::QueryString};
-use crate::{error::Refusal, hub::Question};
+use crate::{error::Error, hub::Question};
 
 #[derive(Deserialize)]
 pub(super) struct Of {
@@ -23,7 +23,7 @@ pub(super) async fn state(
     State(api): State<Api>,
     caller: Caller,
     QueryString(of): QueryString<Of>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Error> {
     let moment = api.hub.moment(false).await?;
     let renderings = api.renderings.clone();
     let rendering = renderings.of(moment, caller.who.permissions, of.project_id);
@@ -40,18 +40,18 @@ pub(super) async fn state(
     Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }
 
-pub(super) async fn stats(State(api): State<Api>, caller: Caller) -> Result<Json<Value>, Refusal> {
+pub(super) async fn stats(State(api): State<Api>, caller: Caller) -> Result<Json<Value>, Error> {
     caller.must_see_stats()?;
     let permissions = caller.who.permissions;
     answer(&api, Question::Stats { permissions }).await
 }
 
-pub(super) async fn rooms(State(api): State<Api>, caller: Caller) -> Result<Json<Value>, Refusal> {
+pub(super) async fn rooms(State(api): State<Api>, caller: Caller) -> Result<Json<Value>, Error> {
     caller.must_see_stats()?;
     let permissions = caller.who.permissions;
     answer(&api, Question::Rooms { permissions }).await
 }
 
-pub(super) async fn answer(api: &Api, question: Question) -> Result<Json<Value>, Refusal> {
+pub(super) async fn answer(api: &Api, question: Question) -> Result<Json<Value>, Error> {
     Ok(Json(Value::Object(api.hub.question(question).await?)))
 }

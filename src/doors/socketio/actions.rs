@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::client::Client;
-use crate::{channel::Namespace, error::Refusal};
+use crate::{channel::Namespace, error::Error};
 
 /// All of them. Locks are held for a look, never across an await.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Actions {
     ///
     /// # Errors
     /// `rate_limited`.
-    pub(super) fn begin(&self, client: &Arc<Client>, bytes: usize) -> Result<InFlight, Refusal> {
+    pub(super) fn begin(&self, client: &Arc<Client>, bytes: usize) -> Result<InFlight, Error> {
         let operator = client.who().user.clone();
         let operator = operator.unwrap_or_else(|| client.id.clone());
         let (most, most_bytes) = self.most;
@@ -72,7 +72,7 @@ impl Actions {
         let (count, held) = all.entry(operator.clone()).or_default();
         // A single one may be as long as a message may be.
         if *count >= most || (*count > 0 && *held + bytes > most_bytes) {
-            return Err(Refusal::new(
+            return Err(Error::new(
                 "rate_limited",
                 format!(
                     "{count} actions of yours are not answered yet; wait for their answers ([server] max_actions_in_flight, max_action_bytes)"

@@ -27,7 +27,7 @@ use crate::{
     delivery::Reclaimed,
     delivery::{Outgoing, Tag},
     doors::socketio::engine::{CloseReason, ExpressLane, Frame, SessionId},
-    error::Refusal,
+    error::Error,
     event::Object,
     hub::{MemberId, Membership, Outlet},
     net::Live,
@@ -156,7 +156,7 @@ impl Client {
     ///
     /// # Errors
     /// It is kept out.
-    pub(super) fn begin(self: &Arc<Self>) -> Result<(), Refusal> {
+    pub(super) fn begin(self: &Arc<Self>) -> Result<(), Error> {
         let origin = Origin {
             client_id: self.id.clone(),
             transport: "socketio",
@@ -182,7 +182,7 @@ impl Client {
     ///
     /// # Errors
     /// `rate_limited`, `banned`.
-    pub(super) fn spend(&self) -> Result<(), Refusal> {
+    pub(super) fn spend(&self) -> Result<(), Error> {
         self.context
             .authenticator
             .message(&self.meter, &self.who(), self.address)

@@ -35,7 +35,7 @@ use crate::{
         adapter::{Adapter, EngineService, EngineSide, Locals, SocketIo, SocketRef},
         lanes::Lanes,
     },
-    error::Refusal,
+    error::Error,
     hub::HubHandle,
     intake::Intake,
     net::{ClientAddress, Quota},
@@ -168,7 +168,7 @@ pub fn start(
         let check = entrance.clone();
         let admit = async move |socket: SocketRef, TryData(auth): TryData<Value>| {
             // A payload that isn't JSON is refused like one of a wrong shape.
-            let auth = auth.map_err(|_| Refusal::bad_request("auth is not JSON"))?;
+            let auth = auth.map_err(|_| Error::bad_request("auth is not JSON"))?;
             check.admit(&socket, &auth).await
         };
         io.ns(namespace.path(), entrance.with(admit));
@@ -195,7 +195,7 @@ impl OnConnect {
     ///
     /// The client's inbox is there from here on: the engine sends CONNECT before it calls the connect handler, and what
     /// the client says in between would be lost.
-    async fn admit(&self, socket: &SocketRef, auth: &Value) -> Result<(), Refusal> {
+    async fn admit(&self, socket: &SocketRef, auth: &Value) -> Result<(), Error> {
         let request = socket.req_parts();
         let first_lane = request.extensions.get::<Arc<ExpressLane>>().cloned();
         let lane = first_lane.unwrap_or_else(|| self.context.lanes.polling(socket.id));
@@ -232,7 +232,7 @@ impl OnConnect {
         request: &Parts,
         auth: &Value,
         query: Option<&str>,
-    ) -> Result<(Hello, Identity, IpAddr), Refusal> {
+    ) -> Result<(Hello, Identity, IpAddr), Error> {
         let hello = Hello::read_all(Some(auth), &request.uri, query)?;
         let address = address(&request.extensions);
         let peer = Peer {
@@ -251,7 +251,7 @@ impl OnConnect {
         };
         let who = self.context.authenticator.identify(peer).await?;
         if self.namespace == Namespace::Admin && !who.role.may_see_stats() {
-            return Err(Refusal::forbidden(
+            return Err(Error::forbidden(
                 "the namespace /admin is for operators and admins",
             ));
         }

@@ -9,7 +9,7 @@ use crate::{
         authz::{Filter, room_name},
     },
     config::Role,
-    error::Refusal,
+    error::Error,
 };
 
 /// How many rooms may be asked for at once.
@@ -41,7 +41,7 @@ impl Hello {
     ///
     /// # Errors
     /// `bad_request`, naming the key.
-    pub fn read(auth: Option<&Value>, uri: &Uri) -> Result<Self, Refusal> {
+    pub fn read(auth: Option<&Value>, uri: &Uri) -> Result<Self, Error> {
         Self::read_all(auth, uri, None)
     }
 
@@ -49,7 +49,7 @@ impl Hello {
     ///
     /// # Errors
     /// `bad_request`, naming the key.
-    pub fn read_all(auth: Option<&Value>, uri: &Uri, query: Option<&str>) -> Result<Self, Refusal> {
+    pub fn read_all(auth: Option<&Value>, uri: &Uri, query: Option<&str>) -> Result<Self, Error> {
         let mut hello = Self::default();
         hello.read_query(uri)?;
         if let Some(uri) = query.and_then(|query| format!("/?{query}").parse().ok()) {
@@ -62,12 +62,12 @@ impl Hello {
                     hello.set(key, value)?;
                 }
             }
-            Some(_) => return Err(Refusal::bad_request("auth must be an object")),
+            Some(_) => return Err(Error::bad_request("auth must be an object")),
         }
         Ok(hello)
     }
 
-    fn read_query(&mut self, uri: &Uri) -> Result<(), Refusal> {
+    fn read_query(&mut self, uri: &Uri) -> Result<(), Error> {
         let query: Vec<(String, String)> = axum::extract::Query::try_from_uri(uri)
             .map(|q| q.0)
             .unwrap_or_default();
@@ -87,7 +87,7 @@ impl Hello {
         Ok(())
     }
 
-    fn set(&mut self, key: &str, value: &Value) -> Result<(), Refusal> {
+    fn set(&mut self, key: &str, value: &Value) -> Result<(), Error> {
         if value.is_null() {
             return Ok(());
         }
@@ -107,7 +107,7 @@ impl Hello {
             "role" => {
                 let name = text(key, value)?;
                 let role = Role::from_name(&name).ok_or_else(|| {
-                    Refusal::bad_request("auth.role must be observer, producer, operator or admin")
+                    Error::bad_request("auth.role must be observer, producer, operator or admin")
                 })?;
                 self.role = Some(role);
             }
@@ -118,14 +118,14 @@ impl Hello {
     }
 }
 
-fn text(key: &str, value: &Value) -> Result<String, Refusal> {
+fn text(key: &str, value: &Value) -> Result<String, Error> {
     value
         .as_str()
         .map(str::to_owned)
-        .ok_or_else(|| Refusal::bad_request(format!("auth.{key} must be a string")))
+        .ok_or_else(|| Error::bad_request(format!("auth.{key} must be a string")))
 }
 
-fn flag(key: &str, value: &Value) -> Result<bool, Refusal> {
+fn flag(key: &str, value: &Value) -> Result<bool, Error> {
     let word = match value {
         Value::Bool(flag) => return Ok(*flag),
         Value::Number(n) => n.as_u64(),
@@ -139,7 +139,7 @@ fn flag(key: &str, value: &Value) -> Result<bool, Refusal> {
     match word {
         Some(1) => Ok(true),
         Some(0) => Ok(false),
-        _ => Err(Refusal::bad_request(format!(
+        _ => Err(Error::bad_request(format!(
             "auth.{key} must be true or false"
         ))),
     }
@@ -158,9 +158,9 @@ fn rooms_of_query(value: &str) -> Value {
     }
 }
 
-fn rooms(value: &Value) -> Result<Vec<String>, Refusal> {
+fn rooms(value: &Value) -> Result<Vec<String>, Error> {
     let wrong = || {
-        Refusal::bad_request(format!(
+        Error::bad_request(format!(
             "auth.rooms must be a list of at most {MAX_ROOMS} room names"
         ))
     };

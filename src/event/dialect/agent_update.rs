@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    error::Refusal,
+    error::Error,
     event::{Dialect, Event, EventName, Ids, Intake, Object, Settled, fields},
 };
 
@@ -12,7 +12,7 @@ pub(in crate::event) fn is(object: &Object) -> bool {
         && object.get("update_type").is_some_and(Value::is_string)
 }
 
-pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Refusal> {
+pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Error> {
     let raw = fields::event_type(&mut object)?;
     let update_type = object
         .get("update_type")
@@ -20,7 +20,7 @@ pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<
         .unwrap_or_default();
     let canonical = format!("agent.{update_type}");
     if !fields::is_type(&canonical) {
-        return Err(Refusal::new(
+        return Err(Error::new(
             "invalid_type",
             "update_type is not allowed: 1 to 122 characters of A-Z a-z 0-9 _ . : -",
         ));

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    error::Refusal,
+    error::Error,
     event::{
         Dialect, Event, EventName, Ids, Intake, Object, Settled, fields,
         ids::{is_id, names_agent},
@@ -51,7 +51,7 @@ pub(in crate::event) fn is(object: &Object) -> bool {
     object.contains_key("data") || object.keys().all(|key| ENVELOPE.contains(&key.as_str()))
 }
 
-pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Refusal> {
+pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Error> {
     let is_bus = ["event_id", "event_type", "source"]
         .iter()
         .all(|key| object.get(*key).is_some_and(Value::is_string));

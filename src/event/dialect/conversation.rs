@@ -5,17 +5,17 @@
 use serde_json::Value;
 
 use crate::{
-    error::Refusal,
+    error::Error,
     event::{Dialect, Event, EventName, Ids, Intake, Object, Settled, fields},
 };
 
-pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Refusal> {
+pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Error> {
     let name = match object.remove("event") {
         Some(Value::String(event)) if fields::is_type(&event) => EventName::new(&event),
         // Some of Marcus' lines are free text ("MCP tool create_task failure").
         Some(Value::String(event)) if !event.is_empty() => EventName::new(&fields::slug(&event)),
         Some(_) | None => {
-            return Err(Refusal::new(
+            return Err(Error::new(
                 "invalid_type",
                 "event must be a string that names the line",
             ));

@@ -3,11 +3,11 @@
 //! `source` and `priority` stay among the data: there they are facts (who spoke to whom, a task's own priority).
 
 use crate::{
-    error::Refusal,
+    error::Error,
     event::{Dialect, Event, EventName, Ids, Intake, Object, Settled, fields},
 };
 
-pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Refusal> {
+pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Error> {
     let name = EventName::published(&fields::event_type(&mut object)?);
     let id = fields::id(&mut object)?;
     let timestamp = fields::timestamp(&mut object, intake)?;

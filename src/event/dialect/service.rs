@@ -1,7 +1,7 @@
 //! `{type, job|run|step|nodeState, timestamp, errorMessage}`: ingest, agent-run and workflow services.
 
 use crate::{
-    error::Refusal,
+    error::Error,
     event::{Dialect, Event, EventName, Ids, Intake, Object, Settled, fields},
 };
 
@@ -14,7 +14,7 @@ pub(in crate::event) fn is(object: &Object) -> bool {
             .any(|key| object.get(*key).is_some_and(serde_json::Value::is_object))
 }
 
-pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Refusal> {
+pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Error> {
     let name = EventName::published(&fields::event_type(&mut object)?);
     let id = fields::id(&mut object)?;
     let timestamp = fields::timestamp(&mut object, intake)?;

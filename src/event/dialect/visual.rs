@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::{
-    error::Refusal,
+    error::Error,
     event::{Dialect, Event, EventName, Ids, Intake, Object, Settled, fields, raw::present},
 };
 
@@ -41,7 +41,7 @@ pub(in crate::event) fn is_half(object: &Object) -> bool {
         .any(|key| present(object, key))
 }
 
-pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Refusal> {
+pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Error> {
     let kind = update_type(&object).unwrap_or_default().to_owned();
     object.remove("type");
     let id = match object.remove("update_id") {

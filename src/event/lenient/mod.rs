@@ -24,7 +24,7 @@ use serde_json::Value;
 pub use elements::{count_values, elements};
 pub use mend::{Mended, mend};
 
-use crate::error::Refusal;
+use crate::error::Error;
 
 /// Windows' editors and shells begin a file with it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -43,7 +43,7 @@ fn without_marks(mut text: &[u8]) -> (&[u8], usize) {
 #[derive(Debug, Default)]
 pub struct List {
     /// The elements, in order; why it could not be read in place of one that is no JSON.
-    pub items: Vec<Result<Value, Refusal>>,
+    pub items: Vec<Result<Value, Error>>,
     /// How many more there are than were read.
     pub more: usize,
 }
@@ -61,7 +61,7 @@ pub enum Body {
 ///
 /// # Errors
 /// `too_deep` beyond the reader's own depth of 128, `bad_request` for what is no JSON.
-pub fn read(text: &[u8]) -> Result<(Value, Mended), Refusal> {
+pub fn read(text: &[u8]) -> Result<(Value, Mended), Error> {
     let error = match serde_json::from_slice(text) {
         Ok(value) => return Ok((value, Mended::default())),
         Err(error) => error,
@@ -80,7 +80,7 @@ pub fn read(text: &[u8]) -> Result<(Value, Mended), Refusal> {
 ///
 /// # Errors
 /// As [`read`], for what is no list or one that has no end.
-pub fn read_body(text: &[u8], max: usize) -> Result<(Body, Mended), Refusal> {
+pub fn read_body(text: &[u8], max: usize) -> Result<(Body, Mended), Error> {
     if let Ok(value) = serde_json::from_slice(text) {
         return Ok((body(value, max), Mended::default()));
     }
@@ -111,12 +111,12 @@ fn body(value: Value, max: usize) -> Body {
     }
 }
 
-fn not_json(error: &serde_json::Error) -> Refusal {
+fn not_json(error: &serde_json::Error) -> Error {
     let text = error.to_string();
     // serde_json has no other way to tell that it stopped at its own depth.
     if text.contains("recursion limit") {
-        Refusal::new("too_deep", "the event is nested too deeply")
+        Error::new("too_deep", "the event is nested too deeply")
     } else {
-        Refusal::new("bad_request", format!("not JSON: {text}"))
+        Error::new("bad_request", format!("not JSON: {text}"))
     }
 }

@@ -1,11 +1,9 @@
 //! Why a token is not believed: one sentence and one short reason each, none of which holds anything of the token.
 
-use thiserror::Error;
-
-use crate::error::Refusal;
+use crate::error::Error;
 
 /// Why a token is not believed.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     /// Nothing is configured that could verify one.
     #[error(
@@ -108,7 +106,7 @@ impl Denied {
     }
 }
 
-impl From<Denied> for Refusal {
+impl From<Denied> for Error {
     fn from(denied: Denied) -> Self {
         Self::new(denied.code(), denied.to_string())
     }

@@ -36,7 +36,7 @@ use keys::{Keys, Verdict};
 use own::OwnKeys;
 use setup::{in_file, read, secrets};
 
-use crate::{config::Authentication, error::Refusal};
+use crate::{config::Authentication, error::Error};
 
 /// Everything that tokens are verified with.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl Tokens {
     ///
     /// # Errors
     /// `token_expired`, `unavailable`, or `unauthorized` for everything else. The message holds nothing of the token.
-    pub async fn verify(&self, token: &str) -> Result<Claims, Refusal> {
+    pub async fn verify(&self, token: &str) -> Result<Claims, Error> {
         Ok(self.examine(token).await?)
     }
 

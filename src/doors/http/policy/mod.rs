@@ -22,7 +22,7 @@ use http::{
     header::{CONNECTION, TRANSFER_ENCODING},
 };
 
-use crate::{error::Refusal, net::Secure, observe::Metrics};
+use crate::{error::Error, net::Secure, observe::Metrics};
 use hosts::HostFault;
 pub use hosts::Hosts;
 pub use origins::Origins;
@@ -88,7 +88,7 @@ pub(super) async fn check(
     if !framing_is_clear(request.headers()) {
         checks.metrics.refused("http", "transfer_encoding");
         let refusal =
-            Refusal::bad_request("the only Transfer-Encoding that is understood is chunked");
+            Error::bad_request("the only Transfer-Encoding that is understood is chunked");
         return last_answer(StatusCode::NOT_IMPLEMENTED, refusal);
     }
     let policy = &checks.policy;
@@ -108,7 +108,7 @@ pub(super) async fn check(
     {
         checks.metrics.refused("proxy", "unauthenticated");
         policy.proxied.tell(mark);
-        return Refusal::forbidden(format!(
+        return Error::forbidden(format!(
             "this request came through a proxy ({mark}), and the server asks nobody for a token: set [authentication] \
              required, or [server] allow_insecure if everybody behind the proxy may publish and watch"
         ))
@@ -129,7 +129,7 @@ pub(super) async fn check(
             }
             Err(foreign) => {
                 checks.metrics.refused("origin", foreign.reason());
-                return Refusal::forbidden(foreign.message()).into_response();
+                return Error::forbidden(foreign.message()).into_response();
             }
         }
     }
@@ -156,18 +156,18 @@ fn wrong_host(fault: HostFault) -> Response {
         HostFault::Double => "the request names more than one Host".to_owned(),
         HostFault::Malformed => "the request's Host is no host".to_owned(),
         HostFault::Unknown(host) => {
-            return Refusal::forbidden(format!(
+            return Error::forbidden(format!(
                 "this server does not answer to the name {host:?}: reach it by an IP address or as localhost, or add the \
                  name to [server] hosts"
             ))
             .into_response();
         }
     };
-    last_answer(StatusCode::BAD_REQUEST, Refusal::bad_request(message))
+    last_answer(StatusCode::BAD_REQUEST, Error::bad_request(message))
 }
 
 /// Nothing more is read from a connection on which requests can be read in two ways.
-fn last_answer(status: StatusCode, refusal: Refusal) -> Response {
+fn last_answer(status: StatusCode, refusal: Error) -> Response {
     let mut response = refusal.into_response();
     *response.status_mut() = status;
     let close = HeaderValue::from_static("close");

@@ -32,7 +32,7 @@ use crate::{
     },
     channel::Namespace,
     delivery::Outgoing,
-    error::Refusal,
+    error::Error,
     hub::{JoinReply, JoinRequest, Membership, View},
     net::PeerClosed,
     timestamp::Timestamp,
@@ -68,7 +68,7 @@ pub(super) async fn stream(
     QueryString(wanted): QueryString<Wanted>,
     hangup: Option<axum::Extension<PeerClosed>>,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Error> {
     let caller = caller.watching();
     let filter = wanted.filter()?;
     let rooms = wanted.rooms(&api, &caller.who).await?;
@@ -138,7 +138,7 @@ fn greeting(id: &str, who: &Identity) -> (&'static str, crate::event::Object) {
 }
 
 impl Wanted {
-    fn filter(&self) -> Result<Filter, Refusal> {
+    fn filter(&self) -> Result<Filter, Error> {
         let list = |text: &Option<String>| match text {
             Some(text) => json!(words(text).collect::<Vec<_>>()),
             None => Value::Null,
@@ -154,7 +154,7 @@ impl Wanted {
     }
 
     /// The rooms asked for and no others; without any, those of every observer.
-    async fn rooms(&self, api: &Api, who: &Identity) -> Result<Vec<Arc<str>>, Refusal> {
+    async fn rooms(&self, api: &Api, who: &Identity) -> Result<Vec<Arc<str>>, Error> {
         let options = &api.stream;
         let asked: Vec<String> = self.rooms.as_deref().map_or(Vec::new(), |r| {
             words(r).map(room_name::from_query).collect()

@@ -2,7 +2,7 @@
 
 use strum::{FromRepr, IntoStaticStr};
 
-use crate::error::Refusal;
+use crate::error::Error;
 
 /// Why a lane was killed. The names are the `reason` labels of the counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromRepr, IntoStaticStr)]
@@ -64,7 +64,7 @@ impl CloseReason {
 
     /// The same in words, ahead of the code: client libraries show an event, and hardly ever the code. None where the
     /// client was told already, or takes nothing.
-    pub(super) fn words(self) -> Option<Refusal> {
+    pub(super) fn words(self) -> Option<Error> {
         let (code, message) = match self {
             Self::SlowClient | Self::Stalled | Self::Silent | Self::Shutdown => return None,
             Self::Expired | Self::Revoked | Self::Banned | Self::Disconnected => return None,
@@ -90,6 +90,6 @@ impl CloseReason {
             ),
             Self::Encoding => ("bad_request", "a text was no UTF-8"),
         };
-        Some(Refusal::new(code, message))
+        Some(Error::new(code, message))
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::{
     doors::socketio::engine::ExpressLane,
-    error::Refusal,
+    error::Error,
     net::{Arrival, Full, Live, Quota, QuotaLimits, Slot},
 };
 
@@ -54,7 +54,7 @@ impl Pending {
     pub(in crate::doors::socketio) fn begin(
         &self,
         address: Option<IpAddr>,
-    ) -> Result<Slot, (&'static str, Refusal)> {
+    ) -> Result<Slot, (&'static str, Error)> {
         let arrival = Arrival {
             address,
             in_total: true,
@@ -63,14 +63,14 @@ impl Pending {
         self.quota.take(arrival).map_err(|full| match full {
             Full::Total => (
                 "max_pending_sessions",
-                Refusal::new(
+                Error::new(
                     "overloaded",
                     "too many sessions have joined no namespace yet; try again later",
                 ),
             ),
             Full::Address | Full::Rate => (
                 "max_pending_per_address",
-                Refusal::new(
+                Error::new(
                     "rate_limited",
                     "your address has too many sessions that joined no namespace; join with them or wait",
                 ),

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     doors::socketio::engine::{ExpressLane, Speech},
-    error::Refusal,
+    error::Error,
     net::{ClientAddress, read_body},
 };
 
@@ -134,7 +134,7 @@ async fn post(
     .map_err(|refusal| door.refuse("polling", refusal.status(), refusal.code, &refusal))?;
     let max = door.limits.max_packets;
     if packets(form, &body).nth(max).is_some() {
-        let refusal = Refusal::new(
+        let refusal = Error::new(
             "too_large",
             format!("more than {max} packets in one POST ([server] max_packets_per_post)"),
         );
@@ -153,12 +153,12 @@ async fn post(
         is_polling: true,
     };
     let Some(passed) = screened(&lane, speech, form, &body) else {
-        let refusal = Refusal::bad_request("the body is no payload of Engine.IO");
+        let refusal = Error::bad_request("the body is no payload of Engine.IO");
         return Err(door.refuse("polling", StatusCode::BAD_REQUEST, "payload", &refusal));
     };
     // Nobody can be told on a namespace yet.
     if passed.is_empty() && !body.is_empty() && door.pending.has(sid) {
-        let refusal = Refusal::bad_request("no packet of the body can be read");
+        let refusal = Error::bad_request("no packet of the body can be read");
         return Err(door.refuse("polling", StatusCode::BAD_REQUEST, "payload", &refusal));
     }
     if passed.is_empty() {

@@ -24,7 +24,7 @@ use crate::{
         DoorContext,
         engine::{Counted, ExpressLane, Guard, Speech, probe},
     },
-    error::Refusal,
+    error::Error,
     net::{BodyLimits, ClientAddress, ConnectionSlot, Peer, QuotaLimits, Secure, Slot, Socket},
 };
 
@@ -72,7 +72,7 @@ impl Door {
         at: &'static str,
         status: StatusCode,
         reason: &'static str,
-        refusal: &Refusal,
+        refusal: &Error,
     ) -> Refused {
         self.context.metrics.refused(at, reason);
         let body = serde_json::json!({ "error": refusal });
@@ -94,7 +94,7 @@ pub async fn engine_door(door: Door, request: Request<Body>) -> Response {
             "polling",
             StatusCode::BAD_REQUEST,
             "jsonp",
-            &Refusal::bad_request(
+            &Error::bad_request(
                 "JSONP polling (j=) is not served: any page could read it; use polling by XHR, or WebSocket",
             ),
         ),
@@ -118,7 +118,7 @@ fn upgrade(
             "upgrade",
             status,
             "bad_request",
-            &Refusal::bad_request(message),
+            &Error::bad_request(message),
         )
     };
     let bad = |message| with(StatusCode::BAD_REQUEST, message);

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     channel::Namespace,
     doors::socketio::{client::Client, engine::Answered},
-    error::Refusal,
+    error::Error,
     event::{Object, lenient},
     timestamp::Timestamp,
 };
@@ -22,12 +22,12 @@ use crate::{
 pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
     let who = client.who();
     if !who.role.may_act() {
-        return Err(Refusal::forbidden(
+        return Err(Error::forbidden(
             "actions on agents take the role operator or admin: connect with auth {\"role\": \"operator\"}, or a token of that role",
         ));
     }
     if !who.is_trusted_to_act() {
-        return Err(Refusal::forbidden(
+        return Err(Error::forbidden(
             "a page of another origin than the server's own acts on agents only with a proof: give a token of the role \
              operator or admin, or the secret that the start prints, as auth.token",
         ));
@@ -38,7 +38,7 @@ pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
             .filter(|text| !text.is_empty())
             .map(str::to_owned)
             .ok_or_else(|| {
-                Refusal::bad_request(format!(
+                Error::bad_request(format!(
                     "{key} is missing: send {{agent_id, action, params}}"
                 ))
             })
@@ -60,7 +60,7 @@ pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
     let answer = json!({ "action_id": action_id });
     if clients.is_empty() {
         let room = performers::room(project.as_deref(), &agent_id);
-        let refusal = Refusal::unavailable(format!(
+        let refusal = Error::unavailable(format!(
             "no producer is connected that performs actions of this agent: one joins {room}"
         ));
         report(client, action_id, agent_id, Err(refusal.clone()));
@@ -80,7 +80,7 @@ async fn first_answer(
     client: &Client,
     performers: Vec<Arc<Client>>,
     payload: &str,
-) -> Result<Value, Refusal> {
+) -> Result<Value, Error> {
     let mut answers: FuturesUnordered<_> = performers
         .iter()
         .map(|performer| {
@@ -94,14 +94,14 @@ async fn first_answer(
                 return read(answer);
             }
         }
-        Err(Refusal::unavailable("the producer left before it answered"))
+        Err(Error::unavailable("the producer left before it answered"))
     };
     let timeout = client.context.options.action_timeout;
     tokio::time::timeout(timeout, first)
         .await
         .unwrap_or_else(|_| {
             let most = timeout.as_millis();
-            Err(Refusal::new(
+            Err(Error::new(
                 "timeout",
                 format!("no producer answered within {most} ms ([server] action_timeout)"),
             ))
@@ -109,9 +109,9 @@ async fn first_answer(
 }
 
 /// The value of an answer: none is `null`, and an attachment stands as base64 in its place.
-fn read(answer: Result<Answered, String>) -> Result<Value, Refusal> {
+fn read(answer: Result<Answered, String>) -> Result<Value, Error> {
     let unreadable =
-        |why: &str| Refusal::bad_request(format!("the producer's answer can't be read: {why}"));
+        |why: &str| Error::bad_request(format!("the producer's answer can't be read: {why}"));
     let answer = answer.map_err(|why| unreadable(&why))?;
     let mut value = match serde_json::from_str::<Vec<Value>>(&answer.json) {
         Ok(arguments) => arguments.into_iter().next().unwrap_or_default(),
@@ -132,7 +132,7 @@ fn read(answer: Result<Answered, String>) -> Result<Value, Refusal> {
     Ok(value)
 }
 
-fn report(client: &Client, action_id: String, agent_id: String, outcome: Result<Value, Refusal>) {
+fn report(client: &Client, action_id: String, agent_id: String, outcome: Result<Value, Error>) {
     let mut body = Object::new();
     body.insert("type".into(), "agent_action_result".into());
     body.insert("action_id".into(), action_id.into());

@@ -18,7 +18,7 @@ use super::{client::Client, inbox::Inbound};
 use crate::{
     channel::Namespace,
     doors::admin::{Act, Actor},
-    error::Refusal,
+    error::Error,
     event::Object,
     timestamp::Timestamp,
 };
@@ -32,7 +32,7 @@ enum Answer {
     /// An object that is JSON already.
     Json(String),
     /// The same of what was refused and why.
-    Refused(Refusal, String),
+    Refused(Error, String),
 }
 
 impl From<Value> for Answer {
@@ -44,9 +44,9 @@ impl From<Value> for Answer {
     }
 }
 
-type Handled = Result<Answer, Refusal>;
+type Handled = Result<Answer, Error>;
 
-fn refusal_of(answer: &Handled) -> Option<&Refusal> {
+fn refusal_of(answer: &Handled) -> Option<&Error> {
     match answer {
         Err(refusal) | Ok(Answer::Refused(refusal, _)) => Some(refusal),
         Ok(_) => None,
@@ -151,9 +151,9 @@ async fn admin(client: &Client, act: Act, request: &Request) -> Handled {
     Ok(answer.into())
 }
 
-fn unknown(client: &Client) -> Refusal {
+fn unknown(client: &Client) -> Error {
     client.context.metrics.unknown_event();
-    Refusal::new(
+    Error::new(
         "unknown_event",
         "this server handles no event of that name; what other clients shall hear, a producer publishes",
     )
@@ -187,6 +187,6 @@ fn acknowledgement(answer: &Handled) -> String {
 }
 
 /// Tells a client why something was refused, for those that ask for no acknowledgement.
-pub(super) fn tell_refusal(client: &Client, refusal: &Refusal, room: Option<&str>) {
+pub(super) fn tell_refusal(client: &Client, refusal: &Error, room: Option<&str>) {
     client.emit("error", refusal.to_event(room));
 }

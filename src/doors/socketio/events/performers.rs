@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::{
     access::{Identity, authz::room_name},
     doors::socketio::client::Client,
-    error::Refusal,
+    error::Error,
     event::Kind,
     ledger::Homes,
 };
@@ -35,7 +35,7 @@ pub(super) async fn find(
     operator: &Client,
     agent: &str,
     named: Option<&str>,
-) -> Result<Performers, Refusal> {
+) -> Result<Performers, Error> {
     let context = &operator.context;
     let who = operator.who();
     let homes = context.authenticator.homes_of(agent);
@@ -75,17 +75,17 @@ fn home(
     agent: &str,
     named: Option<&str>,
     unlimited: bool,
-) -> Result<Option<Arc<str>>, Refusal> {
+) -> Result<Option<Arc<str>>, Error> {
     let holds = |project: &str| who.permissions.may_enter(Kind::Project, None, project);
     if let Some(named) = named.filter(|named| !named.is_empty()) {
         return if holds(named) {
             Ok(Some(named.into()))
         } else {
-            Err(Refusal::forbidden("your token doesn't name this project"))
+            Err(Error::forbidden("your token doesn't name this project"))
         };
     }
     let several = || {
-        Refusal::bad_request(format!(
+        Error::bad_request(format!(
             "an agent {agent} is or may be known in several projects: say in which one, as project_id"
         ))
     };
@@ -95,7 +95,7 @@ fn home(
         }
         if who.permissions.is_limited() {
             // It may be another project's: who performs for all would do it for that one.
-            return Err(Refusal::forbidden(
+            return Err(Error::forbidden(
                 "this agent is not known in a project of your token's yet: say in which one it is, as project_id",
             ));
         }
@@ -127,7 +127,7 @@ fn home(
     }
     match one_of(&mut homes.claimed.iter())? {
         Some(project) => Ok(Some(project)),
-        None => Err(Refusal::forbidden(
+        None => Err(Error::forbidden(
             "your token names neither this agent nor a project of its",
         )),
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Answer, Handled, request::Request};
 use crate::{
     doors::socketio::client::Client,
-    error::Refusal,
+    error::Error,
     event::lenient,
     intake::{self, IntakeLimits, Producer, Raw},
 };
@@ -16,7 +16,7 @@ use crate::{
 pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
     let who = client.who();
     if !who.role.may_publish() {
-        return Err(Refusal::forbidden(
+        return Err(Error::forbidden(
             "publishing takes the role producer or admin: connect with auth {\"role\": \"producer\"}",
         ));
     }
@@ -38,9 +38,8 @@ pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
         .authenticator
         .events(&who, client.address, raws.len())?;
     let mut receipt = client.context.intake.publish(raws, producer).await?;
-    let json = serde_json::to_string(&receipt).map_err(|error| {
-        Refusal::unavailable(format!("the answer could not be written: {error}"))
-    })?;
+    let json = serde_json::to_string(&receipt)
+        .map_err(|error| Error::unavailable(format!("the answer could not be written: {error}")))?;
     // One event that is refused is a refused request; of several, each has its own answer.
     if single && let Some(rejected) = receipt.rejected.pop() {
         return Ok(Answer::Refused(rejected.error, json));
@@ -51,7 +50,7 @@ pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
 type Raws = (Vec<Raw>, bool);
 
 /// The events of a text, each as it is written; whether it is one event and no list.
-fn of_text(text: Bytes, max: usize) -> Result<Raws, Refusal> {
+fn of_text(text: Bytes, max: usize) -> Result<Raws, Error> {
     match lenient::elements(&text, max) {
         Some((events, more)) if more > 0 => Err(too_many(events.len() + more, max)),
         Some((events, _)) => {
@@ -64,7 +63,7 @@ fn of_text(text: Bytes, max: usize) -> Result<Raws, Refusal> {
 }
 
 /// The same of what had to be read before, because attachments stand in it.
-fn of_values(request: Request, limits: IntakeLimits) -> Result<Raws, Refusal> {
+fn of_values(request: Request, limits: IntakeLimits) -> Result<Raws, Error> {
     // A message that is shorter than an event may be holds none that is too long: no need to measure each.
     let known = (request.len <= limits.max_event).then_some(request.len);
     let (mut raws, single): Raws = match request.argument {
@@ -85,8 +84,8 @@ fn of_values(request: Request, limits: IntakeLimits) -> Result<Raws, Refusal> {
     Ok((raws, single))
 }
 
-fn too_many(events: usize, max: usize) -> Refusal {
-    Refusal::new(
+fn too_many(events: usize, max: usize) -> Error {
+    Error::new(
         "too_large",
         format!(
             "{events} events in one publish, {max} are allowed ([performance] max_publish_batch)"

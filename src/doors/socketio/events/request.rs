@@ -11,7 +11,7 @@ use crate::{
         engine::{NOT_JSON, UNREADABLE},
         inbox::Inbound,
     },
-    error::Refusal,
+    error::Error,
     event::lenient::{self, Mended},
 };
 
@@ -23,7 +23,7 @@ pub(super) struct Request {
     /// Its first argument, `null` when there is none, or when it stands in `published`.
     pub(super) argument: Value,
     /// Those of the argument's elements that could not be read: `null` stands in their places.
-    pub(super) unread: Vec<(usize, Refusal)>,
+    pub(super) unread: Vec<(usize, Error)>,
     /// The argument of `publish` as it is written: of a long list one event at a time is read.
     pub(super) published: Option<Bytes>,
     /// Values that were no JSON and were put right.
@@ -37,7 +37,7 @@ pub(super) struct Request {
 struct Call {
     event: Option<Value>,
     argument: Value,
-    unread: Vec<(usize, Refusal)>,
+    unread: Vec<(usize, Error)>,
     mended: Mended,
 }
 
@@ -45,7 +45,7 @@ struct Call {
 const MAX_ROOMS: usize = 100;
 
 /// Reads an event.
-pub(super) fn read(inbound: &Inbound) -> Result<Request, Refusal> {
+pub(super) fn read(inbound: &Inbound) -> Result<Request, Error> {
     let len = inbound.text.len() + inbound.attachments.iter().map(Bytes::len).sum::<usize>();
     if inbound.attachments.is_empty()
         && let Some(published) = published(&inbound.text.clone().into())
@@ -66,7 +66,7 @@ pub(super) fn read(inbound: &Inbound) -> Result<Request, Refusal> {
     if let (Some(Value::String(event)), Value::String(text)) = (&call.event, &call.argument) {
         match event.as_str() {
             // In place of what the engine could not have read.
-            UNREADABLE => return Err(Refusal::bad_request(text)),
+            UNREADABLE => return Err(Error::bad_request(text)),
             NOT_JSON => {
                 if inbound.attachments.is_empty()
                     && let Some(published) = published(&Bytes::copy_from_slice(text.as_bytes()))
@@ -80,7 +80,7 @@ pub(super) fn read(inbound: &Inbound) -> Result<Request, Refusal> {
     }
     attach(&mut call.argument, &inbound.attachments);
     let Some(Value::String(event)) = call.event else {
-        return Err(Refusal::bad_request("an event begins with its name"));
+        return Err(Error::bad_request("an event begins with its name"));
     };
     Ok(Request {
         event,
@@ -108,11 +108,11 @@ fn published(text: &Bytes) -> Option<Bytes> {
 
 /// Reads a message that is no JSON as a whole: the name, and of the argument all that can be read. Of a list only those
 /// elements are lost that can't be.
-fn read_leniently(text: &str) -> Result<Call, Refusal> {
+fn read_leniently(text: &str) -> Result<Call, Error> {
     /// The name and the argument: nothing behind them is looked at.
     const LOOKED_AT: usize = 2;
     let (parts, _) = lenient::elements(text.as_bytes(), LOOKED_AT)
-        .ok_or_else(|| Refusal::bad_request("the event is not JSON: it is no list that ends"))?;
+        .ok_or_else(|| Error::bad_request("the event is not JSON: it is no list that ends"))?;
     let mut call = Call::default();
     let mut parts = parts.into_iter();
     if let Some(name) = parts.next() {
@@ -181,11 +181,11 @@ impl Request {
     }
 
     /// A text field, `None` when it is absent.
-    pub(super) fn text(&self, key: &str) -> Result<Option<&str>, Refusal> {
+    pub(super) fn text(&self, key: &str) -> Result<Option<&str>, Error> {
         match self.field(key) {
             Value::Null => Ok(None),
             Value::String(text) => Ok(Some(text)),
-            _ => Err(Refusal::bad_request(format!("{key} must be a string"))),
+            _ => Err(Error::bad_request(format!("{key} must be a string"))),
         }
     }
 
@@ -203,7 +203,7 @@ impl Request {
     }
 
     /// The rooms by their names, each once, in all the ways in which they are asked for: a string, a list, `{room}`, `{room_id}`, `{rooms}`, `{channels}`.
-    pub(super) fn rooms(&self) -> Result<Vec<String>, Refusal> {
+    pub(super) fn rooms(&self) -> Result<Vec<String>, Error> {
         let spelt: SmallVec<[&Value; 2]> = match &self.argument {
             Value::Object(fields) => ["room", "room_id", "rooms", "channels"]
                 .iter()
@@ -213,7 +213,7 @@ impl Request {
             other => SmallVec::from_iter([other]),
         };
         let wrong = || {
-            Refusal::bad_request(format!(
+            Error::bad_request(format!(
                 "name the room: {{\"room\": \"project:p1\"}} or {{\"rooms\": [..]}} with at most {MAX_ROOMS} names"
             ))
         };

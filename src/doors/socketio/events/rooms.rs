@@ -8,7 +8,7 @@ use super::{Handled, request::Request};
 use crate::{
     access::authz::Filter,
     doors::socketio::client::Client,
-    error::Refusal,
+    error::Error,
     event::Object,
     hub::{MemberId, View},
     timestamp::Timestamp,
@@ -50,7 +50,7 @@ pub(super) async fn subscribe(client: &Arc<Client>, request: &Request) -> Handle
     let rooms = request.rooms()?;
     let filters = request.field("filters");
     if rooms.is_empty() && filters.is_null() {
-        return Err(Refusal::bad_request(
+        return Err(Error::bad_request(
             "nothing to subscribe to: give room_id, rooms, channels or filters",
         ));
     }
@@ -79,7 +79,7 @@ pub(super) async fn unsubscribe(client: &Arc<Client>, request: &Request) -> Hand
     let member = member(client)?;
     let rooms = request.rooms()?;
     if rooms.is_empty() {
-        return Err(Refusal::bad_request(
+        return Err(Error::bad_request(
             "nothing to unsubscribe from: give room_id, rooms or channels",
         ));
     }
@@ -112,7 +112,7 @@ fn tell(client: &Client, name: &str, body: Value) {
     client.emit(name, all);
 }
 
-async fn check(client: &Client, rooms: &[String]) -> Result<(), Refusal> {
+async fn check(client: &Client, rooms: &[String]) -> Result<(), Error> {
     let (context, sid) = (&client.context, client.sid.to_string());
     let own: [&str; 2] = [&client.id, &sid];
     let rooms = rooms.iter().map(String::as_str);
@@ -122,19 +122,19 @@ async fn check(client: &Client, rooms: &[String]) -> Result<(), Refusal> {
         .check_rooms(rooms, &client.who(), fixed)
 }
 
-fn one_room(client: &Client, request: &Request) -> Result<(MemberId, String), Refusal> {
+fn one_room(client: &Client, request: &Request) -> Result<(MemberId, String), Error> {
     let mut rooms = request.rooms()?.into_iter();
     match (rooms.next(), rooms.next()) {
         (Some(room), None) => Ok((member(client)?, room)),
-        _ => Err(Refusal::bad_request(
+        _ => Err(Error::bad_request(
             "name one room: {\"room\": \"project:p1\"} or a string",
         )),
     }
 }
 
 /// Handlers run only after the introduction, so this fails only while the server goes down.
-pub(super) fn member(client: &Client) -> Result<MemberId, Refusal> {
+pub(super) fn member(client: &Client) -> Result<MemberId, Error> {
     client
         .member()
-        .ok_or_else(|| Refusal::unavailable("the connection is not ready; try again"))
+        .ok_or_else(|| Error::unavailable("the connection is not ready; try again"))
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Handled, request::Request, rooms};
 use crate::{
-    channel::Topic, doors::socketio::client::Client, error::Refusal, event::Object, hub::Question,
+    channel::Topic, doors::socketio::client::Client, error::Error, event::Object, hub::Question,
 };
 
 pub(super) async fn subscribe(client: &Arc<Client>, event: &str) -> Handled {
@@ -44,7 +44,7 @@ pub(super) async fn flow(client: &Arc<Client>, request: &Request, on: bool) -> H
     let flow_id = request
         .text("flow_id")?
         .filter(|id| (1..=128).contains(&id.len()) && !id.chars().any(char::is_control))
-        .ok_or_else(|| Refusal::bad_request("flow_id must be 1 to 128 characters of text"))?;
+        .ok_or_else(|| Error::bad_request("flow_id must be 1 to 128 characters of text"))?;
     let room = vec![format!("flow:{flow_id}")];
     client.context.hub.is_page(member).await;
     if on {

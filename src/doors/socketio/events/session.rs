@@ -13,7 +13,7 @@ use crate::{
     },
     channel::Namespace,
     doors::socketio::{client::Client, welcome},
-    error::Refusal,
+    error::Error,
     timestamp::Timestamp,
 };
 
@@ -34,12 +34,12 @@ pub(super) async fn authenticate(client: &Arc<Client>, request: &Request) -> Han
     };
     let who = client.context.authenticator.identify(peer).await?;
     if client.namespace == Namespace::Admin && !who.role.may_see_stats() {
-        return Err(Refusal::forbidden(
+        return Err(Error::forbidden(
             "the namespace /admin is for operators and admins",
         ));
     }
     if before.user.is_some() && who.user != before.user {
-        return Err(Refusal::forbidden(
+        return Err(Error::forbidden(
             "the token is another user's; connect anew with it",
         ));
     }
@@ -62,7 +62,7 @@ pub(super) async fn authenticate(client: &Arc<Client>, request: &Request) -> Han
     let lost = client.context.hub.reidentify(member, who, own).await?;
     for room in &lost {
         client.context.metrics.refused("socketio", "forbidden_room");
-        let why = Refusal::new(
+        let why = Error::new(
             "forbidden_room",
             format!("you are no longer in {room}: the new token doesn't allow it"),
         );

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Answer, Handled, request::Request, rooms};
 use crate::{
     doors::socketio::client::Client,
-    error::Refusal,
+    error::Error,
     history::{Order, Query},
     hub::{Moment, Question, SharedSnapshot, SnapshotOf},
 };
@@ -56,14 +56,14 @@ async fn find(
     moment: Arc<Moment>,
     of: SnapshotOf,
     part_bytes: usize,
-) -> Result<(SharedSnapshot, Option<String>), Refusal> {
+) -> Result<(SharedSnapshot, Option<String>), Error> {
     let find = move || {
         let shared = SharedSnapshot::new(moment, of, part_bytes);
         let whole = (shared.snapshot().parts() == 1).then(|| shared.snapshot().part(1));
         (shared, whole.flatten())
     };
     let found = tokio::task::spawn_blocking(find).await;
-    found.map_err(|_| Refusal::unavailable("the state could not be written; try again"))
+    found.map_err(|_| Error::unavailable("the state could not be written; try again"))
 }
 
 pub(super) async fn get_history(client: &Client, request: &Request) -> Handled {
@@ -72,7 +72,7 @@ pub(super) async fn get_history(client: &Client, request: &Request) -> Handled {
         limit => Some(
             limit
                 .as_u64()
-                .ok_or_else(|| Refusal::bad_request("limit must be a whole number"))?,
+                .ok_or_else(|| Error::bad_request("limit must be a whole number"))?,
         ),
     };
     let text = |key| request.text(key).map(|t| t.map(str::to_owned));
@@ -94,14 +94,14 @@ pub(super) async fn get_history(client: &Client, request: &Request) -> Handled {
         .history(query, &client.who().permissions)
         .await?;
     let text = serde_json::to_string(&page)
-        .map_err(|_| Refusal::unavailable("the page can't be written"))?;
+        .map_err(|_| Error::unavailable("the page can't be written"))?;
     Ok(Answer::Json(text))
 }
 
 pub(super) async fn resume(client: &Client, request: &Request) -> Handled {
     let cursor = request
         .text("cursor")?
-        .ok_or_else(|| Refusal::bad_request("cursor is missing: send the last one received"))?;
+        .ok_or_else(|| Error::bad_request("cursor is missing: send the last one received"))?;
     let resumed = client
         .context
         .hub
@@ -134,11 +134,11 @@ pub(super) async fn get_rooms(client: &Client) -> Handled {
     ))
 }
 
-fn may_see(client: &Client) -> Result<(), Refusal> {
+fn may_see(client: &Client) -> Result<(), Error> {
     if client.who().role.may_see_stats() {
         Ok(())
     } else {
-        Err(Refusal::forbidden(
+        Err(Error::forbidden(
             "statistics and rooms take the role operator or admin",
         ))
     }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     channel::Namespace,
     delivery::{Tag, WireMessage},
-    error::Refusal,
+    error::Error,
 };
 
 /// How often it is looked whether the client has everything.
@@ -86,7 +86,7 @@ impl ExpressLane {
 
 impl State {
     /// Says why the connection ends: as an event on a namespace that the client is on, else as a CONNECT_ERROR.
-    fn say_last(&mut self, words: &Refusal) {
+    fn say_last(&mut self, words: &Error) {
         let is_on = |n: &Namespace| !matches!(self.gates[*n as usize], Gate::Shut);
         let frame = match Namespace::ALL.iter().find(|n| is_on(n)) {
             Some(namespace) => {
