@@ -46,7 +46,7 @@ impl Pending {
         }
         match self.runs.last_mut() {
             Some(last) if last.end() == run.start && last.unsent == run.unsent => {
-                last.len += run.len
+                last.len += run.len;
             }
             _ => self.runs.push(run),
         }

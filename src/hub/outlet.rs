@@ -13,7 +13,7 @@ pub trait Outlet: fmt::Debug + Send + Sync + 'static {
     fn send_exempt(&self, update: &Outgoing);
     /// Lets what was queued go.
     fn flush(&self);
-    /// Whether it took enough of what it unsent that more may come.
+    /// Whether it took enough of what it owed that more may come.
     fn has_room(&self) -> bool;
     /// How many bytes wait for it.
     fn waiting(&self) -> usize;
