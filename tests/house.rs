@@ -49,10 +49,6 @@ const CIRCLES: &[(&str, &str)] = &[
         "Commands are called from the file that holds their arguments and failures.",
     ),
     (
-        "config",
-        "A section checks its own values, and names them with the types of the whole.",
-    ),
-    (
         "doors::admin",
         "An audit line names the act and the actor that write it.",
     ),

@@ -7,8 +7,8 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    invalid::{Invalid, LONGEST},
     seconds::seconds,
-    validate::{Invalid, LONGEST},
 };
 use crate::{config::Role, pattern::Pattern};
 

@@ -1,6 +1,6 @@
 //! How many there may be of what is counted.
 
-use super::{Config, validate::Invalid};
+use super::{Config, invalid::Invalid};
 
 /// More connections than a machine has descriptors for.
 const MOST: usize = 1 << 24;

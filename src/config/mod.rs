@@ -5,6 +5,7 @@
 
 mod authentication;
 mod counts;
+mod invalid;
 mod load;
 mod networks;
 mod origins;
