@@ -65,10 +65,6 @@ const CIRCLES: &[(&str, &str)] = &[
         "The loop is one state machine; its parts work on the loop's own state in turns.",
     ),
     (
-        "journal",
-        "Entries hold the numbers and records of the trait that takes them.",
-    ),
-    (
         "net",
         "A connection and a body each have a guard that holds their own limits.",
     ),

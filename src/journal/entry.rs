@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{Record, Seq};
+use super::record::{Record, Seq};
 use crate::event::{Event, id_for_conflict};
 
 /// A parsed event may hold so many times the bytes of its text and still be kept parsed.

@@ -7,11 +7,12 @@
 mod entry;
 mod epoch;
 mod memory;
+mod record;
 mod sqlite;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::fmt;
 
 use futures_util::future::{BoxFuture, ready};
 use tokio::sync::watch;
@@ -21,29 +22,10 @@ use crate::{error::Error, event::Event, observe::JournalMetrics};
 pub use entry::{Batch, Draft, Entry, READ_BYTES};
 pub use epoch::Epoch;
 pub use memory::{MemoryJournal, Retention};
+pub use record::{Record, Seq};
 pub use sqlite::{
     Durability, HeldBytes, OpenError, Repaired, SqliteJournal, SqliteOptions, repair,
 };
-
-/// The place of an event in the journal: 1 for the first, without holes. 0 is "before everything".
-pub type Seq = u64;
-
-/// One kept event.
-#[derive(Debug)]
-pub struct Record {
-    /// Its place in the order.
-    pub seq: Seq,
-    /// What was published; shared with whoever keeps it longer (history lines).
-    pub event: Arc<Event>,
-    /// How many bytes its text has, for those who must not send too much.
-    pub weight: usize,
-    /// About how many bytes of memory it holds, for those who must not hold too much: a hundred times its text, perhaps.
-    pub held: usize,
-    /// When it was accepted, for the delivery budgets; not kept over a restart.
-    pub accepted: Instant,
-    /// Stands for its producer: whose turn it takes while it is delivered. 0 for all that was read from the file.
-    pub flow: u64,
-}
 
 /// What became of one appended event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,8 +8,9 @@ use std::{
     },
 };
 
-use super::Seq;
-use crate::observe::JournalMetrics;
+use rusqlite::ErrorCode;
+
+use crate::{journal::Seq, observe::JournalMetrics};
 
 /// Damaged places that are told apart: of those beyond, each read counts.
 const TOLD_APART: usize = 10_000;
@@ -59,4 +60,18 @@ impl Damage {
     pub(super) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
+}
+
+/// Whether an error is about what stands in the file, and comes again however often it is read.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    ) || matches!(
+        error,
+        rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::Utf8Error(..)
+    )
 }

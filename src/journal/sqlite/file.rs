@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::OpenError;
+use super::open_error::OpenError;
 
 /// "Stoa": tells our files from those of other programs that use SQLite.
 pub(super) const APPLICATION_ID: i32 = 0x5374_6f61;

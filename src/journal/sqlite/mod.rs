@@ -12,10 +12,13 @@
 mod clock;
 mod damage;
 mod file;
+mod open_error;
+mod options;
 mod queue;
 mod reader;
 mod repair;
 mod schema;
+mod shared;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -24,181 +27,27 @@ mod watch;
 mod writer;
 
 use std::{
-    path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    time::Instant,
 };
 
 use futures_util::future::BoxFuture;
-use thiserror::Error;
 use tokio::sync::{oneshot, watch::Sender, watch::channel as watch_channel};
 
-use super::{Batch, Bounds, Entry, Epoch, Health, Journal, JournalError, Outcome, Retention, Seq};
-use crate::observe::JournalMetrics;
+use crate::{
+    journal::{Batch, Bounds, Entry, Epoch, Health, Journal, JournalError, Outcome, Seq},
+    observe::JournalMetrics,
+};
 use damage::Damage;
+pub use open_error::OpenError;
+pub use options::{Durability, HeldBytes, SqliteOptions};
 use queue::{Append, Job, Queue};
 use reader::Reader;
 pub use repair::{Repaired, repair};
+use shared::Shared;
 use tail::Tail;
-use watch::{Lost, Watch};
+use watch::Watch;
 use writer::Writer;
-
-/// When an append is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durability {
-    /// When the operating system has it: the end of the process loses nothing.
-    Process,
-    /// When the disk has it: the end of the power loses nothing.
-    Disk,
-}
-
-/// What the configuration says of the file.
-#[derive(Debug, Clone)]
-pub struct SqliteOptions {
-    /// The file; its folder is made when it isn't there.
-    pub path: PathBuf,
-    /// When an append is answered.
-    pub durability: Durability,
-    /// How much is kept.
-    pub retention: Retention,
-    /// How much is held in memory.
-    pub held: HeldBytes,
-}
-
-/// Bytes of memory that a journal in a file may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeldBytes {
-    /// Of the newest events.
-    pub tail: usize,
-    /// Of those that wait to be written.
-    pub queue: usize,
-}
-
-impl Default for HeldBytes {
-    fn default() -> Self {
-        Self {
-            tail: 16 << 20,
-            queue: 32 << 20,
-        }
-    }
-}
-
-/// The file can't be used. It is left as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("the journal {path} {reason}")]
-pub struct OpenError {
-    /// The file as it was named.
-    path: String,
-    /// What is wrong with it and what to do.
-    reason: String,
-}
-
-impl OpenError {
-    fn new(path: &Path, reason: impl Into<String>) -> Self {
-        Self {
-            path: path.display().to_string(),
-            reason: reason.into(),
-        }
-    }
-
-    fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
-        Self::new(path, format!("can't be opened: {error}"))
-    }
-}
-
-/// What the writer and the journal's users share.
-#[derive(Debug)]
-struct Shared {
-    /// The oldest kept place.
-    first: AtomicU64,
-    /// The newest.
-    last: AtomicU64,
-    /// How far the live stream has read: nothing newer is trimmed.
-    released: AtomicU64,
-    /// The place of the newest checkpoint: the state is rebuilt from there, so nothing newer is trimmed.
-    checkpoint: AtomicU64,
-    /// The newest records.
-    tail: Tail,
-    /// How the writer is.
-    state: Mutex<WriterState>,
-    /// Counts the events that can't be read.
-    damage: Arc<Damage>,
-    /// Wakes the hub.
-    grown: Sender<Seq>,
-    /// Counts what happens.
-    metrics: JournalMetrics,
-}
-
-/// How the writer is.
-#[derive(Debug, Default)]
-struct WriterState {
-    /// Why nothing can be written now, if it can't.
-    trouble: Option<String>,
-    /// The damage that was done to the file, if any was.
-    lost: Option<Lost>,
-    /// Since when the events wait that are being written.
-    writing: Option<Instant>,
-}
-
-/// After so long without anything being written, a disk stalls or a program holds the file.
-const STALLED: Duration = Duration::from_secs(1);
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, WriterState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Sets why nothing can be written; what it was before.
-    fn set_trouble(&self, trouble: Option<String>) -> Option<String> {
-        std::mem::replace(&mut self.state().trouble, trouble)
-    }
-
-    fn is_ill(&self) -> bool {
-        self.state().trouble.is_some()
-    }
-
-    fn lost(&self) -> Option<Lost> {
-        self.state().lost
-    }
-
-    fn set_lost(&self, lost: Option<Lost>) {
-        self.state().lost = lost;
-    }
-
-    /// The writer begins to write, or has ended.
-    fn set_writing(&self, writes: bool) {
-        self.state().writing = writes.then(Instant::now);
-    }
-
-    /// Shows how much is held.
-    fn gauge(&self, queue: &Queue) {
-        let number = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
-        self.metrics.tail_bytes.set(number(self.tail.bytes()));
-        self.metrics.queue_bytes.set(number(queue.bytes()));
-    }
-
-    /// Why nothing can be kept now, if nothing can.
-    fn trouble(&self) -> Option<String> {
-        let state = self.state();
-        if let Some(lost) = state.lost {
-            return Some(lost.reason().into());
-        }
-        if state.trouble.is_some() {
-            return state.trouble.clone();
-        }
-        // All that is queued waits for what is being written.
-        let waited = state.writing?.elapsed();
-        (waited >= STALLED).then(|| {
-            format!(
-                "nothing could be written for {} s: another program holds the file, or the disk stalls",
-                waited.as_secs()
-            )
-        })
-    }
-}
 
 /// A [`Journal`] in a file.
 #[derive(Debug)]
@@ -231,17 +80,14 @@ impl SqliteJournal {
         let (epoch, bounds, checkpoint) = schema::read(path, &connection)?;
         let metrics = JournalMetrics::default();
         let damage = Arc::new(Damage::new(metrics.clone()));
-        let shared = Arc::new(Shared {
-            first: AtomicU64::new(bounds.first),
-            last: AtomicU64::new(bounds.last),
-            released: AtomicU64::new(0),
-            checkpoint: AtomicU64::new(checkpoint),
-            tail: Tail::new(bounds.last, options.held.tail),
-            state: Mutex::default(),
-            damage: damage.clone(),
-            grown: watch_channel(bounds.last).0,
+        let tail = Tail::new(bounds.last, options.held.tail);
+        let shared = Arc::new(Shared::new(
+            bounds,
+            checkpoint,
+            tail,
+            damage.clone(),
             metrics,
-        });
+        ));
         let reader = Arc::new(Reader::open(path, damage).map_err(|e| OpenError::sqlite(path, &e))?);
         let watch = Watch::new(path, &lock)
             .map_err(|e| OpenError::new(path, format!("can't be looked at: {e}")))?;
@@ -435,6 +281,3 @@ impl Drop for SqliteJournal {
         self.close();
     }
 }
-
-/// How long a connection waits for another one of this process.
-const BUSY: Duration = Duration::from_secs(10);

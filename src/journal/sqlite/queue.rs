@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{Entry, JournalError, Outcome, Seq};
+use crate::journal::{Entry, JournalError, Outcome, Seq};
 
 /// A job of the writer.
 #[derive(Debug)]

@@ -8,10 +8,14 @@ use std::{
     time::Instant,
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::{BUSY, Batch, JournalError, Seq, damage::Damage, repair::next_good};
-use crate::journal::entry::parse;
+use super::{
+    damage::{Damage, is_damage},
+    repair::next_good,
+    schema::BUSY,
+};
+use crate::journal::{Batch, JournalError, Seq, entry::parse};
 
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -123,18 +127,4 @@ impl Reader {
 #[allow(clippy::needless_pass_by_value)]
 fn unavailable(error: rusqlite::Error) -> JournalError {
     JournalError::Unavailable(error.to_string())
-}
-
-/// Whether an error is about what stands in the file, and comes again however often it is read.
-pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-    ) || matches!(
-        error,
-        rusqlite::Error::InvalidColumnType(..)
-            | rusqlite::Error::FromSqlConversionFailure(..)
-            | rusqlite::Error::IntegralValueOutOfRange(..)
-            | rusqlite::Error::Utf8Error(..)
-    )
 }

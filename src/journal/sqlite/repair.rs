@@ -12,8 +12,8 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, types::Value};
 use serde::de::IgnoredAny;
 
-use super::{Durability, OpenError, Seq, reader::is_damage, schema};
-use crate::journal::entry::parse;
+use super::{damage::is_damage, open_error::OpenError, options::Durability, schema};
+use crate::journal::{Seq, entry::parse};
 
 /// No journal has so many places: a file that can't say how many it has is searched up to here.
 const MOST: Seq = 1 << 40;

@@ -1,16 +1,18 @@
 //! The tables, their version, and what a file says of itself when it is opened.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::{
-    BUSY, Bounds, Durability, Epoch, OpenError, Seq,
     file::{self, APPLICATION_ID},
+    open_error::OpenError,
+    options::Durability,
 };
 use crate::{
     config::Rules,
     event::Event,
+    journal::{Bounds, Epoch, Seq},
     ledger::{Ledger, Speaker},
 };
 
@@ -56,6 +58,9 @@ const PARTS: &str = "
 
 /// Files up to this size are checked from end to end when the server didn't end by itself.
 const CHECKED: u64 = 1 << 30;
+
+/// How long a connection waits for another one of this process.
+pub(super) const BUSY: Duration = Duration::from_secs(10);
 
 /// Opens the file for writing and brings its tables to the present version.
 pub(super) fn open(path: &Path, durability: Durability) -> Result<Connection, OpenError> {

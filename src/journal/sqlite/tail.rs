@@ -7,8 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{Batch, Seq};
-use crate::journal::entry::InMemory;
+use crate::journal::{Batch, Seq, entry::InMemory};
 
 #[derive(Debug)]
 pub(super) struct Tail {

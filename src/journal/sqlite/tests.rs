@@ -9,7 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     event::{Event, Intake, parse},
-    journal::Record,
+    journal::{Record, Retention},
     timestamp::Timestamp,
 };
 
@@ -465,7 +465,7 @@ async fn a_clock_that_jumps_empties_nothing() {
     let shared = journal.shared.clone();
     shared.checkpoint.store(100, Ordering::Release);
     let mut connection = rusqlite::Connection::open(&path).unwrap();
-    connection.busy_timeout(BUSY).unwrap();
+    connection.busy_timeout(schema::BUSY).unwrap();
     let start = clock::Now::read();
     let mut trimmer = trim::Trimmer::new(&options(&path), start);
     let later = |seconds: u64, jump: i64| clock::Now {

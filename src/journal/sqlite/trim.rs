@@ -5,9 +5,11 @@ use std::sync::atomic::Ordering;
 use rusqlite::Connection;
 
 use super::{
-    Seq, Shared, SqliteOptions,
     clock::{Clock, EVENLY, Now, Verdict},
+    options::SqliteOptions,
+    shared::Shared,
 };
+use crate::journal::Seq;
 
 /// Events that go in one step.
 const STEP: u64 = 2_000;

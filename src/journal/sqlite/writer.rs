@@ -8,13 +8,17 @@ use std::{
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use super::{
-    Entry, JournalError, Outcome, Seq, Shared, SqliteOptions,
     clock::Now,
+    options::SqliteOptions,
     queue::{Append, Job, Queue},
+    shared::Shared,
     trim::Trimmer,
     watch::{Lost, Watch},
 };
-use crate::timestamp::Timestamp;
+use crate::{
+    journal::{Entry, JournalError, Outcome, Seq},
+    timestamp::Timestamp,
+};
 
 /// Events in one transaction at the most: a bound on how long the first of them waits for the last.
 const BATCH: usize = 4_096;

@@ -1,0 +1,25 @@
+//! A kept event, and its place in the order.
+
+use std::{sync::Arc, time::Instant};
+
+use crate::event::Event;
+
+/// The place of an event in the journal: 1 for the first, without holes. 0 is "before everything".
+pub type Seq = u64;
+
+/// One kept event.
+#[derive(Debug)]
+pub struct Record {
+    /// Its place in the order.
+    pub seq: Seq,
+    /// What was published; shared with whoever keeps it longer (history lines).
+    pub event: Arc<Event>,
+    /// How many bytes its text has, for those who must not send too much.
+    pub weight: usize,
+    /// About how many bytes of memory it holds, for those who must not hold too much: a hundred times its text, perhaps.
+    pub held: usize,
+    /// When it was accepted, for the delivery budgets; not kept over a restart.
+    pub accepted: Instant,
+    /// Stands for its producer: whose turn it takes while it is delivered. 0 for all that was read from the file.
+    pub flow: u64,
+}

@@ -1,0 +1,28 @@
+//! Why a file can't be used.
+
+use std::path::Path;
+
+use thiserror::Error;
+
+/// The file can't be used. It is left as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the journal {path} {reason}")]
+pub struct OpenError {
+    /// The file as it was named.
+    path: String,
+    /// What is wrong with it and what to do.
+    reason: String,
+}
+
+impl OpenError {
+    pub(super) fn new(path: &Path, reason: impl Into<String>) -> Self {
+        Self {
+            path: path.display().to_string(),
+            reason: reason.into(),
+        }
+    }
+
+    pub(super) fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
+        Self::new(path, format!("can't be opened: {error}"))
+    }
+}

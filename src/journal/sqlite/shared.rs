@@ -1,0 +1,125 @@
+//! What the writer and the journal's users share.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch::{Sender, channel};
+
+use super::{damage::Damage, queue::Queue, tail::Tail, watch::Lost};
+use crate::{
+    journal::{Bounds, Seq},
+    observe::JournalMetrics,
+};
+
+/// What the writer and the journal's users share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// The oldest kept place.
+    pub(super) first: AtomicU64,
+    /// The newest.
+    pub(super) last: AtomicU64,
+    /// How far the live stream has read: nothing newer is trimmed.
+    pub(super) released: AtomicU64,
+    /// The place of the newest checkpoint: the state is rebuilt from there, so nothing newer is trimmed.
+    pub(super) checkpoint: AtomicU64,
+    /// The newest records.
+    pub(super) tail: Tail,
+    /// How the writer is.
+    state: Mutex<WriterState>,
+    /// Counts the events that can't be read.
+    pub(super) damage: Arc<Damage>,
+    /// Wakes the hub.
+    pub(super) grown: Sender<Seq>,
+    /// Counts what happens.
+    pub(super) metrics: JournalMetrics,
+}
+
+/// How the writer is.
+#[derive(Debug, Default)]
+struct WriterState {
+    /// Why nothing can be written now, if it can't.
+    trouble: Option<String>,
+    /// The damage that was done to the file, if any was.
+    lost: Option<Lost>,
+    /// Since when the events wait that are being written.
+    writing: Option<Instant>,
+}
+
+/// After so long without anything being written, a disk stalls or a program holds the file.
+const STALLED: Duration = Duration::from_secs(1);
+
+impl Shared {
+    pub(super) fn new(
+        bounds: Bounds,
+        checkpoint: Seq,
+        tail: Tail,
+        damage: Arc<Damage>,
+        metrics: JournalMetrics,
+    ) -> Self {
+        Self {
+            first: AtomicU64::new(bounds.first),
+            last: AtomicU64::new(bounds.last),
+            released: AtomicU64::new(0),
+            checkpoint: AtomicU64::new(checkpoint),
+            tail,
+            state: Mutex::default(),
+            damage,
+            grown: channel(bounds.last).0,
+            metrics,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, WriterState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets why nothing can be written; what it was before.
+    pub(super) fn set_trouble(&self, trouble: Option<String>) -> Option<String> {
+        std::mem::replace(&mut self.state().trouble, trouble)
+    }
+
+    pub(super) fn is_ill(&self) -> bool {
+        self.state().trouble.is_some()
+    }
+
+    pub(super) fn lost(&self) -> Option<Lost> {
+        self.state().lost
+    }
+
+    pub(super) fn set_lost(&self, lost: Option<Lost>) {
+        self.state().lost = lost;
+    }
+
+    /// The writer begins to write, or has ended.
+    pub(super) fn set_writing(&self, writes: bool) {
+        self.state().writing = writes.then(Instant::now);
+    }
+
+    /// Shows how much is held.
+    pub(super) fn gauge(&self, queue: &Queue) {
+        let number = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.metrics.tail_bytes.set(number(self.tail.bytes()));
+        self.metrics.queue_bytes.set(number(queue.bytes()));
+    }
+
+    /// Why nothing can be kept now, if nothing can.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let state = self.state();
+        if let Some(lost) = state.lost {
+            return Some(lost.reason().into());
+        }
+        if state.trouble.is_some() {
+            return state.trouble.clone();
+        }
+        // All that is queued waits for what is being written.
+        let waited = state.writing?.elapsed();
+        (waited >= STALLED).then(|| {
+            format!(
+                "nothing could be written for {} s: another program holds the file, or the disk stalls",
+                waited.as_secs()
+            )
+        })
+    }
+}
