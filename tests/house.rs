@@ -65,10 +65,6 @@ const CIRCLES: &[(&str, &str)] = &[
         "The loop is one state machine; its parts work on the loop's own state in turns.",
     ),
     (
-        "net",
-        "A connection and a body each have a guard that holds their own limits.",
-    ),
-    (
         "projections::state",
         "Entities, their agents and the fold over them read each other's fields.",
     ),

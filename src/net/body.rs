@@ -8,27 +8,10 @@ use futures_util::StreamExt;
 use tokio::time::Instant;
 
 use super::{
-    packed::PackedLimits,
-    space::{FREE, Place, Space},
+    body_limits::BodyLimits,
+    space::{FREE, Place},
 };
 use crate::error::Error;
-
-/// What a body may be.
-#[derive(Debug, Clone)]
-pub struct BodyLimits {
-    /// The largest that is read whole.
-    pub max: usize,
-    /// Time for one that is read whole; the longest pause of one that is streamed.
-    pub timeout: Duration,
-    /// What a streamed one has to keep up, on average over `timeout`.
-    pub bytes_per_second: usize,
-    /// The bytes that all of them may hold together.
-    pub space: Space,
-    /// Of those that are compressed.
-    pub packed: PackedLimits,
-    /// How often it is looked whether one with a place still comes at the pace that it needs, while others wait for one.
-    pub patience: Duration,
-}
 
 /// Reads a body of this address whole. One that is not small waits for its place before the rest of it is read, and has it
 /// until it is dropped.
@@ -221,7 +204,10 @@ mod tests {
     use futures_util::{future::join, stream};
 
     use super::*;
-    use crate::observe::BodyMetrics;
+    use crate::{
+        net::{PackedLimits, Space},
+        observe::BodyMetrics,
+    };
 
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 

@@ -18,6 +18,7 @@ use tower::ServiceExt;
 use super::{
     address::{ClientAddress, Proxies},
     in_flight::InFlight,
+    presence::ConnectionSlot,
     quota::{Arrival, Full, Quota, Rate, Slot},
     stream::{Io, Socket},
     timeouts::{ConnectionTimeouts, Timeouts},
@@ -32,14 +33,6 @@ pub struct Peer(pub SocketAddr);
 /// Ends the connection that a request came on; in the request's extensions.
 #[derive(Debug, Clone)]
 pub struct PeerClosed(pub CancellationToken);
-
-/// A place among what a client has open behind a proxy, for as long as any clone of it is there; in the request's
-/// extensions, so that a session which outlives its request keeps it.
-#[derive(Debug, Clone)]
-pub struct ConnectionSlot {
-    /// Only its end matters.
-    _slot: Arc<Slot>,
-}
 
 /// What all connections share.
 #[derive(Debug)]
@@ -247,9 +240,7 @@ impl Answering {
             in_total: false,
             rate: begins(request).then_some(Rate::Session),
         })?;
-        Ok(Some(ConnectionSlot {
-            _slot: Arc::new(slot),
-        }))
+        Ok(Some(ConnectionSlot::new(slot)))
     }
 }
 

@@ -11,7 +11,7 @@ use axum::{
     response::Response,
 };
 
-use super::{connection::ConnectionSlot, timeouts::ConnectionTimeouts};
+use super::{presence::ConnectionSlot, timeouts::ConnectionTimeouts};
 
 /// A request from its head to the end of its answer.
 pub(super) struct InFlight(Arc<ConnectionTimeouts>);

@@ -2,11 +2,13 @@
 
 mod address;
 mod body;
+mod body_limits;
 mod connection;
 mod date;
 mod in_flight;
 mod listener;
 mod packed;
+mod presence;
 mod quota;
 mod space;
 pub(crate) mod stream;
@@ -15,11 +17,13 @@ mod tls;
 mod turn_away;
 
 pub use address::{ClientAddress, Proxies, Secure, forwarded_for};
-pub use body::{BodyLimits, Steady, read_body};
-pub use connection::{ConnectionSlot, Peer, PeerClosed};
+pub use body::{Steady, read_body};
+pub use body_limits::{BodyLimits, PackedLimits};
+pub use connection::{Peer, PeerClosed};
 pub use date::read_the_clock;
 pub use listener::{Prepared, Server, SetupError};
-pub use packed::{PACKINGS, PackedLimits, Packing, UnknownPacking, unpack};
+pub use packed::{PACKINGS, Packing, UnknownPacking, unpack};
+pub use presence::ConnectionSlot;
 pub use quota::{Arrival, Full, Live, Quota, QuotaLimits, Rate, Slot};
 pub use space::{FREE, Place, Space};
 pub use stream::Socket;

@@ -9,7 +9,6 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use async_compression::tokio::bufread::{GzipDecoder, ZlibDecoder};
@@ -20,20 +19,18 @@ use http::{HeaderMap, header::CONTENT_ENCODING};
 use strum::IntoStaticStr;
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::OwnedSemaphorePermit,
     task::coop::consume_budget,
 };
 use tokio_util::io::StreamReader;
 
-use super::body::BodyLimits;
+use super::body_limits::BodyLimits;
 use crate::error::Error;
 
 /// The encodings that are taken, as `Accept-Encoding` has them.
 pub const PACKINGS: &str = "gzip, deflate";
 /// Bytes that are unpacked at a time.
 const PIECE: usize = 8 * 1_024;
-/// How long a body waits to be unpacked before its sender is told to come back later.
-const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// The way in which a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
@@ -79,37 +76,6 @@ impl From<UnknownPacking> for Error {
         Self::bad_request(format!(
             "bodies may be compressed once, with one of {PACKINGS}: send it so, or leave Content-Encoding out"
         ))
-    }
-}
-
-/// How much unpacking there may be.
-#[derive(Debug, Clone)]
-pub struct PackedLimits {
-    /// Bytes that one byte may become, beside a body that may be read whole.
-    pub ratio: usize,
-    /// A permit for each body that is unpacked.
-    places: Arc<Semaphore>,
-}
-
-impl PackedLimits {
-    /// Lets so many bodies be unpacked at a time.
-    pub fn new(ratio: usize, most: usize) -> Self {
-        Self {
-            ratio,
-            places: Arc::new(Semaphore::new(most)),
-        }
-    }
-
-    async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let taking = self.places.clone().acquire_owned();
-        match tokio::time::timeout(MAX_WAIT, taking).await {
-            Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) | Err(_) => Err(Error::new(
-                "overloaded",
-                "as many compressed bodies are read as may be at a time ([server] max_unpacking); \
-                 send this again later, or not compressed",
-            )),
-        }
     }
 }
 
@@ -205,14 +171,14 @@ impl Unpacking {
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Write, net::Ipv4Addr};
+    use std::{io::Write, net::Ipv4Addr, time::Duration};
 
     use flate2::{Compression, write::GzEncoder};
     use http::HeaderValue;
 
     use super::*;
     use crate::{
-        net::{self, Space, Steady},
+        net::{self, PackedLimits, Space, Steady},
         observe::BodyMetrics,
     };
 
