@@ -57,10 +57,6 @@ const CIRCLES: &[(&str, &str)] = &[
         "A client is connected, and its events are handled, by files that send through that client.",
     ),
     (
-        "event",
-        "An event holds ids, and what it settled into is found in the event.",
-    ),
-    (
         "hub",
         "The loop is one state machine; its parts work on the loop's own state in turns.",
     ),

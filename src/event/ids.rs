@@ -7,7 +7,7 @@
 use serde_json::Value;
 use strum::IntoStaticStr;
 
-use super::{Event, Object};
+use super::Object;
 
 /// The kind of thing that an id stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
@@ -69,7 +69,7 @@ fn named(key: &str) -> Option<(Named, u8)> {
 }
 
 /// An object inside `data` that has ids.
-struct Place {
+pub(super) struct Place {
     /// A place with a lower rank counts first.
     rank: u8,
     /// The meaning of its own `id`.
@@ -81,7 +81,7 @@ struct Place {
 }
 
 /// The places.
-fn place(key: &str) -> Option<Place> {
+pub(super) fn place(key: &str) -> Option<Place> {
     let (rank, own, holds, subject): (u8, Option<Named>, &'static [Named], bool) = match key {
         "job" => (1, Some(Job), &[Project, Job, User, Owner], true),
         "run" => (
@@ -194,7 +194,8 @@ impl Ids {
         }
     }
 
-    fn get(&self, what: Named) -> Option<&str> {
+    /// The id of a thing.
+    pub(super) fn get(&self, what: Named) -> Option<&str> {
         let at = what as usize;
         let begin = at.checked_sub(1).map_or(0, |before| self.ends[before]);
         let id = self.text.get(begin as usize..self.ends[at] as usize)?;
@@ -213,7 +214,7 @@ impl Ids {
 }
 
 /// Visits each id in `data`: what it stands for, the rank of its place and of its spelling, and the id. Empty text is no id.
-fn visit<'d>(data: &'d Object, found: &mut dyn FnMut(Named, u8, u8, &'d str)) {
+pub(super) fn visit<'d>(data: &'d Object, found: &mut dyn FnMut(Named, u8, u8, &'d str)) {
     for (key, value) in data {
         match value {
             Value::String(id) if !id.is_empty() => {
@@ -255,93 +256,4 @@ pub(super) fn names_agent(data: &Object) -> bool {
     let mut names = false;
     visit(data, &mut |what, _, _, _| names |= what == Agent);
     names
-}
-
-impl Event {
-    /// The agent: `agent_id`, or `worker_id` in Marcus' logs.
-    pub fn agent_id(&self) -> Option<&str> {
-        self.ids.get(Agent)
-    }
-
-    /// The task.
-    pub fn task_id(&self) -> Option<&str> {
-        self.ids.get(Task)
-    }
-
-    /// The agent run or workflow run.
-    pub fn run_id(&self) -> Option<&str> {
-        self.ids.get(Run)
-    }
-
-    /// The workflow execution; a workflow's run is one.
-    pub fn execution_id(&self) -> Option<&str> {
-        self.ids.get(Execution)
-    }
-
-    /// The workflow.
-    pub fn workflow_id(&self) -> Option<&str> {
-        self.ids.get(Workflow)
-    }
-
-    /// The ingest job.
-    pub fn job_id(&self) -> Option<&str> {
-        self.ids.get(Job)
-    }
-
-    /// The workflow node.
-    pub fn node_id(&self) -> Option<&str> {
-        self.ids.get(Node)
-    }
-
-    /// The message that text is appended to.
-    pub fn message_id(&self) -> Option<&str> {
-        self.ids.get(Message)
-    }
-
-    /// The user whom it concerns.
-    pub fn user_id(&self) -> Option<&str> {
-        self.ids.get(User)
-    }
-
-    /// The user who is named as the owner.
-    pub fn owner_id(&self) -> Option<&str> {
-        self.ids.get(Owner)
-    }
-
-    /// The Kanban board of a `project.*` event: the project goes by it when it is named by nothing better.
-    pub fn board_id(&self) -> Option<&str> {
-        self.ids.get(Board)
-    }
-
-    /// Drops all data and metadata but what settling reads of them: each id wherever it is looked for, and names of projects.
-    /// The event is whole in its text by then.
-    pub fn keep_what_settles(&mut self) {
-        self.metadata = Object::new();
-        let settles = |key: &str, value: &Value| {
-            value.is_string() && (is_id(key) || matches!(key, "id" | "project_name"))
-        };
-        let data = std::mem::take(&mut self.data).into_iter();
-        self.data = data
-            .filter_map(|(key, value)| match value {
-                Value::Object(inner) if place(&key).is_some() => {
-                    let inner: Object = inner
-                        .into_iter()
-                        .filter(|(key, value)| settles(key, value))
-                        .collect();
-                    (!inner.is_empty()).then_some((key, Value::Object(inner)))
-                }
-                value => settles(&key, &value).then_some((key, value)),
-            })
-            .collect();
-    }
-
-    /// Each project that the data names, in whatever place and spelling, boards of `project.*` events among them.
-    pub fn each_project<'e>(&'e self, project: &mut dyn FnMut(&'e str)) {
-        let by_board = self.name.family() == "project";
-        visit(&self.data, &mut |what, _, _, id| match what {
-            Project => project(id),
-            Board if by_board => project(id),
-            _ => {}
-        });
-    }
 }

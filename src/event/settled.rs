@@ -1,8 +1,8 @@
 //! The facts that are settled of an event when it is accepted, and kept with it for good.
 //!
 //! An id alone names nothing: a thing is (project, kind, id). When an event is accepted the ledger (`crate::ledger`) says
-//! which project the event belongs to ([`Event::project_id`]), in which project each thing that it names is at home
-//! ([`Event::home`]), whose these things are ([`Settled::owner_of`]), and who published it. Everybody who reads the event
+//! which project the event belongs to (its `project_id`), in which project each thing that it names is at home
+//! (`Event::home`), whose these things are ([`Settled::owner_of`]), and who published it. Everybody who reads the event
 //! later compares these fields; nothing is looked up, and nothing that is said later changes them.
 //!
 //! - **Event with a project, unlimited producer.** Each thing is the project's own of that id. An agent that is known
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::{Event, Kind};
+use super::thing::Kind;
 
 /// Facts about an event that its producer can't choose.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,14 +117,5 @@ impl Settled {
     /// Whether the thing of this kind was known without a project until this event, which brings it into its own.
     pub fn adopts(&self, kind: Kind) -> bool {
         self.adopted.contains(kind)
-    }
-}
-
-impl Event {
-    /// The project in which the event's thing of this kind is at home: together with kind and id it names the thing. `None`
-    /// for a thing without a project, and for an agent that all projects share.
-    pub fn home(&self, kind: Kind) -> Option<&str> {
-        let project = self.project_id.as_deref();
-        project.filter(|_| !self.settled.shared.contains(kind))
     }
 }

@@ -1,6 +1,6 @@
 //! Finds where values begin and end, without reading them.
 
-use super::without_marks;
+use super::marks::without_marks;
 
 /// The elements of a list as they are written, at most `max` of them, and how many more there are. `None` for what is no list
 /// from its first bracket to its last.

@@ -2,7 +2,7 @@
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 
-use super::without_marks;
+use super::marks::without_marks;
 
 /// How many values of a text were put right, by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

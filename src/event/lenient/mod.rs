@@ -15,6 +15,7 @@
 //! times as long.
 
 mod elements;
+mod marks;
 mod mend;
 #[cfg(test)]
 mod tests;
@@ -25,19 +26,7 @@ pub use elements::{count_values, elements};
 pub use mend::{Mended, mend};
 
 use crate::error::Error;
-
-/// Windows' editors and shells begin a file with it.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
-/// A text behind its byte order marks, and how many these are: files that were joined have more than one.
-fn without_marks(mut text: &[u8]) -> (&[u8], usize) {
-    let mut marks = 0;
-    while let Some(rest) = text.strip_prefix(BYTE_ORDER_MARK) {
-        marks += 1;
-        text = rest;
-    }
-    (text, marks)
-}
+use marks::without_marks;
 
 /// A list, of which each element was read by itself.
 #[derive(Debug, Default)]
