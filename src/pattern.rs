@@ -257,6 +257,11 @@ impl Patterns {
         self.plain.is_empty() && self.wild.is_empty()
     }
 
+    /// Those that stand for one name only.
+    pub fn plain(&self) -> impl Iterator<Item = &str> {
+        self.plain.iter().map(|text| &**text)
+    }
+
     /// How many of them have to be looked at one by one.
     pub fn wild(&self) -> usize {
         self.wild.len()

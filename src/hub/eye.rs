@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use super::view::{Candidate, Outlook};
+use super::view::{Candidate, View};
 use crate::{
-    access::authz::OBSERVERS,
+    access::authz::{OBSERVERS, Permissions},
     channel::{Listening, Namespace},
     event::Event,
     journal::Seq,
@@ -19,23 +19,25 @@ use crate::{
 pub(crate) struct Eye {
     /// Where it is connected: updates of other namespaces are not for it.
     pub(super) namespace: Namespace,
-    /// What it wants of its rooms, and what it may see at all.
-    pub(super) outlook: Arc<Outlook>,
+    /// What it wants of its rooms.
+    pub(super) view: Arc<View>,
+    /// What it may see at all.
+    pub(super) permissions: Permissions,
     /// Those of its rooms that events can name.
     pub(super) rooms: Vec<Arc<str>>,
     /// What it subscribed to beside them.
     pub(super) topics: Listening,
 }
 
-/// What tells eyes apart: the outlook (there is one for all who have it), the namespace, the topics, the rooms.
-pub(super) type Key = (usize, Namespace, u8, Vec<Arc<str>>);
+/// What tells eyes apart: the view and the permissions (each is held once for all who have it), the namespace, the topics, the
+/// rooms.
+pub(super) type Key = ([usize; 2], Namespace, u8, Vec<Arc<str>>);
 
 impl Eye {
     /// What tells it from others.
     pub(super) fn key(&self) -> Key {
-        let outlook = Arc::as_ptr(&self.outlook).addr();
         (
-            outlook,
+            [Arc::as_ptr(&self.view).addr(), self.permissions.address()],
             self.namespace,
             self.topics.bits(),
             self.rooms.clone(),
@@ -53,7 +55,10 @@ impl Eye {
             Audience::Topic(topic) => self.topics.to(*topic),
         };
         let candidate = Candidate::of(planned, event, Seq::MAX);
-        reached && self.namespace == candidate.namespace && self.outlook.admits(&candidate)
+        reached
+            && self.namespace == candidate.namespace
+            && self.view.admits(&candidate)
+            && self.permissions.may_see(event)
     }
 }
 

@@ -90,22 +90,24 @@ impl Hub {
         self.roster.next_update();
         let candidate = Candidate::of(planned, event, seq);
         let roster = &mut self.roster;
+        let mut looked_at = 0;
         match &planned.audience {
-            Audience::EventRooms => {
-                update::event_rooms(event, &mut |room| roster.in_room(room, &candidate, to));
-            }
+            Audience::EventRooms => update::event_rooms(event, &mut |room| {
+                looked_at += roster.in_room(room, &candidate, to);
+            }),
             Audience::Rooms(rooms) => {
                 for room in rooms.iter() {
-                    roster.in_room(room, &candidate, to);
+                    looked_at += roster.in_room(room, &candidate, to);
                 }
             }
             Audience::Topic(topic) => {
-                roster.on_topic(*topic, &candidate, to);
+                looked_at += roster.on_topic(*topic, &candidate, to);
                 if self.options.seneca_broadcast && candidate.namespace == Namespace::Root {
-                    roster.in_room(OBSERVERS, &candidate, to);
+                    looked_at += roster.in_room(OBSERVERS, &candidate, to);
                 }
             }
         }
+        self.metrics.looked_at(looked_at);
     }
 
     fn deliver(&mut self, update: Outgoing, to: &[MemberId], layout: bool, flush: &mut Flush) {

@@ -54,6 +54,8 @@ pub(crate) struct Member {
     pub batch_bytes: usize,
     /// Its view's number.
     pub(super) view: usize,
+    /// The number of its permissions.
+    pub(super) permissions: usize,
     /// Which of all members there ever were.
     pub(super) serial: u64,
     /// The last update it was considered for.

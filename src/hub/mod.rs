@@ -10,6 +10,7 @@
 //! ```
 
 mod aggregates;
+mod audience;
 mod batches;
 mod behind;
 mod catchup;
@@ -28,6 +29,7 @@ mod moments;
 mod outlet;
 #[cfg(test)]
 mod panics;
+mod permission_index;
 mod questions;
 mod replay;
 mod requests;

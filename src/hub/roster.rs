@@ -11,7 +11,8 @@ use super::{
     census::Census,
     eye::{Eye, matters},
     member::{JoinRequest, Member, MemberId},
-    view::{Candidate, Outlook, View, Views},
+    permission_index::PermissionIndex,
+    view::{View, Views},
 };
 use crate::{
     access::authz::{OBSERVERS, Permissions},
@@ -20,21 +21,23 @@ use crate::{
 };
 
 /// Members of a room or a topic. A member leaves without a search, so that many who leave at once cost what each costs.
-type Ids = IndexSet<MemberId>;
+pub(super) type Ids = IndexSet<MemberId>;
 
 /// The members and their rooms.
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
     /// By slot, so that a delivery is an index and no search.
-    members: Slab<Member>,
+    pub(super) members: Slab<Member>,
     /// The members of each, for updates that name it.
-    rooms: HashMap<Arc<str>, Ids>,
+    pub(super) rooms: HashMap<Arc<str>, Ids>,
     /// The subscribers to each of Seneca's.
-    topics: HashMap<Topic, Ids>,
+    pub(super) topics: HashMap<Topic, Ids>,
     /// Filters that several share are evaluated once.
-    views: Views,
+    pub(super) views: Views,
+    /// What members may see at all: asked once for all with equal claims, and only when an update can reach them.
+    pub(super) permissions: PermissionIndex,
     /// Counts updates.
-    ticket: u64,
+    pub(super) ticket: u64,
     /// Members to be flushed.
     touched: Vec<MemberId>,
     /// Counts of the members, for the statistics.
@@ -72,15 +75,15 @@ impl Roster {
 
     /// A new member, in no room yet.
     pub(crate) fn add(&mut self, request: JoinRequest) -> MemberId {
-        let view = self.views.share(Outlook {
-            view: request.view,
-            permissions: request.permissions,
-        });
+        let view = self.views.share(request.view);
         self.census.come(request.namespace, request.user.as_ref());
         self.serial += 1;
         let serial = self.serial;
         let page = request.namespace == Namespace::Conversations;
-        let slot = self.members.insert(Member {
+        let slot = self.members.vacant_key();
+        let id = MemberId { slot, serial };
+        let permissions = self.permissions.share(request.permissions, id);
+        self.members.insert(Member {
             outlet: request.outlet,
             namespace: request.namespace,
             client_id: request.client_id,
@@ -97,12 +100,13 @@ impl Roster {
             batch: request.batch.then(Vec::new),
             batch_bytes: 0,
             view,
+            permissions,
             serial,
             ticket: 0,
             touched: false,
         });
         self.peak = self.peak.max(self.members.len());
-        MemberId { slot, serial }
+        id
     }
 
     /// About how many bytes of memory the members' filters hold.
@@ -121,6 +125,7 @@ impl Roster {
             members.swap_remove(&id);
         }
         self.views.unshare(member.view);
+        self.permissions.unshare(member.permissions, id);
         self.census.go(member.namespace, member.user.as_ref());
         Some(member)
     }
@@ -187,12 +192,22 @@ impl Roster {
 
     /// Gives a member another view.
     pub(crate) fn set_view(&mut self, id: MemberId, view: View) {
-        self.look_otherwise(id, |outlook| outlook.view = view);
+        if let Some(member) = of(&mut self.members, id) {
+            let new = self.views.share(view);
+            let old = std::mem::replace(&mut member.view, new);
+            self.views.unshare(old);
+        }
     }
 
     /// Lets a member see other things than before.
     pub(crate) fn set_permissions(&mut self, id: MemberId, permissions: Permissions) {
-        self.look_otherwise(id, |outlook| outlook.permissions = permissions);
+        if let Some(member) = of(&mut self.members, id) {
+            let new = self.permissions.share(permissions, id);
+            let old = std::mem::replace(&mut member.permissions, new);
+            if old != new {
+                self.permissions.unshare(old, id);
+            }
+        }
     }
 
     /// A member is another user's from now on.
@@ -203,59 +218,10 @@ impl Roster {
         }
     }
 
-    fn look_otherwise(&mut self, id: MemberId, change: impl FnOnce(&mut Outlook)) {
-        let Some(member) = of(&mut self.members, id) else {
-            return;
-        };
-        let mut outlook = Outlook::clone(self.views.outlook(member.view));
-        change(&mut outlook);
-        let new = self.views.share(outlook);
-        let old = std::mem::replace(&mut member.view, new);
-        self.views.unshare(old);
-    }
-
     /// What a member may see.
     pub(crate) fn permissions(&self, id: MemberId) -> Option<Permissions> {
         self.get(id)
-            .map(|member| self.views.outlook(member.view).permissions.clone())
-    }
-
-    /// Begins the next update.
-    pub(crate) fn next_update(&mut self) {
-        self.ticket += 1;
-    }
-
-    /// Adds to `to` those in `room` that may see the update and are not yet considered for it.
-    pub(crate) fn in_room(&mut self, room: &str, update: &Candidate<'_>, to: &mut Vec<MemberId>) {
-        if let Some(members) = self.rooms.get(room) {
-            consider(
-                members,
-                &mut self.members,
-                &mut self.views,
-                self.ticket,
-                update,
-                to,
-            );
-        }
-    }
-
-    /// The same for the subscribers of a topic.
-    pub(crate) fn on_topic(
-        &mut self,
-        topic: Topic,
-        update: &Candidate<'_>,
-        to: &mut Vec<MemberId>,
-    ) {
-        if let Some(members) = self.topics.get(&topic) {
-            consider(
-                members,
-                &mut self.members,
-                &mut self.views,
-                self.ticket,
-                update,
-                to,
-            );
-        }
+            .map(|member| self.permissions.get(member.permissions).clone())
     }
 
     /// The topics of which a member gets the updates, asked for or not.
@@ -273,7 +239,8 @@ impl Roster {
         let member = self.get(id)?;
         Some(Eye {
             namespace: member.namespace,
-            outlook: self.views.outlook(member.view).clone(),
+            view: self.views.get(member.view).clone(),
+            permissions: self.permissions.get(member.permissions).clone(),
             rooms: member
                 .rooms
                 .iter()
@@ -290,7 +257,11 @@ impl Roster {
             let rooms = member.rooms.iter().filter(|r| matters(r));
             self.topics(member) == eye.topics
                 && rooms.eq(&eye.rooms)
-                && Arc::ptr_eq(self.views.outlook(member.view), &eye.outlook)
+                && Arc::ptr_eq(self.views.get(member.view), &eye.view)
+                && self
+                    .permissions
+                    .get(member.permissions)
+                    .is(&eye.permissions)
         })
     }
 
@@ -351,10 +322,13 @@ impl Roster {
         ids.copied().collect()
     }
 
-    /// Whether a member's filter lets through what has this name and no event behind it.
+    /// Whether a member gets what has this name and no event behind it: it is gathered from everything, so only who sees
+    /// everything may see it.
     pub(crate) fn wants(&self, id: MemberId, name: &str) -> bool {
-        self.get(id)
-            .is_some_and(|member| self.views.admits_name(member.view, name))
+        self.get(id).is_some_and(|member| {
+            self.permissions.get(member.permissions).is_everything()
+                && self.views.get(member.view).admits_name(name)
+        })
     }
 
     /// The ids of those in a room.
@@ -396,30 +370,4 @@ impl Roster {
 
 fn of(members: &mut Slab<Member>, id: MemberId) -> Option<&mut Member> {
     members.get_mut(id.slot).filter(|m| m.serial == id.serial)
-}
-
-fn consider(
-    ids: &Ids,
-    members: &mut Slab<Member>,
-    views: &mut Views,
-    ticket: u64,
-    update: &Candidate<'_>,
-    to: &mut Vec<MemberId>,
-) {
-    for &id in ids {
-        let Some(member) = of(members, id) else {
-            continue;
-        };
-        if member.ticket == ticket {
-            continue;
-        }
-        member.ticket = ticket;
-        let elsewhere = member.namespace != update.namespace;
-        if elsewhere || member.behind.is_some() || update.seq <= member.since {
-            continue;
-        }
-        if views.admits(member.view, ticket, update) {
-            to.push(id);
-        }
-    }
 }

@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 use slab::Slab;
 
 use crate::{
-    access::authz::{Filter, Permissions, Subject},
+    access::authz::{Filter, Subject},
     channel::Namespace,
     event::Event,
     journal::Seq,
@@ -61,6 +61,14 @@ impl View {
         }
     }
 
+    /// Whether it lets through what has a name but no event behind it.
+    pub(super) fn admits_name(&self, name: &str) -> bool {
+        match self {
+            Self::Filter(filter) => filter.admits_name(name),
+            Self::Conversation(_) => true,
+        }
+    }
+
     pub(super) fn admits(&self, update: &Candidate<'_>) -> bool {
         match self {
             Self::Filter(filter) => filter.is_empty() || filter.admits(&update.subject),
@@ -72,37 +80,21 @@ impl View {
     }
 }
 
-/// All views that somebody has, each with what those who have it may see at all.
+/// All views that somebody has.
 #[derive(Debug, Default)]
 pub(super) struct Views {
-    /// One for all members with equal outlooks.
+    /// One for all members with equal views.
     shared: Slab<Shared>,
     /// Finds an equal one: there can be as many as there are clients.
-    numbers: HashMap<Arc<Outlook>, usize>,
+    numbers: HashMap<Arc<View>, usize>,
     /// Bytes that all of them hold.
     held: usize,
-}
-
-/// What a member wants to see and what it may.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Outlook {
-    /// What it wants.
-    pub(super) view: View,
-    /// What it may see at all.
-    pub(super) permissions: Permissions,
-}
-
-impl Outlook {
-    /// Whether one with it sees an update of its rooms.
-    pub(super) fn admits(&self, update: &Candidate<'_>) -> bool {
-        self.view.admits(update) && self.permissions.may_see(update.subject.event)
-    }
 }
 
 #[derive(Debug)]
 struct Shared {
     /// Shared with the segments of those who are behind.
-    outlook: Arc<Outlook>,
+    view: Arc<View>,
     /// How many have it.
     members: usize,
     /// The update that `verdict` is about.
@@ -112,21 +104,21 @@ struct Shared {
 }
 
 impl Views {
-    /// The number of an outlook, for one more that has it.
-    pub(super) fn share(&mut self, outlook: Outlook) -> usize {
-        if let Some(&at) = self.numbers.get(&outlook) {
+    /// The number of a view, for one more that has it.
+    pub(super) fn share(&mut self, view: View) -> usize {
+        if let Some(&at) = self.numbers.get(&view) {
             self.shared[at].members += 1;
             return at;
         }
-        self.held += outlook.view.held();
-        let outlook = Arc::new(outlook);
+        self.held += view.held();
+        let view = Arc::new(view);
         let at = self.shared.insert(Shared {
-            outlook: outlook.clone(),
+            view: view.clone(),
             members: 1,
             ticket: 0,
             verdict: false,
         });
-        self.numbers.insert(outlook, at);
+        self.numbers.insert(view, at);
         at
     }
 
@@ -135,8 +127,8 @@ impl Views {
         self.shared[at].members -= 1;
         if self.shared[at].members == 0 {
             let gone = self.shared.remove(at);
-            self.held -= gone.outlook.view.held();
-            self.numbers.remove(&gone.outlook);
+            self.held -= gone.view.held();
+            self.numbers.remove(&gone.view);
         }
     }
 
@@ -146,8 +138,8 @@ impl Views {
     }
 
     /// What one has that has this number.
-    pub(super) fn outlook(&self, at: usize) -> &Arc<Outlook> {
-        &self.shared[at].outlook
+    pub(super) fn get(&self, at: usize) -> &Arc<View> {
+        &self.shared[at].view
     }
 
     /// The verdict on an update, made once for all who share the view.
@@ -155,21 +147,8 @@ impl Views {
         let shared = &mut self.shared[at];
         if shared.ticket != ticket {
             shared.ticket = ticket;
-            shared.verdict = shared.outlook.admits(update);
+            shared.verdict = shared.view.admits(update);
         }
         shared.verdict
-    }
-
-    /// Whether it lets through what has a name but no event behind it: it is gathered from everything, so only who sees
-    /// everything may see it.
-    pub(super) fn admits_name(&self, at: usize, name: &str) -> bool {
-        let outlook = &self.shared[at].outlook;
-        if !outlook.permissions.is_everything() {
-            return false;
-        }
-        match &outlook.view {
-            View::Filter(filter) => filter.admits_name(name),
-            View::Conversation(_) => true,
-        }
     }
 }

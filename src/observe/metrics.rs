@@ -55,6 +55,8 @@ pub struct Metrics {
     coalesced: Counter,
     /// Updates times observers: what fan-out costs.
     deliveries: Counter,
+    /// Members looked at for that: how many more than get it, is what the search costs.
+    looked_at: Counter,
     /// Clients that read too slowly.
     parked: Counter,
     /// Bans, by limits or by admins.
@@ -178,6 +180,7 @@ impl Metrics {
             updates,
             coalesced: Counter::default(),
             deliveries: Counter::default(),
+            looked_at: Counter::default(),
             parked: Counter::default(),
             banned: Counter::default(),
             admin_acts: Family::default(),
@@ -280,6 +283,11 @@ impl Metrics {
             "deliveries",
             "Updates queued for an observer",
             self.deliveries.clone(),
+        );
+        r.register(
+            "audience_looked_at",
+            "Observers looked at to find those who get an update",
+            self.looked_at.clone(),
         );
         r.register(
             "observers_parked",
@@ -446,6 +454,11 @@ impl Metrics {
     /// An update was queued for so many observers.
     pub fn deliveries(&self, observers: usize) {
         self.deliveries.inc_by(observers as u64);
+    }
+
+    /// So many observers were looked at to find those who get an update.
+    pub fn looked_at(&self, observers: usize) {
+        self.looked_at.inc_by(observers as u64);
     }
 
     /// An observer was parked because it reads too slowly.

@@ -8,23 +8,15 @@ use std::{
 
 use super::{
     audience::{Audience, Context},
+    reach::{Needs, Policy},
     room_name::{self, has_project},
 };
 use crate::{
-    config::{Rule, Rules},
+    config::Rule,
     event::{Candidates, Event, Kind},
-    ledger::{Ledger, Seat, Seats},
+    ledger::{Seat, Seats},
     pattern::{BadPattern, Patterns},
 };
-
-/// The rules and what they look at: the same for all.
-#[derive(Debug)]
-pub struct Policy {
-    /// Who may see what.
-    pub rules: Rules,
-    /// The present owners of things, for rooms.
-    pub ledger: Arc<Ledger>,
-}
 
 /// What a client may see, by its claims.
 #[derive(Debug, Clone, Default)]
@@ -69,6 +61,11 @@ impl Names {
         let set = set.map_err(|(_, bad)| bad)?;
         Ok(Self { written, set })
     }
+
+    /// The names, when each stands for itself; `None` when there is a wildcard among them.
+    fn plain(&self) -> Option<impl Iterator<Item = &str>> {
+        (self.set.wild() == 0).then(|| self.set.plain())
+    }
 }
 
 impl Permissions {
@@ -105,6 +102,41 @@ impl Permissions {
     /// Whether nothing is hidden: then even what is gathered from all projects may be shown.
     pub fn is_everything(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// The names under which it is found for an event ([`Policy::reach`]); `None` for one that has to be asked about each: it
+    /// sees everything, or has claims with wildcards.
+    pub fn keys(&self) -> Option<Vec<String>> {
+        let scope = self.0.as_ref()?;
+        let mut keys = Vec::new();
+        if let Some(rooms) = &scope.rooms {
+            keys.extend(rooms.plain()?.map(str::to_owned));
+        }
+        if let Some(projects) = &scope.projects {
+            let of_project = |project| room_name::bare(Kind::Project, None, project);
+            keys.extend(projects.plain()?.map(of_project));
+        }
+        let of_user = |user: &Arc<str>| room_name::bare(Kind::User, None, user);
+        keys.extend(scope.user.as_ref().map(of_user));
+        keys.sort_unstable();
+        keys.dedup();
+        Some(keys)
+    }
+
+    /// The rules by which it is judged; none for one that sees everything.
+    pub fn policy(&self) -> Option<&Arc<Policy>> {
+        self.0.as_ref().map(|scope| &scope.policy)
+    }
+
+    /// Whether the two are one, held in one place. Others may see the same.
+    pub fn is(&self, other: &Self) -> bool {
+        self.address() == other.address()
+    }
+
+    /// A number that no other one has while this one is held.
+    pub fn address(&self) -> usize {
+        let scope = self.0.as_ref();
+        scope.map_or(0, |scope| Arc::as_ptr(scope).addr())
     }
 
     /// Whether its token names projects, so that it publishes for these only.
@@ -217,9 +249,9 @@ impl Scope {
                 .filter(|_| has_project(kind))
                 .is_some_and(|home| self.names_room(kind, Some(home), id));
         judgement.named |= named;
-        if let Some(granted) = self.rule_on(kind, id, context) {
+        if let Some(needs) = Needs::of(&self.policy.rules, kind, id, context) {
             judgement.ruled = true;
-            judgement.granted = named || granted;
+            judgement.granted = named || self.meets(&needs);
         }
     }
 
@@ -231,23 +263,14 @@ impl Scope {
         }
     }
 
-    /// What the rules say of a thing that an event names; `None` when they say nothing. The event's project counts, else the
-    /// thing's own.
-    fn rule_on(&self, kind: Kind, id: &str, context: &Context<'_>) -> Option<bool> {
-        let by_project = || match context.project.or(context.home(kind)) {
-            Some(project) => Some(self.may_see_project(project)),
-            None if context.uncertain.contains(kind) => Some(self.sees_all(context.candidates)),
-            None => None,
-        };
-        match self.policy.rules.of(kind) {
-            Rule::All => None,
-            Rule::Claim => Some(kind == Kind::Project && self.names_project(id)),
-            Rule::User => Some(self.user.as_deref() == Some(id)),
-            Rule::Project => by_project(),
-            Rule::Owner => Some(match context.owner(kind) {
-                Some(owner) => self.user.as_deref() == Some(owner),
-                None => by_project() == Some(true),
-            }),
+    /// Whether its claims are enough for what a rule asks.
+    fn meets(&self, needs: &Needs<'_>) -> bool {
+        match needs {
+            Needs::Claim(project) => self.names_project(project),
+            Needs::User(user) => self.user.as_deref() == Some(user),
+            Needs::Project(project) => self.may_see_project(project),
+            Needs::EachOf(candidates) => self.sees_all(candidates),
+            Needs::TooMuch => false,
         }
     }
 

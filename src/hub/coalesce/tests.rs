@@ -15,7 +15,7 @@ use crate::{
     hub::{
         meeting::meeting_place,
         replay::{self, ReplaySegment},
-        view::{Outlook, View},
+        view::View,
     },
     journal::Epoch,
     update::TransformOptions,
@@ -75,10 +75,8 @@ fn table() -> Arc<Table> {
 fn eye(filter: &Value) -> Eye {
     Eye {
         namespace: Namespace::Root,
-        outlook: Arc::new(Outlook {
-            view: View::Filter(Filter::parse(filter).expect("a filter")),
-            permissions: Permissions::everything(),
-        }),
+        view: Arc::new(View::Filter(Filter::parse(filter).expect("a filter"))),
+        permissions: Permissions::everything(),
         rooms: vec![OBSERVERS.into()],
         topics: Listening::NONE,
     }

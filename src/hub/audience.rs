@@ -1,0 +1,121 @@
+//! Who gets an update: those in its rooms who may see it and want it, each once.
+//!
+//! A room may be full of people whom the update doesn't concern. So whichever is fewer is looked at: those in the room, or
+//! those whom the event can reach ([`super::permission_index`]). Each of these is held against the exact check.
+
+use slab::Slab;
+
+use super::{
+    member::{Member, MemberId},
+    permission_index::PermissionIndex,
+    roster::{Ids, Roster},
+    view::{Candidate, Views},
+};
+use crate::channel::Topic;
+
+/// Rooms of so few are looked at without asking whom the update can reach.
+const FEW: usize = 16;
+
+impl Roster {
+    /// Begins the next update.
+    pub(crate) fn next_update(&mut self) {
+        self.ticket += 1;
+    }
+
+    /// Adds to `to` those in `room` that may see the update and are not yet considered for it. How many were looked at.
+    pub(crate) fn in_room(
+        &mut self,
+        room: &str,
+        update: &Candidate<'_>,
+        to: &mut Vec<MemberId>,
+    ) -> usize {
+        let Some(ids) = self.rooms.get(room) else {
+            return 0;
+        };
+        let looking = Looking {
+            members: &mut self.members,
+            views: &mut self.views,
+            ticket: self.ticket,
+            update,
+            to,
+        };
+        looking.among(ids, &mut self.permissions)
+    }
+
+    /// The same for the subscribers of a topic.
+    pub(crate) fn on_topic(
+        &mut self,
+        topic: Topic,
+        update: &Candidate<'_>,
+        to: &mut Vec<MemberId>,
+    ) -> usize {
+        let Some(ids) = self.topics.get(&topic) else {
+            return 0;
+        };
+        let looking = Looking {
+            members: &mut self.members,
+            views: &mut self.views,
+            ticket: self.ticket,
+            update,
+            to,
+        };
+        looking.among(ids, &mut self.permissions)
+    }
+}
+
+/// A look for those who get an update.
+struct Looking<'r, 'u> {
+    members: &'r mut Slab<Member>,
+    views: &'r mut Views,
+    ticket: u64,
+    update: &'r Candidate<'u>,
+    to: &'r mut Vec<MemberId>,
+}
+
+impl Looking<'_, '_> {
+    fn among(mut self, ids: &Ids, index: &mut PermissionIndex) -> usize {
+        let reached = match ids.len() > FEW {
+            true => index.reach(self.ticket, self.update.subject.event),
+            false => None,
+        };
+        match reached.filter(|reached| *reached < ids.len()) {
+            Some(reached) => {
+                let mut those = index.reached();
+                while let Some(id) = those.next(index) {
+                    if ids.contains(&id) {
+                        self.consider(id, index);
+                    }
+                }
+                reached
+            }
+            None => {
+                ids.iter().for_each(|id| self.consider(*id, index));
+                ids.len()
+            }
+        }
+    }
+
+    fn consider(&mut self, id: MemberId, index: &mut PermissionIndex) {
+        let found = self.members.get_mut(id.slot);
+        let Some(member) = found.filter(|member| member.serial == id.serial) else {
+            return;
+        };
+        if member.ticket == self.ticket {
+            return;
+        }
+        member.ticket = self.ticket;
+        let update = self.update;
+        let elsewhere = member.namespace != update.namespace;
+        if elsewhere || member.behind.is_some() || update.seq <= member.since {
+            return;
+        }
+        if self.views.admits(member.view, self.ticket, update)
+            && index.admits(member.permissions, self.ticket, update.subject.event)
+        {
+            self.to.push(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,435 @@
+//! Whoever is found by the index is whoever a look at everybody finds.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::{
+    access::authz::{Filter, OBSERVERS, Permissions, Policy, Reach, Subject},
+    channel::Namespace,
+    config::{Recipients, Rule, Rules},
+    delivery::{Outgoing, Reclaimed},
+    event::{Event, EventName, Kind, Priority},
+    hub::{JoinRequest, Outlet, View},
+    ledger::{Ledger, Speaker},
+    update::event_rooms,
+};
+
+/// A way to nobody.
+#[derive(Debug)]
+struct Nowhere;
+
+impl Outlet for Nowhere {
+    fn send(&self, _update: &Outgoing) -> bool {
+        true
+    }
+
+    fn send_exempt(&self, _update: &Outgoing) {}
+
+    fn flush(&self) {}
+
+    fn has_room(&self) -> bool {
+        true
+    }
+
+    fn waiting(&self) -> usize {
+        0
+    }
+
+    fn reclaim(&self, _keeps: &dyn Fn(&str) -> bool) -> Option<Reclaimed> {
+        None
+    }
+
+    fn settle(&self) {}
+}
+
+fn request(permissions: Permissions, view: View) -> JoinRequest {
+    JoinRequest {
+        outlet: Arc::new(Nowhere),
+        namespace: Namespace::Root,
+        client_id: "c".into(),
+        user: None,
+        view,
+        permissions,
+        batch: false,
+    }
+}
+
+fn candidate(event: &Event) -> Candidate<'_> {
+    Candidate {
+        subject: Subject {
+            update: "task_update",
+            folded: "task.update",
+            priority: Priority::Normal,
+            event,
+        },
+        namespace: Namespace::Root,
+        seq: 1,
+    }
+}
+
+/// Ids are few, so that things of one name meet, and some are odd.
+const PROJECTS: &[&str] = &["p1", "p2", "p/3", "50%", "a*"];
+const THINGS: &[&str] = &["x", "p1/x", "y%", "ann"];
+const USERS: &[&str] = &["ann", "bob", "a@b"];
+const ROOMS: &[&str] = &[
+    "project:p1",
+    "project:p/3",
+    "project:p*",
+    "task:x",
+    "task:p1/x",
+    "task:p1%2Fx",
+    "run:*/x",
+    "agent:x",
+    "user:ann",
+    "user:a@b",
+    "job:50%25/y%25",
+    "*",
+];
+const JOINED: &[&str] = &[
+    OBSERVERS,
+    "project:p1",
+    "task:x",
+    "task:p1/x",
+    "agent:x",
+    "user:ann",
+];
+
+fn some(names: &'static [&'static str]) -> impl Strategy<Value = Option<&'static str>> {
+    prop::option::of(prop::sample::select(names))
+}
+
+/// An event, and the projects of its producer's token if that names some.
+type Said = (Event, Option<Vec<&'static str>>);
+
+fn any_event() -> impl Strategy<Value = Said> {
+    let things = (
+        some(PROJECTS),
+        some(THINGS),
+        some(THINGS),
+        some(THINGS),
+        some(THINGS),
+        some(THINGS),
+        some(USERS),
+        some(USERS),
+    );
+    let limits = prop::option::weighted(
+        0.3,
+        prop::collection::vec(prop::sample::select(PROJECTS), 1..3),
+    );
+    (things, limits).prop_map(|(things, limits)| {
+        let (project, agent, task, execution, run, job, user, owner) = things;
+        let data = json!({
+            "project_id": project, "agent_id": agent, "task_id": task, "execution_id": execution,
+            "run_id": run, "job_id": job, "user_id": user, "owner_id": owner,
+        });
+        let data = data.as_object().cloned().unwrap_or_default();
+        let data = data.into_iter().filter(|(_, id)| !id.is_null()).collect();
+        (Event::new(EventName::new("task.progress"), data), limits)
+    })
+}
+
+fn any_rules() -> impl Strategy<Value = Rules> {
+    let all = [
+        Rule::All,
+        Rule::Claim,
+        Rule::Project,
+        Rule::Owner,
+        Rule::User,
+    ];
+    let any = move || prop::sample::select(all.to_vec());
+    let project = prop_oneof![3 => Just(Rule::Claim), 1 => any()];
+    let rules = (
+        project,
+        any(),
+        any(),
+        any(),
+        any(),
+        any(),
+        any(),
+        1_usize..9,
+    );
+    let odd = rules.prop_map(
+        |(project, agent, task, execution, run, job, user, max_known)| Rules {
+            project,
+            agent,
+            task,
+            execution,
+            run,
+            job,
+            user,
+            max_known,
+            ..Rules::default()
+        },
+    );
+    prop_oneof![Just(Rules::default()), odd]
+}
+
+/// The claims of a token; `None` sees everything.
+type Claims = Option<(
+    Option<&'static str>,
+    Option<Vec<&'static str>>,
+    Option<Vec<&'static str>>,
+)>;
+
+fn any_claims() -> impl Strategy<Value = Claims> {
+    let list = |names| prop::collection::vec(prop::sample::select(names), 0..3);
+    let patterns = [PROJECTS, &["p*"]].concat();
+    let projects = prop::collection::vec(prop::sample::select(patterns), 0..3);
+    let claims = (
+        some(USERS),
+        prop::option::weighted(0.4, list(ROOMS)),
+        prop::option::of(projects),
+    );
+    prop::option::weighted(0.9, claims)
+}
+
+fn permissions(claims: &Claims, policy: &Arc<Policy>) -> Permissions {
+    let Some((user, rooms, projects)) = claims else {
+        return Permissions::everything();
+    };
+    let owned = |names: &Vec<&str>| names.iter().map(ToString::to_string).collect();
+    let (rooms, projects) = (rooms.as_ref().map(owned), projects.as_ref().map(owned));
+    Permissions::new(user.map(Into::into), rooms, projects, policy.clone()).unwrap()
+}
+
+fn policy(rules: Rules) -> Arc<Policy> {
+    let ledger = Ledger::new(rules.max_known).into();
+    Arc::new(Policy { rules, ledger })
+}
+
+/// Settles an event as it is accepted; `None` if its producer may not say it.
+fn settle(policy: &Policy, (event, limits): &Said) -> Option<Event> {
+    let (mut event, producer) = (event.clone(), "somebody".into());
+    let within = |project: &str| limits.iter().flatten().any(|p| *p == project);
+    let speaker = Speaker {
+        producer: &producer,
+        projects: limits.is_some().then_some(&within),
+    };
+    policy.ledger.settle(&mut event, speaker).ok()?;
+    Some(event)
+}
+
+fn view(filter: u8) -> View {
+    let filter = match filter {
+        0 => json!({ "projects": ["p1"] }),
+        1 => json!({ "agents": ["x"] }),
+        _ => json!({}),
+    };
+    View::Filter(Filter::parse(&filter).unwrap())
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Comes(Claims, u8),
+    Goes(usize),
+    Joins(usize, &'static str),
+    Leaves(usize, &'static str),
+    Listens(usize, bool),
+    /// Shows another token.
+    Authenticates(usize, Claims),
+    Filters(usize, u8),
+    Happens(Box<Said>, bool),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let (who, room) = (0..64_usize, prop::sample::select(JOINED));
+    prop_oneof![
+        2 => (any_claims(), 0..8_u8).prop_map(|(claims, filter)| Step::Comes(claims, filter)),
+        1 => who.clone().prop_map(Step::Goes),
+        2 => (who.clone(), room.clone()).prop_map(|(who, room)| Step::Joins(who, room)),
+        1 => (who.clone(), room).prop_map(|(who, room)| Step::Leaves(who, room)),
+        1 => (who.clone(), any::<bool>()).prop_map(|(who, on)| Step::Listens(who, on)),
+        2 => (who.clone(), any_claims()).prop_map(|(who, claims)| Step::Authenticates(who, claims)),
+        1 => (who, 0..8_u8).prop_map(|(who, filter)| Step::Filters(who, filter)),
+        8 => (any_event(), prop::bool::weighted(0.2)).prop_map(|(said, topic)| Step::Happens(said.into(), topic)),
+    ]
+}
+
+/// What somebody is, beside the roster.
+struct Known {
+    id: MemberId,
+    permissions: Permissions,
+    view: View,
+    rooms: BTreeSet<&'static str>,
+    listens: bool,
+}
+
+/// The roster and all that is known of those in it.
+struct Both {
+    roster: Roster,
+    known: Vec<Known>,
+}
+
+impl Both {
+    fn comes(&mut self, permissions: Permissions, view: View) {
+        let id = self.roster.add(request(permissions.clone(), view.clone()));
+        self.roster.join(id, OBSERVERS);
+        let rooms = BTreeSet::from([OBSERVERS]);
+        self.known.push(Known {
+            id,
+            permissions,
+            view,
+            rooms,
+            listens: false,
+        });
+    }
+
+    /// By the index, and by a look at each.
+    fn who_gets(&mut self, event: &Event, topic: bool) -> [Vec<MemberId>; 2] {
+        let (update, mut found, mut rooms) = (candidate(event), Vec::new(), BTreeSet::new());
+        self.roster.next_update();
+        if topic {
+            self.roster.on_topic(Topic::Metrics, &update, &mut found);
+        } else {
+            event_rooms(event, &mut |room| {
+                self.roster.in_room(room, &update, &mut found);
+                rooms.insert(room.to_owned());
+            });
+        }
+        let gets = |known: &&Known| {
+            let reached = match topic {
+                true => known.listens,
+                false => known.rooms.iter().any(|room| rooms.contains(*room)),
+            };
+            reached && known.view.admits(&update) && known.permissions.may_see(event)
+        };
+        let naive = self.known.iter().filter(gets).map(|known| known.id);
+        let mut both = [found, naive.collect()];
+        both.iter_mut().for_each(|ids| ids.sort_unstable());
+        both
+    }
+
+    fn step(&mut self, step: &Step, policy: &Arc<Policy>) -> Result<(), TestCaseError> {
+        let many = self.known.len().max(1);
+        let of = |who: usize| who % many;
+        match step {
+            Step::Comes(claims, filter) => self.comes(permissions(claims, policy), view(*filter)),
+            Step::Goes(who) if !self.known.is_empty() => {
+                let known = self.known.swap_remove(of(*who));
+                prop_assert!(self.roster.remove(known.id).is_some());
+            }
+            Step::Happens(said, topic) => {
+                if let Some(event) = settle(policy, said) {
+                    let [found, naive] = self.who_gets(&event, *topic);
+                    prop_assert_eq!(found, naive, "{:?}", event);
+                }
+            }
+            Step::Joins(who, _)
+            | Step::Leaves(who, _)
+            | Step::Listens(who, _)
+            | Step::Authenticates(who, _)
+            | Step::Filters(who, _) => {
+                if let Some(known) = self.known.get_mut(of(*who)) {
+                    change(&mut self.roster, known, step, policy);
+                }
+            }
+            Step::Goes(_) => {}
+        }
+        Ok(())
+    }
+}
+
+fn change(roster: &mut Roster, known: &mut Known, step: &Step, policy: &Arc<Policy>) {
+    match step {
+        Step::Joins(_, room) => {
+            roster.join(known.id, room);
+            known.rooms.insert(room);
+        }
+        Step::Leaves(_, room) => {
+            roster.leave(known.id, room);
+            known.rooms.remove(room);
+        }
+        Step::Listens(_, on) => {
+            roster.listen(known.id, Topic::Metrics, *on);
+            known.listens = *on;
+        }
+        Step::Authenticates(_, claims) => {
+            known.permissions = permissions(claims, policy);
+            roster.set_permissions(known.id, known.permissions.clone());
+        }
+        Step::Filters(_, filter) => {
+            known.view = view(*filter);
+            roster.set_view(known.id, known.view.clone());
+        }
+        Step::Comes(..) | Step::Goes(_) | Step::Happens(..) => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn the_index_finds_whom_a_look_at_everybody_finds(
+        rules in any_rules(),
+        first in prop::collection::vec(any_claims(), 20..40),
+        steps in prop::collection::vec(any_step(), 1..80),
+    ) {
+        let policy = policy(rules);
+        let roster = Roster::new(false, Recipients::Nobody);
+        let mut both = Both { roster, known: Vec::new() };
+        for claims in &first {
+            both.comes(permissions(claims, &policy), view(9));
+        }
+        for step in &steps {
+            both.step(step, &policy)?;
+        }
+        for known in both.known {
+            both.roster.remove(known.id);
+        }
+        prop_assert_eq!(both.roster.permissions.len(), 0);
+    }
+
+    #[test]
+    fn whoever_sees_an_event_has_one_of_its_keys(
+        rules in any_rules(),
+        claims in any_claims(),
+        said in prop::collection::vec(any_event(), 1..24),
+    ) {
+        let policy = policy(rules);
+        let permissions = permissions(&claims, &policy);
+        let Some(own) = permissions.keys() else { return Ok(()) };
+        for event in said.iter().filter_map(|said| settle(&policy, said)) {
+            let reached = match policy.reach(&event) {
+                Reach::Everybody => true,
+                Reach::Keys(keys) => keys.iter().any(|key| own.contains(key)),
+            };
+            prop_assert!(reached || !permissions.may_see(&event), "{:?} {:?}", own, event);
+        }
+    }
+}
+
+/// How many are looked at for an update of a project that 20 of so many users may see.
+fn looked_at(users: usize) -> usize {
+    let policy = policy(Rules::default());
+    let mut roster = Roster::new(false, Recipients::Nobody);
+    for n in 0..users {
+        let (user, project) = (format!("u{n}"), if n < 20 { "mine" } else { "others" });
+        let projects = Some(vec![project.to_owned()]);
+        let permissions =
+            Permissions::new(Some(user.into()), None, projects, policy.clone()).unwrap();
+        let id = roster.add(request(permissions, view(9)));
+        roster.join(id, OBSERVERS);
+    }
+    let data = json!({ "project_id": "mine", "task_id": "t" });
+    let data = data.as_object().cloned().unwrap_or_default();
+    let said = (Event::new(EventName::new("task.progress"), data), None);
+    let event = settle(&policy, &said).unwrap();
+    assert_eq!(event.home(Kind::Task), Some("mine"));
+    let (mut found, mut looked_at) = (Vec::new(), 0);
+    roster.next_update();
+    event_rooms(&event, &mut |room| {
+        looked_at += roster.in_room(room, &candidate(&event), &mut found);
+    });
+    assert_eq!(found.len(), 20);
+    looked_at
+}
+
+#[test]
+fn users_who_may_not_see_an_update_are_not_looked_at() {
+    assert_eq!(looked_at(20), 20);
+    assert_eq!(looked_at(500), 20);
+    assert_eq!(looked_at(5_000), 20);
+}
