@@ -45,10 +45,6 @@ const CIRCLES: &[(&str, &str)] = &[
         "`Tokens` makes its parts, and they use the claims and demands that stand with it.",
     ),
     (
-        "cli",
-        "Commands are called from the file that holds their arguments and failures.",
-    ),
-    (
         "doors::admin",
         "An audit line names the act and the actor that write it.",
     ),

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::trust;
+use super::{plain::plain, trust};
 
 /// Writes results to stdout, a line at a time.
 ///
@@ -23,26 +23,6 @@ pub(super) fn print(line: &str) -> io::Result<bool> {
 /// Tells something about the work on stderr. Where that can't be written there is nobody to tell.
 pub(super) fn note(line: &str) {
     writeln!(io::stderr().lock(), "{line}").ok();
-}
-
-/// Text from outside without what a terminal would obey, no longer than `max` characters.
-pub(super) fn plain(text: &str, max: usize) -> String {
-    let mut out: String = text
-        .chars()
-        .map(|c| {
-            if c.is_control() || is_invisible(c) {
-                ' '
-            } else {
-                c
-            }
-        })
-        .take(max)
-        .collect();
-    if text.chars().nth(max).is_some() {
-        out.pop();
-        out.push('…');
-    }
-    out
 }
 
 /// What went wrong between here and a server.
@@ -69,22 +49,5 @@ pub(super) fn refusal(code: &str, message: &str, has_token: bool) -> String {
             format!("{code}: {message} (the token is that of --token or STOA_TOKEN)")
         }
         _ => format!("{code}: {message}"),
-    }
-}
-
-/// Marks that reorder or hide what is beside them.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_that_a_terminal_obeys_gets_through() {
-        assert_eq!(plain("a\u{1b}[2Jb\nc\u{202e}d", 80), "a [2Jb c d");
-        assert_eq!(plain("abcdef", 4), "abc…");
-        assert_eq!(plain("abcd", 4), "abcd");
     }
 }

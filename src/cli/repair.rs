@@ -1,6 +1,11 @@
 //! `stoa repair`: what of a journal's file can't be read, and a copy without it.
 
-use super::{Failure, RepairArgs, output, serve::load};
+use super::{
+    arguments::RepairArgs,
+    failure::{Failure, one_line},
+    output,
+    serve::load,
+};
 use crate::journal;
 
 /// Damaged places that are listed.
@@ -16,7 +21,7 @@ pub(super) fn repair(args: &RepairArgs) -> Result<(), Failure> {
     if let Some(structure) = &done.structure {
         lines.push(format!(
             "The file itself is damaged: {}.",
-            super::one_line(structure)
+            one_line(structure)
         ));
     }
     if done.state_lost {

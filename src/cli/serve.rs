@@ -2,7 +2,12 @@
 
 use std::path::Path;
 
-use super::{CheckArgs, ConfigArg, Failure, ServeArgs, output};
+use super::{
+    arguments::{CheckArgs, ConfigArg, ServeArgs},
+    failure::Failure,
+    output,
+    plain::plain,
+};
 use crate::{
     config::{Config, Journal, JournalKind},
     observe::log,
@@ -41,7 +46,7 @@ pub(super) fn serve(args: ServeArgs) -> Result<(), Failure> {
 pub(super) fn check(args: &CheckArgs) -> Result<(), Failure> {
     let config = load(&args.config)?;
     let read = match file(&args.config) {
-        Some(path) => output::plain(&path.to_string_lossy(), 200),
+        Some(path) => plain(&path.to_string_lossy(), 200),
         None => format!("no {USUAL} found, defaults and STOA_… variables"),
     };
     log::check(&config.log.level).map_err(Failure::because)?;

@@ -1,6 +1,8 @@
 //! Arguments, as people type them.
 
-use super::*;
+use std::path::PathBuf;
+
+use super::{arguments::HERE, *};
 
 fn parse(args: &[&str]) -> Result<Command, clap::Error> {
     let all = std::iter::once("stoa").chain(args.iter().copied());

@@ -14,7 +14,7 @@ use rustls::{
     server::ParsedCertificate,
 };
 
-use super::output::plain;
+use super::plain::plain;
 
 /// Trusts the certificates of a file and no others.
 ///

@@ -3,6 +3,7 @@
 //! Reads as it sends, so any length of input costs the same memory. Lines that the server refuses are named and the
 //! rest goes on; a server that can't be reached ends it, with the line to go on from.
 
+mod chunks;
 mod lines;
 mod report;
 mod send;
@@ -22,10 +23,12 @@ use tokio::{
 };
 
 use super::{
-    Failure, PublishArgs,
-    output::{self, note, plain},
+    arguments::PublishArgs,
+    failure::Failure,
+    output::{self, note},
+    plain::plain,
 };
-use lines::{Chunk, Chunks};
+use chunks::{Chunk, Chunks};
 use report::Report;
 use send::{Sender, Unsent};
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::send::Receipt;
-use crate::cli::output::{note, plain};
+use crate::cli::{output::note, plain::plain};
 
 /// How many rejected lines are shown one by one.
 const SHOWN: u64 = 10;

@@ -14,8 +14,10 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
-    Failure, TailArgs,
-    output::{self, note, plain},
+    arguments::TailArgs,
+    failure::Failure,
+    output::{self, note},
+    plain::plain,
     trust, url,
 };
 use crate::{

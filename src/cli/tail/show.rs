@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::cli::output::plain;
+use crate::cli::plain::plain;
 
 /// How much is said about an update at the end of its line.
 const MAX_ABOUT: usize = 100;

@@ -1,0 +1,132 @@
+//! What each command is told.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+use reqwest::Url;
+
+use super::{
+    url,
+    written::{glob, rate, role, ttl},
+};
+use crate::config::Role;
+
+/// The default of every `--url`: where a server listens that was started without options.
+pub(super) const HERE: &str = "http://127.0.0.1:8000";
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    pub(super) config: ConfigArg,
+    /// Listen on this address instead of [server] host
+    #[arg(long)]
+    pub(super) host: Option<String>,
+    /// Listen on this port instead of [server] port; 0 takes a free one
+    #[arg(long)]
+    pub(super) port: Option<u16>,
+    /// Let an invented team work, so that there is something to see
+    #[arg(long)]
+    pub(super) demo: bool,
+    /// Start although other machines can connect and nobody is asked for a token
+    #[arg(long)]
+    pub(super) insecure: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    pub(super) config: ConfigArg,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RepairArgs {
+    #[command(flatten)]
+    pub(super) config: ConfigArg,
+    /// The journal's file [default: journal.path of the configuration]
+    #[arg(value_name = "FILE")]
+    pub(super) journal: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigArg {
+    /// Configuration file [default: config.toml here, if there is one]
+    #[arg(long = "config", value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PublishArgs {
+    /// The server
+    #[arg(long, default_value = HERE, value_parser = url::parse)]
+    pub(super) url: Url,
+    /// The token to show, where the server asks for one; better given as STOA_TOKEN, which no list of processes shows
+    #[arg(long, env = "STOA_TOKEN", hide_env_values = true)]
+    pub(super) token: Option<String>,
+    /// Believe a server with this certificate, or one signed with it, and no other (PEM) [default: whom the system trusts]
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
+    /// Events per second, evenly [default: as fast as they are taken]
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(super) rate: Option<f64>,
+    /// A file of events, as JSON objects or arrays of them; - is stdin
+    #[arg(default_value = "-")]
+    pub(super) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TailArgs {
+    /// The server
+    #[arg(long, default_value = HERE, value_parser = url::parse)]
+    pub(super) url: Url,
+    /// The token to show, where the server asks for one; better given as STOA_TOKEN, which no list of processes shows
+    #[arg(long, env = "STOA_TOKEN", hide_env_values = true)]
+    pub(super) token: Option<String>,
+    /// Believe a server with this certificate, or one signed with it, and no other (PEM) [default: whom the system trusts]
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
+    /// Only what is sent to these rooms, as in project:p1,agent:backend_1
+    #[arg(long, value_delimiter = ',')]
+    pub(super) rooms: Vec<String>,
+    /// Only these types of updates or events; * stands for anything
+    #[arg(long, value_delimiter = ',', value_parser = glob)]
+    pub(super) types: Vec<String>,
+    /// All but these types of updates or events, as in system_metrics,*_summary
+    #[arg(long, value_delimiter = ',', value_parser = glob)]
+    pub(super) exclude: Vec<String>,
+    /// Print {"event":…,"payload":…}, one object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TokenArgs {
+    #[command(flatten)]
+    pub(super) config: ConfigArg,
+    /// observer, producer, operator or admin [default: observer, producer for an API key]
+    #[arg(long, value_parser = role)]
+    pub(super) role: Option<Role>,
+    /// Whose it is; whoever holds it is in the room user:ID
+    #[arg(long, value_name = "ID")]
+    pub(super) user: Option<String>,
+    /// What its holder is called in logs and lists
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// Rooms that it is for, as in project:p1,agent:*
+    #[arg(long, value_delimiter = ',', value_parser = glob)]
+    pub(super) rooms: Vec<String>,
+    /// Projects that it is for, as in shop,blog-*
+    #[arg(long, value_delimiter = ',', value_parser = glob)]
+    pub(super) projects: Vec<String>,
+    /// Agents whose actions its holder performs, by their ids, as in writer,reviewer
+    #[arg(long, value_delimiter = ',', value_name = "IDS")]
+    pub(super) agents: Vec<String>,
+    /// How long it is valid: 90s, 15m, 1h, 7d
+    #[arg(long, default_value = "1h", value_parser = ttl)]
+    pub(super) ttl: Duration,
+    /// Sign with this private key (PEM: RSA, P-256, P-384, Ed25519) instead of the configured secret
+    #[arg(long, value_name = "FILE")]
+    pub(super) key_file: Option<PathBuf>,
+    /// Make an API key, which lives until it is taken out of the settings
+    #[arg(long, requires = "name", conflicts_with_all = ["user", "ttl", "key_file"])]
+    pub(super) api_key: bool,
+}
