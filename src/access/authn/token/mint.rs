@@ -10,7 +10,10 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, crypto::sign, encode};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Claims, Demands, TokenSetupError, in_file, read, secrets};
+use super::{
+    claims::{Claims, Demands},
+    setup::{TokenSetupError, in_file, read, secrets},
+};
 use crate::config::{Authentication, Role};
 
 /// The option that names a private key.

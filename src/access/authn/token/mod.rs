@@ -28,15 +28,13 @@ pub use mint::{Grant, Signer};
 pub use own::KeyFile;
 pub use setup::{TokenSetupError, weak_secret_file};
 
+use crate::{config::Authentication, error::Error};
 use api_key::ApiKeys;
 use claims::Demands;
 use jwks::Jwks;
 use jwt::Jwt;
 use keys::{Keys, Verdict};
 use own::OwnKeys;
-use setup::{in_file, read, secrets};
-
-use crate::{config::Authentication, error::Error};
 
 /// Everything that tokens are verified with.
 #[derive(Debug)]

@@ -10,10 +10,8 @@ use std::{
 };
 
 use super::{
-    TokenSetupError, in_file,
     keys::{Key, KeyError, Keys},
-    read,
-    setup::{SECRET_FILE, secret, secret_of},
+    setup::{SECRET_FILE, TokenSetupError, in_file, read, secret, secret_of},
 };
 use crate::config::{Authentication, weak_secret};
 
