@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Act, Actor, argument::Argument};
+use super::{act::Act, actor::Actor, argument::Argument};
 use crate::{error::Error, observe::Metrics};
 
 /// A line in the making.

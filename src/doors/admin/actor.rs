@@ -1,0 +1,37 @@
+//! The admin who acts.
+
+use std::net::IpAddr;
+
+use super::argument::INCLUDE_SELF;
+use crate::{
+    access::{Identity, authz::Who},
+    error::Error,
+};
+
+/// Who acts, and by which door.
+#[derive(Debug)]
+pub struct Actor<'a> {
+    /// Who it is.
+    pub who: &'a Identity,
+    /// Where it comes from.
+    pub address: IpAddr,
+    /// `socketio` or `http`.
+    pub door: &'static str,
+}
+
+impl Actor<'_> {
+    /// Refuses to keep the one out who asks for it: nobody would be left who could take it back.
+    pub(super) fn is_not(&self, who: &Who) -> Result<(), Error> {
+        let yours = match who {
+            Who::User(user) if self.who.user.as_deref() == Some(user) => "this is your own user",
+            Who::Address(address) if *address == self.address => {
+                "this is the address that you come from yourself"
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::bad_request(format!(
+            "{yours}: you would be kept out with it. To end a connection of yours, disconnect it; \
+             to ban it all the same, add \"{INCLUDE_SELF}\": true, and another admin must lift it, or its time must end"
+        )))
+    }
+}

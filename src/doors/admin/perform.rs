@@ -1,0 +1,135 @@
+//! Carries out an act, and has it written down.
+
+use serde_json::{Value, json};
+
+use super::{
+    act::Act,
+    actor::Actor,
+    argument::{Argument, INCLUDE_SELF},
+    audit::Audit,
+};
+use crate::{
+    access::{
+        Authenticator,
+        authz::{Ban, DisconnectReason, Revoked},
+    },
+    config::Role,
+    error::Error,
+    timestamp::Timestamp,
+};
+
+/// Connections that one answer lists.
+const MAX_LISTED: usize = 1_000;
+
+impl Act {
+    /// Does it.
+    ///
+    /// # Errors
+    /// `forbidden` for whoever is no admin, `bad_request` for an argument that makes no sense, `not_found`.
+    pub async fn perform(
+        self,
+        authenticator: &Authenticator,
+        actor: &Actor<'_>,
+        argument: &Value,
+    ) -> Result<Value, Error> {
+        let mut audit = Audit {
+            actor,
+            argument: Argument(argument),
+            about: None,
+        };
+        let outcome = if Role::may_administer(actor.who.role) {
+            self.carry_out(authenticator, &mut audit).await
+        } else {
+            Err(Error::forbidden("this takes the role admin"))
+        };
+        if self.changes_something() {
+            audit.write(self, &outcome, authenticator.metrics());
+        }
+        outcome
+    }
+
+    async fn carry_out(
+        self,
+        authenticator: &Authenticator,
+        audit: &mut Audit<'_>,
+    ) -> Result<Value, Error> {
+        let argument = audit.argument;
+        argument.only(self.keys())?;
+        let sessions = authenticator.sessions();
+        match self {
+            Self::ListConnections => {
+                let limit = argument.number("limit")?.map_or(MAX_LISTED, |limit| {
+                    usize::try_from(limit).map_or(MAX_LISTED, |limit| limit.min(MAX_LISTED))
+                });
+                let (user, address) = (argument.text("user")?, argument.address("address")?);
+                let (connections, total) = sessions.list(limit, |session| {
+                    user.is_none_or(|user| session.user.as_deref() == Some(user))
+                        && address.is_none_or(|address| session.address == address)
+                });
+                Ok(json!({ "connections": connections, "total": total }))
+            }
+            Self::Disconnect => {
+                let id = argument.needed("client_id")?;
+                let ended = sessions.end(DisconnectReason::Disconnected, |s| *s.client_id == *id);
+                if ended == 0 {
+                    return Err(Error::new("not_found", "there is no such connection"));
+                }
+                Ok(json!({ "ended": ended }))
+            }
+            Self::Ban => {
+                let who = argument.who()?;
+                authenticator.blocklist().may_ban(&who)?;
+                if !argument.flag(INCLUDE_SELF)? {
+                    audit.actor.is_not(&who)?;
+                }
+                let until = argument
+                    .number("seconds")?
+                    .map(|seconds| now().saturating_add(seconds));
+                let reason = argument.text("reason")?.unwrap_or_default();
+                let kept = authenticator.blocklist().ban(Ban {
+                    who: who.clone(),
+                    until,
+                    reason: reason.chars().take(256).collect(),
+                });
+                let ended = sessions.end(DisconnectReason::Banned, |session| session.is(&who));
+                kept.map(|()| json!({ "ended": ended }))
+            }
+            Self::Unban => {
+                let lifted = authenticator.blocklist().unban(&argument.who()?)?;
+                Ok(json!({ "lifted": lifted }))
+            }
+            Self::ListBans => Ok(json!({ "bans": authenticator.blocklist().bans() })),
+            Self::Revoke => {
+                let what = revoked(authenticator, audit).await?;
+                let kept = authenticator.blocklist().revoke(what.clone());
+                let ended = sessions.end(DisconnectReason::Revoked, |session| session.has(&what));
+                kept.map(|()| json!({ "ended": ended }))
+            }
+            Self::Unrevoke => {
+                let lifted = authenticator
+                    .blocklist()
+                    .unrevoke(&revoked(authenticator, audit).await?)?;
+                Ok(json!({ "lifted": lifted }))
+            }
+            Self::ListRevocations => {
+                Ok(json!({ "revocations": authenticator.blocklist().revocations() }))
+            }
+        }
+    }
+}
+
+/// Which tokens a revocation is about, or is no more; the line of the log says which token it is.
+async fn revoked(authenticator: &Authenticator, audit: &mut Audit<'_>) -> Result<Revoked, Error> {
+    let what = match audit.argument.token()? {
+        Some(token) => Revoked::Token(authenticator.name_of(&token).await?.to_string()),
+        None => audit.argument.revoked()?,
+    };
+    if let Revoked::Token(id) = &what {
+        audit.about = Some(id.clone());
+    }
+    Ok(what)
+}
+
+fn now() -> u64 {
+    u64::try_from(Timestamp::now().as_micros() / 1_000_000).unwrap_or(0)
+}
