@@ -10,6 +10,8 @@
 )]
 
 mod common;
+#[path = "leak/delay.rs"]
+mod delay;
 #[path = "leak/doors.rs"]
 mod doors;
 #[path = "leak/hostile.rs"]
@@ -23,9 +25,13 @@ mod step;
 #[path = "leak/world.rs"]
 mod world;
 
-use std::{cell::Cell, net::SocketAddr};
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+};
 
 use common::guarded::{admin, grant, guarded, observer, publish, request, token};
+use delay::{Scene, any_flood};
 use doors::Doors;
 use proptest::{
     prelude::*,
@@ -73,6 +79,27 @@ fn nothing_of_one_project_reaches_who_may_see_another() {
         parked.get() > 0,
         "nobody fell behind: what is made anew was not looked at"
     );
+}
+
+#[test]
+fn a_flood_delays_what_another_says_by_no_more_than_its_turns_and_shares() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let mut runner = TestRunner::new(Config {
+        cases: 48,
+        max_shrink_iters: 40,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Off)),
+        ..Config::default()
+    });
+    let scene = RefCell::new(runtime.block_on(Scene::open()));
+    let tried = runner.run(&any_flood(), |flood| {
+        let delayed = runtime.block_on(scene.borrow_mut().delayed(&flood));
+        prop_assert_eq!(delayed, None);
+        Ok(())
+    });
+    runtime.block_on(scene.into_inner().close());
+    if let Err(error) = tried {
+        panic!("{error}");
+    }
 }
 
 /// Goes through these steps; the first leak, and how often somebody was parked.
