@@ -5,7 +5,6 @@
 mod common;
 
 use std::{
-    io::Write,
     net::SocketAddr,
     path::PathBuf,
     process::Command,
@@ -15,18 +14,18 @@ use std::{
 use common::{
     Client, PATIENCE, get,
     logged::{Logged, stoa},
-    post,
+    not_checked, post,
 };
 use serde_json::{Value, json};
 
-/// The library of `faketime`; where it is not installed, that is said past what the test runner swallows.
+/// The library of `faketime`, where it is installed.
 fn faketime(test: &str) -> Option<PathBuf> {
     let folders = std::fs::read_dir("/usr/lib").into_iter().flatten();
     let libraries = folders.filter_map(|f| Some(f.ok()?.path().join("faketime/libfaketime.so.1")));
     let library = libraries.into_iter().find(|library| library.exists());
     if library.is_none() {
         let why = "faketime is not installed (apt-get install faketime, or make deps)";
-        writeln!(std::io::stderr(), "NOT CHECKED: {test}: {why}").expect("stderr");
+        not_checked(&format!("{test}: {why}"));
     }
     library
 }

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use common::{Client, PATIENCE, binary, get, post, until_folded};
+use common::{Client, PATIENCE, binary, get, not_checked, post, until_folded};
 use serde_json::{Value, json};
 
 /// A server process on a journal of its own.
@@ -328,7 +328,7 @@ async fn the_state_after_a_restart_is_the_state_before_it() {
     stoa.kill();
 }
 
-/// A small file system of its own; only root may mount one, and where it may not, the test says so and ends.
+/// A small file system of its own; only root may mount one.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -358,7 +358,7 @@ impl Drop for SmallDisk {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_told_and_passes() {
     let Some(disk) = SmallDisk::mount() else {
-        eprintln!("not shown here: this user may not mount a file system");
+        not_checked("a full disk: this user may not mount a file system (run the tests as root)");
         return;
     };
     let journal = disk.0.path().join("stoa.db");

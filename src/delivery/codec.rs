@@ -87,7 +87,7 @@ fn write_map(unsent: &[Run], than: usize) -> Option<Buffer> {
 }
 
 fn read_runs(mut bytes: &[u8], seq: Seq) -> Result<SmallVec<[Run; 2]>, CursorError> {
-    let mut runs = SmallVec::new();
+    let mut runs = SmallVec::<[Run; 2]>::new();
     let mut at: Seq = 0;
     while !bytes.is_empty() {
         let gap = read_varint(&mut bytes)?;
@@ -98,7 +98,11 @@ fn read_runs(mut bytes: &[u8], seq: Seq) -> Result<SmallVec<[Run; 2]>, CursorErr
         if len == 0 || at > seq + 1 || runs.len() >= MAX_RUNS {
             return Err(CursorError);
         }
-        runs.push(Run { start, len, unsent });
+        match runs.last_mut() {
+            // The same written in two pieces: it is written again as one.
+            Some(before) if gap == 0 && before.unsent == unsent => before.len += len,
+            _ => runs.push(Run { start, len, unsent }),
+        }
     }
     Ok(runs)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 use smallvec::SmallVec;
 
@@ -69,8 +70,35 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_or_refused(text in ".{0,60}") {
-        let _ = text.parse::<Cursor>();
+    fn what_was_forged_is_refused_or_can_be_written_and_reckoned_with(
+        steps in prop::collection::vec((1_u64..40, 1_u64..5, 1_u32..4), 1..30), third in any::<bool>(),
+        at in 0_usize..200, byte in prop_oneof![0_u8..4, any::<u8>()], skip in 0_u64..900,
+    ) {
+        let mut unsent = SmallVec::new();
+        let mut end = 0;
+        for (gap, len, mask) in steps {
+            unsent.push(Run { start: end + gap, len, unsent: mask });
+            end += gap + len;
+        }
+        let within = SegmentPosition { to: end + 9, unsent: unsent.clone(), sent: (end, 2), topics: 1, grouping: 7 };
+        let cursor = Cursor { epoch: Epoch(7), seq: end, unsent, within: Some(Box::new(within)) };
+        let text = cursor.to_string();
+        let mut parts: Vec<_> = text.split('.').map(str::to_owned).collect();
+        let part = &mut parts[if third { 2 } else { 3 }];
+        let mut bytes = URL_SAFE_NO_PAD.decode(&part).unwrap();
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        *part = URL_SAFE_NO_PAD.encode(bytes);
+        if let Ok(cursor) = parts.join(".").parse::<Cursor>() {
+            prop_assert_eq!(cursor.to_string().parse(), Ok(cursor.clone()));
+            let within = cursor.within.clone().unwrap();
+            prop_assert!(within.to >= cursor.seq && within.to <= codec::MAX_SEQ && within.sent.0 <= within.to);
+            for (unsent, last) in [(&cursor.unsent, cursor.seq), (&within.unsent, within.to)] {
+                prop_assert!(unsent.iter().all(|run| run.len > 0 && run.unsent > 0 && run.start + run.len - 1 <= last));
+            }
+            let moved = Cursor { within: None, ..cursor }.with_everything_up_to(skip);
+            prop_assert!(moved.unsent.iter().all(|run| run.start > skip));
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! One client sends as fast as it can. It is slowed down; the others are not.
 
 use std::{
-    net::SocketAddr,
     path::Path,
     sync::{
         Arc,
@@ -85,69 +84,25 @@ async fn pings_whose_answers_nobody_reads_are_ended() {
     assert_served(address).await;
 }
 
-/// What one exchange of a good client took: publish, and the update is there.
-async fn exchanges(address: SocketAddr, count: usize) -> Vec<Duration> {
-    let (mut good, _) = Client::connect(address, json!({ "role": "producer" })).await;
-    let mut took = Vec::with_capacity(count);
-    for n in 0..count {
-        let begun = Instant::now();
-        let event = json!({ "type": "decision.logged", "data": { "what": "x", "n": n } });
-        good.emit("publish", event).await;
-        good.event_where("decision_event", |u| u["data"]["n"] == n)
-            .await;
-        took.push(begun.elapsed());
-    }
-    took.sort();
-    took
-}
-
-/// Exchanges of one half of a round.
-const EXCHANGES: usize = 200;
-
-fn p99(sorted: &[Duration]) -> Duration {
-    sorted[sorted.len() * 99 / 100]
-}
+/// How often a good client publishes while others flood.
+const EXCHANGES: u64 = 200;
 
 /// A sender whose bytes are not taken for so long has been stopped.
 const STANDSTILL: Duration = Duration::from_secs(10);
 
 /// Row 20. Clients that send as many events as the server takes (without rate limits) are slowed down by their own
-/// connections; what others wait for stays within a generous multiple, and memory within the bound of an inbox.
+/// connections; little of what they send is handled before what another one sends, and memory stays within the bound of an
+/// inbox.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_events_slows_down_its_senders_and_nobody_else() {
-    /// Other tests run meanwhile, in one half of a round more than in the other: one round that is fair is enough, and
-    /// where a sender keeps a thread to itself there is none.
-    const ROUNDS: usize = 3;
-    const RATIO: u32 = 15;
+    /// Packets that are refused and packets that nobody handles, for one event that is published and seen: around 2,000 of
+    /// each, and more than 9,000 where a sender keeps a thread to itself. It is no time: a busy machine changes little.
+    const BEFORE_ONE: u64 = 5_000;
     let folder = tempdir().unwrap();
     let server = start(folder.path()).await;
     let address = server.address;
-    exchanges(address, 20).await;
+    let (mut good, _) = Client::connect(address, json!({ "role": "producer" })).await;
     let before = server.memory("VmHWM").expect("/proc");
-    let mut rounds = Vec::new();
-    while rounds.len() < ROUNDS {
-        let alone = p99(&exchanges(address, EXCHANGES).await);
-        let flooded = flooded(address).await;
-        rounds.push((alone, flooded));
-        if flooded < alone.max(Duration::from_millis(5)) * RATIO {
-            break;
-        }
-    }
-    println!("p99 alone and in the flood: {rounds:?}");
-    let (alone, flooded) = rounds[rounds.len() - 1];
-    assert!(
-        flooded < alone.max(Duration::from_millis(5)) * RATIO,
-        "p99 alone and in the flood: {rounds:?}"
-    );
-    let refused = counter(address, "stoa_requests_refused_total{door=\"socketio\"").await;
-    assert!(refused > 10_000, "{refused} refused: that is no flood");
-    let grown = server.memory("VmHWM").expect("/proc") - before;
-    assert!(grown < 64 * 1_024, "{grown} KiB more at the peak");
-    assert_served(address).await;
-}
-
-/// The p99 of exchanges while others flood.
-async fn flooded(address: SocketAddr) -> Duration {
     let stop = Arc::new(AtomicBool::new(false));
     let mut attackers = Vec::new();
     // What nobody handles, what is refused with an event of its own, what is answered, what is only a heartbeat; one
@@ -170,12 +125,28 @@ async fn flooded(address: SocketAddr) -> Duration {
             }
         }));
     }
-    let took = exchanges(address, EXCHANGES).await;
+    for n in 0..EXCHANGES {
+        let event = json!({ "type": "decision.logged", "data": { "what": "x", "n": n } });
+        good.emit("publish", event).await;
+        good.event_where("decision_event", |u| u["data"]["n"] == n)
+            .await;
+    }
+    for handled in [
+        "stoa_requests_refused_total{door=\"socketio\"",
+        "stoa_client_events_unknown_total",
+    ] {
+        let handled = counter(address, handled).await;
+        assert!(handled > 10_000, "{handled} handled: that is no flood");
+        let each = handled / EXCHANGES;
+        assert!(each < BEFORE_ONE, "{each} of theirs for one of another's");
+    }
+    let grown = server.memory("VmHWM").expect("/proc") - before;
+    assert!(grown < 64 * 1_024, "{grown} KiB more at the peak");
     stop.store(true, Ordering::Relaxed);
     for attacker in attackers {
         attacker.await.unwrap();
     }
-    p99(&took)
+    assert_served(address).await;
 }
 
 /// Row 15 has its tests in `tests/engine.rs` (a client that never reads leaves its rooms) and `tests/slow.rs` (it disturbs
