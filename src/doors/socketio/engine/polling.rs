@@ -7,14 +7,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, Method, Request, StatusCode, header};
 use socketioxide::socket::Sid;
 use tower::Service;
 
 use super::{
     adapter::EngineService,
+    door::{Door, Refused, begin, query, session},
     packets::{Form, messages, packets, write},
-    upgrade::{Door, Refused, begin, query},
 };
 use crate::{
     doors::socketio::engine::{ExpressLane, Speech},
@@ -206,11 +206,6 @@ async fn whole(response: Response) -> Result<(Response, Bytes), Refused> {
     };
     let response = Response::from_parts(parts, Body::from(body.clone()));
     Ok((response, body))
-}
-
-/// The session that a request belongs to.
-pub(in crate::doors::socketio) fn session(uri: &Uri) -> Option<Sid> {
-    query(uri, "sid").and_then(|sid| sid.parse().ok())
 }
 
 /// The engine reads a POST to its end, whatever it holds; the next one waits until that was handled.

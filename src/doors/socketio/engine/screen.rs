@@ -16,7 +16,6 @@ use smallvec::SmallVec;
 
 use super::{
     close_reason::CloseReason,
-    lane::ExpressLane,
     message::Message,
     packet::{Body, Kind, Packet, Unreadable, look, place},
 };
@@ -39,6 +38,16 @@ pub struct Attachments {
     pub bytes: usize,
     /// How long they may take to come.
     pub within: Duration,
+}
+
+/// Who is behind the screen: where the client is, and who waits for its answers.
+pub(super) trait Listener {
+    /// Whether the client is on a namespace.
+    fn is_on(&self, namespace: Namespace) -> bool;
+    /// The client answered. Nobody may wait for it any more.
+    fn answered(&self, packet: &Packet<'_>, attachments: Vec<Vec<u8>>);
+    /// The client answered, but not all of it came.
+    fn answered_badly(&self, packet: &Packet<'_>, why: &str);
 }
 
 /// The state of one session's packets.
@@ -108,7 +117,7 @@ impl Screen {
         &mut self,
         message: Message,
         speech: Speech,
-        lane: &ExpressLane,
+        lane: &dyn Listener,
     ) -> Result<Passed, CloseReason> {
         match message {
             Message::Text(bytes) => match String::from_utf8(bytes) {
@@ -122,7 +131,7 @@ impl Screen {
         }
     }
 
-    fn text(&mut self, text: String, speech: Speech, lane: &ExpressLane) -> Passed {
+    fn text(&mut self, text: String, speech: Speech, lane: &dyn Listener) -> Passed {
         match text.as_bytes() {
             [b'4', ..] => self.packet(&text, lane),
             // The end, and heartbeats.
@@ -136,7 +145,7 @@ impl Screen {
     }
 
     /// An attachment that came as text.
-    fn encoded(&mut self, text: &str, speech: Speech, lane: &ExpressLane) -> Passed {
+    fn encoded(&mut self, text: &str, speech: Speech, lane: &dyn Listener) -> Passed {
         use base64::{Engine, engine::general_purpose::STANDARD};
         let digits = match speech.is_first_protocol {
             true => text.strip_prefix("b4"),
@@ -152,7 +161,7 @@ impl Screen {
         }
     }
 
-    fn packet(&mut self, text: &str, lane: &ExpressLane) -> Passed {
+    fn packet(&mut self, text: &str, lane: &dyn Listener) -> Passed {
         let mut first = Passed::new();
         if let Some(pending) = self.pending.take() {
             let why = "another packet came before all attachments of this one";
@@ -168,7 +177,7 @@ impl Screen {
         first
     }
 
-    fn read(&mut self, text: &str, packet: &Packet<'_>, lane: &ExpressLane) -> Passed {
+    fn read(&mut self, text: &str, packet: &Packet<'_>, lane: &dyn Listener) -> Passed {
         if let Some(count) = packet.attachments
             && count > self.bounds.count
         {
@@ -219,7 +228,7 @@ impl Screen {
     }
 
     /// Whether the client is on a namespace, but not on the packet's.
-    fn is_elsewhere(&self, packet: &Packet<'_>, lane: &ExpressLane) -> bool {
+    fn is_elsewhere(&self, packet: &Packet<'_>, lane: &dyn Listener) -> bool {
         let on = Namespace::at(packet.namespace).is_some_and(|n| lane.is_on(n));
         !on && Namespace::ALL.into_iter().any(|n| lane.is_on(n))
     }
@@ -241,7 +250,7 @@ impl Screen {
         }
     }
 
-    fn binary(&mut self, bytes: Vec<u8>, speech: Speech, lane: &ExpressLane) -> Passed {
+    fn binary(&mut self, bytes: Vec<u8>, speech: Speech, lane: &dyn Listener) -> Passed {
         if self.unwanted > 0 {
             self.unwanted -= 1;
             return Passed::new();
@@ -285,7 +294,7 @@ impl Screen {
     }
 
     /// A packet whose attachments will not be waited for.
-    fn given_up(&self, pending: &Pending, why: &str, lane: &ExpressLane) -> Passed {
+    fn given_up(&self, pending: &Pending, why: &str, lane: &dyn Listener) -> Passed {
         match Packet::read(&pending.text[1..]) {
             Ok(packet) if packet.kind == Kind::Ack => {
                 lane.answered_badly(&packet, why);
@@ -296,12 +305,12 @@ impl Screen {
         }
     }
 
-    fn refused(&mut self, unreadable: &Unreadable<'_>, lane: &ExpressLane) -> Passed {
+    fn refused(&mut self, unreadable: &Unreadable<'_>, lane: &dyn Listener) -> Passed {
         self.unwanted = unreadable.attachments;
         self.answer(unreadable, lane)
     }
 
-    fn odd(&self, kind: &'static str, why: &str, lane: &ExpressLane) -> Passed {
+    fn odd(&self, kind: &'static str, why: &str, lane: &dyn Listener) -> Passed {
         let unreadable = Unreadable {
             namespace: "",
             ack: None,
@@ -313,7 +322,7 @@ impl Screen {
     }
 
     /// The event that is handled in place of it; none for a client that is on no namespace, which nobody could tell.
-    fn answer(&self, unreadable: &Unreadable<'_>, lane: &ExpressLane) -> Passed {
+    fn answer(&self, unreadable: &Unreadable<'_>, lane: &dyn Listener) -> Passed {
         self.metrics.unreadable(unreadable.kind);
         let on = Namespace::at(unreadable.namespace).filter(|n| lane.is_on(*n));
         let (namespace, ack) = match on {

@@ -7,7 +7,7 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -15,73 +15,15 @@ use tower::Service;
 
 use super::{
     adapter::EngineService,
-    pending::Pending,
-    polling::{self, session},
+    door::{Door, Refused, begin, query, session},
+    polling,
 };
 use crate::{
     access::authn::{Credential, PageOrigin},
-    doors::socketio::{
-        DoorContext,
-        engine::{Counted, ExpressLane, Guard, Speech, probe},
-    },
+    doors::socketio::engine::{Counted, ExpressLane, Guard, Speech, probe},
     error::Error,
-    net::{BodyLimits, ClientAddress, ConnectionSlot, Peer, QuotaLimits, Secure, Slot, Socket},
+    net::{ClientAddress, ConnectionSlot, Peer, Secure, Socket},
 };
-
-/// Bounds on what comes in by the door.
-#[derive(Debug, Clone)]
-pub struct DoorLimits {
-    /// Sessions that have joined no namespace yet.
-    pub pending: QuotaLimits,
-    /// A polling client's body.
-    pub body: BodyLimits,
-    /// Packets in one of them.
-    pub max_packets: usize,
-}
-
-/// The state of the door.
-#[derive(Debug, Clone)]
-pub struct Door {
-    /// What is behind it.
-    pub(in crate::doors::socketio) context: Arc<DoorContext>,
-    /// Who came in but not further.
-    pub(in crate::doors::socketio) pending: Arc<Pending>,
-    /// How much may come in.
-    pub(in crate::doors::socketio) limits: Arc<DoorLimits>,
-}
-
-impl Door {
-    /// The door to the engine.
-    pub fn new(context: Arc<DoorContext>, limits: DoorLimits) -> Self {
-        let lifetime = context.options.connect_timeout;
-        Self {
-            context,
-            pending: Pending::new(limits.pending.clone(), lifetime),
-            limits: Arc::new(limits),
-        }
-    }
-
-    /// See [`DoorContext::shutdown`].
-    pub async fn shutdown(&self) {
-        self.context.shutdown().await;
-    }
-
-    /// Refuses a request, and counts it.
-    pub(in crate::doors::socketio) fn refuse(
-        &self,
-        at: &'static str,
-        status: StatusCode,
-        reason: &'static str,
-        refusal: &Error,
-    ) -> Refused {
-        self.context.metrics.refused(at, reason);
-        let body = serde_json::json!({ "error": refusal });
-        Box::new((status, axum::Json(body)).into_response())
-    }
-}
-
-/// The answer to a request that is not let through.
-pub(in crate::doors::socketio) type Refused = Box<Response>;
 
 /// Serves every request at `/socket.io/`.
 pub async fn engine_door(door: Door, request: Request<Body>) -> Response {
@@ -246,17 +188,6 @@ fn keep<T: Clone + Send + Sync + 'static>(request: &Request<Body>, kept: &mut Re
     }
 }
 
-/// A place for a new session.
-pub(in crate::doors::socketio) fn begin(
-    door: &Door,
-    request: &Request<Body>,
-) -> Result<Slot, Refused> {
-    let client = request.extensions().get::<ClientAddress>();
-    door.pending
-        .begin(client.map(|client| client.0))
-        .map_err(|(reason, refusal)| door.refuse("session", refusal.status(), reason, &refusal))
-}
-
 /// The subprotocol to agree on: a browser that offers some and hears of none closes the connection. They mean nothing to
 /// Socket.IO, so it is the first.
 fn first_protocol(headers: &HeaderMap) -> Option<HeaderValue> {
@@ -275,16 +206,4 @@ fn names(headers: &HeaderMap, header: &header::HeaderName, word: &str) -> bool {
     values
         .flat_map(|value| value.split(','))
         .any(|token| token.trim().eq_ignore_ascii_case(word))
-}
-
-/// The first value of a key, as the engine reads it.
-pub(in crate::doors::socketio) fn query<'u>(uri: &'u Uri, key: &str) -> Option<&'u str> {
-    let pairs = uri
-        .query()?
-        .split('&')
-        .filter_map(|pair| pair.split_once('='));
-    pairs
-        .into_iter()
-        .find(|(k, _)| *k == key)
-        .map(|(_, value)| value)
 }

@@ -3,38 +3,16 @@
 //! The engine has such a thing, too. But it keeps a place for each answer that never comes until the session ends, and takes
 //! an answer that it can't read for none. Here a place lives as long as somebody waits, and whatever comes is an answer.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
 use super::{
-    super::{frame::Frame, packet::Packet},
-    ExpressLane,
+    super::{frame::Frame, packet::Packet, screen::Listener},
+    express::ExpressLane,
+    open::{Answered, Open, Said},
 };
 use crate::channel::Namespace;
-
-/// A client's answer.
-#[derive(Debug)]
-pub struct Answered {
-    /// The JSON of its arguments, as it was sent.
-    pub json: String,
-    /// Its attachments, in the order of their placeholders.
-    pub attachments: Vec<Vec<u8>>,
-}
-
-type Said = Result<Answered, String>;
-
-/// Questions that are not answered.
-#[derive(Debug, Default)]
-pub(super) struct Open {
-    /// The last id.
-    last: i64,
-    /// By id.
-    waiting: HashMap<i64, (Namespace, oneshot::Sender<Said>)>,
-}
 
 /// A question that was sent. Dropped, it is forgotten.
 #[derive(Debug)]
@@ -80,29 +58,6 @@ impl ExpressLane {
         }
     }
 
-    /// The client answered. Nobody may wait for it any more.
-    pub(in crate::doors::socketio::engine) fn answered(
-        &self,
-        packet: &Packet<'_>,
-        attachments: Vec<Vec<u8>>,
-    ) {
-        self.say(packet, || {
-            Ok(Answered {
-                json: packet.body.to_owned(),
-                attachments,
-            })
-        });
-    }
-
-    /// The client answered, but not all of it came.
-    pub(in crate::doors::socketio::engine) fn answered_badly(
-        &self,
-        packet: &Packet<'_>,
-        why: &str,
-    ) {
-        self.say(packet, || Err(why.to_owned()));
-    }
-
     fn say(&self, packet: &Packet<'_>, said: impl FnOnce() -> Said) {
         let Some(id) = packet.ack else { return };
         let mut open = self.open();
@@ -117,5 +72,26 @@ impl ExpressLane {
 
     fn open(&self) -> MutexGuard<'_, Open> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Listener for ExpressLane {
+    fn is_on(&self, namespace: Namespace) -> bool {
+        self.is_on(namespace)
+    }
+
+    /// The client answered. Nobody may wait for it any more.
+    fn answered(&self, packet: &Packet<'_>, attachments: Vec<Vec<u8>>) {
+        self.say(packet, || {
+            Ok(Answered {
+                json: packet.body.to_owned(),
+                attachments,
+            })
+        });
+    }
+
+    /// The client answered, but not all of it came.
+    fn answered_badly(&self, packet: &Packet<'_>, why: &str) {
+        self.say(packet, || Err(why.to_owned()));
     }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{
     super::{close_reason::CloseReason, frame::Frame, gate::Gate},
-    ExpressLane, State, Way,
+    express::{ExpressLane, State, Way},
 };
 use crate::{
     channel::Namespace,

@@ -7,7 +7,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
     super::gate::{Gate, hold, mark},
-    ExpressLane, State, Way,
+    express::{ExpressLane, State, Way},
 };
 use crate::{
     channel::Namespace,

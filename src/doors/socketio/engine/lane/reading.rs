@@ -1,8 +1,17 @@
 //! What the lane knows about the other direction: what may be read from the client, and whether anything may.
 
-use std::sync::atomic::Ordering;
+use std::sync::{PoisonError, atomic::Ordering};
 
-use super::{super::incoming::Bounds, ExpressLane};
+use super::{
+    super::{
+        close_reason::CloseReason,
+        incoming::Bounds,
+        message::Message,
+        screen::{Passed, Speech},
+    },
+    express::ExpressLane,
+};
+use crate::channel::Namespace;
 
 impl ExpressLane {
     /// The client is let onto a namespace: called before CONNECT is sent.
@@ -36,5 +45,22 @@ impl ExpressLane {
     /// Whether nothing is to be read from the client now.
     pub fn reading_paused(&self) -> bool {
         self.full_inboxes.load(Ordering::Acquire) > 0
+    }
+
+    /// Reads a message of the client before the engine does; what that is to read instead.
+    ///
+    /// # Errors
+    /// The connection can't go on.
+    pub fn screen(&self, message: Message, speech: Speech) -> Result<Passed, CloseReason> {
+        self.screen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .look(message, speech, self)
+    }
+
+    /// The query of a namespace's CONNECT, where a client writes one into its name.
+    pub fn query(&self, namespace: Namespace) -> Option<Box<str>> {
+        let screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+        screen.query(namespace)
     }
 }

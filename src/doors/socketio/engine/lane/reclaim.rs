@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::ExpressLane;
+use super::express::ExpressLane;
 use crate::{
     channel::Namespace,
     delivery::{Places, QueuedMessage, Reclaimed},

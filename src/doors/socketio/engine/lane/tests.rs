@@ -1,5 +1,12 @@
-use super::*;
-use crate::delivery::{Places, Tag};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use super::{sending::HEARTBEATS, *};
+use crate::{
+    channel::Namespace,
+    delivery::{Outbox, Places, Tag, WireMessage},
+    doors::socketio::engine::{Attachments, Bounds, CloseReason, Engine, Frame},
+    observe::Metrics,
+};
 
 #[derive(Debug)]
 struct Willing;

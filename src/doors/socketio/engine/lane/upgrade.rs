@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::ExpressLane;
+use super::express::ExpressLane;
 
 /// Streams at a time that want to become the session's: a client needs one, and tries another when that hangs.
 const MAX_UPGRADES: usize = 4;

@@ -1,0 +1,100 @@
+//! The state of the door at `/socket.io/`, and what all that it lets in has to pass.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{Request, StatusCode, Uri};
+use socketioxide::socket::Sid;
+
+use super::pending::Pending;
+use crate::{
+    doors::socketio::DoorContext,
+    error::Error,
+    net::{BodyLimits, ClientAddress, QuotaLimits, Slot},
+};
+
+/// Bounds on what comes in by the door.
+#[derive(Debug, Clone)]
+pub struct DoorLimits {
+    /// Sessions that have joined no namespace yet.
+    pub pending: QuotaLimits,
+    /// A polling client's body.
+    pub body: BodyLimits,
+    /// Packets in one of them.
+    pub max_packets: usize,
+}
+
+/// The state of the door.
+#[derive(Debug, Clone)]
+pub struct Door {
+    /// What is behind it.
+    pub(in crate::doors::socketio) context: Arc<DoorContext>,
+    /// Who came in but not further.
+    pub(in crate::doors::socketio) pending: Arc<Pending>,
+    /// How much may come in.
+    pub(in crate::doors::socketio) limits: Arc<DoorLimits>,
+}
+
+impl Door {
+    /// The door to the engine.
+    pub fn new(context: Arc<DoorContext>, limits: DoorLimits) -> Self {
+        let lifetime = context.options.connect_timeout;
+        Self {
+            context,
+            pending: Pending::new(limits.pending.clone(), lifetime),
+            limits: Arc::new(limits),
+        }
+    }
+
+    /// See [`DoorContext::shutdown`].
+    pub async fn shutdown(&self) {
+        self.context.shutdown().await;
+    }
+
+    /// Refuses a request, and counts it.
+    pub(in crate::doors::socketio) fn refuse(
+        &self,
+        at: &'static str,
+        status: StatusCode,
+        reason: &'static str,
+        refusal: &Error,
+    ) -> Refused {
+        self.context.metrics.refused(at, reason);
+        let body = serde_json::json!({ "error": refusal });
+        Box::new((status, axum::Json(body)).into_response())
+    }
+}
+
+/// The answer to a request that is not let through.
+pub(in crate::doors::socketio) type Refused = Box<Response>;
+
+/// A place for a new session.
+pub(in crate::doors::socketio) fn begin(
+    door: &Door,
+    request: &Request<Body>,
+) -> Result<Slot, Refused> {
+    let client = request.extensions().get::<ClientAddress>();
+    door.pending
+        .begin(client.map(|client| client.0))
+        .map_err(|(reason, refusal)| door.refuse("session", refusal.status(), reason, &refusal))
+}
+
+/// The first value of a key, as the engine reads it.
+pub(in crate::doors::socketio) fn query<'u>(uri: &'u Uri, key: &str) -> Option<&'u str> {
+    let pairs = uri
+        .query()?
+        .split('&')
+        .filter_map(|pair| pair.split_once('='));
+    pairs
+        .into_iter()
+        .find(|(k, _)| *k == key)
+        .map(|(_, value)| value)
+}
+
+/// The session that a request belongs to.
+pub(in crate::doors::socketio) fn session(uri: &Uri) -> Option<Sid> {
+    query(uri, "sid").and_then(|sid| sid.parse().ok())
+}

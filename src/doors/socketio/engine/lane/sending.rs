@@ -1,0 +1,153 @@
+//! How frames come into the lane: of the hub, the handlers and the engine.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+
+use super::{
+    super::{
+        close_reason::CloseReason,
+        frame::Frame,
+        gate::{Engine, Gate, hold},
+    },
+    engine_way::POLLED,
+    express::{ExpressLane, SessionId, Way},
+};
+use crate::{
+    channel::Namespace,
+    delivery::{Outgoing, WireMessage},
+};
+
+/// The engine's ping (Engine.IO 4) and its answer to one (3) as frames. Nothing depends on their place among the others.
+pub(super) const HEARTBEATS: [&[u8]; 2] = [b"\x81\x012", b"\x81\x013"];
+
+impl ExpressLane {
+    /// Begins a namespace: called right after the engine queued its CONNECT packet. What it gives ends the namespace.
+    pub fn connect(self: &Arc<Self>, namespace: Namespace, engine: Arc<dyn Engine>) -> SessionId {
+        let mut state = self.lock();
+        state.shut(namespace);
+        state.stays += 1;
+        state.stay[namespace as usize] = state.stays;
+        let stay = SessionId(state.stays);
+        state.gates[namespace as usize] = match state.way {
+            Way::Engine => Gate::Open {
+                engine,
+                overflow: VecDeque::new(),
+            },
+            Way::Express => hold(engine, VecDeque::new(), namespace),
+        };
+        self.pour_later(&mut state);
+        stay
+    }
+
+    /// Ends a stay on a namespace: what was still to be sent on it is dropped. Whoever leaves and comes again at once may
+    /// be on it anew by now; that stay goes on.
+    pub fn disconnect(&self, namespace: Namespace, stay: SessionId) {
+        let mut state = self.lock();
+        if state.stay[namespace as usize] == stay.0 {
+            state.shut(namespace);
+        }
+    }
+
+    /// Queues a frame; false when the client owes all that it may, so that no more should come until it has room.
+    /// The writer is not woken: call [`ExpressLane::flush`] when all is queued.
+    pub fn send(self: &Arc<Self>, frame: &Frame) -> bool {
+        self.queue(frame.message(), || frame.clone(), false)
+    }
+
+    /// The same for an update, whose frame all observers share; `exempt` as for [`ExpressLane::send_exempt`].
+    pub fn send_update(self: &Arc<Self>, update: &Outgoing, exempt: bool) -> bool {
+        let message = Frame::message_of(update);
+        self.queue(message, || Frame::of_update(message.clone()), exempt)
+    }
+
+    /// Queues the answer to a request. A large one was asked for and is not held against who reads it.
+    pub fn answer(self: &Arc<Self>, frame: &Frame) {
+        let large = frame.bytes().len() > self.limits.max_bytes / 2;
+        self.queue(frame.message(), || frame.clone(), large);
+    }
+
+    /// Queues a frame that doesn't count towards the bound (a snapshot may be larger than what a client may owe).
+    pub fn send_exempt(self: &Arc<Self>, frame: &Frame) {
+        self.queue(frame.message(), || frame.clone(), true);
+    }
+
+    /// Wakes the writer.
+    pub fn flush(&self) {
+        self.writer.notify_one();
+    }
+
+    /// Whether the client took enough of what it owed that more may come.
+    pub fn has_room(&self) -> bool {
+        let state = self.lock();
+        state.bytes <= self.limits.max_bytes / 2 && state.overflow() <= self.limits.max_packets / 2
+    }
+
+    fn queue(
+        self: &Arc<Self>,
+        message: &Arc<WireMessage>,
+        frame: impl Fn() -> Frame,
+        exempt: bool,
+    ) -> bool {
+        if self.killed().is_some() {
+            return true;
+        }
+        let mut state = self.lock();
+        let state = &mut *state;
+        let len = message.bytes.len();
+        if state.bytes > self.limits.max_bytes.saturating_mul(2) {
+            self.kill_locked(state, CloseReason::SlowClient);
+            return true;
+        }
+        match (&mut state.gates[message.namespace as usize], &state.way) {
+            (Gate::Shut, _) => return true,
+            (Gate::Open { engine, overflow }, Way::Engine) => {
+                let room = state.in_engine < POLLED && overflow.is_empty();
+                if room && engine.send(&frame()) {
+                    state.in_engine += 1;
+                    return true;
+                }
+                overflow.push_back(frame());
+                state.count(len, exempt);
+                self.pour_later(state);
+            }
+            (Gate::Held { frames, .. }, _) => {
+                frames.push_back(frame());
+                state.count(len, exempt);
+            }
+            (Gate::Open { .. }, Way::Express) => {
+                state.queue.push(message.clone());
+                state.count(len, exempt);
+            }
+        }
+        state.bytes <= self.limits.max_bytes && state.overflow() <= self.limits.max_packets
+    }
+
+    /// Queues bytes of the engine's own: whole frames, never refused while the client is within twice its bound. A
+    /// heartbeat goes first: behind all that waits for a slow client it would come too late for both sides.
+    pub(in crate::doors::socketio::engine) fn engine_bytes(&self, bytes: &[u8]) {
+        let mut state = self.lock();
+        if state.bytes > self.limits.max_bytes.saturating_mul(2) {
+            self.kill_locked(&mut state, CloseReason::SlowClient);
+            return;
+        }
+        let frame = Bytes::copy_from_slice(bytes);
+        if state.begun && HEARTBEATS.contains(&bytes) {
+            // One that waits already says the same.
+            if bytes == HEARTBEATS[0] && state.pulse.waits() {
+                return;
+            }
+            state.queue.push_first(frame);
+        } else {
+            state.queue.push(WireMessage::aside(frame));
+        }
+        state.count(bytes.len(), false);
+    }
+
+    /// The writer wrote so much.
+    pub(in crate::doors::socketio::engine) fn written(&self, len: usize) {
+        let mut state = self.lock();
+        state.begun |= len > 0;
+        state.uncount(len);
+    }
+}
