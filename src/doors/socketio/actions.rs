@@ -1,29 +1,74 @@
-//! Actions that are under way, and the clients that may perform them.
+//! Actions that are under way, and those that may perform them.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use super::client::Client;
-use crate::{channel::Namespace, error::Error};
+use arc_swap::ArcSwap;
+
+use crate::{
+    access::Identity, channel::Namespace, doors::socketio::engine::ExpressLane, error::Error,
+};
+
+/// What actions need to know of a client: who it is, and the way to it.
+#[derive(Debug)]
+pub(super) struct Performer {
+    /// The client's public id.
+    pub(super) id: Arc<str>,
+    /// Where it is.
+    pub(super) namespace: Namespace,
+    /// Who it is; `authenticate` changes it.
+    who: ArcSwap<Identity>,
+    /// The way to it.
+    pub(super) lane: Arc<ExpressLane>,
+}
+
+impl Performer {
+    pub(super) fn new(
+        id: Arc<str>,
+        namespace: Namespace,
+        who: Identity,
+        lane: Arc<ExpressLane>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            namespace,
+            who: ArcSwap::from_pointee(who),
+            lane,
+        })
+    }
+
+    /// Who it is now.
+    pub(super) fn who(&self) -> Arc<Identity> {
+        self.who.load_full()
+    }
+
+    /// It is somebody else from now on, or the same for longer.
+    pub(super) fn renew(&self, who: Identity) {
+        self.who.store(Arc::new(who));
+    }
+}
+
+/// How many actions each operator has under way, and their bytes: by user, or by client where nobody said who it is.
+type UnderWay = Arc<Mutex<HashMap<Arc<str>, (usize, usize)>>>;
 
 /// All of them. Locks are held for a look, never across an await.
 #[derive(Debug)]
 pub(super) struct Actions {
     /// Actions and their bytes that one operator may have under way.
     most: (usize, usize),
-    /// How many each operator has: by user, or by client where nobody said who it is.
-    under_way: Mutex<HashMap<Arc<str>, (usize, usize)>>,
+    /// How many each operator has.
+    under_way: UnderWay,
     /// Producers, by public id.
-    performers: Mutex<HashMap<Arc<str>, Weak<Client>>>,
+    performers: Mutex<HashMap<Arc<str>, Weak<Performer>>>,
 }
 
 /// A place among an operator's actions, until it is dropped.
 #[derive(Debug)]
 pub(super) struct InFlight {
     /// Gets the place back.
-    client: Arc<Client>,
+    under_way: UnderWay,
     /// The operator's user or client.
     operator: Arc<str>,
     /// The bytes that it holds.
@@ -34,13 +79,13 @@ impl Actions {
     pub(super) fn new(most: (usize, usize)) -> Self {
         Self {
             most,
-            under_way: Mutex::default(),
+            under_way: UnderWay::default(),
             performers: Mutex::default(),
         }
     }
 
     /// A client came, or is somebody else now.
-    pub(super) fn listed(&self, client: &Arc<Client>) {
+    pub(super) fn listed(&self, client: &Arc<Performer>) {
         if client.namespace == Namespace::Root && client.who().role.may_publish() {
             let weak = Arc::downgrade(client);
             lock(&self.performers).insert(client.id.clone(), weak);
@@ -53,7 +98,7 @@ impl Actions {
     }
 
     /// Those of these clients that are here and may publish.
-    pub(super) fn among(&self, ids: &[Arc<str>]) -> Vec<Arc<Client>> {
+    pub(super) fn among(&self, ids: &[Arc<str>]) -> Vec<Arc<Performer>> {
         let performers = lock(&self.performers);
         let here = ids.iter().filter_map(|id| performers.get(id)?.upgrade());
         here.filter(|client| client.who().role.may_publish())
@@ -64,7 +109,7 @@ impl Actions {
     ///
     /// # Errors
     /// `rate_limited`.
-    pub(super) fn begin(&self, client: &Arc<Client>, bytes: usize) -> Result<InFlight, Error> {
+    pub(super) fn begin(&self, client: &Performer, bytes: usize) -> Result<InFlight, Error> {
         let operator = client.who().user.clone();
         let operator = operator.unwrap_or_else(|| client.id.clone());
         let (most, most_bytes) = self.most;
@@ -82,7 +127,7 @@ impl Actions {
         *count += 1;
         *held += bytes;
         Ok(InFlight {
-            client: client.clone(),
+            under_way: self.under_way.clone(),
             operator,
             bytes,
         })
@@ -91,7 +136,7 @@ impl Actions {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let mut all = lock(&self.client.context.actions.under_way);
+        let mut all = lock(&self.under_way);
         if let Some((count, held)) = all.get_mut(&self.operator) {
             *count -= 1;
             *held -= self.bytes;

@@ -9,27 +9,20 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
-
 use socketioxide::socket::Sid;
 
-use super::{
-    connect::DoorContext,
-    events,
-    inbox::{Inbound, Inbox},
-};
+use super::{actions::Performer, context::DoorContext, inbox::Inbox};
 use crate::{
     access::{
         Identity,
         authz::{Connection, DisconnectReason, Meter, Origin, SessionGuard},
     },
     channel::Namespace,
-    delivery::Reclaimed,
-    delivery::{Outgoing, Tag},
+    delivery::Tag,
     doors::socketio::engine::{CloseReason, ExpressLane, Frame, SessionId},
     error::Error,
     event::Object,
-    hub::{MemberId, Membership, Outlet},
+    hub::{MemberId, Membership},
     net::Live,
 };
 
@@ -42,8 +35,8 @@ pub(super) struct Client {
     pub(super) sid: Sid,
     /// Where it is.
     pub(super) namespace: Namespace,
-    /// Who it is; `authenticate` changes it.
-    who: ArcSwap<Identity>,
+    /// What actions need to know of it; who it is, too.
+    pub(super) performer: Arc<Performer>,
     /// Where it comes from.
     pub(super) address: IpAddr,
     /// What it may still send.
@@ -55,7 +48,7 @@ pub(super) struct Client {
     /// The way to it.
     pub(super) lane: Arc<ExpressLane>,
     /// What it sent.
-    inbox: Inbox,
+    pub(super) inbox: Inbox,
     /// Its place in the hub, from its introduction to its end.
     membership: Mutex<Option<Membership>>,
     /// Its stay on the lane, from the connect handler on.
@@ -63,7 +56,7 @@ pub(super) struct Client {
     /// Its connection is counted.
     counted: AtomicBool,
     /// It disconnected.
-    gone: AtomicBool,
+    pub(super) gone: AtomicBool,
     /// The server ended it: it is told why, and nothing else any more.
     pub(super) ended: Arc<AtomicBool>,
     /// What handlers need.
@@ -72,49 +65,6 @@ pub(super) struct Client {
 
 /// How long an ended client has to take the reason.
 const LAST_WORD: Duration = Duration::from_secs(1);
-
-/// Socket.IO updates take the lane.
-#[derive(Debug)]
-pub(super) struct LaneOutlet {
-    /// The way to the client, shared by all its namespaces.
-    pub(super) lane: Arc<ExpressLane>,
-    /// On which of them this one is.
-    pub(super) namespace: Namespace,
-    /// The session was ended: nothing comes behind the reason, though the hub may learn of it a moment later.
-    pub(super) ended: Arc<AtomicBool>,
-}
-
-impl Outlet for LaneOutlet {
-    fn send(&self, update: &Outgoing) -> bool {
-        self.ended.load(Ordering::Acquire) || self.lane.send_update(update, false)
-    }
-
-    fn send_exempt(&self, update: &Outgoing) {
-        if !self.ended.load(Ordering::Acquire) {
-            self.lane.send_update(update, true);
-        }
-    }
-
-    fn flush(&self) {
-        self.lane.flush();
-    }
-
-    fn has_room(&self) -> bool {
-        self.lane.has_room()
-    }
-
-    fn waiting(&self) -> usize {
-        self.lane.waiting()
-    }
-
-    fn reclaim(&self, keeps: &dyn Fn(&str) -> bool) -> Option<Reclaimed> {
-        self.lane.reclaim(self.namespace, keeps)
-    }
-
-    fn settle(&self) {
-        self.lane.settle(self.namespace);
-    }
-}
 
 impl Client {
     pub(super) fn new(
@@ -125,11 +75,12 @@ impl Client {
         context: Arc<DoorContext>,
     ) -> Arc<Self> {
         let meter = context.authenticator.meter(&who, address);
+        let id: Arc<str> = crate::event::mint_id().to_string().into();
         let client = Self {
-            id: crate::event::mint_id().to_string().into(),
+            id: id.clone(),
             sid,
             namespace,
-            who: ArcSwap::from_pointee(who),
+            performer: Performer::new(id, namespace, who, lane.clone()),
             address,
             meter,
             _at: context.options.quota.live(address),
@@ -149,7 +100,7 @@ impl Client {
 
     /// Who it is now.
     pub(super) fn who(&self) -> Arc<Identity> {
-        self.who.load_full()
+        self.performer.who()
     }
 
     /// Takes its place among the sessions.
@@ -174,8 +125,8 @@ impl Client {
     /// It is somebody else from now on, or the same for longer.
     pub(super) fn renew(self: &Arc<Self>, who: Identity) {
         self.context.authenticator.sessions().renew(&self.id, &who);
-        self.who.store(Arc::new(who));
-        self.context.actions.listed(self);
+        self.performer.renew(who);
+        self.context.actions.listed(&self.performer);
     }
 
     /// Whether it may send one more message.
@@ -204,44 +155,6 @@ impl Client {
         !self.gone.load(Ordering::Acquire)
     }
 
-    /// The hub knows it now: what it sent meanwhile is handled.
-    pub(super) async fn introduced(self: &Arc<Self>, membership: Membership) {
-        *self.place() = Some(membership);
-        if self.gone.load(Ordering::Acquire) || self.ended.load(Ordering::Acquire) {
-            self.place().take();
-        }
-        if self.inbox.open() {
-            self.clone().work().await;
-        }
-    }
-
-    /// Takes an event as it arrives.
-    pub(super) fn receive(self: &Arc<Self>, inbound: Inbound) {
-        if self.ended.load(Ordering::Acquire) {
-            return;
-        }
-        let pushed = self.inbox.push(inbound);
-        if pushed.full {
-            self.lane.inbox_full();
-        }
-        if pushed.start {
-            tokio::spawn(self.clone().work());
-        }
-    }
-
-    async fn work(self: Arc<Self>) {
-        while let Some(next) = self.inbox.next() {
-            if next.has_room {
-                self.lane.inbox_has_room();
-            }
-            if !self.ended.load(Ordering::Acquire) {
-                events::handle(&self, next.inbound).await;
-            }
-            // Most handlers wait for nothing: whoever sends on and on would have a thread for itself.
-            tokio::task::coop::consume_budget().await;
-        }
-    }
-
     /// It disconnected: it leaves its rooms at once, even if much of what it sent is still to be handled.
     pub(super) fn disconnected(&self, reason: String) {
         self.gone.store(true, Ordering::Release);
@@ -261,7 +174,8 @@ impl Client {
         self.place().as_ref().map(Membership::id)
     }
 
-    fn place(&self) -> MutexGuard<'_, Option<Membership>> {
+    /// Its place in the hub, while it is looked at.
+    pub(super) fn place(&self) -> MutexGuard<'_, Option<Membership>> {
         lock(&self.membership)
     }
 

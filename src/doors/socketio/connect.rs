@@ -1,14 +1,12 @@
 //! Connecting: the hello is read and checked, then the client is made and introduced to the hub.
 
 use std::{
-    fmt,
     net::{IpAddr, Ipv4Addr},
     sync::{Arc, OnceLock},
-    time::Duration,
 };
 
 use http::{Extensions, request::Parts};
-use serde_json::{Value, json};
+use serde_json::Value;
 use socketioxide::{
     ParserConfig,
     extract::TryData,
@@ -20,6 +18,7 @@ use socketioxide_core::Value as Payload;
 use super::{
     actions::Actions,
     client::Client,
+    context::{DoorContext, Options},
     hello::Hello,
     inbox::Inbound,
     welcome::{self, ConnectOptions},
@@ -31,99 +30,21 @@ use crate::{
     },
     channel::Namespace,
     doors::socketio::engine::{
-        CloseReason, ExpressLane, LaneLimits,
-        adapter::{Adapter, EngineService, EngineSide, Locals, SocketIo, SocketRef},
+        ExpressLane,
+        adapter::{Adapter, EngineSide, Locals, SocketRef},
         lanes::Lanes,
     },
     error::Error,
     hub::HubHandle,
     intake::Intake,
-    net::{ClientAddress, Quota},
+    net::ClientAddress,
     observe::Metrics,
-    timestamp::Timestamp,
 };
-
-/// What the namespace layer is told by the configuration.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The room that everybody is in.
-    pub default_room: String,
-    /// Whether `batch` is honoured.
-    pub batch: bool,
-    /// Heartbeat: how often, and how long an answer may take.
-    pub ping: (Duration, Duration),
-    /// A session that joins no namespace for so long ends.
-    pub connect_timeout: Duration,
-    /// The largest message a client may send.
-    pub max_payload: usize,
-    /// Bounds on what a client may cost.
-    pub lane: LaneLimits,
-    /// How many rooms a client may ask to be in.
-    pub max_rooms: usize,
-    /// Bytes of one part of a snapshot; an answer is no longer either.
-    pub snapshot_part: usize,
-    /// How long a producer has to answer an action.
-    pub action_timeout: Duration,
-    /// Counts sessions by address.
-    pub quota: Arc<Quota>,
-    /// How many actions of one operator may be unanswered, and of how many bytes.
-    pub max_actions: (usize, usize),
-}
 
 /// Packets in the engine's own queue. The lane fills no more than half of it, so that a heartbeat always finds room.
 const ENGINE_QUEUE: usize = 32;
 /// Binary attachments of one packet: as many as Socket.IO's own server takes.
 const MAX_ATTACHMENTS: usize = 10;
-
-/// What clients and their handlers share.
-pub struct DoorContext {
-    /// The ordered loop.
-    pub(super) hub: HubHandle,
-    /// The way in.
-    pub(super) intake: Arc<Intake>,
-    /// Who comes in.
-    pub(super) authenticator: Arc<Authenticator>,
-    /// Refusals are counted.
-    pub(super) metrics: Arc<Metrics>,
-    /// The configuration's part.
-    pub(super) options: Options,
-    /// All lanes.
-    pub(super) lanes: Lanes,
-    /// Actions, and who may perform them.
-    pub(super) actions: Actions,
-    /// The engine's own way to a client.
-    locals: Locals,
-    /// Set once the engine exists; it is made of handlers that hold this context.
-    engine: OnceLock<(SocketIo, EngineService)>,
-}
-
-impl fmt::Debug for DoorContext {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DoorContext")
-    }
-}
-
-impl DoorContext {
-    pub(super) fn service(&self) -> Option<&EngineService> {
-        self.engine.get().map(|(_, service)| service)
-    }
-
-    /// Tells everybody that the server goes down, and ends every connection.
-    pub async fn shutdown(&self) {
-        let body = json!({
-            "type": "system_notification", "level": "warning", "timestamp": Timestamp::now(),
-            "message": "the server is going down; clients reconnect by themselves",
-        });
-        if let Value::Object(body) = body {
-            self.hub
-                .tell_all(Namespace::Root, "system_notification", body)
-                .await;
-        }
-        self.hub.stop().await;
-        self.lanes.drain().await;
-        self.lanes.kill_all(CloseReason::Shutdown);
-    }
-}
 
 /// Starts the engine with its namespaces.
 pub fn start(
@@ -222,7 +143,7 @@ impl OnConnect {
             tracing::debug!(client = %leaving.id, %reason, "disconnected");
             leaving.disconnected(format!("{reason:?}"));
         });
-        self.context.actions.listed(&client);
+        self.context.actions.listed(&client.performer);
         socket.extensions.insert(Admitted(Arc::new(hello), client));
         Ok(())
     }

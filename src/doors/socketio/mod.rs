@@ -8,11 +8,15 @@
 mod actions;
 mod client;
 mod connect;
+mod context;
 pub mod engine;
 mod events;
 mod hello;
 mod inbox;
+mod outlet;
 mod welcome;
+mod work;
 
-pub use connect::{DoorContext, Options, start};
+pub use connect::start;
+pub use context::{DoorContext, Options};
 pub use hello::Hello;

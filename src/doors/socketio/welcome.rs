@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{
-    client::{Client, LaneOutlet},
-    hello::Hello,
-};
+use super::{client::Client, hello::Hello, outlet::LaneOutlet};
 use crate::{
     access::{self, Identity, authz::OBSERVERS},
     channel::Namespace,

@@ -7,13 +7,13 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use serde_json::{Value, json};
 
 use super::{
-    Answer, Handled,
+    answer::{Answer, Handled},
     performers::{self, Performers},
     request::{Request, attach},
 };
 use crate::{
     channel::Namespace,
-    doors::socketio::{client::Client, engine::Answered},
+    doors::socketio::{actions::Performer, client::Client, engine::Answered},
     error::Error,
     event::{Object, lenient},
     timestamp::Timestamp,
@@ -56,7 +56,10 @@ pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
         "action": action, "params": params, "requested_by": client.id, "timestamp": Timestamp::now(),
     })
     .to_string();
-    let under_way = client.context.actions.begin(client, payload.len())?;
+    let under_way = client
+        .context
+        .actions
+        .begin(&client.performer, payload.len())?;
     let answer = json!({ "action_id": action_id });
     if clients.is_empty() {
         let room = performers::room(project.as_deref(), &agent_id);
@@ -78,7 +81,7 @@ pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
 
 async fn first_answer(
     client: &Client,
-    performers: Vec<Arc<Client>>,
+    performers: Vec<Arc<Performer>>,
     payload: &str,
 ) -> Result<Value, Error> {
     let mut answers: FuturesUnordered<_> = performers

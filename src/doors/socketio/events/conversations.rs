@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Handled, request::Request, rooms, unknown};
+use super::{
+    answer::Handled,
+    ping::{pong, unknown},
+    request::Request,
+    rooms,
+};
 use crate::{
     channel::Topic, doors::socketio::client::Client, event::Object, hub::View,
     update::seneca::ConversationFilter,
@@ -30,7 +35,7 @@ pub(super) async fn on(client: &Arc<Client>, request: Request) -> Handled {
             hub.listen(member, Topic::ConversationPage, false).await;
             reply(client, "unsubscribed", None);
         }
-        "ping" => return Ok(super::pong(client)),
+        "ping" => return Ok(pong(client)),
         _ => return Err(unknown(client)),
     }
     Ok(json!({}).into())

@@ -1,8 +1,10 @@
 //! What clients ask for: one function for each event, one answer for each request.
 
 mod action;
+mod answer;
 mod conversations;
 mod performers;
+mod ping;
 mod publish;
 mod request;
 mod rooms;
@@ -12,46 +14,14 @@ mod state;
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use super::{client::Client, inbox::Inbound};
 use crate::{
     channel::Namespace,
     doors::admin::{Act, Actor},
-    error::Error,
-    event::Object,
-    timestamp::Timestamp,
 };
+use answer::{Handled, acknowledgement, refusal_of, tell_refusal};
+use ping::{pong, unknown};
 use request::Request;
-
-/// What a handler answers; the acknowledgement says `status: ok` beside it.
-#[derive(Debug)]
-enum Answer {
-    /// These fields.
-    Fields(Object),
-    /// An object that is JSON already.
-    Json(String),
-    /// The same of what was refused and why.
-    Refused(Error, String),
-}
-
-impl From<Value> for Answer {
-    fn from(value: Value) -> Self {
-        match value {
-            Value::Object(fields) => Self::Fields(fields),
-            _ => Self::Fields(Object::new()),
-        }
-    }
-}
-
-type Handled = Result<Answer, Error>;
-
-fn refusal_of(answer: &Handled) -> Option<&Error> {
-    match answer {
-        Err(refusal) | Ok(Answer::Refused(refusal, _)) => Some(refusal),
-        Ok(_) => None,
-    }
-}
 
 /// Handles one event and answers it.
 pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
@@ -149,44 +119,4 @@ async fn admin(client: &Client, act: Act, request: &Request) -> Handled {
         .perform(&client.context.authenticator, &actor, &request.argument)
         .await?;
     Ok(answer.into())
-}
-
-fn unknown(client: &Client) -> Error {
-    client.context.metrics.unknown_event();
-    Error::new(
-        "unknown_event",
-        "this server handles no event of that name; what other clients shall hear, a producer publishes",
-    )
-}
-
-fn pong(client: &Client) -> Answer {
-    let now = Timestamp::now();
-    if let Value::Object(pong) = json!({ "type": "pong", "timestamp": now }) {
-        client.emit("pong", pong);
-    }
-    json!({ "timestamp": now }).into()
-}
-
-fn acknowledgement(answer: &Handled) -> String {
-    match answer {
-        Ok(Answer::Fields(fields)) => {
-            let mut all = Object::new();
-            all.insert("status".into(), "ok".into());
-            all.extend(fields.clone());
-            Value::Object(all).to_string()
-        }
-        // The object's own brace is replaced by one with the status behind it.
-        Ok(Answer::Json(json)) if json.len() > 2 => format!("{{\"status\":\"ok\",{}", &json[1..]),
-        Ok(Answer::Json(_)) => "{\"status\":\"ok\"}".into(),
-        Ok(Answer::Refused(refusal, json)) => {
-            let error = json!(refusal);
-            format!("{{\"status\":\"error\",\"error\":{error},{}", &json[1..])
-        }
-        Err(refusal) => json!({ "status": "error", "error": refusal }).to_string(),
-    }
-}
-
-/// Tells a client why something was refused, for those that ask for no acknowledgement.
-pub(super) fn tell_refusal(client: &Client, refusal: &Error, room: Option<&str>) {
-    client.emit("error", refusal.to_event(room));
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::{
     access::{Identity, authz::room_name},
-    doors::socketio::client::Client,
+    doors::socketio::{actions::Performer, client::Client},
     error::Error,
     event::Kind,
     ledger::Homes,
@@ -22,7 +22,7 @@ use crate::{
 pub(super) struct Performers {
     /// The project in which the agent is acted on.
     pub(super) project: Option<Arc<str>>,
-    pub(super) clients: Vec<Arc<Client>>,
+    pub(super) clients: Vec<Arc<Performer>>,
 }
 
 /// The room in which nobody is in doubt whose agent it performs for.

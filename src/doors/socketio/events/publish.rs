@@ -5,7 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{Answer, Handled, request::Request};
+use super::{
+    answer::{Answer, Handled},
+    request::Request,
+};
 use crate::{
     doors::socketio::client::Client,
     error::Error,

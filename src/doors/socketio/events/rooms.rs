@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Handled, request::Request};
+use super::{answer::Handled, request::Request};
 use crate::{
     access::authz::Filter,
     doors::socketio::client::Client,

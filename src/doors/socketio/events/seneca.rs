@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Handled, request::Request, rooms};
+use super::{answer::Handled, request::Request, rooms};
 use crate::{
     channel::Topic, doors::socketio::client::Client, error::Error, event::Object, hub::Question,
 };

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Handled, request::Request, rooms};
+use super::{
+    answer::{Answer, Handled, tell_refusal},
+    request::Request,
+    rooms,
+};
 use crate::{
     access::{
         Peer,
@@ -66,12 +70,12 @@ pub(super) async fn authenticate(client: &Arc<Client>, request: &Request) -> Han
             "forbidden_room",
             format!("you are no longer in {room}: the new token doesn't allow it"),
         );
-        super::tell_refusal(client, &why, Some(room));
+        tell_refusal(client, &why, Some(room));
     }
     Ok(answer(client, &lost))
 }
 
-fn answer(client: &Client, lost: &[Arc<str>]) -> super::Answer {
+fn answer(client: &Client, lost: &[Arc<str>]) -> Answer {
     let who = client.who();
     let authentication = if who.token.is_some() { "on" } else { "off" };
     json!({

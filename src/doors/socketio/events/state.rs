@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Answer, Handled, request::Request, rooms};
+use super::{
+    answer::{Answer, Handled},
+    request::Request,
+    rooms,
+};
 use crate::{
     doors::socketio::client::Client,
     error::Error,

@@ -1,0 +1,61 @@
+//! What a handler answers, and how a client is told.
+
+use serde_json::{Value, json};
+
+use crate::{doors::socketio::client::Client, error::Error, event::Object};
+
+/// What a handler answers; the acknowledgement says `status: ok` beside it.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// These fields.
+    Fields(Object),
+    /// An object that is JSON already.
+    Json(String),
+    /// The same of what was refused and why.
+    Refused(Error, String),
+}
+
+impl From<Value> for Answer {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Object(fields) => Self::Fields(fields),
+            _ => Self::Fields(Object::new()),
+        }
+    }
+}
+
+/// An answer, or why there is none.
+pub(super) type Handled = Result<Answer, Error>;
+
+/// Why an answer is a refusal, if it is one.
+pub(super) fn refusal_of(answer: &Handled) -> Option<&Error> {
+    match answer {
+        Err(refusal) | Ok(Answer::Refused(refusal, _)) => Some(refusal),
+        Ok(_) => None,
+    }
+}
+
+/// The answer as its client gets it.
+pub(super) fn acknowledgement(answer: &Handled) -> String {
+    match answer {
+        Ok(Answer::Fields(fields)) => {
+            let mut all = Object::new();
+            all.insert("status".into(), "ok".into());
+            all.extend(fields.clone());
+            Value::Object(all).to_string()
+        }
+        // The object's own brace is replaced by one with the status behind it.
+        Ok(Answer::Json(json)) if json.len() > 2 => format!("{{\"status\":\"ok\",{}", &json[1..]),
+        Ok(Answer::Json(_)) => "{\"status\":\"ok\"}".into(),
+        Ok(Answer::Refused(refusal, json)) => {
+            let error = json!(refusal);
+            format!("{{\"status\":\"error\",\"error\":{error},{}", &json[1..])
+        }
+        Err(refusal) => json!({ "status": "error", "error": refusal }).to_string(),
+    }
+}
+
+/// Tells a client why something was refused, for those that ask for no acknowledgement.
+pub(super) fn tell_refusal(client: &Client, refusal: &Error, room: Option<&str>) {
+    client.emit("error", refusal.to_event(room));
+}
