@@ -3,9 +3,10 @@
 //! What comes too fast for all waits with the system; what is too much is told so, as cheaply as can be, and closed.
 //! Nothing is logged for it: whoever floods the server must not fill its disk as well.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use axum::Router;
+use governor::{DefaultDirectRateLimiter, RateLimiter, clock::Clock};
 use thiserror::Error;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -57,8 +58,8 @@ pub struct Prepared {
     shared: Arc<Shared>,
     /// None: plain HTTP.
     encryption: Option<Encryption>,
-    /// How many are accepted in a second.
-    pace: Pace,
+    /// How many are accepted in a second: the rest wait in the system's queue.
+    pace: DefaultDirectRateLimiter,
     /// Ends accepting.
     stopping: watch::Receiver<bool>,
 }
@@ -82,6 +83,8 @@ impl Server {
                 timeout,
             }),
         };
+        let per_second = u32::try_from(self.per_second).unwrap_or(u32::MAX);
+        let per_second = NonZeroU32::new(per_second).unwrap_or(NonZeroU32::MIN);
         Ok(Prepared {
             shared: Arc::new(Shared {
                 router,
@@ -91,7 +94,7 @@ impl Server {
                 metrics: self.metrics,
             }),
             encryption,
-            pace: Pace::new(self.per_second),
+            pace: RateLimiter::direct(governor::Quota::per_second(per_second)),
             stopping: self.stopping,
         })
     }
@@ -105,7 +108,7 @@ impl Prepared {
         let mut told_of_failure: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
-                accepted = self.pace.next(&listener) => accepted,
+                accepted = next(&self.pace, &listener) => accepted,
                 () = told(&mut self.stopping) => break,
             };
             match accepted {
@@ -159,43 +162,13 @@ impl Prepared {
     }
 }
 
-/// How many connections are accepted in a second: the rest wait in the system's queue.
-#[derive(Debug)]
-struct Pace {
-    /// In a second, and at once after a quiet one.
-    per_second: f64,
-    /// How many may be accepted now.
-    left: f64,
-    /// When `left` was true.
-    at: Instant,
-}
-
-impl Pace {
-    fn new(per_second: usize) -> Self {
-        let per_second = per_second as f64;
-        Self {
-            per_second,
-            left: per_second,
-            at: Instant::now(),
-        }
+/// The next connection, when its turn has come. May be dropped at any time without losing one.
+async fn next(
+    pace: &DefaultDirectRateLimiter,
+    listener: &TcpListener,
+) -> io::Result<(TcpStream, SocketAddr)> {
+    while let Err(early) = pace.check() {
+        tokio::time::sleep(early.wait_time_from(pace.clock().now())).await;
     }
-
-    /// The next connection, when its turn has come. May be dropped at any time without losing one.
-    async fn next(&mut self, listener: &TcpListener) -> std::io::Result<(TcpStream, SocketAddr)> {
-        self.refill();
-        if self.left < 1.0 {
-            let missing = (1.0 - self.left) / self.per_second;
-            tokio::time::sleep(Duration::from_secs_f64(missing)).await;
-            self.refill();
-        }
-        let accepted = listener.accept().await;
-        self.left -= 1.0;
-        accepted
-    }
-
-    fn refill(&mut self) {
-        let passed = self.at.elapsed().as_secs_f64();
-        self.left = (self.left + passed * self.per_second).min(self.per_second);
-        self.at = Instant::now();
-    }
+    listener.accept().await
 }

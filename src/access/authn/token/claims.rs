@@ -1,4 +1,8 @@
 //! What a verified token says: read strictly, because a claim that is misread is a right that nobody gave.
+//!
+//! The library's `Validation` is not asked. It grants `exp` the leeway of `nbf`, rounds to seconds, takes a list of issuers,
+//! takes `null` for nothing, and calls an expired token that lacks an issuer by another code, so that no client fetches a
+//! new one.
 
 use std::{
     fmt,
