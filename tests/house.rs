@@ -44,14 +44,6 @@ const CIRCLES: &[(&str, &str)] = &[
         "hub",
         "The loop is one state machine; its parts work on the loop's own state in turns.",
     ),
-    (
-        "projections::state",
-        "Entities, their agents and the fold over them read each other's fields.",
-    ),
-    (
-        "update",
-        "A kind of update knows its body, and a body renders what its kind says.",
-    ),
 ];
 
 type Module = Vec<String>;

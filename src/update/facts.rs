@@ -3,7 +3,11 @@
 
 use serde_json::Value;
 
-use super::{Kind, render::Writer, run_status, task_status};
+use super::{
+    kind::Kind,
+    status::{run_status, task_status},
+    writer::Writer,
+};
 use crate::{
     event::{self, Event, Object},
     timestamp::Timestamp,

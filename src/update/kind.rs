@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Animation, Rule};
+use super::{animation::Animation, level::notification_level, rules::Rule, status::status_of};
 use crate::{channel::Namespace, event::Event, update::seneca::SenecaKind};
 
 /// Which update it is, and so which body it gets.
@@ -147,12 +147,8 @@ impl Kind {
             },
             Self::Decision | Self::Visual => Animation::Pulse,
             Self::Health if text("severity") == Some("critical") => Animation::Alert,
-            Self::Notification if super::bodies::notification_level(event) == "error" => {
-                Animation::Alert
-            }
-            Self::Notification if super::bodies::notification_level(event) == "critical" => {
-                Animation::Alert
-            }
+            Self::Notification if notification_level(event) == "error" => Animation::Alert,
+            Self::Notification if notification_level(event) == "critical" => Animation::Alert,
             Self::Execution => match change {
                 "completed" => Animation::Celebrate,
                 "failed" | "cancelled" => Animation::Flash,
@@ -180,7 +176,7 @@ fn activity(status: Option<&str>) -> Animation {
 
 /// A node state that says what became of the node is shown like the event that would say so.
 fn node_state(event: &Event) -> Animation {
-    match super::bodies::status_of(event, &["nodeState", "node"]).as_deref() {
+    match status_of(event, &["nodeState", "node"]).as_deref() {
         Some("running" | "started" | "active") => Animation::Pulse,
         Some("failed" | "error") => Animation::Flash,
         _ => Animation::Fade,

@@ -1,26 +1,13 @@
 //! Writes an update: once, straight from the event, when it is sent.
 
-use serde::Serialize;
-use serde_json::Value;
-
-use super::{Envelope, Hint, Kind, Planned, bodies, facts};
-use crate::{
-    event::{Event, Object},
-    update::seneca::TypeField,
+use super::{
+    animation::Hint,
+    bodies, facts,
+    kind::Kind,
+    planned::{Envelope, Planned},
+    writer::Writer,
 };
-
-/// The keys that every update has; no body writes them again.
-pub(super) const COMMON: [&str; 9] = [
-    "type",
-    "timestamp",
-    "id",
-    "cursor",
-    "source_type",
-    "priority",
-    "animation",
-    "hint",
-    "coalesced",
-];
+use crate::{event::Event, update::seneca::TypeField};
 
 /// The JSON object of an update.
 pub fn render(planned: &Planned, event: &Event, envelope: &Envelope<'_>) -> String {
@@ -57,83 +44,4 @@ pub fn render(planned: &Planned, event: &Event, envelope: &Envelope<'_>) -> Stri
     facts::write(kind, event, data, envelope.since, &mut out);
     bodies::write(kind, event, data, &mut out);
     out.finish()
-}
-
-/// Writes one JSON object, key by key.
-#[derive(Debug)]
-pub(super) struct Writer {
-    out: Vec<u8>,
-}
-
-impl Default for Writer {
-    fn default() -> Self {
-        let mut out = Vec::with_capacity(512);
-        out.push(b'{');
-        Self { out }
-    }
-}
-
-impl Writer {
-    fn key(&mut self, key: &str) {
-        if self.out.last() != Some(&b'{') {
-            self.out.push(b',');
-        }
-        self.value(key);
-        self.out.push(b':');
-    }
-
-    fn value(&mut self, value: &(impl Serialize + ?Sized)) {
-        let start = self.out.len();
-        // Only a map with keys that are no strings could fail; should it ever, the object stays whole.
-        if serde_json::to_writer(&mut self.out, value).is_err() {
-            self.out.truncate(start);
-            self.out.extend_from_slice(b"null");
-        }
-    }
-
-    /// One field.
-    pub(super) fn field(&mut self, key: &str, value: &(impl Serialize + ?Sized)) {
-        self.key(key);
-        self.value(value);
-    }
-
-    /// A field that is an object.
-    pub(super) fn object(&mut self, key: &str, write: impl FnOnce(&mut Self)) {
-        self.key(key);
-        self.out.push(b'{');
-        write(self);
-        self.out.push(b'}');
-    }
-
-    /// A field of an object that is spread behind it: written only if that doesn't have it.
-    pub(super) fn unless_in(
-        &mut self,
-        spread: &Object,
-        key: &str,
-        value: &(impl Serialize + ?Sized),
-    ) {
-        if !spread.contains_key(key) {
-            self.field(key, value);
-        }
-    }
-
-    /// All fields of an object but those.
-    pub(super) fn spread(&mut self, object: &Object, but: &[&str]) {
-        for (key, value) in object {
-            if !but.contains(&key.as_str()) {
-                self.field(key, value);
-            }
-        }
-    }
-
-    /// The first of several values that is there, else `null`.
-    pub(super) fn first(&mut self, key: &str, values: &[Option<&Value>]) {
-        let value = values.iter().flatten().find(|v| !v.is_null());
-        self.field(key, &value);
-    }
-
-    fn finish(mut self) -> String {
-        self.out.push(b'}');
-        String::from_utf8(self.out).unwrap_or_default()
-    }
 }

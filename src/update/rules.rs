@@ -1,13 +1,13 @@
 //! Rules of the configuration: rows that come before the built-in table.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use thiserror::Error;
 
 use super::{
-    Animation, Audience, Key, Kind, MAX_RULES_PER_EVENT, Merge, Pace, Planned,
-    render::{COMMON, Writer},
+    animation::Animation,
     template::Template,
+    writer::{COMMON, Writer},
 };
 use crate::{
     access::authz::{GENERAL, OBSERVERS, PRODUCERS},
@@ -15,6 +15,10 @@ use crate::{
     event::{self, Event, EventName, Object, Priority, folded},
     pattern::Pattern,
 };
+
+/// Rules that one event may fit at the most, so that each of its updates has a bit of its own. Seneca's own updates have the
+/// bits above these.
+pub const MAX_RULES_PER_EVENT: usize = 24;
 
 /// A rule that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -38,13 +42,13 @@ pub struct Rule {
     /// The same as filters compare it.
     folded: String,
     /// Its own rooms; the event's when none are given.
-    rooms: Option<Vec<Template>>,
+    pub(super) rooms: Option<Vec<Template>>,
     /// Normal when none is given; the producer's own comes first.
-    priority: Option<Priority>,
+    pub(super) priority: Option<Priority>,
     /// What makes its key; none: never coalesced.
-    coalesce_by: Option<Template>,
+    pub(super) coalesce_by: Option<Template>,
     /// Its own window; the table's when none is given.
-    throttle: Option<Duration>,
+    pub(super) throttle: Option<Duration>,
     /// How it is shown.
     animation: Animation,
     /// Its own fields; the whole data when there are none.
@@ -230,43 +234,7 @@ impl Rule {
         self.animation
     }
 
-    /// Its update of an event; `index` is its own place among the rules.
-    pub(super) fn plan(
-        self: Arc<Self>,
-        event: &Event,
-        throttle: Duration,
-        index: usize,
-    ) -> Planned {
-        let priority = event.priority.or(self.priority).unwrap_or(Priority::Normal);
-        let by = self
-            .coalesce_by
-            .as_ref()
-            .filter(|by| by.is_filled(event) && priority != Priority::Critical);
-        let pace = by.map_or(Pace::Immediate, |by| Pace::Coalesced {
-            key: Key(format!("rule{index}/{}", by.text(event, &event.data)).into()),
-            window: self.throttle.unwrap_or(throttle),
-            merge: Merge::Fields,
-        });
-        let audience = match &self.rooms {
-            None => Audience::EventRooms,
-            // A room whose id the event doesn't name is no room.
-            Some(rooms) => Audience::Rooms(
-                rooms
-                    .iter()
-                    .filter(|room| room.is_filled(event))
-                    .map(|room| room.room(event, &event.data))
-                    .collect(),
-            ),
-        };
-        Planned {
-            bit: 1,
-            kind: Kind::Rule(self),
-            priority,
-            pace,
-            audience,
-        }
-    }
-
+    /// Writes the body of its update.
     pub(super) fn write(&self, event: &Event, data: &Object, out: &mut Writer) {
         for (name, template) in &self.fields {
             out.field(name, &template.value(event, data));

@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use super::status_in;
-use crate::event::{EventName, Object};
+use crate::event::{Event, EventName, Object};
 
 fn text<'d>(data: &'d Object, key: &str) -> Option<&'d str> {
     data.get(key).and_then(Value::as_str)
@@ -56,4 +55,27 @@ pub(crate) fn blocker(data: &Object) -> Option<&str> {
         "message",
     ];
     KEYS.iter().find_map(|key| data.get(*key)?.as_str())
+}
+
+/// A field of the data, or of one of its objects.
+pub(super) fn within<'d>(data: &'d Object, outer: &[&str], key: &str) -> Option<&'d Value> {
+    let direct = data.get(key);
+    direct.or_else(|| {
+        outer
+            .iter()
+            .find_map(|o| data.get(*o).and_then(|inner| inner.get(key)))
+    })
+}
+
+/// The status that an event states, wherever it does.
+pub(super) fn status_of(event: &Event, outer: &[&str]) -> Option<String> {
+    status_in(&event.data, outer)
+}
+
+/// The same of an event's data.
+pub(super) fn status_in(data: &Object, outer: &[&str]) -> Option<String> {
+    ["status", "state"]
+        .iter()
+        .find_map(|key| within(data, outer, key).and_then(Value::as_str))
+        .map(str::to_ascii_lowercase)
 }

@@ -5,7 +5,14 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use serde_json::Value;
 use smallvec::{SmallVec, smallvec};
 
-use super::{Audience, Key, Kind, Merge, Pace, Planned, Rule, seneca};
+use super::{
+    kind::Kind,
+    level::notification_level,
+    planned::{Audience, Key, Merge, Pace, Planned},
+    rules::{MAX_RULES_PER_EVENT, Rule},
+    seneca,
+    status::status_of,
+};
 use crate::{
     channel::Listening,
     event::{Event, Priority},
@@ -34,10 +41,6 @@ pub struct Table {
     /// Stands for all by which updates are coalesced.
     grouping: u32,
 }
-
-/// Rules that one event may fit at the most, so that each of its updates has a bit of its own. Seneca's own updates have the
-/// bits above these.
-pub const MAX_RULES_PER_EVENT: usize = 24;
 
 /// How this version coalesces updates: the table's rows, their bits and keys, what an event's entities and
 /// rooms are, what goes before what. A change of any of it needs the next number, or cursors from within a segment would name
@@ -243,10 +246,7 @@ fn row(event: &Event) -> Row<'_> {
             )
         }
         ["system" | "kanban", ..] | ["error" | "warning"] => {
-            let error = matches!(
-                super::bodies::notification_level(event),
-                "error" | "critical"
-            );
+            let error = matches!(notification_level(event), "error" | "critical");
             Row::at_once(
                 Kind::Notification,
                 if error {
@@ -326,7 +326,7 @@ fn step(event: &Event) -> Row<'_> {
     let id = id
         .or_else(|| event.data.get("step_id"))
         .and_then(Value::as_str);
-    match super::bodies::status_of(event, &["step"]).as_deref() {
+    match status_of(event, &["step"]).as_deref() {
         Some(status) if is_end(status) => Row::at_once(Kind::AgentRun, Priority::High),
         _ => Row::new(
             Kind::AgentRun,
@@ -337,7 +337,7 @@ fn step(event: &Event) -> Row<'_> {
 }
 
 fn node_state(event: &Event) -> Row<'_> {
-    match super::bodies::status_of(event, &["nodeState", "node"]).as_deref() {
+    match status_of(event, &["nodeState", "node"]).as_deref() {
         Some("failed" | "error") => Row::at_once(Kind::Node, Priority::High),
         Some(status) if is_end(status) || status == "started" => {
             Row::at_once(Kind::Node, Priority::Normal)

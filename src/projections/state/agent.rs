@@ -9,15 +9,9 @@ use serde_json::{Value, json};
 use super::{
     entities::{Key, Map, Store},
     entity::{Entity, Mask},
+    given::{REGISTERED, given_of},
 };
 use crate::{access::authz::Permissions, event::Kind};
-
-/// Tasks of one agent that are remembered for events of one audience.
-pub(super) const MAX_TASKS: usize = 16;
-/// Begins the keys of facts that are the server's own: no producer's field is taken under such a key.
-pub(super) const OWN: char = '\u{1}';
-/// The fact that an agent registered: it is idle while nobody said a status.
-pub(super) const REGISTERED: &str = "\u{1}registered";
 
 /// Words by which an agent says that it has nothing to do; a task that it has says more.
 const AT_REST: [&str; 6] = [
@@ -28,17 +22,6 @@ const AT_REST: [&str; 6] = [
     "registered",
     "waiting",
 ];
-
-/// The key of the fact that an agent was given a task of a project.
-pub(super) fn given_key(project: Option<&str>, task: &str) -> String {
-    format!("{OWN}{}{OWN}{task}", project.unwrap_or_default())
-}
-
-/// The project and the task of such a key.
-pub(super) fn given_of(key: &str) -> Option<(Option<&str>, &str)> {
-    let (project, task) = key.strip_prefix(OWN)?.split_once(OWN)?;
-    Some(((!project.is_empty()).then_some(project), task))
-}
 
 /// Whether nobody works on a task of this status any more.
 pub(super) fn is_over(status: &str) -> bool {

@@ -10,7 +10,10 @@ use std::{
 };
 
 use super::{
-    Limits, Picture, State, former,
+    folded::State,
+    former,
+    limits::Limits,
+    picture::Picture,
     saved::{Restoring, Saving},
 };
 use crate::{

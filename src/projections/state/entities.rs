@@ -1,6 +1,6 @@
 //! All entities of the state, bounded in number and in bytes.
 //!
-//! The maps are persistent: a clone of them costs nothing and stays as it is while the state goes on ([`Picture`]).
+//! The maps are persistent: a clone of them costs nothing and stays as it is while the state goes on (`Picture`).
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ use immutable_chunkmap::map::Map as ChunkMap;
 use strum::IntoStaticStr;
 
 use super::{
-    Age,
+    age::Age,
     entity::{Entity, Facts, long},
     limits::{Dropped, Evicted, Limits},
 };
@@ -183,11 +183,8 @@ impl Kept {
     }
 
     pub(super) fn age(&self) -> Age {
-        Age {
-            replaced: self.replaced.clone(),
-            then: self.replaced.load(Ordering::Relaxed),
-            most: (self.limits.max_bytes / 4) as u64,
-        }
+        let most = (self.limits.max_bytes / 4) as u64;
+        Age::new(self.replaced.clone(), most)
     }
 
     pub(super) fn dropped(&self) -> Dropped {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use smallvec::SmallVec;
 
 use super::{
-    agent::{MAX_TASKS, OWN, given_key, given_of},
+    given::{MAX_TASKS, OWN, given_key, given_of},
     limits::{Dropped, Limits},
 };
 use crate::{

@@ -5,9 +5,11 @@
 use serde_json::Value;
 
 use super::{
-    State,
-    agent::{REGISTERED, is_over},
+    agent::is_over,
     entities::{Key, Map},
+    folded::State,
+    given::REGISTERED,
+    runs::{AGENT_RUN, EXECUTION, JOB, run_kind},
 };
 use crate::{
     access::authz::Audience,
@@ -15,8 +17,16 @@ use crate::{
     update::{self, run_status, task_status},
 };
 
+impl State {
+    /// Folds one event in.
+    pub fn apply(&mut self, event: &Event) {
+        self.events += 1;
+        apply(self, event);
+    }
+}
+
 /// Folds one event into the state.
-pub(super) fn apply(state: &mut State, event: &Event) {
+fn apply(state: &mut State, event: &Event) {
     adopt(state, event);
     let about = &about(event);
     let name = event.name.canonical();
@@ -283,29 +293,6 @@ fn system_state(state: &mut State, event: &Event, about: &Audience) {
             facts.set_some(key, event.data.get(key).cloned());
         }
     });
-}
-
-/// The kinds of runs, as their keys tell them apart.
-const AGENT_RUN: u8 = 0;
-const EXECUTION: u8 = 1;
-const JOB: u8 = 2;
-
-/// The name of a kind of runs.
-pub(super) fn run_kind(kind: u8) -> &'static str {
-    match kind {
-        EXECUTION => "execution",
-        JOB => "job",
-        _ => "agent_run",
-    }
-}
-
-/// The number of a kind of runs.
-pub(super) fn run_of(kind: &str) -> u8 {
-    match kind {
-        "execution" => EXECUTION,
-        "job" => JOB,
-        _ => AGENT_RUN,
-    }
 }
 
 fn run(state: &mut State, event: &Event, about: &Audience, kind: u8) {

@@ -9,11 +9,12 @@ use serde::Deserialize;
 use smallvec::SmallVec;
 
 use super::{
-    Limits, State,
-    agent::given_key,
     entities::{Kept, Key, Map},
     entity::{Entity, Fact, HIDDEN, Part},
-    fold::run_of,
+    folded::State,
+    given::given_key,
+    limits::Limits,
+    runs::run_of,
 };
 use crate::{
     access::authz::Audience,

@@ -6,7 +6,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::State;
+use super::folded::State;
 
 /// The state's counters.
 #[derive(Debug, Default)]

@@ -6,10 +6,12 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Limits, Picture, State,
-    agent::given_key,
     entities::{Kept, Key, Map},
     entity::{Entity, Fact, Part},
+    folded::State,
+    given::given_key,
+    limits::Limits,
+    picture::Picture,
 };
 use crate::access::authz::Audience;
 

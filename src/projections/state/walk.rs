@@ -5,11 +5,12 @@ use std::{ops::Bound, sync::Arc};
 use serde_json::{Value, json};
 
 use super::{
-    Picture,
-    agent::{Agent, OWN},
+    agent::Agent,
     entities::{Key, Map},
     entity::{Entity, Mask},
-    fold::run_kind,
+    given::OWN,
+    picture::Picture,
+    runs::run_kind,
 };
 use crate::{access::authz::Permissions, event::Kind, timestamp::Timestamp};
 

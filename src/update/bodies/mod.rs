@@ -7,9 +7,10 @@ pub(crate) use runs::execution_progress;
 use serde_json::Value;
 
 use super::{
-    Kind,
     facts::FACTS,
-    render::{COMMON, Writer},
+    kind::Kind,
+    level::notification_level,
+    writer::{COMMON, Writer},
 };
 use crate::{
     event::{Dialect, Event, Object},
@@ -266,62 +267,9 @@ fn decision(event: &Event, data: &Object, out: &mut Writer) {
     out.field("data", data);
 }
 
-/// `info`, `warning`, `error` or `critical`.
-pub(super) fn notification_level(event: &Event) -> &'static str {
-    let text = |object: &Object, key: &str| {
-        object
-            .get(key)
-            .and_then(Value::as_str)
-            .map(str::to_ascii_lowercase)
-    };
-    let said = text(&event.data, "level")
-        .or_else(|| text(&event.data, "severity"))
-        .or_else(|| text(&event.metadata, "severity"));
-    let name = event.name.canonical();
-    let by_name = if name.split('.').any(|s| s == "error" || s == "failed") {
-        "error"
-    } else if name == "warning" {
-        "warning"
-    } else {
-        "info"
-    };
-    match said.as_deref() {
-        Some("critical" | "fatal") => "critical",
-        // An error of medium severity is still an error.
-        _ if by_name == "error" => "error",
-        Some("error" | "high") if name != "warning" => "error",
-        Some("warning" | "warn" | "medium" | "high") => "warning",
-        Some("info" | "debug") => "info",
-        _ => by_name,
-    }
-}
-
 fn notification_message(event: &Event, data: &Object) -> String {
     ["message", "error", "warning", "reason"]
         .iter()
         .find_map(|key| data.get(*key).and_then(Value::as_str))
         .map_or_else(|| event.name.canonical().replace('.', " "), str::to_owned)
-}
-
-/// A field of the data, or of one of its objects.
-fn within<'d>(data: &'d Object, outer: &[&str], key: &str) -> Option<&'d Value> {
-    let direct = data.get(key);
-    direct.or_else(|| {
-        outer
-            .iter()
-            .find_map(|o| data.get(*o).and_then(|inner| inner.get(key)))
-    })
-}
-
-/// The status that an event states, wherever it does.
-pub(crate) fn status_of(event: &Event, outer: &[&str]) -> Option<String> {
-    status_in(&event.data, outer)
-}
-
-/// The same of an event's data.
-pub(crate) fn status_in(data: &Object, outer: &[&str]) -> Option<String> {
-    ["status", "state"]
-        .iter()
-        .find_map(|key| within(data, outer, key).and_then(Value::as_str))
-        .map(str::to_ascii_lowercase)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{super::render::Writer, within};
+use super::super::{status::within, writer::Writer};
 use crate::event::{Event, Object};
 
 /// What the last word of a name says of the status, when the event doesn't state it.

@@ -1,0 +1,21 @@
+//! Facts of an agent that are the server's own: that it registered, and the tasks that it was given.
+
+/// Tasks of one agent that are remembered for events of one audience.
+pub(super) const MAX_TASKS: usize = 16;
+
+/// Begins the keys of facts that are the server's own: no producer's field is taken under such a key.
+pub(super) const OWN: char = '\u{1}';
+
+/// The fact that an agent registered: it is idle while nobody said a status.
+pub(super) const REGISTERED: &str = "\u{1}registered";
+
+/// The key of the fact that an agent was given a task of a project.
+pub(super) fn given_key(project: Option<&str>, task: &str) -> String {
+    format!("{OWN}{}{OWN}{task}", project.unwrap_or_default())
+}
+
+/// The project and the task of such a key.
+pub(super) fn given_of(key: &str) -> Option<(Option<&str>, &str)> {
+    let (project, task) = key.strip_prefix(OWN)?.split_once(OWN)?;
+    Some(((!project.is_empty()).then_some(project), task))
+}

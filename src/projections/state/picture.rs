@@ -1,0 +1,28 @@
+//! The state at one place of the stream.
+
+use super::{age::Age, entities::Store};
+
+/// The state at one place of the stream: it stays as it is while the state goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Picture {
+    pub(super) store: Store,
+    pub(super) events: u64,
+    pub(super) decisions: u64,
+    pub(super) evicted: u64,
+    /// For the order of changes after a restart.
+    pub(super) clock: u64,
+    /// Tells how much of it is no longer so.
+    pub(super) age: Age,
+}
+
+impl Picture {
+    /// Whether it holds more beside the state than a quarter of what the state may hold: it is time to let it go.
+    pub fn is_outdated(&self) -> bool {
+        self.age.is_over()
+    }
+
+    /// How many entities there are.
+    pub fn entities(&self) -> usize {
+        self.store.len()
+    }
+}

@@ -1,0 +1,90 @@
+//! The updates that an event gives, as they are planned: which, how urgent, by what they are coalesced, who may see them.
+
+use std::{sync::Arc, time::Duration};
+
+use super::kind::Kind;
+use crate::{
+    channel::Topic,
+    event::{Object, Priority},
+    journal::Seq,
+    timestamp::Timestamp,
+};
+
+/// Which of an event's updates: a bit for each.
+pub type Bits = u32;
+
+/// Names an update of the stream and orders it among all others: the place of its event (of the last one, where several are
+/// coalesced), and its bit.
+pub type UpdateId = (Seq, Bits);
+
+/// The clients that may see an update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Audience {
+    /// The rooms of the event: `observers` and `{kind}:{id}` for each id that it names.
+    EventRooms,
+    /// Only these rooms (a rule said so).
+    Rooms(Arc<[String]>),
+    /// The subscribers of one of Seneca's topics.
+    Topic(Topic),
+}
+
+/// By what an update is coalesced. Two updates with equal keys replace each other within a window.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key(pub Arc<str>);
+
+/// What becomes of the earlier update when a later one of the same key takes its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Merge {
+    /// Top-level keys of `data` are coalesced, the later value wins: no field is lost.
+    Fields,
+    /// As `Fields`, and `data.changes` is coalesced in the same way (visual updates).
+    Changes,
+    /// The later one says it all (`complete_refresh`).
+    Replace,
+    /// The text deltas are joined in order.
+    Text,
+}
+
+/// When an update may go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pace {
+    /// At once, never coalesced: starts, ends, failures, decisions, assignments, anything critical.
+    Immediate,
+    /// The first at once, those that follow within the window coalesced into one at its end.
+    Coalesced {
+        /// Which updates belong together.
+        key: Key,
+        /// How long they are held.
+        window: Duration,
+        /// How they are coalesced.
+        merge: Merge,
+    },
+}
+
+/// One update that an event gives.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// Which of its event's updates it is. It never depends on who listens, for cursors name updates by it.
+    pub bit: Bits,
+    /// What to write: see `render`.
+    pub kind: Kind,
+    /// How urgent.
+    pub priority: Priority,
+    /// When.
+    pub pace: Pace,
+    /// To whom.
+    pub audience: Audience,
+}
+
+/// What is only known when an update is sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Envelope<'a> {
+    /// The cursor to resume after this update.
+    pub cursor: &'a str,
+    /// How many events are coalesced in it; written as `coalesced` when more than one.
+    pub coalesced: u32,
+    /// The coalesced `data`, when events were coalesced; else the event's own is written.
+    pub merged: Option<&'a Object>,
+    /// The time of the first of several that are coalesced.
+    pub since: Option<Timestamp>,
+}

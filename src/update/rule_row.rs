@@ -1,0 +1,49 @@
+//! The row of the table that a rule is: which update it gives.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    kind::Kind,
+    planned::{Audience, Key, Merge, Pace, Planned},
+    rules::Rule,
+};
+use crate::event::{Event, Priority};
+
+impl Rule {
+    /// Its update of an event; `index` is its own place among the rules.
+    pub(super) fn plan(
+        self: Arc<Self>,
+        event: &Event,
+        throttle: Duration,
+        index: usize,
+    ) -> Planned {
+        let priority = event.priority.or(self.priority).unwrap_or(Priority::Normal);
+        let by = self
+            .coalesce_by
+            .as_ref()
+            .filter(|by| by.is_filled(event) && priority != Priority::Critical);
+        let pace = by.map_or(Pace::Immediate, |by| Pace::Coalesced {
+            key: Key(format!("rule{index}/{}", by.text(event, &event.data)).into()),
+            window: self.throttle.unwrap_or(throttle),
+            merge: Merge::Fields,
+        });
+        let audience = match &self.rooms {
+            None => Audience::EventRooms,
+            // A room whose id the event doesn't name is no room.
+            Some(rooms) => Audience::Rooms(
+                rooms
+                    .iter()
+                    .filter(|room| room.is_filled(event))
+                    .map(|room| room.room(event, &event.data))
+                    .collect(),
+            ),
+        };
+        Planned {
+            bit: 1,
+            kind: Kind::Rule(self),
+            priority,
+            pace,
+            audience,
+        }
+    }
+}
