@@ -39,12 +39,10 @@ const FLOORS: &[&str] = &[
 ];
 
 /// Where files still import each other in a circle, and why. One that has no circle any more is to be struck off.
-const CIRCLES: &[(&str, &str)] = &[
-    (
-        "hub",
-        "The loop is one state machine; its parts work on the loop's own state in turns.",
-    ),
-];
+const CIRCLES: &[(&str, &str)] = &[(
+    "hub",
+    "The loop is one state machine; its parts work on the loop's own state in turns.",
+)];
 
 type Module = Vec<String>;
 
@@ -172,6 +170,7 @@ fn sources() -> BTreeMap<Module, Source> {
     let source = |(module, text): (&Module, &String)| {
         let text = bare(text);
         let mut source = Source::default();
+        let mut named = BTreeMap::new();
         let mut rest = String::new();
         let mut at = 0;
         while let Some(found) = text[at..].find("use ") {
@@ -190,7 +189,10 @@ fn sources() -> BTreeMap<Module, Source> {
                     let path = absolute(module, path);
                     match line.starts_with("pub") {
                         true => drop(source.gives.insert(name, path)),
-                        false => source.uses.push(path),
+                        false => {
+                            source.uses.push(path.clone());
+                            named.insert(name, path);
+                        }
                     }
                 }
                 rest.push_str(&text[at..start]);
@@ -201,11 +203,22 @@ fn sources() -> BTreeMap<Module, Source> {
             }
         }
         rest.push_str(&text[at..]);
+        // A file that gives a type on from another one, and uses it itself, imports it.
+        let own = rest.split(|c: char| !c.is_alphanumeric() && c != '_');
+        let own = own.filter(|word| word.starts_with(char::is_uppercase));
+        let own: Vec<_> = own
+            .filter_map(|word| source.gives.get(word).cloned())
+            .collect();
+        source.uses.extend(own);
         // Paths that are written where they are used.
         let word = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
         for path in rest.split(|c| !word(c)).filter(|path| path.contains("::")) {
             let path: Vec<String> = path.split("::").map(str::to_owned).collect();
-            source.uses.push(absolute(module, path));
+            source.uses.push(match named.get(&path[0]) {
+                // It begins with a name that stands for a whole folder, or for anything else.
+                Some(begin) => [&begin[..], &path[1..]].concat(),
+                None => absolute(module, path),
+            });
         }
         (module.clone(), source)
     };
