@@ -1,7 +1,9 @@
 //! The one way in behind every door: raw JSON to events, events into the journal, an answer for the producer.
 
+mod producer;
+mod receipt;
+
 use std::{
-    hash::{DefaultHasher, Hash, Hasher},
     pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
@@ -12,11 +14,10 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    access::{Identity, authz::Permissions},
+    access::authz::Permissions,
     backlog::{Backlog, Place},
     delivery::Cursor,
     error::Error,
@@ -28,19 +29,14 @@ use crate::{
     timestamp::Timestamp,
 };
 
+pub use producer::{Producer, flow};
+pub use receipt::{Receipt, RejectedAt};
+
 /// How long a producer waits for the hub before it is told to come back later.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// Events that are read before others have their turn.
 const AT_A_TURN: usize = 32;
-
-/// Rejected events that one answer lists: a body without end must not become an answer without end.
-const MAX_REJECTED: usize = 1_000;
-
-#[allow(clippy::trivially_copy_pass_by_ref)]
-fn is_none(count: &usize) -> bool {
-    *count == 0
-}
 
 /// Limits on what is published.
 #[derive(Debug, Clone, Copy)]
@@ -113,83 +109,6 @@ impl Drop for Unkept<'_> {
         if let Some(backlog) = self.0 {
             backlog.lost();
         }
-    }
-}
-
-/// Who publishes, and by which door.
-#[derive(Debug, Clone, Copy)]
-pub struct Producer<'a> {
-    /// The source of events that name none.
-    pub name: &'a str,
-    /// `socketio` or `http`, for the counters.
-    pub door: &'static str,
-    /// Says for which projects it may publish.
-    pub permissions: &'a Permissions,
-    /// Its verified identity, kept with its events; empty when nobody was asked.
-    pub verified: &'a Arc<str>,
-    /// Stands for it where producers take turns, see [`flow`].
-    pub flow: u64,
-}
-
-/// Stands for a producer where producers take turns: its verified user or token, and while nobody has to show one, where
-/// it publishes from (its Socket.IO client, or its address over HTTP).
-pub fn flow(who: &Identity, place: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    match (&who.user, &who.token) {
-        (user @ Some(_), Some(_)) => user.hash(&mut hasher),
-        (None, token @ Some(_)) => token.hash(&mut hasher),
-        (_, None) => place.hash(&mut hasher),
-    }
-    hasher.finish()
-}
-
-/// What the producer is told: the contract's answer to `publish`.
-#[derive(Debug, Default, Serialize)]
-pub struct Receipt {
-    /// New events that are kept now.
-    pub accepted: usize,
-    /// Events that were there already.
-    pub duplicates: usize,
-    /// Among the accepted: events whose id was there with other content, kept under ids of their own.
-    #[serde(skip_serializing_if = "is_none")]
-    pub conflicts: usize,
-    /// Those not taken.
-    pub rejected: Vec<RejectedAt>,
-    /// How many more were not taken than `rejected` lists.
-    #[serde(skip_serializing_if = "is_none")]
-    pub rejected_more: usize,
-    /// The place of the last event of the call that is kept; `None` when none is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<String>,
-    /// Present and true when all of them were there already.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub duplicate: bool,
-}
-
-/// An event that was not taken.
-#[derive(Debug, Serialize)]
-pub struct RejectedAt {
-    /// Which one of the call.
-    pub index: usize,
-    /// Why.
-    pub error: Error,
-}
-
-impl Receipt {
-    /// Adds the answer to a further part of the same call, whose events began at `offset`.
-    pub fn add(&mut self, part: Self, offset: usize) {
-        self.accepted += part.accepted;
-        self.duplicates += part.duplicates;
-        self.conflicts += part.conflicts;
-        let room = MAX_REJECTED.saturating_sub(self.rejected.len());
-        self.rejected_more += part.rejected.len().saturating_sub(room) + part.rejected_more;
-        self.rejected
-            .extend(part.rejected.into_iter().take(room).map(|r| RejectedAt {
-                index: r.index + offset,
-                ..r
-            }));
-        self.cursor = part.cursor.or(self.cursor.take());
-        self.duplicate = self.accepted == 0 && self.duplicates > 0 && self.rejected.is_empty();
     }
 }
 

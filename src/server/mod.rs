@@ -7,6 +7,7 @@ mod authenticator;
 mod certificates;
 mod error;
 mod essential;
+mod journal;
 mod listen;
 mod options;
 mod reload;
@@ -30,7 +31,7 @@ use crate::{
         authn::{StartSecret, weak_secret_file},
         authz::Permissions,
     },
-    config::{Config, JournalDurability, JournalKind},
+    config::Config,
     demo,
     doors::{
         http::{self, Api, Readiness},
@@ -38,9 +39,7 @@ use crate::{
     },
     hub::Hub,
     intake::{Intake, Producer, Raw},
-    journal::{
-        Durability, HeldBytes, Journal, MemoryJournal, Retention, SqliteJournal, SqliteOptions,
-    },
+    journal::Journal,
     net::{Proxies, Quota, Server},
     observe::Metrics,
     projections::state::checkpoint,
@@ -97,7 +96,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let certificates = certificates::load(&config.tls)?;
     let (listener, address) = listen(config).await?;
     let metrics = Metrics::new();
-    let journal = journal(config)?;
+    let journal = journal::open(config)?;
     metrics.add_journal(&journal.metrics());
     let (mut hub, handle, backlog) = Hub::new(
         options::hub(config),
@@ -278,7 +277,7 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
     } else {
         tracing::info!(address = %running.address(), node_id, "Stoa listens at {scheme}://{shown}/");
     }
-    tracing::info!("{}", kept(&config.journal));
+    tracing::info!("{}", journal::kept(&config.journal));
     for warning in warnings(&config) {
         tracing::warn!("{warning}");
     }
@@ -304,20 +303,6 @@ async fn until_the_end(
     running.shutdown().await;
     tracing::info!("down");
     ended
-}
-
-/// The place of the events, in a sentence.
-fn kept(journal: &crate::config::Journal) -> String {
-    match journal.kind {
-        JournalKind::Memory => {
-            "events are kept in memory: they are gone when the server stops".into()
-        }
-        JournalKind::Sqlite => {
-            let path = &journal.path;
-            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-            format!("events are kept in {}", path.display())
-        }
-    }
 }
 
 /// Says how to be an admin. With the level of a warning, since a log without the line would leave nobody who can be one.
@@ -351,32 +336,6 @@ fn shown(address: SocketAddr) -> String {
     } else {
         address.to_string()
     }
-}
-
-fn journal(config: &Config) -> Result<Arc<dyn Journal>, ServeError> {
-    let retention = Retention {
-        max_events: config.journal.max_events,
-        max_age: config.journal.max_age(),
-        max_bytes: match config.journal.kind {
-            JournalKind::Memory => config.journal.max_bytes.min(config.journal.memory_bytes),
-            JournalKind::Sqlite => config.journal.max_bytes,
-        },
-    };
-    Ok(match config.journal.kind {
-        JournalKind::Memory => Arc::new(MemoryJournal::new(retention)),
-        JournalKind::Sqlite => Arc::new(SqliteJournal::open(&SqliteOptions {
-            path: config.journal.path.clone(),
-            durability: match config.journal.durability {
-                JournalDurability::Process => Durability::Process,
-                JournalDurability::Disk => Durability::Disk,
-            },
-            retention,
-            held: HeldBytes {
-                tail: config.journal.tail_bytes,
-                queue: config.journal.queue_bytes,
-            },
-        })?),
-    })
 }
 
 /// Whether [`start`] could use this configuration, as far as that can be known without listening.

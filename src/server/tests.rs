@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::JournalKind;
 
 async fn memory_server() -> Running {
     let mut config = Config::default();
@@ -35,7 +36,7 @@ async fn a_journal_tells_of_the_end_of_its_writer() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = Config::default();
     config.journal.path = folder.path().join("stoa.db");
-    let journal = journal(&config).unwrap();
+    let journal = journal::open(&config).unwrap();
     let ended = journal.ended();
     journal.close();
     ended.await;

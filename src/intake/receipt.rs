@@ -1,0 +1,63 @@
+//! What a producer is told of what it published.
+
+use serde::Serialize;
+
+use crate::error::Error;
+
+/// Rejected events that one answer lists: a body without end must not become an answer without end.
+const MAX_REJECTED: usize = 1_000;
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_none(count: &usize) -> bool {
+    *count == 0
+}
+
+/// What the producer is told: the contract's answer to `publish`.
+#[derive(Debug, Default, Serialize)]
+pub struct Receipt {
+    /// New events that are kept now.
+    pub accepted: usize,
+    /// Events that were there already.
+    pub duplicates: usize,
+    /// Among the accepted: events whose id was there with other content, kept under ids of their own.
+    #[serde(skip_serializing_if = "is_none")]
+    pub conflicts: usize,
+    /// Those not taken.
+    pub rejected: Vec<RejectedAt>,
+    /// How many more were not taken than `rejected` lists.
+    #[serde(skip_serializing_if = "is_none")]
+    pub rejected_more: usize,
+    /// The place of the last event of the call that is kept; `None` when none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Present and true when all of them were there already.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
+}
+
+/// An event that was not taken.
+#[derive(Debug, Serialize)]
+pub struct RejectedAt {
+    /// Which one of the call.
+    pub index: usize,
+    /// Why.
+    pub error: Error,
+}
+
+impl Receipt {
+    /// Adds the answer to a further part of the same call, whose events began at `offset`.
+    pub fn add(&mut self, part: Self, offset: usize) {
+        self.accepted += part.accepted;
+        self.duplicates += part.duplicates;
+        self.conflicts += part.conflicts;
+        let room = MAX_REJECTED.saturating_sub(self.rejected.len());
+        self.rejected_more += part.rejected.len().saturating_sub(room) + part.rejected_more;
+        self.rejected
+            .extend(part.rejected.into_iter().take(room).map(|r| RejectedAt {
+                index: r.index + offset,
+                ..r
+            }));
+        self.cursor = part.cursor.or(self.cursor.take());
+        self.duplicate = self.accepted == 0 && self.duplicates > 0 && self.rejected.is_empty();
+    }
+}

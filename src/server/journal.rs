@@ -1,0 +1,52 @@
+//! The journal that the settings ask for.
+
+use std::sync::Arc;
+
+use super::error::ServeError;
+use crate::{
+    config::{Config, Journal as Settings, JournalDurability, JournalKind},
+    journal::{
+        Durability, HeldBytes, Journal, MemoryJournal, Retention, SqliteJournal, SqliteOptions,
+    },
+};
+
+/// The place of the events, in a sentence.
+pub(super) fn kept(journal: &Settings) -> String {
+    match journal.kind {
+        JournalKind::Memory => {
+            "events are kept in memory: they are gone when the server stops".into()
+        }
+        JournalKind::Sqlite => {
+            let path = &journal.path;
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            format!("events are kept in {}", path.display())
+        }
+    }
+}
+
+/// Opens it, or makes it.
+pub(super) fn open(config: &Config) -> Result<Arc<dyn Journal>, ServeError> {
+    let retention = Retention {
+        max_events: config.journal.max_events,
+        max_age: config.journal.max_age(),
+        max_bytes: match config.journal.kind {
+            JournalKind::Memory => config.journal.max_bytes.min(config.journal.memory_bytes),
+            JournalKind::Sqlite => config.journal.max_bytes,
+        },
+    };
+    Ok(match config.journal.kind {
+        JournalKind::Memory => Arc::new(MemoryJournal::new(retention)),
+        JournalKind::Sqlite => Arc::new(SqliteJournal::open(&SqliteOptions {
+            path: config.journal.path.clone(),
+            durability: match config.journal.durability {
+                JournalDurability::Process => Durability::Process,
+                JournalDurability::Disk => Durability::Disk,
+            },
+            retention,
+            held: HeldBytes {
+                tail: config.journal.tail_bytes,
+                queue: config.journal.queue_bytes,
+            },
+        })?),
+    })
+}
