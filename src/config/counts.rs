@@ -232,6 +232,14 @@ impl Config {
                 1 << 24,
             ),
             ("access", "max_known", self.access.max_known, 16, 1 << 24),
+            // Less would not hold the longest names of a few things.
+            (
+                "access",
+                "max_known_bytes",
+                self.access.max_known_bytes,
+                1 << 16,
+                1 << 40,
+            ),
             ("journal", "max_events", self.journal.max_events, 1, 1 << 32),
             // Less would hold no event of the largest size that is allowed.
             (

@@ -45,6 +45,8 @@ pub struct Rules {
     pub user: Rule,
     /// Things of one kind whose owner and project are remembered, so that a producer with ever new ids can't fill the memory.
     pub max_known: usize,
+    /// Bytes of memory that these may hold, of all kinds together.
+    pub max_known_bytes: usize,
     /// Where an admin's bans and revocations are kept over a restart; empty for beside the journal's file.
     pub file: PathBuf,
 }
@@ -61,6 +63,7 @@ impl Default for Rules {
             job: Rule::Owner,
             user: Rule::User,
             max_known: 50_000,
+            max_known_bytes: 12 << 20,
             file: PathBuf::new(),
         }
     }

@@ -9,6 +9,9 @@ use std::{
 /// A key: a hash that nobody can find two things for, so that an entry has the same size however long the names are.
 pub(super) type Key = u128;
 
+/// Bytes of memory that an account holds beside its name, about: its places in both maps, and the beginning of its order.
+const ACCOUNT: usize = 200;
+
 /// The map.
 #[derive(Debug)]
 pub(super) struct FairMap<V> {
@@ -20,6 +23,8 @@ pub(super) struct FairMap<V> {
     sizes: BTreeSet<(usize, Arc<str>)>,
     /// More entries are not kept.
     max: usize,
+    /// Bytes of memory that the accounts hold.
+    accounts_hold: usize,
 }
 
 #[derive(Debug)]
@@ -39,7 +44,13 @@ impl<V> FairMap<V> {
             accounts: HashMap::new(),
             sizes: BTreeSet::new(),
             max: max.max(1),
+            accounts_hold: 0,
         }
+    }
+
+    /// Bytes of memory that the accounts hold: an entry may be all that an account has.
+    pub(super) fn accounts_hold(&self) -> usize {
+        self.accounts_hold
     }
 
     pub(super) fn get(&self, key: Key) -> Option<&V> {
@@ -61,6 +72,9 @@ impl<V> FairMap<V> {
             .flatten();
         let account = self.account(account);
         let order = self.accounts.entry(account.clone()).or_default();
+        if order.is_empty() {
+            self.accounts_hold += ACCOUNT + account.len();
+        }
         self.sizes.remove(&(order.len(), account.clone()));
         order.push_back(key);
         self.sizes.insert((order.len(), account));
@@ -75,7 +89,8 @@ impl<V> FairMap<V> {
         known.map_or(name, |(known, _)| known).clone()
     }
 
-    fn evict(&mut self) -> Option<V> {
+    /// Lets go of the oldest entry of the account that has most.
+    pub(super) fn evict(&mut self) -> Option<V> {
         let (_, account) = self.sizes.last()?.clone();
         let order = self.accounts.get_mut(&account)?;
         for _ in 0..TURNS {
@@ -92,7 +107,10 @@ impl<V> FairMap<V> {
         let key = order.pop_front()?;
         self.sizes.remove(&(len, account.clone()));
         match len - 1 {
-            0 => drop(self.accounts.remove(&account)),
+            0 => {
+                self.accounts.remove(&account);
+                self.accounts_hold -= ACCOUNT + account.len();
+            }
             left => drop(self.sizes.insert((left, account))),
         }
         self.entries.remove(&key).map(|slot| slot.value)
@@ -127,6 +145,9 @@ mod tests {
         assert!((0..4).all(|key| map.get(key) == Some(&key)));
         assert!((194..200).all(|key| map.get(key) == Some(&key)));
         assert_eq!(map.iter().count(), 10);
+        assert_eq!(map.accounts_hold(), 2 * ACCOUNT + 10);
+        while map.evict().is_some() {}
+        assert_eq!(map.accounts_hold(), 0);
     }
 
     #[test]

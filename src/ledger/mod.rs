@@ -9,7 +9,8 @@
 //!
 //! - What unlimited producers say and what producers say whose tokens name projects is kept in two pools. The second never
 //!   decides in which project an event of the first belongs, nor evicts anything of it.
-//! - In a full pool the oldest goes of whose there is most: of the project that has most, or of the limited producer.
+//! - In a full pool the oldest goes of whose there is most: of the project that has most, or of the limited producer. The
+//!   same when the pools of all kinds together hold too much memory; then it is one of the kind that holds most.
 //! - What an unlimited producer's thing was is remembered as forgotten for its kind: what is named without a project, and
 //!   isn't known, may then be of any project, and no limited producer becomes its owner.
 //!
@@ -17,7 +18,9 @@
 //! producer is let in.
 
 mod fair;
+mod former;
 mod homes;
+mod metrics;
 mod pool;
 mod settle;
 #[cfg(test)]
@@ -31,11 +34,13 @@ use std::{
 };
 
 use crate::event::{Kind, Kinds};
-use pool::{Pool, key_of};
+use pool::{Entry, Pool, key_of};
 
+pub use former::Former;
 pub use homes::Homes;
+pub use metrics::Metrics;
 pub use settle::Things;
-pub use text::{Former, SavedLedger};
+pub use text::{Restoring, Saving};
 
 /// Bytes of a project's id. Longer ones are the event's own matter: no room can be named so, and nothing is known in them.
 pub const MAX_PROJECT: usize = 256;
@@ -56,9 +61,30 @@ impl fmt::Debug for Speaker<'_> {
     }
 }
 
+/// Bounds on what is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Things of a kind, of unlimited and of limited producers each.
+    pub things: usize,
+    /// Bytes of memory that they hold, of all kinds together, of unlimited and of limited producers each.
+    pub bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            things: 50_000,
+            bytes: 12 * 1_024 * 1_024,
+        }
+    }
+}
+
 /// The homes and owners of all things that are known.
 #[derive(Debug)]
-pub struct Ledger(Mutex<Known>);
+pub struct Ledger {
+    known: Mutex<Known>,
+    metrics: Metrics,
+}
 
 #[derive(Debug)]
 struct Known {
@@ -70,19 +96,71 @@ struct Known {
     forgotten: Kinds,
     /// Projects by their names: Marcus names some by nothing else. Only what unlimited producers said.
     names: HashMap<Box<str>, Arc<str>>,
-    /// How many things of a kind are known in each pool.
-    max: usize,
+    /// Bytes of memory that the names hold.
+    names_hold: usize,
+    /// More is not known.
+    bounds: Bounds,
+    /// What was forgotten is counted.
+    metrics: Metrics,
 }
 
 impl Known {
-    fn new(max: usize) -> Self {
-        let pools = || Kind::ALL.map(|_| Pool::new(max)).into();
+    fn new(bounds: Bounds, metrics: Metrics) -> Self {
+        let pools = |of_projects| {
+            let pool = |_| Pool::new(bounds.things.max(1), of_projects);
+            Kind::ALL.map(pool).into()
+        };
         Self {
-            vouched: pools(),
-            claimed: pools(),
+            vouched: pools(true),
+            claimed: pools(false),
             forgotten: Kinds::default(),
             names: HashMap::new(),
-            max: max.max(1),
+            names_hold: 0,
+            bounds,
+            metrics,
+        }
+    }
+
+    /// Adds a thing that isn't known yet, as an account's.
+    fn add(&mut self, kind: Kind, limited: bool, account: &Arc<str>, entry: Entry) {
+        let pools = match limited {
+            true => &mut self.claimed,
+            false => &mut self.vouched,
+        };
+        let home = entry.project.as_deref().map(key_of);
+        if pools[kind as usize].insert(account, home, entry) {
+            self.was_forgotten(kind, limited, "count");
+        }
+        self.hold(limited);
+    }
+
+    /// Lets go of things, of the kind that holds most, until these pools hold no more memory than they may.
+    fn hold(&mut self, limited: bool) {
+        loop {
+            let (pools, names) = match limited {
+                true => (&mut self.claimed, 0),
+                false => (&mut self.vouched, self.names_hold),
+            };
+            let held: usize = pools.iter().map(Pool::held).sum();
+            self.metrics.holds(limited, held + names);
+            if held + names <= self.bounds.bytes {
+                return;
+            }
+            let most = (0..pools.len()).max_by_key(|at| pools[*at].held());
+            let Some((at, known)) = most.and_then(|at| Some((at, pools[at].evict()?))) else {
+                return;
+            };
+            if known {
+                self.was_forgotten(Kind::ALL[at], limited, "bytes");
+            }
+        }
+    }
+
+    /// Something of this kind was let go of.
+    fn was_forgotten(&mut self, kind: Kind, limited: bool, reason: &'static str) {
+        self.metrics.forgotten(kind, reason);
+        if !limited {
+            self.forgotten.insert(kind);
         }
     }
 }
@@ -112,7 +190,24 @@ pub enum Seats<'l> {
 impl Ledger {
     /// Nothing is known; at most `max` things of a kind will be, of unlimited and of limited producers each.
     pub fn new(max: usize) -> Self {
-        Self(Mutex::new(Known::new(max)))
+        Self::within(Bounds {
+            things: max,
+            ..Bounds::default()
+        })
+    }
+
+    /// The same with bounds on memory.
+    pub fn within(bounds: Bounds) -> Self {
+        let metrics = Metrics::default();
+        Self {
+            known: Mutex::new(Known::new(bounds, metrics.clone())),
+            metrics,
+        }
+    }
+
+    /// The counters, which it makes itself.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The past is not known: the events that told of it are gone.
@@ -169,6 +264,6 @@ impl Ledger {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,6 +13,10 @@ const MAX_HOMES: usize = 8;
 /// Bytes of an owner that are kept. No token has a longer user, so what is cut off is nobody's name.
 const MAX_OWNER: usize = 256;
 
+/// Bytes of memory that a thing holds beside the names in it, about: its place among the things, in its account's order, and
+/// among the homes of its id.
+const ENTRY: usize = 280;
+
 /// Stands for an id or a project.
 pub(super) fn key_of(name: &str) -> Key {
     let hash = digest::digest(&digest::SHA256, name.as_bytes());
@@ -48,6 +52,13 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// Bytes of memory that it holds, about, if it shares its project's name with its account or not.
+    fn held(&self, shares: bool) -> usize {
+        let text = |name: &Option<Arc<str>>| name.as_ref().map_or(0, |name| name.len());
+        let project = if shares { 0 } else { text(&self.project) };
+        ENTRY + project + text(&self.owner)
+    }
+
     /// Its owner, if it has just one.
     pub(super) fn owner(&self) -> Option<&Arc<str>> {
         self.owner.as_ref().filter(|_| !self.shared)
@@ -106,14 +117,25 @@ pub(super) struct Pool {
     things: FairMap<Entry>,
     /// By id.
     homes: HashMap<Key, Homes>,
+    /// The accounts are the projects: what is vouched for. Otherwise they are producers.
+    of_projects: bool,
+    /// Bytes of memory that the things hold beside their accounts.
+    held: usize,
 }
 
 impl Pool {
-    pub(super) fn new(max: usize) -> Self {
+    pub(super) fn new(max: usize, of_projects: bool) -> Self {
         Self {
             things: FairMap::new(max),
             homes: HashMap::new(),
+            of_projects,
+            held: 0,
         }
+    }
+
+    /// Bytes of memory that all of it holds, about.
+    pub(super) fn held(&self) -> usize {
+        self.held + self.things.accounts_hold()
     }
 
     /// A thing, if it is known.
@@ -122,10 +144,31 @@ impl Pool {
         (!entry.moved).then_some(entry)
     }
 
-    /// The same, to be changed; it counts as used.
-    pub(super) fn touch(&mut self, project: Option<Key>, id: Key) -> Option<&mut Entry> {
+    /// The same, to be marked; it counts as used.
+    fn touch(&mut self, project: Option<Key>, id: Key) -> Option<&mut Entry> {
         let entry = self.things.touch(key_in(project, id))?;
         (!entry.moved).then_some(entry)
+    }
+
+    /// Teaches a thing whose it is, if it is known; it counts as used.
+    pub(super) fn teach(
+        &mut self,
+        (kind, project, id): (Kind, Option<Key>, Key),
+        owner: Option<Owner<'_>>,
+        limited: bool,
+    ) -> bool {
+        let shares = self.of_projects;
+        let Some(entry) = self.touch(project, id) else {
+            return false;
+        };
+        let Some(owner) = owner else {
+            return true;
+        };
+        let before = entry.held(shares);
+        entry.learn(kind, owner, limited);
+        let now = entry.held(shares);
+        self.held = self.held + now - before;
+        true
     }
 
     /// The projects in which an id is known.
@@ -143,7 +186,9 @@ impl Pool {
         let key = key_in(project, entry.id);
         if let Some(known) = self.things.touch(key) {
             // It was brought into a project and is now named without one again.
+            let before = known.held(self.of_projects);
             *known = entry;
+            self.held = self.held + known.held(self.of_projects) - before;
             return false;
         }
         if let Some(project) = entry.project.as_mut().filter(|project| *project == account) {
@@ -158,9 +203,20 @@ impl Pool {
                 homes.more += 1;
             }
         }
-        let Some(gone) = self.things.insert(key, account, entry) else {
-            return false;
-        };
+        self.held += entry.held(self.of_projects);
+        let gone = self.things.insert(key, account, entry);
+        gone.is_some_and(|gone| self.forget(&gone))
+    }
+
+    /// Lets go of a thing to hold less memory; `None` if there is none. Returns whether it was known.
+    pub(super) fn evict(&mut self) -> Option<bool> {
+        let gone = self.things.evict()?;
+        Some(self.forget(&gone))
+    }
+
+    /// The thing was let go of. Returns whether it was known.
+    fn forget(&mut self, gone: &Entry) -> bool {
+        self.held -= gone.held(self.of_projects);
         if let Some(project) = &gone.project
             && let Some(homes) = self.homes.get_mut(&gone.id)
         {

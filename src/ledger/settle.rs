@@ -25,6 +25,10 @@ const TELLING: [Kind; 5] = [
 
 /// Bytes of a project's name that is remembered.
 const MAX_NAME: usize = 256;
+/// Bytes of memory that a remembered name holds beside its texts, about.
+const NAME: usize = 120;
+/// The names of projects hold such a part of the ledger's memory at the most.
+const NAMES_PART: usize = 8;
 
 /// The things of an event that have homes and owners, as they are looked up. Finding that out is work, and depends on nothing
 /// that others say: it is done before anything is locked.
@@ -270,10 +274,8 @@ impl Known {
             && event.name.family() == "project"
             && let (Some(project), Some(name)) = (project, event.project_name())
             && name.len() <= MAX_NAME
-            && self.names.len() < self.max
         {
-            let known = self.names.entry(name.into());
-            known.or_insert_with(|| project.clone());
+            self.name(name, project);
         }
         for (kind, id) in &things.list {
             if settled.uncertain.contains(*kind)
@@ -287,6 +289,17 @@ impl Known {
         }
     }
 
+    /// Notes by which name a project goes.
+    pub(super) fn name(&mut self, name: &str, project: &Arc<str>) {
+        let held = NAME + name.len() + project.len();
+        let has_room = self.names.len() < self.bounds.things
+            && self.names_hold + held <= self.bounds.bytes / NAMES_PART;
+        if has_room && !self.names.contains_key(name) {
+            self.names.insert(name.into(), project.clone());
+            self.names_hold += held;
+        }
+    }
+
     /// Notes one thing.
     fn note(
         &mut self,
@@ -297,9 +310,11 @@ impl Known {
     ) {
         let (limited, at) = (settled.confined, kind as usize);
         let (home, project) = home.unzip();
-        if let Some(entry) = self.vouched[at].touch(project, id) {
-            if let Some(owner) = owner {
-                entry.learn(kind, owner, limited);
+        let thing = (kind, project, id);
+        if self.vouched[at].teach(thing, owner, limited) {
+            // It may have been brought into the project by this very event, when that is learnt again.
+            if !limited && settled.adopts(kind) {
+                self.vouched[at].take_homeless(id);
             }
             return;
         }
@@ -307,10 +322,7 @@ impl Known {
             true => &mut self.claimed[at],
             false => &mut self.vouched[at],
         };
-        if limited && let Some(entry) = pool.touch(project, id) {
-            if let Some(owner) = owner {
-                entry.learn(kind, owner, limited);
-            }
+        if limited && pool.teach(thing, owner, limited) {
             return;
         }
         let adopted = settled.adopts(kind).then(|| pool.take_homeless(id));
@@ -328,9 +340,10 @@ impl Known {
             true => &settled.producer,
             false => home.unwrap_or(&none),
         };
-        if pool.insert(account, project, entry) && !limited {
-            self.forgotten.insert(kind);
+        if pool.insert(account, project, entry) {
+            self.was_forgotten(kind, limited, "count");
         }
+        self.hold(limited);
     }
 
     /// Writes down whose the event's things are.

@@ -231,9 +231,93 @@ fn what_is_forgotten_may_be_anybodys_and_no_limited_producer_becomes_its_owner()
     assert_eq!(claimed.settled.owner_of(Kind::Run), None);
 }
 
+/// The lines of a ledger, in an order of their own.
+fn saved(ledger: &Arc<Ledger>) -> Vec<String> {
+    let mut lines: Vec<String> = Saving::new(ledger.clone(), 0).collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// The same ledger as it is restored within a bound.
+fn within(ledger: &Arc<Ledger>, max: usize) -> Ledger {
+    let mut restoring = Restoring::new(Bounds {
+        things: max,
+        ..Bounds::default()
+    });
+    for line in Saving::new(ledger.clone(), 7) {
+        assert!(!restoring.is_whole());
+        restoring.read(&line).unwrap();
+    }
+    let (ledger, learnt) = restoring.finish().unwrap();
+    assert_eq!(learnt, Some(7));
+    ledger
+}
+
+#[test]
+fn a_ledger_that_stands_in_one_line_is_read_and_one_that_lacks_a_line_is_none() {
+    let line = json!({ "vouched": [["run", [["p1", "1f", "p1", "ann", 1]]]], "claimed": [],
+        "forgotten": 0, "names": { "Apollo": "p1" } });
+    let mut restoring = Restoring::new(Bounds::default());
+    restoring.read(&line.to_string()).unwrap();
+    assert!(restoring.is_whole());
+    let (ledger, learnt) = restoring.finish().unwrap();
+    assert_eq!(learnt, None);
+    assert!(saved(&Arc::new(ledger)).concat().contains("ann"));
+
+    let ledger = Arc::new(Ledger::new(10));
+    platform(&ledger, naming(Some("p1"), json!({ "run_id": "r" })));
+    let lines: Vec<_> = Saving::new(ledger, 0).collect();
+    let mut restoring = Restoring::new(Bounds::default());
+    for line in &lines[..lines.len() - 1] {
+        restoring.read(line).unwrap();
+    }
+    assert!(restoring.finish().is_none());
+}
+
+#[test]
+fn bytes_are_bounded_in_all_kinds_together_and_what_is_counted_is_what_is_there() {
+    let bounds = Bounds {
+        things: 10_000,
+        bytes: 100_000,
+    };
+    let ledger = Arc::new(Ledger::within(bounds));
+    let long = "x".repeat(200);
+    platform(&ledger, naming(Some("small"), json!({ "task_id": "t" })));
+    for n in 0..500 {
+        let id = |kind: &str| format!("{kind}{n}{long}");
+        let ids = json!({ "task_id": id("t"), "run_id": id("r"), "owner_id": id("u"), "project_name": id("n") });
+        let mut event = naming(Some("large"), ids.clone());
+        event.name = event::EventName::new("project.updated");
+        platform(&ledger, event);
+        limited(&ledger, "other", naming(Some("other"), ids)).unwrap();
+        for limited in [false, true] {
+            assert!(ledger.metrics().held(limited) <= bounds.bytes);
+        }
+    }
+    let home = platform(&ledger, naming(None, json!({ "task_id": "t" })));
+    assert_eq!(home.project_id.as_deref(), Some("small"), "another's stays");
+    let gone = platform(
+        &ledger,
+        naming(None, json!({ "task_id": format!("t0{long}") })),
+    );
+    assert_eq!(gone.settled.candidates, Candidates::Unknown);
+    let again = Arc::new(within(&ledger, 10_000));
+    for limited in [false, true] {
+        let (held, again) = (
+            ledger.metrics().held(limited),
+            again.metrics().held(limited),
+        );
+        assert!(held > bounds.bytes / 2);
+        assert_eq!(
+            held, again,
+            "nothing is counted twice, and nothing twice given back"
+        );
+    }
+}
+
 #[test]
 fn what_is_saved_goes_on_as_it_was_within_other_limits() {
-    let ledger = Ledger::new(100);
+    let ledger = Arc::new(Ledger::new(100));
     platform(
         &ledger,
         naming(Some("p1"), json!({ "run_id": "r", "owner_id": "ann" })),
@@ -248,13 +332,8 @@ fn what_is_saved_goes_on_as_it_was_within_other_limits() {
         naming(Some("p2"), json!({ "run_id": "r", "owner_id": "eve" })),
     )
     .unwrap();
-    let text = serde_json::to_string(&ledger.save()).unwrap();
-    let read = |max| Ledger::of_saved(serde_json::from_str(&text).unwrap(), max);
-    let again = read(100);
-    assert_eq!(
-        serde_json::to_value(again.save()).unwrap(),
-        serde_json::to_value(ledger.save()).unwrap()
-    );
+    let again = Arc::new(within(&ledger, 100));
+    assert_eq!(saved(&again), saved(&ledger));
     let event = || naming(None, json!({ "run_id": "r", "execution_id": "x" }));
     assert_eq!(platform(&again, event()), platform(&ledger, event()));
     for n in 0..5 {
@@ -263,8 +342,7 @@ fn what_is_saved_goes_on_as_it_was_within_other_limits() {
             naming(Some("p1"), json!({ "run_id": format!("r{n}") })),
         );
     }
-    let text = serde_json::to_string(&ledger.save()).unwrap();
-    let small = Ledger::of_saved(serde_json::from_str(&text).unwrap(), 2);
+    let small = within(&ledger, 2);
     let lost = platform(&small, naming(None, json!({ "run_id": "r9" })));
     assert_eq!(
         lost.settled.candidates,
@@ -275,7 +353,7 @@ fn what_is_saved_goes_on_as_it_was_within_other_limits() {
 
 #[test]
 fn learning_what_was_settled_teaches_what_settling_taught() {
-    let (live, folded) = (Ledger::new(100), Ledger::new(100));
+    let [live, folded] = [(); 2].map(|()| Arc::new(Ledger::new(100)));
     let events = [
         platform(
             &live,
@@ -309,10 +387,7 @@ fn learning_what_was_settled_teaches_what_settling_taught() {
         assert_eq!(&kept, event);
         folded.learn(&kept);
     }
-    assert_eq!(
-        serde_json::to_value(folded.save()).unwrap(),
-        serde_json::to_value(live.save()).unwrap()
-    );
+    assert_eq!(saved(&folded), saved(&live));
 }
 
 /// The speaker: the platform, or the producer of a project.
@@ -345,6 +420,22 @@ fn any_said() -> impl Strategy<Value = (Who, Value)> {
 }
 
 proptest! {
+    /// A ledger is saved while it goes on: the last records teach it nothing when it learns them again.
+    #[test]
+    fn what_is_learnt_again_teaches_nothing_else(said in prop::collection::vec(any_said(), 1..40), last in 1..10_usize) {
+        let ledger = Arc::new(Ledger::new(1_000));
+        let platforms = said.iter().filter_map(|(who, data)| match who {
+            Who::Platform(project) => Some(platform(&ledger, naming(*project, data.clone()))),
+            Who::Of(_) => None,
+        });
+        let settled: Vec<_> = platforms.collect();
+        let before = saved(&ledger);
+        for event in &settled[settled.len().saturating_sub(last)..] {
+            ledger.learn(event);
+        }
+        prop_assert_eq!(before, saved(&ledger));
+    }
+
     /// The events of everybody but one project's limited producer are settled alike whether that one speaks or not.
     #[test]
     fn nothing_that_is_settled_depends_on_another_projects_producer(said in prop::collection::vec(any_said(), 1..40)) {

@@ -1,133 +1,153 @@
-//! The ledger as text, for checkpoints.
+//! The ledger as text, for checkpoints: line by line, so that it is never held a second time.
+//!
+//! It goes on learning while it is saved. So it is saved with a place up to which it certainly learnt everything; what it
+//! knows beyond that it learns again, which teaches it nothing else.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, vec};
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Known, Ledger,
-    pool::{Entry, Pool, key_of},
-};
+use super::{Bounds, Known, Ledger, fair::Key, pool::Entry};
 use crate::event::{Kind, Kinds};
 
-/// A ledger as it is saved. Limits are not among it: those of the configuration hold.
+/// About how long a line is.
+const LINE: usize = 256 * 1_024;
+
+/// The first line: what is said of no single thing. Limits are not among it: those of the configuration hold.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct SavedLedger {
-    /// By kind.
+struct Head {
+    /// The things by kind, in a ledger that stands in one line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     vouched: Vec<(Kind, Vec<Row>)>,
     /// The same of limited producers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     claimed: Vec<(Kind, Vec<Row>)>,
     /// Kinds of which something was forgotten.
     forgotten: Kinds,
     /// Projects by name.
     names: HashMap<Box<str>, Arc<str>>,
+    /// The last record that it has learnt for certain; without it the things stand in this line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    learnt: Option<u64>,
+}
+
+/// A line behind the head.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    /// Things of one kind.
+    Things {
+        kind: Kind,
+        limited: bool,
+        rows: Vec<Row>,
+    },
+    /// There are no more; what was forgotten meanwhile.
+    End { forgotten: Kinds },
 }
 
 /// One thing: account, id, project, owner, marks.
 type Row = (Arc<str>, String, Option<Arc<str>>, Option<Arc<str>>, u8);
+
+/// The same before it is written.
+type Kept = (Arc<str>, Key, Option<Arc<str>>, Option<Arc<str>>, u8);
 
 const SURE: u8 = 1;
 const SHARED: u8 = 2;
 const LIMITED: u8 = 4;
 const UNSURE: u8 = 8;
 
-impl Ledger {
-    /// All that is known, to go on from later.
-    pub fn save(&self) -> SavedLedger {
-        let known = self.lock();
-        SavedLedger {
-            vouched: rows(&known.vouched),
-            claimed: rows(&known.claimed),
-            forgotten: known.forgotten,
-            names: known.names.clone(),
-        }
-    }
-
-    /// Goes on from what was saved, within other limits perhaps.
-    pub fn of_saved(saved: SavedLedger, max: usize) -> Self {
-        let mut known = Known::new(max);
-        known.forgotten = saved.forgotten;
-        known.names = saved.names.into_iter().take(known.max).collect();
-        for (kind, rows) in saved.vouched {
-            if fill(&mut known.vouched[kind as usize], rows) {
-                known.forgotten.insert(kind);
-            }
-        }
-        for (kind, rows) in saved.claimed {
-            fill(&mut known.claimed[kind as usize], rows);
-        }
-        Self(known.into())
-    }
-}
-
-/// A thing as it was known before events were settled.
+/// A ledger as lines. Of one kind's things it holds its own list, with the ledger's texts.
 #[derive(Debug)]
-pub struct Former<'a> {
-    /// Its kind.
-    pub kind: Kind,
-    /// Its id.
-    pub id: &'a str,
-    /// Its home.
-    pub project: Option<Arc<str>>,
-    /// The user it was named with.
-    pub owner: Option<Arc<str>>,
-    /// The owner was named as such.
-    pub sure: bool,
-    /// Several use it.
-    pub shared: bool,
+pub struct Saving {
+    ledger: Arc<Ledger>,
+    /// Comes first.
+    head: Option<String>,
+    /// What is written next: its kind, whether limited producers said it.
+    next: vec::IntoIter<(Kind, bool)>,
+    kind: (Kind, bool),
+    rows: vec::IntoIter<Kept>,
+    ended: bool,
 }
 
-impl<'a> Former<'a> {
-    /// One of no project, of which nothing else is known.
-    pub fn homeless(kind: Kind, id: &'a str) -> Self {
-        Self {
-            kind,
-            id,
-            project: None,
-            owner: None,
-            sure: false,
-            shared: false,
-        }
-    }
-}
-
-impl Ledger {
-    /// Takes over what was known before events were settled, and of which kinds something was forgotten.
-    pub fn take_over<'a>(&self, things: impl Iterator<Item = Former<'a>>, forgotten: &[Kind]) {
-        let mut known = self.lock();
-        forgotten
-            .iter()
-            .for_each(|kind| known.forgotten.insert(*kind));
-        let none = Arc::from("");
-        for thing in things {
-            let at = thing.kind as usize;
-            let account = thing.project.clone().unwrap_or_else(|| Arc::clone(&none));
-            let entry = Entry {
-                id: key_of(thing.id),
-                project: thing.project,
-                owner: thing.owner,
-                sure: thing.sure,
-                shared: thing.shared,
-                ..Entry::default()
-            };
-            let home = entry.project.as_deref().map(key_of);
-            if known.vouched[at].insert(&account, home, entry) {
-                known.forgotten.insert(thing.kind);
+impl Saving {
+    /// Nothing of it is written yet; it has learnt everything up to this record, and perhaps more.
+    pub fn new(ledger: Arc<Ledger>, learnt: u64) -> Self {
+        let head = {
+            let known = ledger.lock();
+            Head {
+                vouched: Vec::new(),
+                claimed: Vec::new(),
+                forgotten: known.forgotten,
+                names: known.names.clone(),
+                learnt: Some(learnt),
             }
+        };
+        let all = Kind::ALL.map(|kind| [(kind, false), (kind, true)]).concat();
+        Self {
+            ledger,
+            // Texts and numbers: writing these can't fail.
+            head: Some(serde_json::to_string(&head).unwrap_or_default()),
+            next: all.into_iter(),
+            kind: (Kind::Project, false),
+            rows: Vec::new().into_iter(),
+            ended: false,
         }
+    }
+
+    /// The next things of one kind, about as many as make a line.
+    fn things(&mut self) -> Vec<Row> {
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        let len = |text: &Option<Arc<str>>| text.as_ref().map_or(4, |text| text.len());
+        while bytes < LINE
+            && let Some((account, id, project, owner, marks)) = self.rows.next()
+        {
+            bytes += account.len() + len(&project) + len(&owner) + 50;
+            rows.push((account, format!("{id:x}"), project, owner, marks));
+        }
+        rows
     }
 }
 
-fn rows(pools: &[Pool]) -> Vec<(Kind, Vec<Row>)> {
-    let rows = |pool: &Pool| pool.iter().filter_map(row).collect::<Vec<_>>();
-    let kinds = Kind::ALL.into_iter().zip(pools);
-    kinds
-        .map(|(kind, pool)| (kind, rows(pool)))
-        .filter(|(_, rows)| !rows.is_empty())
-        .collect()
+impl Iterator for Saving {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        if let Some(head) = self.head.take() {
+            return Some(head);
+        }
+        let line = loop {
+            let rows = self.things();
+            let (kind, limited) = self.kind;
+            if !rows.is_empty() {
+                break Line::Things {
+                    kind,
+                    limited,
+                    rows,
+                };
+            }
+            let known = self.ledger.lock();
+            let Some((kind, limited)) = self.next.next() else {
+                if std::mem::replace(&mut self.ended, true) {
+                    return None;
+                }
+                let forgotten = known.forgotten;
+                break Line::End { forgotten };
+            };
+            self.kind = (kind, limited);
+            let pools = if limited {
+                &known.claimed
+            } else {
+                &known.vouched
+            };
+            let rows: Vec<Kept> = pools[kind as usize].iter().filter_map(row).collect();
+            self.rows = rows.into_iter();
+        };
+        // Texts and numbers: writing these can't fail.
+        Some(serde_json::to_string(&line).unwrap_or_default())
+    }
 }
 
-fn row((account, entry): (&Arc<str>, &Entry)) -> Option<Row> {
+fn row((account, entry): (&Arc<str>, &Entry)) -> Option<Kept> {
     let marks = [
         (entry.sure, SURE),
         (entry.shared, SHARED),
@@ -138,7 +158,7 @@ fn row((account, entry): (&Arc<str>, &Entry)) -> Option<Row> {
     (!entry.moved).then(|| {
         (
             account.clone(),
-            format!("{:x}", entry.id),
+            entry.id,
             entry.project.clone(),
             entry.owner.clone(),
             marks.sum(),
@@ -146,25 +166,89 @@ fn row((account, entry): (&Arc<str>, &Entry)) -> Option<Row> {
     })
 }
 
-/// Fills a pool; whether something had to be forgotten.
-fn fill(pool: &mut Pool, rows: Vec<Row>) -> bool {
-    let mut forgotten = false;
-    for (account, id, project, owner, marks) in rows {
-        let Ok(id) = u128::from_str_radix(&id, 16) else {
-            continue;
-        };
-        let entry = Entry {
-            id,
-            project,
-            owner,
-            sure: marks & SURE != 0,
-            shared: marks & SHARED != 0,
-            limited: marks & LIMITED != 0,
-            unsure: marks & UNSURE != 0,
-            moved: false,
-        };
-        let home = entry.project.as_deref().map(key_of);
-        forgotten |= pool.insert(&account, home, entry);
+/// Reads what [`Saving`] wrote, line by line, within other limits perhaps.
+#[derive(Debug)]
+pub struct Restoring {
+    known: Known,
+    /// The head was read.
+    begun: bool,
+    ended: bool,
+    learnt: Option<u64>,
+}
+
+impl Restoring {
+    /// Nothing of it is read yet.
+    pub fn new(bounds: Bounds) -> Self {
+        Self {
+            known: Known::new(bounds, super::Metrics::default()),
+            begun: false,
+            ended: false,
+            learnt: None,
+        }
     }
-    forgotten
+
+    /// Whether the lines that follow are no more the ledger's.
+    pub fn is_whole(&self) -> bool {
+        self.ended
+    }
+
+    /// Reads one line; `None` if it is of another form.
+    pub fn read(&mut self, line: &str) -> Option<()> {
+        if !std::mem::replace(&mut self.begun, true) {
+            let head: Head = serde_json::from_str(line).ok()?;
+            self.known.forgotten = head.forgotten;
+            for (name, project) in &head.names {
+                self.known.name(name, project);
+            }
+            self.learnt = head.learnt;
+            self.ended = head.learnt.is_none();
+            for (limited, things) in [(false, head.vouched), (true, head.claimed)] {
+                things
+                    .into_iter()
+                    .for_each(|(kind, rows)| self.fill(kind, limited, rows));
+            }
+            return Some(());
+        }
+        match serde_json::from_str(line).ok()? {
+            Line::Things {
+                kind,
+                limited,
+                rows,
+            } => self.fill(kind, limited, rows),
+            Line::End { forgotten } => {
+                let all = Kind::ALL.into_iter();
+                all.filter(|kind| forgotten.contains(*kind))
+                    .for_each(|kind| self.known.forgotten.insert(kind));
+                self.ended = true;
+            }
+        }
+        Some(())
+    }
+
+    fn fill(&mut self, kind: Kind, limited: bool, rows: Vec<Row>) {
+        for (account, id, project, owner, marks) in rows {
+            let Ok(id) = u128::from_str_radix(&id, 16) else {
+                continue;
+            };
+            let entry = Entry {
+                id,
+                project,
+                owner,
+                sure: marks & SURE != 0,
+                shared: marks & SHARED != 0,
+                limited: marks & LIMITED != 0,
+                unsure: marks & UNSURE != 0,
+                moved: false,
+            };
+            self.known.add(kind, limited, &account, entry);
+        }
+    }
+
+    /// The ledger, and the last record that it has learnt for certain, if it says so; `None` if a part of it is missing.
+    pub fn finish(self) -> Option<(Ledger, Option<u64>)> {
+        let Self { known, learnt, .. } = self;
+        let metrics = known.metrics.clone();
+        let known = known.into();
+        self.ended.then_some((Ledger { known, metrics }, learnt))
+    }
 }

@@ -105,6 +105,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         metrics.clone(),
     );
     let ledger = hub.restore().await?;
+    metrics.add(|registry| ledger.metrics().register(registry));
     let start_secret = StartSecret::of(&config.authentication)?;
     let authenticator = authenticator::build(
         config,
@@ -120,6 +121,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         let hub = handle.clone();
         let keep = checkpoint::keep(
             journal.clone(),
+            ledger.clone(),
             async move || {
                 hub.picture()
                     .await
@@ -127,7 +129,6 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
                     .map(|(picture, seq, _)| (picture, seq))
             },
             backlog.clone(),
-            options::state(config),
         );
         aside.push(essential.spawn("keeper of checkpoints", keep));
     }

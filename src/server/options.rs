@@ -16,6 +16,7 @@ use crate::{
     },
     hub::HubOptions,
     intake::IntakeLimits,
+    ledger,
     net::{BodyLimits, PackedLimits, Quota, QuotaLimits, Space, Timeouts},
     observe::Metrics,
     projections::state::Limits,
@@ -65,7 +66,10 @@ pub(super) fn hub(config: &Config) -> HubOptions {
 pub(super) fn state(config: &Config) -> Limits {
     Limits {
         max_entities: config.performance.max_entities,
-        max_known: config.access.max_known,
+        known: ledger::Bounds {
+            things: config.access.max_known,
+            bytes: config.access.max_known_bytes,
+        },
         max_bytes: config.performance.max_state_bytes,
         max_facts: config.performance.max_entity_facts,
     }

@@ -6,6 +6,7 @@ mod common;
 
 mod desk;
 mod ids;
+mod known;
 mod restarts;
 mod state;
 

@@ -1,8 +1,8 @@
 //! The state over a restart: what was saved, and what the journal has beyond it.
 //!
 //! The state is saved as a picture of the hub's own, which costs nothing to take, and goes into the journal in parts: it is
-//! never held a second time, nor as one text. The ledger that belongs to the picture's place is folded here, as the intake's
-//! is further than the stream; the live stream waits for neither.
+//! never held a second time, nor as one text. So does the ledger before it, as the intake has it at that time: it is further
+//! than the picture, and is saved with its own place. The live stream waits for neither.
 
 use std::{
     sync::Arc,
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     backlog::Backlog,
     journal::{Journal, JournalError, Seq},
-    ledger::Ledger,
+    ledger::{self, Ledger},
 };
 
 /// Events that a start has to fold at the most, but for those of the last moments.
@@ -39,8 +39,17 @@ pub async fn restore(
     limits: &Limits,
 ) -> Result<(State, Ledger, Seq), JournalError> {
     let saved = load(journal, limits).await?;
-    let (mut state, ledger, mut at) =
-        saved.unwrap_or_else(|| (State::new(limits.clone()), Ledger::new(limits.max_known), 0));
+    let Loaded {
+        mut state,
+        ledger,
+        mut at,
+        learnt,
+    } = saved.unwrap_or_else(|| Loaded {
+        state: State::new(limits.clone()),
+        ledger: Ledger::within(limits.known),
+        at: 0,
+        learnt: 0,
+    });
     if at == 0 {
         lack_the_past(journal, &ledger);
     }
@@ -52,7 +61,9 @@ pub async fn restore(
         at = batch.to;
         for record in &batch.records {
             state.apply(&record.event);
-            ledger.learn(&record.event);
+            if record.seq > learnt {
+                ledger.learn(&record.event);
+            }
         }
         // There may be a great deal: others have their turn.
         tokio::task::yield_now().await;
@@ -60,38 +71,61 @@ pub async fn restore(
     Ok((state, ledger, at.max(journal.bounds().last)))
 }
 
-/// The saved text: the ledger in the first line, and the state behind it.
-async fn load(
-    journal: &dyn Journal,
-    limits: &Limits,
-) -> Result<Option<(State, Ledger, Seq)>, JournalError> {
-    let Some((seq, first)) = journal.load_checkpoint(0).await? else {
+/// What was saved.
+struct Loaded {
+    state: State,
+    ledger: Ledger,
+    /// The last record that is in the state.
+    at: Seq,
+    /// The last one that the ledger has learnt for certain; no earlier one than the state's.
+    learnt: Seq,
+}
+
+/// The saved text: the ledger's lines, and the state's behind them.
+async fn load(journal: &dyn Journal, limits: &Limits) -> Result<Option<Loaded>, JournalError> {
+    let Some((at, mut text)) = journal.load_checkpoint(0).await? else {
         return Ok(None);
     };
+    let mut ledger = ledger::Restoring::new(limits.known);
     let mut restoring = Restoring::new(limits);
-    let (first, rest) = first.split_once('\n').unwrap_or((&first, ""));
-    let ledger = read_ledger(first, limits);
-    let mut whole = restoring.read(rest);
-    let mut part = 1;
-    while whole.is_some()
-        && let Some((_, text)) = journal.load_checkpoint(part).await?
-    {
-        whole = restoring.read(&text);
+    let mut part = 0;
+    let whole = loop {
+        if read_part(&text, &mut ledger, &mut restoring).is_none() {
+            break false;
+        }
         part += 1;
+        match journal.load_checkpoint(part).await? {
+            Some((_, next)) => text = next,
+            None => break true,
+        }
+    };
+    let read = whole.then(|| Some((restoring.finish()?, ledger.finish()?)));
+    if let Some((state, (ledger, learnt))) = read.flatten() {
+        return Ok(Some(Loaded {
+            state,
+            ledger,
+            at,
+            learnt: learnt.unwrap_or(at).max(at),
+        }));
     }
-    let state = whole.and_then(|()| restoring.finish());
-    if state.is_none()
-        && let Some(former) = load_former(journal, seq, limits).await?
-    {
-        return Ok(Some(former));
-    }
-    let Some((state, ledger)) = state.zip(ledger) else {
+    let former = load_former(journal, at, limits).await?;
+    if former.is_none() {
         tracing::warn!(
             "the saved state is of another version or not whole; it is made anew from the journal"
         );
-        return Ok(None);
-    };
-    Ok(Some((state, ledger, seq)))
+    }
+    Ok(former)
+}
+
+/// Reads one part; `None` if it is of another form.
+fn read_part(part: &str, ledger: &mut ledger::Restoring, state: &mut Restoring) -> Option<()> {
+    let mut rest = part;
+    while !ledger.is_whole() && !rest.is_empty() {
+        let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
+        ledger.read(line)?;
+        rest = after;
+    }
+    state.read(rest)
 }
 
 /// A state that was saved before things were settled. What the journal has up to its place tells the ledger more.
@@ -99,7 +133,7 @@ async fn load_former(
     journal: &dyn Journal,
     seq: Seq,
     limits: &Limits,
-) -> Result<Option<(State, Ledger, Seq)>, JournalError> {
+) -> Result<Option<Loaded>, JournalError> {
     let Some((_, text)) = journal.load_checkpoint(0).await? else {
         return Ok(None);
     };
@@ -109,35 +143,13 @@ async fn load_former(
         return Ok(None);
     };
     lack_the_past(journal, &ledger);
-    catch_up(journal, &ledger, &mut 0, seq).await?;
+    catch_up(journal, &ledger, seq).await?;
     tracing::info!("the state that an older version saved is taken over");
-    Ok(Some((state, ledger, seq)))
-}
-
-fn read_ledger(line: &str, limits: &Limits) -> Option<Ledger> {
-    let saved = serde_json::from_str(line).ok()?;
-    Some(Ledger::of_saved(saved, limits.max_known))
-}
-
-/// The ledger as it was saved, and its place.
-async fn load_ledger(
-    journal: &dyn Journal,
-    limits: &Limits,
-) -> Result<(Ledger, Seq), JournalError> {
-    let first = journal.load_checkpoint(0).await?;
-    let place = first.as_ref().map(|(seq, _)| *seq);
-    let mut saved = first.and_then(|(seq, text)| {
-        let line = text.lines().next()?;
-        Some((read_ledger(line, limits)?, seq))
-    });
-    if let Some(seq) = place.filter(|_| saved.is_none()) {
-        let former = load_former(journal, seq, limits).await?;
-        saved = former.map(|(_, ledger, seq)| (ledger, seq));
-    }
-    Ok(saved.unwrap_or_else(|| {
-        let ledger = Ledger::new(limits.max_known);
-        lack_the_past(journal, &ledger);
-        (ledger, 0)
+    Ok(Some(Loaded {
+        state,
+        ledger,
+        at: seq,
+        learnt: seq,
     }))
 }
 
@@ -148,52 +160,39 @@ fn lack_the_past(journal: &dyn Journal, ledger: &Ledger) {
     }
 }
 
-/// Saves the hub's state from time to time, for ever, in a journal that keeps checkpoints. `backlog` tells how far the hub
-/// is at the least, and `picture` asks the hub for the state and its place; only a hub that goes down gives none.
+/// Saves the hub's state and the intake's ledger from time to time, for ever, in a journal that keeps checkpoints. `backlog`
+/// tells how far the hub is at the least, and `picture` asks the hub for the state and its place; only a hub that goes down
+/// gives none.
 pub async fn keep(
     journal: Arc<dyn Journal>,
+    ledger: Arc<Ledger>,
     picture: impl AsyncFn() -> Option<(Picture, Seq)>,
     backlog: Arc<Backlog>,
-    limits: Limits,
 ) {
-    let (ledger, mut at) = loop {
-        match load_ledger(&*journal, &limits).await {
-            Ok(known) => break known,
-            Err(error) => {
-                tracing::warn!(%error, "the journal can't be read to save the state; trying again");
-                tokio::time::sleep(LOOK).await;
-            }
-        }
-    };
-    let ledger = Arc::new(ledger);
-    let (mut saved, mut saved_at) = (at, Instant::now());
+    let newest = journal.load_checkpoint(0).await;
+    let mut saved = newest.ok().flatten().map_or(0, |(seq, _)| seq);
+    let mut saved_at = Instant::now();
     loop {
         tokio::time::sleep(LOOK).await;
-        let to = backlog.done();
-        if let Err(error) = catch_up(&*journal, &ledger, &mut at, to).await {
-            tracing::warn!(%error, "the journal can't be read to save the state; trying again");
-            continue;
-        }
-        let due = at - saved >= EVERY || (at > saved && saved_at.elapsed() >= AT_LEAST);
+        let at = backlog.done().min(journal.bounds().last);
+        let due = at >= saved + EVERY || (at > saved && saved_at.elapsed() >= AT_LEAST);
         if !due {
             continue;
         }
         let Some((picture, seq)) = picture().await else {
             continue;
         };
-        // The picture is perhaps of a little later.
-        if catch_up(&*journal, &ledger, &mut at, seq).await.is_ok()
-            && at == seq
-            && save(&*journal, seq, picture, ledger.clone()).await.is_ok()
-        {
-            saved = seq;
+        match save(&*journal, seq, picture, ledger.clone()).await {
+            Ok(()) => saved = seq,
+            Err(error) => {
+                tracing::warn!(%error, "the state can't be saved; trying again");
+            }
         }
         saved_at = Instant::now();
     }
 }
 
-/// Writes a picture and the ledger that belongs to it, one part after the other: between two of them the journal keeps
-/// events.
+/// Writes a ledger and a picture, one part after the other: between two of them the journal keeps events.
 async fn save(
     journal: &dyn Journal,
     seq: Seq,
@@ -201,38 +200,36 @@ async fn save(
     ledger: Arc<Ledger>,
 ) -> Result<(), JournalError> {
     let interrupted = |_| JournalError::Unavailable("saving the state was interrupted".into());
-    // Texts are work: the threads of the stream are not held up by it. Writing texts and numbers can't fail.
-    let first = move || serde_json::to_string(&ledger.save()).unwrap_or_default();
-    let first = tokio::task::spawn_blocking(first).await;
-    let (mut text, mut saving) = (first.map_err(interrupted)?, Saving::new(picture));
+    // All that is kept was learnt before. Nothing that is in the picture was kept later.
+    let learnt = journal.bounds().last.max(seq);
+    let mut saving = ledger::Saving::new(ledger, learnt).chain(Saving::new(picture));
+    let mut text: Option<String> = None;
     let mut part = 0;
     loop {
+        // Texts are work: the threads of the stream are not held up by it.
         let made = tokio::task::spawn_blocking(move || (saving.next(), saving)).await;
         let (next, back) = made.map_err(interrupted)?;
         saving = back;
         let Some(next) = next else {
-            return journal.save_checkpoint(seq, text).await;
+            return journal.save_checkpoint(seq, text.unwrap_or_default()).await;
         };
-        let before = std::mem::replace(&mut text, next);
-        journal.save_checkpoint_part(seq, part, before).await?;
-        part += 1;
+        if let Some(before) = text.replace(next) {
+            journal.save_checkpoint_part(seq, part, before).await?;
+            part += 1;
+        }
     }
 }
 
 /// Learns what the journal has up to this place.
-async fn catch_up(
-    journal: &dyn Journal,
-    ledger: &Ledger,
-    at: &mut Seq,
-    to: Seq,
-) -> Result<(), JournalError> {
-    while *at < to {
-        let most = usize::try_from(to - *at).unwrap_or(READ).min(READ);
-        let batch = journal.read(*at, most).await?;
-        if batch.is_end(*at) {
+async fn catch_up(journal: &dyn Journal, ledger: &Ledger, to: Seq) -> Result<(), JournalError> {
+    let mut at = 0;
+    while at < to {
+        let most = usize::try_from(to - at).unwrap_or(READ).min(READ);
+        let batch = journal.read(at, most).await?;
+        if batch.is_end(at) {
             return Ok(());
         }
-        *at = batch.to.min(to);
+        at = batch.to.min(to);
         let records = batch.records.iter();
         for record in records.take_while(|record| record.seq <= to) {
             ledger.learn(&record.event);
@@ -321,8 +318,8 @@ mod tests {
             let unfinished = journal.save_checkpoint_part(seq + 100, part, "{}".into());
             unfinished.await.unwrap();
         }
-        let (saved, _, at) = load(&journal, &limits).await.unwrap().unwrap();
-        assert!(saved == first && at == seq);
+        let saved = load(&journal, &limits).await.unwrap().unwrap();
+        assert!(saved.state == first && saved.at == seq);
         let (second, ledger, seq) = restore(&journal, &limits).await.unwrap();
         assert_eq!(seq, 300);
         save(&journal, seq, second.picture(), ledger.into())
@@ -330,9 +327,11 @@ mod tests {
             .unwrap();
         drop(journal);
         let journal = open(&path);
-        let (saved, ledger, at) = load(&journal, &limits).await.unwrap().unwrap();
-        assert!(saved == second && at == seq);
-        let known = ledger.look_in("p", event::Kind::Task, "t299", |seat| seat.is_some());
+        let saved = load(&journal, &limits).await.unwrap().unwrap();
+        assert!(saved.state == second && saved.at == seq);
+        let known = saved
+            .ledger
+            .look_in("p", event::Kind::Task, "t299", |seat| seat.is_some());
         assert!(known, "the ledger is of the same place");
         drop((journal, saved));
 

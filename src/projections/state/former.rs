@@ -111,7 +111,7 @@ pub(super) fn read(text: &str, limits: &Limits) -> Option<(State, Ledger)> {
             }
         }
     }
-    let ledger = Ledger::new(limits.max_known);
+    let ledger = Ledger::within(limits.known);
     ledger.take_over(known.rows(), &known.forgotten);
     // Things that nothing was said of but that they are there have no project.
     for (map, run, kind) in [

@@ -1,12 +1,14 @@
 //! Bounds of the state, and the counts of what they keep out.
 
+use crate::ledger::Bounds;
+
 /// Bounds of the state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
     /// Entities of one kind.
     pub max_entities: usize,
-    /// Things of one kind whose owner and projects are remembered.
-    pub max_known: usize,
+    /// What is remembered of whose things are.
+    pub known: Bounds,
     /// Bytes of memory that all entities together hold.
     pub max_bytes: usize,
     /// Facts of one entity, as events about the same things said them.
@@ -17,7 +19,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_entities: 10_000,
-            max_known: 50_000,
+            known: Bounds::default(),
             max_bytes: 64 * 1024 * 1024,
             max_facts: 64,
         }

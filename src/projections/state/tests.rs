@@ -22,7 +22,7 @@ thread_local! {
 
 /// A state of which nothing is known, nor of what will be folded into it.
 fn fresh(limits: Limits) -> State {
-    LEDGER.replace(Ledger::new(limits.max_known));
+    LEDGER.replace(Ledger::within(limits.known));
     State::new(limits)
 }
 

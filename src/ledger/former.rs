@@ -1,0 +1,63 @@
+//! Things as they were known before events were settled.
+
+use std::sync::Arc;
+
+use super::{
+    Ledger,
+    pool::{Entry, key_of},
+};
+use crate::event::Kind;
+
+/// A thing as it was known before events were settled.
+#[derive(Debug)]
+pub struct Former<'a> {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its id.
+    pub id: &'a str,
+    /// Its home.
+    pub project: Option<Arc<str>>,
+    /// The user it was named with.
+    pub owner: Option<Arc<str>>,
+    /// The owner was named as such.
+    pub sure: bool,
+    /// Several use it.
+    pub shared: bool,
+}
+
+impl<'a> Former<'a> {
+    /// One of no project, of which nothing else is known.
+    pub fn homeless(kind: Kind, id: &'a str) -> Self {
+        Self {
+            kind,
+            id,
+            project: None,
+            owner: None,
+            sure: false,
+            shared: false,
+        }
+    }
+}
+
+impl Ledger {
+    /// Takes over what was known before events were settled, and of which kinds something was forgotten.
+    pub fn take_over<'a>(&self, things: impl Iterator<Item = Former<'a>>, forgotten: &[Kind]) {
+        let mut known = self.lock();
+        forgotten
+            .iter()
+            .for_each(|kind| known.forgotten.insert(*kind));
+        let none = Arc::from("");
+        for thing in things {
+            let account = thing.project.clone().unwrap_or_else(|| Arc::clone(&none));
+            let entry = Entry {
+                id: key_of(thing.id),
+                project: thing.project,
+                owner: thing.owner,
+                sure: thing.sure,
+                shared: thing.shared,
+                ..Entry::default()
+            };
+            known.add(thing.kind, false, &account, entry);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The bytes that the ledger holds, and the counts of what its bounds let go.
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+use crate::event::Kind;
+
+/// The ledger's counters; a clone counts the same.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    /// Held against `[access] max_known_bytes`.
+    bytes: Family<SaidBy, Gauge>,
+    /// The two of them: of what unlimited producers said, and limited ones.
+    held: [Gauge; 2],
+    /// Things that were let go of.
+    forgotten: Family<Forgotten, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SaidBy {
+    /// `limited` producers, or the others.
+    said_by: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Forgotten {
+    /// The kind of the thing.
+    kind: &'static str,
+    /// The bound: `count` or `bytes`.
+    reason: &'static str,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let bytes = Family::<SaidBy, Gauge>::default();
+        let held = ["unlimited", "limited"];
+        let held = held.map(|said_by| bytes.get_or_create(&SaidBy { said_by }).clone());
+        Self {
+            bytes,
+            held,
+            forgotten: Family::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Shows them.
+    pub fn register(&self, r: &mut Registry) {
+        r.register(
+            "known_bytes",
+            "Bytes of memory that is held of whose things are ([access] max_known_bytes), by the producers that said it (limited, unlimited)",
+            self.bytes.clone(),
+        );
+        r.register(
+            "known_forgotten",
+            "Things whose project and owner were forgotten, by kind and bound (count, bytes)",
+            self.forgotten.clone(),
+        );
+    }
+
+    /// Bytes that are held of what such producers said.
+    pub fn held(&self, limited: bool) -> usize {
+        usize::try_from(self.held[usize::from(limited)].get()).unwrap_or(0)
+    }
+
+    /// So many bytes are held now.
+    pub(super) fn holds(&self, limited: bool, bytes: usize) {
+        self.held[usize::from(limited)].set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// A thing was let go of.
+    pub(super) fn forgotten(&self, kind: Kind, reason: &'static str) {
+        let kind = kind.as_str();
+        self.forgotten
+            .get_or_create(&Forgotten { kind, reason })
+            .inc();
+    }
+}
