@@ -1,7 +1,8 @@
 //! A bounded map in which nobody's entries push out another's: when it is full, the oldest entry goes of the account that
-//! has most.
+//! has most; of those that have as many, of the one that came longest ago.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
@@ -10,7 +11,7 @@ use std::{
 pub(super) type Key = u128;
 
 /// Bytes of memory that an account holds beside its name, about: its places in both maps, and the beginning of its order.
-const ACCOUNT: usize = 200;
+const ACCOUNT: usize = 220;
 
 /// The map.
 #[derive(Debug)]
@@ -18,13 +19,32 @@ pub(super) struct FairMap<V> {
     /// All entries.
     entries: HashMap<Key, Slot<V>>,
     /// The entries of each account, in the order in which they came.
-    accounts: HashMap<Arc<str>, VecDeque<Key>>,
+    accounts: HashMap<Arc<str>, Account>,
     /// Finds the account that has most.
-    sizes: BTreeSet<(usize, Arc<str>)>,
+    sizes: BTreeSet<Size>,
+    /// Entries that ever came.
+    came: u64,
     /// More entries are not kept.
     max: usize,
     /// Bytes of memory that the accounts hold.
     accounts_hold: usize,
+}
+
+/// The entries of one account.
+#[derive(Debug, Default)]
+struct Account {
+    order: VecDeque<Key>,
+    /// When the last of them came.
+    last: u64,
+}
+
+/// How many entries an account has, and how long ago the last of them came.
+type Size = (usize, Reverse<u64>, Arc<str>);
+
+impl Account {
+    fn size(&self, name: &Arc<str>) -> Size {
+        (self.order.len(), Reverse(self.last), name.clone())
+    }
 }
 
 #[derive(Debug)]
@@ -43,6 +63,7 @@ impl<V> FairMap<V> {
             entries: HashMap::new(),
             accounts: HashMap::new(),
             sizes: BTreeSet::new(),
+            came: 0,
             max: max.max(1),
             accounts_hold: 0,
         }
@@ -70,14 +91,16 @@ impl<V> FairMap<V> {
         let evicted = (self.entries.len() >= self.max)
             .then(|| self.evict())
             .flatten();
-        let account = self.account(account);
-        let order = self.accounts.entry(account.clone()).or_default();
-        if order.is_empty() {
-            self.accounts_hold += ACCOUNT + account.len();
+        let name = self.account(account);
+        let account = self.accounts.entry(name.clone()).or_default();
+        match account.order.is_empty() {
+            true => self.accounts_hold += ACCOUNT + name.len(),
+            false => drop(self.sizes.remove(&account.size(&name))),
         }
-        self.sizes.remove(&(order.len(), account.clone()));
-        order.push_back(key);
-        self.sizes.insert((order.len(), account));
+        self.came += 1;
+        account.last = self.came;
+        account.order.push_back(key);
+        self.sizes.insert(account.size(&name));
         let slot = Slot { value, used: false };
         self.entries.insert(key, slot);
         evicted
@@ -91,8 +114,10 @@ impl<V> FairMap<V> {
 
     /// Lets go of the oldest entry of the account that has most.
     pub(super) fn evict(&mut self) -> Option<V> {
-        let (_, account) = self.sizes.last()?.clone();
-        let order = self.accounts.get_mut(&account)?;
+        let size = self.sizes.pop_last()?;
+        let name = &size.2;
+        let account = self.accounts.get_mut(name)?;
+        let order = &mut account.order;
         for _ in 0..TURNS {
             let key = order.front()?;
             match self.entries.get_mut(key) {
@@ -103,25 +128,22 @@ impl<V> FairMap<V> {
                 _ => break,
             }
         }
-        let len = order.len();
         let key = order.pop_front()?;
-        self.sizes.remove(&(len, account.clone()));
-        match len - 1 {
-            0 => {
-                self.accounts.remove(&account);
-                self.accounts_hold -= ACCOUNT + account.len();
-            }
-            left => drop(self.sizes.insert((left, account))),
+        if order.is_empty() {
+            self.accounts.remove(name);
+            self.accounts_hold -= ACCOUNT + name.len();
+        } else {
+            self.sizes.insert(account.size(name));
         }
         self.entries.remove(&key).map(|slot| slot.value)
     }
 
     /// All entries with their accounts, each account's in its order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Key, &Arc<str>, &V)> {
-        self.accounts.iter().flat_map(move |(account, order)| {
-            order.iter().filter_map(move |key| {
+        self.accounts.iter().flat_map(move |(name, account)| {
+            account.order.iter().filter_map(move |key| {
                 let slot = self.entries.get(key)?;
-                Some((*key, account, &slot.value))
+                Some((*key, name, &slot.value))
             })
         })
     }
@@ -148,6 +170,17 @@ mod tests {
         assert_eq!(map.accounts_hold(), 2 * ACCOUNT + 10);
         while map.evict().is_some() {}
         assert_eq!(map.accounts_hold(), 0);
+    }
+
+    #[test]
+    fn of_accounts_that_have_as_many_the_one_goes_that_came_longest_ago() {
+        let mut map = FairMap::new(3);
+        for (key, name) in ["z", "a", "m"].into_iter().enumerate() {
+            map.insert(key as u128, &name.into(), name);
+        }
+        let gone =
+            ["b", "y", "c"].map(|name| map.insert(name.as_bytes()[0].into(), &name.into(), name));
+        assert_eq!(gone, [Some("z"), Some("a"), Some("m")]);
     }
 
     #[test]

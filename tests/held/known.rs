@@ -78,7 +78,7 @@ async fn ever_new_names_of_things_and_owners_hold_no_more_than_they_may() {
     let event = json!({ "type": "task.seen", "data": { "task_id": last["data"]["task_id"] } });
     let cursor = publish(server.address(), [event], 1).await;
     until_folded(server.address(), &cursor).await;
-    let (_, page) = get(server.address(), "/api/v1/events?type=task.seen").await;
+    let (_, page) = get(server.address(), "/api/v1/events?type=task.seen&order=desc").await;
     assert_eq!(
         page["events"][0]["project_id"], last["project_id"],
         "{page}"
