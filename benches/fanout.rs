@@ -6,6 +6,10 @@
 //! Two measurements of each: 20 updates a second (20,000 deliveries), the everyday case; and as many as go with 64
 //! updates in flight. The servers take turns, three times, and every number is the median: what else the machine does
 //! falls on both. `cargo bench --bench fanout -- --observers 1000 --seconds 5`.
+//!
+//! With `--users 1,1000,10000` it measures something else: 20 updates a second to the same observers while so many
+//! different users are connected with tokens, of whom only the observers may see the updates. Each connection needs one
+//! descriptor on each side: `ulimit -n` must be above the number of users.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -22,6 +26,8 @@ mod measuring;
 mod servers;
 #[path = "../tests/load/socket.rs"]
 mod socket;
+#[path = "fanout/users.rs"]
+mod users;
 
 use std::{
     io::{BufRead, BufReader},
@@ -40,11 +46,20 @@ fn main() {
     match arguments.as_slice() {
         ["serve", "stoa"] => servers::stoa(),
         ["serve", "plain"] => servers::plain(),
+        ["serve", "guarded"] => servers::guarded(),
         ["load", asked] => load::run(serde_json::from_str(asked).expect("what is asked")),
-        _ => compare(
-            number(&arguments, "--observers", 1_000),
-            number(&arguments, "--seconds", 5),
-        ),
+        _ => {
+            let observers = number(&arguments, "--observers", 1_000);
+            let seconds = number(&arguments, "--seconds", 5);
+            match value(&arguments, "--users") {
+                Some(users) => {
+                    let many = users.split(',').map(|n| n.parse().expect("a number"));
+                    let many: Vec<usize> = many.collect();
+                    users::compare(&many, observers, seconds, ROUNDS, pinning());
+                }
+                None => compare(observers, seconds),
+            }
+        }
     }
 }
 
@@ -52,10 +67,10 @@ fn compare(observers: usize, seconds: usize) {
     let pinned = pinning();
     let (mut stoa, mut plain) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let found = measure("stoa", observers, seconds, None, pinned);
+        let found = measure("stoa", observers, seconds, None, None, pinned);
         let update = Some(found.update.clone());
         stoa.push(found);
-        plain.push(measure("plain", observers, seconds, update, pinned));
+        plain.push(measure("plain", observers, seconds, update, None, pinned));
     }
     let cores = if pinned {
         "server and load on a core each"
@@ -75,7 +90,7 @@ fn compare(observers: usize, seconds: usize) {
     let calm = |f: &Found| f.calm.clone();
     table.rows(calm, 20.0 * observers as f64);
     println!("| **as fast as it goes, 64 in flight** | | | |");
-    let full = |f: &Found| f.full.clone();
+    let full = |f: &Found| f.full.clone().expect("it was measured");
     table.row("deliveries/s", 0, |f| {
         full(f).deliveries as f64 / full(f).seconds
     });
@@ -111,17 +126,18 @@ impl Table<'_> {
     }
 
     fn row(&self, name: &str, digits: usize, value: impl Fn(&Found) -> f64) {
-        let median = |all: &[Found]| {
-            let mut values: Vec<f64> = all.iter().map(&value).collect();
-            values.sort_by(f64::total_cmp);
-            values[values.len() / 2]
-        };
-        let (stoa, plain) = (median(self.stoa), median(self.plain));
+        let (stoa, plain) = (median(self.stoa, &value), median(self.plain, &value));
         println!(
             "| {name} | {stoa:.digits$} | {plain:.digits$} | {:.2} |",
             stoa / plain
         );
     }
+}
+
+fn median(all: &[Found], value: impl Fn(&Found) -> f64) -> f64 {
+    let mut values: Vec<f64> = all.iter().map(value).collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 /// A child, gone with this value.
@@ -139,6 +155,7 @@ fn measure(
     observers: usize,
     seconds: usize,
     update: Option<String>,
+    users: Option<usize>,
     pinned: bool,
 ) -> Found {
     let mut serving = Gone(start(&["serve", server], pinned.then_some("0")));
@@ -148,6 +165,7 @@ fn measure(
         observers,
         seconds,
         update,
+        users,
     };
     let asked = serde_json::to_string(&asked).expect("JSON");
     let mut loading = Gone(start(&["load", &asked], pinned.then_some("1")));
@@ -189,8 +207,10 @@ fn pinning() -> bool {
 }
 
 fn number(arguments: &[&str], name: &str, otherwise: usize) -> usize {
+    value(arguments, name).map_or(otherwise, |value| value.parse().expect("a number"))
+}
+
+fn value<'a>(arguments: &[&'a str], name: &str) -> Option<&'a str> {
     let mut arguments = arguments.iter().skip_while(|argument| **argument != name);
-    arguments
-        .nth(1)
-        .map_or(otherwise, |value| value.parse().expect("a number"))
+    arguments.nth(1).copied()
 }

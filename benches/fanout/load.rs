@@ -16,10 +16,14 @@ use tokio::sync::Notify;
 use super::{
     measuring::{Measuring, Phase},
     socket::Socket,
+    users::Tokens,
 };
+use stoa::config::Role;
 
 /// Updates a second in the everyday case.
 const RATE: u32 = 20;
+/// The project of all that is published.
+pub(crate) const PROJECT: &str = "ce517e104762ce7ff5c06a0f8ffda938";
 /// Published before anything is measured.
 const WARM_UP: u32 = 20;
 /// Updates on their way at a time when it goes as fast as it can; published by halves.
@@ -44,6 +48,8 @@ pub(crate) struct Asked {
     pub(crate) seconds: usize,
     /// An update as Stoa sends it, for a server that sends what it is given; Stoa gets the event instead.
     pub(crate) update: Option<String>,
+    /// So many users with tokens are connected, of whom only the observers see the updates; none where nobody needs a token.
+    pub(crate) users: Option<usize>,
 }
 
 /// What was measured.
@@ -52,7 +58,8 @@ pub(crate) struct Found {
     /// An update as it arrived.
     pub(crate) update: String,
     pub(crate) calm: Phase,
-    pub(crate) full: Phase,
+    /// Only of servers that ask for no tokens.
+    pub(crate) full: Option<Phase>,
 }
 
 /// What the observers write down.
@@ -83,11 +90,16 @@ pub(crate) fn run(asked: Asked) {
 async fn measure(asked: Asked) -> Found {
     let counts = Arc::new(Counts::default());
     let mut connecting = tokio::task::JoinSet::new();
-    for _ in 0..asked.observers {
+    let tokens = asked.users.map(|users| (users, Tokens::new()));
+    let connections = asked.observers.max(asked.users.unwrap_or(0));
+    for nth in 0..connections {
+        let auth = tokens.as_ref().map_or(String::new(), |(users, tokens)| {
+            json!({ "token": tokens.nth(nth, *users, asked.observers) }).to_string()
+        });
         // Only Stoa greets; with the other one, the connection itself is all there is.
         let greeting = asked.update.is_none().then_some("connection_established");
         let address = asked.address;
-        connecting.spawn(async move { Socket::connect(address, "", greeting).await });
+        connecting.spawn(async move { Socket::connect(address, &auth, greeting).await });
         if connecting.len() >= 100 {
             start(connecting.join_next().await, &counts);
         }
@@ -111,10 +123,13 @@ async fn measure(asked: Asked) -> Found {
     publisher.all_arrived().await;
     let calm = begun.end();
 
-    let begun = Measuring::begin(&counts, asked.process);
-    publisher.flat_out().await;
-    publisher.all_arrived().await;
-    let full = begun.end();
+    let mut full = None;
+    if asked.users.is_none() {
+        let begun = Measuring::begin(&counts, asked.process);
+        publisher.flat_out().await;
+        publisher.all_arrived().await;
+        full = Some(begun.end());
+    }
     Found { update, calm, full }
 }
 
@@ -191,6 +206,7 @@ struct Publisher {
     observers: u64,
     published: u64,
     counts: Arc<Counts>,
+    token: Option<String>,
 }
 
 impl Publisher {
@@ -211,6 +227,8 @@ impl Publisher {
             observers: asked.observers as u64,
             published: 0,
             counts,
+            token: (asked.users.is_some())
+                .then(|| Tokens::new().of(Role::Producer, "producer", None)),
         }
     }
 
@@ -234,6 +252,10 @@ impl Publisher {
             .post(&self.url)
             .header("content-type", "application/json")
             .body(body);
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
         let response = request.send().await.expect("an answer");
         assert!(response.status().is_success(), "{}", response.status());
         response.bytes().await.expect("the whole answer");
@@ -288,7 +310,7 @@ fn event(n: u64) -> String {
         "data": {
             "task_id": format!("task-{:02}", n % 50),
             "agent_id": format!("agent-{:02}", n % 20),
-            "project_id": "ce517e104762ce7ff5c06a0f8ffda938",
+            "project_id": PROJECT,
             "task_name": "Implement the inventory endpoint",
             "success": true,
             "duration_minutes": 12,

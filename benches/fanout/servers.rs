@@ -11,8 +11,18 @@ use stoa::config::Config;
 const QUEUE: usize = 1_000;
 
 pub(crate) fn stoa() {
-    serve(async {
+    start(|_| {});
+}
+
+/// The same, for users with tokens.
+pub(crate) fn guarded() {
+    start(super::users::guarded);
+}
+
+fn start(change: fn(&mut Config)) {
+    serve(async move {
         let mut config = Config::default();
+        change(&mut config);
         config.server.port = 0;
         // What is measured is the fan-out; the disk has a benchmark of its own.
         config.journal.kind = stoa::config::JournalKind::Memory;

@@ -125,6 +125,18 @@ pub struct HubOptions {
     pub default_room: String,
 }
 
+/// The reason for a turn of the loop.
+enum Why {
+    /// A door asks for something.
+    Asked(Command),
+    /// A segment was made for those who are behind.
+    Segment(making::Made),
+    /// A snapshot was made.
+    Snapshot(snapshots::Made),
+    /// The journal has more, or it is time for something.
+    Due,
+}
+
 /// The loop and all that it owns.
 #[derive(Debug)]
 pub struct Hub {
@@ -264,22 +276,27 @@ impl Hub {
         let mut grown = self.journal.watch();
         loop {
             let wait = self.wait_until();
-            tokio::select! {
+            let why = tokio::select! {
                 biased;
-                command = self.commands.recv() => {
-                    let Some(command) = command else { return };
+                command = self.commands.recv() => command.map(Why::Asked),
+                changed = grown.changed() => changed.ok().map(|()| Why::Due),
+                Some(segment) = self.catchup.segment() => Some(Why::Segment(segment)),
+                Some(made) = self.snapshots.made() => Some(Why::Snapshot(made)),
+                () = sleep_until(wait), if wait.is_some() => Some(Why::Due),
+            };
+            let turn = Instant::now();
+            match why {
+                Some(Why::Asked(command)) => {
                     if let Some(stopped) = self.handle_some(command, &grown).await {
                         self.finish();
                         stopped.send(()).ok();
                         return;
                     }
                 }
-                changed = grown.changed() => {
-                    if changed.is_err() { return }
-                }
-                Some(segment) = self.catchup.segment() => self.take_segment(segment),
-                Some(made) = self.snapshots.made() => self.take_made(made),
-                () = sleep_until(wait), if wait.is_some() => {}
+                Some(Why::Segment(segment)) => self.take_segment(segment),
+                Some(Why::Snapshot(made)) => self.take_made(made),
+                Some(Why::Due) => {}
+                None => return,
             }
             let newest = *grown.borrow_and_update();
             if let Err(error) = self.read(newest).await {
@@ -300,6 +317,7 @@ impl Hub {
             self.forget_old_snapshots(now);
             self.catch_up();
             self.wake();
+            self.metrics.stall.took(turn.elapsed());
             // The writers share these threads: let them have what was queued.
             tokio::task::yield_now().await;
         }

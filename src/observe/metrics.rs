@@ -67,6 +67,8 @@ pub struct Metrics {
     pub(super) taken_back: Counter,
     /// Updates sent to those who came back.
     pub(super) replayed: Counter,
+    /// The time for which the hub's loop stood still.
+    pub stall: super::stall::Stall,
     /// The request bodies' own.
     pub bodies: super::bodies::BodyMetrics,
     /// Records read for replays.
@@ -184,6 +186,7 @@ impl Metrics {
             tokens_denied: Family::default(),
             taken_back: Counter::default(),
             replayed: Counter::default(),
+            stall: super::stall::Stall::default(),
             bodies: super::bodies::BodyMetrics::default(),
             replays_read: Counter::default(),
             replays_failed: Counter::default(),
@@ -209,6 +212,7 @@ impl Metrics {
     /// All of them, as Prometheus text.
     pub fn text(&self) -> String {
         let mut text = String::new();
+        self.stall.is_read();
         let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         // Writing to a string can't fail.
         encode(&mut text, &registry).ok();

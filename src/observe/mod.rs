@@ -7,6 +7,7 @@ mod journal;
 pub mod log;
 mod metrics;
 mod names;
+mod stall;
 
 pub use bodies::BodyMetrics;
 pub use journal::JournalMetrics;

@@ -8,6 +8,7 @@ impl Metrics {
     /// Has all of them found.
     pub(super) fn register(&self, r: &mut Registry) {
         self.bodies.register(r);
+        self.stall.register(r);
         r.register("events", "Events kept in the journal", self.events.clone());
         r.register(
             "events_duplicate",

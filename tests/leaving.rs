@@ -1,0 +1,90 @@
+//! Thousands of clients leave at once: the ordered loop goes on for everybody else.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod common;
+#[path = "load/socket.rs"]
+mod socket;
+
+use std::{net::SocketAddr, time::Duration};
+
+use serde_json::Value;
+use socket::Socket;
+
+use common::server_with;
+
+/// Clients, as far as there are descriptors: each needs one on both sides, and both are here.
+const CLIENTS: usize = 5_000;
+/// Descriptors for everything else.
+const SPARE: usize = 500;
+/// Clients that connect at the same time.
+const CONNECTING: usize = 200;
+/// The loop never stands still for longer.
+const STALL: f64 = 0.05;
+/// What the machine does beside this may fall on one round, but not on each; what the loop does falls on each.
+const ROUNDS: usize = 4;
+
+fn clients() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let open = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"));
+    let soft = open.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+    soft.map_or(CLIENTS, |soft| CLIENTS.min(soft.saturating_sub(SPARE) / 2))
+}
+
+async fn text(address: SocketAddr, path: &str) -> String {
+    let answer = reqwest::get(format!("http://{address}{path}")).await;
+    answer.expect("an answer").text().await.expect("its text")
+}
+
+async fn connected(address: SocketAddr) -> u64 {
+    let stats = text(address, "/api/v1/ws/stats").await;
+    let stats: Value = serde_json::from_str(&stats).expect("JSON");
+    stats["total_connections"].as_u64().expect("a number")
+}
+
+/// The longest turn of the loop since this was last asked.
+async fn stall(address: SocketAddr) -> f64 {
+    let metrics = text(address, "/metrics").await;
+    let mut lines = metrics.lines();
+    let value = lines.find_map(|line| line.strip_prefix("stoa_hub_stall_seconds "));
+    value.expect("the gauge").parse().expect("a number")
+}
+
+/// So many come and leave at once; how long the loop stood still meanwhile.
+async fn round(address: SocketAddr, clients: usize) -> f64 {
+    let mut all = Vec::with_capacity(clients);
+    while all.len() < clients {
+        let some = CONNECTING.min(clients - all.len());
+        let connecting = (0..some).map(|_| Socket::connect(address, "", None));
+        all.extend(futures_util::future::join_all(connecting).await);
+    }
+    assert!(all.iter().all(Result::is_ok), "all connect");
+    assert_eq!(connected(address).await, clients as u64);
+    stall(address).await;
+    drop(all);
+    while connected(address).await > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    stall(address).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_who_leave_at_once_stop_the_loop_for_nobody() {
+    let server = server_with(|config| {
+        config.server.max_connections_per_address = CLIENTS * 2;
+        config.rate_limiting.enabled = stoa::config::Switch::Off;
+    })
+    .await;
+    let (address, clients) = (server.address(), clients());
+    let mut stalls = Vec::new();
+    for _ in 0..ROUNDS {
+        let stood_still = round(address, clients).await;
+        assert!(stood_still > 0.0, "it is measured");
+        stalls.push(stood_still);
+        if stood_still < STALL {
+            return;
+        }
+    }
+    panic!("the loop stood still for {stalls:?} seconds while {clients} clients left");
+}
