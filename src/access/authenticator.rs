@@ -281,22 +281,30 @@ impl Authenticator {
         self.rates.meter(who, address)
     }
 
-    /// Counts a message of a client that only watches. `Err` is not to be handled.
+    /// Counts a message of a client that only watches; whether it `joins` a room. `Err` is not to be handled.
     ///
     /// # Errors
     /// `rate_limited`; or `banned`, and then all its connections are being ended.
-    pub fn message(&self, meter: &Meter, who: &Identity, address: IpAddr) -> Result<(), Error> {
+    pub fn message(
+        &self,
+        meter: &Meter,
+        who: &Identity,
+        address: IpAddr,
+        joins: bool,
+    ) -> Result<(), Error> {
         if who.role.may_publish() {
             return Ok(());
         }
-        match self.rates.message(meter, who, address) {
+        match self.rates.message(meter, who, address, joins) {
             Ok(()) => Ok(()),
             Err(TooMuch::Refused(refusal)) => Err(refusal),
-            Err(TooMuch::Enough) if self.spares(who, address) => Err(Error::new(
-                "rate_limited",
-                "too many messages; send fewer ([rate_limiting])",
-            )),
-            Err(TooMuch::Enough) => Err(self.keep_out(who, address)),
+            Err(TooMuch::Enough) => Err(match self.known_by(who, address) {
+                Some(whom) => self.keep_out(&whom),
+                None => Error::new(
+                    "rate_limited",
+                    "too many messages; send fewer ([rate_limiting])",
+                ),
+            }),
         }
     }
 
@@ -332,22 +340,27 @@ impl Authenticator {
         self.rates.events_at_once()
     }
 
-    /// Whether somebody is known by nothing but an address that can't be kept out.
-    fn spares(&self, who: &Identity, address: IpAddr) -> bool {
-        who.user.is_none() && self.blocklist.spares(address)
+    /// By what somebody is kept out: a client that is known by its user or its token is kept out by that, since others may
+    /// share the address. `None` where nothing but an address is known that many share.
+    fn known_by(&self, who: &Identity, address: IpAddr) -> Option<Who> {
+        match (&who.user, &who.token) {
+            (Some(user), _) => Some(Who::User(user.to_string())),
+            (None, Some(token)) => Some(Who::Token(token.to_string())),
+            (None, None) => {
+                let is_shared = self.blocklist.spares(address) || self.rates.exempts(address);
+                (!is_shared).then_some(Who::Address(address))
+            }
+        }
     }
 
-    /// A client that is known by name is kept out by name: others may share the address.
-    fn keep_out(&self, who: &Identity, address: IpAddr) -> Error {
-        let whom = match &who.user {
-            Some(user) => Who::User(user.to_string()),
-            None => Who::Address(address),
-        };
+    /// Ends somebody's connections, and lets it in again after a while.
+    fn keep_out(&self, whom: &Who) -> Error {
         self.blocklist.ban_for(whom.clone(), self.options.ban);
         self.metrics.banned();
         tracing::warn!(who = ?whom, seconds = self.options.ban.as_secs(), "kept out for too many messages");
-        self.sessions
-            .end(DisconnectReason::Banned, |session| session.is(&whom));
+        self.sessions.end(DisconnectReason::Banned, |session| {
+            session.is(whom) && whom.is_reached_by_strikes(session.role, session.token_id.is_some())
+        });
         crate::access::authz::blocklist::banned(Some(self.options.ban.as_secs()))
     }
 

@@ -37,7 +37,12 @@ pub(super) fn build(
         ledger,
     };
     let exempt = config.server.exempt_addresses.clone();
-    let rates = Rates::new(&config.rate_limiting, config.limits_rates(), exempt);
+    let rates = Rates::new(
+        &config.rate_limiting,
+        config.limits_rates(),
+        exempt,
+        config.rooms.max_rooms_per_client,
+    );
     let blocklist = Blocklist::open(
         blocklist_file(config),
         authentication.leeway(),

@@ -97,11 +97,22 @@ impl Client {
         auth: Value,
         origin: Option<&str>,
     ) -> Result<Self, String> {
+        let header = origin.map(|origin| ("origin", origin));
+        Self::open_with(address, namespace, auth, header).await
+    }
+
+    /// The same with one more header.
+    pub async fn open_with(
+        address: SocketAddr,
+        namespace: &'static str,
+        auth: Value,
+        header: Option<(&'static str, &str)>,
+    ) -> Result<Self, String> {
         let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
         let mut request = url.into_client_request().expect("an address");
-        if let Some(origin) = origin {
-            let origin = origin.parse().expect("an origin");
-            request.headers_mut().insert("origin", origin);
+        if let Some((name, value)) = header {
+            let value = value.parse().expect("a header's value");
+            request.headers_mut().insert(name, value);
         }
         let (socket, _) = connect_async(request).await.expect("the WebSocket opens");
         let mut client = Self {

@@ -19,7 +19,7 @@ async fn an_observer_that_sends_too_much_is_told_and_then_kept_out() {
     })
     .await;
     let address = server.address();
-    // It has no user, so its address is all that it can be kept out by.
+    // It has no user, so its token is all that it can be kept out by.
     let nobody = json!({ "token": token(&grant(Role::Observer)) });
     let (mut producer, _) = Client::connect(address, json!({ "token": producer() })).await;
     let (mut noisy, _) = Client::connect(address, nobody.clone()).await;

@@ -15,6 +15,7 @@ mod methods;
 mod revocations;
 mod rooms;
 mod sessions;
+mod strikes;
 
 use std::{
     net::SocketAddr,

@@ -13,7 +13,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{access::Identity, error::Error};
+use crate::{access::Identity, config::Role, error::Error};
 
 /// Bans for too many messages that are kept; the ones that end soonest go first.
 const MAX_AUTOMATIC: usize = 100_000;
@@ -70,6 +70,17 @@ pub enum Who {
     User(String),
     /// All connections from an address.
     Address(IpAddr),
+    /// All connections with a token that names no user.
+    #[serde(rename = "token_id")]
+    Token(String),
+}
+
+impl Who {
+    /// Whether a ban for too many messages is about somebody of this role, with a believed token or without one. It keeps no
+    /// admin out, who could lift it; and one of an address keeps out only those of whom nothing else is known.
+    pub fn is_reached_by_strikes(&self, role: Role, has_token: bool) -> bool {
+        role != Role::Admin && !(has_token && matches!(self, Self::Address(_)))
+    }
 }
 
 /// Somebody who is kept out.
@@ -152,11 +163,15 @@ impl Blocklist {
             // A ban of this machine that a file holds from before counts for nothing.
             (!self.spares(address)).then_some(Who::Address(address)),
             user.map(|u| Who::User(u.into())),
+            who.token
+                .as_ref()
+                .map(|token| Who::Token(token.to_string())),
         ];
         for name in names.into_iter().flatten() {
             let automatic = lists
                 .automatic
                 .get(&name)
+                .filter(|_| name.is_reached_by_strikes(who.role, who.token.is_some()))
                 .map(|until| Some(seconds(*until)));
             let until = lists.bans.get(&name).map(|ban| ban.until).or(automatic);
             match until {

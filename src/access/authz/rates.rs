@@ -35,6 +35,8 @@ pub struct Rates {
     present: Mutex<HashMap<Arc<str>, Weak<()>>>,
     /// Messages of a connection's first seconds, and how long these last.
     opening: (u32, Duration),
+    /// Requests to join rooms in these seconds: as many as there are rooms that a client may be in.
+    opening_joins: u32,
     /// Of all connections of an address together.
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
     /// Of what each producer publishes, which has a budget of its own.
@@ -54,6 +56,10 @@ pub struct Meter {
     own: Option<DefaultDirectRateLimiter>,
     /// Messages of its first seconds that it may still send beside all budgets.
     opening: AtomicU32,
+    /// Requests to join rooms that it may still send in its first seconds without a strike.
+    opening_joins: AtomicU32,
+    /// These are beside all budgets, too.
+    joins_freely: bool,
     /// The end of these.
     opening_ends: Instant,
     /// Counts as a connection of its user.
@@ -72,8 +78,8 @@ pub enum TooMuch {
 }
 
 impl Rates {
-    /// The budgets as configured; none at all unless `on`.
-    pub fn new(config: &RateLimiting, on: bool, exempt: Networks) -> Self {
+    /// The budgets as configured; none at all unless `on`. A client may be in so many `rooms`.
+    pub fn new(config: &RateLimiting, on: bool, exempt: Networks, rooms: usize) -> Self {
         let per_minute = |messages: u32, burst: u32| {
             let messages = NonZeroU32::new(messages).filter(|_| on)?;
             Some(Quota::per_minute(messages).allow_burst(NonZeroU32::new(burst)?))
@@ -98,6 +104,11 @@ impl Rates {
                 if on { config.opening_messages } else { 0 },
                 config.opening(),
             ),
+            opening_joins: if config.opening_messages > 0 {
+                u32::try_from(rooms).unwrap_or(u32::MAX)
+            } else {
+                0
+            },
             addresses: address.map(RateLimiter::keyed),
             producers: events.map(Quota::per_second).map(RateLimiter::keyed),
             events,
@@ -115,6 +126,8 @@ impl Rates {
         Meter {
             own: self.observer.map(RateLimiter::direct),
             opening: AtomicU32::new(if may { messages } else { 0 }),
+            opening_joins: AtomicU32::new(self.opening_joins),
+            joins_freely: may,
             opening_ends: Instant::now() + within,
             _present: present,
             strikes: AtomicU32::new(0),
@@ -140,12 +153,20 @@ impl Rates {
         NonZeroU32::new(cost).unwrap_or(NonZeroU32::MIN)
     }
 
-    /// Takes one message from a connection's, its user's and its address' budget.
+    /// Takes one message from a connection's, its user's and its address' budget. Whether it `joins` a room is known by its
+    /// name: a page joins all its rooms as it connects, and is not kept out for that.
     ///
     /// # Errors
     /// One of them is used up.
-    pub fn message(&self, meter: &Meter, who: &Identity, address: IpAddr) -> Result<(), TooMuch> {
-        if meter.is_opening() {
+    pub fn message(
+        &self,
+        meter: &Meter,
+        who: &Identity,
+        address: IpAddr,
+        joins: bool,
+    ) -> Result<(), TooMuch> {
+        let is_first_join = joins && meter.is_within_opening(&meter.opening_joins);
+        if (is_first_join && meter.joins_freely) || meter.is_within_opening(&meter.opening) {
             return Ok(());
         }
         let own = meter.own.as_ref().map_or(Ok(()), |own| {
@@ -153,7 +174,10 @@ impl Rates {
                 .map_err(|not_until| wait(own.clock(), &not_until))
         });
         own.and_then(|()| self.shared(who, address))
-            .map_err(|refusal| meter.strike(self.strikes, refusal))
+            .map_err(|refusal| match is_first_join {
+                true => TooMuch::Refused(refusal),
+                false => meter.strike(self.strikes, refusal),
+            })
     }
 
     /// Takes one request from the budgets of whoever has no connection of its own.
@@ -183,12 +207,17 @@ impl Rates {
         let Some(addresses) = &self.addresses else {
             return Ok(());
         };
-        if self.exempt.contain(address) {
+        if self.exempts(address) {
             return Ok(());
         }
         addresses
             .check_key(&address)
             .map_err(|not_until| wait(addresses.clock(), &not_until))
+    }
+
+    /// Whether many share an address.
+    pub fn exempts(&self, address: IpAddr) -> bool {
+        self.exempt.contain(address)
     }
 
     /// Takes so many events from a producer's budget.
@@ -241,13 +270,12 @@ impl Rates {
 }
 
 impl Meter {
-    /// Whether a message is one of the first seconds' that cost nothing.
-    fn is_opening(&self) -> bool {
-        let left = |left: u32| left.checked_sub(1);
-        self.opening.load(Ordering::Relaxed) > 0
+    /// Whether a message is one of the first seconds', of which some are left.
+    fn is_within_opening(&self, left: &AtomicU32) -> bool {
+        left.load(Ordering::Relaxed) > 0
             && Instant::now() < self.opening_ends
-            && (self.opening)
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, left)
+            && left
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1))
                 .is_ok()
     }
 

@@ -250,6 +250,7 @@ impl Session {
         match who {
             Who::User(user) => self.user.as_deref() == Some(user),
             Who::Address(address) => self.address == *address,
+            Who::Token(token) => self.token_id.as_ref() == Some(token),
         }
     }
 

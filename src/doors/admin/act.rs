@@ -15,7 +15,7 @@ pub enum Act {
     Disconnect,
     /// `{user | address, seconds?, reason?, include_self?}` → `{ended}`.
     Ban,
-    /// `{user | address}` → `{lifted}`.
+    /// `{user | address | token_id}` → `{lifted}`.
     Unban,
     /// → `{bans}`.
     ListBans,
@@ -44,7 +44,7 @@ impl Act {
             Self::ListConnections => &["user", "address", "limit"],
             Self::Disconnect => &["client_id"],
             Self::Ban => &["user", "address", "seconds", "reason", INCLUDE_SELF],
-            Self::Unban => &["user", "address"],
+            Self::Unban => &["user", "address", "token_id"],
             Self::Revoke | Self::Unrevoke => &["user", "token_id", "token"],
             Self::ListBans | Self::ListRevocations => &[],
         }

@@ -121,11 +121,13 @@ impl<'a> Argument<'a> {
             .map_err(|_| Error::bad_request(format!("{key} is not an IP address")))
     }
 
-    /// Whom a ban is about.
+    /// Whom a ban is about. A token is banned only for too many messages: an admin revokes it.
     pub(super) fn who(self) -> Result<Who, Error> {
-        match (self.text("user")?, self.address("address")?) {
-            (Some(user), None) => Ok(Who::User(user.to_owned())),
-            (None, Some(address)) => Ok(Who::Address(address)),
+        let (user, address) = (self.text("user")?, self.address("address")?);
+        match (user, address, self.text("token_id")?) {
+            (Some(user), None, None) => Ok(Who::User(user.to_owned())),
+            (None, Some(address), None) => Ok(Who::Address(address)),
+            (None, None, Some(token)) => Ok(Who::Token(token.to_owned())),
             _ => Err(Error::bad_request(
                 "name either a user or an address: {\"user\": \"u1\"}",
             )),

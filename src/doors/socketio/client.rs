@@ -129,14 +129,14 @@ impl Client {
         self.context.actions.listed(&self.performer);
     }
 
-    /// Whether it may send one more message.
+    /// Whether it may send one more message, which `joins` a room or doesn't.
     ///
     /// # Errors
     /// `rate_limited`, `banned`.
-    pub(super) fn spend(&self) -> Result<(), Error> {
+    pub(super) fn spend(&self, joins: bool) -> Result<(), Error> {
         self.context
             .authenticator
-            .message(&self.meter, &self.who(), self.address)
+            .message(&self.meter, &self.who(), self.address, joins)
     }
 
     /// Its frames may go from now on.

@@ -43,6 +43,9 @@ struct Queue {
 const MAX_WAITING: usize = 512;
 const MAX_BYTES: usize = 1024 * 1024;
 
+/// The events by which rooms are joined, as they are written.
+const JOINING: [&str; 3] = ["\"join_room\"", "\"join\"", "\"subscribe\""];
+
 /// What the one who pushed has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pushed {
@@ -62,6 +65,13 @@ pub(super) struct Next {
 }
 
 impl Inbound {
+    /// Whether it asks to be in a room. Its name is looked at before the message is read.
+    pub(super) fn joins(&self) -> bool {
+        let name = self.text.trim_start().strip_prefix('[');
+        let name = name.map_or("", str::trim_start);
+        JOINING.iter().any(|joining| name.starts_with(joining))
+    }
+
     fn size(&self) -> usize {
         self.text.len() + self.attachments.iter().map(Bytes::len).sum::<usize>()
     }

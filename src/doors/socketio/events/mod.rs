@@ -27,7 +27,9 @@ use request::Request;
 pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
     let ack = inbound.ack;
     // A message too many isn't even read.
-    let request = client.spend().and_then(|()| request::read(&inbound));
+    let request = client
+        .spend(inbound.joins())
+        .and_then(|()| request::read(&inbound));
     let answer = match request {
         Ok(request) => {
             client.context.metrics.mended(request.mended);
