@@ -54,7 +54,7 @@ pub struct ExpressLane {
     pub(in crate::doors::socketio::engine) reader: AtomicWaker,
     /// How many of the client's inboxes are full: while any is, its socket isn't read, and TCP slows it down.
     pub(super) full_inboxes: AtomicUsize,
-    /// A [`CloseReason`] once killed, else 0. Outside the mutex: the reader looks at it on every poll.
+    /// A `CloseReason` once killed, else 0. Outside the mutex: the reader looks at it on every poll.
     pub(super) killed: AtomicU8,
     /// Whether the client was ever let onto a namespace: before that it has nothing to attach anything to.
     pub(super) joined: AtomicBool,
