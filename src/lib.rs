@@ -34,7 +34,7 @@
 //! | [`config`], [`cli`], [`server`] | settings, commands, putting it together |
 //! | [`demo`] | an invented team at work |
 //! | [`observe`] | counters, histograms, logs |
-//! | [`channel`], [`pattern`], [`timestamp`], [`error`] | leaves that all others use |
+//! | [`channel`], [`pattern`], [`timestamp`], [`error`], `private_file` | leaves that all others use |
 
 pub mod access;
 pub mod backlog;
@@ -55,6 +55,7 @@ pub mod net;
 pub mod observe;
 pub mod pace;
 pub mod pattern;
+mod private_file;
 pub mod projections;
 pub mod server;
 pub mod timestamp;

@@ -15,6 +15,7 @@ use common::{
     post,
 };
 use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
 
 fn decisions(from: u64, to: u64) -> Value {
     (from..to)
@@ -146,4 +147,102 @@ async fn a_second_server_on_the_same_file_is_refused_by_whatever_name() {
     assert_eq!(post(server.address, &decisions(10, 20)).await.0, 202);
     let (_, page) = get(server.address, "/api/v1/events").await;
     assert_eq!(page["events"].as_array().map(Vec::len), Some(20));
+}
+
+/// What clients said and what an admin decided is for the server's own user.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_made_for_their_owner_alone() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (journal, bans) = (
+        folder.path().join("stoa.db"),
+        folder.path().join("not/yet/bans.json"),
+    );
+    let log = folder.path().join("log");
+    let mut command = stoa(&journal);
+    command
+        .env("STOA_ACCESS__FILE", &bans)
+        .env("STOA_AUTHENTICATION__START_SECRET", common::START_SECRET);
+    let server = Logged::start(&mut command, &log);
+    assert!(
+        bans.parent().expect("a folder").is_dir(),
+        "made at the start"
+    );
+    assert_eq!(post(server.address, &decisions(0, 10)).await.0, 202);
+    let ban = json!({ "user": "ann" });
+    let path = "/api/v1/admin/bans";
+    let banned = common::guarded::request(
+        "POST",
+        server.address,
+        path,
+        common::START_SECRET,
+        Some(&ban),
+    );
+    assert_eq!(banned.await.0, 200);
+    let mode = |path: &Path| {
+        std::fs::metadata(path)
+            .expect("is there")
+            .permissions()
+            .mode()
+            & 0o777
+    };
+    let log_beside = beside(&journal, "-wal");
+    let index_beside = beside(&journal, "-shm");
+    for path in [&journal, &log_beside, &index_beside, &bans] {
+        assert_eq!(mode(path), 0o600, "{}", path.display());
+    }
+    drop(server);
+    // The mode of a file that is there is its owner's to choose.
+    std::fs::set_permissions(&journal, std::fs::Permissions::from_mode(0o640)).expect("sets");
+    let server = Logged::start(&mut command, &log);
+    assert_eq!(mode(&journal), 0o640);
+    drop(server);
+}
+
+#[test]
+fn a_folder_of_bans_that_cannot_be_is_told_at_the_start() {
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").expect("writes");
+    let mut command = stoa(&folder.path().join("stoa.db"));
+    command.env("STOA_ACCESS__FILE", file.join("bans.json"));
+    let output = command.output().expect("runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("bans.json") && said.contains("folder"),
+        "{said}"
+    );
+}
+
+/// A SIGHUP asks for files to be looked at; where there are none, it changes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sighup_ends_no_server() {
+    let folder = tempfile::tempdir().expect("folder");
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, common::guarded::SECRET).expect("writes");
+    for (file, said) in [(false, "no file is configured"), (true, "has not changed")] {
+        let journal = folder.path().join(format!("{file}.db"));
+        let mut command = stoa(&journal);
+        if file {
+            command.env("STOA_AUTHENTICATION__SECRET_FILE", &secret);
+        }
+        let mut server = Logged::start(&mut command, &folder.path().join(format!("{file}.log")));
+        for times in 1..=2 {
+            server.signal("HUP");
+            let started = Instant::now();
+            while server.lines(said).len() < times {
+                assert!(started.elapsed() < PATIENCE, "{:?}", server.lines(""));
+                assert!(
+                    server.child.try_wait().expect("waits").is_none(),
+                    "it ended"
+                );
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+        assert_eq!(post(server.address, &decisions(0, 10)).await.0, 202);
+        server.signal("TERM");
+        assert!(server.ended().await.success());
+        assert_eq!(server.lines("no file is configured").is_empty(), file);
+        assert_eq!(server.lines("\"down\"").len(), 1, "in order");
+    }
 }

@@ -16,6 +16,7 @@ const FLOORS: &[&str] = &[
     "channel",
     "pattern",
     "timestamp",
+    "private_file",
     "error",
     "event",
     "config",

@@ -140,6 +140,26 @@ fn a_wrong_value_names_line_and_key() {
     }
     let message = refused("[server]\nmax_body_bytes_per_address = 1000\n", &[]);
     assert!(message.contains("from 262144 to"), "{message}");
+    // What no timer can hold, or what it takes for nothing.
+    for (section, key) in [
+        ("rate_limiting", "opening_seconds"),
+        ("rate_limiting", "ban_duration"),
+        ("server", "ping_interval"),
+        ("rooms", "room_cleanup_interval"),
+        ("performance", "heartbeat_interval"),
+    ] {
+        for value in ["1e19", "1e-300", "-1.0", "nan", "inf"] {
+            let message = refused(&format!("[{section}]\n{key} = {value}\n"), &[]);
+            assert!(
+                message.contains(key) && message.contains("more than 0"),
+                "{value}: {message}"
+            );
+        }
+    }
+    for path in ["", ":memory:", "file:stoa.db?mode=memory"] {
+        let message = refused(&format!("[journal]\npath = \"{path}\"\n"), &[]);
+        assert!(message.contains("names no file"), "{message}");
+    }
     let message = refused("[server]\nping_interval = 0\n", &[]);
     assert!(
         message.contains(".toml:2: ") && message.contains("more than 0"),

@@ -3,10 +3,10 @@
 use super::{
     Config,
     authentication::weak_secret,
-    invalid::{Invalid, LONGEST},
+    invalid::{Invalid, LONGEST, SHORTEST},
     origins::{wrong_host, wrong_origin},
 };
-use crate::config::MAX_WINDOW_MS;
+use crate::config::{JournalKind, MAX_WINDOW_MS};
 
 impl Config {
     /// The first key whose value can't be.
@@ -58,17 +58,26 @@ impl Config {
                 "ban_duration",
                 self.rate_limiting.ban_duration,
             ),
+            (
+                "rate_limiting",
+                "opening_seconds",
+                // None are allowed, too.
+                match self.rate_limiting.opening_seconds {
+                    0.0 => SHORTEST,
+                    seconds => seconds,
+                },
+            ),
             ("journal", "max_age", self.journal.max_age),
         ];
         let wrong = seconds
             .into_iter()
-            .find(|(_, _, value)| !(*value > 0.0 && *value <= LONGEST));
+            .find(|(_, _, value)| !(SHORTEST..=LONGEST).contains(value));
         wrong.map(|(section, key, value)| Invalid {
             entry: None,
             section,
             key,
             message: format!(
-                "is {value}: it is a number of seconds, more than 0 and at most a year"
+                "is {value}: it is a number of seconds, more than 0 (at least {SHORTEST}) and at most a year"
             ),
         })
     }
@@ -145,6 +154,19 @@ impl Config {
                     self.demo.speed
                 ),
             });
+        }
+        let path = &self.journal.path;
+        // SQLite takes these for something else than a file of that name.
+        let is_no_file =
+            |name: &str| name.is_empty() || name == ":memory:" || name.starts_with("file:");
+        if self.journal.kind == JournalKind::Sqlite && path.to_str().is_some_and(is_no_file) {
+            return Some(Invalid::new(
+                "journal",
+                "path",
+                format!(
+                    "is {path:?}, which names no file: name one, or keep events in memory with [journal] kind = \"memory\""
+                ),
+            ));
         }
         let server = &self.server;
         let origin = server.cors_allowed_origins.iter().find_map(wrong_origin);

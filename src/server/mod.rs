@@ -23,6 +23,7 @@ use essential::Essential;
 use listen::listen;
 #[cfg(test)]
 pub(crate) use options::lane as lane_limits;
+use reload::Asked;
 use stop::StopSignal;
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -263,6 +264,7 @@ impl Running {
 pub async fn run(config: Config) -> Result<(), ServeError> {
     // Before anybody can know that it listens: a signal that nobody awaits yet would end the process on the spot.
     let mut stop = StopSignal::listen();
+    let asked = Asked::listen();
     let running = tokio::select! {
         running = start(&config) => running?,
         () = stop.received() => {
@@ -283,7 +285,13 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
         tracing::warn!("{warning}");
     }
     tell_start_secret(&running, scheme);
-    until_the_end(running, stop.received()).await
+    let stop = async {
+        tokio::select! {
+            () = stop.received() => {}
+            () = reload::heed(asked, &config) => {}
+        }
+    };
+    until_the_end(running, stop).await
 }
 
 /// Goes down in order when it is told to, or when an essential task ended.

@@ -4,7 +4,7 @@ use std::{fmt::Display, sync::Arc, time::Duration};
 
 use tokio::time::MissedTickBehavior;
 
-use crate::observe::Metrics;
+use crate::{config::Config, observe::Metrics};
 
 /// What is looked at, and what is said of it.
 #[derive(Debug)]
@@ -62,14 +62,32 @@ pub(super) async fn keep_fresh<E: Display + Send + 'static>(
     }
 }
 
+/// Says at each SIGHUP that there is nothing to look at again, where that is so, for ever. Somebody has to listen: a signal
+/// that nobody awaits ends the process on the spot.
+pub(super) async fn heed(mut asked: Asked, config: &Config) {
+    let named = |file: &std::path::Path| !file.as_os_str().is_empty();
+    let authentication = &config.authentication;
+    let files = [&authentication.secret_file, &authentication.public_key_file];
+    let has_files = config.tls.is_on() || files.into_iter().any(|file| named(file));
+    loop {
+        asked.received().await;
+        if !has_files {
+            tracing::info!(
+                "SIGHUP: no file is configured that could be looked at again ([tls] cert_file, [authentication] secret_file, \
+                 public_key_file); the server goes on as it is"
+            );
+        }
+    }
+}
+
 /// A SIGHUP, where there are signals.
-struct Asked {
+pub(super) struct Asked {
     #[cfg(unix)]
     signal: Option<tokio::signal::unix::Signal>,
 }
 
 impl Asked {
-    fn listen() -> Self {
+    pub(super) fn listen() -> Self {
         Self {
             #[cfg(unix)]
             signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),

@@ -201,3 +201,19 @@ async fn a_sighup_is_heard_at_once() {
     wait_for("the new secret", async || opens(address, &tokens[1]).await).await;
     assert!(!opens(address, &tokens[0]).await);
 }
+
+/// Some editors begin a file with a mark that nobody sees.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_byte_order_mark_is_no_part_of_a_secret() {
+    let file = tempfile::NamedTempFile::new().expect("file");
+    let text = format!("\u{feff}{}\r\n", crate::common::guarded::SECRET);
+    std::fs::write(file.path(), text).expect("writes");
+    let server = guarded(|config| {
+        config.authentication.secret = String::new();
+        config.authentication.secret_file = file.path().into();
+    })
+    .await;
+    let auth = serde_json::json!({ "token": crate::common::guarded::producer() });
+    crate::common::Client::connect(server.address(), auth).await;
+    server.shutdown().await;
+}

@@ -4,7 +4,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs,
+    io::{self, Write},
     net::IpAddr,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -13,7 +14,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{access::Identity, config::Role, error::Error};
+use crate::{access::Identity, config::Role, error::Error, private_file};
 
 /// Bans for too many messages that are kept; the ones that end soonest go first.
 const MAX_AUTOMATIC: usize = 100_000;
@@ -116,20 +117,23 @@ pub enum Revoked {
 }
 
 impl Blocklist {
-    /// Reads the list; a file that isn't there yet is an empty one.
+    /// Reads the list; a file that isn't there yet is an empty one. Its folder is made, as the journal's is: what an admin
+    /// decides must not be the first thing that finds it missing.
     ///
     /// # Errors
-    /// The file is there but can't be read.
+    /// The file is there but can't be read, or its folder can't be made.
     pub fn open(
         file: Option<PathBuf>,
         leeway: Duration,
         spares_loopback: bool,
     ) -> Result<Self, BlocklistError> {
         let decided = match &file {
-            Some(path) => read(path).map_err(|reason| BlocklistError {
-                path: path.clone(),
-                reason,
-            })?,
+            Some(path) => with_folder(path)
+                .and_then(|()| read(path))
+                .map_err(|reason| BlocklistError {
+                    path: path.clone(),
+                    reason,
+                })?,
             None => Decided::default(),
         };
         let bans = decided.bans.into_iter().map(|ban| (ban.who.clone(), ban));
@@ -356,6 +360,14 @@ fn seconds(time: SystemTime) -> u64 {
         .map_or(0, |since| since.as_secs())
 }
 
+fn with_folder(path: &Path) -> Result<(), String> {
+    match path.parent().filter(|f| !f.as_os_str().is_empty()) {
+        Some(folder) => fs::create_dir_all(folder)
+            .map_err(|error| format!("can't be written, since its folder can't be made: {error}")),
+        None => Ok(()),
+    }
+}
+
 fn read(path: &Path) -> Result<Decided, String> {
     match fs::read(path) {
         Ok(text) => {
@@ -370,7 +382,10 @@ fn read(path: &Path) -> Result<Decided, String> {
 fn write(path: &Path, decided: &Decided) -> io::Result<()> {
     let text = serde_json::to_vec_pretty(decided)?;
     let beside = path.with_extension("new");
-    fs::write(&beside, text)?;
-    fs::File::open(&beside)?.sync_all()?;
+    // One that a crash left may have another mode.
+    fs::remove_file(&beside).ok();
+    let mut file = private_file::options().open(&beside)?;
+    file.write_all(&text)?;
+    file.sync_all()?;
     fs::rename(&beside, path)
 }

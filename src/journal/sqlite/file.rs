@@ -1,12 +1,13 @@
 //! Looks at a file before SQLite does: what isn't ours must not be touched.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, TryLockError},
     io::Read,
     path::Path,
 };
 
 use super::open_error::OpenError;
+use crate::private_file;
 
 /// "Stoa": tells our files from those of other programs that use SQLite.
 pub(super) const APPLICATION_ID: i32 = 0x5374_6f61;
@@ -26,18 +27,13 @@ pub(super) fn claim(path: &Path) -> Result<File, OpenError> {
             "is a folder; name a file ([journal] path)",
         ));
     }
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(|e| {
-            OpenError::new(
-                path,
-                format!("can't be opened for writing ({e}); its file and folder must be writable"),
-            )
-        })?;
+    // SQLite makes the files beside it with the mode of this one.
+    let mut file = private_file::options().open(path).map_err(|e| {
+        OpenError::new(
+            path,
+            format!("can't be opened for writing ({e}); its file and folder must be writable"),
+        )
+    })?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {

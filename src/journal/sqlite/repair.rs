@@ -13,7 +13,10 @@ use rusqlite::{Connection, OptionalExtension, types::Value};
 use serde::de::IgnoredAny;
 
 use super::{damage::is_damage, open_error::OpenError, options::Durability, schema};
-use crate::journal::{Seq, entry::parse};
+use crate::{
+    journal::{Seq, entry::parse},
+    private_file,
+};
 
 /// No journal has so many places: a file that can't say how many it has is searched up to here.
 const MOST: Seq = 1 << 40;
@@ -135,6 +138,7 @@ fn rebuild(from: &Path, to: &Path) -> Result<Repaired, Failure> {
         Ok(connection) => connection,
         Err(_) => Connection::open(from)?,
     };
+    private_file::options().open(to)?;
     let mut target = schema::open(to, Durability::Process)?;
     copy_small(&source, &target, &mut done)?;
     copy_events(&source, &mut target, &mut done)?;

@@ -73,9 +73,15 @@ pub(super) fn secret(config: &Authentication) -> Result<Option<Vec<u8>>, TokenSe
     Ok((!secret.is_empty()).then(|| secret.to_vec()))
 }
 
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// The secret that a file holds.
 pub(super) fn secret_of(file: &Path, mut secret: Vec<u8>) -> Result<Vec<u8>, TokenSetupError> {
-    // Editors and `echo` end a file with a line end that nobody means.
+    // Some editors begin a file with a mark of its encoding; they and `echo` end it with a line end. Nobody means these.
+    if secret.starts_with(BYTE_ORDER_MARK) {
+        secret.drain(..BYTE_ORDER_MARK.len());
+    }
     while secret.last().is_some_and(u8::is_ascii_whitespace) {
         secret.pop();
     }
