@@ -1,6 +1,6 @@
 //! The ids that an event names, found once, from one table of spellings.
 //!
-//! `place` and `named` below are that table: the keys that stand for an id, and the objects inside `data` in which the
+//! [`PLACES`] and the spellings below are that table: the keys that stand for an id, and the objects inside `data` in which the
 //! dialects keep them. Numbers become text (`spell_out`), the checks of `[content_filtering]` ask the same table, and
 //! [`Ids::find`] reads `data` once, in one walk over its keys. Nobody searches `data` for an id after that.
 
@@ -35,43 +35,57 @@ use Named::{
 /// How many things an event can name.
 const COUNT: usize = 12;
 
-/// The spellings: what a key stands for, and which of two spellings in the same object counts (the lower number).
-fn named(key: &str) -> Option<(Named, u8)> {
-    Some(match key {
-        "project_id" => (Project, 1),
-        "projectId" => (Project, 2),
-        "agent_id" => (Agent, 1),
-        "agentId" => (Agent, 2),
-        "worker_id" => (Agent, 3),
-        "workerId" => (Agent, 4),
-        "task_id" => (Task, 1),
-        "taskId" => (Task, 2),
-        "run_id" => (Run, 1),
-        "runId" => (Run, 2),
-        "execution_id" => (Execution, 1),
-        "executionId" => (Execution, 2),
-        "workflow_id" => (Workflow, 1),
-        "workflowId" => (Workflow, 2),
-        "job_id" => (Job, 1),
-        "jobId" => (Job, 2),
-        "node_id" => (Node, 1),
-        "nodeId" => (Node, 2),
-        "message_id" => (Message, 1),
-        "messageId" => (Message, 2),
-        "user_id" => (User, 1),
-        "userId" => (User, 2),
-        "owner_id" => (Owner, 1),
-        "ownerId" => (Owner, 2),
-        "board_id" => (Board, 1),
-        "boardId" => (Board, 2),
-        _ => return None,
-    })
+/// Makes of the list of spellings the look-up by a key; the page that lists them is held against the same list.
+macro_rules! spellings {
+    ($($key:literal => ($what:ident, $rank:literal),)*) => {
+        /// What a key stands for, and which of two spellings in the same object counts (the lower number).
+        fn named(key: &str) -> Option<(Named, u8)> {
+            Some(match key {
+                $($key => ($what, $rank),)*
+                _ => return None,
+            })
+        }
+
+        #[cfg(test)]
+        const SPELLINGS: &[(&str, Named)] = &[$(($key, $what)),*];
+    };
+}
+
+spellings! {
+    "project_id" => (Project, 1),
+    "projectId" => (Project, 2),
+    "agent_id" => (Agent, 1),
+    "agentId" => (Agent, 2),
+    "worker_id" => (Agent, 3),
+    "workerId" => (Agent, 4),
+    "task_id" => (Task, 1),
+    "taskId" => (Task, 2),
+    "run_id" => (Run, 1),
+    "runId" => (Run, 2),
+    "execution_id" => (Execution, 1),
+    "executionId" => (Execution, 2),
+    "workflow_id" => (Workflow, 1),
+    "workflowId" => (Workflow, 2),
+    "job_id" => (Job, 1),
+    "jobId" => (Job, 2),
+    "node_id" => (Node, 1),
+    "nodeId" => (Node, 2),
+    "message_id" => (Message, 1),
+    "messageId" => (Message, 2),
+    "user_id" => (User, 1),
+    "userId" => (User, 2),
+    "owner_id" => (Owner, 1),
+    "ownerId" => (Owner, 2),
+    "board_id" => (Board, 1),
+    "boardId" => (Board, 2),
 }
 
 /// An object inside `data` that has ids.
 pub(super) struct Place {
     /// A place with a lower rank counts first.
     rank: u8,
+    /// The key in `data`.
+    key: &'static str,
     /// The meaning of its own `id`.
     own: Option<Named>,
     /// Other ids that are looked for in it.
@@ -80,44 +94,69 @@ pub(super) struct Place {
     subject: bool,
 }
 
-/// The places.
-pub(super) fn place(key: &str) -> Option<Place> {
-    let (rank, own, holds, subject): (u8, Option<Named>, &'static [Named], bool) = match key {
-        "job" => (1, Some(Job), &[Project, Job, User, Owner], true),
-        "run" => (
-            2,
-            Some(Run),
-            &[Project, Agent, Run, Execution, Workflow, User, Owner],
-            true,
-        ),
-        "execution" => (
-            3,
-            Some(Execution),
-            &[Project, Execution, Workflow, User, Owner],
-            true,
-        ),
-        "step" => (4, None, &[Project, Agent, Run, Execution], true),
-        "nodeState" => (
-            5,
-            None,
-            &[Project, Run, Execution, Workflow, Node, User, Owner],
-            true,
-        ),
-        "node" => (6, Some(Node), &[], true),
-        "task" => (7, Some(Task), &[Project, Task], true),
-        "message" => (8, Some(Message), &[Project, Run, Message], true),
-        "task_details" => (9, None, &[Project], false),
-        "metadata" => (10, None, &[Project], false),
-        "data" => (11, None, &[Project], false),
-        "project_state" => (12, None, &[Project, Board], false),
-        _ => return None,
-    };
-    Some(Place {
-        rank,
-        own,
-        holds,
-        subject,
-    })
+/// The places, in the order in which they count.
+const PLACES: [Place; 12] = [
+    Place::about(1, "job", Some(Job), &[Project, Job, User, Owner]),
+    Place::about(
+        2,
+        "run",
+        Some(Run),
+        &[Project, Agent, Run, Execution, Workflow, User, Owner],
+    ),
+    Place::about(
+        3,
+        "execution",
+        Some(Execution),
+        &[Project, Execution, Workflow, User, Owner],
+    ),
+    Place::about(4, "step", None, &[Project, Agent, Run, Execution]),
+    Place::about(
+        5,
+        "nodeState",
+        None,
+        &[Project, Run, Execution, Workflow, Node, User, Owner],
+    ),
+    Place::about(6, "node", Some(Node), &[]),
+    Place::about(7, "task", Some(Task), &[Project, Task]),
+    Place::about(8, "message", Some(Message), &[Project, Run, Message]),
+    Place::beside(9, "task_details", &[Project]),
+    Place::beside(10, "metadata", &[Project]),
+    Place::beside(11, "data", &[Project]),
+    Place::beside(12, "project_state", &[Project, Board]),
+];
+
+impl Place {
+    /// A place that is what the event is about.
+    const fn about(
+        rank: u8,
+        key: &'static str,
+        own: Option<Named>,
+        holds: &'static [Named],
+    ) -> Self {
+        Self {
+            rank,
+            key,
+            own,
+            holds,
+            subject: true,
+        }
+    }
+
+    /// A place that says more about it.
+    const fn beside(rank: u8, key: &'static str, holds: &'static [Named]) -> Self {
+        Self {
+            rank,
+            key,
+            own: None,
+            holds,
+            subject: false,
+        }
+    }
+}
+
+/// The place of this key.
+pub(super) fn place(key: &str) -> Option<&'static Place> {
+    PLACES.iter().find(|place| place.key == key)
 }
 
 /// Whether a key stands for the id of a thing.
@@ -257,3 +296,6 @@ pub(super) fn names_agent(data: &Object) -> bool {
     visit(data, &mut |what, _, _, _| names |= what == Agent);
     names
 }
+
+#[cfg(test)]
+mod tests;
