@@ -18,10 +18,14 @@ mod doors;
 mod hostile;
 #[path = "leak/http.rs"]
 mod http;
+#[path = "leak/same.rs"]
+mod same;
 #[path = "leak/spy.rs"]
 mod spy;
 #[path = "leak/step.rs"]
 mod step;
+#[path = "leak/twins.rs"]
+mod twins;
 #[path = "leak/world.rs"]
 mod world;
 
@@ -41,6 +45,7 @@ use serde_json::{Value, json};
 use spy::{Spy, wait_for};
 use step::{Step, any_step};
 use stoa::{access::authn::Grant, config::Role, server::Running};
+use twins::{Twins, any_deed};
 use world::{AT_TIMES, For, OURS, Rights, SPY, VICTIM, WHOM, World};
 
 /// So little may wait for a client that it is parked by a few events.
@@ -102,11 +107,40 @@ fn a_flood_delays_what_another_says_by_no_more_than_its_turns_and_shares() {
     }
 }
 
+#[test]
+fn nothing_that_a_tenant_sees_is_changed_by_another() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let mut runner = TestRunner::new(Config {
+        cases: 24,
+        max_shrink_iters: 40,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Off)),
+        ..Config::default()
+    });
+    let deeds = prop::collection::vec(any_deed(), 5..30);
+    let tried = runner.run(&deeds, |deeds| {
+        let changed = runtime.block_on(async {
+            let mut twins = Twins::open().await;
+            for deed in &deeds {
+                let changed = twins.take(deed).await;
+                if changed.is_some() {
+                    return changed;
+                }
+            }
+            twins.finish().await
+        });
+        prop_assert_eq!(changed, None);
+        Ok(())
+    });
+    if let Err(error) = tried {
+        panic!("{error}");
+    }
+}
+
 /// Goes through these steps; the first leak, and how often somebody was parked.
 async fn spied(steps: &[Step]) -> (Option<String>, u64) {
     let server = guarded(crowded).await;
-    let address = server.address();
-    let mut doors = Doors::open(address).await;
+    let alone = guarded(crowded).await;
+    let mut doors = Doors::open([server.address(), alone.address()]).await;
     for step in steps {
         doors.take(step).await;
         if doors.leak.is_some() {
@@ -119,6 +153,7 @@ async fn spied(steps: &[Step]) -> (Option<String>, u64) {
     };
     let parked = parked(&server);
     server.shutdown().await;
+    alone.shutdown().await;
     (leak, parked)
 }
 

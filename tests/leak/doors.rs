@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use stoa::{access::authn::Grant, config::Role};
 
 use super::{
-    common::guarded::{admin, grant, observer, publish, request, token},
-    history, hostile, http,
+    common::guarded::{admin, grant, observer, request, token},
+    history, hostile, http, same,
     spy::{Spy, wait_for},
     step::{Step, filter, query},
     world::{AT_TIMES, For, HOSTILE, OURS, ROOMS, Rights, SPY, THEIRS, VICTIM, WHOM, World},
@@ -19,6 +19,8 @@ use super::{
 /// A spy at all doors, and the world that it looks at.
 pub struct Doors {
     address: SocketAddr,
+    /// The server, and one that hears the same of everybody but the hostile tenant.
+    both: [SocketAddr; 2],
     world: World,
     main: Spy,
     token: String,
@@ -47,9 +49,10 @@ async fn enter(address: SocketAddr, namespace: &str, auth: &Value) -> Spy {
 }
 
 impl Doors {
-    pub async fn open(address: SocketAddr) -> Self {
-        let mut world = World::default();
-        publish(address, &Value::Array(world.beginning())).await;
+    pub async fn open(both: [SocketAddr; 2]) -> Self {
+        let (address, mut world) = (both[0], World::default());
+        let beginning = world.beginning();
+        hostile::say(&both, beginning.into(), &mut world).await;
         wait_for("the owners to be known", async || {
             let (_, state) = request("GET", address, "/api/v1/state", &admin(), None).await;
             state["runs"]["run-ann"].is_object()
@@ -74,6 +77,7 @@ impl Doors {
             operator: enter(address, "/admin", &json!({ "token": operator })).await,
             _victim: enter(address, "/", &victim).await,
             address,
+            both,
             world,
             token,
             rights: Rights::Narrow,
@@ -115,7 +119,7 @@ impl Doors {
                     .iter()
                     .map(|&(kind, whom)| world.event(kind, WHOM[whom]));
                 let events = Value::Array(events.collect());
-                publish(self.address, &events).await;
+                hostile::say(&self.both, events, world).await;
             }
             Step::Burst(count) => self.burst(*count).await,
             Step::Room(room, how) => {
@@ -180,7 +184,7 @@ impl Doors {
             }
             Step::Stream(n) => self.stream(*n).await,
             Step::Get(n) => self.get(*n).await,
-            Step::Hostile(n) => hostile::act(self.address, *n, &mut self.world).await,
+            Step::Hostile(n) => hostile::act(&self.both, *n, &mut self.world).await,
             Step::Operator => {
                 for event in ["get_rooms", "get_stats"] {
                     self.operator.call(event, &Value::Null).await;
@@ -199,7 +203,7 @@ impl Doors {
             event["data"]["filler"] = filler.as_str().into();
             events.push(event);
         }
-        publish(self.address, &Value::Array(events)).await;
+        hostile::say(&self.both, events.into(), &mut self.world).await;
     }
 
     /// Goes on from a cursor, and waits until it is there.
@@ -311,7 +315,7 @@ impl Doors {
             For::Project(OURS),
         ];
         let last = whom.map(|whom| self.world.event(5, whom));
-        publish(self.address, &json!(last)).await;
+        hostile::say(&self.both, json!(last), &mut self.world).await;
         let marker = World::marker(self.world.published.len() - 1, For::Project(OURS));
         self.main.until(&marker).await;
         self.page.until(&marker).await;
@@ -349,6 +353,20 @@ impl Doors {
             );
             assert!(all.contains(&marker), "{marker} was lost");
             assert_eq!(spys.contains(&marker), is_ours, "{marker} in the history");
+        }
+        for token in [
+            self::spys(false),
+            self::spys(true),
+            observer(VICTIM, &[THEIRS]),
+        ] {
+            let pictures = (
+                same::picture(self.both[0], &token).await,
+                same::picture(self.both[1], &token).await,
+            );
+            if let Some(changed) = same::difference(&pictures.0, &pictures.1) {
+                self.leak
+                    .get_or_insert(format!("changed by the hostile: {changed}"));
+            }
         }
         self.leak
     }

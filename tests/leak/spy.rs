@@ -75,7 +75,7 @@ impl Spy {
         }
     }
 
-    async fn send(&mut self, text: String) {
+    pub async fn send(&mut self, text: String) {
         // One that is closed says so when it is read.
         self.socket.send(Message::text(text)).await.ok();
     }
@@ -130,6 +130,19 @@ impl Spy {
     pub async fn call(&mut self, event: &str, argument: &Value) -> Option<Value> {
         let ack = self.emit(event, argument).await;
         self.answer(ack).await
+    }
+
+    /// Waits for the action of this id and answers it; what was asked.
+    pub async fn perform(&mut self, action: &str, result: &Value) -> Value {
+        self.until(action).await;
+        let asked = self.heard.iter().find(|text| text.contains(action));
+        let (id, body) = asked
+            .and_then(|text| text.strip_prefix("42")?.split_once('['))
+            .expect("a question");
+        let answer = format!("43{id}[{result}]");
+        let body: Value = serde_json::from_str(&format!("[{body}")).expect("JSON");
+        self.send(answer).await;
+        body[1].clone()
     }
 
     /// Reads to the end of the connection.

@@ -50,6 +50,8 @@ impl For {
 pub struct World {
     /// Whom each of them was for.
     pub published: Vec<For>,
+    /// The time of the last one in milliseconds, where they say their time.
+    time: Option<u64>,
 }
 
 /// Kinds of events of a project.
@@ -78,6 +80,25 @@ impl World {
         for user in [VICTIM, SPY] {
             for kind in 0..OF_PEOPLE {
                 events.push(self.event(kind, For::Person(user)));
+            }
+        }
+        events
+    }
+
+    /// The same events with times of their own, which are then the same on every server.
+    pub fn dated(&mut self, mut events: Value) -> Value {
+        let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let time = self.time.get_or_insert_with(|| {
+            u64::try_from(now().expect("after 1970").as_millis()).expect("not yet")
+        });
+        let list = match &mut events {
+            Value::Array(list) => list.as_mut_slice(),
+            one => std::slice::from_mut(one),
+        };
+        for event in list {
+            if event["timestamp"].is_null() {
+                *time += 1;
+                event["timestamp"] = (*time).into();
             }
         }
         events

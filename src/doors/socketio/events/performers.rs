@@ -89,7 +89,8 @@ fn home(
             "an agent {agent} is or may be known in several projects: say in which one, as project_id"
         ))
     };
-    if homes.is_empty() {
+    // What limited producers of other projects call theirs is nothing that this operator is told of.
+    if homes.vouched.is_empty() && !homes.claimed.iter().any(|project| holds(project)) {
         if !homes.are_all {
             return Err(several());
         }
