@@ -132,7 +132,7 @@ impl Outlet for Kept {
     fn settle(&self) {}
 }
 
-fn options() -> HubOptions {
+pub(super) fn options() -> HubOptions {
     HubOptions {
         flush_interval: Duration::from_millis(10),
         flush_max: 1_000,
