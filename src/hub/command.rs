@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Moment, SharedSnapshot,
+    Moment, SharedSnapshot, SnapshotOf,
     member::{JoinRequest, MemberId},
     view::View,
 };
@@ -93,12 +93,19 @@ pub(super) enum Command {
         body: Object,
     },
     Picture(oneshot::Sender<(Picture, Seq, String)>),
-    /// The state now, or one to be sent in parts with what came after it.
-    Moment {
-        parts: bool,
-        reply: oneshot::Sender<Arc<Moment>>,
+    /// The state now.
+    Moment(oneshot::Sender<Arc<Moment>>),
+    /// A snapshot in parts that all share who see the same; none while the state is small enough for one part.
+    FindSnapshot {
+        of: SnapshotOf,
+        reply: oneshot::Sender<Option<Arc<SharedSnapshot>>>,
     },
-    GiveSnapshot(MemberId, Arc<SharedSnapshot>),
+    /// Sends a member the state in parts: these, or those of the project that are found next.
+    GiveSnapshot {
+        member: MemberId,
+        project: Option<String>,
+        snapshot: Option<Arc<SharedSnapshot>>,
+    },
     Resume {
         member: MemberId,
         from: Resumption,
@@ -330,17 +337,38 @@ impl HubHandle {
         self.ask(Command::Picture).await
     }
 
-    /// The state now, for one who reads it; with `parts` for a member that is sent what came after it, too.
+    /// The state now, for one who reads it.
     ///
     /// # Errors
     /// `unavailable` while the server goes down.
-    pub(crate) async fn moment(&self, parts: bool) -> Result<Arc<Moment>, Error> {
-        self.ask(|reply| Command::Moment { parts, reply }).await
+    pub(crate) async fn moment(&self) -> Result<Arc<Moment>, Error> {
+        self.ask(Command::Moment).await
     }
 
-    /// Sends a member a snapshot in parts, and then what came after it.
-    pub(crate) async fn give_snapshot(&self, member: MemberId, snapshot: Arc<SharedSnapshot>) {
-        self.send(Command::GiveSnapshot(member, snapshot)).await;
+    /// A snapshot of the last second that all share who see the same; none while the state is so small that one part holds it.
+    ///
+    /// # Errors
+    /// `unavailable` while the server goes down, or when its parts could not be found.
+    pub(crate) async fn find_snapshot(
+        &self,
+        of: SnapshotOf,
+    ) -> Result<Option<Arc<SharedSnapshot>>, Error> {
+        self.ask(|reply| Command::FindSnapshot { of, reply }).await
+    }
+
+    /// Sends a member a snapshot in parts, and then what came after it; without one, one of the project that is found next.
+    pub(crate) async fn give_snapshot(
+        &self,
+        member: MemberId,
+        project: Option<String>,
+        snapshot: Option<Arc<SharedSnapshot>>,
+    ) {
+        self.send(Command::GiveSnapshot {
+            member,
+            project,
+            snapshot,
+        })
+        .await;
     }
 
     /// Makes a member somebody else, or the same with other claims: it leaves what it may no longer be in, which is

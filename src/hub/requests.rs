@@ -74,14 +74,15 @@ impl Hub {
             Command::Picture(reply) => {
                 reply.send(self.picture()).ok();
             }
-            Command::Moment { parts, reply } => {
-                let moment = match parts {
-                    true => self.moment(),
-                    false => self.present(),
-                };
-                reply.send(moment).ok();
+            Command::Moment(reply) => {
+                reply.send(self.present()).ok();
             }
-            Command::GiveSnapshot(member, snapshot) => self.give_snapshot(member, Some(snapshot)),
+            Command::FindSnapshot { of, reply } => self.find_snapshot(of, reply),
+            Command::GiveSnapshot {
+                member,
+                project,
+                snapshot,
+            } => self.give_snapshot(member, project, snapshot),
             Command::Reidentify {
                 member,
                 who,

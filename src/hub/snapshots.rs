@@ -13,7 +13,7 @@ use std::{
     time::Instant,
 };
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Hub,
@@ -86,6 +86,11 @@ impl Shared {
         &self.snapshot
     }
 
+    /// Whether its moment lasts as long as somebody is being given it.
+    pub(crate) fn lasts(&self) -> bool {
+        self.moment.lasts()
+    }
+
     /// Whether it is of this moment, for just this.
     pub(crate) fn is_of(&self, moment: &Arc<Moment>, of: &Of) -> bool {
         Arc::ptr_eq(&self.moment, moment) && self.of == *of
@@ -127,9 +132,9 @@ pub(super) struct Taking {
 }
 
 impl Taking {
-    fn new(shared: Option<Arc<Shared>>) -> Self {
+    fn new(project: Option<String>, shared: Option<Arc<Shared>>) -> Self {
         Self {
-            project: shared.as_ref().and_then(|s| s.of.project.clone()),
+            project,
             shared,
             next: 1,
             last: None,
@@ -156,8 +161,10 @@ pub(super) enum Made {
 pub(super) struct Snapshots {
     /// The newest, by who may see them.
     shared: Vec<Arc<Shared>>,
-    /// The parts of one are being found.
-    finding: bool,
+    /// The parts of this one are being found.
+    finding: Option<Of>,
+    /// Those who ask for one whose parts are not found yet.
+    asked: Vec<(Of, oneshot::Sender<Option<Arc<Shared>>>)>,
     /// How many parts are being written.
     writing: usize,
     /// The parts that were written last.
@@ -171,7 +178,8 @@ impl Snapshots {
         let (made, making) = mpsc::unbounded_channel();
         Self {
             shared: Vec::new(),
-            finding: false,
+            finding: None,
+            asked: Vec::new(),
             writing: 0,
             written: Vec::new(),
             made,
@@ -212,7 +220,7 @@ impl Hub {
             project: None,
         };
         if self.state.entities() > SMALL || self.state.bytes() > SMALL_BYTES {
-            self.give_snapshot(id, None);
+            self.give_snapshot(id, None, None);
             return None;
         }
         let moment = self.present();
@@ -229,7 +237,7 @@ impl Hub {
         };
         if shared.snapshot.parts() > 1 {
             let lasts = shared.moment.lasts();
-            self.give_snapshot(id, lasts.then_some(shared));
+            self.give_snapshot(id, None, lasts.then_some(shared));
             return None;
         }
         let update = shared.ready(1).or_else(|| {
@@ -246,7 +254,12 @@ impl Hub {
 
     /// Gives a member a large snapshot, part by part; then it is caught up from there. Nothing that it missed before matters
     /// any more.
-    pub(super) fn give_snapshot(&mut self, id: MemberId, shared: Option<Arc<Shared>>) {
+    pub(super) fn give_snapshot(
+        &mut self,
+        id: MemberId,
+        project: Option<String>,
+        shared: Option<Arc<Shared>>,
+    ) {
         let at = match &shared {
             Some(shared) => Cursor::at(self.journal.epoch(), shared.moment.seq),
             None => self.position.cursor(&self.pending),
@@ -256,7 +269,7 @@ impl Hub {
         };
         member.outlet.settle();
         let before = member.behind.take();
-        let mut behind = Behind::given(at, Taking::new(shared));
+        let mut behind = Behind::given(at, Taking::new(project, shared));
         if let Some(before) = before {
             behind.take_over(*before);
         }
@@ -322,28 +335,79 @@ impl Hub {
         behind.taking.as_mut()
     }
 
+    /// Answers with a snapshot of the last second, or has its parts found; none while the state fits into one part.
+    pub(super) fn find_snapshot(
+        &mut self,
+        of: Of,
+        reply: oneshot::Sender<Option<Arc<Shared>>>,
+    ) {
+        // Its text is shorter than what it holds.
+        if self.state.bytes() <= self.options.snapshot_part {
+            reply.send(None).ok();
+        } else if let Some(shared) = self.found(&of) {
+            reply.send(Some(shared)).ok();
+        } else {
+            self.snapshots.asked.push((of.clone(), reply));
+            self.find(of);
+        }
+    }
+
+    fn found(&self, of: &Of) -> Option<Arc<Shared>> {
+        let mut newest = self.snapshots.shared.iter().rev();
+        let found = newest.find(|s| s.of == *of && s.moment.lasts());
+        found.cloned()
+    }
+
     /// Gives a member a snapshot whose parts are found, or has them found.
     fn find_parts(&mut self, id: MemberId, of: Of) -> usize {
-        let mut shared = self.snapshots.shared.iter().rev();
-        let fits = |s: &&Arc<Shared>| s.of == of && s.moment.lasts();
-        if let Some(shared) = shared.find(fits).cloned() {
-            let at = Cursor::at(self.journal.epoch(), shared.moment.seq);
-            if let Some(behind) = self.roster.get_mut(id).and_then(|m| m.behind.as_mut()) {
-                behind.at = at;
-                behind.taking = Some(Taking::new(Some(shared)));
+        let Some(shared) = self.found(&of) else {
+            self.find(of);
+            return 0;
+        };
+        let at = Cursor::at(self.journal.epoch(), shared.moment.seq);
+        if let Some(behind) = self.roster.get_mut(id).and_then(|m| m.behind.as_mut()) {
+            behind.at = at;
+            behind.taking = Some(Taking::new(of.project, Some(shared)));
+        }
+        1
+    }
+
+    /// Has the parts of a snapshot found, one after the other.
+    fn find(&mut self, of: Of) {
+        if self.snapshots.finding.is_some() {
+            return;
+        }
+        self.snapshots.finding = Some(of.clone());
+        let moment = self.moment();
+        let (made, part_bytes) = (self.snapshots.made.clone(), self.options.snapshot_part);
+        let find = move || Shared::new(moment, of, part_bytes);
+        let found = tokio::task::spawn_blocking(find);
+        // Said also when it panics: nobody else would be given a large snapshot any more.
+        tokio::spawn(async move { made.send(Made::Parts(found.await.ok())).ok() });
+    }
+
+    /// Takes the parts that were found, or that could not be, and has those found that others wait for.
+    fn take_parts(&mut self, shared: Option<Shared>) {
+        let of = self.snapshots.finding.take();
+        let shared = shared.map(|mut shared| {
+            // It serves from now on, however late the loop comes to it.
+            shared.made = Instant::now();
+            Arc::new(shared)
+        });
+        self.snapshots.shared.extend(shared.clone());
+        let asked = std::mem::take(&mut self.snapshots.asked);
+        for (wanted, reply) in asked {
+            match (&shared, of.as_ref() == Some(&wanted)) {
+                (Some(shared), true) => drop(reply.send(Some(shared.clone()))),
+                // It hears that there is none.
+                (None, true) => {}
+                (_, false) => self.snapshots.asked.push((wanted, reply)),
             }
-            return 1;
         }
-        if !self.snapshots.finding {
-            self.snapshots.finding = true;
-            let moment = self.moment();
-            let (made, part_bytes) = (self.snapshots.made.clone(), self.options.snapshot_part);
-            let find = move || Shared::new(moment, of, part_bytes);
-            let found = tokio::task::spawn_blocking(find);
-            // Said also when it panics: nobody else would be given a large snapshot any more.
-            tokio::spawn(async move { made.send(Made::Parts(found.await.ok())).ok() });
+        self.snapshots.asked.retain(|(_, reply)| !reply.is_closed());
+        if let Some((next, _)) = self.snapshots.asked.first() {
+            self.find(next.clone());
         }
-        0
     }
 
     fn write_part(&mut self, shared: Arc<Shared>, part: usize) {
@@ -362,14 +426,7 @@ impl Hub {
     /// Takes a thing that was made aside: those who wait for it are looked at now.
     pub(super) fn take_made(&mut self, made: Made) {
         match made {
-            Made::Parts(shared) => {
-                self.snapshots.finding = false;
-                if let Some(mut shared) = shared {
-                    // It serves from now on, however late the loop comes to it.
-                    shared.made = Instant::now();
-                    self.snapshots.shared.push(Arc::new(shared));
-                }
-            }
+            Made::Parts(shared) => self.take_parts(shared),
             Made::Part(update) => {
                 self.snapshots.writing -= 1;
                 if let Some(update) = update {

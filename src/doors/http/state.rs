@@ -24,7 +24,7 @@ pub(super) async fn state(
     caller: Caller,
     QueryString(of): QueryString<Of>,
 ) -> Result<Response, Error> {
-    let moment = api.hub.moment(false).await?;
+    let moment = api.hub.moment().await?;
     let renderings = api.renderings.clone();
     let rendering = renderings.of(moment, caller.who.permissions, of.project_id);
     // Made while it is read: a client that doesn't read costs a chunk.

@@ -14,60 +14,58 @@ use crate::{
     error::Error,
     history::{Order, Query},
     hub::{Moment, Question, SharedSnapshot, SnapshotOf},
+    projections::state::Snapshot,
 };
 
+/// The whole state, of this moment, if one part holds it. No client takes an answer of any size: a larger one comes as
+/// events, of a moment of the last second and shared by all who see the same, and then what came after it.
 pub(super) async fn get_state(client: &Client, request: &Request) -> Handled {
-    let project = request.text("project_id")?.map(str::to_owned);
-    let moment = client.context.hub.moment(false).await?;
-    let (permissions, part_bytes) = (
-        client.who().permissions.clone(),
-        client.context.options.snapshot_part,
-    );
+    let hub = &client.context.hub;
     let of = SnapshotOf {
-        permissions,
+        permissions: client.who().permissions.clone(),
         namespace: client.namespace,
-        project,
+        project: request.text("project_id")?.map(str::to_owned),
     };
-    let lasts = moment.lasts();
-    let (mut shared, whole) = find(moment, of.clone(), part_bytes).await?;
-    if whole.is_none() && !lasts {
-        // It is given the newest moment that can be kept until it has all of it, and then what came after that.
-        let moment = client.context.hub.moment(true).await?;
-        (shared, _) = find(moment, of, part_bytes).await?;
+    let mut in_parts = hub.find_snapshot(of.clone()).await?;
+    if in_parts.as_ref().is_none_or(|s| s.snapshot().parts() == 1) {
+        let moment = hub.moment().await?;
+        let now = written(moment, of.clone(), client.context.options.snapshot_part).await?;
+        match now {
+            Ok(whole) => {
+                // What was queued before the state is in it, and must not be made again behind it.
+                client.lane.settle(client.namespace);
+                return Ok(Answer::Json(whole));
+            }
+            Err(grown) => in_parts = Some(grown),
+        }
     }
-    // What was queued before the state is in it, and must not be made again behind it.
     client.lane.settle(client.namespace);
-    if let Some(whole) = whole {
-        return Ok(Answer::Json(whole));
-    }
-    // No client takes an answer of any size: it comes as events.
+    let snapshot = in_parts.as_ref().map(|shared| shared.snapshot());
     let answer = json!({
         "type": "snapshot",
-        "parts": shared.snapshot().parts(),
-        "counts": shared.snapshot().counts(),
+        "parts": snapshot.map(Snapshot::parts),
+        "counts": snapshot.map(Snapshot::counts),
     });
     let member = rooms::member(client)?;
-    client
-        .context
-        .hub
-        .give_snapshot(member, Arc::new(shared))
-        .await;
+    // One that grew meanwhile is of a moment that may not last.
+    let lasting = in_parts.filter(|shared| shared.lasts());
+    hub.give_snapshot(member, of.project, lasting).await;
     Ok(answer.into())
 }
 
-/// Finds the parts of the state at a moment, and writes it if it is one.
-async fn find(
+/// Writes the state at a moment if one part holds it; else its parts.
+async fn written(
     moment: Arc<Moment>,
     of: SnapshotOf,
     part_bytes: usize,
-) -> Result<(SharedSnapshot, Option<String>), Error> {
-    let find = move || {
+) -> Result<Result<String, Arc<SharedSnapshot>>, Error> {
+    let write = move || {
         let shared = SharedSnapshot::new(moment, of, part_bytes);
         let whole = (shared.snapshot().parts() == 1).then(|| shared.snapshot().part(1));
-        (shared, whole.flatten())
+        whole.flatten().ok_or_else(|| Arc::new(shared))
     };
-    let found = tokio::task::spawn_blocking(find).await;
-    found.map_err(|_| Error::unavailable("the state could not be written; try again"))
+    let written = tokio::task::spawn_blocking(write).await;
+    written.map_err(|_| Error::unavailable("the state could not be written; try again"))
 }
 
 pub(super) async fn get_history(client: &Client, request: &Request) -> Handled {
