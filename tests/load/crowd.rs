@@ -188,20 +188,29 @@ impl Progress {
 
     /// Whether it has the last value of every task, of a stream of so many events, and of a slow one every blocked task.
     pub(crate) fn has_last_steps(&self, events: u64) -> bool {
-        let blocked = (events / DECISION + BLOCKED - 1 - BLOCKED_AT) / BLOCKED;
-        self.blocked.is_none_or(|came| came == blocked)
+        self.has_last_blocked(events)
             && (0..TASKS).all(|task| self.steps.get(&task).copied() == last_step(task, events))
     }
 
-    /// Whether it has every decision as well.
-    pub(crate) fn is_complete(&self, events: u64) -> bool {
+    /// Whether it has every blocked task, if it is a slow one's.
+    pub(crate) fn has_last_blocked(&self, events: u64) -> bool {
+        let blocked = (events / DECISION + BLOCKED - 1 - BLOCKED_AT) / BLOCKED;
+        self.blocked.is_none_or(|came| came == blocked)
+    }
+
+    /// Whether it has every decision.
+    pub(crate) fn has_last_decisions(&self, events: u64) -> bool {
         let decisions = events / DECISION;
         let turns = PRIORITIES.len() as u64;
-        self.has_last_steps(events)
-            && (0..turns.min(decisions)).all(|turn| {
-                let last = (decisions - 1 - turn) / turns * turns + turn;
-                self.decisions.get(&turn) == Some(&last)
-            })
+        (0..turns.min(decisions)).all(|turn| {
+            let last = (decisions - 1 - turn) / turns * turns + turn;
+            self.decisions.get(&turn) == Some(&last)
+        })
+    }
+
+    /// Whether it has both.
+    pub(crate) fn is_complete(&self, events: u64) -> bool {
+        self.has_last_steps(events) && self.has_last_decisions(events)
     }
 }
 

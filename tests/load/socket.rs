@@ -150,6 +150,8 @@ impl Socket {
             match &whole[payload_at..] {
                 [b'4', b'2', array @ ..] => event(array),
                 b"2" => pings += 1,
+                // An answer, which says no more than that what was asked for comes; a refusal is an error.
+                [b'4', b'3', answer @ ..] if !is_refusal(answer) => {}
                 _ if whole[0] == CLOSE => return Err(ErrorKind::ConnectionAborted.into()),
                 other => {
                     let text = String::from_utf8_lossy(other).into_owned();
@@ -191,6 +193,11 @@ impl Socket {
         out.extend_from_slice(text.as_bytes());
         self.stream.write_all(&out).await
     }
+}
+
+fn is_refusal(answer: &[u8]) -> bool {
+    const ERROR: &[u8] = b"\"status\":\"error\"";
+    answer.windows(ERROR.len()).any(|w| w == ERROR)
 }
 
 /// Where the payload of the first frame begins and where the frame ends; `None` until it is whole.

@@ -5,6 +5,8 @@
 //! `cargo bench --bench storm -- --clients 5000`; also `--rate` (events/s while all watch). `STOA_BIN` names another server than
 //! the one built here. Each client needs one descriptor on each side: `ulimit -n` must be above the number of clients.
 //! Ends with code 1 on a fault.
+//!
+//! With `--distinct` each comes back to a place of its own (see `distinct`).
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -13,12 +15,14 @@
     unreachable_pub
 )]
 
-#[path = "../tests/load/crowd.rs"]
+#[path = "../../tests/load/crowd.rs"]
 mod crowd;
-#[path = "../tests/load/process.rs"]
+#[path = "../../tests/load/process.rs"]
 mod process;
-#[path = "../tests/load/socket.rs"]
+#[path = "../../tests/load/socket.rs"]
 mod socket;
+
+mod distinct;
 
 use std::{
     collections::BTreeMap,
@@ -93,7 +97,12 @@ fn main() -> ExitCode {
     }
     let folder = tempfile::tempdir().expect("a folder");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let faults = runtime.block_on(run(&folder.path().join("stoa.db"), clients, rate));
+    let journal = folder.path().join("stoa.db");
+    let faults = if std::env::args().any(|argument| argument == "--distinct") {
+        runtime.block_on(distinct::run(&journal, clients))
+    } else {
+        runtime.block_on(run(&journal, clients, rate))
+    };
     // The connections need no farewell.
     runtime.shutdown_background();
     if faults.is_empty() {
@@ -251,7 +260,7 @@ async fn run(journal: &std::path::Path, clients: usize, rate: u64) -> Vec<String
     faults
 }
 
-fn row(what: &str, mut times: Vec<Duration>, from: Duration) {
+pub(crate) fn row(what: &str, mut times: Vec<Duration>, from: Duration) {
     times.sort_unstable();
     let at = |share: usize| {
         let time = times.get((times.len().max(1) - 1) * share / 100);
@@ -266,7 +275,7 @@ fn row(what: &str, mut times: Vec<Duration>, from: Duration) {
     );
 }
 
-async fn publish(address: SocketAddr, from: u64, to: u64, faults: &mut Vec<String>) {
+pub(crate) async fn publish(address: SocketAddr, from: u64, to: u64, faults: &mut Vec<String>) {
     let client = reqwest::Client::builder()
         .no_proxy()
         .build()
@@ -354,7 +363,7 @@ fn see(packet: &[u8], client: &mut Client, began: Instant) {
 }
 
 /// The text from behind `start` to the next quotation mark.
-fn between<'p>(packet: &'p [u8], start: &[u8]) -> Option<&'p str> {
+pub(crate) fn between<'p>(packet: &'p [u8], start: &[u8]) -> Option<&'p str> {
     let at = packet.windows(start.len()).position(|w| w == start)? + start.len();
     let len = packet[at..].iter().position(|b| *b == b'"')?;
     std::str::from_utf8(&packet[at..at + len]).ok()

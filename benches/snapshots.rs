@@ -1,0 +1,478 @@
+//! A thousand clients ask for a large state at once while events flow, and half of them do not read: what it costs the
+//! server in memory, what it does to those who only watch, and whether everyone gets the whole state and exactly what came
+//! after it.
+//!
+//! `cargo bench --bench snapshots -- --clients 1000`; also `--entities` (10,000 tasks of 1 KB) and `--rate` (events/s).
+//! `STOA_BIN` names another server than the one built here. Those who ask want decisions only; twenty others want everything
+//! and say how late it comes. Ends with code 1 on a fault or when a bound is broken.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    unreachable_pub
+)]
+
+#[path = "../tests/load/crowd.rs"]
+mod crowd;
+#[path = "../tests/load/process.rs"]
+mod process;
+#[path = "../tests/load/socket.rs"]
+mod socket;
+
+use std::{
+    collections::HashSet,
+    io::ErrorKind,
+    net::SocketAddr,
+    process::ExitCode,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crowd::{DECISION, Place};
+use process::{Process, argument, free_port};
+use serde_json::{Value, json};
+use socket::Socket;
+use tokio::sync::{oneshot, watch};
+
+/// Memory above idle that all of it may cost.
+const MEMORY_KIB: u64 = 64 * 1_024;
+/// A watcher's p99 may become so many times what it was without.
+const TIMES: u32 = 3;
+/// A p99 below this says nothing about the server: threads of other programs take as long.
+const ALWAYS: Duration = Duration::from_millis(10);
+/// Clients that want everything.
+const WATCHERS: usize = 20;
+/// How long they watch alone.
+const ALONE: Duration = Duration::from_secs(5);
+/// Bytes of facts of a task.
+const FACTS: usize = 1_000;
+const BATCH: usize = 250;
+/// Those who do not read take so little into their sockets.
+const RECEIVE: u32 = 4_096;
+/// All have the state by then, or never.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// The rights to decisions and nothing else.
+const DECISIONS: &str = r#"{"filters":{"types":["decision_event"]}}"#;
+
+/// What all clients share.
+#[derive(Debug)]
+struct Shared {
+    address: SocketAddr,
+    /// Events before the first of the stream.
+    before: u64,
+    entities: usize,
+    began: Instant,
+    /// When each event of the stream was published, in microseconds since `began`.
+    published: Mutex<Vec<u64>>,
+    /// How late each update came to each watcher, in microseconds.
+    late: Mutex<Vec<u64>>,
+    /// Clients that have the whole state.
+    whole: AtomicUsize,
+    over: AtomicBool,
+}
+
+/// What one who asked saw.
+#[derive(Debug, Default)]
+struct Asker {
+    /// The parts that came of this snapshot, and how many there are.
+    part: u64,
+    parts: u64,
+    tasks: HashSet<String>,
+    /// The number of the first event after it; none until it is whole.
+    after: Option<u64>,
+    /// The last decision of each priority since.
+    decisions: [Option<u64>; crowd::PRIORITIES.len()],
+    bytes: u64,
+    whole_at: Option<Duration>,
+    cut: bool,
+    faults: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let clients = argument("--clients", 1_000);
+    let entities = argument("--entities", 10_000);
+    let rate = argument("--rate", 200) as u64;
+    let folder = tempfile::tempdir().expect("a folder");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let journal = folder.path().join("stoa.db");
+    let faults = runtime.block_on(run(&journal, clients, entities, rate));
+    runtime.shutdown_background();
+    if faults.is_empty() {
+        println!("\nEverybody got the whole state, and exactly what came after it.");
+        return ExitCode::SUCCESS;
+    }
+    println!("\n**Faults:**\n");
+    faults
+        .iter()
+        .take(20)
+        .for_each(|fault| println!("- {fault}"));
+    ExitCode::FAILURE
+}
+
+async fn run(journal: &std::path::Path, clients: usize, entities: usize, rate: u64) -> Vec<String> {
+    // The stream's own fifty tasks and the decisions have room beside them.
+    let room = (
+        "STOA_PERFORMANCE__MAX_ENTITIES",
+        (entities + 1_000).to_string(),
+    );
+    let server = Process::start(env!("CARGO_BIN_EXE_stoa"), journal, free_port(), &[room]).await;
+    let empty = server.memory("VmRSS").unwrap_or(0);
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .expect("a client");
+    fill(&client, server.address, entities).await;
+    let shared = Arc::new(Shared {
+        address: server.address,
+        before: entities as u64,
+        entities,
+        began: Instant::now(),
+        published: Mutex::default(),
+        late: Mutex::default(),
+        whole: AtomicUsize::new(0),
+        over: AtomicBool::new(false),
+    });
+    let (ask, asked) = watch::channel(0_u8);
+    let mut askers = Vec::new();
+    for n in 0..clients {
+        let reads = n % 2 == 0;
+        let socket = match reads {
+            true => Socket::connect(server.address, DECISIONS, None).await,
+            false => Socket::connect_small(server.address, DECISIONS, RECEIVE).await,
+        };
+        let asker = asker(
+            socket.expect("it connects"),
+            shared.clone(),
+            asked.clone(),
+            reads,
+        );
+        askers.push(tokio::spawn(asker));
+    }
+    let (told, stream) = oneshot::channel();
+    apart(measure(client, shared.clone(), rate, told));
+    tokio::time::sleep(ALONE).await;
+    let alone = p99(&shared);
+    let idle = server.memory("VmRSS").unwrap_or(0);
+    let peak = Arc::new(AtomicU64::new(idle));
+    let looking = tokio::spawn(look(server.id(), peak.clone(), shared.clone()));
+    let begun = Instant::now();
+    ask.send_replace(1);
+    until(&shared, clients / 2 + clients % 2).await;
+    let readers = begun.elapsed();
+    let beside = p99(&shared);
+    let most = peak.load(Ordering::Relaxed);
+    // Then the others read as well.
+    ask.send_replace(2);
+    until(&shared, clients).await;
+    let all_of_them = begun.elapsed();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    shared.over.store(true, Ordering::Relaxed);
+    let mut faults: Vec<String> = stream.await.expect("no panic");
+    looking.await.expect("no panic");
+    let (mut bytes, mut cut, mut whole) = (0, 0, 0);
+    for (n, asker) in askers.into_iter().enumerate() {
+        let asker = asker.await.expect("no panic");
+        bytes += asker.bytes;
+        cut += usize::from(asker.cut);
+        whole += usize::from(asker.whole_at.is_some());
+        if asker.whole_at.is_none() && !asker.cut {
+            faults.push(format!(
+                "client {n} has {} of {} parts",
+                asker.part, asker.parts
+            ));
+        }
+        faults.extend(
+            asker
+                .faults
+                .iter()
+                .map(|fault| format!("client {n}: {fault}")),
+        );
+    }
+    let mib = |kib: u64| kib as f64 / 1_024.0;
+    println!("\n## {clients} clients ask for {entities} entities at once, at {rate} events/s\n");
+    println!("| | |\n|---|--:|");
+    println!("| memory with nothing, MiB | {:.1} |", mib(empty));
+    println!(
+        "| with the state and all connected (idle) | {:.1} |",
+        mib(idle)
+    );
+    println!(
+        "| most above idle, until those who read had it | {:.1} |",
+        mib(most - idle)
+    );
+    println!(
+        "| most above idle, until all had it | {:.1} |",
+        mib(peak.load(Ordering::Relaxed) - idle)
+    );
+    println!(
+        "| those who read had it after, s | {:.1} |",
+        readers.as_secs_f64()
+    );
+    println!("| all had it after, s | {:.1} |", all_of_them.as_secs_f64());
+    println!("| sent, MiB | {} |", bytes >> 20);
+    println!("| had the whole state, of {clients} | {whole} |");
+    println!("| cut off because they took nothing | {cut} |");
+    println!(
+        "| p99 of {WATCHERS} watchers alone, ms | {:.1} |",
+        alone.as_secs_f64() * 1e3
+    );
+    println!("| beside it | {:.1} |", beside.as_secs_f64() * 1e3);
+    if peak.load(Ordering::Relaxed) - idle > MEMORY_KIB {
+        faults.push(format!("more than {} MiB above idle", MEMORY_KIB >> 10));
+    }
+    if beside > (alone * TIMES).max(ALWAYS) {
+        faults.push(format!("a p99 of more than {TIMES} times that alone"));
+    }
+    faults
+}
+
+/// Publishes the state's tasks.
+async fn fill(client: &reqwest::Client, address: SocketAddr, entities: usize) {
+    let text = "x".repeat(FACTS - 100);
+    for first in (0..entities).step_by(BATCH) {
+        let tasks = (first..entities.min(first + BATCH)).map(|n| {
+            json!({ "type": "task.created", "project_id": "large",
+                    "data": { "task_id": format!("large{n}"), "name": format!("Task {n}"), "notes": text } })
+        });
+        let body = Value::from_iter(tasks);
+        loop {
+            let request = client.post(format!("http://{address}/api/v1/events"));
+            let answer = request.json(&body).send().await.expect("answers");
+            match answer.status().as_u16() {
+                202 => break,
+                503 => tokio::time::sleep(Duration::from_millis(50)).await,
+                other => panic!("{other}"),
+            }
+        }
+    }
+}
+
+/// Runs this on a thread of its own: what is measured there must not wait for the clients that make the load.
+fn apart(work: impl Future<Output = ()> + Send + 'static) {
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.expect("a runtime").block_on(work);
+    });
+}
+
+/// Publishes the stream before some who watch, until it is over; tells what went wrong.
+async fn measure(
+    client: reqwest::Client,
+    shared: Arc<Shared>,
+    rate: u64,
+    told: oneshot::Sender<Vec<String>>,
+) {
+    for _ in 0..WATCHERS {
+        let socket = Socket::connect(shared.address, "{}", None).await;
+        tokio::spawn(watcher(socket.expect("it connects"), shared.clone()));
+    }
+    told.send(stream(client, shared, rate).await).ok();
+}
+
+/// Publishes the stream, until it is over; what went wrong.
+async fn stream(client: reqwest::Client, shared: Arc<Shared>, rate: u64) -> Vec<String> {
+    let mut faults = Vec::new();
+    let start = Instant::now();
+    for n in 0.. {
+        if shared.over.load(Ordering::Relaxed) {
+            break;
+        }
+        let due = start + Duration::from_secs_f64(n as f64 / rate as f64);
+        tokio::time::sleep_until(due.into()).await;
+        let now = micros(&shared);
+        shared.published.lock().expect("no panic").push(now);
+        let request = client.post(format!("http://{}/api/v1/events", shared.address));
+        let answer = request
+            .json(&crowd::event(n, "a step of the work"))
+            .send()
+            .await;
+        if !answer.is_ok_and(|answer| answer.status() == 202) {
+            faults.push(format!("publishing {n}"));
+        }
+    }
+    faults
+}
+
+async fn look(process: u32, peak: Arc<AtomicU64>, shared: Arc<Shared>) {
+    while !shared.over.load(Ordering::Relaxed) {
+        let now = process::memory(process, "VmRSS").unwrap_or(0);
+        peak.fetch_max(now, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn until(shared: &Shared, whole: usize) {
+    let waiting = Instant::now();
+    while shared.whole.load(Ordering::Relaxed) < whole && waiting.elapsed() < PATIENCE {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The p99 of what the watchers got since this was last asked.
+fn p99(shared: &Shared) -> Duration {
+    let mut late = std::mem::take(&mut *shared.late.lock().expect("no panic"));
+    late.sort_unstable();
+    let at = late.len().max(1) * 99 / 100;
+    Duration::from_micros(late.get(at).copied().unwrap_or(0))
+}
+
+fn micros(shared: &Shared) -> u64 {
+    u64::try_from(shared.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Wants everything and notes how late it comes.
+async fn watcher(mut socket: Socket, shared: Arc<Shared>) {
+    let see = |packet: &[u8]| {
+        let Some(n) = number(packet) else { return };
+        let now = micros(&shared);
+        let published = shared
+            .published
+            .lock()
+            .expect("no panic")
+            .get(n as usize)
+            .copied();
+        // Progress may wait for its window, which is no lateness.
+        if let (Some(published), Place::Decision(_)) = (published, crowd::place(n)) {
+            shared
+                .late
+                .lock()
+                .expect("no panic")
+                .push(now.saturating_sub(published));
+        }
+    };
+    while !shared.over.load(Ordering::Relaxed) {
+        if let Err(error) = socket.read(see).await {
+            panic!("a watcher lost its connection: {error}");
+        }
+    }
+}
+
+/// The number of the event of an update.
+fn number(packet: &[u8]) -> Option<u64> {
+    let id = between(packet, b"\"id\":\"n")?;
+    std::str::from_utf8(id).ok()?.parse().ok()
+}
+
+/// What stands behind `start`, to the next quotation mark.
+fn between<'p>(packet: &'p [u8], start: &[u8]) -> Option<&'p [u8]> {
+    let at = packet.windows(start.len()).position(|w| w == start)? + start.len();
+    let len = packet[at..].iter().position(|b| *b == b'"')?;
+    Some(&packet[at..at + len])
+}
+
+fn is_decision(decision: u64) -> bool {
+    crowd::event(decision * DECISION + DECISION - 1, "")["type"] == "decision.logged"
+}
+
+/// Asks when it is told to, and reads at once or only when it is told so.
+async fn asker(
+    mut socket: Socket,
+    shared: Arc<Shared>,
+    mut asked: watch::Receiver<u8>,
+    reads: bool,
+) -> Asker {
+    let mut asker = Asker::default();
+    while *asked.borrow() == 0 {
+        tokio::select! {
+            read = socket.read(|_| {}) => read.expect("it stays connected"),
+            changed = asked.changed() => changed.expect("the run goes on"),
+        }
+    }
+    socket.send("421[\"get_state\",{}]").await.expect("it asks");
+    if !reads {
+        asked
+            .wait_for(|asked| *asked == 2)
+            .await
+            .expect("the run goes on");
+    }
+    while !shared.over.load(Ordering::Relaxed) {
+        let read = socket.read(|packet| asker.see(packet, &shared));
+        match tokio::time::timeout(Duration::from_millis(500), read).await {
+            Ok(Ok(())) | Err(_) => {}
+            // One that took nothing may be cut off.
+            Ok(Err(error)) if !reads && error.kind() != ErrorKind::InvalidData => {
+                asker.cut = true;
+                if asker.whole_at.is_none() {
+                    shared.whole.fetch_add(1, Ordering::Relaxed);
+                }
+                break;
+            }
+            Ok(Err(error)) => {
+                asker.faults.push(error.to_string());
+                break;
+            }
+        }
+    }
+    asker
+}
+
+impl Asker {
+    fn see(&mut self, packet: &[u8], shared: &Shared) {
+        self.bytes += packet.len() as u64;
+        if packet.starts_with(b"[\"snapshot\"") {
+            self.take_part(packet, shared);
+        } else if let (Some(n), Some(after)) = (number(packet), self.after)
+            && let Place::Decision(d) = crowd::place(n)
+        {
+            let turns = crowd::PRIORITIES.len() as u64;
+            let last = &mut self.decisions[(d % turns) as usize];
+            // The next of its priority; a few are blocked tasks instead.
+            let from = last.map_or(after / DECISION, |last| last + 1);
+            let is_next = |next: &u64| next % turns == d % turns && is_decision(*next);
+            let due = (from..).find(is_next);
+            if due != Some(d) && self.faults.len() < 5 {
+                self.faults.push(format!(
+                    "decision {d} where {due:?} was due, after event {after}"
+                ));
+            }
+            *last = Some(d);
+        }
+    }
+
+    fn take_part(&mut self, packet: &[u8], shared: &Shared) {
+        let (_, body): (String, Value) = serde_json::from_slice(packet).expect("JSON");
+        let part = body["part"].as_u64().unwrap_or(1);
+        self.parts = body["parts"].as_u64().unwrap_or(1);
+        if part == 1 {
+            self.tasks.clear();
+            self.part = 0;
+        }
+        if part != self.part + 1 {
+            self.faults.push(format!("part {part} after {}", self.part));
+        }
+        self.part = part;
+        let tasks = body["tasks"].as_object().into_iter().flatten();
+        self.tasks.extend(
+            tasks
+                .map(|(id, _)| id.clone())
+                .filter(|id| id.starts_with("large")),
+        );
+        let cursor = body["cursor"].as_str();
+        if cursor.is_some() != (part == self.parts) {
+            self.faults
+                .push(format!("part {part} of {}: {cursor:?}", self.parts));
+        }
+        let Some(cursor) = cursor else { return };
+        if self.tasks.len() != shared.entities {
+            self.faults
+                .push(format!("{} of {} tasks", self.tasks.len(), shared.entities));
+        }
+        let place = cursor
+            .split('.')
+            .nth(1)
+            .and_then(|place| u64::from_str_radix(place, 36).ok());
+        self.after = place.map(|place| place - shared.before);
+        self.decisions = Default::default();
+        if self.whole_at.is_none() {
+            self.whole_at = Some(shared.began.elapsed());
+            shared.whole.fetch_add(1, Ordering::Relaxed);
+        }
+        self.tasks = HashSet::new();
+    }
+}
