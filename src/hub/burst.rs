@@ -27,7 +27,10 @@ async fn every_command_of_a_burst_is_answered() {
         tokio::spawn(async move { handle.members_of("observers".into()).await })
     });
     let answers = join_all(asking).await;
-    let lost = answers.iter().filter(|answer| !matches!(answer, Ok(Ok(_)))).count();
+    let lost = answers
+        .iter()
+        .filter(|answer| !matches!(answer, Ok(Ok(_))))
+        .count();
     assert_eq!(lost, 0, "of {}", answers.len());
     handle.stop().await;
 }

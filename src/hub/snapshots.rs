@@ -336,11 +336,7 @@ impl Hub {
     }
 
     /// Answers with a snapshot of the last second, or has its parts found; none while the state fits into one part.
-    pub(super) fn find_snapshot(
-        &mut self,
-        of: Of,
-        reply: oneshot::Sender<Option<Arc<Shared>>>,
-    ) {
+    pub(super) fn find_snapshot(&mut self, of: Of, reply: oneshot::Sender<Option<Arc<Shared>>>) {
         // Its text is shorter than what it holds.
         if self.state.bytes() <= self.options.snapshot_part {
             reply.send(None).ok();
