@@ -2,7 +2,7 @@
 
 use std::{fmt, time::SystemTime};
 
-use jiff::tz::TimeZone;
+use jiff::{SignedDuration, civil};
 
 /// Microseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -37,10 +37,11 @@ impl From<SystemTime> for Timestamp {
 /// `2026-05-23T14:00:03.500Z`; microseconds are shown when there are any.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Ok(instant) = jiff::Timestamp::from_microsecond(self.0) else {
+        // The library's moments end a day before the last one that can be written; its dates don't.
+        let since = SignedDuration::from_micros(self.0);
+        let Ok(t) = civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0).checked_add(since) else {
             return f.write_str("1970-01-01T00:00:00.000Z");
         };
-        let t = instant.to_zoned(TimeZone::UTC).datetime();
         write!(
             f,
             "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.",

@@ -243,6 +243,23 @@ async fn what_has_one_evident_meaning_is_taken_by_it() {
     }
     let odd = "stoa_input_mended_total{what=\"priority\"}";
     assert_eq!(counter(address, odd).await, 2);
+    for (timestamp, becomes) in [
+        (json!("9999-12-31T23:59:59Z"), "9999-12-31T23:59:59.000Z"),
+        (json!("1779544800123"), "2026-05-23T14:00:00.123Z"),
+        (
+            json!(1_779_544_800_123_456_u64),
+            "2026-05-23T14:00:00.123456Z",
+        ),
+        (
+            json!(1_779_544_800_123_456_000_u64),
+            "2026-05-23T14:00:00.123456Z",
+        ),
+    ] {
+        let event = json!({ "type": "a.b", "data": {}, "timestamp": timestamp });
+        assert_eq!(post(address, &event).await.0, 202, "{timestamp}");
+        let update = watcher.event("generic_update").await;
+        assert_eq!(update["timestamp"], becomes, "{timestamp}");
+    }
     let (status, _) = post(address, &json!({ "type": "a.b", "data": null })).await;
     assert_eq!(status, 202);
     assert_eq!(watcher.event("generic_update").await["data"], json!({}));
@@ -392,5 +409,69 @@ async fn what_would_take_much_memory_is_refused_unread() {
         let message = rejected["error"]["message"].as_str().unwrap();
         assert!(message.contains("max_elements"), "{message}");
     }
+    server.shutdown().await;
+}
+
+/// Media types have no case, and several arguments are several events.
+#[tokio::test(flavor = "multi_thread")]
+async fn several_events_are_taken_in_whatever_way_they_are_given() {
+    let server = server().await;
+    let address = server.address();
+    let lines = "{\"type\":\"a.b\"}\n{\"type\":\"a.c\"}\n";
+    for media in [
+        "Application/X-NDJSON; charset=utf-8",
+        "application/JSONL ;x=1",
+    ] {
+        let (status, answer) = post_raw(address, media, lines).await;
+        assert_eq!(
+            (status, &answer["accepted"]),
+            (202, &json!(2)),
+            "{media}: {answer}"
+        );
+    }
+    let (mut producer, _) = Client::connect(address, json!({ "role": "producer" })).await;
+    let text = r#"{"type":"a.b","data":{"n":1}},{"type":"a.b","data":{"n":NaN}}"#;
+    producer
+        .send_text(&format!(r#"427["publish",{text}]"#))
+        .await;
+    let answer = producer.ack(7).await;
+    assert_eq!(answer["accepted"], 2, "{answer}");
+    // What is no event beside one is passed over, as ever.
+    producer
+        .send_text(r#"428["publish",{"type":"a.b"},7]"#)
+        .await;
+    let answer = producer.ack(8).await;
+    assert_eq!(answer["accepted"], 1, "{answer}");
+    server.shutdown().await;
+}
+
+/// A line is not held back until many have come, nor lost when the upload is cut.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_upload_is_published_as_it_arrives() {
+    let server = server().await;
+    let address = server.address();
+    let (mut watcher, _) = Client::connect(address, json!({})).await;
+    let (lines, body) = tokio::sync::mpsc::channel::<std::io::Result<Vec<u8>>>(1);
+    let body =
+        futures_util::stream::unfold(body, async |mut body| Some((body.recv().await?, body)));
+    let body = reqwest::Body::wrap_stream(body);
+    let upload = tokio::spawn(async move { post_raw(address, "application/x-ndjson", body).await });
+    // Each line is sent only when the one before it was seen.
+    for n in 0..5 {
+        let line = format!("{{\"type\":\"a.b\",\"data\":{{\"n\":{n}}}}}\n{{\"type\":");
+        let line = if n == 0 {
+            line
+        } else {
+            format!("\"a.x\"}}\n{line}")
+        };
+        lines.send(Ok(line.into_bytes())).await.unwrap();
+        watcher
+            .event_where("generic_update", |update| update["data"]["n"] == n)
+            .await;
+    }
+    lines.send(Ok(b"\"a.x\"}".to_vec())).await.unwrap();
+    drop(lines);
+    let (status, answer) = upload.await.unwrap();
+    assert_eq!((status, &answer["accepted"]), (202, &json!(10)), "{answer}");
     server.shutdown().await;
 }

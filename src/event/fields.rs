@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::{civil, tz::TimeZone};
+use jiff::civil;
 use serde_json::Value;
 
 use super::{Intake, Object, Priority};
@@ -13,6 +13,12 @@ const MAX_ID: usize = 128;
 const MAX_SOURCE: usize = 256;
 /// Epoch numbers from here on are milliseconds: as seconds they would be in the year 5138.
 const MILLISECONDS_FROM: f64 = 1e11;
+/// Milliseconds end with the year 9999; from here on numbers are microseconds.
+const MICROSECONDS_FROM: f64 = LAST_SECOND * 1e3;
+/// The same for microseconds.
+const NANOSECONDS_FROM: f64 = LAST_SECOND * 1e6;
+/// The end of the year 9999, in seconds.
+const LAST_SECOND: f64 = 253_402_300_800.0;
 /// The end of the year 9999, in microseconds.
 const LAST_MICROS: i64 = 253_402_300_799_999_999;
 
@@ -84,7 +90,7 @@ pub(super) fn timestamp(object: &mut Object, intake: &Intake<'_>) -> Result<Time
             Error::new(
                 "invalid_timestamp",
                 format!(
-                    "timestamp {} is not ISO 8601 (2026-05-23T14:00:00Z) and no epoch number in s or ms",
+                    "timestamp {} is not ISO 8601 (2026-05-23T14:00:00Z) and no epoch number in s, ms, µs or ns",
                     value.to_string().chars().take(60).collect::<String>()
                 ),
             )
@@ -95,28 +101,21 @@ pub(super) fn timestamp(object: &mut Object, intake: &Intake<'_>) -> Result<Time
 /// A point in time as producers write it; without an offset it is taken as UTC.
 pub(super) fn read_timestamp(value: &Value) -> Option<Timestamp> {
     let micros = match value {
-        Value::Number(number) => {
-            let number = number.as_f64()?;
-            let seconds = if number < MILLISECONDS_FROM {
-                number
-            } else {
-                number / 1_000.0
-            };
-            (0.0..253_402_300_800.0)
-                .contains(&seconds)
-                .then(|| (seconds * 1e6).round() as i64)?
-        }
+        Value::Number(number) => micros_of(number.as_f64()?)?,
         Value::String(text) => {
             let text = text.trim();
             match text.parse::<jiff::Timestamp>() {
                 Ok(instant) => instant.as_microsecond(),
+                Err(_) if is_epoch(text) => micros_of(text.parse().ok()?)?,
                 Err(_) => {
-                    let naive: civil::DateTime = text.parse().ok()?;
-                    naive
-                        .to_zoned(TimeZone::UTC)
-                        .ok()?
-                        .timestamp()
-                        .as_microsecond()
+                    // The library's moments end a day before the last one that can be written.
+                    let naive = text
+                        .strip_suffix('Z')
+                        .filter(|_| text.starts_with("9999-12-3"));
+                    let naive: civil::DateTime = naive.unwrap_or(text).parse().ok()?;
+                    let since =
+                        naive.duration_since(civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0));
+                    i64::try_from(since.as_micros()).ok()?
                 }
             }
         }
@@ -125,6 +124,27 @@ pub(super) fn read_timestamp(value: &Value) -> Option<Timestamp> {
     (0..=LAST_MICROS)
         .contains(&micros)
         .then(|| Timestamp::from_micros(micros))
+}
+
+/// Microseconds of an epoch number in s, ms, µs or ns: what one unit takes for a year up to 9999 is too large for the one
+/// before.
+fn micros_of(number: f64) -> Option<i64> {
+    let seconds = match number {
+        n if n < MILLISECONDS_FROM => n,
+        n if n < MICROSECONDS_FROM => n / 1e3,
+        n if n < NANOSECONDS_FROM => n / 1e6,
+        n => n / 1e9,
+    };
+    (0.0..LAST_SECOND)
+        .contains(&seconds)
+        .then(|| (seconds * 1e6).round() as i64)
+}
+
+/// Whether a text is an epoch number: with fewer digits it would be a day.
+fn is_epoch(text: &str) -> bool {
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    (10..=19).contains(&whole.len()) && digits(whole) && digits(part)
 }
 
 /// `source` of the event, else of its data, else the producer.

@@ -93,14 +93,26 @@ impl Proxies {
     }
 }
 
+/// The headers that hold addresses of clients and nothing else.
+const CLIENT: [&str; 13] = [
+    "x-real-ip",
+    "x-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "client-ip",
+    "fastly-client-ip",
+    "fly-client-ip",
+    "forwarded-for",
+    "x-azure-clientip",
+    "x-cluster-client-ip",
+    "x-envoy-external-address",
+    "x-original-forwarded-for",
+    "x-proxyuser-ip",
+];
+
 /// Every client that proxies name in a request, in whichever header; `None` for an entry that is no address.
 pub fn forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
-    let plain = [
-        HeaderName::from_static("x-real-ip"),
-        HeaderName::from_static("x-client-ip"),
-        HeaderName::from_static("true-client-ip"),
-        HeaderName::from_static("cf-connecting-ip"),
-    ];
+    let plain = CLIENT.map(HeaderName::from_static);
     let plain = plain.iter().flat_map(|name| addresses(headers, name));
     let mut clients = x_forwarded_for(headers);
     clients.extend(forwarded(headers));

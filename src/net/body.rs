@@ -146,8 +146,21 @@ pub struct Steady {
     limits: BodyLimits,
     /// Waited so long since the pace was last looked at.
     waited: Duration,
+    /// Waited so long since the last part.
+    paused: Duration,
     /// Read so much since then.
     read: usize,
+}
+
+/// What came of a body.
+#[derive(Debug)]
+pub enum NextPart {
+    /// A part of it.
+    Part(Bytes),
+    /// Nothing for a while.
+    Pause,
+    /// All of it came.
+    End,
 }
 
 impl Steady {
@@ -157,23 +170,32 @@ impl Steady {
             stream: body.into_data_stream(),
             limits,
             waited: Duration::ZERO,
+            paused: Duration::ZERO,
             read: 0,
         }
     }
 
-    /// The next part; none at the end.
+    /// The next part, or that none came for a `pause`, if there is one: what came can be handled meanwhile.
     ///
     /// # Errors
     /// It pauses or drips, or ends early.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+    pub async fn next(&mut self, pause: Option<Duration>) -> Result<NextPart, Error> {
         let asked = Instant::now();
-        let next = tokio::time::timeout(self.limits.timeout, self.stream.next()).await;
-        self.waited += asked.elapsed();
+        let left = self.limits.timeout.saturating_sub(self.paused);
+        let until = pause.map_or(left, |pause| pause.min(left));
+        let next = tokio::time::timeout(until, self.stream.next()).await;
+        let took = asked.elapsed();
+        self.waited += took;
         let chunk = match next {
+            Err(_) if until < left => {
+                self.paused += took;
+                return Ok(NextPart::Pause);
+            }
             Err(_) => return Err(self.too_slow("the body paused for too long")),
-            Ok(None) => return Ok(None),
+            Ok(None) => return Ok(NextPart::End),
             Ok(Some(chunk)) => chunk.map_err(|error| broken(&error))?,
         };
+        self.paused = Duration::ZERO;
         self.read += chunk.len();
         if self.waited >= self.limits.timeout {
             let least = self.waited.as_secs_f64() * self.limits.bytes_per_second as f64;
@@ -182,7 +204,7 @@ impl Steady {
             }
             (self.waited, self.read) = (Duration::ZERO, 0);
         }
-        Ok(Some(chunk))
+        Ok(NextPart::Part(chunk))
     }
 
     fn too_slow(&self, what: &str) -> Error {
@@ -240,10 +262,13 @@ mod tests {
     async fn stream_all(body: Body) -> Result<usize, Error> {
         let mut steady = Steady::new(body, limits());
         let mut size = 0;
-        while let Some(chunk) = steady.next().await? {
-            size += chunk.len();
+        loop {
+            match steady.next(Some(Duration::from_millis(100))).await? {
+                NextPart::Part(chunk) => size += chunk.len(),
+                NextPart::Pause => {}
+                NextPart::End => return Ok(size),
+            }
         }
-        Ok(size)
     }
 
     #[tokio::test(start_paused = true)]

@@ -17,7 +17,7 @@ mod tls;
 mod turn_away;
 
 pub use address::{ClientAddress, Proxies, Secure, forwarded_for};
-pub use body::{Steady, read_body};
+pub use body::{NextPart, Steady, read_body};
 pub use body_limits::{BodyLimits, PackedLimits};
 pub use connection::{Peer, PeerClosed};
 pub use date::read_the_clock;

@@ -178,7 +178,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        net::{self, PackedLimits, Space, Steady},
+        net::{self, NextPart, PackedLimits, Space, Steady},
         observe::BodyMetrics,
     };
 
@@ -248,8 +248,9 @@ mod tests {
         let mut stream = Steady::new(body.await.unwrap(), limits.clone());
         let mut given = 0;
         let refused = loop {
-            match stream.next().await {
-                Ok(piece) => given += piece.expect("refused before its end").len(),
+            match stream.next(None).await {
+                Ok(NextPart::Part(piece)) => given += piece.len(),
+                Ok(other) => panic!("refused before: {other:?}"),
                 Err(refusal) => break refusal,
             }
         };

@@ -12,6 +12,7 @@ use thiserror::Error;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{EnvFilter, fmt, util::SubscriberInitExt};
 
+use super::marks::is_unfit_for_lines;
 use crate::config::LogFormat;
 
 /// Why `[log] level` can't be used.
@@ -33,6 +34,7 @@ pub struct LogError {
 pub fn init(level: &str, format: LogFormat) -> Result<(), LogError> {
     let builder = fmt()
         .with_env_filter(filter(level)?)
+        .with_writer(|| Lines(io::stdout()))
         .log_internal_errors(false);
     let installed = match format {
         LogFormat::Text => {
@@ -51,6 +53,43 @@ pub fn init(level: &str, format: LogFormat) -> Result<(), LogError> {
     // The only way to fail is that a log is there already: a program that embeds the server has its own.
     drop(installed);
     Ok(())
+}
+
+/// Where lines go, one with each call. Texts of clients stand in some of them: what is unfit for lines is written as its
+/// number, as JSON has it. The rest of ASCII is left to the formats, which escape what is a client's and colour what is theirs.
+struct Lines<W>(W);
+
+impl<W: io::Write> io::Write for Lines<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match escaped(line) {
+            None => self.0.write(line),
+            Some(escaped) => self.0.write_all(escaped.as_bytes()).map(|()| line.len()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// The line without what is unfit for it; `None` where nothing is.
+fn escaped(line: &[u8]) -> Option<String> {
+    const DELETE: char = '\u{7f}';
+    let is_unfit = |c: char| c == DELETE || (!c.is_ascii() && is_unfit_for_lines(c));
+    if line.is_ascii() && !line.contains(&(DELETE as u8)) {
+        return None;
+    }
+    let text = std::str::from_utf8(line).ok()?;
+    text.contains(is_unfit).then(|| {
+        text.chars().fold(String::new(), |mut out, c| {
+            if is_unfit(c) {
+                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+            } else {
+                out.push(c);
+            }
+            out
+        })
+    })
 }
 
 /// Says whether [`init`] would take `level`.
@@ -98,6 +137,18 @@ fn tidy(level: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_unfit_for_lines_is_written_as_its_number() {
+        let escape = |text: &str| escaped(text.as_bytes());
+        assert_eq!(escape("\u{1b}[31mred\n"), None);
+        assert_eq!(escape("größer 漢字 🦀\n"), None);
+        let odd = "{\"a\":\"ö\u{9b}31m\u{2028}b\u{202e}\"}\n";
+        let line = r#"{"a":"ö\u009b31m\u2028b\u202e"}"#;
+        assert_eq!(escape(odd).as_deref(), Some(format!("{line}\n").as_str()));
+        let read: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(read["a"], "ö\u{9b}31m\u{2028}b\u{202e}");
+    }
 
     #[test]
     fn levels_and_targets_are_taken() {

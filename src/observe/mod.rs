@@ -5,10 +5,12 @@ mod count;
 pub mod exposition;
 mod journal;
 pub mod log;
+mod marks;
 mod metrics;
 mod names;
 mod stall;
 
 pub use bodies::BodyMetrics;
 pub use journal::JournalMetrics;
+pub use marks::is_unfit_for_lines;
 pub use metrics::Metrics;

@@ -150,3 +150,33 @@ async fn a_proxy_in_front_is_told_of_in_one_line() {
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("WARN") && lines[0].contains("[authentication] required"));
 }
+
+/// What clients call themselves and others stands in lines of the log.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_line_of_the_log_holds_what_a_terminal_obeys() {
+    const ODD: &str = "x\u{9b}31m\u{85}\u{2028}\u{2029}\u{202e}\u{200b}\u{1b}[2J\u{7f}";
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let server = Logged::start(&log, &[]).await;
+    let secret = server.secret.clone().expect("the log says it");
+    let auth = json!({ "token": secret, "name": ODD });
+    let mut boss = Client::open(server.address, "/admin", auth)
+        .await
+        .expect("it opens");
+    for argument in [
+        json!({ "user": ODD }),
+        json!({ "user": "ann", "reason": ODD }),
+        json!({ "client_id": ODD }),
+    ] {
+        for act in ["ban", "revoke", "disconnect_client"] {
+            boss.call(act, argument.clone()).await;
+        }
+    }
+    let listed = boss.call("list_connections", json!({})).await;
+    assert_eq!(listed["connections"][0]["name"], "x31m[2J", "{listed}");
+    let text = server.end(&log);
+    let is_odd = |c: &char| *c != '\n' && ODD[1..].contains(*c) && !c.is_ascii_graphic();
+    assert_eq!(text.chars().find(is_odd), None, "{text}");
+    // Nothing is lost by it: a reader of the JSON has what was said.
+    assert!(text.contains("u202e"), "{text}");
+}

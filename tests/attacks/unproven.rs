@@ -289,6 +289,18 @@ async fn what_comes_through_a_proxy_is_refused_while_nobody_is_asked_for_a_token
         "Via: 1.1 nginx",
         "X-Forwarded-Proto: https",
         "X-Forwarded-Host: stoa.example",
+        "X-Forwarded-Port: 443",
+        "X-Forwarded-Prefix: /stoa",
+        "X-Forwarded-Scheme: https",
+        "X-Forwarded-Ssl: on",
+        "X-Cluster-Client-IP: 203.0.113.9",
+        "Fastly-Client-IP: 203.0.113.9",
+        "Fly-Client-IP: 203.0.113.9",
+        "X-Azure-ClientIP: 203.0.113.9",
+        "X-Envoy-External-Address: 203.0.113.9",
+        "X-Original-Forwarded-For: 203.0.113.9",
+        "CDN-Loop: cloudflare",
+        "X-Forwarded-For: 127.0.0.1\r\nFly-Client-IP: 203.0.113.9",
     ];
     let server = server().await;
     let address = server.address();
@@ -321,7 +333,7 @@ async fn what_comes_through_a_proxy_is_refused_while_nobody_is_asked_for_a_token
     }
     assert_eq!(
         wire::refused(address, "proxy", "unauthenticated").await,
-        5 * 7
+        5 * 19
     );
     // A development server on this machine forwards for this machine.
     for line in [

@@ -137,7 +137,7 @@ async fn nobody_is_banned_by_a_ban_of_its_own_unless_that_is_said() {
     // Somebody else's is as before, and said so it is one's own.
     let other = json!({ "address": "192.0.2.7" });
     assert_eq!(boss.call("ban", other).await["ended"], 0);
-    let own = json!({ "user": "root", "seconds": 1, "include_self": true });
+    let own = json!({ "user": "root", "seconds": 3, "include_self": true });
     let (status, answer) = request("POST", address, path, &admin(), Some(&own)).await;
     assert_eq!((status, &answer["ended"]), (200, &json!(1)), "{answer}");
     assert_eq!(
@@ -149,5 +149,43 @@ async fn nobody_is_banned_by_a_ban_of_its_own_unless_that_is_said() {
         request("GET", address, path, &admin(), None).await.0 == 200
     })
     .await;
+    server.shutdown().await;
+}
+
+/// A ban of a user that no token can name would keep nobody out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_that_cannot_be_is_neither_banned_nor_revoked() {
+    let server = guarded(|_| {}).await;
+    let address = server.address();
+    let mut boss = Client::open(address, "/admin", json!({ "token": admin() }))
+        .await
+        .expect("admins may");
+    for user in ["", " ann", "ann\n", "ann ", "Ann Smith", "ann\u{202e}"] {
+        for (act, path) in [("ban", "bans"), ("revoke", "revocations")] {
+            let argument = json!({ "user": user });
+            let path = format!("/api/v1/admin/{path}");
+            let by_http = request("POST", address, &path, &admin(), Some(&argument))
+                .await
+                .1;
+            for answer in [boss.call(act, argument).await, by_http] {
+                let error = &answer["error"];
+                assert_eq!(error["code"], "bad_request", "{act} {user:?}: {answer}");
+                assert!(
+                    error["message"]
+                        .as_str()
+                        .unwrap()
+                        .contains("no token can name")
+                );
+            }
+        }
+    }
+    assert_eq!(banned(address).await, json!([]));
+    for user in ["ann", "auth0|5f7c", "ann+ci@example.org"] {
+        assert_eq!(
+            boss.call("ban", json!({ "user": user })).await["status"],
+            "ok",
+            "{user}"
+        );
+    }
     server.shutdown().await;
 }

@@ -9,5 +9,5 @@ pub use page::PageOrigin;
 pub use start_secret::StartSecret;
 pub use token::{
     Claims, Denied, Grant, JwksState, KeyFile, NewApiKey, Signer, TokenId, TokenSetupError, Tokens,
-    weak_secret_file,
+    can_be_user, weak_secret_file,
 };

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     access::{
-        authn::Credential,
+        authn::{Credential, can_be_user},
         authz::{Revoked, Who},
     },
     error::Error,
@@ -131,6 +131,24 @@ impl<'a> Argument<'a> {
             _ => Err(Error::bad_request(
                 "name either a user or an address: {\"user\": \"u1\"}",
             )),
+        }
+    }
+
+    /// Refuses to keep out a user or a token that can't be: the one that was meant would come in as before.
+    pub(super) fn names_somebody(self) -> Result<(), Error> {
+        if let Some(user) = self.text("user")?
+            && !can_be_user(user)
+        {
+            return Err(Error::bad_request(
+                "no token can name this user, so nobody would be kept out: a user is 1 to 128 of A-Z a-z 0-9 _ . : @ | + = -, \
+                 without white space around it; see list_connections",
+            ));
+        }
+        match self.text("token_id")? {
+            Some("") => Err(Error::bad_request(
+                "token_id is empty: it is as list_connections shows it",
+            )),
+            _ => Ok(()),
         }
     }
 

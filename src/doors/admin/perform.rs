@@ -78,6 +78,7 @@ impl Act {
             }
             Self::Ban => {
                 let who = argument.who()?;
+                argument.names_somebody()?;
                 authenticator.blocklist().may_ban(&who)?;
                 if !argument.flag(INCLUDE_SELF)? {
                     audit.actor.is_not(&who)?;
@@ -100,6 +101,7 @@ impl Act {
             }
             Self::ListBans => Ok(json!({ "bans": authenticator.blocklist().bans() })),
             Self::Revoke => {
+                argument.names_somebody()?;
                 let what = revoked(authenticator, audit).await?;
                 let kept = authenticator.blocklist().revoke(what.clone());
                 let ended = sessions.end(DisconnectReason::Revoked, |session| session.has(&what));

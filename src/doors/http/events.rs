@@ -9,23 +9,30 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use super::{api::Api, caller::Caller, extract::QueryString, packed::unpacked};
+use super::{
+    api::Api,
+    caller::Caller,
+    extract::{QueryString, media_type},
+    packed::unpacked,
+};
 use crate::{
     config::Role,
     error::Error,
     event::lenient,
     history::{self, Page},
     intake::{self, IntakeLimits, Producer, Raw, Receipt, too_large},
-    net::{FREE, Place, Space, Steady, read_body},
+    net::{FREE, NextPart, Place, Space, Steady, read_body},
 };
 
 /// How many NDJSON lines are published at a time: what a long upload costs is one such part, not the whole.
 const PART: usize = 500;
 /// Bytes of their texts.
 const PART_BYTES: usize = 256 * 1_024;
+/// How long the lines of an upload wait for more to be published with.
+const PAUSE: Duration = Duration::from_millis(100);
 /// How long an upload that is faster than its producer may publish waits before it tries again.
 const HELD: Duration = Duration::from_millis(50);
 
@@ -47,10 +54,7 @@ pub(super) async fn publish(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let media = headers
-        .get(CONTENT_TYPE)
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or_default();
+    let media = media_type(&headers);
     let lines = [
         "application/x-ndjson",
         "application/ndjson",
@@ -69,7 +73,7 @@ pub(super) async fn publish(
         Ok(body) => body,
         Err(refused) => return refused,
     };
-    let receipt = if lines.iter().any(|l| media.starts_with(l)) {
+    let receipt = if lines.contains(&media.as_str()) {
         publish_lines(&api, &caller, body).await
     } else {
         publish_json(&api, &caller, body).await
@@ -136,8 +140,17 @@ async fn publish_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt
     let mut part = Part::default();
     let mut lines = Lines::new(limits);
     let mut stream = Steady::new(body, api.body.clone());
-    while let Some(chunk) = stream.next().await? {
-        lines.feed(&chunk);
+    loop {
+        // What is there waits for more only for a moment: who writes line by line is read line by line.
+        let pause = (!part.raws.is_empty()).then_some(PAUSE);
+        match stream.next(pause).await? {
+            NextPart::Part(chunk) => lines.feed(&chunk),
+            NextPart::Pause => {
+                part.publish(api, caller, &mut receipt).await?;
+                continue;
+            }
+            NextPart::End => break,
+        }
         while let Some(line) = lines.next() {
             let full = part.push(line, caller, &api.body.space);
             if full || part.raws.len() >= PART.min(api.authenticator.events_at_once()) {

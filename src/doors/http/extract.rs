@@ -77,10 +77,15 @@ impl FromRequest<Api> for SentIfAny {
 
 /// A page of another origin can send other media types without being asked (a form), but not this one.
 fn says_json(headers: &HeaderMap) -> bool {
+    let media = media_type(headers);
+    media == "application/json" || media.starts_with("application/") && media.ends_with("+json")
+}
+
+/// The media type of a body in lower case, without its parameters; empty where none is said.
+pub(super) fn media_type(headers: &HeaderMap) -> String {
     let media = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok());
     let media = media.and_then(|m| m.split(';').next()).unwrap_or_default();
-    let media = media.trim().to_ascii_lowercase();
-    media == "application/json" || media.starts_with("application/") && media.ends_with("+json")
+    media.trim().to_ascii_lowercase()
 }
 
 async fn read_json(address: IpAddr, body: Body, api: &Api) -> Result<Value, Error> {

@@ -10,6 +10,7 @@ use crate::{
     },
     config::Role,
     error::Error,
+    observe::is_unfit_for_lines,
 };
 
 /// How many rooms may be asked for at once.
@@ -98,7 +99,11 @@ impl Hello {
                     .filter(|token| !token.is_empty())
                     .map(Credential::new);
             }
-            "name" => self.name = Some(text(key, value)?.chars().take(128).collect()),
+            "name" => {
+                let name = text(key, value)?;
+                let plain = name.chars().filter(|c| !is_unfit_for_lines(*c));
+                self.name = Some(plain.take(128).collect());
+            }
             "cursor" => self.cursor = Some(text(key, value)?).filter(|c| !c.is_empty()),
             "rooms" => self.rooms = rooms(value)?,
             "filters" => self.filter = Filter::parse(value)?,

@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::denied::Denied;
-use crate::{config::Role, pattern::Pattern};
+use crate::{config::Role, observe::is_unfit_for_lines, pattern::Pattern};
 
 /// Characters of a user, as of any id that names a room.
 const MAX_USER: usize = 128;
@@ -232,12 +232,17 @@ fn user(value: Option<&Value>) -> Result<Option<Arc<str>>, Denied> {
     let Some(value) = value else { return Ok(None) };
     value
         .as_str()
-        .filter(|sub| !sub.is_empty() && sub.len() <= MAX_USER && sub.bytes().all(is_user_byte))
+        .filter(|sub| can_be_user(sub))
         .map(|sub| Some(sub.into()))
         .ok_or(Denied::Claim {
             claim: "sub",
             wrong: "must be a string of 1 to 128 of A-Z a-z 0-9 _ . : @ | + = -",
         })
+}
+
+/// Whether a token can name this user.
+pub fn can_be_user(name: &str) -> bool {
+    !name.is_empty() && name.len() <= MAX_USER && name.bytes().all(is_user_byte)
 }
 
 /// Beyond the ids of rooms these are what identity providers put into subjects: `auth0|5f7c`, `ann+ci@example.org`, base64.
@@ -309,7 +314,7 @@ fn name(value: Option<&Value>) -> Result<Option<Arc<str>>, Denied> {
     })?;
     let plain: String = name
         .chars()
-        .filter(|c| !c.is_control())
+        .filter(|c| !is_unfit_for_lines(*c))
         .take(MAX_NAME)
         .collect();
     Ok((!plain.is_empty()).then(|| plain.into()))

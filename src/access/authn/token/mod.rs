@@ -21,7 +21,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::AlgorithmFamily;
 
 pub use api_key::NewApiKey;
-pub use claims::{Claims, TokenId};
+pub use claims::{Claims, TokenId, can_be_user};
 pub use denied::Denied;
 pub use jwks::JwksState;
 pub use mint::{Grant, Signer};

@@ -13,7 +13,7 @@ use http::HeaderMap;
 use crate::net::forwarded_for;
 
 /// Headers that proxies add and nobody else does.
-const MARKS: [&str; 10] = [
+const MARKS: [&str; 27] = [
     "x-forwarded-for",
     "forwarded",
     "x-real-ip",
@@ -24,6 +24,23 @@ const MARKS: [&str; 10] = [
     "x-client-ip",
     "true-client-ip",
     "cf-connecting-ip",
+    "cdn-loop",
+    "client-ip",
+    "fastly-client-ip",
+    "fly-client-ip",
+    "forwarded-for",
+    "x-azure-clientip",
+    "x-cluster-client-ip",
+    "x-envoy-external-address",
+    "x-forwarded",
+    "x-forwarded-by",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-scheme",
+    "x-forwarded-ssl",
+    "x-original-forwarded-for",
+    "x-original-host",
+    "x-proxyuser-ip",
 ];
 
 /// The log says so at most once in this time.
@@ -105,6 +122,20 @@ mod tests {
             (&[("x-forwarded-proto", "https")], true),
             (&[("x-forwarded-host", "stoa.example")], true),
             (&[("cf-connecting-ip", "203.0.113.9")], true),
+            (&[("x-cluster-client-ip", "203.0.113.9")], true),
+            (&[("x-forwarded-port", "443")], true),
+            (&[("cdn-loop", "cloudflare")], true),
+            (
+                &[("fly-client-ip", "203.0.113.9"), ("x-forwarded-for", "::1")],
+                true,
+            ),
+            (
+                &[
+                    ("x-forwarded-port", "5173"),
+                    ("x-forwarded-for", "127.0.0.1"),
+                ],
+                false,
+            ),
             (&[("x-forwarded-for", "127.0.0.1")], false),
             (&[("x-forwarded-for", "::ffff:127.0.0.1")], false),
             (

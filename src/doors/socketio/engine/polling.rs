@@ -193,7 +193,9 @@ fn form(first_protocol: bool, headers: &HeaderMap) -> Form {
         .map(http::HeaderValue::as_bytes);
     match (first_protocol, media) {
         (false, _) => Form::Separated,
-        (true, Some(b"application/octet-stream")) => Form::Binary,
+        (true, Some(media)) if media.eq_ignore_ascii_case(b"application/octet-stream") => {
+            Form::Binary
+        }
         (true, _) => Form::Counted,
     }
 }

@@ -41,6 +41,8 @@ struct Call {
     mended: Mended,
 }
 
+/// Arguments of a `publish` that are looked at to see whether it has more than one event.
+const MAX_ARGUMENTS: usize = 1_024;
 /// Room names that one request may have.
 const MAX_ROOMS: usize = 100;
 
@@ -55,9 +57,16 @@ pub(super) fn read(inbound: &Inbound) -> Result<Request, Error> {
     let mut call = match serde_json::from_str::<Vec<Value>>(&inbound.text) {
         Ok(arguments) => {
             let mut arguments = arguments.into_iter();
+            let event = arguments.next();
+            let mut argument = arguments.next().unwrap_or_default();
+            let more: Vec<Value> = arguments.collect();
+            let is_event = |value: &Value| value.is_object() || value.is_array();
+            if event.as_ref().is_some_and(|name| name == "publish") && more.iter().any(is_event) {
+                argument = std::iter::once(argument).chain(more).collect();
+            }
             Call {
-                event: arguments.next(),
-                argument: arguments.next().unwrap_or_default(),
+                event,
+                argument,
                 ..Call::default()
             }
         }
@@ -97,10 +106,19 @@ fn published(text: &Bytes) -> Option<Bytes> {
     // Only a message that begins so is looked through.
     let name = text.trim_ascii_start().strip_prefix(b"[")?;
     name.trim_ascii_start().strip_prefix(br#""publish""#)?;
-    let (parts, _) = lenient::elements(text, 2)?;
+    let (parts, _) = lenient::elements(text, MAX_ARGUMENTS)?;
     match parts[..] {
-        [name, argument] if name == br#""publish""# && !argument.is_empty() => {
-            Some(text.slice_ref(argument))
+        [name, argument, ref more @ ..] if name == br#""publish""# && !argument.is_empty() => {
+            if !more
+                .iter()
+                .any(|more| more.starts_with(b"{") || more.starts_with(b"["))
+            {
+                return Some(text.slice_ref(argument));
+            }
+            // Several events, as several arguments: a list of them is meant.
+            let from = argument.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+            let all = text.get(from..)?.trim_ascii_end();
+            Some([b"[", all].concat().into())
         }
         _ => None,
     }
@@ -263,6 +281,11 @@ mod tests {
             assert_eq!(request.published.as_deref(), Some(list.as_bytes()));
             assert_eq!(request.argument, Value::Null);
         }
+        // Several events as several arguments are a list of them.
+        let text = r#"["publish",{"type":"a.b"}, {"type":"c.d"} ]"#;
+        let request = read(&inbound(text, vec![])).unwrap();
+        let list = r#"[{"type":"a.b"}, {"type":"c.d"} ]"#;
+        assert_eq!(request.published.as_deref(), Some(list.as_bytes()));
         for text in [
             r#"["publish"]"#,
             r#"["published",{}]"#,
