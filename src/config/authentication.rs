@@ -1,14 +1,14 @@
 //! `[authentication]`: which tokens are believed, and how long.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf};
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    invalid::{Invalid, LONGEST},
-    seconds::seconds,
+    invalid::Invalid,
+    numbers::{Count, LONGEST_MS, Seconds, durations, positive},
 };
 use crate::{config::Role, pattern::Pattern};
 
@@ -32,6 +32,7 @@ pub struct Authentication {
     /// Whether a token that is given although none is needed must be valid.
     pub token_validation: bool,
     /// Seconds that a session may live without a fresh token.
+    #[serde(deserialize_with = "positive")]
     pub session_timeout: f64,
     /// The secret of tokens signed with HMAC; empty for none.
     pub secret: String,
@@ -42,22 +43,29 @@ pub struct Authentication {
     /// Where an identity provider publishes its keys; empty for none.
     pub jwks_url: String,
     /// Seconds after which the provider's keys are read again: how long a withdrawn key goes on being believed.
+    #[serde(deserialize_with = "Seconds::<1000, LONGEST_MS>::read")]
     pub jwks_refresh: f64,
     /// Seconds between two readings that tokens with unknown keys bring about: forged ones must not become a flood of requests.
+    #[serde(deserialize_with = "Seconds::<100, 86_400_000>::read")]
     pub jwks_cooldown: f64,
     /// Seconds that one reading may take; connections whose token needs it wait that long.
+    #[serde(deserialize_with = "Seconds::<100, 60_000>::read")]
     pub jwks_timeout: f64,
     /// Bytes of the provider's answer: it is kept whole in memory before it is read.
+    #[serde(deserialize_with = "Count::<1024, { 1 << 24 }>::read")]
     pub jwks_max_bytes: usize,
     /// The issuer that a token must name; empty for any.
     pub issuer: String,
     /// The audience that a token must name; empty for any.
     pub audience: String,
     /// Seconds by which the clock of whoever issues tokens may differ from this one, at verification only.
+    #[serde(deserialize_with = "Seconds::<0, 300_000>::read")]
     pub leeway: f64,
     /// Bytes of a token: longer ones are refused before anything of them is read.
+    #[serde(deserialize_with = "Count::<256, { 1 << 16 }>::read")]
     pub max_token_size: usize,
     /// Seconds between two looks at the files above, so that a changed key is believed without a restart.
+    #[serde(deserialize_with = "Seconds::<100, LONGEST_MS>::read")]
     pub reload_interval: f64,
     /// The secret that makes its holder an admin while nobody is asked for a token; empty for a new one at each start.
     pub start_secret: String,
@@ -90,6 +98,15 @@ pub struct ApiKeyConfig {
 fn producer() -> Role {
     Role::Producer
 }
+
+durations!(Authentication {
+    session_timeout,
+    jwks_refresh,
+    jwks_cooldown,
+    jwks_timeout,
+    leeway,
+    reload_interval,
+});
 
 impl Default for Authentication {
     fn default() -> Self {
@@ -144,68 +161,9 @@ impl fmt::Debug for Authentication {
 }
 
 impl Authentication {
-    /// See [`session_timeout`](field@Self::session_timeout).
-    pub fn session_timeout(&self) -> Duration {
-        seconds(self.session_timeout)
-    }
-
-    /// See [`jwks_refresh`](field@Self::jwks_refresh).
-    pub fn jwks_refresh(&self) -> Duration {
-        seconds(self.jwks_refresh)
-    }
-
-    /// See [`jwks_cooldown`](field@Self::jwks_cooldown).
-    pub fn jwks_cooldown(&self) -> Duration {
-        seconds(self.jwks_cooldown)
-    }
-
-    /// See [`jwks_timeout`](field@Self::jwks_timeout).
-    pub fn jwks_timeout(&self) -> Duration {
-        seconds(self.jwks_timeout)
-    }
-
-    /// See [`leeway`](field@Self::leeway).
-    pub fn leeway(&self) -> Duration {
-        seconds(self.leeway)
-    }
-
-    /// See [`reload_interval`](field@Self::reload_interval).
-    pub fn reload_interval(&self) -> Duration {
-        seconds(self.reload_interval)
-    }
-
     /// The first key whose value can't be.
     pub(super) fn invalid(&self) -> Option<Invalid> {
         let wrong = |key, message: String| Some(Invalid::new("authentication", key, message));
-        let numbers = [
-            ("jwks_refresh", self.jwks_refresh, 1.0, LONGEST),
-            ("jwks_cooldown", self.jwks_cooldown, 0.1, 86_400.0),
-            ("jwks_timeout", self.jwks_timeout, 0.1, 60.0),
-            ("leeway", self.leeway, 0.0, 300.0),
-            ("reload_interval", self.reload_interval, 0.1, LONGEST),
-        ];
-        if let Some((key, value, least, most)) = numbers
-            .into_iter()
-            .find(|(_, value, least, most)| !(value >= least && value <= most))
-        {
-            return wrong(
-                key,
-                format!("is {value}: it is a number of seconds from {least} to {most}"),
-            );
-        }
-        let sizes = [
-            ("jwks_max_bytes", self.jwks_max_bytes, 1024, 1 << 24),
-            ("max_token_size", self.max_token_size, 256, 1 << 16),
-        ];
-        if let Some((key, value, least, most)) = sizes
-            .into_iter()
-            .find(|(_, value, least, most)| value < least || value > most)
-        {
-            return wrong(
-                key,
-                format!("is {value}: it must be from {least} to {most}"),
-            );
-        }
         if let Some(message) = short_secret(self.secret.as_bytes()) {
             return wrong("secret", message);
         }

@@ -28,8 +28,3 @@ impl Invalid {
         self
     }
 }
-
-/// A millisecond: timers can't be set to less.
-pub(super) const SHORTEST: f64 = 0.001;
-/// A year: longer makes no sense, and timers must be able to hold it.
-pub(super) const LONGEST: f64 = 366.0 * 86_400.0;

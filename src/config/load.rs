@@ -8,6 +8,7 @@ use toml::{Table, Value};
 
 use super::{
     ApiKeyConfig, Config,
+    numbers::OUT_OF_BOUNDS,
     place::{Places, line},
     words,
 };
@@ -202,7 +203,13 @@ fn from_table(table: &Table, places: &Places) -> Result<Config, ConfigError> {
                     let message = format!("[{section}] {key}: must be a string in quotes");
                     return Err(error(places.of_key(section, key), message));
                 }
-                let message = format!("[{section}] {key}: {}", words::plain(e.message(), key));
+                let said = words::plain(e.message(), key);
+                let colon = if said.starts_with(OUT_OF_BOUNDS) {
+                    ""
+                } else {
+                    ":"
+                };
+                let message = format!("[{section}] {key}{colon} {said}");
                 return Err(error(places.of_key(section, key), message));
             }
         }

@@ -4,10 +4,10 @@
 //! kind or out of range stops the start; the message names the place and the nearest right key.
 
 mod authentication;
-mod counts;
 mod invalid;
 mod load;
 mod networks;
+mod numbers;
 mod origins;
 mod place;
 mod policy;
@@ -15,7 +15,6 @@ mod recipients;
 mod role;
 mod rule_config;
 mod rules;
-mod seconds;
 mod sections;
 mod server;
 mod switch;

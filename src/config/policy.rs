@@ -4,7 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{seconds::seconds, switch::Switch};
+use super::{
+    numbers::{Count, durations, positive, positive_or_none, seconds, window},
+    switch::Switch,
+};
 use crate::config::{Recipients, RuleConfig};
 
 /// `[rate_limiting]`: how much one client may send.
@@ -14,26 +17,36 @@ pub struct RateLimiting {
     /// Whether the limits below hold.
     pub enabled: Switch,
     /// Messages of one observer in a minute, on one connection and on all of its user's together.
+    #[serde(deserialize_with = "Count::<1, { 1 << 30 }>::read")]
     pub messages_per_minute: u32,
     /// Messages that an observer may send at once before the minute's rate counts.
+    #[serde(deserialize_with = "Count::<1, { 1 << 30 }>::read")]
     pub burst_limit: u32,
     /// Messages that a connection may send in its first seconds beside all other limits: pages join their rooms then.
     pub opening_messages: u32,
     /// How many seconds these are.
+    #[serde(deserialize_with = "positive_or_none")]
     pub opening_seconds: f64,
     /// So many connections of a user make its burst and its rate so many times as large; more don't.
+    #[serde(deserialize_with = "Count::<1, { 1 << 10 }>::read")]
     pub burst_connections: u32,
     /// Messages of all observers of one address in a minute: a household or an office shares one.
+    #[serde(deserialize_with = "Count::<1, { 1 << 30 }>::read")]
     pub address_messages_per_minute: u32,
     /// Messages of one address at once.
+    #[serde(deserialize_with = "Count::<1, { 1 << 30 }>::read")]
     pub address_burst_limit: u32,
     /// Refused messages of one connection after which whoever sends them is kept out.
+    #[serde(deserialize_with = "Count::<1, { 1 << 30 }>::read")]
     pub strikes: u32,
     /// Seconds that a client stays out that does not heed the limits.
+    #[serde(deserialize_with = "positive")]
     pub ban_duration: f64,
     /// Events of one producer in a second; 0 is without limit, since a producer's events are what the server is for.
     pub producer_events_per_second: u32,
 }
+
+durations!(RateLimiting { ban_duration });
 
 impl Default for RateLimiting {
     fn default() -> Self {
@@ -58,11 +71,6 @@ impl RateLimiting {
     pub fn opening(&self) -> Duration {
         seconds(self.opening_seconds)
     }
-
-    /// See [`ban_duration`](field@Self::ban_duration).
-    pub fn ban_duration(&self) -> Duration {
-        seconds(self.ban_duration)
-    }
 }
 
 /// `[content_filtering]`: what an event may look like.
@@ -72,14 +80,18 @@ pub struct ContentFiltering {
     /// Whether the fields of an event are checked beyond what is needed to read it. What is needed is always checked.
     pub validate_message_format: bool,
     /// Bytes of one event.
+    #[serde(deserialize_with = "Count::<256, { 1 << 30 }>::read")]
     pub max_message_size: usize,
     /// To whom texts are sent that are harmless where a page puts them into HTML; what is kept stays as it was said.
     pub sanitize_content: Recipients,
     /// How deep objects and lists of one event may nest.
+    #[serde(deserialize_with = "Count::<4, 100>::read")]
     pub max_depth: usize,
     /// Values in all objects and lists of one event together.
+    #[serde(deserialize_with = "Count::<16, { 1 << 24 }>::read")]
     pub max_elements: usize,
     /// Bytes of an id by which an event names something: what is known of each thing is kept by it.
+    #[serde(deserialize_with = "Count::<64, 4096>::read")]
     pub max_id_length: usize,
 }
 
@@ -101,8 +113,10 @@ impl Default for ContentFiltering {
 #[serde(default, deny_unknown_fields)]
 pub struct Transform {
     /// Milliseconds within which updates of the same key become one.
+    #[serde(deserialize_with = "window")]
     pub throttle_ms: u64,
     /// The same for message text, which people watch being written.
+    #[serde(deserialize_with = "window")]
     pub text_throttle_ms: u64,
     /// Rules that come before the built-in table: all that match an event are followed, and then no row of the table.
     pub rules: Vec<RuleConfig>,
@@ -135,10 +149,12 @@ impl Transform {
 #[serde(default, deny_unknown_fields)]
 pub struct Pace {
     /// Milliseconds that updates gather under load before they are written together; one that is alone never waits.
+    #[serde(deserialize_with = "window")]
     pub flush_interval_ms: u64,
     /// The part of a flush that each priority may count on: critical, high, normal, low.
     pub level_shares: [usize; 4],
     /// Events that may be under way, shared by all producers that have some; beyond its part a producer waits.
+    #[serde(deserialize_with = "Count::<1, { 1 << 24 }>::read")]
     pub producer_backlog: usize,
 }
 
@@ -170,18 +186,26 @@ pub struct Journal {
     /// When an event is acknowledged.
     pub durability: JournalDurability,
     /// Events that are kept; the oldest go first.
+    #[serde(deserialize_with = "Count::<1, { 1 << 32 }>::read")]
     pub max_events: usize,
     /// Seconds that an event is kept.
+    #[serde(deserialize_with = "positive")]
     pub max_age: f64,
     /// Bytes that events may fill: of the file, or of memory.
+    #[serde(deserialize_with = "Count::<{ 1 << 20 }, { 1 << 50 }>::read")]
     pub max_bytes: u64,
     /// Bytes of memory that events may hold when they are kept in memory; `max_bytes` holds as well.
+    #[serde(deserialize_with = "Count::<{ 1 << 20 }, { 1 << 50 }>::read")]
     pub memory_bytes: u64,
     /// Bytes of memory that the newest events may hold, once for the journal and once for those who come back.
+    #[serde(deserialize_with = "Count::<{ 64 * 1024 }, { 1 << 36 }>::read")]
     pub tail_bytes: usize,
     /// Bytes of memory that events may hold that wait to be written.
+    #[serde(deserialize_with = "Count::<{ 64 * 1024 }, { 1 << 36 }>::read")]
     pub queue_bytes: usize,
 }
+
+durations!(Journal { max_age });
 
 impl Default for Journal {
     fn default() -> Self {
@@ -196,13 +220,6 @@ impl Default for Journal {
             tail_bytes: 16_777_216,
             queue_bytes: 33_554_432,
         }
-    }
-}
-
-impl Journal {
-    /// See [`max_age`](field@Self::max_age).
-    pub fn max_age(&self) -> Duration {
-        seconds(self.max_age)
     }
 }
 
@@ -235,6 +252,7 @@ pub struct Seneca {
     /// To whom the sums of the whole stream are sent, at most once a second and only when they changed.
     pub aggregates: Recipients,
     /// Bytes of memory that is held of the stream for these pages.
+    #[serde(deserialize_with = "Count::<{ 1 << 20 }, { 1 << 36 }>::read")]
     pub max_bytes: usize,
 }
 

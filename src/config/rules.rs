@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::numbers::Count;
 use crate::event::Kind;
 
 /// How it is decided whether a client may see a thing and be in its room. A token's `rooms` allow what they name in any
@@ -44,8 +45,10 @@ pub struct Rules {
     /// People.
     pub user: Rule,
     /// Things of one kind whose owner and project are remembered, so that a producer with ever new ids can't fill the memory.
+    #[serde(deserialize_with = "Count::<16, { 1 << 24 }>::read")]
     pub max_known: usize,
     /// Bytes of memory that these may hold, of all kinds together.
+    #[serde(deserialize_with = "Count::<{ 1 << 16 }, { 1 << 40 }>::read")]
     pub max_known_bytes: usize,
     /// Where an admin's bans and revocations are kept over a restart; empty for beside the journal's file.
     pub file: PathBuf,

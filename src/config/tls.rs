@@ -1,10 +1,10 @@
 //! `[tls]`: encryption by the server itself, for whoever has no proxy that does it.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::seconds::seconds;
+use super::numbers::{durations, positive};
 
 /// `[tls]`: on when both files are named.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,12 +15,19 @@ pub struct Tls {
     /// The certificate's private key, PEM.
     pub key_file: PathBuf,
     /// Seconds between two looks at the files, so that a renewed certificate is served without a restart.
+    #[serde(deserialize_with = "positive")]
     pub reload_interval: f64,
     /// Seconds for the handshake, against clients that begin one and say no more.
+    #[serde(deserialize_with = "positive")]
     pub handshake_timeout: f64,
     /// Seconds that browsers shall come by https only (Strict-Transport-Security); 0 says nothing of it.
     pub hsts_max_age: u64,
 }
+
+durations!(Tls {
+    reload_interval,
+    handshake_timeout,
+});
 
 impl Default for Tls {
     fn default() -> Self {
@@ -38,15 +45,5 @@ impl Tls {
     /// Whether connections are encrypted.
     pub fn is_on(&self) -> bool {
         !self.cert_file.as_os_str().is_empty()
-    }
-
-    /// See [`reload_interval`](field@Self::reload_interval).
-    pub fn reload_interval(&self) -> Duration {
-        seconds(self.reload_interval)
-    }
-
-    /// See [`handshake_timeout`](field@Self::handshake_timeout).
-    pub fn handshake_timeout(&self) -> Duration {
-        seconds(self.handshake_timeout)
     }
 }

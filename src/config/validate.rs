@@ -3,106 +3,19 @@
 use super::{
     Config,
     authentication::weak_secret,
-    invalid::{Invalid, LONGEST, SHORTEST},
+    invalid::Invalid,
     origins::{wrong_host, wrong_origin},
 };
-use crate::config::{JournalKind, MAX_WINDOW_MS};
+use crate::config::JournalKind;
 
 impl Config {
     /// The first key whose value can't be.
     pub(super) fn invalid(&self) -> Option<Invalid> {
-        self.durations()
-            .or_else(|| self.milliseconds())
-            .or_else(|| self.shares())
-            .or_else(|| self.counts())
-            .or_else(|| self.connections())
+        self.shares()
             .or_else(|| self.certificate())
             .or_else(|| self.names())
             .or_else(|| self.authentication.invalid())
             .or_else(|| self.weak_secret())
-    }
-
-    fn durations(&self) -> Option<Invalid> {
-        let s = &self.server;
-        let seconds = [
-            ("server", "ping_timeout", s.ping_timeout),
-            ("server", "ping_interval", s.ping_interval),
-            ("server", "stall_timeout", s.stall_timeout),
-            ("server", "max_client_delay", s.max_client_delay),
-            ("server", "shutdown_timeout", s.shutdown_timeout),
-            ("server", "header_timeout", s.header_timeout),
-            ("server", "connect_timeout", s.connect_timeout),
-            ("server", "action_timeout", s.action_timeout),
-            ("server", "body_timeout", s.body_timeout),
-            ("server", "body_patience", s.body_patience),
-            ("server", "idle_timeout", s.idle_timeout),
-            ("tls", "reload_interval", self.tls.reload_interval),
-            ("tls", "handshake_timeout", self.tls.handshake_timeout),
-            (
-                "rooms",
-                "room_cleanup_interval",
-                self.rooms.room_cleanup_interval,
-            ),
-            (
-                "performance",
-                "heartbeat_interval",
-                self.performance.heartbeat_interval,
-            ),
-            (
-                "authentication",
-                "session_timeout",
-                self.authentication.session_timeout,
-            ),
-            (
-                "rate_limiting",
-                "ban_duration",
-                self.rate_limiting.ban_duration,
-            ),
-            (
-                "rate_limiting",
-                "opening_seconds",
-                // None are allowed, too.
-                match self.rate_limiting.opening_seconds {
-                    0.0 => SHORTEST,
-                    seconds => seconds,
-                },
-            ),
-            ("journal", "max_age", self.journal.max_age),
-        ];
-        let wrong = seconds
-            .into_iter()
-            .find(|(_, _, value)| !(SHORTEST..=LONGEST).contains(value));
-        wrong.map(|(section, key, value)| Invalid {
-            entry: None,
-            section,
-            key,
-            message: format!(
-                "is {value}: it is a number of seconds, more than 0 (at least {SHORTEST}) and at most a year"
-            ),
-        })
-    }
-
-    fn milliseconds(&self) -> Option<Invalid> {
-        let milliseconds = [
-            ("transform", "throttle_ms", self.transform.throttle_ms),
-            (
-                "transform",
-                "text_throttle_ms",
-                self.transform.text_throttle_ms,
-            ),
-            ("pace", "flush_interval_ms", self.pace.flush_interval_ms),
-        ];
-        let wrong = milliseconds
-            .into_iter()
-            .find(|(_, _, ms)| *ms > MAX_WINDOW_MS);
-        wrong.map(|(section, key, value)| Invalid {
-            entry: None,
-            section,
-            key,
-            message: format!(
-                "is {value}: it is a number of milliseconds, at most {MAX_WINDOW_MS} (a day)"
-            ),
-        })
     }
 
     fn shares(&self) -> Option<Invalid> {
