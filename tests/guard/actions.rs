@@ -373,3 +373,56 @@ async fn an_operator_has_so_many_actions_under_way_and_no_more() {
     assert_eq!(operator.call("agent_action", act(0)).await["status"], "ok");
     server.shutdown().await;
 }
+
+/// Ids of an action are read as those of events are: what names the project must not be passed over.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ids_of_an_action_are_read_as_those_of_events() {
+    let server = guarded(|_| {}).await;
+    let address = server.address();
+    for project in ["p1", "p2", "7"] {
+        publish(address, &registered("same", project)).await;
+    }
+    let event =
+        json!({ "type": "agent.registered", "project_id": "p1", "data": { "agent_id": 7 } });
+    publish(address, &event).await;
+    let mut performer = performer_of_all(address, &["same", "7"]).await;
+    let mut admin = client(address, &crate::common::guarded::admin()).await;
+    for (act, agent, project) in [
+        (
+            json!({ "agent_id": " same\n", "project_id": " p2 " }),
+            "same",
+            "p2",
+        ),
+        (
+            json!({ "agent_id": "same", "projectId": "p2" }),
+            "same",
+            "p2",
+        ),
+        (json!({ "agentId": "same", "project": "p1" }), "same", "p1"),
+        (
+            json!({ "agent_id": "same", "project_id": "", "project": 7 }),
+            "same",
+            "7",
+        ),
+        (json!({ "agent_id": 7, "project_id": null }), "7", "p1"),
+    ] {
+        let mut full = act.clone();
+        full["action"] = "stop".into();
+        let answer = admin.call("agent_action", full).await;
+        assert_eq!(answer["status"], "ok", "{act}: {answer}");
+        let (_, action) = asked(&mut performer).await;
+        assert_eq!(
+            (&action["agent_id"], &action["project_id"]),
+            (&json!(agent), &json!(project))
+        );
+    }
+    for act in [
+        json!({ "agent_id": " ", "action": "stop" }),
+        json!({ "agent_id": ["same"], "action": "stop" }),
+        json!({ "agent_id": "same", "action": "stop", "project": { "id": "p1" } }),
+    ] {
+        let answer = admin.call("agent_action", act.clone()).await;
+        assert_eq!(answer["error"]["code"], "bad_request", "{act}: {answer}");
+    }
+    server.shutdown().await;
+}

@@ -32,20 +32,18 @@ pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
              operator or admin, or the secret that the start prints, as auth.token",
         ));
     }
-    let needed = |key: &'static str| {
-        request
-            .text(key)?
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
-            .ok_or_else(|| {
-                Error::bad_request(format!(
-                    "{key} is missing: send {{agent_id, action, params}}"
-                ))
-            })
+    let missing = |key: &str| {
+        Error::bad_request(format!(
+            "{key} is missing: send {{agent_id, action, params}}"
+        ))
     };
-    let (agent_id, action) = (needed("agent_id")?, needed("action")?);
+    let agent_id = request.id(&["agent_id", "agentId"])?;
+    let agent_id = agent_id.ok_or_else(|| missing("agent_id"))?;
+    let action = request.text("action")?.filter(|text| !text.is_empty());
+    let action = action.ok_or_else(|| missing("action"))?.to_owned();
+    let project = request.id(&["project_id", "projectId", "project"])?;
     let Performers { project, clients } =
-        performers::find(client, &agent_id, request.text("project_id")?).await?;
+        performers::find(client, &agent_id, project.as_deref()).await?;
     let params = match request.field("params") {
         Value::Null => json!({}),
         params => params.clone(),

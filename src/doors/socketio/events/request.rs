@@ -207,6 +207,25 @@ impl Request {
         }
     }
 
+    /// An id by the first of these keys that has one, as events name it: a number is text, and white space around it is none
+    /// of it.
+    pub(super) fn id(&self, keys: &[&str]) -> Result<Option<String>, Error> {
+        for key in keys {
+            match self.field(key) {
+                Value::Null => {}
+                Value::String(text) if text.trim().is_empty() => {}
+                Value::String(text) => return Ok(Some(text.trim().to_owned())),
+                Value::Number(number) => return Ok(Some(number.to_string())),
+                _ => {
+                    return Err(Error::bad_request(format!(
+                        "{key} must be a string or a number"
+                    )));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// The room that the request is about, for the error that refuses it.
     pub(super) fn room(&self) -> Option<String> {
         // A bare string is a room only to these; to `authenticate` it would be a token.
