@@ -7,7 +7,7 @@ use thiserror::Error;
 use toml::{Table, Value};
 
 use super::{
-    ApiKeyConfig, Config,
+    ApiKeyConfig, Config, environment,
     numbers::OUT_OF_BOUNDS,
     place::{Places, line},
     words,
@@ -23,8 +23,6 @@ pub struct ConfigError {
     /// What is wrong and what would be right.
     pub message: String,
 }
-
-const VARIABLES: &str = "STOA_";
 
 impl Config {
     /// Reads a file, if one is given, and the environment's `STOA_SECTION__KEY` on top of it.
@@ -44,8 +42,11 @@ impl Config {
             check_key(&defaults, section, key).map_err(|message| error(place, message))?;
         }
         for (variable, value) in env {
-            let Some((section, key)) = section_and_key(&variable) else {
-                continue;
+            let Some((section, key)) = environment::section_and_key(&variable) else {
+                match environment::slip(&defaults, &variable, &value) {
+                    Some(message) => return Err(error(&variable, message)),
+                    None => continue,
+                }
             };
             check_key(&defaults, &section, &key).map_err(|message| error(&variable, message))?;
             let given = table
@@ -115,12 +116,6 @@ fn read(path: &Path) -> Result<(Table, Places), ConfigError> {
     }
     let table = toml::from_str(&text).map_err(|e| broken(&e))?;
     Ok((table, places))
-}
-
-/// `STOA_SERVER__PORT` is `server.port`; other variables that begin like it are none of ours.
-fn section_and_key(variable: &str) -> Option<(String, String)> {
-    let (section, key) = variable.strip_prefix(VARIABLES)?.split_once("__")?;
-    Some((section.to_ascii_lowercase(), key.to_ascii_lowercase()))
 }
 
 /// As in TOML; a bare word is a string, and where a string belongs so is whatever else is bare: a secret may be all digits.

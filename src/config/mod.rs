@@ -4,6 +4,7 @@
 //! kind or out of range stops the start; the message names the place and the nearest right key.
 
 mod authentication;
+mod environment;
 mod invalid;
 mod load;
 mod networks;

@@ -317,6 +317,11 @@ fn the_environment_comes_before_the_file() {
         message.contains("STOA_SERVER__PROT") && message.contains("port"),
         "{message}"
     );
+    let message = refused("", &[("STOA_AUTHENTICATION_REQUIRED", "true")]);
+    assert!(
+        message.starts_with("STOA_AUTHENTICATION_REQUIRED: there is no such setting; did you mean STOA_AUTHENTICATION__REQUIRED "),
+        "{message}"
+    );
     let message = refused("[server]\nport = 1", &[("STOA_SERVER__PORT", "many")]);
     assert!(message.starts_with("STOA_SERVER__PORT: "), "{message}");
 }
