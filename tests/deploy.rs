@@ -31,7 +31,6 @@ fn here(block: &str, root: &Path) -> String {
         .replace("sudo ", "")
         .replace("-o root -g stoa ", "")
         .replace("target/release/stoa", env!("CARGO_BIN_EXE_stoa"))
-        .replace("exec stoa ", &format!("exec {root}/usr/local/bin/stoa "))
         .replace("/etc/stoa", &format!("{root}/etc/stoa"))
         .replace(" /usr/local", &format!(" {root}/usr/local"))
         .lines()

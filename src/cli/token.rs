@@ -59,9 +59,7 @@ fn api_key(args: TokenArgs) -> Result<(), Failure> {
     }
     let lines = toml::to_string(&entry).map_err(Failure::because)?;
     output::print(&new.key).map_err(Failure::because)?;
-    note(
-        "# The key is on stdout, this once. These lines go into config.toml, in place of `api_keys = []`:",
-    );
+    note("# The key is on stdout, this once. These lines go to the end of config.toml:");
     note(&format!(
         "[[authentication.api_keys]]\n{}",
         lines.trim_end()
