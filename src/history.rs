@@ -75,6 +75,8 @@ impl Order {
 pub struct Page {
     /// The events in the order that was asked for, each with its `cursor`.
     pub events: Vec<Box<RawValue>>,
+    /// The place before the oldest of them: who resumes there is sent what came of them all; `null` without any.
+    pub from: Option<String>,
     /// What to pass as `after` for the next page (as `before`, newest first); `null` at the end.
     pub next: Option<String>,
     /// False when the journal no longer holds all that was after `after`.
@@ -174,6 +176,7 @@ async fn page(
         permissions: permissions.clone(),
         limit,
         events: Vec::new(),
+        oldest: None,
         scanned: 0,
         bytes: 0,
         began: Instant::now(),
@@ -187,6 +190,9 @@ async fn page(
     };
     Ok(Page {
         events: scan.events,
+        from: scan
+            .oldest
+            .map(|at| Cursor::at(journal.epoch(), at.saturating_sub(1)).to_string()),
         next: stopped_at.map(|at| Cursor::at(journal.epoch(), at).to_string()),
         // Looked at last: what was trimmed while it was read is not complete.
         complete: after + 1 >= journal.bounds().first,
@@ -205,6 +211,8 @@ struct Scan {
     limit: u64,
     /// Those found, as text: parsed they can be a hundred times as large.
     events: Vec<Box<RawValue>>,
+    /// Where the oldest of them stands.
+    oldest: Option<Seq>,
     /// How many records were looked at.
     scanned: u64,
     /// About how many bytes the events have.
@@ -318,6 +326,7 @@ impl Scan {
         if let Ok(text) = serde_json::value::to_raw_value(&event) {
             self.bytes += text.get().len();
             self.events.push(text);
+            self.oldest = Some(self.oldest.map_or(record.seq, |at| at.min(record.seq)));
         }
     }
 }

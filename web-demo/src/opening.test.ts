@@ -1,15 +1,28 @@
 import { expect, it } from 'vitest';
 import { Opening } from './opening';
-import { olderThan, pastDecisions, placeToBegin } from './state/past';
+import { agentName } from './state/describe';
+import { olderThan, pastDecisions, placeToBegin, withAgent } from './state/past';
 import { applyUpdate } from './state/reduce';
 import { applySnapshot, emptyState } from './state/snapshot';
 import type { Update } from './state/types';
 
 const NOW = Date.parse('2026-05-23T14:00:00Z');
 
-it('begins after the oldest of the last events, and nowhere where there are none', () => {
-  expect(placeToBegin({ events: [{ cursor: 'c3' }, { cursor: 'c2' }], next: 'c1' })).toBe('c2');
-  for (const none of [{ events: [], next: 'c1' }, { events: 7 }, { status: 'error' }, null]) expect(placeToBegin(none)).toBe('');
+it('begins before the oldest of the last events, and nowhere where there are none', () => {
+  expect(placeToBegin({ events: [{ cursor: 'c3' }, { cursor: 'c2' }], from: 'c1', next: null })).toBe('c1');
+  for (const none of [{ events: [], from: null, next: 'c1' }, { events: 7 }, { status: 'error' }, null]) expect(placeToBegin(none)).toBe('');
+});
+
+it('a decision of long ago has its project, and its agent whether or not others share it', () => {
+  const state = emptyState();
+  applySnapshot(state, { agents: { zeno: { name: 'Zeno' }, 'shop/wanda': { id: 'wanda', project_id: 'shop', name: 'Wanda' } } }, NOW);
+  const made = (agent: string, minute: number) =>
+    ({ id: agent, type: 'decision.logged', timestamp: `2026-05-23T13:0${minute}:00Z`, project_id: 'shop', data: { agent_id: agent, what: agent } });
+  for (const older of pastDecisions({ events: [made('wanda', 1), made('zeno', 2)] })) {
+    const [type, payload] = withAgent(state, older);
+    applyUpdate(state, type, payload, NOW, true);
+  }
+  expect(state.decisions.map(({ projectId, agentId }) => [projectId, agentName(state, agentId)])).toEqual([['shop', 'Zeno'], ['shop', 'Wanda']]);
 });
 
 it('holds what comes live until the state is known', () => {

@@ -55,6 +55,19 @@ export function spread(n: number, rx: number, ry: number, start: number): number
   return angles;
 }
 
+/** Angles of up to `n` points spread over an ellipse's right side, from `-widest` to `widest`, no two nearer than `pitch`; one sits in the middle. */
+export function arc(rx: number, ry: number, widest: number, n: number, pitch: number): number[] {
+  if (n === 0) return [];
+  for (let here = n; here > 1; here -= 1) {
+    const half = (here - 1) / 2;
+    const angles = Array.from({ length: here }, (_, i) => Math.asin((Math.sin(widest) * (i - half)) / half));
+    const points = angles.map((angle) => ({ x: rx * Math.cos(angle), y: ry * Math.sin(angle) }));
+    // Those above and below the middle are as far to the right: the ends of a flat ellipse come near each other.
+    if (points.every((a, i) => points.slice(i + 1).every((b) => Math.hypot(a.x - b.x, a.y - b.y) >= pitch))) return angles;
+  }
+  return [0];
+}
+
 /** How long an ellipse is (Ramanujan). */
 export function around(rx: number, ry: number): number {
   const h = ((rx - ry) / (rx + ry)) ** 2;

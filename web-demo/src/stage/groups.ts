@@ -30,6 +30,8 @@ export const groups = computed<Group[]>(() => {
     const hasAgent = key !== null && state.value.agents.has(key);
     if (!hasAgent && task.status !== 'done') (byProject.get(task.projectId) ?? byProject.get('') ?? groupOf(task.projectId)).waiting.push(task);
   }
+  // A project in which nothing goes on yet is there all the same.
+  if (byProject.size === 0 && mainProject.value) groupOf(mainProject.value.id);
   const common = byProject.get('');
   // The project with news that has no group of its own is what those who work for all are at.
   const at = common && (projects.value.find((project) => !byProject.has(project.id)) ?? (byProject.size === 1 ? mainProject.value : null));

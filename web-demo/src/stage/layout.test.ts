@@ -25,7 +25,8 @@ const STAGES = [[366, 430], [700, 500], [950, 600]] as const;
 const CROWDS: [string, Group[]][] = [
   ['nobody', [group('p', 0, 0, 3)]], ['one', [group('p', 1, 0)]], ['six', [group('p', 6, 8, 9)]], ['thirteen', [group('p', 13, 4)]],
   ['forty', [group('p', 40, 4, 30)]], ['a hundred and fifty', [group('p', 150, 3)]], ['a thousand', [group('p', 1000, 1)]],
-  ['three teams', [group('p', 20, 3), group('q', 5, 3), group('r', 40, 3)]], ['twenty teams', Array.from({ length: 20 }, (_, n) => group(`p${n}`, 3, 2))],
+  ['three teams', [group('p', 20, 3), group('q', 5, 3), group('r', 40, 3)]], ['a team of one beside another', [group('p', 6, 8, 2), group('q', 1, 1)]], ['two teams', [group('p', 5, 4, 3), group('q', 3, 2, 1)]],
+  ['twenty teams', Array.from({ length: 20 }, (_, n) => group(`p${n}`, 3, 2))],
 ];
 
 for (const [name, groups] of CROWDS) {
@@ -37,6 +38,10 @@ for (const [name, groups] of CROWDS) {
     expect(scene.tasks.length + scene.hiddenTasks).toBe(tasks);
     for (const { x, y } of [...scene.agents, ...scene.tasks]) {
       expect(Math.min(x, y, width - x, height - y)).toBeGreaterThan(0);
+    }
+    for (const { agent, x, y, r, hub } of scene.agents) {
+      expect(Math.hypot(x - hub.x, y - hub.y), `${agent.key} and its hub`).toBeGreaterThan(r + (scene.hubs.find((one) => one.x === hub.x && one.y === hub.y)?.r ?? 0) + 7);
+      for (const { label } of scene.hubs) if (label) expect(touches(label.box, x, y, r), `${agent.key} and ${label.lines}`).toBe(false);
     }
     scene.agents.forEach((a, i) => scene.agents.slice(i + 1).forEach((b) => {
       expect(Math.hypot(a.x - b.x, a.y - b.y), `${a.agent.key} and ${b.agent.key}`).toBeGreaterThan(a.r + b.r);

@@ -106,7 +106,7 @@ function place(scene: Layout, group: Group, cell: Box, most: number, several: bo
   const wanted = seated(group.agents, most);
   const inset = several ? 6 : 0;
   const box = { left: cell.left + inset, top: cell.top + inset, right: cell.right - inset, bottom: cell.bottom - inset };
-  const around: Seats = seats(box, wanted.length, group.waiting.length);
+  const around: Seats = seats(box, wanted.length, group.waiting.length, nameWidth(group.name, box, measure));
   const agents = wanted.length > around.places.length ? seated(wanted, around.places.length) : wanted;
   const rows = waitingRings(group.waiting, around.hub, around.rings.length === 1 ? (box.right - box.left < 560 ? 2 : 3) : 1, scene.tasks);
   scene.hubs.push({
@@ -122,10 +122,16 @@ function place(scene: Layout, group: Group, cell: Box, most: number, several: bo
   });
 }
 
+const WIDEST_NAME = 190;
+
+/** How wide the name of a hub may be at the most. */
+const nameWidth = (name: string, box: Box, measure: Measure): number =>
+  (name ? Math.min(measure(name, 12.5, 500), WIDEST_NAME, box.right - box.left - 20) + 12 : 0);
+
 function hubLabel(name: string, { hub, rings }: Seats, rows: number, box: Box, measure: Measure): Label | null {
   if (!name) return null;
   const inner = rings.at(-1) ?? { rx: 0, ry: 0 };
-  const text = cut(name, Math.max(60, Math.min(190, 1.3 * inner.rx, box.right - box.left - 20)), 12.5, 500, measure);
+  const text = cut(name, Math.max(60, Math.min(WIDEST_NAME, 1.3 * inner.rx, box.right - box.left - 20)), 12.5, 500, measure);
   const top = hub.y + hub.r + 9 + 11 * rows;
   const width = measure(text, 12.5, 500) + 12;
   return { lines: [text], x: hub.x, y: top + 13, anchor: 'middle', box: boxAt(hub.x - width / 2, top, width, 18) };

@@ -7,7 +7,7 @@ import { isNews } from './families';
 import { applySnapshot, emptyState } from './snapshot';
 import { applyUpdate } from './reduce';
 import { joinFeed, MOST_ENTRIES } from './feed';
-import { olderThan } from './past';
+import { olderThan, withAgent } from './past';
 import type { Effect, FeedEntry, Outcome, State, Update } from './types';
 
 // A backlog of motion nobody saw (a hidden tab, a replay) is dropped, not played.
@@ -90,7 +90,10 @@ export function takeOpening(snapshot: unknown, decisions: Update[], past: Update
   const now = Date.now();
   applySnapshot(state.value, snapshot, now);
   if (cursor) state.value.cursor = cursor;
-  for (const [type, payload] of olderThan(past, decisions)) applyUpdate(state.value, type, payload, now, true);
+  for (const older of olderThan(past, decisions)) {
+    const [type, payload] = withAgent(state.value, older);
+    applyUpdate(state.value, type, payload, now, true);
+  }
   for (const [type, payload] of past) {
     if (isNews(type)) enter(applyUpdate(state.value, type, payload, now, true));
   }
