@@ -172,3 +172,28 @@ async fn what_filters_hold_is_counted_once_for_all_that_are_equal_and_given_back
     held(address, |held| held == 0).await;
     server.shutdown().await;
 }
+
+/// Progress of one task, with a priority of the producer's own.
+fn progress(name: &str, priority: &str, fact: &str) -> serde_json::Value {
+    json!({ "type": name, "priority": priority, "data": { "task_id": "t1", fact: 1 } })
+}
+
+/// The second and the third wait in a window, and become one update.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_urgent_is_not_lost_where_it_is_united_with_what_is_not() {
+    let server = server().await;
+    let address = server.address();
+    let filters = json!({ "filters": { "min_priority": "high" } });
+    let (mut client, _) = Client::connect(address, filters).await;
+    let events = json!([
+        progress("task.progress", "normal", "first"),
+        progress("task.progress", "high", "urgent"),
+        progress("task.progress", "low", "later"),
+    ]);
+    let (status, answer) = post(address, &events).await;
+    assert_eq!(status, 202, "{answer}");
+    let update = client.event("progress_update").await;
+    assert_eq!(update["data"]["urgent"], 1, "{update}");
+    assert_eq!(update["priority"], "high", "{update}");
+    server.shutdown().await;
+}

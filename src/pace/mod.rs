@@ -321,7 +321,7 @@ impl Pacer {
 
 /// One group in place of two: the later one's updates, with nothing of the earlier one lost. Whose entities it has is for
 /// whoever indexes them.
-fn coalesce(earlier: PendingUpdate, later: PendingUpdate, window: &Window) -> PendingUpdate {
+fn coalesce(earlier: PendingUpdate, mut later: PendingUpdate, window: &Window) -> PendingUpdate {
     let before = earlier
         .merged
         .as_ref()
@@ -346,13 +346,16 @@ fn coalesce(earlier: PendingUpdate, later: PendingUpdate, window: &Window) -> Pe
     let since = earlier.since.unwrap_or(earlier.record.event.timestamp);
     let mut unsent = earlier.unsent;
     unsent.extend_from_slice(&later.unsent);
+    let priority = later.priority.min(earlier.priority);
+    // Filters go by it: whoever wants the more urgent one of the two gets both.
+    later.update.priority = priority;
     PendingUpdate {
         merged,
         weight,
         held,
         unsent,
         since: Some(since),
-        priority: later.priority.min(earlier.priority),
+        priority,
         accepted: earlier.accepted,
         ..later
     }
