@@ -197,3 +197,27 @@ async fn what_is_urgent_is_not_lost_where_it_is_united_with_what_is_not() {
     assert_eq!(update["priority"], "high", "{update}");
     server.shutdown().await;
 }
+
+/// Both names give the same update of the same task.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wanted_by_its_name_is_not_lost_beside_another_name() {
+    let server = server().await;
+    let address = server.address();
+    let filters = json!({ "filters": { "types": "task.progress" } });
+    let (mut client, _) = Client::connect(address, filters).await;
+    let events = json!([
+        progress("task.progress", "normal", "first"),
+        progress("task.progress", "normal", "named"),
+        progress("progress.update", "normal", "other"),
+    ]);
+    let (status, answer) = post(address, &events).await;
+    assert_eq!(status, 202, "{answer}");
+    loop {
+        let update = client.event("progress_update").await;
+        assert_eq!(update["source_type"], "task.progress", "{update}");
+        if update["data"]["named"] == 1 {
+            break;
+        }
+    }
+    server.shutdown().await;
+}

@@ -45,7 +45,7 @@ pub struct Table {
 /// How this version coalesces updates: the table's rows, their bits and keys, what an event's entities and
 /// rooms are, what goes before what. A change of any of it needs the next number, or cursors from within a segment would name
 /// another place than they did (`hub/gather/tests.rs` has the present one).
-const GROUPING: u32 = 7;
+const GROUPING: u32 = 8;
 
 /// How a row coalesces.
 enum By<'a> {
@@ -171,7 +171,7 @@ fn fnv(bytes: &[u8]) -> u32 {
 /// The row of an event. The first arm that fits is its row, as in the contract's table from top to bottom.
 ///
 /// Events are coalesced only with events of the same name: another name says something else of the thing, and a client that
-/// folds the updates would never hear of it.
+/// folds the updates would never hear of it; and who wants only one of the two names would not get what they are coalesced in.
 fn row(event: &Event) -> Row<'_> {
     let name = event.name.canonical();
     let segments: SmallVec<[&str; 6]> = name.split('.').collect();
@@ -220,7 +220,7 @@ fn row(event: &Event) -> Row<'_> {
         ["task", "progress"] | ["progress", "update"] => Row::new(
             Kind::Progress,
             Priority::Normal,
-            By::Id(progress_space(event).into(), event.task_id(), Merge::Fields),
+            By::Id(progress_space(event, name), event.task_id(), Merge::Fields),
         ),
         ["task", "completed" | "blocked"] | ["blocker", "reported" | "report"] => {
             Row::at_once(Kind::Task, Priority::High)
@@ -310,10 +310,10 @@ fn report_space<'a>(event: &Event, name: &'a str) -> Cow<'a, str> {
 }
 
 /// Progress that says a status is not coalesced with progress that says none: the status would seem to be said again.
-fn progress_space(event: &Event) -> &'static str {
+fn progress_space<'a>(event: &Event, name: &'a str) -> Cow<'a, str> {
     match event.data.get("status") {
-        Some(Value::String(_)) => "progress.status",
-        _ => "progress",
+        Some(Value::String(_)) => format!("{name}.status").into(),
+        _ => name.into(),
     }
 }
 
@@ -345,32 +345,27 @@ fn node_state(event: &Event) -> Row<'_> {
         _ => Row::new(
             Kind::Node,
             Priority::Normal,
-            By::Id("node".into(), event.node_id(), Merge::Fields),
+            By::Id(
+                event.name.canonical().into(),
+                event.node_id(),
+                Merge::Fields,
+            ),
         ),
     }
 }
 
 fn visual<'e>(event: &'e Event, kind: &str) -> Row<'e> {
     let target = event.data.get("target_id").and_then(Value::as_str);
-    let (space, id, merge) = match kind {
+    let project = event.project_id.as_deref().unwrap_or("-");
+    let (id, merge) = match kind {
         // Layouts of one flush are one layout, whatever they were about.
-        "layout" => (
-            "visual.layout",
-            Some(event.project_id.as_deref().unwrap_or("-")),
-            Merge::Changes,
-        ),
-        "complete" => (
-            "visual.refresh",
-            Some(event.project_id.as_deref().unwrap_or("-")),
-            Merge::Replace,
-        ),
-        "edge" => ("visual.edge", target, Merge::Changes),
-        "style" => ("visual.style", target, Merge::Changes),
-        _ => ("visual.node", target, Merge::Changes),
+        "layout" => (Some(project), Merge::Changes),
+        "complete" => (Some(project), Merge::Replace),
+        _ => (target, Merge::Changes),
     };
     Row::new(
         Kind::Visual,
         Priority::Normal,
-        By::Id(space.into(), id, merge),
+        By::Id(event.name.canonical().into(), id, merge),
     )
 }

@@ -120,7 +120,7 @@ pub(super) fn rows() -> Vec<Row> {
                         "data": { "progress": 50 } }),
             ),
             Normal,
-            Some("progress.status/t1"),
+            Some("progress.update.status/t1"),
             "progress",
         ),
         row(
