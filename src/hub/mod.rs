@@ -38,6 +38,8 @@ mod requests;
 pub(crate) mod roster;
 mod slowness;
 mod snapshots;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::{

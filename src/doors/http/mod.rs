@@ -39,6 +39,8 @@ pub use api::{Api, Readiness, StreamOptions};
 pub(crate) use page::missing as missing_page;
 pub use policy::{Hosts, Origins, ProxiedRequests, RequestPolicy};
 pub use rendering::Renderings;
+#[cfg(test)]
+pub(crate) use stream::{StreamOutlet, StreamQueue};
 
 /// How long a browser keeps the answer to a preflight: each is a round trip before a request.
 const PREFLIGHT_LIFETIME: Duration = Duration::from_secs(3_600);

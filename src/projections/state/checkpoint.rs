@@ -193,7 +193,7 @@ pub async fn keep(
 }
 
 /// Writes a ledger and a picture, one part after the other: between two of them the journal keeps events.
-async fn save(
+pub(crate) async fn save(
     journal: &dyn Journal,
     seq: Seq,
     picture: Picture,

@@ -37,6 +37,9 @@ use crate::{
     net::PeerClosed,
     timestamp::Timestamp,
 };
+#[cfg(test)]
+pub(crate) use queue::{StreamOutlet, StreamQueue};
+#[cfg(not(test))]
 use queue::{StreamOutlet, StreamQueue};
 
 /// The query: lists are written with commas.

@@ -17,7 +17,7 @@ use crate::{
 
 /// Shared by the hub, which fills it, and the response's body, which empties it.
 #[derive(Debug)]
-pub(super) struct StreamQueue {
+pub(crate) struct StreamQueue {
     /// Never held across an await.
     state: Mutex<State>,
     /// Wakes the body.
@@ -37,7 +37,7 @@ struct State {
 }
 
 impl StreamQueue {
-    pub(super) fn new(max_bytes: usize) -> Arc<Self> {
+    pub(crate) fn new(max_bytes: usize) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 queue: Outbox::default(),
@@ -50,7 +50,7 @@ impl StreamQueue {
     }
 
     /// The next piece; none at the end.
-    pub(super) fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
+    pub(crate) fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
         self.body.register(cx.waker());
         let mut state = self.lock();
         let piece = state.queue.pop().map(|piece| piece.message.bytes.clone());
@@ -94,7 +94,7 @@ fn server_sent(update: &Outgoing) -> &Arc<WireMessage> {
 
 /// The hub's end of a lane: the stream ends with it.
 #[derive(Debug)]
-pub(super) struct StreamOutlet(pub(super) Arc<StreamQueue>);
+pub(crate) struct StreamOutlet(pub(crate) Arc<StreamQueue>);
 
 impl Outlet for StreamOutlet {
     fn send(&self, update: &Outgoing) -> bool {

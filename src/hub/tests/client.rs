@@ -1,0 +1,259 @@
+//! A client of a script: reads its lane, keeps the cursors that it is given, and holds all of it against its account.
+
+use std::{future::poll_fn, sync::Arc, task::Context, time::Duration};
+
+use futures_util::task::noop_waker;
+use serde_json::Value;
+
+use super::{events::Claims, reference::Account, truth::Truth, wants::Look};
+use crate::{
+    doors::http::{StreamOutlet, StreamQueue},
+    hub::{MemberId, Membership, Outlet},
+};
+
+/// Nothing takes so long unless it is broken.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where a client stands by what it read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// It was not greeted yet.
+    Greeted,
+    /// It is being given what it missed.
+    Behind,
+    /// It is promised a snapshot.
+    Promised,
+    Live,
+    /// It had a snapshot in parts, and is given what came after it: nobody says when it has all of that.
+    Quiet,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) lane: Arc<StreamQueue>,
+    pub(super) membership: Membership,
+    pub(super) mode: Mode,
+    /// The cursor that it came with.
+    pub(super) from: Option<String>,
+    /// It resumed a place that the journal need not know.
+    pub(super) foreign: bool,
+    /// Updates since it came back; none for one that came back while others were under way.
+    pub(super) replayed: Option<u64>,
+    /// The next part of a snapshot, of how many.
+    pub(super) part: Option<(u64, u64)>,
+    pub(super) tasks: Vec<Value>,
+    /// How often it asked for the state, how often it was told so, and whether it waits for it.
+    pub(super) asked: (u32, u32, bool),
+    /// How many updates were sent when it came, and when it last had taken all.
+    pub(super) began: usize,
+    pub(super) had_all: usize,
+}
+
+/// A cursor that a client keeps, with its account as if it had left there.
+type Bookmark = (String, Account);
+
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) name: String,
+    pub(super) claims: Claims,
+    pub(super) account: Account,
+    pub(super) connection: Option<Connection>,
+    pub(super) cursor: Option<String>,
+    kept: Option<Bookmark>,
+    /// What it got, for whoever reads of a failure.
+    pub(super) log: Vec<String>,
+}
+
+/// How a client comes, as the hub is asked.
+#[derive(Debug)]
+pub(super) enum Coming {
+    With(String),
+    Anew {
+        state: bool,
+        foreign: Option<String>,
+    },
+}
+
+impl Client {
+    pub(super) fn new(name: String, claims: Claims, look: Look) -> Self {
+        Self {
+            name,
+            claims,
+            account: Account::new(claims, look),
+            connection: None,
+            cursor: None,
+            kept: None,
+            log: Vec::new(),
+        }
+    }
+
+    pub(super) fn note(&mut self, what: impl Into<String>) {
+        self.log.push(what.into());
+    }
+
+    pub(super) fn member(&self) -> Option<MemberId> {
+        self.connection.as_ref().map(|c| c.membership.id())
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.connection
+            .as_ref()
+            .is_some_and(|c| c.mode == Mode::Live && !c.asked.2)
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.connection
+            .as_ref()
+            .is_some_and(|c| c.mode == Mode::Quiet && !c.asked.2)
+    }
+
+    /// Whether it is up to date, as far as can be known.
+    pub(super) fn is_done(&self, truth: &Truth) -> bool {
+        self.is_live() || (self.is_quiet() && self.account.missing(truth).is_empty())
+    }
+
+    pub(super) fn lane(max_bytes: usize) -> (Arc<StreamQueue>, Arc<dyn Outlet>) {
+        let lane = StreamQueue::new(max_bytes);
+        (lane.clone(), Arc::new(StreamOutlet(lane)))
+    }
+
+    /// The last cursor, or the one that it kept.
+    pub(super) fn coming(&mut self, kept: bool) -> Option<Coming> {
+        if kept {
+            let (cursor, account) = self.kept.clone()?;
+            let look = self.account.look().clone();
+            self.account = account;
+            self.account.look_otherwise((0, 0), look);
+            self.cursor = Some(cursor);
+        }
+        self.cursor.clone().map(Coming::With)
+    }
+
+    /// It came, when so many updates were sent.
+    pub(super) fn came(
+        &mut self,
+        truth: &Truth,
+        coming: Coming,
+        lane: Arc<StreamQueue>,
+        membership: Membership,
+        when: (usize, usize),
+    ) {
+        let (from, foreign) = match coming {
+            Coming::With(cursor) => {
+                self.account.come_back();
+                (Some(cursor), false)
+            }
+            Coming::Anew { state, foreign } => {
+                let given_state = state || foreign.is_some();
+                self.account.come_anew(truth, when, given_state);
+                self.cursor = None;
+                (foreign.clone(), foreign.is_some())
+            }
+        };
+        self.note(format!("-- comes with {from:?}, after {} updates", when.0));
+        self.connection = Some(Connection {
+            lane,
+            membership,
+            mode: Mode::Greeted,
+            replayed: from.is_some().then_some(0),
+            from,
+            foreign,
+            part: None,
+            tasks: Vec::new(),
+            asked: (0, 0, false),
+            began: when.0,
+            had_all: when.0,
+        });
+    }
+
+    /// It goes without a word; what waits for it is lost.
+    pub(super) fn leave(&mut self, truth: &Truth) -> Result<(), String> {
+        if self.connection.take().is_some() {
+            self.note("-- leaves");
+            self.account.leave(truth)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn keep(&mut self, truth: &Truth) -> Result<(), String> {
+        if let Some(cursor) = self.cursor.clone() {
+            let mut account = self.account.clone();
+            account.leave(truth)?;
+            self.note("-- keeps its cursor");
+            self.kept = Some((cursor, account));
+        }
+        Ok(())
+    }
+
+    /// It goes back to its last place, if it is live.
+    pub(super) fn go_back(&mut self, truth: &Truth) -> Result<Option<String>, String> {
+        let (Some(cursor), true) = (self.cursor.clone(), self.is_live()) else {
+            return Ok(None);
+        };
+        self.account.go_back(truth)?;
+        self.note(format!("-- goes back to {cursor}"));
+        if let Some(connection) = &mut self.connection {
+            connection.mode = Mode::Behind;
+            connection.from = Some(cursor.clone());
+            connection.replayed = None;
+            connection.began = truth.count;
+        }
+        Ok(Some(cursor))
+    }
+
+    pub(super) fn asks_for_state(&mut self, truth: &Truth) {
+        self.note("-- asks for the state");
+        self.account.asks_for_state(truth);
+        if let Some(connection) = &mut self.connection {
+            connection.asked.0 += 1;
+            connection.asked.2 = true;
+        }
+    }
+
+    /// The next thing that waits for it.
+    pub(super) fn next(&self) -> Option<String> {
+        let waker = noop_waker();
+        let lane = &self.connection.as_ref()?.lane;
+        match lane.poll_next(&Context::from_waker(&waker)) {
+            std::task::Poll::Ready(piece) => {
+                piece.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            }
+            std::task::Poll::Pending => None,
+        }
+    }
+
+    /// The next thing that comes.
+    pub(super) async fn wait(&self, truth: &Truth) -> Result<String, String> {
+        let lane = &self
+            .connection
+            .as_ref()
+            .ok_or("nobody is there who waits")?
+            .lane;
+        let next = tokio::time::timeout(PATIENCE, poll_fn(|cx| lane.poll_next(cx)));
+        match next.await {
+            Ok(Some(bytes)) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Ok(None) => Err(format!("{}: the stream ended", self.name)),
+            Err(_) => Err(format!(
+                "{} waits in vain; it is {:?} and misses {:?}",
+                self.name,
+                self.connection.as_ref().map(|c| c.mode),
+                self.account.missing(truth)
+            )),
+        }
+    }
+
+    /// It has taken all that waits for it: what it is unsent is there.
+    pub(super) fn has_all(&mut self, truth: &Truth) -> Result<(), String> {
+        if !self.is_live() {
+            return Ok(());
+        }
+        if let Some(connection) = &mut self.connection {
+            connection.had_all = truth.count;
+        }
+        match self.account.missing(truth) {
+            missing if missing.is_empty() => Ok(()),
+            missing => Err(format!("{}: {missing:?} did not come", self.name)),
+        }
+    }
+}

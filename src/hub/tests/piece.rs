@@ -1,0 +1,111 @@
+//! What a client reads, taken apart.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// What the test tells a client when it asks for the state.
+pub(super) const ASKED: &str = "asked";
+
+/// One thing that a client was sent.
+#[derive(Debug)]
+pub(super) enum QueuedMessage {
+    Greeting,
+    /// Updates of the table, each with its name.
+    Updates(Vec<(String, Value)>),
+    Resumed(Value),
+    /// A snapshot, or a part of one.
+    Snapshot(Value),
+    Parked,
+    CaughtUp,
+    /// The place at which it asked for the state.
+    Asked,
+}
+
+impl QueuedMessage {
+    /// Takes a server-sent event apart: what it is, and the place that its `id` names.
+    pub(super) fn read(text: &str) -> Result<(Self, Option<String>), String> {
+        let field = |name: &str| {
+            let mut lines = text.lines();
+            lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+        };
+        let cursor = field("id").map(str::to_owned);
+        let name = field("event").ok_or("a piece has no name")?;
+        let data = field("data").ok_or("a piece has no data")?;
+        let mut body: Value = serde_json::from_str(data).map_err(|e| format!("{e}: {data}"))?;
+        let is_notice = name == "system_notification" && body.get("id").is_none();
+        let piece = match (name, body["code"].as_str()) {
+            ("connection_established", _) => Self::Greeting,
+            ("resumed", _) => Self::Resumed(body),
+            ("snapshot", _) => Self::Snapshot(body),
+            (ASKED, _) => Self::Asked,
+            (_, Some("parked")) if is_notice => Self::Parked,
+            (_, Some("caught_up")) if is_notice => Self::CaughtUp,
+            ("batch", _) => {
+                let updates = body["updates"].as_array_mut().ok_or("a batch of nothing")?;
+                let each = updates.iter_mut().map(|update| {
+                    let name = update["event"].as_str().unwrap_or_default().to_owned();
+                    (name, update["payload"].take())
+                });
+                Self::Updates(each.collect())
+            }
+            _ => Self::Updates(vec![(name.to_owned(), body)]),
+        };
+        if let Self::Updates(updates) = &piece {
+            let last = updates.last().and_then(|(_, body)| body["cursor"].as_str());
+            if last != cursor.as_deref() {
+                return Err(format!(
+                    "the cursor within is not that of the piece: {text}"
+                ));
+            }
+        }
+        Ok((piece, cursor))
+    }
+}
+
+/// What an update says of the events that are coalesced in it.
+#[derive(Debug)]
+pub(super) struct Contents {
+    /// The last of them.
+    pub(super) last: u64,
+    /// How many they are.
+    pub(super) count: usize,
+    /// Those that said something that no other event says.
+    pub(super) marked: Vec<u64>,
+    /// The newest event that said each fact.
+    pub(super) facts: BTreeMap<String, u64>,
+    /// Those whose texts are joined, in order.
+    pub(super) text: Option<Vec<u64>>,
+}
+
+impl Contents {
+    pub(super) fn of(body: &Value) -> Result<Self, String> {
+        let id = body["id"].as_str().and_then(|id| id.strip_prefix('e'));
+        let last = id.and_then(|n| n.parse().ok());
+        let data = &body["data"];
+        let all = || data.as_object().into_iter().flatten();
+        let numbered = |prefix: char| {
+            all().filter_map(move |(key, value)| {
+                let number: u64 = key.strip_prefix(prefix)?.parse().ok()?;
+                Some((number, value.as_u64()?))
+            })
+        };
+        let mut marked: Vec<u64> = numbered('m').map(|(n, _)| n).collect();
+        let changes = data["changes"].as_object().into_iter().flatten();
+        marked.extend(changes.filter_map(|(_, n)| n.as_u64()));
+        let text = data["content"].as_str().map(|text| {
+            let words = text.split(['<', '>']).filter(|word| !word.is_empty());
+            words.filter_map(|word| word.parse().ok()).collect()
+        });
+        marked.extend(text.iter().flatten());
+        marked.sort_unstable();
+        marked.dedup();
+        Ok(Self {
+            last: last.ok_or_else(|| format!("an update of no event: {body}"))?,
+            count: body["coalesced"].as_u64().unwrap_or(1) as usize,
+            marked,
+            facts: numbered('f').map(|(k, n)| (format!("f{k}"), n)).collect(),
+            text,
+        })
+    }
+}

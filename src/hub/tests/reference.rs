@@ -1,0 +1,394 @@
+//! The naive reference: what one client has, what it is unsent, and what must not come.
+//!
+//! Updates are counted as the witness gets them, who sees everything and always reads. So it is known of each update
+//! whether it was sent before a client changed what it wants, or after that, or about then. Only in the last case either
+//! is right.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{
+    events::{Claims, Event, Update},
+    piece::Contents,
+    truth::Truth,
+    wants::Look,
+};
+
+/// What an update is to a client by the places that it named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It comes if the client wants it.
+    Open,
+    /// It lies before a place that the client named, or before it came: it must not come.
+    Closed,
+    /// A snapshot that the client was given says it: it must not come alone.
+    InSnapshot,
+    /// Either is right.
+    Either,
+}
+
+/// A place that a client may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// None since it came.
+    None,
+    /// The newest when it came.
+    Start,
+    /// That of an update as it was sent to everybody.
+    Live(usize),
+    /// That of an update that it had missed.
+    Missed,
+    /// The one at which it was up to date; sent after these.
+    UpToDate(usize),
+    /// That of a snapshot.
+    Snapshot,
+}
+
+/// What a client wanted from one time on: surely not before the first number of updates, and surely after the second.
+#[derive(Debug, Clone)]
+struct Spell {
+    from: (usize, usize),
+    look: Look,
+}
+
+/// What the reference knows of a client.
+#[derive(Debug, Clone)]
+pub(super) struct Account {
+    claims: Claims,
+    pub(super) had: HashMap<Update, u8>,
+    standing: HashMap<Update, Standing>,
+    spells: Vec<Spell>,
+    /// Where it was behind perhaps, as numbers of updates; what was sent then was judged by what it wanted then or later.
+    behind: Vec<(usize, Option<usize>)>,
+    pub(super) place: Place,
+    /// The last event of each entity, and of each fact of it.
+    newest: HashMap<String, u64>,
+    /// What came since it went back to a place while updates were under way: these may come twice.
+    again: Option<HashMap<Update, u8>>,
+    /// What was sent when it asked for a snapshot.
+    asked: usize,
+}
+
+impl Account {
+    pub(super) fn new(claims: Claims, look: Look) -> Self {
+        Self {
+            claims,
+            had: HashMap::new(),
+            standing: HashMap::new(),
+            spells: vec![Spell { from: (0, 0), look }],
+            behind: Vec::new(),
+            place: Place::None,
+            newest: HashMap::new(),
+            again: None,
+            asked: 0,
+        }
+    }
+
+    pub(super) fn look(&self) -> &Look {
+        &self.spells[self.spells.len() - 1].look
+    }
+
+    fn standing(&self, update: Update) -> Standing {
+        self.standing
+            .get(&update)
+            .copied()
+            .unwrap_or(Standing::Open)
+    }
+
+    fn has(&self, update: Update) -> bool {
+        self.had.get(&update).is_some_and(|had| *had > 0)
+    }
+
+    /// It comes as somebody new, when so many updates were sent. Before a snapshot it gets nothing.
+    pub(super) fn come_anew(&mut self, truth: &Truth, when: (usize, usize), snapshot: bool) {
+        let look = self.look().clone();
+        *self = Self::new(self.claims, look);
+        self.place = Place::Start;
+        for (_, update) in truth.updates() {
+            let standing = match truth.sent.get(&update) {
+                Some(&at) if at <= when.0 => Standing::Closed,
+                Some(&at) if at <= when.1 => Standing::Either,
+                _ => Standing::Open,
+            };
+            self.standing.insert(update, standing);
+        }
+        if snapshot {
+            self.place = Place::None;
+            self.falls_behind(0);
+            self.asked = when.0;
+        }
+    }
+
+    /// It comes with the place where it left.
+    pub(super) fn come_back(&mut self) {
+        let look = self.look().clone();
+        self.spells = vec![Spell { from: (0, 0), look }];
+        self.behind = vec![(0, None)];
+        self.place = Place::None;
+    }
+
+    /// The same without having left.
+    pub(super) fn go_back(&mut self, truth: &Truth) -> Result<(), String> {
+        self.leave(truth)?;
+        self.come_back();
+        self.again = Some(HashMap::new());
+        Ok(())
+    }
+
+    /// It wants something else, since some time between these.
+    pub(super) fn look_otherwise(&mut self, from: (usize, usize), look: Look) {
+        self.spells.push(Spell { from, look });
+    }
+
+    pub(super) fn falls_behind(&mut self, from: usize) {
+        self.behind.push((from, None));
+    }
+
+    pub(super) fn asks_for_state(&mut self, truth: &Truth) {
+        self.falls_behind(0);
+        self.asked = truth.count;
+    }
+
+    pub(super) fn is_up_to_date(&mut self, truth: &Truth) {
+        self.behind
+            .iter_mut()
+            .for_each(|(_, to)| *to = to.or(Some(truth.count)));
+        if self.again.take().is_some() {
+            self.newest.clear();
+        }
+    }
+
+    /// Whether it wanted an update when it was its turn: surely, perhaps, or not.
+    fn wanted(&self, truth: &Truth, event: &Event, update: Update) -> (bool, bool) {
+        let Some(&sent) = truth.sent.get(&update) else {
+            return (false, false);
+        };
+        let spans = self
+            .behind
+            .iter()
+            .filter(|(from, to)| sent > *from && to.is_none_or(|to| sent <= to));
+        let last = spans
+            .map(|(_, to)| to.unwrap_or(truth.count) + 1)
+            .max()
+            .unwrap_or(sent);
+        let mut verdicts = self.spells.iter().enumerate().filter_map(|(at, spell)| {
+            let began = at == 0 || last > spell.from.0;
+            let ended = self
+                .spells
+                .get(at + 1)
+                .is_some_and(|next| sent > next.from.1);
+            (began && !ended).then(|| spell.look.admits(event, update.1))
+        });
+        let first = verdicts.next().unwrap_or(false);
+        verdicts.fold((first, first), |(surely, perhaps), now| {
+            (surely && now, perhaps || now)
+        })
+    }
+
+    /// What it must have by now and has not.
+    pub(super) fn missing(&self, truth: &Truth) -> Vec<Update> {
+        let all = truth.updates();
+        all.filter(|(event, update)| self.is_unsent(truth, event, *update))
+            .map(|(_, update)| update)
+            .collect()
+    }
+
+    fn is_unsent(&self, truth: &Truth, event: &Event, update: Update) -> bool {
+        self.standing(update) == Standing::Open
+            && !self.has(update)
+            && event.is_for(self.claims)
+            && self.wanted(truth, event, update).0
+    }
+
+    /// It gets an update. Returns the events in it.
+    pub(super) fn take(
+        &mut self,
+        truth: &Truth,
+        name: &str,
+        contents: &Contents,
+    ) -> Result<BTreeSet<Update>, String> {
+        let last = truth.event(contents.last)?;
+        let gives = last.gives().iter().find(|given| **given == name);
+        let name = *gives.ok_or_else(|| format!("e{} gives no {name}", last.n))?;
+        let coalesced = self.coalesced(truth, last, name, contents)?;
+        if self.again.is_none() {
+            self.keep_order(last, contents)?;
+        }
+        Ok(coalesced)
+    }
+
+    /// Checks that each of these may come now, and takes it.
+    pub(super) fn accept(
+        &mut self,
+        truth: &Truth,
+        coalesced: &BTreeSet<Update>,
+    ) -> Result<(), String> {
+        let (mut wanted, mut said) = (false, Vec::new());
+        for &update in coalesced {
+            let event = truth.event(update.0)?;
+            if !truth.sent.contains_key(&update) {
+                return Err(format!("{update:?} comes before it is sent"));
+            }
+            if !event.is_for(self.claims) {
+                return Err(format!("{update:?} is not for it"));
+            }
+            match self.standing(update) {
+                Standing::Closed => {
+                    return Err(format!("{update:?} comes though it lies before its place"));
+                }
+                Standing::InSnapshot => said.push(update),
+                Standing::Open | Standing::Either => wanted |= self.wanted(truth, event, update).1,
+            }
+            self.count(update)?;
+        }
+        match (wanted, said.is_empty()) {
+            (true, _) => Ok(()),
+            (false, true) => Err(format!("nothing of {coalesced:?} is wanted")),
+            (false, false) => Err(format!("{said:?} is in the snapshot that it was given")),
+        }
+    }
+
+    fn count(&mut self, update: Update) -> Result<(), String> {
+        let had = self.had.entry(update).or_default();
+        let since = self
+            .again
+            .as_mut()
+            .map(|again| again.entry(update).or_default());
+        let most = match &since {
+            Some(1) => 2,
+            _ => 1,
+        };
+        *had += 1;
+        if let Some(since) = since {
+            *since += 1;
+        }
+        if *had > most {
+            return Err(format!("{update:?} comes twice"));
+        }
+        Ok(())
+    }
+
+    /// The events that are coalesced in an update: those whose own facts are there, and the newest others of the key that the
+    /// client has not got, as many as the update says.
+    fn coalesced(
+        &self,
+        truth: &Truth,
+        last: &Event,
+        name: &'static str,
+        contents: &Contents,
+    ) -> Result<BTreeSet<Update>, String> {
+        let mut coalesced = BTreeSet::from([(last.n, name)]);
+        for &n in &contents.marked {
+            let event = truth.event(n)?;
+            if n != last.n && (event.key().is_none() || event.key() != last.key()) {
+                return Err(format!("e{n} and e{} are coalesced", last.n));
+            }
+            coalesced.insert((n, name));
+        }
+        let before = truth.events.iter().rev().filter(|event| event.n < last.n);
+        let shows =
+            |event: &Event| event.said.marked && !event.replaces() && name != "agent_status_change";
+        let alike = before
+            .filter(|event| event.key().is_some() && event.key() == last.key() && !shows(event));
+        for event in alike {
+            let update = (event.n, name);
+            if coalesced.len() >= contents.count {
+                break;
+            }
+            let again = self
+                .again
+                .as_ref()
+                .is_some_and(|again| again.get(&update) == Some(&1));
+            if (!self.has(update) || again) && self.standing(update) != Standing::Closed {
+                coalesced.insert(update);
+            }
+        }
+        if coalesced.len() != contents.count {
+            return Err(format!(
+                "{} events are said to be coalesced: {coalesced:?}",
+                contents.count
+            ));
+        }
+        let texts = coalesced.iter().map(|(n, _)| *n);
+        match &contents.text {
+            Some(text) if !texts.eq(text.iter().copied()) => {
+                Err(format!("the texts {text:?} are of {coalesced:?}"))
+            }
+            _ => Ok(coalesced),
+        }
+    }
+
+    /// Updates of a thing keep their order, and no fact is said again after a newer one.
+    fn keep_order(&mut self, last: &Event, contents: &Contents) -> Result<(), String> {
+        let mut see = |what: String, n: u64| {
+            let newest = self.newest.entry(what.clone()).or_default();
+            if n < *newest {
+                return Err(format!("of {what} comes e{n} after e{newest}"));
+            }
+            *newest = n;
+            Ok(())
+        };
+        for entity in last.entities() {
+            for (fact, n) in contents.facts.iter().filter(|_| last.has_facts()) {
+                see(format!("{entity}.{fact}"), *n)?;
+            }
+            see(entity, last.n)?;
+        }
+        Ok(())
+    }
+
+    /// It is given the state up to this event: what came later comes again, and nothing else.
+    pub(super) fn is_given_state(&mut self, truth: &Truth, to: u64) {
+        for (_, update) in truth.updates() {
+            if update.0 <= to {
+                self.standing.insert(update, Standing::InSnapshot);
+            } else {
+                self.standing.insert(update, Standing::Open);
+                self.had.remove(&update);
+            }
+        }
+        self.place = Place::Snapshot;
+        self.newest.clear();
+    }
+
+    /// It goes, and may come back to its last place.
+    pub(super) fn leave(&mut self, truth: &Truth) -> Result<(), String> {
+        let is_again = self.again.is_some();
+        for (event, update) in truth.updates() {
+            let sent = truth.sent.get(&update).copied();
+            let passed = match self.place {
+                Place::Live(at) | Place::UpToDate(at) => sent.is_some_and(|sent| sent <= at),
+                Place::None | Place::Start | Place::Missed | Place::Snapshot => false,
+            };
+            if passed && self.is_unsent(truth, event, update) {
+                return Err(format!("{update:?} was lost, and lies before its place"));
+            }
+            let after = match (self.standing(update), self.place) {
+                _ if passed => Standing::Closed,
+                (standing, Place::None | Place::Snapshot) => standing,
+                (Standing::InSnapshot, _) if sent.is_some_and(|sent| sent <= self.asked) => {
+                    Standing::Closed
+                }
+                // What was held when the snapshot was made may come after a later place.
+                (Standing::InSnapshot, _) => Standing::Either,
+                // It was perhaps passed over while it was not wanted, or a later place was named before it went back.
+                (Standing::Open, Place::Missed | Place::UpToDate(_))
+                    if sent.is_some()
+                        && !self.has(update)
+                        && (is_again || !self.is_unsent(truth, event, update)) =>
+                {
+                    Standing::Either
+                }
+                (standing, _) => standing,
+            };
+            self.standing.insert(update, after);
+        }
+        for (update, count) in self.again.take().into_iter().flatten() {
+            if count == 1 {
+                self.had.remove(&update);
+                self.standing.insert(update, Standing::Either);
+                self.newest.clear();
+            }
+        }
+        Ok(())
+    }
+}

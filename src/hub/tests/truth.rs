@@ -1,0 +1,42 @@
+//! What was published in a round, and when each update of it was sent.
+
+use std::collections::HashMap;
+
+use super::events::{Event, Update};
+
+/// What was published, and when each update of it was sent.
+#[derive(Debug, Default)]
+pub(super) struct Truth {
+    pub(super) events: Vec<Event>,
+    /// The number of the update in which the witness got it.
+    pub(super) sent: HashMap<Update, usize>,
+    /// How many updates the witness got.
+    pub(super) count: usize,
+    /// The state begins behind this event: a journal in memory had let go of it when the hub began.
+    pub(super) forgotten: u64,
+}
+
+impl Truth {
+    pub(super) fn event(&self, n: u64) -> Result<&Event, String> {
+        let at = usize::try_from(n).ok().and_then(|n| n.checked_sub(1));
+        at.and_then(|at| self.events.get(at))
+            .ok_or_else(|| format!("nobody published e{n}"))
+    }
+
+    /// All updates that are due to anybody.
+    pub(super) fn updates(&self) -> impl Iterator<Item = (&Event, Update)> {
+        let events = self.events.iter();
+        events.flat_map(|event| {
+            event
+                .gives()
+                .iter()
+                .map(move |name| (event, (event.n, *name)))
+        })
+    }
+
+    pub(super) fn unsent(&self) -> Vec<Update> {
+        let all = self.updates().map(|(_, update)| update);
+        all.filter(|update| !self.sent.contains_key(update))
+            .collect()
+    }
+}

@@ -1,0 +1,382 @@
+//! A hub with its journal and its intake, a witness who sees everything, and the clients of a script.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use tempfile::TempDir;
+
+use super::{
+    client::{Client, Coming},
+    events::{Claims, Event, Said},
+    piece::ASKED,
+    script::{CLIENTS, Comes, FEW, LONG, Settings, Step},
+    setup::{Running, join, journal, permissions, start, view},
+    truth::Truth,
+    wants::{CLAIMS, Look, ROOMS, WANTED, Wanted},
+};
+use crate::{
+    access::authz::Permissions,
+    channel::Namespace,
+    event::Object,
+    hub::{SharedSnapshot, SnapshotOf},
+    intake::{Producer, Raw},
+    journal::Journal,
+    projections::state::checkpoint,
+};
+
+type Checked = Result<(), String>;
+
+pub(super) struct World {
+    settings: Settings,
+    folder: TempDir,
+    journal: Arc<dyn Journal>,
+    running: Running,
+    truth: Truth,
+    witness: Client,
+    clients: Vec<Client>,
+}
+
+impl World {
+    pub(super) async fn new(settings: Settings) -> Result<Self, String> {
+        let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+        let journal = journal(&settings, folder.path())?;
+        let running = start(&settings, &journal).await?;
+        let everything = Look {
+            rooms: BTreeSet::from([ROOMS[0]]),
+            wanted: Wanted::Everything,
+        };
+        let client = |at: usize| {
+            let (rooms, wanted) = settings.looks[at];
+            let rooms = rooms.into_iter().map(|room| ROOMS[room]).collect();
+            let look = Look {
+                rooms,
+                wanted: WANTED[wanted],
+            };
+            Client::new(format!("client {at}"), CLAIMS[settings.claims[at]], look)
+        };
+        let mut world = Self {
+            clients: (0..CLIENTS).map(client).collect(),
+            witness: Client::new("the witness".into(), Claims::All, everything),
+            truth: Truth::default(),
+            settings,
+            folder,
+            journal,
+            running,
+        };
+        world.begin().await?;
+        for at in 0..CLIENTS {
+            world.comes(at, Comes::New).await?;
+        }
+        Ok(world)
+    }
+
+    /// What everybody got, for whoever reads of a failure.
+    pub(super) fn log(&self) -> String {
+        let witness = format!("the witness got\n    {}\n", self.witness.log.join("\n    "));
+        let clients = self.clients.iter().enumerate();
+        let clients =
+            clients.map(|(at, c)| format!("client {at} got\n    {}\n", c.log.join("\n    ")));
+        witness + &clients.collect::<String>()
+    }
+
+    pub(super) async fn step(&mut self, step: &Step) -> Checked {
+        match step {
+            Step::Publish(events) => self.publish(events).await?,
+            Step::Join(at, room) => {
+                let mut look = self.clients[*at].account.look().clone();
+                look.rooms.insert(ROOMS[*room]);
+                self.looks_otherwise(*at, look).await?;
+            }
+            Step::Leave(at, room) => {
+                let mut look = self.clients[*at].account.look().clone();
+                look.rooms.remove(ROOMS[*room]);
+                self.looks_otherwise(*at, look).await?;
+            }
+            Step::Want(at, wanted) => {
+                let mut look = self.clients[*at].account.look().clone();
+                look.wanted = WANTED[*wanted];
+                self.looks_otherwise(*at, look).await?;
+            }
+            Step::Read(at, count) => {
+                for _ in 0..*count {
+                    self.read_one(*at)?;
+                }
+            }
+            Step::CatchUp(at) => self.catch_up(*at).await?,
+            Step::Leaves(at) => self.clients[*at].leave(&self.truth)?,
+            Step::Comes(at, how) => self.comes(*at, *how).await?,
+            Step::Resume(at) => {
+                self.read_all(*at)?;
+                let client = &mut self.clients[*at];
+                if let Some(cursor) = client.go_back(&self.truth)?
+                    && let Some(member) = client.member()
+                {
+                    let hub = self.running.hub.clone();
+                    tokio::spawn(async move { hub.resume(member, cursor).await.ok() });
+                }
+            }
+            Step::Keep(at) => self.clients[*at].keep(&self.truth)?,
+            Step::State(at) => self.asks_for_state(*at).await?,
+            Step::Settle => self.settle().await?,
+            Step::Save => self.save().await?,
+            Step::Restart { orderly, reopened } => self.restart(*orderly, *reopened).await?,
+        }
+        self.witness_reads()
+    }
+
+    /// The end of a round: everybody comes back and has all that it is unsent.
+    pub(super) async fn finish(&mut self) -> Checked {
+        self.settle().await?;
+        self.restart(true, false).await?;
+        let unsent = self.truth.unsent();
+        if !unsent.is_empty() {
+            return Err(format!("{unsent:?} was sent to nobody"));
+        }
+        for at in 0..CLIENTS {
+            if self.clients[at].member().is_none() {
+                self.comes(at, Comes::Last).await?;
+            }
+            self.catch_up(at).await?;
+        }
+        self.running.hub.stop().await;
+        for at in 0..CLIENTS {
+            self.read_all(at)?;
+        }
+        Ok(())
+    }
+
+    fn witness_reads(&mut self) -> Checked {
+        while let Some(text) = self.witness.next() {
+            self.witness.read(&mut self.truth, &text, true, 0)?;
+        }
+        self.witness.has_all(&self.truth)
+    }
+
+    /// A client reads what waits first; false when nothing does.
+    fn read_one(&mut self, at: usize) -> Result<bool, String> {
+        self.witness_reads()?;
+        let Some(text) = self.clients[at].next() else {
+            return Ok(false);
+        };
+        let first = self.journal.bounds().first;
+        self.clients[at].read(&mut self.truth, &text, false, first)?;
+        Ok(true)
+    }
+
+    fn read_all(&mut self, at: usize) -> Checked {
+        while self.read_one(at)? {}
+        self.clients[at].has_all(&self.truth)
+    }
+
+    /// A client reads until it is up to date.
+    async fn catch_up(&mut self, at: usize) -> Checked {
+        loop {
+            self.read_all(at)?;
+            let client = &self.clients[at];
+            if client.member().is_none() || client.is_done(&self.truth) {
+                return Ok(());
+            }
+            let text = client.wait(&self.truth).await?;
+            self.witness_reads()?;
+            let first = self.journal.bounds().first;
+            self.clients[at].read(&mut self.truth, &text, false, first)?;
+        }
+    }
+
+    /// How many updates were sent by now.
+    fn now(&mut self) -> Result<usize, String> {
+        self.witness_reads()?;
+        Ok(self.truth.count)
+    }
+
+    async fn publish(&mut self, events: &[Said]) -> Checked {
+        let mut raws = Vec::new();
+        for said in events {
+            let event = Event {
+                n: self.truth.events.len() as u64 + 1,
+                said: said.clone(),
+            };
+            raws.push(Raw::Json(event.json(), None));
+            self.truth.events.push(event);
+        }
+        let producer = Producer {
+            name: "model",
+            door: "http",
+            permissions: &Permissions::everything(),
+            verified: &"".into(),
+            flow: 1,
+        };
+        let receipt = self.running.intake.publish(raws, producer).await;
+        let receipt = receipt.map_err(|refusal| format!("{refusal:?}"))?;
+        match receipt.accepted == events.len() {
+            true => Ok(()),
+            false => Err(format!("not all is accepted: {receipt:?}")),
+        }
+    }
+
+    async fn looks_otherwise(&mut self, at: usize, look: Look) -> Checked {
+        let before = self.now()?;
+        let was = self.clients[at].account.look().clone();
+        if let Some(member) = self.clients[at].member() {
+            let hub = &self.running.hub;
+            let owned = |rooms: Vec<&&str>| {
+                rooms
+                    .into_iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+            };
+            let joined = owned(look.rooms.difference(&was.rooms).collect());
+            let left = owned(was.rooms.difference(&look.rooms).collect());
+            if !joined.is_empty() {
+                hub.join_rooms(member, joined)
+                    .await
+                    .map_err(|r| r.message.to_string())?;
+            }
+            if !left.is_empty() {
+                hub.leave_rooms(member, left)
+                    .await
+                    .map_err(|r| r.message.to_string())?;
+            }
+            if look.wanted != was.wanted {
+                hub.set_view(member, view(&look)).await;
+                self.fence().await?;
+            }
+        }
+        let after = self.now()?;
+        self.clients[at]
+            .account
+            .look_otherwise((before, after), look);
+        Ok(())
+    }
+
+    /// The hub has handled all that it was asked.
+    async fn fence(&self) -> Checked {
+        let answer = self.running.hub.members_of(ROOMS[0].into()).await;
+        answer
+            .map(drop)
+            .map_err(|refusal| refusal.message.to_string())
+    }
+
+    async fn comes(&mut self, at: usize, how: Comes) -> Checked {
+        self.clients[at].leave(&self.truth)?;
+        let anew = |state| Coming::Anew {
+            state,
+            foreign: None,
+        };
+        let coming = match how {
+            Comes::Last => self.clients[at].coming(false).unwrap_or(anew(false)),
+            Comes::Kept => self.clients[at].coming(true).unwrap_or(anew(false)),
+            Comes::New => anew(false),
+            Comes::WithState => anew(true),
+            Comes::Foreign => Coming::Anew {
+                state: false,
+                foreign: Some("zzz.1".into()),
+            },
+        };
+        let (lane, batch) = (self.settings.lanes[at], self.settings.batch[at]);
+        let before = self.now()?;
+        let (lane, membership, coming) =
+            join(&self.running, &self.clients[at], coming, lane, batch).await?;
+        let after = self.now()?;
+        self.clients[at].came(&self.truth, coming, lane, membership, (before, after));
+        Ok(())
+    }
+
+    async fn begin(&mut self) -> Checked {
+        let coming = self.witness.coming(false).unwrap_or(Coming::Anew {
+            state: false,
+            foreign: None,
+        });
+        let now = self.truth.count;
+        let (lane, membership, coming) =
+            join(&self.running, &self.witness, coming, usize::MAX, false).await?;
+        self.witness
+            .came(&self.truth, coming, lane, membership, (now, now));
+        while !self.witness.is_live() {
+            let text = self.witness.wait(&self.truth).await?;
+            self.witness.read(&mut self.truth, &text, true, 0)?;
+        }
+        self.witness_reads()
+    }
+
+    /// As the door of `get_state` does it.
+    async fn asks_for_state(&mut self, at: usize) -> Checked {
+        let Some(member) = self.clients[at].member() else {
+            return Ok(());
+        };
+        let hub = &self.running.hub;
+        let moment = hub.moment().await.map_err(|r| r.message.to_string())?;
+        let of = SnapshotOf {
+            permissions: permissions(&self.running.policy, self.clients[at].claims)?,
+            namespace: Namespace::Root,
+            project: None,
+        };
+        let shared = SharedSnapshot::new(moment, of, self.settings.snapshot_part);
+        if shared.snapshot().parts() > 1 {
+            self.now()?;
+            self.clients[at].asks_for_state(&self.truth);
+            let hub = &self.running.hub;
+            hub.tell(member, ASKED, Object::new()).await;
+            hub.give_snapshot(member, None, Some(Arc::new(shared)))
+                .await;
+        }
+        Ok(())
+    }
+
+    async fn settle(&mut self) -> Checked {
+        self.witness_reads()?;
+        while self.settings.window != LONG && !self.truth.unsent().is_empty() {
+            let text = self.witness.wait(&self.truth).await;
+            let text = text.map_err(|why| format!("{why}; unsent is {:?}", self.truth.unsent()))?;
+            self.witness.read(&mut self.truth, &text, true, 0)?;
+        }
+        self.fence().await?;
+        self.witness_reads()
+    }
+
+    async fn save(&mut self) -> Checked {
+        let picture = self.running.hub.picture().await;
+        let (picture, seq, _) = picture.map_err(|r| r.message.to_string())?;
+        let saved = checkpoint::save(
+            &*self.journal,
+            seq,
+            picture,
+            self.running.policy.ledger.clone(),
+        )
+        .await;
+        saved.map_err(|e| e.to_string())
+    }
+
+    async fn restart(&mut self, orderly: bool, reopened: bool) -> Checked {
+        // What a hub that is gone did not send may be let go of: nobody would know of it.
+        if orderly || self.settings.keeps <= FEW {
+            self.running.hub.stop().await;
+            (&mut self.running.task).await.map_err(|e| e.to_string())?;
+            for at in 0..CLIENTS {
+                self.read_all(at)?;
+            }
+        } else {
+            self.running.task.abort();
+            (&mut self.running.task).await.ok();
+        }
+        self.witness_reads()?;
+        self.witness.leave(&self.truth)?;
+        let mut were_there = Vec::new();
+        for (at, client) in self.clients.iter_mut().enumerate() {
+            were_there.extend(client.member().map(|_| at));
+            client.leave(&self.truth)?;
+        }
+        if reopened && self.settings.in_file {
+            self.journal.close();
+            self.journal = journal(&self.settings, self.folder.path())?;
+        }
+        if !self.settings.in_file {
+            self.truth.forgotten = self.journal.bounds().first - 1;
+        }
+        self.running = start(&self.settings, &self.journal).await?;
+        self.begin().await?;
+        for at in were_there {
+            self.comes(at, Comes::Last).await?;
+        }
+        Ok(())
+    }
+}
