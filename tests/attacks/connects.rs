@@ -46,6 +46,42 @@ async fn a_flood_of_namespaces_leaves_nothing() {
     assert_served(address).await;
 }
 
+/// One long message each: what was read of it is given back, however long the connection lives.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_does_not_hold_its_longest_message() {
+    const CONNECTIONS: usize = 64;
+    let folder = tempdir().unwrap();
+    let server = Process::start(
+        env!("CARGO_BIN_EXE_stoa"),
+        &folder.path().join("stoa.db"),
+        free_port(),
+        &[],
+    )
+    .await;
+    assert_served(server.address).await;
+    let long = "l".repeat(900_000);
+    let mut open = Vec::new();
+    let mut before = 0;
+    for n in 0..=CONNECTIONS {
+        let mut raw = Raw::join(server.address).await;
+        raw.send(&text(&format!("421[\"ping\",\"{long}\"]")))
+            .await
+            .unwrap();
+        raw.wait_for("431[").await;
+        open.push(raw);
+        if n == 0 {
+            // The first one pays for what all share.
+            before = server.memory("VmRSS").expect("/proc");
+        }
+    }
+    let grown = server
+        .memory("VmRSS")
+        .expect("/proc")
+        .saturating_sub(before);
+    let each = grown / CONNECTIONS as u64;
+    assert!(each < 450, "{each} KiB for each of {CONNECTIONS}");
+}
+
 /// Row 19. Of all CONNECTs to one namespace one counts: one greeting, one snapshot, one connection.
 #[tokio::test(flavor = "multi_thread")]
 async fn connecting_again_and_again_is_connecting_once() {

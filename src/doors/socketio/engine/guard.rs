@@ -19,7 +19,7 @@ use super::{
     gate::mark,
     incoming::Incoming,
     lane::ExpressLane,
-    message::Message,
+    message::{FRAGMENT, Message},
     probe::Probed,
     screen::Speech,
     writer::write_out,
@@ -40,6 +40,8 @@ pub struct Guard {
     incoming: Incoming,
     /// Bytes that the engine is to read.
     ready: BytesMut,
+    /// The most that these were since they were a new buffer.
+    most_ready: usize,
     /// The client's way of speaking.
     speech: Speech,
     /// The client has the answer to its upgrade's probe already.
@@ -76,6 +78,7 @@ impl Guard {
             read,
             incoming,
             ready: BytesMut::new(),
+            most_ready: 0,
             speech,
             is_probed: false,
             lane,
@@ -101,6 +104,7 @@ impl Guard {
             read: probed.read,
             incoming: probed.incoming,
             ready,
+            most_ready: 0,
             speech,
             is_probed: true,
             lane,
@@ -180,7 +184,12 @@ impl AsyncRead for Guard {
             return Poll::Ready(Ok(()));
         }
         let n = this.ready.len().min(buf.remaining());
+        this.most_ready = this.most_ready.max(this.ready.len());
         buf.put_slice(&this.ready.split_to(n));
+        if this.ready.is_empty() && this.most_ready > FRAGMENT {
+            // An empty rest keeps all that it is the rest of.
+            (this.ready, this.most_ready) = (BytesMut::new(), 0);
+        }
         Poll::Ready(Ok(()))
     }
 }

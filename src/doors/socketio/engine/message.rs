@@ -13,6 +13,11 @@ pub enum Message {
     Control(u8, Vec<u8>),
 }
 
+/// Bytes of one frame. The engine keeps a buffer as long as the longest frame that came, for as long as the connection lives.
+pub(super) const FRAGMENT: usize = 16 * 1024;
+/// Bytes of a frame's header.
+const MAX_HEADER: usize = 8;
+const CONTINUED: u8 = 0x0;
 const FINAL: u8 = 0x80;
 const MASKED: u8 = 0x80;
 const TEXT: u8 = 0x1;
@@ -26,27 +31,35 @@ impl Message {
         Self::Text(text.into().into_bytes())
     }
 
-    /// Writes it as one frame. A client's frames must be masked; a mask of zeros leaves the payload as it is.
+    /// Writes it, a long one in fragments. A client's frames must be masked; a mask of zeros leaves the payload as it is.
     pub(super) fn write(&self, out: &mut BytesMut) {
         let (opcode, payload) = match self {
             Self::Text(payload) => (TEXT, payload),
             Self::Binary(payload) => (BINARY, payload),
             Self::Control(opcode, payload) => (*opcode, payload),
         };
-        out.reserve(payload.len() + 14);
-        out.put_u8(FINAL | opcode);
-        match payload.len() {
-            short @ 0..126 => out.put_u8(MASKED | u8::try_from(short).unwrap_or(0)),
-            medium if u16::try_from(medium).is_ok() => {
-                out.put_u8(MASKED | 126);
-                out.put_u16(u16::try_from(medium).unwrap_or(0));
-            }
-            long => {
-                out.put_u8(MASKED | 127);
-                out.put_u64(long as u64);
-            }
+        out.reserve(payload.len() + (payload.len() / FRAGMENT + 1) * MAX_HEADER);
+        let mut fragments = payload.chunks(FRAGMENT);
+        let mut opcode = opcode;
+        let mut next = Some(fragments.next().unwrap_or_default());
+        while let Some(fragment) = next {
+            next = fragments.next();
+            let is_last = if next.is_none() { FINAL } else { 0 };
+            frame(out, is_last | opcode, fragment);
+            opcode = CONTINUED;
         }
-        out.put_u32(0);
-        out.put_slice(payload);
     }
+}
+
+fn frame(out: &mut BytesMut, first: u8, payload: &[u8]) {
+    out.put_u8(first);
+    match payload.len() {
+        short @ 0..126 => out.put_u8(MASKED | u8::try_from(short).unwrap_or(0)),
+        medium => {
+            out.put_u8(MASKED | 126);
+            out.put_u16(u16::try_from(medium).unwrap_or(0));
+        }
+    }
+    out.put_u32(0);
+    out.put_slice(payload);
 }
