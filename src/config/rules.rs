@@ -66,7 +66,7 @@ impl Default for Rules {
             job: Rule::Owner,
             user: Rule::User,
             max_known: 50_000,
-            max_known_bytes: 12 << 20,
+            max_known_bytes: 8 << 20,
             file: PathBuf::new(),
         }
     }
