@@ -2,6 +2,7 @@
 import { keyOf } from './keys';
 import { humanise, number, record, text } from './read';
 import type { Json, State, Subject } from './types';
+import { table } from './table';
 
 /** A project that nobody named goes by its id. */
 export function projectName(state: State, id: string): string {
@@ -57,7 +58,7 @@ function fallback(payload: Json, data: Json): string {
 
 type Teller = (state: State, payload: Json, data: Json, who: Subject) => string;
 
-const TELLERS: Record<string, Teller> = {
+const TELLERS = table<Teller>({
   agent_status_change: (state, payload, _data, who) =>
     `${agentName(state, who.agent)} is ${text(payload, 'new_status').replace(/_/g, ' ') || 'changed'}`,
   agent_update: (state, payload, data, { agent: agentId }) => {
@@ -123,7 +124,7 @@ const TELLERS: Record<string, Teller> = {
     return `${agentId ? agentName(state, agentId) : words(text(data, 'role') || 'agent')}: ${joined.length > 160 ? `…${joined.slice(-159)}` : joined}`;
   },
   error: (_state, payload) => text(payload, 'message', 'code') || 'The server reported an error',
-};
+});
 
 export function describe(state: State, type: string, payload: Json, who: Subject): string {
   const data = record(payload.data);

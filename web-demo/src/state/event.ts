@@ -1,6 +1,7 @@
 /** The event behind an update: its canonical name, its data, and the ids that these name. */
 import { record, text } from './read';
 import type { Json } from './types';
+import { table } from './table';
 
 export interface Said {
   /** Lower case, dots between the words: `agent.status.changed`. */
@@ -23,10 +24,10 @@ export interface Said {
 }
 
 /** Names of updates that stand for the event behind them; `docs/protocol.md` lists them. */
-const UPDATES: Record<string, string> = {
+const UPDATES = table<string>({
   'agent.status.change': 'agent.status.changed', 'health.update': 'system.health.changed', 'ingest.update': 'ingest.job.updated',
   'message.appended': 'agent.message.appended', 'node.update': 'workflow.node.state.updated',
-};
+});
 
 /** The first text that is not empty at one of these keys, or at `outer.key`. */
 export function idAt(data: Json, ...paths: string[]): string {

@@ -1,7 +1,8 @@
 /** Which updates belong together for a reader of the feed, and which are not news at all. */
 import type { Family } from './types';
+import { table } from './table';
 
-const FAMILIES: Record<string, Family> = {
+const FAMILIES = table<Family>({
   agent_status_change: 'agents', agent_update: 'agents', worker_registration: 'agents', agents_update: 'agents',
   task_assignment: 'tasks', progress_update: 'tasks', task_update: 'tasks', assignment_event: 'tasks',
   blocker_event: 'tasks',
@@ -10,7 +11,7 @@ const FAMILIES: Record<string, Family> = {
   health_update: 'system', system_notification: 'system', error: 'system',
   execution_update: 'runs', node_update: 'runs', ingest_update: 'runs', agent_run_update: 'runs',
   message_appended: 'messages', conversation_event: 'messages', conversation: 'messages',
-};
+});
 
 export const FAMILY_NAMES: Record<Family, string> = {
   agents: 'Agents', tasks: 'Tasks', project: 'Project', decisions: 'Decisions', system: 'System', runs: 'Runs',

@@ -22,6 +22,16 @@ describe('a single update', () => {
     }
   });
 
+  it('may have names that every object has', () => {
+    for (const name of ['constructor', 'toString', '__proto__', 'hasOwnProperty', 'valueOf']) {
+      const said = { type: name, priority: name, data: { agent_id: name, task_id: name, status: name } };
+      for (const type of ['generic_update', 'agent_status_change', 'task_update', name]) {
+        expect(typeof after([type, said]).outcomes[0]?.entry?.text).toBe('string');
+        expect(typeof after([type, { ...said, source_type: name }]).outcomes[0]?.entry?.priority).toBe('string');
+      }
+    }
+  });
+
   it('moves the cursor on', () => {
     expect(after(['generic_update', { cursor: 'c1' }], ['generic_update', {}]).state.cursor).toBe('c1');
   });

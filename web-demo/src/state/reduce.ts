@@ -12,13 +12,14 @@ import { keyOf, known } from './keys';
 import { number, record, text, time } from './read';
 import { isLight } from './weight';
 import type { Animation, Effect, FeedEntry, Json, Outcome, Priority, State, Subject } from './types';
+import { table } from './table';
 
 const MOST_DECISIONS = 50;
 const MOST_MESSAGES = 30;
 const LONGEST_MESSAGE = 6000;
 
 const ANIMATIONS: readonly string[] = ['pulse', 'fade', 'flow', 'progress', 'flash', 'celebrate', 'alert'];
-const PRIORITIES: Record<string, Priority> = { critical: 'critical', high: 'high', normal: 'normal', medium: 'normal', low: 'low' };
+const PRIORITIES = table<Priority>({ critical: 'critical', high: 'high', normal: 'normal', medium: 'normal', low: 'low' });
 
 function subject(state: State, type: string, payload: Json, said: Said): Subject {
   const target = record(record(payload.hint).target);

@@ -1,25 +1,26 @@
 /** The many words producers use for a status, and the few that the page draws. */
 import type { TaskStatus, Tone } from './types';
+import { table } from './table';
 
-const AGENT_TONES: Record<string, Tone> = {
+const AGENT_TONES = table<Tone>({
   working: 'active', active: 'active', busy: 'active', in_progress: 'active', running: 'active', thinking: 'active',
   blocked: 'blocked', error: 'blocked', failed: 'blocked', stuck: 'blocked',
   offline: 'offline', disconnected: 'offline', terminated: 'offline', stopped: 'offline', removed: 'offline',
   done: 'done', completed: 'done', finished: 'done',
-};
+});
 
 export function agentTone(status: string): Tone {
   return AGENT_TONES[status] ?? 'idle';
 }
 
-const TASK_STATUSES: Record<string, TaskStatus> = {
+const TASK_STATUSES = table<TaskStatus>({
   todo: 'todo', backlog: 'todo', pending: 'todo', created: 'todo', queued: 'todo', ready: 'todo', unassigned: 'todo',
   assigned: 'in_progress', assignment: 'in_progress', started: 'in_progress', in_progress: 'in_progress',
   progress: 'in_progress', working: 'in_progress', active: 'in_progress', running: 'in_progress', resumed: 'in_progress',
   unblocked: 'in_progress',
   blocked: 'blocked', failed: 'blocked', error: 'blocked', stuck: 'blocked',
   done: 'done', completed: 'done', complete: 'done', finished: 'done', closed: 'done',
-};
+});
 
 /** Null for a word that says nothing about where a task stands. */
 export function taskStatus(word: string): TaskStatus | null {
