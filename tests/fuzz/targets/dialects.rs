@@ -19,8 +19,8 @@ use stoa::{
     },
     timestamp::Timestamp,
     update::{
-        Pace, Rule, Envelope, Table, TransformOptions, entities, event_rooms, harmless, merge, render,
-        rooms_hash,
+        Envelope, Pace, Rule, Table, TransformOptions, entities, event_rooms, harmless, merge,
+        render, rooms_hash,
     },
 };
 

@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use stoa::{
     access::{
         Identity,
-        authz::{GENERAL, Policy, OBSERVERS, PRODUCERS, Permissions, check_room, room_name},
+        authz::{GENERAL, OBSERVERS, PRODUCERS, Permissions, Policy, check_room, room_name},
     },
     config::{Role, Rules},
     ledger::Ledger,

@@ -10,7 +10,7 @@ use stoa::{
     config::RuleConfig,
     event,
     timestamp::Timestamp,
-    update::{Rule, Envelope, Table, TransformOptions, render},
+    update::{Envelope, Rule, Table, TransformOptions, render},
 };
 
 fuzz_target!(|data: &[u8]| {
@@ -57,8 +57,8 @@ fuzz_target!(|data: &[u8]| {
                 since: None,
                 merged: None,
             };
-            let update: Value =
-                serde_json::from_str(&render(&planned, &event, &envelope)).expect("an update is JSON");
+            let update: Value = serde_json::from_str(&render(&planned, &event, &envelope))
+                .expect("an update is JSON");
             assert_eq!(update["id"], "e1");
         }
     }
