@@ -1,14 +1,15 @@
-//! A client that does nothing wrong: it publishes a few events a second and watches for them.
+//! A client that does nothing wrong: it publishes a few events a second and watches for them. It is another one than the
+//! attacker, at another address, and has a thread of its own: it does not wait for those who make the load.
 
 use std::{
     collections::HashMap,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use serde_json::json;
-use tokio::task::JoinHandle;
+use tokio::runtime::Runtime;
 
 use super::socket::Socket;
 
@@ -16,11 +17,13 @@ use super::socket::Socket;
 const EVERY: Duration = Duration::from_millis(25);
 /// An event that was not seen after this long counts as lost.
 const LOST: Duration = Duration::from_secs(20);
+/// Where it calls from.
+const FROM: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
 #[derive(Debug)]
 pub(crate) struct Bystander {
     seen: Arc<Mutex<Seen>>,
-    tasks: Vec<JoinHandle<()>>,
+    thread: Option<Runtime>,
 }
 
 #[derive(Debug, Default)]
@@ -48,14 +51,18 @@ impl Figures {
 }
 
 impl Bystander {
-    pub(crate) async fn begin(address: SocketAddr) -> Self {
+    pub(crate) fn begin(address: SocketAddr) -> Self {
         let auth = r#"{"filters":{"types":["bystander.*"]}}"#;
-        let mut socket = Socket::connect(address, auth, None)
-            .await
-            .expect("it connects");
         let seen = Arc::new(Mutex::new(Seen::default()));
         let watched = seen.clone();
-        let watching = tokio::spawn(async move {
+        let thread = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        thread.spawn(async move {
+            let socket = Socket::connect(address, auth, None).await;
+            let mut socket = socket.expect("it connects");
             loop {
                 let read = socket.read(|packet| {
                     let Some(n) = number(packet) else { return };
@@ -70,9 +77,10 @@ impl Bystander {
             }
         });
         let published = seen.clone();
-        let publishing = tokio::spawn(async move {
+        thread.spawn(async move {
             let client = reqwest::Client::builder()
                 .no_proxy()
+                .local_address(FROM)
                 .build()
                 .expect("a client");
             let mut next = tokio::time::interval(EVERY);
@@ -98,7 +106,7 @@ impl Bystander {
         });
         Self {
             seen,
-            tasks: vec![watching, publishing],
+            thread: Some(thread),
         }
     }
 
@@ -147,8 +155,10 @@ impl Bystander {
         }
     }
 
-    pub(crate) fn end(&self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+    pub(crate) fn end(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            thread.shutdown_background();
+        }
     }
 }
 

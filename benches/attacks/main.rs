@@ -154,7 +154,7 @@ impl Attack {
         if let Some(prepare) = self.prepare {
             prepare(target.clone()).await;
         }
-        let bystander = Bystander::begin(server.address).await;
+        let mut bystander = Bystander::begin(server.address);
         tokio::time::sleep(ALONE).await;
         let idle = server.memory("VmRSS").unwrap_or(0);
         let alone = bystander.figures();

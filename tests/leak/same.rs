@@ -49,7 +49,7 @@ impl Names {
             Value::Object(object) => {
                 let fields = object.iter().map(|(key, value)| {
                     let place = value.as_str().is_some_and(|text| {
-                        ["cursor", "next"].contains(&key.as_str())
+                        ["cursor", "next", "from"].contains(&key.as_str())
                             && !self.0.contains_key(text)
                             && text.parse::<Cursor>().is_ok()
                     });

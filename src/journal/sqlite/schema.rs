@@ -177,14 +177,15 @@ fn settle(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 fn describe(path: &Path, error: &rusqlite::Error) -> OpenError {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, DiskFull, NotADatabase, ReadOnly};
+    use rusqlite::ErrorCode::{CannotOpen, DatabaseCorrupt, DiskFull, NotADatabase, ReadOnly};
     let reason = match error.sqlite_error_code() {
         Some(DatabaseCorrupt | NotADatabase) => {
             format!(
                 "is damaged ({error}); `stoa repair` takes what can be read of it into a copy. Or restore it from a copy, or move it away to begin anew"
             )
         }
-        Some(ReadOnly) => {
+        // It says one of them, by whether the files beside the journal could be made or were there.
+        Some(ReadOnly | CannotOpen) => {
             format!("can't be written ({error}); its file and folder must be writable")
         }
         Some(DiskFull) => "can't be written: the disk is full".into(),
