@@ -136,7 +136,7 @@ impl Entity {
         self.parts[at] = part;
         let gone = u8::try_from(at).unwrap_or(HIDDEN);
         let hides = |fact: &Fact| fact.part == gone || fact.part == HIDDEN;
-        // Of several with one key the latest is enough.
+        // Of several with one key one is enough.
         let mut covered = self.covered(hides).into_iter();
         self.facts.retain(|_| !covered.next().unwrap_or(false));
         for fact in self.facts.iter_mut().filter(|fact| hides(fact)) {
@@ -145,12 +145,19 @@ impl Entity {
         at
     }
 
-    /// Which of the facts have a later one with the same key, among those that count.
+    /// Which of the facts have a later one with the same key, among those that count; of a run's beginning, an earlier one.
     fn covered(&self, counts: impl Fn(&Fact) -> bool) -> Vec<bool> {
         let mut later = HashSet::with_capacity(self.facts.len());
         let mut covered = vec![false; self.facts.len()];
         for (fact, covered) in self.facts.iter().zip(&mut covered).rev() {
             *covered = counts(fact) && !later.insert(fact.key.as_str());
+        }
+        // A run began with the first.
+        let mut begun = false;
+        for (fact, covered) in self.facts.iter().zip(&mut covered) {
+            if fact.key == "started_at" && counts(fact) {
+                *covered = std::mem::replace(&mut begun, true);
+            }
         }
         covered
     }
