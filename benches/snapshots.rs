@@ -19,6 +19,8 @@ mod crowd;
 mod process;
 #[path = "../tests/load/socket.rs"]
 mod socket;
+#[path = "../tests/load/watched.rs"]
+mod watched;
 
 use std::{
     collections::HashSet,
@@ -26,7 +28,7 @@ use std::{
     net::SocketAddr,
     process::ExitCode,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -36,7 +38,8 @@ use crowd::{DECISION, Place};
 use process::{Process, argument, free_port};
 use serde_json::{Value, json};
 use socket::Socket;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
+use watched::{WATCHERS, Watched};
 
 /// Memory above idle that all of it may cost.
 const MEMORY_KIB: u64 = 64 * 1_024;
@@ -44,9 +47,7 @@ const MEMORY_KIB: u64 = 64 * 1_024;
 const TIMES: u32 = 3;
 /// A p99 below this says nothing about the server: threads of other programs take as long.
 const ALWAYS: Duration = Duration::from_millis(10);
-/// Clients that want everything.
-const WATCHERS: usize = 20;
-/// How long they watch alone.
+/// The time in which the watchers are alone.
 const ALONE: Duration = Duration::from_secs(5);
 /// Bytes of facts of a task.
 const FACTS: usize = 1_000;
@@ -55,27 +56,22 @@ const BATCH: usize = 250;
 const RECEIVE: u32 = 4_096;
 /// All have the state by then, or never.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// The rights to decisions and nothing else.
+/// A filter that lets decisions pass and nothing else.
 const DECISIONS: &str = r#"{"filters":{"types":["decision_event"]}}"#;
 
-/// What all clients share.
+/// Shared by all clients.
 #[derive(Debug)]
 struct Shared {
-    address: SocketAddr,
     /// Events before the first of the stream.
     before: u64,
     entities: usize,
     began: Instant,
-    /// When each event of the stream was published, in microseconds since `began`.
-    published: Mutex<Vec<u64>>,
-    /// How late each update came to each watcher, in microseconds.
-    late: Mutex<Vec<u64>>,
     /// Clients that have the whole state.
     whole: AtomicUsize,
     over: AtomicBool,
 }
 
-/// What one who asked saw.
+/// A client that asks, and all that it saw.
 #[derive(Debug, Default)]
 struct Asker {
     /// The parts that came of this snapshot, and how many there are.
@@ -95,25 +91,17 @@ struct Asker {
 fn main() -> ExitCode {
     let clients = argument("--clients", 1_000);
     let entities = argument("--entities", 10_000);
-    let rate = argument("--rate", 200) as u64;
+    let rate = argument("--rate", 200) as f64;
     let folder = tempfile::tempdir().expect("a folder");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let journal = folder.path().join("stoa.db");
     let faults = runtime.block_on(run(&journal, clients, entities, rate));
     runtime.shutdown_background();
-    if faults.is_empty() {
-        println!("\nEverybody got the whole state, and exactly what came after it.");
-        return ExitCode::SUCCESS;
-    }
-    println!("\n**Faults:**\n");
-    faults
-        .iter()
-        .take(20)
-        .for_each(|fault| println!("- {fault}"));
-    ExitCode::FAILURE
+    let all = "Everybody got the whole state, and exactly what came after it.";
+    process::verdict(&faults, all)
 }
 
-async fn run(journal: &std::path::Path, clients: usize, entities: usize, rate: u64) -> Vec<String> {
+async fn run(journal: &std::path::Path, clients: usize, entities: usize, rate: f64) -> Vec<String> {
     // The stream's own fifty tasks and the decisions have room beside them.
     let room = (
         "STOA_PERFORMANCE__MAX_ENTITIES",
@@ -127,12 +115,9 @@ async fn run(journal: &std::path::Path, clients: usize, entities: usize, rate: u
         .expect("a client");
     fill(&client, server.address, entities).await;
     let shared = Arc::new(Shared {
-        address: server.address,
         before: entities as u64,
         entities,
         began: Instant::now(),
-        published: Mutex::default(),
-        late: Mutex::default(),
         whole: AtomicUsize::new(0),
         over: AtomicBool::new(false),
     });
@@ -152,10 +137,11 @@ async fn run(journal: &std::path::Path, clients: usize, entities: usize, rate: u
         );
         askers.push(tokio::spawn(asker));
     }
-    let (told, stream) = oneshot::channel();
-    apart(measure(client, shared.clone(), rate, told));
+    // Progress may wait for its window, which is no lateness.
+    let is_decision = |n| matches!(crowd::place(n), Place::Decision(_));
+    let watched = Watched::begin(server.address, 0, rate, is_decision);
     tokio::time::sleep(ALONE).await;
-    let alone = p99(&shared);
+    let alone = watched.p99();
     let idle = server.memory("VmRSS").unwrap_or(0);
     let peak = Arc::new(AtomicU64::new(idle));
     let looking = tokio::spawn(look(server.id(), peak.clone(), shared.clone()));
@@ -163,7 +149,7 @@ async fn run(journal: &std::path::Path, clients: usize, entities: usize, rate: u
     ask.send_replace(1);
     until(&shared, clients / 2 + clients % 2).await;
     let readers = begun.elapsed();
-    let beside = p99(&shared);
+    let beside = watched.p99();
     let most = peak.load(Ordering::Relaxed);
     // Then the others read as well.
     ask.send_replace(2);
@@ -171,7 +157,7 @@ async fn run(journal: &std::path::Path, clients: usize, entities: usize, rate: u
     let all_of_them = begun.elapsed();
     tokio::time::sleep(Duration::from_secs(2)).await;
     shared.over.store(true, Ordering::Relaxed);
-    let mut faults: Vec<String> = stream.await.expect("no panic");
+    let (_, mut faults) = watched.end().await;
     looking.await.expect("no panic");
     let (mut bytes, mut cut, mut whole) = (0, 0, 0);
     for (n, asker) in askers.into_iter().enumerate() {
@@ -251,54 +237,6 @@ async fn fill(client: &reqwest::Client, address: SocketAddr, entities: usize) {
     }
 }
 
-/// Runs this on a thread of its own: what is measured there must not wait for the clients that make the load.
-fn apart(work: impl Future<Output = ()> + Send + 'static) {
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        runtime.expect("a runtime").block_on(work);
-    });
-}
-
-/// Publishes the stream before some who watch, until it is over; tells what went wrong.
-async fn measure(
-    client: reqwest::Client,
-    shared: Arc<Shared>,
-    rate: u64,
-    told: oneshot::Sender<Vec<String>>,
-) {
-    for _ in 0..WATCHERS {
-        let socket = Socket::connect(shared.address, "{}", None).await;
-        tokio::spawn(watcher(socket.expect("it connects"), shared.clone()));
-    }
-    told.send(stream(client, shared, rate).await).ok();
-}
-
-/// Publishes the stream, until it is over; what went wrong.
-async fn stream(client: reqwest::Client, shared: Arc<Shared>, rate: u64) -> Vec<String> {
-    let mut faults = Vec::new();
-    let start = Instant::now();
-    for n in 0.. {
-        if shared.over.load(Ordering::Relaxed) {
-            break;
-        }
-        let due = start + Duration::from_secs_f64(n as f64 / rate as f64);
-        tokio::time::sleep_until(due.into()).await;
-        let now = micros(&shared);
-        shared.published.lock().expect("no panic").push(now);
-        let request = client.post(format!("http://{}/api/v1/events", shared.address));
-        let answer = request
-            .json(&crowd::event(n, "a step of the work"))
-            .send()
-            .await;
-        if !answer.is_ok_and(|answer| answer.status() == 202) {
-            faults.push(format!("publishing {n}"));
-        }
-    }
-    faults
-}
-
 async fn look(process: u32, peak: Arc<AtomicU64>, shared: Arc<Shared>) {
     while !shared.over.load(Ordering::Relaxed) {
         let now = process::memory(process, "VmRSS").unwrap_or(0);
@@ -312,58 +250,6 @@ async fn until(shared: &Shared, whole: usize) {
     while shared.whole.load(Ordering::Relaxed) < whole && waiting.elapsed() < PATIENCE {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-}
-
-/// The p99 of what the watchers got since this was last asked.
-fn p99(shared: &Shared) -> Duration {
-    let mut late = std::mem::take(&mut *shared.late.lock().expect("no panic"));
-    late.sort_unstable();
-    let at = late.len().max(1) * 99 / 100;
-    Duration::from_micros(late.get(at).copied().unwrap_or(0))
-}
-
-fn micros(shared: &Shared) -> u64 {
-    u64::try_from(shared.began.elapsed().as_micros()).unwrap_or(u64::MAX)
-}
-
-/// Wants everything and notes how late it comes.
-async fn watcher(mut socket: Socket, shared: Arc<Shared>) {
-    let see = |packet: &[u8]| {
-        let Some(n) = number(packet) else { return };
-        let now = micros(&shared);
-        let published = shared
-            .published
-            .lock()
-            .expect("no panic")
-            .get(n as usize)
-            .copied();
-        // Progress may wait for its window, which is no lateness.
-        if let (Some(published), Place::Decision(_)) = (published, crowd::place(n)) {
-            shared
-                .late
-                .lock()
-                .expect("no panic")
-                .push(now.saturating_sub(published));
-        }
-    };
-    while !shared.over.load(Ordering::Relaxed) {
-        if let Err(error) = socket.read(see).await {
-            panic!("a watcher lost its connection: {error}");
-        }
-    }
-}
-
-/// The number of the event of an update.
-fn number(packet: &[u8]) -> Option<u64> {
-    let id = between(packet, b"\"id\":\"n")?;
-    std::str::from_utf8(id).ok()?.parse().ok()
-}
-
-/// What stands behind `start`, to the next quotation mark.
-fn between<'p>(packet: &'p [u8], start: &[u8]) -> Option<&'p [u8]> {
-    let at = packet.windows(start.len()).position(|w| w == start)? + start.len();
-    let len = packet[at..].iter().position(|b| *b == b'"')?;
-    Some(&packet[at..at + len])
 }
 
 fn is_decision(decision: u64) -> bool {
@@ -417,7 +303,7 @@ impl Asker {
         self.bytes += packet.len() as u64;
         if packet.starts_with(b"[\"snapshot\"") {
             self.take_part(packet, shared);
-        } else if let (Some(n), Some(after)) = (number(packet), self.after)
+        } else if let (Some(n), Some(after)) = (crowd::number(packet), self.after)
             && let Place::Decision(d) = crowd::place(n)
         {
             let turns = crowd::PRIORITIES.len() as u64;

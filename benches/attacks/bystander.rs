@@ -17,7 +17,7 @@ use super::socket::Socket;
 const EVERY: Duration = Duration::from_millis(25);
 /// An event that was not seen after this long counts as lost.
 const LOST: Duration = Duration::from_secs(20);
-/// Where it calls from.
+/// The address that it calls from.
 const FROM: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
 #[derive(Debug)]

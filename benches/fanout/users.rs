@@ -1,4 +1,4 @@
-//! What users cost whom an update doesn't concern: the same deliveries, with ever more users connected.
+//! The cost of users whom an update doesn't concern: the same deliveries, with ever more users connected.
 
 use std::time::Duration;
 

@@ -7,21 +7,20 @@ use std::{
     net::SocketAddr,
     path::Path,
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
-use tokio::sync::oneshot;
 
 use super::{
-    between,
-    crowd::{Packet, Place, Progress, event, read},
+    crowd::{Packet, Place, Progress, between, read},
     process::{self, Process, free_port},
     publish,
     socket::Socket,
+    watched::Watched,
 };
 
 /// Events that go by before the kill.
@@ -31,18 +30,16 @@ const BATCH: u64 = 15;
 const CALLS: f64 = 100.0;
 /// Events a second while they come back, one in a call.
 const RATE: f64 = 50.0;
-/// Others that watch meanwhile.
-const WATCHERS: usize = 20;
-/// How long these watch alone.
+/// The time in which others watch alone.
 const ALONE: Duration = Duration::from_secs(5);
 /// All are told by then, or never.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How many times the time of the storm from one place it may take.
+/// The bound on its time, as a multiple of that of the storm from one place.
 const TIMES: u32 = 3;
 /// A watcher's p99 below this says nothing about the server.
 const ALWAYS: Duration = Duration::from_millis(10);
 
-/// What a client wants.
+/// The wishes of a client.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     All,
@@ -97,20 +94,15 @@ struct Stand {
     progress: [Progress; KINDS.len()],
 }
 
-/// What the clients of one storm share.
+/// Shared by the clients of one storm.
 #[derive(Debug)]
 struct Shared {
     address: SocketAddr,
     began: Instant,
-    /// When each event was published, in microseconds since then; the first has the number `first`.
-    published: Mutex<Vec<u64>>,
-    first: u64,
-    late: Mutex<Vec<u64>>,
     told: AtomicUsize,
-    /// How many events there are in the end; 0 while that isn't known.
+    /// The number of events in the end; 0 while it isn't known.
     events: AtomicU64,
     complete: AtomicUsize,
-    over: AtomicBool,
 }
 
 /// The figures of one storm.
@@ -251,18 +243,13 @@ async fn storm<'s>(
     let shared = Arc::new(Shared {
         address: server.address,
         began: Instant::now(),
-        published: Mutex::default(),
-        first: *next,
-        late: Mutex::default(),
         told: AtomicUsize::new(0),
         events: AtomicU64::new(0),
         complete: AtomicUsize::new(0),
-        over: AtomicBool::new(false),
     });
-    let (told, publishing) = oneshot::channel();
-    apart(measure(shared.clone(), told));
+    let watched = Watched::begin(server.address, *next, RATE, |_| true);
     tokio::time::sleep(ALONE).await;
-    let alone = p99(&shared);
+    let alone = watched.p99();
     let released = shared.began.elapsed();
     let mut tasks = Vec::new();
     for n in 0..clients {
@@ -278,9 +265,8 @@ async fn storm<'s>(
         )));
     }
     until(&shared.told, clients).await;
-    let beside = p99(&shared);
-    shared.over.store(true, Ordering::Relaxed);
-    let (events, missing) = publishing.await.expect("no panic");
+    let beside = watched.p99();
+    let (events, missing) = watched.end().await;
     faults.extend(missing);
     *next = events;
     shared.events.store(events, Ordering::Relaxed);
@@ -315,85 +301,6 @@ async fn until(count: &AtomicUsize, all: usize) {
     while count.load(Ordering::Relaxed) < all && waiting.elapsed() < PATIENCE {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-}
-
-/// Runs this on a thread of its own: what is measured there must not wait for the clients that make the load.
-fn apart(work: impl Future<Output = ()> + Send + 'static) {
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        runtime.expect("a runtime").block_on(work);
-    });
-}
-
-/// Publishes before some who watch, until it is over; tells the number of the next event, and what went wrong.
-async fn measure(shared: Arc<Shared>, told: oneshot::Sender<(u64, Vec<String>)>) {
-    for _ in 0..WATCHERS {
-        let socket = Socket::connect(shared.address, "{}", None).await;
-        tokio::spawn(watcher(socket.expect("it connects"), shared.clone()));
-    }
-    told.send(stream(shared).await).ok();
-}
-
-/// Publishes one event after the other; the number of the next one in the end, and what went wrong.
-async fn stream(shared: Arc<Shared>) -> (u64, Vec<String>) {
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .build()
-        .expect("a client");
-    let mut faults = Vec::new();
-    let start = Instant::now();
-    let mut n = shared.first;
-    while !shared.over.load(Ordering::Relaxed) {
-        let due = start + Duration::from_secs_f64((n - shared.first) as f64 / RATE);
-        tokio::time::sleep_until(due.into()).await;
-        let now = micros(&shared);
-        shared.published.lock().expect("no panic").push(now);
-        let request = client.post(format!("http://{}/api/v1/events", shared.address));
-        let answer = request.json(&event(n, "a step of the work")).send().await;
-        if !answer.is_ok_and(|answer| answer.status() == 202) {
-            faults.push(format!("publishing {n}"));
-        }
-        n += 1;
-    }
-    (n, faults)
-}
-
-fn micros(shared: &Shared) -> u64 {
-    u64::try_from(shared.began.elapsed().as_micros()).unwrap_or(u64::MAX)
-}
-
-/// The p99 of what the watchers got since this was last asked.
-fn p99(shared: &Shared) -> Duration {
-    let mut late = std::mem::take(&mut *shared.late.lock().expect("no panic"));
-    late.sort_unstable();
-    let at = late.len().max(1) * 99 / 100;
-    Duration::from_micros(late.get(at).copied().unwrap_or(0))
-}
-
-async fn watcher(mut socket: Socket, shared: Arc<Shared>) {
-    let see = |packet: &[u8]| {
-        let n = between(packet, b"\"id\":\"n").and_then(|n| n.parse::<u64>().ok());
-        let Some(place) = n.and_then(|n| n.checked_sub(shared.first)) else {
-            return;
-        };
-        let now = micros(&shared);
-        let published = shared
-            .published
-            .lock()
-            .expect("no panic")
-            .get(place as usize)
-            .copied();
-        if let Some(published) = published {
-            shared
-                .late
-                .lock()
-                .expect("no panic")
-                .push(now.saturating_sub(published));
-        }
-    };
-    while socket.read(see).await.is_ok() {}
 }
 
 #[derive(Debug)]

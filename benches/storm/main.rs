@@ -21,6 +21,8 @@ mod crowd;
 mod process;
 #[path = "../../tests/load/socket.rs"]
 mod socket;
+#[path = "../../tests/load/watched.rs"]
+mod watched;
 
 mod distinct;
 
@@ -105,16 +107,7 @@ fn main() -> ExitCode {
     };
     // The connections need no farewell.
     runtime.shutdown_background();
-    if faults.is_empty() {
-        println!("\nEvery client got every event once and in order.");
-        return ExitCode::SUCCESS;
-    }
-    println!("\n**Faults:**\n");
-    faults
-        .iter()
-        .take(20)
-        .for_each(|fault| println!("- {fault}"));
-    ExitCode::FAILURE
+    process::verdict(&faults, "Every client got every event once and in order.")
 }
 
 /// How many descriptors this process, and so the server it starts, may have.
@@ -339,7 +332,7 @@ async fn watch_once(socket: &mut Socket, client: &mut Client, shared: &Shared) -
 }
 
 fn see(packet: &[u8], client: &mut Client, began: Instant) {
-    if let Some(cursor) = between(packet, b"\"cursor\":\"") {
+    if let Some(cursor) = crowd::between(packet, b"\"cursor\":\"") {
         client.cursor.clear();
         client.cursor.push_str(cursor);
     }
@@ -360,11 +353,4 @@ fn see(packet: &[u8], client: &mut Client, began: Instant) {
             *client.others.entry(name).or_default() += 1;
         }
     }
-}
-
-/// The text from behind `start` to the next quotation mark.
-pub(crate) fn between<'p>(packet: &'p [u8], start: &[u8]) -> Option<&'p str> {
-    let at = packet.windows(start.len()).position(|w| w == start)? + start.len();
-    let len = packet[at..].iter().position(|b| *b == b'"')?;
-    std::str::from_utf8(&packet[at..at + len]).ok()
 }

@@ -42,7 +42,7 @@ struct Update {
     line: usize,
     /// Which of that event's updates it is.
     slot: usize,
-    /// How many events are coalesced in it.
+    /// The number of events in it.
     coalesced: usize,
     /// The first of them.
     first: usize,

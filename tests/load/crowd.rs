@@ -70,7 +70,7 @@ pub(crate) fn place(n: u64) -> Place {
 }
 
 /// The number of a task's so-manyth progress.
-fn number(task: u64, step: u64) -> u64 {
+fn number_of(task: u64, step: u64) -> u64 {
     let progress = (step - 1) * TASKS + task;
     progress + progress / (DECISION - 1)
 }
@@ -81,7 +81,7 @@ pub(crate) struct Update {
     pub(crate) place: Place,
     /// The number of the first event in it.
     pub(crate) first: u64,
-    /// How many are coalesced in it.
+    /// The number of events in it.
     pub(crate) coalesced: u64,
     /// Its place in [`PRIORITIES`].
     pub(crate) priority: usize,
@@ -109,7 +109,7 @@ pub(crate) fn read(packet: &[u8]) -> Packet {
         Place::Decision(_) => n,
         Place::Progress { task, step } => {
             assert_eq!(body["progress"].as_u64(), Some(step), "{body}");
-            number(task, step + 1 - coalesced.min(step))
+            number_of(task, step + 1 - coalesced.min(step))
         }
     };
     let priority = body["priority"].as_str().unwrap_or_default();
@@ -122,6 +122,18 @@ pub(crate) fn read(packet: &[u8]) -> Packet {
             .position(|p| *p == priority)
             .expect("a priority"),
     })
+}
+
+/// The number of the event that an update is of, read without parsing the packet.
+pub(crate) fn number(packet: &[u8]) -> Option<u64> {
+    between(packet, b"\"id\":\"n")?.parse().ok()
+}
+
+/// The text behind `start`, up to the next quotation mark.
+pub(crate) fn between<'p>(packet: &'p [u8], start: &[u8]) -> Option<&'p str> {
+    let at = packet.windows(start.len()).position(|w| w == start)? + start.len();
+    let len = packet[at..].iter().position(|b| *b == b'"')?;
+    std::str::from_utf8(&packet[at..at + len]).ok()
 }
 
 /// A number for a packet's text.

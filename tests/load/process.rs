@@ -1,10 +1,10 @@
 //! A real server process on a port and a journal of its own, looked at from outside.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::print_stdout)]
 
 use std::{
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitCode, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
@@ -144,6 +144,19 @@ pub(crate) fn counter(metrics: &str, start: &str) -> u64 {
     let lines = metrics.lines().filter(|line| line.starts_with(start));
     let values = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
     values.sum()
+}
+
+/// Prints the first faults, or the sentence that stands for none; the exit code that says the same.
+pub(crate) fn verdict(faults: &[String], none: &str) -> ExitCode {
+    if faults.is_empty() {
+        println!("\n{none}");
+        return ExitCode::SUCCESS;
+    }
+    println!("\n**Faults:**\n");
+    for fault in faults.iter().take(20) {
+        println!("- {fault}");
+    }
+    ExitCode::FAILURE
 }
 
 /// A number after `name` on the command line.
