@@ -211,7 +211,7 @@ struct Scan {
     limit: u64,
     /// Those found, as text: parsed they can be a hundred times as large.
     events: Vec<Box<RawValue>>,
-    /// Where the oldest of them stands.
+    /// The place of the oldest of them.
     oldest: Option<Seq>,
     /// How many records were looked at.
     scanned: u64,

@@ -22,7 +22,7 @@ use crate::{
     observe::Metrics,
 };
 
-/// What the authenticator is told by the configuration.
+/// The authenticator's part of the configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct AuthenticatorOptions {
     /// Nobody comes in without a valid token.
@@ -40,7 +40,7 @@ pub struct AuthenticatorOptions {
 pub struct Peer<'a> {
     /// What it shows.
     pub credential: Option<&'a Credential>,
-    /// Where it comes from.
+    /// The address that it comes from.
     pub address: IpAddr,
     /// The role that it has while nobody has to prove anything.
     pub role: Role,
@@ -59,7 +59,7 @@ pub struct Authenticator {
     start_secret: Option<StartSecret>,
     /// What says whether a token is to be believed.
     tokens: Arc<Tokens>,
-    /// What permissions are made of.
+    /// The rules and owners that permissions are made of.
     policy: Arc<Policy>,
     /// Who is kept out, whatever its token says.
     blocklist: Blocklist,

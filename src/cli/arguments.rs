@@ -1,4 +1,4 @@
-//! What each command is told.
+//! The arguments of each command.
 
 use std::{path::PathBuf, time::Duration};
 

@@ -2,7 +2,7 @@
 
 use toml::Table;
 
-/// What all of ours begin with.
+/// The beginning of all our variables' names.
 const VARIABLES: &str = "STOA_";
 
 /// Variables that the command line reads.

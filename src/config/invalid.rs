@@ -1,13 +1,13 @@
-//! What is said of a key whose value can't be.
+//! The error of a key whose value can't be used.
 
 /// A key whose value can't be.
 #[derive(Debug)]
 pub(super) struct Invalid {
-    /// Where it stands, so that its line is found.
+    /// The key's path, so that its line is found.
     pub(super) section: &'static str,
     /// Which key.
     pub(super) key: &'static str,
-    /// What is wrong with the value and what is allowed, to follow the key's name.
+    /// The fault of the value and the values that are allowed, to follow the key's name.
     pub(super) message: String,
     /// Which of the key's tables it is, if the key is a list of them: each has a line of its own.
     pub(super) entry: Option<usize>,

@@ -59,7 +59,7 @@ pub struct Config {
     pub performance: Performance,
     /// Tokens.
     pub authentication: Authentication,
-    /// Who may see what.
+    /// The rules on things.
     pub access: Rules,
     /// How much one client may send.
     pub rate_limiting: RateLimiting,

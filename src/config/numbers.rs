@@ -7,7 +7,7 @@ use toml::Value;
 
 use super::MAX_WINDOW_MS;
 
-/// How the sentence about a value begins that is of the right kind and out of bounds.
+/// The beginning of the sentence about a value that is of the right kind and out of bounds.
 pub(super) const OUT_OF_BOUNDS: &str = "is ";
 
 /// More connections than a machine has descriptors for.

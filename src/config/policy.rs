@@ -237,9 +237,9 @@ pub enum JournalKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JournalDurability {
-    /// When the operating system has it: the end of the process loses nothing.
+    /// Once the operating system has it: the end of the process loses nothing.
     Process,
-    /// When the disk has it: the end of the power loses nothing.
+    /// Once the disk has it: the end of the power loses nothing.
     Disk,
 }
 

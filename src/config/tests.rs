@@ -140,7 +140,7 @@ fn a_wrong_value_names_line_and_key() {
     }
     let message = refused("[server]\nmax_body_bytes_per_address = 1000\n", &[]);
     assert!(message.contains("from 262144 to"), "{message}");
-    // What no timer can hold, or what it takes for nothing.
+    // A timer can't hold it, or takes it for nothing.
     for (section, key) in [
         ("rate_limiting", "opening_seconds"),
         ("rate_limiting", "ban_duration"),

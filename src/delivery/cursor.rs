@@ -28,7 +28,7 @@ pub struct Cursor {
     pub seq: Seq,
     /// What was not, ascending.
     pub unsent: SmallVec<[Run; 2]>,
-    /// How far into a segment that begins here.
+    /// The position within a segment that begins here.
     pub within: Option<Box<SegmentPosition>>,
 }
 

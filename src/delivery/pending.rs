@@ -93,7 +93,7 @@ impl Pending {
         self.runs.first().map(|run| run.start)
     }
 
-    /// What is unsent up to and including `seq`, in order.
+    /// The unsent updates up to and including `seq`, in order.
     pub fn up_to(&self, seq: Seq) -> impl Iterator<Item = Run> {
         self.runs
             .iter()

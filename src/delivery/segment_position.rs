@@ -23,7 +23,7 @@ use crate::{journal::Seq, update::UpdateId};
 pub struct SegmentPosition {
     /// The end of the segment: everything up to here is in it, but for `unsent`.
     pub to: Seq,
-    /// What the live stream sends itself, or had not sent when the segment was made.
+    /// The updates that the live stream sends itself, or had not sent when the segment was made.
     pub unsent: SmallVec<[Run; 2]>,
     /// The last update that was sent; they go in the order of their marks.
     pub sent: UpdateId,

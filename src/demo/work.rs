@@ -53,7 +53,7 @@ struct Job {
 /// An agent of the team.
 #[derive(Debug)]
 pub(super) struct Worker {
-    /// Who it is.
+    /// Its identity.
     member: &'static Member,
     /// The next change of status says what was before.
     status: &'static str,

@@ -14,11 +14,11 @@ use crate::timestamp::Timestamp;
 pub struct Event {
     /// Names the event for duplicate detection, among those of its producer; minted as a UUIDv7 when it gave none.
     pub id: Arc<str>,
-    /// What happened: as written (observers get it back) and folded (everything is matched on it).
+    /// The event's name: as written (observers get it back) and folded (everything is matched on it).
     pub name: EventName,
-    /// When it happened by the producer's clock, or when it arrived if the producer did not say.
+    /// The time of the event by the producer's clock, or of its arrival if the producer did not say.
     pub timestamp: Timestamp,
-    /// Who says so; Seneca's conversation view shows it as the speaker.
+    /// The source that says so; Seneca's conversation view shows it as the speaker.
     pub source: Arc<str>,
     /// The project it belongs to: as it names one, wherever the dialect hides it, and then as it was settled.
     pub project_id: Option<Arc<str>>,

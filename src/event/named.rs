@@ -145,7 +145,7 @@ impl Event {
     }
 }
 
-/// Who owns what an event is about, and how sure that is.
+/// The owners and projects of the things that an event is about, and how sure these are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner<'e> {
     /// Named as the owner.

@@ -1,4 +1,4 @@
-//! Who gets an update: those in its rooms who may see it and want it, each once.
+//! The audience of an update: those in its rooms who may see it and want it, each once.
 //!
 //! A room may be full of people whom the update doesn't concern. So whichever is fewer is looked at: those in the room, or
 //! those whom the event can reach ([`super::permission_index`]). Each of these is held against the exact check.

@@ -19,9 +19,9 @@ use crate::{
 pub(crate) struct Eye {
     /// Where it is connected: updates of other namespaces are not for it.
     pub(super) namespace: Namespace,
-    /// What it wants of its rooms.
+    /// The updates that it wants of its rooms.
     pub(super) view: Arc<View>,
-    /// What it may see at all.
+    /// The updates that it may see at all.
     pub(super) permissions: Permissions,
     /// Those of its rooms that events can name.
     pub(super) rooms: Vec<Arc<str>>,

@@ -156,7 +156,7 @@ impl Hub {
         hopeless
     }
 
-    /// What these see, each once, and the number of each one's; as many as may share a segment.
+    /// The different audiences among these, and the number of each one's; as many as may share a segment.
     pub(super) fn eyes(&self, cohort: &[MemberId]) -> (Arc<[Eye]>, Vec<Option<usize>>) {
         let mut numbers: HashMap<Key, usize> = HashMap::new();
         let (mut eyes, mut whose) = (Vec::new(), Vec::with_capacity(cohort.len()));

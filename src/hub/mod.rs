@@ -97,7 +97,7 @@ const PACED_BYTES: usize = 16 << 20;
 pub struct HubOptions {
     /// How long updates gather under load.
     pub flush_interval: Duration,
-    /// How many groups one flush sends.
+    /// The most updates that one flush sends.
     pub flush_max: usize,
     /// The part of a flush that each priority may count on.
     pub level_shares: LevelShares,

@@ -42,20 +42,20 @@ struct Reached {
     everybody: bool,
     /// The numbers of their permissions otherwise, each once.
     numbers: Vec<usize>,
-    /// How many members have these.
+    /// The number of members that have these.
     members: usize,
 }
 
 #[derive(Debug)]
 struct Shared {
     permissions: Permissions,
-    /// Who has them.
+    /// The members that have them.
     members: IndexSet<MemberId>,
     /// The last update that can reach them.
     reached_by: u64,
     /// The update that `verdict` is about.
     ticket: u64,
-    /// What was found for the update of `ticket`.
+    /// The verdict on the update of `ticket`.
     verdict: bool,
 }
 
@@ -124,7 +124,7 @@ impl PermissionIndex {
         &self.shared[at].permissions
     }
 
-    /// How many members an update can reach at the most; found once for an update. `None` stands for all of them.
+    /// The most members that an update can reach; found once for an update. `None` stands for all of them.
     pub(super) fn reach(&mut self, ticket: u64, event: &Event) -> Option<usize> {
         if self.ticket != ticket {
             self.ticket = ticket;
@@ -172,7 +172,7 @@ impl PermissionIndex {
         shared.verdict
     }
 
-    /// How many different permissions there are.
+    /// The number of different permissions.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.shared.len()

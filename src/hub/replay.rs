@@ -37,7 +37,7 @@ pub(super) struct ReplaySegment {
     by: By,
 }
 
-/// What the updates of a segment depend on beside its ends.
+/// The settings that the updates of a segment depend on beside its ends.
 #[derive(Debug, Clone, Copy)]
 struct By {
     /// The topics that it was planned for.

@@ -99,7 +99,7 @@ struct Shared {
     members: usize,
     /// The update that `verdict` is about.
     ticket: u64,
-    /// What was found for the update of `ticket`.
+    /// The verdict on the update of `ticket`.
     verdict: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Who publishes, as the door knows it.
+//! The producer, as the door knows it.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -7,7 +7,7 @@ use std::{
 
 use crate::access::{Identity, authz::Permissions};
 
-/// Who publishes, and by which door.
+/// The producer and its door.
 #[derive(Debug, Clone, Copy)]
 pub struct Producer<'a> {
     /// The source of events that name none.

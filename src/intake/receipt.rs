@@ -1,4 +1,4 @@
-//! What a producer is told of what it published.
+//! The receipt: the answer to a producer for the events that it published.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ fn is_none(count: &usize) -> bool {
     *count == 0
 }
 
-/// What the producer is told: the contract's answer to `publish`.
+/// The contract's answer to `publish`.
 #[derive(Debug, Default, Serialize)]
 pub struct Receipt {
     /// New events that are kept now.
@@ -24,7 +24,7 @@ pub struct Receipt {
     pub conflicts: usize,
     /// Those not taken.
     pub rejected: Vec<RejectedAt>,
-    /// How many more were not taken than `rejected` lists.
+    /// The count of events not taken beyond those that `rejected` lists.
     #[serde(skip_serializing_if = "is_none")]
     pub rejected_more: usize,
     /// The place of the last event of the call that is kept; `None` when none is.

@@ -12,13 +12,13 @@ pub type Seq = u64;
 pub struct Record {
     /// Its place in the order.
     pub seq: Seq,
-    /// What was published; shared with whoever keeps it longer (history lines).
+    /// The event; shared with those who keep it longer (history lines).
     pub event: Arc<Event>,
-    /// How many bytes its text has, for those who must not send too much.
+    /// The bytes of its text, for those who must not send too much.
     pub weight: usize,
     /// About how many bytes of memory it holds, for those who must not hold too much: a hundred times its text, perhaps.
     pub held: usize,
-    /// When it was accepted, for the delivery budgets; not kept over a restart.
+    /// The time of acceptance, for the delivery budgets; not kept over a restart.
     pub accepted: Instant,
     /// Stands for its producer: whose turn it takes while it is delivered. 0 for all that was read from the file.
     pub flow: u64,

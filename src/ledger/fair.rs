@@ -34,11 +34,11 @@ pub(super) struct FairMap<V> {
 #[derive(Debug, Default)]
 struct Account {
     order: VecDeque<Key>,
-    /// When the last of them came.
+    /// The time of the last of them.
     last: u64,
 }
 
-/// How many entries an account has, and how long ago the last of them came.
+/// The number of an account's entries, and the time of the last of them.
 type Size = (usize, Reverse<u64>, Arc<str>);
 
 impl Account {

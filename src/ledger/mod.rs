@@ -100,7 +100,7 @@ struct Known {
     names_hold: usize,
     /// More is not known.
     bounds: Bounds,
-    /// What was forgotten is counted.
+    /// Counts of what was forgotten.
     metrics: Metrics,
 }
 

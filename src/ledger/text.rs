@@ -62,7 +62,7 @@ pub struct Saving {
     ledger: Arc<Ledger>,
     /// Comes first.
     head: Option<String>,
-    /// What is written next: its kind, whether limited producers said it.
+    /// The entry that is written next: its kind, whether limited producers said it.
     next: vec::IntoIter<(Kind, bool)>,
     kind: (Kind, bool),
     rows: vec::IntoIter<Kept>,

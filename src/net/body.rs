@@ -152,7 +152,7 @@ pub struct Steady {
     read: usize,
 }
 
-/// What came of a body.
+/// The outcome of reading a body.
 #[derive(Debug)]
 pub enum NextPart {
     /// A part of it.

@@ -1,4 +1,4 @@
-//! What a body may be, and how much of it may be unpacked.
+//! The limits on bodies, and on what is unpacked of them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,17 +7,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::space::Space;
 use crate::error::Error;
 
-/// How long a body waits to be unpacked before its sender is told to come back later.
+/// The time that a body waits to be unpacked before its sender is told to come back later.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// What a body may be.
+/// The limits on a body.
 #[derive(Debug, Clone)]
 pub struct BodyLimits {
     /// The largest that is read whole.
     pub max: usize,
     /// Time for one that is read whole; the longest pause of one that is streamed.
     pub timeout: Duration,
-    /// What a streamed one has to keep up, on average over `timeout`.
+    /// The pace that a streamed one has to keep up, on average over `timeout`.
     pub bytes_per_second: usize,
     /// The bytes that all of them may hold together.
     pub space: Space,
@@ -27,7 +27,7 @@ pub struct BodyLimits {
     pub patience: Duration,
 }
 
-/// How much unpacking there may be.
+/// The limits on unpacking.
 #[derive(Debug, Clone)]
 pub struct PackedLimits {
     /// Bytes that one byte may become, beside a body that may be read whole.

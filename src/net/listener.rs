@@ -58,7 +58,7 @@ pub struct Prepared {
     shared: Arc<Shared>,
     /// None: plain HTTP.
     encryption: Option<Encryption>,
-    /// How many are accepted in a second: the rest wait in the system's queue.
+    /// The connections accepted in a second: the rest wait in the system's queue.
     pace: DefaultDirectRateLimiter,
     /// Ends accepting.
     stopping: watch::Receiver<bool>,

@@ -1,4 +1,4 @@
-//! What is counted, and when.
+//! The counting: a method for each thing that happens.
 
 use std::time::Duration;
 

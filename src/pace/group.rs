@@ -67,7 +67,7 @@ impl PendingUpdate {
         (self.last(), self.update.bit)
     }
 
-    /// How many events are coalesced in it.
+    /// The number of events in it.
     pub fn coalesced(&self) -> u32 {
         u32::try_from(self.unsent.len()).unwrap_or(u32::MAX)
     }

@@ -1,4 +1,4 @@
-//! How bad a notification is.
+//! The level of a notification.
 
 use serde_json::Value;
 

@@ -32,7 +32,7 @@ pub enum Audience {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(pub Arc<str>);
 
-/// What becomes of the earlier update when a later one of the same key takes its place.
+/// The fate of the earlier update when a later one of the same key takes its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Merge {
     /// Top-level keys of `data` are coalesced, the later value wins: no field is lost.
@@ -45,7 +45,7 @@ pub enum Merge {
     Text,
 }
 
-/// When an update may go.
+/// The pace of an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pace {
     /// At once, never coalesced: starts, ends, failures, decisions, assignments, anything critical.
@@ -54,9 +54,9 @@ pub enum Pace {
     Coalesced {
         /// Which updates belong together.
         key: Key,
-        /// How long they are held.
+        /// The time that they are held.
         window: Duration,
-        /// How they are coalesced.
+        /// The way they are coalesced.
         merge: Merge,
     },
 }
@@ -66,9 +66,9 @@ pub enum Pace {
 pub struct Planned {
     /// Which of its event's updates it is. It never depends on who listens, for cursors name updates by it.
     pub bit: Bits,
-    /// What to write: see `render`.
+    /// The kind of text: see `render`.
     pub kind: Kind,
-    /// How urgent.
+    /// Its urgency.
     pub priority: Priority,
     /// When.
     pub pace: Pace,
@@ -76,12 +76,12 @@ pub struct Planned {
     pub audience: Audience,
 }
 
-/// What is only known when an update is sent.
+/// The fields that are only known when an update is sent.
 #[derive(Debug, Clone, Copy)]
 pub struct Envelope<'a> {
     /// The cursor to resume after this update.
     pub cursor: &'a str,
-    /// How many events are coalesced in it; written as `coalesced` when more than one.
+    /// The number of events in it; written as `coalesced` when more than one.
     pub coalesced: u32,
     /// The coalesced `data`, when events were coalesced; else the event's own is written.
     pub merged: Option<&'a Object>,

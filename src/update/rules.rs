@@ -45,7 +45,7 @@ pub struct Rule {
     pub(super) rooms: Option<Vec<Template>>,
     /// Normal when none is given; the producer's own comes first.
     pub(super) priority: Option<Priority>,
-    /// What makes its key; none: never coalesced.
+    /// The template of its key; none: never coalesced.
     pub(super) coalesce_by: Option<Template>,
     /// Its own window; the table's when none is given.
     pub(super) throttle: Option<Duration>,

@@ -84,7 +84,7 @@ async fn pings_whose_answers_nobody_reads_are_ended() {
     assert_served(address).await;
 }
 
-/// How often a good client publishes while others flood.
+/// The events that a good client publishes while others flood.
 const EXCHANGES: u64 = 200;
 
 /// A sender whose bytes are not taken for so long has been stopped.

@@ -1,4 +1,4 @@
-//! What is remembered of whose things are: a producer may name any number of them, by long names.
+//! The ledger of whose things are: a producer may name any number of them, by long names.
 
 use std::time::{Duration, Instant};
 

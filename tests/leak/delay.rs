@@ -1,4 +1,4 @@
-//! What one tenant delays of another's, counted in updates and not in time.
+//! The delay of one tenant's updates by another, counted in updates and not in time.
 //!
 //! No update goes but by a tick of the test's own clock: a critical event, which has the next part of what waits sent. So
 //! whatever stands before an update of the victim's when it comes was sent between its acceptance and its delivery. How much
@@ -25,7 +25,7 @@ const PIECE: usize = 4_096;
 const FLUSH: usize = 60;
 /// The priorities, most urgent first, each with its part of a flush: 8:4:2:1.
 const LEVELS: [(&str, usize); 4] = [("critical", 32), ("high", 16), ("normal", 8), ("low", 4)];
-/// How much of its own a producer may have under way.
+/// The most events that a producer may have under way.
 const UNDER_WAY: usize = 200;
 /// More text than a piece. So many fit into what the hub takes in at once: its bytes have a bound of their own.
 const LONG: usize = 8_000;
@@ -41,22 +41,22 @@ const HEALTH: &str = "system.health.changed";
 pub struct Flood {
     /// The hostile tenant's producers that take part, each with the priority that it claims.
     claims: Vec<usize>,
-    /// How many events each of them has under way.
+    /// The events that each of them has under way.
     events: usize,
     /// Bytes of text in each event.
     text: usize,
-    /// What they and the victim speak of.
+    /// The things that they and the victim speak of.
     kind: usize,
     /// It names the ids of the victim's things, in its own project.
     names_theirs: bool,
     /// A gateway, whose token names no projects, says something of the hostile tenant's things behind it, with this priority;
     /// then another one speaks for the victim.
     gateway: Option<usize>,
-    /// How many parts of it are sent before the victim speaks.
+    /// The parts of it that are sent before the victim speaks.
     ticks: usize,
     /// The priority of what the victim says.
     says: usize,
-    /// How many events the victim publishes.
+    /// The events that the victim publishes.
     victims: usize,
 }
 
@@ -93,7 +93,7 @@ pub fn any_flood() -> impl Strategy<Value = Flood> {
 }
 
 impl Flood {
-    /// How many of its updates may come before the victim's last one.
+    /// The most of its updates that may come before the victim's last one.
     fn may_be_before(&self) -> usize {
         let claims = || self.claims.iter().chain(&self.gateway);
         let claim = |fits: &dyn Fn(usize) -> bool| claims().filter(|c| fits(**c)).count();
@@ -136,7 +136,7 @@ impl Flood {
     }
 }
 
-/// What events name.
+/// The things that events name.
 fn things(id: impl Fn(&str) -> String) -> Value {
     json!({ "task_id": id("task-of-vicproject"), "agent_id": id("both"), "run_id": id("run-vicbob"),
         "execution_id": id("exec-vicbob"), "job_id": id("job-vicbob"), "node_id": id("node"), "message_id": id("msg") })
@@ -186,7 +186,7 @@ impl Scene {
         }
     }
 
-    /// What is wrong with how the victim's updates come behind this flood.
+    /// The fault in the order of the victim's updates behind this flood, if there is one.
     pub async fn delayed(&mut self, flood: &Flood) -> Option<String> {
         let address = self.server.address();
         self.floods += 1;

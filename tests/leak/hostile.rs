@@ -34,7 +34,7 @@ pub async fn say(to: &[SocketAddr], events: Value, world: &mut World) {
 }
 
 /// A producer of one project says something to all of these servers; to the first of them alone if it is the hostile one.
-/// What they answer.
+/// The answers of both.
 pub async fn post(
     to: &[SocketAddr],
     project: &str,

@@ -16,7 +16,7 @@ use super::{
     world::{For, HOSTILE, ROOMS, THEIRS, VICTIM, WHOM, World},
 };
 
-/// What happens.
+/// A step.
 #[derive(Debug, Clone)]
 pub enum Deed {
     /// These kinds of events, and for whom, by a producer without limits.

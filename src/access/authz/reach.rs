@@ -18,13 +18,13 @@ use crate::{
 /// The rules and what they look at: the same for all.
 #[derive(Debug)]
 pub struct Policy {
-    /// Who may see what.
+    /// The rules on things.
     pub rules: Rules,
     /// The present owners of things, for rooms.
     pub ledger: Arc<Ledger>,
 }
 
-/// What a rule asks of whoever wants to see a thing.
+/// The claim that a rule demands of a client that wants to see a thing.
 #[derive(Debug)]
 pub(super) enum Needs<'e> {
     /// The token names this project.

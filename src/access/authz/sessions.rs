@@ -70,7 +70,7 @@ pub struct Session {
     pub transport: &'static str,
     /// The namespace it is on.
     pub namespace: &'static str,
-    /// Where it comes from.
+    /// The address that it comes from.
     pub address: IpAddr,
     /// Since when.
     pub connected_at: Timestamp,
@@ -89,7 +89,7 @@ pub struct Origin {
     pub transport: &'static str,
     /// The namespace it is on.
     pub namespace: &'static str,
-    /// Where it comes from.
+    /// The address that it comes from.
     pub address: IpAddr,
 }
 

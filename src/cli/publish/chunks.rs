@@ -11,12 +11,12 @@ use tokio::{
 
 use super::{lines::Line, values::Values};
 
-/// How many bytes one request has at the most, unless it is a single line.
+/// The most bytes of one request, unless it is a single line.
 const MAX_BYTES: usize = 512 * 1024;
-/// How long a line waits for others: a pipe that trickles is published as it comes.
+/// The time that a line waits for others: a pipe that trickles is published as it comes.
 const GATHER: Duration = Duration::from_millis(50);
 
-/// What one request carries.
+/// The lines of one request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Chunk {
     /// The lines, as NDJSON.

@@ -38,7 +38,7 @@ impl Act {
         self.into()
     }
 
-    /// What its argument may have.
+    /// The keys that its argument may have.
     pub(super) fn keys(self) -> &'static [&'static str] {
         match self {
             Self::ListConnections => &["user", "address", "limit"],

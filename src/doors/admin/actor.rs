@@ -8,12 +8,12 @@ use crate::{
     error::Error,
 };
 
-/// Who acts, and by which door.
+/// The admin who acts, and the door.
 #[derive(Debug)]
 pub struct Actor<'a> {
-    /// Who it is.
+    /// Its identity.
     pub who: &'a Identity,
-    /// Where it comes from.
+    /// The address that it comes from.
     pub address: IpAddr,
     /// `socketio` or `http`.
     pub door: &'static str,

@@ -1,4 +1,4 @@
-//! What the handlers share.
+//! State that the handlers share.
 
 use std::{
     sync::{
@@ -13,7 +13,7 @@ use crate::{
     access::Authenticator, hub::HubHandle, intake::Intake, net::BodyLimits, observe::Metrics,
 };
 
-/// What the handlers share.
+/// State that the handlers share.
 #[derive(Debug, Clone)]
 pub struct Api {
     /// The ordered loop.
@@ -22,7 +22,7 @@ pub struct Api {
     pub intake: Arc<Intake>,
     /// For `/metrics`, and refusals are counted.
     pub metrics: Arc<Metrics>,
-    /// Who comes in.
+    /// Authenticates clients.
     pub authenticator: Arc<Authenticator>,
     /// For `/readyz`.
     pub readiness: Arc<Readiness>,
@@ -58,10 +58,10 @@ impl Readiness {
 pub struct StreamOptions {
     /// The room that everybody is in.
     pub default_room: String,
-    /// How many rooms may be asked for.
+    /// The most rooms that may be asked for.
     pub max_rooms: usize,
     /// Bytes that may wait.
     pub max_bytes: usize,
-    /// How often a quiet stream shows that it is alive.
+    /// The interval at which a quiet stream shows that it is alive.
     pub heartbeat: Duration,
 }

@@ -38,9 +38,9 @@ pub(super) fn address(extensions: &Extensions) -> IpAddr {
 /// Somebody who makes a request.
 #[derive(Debug)]
 pub(super) struct Caller {
-    /// Who it is.
+    /// Its identity.
     pub(super) who: Identity,
-    /// Where it comes from.
+    /// The address that it comes from.
     pub(super) address: IpAddr,
 }
 

@@ -31,7 +31,7 @@ use crate::{
 const PART: usize = 500;
 /// Bytes of their texts.
 const PART_BYTES: usize = 256 * 1_024;
-/// How long the lines of an upload wait for more to be published with.
+/// The time that the lines of an upload wait for more to be published with.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long an upload that is faster than its producer may publish waits before it tries again.
 const HELD: Duration = Duration::from_millis(50);

@@ -11,14 +11,14 @@ use crate::{
     access::Identity, channel::Namespace, doors::socketio::engine::ExpressLane, error::Error,
 };
 
-/// What actions need to know of a client: who it is, and the way to it.
+/// A client as actions know it: its identity, and the way to it.
 #[derive(Debug)]
 pub(super) struct Performer {
     /// The client's public id.
     pub(super) id: Arc<str>,
-    /// Where it is.
+    /// Its namespace.
     pub(super) namespace: Namespace,
-    /// Who it is; `authenticate` changes it.
+    /// Its identity; `authenticate` changes it.
     who: ArcSwap<Identity>,
     /// The way to it.
     pub(super) lane: Arc<ExpressLane>,
@@ -39,7 +39,7 @@ impl Performer {
         })
     }
 
-    /// Who it is now.
+    /// Its identity now.
     pub(super) fn who(&self) -> Arc<Identity> {
         self.who.load_full()
     }
@@ -50,7 +50,7 @@ impl Performer {
     }
 }
 
-/// How many actions each operator has under way, and their bytes: by user, or by client where nobody said who it is.
+/// The actions that each operator has under way, and their bytes: by user, or by client where nobody said who it is.
 type UnderWay = Arc<Mutex<HashMap<Arc<str>, (usize, usize)>>>;
 
 /// All of them. Locks are held for a look, never across an await.
@@ -58,7 +58,7 @@ type UnderWay = Arc<Mutex<HashMap<Arc<str>, (usize, usize)>>>;
 pub(super) struct Actions {
     /// Actions and their bytes that one operator may have under way.
     most: (usize, usize),
-    /// How many each operator has.
+    /// The count of each operator.
     under_way: UnderWay,
     /// Producers, by public id.
     performers: Mutex<HashMap<Arc<str>, Weak<Performer>>>,

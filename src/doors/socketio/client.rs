@@ -33,11 +33,11 @@ pub(super) struct Client {
     pub(super) id: Arc<str>,
     /// The transport's id, to find the socket again.
     pub(super) sid: Sid,
-    /// Where it is.
+    /// Its namespace.
     pub(super) namespace: Namespace,
-    /// What actions need to know of it; who it is, too.
+    /// The client as actions know it; holds its identity, too.
     pub(super) performer: Arc<Performer>,
-    /// Where it comes from.
+    /// The address that it comes from.
     pub(super) address: IpAddr,
     /// What it may still send.
     meter: Meter,
@@ -98,7 +98,7 @@ impl Client {
         Arc::new(client)
     }
 
-    /// Who it is now.
+    /// Its identity now.
     pub(super) fn who(&self) -> Arc<Identity> {
         self.performer.who()
     }

@@ -1,4 +1,4 @@
-//! What clients and their handlers share.
+//! State that clients and their handlers share.
 
 use std::{
     fmt,
@@ -24,7 +24,7 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// What the namespace layer is told by the configuration.
+/// The namespace layer's part of the configuration.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The room that everybody is in.
@@ -39,25 +39,25 @@ pub struct Options {
     pub max_payload: usize,
     /// Bounds on what a client may cost.
     pub lane: LaneLimits,
-    /// How many rooms a client may ask to be in.
+    /// The most rooms that a client may ask to be in.
     pub max_rooms: usize,
     /// Bytes of one part of a snapshot; an answer is no longer either.
     pub snapshot_part: usize,
-    /// How long a producer has to answer an action.
+    /// The time that a producer has to answer an action.
     pub action_timeout: Duration,
     /// Counts sessions by address.
     pub quota: Arc<Quota>,
-    /// How many actions of one operator may be unanswered, and of how many bytes.
+    /// The most actions of one operator that may be unanswered, and their bytes.
     pub max_actions: (usize, usize),
 }
 
-/// What clients and their handlers share.
+/// State that clients and their handlers share.
 pub struct DoorContext {
     /// The ordered loop.
     pub(super) hub: HubHandle,
     /// The way in.
     pub(super) intake: Arc<Intake>,
-    /// Who comes in.
+    /// Authenticates clients.
     pub(super) authenticator: Arc<Authenticator>,
     /// Refusals are counted.
     pub(super) metrics: Arc<Metrics>,

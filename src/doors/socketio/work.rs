@@ -1,4 +1,4 @@
-//! What a client sends is handled here, one event after the other.
+//! Handles the events that a client sends, one after the other.
 
 use std::sync::{Arc, atomic::Ordering};
 

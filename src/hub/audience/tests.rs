@@ -1,4 +1,4 @@
-//! Whoever is found by the index is whoever a look at everybody finds.
+//! The index finds the same members as a look at everybody.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -248,7 +248,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What somebody is, beside the roster.
+/// A member, as the test knows it beside the roster.
 struct Known {
     id: MemberId,
     permissions: Permissions,
@@ -401,7 +401,7 @@ proptest! {
     }
 }
 
-/// How many are looked at for an update of a project that 20 of so many users may see.
+/// The number of members looked at for an update of a project that 20 of so many users may see.
 fn looked_at(users: usize) -> usize {
     let policy = policy(Rules::default());
     let mut roster = Roster::new(false, Recipients::Nobody);

@@ -32,7 +32,7 @@ use crate::{
     update::{Bits, Table, UpdateId, entities, event_rooms, rooms_hash},
 };
 
-/// How much is held together, as a multiple of what a segment may have: some of it is for nobody here.
+/// The bound on what is held together, as a multiple of what a segment may have: some of it is for nobody here.
 const HELD: usize = 4;
 /// Bytes of memory that the events of a segment may hold while it is gathered, whatever their texts are.
 const HELD_BYTES: usize = 16 << 20;
@@ -44,7 +44,7 @@ pub(super) struct Gathering {
     table: Arc<Table>,
     /// Who looks at it.
     eyes: Arc<[Eye]>,
-    /// Where they stand, perhaps within a segment that was begun.
+    /// The place where they stand, perhaps within a segment that was begun.
     from: Cursor,
     /// The topics that it is planned for. Their updates go at once and divide what would be coalesced, so one for whom nobody
     /// of these listens must not be there; and a cursor has to name them.
@@ -242,7 +242,7 @@ pub(super) fn rooms_of(group: &PendingUpdate) -> SmallVec<[Box<str>; 8]> {
     rooms
 }
 
-/// Where the segment ends that somebody is within.
+/// The end of the segment that a cursor is within.
 pub(super) fn end_of(place: &Cursor) -> Cursor {
     match &place.within {
         None => place.clone(),

@@ -14,7 +14,7 @@ use crate::{
 /// Nothing takes so long unless it is broken.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Where a client stands by what it read.
+/// The place where a client stands by what it read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     /// It was not greeted yet.
@@ -61,11 +61,11 @@ pub(super) struct Client {
     pub(super) connection: Option<Connection>,
     pub(super) cursor: Option<String>,
     kept: Option<Bookmark>,
-    /// What it got, for whoever reads of a failure.
+    /// Everything that it got, for the reader of a failure.
     pub(super) log: Vec<String>,
 }
 
-/// How a client comes, as the hub is asked.
+/// The way a client comes, as the hub is asked.
 #[derive(Debug)]
 pub(super) enum Coming {
     With(String),

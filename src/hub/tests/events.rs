@@ -346,7 +346,7 @@ impl Event {
     }
 }
 
-/// What somebody's token says.
+/// The claims of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Claims {
     All,

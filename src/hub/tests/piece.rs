@@ -1,4 +1,4 @@
-//! What a client reads, taken apart.
+//! The packets that a client reads, taken apart.
 
 use std::collections::BTreeMap;
 
@@ -63,12 +63,12 @@ impl QueuedMessage {
     }
 }
 
-/// What an update says of the events that are coalesced in it.
+/// The part of an update that tells of the events in it.
 #[derive(Debug)]
 pub(super) struct Contents {
     /// The last of them.
     pub(super) last: u64,
-    /// How many they are.
+    /// Their number.
     pub(super) count: usize,
     /// Those that said something that no other event says.
     pub(super) marked: Vec<u64>,

@@ -50,7 +50,7 @@ struct Spell {
     look: Look,
 }
 
-/// What the reference knows of a client.
+/// A client, as the reference knows it.
 #[derive(Debug, Clone)]
 pub(super) struct Account {
     claims: Claims,
@@ -64,7 +64,7 @@ pub(super) struct Account {
     newest: HashMap<String, u64>,
     /// What came since it went back to a place while updates were under way: these may come twice.
     again: Option<HashMap<Update, u8>>,
-    /// What was sent when it asked for a snapshot.
+    /// The updates that were sent when it asked for a snapshot.
     asked: usize,
 }
 
@@ -184,7 +184,7 @@ impl Account {
         })
     }
 
-    /// What it must have by now and has not.
+    /// The updates that it must have by now and has not.
     pub(super) fn missing(&self, truth: &Truth) -> Vec<Update> {
         let all = truth.updates();
         all.filter(|(event, update)| self.is_unsent(truth, event, *update))

@@ -9,10 +9,10 @@ use super::{
     wants::{CLAIMS, ROOMS, WANTED},
 };
 
-/// How many clients a script has.
+/// The clients of a script.
 pub(super) const CLIENTS: usize = 3;
 
-/// What happens.
+/// A step.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     /// Events are published in one call.
@@ -45,7 +45,7 @@ pub(super) enum Step {
     Restart { orderly: bool, reopened: bool },
 }
 
-/// How a client comes.
+/// The way a client comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Comes {
     /// With the last cursor it got.
@@ -64,9 +64,9 @@ pub(super) enum Comes {
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) in_file: bool,
-    /// How long updates of a key are held.
+    /// The time that updates of a key are held.
     pub(super) window: Duration,
-    /// How many groups one flush sends.
+    /// The most updates that one flush sends.
     pub(super) flush_max: usize,
     /// Bytes that may wait for each client.
     pub(super) lanes: [usize; CLIENTS],
@@ -80,7 +80,7 @@ pub(super) struct Settings {
     /// Bytes of updates that are made ready in one go for those who are behind.
     pub(super) segment: usize,
     pub(super) snapshot_part: usize,
-    /// How many events the journal keeps.
+    /// The events that the journal keeps.
     pub(super) keeps: usize,
 }
 

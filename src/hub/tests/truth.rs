@@ -1,16 +1,16 @@
-//! What was published in a round, and when each update of it was sent.
+//! The events of a round, and the time at which each update of them was sent.
 
 use std::collections::HashMap;
 
 use super::events::{Event, Update};
 
-/// What was published, and when each update of it was sent.
+/// The events of a round, and the time at which each update of them was sent.
 #[derive(Debug, Default)]
 pub(super) struct Truth {
     pub(super) events: Vec<Event>,
     /// The number of the update in which the witness got it.
     pub(super) sent: HashMap<Update, usize>,
-    /// How many updates the witness got.
+    /// The number of updates that the witness got.
     pub(super) count: usize,
     /// The state begins behind this event: a journal in memory had let go of it when the hub began.
     pub(super) forgotten: u64,

@@ -18,7 +18,7 @@ pub(super) const ROOMS: [&str; 8] = [
     "task:n0",
 ];
 
-/// Whoever a client may be.
+/// The identities that a client may have.
 pub(super) const CLAIMS: [Claims; 4] = [
     Claims::All,
     Claims::Of {
@@ -35,7 +35,7 @@ pub(super) const CLAIMS: [Claims; 4] = [
     },
 ];
 
-/// What of its rooms a client wants.
+/// The filter on its rooms that a client wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
     Everything,

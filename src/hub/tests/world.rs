@@ -69,7 +69,7 @@ impl World {
         Ok(world)
     }
 
-    /// What everybody got, for whoever reads of a failure.
+    /// Everything that all got, for the reader of a failure.
     pub(super) fn log(&self) -> String {
         let witness = format!("the witness got\n    {}\n", self.witness.log.join("\n    "));
         let clients = self.clients.iter().enumerate();
@@ -182,7 +182,7 @@ impl World {
         }
     }
 
-    /// How many updates were sent by now.
+    /// The number of updates sent by now.
     fn now(&mut self) -> Result<usize, String> {
         self.witness_reads()?;
         Ok(self.truth.count)

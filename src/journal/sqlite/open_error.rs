@@ -10,7 +10,7 @@ use thiserror::Error;
 pub struct OpenError {
     /// The file as it was named.
     path: String,
-    /// What is wrong with it and what to do.
+    /// The fault and the remedy.
     reason: String,
 }
 

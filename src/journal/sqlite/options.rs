@@ -1,28 +1,28 @@
-//! What the configuration says of the file.
+//! The configuration of the journal's file.
 
 use std::path::PathBuf;
 
 use crate::journal::Retention;
 
-/// When an append is answered.
+/// The moment at which an append is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// When the operating system has it: the end of the process loses nothing.
+    /// Once the operating system has it: the end of the process loses nothing.
     Process,
-    /// When the disk has it: the end of the power loses nothing.
+    /// Once the disk has it: the end of the power loses nothing.
     Disk,
 }
 
-/// What the configuration says of the file.
+/// The configuration of the journal's file.
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
     /// The file; its folder is made when it isn't there.
     pub path: PathBuf,
-    /// When an append is answered.
+    /// The moment at which an append is answered.
     pub durability: Durability,
-    /// How much is kept.
+    /// The bounds on what is kept.
     pub retention: Retention,
-    /// How much is held in memory.
+    /// The bytes that are held in memory.
     pub held: HeldBytes,
 }
 

@@ -59,7 +59,7 @@ const PARTS: &str = "
 /// Files up to this size are checked from end to end when the server didn't end by itself.
 const CHECKED: u64 = 1 << 30;
 
-/// How long a connection waits for another one of this process.
+/// The time that a connection waits for another one of this process.
 pub(super) const BUSY: Duration = Duration::from_secs(10);
 
 /// Opens the file for writing and brings its tables to the present version.

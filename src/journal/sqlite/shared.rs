@@ -1,4 +1,4 @@
-//! What the writer and the journal's users share.
+//! State that the writer and the journal's users share.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
@@ -13,20 +13,20 @@ use crate::{
     observe::JournalMetrics,
 };
 
-/// What the writer and the journal's users share.
+/// State that the writer and the journal's users share.
 #[derive(Debug)]
 pub(super) struct Shared {
     /// The oldest kept place.
     pub(super) first: AtomicU64,
     /// The newest.
     pub(super) last: AtomicU64,
-    /// How far the live stream has read: nothing newer is trimmed.
+    /// The last event that the live stream has read: nothing newer is trimmed.
     pub(super) released: AtomicU64,
     /// The place of the newest checkpoint: the state is rebuilt from there, so nothing newer is trimmed.
     pub(super) checkpoint: AtomicU64,
     /// The newest records.
     pub(super) tail: Tail,
-    /// How the writer is.
+    /// The writer's health.
     state: Mutex<WriterState>,
     /// Counts the events that can't be read.
     pub(super) damage: Arc<Damage>,
@@ -36,7 +36,7 @@ pub(super) struct Shared {
     pub(super) metrics: JournalMetrics,
 }
 
-/// How the writer is.
+/// The writer's health.
 #[derive(Debug, Default)]
 struct WriterState {
     /// Why nothing can be written now, if it can't.

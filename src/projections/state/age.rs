@@ -1,11 +1,11 @@
-//! How much the state replaced since a picture of it was made.
+//! The bytes that the state replaced since a picture of it was made.
 
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
 };
 
-/// How much the state replaced since a picture was made: the picture holds that beside the state.
+/// The bytes that the state replaced since a picture was made: the picture holds them beside the state.
 #[derive(Debug, Clone)]
 pub(super) struct Age {
     pub(super) replaced: Arc<AtomicU64>,

@@ -71,7 +71,7 @@ pub async fn restore(
     Ok((state, ledger, at.max(journal.bounds().last)))
 }
 
-/// What was saved.
+/// The state as it was saved.
 struct Loaded {
     state: State,
     ledger: Ledger,

@@ -41,7 +41,7 @@ impl State {
         }
     }
 
-    /// How many entities there are.
+    /// The number of entities.
     pub fn entities(&self) -> usize {
         self.kept.store.len()
     }

@@ -7,7 +7,7 @@ use crate::ledger::Bounds;
 pub struct Limits {
     /// Entities of one kind.
     pub max_entities: usize,
-    /// What is remembered of whose things are.
+    /// The ledger: projects and owners of things.
     pub known: Bounds,
     /// Bytes of memory that all entities together hold.
     pub max_bytes: usize,

@@ -21,7 +21,7 @@ impl Picture {
         self.age.is_over()
     }
 
-    /// How many entities there are.
+    /// The number of entities.
     pub fn entities(&self) -> usize {
         self.store.len()
     }

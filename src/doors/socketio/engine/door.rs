@@ -30,11 +30,11 @@ pub struct DoorLimits {
 /// The state of the door.
 #[derive(Debug, Clone)]
 pub struct Door {
-    /// What is behind it.
+    /// The service behind it.
     pub(in crate::doors::socketio) context: Arc<DoorContext>,
-    /// Who came in but not further.
+    /// Sessions that have joined no namespace yet.
     pub(in crate::doors::socketio) pending: Arc<Pending>,
-    /// How much may come in.
+    /// The limits on what comes in.
     pub(in crate::doors::socketio) limits: Arc<DoorLimits>,
 }
 

@@ -40,7 +40,7 @@ pub struct Attachments {
     pub within: Duration,
 }
 
-/// Who is behind the screen: where the client is, and who waits for its answers.
+/// The lane behind the screen: it knows the client, and the handlers that wait for its answers.
 pub(super) trait Listener {
     /// Whether the client is on a namespace.
     fn is_on(&self, namespace: Namespace) -> bool;

@@ -1,10 +1,10 @@
-//! What a handler answers, and how a client is told.
+//! The answer of a handler, and its way to the client.
 
 use serde_json::{Value, json};
 
 use crate::{doors::socketio::client::Client, error::Error, event::Object};
 
-/// What a handler answers; the acknowledgement says `status: ok` beside it.
+/// The answer of a handler; the acknowledgement says `status: ok` beside it.
 #[derive(Debug)]
 pub(super) enum Answer {
     /// These fields.

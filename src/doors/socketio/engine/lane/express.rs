@@ -29,13 +29,13 @@ pub struct LaneLimits {
     pub max_bytes: usize,
     /// Packets that may wait for a client that polls.
     pub max_packets: usize,
-    /// How long a client may take nothing while something waits.
+    /// The time that a client may take nothing while something waits.
     pub stall: Duration,
     /// Bounds on what it may send.
     pub incoming: Bounds,
     /// Bounds on the attachments of a packet.
     pub attachments: Attachments,
-    /// How long it may leave a ping unanswered.
+    /// The time that it may leave a ping unanswered.
     pub ping_timeout: Duration,
 }
 
@@ -52,7 +52,7 @@ pub struct ExpressLane {
     pub(in crate::doors::socketio::engine) writer: Notify,
     /// Wakes the guard's reader: killed, or reading may go on.
     pub(in crate::doors::socketio::engine) reader: AtomicWaker,
-    /// How many of the client's inboxes are full: while any is, its socket isn't read, and TCP slows it down.
+    /// The count of the client's inboxes that are full: while any is, its socket isn't read, and TCP slows it down.
     pub(super) full_inboxes: AtomicUsize,
     /// A `CloseReason` once killed, else 0. Outside the mutex: the reader looks at it on every poll.
     pub(super) killed: AtomicU8,
@@ -94,9 +94,9 @@ pub(super) struct State {
     pub(super) stays: u64,
     /// Marks of stays that are over, still in the engine's queue: they must not open the gate of the next one.
     pub(super) stale_marks: [usize; Namespace::ALL.len()],
-    /// What waits for the writer.
+    /// The messages that wait for the writer.
     pub(super) queue: Outbox,
-    /// How many bytes wait or are being written, exempt ones not counted.
+    /// The bytes that wait or are being written, exempt ones not counted.
     pub(super) bytes: usize,
     /// Bytes of exempt frames still in the queue: they are written first come first served, but don't count.
     pub(super) exempt: usize,
@@ -172,7 +172,7 @@ impl ExpressLane {
         !matches!(self.lock().gates[namespace as usize], Gate::Shut)
     }
 
-    /// How many bytes wait for the client.
+    /// The bytes that wait for the client.
     pub fn waiting(&self) -> usize {
         self.lock().bytes
     }
@@ -181,7 +181,7 @@ impl ExpressLane {
         self.limits.stall
     }
 
-    /// What the lane knows, for a moment.
+    /// Locks the lane's state for a moment.
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -52,7 +52,7 @@ impl ExpressLane {
         self.writer.notify_one();
     }
 
-    /// When it has been silent for too long, if it goes on being so.
+    /// The time at which it has been silent for too long, if it goes on being so.
     pub(in crate::doors::socketio::engine) fn silent_at(&self) -> Option<Instant> {
         if self.reading_paused() {
             return None;

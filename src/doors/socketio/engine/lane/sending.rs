@@ -1,4 +1,4 @@
-//! How frames come into the lane: of the hub, the handlers and the engine.
+//! The ways of frames into the lane: from the hub, the handlers and the engine.
 
 use std::{collections::VecDeque, sync::Arc};
 
