@@ -24,10 +24,12 @@ mod eye;
 mod fanout;
 #[cfg(test)]
 mod forged;
+mod handle;
 mod making;
 mod meeting;
 mod member;
 mod moments;
+mod options;
 mod outlet;
 #[cfg(test)]
 mod panics;
@@ -36,6 +38,7 @@ mod questions;
 mod replay;
 mod requests;
 pub(crate) mod roster;
+mod shared_snapshot;
 mod slowness;
 mod snapshots;
 #[cfg(test)]
@@ -49,8 +52,10 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use command::{HubHandle, JoinReply, Membership, Question, Resumption};
+pub use command::{JoinReply, Question, Resumption};
+pub use handle::{HubHandle, Membership};
 pub use member::{JoinRequest, MemberId};
+pub use options::HubOptions;
 pub use outlet::Outlet;
 pub use view::View;
 
@@ -62,22 +67,23 @@ use crate::{
     journal::{Journal, JournalError, Record, Seq},
     ledger::Ledger,
     observe::Metrics,
-    pace::{LevelShares, Pacer, group},
+    pace::{Pacer, group},
     projections::{
         seneca::{Dashboard, DashboardMetrics},
-        state::{Limits, State, StateMetrics, checkpoint},
+        state::{State, StateMetrics, checkpoint},
     },
     timestamp::Timestamp,
     update::{Table, entities, rooms_hash},
 };
 use aggregates::AGGREGATES;
 use catchup::CatchUp;
-use command::{Command, WeakHandle};
+use command::Command;
 use fanout::Flush;
+use handle::WeakHandle;
 pub(crate) use moments::Moment;
 use roster::Roster;
+pub(crate) use shared_snapshot::{SharedSnapshot, SnapshotOf};
 use snapshots::Snapshots;
-pub(crate) use snapshots::{Of as SnapshotOf, Shared as SharedSnapshot};
 
 /// How many records are read at a time.
 const READ: usize = 1_024;
@@ -91,43 +97,6 @@ const READ_AGAIN: Duration = Duration::from_millis(100);
 const DESK: u64 = 10_000;
 /// Bytes of memory that the updates may hold that wait to be sent: beyond that the journal keeps what comes.
 const PACED_BYTES: usize = 16 << 20;
-
-/// What the hub is told by the configuration.
-#[derive(Debug, Clone)]
-pub struct HubOptions {
-    /// How long updates gather under load.
-    pub flush_interval: Duration,
-    /// The most updates that one flush sends.
-    pub flush_max: usize,
-    /// The part of a flush that each priority may count on.
-    pub level_shares: LevelShares,
-    /// How many events may be under way before a producer waits for its own.
-    pub producer_backlog: usize,
-    /// How many may be in a room that is joined by request.
-    pub max_room_size: usize,
-    /// How many rooms a client may be in by request.
-    pub max_rooms_per_client: usize,
-    /// Bounds of the state.
-    pub state: Limits,
-    /// Seneca's own updates go to everybody.
-    pub seneca_broadcast: bool,
-    /// The observers that are sent Seneca's aggregates.
-    pub aggregates: Recipients,
-    /// Bytes that the picture for Seneca's pages may hold.
-    pub max_dashboard: usize,
-    /// The observers that are sent texts that are harmless in HTML.
-    pub sanitize: Recipients,
-    /// Bytes that the newest events may hold, for those who come back.
-    pub max_recent: usize,
-    /// Bytes of one part of a snapshot.
-    pub snapshot_part: usize,
-    /// Bytes of updates that are made ready in one go for those who are behind.
-    pub max_segment: usize,
-    /// How long something may wait for a member without end before it is parked.
-    pub max_delay: Duration,
-    /// The room in which everybody is: it has no `kind:` by which to tell it from a client's own rooms.
-    pub default_room: String,
-}
 
 /// The reason for a turn of the loop.
 enum Why {

@@ -8,26 +8,15 @@
 //! The parts of a large snapshot are the same for all who see the same. A part is kept while a client is being given it, so
 //! many clients that don't read hold one copy, and a slow one holds one part.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError, Weak},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
-    Hub,
-    behind::Behind,
-    member::MemberId,
-    moments::{Moment, SERVES},
-};
+use super::{Hub, SharedSnapshot, SnapshotOf, behind::Behind, member::MemberId, moments::SERVES};
 use crate::{
-    access::authz::Permissions,
-    channel::Namespace,
     delivery::{Cursor, Outgoing},
     journal::Seq,
-    projections::state::{Picture, Snapshot, Walk},
-    timestamp::Timestamp,
+    projections::state::Picture,
 };
 
 /// So many entities are written here at the most; more of them are work for a task aside.
@@ -41,88 +30,11 @@ const KEPT: usize = 4;
 /// So little may wait for a client that is given the next part.
 const LITTLE: usize = 16 * 1_024;
 
-/// Tells snapshots of one moment apart.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Of {
-    /// Says what may be seen.
-    pub(crate) permissions: Permissions,
-    /// The namespace that it is sent on.
-    pub(crate) namespace: Namespace,
-    /// Only what is of this project, if that is asked for.
-    pub(crate) project: Option<String>,
-}
-
-/// A snapshot for all who see the same.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    snapshot: Snapshot,
-    /// For whom and of what it is.
-    of: Of,
-    /// The moment that it is of.
-    moment: Arc<Moment>,
-    made: Instant,
-    /// Each part as long as a client is being given it.
-    parts: Vec<Mutex<Weak<Outgoing>>>,
-}
-
-impl Shared {
-    /// Finds the parts of a moment's picture.
-    pub(crate) fn new(moment: Arc<Moment>, of: Of, part_bytes: usize) -> Self {
-        let picture = moment.picture.clone();
-        let walk = Walk::new(picture, of.permissions.clone(), of.project.as_deref());
-        let cursor = moment.cursor.clone();
-        let snapshot = Snapshot::new(walk, cursor, Timestamp::now(), part_bytes);
-        Self {
-            parts: (0..snapshot.parts()).map(|_| Mutex::default()).collect(),
-            snapshot,
-            of,
-            moment,
-            made: Instant::now(),
-        }
-    }
-
-    /// The snapshot that is shared.
-    pub(crate) fn snapshot(&self) -> &Snapshot {
-        &self.snapshot
-    }
-
-    /// Whether its moment lasts as long as somebody is being given it.
-    pub(crate) fn lasts(&self) -> bool {
-        self.moment.lasts()
-    }
-
-    /// Whether it is of this moment, for just this.
-    pub(crate) fn is_of(&self, moment: &Arc<Moment>, of: &Of) -> bool {
-        Arc::ptr_eq(&self.moment, moment) && self.of == *of
-    }
-
-    /// A part that a client is being given.
-    fn ready(&self, part: usize) -> Option<Arc<Outgoing>> {
-        let part = self.parts.get(part.checked_sub(1)?)?;
-        part.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .upgrade()
-    }
-
-    /// Writes a part.
-    fn write(&self, part: usize) -> Option<Arc<Outgoing>> {
-        let json = self.snapshot.part(part)?;
-        let mut update = Outgoing::new(self.of.namespace, "snapshot", json);
-        if part == self.snapshot.parts() {
-            update = update.at(self.snapshot.cursor());
-        }
-        let update = Arc::new(update);
-        let place = self.parts.get(part - 1)?;
-        *place.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&update);
-        Some(update)
-    }
-}
-
 /// A large snapshot on its way to one client.
 #[derive(Debug)]
 pub(super) struct Taking {
     /// None until its parts are found.
-    shared: Option<Arc<Shared>>,
+    shared: Option<Arc<SharedSnapshot>>,
     /// Only what is of this project, if that was asked for.
     project: Option<String>,
     /// The part that it is given next, counted from 1.
@@ -132,7 +44,7 @@ pub(super) struct Taking {
 }
 
 impl Taking {
-    fn new(project: Option<String>, shared: Option<Arc<Shared>>) -> Self {
+    fn new(project: Option<String>, shared: Option<Arc<SharedSnapshot>>) -> Self {
         Self {
             project,
             shared,
@@ -151,7 +63,7 @@ impl Taking {
 #[derive(Debug)]
 pub(super) enum Made {
     /// The parts of a snapshot; none when finding them failed.
-    Parts(Option<Shared>),
+    Parts(Option<SharedSnapshot>),
     /// A part; none when writing it failed.
     Part(Option<Arc<Outgoing>>),
 }
@@ -160,11 +72,11 @@ pub(super) enum Made {
 #[derive(Debug)]
 pub(super) struct Snapshots {
     /// The newest, by who may see them.
-    shared: Vec<Arc<Shared>>,
+    shared: Vec<Arc<SharedSnapshot>>,
     /// The parts of this one are being found.
-    finding: Option<Of>,
+    finding: Option<SnapshotOf>,
     /// Those who ask for one whose parts are not found yet.
-    asked: Vec<(Of, oneshot::Sender<Option<Arc<Shared>>>)>,
+    asked: Vec<(SnapshotOf, oneshot::Sender<Option<Arc<SharedSnapshot>>>)>,
     /// How many parts are being written.
     writing: usize,
     /// The parts that were written last.
@@ -214,7 +126,7 @@ impl Hub {
 
     /// The state, and from then on only what comes after it. The cursor of it, if it is sent already.
     pub(super) fn send_snapshot(&mut self, id: MemberId) -> Option<String> {
-        let of = Of {
+        let of = SnapshotOf {
             permissions: self.roster.permissions(id)?,
             namespace: self.roster.get(id)?.namespace,
             project: None,
@@ -229,7 +141,7 @@ impl Hub {
         let shared = match newest.find(|s| s.is_of(&moment, &of)) {
             Some(shared) => shared.clone(),
             None => {
-                let shared = Shared::new(moment, of, self.options.snapshot_part);
+                let shared = SharedSnapshot::new(moment, of, self.options.snapshot_part);
                 let shared = Arc::new(shared);
                 self.snapshots.shared.push(shared.clone());
                 shared
@@ -258,7 +170,7 @@ impl Hub {
         &mut self,
         id: MemberId,
         project: Option<String>,
-        shared: Option<Arc<Shared>>,
+        shared: Option<Arc<SharedSnapshot>>,
     ) {
         let at = match &shared {
             Some(shared) => Cursor::at(self.journal.epoch(), shared.moment.seq),
@@ -289,13 +201,13 @@ impl Hub {
         let Some(taking) = self.taking(id).filter(|_| waiting <= LITTLE) else {
             return 0;
         };
-        let of = Of {
+        let of = SnapshotOf {
             permissions,
             namespace,
             project: taking.project.clone(),
         };
         // The client may see something else now. What is begun is finished otherwise, however much the state changes.
-        let stale = |s: &Arc<Shared>| s.of != of || s.moment.is_lost();
+        let stale = |s: &Arc<SharedSnapshot>| s.of != of || s.moment.is_lost();
         if taking.shared.as_ref().is_some_and(stale) {
             taking.begin_anew();
         }
@@ -336,7 +248,11 @@ impl Hub {
     }
 
     /// Answers with a snapshot of the last second, or has its parts found; none while the state fits into one part.
-    pub(super) fn find_snapshot(&mut self, of: Of, reply: oneshot::Sender<Option<Arc<Shared>>>) {
+    pub(super) fn find_snapshot(
+        &mut self,
+        of: SnapshotOf,
+        reply: oneshot::Sender<Option<Arc<SharedSnapshot>>>,
+    ) {
         // Its text is shorter than what it holds.
         if self.state.bytes() <= self.options.snapshot_part {
             reply.send(None).ok();
@@ -348,14 +264,14 @@ impl Hub {
         }
     }
 
-    fn found(&self, of: &Of) -> Option<Arc<Shared>> {
+    fn found(&self, of: &SnapshotOf) -> Option<Arc<SharedSnapshot>> {
         let mut newest = self.snapshots.shared.iter().rev();
         let found = newest.find(|s| s.of == *of && s.moment.lasts());
         found.cloned()
     }
 
     /// Gives a member a snapshot whose parts are found, or has them found.
-    fn find_parts(&mut self, id: MemberId, of: Of) -> usize {
+    fn find_parts(&mut self, id: MemberId, of: SnapshotOf) -> usize {
         let Some(shared) = self.found(&of) else {
             self.find(of);
             return 0;
@@ -369,21 +285,21 @@ impl Hub {
     }
 
     /// Has the parts of a snapshot found, one after the other.
-    fn find(&mut self, of: Of) {
+    fn find(&mut self, of: SnapshotOf) {
         if self.snapshots.finding.is_some() {
             return;
         }
         self.snapshots.finding = Some(of.clone());
         let moment = self.moment();
         let (made, part_bytes) = (self.snapshots.made.clone(), self.options.snapshot_part);
-        let find = move || Shared::new(moment, of, part_bytes);
+        let find = move || SharedSnapshot::new(moment, of, part_bytes);
         let found = tokio::task::spawn_blocking(find);
         // Said also when it panics: nobody else would be given a large snapshot any more.
         tokio::spawn(async move { made.send(Made::Parts(found.await.ok())).ok() });
     }
 
     /// Takes the parts that were found, or that could not be, and has those found that others wait for.
-    fn take_parts(&mut self, shared: Option<Shared>) {
+    fn take_parts(&mut self, shared: Option<SharedSnapshot>) {
         let of = self.snapshots.finding.take();
         let shared = shared.map(|mut shared| {
             // It serves from now on, however late the loop comes to it.
@@ -406,7 +322,7 @@ impl Hub {
         }
     }
 
-    fn write_part(&mut self, shared: Arc<Shared>, part: usize) {
+    fn write_part(&mut self, shared: Arc<SharedSnapshot>, part: usize) {
         if self.snapshots.writing >= WRITING {
             return;
         }

@@ -1,0 +1,273 @@
+//! The way to the hub: every door has a handle, and every member one that ends with it.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Moment, SharedSnapshot, SnapshotOf,
+    command::{Answer, Command, JoinReply, Question},
+    member::{JoinRequest, MemberId},
+    view::View,
+};
+use crate::{
+    access::Identity,
+    channel::{Namespace, Topic},
+    error::Error,
+    event::Object,
+    journal::Seq,
+    projections::state::Picture,
+};
+
+/// The most commands that may wait; the sender of one more waits too.
+const QUEUE: usize = 4_096;
+
+/// A place among the members. It ends when this is dropped, wherever that happens.
+#[derive(Debug)]
+pub struct Membership {
+    /// The caller that is told of the end.
+    hub: HubHandle,
+    /// Whose it is.
+    id: MemberId,
+}
+
+impl Membership {
+    /// Whose it is.
+    pub fn id(&self) -> MemberId {
+        self.id
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        let Err(mpsc::error::TrySendError::Full(leave)) =
+            self.hub.0.try_send(Command::Leave(self.id))
+        else {
+            return;
+        };
+        let hub = self.hub.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { hub.send(leave).await });
+        }
+    }
+}
+
+/// The hub's own handle: it doesn't keep the hub running.
+#[derive(Debug)]
+pub(super) struct WeakHandle(mpsc::WeakSender<Command>);
+
+impl WeakHandle {
+    /// A membership to give away; none when nobody is left to be told of its end.
+    pub(super) fn membership(&self, id: MemberId) -> Option<Membership> {
+        let hub = HubHandle(self.0.upgrade()?);
+        Some(Membership { hub, id })
+    }
+}
+
+/// The way to the hub. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct HubHandle(mpsc::Sender<Command>);
+
+impl HubHandle {
+    pub(super) fn channel() -> (Self, mpsc::Receiver<Command>) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        (Self(sender), receiver)
+    }
+
+    pub(super) fn downgrade(&self) -> WeakHandle {
+        WeakHandle(self.0.downgrade())
+    }
+
+    async fn send(&self, command: Command) {
+        // The hub outlives every door; after its end nobody is there to be told anything.
+        self.0.send(command).await.ok();
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.send(command(reply)).await;
+        answer
+            .await
+            .map_err(|_| Error::unavailable("the server is going down; connect again"))
+    }
+
+    /// Makes `request` a member and greets it.
+    ///
+    /// # Errors
+    /// `unavailable` while the server goes down.
+    pub async fn join(
+        &self,
+        request: JoinRequest,
+        welcome: JoinReply,
+    ) -> Result<Membership, Error> {
+        let welcome = Box::new(welcome);
+        self.ask(|reply| Command::Join {
+            request,
+            welcome,
+            reply,
+        })
+        .await
+    }
+
+    /// Puts a member into rooms, all or none; answers how many are in the last one.
+    ///
+    /// # Errors
+    /// `room_full`, or `bad_request` for too many rooms.
+    pub async fn join_rooms(&self, member: MemberId, rooms: Vec<String>) -> Result<usize, Error> {
+        self.ask(|reply| Command::JoinRooms {
+            member,
+            rooms,
+            reply,
+        })
+        .await?
+    }
+
+    /// Takes a member out of rooms; answers how many are left in the last one.
+    ///
+    /// # Errors
+    /// `unavailable` while the server goes down.
+    pub async fn leave_rooms(&self, member: MemberId, rooms: Vec<String>) -> Result<usize, Error> {
+        self.ask(|reply| Command::LeaveRooms {
+            member,
+            rooms,
+            reply,
+        })
+        .await
+    }
+
+    /// Changes what a member sees.
+    pub async fn set_view(&self, member: MemberId, view: View) {
+        self.send(Command::SetView(member, view)).await;
+    }
+
+    /// Subscribes a member to a topic, or ends that.
+    pub async fn listen(&self, member: MemberId, topic: Topic, on: bool) {
+        self.send(Command::Listen { member, topic, on }).await;
+    }
+
+    /// A member behaves like one of Seneca's or Marcus' own pages: from here on it is sent what they are sent.
+    pub async fn is_page(&self, member: MemberId) {
+        self.send(Command::IsPage(member)).await;
+    }
+
+    /// Sends one member an event, in order with its updates.
+    pub async fn tell(&self, member: MemberId, name: &'static str, body: Object) {
+        self.send(Command::Tell { member, name, body }).await;
+    }
+
+    /// Sends everybody on a namespace an event.
+    pub async fn tell_all(&self, namespace: Namespace, name: &'static str, body: Object) {
+        self.send(Command::TellAll {
+            namespace,
+            name,
+            body,
+        })
+        .await;
+    }
+
+    /// The state at one place of the stream: the picture, its last event and its cursor.
+    ///
+    /// # Errors
+    /// `unavailable` while the server goes down.
+    pub async fn picture(&self) -> Result<(Picture, Seq, String), Error> {
+        self.ask(Command::Picture).await
+    }
+
+    /// The state now, for one who reads it.
+    ///
+    /// # Errors
+    /// `unavailable` while the server goes down.
+    pub(crate) async fn moment(&self) -> Result<Arc<Moment>, Error> {
+        self.ask(Command::Moment).await
+    }
+
+    /// A snapshot of the last second that all share who see the same; none while the state is so small that one part holds it.
+    ///
+    /// # Errors
+    /// `unavailable` while the server goes down, or when its parts could not be found.
+    pub(crate) async fn find_snapshot(
+        &self,
+        of: SnapshotOf,
+    ) -> Result<Option<Arc<SharedSnapshot>>, Error> {
+        self.ask(|reply| Command::FindSnapshot { of, reply }).await
+    }
+
+    /// Sends a member a snapshot in parts, and then what came after it; without one, one of the project that is found next.
+    pub(crate) async fn give_snapshot(
+        &self,
+        member: MemberId,
+        project: Option<String>,
+        snapshot: Option<Arc<SharedSnapshot>>,
+    ) {
+        self.send(Command::GiveSnapshot {
+            member,
+            project,
+            snapshot,
+        })
+        .await;
+    }
+
+    /// Makes a member somebody else, or the same with other claims: it leaves what it may no longer be in, which is
+    /// answered, and is put into `rooms`.
+    ///
+    /// # Errors
+    /// `unavailable` while the server goes down.
+    pub async fn reidentify(
+        &self,
+        member: MemberId,
+        who: Identity,
+        rooms: Vec<Arc<str>>,
+    ) -> Result<Vec<Arc<str>>, Error> {
+        let who = Box::new(who);
+        self.ask(|reply| Command::Reidentify {
+            member,
+            who,
+            rooms,
+            reply,
+        })
+        .await
+    }
+
+    /// Gives a member what it missed since `cursor`; answers the fields of `resumed`.
+    ///
+    /// # Errors
+    /// `unavailable` while the server goes down.
+    pub async fn resume(&self, member: MemberId, cursor: String) -> Result<Object, Error> {
+        let from = cursor.into();
+        self.ask(|reply| Command::Resume {
+            member,
+            from,
+            reply,
+        })
+        .await
+    }
+
+    /// Asks something that changes nothing.
+    ///
+    /// # Errors
+    /// `unavailable` while the server goes down.
+    pub async fn question(&self, question: Question) -> Result<Object, Error> {
+        match self.ask(|reply| Command::Ask(question, reply)).await? {
+            Answer::Ready(answer) => Ok(answer),
+            Answer::ToWrite(write) => tokio::task::spawn_blocking(write)
+                .await
+                .map_err(|_| Error::unavailable("the answer could not be written; ask again")),
+        }
+    }
+
+    /// The public ids of those in a room.
+    ///
+    /// # Errors
+    /// `unavailable` while the server goes down.
+    pub async fn members_of(&self, room: String) -> Result<Vec<Arc<str>>, Error> {
+        self.ask(|reply| Command::MembersOf { room, reply }).await
+    }
+
+    /// Sends what is ready and ends the hub.
+    pub async fn stop(&self) {
+        self.ask(Command::Stop).await.ok();
+    }
+}
