@@ -48,9 +48,11 @@ impl Names {
             Value::Array(list) => list.iter().map(|value| self.translate(value)).collect(),
             Value::Object(object) => {
                 let fields = object.iter().map(|(key, value)| {
+                    // A page of history begins behind an event that may be anybody's.
+                    let begins = key == "from" && object.contains_key("events");
                     let place = value.as_str().is_some_and(|text| {
-                        ["cursor", "next", "from"].contains(&key.as_str())
-                            && !self.0.contains_key(text)
+                        (begins || ["cursor", "next"].contains(&key.as_str()))
+                            && (begins || !self.0.contains_key(text))
                             && text.parse::<Cursor>().is_ok()
                     });
                     let value = match place {
