@@ -50,9 +50,9 @@ impl Names {
                 let fields = object.iter().map(|(key, value)| {
                     // A page of history begins behind an event that may be anybody's.
                     let begins = key == "from" && object.contains_key("events");
+                    let names = ["cursor", "next"].contains(&key.as_str());
                     let place = value.as_str().is_some_and(|text| {
-                        (begins || ["cursor", "next"].contains(&key.as_str()))
-                            && (begins || !self.0.contains_key(text))
+                        (begins || names && !self.0.contains_key(text))
                             && text.parse::<Cursor>().is_ok()
                     });
                     let value = match place {
