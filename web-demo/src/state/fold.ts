@@ -5,7 +5,7 @@
 import { adopt, editAgent, editProject, editRun, editTask } from './entities';
 import { executionOf, idAt, jobOf, runOf, type Said } from './event';
 import { layOver, putFact, type Facts } from './facts';
-import { record } from './read';
+import { isBefore, record } from './read';
 import { readHealth } from './snapshot';
 import { givenTo, isOver, stale, takenBack } from './standing';
 import type { Given, Json, State } from './types';
@@ -187,13 +187,16 @@ function foldHealth(state: State, said: Said, data: Json): void {
   else if (health) state.projectHealth.set(said.projectId, health);
 }
 
+/** Coalesced updates go at the last one's place: what was told between the first and the last is known by then. */
+const beganBefore = (known: unknown, said: Said): boolean => said.since !== said.at && typeof known === 'string' && isBefore(said.since, known);
+
 function foldRun(state: State, said: Said, payload: Json, kind: string): void {
   const { data, name } = said;
   const id = kind === 'execution' ? executionOf(data) : kind === 'job' ? jobOf(data) : runOf(data);
   if (!id) return;
   editRun(state, said.projectId, id, (facts) => {
     putFact(facts, 'kind', kind);
-    if (!('started_at' in facts)) putFact(facts, 'started_at', said.since);
+    if (!('started_at' in facts) || beganBefore(facts.started_at, said)) putFact(facts, 'started_at', said.since);
     for (const outer of ['run', 'job']) layOver(facts, record(data[outer]), ['id', 'project_id']);
     if (name.startsWith('workflow.node')) putFact(facts, 'current_node', idAt(data, 'node_id', 'nodeId', 'nodeState.node_id', 'nodeState.nodeId', 'node.id') || undefined);
     else if (name.startsWith('agent.step')) putFact(facts, 'step', data.step);

@@ -36,6 +36,12 @@ export function time(value: unknown, fallback: number): number {
   return Number.isNaN(parsed) ? fallback : parsed;
 }
 
+/** Whether one moment is before another; both are ISO texts, down to the microsecond. */
+export function isBefore(one: string, other: string): boolean {
+  const [first, second] = [time(one, NaN), time(other, NaN)];
+  return first === second ? one.replace('Z', '') < other.replace('Z', '') : first < second;
+}
+
 /** A readable name for one that only has an id; letters stay as they are, so that it can be found by what is shown. */
 export function humanise(id: string): string {
   if (/^[0-9a-f-]{16,}$/i.test(id)) return id.slice(0, 8);

@@ -148,6 +148,18 @@ describe('the rest', () => {
     expect(changed.outcomes[1]?.entry?.text).toBe('Use limestone');
   });
 
+  it('a run began with the first event that is coalesced, whatever came between', () => {
+    const [first, second, last] = ['2026-05-23T13:00:00.184Z', '2026-05-23T13:00:00.184104Z', '2026-05-23T13:00:00.195853Z'];
+    const node: [string, Json] = ['node_update', { timestamp: second, source_type: 'workflow.node_state.updated', data: { execution_id: 'x', node_id: 'n' } }];
+    const run = (since?: string, said?: string): [string, Json] => ['execution_update', { timestamp: last, ...(since ? { since, coalesced: 2 } : {}), data: { execution_id: 'x', ...(said ? { started_at: said } : {}) } }];
+    const began = (...updates: [string, Json][]): unknown => after(...updates).state.runs.get('x')?.facts.started_at;
+    expect(began(node, run(first))).toBe(first);
+    expect(began(run(first), node)).toBe(first);
+    expect(began(node, run())).toBe(second);
+    // What the run says of itself stands.
+    expect(began(node, run(first, 'at noon'))).toBe('at noon');
+  });
+
   it('a risk that a project is said to run is told as such, beside what the system says of itself', () => {
     const project = (risk_level: string): [string, Json] => ['project_update', { data: { project_state: { board_id: 'b', risk_level } } }];
     const report: [string, Json] = ['health_update', { data: { severity: 'warning', message: 'Queue is long' } }];
