@@ -19,6 +19,7 @@ mod former;
 mod given;
 mod limits;
 mod metrics;
+mod names;
 mod picture;
 mod runs;
 mod saved;

@@ -493,6 +493,61 @@ fn namesakes_of_two_projects_are_two() {
 }
 
 #[test]
+fn no_two_things_have_one_name() {
+    let task = |project: &str, id: &str| json!({ "type": "task.created", "project_id": project, "data": { "task_id": id, "name": format!("{project} {id}") } });
+    let run = |kind: &str, name: &str, id: &str| json!({ "type": kind, "project_id": "p1", "data": { name: id } });
+    let mut state = fresh(Limits::default());
+    fold(
+        &mut state,
+        [
+            task("p0", "c"),
+            task("p0", "b/c"),
+            task("a", "b/c"),
+            task("a/b", "c"),
+            task("p0", "50%/c"),
+            task("p0", "a%2Fb/c"),
+            // Its qualified name is taken as an id too.
+            task("p1", "p0/a%252Fb%2Fc"),
+            // An id that reads like a name of nothing.
+            task("p1", "org/repo"),
+            run("agent.run.started", "run_id", "7"),
+            run("ingest.job.started", "job_id", "7"),
+            run("workflow.run.started", "execution_id", "7"),
+            run("agent.run.started", "run_id", "job:7"),
+            run("ingest.job.started", "job_id", "job:7"),
+            run("agent.run.started", "run_id", "p1/7"),
+            run("ingest.job.started", "job_id", "p1/7"),
+            run("agent.run.started", "run_id", "p1/execution/7"),
+            json!({ "type": "agent.registered", "project_id": "p1", "data": { "agent_id": "x" } }),
+            json!({ "type": "agent.registered", "project_id": "p2", "data": { "agent_id": "x" } }),
+            json!({ "type": "agent.registered", "project_id": "p1", "data": { "agent_id": "p2/x" } }),
+            json!({ "type": "agent.registered", "data": { "agent_id": "p2/x" } }),
+            json!({ "type": "agent.registered", "project_id": "p1", "data": { "agent_id": "/p2/x" } }),
+        ],
+    );
+    let all = json_of(&state, None);
+    for map in ["tasks", "runs", "agents"] {
+        let there = all[map].as_object().map_or(0, serde_json::Map::len);
+        assert_eq!(all["counts"][map], there, "{map}: {}", all[map]);
+    }
+    for (key, name) in [
+        ("c", "p0 c"),
+        ("b/c", "p0 b/c"),
+        ("a/b%2Fc", "a b/c"),
+        ("a%2Fb/c", "a/b c"),
+        ("50%/c", "p0 50%/c"),
+        ("p0/a%252Fb%2Fc", "p0 a%2Fb/c"),
+        ("p1/p0%2Fa%25252Fb%252Fc", "p1 p0/a%252Fb%2Fc"),
+        ("org/repo", "p1 org/repo"),
+    ] {
+        assert_eq!(all["tasks"][key]["name"], name, "{key}: {}", all["tasks"]);
+    }
+    // For one who does not see the other thing, the id is a name like any.
+    let one = seen(&state, &["p0"]);
+    assert_eq!(one["tasks"]["a%2Fb/c"]["name"], "p0 a%2Fb/c", "{one}");
+}
+
+#[test]
 fn an_agent_at_rest_works_while_it_has_a_task() {
     let mut state = fresh(Limits::default());
     let step = |state: &mut State, kind: &str, data: Value| {

@@ -9,8 +9,8 @@ use super::{
     entities::{Key, Map},
     entity::{Entity, Mask},
     given::OWN,
+    names,
     picture::Picture,
-    runs::run_kind,
 };
 use crate::{access::authz::Permissions, event::Kind, timestamp::Timestamp};
 
@@ -237,7 +237,7 @@ impl Walk {
         )
     }
 
-    /// The id; of a later one of the same id, its project and the id.
+    /// The id; of a later one of the same id, and of one whose id is another's name, its project and the id.
     fn name(&mut self, map: Map, key: &Key) -> String {
         if self.first.as_ref().is_none_or(|first| first.id != key.id) {
             let namesakes = self.picture.store.namesakes(map, &key.id);
@@ -246,22 +246,24 @@ impl Walk {
             self.first = first.map(|(key, _)| key.clone());
             self.qualified = None;
         }
-        if self.first.as_ref() == Some(key) {
+        if self.first.as_ref() == Some(key) && !self.is_anothers(map, &key.id) {
             return key.id.to_string();
         }
-        let project = key.project.as_deref().unwrap_or_default();
         let again = self.qualified.as_ref();
         let again = again.is_some_and(|q| q.id == key.id && q.project == key.project);
-        let mut name = match again {
-            true => format!("{project}/{}:{}", run_kind(key.kind), key.id),
-            false => format!("{project}/{}", key.id),
-        };
         self.qualified = Some(key.clone());
-        // An id may look like such a name.
-        while self.picture.store.namesakes(map, &name).next().is_some() {
-            name.insert(0, '/');
-        }
-        name
+        names::qualified(key, again)
+    }
+
+    /// Whether this id reads as the qualified name of another thing that is seen.
+    fn is_anothers(&self, map: Map, id: &str) -> bool {
+        // There are no namesakes among projects.
+        map != Map::Projects
+            && id.contains('/')
+            && names::named(id).any(|key| {
+                let other = self.picture.store.map(map).get(&key);
+                other.is_some_and(|entity| self.seen(map, &key, entity).is_some())
+            })
     }
 
     fn entity(&mut self, map: Map, key: &Key, entity: &Entity, mask: Mask, out: &mut String) {
