@@ -8,6 +8,7 @@ mod common;
 mod claims;
 mod confined;
 mod ids;
+mod keys;
 mod upgrade;
 
 use std::{

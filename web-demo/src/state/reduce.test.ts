@@ -191,6 +191,19 @@ describe('the rest', () => {
     expect(state.agents.get('a')).toMatchObject({ taskId: null, busy: false });
   });
 
+  it('things of a snapshot are what they say of themselves, whatever their keys are', () => {
+    const state = emptyState();
+    applySnapshot(state, { tasks: {
+      'c': { id: 'c', project_id: 'p0', name: 'p0 c' }, 'b/c': { id: 'b/c', project_id: 'p0', name: 'p0 b/c' },
+      'a/b%2Fc': { id: 'b/c', project_id: 'a', name: 'a b/c' }, 'a%2Fb/c': { id: 'c', project_id: 'a/b', name: 'a/b c' },
+    } }, NOW);
+    expect([...state.tasks.values()].map((task) => `${task.projectId} ${task.id}`)).toEqual(['p0 c', 'p0 b/c', 'a b/c', 'a/b c']);
+    // An update of one of them finds it.
+    applyUpdate(state, 'task_update', { project_id: 'a/b', source_type: 'task.completed', data: { task_id: 'c' } }, NOW);
+    expect([...state.tasks.values()].filter((task) => task.status === 'done').map((task) => task.name)).toEqual(['a/b c']);
+    expect(state.tasks.size).toBe(4);
+  });
+
   it('takes over a snapshot whole', () => {
     const { state } = after(['agent_status_change', { agent_id: 'gone', new_status: 'idle' }]);
     applySnapshot(state, {

@@ -32,12 +32,9 @@ function factsOf(value: unknown): Json {
 
 const OWN_ID: Record<Kind, string> = { agents: 'agent_id', tasks: 'task_id', projects: 'project_id', runs: 'id' };
 
-/** Its id: a namesake of another project has both in its key on the wire. */
+/** Its id. The key on the wire may be the project and the id, written so that no two things have one: what a thing is, it says itself. */
 function idOf(kind: Kind, name: string, facts: Json): string {
-  const id = text(facts, 'id', OWN_ID[kind]);
-  if (id) return id;
-  const project = text(facts, 'project_id');
-  return project && name.startsWith(`${project}/`) ? name.slice(project.length + 1) : name;
+  return text(facts, 'id', OWN_ID[kind]) || name;
 }
 
 function take<T extends Thing>(
