@@ -242,14 +242,16 @@ impl Pacer {
     }
 
     /// Whether two can't be coalesced, as facts of the earlier one would be said again after another update of the same entity,
-    /// or stand in the way of what the later one says in another spelling.
+    /// or stand in the way of what the later one says in another spelling; or as their text is of two roles.
     fn divides(&self, earlier: &PendingUpdate, later: &PendingUpdate, window: &Window) -> bool {
-        if window.merge != Merge::Fields {
-            return false;
-        }
         let before = earlier.merged.as_ref();
         let before = before.unwrap_or(&earlier.record.event.data);
         let after = &later.record.event.data;
+        match window.merge {
+            Merge::Fields => {}
+            Merge::Text => return merge::changes_role(before, after),
+            Merge::Changes | Merge::Replace => return false,
+        }
         let between = || {
             let mut holdings = earlier.entities.iter();
             holdings.any(|entity| {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Merge;
+use super::{Merge, status::within};
 use crate::event::Object;
 
 /// Where a message's text may be.
@@ -54,6 +54,16 @@ pub fn respells(earlier: &Object, later: &Object) -> bool {
                 .iter()
                 .any(|key| earlier.contains_key(*key) && !later.contains_key(*key))
     })
+}
+
+/// Whether the text of `later` is somebody else's part of the message than that of `earlier`. A delta that names no role goes
+/// on with the one before it.
+pub fn changes_role(earlier: &Object, later: &Object) -> bool {
+    let role = |data| {
+        let said = within(data, &["message"], "role");
+        said.filter(|role| !role.is_null() && role.as_str() != Some(""))
+    };
+    role(later).is_some_and(|later| role(earlier) != Some(later))
 }
 
 /// Objects within the data that tell of the thing itself: their fields are laid over each other, too.

@@ -41,7 +41,7 @@ pub enum Merge {
     Changes,
     /// The later one says it all (`complete_refresh`).
     Replace,
-    /// The text deltas are joined in order.
+    /// The text deltas of one role are joined in order.
     Text,
 }
 

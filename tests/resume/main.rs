@@ -7,6 +7,7 @@ mod common;
 mod cursors;
 mod distinct;
 mod leaving;
+mod messages;
 mod parts;
 mod screen;
 mod seneca;

@@ -7,7 +7,7 @@ use crate::{
     event::Object,
     update::{
         Merge,
-        merge::{later_covers, merge},
+        merge::{changes_role, later_covers, merge},
     },
 };
 
@@ -65,5 +65,31 @@ proptest! {
     #[test]
     fn the_newest_refresh_says_it_all(earlier in small_object(), later in small_object()) {
         prop_assert_eq!(merge(earlier, &later, Merge::Replace), later);
+    }
+}
+
+#[test]
+fn a_delta_without_a_role_goes_on_with_the_one_before() {
+    let of = |role: Value| object(json!({ "message_id": "m", "role": role, "content": "a" }));
+    let inner =
+        |role: &str| object(json!({ "message": { "id": "m", "role": role, "content": "a" } }));
+    let none = object(json!({ "message_id": "m", "content": "a" }));
+    for (earlier, later, changes) in [
+        (of(json!("user")), of(json!("user")), false),
+        (of(json!("user")), of(json!("assistant")), true),
+        (inner("user"), of(json!("user")), false),
+        (inner("user"), inner("assistant"), true),
+        (of(json!("user")), none.clone(), false),
+        (of(json!("user")), of(json!(null)), false),
+        (of(json!("user")), of(json!("")), false),
+        // Of whom it went on is not known here.
+        (none.clone(), of(json!("user")), true),
+        (none.clone(), none.clone(), false),
+    ] {
+        assert_eq!(
+            changes_role(&earlier, &later),
+            changes,
+            "{earlier:?} {later:?}"
+        );
     }
 }

@@ -1,5 +1,5 @@
 /** One readable sentence per update, for the feed and the announcer. */
-import { keyOf } from './keys';
+import { written } from './messages';
 import { humanise, number, record, text } from './read';
 import type { Json, State, Subject } from './types';
 import { table } from './table';
@@ -15,6 +15,13 @@ const idIn = (key: string): string => key.slice(key.indexOf('\u0000') + 1);
 export function agentName(state: State, key: string | null): string {
   if (!key) return 'Someone';
   return state.agents.get(key)?.name ?? humanise(idIn(key));
+}
+
+/** Whose text it is: the agent's, and of what role where it isn't what the agent says itself. */
+export function speaker(state: State, agent: string | null, role: string): string {
+  if (!agent) return words(role || 'agent');
+  const own = ['', 'agent', 'assistant'].includes(role.toLowerCase());
+  return own ? agentName(state, agent) : `${agentName(state, agent)} (${words(role).toLowerCase()})`;
 }
 
 function taskName(state: State, payload: Json, data: Json, who: Subject): string {
@@ -119,9 +126,10 @@ const TELLERS = table<Teller>({
     return `${name}: ${[at, text(at ? step : run, 'status') || turn].filter(Boolean).join(' ')}`;
   },
   message_appended: (state, _payload, data, { agent: agentId, projectId }) => {
-    const joined = state.messages.get(keyOf(projectId, text(data, 'message_id', 'messageId')))?.content ?? text(data, 'content', 'delta');
+    const message = written(state, data, projectId);
+    const joined = message?.content ?? text(data, 'content', 'delta');
     // The end of a long message is its news.
-    return `${agentId ? agentName(state, agentId) : words(text(data, 'role') || 'agent')}: ${joined.length > 160 ? `…${joined.slice(-159)}` : joined}`;
+    return `${speaker(state, agentId, message?.role ?? text(data, 'role'))}: ${joined.length > 160 ? `…${joined.slice(-159)}` : joined}`;
   },
   error: (_state, payload) => text(payload, 'message', 'code') || 'The server reported an error',
 });

@@ -121,7 +121,22 @@ describe('agents and tasks', () => {
 describe('the rest', () => {
   it('joins a message in order', () => {
     const part = (content: string): [string, Json] => ['message_appended', { data: { run_id: 'r', message_id: 'm', role: 'assistant', content } }];
-    expect(after(part('Live '), part('according '), part('to nature')).state.messages.get('m')?.content).toBe('Live according to nature');
+    expect([...after(part('Live '), part('according '), part('to nature')).state.messages.values()].map((message) => message.content)).toEqual(['Live according to nature']);
+  });
+
+  it('joins the text of a message within one role', () => {
+    const part = (role: string | null, content: string): [string, Json] => ['message_appended', { data: { message_id: 'm', role, content } }];
+    const told = (...updates: [string, Json][]): unknown => [...after(...updates).state.messages.values()].map(({ role, content }) => `${role}: ${content}`);
+    expect(told(part('user', 'How '), part('assistant', 'Well, '), part('user', 'come?'), part('assistant', 'so.'))).toEqual(['user: How come?', 'assistant: Well, so.']);
+    // A delta without a role goes on with the one before it.
+    expect(told(part('user', 'How '), part('assistant', 'Well, '), part(null, 'so.'), part('user', 'come?'), part(null, '!'))).toEqual(['user: How come?!', 'assistant: Well, so.']);
+    expect(told(part(null, 'a'), part(null, 'b'), part('assistant', 'c'))).toEqual(['assistant: abc']);
+    // Roles and ids may be called as they like.
+    const odd = after(part('user', 'a'), ['message_appended', { data: { message_id: 'm\u0001user', content: 'b' } }], ['message_appended', { data: { message_id: 'm', role: 'user\u0001x', content: 'c' } }]);
+    expect(odd.state.messages.size).toBe(3);
+    const { outcomes } = after(part('user', 'How come?'), part('assistant', 'So.'));
+    expect(outcomes.map((outcome) => outcome.entry?.text)).toEqual(['User: How come?', 'Assistant: So.']);
+    expect(new Set(outcomes.map((outcome) => outcome.entry?.messageId)).size).toBe(2);
   });
 
   it('reads progress in the spellings producers use', () => {

@@ -9,14 +9,13 @@ import { executionOf, jobOf, runOf, saidBy, type Said } from './event';
 import { familyOf } from './families';
 import { foldAdopted, foldEvent } from './fold';
 import { keyOf, known } from './keys';
+import { append, written } from './messages';
 import { number, record, text, time } from './read';
 import { isLight } from './weight';
 import type { Animation, Effect, FeedEntry, Json, Outcome, Priority, State, Subject } from './types';
 import { table } from './table';
 
 const MOST_DECISIONS = 50;
-const MOST_MESSAGES = 30;
-const LONGEST_MESSAGE = 6000;
 
 const ANIMATIONS: readonly string[] = ['pulse', 'fade', 'flow', 'progress', 'flash', 'celebrate', 'alert'];
 const PRIORITIES = table<Priority>({ critical: 'critical', high: 'high', normal: 'normal', medium: 'normal', low: 'low' });
@@ -35,21 +34,6 @@ function subject(state: State, type: string, payload: Json, said: Said): Subject
   return { agent, task, run: run && state.runs.has(run) ? run : null, projectId };
 }
 
-function appendMessage(state: State, data: Json, who: Subject, at: number): void {
-  const runId = text(data, 'run_id', 'runId');
-  const id = keyOf(who.projectId, text(data, 'message_id', 'messageId') || runId);
-  if (!id) return;
-  const before = state.messages.get(id) ?? { id, runId, agentId: who.agent, projectId: who.projectId, role: 'agent', content: '', at };
-  const joined = before.content + text(data, 'content', 'delta', 'text');
-  state.messages.set(id, {
-    ...before, role: text(data, 'role') || before.role, content: joined.slice(-LONGEST_MESSAGE), at,
-  });
-  for (const oldest of state.messages.keys()) {
-    if (state.messages.size <= MOST_MESSAGES) break;
-    state.messages.delete(oldest);
-  }
-}
-
 /** The updates of the table that tell of the state; what rules and Seneca's pages make of the same events is no other news. */
 const OF_THE_STATE = [
   'agent_status_change', 'agent_update', 'task_assignment', 'progress_update', 'task_update', 'project_update', 'health_update',
@@ -60,7 +44,7 @@ function fold(state: State, type: string, payload: Json, said: Said, who: Subjec
   foldAdopted(state, said);
   if (OF_THE_STATE.includes(type)) foldEvent(state, type, said, payload);
   else if (type === 'decision_event') decide(state, payload, said.data, who, at);
-  else if (type === 'message_appended') appendMessage(state, said.data, who, at);
+  else if (type === 'message_appended') append(state, said.data, who, at);
 }
 
 function decide(state: State, payload: Json, data: Json, who: Subject, at: number): void {
@@ -123,10 +107,10 @@ export function applyUpdate(state: State, type: string, raw: unknown, now: numbe
   state.seen += coalesced;
   const sourceType = text(payload, 'source_type');
   const told = describe(state, type, payload, who);
-  const messageId = type === 'message_appended' ? text(data, 'message_id', 'messageId') : '';
+  const message = type === 'message_appended' && text(data, 'message_id', 'messageId') ? written(state, data, who.projectId) : undefined;
   const entry: FeedEntry = {
     key: nextKey++, id, type, sourceType, family: familyOf(type), priority: PRIORITIES[text(payload, 'priority')] ?? 'normal', at,
-    ...who, text: told, messageId: messageId && keyOf(who.projectId, messageId), coalesced, past, payload: isLight(payload) ? payload : null,
+    ...who, text: told, messageId: message?.id ?? '', coalesced, past, payload: isLight(payload) ? payload : null,
     haystack: `${told} ${type} ${sourceType} ${said.agentId} ${said.taskId} ${who.projectId}`.toLowerCase(),
   };
   return { entry, effect: past ? null : effectOf(type, payload, who) };

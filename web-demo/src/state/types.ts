@@ -98,15 +98,22 @@ export interface Decision {
 }
 
 /** One message, its deltas joined in the order they came. */
+/** What one role says in a message. */
 export interface Message {
+  /** Its key. */
   id: string;
+  /** The key of its message, the same for all roles. */
+  of: string;
   runId: string;
   /** Who writes it, where the producer says so. */
   agentId: string | null;
   projectId: string;
+  /** Empty while none is said. */
   role: string;
   content: string;
   at: number;
+  /** How many updates the page had seen when the last delta came: the one heard last is gone on with. */
+  heard: number;
 }
 
 export type Family = 'agents' | 'tasks' | 'project' | 'decisions' | 'system' | 'runs' | 'messages' | 'other';
@@ -185,7 +192,7 @@ export interface State {
   projectHealth: Map<string, Health>;
   /** Newest first. */
   decisions: Decision[];
-  /** Oldest first; the map keeps the order of the first delta. */
+  /** Oldest first, by message and role; the map keeps the order of the first delta. */
   messages: Map<string, Message>;
   /** Updates seen by this page, each coalesced one counted as the events it stands for. */
   seen: number;
