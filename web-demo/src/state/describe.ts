@@ -1,6 +1,6 @@
 /** One readable sentence per update, for the feed and the announcer. */
 import { written } from './messages';
-import { humanise, number, record, text } from './read';
+import { humanise, number, percent, record, text } from './read';
 import type { Json, State, Subject } from './types';
 import { table } from './table';
 
@@ -77,7 +77,7 @@ const TELLERS = table<Teller>({
   },
   task_assignment: (state, payload, data, who) => `${agentName(state, who.agent)} took “${taskName(state, payload, data, who)}”`,
   progress_update: (state, payload, data, who) => {
-    const done = number(payload, 'progress') ?? number(data, 'progress');
+    const done = percent(payload, 'progress') ?? percent(data, 'progress');
     const note = text(payload, 'message') || text(data, 'message');
     return `“${taskName(state, payload, data, who)}”${done === null ? '' : ` at ${Math.round(done)}%`}${note ? ` (${note})` : ''}`;
   },
@@ -98,7 +98,7 @@ const TELLERS = table<Teller>({
     const change = text(data, 'change_type');
     if (change === 'completed') return `${name} is complete`;
     if (change === 'created') return `${name} begins${total === null ? '' : ` with ${total} tasks`}`;
-    const progress = number(data, 'progress', 'progress_percent', 'progress_percentage');
+    const progress = percent(data, 'progress', 'progress_percent', 'progress_percentage');
     if (done !== null && total !== null) return `${name}: ${done} of ${total} tasks done`;
     if (progress !== null) return `${name} at ${Math.round(progress)}%`;
     return `${name}: ${words(text(payload, 'source_type') || change || 'updated').toLowerCase()}`;
@@ -113,7 +113,7 @@ const TELLERS = table<Teller>({
   node_update: (_state, _payload, data) =>
     `${text(data, 'node_name', 'node_id') || 'Node'} ${text(data, 'status') || 'updated'}${text(data, 'message') ? `: ${text(data, 'message')}` : ''}`,
   ingest_update: (state, _payload, data, who) => {
-    const done = number(data, 'progress');
+    const done = percent(data, 'progress');
     return `${runName(state, who, text(data, 'job_id', 'id'))}: ${text(data, 'stage', 'status') || 'updated'}${done === null ? '' : `, ${Math.round(done)}%`}`;
   },
   agent_run_update: (state, payload, data, who) => {

@@ -147,6 +147,15 @@ describe('the rest', () => {
     expect(of({ change_type: 'completed', total_tasks: 4 })).toMatchObject({ progress: 100, done: 4 });
   });
 
+  it('never says more than all, nor less than nothing', () => {
+    const said = (type: string, payload: Json): string | undefined => after([type, payload]).outcomes[0]?.entry?.text;
+    expect(said('progress_update', { task_id: 't', progress: 400 })).toBe('“t” at 100%');
+    expect(said('progress_update', { task_id: 't', progress: -4 })).toBe('“t” at 0%');
+    expect(said('progress_update', { data: { task_id: 't', progress: 1e9 } })).toContain('100%');
+    expect(said('project_update', { data: { project_id: 'p', progress: 250 } })).toContain('at 100%');
+    expect(said('ingest_update', { data: { job_id: 'j', stage: 'read', progress: 101 } })).toContain('100%');
+  });
+
   it('a run that ended is at no node any more', () => {
     const run = (status: string, current_node: string | null): [string, Json] => ['execution_update', { run_status: status, data: { execution_id: 'x', status, current_node } }];
     expect(after(run('running', 'build')).state.runs.get('x')).toMatchObject({ status: 'running', current: 'build' });
