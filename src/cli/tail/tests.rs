@@ -105,6 +105,40 @@ fn rooms_mean_only_those_rooms() {
     assert_eq!(take(&mut narrow, "m", metrics), None);
 }
 
+/// Of a server that is at work they are most of the lines.
+#[test]
+fn what_only_seneca_reads_is_shown_only_to_who_asks_for_it() {
+    let figures = |name: &str| {
+        format!(
+            r#"{{"cursor":"c9","source_type":"{name}","hint":{{"target":{{"kind":"system","id":"{name}"}}}}}}"#
+        )
+    };
+    for name in [
+        "conversation_summary",
+        "system_metrics",
+        "active_flows_update",
+        "dashboard_update",
+    ] {
+        let mut plain = watch(&[], &[], true);
+        assert_eq!(take(&mut plain, name, &figures(name)), None, "{name}");
+        // What was said of the place in the stream holds all the same.
+        assert_eq!(plain.cursor.as_deref(), Some("c9"));
+        for types in [
+            &["*"][..],
+            &[name],
+            &["*_summary", "system.metrics", "*_update"],
+        ] {
+            assert!(
+                take(&mut watch(&[], types, true), name, &figures(name)).is_some(),
+                "{name} {types:?}"
+            );
+        }
+    }
+    // An event of the same name is an event.
+    let event = r#"{"source_type":"system_metrics","hint":{"target":{"kind":"agent","id":"a"}}}"#;
+    assert!(take(&mut watch(&[], &[], true), "system_notification", event).is_some());
+}
+
 #[test]
 fn what_is_excluded_is_not_shown() {
     let mut watch = watch_of(&[], &[], &["noisy_*", "system.metrics"], true);
