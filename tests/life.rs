@@ -182,6 +182,59 @@ fn check_says_what_it_read_and_whether_it_can_be_used() {
     assert_eq!(code, Some(0), "{said}");
 }
 
+/// Most that is asked of whoever can't make a setting work is which file was read.
+#[test]
+fn serve_says_what_it_read_and_which_variables_come_before_it() {
+    let folder = tempfile::tempdir().expect("folder");
+    let said = || {
+        let mut command = stoa(&["serve", "--port", "0"]);
+        command.current_dir(folder.path()).env(
+            "STOA_AUTHENTICATION__START_SECRET",
+            "a-secret-of-the-environment",
+        );
+        let lines = log_until(&mut command, "Stoa listens");
+        let found: Vec<_> = lines
+            .into_iter()
+            .filter(|l| l.contains("settings: "))
+            .collect();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].contains("\"INFO\"") && found[0].contains("STOA_JOURNAL__KIND"),
+            "{found:?}"
+        );
+        assert!(
+            found[0].contains("STOA_AUTHENTICATION__START_SECRET")
+                && !found[0].contains("a-secret"),
+            "{found:?}"
+        );
+        found[0].clone()
+    };
+    assert!(said().contains("no config.toml here"));
+    let file = folder.path().join("config.toml");
+    std::fs::write(&file, "[log]\nlevel = \"info\"\n").expect("writes");
+    let whole = file.canonicalize().expect("there").display().to_string();
+    assert!(said().contains(&whole));
+}
+
+#[test]
+fn what_is_wrong_with_host_and_port_is_said() {
+    for (args, told) in [
+        (
+            ["serve", "--host", "localhost:9000"],
+            "--host localhost --port 9000",
+        ),
+        (["serve", "--port", "abc"], "whole number from 0 to 65535"),
+        (["serve", "--port", "70000"], "whole number from 0 to 65535"),
+    ] {
+        let output = stoa(&args).output().expect("runs");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.code() == Some(2) && error.contains(told),
+            "{error}"
+        );
+    }
+}
+
 /// The lines of a server's log up to the one with these words.
 fn log_until(command: &mut Command, words: &str) -> Vec<String> {
     let mut child = command.stderr(Stdio::null()).spawn().expect("starts");

@@ -7,7 +7,7 @@ use reqwest::Url;
 
 use super::{
     url,
-    written::{glob, rate, role, ttl},
+    written::{glob, host, port, rate, role, ttl},
 };
 use crate::config::Role;
 
@@ -19,10 +19,10 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     pub(super) config: ConfigArg,
     /// Listen on this address instead of [server] host
-    #[arg(long)]
+    #[arg(long, value_parser = host)]
     pub(super) host: Option<String>,
     /// Listen on this port instead of [server] port; 0 takes a free one
-    #[arg(long)]
+    #[arg(long, value_parser = port)]
     pub(super) port: Option<u16>,
     /// Let an invented team work, so that there is something to see
     #[arg(long)]
@@ -87,10 +87,11 @@ pub(super) struct TailArgs {
     /// Only what is sent to these rooms, as in project:p1,agent:backend_1
     #[arg(long, value_delimiter = ',')]
     pub(super) rooms: Vec<String>,
-    /// Only these types of updates or events; * stands for anything
+    /// Only these types of updates or events; * stands for anything. Without it all but the figures that only Seneca's pages
+    /// read: conversation_summary, system_metrics, active_flows_update, dashboard_update
     #[arg(long, value_delimiter = ',', value_parser = glob)]
     pub(super) types: Vec<String>,
-    /// All but these types of updates or events, as in system_metrics,*_summary
+    /// All but these types of updates or events, as in progress_update,agent.heartbeat
     #[arg(long, value_delimiter = ',', value_parser = glob)]
     pub(super) exclude: Vec<String>,
     /// Print {"event":…,"payload":…}, one object a line
@@ -114,7 +115,7 @@ pub(super) struct TokenArgs {
     /// Rooms that it is for, as in project:p1,agent:*
     #[arg(long, value_delimiter = ',', value_parser = glob)]
     pub(super) rooms: Vec<String>,
-    /// Projects that it is for, as in shop,blog-*
+    /// Projects that it is for, as in shop,blog-*; '*' is all. Without it, its holder sees nothing that belongs to a project
     #[arg(long, value_delimiter = ',', value_parser = glob)]
     pub(super) projects: Vec<String>,
     /// Agents whose actions its holder performs, by their ids, as in writer,reviewer

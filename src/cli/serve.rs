@@ -9,7 +9,7 @@ use super::{
     plain::plain,
 };
 use crate::{
-    config::{Config, Journal, JournalKind},
+    config::{Config, Journal, JournalKind, is_setting},
     observe::log,
     server,
 };
@@ -32,6 +32,7 @@ pub(super) fn serve(args: ServeArgs) -> Result<(), Failure> {
         config.journal.kind = JournalKind::Memory;
     }
     log::init(&config.log.level, config.log.format).map_err(Failure::because)?;
+    tracing::info!("{}", settings(&args.config));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .on_thread_start(crate::net::read_the_clock)
@@ -59,6 +60,28 @@ pub(super) fn check(args: &CheckArgs) -> Result<(), Failure> {
         "{read}: the configuration can be used; above is what is in effect"
     ));
     Ok(())
+}
+
+/// What the settings were read from, with the names of the variables that come before the file: another folder or a forgotten
+/// variable is the usual reason why a setting is not in effect.
+fn settings(arg: &ConfigArg) -> String {
+    let read = match file(arg) {
+        Some(path) => {
+            let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+            plain(&path.to_string_lossy(), 200)
+        }
+        None => format!("no {USUAL} here, so the defaults"),
+    };
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let mut names: Vec<String> = names.filter(|name| is_setting(name)).collect();
+    names.sort_unstable();
+    match names.as_slice() {
+        [] => format!("settings: {read}"),
+        names => format!(
+            "settings: {read}, and {} of the environment",
+            names.join(", ")
+        ),
+    }
 }
 
 /// The file that is read: the one that is named, or the usual one if it is there.

@@ -4,10 +4,29 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
-use crate::{config::Role, pattern::Pattern};
+use crate::{
+    config::{Role, split_port},
+    pattern::Pattern,
+};
 
 /// A year. What must live longer is an API key: that can be taken out of the settings.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+
+/// A name or an address to listen on.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    match split_port(text) {
+        Some((host, port)) => Err(format!(
+            "the port goes by itself: --host {host} --port {port}"
+        )),
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// A port to listen on.
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    text.parse()
+        .map_err(|_| "a port is a whole number from 0 to 65535".into())
+}
 
 /// Events per second.
 pub(super) fn rate(text: &str) -> Result<f64, String> {

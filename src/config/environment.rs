@@ -17,6 +17,11 @@ pub(super) fn section_and_key(variable: &str) -> Option<(String, String)> {
     Some((section.to_ascii_lowercase(), key.to_ascii_lowercase()))
 }
 
+/// Whether a variable of the environment gives a setting.
+pub fn is_setting(variable: &str) -> bool {
+    section_and_key(variable).is_some()
+}
+
 /// What is wrong with a variable that is no setting but was meant for one: a server that ignores
 /// `STOA_AUTHENTICATION_REQUIRED` runs open.
 pub(super) fn slip(defaults: &Table, variable: &str, value: &str) -> Option<String> {

@@ -89,24 +89,22 @@ fn read(path: &Path) -> Result<(Table, Places), ConfigError> {
         std::io::ErrorKind::NotFound => error(&file, "there is no such file"),
         _ => error(&file, format!("can't be read: {e}")),
     })?;
+    let defaults = Table::try_from(Config::default()).unwrap_or_default();
     let broken = |e: &toml::de::Error| {
         let message = one_line(e.message());
         let Some(span) = e.span() else {
             return error(&file, message);
         };
         let place = format!("{file}:{}", line(&text, span.start));
-        match words::earlier(&text, span.start) {
-            Some((line, written)) if message.contains("duplicate key") => error(
-                place,
-                format!(
-                    "this adds to a list that is there already: take out `{written}` in line {line}"
-                ),
+        let message = match words::earlier(&text, span.start) {
+            Some((line, written)) if message.contains("duplicate key") => format!(
+                "this adds to a list that is there already: take out `{written}` in line {line}"
             ),
-            _ => error(place, message),
-        }
+            _ => slip(&text, span.start, &defaults).unwrap_or(message),
+        };
+        error(place, message)
     };
     let places = Places::of(&file, &text).map_err(|e| broken(&e))?;
-    let defaults = Table::try_from(Config::default()).unwrap_or_default();
     if let Some((place, key)) = places.outside() {
         let message = format!(
             "{key} stands outside a section; sections are {}",
@@ -116,6 +114,40 @@ fn read(path: &Path) -> Result<(Table, Places), ConfigError> {
     }
     let table = toml::from_str(&text).map_err(|e| broken(&e))?;
     Ok((table, places))
+}
+
+/// What is wrong at a place where the reader stopped, if it is one of the slips that its own message leaves in the dark.
+fn slip(text: &str, at: usize, defaults: &Table) -> Option<String> {
+    let is_text = |section: &str, key: &str| {
+        matches!(
+            defaults.get(section).and_then(|s| s.get(key)),
+            Some(Value::String(_))
+        )
+    };
+    if let Some(key) = words::unquoted(text, at, is_text) {
+        return Some(format!("text must stand in quotes: {key} = \"…\""));
+    }
+    let header = text.lines().nth(line(text, at) - 1)?.trim();
+    let (section, key) = header
+        .strip_prefix('[')?
+        .split(']')
+        .next()?
+        .split_once('.')?;
+    is_list_of_tables(section.trim(), key.trim()).then(|| one_of_many(section.trim(), key.trim()))
+}
+
+/// Whether each of a key's values is a table of its own.
+fn is_list_of_tables(section: &str, key: &str) -> bool {
+    matches!(
+        (section, key),
+        ("transform", "rules") | ("authentication", "api_keys")
+    )
+}
+
+fn one_of_many(section: &str, key: &str) -> String {
+    format!(
+        "there may be several of these, so write [[{section}.{key}]] with two brackets on each side"
+    )
 }
 
 /// As in TOML; a bare word is a string, and where a string belongs so is whatever else is bare: a secret may be all digits.
@@ -190,6 +222,10 @@ fn from_table(table: &Table, places: &Places) -> Result<Config, ConfigError> {
                 Value::Table(Table::from_iter([(key.clone(), value.clone())])),
             )]);
             if let Err(e) = Config::deserialize(alone) {
+                if value.is_table() && is_list_of_tables(section, key) {
+                    let place = places.of_key(section, key);
+                    return Err(error(place, one_of_many(section, key)));
+                }
                 if let Value::Array(entries) = value {
                     return Err(bad_entry(section, key, entries, places, e.message()));
                 }

@@ -27,6 +27,7 @@ mod words;
 
 pub use authentication::{ApiKeyConfig, Authentication, LEAST_SECRET};
 pub(crate) use authentication::{short_secret, weak_secret};
+pub use environment::is_setting;
 pub use load::ConfigError;
 pub use networks::Networks;
 pub use origins::LOOPBACK;
@@ -39,7 +40,7 @@ pub use role::Role;
 pub use rule_config::{MAX_WINDOW_MS, RuleConfig};
 pub use rules::{Rule, Rules};
 pub use sections::{Cluster, Demo, Log, LogFormat, Performance, Rooms};
-pub use server::Server;
+pub use server::{Server, split_port};
 pub use switch::Switch;
 pub use tls::Tls;
 

@@ -198,3 +198,12 @@ impl Server {
                 .is_ok_and(|ip| ip.is_loopback())
     }
 }
+
+/// Host and port of a text that names both; none of one that names only a host.
+pub fn split_port(text: &str) -> Option<(&str, &str)> {
+    let (host, port) = text.rsplit_once(':')?;
+    // The colons of an IPv6 address are its own, unless it stands in brackets.
+    let is_host = !host.contains(':') || (host.starts_with('[') && host.ends_with(']'));
+    let is_port = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    (is_host && is_port).then_some((host, port))
+}

@@ -243,6 +243,63 @@ fn a_wrong_value_names_line_and_key() {
 }
 
 #[test]
+fn what_is_nearly_right_is_told_what_to_write() {
+    for (text, line, told) in [
+        (
+            "[server]\nhost = localhost\n",
+            2,
+            "text must stand in quotes: host = \"…\"",
+        ),
+        (
+            "[server]\nport = 1\nhost = 127.0.0.1\n",
+            3,
+            "quotes: host = \"…\"",
+        ),
+        (
+            "[authentication]\nsecret = hush-hush-hush\n",
+            2,
+            "quotes: secret = \"…\"",
+        ),
+        (
+            "[server]\nhost = \"localhost:9000\"\n",
+            2,
+            "host = \"localhost\" and port = 9000",
+        ),
+        ("[server]\nhost = \"[::1]:9000\"\n", 2, "port = 9000"),
+        (
+            "[log]\n\n[transform.rules]\nmatch = \"a.*\"\nemit = \"a\"\n",
+            3,
+            "write [[transform.rules]]",
+        ),
+        (
+            "[transform.rules]\nmatch = \"a\"\n[transform.rules]\nmatch = \"b\"\n",
+            3,
+            "write [[transform.rules]]",
+        ),
+        (
+            "[authentication.api_keys]\nname = \"a\"\n",
+            1,
+            "write [[authentication.api_keys]]",
+        ),
+    ] {
+        let message = refused(text, &[]);
+        assert!(
+            message.contains(&format!(".toml:{line}: ")) && message.contains(told),
+            "{text}: {message}"
+        );
+        assert!(!message.contains("hush"), "{message}");
+    }
+    let message = refused("", &[("STOA_SERVER__HOST", "localhost:9000")]);
+    assert!(
+        message.starts_with("STOA_SERVER__HOST: ") && message.contains("key of its own"),
+        "{message}"
+    );
+    for host in ["::1", "[::1]", "fe80::1", "stoa.example", "192.168.1.7"] {
+        load(&format!("[server]\nhost = \"{host}\"\n"), &[]).expect(host);
+    }
+}
+
+#[test]
 fn an_open_server_that_others_can_reach_needs_a_word() {
     let mut config = Config::default();
     assert_eq!(config.unsafe_combination(), None);

@@ -5,6 +5,7 @@ use super::{
     authentication::weak_secret,
     invalid::Invalid,
     origins::{wrong_host, wrong_origin},
+    server::split_port,
 };
 use crate::config::JournalKind;
 
@@ -82,6 +83,13 @@ impl Config {
             ));
         }
         let server = &self.server;
+        if let Some((host, port)) = split_port(&server.host) {
+            let message = format!(
+                "is {:?}: the port goes into a key of its own: host = {host:?} and port = {port}",
+                server.host
+            );
+            return Some(Invalid::new("server", "host", message));
+        }
         let origin = server.cors_allowed_origins.iter().find_map(wrong_origin);
         let host = || server.hosts.iter().find_map(wrong_host);
         origin

@@ -35,6 +35,27 @@ fn is_end(rest: &str) -> bool {
     rest.starts_with(' ')
 }
 
+/// The key whose text, in the line of the byte `at`, stands without its quotes: one that has a text in the defaults, or any that
+/// the reader takes for one. What is written there is not repeated: it may be a secret.
+pub(super) fn unquoted(
+    text: &str,
+    at: usize,
+    is_text: impl Fn(&str, &str) -> bool,
+) -> Option<&str> {
+    let before = text.get(..at)?.lines().count().max(1);
+    // The span may begin behind the end of its line.
+    let lines: Vec<&str> = text.lines().take(before).map(str::trim).collect();
+    let (key, value) = lines.last()?.split_once('=')?;
+    let (key, value) = (key.trim(), value.trim());
+    let header = |line: &&str| {
+        let name = line.strip_prefix('[')?.split(']').next()?;
+        Some(name.trim_start_matches('[').trim().to_owned())
+    };
+    let section = lines.iter().rev().find_map(header).unwrap_or_default();
+    let is_bare = !value.is_empty() && !value.starts_with(['"', '\'', '#']);
+    (is_bare && is_text(&section, key)).then_some(key)
+}
+
 /// The line of an earlier `key = …` of the section in which the byte `at` stands, and what is written there: a list of
 /// tables can't be added to it.
 pub(super) fn earlier(text: &str, at: usize) -> Option<(usize, String)> {
@@ -79,6 +100,21 @@ mod tests {
             assert!(!said.ends_with(kind) || kind == "a map", "{said}");
         }
         assert_eq!(plain("something else", "x"), "something else");
+    }
+
+    #[test]
+    fn a_text_without_quotes_is_found_by_its_key() {
+        let is_text = |section: &str, key: &str| (section, key) == ("server", "host");
+        let text = "[log]\nhost = a\n[server]\nport = x\nhost = 127.0.0.1 # here\nhost = \"a\n";
+        let at = |words: &str| text.find(words).expect(words);
+        let found = |words: &str| unquoted(text, at(words), is_text);
+        assert_eq!(found("127"), Some("host"));
+        assert_eq!(found(".0.1"), Some("host"));
+        assert_eq!(found("a\n[server]"), None);
+        assert_eq!(found("x\n"), None);
+        assert_eq!(found("\"a"), None);
+        assert_eq!(unquoted("", 0, is_text), None);
+        assert_eq!(unquoted("x", 7, is_text), None);
     }
 
     #[test]
