@@ -103,7 +103,15 @@ async fn a_token_is_one_line_and_is_believed() {
         "{left:?}"
     );
 
-    let printed = stdout(&stoa(here.path(), &["token"], &env));
+    let output = stoa(here.path(), &["token"], &env);
+    let printed = stdout(&output);
+    let noted = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        noted.lines().count() == 1
+            && noted.contains("sees nothing that belongs to one")
+            && noted.contains("--projects '*'"),
+        "{noted}"
+    );
     let says = tokens(&config)
         .verify(printed.trim_end())
         .await
@@ -111,6 +119,53 @@ async fn a_token_is_one_line_and_is_believed() {
     assert_eq!(
         (says.role, says.user, says.rooms, says.projects),
         (Role::Observer, None, None, None)
+    );
+}
+
+/// A page that stays empty is the first thing that somebody with such a token sees.
+#[test]
+fn a_token_that_shows_no_project_is_told_of_where_it_is_made() {
+    let here = folder();
+    let env = [("STOA_AUTHENTICATION__SECRET", SECRET)];
+    let noted = |args: &[&str], more: &[(&str, &str)]| {
+        let args = [&["token"], args].concat();
+        let output = stoa(here.path(), &args, &[&env, more].concat());
+        stdout(&output);
+        String::from_utf8(output.stderr).expect("text")
+    };
+    for (args, told) in [
+        (&["--role", "operator"][..], "holder sees nothing"),
+        (
+            &["--role", "producer"],
+            "publishes for every project, and sees nothing",
+        ),
+        (
+            &["--api-key", "--name", "a"],
+            "# This key names no project: its holder publishes",
+        ),
+    ] {
+        let noted = noted(args, &[]);
+        assert!(
+            noted.contains(told) && noted.contains("--projects shop"),
+            "{args:?}: {noted}"
+        );
+    }
+    for args in [
+        &["--role", "admin"][..],
+        &["--projects", "*"],
+        &["--projects", "shop"],
+        &["--rooms", "project:shop"],
+        &["--api-key", "--name", "a", "--projects", "shop"],
+    ] {
+        assert!(!noted(args, &[]).contains("names no project"), "{args:?}");
+    }
+    // Where projects are for all, nothing is hidden.
+    assert_eq!(noted(&[], &[("STOA_ACCESS__PROJECT", "all")]), "");
+    let help = stdout(&stoa(here.path(), &["token", "--help"], &[]));
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        help.contains("sees nothing that belongs to a project"),
+        "{help}"
     );
 }
 
