@@ -151,6 +151,53 @@ async fn a_proxy_in_front_is_told_of_in_one_line() {
     assert!(lines[0].contains("WARN") && lines[0].contains("[authentication] required"));
 }
 
+/// A page's own browser says little of it; whoever runs the server is told once, whatever comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_origin_and_host_that_is_refused_is_told_of_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let server = Logged::start(&log, &[]).await;
+    let of = |origin: &str| get("/api/v1/state", &format!("Origin: {origin}\r\n"));
+    let to = |host: &str| get("/", "").replacen("Host: localhost", &format!("Host: {host}"), 1);
+    for _ in 0..20 {
+        for request in [
+            of("http://app.example.org"),
+            of("null"),
+            of("http://localhost:5173"),
+            to("stoa.example.org:8000"),
+            to("localhost"),
+        ] {
+            once(server.address, &request).await;
+        }
+    }
+    for n in 0..500 {
+        let request = of(&format!("http://made-up-{n}.example"));
+        assert_eq!(once(server.address, &request).await.status, 403);
+    }
+    let text = server.end(&log);
+    let warnings = text.lines().filter(|line| line.contains("\"WARN\""));
+    let told: Vec<&str> = warnings
+        .filter(|line| line.contains("was refused") || line.contains("not told"))
+        .collect();
+    for (name, what) in [
+        ("app.example.org", "[server] cors_allowed_origins"),
+        ("without an origin of its own", "serve it over http"),
+        ("stoa.example.org", "[server] hosts"),
+        ("are not told for an hour", "stoa_requests_refused_total"),
+    ] {
+        let lines: Vec<_> = told.iter().filter(|line| line.contains(name)).collect();
+        assert!(
+            lines.len() == 1 && lines[0].contains(what),
+            "{name}: {lines:?}"
+        );
+    }
+    assert_eq!(told.len(), 65, "{told:?}");
+    assert!(
+        told.iter().all(|line| !line.contains("localhost")),
+        "{told:?}"
+    );
+}
+
 /// What clients call themselves and others stands in lines of the log.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_line_of_the_log_holds_what_a_terminal_obeys() {

@@ -60,10 +60,7 @@ pub struct RouterOptions {
 
 /// All routes.
 pub fn router(api: Api, door: Door, options: &RouterOptions) -> Router {
-    let checks = policy::Checks {
-        policy: options.policy.clone(),
-        metrics: api.metrics.clone(),
-    };
+    let checks = policy::Checks::new(options.policy.clone(), api.metrics.clone());
     let engine =
         any(move |request: Request<Body>| socketio::engine::engine_door(door.clone(), request));
     let http = Router::new()

@@ -8,6 +8,7 @@
 mod hosts;
 mod origins;
 mod proxied;
+mod told;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ pub use hosts::Hosts;
 pub use origins::Origins;
 use origins::{ForeignPage, Sender};
 pub use proxied::ProxiedRequests;
+use told::Told;
 
 /// The rules for what is let in.
 #[derive(Debug, Clone)]
@@ -44,9 +46,22 @@ pub struct RequestPolicy {
 #[derive(Debug, Clone)]
 pub(super) struct Checks {
     /// The rules.
-    pub(super) policy: RequestPolicy,
+    policy: RequestPolicy,
     /// Every refused request is counted.
-    pub(super) metrics: Arc<Metrics>,
+    metrics: Arc<Metrics>,
+    /// The log tells the names that are refused.
+    told: Arc<Told>,
+}
+
+impl Checks {
+    /// Checks by these rules.
+    pub(super) fn new(policy: RequestPolicy, metrics: Arc<Metrics>) -> Self {
+        Self {
+            policy,
+            metrics,
+            told: Arc::default(),
+        }
+    }
 }
 
 /// The kind of place that a request goes to.
@@ -99,6 +114,9 @@ pub(super) async fn check(
         Ok(host) => host,
         Err(fault) => {
             checks.metrics.refused("host", fault.reason());
+            if let HostFault::Unknown(host) = &fault {
+                checks.told.host(host);
+            }
             return wrong_host(fault);
         }
     };
@@ -129,6 +147,7 @@ pub(super) async fn check(
             }
             Err(foreign) => {
                 checks.metrics.refused("origin", foreign.reason());
+                checks.told.page(request.headers());
                 return Error::forbidden(foreign.message()).into_response();
             }
         }
