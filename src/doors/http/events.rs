@@ -107,6 +107,11 @@ fn answer(receipt: &Receipt) -> Response {
 /// One event, or an array of them.
 async fn publish_json(api: &Api, caller: &Caller, body: Body) -> Result<Receipt, Error> {
     let body = read_body(caller.address, body, &api.body).await?;
+    if body.trim_ascii().is_empty() {
+        return Err(Error::bad_request(
+            "the body is empty: send an event, like {\"type\": \"task.created\", \"data\": {\"task_id\": \"t1\"}}, or a list of them",
+        ));
+    }
     let limits = api.intake.limits();
     let raws: Vec<Raw> = match lenient::elements(&body, limits.max_batch) {
         Some((events, more)) if more > 0 => {

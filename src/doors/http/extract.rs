@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{api::Api, caller::address, packed::unpacked};
-use crate::{error::Error, net::read_body};
+use crate::{error::Error, event::lenient, net::read_body};
 
 /// A query's fields.
 pub(super) struct QueryString<T>(pub(super) T);
@@ -92,8 +92,12 @@ async fn read_json(address: IpAddr, body: Body, api: &Api) -> Result<Value, Erro
     let body = read_body(address, body, &api.body)
         .await
         .inspect_err(|refusal| api.metrics.refused("http", refusal.code))?;
-    serde_json::from_slice(&body)
-        .map_err(|error| unread(api, format!("the body is not JSON: {error}")))
+    serde_json::from_slice(&body).map_err(|error| {
+        unread(
+            api,
+            format!("the body is {}", lenient::fault(&body, &error)),
+        )
+    })
 }
 
 fn unread(api: &Api, message: String) -> Error {

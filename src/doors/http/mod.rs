@@ -7,6 +7,7 @@ mod error;
 mod events;
 mod extract;
 mod headers;
+mod nowhere;
 mod packed;
 mod page;
 mod policy;

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tower::ServiceBuilder;
 use tower_http::{services::ServeDir, set_header::SetResponseHeaderLayer};
 
-use super::{api::Api, headers};
+use super::{api::Api, headers, nowhere::nothing_here};
 
 /// The files of the page that was built before the program was: names as in a URL, and contents. `build.rs` makes the table.
 const INSIDE: &[(&str, &[u8])] = &include!(concat!(env!("OUT_DIR"), "/page.rs"));
@@ -174,9 +174,4 @@ fn kind_of(name: &str) -> &'static str {
         Some("txt") => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     }
-}
-
-async fn nothing_here() -> Response {
-    let body = serde_json::json!({ "error": { "code": "not_found", "message": "there is nothing here; see docs/protocol.md for what is" } });
-    (StatusCode::NOT_FOUND, axum::Json(body)).into_response()
 }

@@ -15,6 +15,7 @@
 //! times as long.
 
 mod elements;
+mod fault;
 mod marks;
 mod mend;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod tests;
 use serde_json::Value;
 
 pub use elements::{count_values, elements};
+pub use fault::fault;
 pub use mend::{Mended, mend};
 
 use crate::error::Error;
@@ -55,12 +57,12 @@ pub fn read(text: &[u8]) -> Result<(Value, Mended), Error> {
         Ok(value) => return Ok((value, Mended::default())),
         Err(error) => error,
     };
-    let Some((text, mended)) = mend(text) else {
-        return Err(not_json(&error));
+    let Some((mended_text, mended)) = mend(text) else {
+        return Err(not_json(text, &error));
     };
-    match serde_json::from_str(&text) {
+    match serde_json::from_str(&mended_text) {
         Ok(value) => Ok((value, mended)),
-        Err(error) => Err(not_json(&error)),
+        Err(error) => Err(not_json(mended_text.as_bytes(), &error)),
     }
 }
 
@@ -100,12 +102,11 @@ fn body(value: Value, max: usize) -> Body {
     }
 }
 
-fn not_json(error: &serde_json::Error) -> Error {
-    let text = error.to_string();
+fn not_json(text: &[u8], error: &serde_json::Error) -> Error {
     // serde_json has no other way to tell that it stopped at its own depth.
-    if text.contains("recursion limit") {
+    if error.to_string().contains("recursion limit") {
         Error::new("too_deep", "the event is nested too deeply")
     } else {
-        Error::new("bad_request", format!("not JSON: {text}"))
+        Error::new("bad_request", fault(text, error))
     }
 }

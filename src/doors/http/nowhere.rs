@@ -1,0 +1,100 @@
+//! The answer where there is nothing: with the path that was meant, if it is like one that there is.
+
+use axum::response::{IntoResponse, Response};
+use http::Uri;
+
+use crate::error::Error;
+
+/// The paths that programs ask for.
+const PATHS: [&str; 12] = [
+    "/api/v1/events",
+    "/api/v1/stream",
+    "/api/v1/state",
+    "/api/v1/ws/stats",
+    "/api/v1/ws/rooms",
+    "/api/v1/admin/connections",
+    "/api/v1/admin/bans",
+    "/api/v1/admin/revocations",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/socket.io/",
+];
+/// A path at least so like one of these is meant for it.
+const LIKE: f64 = 0.9;
+/// Bytes of a path that are compared.
+const COMPARED: usize = 64;
+
+pub(super) async fn nothing_here(uri: Uri) -> Response {
+    let message = match meant(uri.path()) {
+        Some(path) => format!("there is nothing here; did you mean {path}?"),
+        None => "there is nothing here; see docs/protocol.md for what is".to_owned(),
+    };
+    Error::new("not_found", message).into_response()
+}
+
+/// The path that was meant by one that there isn't: `/events` and `/api/v1/event` are both the events.
+fn meant(asked: &str) -> Option<&'static str> {
+    let asked = asked.trim_end_matches('/').to_ascii_lowercase();
+    if asked.is_empty() || asked.len() > COMPARED {
+        return None;
+    }
+    let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let asked_name = name(&asked);
+    let likeness = |path: &&str| {
+        let path = path.trim_end_matches('/');
+        let by_name = match asked_name == name(path) {
+            true => 1.0,
+            false => 0.0,
+        };
+        strsim::jaro_winkler(&asked, path).max(by_name)
+    };
+    let nearest = PATHS.into_iter().map(|path| (likeness(&path), path));
+    let nearest = nearest.max_by(|a, b| a.0.total_cmp(&b.0));
+    nearest
+        .filter(|(likeness, _)| *likeness >= LIKE)
+        .map(|(_, path)| path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_told_the_path_that_was_meant() {
+        for (asked, path) in [
+            ("/api/v1/event", "/api/v1/events"),
+            ("/api/v1/events/", "/api/v1/events"),
+            ("/api/events", "/api/v1/events"),
+            ("/events", "/api/v1/events"),
+            ("/API/v1/Events", "/api/v1/events"),
+            ("/api/v2/state", "/api/v1/state"),
+            ("/stats", "/api/v1/ws/stats"),
+            ("/health", "/healthz"),
+            ("/ready", "/readyz"),
+            ("/metric", "/metrics"),
+            ("/socketio/", "/socket.io/"),
+        ] {
+            assert_eq!(meant(asked), Some(path), "{asked}");
+        }
+        for path in PATHS {
+            assert_eq!(meant(path), Some(path));
+        }
+    }
+
+    #[test]
+    fn what_is_like_nothing_is_told_nothing() {
+        for asked in [
+            "/",
+            "//",
+            "/favicon.ico",
+            "/robots.txt",
+            "/api",
+            "/wp-login.php",
+            "/assets/x.js",
+        ] {
+            assert_eq!(meant(asked), None, "{asked}");
+        }
+        assert_eq!(meant(&"/api/v1/events".repeat(100)), None);
+    }
+}
