@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::{
     api::Api,
     caller::Caller,
-    extract::{QueryString, media_type},
+    extract::{Filters, Parameters, media_type},
     packed::unpacked,
 };
 use crate::{
@@ -298,10 +298,23 @@ impl Lines {
     }
 }
 
+impl Parameters for history::Query {
+    const NAMES: &'static [&'static str] = &[
+        "after",
+        "before",
+        "limit",
+        "type",
+        "project_id",
+        "agent_id",
+        "run_id",
+        "order",
+    ];
+}
+
 pub(super) async fn history(
     State(api): State<Api>,
     caller: Caller,
-    QueryString(query): QueryString<history::Query>,
+    Filters(query): Filters<history::Query>,
 ) -> Result<Json<Page>, Error> {
     let page = api.intake.history(query, &caller.who.permissions).await;
     page.inspect_err(|refusal| api.metrics.refused("http", refusal.code))

@@ -12,11 +12,23 @@ use http::{HeaderMap, header::CONTENT_TYPE, request::Parts};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{api::Api, caller::address, packed::unpacked};
+use super::{api::Api, caller::address, packed::unpacked, query};
 use crate::{error::Error, event::lenient, net::read_body};
 
 /// A query's fields.
 pub(super) struct QueryString<T>(pub(super) T);
+
+/// A query of which each parameter narrows what is read. One that is not known is refused: whoever wrote it would take all that
+/// comes for what was asked for.
+pub(super) struct Filters<T>(pub(super) T);
+
+/// The parameters of a query.
+pub(super) trait Parameters {
+    /// Those that are read.
+    const NAMES: &'static [&'static str];
+    /// Those that clients send and that say nothing here.
+    const PASSED_OVER: &'static [&'static str] = &[];
+}
 
 /// The part of a path that names something.
 pub(super) struct PathName(pub(super) String);
@@ -35,6 +47,15 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Api> for QueryString<T> {
         query
             .map(|Query(fields)| Self(fields))
             .map_err(|error| unread(api, error.body_text()))
+    }
+}
+
+impl<T: DeserializeOwned + Parameters + Send> FromRequestParts<Api> for Filters<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Error> {
+        let read = query::of(&parts.uri, T::NAMES, T::PASSED_OVER);
+        read.map(Self).map_err(|message| unread(api, message))
     }
 }
 

@@ -12,6 +12,7 @@ mod packed;
 mod page;
 mod policy;
 mod probes;
+mod query;
 mod rendering;
 mod seneca;
 mod state;

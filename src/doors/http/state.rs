@@ -11,7 +11,11 @@ use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{api::Api, caller::Caller, extract::QueryString};
+use super::{
+    api::Api,
+    caller::Caller,
+    extract::{Filters, Parameters},
+};
 use crate::{error::Error, hub::Question};
 
 #[derive(Deserialize)]
@@ -19,14 +23,19 @@ pub(super) struct Of {
     project_id: Option<String>,
 }
 
+impl Parameters for Of {
+    const NAMES: &'static [&'static str] = &["project_id"];
+}
+
 pub(super) async fn state(
     State(api): State<Api>,
     caller: Caller,
-    QueryString(of): QueryString<Of>,
+    Filters(of): Filters<Of>,
 ) -> Result<Response, Error> {
     let moment = api.hub.moment().await?;
     let renderings = api.renderings.clone();
-    let rendering = renderings.of(moment, caller.who.permissions, of.project_id);
+    let project = of.project_id.filter(|id| !id.is_empty());
+    let rendering = renderings.of(moment, caller.who.permissions, project);
     // Made while it is read: a client that doesn't read costs a chunk.
     let chunks = stream::unfold(0, move |at| {
         let (renderings, rendering) = (renderings.clone(), rendering.clone());

@@ -24,7 +24,11 @@ use serde_json::{Value, json};
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::{api::Api, caller::Caller, extract::QueryString};
+use super::{
+    api::Api,
+    caller::Caller,
+    extract::{Filters, Parameters},
+};
 use crate::{
     access::{
         self, Identity,
@@ -61,14 +65,34 @@ pub(super) struct Wanted {
     min_priority: Option<String>,
     /// For clients that can't set `Last-Event-ID` the first time.
     cursor: Option<String>,
+    /// In its place, of clients that can't set it at all (event-source-polyfill).
+    #[serde(rename = "lastEventId")]
+    last_event_id: Option<String>,
     /// Whether the state comes first.
     snapshot: Option<String>,
+}
+
+impl Parameters for Wanted {
+    const NAMES: &'static [&'static str] = &[
+        "rooms",
+        "types",
+        "exclude",
+        "projects",
+        "agents",
+        "runs",
+        "min_priority",
+        "cursor",
+        "lastEventId",
+        "snapshot",
+    ];
+    // What a Socket.IO client says as it connects.
+    const PASSED_OVER: &'static [&'static str] = &["name", "role", "batch"];
 }
 
 pub(super) async fn stream(
     State(api): State<Api>,
     caller: Caller,
-    QueryString(wanted): QueryString<Wanted>,
+    Filters(wanted): Filters<Wanted>,
     hangup: Option<axum::Extension<PeerClosed>>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
@@ -76,7 +100,11 @@ pub(super) async fn stream(
     let filter = wanted.filter()?;
     let rooms = wanted.rooms(&api, &caller.who).await?;
     let last = headers.get("last-event-id").and_then(|v| v.to_str().ok());
-    let resume = last.map(str::to_owned).or(wanted.cursor);
+    let given = wanted
+        .last_event_id
+        .filter(|id| !id.is_empty())
+        .or(wanted.cursor);
+    let resume = last.map(str::to_owned).or(given);
     let lane = StreamQueue::new(api.stream.max_bytes);
     let id: Arc<str> = crate::event::mint_id().to_string().into();
     let request = JoinRequest {

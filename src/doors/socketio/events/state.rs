@@ -24,7 +24,7 @@ pub(super) async fn get_state(client: &Client, request: &Request) -> Handled {
     let of = SnapshotOf {
         permissions: client.who().permissions.clone(),
         namespace: client.namespace,
-        project: request.text("project_id")?.map(str::to_owned),
+        project: request.id(&["project_id"])?,
     };
     let mut in_parts = hub.find_snapshot(of.clone()).await?;
     if in_parts.as_ref().is_none_or(|s| s.snapshot().parts() == 1) {
@@ -83,9 +83,9 @@ pub(super) async fn get_history(client: &Client, request: &Request) -> Handled {
         before: text("before")?,
         limit,
         event_type: text("type")?,
-        project_id: text("project_id")?,
-        agent_id: text("agent_id")?,
-        run_id: text("run_id")?,
+        project_id: request.id(&["project_id"])?,
+        agent_id: request.id(&["agent_id"])?,
+        run_id: request.id(&["run_id"])?,
         order: request
             .text("order")?
             .map_or(Ok(Order::default()), Order::from_name)?,
