@@ -180,7 +180,7 @@ impl Client {
     }
 
     /// Answers an event, unless the session was ended while that was handled.
-    pub(super) fn acknowledge(&self, ack: i64, json: &str) {
+    pub(super) fn acknowledge(&self, ack: u128, json: &str) {
         if self.ended.load(Ordering::Acquire) {
             return;
         }

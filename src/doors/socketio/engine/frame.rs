@@ -31,7 +31,7 @@ pub enum Packet {
     /// `2` with an id: an event that asks for an answer.
     Asking(i64),
     /// `3`: the answer to a client's event, with its ack id.
-    Ack(i64),
+    Ack(u128),
     /// `1`: the end of a namespace's connection.
     Disconnect,
     /// `4`: a namespace that was not come onto.
@@ -78,7 +78,7 @@ impl Frame {
     }
 
     /// `[payload]` as the answer to the event that carried ack `id`.
-    pub fn ack(namespace: Namespace, id: i64, payload: &str) -> Self {
+    pub fn ack(namespace: Namespace, id: u128, payload: &str) -> Self {
         Self::new(namespace, Packet::Ack(id), Tag::Aside, |out| {
             out.push(b'[');
             out.extend_from_slice(payload.as_bytes());
@@ -89,6 +89,11 @@ impl Frame {
     /// The end of a namespace's connection: the client doesn't come back by itself.
     pub fn disconnect(namespace: Namespace) -> Self {
         Self::new(namespace, Packet::Disconnect, Tag::Aside, |_| {})
+    }
+
+    /// Whether it is an answer with an id that the engine can't write.
+    pub fn is_beyond_engine(&self) -> bool {
+        matches!(self.packet, Packet::Ack(id) if i64::try_from(id).is_err())
     }
 
     fn new(
@@ -124,8 +129,10 @@ impl Frame {
             out.extend_from_slice(namespace.path().as_bytes());
             out.push(b',');
         }
-        if let Packet::Ack(id) | Packet::Asking(id) = packet {
-            out.extend_from_slice(id.to_string().as_bytes());
+        match packet {
+            Packet::Ack(id) => out.extend_from_slice(id.to_string().as_bytes()),
+            Packet::Asking(id) => out.extend_from_slice(id.to_string().as_bytes()),
+            Packet::Event | Packet::Disconnect | Packet::ConnectError => {}
         }
         let body_at = out.len();
         body(&mut out);

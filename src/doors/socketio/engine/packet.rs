@@ -45,8 +45,8 @@ pub(super) struct Packet<'p> {
 pub(super) struct Unreadable<'p> {
     /// The namespace that an answer has to go to.
     pub(super) namespace: &'p str,
-    /// The id of that answer.
-    pub(super) ack: Option<i64>,
+    /// The id of that answer, also one that the engine can't count to.
+    pub(super) ack: Option<u128>,
     /// The label of the counter.
     pub(super) kind: &'static str,
     /// How many attachments belong to it: nobody takes them.
@@ -112,10 +112,15 @@ impl<'p> Packet<'p> {
             let digits = digits(rest);
             if digits > 0 {
                 let Ok(ack) = rest[..digits].parse() else {
-                    return Err(packet.unreadable(
-                        "ack_id",
-                        "the acknowledgement's id is no number that there could be",
-                    ));
+                    let why = format!(
+                        "the acknowledgement's id is more than {}: count from 0",
+                        i64::MAX
+                    );
+                    let beyond = rest[..digits].parse().ok();
+                    return Err(Unreadable {
+                        ack: beyond.filter(|_| kind == Kind::Event),
+                        ..packet.unreadable("ack_id", why)
+                    });
                 };
                 packet.ack = Some(ack);
                 packet.body = &rest[digits..];
@@ -134,7 +139,10 @@ impl<'p> Packet<'p> {
     pub(super) fn unreadable(&self, kind: &'static str, why: impl Into<String>) -> Unreadable<'p> {
         Unreadable {
             namespace: self.namespace,
-            ack: self.ack.filter(|_| self.kind == Kind::Event),
+            ack: self
+                .ack
+                .filter(|_| self.kind == Kind::Event)
+                .and_then(|ack| u128::try_from(ack).ok()),
             kind,
             attachments: self.attachments.unwrap_or(0),
             why: why.into(),
@@ -264,7 +272,10 @@ mod tests {
             assert!(Packet::read(text).is_err(), "{text}");
         }
         let beyond = Packet::read("2/a,99999999999999999999[\"x\"]").unwrap_err();
-        assert_eq!((beyond.namespace, beyond.ack), ("/a", None));
+        let ack = Some(99_999_999_999_999_999_999);
+        assert_eq!((beyond.namespace, beyond.ack), ("/a", ack));
+        let beyond = Packet::read("399999999999999999999[\"x\"]").unwrap_err();
+        assert_eq!(beyond.ack, None);
     }
 
     #[test]

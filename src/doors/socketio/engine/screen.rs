@@ -333,8 +333,14 @@ impl Screen {
             },
         };
         let why = serde_json::Value::from(&*unreadable.why);
-        let place = place(namespace.path(), ack);
-        passed(Message::text(format!("42{place}[\"{UNREADABLE}\",{why}]")))
+        // The engine counts to no more than this: the id of an answer beyond stands among the arguments.
+        let known = ack.and_then(|ack| i64::try_from(ack).ok());
+        let beyond = ack.filter(|_| known.is_none());
+        let beyond = beyond.map(|ack| format!(",\"{ack}\"")).unwrap_or_default();
+        let place = place(namespace.path(), known);
+        passed(Message::text(format!(
+            "42{place}[\"{UNREADABLE}\",{why}{beyond}]"
+        )))
     }
 }
 

@@ -25,7 +25,6 @@ use request::Request;
 
 /// Handles one event and answers it.
 pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
-    let ack = inbound.ack;
     // A message too many isn't even read.
     let request = client
         .spend(inbound.joins())
@@ -46,6 +45,11 @@ pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
     if let Some(refusal) = refusal_of(&answer) {
         client.context.metrics.refused("socketio", refusal.code);
     }
+    let ack = match inbound.ack {
+        Some(ack) => u128::try_from(ack).ok(),
+        None if answer.is_err() => request::ack_beyond(&inbound),
+        None => None,
+    };
     if let Some(ack) = ack {
         client.acknowledge(ack, &acknowledgement(&answer));
     }

@@ -101,6 +101,12 @@ pub(super) fn read(inbound: &Inbound) -> Result<Request, Error> {
     })
 }
 
+/// The id of the answer to a packet that was refused because the engine can't count to it.
+pub(super) fn ack_beyond(inbound: &Inbound) -> Option<u128> {
+    let [event, _why, ack]: [String; 3] = serde_json::from_str(&inbound.text).ok()?;
+    ack.parse().ok().filter(|_| event == UNREADABLE)
+}
+
 /// The argument of a `publish`, if the message is one that has an argument.
 fn published(text: &Bytes) -> Option<Bytes> {
     // Only a message that begins so is looked through.

@@ -63,6 +63,9 @@ impl ExpressLane {
 
     /// Queues the answer to a request. A large one was asked for and is not held against who reads it.
     pub fn answer(self: &Arc<Self>, frame: &Frame) {
+        if frame.is_beyond_engine() && matches!(self.lock().way, Way::Engine) {
+            return;
+        }
         let large = frame.bytes().len() > self.limits.max_bytes / 2;
         self.queue(frame.message(), || frame.clone(), large);
     }
