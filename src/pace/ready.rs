@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Each level has its share of every flush, most urgent first; what a level leaves, the more urgent ones take. So a priority
-//! puts an update before others, but who claims it for everything stops nobody else. Within a level the producers take turns
+//! puts an update before others, but who claims it for everything stops nobody else. The share is whole while the level has
+//! anything: an update may bring along many of other levels that have to go before it. Within a level the producers take turns
 //! by what they send (deficit round robin): an update of one that says little is behind a few of one that floods, not behind
 //! all of them.
 //!
@@ -155,12 +156,17 @@ impl Ready {
 
     /// Up to `max` groups: each level's share, most urgent first, producer by producer.
     pub(super) fn take(&mut self, max: usize) -> Vec<PendingUpdate> {
+        // Nobody needs a share of a flush that has room for everything.
+        let is_all = self.len() <= max;
         let mut left = max.min(self.len());
         let mut taken = Vec::with_capacity(left);
         for level in 0..LEVELS {
-            let kept: usize = (level + 1..LEVELS)
-                .map(|below| self.share(below, max))
-                .sum();
+            let kept: usize = match is_all {
+                true => 0,
+                false => (level + 1..LEVELS)
+                    .map(|below| self.share(below, max))
+                    .sum(),
+            };
             let mut may = left.saturating_sub(kept);
             while may > 0
                 && let Some(group) = self.next(level)
@@ -170,7 +176,7 @@ impl Ready {
                 taken.push(group);
             }
         }
-        // Updates that went with others leave room.
+        // What levels had no use for, and what went with others, leaves room.
         for level in 0..LEVELS {
             while left > 0
                 && let Some(group) = self.next(level)
@@ -190,11 +196,14 @@ impl Ready {
         self.levels[Priority::Critical as usize].len > 0
     }
 
-    /// The updates of a flush that a level may count on, as far as it has so many.
+    /// The updates of a flush that a level may count on while it has any. How many it has doesn't count: what goes before
+    /// them, of whatever level, goes at this one's turn, and would be all that goes of a smaller share.
     fn share(&self, level: usize, max: usize) -> usize {
+        if self.levels[level].len == 0 {
+            return 0;
+        }
         let all: usize = self.shares.iter().sum();
-        let share = max.saturating_mul(self.shares[level]) / all.max(1);
-        share.min(self.levels[level].len)
+        max.saturating_mul(self.shares[level]) / all.max(1)
     }
 
     /// The next group of a level, or one that has to go before it.

@@ -374,3 +374,19 @@ fn of_one_entity_the_order_holds_whoever_speaks_of_it() {
     let marks: Vec<_> = gone.iter().map(PendingUpdate::mark).collect();
     assert!(marks.is_sorted());
 }
+
+/// A gateway's one update stands behind a flood of another level, and all of that goes at its turn. What somebody else says at
+/// the gateway's level comes in the first flush all the same, though a third one floods at a more urgent level.
+#[test]
+fn what_is_taken_along_spends_no_share_that_others_count_on() {
+    for flooded in [Priority::High, Priority::Low] {
+        let flood = (0..2_000).map(|_| at_once(7, None, flooded, 1));
+        let urgent = (0..2_000).map(|n| at_once(100 + n, None, Priority::High, 4));
+        let gateway = at_once(7, None, Priority::Normal, 2);
+        let good = at_once(8, None, Priority::Normal, 3);
+        let mut pacer = filled(flood.chain(urgent).chain([gateway, good]));
+        let first = pacer.take(60);
+        assert_eq!(first.len(), 60, "no place is left empty");
+        assert!(first.iter().any(|g| g.flow == 3), "{flooded:?}");
+    }
+}

@@ -102,11 +102,9 @@ impl Flood {
         let same = (turns * TURN).div_ceil(1 + self.text / PIECE);
         let (all, part) = (same + self.victims, FLUSH - 1);
         if claim(&|c| c < self.says) > 0 {
-            // Of each flush the victim's level has its share, as far as it has so many; the rest may be what is more urgent. A
-            // gateway's one event takes along others' in the level's place, which then has no more than it and the victim's.
-            let few = self.gateway == Some(self.says) && !self.claims.contains(&self.says);
-            let share = if few { 2 } else { LEVELS[self.says].1 };
-            return all.div_ceil(share) * part - self.victims;
+            // Of each flush the victim's level has its share, also for what a gateway's event takes along; the rest may be what
+            // is more urgent.
+            return all.div_ceil(LEVELS[self.says].1) * part - self.victims;
         }
         // What is less urgent has its share too, of each flush that the victim's level fills.
         let has = |level: &usize| claims().any(|claim| claim == level);
