@@ -19,7 +19,7 @@ use stoa::{
     delivery::Tag,
     doors::socketio::engine::Frame,
     event::{self, Event},
-    journal::{Journal, MemoryJournal, Record, Retention},
+    journal::{FlowId, Journal, MemoryJournal, Record, Retention},
     pace::{Pacer, group},
     projections::{
         seneca::Dashboard,
@@ -109,7 +109,7 @@ fn table() -> Table {
 
 fn record(n: usize, event: Arc<Event>, accepted: Instant) -> Arc<Record> {
     Arc::new(Record {
-        flow: 0,
+        flow: FlowId::default(),
         held: 0,
         weight: 0,
         seq: n as u64 + 1,

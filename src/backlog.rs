@@ -26,7 +26,7 @@ use std::{
 
 use tokio::sync::{Notify, futures::Notified, oneshot};
 
-use crate::journal::Seq;
+use crate::journal::{FlowId, Seq};
 
 /// Each producer may have so many events under way, however many producers there are.
 const LEAST: usize = 64;
@@ -47,9 +47,9 @@ pub struct Backlog {
 #[derive(Debug, Default)]
 struct Inner {
     /// Those that have something under way.
-    flows: HashMap<u64, Flow>,
+    flows: HashMap<FlowId, Flow>,
     /// Calls that are kept and that the hub has not read to their end: that place, whose, how many events.
-    kept: BinaryHeap<Reverse<(Seq, u64, usize)>>,
+    kept: BinaryHeap<Reverse<(Seq, FlowId, usize)>>,
     /// The last record that the hub read.
     read: Seq,
     /// The hub is gone: nobody would end a waiting.
@@ -118,7 +118,7 @@ impl Flow {
 #[derive(Debug)]
 pub struct Place {
     backlog: Arc<Backlog>,
-    flow: u64,
+    flow: FlowId,
     events: usize,
 }
 
@@ -157,7 +157,7 @@ impl Backlog {
     /// The producer has its part under way: the place will come.
     pub fn take(
         self: &Arc<Self>,
-        flow: u64,
+        flow: FlowId,
         events: usize,
     ) -> Result<Place, oneshot::Receiver<Place>> {
         // One without events holds a place, too: so it is given back like any other.
@@ -182,7 +182,7 @@ impl Backlog {
     }
 
     /// The hub tells how far it is, and of whom another number of updates waits now.
-    pub fn tell(self: &Arc<Self>, read: Seq, unsent: usize, changed: Vec<(u64, usize)>) {
+    pub fn tell(self: &Arc<Self>, read: Seq, unsent: usize, changed: Vec<(FlowId, usize)>) {
         let done = read.saturating_sub(unsent as u64);
         if self.done.swap(done, Ordering::AcqRel) != done {
             self.moved.notify_waiters();
@@ -225,7 +225,7 @@ impl Backlog {
         let mut granted = Vec::new();
         let mut inner = self.lock();
         inner.ended = true;
-        let flows: Vec<u64> = inner.flows.keys().copied().collect();
+        let flows: Vec<FlowId> = inner.flows.keys().copied().collect();
         for flow in flows {
             self.grant(&mut inner, flow, &mut granted);
         }
@@ -237,7 +237,7 @@ impl Backlog {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn place(self: &Arc<Self>, flow: u64, events: usize) -> Place {
+    fn place(self: &Arc<Self>, flow: FlowId, events: usize) -> Place {
         Place {
             backlog: self.clone(),
             flow,
@@ -246,13 +246,13 @@ impl Backlog {
     }
 
     /// The events that a producer may have under way beside all others that have some.
-    fn part(&self, inner: &Inner, flow: u64) -> usize {
+    fn part(&self, inner: &Inner, flow: FlowId) -> usize {
         let others = inner.flows.len() - usize::from(inner.flows.contains_key(&flow));
         (self.most / (others + 1)).max(LEAST)
     }
 
     /// Lets in whom a producer's part has room for now, and forgets the producer when it has nothing left.
-    fn grant(self: &Arc<Self>, inner: &mut Inner, flow: u64, granted: &mut Granted) {
+    fn grant(self: &Arc<Self>, inner: &mut Inner, flow: FlowId, granted: &mut Granted) {
         let part = self.part(inner, flow);
         let ended = inner.ended;
         let Some(own) = inner.flows.get_mut(&flow) else {
@@ -284,14 +284,14 @@ impl Backlog {
 
 impl Inner {
     /// Forgets a producer that has nothing left.
-    fn forget(&mut self, flow: u64) {
+    fn forget(&mut self, flow: FlowId) {
         let done = |own: &Flow| own.under_way() == 0 && own.line.is_empty();
         if self.flows.get(&flow).is_some_and(done) {
             self.flows.remove(&flow);
         }
     }
 
-    fn give_back(&mut self, flow: u64, events: usize) {
+    fn give_back(&mut self, flow: FlowId, events: usize) {
         if let Some(own) = self.flows.get_mut(&flow) {
             own.taken = own.taken.saturating_sub(events);
         }

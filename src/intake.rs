@@ -23,7 +23,7 @@ use crate::{
     error::Error,
     event::{self, Event},
     history::{Page, Query, Scans},
-    journal::{Draft, Entry, Journal, JournalError, Outcome, Seq},
+    journal::{Draft, Entry, FlowId, Journal, JournalError, Outcome, Seq},
     ledger::{Ledger, Speaker, Things},
     observe::Metrics,
     timestamp::Timestamp,
@@ -321,7 +321,7 @@ impl Intake {
 
     /// A place for a call's events, as soon as enough of what its producer published before has been sent. Nothing of the
     /// call is read until then; what it holds meanwhile is bounded as with [`Self::wait_for_hub`].
-    async fn wait_for_own(&self, raws: &[Raw], flow: u64) -> Result<Place, Error> {
+    async fn wait_for_own(&self, raws: &[Raw], flow: FlowId) -> Result<Place, Error> {
         let coming = match self.backlog.take(flow, raws.len()) {
             Ok(place) => return Ok(place),
             Err(coming) => coming,

@@ -1,7 +1,7 @@
 use super::*;
 
-const FLOOD: u64 = 1;
-const GOOD: u64 = 2;
+const FLOOD: FlowId = FlowId::alone(1);
+const GOOD: FlowId = FlowId::alone(2);
 
 fn is_forgotten(backlog: &Backlog) -> bool {
     let inner = backlog.lock();
@@ -72,13 +72,17 @@ fn small_calls_of_a_producer_are_behind_what_is_under_way_and_not_behind_its_lar
 fn producers_share_the_bound_and_each_may_always_say_something() {
     let backlog = Backlog::new(1_000);
     let held: Vec<_> = (0..100)
-        .map(|flow| backlog.take(flow, 1_000).expect("a call alone goes on"))
+        .map(|flow| {
+            backlog
+                .take(FlowId::alone(flow), 1_000)
+                .expect("a call alone goes on")
+        })
         .collect();
     let small: Vec<_> = (100..200)
-        .map(|flow| [backlog.take(flow, 1), backlog.take(flow, LEAST - 1)])
+        .map(|flow| [1, LEAST - 1].map(|events| backlog.take(FlowId::alone(flow), events)))
         .collect();
     assert!(small.iter().flatten().all(Result::is_ok));
-    assert!(backlog.take(0, 1).is_err());
+    assert!(backlog.take(FlowId::alone(0), 1).is_err());
     drop((held, small));
     assert!(is_forgotten(&backlog));
 }

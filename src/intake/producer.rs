@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use crate::access::{Identity, authz::Permissions};
+use crate::{
+    access::{Identity, authz::Permissions},
+    journal::FlowId,
+};
 
 /// The producer and its door.
 #[derive(Debug, Clone, Copy)]
@@ -19,17 +22,29 @@ pub struct Producer<'a> {
     /// Its verified identity, kept with its events; empty when nobody was asked.
     pub verified: &'a Arc<str>,
     /// Stands for it where producers take turns, see [`flow`].
-    pub flow: u64,
+    pub flow: FlowId,
 }
 
 /// Stands for a producer where producers take turns: its verified user or token, and while nobody has to show one, where
-/// it publishes from (its Socket.IO client, or its address over HTTP).
-pub fn flow(who: &Identity, place: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    match (&who.user, &who.token) {
-        (user @ Some(_), Some(_)) => user.hash(&mut hasher),
-        (None, token @ Some(_)) => token.hash(&mut hasher),
-        (_, None) => place.hash(&mut hasher),
+/// it publishes from (its Socket.IO client, or its address over HTTP). Producers whose tokens name the same projects share a
+/// turn: else whoever has many tokens for a project would have as many.
+pub fn flow(who: &Identity, place: impl Hash) -> FlowId {
+    let producer = match (&who.user, &who.token) {
+        (user @ Some(_), Some(_)) => number(user),
+        (None, token @ Some(_)) => number(token),
+        (_, None) => number(place),
+    };
+    match who.permissions.limits() {
+        Some(projects) => FlowId {
+            turn: number(projects),
+            producer,
+        },
+        None => FlowId::alone(producer),
     }
+}
+
+fn number(of: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
     hasher.finish()
 }

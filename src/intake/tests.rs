@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::journal::{MemoryJournal, Retention};
+use crate::journal::{FlowId, MemoryJournal, Retention};
 
 fn journal() -> Arc<MemoryJournal> {
     Arc::new(MemoryJournal::new(Retention {
@@ -34,7 +34,7 @@ async fn producers_wait_for_the_observers_side_and_are_then_told_to_come_back() 
         door: "http",
         permissions: &Permissions::everything(),
         verified: &"".into(),
-        flow: 0,
+        flow: FlowId::default(),
     };
     let event = || vec![Raw::Json(json!({ "type": "a.b" }), None)];
     for _ in 0..4 {
@@ -93,7 +93,7 @@ async fn events_that_are_dear_to_hold_wait_as_text_and_are_kept_whole() {
         door: "http",
         permissions: &Permissions::everything(),
         verified: &"".into(),
-        flow: 0,
+        flow: FlowId::default(),
     };
     let maps = vec![json!({ "": 0 }); 4_900];
     let event = json!({ "type": "a.b", "data": { "task": { "id": "t" }, "l": maps } });

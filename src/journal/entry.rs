@@ -6,7 +6,10 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::record::{Record, Seq};
+use super::{
+    flow::FlowId,
+    record::{Record, Seq},
+};
 use crate::event::{Event, id_for_conflict};
 
 /// A parsed event may hold so many times the bytes of its text and still be kept parsed.
@@ -32,7 +35,7 @@ pub struct Entry {
     /// About how many bytes the event holds.
     held: usize,
     /// Stands for its producer, whose turn it takes.
-    flow: u64,
+    flow: FlowId,
 }
 
 /// An event that still has to be settled, with all of its text that doesn't depend on that.
@@ -81,7 +84,7 @@ impl Draft {
             text,
             event: self.cheap.then(|| Arc::new(self.event)),
             held: self.held,
-            flow: 0,
+            flow: FlowId::default(),
         }
     }
 }
@@ -108,7 +111,7 @@ impl Entry {
 
     /// The same of a producer: for the turns that producers take while it is delivered, and not kept.
     #[must_use]
-    pub fn by(mut self, flow: u64) -> Self {
+    pub fn by(mut self, flow: FlowId) -> Self {
         self.flow = flow;
         self
     }
@@ -149,7 +152,7 @@ pub(super) struct InMemory {
     /// Delivery is measured from here.
     pub(super) accepted: Instant,
     /// Stands for its producer.
-    flow: u64,
+    flow: FlowId,
 }
 
 #[derive(Debug, Clone)]
@@ -179,10 +182,10 @@ impl InMemory {
 
 /// Reads a stored text.
 pub(super) fn parse(seq: Seq, text: &str, accepted: Instant) -> Option<Arc<Record>> {
-    parse_of(seq, text, accepted, 0)
+    parse_of(seq, text, accepted, FlowId::default())
 }
 
-fn parse_of(seq: Seq, text: &str, accepted: Instant, flow: u64) -> Option<Arc<Record>> {
+fn parse_of(seq: Seq, text: &str, accepted: Instant, flow: FlowId) -> Option<Arc<Record>> {
     let event = Event::from_stored(text).ok()?;
     Some(Arc::new(Record {
         seq,

@@ -6,6 +6,7 @@
 
 mod entry;
 mod epoch;
+mod flow;
 mod memory;
 mod record;
 mod sqlite;
@@ -21,6 +22,7 @@ use crate::{error::Error, event::Event, observe::JournalMetrics};
 
 pub use entry::{Batch, Draft, Entry, READ_BYTES};
 pub use epoch::Epoch;
+pub use flow::FlowId;
 pub use memory::{MemoryJournal, Retention};
 pub use record::{Record, Seq};
 pub use sqlite::{

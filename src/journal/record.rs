@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use super::flow::FlowId;
 use crate::event::Event;
 
 /// The place of an event in the journal: 1 for the first, without holes. 0 is "before everything".
@@ -20,6 +21,6 @@ pub struct Record {
     pub held: usize,
     /// The time of acceptance, for the delivery budgets; not kept over a restart.
     pub accepted: Instant,
-    /// Stands for its producer: whose turn it takes while it is delivered. 0 for all that was read from the file.
-    pub flow: u64,
+    /// Stands for its producer: whose turn it takes while it is delivered.
+    pub flow: FlowId,
 }

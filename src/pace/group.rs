@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use crate::{
     event::{Object, Priority},
-    journal::{Record, Seq},
+    journal::{FlowId, Record, Seq},
     timestamp::Timestamp,
     update::{Bits, Key, Merge, Pace, Planned, UpdateId},
 };
@@ -24,7 +24,7 @@ pub struct PendingUpdate {
     /// The most urgent of those that are coalesced.
     pub priority: Priority,
     /// Stands for its producer, whose turn it takes; the last one when several were coalesced.
-    pub flow: u64,
+    pub flow: FlowId,
     /// What is sent.
     pub update: Planned,
     /// What must stay in order: hashes of the entities named.

@@ -16,6 +16,7 @@ mod group;
 mod ready;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -30,7 +31,7 @@ pub use ready::LevelShares;
 use ready::Ready;
 
 use crate::{
-    journal::Seq,
+    journal::{FlowId, Seq},
     update::{Key, Merge, merge},
 };
 
@@ -173,7 +174,7 @@ impl Pacer {
     }
 
     /// Of whom another number of groups waits now than when this was last asked, and how many; by [`PendingUpdate::flow`].
-    pub fn take_changed(&mut self) -> Vec<(u64, usize)> {
+    pub fn take_changed(&mut self) -> Vec<(FlowId, usize)> {
         self.ready.take_changed()
     }
 

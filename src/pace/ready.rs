@@ -12,25 +12,25 @@
 //! puts an update before others, but who claims it for everything stops nobody else. The share is whole while the level has
 //! anything: an update may bring along many of other levels that have to go before it. Within a level the producers take turns
 //! by what they send (deficit round robin): an update of one that says little is behind a few of one that floods, not behind
-//! all of them.
+//! all of them. Producers whose tokens name the same projects take one turn between them, and turns within it: more tokens for
+//! a project are no more turns.
 //!
 //! Updates of one entity never change places. Nothing is sorted for that when it comes in: before an update goes, everything
 //! older that shares an entity with it goes, and before that what is older still. Which that is, is found from the oldest
 //! waiting update of each entity, so that no backlog is ever walked.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 
-use super::PendingUpdate;
-use crate::{event::Priority, update::UpdateId};
+use super::{
+    PendingUpdate,
+    turns::{self, Turns, Waits},
+};
+use crate::{event::Priority, journal::FlowId, update::UpdateId};
 
 const LEVELS: usize = Priority::ALL.len();
 
 /// The part of a flush that each level may count on, most urgent first.
 pub type LevelShares = [usize; LEVELS];
-
-/// The budget of a producer's turn: an update costs one, and one more for each [`PIECE`] bytes that it has.
-const TURN: i64 = 4;
-const PIECE: usize = 4_096;
 
 /// The queues.
 #[derive(Debug)]
@@ -46,9 +46,9 @@ pub(super) struct Ready {
     /// Each mark that stands in a flow's `first`, with the place of that flow.
     looked_for: HashMap<UpdateId, Place>,
     /// How much each producer has here, for those who make it wait.
-    unsent: HashMap<u64, Owed>,
+    unsent: HashMap<FlowId, Owed>,
     /// Those of `unsent` that changed since it was told.
-    changed: Vec<u64>,
+    changed: Vec<FlowId>,
     /// How often it was looked for what must go first: the cost of a backlog, for tests.
     #[cfg(test)]
     pub(super) steps: usize,
@@ -62,19 +62,25 @@ struct Owed {
     is_changed: bool,
 }
 
-/// The producers of a level.
+/// What waits at a level.
 #[derive(Debug, Default)]
 struct Level {
-    /// The waiting updates of each.
-    flows: HashMap<u64, Flow>,
-    /// Those that have something, in the order of their turns.
-    turns: VecDeque<u64>,
+    /// The turns, each of those who share it.
+    turns: Turns<Sharers>,
+    /// Waiting updates of all of them.
+    len: usize,
+}
+
+/// Those who share a turn, and take turns within it.
+#[derive(Debug, Default)]
+struct Sharers {
+    flows: Turns<Flow>,
     /// Waiting updates of all of them.
     len: usize,
 }
 
 /// The place of a flow: its level and its producer.
-type Place = (usize, u64);
+type Place = (usize, FlowId);
 
 /// The updates of one producer that wait at one level.
 #[derive(Debug, Default)]
@@ -83,8 +89,25 @@ struct Flow {
     queue: BTreeSet<UpdateId>,
     /// Updates that have to go before the oldest of `queue`, the next of them last; kept from one flush to the next.
     first: Vec<UpdateId>,
-    /// The budget that is left in this turn. A large update is sent on credit, which takes turns to pay back.
-    left: i64,
+}
+
+impl Waits for Sharers {
+    fn waits(&self) -> bool {
+        self.len > 0
+    }
+}
+
+impl Waits for Flow {
+    fn waits(&self) -> bool {
+        !self.queue.is_empty()
+    }
+}
+
+impl Level {
+    fn flow(&mut self, flow: FlowId) -> Option<&mut Flow> {
+        let sharers = self.turns.get_mut(flow.turn)?;
+        sharers.flows.get_mut(flow.producer)
+    }
 }
 
 impl Default for Ready {
@@ -110,9 +133,9 @@ impl Ready {
     }
 
     /// Of whom another number waits than when this was last asked, and how many.
-    pub(super) fn take_changed(&mut self) -> Vec<(u64, usize)> {
+    pub(super) fn take_changed(&mut self) -> Vec<(FlowId, usize)> {
         let unsent = &mut self.unsent;
-        let now = |flow: u64| {
+        let now = |flow: FlowId| {
             let of = unsent.get_mut(&flow)?;
             of.is_changed = false;
             let groups = of.groups;
@@ -125,7 +148,7 @@ impl Ready {
     }
 
     /// A producer's share of the queues, to be changed.
-    fn unsent_by(&mut self, flow: u64) -> &mut usize {
+    fn unsent_by(&mut self, flow: FlowId) -> &mut usize {
         let unsent = self.unsent.entry(flow).or_default();
         if !unsent.is_changed {
             unsent.is_changed = true;
@@ -141,15 +164,11 @@ impl Ready {
             self.waiting.entry(entity).or_default().insert(mark);
         }
         let level = &mut self.levels[group.priority as usize];
-        let flow = level.flows.entry(group.flow).or_insert_with(|| {
-            level.turns.push_back(group.flow);
-            Flow {
-                left: TURN,
-                ..Flow::default()
-            }
-        });
-        flow.queue.insert(mark);
         level.len += 1;
+        let sharers = level.turns.enter(group.flow.turn);
+        sharers.len += 1;
+        let flow = sharers.flows.enter(group.flow.producer);
+        flow.queue.insert(mark);
         *self.unsent_by(group.flow) += 1;
         self.groups.insert(mark, group);
     }
@@ -212,48 +231,39 @@ impl Ready {
         let mark = self.first_of(level, flow)?;
         let group = self.groups.remove(&mark)?;
         self.forget(mark, &group);
-        if let Some(flow) = self.levels[level].flows.get_mut(&flow) {
-            flow.left -= 1 + i64::try_from(group.weight / PIECE).unwrap_or(i64::MAX / 2);
+        let cost = turns::cost(group.weight);
+        let turns = &mut self.levels[level].turns;
+        turns.pay(flow.turn, cost);
+        if let Some(sharers) = turns.get_mut(flow.turn) {
+            sharers.flows.pay(flow.producer, cost);
         }
         Some(group)
     }
 
-    /// The producer whose turn it is; one that has nothing left for this turn goes behind the others.
-    fn turn(&mut self, level: usize) -> Option<u64> {
-        let level = &mut self.levels[level];
-        loop {
-            let name = *level.turns.front()?;
-            let waits = |flow: &&mut Flow| !flow.queue.is_empty();
-            let Some(flow) = level.flows.get_mut(&name).filter(waits) else {
-                level.turns.pop_front();
-                let gone = level.flows.remove(&name);
-                for mark in gone.into_iter().flat_map(|flow| flow.first) {
-                    self.looked_for.remove(&mark);
-                }
-                continue;
-            };
-            if flow.left > 0 {
-                return Some(name);
+    /// The producer whose turn it is, of those whose turn it is.
+    fn turn(&mut self, level: usize) -> Option<FlowId> {
+        let looked_for = &mut self.looked_for;
+        let mut forget = |flow: Flow| {
+            for mark in flow.first {
+                looked_for.remove(&mark);
             }
-            // Alone it owes nobody anything.
-            flow.left = match level.turns.len() {
-                1 => TURN,
-                _ => flow.left + TURN,
-            };
-            level.turns.rotate_left(1);
-        }
+        };
+        let turns = &mut self.levels[level].turns;
+        let turn = turns.next(|gone| gone.flows.into_all().for_each(&mut forget))?;
+        let producer = turns.get_mut(turn)?.flows.next(&mut forget)?;
+        Some(FlowId { turn, producer })
     }
 
     /// What goes first of all that the oldest of a flow stands behind. Where another flow has begun to look for that, it is
     /// gone on with: no chain of updates is walked twice.
-    fn first_of(&mut self, level: usize, flow: u64) -> Option<UpdateId> {
+    fn first_of(&mut self, level: usize, flow: FlowId) -> Option<UpdateId> {
         let mut at = (level, flow);
         loop {
             #[cfg(test)]
             {
                 self.steps += 1;
             }
-            let flow = self.levels[at.0].flows.get_mut(&at.1)?;
+            let flow = self.levels[at.0].flow(at.1)?;
             let before = match flow.first.last() {
                 None => Some(*flow.queue.first()?),
                 Some(&mark) => match self.groups.get(&mark) {
@@ -299,7 +309,10 @@ impl Ready {
         *unsent = unsent.saturating_sub(1);
         let level = &mut self.levels[group.priority as usize];
         level.len -= 1;
-        if let Some(flow) = level.flows.get_mut(&group.flow) {
+        if let Some(sharers) = level.turns.get_mut(group.flow.turn) {
+            sharers.len -= 1;
+        }
+        if let Some(flow) = level.flow(group.flow) {
             flow.queue.remove(&mark);
         }
     }

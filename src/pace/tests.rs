@@ -26,7 +26,7 @@ struct Step {
     key: Option<u8>,
     priority: Priority,
     text: bool,
-    flow: u64,
+    flow: FlowId,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -37,7 +37,7 @@ fn step() -> impl Strategy<Value = Step> {
         prop::option::weighted(0.7, 0_u8..2),
         0_usize..4,
         any::<bool>(),
-        0_u64..4,
+        (0_u64..3, 0_u64..3).prop_map(|(turn, producer)| FlowId { turn, producer }),
     )
         .prop_map(
             |(wait_ms, entity, second, key, priority, text, flow)| Step {
@@ -175,7 +175,7 @@ proptest! {
             let lower = Step { priority: Priority::ALL[1 + i % 3], ..step.clone() };
             groups(i as u64 + 1, now, &lower).into_iter().for_each(|g| pacer.accept(g, now));
         }
-        let critical = Step { wait_ms: 0, entity: 99, second: None, key: None, priority: Priority::Critical, text: false, flow: 9 };
+        let critical = Step { wait_ms: 0, entity: 99, second: None, key: None, priority: Priority::Critical, text: false, flow: FlowId::alone(9) };
         pacer.take(flush); // the one under way
         groups(10_000, now, &critical).into_iter().for_each(|g| pacer.accept(g, now));
         prop_assert!(pacer.urgent());
@@ -193,7 +193,7 @@ fn alone_it_goes_at_once_and_a_burst_gives_two() {
         key: Some(0),
         priority: Priority::Normal,
         text: false,
-        flow: 0,
+        flow: FlowId::default(),
     };
     let mut pacer = Pacer::default();
     for seq in 1..=50 {
@@ -229,7 +229,7 @@ fn at_once(entity: u64, second: Option<u64>, priority: Priority, flow: u64) -> S
         key: None,
         priority,
         text: false,
-        flow,
+        flow: FlowId::alone(flow),
     }
 }
 
@@ -314,11 +314,16 @@ fn producers_take_turns() {
     let good = (0..10).map(|n| at_once(20_000 + n, None, Priority::Normal, 3));
     let mut pacer = filled(flood.chain(other).chain(good));
     let gone = drain(&mut pacer, 256);
-    let places: Vec<usize> = (0..gone.len()).filter(|&at| gone[at].flow == 3).collect();
+    let places: Vec<usize> = (0..gone.len())
+        .filter(|&at| gone[at].flow.producer == 3)
+        .collect();
     assert_eq!(places.len(), 10);
     assert!(places[9] < 40, "behind a few of the flood: {places:?}");
     // The two floods share what is left.
-    let half = gone[..4_000].iter().filter(|g| g.flow == 1).count();
+    let half = gone[..4_000]
+        .iter()
+        .filter(|g| g.flow.producer == 1)
+        .count();
     assert!((1_900..2_100).contains(&half), "{half}");
 }
 
@@ -329,12 +334,12 @@ fn large_updates_take_longer_turns() {
     let (mut pacer, now) = (Pacer::default(), Instant::now());
     for (i, step) in small.chain(large).enumerate() {
         for mut group in groups(i as u64 + 1, now, &step) {
-            group.weight = if step.flow == 2 { 60_000 } else { 100 };
+            group.weight = if step.flow.producer == 2 { 60_000 } else { 100 };
             pacer.accept(group, now);
         }
     }
     let gone = pacer.take(300);
-    let large = gone.iter().filter(|g| g.flow == 2).count();
+    let large = gone.iter().filter(|g| g.flow.producer == 2).count();
     assert!((10..40).contains(&large), "{large} of 300");
 }
 
@@ -351,7 +356,7 @@ fn a_claimed_priority_is_a_share_and_no_licence() {
     let first = pacer.take(256);
     assert_eq!(first.len(), 256);
     assert_eq!(first[0].priority, Priority::Critical, "urgent ones first");
-    let good = first.iter().filter(|g| g.flow == 2).count();
+    let good = first.iter().filter(|g| g.flow.producer == 2).count();
     assert_eq!(good, 24, "all of them in the first flush");
     // And somebody else's critical one is not behind the flood of critical ones.
     let now = Instant::now();
@@ -360,7 +365,7 @@ fn a_claimed_priority_is_a_share_and_no_licence() {
     groups(90_000, now, &at_once(90_000, None, Priority::Critical, 2))
         .into_iter()
         .for_each(|g| pacer.accept(g, now));
-    let at = pacer.take(256).iter().position(|g| g.flow == 2);
+    let at = pacer.take(256).iter().position(|g| g.flow.producer == 2);
     assert!(at.is_some_and(|at| at < 8), "{at:?}");
 }
 
@@ -370,7 +375,7 @@ fn of_one_entity_the_order_holds_whoever_speaks_of_it() {
     let good = at_once(7, None, Priority::Critical, 2);
     let mut pacer = filled(flood.chain([good]));
     let gone = drain(&mut pacer, 100);
-    assert_eq!(gone.last().map(|g| g.flow), Some(2));
+    assert_eq!(gone.last().map(|g| g.flow.producer), Some(2));
     let marks: Vec<_> = gone.iter().map(PendingUpdate::mark).collect();
     assert!(marks.is_sorted());
 }
@@ -387,6 +392,35 @@ fn what_is_taken_along_spends_no_share_that_others_count_on() {
         let mut pacer = filled(flood.chain(urgent).chain([gateway, good]));
         let first = pacer.take(60);
         assert_eq!(first.len(), 60, "no place is left empty");
-        assert!(first.iter().any(|g| g.flow == 3), "{flooded:?}");
+        assert!(first.iter().any(|g| g.flow.producer == 3), "{flooded:?}");
     }
+}
+
+/// Fifty producers whose tokens name the same projects are before another one by no more than one of them would be.
+#[test]
+fn who_shares_a_turn_has_no_more_of_it_by_being_many() {
+    let places = |many: u64| {
+        let flood = (0..5_000).map(|n| Step {
+            flow: FlowId {
+                turn: 1,
+                producer: n % many,
+            },
+            ..at_once(n, None, Priority::Normal, 0)
+        });
+        let good = (0..10).map(|n| at_once(20_000 + n, None, Priority::Normal, 3));
+        let gone = drain(&mut filled(flood.chain(good)), 256);
+        let is_good = |at: &usize| gone[*at].flow == FlowId::alone(3);
+        let places: Vec<_> = (0..gone.len()).filter(is_good).collect();
+        // Those who share it have as much of it as one another.
+        let first = |producer| {
+            gone[..500]
+                .iter()
+                .filter(|g| g.flow == FlowId { turn: 1, producer })
+                .count()
+        };
+        let most = (0..many).map(first).max();
+        assert!((0..many).all(|producer| first(producer) + 4 >= most.unwrap_or(0)));
+        places
+    };
+    assert_eq!(places(50), places(1));
 }

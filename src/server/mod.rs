@@ -40,7 +40,7 @@ use crate::{
     },
     hub::Hub,
     intake::{Intake, Producer, Raw},
-    journal::Journal,
+    journal::{FlowId, Journal},
     net::{Proxies, Quota, Server},
     observe::Metrics,
     projections::state::checkpoint,
@@ -379,7 +379,7 @@ async fn play(seed: u64, speed: f64, intake: Arc<Intake>) {
         door: "demo",
         permissions: &Permissions::everything(),
         verified: &verified,
-        flow: 0,
+        flow: FlowId::default(),
     };
     let mut team = demo::team(seed, speed);
     loop {

@@ -43,6 +43,8 @@ pub struct Flood {
     claims: Vec<usize>,
     /// The events that each of them has under way.
     events: usize,
+    /// The tokens with which each of them says that. None of several names a user.
+    tokens: usize,
     /// Bytes of text in each event.
     text: usize,
     /// The things that they and the victim speak of.
@@ -65,6 +67,7 @@ pub fn any_flood() -> impl Strategy<Value = Flood> {
     (
         prop::collection::vec(level.clone(), 1..4),
         50..=UNDER_WAY,
+        prop_oneof![7 => Just(1_usize), 1 => Just(50)],
         prop::sample::select(vec![0, LONG]),
         0..TYPES.len(),
         any::<bool>(),
@@ -74,20 +77,23 @@ pub fn any_flood() -> impl Strategy<Value = Flood> {
         1_usize..=8,
     )
         .prop_map(
-            |(claims, events, text, kind, names_theirs, gateway, ticks, says, victims)| Flood {
-                claims,
-                events: if text > 0 {
-                    events.min(LONG_EVENTS)
-                } else {
-                    events
-                },
-                text,
-                kind,
-                names_theirs,
-                gateway: gateway.filter(|_| TYPES[kind] != HEALTH),
-                ticks,
-                says,
-                victims,
+            |(claims, events, tokens, text, kind, names_theirs, gateway, ticks, says, victims)| {
+                Flood {
+                    claims,
+                    events: if text > 0 {
+                        events.min(LONG_EVENTS)
+                    } else {
+                        events
+                    },
+                    tokens,
+                    text,
+                    kind,
+                    names_theirs,
+                    gateway: gateway.filter(|_| TYPES[kind] != HEALTH),
+                    ticks,
+                    says,
+                    victims,
+                }
             },
         )
 }
@@ -96,12 +102,13 @@ impl Flood {
     /// The most of its updates that may come before the victim's last one.
     fn may_be_before(&self) -> usize {
         let claims = || self.claims.iter().chain(&self.gateway);
-        let claim = |fits: &dyn Fn(usize) -> bool| claims().filter(|c| fits(**c)).count();
-        // Who claims the same has its turn before each of the victim's.
-        let turns = self.victims.div_ceil(TURN) * claim(&|c| c == self.says);
+        // Who claims the same has its turn before each of the victim's: the gateway, and the tenant, whose producers share one.
+        let tenant = usize::from(self.claims.contains(&self.says));
+        let gateway = usize::from(self.gateway == Some(self.says));
+        let turns = self.victims.div_ceil(TURN) * (tenant + gateway);
         let same = (turns * TURN).div_ceil(1 + self.text / PIECE);
         let (all, part) = (same + self.victims, FLUSH - 1);
-        if claim(&|c| c < self.says) > 0 {
+        if claims().any(|claim| *claim < self.says) {
             // Of each flush the victim's level has its share, also for what a gateway's event takes along; the rest may be what
             // is more urgent.
             return all.div_ceil(LEVELS[self.says].1) * part - self.victims;
@@ -140,9 +147,9 @@ fn things(id: impl Fn(&str) -> String) -> Value {
         "execution_id": id("exec-vicbob"), "job_id": id("job-vicbob"), "node_id": id("node"), "message_id": id("msg") })
 }
 
-fn producer(name: &str, projects: Option<&str>) -> String {
+fn producer(user: Option<String>, projects: Option<&str>) -> String {
     token(&Grant {
-        user: Some(name.into()),
+        user,
         projects: projects.map(|project| vec![project.into()]),
         ..grant(Role::Producer)
     })
@@ -191,12 +198,15 @@ impl Scene {
         let round = self.floods;
         for (mallory, claims) in flood.claims.iter().enumerate() {
             let event = |n| flood.hostile(&format!("{round}-{mallory}-{n}"), *claims);
-            let token = producer(&format!("mallory-{mallory}"), Some(HOSTILE));
-            accepted(address, &token, (0..flood.events).map(event).collect()).await;
+            let events: Vec<Value> = (0..flood.events).map(event).collect();
+            for part in events.chunks(flood.events.div_ceil(flood.tokens)) {
+                let name = Some(format!("mallory-{mallory}")).filter(|_| flood.tokens == 1);
+                accepted(address, &producer(name, Some(HOSTILE)), part.into()).await;
+            }
         }
         if let Some(level) = flood.gateway {
             let event = flood.hostile(&format!("{round}-gateway"), level);
-            accepted(address, &producer("gateway", None), event).await;
+            accepted(address, &producer(Some("gateway".into()), None), event).await;
         }
         let all = flood.claims.len() * flood.events + usize::from(flood.gateway.is_some());
         let mut flooded = 0;
@@ -205,7 +215,7 @@ impl Scene {
         }
         // A producer that is new comes behind all others, and is accepted though nothing of the flood is sent meanwhile.
         let limits = Some(THEIRS).filter(|_| flood.gateway.is_none());
-        let victim = producer(&format!("victim-{round}"), limits);
+        let victim = producer(Some(format!("victim-{round}")), limits);
         for n in 0..flood.victims {
             accepted(address, &victim, flood.theirs(n)).await;
         }

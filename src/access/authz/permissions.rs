@@ -141,7 +141,16 @@ impl Permissions {
 
     /// Whether its token names projects, so that it publishes for these only.
     pub fn is_limited(&self) -> bool {
-        self.0.as_ref().is_some_and(|scope| scope.limited)
+        self.limits().is_some()
+    }
+
+    /// The projects, or patterns of projects, that it publishes for, in order; `None` when it publishes for all.
+    pub fn limits(&self) -> Option<&[String]> {
+        let scope = self.0.as_ref().filter(|scope| scope.limited)?;
+        scope
+            .projects
+            .as_ref()
+            .map(|projects| &projects.written[..])
     }
 
     /// Whether it may wait for the actions of an agent, in whatever project or in this one: with limits, if a project of its

@@ -17,7 +17,7 @@ use crate::{
         replay::{self, ReplaySegment},
         view::View,
     },
-    journal::Epoch,
+    journal::{Epoch, FlowId},
     update::TransformOptions,
 };
 
@@ -30,7 +30,7 @@ fn record(seq: Seq, name: &str, data: &Value) -> Arc<Record> {
         )
     };
     Arc::new(Record {
-        flow: 0,
+        flow: FlowId::default(),
         held: 0,
         weight: 300,
         seq,

@@ -19,7 +19,7 @@ use crate::{
     event::Object,
     hub::{SharedSnapshot, SnapshotOf},
     intake::{Producer, Raw},
-    journal::Journal,
+    journal::{FlowId, Journal},
     projections::state::checkpoint,
 };
 
@@ -203,7 +203,7 @@ impl World {
             door: "http",
             permissions: &Permissions::everything(),
             verified: &"".into(),
-            flow: 1,
+            flow: FlowId::alone(1),
         };
         let receipt = self.running.intake.publish(raws, producer).await;
         let receipt = receipt.map_err(|refusal| format!("{refusal:?}"))?;

@@ -1,0 +1,100 @@
+//! The turns of those who share something: deficit round robin.
+
+use std::collections::{HashMap, VecDeque};
+
+/// The budget of a turn: an update costs one, and one more for each [`PIECE`] bytes that it has.
+const TURN: i64 = 4;
+const PIECE: usize = 4_096;
+
+/// The cost of an update with so many bytes.
+pub(super) fn cost(bytes: usize) -> i64 {
+    1 + i64::try_from(bytes / PIECE).unwrap_or(i64::MAX / 2)
+}
+
+/// One who may have nothing when its turn comes.
+pub(super) trait Waits {
+    /// Whether it has something.
+    fn waits(&self) -> bool;
+}
+
+/// Those who take turns, by name.
+#[derive(Debug)]
+pub(super) struct Turns<T> {
+    members: HashMap<u64, Member<T>>,
+    /// All of them, in the order of their turns.
+    order: VecDeque<u64>,
+}
+
+#[derive(Debug)]
+struct Member<T> {
+    is: T,
+    /// The budget that is left in this turn. A large update is sent on credit, which takes turns to pay back.
+    left: i64,
+}
+
+impl<T> Default for Turns<T> {
+    fn default() -> Self {
+        Self {
+            members: HashMap::new(),
+            order: VecDeque::new(),
+        }
+    }
+}
+
+impl<T: Waits> Turns<T> {
+    /// One of them; who is new comes behind all others.
+    pub(super) fn enter(&mut self, name: u64) -> &mut T
+    where
+        T: Default,
+    {
+        let order = &mut self.order;
+        let member = self.members.entry(name).or_insert_with(|| {
+            order.push_back(name);
+            Member {
+                is: T::default(),
+                left: TURN,
+            }
+        });
+        &mut member.is
+    }
+
+    pub(super) fn get_mut(&mut self, name: u64) -> Option<&mut T> {
+        self.members.get_mut(&name).map(|member| &mut member.is)
+    }
+
+    /// Whose turn it is. One that has nothing left for this turn goes behind the others; one that has nothing is given to `gone`.
+    pub(super) fn next(&mut self, mut gone: impl FnMut(T)) -> Option<u64> {
+        loop {
+            let name = *self.order.front()?;
+            let waits = |member: &&mut Member<T>| member.is.waits();
+            let Some(member) = self.members.get_mut(&name).filter(waits) else {
+                self.order.pop_front();
+                if let Some(member) = self.members.remove(&name) {
+                    gone(member.is);
+                }
+                continue;
+            };
+            if member.left > 0 {
+                return Some(name);
+            }
+            // Alone it owes nobody anything.
+            member.left = match self.order.len() {
+                1 => TURN,
+                _ => member.left + TURN,
+            };
+            self.order.rotate_left(1);
+        }
+    }
+
+    /// One of them pays for an update that went at its turn.
+    pub(super) fn pay(&mut self, name: u64, cost: i64) {
+        if let Some(member) = self.members.get_mut(&name) {
+            member.left -= cost;
+        }
+    }
+
+    /// All of them, in no order.
+    pub(super) fn into_all(self) -> impl Iterator<Item = T> {
+        self.members.into_values().map(|member| member.is)
+    }
+}
