@@ -17,7 +17,7 @@ use crate::{
     delivery::Cursor,
     error::Error,
     event::{Event, EventName},
-    journal::{Batch, Epoch, Journal, Record, Seq},
+    journal::{Batch, Journal, Record, Seq},
 };
 
 /// What is asked for; `GET /api/v1/events` has the same as its query.
@@ -171,7 +171,7 @@ async fn page(
     let before = place(&**journal, "before", query.before.as_deref())?.unwrap_or(Seq::MAX);
     let order = query.order;
     let scan = Scan {
-        epoch: journal.epoch(),
+        journal: journal.clone(),
         wanted: Wanted::new(query),
         permissions: permissions.clone(),
         limit,
@@ -192,8 +192,8 @@ async fn page(
         events: scan.events,
         from: scan
             .oldest
-            .map(|at| Cursor::at(journal.epoch(), at.saturating_sub(1)).to_string()),
-        next: stopped_at.map(|at| Cursor::at(journal.epoch(), at).to_string()),
+            .map(|at| Cursor::of(&**journal, at.saturating_sub(1)).to_string()),
+        next: stopped_at.map(|at| Cursor::of(&**journal, at).to_string()),
         // Looked at last: what was trimmed while it was read is not complete.
         complete: after + 1 >= journal.bounds().first,
     })
@@ -201,8 +201,8 @@ async fn page(
 
 /// A page that is being read.
 struct Scan {
-    /// Of the journal.
-    epoch: Epoch,
+    /// Names the places.
+    journal: Arc<dyn Journal>,
     /// What is asked for.
     wanted: Wanted,
     /// What may be seen.
@@ -320,7 +320,7 @@ impl Scan {
             return;
         }
         let mut event = record.event.to_public();
-        let cursor = Cursor::at(self.epoch, record.seq);
+        let cursor = Cursor::of(&*self.journal, record.seq);
         event.insert("cursor".into(), cursor.to_string().into());
         // A map with text keys: writing it can't fail.
         if let Ok(text) = serde_json::value::to_raw_value(&event) {
@@ -354,9 +354,9 @@ fn place(journal: &dyn Journal, key: &str, cursor: Option<&str>) -> Result<Optio
     let cursor: Cursor = text
         .parse()
         .map_err(|error| Error::bad_request(format!("{key} is {error}")))?;
-    if cursor.epoch != journal.epoch() {
+    if !cursor.is_of(journal) {
         return Err(Error::bad_request(format!(
-            "{key} is a cursor of another journal; start without it"
+            "{key} is a cursor of another journal, or of events that this one lost (a backup was put back); start without it"
         )));
     }
     Ok(Some(cursor.seq))

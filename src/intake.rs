@@ -218,7 +218,7 @@ impl Intake {
         receipt.duplicate = receipt.accepted == 0 && receipt.rejected.is_empty();
         receipt.cursor = outcomes
             .last()
-            .map(|o| Cursor::at(self.journal.epoch(), o.seq()).to_string());
+            .map(|o| Cursor::of(&*self.journal, o.seq()).to_string());
         self.metrics.events(receipt.accepted, receipt.duplicates);
         self.metrics.id_conflicts(receipt.conflicts);
         Ok(receipt)

@@ -1,6 +1,6 @@
 //! Cursors: opaque strings that name all that was sent up to a place in the stream.
 //!
-//! `{epoch}.{seq}` in base 36 says "everything up to `seq` of that journal". Where priorities reordered or a window
+//! `{epoch}.{seq}` in base 36 says "everything up to `seq` of the journal as that generation knew it". Where priorities reordered or a window
 //! still holds updates, a third part in base64url says what was *not* sent below `seq`, so that a resume neither loses
 //! nor repeats. It is written in whichever way is shorter: as runs of places (a backlog is one run), or as a
 //! map with a bit for each place (where sent and unsent alternate, as they do while windows hold).
@@ -17,12 +17,12 @@ use super::{
     codec::{CursorError, MAX_RUNS, MAX_SEQ, read_unsent, write_unsent},
     segment_position::SegmentPosition,
 };
-use crate::journal::{Epoch, Seq};
+use crate::journal::{Epoch, Journal, Seq};
 
 /// A place in the stream, with the exceptions below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
-    /// The journal whose places these are.
+    /// The generation of the journal whose places these are.
     pub epoch: Epoch,
     /// Everything up to here was sent, but for `unsent`.
     pub seq: Seq,
@@ -79,6 +79,18 @@ impl Cursor {
             unsent: SmallVec::new(),
             within: None,
         }
+    }
+
+    /// The cursor that names everything up to `seq` of a journal.
+    pub fn of(journal: &dyn Journal, seq: Seq) -> Self {
+        Self::at(journal.epoch_at(seq), seq)
+    }
+
+    /// Whether all of its places are those of this journal.
+    pub fn is_of(&self, journal: &dyn Journal) -> bool {
+        let end = self.within.as_ref().map_or(self.seq, |within| within.to);
+        let newest = journal.newest_of(self.epoch);
+        newest.is_some_and(|newest| self.seq.max(end) <= newest)
     }
 
     /// Whether so many exceptions can be read again.

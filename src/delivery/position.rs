@@ -2,14 +2,16 @@
 
 use crate::{
     delivery::{Cursor, Pending},
-    journal::{Epoch, Seq},
+    journal::{Epoch, Journal, Seq},
 };
 
 /// The furthest place that was sent, with what is unsent below it, and the text of that.
 #[derive(Debug)]
 pub(crate) struct Position {
-    /// In every cursor: tells this journal from others.
+    /// In every cursor behind the beginning.
     epoch: Epoch,
+    /// Where it began, as it was named before the start.
+    began: Cursor,
     /// The furthest event of which anything was sent.
     seq: Seq,
     /// The cursor as observers get it; written once for all updates that carry it.
@@ -17,11 +19,13 @@ pub(crate) struct Position {
 }
 
 impl Position {
-    pub(crate) fn new(epoch: Epoch, seq: Seq) -> Self {
+    pub(crate) fn new(journal: &dyn Journal, seq: Seq) -> Self {
+        let began = Cursor::of(journal, seq);
         Self {
-            epoch,
+            epoch: journal.epoch(),
             seq,
-            text: Cursor::at(epoch, seq).to_string(),
+            text: began.to_string(),
+            began,
         }
     }
 
@@ -38,7 +42,7 @@ impl Position {
     /// Something of the event at `seq` was sent.
     pub(crate) fn advance(&mut self, seq: Seq, pending: &Pending) {
         self.seq = self.seq.max(seq);
-        self.text = self.cursor(pending).readable().to_string();
+        self.text = self.name(self.cursor(pending));
     }
 
     /// The cursor that names all that was sent.
@@ -48,6 +52,14 @@ impl Position {
 
     /// A cursor that names everything up to `seq`, sent or not (for snapshots).
     pub(crate) fn everything_up_to(&self, seq: Seq) -> String {
-        Cursor::at(self.epoch, seq).to_string()
+        self.name(Cursor::at(self.epoch, seq))
+    }
+
+    /// A cursor as text: the beginning has the name that it had before the start.
+    pub(crate) fn name(&self, mut place: Cursor) -> String {
+        if place.seq == self.began.seq && place.within.is_none() {
+            place.epoch = self.began.epoch;
+        }
+        place.readable().to_string()
     }
 }

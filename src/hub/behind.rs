@@ -139,7 +139,7 @@ impl Hub {
         from: Resumption,
         reply: Option<oneshot::Sender<Object>>,
     ) {
-        let known = from.place.filter(|place| self.knows(place));
+        let known = from.place.and_then(|place| self.as_own(place));
         let from = from.text;
         let Some(member) = self.roster.get_mut(id) else {
             return;
@@ -162,11 +162,18 @@ impl Hub {
         self.serve(id);
     }
 
-    /// A cursor of this journal. Any other, or one of a journal that was set back, doesn't tell what is missing.
+    /// A cursor of this journal. Any other, or one of what this journal has lost, doesn't tell what is missing.
     pub(super) fn own_cursor(&self, text: &str) -> Option<Cursor> {
-        text.parse::<Cursor>()
-            .ok()
-            .filter(|place| self.knows(place))
+        let place = text.parse().ok();
+        place.and_then(|place| self.as_own(place))
+    }
+
+    /// A place as this generation of the journal names it: those who stand at the same place have the same cursor.
+    fn as_own(&self, place: Cursor) -> Option<Cursor> {
+        self.knows(&place).then(|| Cursor {
+            epoch: self.journal.epoch(),
+            ..place
+        })
     }
 
     /// The same of one that a door has read.
@@ -175,12 +182,11 @@ impl Hub {
     }
 
     fn knows(&self, cursor: &Cursor) -> bool {
-        let last = self.journal.bounds().last;
-        if cursor.epoch != self.journal.epoch() || cursor.seq > last {
+        if !cursor.is_of(&*self.journal) {
             return false;
         }
         cursor.within.as_ref().is_none_or(|within| {
-            if within.to > last || within.grouping != self.table.grouping() {
+            if within.grouping != self.table.grouping() {
                 return false;
             }
             // A segment is no longer than this, and a longer one is nobody's.
@@ -235,7 +241,7 @@ impl Hub {
             return;
         };
         let to = to.with_everything_up_to(member.since);
-        let to = to.readable().to_string();
+        let to = self.position.name(to);
         match behind.from {
             Some(from) => {
                 let resumed = resumed(&from, &to, behind.replayed, true);

@@ -161,7 +161,7 @@ impl Hub {
         }
         if let Some(cursor) = body.get_mut("cursor") {
             *cursor = match &member.behind {
-                Some(behind) => behind.at.to_string().into(),
+                Some(behind) => self.position.name(behind.at.clone()).into(),
                 None => self.position.text().into(),
             };
         }

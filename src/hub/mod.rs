@@ -187,7 +187,7 @@ impl Hub {
         let hub = Self {
             roster: Roster::new(options.seneca_broadcast, options.sanitize),
             state: State::new(options.state.clone()),
-            position: Position::new(journal.epoch(), 0),
+            position: Position::new(&*journal, 0),
             dashboard: Dashboard::within(options.max_dashboard)
                 .sanitizing(options.sanitize != Recipients::Nobody),
             options,
@@ -238,7 +238,7 @@ impl Hub {
         self.state_metrics.look(&self.state);
         self.dashboard_metrics.look(&self.dashboard);
         self.seq = seq;
-        self.position = Position::new(self.journal.epoch(), seq);
+        self.position = Position::new(&*self.journal, seq);
         self.journal.release(seq);
         self.tell_progress();
         Ok(Arc::new(ledger))

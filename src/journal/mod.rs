@@ -91,8 +91,20 @@ pub struct Health {
 
 /// A journal kind. All methods may be called from any task.
 pub trait Journal: fmt::Debug + Send + Sync + 'static {
-    /// Tells this journal's cursors from another's.
+    /// The epoch of the cursors that are made now: tells their places from those of another journal, and from what this one
+    /// has lost.
     fn epoch(&self) -> Epoch;
+
+    /// The epoch that names this place, the same after a restart: a cursor says the same of the same event for ever.
+    fn epoch_at(&self, _seq: Seq) -> Epoch {
+        self.epoch()
+    }
+
+    /// The newest place that a cursor of this epoch can name; `None` for an epoch of another journal. What such a cursor
+    /// says of places up to there is true of this journal, and beyond it of none that there still is.
+    fn newest_of(&self, epoch: Epoch) -> Option<Seq> {
+        (epoch == self.epoch()).then(|| self.bounds().last)
+    }
 
     /// Keeps `entries` in this order and answers when they can no longer be lost. Their place in the order is that of the
     /// call, not of the answer. An event that is there already (from before, or earlier in the same call: by its producer

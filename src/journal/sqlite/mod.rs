@@ -12,6 +12,7 @@
 mod clock;
 mod damage;
 mod file;
+mod generations;
 mod open_error;
 mod options;
 mod queue;
@@ -39,6 +40,7 @@ use crate::{
     observe::JournalMetrics,
 };
 use damage::Damage;
+use generations::Generations;
 pub use open_error::OpenError;
 pub use options::{Durability, HeldBytes, SqliteOptions};
 use queue::{Append, Job, Queue};
@@ -59,7 +61,7 @@ pub struct SqliteJournal {
     /// A connection of its own: reading waits for no write.
     reader: Arc<Reader>,
     /// Kept in the file: cursors outlive the process.
-    epoch: Epoch,
+    generations: Generations,
     /// Closed when the writer's thread ends.
     alive: tokio::sync::watch::Receiver<()>,
     /// Waited for at the end, so that the file is closed properly.
@@ -76,8 +78,8 @@ impl SqliteJournal {
     pub fn open(options: &SqliteOptions) -> Result<Self, OpenError> {
         let path = &options.path;
         let lock = file::claim(path)?;
-        let connection = schema::open(path, options.durability)?;
-        let (epoch, bounds, checkpoint) = schema::read(path, &connection)?;
+        let mut connection = schema::open(path, options.durability)?;
+        let (generations, bounds, checkpoint) = schema::read(path, &mut connection)?;
         let metrics = JournalMetrics::default();
         let damage = Arc::new(Damage::new(metrics.clone()));
         let tail = Tail::new(bounds.last, options.held.tail);
@@ -109,7 +111,7 @@ impl SqliteJournal {
             queue,
             shared,
             reader,
-            epoch,
+            generations,
             alive,
             writer: Mutex::new(Some(writer)),
             lock,
@@ -137,7 +139,15 @@ async fn answer<T>(reply: oneshot::Receiver<Result<T, JournalError>>) -> Result<
 
 impl Journal for SqliteJournal {
     fn epoch(&self) -> Epoch {
-        self.epoch
+        self.generations.present()
+    }
+
+    fn epoch_at(&self, seq: Seq) -> Epoch {
+        self.generations.at(seq)
+    }
+
+    fn newest_of(&self, epoch: Epoch) -> Option<Seq> {
+        self.generations.newest(epoch, self.bounds().last)
     }
 
     fn append_entries(

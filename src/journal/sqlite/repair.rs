@@ -12,9 +12,9 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, types::Value};
 use serde::de::IgnoredAny;
 
-use super::{damage::is_damage, open_error::OpenError, options::Durability, schema};
+use super::{damage::is_damage, generations, open_error::OpenError, options::Durability, schema};
 use crate::{
-    journal::{Seq, entry::parse},
+    journal::{Epoch, Seq, entry::parse},
     private_file,
 };
 
@@ -152,13 +152,9 @@ fn copy_small(
     target: &Connection,
     done: &mut Repaired,
 ) -> Result<(), Failure> {
-    let epoch: Result<i64, _> =
-        source.query_row("SELECT value FROM meta WHERE key = 'epoch'", [], |r| {
-            r.get(0)
-        });
-    // Without it the cursors of clients are those of another journal, and they are given a snapshot.
-    if let Ok(epoch) = epoch {
-        target.execute("INSERT OR REPLACE INTO meta VALUES ('epoch', ?1)", [epoch])?;
+    // Without these the cursors of clients are those of another journal, and they are given a snapshot.
+    for (epoch, began) in read_generations(source).unwrap_or_default() {
+        generations::write(target, epoch, began)?;
     }
     match copy_state(source, target) {
         Ok(true) => {}
@@ -168,6 +164,17 @@ fn copy_small(
         }
     }
     Ok(())
+}
+
+/// All of the generations, for one says where another ends.
+fn read_generations(source: &Connection) -> rusqlite::Result<Vec<(Epoch, Seq)>> {
+    // A file of an earlier version that could not be brought to this one has one epoch.
+    let epoch = "SELECT value FROM meta WHERE key = 'epoch'";
+    let first = source.query_row(epoch, [], |row| Ok((Epoch(row.get(0)?), 0)));
+    match first.optional() {
+        Ok(Some(first)) => Ok(vec![first]),
+        _ => generations::read(source),
+    }
 }
 
 /// Copies the saved state part by part, if there is one; whether it is whole.

@@ -6,18 +6,19 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::{
     file::{self, APPLICATION_ID},
+    generations::{self, Generations},
     open_error::OpenError,
     options::Durability,
 };
 use crate::{
     config::Rules,
     event::Event,
-    journal::{Bounds, Epoch, Seq},
+    journal::{Bounds, Seq},
     ledger::{Ledger, Speaker},
 };
 
 /// Each brings a file from one version to the next; the number of them is the present version.
-const MIGRATIONS: &[&str] = &[FIRST, SETTLED, PARTS];
+const MIGRATIONS: &[&str] = &[FIRST, SETTLED, PARTS, GENERATIONS];
 
 const FIRST: &str = "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -54,6 +55,17 @@ const PARTS: &str = "
         state TEXT NOT NULL,
         PRIMARY KEY (seq, part)
     );
+";
+
+/// Each start begins a generation. A file from before that had one epoch for all of it, which is its first generation's.
+const GENERATIONS: &str = "
+    CREATE TABLE generations (
+        number INTEGER PRIMARY KEY,
+        epoch INTEGER NOT NULL, -- in its cursors
+        began INTEGER NOT NULL  -- the newest place before it
+    );
+    INSERT INTO generations (epoch, began) SELECT value, 0 FROM meta WHERE key = 'epoch';
+    DELETE FROM meta WHERE key = 'epoch';
 ";
 
 /// Files up to this size are checked from end to end when the server didn't end by itself.
@@ -109,10 +121,6 @@ fn prepare(
         if version == 1 {
             tracing::info!("the journal is brought to a new version; this is done once");
             settle(&migration)?;
-        }
-        if version == 0 {
-            let epoch = i64::from(Epoch::mint().0);
-            migration.execute("INSERT INTO meta VALUES ('epoch', ?1)", [epoch])?;
         }
         migration.pragma_update(None, "application_id", APPLICATION_ID)?;
         migration.pragma_update(
@@ -194,16 +202,12 @@ fn describe(path: &Path, error: &rusqlite::Error) -> OpenError {
     OpenError::new(path, reason)
 }
 
-/// Whose cursors these are, what is kept, and the place of the newest checkpoint.
+/// What is kept, the place of the newest checkpoint, and the generations, of which one begins now.
 pub(super) fn read(
     path: &Path,
-    connection: &Connection,
-) -> Result<(Epoch, Bounds, Seq), OpenError> {
-    let read = || -> rusqlite::Result<_> {
-        let epoch: u32 =
-            connection.query_row("SELECT value FROM meta WHERE key = 'epoch'", [], |r| {
-                r.get(0)
-            })?;
+    connection: &mut Connection,
+) -> Result<(Generations, Bounds, Seq), OpenError> {
+    let mut read = || -> rusqlite::Result<_> {
         let (first, last): (Option<u64>, Option<u64>) = connection.query_row(
             "SELECT (SELECT min(seq) FROM events), (SELECT max(seq) FROM events)",
             [],
@@ -218,7 +222,8 @@ pub(super) fn read(
             first: first.unwrap_or(last + 1),
             last,
         };
-        Ok((Epoch(epoch), bounds, checkpoint.unwrap_or(0)))
+        let generations = generations::begin(connection, last)?;
+        Ok((generations, bounds, checkpoint.unwrap_or(0)))
     };
     read().map_err(|e| describe(path, &e))
 }
