@@ -5,7 +5,7 @@ mod common;
 
 use std::net::SocketAddr;
 
-use common::{Client, get, post, post_raw, server};
+use common::{Client, PATIENCE, get, post, post_raw, server};
 use serde_json::{Value, json};
 
 fn message(answer: &Value) -> &str {
@@ -122,10 +122,14 @@ async fn a_stream_goes_on_from_the_place_that_a_polyfill_names() {
     let url = format!("http://{address}/api/v1/stream?lastEventId={cursor}&_=5&name=page");
     let mut stream = reqwest::get(url).await.expect("answers");
     let mut text = String::new();
-    while !text.contains("event: resumed") {
-        let chunk = stream.chunk().await.expect("reads").expect("goes on");
-        text.push_str(&String::from_utf8_lossy(&chunk));
-    }
+    let resumed = async {
+        while !text.contains("event: resumed") {
+            let chunk = stream.chunk().await.expect("reads").expect("goes on");
+            text.push_str(&String::from_utf8_lossy(&chunk));
+        }
+    };
+    let resumed = tokio::time::timeout(PATIENCE, resumed);
+    resumed.await.expect("it resumes");
     assert!(
         text.contains("\"t2\"") && !text.contains("\"t1\""),
         "{text}"
