@@ -214,6 +214,122 @@ fn a_folder_of_bans_that_cannot_be_is_told_at_the_start() {
     );
 }
 
+async fn ban(address: std::net::SocketAddr, user: &str) {
+    let ban = json!({ "user": user });
+    let path = "/api/v1/admin/bans";
+    let answer =
+        common::guarded::request("POST", address, path, common::START_SECRET, Some(&ban)).await;
+    assert_eq!(answer.0, 200, "{}", answer.1);
+}
+
+/// Each would write over what was decided at the other one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_server_on_the_same_list_of_bans_is_refused_by_whatever_name() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (bans, link) = (
+        folder.path().join("bans.json"),
+        folder.path().join("link.json"),
+    );
+    std::fs::write(&bans, "{}").expect("writes");
+    std::os::unix::fs::symlink(&bans, &link).expect("links");
+    let server_on = |bans: &Path, name: &str| {
+        let mut command = stoa(&folder.path().join(name));
+        command
+            .env("STOA_ACCESS__FILE", bans)
+            .env("STOA_AUTHENTICATION__START_SECRET", common::START_SECRET);
+        command
+    };
+    let log = folder.path().join("log");
+    let first = Logged::start(&mut server_on(&link, "first.db"), &log);
+    ban(first.address, "ann").await;
+    assert!(link.is_symlink(), "the file itself is written");
+    for name in [&bans, &link] {
+        let second = server_on(name, "second.db").output().expect("runs");
+        let said = String::from_utf8_lossy(&second.stderr);
+        assert_eq!(second.status.code(), Some(1), "{said}");
+        let name = name.to_string_lossy();
+        assert!(
+            said.contains(&format!("{name} is in use by another server")),
+            "{said}"
+        );
+    }
+    // Whether the settings are right can be asked while it runs.
+    let mut check = server_on(&bans, "first.db");
+    let check = check.env_remove("STOA_LOG__FORMAT");
+    let checked = std::process::Command::new(check.get_program())
+        .arg("check")
+        .envs(
+            check
+                .get_envs()
+                .filter_map(|(key, value)| Some((key, value?))),
+        )
+        .output()
+        .expect("runs");
+    assert!(checked.status.success(), "{checked:?}");
+    ban(first.address, "bob").await;
+    // A kill frees the file too.
+    drop(first);
+    let second = Logged::start(&mut server_on(&bans, "second.db"), &log);
+    let path = "/api/v1/admin/bans";
+    let (_, listed) =
+        common::guarded::request("GET", second.address, path, common::START_SECRET, None).await;
+    let users: Vec<&str> = listed["bans"]
+        .as_array()
+        .expect("bans")
+        .iter()
+        .filter_map(|ban| ban["user"].as_str())
+        .collect();
+    assert_eq!(users, ["ann", "bob"], "{listed}");
+}
+
+#[test]
+fn a_check_says_where_a_file_cannot_be_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "no database, and no list").expect("writes");
+    let check = |key: &str, path: &Path| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_stoa"))
+            .arg("check")
+            .env("STOA_JOURNAL__PATH", folder.path().join("stoa.db"))
+            .env(key, path)
+            .output()
+            .expect("runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said)
+    };
+    // Not even root makes files there.
+    let unwritable = Path::new("/proc/self/fdinfo/file");
+    let wrong = [
+        (file.join("file"), "no folder"),
+        (folder.path().to_owned(), "is a folder"),
+        (unwritable.to_owned(), "nothing can be made"),
+    ];
+    for (key, section, foreign) in [
+        ("STOA_ACCESS__FILE", "[access] file", "not a list of bans"),
+        ("STOA_JOURNAL__PATH", "[journal] path", "another program"),
+    ] {
+        for (path, said) in &wrong {
+            if path == unwritable && !unwritable.parent().expect("a folder").is_dir() {
+                common::not_checked("a folder in which nobody makes files: this system has none");
+                continue;
+            }
+            let (code, line) = check(key, path);
+            assert_eq!(code, Some(1), "{line}");
+            assert!(
+                line.contains(said) && line.contains(section),
+                "{path:?} {line}"
+            );
+            assert!(line.contains(&*path.to_string_lossy()), "{line}");
+        }
+        let (code, line) = check(key, &file);
+        assert!(code == Some(1) && line.contains(foreign), "{line}");
+        let (code, line) = check(key, &folder.path().join("not/yet/file"));
+        assert_eq!(code, Some(0), "{line}");
+    }
+    let left: Vec<_> = std::fs::read_dir(folder.path()).expect("lists").collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
 /// A SIGHUP asks for files to be looked at; where there are none, it changes nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sighup_ends_no_server() {

@@ -73,6 +73,12 @@ pub(super) fn tokens(config: &Config) -> Result<Tokens, ServeError> {
     Ok(tokens)
 }
 
+/// Whether the list of bans could be used.
+pub(super) fn check_blocklist(config: &Config) -> Result<(), ServeError> {
+    let file = blocklist_file(config);
+    file.map_or(Ok(()), |file| Ok(Blocklist::check_file(&file)?))
+}
+
 const SECRET: Files = Files {
     name: "secret_file",
     taken: "the changed secret of [authentication] secret_file is believed from now on",

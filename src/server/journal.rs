@@ -24,6 +24,14 @@ pub(super) fn kept(journal: &Settings) -> String {
     }
 }
 
+/// Whether it could be opened, as far as that can be known while a server may run on it.
+pub(super) fn check(settings: &Settings) -> Result<(), ServeError> {
+    if settings.kind == JournalKind::Sqlite {
+        SqliteJournal::check(&settings.path)?;
+    }
+    Ok(())
+}
+
 /// Opens it, or makes it.
 pub(super) fn open(config: &Config) -> Result<Arc<dyn Journal>, ServeError> {
     let retention = Retention {

@@ -29,6 +29,7 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     access::{
+        Authenticator,
         authn::{StartSecret, weak_secret_file},
         authz::Permissions,
     },
@@ -73,6 +74,8 @@ pub struct Running {
     essential: Essential,
     /// What goes on beside the stream: it never ends by itself.
     aside: Vec<JoinHandle<()>>,
+    /// Lets go of the list of bans.
+    authenticator: Arc<Authenticator>,
     /// Closed last.
     journal: Arc<dyn Journal>,
     /// Ended before the rest: it publishes.
@@ -176,7 +179,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     };
     let server = server.prepare(router)?;
     let tokens = authenticator.tokens().clone();
-    aside.push(essential.spawn("watch over sessions", authenticator.watch()));
+    aside.push(essential.spawn("watch over sessions", authenticator.clone().watch()));
     aside.extend(certificates.map(|certificates| {
         let fresh =
             certificates::keep_fresh(certificates, config.tls.reload_interval(), metrics.clone());
@@ -198,6 +201,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         hub,
         essential,
         aside,
+        authenticator,
         journal,
         demo: config
             .demo
@@ -250,6 +254,7 @@ impl Running {
             serving.abort();
             hub.abort();
         }
+        self.authenticator.blocklist().close();
         let journal = self.journal;
         let close = tokio::task::spawn_blocking(move || journal.close());
         // Only a disk that hangs takes so long; what was acknowledged is kept without it.
@@ -350,7 +355,7 @@ fn shown(address: SocketAddr) -> String {
 /// Whether [`start`] could use this configuration, as far as that can be known without listening.
 ///
 /// # Errors
-/// A rule or a certificate can't be used, or the settings would let everybody in.
+/// A rule, a certificate or a file that the server writes can't be used, or the settings would let everybody in.
 pub fn check(config: &Config) -> Result<(), ServeError> {
     listen::resolve(config)?;
     if let Some(why) = config.unsafe_combination() {
@@ -358,7 +363,9 @@ pub fn check(config: &Config) -> Result<(), ServeError> {
     }
     certificates::load(&config.tls)?;
     authenticator::tokens(config)?;
-    table(config).map(drop)
+    table(config)?;
+    journal::check(&config.journal)?;
+    authenticator::check_blocklist(config)
 }
 
 fn table(config: &Config) -> Result<Table, ServeError> {

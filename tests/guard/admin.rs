@@ -282,7 +282,7 @@ async fn a_lost_or_full_file_of_bans_opens_nothing_and_is_told() {
         "{written}"
     );
     // A new one can't be written: the old one stays whole, and the admin is told.
-    std::fs::create_dir(folder.path().join("access.new")).expect("is made");
+    std::fs::create_dir(folder.path().join("access.json.new")).expect("is made");
     let (status, answer) = ban("eve").await;
     assert_eq!(
         (status, &answer["error"]["code"]),

@@ -4,8 +4,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
-    io::{self, Write},
     net::IpAddr,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -14,16 +12,17 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{access::Identity, config::Role, error::Error, private_file};
+use super::decided_file::DecidedFile;
+use crate::{access::Identity, config::Role, error::Error};
 
 /// Bans for too many messages that are kept; the ones that end soonest go first.
 const MAX_AUTOMATIC: usize = 100_000;
 /// Bans and revocations by an admin: each is there because somebody looked.
 const MAX_DECIDED: usize = 100_000;
 
-/// The list can't be read.
+/// The list can't be used.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}: {reason}; mend or remove the file ([access] file) — without it nobody is banned and nothing revoked", path = path.display())]
+#[error("the list of bans {path} {reason}", path = path.display())]
 pub struct BlocklistError {
     path: PathBuf,
     reason: String,
@@ -33,7 +32,7 @@ pub struct BlocklistError {
 #[derive(Debug)]
 pub struct Blocklist {
     /// Where decisions are kept; `None` for nowhere.
-    file: Option<PathBuf>,
+    file: Option<DecidedFile>,
     /// Seconds by which the clock of whoever makes tokens may be ahead: what was made before a revocation may say that it
     /// was made so much after it.
     leeway: u64,
@@ -41,8 +40,6 @@ pub struct Blocklist {
     /// them, the one that could lift the ban too.
     spares_loopback: bool,
     lists: Mutex<Lists>,
-    /// Held from the copy of the lists to the end of its writing: of two decisions the file must hold both.
-    writing: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -117,24 +114,21 @@ pub enum Revoked {
 }
 
 impl Blocklist {
-    /// Reads the list; a file that isn't there yet is an empty one. Its folder is made, as the journal's is: what an admin
-    /// decides must not be the first thing that finds it missing.
+    /// Reads the list; a file that isn't there yet is an empty one.
     ///
     /// # Errors
-    /// The file is there but can't be read, or its folder can't be made.
+    /// The file is there but can't be read, it can't be written, or another server has it.
     pub fn open(
         file: Option<PathBuf>,
         leeway: Duration,
         spares_loopback: bool,
     ) -> Result<Self, BlocklistError> {
-        let decided = match &file {
-            Some(path) => with_folder(path)
-                .and_then(|()| read(path))
-                .map_err(|reason| BlocklistError {
-                    path: path.clone(),
-                    reason,
-                })?,
-            None => Decided::default(),
+        let open = |path: PathBuf| {
+            DecidedFile::open(&path).map_err(|reason| BlocklistError { path, reason })
+        };
+        let (file, decided) = match file.map(open).transpose()? {
+            Some((file, decided)) => (Some(file), decided),
+            None => (None, Decided::default()),
         };
         let bans = decided.bans.into_iter().map(|ban| (ban.who.clone(), ban));
         let revocations = decided.revocations.into_iter().map(|r| (r.what, r.at));
@@ -147,8 +141,25 @@ impl Blocklist {
                 revocations: revocations.collect(),
                 automatic: BTreeMap::new(),
             }),
-            writing: Mutex::default(),
         })
+    }
+
+    /// Whether a server could use the list that is kept there.
+    ///
+    /// # Errors
+    /// As [`Blocklist::open`], but for another server.
+    pub fn check_file(path: &Path) -> Result<(), BlocklistError> {
+        DecidedFile::check::<Decided>(path).map_err(|reason| BlocklistError {
+            path: path.to_owned(),
+            reason,
+        })
+    }
+
+    /// Lets go of the file: what is decided from now on is not written.
+    pub fn close(&self) {
+        if let Some(file) = &self.file {
+            file.close();
+        }
     }
 
     /// Whether somebody may come in.
@@ -328,15 +339,17 @@ impl Blocklist {
         let Some(file) = &self.file else {
             return Ok(());
         };
-        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let bans = self.lock().bans.values().cloned().collect();
-        let revocations = self.revocations();
-        let decided = Decided { bans, revocations };
-        write(file, &decided).map_err(|error| {
-            tracing::error!(%error, file = %file.display(), "what was decided could not be written");
+        let decided = || {
+            // Let go of before it is taken again.
+            let bans = self.lock().bans.values().cloned().collect();
+            let revocations = self.revocations();
+            Decided { bans, revocations }
+        };
+        file.write(decided).map_err(|error| {
+            let path = file.path().display();
+            tracing::error!(%error, file = %path, "what was decided could not be written");
             Error::unavailable(format!(
-                "it holds until the server stops, but could not be written to {}: {error}",
-                file.display()
+                "it holds until the server stops, but could not be written to {path}: {error}"
             ))
         })
     }
@@ -358,34 +371,4 @@ pub(in crate::access) fn banned(for_seconds: Option<u64>) -> Error {
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
-}
-
-fn with_folder(path: &Path) -> Result<(), String> {
-    match path.parent().filter(|f| !f.as_os_str().is_empty()) {
-        Some(folder) => fs::create_dir_all(folder)
-            .map_err(|error| format!("can't be written, since its folder can't be made: {error}")),
-        None => Ok(()),
-    }
-}
-
-fn read(path: &Path) -> Result<Decided, String> {
-    match fs::read(path) {
-        Ok(text) => {
-            serde_json::from_slice(&text).map_err(|error| format!("is not a list of bans: {error}"))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Decided::default()),
-        Err(error) => Err(format!("can't be read: {error}")),
-    }
-}
-
-/// Whole or not at all: a crash in between leaves the old file.
-fn write(path: &Path, decided: &Decided) -> io::Result<()> {
-    let text = serde_json::to_vec_pretty(decided)?;
-    let beside = path.with_extension("new");
-    // One that a crash left may have another mode.
-    fs::remove_file(&beside).ok();
-    let mut file = private_file::options().open(&beside)?;
-    file.write_all(&text)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)
 }

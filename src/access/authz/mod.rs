@@ -2,6 +2,7 @@
 
 mod audience;
 pub(crate) mod blocklist;
+mod decided_file;
 mod filter;
 mod permissions;
 mod rates;

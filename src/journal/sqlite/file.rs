@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io::Read,
+    io::{self, ErrorKind, Read},
     path::Path,
 };
 
@@ -28,12 +28,8 @@ pub(super) fn claim(path: &Path) -> Result<File, OpenError> {
         ));
     }
     // SQLite makes the files beside it with the mode of this one.
-    let mut file = private_file::options().open(path).map_err(|e| {
-        OpenError::new(
-            path,
-            format!("can't be opened for writing ({e}); its file and folder must be writable"),
-        )
-    })?;
+    let opened = private_file::options().open(path);
+    let mut file = opened.map_err(|error| unwritable(path, &error))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -48,6 +44,26 @@ pub(super) fn claim(path: &Path) -> Result<File, OpenError> {
     }
     check(path, &mut file)?;
     Ok(file)
+}
+
+/// Whether the file is ours, or could be made, while a server may run on it.
+pub(super) fn could_be_claimed(path: &Path) -> Result<(), OpenError> {
+    private_file::may_be_made(path)
+        .map_err(|reason| OpenError::new(path, format!("{reason}; {ANOTHER}")))?;
+    match File::options().read(true).write(true).open(path) {
+        Ok(mut file) => check(path, &mut file),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(unwritable(path, &error)),
+    }
+}
+
+/// What to do about a place where it can't be.
+const ANOTHER: &str = "name another file ([journal] path)";
+
+fn unwritable(path: &Path, error: &io::Error) -> OpenError {
+    let reason =
+        format!("can't be opened for writing ({error}); its file and folder must be writable");
+    OpenError::new(path, reason)
 }
 
 fn check(path: &Path, file: &mut File) -> Result<(), OpenError> {

@@ -71,6 +71,14 @@ pub struct SqliteJournal {
 }
 
 impl SqliteJournal {
+    /// Whether the file could be opened or made, as far as that can be known while a server may run on it.
+    ///
+    /// # Errors
+    /// As [`SqliteJournal::open`], but for what SQLite finds and another server.
+    pub fn check(path: &std::path::Path) -> Result<(), OpenError> {
+        file::could_be_claimed(path)
+    }
+
     /// Opens the file, or makes it.
     ///
     /// # Errors
