@@ -1,4 +1,5 @@
 //! Projections: each folds the events of the stream into something that can be asked for.
 
+mod fair;
 pub mod seneca;
 pub mod state;

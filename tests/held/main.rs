@@ -5,6 +5,7 @@
 mod common;
 
 mod desk;
+mod fair_desk;
 mod ids;
 mod known;
 mod restarts;

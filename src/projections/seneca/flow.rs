@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde_json::{Value, json};
 
 use super::{
+    accounts::Project,
     limits,
     stage::{FIRST_OF_WORK, STAGES},
     tasks::{Change, Standing},
@@ -35,6 +36,8 @@ pub(super) struct Flow {
     pub(super) sort: Sort,
     /// What people call it; its id until an event says.
     pub(super) name: Option<Box<str>>,
+    /// The project that makes room for others with it.
+    pub(super) of: Project,
     /// Its first event.
     pub(super) started: Timestamp,
     /// Its latest event.
@@ -68,10 +71,11 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    pub(super) fn new(sort: Sort, at: Timestamp) -> Self {
+    pub(super) fn new(sort: Sort, of: Project, at: Timestamp) -> Self {
         Self {
             sort,
             name: None,
+            of,
             started: at,
             last: at,
             events: 0,
@@ -93,7 +97,8 @@ impl Flow {
     /// About how many bytes of memory it holds.
     pub(super) fn held(&self) -> usize {
         let name = self.name.as_ref().map_or(0, |name| name.len());
-        size_of::<Self>() + limits::ENTRY + name + self.blocked_bytes
+        let of = self.of.as_ref().map_or(0, |project| project.len());
+        size_of::<Self>() + limits::ENTRY + name + of + self.blocked_bytes
     }
 
     /// Folds an event of this flow.

@@ -5,6 +5,7 @@
 //! only, everything about tasks goes to that one.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeSet, HashMap},
     sync::Arc,
 };
@@ -13,19 +14,22 @@ use serde_json::{Value, json};
 use smallvec::SmallVec;
 
 use super::{
+    accounts::Project,
     flow::{Flow, Sort, is_error},
     limits, stage,
     tasks::{Change, Tasks},
 };
 use crate::{
     event::{Event, Object},
+    projections::fair,
     timestamp::Timestamp,
     update::seneca::read,
 };
 
-/// Flows kept, as far as they fit into their bytes; beyond it an eighth makes room at once: ended ones, else those silent longest.
+/// Flows kept, as far as they fit into their bytes; beyond it an eighth makes room at once: of the projects that have most, and of these
+/// ended ones, else those silent longest.
 const MAX_FLOWS: usize = 1_000;
-/// Flows shown at once: the pages draw a card for each.
+/// Flows shown at once: the pages draw a card for each. No project's take the places of another's that has fewer.
 const MAX_SHOWN: usize = 50;
 /// A flow that has ended is still shown for this long, by the stream's own clock, so that its end can be seen.
 const SHOWN_AFTER_END_MICROS: i64 = 300_000_000;
@@ -67,10 +71,10 @@ impl Flows {
         let stage = stage::of(event);
         let mut of: SmallVec<[Arc<str>; 3]> = SmallVec::new();
         if let Some(id) = read::first_text(&event.data, &["flow_id", "flowId"]) {
-            of.extend(self.enter(id, Sort::Pipeline, event.timestamp));
+            of.extend(self.enter(id, Sort::Pipeline, event));
         }
         if let Some(id) = read::run(event) {
-            of.extend(self.enter(id, Sort::Run, event.timestamp));
+            of.extend(self.enter(id, Sort::Run, event));
         }
         if let Some(id) = self.project_of(event, tasks) {
             of.push(id);
@@ -193,20 +197,37 @@ impl Flows {
             .iter()
             .filter(|(_, flow)| flow.ended.is_none_or(|(at, _)| at.as_micros() >= since))
             .collect();
-        shown.sort_unstable_by(|(a_id, a), (b_id, b)| (b.started, a_id).cmp(&(a.started, b_id)));
-        shown.truncate(MAX_SHOWN);
-        shown
+        shown.sort_unstable_by(latest_first);
+        if shown.len() <= MAX_SHOWN {
+            return shown;
+        }
+        let mut flows: HashMap<&Project, usize> = HashMap::new();
+        for (_, flow) in &shown {
+            *flows.entry(&flow.of).or_default() += 1;
+        }
+        // As many of each project as fit, and then the latest of any.
+        let each = fair::level(flows.values().copied().collect(), MAX_SHOWN).max(1);
+        flows.clear();
+        let (mut first, rest): (Vec<_>, Vec<_>) = shown.into_iter().partition(|(_, flow)| {
+            let before = flows.entry(&flow.of).or_default();
+            *before += 1;
+            *before <= each
+        });
+        first.truncate(MAX_SHOWN);
+        let left = MAX_SHOWN - first.len();
+        first.extend(rest.into_iter().take(left));
+        first.sort_unstable_by(latest_first);
+        first
     }
 
     /// The project that the event, or its task, names. A board's own id is taken only when its name is not known.
     fn project_of(&mut self, event: &Event, tasks: &Tasks) -> Option<Arc<str>> {
-        let at = event.timestamp;
         let named = read::project(event).filter(|id| event.board_id() != Some(*id));
         if let Some(id) = named {
-            return self.enter(id, Sort::Project, at);
+            return self.enter(id, Sort::Project, event);
         }
         if let Some(project) = read::task(event).and_then(|task| tasks.project(task)) {
-            return self.enter(&project, Sort::Project, at);
+            return self.enter(&project, Sort::Project, event);
         }
         if let Some(name) = read::project_name(event).map(limits::name) {
             let named = |id: &&Arc<str>| {
@@ -218,7 +239,7 @@ impl Flows {
         }
         let state = read::object(&event.data, "project_state")?;
         let id = read::first_text(state, &["board_id", "project_name"])?;
-        self.enter(id, Sort::Project, at)
+        self.enter(id, Sort::Project, event)
     }
 
     fn only_project(&self) -> Option<Arc<str>> {
@@ -228,7 +249,7 @@ impl Flows {
         }
     }
 
-    fn enter(&mut self, id: &str, sort: Sort, at: Timestamp) -> Option<Arc<str>> {
+    fn enter(&mut self, id: &str, sort: Sort, event: &Event) -> Option<Arc<str>> {
         if let Some((id, _)) = self.known.get_key_value(id) {
             return Some(Arc::clone(id));
         }
@@ -239,7 +260,9 @@ impl Flows {
             self.make_room();
         }
         let id: Arc<str> = id.into();
-        let flow = Flow::new(sort, at);
+        let own = || (sort == Sort::Project).then(|| Arc::clone(&id));
+        let of = event.project_id.clone().or_else(own);
+        let flow = Flow::new(sort, of, event.timestamp);
         self.bytes += id.len() + flow.held();
         self.known.insert(Arc::clone(&id), flow);
         if sort == Sort::Project {
@@ -249,16 +272,19 @@ impl Flows {
     }
 
     fn make_room(&mut self) {
-        let known = self.known.iter();
-        let mut leaving: Vec<_> = known
-            .map(|(id, flow)| (flow.ended.is_none(), flow.last, Arc::clone(id)))
-            .collect();
-        leaving.sort_unstable();
-        for (.., id) in leaving {
-            let most = MAX_FLOWS - MAX_FLOWS / 8;
-            if self.known.len() <= most && self.bytes <= self.max - self.max / 8 {
-                break;
-            }
+        let by_count = self.known.len() >= MAX_FLOWS;
+        let target = match by_count {
+            true => MAX_FLOWS - MAX_FLOWS / 8,
+            false => self.max - self.max / 8,
+        };
+        let mut known: Vec<_> = self.known.iter().collect();
+        known.sort_unstable_by_key(|(id, flow)| (flow.ended.is_none(), flow.last, *id));
+        let ranked = known.into_iter().map(|(id, flow)| {
+            let weight = if by_count { 1 } else { id.len() + flow.held() };
+            (&flow.of, weight, id)
+        });
+        let going = fair::leaving(ranked.collect(), target).into_iter();
+        for id in going.map(Arc::clone).collect::<Vec<_>>() {
             if let Some(gone) = self.known.remove(&id) {
                 self.bytes -= id.len() + gone.held();
                 self.forgotten += 1;
@@ -266,6 +292,11 @@ impl Flows {
             self.projects.remove(&id);
         }
     }
+}
+
+/// The order in which flows are shown.
+fn latest_first(a: &(&Arc<str>, &Flow), b: &(&Arc<str>, &Flow)) -> Ordering {
+    (b.1.started, a.0).cmp(&(a.1.started, b.0))
 }
 
 /// Totals of a board that does not say its name.

@@ -1,12 +1,13 @@
 //! The latest lines of the conversation, for `GET /api/conversations/recent`.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
 use serde_json::{Value, json};
 
+use super::accounts::Accounts;
 use crate::{
     event::{Event, Object},
     timestamp::Timestamp,
@@ -17,12 +18,17 @@ use crate::{
 const MAX_LINES: usize = 1_000;
 const MICROS_PER_MINUTE: i64 = 60_000_000;
 
-/// The lines, oldest first. Events are shared with the rest of the server; a line is only written when somebody asks.
-#[derive(Debug, Clone)]
+/// The lines. Events are shared with the rest of the server; a line is only written when somebody asks.
+#[derive(Debug)]
 pub(super) struct History {
-    lines: VecDeque<Arc<Event>>,
-    /// About how many bytes they hold.
-    pub(super) bytes: usize,
+    /// In the order in which they came.
+    lines: BTreeMap<u64, Arc<Event>>,
+    /// Those of each project, oldest first.
+    projects: Accounts<VecDeque<u64>>,
+    /// How many came.
+    came: u64,
+    /// About how many bytes the lines hold.
+    bytes: usize,
     /// No more than this.
     max: usize,
     /// How many went for others.
@@ -33,26 +39,67 @@ impl History {
     /// None, and never more than so many bytes of them.
     pub(super) fn new(max: usize) -> Self {
         Self {
-            lines: VecDeque::new(),
+            lines: BTreeMap::new(),
+            projects: Accounts::default(),
+            came: 0,
             bytes: 0,
             max,
             forgotten: 0,
         }
     }
 
-    /// Keeps a line.
+    /// About how many bytes they hold.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes + self.projects.bytes
+    }
+
+    /// Keeps a line. The project that has most makes room for it.
     pub(super) fn push(&mut self, event: &Arc<Event>) {
-        self.bytes += event.held();
-        self.lines.push_back(Arc::clone(event));
-        while self.lines.len() > MAX_LINES || self.bytes > self.max {
-            let Some(gone) = self.lines.pop_front() else {
+        self.came += 1;
+        self.bytes += held(event);
+        let weight = self.weigh(event);
+        let own = self.projects.add(&event.project_id, weight);
+        own.push_back(self.came);
+        self.lines.insert(self.came, Arc::clone(event));
+        while self.lines.len() > MAX_LINES || self.bytes() > self.max {
+            if self.forget().is_none() {
                 break;
-            };
-            self.bytes -= gone.held().min(self.bytes);
-            self.forgotten += 1;
+            }
         }
     }
 
+    /// A copy of the lines, to be read where that holds nobody up.
+    pub(super) fn lines(&self) -> Lines {
+        Lines(self.lines.values().map(Arc::clone).collect())
+    }
+
+    /// The share of both bounds that a line takes: a project may have many lines or long ones.
+    fn weigh(&self, event: &Event) -> usize {
+        held(event).max(self.max / MAX_LINES)
+    }
+
+    fn forget(&mut self) -> Option<()> {
+        let project = self.projects.most()?.clone();
+        let oldest = self.projects.get_mut(&project)?.pop_front()?;
+        let gone = self.lines.remove(&oldest)?;
+        self.projects.take(&project, self.weigh(&gone));
+        self.bytes -= held(&gone).min(self.bytes);
+        self.forgotten += 1;
+        Some(())
+    }
+}
+
+/// The bytes that a line holds, with its places.
+fn held(event: &Event) -> usize {
+    const PLACES: usize = 64;
+    PLACES + event.held()
+}
+
+/// The lines, oldest first.
+#[derive(Debug)]
+pub(super) struct Lines(Vec<Arc<Event>>);
+
+impl Lines {
     /// The page's answer, newest first. The range ends at the latest line (or now, if that line is ahead of
     /// the clock): a replayed recording has recent lines too.
     pub(super) fn recent(
@@ -63,7 +110,7 @@ impl History {
         agent: Option<&str>,
         now: Timestamp,
     ) -> Object {
-        let latest = self.lines.iter().map(|event| event.timestamp).max();
+        let latest = self.0.iter().map(|event| event.timestamp).max();
         let end = latest.map_or(now, |at| at.min(now));
         let span = minutes.map(|minutes| {
             i64::try_from(minutes)
@@ -73,7 +120,7 @@ impl History {
         let since = span.map_or(i64::MIN, |span| end.as_micros().saturating_sub(span));
         let agent = agent.filter(|id| !id.is_empty());
         let found: Vec<ConversationEvent<'_>> = self
-            .lines
+            .0
             .iter()
             .rev()
             .filter(|event| event.timestamp.as_micros() >= since)

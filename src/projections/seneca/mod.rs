@@ -4,6 +4,7 @@
 //! hour" are those of the latest event, so that a replayed recording looks as it did live; only the REST
 //! answers take the present time. It cannot fail.
 
+mod accounts;
 mod flow;
 mod flows;
 mod health;
@@ -102,7 +103,7 @@ impl Dashboard {
 
     /// About how many bytes of memory it holds.
     pub fn bytes(&self) -> usize {
-        self.history.bytes
+        self.history.bytes()
             + self.tally.bytes
             + self.workers.bytes
             + self.tasks.bytes()
@@ -292,9 +293,9 @@ impl Dashboard {
         agent: Option<String>,
         now: Timestamp,
     ) -> impl FnOnce() -> Object + Send + use<> {
-        let (history, sanitize) = (self.history.clone(), self.sanitize);
+        let (lines, sanitize) = (self.history.lines(), self.sanitize);
         move || {
-            let recent = history.recent(limit, offset, minutes, agent.as_deref(), now);
+            let recent = lines.recent(limit, offset, minutes, agent.as_deref(), now);
             shown(recent, sanitize)
         }
     }

@@ -3,6 +3,9 @@
 //! The same fact may arrive in up to three dialects. What is counted is therefore the change of a task's
 //! state, not the event: the second report of a completion changes nothing.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -10,10 +13,14 @@ use std::{
 
 use serde_json::Value;
 
-use super::limits::{self, ENTRY};
+use super::{
+    accounts::{Accounts, Project},
+    limits::{self, ENTRY},
+};
 use crate::{event::Event, timestamp::Timestamp, update::seneca::read};
 
-/// Tasks kept, as far as they fit into their bytes; beyond it the first that were done are forgotten, and new ones are not tracked if none was.
+/// Tasks kept, as far as they fit into their bytes; beyond it the project that has most forgets the first that were done. If none
+/// was, its own new ones are not tracked, and it forgets its oldest for another's.
 const MAX_TASKS: usize = 10_000;
 /// Blockers shown; the counts go on beyond.
 const MAX_BLOCKERS: usize = 100;
@@ -65,9 +72,9 @@ pub(super) struct Change {
 pub(super) struct Tasks {
     /// Where each stands, and its project if an event ever said so.
     known: HashMap<Arc<str>, Task>,
-    /// Those that are done, oldest first, to forget them in order.
-    finished: BTreeMap<u64, Arc<str>>,
-    /// Counts tasks that were done: the order of these.
+    /// Those of each project.
+    projects: Accounts<Own>,
+    /// Counts the moves to and from done: the order of tasks.
     turn: u64,
     /// About how many bytes the tasks hold.
     bytes: usize,
@@ -94,14 +101,35 @@ pub(super) struct Tasks {
 #[derive(Debug)]
 struct Task {
     standing: Standing,
-    project: Option<Arc<str>>,
-    /// Its place among those that are done.
-    turn: Option<u64>,
+    project: Project,
+    /// Its place among those of its project that are done, or that are not.
+    turn: u64,
+}
+
+/// The tasks of a project, to forget them in order.
+#[derive(Debug, Default)]
+struct Own {
+    /// Those that are done.
+    done: BTreeMap<u64, Arc<str>>,
+    /// All others.
+    open: BTreeMap<u64, Arc<str>>,
+}
+
+impl Own {
+    fn of(&mut self, standing: Standing) -> &mut BTreeMap<u64, Arc<str>> {
+        match standing {
+            Standing::Done => &mut self.done,
+            _ => &mut self.open,
+        }
+    }
 }
 
 impl Task {
     fn held(&self, id: &str) -> usize {
-        ENTRY + id.len() + self.project.as_ref().map_or(0, |project| project.len())
+        // With its places among those of its project.
+        const PLACES: usize = 64;
+        let project = self.project.as_ref().map_or(0, |project| project.len());
+        ENTRY + PLACES + id.len() + project
     }
 }
 
@@ -110,7 +138,7 @@ impl Tasks {
     pub(super) fn new(max: usize) -> Self {
         Self {
             known: HashMap::new(),
-            finished: BTreeMap::new(),
+            projects: Accounts::default(),
             turn: 0,
             bytes: 0,
             blocker_bytes: 0,
@@ -127,7 +155,7 @@ impl Tasks {
 
     /// About how many bytes they and their blockers hold.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes + self.blocker_bytes
+        self.kept_bytes() + self.blocker_bytes
     }
 
     /// Folds `event`; the change it made, if it did.
@@ -159,22 +187,12 @@ impl Tasks {
             Standing::Done => {
                 self.done += 1;
                 self.completions += 1;
-                self.turn += 1;
-                self.finished.insert(self.turn, Arc::clone(&task));
             }
         }
         if to != Standing::Blocked {
-            let gone = self.blockers.remove(&task);
-            self.blocker_bytes -= gone.as_ref().map_or(0, Blocker::held);
+            self.unblock(&task);
         }
-        if let Some(known) = self.known.get_mut(&task) {
-            known.standing = to;
-            let before = known.turn.take();
-            known.turn = (to == Standing::Done).then_some(self.turn);
-            if let Some(before) = before {
-                self.finished.remove(&before);
-            }
-        }
+        self.place(&task, to);
         Some(Change { task, from, to })
     }
 
@@ -183,41 +201,113 @@ impl Tasks {
         self.known.get(task)?.project.clone()
     }
 
-    /// A task that is named with another project is one of that from now on, if that fits.
-    fn move_to(&mut self, id: &str, project: Option<&Arc<str>>) {
-        let (Some(project), Some(task)) = (project, self.known.get_mut(id)) else {
+    /// About how many bytes they hold without their blockers.
+    fn kept_bytes(&self) -> usize {
+        self.bytes + self.projects.bytes
+    }
+
+    /// The share of both bounds that a task takes: a project may have many tasks or long ids.
+    fn weigh(&self, id: &str, task: &Task) -> usize {
+        task.held(id).max(self.max / MAX_TASKS)
+    }
+
+    /// A task stands elsewhere now.
+    fn place(&mut self, id: &Arc<str>, to: Standing) {
+        let Some(task) = self.known.get_mut(id) else {
             return;
         };
-        let before = task.project.as_ref().map_or(0, |project| project.len());
-        let bytes = self.bytes - before + project.len();
-        if task.project.as_ref() != Some(project) && bytes <= self.max {
-            self.bytes = bytes;
-            task.project = Some(Arc::clone(project));
+        let from = std::mem::replace(&mut task.standing, to);
+        if (from == Standing::Done) == (to == Standing::Done) {
+            return;
         }
+        self.turn += 1;
+        let before = std::mem::replace(&mut task.turn, self.turn);
+        if let Some(own) = self.projects.get_mut(&task.project) {
+            own.of(from).remove(&before);
+            own.of(to).insert(self.turn, Arc::clone(id));
+        }
+    }
+
+    /// A task that is named with another project is one of that from now on, if that fits.
+    fn move_to(&mut self, id: &str, project: Option<&Arc<str>>) {
+        let (Some(project), Some((id, task))) = (project, self.known.get_key_value(id)) else {
+            return;
+        };
+        if task.project.as_ref() == Some(project) {
+            return;
+        }
+        let before = task.project.as_ref().map_or(0, |project| project.len());
+        if self.kept_bytes() - before + project.len() > self.max {
+            return;
+        }
+        let id = Arc::clone(id);
+        if let Some(task) = self.remove(&id) {
+            let project = Some(Arc::clone(project));
+            self.insert(id, Task { project, ..task });
+        }
+    }
+
+    fn insert(&mut self, id: Arc<str>, task: Task) {
+        self.bytes += task.held(&id);
+        let weight = self.weigh(&id, &task);
+        let own = self.projects.add(&task.project, weight);
+        own.of(task.standing).insert(task.turn, Arc::clone(&id));
+        self.known.insert(id, task);
+    }
+
+    fn remove(&mut self, id: &Arc<str>) -> Option<Task> {
+        let task = self.known.remove(id)?;
+        self.bytes -= task.held(id);
+        if let Some(own) = self.projects.get_mut(&task.project) {
+            own.of(task.standing).remove(&task.turn);
+        }
+        let weight = self.weigh(id, &task);
+        self.projects.take(&task.project, weight);
+        Some(task)
     }
 
     fn enter(&mut self, id: &str, project: Option<&Arc<str>>) -> Option<(Arc<str>, Standing)> {
         if let Some((id, task)) = self.known.get_key_value(id) {
             return Some((Arc::clone(id), task.standing));
         }
+        self.turn += 1;
         let task = Task {
             standing: Standing::Open,
             project: project.cloned(),
-            turn: None,
+            turn: self.turn,
         };
         let held = task.held(id);
-        while self.known.len() >= MAX_TASKS || self.bytes + held > self.max {
+        while self.known.len() >= MAX_TASKS || self.kept_bytes() + held > self.max {
             self.forgotten += 1;
-            let (_, oldest) = self.finished.pop_first()?;
-            if let Some(gone) = self.known.remove(&oldest) {
-                self.bytes -= gone.held(&oldest);
-            }
+            self.make_room(&task.project)?;
         }
-        self.bytes += held;
         let id: Arc<str> = id.into();
-        self.known.insert(Arc::clone(&id), task);
+        self.insert(Arc::clone(&id), task);
         self.total += 1;
         Some((id, Standing::Open))
+    }
+
+    /// Forgets a task for a new one of this project; none if that has most itself, and none of it is done.
+    fn make_room(&mut self, project: &Project) -> Option<()> {
+        let most = self.projects.most()?.clone();
+        let own = self.projects.get_mut(&most)?;
+        let (id, open) = match own.done.first_key_value() {
+            Some((_, id)) => (Arc::clone(id), false),
+            None if most == *project => return None,
+            None => (Arc::clone(own.open.first_key_value()?.1), true),
+        };
+        let gone = self.remove(&id)?;
+        // What is counted as under way, or shown, is what is known. What was done stays counted.
+        if open {
+            self.leave(gone.standing);
+            self.unblock(&id);
+        }
+        Some(())
+    }
+
+    fn unblock(&mut self, task: &str) {
+        let gone = self.blockers.remove(task);
+        self.blocker_bytes -= gone.as_ref().map_or(0, Blocker::held);
     }
 
     fn leave(&mut self, from: Standing) {
@@ -233,10 +323,28 @@ impl Tasks {
         known.is_none() || known == Some(blocker_text(event))
     }
 
+    /// The blocker that is shown no more for another task's: the oldest of the project that has most, unless that would have as
+    /// many then.
+    fn blocker_to_go(&self, task: &str) -> Option<Arc<str>> {
+        let of = |task: &str| self.known.get(task).and_then(|task| task.project.as_ref());
+        let mut shown: HashMap<Option<&Arc<str>>, usize> = HashMap::new();
+        for task in self.blockers.keys() {
+            *shown.entry(of(task)).or_default() += 1;
+        }
+        let own = shown.get(&of(task)).copied().unwrap_or(0);
+        let (most, count) = shown.into_iter().max_by_key(|(_, count)| *count)?;
+        let theirs = self.blockers.iter().filter(|(task, _)| of(task) == most);
+        let (oldest, _) = theirs.min_by_key(|(_, blocker)| blocker.since)?;
+        (own + 1 < count).then(|| Arc::clone(oldest))
+    }
+
     fn block(&mut self, task: &Arc<str>, event: &Event) {
         self.blocks += 1;
         if self.blockers.len() >= MAX_BLOCKERS && !self.blockers.contains_key(task) {
-            return;
+            let Some(other) = self.blocker_to_go(task) else {
+                return;
+            };
+            self.unblock(&other);
         }
         let data = &event.data;
         let first = |key: &str| data.get(key)?.as_array()?.first()?.as_str();
@@ -289,104 +397,5 @@ fn standing_after(event: &Event) -> Option<Standing> {
         "progress.update" => status(),
         _ if event.name.family() == "task" => status(),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::event::Dialect;
-    use crate::update::seneca::testing::event;
-
-    fn fold(tasks: &mut Tasks, name: &str, data: Value) -> Option<Change> {
-        tasks.observe(&event(Dialect::Canonical, name, data))
-    }
-
-    #[test]
-    fn one_fact_in_three_dialects_counts_once() {
-        let mut tasks = Tasks::new(1 << 20);
-        for name in ["task_assignment", "task_assigned", "task_started"] {
-            fold(&mut tasks, name, json!({"task_id": "t"}));
-        }
-        assert_eq!((tasks.total, tasks.in_progress), (1, 1));
-        fold(
-            &mut tasks,
-            "progress_update",
-            json!({"task_id": "t", "status": "completed"}),
-        );
-        assert!(fold(&mut tasks, "task_completed", json!({"task_id": "t"})).is_none());
-        assert_eq!(
-            (tasks.done, tasks.completions, tasks.in_progress),
-            (1, 1, 0)
-        );
-    }
-
-    #[test]
-    fn a_block_is_counted_once_and_lifted() {
-        let mut tasks = Tasks::new(1 << 20);
-        let blocked =
-            json!({"task_id": "t", "blocker": "No key", "suggested_resolution": "Add it"});
-        fold(&mut tasks, "task_blocked", blocked.clone());
-        fold(
-            &mut tasks,
-            "task_progress",
-            json!({"task_id": "t", "status": "blocked", "message": "No key"}),
-        );
-        assert_eq!(tasks.blocks, 1);
-        assert_eq!(tasks.blockers["t"].suggestion.as_deref(), Some("Add it"));
-        fold(
-            &mut tasks,
-            "task_completed",
-            json!({"task_id": "t", "success": false, "blockers": ["Another"]}),
-        );
-        assert_eq!(tasks.blocks, 2);
-        fold(&mut tasks, "blocker_resolved", json!({"task_id": "t"}));
-        assert!(tasks.blockers.is_empty());
-        assert_eq!(tasks.in_progress, 1);
-    }
-
-    #[test]
-    fn a_task_done_again_and_again_is_remembered_as_done_once() {
-        let mut tasks = Tasks::new(1 << 20);
-        for _ in 0..50 {
-            fold(&mut tasks, "task_started", json!({"task_id": "t"}));
-            assert!(tasks.finished.is_empty());
-            fold(&mut tasks, "task_completed", json!({"task_id": "t"}));
-            assert_eq!(tasks.finished.len(), 1);
-        }
-    }
-
-    #[test]
-    fn what_they_hold_is_bounded_and_the_finished_go_first() {
-        let mut tasks = Tasks::new(100 * 1_024);
-        let id = |n: usize| format!("{n:01000}");
-        for n in 0..1_000 {
-            let blocked = json!({"task_id": id(n), "blocker": "x".repeat(9_000)});
-            let name = if n < 10 {
-                "task_blocked"
-            } else {
-                "task_completed"
-            };
-            fold(&mut tasks, name, blocked);
-        }
-        assert!(tasks.bytes <= 100 * 1_024 && tasks.bytes > 80 * 1_024);
-        assert!(tasks.blocker_bytes < 10 * 5_000);
-        assert!((0..10).all(|n| tasks.known.contains_key(&*id(n))));
-        assert!(tasks.known.contains_key(&*id(999)));
-        assert_eq!(tasks.forgotten, 1_000 - tasks.known.len() as u64);
-        for n in 0..10 {
-            fold(&mut tasks, "blocker_resolved", json!({"task_id": id(n)}));
-        }
-        assert_eq!(tasks.blocker_bytes, 0);
-    }
-
-    #[test]
-    fn a_resolution_does_not_reopen_what_is_done() {
-        let mut tasks = Tasks::new(1 << 20);
-        fold(&mut tasks, "task_completed", json!({"task_id": "t"}));
-        fold(&mut tasks, "blocker_resolved", json!({"task_id": "t"}));
-        assert_eq!(tasks.done, 1);
     }
 }

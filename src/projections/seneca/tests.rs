@@ -305,3 +305,36 @@ fn history_and_kinds_are_bounded() {
     assert!(summary["event_types"].as_object().unwrap().len() <= 201);
     assert!(dashboard.active_flows()["flows"].as_array().unwrap().len() <= 50);
 }
+
+/// Which of the flows are shown goes by their projects, and their order by when they started, as ever.
+#[test]
+fn the_flows_shown_are_of_all_projects_the_latest_first() {
+    let mut dashboard = Dashboard::new();
+    for n in 0..400 {
+        let project = match n {
+            0..5 => "quiet",
+            5..12 => "other",
+            _ => "busy",
+        };
+        let mut event = Event::clone(&event_at(
+            &format!("2026-05-23T14:{:02}:{:02}Z", n / 60, n % 60),
+            "workflow.run.started",
+            json!({"run_id": format!("{project}-{n:03}")}),
+        ));
+        event.project_id = Some(project.into());
+        dashboard.observe(&event.into());
+    }
+    let flows = dashboard.active_flows()["flows"].clone();
+    let flows = flows.as_array().unwrap();
+    let runs: Vec<&str> = flows.iter().map(|f| f["id"].as_str().unwrap()).collect();
+    assert_eq!(runs.len(), 50);
+    let of = |project: &str| runs.iter().filter(|id| id.starts_with(project)).count();
+    // With the projects themselves.
+    assert_eq!((of("quiet"), of("other")), (6, 8));
+    let started: Vec<&str> = flows
+        .iter()
+        .map(|f| f["started_at"].as_str().unwrap())
+        .collect();
+    assert!(started.iter().rev().is_sorted(), "{started:?}");
+    assert_eq!(runs[0], "busy-399");
+}

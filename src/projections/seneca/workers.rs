@@ -4,13 +4,18 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::limits::{self, ENTRY};
+use super::{
+    accounts::Project,
+    limits::{self, ENTRY},
+};
 use crate::{
     event::Event,
+    projections::fair,
     update::seneca::{ConversationEvent, read},
 };
 
-/// Agents kept, as far as they fit into their bytes; beyond it those not heard of for the longest time are forgotten, an eighth at once.
+/// Agents kept, as far as they fit into their bytes; beyond it an eighth goes at once: of the
+/// projects that have most, and of these those not heard of for the longest time.
 const MAX_AGENTS: usize = 1_000;
 
 /// The agents by id.
@@ -36,11 +41,14 @@ struct Worker {
     present: bool,
     /// When it was last heard of, by [`Workers::tick`].
     heard: u64,
+    /// The project in which it was first heard of.
+    of: Project,
 }
 
 impl Worker {
     fn held(&self, id: &str) -> usize {
-        ENTRY + id.len() + self.name.as_ref().map_or(0, |name| name.len())
+        let name = self.name.as_ref().map_or(0, |name| name.len());
+        ENTRY + id.len() + name + self.of.as_ref().map_or(0, |project| project.len())
     }
 }
 
@@ -63,10 +71,15 @@ impl Workers {
             [line.source, line.target]
                 .into_iter()
                 .filter(|id| looks_like_agent(id))
-                .for_each(|id| self.note(id, None, None));
+                .for_each(|id| self.note(id, None, None, &event.project_id));
         }
         if let Some(id) = read::agent(event) {
-            self.note(id, registered_name(event), presence(event));
+            self.note(
+                id,
+                registered_name(event),
+                presence(event),
+                &event.project_id,
+            );
         }
     }
 
@@ -94,18 +107,19 @@ impl Workers {
             .collect()
     }
 
-    fn note(&mut self, id: &str, name: Option<&str>, present: Option<bool>) {
+    fn note(&mut self, id: &str, name: Option<&str>, present: Option<bool>, of: &Project) {
         if !limits::fits(id) {
             return;
         }
         if !self.known.contains_key(id) {
             if self.known.len() >= MAX_AGENTS {
-                self.forget_silent();
+                self.make_room();
             }
             let fresh = Worker {
                 name: None,
                 present: true,
                 heard: 0,
+                of: of.clone(),
             };
             self.bytes += fresh.held(id);
             self.known.insert(id.into(), fresh);
@@ -122,23 +136,32 @@ impl Workers {
             }
         }
         if self.bytes > self.max {
-            self.forget_silent();
+            self.make_room();
         }
     }
 
-    fn forget_silent(&mut self) {
-        let mut ticks: Vec<u64> = self.known.values().map(|worker| worker.heard).collect();
-        ticks.sort_unstable();
-        let limit = ticks.get(ticks.len() / 8).copied().unwrap_or_default();
-        let (bytes, forgotten) = (&mut self.bytes, &mut self.forgotten);
-        self.known.retain(|id, worker| {
-            let stays = worker.heard > limit;
-            if !stays {
-                *bytes -= worker.held(id);
-                *forgotten += 1;
+    fn make_room(&mut self) {
+        let by_count = self.known.len() >= MAX_AGENTS;
+        let target = match by_count {
+            true => MAX_AGENTS - MAX_AGENTS / 8,
+            false => self.max - self.max / 8,
+        };
+        let mut known: Vec<_> = self.known.iter().collect();
+        known.sort_unstable_by_key(|(_, worker)| worker.heard);
+        let weigh = |(id, worker): (_, &Worker)| if by_count { 1 } else { worker.held(id) };
+        let ranked = known
+            .into_iter()
+            .map(|(id, worker)| (&worker.of, weigh((id, worker)), id));
+        let going: Vec<_> = fair::leaving(ranked.collect(), target)
+            .into_iter()
+            .cloned()
+            .collect();
+        for id in going {
+            if let Some(gone) = self.known.remove(&id) {
+                self.bytes -= gone.held(&id);
+                self.forgotten += 1;
             }
-            stays
-        });
+        }
     }
 }
 

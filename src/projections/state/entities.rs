@@ -20,7 +20,7 @@ use super::{
     entity::{Entity, Facts, long},
     limits::{Dropped, Evicted, Limits},
 };
-use crate::{access::authz::Audience, event::Kind};
+use crate::{access::authz::Audience, event::Kind, projections::fair};
 
 /// The maps of a snapshot, and the health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
@@ -324,38 +324,25 @@ impl Kept {
             Bounded::Count(_) => 1,
             Bounded::Bytes => key.weigh(entity),
         };
-        let mut holds: HashMap<&Option<Arc<str>>, usize> = HashMap::new();
-        let mut ranked = Vec::new();
+        let (mut ranked, mut total) = (Vec::new(), 0);
         for &map in &maps {
             for (key, entity) in self.store.map(map) {
                 let weight = weight(key, entity);
-                *holds.entry(&key.project).or_default() += weight;
-                ranked.push(((!entity.is_finished(), entity.changed), map, key, weight));
+                total += weight;
+                let rank = (!entity.is_finished(), entity.changed);
+                ranked.push((rank, (&key.project, weight, (map, key))));
             }
         }
-        ranked.sort_unstable_by_key(|(rank, ..)| *rank);
-        let mut total: usize = holds.values().sum();
+        ranked.sort_unstable_by_key(|(rank, _)| *rank);
         // The names of projects are held beside their entities, and go with the last of them.
         let names = match bounded {
             Bounded::Count(_) => 0,
             Bounded::Bytes => self.bytes - total,
         };
         let target = (most - (most / 8).clamp(1, most)).saturating_sub(names);
-        let level = level(holds.values().copied().collect(), target);
-        let mut going = Vec::new();
-        // First down to the level that fits for each project, then, should that not be enough, of everybody's.
-        for only_above in [true, false] {
-            ranked.retain(|(_, map, key, weight)| {
-                let held = holds.entry(&key.project).or_default();
-                let goes = total > target && (!only_above || *held > level);
-                if goes {
-                    total -= weight;
-                    *held -= weight;
-                    going.push((*map, (*key).clone()));
-                }
-                !goes
-            });
-        }
+        let ranked = ranked.into_iter().map(|(_, ranked)| ranked).collect();
+        let going = fair::leaving(ranked, target).into_iter();
+        let going: Vec<_> = going.map(|(map, key)| (map, key.clone())).collect();
         let bound = usize::from(bounded == Bounded::Bytes);
         for (map, key) in going {
             if let Some(entity) = self.store.maps[map as usize].remove_cow(&key) {
@@ -367,33 +354,5 @@ impl Kept {
                 self.forget(&key.project, key.weigh(&entity));
             }
         }
-    }
-}
-
-/// The most that each may hold, so that all of them together hold no more than `target`.
-fn level(mut holds: Vec<usize>, target: usize) -> usize {
-    holds.sort_unstable();
-    let (mut left, mut others) = (target, holds.len());
-    for held in holds {
-        if held * others > left {
-            return left / others;
-        }
-        left -= held;
-        others -= 1;
-    }
-    usize::MAX
-}
-
-#[cfg(test)]
-mod tests {
-    use super::level;
-
-    #[test]
-    fn a_level_fits_whatever_is_below_it() {
-        assert_eq!(level(vec![10, 100, 40], 90), 40);
-        assert_eq!(level(vec![10, 100, 60], 90), 40);
-        assert_eq!(level(vec![1, 1, 1], 2), 0);
-        assert_eq!(level(vec![5], 9), usize::MAX);
-        assert_eq!(level(Vec::new(), 9), usize::MAX);
     }
 }

@@ -1,0 +1,104 @@
+//! One project's events leave Seneca's pages what they show of another's, however many there are.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use stoa::{access::authn::Grant, config::Role};
+
+use crate::common::{
+    Client, PATIENCE,
+    guarded::{admin, grant, guarded, request, token},
+};
+
+/// More than there are places for anything of which one of these events says something.
+const FLOOD: usize = 10_500;
+/// What the other project has.
+const THEIRS: usize = 4;
+
+fn producer(user: &str, project: &str) -> String {
+    token(&Grant {
+        user: Some(user.into()),
+        projects: Some(vec![project.into()]),
+        ..grant(Role::Producer)
+    })
+}
+
+/// A line of a conversation about a blocked task, with an agent and a run.
+fn said(project: &str, n: usize) -> Value {
+    let of = |kind: &str| format!("{kind}-{project}-{n}");
+    json!({ "type": "task.blocked", "project_id": project, "data": {
+        "task_id": of("task"), "agent_id": of("agent"), "run_id": of("run"), "blocker": of("blocker"), "message": of("line") } })
+}
+
+/// Publishes and waits until all of it is folded.
+async fn publish(address: SocketAddr, token: &str, events: Vec<Value>) {
+    for part in events.chunks(500) {
+        let events = json!(part);
+        let (status, answer) =
+            request("POST", address, "/api/v1/events", token, Some(&events)).await;
+        assert_eq!((status, &answer["rejected"]), (202, &json!([])), "{answer}");
+        let folding = async { while state_cursor(address).await != answer["cursor"] {} };
+        tokio::time::timeout(PATIENCE, folding)
+            .await
+            .expect("the state comes there");
+    }
+}
+
+async fn state_cursor(address: SocketAddr) -> Value {
+    read(address, "/api/v1/state?project_id=none").await["cursor"].clone()
+}
+
+async fn read(address: SocketAddr, path: &str) -> Value {
+    let (status, answer) = request("GET", address, path, &admin(), None).await;
+    assert_eq!(status, 200, "{path}: {answer}");
+    answer
+}
+
+/// How many things of a kind that are the other project's are in a text.
+fn theirs(text: &Value, kind: &str) -> usize {
+    let text = text.to_string();
+    let is_there = |n: &usize| text.contains(&format!("{kind}-p2-{n}\""));
+    (0..2 * THEIRS).filter(is_there).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_one_project_leaves_what_is_shown_of_another() {
+    let server = guarded(|_| {}).await;
+    let address = server.address();
+    let (mallory, victim) = (producer("mallory", "p1"), producer("victim", "p2"));
+    let health = json!({ "type": "system.health.changed", "data": { "severity": "warning" } });
+    publish(address, &admin(), vec![health]).await;
+    publish(
+        address,
+        &victim,
+        (0..THEIRS).map(|n| said("p2", n)).collect(),
+    )
+    .await;
+    let flood = (0..FLOOD).map(|n| said("p1", n)).collect();
+    publish(address, &mallory, flood).await;
+    // What comes later is taken, too.
+    let later = (THEIRS..2 * THEIRS).map(|n| said("p2", n)).collect();
+    publish(address, &victim, later).await;
+
+    let desk = read(address, "/api/pipeline/monitor/dashboard").await;
+    assert_eq!(desk["active_flows"].as_array().map(Vec::len), Some(50));
+    assert_eq!(theirs(&desk, "run"), 2 * THEIRS, "flows");
+    let recent = read(address, "/api/conversations/recent?limit=1000").await;
+    assert_eq!(recent["total"], 1_000);
+    assert_eq!(theirs(&recent, "line"), 2 * THEIRS, "lines");
+    let health = read(address, "/api/health/current").await;
+    assert_eq!(theirs(&health, "blocker"), 2 * THEIRS, "blockers");
+    let auth = json!({ "token": admin() });
+    let mut page = Client::open(address, "/conversations", auth.clone())
+        .await
+        .expect("connects");
+    let agents = page.event("agents_update").await;
+    assert_eq!(theirs(&agents, "agent"), 2 * THEIRS, "agents");
+    // Their tasks are known, so what happens to them is counted.
+    let resolved = |n| json!({ "type": "blocker.resolved", "project_id": "p2", "data": { "task_id": format!("task-p2-{n}") } });
+    publish(address, &victim, (0..2 * THEIRS).map(resolved).collect()).await;
+    let (mut page, _) = Client::connect(address, auth).await;
+    let summary = page.event("conversation_summary").await;
+    assert_eq!(summary["tasks_in_progress"], 2 * THEIRS, "tasks");
+    server.shutdown().await;
+}
