@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::civil;
 use serde_json::Value;
 
-use super::{Intake, Object, Priority};
+use super::{Intake, Object, Priority, numeral};
 use crate::{error::Error, timestamp::Timestamp};
 
 const MAX_TYPE: usize = 128;
@@ -74,7 +74,7 @@ pub(super) fn read_id(value: Option<Value>) -> Result<Arc<str>, Error> {
     match value {
         None => Ok(super::mint_id().to_string().into()),
         Some(Value::String(id)) if (1..=MAX_ID).contains(&id.len()) => Ok(id.into()),
-        Some(Value::Number(id)) => Ok(id.to_string().into()),
+        Some(Value::Number(id)) => Ok(numeral::id_of(&id).into()),
         Some(_) => Err(Error::new(
             "bad_request",
             format!("id must be a string of 1 to {MAX_ID} characters"),
@@ -175,7 +175,7 @@ pub(super) fn project_id(own: Option<Value>) -> Result<Option<Arc<str>>, Error> 
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(id)) if id.is_empty() => Ok(None),
         Some(Value::String(id)) => Ok(Some(id.into())),
-        Some(Value::Number(id)) => Ok(Some(id.to_string().into())),
+        Some(Value::Number(id)) => Ok(Some(numeral::id_of(&id).into())),
         Some(_) => Err(Error::new("bad_request", "project_id must be a string")),
     }
 }

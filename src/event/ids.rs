@@ -7,7 +7,7 @@
 use serde_json::Value;
 use strum::IntoStaticStr;
 
-use super::Object;
+use super::{Object, numeral};
 
 /// The kind of thing that an id stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
@@ -169,7 +169,7 @@ pub(super) fn is_subject(key: &str) -> bool {
     place(key).is_some_and(|place| place.subject)
 }
 
-/// Numbers in the place of ids become text, here and in the objects that ids are looked for in: a thing is the same thing
+/// Numbers in the place of ids become text, one for each number, here and in the objects that ids are looked for in: a thing is the same thing
 /// however its producer writes it, and an event whose ids nobody can read would belong to nobody.
 pub(super) fn spell_out(object: &mut Object) {
     spell(object, false, 0);
@@ -179,7 +179,7 @@ fn spell(object: &mut Object, has_own: bool, depth: usize) {
     for (key, value) in object {
         match value {
             Value::Number(number) if is_id(key) || (has_own && key == "id") => {
-                *value = Value::String(number.to_string());
+                *value = Value::String(numeral::id_of(number));
             }
             Value::Object(inner) if depth < 2 => {
                 if let Some(place) = place(key) {

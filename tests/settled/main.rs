@@ -9,6 +9,7 @@ mod claims;
 mod confined;
 mod ids;
 mod keys;
+mod numbers;
 mod upgrade;
 
 use std::{

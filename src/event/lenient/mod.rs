@@ -11,9 +11,12 @@
 //! | bytes that are no UTF-8 | U+FFFD |
 //! | a byte order mark before it | nothing |
 //!
+//! Numbers in the place of ids keep all of their digits (see `digits`), which JSON's readers here would not keep.
+//!
 //! Everything else that is not JSON stays an error. Each step is one pass over the text, and mending makes it at most three
 //! times as long.
 
+mod digits;
 mod elements;
 mod fault;
 mod marks;
@@ -21,6 +24,7 @@ mod mend;
 #[cfg(test)]
 mod tests;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use elements::{count_values, elements};
@@ -48,16 +52,31 @@ pub enum Body {
     Many(List),
 }
 
+/// Reads what is JSON, with all digits of the ids in it.
+///
+/// # Errors
+/// What is no JSON, or not of this type.
+pub fn strict<T: DeserializeOwned>(text: &[u8]) -> Result<T, serde_json::Error> {
+    let spelt = digits::spell_out(text);
+    let read = spelt.map(|text| serde_json::from_slice(&text));
+    match read {
+        Some(Ok(value)) => Ok(value),
+        // A fault is told by its place in what was sent.
+        Some(Err(_)) | None => serde_json::from_slice(text),
+    }
+}
+
 /// Reads one value.
 ///
 /// # Errors
 /// `too_deep` beyond the reader's own depth of 128, `bad_request` for what is no JSON.
 pub fn read(text: &[u8]) -> Result<(Value, Mended), Error> {
-    let error = match serde_json::from_slice(text) {
+    let error = match strict(text) {
         Ok(value) => return Ok((value, Mended::default())),
         Err(error) => error,
     };
-    let Some((mended_text, mended)) = mend(text) else {
+    let spelt = digits::spell_out(text);
+    let Some((mended_text, mended)) = mend(spelt.as_deref().unwrap_or(text)) else {
         return Err(not_json(text, &error));
     };
     match serde_json::from_str(&mended_text) {
@@ -72,7 +91,7 @@ pub fn read(text: &[u8]) -> Result<(Value, Mended), Error> {
 /// # Errors
 /// As [`read`], for what is no list or one that has no end.
 pub fn read_body(text: &[u8], max: usize) -> Result<(Body, Mended), Error> {
-    if let Ok(value) = serde_json::from_slice(text) {
+    if let Ok(value) = strict(text) {
         return Ok((body(value, max), Mended::default()));
     }
     let Some((parts, more)) = elements(text, max) else {

@@ -12,7 +12,10 @@ use crate::{
         inbox::Inbound,
     },
     error::Error,
-    event::lenient::{self, Mended},
+    event::{
+        id_of,
+        lenient::{self, Mended},
+    },
 };
 
 /// One event of a client.
@@ -54,7 +57,7 @@ pub(super) fn read(inbound: &Inbound) -> Result<Request, Error> {
     {
         return Ok(Request::to_publish(published, len));
     }
-    let mut call = match serde_json::from_str::<Vec<Value>>(&inbound.text) {
+    let mut call = match lenient::strict::<Vec<Value>>(inbound.text.as_bytes()) {
         Ok(arguments) => {
             let mut arguments = arguments.into_iter();
             let event = arguments.next();
@@ -221,7 +224,7 @@ impl Request {
                 Value::Null => {}
                 Value::String(text) if text.trim().is_empty() => {}
                 Value::String(text) => return Ok(Some(text.trim().to_owned())),
-                Value::Number(number) => return Ok(Some(number.to_string())),
+                Value::Number(number) => return Ok(Some(id_of(number))),
                 _ => {
                     return Err(Error::bad_request(format!(
                         "{key} must be a string or a number"
