@@ -129,6 +129,7 @@ impl Event {
         inner
             .or_else(|| self.data.get("project_name"))
             .and_then(Value::as_str)
+            .filter(|name| !name.trim().is_empty())
     }
 
     /// Whose the things are that the event names: as it says outright, or the user whom it concerns.

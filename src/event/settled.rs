@@ -10,7 +10,8 @@
 //!   without a project moves into this one ([`Settled::adopts`]).
 //! - **Event without a project, unlimited producer.** It belongs to the one project in which its task, run, execution, job
 //!   or workflow is known. If that is none, it has no project; if that is several, `candidates` names them. An agent alone
-//!   tells no project: what is said of it without one is said to all.
+//!   tells no project: what is said of it without one is said to all. A `project.*` event may name its project by its board
+//!   or its name; a name that several projects have makes them the candidates, too.
 //! - **Producer whose token names projects** (`confined`): the event has one of these projects, all things are that
 //!   project's own, and whoever can't see the project sees nothing of the event.
 
@@ -40,7 +41,8 @@ pub struct Settled {
     /// Kinds whose thing has no project, though the event has one: an agent that all projects share.
     #[serde(skip_serializing_if = "Kinds::is_empty")]
     pub shared: Kinds,
-    /// Kinds whose thing may be at home in one of the `candidates`: the event doesn't say in which project it is.
+    /// Kinds whose thing may be at home in one of the `candidates`: the event doesn't say in which project it is. With the
+    /// project among them the event is of one of these itself.
     #[serde(skip_serializing_if = "Kinds::is_empty")]
     pub uncertain: Kinds,
     /// The projects that these things may belong to.

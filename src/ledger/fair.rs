@@ -112,6 +112,11 @@ impl<V> FairMap<V> {
         known.map_or(name, |(known, _)| known).clone()
     }
 
+    /// Whether an account has entries.
+    pub(super) fn has_account(&self, name: &str) -> bool {
+        self.accounts.contains_key(name)
+    }
+
     /// Lets go of the oldest entry of the account that has most.
     pub(super) fn evict(&mut self) -> Option<V> {
         let size = self.sizes.pop_last()?;

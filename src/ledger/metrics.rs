@@ -15,7 +15,7 @@ pub struct Metrics {
     bytes: Family<SaidBy, Gauge>,
     /// The two of them: of what unlimited producers said, and limited ones.
     held: [Gauge; 2],
-    /// Things that were let go of.
+    /// Things that were let go of; names of projects that weren't remembered.
     forgotten: Family<Forgotten, Counter>,
 }
 
@@ -56,7 +56,7 @@ impl Metrics {
         );
         r.register(
             "known_forgotten",
-            "Things whose project and owner were forgotten, by kind and bound (count, bytes)",
+            "Things whose project and owner were forgotten, and names and boards of projects (kind project), by kind and bound (count, bytes)",
             self.forgotten.clone(),
         );
     }

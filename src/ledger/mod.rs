@@ -13,6 +13,8 @@
 //!   same when the pools of all kinds together hold too much memory; then it is one of the kind that holds most.
 //! - What an unlimited producer's thing was is remembered as forgotten for its kind: what is named without a project, and
 //!   isn't known, may then be of any project, and no limited producer becomes its owner.
+//! - By which names and boards projects go is only what unlimited producers said. A name that several have stands for none of
+//!   them alone.
 //!
 //! After a restart the ledger is read from the checkpoint and learns the later records ([`Ledger::learn`]) before any
 //! producer is let in.
@@ -21,6 +23,7 @@ mod fair;
 mod former;
 mod homes;
 mod metrics;
+mod names;
 mod pool;
 mod settle;
 #[cfg(test)]
@@ -28,12 +31,12 @@ mod tests;
 mod text;
 
 use std::{
-    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::event::{Kind, Kinds};
+use names::{Most, Names};
 use pool::{Entry, Pool, key_of};
 
 pub use former::Former;
@@ -79,6 +82,19 @@ impl Default for Bounds {
     }
 }
 
+/// The names of projects hold such a part of the ledger's memory at the most.
+const NAMES_PART: usize = 8;
+
+impl Bounds {
+    /// Bounds on the names of projects.
+    fn names(self) -> Most {
+        Most {
+            projects: self.things,
+            bytes: self.bytes / NAMES_PART,
+        }
+    }
+}
+
 /// The homes and owners of all things that are known.
 #[derive(Debug)]
 pub struct Ledger {
@@ -94,10 +110,8 @@ struct Known {
     claimed: Vec<Pool>,
     /// Kinds of which something vouched was forgotten.
     forgotten: Kinds,
-    /// Projects by their names: Marcus names some by nothing else. Only what unlimited producers said.
-    names: HashMap<Box<str>, Arc<str>>,
-    /// Bytes of memory that the names hold.
-    names_hold: usize,
+    /// The names and boards of projects.
+    names: Names,
     /// More is not known.
     bounds: Bounds,
     /// Counts of what was forgotten.
@@ -114,8 +128,7 @@ impl Known {
             vouched: pools(true),
             claimed: pools(false),
             forgotten: Kinds::default(),
-            names: HashMap::new(),
-            names_hold: 0,
+            names: Names::default(),
             bounds,
             metrics,
         }
@@ -139,7 +152,7 @@ impl Known {
         loop {
             let (pools, names) = match limited {
                 true => (&mut self.claimed, 0),
-                false => (&mut self.vouched, self.names_hold),
+                false => (&mut self.vouched, self.names.held()),
             };
             let held: usize = pools.iter().map(Pool::held).sum();
             self.metrics.holds(limited, held + names);

@@ -176,6 +176,11 @@ impl Pool {
         self.homes.get(&id)
     }
 
+    /// Whether something is known in this project.
+    pub(super) fn has_project(&self, project: &str) -> bool {
+        self.of_projects && self.things.has_account(project)
+    }
+
     /// Notes a thing that isn't known yet, in the project that the key stands for. Returns whether another one was forgotten for it.
     pub(super) fn insert(
         &mut self,

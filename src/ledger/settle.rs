@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::{
     Known, Ledger, MAX_PROJECT, Speaker,
     fair::Key,
+    names::Means,
     pool::{Entry, Pool, key_of},
 };
 use crate::{
@@ -22,13 +23,6 @@ const TELLING: [Kind; 5] = [
     Kind::Task,
     Kind::Workflow,
 ];
-
-/// Bytes of a project's name that is remembered.
-const MAX_NAME: usize = 256;
-/// Bytes of memory that a remembered name holds beside its texts, about.
-const NAME: usize = 120;
-/// The names of projects hold such a part of the ledger's memory at the most.
-const NAMES_PART: usize = 8;
 
 /// The things of an event that have homes and owners, as they are looked up. Finding that out is work, and depends on nothing
 /// that others say: it is done before anything is locked.
@@ -183,17 +177,19 @@ impl Known {
         self.own(event, things, project);
     }
 
-    /// Finds the project of an unlimited producer's event.
+    /// Finds the project of an unlimited producer's event: by its board and name, else by its things.
     fn find(&self, event: &mut Event, things: &Things) {
-        if event.project_id.is_none() && event.name.family() == "project" {
-            let by_name = event.project_name().and_then(|name| self.names.get(name));
-            let found = by_name
-                .cloned()
-                .or_else(|| event.board_id().map(Into::into));
-            event.project_id = found;
+        if event.project_id.is_some() {
+            return;
         }
-        if event.project_id.is_none() {
-            self.search(event, things);
+        let lacks = self.forgotten.contains(Kind::Project);
+        let known = |id: &str| self.vouched.iter().any(|pool| pool.has_project(id));
+        let means = (event.name.family() == "project")
+            .then(|| self.names.find(goes_by(event), known, lacks));
+        match means.flatten() {
+            Some(Means::One(project)) => event.project_id = Some(project),
+            Some(Means::Among(all, projects)) => self.search(event, things, Some((all, &projects))),
+            None => self.search(event, things, None),
         }
     }
 
@@ -222,11 +218,12 @@ impl Known {
         }
     }
 
-    /// Finds the one project in which the things are known.
-    fn search(&self, event: &mut Event, things: &Things) {
+    /// Finds the one project in which the things are known, among those that go by the name for it.
+    fn search(&self, event: &mut Event, things: &Things, named: Option<(bool, &[Arc<str>])>) {
         let mut single: Option<&Arc<str>> = None;
         let mut agree = true;
         let mut several = SmallVec::<[Found<'_>; 4]>::new();
+        several.extend(named.map(|(all, projects)| (Kind::Project, all, projects)));
         for telling in TELLING {
             let Some((kind, id)) = things.list.iter().find(|(kind, _)| *kind == telling) else {
                 continue;
@@ -272,14 +269,16 @@ impl Known {
         }
         if !limited
             && event.name.family() == "project"
-            && let (Some(project), Some(name)) = (project, event.project_name())
-            && name.len() <= MAX_NAME
+            && let Some(project) = project
         {
-            self.name(name, project);
+            self.name(project, goes_by(event));
         }
+        let is_open = settled.uncertain.contains(Kind::Project);
         for (kind, id) in &things.list {
-            if settled.uncertain.contains(*kind)
-                && matches!(settled.candidates, Candidates::These(_))
+            // Of an event of one of several projects an agent isn't known to be one that all of them share.
+            if is_open && *kind == Kind::Agent
+                || settled.uncertain.contains(*kind)
+                    && matches!(settled.candidates, Candidates::These(_))
             {
                 continue;
             }
@@ -289,14 +288,18 @@ impl Known {
         }
     }
 
-    /// Notes by which name a project goes.
-    pub(super) fn name(&mut self, name: &str, project: &Arc<str>) {
-        let held = NAME + name.len() + project.len();
-        let has_room = self.names.len() < self.bounds.things
-            && self.names_hold + held <= self.bounds.bytes / NAMES_PART;
-        if has_room && !self.names.contains_key(name) {
-            self.names.insert(name.into(), project.clone());
-            self.names_hold += held;
+    /// Notes what a project goes by.
+    fn name(&mut self, project: &Arc<str>, goes_by: (Option<&str>, Option<&str>)) {
+        let held = self.names.held();
+        let lacks = self.forgotten.contains(Kind::Project);
+        let forgotten = self
+            .names
+            .note(project, goes_by, self.bounds.names(), lacks);
+        if let Some(reason) = forgotten {
+            self.was_forgotten(Kind::Project, false, reason);
+        }
+        if self.names.held() > held {
+            self.hold(false);
         }
     }
 
@@ -329,7 +332,8 @@ impl Known {
         let mut entry = adopted.flatten().unwrap_or_default();
         entry.id = id;
         entry.project = home.cloned();
-        entry.unsure = settled.uncertain.contains(kind);
+        entry.unsure =
+            settled.uncertain.contains(kind) || settled.uncertain.contains(Kind::Project);
         // A forgotten thing may be anybody's: nobody limited becomes its owner.
         let claimable = !limited || !self.forgotten.contains(kind);
         if let Some(owner) = owner.filter(|_| claimable) {
@@ -367,6 +371,11 @@ impl Known {
         }
         event.settled.owners = owners;
     }
+}
+
+/// The board and the name by which the event's project goes.
+fn goes_by(event: &Event) -> (Option<&str>, Option<&str>) {
+    (event.board_id(), event.project_name())
 }
 
 fn has_run(event: &Event) -> bool {

@@ -1,5 +1,7 @@
 //! Which project an event belongs to, whose its things are, and that no project's producer changes that for another's.
 
+mod names;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc, vec};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bounds, Known, Ledger, fair::Key, pool::Entry};
+use super::{Bounds, Known, Ledger, fair::Key, names::Saved, pool::Entry};
 use crate::event::{Kind, Kinds};
 
 /// About how long a line is.
@@ -24,8 +24,12 @@ struct Head {
     claimed: Vec<(Kind, Vec<Row>)>,
     /// Kinds of which something was forgotten.
     forgotten: Kinds,
-    /// Projects by name.
+    /// Projects by name, as they were saved while a name stood for one project only.
+    #[serde(default, skip_serializing_if = "HashMap::is_empty")]
     names: HashMap<Box<str>, Arc<str>>,
+    /// The names and boards of projects.
+    #[serde(default)]
+    projects: Saved,
     /// The last record that it has learnt for certain; without it the things stand in this line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     learnt: Option<u64>,
@@ -78,7 +82,8 @@ impl Saving {
                 vouched: Vec::new(),
                 claimed: Vec::new(),
                 forgotten: known.forgotten,
-                names: known.names.clone(),
+                names: HashMap::new(),
+                projects: known.names.save(),
                 learnt: Some(learnt),
             }
         };
@@ -197,8 +202,12 @@ impl Restoring {
         if !std::mem::replace(&mut self.begun, true) {
             let head: Head = serde_json::from_str(line).ok()?;
             self.known.forgotten = head.forgotten;
-            for (name, project) in &head.names {
-                self.known.name(name, project);
+            let most = self.known.bounds.names();
+            let names = &mut self.known.names;
+            let mut lost = names.restore_former(head.names, most);
+            lost |= names.restore(head.projects, most);
+            if lost {
+                self.known.forgotten.insert(Kind::Project);
             }
             self.learnt = head.learnt;
             self.ended = head.learnt.is_none();

@@ -9,6 +9,7 @@ mod claims;
 mod confined;
 mod ids;
 mod keys;
+mod names;
 mod numbers;
 mod upgrade;
 

@@ -47,6 +47,9 @@ impl Audience {
                 }
             }
         });
+        if settled.uncertain.contains(Kind::Project) && decides(Kind::Project) {
+            uncertain.insert(Kind::Project);
+        }
         let candidates = match uncertain.is_empty() {
             true => Candidates::None,
             false => settled.candidates.clone(),
@@ -148,6 +151,11 @@ impl<'e> Context<'e> {
             candidates: &settled.candidates,
             shared: settled.shared,
         }
+    }
+
+    /// Whether the event is of one of several projects, and it isn't certain of which.
+    pub(super) fn is_of_some_project(&self) -> bool {
+        self.project.is_none() && self.uncertain.contains(Kind::Project)
     }
 
     pub(super) fn home(&self, kind: Kind) -> Option<&'e str> {

@@ -244,6 +244,11 @@ impl Scope {
             return judgement.granted;
         }
         things(&mut |kind, id| self.judge(kind, id, context, &mut judgement));
+        judgement.any |= context.is_of_some_project();
+        if let Some(needs) = Needs::of_some_project(&self.policy.rules, context) {
+            judgement.ruled = true;
+            judgement.granted |= self.meets(&needs);
+        }
         self.verdict(&judgement)
     }
 

@@ -50,7 +50,9 @@ impl<'e> Needs<'e> {
     ) -> Option<Self> {
         let by_project = || match context.project.or(context.home(kind)) {
             Some(project) => Some(Self::Project(project)),
-            None if context.uncertain.contains(kind) => Some(Self::EachOf(context.candidates)),
+            None if context.uncertain.contains(kind) || context.is_of_some_project() => {
+                Some(Self::EachOf(context.candidates))
+            }
             None => None,
         };
         match rules.of(kind) {
@@ -64,6 +66,14 @@ impl<'e> Needs<'e> {
                 None => by_project().unwrap_or(Self::TooMuch),
             }),
         }
+    }
+}
+
+impl<'e> Needs<'e> {
+    /// What the rules ask for the project of an event that is of one of several; `None` when they say nothing of projects.
+    pub(super) fn of_some_project(rules: &Rules, context: &'e Context<'_>) -> Option<Self> {
+        let ruled = context.is_of_some_project() && rules.project != Rule::All;
+        ruled.then_some(Self::EachOf(context.candidates))
     }
 }
 
@@ -147,6 +157,10 @@ impl Policy {
                 found.add_those_who_meet(&needs);
             }
         });
+        if let Some(needs) = Needs::of_some_project(&self.rules, &context) {
+            is_ruled = true;
+            found.add_those_who_meet(&needs);
+        }
         found.everybody |= !is_ruled;
         if let Some(project) = context.project.filter(|_| context.confined)
             && found.everybody

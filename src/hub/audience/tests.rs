@@ -114,20 +114,28 @@ fn any_event() -> impl Strategy<Value = Said> {
         some(THINGS),
         some(USERS),
         some(USERS),
+        some(&["Website", "Shop"]),
+        any::<bool>(),
     );
     let limits = prop::option::weighted(
         0.3,
         prop::collection::vec(prop::sample::select(PROJECTS), 1..3),
     );
     (things, limits).prop_map(|(things, limits)| {
-        let (project, agent, task, execution, run, job, user, owner) = things;
+        let (project, agent, task, execution, run, job, user, owner, name, of_project) = things;
         let data = json!({
             "project_id": project, "agent_id": agent, "task_id": task, "execution_id": execution,
-            "run_id": run, "job_id": job, "user_id": user, "owner_id": owner,
+            "run_id": run, "job_id": job, "user_id": user, "owner_id": owner, "project_name": name,
         });
         let data = data.as_object().cloned().unwrap_or_default();
         let data = data.into_iter().filter(|(_, id)| !id.is_null()).collect();
-        (Event::new(EventName::new("task.progress"), data), limits)
+        // Those of one family may name their project by nothing but its name.
+        let event = if of_project {
+            "project.updated"
+        } else {
+            "task.progress"
+        };
+        (Event::new(EventName::new(event), data), limits)
     })
 }
 

@@ -220,9 +220,10 @@ impl Flows {
         first
     }
 
-    /// The project that the event, or its task, names. A board's own id is taken only when its name is not known.
+    /// The project that the event, or its task, names. A board's own id is taken only when it is known, or its name isn't.
     fn project_of(&mut self, event: &Event, tasks: &Tasks) -> Option<Arc<str>> {
-        let named = read::project(event).filter(|id| event.board_id() != Some(*id));
+        let named = read::project(event)
+            .filter(|id| event.board_id() != Some(*id) || self.known.contains_key(*id));
         if let Some(id) = named {
             return self.enter(id, Sort::Project, event);
         }
