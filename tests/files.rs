@@ -108,6 +108,25 @@ async fn a_file_that_is_lost_in_whatever_way_is_noticed_and_said_once() {
     }
 }
 
+/// Starts a server that is to end by itself: its exit code, and what it says.
+async fn refused(command: &mut std::process::Command) -> (Option<i32>, String) {
+    let piped = command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let mut server = piped.spawn().expect("starts");
+    let started = Instant::now();
+    while server.try_wait().expect("waits").is_none() {
+        if started.elapsed() > PATIENCE {
+            server.kill().ok();
+            panic!("it runs: {command:?}");
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let output = server.wait_with_output().expect("output");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), said)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_server_on_the_same_file_is_refused_by_whatever_name() {
     let folder = tempfile::tempdir().expect("folder");
@@ -125,22 +144,8 @@ async fn a_second_server_on_the_same_file_is_refused_by_whatever_name() {
     std::os::unix::fs::symlink(folder.path(), &through).expect("links");
     let by_folder = through.join("stoa.db");
     for name in [&journal, &by_symlink, &by_link, &by_folder] {
-        let mut second = stoa(name)
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped())
-            .spawn()
-            .expect("starts");
-        let started = Instant::now();
-        while second.try_wait().expect("waits").is_none() {
-            if started.elapsed() > PATIENCE {
-                second.kill().ok();
-                panic!("it runs on {}", name.display());
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        let output = second.wait_with_output().expect("output");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success(), "{}: {said}", name.display());
+        let (code, said) = refused(&mut stoa(name)).await;
+        assert_ne!(code, Some(0), "{}: {said}", name.display());
         assert!(said.contains("use"), "{}: {said}", name.display());
     }
     // The first one goes on, and has lost nothing.
@@ -244,9 +249,8 @@ async fn a_second_server_on_the_same_list_of_bans_is_refused_by_whatever_name() 
     ban(first.address, "ann").await;
     assert!(link.is_symlink(), "the file itself is written");
     for name in [&bans, &link] {
-        let second = server_on(name, "second.db").output().expect("runs");
-        let said = String::from_utf8_lossy(&second.stderr);
-        assert_eq!(second.status.code(), Some(1), "{said}");
+        let (code, said) = refused(&mut server_on(name, "second.db")).await;
+        assert_eq!(code, Some(1), "{said}");
         let name = name.to_string_lossy();
         assert!(
             said.contains(&format!("{name} is in use by another server")),
