@@ -7,7 +7,9 @@
 //! ```
 //!
 //! Events are read in the order of their acceptance: each is behind all that was accepted before it, from any producer. So each producer may have its part of a common bound under way, and its next call waits until as much has
-//! been sent. Others don't wait for it, and one that has nothing under way never waits.
+//! been sent. Others don't wait for it, and one that has nothing under way never waits. Those who share a turn share a part:
+//! else whoever has many tokens for a project would have as many parts, and all others less. Of their calls the next is one of
+//! whoever was given least.
 //!
 //! Calls of one producer that wait at the same time have no order among them, for none of them is answered. Several programs
 //! may stand behind one address, so calls of like size stand in a line together, and the lines take turns by the events that
@@ -17,7 +19,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap, VecDeque},
+    collections::{BTreeSet, BinaryHeap, HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -28,7 +30,7 @@ use tokio::sync::{Notify, futures::Notified, oneshot};
 
 use crate::journal::{FlowId, Seq};
 
-/// Each producer may have so many events under way, however many producers there are.
+/// Those who share a turn may have so many events under way, however many others there are.
 const LEAST: usize = 64;
 
 /// Shared by the intake, which takes places, and the hub, which tells how far it is.
@@ -48,6 +50,8 @@ pub struct Backlog {
 struct Inner {
     /// Those that have something under way.
     flows: HashMap<FlowId, Flow>,
+    /// The turns that they share.
+    turns: HashMap<u64, Sharers>,
     /// Calls that are kept and that the hub has not read to their end: that place, whose, how many events.
     kept: BinaryHeap<Reverse<(Seq, FlowId, usize)>>,
     /// The last record that the hub read.
@@ -65,6 +69,21 @@ struct Flow {
     unsent: usize,
     /// Calls that wait.
     line: Line,
+    /// Events that went on, as far as it counts beside those who share its turn.
+    given: usize,
+}
+
+/// Those who share a turn.
+#[derive(Debug, Default)]
+struct Sharers {
+    /// How many have something under way or waiting.
+    flows: usize,
+    /// The events of all of them that are under way.
+    under_way: usize,
+    /// Those who have calls that wait, and what they were given.
+    waiting: BTreeSet<(usize, u64)>,
+    /// What the last of them had been given whose call went on: who comes later begins there.
+    floor: usize,
 }
 
 /// Calls from so many events on stand in lines of their own.
@@ -163,19 +182,22 @@ impl Backlog {
         // One without events holds a place, too: so it is given back like any other.
         let events = events.max(1);
         let mut inner = self.lock();
-        let part = self.part(&inner, flow);
+        let part = self.part(&inner, flow.turn);
         let ended = inner.ended;
-        let own = inner.flows.entry(flow).or_default();
-        if ended || (own.line.is_empty() && fits(own.under_way(), events, part)) {
-            own.taken += events;
-            own.line.give(events);
+        let (own, sharers) = inner.enter(flow);
+        if ended || (sharers.waiting.is_empty() && fits(sharers.under_way, events, part)) {
+            own.go_on(sharers, events);
             return Ok(self.place(flow, events));
         }
         let (tell, mut coming) = oneshot::channel();
+        if own.line.is_empty() {
+            own.given = own.given.max(sharers.floor);
+            sharers.waiting.insert((own.given, flow.producer));
+        }
         own.line.push((events, tell));
         // There may be room for it, though not for larger ones.
         let mut granted = Vec::new();
-        self.grant(&mut inner, flow, &mut granted);
+        self.grant(&mut inner, flow.turn, &mut granted);
         drop(inner);
         hand_out(granted);
         coming.try_recv().map_err(|_| coming)
@@ -196,7 +218,9 @@ impl Backlog {
         let mut touched = Vec::with_capacity(changed.len());
         for (flow, unsent) in changed {
             if unsent > 0 || inner.flows.contains_key(&flow) {
-                inner.flows.entry(flow).or_default().unsent = unsent;
+                let (own, sharers) = inner.enter(flow);
+                sharers.under_way = sharers.under_way + unsent - own.unsent;
+                own.unsent = unsent;
                 touched.push(flow);
             }
         }
@@ -212,7 +236,7 @@ impl Backlog {
             inner.forget(flow);
         }
         for flow in touched {
-            self.grant(&mut inner, flow, &mut granted);
+            self.grant(&mut inner, flow.turn, &mut granted);
         }
         drop(inner);
         hand_out(granted);
@@ -225,9 +249,9 @@ impl Backlog {
         let mut granted = Vec::new();
         let mut inner = self.lock();
         inner.ended = true;
-        let flows: Vec<FlowId> = inner.flows.keys().copied().collect();
-        for flow in flows {
-            self.grant(&mut inner, flow, &mut granted);
+        let turns: Vec<u64> = inner.turns.keys().copied().collect();
+        for turn in turns {
+            self.grant(&mut inner, turn, &mut granted);
         }
         drop(inner);
         hand_out(granted);
@@ -245,55 +269,91 @@ impl Backlog {
         }
     }
 
-    /// The events that a producer may have under way beside all others that have some.
-    fn part(&self, inner: &Inner, flow: FlowId) -> usize {
-        let others = inner.flows.len() - usize::from(inner.flows.contains_key(&flow));
+    /// The events that those who share a turn may have under way beside all others that have some.
+    fn part(&self, inner: &Inner, turn: u64) -> usize {
+        let others = inner.turns.len() - usize::from(inner.turns.contains_key(&turn));
         (self.most / (others + 1)).max(LEAST)
     }
 
-    /// Lets in whom a producer's part has room for now, and forgets the producer when it has nothing left.
-    fn grant(self: &Arc<Self>, inner: &mut Inner, flow: FlowId, granted: &mut Granted) {
-        let part = self.part(inner, flow);
+    /// Lets in whom the part of those who share a turn has room for now.
+    fn grant(self: &Arc<Self>, inner: &mut Inner, turn: u64, granted: &mut Granted) {
+        let part = self.part(inner, turn);
         let ended = inner.ended;
-        let Some(own) = inner.flows.get_mut(&flow) else {
-            return;
-        };
-        let mut under_way = own.under_way();
-        while let Some(calls) = own.line.next()
-            && let Some((events, tell)) = calls.front()
+        while let Some(sharers) = inner.turns.get_mut(&turn)
+            && let Some(&(given, producer)) = sharers.waiting.first()
         {
-            let events = *events;
-            // A call whose producer hung up needs none.
-            let gone = tell.is_closed();
-            if !gone && !ended && !fits(under_way, events, part) {
-                break;
-            }
-            let Some((_, tell)) = calls.pop_front() else {
+            let flow = FlowId { turn, producer };
+            let Some(own) = inner.flows.get_mut(&flow) else {
                 break;
             };
-            if !gone {
-                own.taken += events;
-                under_way += events;
-                own.line.give(events);
+            let Some(calls) = own.line.next() else {
+                break;
+            };
+            // A call whose producer hung up needs none.
+            let goes = |(events, tell): &mut Call| {
+                tell.is_closed() || ended || fits(sharers.under_way, *events, part)
+            };
+            let Some((events, tell)) = calls.pop_front_if(goes) else {
+                break;
+            };
+            sharers.waiting.pop_first();
+            if !tell.is_closed() {
+                sharers.floor = given;
+                own.go_on(sharers, events);
                 granted.push((tell, self.place(flow, events)));
             }
+            if own.line.is_empty() {
+                inner.forget(flow);
+            } else {
+                sharers.waiting.insert((own.given, producer));
+            }
         }
-        inner.forget(flow);
+    }
+}
+
+impl Flow {
+    /// A call of so many events goes on.
+    fn go_on(&mut self, sharers: &mut Sharers, events: usize) {
+        self.taken += events;
+        self.given += events;
+        self.line.give(events);
+        sharers.under_way += events;
     }
 }
 
 impl Inner {
+    /// A producer, and those who share its turn.
+    fn enter(&mut self, flow: FlowId) -> (&mut Flow, &mut Sharers) {
+        let sharers = self.turns.entry(flow.turn).or_default();
+        let own = self.flows.entry(flow).or_insert_with(|| {
+            sharers.flows += 1;
+            Flow::default()
+        });
+        (own, sharers)
+    }
+
     /// Forgets a producer that has nothing left.
     fn forget(&mut self, flow: FlowId) {
         let done = |own: &Flow| own.under_way() == 0 && own.line.is_empty();
-        if self.flows.get(&flow).is_some_and(done) {
-            self.flows.remove(&flow);
+        if !self.flows.get(&flow).is_some_and(done) {
+            return;
+        }
+        self.flows.remove(&flow);
+        if let Some(sharers) = self.turns.get_mut(&flow.turn) {
+            sharers.flows -= 1;
+            if sharers.flows == 0 {
+                self.turns.remove(&flow.turn);
+            }
         }
     }
 
     fn give_back(&mut self, flow: FlowId, events: usize) {
         if let Some(own) = self.flows.get_mut(&flow) {
-            own.taken = own.taken.saturating_sub(events);
+            let events = events.min(own.taken);
+            own.taken -= events;
+            if let Some(sharers) = self.turns.get_mut(&flow.turn) {
+                sharers.under_way -= events;
+            }
         }
     }
 }
@@ -334,7 +394,8 @@ impl Place {
             Some(last) => inner.kept.push(Reverse((last, self.flow, events))),
             None => inner.give_back(self.flow, events),
         }
-        self.backlog.grant(&mut inner, self.flow, &mut granted);
+        inner.forget(self.flow);
+        self.backlog.grant(&mut inner, self.flow.turn, &mut granted);
         drop(inner);
         hand_out(granted);
     }

@@ -11,8 +11,13 @@ use std::{
     },
 };
 
-use common::{Client, PATIENCE, post, server_with};
+use common::{
+    Client, PATIENCE,
+    guarded::{grant, guarded, request, token},
+    post, server_with,
+};
 use serde_json::{Value, json};
+use stoa::{access::authn::Grant, config::Role};
 
 /// How much of the flood is kept before the others publish.
 const FLOOD: usize = 4_000;
@@ -143,6 +148,52 @@ async fn a_producer_waits_for_its_own_events_and_others_are_behind_few_of_them()
     }
     assert!(before <= UNDER_WAY, "behind {before}");
     assert_eq!(flooder.ack(flood[2]).await["accepted"], UNDER_WAY / 2);
+    server.shutdown().await;
+}
+
+/// Each of the tokens names no user, so each is a producer of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_tokens_for_a_project_have_no_more_under_way_than_one() {
+    const TOKENS: usize = 20;
+    let server = guarded(|c| {
+        c.pace.flush_interval_ms = 3_600_000;
+        c.pace.producer_backlog = UNDER_WAY;
+    })
+    .await;
+    let address = server.address();
+    let token_for = |project: &str| {
+        token(&Grant {
+            projects: Some(vec![project.into()]),
+            ..grant(Role::Producer)
+        })
+    };
+    let publish = |project: &str, mut events: Value| {
+        let token = token_for(project);
+        for event in events.as_array_mut().expect("a list") {
+            event["project_id"] = json!(project);
+        }
+        async move { request("POST", address, "/api/v1/events", &token, Some(&events)).await }
+    };
+    let flood: Vec<_> = calls(TOKENS, UNDER_WAY / 2)
+        .map(|events| tokio::spawn(publish("p1", events)))
+        .collect();
+    let waiting = || {
+        let text = server.metrics().text();
+        let line = format!("stoa_producers_waited_total {}\n", TOKENS - 2);
+        text.contains(&line)
+    };
+    let all_but_two = async {
+        while !waiting() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, all_but_two)
+        .await
+        .expect("all wait but two");
+    let (status, answer) = publish("p2", json!([event("good", "normal")])).await;
+    assert_eq!(status, 202, "{answer}");
+    assert!(place(&answer) <= UNDER_WAY + 1, "{answer}");
+    flood.iter().for_each(tokio::task::JoinHandle::abort);
     server.shutdown().await;
 }
 

@@ -5,7 +5,7 @@ const GOOD: FlowId = FlowId::alone(2);
 
 fn is_forgotten(backlog: &Backlog) -> bool {
     let inner = backlog.lock();
-    inner.flows.is_empty() && inner.kept.is_empty()
+    inner.flows.is_empty() && inner.turns.is_empty() && inner.kept.is_empty()
 }
 
 #[test]
@@ -112,4 +112,29 @@ fn nobody_waits_for_a_hub_that_is_gone() {
     assert!(waiting.try_recv().is_ok());
     assert!(backlog.take(FLOOD, 100).is_ok());
     drop(first);
+}
+
+#[test]
+fn who_shares_a_turn_shares_a_part_and_none_of_them_stands_behind_all_of_another() {
+    let of = |producer| FlowId { turn: 7, producer };
+    let backlog = Backlog::new(1_000);
+    let first = backlog.take(of(0), 1_000).expect("nothing is under way");
+    let mut flood: Vec<_> = (0..2)
+        .map(|_| backlog.take(of(0), 600).expect_err("there is no room"))
+        .collect();
+    let mut others: Vec<_> = (1..50)
+        .map(|n| backlog.take(of(n), 1).expect_err("they have their part"))
+        .collect();
+    let good = backlog.take(GOOD, 1).expect("it has its own");
+    drop(good);
+    first.kept(1_000, 1_000);
+    backlog.tell(1_000, 0, vec![]);
+    let mut places: Vec<_> = others
+        .iter_mut()
+        .map(|call| call.try_recv().expect("they were given less"))
+        .collect();
+    places.push(flood[0].try_recv().expect("there is room beside them"));
+    assert!(flood[1].try_recv().is_err());
+    drop((places, flood));
+    assert!(is_forgotten(&backlog));
 }

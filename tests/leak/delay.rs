@@ -25,7 +25,7 @@ const PIECE: usize = 4_096;
 const FLUSH: usize = 60;
 /// The priorities, most urgent first, each with its part of a flush: 8:4:2:1.
 const LEVELS: [(&str, usize); 4] = [("critical", 32), ("high", 16), ("normal", 8), ("low", 4)];
-/// The most events that a producer may have under way.
+/// The most events of a producer that are under way.
 const UNDER_WAY: usize = 200;
 /// More text than a piece. So many fit into what the hub takes in at once: its bytes have a bound of their own.
 const LONG: usize = 8_000;
@@ -178,7 +178,8 @@ impl Scene {
         let server = guarded(|config| {
             config.pace.flush_interval_ms = 3_600_000;
             config.performance.flush_max = FLUSH;
-            config.pace.producer_backlog = UNDER_WAY;
+            // Nobody waits here for its own: all of the tenant's producers have a part of it together.
+            config.pace.producer_backlog = 16 * UNDER_WAY;
         })
         .await;
         let auth = json!({ "token": admin() });
