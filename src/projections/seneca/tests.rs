@@ -338,3 +338,38 @@ fn the_flows_shown_are_of_all_projects_the_latest_first() {
     assert!(started.iter().rev().is_sorted(), "{started:?}");
     assert_eq!(runs[0], "busy-399");
 }
+
+/// Where the ledger knows a board as a project of its own, no other one of its name has the board's flow.
+#[test]
+fn two_projects_of_one_name_are_two_flows() {
+    let mut dashboard = Dashboard::new();
+    let state = json!({ "board_id": "b2", "project_name": "Website" });
+    let of_board = json!({ "project_id": "b2", "project_state": state });
+    for (name, data) in [
+        (
+            "project_created",
+            json!({ "project_id": "a1", "project_name": "Website" }),
+        ),
+        (
+            "project_created",
+            json!({ "project_id": "b2", "project_name": "Website" }),
+        ),
+        ("project_state_refreshed", of_board),
+    ] {
+        let mut event = Event::clone(&event_at("2026-05-23T14:00:00Z", name, data.clone()));
+        event.project_id = data["project_id"].as_str().map(Into::into);
+        dashboard.observe(&event.into());
+    }
+    let flows = dashboard.active_flows()["flows"].clone();
+    let events = |id: &str| {
+        let flows = flows.as_array().unwrap().iter();
+        flows
+            .filter(|flow| flow["id"] == id)
+            .map(|flow| flow["event_count"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (events("a1"), events("b2")),
+        (vec![json!(1)], vec![json!(2)])
+    );
+}
