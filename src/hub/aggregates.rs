@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How often they are sent at the most.
-pub(super) const AGGREGATES: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(1);
 /// The aggregates that every observer is sent; a client that caught up is sent them anew.
 const CAUGHT_UP: [&str; 4] = [
     "conversation_summary",
@@ -24,15 +24,54 @@ const CAUGHT_UP: [&str; 4] = [
     "dashboard_update",
 ];
 
+/// When the aggregates are sent.
+#[derive(Debug)]
+pub(super) struct Aggregates {
+    /// They were sent last then.
+    sent: Instant,
+    /// Something happened since.
+    changed: bool,
+}
+
+impl Aggregates {
+    pub(super) fn new() -> Self {
+        Self {
+            sent: Instant::now(),
+            changed: false,
+        }
+    }
+
+    /// Something happened.
+    pub(super) fn changed(&mut self) {
+        self.changed = true;
+    }
+
+    /// When they are to be sent; none as long as nothing happens.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.changed.then(|| self.sent + INTERVAL)
+    }
+
+    /// Whether it is time: then they count as sent.
+    fn take_due(&mut self, now: Instant) -> bool {
+        let is_due = self.due().is_some_and(|due| due <= now);
+        if is_due {
+            (self.sent, self.changed) = (now, false);
+        }
+        is_due
+    }
+}
+
 impl Hub {
     /// Sends Seneca's aggregates that changed, at most once a second.
     pub(super) fn send_aggregates(&mut self, now: Instant) {
-        if !self.dashboard_changed || now.duration_since(self.last_aggregates) < AGGREGATES {
+        if !self.aggregates.take_due(now) {
             return;
         }
-        self.last_aggregates = now;
-        self.dashboard_changed = false;
-        for (name, body) in self.dashboard.take_changed(Timestamp::now()) {
+        for (name, body) in self
+            .projections
+            .dashboard_mut()
+            .take_changed(Timestamp::now())
+        {
             let namespace = if name == "agents_update" {
                 Namespace::Conversations
             } else {
@@ -43,20 +82,20 @@ impl Hub {
             if CAUGHT_UP.contains(&name) {
                 ids.retain(|id| self.gets_aggregates(*id));
             }
-            self.tell_who_wants(ids, namespace, name, body);
+            self.send_aggregate(ids, namespace, name, body);
         }
-        for (flow_id, body) in self.dashboard.flows_changed() {
+        for (flow_id, body) in self.projections.dashboard_mut().flows_changed() {
             let body = self.stamp_aggregate("flow_update", body);
             let watching = self.roster.ids_in(&format!("flow:{flow_id}")).collect();
-            self.tell_who_wants(watching, Namespace::Root, "flow_update", body);
+            self.send_aggregate(watching, Namespace::Root, "flow_update", body);
         }
-        if let Some(body) = self.dashboard.health_changed() {
+        if let Some(body) = self.projections.dashboard_mut().health_changed() {
             let body = self.stamp_aggregate("health_update", body);
             let watching = match self.options.seneca_broadcast {
                 true => self.roster.ids_on(Namespace::Root),
                 false => self.roster.ids_listening(Topic::Health),
             };
-            self.tell_who_wants(watching, Namespace::Root, "health_update", body);
+            self.send_aggregate(watching, Namespace::Root, "health_update", body);
         }
     }
 
@@ -73,14 +112,14 @@ impl Hub {
         if let Some(member) = self.roster.get_mut(id) {
             member.missed_aggregates = true;
             if member.behind.is_none() {
-                self.tell_aggregates(id);
+                self.send_present_aggregates(id);
             }
         }
     }
 
     /// Sends an aggregate to those of these whose filters don't leave out its name. Who is behind gets it later: it
     /// carries the cursor of the live stream.
-    pub(super) fn tell_who_wants(
+    pub(super) fn send_aggregate(
         &mut self,
         mut ids: Vec<MemberId>,
         namespace: Namespace,
@@ -99,11 +138,11 @@ impl Hub {
         let update = Outgoing::new(namespace, name, body);
         // Members that catch up are told some of them anew, and only these may be taken back.
         let again = CAUGHT_UP.contains(&name);
-        self.tell_these(&ids, &if again { update.aggregate() } else { update });
+        self.send_to(&ids, &if again { update.aggregate() } else { update });
     }
 
     /// The present aggregates, for one that missed their changes.
-    pub(super) fn tell_aggregates(&mut self, id: MemberId) {
+    pub(super) fn send_present_aggregates(&mut self, id: MemberId) {
         let Some(member) = self.roster.get_mut(id) else {
             return;
         };
@@ -112,15 +151,15 @@ impl Hub {
             return;
         }
         let aggregates = [
-            self.dashboard.summary(),
-            self.dashboard.metrics(),
-            self.dashboard.active_flows(),
-            self.dashboard.dashboard(Timestamp::now()),
+            self.projections.dashboard().summary(),
+            self.projections.dashboard().metrics(),
+            self.projections.dashboard().active_flows(),
+            self.projections.dashboard().dashboard(Timestamp::now()),
         ];
         for (name, body) in CAUGHT_UP.into_iter().zip(aggregates) {
             if self.roster.wants(id, name) {
                 let body = self.stamp_aggregate(name, body);
-                self.tell(id, name, body);
+                self.notify(id, name, body);
             }
         }
     }
@@ -132,8 +171,8 @@ impl Hub {
         };
         fill("type", name.into());
         fill("timestamp", now());
-        fill("id", format!("{name}-{}", self.seq).into());
-        fill("cursor", self.position.text().into());
+        fill("id", format!("{name}-{}", self.stream.seq()).into());
+        fill("cursor", self.stream.cursor_text().into());
         fill("source_type", name.into());
         fill("priority", "normal".into());
         fill("animation", "none".into());

@@ -2,40 +2,44 @@
 
 use serde_json::json;
 
-use super::{Hub, fanout::Flush, member::MemberId};
+use super::{
+    delivery::Delivery,
+    member::{Member, MemberId},
+    roster::Roster,
+};
 use crate::{channel::Namespace, delivery::Outgoing, timestamp::Timestamp};
 
-/// How many updates one `batch` holds at the most.
+/// The most updates that one `batch` holds.
 const BATCH_MAX: usize = 50;
 
 /// Updates on their way into a `batch`, each with whether it changes a layout.
 pub(super) type Batch<'a> = Vec<(&'a Outgoing, bool)>;
 
-impl Hub {
+impl Delivery {
     /// Writes the batches of those for whom much has gathered: a flush may be far more than they may owe.
-    pub(super) fn send_heavy(&mut self, flush: &mut Flush) {
-        flush.heavy.sort_unstable();
-        flush.heavy.dedup();
-        let heavy = std::mem::take(&mut flush.heavy);
-        self.write_batches(&heavy, flush);
+    pub(super) fn send_heavy(&mut self, roster: &mut Roster) {
+        if self.heavy.is_empty() {
+            return;
+        }
+        self.heavy.sort_unstable();
+        self.heavy.dedup();
+        let heavy = std::mem::take(&mut self.heavy);
+        self.write_batches(roster, &heavy);
     }
 
-    /// Writes the batches of this flush.
-    pub(super) fn send_batches(&mut self, flush: &mut Flush) {
-        let batching = std::mem::take(&mut flush.batching);
-        self.write_batches(&batching, flush);
-        for id in flush.full.drain(..) {
-            self.park(id);
-        }
-        flush.for_batches.clear();
-        flush.layouts.clear();
+    /// Writes the batches of this flush, which is over then.
+    pub(super) fn send_batches(&mut self, roster: &mut Roster) {
+        let batching = std::mem::take(&mut self.batching);
+        self.write_batches(roster, &batching);
+        self.for_batches.clear();
+        self.layouts.clear();
     }
 
     /// One batch for all members that got the same updates.
-    fn write_batches(&mut self, members: &[MemberId], flush: &mut Flush) {
+    fn write_batches(&mut self, roster: &mut Roster, members: &[MemberId]) {
         let mut waiting: Vec<(Vec<usize>, bool, MemberId)> = Vec::new();
         for &id in members {
-            let Some(member) = self.roster.get_mut(id) else {
+            let Some(member) = roster.get_mut(id) else {
                 continue;
             };
             member.batch_bytes = 0;
@@ -49,30 +53,27 @@ impl Hub {
                 let part: Vec<_> = part
                     .iter()
                     .map(|&at| {
-                        let update = &flush.for_batches[at];
+                        let update = &self.for_batches[at];
                         let shape = if same[0].1 { update.harmless() } else { update };
-                        (shape, flush.layouts[at])
+                        (shape, self.layouts[at])
                     })
                     .collect();
                 let batch = write_batch(&part);
                 for &(_, _, id) in same {
-                    let member = self.roster.get(id);
+                    let member = roster.get(id);
                     if member.is_some_and(|member| !member.outlet.send(&batch)) {
-                        flush.full.push(id);
+                        self.full.push(id);
                     }
                 }
             }
         }
     }
+}
 
-    /// Sends what was missed to one that takes batches.
-    pub(super) fn send_in_batches(&self, id: MemberId, updates: &Batch<'_>) {
-        let Some(member) = self.roster.get(id) else {
-            return;
-        };
-        for part in updates.chunks(BATCH_MAX) {
-            member.outlet.send(&write_batch(part));
-        }
+/// Sends updates that were missed to a member that takes batches.
+pub(super) fn send_in_batches(member: &Member, updates: &Batch<'_>) {
+    for part in updates.chunks(BATCH_MAX) {
+        member.outlet.send(&write_batch(part));
     }
 }
 

@@ -10,19 +10,15 @@ use tokio::sync::oneshot;
 
 use super::{
     Hub,
-    coalesce::end_of,
+    catchup::{CatchUpTurn, Effect},
     command::{Command, Resumption, now},
     credit::{Credit, Held},
-    making::SPAN,
     member::MemberId,
     requests::object,
     snapshots::Taking,
 };
 use crate::{
-    delivery::{
-        Cursor,
-        missed::{first_missed, missed},
-    },
+    delivery::{Cursor, missed::first_missed},
     event::Object,
 };
 
@@ -132,6 +128,24 @@ impl Behind {
 }
 
 impl Hub {
+    /// Has those who are behind served, and carries out what follows from that.
+    pub(super) fn turn(&mut self, work: impl FnOnce(&mut CatchUpTurn<'_>)) {
+        let mut turn = CatchUpTurn {
+            catchup: &mut self.catchup,
+            roster: &mut self.roster,
+            stream: &self.stream,
+            effects: Vec::new(),
+        };
+        work(&mut turn);
+        for effect in turn.effects {
+            match effect {
+                Effect::Live(member, to) => self.go_live(member, &to),
+                Effect::GiveUp { members, at, why } => self.give_up_these(&members, &at, why),
+                Effect::Part(member) => self.give_part(member),
+            }
+        }
+    }
+
     /// Sets a member back to a cursor and begins to catch it up. `replies` hear the fields of `resumed`.
     pub(super) fn resume(
         &mut self,
@@ -139,7 +153,7 @@ impl Hub {
         from: Resumption,
         reply: Option<oneshot::Sender<Object>>,
     ) {
-        let known = from.place.and_then(|place| self.as_own(place));
+        let known = from.place.and_then(|place| self.stream.as_own(place));
         let from = from.text;
         let Some(member) = self.roster.get_mut(id) else {
             return;
@@ -159,40 +173,14 @@ impl Hub {
             replies,
             ..Behind::new(at, Credit::first())
         }));
-        self.serve(id);
+        self.turn(|turn| turn.serve(id));
     }
 
-    /// A cursor of this journal. Any other, or one of what this journal has lost, doesn't tell what is missing.
-    pub(super) fn own_cursor(&self, text: &str) -> Option<Cursor> {
-        let place = text.parse().ok();
-        place.and_then(|place| self.as_own(place))
-    }
-
-    /// A place as this generation of the journal names it: those who stand at the same place have the same cursor.
-    fn as_own(&self, place: Cursor) -> Option<Cursor> {
-        self.knows(&place).then(|| Cursor {
-            epoch: self.journal.epoch(),
-            ..place
-        })
-    }
-
-    /// The same of one that a door has read.
+    /// Whether a cursor that a door has read is of this journal.
     pub(super) fn is_own(&self, from: &Resumption) -> bool {
-        from.place.as_ref().is_some_and(|place| self.knows(place))
-    }
-
-    fn knows(&self, cursor: &Cursor) -> bool {
-        if !cursor.is_of(&*self.journal) {
-            return false;
-        }
-        cursor.within.as_ref().is_none_or(|within| {
-            if within.grouping != self.table.grouping() {
-                return false;
-            }
-            // A segment is no longer than this, and a longer one is nobody's.
-            let span = missed(cursor, &end_of(cursor), SPAN + 1);
-            span.iter().map(|(_, len)| len).sum::<u64>() <= SPAN
-        })
+        from.place
+            .as_ref()
+            .is_some_and(|place| self.stream.knows(place))
     }
 
     /// A member owes all that it may: it gets nothing more until it has taken some of it. What it has not begun to get is
@@ -201,19 +189,19 @@ impl Hub {
         let Some(member) = self.roster.get(id).filter(|m| m.behind.is_none()) else {
             return;
         };
-        let first = self.journal.bounds().first;
+        let first = self.stream.journal().bounds().first;
         // What the journal no longer has would be lost.
         let keeps = |text: &str| {
-            let begins = self.own_cursor(text).map(|at| first_missed(&at));
+            let begins = self.stream.own_cursor(text).map(|at| first_missed(&at));
             begins.is_some_and(|begins| begins >= first)
         };
         let taken = member.outlet.reclaim(&keeps);
         let place = match taken
             .as_ref()
-            .and_then(|taken| self.own_cursor(&taken.cursor))
+            .and_then(|taken| self.stream.own_cursor(&taken.cursor))
         {
             Some(place) => place,
-            None => self.position.cursor(&self.pending),
+            None => self.stream.cursor(),
         };
         let Some(member) = self.roster.get_mut(id) else {
             return;
@@ -225,12 +213,12 @@ impl Hub {
             self.metrics.taken_back(taken.updates);
         }
         self.metrics.parked();
-        self.serve(id);
+        self.turn(|turn| turn.serve(id));
         let notice = object(json!({
             "type": "system_notification", "level": "warning", "code": "parked", "timestamp": now(),
             "message": "you read more slowly than updates come; you are sent the rest, coalesced, as you read on",
         }));
-        self.tell(id, "system_notification", notice);
+        self.notify(id, "system_notification", notice);
     }
 
     pub(super) fn go_live(&mut self, id: MemberId, to: &Cursor) {
@@ -241,11 +229,11 @@ impl Hub {
             return;
         };
         let to = to.with_everything_up_to(member.since);
-        let to = self.position.name(to);
+        let to = self.stream.name(to);
         match behind.from {
             Some(from) => {
                 let resumed = resumed(&from, &to, behind.replayed, true);
-                self.tell_resumed(id, &resumed, &to);
+                self.notify_resumed(id, &resumed, &to);
                 for reply in behind.replies {
                     reply.send(resumed.clone()).ok();
                 }
@@ -256,10 +244,10 @@ impl Hub {
                     "type": "system_notification", "level": "info", "code": "caught_up", "timestamp": now(),
                     "message": "you are up to date again",
                 }));
-                self.tell(id, "system_notification", notice);
+                self.notify(id, "system_notification", notice);
             }
         }
-        self.tell_aggregates(id);
+        self.send_present_aggregates(id);
     }
 
     /// The journal can't tell what is missing, and why: the state says it instead.
@@ -272,9 +260,9 @@ impl Hub {
         why: &'static str,
     ) {
         self.metrics.replay_given_up(why);
-        let to = self.position.everything_up_to(self.seq);
+        let to = self.stream.everything_read();
         let resumed = resumed(from, &to, replayed, false);
-        self.tell(id, "resumed", resumed.clone());
+        self.notify(id, "resumed", resumed.clone());
         self.send_snapshot(id);
         for reply in replies {
             reply.send(resumed.clone()).ok();
@@ -298,15 +286,9 @@ impl Hub {
         }
     }
 
-    fn tell_resumed(&mut self, id: MemberId, resumed: &Object, to: &str) {
+    fn notify_resumed(&mut self, id: MemberId, resumed: &Object, to: &str) {
         let json = serde_json::Value::Object(resumed.clone()).to_string();
-        self.tell_json(id, "resumed", &json, Some(to), false);
-    }
-
-    /// The journal no longer holds what those at this place have missed.
-    pub(super) fn give_up_all_at(&mut self, at: &Cursor) {
-        let cohort = self.cohort(at, None);
-        self.give_up_these(&cohort, at, "trimmed");
+        self.notify_json(id, "resumed", &json, Some(to));
     }
 
     /// Gives up these of those at this place, in the order of the queue.
@@ -317,7 +299,7 @@ impl Hub {
             if let Some(behind) = behind {
                 let from = behind.from.unwrap_or_else(|| at.to_string());
                 self.give_up(id, &from, behind.replayed, behind.replies, why);
-                self.tell_aggregates(id);
+                self.send_present_aggregates(id);
             }
         }
     }

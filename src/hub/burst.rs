@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 
-use super::{COMMANDS, Hub, panics::options};
+use super::{Hub, panics::options, requests::COMMANDS};
 use crate::{
     journal::{MemoryJournal, Retention},
     observe::Metrics,

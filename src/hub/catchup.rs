@@ -29,34 +29,37 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    Hub,
+    HubOptions,
     behind::Behind,
     coalesce::{Gathering, end_of},
     credit::Held,
     making::Made,
     meeting::{Kept, meeting_place},
     member::MemberId,
+    recent::Recent,
     replay,
+    roster::Roster,
+    stream::Stream,
 };
 use crate::{
     channel::Listening,
+    config::Recipients,
     delivery::{
         Cursor,
-        missed::{first_missed, missed, reach},
+        missed::{missed, reach},
     },
     journal::{Record, Seq},
+    observe::Metrics,
 };
 
 /// What the loop itself makes ready at the most, to bring a client to the present.
 const LAST: u64 = 256;
 /// A member that goes live gets the rest in one go, if it is no more than this or than its credit.
 const LIVE: usize = 16 * 1_024;
-/// The newest records that are kept at hand for the last segment, at the most: they are bounded in bytes, too.
-const RECENT: usize = 2_048;
-/// Bytes that holding one of them costs beside its contents.
-const RECORD: usize = 64;
 /// Deliveries between two flushes of the live stream.
 const BUDGET: usize = 16_384;
+/// A part of a snapshot counts in it as so many.
+const PART: usize = 64;
 /// How long one step may take before the live stream has its turn.
 const STEP: Duration = Duration::from_millis(2);
 /// How often those who rest are looked at.
@@ -78,22 +81,52 @@ pub(super) struct CatchUp {
     pub(super) next: bool,
     /// The number of the last that began to wait for one.
     pub(super) tickets: u64,
-    /// The newest records.
-    recent: VecDeque<Arc<Record>>,
-    /// About how many bytes of memory these hold.
-    recent_bytes: usize,
-    /// How many these may be.
-    max_recent: usize,
+    /// The newest records, for the last step to the present.
+    recent: Recent,
     /// When the next round begins.
     pub(super) look_at: Instant,
     /// Where the task that makes a segment leaves it.
     pub(super) made: mpsc::UnboundedSender<Made>,
     /// At most one segment is on the way.
     segments: mpsc::UnboundedReceiver<Made>,
+    /// Bytes of updates that are made ready in one go.
+    pub(super) max_segment: usize,
+    /// To whom texts are sent that are harmless in HTML.
+    pub(super) sanitize: Recipients,
+    /// What it does is counted.
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// A thing that follows from a turn for the rest of the loop.
+#[derive(Debug)]
+pub(super) enum Effect {
+    /// A member has everything up to this cursor: it is live.
+    Live(MemberId, Cursor),
+    /// The journal can't tell these members, who stand at one place, what they missed, and why.
+    GiveUp {
+        /// In the order of the queue.
+        members: Vec<MemberId>,
+        /// Where they stand.
+        at: Cursor,
+        /// The reason, as the metrics name it.
+        why: &'static str,
+    },
+    /// A member that is being given a large snapshot has room for the next part.
+    Part(MemberId),
+}
+
+/// One turn for those who are behind: the members and the stream stand still meanwhile.
+#[derive(Debug)]
+pub(super) struct CatchUpTurn<'h> {
+    pub(super) catchup: &'h mut CatchUp,
+    pub(super) roster: &'h mut Roster,
+    pub(super) stream: &'h Stream,
+    /// For the loop to carry out, in order.
+    pub(super) effects: Vec<Effect>,
 }
 
 impl CatchUp {
-    pub(super) fn new(max_recent: usize) -> Self {
+    pub(super) fn new(options: &HubOptions, metrics: Arc<Metrics>) -> Self {
         let (made, segments) = mpsc::unbounded_channel();
         Self {
             queue: VecDeque::new(),
@@ -102,24 +135,19 @@ impl CatchUp {
             kept: Kept::default(),
             next: false,
             tickets: 0,
-            recent: VecDeque::new(),
-            recent_bytes: 0,
-            max_recent,
+            recent: Recent::new(options.max_recent),
             look_at: Instant::now(),
             made,
             segments,
+            max_segment: options.max_segment,
+            sanitize: options.sanitize,
+            metrics,
         }
     }
 
+    /// Keeps a record at hand for those who come back.
     pub(super) fn remember(&mut self, record: &Arc<Record>) {
-        self.recent_bytes += record.held + RECORD;
-        self.recent.push_back(record.clone());
-        while self.recent_bytes > self.max_recent || self.recent.len() > RECENT {
-            let Some(gone) = self.recent.pop_front() else {
-                break;
-            };
-            self.recent_bytes -= (gone.held + RECORD).min(self.recent_bytes);
-        }
+        self.recent.push(record.clone());
     }
 
     /// Forgets these, which are in the order of the queue.
@@ -137,27 +165,9 @@ impl CatchUp {
     pub(super) fn due(&self) -> Option<Instant> {
         (!self.queue.is_empty()).then_some(self.look_at)
     }
-
-    /// The records of these places, if all of them are at hand.
-    fn at_hand(&self, ranges: &[(Seq, u64)]) -> Option<Vec<Arc<Record>>> {
-        if ranges.is_empty() {
-            return Some(Vec::new());
-        }
-        let first = self.recent.front().map(|record| record.seq)?;
-        let mut records = Vec::new();
-        for &(start, len) in ranges {
-            if start < first {
-                return None;
-            }
-            let skip = self.recent.partition_point(|record| record.seq < start);
-            let found = self.recent.range(skip..);
-            records.extend(found.take_while(|r| r.seq < start + len).cloned());
-        }
-        Some(records)
-    }
 }
 
-impl Hub {
+impl CatchUpTurn<'_> {
     /// Serves a member that is behind, after those who are behind already. One that stands in the queue keeps its place.
     pub(super) fn serve(&mut self, id: MemberId) {
         self.catchup.look_at = Instant::now();
@@ -178,9 +188,8 @@ impl Hub {
         }
     }
 
-    /// One step for those who are behind.
-    pub(super) fn catch_up(&mut self) {
-        let now = Instant::now();
+    /// A step for those who are behind.
+    pub(super) fn step(&mut self, now: Instant) {
         let nobody = self.catchup.queue.is_empty();
         self.catchup.kept.forget_old(now, nobody);
         if nobody || now < self.catchup.look_at {
@@ -210,10 +219,9 @@ impl Hub {
                 continue;
             }
             if self.is_taking(id) {
-                budget = budget.saturating_sub(self.give_part(id));
-                continue;
-            }
-            if holds {
+                self.effects.push(Effect::Part(id));
+                budget = budget.saturating_sub(PART);
+            } else if holds {
                 budget = budget.saturating_sub(self.hand_over(id));
             } else {
                 self.bring_on(id, &at, &mut budget);
@@ -245,9 +253,9 @@ impl Hub {
     /// Takes those who stand at `at` on: to the present if that is close, else by a segment that is made aside.
     fn bring_on(&mut self, id: MemberId, at: &Cursor, budget: &mut usize) {
         let topics = self.roster.get(id).map(|m| self.roster.topics(m));
-        let to = self.position.cursor(&self.pending);
+        let to = self.stream.cursor();
         if at.within.is_some() {
-            match self.is_gone(at) {
+            match self.stream.is_gone(at) {
                 true => self.give_up_all_at(at),
                 false => self.make_segment(id, at, &end_of(at), None),
             }
@@ -255,19 +263,19 @@ impl Hub {
         }
         let ranges = missed(at, &to, LAST + 1);
         let count: u64 = ranges.iter().map(|(_, len)| len).sum();
-        if count > 0 && self.is_gone(at) {
+        if count > 0 && self.stream.is_gone(at) {
             self.give_up_all_at(at);
             return;
         }
         let close = count <= LAST;
-        match close.then(|| self.catchup.at_hand(&ranges)).flatten() {
+        match close.then(|| self.catchup.recent.get(&ranges)).flatten() {
             Some(records) => self.last_segment(at, &to, &records, topics, budget),
             None => {
                 if self.take_kept(id, at) {
                     *budget = budget.saturating_sub(self.hand_over(id));
                     return;
                 }
-                let edge = self.pending.first().map_or(self.seq, |first| first - 1);
+                let edge = self.stream.all_sent_up_to();
                 // Far behind, the end is where nothing is unsent: cursors to there are short.
                 let far = edge > at.seq + LAST;
                 let clean = Cursor::at(to.epoch, edge.min(to.seq));
@@ -315,9 +323,14 @@ impl Hub {
         cohort
     }
 
-    /// Whether the journal no longer holds what comes after `at`.
-    pub(super) fn is_gone(&self, at: &Cursor) -> bool {
-        first_missed(at) < self.journal.bounds().first
+    /// The journal no longer holds what those at this place have missed.
+    fn give_up_all_at(&mut self, at: &Cursor) {
+        let members = self.take_cohort(at, None);
+        self.effects.push(Effect::GiveUp {
+            members,
+            at: at.clone(),
+            why: "trimmed",
+        });
     }
 
     /// Brings those who stand at `at` to the present, or at least closer.
@@ -331,9 +344,9 @@ impl Hub {
     ) {
         let mut cohort = self.take_cohort(at, topics);
         let (eyes, whose) = self.eyes(&cohort);
-        let max_bytes = self.options.max_segment;
+        let max_bytes = self.catchup.max_segment;
         let mut gathering = Gathering::new(
-            self.table.clone(),
+            self.stream.table().clone(),
             eyes,
             at.clone(),
             to,
@@ -343,9 +356,9 @@ impl Hub {
         gathering.take(records);
         let segment = replay::write(
             gathering.finish(),
-            self.table.grouping(),
+            self.stream.table().grouping(),
             max_bytes,
-            self.options.sanitize,
+            self.catchup.sanitize,
         );
         let segment = Arc::new(segment);
         let whole = segment.end == reach(at, to, Seq::MAX);
@@ -370,7 +383,7 @@ impl Hub {
             if whole && segment.weight(eye, most) <= most {
                 behind.credit.unbound();
                 self.hand_over(id);
-                self.go_live(id, to);
+                self.effects.push(Effect::Live(id, to.clone()));
             } else {
                 self.queue_up(id);
             }

@@ -9,7 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Hub, batches::Batch, catchup::LOOK, member::MemberId, replay::ReplaySegment};
+use super::{
+    batches::{Batch, send_in_batches},
+    catchup::{CatchUpTurn, LOOK},
+    member::MemberId,
+    replay::ReplaySegment,
+};
 
 /// The smallest credit: a few updates, that the connection is not idle.
 const LEAST: usize = 4 * 1_024;
@@ -117,10 +122,10 @@ impl Credit {
     }
 }
 
-impl Hub {
+impl CatchUpTurn<'_> {
     /// Gives a member the next part of the segment that it holds; how many updates that was.
     pub(super) fn hand_over(&mut self, id: MemberId) -> usize {
-        let most = self.options.max_segment;
+        let most = self.catchup.max_segment;
         let Some(behind) = self.roster.get_mut(id).and_then(|m| m.behind.as_mut()) else {
             return 0;
         };
@@ -158,9 +163,11 @@ impl Hub {
                 batch.push((member.shape(&update.outgoing), update.layout));
             }
         }
-        self.send_in_batches(id, &batch);
+        if let Some(member) = self.roster.get(id) {
+            send_in_batches(member, &batch);
+        }
         self.roster.touch(id);
-        self.metrics.replayed(updates);
+        self.catchup.metrics.replayed(updates);
         if let Some(behind) = self.roster.get_mut(id).and_then(|m| m.behind.as_mut()) {
             behind.replayed += updates;
             behind.at = segment.after(held.next);

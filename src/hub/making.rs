@@ -14,8 +14,7 @@ use smallvec::{SmallVec, smallvec};
 use tokio::sync::mpsc;
 
 use super::{
-    Hub,
-    catchup::LOOK,
+    catchup::{CatchUpTurn, Effect, LOOK},
     coalesce::Gathering,
     credit::Held,
     eye::{Eye, Key},
@@ -83,7 +82,7 @@ impl Drop for Report {
     }
 }
 
-impl Hub {
+impl CatchUpTurn<'_> {
     /// Takes a made segment.
     pub(super) fn take_segment(&mut self, made: Made) {
         self.catchup.making = false;
@@ -93,14 +92,18 @@ impl Hub {
             // With none, it was trimmed meanwhile: the next look finds that it is gone.
             Ok(segments) => self.distribute(segments),
             Err(error) => {
-                self.metrics.replay_failed();
+                self.catchup.metrics.replay_failed();
                 tracing::warn!(%error, "reading the journal for those who are behind failed");
                 for from in &made.from {
                     let hopeless = self.note_failure(from);
                     if !hopeless.is_empty() {
                         let clients = hopeless.len();
                         tracing::error!(%error, clients, "what some have missed can't be read; they are given the state instead");
-                        self.give_up_these(&hopeless, from, "unreadable");
+                        self.effects.push(Effect::GiveUp {
+                            members: hopeless,
+                            at: from.clone(),
+                            why: "unreadable",
+                        });
                     }
                 }
             }
@@ -205,23 +208,23 @@ impl Hub {
         self.catchup.making = true;
         let (from, whose) = self.who_meets_at(at, to, topics);
         let (eyes, _) = self.eyes(&whose);
-        let max_bytes = self.options.max_segment;
+        let max_bytes = self.catchup.max_segment;
         let gather = |from: &Cursor| {
-            let (table, topics) = (self.table.clone(), topics.unwrap_or_default());
+            let (table, topics) = (self.stream.table().clone(), topics.unwrap_or_default());
             Gathering::new(table, eyes.clone(), from.clone(), to, topics, max_bytes)
         };
         let together = Together {
             gatherings: from.iter().map(|from| (gather(from), true)).collect(),
             ranges: ranges(&from, to),
-            grouping: self.table.grouping(),
+            grouping: self.stream.table().grouping(),
             max_bytes,
-            sanitize: self.options.sanitize,
+            sanitize: self.catchup.sanitize,
         };
         let report = Report {
             from,
             made: Some(self.catchup.made.clone()),
         };
-        let (journal, metrics) = (self.journal.clone(), self.metrics.clone());
+        let (journal, metrics) = (self.stream.journal().clone(), self.catchup.metrics.clone());
         tokio::spawn(async move {
             report.send(together.make(&*journal, &metrics).await);
         });

@@ -19,8 +19,8 @@ use std::{
 use smallvec::SmallVec;
 
 use super::{
-    Hub,
     behind::Behind,
+    catchup::CatchUpTurn,
     credit::Held,
     eye::{Eye, Key},
     member::MemberId,
@@ -122,7 +122,7 @@ impl Kept {
     }
 }
 
-impl Hub {
+impl CatchUpTurn<'_> {
     /// Gives a member a segment that was made for others a moment ago, if one begins where it stands.
     pub(super) fn take_kept(&mut self, id: MemberId, at: &Cursor) -> bool {
         let Some(held) = self.catchup.kept.find(at, || self.roster.eye(id)) else {
@@ -174,7 +174,8 @@ impl Hub {
                 continue;
             };
             let place = &behind.at;
-            if !goes_on(place) || *place == *at || behind.has_failed() || self.is_gone(place) {
+            if !goes_on(place) || *place == *at || behind.has_failed() || self.stream.is_gone(place)
+            {
                 continue;
             }
             let member = self.roster.get(id);

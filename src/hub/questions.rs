@@ -28,9 +28,15 @@ impl Hub {
                 let total = rooms.len();
                 object(json!({ "active_rooms": rooms, "total_rooms": total }))
             }
-            Question::HealthNow => self.dashboard.health_current().unwrap_or_default(),
+            Question::HealthNow => self
+                .projections
+                .dashboard()
+                .health_current()
+                .unwrap_or_default(),
             Question::HealthHistory { hours } => {
-                return Answer::ToWrite(Box::new(self.dashboard.health_history(hours, now)));
+                return Answer::ToWrite(Box::new(
+                    self.projections.dashboard().health_history(hours, now),
+                ));
             }
             Question::Conversations {
                 limit,
@@ -38,16 +44,16 @@ impl Hub {
                 minutes,
                 agent_id,
             } => {
-                let dashboard = &self.dashboard;
+                let dashboard = self.projections.dashboard();
                 let recent = dashboard.recent_conversations(limit, offset, minutes, agent_id, now);
                 return Answer::ToWrite(Box::new(recent));
             }
-            Question::Dashboard => self.dashboard.dashboard(now),
+            Question::Dashboard => self.projections.dashboard().dashboard(now),
             Question::ActiveFlows => {
-                let flows = self.dashboard.active_flows();
+                let flows = self.projections.dashboard().active_flows();
                 self.stamp_aggregate("active_flows_update", flows)
             }
-            Question::Agents => self.dashboard.agents(),
+            Question::Agents => self.projections.dashboard().agents(),
         })
     }
 
@@ -65,10 +71,10 @@ impl Hub {
             "active_rooms": rooms.count(),
             "peak_connections": self.roster.peak(),
             "connections_by_namespace": namespaces,
-            "events": self.seq,
-            "updates_waiting": self.pacer.ready(),
-            "updates_held": self.pacer.held(),
-            "cursor": self.position.text(),
+            "events": self.stream.seq(),
+            "updates_waiting": self.stream.pacer().ready(),
+            "updates_held": self.stream.pacer().held(),
+            "cursor": self.stream.cursor_text(),
             "started_at": self.started,
             "server_time": now(),
         }))

@@ -1,8 +1,9 @@
 //! The hub's side of the commands.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
+use tokio::sync::{oneshot, watch};
 
 use super::{
     Hub,
@@ -17,9 +18,47 @@ use crate::{
     channel::Namespace,
     error::Error,
     event::Object,
+    journal::Seq,
 };
 
+/// Commands handled between two flushes, so that neither starves the other.
+pub(super) const COMMANDS: usize = 256;
+/// The same in time: some commands are work.
+const COMMANDS_TIME: Duration = Duration::from_millis(2);
+
 impl Hub {
+    /// Handles a command and what else waits; who asked for it, when it is time to stop. What was acknowledged before a
+    /// command came is read before it is handled: whoever publishes and then looks sees it.
+    pub(super) async fn handle_some(
+        &mut self,
+        mut command: Command,
+        grown: &watch::Receiver<Seq>,
+    ) -> Option<oneshot::Sender<()>> {
+        // By the clock of the runtime, which stands still where a test says so.
+        let began = tokio::time::Instant::now();
+        let mut handled = 0;
+        loop {
+            let newest = *grown.borrow();
+            // What can't be read now is told, and tried again, by the loop: commands don't wait for it.
+            self.read(newest).await.ok();
+            if let Command::Stop(reply) = command {
+                return Some(reply);
+            }
+            self.handle(command);
+            self.metrics.filter_bytes(self.roster.filter_bytes());
+            handled += 1;
+            // A command that is taken is handled: none is taken for which there is no time.
+            if handled == COMMANDS || began.elapsed() > COMMANDS_TIME {
+                break;
+            }
+            match self.commands.try_recv() {
+                Ok(next) => command = next,
+                Err(_) => break,
+            }
+        }
+        None
+    }
+
     pub(super) fn handle(&mut self, command: Command) {
         self.settle(&command);
         match command {
@@ -65,17 +104,17 @@ impl Hub {
                 self.is_page(member);
             }
             Command::IsPage(member) => self.is_page(member),
-            Command::Tell { member, name, body } => self.tell_now(member, name, body),
+            Command::Tell { member, name, body } => self.notify_where_it_stands(member, name, body),
             Command::TellAll {
                 namespace,
                 name,
                 body,
-            } => self.tell_everybody(namespace, name, body),
+            } => self.notify_all(namespace, name, body),
             Command::Picture(reply) => {
                 reply.send(self.picture()).ok();
             }
             Command::Moment(reply) => {
-                reply.send(self.present()).ok();
+                reply.send(self.projections.present(&self.stream)).ok();
             }
             Command::FindSnapshot { of, reply } => self.find_snapshot(of, reply),
             Command::GiveSnapshot {
@@ -132,30 +171,30 @@ impl Hub {
         let own = resumes.as_ref().filter(|from| self.is_own(from));
         let cursor = own
             .map(|from| &*from.text)
-            .unwrap_or(self.position.text())
+            .unwrap_or(self.stream.cursor_text())
             .to_owned();
         body.insert("cursor".into(), cursor.as_str().into());
         let greeting = Value::Object(body).to_string();
         // Nor is it a place to go on from for one that is given the state: if it leaves before, it would not have that.
         let is_given_state = own.is_none() && (welcome.snapshot || resumes.is_some());
         let place = (!is_given_state).then_some(cursor.as_str());
-        self.tell_json(id, name, &greeting, place, false);
+        self.notify_json(id, name, &greeting, place);
         for (room, refusal) in refused {
             self.metrics.refused("connect", refusal.code);
-            self.tell(id, "error", refusal.to_event(Some(&room)));
+            self.notify(id, "error", refusal.to_event(Some(&room)));
         }
         if namespace == Namespace::Conversations && self.roster.wants(id, "agents_update") {
-            let agents = self.dashboard.agents();
-            self.tell(id, "agents_update", agents);
+            let agents = self.projections.dashboard().agents();
+            self.notify(id, "agents_update", agents);
         }
         if namespace == Namespace::Root
             && self.options.aggregates.include(false)
             && self.roster.wants(id, "conversation_summary")
         {
-            let mut summary = self.dashboard.summary();
+            let mut summary = self.projections.dashboard().summary();
             summary.insert("cursor".into(), cursor.into());
             let summary = self.stamp_aggregate("conversation_summary", summary);
-            self.tell(id, "conversation_summary", summary);
+            self.notify(id, "conversation_summary", summary);
         }
         if let Some(from) = resumes {
             self.resume(id, from, None);

@@ -13,11 +13,7 @@ use std::{sync::Arc, time::Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Hub, SharedSnapshot, SnapshotOf, behind::Behind, member::MemberId, moments::SERVES};
-use crate::{
-    delivery::{Cursor, Outgoing},
-    journal::Seq,
-    projections::state::Picture,
-};
+use crate::{delivery::Outgoing, journal::Seq, projections::state::Picture};
 
 /// So many entities are written here at the most; more of them are work for a task aside.
 const SMALL: usize = 512;
@@ -120,8 +116,12 @@ impl Snapshots {
 impl Hub {
     /// The state now, and the place in the stream that it is of: it costs nothing, whoever asks writes it.
     pub(super) fn picture(&self) -> (Picture, Seq, String) {
-        let cursor = self.position.everything_up_to(self.seq);
-        (self.state.picture(), self.seq, cursor)
+        let cursor = self.stream.everything_read();
+        (
+            self.projections.state().picture(),
+            self.stream.seq(),
+            cursor,
+        )
     }
 
     /// The state, and from then on only what comes after it. The cursor of it, if it is sent already.
@@ -131,11 +131,13 @@ impl Hub {
             namespace: self.roster.get(id)?.namespace,
             project: None,
         };
-        if self.state.entities() > SMALL || self.state.bytes() > SMALL_BYTES {
+        if self.projections.state().entities() > SMALL
+            || self.projections.state().bytes() > SMALL_BYTES
+        {
             self.give_snapshot(id, None, None);
             return None;
         }
-        let moment = self.present();
+        let moment = self.projections.present(&self.stream);
         let (seq, cursor) = (moment.seq, moment.cursor.clone());
         let mut newest = self.snapshots.shared.iter().rev();
         let shared = match newest.find(|s| s.is_of(&moment, &of)) {
@@ -173,8 +175,8 @@ impl Hub {
         shared: Option<Arc<SharedSnapshot>>,
     ) {
         let at = match &shared {
-            Some(shared) => Cursor::at(self.journal.epoch(), shared.moment.seq),
-            None => self.position.cursor(&self.pending),
+            Some(shared) => self.stream.after(shared.moment.seq),
+            None => self.stream.cursor(),
         };
         let Some(member) = self.roster.get_mut(id) else {
             return;
@@ -186,20 +188,20 @@ impl Hub {
             behind.take_over(*before);
         }
         member.behind = Some(Box::new(behind));
-        self.serve(id);
+        self.turn(|turn| turn.serve(id));
     }
 
-    /// Gives a member that has room the next part; how many updates that was.
-    pub(super) fn give_part(&mut self, id: MemberId) -> usize {
+    /// Gives a member that has room the next part.
+    pub(super) fn give_part(&mut self, id: MemberId) {
         let member = self.roster.get(id);
         let waiting = member.map(|m| (m.namespace, m.outlet.waiting()));
         let (Some(permissions), Some((namespace, waiting))) =
             (self.roster.permissions(id), waiting)
         else {
-            return 0;
+            return;
         };
         let Some(taking) = self.taking(id).filter(|_| waiting <= LITTLE) else {
-            return 0;
+            return;
         };
         let of = SnapshotOf {
             permissions,
@@ -217,14 +219,14 @@ impl Hub {
         };
         let Some(update) = shared.ready(next) else {
             self.write_part(shared, next);
-            return 0;
+            return;
         };
         if let Some(taking) = self.taking(id) {
             taking.last = Some(update.clone());
             taking.next += 1;
         }
         let Some(member) = self.roster.get_mut(id) else {
-            return 0;
+            return;
         };
         // An entity may be longer than what a client may owe.
         if update.json.len() > self.options.max_segment {
@@ -239,7 +241,6 @@ impl Hub {
             }
         }
         self.roster.touch(id);
-        1
     }
 
     fn taking(&mut self, id: MemberId) -> Option<&mut Taking> {
@@ -254,7 +255,7 @@ impl Hub {
         reply: oneshot::Sender<Option<Arc<SharedSnapshot>>>,
     ) {
         // Its text is shorter than what it holds.
-        if self.state.bytes() <= self.options.snapshot_part {
+        if self.projections.state().bytes() <= self.options.snapshot_part {
             reply.send(None).ok();
         } else if let Some(shared) = self.found(&of) {
             reply.send(Some(shared)).ok();
@@ -271,17 +272,16 @@ impl Hub {
     }
 
     /// Gives a member a snapshot whose parts are found, or has them found.
-    fn find_parts(&mut self, id: MemberId, of: SnapshotOf) -> usize {
+    fn find_parts(&mut self, id: MemberId, of: SnapshotOf) {
         let Some(shared) = self.found(&of) else {
             self.find(of);
-            return 0;
+            return;
         };
-        let at = Cursor::at(self.journal.epoch(), shared.moment.seq);
+        let at = self.stream.after(shared.moment.seq);
         if let Some(behind) = self.roster.get_mut(id).and_then(|m| m.behind.as_mut()) {
             behind.at = at;
             behind.taking = Some(Taking::new(of.project, Some(shared)));
         }
-        1
     }
 
     /// Has the parts of a snapshot found, one after the other.
@@ -290,7 +290,7 @@ impl Hub {
             return;
         }
         self.snapshots.finding = Some(of.clone());
-        let moment = self.moment();
+        let moment = self.projections.moment(&self.stream);
         let (made, part_bytes) = (self.snapshots.made.clone(), self.options.snapshot_part);
         let find = move || SharedSnapshot::new(moment, of, part_bytes);
         let found = tokio::task::spawn_blocking(find);

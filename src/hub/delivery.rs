@@ -1,0 +1,76 @@
+//! One flush on its way to the members' outlets: each update at once, or gathered into a batch for those who ask for that.
+//!
+//! It knows nothing of the stream. A member that owes all that it may is named by [`Delivery::take_full`]: the loop parks it.
+
+use super::{member::MemberId, roster::Roster};
+use crate::delivery::Outgoing;
+
+/// Buffers of a flush, used again by every one.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    /// Bytes of a batch that is sent before the flush is over.
+    max_batch_bytes: usize,
+    /// The updates that somebody takes in a batch; members hold positions in it.
+    pub(super) for_batches: Vec<Outgoing>,
+    /// Whether each of them changes a layout.
+    pub(super) layouts: Vec<bool>,
+    /// Members with a batch to be made.
+    pub(super) batching: Vec<MemberId>,
+    /// Members whose batch is large enough to be sent now.
+    pub(super) heavy: Vec<MemberId>,
+    /// Members that owe all that they may.
+    pub(super) full: Vec<MemberId>,
+}
+
+impl Delivery {
+    /// Nothing yet; a batch of more than `max_batch_bytes` is sent before its flush is over.
+    pub(super) fn new(max_batch_bytes: usize) -> Self {
+        Self {
+            max_batch_bytes,
+            for_batches: Vec::new(),
+            layouts: Vec::new(),
+            batching: Vec::new(),
+            heavy: Vec::new(),
+            full: Vec::new(),
+        }
+    }
+
+    /// Queues an update for each of these, or lays it aside for their batches.
+    pub(super) fn deliver(
+        &mut self,
+        roster: &mut Roster,
+        update: Outgoing,
+        to: &[MemberId],
+        changes_layout: bool,
+    ) {
+        let mut is_batched = false;
+        for &id in to {
+            let Some(member) = roster.get_mut(id) else {
+                continue;
+            };
+            if let Some(batch) = &mut member.batch {
+                if batch.is_empty() {
+                    self.batching.push(id);
+                }
+                batch.push(self.for_batches.len());
+                member.batch_bytes += update.json.len();
+                if member.batch_bytes > self.max_batch_bytes {
+                    self.heavy.push(id);
+                }
+                is_batched = true;
+            } else if !member.outlet.send(member.shape(&update)) {
+                self.full.push(id);
+            }
+            roster.touch(id);
+        }
+        if is_batched {
+            self.for_batches.push(update);
+            self.layouts.push(changes_layout);
+        }
+    }
+
+    /// The members that owe all that they may: nothing more is sent to them now.
+    pub(super) fn take_full(&mut self) -> Vec<MemberId> {
+        std::mem::take(&mut self.full)
+    }
+}

@@ -1,0 +1,68 @@
+//! Events that no record of the journal stands behind: greetings, answers, aggregates, notices.
+
+use super::{Hub, member::MemberId};
+use crate::{channel::Namespace, delivery::Outgoing, event::Object};
+
+impl Hub {
+    /// Sends a notice to one member.
+    pub(super) fn notify(&mut self, id: MemberId, name: &str, body: Object) {
+        let json = serde_json::Value::Object(body).to_string();
+        self.notify_json(id, name, &json, None);
+    }
+
+    /// The same for one that was asked for earlier: its cursor is where the member stands now. That of the live stream would
+    /// tell one that is behind that it has everything.
+    pub(super) fn notify_where_it_stands(&mut self, id: MemberId, name: &str, mut body: Object) {
+        let Some(member) = self.roster.get(id) else {
+            return;
+        };
+        // One that has not all of a snapshot stands nowhere.
+        if member.behind.as_ref().is_some_and(|b| b.taking.is_some()) {
+            body.remove("cursor");
+        }
+        if let Some(cursor) = body.get_mut("cursor") {
+            *cursor = match &member.behind {
+                Some(behind) => self.stream.name(behind.at.clone()).into(),
+                None => self.stream.cursor_text().into(),
+            };
+        }
+        self.notify(id, name, body);
+    }
+
+    /// The same for JSON that is written already, with the place after it if it has one.
+    pub(super) fn notify_json(
+        &mut self,
+        id: MemberId,
+        name: &str,
+        json: &str,
+        cursor: Option<&str>,
+    ) {
+        let Some(member) = self.roster.get(id) else {
+            return;
+        };
+        let update = Outgoing::new(member.namespace, name, json.to_owned());
+        let update = match cursor {
+            Some(cursor) => update.at(cursor),
+            None => update,
+        };
+        member.outlet.send(&update);
+        self.roster.touch(id);
+    }
+
+    /// Sends a notice to everybody on a namespace, whatever they filter.
+    pub(super) fn notify_all(&mut self, namespace: Namespace, name: &str, body: Object) {
+        let everybody = self.roster.ids_on(namespace);
+        let json = serde_json::Value::Object(body).to_string();
+        self.send_to(&everybody, &Outgoing::new(namespace, name, json));
+    }
+
+    /// Queues an update for each of these.
+    pub(super) fn send_to(&mut self, ids: &[MemberId], update: &Outgoing) {
+        for &id in ids {
+            if let Some(member) = self.roster.get(id) {
+                member.outlet.send(update);
+            }
+            self.roster.touch(id);
+        }
+    }
+}

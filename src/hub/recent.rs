@@ -1,0 +1,60 @@
+//! The newest records, at hand in memory: the last step of a client to the present needs no reading.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use crate::journal::{Record, Seq};
+
+/// The most records that are kept; they are bounded in bytes, too.
+const MOST: usize = 2_048;
+/// Bytes that holding one of them costs beside its contents.
+const RECORD: usize = 64;
+
+/// The newest records, oldest first.
+#[derive(Debug)]
+pub(super) struct Recent {
+    records: VecDeque<Arc<Record>>,
+    /// About how many bytes of memory these hold.
+    bytes: usize,
+    /// The most bytes that they may hold.
+    max_bytes: usize,
+}
+
+impl Recent {
+    pub(super) fn new(max_bytes: usize) -> Self {
+        Self {
+            records: VecDeque::new(),
+            bytes: 0,
+            max_bytes,
+        }
+    }
+
+    /// Keeps one more; the oldest go for it.
+    pub(super) fn push(&mut self, record: Arc<Record>) {
+        self.bytes += record.held + RECORD;
+        self.records.push_back(record);
+        while self.bytes > self.max_bytes || self.records.len() > MOST {
+            let Some(gone) = self.records.pop_front() else {
+                break;
+            };
+            self.bytes -= (gone.held + RECORD).min(self.bytes);
+        }
+    }
+
+    /// The records of these ranges (first place, how many), if all of them are here.
+    pub(super) fn get(&self, ranges: &[(Seq, u64)]) -> Option<Vec<Arc<Record>>> {
+        if ranges.is_empty() {
+            return Some(Vec::new());
+        }
+        let first = self.records.front().map(|record| record.seq)?;
+        let mut records = Vec::new();
+        for &(start, len) in ranges {
+            if start < first {
+                return None;
+            }
+            let skip = self.records.partition_point(|record| record.seq < start);
+            let found = self.records.range(skip..);
+            records.extend(found.take_while(|r| r.seq < start + len).cloned());
+        }
+        Some(records)
+    }
+}

@@ -1,0 +1,80 @@
+//! How the loop comes to be: its parts, and the journal's end, which it is brought to before it runs.
+
+use std::{sync::Arc, time::Instant};
+
+use super::{
+    Hub, HubHandle, HubOptions, aggregates::Aggregates, catchup::CatchUp, delivery::Delivery,
+    projections::Projections, roster::Roster, snapshots::Snapshots, stream::Stream,
+};
+use crate::{
+    backlog::Backlog,
+    journal::{Journal, JournalError},
+    ledger::Ledger,
+    observe::Metrics,
+    projections::state::checkpoint,
+    timestamp::Timestamp,
+    update::Table,
+};
+
+/// Records that are read at a time.
+const BATCH: usize = 1_024;
+/// The last events that Seneca's pages are shown again after a start.
+const SHOWN_AGAIN: u64 = 10_000;
+
+impl Hub {
+    /// A hub before the first event; [`Hub::restore`] brings it to the journal's present end.
+    pub fn new(
+        options: HubOptions,
+        journal: Arc<dyn Journal>,
+        table: Table,
+        metrics: Arc<Metrics>,
+    ) -> (Self, HubHandle, Arc<Backlog>) {
+        let (handle, commands) = HubHandle::channel();
+        let backlog = Backlog::new(options.producer_backlog);
+        let hub = Self {
+            stream: Stream::new(journal, table, options.level_shares),
+            projections: Projections::new(&options, &metrics),
+            roster: Roster::new(options.seneca_broadcast, options.sanitize),
+            catchup: CatchUp::new(&options, metrics.clone()),
+            delivery: Delivery::new(options.max_segment),
+            options,
+            commands,
+            handle: handle.downgrade(),
+            metrics,
+            backlog: backlog.clone(),
+            audience: Vec::new(),
+            look_for_slow: None,
+            last_flush: Instant::now(),
+            aggregates: Aggregates::new(),
+            snapshots: Snapshots::new(),
+            started: Timestamp::now(),
+        };
+        (hub, handle, backlog)
+    }
+
+    /// Brings the hub to the journal's present end: the state as it was, and what Seneca's pages show of the last events.
+    /// Returns what is known there of whose things are, for the intake.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub async fn restore(&mut self) -> Result<Arc<Ledger>, JournalError> {
+        let journal = self.stream.journal().clone();
+        let (state, ledger, seq) = checkpoint::restore(&*journal, &self.options.state).await?;
+        let mut at = seq.saturating_sub(SHOWN_AGAIN);
+        while at < seq {
+            let batch = journal.read(at, BATCH).await?;
+            if batch.is_end(at) {
+                break;
+            }
+            at = batch.to;
+            for record in &batch.records {
+                self.projections.observe_again(&record.event);
+                self.catchup.remember(record);
+            }
+        }
+        self.projections.restore(state);
+        self.stream.begin_after(seq);
+        self.report_progress();
+        Ok(Arc::new(ledger))
+    }
+}

@@ -1,0 +1,207 @@
+//! The stream as the loop follows it: how far the journal is read, what waits for its time, and the cursor after what was sent.
+//!
+//! ```text
+//! journal ─▶ next_batch ─▶ plan ─▶ pacer ─▶ take ─▶ sent ─▶ position
+//! ```
+//!
+//! It knows nothing of who is there: the loop sends what [`Stream::take`] gives, and says so by [`Stream::sent`].
+
+use std::{sync::Arc, time::Instant};
+
+use super::{coalesce::end_of, making::SPAN};
+use crate::{
+    channel::Listening,
+    delivery::{
+        Cursor, Pending,
+        missed::{first_missed, missed},
+        position::Position,
+    },
+    journal::{Batch, Journal, JournalError, Record, Seq},
+    pace::{LevelShares, Pacer, PendingUpdate, group},
+    update::{Table, entities, rooms_hash},
+};
+
+/// Records that are read at a time.
+const BATCH: usize = 1_024;
+/// Bytes of memory that the updates may hold that wait to be sent: beyond that the journal keeps what comes.
+const PACED_BYTES: usize = 16 << 20;
+
+/// The place of the loop in the stream.
+#[derive(Debug)]
+pub(super) struct Stream {
+    /// The one source of events.
+    journal: Arc<dyn Journal>,
+    /// Plans updates; the tasks that make segments plan by the same.
+    table: Arc<Table>,
+    /// The last record that was read.
+    seq: Seq,
+    /// Updates that wait for their time.
+    pacer: Pacer,
+    /// Updates of the events that were read, as far as they are not sent.
+    pending: Pending,
+    /// The cursor after all that was sent.
+    position: Position,
+}
+
+impl Stream {
+    /// The stream before its first event.
+    pub(super) fn new(journal: Arc<dyn Journal>, table: Table, shares: LevelShares) -> Self {
+        Self {
+            position: Position::new(&*journal, 0),
+            journal,
+            table: Arc::new(table),
+            seq: 0,
+            pacer: Pacer::new(shares),
+            pending: Pending::default(),
+        }
+    }
+
+    /// Goes on after `seq`: everything up to there counts as sent.
+    pub(super) fn begin_after(&mut self, seq: Seq) {
+        self.seq = seq;
+        self.position = Position::new(&*self.journal, seq);
+        self.journal.release(seq);
+    }
+
+    /// The next records up to `newest`; none at the end, or while what waits to be sent leaves no room for more.
+    ///
+    /// # Errors
+    /// The journal can't be read.
+    pub(super) async fn next_batch(&self, newest: Seq) -> Result<Option<Batch>, JournalError> {
+        if self.seq >= newest || !self.has_room() {
+            return Ok(None);
+        }
+        let batch = self.journal.read(self.seq, BATCH).await?;
+        Ok((!batch.is_end(self.seq)).then_some(batch))
+    }
+
+    /// All records up to `to` were read; damaged ones are passed over.
+    pub(super) fn read_up_to(&mut self, to: Seq) {
+        self.seq = self.seq.max(to);
+        self.journal.release(self.seq);
+    }
+
+    /// Plans the updates of the next record, for those who listen, and has them wait for their time.
+    pub(super) fn plan(&mut self, record: &Arc<Record>, listening: Listening, now: Instant) {
+        self.seq = record.seq;
+        let planned = self.table.plan(&record.event, listening);
+        let unsent = planned.iter().fold(0, |unsent, update| unsent | update.bit);
+        self.pending.push(record.seq, unsent);
+        let (entities, rooms) = (entities(&record.event), rooms_hash(&record.event));
+        for group in group(record, planned, &entities, rooms) {
+            self.pacer.accept(group, now);
+        }
+    }
+
+    /// Up to `max` updates whose time has come, most urgent first.
+    pub(super) fn take(&mut self, max: usize) -> Vec<PendingUpdate> {
+        self.pacer.take(max)
+    }
+
+    /// This update is sent: the cursor that it carries is after it.
+    pub(super) fn sent(&mut self, update: &PendingUpdate) {
+        for &(seq, bit) in &update.unsent {
+            self.pending.clear(seq, bit);
+        }
+        self.position.advance(update.last(), &self.pending);
+    }
+
+    /// Whether the journal has more and there is room for it.
+    pub(super) fn is_behind(&self) -> bool {
+        self.seq < self.journal.bounds().last && self.has_room()
+    }
+
+    /// Whether what waits to be sent leaves room for more.
+    fn has_room(&self) -> bool {
+        self.pacer.bytes() < PACED_BYTES
+    }
+
+    /// Updates that wait for their time.
+    pub(super) fn pacer(&self) -> &Pacer {
+        &self.pacer
+    }
+
+    /// The same, to let time pass for them.
+    pub(super) fn pacer_mut(&mut self) -> &mut Pacer {
+        &mut self.pacer
+    }
+
+    /// The source of events.
+    pub(super) fn journal(&self) -> &Arc<dyn Journal> {
+        &self.journal
+    }
+
+    /// The table that updates are planned by.
+    pub(super) fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    /// The last record that was read.
+    pub(super) fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// The cursor after all that was sent.
+    pub(super) fn cursor(&self) -> Cursor {
+        self.position.cursor(&self.pending)
+    }
+
+    /// The text of that cursor, as updates carry it.
+    pub(super) fn cursor_text(&self) -> &str {
+        self.position.text()
+    }
+
+    /// A cursor after everything that was read, sent or not: a snapshot's.
+    pub(super) fn everything_read(&self) -> String {
+        self.position.everything_up_to(self.seq)
+    }
+
+    /// A cursor after everything up to `seq`.
+    pub(super) fn after(&self, seq: Seq) -> Cursor {
+        Cursor::at(self.journal.epoch(), seq)
+    }
+
+    /// The last place up to which everything was sent.
+    pub(super) fn all_sent_up_to(&self) -> Seq {
+        self.pending.first().map_or(self.seq, |first| first - 1)
+    }
+
+    /// The cursor that this text names, if it is one of this journal.
+    pub(super) fn own_cursor(&self, text: &str) -> Option<Cursor> {
+        let place = text.parse().ok();
+        place.and_then(|place| self.as_own(place))
+    }
+
+    /// A place as this generation of the journal names it: those who stand at the same place have the same cursor.
+    pub(super) fn as_own(&self, place: Cursor) -> Option<Cursor> {
+        self.knows(&place).then(|| Cursor {
+            epoch: self.journal.epoch(),
+            ..place
+        })
+    }
+
+    /// The text of a cursor of this journal.
+    pub(super) fn name(&self, place: Cursor) -> String {
+        self.position.name(place)
+    }
+
+    /// Whether a cursor is of this journal. Any other, or one of what this journal has lost, doesn't tell what is missing.
+    pub(super) fn knows(&self, cursor: &Cursor) -> bool {
+        if !cursor.is_of(&*self.journal) {
+            return false;
+        }
+        cursor.within.as_ref().is_none_or(|within| {
+            if within.grouping != self.table.grouping() {
+                return false;
+            }
+            // A segment is no longer than this, and a longer one is nobody's.
+            let span = missed(cursor, &end_of(cursor), SPAN + 1);
+            span.iter().map(|(_, len)| len).sum::<u64>() <= SPAN
+        })
+    }
+
+    /// Whether the journal no longer holds what comes after `at`.
+    pub(super) fn is_gone(&self, at: &Cursor) -> bool {
+        first_missed(at) < self.journal.bounds().first
+    }
+}
