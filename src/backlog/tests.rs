@@ -19,20 +19,20 @@ fn a_producer_waits_for_its_own_events_and_nobody_else_does() {
     let good = backlog.take(GOOD, 1).expect("it has nothing under way");
     first.kept(600, 600);
     good.kept(601, 1);
-    backlog.tell(599, 0, vec![]);
+    backlog.report(599, 0, vec![]);
     assert!(second.try_recv().is_err());
     // Read, but all of it waits to be sent.
-    backlog.tell(601, 601, vec![(FLOOD, 600), (GOOD, 1)]);
+    backlog.report(601, 601, vec![(FLOOD, 600), (GOOD, 1)]);
     assert!(second.try_recv().is_err());
-    backlog.tell(601, 101, vec![(FLOOD, 100), (GOOD, 0)]);
+    backlog.report(601, 101, vec![(FLOOD, 100), (GOOD, 0)]);
     let second = second.try_recv().expect("there is room");
     assert!(third.try_recv().is_err());
     // The hub was there before the journal's answer.
-    backlog.tell(1_201, 0, vec![(FLOOD, 0)]);
+    backlog.report(1_201, 0, vec![(FLOOD, 0)]);
     second.kept(1_201, 600);
     let third = third.try_recv().expect("there is room");
     third.kept(1_802, 601);
-    backlog.tell(1_802, 0, vec![]);
+    backlog.report(1_802, 0, vec![]);
     assert!(is_forgotten(&backlog));
 }
 
@@ -99,7 +99,7 @@ fn room_goes_past_those_who_hung_up() {
     let late = backlog.take(FLOOD, 100).expect_err("there is no room");
     first.kept(10, 50);
     drop(late);
-    backlog.tell(10, 0, vec![]);
+    backlog.report(10, 0, vec![]);
     assert!(is_forgotten(&backlog));
 }
 

@@ -79,12 +79,12 @@ pub(super) enum Command {
         on: bool,
     },
     IsPage(MemberId),
-    Tell {
+    Notify {
         member: MemberId,
         name: &'static str,
         body: Object,
     },
-    TellAll {
+    NotifyAll {
         namespace: Namespace,
         name: &'static str,
         body: Object,

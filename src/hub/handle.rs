@@ -154,13 +154,13 @@ impl HubHandle {
     }
 
     /// Sends one member an event, in order with its updates.
-    pub async fn tell(&self, member: MemberId, name: &'static str, body: Object) {
-        self.send(Command::Tell { member, name, body }).await;
+    pub async fn notify(&self, member: MemberId, name: &'static str, body: Object) {
+        self.send(Command::Notify { member, name, body }).await;
     }
 
     /// Sends everybody on a namespace an event.
-    pub async fn tell_all(&self, namespace: Namespace, name: &'static str, body: Object) {
-        self.send(Command::TellAll {
+    pub async fn notify_all(&self, namespace: Namespace, name: &'static str, body: Object) {
+        self.send(Command::NotifyAll {
             namespace,
             name,
             body,

@@ -242,7 +242,7 @@ impl Hub {
     fn report_progress(&mut self) {
         let changed = self.stream.pacer_mut().take_changed();
         let (seq, ready) = (self.stream.seq(), self.stream.pacer().ready());
-        self.backlog.tell(seq, ready, changed);
+        self.backlog.report(seq, ready, changed);
     }
 
     fn listening(&self) -> Listening {

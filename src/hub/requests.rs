@@ -104,8 +104,10 @@ impl Hub {
                 self.is_page(member);
             }
             Command::IsPage(member) => self.is_page(member),
-            Command::Tell { member, name, body } => self.notify_where_it_stands(member, name, body),
-            Command::TellAll {
+            Command::Notify { member, name, body } => {
+                self.notify_where_it_stands(member, name, body)
+            }
+            Command::NotifyAll {
                 namespace,
                 name,
                 body,

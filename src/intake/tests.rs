@@ -65,7 +65,7 @@ async fn producers_wait_for_the_observers_side_and_are_then_told_to_come_back() 
     let began = tokio::time::Instant::now();
     let told = async {
         tokio::task::yield_now().await;
-        backlog.tell(4, 0, vec![]);
+        backlog.report(4, 0, vec![]);
     };
     let (taken, ()) = futures_util::future::join(intake.publish(event(), producer), told).await;
     assert_eq!(taken.map(|r| r.accepted), Ok(1));

@@ -20,16 +20,16 @@ pub struct Ended {
 /// Watches over the essential tasks.
 #[derive(Debug)]
 pub(super) struct Essential {
-    /// Each task's way to tell of its end.
-    tell: mpsc::UnboundedSender<Ended>,
+    /// Each task's way to report its end.
+    ended: mpsc::UnboundedSender<Ended>,
     /// The ends, in the order in which they came.
     ends: mpsc::UnboundedReceiver<Ended>,
 }
 
 impl Essential {
     pub(super) fn new() -> Self {
-        let (tell, ends) = mpsc::unbounded_channel();
-        Self { tell, ends }
+        let (ended, ends) = mpsc::unbounded_channel();
+        Self { ended, ends }
     }
 
     /// Runs a task, and notices its end.
@@ -41,11 +41,11 @@ impl Essential {
         let end = End {
             task,
             reason: Some("it was cancelled".into()),
-            tell: self.tell.clone(),
+            ended: self.ended.clone(),
         };
         tokio::spawn(async move {
             let ended = AssertUnwindSafe(work).catch_unwind().await;
-            end.tell_because(match ended {
+            end.because(match ended {
                 Ok(()) => "it returned, which it never should".into(),
                 Err(panic) => format!("it panicked: {}", text(&*panic)),
             });
@@ -66,11 +66,11 @@ impl Essential {
 struct End {
     task: &'static str,
     reason: Option<String>,
-    tell: mpsc::UnboundedSender<Ended>,
+    ended: mpsc::UnboundedSender<Ended>,
 }
 
 impl End {
-    fn tell_because(mut self, reason: String) {
+    fn because(mut self, reason: String) {
         self.reason = Some(reason);
     }
 }
@@ -80,7 +80,7 @@ impl Drop for End {
         if let Some(reason) = self.reason.take() {
             let task = self.task;
             // Nobody listens any more while the server goes down.
-            self.tell.send(Ended { task, reason }).ok();
+            self.ended.send(Ended { task, reason }).ok();
         }
     }
 }

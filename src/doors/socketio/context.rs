@@ -93,7 +93,7 @@ impl DoorContext {
         });
         if let Value::Object(body) = body {
             self.hub
-                .tell_all(Namespace::Root, "system_notification", body)
+                .notify_all(Namespace::Root, "system_notification", body)
                 .await;
         }
         self.hub.stop().await;

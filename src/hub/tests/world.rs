@@ -315,7 +315,7 @@ impl World {
             self.now()?;
             self.clients[at].asks_for_state(&self.truth);
             let hub = &self.running.hub;
-            hub.tell(member, ASKED, Object::new()).await;
+            hub.notify(member, ASKED, Object::new()).await;
             hub.give_snapshot(member, None, Some(Arc::new(shared)))
                 .await;
         }

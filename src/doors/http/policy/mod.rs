@@ -125,7 +125,7 @@ pub(super) async fn check(
         && let Some(mark) = policy.proxied.refuse(request.headers())
     {
         checks.metrics.refused("proxy", "unauthenticated");
-        policy.proxied.tell(mark);
+        policy.proxied.warn(mark);
         return Error::forbidden(format!(
             "this request came through a proxy ({mark}), and the server asks nobody for a token: set [authentication] \
              required, or [server] allow_insecure if everybody behind the proxy may publish and watch"

@@ -78,7 +78,7 @@ impl ProxiedRequests {
     }
 
     /// Says it in the log, unless it was said just now.
-    pub(super) fn tell(&self, mark: &str) {
+    pub(super) fn warn(&self, mark: &str) {
         let now = Instant::now();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.is_some_and(|at| now.duration_since(at) < SILENCE) {

@@ -56,6 +56,6 @@ pub(super) fn acknowledgement(answer: &Handled) -> String {
 }
 
 /// Tells a client why something was refused, for those that ask for no acknowledgement.
-pub(super) fn tell_refusal(client: &Client, refusal: &Error, room: Option<&str>) {
+pub(super) fn notify_refusal(client: &Client, refusal: &Error, room: Option<&str>) {
     client.emit("error", refusal.to_event(room));
 }

@@ -19,7 +19,7 @@ use crate::{
     channel::Namespace,
     doors::admin::{Act, Actor},
 };
-use answer::{Handled, acknowledgement, refusal_of, tell_refusal};
+use answer::{Handled, acknowledgement, notify_refusal, refusal_of};
 use ping::{pong, unknown};
 use request::Request;
 
@@ -37,7 +37,7 @@ pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
         Err(refusal) => {
             // A client that is kept out was told so already, by its last word.
             if refusal.code != "banned" {
-                tell_refusal(client, &refusal, None);
+                notify_refusal(client, &refusal, None);
             }
             Err(refusal)
         }
@@ -72,7 +72,7 @@ async fn dispatch(client: &Arc<Client>, request: Request) -> Handled {
     if let Some(refusal) = refusal_of(&handled)
         && refusal.code != "unknown_event"
     {
-        tell_refusal(client, refusal, room.as_deref());
+        notify_refusal(client, refusal, room.as_deref());
     }
     handled
 }

@@ -22,7 +22,7 @@ pub(super) async fn join(client: &Arc<Client>, request: &Request) -> Handled {
         .hub
         .join_rooms(member, vec![room.clone()])
         .await?;
-    tell(
+    notify(
         client,
         "room_joined",
         json!({ "room": room, "room_id": room, "members": members }),
@@ -37,7 +37,7 @@ pub(super) async fn leave(client: &Arc<Client>, request: &Request) -> Handled {
         .hub
         .leave_rooms(member, vec![room.clone()])
         .await?;
-    tell(
+    notify(
         client,
         "room_left",
         json!({ "room": room, "room_id": room, "members": members }),
@@ -94,7 +94,7 @@ pub(super) async fn unsubscribe(client: &Arc<Client>, request: &Request) -> Hand
 
 fn confirm(client: &Client, rooms: &[String], event: &str) {
     for room in rooms {
-        tell(
+        notify(
             client,
             "subscription",
             json!({ "type": "subscription", "event": event, "room_id": room }),
@@ -102,7 +102,7 @@ fn confirm(client: &Client, rooms: &[String], event: &str) {
     }
 }
 
-fn tell(client: &Client, name: &str, body: Value) {
+fn notify(client: &Client, name: &str, body: Value) {
     let mut all = Object::new();
     all.insert("type".into(), name.into());
     if let Value::Object(body) = body {

@@ -34,7 +34,7 @@ pub(super) async fn subscribe(client: &Arc<Client>, event: &str) -> Handled {
         _ => None,
     };
     if let Some((name, body)) = now.filter(|(_, body)| !body.is_empty()) {
-        hub.tell(member, name, body).await;
+        hub.notify(member, name, body).await;
     }
     Ok(json!({ "type": name }).into())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{
-    answer::{Answer, Handled, tell_refusal},
+    answer::{Answer, Handled, notify_refusal},
     request::Request,
     rooms,
 };
@@ -70,7 +70,7 @@ pub(super) async fn authenticate(client: &Arc<Client>, request: &Request) -> Han
             "forbidden_room",
             format!("you are no longer in {room}: the new token doesn't allow it"),
         );
-        tell_refusal(client, &why, Some(room));
+        notify_refusal(client, &why, Some(room));
     }
     Ok(answer(client, &lost))
 }
