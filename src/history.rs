@@ -93,11 +93,11 @@ const MIN_SCAN: u64 = 4_000;
 const SCAN_TIME: Duration = Duration::from_millis(20);
 /// Bytes of a page: what comes after them is on the next one.
 const MAX_BYTES: usize = 1 << 20;
-const CHUNK: u64 = 1_000;
+const SCAN_CHUNK_EVENTS: u64 = 1_000;
 /// Requests that read at the same time: more of them would only take the processors from the stream.
 const AT_ONCE: usize = 2;
 /// Requests that may wait for these.
-const WAITING: usize = 512;
+const MAX_WAITING_REQUESTS: usize = 512;
 
 /// Lets a few requests read at a time.
 #[derive(Debug)]
@@ -139,7 +139,7 @@ impl Scans {
     ) -> Result<Page, Error> {
         let asked = self.asked.fetch_add(1, Ordering::AcqRel);
         let _asked = Asked(&self.asked);
-        if asked >= AT_ONCE + WAITING {
+        if asked >= AT_ONCE + MAX_WAITING_REQUESTS {
             return Err(overloaded());
         }
         let _running = self.running.acquire().await.map_err(|_| overloaded())?;
@@ -234,7 +234,7 @@ impl Scan {
     ) -> Result<Scanned, Error> {
         let mut at = after;
         loop {
-            let batch = read(journal, at, CHUNK).await?;
+            let batch = read(journal, at, SCAN_CHUNK_EVENTS).await?;
             if batch.is_end(at) {
                 return Ok((self, None));
             }
@@ -260,7 +260,7 @@ impl Scan {
         after: Seq,
         before: Seq,
     ) -> Result<Scanned, Error> {
-        let (mut at, mut count) = (before, CHUNK);
+        let (mut at, mut count) = (before, SCAN_CHUNK_EVENTS);
         while at > after && journal.bounds().first <= at {
             count = count.min(at - after);
             let begin = at - count;
@@ -282,7 +282,7 @@ impl Scan {
                 None => {}
             }
             at = begin;
-            count = (count * 2).min(CHUNK);
+            count = (count * 2).min(SCAN_CHUNK_EVENTS);
         }
         Ok((self, None))
     }

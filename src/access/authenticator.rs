@@ -76,7 +76,7 @@ pub const ADMIN_NEEDS: &str = "the role admin takes a token of that role, or the
      given like a token: as auth.token, as Authorization: Bearer, or as ?token=";
 
 /// How often used up budgets that are whole again are forgotten.
-const TIDY: Duration = Duration::from_secs(60);
+const BUDGET_SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
 impl Authenticator {
     /// An authenticator before anybody came.
@@ -368,7 +368,7 @@ impl Authenticator {
     pub async fn watch(self: Arc<Self>) {
         let tidy = async {
             loop {
-                tokio::time::sleep(TIDY).await;
+                tokio::time::sleep(BUDGET_SWEEP_INTERVAL).await;
                 self.rates.tidy();
             }
         };

@@ -15,9 +15,9 @@ use crate::{
 };
 
 /// How often they are sent at the most.
-const INTERVAL: Duration = Duration::from_secs(1);
+const AGGREGATES_INTERVAL: Duration = Duration::from_secs(1);
 /// The aggregates that every observer is sent; a client that caught up is sent them anew.
-const CAUGHT_UP: [&str; 4] = [
+const SENT_AFTER_CATCH_UP: [&str; 4] = [
     "conversation_summary",
     "system_metrics",
     "active_flows_update",
@@ -48,7 +48,7 @@ impl Aggregates {
 
     /// When they are to be sent; none as long as nothing happens.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.changed.then(|| self.sent + INTERVAL)
+        self.changed.then(|| self.sent + AGGREGATES_INTERVAL)
     }
 
     /// Whether it is time: then they count as sent.
@@ -79,7 +79,7 @@ impl Hub {
             };
             let body = self.stamp_aggregate(name, body);
             let mut ids = self.roster.ids_on(namespace);
-            if CAUGHT_UP.contains(&name) {
+            if SENT_AFTER_CATCH_UP.contains(&name) {
                 ids.retain(|id| self.gets_aggregates(*id));
             }
             self.send_aggregate(ids, namespace, name, body);
@@ -137,7 +137,7 @@ impl Hub {
         let body = serde_json::Value::Object(body).to_string();
         let update = Outgoing::new(namespace, name, body);
         // Members that catch up are told some of them anew, and only these may be taken back.
-        let again = CAUGHT_UP.contains(&name);
+        let again = SENT_AFTER_CATCH_UP.contains(&name);
         self.send_to(&ids, &if again { update.aggregate() } else { update });
     }
 
@@ -156,7 +156,7 @@ impl Hub {
             self.projections.dashboard().active_flows(),
             self.projections.dashboard().dashboard(Timestamp::now()),
         ];
-        for (name, body) in CAUGHT_UP.into_iter().zip(aggregates) {
+        for (name, body) in SENT_AFTER_CATCH_UP.into_iter().zip(aggregates) {
             if self.roster.wants(id, name) {
                 let body = self.stamp_aggregate(name, body);
                 self.notify(id, name, body);

@@ -14,7 +14,7 @@ use super::{
 use crate::channel::Topic;
 
 /// Rooms of so few are looked at without asking whom the update can reach.
-const FEW: usize = 16;
+const SMALL_ROOM: usize = 16;
 
 impl Roster {
     /// Begins the next update.
@@ -74,7 +74,7 @@ struct Looking<'r, 'u> {
 
 impl Looking<'_, '_> {
     fn among(mut self, ids: &Ids, index: &mut PermissionIndex) -> usize {
-        let reached = match ids.len() > FEW {
+        let reached = match ids.len() > SMALL_ROOM {
             true => index.reach(self.ticket, self.update.subject.event),
             false => None,
         };

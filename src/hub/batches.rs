@@ -10,7 +10,7 @@ use super::{
 use crate::{channel::Namespace, delivery::Outgoing, timestamp::Timestamp};
 
 /// The most updates that one `batch` holds.
-const BATCH_MAX: usize = 50;
+const MAX_BATCH_UPDATES: usize = 50;
 
 /// Updates on their way into a `batch`, each with whether it changes a layout.
 pub(super) type Batch<'a> = Vec<(&'a Outgoing, bool)>;
@@ -49,7 +49,7 @@ impl Delivery {
         }
         waiting.sort_unstable();
         for same in waiting.chunk_by(|a, b| (&a.0, a.1) == (&b.0, b.1)) {
-            for part in same[0].0.chunks(BATCH_MAX) {
+            for part in same[0].0.chunks(MAX_BATCH_UPDATES) {
                 let part: Vec<_> = part
                     .iter()
                     .map(|&at| {
@@ -72,7 +72,7 @@ impl Delivery {
 
 /// Sends updates that were missed to a member that takes batches.
 pub(super) fn send_in_batches(member: &Member, updates: &Batch<'_>) {
-    for part in updates.chunks(BATCH_MAX) {
+    for part in updates.chunks(MAX_BATCH_UPDATES) {
         member.outlet.send(&write_batch(part));
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 
-use super::{Hub, panics::options, requests::COMMANDS};
+use super::{Hub, panics::options, requests::MAX_COMMANDS_PER_TURN};
 use crate::{
     journal::{MemoryJournal, Retention},
     observe::Metrics,
@@ -22,7 +22,7 @@ async fn every_command_of_a_burst_is_answered() {
     let (hub, handle, _) = Hub::new(options(), Arc::new(journal), table, Metrics::new());
     tokio::spawn(hub.run());
     // Each in a task of its own: all of them wait when the loop has its turn.
-    let asking = (0..10 * COMMANDS).map(|_| {
+    let asking = (0..10 * MAX_COMMANDS_PER_TURN).map(|_| {
         let handle = handle.clone();
         tokio::spawn(async move { handle.members_of("observers".into()).await })
     });

@@ -14,7 +14,7 @@
 //!   with a rest; the third in a row gives it the state instead.
 //! - *Held*: it is handed the segment as its credit allows (`credit`). With each its cursor moves on; at the end, or when it sees
 //!   something else, it is Behind again, further on.
-//! - *Live*: what it misses is at most [`LAST`] events that are at hand. These are made in the loop, at one place of the
+//! - *Live*: what it misses is at most [`MAX_LIVE_GAP`] events that are at hand. These are made in the loop, at one place of the
 //!   stream, and with them the member is live: no gap and no double.
 //!
 //! Members at the same place are served together, and those at many places meet (`meeting`): the journal is read and
@@ -53,17 +53,17 @@ use crate::{
 };
 
 /// What the loop itself makes ready at the most, to bring a client to the present.
-const LAST: u64 = 256;
+const MAX_LIVE_GAP: u64 = 256;
 /// A member that goes live gets the rest in one go, if it is no more than this or than its credit.
-const LIVE: usize = 16 * 1_024;
+const GO_LIVE_BYTES: usize = 16 * 1_024;
 /// Deliveries between two flushes of the live stream.
-const BUDGET: usize = 16_384;
+const STEP_DELIVERIES: usize = 16_384;
 /// A part of a snapshot counts in it as so many.
-const PART: usize = 64;
+const PART_DELIVERIES: usize = 64;
 /// How long one step may take before the live stream has its turn.
-const STEP: Duration = Duration::from_millis(2);
+const STEP_TIME: Duration = Duration::from_millis(2);
 /// How often those who rest are looked at.
-pub(super) const LOOK: Duration = Duration::from_millis(25);
+pub(super) const CATCH_UP_INTERVAL: Duration = Duration::from_millis(25);
 
 /// What the hub knows of all of them.
 #[derive(Debug)]
@@ -198,7 +198,7 @@ impl CatchUpTurn<'_> {
         if self.catchup.unseen == 0 {
             self.catchup.unseen = self.catchup.queue.len();
         }
-        let mut budget = BUDGET;
+        let mut budget = STEP_DELIVERIES;
         if std::mem::take(&mut self.catchup.next)
             && let Some((id, at)) = self.first_of_waiting(now)
         {
@@ -220,18 +220,18 @@ impl CatchUpTurn<'_> {
             }
             if self.is_taking(id) {
                 self.effects.push(Effect::Part(id));
-                budget = budget.saturating_sub(PART);
+                budget = budget.saturating_sub(PART_DELIVERIES);
             } else if holds {
                 budget = budget.saturating_sub(self.hand_over(id));
             } else {
                 self.bring_on(id, &at, &mut budget);
             }
-            if budget == 0 || now.elapsed() > STEP {
+            if budget == 0 || now.elapsed() > STEP_TIME {
                 return;
             }
         }
         self.catchup.unseen = 0;
-        self.catchup.look_at = Instant::now() + LOOK;
+        self.catchup.look_at = Instant::now() + CATCH_UP_INTERVAL;
     }
 
     /// Where a member stands, whether it holds some of a segment, and whether it has room for more. None for one that is not
@@ -261,13 +261,13 @@ impl CatchUpTurn<'_> {
             }
             return;
         }
-        let ranges = missed(at, &to, LAST + 1);
+        let ranges = missed(at, &to, MAX_LIVE_GAP + 1);
         let count: u64 = ranges.iter().map(|(_, len)| len).sum();
         if count > 0 && self.stream.is_gone(at) {
             self.give_up_all_at(at);
             return;
         }
-        let close = count <= LAST;
+        let close = count <= MAX_LIVE_GAP;
         match close.then(|| self.catchup.recent.get(&ranges)).flatten() {
             Some(records) => self.last_segment(at, &to, &records, topics, budget),
             None => {
@@ -277,7 +277,7 @@ impl CatchUpTurn<'_> {
                 }
                 let edge = self.stream.all_sent_up_to();
                 // Far behind, the end is where nothing is unsent: cursors to there are short.
-                let far = edge > at.seq + LAST;
+                let far = edge > at.seq + MAX_LIVE_GAP;
                 let clean = Cursor::at(to.epoch, edge.min(to.seq));
                 let meets = far && !self.catchup.making && self.is_crowded();
                 let meeting = meets.then(|| meeting_place(at)).flatten();
@@ -378,7 +378,7 @@ impl CatchUpTurn<'_> {
                 self.queue_up(id);
                 continue;
             };
-            let most = behind.credit.bytes().max(LIVE);
+            let most = behind.credit.bytes().max(GO_LIVE_BYTES);
             behind.hold(Held::new(segment.clone(), eye));
             if whole && segment.weight(eye, most) <= most {
                 behind.credit.unbound();

@@ -11,17 +11,17 @@ use std::{
 
 use super::{
     batches::{Batch, send_in_batches},
-    catchup::{CatchUpTurn, LOOK},
+    catchup::{CATCH_UP_INTERVAL, CatchUpTurn},
     member::MemberId,
     replay::ReplaySegment,
 };
 
 /// The smallest credit: a few updates, that the connection is not idle.
-const LEAST: usize = 4 * 1_024;
+const MIN_CREDIT_BYTES: usize = 4 * 1_024;
 /// The first credit of one that says nothing of how fast it reads.
-const FIRST: usize = 16 * 1_024;
+const FIRST_CREDIT_BYTES: usize = 16 * 1_024;
 /// A member that has not taken its credit after this long gets half as much the next time.
-const SLOW: Duration = Duration::from_millis(500);
+const SLOW_CREDIT_TIME: Duration = Duration::from_millis(500);
 
 /// A segment on its way to one client.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl Credit {
     /// For one that comes back: nothing is known of it.
     pub(super) fn first() -> Self {
         Self {
-            bytes: FIRST,
+            bytes: FIRST_CREDIT_BYTES,
             since: Instant::now(),
             rested: true,
         }
@@ -78,7 +78,7 @@ impl Credit {
     /// For one that was parked: it reads slowly.
     pub(super) fn least() -> Self {
         Self {
-            bytes: LEAST,
+            bytes: MIN_CREDIT_BYTES,
             ..Self::first()
         }
     }
@@ -101,12 +101,12 @@ impl Credit {
     /// It was looked at, and found ready for the next or not.
     pub(super) fn look(&mut self, ready: bool, now: Instant) {
         let after = now.saturating_duration_since(self.since);
-        if ready || after < LOOK {
+        if ready || after < CATCH_UP_INTERVAL {
             return;
         }
         self.rested = true;
-        if after > SLOW {
-            self.bytes = (self.bytes / 2).max(LEAST);
+        if after > SLOW_CREDIT_TIME {
+            self.bytes = (self.bytes / 2).max(MIN_CREDIT_BYTES);
             self.since = now;
         }
     }
@@ -185,26 +185,26 @@ mod tests {
     fn a_portion_grows_while_it_is_taken_at_once_and_shrinks_while_it_is_not() {
         const MOST: usize = 100 * 1_024;
         let mut credit = Credit::least();
-        assert_eq!(credit.next(MOST), LEAST, "nothing is known yet");
+        assert_eq!(credit.next(MOST), MIN_CREDIT_BYTES, "nothing is known yet");
         let given = credit.since;
-        credit.look(true, given + LOOK);
-        assert_eq!(credit.next(MOST), 2 * LEAST);
+        credit.look(true, given + CATCH_UP_INTERVAL);
+        assert_eq!(credit.next(MOST), 2 * MIN_CREDIT_BYTES);
         for _ in 0..10 {
             credit.next(MOST);
         }
         let large = credit.bytes();
         assert!((MOST..2 * MOST).contains(&large), "{large}");
         let given = credit.since;
-        credit.look(false, given + LOOK / 2);
+        credit.look(false, given + CATCH_UP_INTERVAL / 2);
         assert!(!credit.rested, "it had no time yet");
-        credit.look(false, given + LOOK);
+        credit.look(false, given + CATCH_UP_INTERVAL);
         assert_eq!(credit.next(MOST), large, "it was slower than that");
         let mut now = credit.since;
         for _ in 0..20 {
-            now += SLOW * 2;
+            now += SLOW_CREDIT_TIME * 2;
             credit.look(false, now);
         }
-        assert_eq!(credit.bytes(), LEAST);
-        assert!(credit.has_room(LEAST / 2) && !credit.has_room(LEAST));
+        assert_eq!(credit.bytes(), MIN_CREDIT_BYTES);
+        assert!(credit.has_room(MIN_CREDIT_BYTES / 2) && !credit.has_room(MIN_CREDIT_BYTES));
     }
 }

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 
-use super::{coalesce::end_of, making::SPAN};
+use super::{coalesce::end_of, making::MAX_SEGMENT_EVENTS};
 use crate::delivery::{
     Cursor,
     missed::{first_missed, missed, reach},
@@ -82,8 +82,8 @@ proptest! {
         if let Ok(cursor) = text.parse::<Cursor>() {
             prop_assert!(cursor.to_string().parse::<Cursor>().is_ok());
             let end = end_of(&cursor);
-            let span = missed(&cursor, &end, SPAN + 1);
-            prop_assert!(span.iter().map(|(_, len)| len).sum::<u64>() <= SPAN + 1);
+            let span = missed(&cursor, &end, MAX_SEGMENT_EVENTS + 1);
+            prop_assert!(span.iter().map(|(_, len)| len).sum::<u64>() <= MAX_SEGMENT_EVENTS + 1);
             first_missed(&cursor);
             reach(&cursor, &end, cursor.seq);
             let _ = cursor.with_everything_up_to(cursor.seq + 1);

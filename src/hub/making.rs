@@ -14,7 +14,7 @@ use smallvec::{SmallVec, smallvec};
 use tokio::sync::mpsc;
 
 use super::{
-    catchup::{CatchUpTurn, Effect, LOOK},
+    catchup::{CATCH_UP_INTERVAL, CatchUpTurn, Effect},
     coalesce::Gathering,
     credit::Held,
     eye::{Eye, Key},
@@ -33,18 +33,18 @@ use crate::{
 };
 
 /// Events in one segment at the most: the more, the more of them are coalesced.
-pub(super) const SPAN: u64 = 131_072;
+pub(super) const MAX_SEGMENT_EVENTS: u64 = 131_072;
 /// Records read at a time for a segment.
-const READ: usize = 256;
+const READ_BATCH: usize = 256;
 /// How much is written of those that are made together, as a multiple of what one may have; the others are made next.
-const WRITTEN: usize = 4;
+const MAX_WRITTEN_SEGMENTS: usize = 4;
 /// Different views and rooms that share a segment at the most; others wait for the next.
-const EYES: usize = 1_024;
+const MAX_SEGMENT_AUDIENCES: usize = 1_024;
 
 /// A segment that failed so often in a row for a member will fail again.
-const ATTEMPTS: u32 = 3;
+const MAX_SEGMENT_FAILURES: u32 = 3;
 /// How long those rest for whom it failed; others are served meanwhile.
-const REST: Duration = LOOK.saturating_mul(4);
+const RETRY_PAUSE: Duration = CATCH_UP_INTERVAL.saturating_mul(4);
 
 /// The result of making a segment.
 #[derive(Debug)]
@@ -116,7 +116,7 @@ impl CatchUpTurn<'_> {
         for segment in segments {
             // It takes nobody on: another one at once would be the same.
             if segment.updates.is_empty() && segment.end == segment.from {
-                self.catchup.look_at += LOOK;
+                self.catchup.look_at += CATCH_UP_INTERVAL;
             }
             let eyes: HashMap<Key, usize> = segment.eyes.iter().map(Eye::key).zip(0..).collect();
             made.push((Arc::new(segment), eyes));
@@ -148,11 +148,11 @@ impl CatchUpTurn<'_> {
     /// Making a segment failed for those at `from`: they rest. Returns those for whom it failed too often, in the order of
     /// the queue.
     fn note_failure(&mut self, from: &Cursor) -> Vec<MemberId> {
-        let until = Instant::now() + REST;
+        let until = Instant::now() + RETRY_PAUSE;
         let mut hopeless = Vec::new();
         for id in self.cohort(from, None) {
             let behind = self.roster.get_mut(id).and_then(|m| m.behind.as_mut());
-            if behind.is_some_and(|behind| behind.rest(until) >= ATTEMPTS) {
+            if behind.is_some_and(|behind| behind.rest(until) >= MAX_SEGMENT_FAILURES) {
                 hopeless.push(id);
             }
         }
@@ -167,7 +167,7 @@ impl CatchUpTurn<'_> {
             let number = self.roster.eye(id).and_then(|eye| {
                 let key = eye.key();
                 let known = numbers.get(&key).copied();
-                let new = known.is_none() && eyes.len() < EYES;
+                let new = known.is_none() && eyes.len() < MAX_SEGMENT_AUDIENCES;
                 if new {
                     numbers.insert(key, eyes.len());
                     eyes.push(eye);
@@ -235,7 +235,7 @@ impl CatchUpTurn<'_> {
 /// places between them are read, too, and each segment leaves out what its members do not miss.
 fn ranges(from: &[Cursor], to: &Cursor) -> SmallVec<[(Seq, u64); 4]> {
     match from {
-        [only] => missed(only, to, SPAN),
+        [only] => missed(only, to, MAX_SEGMENT_EVENTS),
         all => {
             let first = all.iter().map(first_missed).min().unwrap_or(to.seq);
             smallvec![(first, (to.seq + 1).saturating_sub(first))]
@@ -267,7 +267,7 @@ impl Together {
                 // To the next multiple: what is cut short ends where others may begin.
                 let limit = usize::try_from(last - after).unwrap_or(usize::MAX);
                 let batch = journal
-                    .read(after, limit.min(READ - after as usize % READ))
+                    .read(after, limit.min(READ_BATCH - after as usize % READ_BATCH))
                     .await?;
                 // Missing records were trimmed, or else they are damaged.
                 if batch.is_end(after) || journal.bounds().first > after + 1 {
@@ -298,10 +298,10 @@ impl Together {
     }
 
     fn write(self) -> Vec<ReplaySegment> {
-        let is_cut = self.ranges.iter().map(|(_, len)| len).sum::<u64>() >= SPAN;
+        let is_cut = self.ranges.iter().map(|(_, len)| len).sum::<u64>() >= MAX_SEGMENT_EVENTS;
         let (mut segments, mut bytes) = (Vec::new(), 0);
         for (mut gathering, _) in self.gatherings {
-            if bytes > WRITTEN * self.max_bytes {
+            if bytes > MAX_WRITTEN_SEGMENTS * self.max_bytes {
                 break;
             }
             if is_cut {

@@ -3,10 +3,10 @@
 //! A segment is named by its two ends, so where it ends may be chosen freely: every choice is exact. With a few places
 //! each client goes to the present in one segment, of which as much as possible is coalesced. With many places that would
 //! be one pass over the journal for each. So then all go from meeting place to meeting place. A first, short segment
-//! leads to the next multiple of [`GRID`]; those who go to the same one share its reading. From there on each segment goes
+//! leads to the next multiple of [`FIRST_SEGMENT_GRID`]; those who go to the same one share its reading. From there on each segment goes
 //! to the next place whose number has more zeros at its end: 64, 128, 256 and so on. Whoever comes from anywhere passes
 //! the same few places, and a segment from one of them serves all who come there. All these segments together are
-//! about half a pass for each power of two between [`GRID`] and what was missed, and a client gets at most one for each power.
+//! about half a pass for each power of two between [`FIRST_SEGMENT_GRID`] and what was missed, and a client gets at most one for each power.
 //!
 //! Segments that were made are kept for a moment: whoever comes a little later to where one begins is given the same.
 
@@ -33,23 +33,23 @@ use crate::{
 };
 
 /// The distance of the places to which first segments lead.
-const GRID: Seq = 64;
+const FIRST_SEGMENT_GRID: Seq = 64;
 /// A first segment with more than this before its end is made alone.
-const SHORT: Seq = 2 * GRID;
+const MAX_SHARED_FIRST_SEGMENT: Seq = 2 * FIRST_SEGMENT_GRID;
 /// First segments that are made together at the most.
-const TOGETHER: usize = GRID as usize;
+const MAX_FIRST_SEGMENTS: usize = FIRST_SEGMENT_GRID as usize;
 /// From so few places each goes by itself.
-const FEW: usize = 4;
+const MAX_PLACES_APART: usize = 4;
 /// How long a segment that was made is kept for those who come later.
-const KEEP: Duration = Duration::from_secs(5);
+const KEPT_SEGMENT_LIFETIME: Duration = Duration::from_secs(5);
 /// Bytes of text that are kept at the most.
-const KEPT_BYTES: usize = 4 << 20;
+const MAX_KEPT_BYTES: usize = 4 << 20;
 /// Segments that are kept at the most.
-const KEPT: usize = 64;
+const MAX_KEPT_SEGMENTS: usize = 64;
 
 /// Where whoever stands at `at` meets others. None at the very beginning, where everybody is together already.
 pub(super) fn meeting_place(at: &Cursor) -> Option<Seq> {
-    let next = at.seq.next_multiple_of(GRID);
+    let next = at.seq.next_multiple_of(FIRST_SEGMENT_GRID);
     if next > at.seq || !at.unsent.is_empty() {
         return Some(next);
     }
@@ -57,7 +57,7 @@ pub(super) fn meeting_place(at: &Cursor) -> Option<Seq> {
 }
 
 fn is_short(at: &Cursor, end: Seq) -> bool {
-    at.within.is_none() && first_missed(at) + SHORT > end
+    at.within.is_none() && first_missed(at) + MAX_SHARED_FIRST_SEGMENT > end
 }
 
 /// Segments that were made a moment ago.
@@ -89,7 +89,7 @@ impl Kept {
             bytes,
             made: Instant::now(),
         });
-        while self.bytes > KEPT_BYTES || self.segments.len() > KEPT {
+        while self.bytes > MAX_KEPT_BYTES || self.segments.len() > MAX_KEPT_SEGMENTS {
             self.drop_first();
         }
     }
@@ -97,7 +97,7 @@ impl Kept {
     /// Forgets what was made too long ago, or all of it once nobody is behind.
     pub(super) fn forget_old(&mut self, now: Instant, all: bool) {
         while let Some(first) = self.segments.front()
-            && (all || now.saturating_duration_since(first.made) > KEEP)
+            && (all || now.saturating_duration_since(first.made) > KEPT_SEGMENT_LIFETIME)
         {
             self.drop_first();
         }
@@ -134,14 +134,14 @@ impl CatchUpTurn<'_> {
 
     /// Whether those who are behind stand at so many places that they had better meet.
     pub(super) fn is_crowded(&self) -> bool {
-        let mut places: SmallVec<[Seq; FEW]> = SmallVec::new();
+        let mut places: SmallVec<[Seq; MAX_PLACES_APART]> = SmallVec::new();
         for id in &self.catchup.queue {
             let behind = self.roster.get(*id).and_then(|m| m.behind.as_ref());
             let Some(at) = behind.map(|behind| behind.at.seq) else {
                 continue;
             };
             if !places.contains(&at) {
-                if places.len() == FEW {
+                if places.len() == MAX_PLACES_APART {
                     return true;
                 }
                 places.push(at);
@@ -183,7 +183,7 @@ impl CatchUpTurn<'_> {
                 continue;
             }
             if !places.contains(place) {
-                if places.len() == TOGETHER {
+                if places.len() == MAX_FIRST_SEGMENTS {
                     continue;
                 }
                 places.push(place.clone());
@@ -215,7 +215,7 @@ mod tests {
                 let next = meeting_place(&at(place)).expect("a place");
                 let next = if next > MISSED { MISSED } else { next };
                 assert!(next > place);
-                if place % GRID == 0 && segments.insert((place, next)) {
+                if place % FIRST_SEGMENT_GRID == 0 && segments.insert((place, next)) {
                     passes += next - place;
                 }
                 place = next;

@@ -85,7 +85,7 @@ use snapshots::Snapshots;
 use stream::Stream;
 
 /// How long after a failure the journal is read again.
-const READ_AGAIN: Duration = Duration::from_millis(100);
+const READ_RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// The reason for a turn of the loop.
 enum Why {
     /// A door asks for something.
@@ -166,7 +166,7 @@ impl Hub {
             let newest = *grown.borrow_and_update();
             if let Err(error) = self.read(newest).await {
                 tracing::error!(%error, "reading the journal failed; trying again");
-                tokio::time::sleep(READ_AGAIN).await;
+                tokio::time::sleep(READ_RETRY_PAUSE).await;
             }
             self.do_what_is_due();
             self.metrics.stall.took(turn.elapsed());

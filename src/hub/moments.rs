@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::{journal::Seq, projections::state::Picture};
 
 /// How long a moment serves those who come: they catch up from its cursor.
-pub(super) const SERVES: Duration = Duration::from_secs(1);
+pub(super) const MOMENT_LIFETIME: Duration = Duration::from_secs(1);
 
 /// The state at one moment.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use super::{
     HubOptions,
-    moments::{Moment, SERVES},
+    moments::{MOMENT_LIFETIME, Moment},
     stream::Stream,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A moment counts as no less than this part of the bound, so that there are never many.
-const LEAST: usize = 64;
+const MIN_MOMENT_SHARE: usize = 64;
 
 /// The state and the dashboard. Both are of the last event that the loop read.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ impl Projections {
         if let Some(newest) = newest.filter(|newest| newest.seq == stream.seq()) {
             return newest;
         }
-        let counts = self.state.bytes().max(self.max_moments / LEAST);
+        let counts = self.state.bytes().max(self.max_moments / MIN_MOMENT_SHARE);
         let lasting = self.moments.iter().filter_map(Weak::upgrade);
         let held: usize = lasting.filter_map(|moment| moment.counts()).sum();
         let has_room = held == 0 || held + counts <= self.max_moments;
@@ -124,7 +124,7 @@ impl Projections {
     /// there is room for.
     pub(super) fn moment(&mut self, stream: &Stream) -> Arc<Moment> {
         let newest = || self.moments.iter().rev().find_map(Weak::upgrade);
-        if let Some(newest) = newest().filter(|newest| newest.made.elapsed() < SERVES) {
+        if let Some(newest) = newest().filter(|newest| newest.made.elapsed() < MOMENT_LIFETIME) {
             return newest;
         }
         let present = self.present(stream);

@@ -5,9 +5,9 @@ use std::{collections::VecDeque, sync::Arc};
 use crate::journal::{Record, Seq};
 
 /// The most records that are kept; they are bounded in bytes, too.
-const MOST: usize = 2_048;
+const MAX_RECORDS: usize = 2_048;
 /// Bytes that holding one of them costs beside its contents.
-const RECORD: usize = 64;
+const RECORD_OVERHEAD_BYTES: usize = 64;
 
 /// The newest records, oldest first.
 #[derive(Debug)]
@@ -30,13 +30,13 @@ impl Recent {
 
     /// Keeps one more; the oldest go for it.
     pub(super) fn push(&mut self, record: Arc<Record>) {
-        self.bytes += record.held + RECORD;
+        self.bytes += record.held + RECORD_OVERHEAD_BYTES;
         self.records.push_back(record);
-        while self.bytes > self.max_bytes || self.records.len() > MOST {
+        while self.bytes > self.max_bytes || self.records.len() > MAX_RECORDS {
             let Some(gone) = self.records.pop_front() else {
                 break;
             };
-            self.bytes -= (gone.held + RECORD).min(self.bytes);
+            self.bytes -= (gone.held + RECORD_OVERHEAD_BYTES).min(self.bytes);
         }
     }
 

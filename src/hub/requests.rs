@@ -22,9 +22,9 @@ use crate::{
 };
 
 /// Commands handled between two flushes, so that neither starves the other.
-pub(super) const COMMANDS: usize = 256;
+pub(super) const MAX_COMMANDS_PER_TURN: usize = 256;
 /// The same in time: some commands are work.
-const COMMANDS_TIME: Duration = Duration::from_millis(2);
+const COMMANDS_TIME_PER_TURN: Duration = Duration::from_millis(2);
 
 impl Hub {
     /// Handles a command and what else waits; who asked for it, when it is time to stop. What was acknowledged before a
@@ -48,7 +48,7 @@ impl Hub {
             self.metrics.filter_bytes(self.roster.filter_bytes());
             handled += 1;
             // A command that is taken is handled: none is taken for which there is no time.
-            if handled == COMMANDS || began.elapsed() > COMMANDS_TIME {
+            if handled == MAX_COMMANDS_PER_TURN || began.elapsed() > COMMANDS_TIME_PER_TURN {
                 break;
             }
             match self.commands.try_recv() {

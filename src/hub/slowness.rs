@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 use super::{Hub, member::MemberId};
 
 /// How often it is looked.
-const LOOK: Duration = Duration::from_secs(1);
+const SLOW_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// So much may always wait: there is little to coalesce in it.
-const LITTLE: usize = 16 * 1_024;
+const MIN_SLOW_BYTES: usize = 16 * 1_024;
 
 impl Hub {
     /// Something was sent: it may come to wait.
     pub(super) fn look_for_slow_later(&mut self) {
         if self.look_for_slow.is_none() {
-            self.look_for_slow = Some(Instant::now() + LOOK);
+            self.look_for_slow = Some(Instant::now() + SLOW_CHECK_INTERVAL);
         }
     }
 
@@ -29,7 +29,7 @@ impl Hub {
         self.look_for_slow = None;
         let (mut slow, mut some_wait) = (Vec::<MemberId>::new(), false);
         for (id, member) in self.roster.members_mut() {
-            if member.behind.is_some() || member.outlet.waiting() <= LITTLE {
+            if member.behind.is_some() || member.outlet.waiting() <= MIN_SLOW_BYTES {
                 member.waits_since = None;
                 continue;
             }

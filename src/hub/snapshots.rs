@@ -12,19 +12,21 @@ use std::{sync::Arc, time::Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Hub, SharedSnapshot, SnapshotOf, behind::Behind, member::MemberId, moments::SERVES};
+use super::{
+    Hub, SharedSnapshot, SnapshotOf, behind::Behind, member::MemberId, moments::MOMENT_LIFETIME,
+};
 use crate::{delivery::Outgoing, journal::Seq, projections::state::Picture};
 
 /// So many entities are written here at the most; more of them are work for a task aside.
-const SMALL: usize = 512;
+const MAX_INLINE_ENTITIES: usize = 512;
 /// The same in bytes that they hold: an entity may be long.
-const SMALL_BYTES: usize = 2 << 20;
+const MAX_INLINE_BYTES: usize = 2 << 20;
 /// Parts that are written at one time.
-const WRITING: usize = 2;
+const MAX_WRITERS: usize = 2;
 /// Parts that are kept for those who are about to be given them.
-const KEPT: usize = 4;
+const MAX_KEPT_PARTS: usize = 4;
 /// So little may wait for a client that is given the next part.
-const LITTLE: usize = 16 * 1_024;
+const MAX_WAITING_BYTES: usize = 16 * 1_024;
 
 /// A large snapshot on its way to one client.
 #[derive(Debug)]
@@ -102,11 +104,13 @@ impl Snapshots {
 
     /// When the oldest serves nobody any more.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.shared.first().map(|shared| shared.made + SERVES)
+        self.shared
+            .first()
+            .map(|shared| shared.made + MOMENT_LIFETIME)
     }
 
     fn keep(&mut self, update: &Arc<Outgoing>) {
-        if self.written.len() == KEPT {
+        if self.written.len() == MAX_KEPT_PARTS {
             self.written.remove(0);
         }
         self.written.push(update.clone());
@@ -131,8 +135,8 @@ impl Hub {
             namespace: self.roster.get(id)?.namespace,
             project: None,
         };
-        if self.projections.state().entities() > SMALL
-            || self.projections.state().bytes() > SMALL_BYTES
+        if self.projections.state().entities() > MAX_INLINE_ENTITIES
+            || self.projections.state().bytes() > MAX_INLINE_BYTES
         {
             self.give_snapshot(id, None, None);
             return None;
@@ -200,7 +204,7 @@ impl Hub {
         else {
             return;
         };
-        let Some(taking) = self.taking(id).filter(|_| waiting <= LITTLE) else {
+        let Some(taking) = self.taking(id).filter(|_| waiting <= MAX_WAITING_BYTES) else {
             return;
         };
         let of = SnapshotOf {
@@ -323,7 +327,7 @@ impl Hub {
     }
 
     fn write_part(&mut self, shared: Arc<SharedSnapshot>, part: usize) {
-        if self.snapshots.writing >= WRITING {
+        if self.snapshots.writing >= MAX_WRITERS {
             return;
         }
         self.snapshots.writing += 1;
@@ -352,7 +356,9 @@ impl Hub {
     /// Lets go of snapshots that serve nobody any more.
     pub(super) fn forget_old_snapshots(&mut self, now: Instant) {
         if self.snapshots.due().is_some_and(|due| due <= now) {
-            self.snapshots.shared.retain(|s| now < s.made + SERVES);
+            self.snapshots
+                .shared
+                .retain(|s| now < s.made + MOMENT_LIFETIME);
         }
         // A part is kept until those who wait for it are given it.
         if self.catchup.queue.is_empty() && self.snapshots.shared.is_empty() {

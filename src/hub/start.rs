@@ -17,9 +17,9 @@ use crate::{
 };
 
 /// Records that are read at a time.
-const BATCH: usize = 1_024;
+const READ_BATCH: usize = 1_024;
 /// The last events that Seneca's pages are shown again after a start.
-const SHOWN_AGAIN: u64 = 10_000;
+const DASHBOARD_REPLAY_EVENTS: u64 = 10_000;
 
 impl Hub {
     /// A hub before the first event; [`Hub::restore`] brings it to the journal's present end.
@@ -60,9 +60,9 @@ impl Hub {
     pub async fn restore(&mut self) -> Result<Arc<Ledger>, JournalError> {
         let journal = self.stream.journal().clone();
         let (state, ledger, seq) = checkpoint::restore(&*journal, &self.options.state).await?;
-        let mut at = seq.saturating_sub(SHOWN_AGAIN);
+        let mut at = seq.saturating_sub(DASHBOARD_REPLAY_EVENTS);
         while at < seq {
-            let batch = journal.read(at, BATCH).await?;
+            let batch = journal.read(at, READ_BATCH).await?;
             if batch.is_end(at) {
                 break;
             }

@@ -8,7 +8,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{coalesce::end_of, making::SPAN};
+use super::{coalesce::end_of, making::MAX_SEGMENT_EVENTS};
 use crate::{
     channel::Listening,
     delivery::{
@@ -22,9 +22,9 @@ use crate::{
 };
 
 /// Records that are read at a time.
-const BATCH: usize = 1_024;
+const READ_BATCH: usize = 1_024;
 /// Bytes of memory that the updates may hold that wait to be sent: beyond that the journal keeps what comes.
-const PACED_BYTES: usize = 16 << 20;
+const MAX_PACED_BYTES: usize = 16 << 20;
 
 /// The place of the loop in the stream.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl Stream {
         if self.seq >= newest || !self.has_room() {
             return Ok(None);
         }
-        let batch = self.journal.read(self.seq, BATCH).await?;
+        let batch = self.journal.read(self.seq, READ_BATCH).await?;
         Ok((!batch.is_end(self.seq)).then_some(batch))
     }
 
@@ -113,7 +113,7 @@ impl Stream {
 
     /// Whether what waits to be sent leaves room for more.
     fn has_room(&self) -> bool {
-        self.pacer.bytes() < PACED_BYTES
+        self.pacer.bytes() < MAX_PACED_BYTES
     }
 
     /// Updates that wait for their time.
@@ -195,8 +195,8 @@ impl Stream {
                 return false;
             }
             // A segment is no longer than this, and a longer one is nobody's.
-            let span = missed(cursor, &end_of(cursor), SPAN + 1);
-            span.iter().map(|(_, len)| len).sum::<u64>() <= SPAN
+            let span = missed(cursor, &end_of(cursor), MAX_SEGMENT_EVENTS + 1);
+            span.iter().map(|(_, len)| len).sum::<u64>() <= MAX_SEGMENT_EVENTS
         })
     }
 

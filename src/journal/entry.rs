@@ -13,11 +13,11 @@ use super::{
 use crate::event::{Event, id_for_conflict};
 
 /// A parsed event may hold so many times the bytes of its text and still be kept parsed.
-const TIMES: usize = 4;
+const MAX_PARSED_RATIO: usize = 4;
 /// It may always hold this much: every event has some maps.
-const ALWAYS: usize = 4 * 1_024;
+const MIN_PARSED_BYTES: usize = 4 * 1_024;
 /// Bytes that holding one costs beside its contents.
-const PLACE: usize = 128;
+const PLACE_BYTES: usize = 128;
 
 /// An event that is ready to be appended.
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ impl Draft {
     pub fn new(mut event: Event) -> Self {
         let text = event.to_stored_unsettled();
         let mut held = event.held();
-        let cheap = held <= ALWAYS + TIMES * text.len();
+        let cheap = held <= MIN_PARSED_BYTES + MAX_PARSED_RATIO * text.len();
         if !cheap {
             // A call has a thousand of them: what its events hold together is bounded by their texts.
             event.keep_what_settles();
@@ -70,7 +70,7 @@ impl Draft {
 
     /// About how many bytes it holds while it waits.
     pub fn held(&self) -> usize {
-        PLACE + self.text.len() + self.held
+        PLACE_BYTES + self.text.len() + self.held
     }
 
     /// The event as it is settled now.
@@ -118,7 +118,7 @@ impl Entry {
 
     /// About how many bytes it holds while it waits.
     pub fn held(&self) -> usize {
-        PLACE + self.text.len() + self.event.as_ref().map_or(0, |_| self.held)
+        PLACE_BYTES + self.text.len() + self.event.as_ref().map_or(0, |_| self.held)
     }
 
     /// It was stored at this place.
@@ -164,7 +164,7 @@ enum Form {
 impl InMemory {
     /// About how many bytes it holds.
     pub(super) fn held(&self) -> usize {
-        PLACE
+        PLACE_BYTES
             + match &self.form {
                 Form::Parsed(record) => record.held,
                 Form::Text(text) => text.len(),

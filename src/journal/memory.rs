@@ -59,7 +59,7 @@ type Name = (Arc<str>, Arc<str>);
 type Trimmed = [(&'static str, u64); 3];
 
 /// Bytes that an id costs in memory beside its record.
-const ID: usize = 96;
+const ID_BYTES: usize = 96;
 
 impl MemoryJournal {
     /// An empty journal.
@@ -131,7 +131,7 @@ impl MemoryJournal {
                 break;
             }
             if let Some((id, gone)) = inner.records.pop_front() {
-                inner.bytes -= (gone.held() + ID).min(inner.bytes);
+                inner.bytes -= (gone.held() + ID_BYTES).min(inner.bytes);
                 inner.ids.remove(&id);
                 trimmed[bound].1 += 1;
             }
@@ -163,7 +163,7 @@ impl Inner {
         let name = (entry.producer.clone(), entry.id.clone());
         self.ids.insert(name.clone(), (self.last, entry.content));
         let record = entry.at(self.last, now);
-        self.bytes += record.held() + ID;
+        self.bytes += record.held() + ID_BYTES;
         self.records.push_back((name, record));
         self.last
     }

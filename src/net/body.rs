@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     body_limits::BodyLimits,
-    space::{FREE, Place},
+    space::{FREE_BYTES, Place},
 };
 use crate::error::Error;
 
@@ -48,7 +48,7 @@ pub async fn read_body(address: IpAddr, body: Body, limits: &BodyLimits) -> Resu
         if read.len() + chunk.len() > limits.max {
             return Err(too_large(limits.max));
         }
-        if placed.is_none() && read.len() + chunk.len() > FREE {
+        if placed.is_none() && read.len() + chunk.len() > FREE_BYTES {
             let whole = if told > 0 { told } else { limits.max };
             let asked = Instant::now();
             let place = limits.space.take(address, whole).await?;
@@ -311,8 +311,8 @@ mod tests {
         // Of unknown length: it may be as long as any.
         let unknown = dripping(2, 10_000, Duration::ZERO);
         assert_eq!(code(read_body(HERE, unknown, &limits).await), "overloaded");
-        let small = read_body(HERE, Body::from(vec![0; FREE]), &limits).await;
-        assert_eq!(small.unwrap().len(), FREE);
+        let small = read_body(HERE, Body::from(vec![0; FREE_BYTES]), &limits).await;
+        assert_eq!(small.unwrap().len(), FREE_BYTES);
         let waiting = read_body(HERE, body(), &limits);
         // A part of it is enough to keep its place.
         let part = second.slice(10..20);
@@ -326,8 +326,8 @@ mod tests {
 
     /// One that says how long it is and stops before that.
     fn stalled(size: usize) -> Body {
-        let begun = stream::once(async { Ok::<_, std::io::Error>(vec![b'x'; FREE + 1]) });
-        let rest = size - FREE - 1;
+        let begun = stream::once(async { Ok::<_, std::io::Error>(vec![b'x'; FREE_BYTES + 1]) });
+        let rest = size - FREE_BYTES - 1;
         let rest = stream::once(async move {
             std::future::pending::<()>().await;
             Ok(vec![b'x'; rest])

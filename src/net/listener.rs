@@ -26,7 +26,7 @@ use super::{
 use crate::observe::Metrics;
 
 /// How long nothing more is said of connections that can't be accepted.
-const SILENCE: Duration = Duration::from_secs(10);
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Serves a router until told to stop.
 #[derive(Debug)]
@@ -120,7 +120,7 @@ impl Prepared {
                 Err(error) => {
                     // Out of descriptors or the like: it passes, and spinning would not help it to. Nor would a full log.
                     self.shared.metrics.refused("connection", "accept");
-                    if told_of_failure.is_none_or(|at| at.elapsed() > SILENCE) {
+                    if told_of_failure.is_none_or(|at| at.elapsed() > LOG_INTERVAL) {
                         tracing::warn!(%error, "accepting connections fails; more descriptors (ulimit -n), or a lower [server] max_connections?");
                         told_of_failure = Some(Instant::now());
                     }

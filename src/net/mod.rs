@@ -25,7 +25,7 @@ pub use listener::{Prepared, Server, SetupError};
 pub use packed::{PACKINGS, Packing, UnknownPacking, unpack};
 pub use presence::ConnectionSlot;
 pub use quota::{Arrival, Full, Live, Quota, QuotaLimits, Rate, Slot};
-pub use space::{FREE, Place, Space};
+pub use space::{FREE_BYTES, Place, Space};
 pub use stream::Socket;
 pub use timeouts::Timeouts;
 pub use tls::{Certificates, TlsError};

@@ -30,7 +30,7 @@ use crate::error::Error;
 /// The encodings that are taken, as `Accept-Encoding` has them.
 pub const PACKINGS: &str = "gzip, deflate";
 /// Bytes that are unpacked at a time.
-const PIECE: usize = 8 * 1_024;
+const UNPACK_BYTES: usize = 8 * 1_024;
 
 /// The way in which a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
@@ -135,7 +135,7 @@ impl Unpacking {
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, Error> {
         // A few bytes may become many pieces, and nothing is waited for between them: others have their turn all the same.
         consume_budget().await;
-        let mut piece = BytesMut::with_capacity(PIECE);
+        let mut piece = BytesMut::with_capacity(UNPACK_BYTES);
         let read = self.reader.read_buf(&mut piece).await;
         let read = read.map_err(|error| self.broken(&error))?;
         self.given += read;

@@ -20,7 +20,7 @@ use super::quota::network;
 use crate::{error::Error, observe::BodyMetrics};
 
 /// Every body may hold this much beside the space, as every connection does: small ones never wait behind large ones.
-pub const FREE: usize = 16 * 1_024;
+pub const FREE_BYTES: usize = 16 * 1_024;
 /// How long a body waits for space before its sender is told to come back later.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 /// Fewer addresses than this are never swept.

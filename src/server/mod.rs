@@ -49,7 +49,7 @@ use crate::{
 };
 
 /// How long the journal may take to close its file.
-const CLOSING: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A running server.
 #[derive(Debug)]
@@ -258,7 +258,7 @@ impl Running {
         let journal = self.journal;
         let close = tokio::task::spawn_blocking(move || journal.close());
         // Only a disk that hangs takes so long; what was acknowledged is kept without it.
-        tokio::time::timeout(CLOSING, close).await.ok();
+        tokio::time::timeout(CLOSE_TIMEOUT, close).await.ok();
     }
 }
 

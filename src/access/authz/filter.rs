@@ -24,7 +24,7 @@ const MAX_ENTRY: usize = 128;
 /// Bytes of all its entries together: each connection may have a filter of its own.
 const MAX_BYTES: usize = 16_384;
 /// Bytes of memory that an entry holds beside its text, about.
-const ENTRY: usize = 40;
+const ENTRY_BYTES: usize = 40;
 
 /// `{types, exclude, projects, agents, runs, min_priority}`; whatever is empty lets everything through.
 #[derive(Debug, Clone, Default)]
@@ -182,8 +182,11 @@ impl Filter {
 
     /// About how many bytes of memory it holds beside itself, with the verdicts that it may come to remember.
     pub fn held(&self) -> usize {
-        let of =
-            |list: &BTreeSet<String>| list.iter().map(|text| text.len() + ENTRY).sum::<usize>();
+        let of = |list: &BTreeSet<String>| {
+            list.iter()
+                .map(|text| text.len() + ENTRY_BYTES)
+                .sum::<usize>()
+        };
         let written: usize = self.spec.lists().into_iter().map(of).sum();
         let patterns = of(&self.spec.types) + of(&self.spec.exclude);
         let remembers = |names: &Arc<Names>| names.remembers();

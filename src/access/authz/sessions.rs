@@ -14,7 +14,7 @@ use super::{Revoked, Who};
 use crate::{access::Identity, config::Role, error::Error, timestamp::Timestamp};
 
 /// How often it is looked for sessions that are over: they may end so much too late.
-const LOOK: Duration = Duration::from_millis(200);
+const EXPIRY_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// What can be ended.
 pub trait Connection: fmt::Debug + Send + Sync + 'static {
@@ -191,7 +191,7 @@ impl Sessions {
     /// Ends each session when its time is over. Never returns.
     pub async fn end_in_time(self: Arc<Self>) {
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(EXPIRY_CHECK_INTERVAL).await;
             for connection in self.over(SystemTime::now()) {
                 connection.end(DisconnectReason::Expired);
             }

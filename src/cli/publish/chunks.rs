@@ -14,7 +14,7 @@ use super::{lines::Line, values::Values};
 /// The most bytes of one request, unless it is a single line.
 const MAX_BYTES: usize = 512 * 1024;
 /// The time that a line waits for others: a pipe that trickles is published as it comes.
-const GATHER: Duration = Duration::from_millis(50);
+const GATHER_TIME: Duration = Duration::from_millis(50);
 
 /// The lines of one request.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl<R: AsyncBufRead + Unpin> Chunks<R> {
         };
         let mut chunk = Chunk::default();
         chunk.push(first);
-        let deadline = Instant::now() + GATHER;
+        let deadline = Instant::now() + GATHER_TIME;
         while chunk.lines() < max {
             match timeout_at(deadline, self.values.next()).await {
                 Ok(Ok(Some(line))) if chunk.has_room(&line) => chunk.push(line),

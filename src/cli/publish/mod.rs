@@ -35,8 +35,8 @@ use send::{Sender, Unsent};
 /// How many lines one request has at the most.
 const MAX_LINES: usize = 200;
 /// How many requests a second keep a rate even.
-const STEPS: f64 = 20.0;
-const BUFFER: usize = 64 * 1024;
+const REQUESTS_PER_SECOND: f64 = 20.0;
+const READ_BUFFER_BYTES: usize = 64 * 1024;
 
 pub(super) async fn publish(args: PublishArgs) -> Result<(), Failure> {
     let mut sender =
@@ -48,7 +48,7 @@ pub(super) async fn publish(args: PublishArgs) -> Result<(), Failure> {
                 "reading events from the terminal, one JSON object a line or a JSON array; Ctrl-D ends",
             );
         }
-        let input = BufReader::with_capacity(BUFFER, tokio::io::stdin());
+        let input = BufReader::with_capacity(READ_BUFFER_BYTES, tokio::io::stdin());
         return run(input, "stdin", Report::new(None), pace, &mut sender).await;
     }
     let name = plain(&args.file.to_string_lossy(), 200);
@@ -56,7 +56,7 @@ pub(super) async fn publish(args: PublishArgs) -> Result<(), Failure> {
     let file = File::open(&args.file).await.map_err(unreadable)?;
     let about = file.metadata().await.map_err(unreadable)?;
     let size = about.is_file().then_some(about.len());
-    let input = BufReader::with_capacity(BUFFER, file);
+    let input = BufReader::with_capacity(READ_BUFFER_BYTES, file);
     run(input, &name, Report::new(size), pace, &mut sender).await
 }
 
@@ -153,7 +153,7 @@ impl Pace {
     /// How many events to send at a time.
     fn step(&self) -> usize {
         // Saturates: a rate beyond all requests is no pace at all.
-        ((self.rate / STEPS) as usize).clamp(1, MAX_LINES)
+        ((self.rate / REQUESTS_PER_SECOND) as usize).clamp(1, MAX_LINES)
     }
 
     /// Waits until `events` more are due.

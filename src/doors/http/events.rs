@@ -24,17 +24,17 @@ use crate::{
     event::lenient,
     history::{self, Page},
     intake::{self, IntakeLimits, Producer, Raw, Receipt, too_large},
-    net::{FREE, NextPart, Place, Space, Steady, read_body},
+    net::{FREE_BYTES, NextPart, Place, Space, Steady, read_body},
 };
 
 /// How many NDJSON lines are published at a time: what a long upload costs is one such part, not the whole.
-const PART: usize = 500;
+const UPLOAD_PART_LINES: usize = 500;
 /// Bytes of their texts.
 const PART_BYTES: usize = 256 * 1_024;
 /// The time that the lines of an upload wait for more to be published with.
-const PAUSE: Duration = Duration::from_millis(100);
+const UPLOAD_PAUSE: Duration = Duration::from_millis(100);
 /// How long an upload that is faster than its producer may publish waits before it tries again.
-const HELD: Duration = Duration::from_millis(50);
+const UPLOAD_RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// A producer as the intake knows it.
 fn producer<'c>(caller: &'c Caller, verified: &'c Arc<str>) -> Producer<'c> {
@@ -147,7 +147,7 @@ async fn publish_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt
     let mut stream = Steady::new(body, api.body.clone());
     loop {
         // What is there waits for more only for a moment: who writes line by line is read line by line.
-        let pause = (!part.raws.is_empty()).then_some(PAUSE);
+        let pause = (!part.raws.is_empty()).then_some(UPLOAD_PAUSE);
         match stream.next(pause).await? {
             NextPart::Part(chunk) => lines.feed(&chunk),
             NextPart::Pause => {
@@ -158,7 +158,8 @@ async fn publish_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt
         }
         while let Some(line) = lines.next() {
             let full = part.push(line, caller, &api.body.space);
-            if full || part.raws.len() >= PART.min(api.authenticator.events_at_once()) {
+            if full || part.raws.len() >= UPLOAD_PART_LINES.min(api.authenticator.events_at_once())
+            {
                 part.publish(api, caller, &mut receipt).await?;
                 // Where nothing is kept there is nothing to wait for: others have their turn all the same.
                 tokio::task::yield_now().await;
@@ -192,10 +193,10 @@ impl Part {
             self.bytes += text.len();
         }
         self.raws.push(line);
-        if self.bytes > FREE && self.place.is_none() {
+        if self.bytes > FREE_BYTES && self.place.is_none() {
             self.place = space.try_take(caller.address, PART_BYTES);
         }
-        self.bytes > PART_BYTES || (self.bytes > FREE && self.place.is_none())
+        self.bytes > PART_BYTES || (self.bytes > FREE_BYTES && self.place.is_none())
     }
 
     async fn publish(
@@ -218,7 +219,7 @@ impl Part {
                 if raws.len() > api.authenticator.events_at_once() {
                     return Err(refusal);
                 }
-                tokio::time::sleep(HELD).await;
+                tokio::time::sleep(UPLOAD_RETRY_PAUSE).await;
             }
             api.authenticator.check_again(&caller.who, caller.address)?;
             let verified = caller.who.verified();

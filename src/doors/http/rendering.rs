@@ -30,9 +30,9 @@ use crate::{
 /// How long the chunks of an answer are kept for those who ask for the same.
 const KEPT_FOR: Duration = Duration::from_secs(1);
 /// Different answers of one place that are looked through for the same.
-const MOST: usize = 64;
+const MAX_RENDERINGS: usize = 64;
 /// Chunks that are written at one time: others have the machine, too.
-const WRITING: usize = 2;
+const MAX_WRITERS: usize = 2;
 
 /// The answers that are being given.
 pub struct Renderings {
@@ -93,7 +93,7 @@ impl Renderings {
             newest: Mutex::default(),
             kept: Arc::default(),
             most,
-            writing: Semaphore::new(WRITING),
+            writing: Semaphore::new(MAX_WRITERS),
             counted,
         })
     }
@@ -134,7 +134,7 @@ impl Renderings {
             }),
             kept: self.kept.clone(),
         });
-        if newest.len() == MOST {
+        if newest.len() == MAX_RENDERINGS {
             return rendering;
         }
         newest.push(rendering.clone());

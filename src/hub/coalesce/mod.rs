@@ -33,9 +33,9 @@ use crate::{
 };
 
 /// The bound on what is held together, as a multiple of what a segment may have: some of it is for nobody here.
-const HELD: usize = 4;
+const MAX_HELD_SEGMENTS: usize = 4;
 /// Bytes of memory that the events of a segment may hold while it is gathered, whatever their texts are.
-const HELD_BYTES: usize = 16 << 20;
+const MAX_HELD_BYTES: usize = 16 << 20;
 
 /// A segment that is being gathered.
 #[derive(Debug)]
@@ -187,7 +187,7 @@ impl Gathering {
                 self.released.push(group);
             }
         }
-        let much = self.weight > HELD * self.budget || self.held > HELD_BYTES;
+        let much = self.weight > MAX_HELD_SEGMENTS * self.budget || self.held > MAX_HELD_BYTES;
         if self.from.within.is_some() && much {
             self.leave_some();
         }
@@ -200,7 +200,7 @@ impl Gathering {
         let fitting = self.released.iter().take_while(|group| {
             weight += group.weight;
             held += group.held;
-            weight <= self.budget && held <= HELD_BYTES / 2
+            weight <= self.budget && held <= MAX_HELD_BYTES / 2
         });
         let keep = fitting.count().max(1);
         self.beyond = self
@@ -215,7 +215,7 @@ impl Gathering {
 
     /// Whether what is here comes to the bound, counting only what somebody may see.
     fn has_enough(&self) -> bool {
-        if self.held + self.pacer.bytes() > HELD_BYTES {
+        if self.held + self.pacer.bytes() > MAX_HELD_BYTES {
             return true;
         }
         let held: usize = self.pacer.held_groups().map(|group| group.weight).sum();
@@ -223,7 +223,7 @@ impl Gathering {
             return false;
         }
         let seen = self.pacer.held_groups().filter(|group| self.is_seen(group));
-        held > HELD * self.budget
+        held > MAX_HELD_SEGMENTS * self.budget
             || self.weight + seen.map(|group| group.weight).sum::<usize>() > self.budget
     }
 

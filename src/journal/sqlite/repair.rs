@@ -19,11 +19,11 @@ use crate::{
 };
 
 /// No journal has so many places: a file that can't say how many it has is searched up to here.
-const MOST: Seq = 1 << 40;
+const MAX_PLACES: Seq = 1 << 40;
 /// Events that are written together.
-const BATCH: u64 = 10_000;
+const REPAIR_BATCH_EVENTS: u64 = 10_000;
 /// Damaged places that are told one by one.
-const TOLD: usize = 1_000;
+const MAX_LISTED_PLACES: usize = 1_000;
 
 /// The result of a repair.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -235,10 +235,12 @@ fn copy_events(
     shared.splice(0..0, ["seq".to_owned(), "event".to_owned()]);
     let names = shared.join(", ");
     let places = vec!["?"; shared.len()].join(", ");
-    let read = format!("SELECT {names} FROM events WHERE seq > ?1 ORDER BY seq LIMIT {BATCH}");
+    let read = format!(
+        "SELECT {names} FROM events WHERE seq > ?1 ORDER BY seq LIMIT {REPAIR_BATCH_EVENTS}"
+    );
     let write = format!("INSERT OR IGNORE INTO events ({names}) VALUES ({places})");
     let last = source.query_row("SELECT max(seq) FROM events", [], |row| row.get(0));
-    let last: Seq = last.unwrap_or(Some(MOST)).unwrap_or(0);
+    let last: Seq = last.unwrap_or(Some(MAX_PLACES)).unwrap_or(0);
     let mut at: Seq = 0;
     while at < last {
         let batch = target.transaction()?;
@@ -252,7 +254,7 @@ fn copy_events(
                 let good = next_good(source, at, last)?;
                 let Some(good) = good else {
                     // How many there were is not known when the file can't say it.
-                    done.passed(at + 1, if last == MOST { at + 1 } else { last });
+                    done.passed(at + 1, if last == MAX_PLACES { at + 1 } else { last });
                     break;
                 };
                 let to = (good - 1).max(at + 1);
@@ -299,7 +301,7 @@ fn copy_batch(
 impl Repaired {
     fn passed(&mut self, from: Seq, to: Seq) {
         self.lost += to - from + 1;
-        let room = self.damaged.len() < TOLD;
+        let room = self.damaged.len() < MAX_LISTED_PLACES;
         match self.damaged.last_mut() {
             Some((_, end)) if *end + 1 == from => *end = to,
             _ if room => self.damaged.push((from, to)),

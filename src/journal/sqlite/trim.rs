@@ -12,7 +12,7 @@ use super::{
 use crate::journal::Seq;
 
 /// Events that go in one step.
-const STEP: u64 = 2_000;
+const TRIM_STEP_EVENTS: u64 = 2_000;
 
 #[derive(Debug)]
 pub(super) struct Trimmer {
@@ -72,7 +72,7 @@ impl Trimmer {
             .min(last.saturating_sub(1));
         let too_old = self.too_old(shared, now);
         let due = self.due(connection, first, last, too_old)?;
-        let end = due.newest().min(needed).min(first + STEP - 1);
+        let end = due.newest().min(needed).min(first + TRIM_STEP_EVENTS - 1);
         if end < first {
             return Ok(());
         }
@@ -86,7 +86,7 @@ impl Trimmer {
         for (reason, events) in due.reasons(first, end) {
             shared.metrics.trimmed(reason, events);
         }
-        self.more = end == first + STEP - 1;
+        self.more = end == first + TRIM_STEP_EVENTS - 1;
         Ok(())
     }
 
@@ -116,7 +116,7 @@ impl Trimmer {
         let by_age: Option<u64> = match too_old {
             Some(too_old) => connection.query_row(
                 "SELECT max(seq) FROM (SELECT seq, accepted FROM events WHERE seq >= ?1 ORDER BY seq LIMIT ?2) WHERE accepted < ?3",
-                (first, STEP, too_old),
+                (first, TRIM_STEP_EVENTS, too_old),
                 |row| row.get(0),
             )?,
             None => None,
@@ -129,7 +129,7 @@ impl Trimmer {
             count: last.saturating_sub(self.max_events),
             age: by_age.unwrap_or(0),
             bytes: if used > self.max_bytes {
-                first + STEP
+                first + TRIM_STEP_EVENTS
             } else {
                 0
             },

@@ -21,9 +21,9 @@ use crate::{
 };
 
 /// Events in one transaction at the most: a bound on how long the first of them waits for the last.
-const BATCH: usize = 4_096;
+const MAX_TRANSACTION_EVENTS: usize = 4_096;
 /// How often there are chores while nothing comes in. What happens to the file is noticed within this.
-const CHORES: Duration = Duration::from_millis(250);
+const CHORES_INTERVAL: Duration = Duration::from_millis(250);
 /// Bytes in one transaction, about.
 const BATCH_BYTES: usize = 8 << 20;
 
@@ -65,7 +65,7 @@ impl Writer {
 
     pub(super) fn run(mut self, queue: &Queue) {
         loop {
-            let mut next = queue.next(CHORES);
+            let mut next = queue.next(CHORES_INTERVAL);
             let (mut appends, mut count, mut bytes) = (Vec::new(), 0, 0);
             let mut stop = false;
             while let Some((held, job)) = next.take() {
@@ -85,7 +85,7 @@ impl Writer {
                     }
                     Job::Stop => stop = true,
                 }
-                if count < BATCH && bytes < BATCH_BYTES && !stop {
+                if count < MAX_TRANSACTION_EVENTS && bytes < BATCH_BYTES && !stop {
                     next = queue.try_next();
                 }
             }
@@ -100,7 +100,7 @@ impl Writer {
                 self.connection.execute_batch(empty).ok();
                 return;
             }
-            if self.chores_at.elapsed() >= CHORES || self.trimmer.has_more() {
+            if self.chores_at.elapsed() >= CHORES_INTERVAL || self.trimmer.has_more() {
                 self.chores(queue);
             }
         }
@@ -116,7 +116,7 @@ impl Writer {
         if appends.is_empty() {
             return;
         }
-        if self.looked_at.elapsed() >= CHORES {
+        if self.looked_at.elapsed() >= CHORES_INTERVAL {
             self.look();
         }
         if let Some(lost) = self.shared.lost() {

@@ -27,8 +27,8 @@ const EVERY: u64 = 20_000;
 /// How long something new may stay unsaved.
 const AT_LEAST: Duration = Duration::from_secs(30);
 /// How often the journal is looked at: often enough that what is new is still at hand there.
-const LOOK: Duration = Duration::from_millis(200);
-const READ: usize = 1_024;
+const CHECKPOINT_CHECK_INTERVAL: Duration = Duration::from_millis(200);
+const READ_BATCH: usize = 1_024;
 
 /// The state and the ledger at the journal's end, within these limits.
 ///
@@ -54,7 +54,7 @@ pub async fn restore(
         lack_the_past(journal, &ledger);
     }
     loop {
-        let batch = journal.read(at, READ).await?;
+        let batch = journal.read(at, READ_BATCH).await?;
         if batch.is_end(at) {
             break;
         }
@@ -173,7 +173,7 @@ pub async fn keep(
     let mut saved = newest.ok().flatten().map_or(0, |(seq, _)| seq);
     let mut saved_at = Instant::now();
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(CHECKPOINT_CHECK_INTERVAL).await;
         let at = backlog.done().min(journal.bounds().last);
         let due = at >= saved + EVERY || (at > saved && saved_at.elapsed() >= AT_LEAST);
         if !due {
@@ -224,7 +224,9 @@ pub(crate) async fn save(
 async fn catch_up(journal: &dyn Journal, ledger: &Ledger, to: Seq) -> Result<(), JournalError> {
     let mut at = 0;
     while at < to {
-        let most = usize::try_from(to - at).unwrap_or(READ).min(READ);
+        let most = usize::try_from(to - at)
+            .unwrap_or(READ_BATCH)
+            .min(READ_BATCH);
         let batch = journal.read(at, most).await?;
         if batch.is_end(at) {
             return Ok(());

@@ -120,7 +120,7 @@ impl Line {
 }
 
 /// About how long one part of a saved state is.
-const PART: usize = 1024 * 1024;
+const SAVED_PART_BYTES: usize = 1024 * 1024;
 
 /// A picture as text, part by part: no more than one part is held beside the picture.
 #[derive(Debug)]
@@ -168,7 +168,7 @@ impl Iterator for Saving {
                 // Texts, numbers and maps with text keys: writing these can't fail.
                 let line = Line::of(map, key, entity);
                 out.push_str(&serde_json::to_string(&line).unwrap_or_default());
-                if out.len() >= PART {
+                if out.len() >= SAVED_PART_BYTES {
                     self.after = Some(key.clone());
                     return Some(out);
                 }

@@ -44,7 +44,7 @@ const MARKS: [&str; 27] = [
 ];
 
 /// The log says so at most once in this time.
-const SILENCE: Duration = Duration::from_secs(60);
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Refuses what proxies bring.
 #[derive(Debug, Clone, Default)]
@@ -81,7 +81,7 @@ impl ProxiedRequests {
     pub(super) fn warn(&self, mark: &str) {
         let now = Instant::now();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.is_some_and(|at| now.duration_since(at) < SILENCE) {
+        if told.is_some_and(|at| now.duration_since(at) < LOG_INTERVAL) {
             return;
         }
         *told = Some(now);

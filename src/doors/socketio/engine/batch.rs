@@ -8,9 +8,9 @@ use super::lane::ExpressLane;
 use crate::delivery::{Places, QueuedMessage};
 
 /// How many pieces one vectored write has at the most.
-const PIECES: usize = 64;
+const MAX_VECTORED_PIECES: usize = 64;
 
-pub(super) type Slices<'b> = SmallVec<[IoSlice<'b>; PIECES]>;
+pub(super) type Slices<'b> = SmallVec<[IoSlice<'b>; MAX_VECTORED_PIECES]>;
 
 /// What the writer took from the queue.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ pub(super) struct Batch {
 impl Batch {
     /// The first pieces, for one write.
     pub(super) fn slices(&self) -> Slices<'_> {
-        let pieces = self.pieces.iter().take(PIECES);
+        let pieces = self.pieces.iter().take(MAX_VECTORED_PIECES);
         let mut begun = self.begun;
         pieces
             .map(|piece| IoSlice::new(&piece.message.bytes[std::mem::take(&mut begun)..]))

@@ -33,9 +33,9 @@ const MAX_HEADER: usize = 14;
 const MAX_CONTROL: u64 = 125;
 
 /// Frames of one turn, more or less: enough that a turn's cost is nothing beside theirs.
-const TURN: usize = 64;
+const TURN_FRAMES: usize = 64;
 /// The least that a read may bring, however small the frames are.
-const LEAST: usize = 1_024;
+const MIN_READ_BYTES: usize = 1_024;
 
 /// How a message begins that asks to be let onto a namespace.
 const CONNECT: &[u8; 2] = b"40";
@@ -114,13 +114,13 @@ impl Incoming {
             messages: VecDeque::new(),
             connects: 0,
             turn: 0,
-            next: LEAST,
+            next: MIN_READ_BYTES,
         }
     }
 
     /// Whether others should run before this client's next frames; said once, then a new turn begins.
     pub(super) fn is_turn_over(&mut self) -> bool {
-        let over = self.turn >= TURN;
+        let over = self.turn >= TURN_FRAMES;
         if over {
             self.turn = 0;
         }
@@ -148,7 +148,9 @@ impl Incoming {
         self.next = match self.turn - before {
             // Within one long frame.
             0 => usize::MAX,
-            frames => (bytes.len() / frames).saturating_mul(TURN).max(LEAST),
+            frames => (bytes.len() / frames)
+                .saturating_mul(TURN_FRAMES)
+                .max(MIN_READ_BYTES),
         };
         Ok(())
     }

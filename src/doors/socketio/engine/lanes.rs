@@ -35,11 +35,11 @@ struct Inner {
 }
 
 /// How long a polling session has to fetch the last word.
-const POLLING: Duration = Duration::from_millis(100);
+const LAST_POLL_TIMEOUT: Duration = Duration::from_millis(100);
 /// How often the lanes are looked at while they drain.
-const LOOK: Duration = Duration::from_millis(20);
+const DRAIN_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// How long nobody may take anything before the rest is given up.
-const PATIENCE: Duration = Duration::from_millis(500);
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 /// Fewer lanes than this are never swept.
 const SWEEP_MIN: usize = 64;
 
@@ -81,15 +81,15 @@ impl Lanes {
     /// Waits until everybody who reads has what is queued; who takes nothing for a while is not waited for.
     pub(in crate::doors::socketio) async fn drain(&self) {
         // What goes by polling waits in the engine, which doesn't say how much it is: it gets this long.
-        tokio::time::sleep(POLLING).await;
+        tokio::time::sleep(LAST_POLL_TIMEOUT).await;
         let (mut waiting, mut idle) = (self.waiting(), Duration::ZERO);
-        while waiting > 0 && idle < PATIENCE {
-            tokio::time::sleep(LOOK).await;
+        while waiting > 0 && idle < DRAIN_TIMEOUT {
+            tokio::time::sleep(DRAIN_CHECK_INTERVAL).await;
             let now = self.waiting();
             idle = if now < waiting {
                 Duration::ZERO
             } else {
-                idle + LOOK
+                idle + DRAIN_CHECK_INTERVAL
             };
             waiting = now;
         }

@@ -58,7 +58,7 @@ impl Drop for Probing<'_> {
 /// The answer to the probe, as a frame.
 const PROBED: &[u8] = b"\x81\x063probe";
 /// Bytes of one read: the two packets are nine.
-const READ: usize = 1_024;
+const READ_BYTES: usize = 1_024;
 
 /// Waits until the client says that its session goes on with this stream; `None` when it doesn't, in this time.
 pub async fn probe(
@@ -91,7 +91,7 @@ async fn expect(
     incoming: &mut Incoming,
     packet: &[u8],
 ) -> Option<()> {
-    let mut buffer = BytesMut::with_capacity(READ);
+    let mut buffer = BytesMut::with_capacity(READ_BYTES);
     loop {
         match incoming.next_message() {
             Some(Message::Text(text)) => return (text == packet).then_some(()),
@@ -101,7 +101,7 @@ async fn expect(
             None => {
                 buffer.clear();
                 if early.has_remaining() {
-                    let n = early.len().min(READ);
+                    let n = early.len().min(READ_BYTES);
                     buffer.extend_from_slice(&early.split_to(n));
                 } else if read.read_buf(&mut buffer).await.ok()? == 0 {
                     return None;

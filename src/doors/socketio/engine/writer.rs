@@ -16,10 +16,10 @@ use crate::net::stream::{Shared, WriteHalf, Writer};
 
 /// How much is taken from the queue at a time: enough for one system call to be worth it, little enough that a heartbeat
 /// is not long behind it.
-const BATCH: usize = 32 * 1024;
+const WRITE_BATCH_BYTES: usize = 32 * 1024;
 
 /// How long what a refused client still sends is read and thrown away.
-const LINGER: Duration = Duration::from_secs(1);
+const LINGER_TIME: Duration = Duration::from_secs(1);
 
 /// Writes until the lane is closed and empty, or the connection is lost.
 pub(super) async fn write_out(lane: Arc<ExpressLane>, mut socket: WriteHalf) {
@@ -27,7 +27,7 @@ pub(super) async fn write_out(lane: Arc<ExpressLane>, mut socket: WriteHalf) {
     loop {
         // Asked before the queue is emptied: the last word is queued with the end, and must still be written.
         let over = lane.killed().is_some() || lane.is_closing();
-        while lane.take(&mut batch.pieces, BATCH) {
+        while lane.take(&mut batch.pieces, WRITE_BATCH_BYTES) {
             if let Err(error) = write_all(&lane, &socket, &mut batch).await {
                 tracing::debug!(%error, "connection lost while writing");
                 if error.kind() == io::ErrorKind::TimedOut {
@@ -42,7 +42,9 @@ pub(super) async fn write_out(lane: Arc<ExpressLane>, mut socket: WriteHalf) {
         if over {
             shut_down(&lane, &mut socket).await;
             if lane.killed().is_some_and(|why| why.last_word().is_some()) {
-                tokio::time::timeout(LINGER, ignore(&socket)).await.ok();
+                tokio::time::timeout(LINGER_TIME, ignore(&socket))
+                    .await
+                    .ok();
             }
             return;
         }
@@ -84,7 +86,7 @@ async fn write_plain(
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 batch.put_back(lane);
                 patiently(lane, socket.writable()).await?;
-                lane.take(&mut batch.pieces, BATCH);
+                lane.take(&mut batch.pieces, WRITE_BATCH_BYTES);
             }
             Err(error) => return Err(error),
         }

@@ -91,10 +91,10 @@ fn small_frames_are_read_in_turns_and_large_ones_at_once() {
         assert!(!incoming.is_turn_over(), "a new turn has begun");
         rest = later;
     }
-    assert!(turns >= 10_000 / (LEAST / 7 + 1), "{turns} turns");
+    assert!(turns >= 10_000 / (MIN_READ_BYTES / 7 + 1), "{turns} turns");
     let large = frame(0x82, 70_000);
     incoming.look(&large[..1_024], || true).unwrap();
-    assert_eq!(incoming.next_read(), 1_024 * TURN);
+    assert_eq!(incoming.next_read(), 1_024 * TURN_FRAMES);
     incoming.look(&large[1_024..60_000], || true).unwrap();
     assert_eq!(incoming.next_read(), usize::MAX);
     assert!(!incoming.is_turn_over());

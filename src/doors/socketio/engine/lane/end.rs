@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How often it is looked whether the client has everything.
-const LOOK: Duration = Duration::from_millis(5);
+const DRAIN_CHECK_INTERVAL: Duration = Duration::from_millis(5);
 
 impl ExpressLane {
     /// The engine is done with its stream.
@@ -74,7 +74,7 @@ impl ExpressLane {
     pub async fn drained(&self, most: Duration) {
         let until = Instant::now() + most;
         while self.owes() && self.killed().is_none() && Instant::now() < until {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(DRAIN_CHECK_INTERVAL).await;
         }
     }
 

@@ -15,9 +15,9 @@ use crate::{
 };
 
 /// How often the engine's queue is tried again.
-const POUR: Duration = Duration::from_millis(20);
+const POUR_RETRY_INTERVAL: Duration = Duration::from_millis(20);
 /// Packets that one polling answer may hold: python-engineio takes no more than 16, and the engine adds its own.
-pub(super) const POLLED: usize = 14;
+pub(super) const MAX_POLLED_PACKETS: usize = 14;
 
 impl ExpressLane {
     /// The engine doesn't say when its queue has room again: while something waits for that, it is looked after.
@@ -29,7 +29,7 @@ impl ExpressLane {
         let lane = self.clone();
         tokio::spawn(async move {
             loop {
-                tokio::time::sleep(POUR).await;
+                tokio::time::sleep(POUR_RETRY_INTERVAL).await;
                 if !lane.pour() {
                     return;
                 }
@@ -48,7 +48,7 @@ impl ExpressLane {
                     *marked = engine.send(&mark(namespace));
                 }
                 Gate::Open { engine, overflow } => {
-                    while state.in_engine < POLLED
+                    while state.in_engine < MAX_POLLED_PACKETS
                         && overflow.front().is_some_and(|frame| engine.send(frame))
                     {
                         state.in_engine += 1;

@@ -10,7 +10,7 @@ use super::{
         frame::Frame,
         gate::{Engine, Gate, hold},
     },
-    engine_way::POLLED,
+    engine_way::MAX_POLLED_PACKETS,
     express::{ExpressLane, SessionId, Way},
 };
 use crate::{
@@ -105,7 +105,7 @@ impl ExpressLane {
         match (&mut state.gates[message.namespace as usize], &state.way) {
             (Gate::Shut, _) => return true,
             (Gate::Open { engine, overflow }, Way::Engine) => {
-                let room = state.in_engine < POLLED && overflow.is_empty();
+                let room = state.in_engine < MAX_POLLED_PACKETS && overflow.is_empty();
                 if room && engine.send(&frame()) {
                     state.in_engine += 1;
                     return true;
