@@ -343,11 +343,11 @@ impl CatchUpTurn<'_> {
         budget: &mut usize,
     ) {
         let mut cohort = self.take_cohort(at, topics);
-        let (eyes, whose) = self.eyes(&cohort);
+        let (viewers, whose) = self.viewers(&cohort);
         let max_bytes = self.catchup.max_segment;
         let mut gathering = Gathering::new(
             self.stream.table().clone(),
-            eyes,
+            viewers,
             at.clone(),
             to,
             topics.unwrap_or_default(),
@@ -372,15 +372,15 @@ impl CatchUpTurn<'_> {
             }
         }
         *budget = budget.saturating_sub(cohort.len() * segment.updates.len().max(1));
-        for (id, eye) in cohort.into_iter().zip(whose) {
+        for (id, viewer) in cohort.into_iter().zip(whose) {
             let behind = self.roster.get_mut(id).and_then(|m| m.behind.as_mut());
-            let (Some(behind), Some(eye)) = (behind, eye) else {
+            let (Some(behind), Some(viewer)) = (behind, viewer) else {
                 self.queue_up(id);
                 continue;
             };
             let most = behind.credit.bytes().max(GO_LIVE_BYTES);
-            behind.hold(Held::new(segment.clone(), eye));
-            if whole && segment.weight(eye, most) <= most {
+            behind.hold(Held::new(segment.clone(), viewer));
+            if whole && segment.weight(viewer, most) <= most {
                 behind.credit.unbound();
                 self.hand_over(id);
                 self.effects.push(Effect::Live(id, to.clone()));

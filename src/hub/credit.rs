@@ -28,17 +28,17 @@ const SLOW_CREDIT_TIME: Duration = Duration::from_millis(500);
 pub(super) struct Held {
     /// Shared by all who stood at its beginning.
     segment: Arc<ReplaySegment>,
-    /// Which of the segment's eyes is this client's.
-    eye: usize,
+    /// Which of the segment's viewers is this client's.
+    viewer: usize,
     /// The first update that is not handed out.
     next: usize,
 }
 
 impl Held {
-    pub(super) fn new(segment: Arc<ReplaySegment>, eye: usize) -> Self {
+    pub(super) fn new(segment: Arc<ReplaySegment>, viewer: usize) -> Self {
         Self {
             segment,
-            eye,
+            viewer,
             next: 0,
         }
     }
@@ -135,7 +135,7 @@ impl CatchUpTurn<'_> {
         let credit = behind.credit.next(most);
         // It joined a room, or wants something else now: the rest is made anew for it, from where it stands.
         let segment = held.segment.clone();
-        if !self.roster.sees_as(id, &segment.eyes[held.eye]) {
+        if !self.roster.sees_as(id, &segment.viewers[held.viewer]) {
             return 1;
         }
         let (mut bytes, mut updates, mut looked) = (0, 0, 0);
@@ -150,7 +150,7 @@ impl CatchUpTurn<'_> {
             };
             let is_in = |room: &str| member.rooms.iter().any(|r| **r == *room);
             let reached = update.rooms.as_ref();
-            if !update.is_seen_by(held.eye)
+            if !update.is_seen_by(held.viewer)
                 || reached.is_some_and(|rooms| !rooms.iter().any(|room| is_in(room)))
             {
                 continue;

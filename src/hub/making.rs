@@ -1,7 +1,7 @@
 //! Makes segments, in a task beside the loop: reads the journal, gathers, writes.
 //!
 //! One task at a time makes the one for all who stand at one place, or the short ones of those who go to the same
-//! meeting place (`meeting`), from one reading. What they may see is taken along (`eye`), for it decides how far
+//! meeting place (`meeting`), from one reading. What they may see is taken along (`viewer`), for it decides how far
 //! the segment goes; whoever comes to that place meanwhile and sees the same gets it too.
 
 use std::{
@@ -17,9 +17,9 @@ use super::{
     catchup::{CATCH_UP_INTERVAL, CatchUpTurn, Effect},
     coalesce::Gathering,
     credit::Held,
-    eye::{Eye, Key},
     member::MemberId,
     replay::{self, ReplaySegment},
+    viewer::{Viewer, ViewerKey},
 };
 use crate::{
     channel::Listening,
@@ -39,7 +39,7 @@ const READ_BATCH: usize = 256;
 /// How much is written of those that are made together, as a multiple of what one may have; the others are made next.
 const MAX_WRITTEN_SEGMENTS: usize = 4;
 /// Different views and rooms that share a segment at the most; others wait for the next.
-const MAX_SEGMENT_AUDIENCES: usize = 1_024;
+const MAX_SEGMENT_VIEWERS: usize = 1_024;
 
 /// A segment that failed so often in a row for a member will fail again.
 const MAX_SEGMENT_FAILURES: u32 = 3;
@@ -118,8 +118,9 @@ impl CatchUpTurn<'_> {
             if segment.updates.is_empty() && segment.end == segment.from {
                 self.catchup.look_at += CATCH_UP_INTERVAL;
             }
-            let eyes: HashMap<Key, usize> = segment.eyes.iter().map(Eye::key).zip(0..).collect();
-            made.push((Arc::new(segment), eyes));
+            let viewers: HashMap<ViewerKey, usize> =
+                segment.viewers.iter().map(Viewer::key).zip(0..).collect();
+            made.push((Arc::new(segment), viewers));
         }
         for at in 0..self.catchup.queue.len() {
             let id = self.catchup.queue[at];
@@ -127,21 +128,21 @@ impl CatchUpTurn<'_> {
             let Some(behind) = behind.filter(|b| b.held.is_none() && b.taking.is_none()) else {
                 continue;
             };
-            let Some((segment, eyes)) = made.iter().find(|(s, _)| s.from == behind.at) else {
+            let Some((segment, viewers)) = made.iter().find(|(s, _)| s.from == behind.at) else {
                 continue;
             };
             // A member that came meanwhile and sees something else waits for another one.
-            let eye = self
+            let viewer = self
                 .roster
-                .eye(id)
-                .and_then(|eye| eyes.get(&eye.key()).copied());
+                .viewer(id)
+                .and_then(|viewer| viewers.get(&viewer.key()).copied());
             let member = self.roster.get_mut(id);
-            if let (Some(eye), Some(behind)) = (eye, member.and_then(|m| m.behind.as_mut())) {
-                behind.hold(Held::new(segment.clone(), eye));
+            if let (Some(viewer), Some(behind)) = (viewer, member.and_then(|m| m.behind.as_mut())) {
+                behind.hold(Held::new(segment.clone(), viewer));
             }
         }
-        for (segment, eyes) in made {
-            self.catchup.kept.keep(segment, eyes);
+        for (segment, viewers) in made {
+            self.catchup.kept.keep(segment, viewers);
         }
     }
 
@@ -160,23 +161,23 @@ impl CatchUpTurn<'_> {
     }
 
     /// The different audiences among these, and the number of each one's; as many as may share a segment.
-    pub(super) fn eyes(&self, cohort: &[MemberId]) -> (Arc<[Eye]>, Vec<Option<usize>>) {
-        let mut numbers: HashMap<Key, usize> = HashMap::new();
-        let (mut eyes, mut whose) = (Vec::new(), Vec::with_capacity(cohort.len()));
+    pub(super) fn viewers(&self, cohort: &[MemberId]) -> (Arc<[Viewer]>, Vec<Option<usize>>) {
+        let mut numbers: HashMap<ViewerKey, usize> = HashMap::new();
+        let (mut viewers, mut whose) = (Vec::new(), Vec::with_capacity(cohort.len()));
         for &id in cohort {
-            let number = self.roster.eye(id).and_then(|eye| {
-                let key = eye.key();
+            let number = self.roster.viewer(id).and_then(|viewer| {
+                let key = viewer.key();
                 let known = numbers.get(&key).copied();
-                let new = known.is_none() && eyes.len() < MAX_SEGMENT_AUDIENCES;
+                let new = known.is_none() && viewers.len() < MAX_SEGMENT_VIEWERS;
                 if new {
-                    numbers.insert(key, eyes.len());
-                    eyes.push(eye);
+                    numbers.insert(key, viewers.len());
+                    viewers.push(viewer);
                 }
-                known.or(new.then(|| eyes.len() - 1))
+                known.or(new.then(|| viewers.len() - 1))
             });
             whose.push(number);
         }
-        (eyes.into(), whose)
+        (viewers.into(), whose)
     }
 
     /// The one that waits longest for a segment of its own, and where it stands.
@@ -207,11 +208,11 @@ impl CatchUpTurn<'_> {
         }
         self.catchup.making = true;
         let (from, whose) = self.who_meets_at(at, to, topics);
-        let (eyes, _) = self.eyes(&whose);
+        let (viewers, _) = self.viewers(&whose);
         let max_bytes = self.catchup.max_segment;
         let gather = |from: &Cursor| {
             let (table, topics) = (self.stream.table().clone(), topics.unwrap_or_default());
-            Gathering::new(table, eyes.clone(), from.clone(), to, topics, max_bytes)
+            Gathering::new(table, viewers.clone(), from.clone(), to, topics, max_bytes)
         };
         let together = Together {
             gatherings: from.iter().map(|from| (gather(from), true)).collect(),

@@ -3,10 +3,10 @@
 //! A segment is named by its two ends, so where it ends may be chosen freely: every choice is exact. With a few places
 //! each client goes to the present in one segment, of which as much as possible is coalesced. With many places that would
 //! be one pass over the journal for each. So then all go from meeting place to meeting place. A first, short segment
-//! leads to the next multiple of [`FIRST_SEGMENT_GRID`]; those who go to the same one share its reading. From there on each segment goes
-//! to the next place whose number has more zeros at its end: 64, 128, 256 and so on. Whoever comes from anywhere passes
-//! the same few places, and a segment from one of them serves all who come there. All these segments together are
-//! about half a pass for each power of two between [`FIRST_SEGMENT_GRID`] and what was missed, and a client gets at most one for each power.
+//! leads to the next multiple of [`FIRST_SEGMENT_GRID`]; those who go to the same one share its reading. From there on each
+//! segment goes to the next place whose number has more zeros at its end: 64, 128, 256 and so on. Clients from everywhere pass
+//! the same few places, and a segment from one of them serves all who come there. All these segments together are about half
+//! a pass for each power of two between [`FIRST_SEGMENT_GRID`] and what was missed, and a client gets at most one for each power.
 //!
 //! Segments that were made are kept for a moment: whoever comes a little later to where one begins is given the same.
 
@@ -22,9 +22,9 @@ use super::{
     behind::Behind,
     catchup::CatchUpTurn,
     credit::Held,
-    eye::{Eye, Key},
     member::MemberId,
     replay::ReplaySegment,
+    viewer::{Viewer, ViewerKey},
 };
 use crate::{
     channel::Listening,
@@ -70,14 +70,14 @@ pub(super) struct Kept {
 #[derive(Debug)]
 struct KeptSegment {
     segment: Arc<ReplaySegment>,
-    eyes: HashMap<Key, usize>,
+    viewers: HashMap<ViewerKey, usize>,
     bytes: usize,
     made: Instant,
 }
 
 impl Kept {
     /// Keeps a segment, unless it leads nowhere.
-    pub(super) fn keep(&mut self, segment: Arc<ReplaySegment>, eyes: HashMap<Key, usize>) {
+    pub(super) fn keep(&mut self, segment: Arc<ReplaySegment>, viewers: HashMap<ViewerKey, usize>) {
         if segment.end.seq <= segment.from.seq && segment.end.within.is_none() {
             return;
         }
@@ -85,7 +85,7 @@ impl Kept {
         self.bytes += bytes;
         self.segments.push_back(KeptSegment {
             segment,
-            eyes,
+            viewers,
             bytes,
             made: Instant::now(),
         });
@@ -109,12 +109,12 @@ impl Kept {
     }
 
     /// The newest segment from this place for whoever sees this.
-    fn find(&self, at: &Cursor, eye: impl FnOnce() -> Option<Eye>) -> Option<Held> {
+    fn find(&self, at: &Cursor, viewer: impl FnOnce() -> Option<Viewer>) -> Option<Held> {
         let mut from_here = self.segments.iter().rev().filter(|k| k.segment.from == *at);
         let mut next = from_here.next()?;
-        let key = eye()?.key();
+        let key = viewer()?.key();
         loop {
-            if let Some(number) = next.eyes.get(&key) {
+            if let Some(number) = next.viewers.get(&key) {
                 return Some(Held::new(next.segment.clone(), *number));
             }
             next = from_here.next()?;
@@ -125,7 +125,7 @@ impl Kept {
 impl CatchUpTurn<'_> {
     /// Gives a member a segment that was made for others a moment ago, if one begins where it stands.
     pub(super) fn take_kept(&mut self, id: MemberId, at: &Cursor) -> bool {
-        let Some(held) = self.catchup.kept.find(at, || self.roster.eye(id)) else {
+        let Some(held) = self.catchup.kept.find(at, || self.roster.viewer(id)) else {
             return false;
         };
         let behind = self.roster.get_mut(id).and_then(|m| m.behind.as_mut());

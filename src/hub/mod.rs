@@ -21,7 +21,7 @@ mod coalesce;
 mod command;
 mod credit;
 mod delivery;
-mod eye;
+
 mod fanout;
 #[cfg(test)]
 mod forged;
@@ -50,6 +50,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod view;
+mod viewer;
 
 use std::{
     sync::Arc,

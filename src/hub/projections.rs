@@ -18,8 +18,8 @@ use crate::{
     },
 };
 
-/// A moment counts as no less than this part of the bound, so that there are never many.
-const MIN_MOMENT_SHARE: usize = 64;
+/// A moment counts as no less than its share of the bound, so that there are never more than this.
+const MAX_MOMENTS: usize = 64;
 
 /// The state and the dashboard. Both are of the last event that the loop read.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ impl Projections {
         if let Some(newest) = newest.filter(|newest| newest.seq == stream.seq()) {
             return newest;
         }
-        let counts = self.state.bytes().max(self.max_moments / MIN_MOMENT_SHARE);
+        let counts = self.state.bytes().max(self.max_moments / MAX_MOMENTS);
         let lasting = self.moments.iter().filter_map(Weak::upgrade);
         let held: usize = lasting.filter_map(|moment| moment.counts()).sum();
         let has_room = held == 0 || held + counts <= self.max_moments;

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::{
     coalesce::{Gathered, rooms_of},
-    eye::Eye,
+    viewer::Viewer,
 };
 use crate::{
     channel::Listening,
@@ -28,7 +28,7 @@ pub(super) struct ReplaySegment {
     /// Where they stand after it.
     pub(super) end: Cursor,
     /// Who looks at it; updates name them by number.
-    pub(super) eyes: Arc<[Eye]>,
+    pub(super) viewers: Arc<[Viewer]>,
     /// What somebody may see, in order.
     pub(super) updates: Vec<Replayed>,
     /// The end of all of it, of which this may be the first part only.
@@ -51,7 +51,7 @@ struct By {
 pub(super) struct Replayed {
     /// Which one.
     mark: UpdateId,
-    /// A bit for each eye that sees it.
+    /// A bit for each viewer that sees it.
     seen: SmallVec<[u64; 1]>,
     /// A rule's own rooms: of those who see it, only the members of one of these get it.
     pub(super) rooms: Option<Box<[Box<str>]>>,
@@ -62,11 +62,11 @@ pub(super) struct Replayed {
 }
 
 impl Replayed {
-    /// Whether the eye with this number sees it.
-    pub(super) fn is_seen_by(&self, eye: usize) -> bool {
+    /// Whether the viewer with this number sees it.
+    pub(super) fn is_seen_by(&self, viewer: usize) -> bool {
         self.seen
-            .get(eye / 64)
-            .is_some_and(|bits| bits & 1 << (eye % 64) != 0)
+            .get(viewer / 64)
+            .is_some_and(|bits| bits & 1 << (viewer % 64) != 0)
     }
 }
 
@@ -86,11 +86,11 @@ impl ReplaySegment {
         updates.map(|update| update.outgoing.json.len()).sum()
     }
 
-    /// How many bytes of it an eye sees, counted up to `most`.
-    pub(super) fn weight(&self, eye: usize, most: usize) -> usize {
+    /// How many bytes of it a viewer sees, counted up to `most`.
+    pub(super) fn weight(&self, viewer: usize, most: usize) -> usize {
         let mut bytes = 0;
         for update in &self.updates {
-            if update.is_seen_by(eye) {
+            if update.is_seen_by(viewer) {
                 bytes += update.outgoing.json.len();
             }
             if bytes > most {
@@ -109,7 +109,7 @@ pub(super) fn write(
     sanitize: Recipients,
 ) -> ReplaySegment {
     let Gathered {
-        eyes,
+        viewers,
         from,
         to,
         topics,
@@ -135,7 +135,7 @@ pub(super) fn write(
             mark if named => place(mark).to_string(),
             _ => first.clone(),
         };
-        let update = write_update(&group, &eyes, &cursor, sanitize);
+        let update = write_update(&group, &viewers, &cursor, sanitize);
         bytes += update.outgoing.json.len();
         updates.push(update);
     }
@@ -146,7 +146,7 @@ pub(super) fn write(
     ReplaySegment {
         from,
         end,
-        eyes,
+        viewers,
         updates,
         to,
         by,
@@ -168,15 +168,15 @@ fn within(from: &Cursor, to: &Cursor, sent: UpdateId, by: By) -> Cursor {
 
 fn write_update(
     group: &PendingUpdate,
-    eyes: &[Eye],
+    viewers: &[Viewer],
     cursor: &str,
     sanitize: Recipients,
 ) -> Replayed {
     let rooms = rooms_of(group);
     let (planned, event) = (&group.update, &*group.record.event);
-    let mut seen: SmallVec<[u64; 1]> = SmallVec::from_elem(0, eyes.len().div_ceil(64));
-    for (at, eye) in eyes.iter().enumerate() {
-        if eye.sees(planned, event, &rooms) {
+    let mut seen: SmallVec<[u64; 1]> = SmallVec::from_elem(0, viewers.len().div_ceil(64));
+    for (at, viewer) in viewers.iter().enumerate() {
+        if viewer.sees(planned, event, &rooms) {
             seen[at / 64] |= 1 << (at % 64);
         }
     }

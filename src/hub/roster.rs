@@ -9,10 +9,10 @@ use slab::Slab;
 
 use super::{
     census::Census,
-    eye::{Eye, matters},
     member::{JoinRequest, Member, MemberId},
     permission_index::PermissionIndex,
     view::{View, Views},
+    viewer::{Viewer, matters},
 };
 use crate::{
     access::authz::{OBSERVERS, Permissions},
@@ -235,9 +235,9 @@ impl Roster {
     }
 
     /// What a member may see of what it missed.
-    pub(crate) fn eye(&self, id: MemberId) -> Option<Eye> {
+    pub(crate) fn viewer(&self, id: MemberId) -> Option<Viewer> {
         let member = self.get(id)?;
-        Some(Eye {
+        Some(Viewer {
             namespace: member.namespace,
             view: self.views.get(member.view).clone(),
             permissions: self.permissions.get(member.permissions).clone(),
@@ -251,17 +251,17 @@ impl Roster {
         })
     }
 
-    /// Whether a member still sees what `eye` does.
-    pub(crate) fn sees_as(&self, id: MemberId, eye: &Eye) -> bool {
+    /// Whether a member still sees what `viewer` does.
+    pub(crate) fn sees_as(&self, id: MemberId, viewer: &Viewer) -> bool {
         self.get(id).is_some_and(|member| {
             let rooms = member.rooms.iter().filter(|r| matters(r));
-            self.topics(member) == eye.topics
-                && rooms.eq(&eye.rooms)
-                && Arc::ptr_eq(self.views.get(member.view), &eye.view)
+            self.topics(member) == viewer.topics
+                && rooms.eq(&viewer.rooms)
+                && Arc::ptr_eq(self.views.get(member.view), &viewer.view)
                 && self
                     .permissions
                     .get(member.permissions)
-                    .is(&eye.permissions)
+                    .is(&viewer.permissions)
         })
     }
 

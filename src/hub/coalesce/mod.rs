@@ -20,7 +20,7 @@ use std::{sync::Arc, time::Instant};
 
 use smallvec::SmallVec;
 
-use super::eye::Eye;
+use super::viewer::Viewer;
 use crate::{
     channel::Listening,
     delivery::{
@@ -43,7 +43,7 @@ pub(super) struct Gathering {
     /// By which events are planned; the live stream's own.
     table: Arc<Table>,
     /// Who looks at it.
-    eyes: Arc<[Eye]>,
+    viewers: Arc<[Viewer]>,
     /// The place where they stand, perhaps within a segment that was begun.
     from: Cursor,
     /// The topics that it is planned for. Their updates go at once and divide what would be coalesced, so one for whom nobody
@@ -77,7 +77,7 @@ pub(super) struct Gathering {
 #[derive(Debug)]
 pub(super) struct Gathered {
     /// Who looks at it.
-    pub(super) eyes: Arc<[Eye]>,
+    pub(super) viewers: Arc<[Viewer]>,
     /// Where they stand.
     pub(super) from: Cursor,
     /// The topics that it is planned for.
@@ -94,7 +94,7 @@ impl Gathering {
     /// Begins a segment at `from`, or goes on with the one that `from` is within.
     pub(super) fn new(
         table: Arc<Table>,
-        eyes: Arc<[Eye]>,
+        viewers: Arc<[Viewer]>,
         from: Cursor,
         to: &Cursor,
         topics: Listening,
@@ -109,7 +109,7 @@ impl Gathering {
         };
         Self {
             table,
-            eyes,
+            viewers,
             from,
             topics,
             to,
@@ -167,7 +167,7 @@ impl Gathering {
             false => self.to,
         };
         Gathered {
-            eyes: self.eyes,
+            viewers: self.viewers,
             from: self.from,
             to,
             topics: self.topics,
@@ -230,8 +230,8 @@ impl Gathering {
     fn is_seen(&self, group: &PendingUpdate) -> bool {
         let rooms = rooms_of(group);
         let event = &group.record.event;
-        let mut eyes = self.eyes.iter();
-        eyes.any(|eye| eye.sees(&group.update, event, &rooms))
+        let mut viewers = self.viewers.iter();
+        viewers.any(|viewer| viewer.sees(&group.update, event, &rooms))
     }
 }
 

@@ -72,8 +72,8 @@ fn table() -> Arc<Table> {
     }))
 }
 
-fn eye(filter: &Value) -> Eye {
-    Eye {
+fn viewer(filter: &Value) -> Viewer {
+    Viewer {
         namespace: Namespace::Root,
         view: Arc::new(View::Filter(Filter::parse(filter).expect("a filter"))),
         permissions: Permissions::everything(),
@@ -87,10 +87,10 @@ fn next(
     records: &[Arc<Record>],
     from: &Cursor,
     to: &Cursor,
-    eye: &Eye,
+    viewer: &Viewer,
     budget: usize,
 ) -> ReplaySegment {
-    next_of(records, from, to, eye, budget, false)
+    next_of(records, from, to, viewer, budget, false)
 }
 
 /// The same; `shared` with one who misses everything from the beginning.
@@ -98,7 +98,7 @@ fn next_of(
     records: &[Arc<Record>],
     from: &Cursor,
     to: &Cursor,
-    eye: &Eye,
+    viewer: &Viewer,
     budget: usize,
     shared: bool,
 ) -> ReplaySegment {
@@ -111,10 +111,10 @@ fn next_of(
     };
     let mut gathering = Gathering::new(
         table,
-        [eye.clone()].into(),
+        [viewer.clone()].into(),
         from.clone(),
         &end,
-        eye.topics,
+        viewer.topics,
         budget,
     );
     let reader = if shared {
@@ -141,13 +141,13 @@ fn all(
     records: &[Arc<Record>],
     from: &str,
     to: &Cursor,
-    eye: &Eye,
+    viewer: &Viewer,
     budget: usize,
     leaves: usize,
 ) -> Vec<Value> {
     let (mut from, mut got) = (from.parse::<Cursor>().expect("a cursor"), Vec::new());
     for _ in 0..10_000 {
-        let segment = next(records, &from, to, eye, budget);
+        let segment = next(records, &from, to, viewer, budget);
         let mut here: Vec<Value> = Vec::new();
         let seen = segment.updates.iter().filter(|u| u.is_seen_by(0));
         here.extend(seen.map(|u| serde_json::from_str(&u.outgoing.json).expect("JSON")));
@@ -201,14 +201,14 @@ proptest! {
         // The live stream can owe only what it has not sent to this client either.
         let live: BTreeMap<_, _> = live.into_iter().filter(|(place, bits)| *place > at || unsent.get(place) == Some(bits)).collect();
         let (from, to) = (cursor(at, &unsent), cursor(records.len() as u64, &live));
-        let eye = Eye { topics, ..eye(&json!({})) };
-        let segment = next(&records, &from, &to, &eye, budget);
-        let whole = all(&records, &from.to_string(), &to, &eye, budget, usize::MAX);
+        let viewer = Viewer { topics, ..viewer(&json!({})) };
+        let segment = next(&records, &from, &to, &viewer, budget);
+        let whole = all(&records, &from.to_string(), &to, &viewer, budget, usize::MAX);
         for (n, update) in segment.updates.iter().enumerate() {
             let place = segment.after(n + 1);
             let named = update.outgoing.cursor().expect("a cursor");
             prop_assert_eq!(&named.parse::<Cursor>().unwrap(), &place, "what it carries is where its client stands");
-            let rest = all(&records, named, &to, &eye, budget, usize::MAX);
+            let rest = all(&records, named, &to, &viewer, budget, usize::MAX);
             prop_assert_eq!(counts(&rest), counts(&whole[n + 1..]), "from update {} of {}", n, segment.updates.len());
         }
     }
@@ -221,11 +221,11 @@ proptest! {
     ) {
         let records = stream(&kinds);
         let to = Cursor::at(Epoch(9), records.len() as u64);
-        let eye = eye(&json!({}));
+        let viewer = viewer(&json!({}));
         for (at, mut unsent) in starts {
             unsent.retain(|place, _| *place <= at);
             let start = cursor(at, &unsent);
-            let plain = all(&records, &start.to_string(), &to, &eye, 1_000_000, usize::MAX);
+            let plain = all(&records, &start.to_string(), &to, &viewer, 1_000_000, usize::MAX);
             let (mut place, mut got) = (start.clone(), Vec::new());
             while place != to {
                 let next = meeting_place(&place).filter(|_| place.within.is_none());
@@ -234,7 +234,7 @@ proptest! {
                     None => to.clone(),
                 };
                 // The reading is shared with those who miss more: it begins before what this one misses.
-                let segment = next_of(&records, &place, &end, &eye, budget, place.within.is_none());
+                let segment = next_of(&records, &place, &end, &viewer, budget, place.within.is_none());
                 let texts = segment.updates.iter().map(|u| serde_json::from_str::<Value>(&u.outgoing.json));
                 got.extend(texts.map(|text| text.expect("JSON")));
                 prop_assert!(segment.end != place, "it goes on");
@@ -259,9 +259,9 @@ proptest! {
     ) {
         let records = stream(&kinds);
         let to = Cursor::at(Epoch(9), records.len() as u64);
-        let eye = eye(&only.map_or(json!({}), |name| json!({ "types": [name] })));
-        let got = all(&records, "9.0", &to, &eye, budget, leaves);
-        let plain: Vec<Value> = all(&records, "9.0", &to, &eye, 1_000_000, usize::MAX);
+        let viewer = viewer(&only.map_or(json!({}), |name| json!({ "types": [name] })));
+        let got = all(&records, "9.0", &to, &viewer, budget, leaves);
+        let plain: Vec<Value> = all(&records, "9.0", &to, &viewer, 1_000_000, usize::MAX);
         prop_assert_eq!(counts(&got), counts(&plain));
         let progress = kinds.iter().filter(|(kind, _)| *kind < 2).count() as u64;
         prop_assert_eq!(counts(&got).get("progress_update").copied().unwrap_or(0), progress);
@@ -287,7 +287,7 @@ fn a_long_time_of_a_few_things_is_one_short_segment() {
         &records,
         &Cursor::at(Epoch(9), 0),
         &to,
-        &eye(&json!({})),
+        &viewer(&json!({})),
         32 * 1_024,
     );
     assert_eq!(segment.end, to);
@@ -314,11 +314,11 @@ fn what_nobody_here_may_see_does_not_make_it_shorter() {
         &records,
         &start,
         &to,
-        &eye(&json!({ "types": ["progress_update"] })),
+        &viewer(&json!({ "types": ["progress_update"] })),
         bound,
     );
     assert_eq!((progress.end, progress.updates.len()), (to.clone(), 1));
-    let everything = next(&records, &start, &to, &eye(&json!({})), bound);
+    let everything = next(&records, &start, &to, &viewer(&json!({})), bound);
     assert!(everything.end.seq < 200, "{}", everything.end);
 }
 
@@ -332,7 +332,7 @@ fn the_number_of_the_grouping_stands_for_this() {
         &stream(&kinds),
         &Cursor::at(Epoch(9), 0),
         &to,
-        &eye(&json!({})),
+        &viewer(&json!({})),
         1_000_000,
     );
     let marks: Vec<String> = (1..=segment.updates.len())

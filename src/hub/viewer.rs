@@ -1,7 +1,7 @@
-//! What somebody who is behind may see, apart from who it is: segments are made in a task of their own, without the roster.
+//! The viewers of a replay segment: everything that decides which updates a member that is behind may receive, without the member.
 //!
-//! Those with equal eyes share what was found out about them, and there are far fewer eyes than members: rooms
-//! that are a member's own are left out, for no event names them.
+//! Segments are made in a task of their own, which has no roster. Members of which all this is equal are one viewer, and there
+//! are far fewer viewers than members: rooms that are a member's own are left out, for no event names them.
 
 use std::sync::Arc;
 
@@ -14,9 +14,9 @@ use crate::{
     update::{Audience, Planned},
 };
 
-/// Through what somebody sees the stream.
+/// Everything that decides which updates a catching-up client may receive.
 #[derive(Debug, Clone)]
-pub(crate) struct Eye {
+pub(crate) struct Viewer {
     /// Where it is connected: updates of other namespaces are not for it.
     pub(super) namespace: Namespace,
     /// The updates that it wants of its rooms.
@@ -29,13 +29,13 @@ pub(crate) struct Eye {
     pub(super) topics: Listening,
 }
 
-/// What tells eyes apart: the view and the permissions (each is held once for all who have it), the namespace, the topics, the
+/// The key that tells viewers apart: the view and the permissions (each is held once for all who have it), the namespace, the topics, the
 /// rooms.
-pub(super) type Key = ([usize; 2], Namespace, u8, Vec<Arc<str>>);
+pub(super) type ViewerKey = ([usize; 2], Namespace, u8, Vec<Arc<str>>);
 
-impl Eye {
-    /// What tells it from others.
-    pub(super) fn key(&self) -> Key {
+impl Viewer {
+    /// The key that tells it from others.
+    pub(super) fn key(&self) -> ViewerKey {
         (
             [Arc::as_ptr(&self.view).addr(), self.permissions.address()],
             self.namespace,
