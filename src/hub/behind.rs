@@ -50,7 +50,8 @@ pub(crate) struct Behind {
 }
 
 impl Behind {
-    fn new(at: Cursor, credit: Credit) -> Self {
+    /// A member that is caught up from `at`.
+    pub(super) fn new(at: Cursor, credit: Credit) -> Self {
         Self {
             at,
             held: None,

@@ -20,6 +20,9 @@
 //! Members at the same place are served together, and those at many places meet (`meeting`): the journal is read and
 //! the updates are written about once for all of them. A member rests until it has taken most of its credit.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::VecDeque,
     sync::Arc,

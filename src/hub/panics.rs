@@ -73,14 +73,14 @@ impl Journal for Panicking {
     }
 }
 
-/// Keeps what it is sent; always has room.
+/// An outlet that keeps what it is sent, and always has room.
 #[derive(Debug, Default)]
-struct Kept {
+pub(super) struct Recorder {
     sent: Mutex<Vec<(String, String)>>,
     more: tokio::sync::Notify,
 }
 
-impl Kept {
+impl Recorder {
     /// Waits for something of this name; its text.
     async fn until(&self, name: &str) -> String {
         loop {
@@ -97,13 +97,14 @@ impl Kept {
         }
     }
 
-    fn count(&self, name: &str) -> usize {
+    /// How many of this name it was sent.
+    pub(super) fn count(&self, name: &str) -> usize {
         let sent = self.sent.lock().unwrap();
         sent.iter().filter(|(n, _)| n == name).count()
     }
 }
 
-impl Outlet for Kept {
+impl Outlet for Recorder {
     fn send(&self, update: &Outgoing) -> bool {
         let said = (update.name.to_string(), update.json.clone());
         self.sent.lock().unwrap().push(said);
@@ -154,8 +155,8 @@ pub(super) fn options() -> HubOptions {
 }
 
 /// Somebody new, who wants to go on from a place.
-async fn comes_back(hub: &HubHandle, cursor: String) -> (Arc<Kept>, super::Membership) {
-    let kept = Arc::new(Kept::default());
+async fn comes_back(hub: &HubHandle, cursor: String) -> (Arc<Recorder>, super::Membership) {
+    let kept = Arc::new(Recorder::default());
     let request = JoinRequest {
         outlet: kept.clone(),
         namespace: Namespace::Root,

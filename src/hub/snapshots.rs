@@ -42,7 +42,8 @@ pub(super) struct Taking {
 }
 
 impl Taking {
-    fn new(project: Option<String>, shared: Option<Arc<SharedSnapshot>>) -> Self {
+    /// A snapshot of this, whose parts are found already or not.
+    pub(super) fn new(project: Option<String>, shared: Option<Arc<SharedSnapshot>>) -> Self {
         Self {
             project,
             shared,

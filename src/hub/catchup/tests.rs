@@ -1,0 +1,207 @@
+//! The machine by itself: members, a stream and what follows from each turn, without a loop or a server.
+
+use std::{sync::Arc, time::Duration};
+
+use super::*;
+use crate::{
+    access::authz::{Filter, OBSERVERS, Permissions},
+    channel::Namespace,
+    event::{Event, EventName, Object},
+    hub::{
+        behind::Behind,
+        credit::Credit,
+        member::JoinRequest,
+        panics::{Recorder, options},
+        snapshots::Taking,
+        view::View,
+    },
+    journal::{Journal, MemoryJournal, Retention},
+    update::{Table, TransformOptions},
+};
+
+struct Machine {
+    catchup: CatchUp,
+    roster: Roster,
+    stream: Stream,
+}
+
+impl Machine {
+    /// A stream of so many events, of which the journal still has so many; all of them are sent.
+    async fn new(events: usize, kept: usize, options: &HubOptions) -> Self {
+        let journal = Arc::new(MemoryJournal::new(Retention {
+            max_events: kept,
+            max_age: Duration::from_secs(3_600),
+            max_bytes: 1 << 30,
+        }));
+        let table = Table::new(TransformOptions::default());
+        let stream = Stream::new(journal.clone(), table, options.level_shares);
+        let mut machine = Self {
+            catchup: CatchUp::new(options, Metrics::new()),
+            roster: Roster::new(false, Recipients::Nobody),
+            stream,
+        };
+        // What the stream has not read the journal does not let go of.
+        for _ in 0..events.div_ceil(100) {
+            let event = |_| Event::new(EventName::new("decision.logged"), Object::new());
+            journal.append((0..100).map(event).collect()).await.unwrap();
+            let newest = journal.bounds().last;
+            while let Some(batch) = machine.stream.next_batch(newest).await.unwrap() {
+                for record in &batch.records {
+                    machine.catchup.remember(record);
+                    let (nobody, now) = (Listening::NONE, Instant::now());
+                    machine.stream.plan(record, nobody, now);
+                }
+                machine.stream.read_up_to(batch.to);
+                for update in machine.stream.take(usize::MAX) {
+                    machine.stream.sent(&update);
+                }
+            }
+        }
+        machine
+    }
+
+    /// A member that has everything up to this place.
+    fn comes_back(&mut self, seq: Seq) -> (MemberId, Arc<Recorder>) {
+        let at = self.stream.after(seq);
+        self.comes(Behind::new(at, Credit::first()))
+    }
+
+    fn comes(&mut self, behind: Behind) -> (MemberId, Arc<Recorder>) {
+        let recorder = Arc::new(Recorder::default());
+        let id = self.roster.add(JoinRequest {
+            outlet: recorder.clone(),
+            namespace: Namespace::Root,
+            client_id: "c".into(),
+            user: None,
+            view: View::Filter(Filter::default()),
+            permissions: Permissions::everything(),
+            batch: false,
+        });
+        self.roster.join(id, OBSERVERS);
+        self.roster.get_mut(id).unwrap().behind = Some(Box::new(behind));
+        self.turn(|turn| turn.serve(id));
+        (id, recorder)
+    }
+
+    fn turn(&mut self, work: impl FnOnce(&mut CatchUpTurn<'_>)) -> Vec<Effect> {
+        let mut turn = CatchUpTurn {
+            catchup: &mut self.catchup,
+            roster: &mut self.roster,
+            stream: &self.stream,
+            effects: Vec::new(),
+        };
+        work(&mut turn);
+        turn.effects
+    }
+
+    /// A step at a time when those who rest are looked at.
+    fn step(&mut self) -> Vec<Effect> {
+        self.catchup.look_at = Instant::now();
+        self.turn(|turn| turn.step(Instant::now()))
+    }
+
+    /// Steps until there are so many effects: a step ends when its time is over. None of them needs a segment to be made.
+    fn steps(&mut self, many: usize) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for _ in 0..1_000 {
+            effects.extend(self.step());
+            assert!(!self.catchup.making, "no segment is needed");
+            if effects.len() >= many {
+                break;
+            }
+        }
+        effects
+    }
+
+    /// The segment that is being made comes to those who wait for it.
+    async fn segment(&mut self) -> Vec<Effect> {
+        let made = self.catchup.segment().await.expect("one is being made");
+        self.turn(|turn| turn.take_segment(made))
+    }
+}
+
+/// The members that are live now, in the order of their ids.
+fn live(effects: &[Effect]) -> Vec<(MemberId, Cursor)> {
+    let live = effects.iter().map(|effect| match effect {
+        Effect::Live(id, to) => (*id, to.clone()),
+        other => panic!("{other:?}"),
+    });
+    let mut live: Vec<_> = live.collect();
+    live.sort_by_key(|(id, _)| *id);
+    live
+}
+
+#[tokio::test]
+async fn a_member_close_to_the_present_is_live_without_a_segment_being_made() {
+    let options = HubOptions {
+        max_recent: 1 << 20,
+        ..options()
+    };
+    let mut machine = Machine::new(100, 10_000, &options).await;
+    let (first, lacks_some) = machine.comes_back(80);
+    let (second, has_all) = machine.comes_back(100);
+    let went = live(&machine.steps(2));
+    let now = machine.stream.cursor();
+    assert_eq!(went, [(first, now.clone()), (second, now)]);
+    assert_eq!(lacks_some.count("decision_event"), 20);
+    assert_eq!(has_all.count("decision_event"), 0);
+    assert_eq!(machine.catchup.due(), None, "nobody waits any more");
+}
+
+#[tokio::test]
+async fn those_at_one_place_hold_one_segment_and_go_live_with_its_end() {
+    let options = HubOptions {
+        max_recent: 0,
+        ..options()
+    };
+    let mut machine = Machine::new(1_000, 10_000, &options).await;
+    let (first, one) = machine.comes_back(10);
+    let (second, other) = machine.comes_back(10);
+    assert!(live(&machine.step()).is_empty());
+    assert!(machine.catchup.making);
+    let gone = machine.comes_back(10).0;
+    machine.roster.remove(gone);
+    assert!(live(&machine.segment().await).is_empty());
+    assert!(!machine.catchup.making);
+    let held = |machine: &Machine, id| {
+        let behind = machine.roster.get(id).unwrap().behind.as_ref().unwrap();
+        std::ptr::from_ref(behind.held.as_ref().expect("a segment").segment())
+    };
+    assert_eq!(held(&machine, first), held(&machine, second));
+    let went = live(&machine.steps(2));
+    let now = machine.stream.cursor();
+    assert_eq!(went, [(first, now.clone()), (second, now)]);
+    for recorder in [one, other] {
+        assert_eq!(recorder.count("decision_event"), 990, "each once");
+    }
+}
+
+#[tokio::test]
+async fn those_whose_place_was_trimmed_are_given_up_together_and_the_others_are_not() {
+    let options = options();
+    let mut machine = Machine::new(1_000, 100, &options).await;
+    let (first, _) = machine.comes_back(10);
+    let (other, _) = machine.comes_back(1_000);
+    let (second, _) = machine.comes_back(10);
+    let effects = machine.steps(2);
+    let [Effect::GiveUp { members, at, why }, Effect::Live(live, _)] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    // The one that is looked at stands last in the queue.
+    assert_eq!((members, *why), (&vec![second, first], "trimmed"));
+    assert_eq!((at, *live), (&machine.stream.after(10), other));
+}
+
+#[tokio::test]
+async fn a_member_that_is_given_a_snapshot_is_given_its_next_part_and_no_segment() {
+    let mut machine = Machine::new(1_000, 10_000, &options()).await;
+    let at = machine.stream.after(10);
+    let (taking, recorder) = machine.comes(Behind::given(at, Taking::new(None, None)));
+    let effects = machine.steps(1);
+    let [Effect::Part(id)] = effects[..] else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(id, taking);
+    assert!(!machine.catchup.making);
+    assert_eq!(recorder.count("decision_event"), 0);
+}
