@@ -204,12 +204,7 @@ impl Backlog {
     }
 
     /// The hub tells how far it is, and of whom another number of updates waits now.
-    pub fn report(
-        self: &Arc<Self>,
-        read: Seq,
-        unsent: usize,
-        changed: Vec<(FlowId, usize)>,
-    ) {
+    pub fn report(self: &Arc<Self>, read: Seq, unsent: usize, changed: Vec<(FlowId, usize)>) {
         let done = read.saturating_sub(unsent as u64);
         if self.done.swap(done, Ordering::AcqRel) != done {
             self.moved.notify_waiters();
