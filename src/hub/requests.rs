@@ -105,7 +105,7 @@ impl Hub {
             }
             Command::IsPage(member) => self.is_page(member),
             Command::Notify { member, name, body } => {
-                self.notify_where_it_stands(member, name, body)
+                self.notify_where_it_stands(member, name, body);
             }
             Command::NotifyAll {
                 namespace,
