@@ -128,7 +128,7 @@ fn who_shares_a_turn_shares_a_part_and_none_of_them_stands_behind_all_of_another
     let good = backlog.take(GOOD, 1).expect("it has its own");
     drop(good);
     first.kept(1_000, 1_000);
-    backlog.tell(1_000, 0, vec![]);
+    backlog.report(1_000, 0, vec![]);
     let mut places: Vec<_> = others
         .iter_mut()
         .map(|call| call.try_recv().expect("they were given less"))
