@@ -102,3 +102,83 @@ async fn a_flood_of_one_project_leaves_what_is_shown_of_another() {
     assert_eq!(summary["tasks_in_progress"], 2 * THEIRS, "tasks");
     server.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_project_says_of_an_id_changes_nothing_of_another_that_has_it() {
+    let server = guarded(|_| {}).await;
+    let address = server.address();
+    let (mallory, victim) = (producer("mallory", "p1"), producer("victim", "p2"));
+    let health = json!({ "type": "system.health.changed", "data": { "severity": "warning" } });
+    publish(address, &admin(), vec![health]).await;
+    let event = |project: &str, name: &str, data: Value| json!({ "type": name, "project_id": project, "data": data });
+    let theirs = vec![
+        event(
+            "p2",
+            "agent.registered",
+            json!({ "agent_id": "agent-1", "name": "Ada" }),
+        ),
+        event(
+            "p2",
+            "task.blocked",
+            json!({ "task_id": "t1", "agent_id": "agent-1", "run_id": "r1", "blocker": "No key" }),
+        ),
+        event(
+            "p2",
+            "task.started",
+            json!({ "task_id": "t2", "agent_id": "agent-1", "run_id": "r1" }),
+        ),
+    ];
+    publish(address, &victim, theirs).await;
+    let of_victim = async || {
+        let desk = read(address, "/api/pipeline/monitor/dashboard").await;
+        let flows = desk["active_flows"].as_array().expect("flows").iter();
+        let flows: Vec<_> = flows
+            .filter(|flow| ["r1", "p2"].contains(&flow["flow_id"].as_str().unwrap_or_default()))
+            .cloned()
+            .collect();
+        let health = read(address, "/api/health/current").await;
+        let auth = json!({ "token": admin() });
+        let mut page = Client::open(address, "/conversations", auth.clone())
+            .await
+            .expect("connects");
+        let agents = page.event("agents_update").await["agents"].clone();
+        let agents = agents.as_array().expect("agents").clone();
+        let ada = agents.into_iter().find(|agent| agent["id"] == "agent-1");
+        let (mut page, _) = Client::connect(address, auth).await;
+        let summary = page.event("conversation_summary").await;
+        let blocked = health.to_string().matches("No key").count();
+        (flows, blocked, ada, summary["tasks_in_progress"].clone())
+    };
+    let before = of_victim().await;
+    assert_eq!(
+        (before.0.len(), before.1 > 0, &before.3),
+        (2, true, &json!(1)),
+        "{before:?}"
+    );
+    let hostile = vec![
+        event(
+            "p1",
+            "agent.registered",
+            json!({ "agent_id": "agent-1", "name": "Mallory" }),
+        ),
+        event("p1", "agent.unregistered", json!({ "agent_id": "agent-1" })),
+        event(
+            "p1",
+            "task.completed",
+            json!({ "task_id": "t1", "run_id": "r1" }),
+        ),
+        event(
+            "p1",
+            "task.failed",
+            json!({ "task_id": "t2", "run_id": "r1", "error": "It broke" }),
+        ),
+        event(
+            "p1",
+            "agent.run.failed",
+            json!({ "run_id": "p2", "error": "It broke" }),
+        ),
+    ];
+    publish(address, &mallory, hostile).await;
+    assert_eq!(of_victim().await, before);
+    server.shutdown().await;
+}

@@ -5,10 +5,10 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde_json::{Value, json};
 
 use super::{
-    accounts::Project,
     limits,
     stage::{FIRST_OF_WORK, STAGES},
     tasks::{Change, Standing},
+    tenants::Speakers,
 };
 use crate::{
     event::{Event, Object},
@@ -36,8 +36,8 @@ pub(super) struct Flow {
     pub(super) sort: Sort,
     /// What people call it; its id until an event says.
     pub(super) name: Option<Box<str>>,
-    /// The project that makes room for others with it.
-    pub(super) of: Project,
+    /// Its project, which makes room for others with it, and who speaks of it.
+    pub(super) of: Speakers,
     /// Its first event.
     pub(super) started: Timestamp,
     /// Its latest event.
@@ -71,7 +71,7 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    pub(super) fn new(sort: Sort, of: Project, at: Timestamp) -> Self {
+    pub(super) fn new(sort: Sort, of: Speakers, at: Timestamp) -> Self {
         Self {
             sort,
             name: None,
@@ -97,7 +97,7 @@ impl Flow {
     /// About how many bytes of memory it holds.
     pub(super) fn held(&self) -> usize {
         let name = self.name.as_ref().map_or(0, |name| name.len());
-        let of = self.of.as_ref().map_or(0, |project| project.len());
+        let of = self.of.project.as_ref().map_or(0, |project| project.len());
         size_of::<Self>() + limits::ENTRY + name + of + self.blocked_bytes
     }
 

@@ -18,6 +18,7 @@ use super::{
     flow::{Flow, Sort, is_error},
     limits, stage,
     tasks::{Change, Tasks},
+    tenants::{self, Speakers},
 };
 use crate::{
     event::{Event, Object},
@@ -203,13 +204,13 @@ impl Flows {
         }
         let mut flows: HashMap<&Project, usize> = HashMap::new();
         for (_, flow) in &shown {
-            *flows.entry(&flow.of).or_default() += 1;
+            *flows.entry(&flow.of.project).or_default() += 1;
         }
         // As many of each project as fit, and then the latest of any.
         let each = fair::level(flows.values().copied().collect(), MAX_SHOWN).max(1);
         flows.clear();
         let (mut first, rest): (Vec<_>, Vec<_>) = shown.into_iter().partition(|(_, flow)| {
-            let before = flows.entry(&flow.of).or_default();
+            let before = flows.entry(&flow.of.project).or_default();
             *before += 1;
             *before <= each
         });
@@ -227,7 +228,7 @@ impl Flows {
         if let Some(id) = named {
             return self.enter(id, Sort::Project, event);
         }
-        if let Some(project) = read::task(event).and_then(|task| tasks.project(task)) {
+        if let Some(project) = read::task(event).and_then(|task| tasks.project(task, event)) {
             return self.enter(&project, Sort::Project, event);
         }
         if let Some(name) = read::project_name(event).map(limits::name) {
@@ -251,8 +252,16 @@ impl Flows {
     }
 
     fn enter(&mut self, id: &str, sort: Sort, event: &Event) -> Option<Arc<str>> {
-        if let Some((id, _)) = self.known.get_key_value(id) {
-            return Some(Arc::clone(id));
+        // A project's flow is the project's, whoever speaks of it.
+        let named = self.known.get(id);
+        let namesake = named.filter(|flow| sort != Sort::Project || flow.sort != sort);
+        let id = &*tenants::key(id, namesake.map(|flow| &flow.of), event);
+        if let Some((known, _)) = self.known.get_key_value(id) {
+            let known = Arc::clone(known);
+            if let Some(flow) = self.known.get_mut(id) {
+                flow.of.hear(event);
+            }
+            return Some(known);
         }
         if !limits::fits(id) {
             return None;
@@ -262,7 +271,8 @@ impl Flows {
         }
         let id: Arc<str> = id.into();
         let own = || (sort == Sort::Project).then(|| Arc::clone(&id));
-        let of = event.project_id.clone().or_else(own);
+        let mut of = Speakers::of(event);
+        of.project = of.project.or_else(own);
         let flow = Flow::new(sort, of, event.timestamp);
         self.bytes += id.len() + flow.held();
         self.known.insert(Arc::clone(&id), flow);
@@ -282,7 +292,7 @@ impl Flows {
         known.sort_unstable_by_key(|(id, flow)| (flow.ended.is_none(), flow.last, *id));
         let ranked = known.into_iter().map(|(id, flow)| {
             let weight = if by_count { 1 } else { id.len() + flow.held() };
-            (&flow.of, weight, id)
+            (&flow.of.project, weight, id)
         });
         let going = fair::leaving(ranked.collect(), target).into_iter();
         for id in going.map(Arc::clone).collect::<Vec<_>>() {

@@ -14,6 +14,7 @@ mod metrics;
 mod stage;
 mod tally;
 mod tasks;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod workers;

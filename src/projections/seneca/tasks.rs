@@ -7,6 +7,7 @@
 mod tests;
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap},
     sync::Arc,
 };
@@ -16,6 +17,7 @@ use serde_json::Value;
 use super::{
     accounts::{Accounts, Project},
     limits::{self, ENTRY},
+    tenants::{self, Speakers},
 };
 use crate::{event::Event, timestamp::Timestamp, update::seneca::read};
 
@@ -101,7 +103,7 @@ pub(super) struct Tasks {
 #[derive(Debug)]
 struct Task {
     standing: Standing,
-    project: Project,
+    of: Speakers,
     /// Its place among those of its project that are done, or that are not.
     turn: u64,
 }
@@ -128,7 +130,7 @@ impl Task {
     fn held(&self, id: &str) -> usize {
         // With its places among those of its project.
         const PLACES: usize = 64;
-        let project = self.project.as_ref().map_or(0, |project| project.len());
+        let project = self.of.project.as_ref().map_or(0, |project| project.len());
         ENTRY + PLACES + id.len() + project
     }
 }
@@ -161,6 +163,8 @@ impl Tasks {
     /// Folds `event`; the change it made, if it did.
     pub(super) fn observe(&mut self, event: &Event) -> Option<Change> {
         let id = read::task(event).filter(|id| limits::fits(id));
+        let id = id.map(|id| self.key(id, event));
+        let id = id.as_deref();
         if let Some(id) = id {
             self.move_to(id, project_of(event));
         }
@@ -171,7 +175,7 @@ impl Tasks {
             self.blocks += u64::from(to == Standing::Blocked);
             return None;
         };
-        let (task, from) = self.enter(id, project_of(event))?;
+        let (task, from) = self.enter(id, event)?;
         if event.name.canonical() == "blocker.resolved" && from != Standing::Blocked {
             return None;
         }
@@ -197,8 +201,14 @@ impl Tasks {
     }
 
     /// The project of a task, if an event ever said so.
-    pub(super) fn project(&self, task: &str) -> Option<Arc<str>> {
-        self.known.get(task)?.project.clone()
+    pub(super) fn project(&self, task: &str, event: &Event) -> Option<Arc<str>> {
+        let task = self.known.get(&*self.key(task, event))?;
+        task.of.project.clone()
+    }
+
+    /// The id by which a task is kept that an event names so.
+    fn key<'i>(&self, id: &'i str, event: &Event) -> Cow<'i, str> {
+        tenants::key(id, self.known.get(id).map(|task| &task.of), event)
     }
 
     /// About how many bytes they hold without their blockers.
@@ -222,7 +232,7 @@ impl Tasks {
         }
         self.turn += 1;
         let before = std::mem::replace(&mut task.turn, self.turn);
-        if let Some(own) = self.projects.get_mut(&task.project) {
+        if let Some(own) = self.projects.get_mut(&task.of.project) {
             own.of(from).remove(&before);
             own.of(to).insert(self.turn, Arc::clone(id));
         }
@@ -233,24 +243,25 @@ impl Tasks {
         let (Some(project), Some((id, task))) = (project, self.known.get_key_value(id)) else {
             return;
         };
-        if task.project.as_ref() == Some(project) {
+        if task.of.project.as_ref() == Some(project) {
             return;
         }
-        let before = task.project.as_ref().map_or(0, |project| project.len());
+        let before = task.of.project.as_ref().map_or(0, |project| project.len());
         if self.kept_bytes() - before + project.len() > self.max {
             return;
         }
         let id = Arc::clone(id);
         if let Some(task) = self.remove(&id) {
-            let project = Some(Arc::clone(project));
-            self.insert(id, Task { project, ..task });
+            let mut task = task;
+            task.of.project = Some(Arc::clone(project));
+            self.insert(id, task);
         }
     }
 
     fn insert(&mut self, id: Arc<str>, task: Task) {
         self.bytes += task.held(&id);
         let weight = self.weigh(&id, &task);
-        let own = self.projects.add(&task.project, weight);
+        let own = self.projects.add(&task.of.project, weight);
         own.of(task.standing).insert(task.turn, Arc::clone(&id));
         self.known.insert(id, task);
     }
@@ -258,28 +269,31 @@ impl Tasks {
     fn remove(&mut self, id: &Arc<str>) -> Option<Task> {
         let task = self.known.remove(id)?;
         self.bytes -= task.held(id);
-        if let Some(own) = self.projects.get_mut(&task.project) {
+        if let Some(own) = self.projects.get_mut(&task.of.project) {
             own.of(task.standing).remove(&task.turn);
         }
         let weight = self.weigh(id, &task);
-        self.projects.take(&task.project, weight);
+        self.projects.take(&task.of.project, weight);
         Some(task)
     }
 
-    fn enter(&mut self, id: &str, project: Option<&Arc<str>>) -> Option<(Arc<str>, Standing)> {
+    fn enter(&mut self, id: &str, event: &Event) -> Option<(Arc<str>, Standing)> {
+        if let Some(task) = self.known.get_mut(id) {
+            task.of.hear(event);
+        }
         if let Some((id, task)) = self.known.get_key_value(id) {
             return Some((Arc::clone(id), task.standing));
         }
         self.turn += 1;
         let task = Task {
             standing: Standing::Open,
-            project: project.cloned(),
+            of: Speakers::of(event).in_project(project_of(event)),
             turn: self.turn,
         };
         let held = task.held(id);
         while self.known.len() >= MAX_TASKS || self.kept_bytes() + held > self.max {
             self.forgotten += 1;
-            self.make_room(&task.project)?;
+            self.make_room(&task.of.project)?;
         }
         let id: Arc<str> = id.into();
         self.insert(Arc::clone(&id), task);
@@ -326,7 +340,11 @@ impl Tasks {
     /// The blocker that is shown no more for another task's: the oldest of the project that has most, unless that would have as
     /// many then.
     fn blocker_to_go(&self, task: &str) -> Option<Arc<str>> {
-        let of = |task: &str| self.known.get(task).and_then(|task| task.project.as_ref());
+        let of = |task: &str| {
+            self.known
+                .get(task)
+                .and_then(|task| task.of.project.as_ref())
+        };
         let mut shown: HashMap<Option<&Arc<str>>, usize> = HashMap::new();
         for task in self.blockers.keys() {
             *shown.entry(of(task)).or_default() += 1;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{
-    accounts::Project,
     limits::{self, ENTRY},
+    tenants::{self, Speakers},
 };
 use crate::{
     event::Event,
@@ -42,13 +42,13 @@ struct Worker {
     /// When it was last heard of, by [`Workers::tick`].
     heard: u64,
     /// The project in which it was first heard of.
-    of: Project,
+    of: Speakers,
 }
 
 impl Worker {
     fn held(&self, id: &str) -> usize {
         let name = self.name.as_ref().map_or(0, |name| name.len());
-        ENTRY + id.len() + name + self.of.as_ref().map_or(0, |project| project.len())
+        ENTRY + id.len() + name + self.of.project.as_ref().map_or(0, |project| project.len())
     }
 }
 
@@ -71,15 +71,10 @@ impl Workers {
             [line.source, line.target]
                 .into_iter()
                 .filter(|id| looks_like_agent(id))
-                .for_each(|id| self.note(id, None, None, &event.project_id));
+                .for_each(|id| self.note(id, None, None, event));
         }
         if let Some(id) = read::agent(event) {
-            self.note(
-                id,
-                registered_name(event),
-                presence(event),
-                &event.project_id,
-            );
+            self.note(id, registered_name(event), presence(event), event);
         }
     }
 
@@ -107,10 +102,11 @@ impl Workers {
             .collect()
     }
 
-    fn note(&mut self, id: &str, name: Option<&str>, present: Option<bool>, of: &Project) {
+    fn note(&mut self, id: &str, name: Option<&str>, present: Option<bool>, event: &Event) {
         if !limits::fits(id) {
             return;
         }
+        let id = &*tenants::key(id, self.known.get(id).map(|worker| &worker.of), event);
         if !self.known.contains_key(id) {
             if self.known.len() >= MAX_AGENTS {
                 self.make_room();
@@ -119,13 +115,14 @@ impl Workers {
                 name: None,
                 present: true,
                 heard: 0,
-                of: of.clone(),
+                of: Speakers::of(event),
             };
             self.bytes += fresh.held(id);
             self.known.insert(id.into(), fresh);
         }
         if let Some(worker) = self.known.get_mut(id) {
             worker.heard = self.tick;
+            worker.of.hear(event);
             if let Some(present) = present {
                 worker.present = present;
             }
@@ -151,7 +148,7 @@ impl Workers {
         let weigh = |(id, worker): (_, &Worker)| if by_count { 1 } else { worker.held(id) };
         let ranked = known
             .into_iter()
-            .map(|(id, worker)| (&worker.of, weigh((id, worker)), id));
+            .map(|(id, worker)| (&worker.of.project, weigh((id, worker)), id));
         let going: Vec<_> = fair::leaving(ranked.collect(), target)
             .into_iter()
             .cloned()

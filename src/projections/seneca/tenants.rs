@@ -1,0 +1,59 @@
+//! Namesakes on the desk: what a producer whose token names projects says of a thing of another project is said of another thing.
+//!
+//! The desk keeps things by the ids that Seneca's pages know. The first thing of an id has it; a namesake of a limited producer, or
+//! beside one, has its project in its name, as in a snapshot of the state.
+
+use std::{borrow::Cow, sync::Arc};
+
+use super::accounts::Project;
+use crate::event::Event;
+
+/// The producers who spoke of a thing.
+#[derive(Debug, Clone)]
+pub(super) struct Speakers {
+    /// Its project, as far as it is known.
+    pub(super) project: Project,
+    /// All of them are limited to projects.
+    confined: bool,
+}
+
+impl Speakers {
+    /// The first of a thing.
+    pub(super) fn of(event: &Event) -> Self {
+        Self {
+            project: event.project_id.clone(),
+            confined: event.settled.confined,
+        }
+    }
+
+    /// The same of a thing of this project.
+    pub(super) fn in_project(self, project: Option<&Arc<str>>) -> Self {
+        Self {
+            project: project.cloned(),
+            ..self
+        }
+    }
+
+    /// One more.
+    pub(super) fn hear(&mut self, event: &Event) {
+        self.confined &= event.settled.confined;
+    }
+
+    /// Whether an event that names the same id is of another thing.
+    fn is_other(&self, event: &Event) -> bool {
+        let is_same = self.project.is_some() && self.project == event.project_id;
+        !is_same && (self.confined || event.settled.confined)
+    }
+}
+
+/// The id by which the thing of this event is kept, where `known` is the one that has `id`.
+pub(super) fn key<'i>(id: &'i str, known: Option<&Speakers>, event: &Event) -> Cow<'i, str> {
+    match known {
+        Some(known) if known.is_other(event) => {
+            let escaped = |part: &str| part.replace('%', "%25").replace('/', "%2F");
+            let project = event.project_id.as_deref().unwrap_or_default();
+            Cow::Owned(format!("{}/{}", escaped(project), escaped(id)))
+        }
+        _ => Cow::Borrowed(id),
+    }
+}
