@@ -1,12 +1,13 @@
-//! The one ordered loop: reads the journal, folds the state, plans updates, paces them and fans them out.
+//! The one ordered loop: reads the journal, folds the projections, plans updates, paces them and sends them to who may see them.
 //!
-//! One task without locks: the state, the windows, the rooms and who is in them are plain data that it owns. The
-//! doors talk to it by commands, which it handles between two events; so a snapshot, a join and a cursor always
-//! belong to one place in the stream.
+//! One task without locks: its parts are plain data that it owns, and know nothing of each other. The doors talk to it by
+//! commands, which it handles between two events; so a snapshot, a join and a cursor always belong to one place in the stream.
 //!
 //! ```text
-//! journal ─▶ read ─▶ state, seneca dashboard
-//!                └─▶ plan ─▶ pacer ─▶ flush ─▶ roster ─▶ outlets
+//! journal ─▶ Stream ─┬─▶ Projections ─▶ snapshots, answers
+//!            plan,   │
+//!            pace    └─▶ Roster ─▶ Delivery ─▶ outlets
+//!                          └─────▶ CatchUp ──▶
 //! ```
 
 mod aggregates;
@@ -21,7 +22,6 @@ mod coalesce;
 mod command;
 mod credit;
 mod delivery;
-
 mod fanout;
 #[cfg(test)]
 mod forged;
@@ -87,6 +87,7 @@ use stream::Stream;
 
 /// How long after a failure the journal is read again.
 const READ_RETRY_PAUSE: Duration = Duration::from_millis(100);
+
 /// The reason for a turn of the loop.
 enum Why {
     /// A door asks for something.
@@ -102,37 +103,36 @@ enum Why {
 /// The loop and all that it owns.
 #[derive(Debug)]
 pub struct Hub {
-    /// What the settings say.
+    /// The hub's part of the configuration.
     options: HubOptions,
-    /// How far it is in the stream.
+    /// The place of the loop in the stream, and updates that wait for their time.
     stream: Stream,
-    /// What the stream adds up to.
+    /// The state, and Seneca's dashboard.
     projections: Projections,
-    /// What the doors ask.
+    /// Requests of the doors.
     commands: mpsc::Receiver<Command>,
-    /// For the memberships that it gives away.
+    /// Memberships that are given away hold a clone of it.
     handle: WeakHandle,
-    /// What it does is counted.
     metrics: Arc<Metrics>,
     /// Doors know by it how far behind the hub is, and of whom.
     backlog: Arc<Backlog>,
-    /// Who is here, and what each sees.
+    /// The members, their rooms and permissions.
     roster: Roster,
-    /// Who is behind, and what it is given.
+    /// The members that are behind, and what they are given.
     catchup: CatchUp,
     /// A flush on its way to the outlets.
     delivery: Delivery,
     /// Members that see an update; a buffer that every one uses again.
     audience: Vec<MemberId>,
-    /// When it is looked next for whom something waits too long; `None` while nothing was sent since.
+    /// The next check for slow members; `None` while nothing was sent since the last.
     look_for_slow: Option<Instant>,
-    /// Under load the next one is an interval later.
+    /// The last flush: under load the next one is an interval later.
     last_flush: Instant,
-    /// When Seneca's aggregates are sent.
+    /// The time at which Seneca's aggregates are sent.
     aggregates: Aggregates,
-    /// The state on its way to clients.
+    /// Snapshots on their way to clients.
     snapshots: Snapshots,
-    /// For the statistics.
+    /// The start of the loop, for the statistics.
     started: Timestamp,
 }
 
