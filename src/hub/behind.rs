@@ -10,9 +10,9 @@ use tokio::sync::oneshot;
 
 use super::{
     Hub,
+    catchup::credit::{Credit, Held},
     catchup::{CatchUpTurn, Effect},
     command::{Command, Resumption, now},
-    credit::{Credit, Held},
     member::MemberId,
     requests::object,
     snapshots::Taking,

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 
-use super::{coalesce::end_of, making::MAX_SEGMENT_EVENTS};
+use super::catchup::{coalesce::end_of, making::MAX_SEGMENT_EVENTS};
 use crate::delivery::{
     Cursor,
     missed::{first_missed, missed, reach},

@@ -18,16 +18,12 @@ mod behind;
 mod burst;
 mod catchup;
 mod census;
-mod coalesce;
 mod command;
-mod credit;
 mod delivery;
 mod fanout;
 #[cfg(test)]
 mod forged;
 mod handle;
-mod making;
-mod meeting;
 mod member;
 mod moments;
 mod notices;
@@ -38,8 +34,6 @@ mod panics;
 mod permission_index;
 mod projections;
 mod questions;
-mod recent;
-mod replay;
 mod requests;
 pub(crate) mod roster;
 mod shared_snapshot;
@@ -93,7 +87,7 @@ enum Why {
     /// A door asks for something.
     Asked(Command),
     /// A segment was made for those who are behind.
-    Segment(making::Made),
+    Segment(catchup::making::Made),
     /// A snapshot was made.
     Snapshot(snapshots::Made),
     /// The journal has more, or it is time for something.

@@ -8,7 +8,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{coalesce::end_of, making::MAX_SEGMENT_EVENTS};
+use super::catchup::{coalesce::end_of, making::MAX_SEGMENT_EVENTS};
 use crate::{
     channel::Listening,
     delivery::{

@@ -9,7 +9,7 @@ use crate::{
     event::{Event, EventName, Object},
     hub::{
         behind::Behind,
-        credit::Credit,
+        catchup::credit::Credit,
         member::JoinRequest,
         panics::{Recorder, options},
         snapshots::Taking,

@@ -20,7 +20,7 @@ use std::{sync::Arc, time::Instant};
 
 use smallvec::SmallVec;
 
-use super::viewer::Viewer;
+use crate::hub::viewer::Viewer;
 use crate::{
     channel::Listening,
     delivery::{
@@ -39,7 +39,7 @@ const MAX_HELD_BYTES: usize = 16 << 20;
 
 /// A segment that is being gathered.
 #[derive(Debug)]
-pub(super) struct Gathering {
+pub(in crate::hub) struct Gathering {
     /// By which events are planned; the live stream's own.
     table: Arc<Table>,
     /// Who looks at it.
@@ -75,24 +75,24 @@ pub(super) struct Gathering {
 
 /// What came together.
 #[derive(Debug)]
-pub(super) struct Gathered {
+pub(in crate::hub) struct Gathered {
     /// Who looks at it.
-    pub(super) viewers: Arc<[Viewer]>,
+    pub(in crate::hub) viewers: Arc<[Viewer]>,
     /// Where they stand.
-    pub(super) from: Cursor,
+    pub(in crate::hub) from: Cursor,
     /// The topics that it is planned for.
-    pub(super) topics: Listening,
+    pub(in crate::hub) topics: Listening,
     /// The end of the segment.
-    pub(super) to: Cursor,
+    pub(in crate::hub) to: Cursor,
     /// What somebody may see and was not sent, in order.
-    pub(super) groups: Vec<PendingUpdate>,
+    pub(in crate::hub) groups: Vec<PendingUpdate>,
     /// Whether that is all of it, or some are left for the next time.
-    pub(super) whole: bool,
+    pub(in crate::hub) whole: bool,
 }
 
 impl Gathering {
     /// Begins a segment at `from`, or goes on with the one that `from` is within.
-    pub(super) fn new(
+    pub(in crate::hub) fn new(
         table: Arc<Table>,
         viewers: Arc<[Viewer]>,
         from: Cursor,
@@ -127,7 +127,7 @@ impl Gathering {
     }
 
     /// Takes the next of the records that were missed; false when it has enough.
-    pub(super) fn take(&mut self, records: &[Arc<Record>]) -> bool {
+    pub(in crate::hub) fn take(&mut self, records: &[Arc<Record>]) -> bool {
         for record in records {
             let seq = record.seq;
             let missed = if seq > self.from.seq {
@@ -153,12 +153,12 @@ impl Gathering {
     }
 
     /// The journal has more of it, but that is for the next one.
-    pub(super) fn cut(&mut self) {
+    pub(in crate::hub) fn cut(&mut self) {
         self.cut |= self.from.within.is_none();
     }
 
     /// All of it that was taken.
-    pub(super) fn finish(mut self) -> Gathered {
+    pub(in crate::hub) fn finish(mut self) -> Gathered {
         self.pacer.release_all();
         self.take_final();
         self.released.sort_by_key(PendingUpdate::mark);
@@ -236,14 +236,14 @@ impl Gathering {
 }
 
 /// The rooms that a group's event names.
-pub(super) fn rooms_of(group: &PendingUpdate) -> SmallVec<[Box<str>; 8]> {
+pub(in crate::hub) fn rooms_of(group: &PendingUpdate) -> SmallVec<[Box<str>; 8]> {
     let mut rooms = SmallVec::new();
     event_rooms(&group.record.event, &mut |room| rooms.push(room.into()));
     rooms
 }
 
 /// The end of the segment that a cursor is within.
-pub(super) fn end_of(place: &Cursor) -> Cursor {
+pub(in crate::hub) fn end_of(place: &Cursor) -> Cursor {
     match &place.within {
         None => place.clone(),
         Some(within) => Cursor {

@@ -11,7 +11,7 @@ const RECORD_OVERHEAD_BYTES: usize = 64;
 
 /// The newest records, oldest first.
 #[derive(Debug)]
-pub(super) struct Recent {
+pub(in crate::hub) struct Recent {
     records: VecDeque<Arc<Record>>,
     /// About how many bytes of memory these hold.
     bytes: usize,
@@ -20,7 +20,7 @@ pub(super) struct Recent {
 }
 
 impl Recent {
-    pub(super) fn new(max_bytes: usize) -> Self {
+    pub(in crate::hub) fn new(max_bytes: usize) -> Self {
         Self {
             records: VecDeque::new(),
             bytes: 0,
@@ -29,7 +29,7 @@ impl Recent {
     }
 
     /// Keeps one more; the oldest go for it.
-    pub(super) fn push(&mut self, record: Arc<Record>) {
+    pub(in crate::hub) fn push(&mut self, record: Arc<Record>) {
         self.bytes += record.held + RECORD_OVERHEAD_BYTES;
         self.records.push_back(record);
         while self.bytes > self.max_bytes || self.records.len() > MAX_RECORDS {
@@ -41,7 +41,7 @@ impl Recent {
     }
 
     /// The records of these ranges (first place, how many), if all of them are here.
-    pub(super) fn get(&self, ranges: &[(Seq, u64)]) -> Option<Vec<Arc<Record>>> {
+    pub(in crate::hub) fn get(&self, ranges: &[(Seq, u64)]) -> Option<Vec<Arc<Record>>> {
         if ranges.is_empty() {
             return Some(Vec::new());
         }

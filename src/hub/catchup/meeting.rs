@@ -18,12 +18,10 @@ use std::{
 
 use smallvec::SmallVec;
 
-use super::{
+use super::{CatchUpTurn, credit::Held, replay::ReplaySegment};
+use crate::hub::{
     behind::Behind,
-    catchup::CatchUpTurn,
-    credit::Held,
     member::MemberId,
-    replay::ReplaySegment,
     viewer::{Viewer, ViewerKey},
 };
 use crate::{
@@ -48,7 +46,7 @@ const MAX_KEPT_BYTES: usize = 4 << 20;
 const MAX_KEPT_SEGMENTS: usize = 64;
 
 /// Where whoever stands at `at` meets others. None at the very beginning, where everybody is together already.
-pub(super) fn meeting_place(at: &Cursor) -> Option<Seq> {
+pub(in crate::hub) fn meeting_place(at: &Cursor) -> Option<Seq> {
     let next = at.seq.next_multiple_of(FIRST_SEGMENT_GRID);
     if next > at.seq || !at.unsent.is_empty() {
         return Some(next);
@@ -62,7 +60,7 @@ fn is_short(at: &Cursor, end: Seq) -> bool {
 
 /// Segments that were made a moment ago.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(in crate::hub) struct Kept {
     segments: VecDeque<KeptSegment>,
     bytes: usize,
 }
@@ -77,7 +75,11 @@ struct KeptSegment {
 
 impl Kept {
     /// Keeps a segment, unless it leads nowhere.
-    pub(super) fn keep(&mut self, segment: Arc<ReplaySegment>, viewers: HashMap<ViewerKey, usize>) {
+    pub(in crate::hub) fn keep(
+        &mut self,
+        segment: Arc<ReplaySegment>,
+        viewers: HashMap<ViewerKey, usize>,
+    ) {
         if segment.end.seq <= segment.from.seq && segment.end.within.is_none() {
             return;
         }
@@ -95,7 +97,7 @@ impl Kept {
     }
 
     /// Forgets what was made too long ago, or all of it once nobody is behind.
-    pub(super) fn forget_old(&mut self, now: Instant, all: bool) {
+    pub(in crate::hub) fn forget_old(&mut self, now: Instant, all: bool) {
         while let Some(first) = self.segments.front()
             && (all || now.saturating_duration_since(first.made) > KEPT_SEGMENT_LIFETIME)
         {
@@ -124,7 +126,7 @@ impl Kept {
 
 impl CatchUpTurn<'_> {
     /// Gives a member a segment that was made for others a moment ago, if one begins where it stands.
-    pub(super) fn take_kept(&mut self, id: MemberId, at: &Cursor) -> bool {
+    pub(in crate::hub) fn take_kept(&mut self, id: MemberId, at: &Cursor) -> bool {
         let Some(held) = self.catchup.kept.find(at, || self.roster.viewer(id)) else {
             return false;
         };
@@ -133,7 +135,7 @@ impl CatchUpTurn<'_> {
     }
 
     /// Whether those who are behind stand at so many places that they had better meet.
-    pub(super) fn is_crowded(&self) -> bool {
+    pub(in crate::hub) fn is_crowded(&self) -> bool {
         let mut places: SmallVec<[Seq; MAX_PLACES_APART]> = SmallVec::new();
         for id in &self.catchup.queue {
             let behind = self.roster.get(*id).and_then(|m| m.behind.as_ref());
@@ -151,7 +153,7 @@ impl CatchUpTurn<'_> {
     }
 
     /// The places from which segments to `end` are made together, `at` first, and who waits there.
-    pub(super) fn who_meets_at(
+    pub(in crate::hub) fn who_meets_at(
         &self,
         at: &Cursor,
         end: &Cursor,

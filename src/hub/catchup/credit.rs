@@ -9,11 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
+use super::{CATCH_UP_INTERVAL, CatchUpTurn, replay::ReplaySegment};
+use crate::hub::{
     batches::{Batch, send_in_batches},
-    catchup::{CATCH_UP_INTERVAL, CatchUpTurn},
     member::MemberId,
-    replay::ReplaySegment,
 };
 
 /// The smallest credit: a few updates, that the connection is not idle.
@@ -25,7 +24,7 @@ const SLOW_CREDIT_TIME: Duration = Duration::from_millis(500);
 
 /// A segment on its way to one client.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(in crate::hub) struct Held {
     /// Shared by all who stood at its beginning.
     segment: Arc<ReplaySegment>,
     /// Which of the segment's viewers is this client's.
@@ -35,7 +34,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    pub(super) fn new(segment: Arc<ReplaySegment>, viewer: usize) -> Self {
+    pub(in crate::hub) fn new(segment: Arc<ReplaySegment>, viewer: usize) -> Self {
         Self {
             segment,
             viewer,
@@ -44,19 +43,19 @@ impl Held {
     }
 
     /// Whether there is nothing in it, so that it ends where it begins.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::hub) fn is_empty(&self) -> bool {
         self.segment.updates.is_empty()
     }
 
     /// The segment that is held.
-    pub(super) fn segment(&self) -> &ReplaySegment {
+    pub(in crate::hub) fn segment(&self) -> &ReplaySegment {
         &self.segment
     }
 }
 
 /// How much one client is given at a time.
 #[derive(Debug)]
-pub(super) struct Credit {
+pub(in crate::hub) struct Credit {
     /// So many bytes.
     bytes: usize,
     /// When it was last given some, or found too much.
@@ -67,7 +66,7 @@ pub(super) struct Credit {
 
 impl Credit {
     /// For one that comes back: nothing is known of it.
-    pub(super) fn first() -> Self {
+    pub(in crate::hub) fn first() -> Self {
         Self {
             bytes: FIRST_CREDIT_BYTES,
             since: Instant::now(),
@@ -76,7 +75,7 @@ impl Credit {
     }
 
     /// For one that was parked: it reads slowly.
-    pub(super) fn least() -> Self {
+    pub(in crate::hub) fn least() -> Self {
         Self {
             bytes: MIN_CREDIT_BYTES,
             ..Self::first()
@@ -84,22 +83,22 @@ impl Credit {
     }
 
     /// How many bytes.
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::hub) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// It is given the rest, whatever that is.
-    pub(super) fn unbound(&mut self) {
+    pub(in crate::hub) fn unbound(&mut self) {
         self.bytes = usize::MAX;
     }
 
     /// Whether so little waits that the next may be given.
-    pub(super) fn has_room(&self, waiting: usize) -> bool {
+    pub(in crate::hub) fn has_room(&self, waiting: usize) -> bool {
         waiting <= self.bytes / 2
     }
 
     /// It was looked at, and found ready for the next or not.
-    pub(super) fn look(&mut self, ready: bool, now: Instant) {
+    pub(in crate::hub) fn look(&mut self, ready: bool, now: Instant) {
         let after = now.saturating_duration_since(self.since);
         if ready || after < CATCH_UP_INTERVAL {
             return;
@@ -124,7 +123,7 @@ impl Credit {
 
 impl CatchUpTurn<'_> {
     /// Gives a member the next part of the segment that it holds; how many updates that was.
-    pub(super) fn hand_over(&mut self, id: MemberId) -> usize {
+    pub(in crate::hub) fn hand_over(&mut self, id: MemberId) -> usize {
         let most = self.catchup.max_segment;
         let Some(behind) = self.roster.get_mut(id).and_then(|m| m.behind.as_mut()) else {
             return 0;

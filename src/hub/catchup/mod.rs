@@ -20,6 +20,12 @@
 //! Members at the same place are served together, and those at many places meet (`meeting`): the journal is read and
 //! the updates are written about once for all of them. A member rests until it has taken most of its credit.
 
+pub(super) mod coalesce;
+pub(super) mod credit;
+pub(super) mod making;
+mod meeting;
+mod recent;
+mod replay;
 #[cfg(test)]
 mod tests;
 
@@ -31,19 +37,14 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{
-    HubOptions,
-    behind::Behind,
+use self::{
     coalesce::{Gathering, end_of},
     credit::Held,
     making::Made,
     meeting::{Kept, meeting_place},
-    member::MemberId,
     recent::Recent,
-    replay,
-    roster::Roster,
-    stream::Stream,
 };
+use super::{HubOptions, behind::Behind, member::MemberId, roster::Roster, stream::Stream};
 use crate::{
     channel::Listening,
     config::Recipients,
@@ -66,43 +67,43 @@ const PART_DELIVERIES: usize = 64;
 /// How long one step may take before the live stream has its turn.
 const STEP_TIME: Duration = Duration::from_millis(2);
 /// How often those who rest are looked at.
-pub(super) const CATCH_UP_INTERVAL: Duration = Duration::from_millis(25);
+pub(in crate::hub) const CATCH_UP_INTERVAL: Duration = Duration::from_millis(25);
 
 /// What the hub knows of all of them.
 #[derive(Debug)]
-pub(super) struct CatchUp {
+pub(in crate::hub) struct CatchUp {
     /// Members that are behind, in the order in which they are looked at. Each stands in it once; one that is gone, or live
     /// again, is passed over when its turn comes.
-    pub(super) queue: VecDeque<MemberId>,
+    pub(in crate::hub) queue: VecDeque<MemberId>,
     /// How many of them are still to be looked at in this round.
     unseen: usize,
     /// A segment is being made.
-    pub(super) making: bool,
+    pub(in crate::hub) making: bool,
     /// Those that were made a moment ago.
-    pub(super) kept: Kept,
+    pub(in crate::hub) kept: Kept,
     /// One was made just now: whoever waits longest is next.
-    pub(super) next: bool,
+    pub(in crate::hub) next: bool,
     /// The number of the last that began to wait for one.
-    pub(super) tickets: u64,
+    pub(in crate::hub) tickets: u64,
     /// The newest records, for the last step to the present.
     recent: Recent,
     /// When the next round begins.
-    pub(super) look_at: Instant,
+    pub(in crate::hub) look_at: Instant,
     /// Where the task that makes a segment leaves it.
-    pub(super) made: mpsc::UnboundedSender<Made>,
+    pub(in crate::hub) made: mpsc::UnboundedSender<Made>,
     /// At most one segment is on the way.
     segments: mpsc::UnboundedReceiver<Made>,
     /// Bytes of updates that are made ready in one go.
-    pub(super) max_segment: usize,
+    pub(in crate::hub) max_segment: usize,
     /// To whom texts are sent that are harmless in HTML.
-    pub(super) sanitize: Recipients,
+    pub(in crate::hub) sanitize: Recipients,
     /// What it does is counted.
-    pub(super) metrics: Arc<Metrics>,
+    pub(in crate::hub) metrics: Arc<Metrics>,
 }
 
 /// A thing that follows from a turn for the rest of the loop.
 #[derive(Debug)]
-pub(super) enum Effect {
+pub(in crate::hub) enum Effect {
     /// A member has everything up to this cursor: it is live.
     Live(MemberId, Cursor),
     /// The journal can't tell these members, who stand at one place, what they missed, and why.
@@ -120,16 +121,16 @@ pub(super) enum Effect {
 
 /// One turn for those who are behind: the members and the stream stand still meanwhile.
 #[derive(Debug)]
-pub(super) struct CatchUpTurn<'h> {
-    pub(super) catchup: &'h mut CatchUp,
-    pub(super) roster: &'h mut Roster,
-    pub(super) stream: &'h Stream,
+pub(in crate::hub) struct CatchUpTurn<'h> {
+    pub(in crate::hub) catchup: &'h mut CatchUp,
+    pub(in crate::hub) roster: &'h mut Roster,
+    pub(in crate::hub) stream: &'h Stream,
     /// For the loop to carry out, in order.
-    pub(super) effects: Vec<Effect>,
+    pub(in crate::hub) effects: Vec<Effect>,
 }
 
 impl CatchUp {
-    pub(super) fn new(options: &HubOptions, metrics: Arc<Metrics>) -> Self {
+    pub(in crate::hub) fn new(options: &HubOptions, metrics: Arc<Metrics>) -> Self {
         let (made, segments) = mpsc::unbounded_channel();
         Self {
             queue: VecDeque::new(),
@@ -149,7 +150,7 @@ impl CatchUp {
     }
 
     /// Keeps a record at hand for those who come back.
-    pub(super) fn remember(&mut self, record: &Arc<Record>) {
+    pub(in crate::hub) fn remember(&mut self, record: &Arc<Record>) {
         self.recent.push(record.clone());
     }
 
@@ -160,19 +161,19 @@ impl CatchUp {
     }
 
     /// The next segment that was made.
-    pub(super) async fn segment(&mut self) -> Option<Made> {
+    pub(in crate::hub) async fn segment(&mut self) -> Option<Made> {
         self.segments.recv().await
     }
 
     /// When there is something to do without anybody asking.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(in crate::hub) fn due(&self) -> Option<Instant> {
         (!self.queue.is_empty()).then_some(self.look_at)
     }
 }
 
 impl CatchUpTurn<'_> {
     /// Serves a member that is behind, after those who are behind already. One that stands in the queue keeps its place.
-    pub(super) fn serve(&mut self, id: MemberId) {
+    pub(in crate::hub) fn serve(&mut self, id: MemberId) {
         self.catchup.look_at = Instant::now();
         self.queue_up(id);
     }
@@ -192,7 +193,7 @@ impl CatchUpTurn<'_> {
     }
 
     /// A step for those who are behind.
-    pub(super) fn step(&mut self, now: Instant) {
+    pub(in crate::hub) fn step(&mut self, now: Instant) {
         let nobody = self.catchup.queue.is_empty();
         self.catchup.kept.forget_old(now, nobody);
         if nobody || now < self.catchup.look_at {
@@ -239,7 +240,11 @@ impl CatchUpTurn<'_> {
 
     /// Where a member stands, whether it holds some of a segment, and whether it has room for more. None for one that is not
     /// behind.
-    pub(super) fn look_at(&mut self, id: MemberId, now: Instant) -> Option<(Cursor, bool, bool)> {
+    pub(in crate::hub) fn look_at(
+        &mut self,
+        id: MemberId,
+        now: Instant,
+    ) -> Option<(Cursor, bool, bool)> {
         let member = self.roster.get_mut(id)?;
         let behind = member.behind.as_mut()?;
         let ready = member.outlet.has_room() && behind.credit.has_room(member.outlet.waiting());
@@ -295,7 +300,7 @@ impl CatchUpTurn<'_> {
     }
 
     /// A member that is behind, has room and holds nothing.
-    pub(super) fn waiting(&self, id: MemberId) -> Option<&Behind> {
+    pub(in crate::hub) fn waiting(&self, id: MemberId) -> Option<&Behind> {
         let member = self.roster.get(id)?;
         let behind = member.behind.as_deref()?;
         let waits = behind.held.is_none()
@@ -307,7 +312,7 @@ impl CatchUpTurn<'_> {
 
     /// Those at `at` that have room and hold nothing, in the order of the queue; of these, who listens to just these topics,
     /// if it has to be.
-    pub(super) fn cohort(&self, at: &Cursor, topics: Option<Listening>) -> Vec<MemberId> {
+    pub(in crate::hub) fn cohort(&self, at: &Cursor, topics: Option<Listening>) -> Vec<MemberId> {
         let listens = |id| self.roster.get(id).map(|m| self.roster.topics(m));
         let fits = |id: &&MemberId| {
             self.waiting(**id).is_some_and(|b| b.at == *at)
@@ -317,7 +322,11 @@ impl CatchUpTurn<'_> {
     }
 
     /// Takes these out of the queue.
-    pub(super) fn take_cohort(&mut self, at: &Cursor, topics: Option<Listening>) -> Vec<MemberId> {
+    pub(in crate::hub) fn take_cohort(
+        &mut self,
+        at: &Cursor,
+        topics: Option<Listening>,
+    ) -> Vec<MemberId> {
         let cohort = self.cohort(at, topics);
         self.catchup.forget_all(&cohort);
         for id in &cohort {

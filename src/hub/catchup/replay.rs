@@ -8,10 +8,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{
-    coalesce::{Gathered, rooms_of},
-    viewer::Viewer,
-};
+use super::coalesce::{Gathered, rooms_of};
+use crate::hub::viewer::Viewer;
 use crate::{
     channel::Listening,
     config::Recipients,
@@ -22,15 +20,15 @@ use crate::{
 
 /// A part of what was missed.
 #[derive(Debug)]
-pub(super) struct ReplaySegment {
+pub(in crate::hub) struct ReplaySegment {
     /// Where they stand before it.
-    pub(super) from: Cursor,
+    pub(in crate::hub) from: Cursor,
     /// Where they stand after it.
-    pub(super) end: Cursor,
+    pub(in crate::hub) end: Cursor,
     /// Who looks at it; updates name them by number.
-    pub(super) viewers: Arc<[Viewer]>,
+    pub(in crate::hub) viewers: Arc<[Viewer]>,
     /// What somebody may see, in order.
-    pub(super) updates: Vec<Replayed>,
+    pub(in crate::hub) updates: Vec<Replayed>,
     /// The end of all of it, of which this may be the first part only.
     to: Cursor,
     /// By what it was gathered.
@@ -48,22 +46,22 @@ struct By {
 
 /// One update of a segment.
 #[derive(Debug)]
-pub(super) struct Replayed {
+pub(in crate::hub) struct Replayed {
     /// Which one.
     mark: UpdateId,
     /// A bit for each viewer that sees it.
     seen: SmallVec<[u64; 1]>,
     /// A rule's own rooms: of those who see it, only the members of one of these get it.
-    pub(super) rooms: Option<Box<[Box<str>]>>,
+    pub(in crate::hub) rooms: Option<Box<[Box<str>]>>,
     /// Whether it changes a layout, for batches.
-    pub(super) layout: bool,
+    pub(in crate::hub) layout: bool,
     /// As it is sent.
-    pub(super) outgoing: Outgoing,
+    pub(in crate::hub) outgoing: Outgoing,
 }
 
 impl Replayed {
     /// Whether the viewer with this number sees it.
-    pub(super) fn is_seen_by(&self, viewer: usize) -> bool {
+    pub(in crate::hub) fn is_seen_by(&self, viewer: usize) -> bool {
         self.seen
             .get(viewer / 64)
             .is_some_and(|bits| bits & 1 << (viewer % 64) != 0)
@@ -72,7 +70,7 @@ impl Replayed {
 
 impl ReplaySegment {
     /// Where one stands who got so many of its updates.
-    pub(super) fn after(&self, updates: usize) -> Cursor {
+    pub(in crate::hub) fn after(&self, updates: usize) -> Cursor {
         match updates.checked_sub(1).map(|at| self.updates[at].mark) {
             None => self.from.clone(),
             Some(_) if updates == self.updates.len() => self.end.clone(),
@@ -81,13 +79,13 @@ impl ReplaySegment {
     }
 
     /// How many bytes of text it has.
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::hub) fn bytes(&self) -> usize {
         let updates = self.updates.iter();
         updates.map(|update| update.outgoing.json.len()).sum()
     }
 
     /// How many bytes of it a viewer sees, counted up to `most`.
-    pub(super) fn weight(&self, viewer: usize, most: usize) -> usize {
+    pub(in crate::hub) fn weight(&self, viewer: usize, most: usize) -> usize {
         let mut bytes = 0;
         for update in &self.updates {
             if update.is_seen_by(viewer) {
@@ -102,7 +100,7 @@ impl ReplaySegment {
 }
 
 /// Writes what was gathered, but no more than about `max_bytes`: the rest is for the next time.
-pub(super) fn write(
+pub(in crate::hub) fn write(
     gathered: Gathered,
     grouping: u32,
     max_bytes: usize,

@@ -13,8 +13,10 @@ use crate::{
     delivery::{Pending, missed::missed},
     event::{Event, EventName},
     hub::{
-        meeting::meeting_place,
-        replay::{self, ReplaySegment},
+        catchup::{
+            meeting::meeting_place,
+            replay::{self, ReplaySegment},
+        },
         view::View,
     },
     journal::{Epoch, FlowId},

@@ -14,11 +14,13 @@ use smallvec::{SmallVec, smallvec};
 use tokio::sync::mpsc;
 
 use super::{
-    catchup::{CATCH_UP_INTERVAL, CatchUpTurn, Effect},
+    CATCH_UP_INTERVAL, CatchUpTurn, Effect,
     coalesce::Gathering,
     credit::Held,
-    member::MemberId,
     replay::{self, ReplaySegment},
+};
+use crate::hub::{
+    member::MemberId,
     viewer::{Viewer, ViewerKey},
 };
 use crate::{
@@ -33,7 +35,7 @@ use crate::{
 };
 
 /// Events in one segment at the most: the more, the more of them are coalesced.
-pub(super) const MAX_SEGMENT_EVENTS: u64 = 131_072;
+pub(in crate::hub) const MAX_SEGMENT_EVENTS: u64 = 131_072;
 /// Records read at a time for a segment.
 const READ_BATCH: usize = 256;
 /// How much is written of those that are made together, as a multiple of what one may have; the others are made next.
@@ -48,7 +50,7 @@ const RETRY_PAUSE: Duration = CATCH_UP_INTERVAL.saturating_mul(4);
 
 /// The result of making a segment.
 #[derive(Debug)]
-pub(super) struct Made {
+pub(in crate::hub) struct Made {
     /// The places of those that it was made for.
     from: Vec<Cursor>,
     /// A segment for each, or for the first of them; none when the journal no longer holds all of it.
@@ -84,7 +86,7 @@ impl Drop for Report {
 
 impl CatchUpTurn<'_> {
     /// Takes a made segment.
-    pub(super) fn take_segment(&mut self, made: Made) {
+    pub(in crate::hub) fn take_segment(&mut self, made: Made) {
         self.catchup.making = false;
         self.catchup.next = true;
         self.catchup.look_at = Instant::now();
@@ -161,7 +163,10 @@ impl CatchUpTurn<'_> {
     }
 
     /// The different audiences among these, and the number of each one's; as many as may share a segment.
-    pub(super) fn viewers(&self, cohort: &[MemberId]) -> (Arc<[Viewer]>, Vec<Option<usize>>) {
+    pub(in crate::hub) fn viewers(
+        &self,
+        cohort: &[MemberId],
+    ) -> (Arc<[Viewer]>, Vec<Option<usize>>) {
         let mut numbers: HashMap<ViewerKey, usize> = HashMap::new();
         let (mut viewers, mut whose) = (Vec::new(), Vec::with_capacity(cohort.len()));
         for &id in cohort {
@@ -181,7 +186,7 @@ impl CatchUpTurn<'_> {
     }
 
     /// The one that waits longest for a segment of its own, and where it stands.
-    pub(super) fn first_of_waiting(&mut self, now: Instant) -> Option<(MemberId, Cursor)> {
+    pub(in crate::hub) fn first_of_waiting(&mut self, now: Instant) -> Option<(MemberId, Cursor)> {
         let ticket = |id: &MemberId| {
             let behind = self.roster.get(*id)?.behind.as_ref()?;
             Some((behind.ticket(now)?, *id))
@@ -192,7 +197,7 @@ impl CatchUpTurn<'_> {
     }
 
     /// Has the next segment made for this member and all at its place; one at a time.
-    pub(super) fn make_segment(
+    pub(in crate::hub) fn make_segment(
         &mut self,
         id: MemberId,
         at: &Cursor,
