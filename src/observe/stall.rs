@@ -1,11 +1,14 @@
-//! The time for which the hub's loop stood still for everybody else.
+//! The time that the hub's loop takes, and for which it stood still for everybody else.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
-use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
+use prometheus_client::{
+    metrics::{counter::Counter, gauge::Gauge},
+    registry::Registry,
+};
 
 /// The longest turn of the hub's loop since the metrics were last read: whoever reads them sees each stall, and once only.
 #[derive(Debug, Default)]
@@ -14,6 +17,8 @@ pub struct Stall {
     longest: AtomicU64,
     /// The longest turn in seconds, as it was last read.
     gauge: Gauge<f64, AtomicU64>,
+    /// All turns together, in seconds.
+    busy: Counter<f64, AtomicU64>,
 }
 
 impl Stall {
@@ -23,12 +28,18 @@ impl Stall {
             "The longest turn of the ordered loop since this was last read",
             self.gauge.clone(),
         );
+        registry.register(
+            "hub_busy_seconds",
+            "The time that all turns of the ordered loop took",
+            self.busy.clone(),
+        );
     }
 
     /// A turn took so long.
     pub fn took(&self, turn: Duration) {
         let micros = u64::try_from(turn.as_micros()).unwrap_or(u64::MAX);
         self.longest.fetch_max(micros, Ordering::Relaxed);
+        self.busy.inc_by(turn.as_secs_f64());
     }
 
     /// The metrics are read now.
@@ -52,5 +63,6 @@ mod tests {
         assert!((stall.gauge.get() - 0.07).abs() < 1e-9);
         stall.is_read();
         assert!(stall.gauge.get().abs() < 1e-9);
+        assert!((stall.busy.get() - 0.078).abs() < 1e-9);
     }
 }
