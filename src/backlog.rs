@@ -6,10 +6,11 @@
 //!    └──── the next of its calls, in their order ◀────────┘
 //! ```
 //!
-//! Events are read in the order of their acceptance: each is behind all that was accepted before it, from any producer. So each producer may have its part of a common bound under way, and its next call waits until as much has
-//! been sent. Others don't wait for it, and one that has nothing under way never waits. Those who share a turn share a part:
-//! else whoever has many tokens for a project would have as many parts, and all others less. Of their calls the next is one of
-//! whoever was given least.
+//! Events are read in the order of their acceptance: each is behind all that was accepted before it, from any producer. So
+//! each producer may have its part of a common bound under way, and its next call waits until as much has been sent. Others
+//! don't wait for it, and one that has nothing under way never waits. Those who share a turn count as one producer in this:
+//! else one who has many tokens for a project would have as many parts, and all others less. Of their calls the next is of the
+//! one who was given least, counted from when it came beside the others.
 //!
 //! Calls of one producer that wait at the same time have no order among them, for none of them is answered. Several programs
 //! may stand behind one address, so calls of like size stand in a line together, and the lines take turns by the events that
@@ -82,7 +83,7 @@ struct Sharers {
     under_way: usize,
     /// Those who have calls that wait, and what they were given.
     waiting: BTreeSet<(usize, u64)>,
-    /// What the last of them had been given whose call went on: who comes later begins there.
+    /// What the last of them had been given when its call went on: who comes later, or was idle, begins there.
     floor: usize,
 }
 
@@ -95,6 +96,8 @@ struct Line {
     calls: [VecDeque<Call>; SIZES.len()],
     /// Events that went on since the producer has something under way, by the size of their calls.
     given: [usize; SIZES.len()],
+    /// What the last of these was when a call of its size went on: a size that comes later begins there.
+    floor: usize,
 }
 
 type Call = (usize, oneshot::Sender<Place>);
@@ -109,12 +112,18 @@ impl Line {
     }
 
     fn push(&mut self, call: Call) {
-        self.calls[Self::size(call.0)].push_back(call);
+        let size = Self::size(call.0);
+        if self.calls[size].is_empty() {
+            self.given[size] = self.given[size].max(self.floor);
+        }
+        self.calls[size].push_back(call);
     }
 
     /// A call of so many events goes on.
     fn give(&mut self, events: usize) {
-        self.given[Self::size(events)] += events;
+        let given = &mut self.given[Self::size(events)];
+        self.floor = self.floor.max(*given);
+        *given = self.floor + events;
     }
 
     /// The calls of whose size the next one goes on: of those that were given least.
@@ -186,6 +195,7 @@ impl Backlog {
         let ended = inner.ended;
         let (own, sharers) = inner.enter(flow);
         if ended || (sharers.waiting.is_empty() && fits(sharers.under_way, events, part)) {
+            own.given = own.given.max(sharers.floor);
             own.go_on(sharers, events);
             return Ok(self.place(flow, events));
         }
@@ -280,7 +290,7 @@ impl Backlog {
         let part = self.part(inner, turn);
         let ended = inner.ended;
         while let Some(sharers) = inner.turns.get_mut(&turn)
-            && let Some(&(given, producer)) = sharers.waiting.first()
+            && let Some(&(_, producer)) = sharers.waiting.first()
         {
             let flow = FlowId { turn, producer };
             let Some(own) = inner.flows.get_mut(&flow) else {
@@ -298,7 +308,6 @@ impl Backlog {
             };
             sharers.waiting.pop_first();
             if !tell.is_closed() {
-                sharers.floor = given;
                 own.go_on(sharers, events);
                 granted.push((tell, self.place(flow, events)));
             }
@@ -315,6 +324,7 @@ impl Flow {
     /// A call of so many events goes on.
     fn go_on(&mut self, sharers: &mut Sharers, events: usize) {
         self.taken += events;
+        sharers.floor = sharers.floor.max(self.given);
         self.given += events;
         self.line.give(events);
         sharers.under_way += events;

@@ -15,6 +15,9 @@ pub(crate) fn options() -> OpenOptions {
 /// Whether a file can be made at this place, or replaced as a whole: its folder is there, or one above it in which it can be
 /// made, and files can be made in that. Leaves nothing behind.
 pub(crate) fn may_be_made(path: &Path) -> Result<(), String> {
+    // A link is replaced where it leads to.
+    let target = std::fs::canonicalize(path).ok();
+    let path = target.as_deref().unwrap_or(path);
     if path.is_dir() {
         return Err("is a folder".into());
     }

@@ -138,3 +138,27 @@ fn who_shares_a_turn_shares_a_part_and_none_of_them_stands_behind_all_of_another
     drop((places, flood));
     assert!(is_forgotten(&backlog));
 }
+
+#[test]
+fn who_was_there_all_the_time_stands_behind_no_more_of_a_newcomer_than_it_is_given_itself() {
+    let of = |producer| FlowId { turn: 7, producer };
+    let backlog = Backlog::new(1_000);
+    // Of the first something is always under way, and it never waits; nor do its small calls.
+    let mut place = backlog.take(of(0), 400).expect("there is room");
+    for _ in 0..100 {
+        place = backlog.take(of(0), 400).expect("there is room");
+    }
+    let small = backlog.take(of(0), 600).expect("there is room");
+    let mut newcomer: Vec<_> = (0..3)
+        .map(|_| backlog.take(of(1), 900).expect_err("there is no room"))
+        .collect();
+    let mut first = backlog.take(of(0), 900).expect_err("it waits as all do");
+    drop((place, small));
+    let is_next = newcomer[0].try_recv();
+    assert!(is_next.is_ok() && first.try_recv().is_err());
+    drop(is_next);
+    let is_next = first.try_recv();
+    assert!(is_next.is_ok() && newcomer[1].try_recv().is_err());
+    drop((is_next, newcomer, first));
+    assert!(is_forgotten(&backlog));
+}

@@ -136,6 +136,7 @@ impl Hub {
             roster: &mut self.roster,
             stream: &self.stream,
             effects: Vec::new(),
+            ended: 0,
         };
         work(&mut turn);
         for effect in turn.effects {

@@ -1,6 +1,6 @@
 //! The one ordered loop: reads the journal, folds the projections, plans updates, paces them and sends them to who may see them.
 //!
-//! One task without locks: its parts are plain data that it owns, and know nothing of each other. The doors talk to it by
+//! One task without locks: its parts are plain data that it owns, and none of them knows the loop. The doors talk to it by
 //! commands, which it handles between two events; so a snapshot, a join and a cursor always belong to one place in the stream.
 //!
 //! ```text
@@ -184,7 +184,7 @@ impl Hub {
         self.send_aggregates(now);
         self.park_who_is_slow(now);
         self.forget_old_snapshots(now);
-        self.turn(|turn| turn.step(now));
+        self.turn(|turn| turn.step(Instant::now()));
         self.wake();
     }
 

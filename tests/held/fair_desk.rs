@@ -111,7 +111,17 @@ async fn what_one_project_says_of_an_id_changes_nothing_of_another_that_has_it()
     let health = json!({ "type": "system.health.changed", "data": { "severity": "warning" } });
     publish(address, &admin(), vec![health]).await;
     let event = |project: &str, name: &str, data: Value| json!({ "type": name, "project_id": project, "data": data });
+    // What could be said before, to have the names that the other's things get then.
+    let early = ["p2/r1", "p2/t1", "p2/agent-1", "p2"].map(|id| {
+        event(
+            "p1",
+            "task.blocked",
+            json!({ "run_id": id, "task_id": id, "agent_id": id, "blocker": "Mine" }),
+        )
+    });
+    publish(address, &mallory, early.to_vec()).await;
     let theirs = vec![
+        event("p2", "project.created", json!({ "project_name": "Porch" })),
         event(
             "p2",
             "agent.registered",
@@ -176,6 +186,17 @@ async fn what_one_project_says_of_an_id_changes_nothing_of_another_that_has_it()
             "p1",
             "agent.run.failed",
             json!({ "run_id": "p2", "error": "It broke" }),
+        ),
+        // By the name, and by a board that is another's.
+        event(
+            "p1",
+            "project.completed",
+            json!({ "board_id": "p1", "project_name": "Porch" }),
+        ),
+        event(
+            "p1",
+            "decision.logged",
+            json!({ "board_id": "p1", "project_state": { "board_id": "p2", "project_name": "Mine" } }),
         ),
     ];
     publish(address, &mallory, hostile).await;

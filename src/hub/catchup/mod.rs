@@ -62,8 +62,8 @@ const MAX_LIVE_GAP: u64 = 256;
 const GO_LIVE_BYTES: usize = 16 * 1_024;
 /// Deliveries between two flushes of the live stream.
 const STEP_DELIVERIES: usize = 16_384;
-/// A part of a snapshot counts in it as so many.
-const PART_DELIVERIES: usize = 64;
+/// Members that one step brings to an end: what the loop does for each then is not in the step's time.
+const STEP_ENDS: usize = 32;
 /// How long one step may take before the live stream has its turn.
 const STEP_TIME: Duration = Duration::from_millis(2);
 /// How often those who rest are looked at.
@@ -127,6 +127,8 @@ pub(in crate::hub) struct CatchUpTurn<'h> {
     pub(in crate::hub) stream: &'h Stream,
     /// For the loop to carry out, in order.
     pub(in crate::hub) effects: Vec<Effect>,
+    /// Members that are live or given up by these.
+    pub(in crate::hub) ended: usize,
 }
 
 impl CatchUp {
@@ -224,13 +226,15 @@ impl CatchUpTurn<'_> {
             }
             if self.is_taking(id) {
                 self.effects.push(Effect::Part(id));
-                budget = budget.saturating_sub(PART_DELIVERIES);
-            } else if holds {
+                continue;
+            }
+            if holds {
                 budget = budget.saturating_sub(self.hand_over(id));
             } else {
                 self.bring_on(id, &at, &mut budget);
             }
-            if budget == 0 || now.elapsed() > STEP_TIME {
+            let is_much = self.ended >= STEP_ENDS;
+            if budget == 0 || is_much || now.elapsed() > STEP_TIME {
                 return;
             }
         }
@@ -338,6 +342,7 @@ impl CatchUpTurn<'_> {
     /// The journal no longer holds what those at this place have missed.
     fn give_up_all_at(&mut self, at: &Cursor) {
         let members = self.take_cohort(at, None);
+        self.ended += members.len();
         self.effects.push(Effect::GiveUp {
             members,
             at: at.clone(),
@@ -395,6 +400,7 @@ impl CatchUpTurn<'_> {
             if whole && segment.weight(viewer, most) <= most {
                 behind.credit.unbound();
                 self.hand_over(id);
+                self.ended += 1;
                 self.effects.push(Effect::Live(id, to.clone()));
             } else {
                 self.queue_up(id);

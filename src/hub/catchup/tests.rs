@@ -89,6 +89,7 @@ impl Machine {
             roster: &mut self.roster,
             stream: &self.stream,
             effects: Vec::new(),
+            ended: 0,
         };
         work(&mut turn);
         turn.effects

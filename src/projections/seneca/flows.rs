@@ -79,7 +79,10 @@ impl Flows {
         }
         if let Some(id) = self.project_of(event, tasks) {
             of.push(id);
-        } else if of.is_empty() && (stage.is_some() || is_error(event) || is_board_state(event)) {
+        } else if of.is_empty()
+            && !event.settled.confined
+            && (stage.is_some() || is_error(event) || is_board_state(event))
+        {
             of.extend(self.only_project());
         }
         for id in of {
@@ -221,8 +224,12 @@ impl Flows {
         first
     }
 
-    /// The project that the event, or its task, names. A board's own id is taken only when it is known, or its name isn't.
+    /// The project that the event, or its task, names. A board's own id is taken only when it is known, or its name isn't. A
+    /// limited producer speaks of the project that was settled, whatever else it names.
     fn project_of(&mut self, event: &Event, tasks: &Tasks) -> Option<Arc<str>> {
+        if event.settled.confined {
+            return self.enter(event.project_id.as_deref()?, Sort::Project, event);
+        }
         let named = read::project(event)
             .filter(|id| event.board_id() != Some(*id) || self.known.contains_key(*id));
         if let Some(id) = named {
@@ -235,8 +242,12 @@ impl Flows {
             let named = |id: &&Arc<str>| {
                 self.known.get(*id).and_then(|flow| flow.name.as_deref()) == Some(name)
             };
-            if let Some(id) = self.projects.iter().find(named) {
-                return Some(Arc::clone(id));
+            // What names only a name of several is of none of them.
+            let mut of_the_name = self.projects.iter().filter(named);
+            match (of_the_name.next(), of_the_name.next()) {
+                (Some(id), None) => return Some(Arc::clone(id)),
+                (Some(_), Some(_)) => return None,
+                (None, _) => {}
             }
         }
         let state = read::object(&event.data, "project_state")?;
@@ -252,10 +263,16 @@ impl Flows {
     }
 
     fn enter(&mut self, id: &str, sort: Sort, event: &Event) -> Option<Arc<str>> {
-        // A project's flow is the project's, whoever speaks of it.
-        let named = self.known.get(id);
-        let namesake = named.filter(|flow| sort != Sort::Project || flow.sort != sort);
-        let id = &*tenants::key(id, namesake.map(|flow| &flow.of), event);
+        // A project's flow is the project's, whoever speaks of it; another's run that has its id goes for it.
+        if sort == Sort::Project {
+            let run = self.known.get(id).filter(|flow| flow.sort != sort);
+            if run.is_some_and(|run| run.of.is_other(event)) {
+                self.remove(id);
+            }
+        }
+        let named = self.known.get(id).filter(|_| sort != Sort::Project);
+        let own_key = tenants::key(id, named.map(|flow| &flow.of), event);
+        let id = if sort == Sort::Project { id } else { &*own_key };
         if let Some((known, _)) = self.known.get_key_value(id) {
             let known = Arc::clone(known);
             if let Some(flow) = self.known.get_mut(id) {
@@ -296,12 +313,16 @@ impl Flows {
         });
         let going = fair::leaving(ranked.collect(), target).into_iter();
         for id in going.map(Arc::clone).collect::<Vec<_>>() {
-            if let Some(gone) = self.known.remove(&id) {
-                self.bytes -= id.len() + gone.held();
-                self.forgotten += 1;
-            }
-            self.projects.remove(&id);
+            self.remove(&id);
         }
+    }
+
+    fn remove(&mut self, id: &str) {
+        if let Some(gone) = self.known.remove(id) {
+            self.bytes -= id.len() + gone.held();
+            self.forgotten += 1;
+        }
+        self.projects.remove(id);
     }
 }
 

@@ -1,7 +1,8 @@
 //! Namesakes on the desk: what a producer whose token names projects says of a thing of another project is said of another thing.
 //!
 //! The desk keeps things by the ids that Seneca's pages know. The first thing of an id has it; a namesake of a limited producer, or
-//! beside one, has its project in its name, as in a snapshot of the state.
+//! beside one, has its project in its name, as in a snapshot of the state. An id that may be read as such a name has it, too, when a
+//! limited producer says it: else that one could have the name of another's namesake.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -40,7 +41,7 @@ impl Speakers {
     }
 
     /// Whether an event that names the same id is of another thing.
-    fn is_other(&self, event: &Event) -> bool {
+    pub(super) fn is_other(&self, event: &Event) -> bool {
         let is_same = self.project.is_some() && self.project == event.project_id;
         !is_same && (self.confined || event.settled.confined)
     }
@@ -48,12 +49,11 @@ impl Speakers {
 
 /// The id by which the thing of this event is kept, where `known` is the one that has `id`.
 pub(super) fn key<'i>(id: &'i str, known: Option<&Speakers>, event: &Event) -> Cow<'i, str> {
-    match known {
-        Some(known) if known.is_other(event) => {
-            let escaped = |part: &str| part.replace('%', "%25").replace('/', "%2F");
-            let project = event.project_id.as_deref().unwrap_or_default();
-            Cow::Owned(format!("{}/{}", escaped(project), escaped(id)))
-        }
-        _ => Cow::Borrowed(id),
+    let reads_as_name = event.settled.confined && id.contains('/');
+    if !reads_as_name && !known.is_some_and(|known| known.is_other(event)) {
+        return Cow::Borrowed(id);
     }
+    let escaped = |part: &str| part.replace('%', "%25").replace('/', "%2F");
+    let project = event.project_id.as_deref().unwrap_or_default();
+    Cow::Owned(format!("{}/{}", escaped(project), escaped(id)))
 }
