@@ -32,7 +32,7 @@ use tokio::sync::{Notify, futures::Notified, oneshot};
 use crate::journal::{FlowId, Seq};
 
 /// Those who share a turn may have so many events under way, however many others there are.
-const LEAST: usize = 64;
+const MIN_TURN_EVENTS: usize = 64;
 
 /// Shared by the intake, which takes places, and the hub, which tells how far it is.
 #[derive(Debug)]
@@ -88,14 +88,14 @@ struct Sharers {
 }
 
 /// Calls from so many events on stand in lines of their own.
-const SIZES: [usize; 4] = [1, 9, 65, 513];
+const CALL_SIZES: [usize; 4] = [1, 9, 65, 513];
 
 /// The calls of one producer that wait, by size, first come first served: how many events, and whom to tell.
 #[derive(Debug, Default)]
 struct Line {
-    calls: [VecDeque<Call>; SIZES.len()],
+    calls: [VecDeque<Call>; CALL_SIZES.len()],
     /// Events that went on since the producer has something under way, by the size of their calls.
-    given: [usize; SIZES.len()],
+    given: [usize; CALL_SIZES.len()],
     /// What the last of these was when a call of its size went on: a size that comes later begins there.
     floor: usize,
 }
@@ -108,7 +108,7 @@ impl Line {
     }
 
     fn size(events: usize) -> usize {
-        SIZES.partition_point(|from| *from <= events).max(1) - 1
+        CALL_SIZES.partition_point(|from| *from <= events).max(1) - 1
     }
 
     fn push(&mut self, call: Call) {
@@ -129,7 +129,7 @@ impl Line {
     /// The calls of whose size the next one goes on: of those that were given least.
     fn next(&mut self) -> Option<&mut VecDeque<Call>> {
         let waits = |size: &usize| !self.calls[*size].is_empty();
-        let next = (0..SIZES.len())
+        let next = (0..CALL_SIZES.len())
             .filter(waits)
             .min_by_key(|size| self.given[*size])?;
         self.calls.get_mut(next)
@@ -282,7 +282,7 @@ impl Backlog {
     /// The events that those who share a turn may have under way beside all others that have some.
     fn part(&self, inner: &Inner, turn: u64) -> usize {
         let others = inner.turns.len() - usize::from(inner.turns.contains_key(&turn));
-        (self.most / (others + 1)).max(LEAST)
+        (self.most / (others + 1)).max(MIN_TURN_EVENTS)
     }
 
     /// Lets in whom the part of those who share a turn has room for now.

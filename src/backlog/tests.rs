@@ -79,7 +79,9 @@ fn producers_share_the_bound_and_each_may_always_say_something() {
         })
         .collect();
     let small: Vec<_> = (100..200)
-        .map(|flow| [1, LEAST - 1].map(|events| backlog.take(FlowId::alone(flow), events)))
+        .map(|flow| {
+            [1, MIN_TURN_EVENTS - 1].map(|events| backlog.take(FlowId::alone(flow), events))
+        })
         .collect();
     assert!(small.iter().flatten().all(Result::is_ok));
     assert!(backlog.take(FlowId::alone(0), 1).is_err());

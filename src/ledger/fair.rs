@@ -11,7 +11,7 @@ use std::{
 pub(super) type Key = u128;
 
 /// Bytes of memory that an account holds beside its name, about: its places in both maps, and the beginning of its order.
-const ACCOUNT: usize = 220;
+const ACCOUNT_BYTES: usize = 220;
 
 /// The map.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ struct Slot<V> {
 }
 
 /// Entries that may get another turn before one is evicted whatever its use: a bound on the work of one insertion.
-const TURNS: usize = 32;
+const MAX_EVICTION_TURNS: usize = 32;
 
 impl<V> FairMap<V> {
     pub(super) fn new(max: usize) -> Self {
@@ -94,7 +94,7 @@ impl<V> FairMap<V> {
         let name = self.account(account);
         let account = self.accounts.entry(name.clone()).or_default();
         match account.order.is_empty() {
-            true => self.accounts_hold += ACCOUNT + name.len(),
+            true => self.accounts_hold += ACCOUNT_BYTES + name.len(),
             false => drop(self.sizes.remove(&account.size(&name))),
         }
         self.came += 1;
@@ -123,7 +123,7 @@ impl<V> FairMap<V> {
         let name = &size.2;
         let account = self.accounts.get_mut(name)?;
         let order = &mut account.order;
-        for _ in 0..TURNS {
+        for _ in 0..MAX_EVICTION_TURNS {
             let key = order.front()?;
             match self.entries.get_mut(key) {
                 Some(slot) if slot.used => {
@@ -136,7 +136,7 @@ impl<V> FairMap<V> {
         let key = order.pop_front()?;
         if order.is_empty() {
             self.accounts.remove(name);
-            self.accounts_hold -= ACCOUNT + name.len();
+            self.accounts_hold -= ACCOUNT_BYTES + name.len();
         } else {
             self.sizes.insert(account.size(name));
         }
@@ -172,7 +172,7 @@ mod tests {
         assert!((0..4).all(|key| map.get(key) == Some(&key)));
         assert!((194..200).all(|key| map.get(key) == Some(&key)));
         assert_eq!(map.iter().count(), 10);
-        assert_eq!(map.accounts_hold(), 2 * ACCOUNT + 10);
+        assert_eq!(map.accounts_hold(), 2 * ACCOUNT_BYTES + 10);
         while map.evict().is_some() {}
         assert_eq!(map.accounts_hold(), 0);
     }
@@ -207,6 +207,9 @@ mod tests {
             map.insert(key, &all, key);
             map.touch(key);
         }
-        assert_eq!(map.insert(5_000, &all, 5_000), Some(TURNS as u128));
+        assert_eq!(
+            map.insert(5_000, &all, 5_000),
+            Some(MAX_EVICTION_TURNS as u128)
+        );
     }
 }

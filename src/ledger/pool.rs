@@ -15,7 +15,7 @@ const MAX_OWNER: usize = 256;
 
 /// Bytes of memory that a thing holds beside the names in it, about: its place among the things, in its account's order, and
 /// among the homes of its id.
-const ENTRY: usize = 280;
+const ENTRY_BYTES: usize = 280;
 
 /// Stands for an id or a project.
 pub(super) fn key_of(name: &str) -> Key {
@@ -56,7 +56,7 @@ impl Entry {
     fn held(&self, shares: bool) -> usize {
         let text = |name: &Option<Arc<str>>| name.as_ref().map_or(0, |name| name.len());
         let project = if shares { 0 } else { text(&self.project) };
-        ENTRY + project + text(&self.owner)
+        ENTRY_BYTES + project + text(&self.owner)
     }
 
     /// Its owner, if it has just one.

@@ -11,7 +11,7 @@ use super::{Bounds, Known, Ledger, fair::Key, names::Saved, pool::Entry};
 use crate::event::{Kind, Kinds};
 
 /// About how long a line is.
-const LINE: usize = 256 * 1_024;
+const LINE_BYTES: usize = 256 * 1_024;
 
 /// The first line: what is said of no single thing. Limits are not among it: those of the configuration hold.
 #[derive(Debug, Serialize, Deserialize)]
@@ -103,7 +103,7 @@ impl Saving {
     fn things(&mut self) -> Vec<Row> {
         let (mut rows, mut bytes) = (Vec::new(), 0);
         let len = |text: &Option<Arc<str>>| text.as_ref().map_or(4, |text| text.len());
-        while bytes < LINE
+        while bytes < LINE_BYTES
             && let Some((account, id, project, owner, marks)) = self.rows.next()
         {
             bytes += account.len() + len(&project) + len(&owner) + 50;

@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// A window of nothing would not gather anything.
-const GATHERED: Duration = Duration::from_millis(1);
+const MIN_WINDOW: Duration = Duration::from_millis(1);
 
 /// The windows and queues between transformation and fan-out.
 #[derive(Debug, Default)]
@@ -115,7 +115,7 @@ impl Pacer {
                 self.ready.push(group);
             }
             None if self.gathers => {
-                let slot = self.open(key, now, window.length.max(GATHERED));
+                let slot = self.open(key, now, window.length.max(MIN_WINDOW));
                 self.hold(slot, group, &window);
             }
             None => {

@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, VecDeque};
 
-/// The budget of a turn: an update costs one, and one more for each [`PIECE`] bytes that it has.
-const TURN: i64 = 4;
-const PIECE: usize = 4_096;
+/// The budget of a turn: an update costs one, and one more for each [`UPDATE_COST_BYTES`] bytes that it has.
+const TURN_BUDGET: i64 = 4;
+const UPDATE_COST_BYTES: usize = 4_096;
 
 /// The cost of an update with so many bytes.
 pub(super) fn cost(bytes: usize) -> i64 {
-    1 + i64::try_from(bytes / PIECE).unwrap_or(i64::MAX / 2)
+    1 + i64::try_from(bytes / UPDATE_COST_BYTES).unwrap_or(i64::MAX / 2)
 }
 
 /// One who may have nothing when its turn comes.
@@ -52,7 +52,7 @@ impl<T: Waits> Turns<T> {
             order.push_back(name);
             Member {
                 is: T::default(),
-                left: TURN,
+                left: TURN_BUDGET,
             }
         });
         &mut member.is
@@ -79,8 +79,8 @@ impl<T: Waits> Turns<T> {
             }
             // Alone it owes nobody anything.
             member.left = match self.order.len() {
-                1 => TURN,
-                _ => member.left + TURN,
+                1 => TURN_BUDGET,
+                _ => member.left + TURN_BUDGET,
             };
             self.order.rotate_left(1);
         }

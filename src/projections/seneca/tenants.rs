@@ -7,7 +7,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use super::accounts::Project;
-use crate::event::Event;
+use crate::{event::Event, projections::qualified::escaped};
 
 /// The producers who spoke of a thing.
 #[derive(Debug, Clone)]
@@ -53,7 +53,6 @@ pub(super) fn key<'i>(id: &'i str, known: Option<&Speakers>, event: &Event) -> C
     if !reads_as_name && !known.is_some_and(|known| known.is_other(event)) {
         return Cow::Borrowed(id);
     }
-    let escaped = |part: &str| part.replace('%', "%25").replace('/', "%2F");
     let project = event.project_id.as_deref().unwrap_or_default();
     Cow::Owned(format!("{}/{}", escaped(project), escaped(id)))
 }

@@ -9,6 +9,7 @@ use super::{
     entities::Key,
     runs::{AGENT_RUN, JOB, run_kind, run_of},
 };
+use crate::projections::qualified::{escaped, plain};
 
 /// The name of a thing with its project in it. `kind` tells runs apart that have both in common.
 pub(super) fn qualified(key: &Key, kind: bool) -> String {
@@ -43,12 +44,4 @@ pub(super) fn named(id: &str) -> impl Iterator<Item = Key> {
     let same =
         move |key: &Key| qualified(key, read.is_some_and(|(_, kind, _)| kind.is_some())) == id;
     keys.into_iter().flatten().filter(same)
-}
-
-fn escaped(part: &str) -> String {
-    part.replace('%', "%25").replace('/', "%2F")
-}
-
-fn plain(part: &str) -> String {
-    part.replace("%2F", "/").replace("%25", "%")
 }
