@@ -149,6 +149,8 @@ class Screen:
 
 def publish_until(server, screen, hellos):
     """Events go on all the while, also when the observer is away."""
+    # Only who was greeted is in its rooms: python-socketio says that it is connected before.
+    until("the greeting", lambda: screen.hellos > 0)
     published = []
     deadline = time.monotonic() + hellos * screen.seconds + PATIENCE
     while screen.hellos < hellos:
