@@ -35,6 +35,9 @@ pub use receipt::{Receipt, RejectedAt};
 /// How long a producer waits for the hub before it is told to come back later.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
+/// Bytes of an event for which it counts once more in what its producer has under way.
+const COST_BYTES: usize = 1_024;
+
 /// Events that are read before others have their turn.
 const AT_A_TURN: usize = 32;
 
@@ -137,6 +140,16 @@ impl Raw {
             Self::Json(..) | Self::Bad(_) => size_of::<Self>(),
         }
     }
+
+    /// How much it counts in what its producer has under way: a long event is more work than a short one.
+    fn cost(&self) -> usize {
+        let bytes = match self {
+            // What is known of a list is the length of all of it.
+            Self::Json(_, Some(len)) => self.held().min(*len),
+            _ => self.held(),
+        };
+        1 + bytes / COST_BYTES
+    }
 }
 
 impl Intake {
@@ -189,7 +202,8 @@ impl Intake {
     /// `overloaded` when the observers' side is too far behind (with all, or with this producer's own), `unavailable` when the journal can't keep anything now;
     /// then nothing was kept.
     pub async fn publish(&self, raws: Vec<Raw>, producer: Producer<'_>) -> Result<Receipt, Error> {
-        let mut place = self.wait_for_own(&raws, producer.flow).await?;
+        let (calls, cost) = (raws.len(), raws.iter().map(Raw::cost).sum());
+        let mut place = self.wait_for_own(&raws, cost, producer.flow).await?;
         let mut receipt = Receipt::default();
         let drafts = self.drafts(raws, producer, &mut receipt.rejected).await;
         if !drafts.is_empty() {
@@ -203,13 +217,15 @@ impl Intake {
         let Some((appended, count)) = appended else {
             return Ok(receipt);
         };
-        place.shrink(count);
+        // Of how long those are that were not taken nobody keeps account: all of a call count alike.
+        let share = |count: usize| (cost * count).div_ceil(calls.max(1));
+        place.shrink(share(count));
         let mut unkept = Unkept(Some(&self.backlog));
         let outcomes = appended.await?;
         unkept.0 = None;
         let new = |o: &&Outcome| !matches!(o, Outcome::Duplicate(_));
         if let Some(last) = outcomes.iter().rfind(new) {
-            place.kept(last.seq(), outcomes.iter().filter(new).count());
+            place.kept(last.seq(), share(outcomes.iter().filter(new).count()));
         }
         let count = |is: fn(&Outcome) -> bool| outcomes.iter().filter(|o| is(o)).count();
         receipt.duplicates = count(|o| matches!(o, Outcome::Duplicate(_)));
@@ -321,8 +337,8 @@ impl Intake {
 
     /// A place for a call's events, as soon as enough of what its producer published before has been sent. Nothing of the
     /// call is read until then; what it holds meanwhile is bounded as with [`Self::wait_for_hub`].
-    async fn wait_for_own(&self, raws: &[Raw], flow: FlowId) -> Result<Place, Error> {
-        let coming = match self.backlog.take(flow, raws.len()) {
+    async fn wait_for_own(&self, raws: &[Raw], cost: usize, flow: FlowId) -> Result<Place, Error> {
+        let coming = match self.backlog.take(flow, cost) {
             Ok(place) => return Ok(place),
             Err(coming) => coming,
         };

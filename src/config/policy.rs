@@ -153,7 +153,8 @@ pub struct Pace {
     pub flush_interval_ms: u64,
     /// The part of a flush that each priority may count on: critical, high, normal, low.
     pub level_shares: [usize; 4],
-    /// Events that may be under way, shared by all producers that have some; beyond its part a producer waits.
+    /// Events that may be under way, shared by all producers that have some; beyond its part a producer waits. An event counts
+    /// once more for each KiB of its text.
     #[serde(deserialize_with = "Count::<1, { 1 << 24 }>::read")]
     pub producer_backlog: usize,
 }
@@ -163,7 +164,7 @@ impl Default for Pace {
         Self {
             flush_interval_ms: 2,
             level_shares: [8, 4, 2, 1],
-            producer_backlog: 2_048,
+            producer_backlog: 1_024,
         }
     }
 }

@@ -112,3 +112,39 @@ async fn events_that_are_dear_to_hold_wait_as_text_and_are_kept_whole() {
         assert_eq!(kept.data, parsed.data);
     }
 }
+
+#[tokio::test]
+async fn a_long_event_counts_more_of_what_its_producer_may_have_under_way() {
+    let limits = IntakeLimits {
+        max_lag: 1_000,
+        max_waiting: 1,
+        max_batch: 100,
+        max_event: 100_000,
+        max_depth: 8,
+        max_id: 512,
+        max_elements: 100,
+        validate: true,
+    };
+    let (ledger, backlog) = (Arc::new(Ledger::new(10)), Backlog::new(1_000));
+    let intake = Intake::new(journal(), ledger, limits, backlog.clone(), Metrics::new());
+    let producer = Producer {
+        name: "test",
+        door: "http",
+        permissions: &Permissions::everything(),
+        verified: &"".into(),
+        flow: FlowId::default(),
+    };
+    let publish = async |len: usize, count: usize| {
+        let text = json!({ "type": "a.b", "data": { "text": "x".repeat(len) } }).to_string();
+        let raws = vec![Raw::Text(text.into()); count];
+        intake.publish(raws, producer).await.expect("it is kept");
+    };
+    // Nobody reads: all of it stays under way.
+    publish(10, 40).await;
+    let flow = producer.flow;
+    drop(backlog.take(flow, 960).expect("forty count forty"));
+    assert!(backlog.take(flow, 961).is_err());
+    publish(50 * 1_024, 10).await;
+    drop(backlog.take(flow, 450).expect("ten count 51 each"));
+    assert!(backlog.take(flow, 451).is_err());
+}
