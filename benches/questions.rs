@@ -29,7 +29,7 @@ use std::{
 use process::{Process, argument, free_port};
 use watched::Watched;
 
-/// What is asked; nothing comes first, and in between.
+/// The questions, one a round.
 const ASKED: [&str; 4] = [
     "/readyz",
     "/api/v1/ws/stats",

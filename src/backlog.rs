@@ -31,7 +31,7 @@ use tokio::sync::{Notify, futures::Notified, oneshot};
 
 use crate::journal::{FlowId, Seq};
 
-/// Those who share a turn may have so many events under way, however many others there are.
+/// Events that the producers of one turn may always have under way, however many turns there are.
 const MIN_TURN_EVENTS: usize = 64;
 
 /// Shared by the intake, which takes places, and the hub, which tells how far it is.
@@ -74,16 +74,16 @@ struct Flow {
     given: usize,
 }
 
-/// Those who share a turn.
+/// The producers that share a turn.
 #[derive(Debug, Default)]
 struct Sharers {
-    /// How many have something under way or waiting.
+    /// The number of those that have something under way or waiting.
     flows: usize,
     /// The events of all of them that are under way.
     under_way: usize,
-    /// Those who have calls that wait, and what they were given.
+    /// Producers with calls that wait, by the events that they were given.
     waiting: BTreeSet<(usize, u64)>,
-    /// What the last of them had been given when its call went on: who comes later, or was idle, begins there.
+    /// The events that the last producer had been given when its call went on: one that comes later, or was idle, begins there.
     floor: usize,
 }
 
@@ -96,7 +96,7 @@ struct Line {
     calls: [VecDeque<Call>; CALL_SIZES.len()],
     /// Events that went on since the producer has something under way, by the size of their calls.
     given: [usize; CALL_SIZES.len()],
-    /// What the last of these was when a call of its size went on: a size that comes later begins there.
+    /// The events that the last size had been given when a call of it went on: a size that comes later begins there.
     floor: usize,
 }
 

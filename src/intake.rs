@@ -141,10 +141,10 @@ impl Raw {
         }
     }
 
-    /// How much it counts in what its producer has under way: a long event is more work than a short one.
+    /// The units that the event counts in the backlog of its producer: a long event is more work than a short one.
     fn cost(&self) -> usize {
         let bytes = match self {
-            // What is known of a list is the length of all of it.
+            // The length that is known of a list is that of all its events.
             Self::Json(_, Some(len)) => self.held().min(*len),
             _ => self.held(),
         };

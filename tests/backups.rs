@@ -86,7 +86,7 @@ async fn come_back(address: SocketAddr, cursor: &str) -> (Vec<String>, Value, Cl
     }
 }
 
-/// What a stream of server-sent events says when it goes on from a cursor.
+/// The answer of a stream of server-sent events that goes on from a cursor.
 async fn resumed_stream(address: SocketAddr, cursor: &str) -> Value {
     let request = reqwest::Client::new()
         .get(format!("http://{address}/api/v1/stream"))
@@ -171,7 +171,7 @@ async fn a_cursor_of_what_a_backup_does_not_have_is_one_of_another_journal() {
         let counted = "stoa_replays_given_up_total{reason=\"unknown_cursor\"} 6";
         assert!(metrics.contains(counted), "{metrics}");
 
-        // Whoever left before that missed just what is new.
+        // A client that left before that missed just the new events.
         let (came, resumed, _client) = come_back(address, &before).await;
         assert_eq!((came, &resumed["complete"]), (after.clone(), &json!(true)));
         let (_, page) = get(address, &format!("/api/v1/events?after={before}")).await;
@@ -183,7 +183,7 @@ async fn a_cursor_of_what_a_backup_does_not_have_is_one_of_another_journal() {
 async fn cursors_hold_over_restarts_and_kills_and_a_place_keeps_its_name() {
     let site = Site::new();
     let mut kept: Vec<String> = Vec::new();
-    // What came after each cursor is what is kept behind that many events.
+    // Each cursor is followed by the events that are kept behind it.
     let mut cursors: Vec<(usize, String)> = Vec::new();
     for round in 0..4 {
         let server = site.start();

@@ -1,4 +1,4 @@
-//! What those are told who got something nearly right, over the wire.
+//! Answers to input that is nearly right, over the wire.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod common;
@@ -79,7 +79,7 @@ async fn a_parameter_that_is_none_is_refused_with_those_that_are() {
             "{path}: {message}"
         );
     }
-    // What clients send against caches says nothing, and a blank that was pasted is no part of an id.
+    // Parameters against caches say nothing, and a blank that was pasted is no part of an id.
     for query in [
         "project_id=p1&_=1748004000000",
         "t=1&ts=2&_t=3&project_id=p1",

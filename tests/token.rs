@@ -159,7 +159,7 @@ fn a_token_that_shows_no_project_is_told_of_where_it_is_made() {
     ] {
         assert!(!noted(args, &[]).contains("names no project"), "{args:?}");
     }
-    // Where projects are for all, nothing is hidden.
+    // Nothing is hidden where projects are for all.
     assert_eq!(noted(&[], &[("STOA_ACCESS__PROJECT", "all")]), "");
     let help = stdout(&stoa(here.path(), &["token", "--help"], &[]));
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -62,8 +62,8 @@ pub(super) fn check(args: &CheckArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the settings were read from, with the names of the variables that come before the file: another folder or a forgotten
-/// variable is the usual reason why a setting is not in effect.
+/// The source of the settings, with the names of the variables that come before the file: another folder or a forgotten variable
+/// is the usual reason why a setting is not in effect.
 fn settings(arg: &ConfigArg) -> String {
     let read = match file(arg) {
         Some(path) => {

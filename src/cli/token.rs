@@ -44,8 +44,8 @@ pub(super) fn token(args: TokenArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What follows for whoever holds a token that names no project, unless it opens something else: it is easily left out, and
-/// then everything that is looked for is missing without a word.
+/// The consequence of a token that names no project, unless it opens something else: people easily leave the projects out, and
+/// then all that they look for is missing without a word.
 fn sees_no_project(config: &Config, args: &TokenArgs) -> Option<&'static str> {
     let usual = if args.api_key {
         Role::Producer

@@ -116,7 +116,7 @@ fn read(path: &Path) -> Result<(Table, Places), ConfigError> {
     Ok((table, places))
 }
 
-/// What is wrong at a place where the reader stopped, if it is one of the slips that its own message leaves in the dark.
+/// The slip at the place where the reader stopped, if it is one of those that the reader's own message leaves in the dark.
 fn slip(text: &str, at: usize, defaults: &Table) -> Option<String> {
     let is_text = |section: &str, key: &str| {
         matches!(

@@ -10,7 +10,7 @@ use crate::{
 pub(crate) struct Position {
     /// In every cursor behind the beginning.
     epoch: Epoch,
-    /// Where it began, as it was named before the start.
+    /// The cursor of the beginning, as it was named before the start.
     began: Cursor,
     /// The furthest event of which anything was sent.
     seq: Seq,

@@ -24,7 +24,7 @@ const SENT_AFTER_CATCH_UP: [&str; 4] = [
     "dashboard_update",
 ];
 
-/// When the aggregates are sent.
+/// The time at which the aggregates are sent.
 #[derive(Debug)]
 pub(super) struct Aggregates {
     /// They were sent last then.
@@ -46,7 +46,7 @@ impl Aggregates {
         self.changed = true;
     }
 
-    /// When they are to be sent; none as long as nothing happens.
+    /// The time at which they are sent next; none as long as nothing happens.
     pub(super) fn due(&self) -> Option<Instant> {
         self.changed.then(|| self.sent + AGGREGATES_INTERVAL)
     }

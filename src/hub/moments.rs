@@ -21,7 +21,7 @@ pub(crate) struct Moment {
     pub(crate) seq: Seq,
     /// The place after that event.
     pub(crate) cursor: String,
-    /// When it was taken.
+    /// The time at which the moment was taken.
     pub(super) made: Instant,
     /// It may hold so much beside the state, and counts so in the bound; none for one that has no part in it.
     counts: Option<usize>,

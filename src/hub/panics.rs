@@ -97,7 +97,7 @@ impl Recorder {
         }
     }
 
-    /// How many of this name it was sent.
+    /// The number of updates of this name that it was sent.
     pub(super) fn count(&self, name: &str) -> usize {
         let sent = self.sent.lock().unwrap();
         sent.iter().filter(|(n, _)| n == name).count()

@@ -1,5 +1,5 @@
-//! What the stream adds up to, as the loop keeps it: the state, Seneca's dashboard, and the moments of the state that clients
-//! are being given.
+//! The projections as the loop keeps them: the state, Seneca's dashboard, and the moments of the state that clients are being
+//! given.
 
 use std::sync::{Arc, Weak};
 
@@ -84,7 +84,7 @@ impl Projections {
         &self.state
     }
 
-    /// What Seneca's pages are shown.
+    /// The dashboard of Seneca's pages.
     pub(super) fn dashboard(&self) -> &Dashboard {
         &self.dashboard
     }

@@ -39,7 +39,7 @@ impl Hub {
         let mut handled = 0;
         loop {
             let newest = *grown.borrow();
-            // What can't be read now is told, and tried again, by the loop: commands don't wait for it.
+            // The loop tells of a journal that can't be read, and tries again: commands don't wait for it.
             self.read(newest).await.ok();
             if let Command::Stop(reply) = command {
                 return Some(reply);

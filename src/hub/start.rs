@@ -1,4 +1,4 @@
-//! How the loop comes to be: its parts, and the journal's end, which it is brought to before it runs.
+//! The start of the loop: its parts, and the journal's end, to which it is brought before it runs.
 
 use std::{sync::Arc, time::Instant};
 

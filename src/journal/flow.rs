@@ -1,4 +1,4 @@
-//! Whose turn an event takes while it is delivered.
+//! The turn that an event takes while it is delivered.
 
 /// Stands for a producer where producers take turns; not kept. The default stands for all that was read from the file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

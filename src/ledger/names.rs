@@ -32,14 +32,14 @@ pub(super) struct Most {
     pub(super) bytes: usize,
 }
 
-/// What projects go by: each by the name and the board that were said of it last.
+/// The name and the board of each project, as they were said last.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     /// The projects of each name, in the order of their ids. A name of none was given up: it is nobody's for certain.
     called: HashMap<Arc<str>, Called>,
     /// The project of each board; some have the same id.
     boards: HashMap<Arc<str>, Arc<str>>,
-    /// What each project goes by.
+    /// The name and the board, by project.
     of: HashMap<Arc<str>, Goes>,
     /// The number of names that were given up.
     given_up: usize,
@@ -59,7 +59,7 @@ struct Goes {
     board: Option<Arc<str>>,
 }
 
-/// What an event's board and name say of its project.
+/// The project that an event means by its board and name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Means {
     /// It is this one.
@@ -290,7 +290,7 @@ impl Names {
         self.held
     }
 
-    /// What is saved of them.
+    /// The form in which a checkpoint keeps them.
     pub(super) fn save(&self) -> Saved {
         let projects = self.of.iter();
         let projects =

@@ -62,7 +62,7 @@ struct Owed {
     is_changed: bool,
 }
 
-/// What waits at a level.
+/// The updates that wait at a level.
 #[derive(Debug, Default)]
 struct Level {
     /// The turns, each of those who share it.
@@ -71,7 +71,7 @@ struct Level {
     len: usize,
 }
 
-/// Those who share a turn, and take turns within it.
+/// The producers that share a turn, and take turns within it.
 #[derive(Debug, Default)]
 struct Sharers {
     flows: Turns<Flow>,
@@ -195,7 +195,7 @@ impl Ready {
                 taken.push(group);
             }
         }
-        // What levels had no use for, and what went with others, leaves room.
+        // Room is left by levels that had no use for their share, and by updates that went with others.
         for level in 0..LEVELS {
             while left > 0
                 && let Some(group) = self.next(level)

@@ -411,7 +411,7 @@ fn who_shares_a_turn_has_no_more_of_it_by_being_many() {
         let gone = drain(&mut filled(flood.chain(good)), 256);
         let is_good = |at: &usize| gone[*at].flow == FlowId::alone(3);
         let places: Vec<_> = (0..gone.len()).filter(is_good).collect();
-        // Those who share it have as much of it as one another.
+        // The producers that share it have as much of it as one another.
         let first = |producer| {
             gone[..500]
                 .iter()

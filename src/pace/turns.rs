@@ -17,7 +17,7 @@ pub(super) trait Waits {
     fn waits(&self) -> bool;
 }
 
-/// Those who take turns, by name.
+/// Takers of turns, by name.
 #[derive(Debug)]
 pub(super) struct Turns<T> {
     members: HashMap<u64, Member<T>>,
@@ -62,7 +62,8 @@ impl<T: Waits> Turns<T> {
         self.members.get_mut(&name).map(|member| &mut member.is)
     }
 
-    /// Whose turn it is. One that has nothing left for this turn goes behind the others; one that has nothing is given to `gone`.
+    /// The taker whose turn it is. One that has nothing left for this turn goes behind the others; one that has nothing is given
+    /// to `gone`.
     pub(super) fn next(&mut self, mut gone: impl FnMut(T)) -> Option<u64> {
         loop {
             let name = *self.order.front()?;

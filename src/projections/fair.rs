@@ -1,4 +1,4 @@
-//! Who makes room: whoever has most, so that nobody makes a projection forget what is another's.
+//! Making room: the project that has most loses something, so that nobody makes a projection forget another's things.
 
 use std::{collections::HashMap, hash::Hash};
 

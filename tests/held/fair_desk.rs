@@ -12,7 +12,7 @@ use crate::common::{
 
 /// More than there are places for anything of which one of these events says something.
 const FLOOD: usize = 10_500;
-/// What the other project has.
+/// Things of each kind that the other project has.
 const THEIRS: usize = 4;
 
 fn producer(user: &str, project: &str) -> String {
@@ -54,7 +54,7 @@ async fn read(address: SocketAddr, path: &str) -> Value {
     answer
 }
 
-/// How many things of a kind that are the other project's are in a text.
+/// The number of things of a kind in a text that are the other project's.
 fn theirs(text: &Value, kind: &str) -> usize {
     let text = text.to_string();
     let is_there = |n: &usize| text.contains(&format!("{kind}-p2-{n}\""));
@@ -76,7 +76,7 @@ async fn a_flood_of_one_project_leaves_what_is_shown_of_another() {
     .await;
     let flood = (0..FLOOD).map(|n| said("p1", n)).collect();
     publish(address, &mallory, flood).await;
-    // What comes later is taken, too.
+    // Later events of it are taken, too.
     let later = (THEIRS..2 * THEIRS).map(|n| said("p2", n)).collect();
     publish(address, &victim, later).await;
 
@@ -111,7 +111,7 @@ async fn what_one_project_says_of_an_id_changes_nothing_of_another_that_has_it()
     let health = json!({ "type": "system.health.changed", "data": { "severity": "warning" } });
     publish(address, &admin(), vec![health]).await;
     let event = |project: &str, name: &str, data: Value| json!({ "type": name, "project_id": project, "data": data });
-    // What could be said before, to have the names that the other's things get then.
+    // Mallory claims early the names that the other's things would get.
     let early = ["p2/r1", "p2/t1", "p2/agent-1", "p2"].map(|id| {
         event(
             "p1",

@@ -102,7 +102,7 @@ impl Flood {
     /// The most of its updates that may come before the victim's last one.
     fn may_be_before(&self) -> usize {
         let claims = || self.claims.iter().chain(&self.gateway);
-        // Who claims the same has its turn before each of the victim's: the gateway, and the tenant, whose producers share one.
+        // Producers with the same claim have their turn before each of the victim's: the gateway, and the tenant, whose producers share one.
         let tenant = usize::from(self.claims.contains(&self.says));
         let gateway = usize::from(self.gateway == Some(self.says));
         let turns = self.victims.div_ceil(TURN) * (tenant + gateway);

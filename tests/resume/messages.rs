@@ -24,7 +24,7 @@ fn round(n: usize) -> Vec<Value> {
     ]
 }
 
-/// What a screen shows of the message, by role, once all of its events were told.
+/// The text of the message that a screen shows, by role, once all of its events were told.
 async fn told(client: &mut Client) -> BTreeMap<String, String> {
     let mut texts: BTreeMap<String, String> = BTreeMap::new();
     let (mut events, mut last) = (0, String::new());
@@ -57,7 +57,7 @@ async fn text_is_joined_within_one_role() {
     ]
     .into();
     assert_eq!(told(&mut watcher).await, said);
-    // Who comes back gets the same.
+    // A client that comes back gets the same.
     let (mut late, _) = Client::connect(address, json!({ "cursor": hello["cursor"] })).await;
     assert_eq!(told(&mut late).await, said);
     server.shutdown().await;

@@ -17,7 +17,7 @@ fn agent(project: &str, id: &str) -> Value {
     json!({ "type": "agent.registered", "project_id": project, "data": { "agent_id": id } })
 }
 
-/// What is counted is there, by the keys that are given, and each says itself what it is.
+/// Checks that all counted things are there by the given keys, and that each says itself which it is.
 fn assert_distinct(state: &Value, tasks: &[(&str, &str)]) {
     for map in ["tasks", "agents", "runs"] {
         let there = state[map].as_object().map_or(0, serde_json::Map::len);

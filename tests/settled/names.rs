@@ -16,7 +16,7 @@ fn said(what: &str, project: Option<&str>, name: Option<&str>, note: &str) -> Va
     json!({ "type": format!("project.{what}"), "project_id": project, "data": data })
 }
 
-/// What Marcus says of a project: by its board and its name.
+/// Marcus' report on a project: by its board and its name.
 fn refreshed(board: &str, name: &str, note: &str) -> Value {
     let state = json!({ "board_id": board, "project_name": name, "progress_percent": 40.0 });
     json!({ "type": "project_state_refreshed", "data": { "task_count": 4, "note": note, "project_state": state } })

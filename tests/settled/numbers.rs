@@ -104,7 +104,7 @@ async fn an_integral_float_is_the_integer() {
     let again = [own("7.0"), own(LONG[0])].join("\n");
     let (_, answer) = post_raw(address, "application/x-ndjson", again).await;
     assert_eq!(answer["duplicates"], 2, "{answer}");
-    // What is no id stays a number.
+    // A number that is no id stays a number.
     let event = format!(
         r#"{{"type":"note.added","data":{{"n":42.5,"id":7,"m":{}}}}}"#,
         LONG[0]

@@ -14,7 +14,7 @@ use crate::private_file;
 /// A file of JSON that belongs to this server as long as it runs.
 #[derive(Debug)]
 pub(super) struct DecidedFile {
-    /// Where it is. A symbolic link was followed: it stays one when the file is replaced.
+    /// The path of the file. A symbolic link was followed: it stays one when the file is replaced.
     path: PathBuf,
     /// Keeps a second server out, which would write over what was decided here. It is of a file beside this one, for this
     /// one is replaced whenever it is written. `None` when the server has let go of it. Nobody else writes while it is held:
@@ -71,7 +71,7 @@ impl DecidedFile {
     }
 }
 
-/// What to do about a place where it can't be.
+/// The advice where the file can't be written.
 const ANOTHER: &str = "name a file elsewhere ([access] file)";
 
 fn claim(path: &Path) -> Result<File, String> {

@@ -70,7 +70,7 @@ impl<'e> Needs<'e> {
 }
 
 impl<'e> Needs<'e> {
-    /// What the rules ask for the project of an event that is of one of several; `None` when they say nothing of projects.
+    /// The rules' conditions on the project of an event that is of one of several; `None` when no rule is about projects.
     pub(super) fn of_some_project(rules: &Rules, context: &'e Context<'_>) -> Option<Self> {
         let ruled = context.is_of_some_project() && rules.project != Rule::All;
         ruled.then_some(Self::EachOf(context.candidates))

@@ -121,7 +121,7 @@ fn what_only_seneca_reads_is_shown_only_to_who_asks_for_it() {
     ] {
         let mut plain = watch(&[], &[], true);
         assert_eq!(take(&mut plain, name, &figures(name)), None, "{name}");
-        // What was said of the place in the stream holds all the same.
+        // The place in the stream moves on all the same.
         assert_eq!(plain.cursor.as_deref(), Some("c9"));
         for types in [
             &["*"][..],

@@ -1,8 +1,8 @@
-//! Why a text is no JSON, with what most of those who write it by hand have done.
+//! The reason why a text is no JSON, with the slip that people make most often when they write it by hand.
 
 use serde_json::Error;
 
-/// What a text is that could not be read: `empty`, or `not JSON` and why.
+/// The name of a fault of a text: `empty`, or `not JSON` with the reason.
 pub fn fault(text: &[u8], error: &Error) -> String {
     if text.trim_ascii().is_empty() {
         return "empty".to_owned();

@@ -55,7 +55,7 @@ pub enum Body {
 /// Reads what is JSON, with all digits of the ids in it.
 ///
 /// # Errors
-/// What is no JSON, or not of this type.
+/// The error says where the text is no JSON, or not of this type.
 pub fn strict<T: DeserializeOwned>(text: &[u8]) -> Result<T, serde_json::Error> {
     let spelt = digits::spell_out(text);
     let read = spelt.map(|text| serde_json::from_slice(&text));

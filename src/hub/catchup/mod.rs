@@ -97,7 +97,7 @@ pub(in crate::hub) struct CatchUp {
     pub(in crate::hub) max_segment: usize,
     /// To whom texts are sent that are harmless in HTML.
     pub(in crate::hub) sanitize: Recipients,
-    /// What it does is counted.
+    /// Counters of replays.
     pub(in crate::hub) metrics: Arc<Metrics>,
 }
 
@@ -110,7 +110,7 @@ pub(in crate::hub) enum Effect {
     GiveUp {
         /// In the order of the queue.
         members: Vec<MemberId>,
-        /// Where they stand.
+        /// The place at which all of them stand.
         at: Cursor,
         /// The reason, as the metrics name it.
         why: &'static str,

@@ -84,7 +84,7 @@ impl ReplaySegment {
         updates.map(|update| update.outgoing.json.len()).sum()
     }
 
-    /// How many bytes of it a viewer sees, counted up to `most`.
+    /// The bytes of it that a viewer sees, counted up to `most`.
     pub(in crate::hub) fn weight(&self, viewer: usize, most: usize) -> usize {
         let mut bytes = 0;
         for update in &self.updates {

@@ -40,7 +40,7 @@ impl Machine {
             roster: Roster::new(false, Recipients::Nobody),
             stream,
         };
-        // What the stream has not read the journal does not let go of.
+        // The journal doesn't trim records that the stream has not read.
         for _ in 0..events.div_ceil(100) {
             let event = |_| Event::new(EventName::new("decision.logged"), Object::new());
             journal.append((0..100).map(event).collect()).await.unwrap();

@@ -57,7 +57,7 @@ pub(super) fn could_be_claimed(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// What to do about a place where it can't be.
+/// The advice where the file can't be written.
 const ANOTHER: &str = "name another file ([journal] path)";
 
 fn unwritable(path: &Path, error: &io::Error) -> OpenError {

@@ -13,7 +13,7 @@ use crate::journal::{Epoch, Seq};
 /// Generations that are remembered: somebody who starts the server once a minute fills them in a week.
 const KEPT: i64 = 10_000;
 
-/// What a file says of its generations.
+/// The generations that a file knows.
 #[derive(Debug)]
 pub(super) struct Generations {
     /// Of the cursors that are made now.

@@ -202,7 +202,7 @@ fn describe(path: &Path, error: &rusqlite::Error) -> OpenError {
     OpenError::new(path, reason)
 }
 
-/// What is kept, the place of the newest checkpoint, and the generations, of which one begins now.
+/// Reads the bounds of the journal and the place of the newest checkpoint, and begins the next generation.
 pub(super) fn read(
     path: &Path,
     connection: &mut Connection,

@@ -63,7 +63,7 @@ fn a_name_of_several_projects_is_none_of_theirs_alone() {
     };
     assert_eq!(with("t2"), one("b2"));
     assert_eq!(with("t3"), these(&["b2", "p1", "p3"]));
-    // What is first named by it is of one of them: it doesn't become everybody's.
+    // A task that is first named by it is of one of them: it doesn't become everybody's.
     assert_eq!(with("new"), both);
     let then = platform(&ledger, naming(None, json!({ "task_id": "new" })));
     assert_eq!(then.settled.candidates, Candidates::Unknown);
@@ -79,7 +79,7 @@ fn a_rename_gives_the_old_name_up() {
     platform(&ledger, named("p1", "Shop"));
     assert_eq!(by_name(&ledger, "Website"), one("p2"));
     assert_eq!(by_name(&ledger, "Shop"), one("p1"));
-    // What is still said by it is nobody's for certain, and not everybody's.
+    // An event that still says the old name is nobody's for certain, and not everybody's.
     platform(&ledger, named("p1", "Store"));
     assert_eq!(by_name(&ledger, "Shop"), UNKNOWN);
     assert_eq!(by_name(&ledger, "never said"), NONE);

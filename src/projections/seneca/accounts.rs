@@ -1,4 +1,4 @@
-//! What is kept of each project, where one thing after the other makes room: the project that has most loses one.
+//! Accounts of projects, where one thing after the other makes room: the project that has most loses one.
 
 use std::{
     cmp::Reverse,
@@ -27,9 +27,9 @@ pub(super) struct Accounts<T> {
 struct Account<T> {
     /// The weight of all that is kept of it.
     weight: usize,
-    /// How much that is.
+    /// The number of things that are kept of it.
     things: usize,
-    /// When the last of it came.
+    /// The number of the last of them, as they came.
     last: u64,
     of: T,
 }

@@ -242,7 +242,7 @@ impl Flows {
             let named = |id: &&Arc<str>| {
                 self.known.get(*id).and_then(|flow| flow.name.as_deref()) == Some(name)
             };
-            // What names only a name of several is of none of them.
+            // An event that names only a name of several projects is of none of them.
             let mut of_the_name = self.projects.iter().filter(named);
             match (of_the_name.next(), of_the_name.next()) {
                 (Some(id), None) => return Some(Arc::clone(id)),

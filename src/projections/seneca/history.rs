@@ -25,7 +25,7 @@ pub(super) struct History {
     lines: BTreeMap<u64, Arc<Event>>,
     /// Those of each project, oldest first.
     projects: Accounts<VecDeque<u64>>,
-    /// How many came.
+    /// The number of lines that came.
     came: u64,
     /// About how many bytes the lines hold.
     bytes: usize,

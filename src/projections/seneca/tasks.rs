@@ -311,7 +311,7 @@ impl Tasks {
             None => (Arc::clone(own.open.first_key_value()?.1), true),
         };
         let gone = self.remove(&id)?;
-        // What is counted as under way, or shown, is what is known. What was done stays counted.
+        // Counts of tasks under way, and the list of blockers, are of known tasks only. Tasks that were done stay counted.
         if open {
             self.leave(gone.standing);
             self.unblock(&id);

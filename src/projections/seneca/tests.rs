@@ -339,7 +339,7 @@ fn the_flows_shown_are_of_all_projects_the_latest_first() {
     assert_eq!(runs[0], "busy-399");
 }
 
-/// Where the ledger knows a board as a project of its own, no other one of its name has the board's flow.
+/// A board that the ledger knows as a project of its own gives its flow to no other project of its name.
 #[test]
 fn two_projects_of_one_name_are_two_flows() {
     let mut dashboard = Dashboard::new();

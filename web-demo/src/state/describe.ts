@@ -17,7 +17,7 @@ export function agentName(state: State, key: string | null): string {
   return state.agents.get(key)?.name ?? humanise(idIn(key));
 }
 
-/** Whose text it is: the agent's, and of what role where it isn't what the agent says itself. */
+/** The speaker of a text: the agent, with the role where the agent does not speak itself. */
 export function speaker(state: State, agent: string | null, role: string): string {
   if (!agent) return words(role || 'agent');
   const own = ['', 'agent', 'assistant'].includes(role.toLowerCase());

@@ -180,7 +180,7 @@ describe('the rest', () => {
     expect(began(node, run(first))).toBe(first);
     expect(began(run(first), node)).toBe(first);
     expect(began(node, run())).toBe(second);
-    // What the run says of itself stands.
+    // The run's own word stands.
     expect(began(node, run(first, 'at noon'))).toBe('at noon');
   });
 

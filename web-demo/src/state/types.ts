@@ -98,7 +98,7 @@ export interface Decision {
 }
 
 /** One message, its deltas joined in the order they came. */
-/** What one role says in a message. */
+/** The text of one role in a message. */
 export interface Message {
   /** Its key. */
   id: string;
@@ -112,7 +112,7 @@ export interface Message {
   role: string;
   content: string;
   at: number;
-  /** How many updates the page had seen when the last delta came: the one heard last is gone on with. */
+  /** The updates that the page had seen when the last delta came: a delta without a role continues the text heard last. */
   heard: number;
 }
 

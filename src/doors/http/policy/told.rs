@@ -11,7 +11,7 @@ use http::{HeaderMap, header::ORIGIN};
 
 /// Names that are told before there is a pause: a client can make one up for each request.
 const MOST: usize = 64;
-/// How long the pause is.
+/// The length of the pause.
 const PAUSE: Duration = Duration::from_secs(3_600);
 /// Characters of an origin that a line repeats.
 const SHOWN: usize = 80;
@@ -24,7 +24,7 @@ pub(super) struct Told(Mutex<Names>);
 #[derive(Debug, Default)]
 struct Names {
     told: HashSet<String>,
-    /// When there were as many as are told.
+    /// The moment at which there were as many names as are told.
     full: Option<Instant>,
 }
 

@@ -85,7 +85,7 @@ impl Parameters for Wanted {
         "lastEventId",
         "snapshot",
     ];
-    // What a Socket.IO client says as it connects.
+    // A Socket.IO client says these as it connects.
     const PASSED_OVER: &'static [&'static str] = &["name", "role", "batch"];
 }
 

@@ -1,4 +1,4 @@
-//! What is counted of tasks, and which are forgotten.
+//! Counts of tasks, and the order in which tasks are forgotten.
 
 use serde_json::json;
 
