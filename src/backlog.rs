@@ -18,9 +18,11 @@
 //!
 //! Nobody looks again and again: whoever ends something hands the room to the call that waits first.
 
+mod line;
+
 use std::{
     cmp::Reverse,
-    collections::{BTreeSet, BinaryHeap, HashMap, VecDeque},
+    collections::{BTreeSet, BinaryHeap, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -30,6 +32,7 @@ use std::{
 use tokio::sync::{Notify, futures::Notified, oneshot};
 
 use crate::journal::{FlowId, Seq};
+use line::Line;
 
 /// Events that the producers of one turn may always have under way, however many turns there are.
 const MIN_TURN_EVENTS: usize = 64;
@@ -61,6 +64,9 @@ struct Inner {
     ended: bool,
 }
 
+/// The way to tell a call that it goes on.
+type Waiter = oneshot::Sender<Place>;
+
 /// The events of one producer that are under way.
 #[derive(Debug, Default)]
 struct Flow {
@@ -69,7 +75,7 @@ struct Flow {
     /// Updates that it has not sent.
     unsent: usize,
     /// Calls that wait.
-    line: Line,
+    line: Line<Waiter>,
     /// Events that went on, as far as it counts beside those who share its turn.
     given: usize,
 }
@@ -87,55 +93,6 @@ struct Sharers {
     floor: usize,
 }
 
-/// Calls from so many events on stand in lines of their own.
-const CALL_SIZES: [usize; 4] = [1, 9, 65, 513];
-
-/// The calls of one producer that wait, by size, first come first served: how many events, and whom to tell.
-#[derive(Debug, Default)]
-struct Line {
-    calls: [VecDeque<Call>; CALL_SIZES.len()],
-    /// Events that went on since the producer has something under way, by the size of their calls.
-    given: [usize; CALL_SIZES.len()],
-    /// The events that the last size had been given when a call of it went on: a size that comes later begins there.
-    floor: usize,
-}
-
-type Call = (usize, oneshot::Sender<Place>);
-
-impl Line {
-    fn is_empty(&self) -> bool {
-        self.calls.iter().all(VecDeque::is_empty)
-    }
-
-    fn size(events: usize) -> usize {
-        CALL_SIZES.partition_point(|from| *from <= events).max(1) - 1
-    }
-
-    fn push(&mut self, call: Call) {
-        let size = Self::size(call.0);
-        if self.calls[size].is_empty() {
-            self.given[size] = self.given[size].max(self.floor);
-        }
-        self.calls[size].push_back(call);
-    }
-
-    /// A call of so many events goes on.
-    fn give(&mut self, events: usize) {
-        let given = &mut self.given[Self::size(events)];
-        self.floor = self.floor.max(*given);
-        *given = self.floor + events;
-    }
-
-    /// The calls of whose size the next one goes on: of those that were given least.
-    fn next(&mut self) -> Option<&mut VecDeque<Call>> {
-        let waits = |size: &usize| !self.calls[*size].is_empty();
-        let next = (0..CALL_SIZES.len())
-            .filter(waits)
-            .min_by_key(|size| self.given[*size])?;
-        self.calls.get_mut(next)
-    }
-}
-
 impl Flow {
     fn under_way(&self) -> usize {
         self.taken + self.unsent
@@ -151,7 +108,7 @@ pub struct Place {
 }
 
 /// Calls whose turn has come.
-type Granted = Vec<(oneshot::Sender<Place>, Place)>;
+type Granted = Vec<(Waiter, Place)>;
 
 impl Backlog {
     /// One in which `most` events may be under way.
@@ -300,7 +257,7 @@ impl Backlog {
                 break;
             };
             // A call whose producer hung up needs none.
-            let goes = |(events, tell): &mut Call| {
+            let goes = |(events, tell): &mut line::Call<Waiter>| {
                 tell.is_closed() || ended || fits(sharers.under_way, *events, part)
             };
             let Some((events, tell)) = calls.pop_front_if(goes) else {

@@ -1,6 +1,7 @@
 //! The one way in behind every door: raw JSON to events, events into the journal, an answer for the producer.
 
 mod producer;
+mod raw;
 mod receipt;
 
 use std::{
@@ -12,7 +13,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
@@ -30,13 +30,11 @@ use crate::{
 };
 
 pub use producer::{Producer, flow};
+pub use raw::Raw;
 pub use receipt::{Receipt, RejectedAt};
 
 /// How long a producer waits for the hub before it is told to come back later.
 const MAX_WAIT: Duration = Duration::from_secs(10);
-
-/// Bytes of an event for which it counts once more in what its producer has under way.
-const COST_BYTES: usize = 1_024;
 
 /// Events that are read before others have their turn.
 const AT_A_TURN: usize = 32;
@@ -119,38 +117,6 @@ type Appending<'j> = BoxFuture<'j, Result<Vec<Outcome>, JournalError>>;
 
 /// An event that was read: its place in the call, and the things by which it is settled.
 type Read = (usize, Draft, Things);
-
-/// One event as it came in: its JSON, and how long that was.
-#[derive(Debug, Clone)]
-pub enum Raw {
-    /// Its text: read when it is its turn, so that of a long list one event at a time is in memory.
-    Text(Bytes),
-    /// Parsed, with the length of its text when that is known.
-    Json(Value, Option<usize>),
-    /// Not even that.
-    Bad(Error),
-}
-
-impl Raw {
-    /// About how many bytes it holds.
-    fn held(&self) -> usize {
-        match self {
-            Self::Text(text) => text.len(),
-            Self::Json(Value::Object(object), _) => event::held_by_object(object),
-            Self::Json(..) | Self::Bad(_) => size_of::<Self>(),
-        }
-    }
-
-    /// The units that the event counts in the backlog of its producer: a long event is more work than a short one.
-    fn cost(&self) -> usize {
-        let bytes = match self {
-            // The length that is known of a list is that of all its events.
-            Self::Json(_, Some(len)) => self.held().min(*len),
-            _ => self.held(),
-        };
-        1 + bytes / COST_BYTES
-    }
-}
 
 impl Intake {
     /// An intake before `journal`.

@@ -131,15 +131,8 @@ impl Behind {
 impl Hub {
     /// Has those who are behind served, and carries out what follows from that.
     pub(super) fn turn(&mut self, work: impl FnOnce(&mut CatchUpTurn<'_>)) {
-        let mut turn = CatchUpTurn {
-            catchup: &mut self.catchup,
-            roster: &mut self.roster,
-            stream: &self.stream,
-            effects: Vec::new(),
-            ended: 0,
-        };
-        work(&mut turn);
-        for effect in turn.effects {
+        let effects = self.catchup.turn(&mut self.roster, &self.stream, work);
+        for effect in effects {
             match effect {
                 Effect::Live(member, to) => self.go_live(member, &to),
                 Effect::GiveUp { members, at, why } => self.give_up_these(&members, &at, why),

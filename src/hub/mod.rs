@@ -12,7 +12,6 @@
 
 mod aggregates;
 mod audience;
-mod batches;
 mod behind;
 #[cfg(test)]
 mod burst;

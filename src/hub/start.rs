@@ -3,8 +3,14 @@
 use std::{sync::Arc, time::Instant};
 
 use super::{
-    Hub, HubHandle, HubOptions, aggregates::Aggregates, catchup::CatchUp, delivery::Delivery,
-    projections::Projections, roster::Roster, snapshots::Snapshots, stream::Stream,
+    Hub, HubHandle, HubOptions,
+    aggregates::Aggregates,
+    catchup::CatchUp,
+    delivery::Delivery,
+    projections::Projections,
+    roster::Roster,
+    snapshots::Snapshots,
+    stream::{READ_BATCH, Stream},
 };
 use crate::{
     backlog::Backlog,
@@ -16,8 +22,6 @@ use crate::{
     update::Table,
 };
 
-/// Records that are read at a time.
-const READ_BATCH: usize = 1_024;
 /// The last events that Seneca's pages are shown again after a start.
 const DASHBOARD_REPLAY_EVENTS: u64 = 10_000;
 

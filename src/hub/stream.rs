@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Records that are read at a time.
-const READ_BATCH: usize = 1_024;
+pub(super) const READ_BATCH: usize = 1_024;
 /// Bytes of memory that the updates may hold that wait to be sent: beyond that the journal keeps what comes.
 const MAX_PACED_BYTES: usize = 16 << 20;
 

@@ -1,5 +1,6 @@
 //! The intake's answers, and the bytes that it holds meanwhile.
 
+use bytes::Bytes;
 use serde_json::json;
 
 use super::*;
@@ -13,10 +14,8 @@ fn journal() -> Arc<MemoryJournal> {
     }))
 }
 
-#[tokio::test(start_paused = true)]
-async fn producers_wait_for_the_observers_side_and_are_then_told_to_come_back() {
-    let journal = journal();
-    let limits = IntakeLimits {
+fn limits() -> IntakeLimits {
+    IntakeLimits {
         max_lag: 3,
         max_waiting: 150_000,
         max_batch: 10,
@@ -25,17 +24,29 @@ async fn producers_wait_for_the_observers_side_and_are_then_told_to_come_back() 
         max_id: 512,
         max_elements: 100,
         validate: true,
-    };
+    }
+}
+
+/// A producer who may publish for everything.
+fn producer<'p>(permissions: &'p Permissions, verified: &'p Arc<str>) -> Producer<'p> {
+    Producer {
+        name: "test",
+        door: "http",
+        permissions,
+        verified,
+        flow: FlowId::default(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn producers_wait_for_the_observers_side_and_are_then_told_to_come_back() {
+    let journal = journal();
+    let limits = limits();
     let backlog = Backlog::new(1_000);
     let ledger = Arc::new(Ledger::new(10));
     let intake = Intake::new(journal, ledger, limits, backlog.clone(), Metrics::new());
-    let producer = Producer {
-        name: "test",
-        door: "http",
-        permissions: &Permissions::everything(),
-        verified: &"".into(),
-        flow: FlowId::default(),
-    };
+    let (permissions, name) = (Permissions::everything(), Arc::from(""));
+    let producer = producer(&permissions, &name);
     let event = || vec![Raw::Json(json!({ "type": "a.b" }), None)];
     for _ in 0..4 {
         assert_eq!(
@@ -88,13 +99,8 @@ async fn events_that_are_dear_to_hold_wait_as_text_and_are_kept_whole() {
     let backlog = Backlog::new(1_000);
     let ledger = Arc::new(Ledger::new(10));
     let intake = Intake::new(journal, ledger, limits, backlog, Metrics::new());
-    let producer = Producer {
-        name: "test",
-        door: "http",
-        permissions: &Permissions::everything(),
-        verified: &"".into(),
-        flow: FlowId::default(),
-    };
+    let (permissions, name) = (Permissions::everything(), Arc::from(""));
+    let producer = producer(&permissions, &name);
     let maps = vec![json!({ "": 0 }); 4_900];
     let event = json!({ "type": "a.b", "data": { "task": { "id": "t" }, "l": maps } });
     let text = Bytes::from(event.to_string());
@@ -117,23 +123,14 @@ async fn events_that_are_dear_to_hold_wait_as_text_and_are_kept_whole() {
 async fn a_long_event_counts_more_of_what_its_producer_may_have_under_way() {
     let limits = IntakeLimits {
         max_lag: 1_000,
-        max_waiting: 1,
         max_batch: 100,
         max_event: 100_000,
-        max_depth: 8,
-        max_id: 512,
-        max_elements: 100,
-        validate: true,
+        ..limits()
     };
     let (ledger, backlog) = (Arc::new(Ledger::new(10)), Backlog::new(1_000));
     let intake = Intake::new(journal(), ledger, limits, backlog.clone(), Metrics::new());
-    let producer = Producer {
-        name: "test",
-        door: "http",
-        permissions: &Permissions::everything(),
-        verified: &"".into(),
-        flow: FlowId::default(),
-    };
+    let (permissions, name) = (Permissions::everything(), Arc::from(""));
+    let producer = producer(&permissions, &name);
     let publish = async |len: usize, count: usize| {
         let text = json!({ "type": "a.b", "data": { "text": "x".repeat(len) } }).to_string();
         let raws = vec![Raw::Text(text.into()); count];

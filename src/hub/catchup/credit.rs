@@ -11,7 +11,7 @@ use std::{
 
 use super::{CATCH_UP_INTERVAL, CatchUpTurn, replay::ReplaySegment};
 use crate::hub::{
-    batches::{Batch, send_in_batches},
+    delivery::{Batch, send_in_batches},
     member::MemberId,
 };
 

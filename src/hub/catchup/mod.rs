@@ -22,6 +22,7 @@
 
 pub(super) mod coalesce;
 pub(super) mod credit;
+mod last_step;
 pub(super) mod making;
 mod meeting;
 mod recent;
@@ -38,8 +39,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use self::{
-    coalesce::{Gathering, end_of},
-    credit::Held,
+    coalesce::end_of,
     making::Made,
     meeting::{Kept, meeting_place},
     recent::Recent,
@@ -48,18 +48,13 @@ use super::{HubOptions, behind::Behind, member::MemberId, roster::Roster, stream
 use crate::{
     channel::Listening,
     config::Recipients,
-    delivery::{
-        Cursor,
-        missed::{missed, reach},
-    },
-    journal::{Record, Seq},
+    delivery::{Cursor, missed::missed},
+    journal::Record,
     observe::Metrics,
 };
 
 /// What the loop itself makes ready at the most, to bring a client to the present.
 const MAX_LIVE_GAP: u64 = 256;
-/// A member that goes live gets the rest in one go, if it is no more than this or than its credit.
-const GO_LIVE_BYTES: usize = 16 * 1_024;
 /// Deliveries between two flushes of the live stream.
 const STEP_DELIVERIES: usize = 16_384;
 /// Members that one step brings to an end: what the loop does for each then is not in the step's time.
@@ -122,13 +117,12 @@ pub(in crate::hub) enum Effect {
 /// One turn for those who are behind: the members and the stream stand still meanwhile.
 #[derive(Debug)]
 pub(in crate::hub) struct CatchUpTurn<'h> {
-    pub(in crate::hub) catchup: &'h mut CatchUp,
-    pub(in crate::hub) roster: &'h mut Roster,
-    pub(in crate::hub) stream: &'h Stream,
-    /// For the loop to carry out, in order.
-    pub(in crate::hub) effects: Vec<Effect>,
+    catchup: &'h mut CatchUp,
+    roster: &'h mut Roster,
+    stream: &'h Stream,
+    effects: Vec<Effect>,
     /// Members that are live or given up by these.
-    pub(in crate::hub) ended: usize,
+    ended: usize,
 }
 
 impl CatchUp {
@@ -149,6 +143,24 @@ impl CatchUp {
             sanitize: options.sanitize,
             metrics,
         }
+    }
+
+    /// Has those who are behind served; returns the effects, for the loop to carry out in order.
+    pub(in crate::hub) fn turn(
+        &mut self,
+        roster: &mut Roster,
+        stream: &Stream,
+        work: impl FnOnce(&mut CatchUpTurn<'_>),
+    ) -> Vec<Effect> {
+        let mut turn = CatchUpTurn {
+            catchup: self,
+            roster,
+            stream,
+            effects: Vec::new(),
+            ended: 0,
+        };
+        work(&mut turn);
+        turn.effects
     }
 
     /// Keeps a record at hand for those who come back.
@@ -348,63 +360,5 @@ impl CatchUpTurn<'_> {
             at: at.clone(),
             why: "trimmed",
         });
-    }
-
-    /// Brings those who stand at `at` to the present, or at least closer.
-    fn last_segment(
-        &mut self,
-        at: &Cursor,
-        to: &Cursor,
-        records: &[Arc<Record>],
-        topics: Option<Listening>,
-        budget: &mut usize,
-    ) {
-        let mut cohort = self.take_cohort(at, topics);
-        let (viewers, whose) = self.viewers(&cohort);
-        let max_bytes = self.catchup.max_segment;
-        let mut gathering = Gathering::new(
-            self.stream.table().clone(),
-            viewers,
-            at.clone(),
-            to,
-            topics.unwrap_or_default(),
-            max_bytes,
-        );
-        gathering.take(records);
-        let segment = replay::write(
-            gathering.finish(),
-            self.stream.table().grouping(),
-            max_bytes,
-            self.catchup.sanitize,
-        );
-        let segment = Arc::new(segment);
-        let whole = segment.end == reach(at, to, Seq::MAX);
-        let at_once = (*budget / segment.updates.len().max(1)).max(1);
-        let later = cohort.split_off(at_once.min(cohort.len()));
-        let missed_out = later.into_iter().rev();
-        for id in missed_out {
-            if let Some(member) = self.roster.get_mut(id) {
-                member.queued = true;
-                self.catchup.queue.push_front(id);
-            }
-        }
-        *budget = budget.saturating_sub(cohort.len() * segment.updates.len().max(1));
-        for (id, viewer) in cohort.into_iter().zip(whose) {
-            let behind = self.roster.get_mut(id).and_then(|m| m.behind.as_mut());
-            let (Some(behind), Some(viewer)) = (behind, viewer) else {
-                self.queue_up(id);
-                continue;
-            };
-            let most = behind.credit.bytes().max(GO_LIVE_BYTES);
-            behind.hold(Held::new(segment.clone(), viewer));
-            if whole && segment.weight(viewer, most) <= most {
-                behind.credit.unbound();
-                self.hand_over(id);
-                self.ended += 1;
-                self.effects.push(Effect::Live(id, to.clone()));
-            } else {
-                self.queue_up(id);
-            }
-        }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         snapshots::Taking,
         view::View,
     },
-    journal::{Journal, MemoryJournal, Retention},
+    journal::{Journal, MemoryJournal, Retention, Seq},
     update::{Table, TransformOptions},
 };
 
@@ -84,15 +84,7 @@ impl Machine {
     }
 
     fn turn(&mut self, work: impl FnOnce(&mut CatchUpTurn<'_>)) -> Vec<Effect> {
-        let mut turn = CatchUpTurn {
-            catchup: &mut self.catchup,
-            roster: &mut self.roster,
-            stream: &self.stream,
-            effects: Vec::new(),
-            ended: 0,
-        };
-        work(&mut turn);
-        turn.effects
+        self.catchup.turn(&mut self.roster, &self.stream, work)
     }
 
     /// A step at a time when those who rest are looked at.

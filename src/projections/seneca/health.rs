@@ -172,7 +172,7 @@ impl Health {
 
 /// Every blocked task is a risk.
 fn risks(tasks: &Tasks) -> Vec<Value> {
-    let risk = |(task, blocker): (_, &super::tasks::Blocker)| {
+    let risk = |(task, blocker): (_, &super::blocker::Blocker)| {
         let text = match blocker.text.as_str() {
             "" => "no reason given",
             said => said,

@@ -5,6 +5,7 @@
 //! answers take the present time. It cannot fail.
 
 mod accounts;
+mod blocker;
 mod flow;
 mod flows;
 mod health;

@@ -16,18 +16,17 @@ use serde_json::Value;
 
 use super::{
     accounts::{Accounts, Project},
+    blocker::{self, Blocker},
     limits::{self, ENTRY},
     tenants::{self, Speakers},
 };
-use crate::{event::Event, timestamp::Timestamp, update::seneca::read};
+use crate::{event::Event, update::seneca::read};
 
 /// Tasks kept, as far as they fit into their bytes; beyond it the project that has most forgets the first that were done. If none
 /// was, its own new ones are not tracked, and it forgets its oldest for another's.
 const MAX_TASKS: usize = 10_000;
 /// Blockers shown; the counts go on beyond.
 const MAX_BLOCKERS: usize = 100;
-/// Bytes of what an agent said of a blocker that are kept.
-const MAX_SAID: usize = 4_096;
 
 /// Where a task stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,26 +35,6 @@ pub(super) enum Standing {
     InProgress,
     Blocked,
     Done,
-}
-
-/// What keeps a task from going on.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Blocker {
-    /// What the agent said.
-    pub(super) text: String,
-    /// `low`, `medium`, `high`; `medium` if the agent did not say.
-    pub(super) severity: String,
-    /// The remedy that the agent proposed, if it did.
-    pub(super) suggestion: Option<String>,
-    /// Since when.
-    pub(super) since: Timestamp,
-}
-
-impl Blocker {
-    fn held(&self) -> usize {
-        let suggestion = self.suggestion.as_ref().map_or(0, String::len);
-        ENTRY + self.text.len() + self.severity.len() + suggestion
-    }
 }
 
 /// The change that one event made.
@@ -334,7 +313,7 @@ impl Tasks {
 
     fn same_blocker(&self, task: &str, event: &Event) -> bool {
         let known = self.blockers.get(task).map(|blocker| blocker.text.as_str());
-        known.is_none() || known == Some(blocker_text(event))
+        known.is_none() || known == Some(blocker::text(event))
     }
 
     /// The blocker that is shown no more for another task's: the oldest of the project that has most, unless that would have as
@@ -364,16 +343,7 @@ impl Tasks {
             };
             self.unblock(&other);
         }
-        let data = &event.data;
-        let first = |key: &str| data.get(key)?.as_array()?.first()?.as_str();
-        let blocker = Blocker {
-            text: blocker_text(event).to_owned(),
-            severity: limits::name(read::text(data, "severity").unwrap_or("medium")).to_owned(),
-            suggestion: read::text(data, "suggested_resolution")
-                .or_else(|| first("suggested_solutions"))
-                .map(|text| limits::cut(text, MAX_SAID).to_owned()),
-            since: event.timestamp,
-        };
+        let blocker = Blocker::of(event);
         self.blocker_bytes += blocker.held();
         let gone = self.blockers.insert(Arc::clone(task), blocker);
         self.blocker_bytes -= gone.as_ref().map_or(0, Blocker::held);
@@ -383,14 +353,6 @@ impl Tasks {
 fn project_of(event: &Event) -> Option<&Arc<str>> {
     let project = event.project_id.as_ref();
     project.filter(|project| limits::fits(project))
-}
-
-fn blocker_text(event: &Event) -> &str {
-    let data = &event.data;
-    let text = read::first_text(data, &["blocker_description", "blocker", "message"])
-        .or_else(|| data.get("blockers")?.as_array()?.first()?.as_str())
-        .unwrap_or_default();
-    limits::cut(text, MAX_SAID)
 }
 
 /// Where the task stands after `event`; `None` if the event does not say.

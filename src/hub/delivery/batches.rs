@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{
-    delivery::Delivery,
+use super::Delivery;
+use crate::hub::{
     member::{Member, MemberId},
     roster::Roster,
 };
@@ -13,11 +13,11 @@ use crate::{channel::Namespace, delivery::Outgoing, timestamp::Timestamp};
 const MAX_BATCH_UPDATES: usize = 50;
 
 /// Updates on their way into a `batch`, each with whether it changes a layout.
-pub(super) type Batch<'a> = Vec<(&'a Outgoing, bool)>;
+pub(in crate::hub) type Batch<'a> = Vec<(&'a Outgoing, bool)>;
 
 impl Delivery {
     /// Writes the batches of those for whom much has gathered: a flush may be far more than they may owe.
-    pub(super) fn send_heavy(&mut self, roster: &mut Roster) {
+    pub(in crate::hub) fn send_heavy(&mut self, roster: &mut Roster) {
         if self.heavy.is_empty() {
             return;
         }
@@ -28,7 +28,7 @@ impl Delivery {
     }
 
     /// Writes the batches of this flush, which is over then.
-    pub(super) fn send_batches(&mut self, roster: &mut Roster) {
+    pub(in crate::hub) fn send_batches(&mut self, roster: &mut Roster) {
         let batching = std::mem::take(&mut self.batching);
         self.write_batches(roster, &batching);
         self.for_batches.clear();
@@ -71,7 +71,7 @@ impl Delivery {
 }
 
 /// Sends updates that were missed to a member that takes batches.
-pub(super) fn send_in_batches(member: &Member, updates: &Batch<'_>) {
+pub(in crate::hub) fn send_in_batches(member: &Member, updates: &Batch<'_>) {
     for part in updates.chunks(MAX_BATCH_UPDATES) {
         member.outlet.send(&write_batch(part));
     }

@@ -2,6 +2,10 @@
 //!
 //! It knows nothing of the stream. A member that owes all that it may is named by [`Delivery::take_full`]: the loop parks it.
 
+mod batches;
+
+pub(super) use batches::{Batch, send_in_batches};
+
 use super::{member::MemberId, roster::Roster};
 use crate::delivery::Outgoing;
 
@@ -11,15 +15,15 @@ pub(super) struct Delivery {
     /// Bytes of a batch that is sent before the flush is over.
     max_batch_bytes: usize,
     /// The updates that somebody takes in a batch; members hold positions in it.
-    pub(super) for_batches: Vec<Outgoing>,
+    for_batches: Vec<Outgoing>,
     /// Whether each of them changes a layout.
-    pub(super) layouts: Vec<bool>,
+    layouts: Vec<bool>,
     /// Members with a batch to be made.
-    pub(super) batching: Vec<MemberId>,
+    batching: Vec<MemberId>,
     /// Members whose batch is large enough to be sent now.
-    pub(super) heavy: Vec<MemberId>,
+    heavy: Vec<MemberId>,
     /// Members that owe all that they may.
-    pub(super) full: Vec<MemberId>,
+    full: Vec<MemberId>,
 }
 
 impl Delivery {

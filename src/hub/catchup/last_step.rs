@@ -1,0 +1,74 @@
+//! The last step of members to the present: a segment that is made in the loop, from records at hand. The stream stands still
+//! meanwhile, so a member is live with it: no gap and no double.
+
+use std::sync::Arc;
+
+use super::{CatchUpTurn, Effect, coalesce::Gathering, credit::Held, replay};
+use crate::{
+    channel::Listening,
+    delivery::{Cursor, missed::reach},
+    journal::{Record, Seq},
+};
+
+/// A member that goes live gets the rest in one go, if it is no more than this or than its credit.
+const GO_LIVE_BYTES: usize = 16 * 1_024;
+
+impl CatchUpTurn<'_> {
+    /// Brings those who stand at `at` to the present, or at least closer.
+    pub(super) fn last_segment(
+        &mut self,
+        at: &Cursor,
+        to: &Cursor,
+        records: &[Arc<Record>],
+        topics: Option<Listening>,
+        budget: &mut usize,
+    ) {
+        let mut cohort = self.take_cohort(at, topics);
+        let (viewers, whose) = self.viewers(&cohort);
+        let max_bytes = self.catchup.max_segment;
+        let mut gathering = Gathering::new(
+            self.stream.table().clone(),
+            viewers,
+            at.clone(),
+            to,
+            topics.unwrap_or_default(),
+            max_bytes,
+        );
+        gathering.take(records);
+        let segment = replay::write(
+            gathering.finish(),
+            self.stream.table().grouping(),
+            max_bytes,
+            self.catchup.sanitize,
+        );
+        let segment = Arc::new(segment);
+        let whole = segment.end == reach(at, to, Seq::MAX);
+        let at_once = (*budget / segment.updates.len().max(1)).max(1);
+        let later = cohort.split_off(at_once.min(cohort.len()));
+        let missed_out = later.into_iter().rev();
+        for id in missed_out {
+            if let Some(member) = self.roster.get_mut(id) {
+                member.queued = true;
+                self.catchup.queue.push_front(id);
+            }
+        }
+        *budget = budget.saturating_sub(cohort.len() * segment.updates.len().max(1));
+        for (id, viewer) in cohort.into_iter().zip(whose) {
+            let behind = self.roster.get_mut(id).and_then(|m| m.behind.as_mut());
+            let (Some(behind), Some(viewer)) = (behind, viewer) else {
+                self.queue_up(id);
+                continue;
+            };
+            let most = behind.credit.bytes().max(GO_LIVE_BYTES);
+            behind.hold(Held::new(segment.clone(), viewer));
+            if whole && segment.weight(viewer, most) <= most {
+                behind.credit.unbound();
+                self.hand_over(id);
+                self.ended += 1;
+                self.effects.push(Effect::Live(id, to.clone()));
+            } else {
+                self.queue_up(id);
+            }
+        }
+    }
+}
