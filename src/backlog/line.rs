@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-/// Calls from so many events on stand in lines of their own.
+/// The least number of events of each size of calls; calls of one size stand in a line.
 const CALL_SIZES: [usize; 4] = [1, 9, 65, 513];
 
 /// The calls of one producer that wait, by size, first come first served.
@@ -53,7 +53,7 @@ impl<W> Line<W> {
         *given = self.floor + events;
     }
 
-    /// The calls of whose size the next one goes on: of those that were given least.
+    /// The line of which the next call goes on: the one that was given least.
     pub(super) fn next(&mut self) -> Option<&mut VecDeque<Call<W>>> {
         let waits = |size: &usize| !self.calls[*size].is_empty();
         let next = (0..CALL_SIZES.len())

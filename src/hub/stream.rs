@@ -4,7 +4,7 @@
 //! journal ─▶ next_batch ─▶ plan ─▶ pacer ─▶ take ─▶ sent ─▶ position
 //! ```
 //!
-//! It knows nothing of who is there: the loop sends what [`Stream::take`] gives, and says so by [`Stream::sent`].
+//! The stream knows no members: the loop sends the updates that [`Stream::take`] gives, and says so by [`Stream::sent`].
 
 use std::{sync::Arc, time::Instant};
 
@@ -121,7 +121,7 @@ impl Stream {
         &self.pacer
     }
 
-    /// The same, to let time pass for them.
+    /// The same, to let time pass for these updates.
     pub(super) fn pacer_mut(&mut self) -> &mut Pacer {
         &mut self.pacer
     }

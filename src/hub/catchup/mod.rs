@@ -53,24 +53,24 @@ use crate::{
     observe::Metrics,
 };
 
-/// What the loop itself makes ready at the most, to bring a client to the present.
+/// The most events that the loop itself makes ready, to bring a client to the present.
 const MAX_LIVE_GAP: u64 = 256;
 /// Deliveries between two flushes of the live stream.
 const STEP_DELIVERIES: usize = 16_384;
-/// Members that one step brings to an end: what the loop does for each then is not in the step's time.
+/// The most members that one step makes live or gives up: the loop's work for each of them is not in the step's time.
 const STEP_ENDS: usize = 32;
-/// How long one step may take before the live stream has its turn.
+/// The time that one step may take before the live stream has its turn.
 const STEP_TIME: Duration = Duration::from_millis(2);
-/// How often those who rest are looked at.
+/// The pause between two looks at members that rest.
 pub(in crate::hub) const CATCH_UP_INTERVAL: Duration = Duration::from_millis(25);
 
-/// What the hub knows of all of them.
+/// The members that are behind, and the segments that are made for them.
 #[derive(Debug)]
 pub(in crate::hub) struct CatchUp {
     /// Members that are behind, in the order in which they are looked at. Each stands in it once; one that is gone, or live
     /// again, is passed over when its turn comes.
     pub(in crate::hub) queue: VecDeque<MemberId>,
-    /// How many of them are still to be looked at in this round.
+    /// The number of them that are still to be looked at in this round.
     unseen: usize,
     /// A segment is being made.
     pub(in crate::hub) making: bool,
@@ -84,7 +84,7 @@ pub(in crate::hub) struct CatchUp {
     recent: Recent,
     /// When the next round begins.
     pub(in crate::hub) look_at: Instant,
-    /// Where the task that makes a segment leaves it.
+    /// The channel on which the task that makes a segment leaves it.
     pub(in crate::hub) made: mpsc::UnboundedSender<Made>,
     /// At most one segment is on the way.
     segments: mpsc::UnboundedReceiver<Made>,

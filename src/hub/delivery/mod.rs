@@ -1,6 +1,6 @@
 //! One flush on its way to the members' outlets: each update at once, or gathered into a batch for those who ask for that.
 //!
-//! It knows nothing of the stream. A member that owes all that it may is named by [`Delivery::take_full`]: the loop parks it.
+//! The delivery knows no stream. [`Delivery::take_full`] names members that owe all that they may: the loop parks them.
 
 mod batches;
 
