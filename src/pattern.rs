@@ -1,9 +1,9 @@
 //! Patterns of names: `*` stands for any text, `?` for one character, everything else for itself.
 //!
-//! Clients and tokens bring them, so what one may cost is bounded: at most [`MAX_WILDCARDS`] wildcards, and a name is read
-//! once, whatever the pattern. All places of the pattern that a name may have come to are the bits of one number, which takes
-//! a few steps for each character; there are no regular expressions, nothing is tried twice, and nothing is kept beyond the
-//! pattern's own text. What many patterns ask of one name is found once (`name.rs`).
+//! Patterns come from clients and tokens, so their cost is bounded: at most [`MAX_WILDCARDS`] wildcards, and a name is
+//! read once, whatever the pattern. The places in the pattern that a name may have reached are the bits of one number,
+//! which takes a few steps for each character. There are no regular expressions, no backtracking, and nothing is kept
+//! beyond the pattern's text. Facts about a name that many patterns need are found once (`name.rs`).
 
 mod name;
 
@@ -26,12 +26,12 @@ pub enum BadPattern {
         "has more than {MAX_WILDCARDS} wildcards; name what you mean more exactly, or give several patterns"
     )]
     TooManyWildcards,
-    /// A character that stands for something in other programs' patterns.
+    /// A character that is special in other programs' patterns.
     #[error(
         "has one of [ ] {{ }} \\, which are no wildcards here: patterns are made of * (any text) and ? (one character)"
     )]
     NoWildcard,
-    /// More than fits between two wildcards.
+    /// More characters than fit between two wildcards.
     #[error(
         "has more than {MAX_BETWEEN} characters between its first and its last wildcard; shorten it"
     )]
@@ -41,17 +41,17 @@ pub enum BadPattern {
 /// A pattern that can be used.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern {
-    /// As it was written, but for stars that stand beside another one.
+    /// The pattern as written, with repeated stars joined.
     text: Box<str>,
     /// The bytes before the first wildcard; all of them if there is none.
     before: usize,
     /// The bytes behind the last wildcard.
     behind: usize,
-    /// The first and the last bytes of these, by which most names are passed over without a look at the text.
+    /// The first and last bytes of these, by which most names are ruled out without a look at the text.
     ends: [End; 2],
-    /// A name that fits has so many bytes at least.
+    /// The least number of bytes of a name that matches.
     least: usize,
-    /// It has these pairs of characters.
+    /// The pairs of characters that such a name must have.
     needs: Pairs,
 }
 
@@ -65,12 +65,12 @@ struct End {
 impl End {
     const LEN: usize = 8;
 
-    /// The last bytes, the very last of them lowest.
+    /// The last bytes of a text, the very last one lowest.
     fn last(text: &str) -> Self {
         Self::of(text.bytes().rev())
     }
 
-    /// The first bytes, the very first of them lowest.
+    /// The first bytes of a text, the very first one lowest.
     fn first(text: &str) -> Self {
         Self::of(text.bytes())
     }
@@ -85,7 +85,7 @@ impl End {
         })
     }
 
-    /// Whether a name whose end this is can have a pattern's.
+    /// Whether a name with this end can match a pattern with that one.
     fn may_have(self, pattern: Self) -> bool {
         (self.bytes ^ pattern.bytes) & pattern.mask == 0
     }
@@ -100,7 +100,7 @@ impl Pattern {
     /// Reads a pattern.
     ///
     /// # Errors
-    /// It would cost more than a name may.
+    /// Matching it would cost too much.
     pub fn new(text: &str) -> Result<Self, BadPattern> {
         let mut plain = String::with_capacity(text.len());
         for c in text.chars() {
@@ -132,8 +132,8 @@ impl Pattern {
         }
     }
 
-    /// Reads a pattern that a person wrote for names of events or rooms. These have no brackets, so whoever writes one means
-    /// the patterns of another program, and would wait in vain.
+    /// Reads a pattern that a person wrote for names of events or rooms. Such names have no brackets, so a pattern with
+    /// one is meant for another program and would never match.
     ///
     /// # Errors
     /// The same, and brackets.
@@ -144,32 +144,32 @@ impl Pattern {
         Self::new(text)
     }
 
-    /// As it was written, but for stars that stand beside another one.
+    /// The pattern as written, with repeated stars joined.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether it stands for every name.
+    /// Whether the pattern matches every name.
     pub fn is_all(&self) -> bool {
         &*self.text == "*"
     }
 
-    /// Whether it stands for one name only.
+    /// Whether the pattern matches one name only.
     pub fn is_plain(&self) -> bool {
         self.before == self.text.len()
     }
 
-    /// Whether a name fits.
+    /// Whether a name matches.
     pub fn matches(&self, name: &str) -> bool {
         self.may_fit(ends(name)) && self.fits(name)
     }
 
-    /// Whether a name with these ends can fit: most can't.
+    /// Whether a name with these ends can match: most can't.
     fn may_fit(&self, [first, last]: [End; 2]) -> bool {
         first.may_have(self.ends[0]) && last.may_have(self.ends[1])
     }
 
-    /// Whether a name fits that others look at, too.
+    /// Whether a name matches that other patterns look at, too.
     fn fits_name(&self, name: &Name<'_>, text: &str) -> bool {
         if self.is_plain() || !name.has(self.least, self.needs) {
             return self.is_plain() && text == &*self.text;
@@ -184,7 +184,7 @@ impl Pattern {
         fits.unwrap_or_else(|| self.fits(text))
     }
 
-    /// Whether it begins and ends as the pattern does.
+    /// Whether a name begins and ends as the pattern does.
     fn has_ends(&self, name: &str) -> bool {
         let before = self.text.get(..self.before).unwrap_or_default();
         let behind = self.text.get(self.text.len() - self.behind..);
@@ -201,7 +201,7 @@ impl Pattern {
         between.is_some_and(|name| fits(self.between(), name))
     }
 
-    /// From the first wildcard to the last.
+    /// The part of the pattern from the first wildcard to the last.
     fn between(&self) -> &str {
         self.text
             .get(self.before..self.text.len() - self.behind)
@@ -213,13 +213,13 @@ fn is_wildcard(c: char) -> bool {
     matches!(c, '*' | '?')
 }
 
-/// Whether all of a name fits a pattern of at most [`MAX_BETWEEN`] characters. Bit n stands for: the name so far fits what is
-/// before the n-th character of the pattern, stars not counted.
+/// Whether a whole name matches a pattern of at most [`MAX_BETWEEN`] characters. Bit n says that the name so far
+/// matches the pattern before its n-th character, stars not counted.
 fn fits(pattern: &str, name: &str) -> bool {
     if pattern == "*" {
         return true;
     }
-    // Places that a character leads to, and places that any character leaves as they are.
+    // The places that each character leads to, and the places that any character leaves as they are.
     let (mut ascii, mut any, mut stays) = ([0_u128; 128], 0_u128, 0_u128);
     let mut place = 1_u128;
     for c in pattern.chars() {
@@ -248,7 +248,7 @@ fn fits(pattern: &str, name: &str) -> bool {
     here & place != 0
 }
 
-/// The places that a character beyond ASCII leads to: there is no table of these.
+/// The places that a character beyond ASCII leads to: the table has none of these.
 fn places_of(wanted: char, pattern: &str) -> u128 {
     let mut place = 1_u128;
     let mut found = 0;
@@ -261,17 +261,16 @@ fn places_of(wanted: char, pattern: &str) -> u128 {
     found
 }
 
-/// Several patterns; a name fits if it fits one of them.
+/// Several patterns; a name matches if it matches one of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Patterns {
-    /// Those with no wildcard: found without looking at the others.
+    /// Patterns without a wildcard: found without looking at the others.
     plain: BTreeSet<Box<str>>,
-    /// The others.
     wild: Vec<Pattern>,
 }
 
 impl Patterns {
-    /// Reads patterns; the first that can't be used, with why.
+    /// Reads patterns. The error names the first that can't be used.
     ///
     /// # Errors
     /// One of them can't be used.
@@ -284,22 +283,22 @@ impl Patterns {
         patterns.collect()
     }
 
-    /// Whether there are none: then no name fits.
+    /// Whether there are none: then no name matches.
     pub fn is_empty(&self) -> bool {
         self.plain.is_empty() && self.wild.is_empty()
     }
 
-    /// How many of them have to be looked at one by one.
+    /// The number of patterns that have to be tried one by one.
     pub fn wild(&self) -> usize {
         self.wild.len()
     }
 
-    /// Those that stand for one name only.
+    /// The patterns without a wildcard.
     pub fn plain(&self) -> impl Iterator<Item = &str> {
         self.plain.iter().map(|text| &**text)
     }
 
-    /// Whether a name fits one of them.
+    /// Whether a name matches one of them.
     pub fn matches(&self, name: &str) -> bool {
         if self.plain.contains(name) {
             return true;
@@ -308,7 +307,7 @@ impl Patterns {
         let mut looked_at = None;
         let mut wild = self.wild.iter();
         wild.any(|pattern| {
-            // Most names fail at the ends of all of them: these are not looked at more closely.
+            // Most names fail at the ends of all patterns, so these are not looked at more closely.
             pattern.may_fit(ends)
                 && pattern.fits_name(looked_at.get_or_insert_with(|| Name::new(name)), name)
         })

@@ -1,4 +1,4 @@
-//! Decides who comes in, and sees to it that those leave whose time is over.
+//! Decides who may connect, and ends sessions whose time is over.
 
 use std::{
     net::IpAddr,
@@ -25,61 +25,58 @@ use crate::{
 /// The authenticator's part of the configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct AuthenticatorOptions {
-    /// Nobody comes in without a valid token.
+    /// Nobody may connect without a valid token.
     pub required: bool,
-    /// A token that is given although none is needed must be valid; else it counts as one that claims nothing.
+    /// A token must be valid even where none is required; otherwise an invalid one counts as a token that claims
+    /// nothing.
     pub validate: bool,
-    /// How long a session lives without a fresh token.
+    /// The time that a session lives without a fresh token.
     pub session: Duration,
-    /// How long somebody is kept out who doesn't heed the limits.
+    /// The time for which a client is banned that exceeds its limits again and again.
     pub ban: Duration,
 }
 
-/// Who is at the door, and what it says of itself.
+/// A client that asks to be let in, and the claims that it makes without proof.
 #[derive(Debug)]
 pub struct Peer<'a> {
-    /// What it shows.
+    /// The credential that the client shows.
     pub credential: Option<&'a Credential>,
-    /// The address that it comes from.
+    /// The address that the client comes from.
     pub address: IpAddr,
-    /// The role that it has while nobody has to prove anything.
+    /// The role that the client has while nobody has to prove anything.
     pub role: Role,
-    /// What it calls itself.
+    /// The name that the client gives itself.
     pub name: Option<Arc<str>>,
-    /// The page that it comes from.
+    /// The page that the client comes from.
     pub page: PageOrigin,
 }
 
-/// The one who decides.
+/// Identifies clients, and ends their sessions in time.
 #[derive(Debug)]
 pub struct Authenticator {
-    /// What the settings demand of whoever comes.
     options: AuthenticatorOptions,
     /// The secret of this start; none where tokens are required.
     start_secret: Option<StartSecret>,
-    /// What says whether a token is to be believed.
     tokens: Arc<Tokens>,
     /// The rules and owners that permissions are made of.
     policy: Arc<Policy>,
-    /// Who is kept out, whatever its token says.
+    /// Bans and revocations hold against valid tokens, too.
     blocklist: Blocklist,
-    /// Whom to end when a token does, or an admin says so.
+    /// Live connections, to end them when their token expires or an admin says so.
     sessions: Arc<Sessions>,
-    /// How much each may send.
     rates: Rates,
-    /// Clients that are kept out are counted.
     metrics: Arc<Metrics>,
 }
 
-/// Said to those who would be admins without a proof.
+/// The refusal of a client that asks for the role admin without a proof.
 pub const ADMIN_NEEDS: &str = "the role admin takes a token of that role, or the secret that the start prints in its log, \
      given like a token: as auth.token, as Authorization: Bearer, or as ?token=";
 
-/// How often used up budgets that are whole again are forgotten.
+/// The interval at which budgets that are full again are dropped.
 const BUDGET_SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
 impl Authenticator {
-    /// An authenticator before anybody came.
+    /// An authenticator without sessions.
     pub fn new(
         options: AuthenticatorOptions,
         start_secret: Option<StartSecret>,
@@ -106,7 +103,7 @@ impl Authenticator {
         self.options.required
     }
 
-    /// Who somebody is.
+    /// Identifies a client by its credential.
     ///
     /// # Errors
     /// `unauthorized`, `token_expired`, `unavailable`, `banned`.
@@ -122,7 +119,7 @@ impl Authenticator {
                 ));
             }
             None => unproven(&peer)?,
-            // Nothing to hold it against: front-ends that bring one of another server's are let in like all others.
+            // No key can verify this token: front-ends that bring a token of another server are let in like all others.
             Some(_) if self.tokens.is_empty() && !self.options.required => unproven(&peer)?,
             Some(credential) => match self.tokens.examine(credential.token()).await {
                 Ok(claims) => self.believe(claims, &peer)?,
@@ -154,7 +151,7 @@ impl Authenticator {
             let patterns = (claims.rooms, claims.projects);
             self.permissions(claims.user.clone(), patterns)?
         };
-        // A key that is valid for good has nothing fresher to show.
+        // A key without expiry can't be replaced by a fresher one.
         let longest = (!claims.api_key).then(|| SystemTime::now() + self.options.session);
         Ok(Identity {
             role: claims.role,
@@ -171,8 +168,8 @@ impl Authenticator {
         })
     }
 
-    /// Somebody whose token is not believed where none is needed: as with one that claims nothing. Its holder may have been
-    /// given little by it, and must not get more by spoiling it.
+    /// A client whose token is invalid where none is required: it gets what a token that claims nothing would give. Its
+    /// holder may have limited rights, and must not gain more by spoiling the token.
     fn doubted(&self, peer: &Peer<'_>) -> Result<Identity, Error> {
         Ok(Identity {
             name: peer.name.clone(),
@@ -183,7 +180,7 @@ impl Authenticator {
         })
     }
 
-    /// What these claims let somebody see: the user, and the patterns of rooms and of projects.
+    /// The permissions that these claims give: by user, patterns of rooms and patterns of projects.
     fn permissions(
         &self,
         user: Option<Arc<str>>,
@@ -197,7 +194,7 @@ impl Authenticator {
         })
     }
 
-    /// Lists a connection; what somebody did meanwhile to keep it out counts.
+    /// Lists a connection, after a second check: it may have been banned or revoked meanwhile.
     ///
     /// # Errors
     /// As [`Authenticator::identify`].
@@ -214,10 +211,10 @@ impl Authenticator {
         Ok(guard)
     }
 
-    /// What a token is called in lists and logs.
+    /// The id of a token in lists and logs.
     ///
     /// # Errors
-    /// It is none of ours, or it is over anyway.
+    /// The token is invalid or has expired.
     pub async fn name_of(&self, token: &Credential) -> Result<TokenId, Error> {
         self.tokens
             .verify(token.token())
@@ -225,7 +222,7 @@ impl Authenticator {
             .map(|claims| claims.id)
     }
 
-    /// Whether somebody who was let in may go on: what takes long must not outlive a ban, a revocation or the token.
+    /// Whether a client that was let in may go on: a long request must not outlive a ban, a revocation or the token.
     ///
     /// # Errors
     /// `token_expired`, `unauthorized`, `banned`.
@@ -236,7 +233,7 @@ impl Authenticator {
         self.blocklist.check(who, address)
     }
 
-    /// Whether somebody may be in all of these rooms; `own` are those that belong to the client alone.
+    /// Whether a client may be in all of these rooms; `own` are those that belong to the client alone.
     ///
     /// # Errors
     /// As [`check_room`].
@@ -251,7 +248,7 @@ impl Authenticator {
         })
     }
 
-    /// In which projects an agent is known, and who said so.
+    /// The projects in which an agent is known, and who said so.
     pub fn homes_of(&self, agent: &str) -> Homes {
         self.policy.ledger.homes(Kind::Agent, agent)
     }
@@ -261,17 +258,17 @@ impl Authenticator {
         &self.sessions
     }
 
-    /// What tokens are verified with.
+    /// Everything that verifies tokens.
     pub fn tokens(&self) -> &Arc<Tokens> {
         &self.tokens
     }
 
-    /// What admins do is counted.
+    /// The counters of admins' acts.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
-    /// Who is kept out.
+    /// The list of bans and revocations.
     pub fn blocklist(&self) -> &Blocklist {
         &self.blocklist
     }
@@ -281,7 +278,8 @@ impl Authenticator {
         self.rates.meter(who, address)
     }
 
-    /// Counts a message of a client that only watches; whether it `joins` a room. `Err` is not to be handled.
+    /// Counts a message of a client that only observes, and says whether it `joins` a room. A message that gives `Err`
+    /// must not be handled.
     ///
     /// # Errors
     /// `rate_limited`; or `banned`, and then all its connections are being ended.
@@ -308,13 +306,13 @@ impl Authenticator {
         }
     }
 
-    /// Counts a request of somebody who only watches, or who reads what all may read.
+    /// Counts a request of a client that only observes, or that reads.
     ///
     /// # Errors
     /// `rate_limited`.
     pub fn request(&self, who: &Identity, address: IpAddr, reads: bool) -> Result<(), Error> {
         if who.role.may_publish() {
-            // A producer's events are what the server is for; to read is work for whatever role.
+            // Publishing has budgets of its own; reading is counted for every role.
             return if reads {
                 self.rates.address(address)
             } else {
@@ -335,13 +333,13 @@ impl Authenticator {
         self.rates.events(&key, count)
     }
 
-    /// How many events a producer may publish at once.
+    /// The most events that a producer may publish in one call.
     pub fn events_at_once(&self) -> usize {
         self.rates.events_at_once()
     }
 
-    /// By what somebody is kept out: a client that is known by its user or its token is kept out by that, since others may
-    /// share the address. `None` where nothing but an address is known that many share.
+    /// The key of a ban for this client. A client with a user or a token is banned by that, since others may share its
+    /// address. `None` where only an address is known, and many share it.
     fn known_by(&self, who: &Identity, address: IpAddr) -> Option<Who> {
         match (&who.user, &who.token) {
             (Some(user), _) => Some(Who::User(user.to_string())),
@@ -353,7 +351,7 @@ impl Authenticator {
         }
     }
 
-    /// Ends somebody's connections, and lets it in again after a while.
+    /// Ends a client's connections, and bans it for the configured time.
     fn keep_out(&self, whom: &Who) -> Error {
         self.blocklist.ban_for(whom.clone(), self.options.ban);
         self.metrics.banned();
@@ -382,8 +380,8 @@ impl Authenticator {
     }
 }
 
-/// Somebody of whom nothing is proven. Anybody can ask for a role, so the one that may end and ban others is not for the
-/// asking.
+/// An identity without a proof. Any client can ask for a role, so the role that may end and ban others is not given on
+/// request.
 fn unproven(peer: &Peer<'_>) -> Result<Identity, Error> {
     if peer.role == Role::Admin {
         return Err(Error::new("unauthorized", ADMIN_NEEDS));

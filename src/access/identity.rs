@@ -1,4 +1,4 @@
-//! Who a client is, once that is settled.
+//! The identity of a client, once it is settled.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -10,56 +10,57 @@ use crate::{
     config::Role,
 };
 
-/// Who a client is, what it may do and see, and for how long.
+/// The identity of a client: its role, its permissions, and how long they last.
 #[derive(Debug, Clone, Default)]
 pub struct Identity {
-    /// What it may do.
+    /// The role.
     pub role: Role,
-    /// The user behind it, if a token says who; names its `user:` room.
+    /// The user, if a token names one; the user has the room `user:{id}`.
     pub user: Option<Arc<str>>,
-    /// What it calls itself, for people: in logs, and as the source of events that name none.
+    /// The name that the client gives itself: shown in logs, and the source of events that name none.
     pub name: Option<Arc<str>>,
-    /// What it may see.
+    /// The permissions.
     pub permissions: Permissions,
-    /// The agents whose actions it may perform, where its token names some.
+    /// The agents whose actions the client may perform, where its token names some.
     pub agents: Option<Arc<[String]>>,
-    /// The token that says so; none while authentication is off.
+    /// The id of its token; none while authentication is off.
     pub token: Option<TokenId>,
-    /// It showed a token that was not believed, and was let in all the same: it must not have more by that than by a token
-    /// that says nothing, though nobody else need show one.
+    /// The client sent an invalid token but none is required, so it was admitted. It must not gain rights over a client
+    /// whose token claims nothing, although others need no token.
     pub doubted: bool,
-    /// It showed the secret of the start: it is whoever started the server, and nothing keeps it out.
+    /// The client showed the start secret, so it is the person who started the server, and no ban applies.
     pub start_secret: bool,
-    /// The page that it came from: without a proof the browser's word is all there is.
+    /// The page that the client comes from: without a token only the browser's word counts.
     pub page: PageOrigin,
-    /// When the token was made: what was revoked later than that is not valid any more.
+    /// The time at which the token was made: later revocations apply to it.
     pub issued: Option<SystemTime>,
-    /// When it ends: with its token, or because it has lasted as long as a session may.
+    /// The time at which the session ends: with its token, or after the longest time for a session.
     pub expires: Option<SystemTime>,
 }
 
 impl Identity {
-    /// Whether it may perform the actions of an agent, as far as its token names agents.
+    /// Whether the client may perform the actions of an agent, as far as its token names agents.
     pub fn performs_for(&self, agent: &str) -> bool {
         let named = self.agents.as_deref();
         named.is_none_or(|agents| agents.iter().any(|one| one == "*" || one == agent))
     }
 
-    /// Whether it may perform an action in a project, or for an agent of none.
+    /// Whether the client may perform an action in a project, or for an agent of none.
     pub fn performs_in(&self, project: Option<&str>) -> bool {
         match project {
             Some(project) => self.permissions.speaks_for(project),
-            // What belongs to no project is not for those who have been given some.
+            // A client that is limited to projects may not act where there is none.
             None => !self.permissions.is_limited(),
         }
     }
 
-    /// What stands as the source of its events that name none.
+    /// The source of its events that name none.
     pub fn source(&self) -> Option<&str> {
         self.name.as_deref().or(self.user.as_deref())
     }
 
-    /// The verified identity, which it can't choose: its user, else its token; empty when nobody was asked.
+    /// The verified identity, which the client can't choose: its user, else its token; empty where no token was asked
+    /// for.
     pub fn verified(&self) -> Arc<str> {
         match (&self.user, &self.token) {
             (Some(user), _) => format!("user:{user}").into(),
@@ -68,7 +69,7 @@ impl Identity {
         }
     }
 
-    /// A client that nobody vouches for: it has the role that it asks for, and sees everything.
+    /// A client without a proof: it has the role that it asks for, and sees everything.
     pub fn unproven(role: Role, name: Option<Arc<str>>, page: PageOrigin) -> Self {
         Self {
             role,
@@ -78,7 +79,7 @@ impl Identity {
         }
     }
 
-    /// The one who started the server.
+    /// The client of the person who started the server.
     pub fn starter(name: Option<Arc<str>>, page: PageOrigin) -> Self {
         Self {
             role: Role::Admin,
@@ -91,8 +92,8 @@ impl Identity {
         }
     }
 
-    /// Whether somebody vouches for it, or it comes from no page of another origin. A page that may connect (any of this
-    /// machine, unless changed) may watch and publish without a proof; it may not have agents do things.
+    /// Whether the client has a valid token, or comes from no page of another origin. A page that may connect (any of
+    /// this machine, by default) may observe and publish without a token, but may not make agents act.
     pub fn is_trusted_to_act(&self) -> bool {
         self.token.is_some() || self.page != PageOrigin::Other
     }

@@ -1,4 +1,4 @@
-//! Who comes in, and what they may do and see; in terms that know no transport.
+//! Identities and permissions: who may connect, and what each client may do and see. It knows no transport.
 //!
 //! ```text
 //!  credential ─▶ Tokens ─▶ Claims ─┐

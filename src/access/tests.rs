@@ -1,4 +1,4 @@
-//! Who sees what: rules × claims × events, and what holds for all of them.
+//! The permissions for rules × claims × events, and properties of all of them.
 
 mod properties;
 
@@ -23,7 +23,7 @@ fn event(value: Value) -> Event {
     event::parse(value, &intake).unwrap()
 }
 
-/// An event that names these.
+/// An event that names these things.
 fn naming(project: Option<&str>, data: Value) -> Event {
     let mut named = json!({ "type": "thing.happened", "project_id": project });
     named["data"] = data;
@@ -52,7 +52,7 @@ fn settle(ledger: &Ledger, event: &Event) -> Event {
     event
 }
 
-/// The same, as if nothing of it were learnt.
+/// The same, as if the ledger had learnt nothing from it.
 fn settled(policy: &Policy, event: &Event) -> Event {
     let mut restoring = Restoring::new(Bounds::default());
     for line in Saving::new(policy.ledger.clone(), 0) {
@@ -61,7 +61,7 @@ fn settled(policy: &Policy, event: &Event) -> Event {
     settle(&restoring.finish().unwrap().0, event)
 }
 
-/// Somebody with these claims.
+/// A client with these claims.
 fn claiming(
     policy: &Arc<Policy>,
     user: Option<&str>,
@@ -130,7 +130,7 @@ fn rules_and_claims() {
     let all = claiming(&open, Some("ann"), None, None);
     let named = claiming(&default, None, Some(&["execution:e*", "task:t2"]), None);
     let none = claiming(&default, None, None, None);
-    // The event, and who of ann, strict, both, all, named, none sees it.
+    // The event, and whether ann, strict, both, all, named and none see it.
     let table: &[(Option<&str>, Value, [bool; 6])] = &[
         (None, json!({}), [true; 6]),
         (
@@ -143,7 +143,7 @@ fn rules_and_claims() {
             json!({}),
             [false, false, true, true, false, false],
         ),
-        // A task is its project's; until that is known, everybody's.
+        // A task belongs to its project; until that is known, everybody may see it.
         (
             None,
             json!({ "task_id": "t1" }),
@@ -159,7 +159,7 @@ fn rules_and_claims() {
             json!({ "task_id": "t9" }),
             [true, true, true, true, false, true],
         ),
-        // Two projects have one of this name: the event's project counts, and without it both must be one's own.
+        // Two projects have a task of this name: the event's project counts, and without one the client must see both.
         (
             Some("p1"),
             json!({ "task_id": "same" }),
@@ -190,7 +190,7 @@ fn rules_and_claims() {
             json!({ "job_id": "j3" }),
             [false, false, true, true, false, false],
         ),
-        // Agents are everybody's, unless a rule says otherwise.
+        // Everybody may see agents, unless a rule says otherwise.
         (
             None,
             json!({ "agent_id": "a1" }),
@@ -211,7 +211,7 @@ fn rules_and_claims() {
             json!({ "agent_id": "a1", "task_id": "t2" }),
             [false, false, true, true, true, false],
         ),
-        // What has an owner.
+        // Things with an owner.
         (
             None,
             json!({ "execution_id": "e1" }),

@@ -1,30 +1,30 @@
-//! A name as many patterns look at it: what can be known of it at once is found once for all of them.
+//! A name that many patterns are matched with: facts about it are found once for all of them.
 //!
-//! Patterns of strangers may each differ from a name only at the end, and there may be thousands. So a pattern knows which
-//! pairs of characters it needs and how long a name has to be, by which nearly all are passed over with a glance. What is
-//! left is read with the places of the name as the bits of a number: a few steps for each character of the pattern, up to the
-//! first that leads nowhere.
+//! Patterns of strangers may each differ from a name only at the end, and there may be thousands. So a pattern knows
+//! which pairs of characters it needs and how long a name has to be, which rules nearly all patterns out. The others
+//! are matched with the places of the name as the bits of a number: a few steps for each character of the pattern, up
+//! to the first that leads nowhere.
 
-/// Characters of a name that are read so. The names of events are no longer.
+/// Characters of a name that can be matched so. The names of events are no longer.
 const LONGEST: usize = 128;
 
-/// Which pairs of characters follow each other in a text: a set of their hashes.
+/// The pairs of adjacent characters in a text: a set of their hashes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Pairs(u128);
 
 impl Pairs {
-    /// Those of a text.
+    /// The pairs of a text.
     pub(super) fn of(text: &str) -> Self {
         let pairs = text.as_bytes().windows(2);
         Self(pairs.fold(0, |set, pair| set | 1 << hash(pair)))
     }
 
-    /// These and others.
+    /// These pairs and others.
     pub(super) fn with(self, others: Self) -> Self {
         Self(self.0 | others.0)
     }
 
-    /// Whether all of these are among others.
+    /// Whether all of these pairs are among others.
     fn are_in(self, others: Self) -> bool {
         self.0 & !others.0 == 0
     }
@@ -63,12 +63,12 @@ impl<'n> Name<'n> {
         }
     }
 
-    /// Whether it is so long at least and has these pairs.
+    /// Whether the name is at least so long and has these pairs.
     pub(super) fn has(&self, least: usize, pairs: Pairs) -> bool {
         self.text.len() >= least && pairs.are_in(self.pairs)
     }
 
-    /// Whether what is between its first bytes and its last ones fits a pattern; `None` when it can't be read so.
+    /// Whether the part between its first and last bytes matches a pattern; `None` when it can't be matched so.
     pub(super) fn fits(&self, before: usize, pattern: &str, behind: usize) -> Option<bool> {
         let places = self.places.as_ref()?;
         let len = self.text.len();
@@ -76,14 +76,14 @@ impl<'n> Name<'n> {
         let Some(end) = end else {
             return Some(false);
         };
-        // Bit n stands for: the pattern so far fits the name up to its n-th character. Of a name of the greatest length the
-        // end has no bit.
+        // Bit n says that the pattern so far matches the name up to its n-th character. The end of a name of the
+        // greatest length has no bit.
         let bit = |at: usize| if at < LONGEST { 1_u128 << at } else { 0 };
         let all = bit(len).wrapping_sub(1);
         let (mut here, mut at_end) = (bit(before), before == LONGEST);
         for c in pattern.bytes() {
             if c == b'*' {
-                // From the first place on all others.
+                // A star leads from the first place on to all later ones.
                 at_end |= here != 0 && len == LONGEST;
                 let first = here & here.wrapping_neg();
                 here = if here == 0 {

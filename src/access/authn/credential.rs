@@ -1,4 +1,4 @@
-//! What a client shows to say who it is. It is taken off the request before anything else reads that, and it is never
+//! The credential that a client shows. It is taken off the request before anything else reads that, and it is never
 //! written anywhere.
 
 use std::fmt;
@@ -13,7 +13,7 @@ use super::NewApiKey;
 pub struct Credential(String);
 
 impl Credential {
-    /// One that came in a payload.
+    /// A credential that came in a payload.
     pub fn new(token: impl Into<String>) -> Self {
         Self(token.into())
     }
@@ -30,7 +30,7 @@ impl Credential {
         from_header.or(from_query)
     }
 
-    /// Whether a text reads like a token or a key: where names belong, one that does was put in the wrong place.
+    /// Whether a text reads like a token or a key: one that stands where a name belongs was put in the wrong place.
     pub fn reads_like_one(text: &str) -> bool {
         // Every JWT begins with `{"` in base64, and has two dots.
         let jwt = text.starts_with("eyJ") && text.matches('.').count() == 2;
@@ -72,7 +72,8 @@ fn take_from_query(uri: &mut Uri) -> Option<Credential> {
         "" => uri.path().to_owned(),
         rest => format!("{}?{rest}", uri.path()),
     };
-    // Parts of what was one already: it can't fail. If it did, nothing of the query would be left to be seen.
+    // The parts are those of a valid URI, so this can't fail. If it did, an empty path would be safer than a leaked
+    // query.
     let path = PathAndQuery::try_from(path).unwrap_or_else(|_| PathAndQuery::from_static("/"));
     let mut parts = std::mem::take(uri).into_parts();
     parts.path_and_query = Some(path);

@@ -1,7 +1,7 @@
 //! The kind of sender that a request comes from, as far as browsers say it.
 
-/// Whether a web page is behind a request, and whose it is. Browsers say so truly; a program can say anything, so this
-/// protects people from pages and proves nothing about programs.
+/// The web page behind a request, if there is one. Browsers say so truly; a program can say anything, so this protects
+/// people from pages and proves nothing about programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PageOrigin {
     /// The request names no page: a program sent it.

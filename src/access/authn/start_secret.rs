@@ -1,7 +1,7 @@
 //! The secret of a start: its holder is an admin while nobody is asked for a token.
 //!
-//! Without tokens anybody can call itself anything, a web page too. The log of the start is read by whoever started the
-//! server and by no page; so what it says there tells the two apart (as Jupyter does).
+//! Without tokens any client, a web page too, can call itself anything. Only the person who started the server can read
+//! its log, so a secret printed there tells that person from a page (as Jupyter does).
 
 use std::fmt;
 
@@ -10,16 +10,15 @@ use aws_lc_rs::{constant_time::verify_slices_are_equal, digest};
 use super::{NewApiKey, TokenSetupError};
 use crate::config::Authentication;
 
-/// The secret, and whether the settings name it.
+/// The secret that one start of the server accepts as an admin's token.
 #[derive(Clone)]
 pub struct StartSecret {
-    /// Shown as a token.
     text: String,
-    /// The settings don't name it, so nobody knows it unless the log says it.
+    /// The settings don't name the secret, so the log must print it.
     minted: bool,
 }
 
-/// The secret is shown once, on purpose, and not by whoever prints a struct.
+/// The secret is printed once, on purpose, and never by `{:?}`.
 impl fmt::Debug for StartSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StartSecret")
@@ -29,7 +28,7 @@ impl fmt::Debug for StartSecret {
 }
 
 impl StartSecret {
-    /// The one of the settings, else a new one; none where tokens are required.
+    /// The secret of the settings, else a new one; none where tokens are required.
     ///
     /// # Errors
     /// The system gives no random bytes.
@@ -39,7 +38,7 @@ impl StartSecret {
         }
         let named = &config.start_secret;
         Ok(Some(if named.is_empty() {
-            // In the form of an API key: it is told from a name, and programs that look for leaked keys find it.
+            // The form of an API key: it can't be mistaken for a name, and programs that look for leaked keys find it.
             Self {
                 text: NewApiKey::make()?.key,
                 minted: true,
@@ -52,7 +51,7 @@ impl StartSecret {
         }))
     }
 
-    /// Whether a token is the secret. How long that takes says nothing of either.
+    /// Whether a token is the secret, compared in constant time.
     pub fn is(&self, token: &str) -> bool {
         let hash = |text: &str| digest::digest(&digest::SHA256, text.as_bytes());
         verify_slices_are_equal(hash(&self.text).as_ref(), hash(token).as_ref()).is_ok()
@@ -63,7 +62,7 @@ impl StartSecret {
         &self.text
     }
 
-    /// Whether nobody knows it yet.
+    /// Whether the server made the secret up, so that it must be printed.
     pub fn is_minted(&self) -> bool {
         self.minted
     }

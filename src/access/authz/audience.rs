@@ -7,20 +7,20 @@ use smallvec::SmallVec;
 
 use crate::event::{Candidates, Event, Kind, Kinds, Owned};
 
-/// The audience of what an event said, kept with what is made of it (facts of the state).
+/// The audience of an event, kept with everything that is made of the event (facts of the state).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Audience {
     /// The event's project.
     #[serde(skip_serializing_if = "Option::is_none")]
     project: Option<Arc<str>>,
-    /// Only who sees the project is of it.
+    /// Only clients that see the project may see the event.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     confined: bool,
     /// The owners of the things.
     #[serde(skip_serializing_if = "SmallVec::is_empty")]
     owners: SmallVec<[Owned; 1]>,
-    /// Things of which it isn't certain where they are at home, and where that may be.
+    /// Things that may be at home in one of several projects, with those projects.
     #[serde(skip_serializing_if = "Kinds::is_empty")]
     uncertain: Kinds,
     #[serde(skip_serializing_if = "Candidates::is_none")]
@@ -28,13 +28,13 @@ pub struct Audience {
     /// Things that have no project.
     #[serde(skip_serializing_if = "Kinds::is_empty")]
     shared: Kinds,
-    /// The things by which it is decided.
+    /// The things whose kinds have a rule.
     #[serde(skip_serializing_if = "SmallVec::is_empty")]
     things: SmallVec<[(Kind, Box<str>); 1]>,
 }
 
 impl Audience {
-    /// Of an event, as far as it is decided by things that `decides` names.
+    /// The audience of an event, as far as the things that `decides` names decide it.
     pub fn of(event: &Event, decides: impl Fn(Kind) -> bool) -> Self {
         let settled = &event.settled;
         let mut things = SmallVec::new();
@@ -65,7 +65,7 @@ impl Audience {
         }
     }
 
-    /// The same of what was said before events were settled, as far as it is known.
+    /// The same for what was said before events were settled, as far as it is known.
     pub fn carried(
         project: Option<Arc<str>>,
         things: SmallVec<[(Kind, Box<str>); 1]>,
@@ -87,13 +87,13 @@ impl Audience {
         self.project.as_deref()
     }
 
-    /// Whether nothing decides: it is everybody.
+    /// Whether nothing decides, so that everybody may see it.
     pub fn is_open(&self) -> bool {
         let uncertain = !self.uncertain.is_empty();
         self.project.is_none() && self.things.is_empty() && !self.confined && !uncertain
     }
 
-    /// About how many bytes it holds beside itself.
+    /// The bytes that the audience holds beside itself, estimated.
     pub fn held(&self) -> usize {
         const ALLOCATION: usize = 32;
         let text = |text: &str| text.len() + ALLOCATION;
@@ -108,7 +108,7 @@ impl Audience {
         project + things.sum::<usize>() + owners.sum::<usize>() + candidates
     }
 
-    /// Whether only who sees the project is of it.
+    /// Whether only clients that see the project may see the event.
     pub fn is_confined(&self) -> bool {
         self.confined
     }
@@ -129,7 +129,7 @@ impl Audience {
     }
 }
 
-/// The same, borrowed.
+/// An audience, borrowed.
 #[derive(Debug)]
 pub(super) struct Context<'e> {
     pub(super) project: Option<&'e str>,
@@ -153,7 +153,7 @@ impl<'e> Context<'e> {
         }
     }
 
-    /// Whether the event is of one of several projects, and it isn't certain of which.
+    /// Whether the event belongs to one of several projects, and it is uncertain to which.
     pub(super) fn is_of_some_project(&self) -> bool {
         self.project.is_none() && self.uncertain.contains(Kind::Project)
     }

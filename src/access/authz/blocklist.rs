@@ -1,6 +1,6 @@
-//! Who is kept out: banned users and addresses, and tokens that are no longer valid.
+//! The list of banned users and addresses, and of revoked tokens.
 //!
-//! What an admin decided is written to a file and holds over a restart; a ban for too many messages is not.
+//! Decisions of admins are written to a file and hold over a restart; bans for too many messages are not.
 
 use std::{
     collections::BTreeMap,
@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use super::decided_file::DecidedFile;
 use crate::{access::Identity, config::Role, error::Error};
 
-/// Bans for too many messages that are kept; the ones that end soonest go first.
+/// The most bans for too many messages that are kept; the ones that end soonest go first.
 const MAX_AUTOMATIC: usize = 100_000;
-/// Bans and revocations by an admin: each is there because somebody looked.
+/// The most bans and revocations by admins. They are few, since a person makes each.
 const MAX_DECIDED: usize = 100_000;
 
 /// The list can't be used.
@@ -28,31 +28,31 @@ pub struct BlocklistError {
     reason: String,
 }
 
-/// Who is kept out.
+/// The bans and revocations in force.
 #[derive(Debug)]
 pub struct Blocklist {
-    /// Where decisions are kept; `None` for nowhere.
+    /// The file of decisions; `None` keeps them in memory only.
     file: Option<DecidedFile>,
-    /// Seconds by which the clock of whoever makes tokens may be ahead: what was made before a revocation may say that it
-    /// was made so much after it.
+    /// Seconds by which the clock of an identity provider may be ahead: a token made before a revocation may claim to
+    /// be that much younger.
     leeway: u64,
-    /// Whether addresses of this machine are never kept out: while nobody is asked for a token, all local programs share
-    /// them, the one that could lift the ban too.
+    /// Whether addresses of this machine are never banned. While no token is required, all local programs share them,
+    /// also the one that could lift the ban.
     spares_loopback: bool,
     lists: Mutex<Lists>,
 }
 
 #[derive(Debug, Default)]
 struct Lists {
-    /// By an admin.
+    /// Bans by admins.
     bans: BTreeMap<Who, Ban>,
-    /// By an admin, with when it was said.
+    /// Revocations by admins, with their time.
     revocations: BTreeMap<Revoked, u64>,
-    /// For too many messages, with when it ends.
+    /// Bans for too many messages, with their end.
     automatic: BTreeMap<Who, SystemTime>,
 }
 
-/// What is written to the file.
+/// The content of the file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Decided {
@@ -60,7 +60,7 @@ struct Decided {
     revocations: Vec<Revocation>,
 }
 
-/// Whom a ban is about.
+/// The subject of a ban.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Who {
@@ -74,47 +74,48 @@ pub enum Who {
 }
 
 impl Who {
-    /// Whether a ban for too many messages is about somebody of this role, with a believed token or without one. It keeps no
-    /// admin out, who could lift it; and one of an address keeps out only those of whom nothing else is known.
+    /// Whether a ban for too many messages applies to a client of this role, with a valid token or without one. An
+    /// admin is exempt, who could lift it; and the ban of an address applies only to clients of whom nothing else is
+    /// known.
     pub fn is_reached_by_strikes(&self, role: Role, has_token: bool) -> bool {
         role != Role::Admin && !(has_token && matches!(self, Self::Address(_)))
     }
 }
 
-/// Somebody who is kept out.
+/// A ban.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Ban {
-    /// Who.
+    /// The subject of the ban.
     #[serde(flatten)]
     pub who: Who,
-    /// Until when, in seconds since 1970; `None` until it is lifted.
+    /// The end, in seconds since 1970; `None` until the ban is lifted.
     pub until: Option<u64>,
-    /// Why, for people.
+    /// The reason, for people.
     pub reason: String,
 }
 
-/// Tokens that are not valid any more.
+/// A revocation of tokens.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Revocation {
-    /// Which.
+    /// The tokens revoked.
     #[serde(flatten)]
     pub what: Revoked,
-    /// When it was said, in seconds since 1970.
+    /// The time of the revocation, in seconds since 1970.
     pub at: u64,
 }
 
-/// Which tokens.
+/// The tokens that a revocation names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Revoked {
-    /// All of a user's that were made up to then, or don't say when.
+    /// All tokens of a user that were made up to then, or that don't say when they were made.
     User(String),
-    /// This one.
+    /// One token.
     Token(String),
 }
 
 impl Blocklist {
-    /// Reads the list; a file that isn't there yet is an empty one.
+    /// Reads the list; an absent file is an empty list.
     ///
     /// # Errors
     /// The file is there but can't be read, it can't be written, or another server has it.
@@ -155,19 +156,19 @@ impl Blocklist {
         })
     }
 
-    /// Lets go of the file: what is decided from now on is not written.
+    /// Releases the file: later decisions are not written.
     pub fn close(&self) {
         if let Some(file) = &self.file {
             file.close();
         }
     }
 
-    /// Whether somebody may come in.
+    /// Whether a client may connect.
     ///
     /// # Errors
     /// `banned`, or `unauthorized` for a token that was revoked.
     pub fn check(&self, who: &Identity, address: IpAddr) -> Result<(), Error> {
-        // The one who could lift a ban.
+        // The holder of the start secret could lift a ban.
         if who.start_secret {
             return Ok(());
         }
@@ -175,7 +176,7 @@ impl Blocklist {
         let lists = self.lock();
         let user = who.user.as_deref();
         let names = [
-            // A ban of this machine that a file holds from before counts for nothing.
+            // The file may hold a ban of this machine from an earlier start; it doesn't count.
             (!self.spares(address)).then_some(Who::Address(address)),
             user.map(|u| Who::User(u.into())),
             who.token
@@ -210,15 +211,15 @@ impl Blocklist {
         Ok(())
     }
 
-    /// Whether an address can't be kept out.
+    /// Whether an address can't be banned.
     pub fn spares(&self, address: IpAddr) -> bool {
         self.spares_loopback && address.to_canonical().is_loopback()
     }
 
-    /// Whether somebody can be kept out at all.
+    /// Whether a subject can be banned at all.
     ///
     /// # Errors
-    /// It is an address of this machine, while nobody is asked for a token.
+    /// It is an address of this machine, while no token is required.
     pub fn may_ban(&self, who: &Who) -> Result<(), Error> {
         match who {
             Who::Address(address) if self.spares(*address) => Err(Error::bad_request(format!(
@@ -229,7 +230,7 @@ impl Blocklist {
         }
     }
 
-    /// Keeps somebody out for a while who doesn't heed the limits.
+    /// Bans a client for a while that exceeds its limits again and again.
     pub fn ban_for(&self, who: Who, duration: Duration) {
         if self.may_ban(&who).is_err() {
             return;
@@ -248,10 +249,10 @@ impl Blocklist {
         automatic.insert(who, now + duration);
     }
 
-    /// Keeps somebody out by decision.
+    /// Bans somebody by an admin's decision.
     ///
     /// # Errors
-    /// It holds, but could not be written: not over a restart. Or there are too many bans to keep one more.
+    /// The ban is in force but could not be written, so it ends at a restart; or there are too many bans.
     pub fn ban(&self, ban: Ban) -> Result<(), Error> {
         self.may_ban(&ban.who)?;
         self.add(|lists| {
@@ -259,7 +260,7 @@ impl Blocklist {
         })
     }
 
-    /// Lets somebody in again; whether there was a ban.
+    /// Lifts a ban, and says whether there was one.
     ///
     /// # Errors
     /// As [`Blocklist::ban`].
@@ -270,7 +271,7 @@ impl Blocklist {
         self.keep().map(|()| was)
     }
 
-    /// Makes tokens invalid.
+    /// Revokes tokens.
     ///
     /// # Errors
     /// As [`Blocklist::ban`].
@@ -281,8 +282,8 @@ impl Blocklist {
         })
     }
 
-    /// Takes a revocation back; whether there was one. What else was revoked stays so: a token of a user who is forgiven
-    /// may have been revoked by its own name.
+    /// Takes a revocation back, and says whether there was one. Other revocations stay: a token of this user may have
+    /// been revoked by its own id.
     ///
     /// # Errors
     /// As [`Blocklist::ban`].
@@ -305,7 +306,7 @@ impl Blocklist {
             .collect()
     }
 
-    /// What was revoked.
+    /// The revocations in force.
     pub fn revocations(&self) -> Vec<Revocation> {
         let lists = self.lock();
         let all = lists.revocations.iter();
@@ -316,7 +317,7 @@ impl Blocklist {
         .collect()
     }
 
-    /// Lists one more, if there is room for it. To take one off there must not be room.
+    /// Adds an entry, if there is room for it. Removing one is allowed even when the list is full.
     fn add(&self, change: impl FnOnce(&mut Lists)) -> Result<(), Error> {
         {
             let mut lists = self.lock();
@@ -334,13 +335,13 @@ impl Blocklist {
         self.keep()
     }
 
-    /// Writes down what is decided now.
+    /// Writes the decisions to the file.
     fn keep(&self) -> Result<(), Error> {
         let Some(file) = &self.file else {
             return Ok(());
         };
         let decided = || {
-            // Let go of before it is taken again.
+            // The lock is released before it is taken again.
             let bans = self.lock().bans.values().cloned().collect();
             let revocations = self.revocations();
             Decided { bans, revocations }
@@ -359,7 +360,7 @@ impl Blocklist {
     }
 }
 
-/// What a banned client is told.
+/// The refusal of a banned client.
 pub(in crate::access) fn banned(for_seconds: Option<u64>) -> Error {
     match for_seconds.map(|seconds| seconds.max(1)) {
         Some(seconds) => Error::new("banned", format!("you are kept out for {seconds} s more"))

@@ -16,15 +16,15 @@ use crate::private_file;
 pub(super) struct DecidedFile {
     /// The path of the file. A symbolic link was followed: it stays one when the file is replaced.
     path: PathBuf,
-    /// Keeps a second server out, which would write over what was decided here. It is of a file beside this one, for this
-    /// one is replaced whenever it is written. `None` when the server has let go of it. Nobody else writes while it is held:
-    /// of two decisions the file must hold both.
+    /// Keeps a second server from overwriting decisions made here. The lock is on a file beside this one, because this
+    /// one is replaced at each write. `None` when the server has released it. It is held for a whole write, so that the
+    /// file holds both of two decisions.
     lock: Mutex<Option<File>>,
 }
 
 impl DecidedFile {
-    /// Reads it; one that isn't there yet holds nothing. Its folder is made, as the journal's is: what an admin decides must
-    /// not be the first thing that finds it missing.
+    /// Reads the file; an absent one holds nothing. Its folder is made here, as the journal's is, so that the first
+    /// decision doesn't fail for it.
     pub(super) fn open<T: DeserializeOwned + Default>(path: &Path) -> Result<(Self, T), String> {
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(|error| {
@@ -38,7 +38,7 @@ impl DecidedFile {
         Ok((Self { path, lock }, decided))
     }
 
-    /// Whether a server could open it, as far as that can be known while another one may run on it.
+    /// Whether a server could open the file, as far as that can be known while another one may run on it.
     pub(super) fn check<T: DeserializeOwned + Default>(path: &Path) -> Result<(), String> {
         private_file::may_be_made(path).map_err(|reason| format!("{reason}; {ANOTHER}"))?;
         read::<T>(path).map(drop)
@@ -48,7 +48,8 @@ impl DecidedFile {
         &self.path
     }
 
-    /// Writes what is decided when it is this call's turn: whole or not at all, a crash in between leaves the old file.
+    /// Writes the decisions, which are collected when it is this call's turn. The file is replaced as a whole: a crash
+    /// in between leaves the old one.
     pub(super) fn write<T: Serialize>(&self, decided: impl FnOnce() -> T) -> io::Result<()> {
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         if lock.is_none() {
@@ -56,7 +57,7 @@ impl DecidedFile {
         }
         let text = serde_json::to_vec_pretty(&decided())?;
         let new = beside(&self.path, ".new");
-        // One that a crash left may have another mode.
+        // A file that a crash left behind may have another mode.
         fs::remove_file(&new).ok();
         let mut file = private_file::options().open(&new)?;
         file.write_all(&text)?;
@@ -64,7 +65,7 @@ impl DecidedFile {
         fs::rename(&new, &self.path)
     }
 
-    /// Lets go of it, whoever still holds this value: another server may have the file.
+    /// Releases the file, whoever still holds this value: another server may use it then.
     pub(super) fn close(&self) {
         let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         *lock = None;

@@ -1,4 +1,4 @@
-//! What of its rooms a client wants to see.
+//! Filters: the updates of its rooms that a client wants to see.
 
 use std::{
     collections::BTreeSet,
@@ -15,7 +15,7 @@ use crate::{
     pattern::{BadPattern, Pattern, Patterns},
 };
 
-/// So few patterns are faster looked at than a verdict is found.
+/// Up to so many patterns are matched faster than a remembered verdict is found.
 const LOOKED_AT_EACH_TIME: usize = 4;
 
 /// Limits on one filter, so that a client can't make every update expensive for everybody.
@@ -26,23 +26,23 @@ const MAX_BYTES: usize = 16_384;
 /// Bytes of memory that an entry holds beside its text, about.
 const ENTRY_BYTES: usize = 40;
 
-/// `{types, exclude, projects, agents, runs, min_priority}`; whatever is empty lets everything through.
+/// `{types, exclude, projects, agents, runs, min_priority}`; an empty key lets everything through.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Compared to find clients with equal filters: they are evaluated once for all of them.
+    /// Compared to find clients with equal filters, for which it is evaluated once.
     spec: Spec,
     /// The rules of `spec.types` and `spec.exclude` for names; `None` when they say nothing.
     names: Option<Arc<Names>>,
 }
 
-/// The names that pass.
+/// The names of updates and events that pass.
 #[derive(Debug)]
 struct Names {
-    /// Those that do; empty: all.
+    /// Names that pass; empty means all.
     types: Patterns,
-    /// Those that don't, whatever `types` says.
+    /// Names that don't pass, even if `types` has them.
     exclude: Patterns,
-    /// The verdicts on names that came before: there are few, and all come again.
+    /// The verdicts on earlier names: there are few names, and all come again.
     verdicts: Verdicts,
 }
 
@@ -59,7 +59,7 @@ impl Names {
         })
     }
 
-    /// Whether what has one of these folded names passes.
+    /// Whether an update or event of one of these folded names passes.
     fn admit(&self, update: &str, event: &str) -> bool {
         if !self.remembers() {
             return self.find(update, event);
@@ -67,7 +67,7 @@ impl Names {
         self.verdicts.of(update, event, || self.find(update, event))
     }
 
-    /// Whether a verdict is faster remembered than found.
+    /// Whether remembering a verdict is faster than finding it again.
     fn remembers(&self) -> bool {
         self.types.wild() + self.exclude.wild() > LOOKED_AT_EACH_TIME
     }
@@ -82,7 +82,7 @@ impl Names {
 struct Spec {
     /// Names and globs of updates or events; none means all.
     types: BTreeSet<String>,
-    /// The same for what is left out; it goes before `types`.
+    /// The same for names that are left out; `exclude` goes before `types`.
     exclude: BTreeSet<String>,
     /// Only of these projects.
     projects: BTreeSet<String>,
@@ -94,14 +94,14 @@ struct Spec {
     min_priority: Option<Priority>,
 }
 
-/// What a filter looks at.
+/// The subject that a filter judges.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// The update's Socket.IO event name.
     pub update: &'a str,
     /// The same [folded].
     pub folded: &'a str,
-    /// How urgent the update is.
+    /// The update's priority.
     pub priority: Priority,
     /// The event it was made of.
     pub event: &'a Event,
@@ -180,7 +180,8 @@ impl Filter {
         })
     }
 
-    /// About how many bytes of memory it holds beside itself, with the verdicts that it may come to remember.
+    /// The bytes of memory that the filter holds beside itself, estimated, with the verdicts that it may come to
+    /// remember.
     pub fn held(&self) -> usize {
         let of = |list: &BTreeSet<String>| {
             list.iter()
@@ -194,12 +195,12 @@ impl Filter {
         written + patterns + if verdicts { verdicts::MOST } else { 0 }
     }
 
-    /// Whether it lets everything through.
+    /// Whether the filter lets everything through.
     pub fn is_empty(&self) -> bool {
         self.spec == Spec::default()
     }
 
-    /// Whether something passes that has a name but no event behind it (an aggregate, a notice).
+    /// Whether an update passes that has a name but no event behind it (an aggregate, a notice).
     pub fn admits_name(&self, name: &str) -> bool {
         let Some(names) = &self.names else {
             return true;

@@ -1,4 +1,4 @@
-//! What one client may see. Every door asks here: joins, updates, history, state, streams and resumes.
+//! The permissions of one client. Every door asks here: joins, updates, history, state, streams and resumes.
 
 use std::{
     fmt,
@@ -18,30 +18,29 @@ use crate::{
     pattern::{BadPattern, Patterns},
 };
 
-/// What a client may see, by its claims.
+/// The permissions that a client has by its claims.
 #[derive(Debug, Clone, Default)]
 pub struct Permissions(Option<Arc<Scope>>);
 
 /// The claims of a client that may not see everything.
 struct Scope {
-    /// Who it is: owns things.
+    /// The user, who may own things.
     user: Option<Arc<str>>,
-    /// Rooms that its token names; without them, those that the rules let it into.
+    /// Rooms that the token names; without them, the rooms that the rules allow.
     rooms: Option<Names>,
-    /// Projects that its token names.
+    /// Projects that the token names.
     projects: Option<Names>,
-    /// These are not all projects: what it publishes is of one of them.
+    /// Whether the token limits the client to some projects, so that its events must be of one of them.
     limited: bool,
-    /// What the rules say of the rest.
+    /// The rules, which decide where the claims don't.
     policy: Arc<Policy>,
 }
 
 /// A list of patterns.
 #[derive(Debug, Clone)]
 struct Names {
-    /// In order: equal lists see the same.
+    /// Sorted, so that equal lists are equal.
     written: Vec<String>,
-    /// Ready to be used.
     set: Patterns,
 }
 
@@ -69,12 +68,12 @@ impl Names {
 }
 
 impl Permissions {
-    /// Sees everything: an admin, and everybody while authentication is off.
+    /// Permissions to see everything: an admin's, and everybody's while authentication is off.
     pub fn everything() -> Self {
         Self(None)
     }
 
-    /// Sees what these claims allow: everything, if they open every room and keep to no projects.
+    /// The permissions that these claims give: to see everything, if they open every room and name no projects.
     ///
     /// # Errors
     /// A room or a project is not a pattern.
@@ -99,13 +98,13 @@ impl Permissions {
         }))))
     }
 
-    /// Whether nothing is hidden: then even what is gathered from all projects may be shown.
+    /// Whether nothing is hidden: only then may aggregates over all projects be shown.
     pub fn is_everything(&self) -> bool {
         self.0.is_none()
     }
 
-    /// The names under which it is found for an event ([`Policy::reach`]); `None` for one that has to be asked about each: it
-    /// sees everything, or has claims with wildcards.
+    /// The keys under which an event's reach finds these permissions ([`Policy::reach`]); `None` for permissions that
+    /// must be asked about each event: they see everything, or have wildcards.
     pub fn keys(&self) -> Option<Vec<String>> {
         let scope = self.0.as_ref()?;
         let mut keys = Vec::new();
@@ -123,28 +122,29 @@ impl Permissions {
         Some(keys)
     }
 
-    /// The rules by which it is judged; none for one that sees everything.
+    /// The rules that these permissions are judged by; none if they see everything.
     pub fn policy(&self) -> Option<&Arc<Policy>> {
         self.0.as_ref().map(|scope| &scope.policy)
     }
 
-    /// Whether the two are one, held in one place. Others may see the same.
+    /// Whether both are the same object in memory. Two different ones may see the same.
     pub fn is(&self, other: &Self) -> bool {
         self.address() == other.address()
     }
 
-    /// A number that no other one has while this one is held.
+    /// A number that no other permissions have while these are held.
     pub fn address(&self) -> usize {
         let scope = self.0.as_ref();
         scope.map_or(0, |scope| Arc::as_ptr(scope).addr())
     }
 
-    /// Whether its token names projects, so that it publishes for these only.
+    /// Whether the token names projects, so that the client publishes for these only.
     pub fn is_limited(&self) -> bool {
         self.limits().is_some()
     }
 
-    /// The projects, or patterns of projects, that it publishes for, in order; `None` when it publishes for all.
+    /// The projects, or patterns of projects, that the client publishes for, in order; `None` when it publishes for
+    /// all.
     pub fn limits(&self) -> Option<&[String]> {
         let scope = self.0.as_ref().filter(|scope| scope.limited)?;
         scope
@@ -153,8 +153,9 @@ impl Permissions {
             .map(|projects| &projects.written[..])
     }
 
-    /// Whether it may wait for the actions of an agent, in whatever project or in this one: with limits, if a project of its
-    /// is one of the agent's. Of an agent that is not known yet it may; what it is asked then goes by the project again.
+    /// Whether the client may perform an agent's actions: in this project, or in any. A limited client may if one of
+    /// its projects has the agent. It also may while the agent is unknown, since each action is checked by its project
+    /// again.
     pub fn may_perform(&self, project: Option<&str>, agent: &str) -> bool {
         let Some(scope) = self.0.as_ref().filter(|scope| scope.limited) else {
             return true;
@@ -175,22 +176,22 @@ impl Permissions {
             })
     }
 
-    /// Whether its token names a project, or it has no limits.
+    /// Whether the token names a project, or the client has no limits.
     pub fn speaks_for(&self, project: &str) -> bool {
         let Some(scope) = &self.0 else { return true };
         !scope.limited || scope.names_project(project)
     }
 
-    /// Whether a client may see what an event gives. It may if it may see one of the things whose kind has a rule; what
-    /// names none of these is for all whose token doesn't name its rooms one by one. What a producer says whose token names
-    /// projects is only for those who see the event's project.
+    /// Whether the client may see an update of this event. It may if it may see one of the things whose kind has a
+    /// rule. An event that names no such thing is for all clients whose token doesn't list rooms. An event of a
+    /// producer with `projects` is only for clients that see the event's project.
     pub fn may_see(&self, event: &Event) -> bool {
         let Some(scope) = &self.0 else { return true };
         let context = Context::of(event);
         scope.sees(&context, &mut |visit| event.things(visit))
     }
 
-    /// The same for what was said by events of this audience; `own` is what it is about.
+    /// The same for what events of this audience said; `own` is the thing that it is about.
     pub fn may_see_audience(&self, audience: &Audience, own: Option<(Kind, &str)>) -> bool {
         let Some(scope) = &self.0 else { return true };
         let context = audience.context();
@@ -202,8 +203,8 @@ impl Permissions {
         })
     }
 
-    /// Whether a client may be in the room of a thing, in whatever project or in this one. In the first it gets what it may
-    /// see of all things of this id.
+    /// Whether the client may be in the room of a thing: of the one in this project, or in any. In a room without a
+    /// project it gets what it may see of all things of this id.
     pub fn may_enter(&self, kind: Kind, project: Option<&str>, id: &str) -> bool {
         let Some(scope) = &self.0 else { return true };
         if scope.names_room(kind, project, id) {
@@ -217,14 +218,14 @@ impl Permissions {
     }
 }
 
-/// What was found of the things that an event names.
+/// The findings on the things that an event names.
 #[derive(Debug, Default)]
 struct Judgement {
-    /// It names a thing at all.
+    /// The event names a thing at all.
     any: bool,
-    /// It names a thing whose kind has a rule.
+    /// The event names a thing whose kind has a rule.
     ruled: bool,
-    /// One of these may be seen.
+    /// The client may see one of the ruled things.
     granted: bool,
     /// The token names the room of one of the things.
     named: bool,
@@ -236,7 +237,7 @@ impl Scope {
     fn sees<'t>(&self, context: &Context<'_>, things: Visit<'_, 't>) -> bool {
         let mut judgement = Judgement::default();
         if context.confined && !context.project.is_some_and(|p| self.may_see_project(p)) {
-            // Only whose token names the room of this project's thing.
+            // Only clients whose token names the room of this project's thing.
             things(&mut |kind, id| {
                 let project = context.project.filter(|_| has_project(kind));
                 judgement.granted |= project.is_some_and(|p| self.names_room(kind, Some(p), id));
@@ -277,7 +278,7 @@ impl Scope {
         }
     }
 
-    /// Whether its claims are enough for what a rule asks.
+    /// Whether the claims meet the needs of a rule.
     fn meets(&self, needs: &Needs<'_>) -> bool {
         match needs {
             Needs::Claim(project) => self.names_project(project),
@@ -288,7 +289,7 @@ impl Scope {
         }
     }
 
-    /// Whether all projects may be seen to which something may belong.
+    /// Whether the client may see every project to which a thing may belong.
     fn sees_all(&self, candidates: &Candidates) -> bool {
         match candidates {
             Candidates::None => true,
@@ -330,7 +331,7 @@ impl Scope {
         }
     }
 
-    /// Whether a thing is one's own, or of one's project while it has no owner.
+    /// Whether the client owns a thing, or sees its project while it has no owner.
     fn sits(&self, seat: &Seat<'_>) -> bool {
         let sees = || {
             seat.project
@@ -361,7 +362,7 @@ impl Scope {
             .is_some_and(|rooms| rooms.set.matches(&room_name::bare(kind, project, id)))
     }
 
-    /// What makes two scopes see the same.
+    /// The claims that decide whether two scopes see the same.
     fn key(&self) -> (Option<&str>, Option<&[String]>, Option<&[String]>) {
         (
             self.user.as_deref(),

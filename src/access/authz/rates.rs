@@ -1,4 +1,4 @@
-//! How much clients may send, and what becomes of those that send more.
+//! Budgets of clients, and the strikes of those that exceed them.
 
 use std::{
     collections::HashMap,
@@ -21,64 +21,64 @@ use crate::{
     error::Error,
 };
 
-/// Everybody's budgets.
+/// The budgets of all clients.
 #[derive(Debug)]
 pub struct Rates {
-    /// What one connection may send, and one user on all of them; `None` is without limit.
+    /// The budget of one connection; `None` is without limit.
     observer: Option<Quota>,
-    /// Of all of a user's connections together; none where nothing is counted. It is as large as with all the connections
-    /// that count; whoever has fewer pays more for a message.
+    /// The budgets of users over all their connections; none where nothing is counted. Each is as large as for the most
+    /// connections that count; a user with fewer pays more for a message.
     users: Option<DefaultKeyedRateLimiter<Arc<str>>>,
-    /// Connections of a user that count.
+    /// The most connections of a user that count.
     most_connections: u32,
-    /// The users that have connections: held once by each.
+    /// Users with connections: each connection holds its user's entry once.
     present: Mutex<HashMap<Arc<str>, Weak<()>>>,
-    /// Messages of a connection's first seconds, and how long these last.
+    /// Messages that are free in a connection's first seconds, and how long these last.
     opening: (u32, Duration),
-    /// Requests to join rooms in these seconds: as many as there are rooms that a client may be in.
+    /// Requests to join rooms that are free in these seconds: as many as there are rooms that a client may be in.
     opening_joins: u32,
-    /// Of all connections of an address together.
+    /// The budgets of addresses over all their connections.
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
-    /// Of what each producer publishes, which has a budget of its own.
+    /// The budgets of producers for their events.
     producers: Option<DefaultKeyedRateLimiter<Arc<str>>>,
-    /// Addresses that many share.
+    /// Addresses that many clients share.
     exempt: Networks,
-    /// What a producer may publish in a second, and so at once.
+    /// Events that a producer may publish in a second, and so at once.
     events: Option<NonZeroU32>,
-    /// Refused messages after which a client is kept out.
+    /// Refused messages after which a client is banned.
     strikes: u32,
 }
 
-/// What one connection has left.
+/// The budget of one connection.
 #[derive(Debug)]
 pub struct Meter {
     /// The connection's own budget; none where nothing is counted.
     own: Option<DefaultDirectRateLimiter>,
-    /// Messages of its first seconds that it may still send beside all budgets.
+    /// Free messages of its first seconds that are left.
     opening: AtomicU32,
-    /// Requests to join rooms that it may still send in its first seconds without a strike.
+    /// Requests to join rooms in its first seconds that are left before a strike.
     opening_joins: AtomicU32,
-    /// These are beside all budgets, too.
+    /// Whether these requests are free, too.
     joins_freely: bool,
-    /// The end of these.
+    /// The end of the first seconds.
     opening_ends: Instant,
-    /// Counts as a connection of its user.
+    /// Counts this connection among its user's.
     _present: Option<Arc<()>>,
     /// Messages refused so far.
     strikes: AtomicU32,
 }
 
-/// A message too many.
+/// The verdict on a message that exceeds a budget.
 #[derive(Debug)]
 pub enum TooMuch {
-    /// It is not handled.
+    /// The message is not handled.
     Refused(Error),
-    /// Nor is any other for a while: it was one too many too often.
+    /// The client has exceeded its budgets too often, and is banned for a while.
     Enough,
 }
 
 impl Rates {
-    /// The budgets as configured; none at all unless `on`. A client may be in so many `rooms`.
+    /// The budgets as configured; no limits unless `on`. A client may be in so many `rooms`.
     pub fn new(config: &RateLimiting, on: bool, exempt: Networks, rooms: usize) -> Self {
         let per_minute = |messages: u32, burst: u32| {
             let messages = NonZeroU32::new(messages).filter(|_| on)?;
@@ -117,8 +117,8 @@ impl Rates {
         }
     }
 
-    /// A new connection's budget. What it says in its first seconds counts as one message of its user and of its address,
-    /// if they have that left: whoever connects again and again has no more than that either.
+    /// A new connection's budget. Its first seconds count as one message of its user and of its address, if those have
+    /// that left, so reconnecting again and again gains nothing.
     pub fn meter(&self, who: &Identity, address: IpAddr) -> Meter {
         let (messages, within) = self.opening;
         let present = who.user.as_ref().map(|user| self.enter(user));
@@ -144,7 +144,7 @@ impl Rates {
         })
     }
 
-    /// The cost of a message for a user: the less, the more connections it has.
+    /// The cost of a message for a user: the more connections it has, the less.
     fn cost(&self, user: &Arc<str>) -> NonZeroU32 {
         let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
         let connections = present.get(user).map_or(1, Weak::strong_count).max(1);
@@ -153,11 +153,11 @@ impl Rates {
         NonZeroU32::new(cost).unwrap_or(NonZeroU32::MIN)
     }
 
-    /// Takes one message from a connection's, its user's and its address' budget. Whether it `joins` a room is known by its
-    /// name: a page joins all its rooms as it connects, and is not kept out for that.
+    /// Takes one message from the budgets of a connection, its user and its address. A message that `joins` a room is
+    /// told by its name: a page joins all its rooms as it connects, and gets no strikes for that.
     ///
     /// # Errors
-    /// One of them is used up.
+    /// One of the budgets is used up.
     pub fn message(
         &self,
         meter: &Meter,
@@ -180,7 +180,7 @@ impl Rates {
             })
     }
 
-    /// Takes one request from the budgets of whoever has no connection of its own.
+    /// Takes one request from the budgets of a client without a connection of its own.
     ///
     /// # Errors
     /// `rate_limited`.
@@ -192,7 +192,7 @@ impl Rates {
         if let (Some(users), Some(user)) = (&self.users, &who.user) {
             match users.check_key_n(user, self.cost(user)) {
                 Ok(checked) => checked.map_err(|not_until| wait(users.clock(), &not_until))?,
-                // The budget is made for more than one message.
+                // A budget always holds more than one message.
                 Err(_) => return Err(Error::new("rate_limited", "too many messages")),
             }
         }
@@ -234,7 +234,7 @@ impl Rates {
         match producers.check_key_n(producer, count) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(not_until)) => Err(wait(producers.clock(), &not_until)),
-            // No waiting would help.
+            // Waiting would not help: there are more events than the budget ever holds.
             Err(capacity) => Err(Error::new(
                 "too_large",
                 format!(
@@ -245,14 +245,14 @@ impl Rates {
         }
     }
 
-    /// How many events a producer may publish at once.
+    /// The most events that a producer may publish at once.
     pub fn events_at_once(&self) -> usize {
         self.events.map_or(usize::MAX, |events| {
             usize::try_from(events.get()).unwrap_or(usize::MAX)
         })
     }
 
-    /// Forgets the budgets that are whole again: there would be ever more of them.
+    /// Drops the budgets that are full again, so that their number stays bounded.
     pub fn tidy(&self) {
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
         present.retain(|_, one| one.strong_count() > 0);
@@ -270,7 +270,7 @@ impl Rates {
 }
 
 impl Meter {
-    /// Whether a message is one of the first seconds', of which some are left.
+    /// Whether a message counts as one of the first seconds, and some of these are left.
     fn is_within_opening(&self, left: &AtomicU32) -> bool {
         left.load(Ordering::Relaxed) > 0
             && Instant::now() < self.opening_ends

@@ -1,4 +1,5 @@
-//! The rules on one event as data: what each thing that it names asks of whoever wants to see it, and so whom it can reach.
+//! The rules on one event as data: the claim that each of its things demands of a client, and so the clients that it
+//! can reach.
 //!
 //! [`Needs`] is the one reading of the rules. `Permissions` holds its claims against it, and [`Reach`] turns it into the names of
 //! rooms under which the hub finds those who may have such claims (`Permissions::keys`), so that nobody else is asked.
@@ -15,7 +16,7 @@ use crate::{
     ledger::Ledger,
 };
 
-/// The rules and what they look at: the same for all.
+/// The rules and the ledger, shared by all permissions.
 #[derive(Debug)]
 pub struct Policy {
     /// The rules on things.
@@ -35,13 +36,13 @@ pub(super) enum Needs<'e> {
     Project(&'e str),
     /// The client may see each project to which the thing may belong.
     EachOf(&'e Candidates),
-    /// More than anybody has who doesn't see everything.
+    /// No claim is enough: only clients that see everything may see the thing.
     TooMuch,
 }
 
 impl<'e> Needs<'e> {
-    /// What the rules ask for a thing that an event names; `None` when they say nothing of it. The event's project counts,
-    /// else the thing's own.
+    /// The claim that the rules demand for a thing of an event; `None` when they say nothing of it. The event's project
+    /// counts, else the thing's own.
     pub(super) fn of(
         rules: &Rules,
         kind: Kind,
@@ -70,23 +71,23 @@ impl<'e> Needs<'e> {
 }
 
 impl<'e> Needs<'e> {
-    /// The rules' conditions on the project of an event that is of one of several; `None` when no rule is about projects.
+    /// The claim that the rules demand for an event of one of several projects; `None` when no rule is about projects.
     pub(super) fn of_some_project(rules: &Rules, context: &'e Context<'_>) -> Option<Self> {
         let ruled = context.is_of_some_project() && rules.project != Rule::All;
         ruled.then_some(Self::EachOf(context.candidates))
     }
 }
 
-/// Whom an event can reach, beside those who have to be asked about each (`Permissions::keys`).
+/// The clients that an event can reach, beside those that must be asked about each event (`Permissions::keys`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reach {
     /// Perhaps everybody.
     Everybody,
-    /// Those at most who have one of these keys.
+    /// Only clients with one of these keys.
     Keys(Vec<String>),
 }
 
-/// The reach as it is found, thing by thing.
+/// The reach, collected thing by thing.
 struct Found<'h> {
     rules: &'h Rules,
     everybody: bool,
@@ -113,7 +114,7 @@ impl Found<'_> {
             Needs::Claim(project) => self.add(Kind::Project, None, project),
             Needs::User(user) => self.add(Kind::User, None, user),
             Needs::Project(project) => self.add_those_who_see(project),
-            // Whoever sees all of them sees the first.
+            // A client that sees all of them sees the first.
             Needs::EachOf(Candidates::These(projects)) => match projects.first() {
                 Some(first) => self.add_those_who_see(first),
                 None => self.everybody = true,
@@ -125,7 +126,8 @@ impl Found<'_> {
 }
 
 impl Policy {
-    /// Whom an event can reach under the rules. It may be too many, and it leaves out nobody who may see the event.
+    /// The clients that an event can reach under the rules. It may name too many, but never leaves out one that may see
+    /// the event.
     pub fn reach(&self, event: &Event) -> Reach {
         let context = Context::of(event);
         let mut found = Found {

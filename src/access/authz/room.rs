@@ -1,4 +1,4 @@
-//! Names of rooms, and who may ask to be in which.
+//! Names of rooms, and the check whether a client may be in one.
 
 use super::{
     Permissions,
@@ -8,12 +8,12 @@ use crate::{access::Identity, error::Error, event::Kind};
 
 /// The room that everybody is in unless `[rooms] default_room` names another.
 pub const GENERAL: &str = "general";
-/// Everybody who may watch.
+/// The room of all clients that may observe.
 pub const OBSERVERS: &str = "observers";
-/// Everybody who may publish: actions for agents go here when the agent has no room of its own.
+/// The room of all clients that may publish: actions go here when the agent has no room of its own.
 pub const PRODUCERS: &str = "producers";
 
-/// What a client is told that wants to be in more rooms than it may.
+/// The refusal of a client that wants to be in too many rooms.
 pub fn too_many_rooms(max: usize) -> Error {
     Error::bad_request(format!(
         "a client can be in {max} rooms by request ([rooms] max_rooms_per_client); leave some first"
@@ -23,7 +23,8 @@ pub fn too_many_rooms(max: usize) -> Error {
 /// Checks that `room` is a room's name and that `who` may be in it. `own` are the rooms that belong to the client alone.
 ///
 /// # Errors
-/// `bad_request` for what can't be a name, `unknown_room_type` for a kind there isn't, `forbidden_room` for the rest.
+/// `bad_request` if `room` can't be a name, `unknown_room_type` if there is no such kind, `forbidden_room` if `who` may
+/// not be in it.
 pub fn check_room(
     room: &str,
     who: &Identity,
@@ -73,8 +74,8 @@ pub fn check_room(
     ))
 }
 
-/// Whether one may know of a room at all: its name says that there is such a thing. Rooms of no thing are known to all,
-/// but for those of kinds that nobody can ask for.
+/// Whether a client may learn that a room exists, since its name tells of a thing. Everybody may know rooms of no
+/// thing, except those of kinds that nobody can ask for.
 pub fn may_know_room(permissions: &Permissions, room: &str) -> bool {
     match RoomName::read(room) {
         Ok(name) => permissions.may_enter(name.kind, name.project.as_deref(), &name.id),
@@ -109,7 +110,7 @@ fn forbidden(room: &str, why: &str) -> Error {
     )
 }
 
-/// Names are echoed back to whoever sent them, but never a whole page of them.
+/// A name as it is quoted in an answer: cut off if it is long.
 fn shorten(text: &str) -> String {
     text.chars().take(64).collect()
 }

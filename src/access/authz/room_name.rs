@@ -1,8 +1,8 @@
 //! The names of the rooms of things: `{kind}:{id}`, `{kind}:{project}/{id}`, `agent:{id}:actions`.
 //!
-//! An id may hold what it likes; a name holds the rest of it percent-encoded. The same room may be spelt in many ways
-//! (`task:a`, `task:%61`), and has one name: [`canonical`] finds it where a client names a room, and [`write()`] writes it
-//! where an event does. A `%` that begins no escape stands for itself.
+//! An id may hold any character; a name holds unusual ones percent-encoded. The same room may be spelt in many ways
+//! (`task:a`, `task:%61`), and has one name: [`canonical`] finds it where a client names a room, and [`write()`] writes
+//! it where an event does. A `%` that begins no escape stands for itself.
 
 use std::{borrow::Cow, fmt};
 
@@ -12,10 +12,10 @@ use crate::event::Kind;
 
 /// Characters of an id that has a room.
 pub(super) const MAX_ID: usize = 128;
-/// Bytes of one: a name is kept with each of its members, three times as long at the most.
+/// Bytes of an id. A name is kept with each member, and may be three times as long as the id.
 pub(super) const MAX_BYTES: usize = 256;
 
-/// The end of the name of a room in which an agent's actions are waited for.
+/// The end of the name of a room for an agent's actions.
 const ACTIONS: &str = ":actions";
 /// The same at the end of an agent's id.
 const ESCAPED_ACTIONS: &str = "%3Aactions";
@@ -38,16 +38,16 @@ pub(super) struct RoomName<'r> {
     pub(super) project: Option<Cow<'r, str>>,
     /// The thing.
     pub(super) id: Cow<'r, str>,
-    /// The room is the one in which the agent's actions are waited for.
+    /// Whether the room is the one for the agent's actions.
     pub(super) actions: bool,
 }
 
 /// The reason why a text is no name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Misnamed {
-    /// It names no kind of thing.
+    /// The text begins with no kind of thing.
     NoKind,
-    /// No id is written so, or none that has a room.
+    /// The text holds no id, or one that has no room.
     NoId,
 }
 
@@ -112,8 +112,8 @@ pub fn canonical(room: &str) -> Cow<'_, str> {
     RoomName::read(room).map_or(room.into(), |name| name.to_string().into())
 }
 
-/// The name that is meant by a part of a query string. A server takes the escapes off a query before anybody reads it:
-/// there stands an id as it is, unless it was encoded twice.
+/// The name that a part of a query string means. The query was decoded once before, so an id stands there as it is,
+/// unless it was encoded twice.
 pub fn from_query(room: &str) -> String {
     let Some((kind, id)) = room.split_once(':') else {
         return room.to_owned();
@@ -138,7 +138,7 @@ fn escaped(kind: Kind) -> &'static AsciiSet {
     }
 }
 
-/// Writes the name of the room of a thing: in whatever project, or in this one.
+/// Writes the name of the room of a thing: in any project, or in this one.
 pub fn write(name: &mut String, kind: Kind, project: Option<&str>, id: &str) {
     name.push_str(kind.as_str());
     name.push(':');
@@ -159,7 +159,7 @@ pub fn write_id(name: &mut String, kind: Kind, id: &str) {
     name.push_str(end);
 }
 
-/// The name of the room in which an agent's actions are waited for.
+/// The name of the room for an agent's actions.
 pub fn of_actions(project: Option<&str>, agent: &str) -> String {
     let mut name = String::new();
     write(&mut name, Kind::Agent, project, agent);
@@ -167,7 +167,7 @@ pub fn of_actions(project: Option<&str>, agent: &str) -> String {
     name
 }
 
-/// The characters that mean something in a pattern of names; in an id they are none of that.
+/// The escape of a character that is special in a pattern; such a character in an id is not.
 fn escape_of(c: char) -> Option<&'static str> {
     Some(match c {
         '%' => "%25",
@@ -190,8 +190,8 @@ fn push_bare(name: &mut String, id: &str) {
     }
 }
 
-/// The form of a name in which patterns of rooms are held against it: ids are bare there, so that `?` is one character of
-/// the id, whatever the name needs for it.
+/// The form of a name that patterns of rooms are matched with: ids are decoded, so that `?` stands for one character of
+/// the id.
 pub(super) fn bare(kind: Kind, project: Option<&str>, id: &str) -> String {
     let mut name = String::with_capacity(64);
     name.push_str(kind.as_str());
@@ -204,8 +204,8 @@ pub(super) fn bare(kind: Kind, project: Option<&str>, id: &str) -> String {
     name
 }
 
-/// The same for a pattern: its escapes are taken off, but for those that would mean something then. One whose escapes are
-/// no text stays as it is, and fits nothing.
+/// The same for a pattern: its escapes are decoded, except those of special characters. A pattern whose escapes are no
+/// text stays as it is, and matches nothing.
 pub(super) fn bare_pattern(pattern: &str) -> String {
     let kind = pattern.split(':').next().and_then(Kind::from_name);
     let no_project = kind.is_some_and(|kind| !has_project(kind));
@@ -271,7 +271,7 @@ mod tests {
             ("task:100%2525", "task:100%2525"),
             ("user:ann%40example.org", "user:ann@example.org"),
             ("task:ann%40example.org", "task:ann%40example.org"),
-            // An agent whose id ends as a room of actions does is no such room.
+            // An agent's id may end like a room of actions; its room is no such room.
             ("agent:x:actions", "agent:x:actions"),
             ("agent:x%3Aactions", "agent:x%3Aactions"),
             ("agent:x%3aaction%73", "agent:x%3Aactions"),
@@ -366,7 +366,7 @@ mod tests {
             prop_assert_eq!((read.kind, read.project.as_deref(), &*read.id, read.actions), (kind, project.as_deref(), &*id, false));
             prop_assert_eq!(canonical(&name), &*name);
             prop_assert_eq!(from_query(&name), &*name);
-            // Its bare form, as a pattern, is for it and for nothing else.
+            // Its bare form, as a pattern, matches the room and nothing else.
             let own = Pattern::new(&bare_pattern(&name)).unwrap();
             prop_assert!(own.is_plain() && own.matches(&bare(kind, project.as_deref(), &id)));
         }

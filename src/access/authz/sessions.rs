@@ -1,4 +1,4 @@
-//! The connections that there are: found to be ended when their time is over, or when an admin says so.
+//! The live connections. They are listed so that they can be ended when their time is over, or when an admin says so.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -13,30 +13,30 @@ use serde::Serialize;
 use super::{Revoked, Who};
 use crate::{access::Identity, config::Role, error::Error, timestamp::Timestamp};
 
-/// How often it is looked for sessions that are over: they may end so much too late.
+/// The interval at which expired sessions are looked for: they may end so much too late.
 const EXPIRY_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// What can be ended.
+/// A connection that can be ended.
 pub trait Connection: fmt::Debug + Send + Sync + 'static {
     /// Tells the client why, and closes.
     fn end(&self, why: DisconnectReason);
 }
 
-/// Why the server ends a session.
+/// The reason why the server ends a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DisconnectReason {
-    /// Its token is not valid any longer.
+    /// The token has expired.
     Expired,
-    /// Its token was revoked.
+    /// The token was revoked.
     Revoked,
-    /// It is kept out.
+    /// The user, address or token was banned.
     Banned,
     /// An admin closed it.
     Disconnected,
 }
 
 impl DisconnectReason {
-    /// What the client is told.
+    /// The refusal that the client is sent.
     pub fn refusal(self) -> Error {
         match self {
             Self::Expired => Error::new(
@@ -58,38 +58,38 @@ impl DisconnectReason {
 /// One connection, as admins see it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Session {
-    /// Its public id.
+    /// The public id.
     pub client_id: Arc<str>,
-    /// Its user.
+    /// The user.
     pub user: Option<Arc<str>>,
-    /// What it calls itself.
+    /// The name that the client gives itself.
     pub name: Option<Arc<str>>,
-    /// What it may do.
+    /// The role.
     pub role: Role,
     /// `socketio` or `sse`.
     pub transport: &'static str,
-    /// The namespace it is on.
+    /// The namespace that the client is on.
     pub namespace: &'static str,
-    /// The address that it comes from.
+    /// The address that the client comes from.
     pub address: IpAddr,
-    /// Since when.
+    /// The time at which it connected.
     pub connected_at: Timestamp,
-    /// When it will be ended.
+    /// The time at which it will be ended.
     pub expires_at: Option<Timestamp>,
-    /// Names its token.
+    /// The id of its token.
     pub token_id: Option<String>,
 }
 
-/// What is known of a connection besides who it is.
+/// The facts about a connection beside its identity.
 #[derive(Debug, Clone)]
 pub struct Origin {
-    /// Its public id.
+    /// The public id.
     pub client_id: Arc<str>,
     /// `socketio` or `sse`.
     pub transport: &'static str,
-    /// The namespace it is on.
+    /// The namespace that the client is on.
     pub namespace: &'static str,
-    /// The address that it comes from.
+    /// The address that the client comes from.
     pub address: IpAddr,
 }
 
@@ -99,20 +99,18 @@ pub struct Sessions(Mutex<Live>);
 
 #[derive(Debug, Default)]
 struct Live {
-    /// By public id. A connection that is gone is not kept alive by its entry.
+    /// Entries by public id. They don't keep a connection alive that is gone.
     by_id: HashMap<Arc<str>, (Session, Weak<dyn Connection>)>,
-    /// When they end, soonest first.
+    /// The ends of sessions, soonest first.
     ends: BTreeSet<(SystemTime, Arc<str>)>,
-    /// When it ends, by id: to take it out of `ends` again.
+    /// The end of each session by id, to find it in `ends`.
     end_of: HashMap<Arc<str>, SystemTime>,
 }
 
-/// A connection's place in the list. It ends when this is dropped.
+/// A connection's entry in the list, which is removed when this is dropped.
 #[derive(Debug)]
 pub struct SessionGuard {
-    /// Where the entry is taken out.
     sessions: Arc<Sessions>,
-    /// Whose entry it is.
     id: Arc<str>,
 }
 
@@ -153,12 +151,12 @@ impl Sessions {
         }
     }
 
-    /// A connection is somebody else's from now on, or for longer.
+    /// Gives a connection a new identity, or a later end.
     pub fn renew(&self, id: &Arc<str>, who: &Identity) {
         self.lock().set(id, who);
     }
 
-    /// All of them that `wanted` wants, at most `limit`, and how many there are of these.
+    /// The connections that `wanted` accepts, at most `limit` of them, and how many it accepts in all.
     pub fn list(&self, limit: usize, wanted: impl Fn(&Session) -> bool) -> (Vec<Session>, usize) {
         let live = self.lock();
         let mut found: Vec<Session> = live
@@ -174,7 +172,7 @@ impl Sessions {
         (found, total)
     }
 
-    /// Ends those that `chosen` chooses; how many.
+    /// Ends the connections that `chosen` accepts, and says how many.
     pub fn end(&self, why: DisconnectReason, chosen: impl Fn(&Session) -> bool) -> usize {
         let found: Vec<_> = {
             let live = self.lock();
@@ -183,7 +181,7 @@ impl Sessions {
                 .filter_map(|(_, connection)| connection.upgrade())
                 .collect()
         };
-        // Outside the lock: an ended connection takes itself off the list.
+        // Connections are ended outside the lock, since each takes itself off the list.
         found.iter().for_each(|connection| connection.end(why));
         found.len()
     }
@@ -245,7 +243,7 @@ impl Live {
 }
 
 impl Session {
-    /// Whether a ban is about it.
+    /// Whether a ban applies to this client.
     pub fn is(&self, who: &Who) -> bool {
         match who {
             Who::User(user) => self.user.as_deref() == Some(user),
@@ -254,7 +252,7 @@ impl Session {
         }
     }
 
-    /// Whether a revocation of now is about it.
+    /// Whether a revocation made now applies to this client.
     pub fn has(&self, revoked: &Revoked) -> bool {
         match revoked {
             Revoked::User(user) => self.user.as_deref() == Some(user),

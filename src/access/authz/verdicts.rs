@@ -1,19 +1,18 @@
-//! Remembers what a filter said of a name: evaluating a hundred patterns costs more than looking one name up.
+//! Remembers a filter's verdicts on names: evaluating a hundred patterns costs more than one look-up.
 
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
 };
 
-/// Names that are remembered for one filter. Producers choose them, so there may be any number; when it is full, it begins
-/// anew.
+/// Names that are remembered for one filter. Producers choose names, so there may be any number; a full map is emptied.
 const MAX_NAMES: usize = 64;
 /// Longer names are judged anew each time.
 const MAX_NAME: usize = 64;
-/// Bytes of memory that one filter's may hold: each name, and its place in the map.
+/// Bytes of memory that the map of one filter may hold: each name, and its place in the map.
 pub(super) const MOST: usize = MAX_NAMES * (MAX_NAME + 1 + 24);
 
-/// The verdicts of one filter on the names that came before. Everybody with an equal filter shares them, live and behind.
+/// The verdicts of one filter on earlier names. All clients with an equal filter share them, live and behind.
 #[derive(Debug, Default)]
 pub(super) struct Verdicts(Mutex<HashMap<Box<str>, bool>>);
 

@@ -1,4 +1,4 @@
-//! What holds for all rules, claims and events.
+//! Properties of all rules, claims and events.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -95,7 +95,7 @@ proptest! {
             let mut ruled = event.project_id.is_some();
             event.things(&mut |kind, _| ruled |= match kind {
                 Kind::Agent => false,
-                // One that no project is known of is everybody's.
+                // Everybody may see a thing of which no project is known.
                 Kind::Task => event.settled.uncertain.contains(kind),
                 _ => true,
             });

@@ -1,8 +1,8 @@
 //! API keys: `stoa_` and 256 random bits. The settings hold their hashes only.
 //!
-//! A presented key is hashed, and the hash looked up. How long that takes says something about hashes, and nobody can
-//! choose a key by its hash; so there is nothing to measure, and nothing need be compared in constant time. A plain
-//! SHA-256 is enough where a password would need more: nobody tries out 256 bits.
+//! A presented key is hashed, and the hash looked up. The time of that look-up depends on hashes only, and nobody can
+//! choose a key by its hash, so no comparison in constant time is needed. A plain SHA-256 is enough where a password
+//! would need more: nobody tries out 256 bits.
 
 use std::{collections::HashMap, fmt};
 
@@ -13,7 +13,8 @@ use data_encoding::HEXLOWER;
 use super::{Claims, TokenId, TokenSetupError};
 use crate::config::{ApiKeyConfig, Authentication};
 
-/// What an API key begins with: people, and programs that look for leaked keys, recognise it. No JWT does.
+/// The beginning of every API key, by which people and programs that look for leaked keys recognise it. No JWT begins
+/// so.
 pub(super) const PREFIX: &str = "stoa_";
 
 /// The keys that are known, by their hashes.
@@ -27,7 +28,7 @@ impl fmt::Debug for ApiKeys {
 }
 
 impl ApiKeys {
-    /// Those of the settings.
+    /// The keys of the settings.
     pub(super) fn new(config: &Authentication) -> Result<Self, TokenSetupError> {
         let mut keys = HashMap::new();
         for key in &config.api_keys {
@@ -44,7 +45,7 @@ impl ApiKeys {
         self.0.is_empty()
     }
 
-    /// Whose key this is.
+    /// The claims of the holder of a key.
     pub(super) fn find(&self, key: &str) -> Option<Claims> {
         let mut hash = [0; 32];
         hash.copy_from_slice(digest::digest(&digest::SHA256, key.as_bytes()).as_ref());
@@ -70,13 +71,13 @@ fn claims(key: &ApiKeyConfig, hash: &[u8; 32]) -> Claims {
 
 /// A new key.
 pub struct NewApiKey {
-    /// To be given to whoever will use it, and kept nowhere.
+    /// The key for its future holder; the server keeps no copy.
     pub key: String,
-    /// For the settings.
+    /// The hash for the settings.
     pub hash: String,
 }
 
-/// The key is shown once, on purpose, and not by whoever prints a struct.
+/// The key is printed once, on purpose, and never by `{:?}`.
 impl fmt::Debug for NewApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewApiKey")
@@ -89,13 +90,13 @@ impl fmt::Debug for NewApiKey {
 const RANDOM_LEN: usize = 43;
 
 impl NewApiKey {
-    /// Whether a text has the form of a key; a user may well be called `stoa_ann`.
+    /// Whether a text has the form of a key: by its length, since a user may well be called `stoa_ann`.
     pub fn reads_like_one(text: &str) -> bool {
         text.strip_prefix(PREFIX)
             .is_some_and(|random| random.len() == RANDOM_LEN)
     }
 
-    /// Makes one.
+    /// Makes a new key.
     ///
     /// # Errors
     /// The system gives no random bytes.

@@ -1,8 +1,8 @@
-//! What a verified token says: read strictly, because a claim that is misread is a right that nobody gave.
+//! The claims of a verified token, read strictly: a claim that is misread is a right that nobody gave.
 //!
-//! The library's `Validation` is not asked. It grants `exp` the leeway of `nbf`, rounds to seconds, takes a list of issuers,
-//! takes `null` for nothing, and calls an expired token that lacks an issuer by another code, so that no client fetches a
-//! new one.
+//! The library's `Validation` is not asked. `Validation` grants `exp` the leeway of `nbf`, rounds to seconds, accepts a
+//! list of issuers, takes `null` for an absent claim, and gives an expired token without an issuer another code, so
+//! that no client fetches a new one.
 
 use std::{
     fmt,
@@ -25,31 +25,31 @@ const MAX_NAME: usize = 128;
 /// Entries of `rooms` and of `projects`, and the bytes of one: they are compared with every room that is asked for.
 const MAX_ENTRIES: usize = 100;
 const MAX_ENTRY: usize = 256;
-/// The last second of the year 9999: beyond it are milliseconds that somebody took for seconds.
+/// The last second of the year 9999: larger numbers are milliseconds that somebody took for seconds.
 const LAST_SECOND: f64 = 253_402_300_799.0;
 
-/// Who a token speaks for and what it allows.
+/// The holder of a token, and the rights that it gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
-    /// `sub`: names the user's own room `user:{id}`.
+    /// `sub`: the user, who has the room `user:{id}`.
     pub user: Option<Arc<str>>,
-    /// `role`: an observer without it.
+    /// `role`; an observer if it is absent.
     pub role: Role,
-    /// `rooms`: globs of rooms it may be in; `None` if it says nothing about rooms.
+    /// `rooms`: globs of rooms that the holder may be in; `None` if the claim is absent.
     pub rooms: Option<Vec<String>>,
-    /// `projects`: ids or globs of projects it may see; `None` if it says nothing about projects.
+    /// `projects`: ids or globs of projects that the holder may see; `None` if the claim is absent.
     pub projects: Option<Vec<String>>,
-    /// `agents`: ids of the agents whose actions it may perform; `None` if it says nothing about agents.
+    /// `agents`: ids of the agents whose actions the holder may perform; `None` if the claim is absent.
     pub agents: Option<Vec<String>>,
-    /// `name`: for people, in logs and lists.
+    /// `name`: shown to people in logs and lists.
     pub name: Option<Arc<str>>,
     /// `exp`: when sessions of this token end. Only API keys have none.
     pub expires: Option<SystemTime>,
-    /// `iat`: what was issued before some moment can be revoked as a whole.
+    /// `iat`: all tokens issued before some moment can be revoked together.
     pub issued: Option<SystemTime>,
-    /// What to call the token in logs, lists and revocations.
+    /// The name of the token in logs, lists and revocations.
     pub id: TokenId,
-    /// Whether it is an API key: those don't expire, they are taken out of the settings.
+    /// Whether the token is an API key: a key doesn't expire, but is taken out of the settings.
     pub api_key: bool,
 }
 
@@ -58,21 +58,22 @@ pub struct Claims {
 pub struct TokenId(Arc<str>);
 
 impl TokenId {
-    /// The name of what has these bytes: the first half of their SHA-256, in hex.
+    /// The id of a token with these bytes: the first half of their SHA-256, in hex.
     ///
-    /// Of a JWT these are the signed bytes, header and claims. The signature is left out: an ECDSA signature can be
-    /// turned into a second valid one by anybody, and a revoked token must not come back under another name.
+    /// For a JWT, `bytes` are its signed bytes, header and claims, without the signature: anybody can turn an ECDSA
+    /// signature into a second valid one, and a revoked token must not come back under another name.
     pub(super) fn of(bytes: &[u8]) -> Self {
         let hash = digest::digest(&digest::SHA256, bytes);
         Self::from_hash(hash.as_ref())
     }
 
-    /// The name of what has this hash. Half of it is enough to tell any two apart, and short enough to read out.
+    /// The id of a token with this hash. Half of the hash is enough to tell any two apart, and short enough to read
+    /// out.
     pub(super) fn from_hash(hash: &[u8]) -> Self {
         Self(HEXLOWER.encode(hash.get(..16).unwrap_or(hash)).into())
     }
 
-    /// A `jti`, if it can be shown as it stands.
+    /// The id given by a `jti`, if that can be shown as it stands.
     fn from_jti(jti: &str) -> Option<Self> {
         let plain =
             !jti.is_empty() && jti.len() <= 128 && jti.bytes().all(|b| b.is_ascii_graphic());
@@ -86,7 +87,7 @@ impl TokenId {
 }
 
 impl From<&str> for TokenId {
-    /// Of an administrator, who read it in a list.
+    /// An id that an administrator read in a list.
     fn from(text: &str) -> Self {
         Self(text.into())
     }
@@ -104,14 +105,14 @@ impl fmt::Debug for TokenId {
     }
 }
 
-/// What a token must say beyond being signed.
+/// The demands on a token beside its signature.
 #[derive(Debug, Clone)]
 pub(super) struct Demands {
     /// `iss` must be this; empty for any.
     pub(super) issuer: String,
     /// `aud` must be or hold this; empty for any.
     pub(super) audience: String,
-    /// How far clocks may be apart.
+    /// The most by which clocks may differ.
     pub(super) leeway: Duration,
 }
 
@@ -144,7 +145,7 @@ struct Raw {
     jti: Option<Value>,
 }
 
-/// `null` is something: `"projects": null` must not pass for a token that says nothing about projects.
+/// A field that is there, even if `null`: `"projects": null` must not pass for a token without that claim.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
@@ -157,7 +158,7 @@ impl Claims {
         demands: &Demands,
         now: SystemTime,
     ) -> Result<Self, Denied> {
-        // What is read into a struct may also be a list of its fields, in order; claims are an object.
+        // A struct can also be read from a list of its fields; claims must be an object.
         if !payload.trim_ascii_start().starts_with(b"{") {
             return Err(Denied::Malformed);
         }
@@ -165,7 +166,7 @@ impl Claims {
         let wrong = |claim, wrong| Denied::Claim { claim, wrong };
         let expires = time("exp", raw.exp.as_ref())?
             .ok_or_else(|| wrong("exp", "is missing: a token must say how long it is valid"))?;
-        // To the second, however far clocks may be apart: the session would have to end as it begins.
+        // `exp` has no leeway: the session would have to end as it begins.
         if expires <= now {
             return Err(Denied::Expired);
         }
@@ -207,7 +208,7 @@ fn text(value: Option<&Value>) -> Option<&str> {
     value.and_then(Value::as_str)
 }
 
-/// Whether an audience, one or several, has `ours` in it.
+/// Whether an audience, one or several, includes `ours`.
 fn names(value: Option<&Value>, ours: &str) -> bool {
     match value {
         Some(Value::Array(list)) => list.iter().any(|one| one.as_str() == Some(ours)),
@@ -245,7 +246,7 @@ pub fn can_be_user(name: &str) -> bool {
     !name.is_empty() && name.len() <= MAX_USER && name.bytes().all(is_user_byte)
 }
 
-/// Beyond the ids of rooms these are what identity providers put into subjects: `auth0|5f7c`, `ann+ci@example.org`, base64.
+/// Identity providers put more into subjects than ids of rooms may hold: `auth0|5f7c`, `ann+ci@example.org`, base64.
 fn is_user_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'_' | b'.' | b':' | b'@' | b'|' | b'+' | b'=' | b'-')
@@ -272,7 +273,7 @@ fn globs(claim: &'static str, value: Option<&Value>) -> Result<Option<Vec<String
     list(value, wrong, |glob| Pattern::written(glob).is_ok())
 }
 
-/// Ids stand for themselves: no character in one means anything.
+/// A claim with ids. They are compared as they stand: no character is a wildcard.
 fn ids(claim: &'static str, value: Option<&Value>) -> Result<Option<Vec<String>>, Denied> {
     let wrong = Denied::Claim {
         claim,
@@ -305,7 +306,7 @@ fn list(
     Ok(Some(list))
 }
 
-/// Names come from people's profiles: what a terminal would obey is taken out rather than the token refused.
+/// Names come from people's profiles: control characters are taken out, rather than the token refused.
 fn name(value: Option<&Value>) -> Result<Option<Arc<str>>, Denied> {
     let Some(value) = value else { return Ok(None) };
     let name = value.as_str().ok_or(Denied::Claim {

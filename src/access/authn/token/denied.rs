@@ -1,11 +1,11 @@
-//! Why a token is not believed: one sentence and one short reason each, none of which holds anything of the token.
+//! The reasons why a token is refused: one sentence and one short word for each, neither of which quotes the token.
 
 use crate::error::Error;
 
-/// Why a token is not believed.
+/// The reason why a token is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// Nothing is configured that could verify one.
+    /// The server has no key to verify tokens with.
     #[error(
         "this server has no key to verify tokens with; set one of [authentication] secret, secret_file, public_key_file, jwks_url, api_keys"
     )]
@@ -13,55 +13,55 @@ pub enum Denied {
     /// An empty string.
     #[error("the token is empty; send a JWT or an API key")]
     Empty,
-    /// Refused unread.
+    /// The token is too long and was not read.
     #[error("the token has more than {max} bytes ([authentication] max_token_size)")]
     TooLong {
-        /// What would have been read.
+        /// The most bytes that a token may have.
         max: usize,
     },
-    /// Not three parts, not base64url, or no JSON object in them.
+    /// The token has not three parts, or they are not base64url, or hold no JSON object.
     #[error(
         "this is no token: a JWT has three parts in base64url, an API key of this server begins with stoa_"
     )]
     Malformed,
-    /// `alg: none` is one of these.
+    /// The algorithm isn't supported; `none` isn't either.
     #[error(
         "the token's header can't be read, or its alg is not one of HS, RS or PS 256/384/512, ES256, ES384, EdDSA"
     )]
     Header,
-    /// A header that must be understood and is not.
+    /// The header demands an extension that the server doesn't know.
     #[error("the token's header has crit, and this server knows no such extension")]
     Critical,
-    /// No key fits what the header says of kid and alg.
+    /// No key fits the header's `kid` and `alg`.
     #[error("no key of this server can have signed this token (its kid or alg fits none of them)")]
     UnknownKey,
-    /// Keys fit, and none of them made this signature.
+    /// Some keys fit, and none of them made this signature.
     #[error("the token's signature is not right")]
     Signature,
-    /// The signature is right, what was signed is not.
+    /// The signature is right, but a claim is not.
     #[error("the token's {claim} {wrong}")]
     Claim {
-        /// Its name.
+        /// The name of the claim.
         claim: &'static str,
-        /// What is wrong, and what would be right.
+        /// The fault, and the right form.
         wrong: &'static str,
     },
-    /// `exp` is over.
+    /// `exp` has passed.
     #[error("the token has expired; get a new one")]
     Expired,
-    /// `nbf` is to come.
+    /// `nbf` lies in the future.
     #[error("the token is not valid yet (nbf); if it should be, compare the clocks")]
     NotYet,
-    /// `iat` is to come: by that it would escape a revocation of all that was made before now.
+    /// `iat` lies in the future: such a token would escape a revocation of all tokens made before now.
     #[error("the token says that it is made later than now (iat); compare the clocks")]
     MadeLater,
-    /// Another issuer, or none.
+    /// The issuer is another one, or absent.
     #[error("the token is not of the issuer that this server believes ([authentication] issuer)")]
     Issuer,
-    /// For somebody else.
+    /// The audience is another one, or absent.
     #[error("the token is not for this server ([authentication] audience)")]
     Audience,
-    /// Begins like one of ours.
+    /// The token has the form of an API key, but no key has this hash.
     #[error("this API key is not known here")]
     ApiKey,
     /// The provider has not published a key to this server yet, so nobody can say whether the token is good.
@@ -97,9 +97,9 @@ impl Denied {
     /// The contract's code.
     pub fn code(&self) -> &'static str {
         match self {
-            // A client that is told this fetches a new token; anything else it can't mend.
+            // A client that gets this code fetches a new token.
             Self::Expired => "token_expired",
-            // The same token may be good in a moment: it must not be thrown away.
+            // The same token may be valid in a moment: the client must not throw it away.
             Self::NoKeysYet => "unavailable",
             _ => "unauthorized",
         }

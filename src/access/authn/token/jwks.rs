@@ -1,7 +1,7 @@
 //! The keys that an identity provider publishes: fetched, kept, refreshed.
 //!
 //! A fetch that fails, for whatever reason, changes nothing but the counters: the last good keys stay. There is one
-//! fetch at a time, whoever needs it waits for the same one, and it goes on when all of them have gone away.
+//! fetch at a time. All requests that need it wait for the same one, and it goes on even if all of them have gone away.
 
 use std::{
     fmt,
@@ -21,16 +21,16 @@ use crate::config::Authentication;
 /// Keys of one provider. A token without `kid` is tried with each, so there must not be many; providers have two or three.
 const MAX_KEYS: usize = 32;
 
-/// What is known of the provider, for health pages and counters.
+/// The provider's health, for health pages and counters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct JwksState {
     /// Fetches that were begun.
     pub fetches: u64,
-    /// Those that brought no keys.
+    /// Fetches that brought no keys.
     pub failures: u64,
     /// Keys in use now.
     pub keys: usize,
-    /// How old they are; `None` before the first.
+    /// The age of the keys; `None` before the first.
     pub age: Option<Duration>,
     /// Why the last fetch failed, if it did.
     pub error: Option<String>,
@@ -38,36 +38,33 @@ pub struct JwksState {
 
 /// The provider's keys.
 pub(super) struct Jwks {
-    /// Where they are published.
     url: Url,
-    /// Made once: it keeps the connection and the system's certificates.
+    /// Made once, since it keeps the connection and the system's certificates.
     client: Client,
-    /// How long keys are believed before they are read again.
+    /// The age at which keys are fetched again.
     refresh: Duration,
-    /// How far apart two fetches are that tokens bring about.
+    /// The least time between two fetches caused by tokens.
     cooldown: Duration,
-    /// What of an answer is held in memory at the most.
+    /// The most bytes of an answer that are held in memory.
     max_bytes: usize,
     /// Replaced as a whole; readers keep theirs while they verify.
     keys: RwLock<Arc<Keys>>,
-    /// Locked for moments only, never while something is waited for.
+    /// Locked for moments only, never across an await.
     fetching: Mutex<Fetching>,
 }
 
-/// Who fetches, and how it went.
+/// The fetch that runs, and the outcomes so far.
 #[derive(Default)]
 struct Fetching {
     /// Closed when the fetch that runs now ends.
     running: Option<watch::Receiver<()>>,
-    /// When the last one began.
+    /// The start of the last fetch.
     began: Option<Instant>,
-    /// When keys last came.
+    /// The time at which keys last came.
     fresh: Option<Instant>,
-    /// For [`JwksState`].
     fetches: u64,
-    /// For [`JwksState`].
     failures: u64,
-    /// Why the last one failed; then the next is sooner.
+    /// The reason why the last fetch failed; the next one is then made sooner.
     error: Option<String>,
 }
 
@@ -80,7 +77,6 @@ impl fmt::Debug for Jwks {
     }
 }
 
-/// A JWKS.
 #[derive(Deserialize)]
 struct Published {
     /// Read one by one, so that a key of an unknown kind doesn't spoil the others.
@@ -96,12 +92,12 @@ impl Jwks {
         let url = Url::parse(&config.jwks_url).map_err(|error| format!("is no URL: {error}"))?;
         let mut client = Client::builder()
             .timeout(config.jwks_timeout())
-            // Some providers answer nobody without a name.
+            // Some providers refuse requests without a user agent.
             .user_agent(concat!("stoa/", env!("CARGO_PKG_VERSION")))
-            // From https to http, or to an address inside, is not what was configured.
+            // A redirect could lead from https to http, or to an internal address that was not configured.
             .redirect(redirect::Policy::none());
         if url.scheme() == "http" {
-            // Reading the system's certificates takes time, and fails where there are none.
+            // Plain HTTP needs no certificates of the system: reading them takes time, and fails where there are none.
             client = client.tls_certs_only([]);
         }
         let client = client.build().map_err(|error| {
@@ -127,7 +123,6 @@ impl Jwks {
         keys.clone()
     }
 
-    /// How it stands.
     pub(super) fn state(&self) -> JwksState {
         let keys = self.keys().len();
         let fetching = self.fetching();
@@ -140,13 +135,13 @@ impl Jwks {
         }
     }
 
-    /// Waits for keys that may be newer than those at hand: of the fetch that runs, or of a new one unless the last
-    /// began less than the cooldown ago. Returns whether there was one to wait for.
+    /// Waits for newer keys: from the fetch that runs, or from a new one unless the last began less than the cooldown
+    /// ago. Returns whether there was a fetch to wait for.
     pub(super) async fn newer(self: &Arc<Self>) -> bool {
         let Some(mut running) = self.begin(false) else {
             return false;
         };
-        // An error is the end of the fetch, which is what is waited for.
+        // An error means that the sender was dropped, so the fetch has ended.
         running.changed().await.ok();
         true
     }
@@ -171,10 +166,11 @@ impl Jwks {
         self.fetching.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What ends with the fetch that runs, or with one begun here. `due` is one whose time has come, whatever the cooldown.
+    /// A channel that closes when the fetch ends: of the one that runs, or of one begun here. `due` begins one in spite
+    /// of the cooldown.
     fn begin(self: &Arc<Self>, due: bool) -> Option<watch::Receiver<()>> {
         let mut fetching = self.fetching();
-        // Closed without an end: its task was dropped, and nothing must wait for it.
+        // The channel is closed but still there: its task was dropped, and nothing must wait for it.
         let running = fetching.running.as_ref();
         if let Some(running) = running.filter(|running| running.has_changed().is_ok()) {
             return Some(running.clone());
@@ -191,7 +187,7 @@ impl Jwks {
         fetching.running = Some(running.clone());
         drop(fetching);
         let own = self.clone();
-        // A task of its own: the connection that needed it first may be gone before it ends.
+        // The fetch is a task of its own, since the connection that needed it first may be gone before it ends.
         tokio::spawn(async move {
             let fetched = own.fetch().await;
             own.end(fetched);
@@ -251,7 +247,7 @@ impl Jwks {
     }
 }
 
-/// The usable keys of a JWKS. Others are passed over: providers publish keys for encryption beside them, and new kinds.
+/// The usable keys of a JWKS. Others are skipped: providers also publish keys for encryption, and new kinds.
 fn read(body: &[u8]) -> Result<Keys, String> {
     let published: Published = serde_json::from_slice(body)
         .map_err(|_| "the answer is no JWKS: {\"keys\": [..]} is expected".to_owned())?;
@@ -277,7 +273,7 @@ fn read(body: &[u8]) -> Result<Keys, String> {
     }
 }
 
-/// Without the URL, which the line of the log has already; with what is behind it, which says what to mend.
+/// The error with its causes, without the URL, which the log line has already.
 fn reason(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();

@@ -6,13 +6,13 @@ use super::denied::Denied;
 
 /// A JWT taken apart. Nothing in it is believed yet.
 pub(super) struct Jwt<'t> {
-    /// Chooses the key, and only among those that fit.
+    /// Chooses the key, and only among keys that fit.
     pub(super) header: Header,
-    /// Header and claims as they came: what the signature is of.
+    /// Header and claims as they came: the signed bytes.
     pub(super) signed: &'t str,
-    /// The claims, still in base64url: only what was verified is decoded.
+    /// The claims, still in base64url: they are decoded after verification only.
     pub(super) payload: &'t str,
-    /// In base64url, as it came.
+    /// The signature, in base64url.
     pub(super) signature: &'t str,
 }
 
@@ -28,7 +28,7 @@ impl<'t> Jwt<'t> {
         if [first, payload, signature].contains(&"") && !is_unsigned(first, signature) {
             return Err(Denied::Malformed);
         }
-        // Keys that a header brings along (jwk, jku, x5c, x5u) are read here and never looked at.
+        // Keys that a header carries (jwk, jku, x5c, x5u) are never used.
         let header = decode_header(token).map_err(|_| Denied::Header)?;
         if header.crit.is_some() {
             return Err(Denied::Critical);
@@ -43,7 +43,8 @@ impl<'t> Jwt<'t> {
     }
 }
 
-/// `alg: none` has no signature; it is refused for its header, which tells whoever forgot to sign what is wrong.
+/// Whether the header says `alg: none`. Such a token is refused for its header, so that whoever forgot to sign it
+/// learns why.
 fn is_unsigned(header: &str, signature: &str) -> bool {
     !header.is_empty() && signature.is_empty()
 }

@@ -1,7 +1,7 @@
 //! Keys that verify, and which of them may verify what.
 //!
-//! A key knows the algorithms that it is for; the token's header only chooses among the keys. So an HMAC secret is never
-//! held against a public key's signature, nor a public key's bytes taken for a secret, whatever a header says.
+//! Each key knows its algorithms; the token's header only chooses among the keys. So no header can make the server
+//! verify with a public key's bytes as an HMAC secret, nor the other way round.
 
 use std::fmt;
 
@@ -19,13 +19,14 @@ use thiserror::Error;
 
 use crate::config::LEAST_SECRET;
 
-/// The sizes of RSA moduli, in bytes: below 2048 bits they can be factored, above 8192 verifying is an attack on the server.
+/// The sizes of RSA moduli, in bytes. Below 2048 bits they can be factored; above 8192, verifying costs so much that it
+/// is an attack.
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 
 /// The sizes of RSA exponents, in bytes: all in use have three, and a large one makes each verification slow.
 const RSA_EXPONENT: std::ops::RangeInclusive<usize> = 1..=4;
 
-/// Why something is no key to verify with. None of the sentences holds anything of the key.
+/// The reason why a key can't verify. None of the sentences quotes the key.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum KeyError {
     #[error("holds a private key; give the public one (openssl pkey -in private.pem -pubout)")]
@@ -44,18 +45,16 @@ pub(super) enum KeyError {
     Published,
 }
 
-/// One key.
 #[derive(Clone)]
 pub(super) struct Key {
-    /// In the form that the library verifies with.
     decoding: DecodingKey,
-    /// What it may verify: by its kind, and by its own `alg` if it has one.
+    /// The algorithms that the key may verify: by its kind, and by its own `alg` if it has one.
     algorithms: Vec<Algorithm>,
-    /// What a token may call it by. Only compared, never opened or looked up anywhere.
+    /// The `kid` by which a token names the key. It is only compared, never opened or looked up.
     kid: Option<String>,
 }
 
-/// Keys are public or secret; neither is of use in a log.
+/// Keys are not printed: they may be secret, and public ones are of no use in a log.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Key")
@@ -66,7 +65,7 @@ impl fmt::Debug for Key {
 }
 
 impl Key {
-    /// A secret for HS256, HS384 and HS512: 32 random bytes are as hard to guess with any of them.
+    /// A secret for HS256, HS384 and HS512: 32 random bytes are as hard to guess with each of them.
     pub(super) fn hmac(secret: &[u8]) -> Result<Self, KeyError> {
         if secret.len() < LEAST_SECRET {
             return Err(KeyError::Short);
@@ -95,7 +94,7 @@ impl Key {
             _ => return Err(KeyError::NoPem),
         }
         let text = pem::encode(block);
-        // The content says what it is; each of these takes its own kind only.
+        // The content decides the kind of key; each parser accepts its own kind only.
         let decoding = if block.tag() == "RSA PUBLIC KEY" {
             DecodingKey::from_rsa_pem(text.as_bytes())
         } else {
@@ -144,7 +143,8 @@ impl Key {
     }
 }
 
-/// What a public key can verify. It is parsed here once, so that a broken one is found when it is read and not by every token.
+/// The algorithms that a public key can verify. The key is parsed here once, so that a broken one is found at the start
+/// and not with each token.
 fn usable(key: &DecodingKey) -> Result<Vec<Algorithm>, KeyError> {
     let parses = |algorithm: &'static dyn VerificationAlgorithm, bytes: &[u8]| {
         ParsedPublicKey::new(algorithm, bytes).is_ok()
@@ -169,7 +169,7 @@ fn usable(key: &DecodingKey) -> Result<Vec<Algorithm>, KeyError> {
     }
 }
 
-/// The same for an RSA key that comes as two numbers in base64url.
+/// The same for an RSA key given as two numbers in base64url.
 fn usable_rsa(modulus: &str, exponent: &str) -> Result<Vec<Algorithm>, KeyError> {
     let bytes = |number: &str| {
         let bytes = URL_SAFE_NO_PAD.decode(number).unwrap_or_default();
@@ -183,20 +183,19 @@ fn usable_rsa(modulus: &str, exponent: &str) -> Result<Vec<Algorithm>, KeyError>
     }
 }
 
-/// What became of a signature.
+/// The outcome of verifying a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// One of the keys made it.
+    /// One of the keys made the signature.
     Right,
-    /// There are keys that could have made it, and none did.
+    /// Some keys could have made the signature, and none did.
     Wrong,
-    /// None of the keys is for such a token.
+    /// No key fits such a token.
     NoKey,
-    /// Nobody can say: keys that it may be of are not known yet.
+    /// The key may be one that is not fetched yet.
     Unknown,
 }
 
-/// Several keys.
 #[derive(Debug, Default)]
 pub(super) struct Keys(Vec<Key>);
 
@@ -213,13 +212,13 @@ impl Keys {
         self.0.len()
     }
 
-    /// Whether a key here is called that.
+    /// Whether a key has this `kid`.
     pub(super) fn has(&self, kid: &str) -> bool {
         self.0.iter().any(|key| key.kid.as_deref() == Some(kid))
     }
 
-    /// Tries a signature with the keys that it can be of: those that its `kid` names; where that names none, or there is
-    /// no `kid`, those without a name, and all if there is no `kid`. `signed` is header and claims as they came.
+    /// Tries a signature with the keys that fit. A `kid` chooses the keys of that name, else those without a name.
+    /// Without a `kid` all keys are tried. `signed` is header and claims as they came.
     pub(super) fn verify(&self, header: &Header, signed: &str, signature: &str) -> Verdict {
         let kid = header.kid.as_deref();
         let named = kid.is_some_and(|kid| self.has(kid));

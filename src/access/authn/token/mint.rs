@@ -1,4 +1,4 @@
-//! Makes tokens: for a first try, for scripts, for whoever has no identity provider.
+//! Makes tokens: for a first try, for scripts, and for people without an identity provider.
 
 use std::{
     fmt,
@@ -19,7 +19,7 @@ use crate::config::{Authentication, Role};
 /// The option that names a private key.
 const KEY_FILE: &str = "--key-file";
 
-/// What a token is to say.
+/// The claims of a token to be made.
 #[derive(Debug, Clone)]
 pub struct Grant {
     /// `sub`.
@@ -28,23 +28,22 @@ pub struct Grant {
     pub name: Option<String>,
     /// `role`.
     pub role: Role,
-    /// `rooms`; the claim is left out without it.
+    /// `rooms`; `None` leaves the claim out.
     pub rooms: Option<Vec<String>>,
-    /// `projects`; the claim is left out without it.
+    /// `projects`; `None` leaves the claim out.
     pub projects: Option<Vec<String>>,
-    /// `agents`; the claim is left out without it.
+    /// `agents`; `None` leaves the claim out.
     pub agents: Option<Vec<String>>,
-    /// How long it is valid from now.
+    /// The time for which the token is valid from now.
     pub ttl: Duration,
 }
 
-/// A key that signs, and the issuer and audience that what it signs must name to be believed.
+/// A key that signs, with the issuer and audience that its tokens name.
 pub struct Signer {
-    /// In the form that the library signs with.
     key: EncodingKey,
-    /// The one that the key is for; of those for secrets the usual one.
+    /// The algorithm of the key's kind; for secrets the usual one.
     algorithm: Algorithm,
-    /// So that what is signed here is believed here.
+    /// The settings' own demands, so that the tokens pass them.
     demands: Demands,
 }
 
@@ -107,7 +106,7 @@ impl Signer {
             (EncodingKey::from_ec_pem(text), Algorithm::ES384),
             (EncodingKey::from_ed_pem(text), Algorithm::EdDSA),
         ];
-        // Only its own kind of key signs: that tells the curves apart, and a broken key from a good one.
+        // Each parser accepts its own kind of key only, which tells the curves apart, and a broken key from a good one.
         let fits = kinds.into_iter().find_map(|(key, algorithm)| {
             let key = key.ok()?;
             sign(b"", &key, algorithm).ok().map(|_| (key, algorithm))
@@ -129,7 +128,7 @@ impl Signer {
     pub fn sign(&self, grant: &Grant) -> Result<String, TokenSetupError> {
         let now = SystemTime::now();
         let claims = self.claims(grant, now);
-        // What would be refused later is better refused now, where there is somebody to tell.
+        // A token that the server would refuse later is better refused here, where the user reads the reason.
         Claims::read(
             Value::Object(claims.clone()).to_string().as_bytes(),
             b"",
@@ -161,7 +160,7 @@ impl Signer {
         set("iat", Some(json!(since.as_secs())));
         let until = since.saturating_add(grant.ttl).as_secs();
         set("exp", Some(json!(until)));
-        // So that one token can be revoked by a name that is not the token.
+        // `jti` lets a token be revoked by a name that is not the token.
         set("jti", Some(json!(Uuid::new_v4().to_string())));
         claims
     }

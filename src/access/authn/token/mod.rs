@@ -1,7 +1,7 @@
-//! Tokens: who somebody is, said by whoever holds a key that this server trusts.
+//! Tokens: a statement about a client, signed with a key that this server trusts.
 //!
 //! A token is a JWT, verified with a secret, a public key or a provider's published keys, or an API key, found by its
-//! hash. Either becomes [`Claims`]; what those allow is decided elsewhere.
+//! hash. Either gives [`Claims`]; `authz` decides what they allow.
 
 mod api_key;
 mod claims;
@@ -39,13 +39,13 @@ use own::OwnKeys;
 /// Everything that tokens are verified with.
 #[derive(Debug)]
 pub struct Tokens {
-    /// Secrets and public keys of the settings; those in files may change.
+    /// Secrets and public keys of the settings; the key files may change.
     own: OwnKeys,
-    /// A provider's keys, which come and go.
+    /// A provider's published keys, which rotate.
     jwks: Option<Arc<Jwks>>,
-    /// Of those who hold no tokens.
+    /// The keys of clients that hold no JWT.
     api_keys: ApiKeys,
-    /// What a token must say, whoever signed it.
+    /// The demands on a token, whatever key signed it.
     demands: Demands,
     /// Longer tokens are refused unread.
     max_size: usize,
@@ -55,12 +55,12 @@ impl Tokens {
     /// Reads keys and files; nothing is fetched yet.
     ///
     /// # Errors
-    /// A key or file can't be used: which, why, and what to do.
+    /// A key or file can't be used; the sentence names it and says what to do.
     pub fn new(config: &Authentication) -> Result<Self, TokenSetupError> {
         Self::of(config, false)
     }
 
-    /// The same for a server that other machines can reach: there a secret that can be guessed is refused.
+    /// The same for a server that other machines can reach: a secret that can be guessed is refused.
     ///
     /// # Errors
     /// As [`Tokens::new`].
@@ -92,7 +92,7 @@ impl Tokens {
         self.own.keys().is_empty() && self.jwks.is_none() && self.api_keys.is_empty()
     }
 
-    /// Who a token speaks for.
+    /// The claims of a token, once it is verified.
     ///
     /// # Errors
     /// `token_expired`, `unavailable`, or `unauthorized` for everything else. The message holds nothing of the token.
@@ -103,7 +103,7 @@ impl Tokens {
     /// The same, with the reason as something to count: see [`Denied::reason`].
     ///
     /// # Errors
-    /// Why it is not believed.
+    /// The reason why the token is refused.
     pub async fn examine(&self, token: &str) -> Result<Claims, Denied> {
         if self.is_empty() {
             return Err(Denied::NoKeys);
@@ -111,7 +111,7 @@ impl Tokens {
         if token.is_empty() {
             return Err(Denied::Empty);
         }
-        // Before anything is parsed, decoded or hashed.
+        // The size is checked before anything is parsed, decoded or hashed.
         if token.len() > self.max_size {
             return Err(Denied::TooLong { max: self.max_size });
         }
@@ -135,7 +135,7 @@ impl Tokens {
     async fn signature(&self, jwt: &Jwt<'_>) -> Verdict {
         let try_with = |keys: &Keys| keys.verify(&jwt.header, jwt.signed, jwt.signature);
         let own = try_with(&self.own.keys());
-        // Published keys never verify HMAC, so nothing is fetched for it.
+        // Published keys never verify HMAC, so nothing is fetched for such a token.
         let asymmetric = jwt.header.alg.family() != AlgorithmFamily::Hmac;
         let Some(jwks) = self.jwks.as_ref().filter(|_| asymmetric) else {
             return own;
@@ -157,36 +157,36 @@ impl Tokens {
         };
         match (own, theirs) {
             (_, Verdict::Right) => Verdict::Right,
-            // The provider has never answered. One that has and fails now leaves its last good keys.
+            // The provider has never answered. After its first answer, a failed fetch leaves the last good keys in use.
             _ if jwks.keys().is_empty() => Verdict::Unknown,
             (Verdict::NoKey, Verdict::NoKey) => Verdict::NoKey,
             _ => Verdict::Wrong,
         }
     }
 
-    /// The files of keys, which may change.
+    /// The key files, which may change.
     pub fn files(&self) -> impl Iterator<Item = KeyFile> {
         self.own.files()
     }
 
-    /// Looks at a file of keys again; whether there is something new, which is believed from now on. Sessions that are
-    /// there go on to their end.
+    /// Reads a key file again, and says whether it brought new keys, which are in use from now on. Sessions that exist
+    /// go on to their end.
     ///
     /// # Errors
-    /// There is something new that can't be used, and why. The last good keys stay.
+    /// The new content can't be used; the sentence says why. The last good keys stay.
     pub fn reload(&self, file: KeyFile) -> Result<bool, TokenSetupError> {
         self.own.reload(file)
     }
 
-    /// What keeps the provider's keys fresh for as long as it runs; `None` without `jwks_url`. Without it they are still
-    /// fetched when a token needs them, but withdrawn keys stay.
+    /// A task that keeps the provider's keys fresh for as long as it runs; `None` without `jwks_url`. Without this task
+    /// keys are still fetched when a token needs them, but withdrawn keys stay.
     pub fn keep_fresh(
         self: &Arc<Self>,
     ) -> Option<impl Future<Output = ()> + Send + 'static + use<>> {
         self.jwks.clone().map(Jwks::keep_fresh)
     }
 
-    /// How it stands with the provider's keys; `None` without `jwks_url`.
+    /// The state of the provider's keys; `None` without `jwks_url`.
     pub fn jwks_state(&self) -> Option<JwksState> {
         self.jwks.as_ref().map(|jwks| jwks.state())
     }

@@ -1,7 +1,7 @@
 //! Secrets and public keys of the settings, and how a changed file takes the place of what was read before.
 //!
-//! As with certificates: what is whole and good is believed from then on, what is not leaves the last good keys. Each file
-//! stands for itself: a bad one keeps no good change of the other from being believed.
+//! As with certificates, a good file takes effect at once, and a bad one leaves the last good keys in use. The files
+//! are independent: a bad one doesn't hold up a good change of the other.
 
 use std::{
     fmt,
@@ -27,38 +27,37 @@ pub enum KeyFile {
     Public,
 }
 
-/// The keys that are this server's to know.
+/// The secrets and public keys of the settings.
 pub(super) struct OwnKeys {
-    /// Which files there are: that doesn't change while the server runs.
+    /// The settings, which name the files; they don't change while the server runs.
     config: Authentication,
-    /// Other machines can reach the server: a short secret won't do, in the settings or in a file.
+    /// Other machines can reach the server: a short secret is refused, in the settings or in a file.
     exposed: bool,
     /// Replaced as a whole; readers keep theirs while they verify.
     current: RwLock<Arc<Keys>>,
-    /// What they are made of. Locked while one is changed, not to verify.
+    /// The keys by their source. Locked while one is changed, not to verify.
     parts: Mutex<Parts>,
 }
 
-/// Where keys come from, in the order in which they are tried.
+/// The sources of keys, in the order in which they are tried.
 struct Parts {
-    /// Of the settings themselves.
+    /// The keys in the settings themselves.
     settings: Vec<Key>,
-    /// Of `secret_file`.
+    /// The key of `secret_file`.
     secret: Part,
-    /// Of `public_key_file`.
+    /// The keys of `public_key_file`.
     public: Part,
 }
 
-/// One file.
 #[derive(Default)]
 struct Part {
-    /// What it held when it was last good: the same is not tried twice.
+    /// The content when it was last good, so that the same content isn't tried twice.
     seen: Vec<u8>,
-    /// The last good keys of it.
+    /// The last good keys of the file.
     keys: Vec<Key>,
 }
 
-/// What verifies signatures may make them, too: nothing of it is shown.
+/// Keys are not printed: an HMAC key can sign, too.
 impl fmt::Debug for OwnKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OwnKeys")
@@ -78,7 +77,7 @@ impl KeyFile {
         (!file.as_os_str().is_empty()).then_some(file)
     }
 
-    /// The key that names it.
+    /// The key of the settings that names the file.
     fn key(self) -> &'static str {
         match self {
             Self::Secret => SECRET_FILE,
@@ -103,7 +102,7 @@ impl KeyFile {
 }
 
 impl OwnKeys {
-    /// Reads them.
+    /// Reads the keys.
     pub(super) fn new(config: &Authentication, exposed: bool) -> Result<Self, TokenSetupError> {
         let wrong = |reason| TokenSetupError::Key {
             key: "secret",
@@ -137,13 +136,13 @@ impl OwnKeys {
         current.clone()
     }
 
-    /// The files that there are.
+    /// The files that the settings name.
     pub(super) fn files(&self) -> impl Iterator<Item = KeyFile> {
         let named = |which: &KeyFile| which.path(&self.config).is_some();
         KeyFile::ALL.into_iter().filter(named)
     }
 
-    /// Looks at a file again; whether there is something new, which is believed from now on.
+    /// Reads a file again, and says whether it brought new keys, which are in use from now on.
     pub(super) fn reload(&self, which: KeyFile) -> Result<bool, TokenSetupError> {
         let Some(file) = which.path(&self.config) else {
             return Ok(false);
@@ -172,7 +171,7 @@ impl Parts {
     }
 }
 
-/// The key that a secret is, unless it can be guessed where there is somebody who would try.
+/// The key of a secret. A secret that can be guessed is refused where other machines can reach the server.
 fn hmac(secret: &[u8], exposed: bool) -> Result<Key, String> {
     match weak_secret(secret).filter(|_| exposed) {
         Some(weak) => Err(weak),

@@ -10,28 +10,28 @@ use crate::config::{Authentication, short_secret, weak_secret};
 /// Bytes of a key's file; the largest keys there are have a tenth of that.
 const MAX_FILE: u64 = 64 * 1024;
 
-/// Why tokens can't be verified, or made, with these settings.
+/// The reason why these settings can't verify or make tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TokenSetupError {
-    /// The value of a key.
+    /// A key of the settings has a wrong value.
     #[error("[authentication] {key} {reason}")]
     Key {
-        /// Which key.
+        /// The key's name.
         key: &'static str,
-        /// What is wrong with it, and what to do.
+        /// The fault, and what to do.
         reason: String,
     },
-    /// The file that a key, or an option, names.
+    /// A file that a key of the settings, or an option, names can't be used.
     #[error("{file} ({key}) {reason}")]
     File {
-        /// As it was named.
+        /// The file, as it was named.
         file: String,
         /// The key of the settings, or the option, that names it.
         key: &'static str,
-        /// What is wrong with it, and what to do.
+        /// The fault, and what to do.
         reason: String,
     },
-    /// There is nothing to sign with.
+    /// There is no key to sign with.
     #[error(
         "there is no secret to sign with: set STOA_AUTHENTICATION__SECRET (or [authentication] secret or secret_file) to at least 32 random bytes, as from `openssl rand -base64 48`, or give --key-file"
     )]
@@ -39,10 +39,10 @@ pub enum TokenSetupError {
     /// The system's source of randomness failed.
     #[error("the system gives no random bytes")]
     NoRandom,
-    /// The token that was asked for would not be believed.
+    /// The server would refuse the token that was asked for.
     #[error("such a token would not be believed: {0}")]
     Grant(Denied),
-    /// The library that signs did not.
+    /// The library could not sign.
     #[error("the key can't sign: {0}")]
     Sign(String),
 }
@@ -50,7 +50,7 @@ pub enum TokenSetupError {
 /// The key that names the file of a secret.
 pub(super) const SECRET_FILE: &str = "[authentication] secret_file";
 
-/// The HMAC secrets of the settings; what is signed here is signed with the first.
+/// The HMAC secrets of the settings; the first one signs.
 pub(super) fn secrets(config: &Authentication) -> Result<Vec<Vec<u8>>, TokenSetupError> {
     let own = secret(config)?;
     let file = &config.secret_file;
@@ -78,7 +78,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The secret that a file holds.
 pub(super) fn secret_of(file: &Path, mut secret: Vec<u8>) -> Result<Vec<u8>, TokenSetupError> {
-    // Some editors begin a file with a mark of its encoding; they and `echo` end it with a line end. Nobody means these.
+    // Some editors begin a file with a byte order mark; they and `echo` end it with a line end. Neither is part of the
+    // secret.
     if secret.starts_with(BYTE_ORDER_MARK) {
         secret.drain(..BYTE_ORDER_MARK.len());
     }
@@ -95,7 +96,7 @@ pub(super) fn secret_of(file: &Path, mut secret: Vec<u8>) -> Result<Vec<u8>, Tok
     }
 }
 
-/// What whoever starts a server should know of a file with a short secret, where it is taken at all.
+/// A warning about a file with a short secret, where short secrets are accepted.
 pub fn weak_secret_file(config: &Authentication) -> Option<String> {
     let file = &config.secret_file;
     let secret = read(file, SECRET_FILE).and_then(|bytes| secret_of(file, bytes));

@@ -1,4 +1,4 @@
-//! Whatever comes, nothing panics, and only what was signed is believed.
+//! No input panics, and only signed tokens are accepted.
 
 use proptest::{prelude::*, sample::Index};
 
@@ -17,7 +17,7 @@ static GOOD: LazyLock<Vec<String>> = LazyLock::new(|| {
     ]
 });
 
-/// What may be done to a token.
+/// A way to spoil a token.
 #[derive(Debug, Clone)]
 enum Change {
     Replace(Index, char),

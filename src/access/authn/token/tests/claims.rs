@@ -1,4 +1,4 @@
-//! What a believed token says.
+//! The claims of valid tokens.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ fn one_pattern_or_several() {
         says.projects,
         Some(vec!["p1".to_owned(), "shop-*".to_owned()])
     );
-    // Nothing at all is allowed by an empty list; that is not the same as no list.
+    // An empty list allows nothing; that is not the same as no list.
     assert_eq!(read(json!({ "projects": [] })).projects, Some(Vec::new()));
 }
 

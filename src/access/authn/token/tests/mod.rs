@@ -36,11 +36,11 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// A pair of keys, in the forms that files have.
 struct Pair {
-    /// What signs.
+    /// The key that signs.
     private_pem: String,
-    /// What a server is given.
+    /// The key that a server is given.
     public_pem: String,
-    /// SubjectPublicKeyInfo: what a careless verifier might take for an HMAC secret.
+    /// SubjectPublicKeyInfo, which a careless verifier might take for an HMAC secret.
     public_der: Vec<u8>,
 }
 
@@ -139,7 +139,7 @@ fn file(text: &str) -> NamedTempFile {
     file
 }
 
-/// Knows the secret and all four public keys.
+/// A server's keys: the secret and all four public keys.
 fn tokens() -> Tokens {
     let keys = [&*RSA, &*P256, &*P384, &*ED].map(|pair| pair.public_pem.as_str());
     let file = file(&keys.concat());
@@ -151,7 +151,7 @@ fn tokens() -> Tokens {
     Tokens::new(&config).expect("keys")
 }
 
-/// What becomes of a token where nothing need be fetched.
+/// The outcome for a token when nothing need be fetched.
 fn examine(tokens: &Tokens, token: &str) -> Result<Claims, Denied> {
     tokens
         .examine(token)

@@ -14,7 +14,7 @@ use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 
 use super::*;
 
-/// What it answers with.
+/// The answer that the provider gives.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
     /// Providers fail in more ways than by being gone.
@@ -25,18 +25,17 @@ pub(super) struct Answer {
 
 /// A provider at work.
 pub(super) struct Provider {
-    /// Where it listens.
     address: SocketAddr,
-    /// What the test changes while it runs.
+    /// The state that the test changes while the provider runs.
     state: Arc<Shared>,
-    /// Ended to see what becomes of tokens then.
+    /// Ended by tests of a provider that is gone.
     serving: JoinHandle<()>,
 }
 
 struct Shared {
-    /// What the next one who asks gets.
+    /// The answer to the next request.
     answer: Mutex<Answer>,
-    /// How often it was asked: what a flood must not raise.
+    /// The number of requests, which a flood of tokens must not raise.
     asked: AtomicU64,
     /// An answer takes one of these: a test that takes them away makes the provider slow.
     may_answer: Semaphore,
@@ -91,7 +90,7 @@ impl Provider {
         self.state.asked.load(Ordering::SeqCst)
     }
 
-    /// It takes requests and answers none of them.
+    /// The provider takes requests and answers none of them.
     pub(super) async fn falls_silent(&self) {
         self.state
             .may_answer

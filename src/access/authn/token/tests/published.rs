@@ -46,14 +46,14 @@ async fn keys_are_fetched_when_a_token_needs_them() {
                 .unwrap_or_else(|e| panic!("{algorithm:?}: {e}"));
         }
     }
-    // Its alg is the key's only one: RS256 is not PS256, though the key could do both.
+    // A key has only one alg: RS256 is not PS256, though the key could do both.
     let token = issued(&RSA, Algorithm::PS256, Some("rsa"));
     assert_eq!(tokens.examine(&token).await.err(), Some(Denied::UnknownKey));
     // The kid of one key with the signature of another.
     let token = issued(&Pair::p256(), Algorithm::ES256, Some("ec"));
     assert_eq!(tokens.examine(&token).await.err(), Some(Denied::Signature));
     assert_eq!(provider.asked(), 1, "known kids fetch nothing");
-    // Nor does HMAC, which no published key verifies.
+    // HMAC is refused too, since no published key verifies it.
     let token = made(
         &json!({ "alg": "HS256", "kid": "new" }),
         "{}",
@@ -93,7 +93,7 @@ async fn keys_are_rotated_while_a_thousand_tokens_are_verified() {
             let (tokens, token) = (tokens.clone(), old_token.clone());
             let (verified, rotated) = (verified.clone(), rotated.clone());
             tokio::spawn(async move {
-                // Goes on beyond its thousand until the rotation has happened in the midst of it.
+                // The task goes on beyond its thousand until a rotation has happened meanwhile.
                 while verified.fetch_add(1, Ordering::SeqCst) < 1000
                     || !rotated.load(Ordering::SeqCst)
                 {
@@ -217,7 +217,7 @@ async fn until_the_provider_has_answered_nobody_can_say() {
     });
     let good = issued(&P256, Algorithm::ES256, Some("good"));
     let forged = issued(&Pair::p256(), Algorithm::ES256, Some("good"));
-    // A key of our own fits it and did not sign it; one of the provider's may have.
+    // A key of our own fits the token and did not sign it; one of the provider's may have.
     let theirs = issued(&Pair::rsa(), Algorithm::RS256, None);
     for token in [&good, &forged, &theirs, &good] {
         let denied = tokens.examine(token).await.expect_err("who knows");
@@ -227,7 +227,7 @@ async fn until_the_provider_has_answered_nobody_can_say() {
             ("jwks_unavailable", "unavailable")
         );
     }
-    // What the provider has no part in is known all the same.
+    // A token signed by our own key is accepted without the provider.
     let by_own = issued(&RSA, Algorithm::RS256, None);
     tokens.examine(&by_own).await.expect("our own key");
     let hmac = EncodingKey::from_secret(b"another secret of thirty-two bytes");
@@ -257,13 +257,13 @@ async fn a_flood_of_unknown_keys_is_one_fetch_a_cooldown() {
             assert_eq!(one.await.expect("ends").err(), Some(Denied::UnknownKey));
         }
     };
-    // Those that come at once, while the provider takes its time, wait for one and the same fetch.
+    // Requests that come at once, while the provider takes its time, wait for one and the same fetch.
     let tokens = provider.tokens(|config| config.jwks_cooldown = 3600.0);
     for round in 0..3 {
         flood(&tokens, round).await;
     }
     assert_eq!(provider.asked(), 1);
-    // With a cooldown that ends there are as many as fit.
+    // A cooldown that ends allows as many fetches as fit.
     let cooldown = Duration::from_millis(200);
     let tokens = provider.tokens(|config| config.jwks_cooldown = cooldown.as_secs_f64());
     let before = provider.asked();

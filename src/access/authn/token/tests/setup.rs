@@ -1,4 +1,4 @@
-//! What stops the start, and what is never shown.
+//! Settings that stop the start, and secrets that are never shown.
 
 use super::*;
 
@@ -82,7 +82,7 @@ fn where_others_can_connect_a_short_secret_is_not_taken_by_a_change_either() {
         .expect_err("too short")
         .to_string();
     assert!(error.contains("20 bytes"), "{error}");
-    // One that asks again hears it again, and the last good one stays.
+    // A second reload of the same file gives the same error, and the last good one stays.
     assert!(exposed.reload(KeyFile::Secret).is_err());
     assert!(examine(&exposed, &token).is_ok());
     assert_eq!(here.reload(KeyFile::Secret), Ok(true));

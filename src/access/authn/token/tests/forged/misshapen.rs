@@ -1,8 +1,8 @@
-//! Not even the form of a token.
+//! Texts without the form of a token.
 
 use super::*;
 
-/// Refused for their form.
+/// Tokens refused for their form.
 pub(super) fn misshapen() -> Vec<Row> {
     let good = signed(&claims(json!({})), &secret(), Algorithm::HS256);
     let twice = r#"{"alg":"HS256","alg":"none"}"#;

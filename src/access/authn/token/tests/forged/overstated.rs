@@ -1,8 +1,8 @@
-//! Signed by the right key, and saying what can't be.
+//! Tokens signed by the right key, with claims that can't be.
 
 use super::*;
 
-/// Rightly signed, and refused for what they say.
+/// Tokens that are rightly signed and refused for their claims.
 pub(super) fn overstated() -> Vec<Row> {
     let row = |what, changes: Value, reason| {
         (

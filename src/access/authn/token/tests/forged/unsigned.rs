@@ -1,8 +1,8 @@
-//! Signed by nobody, or by somebody else.
+//! Tokens that nobody signed, or somebody else.
 
 use super::*;
 
-/// Refused for a wrong header or signature.
+/// Tokens refused for a wrong header or signature.
 pub(super) fn unsigned() -> Vec<Row> {
     let says = claims(json!({ "role": "admin" })).to_string();
     let hs = |header: Value, key: &[u8]| {
