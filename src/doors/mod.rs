@@ -1,7 +1,7 @@
-//! The doors: each translates between its own wire and the one way through the house.
+//! The doors: each translates between its own wire format and the one path from intake to update.
 //!
-//! A door in makes bytes an [`Event`](crate::event::Event); a door out makes an update its own wire shape. No door owns
-//! rooms, access rules, cursors or the policy of a queue.
+//! A door in turns bytes into an [`Event`](crate::event::Event); a door out turns an update into its own wire format.
+//! No door owns rooms, access rules, cursors or the policy of a queue.
 
 pub mod admin;
 pub mod http;

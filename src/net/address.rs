@@ -1,7 +1,7 @@
-//! Whose request it is: the address at the other end, or the one that a trusted proxy names.
+//! The address of a request: the other end of the connection, or the client that a trusted proxy names.
 //!
-//! A proxy appends what it sees to a list that anybody may have begun, so the list is read from its end, and only for as
-//! long as each entry was written by somebody trusted. What is left of the first stranger is the stranger's own word.
+//! A proxy appends the address that it sees to a list that anybody may have begun. So the list is read from its end,
+//! for as long as trusted proxies wrote the entries. Entries before the first stranger's are that stranger's own claim.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -12,44 +12,43 @@ use crate::config::Networks;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Whose request it is; in the request's extensions, and in what the engine keeps of it.
+/// The address of a request's client; kept in the request's extensions, and in the engine's copy of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
 impl ClientAddress {
-    /// The address of a request; one that nobody noted it for counts as nobody's.
+    /// The address of a request; an unspecified one if nobody noted it.
     pub fn of(extensions: &Extensions) -> IpAddr {
         let address = extensions.get::<Self>();
         address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0)
     }
 }
 
-/// Whether the client's side of the way is encrypted; in the request's extensions.
+/// Whether the client's side of the way is encrypted; kept in the request's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Secure(pub bool);
 
-/// Those whose word on a client is taken.
+/// The trusted proxies, which may say who the client is.
 #[derive(Debug, Clone, Default)]
 pub struct Proxies {
-    /// Their networks.
     trusted: Networks,
 }
 
 impl Proxies {
-    /// Trusts these and nobody else.
+    /// Trusts these networks and nobody else.
     pub fn new(trusted: Networks) -> Self {
         Self { trusted }
     }
 
-    /// Whether this end of a connection is one of them.
+    /// Whether the other end of a connection is a trusted proxy.
     pub fn trusts(&self, peer: IpAddr) -> bool {
         self.trusted.contain(peer)
     }
 
-    /// Whose request it is.
+    /// The client of a request.
     ///
-    /// A proxy that writes one of the two headers passes a client's own version of the other on. Where both are there and
-    /// don't agree, one of them is forged, nobody can say which, and the request counts as the proxy's own.
+    /// A proxy that writes one of the two headers passes on a client's version of the other. If both are there and
+    /// differ, one is forged and nobody can say which, so the request counts as the proxy's own.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> ClientAddress {
         let peer = peer.to_canonical();
         if !self.trusts(peer) {
@@ -64,7 +63,7 @@ impl Proxies {
         ClientAddress(client)
     }
 
-    /// The last of the list that is no trusted proxy. What can't be read ends the list: who is behind it is unknown.
+    /// The last entry that is no trusted proxy. An unreadable entry ends the list: nobody knows who is behind it.
     fn last(&self, peer: IpAddr, list: &[Option<IpAddr>]) -> IpAddr {
         let mut last = peer;
         for address in list.iter().rev() {
@@ -77,7 +76,7 @@ impl Proxies {
         last
     }
 
-    /// Whether the client's side is encrypted, as the nearest proxy says where there is one.
+    /// Whether the client's side is encrypted, as the nearest proxy says, if there is one.
     pub fn secure(&self, peer: IpAddr, headers: &HeaderMap, encrypted: bool) -> Secure {
         let said = headers.get_all(X_FORWARDED_PROTO).iter().next_back();
         let said = said
@@ -110,7 +109,7 @@ const CLIENT: [&str; 13] = [
     "x-proxyuser-ip",
 ];
 
-/// Every client that proxies name in a request, in whichever header; `None` for an entry that is no address.
+/// Every client that proxies name in a request, in any of the headers; `None` for an entry that is no address.
 pub fn forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let plain = CLIENT.map(HeaderName::from_static);
     let plain = plain.iter().flat_map(|name| addresses(headers, name));
@@ -143,7 +142,8 @@ fn forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
         .collect()
 }
 
-/// A header that is not even text still was an entry: it must not make the one before it the last.
+/// The entries of a header. One that isn't text gives an unreadable entry, so that the one before it doesn't count as
+/// the last.
 fn entries(headers: &HeaderMap, name: &HeaderName) -> impl Iterator<Item = Option<String>> {
     headers
         .get_all(name)

@@ -13,12 +13,11 @@ use super::{
 };
 use crate::error::Error;
 
-/// Reads a body of this address whole. One that is not small waits for its place before the rest of it is read, and has it
-/// until it is dropped.
+/// Reads a body of this address whole. Unless it is small, it waits for space before the rest of it is read, and holds
+/// that space until it is dropped.
 ///
-/// # Errors
-/// It is too large, which is known before it is read where its length is told; it takes too long, or longer than it would be
-/// let while others wait for its place; it ends early; there is no place for it.
+/// # Errors The body is too large (refused before it is read where its length is told); it takes too long, or too long
+/// while others wait for its space; it ends early; there is no space for it.
 pub async fn read_body(address: IpAddr, body: Body, limits: &BodyLimits) -> Result<Bytes, Error> {
     let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if told > limits.max {
@@ -52,7 +51,7 @@ pub async fn read_body(address: IpAddr, body: Body, limits: &BodyLimits) -> Resu
             let whole = if told > 0 { told } else { limits.max };
             let asked = Instant::now();
             let place = limits.space.take(address, whole).await?;
-            // That was not the client's fault.
+            // Waiting for space is not the client's fault.
             deadline += asked.elapsed();
             read.reserve(whole - read.len().min(whole));
             placed = Some(Placed {
@@ -71,20 +70,20 @@ pub async fn read_body(address: IpAddr, body: Body, limits: &BodyLimits) -> Resu
     })
 }
 
-/// A body that has a place, while it is read.
+/// A body that is read into the space that it holds.
 struct Placed {
     place: Place,
-    /// The bytes that it has a place for.
+    /// The bytes of that space.
     whole: usize,
-    /// How much of it there was when it was last looked at.
+    /// Bytes read when the pace was last checked.
     read: usize,
-    /// When it is looked at next.
+    /// The time of the next check.
     look_at: Instant,
 }
 
 impl Placed {
-    /// Whether it comes at the pace by which it would be there in time. If it doesn't, and others wait for the place, it has
-    /// to give that away: else a few that stall would hold up everybody for as long as a body may take.
+    /// Checks the pace of the body. If it is too slow to be whole in time, and others wait for space, it is refused:
+    /// otherwise a few that stall would hold up everybody for as long as a body may take.
     fn look(&mut self, now: Instant, read: usize, limits: &BodyLimits) -> Result<(), Error> {
         let part = limits.patience.as_secs_f64() / limits.timeout.as_secs_f64();
         let least = self.whole as f64 * part;
@@ -124,7 +123,7 @@ fn too_large(max: usize) -> Error {
     )
 }
 
-/// A body breaks off where its sender leaves; one that is unpacked says itself what is wrong.
+/// The error of a body that broke off: its sender left, or unpacking it failed.
 fn broken(error: &axum::Error) -> Error {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
@@ -136,35 +135,33 @@ fn broken(error: &axum::Error) -> Error {
     Error::bad_request("the body ended early")
 }
 
-/// A body that is read as it comes, for as long as it comes at a pace. Only the time spent waiting for the client
-/// counts: what the server takes to handle a part is not the client's fault.
+/// A body that is read in parts, for as long as they come fast enough. Only the time spent waiting for the client
+/// counts, not the time that the server takes to handle a part.
 #[derive(Debug)]
 pub struct Steady {
-    /// What the client sends.
     stream: BodyDataStream,
-    /// How much, and how slowly it may come.
     limits: BodyLimits,
-    /// Waited so long since the pace was last looked at.
+    /// Time waited since the pace was last checked.
     waited: Duration,
-    /// Waited so long since the last part.
+    /// Time waited since the last part.
     paused: Duration,
-    /// Read so much since then.
+    /// Bytes read since the last check.
     read: usize,
 }
 
 /// The outcome of reading a body.
 #[derive(Debug)]
 pub enum NextPart {
-    /// A part of it.
+    /// A part of the body.
     Part(Bytes),
-    /// Nothing for a while.
+    /// No part came for a while.
     Pause,
-    /// All of it came.
+    /// The body is whole.
     End,
 }
 
 impl Steady {
-    /// Reads this one.
+    /// Reads this body within these limits.
     pub fn new(body: Body, limits: BodyLimits) -> Self {
         Self {
             stream: body.into_data_stream(),
@@ -175,10 +172,10 @@ impl Steady {
         }
     }
 
-    /// The next part, or that none came for a `pause`, if there is one: what came can be handled meanwhile.
+    /// The next part. `Pause` if none comes for the time `pause`, so that the caller can handle earlier parts
+    /// meanwhile.
     ///
-    /// # Errors
-    /// It pauses or drips, or ends early.
+    /// # Errors The body pauses for too long, comes too slowly or ends early.
     pub async fn next(&mut self, pause: Option<Duration>) -> Result<NextPart, Error> {
         let asked = Instant::now();
         let left = self.limits.timeout.saturating_sub(self.paused);
@@ -248,7 +245,7 @@ mod tests {
         }
     }
 
-    /// So many parts of a size, with a pause before each.
+    /// A body of so many parts of a size, with a pause before each.
     fn dripping(parts: usize, size: usize, pause: Duration) -> Body {
         Body::from_stream(stream::unfold(0, move |n| async move {
             if n == parts {
@@ -308,13 +305,13 @@ mod tests {
         assert_eq!(limits.space.left(), 50_000);
         let code = |refused: Result<Bytes, Error>| refused.unwrap_err().code;
         assert_eq!(code(read_body(HERE, body(), &limits).await), "overloaded");
-        // Of unknown length: it may be as long as any.
+        // The length isn't told, so it may be as long as any.
         let unknown = dripping(2, 10_000, Duration::ZERO);
         assert_eq!(code(read_body(HERE, unknown, &limits).await), "overloaded");
         let small = read_body(HERE, Body::from(vec![0; FREE_BYTES]), &limits).await;
         assert_eq!(small.unwrap().len(), FREE_BYTES);
         let waiting = read_body(HERE, body(), &limits);
-        // A part of it is enough to keep its place.
+        // A part of a body is enough to keep its space.
         let part = second.slice(10..20);
         drop(second);
         assert_eq!(limits.space.left(), 50_000);
@@ -324,7 +321,7 @@ mod tests {
         assert_eq!(limits.space.left(), 250_000);
     }
 
-    /// One that says how long it is and stops before that.
+    /// A body that tells its length and stops before that.
     fn stalled(size: usize) -> Body {
         let begun = stream::once(async { Ok::<_, std::io::Error>(vec![b'x'; FREE_BYTES + 1]) });
         let rest = size - FREE_BYTES - 1;
@@ -384,7 +381,7 @@ mod tests {
         let slow = slow.unwrap_err();
         assert!(slow.message.contains("body_patience"), "{}", slow.message);
         assert_eq!(good.unwrap().len(), 90_000);
-        // At the pace that it needs, however slow that is, it keeps its place.
+        // A body that comes just fast enough keeps its space, however slow that is.
         let steady = dripping(22, 4_000, Duration::from_millis(900));
         let waits = async {
             tokio::time::sleep(Duration::from_secs(5)).await;

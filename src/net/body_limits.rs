@@ -1,4 +1,4 @@
-//! The limits on bodies, and on what is unpacked of them.
+//! The limits on bodies, and on unpacking them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,31 +13,31 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 /// The limits on a body.
 #[derive(Debug, Clone)]
 pub struct BodyLimits {
-    /// The largest that is read whole.
+    /// The largest body that is read whole.
     pub max: usize,
-    /// Time for one that is read whole; the longest pause of one that is streamed.
+    /// Time for a body that is read whole; the longest pause of a streamed one.
     pub timeout: Duration,
-    /// The pace that a streamed one has to keep up, on average over `timeout`.
+    /// The least pace of a streamed body, on average over `timeout`.
     pub bytes_per_second: usize,
-    /// The bytes that all of them may hold together.
+    /// The space that all bodies share.
     pub space: Space,
-    /// Of those that are compressed.
+    /// The limits on compressed bodies.
     pub packed: PackedLimits,
-    /// How often it is looked whether one with a place still comes at the pace that it needs, while others wait for one.
+    /// The interval at which the pace of a body is checked while others wait for its space.
     pub patience: Duration,
 }
 
 /// The limits on unpacking.
 #[derive(Debug, Clone)]
 pub struct PackedLimits {
-    /// Bytes that one byte may become, beside a body that may be read whole.
+    /// Bytes that one byte may become, beyond the size of a body that is read whole.
     pub ratio: usize,
     /// A permit for each body that is unpacked.
     places: Arc<Semaphore>,
 }
 
 impl PackedLimits {
-    /// Lets so many bodies be unpacked at a time.
+    /// Limits to so many bodies that are unpacked at a time.
     pub fn new(ratio: usize, most: usize) -> Self {
         Self {
             ratio,

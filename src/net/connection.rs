@@ -34,36 +34,31 @@ pub struct Peer(pub SocketAddr);
 #[derive(Debug, Clone)]
 pub struct PeerClosed(pub CancellationToken);
 
-/// What all connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// Answers requests.
     pub(super) router: Router,
-    /// How long what may take.
     pub(super) timeouts: Timeouts,
-    /// Who may have how much.
+    /// Limits on connections and sessions.
     pub(super) quota: Arc<Quota>,
-    /// Whose word is taken.
+    /// Proxies whose word on a client's address counts.
     pub(super) proxies: Proxies,
-    /// Every end that the server chose is counted.
+    /// Counts every connection that the server ends.
     pub(super) metrics: Arc<Metrics>,
 }
 
-/// How encrypted connections begin.
 #[derive(Clone)]
 pub(super) struct Encryption {
-    /// Does the handshake.
     pub(super) acceptor: TlsAcceptor,
-    /// Time for it.
+    /// The time that a handshake may take.
     pub(super) timeout: Duration,
 }
 
 /// Bytes that the kernel holds unsent before a connection counts as not writable.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 16 * 1024;
-/// Bytes of one request's head. (It has 100 headers at the most: that is the library's own limit, and the fast way.)
+/// Bytes of one request's head. The library itself bounds the number of headers to 100, which keeps its fast path.
 const MAX_HEAD: usize = 64 * 1024;
-/// How long an answer may take to leave when the server goes down and nothing else is under way.
+/// The time that an answer may take to leave when the server goes down and no request is in flight.
 const LAST_WRITE: Duration = Duration::from_millis(200);
 
 /// Prepares an accepted socket and speaks HTTP on it to its end.
@@ -75,9 +70,9 @@ pub(super) async fn connection(
     encryption: Option<Encryption>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    // Without it small frames wait for the peer's delayed acknowledgement, 40 ms.
+    // Otherwise small frames wait for the peer's delayed acknowledgement, 40 ms.
     stream.set_nodelay(true).ok();
-    // What the kernel holds can't be overtaken: it is kept to so little that a heartbeat still gets through a slow link.
+    // Bytes in the kernel can't be overtaken, so they are kept few: a heartbeat must still get through a slow link.
     #[cfg(target_os = "linux")]
     socket2::SockRef::from(&stream)
         .set_tcp_notsent_lowat(UNSENT)
@@ -127,7 +122,7 @@ async fn serve(
         encrypted,
     };
     let service = service_fn(move |request| answering.clone().answer(request));
-    // Time is kept by `traffic`, which knows a head that is late from a connection that is only kept open.
+    // `traffic` keeps the times, since it knows a late head from a connection that is only kept open.
     let connection = http1::Builder::new()
         .header_read_timeout(None)
         .max_header_size(MAX_HEAD)
@@ -148,7 +143,7 @@ async fn serve(
             tokio::select! {
                 ended = connection.as_mut() => ended,
                 () = hangup.cancelled() => return,
-                // Half a head, or an answer that nobody takes: there is nothing to wait for.
+                // Only half a head is there, or an answer that nobody takes: nothing is worth waiting for.
                 () = quiet => return,
             }
         }
@@ -163,7 +158,7 @@ async fn serve(
     }
 }
 
-/// Waits for the word to stop, or for nobody being left to say it.
+/// Waits for the order to stop, or until nobody is left to give it.
 pub(super) async fn told(stopping: &mut watch::Receiver<bool>) {
     stopping.wait_for(|stop| *stop).await.ok();
 }
@@ -171,15 +166,13 @@ pub(super) async fn told(stopping: &mut watch::Receiver<bool>) {
 /// Answers the requests of one connection.
 #[derive(Clone)]
 struct Answering {
-    /// What all connections have in common.
     shared: Arc<Shared>,
-    /// Knows when it has been silent for too long.
+    /// Notices that the connection has been silent for too long.
     traffic: Arc<ConnectionTimeouts>,
     /// Ends the connection from a handler.
     hangup: CancellationToken,
-    /// Who asks, as handlers see it.
     peer: Peer,
-    /// Requests are told how they came: a page's origin depends on it.
+    /// Handlers need to know how a request came: a page's origin depends on it.
     encrypted: bool,
 }
 
@@ -226,7 +219,7 @@ impl Answering {
             .map(|response| under_way.cover(response, presence))
     }
 
-    /// A place for a request that came by a proxy. What belongs to a session needs none: the session has one.
+    /// A slot for a request that came through a proxy. A request of a session needs none: the session holds one.
     fn present(
         &self,
         client: ClientAddress,
@@ -244,7 +237,7 @@ impl Answering {
     }
 }
 
-/// Whether a request begins a session or a stream, which is what comes too often or doesn't.
+/// Whether a request begins a session or a stream; beginnings are what the rate counts.
 fn begins(request: &Request<Incoming>) -> bool {
     (of_engine(request) && !has_session(request)) || request.uri().path() == "/api/v1/stream"
 }

@@ -1,7 +1,8 @@
 //! The `Date` of answers, which the HTTP library writes.
 //!
-//! It keeps the text for each thread and panics if it writes the first one while the clock is before 1970. Once there is one
-//! it goes on with that until the clock is ahead of it again. So each thread has it write one as it starts.
+//! The library keeps the text for each thread, and panics if it writes the first one while the clock is before 1970.
+//! Later it keeps the old text until the clock is ahead of it again. So each thread makes the library write one as it
+//! starts.
 
 use std::{
     convert::Infallible,
@@ -16,7 +17,8 @@ use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 
-/// Has the HTTP library read the clock on this thread: it does when it looks for a request, here on a connection that is over.
+/// Makes the HTTP library read the clock on this thread, which it does when it looks for a request; the connection here
+/// is one that is over.
 pub fn read_the_clock() {
     if SystemTime::now() < SystemTime::UNIX_EPOCH {
         return;

@@ -1,4 +1,4 @@
-//! A request from its head to the end of its answer, and what lasts as long.
+//! Tracks a request from its head to the last byte of its response, and holds the connection's slot for that time.
 
 use std::{
     pin::Pin,
@@ -13,7 +13,7 @@ use axum::{
 
 use super::{presence::ConnectionSlot, timeouts::ConnectionTimeouts};
 
-/// A request from its head to the end of its answer.
+/// A request in flight, from its head to the end of its response.
 pub(super) struct InFlight(Arc<ConnectionTimeouts>);
 
 impl InFlight {
@@ -23,7 +23,7 @@ impl InFlight {
         Self(traffic)
     }
 
-    /// Lasts from here on for as long as the answer's body.
+    /// Extends the time to the end of the response's body.
     pub(super) fn cover(self, response: Response, presence: Option<ConnectionSlot>) -> Response {
         response.map(|body| {
             Body::new(Covered {
@@ -40,11 +40,10 @@ impl Drop for InFlight {
     }
 }
 
-/// An answer's body with what lasts as long as it.
+/// A response's body with everything that lives as long as it.
 struct Covered {
-    /// The answer.
     body: Body,
-    /// Counted as under way until the answer is out.
+    /// Dropped with the body: the request then counts as answered.
     _until: (InFlight, Option<ConnectionSlot>),
 }
 

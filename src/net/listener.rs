@@ -1,7 +1,7 @@
 //! Accepts connections, at the pace and up to the number that the settings allow.
 //!
-//! What comes too fast for all waits with the system; what is too much is told so, as cheaply as can be, and closed.
-//! Nothing is logged for it: whoever floods the server must not fill its disk as well.
+//! Above the global accept rate, connections wait in the kernel's backlog. Above the connection limit they get a
+//! minimal 503 and are closed. Neither is logged: a flood must not fill the disk as well.
 
 use std::{io, net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -25,25 +25,25 @@ use super::{
 };
 use crate::observe::Metrics;
 
-/// How long nothing more is said of connections that can't be accepted.
+/// The least time between two log lines about connections that can't be accepted.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Serves a router until told to stop.
 #[derive(Debug)]
 pub struct Server {
-    /// How long what may take.
+    /// The timeouts of each connection.
     pub timeouts: Timeouts,
-    /// How many connections there may be, and whose.
+    /// Limits on connections, in all and by address.
     pub quota: Arc<Quota>,
-    /// New connections in a second in all.
+    /// New connections per second, in all.
     pub per_second: usize,
-    /// Whose word on a client's address is taken.
+    /// Proxies whose word on a client's address counts.
     pub proxies: Proxies,
-    /// Encrypts, with the time that a handshake may take; `None` for plain HTTP.
+    /// The certificates, with the time that a handshake may take; `None` for plain HTTP.
     pub tls: Option<(Arc<Certificates>, Duration)>,
-    /// Everything refused is counted.
+    /// Counts every refusal.
     pub metrics: Arc<Metrics>,
-    /// Turns true when no new work is taken: requests under way end, idle connections close.
+    /// Turns true when no new work is taken: requests in flight end, idle connections close.
     pub stopping: watch::Receiver<bool>,
 }
 
@@ -52,15 +52,13 @@ pub struct Server {
 #[error("TLS can't be set up: {0}")]
 pub struct SetupError(#[from] rustls::Error);
 
-/// A server that only waits for its listener.
+/// A server that is ready to listen.
 pub struct Prepared {
-    /// What all connections have in common.
     shared: Arc<Shared>,
-    /// None: plain HTTP.
+    /// `None` for plain HTTP.
     encryption: Option<Encryption>,
-    /// The connections accepted in a second: the rest wait in the system's queue.
+    /// The global accept rate: further connections wait in the system's queue.
     pace: DefaultDirectRateLimiter,
-    /// Ends accepting.
     stopping: watch::Receiver<bool>,
 }
 
@@ -71,7 +69,7 @@ impl std::fmt::Debug for Prepared {
 }
 
 impl Server {
-    /// Does everything that can fail.
+    /// Makes everything that can fail.
     ///
     /// # Errors
     /// TLS can't be set up.
@@ -118,7 +116,8 @@ impl Prepared {
                     }
                 }
                 Err(error) => {
-                    // Out of descriptors or the like: it passes, and spinning would not help it to. Nor would a full log.
+                    // The system is out of descriptors or the like. That passes, and neither spinning nor a full log
+                    // would help.
                     self.shared.metrics.refused("connection", "accept");
                     if told_of_failure.is_none_or(|at| at.elapsed() > LOG_INTERVAL) {
                         tracing::warn!(%error, "accepting connections fails; more descriptors (ulimit -n), or a lower [server] max_connections?");
@@ -133,7 +132,8 @@ impl Prepared {
         tracker.wait().await;
     }
 
-    /// Lets a connection in, or turns it away. A proxy's connection is many clients': they are counted by request.
+    /// Lets a connection in, or turns it away. A proxy's connection carries many clients, so these are counted by
+    /// request.
     fn admit(&self, stream: TcpStream, peer: Peer) -> Option<impl Future<Output = ()> + use<>> {
         let ip = peer.0.ip();
         let arrival = Arrival {
@@ -152,7 +152,7 @@ impl Prepared {
             )),
             Err(full) => {
                 self.shared.metrics.refused("connection", full.reason());
-                // Nobody speaks before the handshake is done.
+                // Before the handshake a TLS client could not read an answer.
                 if self.encryption.is_none() {
                     turn_away(&stream, full).ok();
                 }
@@ -162,7 +162,7 @@ impl Prepared {
     }
 }
 
-/// The next connection, when its turn has come. May be dropped at any time without losing one.
+/// The next connection, at the accept rate. The future may be dropped at any time without losing one.
 async fn next(
     pace: &DefaultDirectRateLimiter,
     listener: &TcpListener,

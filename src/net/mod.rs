@@ -1,4 +1,4 @@
-//! Bytes in and out: the listener and its limits, the guard around an upgraded connection, and the express lane.
+//! Bytes in and out: the listener and its limits, TLS, HTTP connections and request bodies.
 
 mod address;
 mod body;

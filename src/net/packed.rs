@@ -1,6 +1,6 @@
-//! Request bodies that are compressed (`Content-Encoding`). One is unpacked as it comes, a piece at a time, so that all other
-//! bounds on bodies hold for what is in it. What a few bytes may become is bounded beside, and so is how many bodies are
-//! unpacked at a time: each takes some 64 KiB for that.
+//! Compressed request bodies (`Content-Encoding`). A body is unpacked as it comes, a piece at a time, so that all other
+//! bounds on bodies hold for its content. The ratio of unpacking is bounded as well, and so is the number of bodies
+//! that are unpacked at a time: each takes some 64 KiB.
 
 use std::{
     io,
@@ -27,7 +27,7 @@ use tokio_util::io::StreamReader;
 use super::body_limits::BodyLimits;
 use crate::error::Error;
 
-/// The encodings that are taken, as `Accept-Encoding` has them.
+/// The supported encodings, as `Accept-Encoding` lists them.
 pub const PACKINGS: &str = "gzip, deflate";
 /// Bytes that are unpacked at a time.
 const UNPACK_BYTES: usize = 8 * 1_024;
@@ -36,21 +36,20 @@ const UNPACK_BYTES: usize = 8 * 1_024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum Packing {
-    /// `gzip`; of several parts, too.
+    /// `gzip`, also of several members.
     Gzip,
     /// `deflate`, in the form of zlib.
     Deflate,
 }
 
-/// An encoding that nobody here can undo.
+/// An encoding that the server can't undo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownPacking;
 
 impl Packing {
-    /// The packing of a body, as the request's head names it; none for a plain body.
+    /// The packing of a body, as the request's head names it; `None` for a plain body.
     ///
-    /// # Errors
-    /// It is compressed otherwise, or more than once.
+    /// # Errors The body is compressed in another way, or more than once.
     pub fn of(headers: &HeaderMap) -> Result<Option<Self>, UnknownPacking> {
         let mut found = None;
         for line in headers.get_all(CONTENT_ENCODING) {
@@ -79,22 +78,22 @@ impl From<UnknownPacking> for Error {
     }
 }
 
-/// A body in the making.
+/// A body that is being unpacked.
 struct Unpacking {
     reader: Pin<Box<dyn AsyncRead + Send>>,
     packing: Packing,
-    /// Bytes of it that came.
+    /// Compressed bytes that came.
     taken: Arc<AtomicUsize>,
     /// Bytes that they became.
     given: usize,
     /// Bytes that they may become in any case.
     free: usize,
-    /// Bytes that each of them may become beside.
+    /// Further bytes that each of them may become.
     ratio: usize,
     _place: OwnedSemaphorePermit,
 }
 
-/// The body that is in `body`. What is wrong with it comes as a [`Error`] in place of its next piece.
+/// Unpacks `body`. A fault in it comes as an [`Error`] in place of its next piece.
 ///
 /// # Errors
 /// `overloaded` when too many are unpacked already.
@@ -133,7 +132,7 @@ pub async fn unpack(body: Body, packing: Packing, limits: &BodyLimits) -> Result
 
 impl Unpacking {
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, Error> {
-        // A few bytes may become many pieces, and nothing is waited for between them: others have their turn all the same.
+        // A few bytes may become many pieces without any wait between them: other tasks must have their turn.
         consume_budget().await;
         let mut piece = BytesMut::with_capacity(UNPACK_BYTES);
         let read = self.reader.read_buf(&mut piece).await;
@@ -243,7 +242,7 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!(refused.code, "too_large");
-        // Of a stream the whole has no bound, but what each byte becomes has one.
+        // A stream has no bound as a whole, but the ratio of each piece has one.
         let body = unpack(Body::from(bomb.clone()), Packing::Gzip, &limits);
         let mut stream = Steady::new(body.await.unwrap(), limits.clone());
         let mut given = 0;

@@ -1,19 +1,18 @@
-//! A place among what a client has open, as it is handed on.
+//! A connection's slot behind a proxy, as it is handed on.
 
 use std::sync::Arc;
 
 use super::quota::Slot;
 
-/// A place among what a client has open behind a proxy, for as long as any clone of it is there; in the request's
-/// extensions, so that a session which outlives its request keeps it.
+/// A slot among the connections that a client has open behind a proxy. It is held as long as any clone of it lives, and
+/// kept in the request's extensions, so that a session which outlives its request keeps it.
 #[derive(Debug, Clone)]
 pub struct ConnectionSlot {
-    /// Only its end matters.
+    /// Held only to be dropped.
     _slot: Arc<Slot>,
 }
 
 impl ConnectionSlot {
-    /// Of this place.
     pub(super) fn new(slot: Slot) -> Self {
         Self {
             _slot: Arc::new(slot),

@@ -1,8 +1,8 @@
-//! How many at a time, and how many in a second: in all and for each address.
+//! Limits on how many there are at a time and how many begin in a second: in all and for each address.
 //!
-//! One table serves two doors: connections, and sessions that joined no namespace yet. What is taken is a [`Slot`], and
-//! what is given back is its drop, so nothing is counted that is not there. The table forgets an address that has
-//! nothing and whose rate is whole again: it holds no more addresses than there are slots and arrivals of one second.
+//! The same table serves connections and sessions that joined no namespace yet. Taking a place gives a [`Slot`];
+//! dropping the slot returns the place, so the count is always right. The table drops an address that has no slots and
+//! whose rate is full again, so it holds no more addresses than there are slots and arrivals of one second.
 
 use std::{
     collections::HashMap,
@@ -20,27 +20,26 @@ pub struct QuotaLimits {
     pub total: usize,
     /// Slots at a time for one address.
     pub per_address: usize,
-    /// Arrivals in a second from one address; `None` where only presence counts.
+    /// Arrivals in a second from one address; `None` where only slots count.
     pub per_second: Option<usize>,
-    /// Addresses that are not held to the limits per address.
+    /// Addresses without limits per address.
     pub exempt: Networks,
 }
 
-/// What is exhausted.
+/// The limit that is exhausted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Full {
     /// All slots are taken.
     Total,
-    /// The address has as many as it may.
+    /// The address has as many slots as it may.
     Address,
-    /// The address comes too often.
+    /// The address begins too many in a second.
     Rate,
 }
 
-/// The slots and who has them.
+/// The slots and rates of all addresses.
 #[derive(Debug)]
 pub struct Quota {
-    /// How many there may be.
     limits: QuotaLimits,
     /// Never held across an await.
     table: Mutex<Table>,
@@ -52,7 +51,7 @@ struct Table {
     taken: usize,
     /// By address, an IPv6 one by its network.
     addresses: HashMap<IpAddr, Entry>,
-    /// When to look for addresses to forget.
+    /// The number of addresses at which the table is swept.
     sweep_at: usize,
 }
 
@@ -60,32 +59,31 @@ struct Table {
 struct Entry {
     /// Slots that the address has.
     taken: usize,
-    /// Sessions that live there.
+    /// Live sessions of the address.
     live: usize,
-    /// Connections that it may still make at once, and sessions.
+    /// Connections and sessions that the address may begin at once.
     left: [f64; 2],
-    /// When `left` was true.
+    /// The time at which `left` was computed.
     at: Instant,
 }
 
-/// The arrivals that are counted by the second.
+/// The kinds of arrivals that a rate limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rate {
-    /// Connections: clients that poll make one for each request, so each session that lives allows for more of them.
+    /// Connections. Clients that poll make one for each request, so each live session allows for more of them.
     Connection,
-    /// Sessions and streams that begin.
+    /// New sessions and streams.
     Session,
 }
 
-/// Connections in a second that a session which lives may need.
+/// Connections in a second that a live session may need.
 const PER_SESSION: usize = 50;
 
-/// A session that lives, until it is dropped.
+/// Counts a live session of an address, until it is dropped.
 #[derive(Debug)]
 pub struct Live {
-    /// Told of its end.
     quota: Arc<Quota>,
-    /// Its address; none for one without limits.
+    /// The address; `None` for one without limits.
     address: Option<IpAddr>,
 }
 
@@ -95,27 +93,26 @@ const SWEEP_MIN: usize = 1_024;
 /// One slot, until it is dropped.
 #[derive(Debug)]
 pub struct Slot {
-    /// Gets the place back.
     quota: Arc<Quota>,
-    /// The address that it counts for; none where only the total counts.
+    /// The address that the slot counts for; `None` where only the total counts.
     address: Option<IpAddr>,
-    /// Whether it counts for the total.
+    /// Whether the slot counts for the total.
     in_total: bool,
 }
 
-/// How an arrival is counted.
+/// The way in which an arrival is counted.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival {
-    /// Whose it is; `None` when that is not known yet.
+    /// The address; `None` while it is not known.
     pub address: Option<IpAddr>,
-    /// Whether it takes one of the slots there are in all (a request on a connection that has one does not).
+    /// Whether it takes one of the slots there are in all (a request on a connection that has one doesn't).
     pub in_total: bool,
-    /// For which of the address' rates it counts.
+    /// The rate of the address that it counts for.
     pub rate: Option<Rate>,
 }
 
 impl Quota {
-    /// All free.
+    /// A table with all slots free.
     pub fn new(limits: QuotaLimits) -> Arc<Self> {
         Arc::new(Self {
             limits,
@@ -125,8 +122,7 @@ impl Quota {
 
     /// Takes a slot.
     ///
-    /// # Errors
-    /// What is exhausted.
+    /// # Errors The limit that is exhausted.
     pub fn take(self: &Arc<Self>, arrival: Arrival) -> Result<Slot, Full> {
         let address = arrival.address.and_then(|address| self.limited(address));
         let mut table = self.lock();
@@ -146,10 +142,9 @@ impl Quota {
         })
     }
 
-    /// Counts a session that begins on a connection which has its slot.
+    /// Counts a new session on a connection that has its slot.
     ///
-    /// # Errors
-    /// The address comes too often.
+    /// # Errors The address begins too many sessions.
     pub fn begins(&self, address: IpAddr) -> Result<(), Full> {
         let Some(address) = self.limited(address) else {
             return Ok(());
@@ -160,14 +155,14 @@ impl Quota {
             .pay(Rate::Session, &self.limits)
     }
 
-    /// Counts a session that lives.
+    /// Counts a live session.
     pub fn live(self: &Arc<Self>, address: IpAddr) -> Live {
         let address = self.limited(address);
         if let Some(address) = address {
             let mut table = self.lock();
             let entry = table.entry(address, &self.limits);
             entry.live += 1;
-            // It may need now what it may need in a second.
+            // The session may need at once as many connections as in a second.
             entry.left[Rate::Connection as usize] += PER_SESSION as f64;
         }
         Live {
@@ -176,7 +171,7 @@ impl Quota {
         }
     }
 
-    /// The network that an address counts as; none where it is not limited.
+    /// The network that an address counts as; `None` where it is not limited.
     fn limited(&self, address: IpAddr) -> Option<IpAddr> {
         let is_limited = !self.limits.exempt.contain(address);
         is_limited.then(|| network(address))
@@ -220,7 +215,7 @@ impl Table {
         })
     }
 
-    /// Forgets, each time the table has doubled, the addresses that have nothing and could come at their full rate.
+    /// Drops, each time the table has doubled, the addresses without slots whose rates are full.
     fn sweep(&mut self, limits: &QuotaLimits) {
         if self.addresses.len() < self.sweep_at.max(SWEEP_MIN) {
             return;
@@ -234,7 +229,7 @@ impl Table {
 }
 
 impl Entry {
-    /// Refills both rates; how much they are when they are whole.
+    /// Refills both rates, and returns their full size.
     fn refill(&mut self, limits: &QuotaLimits) -> [f64; 2] {
         let now = Instant::now();
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
@@ -280,7 +275,7 @@ impl Drop for Slot {
         let Some(address) = self.address else { return };
         if let Some(entry) = table.addresses.get_mut(&address) {
             entry.taken = entry.taken.saturating_sub(1);
-            // Without a rate there is nothing to remember of one who has left.
+            // Without a rate there is nothing to remember of an address without slots.
             if entry.taken == 0 && self.quota.limits.per_second.is_none() {
                 table.addresses.remove(&address);
             }
@@ -288,7 +283,7 @@ impl Drop for Slot {
     }
 }
 
-/// What counts as one address: of IPv6 the network, since whoever has one address there has 2^64 of them.
+/// The network that counts as one address: for IPv6 the /64, since a client with one address there has 2^64 of them.
 pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
@@ -353,7 +348,7 @@ mod tests {
         let started = Instant::now();
         let asked: Vec<_> = (0..500).map(|_| quota.take(from("10.0.0.1"))).collect();
         let taken = asked.iter().filter(|slot| slot.is_ok()).count() as u128;
-        // One more for each tenth of a second that it took.
+        // The rate allows one more for each tenth of a second that the test took.
         let most = 11 + started.elapsed().as_millis() / 100;
         assert!((10..=most).contains(&taken), "{taken} of {most}");
         let refused = asked.into_iter().find_map(Result::err);

@@ -1,7 +1,7 @@
-//! Space for request bodies: all that are in memory at the same time are bounded together, and those of one address, too.
+//! Space for request bodies: all bodies in memory are bounded together, and those of one address as well.
 //!
-//! A body waits for its address' share first, and then for the whole: an address whose bodies never end holds up itself.
-//! While others wait, a body that doesn't come at its pace gives its place away (see [`super::read_body`]).
+//! A body waits for its address' share first, and then for the whole: an address whose bodies never end holds up only
+//! itself. While others wait, a body that comes too slowly loses its space (see [`super::read_body`]).
 
 use std::{
     collections::HashMap,
@@ -19,9 +19,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::quota::network;
 use crate::{error::Error, observe::BodyMetrics};
 
-/// Every body may hold this much beside the space, as every connection does: small ones never wait behind large ones.
+/// Bytes that each body may hold beside the space, as every connection does: small bodies never wait behind large ones.
 pub const FREE_BYTES: usize = 16 * 1_024;
-/// How long a body waits for space before its sender is told to come back later.
+/// The time that a body waits for space before its sender is told to come back later.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 /// Fewer addresses than this are never swept.
 const SWEEP_MIN: usize = 64;
@@ -32,31 +32,29 @@ pub struct Space(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// All of it.
     whole: Arc<Part>,
-    /// The most that one address may have.
+    /// The most that one address may hold.
     per_address: usize,
-    /// The parts of the addresses that have some now, an IPv6 one by its network.
+    /// The shares of addresses that hold some now, an IPv6 one by its network.
     addresses: Mutex<Addresses>,
-    /// Counts who waits, and who waits in vain.
+    /// Counts bodies that wait, and those that get no space.
     metrics: BodyMetrics,
 }
 
 #[derive(Debug, Default)]
 struct Addresses {
     parts: HashMap<IpAddr, Weak<Part>>,
-    /// When to look for addresses to forget.
+    /// The number of addresses at which they are swept.
     sweep_at: usize,
 }
 
-/// Bytes that are given away, and how many bodies wait for some.
+/// A part of the space, with the bodies that wait for it.
 #[derive(Debug)]
 struct Part {
     /// A permit is a byte.
     bytes: Arc<Semaphore>,
-    /// How many there are.
     size: usize,
-    /// Bodies that wait for some of them.
+    /// Bodies that wait for some of the bytes.
     waiting: AtomicUsize,
 }
 
@@ -85,7 +83,7 @@ impl Part {
         })
     }
 
-    /// One that is larger than all of it has its turn when nobody else has any.
+    /// The permits for so many bytes. A body larger than the part takes all of it, once nobody else has any.
     fn permits(&self, bytes: usize) -> u32 {
         u32::try_from(bytes.min(self.size)).unwrap_or(u32::MAX)
     }
@@ -95,7 +93,7 @@ impl Part {
         taken.try_acquire_many_owned(self.permits(bytes)).ok()
     }
 
-    /// In the order in which it is asked for.
+    /// Takes bytes, in the order of the calls.
     async fn take(&self, bytes: usize, waits: impl FnOnce()) -> Option<OwnedSemaphorePermit> {
         if let Some(taken) = self.try_take(bytes) {
             return Some(taken);
@@ -107,19 +105,18 @@ impl Part {
     }
 }
 
-/// A part of the space, free again when it is dropped.
+/// Space held by a body, until it is dropped.
 #[derive(Debug)]
 pub struct Place {
-    /// Free for its address before it is for all.
+    /// Dropped first: the address gets its bytes back before all others do.
     _own: OwnedSemaphorePermit,
     _bytes: OwnedSemaphorePermit,
-    /// The address' part.
     share: Arc<Part>,
     whole: Arc<Part>,
 }
 
 impl Space {
-    /// So many bytes, and so many of them for one address.
+    /// Space for so many bytes, and for so many of one address.
     pub fn new(total: usize, per_address: usize, metrics: BodyMetrics) -> Self {
         Self(Arc::new(Shared {
             whole: Part::new(total),
@@ -129,11 +126,10 @@ impl Space {
         }))
     }
 
-    /// A place for so many bytes, in the order in which places are asked for. A body takes its whole place at once: bodies
-    /// that are half read never wait for each other.
+    /// Takes space for so many bytes, in the order of the calls. A body takes all its space at once, so bodies that are
+    /// half read never wait for each other.
     ///
-    /// # Errors
-    /// `overloaded` when there is none for too long.
+    /// # Errors `overloaded` when there is no space for too long.
     pub async fn take(&self, address: IpAddr, bytes: usize) -> Result<Place, Error> {
         let (share, whole) = (self.share(address), self.0.whole.clone());
         let metrics = &self.0.metrics;
@@ -150,7 +146,7 @@ impl Space {
                 share,
                 whole,
             }),
-            // Where one address may have all of it, it is the whole that is full.
+            // Where one address may have the whole, it is the whole that is full.
             (own, _) => Err(self.refusal(own.is_some() || share.size == whole.size)),
         }
     }
@@ -166,18 +162,18 @@ impl Space {
         })
     }
 
-    /// Counts the bodies that are refused beside those that find no place.
+    /// The counters of bodies; the readers of bodies count further refusals.
     pub(super) fn metrics(&self) -> &BodyMetrics {
         &self.0.metrics
     }
 
-    /// Bytes that nobody has now.
+    /// The bytes that nobody holds.
     #[cfg(test)]
     pub(super) fn left(&self) -> usize {
         self.0.whole.bytes.available_permits()
     }
 
-    /// Addresses that are remembered.
+    /// The number of addresses in the table.
     #[cfg(test)]
     pub(super) fn addresses(&self) -> usize {
         let addresses = self.0.addresses.lock();
@@ -187,7 +183,7 @@ impl Space {
             .len()
     }
 
-    /// The part of an address.
+    /// The share of an address.
     fn share(&self, address: IpAddr) -> Arc<Part> {
         let addresses = self.0.addresses.lock();
         let mut addresses = addresses.unwrap_or_else(PoisonError::into_inner);
@@ -195,7 +191,7 @@ impl Space {
         if let Some(share) = addresses.parts.get(&key).and_then(Weak::upgrade) {
             return share;
         }
-        // Those that have nothing are forgotten whenever there are twice as many as had something the last time.
+        // Addresses without bytes are dropped whenever their number has doubled.
         if addresses.parts.len() >= addresses.sweep_at.max(SWEEP_MIN) {
             addresses.parts.retain(|_, part| part.strong_count() > 0);
             addresses.sweep_at = 2 * addresses.parts.len();
@@ -226,13 +222,13 @@ impl Space {
 }
 
 impl Place {
-    /// Whether somebody waits whom this place would help.
+    /// Whether a body waits that could use this space.
     pub(super) fn is_wanted(&self) -> bool {
         let waits = |part: &Part| part.waiting.load(Ordering::Acquire) > 0;
         waits(&self.whole) || waits(&self.share)
     }
 
-    /// The body keeps its place for as long as anybody holds a part of it.
+    /// A body that keeps its space for as long as any part of it is held.
     pub(super) fn of(self, body: Bytes) -> Bytes {
         Bytes::from_owner(InPlace { body, _place: self })
     }

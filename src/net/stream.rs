@@ -1,6 +1,6 @@
 //! A client's connection, plain or encrypted, as HTTP sees it and as a WebSocket's two halves.
 //!
-//! An accepted connection counts for as long as its socket lives: the slot moves with it, out of HTTP and into the lane.
+//! A connection counts for as long as its socket lives: the slot moves with the socket, out of HTTP and into the lane.
 
 use std::{
     fmt,
@@ -21,21 +21,20 @@ use tokio_rustls::server::TlsStream;
 
 use super::{quota::Slot, timeouts::ConnectionTimeouts};
 
-/// What carries the bytes.
+/// The stream under a connection.
 pub(crate) enum Io {
-    /// As they are.
+    /// Plain TCP.
     Plain(TcpStream),
-    /// By TLS. Boxed: it is twenty times as large, and most connections are plain behind a proxy.
+    /// TLS. Boxed, since it is twenty times as large, and most connections are plain behind a proxy.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// A client's connection.
 pub struct Socket {
-    /// Plain or encrypted.
     io: Io,
-    /// Told of what comes and of writes that don't get on, for as long as HTTP is spoken.
+    /// Notices bytes that come and writes that don't progress, while HTTP is spoken.
     traffic: Arc<ConnectionTimeouts>,
-    /// Its place among the connections.
+    /// Counts the connection.
     slot: Arc<Slot>,
 }
 
@@ -52,7 +51,7 @@ impl Socket {
         Self { io, traffic, slot }
     }
 
-    /// For a WebSocket: its reader and its writer. The plain way costs nothing over the TCP halves themselves.
+    /// Splits the socket into reader and writer, for a WebSocket. Plain TCP has no overhead over its own halves.
     pub(crate) fn split(self) -> (ReadHalf, WriteHalf) {
         let (read, write) = match self.io {
             Io::Plain(stream) => {
@@ -129,7 +128,7 @@ impl AsyncWrite for Socket {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.io {
-            // Nothing is held back, so it says nothing of whether bytes get on.
+            // A plain stream holds nothing back, so a flush doesn't show whether bytes progress.
             Io::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Io::Tls(stream) => {
                 let flushed = Pin::new(stream).poll_flush(cx);
@@ -147,9 +146,8 @@ impl AsyncWrite for Socket {
     }
 }
 
-/// What a client sends.
+/// The half of a connection that reads from the client.
 pub(crate) struct ReadHalf {
-    /// Plain or encrypted.
     io: Reader,
     /// The connection counts until both halves are gone.
     _slot: Arc<Slot>,
@@ -179,9 +177,9 @@ impl AsyncRead for ReadHalf {
     }
 }
 
-/// Where everything for a client goes.
+/// The half of a connection that writes to the client.
 pub(crate) struct WriteHalf {
-    /// Which way bytes are written is decided once for each batch.
+    /// Decides the way of writing once for each batch.
     pub(crate) io: Writer,
     /// The connection counts until both halves are gone.
     _slot: Arc<Slot>,
@@ -193,7 +191,7 @@ pub(crate) enum Writer {
 }
 
 impl WriteHalf {
-    /// Drops what the kernel still holds instead of trying to deliver it for minutes.
+    /// Closes without the kernel trying for minutes to deliver its rest.
     pub(crate) fn abandon(&self) {
         match &self.io {
             Writer::Plain(half) => half.as_ref().set_zero_linger().ok(),
@@ -202,8 +200,8 @@ impl WriteHalf {
     }
 }
 
-/// An encrypted stream that a reader and a writer share. The lock is held for one poll, never across an await; reading
-/// never waits for writing in there, so neither takes the other's place in the queue of wakers.
+/// An encrypted stream that a reader and a writer share. The lock is held for one poll, never across an await. Reading
+/// never waits for writing inside, so neither half replaces the other's waker.
 #[derive(Clone)]
 pub(crate) struct Shared(Arc<Mutex<Box<TlsStream<TcpStream>>>>);
 

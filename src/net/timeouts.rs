@@ -1,11 +1,11 @@
-//! What an HTTP connection is at, and since when: how long each state may last is its limit.
+//! Timeouts of an HTTP connection: each of its states has its own.
 //!
 //! ```text
 //!  new ──────▶ head ──▶ request under way ──▶ idle ──▶ head …
 //!  └ header_timeout ┘   └ its handler's limits ┘ └ idle_timeout ┘ └ header_timeout ┘
 //! ```
 //!
-//! And whatever it is at: bytes for a client that takes none for `stall_timeout` end it.
+//! In every state, a connection ends whose client takes none of its bytes for `stall_timeout`.
 
 use std::{
     sync::{
@@ -17,44 +17,44 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
-/// How long each state may last.
+/// The longest time for each state.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
-    /// For the head of a request, from its first byte or the connection's begin.
+    /// For the head of a request, from its first byte or from the start of the connection.
     pub header: Duration,
-    /// Between two requests.
+    /// For a connection between two requests.
     pub idle: Duration,
-    /// For a client that takes nothing of its answer.
+    /// For a client that takes nothing of its response.
     pub stall: Duration,
 }
 
 /// The state of one connection.
 #[derive(Debug)]
 pub(super) struct ConnectionTimeouts {
-    /// Locked when a state changes, never for a byte.
+    /// Locked when the state changes, never for a byte.
     state: Mutex<State>,
-    /// Whether the first byte of a head would change the state: asked at each read, so it needs no lock.
+    /// Whether the first byte of a head would change the state. Each read asks this, so it needs no lock.
     awaits_head: AtomicBool,
-    /// Whether a write did not get on, for the same reason.
+    /// Whether the last write made no progress; outside the lock for the same reason.
     blocked: AtomicBool,
-    /// Tells the watcher of a change.
+    /// Wakes the watcher when the state changes.
     changed: Notify,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct State {
-    /// Requests under way.
+    /// Requests in flight.
     requests: usize,
-    /// Whether a head is being sent (a new connection owes one at once).
+    /// Whether a head is awaited (a new connection owes one at once).
     head: bool,
-    /// When the connection came to what it is at.
+    /// The time at which this state began.
     since: Instant,
-    /// Since when a write has not got on.
+    /// The time since which a write makes no progress.
     blocked: Option<Instant>,
 }
 
 impl ConnectionTimeouts {
-    /// A new connection.
+    /// The timeouts of a new connection.
     pub(super) fn new() -> Self {
         Self {
             state: Mutex::new(State {
@@ -69,16 +69,16 @@ impl ConnectionTimeouts {
         }
     }
 
-    /// Something was read.
+    /// Notes that bytes were read.
     pub(super) fn bytes_came(&self) {
         if self.awaits_head.swap(false, Ordering::AcqRel) {
             self.change(|state| state.head = true);
         }
     }
 
-    /// Something was to be written, and was or was not.
+    /// Notes that a write was tried, and whether it is pending.
     pub(super) fn wrote(&self, pending: bool) {
-        // Told at each progress, too: the time counts from the last of it.
+        // Progress restarts the time, so it is noted as well.
         if pending != self.blocked.swap(pending, Ordering::AcqRel) {
             let mut state = self.lock();
             state.blocked = pending.then(Instant::now);
@@ -87,7 +87,7 @@ impl ConnectionTimeouts {
         }
     }
 
-    /// A head is whole.
+    /// Notes that a head is whole.
     pub(super) fn request_began(&self) {
         self.awaits_head.store(false, Ordering::Release);
         self.change(|state| {
@@ -96,7 +96,7 @@ impl ConnectionTimeouts {
         });
     }
 
-    /// An answer is out, or nobody wants it any more.
+    /// Notes that a response is out, or that nobody wants it any more.
     pub(super) fn request_ended(&self) {
         let mut idle = false;
         self.change(|state| {
@@ -114,7 +114,7 @@ impl ConnectionTimeouts {
         self.changed.notify_one();
     }
 
-    /// Returns when a state has lasted too long, with the limit's name.
+    /// Returns when a state has lasted too long, with the name of the limit.
     pub(super) async fn overdue(&self, timeouts: Timeouts) -> &'static str {
         loop {
             let state = *self.lock();
@@ -128,7 +128,7 @@ impl ConnectionTimeouts {
         }
     }
 
-    /// Returns when no request is under way.
+    /// Returns when no request is in flight.
     pub(super) async fn quiet(&self) {
         while self.lock().requests > 0 {
             self.changed.notified().await;
@@ -141,7 +141,7 @@ impl ConnectionTimeouts {
 }
 
 impl State {
-    /// When it is over, and by which limit.
+    /// The time at which the state ends, and the limit.
     fn ends(&self, timeouts: Timeouts) -> Option<(Instant, &'static str)> {
         if let Some(blocked) = self.blocked {
             return Some((blocked + timeouts.stall, "stalled"));

@@ -1,7 +1,7 @@
 //! Encryption: the certificate in force, and how a new one takes its place.
 //!
-//! The files are looked at now and then, and at a SIGHUP. A pair that is whole and belongs together is served to whoever
-//! connects from then on; one that is not is told of once, and the old one stays.
+//! The files are read again at an interval, and at a SIGHUP. A good pair is served to new connections from then on. A
+//! bad one is logged once, and the old one stays.
 
 use std::{
     fmt, io,
@@ -24,7 +24,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::timestamp::Timestamp;
 
-/// The library's own clock panics while the clock stands before 1970.
+/// The library's own clock panics while the system's clock is before 1970.
 #[derive(Debug)]
 struct Clock;
 
@@ -35,17 +35,17 @@ impl TimeProvider for Clock {
     }
 }
 
-/// Why a certificate can't be served.
+/// The reason why a certificate can't be served.
 #[derive(Debug, Error)]
 pub enum TlsError {
-    /// A file is not there or can't be read.
+    /// A file is absent or can't be read.
     #[error("{file}: can't be read: {error}; see [tls] {key}")]
     Unreadable {
         /// The file as configured.
         file: String,
         /// The key that names it.
         key: &'static str,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
     /// A file holds something else.
@@ -55,10 +55,10 @@ pub enum TlsError {
         file: String,
         /// The key that names it.
         key: &'static str,
-        /// What it should hold.
+        /// The content that it should have.
         wanted: &'static str,
     },
-    /// The two files don't go together, or are of a kind that isn't supported.
+    /// The two files don't match, or are of a kind that isn't supported.
     #[error("{cert} and {key} can't be used together: {error}; see [tls] cert_file and key_file")]
     Pair {
         /// The certificate's file.
@@ -70,17 +70,16 @@ pub enum TlsError {
     },
 }
 
-/// A certificate with its key, as long as it is in force.
+/// The certificate in force, with its key.
 pub struct Certificates {
     /// The certificate's file.
     cert_file: PathBuf,
     /// The key's file.
     key_file: PathBuf,
-    /// What is served. Read at each handshake, written at a reload.
+    /// The pair in force. Read at each handshake, written at a reload.
     current: RwLock<Arc<CertifiedKey>>,
-    /// What the files held when they were last good: the same is not tried twice.
+    /// The content of the files when it was last good, so that the same content isn't tried twice.
     seen: Mutex<Pair>,
-    /// The cryptography.
     provider: Arc<CryptoProvider>,
 }
 
@@ -89,12 +88,11 @@ pub struct Certificates {
 struct Pair {
     /// The chain, in PEM.
     cert: Vec<u8>,
-    /// Its key.
     key: Vec<u8>,
 }
 
 impl fmt::Debug for Certificates {
-    /// The key is for nobody's eyes.
+    /// The key must not be printed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Certificates")
             .field("cert_file", &self.cert_file)
@@ -105,8 +103,7 @@ impl fmt::Debug for Certificates {
 impl Certificates {
     /// Reads the files.
     ///
-    /// # Errors
-    /// They are not there, or hold no pair.
+    /// # Errors The files are absent, or hold no pair.
     pub fn load(cert_file: &Path, key_file: &Path) -> Result<Arc<Self>, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let pair = Pair::read(cert_file, key_file)?;
@@ -120,10 +117,9 @@ impl Certificates {
         }))
     }
 
-    /// Looks at the files again; whether there is a new pair, which is served from now on.
+    /// Reads the files again, and says whether there is a new pair, which is served from now on.
     ///
-    /// # Errors
-    /// There is something new that can't be served; the old pair stays.
+    /// # Errors The new content can't be served; the old pair stays.
     pub fn reload(&self) -> Result<bool, TlsError> {
         let pair = Pair::read(&self.cert_file, &self.key_file)?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -137,7 +133,7 @@ impl Certificates {
         Ok(true)
     }
 
-    /// What makes encrypted connections of accepted ones.
+    /// The acceptor that does the handshakes.
     ///
     /// # Errors
     /// The library refuses its own defaults.
@@ -204,7 +200,7 @@ impl Pair {
     }
 }
 
-/// Bytes that an encrypted connection may hold in records that the socket has not taken.
+/// Bytes in encrypted records that the socket has not taken.
 const RECORDS: usize = 16 * 1024;
 
 /// The handshake of one connection.
@@ -213,7 +209,7 @@ pub(super) async fn handshake(
     stream: TcpStream,
 ) -> io::Result<TlsStream<TcpStream>> {
     let mut stream = acceptor.accept(stream).await?;
-    // What is in records can't be overtaken, as what is in the kernel can't.
+    // Bytes in records can't be overtaken, like those in the kernel, so they are kept few.
     stream.get_mut().1.set_buffer_limit(Some(RECORDS));
     Ok(stream)
 }

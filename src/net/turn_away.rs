@@ -1,4 +1,4 @@
-//! What is said to those who are not let in.
+//! The answers to connections that are turned away.
 
 use std::io::{self, Read, Write};
 
@@ -10,7 +10,7 @@ use super::quota::Full;
 use crate::error::Error;
 
 impl Full {
-    /// The counter's label: the key that is exhausted.
+    /// The counter's label: the key of the limit that is exhausted.
     pub(super) fn reason(self) -> &'static str {
         match self {
             Self::Total => "max_connections",
@@ -19,7 +19,7 @@ impl Full {
         }
     }
 
-    /// What the client is told.
+    /// The refusal that the client gets.
     pub(super) fn refusal(self) -> Error {
         match self {
             Self::Total => Error::new(
@@ -47,7 +47,7 @@ impl IntoResponse for Full {
     }
 }
 
-/// Tells a client that is not let in why, if that can be done without waiting, and closes.
+/// Tells a client why it is turned away, if that can be done without waiting, and closes.
 pub(super) fn turn_away(stream: &TcpStream, full: Full) -> io::Result<()> {
     let refusal = full.refusal();
     let (status, reason) = match full {
@@ -59,10 +59,10 @@ pub(super) fn turn_away(stream: &TcpStream, full: Full) -> io::Result<()> {
         "HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
-    // Past tokio, which doesn't know yet whether a socket so new can be written to.
+    // Written past tokio, which doesn't know yet whether so new a socket is writable.
     let mut socket = &*socket2::SockRef::from(stream);
     socket.write_all(answer.as_bytes())?;
     socket.shutdown(std::net::Shutdown::Write)?;
-    // A request that is there already and never read would turn the goodbye into a reset, which overtakes the answer.
+    // An unread request would turn the close into a reset, which overtakes the answer.
     socket.read(&mut [0; 4_096]).map(drop)
 }

@@ -6,12 +6,12 @@ use prometheus_client::{
     registry::Registry,
 };
 
-/// The counters of all doors' bodies; a clone counts the same.
+/// The counters of the bodies of all doors; a clone shares them.
 #[derive(Debug, Clone, Default)]
 pub struct BodyMetrics {
-    /// Bodies that waited, by whose bytes they waited for.
+    /// Bodies that waited, by the limit that made them wait.
     waited: Family<Reason, Counter>,
-    /// Bodies that were refused, and why.
+    /// Bodies that were refused, by reason.
     refused: Family<Reason, Counter>,
 }
 
@@ -22,12 +22,12 @@ struct Reason {
 }
 
 impl BodyMetrics {
-    /// One waits.
+    /// Counts a body that waits.
     pub fn waited(&self, reason: &'static str) {
         self.waited.get_or_create(&Reason { reason }).inc();
     }
 
-    /// One is refused.
+    /// Counts a body that is refused.
     pub fn refused(&self, reason: &'static str) {
         self.refused.get_or_create(&Reason { reason }).inc();
     }

@@ -1,4 +1,4 @@
-//! The counting: a method for each thing that happens.
+//! The methods that count: one for each thing that happens.
 
 use std::time::Duration;
 
@@ -30,14 +30,14 @@ impl Metrics {
         self.long_ids.inc();
     }
 
-    /// Values were read by their one evident meaning, though they were no JSON.
+    /// Values were read by their one evident meaning, though they were not JSON.
     pub fn mended(&self, mended: Mended) {
         for (what, count) in mended.each() {
             self.odd(what, count);
         }
     }
 
-    /// Something odd was read by its one evident meaning, so often.
+    /// A producer's oddity was read by its one evident meaning, so many times.
     pub fn odd(&self, what: &'static str, count: usize) {
         self.mended
             .get_or_create(&What { what })
@@ -88,13 +88,13 @@ impl Metrics {
         self.disconnected.get_or_create(&Reason { reason }).inc();
     }
 
-    /// The observers' filters hold so much now.
+    /// The memory that observers' filters hold has changed.
     pub fn filter_bytes(&self, bytes: usize) {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         self.filter_bytes.set(bytes);
     }
 
-    /// A group of updates went out, `coalesced` events in it, so long after the first was accepted.
+    /// A group of updates was sent: `coalesced` events in it, so long after the first was accepted.
     pub fn sent(&self, priority: Priority, coalesced: u32, after: Duration) {
         let (count, seconds) = &self.by_priority[priority as usize];
         count.inc();
@@ -118,18 +118,18 @@ impl Metrics {
         self.parked.inc();
     }
 
-    /// A token was not believed.
+    /// A token was refused.
     pub fn token_denied(&self, reason: &str) {
         let reason = reason.to_owned();
         self.tokens_denied.get_or_create(&Reason { reason }).inc();
     }
 
-    /// Somebody is kept out for too many messages.
+    /// A client was banned for too many messages.
     pub fn banned(&self) {
         self.banned.inc();
     }
 
-    /// An admin changed something (`ok`), or was refused it.
+    /// An admin changed something (`ok`), or was refused.
     pub fn admin_acted(&self, act: &'static str, code: &'static str) {
         self.admin_acts.get_or_create(&Done { act, code }).inc();
     }
@@ -141,12 +141,12 @@ impl Metrics {
             .inc();
     }
 
-    /// So many updates were taken back from one that was parked.
+    /// So many updates were taken back from a client that was parked.
     pub fn taken_back(&self, updates: usize) {
         self.taken_back.inc_by(updates as u64);
     }
 
-    /// So many updates were sent again to those who had missed them.
+    /// So many updates were sent again to clients that had missed them.
     pub fn replayed(&self, deliveries: u64) {
         self.replayed.inc_by(deliveries);
     }
@@ -156,12 +156,12 @@ impl Metrics {
         self.replays_read.inc_by(records as u64);
     }
 
-    /// A replay could not be made.
+    /// A replay failed.
     pub fn replay_failed(&self) {
         self.replays_failed.inc();
     }
 
-    /// A client is sent the state instead of what it missed.
+    /// A client is sent the state instead of the updates that it missed.
     pub fn replay_given_up(&self, reason: &str) {
         let reason = reason.to_owned();
         self.replays_given_up

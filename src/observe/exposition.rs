@@ -1,7 +1,6 @@
-//! The two text forms of the metrics: OpenMetrics, and Prometheus' own older one, which is what people and most tools read.
+//! The two text forms of the metrics: OpenMetrics, and the older one of Prometheus, which people and most tools read.
 //!
-//! They differ in little: the older one calls a counter by its whole name (`…_total`) in the lines about it too, and has no
-//! units and no end mark.
+//! The older form names a counter in full (`…_total`) in the lines about it too, and has no units and no end mark.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! The counters of a journal. It makes them itself, and they are registered when the server starts.
+//! The counters of a journal. The journal makes them, and they are registered when the server starts.
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -6,20 +6,20 @@ use prometheus_client::{
     registry::Registry,
 };
 
-/// The counters of one journal; a clone counts the same.
+/// The counters of one journal; a clone shares them.
 #[derive(Debug, Clone, Default)]
 pub struct JournalMetrics {
     /// Events that can't be read.
     pub damaged: Counter,
-    /// Events that were let go of, by reason.
+    /// Events that were trimmed, by reason.
     trimmed: Family<Trimmed, Counter>,
     /// Times that the file was found deleted or replaced.
     pub file_lost: Counter,
     /// Times that age was not trimmed because the clock had jumped.
     pub clock_jumps: Counter,
-    /// Appends that were refused because too much waited to be written.
+    /// Appends that were refused because too many bytes waited to be written.
     pub overloaded: Counter,
-    /// Appends that nobody waited for any longer and that were not written.
+    /// Appends whose caller had gone, so that they were not written.
     pub given_up: Counter,
     /// Bytes that the newest events hold.
     pub tail_bytes: Gauge,
@@ -34,7 +34,7 @@ struct Trimmed {
 }
 
 impl JournalMetrics {
-    /// So many events were let go of.
+    /// Counts events that were trimmed.
     pub fn trimmed(&self, reason: &'static str, events: u64) {
         if events > 0 {
             let label = Trimmed { reason };
@@ -44,7 +44,7 @@ impl JournalMetrics {
 
     pub(super) fn register(&self, registry: &mut Registry) {
         for reason in ["count", "age", "bytes"] {
-            // All three are there from the start, so that an increase can be told.
+            // All three labels exist from the start, so that an increase can be seen.
             drop(self.trimmed.get_or_create(&Trimmed { reason }));
         }
         registry.register(

@@ -1,4 +1,4 @@
-//! The log: one line for what happened, to stdout, as text for people or as JSON for machines.
+//! The log: one line for each thing that happened, to stdout, as text for people or as JSON for machines.
 //!
 //! Errors that end the process are not logged; they are one line on stderr, which is the command line's business.
 //! A log that can't be written (nobody reads stdout any more) never stops the server.
@@ -15,22 +15,21 @@ use tracing_subscriber::{EnvFilter, fmt, util::SubscriberInitExt};
 use super::marks::is_unfit_for_lines;
 use crate::config::LogFormat;
 
-/// Why `[log] level` can't be used.
+/// The reason why `[log] level` can't be used.
 #[derive(Debug, Error)]
 #[error(
     "[log] level: {directive:?} is not {expected}; use a level or target=level, with commas between them, as in \"info,stoa::hub=debug\""
 )]
 pub struct LogError {
-    /// The part that was wrong.
     directive: String,
-    /// What it should have been.
     expected: &'static str,
 }
 
-/// Starts logging for the whole process; where something logs already, that stays.
+/// Starts logging for the whole process; a log that is there already stays.
 ///
 /// # Errors
-/// When `level` is not a list of directives.
+///
+/// `level` is not a list of directives.
 pub fn init(level: &str, format: LogFormat) -> Result<(), LogError> {
     let builder = fmt()
         .with_env_filter(filter(level)?)
@@ -50,13 +49,14 @@ pub fn init(level: &str, format: LogFormat) -> Result<(), LogError> {
             .finish()
             .try_init(),
     };
-    // The only way to fail is that a log is there already: a program that embeds the server has its own.
+    // This fails only if there is a log already: a program that embeds the server has its own.
     drop(installed);
     Ok(())
 }
 
-/// Where lines go, one with each call. Texts of clients stand in some of them: what is unfit for lines is written as its
-/// number, as JSON has it. The rest of ASCII is left to the formats, which escape what is a client's and colour what is theirs.
+/// The writer of lines, one with each call. Lines may quote texts of clients, so characters that are unfit for a line
+/// are written as their number, as in JSON. ASCII is left to the formats, which escape what comes from clients and
+/// colour what is theirs.
 struct Lines<W>(W);
 
 impl<W: io::Write> io::Write for Lines<W> {
@@ -72,7 +72,7 @@ impl<W: io::Write> io::Write for Lines<W> {
     }
 }
 
-/// The line without what is unfit for it; `None` where nothing is.
+/// The line with unfit characters escaped; `None` where there are none.
 fn escaped(line: &[u8]) -> Option<String> {
     const DELETE: char = '\u{7f}';
     let is_unfit = |c: char| c == DELETE || (!c.is_ascii() && is_unfit_for_lines(c));
@@ -92,7 +92,7 @@ fn escaped(line: &[u8]) -> Option<String> {
     })
 }
 
-/// Says whether [`init`] would take `level`.
+/// Checks whether [`init`] would accept `level`.
 ///
 /// # Errors
 /// As [`init`].
@@ -105,7 +105,7 @@ fn filter(level: &str) -> Result<EnvFilter, LogError> {
         directive: directive.trim().to_owned(),
         expected,
     };
-    // Spans and their fields have a syntax of their own, which only the filter's parser can take apart.
+    // Spans and their fields have a syntax of their own, which only the filter's parser can read.
     if !level.contains('[') {
         for directive in level.split(',').filter(|d| !d.trim().is_empty()) {
             let name = directive
@@ -122,7 +122,7 @@ fn filter(level: &str) -> Result<EnvFilter, LogError> {
         .map_err(|_| wrong(level, "a list of directives"))
 }
 
-/// A list as people write it, with spaces after the commas, as the filter's parser takes it.
+/// The list without the spaces that people write after commas, which the filter's parser refuses.
 fn tidy(level: &str) -> String {
     if level.contains('[') {
         return level.trim().to_owned();

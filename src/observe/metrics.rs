@@ -13,81 +13,81 @@ use prometheus_client::{
 
 use crate::event::Priority;
 
-/// One set for one server.
+/// The metrics of one server.
 pub struct Metrics {
-    /// Where all of them are found for `/metrics`.
+    /// The registry behind `/metrics`.
     pub(super) registry: Mutex<Registry>,
-    /// Kept events: what all else is compared with.
+    /// Events that were kept.
     pub(super) events: Counter,
-    /// Producers that repeat themselves.
+    /// Events that repeat an id with the same content.
     pub(super) duplicates: Counter,
-    /// Producers that use an id for several events.
+    /// Ids that a producer used for several events.
     pub(super) id_conflicts: Counter,
-    /// Calls of producers that had too much under way.
+    /// Calls of producers that waited because too much of them was under way.
     pub(super) producers_waited: Counter,
     /// Events that were not taken, and why.
     pub(super) rejected: Family<Code, Counter>,
-    /// Events not taken for an id longer than one may be, which are among those.
+    /// Events refused for an id that is too long; `rejected` counts them, too.
     pub(super) long_ids: Counter,
-    /// Values that were no JSON and had one evident meaning: a producer that writes them may be told.
+    /// Values that were not JSON and had one evident meaning: their producer may need a hint.
     pub(super) mended: Family<What, Counter>,
     /// Requests that were refused, and why.
     pub(super) refused: Family<Code, Counter>,
-    /// Client events that nobody handles: a front-end expects another server.
+    /// Client events that nobody handles: a sign that a front-end expects another server.
     pub(super) unknown_events: Counter,
     /// Packets that were answered in the engine's place, which would have ended the session.
     pub(super) unreadable: Family<Reason, Counter>,
-    /// Clients that the server cut off, and why.
+    /// Clients that the server cut off, by reason.
     pub(super) killed: Family<Reason, Counter>,
-    /// How namespaces are left.
+    /// Ends of namespace connections, by reason.
     pub(super) disconnected: Family<Reason, Counter>,
-    /// Who is here now.
+    /// Live connections, by namespace.
     pub(super) connections: Family<On, Gauge>,
-    /// Clients bring them: what they hold is to be seen.
+    /// Memory of observers' filters, which clients choose.
     pub(super) filter_bytes: Gauge,
-    /// Updates, once each however many get it.
+    /// Updates sent; one counts once, however many observers get it.
     pub(super) updates: Family<Urgency, Counter>,
-    /// Events that went in a later one's update.
+    /// Events that went into a later event's update.
     pub(super) coalesced: Counter,
     /// Updates times observers: what fan-out costs.
     pub(super) deliveries: Counter,
-    /// Members looked at for that: how many more than get it, is what the search costs.
+    /// Members that the search for an audience looked at; those beyond `deliveries` are its overhead.
     pub(super) looked_at: Counter,
     /// Clients that read too slowly.
     pub(super) parked: Counter,
     /// Bans, by limits or by admins.
     pub(super) banned: Counter,
-    /// What admins did.
+    /// Acts of admins, by outcome.
     pub(super) admin_acts: Family<Done, Counter>,
-    /// Files that changed while the server runs.
+    /// Changed files that were read while the server runs, by outcome.
     pub(super) reloaded: Family<Reload, Counter>,
-    /// Tokens that were not believed, and why.
+    /// Tokens that were refused, by reason.
     pub(super) tokens_denied: Family<Reason, Counter>,
-    /// Updates that were taken back from these and coalesced.
+    /// Updates that were taken back from parked clients and coalesced.
     pub(super) taken_back: Counter,
-    /// Updates sent to those who came back.
+    /// Updates sent to clients that came back.
     pub(super) replayed: Counter,
     /// The time for which the hub's loop stood still.
     pub stall: super::stall::Stall,
-    /// The request bodies' own.
+    /// The counters of request bodies.
     pub bodies: super::bodies::BodyMetrics,
     /// Records read for replays.
     pub(super) replays_read: Counter,
     /// Replays that could not be made.
     pub(super) replays_failed: Counter,
-    /// Clients that were given the state instead of what they missed, and why.
+    /// Clients that were sent the state instead of the updates that they missed, by reason.
     pub(super) replays_given_up: Family<Reason, Counter>,
-    /// Held against the budgets.
+    /// The time from accepted to sent, in buckets around the budgets.
     pub(super) delivery_seconds: Family<Urgency, Histogram, fn() -> Histogram>,
-    /// Children looked up once: the hot path must not search for labels.
+    /// Children by priority, looked up once: the hot path must not search for labels.
     pub(super) by_priority: [(Counter, Histogram); 4],
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Code {
-    /// By which door it came: an attack shows at one.
+    /// The door: an attack shows at one of them.
     pub(super) door: &'static str,
-    /// Of the contract, or a limit's name.
+    /// A code of the contract, or the name of a limit.
     pub(super) code: &'static str,
 }
 
@@ -99,15 +99,13 @@ pub(super) struct What {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Done {
-    /// What an admin did.
     pub(super) act: &'static str,
-    /// `ok`, or why not.
+    /// `ok`, or the code of the refusal.
     pub(super) code: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Reload {
-    /// Which files.
     pub(super) files: &'static str,
     /// `taken` or `refused`.
     pub(super) outcome: &'static str,
@@ -121,13 +119,12 @@ pub(super) struct Reason {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct On {
-    /// Its path.
     pub(super) namespace: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Urgency {
-    /// Each has a budget of its own.
+    /// Each priority has a budget of its own.
     pub(super) priority: &'static str,
 }
 
@@ -145,7 +142,7 @@ fn latency() -> Histogram {
 }
 
 impl Metrics {
-    /// A fresh set.
+    /// Metrics at zero, all registered.
     pub fn new() -> Arc<Self> {
         let updates = Family::<Urgency, Counter>::default();
         let delivery_seconds =
@@ -198,18 +195,18 @@ impl Metrics {
         Arc::new(metrics)
     }
 
-    /// Shows what the journal counts, too.
+    /// Adds the journal's counters.
     pub fn add_journal(&self, journal: &super::JournalMetrics) {
         self.add(|registry| journal.register(registry));
     }
 
-    /// Shows what a part of the server counts by itself.
+    /// Adds the counters of a part of the server.
     pub fn add(&self, register: impl FnOnce(&mut Registry)) {
         let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         register(&mut registry);
     }
 
-    /// All of them, as Prometheus text.
+    /// All metrics, as OpenMetrics text.
     pub fn text(&self) -> String {
         let mut text = String::new();
         self.stall.is_read();

@@ -1,4 +1,4 @@
-//! What can be seen of the server from outside: counters, histograms, logs.
+//! Counters, histograms and logs: the server as it is seen from outside.
 
 mod bodies;
 mod count;

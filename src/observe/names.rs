@@ -1,11 +1,11 @@
-//! The names under which the counters are found, and what each says.
+//! The names of the counters, with a line of help for each.
 
 use prometheus_client::registry::Registry;
 
 use super::metrics::Metrics;
 
 impl Metrics {
-    /// Has all of them found.
+    /// Registers all metrics.
     pub(super) fn register(&self, r: &mut Registry) {
         self.bodies.register(r);
         self.stall.register(r);

@@ -1,4 +1,4 @@
-//! The time that the hub's loop takes, and for which it stood still for everybody else.
+//! The time that the turns of the hub's loop take: while one lasts, the loop stands still for everybody else.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -10,7 +10,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-/// The longest turn of the hub's loop since the metrics were last read: whoever reads them sees each stall, and once only.
+/// The longest turn of the hub's loop since the metrics were last read, so that a reader sees each stall once.
 #[derive(Debug, Default)]
 pub struct Stall {
     /// The longest turn in microseconds.
@@ -35,14 +35,14 @@ impl Stall {
         );
     }
 
-    /// A turn took so long.
+    /// Notes the time of a turn.
     pub fn took(&self, turn: Duration) {
         let micros = u64::try_from(turn.as_micros()).unwrap_or(u64::MAX);
         self.longest.fetch_max(micros, Ordering::Relaxed);
         self.busy.inc_by(turn.as_secs_f64());
     }
 
-    /// The metrics are read now.
+    /// Moves the longest turn to the gauge, when the metrics are read.
     pub(super) fn is_read(&self) {
         let longest = Duration::from_micros(self.longest.swap(0, Ordering::Relaxed));
         self.gauge.set(longest.as_secs_f64());

@@ -1,4 +1,4 @@
-//! The authenticator, made as the configuration says.
+//! Builds the authenticator that the configuration describes.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
     observe::Metrics,
 };
 
-/// An authenticator that knows whose things are.
+/// Builds an authenticator that asks `ledger` for owners.
 pub(super) fn build(
     config: &Config,
     ledger: Arc<Ledger>,
@@ -60,7 +60,7 @@ pub(super) fn build(
     ))
 }
 
-/// What tokens are checked with.
+/// The keys that tokens are verified with.
 pub(super) fn tokens(config: &Config) -> Result<Tokens, ServeError> {
     let tokens = if config.server.is_loopback() {
         Tokens::new(&config.authentication)?
@@ -73,7 +73,7 @@ pub(super) fn tokens(config: &Config) -> Result<Tokens, ServeError> {
     Ok(tokens)
 }
 
-/// Whether the list of bans could be used.
+/// Checks whether the list of bans could be used.
 pub(super) fn check_blocklist(config: &Config) -> Result<(), ServeError> {
     let file = blocklist_file(config);
     file.map_or(Ok(()), |file| Ok(Blocklist::check_file(&file)?))
@@ -92,7 +92,7 @@ const PUBLIC: Files = Files {
     refused: "the changed public keys for tokens can't be used; the last good ones stay",
 };
 
-/// Believes a file's changed keys, for ever.
+/// Reads changed key files at each interval and each SIGHUP. Never returns.
 pub(super) async fn keep_fresh(
     tokens: Arc<Tokens>,
     file: KeyFile,
@@ -106,7 +106,7 @@ pub(super) async fn keep_fresh(
     reload::keep_fresh(files, interval, metrics, move || tokens.reload(file)).await;
 }
 
-/// Beside the journal's file, unless it is named.
+/// The file of bans: the named one, or one beside the journal.
 fn blocklist_file(config: &Config) -> Option<PathBuf> {
     let named = &config.access.file;
     if !named.as_os_str().is_empty() {

@@ -1,4 +1,4 @@
-//! The certificate, from the start on.
+//! The certificate: read at the start, and again when it is renewed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ const FILES: Files = Files {
     refused: "the new certificate can't be served; the old one stays",
 };
 
-/// Reads the configured certificate; none for plain HTTP.
+/// Reads the configured certificate; `None` for plain HTTP.
 pub(super) fn load(config: &Tls) -> Result<Option<Arc<Certificates>>, TlsError> {
     if !config.is_on() {
         return Ok(None);
@@ -24,7 +24,7 @@ pub(super) fn load(config: &Tls) -> Result<Option<Arc<Certificates>>, TlsError> 
     Certificates::load(&config.cert_file, &config.key_file).map(Some)
 }
 
-/// Serves a renewed one, for ever.
+/// Serves a renewed certificate. Never returns.
 pub(super) async fn keep_fresh(
     certificates: Arc<Certificates>,
     interval: Duration,

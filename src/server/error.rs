@@ -10,15 +10,15 @@ use crate::{
     update::RuleError,
 };
 
-/// The server could not start, or an essential task ended.
+/// The reason why the server did not start, or went down by itself.
 #[derive(Debug, Error)]
 pub enum ServeError {
     /// The address can't be listened on.
     #[error("can't listen on {address}: {reason}")]
     Listen {
-        /// The address as configured.
+        /// The configured address.
         address: String,
-        /// In words, with what to do.
+        /// The reason, with what to do.
         reason: String,
     },
     /// The settings would let everybody in, and nobody said that this is meant.
@@ -36,7 +36,7 @@ pub enum ServeError {
     /// The keys that tokens are checked with can't be used.
     #[error("{0}")]
     Tokens(#[from] TokenSetupError),
-    /// Everybody would be turned away.
+    /// No client could get in.
     #[error(
         "[authentication] required is true, but nothing is set that a token could be checked with: set secret, secret_file, public_key_file, jwks_url or api_keys"
     )]
@@ -47,7 +47,7 @@ pub enum ServeError {
     /// The journal's file can't be used.
     #[error("{0}")]
     Open(#[from] OpenError),
-    /// Nothing can be dated.
+    /// The clock is wrong, so events can't be dated.
     #[error(
         "the clock of this machine stands before 1970: set it; events, tokens and answers are dated by it"
     )]
@@ -55,7 +55,7 @@ pub enum ServeError {
     /// The journal can't be read.
     #[error("{0}")]
     Journal(#[from] JournalError),
-    /// A task without which the server is none has ended.
+    /// An essential task has ended.
     #[error("{0}")]
     Ended(#[from] Ended),
 }

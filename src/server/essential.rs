@@ -1,5 +1,5 @@
-//! The tasks without which the server is none. A task that ends by itself, or panics, takes the whole process down in
-//! order: whoever supervises the process starts it again, and nobody talks to half a server.
+//! The essential tasks. If one of them ends by itself or panics, the whole process goes down in order, so that its
+//! supervisor starts it again, and no client talks to half a server.
 
 use std::{any::Any, future::Future, panic::AssertUnwindSafe};
 
@@ -7,22 +7,20 @@ use futures_util::FutureExt;
 use thiserror::Error;
 use tokio::{sync::mpsc, task::JoinHandle};
 
-/// An essential task that ended while the server was to go on.
+/// An essential task that ended before the server was stopped.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("the {task} ended: {reason}; the server goes down, so that it can be started again")]
 pub struct Ended {
     /// The task, as the log names it.
     pub task: &'static str,
-    /// The text of the panic, or that it returned.
+    /// The text of the panic, or that the task returned.
     pub reason: String,
 }
 
 /// Watches over the essential tasks.
 #[derive(Debug)]
 pub(super) struct Essential {
-    /// Each task's way to report its end.
     ended: mpsc::UnboundedSender<Ended>,
-    /// The ends, in the order in which they came.
     ends: mpsc::UnboundedReceiver<Ended>,
 }
 
@@ -32,7 +30,7 @@ impl Essential {
         Self { ended, ends }
     }
 
-    /// Runs a task, and notices its end.
+    /// Spawns an essential task.
     pub(super) fn spawn(
         &self,
         task: &'static str,
@@ -52,17 +50,17 @@ impl Essential {
         })
     }
 
-    /// Waits for the first end of a task.
+    /// Waits for the first task that ends.
     pub(super) async fn ended(&mut self) -> Ended {
         match self.ends.recv().await {
             Some(ended) => ended,
-            // This struct holds a sender itself.
+            // This struct holds a sender itself, so the channel never closes.
             None => std::future::pending().await,
         }
     }
 }
 
-/// Tells of the end when it is dropped, also by a task that was cancelled.
+/// Reports the end of its task when it is dropped, also if the task was cancelled.
 struct End {
     task: &'static str,
     reason: Option<String>,

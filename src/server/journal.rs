@@ -1,4 +1,4 @@
-//! The journal that the settings ask for.
+//! Opens the journal that the settings describe.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// The place of the events, in a sentence.
+/// The place of the journal, as the log says it.
 pub(super) fn kept(journal: &Settings) -> String {
     match journal.kind {
         JournalKind::Memory => {
@@ -24,7 +24,7 @@ pub(super) fn kept(journal: &Settings) -> String {
     }
 }
 
-/// Whether it could be opened, as far as that can be known while a server may run on it.
+/// Checks whether the journal could be opened, as far as that can be known while a server may use it.
 pub(super) fn check(settings: &Settings) -> Result<(), ServeError> {
     if settings.kind == JournalKind::Sqlite {
         SqliteJournal::check(&settings.path)?;
@@ -32,7 +32,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Opens it, or makes it.
+/// Opens the journal, or makes it.
 pub(super) fn open(config: &Config) -> Result<Arc<dyn Journal>, ServeError> {
     let retention = Retention {
         max_events: config.journal.max_events,

@@ -1,4 +1,4 @@
-//! The port, opened.
+//! Opens the port.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use crate::config::Config;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4_096;
 
-/// A listener on the configured address, and where that is (port 0 lets the system choose).
+/// A listener on the configured address, and its actual address (with port 0 the system chooses).
 pub(super) async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr), ServeError> {
     let address = (config.server.host.as_str(), config.server.port);
     let listening = async {
@@ -31,7 +31,8 @@ pub(super) async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr),
         .map_err(|error| listen_error(config, &error))
 }
 
-/// Looks the configured host up, if it is a name: one that leads nowhere is not to be taken for an address that others reach.
+/// Looks up the configured host, if it is a name. A name without an address must not count as an address that others
+/// can reach.
 ///
 /// # Errors
 /// The name has no address.
@@ -52,7 +53,7 @@ pub(super) fn resolve(config: &Config) -> Result<(), ServeError> {
     }
 }
 
-/// With room for all who come back at once after a restart: beyond it they would wait for seconds to try again.
+/// A listener with room for all clients that come back at once after a restart: beyond it they would retry for seconds.
 fn listen_on(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,

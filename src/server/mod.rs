@@ -1,7 +1,7 @@
 //! Puts the parts together, and takes them apart again in order.
 //!
-//! Going down: readiness off, a word to everybody, the hub's last flush, all lanes closed, the listener's requests
-//! ended. Nothing is waited for longer than `[server] shutdown_timeout`, whatever a client does.
+//! The server goes down in this order: readiness off, a notice to everybody, the hub's last flush, all lanes closed,
+//! requests in flight ended. It waits for nothing longer than `[server] shutdown_timeout`, whatever a client does.
 
 mod authenticator;
 mod certificates;
@@ -48,46 +48,44 @@ use crate::{
     update::{Rule, Table, TransformOptions},
 };
 
-/// How long the journal may take to close its file.
+/// The time that the journal may take to close its file.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A running server.
 #[derive(Debug)]
 pub struct Running {
-    /// The port may have been chosen by the system.
+    /// The actual address, since the system may have chosen the port.
     address: SocketAddr,
-    /// Said once, when it listens.
+    /// Printed once, when the server listens.
     start_secret: Option<StartSecret>,
-    /// For tests and benchmarks.
+    /// Read by tests and benchmarks.
     metrics: Arc<Metrics>,
-    /// Says that it goes down.
+    /// Says that the server goes down.
     readiness: Arc<Readiness>,
-    /// Told of the end first, so that nobody new comes in.
+    /// Stopped first, so that no new session begins.
     door: Door,
     /// Ends accepting.
     stopping: watch::Sender<bool>,
-    /// Awaited: what was asked is still answered.
+    /// Awaited, so that requests in flight are answered.
     serving: JoinHandle<()>,
-    /// Awaited: what is due is still sent.
+    /// Awaited, so that updates that are due are sent.
     hub: JoinHandle<()>,
     /// Notices the end of any of these tasks.
     essential: Essential,
-    /// What goes on beside the stream: it never ends by itself.
+    /// Tasks beside the stream, which never end by themselves.
     aside: Vec<JoinHandle<()>>,
-    /// Lets go of the list of bans.
+    /// Releases the file of bans.
     authenticator: Arc<Authenticator>,
     /// Closed last.
     journal: Arc<dyn Journal>,
-    /// Ended before the rest: it publishes.
+    /// Ended before the other tasks, because it publishes.
     demo: Option<JoinHandle<()>>,
-    /// Then it is cut short.
     shutdown_timeout: Duration,
 }
 
 /// Starts everything and returns when connections are accepted.
 ///
-/// # Errors
-/// When the address can't be listened on, or a rule of the configuration can't be used.
+/// # Errors The address can't be listened on, or a rule of the configuration can't be used.
 pub async fn start(config: &Config) -> Result<Running, ServeError> {
     listen::resolve(config)?;
     if let Some(why) = config.unsafe_combination() {
@@ -212,7 +210,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
 }
 
 impl Running {
-    /// Where it listens.
+    /// The address that the server listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -222,17 +220,17 @@ impl Running {
         self.start_secret.as_ref().map(StartSecret::reveal)
     }
 
-    /// Its counters.
+    /// The server's counters.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
-    /// Waits until a task ends without which the server is none. It never returns while all is well.
+    /// Waits until an essential task ends. Never returns while all is well.
     pub async fn ended(&mut self) -> Ended {
         self.essential.ended().await
     }
 
-    /// Goes down; returns within the configured time whatever clients do.
+    /// Goes down, and returns within the configured time whatever clients do.
     pub async fn shutdown(self) {
         self.readiness.stop();
         if let Some(demo) = &self.demo {
@@ -257,17 +255,16 @@ impl Running {
         self.authenticator.blocklist().close();
         let journal = self.journal;
         let close = tokio::task::spawn_blocking(move || journal.close());
-        // Only a disk that hangs takes so long; what was acknowledged is kept without it.
+        // Only a disk that hangs takes so long; acknowledged events are kept all the same.
         tokio::time::timeout(CLOSE_TIMEOUT, close).await.ok();
     }
 }
 
 /// Serves until Ctrl-C or SIGTERM.
 ///
-/// # Errors
-/// As [`start`]; [`ServeError::Ended`] when an essential task ended, after the rest went down in order.
+/// # Errors As [`start`]; [`ServeError::Ended`] when an essential task ended, after all else went down in order.
 pub async fn run(config: Config) -> Result<(), ServeError> {
-    // Before anybody can know that it listens: a signal that nobody awaits yet would end the process on the spot.
+    // Signals are heard before the server is announced: an earlier one would end the process on the spot.
     let mut stop = StopSignal::listen();
     let asked = Asked::listen();
     let running = tokio::select! {
@@ -299,7 +296,7 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
     until_the_end(running, stop).await
 }
 
-/// Goes down in order when it is told to, or when an essential task ended.
+/// Goes down in order when it is told to, or when an essential task ends.
 async fn until_the_end(
     mut running: Running,
     stop: impl Future<Output = ()>,
@@ -319,7 +316,7 @@ async fn until_the_end(
     ended
 }
 
-/// Says how to be an admin. With the level of a warning, since a log without the line would leave nobody who can be one.
+/// Logs how to become an admin, as a warning: without this line nobody could be one.
 fn tell_start_secret(running: &Running, scheme: &str) {
     let shown = shown(running.address());
     match &running.start_secret {
@@ -335,7 +332,7 @@ fn tell_start_secret(running: &Running, scheme: &str) {
     }
 }
 
-/// What whoever starts the server should know although it is allowed: of the settings, and of the files that they name.
+/// Warnings about settings that are allowed but risky, and about the files that they name.
 pub fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = config.warnings();
     warnings.extend(weak_secret_file(&config.authentication));
@@ -352,7 +349,7 @@ fn shown(address: SocketAddr) -> String {
     }
 }
 
-/// Whether [`start`] could use this configuration, as far as that can be known without listening.
+/// Checks whether [`start`] could use this configuration, as far as that can be known without listening.
 ///
 /// # Errors
 /// A rule, a certificate or a file that the server writes can't be used, or the settings would let everybody in.

@@ -1,4 +1,4 @@
-//! What each part is told by the configuration.
+//! The options of each part, made from the configuration.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::{
 /// Attachments of one packet: as many as Socket.IO's own server takes.
 const MAX_ATTACHMENTS: u64 = 10;
 
-/// The way in's.
+/// The limits of the intake.
 pub(super) fn intake(config: &Config) -> IntakeLimits {
     IntakeLimits {
         max_lag: config.performance.max_lag as u64,
@@ -39,7 +39,7 @@ pub(super) fn intake(config: &Config) -> IntakeLimits {
     }
 }
 
-/// The ordered loop's.
+/// The options of the hub.
 pub(super) fn hub(config: &Config) -> HubOptions {
     HubOptions {
         flush_interval: config.pace.flush_interval(),
@@ -55,14 +55,14 @@ pub(super) fn hub(config: &Config) -> HubOptions {
         sanitize: config.content_filtering.sanitize_content,
         snapshot_part: snapshot_part(config),
         max_recent: config.journal.tail_bytes,
-        // Half of what a client may owe: a client with room for one segment has room for all of it.
+        // Half of the most that a client may have unsent: a client with room for one segment has room for all of it.
         max_segment: config.server.max_client_buffer / 2,
         max_delay: config.server.max_client_delay(),
         default_room: config.rooms.default_room.clone(),
     }
 }
 
-/// The state's.
+/// The limits of the state.
 pub(super) fn state(config: &Config) -> Limits {
     Limits {
         max_entities: config.performance.max_entities,
@@ -75,13 +75,13 @@ pub(super) fn state(config: &Config) -> Limits {
     }
 }
 
-/// The size of a snapshot's parts: a client may owe two.
+/// The size of a snapshot's parts: a client may have two of them unsent.
 pub(super) fn snapshot_part(config: &Config) -> usize {
     let most = config.server.max_client_buffer / 2;
     config.performance.snapshot_part_bytes.min(most)
 }
 
-/// The namespace layer's.
+/// The options of the namespace layer.
 pub(super) fn sockets(config: &Config, quota: Arc<Quota>) -> socketio::Options {
     socketio::Options {
         quota,
@@ -101,7 +101,7 @@ pub(super) fn sockets(config: &Config, quota: Arc<Quota>) -> socketio::Options {
     }
 }
 
-/// A client's lane's.
+/// The limits of a client's lane.
 pub(crate) fn lane(config: &Config) -> LaneLimits {
     LaneLimits {
         max_bytes: config.server.max_client_buffer,
@@ -121,7 +121,7 @@ pub(crate) fn lane(config: &Config) -> LaneLimits {
     }
 }
 
-/// The door's at `/socket.io/`.
+/// The limits of the door at `/socket.io/`.
 pub(super) fn door(config: &Config, metrics: &Metrics) -> DoorLimits {
     DoorLimits {
         pending: QuotaLimits {
@@ -135,7 +135,8 @@ pub(super) fn door(config: &Config, metrics: &Metrics) -> DoorLimits {
     }
 }
 
-/// A request body's. Each door has its own space: polling is open to whoever comes, and takes none from those who publish.
+/// The limits of request bodies. Each door has its own space: polling is open to everybody, and must take none from
+/// producers.
 pub(super) fn body(config: &Config, metrics: &Metrics) -> BodyLimits {
     BodyLimits {
         max: config.server.max_http_buffer_size,
@@ -151,7 +152,7 @@ pub(super) fn body(config: &Config, metrics: &Metrics) -> BodyLimits {
     }
 }
 
-/// A stream's of server-sent events.
+/// The options of a stream of server-sent events.
 pub(super) fn stream(config: &Config) -> StreamOptions {
     StreamOptions {
         default_room: config.rooms.default_room.clone(),
@@ -161,7 +162,7 @@ pub(super) fn stream(config: &Config) -> StreamOptions {
     }
 }
 
-/// The router's.
+/// The options of the router.
 pub(super) fn routes(config: &Config) -> RouterOptions {
     let server = &config.server;
     RouterOptions {
@@ -182,7 +183,7 @@ pub(super) fn routes(config: &Config) -> RouterOptions {
     }
 }
 
-/// An HTTP connection's.
+/// The timeouts of an HTTP connection.
 pub(super) fn timeouts(config: &Config) -> Timeouts {
     Timeouts {
         header: config.server.header_timeout(),
@@ -191,7 +192,7 @@ pub(super) fn timeouts(config: &Config) -> Timeouts {
     }
 }
 
-/// All connections'.
+/// The limits on connections.
 pub(super) fn connections(config: &Config) -> QuotaLimits {
     QuotaLimits {
         total: config.server.max_connections,
@@ -201,7 +202,7 @@ pub(super) fn connections(config: &Config) -> QuotaLimits {
     }
 }
 
-/// The answers with the state: a quarter of what it may hold is kept of their texts.
+/// The rendered answers with the state; their texts may hold a quarter of the bytes that the state may.
 pub(super) fn renderings(config: &Config, metrics: &Metrics) -> Arc<Renderings> {
     Renderings::new(config.performance.max_state_bytes / 4, metrics)
 }

@@ -1,4 +1,4 @@
-//! Files that may change while the server runs: looked at now and then, and at a SIGHUP.
+//! Files that may change while the server runs. They are read again at an interval, and at a SIGHUP.
 
 use std::{fmt::Display, sync::Arc, time::Duration};
 
@@ -6,20 +6,21 @@ use tokio::time::MissedTickBehavior;
 
 use crate::{config::Config, observe::Metrics};
 
-/// What is looked at, and what is said of it.
+/// The words for the counter and the log about one kind of file.
 #[derive(Debug)]
 pub(super) struct Files {
-    /// For the counter.
+    /// The counter's label.
     pub(super) name: &'static str,
-    /// There was something new, and it is good.
+    /// The log line for new, good content.
     pub(super) taken: &'static str,
-    /// Somebody asked, and there was nothing new.
+    /// The log line when a SIGHUP finds nothing new.
     pub(super) same: &'static str,
-    /// There was something new that is of no use.
+    /// The log line for new content that can't be used.
     pub(super) refused: &'static str,
 }
 
-/// Looks at each interval and at each SIGHUP, for ever. `reload` reads files: it runs where that holds nobody up.
+/// Calls `reload` at each interval and each SIGHUP. Never returns. `reload` reads files, so it runs on a thread that
+/// may block.
 pub(super) async fn keep_fresh<E: Display + Send + 'static>(
     files: &'static Files,
     interval: Duration,
@@ -29,7 +30,7 @@ pub(super) async fn keep_fresh<E: Display + Send + 'static>(
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut asked = Asked::listen();
-    // What was wrong last, so that it is said once and not at every look.
+    // The last error, so that it is logged once and not at every interval.
     let mut wrong = String::new();
     loop {
         let at_once = tokio::select! {
@@ -62,8 +63,8 @@ pub(super) async fn keep_fresh<E: Display + Send + 'static>(
     }
 }
 
-/// Says at each SIGHUP that there is nothing to look at again, where that is so, for ever. Somebody has to listen: a signal
-/// that nobody awaits ends the process on the spot.
+/// Logs at each SIGHUP that no file can be read again, if that is so. Never returns. A signal that nobody awaits would
+/// end the process.
 pub(super) async fn heed(mut asked: Asked, config: &Config) {
     let named = |file: &std::path::Path| !file.as_os_str().is_empty();
     let authentication = &config.authentication;

@@ -1,6 +1,6 @@
-//! What ends the server from outside.
+//! The signals that end the server.
 
-/// Ctrl-C and SIGTERM, from the moment it is made.
+/// Ctrl-C and SIGTERM, caught from the moment this is made.
 pub(super) struct StopSignal {
     #[cfg(unix)]
     interrupt: Option<tokio::signal::unix::Signal>,

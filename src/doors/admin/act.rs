@@ -1,10 +1,10 @@
-//! The things that an admin can do, by their names.
+//! The acts of an admin, by their names.
 
 use strum::{EnumString, IntoStaticStr};
 
 use super::argument::INCLUDE_SELF;
 
-/// One thing that an admin can do.
+/// An act of an admin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Act {
@@ -28,12 +28,12 @@ pub enum Act {
 }
 
 impl Act {
-    /// The act of this name, as `/admin` calls it.
+    /// The act with this name on `/admin`.
     pub fn named(event: &str) -> Option<Self> {
         event.parse().ok()
     }
 
-    /// As `/admin` calls it.
+    /// The name on `/admin`.
     pub(super) fn name(self) -> &'static str {
         self.into()
     }
@@ -50,7 +50,7 @@ impl Act {
         }
     }
 
-    /// Whether it is one for the audit.
+    /// Whether the act goes to the audit log.
     pub(super) fn changes_something(self) -> bool {
         !matches!(
             self,

@@ -8,19 +8,19 @@ use crate::{
     error::Error,
 };
 
-/// The admin who acts, and the door.
+/// The admin who acts, and the door used.
 #[derive(Debug)]
 pub struct Actor<'a> {
-    /// Its identity.
+    /// The admin's identity.
     pub who: &'a Identity,
-    /// The address that it comes from.
+    /// The address that the admin comes from.
     pub address: IpAddr,
     /// `socketio` or `http`.
     pub door: &'static str,
 }
 
 impl Actor<'_> {
-    /// Refuses to keep the one out who asks for it: nobody would be left who could take it back.
+    /// Refuses a ban of the admin who asks for it: nobody might be left to lift it.
     pub(super) fn is_not(&self, who: &Who) -> Result<(), Error> {
         let yours = match who {
             Who::User(user) if self.who.user.as_deref() == Some(user) => "this is your own user",

@@ -1,7 +1,7 @@
-//! What an admin's act is about, read from JSON.
+//! The argument of an admin's act, read from JSON.
 //!
-//! It is read strictly: a key that nobody knows is most likely one that somebody mistyped, and a ban whose `second` is
-//! passed over is a ban for good.
+//! It is read strictly: an unknown key is most likely a typing error, and a ban whose `second` is ignored would last
+//! for ever.
 
 use std::net::IpAddr;
 
@@ -16,19 +16,19 @@ use crate::{
     event::Object,
 };
 
-/// The argument of an act: an object, or nothing.
+/// The argument of an act: an object, or absent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Argument<'a>(pub(super) &'a Value);
 
-/// Longest name that is looked for.
+/// The longest name that is searched for.
 const MAX_TEXT: usize = 256;
-/// Longest key that is quoted when it is refused.
+/// The longest key that a refusal quotes.
 const MAX_KEY: usize = 32;
-/// Says that a ban may be about whoever makes it.
+/// The key that allows a ban which hits its own maker.
 pub(super) const INCLUDE_SELF: &str = "include_self";
-/// How tokens are named.
+/// The refusal of an argument that names no token.
 const ONE_OF: &str = "name one of user, token_id (as list_connections shows it) and token";
-/// What acts are about, and may be written down.
+/// The keys that the audit log may show.
 const SHOWN: [&str; 7] = [
     "client_id",
     "user",
@@ -38,14 +38,13 @@ const SHOWN: [&str; 7] = [
     "reason",
     INCLUDE_SELF,
 ];
-/// What stands for what isn't.
+/// The text in place of a value that the log must not show.
 const HIDDEN: &str = "(hidden)";
 
 impl<'a> Argument<'a> {
-    /// Refuses what an act doesn't know.
+    /// Refuses unknown keys.
     ///
-    /// # Errors
-    /// It is neither an object nor nothing, or has another key than these.
+    /// # Errors The argument is not an object, or has a key that isn't in `keys`.
     pub(super) fn only(self, keys: &[&str]) -> Result<(), Error> {
         let allowed = match keys {
             [] => "none are known".to_owned(),
@@ -82,7 +81,7 @@ impl<'a> Argument<'a> {
     pub(super) fn text(self, key: &str) -> Result<Option<&'a str>, Error> {
         match self.0.get(key) {
             None | Some(Value::Null) => Ok(None),
-            // It would be kept and listed as a name, and would not even be revoked by that.
+            // A token in this place would be kept and listed as a name, and would not even be revoked by it.
             Some(Value::String(text)) if Credential::reads_like_one(text) => {
                 Err(Error::bad_request(format!(
                     "{key} holds a token; a token itself is given as `token`, its id (as list_connections shows it) as `token_id`"
@@ -100,7 +99,7 @@ impl<'a> Argument<'a> {
             .ok_or_else(|| Error::bad_request(format!("{key} is missing")))
     }
 
-    /// A whole number; over HTTP it may stand in the query, and so be text.
+    /// A whole number. It may be text, since over HTTP it may stand in the query.
     pub(super) fn number(self, key: &str) -> Result<Option<u64>, Error> {
         let wrong = || Error::bad_request(format!("{key} must be a whole number"));
         match self.0.get(key) {
@@ -114,14 +113,14 @@ impl<'a> Argument<'a> {
         let Some(text) = self.text(key)? else {
             return Ok(None);
         };
-        // As connections are listed: an IPv4 address written as an IPv6 one would be that of nobody.
+        // Connections are listed in this form: an IPv4 address written as an IPv6 one would match none.
         let address = text.parse::<IpAddr>().map(|address| address.to_canonical());
         address
             .map(Some)
             .map_err(|_| Error::bad_request(format!("{key} is not an IP address")))
     }
 
-    /// Whom a ban is about. A token is banned only for too many messages: an admin revokes it.
+    /// The subject of a ban. Admins revoke tokens; a token is banned only for too many messages.
     pub(super) fn who(self) -> Result<Who, Error> {
         let (user, address) = (self.text("user")?, self.address("address")?);
         match (user, address, self.text("token_id")?) {
@@ -134,7 +133,7 @@ impl<'a> Argument<'a> {
         }
     }
 
-    /// Refuses to keep out a user or a token that can't be: the one that was meant would come in as before.
+    /// Refuses a user or a token id that can't exist: the ban would hit nobody.
     pub(super) fn names_somebody(self) -> Result<(), Error> {
         if let Some(user) = self.text("user")?
             && !can_be_user(user)
@@ -152,7 +151,7 @@ impl<'a> Argument<'a> {
         }
     }
 
-    /// Which tokens are revoked, by name.
+    /// The tokens to revoke, by name.
     pub(super) fn revoked(self) -> Result<Revoked, Error> {
         match (self.text("user")?, self.text("token_id")?) {
             (Some(user), None) => Ok(Revoked::User(user.to_owned())),
@@ -161,7 +160,7 @@ impl<'a> Argument<'a> {
         }
     }
 
-    /// The token itself that is to be revoked.
+    /// The token to revoke, given itself.
     pub(super) fn token(self) -> Result<Option<Credential>, Error> {
         match self.0.get("token") {
             None | Some(Value::Null) => Ok(None),
@@ -173,8 +172,8 @@ impl<'a> Argument<'a> {
         }
     }
 
-    /// What of it may be written down: the names and numbers that acts are about. A token is none of them, wherever
-    /// somebody put it.
+    /// The parts of the argument that the log may show: the names and numbers of acts. A token is not among them,
+    /// wherever somebody put it.
     pub(super) fn for_log(self) -> Value {
         let Value::Object(fields) = self.0 else {
             return if self.0.is_null() {
@@ -209,7 +208,7 @@ fn is_name(text: &str) -> bool {
     text.len() <= MAX_TEXT && !Credential::reads_like_one(text)
 }
 
-/// A key as it was written, unless it may be anything but one: refusals are shown and written down.
+/// A key as it was written, unless it may hold a secret: refusals are shown and logged.
 fn quotable(key: &str) -> &str {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
     let is_key = (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(plain) && is_name(key);

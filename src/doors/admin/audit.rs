@@ -1,23 +1,24 @@
-//! Who did what, to whom, and what came of it: one line in the log for each act that changes something, and a count.
+//! The audit: one log line for each act that changes something (who, by which door, on whom, with which outcome), and a
+//! count.
 
 use serde_json::Value;
 
 use super::{act::Act, actor::Actor, argument::Argument};
 use crate::{error::Error, observe::Metrics};
 
-/// A line in the making.
+/// An audit line in the making.
 #[derive(Debug)]
 pub(super) struct Audit<'a> {
-    /// Who it is, and by which door: an admin's token may be in the wrong hands.
+    /// The admin and the door: an admin's token may be in the wrong hands.
     pub(super) actor: &'a Actor<'a>,
-    /// What was asked for, of which only names and numbers are written.
+    /// The argument, of which only names and numbers are written.
     pub(super) argument: Argument<'a>,
-    /// The token that it turned out to be about: the argument may hold the token itself, which is never written.
+    /// The id of the token that the act was about: the argument may hold the token itself, which is never written.
     pub(super) about: Option<String>,
 }
 
 impl Audit<'_> {
-    /// Writes it, whether the act succeeded or not.
+    /// Writes the line, whether the act succeeded or not.
     pub(super) fn write(&self, act: Act, outcome: &Result<Value, Error>, metrics: &Metrics) {
         let (result, code) = match outcome {
             Ok(answer) => (answer.to_string(), "ok"),

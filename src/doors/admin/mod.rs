@@ -1,7 +1,7 @@
-//! What an admin can do: see who is connected, end connections, keep somebody out, make tokens invalid.
+//! The acts of an admin: list connections, end them, ban users and addresses, revoke tokens.
 //!
-//! The same over HTTP and on `/admin`: both doors read an [`Act`]'s name and hand over its argument. Each act that changes
-//! something is an audit line in the log (target `stoa::audit`) and counted, whether it succeeded or not.
+//! HTTP and `/admin` offer the same acts: both doors read an [`Act`]'s name and pass on its argument. Each act that
+//! changes something is an audit line in the log (target `stoa::audit`) and counted, whether it succeeded or not.
 
 mod act;
 mod actor;

@@ -1,4 +1,4 @@
-//! Carries out an act, and has it written down.
+//! Carries out an act, and audits it.
 
 use serde_json::{Value, json};
 
@@ -22,10 +22,9 @@ use crate::{
 const MAX_LISTED: usize = 1_000;
 
 impl Act {
-    /// Does it.
+    /// Carries out an act.
     ///
-    /// # Errors
-    /// `forbidden` for whoever is no admin, `bad_request` for an argument that makes no sense, `not_found`.
+    /// # Errors `forbidden` if the actor is no admin, `bad_request` for a wrong argument, `not_found`.
     pub async fn perform(
         self,
         authenticator: &Authenticator,
@@ -120,7 +119,7 @@ impl Act {
     }
 }
 
-/// Which tokens a revocation is about, or is no more; the line of the log says which token it is.
+/// The tokens of a revocation, or of taking one back; the audit line names their id.
 async fn revoked(authenticator: &Authenticator, audit: &mut Audit<'_>) -> Result<Revoked, Error> {
     let what = match audit.argument.token()? {
         Some(token) => Revoked::Token(authenticator.name_of(&token).await?.to_string()),

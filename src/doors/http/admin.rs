@@ -1,4 +1,4 @@
-//! `/api/v1/admin/…`: what an admin can do, over HTTP.
+//! `/api/v1/admin/…`: the acts of an admin, over HTTP.
 
 use std::collections::BTreeMap;
 
@@ -21,8 +21,8 @@ use crate::{
     error::Error,
 };
 
-/// Somebody of whom it is known who it is. That is asked before a body is read; whether the role fits, when the act is
-/// carried out, so that the audit tells of it.
+/// A client that was identified before its body is read. The role is checked when the act is carried out, so that the
+/// audit shows refused acts as well.
 struct Administrator(Caller);
 
 impl FromRequestParts<Api> for Administrator {
@@ -122,8 +122,8 @@ async fn revoke(
     perform(&api, &caller, Act::Revoke, &body).await
 }
 
-/// By query like a lifted ban, or by body like the revocation: a token itself can't stand in the query, where it would be
-/// the caller's own.
+/// Takes a revocation back: by query like an unban, or by body like a revocation. A token itself can't stand in the
+/// query, where it would count as the caller's own.
 async fn unrevoke(
     State(api): State<Api>,
     Administrator(caller): Administrator,

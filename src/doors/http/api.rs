@@ -16,17 +16,17 @@ use crate::{
 /// State that the handlers share.
 #[derive(Debug, Clone)]
 pub struct Api {
-    /// The ordered loop.
+    /// Answers what clients see.
     pub hub: HubHandle,
-    /// The way in.
+    /// Accepts events.
     pub intake: Arc<Intake>,
-    /// For `/metrics`, and refusals are counted.
+    /// Shown at `/metrics`; handlers count refusals in it.
     pub metrics: Arc<Metrics>,
-    /// Authenticates clients.
+    /// Identifies clients.
     pub authenticator: Arc<Authenticator>,
-    /// For `/readyz`.
+    /// Asked by `/readyz`.
     pub readiness: Arc<Readiness>,
-    /// The answers with the state that are being given.
+    /// Renderings of the state that are being sent.
     pub renderings: Arc<Renderings>,
     /// Limits on streams.
     pub stream: StreamOptions,
@@ -37,17 +37,16 @@ pub struct Api {
 /// Whether the server takes new work.
 #[derive(Debug, Default)]
 pub struct Readiness {
-    /// It is going down.
     stopping: AtomicBool,
 }
 
 impl Readiness {
-    /// It goes down from now on.
+    /// Refuses new work from now on.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
     }
 
-    /// Whether it goes down.
+    /// Whether the server goes down.
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }
@@ -56,11 +55,11 @@ impl Readiness {
 /// Limits on a stream, as on a Socket.IO client.
 #[derive(Debug, Clone)]
 pub struct StreamOptions {
-    /// The room that everybody is in.
+    /// The room of all clients.
     pub default_room: String,
-    /// The most rooms that may be asked for.
+    /// The most rooms that a stream may ask for.
     pub max_rooms: usize,
-    /// Bytes that may wait.
+    /// Bytes that may wait for the client.
     pub max_bytes: usize,
     /// The interval at which a quiet stream shows that it is alive.
     pub heartbeat: Duration,

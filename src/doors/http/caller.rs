@@ -1,4 +1,5 @@
-//! Who makes a request: its credential is taken off before anything else looks at it, and weighed before a handler runs.
+//! The client behind a request: its credential is taken off before anything else reads the request, and checked before
+//! a handler runs.
 
 use std::net::IpAddr;
 
@@ -20,7 +21,7 @@ use crate::{
     net::ClientAddress,
 };
 
-/// Takes the credential off a request, into its extensions: neither handlers nor the log see it in its place.
+/// Moves the credential of a request into its extensions: neither handlers nor the log see it in its old place.
 pub(super) async fn take_credential(mut request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     if let Some(credential) = Credential::take(&mut parts.uri, &mut parts.headers) {
@@ -30,17 +31,17 @@ pub(super) async fn take_credential(mut request: Request, next: Next) -> Respons
     next.run(request).await
 }
 
-/// Where a request comes from.
+/// The address that a request comes from.
 pub(super) fn address(extensions: &Extensions) -> IpAddr {
     ClientAddress::of(extensions)
 }
 
-/// Somebody who makes a request.
+/// The client that makes a request.
 #[derive(Debug)]
 pub(super) struct Caller {
-    /// Its identity.
+    /// The client's identity.
     pub(super) who: Identity,
-    /// The address that it comes from.
+    /// The address that the client comes from.
     pub(super) address: IpAddr,
 }
 
@@ -52,7 +53,7 @@ impl FromRequestParts<Api> for Caller {
         let peer = Peer {
             credential: parts.extensions.get::<Credential>(),
             address,
-            // A request that need not prove anything publishes and observes.
+            // Without a token, a request may publish and observe.
             role: Role::Producer,
             name: None,
             page: parts
@@ -72,7 +73,7 @@ impl FromRequestParts<Api> for Caller {
 }
 
 impl Caller {
-    /// Whether it may do what takes a role.
+    /// Checks that the client's role allows something.
     ///
     /// # Errors
     /// `forbidden`.
@@ -84,7 +85,7 @@ impl Caller {
         }
     }
 
-    /// The same, for a stream: one that nobody vouches for watches and does nothing else.
+    /// The same for a stream: a client without a token observes and does nothing else.
     pub(super) fn watching(mut self) -> Self {
         if self.who.token.is_none() {
             self.who.role = Role::Observer;
@@ -92,7 +93,7 @@ impl Caller {
         self
     }
 
-    /// The statistics are for operators; while nobody has to prove anything, for all.
+    /// Checks that the client may see statistics: operators may, and everybody while no token is required.
     pub(super) fn must_see_stats(&self) -> Result<(), Error> {
         if self.who.token.is_none() && !self.who.doubted {
             return Ok(());
@@ -103,7 +104,7 @@ impl Caller {
         )
     }
 
-    /// What is gathered from all projects is only for those who see everything.
+    /// Checks that the client sees everything: aggregates over all projects are for such clients only.
     pub(super) fn must_see_everything(&self) -> Result<(), Error> {
         if self.who.permissions.is_everything() {
             return Ok(());

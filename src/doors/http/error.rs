@@ -19,7 +19,7 @@ impl IntoResponse for Error {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        // What is full or down for a moment says how long where it knows.
+        // A limit that passes tells the client when to retry, where that is known.
         let passes = matches!(
             status,
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
@@ -31,7 +31,7 @@ impl IntoResponse for Error {
     }
 }
 
-/// Something is at this path, and takes other methods; the router says which in `Allow`.
+/// The answer to a method that this path doesn't have; the router lists the others in `Allow`.
 pub(super) async fn wrong_method(State(api): State<Api>) -> Response {
     api.metrics.refused("http", "method_not_allowed");
     let refusal =

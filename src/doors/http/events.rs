@@ -27,23 +27,23 @@ use crate::{
     net::{FREE_BYTES, NextPart, Place, Space, Steady, read_body},
 };
 
-/// How many NDJSON lines are published at a time: what a long upload costs is one such part, not the whole.
+/// NDJSON lines that are published at a time, so that a long upload costs no more than one such part.
 const UPLOAD_PART_LINES: usize = 500;
-/// Bytes of their texts.
+/// Bytes of these lines.
 const PART_BYTES: usize = 256 * 1_024;
-/// The time that the lines of an upload wait for more to be published with.
+/// The time that lines of an upload wait for more, to be published together.
 const UPLOAD_PAUSE: Duration = Duration::from_millis(100);
-/// How long an upload that is faster than its producer may publish waits before it tries again.
+/// The pause before an upload retries that exceeded its producer's budget.
 const UPLOAD_RETRY_PAUSE: Duration = Duration::from_millis(50);
 
-/// A producer as the intake knows it.
+/// The producer as the intake knows it.
 fn producer<'c>(caller: &'c Caller, verified: &'c Arc<str>) -> Producer<'c> {
     Producer {
         name: caller.who.source().unwrap_or("http"),
         door: "http",
         permissions: &caller.who.permissions,
         verified,
-        // By address, not by connection: a client posts over several connections, and what it says in turn stays in turn.
+        // Ordered by address, not by connection: a client posts over several connections, and its events stay in order.
         flow: intake::flow(&caller.who, caller.address),
     }
 }
@@ -87,7 +87,7 @@ pub(super) async fn publish(
     }
 }
 
-/// `202` when anything was taken; else the status of the first refusal, with all of them.
+/// `202` if anything was accepted; else the status of the first refusal, with all of them.
 fn answer(receipt: &Receipt) -> Response {
     let taken = receipt.accepted + receipt.duplicates > 0;
     let first = receipt.rejected.first().map(|r| r.error.clone());
@@ -104,7 +104,7 @@ fn answer(receipt: &Receipt) -> Response {
     }
 }
 
-/// One event, or an array of them.
+/// Publishes one event, or an array of events.
 async fn publish_json(api: &Api, caller: &Caller, body: Body) -> Result<Receipt, Error> {
     let body = read_body(caller.address, body, &api.body).await?;
     if body.trim_ascii().is_empty() {
@@ -130,7 +130,7 @@ async fn publish_json(api: &Api, caller: &Caller, body: Body) -> Result<Receipt,
             .collect(),
         None => vec![Raw::Text(body.clone())],
     };
-    // The place of the body is free again when its last event is read, not when all are kept.
+    // The body's space is released when its last event is read, not when all are kept.
     drop(body);
     api.authenticator
         .events(&caller.who, caller.address, raws.len())?;
@@ -138,7 +138,7 @@ async fn publish_json(api: &Api, caller: &Caller, body: Body) -> Result<Receipt,
     api.intake.publish(raws, producer(caller, &verified)).await
 }
 
-/// One event a line, however many: published in parts as they arrive.
+/// Publishes one event for each line, in parts as they arrive.
 async fn publish_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt, Error> {
     let limits = api.intake.limits();
     let mut receipt = Receipt::default();
@@ -146,7 +146,8 @@ async fn publish_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt
     let mut lines = Lines::new(limits);
     let mut stream = Steady::new(body, api.body.clone());
     loop {
-        // What is there waits for more only for a moment: who writes line by line is read line by line.
+        // Lines that are there wait only for a moment for more: a producer that writes line by line is served line by
+        // line.
         let pause = (!part.raws.is_empty()).then_some(UPLOAD_PAUSE);
         match stream.next(pause).await? {
             NextPart::Part(chunk) => lines.feed(&chunk),
@@ -161,7 +162,7 @@ async fn publish_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt
             if full || part.raws.len() >= UPLOAD_PART_LINES.min(api.authenticator.events_at_once())
             {
                 part.publish(api, caller, &mut receipt).await?;
-                // Where nothing is kept there is nothing to wait for: others have their turn all the same.
+                // Without a journal on disk nothing is awaited here, and other tasks must have their turn.
                 tokio::task::yield_now().await;
             }
         }
@@ -173,21 +174,21 @@ async fn publish_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt
     Ok(receipt)
 }
 
-/// Lines gathered for one call of the intake.
+/// Lines collected for one call of the intake.
 #[derive(Default)]
 struct Part {
     raws: Vec<Raw>,
-    /// The length of their texts.
+    /// Bytes of their texts.
     bytes: usize,
-    /// Where these are, when they are many.
+    /// The space that holds these, if they are many.
     place: Option<Place>,
-    /// The index of its first line in the whole body.
+    /// The index of the first line in the whole body.
     offset: usize,
 }
 
 impl Part {
-    /// Adds a line; whether the lines are to be published before there are more. Nothing waits for space here: where there
-    /// is none the parts are small.
+    /// Adds a line, and says whether the lines are to be published before more are read. Without free space the parts
+    /// are smaller; nothing waits for it.
     fn push(&mut self, line: Raw, caller: &Caller, space: &Space) -> bool {
         if let Raw::Text(text) = &line {
             self.bytes += text.len();
@@ -211,7 +212,7 @@ impl Part {
         let place = self.place.take();
         self.bytes = 0;
         if !raws.is_empty() {
-            // A producer that uploads much is slowed down to what it may, not turned away in the middle.
+            // A producer that uploads much is slowed down to its budget, not refused in the middle.
             while let Err(refusal) =
                 api.authenticator
                     .events(&caller.who, caller.address, raws.len())
@@ -224,7 +225,7 @@ impl Part {
             api.authenticator.check_again(&caller.who, caller.address)?;
             let verified = caller.who.verified();
             let producer = producer(caller, &verified);
-            // Reading them is the first thing that is done, and waits for nothing.
+            // The intake reads the texts before it waits for anything.
             drop(place);
             let published = api.intake.publish(raws, producer).await?;
             receipt.add(published, offset);
@@ -233,12 +234,12 @@ impl Part {
     }
 }
 
-/// Splits a stream into lines, none longer than an event may be: the rest of one that is, is skipped.
+/// Splits a stream into lines. The rest of a line that is longer than an event may be is skipped.
 struct Lines {
     buffer: BytesMut,
-    /// Searched so far without finding an end.
+    /// Bytes searched so far without finding an end.
     searched: usize,
-    /// The line in the buffer was too long already.
+    /// Whether the line in the buffer is too long already.
     skipping: bool,
     limits: IntakeLimits,
 }
@@ -283,7 +284,7 @@ impl Lines {
         }
     }
 
-    /// The line after the last end, if there is one.
+    /// The line after the last line end, if there is one.
     fn last(&mut self) -> Option<Raw> {
         let line = self.buffer.split();
         if self.skipping {
@@ -292,7 +293,7 @@ impl Lines {
         Self::read(&line.freeze())
     }
 
-    /// Empty lines are no events and no mistakes.
+    /// Reads a line; an empty one is neither an event nor a mistake.
     fn read(line: &Bytes) -> Option<Raw> {
         let trimmed = line.trim_ascii();
         (!trimmed.is_empty()).then(|| Raw::Text(line.slice_ref(trimmed)))

@@ -1,5 +1,5 @@
-//! What a request asks, read from its path, query and body. What can't be read is refused like everything else: as JSON,
-//! with a code, and counted. The library's own extractors would answer in plain text.
+//! The path, query and body of a request. Unreadable ones are refused as JSON with a code, and counted; the library's
+//! own extractors would answer in plain text.
 
 use std::net::IpAddr;
 
@@ -15,28 +15,27 @@ use serde_json::Value;
 use super::{api::Api, caller::address, packed::unpacked, query};
 use crate::{error::Error, event::lenient, net::read_body};
 
-/// A query's fields.
 pub(super) struct QueryString<T>(pub(super) T);
 
-/// A query of which each parameter narrows what is read. One that is not known is refused: whoever wrote it would take all that
-/// comes for what was asked for.
+/// A query whose parameters all narrow the answer. An unknown parameter is refused: its writer would take an unfiltered
+/// answer for a filtered one.
 pub(super) struct Filters<T>(pub(super) T);
 
 /// The parameters of a query.
 pub(super) trait Parameters {
-    /// Those that are read.
+    /// The parameters that the handler reads.
     const NAMES: &'static [&'static str];
-    /// Those that clients send and that say nothing here.
+    /// Parameters that clients send and that have no meaning here.
     const PASSED_OVER: &'static [&'static str] = &[];
 }
 
 /// The part of a path that names something.
 pub(super) struct PathName(pub(super) String);
 
-/// A body.
+/// A JSON body.
 pub(super) struct JsonBody(pub(super) Value);
 
-/// A body, if there is one: one without a media type counts as none.
+/// A JSON body, or none: a body without a media type counts as none.
 pub(super) struct SentIfAny(pub(super) Option<Value>);
 
 impl<T: DeserializeOwned + Send> FromRequestParts<Api> for QueryString<T> {
@@ -96,13 +95,14 @@ impl FromRequest<Api> for SentIfAny {
     }
 }
 
-/// A page of another origin can send other media types without being asked (a form), but not this one.
+/// Whether the body is declared as JSON. A page of another origin can send other media types (a form) without a
+/// preflight, but not this one.
 fn says_json(headers: &HeaderMap) -> bool {
     let media = media_type(headers);
     media == "application/json" || media.starts_with("application/") && media.ends_with("+json")
 }
 
-/// The media type of a body in lower case, without its parameters; empty where none is said.
+/// The media type of a body in lower case, without its parameters; empty where there is none.
 pub(super) fn media_type(headers: &HeaderMap) -> String {
     let media = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok());
     let media = media.and_then(|m| m.split(';').next()).unwrap_or_default();

@@ -1,7 +1,7 @@
-//! What every answer tells browsers to be careful about.
+//! The headers of every answer that tell browsers to be careful.
 //!
-//! The page runs its own scripts and styles and nothing else, talks to its own server only, and is in nobody's frame.
-//! Answers of the API are data: nothing in them is ever run or shown.
+//! The page runs its own scripts and styles and nothing else, talks to its own server only, and can't be framed.
+//! Answers of the API are data: a browser must never run or show them.
 
 use axum::{
     body::Body,
@@ -11,18 +11,18 @@ use axum::{
 };
 use http::{HeaderName, HeaderValue, header};
 
-/// For the built page. `'self'` is its own server by WebSocket, too.
+/// The policy of the built page. `'self'` includes its own server by WebSocket.
 pub(super) const PAGE: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// For the word in place of the page: it has no scripts, and its style in itself.
+/// The policy of the placeholder that is shown when the demo page isn't built: inline style, no scripts.
 pub(super) const WORD: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// For everything else.
+/// The policy of everything else.
 const DATA: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 const ALWAYS: [(HeaderName, HeaderValue); 3] = [
@@ -34,19 +34,19 @@ const ALWAYS: [(HeaderName, HeaderValue); 3] = [
         header::REFERRER_POLICY,
         HeaderValue::from_static("no-referrer"),
     ),
-    // For browsers that don't know `frame-ancestors`.
+    // `X-Frame-Options` is for browsers that don't know `frame-ancestors`.
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
 ];
 
-/// What is the same for all answers of one server.
+/// The headers that are the same for all answers of one server.
 #[derive(Debug, Clone)]
 pub(super) struct Careful {
-    /// That browsers shall come by https only, where the server itself speaks it.
+    /// Tells browsers to come by https only, where the server itself speaks it.
     strict_transport: Option<HeaderValue>,
 }
 
 impl Careful {
-    /// For so many seconds browsers shall come by https only; 0 says nothing of it.
+    /// Browsers shall come by https only for so many seconds; 0 leaves the header out.
     pub(super) fn new(hsts: u64) -> Self {
         let value = (hsts > 0).then(|| format!("max-age={hsts}"));
         Self {
@@ -55,7 +55,7 @@ impl Careful {
     }
 }
 
-/// Adds them.
+/// Adds the headers.
 pub(super) async fn careful(
     State(careful): State<Careful>,
     request: Request<Body>,

@@ -44,23 +44,23 @@ pub use rendering::Renderings;
 #[cfg(test)]
 pub(crate) use stream::{StreamOutlet, StreamQueue};
 
-/// How long a browser keeps the answer to a preflight: each is a round trip before a request.
+/// The time for which a browser keeps the answer to a preflight: each preflight is one more round trip.
 const PREFLIGHT_LIFETIME: Duration = Duration::from_secs(3_600);
 
-/// What the router is told by the configuration.
+/// The options of the router.
 #[derive(Debug, Clone)]
 pub struct RouterOptions {
-    /// The requests that are let in.
+    /// Decides which requests are let in.
     pub policy: RequestPolicy,
-    /// Seconds that browsers shall come by https only; 0 says nothing of it.
+    /// Seconds for which browsers shall come by https only; 0 leaves the header out.
     pub hsts: u64,
     /// Whether answers are compressed.
     pub compression: bool,
-    /// A folder with a built page to show instead of the one inside the program; empty for that one.
+    /// A folder with a built page to serve instead of the one inside the program; empty for that one.
     pub web_root: PathBuf,
 }
 
-/// All routes.
+/// The router with all routes.
 pub fn router(api: Api, door: Door, options: &RouterOptions) -> Router {
     let checks = policy::Checks::new(options.policy.clone(), api.metrics.clone());
     let engine =
@@ -90,7 +90,7 @@ pub fn router(api: Api, door: Door, options: &RouterOptions) -> Router {
         } else {
             http
         };
-    // Not for polling, whose answers are many, small and for programs only.
+    // Polling is not compressed: its answers are many, small and for programs only.
     http.layer(middleware::from_fn_with_state(
         headers::Careful::new(options.hsts),
         headers::careful,
@@ -102,8 +102,9 @@ pub fn router(api: Api, door: Door, options: &RouterOptions) -> Router {
     .layer(middleware::from_fn_with_state(checks, policy::check))
 }
 
-/// Pages of these origins may read the answers; `*` gives each its own origin back, as Flask-SocketIO does, so that
-/// clients with `withCredentials` work. They may send the headers that they ask for: tracing libraries add their own.
+/// The CORS layer: pages of these origins may read the answers. `*` returns each origin, as Flask-SocketIO does, so
+/// that clients with `withCredentials` work. Pages may send any header that they ask for, since tracing libraries add
+/// their own.
 fn cors(origins: Origins) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin, _| {

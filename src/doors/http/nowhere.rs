@@ -1,4 +1,4 @@
-//! The answer where there is nothing: with the path that was meant, if it is like one that there is.
+//! The answer at an unknown path: it names the path that was probably meant, if one is similar.
 
 use axum::response::{IntoResponse, Response};
 use http::Uri;
@@ -20,7 +20,7 @@ const PATHS: [&str; 12] = [
     "/metrics",
     "/socket.io/",
 ];
-/// A path at least so like one of these is meant for it.
+/// The least similarity at which a path counts as meant.
 const LIKE: f64 = 0.9;
 /// Bytes of a path that are compared.
 const COMPARED: usize = 64;
@@ -33,7 +33,7 @@ pub(super) async fn nothing_here(uri: Uri) -> Response {
     Error::new("not_found", message).into_response()
 }
 
-/// The path that was meant by one that there isn't: `/events` and `/api/v1/event` are both the events.
+/// The known path that an unknown one probably means: `/events` and `/api/v1/event` both mean the events.
 fn meant(asked: &str) -> Option<&'static str> {
     let asked = asked.trim_end_matches('/').to_ascii_lowercase();
     if asked.is_empty() || asked.len() > COMPARED {

@@ -12,8 +12,8 @@ use crate::{
     net::{PACKINGS, Packing, unpack},
 };
 
-/// A request's body as it was before it was compressed, or the answer to one that nobody can undo. What the head says of it
-/// must not be passed over: its bytes would be read as something else.
+/// Unpacks a request's body; an encoding that the server can't undo is refused. The header must not be ignored: the
+/// packed bytes would be read as something else.
 pub(super) async fn unpacked(api: &Api, headers: &HeaderMap, body: Body) -> Result<Body, Response> {
     match Packing::of(headers) {
         Ok(None) => Ok(body),

@@ -1,4 +1,5 @@
-//! The demo page: the one inside the program, or the built files of a folder; without either a word on how to get one.
+//! The demo page: the one inside the program, or the built files of a folder; without either, a page that says how to
+//! get one.
 
 use std::path::Path;
 
@@ -15,16 +16,17 @@ use tower_http::{services::ServeDir, set_header::SetResponseHeaderLayer};
 
 use super::{api::Api, headers, nowhere::nothing_here};
 
-/// The files of the page that was built before the program was: names as in a URL, and contents. `build.rs` makes the table.
+/// The files of the page that was built before the program: names as in a URL, and contents. `build.rs` makes the
+/// table.
 const INSIDE: &[(&str, &[u8])] = &include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
-/// Told in place of the page where there is none.
+/// The page that is shown where there is none.
 const NOT_BUILT: &str = include_str!("page_not_built.html");
 
-/// For the assets, whose names carry a hash of their content.
+/// The caching of assets, whose names carry a hash of their content.
 const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
-/// Why a browser that opens `root` of the server would see no page; none if it would see one.
+/// The reason why a browser that opens `root` of the server would see no page; `None` if it would see one.
 pub(crate) fn missing(root: &Path) -> Option<String> {
     if root.as_os_str().is_empty() {
         return INSIDE.is_empty().then(|| {
@@ -40,7 +42,7 @@ pub(crate) fn missing(root: &Path) -> Option<String> {
     })
 }
 
-/// The page at `/` and its assets; of the folder `root`, or of the program itself if that is empty.
+/// The routes of the page at `/` and its assets: from the folder `root`, or from the program itself if that is empty.
 pub(super) fn routes(root: &Path) -> Router<Api> {
     if root.as_os_str().is_empty() {
         return inside();
@@ -58,7 +60,7 @@ pub(super) fn routes(root: &Path) -> Router<Api> {
         .fallback(nothing_here)
 }
 
-/// Read anew each time: the page may be built while the server runs.
+/// The index of a folder, read at each request, since the page may be built while the server runs.
 async fn from_folder(index: std::path::PathBuf) -> Response {
     match tokio::fs::read_to_string(&index).await {
         Ok(html) => {
@@ -77,7 +79,7 @@ fn not_built() -> Response {
     (headers, Html(NOT_BUILT)).into_response()
 }
 
-/// The page inside the program; its routes are made once, with the tag of each file.
+/// The routes of the page inside the program, made once with the tag of each file.
 fn inside() -> Router<Api> {
     if INSIDE.is_empty() {
         return Router::new()
@@ -105,9 +107,9 @@ fn inside() -> Router<Api> {
 struct File {
     content: &'static [u8],
     kind: &'static str,
-    /// A hash of the content: a browser that has it already is told so.
+    /// A hash of the content, so that a browser that has the file needn't load it again.
     tag: HeaderValue,
-    /// Whether its name changes with its content.
+    /// Whether the name changes with the content.
     named_by_content: bool,
     is_page: bool,
 }
@@ -148,7 +150,7 @@ impl File {
     }
 }
 
-/// Whether the browser has the file of this tag. A proxy that compresses makes a weak tag of it, which means the same here.
+/// Whether the browser has the file of this tag. A proxy that compresses makes the tag weak, which means the same here.
 fn has_tag(asked: &HeaderMap, tag: &HeaderValue) -> bool {
     let tags = asked.get_all(header::IF_NONE_MATCH).into_iter();
     let mut tags = tags.filter_map(|value| value.to_str().ok());
@@ -160,7 +162,7 @@ fn has_tag(asked: &HeaderMap, tag: &HeaderValue) -> bool {
     })
 }
 
-/// The media type of a file, as a browser is told; it guesses nothing (`nosniff`).
+/// The media type of a file; browsers must not guess it (`nosniff`).
 fn kind_of(name: &str) -> &'static str {
     match name.rsplit('.').next() {
         Some("html") => "text/html; charset=utf-8",

@@ -42,7 +42,8 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
             },
         },
     });
-    // Clients with another key, or with none, are served all the same: so it does not decide. Why is in the log.
+    // Clients with other keys are served all the same, so the provider's state does not decide. The log says why it
+    // failed.
     if let Some(provider) = api.authenticator.tokens().jwks_state() {
         let status = match (provider.age, provider.error) {
             (None, _) => "missing",
@@ -60,7 +61,7 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// For all, as long as nobody has to prove anything; then for operators.
+/// The metrics: for everybody while no token is required, else for operators.
 pub(super) async fn metrics(
     State(api): State<Api>,
     caller: Caller,

@@ -1,21 +1,20 @@
-//! The query of a request that reads: its parameters are filters, so none is passed over without a word.
+//! The query of a request that reads: its parameters are filters, so an unknown one is refused.
 
 use axum::extract::Query;
 use http::Uri;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
-/// Characters of an unknown name that a refusal repeats.
+/// Characters of an unknown name that a refusal quotes.
 const SHOWN: usize = 40;
-/// A name at least so like a parameter's is meant for it.
+/// The least similarity at which a parameter counts as meant.
 const LIKE: f64 = 0.75;
-/// Names by which clients keep caches from answering, beside those that begin with `_` (as jQuery's).
+/// Parameters by which clients keep caches from answering, beside those that begin with `_` (as jQuery's).
 const AGAINST_CACHES: [&str; 5] = ["t", "ts", "nocache", "cachebust", "cachebuster"];
 
 /// Reads a query, with the white space around values taken off: `project_id=%20p1` is an id with a blank that somebody pasted.
 ///
-/// # Errors
-/// A parameter is none of `names`, or its value can't be read; what is wrong.
+/// # Errors A parameter is none of `names`, or its value can't be read; the sentence says which.
 pub(super) fn of<T: DeserializeOwned>(
     uri: &Uri,
     names: &[&str],

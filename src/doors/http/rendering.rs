@@ -1,7 +1,7 @@
-//! The text of the state as HTTP answers with it: written aside, chunk by chunk, once for all who ask for the same at the
-//! same place of the stream.
+//! The state as text for HTTP: rendered outside the loop, chunk by chunk, once for all clients that ask for the same at
+//! the same place in the stream.
 //!
-//! Each chunk can be written again from where it begins, so only as many are kept as the bound allows.
+//! Each chunk can be rendered again from its start, so only as many are kept as the bound allows.
 
 use std::{
     fmt,
@@ -27,22 +27,22 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// How long the chunks of an answer are kept for those who ask for the same.
+/// The time for which the chunks of an answer are kept.
 const KEPT_FOR: Duration = Duration::from_secs(1);
-/// Different answers of one place that are looked through for the same.
+/// The most answers at one place that are searched for the same.
 const MAX_RENDERINGS: usize = 64;
-/// Chunks that are written at one time: others have the machine, too.
+/// Chunks that are rendered at a time, so that other tasks have their turn.
 const MAX_WRITERS: usize = 2;
 
-/// The answers that are being given.
+/// The answers that are being sent.
 pub struct Renderings {
-    /// Those of the newest place that was asked for.
+    /// The answers at the newest place that was asked for.
     newest: Mutex<Vec<Arc<Rendering>>>,
-    /// Bytes of chunks that are kept, and how many these may be.
+    /// The bytes of chunks that are kept.
     kept: Arc<AtomicUsize>,
     most: usize,
     writing: Semaphore,
-    /// Chunks, by what was done for them.
+    /// Chunks by outcome.
     counted: Family<Chunk, Counter>,
 }
 
@@ -58,28 +58,28 @@ impl fmt::Debug for Renderings {
     }
 }
 
-/// One answer, for all who see the same.
+/// One answer, for all clients that see the same.
 pub(super) struct Rendering {
     moment: Arc<Moment>,
     permissions: Permissions,
     project: Option<String>,
-    /// Held by the request that writes the next chunk: the others wait for it.
+    /// Held by the request that renders the next chunk, while the others wait for it.
     turn: tokio::sync::Mutex<()>,
     chunks: Mutex<Chunks>,
     kept: Arc<AtomicUsize>,
 }
 
 struct Chunks {
-    /// The text at the beginning of each chunk that is known.
+    /// The text at the start of each known chunk.
     starts: Vec<Text>,
     /// The chunks that are kept.
     written: Vec<Option<Bytes>>,
-    /// How many bytes these are.
+    /// Bytes of the kept chunks.
     bytes: usize,
 }
 
 impl Renderings {
-    /// At most so many bytes of chunks are kept.
+    /// Renderings that keep at most so many bytes of chunks.
     pub fn new(most: usize, metrics: &Metrics) -> Arc<Self> {
         let counted = Family::default();
         metrics.add(|registry| {
@@ -98,7 +98,7 @@ impl Renderings {
         })
     }
 
-    /// The answer at a moment, for one who sees that much.
+    /// The answer at a moment, for a client with these permissions.
     pub(super) fn of(
         self: &Arc<Self>,
         moment: Arc<Moment>,
@@ -106,7 +106,7 @@ impl Renderings {
         project: Option<String>,
     ) -> Arc<Rendering> {
         let mut newest = self.lock();
-        // Nobody asks for an earlier place any more.
+        // Answers at earlier places are not asked for any more.
         newest.retain(|known| known.moment.seq >= moment.seq);
         let same = |known: &&Arc<Rendering>| {
             known.moment.seq == moment.seq
@@ -148,12 +148,12 @@ impl Renderings {
         rendering
     }
 
-    /// A chunk was `written`, or it was `shared` with others that asked for the same; or the answer broke off, `lost`.
+    /// Counts a chunk that was `written`, or `shared` with an earlier request; or an answer that broke off, `lost`.
     fn count(&self, outcome: &'static str) {
         self.counted.get_or_create(&Chunk { outcome }).inc();
     }
 
-    /// A chunk of an answer; none after the last one.
+    /// A chunk of an answer; `None` after the last one.
     pub(super) async fn chunk(
         &self,
         rendering: &Arc<Rendering>,

@@ -1,4 +1,4 @@
-//! The REST calls of Seneca's own pages. They are gathered from all projects.
+//! The REST calls of Seneca's own pages, which show aggregates over all projects.
 
 use axum::{Json, extract::State};
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{api::Api, caller::Caller, extract::QueryString, state::answer};
 use crate::{error::Error, hub::Question};
 
-/// The page shows its "no data" text for 404, and goes blank for anything half filled.
+/// The present health. The page shows its "no data" text for 404, and goes blank for half-filled data.
 pub(super) async fn health_now(
     State(api): State<Api>,
     caller: Caller,
@@ -69,7 +69,7 @@ pub(super) async fn dashboard(
     answer(&api, Question::Dashboard).await
 }
 
-/// A number of hours or minutes, rounded up; none if it is not one.
+/// A number of hours or minutes, rounded up; `None` if the text is no number.
 fn whole(number: Option<f64>) -> Option<u64> {
     let number = number.filter(|n| *n > 0.0 && *n < 1e9)?.ceil();
     format!("{number}").parse().ok()

@@ -36,7 +36,7 @@ pub(super) async fn state(
     let renderings = api.renderings.clone();
     let project = of.project_id.filter(|id| !id.is_empty());
     let rendering = renderings.of(moment, caller.who.permissions, project);
-    // Made while it is read: a client that doesn't read costs a chunk.
+    // Chunks are rendered as the client reads them: one that doesn't read costs one chunk.
     let chunks = stream::unfold(0, move |at| {
         let (renderings, rendering) = (renderings.clone(), rendering.clone());
         async move {

@@ -1,18 +1,18 @@
 //! The hosts that the server answers to.
 //!
-//! A page may have its own name point to this machine (DNS rebinding). The browser then takes the server for the page's
-//! own and lets it read everything; only the name in `Host` still tells them apart. An IP address and a loopback name
-//! can't be pointed elsewhere, so they need not be listed.
+//! A page may point its own name to this machine (DNS rebinding). The browser then takes the server for the page's own
+//! and lets the page read everything; only the name in `Host` still differs. An IP address and a loopback name can't be
+//! pointed elsewhere, so they need not be listed.
 
 use std::{net::IpAddr, sync::Arc};
 
 use http::{HeaderMap, Uri, Version, header::HOST, uri};
 use strum::IntoStaticStr;
 
-/// Characters of a foreign host that a refusal repeats.
+/// Characters of a foreign host that a refusal quotes.
 const SHOWN: usize = 80;
 
-/// The names that a request may be sent to.
+/// The host names that requests may be sent to.
 #[derive(Debug, Clone, Default)]
 pub struct Hosts {
     /// Whether `*` is among them.
@@ -28,7 +28,7 @@ pub struct Hosts {
 pub(super) struct Authority {
     /// A name, or an address; IPv6 in brackets.
     pub(super) host: String,
-    /// None where none is given.
+    /// The port, where one is given.
     pub(super) port: Option<u16>,
 }
 
@@ -36,18 +36,18 @@ pub(super) struct Authority {
 #[derive(Debug, Clone, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub(super) enum HostFault {
-    /// HTTP/1.1 asks for one.
+    /// No host was given, which HTTP/1.1 demands.
     Missing,
-    /// Two readers could take a different one each.
+    /// There are two hosts, and two readers could take a different one each.
     Double,
-    /// It is no host.
+    /// The text is no host.
     Malformed,
-    /// It is not one of the server's.
+    /// The host is not one of the server's.
     Unknown(String),
 }
 
 impl Authority {
-    /// Reads `host` or `host:port`. A user name has no business there.
+    /// Reads `host` or `host:port`. A user name is refused.
     pub(super) fn read(text: &str) -> Option<Self> {
         let authority: uri::Authority = text.parse().ok()?;
         if authority.as_str().contains('@') {
@@ -56,7 +56,7 @@ impl Authority {
         let host = authority.host();
         let port = match authority.as_str().get(host.len()..)? {
             "" | ":" => None,
-            // Nothing but a port may stand behind the host: `[::1].evil.test` is no address.
+            // Only a port may follow the host: `[::1].evil.test` is no address.
             port => {
                 let digits = port.strip_prefix(':')?;
                 let only = digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -75,7 +75,7 @@ impl Authority {
         bare.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
     }
 
-    /// Whether it is this machine by whatever name or address, as browsers see it.
+    /// Whether the host is this machine, by any name or address, as browsers see it.
     pub(super) fn is_loopback(&self) -> bool {
         self.is_loopback_name() || self.address().is_some_and(|ip| ip.is_loopback())
     }
@@ -86,7 +86,7 @@ impl Authority {
 }
 
 impl Hosts {
-    /// Accepts those of the list, and the name that the server listens on.
+    /// Accepts the listed hosts, and the name that the server listens on.
     pub fn new(listed: &[String], listens_on: &str) -> Self {
         let lower = |name: &str| name.to_ascii_lowercase();
         let suffix = |name: &String| name.strip_prefix('*').map(lower);
@@ -113,8 +113,8 @@ impl Hosts {
                 .any(|s| host.host.ends_with(s.as_str()))
     }
 
-    /// The host that a request is sent to. The target counts where it names one, as HTTP says, but `Host` must be right
-    /// beside it. A request of HTTP/1.0 need not name any.
+    /// The host that a request is sent to. A host in the request's target counts first, as HTTP says, but `Host` must
+    /// be right as well. HTTP/1.0 requests need not name any.
     pub(super) fn check(
         &self,
         uri: &Uri,
@@ -146,7 +146,7 @@ impl Hosts {
 }
 
 impl HostFault {
-    /// Its name among the counters.
+    /// The label of the counter.
     pub(super) fn reason(&self) -> &'static str {
         self.into()
     }
@@ -246,14 +246,14 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Whatever stands in a Host: it is read, read again as the same, and accepted only if it is known.
+        /// Any text in `Host` is read, gives the same when it is read again, and is accepted only if it is known.
         #[test]
         fn any_host_is_read_safely(text in "\\PC{0,40}|[a-z0-9.:\\[\\]@-]{0,40}(localhost|127\\.0\\.0\\.1)?[.:a-z0-9]{0,8}") {
             let hosts = Hosts::new(&["stoa.example".to_owned()], "127.0.0.1");
             if let Some(host) = Authority::read(&text) {
                 let port = host.port.map_or(String::new(), |port| format!(":{port}"));
                 let again = Authority::read(&format!("{}{port}", host.host));
-                // A name may end with more than one dot; each reading takes one off.
+                // A name may end with more than one dot; each reading removes one.
                 proptest::prop_assert!(again.as_ref() == Some(&host) || host.host.ends_with('.'));
                 let name = host.host.as_str();
                 let known = name == "localhost" || name.ends_with(".localhost") || name == "stoa.example";

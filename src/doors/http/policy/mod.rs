@@ -1,9 +1,9 @@
-//! The requests that are let in at all, before anything is made for them: by the host that they are sent to, the page that
-//! they come from, and the proxies that they came through.
+//! Decides which requests are let in, before anything is made for them: by the host that they are sent to, the page
+//! that they come from, and the proxies that they came through.
 //!
 //! Browsers ask before they let a page read a foreign answer (CORS), but not before a WebSocket, and a page may send a
-//! request whose answer it can't read. So host and origin are looked at here, for every door. Programs that are no
-//! browsers can write any header: this protects people's browsers, it does not prove who somebody is.
+//! request whose answer it can't read. So host and origin are checked here, for every door. Programs other than
+//! browsers can write any header: the check protects people's browsers, and doesn't prove who a client is.
 
 mod hosts;
 mod origins;
@@ -31,30 +31,28 @@ use origins::{ForeignPage, Sender};
 pub use proxied::ProxiedRequests;
 use told::Told;
 
-/// The rules for what is let in.
+/// The policy for requests.
 #[derive(Debug, Clone)]
 pub struct RequestPolicy {
     /// The names that the server answers to.
     pub hosts: Hosts,
     /// The pages that may come in.
     pub origins: Origins,
-    /// Whether proxies may.
+    /// Whether proxies may send requests.
     pub proxied: ProxiedRequests,
 }
 
 /// The state of the middleware.
 #[derive(Debug, Clone)]
 pub(super) struct Checks {
-    /// The rules.
     policy: RequestPolicy,
-    /// Every refused request is counted.
+    /// Counts every refusal.
     metrics: Arc<Metrics>,
-    /// The log tells the names that are refused.
+    /// Logs refused names.
     told: Arc<Told>,
 }
 
 impl Checks {
-    /// Checks by these rules.
     pub(super) fn new(policy: RequestPolicy, metrics: Arc<Metrics>) -> Self {
         Self {
             policy,
@@ -64,16 +62,16 @@ impl Checks {
     }
 }
 
-/// The kind of place that a request goes to.
+/// The kind of place that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Door {
-    /// The page and its files, which hold nothing of anybody.
+    /// The page and its files, which are public.
     Page,
-    /// Liveness and readiness: load balancers and supervisors ask from anywhere.
+    /// Liveness and readiness, which load balancers and supervisors ask from anywhere.
     Probe,
-    /// Everything that tells or changes something.
+    /// Everything that reads or changes data.
     Data,
-    /// The same, where something stays open.
+    /// Data over something that stays open.
     Session,
 }
 
@@ -94,7 +92,8 @@ impl Door {
     }
 }
 
-/// Lets a request in, with its [`PageOrigin`](crate::access::authn::PageOrigin) in its extensions, or answers it.
+/// Lets a request in, with its [`PageOrigin`](crate::access::authn::PageOrigin) in its extensions, or answers with a
+/// refusal.
 pub(super) async fn check(
     State(checks): State<Checks>,
     mut request: Request<Body>,
@@ -155,8 +154,8 @@ pub(super) async fn check(
     next.run(request).await
 }
 
-/// Whether everybody agrees on where the body ends. The library takes whatever ends with `chunked` for chunked, and would
-/// hand on a body that is still encoded.
+/// Whether all readers agree on where the body ends. The library takes everything that ends with `chunked` for chunked,
+/// and would pass on a body that is still encoded.
 fn framing_is_clear(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
@@ -185,7 +184,7 @@ fn wrong_host(fault: HostFault) -> Response {
     last_answer(StatusCode::BAD_REQUEST, Error::bad_request(message))
 }
 
-/// Nothing more is read from a connection on which requests can be read in two ways.
+/// A refusal that closes the connection, since its next bytes could be read in two ways.
 fn last_answer(status: StatusCode, refusal: Error) -> Response {
     let mut response = refusal.into_response();
     *response.status_mut() = status;
@@ -195,7 +194,7 @@ fn last_answer(status: StatusCode, refusal: Error) -> Response {
 }
 
 impl ForeignPage {
-    /// Its name among the counters.
+    /// The label of the counter.
     fn reason(self) -> &'static str {
         self.into()
     }

@@ -1,4 +1,4 @@
-//! The web pages that may come in, at every door that a page can reach.
+//! The origins of web pages that may connect, for every door that a page can reach.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// The pages that may come in beside the server's own.
+/// The origins that may connect beside the server's own.
 #[derive(Debug, Clone)]
 pub struct Origins {
-    /// Whether `*` is among them.
+    /// Whether `*` is listed.
     any: bool,
-    /// Whether all pages of this machine are.
+    /// Whether all pages of this machine may connect.
     loopback: bool,
-    /// The others.
+    /// The other origins.
     listed: Arc<[Origin]>,
     /// Whether a session needs an origin at all.
     required: bool,
@@ -28,14 +28,14 @@ pub struct Origins {
 /// Scheme, host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Origin {
-    /// A page over http is another than the same over https.
+    /// A page over http differs from the same page over https.
     scheme: String,
     /// Host, and the port unless it is the scheme's own.
     authority: Authority,
 }
 
 impl Origin {
-    /// Reads what a browser sends or a configuration says. `null` is none.
+    /// Reads an origin from a browser or from the configuration. `null` is none.
     fn read(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let authority = Authority::read(authority)?;
@@ -55,7 +55,7 @@ impl Origin {
         }
     }
 
-    /// A page of this machine: a development server, a local application.
+    /// Whether the page is of this machine: a development server, a local application.
     fn is_loopback(&self) -> bool {
         matches!(self.scheme.as_str(), "http" | "https") && self.authority.is_loopback()
     }
@@ -66,26 +66,26 @@ impl Origin {
 pub(super) struct Sender<'r> {
     pub(super) method: &'r Method,
     pub(super) headers: &'r HeaderMap,
-    /// The host that the request is sent to, which is one of the server's.
+    /// The host that the request is sent to, one of the server's.
     pub(super) host: Option<&'r Authority>,
     /// Whether the client's side of the way is encrypted.
     pub(super) secure: bool,
-    /// Whether it opens or belongs to something that stays.
+    /// Whether the request opens a session, or belongs to one.
     pub(super) is_session: bool,
 }
 
-/// The reason why a request is not let in.
+/// The reason why a page's request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub(super) enum ForeignPage {
-    /// A page of an origin that may not connect sent it.
+    /// The origin may not connect.
     Foreign,
-    /// No page sent it, where one is wanted.
+    /// There is no origin where one is required.
     Missing,
 }
 
 impl Origins {
-    /// Lets pages of these origins in: `loopback` stands for all of this machine, `*` for any.
+    /// Lets pages of these origins in: `loopback` stands for all pages of this machine, `*` for all.
     pub fn new(allowed: &[String], required: bool) -> Self {
         Self {
             any: allowed.iter().any(|origin| origin == "*"),
@@ -105,7 +105,7 @@ impl Origins {
         self.listed.contains(origin) || self.loopback && origin.is_loopback()
     }
 
-    /// The page behind a request, if it may come in.
+    /// The page behind a request, if it may connect.
     pub(super) fn check(&self, sender: &Sender<'_>) -> Result<PageOrigin, ForeignPage> {
         let mut given = sender.headers.get_all(header::ORIGIN).iter();
         match (given.next(), given.next()) {
@@ -116,8 +116,8 @@ impl Origins {
         }
     }
 
-    /// Browsers leave the origin out of a GET to the page's own server, and of pictures, scripts and frames of any page.
-    /// The present ones say which of both it is.
+    /// The page behind a request without an origin. Browsers leave the origin out of a GET to the page's own server,
+    /// and of pictures, scripts and frames of any page; present ones say which of the two it is.
     fn check_unnamed(&self, sender: &Sender<'_>) -> Result<PageOrigin, ForeignPage> {
         let says = |name, value: &str| sender.headers.get(name).is_some_and(|v| v == value);
         if says(SEC_FETCH_SITE, "same-origin") {
@@ -127,8 +127,8 @@ impl Origins {
             return Err(ForeignPage::Missing);
         }
         if says(SEC_FETCH_SITE, "cross-site") {
-            // A link that somebody follows: the page that has it can't see what comes. A form of that page is no link, for
-            // what it sends would be done.
+            // Somebody follows a link: the page with the link can't see the answer. A form is no link, since the server
+            // would act on its content.
             let followed = sender.method.is_safe()
                 && says(SEC_FETCH_MODE, "navigate")
                 && says(SEC_FETCH_DEST, "document");
@@ -138,7 +138,7 @@ impl Origins {
             return Ok(PageOrigin::Other);
         }
         if says(SEC_FETCH_SITE, "same-site") {
-            // Another origin all the same, and without its name it can't be looked up.
+            // The page has another origin all the same, and without its name it can't be looked up.
             if !self.any && !sender.method.is_safe() {
                 return Err(ForeignPage::Foreign);
             }
@@ -149,7 +149,7 @@ impl Origins {
 }
 
 impl Sender<'_> {
-    /// Whether a page came from this server itself.
+    /// Whether a page came from this server.
     fn is_own(&self, origin: &HeaderValue) -> bool {
         let scheme = if self.secure { "https" } else { "http" };
         let origin = origin.to_str().ok().and_then(Origin::read);
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        // `collect` would keep only the last of two of a name.
+        // `collect` would keep only the last of two headers of a name.
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             let name = HeaderName::from_static(name);

@@ -1,7 +1,7 @@
-//! Requests that came through a proxy, while nobody is asked for a token.
+//! Requests that came through a proxy, while no token is required.
 //!
-//! A proxy in front usually means that the world is behind it. A server that asks nobody for a token listens on loopback,
-//! but a proxy on the same machine makes it public all the same; so it refuses what a proxy brings, and says why.
+//! Behind a proxy is usually the whole world. A server that requires no token listens on loopback, but a proxy on the
+//! same machine makes it public all the same. So the server refuses such requests, and says why.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -12,7 +12,7 @@ use http::HeaderMap;
 
 use crate::net::forwarded_for;
 
-/// Headers that proxies add and nobody else does.
+/// Headers that only proxies add.
 const MARKS: [&str; 27] = [
     "x-forwarded-for",
     "forwarded",
@@ -43,20 +43,20 @@ const MARKS: [&str; 27] = [
     "x-proxyuser-ip",
 ];
 
-/// The log says so at most once in this time.
+/// The least time between two log lines about a proxy.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Refuses what proxies bring.
+/// Refuses requests that came through a proxy.
 #[derive(Debug, Clone, Default)]
 pub struct ProxiedRequests {
     /// Whether they are refused at all.
     refused: bool,
-    /// The moment of the last line in the log.
+    /// The time of the last log line.
     told: Arc<Mutex<Option<Instant>>>,
 }
 
 impl ProxiedRequests {
-    /// Refuses them, or lets them pass.
+    /// Refuses such requests, or lets them pass.
     pub fn refused(refused: bool) -> Self {
         Self {
             refused,
@@ -64,8 +64,8 @@ impl ProxiedRequests {
         }
     }
 
-    /// The header that shows a proxy, if the request is to be refused for it. The proxy of a development server on this
-    /// machine names loopback clients only, and passes.
+    /// The header that shows a proxy, if the request is to be refused. A development server's proxy on this machine
+    /// names loopback clients only, and passes.
     pub(super) fn refuse(&self, headers: &HeaderMap) -> Option<&'static str> {
         if !self.refused {
             return None;
@@ -77,7 +77,7 @@ impl ProxiedRequests {
         (!local).then_some(*mark)
     }
 
-    /// Says it in the log, unless it was said just now.
+    /// Logs a refusal, unless there was one just now.
     pub(super) fn warn(&self, mark: &str) {
         let now = Instant::now();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);

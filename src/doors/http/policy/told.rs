@@ -1,5 +1,5 @@
-//! The log's lines about names that were refused: of pages, and of the server itself. Whoever opens such a page sees an error
-//! of the browser that says little; whoever runs the server reads here what to add where.
+//! The log lines about refused names of pages and hosts. The user of such a page sees an error of the browser that says
+//! little; the operator reads here which name to add where.
 
 use std::{
     collections::HashSet,
@@ -9,33 +9,33 @@ use std::{
 
 use http::{HeaderMap, header::ORIGIN};
 
-/// Names that are told before there is a pause: a client can make one up for each request.
+/// Names that are logged before there is a pause: a client can make one up for each request.
 const MOST: usize = 64;
 /// The length of the pause.
 const PAUSE: Duration = Duration::from_secs(3_600);
-/// Characters of an origin that a line repeats.
+/// Characters of an origin that a line quotes.
 const SHOWN: usize = 80;
 
-/// Tells each name once.
+/// Logs each name once.
 #[derive(Debug, Default)]
 pub(super) struct Told(Mutex<Names>);
 
-/// The names that were told.
+/// The names that were logged.
 #[derive(Debug, Default)]
 struct Names {
     told: HashSet<String>,
-    /// The moment at which there were as many names as are told.
+    /// The time at which the names became as many as are logged.
     full: Option<Instant>,
 }
 
-/// Whether a name is to be told.
+/// Whether a name is to be logged.
 #[derive(Debug, PartialEq, Eq)]
 enum Turn {
-    /// It is new.
+    /// The name is new.
     Now,
-    /// The same, and no other is told for a while.
+    /// The name is new, and no other is logged for a while.
     Last,
-    /// It was told, or too many others were.
+    /// The name was logged already, or too many others were.
     Never,
 }
 
@@ -60,7 +60,7 @@ impl Names {
 }
 
 impl Told {
-    /// Tells of a page that was refused, if it said its origin: of what else a page embeds nothing can be let in.
+    /// Logs a page that was refused, if it named its origin: without one there is nothing to add to the settings.
     pub(super) fn page(&self, headers: &HeaderMap) {
         let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
         let Some(origin) = origin else { return };
@@ -76,7 +76,7 @@ impl Told {
         });
     }
 
-    /// Tells of a host that the server does not answer to.
+    /// Logs a host that the server doesn't answer to.
     pub(super) fn host(&self, host: &str) {
         self.once(host, || {
             tracing::warn!(
@@ -120,7 +120,7 @@ mod tests {
             assert_eq!(names.turn(&n.to_string(), start), Turn::Never, "{n}");
         }
         assert_eq!(names.told.len(), MOST);
-        // Nobody keeps the others from ever being told.
+        // A flood of names does not keep later names from being logged.
         assert_eq!(names.turn("c", start + PAUSE), Turn::Now);
         assert_eq!(names.told.len(), 1);
     }

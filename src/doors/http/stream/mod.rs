@@ -1,7 +1,7 @@
-//! `GET /api/v1/stream`: the updates as server-sent events, for whoever has no Socket.IO client.
+//! `GET /api/v1/stream`: the updates as server-sent events, for clients without Socket.IO.
 //!
-//! The event's name is the update's, its data the same JSON, its id the cursor: an `EventSource` that reconnects sends it
-//! back as `Last-Event-ID` and goes on where it was.
+//! The event's name is the update's, its data the same JSON, its id the cursor: an `EventSource` that reconnects sends
+//! the cursor back as `Last-Event-ID`, and the stream resumes there.
 
 mod queue;
 
@@ -49,26 +49,26 @@ use queue::{StreamOutlet, StreamQueue};
 /// The query: lists are written with commas.
 #[derive(Debug, Deserialize)]
 pub(super) struct Wanted {
-    /// Separated by commas, as all lists here.
+    /// The rooms to be in, with commas.
     rooms: Option<String>,
-    /// Filter by names and globs.
+    /// Names and globs that pass the filter.
     types: Option<String>,
-    /// What to leave out.
+    /// Names and globs that don't pass.
     exclude: Option<String>,
-    /// Filter by projects.
+    /// Projects that pass.
     projects: Option<String>,
-    /// Filter by agents.
+    /// Agents that pass.
     agents: Option<String>,
-    /// Filter by runs.
+    /// Runs that pass.
     runs: Option<String>,
-    /// Nothing less urgent.
+    /// The least priority that passes.
     min_priority: Option<String>,
-    /// For clients that can't set `Last-Event-ID` the first time.
+    /// The cursor, for clients that can't set `Last-Event-ID` on the first request.
     cursor: Option<String>,
-    /// In its place, of clients that can't set it at all (event-source-polyfill).
+    /// The cursor of clients that can never set that header (event-source-polyfill).
     #[serde(rename = "lastEventId")]
     last_event_id: Option<String>,
-    /// Whether the state comes first.
+    /// Whether a snapshot comes first.
     snapshot: Option<String>,
 }
 
@@ -85,7 +85,7 @@ impl Parameters for Wanted {
         "lastEventId",
         "snapshot",
     ];
-    // A Socket.IO client says these as it connects.
+    // Parameters that Socket.IO clients send as they connect.
     const PASSED_OVER: &'static [&'static str] = &["name", "role", "batch"];
 }
 
@@ -147,7 +147,7 @@ pub(super) async fn stream(
         [
             (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
             (header::CACHE_CONTROL, "no-store"),
-            // nginx would gather the events otherwise.
+            // nginx would buffer the events otherwise.
             (header::HeaderName::from_static("x-accel-buffering"), "no"),
         ],
         Body::from_stream(body),
@@ -184,7 +184,7 @@ impl Wanted {
         }))
     }
 
-    /// The rooms asked for and no others; without any, those of every observer.
+    /// The rooms asked for and no others; if none are, those of every observer.
     async fn rooms(&self, api: &Api, who: &Identity) -> Result<Vec<Arc<str>>, Error> {
         let options = &api.stream;
         let asked: Vec<String> = self.rooms.as_deref().map_or(Vec::new(), |r| {
@@ -216,30 +216,28 @@ fn heartbeat(every: Duration) -> Interval {
     interval
 }
 
-/// The response's body.
+/// The body of the response.
 struct Events {
-    /// What there is to send.
     lane: Arc<StreamQueue>,
-    /// Proxies end a connection that is silent.
+    /// A heartbeat, since proxies end silent connections.
     heartbeat: Interval,
-    /// Ends with the body.
+    /// Leaves the hub when the body ends.
     _membership: Membership,
-    /// Ends with the body.
+    /// Leaves the list of sessions when the body ends.
     _session: SessionGuard,
-    /// How the session is ended; the list of sessions doesn't keep it.
+    /// Keeps the entry alive by which the session can be ended; the list holds it weakly.
     _ending: Arc<Streaming>,
 }
 
-/// A stream, as far as it can be ended.
+/// A stream as the list of sessions ends it.
 #[derive(Debug)]
 struct Streaming {
-    /// Where the last word goes when an admin ends it.
     lane: Arc<StreamQueue>,
-    /// Ends the connection when the last word had its time.
+    /// Ends the connection after the client has had time to take the last message.
     hangup: Option<CancellationToken>,
 }
 
-/// How long an ended stream's client has to take the reason.
+/// The time that the client of an ended stream has to take the reason.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
 impl Connection for Streaming {

@@ -1,5 +1,5 @@
-//! The way out of one stream: what waits for the response's body, counted in bytes. A client that takes nothing is the
-//! connection's affair: it sees each byte that is taken, and the body only whole pieces.
+//! The queue of one stream: messages that wait for the response's body, counted in bytes. The connection notices a
+//! client that takes nothing: it sees each byte that is taken, and the body only whole messages.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -15,24 +15,22 @@ use crate::{
     hub::Outlet,
 };
 
-/// Shared by the hub, which fills it, and the response's body, which empties it.
+/// The queue that the hub fills and the response's body empties.
 #[derive(Debug)]
 pub(crate) struct StreamQueue {
     /// Never held across an await.
     state: Mutex<State>,
-    /// Wakes the body.
     body: AtomicWaker,
-    /// More than this is not owed: the stream is parked.
+    /// The most bytes that may wait; beyond it the stream is parked.
     max_bytes: usize,
 }
 
 #[derive(Debug)]
 struct State {
-    /// What nobody fetched yet.
     queue: Outbox,
-    /// How much waits.
+    /// Bytes that wait.
     bytes: usize,
-    /// The hub let go of it: what waits is the rest.
+    /// Whether the hub has let go of the stream, so that nothing is added to the queue.
     ended: bool,
 }
 
@@ -49,7 +47,7 @@ impl StreamQueue {
         })
     }
 
-    /// The next piece; none at the end.
+    /// The next message; `None` at the end.
     pub(crate) fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
         self.body.register(cx.waker());
         let mut state = self.lock();
@@ -64,7 +62,7 @@ impl StreamQueue {
         }
     }
 
-    /// Ends the stream with this: what waits before it is dropped, and nothing comes behind it.
+    /// Ends the stream with this message: earlier ones that still wait are dropped, and nothing follows.
     pub(super) fn end_with(&self, last: &Outgoing) {
         let piece = server_sent(last).bytes.clone();
         let mut state = self.lock();
@@ -92,7 +90,7 @@ fn server_sent(update: &Outgoing) -> &Arc<WireMessage> {
     })
 }
 
-/// The hub's end of a lane: the stream ends with it.
+/// The hub's end of a queue; the stream ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct StreamOutlet(pub(crate) Arc<StreamQueue>);
 
