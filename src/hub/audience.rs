@@ -9,7 +9,7 @@ use super::{
     member::{Member, MemberId},
     permission_index::PermissionIndex,
     roster::{Ids, Roster},
-    view::{Candidate, Views},
+    subscription::{Candidate, Subscriptions},
 };
 use crate::channel::Topic;
 
@@ -34,7 +34,7 @@ impl Roster {
         };
         let looking = Looking {
             members: &mut self.members,
-            views: &mut self.views,
+            subscriptions: &mut self.subscriptions,
             ticket: self.ticket,
             update,
             to,
@@ -54,7 +54,7 @@ impl Roster {
         };
         let looking = Looking {
             members: &mut self.members,
-            views: &mut self.views,
+            subscriptions: &mut self.subscriptions,
             ticket: self.ticket,
             update,
             to,
@@ -66,7 +66,7 @@ impl Roster {
 /// A look for those who get an update.
 struct Looking<'r, 'u> {
     members: &'r mut Slab<Member>,
-    views: &'r mut Views,
+    subscriptions: &'r mut Subscriptions,
     ticket: u64,
     update: &'r Candidate<'u>,
     to: &'r mut Vec<MemberId>,
@@ -109,7 +109,9 @@ impl Looking<'_, '_> {
         if elsewhere || member.behind.is_some() || update.seq <= member.since {
             return;
         }
-        if self.views.admits(member.view, self.ticket, update)
+        if self
+            .subscriptions
+            .admits(member.subscription, self.ticket, update)
             && index.admits(member.permissions, self.ticket, update.subject.event)
         {
             self.to.push(id);

@@ -269,7 +269,7 @@ impl Hub {
         let member = match command {
             Command::JoinRooms { member, .. }
             | Command::LeaveRooms { member, .. }
-            | Command::SetView(member, _)
+            | Command::SetSubscription(member, _)
             | Command::Listen { member, .. }
             | Command::IsPage(member)
             | Command::Reidentify { member, .. }

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::{
     Membership, Moment, SharedSnapshot, SnapshotOf,
     member::{JoinRequest, MemberId},
-    view::View,
+    subscription::Subscription,
 };
 use crate::{
     access::{Identity, authz::Permissions},
@@ -72,7 +72,7 @@ pub(super) enum Command {
         rooms: Vec<String>,
         reply: oneshot::Sender<usize>,
     },
-    SetView(MemberId, View),
+    SetSubscription(MemberId, Subscription),
     Listen {
         member: MemberId,
         topic: Topic,

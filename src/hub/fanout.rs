@@ -1,6 +1,6 @@
 //! A flush: from updates whose time has come to the outlets of those who may see them.
 
-use super::{Hub, member::MemberId, view::Candidate};
+use super::{Hub, member::MemberId, subscription::Candidate};
 use crate::{
     access::authz::OBSERVERS,
     channel::Namespace,

@@ -8,7 +8,7 @@ use super::{
     Moment, SharedSnapshot, SnapshotOf,
     command::{Answer, Command, JoinReply, Question},
     member::{JoinRequest, MemberId},
-    view::View,
+    subscription::Subscription,
 };
 use crate::{
     access::Identity,
@@ -139,8 +139,9 @@ impl HubHandle {
     }
 
     /// Changes what a member sees.
-    pub async fn set_view(&self, member: MemberId, view: View) {
-        self.send(Command::SetView(member, view)).await;
+    pub async fn set_subscription(&self, member: MemberId, subscription: Subscription) {
+        self.send(Command::SetSubscription(member, subscription))
+            .await;
     }
 
     /// Subscribes a member to a topic, or ends that.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{Outlet, behind::Behind, view::View};
+use super::{Outlet, behind::Behind, subscription::Subscription};
 use crate::{
     access::authz::Permissions,
     channel::{Listening, Namespace},
@@ -52,8 +52,8 @@ pub(crate) struct Member {
     pub batch: Option<Vec<usize>>,
     /// How much waits to become its batch.
     pub batch_bytes: usize,
-    /// Its view's number.
-    pub(super) view: usize,
+    /// Its subscription's number.
+    pub(super) subscription: usize,
     /// The number of its permissions.
     pub(super) permissions: usize,
     /// Which of all members there ever were.
@@ -87,7 +87,7 @@ pub struct JoinRequest {
     /// Its user, if it has one.
     pub user: Option<Arc<str>>,
     /// What it wants to see.
-    pub view: View,
+    pub subscription: Subscription,
     /// What it may see.
     pub permissions: Permissions,
     /// Whether it takes batches.

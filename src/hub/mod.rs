@@ -40,9 +40,9 @@ mod slowness;
 mod snapshots;
 mod start;
 mod stream;
+mod subscription;
 #[cfg(test)]
 mod tests;
-mod view;
 mod viewer;
 
 use std::{
@@ -57,7 +57,7 @@ pub use handle::{HubHandle, Membership};
 pub use member::{JoinRequest, MemberId};
 pub use options::HubOptions;
 pub use outlet::Outlet;
-pub use view::View;
+pub use subscription::Subscription;
 
 use crate::{
     backlog::Backlog,

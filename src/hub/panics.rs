@@ -11,7 +11,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use super::{Hub, HubHandle, HubOptions, JoinReply, JoinRequest, Outlet, View};
+use super::{Hub, HubHandle, HubOptions, JoinReply, JoinRequest, Outlet, Subscription};
 use crate::{
     access::authz::{Filter, Permissions},
     channel::Namespace,
@@ -162,7 +162,7 @@ async fn comes_back(hub: &HubHandle, cursor: String) -> (Arc<Recorder>, super::M
         namespace: Namespace::Root,
         client_id: "c".into(),
         user: None,
-        view: View::Filter(Filter::default()),
+        subscription: Subscription::Filter(Filter::default()),
         permissions: Permissions::everything(),
         batch: false,
     };

@@ -98,7 +98,9 @@ impl Hub {
                 }
                 reply.send(left).ok();
             }
-            Command::SetView(member, view) => self.roster.set_view(member, view),
+            Command::SetSubscription(member, subscription) => {
+                self.roster.set_subscription(member, subscription)
+            }
             Command::Listen { member, topic, on } => {
                 self.roster.listen(member, topic, on);
                 self.is_page(member);

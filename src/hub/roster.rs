@@ -11,7 +11,7 @@ use super::{
     census::Census,
     member::{JoinRequest, Member, MemberId},
     permission_index::PermissionIndex,
-    view::{View, Views},
+    subscription::{Subscription, Subscriptions},
     viewer::{Viewer, matters},
 };
 use crate::{
@@ -33,7 +33,7 @@ pub(crate) struct Roster {
     /// The subscribers to each of Seneca's.
     pub(super) topics: HashMap<Topic, Ids>,
     /// Filters that several share are evaluated once.
-    pub(super) views: Views,
+    pub(super) subscriptions: Subscriptions,
     /// What members may see at all: asked once for all with equal claims, and only when an update can reach them.
     pub(super) permissions: PermissionIndex,
     /// Counts updates.
@@ -75,7 +75,7 @@ impl Roster {
 
     /// A new member, in no room yet.
     pub(crate) fn add(&mut self, request: JoinRequest) -> MemberId {
-        let view = self.views.share(request.view);
+        let subscription = self.subscriptions.share(request.subscription);
         self.census.come(request.namespace, request.user.as_ref());
         self.serial += 1;
         let serial = self.serial;
@@ -99,7 +99,7 @@ impl Roster {
             since: 0,
             batch: request.batch.then(Vec::new),
             batch_bytes: 0,
-            view,
+            subscription,
             permissions,
             serial,
             ticket: 0,
@@ -111,7 +111,7 @@ impl Roster {
 
     /// About how many bytes of memory the members' filters hold.
     pub(crate) fn filter_bytes(&self) -> usize {
-        self.views.held()
+        self.subscriptions.held()
     }
 
     /// The member leaves all rooms and is gone.
@@ -124,7 +124,7 @@ impl Roster {
         for members in self.topics.values_mut() {
             members.swap_remove(&id);
         }
-        self.views.unshare(member.view);
+        self.subscriptions.unshare(member.subscription);
         self.permissions.unshare(member.permissions, id);
         self.census.go(member.namespace, member.user.as_ref());
         Some(member)
@@ -190,12 +190,12 @@ impl Roster {
             .fold(Listening::NONE, |all, (topic, _)| all.with(*topic))
     }
 
-    /// Gives a member another view.
-    pub(crate) fn set_view(&mut self, id: MemberId, view: View) {
+    /// Gives a member another subscription.
+    pub(crate) fn set_subscription(&mut self, id: MemberId, subscription: Subscription) {
         if let Some(member) = of(&mut self.members, id) {
-            let new = self.views.share(view);
-            let old = std::mem::replace(&mut member.view, new);
-            self.views.unshare(old);
+            let new = self.subscriptions.share(subscription);
+            let old = std::mem::replace(&mut member.subscription, new);
+            self.subscriptions.unshare(old);
         }
     }
 
@@ -239,7 +239,7 @@ impl Roster {
         let member = self.get(id)?;
         Some(Viewer {
             namespace: member.namespace,
-            view: self.views.get(member.view).clone(),
+            subscription: self.subscriptions.get(member.subscription).clone(),
             permissions: self.permissions.get(member.permissions).clone(),
             rooms: member
                 .rooms
@@ -257,7 +257,10 @@ impl Roster {
             let rooms = member.rooms.iter().filter(|r| matters(r));
             self.topics(member) == viewer.topics
                 && rooms.eq(&viewer.rooms)
-                && Arc::ptr_eq(self.views.get(member.view), &viewer.view)
+                && Arc::ptr_eq(
+                    self.subscriptions.get(member.subscription),
+                    &viewer.subscription,
+                )
                 && self
                     .permissions
                     .get(member.permissions)
@@ -327,7 +330,10 @@ impl Roster {
     pub(crate) fn wants(&self, id: MemberId, name: &str) -> bool {
         self.get(id).is_some_and(|member| {
             self.permissions.get(member.permissions).is_everything()
-                && self.views.get(member.view).admits_name(name)
+                && self
+                    .subscriptions
+                    .get(member.subscription)
+                    .admits_name(name)
         })
     }
 

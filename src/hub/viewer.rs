@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::view::{Candidate, View};
+use super::subscription::{Candidate, Subscription};
 use crate::{
     access::authz::{OBSERVERS, Permissions},
     channel::{Listening, Namespace},
@@ -20,7 +20,7 @@ pub(crate) struct Viewer {
     /// Where it is connected: updates of other namespaces are not for it.
     pub(super) namespace: Namespace,
     /// The updates that it wants of its rooms.
-    pub(super) view: Arc<View>,
+    pub(super) subscription: Arc<Subscription>,
     /// The updates that it may see at all.
     pub(super) permissions: Permissions,
     /// Those of its rooms that events can name.
@@ -29,7 +29,7 @@ pub(crate) struct Viewer {
     pub(super) topics: Listening,
 }
 
-/// The key that tells viewers apart: the view and the permissions (each is held once for all who have it), the namespace, the topics, the
+/// The key that tells viewers apart: the subscription and the permissions (each is held once for all who have it), the namespace, the topics, the
 /// rooms.
 pub(super) type ViewerKey = ([usize; 2], Namespace, u8, Vec<Arc<str>>);
 
@@ -37,7 +37,10 @@ impl Viewer {
     /// The key that tells it from others.
     pub(super) fn key(&self) -> ViewerKey {
         (
-            [Arc::as_ptr(&self.view).addr(), self.permissions.address()],
+            [
+                Arc::as_ptr(&self.subscription).addr(),
+                self.permissions.address(),
+            ],
             self.namespace,
             self.topics.bits(),
             self.rooms.clone(),
@@ -57,7 +60,7 @@ impl Viewer {
         let candidate = Candidate::of(planned, event, Seq::MAX);
         reached
             && self.namespace == candidate.namespace
-            && self.view.admits(&candidate)
+            && self.subscription.admits(&candidate)
             && self.permissions.may_see(event)
     }
 }

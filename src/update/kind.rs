@@ -86,7 +86,7 @@ impl Kind {
         }
     }
 
-    /// Its name [folded](crate::event::folded), as filters compare it: it is needed for each view, and made for none.
+    /// Its name [folded](crate::event::folded), as filters compare it: it is needed for each subscription, and made for none.
     pub fn folded(&self) -> &str {
         match self {
             Self::AgentStatusChange => "agent.status.change",

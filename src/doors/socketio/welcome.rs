@@ -9,7 +9,7 @@ use crate::{
     access::{self, Identity, authz::OBSERVERS},
     channel::Namespace,
     event::Object,
-    hub::{JoinReply, JoinRequest, View},
+    hub::{JoinReply, JoinRequest, Subscription},
     timestamp::Timestamp,
     update::seneca::ConversationFilter,
 };
@@ -19,7 +19,7 @@ pub(super) struct ConnectOptions {
     /// To be joined, once checked.
     rooms: Vec<String>,
     /// Its filters.
-    view: View,
+    subscription: Subscription,
     /// Whether it wants batches.
     batch: bool,
     /// Whether it wants the state.
@@ -32,9 +32,11 @@ impl ConnectOptions {
     pub(super) fn of(hello: &Hello, namespace: Namespace) -> Self {
         Self {
             rooms: hello.rooms.clone(),
-            view: match namespace {
-                Namespace::Conversations => View::Conversation(ConversationFilter::default()),
-                _ => View::Filter(hello.filter.clone()),
+            subscription: match namespace {
+                Namespace::Conversations => {
+                    Subscription::Conversation(ConversationFilter::default())
+                }
+                _ => Subscription::Filter(hello.filter.clone()),
             },
             batch: hello.batch,
             snapshot: hello.snapshot,
@@ -54,7 +56,7 @@ pub(super) async fn introduce(client: Arc<Client>, options: ConnectOptions) {
         namespace: client.namespace,
         client_id: client.id.clone(),
         user: client.who().user.clone(),
-        view: options.view,
+        subscription: options.subscription,
         permissions: client.who().permissions.clone(),
         batch: options.batch && context.options.batch,
     };

@@ -12,7 +12,7 @@ use crate::{
     config::{Recipients, Rule, Rules},
     delivery::{Outgoing, Reclaimed},
     event::{Event, EventName, Kind, Priority},
-    hub::{JoinRequest, Outlet, View},
+    hub::{JoinRequest, Outlet, Subscription},
     ledger::{Ledger, Speaker},
     update::event_rooms,
 };
@@ -45,13 +45,13 @@ impl Outlet for Nowhere {
     fn settle(&self) {}
 }
 
-fn request(permissions: Permissions, view: View) -> JoinRequest {
+fn request(permissions: Permissions, subscription: Subscription) -> JoinRequest {
     JoinRequest {
         outlet: Arc::new(Nowhere),
         namespace: Namespace::Root,
         client_id: "c".into(),
         user: None,
-        view,
+        subscription,
         permissions,
         batch: false,
     }
@@ -220,13 +220,13 @@ fn settle(policy: &Policy, (event, limits): &Said) -> Option<Event> {
     Some(event)
 }
 
-fn view(filter: u8) -> View {
+fn subscription(filter: u8) -> Subscription {
     let filter = match filter {
         0 => json!({ "projects": ["p1"] }),
         1 => json!({ "agents": ["x"] }),
         _ => json!({}),
     };
-    View::Filter(Filter::parse(&filter).unwrap())
+    Subscription::Filter(Filter::parse(&filter).unwrap())
 }
 
 #[derive(Debug, Clone)]
@@ -260,7 +260,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 struct Known {
     id: MemberId,
     permissions: Permissions,
-    view: View,
+    subscription: Subscription,
     rooms: BTreeSet<&'static str>,
     listens: bool,
 }
@@ -272,14 +272,16 @@ struct Both {
 }
 
 impl Both {
-    fn comes(&mut self, permissions: Permissions, view: View) {
-        let id = self.roster.add(request(permissions.clone(), view.clone()));
+    fn comes(&mut self, permissions: Permissions, subscription: Subscription) {
+        let id = self
+            .roster
+            .add(request(permissions.clone(), subscription.clone()));
         self.roster.join(id, OBSERVERS);
         let rooms = BTreeSet::from([OBSERVERS]);
         self.known.push(Known {
             id,
             permissions,
-            view,
+            subscription,
             rooms,
             listens: false,
         });
@@ -302,7 +304,7 @@ impl Both {
                 true => known.listens,
                 false => known.rooms.iter().any(|room| rooms.contains(*room)),
             };
-            reached && known.view.admits(&update) && known.permissions.may_see(event)
+            reached && known.subscription.admits(&update) && known.permissions.may_see(event)
         };
         let naive = self.known.iter().filter(gets).map(|known| known.id);
         let mut both = [found, naive.collect()];
@@ -314,7 +316,9 @@ impl Both {
         let many = self.known.len().max(1);
         let of = |who: usize| who % many;
         match step {
-            Step::Comes(claims, filter) => self.comes(permissions(claims, policy), view(*filter)),
+            Step::Comes(claims, filter) => {
+                self.comes(permissions(claims, policy), subscription(*filter))
+            }
             Step::Goes(who) if !self.known.is_empty() => {
                 let known = self.known.swap_remove(of(*who));
                 prop_assert!(self.roster.remove(known.id).is_some());
@@ -359,8 +363,8 @@ fn change(roster: &mut Roster, known: &mut Known, step: &Step, policy: &Arc<Poli
             roster.set_permissions(known.id, known.permissions.clone());
         }
         Step::Filters(_, filter) => {
-            known.view = view(*filter);
-            roster.set_view(known.id, known.view.clone());
+            known.subscription = subscription(*filter);
+            roster.set_subscription(known.id, known.subscription.clone());
         }
         Step::Comes(..) | Step::Goes(_) | Step::Happens(..) => {}
     }
@@ -379,7 +383,7 @@ proptest! {
         let roster = Roster::new(false, Recipients::Nobody);
         let mut both = Both { roster, known: Vec::new() };
         for claims in &first {
-            both.comes(permissions(claims, &policy), view(9));
+            both.comes(permissions(claims, &policy), subscription(9));
         }
         for step in &steps {
             both.step(step, &policy)?;
@@ -418,7 +422,7 @@ fn looked_at(users: usize) -> usize {
         let projects = Some(vec![project.to_owned()]);
         let permissions =
             Permissions::new(Some(user.into()), None, projects, policy.clone()).unwrap();
-        let id = roster.add(request(permissions, view(9)));
+        let id = roster.add(request(permissions, subscription(9)));
         roster.join(id, OBSERVERS);
     }
     let data = json!({ "project_id": "mine", "task_id": "t" });

@@ -40,7 +40,7 @@ pub(in crate::hub) const MAX_SEGMENT_EVENTS: u64 = 131_072;
 const READ_BATCH: usize = 256;
 /// How much is written of those that are made together, as a multiple of what one may have; the others are made next.
 const MAX_WRITTEN_SEGMENTS: usize = 4;
-/// Different views and rooms that share a segment at the most; others wait for the next.
+/// Different subscriptions and rooms that share a segment at the most; others wait for the next.
 const MAX_SEGMENT_VIEWERS: usize = 1_024;
 
 /// A segment that failed so often in a row for a member will fail again.

@@ -13,7 +13,7 @@ use crate::{
         member::JoinRequest,
         panics::{Recorder, options},
         snapshots::Taking,
-        view::View,
+        subscription::Subscription,
     },
     journal::{Journal, MemoryJournal, Retention, Seq},
     update::{Table, TransformOptions},
@@ -73,7 +73,7 @@ impl Machine {
             namespace: Namespace::Root,
             client_id: "c".into(),
             user: None,
-            view: View::Filter(Filter::default()),
+            subscription: Subscription::Filter(Filter::default()),
             permissions: Permissions::everything(),
             batch: false,
         });

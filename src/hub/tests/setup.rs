@@ -17,7 +17,7 @@ use crate::{
     config::{Recipients, Rules},
     doors::http::StreamQueue,
     event::Object,
-    hub::{Hub, HubHandle, HubOptions, JoinReply, JoinRequest, Membership, View},
+    hub::{Hub, HubHandle, HubOptions, JoinReply, JoinRequest, Membership, Subscription},
     intake::{Intake, IntakeLimits},
     journal::{
         Durability, HeldBytes, Journal, MemoryJournal, Retention, SqliteJournal, SqliteOptions,
@@ -129,8 +129,8 @@ pub(super) fn permissions(policy: &Arc<Policy>, claims: Claims) -> Result<Permis
     permissions.map_err(|_| "a project is no pattern".into())
 }
 
-pub(super) fn view(look: &Look) -> View {
-    View::Filter(Filter::parse(&look.wanted.json()).unwrap_or_default())
+pub(super) fn subscription(look: &Look) -> Subscription {
+    Subscription::Filter(Filter::parse(&look.wanted.json()).unwrap_or_default())
 }
 
 type Joined = (Arc<StreamQueue>, Membership, Coming);
@@ -149,7 +149,7 @@ pub(super) async fn join(
         namespace: Namespace::Root,
         client_id: "client".into(),
         user: None,
-        view: view(look),
+        subscription: subscription(look),
         permissions: permissions(&running.policy, client.claims)?,
         batch,
     };

@@ -9,7 +9,7 @@ use super::{
     events::{Claims, Event, Said},
     piece::ASKED,
     script::{CLIENTS, Comes, FEW, LONG, Settings, Step},
-    setup::{Running, join, journal, permissions, start, view},
+    setup::{Running, join, journal, permissions, start, subscription},
     truth::Truth,
     wants::{CLAIMS, Look, ROOMS, WANTED, Wanted},
 };
@@ -237,7 +237,7 @@ impl World {
                     .map_err(|r| r.message.to_string())?;
             }
             if look.wanted != was.wanted {
-                hub.set_view(member, view(&look)).await;
+                hub.set_subscription(member, subscription(&look)).await;
                 self.fence().await?;
             }
         }

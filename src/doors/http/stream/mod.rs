@@ -37,7 +37,7 @@ use crate::{
     channel::Namespace,
     delivery::Outgoing,
     error::Error,
-    hub::{JoinReply, JoinRequest, Membership, View},
+    hub::{JoinReply, JoinRequest, Membership, Subscription},
     net::PeerClosed,
     timestamp::Timestamp,
 };
@@ -112,7 +112,7 @@ pub(super) async fn stream(
         namespace: Namespace::Root,
         client_id: id.clone(),
         user: caller.who.user.clone(),
-        view: View::Filter(filter),
+        subscription: Subscription::Filter(filter),
         permissions: caller.who.permissions.clone(),
         batch: false,
     };

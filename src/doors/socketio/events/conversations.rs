@@ -11,7 +11,7 @@ use super::{
     rooms,
 };
 use crate::{
-    channel::Topic, doors::socketio::client::Client, event::Object, hub::View,
+    channel::Topic, doors::socketio::client::Client, event::Object, hub::Subscription,
     update::seneca::ConversationFilter,
 };
 
@@ -22,7 +22,8 @@ pub(super) async fn on(client: &Arc<Client>, request: Request) -> Handled {
         "subscribe" => {
             let filters = request.field("filters");
             let filter = ConversationFilter::parse(filters);
-            hub.set_view(member, View::Conversation(filter)).await;
+            hub.set_subscription(member, Subscription::Conversation(filter))
+                .await;
             hub.listen(member, Topic::ConversationPage, true).await;
             let filters = if filters.is_null() {
                 json!({})

@@ -10,7 +10,7 @@ use crate::{
     doors::socketio::client::Client,
     error::Error,
     event::Object,
-    hub::{MemberId, View},
+    hub::{MemberId, Subscription},
     timestamp::Timestamp,
 };
 
@@ -68,7 +68,7 @@ pub(super) async fn subscribe(client: &Arc<Client>, request: &Request) -> Handle
         client
             .context
             .hub
-            .set_view(member, View::Filter(filter))
+            .set_subscription(member, Subscription::Filter(filter))
             .await;
     }
     confirm(client, &rooms, "subscribed");

@@ -17,7 +17,7 @@ use crate::{
             meeting::meeting_place,
             replay::{self, ReplaySegment},
         },
-        view::View,
+        subscription::Subscription,
     },
     journal::{Epoch, FlowId},
     update::TransformOptions,
@@ -77,7 +77,9 @@ fn table() -> Arc<Table> {
 fn viewer(filter: &Value) -> Viewer {
     Viewer {
         namespace: Namespace::Root,
-        view: Arc::new(View::Filter(Filter::parse(filter).expect("a filter"))),
+        subscription: Arc::new(Subscription::Filter(
+            Filter::parse(filter).expect("a filter"),
+        )),
         permissions: Permissions::everything(),
         rooms: vec![OBSERVERS.into()],
         topics: Listening::NONE,

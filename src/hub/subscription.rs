@@ -1,4 +1,4 @@
-//! What members see of their rooms. Members with equal filters share a view: it is evaluated once for an update, however
+//! What members see of their rooms. Members with equal filters share a subscription: it is evaluated once for an update, however
 //! many they are.
 
 use std::{collections::HashMap, sync::Arc};
@@ -18,7 +18,7 @@ use crate::{
 
 /// What a member sees of the rooms it is in.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum View {
+pub enum Subscription {
     /// By the contract's filter.
     Filter(Filter),
     /// By the filter of Seneca's conversation page.
@@ -52,7 +52,7 @@ impl<'a> Candidate<'a> {
     }
 }
 
-impl View {
+impl Subscription {
     /// About how many bytes of memory it holds beside itself.
     fn held(&self) -> usize {
         match self {
@@ -80,13 +80,13 @@ impl View {
     }
 }
 
-/// All views that somebody has.
+/// All subscriptions that somebody has.
 #[derive(Debug, Default)]
-pub(super) struct Views {
-    /// One for all members with equal views.
+pub(super) struct Subscriptions {
+    /// One for all members with equal subscriptions.
     shared: Slab<Shared>,
     /// Finds an equal one: there can be as many as there are clients.
-    numbers: HashMap<Arc<View>, usize>,
+    numbers: HashMap<Arc<Subscription>, usize>,
     /// Bytes that all of them hold.
     held: usize,
 }
@@ -94,7 +94,7 @@ pub(super) struct Views {
 #[derive(Debug)]
 struct Shared {
     /// Shared with the segments of those who are behind.
-    view: Arc<View>,
+    subscription: Arc<Subscription>,
     /// How many have it.
     members: usize,
     /// The update that `verdict` is about.
@@ -103,22 +103,22 @@ struct Shared {
     verdict: bool,
 }
 
-impl Views {
-    /// The number of a view, for one more that has it.
-    pub(super) fn share(&mut self, view: View) -> usize {
-        if let Some(&at) = self.numbers.get(&view) {
+impl Subscriptions {
+    /// The number of a subscription, for one more that has it.
+    pub(super) fn share(&mut self, subscription: Subscription) -> usize {
+        if let Some(&at) = self.numbers.get(&subscription) {
             self.shared[at].members += 1;
             return at;
         }
-        self.held += view.held();
-        let view = Arc::new(view);
+        self.held += subscription.held();
+        let subscription = Arc::new(subscription);
         let at = self.shared.insert(Shared {
-            view: view.clone(),
+            subscription: subscription.clone(),
             members: 1,
             ticket: 0,
             verdict: false,
         });
-        self.numbers.insert(view, at);
+        self.numbers.insert(subscription, at);
         at
     }
 
@@ -127,8 +127,8 @@ impl Views {
         self.shared[at].members -= 1;
         if self.shared[at].members == 0 {
             let gone = self.shared.remove(at);
-            self.held -= gone.view.held();
-            self.numbers.remove(&gone.view);
+            self.held -= gone.subscription.held();
+            self.numbers.remove(&gone.subscription);
         }
     }
 
@@ -138,16 +138,16 @@ impl Views {
     }
 
     /// What one has that has this number.
-    pub(super) fn get(&self, at: usize) -> &Arc<View> {
-        &self.shared[at].view
+    pub(super) fn get(&self, at: usize) -> &Arc<Subscription> {
+        &self.shared[at].subscription
     }
 
-    /// The verdict on an update, made once for all who share the view.
+    /// The verdict on an update, made once for all who share the subscription.
     pub(super) fn admits(&mut self, at: usize, ticket: u64, update: &Candidate<'_>) -> bool {
         let shared = &mut self.shared[at];
         if shared.ticket != ticket {
             shared.ticket = ticket;
-            shared.verdict = shared.view.admits(update);
+            shared.verdict = shared.subscription.admits(update);
         }
         shared.verdict
     }
