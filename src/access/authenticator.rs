@@ -17,7 +17,7 @@ use crate::{
     },
     config::Role,
     error::Error,
-    event::Kind,
+    event::ThingKind,
     ledger::Homes,
     observe::Metrics,
 };
@@ -250,7 +250,7 @@ impl Authenticator {
 
     /// The projects in which an agent is known, and who said so.
     pub fn homes_of(&self, agent: &str) -> Homes {
-        self.policy.ledger.homes(Kind::Agent, agent)
+        self.policy.ledger.homes(ThingKind::Agent, agent)
     }
 
     /// The connections.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     access::authz::{Permissions, Policy},
     config::{Rule, Rules},
-    event::{self, Event, Kind},
+    event::{self, Event, ThingKind},
     ledger::{Bounds, Ledger, Restoring, Saving, Speaker},
     timestamp::Timestamp,
 };
@@ -270,17 +270,20 @@ fn a_workflow_that_several_run_is_nobodys_window_on_the_others() {
         let anns = settle(&policy.ledger, &anns);
         let ann = claiming(&policy, Some("ann"), None, None);
         assert!(
-            ann.may_enter(Kind::Workflow, None, "w"),
+            ann.may_enter(ThingKind::Workflow, None, "w"),
             "so far it is hers"
         );
         let bobs = settle(&policy.ledger, &bobs);
-        assert!(!ann.may_enter(Kind::Workflow, None, "w"));
+        assert!(!ann.may_enter(ThingKind::Workflow, None, "w"));
         assert!(ann.may_see(&anns) && !ann.may_see(&bobs), "{key}");
         let bob = claiming(&policy, Some("bob"), None, None);
         assert!(bob.may_see(&bobs) && !bob.may_see(&anns), "{key}");
         let said = naming(None, json!({ "workflow_id": "w", "owner_id": "ann" }));
         settle(&policy.ledger, &said);
-        assert!(ann.may_enter(Kind::Workflow, None, "w"), "now it is said");
+        assert!(
+            ann.may_enter(ThingKind::Workflow, None, "w"),
+            "now it is said"
+        );
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::numbers::Count;
-use crate::event::Kind;
+use crate::event::ThingKind;
 
 /// How it is decided whether a client may see a thing and be in its room. A token's `rooms` allow what they name in any
 /// case, and an admin everything.
@@ -74,16 +74,16 @@ impl Default for Rules {
 
 impl Rules {
     /// The rule for a kind.
-    pub fn of(&self, kind: Kind) -> Rule {
+    pub fn of(&self, kind: ThingKind) -> Rule {
         match kind {
-            Kind::Project => self.project,
-            Kind::Agent => self.agent,
-            Kind::Task => self.task,
-            Kind::Execution => self.execution,
-            Kind::Workflow => self.workflow,
-            Kind::Run => self.run,
-            Kind::Job => self.job,
-            Kind::User => self.user,
+            ThingKind::Project => self.project,
+            ThingKind::Agent => self.agent,
+            ThingKind::Task => self.task,
+            ThingKind::Execution => self.execution,
+            ThingKind::Workflow => self.workflow,
+            ThingKind::Run => self.run,
+            ThingKind::Job => self.job,
+            ThingKind::User => self.user,
         }
     }
 }

@@ -43,7 +43,7 @@ pub use parse::parse;
 pub use priority::Priority;
 pub use raw::Intake;
 pub use settled::{Candidates, Kinds, Owned, Settled};
-pub use thing::Kind;
+pub use thing::ThingKind;
 pub use tidy::{Tidied, tidy};
 pub use weight::{held_by_object, json_len};
 

@@ -12,7 +12,7 @@ use super::{
         },
         is_id, place, visit,
     },
-    thing::Kind,
+    thing::ThingKind,
 };
 
 impl Event {
@@ -104,16 +104,16 @@ impl Event {
     }
 
     /// Each thing that the event names.
-    pub fn things<'e>(&'e self, visit: &mut dyn FnMut(Kind, &'e str)) {
+    pub fn things<'e>(&'e self, visit: &mut dyn FnMut(ThingKind, &'e str)) {
         let ids = [
-            (Kind::Project, self.project_id.as_deref()),
-            (Kind::Agent, self.agent_id()),
-            (Kind::Task, self.task_id()),
-            (Kind::Execution, self.execution_id()),
-            (Kind::Workflow, self.workflow_id()),
-            (Kind::Run, self.run_id()),
-            (Kind::Job, self.job_id()),
-            (Kind::User, self.user_id()),
+            (ThingKind::Project, self.project_id.as_deref()),
+            (ThingKind::Agent, self.agent_id()),
+            (ThingKind::Task, self.task_id()),
+            (ThingKind::Execution, self.execution_id()),
+            (ThingKind::Workflow, self.workflow_id()),
+            (ThingKind::Run, self.run_id()),
+            (ThingKind::Job, self.job_id()),
+            (ThingKind::User, self.user_id()),
         ];
         for (kind, id) in ids {
             if let Some(id) = id {
@@ -140,7 +140,7 @@ impl Event {
 
     /// The project in which the event's thing of this kind is at home: together with kind and id it names the thing. `None`
     /// for a thing without a project, and for an agent that all projects share.
-    pub fn home(&self, kind: Kind) -> Option<&str> {
+    pub fn home(&self, kind: ThingKind) -> Option<&str> {
         let project = self.project_id.as_deref();
         project.filter(|_| !self.settled.shared.contains(kind))
     }

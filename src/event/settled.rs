@@ -20,7 +20,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::thing::Kind;
+use super::thing::ThingKind;
 
 /// Facts about an event that its producer can't choose.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,18 +91,18 @@ impl Kinds {
     }
 
     /// Whether `kind` is one of them.
-    pub fn contains(self, kind: Kind) -> bool {
+    pub fn contains(self, kind: ThingKind) -> bool {
         self.0 & (1 << kind as u8) != 0
     }
 
     /// Adds one.
-    pub fn insert(&mut self, kind: Kind) {
+    pub fn insert(&mut self, kind: ThingKind) {
         self.0 |= 1 << kind as u8;
     }
 }
 
-impl FromIterator<Kind> for Kinds {
-    fn from_iter<I: IntoIterator<Item = Kind>>(kinds: I) -> Self {
+impl FromIterator<ThingKind> for Kinds {
+    fn from_iter<I: IntoIterator<Item = ThingKind>>(kinds: I) -> Self {
         let mut set = Self::default();
         kinds.into_iter().for_each(|kind| set.insert(kind));
         set
@@ -111,13 +111,13 @@ impl FromIterator<Kind> for Kinds {
 
 impl Settled {
     /// The owner of the thing of this kind.
-    pub fn owner_of(&self, kind: Kind) -> Option<&str> {
+    pub fn owner_of(&self, kind: ThingKind) -> Option<&str> {
         let owned = self.owners.iter().find(|owned| owned.kinds.contains(kind));
         owned.map(|owned| &*owned.owner)
     }
 
     /// Whether the thing of this kind was known without a project until this event, which brings it into its own.
-    pub fn adopts(&self, kind: Kind) -> bool {
+    pub fn adopts(&self, kind: ThingKind) -> bool {
         self.adopted.contains(kind)
     }
 }

@@ -10,7 +10,7 @@ use strum::{EnumString, IntoStaticStr};
 #[serde(rename_all = "lowercase")]
 #[derive(EnumString, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
-pub enum Kind {
+pub enum ThingKind {
     /// A project.
     Project,
     /// An agent.
@@ -29,7 +29,7 @@ pub enum Kind {
     User,
 }
 
-impl Kind {
+impl ThingKind {
     /// All kinds.
     pub const ALL: [Self; 8] = [
         Self::Project,
@@ -53,7 +53,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ThingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }

@@ -6,13 +6,13 @@ use super::{
     Ledger,
     pool::{Entry, key_of},
 };
-use crate::event::Kind;
+use crate::event::ThingKind;
 
 /// A thing as it was known before events were settled.
 #[derive(Debug)]
 pub struct Former<'a> {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: ThingKind,
     /// Its id.
     pub id: &'a str,
     /// Its home.
@@ -27,7 +27,7 @@ pub struct Former<'a> {
 
 impl<'a> Former<'a> {
     /// One of no project, of which nothing else is known.
-    pub fn homeless(kind: Kind, id: &'a str) -> Self {
+    pub fn homeless(kind: ThingKind, id: &'a str) -> Self {
         Self {
             kind,
             id,
@@ -41,7 +41,7 @@ impl<'a> Former<'a> {
 
 impl Ledger {
     /// Takes over what was known before events were settled, and of which kinds something was forgotten.
-    pub fn take_over<'a>(&self, things: impl Iterator<Item = Former<'a>>, forgotten: &[Kind]) {
+    pub fn take_over<'a>(&self, things: impl Iterator<Item = Former<'a>>, forgotten: &[ThingKind]) {
         let mut known = self.lock();
         forgotten
             .iter()

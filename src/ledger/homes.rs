@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Ledger, pool::key_of};
-use crate::event::Kind;
+use crate::event::ThingKind;
 
 /// In which projects an id is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Homes {
 
 impl Ledger {
     /// Finds the projects in which an id is known.
-    pub fn homes(&self, kind: Kind, id: &str) -> Homes {
+    pub fn homes(&self, kind: ThingKind, id: &str) -> Homes {
         let known = self.lock();
         let id = key_of(id);
         let [vouched, claimed] =

@@ -6,7 +6,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::event::Kind;
+use crate::event::ThingKind;
 
 /// The ledger's counters; a clone counts the same.
 #[derive(Debug, Clone)]
@@ -72,7 +72,7 @@ impl Metrics {
     }
 
     /// A thing was let go of.
-    pub(super) fn forgotten(&self, kind: Kind, reason: &'static str) {
+    pub(super) fn forgotten(&self, kind: ThingKind, reason: &'static str) {
         let kind = kind.as_str();
         self.forgotten
             .get_or_create(&Forgotten { kind, reason })

@@ -35,7 +35,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::event::{Kind, Kinds};
+use crate::event::{Kinds, ThingKind};
 use names::{Most, Names};
 use pool::{Entry, Pool, key_of};
 
@@ -122,7 +122,7 @@ impl Known {
     fn new(bounds: Bounds, metrics: Metrics) -> Self {
         let pools = |of_projects| {
             let pool = |_| Pool::new(bounds.things.max(1), of_projects);
-            Kind::ALL.map(pool).into()
+            ThingKind::ALL.map(pool).into()
         };
         Self {
             vouched: pools(true),
@@ -135,7 +135,7 @@ impl Known {
     }
 
     /// Adds a thing that isn't known yet, as an account's.
-    fn add(&mut self, kind: Kind, limited: bool, account: &Arc<str>, entry: Entry) {
+    fn add(&mut self, kind: ThingKind, limited: bool, account: &Arc<str>, entry: Entry) {
         let pools = match limited {
             true => &mut self.claimed,
             false => &mut self.vouched,
@@ -164,13 +164,13 @@ impl Known {
                 return;
             };
             if known {
-                self.was_forgotten(Kind::ALL[at], limited, "bytes");
+                self.was_forgotten(ThingKind::ALL[at], limited, "bytes");
             }
         }
     }
 
     /// Something of this kind was let go of.
-    fn was_forgotten(&mut self, kind: Kind, limited: bool, reason: &'static str) {
+    fn was_forgotten(&mut self, kind: ThingKind, limited: bool, reason: &'static str) {
         self.metrics.forgotten(kind, reason);
         if !limited {
             self.forgotten.insert(kind);
@@ -225,12 +225,12 @@ impl Ledger {
 
     /// The past is not known: the events that told of it are gone.
     pub fn lack_the_past(&self) {
-        self.lock().forgotten = Kind::ALL.into_iter().collect();
+        self.lock().forgotten = ThingKind::ALL.into_iter().collect();
     }
 
     /// Looks at the things of this kind and id, in whatever projects. Of an id that is known in very many projects it looks
     /// at the first ones.
-    pub fn look<T>(&self, kind: Kind, id: &str, look: impl FnOnce(Seats<'_>) -> T) -> T {
+    pub fn look<T>(&self, kind: ThingKind, id: &str, look: impl FnOnce(Seats<'_>) -> T) -> T {
         let known = self.lock();
         let id = key_of(id);
         let mut seats = Vec::new();
@@ -260,7 +260,7 @@ impl Ledger {
     pub fn look_in<T>(
         &self,
         project: &str,
-        kind: Kind,
+        kind: ThingKind,
         id: &str,
         look: impl FnOnce(Option<Seat<'_>>) -> T,
     ) -> T {

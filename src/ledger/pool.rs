@@ -6,7 +6,7 @@ use aws_lc_rs::digest;
 use smallvec::SmallVec;
 
 use super::fair::{FairMap, Key};
-use crate::event::{Kind, Owner};
+use crate::event::{Owner, ThingKind};
 
 /// Projects of one id that are listed; an id that is known in more may be of any.
 const MAX_HOMES: usize = 8;
@@ -65,7 +65,7 @@ impl Entry {
     }
 
     /// Learns what an event says of whose it is. What a limited producer said gives way to what others say.
-    pub(super) fn learn(&mut self, kind: Kind, said: Owner<'_>, limited: bool) {
+    pub(super) fn learn(&mut self, kind: ThingKind, said: Owner<'_>, limited: bool) {
         if limited && !self.limited && self.owner.is_some() {
             return;
         }
@@ -85,7 +85,7 @@ impl Entry {
                 self.limited = limited;
             }
             // One who runs a workflow doesn't own what others do with it.
-            Owner::Concerned(user) if kind == Kind::Workflow && !self.sure => {
+            Owner::Concerned(user) if kind == ThingKind::Workflow && !self.sure => {
                 self.shared |= self.owner.as_deref() != Some(cut(user));
             }
             Owner::Concerned(_) => {}
@@ -153,7 +153,7 @@ impl Pool {
     /// Teaches a thing whose it is, if it is known; it counts as used.
     pub(super) fn teach(
         &mut self,
-        (kind, project, id): (Kind, Option<Key>, Key),
+        (kind, project, id): (ThingKind, Option<Key>, Key),
         owner: Option<Owner<'_>>,
         limited: bool,
     ) -> bool {

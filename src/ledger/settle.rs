@@ -12,23 +12,23 @@ use super::{
 };
 use crate::{
     error::Error,
-    event::{Candidates, Event, Kind, Kinds, Owned, Owner, Settled},
+    event::{Candidates, Event, Kinds, Owned, Owner, Settled, ThingKind},
 };
 
 /// The things by which an event that names no project is given one, those that are surest first.
-const TELLING: [Kind; 5] = [
-    Kind::Run,
-    Kind::Execution,
-    Kind::Job,
-    Kind::Task,
-    Kind::Workflow,
+const TELLING: [ThingKind; 5] = [
+    ThingKind::Run,
+    ThingKind::Execution,
+    ThingKind::Job,
+    ThingKind::Task,
+    ThingKind::Workflow,
 ];
 
 /// The things of an event that have homes and owners, as they are looked up. Finding that out is work, and depends on nothing
 /// that others say: it is done before anything is locked.
 #[derive(Debug)]
 pub struct Things {
-    list: SmallVec<[(Kind, Key); 6]>,
+    list: SmallVec<[(ThingKind, Key); 6]>,
     /// Stands for the project that the event names.
     project: Option<Key>,
 }
@@ -38,7 +38,7 @@ impl Things {
     pub fn of(event: &Event) -> Self {
         let mut list = SmallVec::new();
         event.things(&mut |kind, id| {
-            if !matches!(kind, Kind::Project | Kind::User) {
+            if !matches!(kind, ThingKind::Project | ThingKind::User) {
                 list.push((kind, key_of(id)));
             }
         });
@@ -48,7 +48,7 @@ impl Things {
 }
 
 /// A thing's kind, whether these are all projects in which its id is known, and these.
-type Found<'l> = (Kind, bool, &'l [Arc<str>]);
+type Found<'l> = (ThingKind, bool, &'l [Arc<str>]);
 
 impl Ledger {
     /// Settles an event as one of `speaker`, and learns what it says.
@@ -150,7 +150,7 @@ impl Known {
         };
         let taken = things.list.iter().any(|(kind, id)| {
             // The owner of a workflow's run is said of the run.
-            let of_run = *kind == Kind::Workflow && has_run(event);
+            let of_run = *kind == ThingKind::Workflow && has_run(event);
             let homeless = self.vouched[*kind as usize].get(None, *id);
             let known = [self.entry(*kind, project, *id), homeless];
             let mut owners = known.into_iter().flatten().filter_map(Entry::owner);
@@ -164,7 +164,7 @@ impl Known {
         Ok(())
     }
 
-    fn entry(&self, kind: Kind, project: Option<Key>, id: Key) -> Option<&Entry> {
+    fn entry(&self, kind: ThingKind, project: Option<Key>, id: Key) -> Option<&Entry> {
         let at = kind as usize;
         self.vouched[at]
             .get(project, id)
@@ -182,7 +182,7 @@ impl Known {
         if event.project_id.is_some() {
             return;
         }
-        let lacks = self.forgotten.contains(Kind::Project);
+        let lacks = self.forgotten.contains(ThingKind::Project);
         let known = |id: &str| self.vouched.iter().any(|pool| pool.has_project(id));
         let means = (event.name.family() == "project")
             .then(|| self.names.find(goes_by(event), known, lacks));
@@ -202,16 +202,16 @@ impl Known {
             match (project, *kind) {
                 (Some(_), kind) if homeless.is_some() && pool.get(project, *id).is_none() => {
                     match kind {
-                        Kind::Agent => settled.shared.insert(kind),
+                        ThingKind::Agent => settled.shared.insert(kind),
                         kind => settled.adopted.insert(kind),
                     }
                 }
                 // What is said of a project's agent without the project may be about any project's.
-                (None, Kind::Agent) => match (homeless, known_homes(pool, *id)) {
+                (None, ThingKind::Agent) => match (homeless, known_homes(pool, *id)) {
                     (Some(entry), _) if !entry.unsure => {}
-                    (None, Some((all, homes))) => uncertain(settled, Kind::Agent, all, homes),
-                    (None, None) if !self.forgotten.contains(Kind::Agent) => {}
-                    _ => uncertain(settled, Kind::Agent, false, &[]),
+                    (None, Some((all, homes))) => uncertain(settled, ThingKind::Agent, all, homes),
+                    (None, None) if !self.forgotten.contains(ThingKind::Agent) => {}
+                    _ => uncertain(settled, ThingKind::Agent, false, &[]),
                 },
                 _ => {}
             }
@@ -223,7 +223,7 @@ impl Known {
         let mut single: Option<&Arc<str>> = None;
         let mut agree = true;
         let mut several = SmallVec::<[Found<'_>; 4]>::new();
-        several.extend(named.map(|(all, projects)| (Kind::Project, all, projects)));
+        several.extend(named.map(|(all, projects)| (ThingKind::Project, all, projects)));
         for telling in TELLING {
             let Some((kind, id)) = things.list.iter().find(|(kind, _)| *kind == telling) else {
                 continue;
@@ -273,10 +273,10 @@ impl Known {
         {
             self.name(project, goes_by(event));
         }
-        let is_open = settled.uncertain.contains(Kind::Project);
+        let is_open = settled.uncertain.contains(ThingKind::Project);
         for (kind, id) in &things.list {
             // Of an event of one of several projects an agent isn't known to be one that all of them share.
-            if is_open && *kind == Kind::Agent
+            if is_open && *kind == ThingKind::Agent
                 || settled.uncertain.contains(*kind)
                     && matches!(settled.candidates, Candidates::These(_))
             {
@@ -291,12 +291,12 @@ impl Known {
     /// Notes what a project goes by.
     fn name(&mut self, project: &Arc<str>, goes_by: (Option<&str>, Option<&str>)) {
         let held = self.names.held();
-        let lacks = self.forgotten.contains(Kind::Project);
+        let lacks = self.forgotten.contains(ThingKind::Project);
         let forgotten = self
             .names
             .note(project, goes_by, self.bounds.names(), lacks);
         if let Some(reason) = forgotten {
-            self.was_forgotten(Kind::Project, false, reason);
+            self.was_forgotten(ThingKind::Project, false, reason);
         }
         if self.names.held() > held {
             self.hold(false);
@@ -306,7 +306,7 @@ impl Known {
     /// Notes one thing.
     fn note(
         &mut self,
-        (kind, id): (Kind, Key),
+        (kind, id): (ThingKind, Key),
         home: Option<(&Arc<str>, Key)>,
         owner: Option<Owner<'_>>,
         settled: &Settled,
@@ -333,7 +333,7 @@ impl Known {
         entry.id = id;
         entry.project = home.cloned();
         entry.unsure =
-            settled.uncertain.contains(kind) || settled.uncertain.contains(Kind::Project);
+            settled.uncertain.contains(kind) || settled.uncertain.contains(ThingKind::Project);
         // A forgotten thing may be anybody's: nobody limited becomes its owner.
         let claimable = !limited || !self.forgotten.contains(kind);
         if let Some(owner) = owner.filter(|_| claimable) {
@@ -383,9 +383,9 @@ fn has_run(event: &Event) -> bool {
 }
 
 /// The owner that the event names for its thing of this kind. The owner of a workflow's run is said of the run.
-fn said_of(event: &Event, kind: Kind) -> Option<Owner<'_>> {
+fn said_of(event: &Event, kind: ThingKind) -> Option<Owner<'_>> {
     match event.owner()? {
-        Owner::Said(owner) if kind == Kind::Workflow && has_run(event) => {
+        Owner::Said(owner) if kind == ThingKind::Workflow && has_run(event) => {
             Some(Owner::Concerned(owner))
         }
         owner => Some(owner),
@@ -399,7 +399,7 @@ fn known_homes(pool: &Pool, id: Key) -> Option<(bool, &[Arc<str>])> {
 }
 
 /// The thing of this kind may be in one of these projects.
-fn uncertain(settled: &mut Settled, kind: Kind, all: bool, homes: &[Arc<str>]) {
+fn uncertain(settled: &mut Settled, kind: ThingKind, all: bool, homes: &[Arc<str>]) {
     settled.uncertain.insert(kind);
     let known = std::mem::take(&mut settled.candidates);
     settled.candidates = match known {

@@ -68,7 +68,7 @@ fn an_event_without_a_project_is_of_the_one_in_which_its_things_are_known() {
     assert_eq!(project(json!({ "task_id": "new" })), None);
     let open = platform(&ledger, naming(None, json!({ "task_id": "same" })));
     assert_eq!(open.project_id, None);
-    assert!(open.settled.uncertain.contains(Kind::Task));
+    assert!(open.settled.uncertain.contains(ThingKind::Task));
     let both = Candidates::These(["p1".into(), "p2".into()].into());
     assert_eq!(open.settled.candidates, both);
     // Nothing was learnt by that: it is as uncertain as before.
@@ -86,30 +86,33 @@ fn a_things_home_is_told_with_each_event() {
         &ledger,
         naming(Some("p1"), json!({ "agent_id": "shared", "task_id": "t" })),
     );
-    assert_eq!(home(&working, Kind::Agent), None);
-    assert_eq!(home(&working, Kind::Task).as_deref(), Some("p1"));
+    assert_eq!(home(&working, ThingKind::Agent), None);
+    assert_eq!(home(&working, ThingKind::Task).as_deref(), Some("p1"));
     // One that was first named in a project is that project's, and another's of the same id is another one.
     for project in ["p1", "p2"] {
         let own = platform(
             &ledger,
             naming(Some(project), json!({ "agent_id": "writer" })),
         );
-        assert_eq!(home(&own, Kind::Agent).as_deref(), Some(project));
+        assert_eq!(home(&own, ThingKind::Agent).as_deref(), Some(project));
     }
     platform(&ledger, naming(Some("p1"), json!({ "agent_id": "lone" })));
     let lone = platform(&ledger, naming(None, json!({ "agent_id": "lone" })));
-    assert_eq!((&lone.project_id, home(&lone, Kind::Agent)), (&None, None));
+    assert_eq!(
+        (&lone.project_id, home(&lone, ThingKind::Agent)),
+        (&None, None)
+    );
     let of_p1 = Candidates::These(["p1".into()].into());
     assert_eq!(lone.settled.candidates, of_p1);
     // A task that had no project comes into one, and takes its owner along.
     let alone = naming(None, json!({ "task_id": "later", "owner_id": "ann" }));
-    assert_eq!(home(&platform(&ledger, alone), Kind::Task), None);
+    assert_eq!(home(&platform(&ledger, alone), ThingKind::Task), None);
     let adopted = platform(&ledger, naming(Some("p2"), json!({ "task_id": "later" })));
-    assert!(adopted.settled.adopts(Kind::Task));
-    assert_eq!(adopted.settled.owner_of(Kind::Task), Some("ann"));
+    assert!(adopted.settled.adopts(ThingKind::Task));
+    assert_eq!(adopted.settled.owner_of(ThingKind::Task), Some("ann"));
     let then = platform(&ledger, naming(None, json!({ "task_id": "later" })));
     assert_eq!(then.project_id.as_deref(), Some("p2"));
-    assert!(!then.settled.adopts(Kind::Task));
+    assert!(!then.settled.adopts(ThingKind::Task));
     // A limited producer always means its own.
     let own = limited(
         &ledger,
@@ -117,7 +120,7 @@ fn a_things_home_is_told_with_each_event() {
         naming(Some("p1"), json!({ "agent_id": "shared" })),
     )
     .unwrap();
-    assert_eq!(home(&own, Kind::Agent).as_deref(), Some("p1"));
+    assert_eq!(home(&own, ThingKind::Agent).as_deref(), Some("p1"));
 }
 
 #[test]
@@ -227,10 +230,12 @@ fn what_is_forgotten_may_be_anybodys_and_no_limited_producer_becomes_its_owner()
     }
     let forgotten = platform(&ledger, naming(None, json!({ "run_id": "r0" })));
     assert_eq!(forgotten.settled.candidates, Candidates::Unknown);
-    ledger.look(Kind::Run, "r0", |seats| assert_eq!(seats, Seats::Unknown));
+    ledger.look(ThingKind::Run, "r0", |seats| {
+        assert_eq!(seats, Seats::Unknown)
+    });
     let claim = naming(Some("p1"), json!({ "run_id": "r0", "owner_id": "mallory" }));
     let claimed = limited(&ledger, "p1", claim).unwrap();
-    assert_eq!(claimed.settled.owner_of(Kind::Run), None);
+    assert_eq!(claimed.settled.owner_of(ThingKind::Run), None);
 }
 
 /// The lines of a ledger, in an order of their own.

@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc, vec};
 use serde::{Deserialize, Serialize};
 
 use super::{Bounds, Known, Ledger, fair::Key, names::Saved, pool::Entry};
-use crate::event::{Kind, Kinds};
+use crate::event::{Kinds, ThingKind};
 
 /// About how long a line is.
 const LINE_BYTES: usize = 256 * 1_024;
@@ -18,10 +18,10 @@ const LINE_BYTES: usize = 256 * 1_024;
 struct Head {
     /// The things by kind, in a ledger that stands in one line.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    vouched: Vec<(Kind, Vec<Row>)>,
+    vouched: Vec<(ThingKind, Vec<Row>)>,
     /// The same of limited producers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    claimed: Vec<(Kind, Vec<Row>)>,
+    claimed: Vec<(ThingKind, Vec<Row>)>,
     /// Kinds of which something was forgotten.
     forgotten: Kinds,
     /// Projects by name, as they were saved while a name stood for one project only.
@@ -41,7 +41,7 @@ struct Head {
 enum Line {
     /// Things of one kind.
     Things {
-        kind: Kind,
+        kind: ThingKind,
         limited: bool,
         rows: Vec<Row>,
     },
@@ -67,8 +67,8 @@ pub struct Saving {
     /// Comes first.
     head: Option<String>,
     /// The entry that is written next: its kind, whether limited producers said it.
-    next: vec::IntoIter<(Kind, bool)>,
-    kind: (Kind, bool),
+    next: vec::IntoIter<(ThingKind, bool)>,
+    kind: (ThingKind, bool),
     rows: vec::IntoIter<Kept>,
     ended: bool,
 }
@@ -87,13 +87,15 @@ impl Saving {
                 learnt: Some(learnt),
             }
         };
-        let all = Kind::ALL.map(|kind| [(kind, false), (kind, true)]).concat();
+        let all = ThingKind::ALL
+            .map(|kind| [(kind, false), (kind, true)])
+            .concat();
         Self {
             ledger,
             // Texts and numbers: writing these can't fail.
             head: Some(serde_json::to_string(&head).unwrap_or_default()),
             next: all.into_iter(),
-            kind: (Kind::Project, false),
+            kind: (ThingKind::Project, false),
             rows: Vec::new().into_iter(),
             ended: false,
         }
@@ -207,7 +209,7 @@ impl Restoring {
             let mut lost = names.restore_former(head.names, most);
             lost |= names.restore(head.projects, most);
             if lost {
-                self.known.forgotten.insert(Kind::Project);
+                self.known.forgotten.insert(ThingKind::Project);
             }
             self.learnt = head.learnt;
             self.ended = head.learnt.is_none();
@@ -225,7 +227,7 @@ impl Restoring {
                 rows,
             } => self.fill(kind, limited, rows),
             Line::End { forgotten } => {
-                let all = Kind::ALL.into_iter();
+                let all = ThingKind::ALL.into_iter();
                 all.filter(|kind| forgotten.contains(*kind))
                     .for_each(|kind| self.known.forgotten.insert(kind));
                 self.ended = true;
@@ -234,7 +236,7 @@ impl Restoring {
         Some(())
     }
 
-    fn fill(&mut self, kind: Kind, limited: bool, rows: Vec<Row>) {
+    fn fill(&mut self, kind: ThingKind, limited: bool, rows: Vec<Row>) {
         for (account, id, project, owner, marks) in rows {
             let Ok(id) = u128::from_str_radix(&id, 16) else {
                 continue;

@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     event::{Event, EventName, Priority},
     journal::Record,
-    update::{Audience, Kind, Merge, Pace, Planned},
+    update::{Audience, Merge, Pace, Planned, UpdateKind},
 };
 
 /// One published event of a test.
@@ -83,7 +83,7 @@ fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[PendingUpdate; 1]> {
     };
     let planned = Planned {
         bit: 1,
-        kind: Kind::Generic,
+        kind: UpdateKind::Generic,
         priority: step.priority,
         pace,
         audience: Audience::EventRooms,

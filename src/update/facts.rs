@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::{
-    kind::Kind,
+    kind::UpdateKind,
     status::{run_status, task_status},
     writer::Writer,
 };
@@ -29,20 +29,20 @@ pub(super) const FACTS: [&str; 10] = [
 
 /// Writes the facts of an update that changes the state.
 pub(super) fn write(
-    kind: &Kind,
+    kind: &UpdateKind,
     event: &Event,
     data: &Object,
     since: Option<Timestamp>,
     out: &mut Writer,
 ) {
     // Rules and Seneca's pages have fields of their own.
-    if matches!(kind, Kind::Rule(_) | Kind::Seneca(_)) {
+    if matches!(kind, UpdateKind::Rule(_) | UpdateKind::Seneca(_)) {
         return;
     }
     if let Some(project) = event.project_id.as_deref() {
         out.field("project_id", project);
         // An agent that several projects share is of none of them.
-        if event.agent_id().is_some() && event.home(event::Kind::Agent).is_none() {
+        if event.agent_id().is_some() && event.home(event::ThingKind::Agent).is_none() {
             out.field("agent_project_id", &Value::Null);
         }
     }
@@ -51,9 +51,9 @@ pub(super) fn write(
         out.field("confined", &true);
     }
     if !settled.adopted.is_empty() {
-        let kinds = event::Kind::ALL.into_iter();
+        let kinds = event::ThingKind::ALL.into_iter();
         let adopted = kinds.filter(|kind| settled.adopts(*kind));
-        let adopted: Vec<&str> = adopted.map(event::Kind::as_str).collect();
+        let adopted: Vec<&str> = adopted.map(event::ThingKind::as_str).collect();
         out.field("adopted", &adopted);
     }
     if let Some(since) = since {
@@ -62,14 +62,16 @@ pub(super) fn write(
     nulls(kind, data, out);
     let name = event.name.canonical();
     match kind {
-        Kind::TaskAssignment | Kind::Progress | Kind::Task => task(event, data, out),
+        UpdateKind::TaskAssignment | UpdateKind::Progress | UpdateKind::Task => {
+            task(event, data, out)
+        }
         // Not of a row of its own, but the state folds it.
-        Kind::Generic if name.starts_with("blocker.") => {
+        UpdateKind::Generic if name.starts_with("blocker.") => {
             out.field("task_id", &event.task_id());
             out.field("agent_id", &event.agent_id());
             task(event, data, out);
         }
-        Kind::Generic if name == "worker.registration" => {
+        UpdateKind::Generic if name == "worker.registration" => {
             out.field("agent_id", &event.agent_id());
             let text = |key: &str| data.get(key).and_then(Value::as_str);
             let said = [
@@ -82,7 +84,9 @@ pub(super) fn write(
                 }
             }
         }
-        Kind::Execution | Kind::Ingest | Kind::AgentRun if !name.starts_with("agent.step") => {
+        UpdateKind::Execution | UpdateKind::Ingest | UpdateKind::AgentRun
+            if !name.starts_with("agent.step") =>
+        {
             if let Some(status) = run_status(&event.name, data) {
                 out.field("run_status", status.as_str());
             }
@@ -92,8 +96,11 @@ pub(super) fn write(
 }
 
 /// The fields that the event says are `null`, where the body has `null` also for what it does not say.
-fn nulls(kind: &Kind, data: &Object, out: &mut Writer) {
-    let fills = matches!(kind, Kind::Health | Kind::Execution | Kind::Ingest);
+fn nulls(kind: &UpdateKind, data: &Object, out: &mut Writer) {
+    let fills = matches!(
+        kind,
+        UpdateKind::Health | UpdateKind::Execution | UpdateKind::Ingest
+    );
     let nulls = data.iter().filter(|(_, value)| fills && value.is_null());
     let nulls: Vec<&str> = nulls.map(|(key, _)| key.as_str()).collect();
     if !nulls.is_empty() {

@@ -9,7 +9,7 @@ use crate::{channel::Namespace, event::Event, update::seneca::SenecaKind};
 
 /// Which update it is, and so which body it gets.
 #[derive(Debug, Clone)]
-pub enum Kind {
+pub enum UpdateKind {
     /// `agent_status_change`.
     AgentStatusChange,
     /// `agent_update`.
@@ -56,7 +56,7 @@ const PAGE_UPDATES: [&str; 4] = [
     "pipeline_event",
 ];
 
-impl Kind {
+impl UpdateKind {
     /// Whether only Seneca's and Marcus' own pages know it.
     pub fn is_for_pages(&self) -> bool {
         matches!(self, Self::Seneca(_)) || PAGE_UPDATES.contains(&self.name())
@@ -191,22 +191,22 @@ mod tests {
     #[test]
     fn names_are_folded_as_filters_fold_them() {
         let kinds = [
-            Kind::AgentStatusChange,
-            Kind::Agent,
-            Kind::Project,
-            Kind::TaskAssignment,
-            Kind::Progress,
-            Kind::Task,
-            Kind::Decision,
-            Kind::Health,
-            Kind::Notification,
-            Kind::Execution,
-            Kind::Node,
-            Kind::Ingest,
-            Kind::AgentRun,
-            Kind::Message,
-            Kind::Visual,
-            Kind::Generic,
+            UpdateKind::AgentStatusChange,
+            UpdateKind::Agent,
+            UpdateKind::Project,
+            UpdateKind::TaskAssignment,
+            UpdateKind::Progress,
+            UpdateKind::Task,
+            UpdateKind::Decision,
+            UpdateKind::Health,
+            UpdateKind::Notification,
+            UpdateKind::Execution,
+            UpdateKind::Node,
+            UpdateKind::Ingest,
+            UpdateKind::AgentRun,
+            UpdateKind::Message,
+            UpdateKind::Visual,
+            UpdateKind::Generic,
         ];
         let seneca = [
             SenecaKind::ConversationEvent,
@@ -216,7 +216,7 @@ mod tests {
             SenecaKind::Conversation,
             SenecaKind::MarcusThinking,
         ]
-        .map(Kind::Seneca);
+        .map(UpdateKind::Seneca);
         for kind in kinds.into_iter().chain(seneca) {
             assert_eq!(kind.folded(), folded(kind.name()));
         }

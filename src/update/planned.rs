@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::kind::Kind;
+use super::kind::UpdateKind;
 use crate::{
     channel::Topic,
     event::{Object, Priority},
@@ -67,7 +67,7 @@ pub struct Planned {
     /// Which of its event's updates it is. It never depends on who listens, for cursors name updates by it.
     pub bit: Bits,
     /// The kind of text: see `render`.
-    pub kind: Kind,
+    pub kind: UpdateKind,
     /// Its urgency.
     pub priority: Priority,
     /// When.

@@ -3,7 +3,7 @@
 use super::{
     animation::Hint,
     bodies, facts,
-    kind::Kind,
+    kind::UpdateKind,
     planned::{Envelope, Planned},
     writer::Writer,
 };
@@ -14,7 +14,7 @@ pub fn render(planned: &Planned, event: &Event, envelope: &Envelope<'_>) -> Stri
     let mut out = Writer::default();
     let kind = &planned.kind;
     let animation = kind.animation(event);
-    let own_type = matches!(kind, Kind::Seneca(kind) if kind.wants_type() == TypeField::Own);
+    let own_type = matches!(kind, UpdateKind::Seneca(kind) if kind.wants_type() == TypeField::Own);
     if !own_type {
         out.field("type", kind.name());
     }

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::{
     access::authz::{OBSERVERS, room_name},
-    event::{Event, Kind},
+    event::{Event, ThingKind},
 };
 
 /// Visits the names of the event's rooms: one of each thing that it names, whatever project that is of, and one of just
@@ -50,12 +50,12 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
         }
     };
     event.things(&mut |kind, id| match kind {
-        Kind::Project | Kind::Workflow if family != kind.as_str() => {}
-        Kind::User => {}
+        ThingKind::Project | ThingKind::Workflow if family != kind.as_str() => {}
+        ThingKind::User => {}
         kind => {
             // A workflow's run goes by both names.
             let name = match kind {
-                Kind::Execution => "run",
+                ThingKind::Execution => "run",
                 kind => kind.as_str(),
             };
             add(event.home(kind), name, id);

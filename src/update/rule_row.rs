@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    kind::Kind,
+    kind::UpdateKind,
     planned::{Audience, Key, Merge, Pace, Planned},
     rules::Rule,
 };
@@ -40,7 +40,7 @@ impl Rule {
         };
         Planned {
             bit: 1,
-            kind: Kind::Rule(self),
+            kind: UpdateKind::Rule(self),
             priority,
             pace,
             audience,

@@ -200,14 +200,16 @@ impl Rule {
             let wrong_one = config.rooms.iter().flatten().find(|room| {
                 let literal = room.split('{').next().unwrap_or_default();
                 match literal.split_once(':') {
-                    Some((kind, _)) => event::Kind::from_name(kind).is_none(),
+                    Some((kind, _)) => event::ThingKind::from_name(kind).is_none(),
                     // A room that begins with a place may be any.
                     None if literal.is_empty() => false,
                     None => ![default_room, GENERAL, OBSERVERS, PRODUCERS].contains(&room.as_str()),
                 }
             });
             if let Some(room) = wrong_one {
-                let kinds = event::Kind::ALL.map(event::Kind::as_str).join(", ");
+                let kinds = event::ThingKind::ALL
+                    .map(event::ThingKind::as_str)
+                    .join(", ");
                 let message = format!(
                     "nobody can be in {room:?}: use {default_room}, {OBSERVERS}, {PRODUCERS} or kind:id with a kind of {kinds}"
                 );

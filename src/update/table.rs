@@ -6,7 +6,7 @@ use serde_json::Value;
 use smallvec::{SmallVec, smallvec};
 
 use super::{
-    kind::Kind,
+    kind::UpdateKind,
     level::notification_level,
     planned::{Audience, Key, Merge, Pace, Planned},
     rules::{MAX_RULES_PER_EVENT, Rule},
@@ -57,7 +57,7 @@ enum By<'a> {
 
 struct Row<'a> {
     /// In the order in which they are sent.
-    kinds: SmallVec<[Kind; 2]>,
+    kinds: SmallVec<[UpdateKind; 2]>,
     /// Unless the producer says another.
     priority: Priority,
     /// By what they are coalesced.
@@ -65,7 +65,7 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn new(kind: Kind, priority: Priority, by: By<'a>) -> Self {
+    fn new(kind: UpdateKind, priority: Priority, by: By<'a>) -> Self {
         Self {
             kinds: smallvec![kind],
             priority,
@@ -74,7 +74,7 @@ impl<'a> Row<'a> {
     }
 
     /// A start, an end, a failure, a decision, an assignment: always goes at once.
-    fn at_once(kind: Kind, priority: Priority) -> Self {
+    fn at_once(kind: UpdateKind, priority: Priority) -> Self {
         Self::new(kind, priority, By::Nothing)
     }
 }
@@ -114,7 +114,7 @@ impl Table {
             planned.push(Planned {
                 bit: 1 << (MAX_RULES_PER_EVENT + kind as usize),
                 audience: Audience::Topic(kind.topic()),
-                kind: Kind::Seneca(kind),
+                kind: UpdateKind::Seneca(kind),
                 priority: event.priority.unwrap_or(Priority::Normal),
                 pace: Pace::Immediate,
             });
@@ -178,37 +178,41 @@ fn row(event: &Event) -> Row<'_> {
     let change = event.name.change_type();
     match segments.as_slice() {
         ["agent", "status", "changed"] => Row {
-            kinds: smallvec![Kind::AgentStatusChange, Kind::Agent],
+            kinds: smallvec![UpdateKind::AgentStatusChange, UpdateKind::Agent],
             priority: Priority::Normal,
             by: By::Id(name.into(), event.agent_id(), Merge::Fields),
         },
-        ["agent", "run", ..] if is_end(change) => Row::at_once(Kind::AgentRun, Priority::High),
-        ["agent", "run", ..] if is_start(change) => Row::at_once(Kind::AgentRun, Priority::Normal),
+        ["agent", "run", ..] if is_end(change) => {
+            Row::at_once(UpdateKind::AgentRun, Priority::High)
+        }
+        ["agent", "run", ..] if is_start(change) => {
+            Row::at_once(UpdateKind::AgentRun, Priority::Normal)
+        }
         ["agent", "run", ..] => Row::new(
-            Kind::AgentRun,
+            UpdateKind::AgentRun,
             Priority::Normal,
             By::Id(name.into(), event.run_id(), Merge::Fields),
         ),
         ["agent", "step", "updated"] => step(event),
         ["agent", "message", "appended"] => Row::new(
-            Kind::Message,
+            UpdateKind::Message,
             Priority::Low,
             By::Id("text".into(), event.message_id(), Merge::Text),
         ),
         // The whole name, not only its last word: `role.changed` must not swallow `skill.changed`.
         ["agent", ..] if is_start(change) || is_end(change) => {
-            Row::at_once(Kind::Agent, Priority::Normal)
+            Row::at_once(UpdateKind::Agent, Priority::Normal)
         }
         ["agent", ..] => Row::new(
-            Kind::Agent,
+            UpdateKind::Agent,
             Priority::Normal,
             By::Id(name.into(), event.agent_id(), Merge::Fields),
         ),
         ["project", ..] if is_start(change) || is_end(change) => {
-            Row::at_once(Kind::Project, Priority::Normal)
+            Row::at_once(UpdateKind::Project, Priority::Normal)
         }
         ["project", ..] => Row::new(
-            Kind::Project,
+            UpdateKind::Project,
             Priority::Normal,
             By::Id(
                 report_space(event, name),
@@ -216,28 +220,32 @@ fn row(event: &Event) -> Row<'_> {
                 Merge::Fields,
             ),
         ),
-        ["task", "assigned" | "assignment"] => Row::at_once(Kind::TaskAssignment, Priority::High),
+        ["task", "assigned" | "assignment"] => {
+            Row::at_once(UpdateKind::TaskAssignment, Priority::High)
+        }
         ["task", "progress"] | ["progress", "update"] => Row::new(
-            Kind::Progress,
+            UpdateKind::Progress,
             Priority::Normal,
             By::Id(progress_space(event, name), event.task_id(), Merge::Fields),
         ),
         ["task", "completed" | "blocked"] | ["blocker", "reported" | "report"] => {
-            Row::at_once(Kind::Task, Priority::High)
+            Row::at_once(UpdateKind::Task, Priority::High)
         }
         ["task", ..] if is_start(change) || is_end(change) => {
-            Row::at_once(Kind::Task, Priority::Normal)
+            Row::at_once(UpdateKind::Task, Priority::Normal)
         }
         ["task", ..] => Row::new(
-            Kind::Task,
+            UpdateKind::Task,
             Priority::Normal,
             By::Id(name.into(), event.task_id(), Merge::Fields),
         ),
-        ["decision", ..] | ["pm", "decision"] => Row::at_once(Kind::Decision, Priority::Normal),
+        ["decision", ..] | ["pm", "decision"] => {
+            Row::at_once(UpdateKind::Decision, Priority::Normal)
+        }
         ["system", "health", "changed"] => {
             let critical = event.data.get("severity").and_then(Value::as_str) == Some("critical");
             Row::at_once(
-                Kind::Health,
+                UpdateKind::Health,
                 if critical {
                     Priority::Critical
                 } else {
@@ -248,7 +256,7 @@ fn row(event: &Event) -> Row<'_> {
         ["system" | "kanban", ..] | ["error" | "warning"] => {
             let error = matches!(notification_level(event), "error" | "critical");
             Row::at_once(
-                Kind::Notification,
+                UpdateKind::Notification,
                 if error {
                     Priority::High
                 } else {
@@ -257,28 +265,30 @@ fn row(event: &Event) -> Row<'_> {
             )
         }
         ["workflow", "run", ..] | ["execution", ..] if is_end(change) => {
-            Row::at_once(Kind::Execution, Priority::High)
+            Row::at_once(UpdateKind::Execution, Priority::High)
         }
         ["workflow", "run", ..] | ["execution", ..] if is_start(change) => {
-            Row::at_once(Kind::Execution, Priority::Normal)
+            Row::at_once(UpdateKind::Execution, Priority::Normal)
         }
         ["workflow", "run", ..] | ["execution", ..] => Row::new(
-            Kind::Execution,
+            UpdateKind::Execution,
             Priority::Normal,
             By::Id(name.into(), event.execution_id(), Merge::Fields),
         ),
         ["workflow", "node", "state", ..] => node_state(event),
-        ["workflow", "node", .., "failed"] => Row::at_once(Kind::Node, Priority::High),
-        ["workflow", "node", ..] => Row::at_once(Kind::Node, Priority::Normal),
-        ["ingest", "job", ..] if is_end(change) => Row::at_once(Kind::Ingest, Priority::High),
-        ["ingest", "job", ..] if is_start(change) => Row::at_once(Kind::Ingest, Priority::Normal),
+        ["workflow", "node", .., "failed"] => Row::at_once(UpdateKind::Node, Priority::High),
+        ["workflow", "node", ..] => Row::at_once(UpdateKind::Node, Priority::Normal),
+        ["ingest", "job", ..] if is_end(change) => Row::at_once(UpdateKind::Ingest, Priority::High),
+        ["ingest", "job", ..] if is_start(change) => {
+            Row::at_once(UpdateKind::Ingest, Priority::Normal)
+        }
         ["ingest", "job", ..] => Row::new(
-            Kind::Ingest,
+            UpdateKind::Ingest,
             Priority::Normal,
             By::Id(name.into(), event.job_id(), Merge::Fields),
         ),
         ["visual", kind, "update" | "refresh"] => visual(event, kind),
-        _ => Row::at_once(Kind::Generic, Priority::Normal),
+        _ => Row::at_once(UpdateKind::Generic, Priority::Normal),
     }
 }
 
@@ -327,9 +337,9 @@ fn step(event: &Event) -> Row<'_> {
         .or_else(|| event.data.get("step_id"))
         .and_then(Value::as_str);
     match status_of(event, &["step"]).as_deref() {
-        Some(status) if is_end(status) => Row::at_once(Kind::AgentRun, Priority::High),
+        Some(status) if is_end(status) => Row::at_once(UpdateKind::AgentRun, Priority::High),
         _ => Row::new(
-            Kind::AgentRun,
+            UpdateKind::AgentRun,
             Priority::Normal,
             By::Id("step".into(), id.or(event.run_id()), Merge::Fields),
         ),
@@ -338,12 +348,12 @@ fn step(event: &Event) -> Row<'_> {
 
 fn node_state(event: &Event) -> Row<'_> {
     match status_of(event, &["nodeState", "node"]).as_deref() {
-        Some("failed" | "error") => Row::at_once(Kind::Node, Priority::High),
+        Some("failed" | "error") => Row::at_once(UpdateKind::Node, Priority::High),
         Some(status) if is_end(status) || status == "started" => {
-            Row::at_once(Kind::Node, Priority::Normal)
+            Row::at_once(UpdateKind::Node, Priority::Normal)
         }
         _ => Row::new(
-            Kind::Node,
+            UpdateKind::Node,
             Priority::Normal,
             By::Id(
                 event.name.canonical().into(),
@@ -364,7 +374,7 @@ fn visual<'e>(event: &'e Event, kind: &str) -> Row<'e> {
         _ => (target, Merge::Changes),
     };
     Row::new(
-        Kind::Visual,
+        UpdateKind::Visual,
         Priority::Normal,
         By::Id(event.name.canonical().into(), id, merge),
     )

@@ -101,7 +101,7 @@ impl Template {
                 },
             };
             let kind = name.split_once(':').map(|(kind, _)| kind);
-            match kind.and_then(event::Kind::from_name) {
+            match kind.and_then(event::ThingKind::from_name) {
                 Some(kind) => room_name::write_id(&mut name, kind, &filling),
                 None => name.push_str(&filling),
             }

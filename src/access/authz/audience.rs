@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::event::{Candidates, Event, Kind, Kinds, Owned};
+use crate::event::{Candidates, Event, Kinds, Owned, ThingKind};
 
 /// The audience of an event, kept with everything that is made of the event (facts of the state).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,12 +30,12 @@ pub struct Audience {
     shared: Kinds,
     /// The things whose kinds have a rule.
     #[serde(skip_serializing_if = "SmallVec::is_empty")]
-    things: SmallVec<[(Kind, Box<str>); 1]>,
+    things: SmallVec<[(ThingKind, Box<str>); 1]>,
 }
 
 impl Audience {
     /// The audience of an event, as far as the things that `decides` names decide it.
-    pub fn of(event: &Event, decides: impl Fn(Kind) -> bool) -> Self {
+    pub fn of(event: &Event, decides: impl Fn(ThingKind) -> bool) -> Self {
         let settled = &event.settled;
         let mut things = SmallVec::new();
         let mut uncertain = Kinds::default();
@@ -47,8 +47,8 @@ impl Audience {
                 }
             }
         });
-        if settled.uncertain.contains(Kind::Project) && decides(Kind::Project) {
-            uncertain.insert(Kind::Project);
+        if settled.uncertain.contains(ThingKind::Project) && decides(ThingKind::Project) {
+            uncertain.insert(ThingKind::Project);
         }
         let candidates = match uncertain.is_empty() {
             true => Candidates::None,
@@ -68,7 +68,7 @@ impl Audience {
     /// The same for what was said before events were settled, as far as it is known.
     pub fn carried(
         project: Option<Arc<str>>,
-        things: SmallVec<[(Kind, Box<str>); 1]>,
+        things: SmallVec<[(ThingKind, Box<str>); 1]>,
         owners: SmallVec<[Owned; 1]>,
         (uncertain, candidates): (Kinds, Candidates),
     ) -> Self {
@@ -113,7 +113,7 @@ impl Audience {
         self.confined
     }
 
-    pub(super) fn things(&self) -> impl Iterator<Item = (Kind, &str)> {
+    pub(super) fn things(&self) -> impl Iterator<Item = (ThingKind, &str)> {
         self.things.iter().map(|(kind, id)| (*kind, &**id))
     }
 
@@ -155,14 +155,14 @@ impl<'e> Context<'e> {
 
     /// Whether the event belongs to one of several projects, and it is uncertain to which.
     pub(super) fn is_of_some_project(&self) -> bool {
-        self.project.is_none() && self.uncertain.contains(Kind::Project)
+        self.project.is_none() && self.uncertain.contains(ThingKind::Project)
     }
 
-    pub(super) fn home(&self, kind: Kind) -> Option<&'e str> {
+    pub(super) fn home(&self, kind: ThingKind) -> Option<&'e str> {
         self.project.filter(|_| !self.shared.contains(kind))
     }
 
-    pub(super) fn owner(&self, kind: Kind) -> Option<&'e str> {
+    pub(super) fn owner(&self, kind: ThingKind) -> Option<&'e str> {
         let owned = self.owners.iter().find(|owned| owned.kinds.contains(kind));
         owned.map(|owned| &*owned.owner)
     }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     config::Rule,
-    event::{Candidates, Event, Kind},
+    event::{Candidates, Event, ThingKind},
     ledger::{Seat, Seats},
     pattern::{BadPattern, Patterns},
 };
@@ -112,10 +112,10 @@ impl Permissions {
             keys.extend(rooms.plain()?.map(str::to_owned));
         }
         if let Some(projects) = &scope.projects {
-            let of_project = |project| room_name::bare(Kind::Project, None, project);
+            let of_project = |project| room_name::bare(ThingKind::Project, None, project);
             keys.extend(projects.plain()?.map(of_project));
         }
-        let of_user = |user: &Arc<str>| room_name::bare(Kind::User, None, user);
+        let of_user = |user: &Arc<str>| room_name::bare(ThingKind::User, None, user);
         keys.extend(scope.user.as_ref().map(of_user));
         keys.sort_unstable();
         keys.dedup();
@@ -170,7 +170,7 @@ impl Permissions {
         scope
             .policy
             .ledger
-            .look(Kind::Agent, agent, |seats| match seats {
+            .look(ThingKind::Agent, agent, |seats| match seats {
                 Seats::These(seats) => seats.iter().any(names),
                 Seats::None | Seats::Unknown => true,
             })
@@ -192,7 +192,7 @@ impl Permissions {
     }
 
     /// The same for what events of this audience said; `own` is the thing that it is about.
-    pub fn may_see_audience(&self, audience: &Audience, own: Option<(Kind, &str)>) -> bool {
+    pub fn may_see_audience(&self, audience: &Audience, own: Option<(ThingKind, &str)>) -> bool {
         let Some(scope) = &self.0 else { return true };
         let context = audience.context();
         scope.sees(&context, &mut |visit| {
@@ -205,7 +205,7 @@ impl Permissions {
 
     /// Whether the client may be in the room of a thing: of the one in this project, or in any. In a room without a
     /// project it gets what it may see of all things of this id.
-    pub fn may_enter(&self, kind: Kind, project: Option<&str>, id: &str) -> bool {
+    pub fn may_enter(&self, kind: ThingKind, project: Option<&str>, id: &str) -> bool {
         let Some(scope) = &self.0 else { return true };
         if scope.names_room(kind, project, id) {
             return true;
@@ -231,7 +231,7 @@ struct Judgement {
     named: bool,
 }
 
-type Visit<'v, 't> = &'v mut dyn FnMut(&mut dyn FnMut(Kind, &'t str));
+type Visit<'v, 't> = &'v mut dyn FnMut(&mut dyn FnMut(ThingKind, &'t str));
 
 impl Scope {
     fn sees<'t>(&self, context: &Context<'_>, things: Visit<'_, 't>) -> bool {
@@ -253,7 +253,7 @@ impl Scope {
         self.verdict(&judgement)
     }
 
-    fn judge(&self, kind: Kind, id: &str, context: &Context<'_>, judgement: &mut Judgement) {
+    fn judge(&self, kind: ThingKind, id: &str, context: &Context<'_>, judgement: &mut Judgement) {
         judgement.any = true;
         if judgement.granted {
             return;
@@ -299,11 +299,11 @@ impl Scope {
     }
 
     /// The rules' verdict on the room of all things of an id.
-    fn enters(&self, kind: Kind, id: &str) -> Option<bool> {
+    fn enters(&self, kind: ThingKind, id: &str) -> Option<bool> {
         let ledger = &self.policy.ledger;
         match self.policy.rules.of(kind) {
             Rule::All => None,
-            Rule::Claim => Some(kind == Kind::Project && self.names_project(id)),
+            Rule::Claim => Some(kind == ThingKind::Project && self.names_project(id)),
             Rule::User => Some(self.user.as_deref() == Some(id)),
             Rule::Project => ledger.look(kind, id, |seats| match seats {
                 Seats::None => None,
@@ -321,7 +321,7 @@ impl Scope {
     }
 
     /// The same for the thing of one project.
-    fn enters_in(&self, project: &str, kind: Kind, id: &str) -> Option<bool> {
+    fn enters_in(&self, project: &str, kind: ThingKind, id: &str) -> Option<bool> {
         match self.policy.rules.of(kind) {
             Rule::All => (!self.may_see_project(project)).then_some(false),
             Rule::Owner => Some(self.policy.ledger.look_in(project, kind, id, |seat| {
@@ -344,7 +344,7 @@ impl Scope {
     }
 
     fn may_see_project(&self, project: &str) -> bool {
-        self.names_room(Kind::Project, None, project)
+        self.names_room(ThingKind::Project, None, project)
             || match self.policy.rules.project {
                 Rule::Claim => self.names_project(project),
                 Rule::All => self.rooms.is_none(),
@@ -356,7 +356,7 @@ impl Scope {
         self.projects.as_ref().is_some_and(|p| p.set.matches(id))
     }
 
-    fn names_room(&self, kind: Kind, project: Option<&str>, id: &str) -> bool {
+    fn names_room(&self, kind: ThingKind, project: Option<&str>, id: &str) -> bool {
         self.rooms
             .as_ref()
             .is_some_and(|rooms| rooms.set.matches(&room_name::bare(kind, project, id)))

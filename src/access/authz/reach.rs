@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::{Rule, Rules},
-    event::{Candidates, Event, Kind},
+    event::{Candidates, Event, ThingKind},
     ledger::Ledger,
 };
 
@@ -45,7 +45,7 @@ impl<'e> Needs<'e> {
     /// counts, else the thing's own.
     pub(super) fn of(
         rules: &Rules,
-        kind: Kind,
+        kind: ThingKind,
         id: &'e str,
         context: &'e Context<'_>,
     ) -> Option<Self> {
@@ -58,7 +58,7 @@ impl<'e> Needs<'e> {
         };
         match rules.of(kind) {
             Rule::All => None,
-            Rule::Claim if kind == Kind::Project => Some(Self::Claim(id)),
+            Rule::Claim if kind == ThingKind::Project => Some(Self::Claim(id)),
             Rule::Claim => Some(Self::TooMuch),
             Rule::User => Some(Self::User(id)),
             Rule::Project => by_project(),
@@ -95,7 +95,7 @@ struct Found<'h> {
 }
 
 impl Found<'_> {
-    fn add(&mut self, kind: Kind, project: Option<&str>, id: &str) {
+    fn add(&mut self, kind: ThingKind, project: Option<&str>, id: &str) {
         let key = bare(kind, project, id);
         if !self.keys.contains(&key) {
             self.keys.push(key);
@@ -105,14 +105,14 @@ impl Found<'_> {
     fn add_those_who_see(&mut self, project: &str) {
         match self.rules.project {
             Rule::All => self.everybody = true,
-            _ => self.add(Kind::Project, None, project),
+            _ => self.add(ThingKind::Project, None, project),
         }
     }
 
     fn add_those_who_meet(&mut self, needs: &Needs<'_>) {
         match needs {
-            Needs::Claim(project) => self.add(Kind::Project, None, project),
-            Needs::User(user) => self.add(Kind::User, None, user),
+            Needs::Claim(project) => self.add(ThingKind::Project, None, project),
+            Needs::User(user) => self.add(ThingKind::User, None, user),
             Needs::Project(project) => self.add_those_who_see(project),
             // A client that sees all of them sees the first.
             Needs::EachOf(Candidates::These(projects)) => match projects.first() {

@@ -4,7 +4,7 @@ use super::{
     Permissions,
     room_name::{MAX_BYTES, MAX_ID, Misnamed, RoomName},
 };
-use crate::{access::Identity, error::Error, event::Kind};
+use crate::{access::Identity, error::Error, event::ThingKind};
 
 /// The room that everybody is in unless `[rooms] default_room` names another.
 pub const GENERAL: &str = "general";
@@ -67,8 +67,8 @@ pub fn check_room(
     Err(forbidden(
         room,
         match kind {
-            Kind::User => "it belongs to another user",
-            Kind::Project => "your token doesn't name the project",
+            ThingKind::User => "it belongs to another user",
+            ThingKind::Project => "your token doesn't name the project",
             _ => "neither is it yours nor does your token name it",
         },
     ))
@@ -98,7 +98,7 @@ fn unknown(room: &str) -> Error {
         format!(
             "there is no room {:?}: use general, observers, producers or kind:id with a kind of {}",
             shorten(room),
-            Kind::ALL.map(Kind::as_str).join(", ")
+            ThingKind::ALL.map(ThingKind::as_str).join(", ")
         ),
     )
 }

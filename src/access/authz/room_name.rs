@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::event::Kind;
+use crate::event::ThingKind;
 
 /// Characters of an id that has a room.
 pub(super) const MAX_ID: usize = 128;
@@ -33,7 +33,7 @@ const PLAIN_FOR_USERS: &AsciiSet = &PLAIN.remove(b'@').remove(b'|').remove(b'+')
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RoomName<'r> {
     /// The kind of the thing that the room is about.
-    pub(super) kind: Kind,
+    pub(super) kind: ThingKind,
     /// The thing's project, where the room is of the thing of one project.
     pub(super) project: Option<Cow<'r, str>>,
     /// The thing.
@@ -55,8 +55,10 @@ impl<'r> RoomName<'r> {
     /// Reads a name, however it is spelt.
     pub(super) fn read(room: &'r str) -> Result<Self, Misnamed> {
         let (kind, rest) = room.split_once(':').ok_or(Misnamed::NoKind)?;
-        let kind = Kind::from_name(kind).ok_or(Misnamed::NoKind)?;
-        let action = rest.strip_suffix(ACTIONS).filter(|_| kind == Kind::Agent);
+        let kind = ThingKind::from_name(kind).ok_or(Misnamed::NoKind)?;
+        let action = rest
+            .strip_suffix(ACTIONS)
+            .filter(|_| kind == ThingKind::Agent);
         let thing = action.unwrap_or(rest);
         let (project, id) = match thing.split_once('/').filter(|_| has_project(kind)) {
             Some((project, id)) => (Some(read_id(kind, project)?), id),
@@ -81,11 +83,11 @@ impl fmt::Display for RoomName<'_> {
 }
 
 /// Whether things of this kind are of a project: projects and users are not.
-pub fn has_project(kind: Kind) -> bool {
-    !matches!(kind, Kind::Project | Kind::User)
+pub fn has_project(kind: ThingKind) -> bool {
+    !matches!(kind, ThingKind::Project | ThingKind::User)
 }
 
-fn read_id(kind: Kind, text: &str) -> Result<Cow<'_, str>, Misnamed> {
+fn read_id(kind: ThingKind, text: &str) -> Result<Cow<'_, str>, Misnamed> {
     let plain = |byte| byte == b'%' || is_plain(kind, byte);
     if !text.bytes().all(plain) {
         return Err(Misnamed::NoId);
@@ -98,10 +100,10 @@ fn read_id(kind: Kind, text: &str) -> Result<Cow<'_, str>, Misnamed> {
     fits.then_some(id).ok_or(Misnamed::NoId)
 }
 
-fn is_plain(kind: Kind, byte: u8) -> bool {
+fn is_plain(kind: ThingKind, byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'_' | b'.' | b':' | b'-')
-        || (kind == Kind::User && matches!(byte, b'@' | b'|' | b'+' | b'='))
+        || (kind == ThingKind::User && matches!(byte, b'@' | b'|' | b'+' | b'='))
 }
 
 /// The one name of a room, however it is spelt. A text that names no thing's room stays as it is.
@@ -118,7 +120,7 @@ pub fn from_query(room: &str) -> String {
     let Some((kind, id)) = room.split_once(':') else {
         return room.to_owned();
     };
-    let Some(kind) = Kind::from_name(kind) else {
+    let Some(kind) = ThingKind::from_name(kind) else {
         return room.to_owned();
     };
     let mut name = format!("{kind}:");
@@ -131,15 +133,15 @@ pub fn from_query(room: &str) -> String {
     canonical(&name).into_owned()
 }
 
-fn escaped(kind: Kind) -> &'static AsciiSet {
+fn escaped(kind: ThingKind) -> &'static AsciiSet {
     match kind {
-        Kind::User => PLAIN_FOR_USERS,
+        ThingKind::User => PLAIN_FOR_USERS,
         _ => PLAIN,
     }
 }
 
 /// Writes the name of the room of a thing: in any project, or in this one.
-pub fn write(name: &mut String, kind: Kind, project: Option<&str>, id: &str) {
+pub fn write(name: &mut String, kind: ThingKind, project: Option<&str>, id: &str) {
     name.push_str(kind.as_str());
     name.push(':');
     if let Some(project) = project {
@@ -150,8 +152,11 @@ pub fn write(name: &mut String, kind: Kind, project: Option<&str>, id: &str) {
 }
 
 /// Writes an id as it stands in a name of this kind.
-pub fn write_id(name: &mut String, kind: Kind, id: &str) {
-    let (id, end) = match id.strip_suffix(ACTIONS).filter(|_| kind == Kind::Agent) {
+pub fn write_id(name: &mut String, kind: ThingKind, id: &str) {
+    let (id, end) = match id
+        .strip_suffix(ACTIONS)
+        .filter(|_| kind == ThingKind::Agent)
+    {
         Some(id) => (id, ESCAPED_ACTIONS),
         None => (id, ""),
     };
@@ -162,7 +167,7 @@ pub fn write_id(name: &mut String, kind: Kind, id: &str) {
 /// The name of the room for an agent's actions.
 pub fn of_actions(project: Option<&str>, agent: &str) -> String {
     let mut name = String::new();
-    write(&mut name, Kind::Agent, project, agent);
+    write(&mut name, ThingKind::Agent, project, agent);
     name.push_str(ACTIONS);
     name
 }
@@ -192,7 +197,7 @@ fn push_bare(name: &mut String, id: &str) {
 
 /// The form of a name that patterns of rooms are matched with: ids are decoded, so that `?` stands for one character of
 /// the id.
-pub(super) fn bare(kind: Kind, project: Option<&str>, id: &str) -> String {
+pub(super) fn bare(kind: ThingKind, project: Option<&str>, id: &str) -> String {
     let mut name = String::with_capacity(64);
     name.push_str(kind.as_str());
     name.push(':');
@@ -207,7 +212,7 @@ pub(super) fn bare(kind: Kind, project: Option<&str>, id: &str) -> String {
 /// The same for a pattern: its escapes are decoded, except those of special characters. A pattern whose escapes are no
 /// text stays as it is, and matches nothing.
 pub(super) fn bare_pattern(pattern: &str) -> String {
-    let kind = pattern.split(':').next().and_then(Kind::from_name);
+    let kind = pattern.split(':').next().and_then(ThingKind::from_name);
     let no_project = kind.is_some_and(|kind| !has_project(kind));
     if !(pattern.contains('%') || no_project && pattern.contains('/')) {
         return pattern.to_owned();
@@ -244,7 +249,7 @@ mod tests {
     use super::*;
     use crate::pattern::Pattern;
 
-    fn named(kind: Kind, project: Option<&str>, id: &str) -> String {
+    fn named(kind: ThingKind, project: Option<&str>, id: &str) -> String {
         let mut name = String::new();
         write(&mut name, kind, project, id);
         name
@@ -291,7 +296,7 @@ mod tests {
 
     #[test]
     fn ids_are_bounded_as_what_they_are_not_as_they_are_spelt() {
-        let long = |id: &str| RoomName::read(&named(Kind::Task, None, id)).is_ok();
+        let long = |id: &str| RoomName::read(&named(ThingKind::Task, None, id)).is_ok();
         assert!(long(&"x".repeat(MAX_ID)) && !long(&"x".repeat(MAX_ID + 1)));
         assert!(long(&" ".repeat(MAX_ID)) && !long(&" ".repeat(MAX_ID + 1)));
         assert!(long(&"é".repeat(128)) && !long(&"é".repeat(129)));
@@ -328,23 +333,29 @@ mod tests {
     #[test]
     fn patterns_of_tokens_mean_ids_as_they_are() {
         for (pattern, kind, project, id, fits) in [
-            ("task:Write%20docs", Kind::Task, None, "Write docs", true),
-            ("task:Write docs", Kind::Task, None, "Write docs", true),
-            ("task:Write?docs", Kind::Task, None, "Write docs", true),
-            ("task:caf?", Kind::Task, None, "café", true),
-            ("task:*", Kind::Task, None, "a/b %", true),
-            ("task:a%2A", Kind::Task, None, "a*", true),
-            ("task:a%2A", Kind::Task, None, "abc", false),
-            ("task:50%", Kind::Task, None, "50%", true),
-            ("task:50%25", Kind::Task, None, "50%", true),
-            ("task:50%2525", Kind::Task, None, "50%25", true),
-            ("agent:p/*", Kind::Agent, Some("p"), "a", true),
-            ("agent:p/*", Kind::Agent, None, "p/a", false),
-            ("agent:p%2Fa", Kind::Agent, None, "p/a", true),
-            ("agent:p%2Fa", Kind::Agent, Some("p"), "a", false),
-            ("project:a/b", Kind::Project, None, "a/b", true),
-            ("project:a%2Fb", Kind::Project, None, "a/b", true),
-            ("task:%FF*", Kind::Task, None, "\u{fffd}", false),
+            (
+                "task:Write%20docs",
+                ThingKind::Task,
+                None,
+                "Write docs",
+                true,
+            ),
+            ("task:Write docs", ThingKind::Task, None, "Write docs", true),
+            ("task:Write?docs", ThingKind::Task, None, "Write docs", true),
+            ("task:caf?", ThingKind::Task, None, "café", true),
+            ("task:*", ThingKind::Task, None, "a/b %", true),
+            ("task:a%2A", ThingKind::Task, None, "a*", true),
+            ("task:a%2A", ThingKind::Task, None, "abc", false),
+            ("task:50%", ThingKind::Task, None, "50%", true),
+            ("task:50%25", ThingKind::Task, None, "50%", true),
+            ("task:50%2525", ThingKind::Task, None, "50%25", true),
+            ("agent:p/*", ThingKind::Agent, Some("p"), "a", true),
+            ("agent:p/*", ThingKind::Agent, None, "p/a", false),
+            ("agent:p%2Fa", ThingKind::Agent, None, "p/a", true),
+            ("agent:p%2Fa", ThingKind::Agent, Some("p"), "a", false),
+            ("project:a/b", ThingKind::Project, None, "a/b", true),
+            ("project:a%2Fb", ThingKind::Project, None, "a/b", true),
+            ("task:%FF*", ThingKind::Task, None, "\u{fffd}", false),
         ] {
             let read = Pattern::new(&bare_pattern(pattern)).unwrap();
             let name = bare(kind, project, id);
@@ -355,11 +366,11 @@ mod tests {
     proptest! {
         #[test]
         fn every_things_room_has_a_name_that_names_it(
-            which in 0..Kind::ALL.len(),
+            which in 0..ThingKind::ALL.len(),
             project in proptest::option::of("[a-z /%:é*]{1,9}"),
             id in "[a-zA-Z0-9 /%:|é*?😀@._-]{1,40}(:actions)?",
         ) {
-            let kind = Kind::ALL[which];
+            let kind = ThingKind::ALL[which];
             let project = project.filter(|_| has_project(kind));
             let name = named(kind, project.as_deref(), &id);
             let read = RoomName::read(&name).unwrap();

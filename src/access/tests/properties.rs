@@ -7,7 +7,7 @@ use super::{claiming, naming, policy, settle, settled};
 use crate::{
     access::authz::Permissions,
     config::{Rule, Rules},
-    event::{Event, Kind},
+    event::{Event, ThingKind},
 };
 
 /// Ids are few, so that things of one name meet.
@@ -94,9 +94,9 @@ proptest! {
             let event = &settled(&policy, event);
             let mut ruled = event.project_id.is_some();
             event.things(&mut |kind, _| ruled |= match kind {
-                Kind::Agent => false,
+                ThingKind::Agent => false,
                 // Everybody may see a thing of which no project is known.
-                Kind::Task => event.settled.uncertain.contains(kind),
+                ThingKind::Task => event.settled.uncertain.contains(kind),
                 _ => true,
             });
             prop_assert_eq!(nobody.may_see(event), !ruled, "{:?}", event);

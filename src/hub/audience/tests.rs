@@ -11,7 +11,7 @@ use crate::{
     channel::Namespace,
     config::{Recipients, Rule, Rules},
     delivery::{Outgoing, Reclaimed},
-    event::{Event, EventName, Kind, Priority},
+    event::{Event, EventName, Priority, ThingKind},
     hub::{JoinRequest, Outlet, Subscription},
     ledger::{Ledger, Speaker},
     update::event_rooms,
@@ -429,7 +429,7 @@ fn looked_at(users: usize) -> usize {
     let data = data.as_object().cloned().unwrap_or_default();
     let said = (Event::new(EventName::new("task.progress"), data), None);
     let event = settle(&policy, &said).unwrap();
-    assert_eq!(event.home(Kind::Task), Some("mine"));
+    assert_eq!(event.home(ThingKind::Task), Some("mine"));
     let (mut found, mut looked_at) = (Vec::new(), 0);
     roster.next_update();
     event_rooms(&event, &mut |room| {

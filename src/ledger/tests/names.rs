@@ -18,7 +18,10 @@ fn named(id: &str, name: &str) -> Event {
 fn by_name(ledger: &Ledger, name: &str) -> (Option<Arc<str>>, Candidates) {
     let event = platform(ledger, project(None, Some(name), None));
     let certain = event.settled.candidates.is_none();
-    assert_eq!(event.settled.uncertain.contains(Kind::Project), !certain);
+    assert_eq!(
+        event.settled.uncertain.contains(ThingKind::Project),
+        !certain
+    );
     (event.project_id, event.settled.candidates)
 }
 
@@ -68,7 +71,7 @@ fn a_name_of_several_projects_is_none_of_theirs_alone() {
     let then = platform(&ledger, naming(None, json!({ "task_id": "new" })));
     assert_eq!(then.settled.candidates, Candidates::Unknown);
     let then = platform(&ledger, naming(Some("p1"), json!({ "task_id": "new" })));
-    assert!(then.settled.adopts(Kind::Task));
+    assert!(then.settled.adopts(ThingKind::Task));
 }
 
 #[test]

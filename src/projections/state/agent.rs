@@ -11,7 +11,7 @@ use super::{
     entity::{Entity, Mask},
     given::{REGISTERED, given_of},
 };
-use crate::{access::authz::Permissions, event::Kind};
+use crate::{access::authz::Permissions, event::ThingKind};
 
 /// Words by which an agent says that it has nothing to do; a task that it has says more.
 const AT_REST: [&str; 6] = [
@@ -139,7 +139,7 @@ fn task_of<'a>(
 ) -> Option<(Option<&'a str>, bool)> {
     let tasks = store.namesakes(Map::Tasks, id);
     let mut seen = tasks.filter_map(|(key, entity)| {
-        let mask = entity.seen(permissions, Some((Kind::Task, id)))?;
+        let mask = entity.seen(permissions, Some((ThingKind::Task, id)))?;
         Some((key, entity, mask))
     });
     let is_it = |key: &Key| key.project.as_deref() == project;

@@ -333,7 +333,7 @@ mod tests {
         assert!(saved.state == second && saved.at == seq);
         let known = saved
             .ledger
-            .look_in("p", event::Kind::Task, "t299", |seat| seat.is_some());
+            .look_in("p", event::ThingKind::Task, "t299", |seat| seat.is_some());
         assert!(known, "the ledger is of the same place");
         drop((journal, saved));
 

@@ -20,7 +20,7 @@ use super::{
     entity::{Entity, Facts, long},
     limits::{Dropped, Evicted, Limits},
 };
-use crate::{access::authz::Audience, event::Kind, projections::fair};
+use crate::{access::authz::Audience, event::ThingKind, projections::fair};
 
 /// The maps of a snapshot, and the health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
@@ -53,11 +53,11 @@ impl Map {
     }
 
     /// The kind of its things; those of `Runs` name theirs themselves, and the health is of no thing.
-    pub(super) fn kind(self) -> Option<Kind> {
+    pub(super) fn kind(self) -> Option<ThingKind> {
         match self {
-            Self::Projects => Some(Kind::Project),
-            Self::Agents => Some(Kind::Agent),
-            Self::Tasks => Some(Kind::Task),
+            Self::Projects => Some(ThingKind::Project),
+            Self::Agents => Some(ThingKind::Agent),
+            Self::Tasks => Some(ThingKind::Task),
             Self::Runs | Self::Health => None,
         }
     }

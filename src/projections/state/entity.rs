@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     access::authz::{Audience, Permissions},
-    event::{Kind, Object},
+    event::{Object, ThingKind},
 };
 
 /// Bytes of one fact: a longer one is in the history, but not in every snapshot.
@@ -166,7 +166,7 @@ impl Entity {
     pub(super) fn seen(
         &self,
         permissions: &Permissions,
-        own: Option<(Kind, &str)>,
+        own: Option<(ThingKind, &str)>,
     ) -> Option<Mask> {
         if permissions.is_everything() {
             return Some(Mask::MAX);

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     access::authz::Audience,
-    event::{Event, Kind},
+    event::{Event, ThingKind},
     update::{self, run_status, task_status},
 };
 
@@ -52,14 +52,14 @@ fn apply(state: &mut State, event: &Event) {
 fn about(event: &Event) -> Audience {
     let uncertain = event.settled.uncertain;
     Audience::of(event, |kind| match kind {
-        Kind::Agent => false,
-        Kind::Task => uncertain.contains(kind),
+        ThingKind::Agent => false,
+        ThingKind::Task => uncertain.contains(kind),
         _ => true,
     })
 }
 
 /// The key of the thing that an event means by an id, as it was settled; `run` tells runs apart.
-fn home(state: &State, event: &Event, kind: Kind, id: &str, run: u8) -> Key {
+fn home(state: &State, event: &Event, kind: ThingKind, id: &str, run: u8) -> Key {
     let project = event.project_id.as_ref();
     let project = project.filter(|_| event.home(kind).is_some());
     Key {
@@ -79,10 +79,15 @@ fn adopt(state: &mut State, event: &Event) {
     };
     let project = state.kept.project(project);
     for (kind, map, run, id) in [
-        (Kind::Task, Map::Tasks, 0, event.task_id()),
-        (Kind::Run, Map::Runs, AGENT_RUN, event.run_id()),
-        (Kind::Execution, Map::Runs, EXECUTION, event.execution_id()),
-        (Kind::Job, Map::Runs, JOB, event.job_id()),
+        (ThingKind::Task, Map::Tasks, 0, event.task_id()),
+        (ThingKind::Run, Map::Runs, AGENT_RUN, event.run_id()),
+        (
+            ThingKind::Execution,
+            Map::Runs,
+            EXECUTION,
+            event.execution_id(),
+        ),
+        (ThingKind::Job, Map::Runs, JOB, event.job_id()),
     ] {
         if let Some(id) = id.filter(|_| event.settled.adopts(kind)) {
             let before = Key {
@@ -100,7 +105,7 @@ fn text<'e>(event: &'e Event, key: &str) -> Option<&'e str> {
 
 fn agent(state: &mut State, event: &Event, about: &Audience) {
     let Some(id) = event.agent_id() else { return };
-    let key = home(state, event, Kind::Agent, id, 0);
+    let key = home(state, event, ThingKind::Agent, id, 0);
     let project = event.project_id.as_deref();
     state.kept.change(Map::Agents, key, about, |facts| {
         facts.lay_over(
@@ -156,7 +161,7 @@ fn task(state: &mut State, event: &Event, about: &Audience) {
     let Some(id) = event.task_id() else { return };
     let status = task_status(&event.name, &event.data);
     let agent = event.agent_id();
-    let key = home(state, event, Kind::Task, id, 0);
+    let key = home(state, event, ThingKind::Task, id, 0);
     state.kept.change(Map::Tasks, key, about, |facts| {
         facts.lay_over(
             &event.data,
@@ -196,7 +201,7 @@ fn task(state: &mut State, event: &Event, about: &Audience) {
         facts.set("updated_at", event.timestamp.to_string());
     });
     if let Some(agent) = agent {
-        let key = home(state, event, Kind::Agent, agent, 0);
+        let key = home(state, event, ThingKind::Agent, agent, 0);
         occupy(state, event, about, key, id, status);
     }
 }
@@ -305,9 +310,9 @@ fn run(state: &mut State, event: &Event, about: &Audience, kind: u8) {
     let is_node = event.name.canonical().starts_with("workflow.node");
     let is_step = event.name.canonical().starts_with("agent.step");
     let thing = match kind {
-        EXECUTION => Kind::Execution,
-        JOB => Kind::Job,
-        _ => Kind::Run,
+        EXECUTION => ThingKind::Execution,
+        JOB => ThingKind::Job,
+        _ => ThingKind::Run,
     };
     let key = home(state, event, thing, id, kind);
     state.kept.change(Map::Runs, key, about, |facts| {

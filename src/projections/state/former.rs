@@ -18,11 +18,11 @@ use super::{
 };
 use crate::{
     access::authz::Audience,
-    event::{Candidates, Kind, Kinds, Object, Owned},
+    event::{Candidates, Kinds, Object, Owned, ThingKind},
     ledger::{Former as FormerThing, Ledger},
 };
 
-type Things = SmallVec<[(Kind, Box<str>); 1]>;
+type Things = SmallVec<[(ThingKind, Box<str>); 1]>;
 
 #[derive(Deserialize)]
 struct Saved {
@@ -63,8 +63,8 @@ struct Said {
 
 #[derive(Deserialize)]
 struct Belongings {
-    things: BTreeMap<Kind, OfKind>,
-    forgotten: Vec<Kind>,
+    things: BTreeMap<ThingKind, OfKind>,
+    forgotten: Vec<ThingKind>,
 }
 
 #[derive(Deserialize)]
@@ -115,11 +115,11 @@ pub(super) fn read(text: &str, limits: &Limits) -> Option<(State, Ledger)> {
     ledger.take_over(known.rows(), &known.forgotten);
     // Things that nothing was said of but that they are there have no project.
     for (map, run, kind) in [
-        (Map::Agents, 0, Kind::Agent),
-        (Map::Tasks, 0, Kind::Task),
-        (Map::Runs, run_of("agent_run"), Kind::Run),
-        (Map::Runs, run_of("execution"), Kind::Execution),
-        (Map::Runs, run_of("job"), Kind::Job),
+        (Map::Agents, 0, ThingKind::Agent),
+        (Map::Tasks, 0, ThingKind::Task),
+        (Map::Runs, run_of("agent_run"), ThingKind::Run),
+        (Map::Runs, run_of("execution"), ThingKind::Execution),
+        (Map::Runs, run_of("job"), ThingKind::Job),
     ] {
         let keys = kept.store.map(map).into_iter().map(|(key, _)| key);
         let homeless = keys.filter(|key| key.project.is_none() && key.kind == run);
@@ -160,7 +160,9 @@ fn divide(map: Map, id: &str, item: Item, known: &Belongings, kept: &mut Kept) {
         // A fact that another part says later is no leftover.
         facts.retain(|key, value| said.facts.get(key).is_none_or(|known| known != value));
         let own = match map {
-            Map::Runs => Some([Kind::Run, Kind::Execution, Kind::Job][usize::from(kind)]),
+            Map::Runs => {
+                Some([ThingKind::Run, ThingKind::Execution, ThingKind::Job][usize::from(kind)])
+            }
             map => map.kind(),
         };
         let about = known.audience(said.things, own.map(|kind| (kind, id)));
@@ -231,16 +233,16 @@ fn put(entity: &mut Entity, map: Map, part: u8, project: Option<&str>, facts: Ob
 }
 
 impl Belongings {
-    fn of(&self, kind: Kind, id: &str) -> Option<&Belonging> {
+    fn of(&self, kind: ThingKind, id: &str) -> Option<&Belonging> {
         self.things.get(&kind)?.by_id.get(id)
     }
 
     /// Who may see what events about these things said of `own`: as it was known when the state was saved.
-    fn audience(&self, mut things: Things, own: Option<(Kind, &str)>) -> Audience {
-        let is_project = |(kind, _): &&(Kind, Box<str>)| *kind == Kind::Project;
+    fn audience(&self, mut things: Things, own: Option<(ThingKind, &str)>) -> Audience {
+        let is_project = |(kind, _): &&(ThingKind, Box<str>)| *kind == ThingKind::Project;
         let named = things.iter().find(is_project);
         let named: Option<Arc<str>> = named.map(|(_, id)| (&**id).into());
-        let own = own.filter(|(kind, _)| !matches!(kind, Kind::Project));
+        let own = own.filter(|(kind, _)| !matches!(kind, ThingKind::Project));
         let mut owners = SmallVec::<[Owned; 1]>::new();
         let (mut uncertain, mut candidates) = (Kinds::default(), Candidates::None);
         let mut single = None;
@@ -255,7 +257,7 @@ impl Belongings {
                 });
             }
             // An event about an agent without a project is for everybody.
-            if named.is_some() || kind == Kind::Agent {
+            if named.is_some() || kind == ThingKind::Agent {
                 continue;
             }
             match known {
@@ -291,7 +293,7 @@ impl Belongings {
         // Things that don't agree are of no single project.
         let project = named.clone().or(single.filter(|_| uncertain.is_empty()));
         if let Some(project) = project.as_ref().filter(|_| named.is_none()) {
-            things.insert(0, (Kind::Project, (&**project).into()));
+            things.insert(0, (ThingKind::Project, (&**project).into()));
         }
         Audience::carried(project, things, owners, (uncertain, candidates))
     }

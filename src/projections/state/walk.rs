@@ -12,7 +12,7 @@ use super::{
     names,
     picture::Picture,
 };
-use crate::{access::authz::Permissions, event::Kind, timestamp::Timestamp};
+use crate::{access::authz::Permissions, event::ThingKind, timestamp::Timestamp};
 
 /// The maps of a snapshot, in the order in which they are written.
 const WRITTEN: [Map; 4] = [Map::Projects, Map::Agents, Map::Tasks, Map::Runs];
@@ -311,7 +311,7 @@ impl Walk {
     fn health(&self, out: &mut String) {
         let health = self.picture.store.map(Map::Health);
         let seen = |key: &Key, entity: &Entity| {
-            let own = key.project.as_deref().map(|p| (Kind::Project, p));
+            let own = key.project.as_deref().map(|p| (ThingKind::Project, p));
             entity.seen(&self.permissions, own)
         };
         let facts = |entity: &Entity, mask: Mask, out: &mut String| {

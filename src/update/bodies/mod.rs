@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     facts::FACTS,
-    kind::Kind,
+    kind::UpdateKind,
     level::notification_level,
     writer::{COMMON, Writer},
 };
@@ -21,20 +21,20 @@ use crate::{
 const PM: &str = "pm-agent";
 
 /// Writes the body of a kind.
-pub(super) fn write(kind: &Kind, event: &Event, data: &Object, out: &mut Writer) {
+pub(super) fn write(kind: &UpdateKind, event: &Event, data: &Object, out: &mut Writer) {
     match kind {
-        Kind::AgentStatusChange => {
+        UpdateKind::AgentStatusChange => {
             out.field("agent_id", &event.agent_id());
             out.first("old_status", &[data.get("old_status")]);
             out.first("new_status", &[data.get("new_status"), data.get("status")]);
         }
-        Kind::Agent => agent(event, data, out),
-        Kind::Project => project(event, data, out),
-        Kind::TaskAssignment => assignment(event, data, out),
-        Kind::Progress => progress(event, data, out),
-        Kind::Task => task(event, data, out),
-        Kind::Decision => decision(event, data, out),
-        Kind::Health => {
+        UpdateKind::Agent => agent(event, data, out),
+        UpdateKind::Project => project(event, data, out),
+        UpdateKind::TaskAssignment => assignment(event, data, out),
+        UpdateKind::Progress => progress(event, data, out),
+        UpdateKind::Task => task(event, data, out),
+        UpdateKind::Decision => decision(event, data, out),
+        UpdateKind::Health => {
             out.spread(
                 &seneca::health_fields(event, data),
                 &[&COMMON[..], &FACTS].concat(),
@@ -46,17 +46,17 @@ pub(super) fn write(kind: &Kind, event: &Event, data: &Object, out: &mut Writer)
                 out.spread(data, &[]);
             });
         }
-        Kind::Notification => {
+        UpdateKind::Notification => {
             out.field("level", notification_level(event));
             out.field("message", &notification_message(event, data));
             out.field("data", data);
         }
-        Kind::Execution => runs::execution(event, data, out),
-        Kind::Node => runs::node(event, data, out),
-        Kind::Ingest => runs::ingest(event, data, out),
-        Kind::AgentRun => runs::agent_run(event, data, out),
-        Kind::Message => runs::message(event, data, out),
-        Kind::Visual => {
+        UpdateKind::Execution => runs::execution(event, data, out),
+        UpdateKind::Node => runs::node(event, data, out),
+        UpdateKind::Ingest => runs::ingest(event, data, out),
+        UpdateKind::AgentRun => runs::agent_run(event, data, out),
+        UpdateKind::Message => runs::message(event, data, out),
+        UpdateKind::Visual => {
             for key in [
                 "update_id",
                 "update_type",
@@ -68,9 +68,9 @@ pub(super) fn write(kind: &Kind, event: &Event, data: &Object, out: &mut Writer)
             }
             out.field("data", data);
         }
-        Kind::Generic => out.field("data", data),
-        Kind::Rule(rule) => rule.write(event, data, out),
-        Kind::Seneca(kind) => {
+        UpdateKind::Generic => out.field("data", data),
+        UpdateKind::Rule(rule) => rule.write(event, data, out),
+        UpdateKind::Seneca(kind) => {
             let own_type = kind.wants_type() == seneca::TypeField::Own;
             let reserved = if own_type { &COMMON[1..] } else { &COMMON[..] };
             out.spread(&kind.body(event), reserved);
@@ -79,26 +79,26 @@ pub(super) fn write(kind: &Kind, event: &Event, data: &Object, out: &mut Writer)
 }
 
 /// What moves on the screen.
-pub(super) fn target<'e>(kind: &Kind, event: &'e Event) -> (&'static str, &'e str) {
+pub(super) fn target<'e>(kind: &UpdateKind, event: &'e Event) -> (&'static str, &'e str) {
     let of = |kind, id: Option<&'e str>| id.map(|id| (kind, id));
     let found = match kind {
-        Kind::AgentStatusChange | Kind::Agent | Kind::TaskAssignment => {
+        UpdateKind::AgentStatusChange | UpdateKind::Agent | UpdateKind::TaskAssignment => {
             of("agent", event.agent_id())
         }
-        Kind::Project => of("project", event.project_id.as_deref()),
-        Kind::Progress | Kind::Task => of("task", event.task_id()),
-        Kind::Decision => of("task", event.task_id()).or(of("agent", event.agent_id())),
-        Kind::Execution => of("execution", event.execution_id()),
-        Kind::Node => of("node", event.node_id()),
-        Kind::Ingest => of("job", event.job_id()),
-        Kind::AgentRun => of("run", event.run_id()),
-        Kind::Message => of("message", event.message_id()),
-        Kind::Visual => of(
+        UpdateKind::Project => of("project", event.project_id.as_deref()),
+        UpdateKind::Progress | UpdateKind::Task => of("task", event.task_id()),
+        UpdateKind::Decision => of("task", event.task_id()).or(of("agent", event.agent_id())),
+        UpdateKind::Execution => of("execution", event.execution_id()),
+        UpdateKind::Node => of("node", event.node_id()),
+        UpdateKind::Ingest => of("job", event.job_id()),
+        UpdateKind::AgentRun => of("run", event.run_id()),
+        UpdateKind::Message => of("message", event.message_id()),
+        UpdateKind::Visual => of(
             visual_target(event),
             event.data.get("target_id").and_then(Value::as_str),
         ),
-        Kind::Health | Kind::Notification => None,
-        Kind::Generic | Kind::Rule(_) | Kind::Seneca(_) => {
+        UpdateKind::Health | UpdateKind::Notification => None,
+        UpdateKind::Generic | UpdateKind::Rule(_) | UpdateKind::Seneca(_) => {
             of("agent", event.agent_id()).or(of("task", event.task_id()))
         }
     };
@@ -114,17 +114,21 @@ fn visual_target(event: &Event) -> &'static str {
 }
 
 /// From where to where, or from which value to which.
-pub(super) fn from_to(kind: &Kind, event: &Event, data: &Object) -> (Option<Value>, Option<Value>) {
+pub(super) fn from_to(
+    kind: &UpdateKind,
+    event: &Event,
+    data: &Object,
+) -> (Option<Value>, Option<Value>) {
     let value = |key: &str| data.get(key).filter(|v| !v.is_null()).cloned();
     match kind {
-        Kind::AgentStatusChange => (value("old_status"), value("new_status")),
-        Kind::Agent if data.contains_key("new_status") => {
+        UpdateKind::AgentStatusChange => (value("old_status"), value("new_status")),
+        UpdateKind::Agent if data.contains_key("new_status") => {
             (value("old_status"), value("new_status"))
         }
-        Kind::TaskAssignment => (Some(PM.into()), event.agent_id().map(Into::into)),
-        Kind::Progress => (value("old_progress"), value("progress")),
-        Kind::Project => (None, project_progress(data)),
-        Kind::Message => (None, event.run_id().map(Into::into)),
+        UpdateKind::TaskAssignment => (Some(PM.into()), event.agent_id().map(Into::into)),
+        UpdateKind::Progress => (value("old_progress"), value("progress")),
+        UpdateKind::Project => (None, project_progress(data)),
+        UpdateKind::Message => (None, event.run_id().map(Into::into)),
         _ => (None, None),
     }
 }

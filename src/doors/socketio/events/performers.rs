@@ -14,7 +14,7 @@ use crate::{
     access::{Identity, authz::room_name},
     doors::socketio::{actions::Performer, client::Client},
     error::Error,
-    event::Kind,
+    event::ThingKind,
     ledger::Homes,
 };
 
@@ -76,7 +76,7 @@ fn home(
     named: Option<&str>,
     unlimited: bool,
 ) -> Result<Option<Arc<str>>, Error> {
-    let holds = |project: &str| who.permissions.may_enter(Kind::Project, None, project);
+    let holds = |project: &str| who.permissions.may_enter(ThingKind::Project, None, project);
     if let Some(named) = named.filter(|named| !named.is_empty()) {
         return if holds(named) {
             Ok(Some(named.into()))
@@ -100,7 +100,7 @@ fn home(
                 "this agent is not known in a project of your token's yet: say in which one it is, as project_id",
             ));
         }
-        if who.permissions.may_enter(Kind::Agent, None, agent) {
+        if who.permissions.may_enter(ThingKind::Agent, None, agent) {
             return Ok(None);
         }
     }
