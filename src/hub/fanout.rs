@@ -82,16 +82,16 @@ impl Hub {
         let candidate = Candidate::of(planned, event, seq);
         let roster = &mut self.roster;
         let mut looked_at = 0;
-        match &planned.audience {
-            Audience::EventRooms => update::event_rooms(event, &mut |room| {
+        match &planned.destination {
+            Destination::EventRooms => update::event_rooms(event, &mut |room| {
                 looked_at += roster.in_room(room, &candidate, to);
             }),
-            Audience::Rooms(rooms) => {
+            Destination::Rooms(rooms) => {
                 for room in rooms.iter() {
                     looked_at += roster.in_room(room, &candidate, to);
                 }
             }
-            Audience::Topic(topic) => {
+            Destination::Topic(topic) => {
                 looked_at += roster.on_topic(*topic, &candidate, to);
                 if self.options.seneca_broadcast && candidate.namespace == Namespace::Root {
                     looked_at += roster.in_room(OBSERVERS, &candidate, to);

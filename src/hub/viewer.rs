@@ -11,7 +11,7 @@ use crate::{
     channel::{Listening, Namespace},
     event::Event,
     journal::Seq,
-    update::{Audience, Planned},
+    update::{Destination, Planned},
 };
 
 /// Everything that decides which updates a catching-up client may receive.
@@ -50,12 +50,12 @@ impl Viewer {
     /// Whether it sees an update of an event with these rooms. Which of a rule's own rooms somebody is in is not asked
     /// here: they may be anybody's.
     pub(super) fn sees(&self, planned: &Planned, event: &Event, rooms: &[Box<str>]) -> bool {
-        let reached = match &planned.audience {
-            Audience::EventRooms => rooms
+        let reached = match &planned.destination {
+            Destination::EventRooms => rooms
                 .iter()
                 .any(|room| self.rooms.iter().any(|r| **r == **room)),
-            Audience::Rooms(_) => true,
-            Audience::Topic(topic) => self.topics.to(*topic),
+            Destination::Rooms(_) => true,
+            Destination::Topic(topic) => self.topics.to(*topic),
         };
         let candidate = Candidate::of(planned, event, Seq::MAX);
         reached

@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     event::{Event, EventName, Priority},
     journal::Record,
-    update::{Audience, Merge, Pace, Planned, UpdateKind},
+    update::{Destination, Merge, Pace, Planned, UpdateKind},
 };
 
 /// One published event of a test.
@@ -86,7 +86,7 @@ fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[PendingUpdate; 1]> {
         kind: UpdateKind::Generic,
         priority: step.priority,
         pace,
-        audience: Audience::EventRooms,
+        destination: Destination::EventRooms,
     };
     let entities: SmallVec<[u64; 4]> = std::iter::once(step.entity)
         .chain(step.second.filter(|s| *s != step.entity))

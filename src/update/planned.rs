@@ -19,7 +19,7 @@ pub type UpdateId = (Seq, Bits);
 
 /// The clients that may see an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Audience {
+pub enum Destination {
     /// The rooms of the event: `observers` and `{kind}:{id}` for each id that it names.
     EventRooms,
     /// Only these rooms (a rule said so).
@@ -73,7 +73,7 @@ pub struct Planned {
     /// When.
     pub pace: Pace,
     /// To whom.
-    pub audience: Audience,
+    pub destination: Destination,
 }
 
 /// The fields that are only known when an update is sent.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     kind::UpdateKind,
-    planned::{Audience, Key, Merge, Pace, Planned},
+    planned::{Destination, Key, Merge, Pace, Planned},
     rules::Rule,
 };
 use crate::event::{Event, Priority};
@@ -27,10 +27,10 @@ impl Rule {
             window: self.throttle.unwrap_or(throttle),
             merge: Merge::Fields,
         });
-        let audience = match &self.rooms {
-            None => Audience::EventRooms,
+        let destination = match &self.rooms {
+            None => Destination::EventRooms,
             // A room whose id the event doesn't name is no room.
-            Some(rooms) => Audience::Rooms(
+            Some(rooms) => Destination::Rooms(
                 rooms
                     .iter()
                     .filter(|room| room.is_filled(event))
@@ -43,7 +43,7 @@ impl Rule {
             kind: UpdateKind::Rule(self),
             priority,
             pace,
-            audience,
+            destination,
         }
     }
 }

@@ -8,7 +8,7 @@ use smallvec::{SmallVec, smallvec};
 use super::{
     kind::UpdateKind,
     level::notification_level,
-    planned::{Audience, Key, Merge, Pace, Planned},
+    planned::{Destination, Key, Merge, Pace, Planned},
     rules::{MAX_RULES_PER_EVENT, Rule},
     seneca,
     status::status_of,
@@ -113,7 +113,7 @@ impl Table {
         for kind in seneca::plan(event, listening) {
             planned.push(Planned {
                 bit: 1 << (MAX_RULES_PER_EVENT + kind as usize),
-                audience: Audience::Topic(kind.topic()),
+                destination: Destination::Topic(kind.topic()),
                 kind: UpdateKind::Seneca(kind),
                 priority: event.priority.unwrap_or(Priority::Normal),
                 pace: Pace::Immediate,
@@ -155,7 +155,7 @@ impl Table {
                         }
                         _ => Pace::Immediate,
                     },
-                    audience: Audience::EventRooms,
+                    destination: Destination::EventRooms,
                 }),
         );
     }

@@ -187,9 +187,9 @@ fn write_update(
     Replayed {
         mark: group.mark(),
         seen,
-        rooms: match &planned.audience {
-            Audience::Rooms(rooms) => Some(rooms.iter().map(|r| r.as_str().into()).collect()),
-            Audience::EventRooms | Audience::Topic(_) => None,
+        rooms: match &planned.destination {
+            Destination::Rooms(rooms) => Some(rooms.iter().map(|r| r.as_str().into()).collect()),
+            Destination::EventRooms | Destination::Topic(_) => None,
         },
         layout: planned.kind.changes_layout(event),
         outgoing: Outgoing::of_plan(planned, event, &envelope, sanitize),

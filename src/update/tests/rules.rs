@@ -8,7 +8,7 @@ use super::{TEXT_THROTTLE, THROTTLE, of, plan};
 use crate::{
     channel::Listening,
     config::RuleConfig,
-    update::{Audience, MAX_RULES_PER_EVENT, Pace, Planned, Rule, Table, TransformOptions},
+    update::{Destination, MAX_RULES_PER_EVENT, Pace, Planned, Rule, Table, TransformOptions},
 };
 
 fn rule(text: &str) -> RuleConfig {
@@ -58,8 +58,8 @@ fn a_rule_makes_its_own_update() {
         (&json!(3), &json!("started"))
     );
     assert_eq!(
-        planned.audience,
-        Audience::Rooms(["project:p1".to_owned(), "service:api".into()].into())
+        planned.destination,
+        Destination::Rooms(["project:p1".to_owned(), "service:api".into()].into())
     );
     let Pace::Coalesced { key, window, .. } = &planned.pace else {
         panic!("coalesced")
@@ -73,7 +73,7 @@ fn a_room_without_its_id_is_no_room_and_a_key_without_its_value_coalesces_nothin
     let [(planned, _)] = &plan(&with(&[DEPLOY]), &event)[..] else {
         panic!("one update")
     };
-    assert_eq!(planned.audience, Audience::Rooms([].into()));
+    assert_eq!(planned.destination, Destination::Rooms([].into()));
     assert_eq!(planned.pace, Pace::Immediate);
 }
 
