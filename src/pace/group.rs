@@ -11,7 +11,7 @@ use crate::{
     event::{Object, Priority},
     journal::{FlowId, Record, Seq},
     timestamp::Timestamp,
-    update::{Bits, Key, Merge, Pace, Planned, UpdateId},
+    update::{Bits, Key, Merge, Planned, Timing, UpdateId},
 };
 
 /// An update of one event, or of several once coalesced.
@@ -81,9 +81,9 @@ pub fn group<'a>(
     rooms: u64,
 ) -> impl Iterator<Item = PendingUpdate> + use<'a> {
     planned.into_iter().map(move |mut update| {
-        let window = match std::mem::replace(&mut update.pace, Pace::Immediate) {
-            Pace::Immediate => None,
-            Pace::Coalesced { key, window, merge } => Some(Window {
+        let window = match std::mem::replace(&mut update.timing, Timing::Immediate) {
+            Timing::Immediate => None,
+            Timing::Coalesced { key, window, merge } => Some(Window {
                 key,
                 length: window,
                 merge,

@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     event::{Event, EventName, Priority},
     journal::Record,
-    update::{Destination, Merge, Pace, Planned, UpdateKind},
+    update::{Destination, Merge, Planned, Timing, UpdateKind},
 };
 
 /// One published event of a test.
@@ -69,8 +69,8 @@ fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[PendingUpdate; 1]> {
         event: Arc::new(event),
         accepted: at,
     });
-    let pace = match step.key {
-        Some(key) if step.priority != Priority::Critical => Pace::Coalesced {
+    let timing = match step.key {
+        Some(key) if step.priority != Priority::Critical => Timing::Coalesced {
             key: crate::update::Key(format!("{key}/{}/{}", step.entity, step.text).into()),
             window: Duration::from_millis(100),
             merge: if step.text {
@@ -79,13 +79,13 @@ fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[PendingUpdate; 1]> {
                 Merge::Fields
             },
         },
-        _ => Pace::Immediate,
+        _ => Timing::Immediate,
     };
     let planned = Planned {
         bit: 1,
         kind: UpdateKind::Generic,
         priority: step.priority,
-        pace,
+        timing,
         destination: Destination::EventRooms,
     };
     let entities: SmallVec<[u64; 4]> = std::iter::once(step.entity)

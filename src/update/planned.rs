@@ -47,7 +47,7 @@ pub enum Merge {
 
 /// The pace of an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Pace {
+pub enum Timing {
     /// At once, never coalesced: starts, ends, failures, decisions, assignments, anything critical.
     Immediate,
     /// The first at once, those that follow within the window coalesced into one at its end.
@@ -71,7 +71,7 @@ pub struct Planned {
     /// Its urgency.
     pub priority: Priority,
     /// When.
-    pub pace: Pace,
+    pub timing: Timing,
     /// To whom.
     pub destination: Destination,
 }

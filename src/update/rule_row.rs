@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     kind::UpdateKind,
-    planned::{Destination, Key, Merge, Pace, Planned},
+    planned::{Destination, Key, Merge, Planned, Timing},
     rules::Rule,
 };
 use crate::event::{Event, Priority};
@@ -22,7 +22,7 @@ impl Rule {
             .coalesce_by
             .as_ref()
             .filter(|by| by.is_filled(event) && priority != Priority::Critical);
-        let pace = by.map_or(Pace::Immediate, |by| Pace::Coalesced {
+        let timing = by.map_or(Timing::Immediate, |by| Timing::Coalesced {
             key: Key(format!("rule{index}/{}", by.text(event, &event.data)).into()),
             window: self.throttle.unwrap_or(throttle),
             merge: Merge::Fields,
@@ -42,7 +42,7 @@ impl Rule {
             bit: 1,
             kind: UpdateKind::Rule(self),
             priority,
-            pace,
+            timing,
             destination,
         }
     }

@@ -8,7 +8,7 @@ use smallvec::{SmallVec, smallvec};
 use super::{
     kind::UpdateKind,
     level::notification_level,
-    planned::{Destination, Key, Merge, Pace, Planned},
+    planned::{Destination, Key, Merge, Planned, Timing},
     rules::{MAX_RULES_PER_EVENT, Rule},
     seneca,
     status::status_of,
@@ -116,7 +116,7 @@ impl Table {
                 destination: Destination::Topic(kind.topic()),
                 kind: UpdateKind::Seneca(kind),
                 priority: event.priority.unwrap_or(Priority::Normal),
-                pace: Pace::Immediate,
+                timing: Timing::Immediate,
             });
         }
         planned
@@ -139,12 +139,12 @@ impl Table {
                     bit: 1 << nth,
                     kind,
                     priority,
-                    pace: match &row.by {
+                    timing: match &row.by {
                         By::Id(space, Some(id), _)
                             if priority != Priority::Critical
                                 && event.settled.adopted.is_empty() =>
                         {
-                            Pace::Coalesced {
+                            Timing::Coalesced {
                                 key: match nth {
                                     0 => Key(format!("{space}/{id}").into()),
                                     _ => Key(format!("{space}#{nth}/{id}").into()),
@@ -153,7 +153,7 @@ impl Table {
                                 merge,
                             }
                         }
-                        _ => Pace::Immediate,
+                        _ => Timing::Immediate,
                     },
                     destination: Destination::EventRooms,
                 }),

@@ -11,7 +11,7 @@ use stoa::{
     event::{self},
     ledger::{Ledger, Speaker},
     timestamp::Timestamp,
-    update::{Key, Pace, Table, TransformOptions, entities, rooms_hash},
+    update::{Key, Table, Timing, TransformOptions, entities, rooms_hash},
 };
 
 /// The stream.
@@ -80,9 +80,9 @@ impl Script {
             let mut updates = Vec::new();
             for planned in table.plan(&event, Listening::NONE) {
                 let name = planned.kind.name().to_owned();
-                let place = match planned.pace {
-                    Pace::Immediate => None,
-                    Pace::Coalesced { key, .. } => {
+                let place = match planned.timing {
+                    Timing::Immediate => None,
+                    Timing::Coalesced { key, .. } => {
                         let chain = *chain_of
                             .entry((key, rooms_hash(&event), name.clone()))
                             .or_insert_with(|| {

@@ -8,7 +8,7 @@ use super::{TEXT_THROTTLE, THROTTLE, of, plan};
 use crate::{
     channel::Listening,
     config::RuleConfig,
-    update::{Destination, MAX_RULES_PER_EVENT, Pace, Planned, Rule, Table, TransformOptions},
+    update::{Destination, MAX_RULES_PER_EVENT, Planned, Rule, Table, Timing, TransformOptions},
 };
 
 fn rule(text: &str) -> RuleConfig {
@@ -61,7 +61,7 @@ fn a_rule_makes_its_own_update() {
         planned.destination,
         Destination::Rooms(["project:p1".to_owned(), "service:api".into()].into())
     );
-    let Pace::Coalesced { key, window, .. } = &planned.pace else {
+    let Timing::Coalesced { key, window, .. } = &planned.timing else {
         panic!("coalesced")
     };
     assert_eq!((window.as_millis(), key.0.contains("api")), (250, true));
@@ -74,7 +74,7 @@ fn a_room_without_its_id_is_no_room_and_a_key_without_its_value_coalesces_nothin
         panic!("one update")
     };
     assert_eq!(planned.destination, Destination::Rooms([].into()));
-    assert_eq!(planned.pace, Pace::Immediate);
+    assert_eq!(planned.timing, Timing::Immediate);
 }
 
 #[test]
@@ -209,9 +209,9 @@ fn no_more_rules_fit_an_event_than_its_updates_can_be_told_apart() {
         planned.len(),
         "each has its own"
     );
-    let key = |update: &Planned| match &update.pace {
-        Pace::Coalesced { key, .. } => Some(key.0.clone()),
-        Pace::Immediate => None,
+    let key = |update: &Planned| match &update.timing {
+        Timing::Coalesced { key, .. } => Some(key.0.clone()),
+        Timing::Immediate => None,
     };
     let keys: HashSet<_> = planned.iter().filter_map(key).collect();
     assert_eq!(

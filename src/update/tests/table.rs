@@ -6,7 +6,7 @@ use super::{TEXT_THROTTLE, THROTTLE, of, plan, rows::rows, table};
 use crate::{
     channel::Namespace,
     event::Priority,
-    update::{Merge, Pace, entities, event_rooms},
+    update::{Merge, Timing, entities, event_rooms},
 };
 
 /// Whether `whole` has everything that `part` has.
@@ -51,9 +51,9 @@ fn every_row_gives_its_updates() {
                 "{what}"
             );
             assert_eq!(planned.kind.namespace(), Namespace::Root);
-            match &planned.pace {
-                Pace::Immediate => assert_eq!(row.key, None, "{what}"),
-                Pace::Coalesced { key, window, merge } => {
+            match &planned.timing {
+                Timing::Immediate => assert_eq!(row.key, None, "{what}"),
+                Timing::Coalesced { key, window, merge } => {
                     // A row's second update has a key of its own.
                     assert_eq!(row.key, Some(&*key.0.replace("#1", "")), "{what}");
                     assert_eq!(
@@ -92,7 +92,7 @@ fn critical_is_never_coalesced_whatever_the_row_says() {
         let mut event = row.event;
         event.priority = Some(Priority::Critical);
         for (planned, update) in plan(&table(), &event) {
-            assert_eq!(planned.pace, Pace::Immediate);
+            assert_eq!(planned.timing, Timing::Immediate);
             assert_eq!(update["priority"], "critical");
         }
     }

@@ -19,7 +19,7 @@ use stoa::{
     },
     timestamp::Timestamp,
     update::{
-        Envelope, Pace, Rule, Table, TransformOptions, entities, event_rooms, harmless, merge,
+        Envelope, Timing, Rule, Table, TransformOptions, entities, event_rooms, harmless, merge,
         render, rooms_hash,
     },
 };
@@ -112,8 +112,8 @@ fuzz_target!(|data: &[u8]| {
         event_rooms(&event, &mut |room| assert!(!room.is_empty()));
         let _ = (rooms_hash(&event), entities(&event));
         for planned in &table.plan(&event, Listening::ALL) {
-            let merged = match (&planned.pace, &earlier) {
-                (Pace::Coalesced { merge: how, .. }, Some(earlier)) => {
+            let merged = match (&planned.timing, &earlier) {
+                (Timing::Coalesced { merge: how, .. }, Some(earlier)) => {
                     Some(merge::merge(earlier.data.clone(), &event.data, *how))
                 }
                 _ => None,
