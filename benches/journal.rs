@@ -32,7 +32,7 @@ use serde_json::{Value, json};
 use socket::Socket;
 use stoa::{
     delivery::Cursor,
-    event::{Event, Intake, parse},
+    event::{Event, ParseContext, parse},
     journal::{Durability, Epoch, HeldBytes, Journal, Retention, SqliteJournal, SqliteOptions},
     timestamp::Timestamp,
 };
@@ -103,7 +103,7 @@ fn options(path: &Path, durability: Durability) -> SqliteOptions {
 
 /// An event as producers send them: 300 bytes of progress, and now and then a decision.
 fn event(n: usize) -> Event {
-    let intake = Intake {
+    let intake = ParseContext {
         now: Timestamp::now(),
         producer: "bench",
         max_depth: 32,

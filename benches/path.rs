@@ -91,7 +91,7 @@ fn read(text: &str) -> Value {
 }
 
 fn parse(value: Value) -> Event {
-    let intake = event::Intake {
+    let intake = event::ParseContext {
         now: Timestamp::from_micros(0),
         producer: "bench",
         max_depth: 32,

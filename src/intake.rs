@@ -267,7 +267,7 @@ impl Intake {
         if event::elements_exceed(&value, len, self.limits.max_elements) {
             return Err(too_many(self.limits.max_elements));
         }
-        let intake = event::Intake {
+        let intake = event::ParseContext {
             now: Timestamp::now(),
             producer: producer.name,
             max_depth: self.limits.max_depth,

@@ -15,7 +15,7 @@ use crate::{
 };
 
 fn event(value: Value) -> Event {
-    let intake = event::Intake {
+    let intake = event::ParseContext {
         now: Timestamp::now(),
         producer: "test",
         max_depth: 8,

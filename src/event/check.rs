@@ -194,16 +194,16 @@ mod tests {
 
     use super::*;
 
-    use crate::event::{Intake, parse};
+    use crate::event::{ParseContext, parse};
     use crate::timestamp::Timestamp;
 
     fn read(value: Value) -> Event {
-        let intake = Intake {
+        let context = ParseContext {
             now: Timestamp::from_micros(0),
             producer: "tester",
             max_depth: 32,
         };
-        parse(value, &intake).expect("can be read")
+        parse(value, &context).expect("can be read")
     }
 
     #[test]

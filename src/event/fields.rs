@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::civil;
 use serde_json::Value;
 
-use super::{Intake, Object, Priority, numeral};
+use super::{Object, ParseContext, Priority, numeral};
 use crate::{error::Error, timestamp::Timestamp};
 
 const MAX_TYPE: usize = 128;
@@ -83,9 +83,12 @@ pub(super) fn read_id(value: Option<Value>) -> Result<Arc<str>, Error> {
 }
 
 /// `timestamp`; now when there is none.
-pub(super) fn timestamp(object: &mut Object, intake: &Intake<'_>) -> Result<Timestamp, Error> {
+pub(super) fn timestamp(
+    object: &mut Object,
+    context: &ParseContext<'_>,
+) -> Result<Timestamp, Error> {
     match object.remove("timestamp") {
-        None | Some(Value::Null) => Ok(intake.now),
+        None | Some(Value::Null) => Ok(context.now),
         Some(value) => read_timestamp(&value).ok_or_else(|| {
             Error::new(
                 "invalid_timestamp",
@@ -151,14 +154,14 @@ fn is_epoch(text: &str) -> bool {
 pub(super) fn source(
     own: Option<Value>,
     data: &Object,
-    intake: &Intake<'_>,
+    context: &ParseContext<'_>,
 ) -> Result<Arc<str>, Error> {
     match own {
         None | Some(Value::Null) => {
             let named = data.get("source").and_then(Value::as_str);
             Ok(named
                 .filter(|s| !s.is_empty() && s.len() <= MAX_SOURCE)
-                .unwrap_or(intake.producer)
+                .unwrap_or(context.producer)
                 .into())
         }
         Some(Value::String(source)) if source.len() <= MAX_SOURCE => Ok(source.into()),

@@ -41,7 +41,7 @@ pub use named::Owner;
 pub use numeral::id_of;
 pub use parse::parse;
 pub use priority::Priority;
-pub use raw::Intake;
+pub use raw::ParseContext;
 pub use settled::{Candidates, Kinds, Owned, Settled};
 pub use thing::ThingKind;
 pub use tidy::{Tidied, tidy};

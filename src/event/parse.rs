@@ -6,7 +6,7 @@ use super::{
     Event, Ids, Object, content,
     dialect::{agent_update, canonical, conversation, realtime, service, visual},
     foreign, ids, meant,
-    raw::{Intake, present},
+    raw::{ParseContext, present},
 };
 use crate::error::Error;
 
@@ -15,13 +15,13 @@ use crate::error::Error;
 /// # Errors
 /// `unknown_shape` for what is no object or only half a dialect, `missing_type`, `invalid_type`, `invalid_data`,
 /// `invalid_timestamp`, `too_deep`, and `bad_request` for any other field of a wrong type.
-pub fn parse(value: Value, intake: &Intake<'_>) -> Result<Event, Error> {
-    if depth_exceeds(&value, intake.max_depth) {
+pub fn parse(value: Value, context: &ParseContext<'_>) -> Result<Event, Error> {
+    if depth_exceeds(&value, context.max_depth) {
         return Err(Error::new(
             "too_deep",
             format!(
                 "the event is nested more than {} levels deep ([content_filtering] max_depth)",
-                intake.max_depth
+                context.max_depth
             ),
         ));
     }
@@ -32,7 +32,7 @@ pub fn parse(value: Value, intake: &Intake<'_>) -> Result<Event, Error> {
     ids::spell_out(&mut object);
     let sent_at = object.get("timestamp").cloned();
     let foreign_id = foreign::take_id(&mut object);
-    let mut event = read(object, intake)?;
+    let mut event = read(object, context)?;
     if let Some(id) = foreign_id {
         event.data.entry("id").or_insert(id);
     }
@@ -45,13 +45,13 @@ pub fn parse(value: Value, intake: &Intake<'_>) -> Result<Event, Error> {
 }
 
 /// Reads an object by the dialect that its shape says.
-fn read(object: Object, intake: &Intake<'_>) -> Result<Event, Error> {
+fn read(object: Object, context: &ParseContext<'_>) -> Result<Event, Error> {
     if visual::is(&object) {
-        return visual::read(object, intake);
+        return visual::read(object, context);
     }
     let has_type = present(&object, "type") || present(&object, "event_type");
     if present(&object, "event") && !present(&object, "type") {
-        return conversation::read(object, intake);
+        return conversation::read(object, context);
     }
     if !has_type {
         return Err(if visual::is_half(&object) {
@@ -65,15 +65,15 @@ fn read(object: Object, intake: &Intake<'_>) -> Result<Event, Error> {
         });
     }
     if agent_update::is(&object) {
-        return agent_update::read(object, intake);
+        return agent_update::read(object, context);
     }
     if service::is(&object) {
-        return service::read(object, intake);
+        return service::read(object, context);
     }
     if canonical::is(&object) {
-        return canonical::read(object, intake);
+        return canonical::read(object, context);
     }
-    realtime::read(object, intake)
+    realtime::read(object, context)
 }
 
 /// Whether the nesting is deeper than `max`, without recursion.

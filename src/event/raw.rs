@@ -5,7 +5,7 @@ use crate::timestamp::Timestamp;
 
 /// The facts that a door adds to an event that comes in.
 #[derive(Debug, Clone, Copy)]
-pub struct Intake<'a> {
+pub struct ParseContext<'a> {
     /// For events that carry no time of their own.
     pub now: Timestamp,
     /// For events that name no source.

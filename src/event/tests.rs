@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::timestamp::Timestamp;
 
-fn intake() -> Intake<'static> {
-    Intake {
+fn context() -> ParseContext<'static> {
+    ParseContext {
         now: Timestamp::from_micros(1_000_000),
         producer: "tester",
         max_depth: 32,
@@ -15,11 +15,11 @@ fn intake() -> Intake<'static> {
 }
 
 fn read(value: Value) -> Event {
-    parse(value, &intake()).unwrap()
+    parse(value, &context()).unwrap()
 }
 
 fn refuse(value: Value) -> &'static str {
-    parse(value, &intake()).unwrap_err().code
+    parse(value, &context()).unwrap_err().code
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 #[test]
 fn a_number_is_kept_to_its_last_digit() {
     let text = r#"{"type":"a.b","data":{"x":-5.108426295034248e-54}}"#;
-    let event = parse(serde_json::from_str(text).unwrap(), &intake()).unwrap();
+    let event = parse(serde_json::from_str(text).unwrap(), &context()).unwrap();
     let kept = Event::from_stored(&event.to_stored()).unwrap();
     assert_eq!(kept.data["x"].as_f64(), Some(-5.108426295034248e-54));
 }
@@ -321,7 +321,7 @@ fn a_number_is_kept_to_its_last_digit() {
 proptest! {
     #[test]
     fn anything_is_taken_or_refused_and_what_is_taken_can_be_kept(value in any_json()) {
-        if let Ok(event) = parse(value, &intake()) {
+        if let Ok(event) = parse(value, &context()) {
             prop_assert_eq!(Event::from_stored(&event.to_stored()).unwrap(), event);
         }
     }
@@ -330,7 +330,7 @@ proptest! {
 #[test]
 fn an_id_is_the_same_as_a_number_and_wherever_it_stands() {
     let ids = |value: serde_json::Value| {
-        let event = parse(value, &intake()).unwrap();
+        let event = parse(value, &context()).unwrap();
         let project = event.project_id.as_deref().map(str::to_owned);
         (project, event.task_id().map(str::to_owned))
     };

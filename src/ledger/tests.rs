@@ -14,7 +14,7 @@ use crate::{
 };
 
 fn event(value: Value) -> Event {
-    let intake = event::Intake {
+    let intake = event::ParseContext {
         now: Timestamp::from_micros(0),
         producer: "test",
         max_depth: 8,

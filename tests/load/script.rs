@@ -52,7 +52,7 @@ impl Script {
     pub(crate) fn load(path: &Path) -> Self {
         let text = std::fs::read_to_string(path).expect("the file of events is there");
         let table = Table::new(TransformOptions::default());
-        let intake = event::Intake {
+        let intake = event::ParseContext {
             now: Timestamp::now(),
             producer: "replay",
             max_depth: 32,

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     error::Error,
-    event::{Dialect, Event, EventName, Ids, Intake, Object, Settled, fields},
+    event::{Dialect, Event, EventName, Ids, Object, ParseContext, Settled, fields},
 };
 
 pub(in crate::event) fn is(object: &Object) -> bool {
@@ -12,7 +12,10 @@ pub(in crate::event) fn is(object: &Object) -> bool {
         && object.get("update_type").is_some_and(Value::is_string)
 }
 
-pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Error> {
+pub(in crate::event) fn read(
+    mut object: Object,
+    context: &ParseContext<'_>,
+) -> Result<Event, Error> {
     let raw = fields::event_type(&mut object)?;
     let update_type = object
         .get("update_type")
@@ -27,7 +30,7 @@ pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<
     }
     let name = EventName::with_canonical(&raw, &canonical);
     let id = fields::id(&mut object)?;
-    let timestamp = fields::timestamp(&mut object, intake)?;
+    let timestamp = fields::timestamp(&mut object, context)?;
     let priority = fields::priority(&mut object)?;
     let mut data = fields::data(&mut object)?;
     let metadata = fields::metadata(&mut object)?;
@@ -39,7 +42,7 @@ pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<
         id,
         name,
         timestamp,
-        source: fields::source(own_source, &data, intake)?,
+        source: fields::source(own_source, &data, context)?,
         project_id: fields::project_id(own_project)?,
         priority,
         data,

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     error::Error,
     event::{
-        Dialect, Event, EventName, Ids, Intake, Object, Settled, fields,
+        Dialect, Event, EventName, Ids, Object, ParseContext, Settled, fields,
         ids::{is_id, names_agent},
     },
 };
@@ -51,17 +51,20 @@ pub(in crate::event) fn is(object: &Object) -> bool {
     object.contains_key("data") || object.keys().all(|key| ENVELOPE.contains(&key.as_str()))
 }
 
-pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Error> {
+pub(in crate::event) fn read(
+    mut object: Object,
+    context: &ParseContext<'_>,
+) -> Result<Event, Error> {
     let is_bus = ["event_id", "event_type", "source"]
         .iter()
         .all(|key| object.get(*key).is_some_and(Value::is_string));
     let name = EventName::published(&fields::event_type(&mut object)?);
     let id = fields::id(&mut object)?;
-    let timestamp = fields::timestamp(&mut object, intake)?;
+    let timestamp = fields::timestamp(&mut object, context)?;
     let priority = fields::priority(&mut object)?;
     let mut data = fields::data(&mut object)?;
     let mut metadata = fields::metadata(&mut object)?;
-    let source = fields::source(object.remove("source"), &data, intake)?;
+    let source = fields::source(object.remove("source"), &data, context)?;
     let project_id = fields::project_id(object.remove("project_id"))?;
     if is_bus && REPORTS.contains(&name.canonical()) && is_agent(&source) && !names_agent(&data) {
         data.insert("agent_id".into(), (*source).into());

@@ -6,10 +6,13 @@ use serde_json::Value;
 
 use crate::{
     error::Error,
-    event::{Dialect, Event, EventName, Ids, Intake, Object, Settled, fields},
+    event::{Dialect, Event, EventName, Ids, Object, ParseContext, Settled, fields},
 };
 
-pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Error> {
+pub(in crate::event) fn read(
+    mut object: Object,
+    context: &ParseContext<'_>,
+) -> Result<Event, Error> {
     let name = match object.remove("event") {
         Some(Value::String(event)) if fields::is_type(&event) => EventName::new(&event),
         // Some of Marcus' lines are free text ("MCP tool create_task failure").
@@ -25,7 +28,7 @@ pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<
         None => fields::read_id(object.remove("id").filter(|v| !v.is_null()))?,
         own => fields::read_id(own.filter(|v| !v.is_null()))?,
     };
-    let timestamp = fields::timestamp(&mut object, intake)?;
+    let timestamp = fields::timestamp(&mut object, context)?;
     let mut metadata = Object::new();
     for key in ["logger", "level"] {
         if let Some(value) = object.remove(key) {
@@ -33,7 +36,7 @@ pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<
         }
     }
     let speaker = speaker(&name, &object, &metadata).map(Value::from);
-    let source = fields::source(speaker, &object, intake)?;
+    let source = fields::source(speaker, &object, context)?;
     let project_id = match object.get("metadata").and_then(|m| m.get("project_id")) {
         Some(Value::String(id)) => Some(id.as_str().into()),
         _ => fields::project_id(None)?,

@@ -4,14 +4,17 @@
 
 use crate::{
     error::Error,
-    event::{Dialect, Event, EventName, Ids, Intake, Object, Settled, fields},
+    event::{Dialect, Event, EventName, Ids, Object, ParseContext, Settled, fields},
 };
 
-pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Error> {
+pub(in crate::event) fn read(
+    mut object: Object,
+    context: &ParseContext<'_>,
+) -> Result<Event, Error> {
     let name = EventName::published(&fields::event_type(&mut object)?);
     let id = fields::id(&mut object)?;
-    let timestamp = fields::timestamp(&mut object, intake)?;
-    let source = fields::source(None, &object, intake)?;
+    let timestamp = fields::timestamp(&mut object, context)?;
+    let source = fields::source(None, &object, context)?;
     let project_id = fields::project_id(None)?;
     Ok(Event {
         id,

@@ -2,7 +2,7 @@
 
 use crate::{
     error::Error,
-    event::{Dialect, Event, EventName, Ids, Intake, Object, Settled, fields},
+    event::{Dialect, Event, EventName, Ids, Object, ParseContext, Settled, fields},
 };
 
 const SUBJECTS: [&str; 4] = ["job", "run", "step", "nodeState"];
@@ -14,10 +14,13 @@ pub(in crate::event) fn is(object: &Object) -> bool {
             .any(|key| object.get(*key).is_some_and(serde_json::Value::is_object))
 }
 
-pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Error> {
+pub(in crate::event) fn read(
+    mut object: Object,
+    context: &ParseContext<'_>,
+) -> Result<Event, Error> {
     let name = EventName::published(&fields::event_type(&mut object)?);
     let id = fields::id(&mut object)?;
-    let timestamp = fields::timestamp(&mut object, intake)?;
+    let timestamp = fields::timestamp(&mut object, context)?;
     let priority = fields::priority(&mut object)?;
     let metadata = fields::metadata(&mut object)?;
     let own_source = object.remove("source");
@@ -26,7 +29,7 @@ pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<
         id,
         name,
         timestamp,
-        source: fields::source(own_source, &object, intake)?,
+        source: fields::source(own_source, &object, context)?,
         project_id: fields::project_id(own_project)?,
         priority,
         data: object,

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     error::Error,
-    event::{Dialect, Event, EventName, Ids, Intake, Object, Settled, fields, raw::present},
+    event::{Dialect, Event, EventName, Ids, Object, ParseContext, Settled, fields, raw::present},
 };
 
 const TYPES: [&str; 5] = [
@@ -41,14 +41,17 @@ pub(in crate::event) fn is_half(object: &Object) -> bool {
         .any(|key| present(object, key))
 }
 
-pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<Event, Error> {
+pub(in crate::event) fn read(
+    mut object: Object,
+    context: &ParseContext<'_>,
+) -> Result<Event, Error> {
     let kind = update_type(&object).unwrap_or_default().to_owned();
     object.remove("type");
     let id = match object.remove("update_id") {
         None | Some(Value::Null) => fields::id(&mut object)?,
         own => fields::read_id(own)?,
     };
-    let timestamp = fields::timestamp(&mut object, intake)?;
+    let timestamp = fields::timestamp(&mut object, context)?;
     let priority = fields::priority(&mut object)?;
     let metadata = fields::metadata(&mut object)?;
     let own_source = object.remove("source");
@@ -61,7 +64,7 @@ pub(in crate::event) fn read(mut object: Object, intake: &Intake<'_>) -> Result<
         id,
         name: EventName::with_canonical(&kind, &format!("visual.{kind}")),
         timestamp,
-        source: fields::source(own_source, &data, intake)?,
+        source: fields::source(own_source, &data, context)?,
         project_id: fields::project_id(own_project)?,
         priority,
         data,

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    event::{Event, Intake, parse},
+    event::{Event, ParseContext, parse},
     journal::{Record, Retention},
     timestamp::Timestamp,
 };
@@ -28,14 +28,14 @@ fn options(path: &Path) -> SqliteOptions {
 
 fn events(ids: std::ops::Range<u64>) -> Vec<Event> {
     let event = |n: u64| {
-        let intake = Intake {
+        let context = ParseContext {
             now: Timestamp::now(),
             producer: "test",
             max_depth: 32,
         };
         let value = json!({ "type": "task.progress", "id": format!("e{n}"), "priority": "high",
                             "data": { "n": n, "x": 0.1234567890123456, "filler": "x".repeat(200) }, "metadata": { "m": 1 } });
-        parse(value, &intake).unwrap()
+        parse(value, &context).unwrap()
     };
     ids.map(event).collect()
 }

@@ -278,7 +278,7 @@ mod tests {
             let mut data: Map<String, Value> = facts.collect();
             data.insert("task_id".into(), json!(format!("t{n}")));
             let value = json!({ "type": "task.updated", "project_id": "p", "data": data });
-            let intake = event::Intake {
+            let intake = event::ParseContext {
                 now: Timestamp::now(),
                 producer: "test",
                 max_depth: 32,

@@ -31,7 +31,7 @@ fn fresh(limits: Limits) -> State {
 
 /// An event as the intake settles one of a producer without limits.
 fn event(value: Value) -> Event {
-    let intake = event::Intake {
+    let intake = event::ParseContext {
         now: Timestamp::now(),
         producer: "test",
         max_depth: 32,

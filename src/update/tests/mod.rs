@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{Envelope, Planned, Table, TransformOptions, render};
 use crate::{
     channel::Listening,
-    event::{Event, Intake, parse},
+    event::{Event, ParseContext, parse},
     timestamp::Timestamp,
 };
 
@@ -30,7 +30,7 @@ fn table() -> Table {
 }
 
 fn event(value: Value) -> Event {
-    let intake = Intake {
+    let intake = ParseContext {
         now: Timestamp::now(),
         producer: "test",
         max_depth: 32,

@@ -55,7 +55,7 @@ fn read(line: &[u8]) -> Option<Event> {
     if event::elements_exceed(&value, line.len(), 1_000) {
         return None;
     }
-    let intake = event::Intake {
+    let intake = event::ParseContext {
         now: Timestamp::from_micros(1_700_000_000_000_000),
         producer: "fuzz",
         max_depth: 32,

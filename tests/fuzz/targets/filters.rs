@@ -16,7 +16,7 @@ fuzz_target!(|data: &[u8]| {
     let Ok(filter) = Filter::parse(&value) else {
         return;
     };
-    let intake = event::Intake {
+    let intake = event::ParseContext {
         now: Timestamp::from_micros(0),
         producer: "fuzz",
         max_depth: 32,

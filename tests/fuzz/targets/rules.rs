@@ -32,7 +32,7 @@ fuzz_target!(|data: &[u8]| {
         text_throttle: Duration::from_millis(33),
         rules: vec![rule],
     });
-    let intake = event::Intake {
+    let intake = event::ParseContext {
         now: Timestamp::from_micros(0),
         producer: "fuzz",
         max_depth: 32,
