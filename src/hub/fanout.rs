@@ -7,7 +7,7 @@ use crate::{
     delivery::Outgoing,
     event::Event,
     pace::PendingUpdate,
-    update::{self, Audience, Envelope, Planned},
+    update::{self, Destination, Envelope, Planned},
 };
 
 impl Hub {

@@ -28,7 +28,7 @@ use crate::observe::Metrics;
 
 /// The other end of the connection that a request came on; in the request's extensions.
 #[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
+pub struct PeerAddress(pub SocketAddr);
 
 /// Ends the connection that a request came on; in the request's extensions.
 #[derive(Debug, Clone)]
@@ -64,7 +64,7 @@ const LAST_WRITE: Duration = Duration::from_millis(200);
 /// Prepares an accepted socket and speaks HTTP on it to its end.
 pub(super) async fn connection(
     stream: TcpStream,
-    peer: Peer,
+    peer: PeerAddress,
     slot: Slot,
     shared: Arc<Shared>,
     encryption: Option<Encryption>,
@@ -106,7 +106,7 @@ async fn begin(encryption: &Encryption, stream: TcpStream) -> Result<Io, &'stati
 async fn serve(
     io: Io,
     encrypted: bool,
-    peer: Peer,
+    peer: PeerAddress,
     slot: Slot,
     shared: Arc<Shared>,
     mut stopping: watch::Receiver<bool>,
@@ -171,7 +171,7 @@ struct Answering {
     traffic: Arc<ConnectionTimeouts>,
     /// Ends the connection from a handler.
     hangup: CancellationToken,
-    peer: Peer,
+    peer: PeerAddress,
     /// Handlers need to know how a request came: a page's origin depends on it.
     encrypted: bool,
 }

@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     address::Proxies,
-    connection::{Encryption, Peer, Shared, connection, told},
+    connection::{Encryption, PeerAddress, Shared, connection, told},
     quota::{Arrival, Quota, Rate},
     timeouts::Timeouts,
     tls::Certificates,
@@ -111,7 +111,7 @@ impl Prepared {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    if let Some(connection) = self.admit(stream, Peer(peer)) {
+                    if let Some(connection) = self.admit(stream, PeerAddress(peer)) {
                         tracker.spawn(connection);
                     }
                 }
@@ -134,7 +134,11 @@ impl Prepared {
 
     /// Lets a connection in, or turns it away. A proxy's connection carries many clients, so these are counted by
     /// request.
-    fn admit(&self, stream: TcpStream, peer: Peer) -> Option<impl Future<Output = ()> + use<>> {
+    fn admit(
+        &self,
+        stream: TcpStream,
+        peer: PeerAddress,
+    ) -> Option<impl Future<Output = ()> + use<>> {
         let ip = peer.0.ip();
         let arrival = Arrival {
             address: (!self.shared.proxies.trusts(ip)).then_some(ip),

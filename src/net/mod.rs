@@ -19,7 +19,7 @@ mod turn_away;
 pub use address::{ClientAddress, Proxies, Secure, forwarded_for};
 pub use body::{NextPart, Steady, read_body};
 pub use body_limits::{BodyLimits, PackedLimits};
-pub use connection::{Peer, PeerClosed};
+pub use connection::{PeerAddress, PeerClosed};
 pub use date::read_the_clock;
 pub use listener::{Prepared, Server, SetupError};
 pub use packed::{PACKINGS, Packing, UnknownPacking, unpack};

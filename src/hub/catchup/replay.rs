@@ -15,7 +15,7 @@ use crate::{
     config::Recipients,
     delivery::{Cursor, Outgoing, SegmentPosition},
     pace::PendingUpdate,
-    update::{Audience, Envelope, UpdateId},
+    update::{Destination, Envelope, UpdateId},
 };
 
 /// A part of what was missed.

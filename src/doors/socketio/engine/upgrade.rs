@@ -22,7 +22,7 @@ use crate::{
     access::authn::{Credential, PageOrigin},
     doors::socketio::engine::{Counted, ExpressLane, Guard, Speech, probe},
     error::Error,
-    net::{ClientAddress, ConnectionSlot, Peer, Secure, Socket},
+    net::{ClientAddress, ConnectionSlot, PeerAddress, Secure, Socket},
 };
 
 /// Serves every request at `/socket.io/`.
@@ -174,7 +174,7 @@ fn engine_request(request: &Request<Body>, lane: &Arc<ExpressLane>) -> Request<(
         }
     }
     kept.extensions_mut().insert(lane.clone());
-    keep::<Peer>(request, &mut kept);
+    keep::<PeerAddress>(request, &mut kept);
     keep::<ClientAddress>(request, &mut kept);
     keep::<Secure>(request, &mut kept);
     keep::<Credential>(request, &mut kept);
