@@ -19,7 +19,7 @@ use super::{
     address::{ClientAddress, Proxies},
     in_flight::InFlight,
     presence::ConnectionSlot,
-    quota::{Arrival, Full, Quota, Rate, Slot},
+    quota::{Arrival, Quota, QuotaExceeded, Rate, Slot},
     stream::{Io, Socket},
     timeouts::{ConnectionTimeouts, Timeouts},
     tls::handshake,
@@ -190,18 +190,18 @@ impl Answering {
             .secure(ip, request.headers(), self.encrypted);
         let presence = if !self.shared.proxies.trusts(ip) {
             if begins(&request)
-                && let Err(full) = self.shared.quota.begins(client.0)
+                && let Err(exceeded) = self.shared.quota.begins(client.0)
             {
-                self.shared.metrics.refused("connection", full.reason());
-                return Ok(under_way.cover(full.into_response(), None));
+                self.shared.metrics.refused("connection", exceeded.reason());
+                return Ok(under_way.cover(exceeded.into_response(), None));
             }
             None
         } else {
             match self.present(client, &request) {
                 Ok(presence) => presence,
-                Err(full) => {
-                    self.shared.metrics.refused("connection", full.reason());
-                    return Ok(under_way.cover(full.into_response(), None));
+                Err(exceeded) => {
+                    self.shared.metrics.refused("connection", exceeded.reason());
+                    return Ok(under_way.cover(exceeded.into_response(), None));
                 }
             }
         };
@@ -224,7 +224,7 @@ impl Answering {
         &self,
         client: ClientAddress,
         request: &Request<Incoming>,
-    ) -> Result<Option<ConnectionSlot>, Full> {
+    ) -> Result<Option<ConnectionSlot>, QuotaExceeded> {
         if of_engine(request) && has_session(request) {
             return Ok(None);
         }

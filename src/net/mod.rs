@@ -24,7 +24,7 @@ pub use date::read_the_clock;
 pub use listener::{Prepared, Server, SetupError};
 pub use packed::{PACKINGS, Packing, UnknownPacking, unpack};
 pub use presence::ConnectionSlot;
-pub use quota::{Arrival, Full, Live, Quota, QuotaLimits, Rate, Slot};
+pub use quota::{Arrival, Live, Quota, QuotaExceeded, QuotaLimits, Rate, Slot};
 pub use space::{FREE_BYTES, Place, Space};
 pub use stream::Socket;
 pub use timeouts::Timeouts;

@@ -28,7 +28,7 @@ pub struct QuotaLimits {
 
 /// The limit that is exhausted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Full {
+pub enum QuotaExceeded {
     /// All slots are taken.
     Total,
     /// The address has as many slots as it may.
@@ -123,11 +123,11 @@ impl Quota {
     /// Takes a slot.
     ///
     /// # Errors The limit that is exhausted.
-    pub fn take(self: &Arc<Self>, arrival: Arrival) -> Result<Slot, Full> {
+    pub fn take(self: &Arc<Self>, arrival: Arrival) -> Result<Slot, QuotaExceeded> {
         let address = arrival.address.and_then(|address| self.limited(address));
         let mut table = self.lock();
         if arrival.in_total && table.taken >= self.limits.total {
-            return Err(Full::Total);
+            return Err(QuotaExceeded::Total);
         }
         if let Some(address) = address {
             table.admit(address, arrival.rate, &self.limits)?;
@@ -145,7 +145,7 @@ impl Quota {
     /// Counts a new session on a connection that has its slot.
     ///
     /// # Errors The address begins too many sessions.
-    pub fn begins(&self, address: IpAddr) -> Result<(), Full> {
+    pub fn begins(&self, address: IpAddr) -> Result<(), QuotaExceeded> {
         let Some(address) = self.limited(address) else {
             return Ok(());
         };
@@ -193,10 +193,10 @@ impl Table {
         address: IpAddr,
         rate: Option<Rate>,
         limits: &QuotaLimits,
-    ) -> Result<(), Full> {
+    ) -> Result<(), QuotaExceeded> {
         let entry = self.entry(address, limits);
         if entry.taken >= limits.per_address {
-            return Err(Full::Address);
+            return Err(QuotaExceeded::Address);
         }
         if let Some(rate) = rate {
             entry.pay(rate, limits)?;
@@ -215,7 +215,7 @@ impl Table {
         })
     }
 
-    /// Drops, each time the table has doubled, the addresses without slots whose rates are full.
+    /// Drops, each time the table has doubled, the addresses without slots whose rates are exceeded.
     fn sweep(&mut self, limits: &QuotaLimits) {
         if self.addresses.len() < self.sweep_at.max(SWEEP_MIN) {
             return;
@@ -243,14 +243,14 @@ impl Entry {
         whole
     }
 
-    fn pay(&mut self, rate: Rate, limits: &QuotaLimits) -> Result<(), Full> {
+    fn pay(&mut self, rate: Rate, limits: &QuotaLimits) -> Result<(), QuotaExceeded> {
         if limits.per_second.is_none() {
             return Ok(());
         }
         self.refill(limits);
         let left = &mut self.left[rate as usize];
         if *left < 1.0 {
-            return Err(Full::Rate);
+            return Err(QuotaExceeded::Rate);
         }
         *left -= 1.0;
         Ok(())
@@ -322,12 +322,21 @@ mod tests {
         let quota = quota(4, 2, None);
         let first = quota.take(from("10.0.0.1")).unwrap();
         let _second = quota.take(from("10.0.0.1")).unwrap();
-        assert_eq!(quota.take(from("10.0.0.1")).unwrap_err(), Full::Address);
+        assert_eq!(
+            quota.take(from("10.0.0.1")).unwrap_err(),
+            QuotaExceeded::Address
+        );
         drop(first);
         let _third = quota.take(from("10.0.0.1")).unwrap();
         let _exempt = [quota.take(from("192.0.2.1")), quota.take(from("192.0.2.1"))];
-        assert_eq!(quota.take(from("192.0.2.1")).unwrap_err(), Full::Total);
-        assert_eq!(quota.take(from("10.0.0.2")).unwrap_err(), Full::Total);
+        assert_eq!(
+            quota.take(from("192.0.2.1")).unwrap_err(),
+            QuotaExceeded::Total
+        );
+        assert_eq!(
+            quota.take(from("10.0.0.2")).unwrap_err(),
+            QuotaExceeded::Total
+        );
         assert_eq!(quota.taken(), 4);
     }
 
@@ -337,7 +346,7 @@ mod tests {
         let _one = quota.take(from("2001:db8::1")).unwrap();
         assert_eq!(
             quota.take(from("2001:db8::2:3")).unwrap_err(),
-            Full::Address
+            QuotaExceeded::Address
         );
         assert!(quota.take(from("2001:db8:0:1::1")).is_ok());
     }
@@ -352,7 +361,7 @@ mod tests {
         let most = 11 + started.elapsed().as_millis() / 100;
         assert!((10..=most).contains(&taken), "{taken} of {most}");
         let refused = asked.into_iter().find_map(Result::err);
-        assert_eq!(refused, Some(Full::Rate));
+        assert_eq!(refused, Some(QuotaExceeded::Rate));
         assert!(quota.take(from("10.0.0.2")).is_ok());
         let started = Instant::now();
         while quota.take(from("10.0.0.1")).is_err() {

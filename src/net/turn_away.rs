@@ -6,10 +6,10 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use tokio::net::TcpStream;
 
-use super::quota::Full;
+use super::quota::QuotaExceeded;
 use crate::error::Error;
 
-impl Full {
+impl QuotaExceeded {
     /// The counter's label: the key of the limit that is exhausted.
     pub(super) fn reason(self) -> &'static str {
         match self {
@@ -38,7 +38,7 @@ impl Full {
     }
 }
 
-impl IntoResponse for Full {
+impl IntoResponse for QuotaExceeded {
     fn into_response(self) -> Response {
         let mut response = self.refusal().into_response();
         let close = HeaderValue::from_static("close");
@@ -48,15 +48,12 @@ impl IntoResponse for Full {
 }
 
 /// Tells a client why it is turned away, if that can be done without waiting, and closes.
-pub(super) fn turn_away(stream: &TcpStream, full: Full) -> io::Result<()> {
-    let refusal = full.refusal();
-    let (status, reason) = match full {
-        Full::Total => (503, "Service Unavailable"),
-        Full::Address | Full::Rate => (429, "Too Many Requests"),
-    };
+pub(super) fn turn_away(stream: &TcpStream, exceeded: QuotaExceeded) -> io::Result<()> {
+    let refusal = exceeded.refusal();
+    let status = refusal.status();
     let body = serde_json::json!({ "error": refusal }).to_string();
     let answer = format!(
-        "HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
     // Written past tokio, which doesn't know yet whether so new a socket is writable.

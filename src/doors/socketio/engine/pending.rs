@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::{
     doors::socketio::engine::ExpressLane,
     error::Error,
-    net::{Arrival, Full, Live, Quota, QuotaLimits, Slot},
+    net::{Arrival, Live, Quota, QuotaExceeded, QuotaLimits, Slot},
 };
 
 /// All of them.
@@ -60,15 +60,15 @@ impl Pending {
             in_total: true,
             rate: None,
         };
-        self.quota.take(arrival).map_err(|full| match full {
-            Full::Total => (
+        self.quota.take(arrival).map_err(|exceeded| match exceeded {
+            QuotaExceeded::Total => (
                 "max_pending_sessions",
                 Error::new(
                     "overloaded",
                     "too many sessions have joined no namespace yet; try again later",
                 ),
             ),
-            Full::Address | Full::Rate => (
+            QuotaExceeded::Address | QuotaExceeded::Rate => (
                 "max_pending_per_address",
                 Error::new(
                     "rate_limited",
