@@ -8,6 +8,6 @@ pub use credential::Credential;
 pub use page::PageOrigin;
 pub use start_secret::StartSecret;
 pub use token::{
-    Claims, Denied, Grant, JwksState, KeyFile, NewApiKey, Signer, TokenId, TokenSetupError, Tokens,
-    can_be_user, weak_secret_file,
+    Claims, Grant, JwksState, KeyFile, NewApiKey, Signer, TokenError, TokenId, TokenSetupError,
+    Tokens, can_be_user, weak_secret_file,
 };

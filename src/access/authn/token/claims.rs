@@ -15,7 +15,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::denied::Denied;
+use super::error::TokenError;
 use crate::{config::Role, observe::is_unfit_for_lines, pattern::Pattern};
 
 /// Characters of a user, as of any id that names a room.
@@ -157,32 +157,32 @@ impl Claims {
         signed: &[u8],
         demands: &Demands,
         now: SystemTime,
-    ) -> Result<Self, Denied> {
+    ) -> Result<Self, TokenError> {
         // A struct can also be read from a list of its fields; claims must be an object.
         if !payload.trim_ascii_start().starts_with(b"{") {
-            return Err(Denied::Malformed);
+            return Err(TokenError::Malformed);
         }
-        let raw: Raw = serde_json::from_slice(payload).map_err(|_| Denied::Malformed)?;
-        let wrong = |claim, wrong| Denied::Claim { claim, wrong };
+        let raw: Raw = serde_json::from_slice(payload).map_err(|_| TokenError::Malformed)?;
+        let wrong = |claim, wrong| TokenError::Claim { claim, wrong };
         let expires = time("exp", raw.exp.as_ref())?
             .ok_or_else(|| wrong("exp", "is missing: a token must say how long it is valid"))?;
         // `exp` has no leeway: the session would have to end as it begins.
         if expires <= now {
-            return Err(Denied::Expired);
+            return Err(TokenError::Expired);
         }
         let later = now.checked_add(demands.leeway).unwrap_or(now);
         if time("nbf", raw.nbf.as_ref())?.is_some_and(|from| from > later) {
-            return Err(Denied::NotYet);
+            return Err(TokenError::NotYet);
         }
         let issued = time("iat", raw.iat.as_ref())?;
         if issued.is_some_and(|made| made > later) {
-            return Err(Denied::MadeLater);
+            return Err(TokenError::MadeLater);
         }
         if !demands.issuer.is_empty() && text(raw.iss.as_ref()) != Some(&demands.issuer) {
-            return Err(Denied::Issuer);
+            return Err(TokenError::Issuer);
         }
         if !demands.audience.is_empty() && !names(raw.aud.as_ref(), &demands.audience) {
-            return Err(Denied::Audience);
+            return Err(TokenError::Audience);
         }
         let id = match raw.jti.as_ref() {
             None => None,
@@ -216,26 +216,26 @@ fn names(value: Option<&Value>, ours: &str) -> bool {
     }
 }
 
-fn time(claim: &'static str, value: Option<&Value>) -> Result<Option<SystemTime>, Denied> {
+fn time(claim: &'static str, value: Option<&Value>) -> Result<Option<SystemTime>, TokenError> {
     let Some(value) = value else { return Ok(None) };
     let seconds = value.as_f64().filter(|s| (0.0..=LAST_SECOND).contains(s));
     seconds
         .and_then(|s| Duration::try_from_secs_f64(s).ok())
         .and_then(|since| UNIX_EPOCH.checked_add(since))
         .map(Some)
-        .ok_or(Denied::Claim {
+        .ok_or(TokenError::Claim {
             claim,
             wrong: "must be a number of seconds (not milliseconds) since 1970",
         })
 }
 
-fn user(value: Option<&Value>) -> Result<Option<Arc<str>>, Denied> {
+fn user(value: Option<&Value>) -> Result<Option<Arc<str>>, TokenError> {
     let Some(value) = value else { return Ok(None) };
     value
         .as_str()
         .filter(|sub| can_be_user(sub))
         .map(|sub| Some(sub.into()))
-        .ok_or(Denied::Claim {
+        .ok_or(TokenError::Claim {
             claim: "sub",
             wrong: "must be a string of 1 to 128 of A-Z a-z 0-9 _ . : @ | + = -",
         })
@@ -252,21 +252,21 @@ fn is_user_byte(byte: u8) -> bool {
         || matches!(byte, b'_' | b'.' | b':' | b'@' | b'|' | b'+' | b'=' | b'-')
 }
 
-fn role(value: Option<&Value>) -> Result<Role, Denied> {
+fn role(value: Option<&Value>) -> Result<Role, TokenError> {
     let Some(value) = value else {
         return Ok(Role::default());
     };
     value
         .as_str()
         .and_then(Role::from_name)
-        .ok_or(Denied::Claim {
+        .ok_or(TokenError::Claim {
             claim: "role",
             wrong: "must be observer, producer, operator or admin",
         })
 }
 
-fn globs(claim: &'static str, value: Option<&Value>) -> Result<Option<Vec<String>>, Denied> {
-    let wrong = Denied::Claim {
+fn globs(claim: &'static str, value: Option<&Value>) -> Result<Option<Vec<String>>, TokenError> {
+    let wrong = TokenError::Claim {
         claim,
         wrong: "must be a pattern or a list of at most 100 patterns, each of 1 to 256 bytes, with at most 8 wildcards (* and ?) and no brackets",
     };
@@ -274,8 +274,8 @@ fn globs(claim: &'static str, value: Option<&Value>) -> Result<Option<Vec<String
 }
 
 /// A claim with ids. They are compared as they stand: no character is a wildcard.
-fn ids(claim: &'static str, value: Option<&Value>) -> Result<Option<Vec<String>>, Denied> {
-    let wrong = Denied::Claim {
+fn ids(claim: &'static str, value: Option<&Value>) -> Result<Option<Vec<String>>, TokenError> {
+    let wrong = TokenError::Claim {
         claim,
         wrong: "must be an id or a list of at most 100 ids, each of 1 to 256 bytes; * is all of them",
     };
@@ -284,9 +284,9 @@ fn ids(claim: &'static str, value: Option<&Value>) -> Result<Option<Vec<String>>
 
 fn list(
     value: Option<&Value>,
-    wrong: Denied,
+    wrong: TokenError,
     fits: impl Fn(&str) -> bool,
-) -> Result<Option<Vec<String>>, Denied> {
+) -> Result<Option<Vec<String>>, TokenError> {
     let list: Vec<String> = match value {
         None => return Ok(None),
         Some(Value::String(one)) => vec![one.clone()],
@@ -307,9 +307,9 @@ fn list(
 }
 
 /// Names come from people's profiles: control characters are taken out, rather than the token refused.
-fn name(value: Option<&Value>) -> Result<Option<Arc<str>>, Denied> {
+fn name(value: Option<&Value>) -> Result<Option<Arc<str>>, TokenError> {
     let Some(value) = value else { return Ok(None) };
-    let name = value.as_str().ok_or(Denied::Claim {
+    let name = value.as_str().ok_or(TokenError::Claim {
         claim: "name",
         wrong: "must be a string",
     })?;

@@ -2,7 +2,7 @@
 
 use jsonwebtoken::{Header, decode_header};
 
-use super::denied::Denied;
+use super::error::TokenError;
 
 /// A JWT taken apart. Nothing in it is believed yet.
 pub(super) struct Jwt<'t> {
@@ -18,20 +18,20 @@ pub(super) struct Jwt<'t> {
 
 impl<'t> Jwt<'t> {
     /// Takes a token apart.
-    pub(super) fn read(token: &'t str) -> Result<Self, Denied> {
+    pub(super) fn read(token: &'t str) -> Result<Self, TokenError> {
         let mut parts = token.split('.');
         let (Some(first), Some(payload), Some(signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
-            return Err(Denied::Malformed);
+            return Err(TokenError::Malformed);
         };
         if [first, payload, signature].contains(&"") && !is_unsigned(first, signature) {
-            return Err(Denied::Malformed);
+            return Err(TokenError::Malformed);
         }
         // Keys that a header carries (jwk, jku, x5c, x5u) are never used.
-        let header = decode_header(token).map_err(|_| Denied::Header)?;
+        let header = decode_header(token).map_err(|_| TokenError::Header)?;
         if header.crit.is_some() {
-            return Err(Denied::Critical);
+            return Err(TokenError::Critical);
         }
         let signed = &token[..first.len() + 1 + payload.len()];
         Ok(Self {

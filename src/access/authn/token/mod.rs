@@ -5,7 +5,7 @@
 
 mod api_key;
 mod claims;
-mod denied;
+mod error;
 mod jwks;
 mod jwt;
 mod keys;
@@ -22,7 +22,7 @@ use jsonwebtoken::AlgorithmFamily;
 
 pub use api_key::NewApiKey;
 pub use claims::{Claims, TokenId, can_be_user};
-pub use denied::Denied;
+pub use error::TokenError;
 pub use jwks::JwksState;
 pub use mint::{Grant, Signer};
 pub use own::KeyFile;
@@ -100,34 +100,34 @@ impl Tokens {
         Ok(self.examine(token).await?)
     }
 
-    /// The same, with the reason as something to count: see [`Denied::reason`].
+    /// The same, with the reason as something to count: see [`TokenError::reason`].
     ///
     /// # Errors
     /// The reason why the token is refused.
-    pub async fn examine(&self, token: &str) -> Result<Claims, Denied> {
+    pub async fn examine(&self, token: &str) -> Result<Claims, TokenError> {
         if self.is_empty() {
-            return Err(Denied::NoKeys);
+            return Err(TokenError::NoKeys);
         }
         if token.is_empty() {
-            return Err(Denied::Empty);
+            return Err(TokenError::Empty);
         }
         // The size is checked before anything is parsed, decoded or hashed.
         if token.len() > self.max_size {
-            return Err(Denied::TooLong { max: self.max_size });
+            return Err(TokenError::TooLong { max: self.max_size });
         }
         if token.starts_with(api_key::PREFIX) {
-            return self.api_keys.find(token).ok_or(Denied::ApiKey);
+            return self.api_keys.find(token).ok_or(TokenError::ApiKey);
         }
         let jwt = Jwt::read(token)?;
         match self.signature(&jwt).await {
             Verdict::Right => {}
-            Verdict::Wrong => return Err(Denied::Signature),
-            Verdict::NoKey => return Err(Denied::UnknownKey),
-            Verdict::Unknown => return Err(Denied::NoKeysYet),
+            Verdict::Wrong => return Err(TokenError::Signature),
+            Verdict::NoKey => return Err(TokenError::UnknownKey),
+            Verdict::Unknown => return Err(TokenError::NoKeysYet),
         }
         let payload = URL_SAFE_NO_PAD
             .decode(jwt.payload)
-            .map_err(|_| Denied::Malformed)?;
+            .map_err(|_| TokenError::Malformed)?;
         let signed = jwt.signed.as_bytes();
         Claims::read(&payload, signed, &self.demands, SystemTime::now())
     }

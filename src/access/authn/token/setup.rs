@@ -4,7 +4,7 @@ use std::{fs::File, io::Read, path::Path};
 
 use thiserror::Error;
 
-use super::denied::Denied;
+use super::error::TokenError;
 use crate::config::{Authentication, short_secret, weak_secret};
 
 /// Bytes of a key's file; the largest keys there are have a tenth of that.
@@ -41,7 +41,7 @@ pub enum TokenSetupError {
     NoRandom,
     /// The server would refuse the token that was asked for.
     #[error("such a token would not be believed: {0}")]
-    Grant(Denied),
+    Grant(TokenError),
     /// The library could not sign.
     #[error("the key can't sign: {0}")]
     Sign(String),

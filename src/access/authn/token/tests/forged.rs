@@ -70,25 +70,28 @@ fn another_issuer_or_audience_is_refused() {
     let table = [
         (json!({ "iss": iss, "aud": aud }), None),
         (json!({ "iss": iss, "aud": ["other", aud] }), None),
-        (json!({ "aud": aud }), Some(Denied::Issuer)),
+        (json!({ "aud": aud }), Some(TokenError::Issuer)),
         (
             json!({ "iss": "https://login.example/", "aud": aud }),
-            Some(Denied::Issuer),
+            Some(TokenError::Issuer),
         ),
-        (json!({ "iss": [iss], "aud": aud }), Some(Denied::Issuer)),
-        (json!({ "iss": iss }), Some(Denied::Audience)),
+        (
+            json!({ "iss": [iss], "aud": aud }),
+            Some(TokenError::Issuer),
+        ),
+        (json!({ "iss": iss }), Some(TokenError::Audience)),
         (
             json!({ "iss": iss, "aud": "other" }),
-            Some(Denied::Audience),
+            Some(TokenError::Audience),
         ),
-        (json!({ "iss": iss, "aud": [] }), Some(Denied::Audience)),
+        (json!({ "iss": iss, "aud": [] }), Some(TokenError::Audience)),
         (
             json!({ "iss": iss, "aud": ["sto"] }),
-            Some(Denied::Audience),
+            Some(TokenError::Audience),
         ),
         (
             json!({ "iss": iss, "aud": { "stoa": true } }),
-            Some(Denied::Audience),
+            Some(TokenError::Audience),
         ),
     ];
     for (changes, expected) in table {
@@ -113,13 +116,13 @@ fn a_key_of_one_kind_is_none_for_another() {
     for key in [RSA.public_pem.as_bytes(), &RSA.public_der] {
         let token = signed(&says, &EncodingKey::from_secret(key), Algorithm::HS256);
         let denied = examine(only_public.as_ref().expect("keys"), &token).err();
-        assert_eq!(denied, Some(Denied::UnknownKey));
+        assert_eq!(denied, Some(TokenError::UnknownKey));
     }
     let token = signed(&says, &RSA.signing(), Algorithm::RS256);
     assert!(examine(only_public.as_ref().expect("keys"), &token).is_ok());
     let denied = examine(only_secret.as_ref().expect("keys"), &token).err();
-    assert_eq!(denied, Some(Denied::UnknownKey));
+    assert_eq!(denied, Some(TokenError::UnknownKey));
     let nothing = Tokens::new(&Authentication::default()).expect("no keys");
     assert!(nothing.is_empty());
-    assert_eq!(examine(&nothing, &token).err(), Some(Denied::NoKeys));
+    assert_eq!(examine(&nothing, &token).err(), Some(TokenError::NoKeys));
 }

@@ -77,7 +77,7 @@ fn while_a_secret_is_changed_both_are_believed() {
     }
     let other = EncodingKey::from_secret("x".repeat(40).as_bytes());
     let token = signed(&claims(json!({})), &other, Algorithm::HS256);
-    assert_eq!(examine(&tokens, &token).err(), Some(Denied::Signature));
+    assert_eq!(examine(&tokens, &token).err(), Some(TokenError::Signature));
 }
 
 #[test]

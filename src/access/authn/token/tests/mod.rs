@@ -152,7 +152,7 @@ fn tokens() -> Tokens {
 }
 
 /// The outcome for a token when nothing need be fetched.
-fn examine(tokens: &Tokens, token: &str) -> Result<Claims, Denied> {
+fn examine(tokens: &Tokens, token: &str) -> Result<Claims, TokenError> {
     tokens
         .examine(token)
         .now_or_never()

@@ -48,10 +48,16 @@ async fn keys_are_fetched_when_a_token_needs_them() {
     }
     // A key has only one alg: RS256 is not PS256, though the key could do both.
     let token = issued(&RSA, Algorithm::PS256, Some("rsa"));
-    assert_eq!(tokens.examine(&token).await.err(), Some(Denied::UnknownKey));
+    assert_eq!(
+        tokens.examine(&token).await.err(),
+        Some(TokenError::UnknownKey)
+    );
     // The kid of one key with the signature of another.
     let token = issued(&Pair::p256(), Algorithm::ES256, Some("ec"));
-    assert_eq!(tokens.examine(&token).await.err(), Some(Denied::Signature));
+    assert_eq!(
+        tokens.examine(&token).await.err(),
+        Some(TokenError::Signature)
+    );
     assert_eq!(provider.asked(), 1, "known kids fetch nothing");
     // HMAC is refused too, since no published key verifies it.
     let token = made(
@@ -60,7 +66,10 @@ async fn keys_are_fetched_when_a_token_needs_them() {
         &secret(),
         Algorithm::HS256,
     );
-    assert_eq!(tokens.examine(&token).await.err(), Some(Denied::UnknownKey));
+    assert_eq!(
+        tokens.examine(&token).await.err(),
+        Some(TokenError::UnknownKey)
+    );
     assert_eq!(provider.asked(), 1);
     let state = tokens.jwks_state().expect("a provider");
     assert_eq!((state.fetches, state.failures, state.keys), (1, 0, 3));
@@ -112,7 +121,7 @@ async fn keys_are_rotated_while_a_thousand_tokens_are_verified() {
     .await;
     assert_eq!(
         tokens.examine(&new_token).await.err(),
-        Some(Denied::UnknownKey)
+        Some(TokenError::UnknownKey)
     );
     provider.publishes(jwks(&[old_jwk, new_jwk.clone()]));
     until("the new key is known", async || {
@@ -128,7 +137,7 @@ async fn keys_are_rotated_while_a_thousand_tokens_are_verified() {
     provider.publishes(jwks(&[new_jwk]));
     until("the old key is forgotten", async || {
         tokens.examine(&new_token).await.expect("the new key stays");
-        tokens.examine(&old_token).await == Err(Denied::UnknownKey)
+        tokens.examine(&old_token).await == Err(TokenError::UnknownKey)
     })
     .await;
     refreshing.abort();
@@ -151,7 +160,7 @@ async fn when_the_provider_fails_the_last_good_keys_are_kept() {
         until(what, async || {
             assert_eq!(
                 tokens.examine(&unknown).await.err(),
-                Some(Denied::UnknownKey),
+                Some(TokenError::UnknownKey),
                 "{what}"
             );
             tokens.jwks_state().expect("a provider").failures > before
@@ -221,7 +230,7 @@ async fn until_the_provider_has_answered_nobody_can_say() {
     let theirs = issued(&Pair::rsa(), Algorithm::RS256, None);
     for token in [&good, &forged, &theirs, &good] {
         let denied = tokens.examine(token).await.expect_err("who knows");
-        assert_eq!(denied, Denied::NoKeysYet);
+        assert_eq!(denied, TokenError::NoKeysYet);
         assert_eq!(
             (denied.reason(), denied.code()),
             ("jwks_unavailable", "unavailable")
@@ -232,14 +241,23 @@ async fn until_the_provider_has_answered_nobody_can_say() {
     tokens.examine(&by_own).await.expect("our own key");
     let hmac = EncodingKey::from_secret(b"another secret of thirty-two bytes");
     let hmac = signed(&claims(json!({})), &hmac, Algorithm::HS256);
-    assert_eq!(tokens.examine(&hmac).await.err(), Some(Denied::Signature));
+    assert_eq!(
+        tokens.examine(&hmac).await.err(),
+        Some(TokenError::Signature)
+    );
     provider.speaks_again();
     until("the keys are there", async || {
         tokens.examine(&good).await.is_ok()
     })
     .await;
-    assert_eq!(tokens.examine(&forged).await.err(), Some(Denied::Signature));
-    assert_eq!(tokens.examine(&theirs).await.err(), Some(Denied::Signature));
+    assert_eq!(
+        tokens.examine(&forged).await.err(),
+        Some(TokenError::Signature)
+    );
+    assert_eq!(
+        tokens.examine(&theirs).await.err(),
+        Some(TokenError::Signature)
+    );
 }
 
 #[tokio::test]
@@ -254,7 +272,7 @@ async fn a_flood_of_unknown_keys_is_one_fetch_a_cooldown() {
             tokio::spawn(async move { tokens.examine(&token).await })
         });
         for one in all.collect::<Vec<_>>() {
-            assert_eq!(one.await.expect("ends").err(), Some(Denied::UnknownKey));
+            assert_eq!(one.await.expect("ends").err(), Some(TokenError::UnknownKey));
         }
     };
     // Requests that come at once, while the provider takes its time, wait for one and the same fetch.
@@ -352,7 +370,10 @@ async fn https_is_spoken_and_a_stranger_is_not_believed() {
     };
     let tokens = Tokens::new(&config).expect("keys");
     let token = issued(&P256, Algorithm::ES256, Some("any"));
-    assert_eq!(tokens.examine(&token).await.err(), Some(Denied::NoKeysYet));
+    assert_eq!(
+        tokens.examine(&token).await.err(),
+        Some(TokenError::NoKeysYet)
+    );
     // The record of a TLS handshake: not a byte of the request goes out before it.
     assert_eq!(greeted.await.expect("ends")[..2], [0x16, 0x03]);
     assert_eq!(tokens.jwks_state().expect("a provider").failures, 1);

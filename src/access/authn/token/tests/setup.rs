@@ -86,7 +86,7 @@ fn where_others_can_connect_a_short_secret_is_not_taken_by_a_change_either() {
     assert!(exposed.reload(KeyFile::Secret).is_err());
     assert!(examine(&exposed, &token).is_ok());
     assert_eq!(here.reload(KeyFile::Secret), Ok(true));
-    assert_eq!(examine(&here, &token).err(), Some(Denied::Signature));
+    assert_eq!(examine(&here, &token).err(), Some(TokenError::Signature));
 }
 
 #[test]

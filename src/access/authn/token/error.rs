@@ -4,7 +4,7 @@ use crate::error::Error;
 
 /// The reason why a token is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Denied {
+pub enum TokenError {
     /// The server has no key to verify tokens with.
     #[error(
         "this server has no key to verify tokens with; set one of [authentication] secret, secret_file, public_key_file, jwks_url, api_keys"
@@ -71,7 +71,7 @@ pub enum Denied {
     NoKeysYet,
 }
 
-impl Denied {
+impl TokenError {
     /// One word for counters.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -106,8 +106,8 @@ impl Denied {
     }
 }
 
-impl From<Denied> for Error {
-    fn from(denied: Denied) -> Self {
+impl From<TokenError> for Error {
+    fn from(denied: TokenError) -> Self {
         Self::new(denied.code(), denied.to_string())
     }
 }
