@@ -86,7 +86,7 @@ struct Sharers {
     /// The number of those that have something under way or waiting.
     flows: usize,
     /// The events of all of them that are under way.
-    under_way: usize,
+    in_flight: usize,
     /// Producers with calls that wait, by the events that they were given.
     waiting: BTreeSet<(usize, u64)>,
     /// The events that the last producer had been given when its call went on: one that comes later, or was idle, begins there.
@@ -94,7 +94,7 @@ struct Sharers {
 }
 
 impl Flow {
-    fn under_way(&self) -> usize {
+    fn in_flight(&self) -> usize {
         self.taken + self.unsent
     }
 }
@@ -151,7 +151,7 @@ impl Backlog {
         let part = self.part(&inner, flow.turn);
         let ended = inner.ended;
         let (own, sharers) = inner.enter(flow);
-        if ended || (sharers.waiting.is_empty() && fits(sharers.under_way, events, part)) {
+        if ended || (sharers.waiting.is_empty() && fits(sharers.in_flight, events, part)) {
             own.given = own.given.max(sharers.floor);
             own.go_on(sharers, events);
             return Ok(self.place(flow, events));
@@ -186,7 +186,7 @@ impl Backlog {
         for (flow, unsent) in changed {
             if unsent > 0 || inner.flows.contains_key(&flow) {
                 let (own, sharers) = inner.enter(flow);
-                sharers.under_way = sharers.under_way + unsent - own.unsent;
+                sharers.in_flight = sharers.in_flight + unsent - own.unsent;
                 own.unsent = unsent;
                 touched.push(flow);
             }
@@ -258,7 +258,7 @@ impl Backlog {
             };
             // A call whose producer hung up needs none.
             let goes = |(events, tell): &mut line::Call<Waiter>| {
-                tell.is_closed() || ended || fits(sharers.under_way, *events, part)
+                tell.is_closed() || ended || fits(sharers.in_flight, *events, part)
             };
             let Some((events, tell)) = calls.pop_front_if(goes) else {
                 break;
@@ -284,7 +284,7 @@ impl Flow {
         sharers.floor = sharers.floor.max(self.given);
         self.given += events;
         self.line.give(events);
-        sharers.under_way += events;
+        sharers.in_flight += events;
     }
 }
 
@@ -301,7 +301,7 @@ impl Inner {
 
     /// Forgets a producer that has nothing left.
     fn forget(&mut self, flow: FlowId) {
-        let done = |own: &Flow| own.under_way() == 0 && own.line.is_empty();
+        let done = |own: &Flow| own.in_flight() == 0 && own.line.is_empty();
         if !self.flows.get(&flow).is_some_and(done) {
             return;
         }
@@ -319,15 +319,15 @@ impl Inner {
             let events = events.min(own.taken);
             own.taken -= events;
             if let Some(sharers) = self.turns.get_mut(&flow.turn) {
-                sharers.under_way -= events;
+                sharers.in_flight -= events;
             }
         }
     }
 }
 
 /// Whether a call may go on. A call alone always may, however large it is.
-fn fits(under_way: usize, events: usize, part: usize) -> bool {
-    under_way == 0 || under_way + events <= part
+fn fits(in_flight: usize, events: usize, part: usize) -> bool {
+    in_flight == 0 || in_flight + events <= part
 }
 
 /// Tells calls that it is their turn. A place whose call is gone meanwhile is given back by being dropped: the lock must be free.

@@ -181,7 +181,7 @@ impl Answering {
         self,
         mut request: Request<Incoming>,
     ) -> Result<Response, std::convert::Infallible> {
-        let under_way = InFlight::begin(self.traffic.clone());
+        let in_flight = InFlight::begin(self.traffic.clone());
         let ip = self.peer.0.ip();
         let client = self.shared.proxies.client(ip, request.headers());
         let secure = self
@@ -193,7 +193,7 @@ impl Answering {
                 && let Err(exceeded) = self.shared.quota.begins(client.0)
             {
                 self.shared.metrics.refused("connection", exceeded.reason());
-                return Ok(under_way.cover(exceeded.into_response(), None));
+                return Ok(in_flight.cover(exceeded.into_response(), None));
             }
             None
         } else {
@@ -201,7 +201,7 @@ impl Answering {
                 Ok(presence) => presence,
                 Err(exceeded) => {
                     self.shared.metrics.refused("connection", exceeded.reason());
-                    return Ok(under_way.cover(exceeded.into_response(), None));
+                    return Ok(in_flight.cover(exceeded.into_response(), None));
                 }
             }
         };
@@ -216,7 +216,7 @@ impl Answering {
         let answered = self.shared.router.clone().oneshot(request.map(Body::new));
         answered
             .await
-            .map(|response| under_way.cover(response, presence))
+            .map(|response| in_flight.cover(response, presence))
     }
 
     /// A slot for a request that came through a proxy. A request of a session needs none: the session holds one.

@@ -51,7 +51,7 @@ impl Performer {
 }
 
 /// The actions that each operator has under way, and their bytes: by user, or by client where nobody said who it is.
-type UnderWay = Arc<Mutex<HashMap<Arc<str>, (usize, usize)>>>;
+type Counts = Arc<Mutex<HashMap<Arc<str>, (usize, usize)>>>;
 
 /// All of them. Locks are held for a look, never across an await.
 #[derive(Debug)]
@@ -59,16 +59,16 @@ pub(super) struct Actions {
     /// Actions and their bytes that one operator may have under way.
     most: (usize, usize),
     /// The count of each operator.
-    under_way: UnderWay,
+    counts: Counts,
     /// Producers, by public id.
     performers: Mutex<HashMap<Arc<str>, Weak<Performer>>>,
 }
 
 /// A place among an operator's actions, until it is dropped.
 #[derive(Debug)]
-pub(super) struct InFlight {
+pub(super) struct ActionSlot {
     /// Gets the place back.
-    under_way: UnderWay,
+    counts: Counts,
     /// The operator's user or client.
     operator: Arc<str>,
     /// The bytes that it holds.
@@ -79,7 +79,7 @@ impl Actions {
     pub(super) fn new(most: (usize, usize)) -> Self {
         Self {
             most,
-            under_way: UnderWay::default(),
+            counts: Counts::default(),
             performers: Mutex::default(),
         }
     }
@@ -109,11 +109,11 @@ impl Actions {
     ///
     /// # Errors
     /// `rate_limited`.
-    pub(super) fn begin(&self, client: &Performer, bytes: usize) -> Result<InFlight, Error> {
+    pub(super) fn begin(&self, client: &Performer, bytes: usize) -> Result<ActionSlot, Error> {
         let operator = client.who().user.clone();
         let operator = operator.unwrap_or_else(|| client.id.clone());
         let (most, most_bytes) = self.most;
-        let mut all = lock(&self.under_way);
+        let mut all = lock(&self.counts);
         let (count, held) = all.entry(operator.clone()).or_default();
         // A single one may be as long as a message may be.
         if *count >= most || (*count > 0 && *held + bytes > most_bytes) {
@@ -126,17 +126,17 @@ impl Actions {
         }
         *count += 1;
         *held += bytes;
-        Ok(InFlight {
-            under_way: self.under_way.clone(),
+        Ok(ActionSlot {
+            counts: self.counts.clone(),
             operator,
             bytes,
         })
     }
 }
 
-impl Drop for InFlight {
+impl Drop for ActionSlot {
     fn drop(&mut self) {
-        let mut all = lock(&self.under_way);
+        let mut all = lock(&self.counts);
         if let Some((count, held)) = all.get_mut(&self.operator) {
             *count -= 1;
             *held -= self.bytes;

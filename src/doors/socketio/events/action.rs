@@ -54,7 +54,7 @@ pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
         "action": action, "params": params, "requested_by": client.id, "timestamp": Timestamp::now(),
     })
     .to_string();
-    let under_way = client
+    let slot = client
         .context
         .actions
         .begin(&client.performer, payload.len())?;
@@ -71,7 +71,7 @@ pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
     // The operator's next events don't wait for the producers.
     tokio::spawn(async move {
         let outcome = first_answer(&operator, clients, &payload).await;
-        drop(under_way);
+        drop(slot);
         report(&operator, action_id, agent_id, outcome);
     });
     Ok(answer.into())
