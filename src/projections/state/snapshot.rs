@@ -28,7 +28,7 @@ impl Snapshot {
     pub fn new(mut walk: Walk, cursor: String, now: Timestamp, part_bytes: usize) -> Self {
         let mut starts = vec![walk.clone()];
         loop {
-            walk.piece(part_bytes);
+            walk.chunk(part_bytes);
             if walk.is_over() {
                 break;
             }
@@ -61,7 +61,7 @@ impl Snapshot {
     /// A part as JSON, counted from 1; the cursor is on the last one only. A single one doesn't say that it is a part.
     pub fn part(&self, part: usize) -> Option<String> {
         let mut walk = self.starts.get(part.checked_sub(1)?)?.clone();
-        let piece = walk.piece(self.part_bytes);
+        let chunk = walk.chunk(self.part_bytes);
         let parts = self.parts();
         let frame = Frame {
             now: self.now,
@@ -69,7 +69,7 @@ impl Snapshot {
             counts: &self.counts,
             cursor: (part == parts).then_some(self.cursor.as_str()),
         };
-        Some(walk.framed(&piece, &frame))
+        Some(walk.framed(&chunk, &frame))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Writes what one client may see of the state, entity by entity: all of it, or in pieces that are made when they are asked for.
+//! Writes what one client may see of the state, entity by entity: all of it, or in chunks that are made when they are asked for.
 
 use std::{ops::Bound, sync::Arc};
 
@@ -48,11 +48,11 @@ const STATUSES: [&str; 4] = ["todo", "in_progress", "blocked", "done"];
 
 /// Entities of a snapshot, each map's as the text between its braces.
 #[derive(Debug, Default)]
-pub(super) struct Piece {
+pub(super) struct Chunk {
     maps: [String; WRITTEN.len()],
 }
 
-impl Piece {
+impl Chunk {
     fn len(&self) -> usize {
         self.maps.iter().map(String::len).sum()
     }
@@ -86,7 +86,7 @@ impl Walk {
 
     /// All of it as one JSON object.
     pub fn whole(mut self, cursor: &str, now: Timestamp) -> String {
-        let piece = self.piece(usize::MAX);
+        let chunk = self.chunk(usize::MAX);
         let counts = self.counts();
         let frame = Frame {
             now,
@@ -94,7 +94,7 @@ impl Walk {
             counts: &counts,
             cursor: Some(cursor),
         };
-        self.framed(&piece, &frame)
+        self.framed(&chunk, &frame)
     }
 
     /// Whether nothing more comes; else it stands before the next entity that is seen.
@@ -138,21 +138,21 @@ impl Walk {
     }
 
     /// The next entities, of about so many bytes.
-    pub(super) fn piece(&mut self, bytes: usize) -> Piece {
-        let mut piece = Piece::default();
-        while piece.len() < bytes && self.next(|at, _| &mut piece.maps[at]) {}
-        piece
+    pub(super) fn chunk(&mut self, bytes: usize) -> Chunk {
+        let mut chunk = Chunk::default();
+        while chunk.len() < bytes && self.next(|at, _| &mut chunk.maps[at]) {}
+        chunk
     }
 
     /// A snapshot's JSON object around some entities.
-    pub(super) fn framed(&self, piece: &Piece, frame: &Frame<'_>) -> String {
-        let mut out = String::with_capacity(piece.len() + 1024);
+    pub(super) fn framed(&self, chunk: &Chunk, frame: &Frame<'_>) -> String {
+        let mut out = String::with_capacity(chunk.len() + 1024);
         self.head(frame.now, &mut out);
         if let Some((part, parts)) = frame.part {
             field(&mut out, "part", &part.into());
             field(&mut out, "parts", &parts.into());
         }
-        for (map, entities) in WRITTEN.into_iter().zip(&piece.maps) {
+        for (map, entities) in WRITTEN.into_iter().zip(&chunk.maps) {
             key(&mut out, map.name());
             out.push('{');
             out.push_str(entities);
