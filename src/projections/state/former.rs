@@ -31,7 +31,8 @@ struct Saved {
     tasks: Entities,
     runs: Entities,
     health: Known,
-    belongings: Belongings,
+    #[serde(rename = "belongings")]
+    ownership: FormerOwnership,
     events: u64,
     decisions: u64,
 }
@@ -62,19 +63,19 @@ struct Said {
 }
 
 #[derive(Deserialize)]
-struct Belongings {
+struct FormerOwnership {
     things: BTreeMap<ThingKind, OfKind>,
     forgotten: Vec<ThingKind>,
 }
 
 #[derive(Deserialize)]
 struct OfKind {
-    by_id: BTreeMap<Arc<str>, Belonging>,
+    by_id: BTreeMap<Arc<str>, FormerOwner>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Belonging {
+struct FormerOwner {
     owner: Option<Arc<str>>,
     sure: bool,
     shared: bool,
@@ -82,7 +83,7 @@ struct Belonging {
     more: bool,
 }
 
-impl Belonging {
+impl FormerOwner {
     fn owner(&self) -> Option<&Arc<str>> {
         self.owner.as_ref().filter(|_| !self.shared)
     }
@@ -91,7 +92,7 @@ impl Belonging {
 /// Reads such a state within these limits, and what the ledger has to know of its things; `None` if it is something else.
 pub(super) fn read(text: &str, limits: &Limits) -> Option<(State, Ledger)> {
     let saved: Saved = serde_json::from_str(text).ok()?;
-    let known = &saved.belongings;
+    let known = &saved.ownership;
     let mut kept = Kept::new(limits.clone());
     let health = Item {
         known: saved.health,
@@ -136,12 +137,12 @@ pub(super) fn read(text: &str, limits: &Limits) -> Option<(State, Ledger)> {
     Some((state, ledger))
 }
 
-fn is_homeless(belonging: &Belonging) -> bool {
+fn is_homeless(belonging: &FormerOwner) -> bool {
     belonging.projects.is_empty() && !belonging.more
 }
 
 /// Makes an entity of each project of what is kept under one id.
-fn divide(map: Map, id: &str, item: Item, known: &Belongings, kept: &mut Kept) {
+fn divide(map: Map, id: &str, item: Item, known: &FormerOwnership, kept: &mut Kept) {
     let kind = match (map, item.known.facts.get("kind").and_then(|k| k.as_str())) {
         (Map::Runs, kind) => run_of(kind.unwrap_or_default()),
         _ => 0,
@@ -232,8 +233,8 @@ fn put(entity: &mut Entity, map: Map, part: u8, project: Option<&str>, facts: Ob
     }
 }
 
-impl Belongings {
-    fn of(&self, kind: ThingKind, id: &str) -> Option<&Belonging> {
+impl FormerOwnership {
+    fn of(&self, kind: ThingKind, id: &str) -> Option<&FormerOwner> {
         self.things.get(&kind)?.by_id.get(id)
     }
 
@@ -250,7 +251,7 @@ impl Belongings {
         for (kind, id) in all {
             let forgotten = self.forgotten.contains(&kind);
             let known = self.of(kind, id);
-            if let Some(owner) = known.and_then(Belonging::owner) {
+            if let Some(owner) = known.and_then(FormerOwner::owner) {
                 owners.push(Owned {
                     owner: owner.clone(),
                     kinds: [kind].into_iter().collect(),
@@ -261,7 +262,7 @@ impl Belongings {
                 continue;
             }
             match known {
-                Some(Belonging {
+                Some(FormerOwner {
                     more: false,
                     projects,
                     ..
@@ -279,7 +280,7 @@ impl Belongings {
                         };
                     }
                 },
-                Some(Belonging { more: true, .. }) => {
+                Some(FormerOwner { more: true, .. }) => {
                     uncertain.insert(kind);
                     candidates = Candidates::Unknown;
                 }
