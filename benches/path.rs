@@ -179,9 +179,9 @@ fn stages(c: &mut Criterion) {
     });
 
     let shared: Vec<Arc<Event>> = mix.events.iter().cloned().map(Arc::new).collect();
-    let mut desk = Dashboard::new();
-    each(&mut g, "4 desk: Seneca's counts", |n| {
-        desk.observe(&shared[n % count]);
+    let mut dashboard = Dashboard::new();
+    each(&mut g, "4 dashboard: Seneca's counts", |n| {
+        dashboard.observe(&shared[n % count]);
     });
 
     each(&mut g, "5 plan: table", |n| {
@@ -255,7 +255,7 @@ fn whole(c: &mut Criterion) {
     let table = table();
     let journal = MemoryJournal::new(RETENTION);
     let mut state = State::new(Limits::default());
-    let mut desk = Dashboard::new();
+    let mut dashboard = Dashboard::new();
     let mut pacer = Pacer::default();
     let begun = Instant::now();
     let make = |n: usize| {
@@ -270,7 +270,7 @@ fn whole(c: &mut Criterion) {
         let mut frames = Vec::new();
         for record in records.expect("at once").expect("readable").records {
             state.apply(&record.event);
-            desk.observe(&record.event);
+            dashboard.observe(&record.event);
             let planned = table.plan(&record.event, Listening::NONE);
             let rooms = rooms_hash(&record.event);
             for group in group(&record, planned, &entities(&record.event), rooms) {

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use serde_json::{Value, json};
 
 use super::{
-    desk::percent,
+    planner::percent,
     world::{Draft, Stand, Turn, World, fresh_id},
 };
 

@@ -1,7 +1,7 @@
 //! An invented team at work, for `stoa serve --demo`: a story without end in the events of a real producer.
 //!
 //! Six agents work through projects, one after the other: tasks with dependencies, progress, decisions, blockers, words
-//! as they are written, builds, health. The story has its own clock: a few **actors** (the desk that plans, the agents,
+//! as they are written, builds, health. The story has its own clock: a few **actors** (the planner, the agents,
 //! the builds, the system's health) each have a time at which it is their turn, the earliest goes first. Nothing here
 //! waits or does I/O: [`Team::next_event`] says what comes next and how long to wait for it.
 //!
@@ -13,8 +13,8 @@
 
 mod build;
 mod cast;
-mod desk;
 mod health;
+mod planner;
 mod projects;
 mod rng;
 #[cfg(test)]
@@ -29,8 +29,8 @@ use serde_json::{Value, json};
 
 use build::Builds;
 use cast::CAST;
-use desk::Desk;
 use health::Health;
+use planner::Planner;
 use work::Worker;
 use world::{Draft, Turn, World};
 
@@ -44,7 +44,7 @@ const FIRST_HEALTH_MS: u64 = 700;
 /// Somebody with turns.
 #[derive(Debug)]
 enum Actor {
-    Desk(Desk),
+    Planner(Planner),
     Worker(Worker),
     Builds(Builds),
     Health(Health),
@@ -53,7 +53,7 @@ enum Actor {
 impl Actor {
     fn turn(&mut self, now: u64, world: &mut World) -> Turn {
         match self {
-            Self::Desk(desk) => desk.turn(now, world),
+            Self::Planner(planner) => planner.turn(now, world),
             Self::Worker(worker) => worker.turn(now, world),
             Self::Builds(builds) => builds.turn(world),
             Self::Health(health) => health.turn(world),
@@ -77,7 +77,7 @@ pub struct Team {
 /// A team at the beginning of its story. `speed` 1 gives two to six events per second, 2 twice as many; what is not a
 /// usable number counts as 1.
 pub fn team(seed: u64, speed: f64) -> Team {
-    let mut actors = vec![(0, Actor::Desk(Desk::new()))];
+    let mut actors = vec![(0, Actor::Planner(Planner::new()))];
     // Not all at the same moment: six agents that act as one look like a machine.
     let starts = (0..).step_by(130).map(|ms: u64| 1_000 + ms);
     for (member, start) in CAST.iter().zip(starts) {
@@ -122,7 +122,7 @@ impl Team {
 }
 
 fn quiet() -> Draft {
-    Draft::new("system_idle", desk::SOURCE, json!({}))
+    Draft::new("system_idle", planner::SOURCE, json!({}))
 }
 
 /// The event as a producer publishes it after `wait`.

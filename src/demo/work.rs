@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     cast::{FINDINGS, Member, OPENINGS, STAGES, pieces},
-    desk,
+    planner,
     world::{Draft, Project, Stand, Turn, World, fresh_id},
 };
 
@@ -193,7 +193,7 @@ impl Worker {
         Some(match step {
             Step::Assigned => {
                 let with = json!({ "agent_name": self.member.name });
-                Draft::new("task_assigned", desk::SOURCE, about(with))
+                Draft::new("task_assigned", planner::SOURCE, about(with))
             }
             Step::Status(status) => {
                 let busy = *status != "idle";

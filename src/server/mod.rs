@@ -142,14 +142,14 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         metrics.clone(),
     ));
     let quota = Quota::new(options::connections(config));
-    let kit = socketio::start(
+    let context = socketio::start(
         handle.clone(),
         intake.clone(),
         authenticator.clone(),
         metrics.clone(),
         options::sockets(config, quota.clone()),
     );
-    let door = Door::new(kit, options::door(config, &metrics));
+    let door = Door::new(context, options::door(config, &metrics));
     let readiness = Arc::new(Readiness::default());
     let api = Api {
         hub: handle,

@@ -4,8 +4,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod desk;
-mod fair_desk;
+mod dashboard;
+mod fair_dashboard;
 mod ids;
 mod known;
 mod restarts;

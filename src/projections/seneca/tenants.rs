@@ -1,6 +1,6 @@
-//! Namesakes on the desk: what a producer whose token names projects says of a thing of another project is said of another thing.
+//! Namesakes on the dashboard: what a producer whose token names projects says of a thing of another project is said of another thing.
 //!
-//! The desk keeps things by the ids that Seneca's pages know. The first thing of an id has it; a namesake of a limited producer, or
+//! The dashboard keeps things by the ids that Seneca's pages know. The first thing of an id has it; a namesake of a limited producer, or
 //! beside one, has its project in its name, as in a snapshot of the state. An id that may be read as such a name has it, too, when a
 //! limited producer says it: else that one could have the name of another's namesake.
 

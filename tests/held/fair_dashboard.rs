@@ -80,9 +80,9 @@ async fn a_flood_of_one_project_leaves_what_is_shown_of_another() {
     let later = (THEIRS..2 * THEIRS).map(|n| said("p2", n)).collect();
     publish(address, &victim, later).await;
 
-    let desk = read(address, "/api/pipeline/monitor/dashboard").await;
-    assert_eq!(desk["active_flows"].as_array().map(Vec::len), Some(50));
-    assert_eq!(theirs(&desk, "run"), 2 * THEIRS, "flows");
+    let dashboard = read(address, "/api/pipeline/monitor/dashboard").await;
+    assert_eq!(dashboard["active_flows"].as_array().map(Vec::len), Some(50));
+    assert_eq!(theirs(&dashboard, "run"), 2 * THEIRS, "flows");
     let recent = read(address, "/api/conversations/recent?limit=1000").await;
     assert_eq!(recent["total"], 1_000);
     assert_eq!(theirs(&recent, "line"), 2 * THEIRS, "lines");
@@ -140,8 +140,8 @@ async fn what_one_project_says_of_an_id_changes_nothing_of_another_that_has_it()
     ];
     publish(address, &victim, theirs).await;
     let of_victim = async || {
-        let desk = read(address, "/api/pipeline/monitor/dashboard").await;
-        let flows = desk["active_flows"].as_array().expect("flows").iter();
+        let dashboard = read(address, "/api/pipeline/monitor/dashboard").await;
+        let flows = dashboard["active_flows"].as_array().expect("flows").iter();
         let flows: Vec<_> = flows
             .filter(|flow| ["r1", "p2"].contains(&flow["flow_id"].as_str().unwrap_or_default()))
             .cloned()

@@ -27,7 +27,7 @@ enum Step {
 
 /// The planner.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct Planner {
     /// What is still to be announced.
     steps: VecDeque<Step>,
     /// How many finished tasks were reported.
@@ -36,7 +36,7 @@ pub(super) struct Desk {
     since: u64,
 }
 
-impl Desk {
+impl Planner {
     /// Before anybody was announced.
     pub(super) fn new() -> Self {
         Self {

@@ -71,7 +71,7 @@ async fn readings_of_the_health_hold_what_the_tab_reads_and_no_more_than_their_b
             until_folded(server.address(), &cursor).await;
         }
         let (length, readings) = history(server.address()).await;
-        // An eighth of the desk's bytes is for readings; that is two of these.
+        // An eighth of the dashboard's bytes is for readings; that is two of these.
         assert!((1..=3).contains(&readings.len()), "{}", readings.len());
         assert!(length < DESK / 8 + 10_000, "{length}");
         let last = readings.last().unwrap();
