@@ -225,7 +225,7 @@ fn stages(c: &mut Criterion) {
     let envelope = Envelope {
         cursor: CURSOR,
         coalesced: 1,
-        merged: None,
+        data: None,
         since: None,
     };
     each(&mut g, "8 render: one update", |n| {
@@ -287,7 +287,7 @@ fn whole(c: &mut Criterion) {
             let envelope = Envelope {
                 cursor: CURSOR,
                 coalesced: group.coalesced(),
-                merged: group.merged.as_ref(),
+                data: group.data.as_ref(),
                 since: group.since,
             };
             let json = render(planned, event, &envelope);

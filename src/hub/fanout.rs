@@ -45,7 +45,7 @@ impl Hub {
             let envelope = Envelope {
                 cursor: self.stream.cursor_text(),
                 coalesced: pending.coalesced(),
-                merged: pending.merged.as_ref(),
+                data: pending.data.as_ref(),
                 since: pending.since,
             };
             let update = Outgoing::of_plan(planned, event, &envelope, self.options.sanitize);

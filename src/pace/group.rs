@@ -11,7 +11,7 @@ use crate::{
     event::{Object, Priority},
     journal::{FlowId, Record, Seq},
     timestamp::Timestamp,
-    update::{Bits, Key, Merge, Planned, Timing, UpdateId},
+    update::{Bits, Coalescing, Key, Planned, Timing, UpdateId},
 };
 
 /// An update of one event, or of several once coalesced.
@@ -32,7 +32,7 @@ pub struct PendingUpdate {
     /// Stands for the rooms: only updates for the same ones are coalesced.
     pub rooms: u64,
     /// The coalesced data, when it isn't just the last event's.
-    pub merged: Option<Object>,
+    pub data: Option<Object>,
     /// The time of the first of several that are coalesced.
     pub since: Option<Timestamp>,
     /// When the first of its events was accepted: what the budgets are measured from.
@@ -53,7 +53,7 @@ pub struct Window {
     /// For how long.
     pub length: Duration,
     /// How two become one.
-    pub merge: Merge,
+    pub how: Coalescing,
 }
 
 impl PendingUpdate {
@@ -83,10 +83,10 @@ pub fn group<'a>(
     planned.into_iter().map(move |mut update| {
         let window = match std::mem::replace(&mut update.timing, Timing::Immediate) {
             Timing::Immediate => None,
-            Timing::Coalesced { key, window, merge } => Some(Window {
+            Timing::Coalesced { key, window, how } => Some(Window {
                 key,
                 length: window,
-                merge,
+                how,
             }),
         };
         PendingUpdate {
@@ -97,7 +97,7 @@ pub fn group<'a>(
             update,
             entities: entities.clone(),
             rooms,
-            merged: None,
+            data: None,
             since: None,
             accepted: record.accepted,
             window,

@@ -32,7 +32,7 @@ use ready::Ready;
 
 use crate::{
     journal::{FlowId, Seq},
-    update::{Key, Merge, merge},
+    update::{Coalescing, Key, coalesce},
 };
 
 /// A window of nothing would not gather anything.
@@ -245,13 +245,13 @@ impl Pacer {
     /// Whether two can't be coalesced, as facts of the earlier one would be said again after another update of the same entity,
     /// or stand in the way of what the later one says in another spelling; or as their text is of two roles.
     fn divides(&self, earlier: &PendingUpdate, later: &PendingUpdate, window: &Window) -> bool {
-        let before = earlier.merged.as_ref();
+        let before = earlier.data.as_ref();
         let before = before.unwrap_or(&earlier.record.event.data);
         let after = &later.record.event.data;
-        match window.merge {
-            Merge::Fields => {}
-            Merge::Text => return merge::changes_role(before, after),
-            Merge::Changes | Merge::Replace => return false,
+        match window.how {
+            Coalescing::Fields => {}
+            Coalescing::Text => return coalesce::changes_role(before, after),
+            Coalescing::Changes | Coalescing::Replace => return false,
         }
         let between = || {
             let mut holdings = earlier.entities.iter();
@@ -267,7 +267,7 @@ impl Pacer {
                 newest > earlier.last()
             })
         };
-        merge::respells(before, after) || (between() && !merge::later_covers(before, after))
+        coalesce::respells(before, after) || (between() && !coalesce::later_covers(before, after))
     }
 
     fn unindex(&mut self, slot: usize, group: &PendingUpdate) {
@@ -325,24 +325,22 @@ impl Pacer {
 /// One group in place of two: the later one's updates, with nothing of the earlier one lost. Whose entities it has is for
 /// whoever indexes them.
 fn coalesce(earlier: PendingUpdate, mut later: PendingUpdate, window: &Window) -> PendingUpdate {
-    let before = earlier
-        .merged
-        .as_ref()
-        .unwrap_or(&earlier.record.event.data);
-    let covered = window.merge == Merge::Replace
-        || (window.merge != Merge::Text && merge::later_covers(before, &later.record.event.data));
-    let merged = (!covered).then(|| {
+    let before = earlier.data.as_ref().unwrap_or(&earlier.record.event.data);
+    let covered = window.how == Coalescing::Replace
+        || (window.how != Coalescing::Text
+            && coalesce::later_covers(before, &later.record.event.data));
+    let data = (!covered).then(|| {
         let before = earlier
-            .merged
+            .data
             .unwrap_or_else(|| earlier.record.event.data.clone());
-        merge::merge(before, &later.record.event.data, window.merge)
+        coalesce::coalesce(before, &later.record.event.data, window.how)
     });
     // Text grows with each piece; other fields stand in each other's place.
-    let weight = match window.merge {
-        Merge::Text => earlier.weight + later.weight,
+    let weight = match window.how {
+        Coalescing::Text => earlier.weight + later.weight,
         _ => earlier.weight.max(later.weight),
     };
-    let held = match &merged {
+    let held = match &data {
         Some(_) => earlier.held + later.held,
         None => later.held,
     };
@@ -353,7 +351,7 @@ fn coalesce(earlier: PendingUpdate, mut later: PendingUpdate, window: &Window) -
     // Filters go by it: whoever wants the more urgent one of the two gets both.
     later.update.priority = priority;
     PendingUpdate {
-        merged,
+        data,
         weight,
         held,
         unsent,

@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     event::{Event, EventName, Priority},
     journal::Record,
-    update::{Destination, Merge, Planned, Timing, UpdateKind},
+    update::{Coalescing, Destination, Planned, Timing, UpdateKind},
 };
 
 /// One published event of a test.
@@ -73,10 +73,10 @@ fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[PendingUpdate; 1]> {
         Some(key) if step.priority != Priority::Critical => Timing::Coalesced {
             key: crate::update::Key(format!("{key}/{}/{}", step.entity, step.text).into()),
             window: Duration::from_millis(100),
-            merge: if step.text {
-                Merge::Text
+            how: if step.text {
+                Coalescing::Text
             } else {
-                Merge::Fields
+                Coalescing::Fields
             },
         },
         _ => Timing::Immediate,
@@ -135,12 +135,12 @@ proptest! {
     #[test]
     fn no_field_and_no_text_is_lost(steps in prop::collection::vec(step(), 1..120), flush in 1_usize..20) {
         for (_, g) in run(&steps, flush) {
-            let data = g.merged.as_ref().unwrap_or(&g.record.event.data);
+            let data = g.data.as_ref().unwrap_or(&g.record.event.data);
             for (seq, _) in &g.unsent {
                 let field = format!("f{}", seq % 3);
                 prop_assert!(data.contains_key(&field));
             }
-            if g.window.as_ref().is_some_and(|w| w.merge == Merge::Text) {
+            if g.window.as_ref().is_some_and(|w| w.how == Coalescing::Text) {
                 let text: String = g.unsent.iter().map(|(s, _)| format!("<{s}>")).collect();
                 prop_assert_eq!(data["content"].as_str(), Some(text.as_str()));
             }

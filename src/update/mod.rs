@@ -6,11 +6,11 @@
 
 mod animation;
 mod bodies;
+pub mod coalesce;
 mod facts;
 mod harmless;
 mod kind;
 mod level;
-pub mod merge;
 mod planned;
 mod render;
 mod rooms;
@@ -29,7 +29,7 @@ pub(crate) use bodies::{execution_progress, project_progress};
 pub use harmless::harmless;
 pub(crate) use harmless::{harmless_object, made_harmless};
 pub use kind::UpdateKind;
-pub use planned::{Bits, Destination, Envelope, Key, Merge, Planned, Timing, UpdateId};
+pub use planned::{Bits, Coalescing, Destination, Envelope, Key, Planned, Timing, UpdateId};
 pub use render::render;
 pub use rooms::{entities, event_rooms, rooms_hash};
 pub use rules::{MAX_RULES_PER_EVENT, Rule, RuleError};

@@ -34,7 +34,7 @@ pub struct Key(pub Arc<str>);
 
 /// The fate of the earlier update when a later one of the same key takes its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Merge {
+pub enum Coalescing {
     /// Top-level keys of `data` are coalesced, the later value wins: no field is lost.
     Fields,
     /// As `Fields`, and `data.changes` is coalesced in the same way (visual updates).
@@ -57,7 +57,7 @@ pub enum Timing {
         /// The time that they are held.
         window: Duration,
         /// The way they are coalesced.
-        merge: Merge,
+        how: Coalescing,
     },
 }
 
@@ -84,7 +84,7 @@ pub struct Envelope<'a> {
     /// The number of events in it; written as `coalesced` when more than one.
     pub coalesced: u32,
     /// The coalesced `data`, when events were coalesced; else the event's own is written.
-    pub merged: Option<&'a Object>,
+    pub data: Option<&'a Object>,
     /// The time of the first of several that are coalesced.
     pub since: Option<Timestamp>,
 }

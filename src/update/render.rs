@@ -24,7 +24,7 @@ pub fn render(planned: &Planned, event: &Event, envelope: &Envelope<'_>) -> Stri
     out.field("source_type", event.name.raw());
     out.field("priority", &planned.priority);
     out.field("animation", animation.as_str());
-    let data = envelope.merged.unwrap_or(&event.data);
+    let data = envelope.data.unwrap_or(&event.data);
     let (target_kind, id) = bodies::target(kind, event);
     let (from, to) = bodies::from_to(kind, event, data);
     out.field(

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     kind::UpdateKind,
-    planned::{Destination, Key, Merge, Planned, Timing},
+    planned::{Coalescing, Destination, Key, Planned, Timing},
     rules::Rule,
 };
 use crate::event::{Event, Priority};
@@ -25,7 +25,7 @@ impl Rule {
         let timing = by.map_or(Timing::Immediate, |by| Timing::Coalesced {
             key: Key(format!("rule{index}/{}", by.text(event, &event.data)).into()),
             window: self.throttle.unwrap_or(throttle),
-            merge: Merge::Fields,
+            how: Coalescing::Fields,
         });
         let destination = match &self.rooms {
             None => Destination::EventRooms,

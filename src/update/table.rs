@@ -8,7 +8,7 @@ use smallvec::{SmallVec, smallvec};
 use super::{
     kind::UpdateKind,
     level::notification_level,
-    planned::{Destination, Key, Merge, Planned, Timing},
+    planned::{Coalescing, Destination, Key, Planned, Timing},
     rules::{MAX_RULES_PER_EVENT, Rule},
     seneca,
     status::status_of,
@@ -52,7 +52,7 @@ enum By<'a> {
     /// Never.
     Nothing,
     /// By this id within this name space of keys; never if the event lacks the id.
-    Id(Cow<'a, str>, Option<&'a str>, Merge),
+    Id(Cow<'a, str>, Option<&'a str>, Coalescing),
 }
 
 struct Row<'a> {
@@ -124,12 +124,12 @@ impl Table {
 
     fn plan_row(&self, event: &Event, row: Row<'_>, planned: &mut SmallVec<[Planned; 4]>) {
         let priority = event.priority.unwrap_or(row.priority);
-        let (window, merge) = match &row.by {
+        let (window, how) = match &row.by {
             // It says that a thing is of its project from now on, which what it would be coalesced with does not.
-            _ if !event.settled.adopted.is_empty() => (Duration::ZERO, Merge::Replace),
-            By::Id(_, _, Merge::Text) => (self.text_throttle, Merge::Text),
-            By::Id(_, _, merge) => (self.throttle, *merge),
-            By::Nothing => (Duration::ZERO, Merge::Replace),
+            _ if !event.settled.adopted.is_empty() => (Duration::ZERO, Coalescing::Replace),
+            By::Id(_, _, Coalescing::Text) => (self.text_throttle, Coalescing::Text),
+            By::Id(_, _, how) => (self.throttle, *how),
+            By::Nothing => (Duration::ZERO, Coalescing::Replace),
         };
         planned.extend(
             row.kinds
@@ -150,7 +150,7 @@ impl Table {
                                     _ => Key(format!("{space}#{nth}/{id}").into()),
                                 },
                                 window,
-                                merge,
+                                how,
                             }
                         }
                         _ => Timing::Immediate,
@@ -180,7 +180,7 @@ fn row(event: &Event) -> Row<'_> {
         ["agent", "status", "changed"] => Row {
             kinds: smallvec![UpdateKind::AgentStatusChange, UpdateKind::Agent],
             priority: Priority::Normal,
-            by: By::Id(name.into(), event.agent_id(), Merge::Fields),
+            by: By::Id(name.into(), event.agent_id(), Coalescing::Fields),
         },
         ["agent", "run", ..] if is_end(change) => {
             Row::at_once(UpdateKind::AgentRun, Priority::High)
@@ -191,13 +191,13 @@ fn row(event: &Event) -> Row<'_> {
         ["agent", "run", ..] => Row::new(
             UpdateKind::AgentRun,
             Priority::Normal,
-            By::Id(name.into(), event.run_id(), Merge::Fields),
+            By::Id(name.into(), event.run_id(), Coalescing::Fields),
         ),
         ["agent", "step", "updated"] => step(event),
         ["agent", "message", "appended"] => Row::new(
             UpdateKind::Message,
             Priority::Low,
-            By::Id("text".into(), event.message_id(), Merge::Text),
+            By::Id("text".into(), event.message_id(), Coalescing::Text),
         ),
         // The whole name, not only its last word: `role.changed` must not swallow `skill.changed`.
         ["agent", ..] if is_start(change) || is_end(change) => {
@@ -206,7 +206,7 @@ fn row(event: &Event) -> Row<'_> {
         ["agent", ..] => Row::new(
             UpdateKind::Agent,
             Priority::Normal,
-            By::Id(name.into(), event.agent_id(), Merge::Fields),
+            By::Id(name.into(), event.agent_id(), Coalescing::Fields),
         ),
         ["project", ..] if is_start(change) || is_end(change) => {
             Row::at_once(UpdateKind::Project, Priority::Normal)
@@ -217,7 +217,7 @@ fn row(event: &Event) -> Row<'_> {
             By::Id(
                 report_space(event, name),
                 event.project_id.as_deref(),
-                Merge::Fields,
+                Coalescing::Fields,
             ),
         ),
         ["task", "assigned" | "assignment"] => {
@@ -226,7 +226,11 @@ fn row(event: &Event) -> Row<'_> {
         ["task", "progress"] | ["progress", "update"] => Row::new(
             UpdateKind::Progress,
             Priority::Normal,
-            By::Id(progress_space(event, name), event.task_id(), Merge::Fields),
+            By::Id(
+                progress_space(event, name),
+                event.task_id(),
+                Coalescing::Fields,
+            ),
         ),
         ["task", "completed" | "blocked"] | ["blocker", "reported" | "report"] => {
             Row::at_once(UpdateKind::Task, Priority::High)
@@ -237,7 +241,7 @@ fn row(event: &Event) -> Row<'_> {
         ["task", ..] => Row::new(
             UpdateKind::Task,
             Priority::Normal,
-            By::Id(name.into(), event.task_id(), Merge::Fields),
+            By::Id(name.into(), event.task_id(), Coalescing::Fields),
         ),
         ["decision", ..] | ["pm", "decision"] => {
             Row::at_once(UpdateKind::Decision, Priority::Normal)
@@ -273,7 +277,7 @@ fn row(event: &Event) -> Row<'_> {
         ["workflow", "run", ..] | ["execution", ..] => Row::new(
             UpdateKind::Execution,
             Priority::Normal,
-            By::Id(name.into(), event.execution_id(), Merge::Fields),
+            By::Id(name.into(), event.execution_id(), Coalescing::Fields),
         ),
         ["workflow", "node", "state", ..] => node_state(event),
         ["workflow", "node", .., "failed"] => Row::at_once(UpdateKind::Node, Priority::High),
@@ -285,7 +289,7 @@ fn row(event: &Event) -> Row<'_> {
         ["ingest", "job", ..] => Row::new(
             UpdateKind::Ingest,
             Priority::Normal,
-            By::Id(name.into(), event.job_id(), Merge::Fields),
+            By::Id(name.into(), event.job_id(), Coalescing::Fields),
         ),
         ["visual", kind, "update" | "refresh"] => visual(event, kind),
         _ => Row::at_once(UpdateKind::Generic, Priority::Normal),
@@ -341,7 +345,7 @@ fn step(event: &Event) -> Row<'_> {
         _ => Row::new(
             UpdateKind::AgentRun,
             Priority::Normal,
-            By::Id("step".into(), id.or(event.run_id()), Merge::Fields),
+            By::Id("step".into(), id.or(event.run_id()), Coalescing::Fields),
         ),
     }
 }
@@ -358,7 +362,7 @@ fn node_state(event: &Event) -> Row<'_> {
             By::Id(
                 event.name.canonical().into(),
                 event.node_id(),
-                Merge::Fields,
+                Coalescing::Fields,
             ),
         ),
     }
@@ -367,15 +371,15 @@ fn node_state(event: &Event) -> Row<'_> {
 fn visual<'e>(event: &'e Event, kind: &str) -> Row<'e> {
     let target = event.data.get("target_id").and_then(Value::as_str);
     let project = event.project_id.as_deref().unwrap_or("-");
-    let (id, merge) = match kind {
+    let (id, how) = match kind {
         // Layouts of one flush are one layout, whatever they were about.
-        "layout" => (Some(project), Merge::Changes),
-        "complete" => (Some(project), Merge::Replace),
-        _ => (target, Merge::Changes),
+        "layout" => (Some(project), Coalescing::Changes),
+        "complete" => (Some(project), Coalescing::Replace),
+        _ => (target, Coalescing::Changes),
     };
     Row::new(
         UpdateKind::Visual,
         Priority::Normal,
-        By::Id(event.name.canonical().into(), id, merge),
+        By::Id(event.name.canonical().into(), id, how),
     )
 }

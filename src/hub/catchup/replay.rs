@@ -181,7 +181,7 @@ fn write_update(
     let envelope = Envelope {
         cursor,
         coalesced: group.coalesced(),
-        merged: group.merged.as_ref(),
+        data: group.data.as_ref(),
         since: group.since,
     };
     Replayed {

@@ -1,7 +1,7 @@
 //! The table row by row, rules, merging.
 
+mod coalescing;
 mod harmless;
-mod merging;
 mod rows;
 mod rules;
 mod running;
@@ -49,7 +49,7 @@ fn shown(planned: &Planned, event: &Event) -> Value {
     let envelope = Envelope {
         cursor: "c",
         coalesced: 1,
-        merged: None,
+        data: None,
         since: None,
     };
     serde_json::from_str(&render(planned, event, &envelope)).expect("an update is JSON")

@@ -6,7 +6,7 @@ use super::{TEXT_THROTTLE, THROTTLE, of, plan, rows::rows, table};
 use crate::{
     channel::Namespace,
     event::Priority,
-    update::{Merge, Timing, entities, event_rooms},
+    update::{Coalescing, Timing, entities, event_rooms},
 };
 
 /// Whether `whole` has everything that `part` has.
@@ -53,12 +53,12 @@ fn every_row_gives_its_updates() {
             assert_eq!(planned.kind.namespace(), Namespace::Root);
             match &planned.timing {
                 Timing::Immediate => assert_eq!(row.key, None, "{what}"),
-                Timing::Coalesced { key, window, merge } => {
+                Timing::Coalesced { key, window, how } => {
                     // A row's second update has a key of its own.
                     assert_eq!(row.key, Some(&*key.0.replace("#1", "")), "{what}");
                     assert_eq!(
                         *window,
-                        if *merge == Merge::Text {
+                        if *how == Coalescing::Text {
                             TEXT_THROTTLE
                         } else {
                             THROTTLE
@@ -132,7 +132,7 @@ fn no_update_has_a_key_twice() {
             let envelope = crate::update::Envelope {
                 cursor: "c",
                 coalesced: 3,
-                merged: None,
+                data: None,
                 since: None,
             };
             check(&crate::update::render(&planned, &event, &envelope));

@@ -1,5 +1,5 @@
 //! Producers' texts by the whole way: lines of JSON, or nearly, become events as the intake reads and settles them; these are
-//! kept and read again, planned, merged, rendered, and folded into the state and Seneca's desk.
+//! kept and read again, planned, coalesced, rendered, and folded into the state and Seneca's dashboards.
 #![no_main]
 
 use std::time::Duration;
@@ -19,7 +19,7 @@ use stoa::{
     },
     timestamp::Timestamp,
     update::{
-        Envelope, Timing, Rule, Table, TransformOptions, entities, event_rooms, harmless, merge,
+        Envelope, Rule, Table, Timing, TransformOptions, coalesce, entities, event_rooms, harmless,
         render, rooms_hash,
     },
 };
@@ -99,7 +99,7 @@ fuzz_target!(|data: &[u8]| {
         max_entities: 16,
         ..Limits::default()
     };
-    let (mut desk, mut state) = (Dashboard::new().sanitizing(true), State::new(limits));
+    let (mut dashboard, mut state) = (Dashboard::new().sanitizing(true), State::new(limits));
     let ledger = Ledger::new(4);
     let mut earlier: Option<Event> = None;
     let lines = data.split(|b| *b == b'\n').take(MAX_LINES);
@@ -112,16 +112,16 @@ fuzz_target!(|data: &[u8]| {
         event_rooms(&event, &mut |room| assert!(!room.is_empty()));
         let _ = (rooms_hash(&event), entities(&event));
         for planned in &table.plan(&event, Listening::ALL) {
-            let merged = match (&planned.timing, &earlier) {
-                (Timing::Coalesced { merge: how, .. }, Some(earlier)) => {
-                    Some(merge::merge(earlier.data.clone(), &event.data, *how))
+            let data = match (&planned.timing, &earlier) {
+                (Timing::Coalesced { how, .. }, Some(earlier)) => {
+                    Some(coalesce::coalesce(earlier.data.clone(), &event.data, *how))
                 }
                 _ => None,
             };
             let envelope = Envelope {
                 cursor: "1.1",
                 coalesced: 2,
-                merged: merged.as_ref(),
+                data: data.as_ref(),
                 since: earlier.as_ref().map(|event| event.timestamp),
             };
             let text = render(planned, &event, &envelope);
@@ -142,7 +142,7 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(sent.replace('\u{2060}', ""), text.replace('\u{2060}', ""));
         }
         state.apply(&event);
-        desk.observe(&std::sync::Arc::new(event.clone()));
+        dashboard.observe(&std::sync::Arc::new(event.clone()));
         earlier = Some(event);
     }
     let now = Timestamp::from_micros(1_700_000_001_000_000);
@@ -153,8 +153,8 @@ fuzz_target!(|data: &[u8]| {
     let again = State::from_checkpoint(&state.to_checkpoint(), &Limits::default())
         .expect("a checkpoint can be read");
     assert_eq!(of(&again), of(&state));
-    desk.take_changed(now);
-    desk.flows_changed();
-    desk.health_changed();
-    desk.recent_conversations(50, 0, Some(60), None, now)();
+    dashboard.take_changed(now);
+    dashboard.flows_changed();
+    dashboard.health_changed();
+    dashboard.recent_conversations(50, 0, Some(60), None, now)();
 });

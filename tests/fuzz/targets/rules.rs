@@ -55,7 +55,7 @@ fuzz_target!(|data: &[u8]| {
                 cursor: "1.1",
                 coalesced: 1,
                 since: None,
-                merged: None,
+                data: None,
             };
             let update: Value = serde_json::from_str(&render(&planned, &event, &envelope))
                 .expect("an update is JSON");

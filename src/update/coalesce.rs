@@ -2,33 +2,33 @@
 
 use serde_json::Value;
 
-use super::{Merge, status::within};
+use super::{Coalescing, status::within};
 use crate::event::Object;
 
 /// Where a message's text may be.
 const TEXT: [&str; 3] = ["content", "delta", "text"];
 
 /// `later` into `earlier`.
-pub fn merge(mut earlier: Object, later: &Object, how: Merge) -> Object {
+pub fn coalesce(mut earlier: Object, later: &Object, how: Coalescing) -> Object {
     match how {
-        Merge::Replace => return later.clone(),
-        Merge::Fields => coalesce(&mut earlier, later),
-        Merge::Changes => {
+        Coalescing::Replace => return later.clone(),
+        Coalescing::Fields => lay_over(&mut earlier, later),
+        Coalescing::Changes => {
             let changes = earlier.remove("changes");
-            coalesce(&mut earlier, later);
+            lay_over(&mut earlier, later);
             if let (Some(Value::Object(mut before)), Some(Value::Object(after))) =
                 (changes, later.get("changes"))
             {
-                coalesce(&mut before, after);
+                lay_over(&mut before, after);
                 earlier.insert("changes".into(), Value::Object(before));
             }
         }
-        Merge::Text => join_text(&mut earlier, later),
+        Coalescing::Text => join_text(&mut earlier, later),
     }
     earlier
 }
 
-/// Whether `later` has every key of `earlier`, so that uniting them would give `later` itself.
+/// Whether `later` has every key of `earlier`, so that coalescing them would give `later` itself.
 pub fn later_covers(earlier: &Object, later: &Object) -> bool {
     // A sum of many events is not looked through for each that follows.
     earlier.len() <= later.len()
@@ -69,7 +69,7 @@ pub fn changes_role(earlier: &Object, later: &Object) -> bool {
 /// Objects within the data that tell of the thing itself: their fields are laid over each other, too.
 const INNER: [&str; 3] = ["run", "job", "project_state"];
 
-fn coalesce(into: &mut Object, later: &Object) {
+fn lay_over(into: &mut Object, later: &Object) {
     for (key, value) in later {
         match (into.get_mut(key), value) {
             (Some(Value::Object(before)), Value::Object(after)) if INNER.contains(&&**key) => {
@@ -127,11 +127,11 @@ fn join_text(earlier: &mut Object, later: &Object) {
         joined
     });
     let message = earlier.remove("message");
-    coalesce(earlier, later);
+    lay_over(earlier, later);
     if let (Some(Value::Object(mut before)), Some(Value::Object(after))) =
         (message, later.get("message"))
     {
-        coalesce(&mut before, after);
+        lay_over(&mut before, after);
         earlier.insert("message".into(), Value::Object(before));
     }
     let Some(joined) = joined else { return };

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use crate::{
     event::Object,
     update::{
-        Merge,
-        merge::{changes_role, later_covers, merge},
+        Coalescing,
+        coalesce::{changes_role, coalesce, later_covers},
     },
 };
 
@@ -25,7 +25,7 @@ fn small_object() -> impl Strategy<Value = Object> {
 proptest! {
     #[test]
     fn every_field_of_both_is_there_and_the_later_value_wins(earlier in small_object(), later in small_object()) {
-        let coalesced = merge(earlier.clone(), &later, Merge::Fields);
+        let coalesced = coalesce(earlier.clone(), &later, Coalescing::Fields);
         for (key, value) in &later {
             prop_assert_eq!(coalesced.get(key), Some(value));
         }
@@ -41,8 +41,8 @@ proptest! {
     #[test]
     fn changes_are_united_like_fields(earlier in small_object(), later in small_object()) {
         let of = |changes: &Object| object(json!({ "target_id": "n", "changes": changes }));
-        let coalesced = merge(of(&earlier), &of(&later), Merge::Changes);
-        let expected = merge(earlier, &later, Merge::Fields);
+        let coalesced = coalesce(of(&earlier), &of(&later), Coalescing::Changes);
+        let expected = coalesce(earlier, &later, Coalescing::Fields);
         prop_assert_eq!(&coalesced["changes"], &json!(expected));
     }
 
@@ -55,7 +55,7 @@ proptest! {
             3 => json!({ "message": { "id": "m", "delta": text } }),
             _ => json!({ "message_id": "m", "content": text }),
         });
-        let coalesced = parts[1..].iter().fold(delta(&parts[0]), |before, part| merge(before, &delta(part), Merge::Text));
+        let coalesced = parts[1..].iter().fold(delta(&parts[0]), |before, part| coalesce(before, &delta(part), Coalescing::Text));
         let event = super::event(json!({ "type": "agent.message.appended", "data": coalesced }));
         let (_, update) = &super::plan(&super::table(), &event)[0];
         let whole: String = parts.iter().map(|(text, _)| text.as_str()).collect();
@@ -64,7 +64,7 @@ proptest! {
 
     #[test]
     fn the_newest_refresh_says_it_all(earlier in small_object(), later in small_object()) {
-        prop_assert_eq!(merge(earlier, &later, Merge::Replace), later);
+        prop_assert_eq!(coalesce(earlier, &later, Coalescing::Replace), later);
     }
 }
 
