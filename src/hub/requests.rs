@@ -99,7 +99,7 @@ impl Hub {
                 reply.send(left).ok();
             }
             Command::SetSubscription(member, subscription) => {
-                self.roster.set_subscription(member, subscription)
+                self.roster.set_subscription(member, subscription);
             }
             Command::Listen { member, topic, on } => {
                 self.roster.listen(member, topic, on);

@@ -231,7 +231,7 @@ fn what_is_forgotten_may_be_anybodys_and_no_limited_producer_becomes_its_owner()
     let forgotten = platform(&ledger, naming(None, json!({ "run_id": "r0" })));
     assert_eq!(forgotten.settled.candidates, Candidates::Unknown);
     ledger.look(ThingKind::Run, "r0", |seats| {
-        assert_eq!(seats, Seats::Unknown)
+        assert_eq!(seats, Seats::Unknown);
     });
     let claim = naming(Some("p1"), json!({ "run_id": "r0", "owner_id": "mallory" }));
     let claimed = limited(&ledger, "p1", claim).unwrap();

@@ -63,7 +63,7 @@ pub(super) fn write(
     let name = event.name.canonical();
     match kind {
         UpdateKind::TaskAssignment | UpdateKind::Progress | UpdateKind::Task => {
-            task(event, data, out)
+            task(event, data, out);
         }
         // Not of a row of its own, but the state folds it.
         UpdateKind::Generic if name.starts_with("blocker.") => {

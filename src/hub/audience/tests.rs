@@ -317,7 +317,7 @@ impl Both {
         let of = |who: usize| who % many;
         match step {
             Step::Comes(claims, filter) => {
-                self.comes(permissions(claims, policy), subscription(*filter))
+                self.comes(permissions(claims, policy), subscription(*filter));
             }
             Step::Goes(who) if !self.known.is_empty() => {
                 let known = self.known.swap_remove(of(*who));
