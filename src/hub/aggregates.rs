@@ -1,5 +1,5 @@
-//! What the stream adds up to for Seneca's pages: sent when it changes, at most once a second, and told anew to whoever
-//! caught up.
+//! The aggregates of Seneca's pages, which many events add up to. The hub sends those that changed at most once a
+//! second, and sends them anew to a client that caught up.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// How often they are sent at the most.
+/// The shortest time between two sendings of the aggregates.
 const AGGREGATES_INTERVAL: Duration = Duration::from_secs(1);
 /// The aggregates that every observer is sent; a client that caught up is sent them anew.
 const SENT_AFTER_CATCH_UP: [&str; 4] = [
@@ -27,9 +27,9 @@ const SENT_AFTER_CATCH_UP: [&str; 4] = [
 /// The time at which the aggregates are sent.
 #[derive(Debug)]
 pub(super) struct Aggregates {
-    /// They were sent last then.
+    /// The last time at which they were sent.
     sent: Instant,
-    /// Something happened since.
+    /// Whether an event was folded since.
     changed: bool,
 }
 
@@ -41,7 +41,7 @@ impl Aggregates {
         }
     }
 
-    /// Something happened.
+    /// Notes that an event was folded.
     pub(super) fn changed(&mut self) {
         self.changed = true;
     }
@@ -51,7 +51,7 @@ impl Aggregates {
         self.changed.then(|| self.sent + AGGREGATES_INTERVAL)
     }
 
-    /// Whether it is time: then they count as sent.
+    /// Whether it is time to send; they count as sent then.
     fn take_due(&mut self, now: Instant) -> bool {
         let is_due = self.due().is_some_and(|due| due <= now);
         if is_due {
@@ -104,7 +104,8 @@ impl Hub {
         member.is_some_and(|member| self.options.aggregates.include(member.page))
     }
 
-    /// A member behaves like one of Seneca's or Marcus' own pages: the aggregates that only those get are due.
+    /// Notes that a member behaves like one of Seneca's or Marcus' own pages: the aggregates that only pages get are
+    /// due.
     pub(super) fn is_page(&mut self, id: MemberId) {
         if !self.roster.is_page(id) || self.options.aggregates != Recipients::Pages {
             return;
@@ -117,8 +118,8 @@ impl Hub {
         }
     }
 
-    /// Sends an aggregate to those of these whose filters don't leave out its name. Who is behind gets it later: it
-    /// carries the cursor of the live stream.
+    /// Sends an aggregate to those of these whose filters don't leave out its name. A member that is behind gets it
+    /// later, because it carries the cursor of the live stream.
     pub(super) fn send_aggregate(
         &mut self,
         mut ids: Vec<MemberId>,
@@ -141,7 +142,7 @@ impl Hub {
         self.send_to(&ids, &if again { update.aggregate() } else { update });
     }
 
-    /// The present aggregates, for one that missed their changes.
+    /// Sends the present aggregates to a member that missed their changes.
     pub(super) fn send_present_aggregates(&mut self, id: MemberId) {
         let Some(member) = self.roster.get_mut(id) else {
             return;
@@ -164,7 +165,7 @@ impl Hub {
         }
     }
 
-    /// What every update has, on one that no single event stands behind.
+    /// Adds the fields that every update has to an aggregate, which no single event stands behind.
     pub(super) fn stamp_aggregate(&self, name: &str, mut body: Object) -> Object {
         let mut fill = |key: &str, value: Value| {
             body.entry(key).or_insert(value);

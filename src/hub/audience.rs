@@ -1,7 +1,8 @@
 //! The audience of an update: those in its rooms who may see it and want it, each once.
 //!
-//! A room may be full of people whom the update doesn't concern. So whichever is fewer is looked at: those in the room, or
-//! those whom the event can reach ([`super::permission_index`]). Each of these is held against the exact check.
+//! A room may be full of people whom the update doesn't concern. So the hub looks at the smaller set: the members of
+//! the room, or the members whom the event can reach ([`super::permission_index`]). Each of them must pass the exact
+//! check.
 
 use slab::Slab;
 
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::channel::Topic;
 
-/// Rooms of so few are looked at without asking whom the update can reach.
+/// A room with no more members than this is searched whole, without asking whom the update can reach.
 const SMALL_ROOM: usize = 16;
 
 impl Roster {
@@ -22,7 +23,8 @@ impl Roster {
         self.ticket += 1;
     }
 
-    /// Adds to `to` those in `room` that may see the update and are not yet considered for it. How many were looked at.
+    /// Adds to `to` those in `room` that may see the update and are not yet considered for it. Returns how many it
+    /// looked at.
     pub(crate) fn in_room(
         &mut self,
         room: &str,
@@ -63,7 +65,7 @@ impl Roster {
     }
 }
 
-/// A look for those who get an update.
+/// A search for the members that get an update.
 struct Looking<'r, 'u> {
     members: &'r mut Slab<Member>,
     subscriptions: &'r mut Subscriptions,

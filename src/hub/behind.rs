@@ -1,7 +1,8 @@
 //! How a client falls behind the live stream, and how that ends.
 //!
-//! It comes with a cursor (`resume`) or reads too slowly (`park`); it goes live again where the stream is, or it is given the
-//! state because the journal no longer tells what it missed. What lies between is `catchup`.
+//! A client is behind when it comes with a cursor (`resume`) or reads too slowly (`park`). It goes live again when it
+//! has reached the stream, or it is given the state because the journal no longer holds what it missed. `catchup` does
+//! all that lies between.
 
 use std::time::Instant;
 
@@ -22,30 +23,30 @@ use crate::{
     event::Object,
 };
 
-/// Where a client stands that is not live.
+/// The place and the progress of a member that is not live.
 #[derive(Debug)]
 pub(crate) struct Behind {
-    /// What it has, or what is on its way to it.
+    /// The cursor of the last update that it has, or that is on its way to it.
     pub(super) at: Cursor,
-    /// A segment that it is being given.
+    /// The segment that it is being given.
     pub(super) held: Option<Held>,
-    /// A large snapshot that it is being given first.
+    /// The large snapshot that it is being given first.
     pub(super) taking: Option<Taking>,
-    /// How often in a row what comes next could not be made.
+    /// Failures in a row to make its next segment; after a few of them it is given the state.
     failures: u32,
-    /// It is tried again then.
+    /// The end of its rest after such a failure.
     rests_until: Option<Instant>,
-    /// Since when it waits for a segment to be made, as a number that grows.
+    /// Its ticket in the line for a segment; the lowest is served first.
     waits: Option<u64>,
-    /// It began with a snapshot: that it is live then is no news.
+    /// Whether it began with a snapshot: the client isn't told then that it is live.
     quiet: bool,
-    /// How much it is given at a time.
+    /// The bytes that it is given at a time.
     pub(super) credit: Credit,
-    /// Where it began, as it named the place; `None` for one that was parked.
+    /// The cursor that it came with, as text, to be repeated in `resumed`; `None` for a member that was parked.
     from: Option<String>,
-    /// Updates it was sent since.
+    /// The updates that it was sent since.
     pub(super) replayed: u64,
-    /// Callers that wait to hear of the end.
+    /// Callers that wait for the fields of `resumed`.
     replies: Vec<oneshot::Sender<Object>>,
 }
 
@@ -67,7 +68,7 @@ impl Behind {
         }
     }
 
-    /// One that is given a large snapshot, and is then caught up from `at`.
+    /// A member that is given a large snapshot, and is then caught up from `at`.
     pub(super) fn given(at: Cursor, taking: Taking) -> Self {
         Self {
             taking: Some(taking),
@@ -76,7 +77,7 @@ impl Behind {
         }
     }
 
-    /// Clients that waited for the end of what went before wait on.
+    /// Takes the callers over that wait for the end of an earlier catch-up.
     pub(super) fn take_over(&mut self, before: Self) {
         self.replayed = before.replayed;
         self.replies.extend(before.replies);
@@ -85,7 +86,7 @@ impl Behind {
         }
     }
 
-    /// It is to be given a segment that begins where it stands.
+    /// Gives the member a segment that begins at its place.
     pub(super) fn hold(&mut self, held: Held) {
         (self.failures, self.rests_until, self.waits) = (0, None, None);
         if held.is_empty() {
@@ -103,12 +104,12 @@ impl Behind {
         self.failures
     }
 
-    /// Whether the last try to make what comes next failed.
+    /// Whether the last try to make its next segment failed.
     pub(super) fn has_failed(&self) -> bool {
         self.failures > 0
     }
 
-    /// It waits while a segment is made for others.
+    /// Puts the member in the line for a segment, while one is made for others.
     pub(super) fn wait(&mut self, tickets: &mut u64) {
         if self.waits.is_none() {
             *tickets += 1;
@@ -116,20 +117,20 @@ impl Behind {
         }
     }
 
-    /// Since when it waits for a segment; none if it does not.
+    /// Its ticket in the line for a segment; none if it does not wait for one.
     pub(super) fn ticket(&self, now: Instant) -> Option<u64> {
         let waits = self.held.is_none() && self.taking.is_none() && self.has_rested(now);
         self.waits.filter(|_| waits)
     }
 
-    /// Whether it may be tried again.
+    /// Whether its rest is over.
     pub(super) fn has_rested(&self, now: Instant) -> bool {
         self.rests_until.is_none_or(|until| until <= now)
     }
 }
 
 impl Hub {
-    /// Has those who are behind served, and carries out what follows from that.
+    /// Serves the members that are behind, and carries out the effects.
     pub(super) fn turn(&mut self, work: impl FnOnce(&mut CatchUpTurn<'_>)) {
         let effects = self.catchup.turn(&mut self.roster, &self.stream, work);
         for effect in effects {
@@ -178,14 +179,15 @@ impl Hub {
             .is_some_and(|place| self.stream.knows(place))
     }
 
-    /// A member owes all that it may: it gets nothing more until it has taken some of it. What it has not begun to get is
-    /// taken back, to be coalesced with what comes after it; it would have to read all of that first otherwise.
+    /// Parks a member whose queue is full: it gets nothing more until it has read some of it. The hub takes back the
+    /// updates that the member has not begun to get, and coalesces them with later ones; otherwise the member would
+    /// have to read all of them first.
     pub(super) fn park(&mut self, id: MemberId) {
         let Some(member) = self.roster.get(id).filter(|m| m.behind.is_none()) else {
             return;
         };
         let first = self.stream.journal().bounds().first;
-        // What the journal no longer has would be lost.
+        // Updates that the journal no longer holds stay in the queue: nobody could make them again.
         let keeps = |text: &str| {
             let begins = self.stream.own_cursor(text).map(|at| first_missed(&at));
             begins.is_some_and(|begins| begins >= first)
@@ -245,7 +247,7 @@ impl Hub {
         self.send_present_aggregates(id);
     }
 
-    /// The journal can't tell what is missing, and why: the state says it instead.
+    /// Gives a member the state, because the journal can't tell it what it missed; `why` is the metric's reason.
     fn give_up(
         &mut self,
         id: MemberId,
@@ -264,7 +266,7 @@ impl Hub {
         }
     }
 
-    /// What a member sees changes by some commands: what it was sent before stays sent.
+    /// Settles the queue of a member before a command changes what it sees: what was sent before stays sent.
     pub(super) fn settle(&self, command: &Command) {
         let member = match command {
             Command::JoinRooms { member, .. }
@@ -286,9 +288,9 @@ impl Hub {
         self.notify_json(id, "resumed", &json, Some(to));
     }
 
-    /// Gives up these of those at this place, in the order of the queue.
+    /// Gives up those of these members that are at this place, in the order of the queue.
     pub(super) fn give_up_these(&mut self, these: &[MemberId], at: &Cursor, why: &'static str) {
-        // The queue passes over them.
+        // The queue passes over members that were given up.
         for &id in these {
             let behind = self.roster.get_mut(id).and_then(|m| m.behind.take());
             if let Some(behind) = behind {
@@ -300,7 +302,7 @@ impl Hub {
     }
 }
 
-/// The fields of `resumed`. One that is incomplete is no place to go on from: the snapshot that follows it is.
+/// The fields of `resumed`. An incomplete one has no cursor to go on from: the snapshot that follows it has.
 fn resumed(from: &str, to: &str, replayed: u64, complete: bool) -> Object {
     let mut resumed = object(json!({
         "type": "resumed", "from": from, "to": to, "replayed": replayed, "complete": complete, "timestamp": now(),

@@ -21,7 +21,7 @@ async fn every_command_of_a_burst_is_answered() {
     let table = Table::new(TransformOptions::default());
     let (hub, handle, _) = Hub::new(options(), Arc::new(journal), table, Metrics::new());
     tokio::spawn(hub.run());
-    // Each in a task of its own: all of them wait when the loop has its turn.
+    // Each question is asked in a task of its own, so that all of them wait when the loop has its turn.
     let asking = (0..10 * MAX_COMMANDS_PER_TURN).map(|_| {
         let handle = handle.clone();
         tokio::spawn(async move { handle.members_of("observers".into()).await })

@@ -1,10 +1,10 @@
-//! Counts of the members, kept as they come and go: a question about them costs the same however many there are.
+//! Counts of the members, kept as they come and go: a question about them costs the same for any number of members.
 
 use std::{collections::HashMap, sync::Arc};
 
 use crate::channel::Namespace;
 
-/// How many members there are, by namespace and by user.
+/// The number of members, by namespace and by user.
 #[derive(Debug, Default)]
 pub(super) struct Census {
     /// Members on each namespace, in the order of [`Namespace::ALL`].
@@ -32,12 +32,12 @@ impl Census {
         self.lose(from);
     }
 
-    /// How many members are on a namespace.
+    /// The number of members on a namespace.
     pub(super) fn on(&self, namespace: Namespace) -> usize {
         self.on[namespace as usize]
     }
 
-    /// How many different users have a member.
+    /// The number of different users that have a member.
     pub(super) fn users(&self) -> usize {
         self.users.len()
     }

@@ -1,5 +1,5 @@
-//! What the doors ask of the hub. Commands are handled between two events, so each sees the state, the rooms and the
-//! cursor at one place of the stream.
+//! The requests of the doors to the hub. The loop handles commands between two events, so each sees the state, the
+//! rooms and the cursor at one place of the stream.
 
 use std::sync::Arc;
 
@@ -24,24 +24,24 @@ use crate::{
 /// The rooms and the greeting of a client that joins.
 #[derive(Debug)]
 pub struct JoinReply {
-    /// Rooms to be in, already checked.
+    /// The rooms to be in, already checked.
     pub rooms: Vec<Arc<str>>,
-    /// Rooms of its own, which are not listed to it.
+    /// The client's own rooms, which are not listed to it.
     pub own_rooms: Vec<Arc<str>>,
     /// The event to greet it with, and its fields; the hub adds `rooms` and `cursor`.
     pub greeting: (&'static str, Object),
-    /// Whether it wants the state.
+    /// Whether the client asks for the state.
     pub snapshot: bool,
-    /// Where it wants to go on.
+    /// The cursor to go on from, if the client sent one.
     pub resume: Option<Resumption>,
 }
 
 /// A cursor to go on from. The door reads it: a long one costs the loop nothing.
 #[derive(Debug)]
 pub struct Resumption {
-    /// As the client wrote it: it is told so again.
+    /// The cursor as the client wrote it, to be repeated in `resumed`.
     pub(super) text: String,
-    /// As it was read; none for text that is no cursor.
+    /// The cursor as it was read; none for text that is no cursor.
     pub(super) place: Option<Cursor>,
 }
 
@@ -92,7 +92,8 @@ pub(super) enum Command {
     Picture(oneshot::Sender<(Picture, Seq, String)>),
     /// The state now.
     Moment(oneshot::Sender<Arc<Moment>>),
-    /// A snapshot in parts that all share who see the same; none while the state is small enough for one part.
+    /// Finds a snapshot in parts, which all clients of equal permissions share; none while the state is small enough
+    /// for one part.
     FindSnapshot {
         of: SnapshotOf,
         reply: oneshot::Sender<Option<Arc<SharedSnapshot>>>,
@@ -124,9 +125,8 @@ pub(super) enum Command {
 
 /// The answer to a question.
 pub(super) enum Answer {
-    /// The answer.
     Ready(Object),
-    /// A long one: what it is made of is taken along at one place of the stream, and it is written off the loop.
+    /// A long answer: the closure holds what it is made of, and it is written outside of the loop.
     ToWrite(Box<dyn FnOnce() -> Object + Send>),
 }
 
@@ -151,25 +151,25 @@ pub enum Question {
     },
     /// `GET /api/v1/ws/rooms`.
     Rooms {
-        /// Only those that it may be in are told.
+        /// Only the rooms that it may be in are listed.
         permissions: Permissions,
     },
     /// Seneca's `GET /api/health/current`; empty while nothing is known.
     HealthNow,
     /// Seneca's `GET /api/health/history`.
     HealthHistory {
-        /// How far back.
+        /// The age of the oldest entry.
         hours: u64,
     },
     /// Seneca's `GET /api/conversations/recent`.
     Conversations {
-        /// At most so many.
+        /// The most lines.
         limit: usize,
-        /// Skipping so many.
+        /// The lines to skip.
         offset: usize,
-        /// Not older than this.
+        /// The age of the oldest line, in minutes.
         minutes: Option<u64>,
-        /// Only this agent's.
+        /// Only the lines of this agent.
         agent_id: Option<String>,
     },
     /// Seneca's `GET /api/pipeline/monitor/dashboard`.
@@ -180,7 +180,6 @@ pub enum Question {
     Agents,
 }
 
-/// `now`, as JSON.
 pub(super) fn now() -> serde_json::Value {
     Timestamp::now().to_string().into()
 }

@@ -1,4 +1,4 @@
-//! A flush: from updates whose time has come to the outlets of those who may see them.
+//! A flush: sends the updates whose time has come to the outlets of the members that may see them.
 
 use super::{Hub, member::MemberId, subscription::Candidate};
 use crate::{
@@ -26,7 +26,7 @@ impl Hub {
         self.look_for_slow_later();
     }
 
-    /// Lets go what was queued.
+    /// Wakes the outlets that have something queued.
     pub(super) fn wake(&mut self) {
         for id in self.roster.take_touched() {
             if let Some(member) = self.roster.get(id) {
@@ -35,7 +35,7 @@ impl Hub {
         }
     }
 
-    /// Sends an update, written once with the cursor after it, to all who may see it.
+    /// Sends an update, written once with the cursor after it, to all members that may see it.
     fn send_update(&mut self, pending: &PendingUpdate) {
         self.stream.sent(pending);
         let (planned, event) = (&pending.update, &*pending.record.event);
@@ -62,14 +62,14 @@ impl Hub {
             .sent(pending.priority, pending.coalesced(), waited);
     }
 
-    /// Parks members that owe all that they may, as soon as an update is out.
+    /// Parks members whose queues are full, as soon as an update is out.
     fn park_full(&mut self) {
         for id in self.delivery.take_full() {
             self.park(id);
         }
     }
 
-    /// Collects who may see an update.
+    /// Collects the members that may see an update.
     fn find_audience(
         &mut self,
         planned: &Planned,

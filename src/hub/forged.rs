@@ -1,4 +1,4 @@
-//! Cursors as whoever knows their form writes them: numbers of any size in the right places.
+//! Cursors that a client forges from the known form: numbers of any size in the right places.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use proptest::prelude::*;
@@ -76,7 +76,7 @@ fn base36(mut number: u64) -> String {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_096))]
 
-    /// Sums with what a client wrote overflow nowhere: that ended a server with overflow checks.
+    /// Sums with a client's numbers overflow nowhere: an overflow ended a server that was built with overflow checks.
     #[test]
     fn what_is_reckoned_with_a_forged_cursor_stays_a_number(text in forged()) {
         if let Ok(cursor) = text.parse::<Cursor>() {

@@ -1,4 +1,4 @@
-//! The way to the hub: every door has a handle, and every member one that ends with it.
+//! The way to the hub: every door has a handle, and every member a membership that ends when it is dropped.
 
 use std::sync::Arc;
 
@@ -19,20 +19,19 @@ use crate::{
     projections::state::Picture,
 };
 
-/// The most commands that may wait; the sender of one more waits too.
+/// The most commands that may wait; the sender of a further one waits too.
 const QUEUE: usize = 4_096;
 
 /// A place among the members. It ends when this is dropped, wherever that happens.
 #[derive(Debug)]
 pub struct Membership {
-    /// The caller that is told of the end.
+    /// The hub that is told of the end.
     hub: HubHandle,
-    /// Whose it is.
     id: MemberId,
 }
 
 impl Membership {
-    /// Whose it is.
+    /// The member's id.
     pub fn id(&self) -> MemberId {
         self.id
     }
@@ -57,7 +56,7 @@ impl Drop for Membership {
 pub(super) struct WeakHandle(mpsc::WeakSender<Command>);
 
 impl WeakHandle {
-    /// A membership to give away; none when nobody is left to be told of its end.
+    /// A membership to give away; none when no handle is left to tell of its end.
     pub(super) fn membership(&self, id: MemberId) -> Option<Membership> {
         let hub = HubHandle(self.0.upgrade()?);
         Some(Membership { hub, id })
@@ -79,7 +78,7 @@ impl HubHandle {
     }
 
     async fn send(&self, command: Command) {
-        // The hub outlives every door; after its end nobody is there to be told anything.
+        // The hub outlives every door; after its end there is nobody to notify.
         self.0.send(command).await.ok();
     }
 
@@ -112,7 +111,7 @@ impl HubHandle {
         .await
     }
 
-    /// Puts a member into rooms, all or none; answers how many are in the last one.
+    /// Puts a member into all of these rooms, or into none of them; returns how many members are in the last one.
     ///
     /// # Errors
     /// `room_full`, or `bad_request` for too many rooms.
@@ -125,7 +124,7 @@ impl HubHandle {
         .await?
     }
 
-    /// Takes a member out of rooms; answers how many are left in the last one.
+    /// Takes a member out of rooms; returns how many members are left in the last one.
     ///
     /// # Errors
     /// `unavailable` while the server goes down.
@@ -138,18 +137,19 @@ impl HubHandle {
         .await
     }
 
-    /// Changes what a member sees.
+    /// Changes which updates of its rooms a member gets.
     pub async fn set_subscription(&self, member: MemberId, subscription: Subscription) {
         self.send(Command::SetSubscription(member, subscription))
             .await;
     }
 
-    /// Subscribes a member to a topic, or ends that.
+    /// Subscribes a member to a topic, or ends the subscription.
     pub async fn listen(&self, member: MemberId, topic: Topic, on: bool) {
         self.send(Command::Listen { member, topic, on }).await;
     }
 
-    /// A member behaves like one of Seneca's or Marcus' own pages: from here on it is sent what they are sent.
+    /// Notes that a member behaves like one of Seneca's or Marcus' own pages: from now on it gets the updates that
+    /// pages get.
     pub async fn is_page(&self, member: MemberId) {
         self.send(Command::IsPage(member)).await;
     }
@@ -177,7 +177,7 @@ impl HubHandle {
         self.ask(Command::Picture).await
     }
 
-    /// The state now, for one who reads it.
+    /// The state now, with its place in the stream.
     ///
     /// # Errors
     /// `unavailable` while the server goes down.
@@ -185,7 +185,8 @@ impl HubHandle {
         self.ask(Command::Moment).await
     }
 
-    /// A snapshot of the last second that all share who see the same; none while the state is so small that one part holds it.
+    /// A snapshot of the last second, shared by all clients of equal permissions; none while one part holds the whole
+    /// state.
     ///
     /// # Errors
     /// `unavailable` while the server goes down, or when its parts could not be found.
@@ -196,7 +197,8 @@ impl HubHandle {
         self.ask(|reply| Command::FindSnapshot { of, reply }).await
     }
 
-    /// Sends a member a snapshot in parts, and then what came after it; without one, one of the project that is found next.
+    /// Sends a member a snapshot in parts, and then the updates after it. Without a snapshot, the hub finds one of the
+    /// project.
     pub(crate) async fn give_snapshot(
         &self,
         member: MemberId,
@@ -211,8 +213,8 @@ impl HubHandle {
         .await;
     }
 
-    /// Makes a member somebody else, or the same with other claims: it leaves what it may no longer be in, which is
-    /// answered, and is put into `rooms`.
+    /// Gives a member another identity, or the same with other claims: it leaves the rooms that it may no longer be in,
+    /// which are returned, and is put into `rooms`.
     ///
     /// # Errors
     /// `unavailable` while the server goes down.
@@ -246,7 +248,7 @@ impl HubHandle {
         .await
     }
 
-    /// Asks something that changes nothing.
+    /// Asks a read-only question.
     ///
     /// # Errors
     /// `unavailable` while the server goes down.
@@ -259,7 +261,7 @@ impl HubHandle {
         }
     }
 
-    /// The public ids of those in a room.
+    /// The public ids of a room's members.
     ///
     /// # Errors
     /// `unavailable` while the server goes down.

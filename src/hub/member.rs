@@ -10,62 +10,52 @@ use crate::{
     journal::Seq,
 };
 
-/// Names a member. A place is given to another when its member is gone; the serial number tells them apart.
+/// Names a member. A slot is used again when its member is gone; the serial number tells the members apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemberId {
-    /// Where it is found; used again by others later.
     pub(super) slot: usize,
-    /// Tells it from others that had its slot.
     pub(super) serial: u64,
 }
 
 /// One connected observer.
 #[derive(Debug)]
 pub(crate) struct Member {
-    /// The way to it.
     pub outlet: Arc<dyn Outlet>,
-    /// On which namespace it is.
     pub namespace: Namespace,
-    /// Its public id.
     pub client_id: Arc<str>,
-    /// Its user, for the statistics.
     pub user: Option<Arc<str>>,
-    /// The rooms it is in, to leave them all when it goes.
+    /// The rooms it is in, to leave all of them when it goes.
     pub rooms: Vec<Arc<str>>,
-    /// The topics it subscribed to.
     pub topics: Listening,
     /// Whether it behaves like one of Seneca's or Marcus' own pages.
     pub page: bool,
-    /// Whether it is sent harmless texts.
+    /// Whether it is sent texts that are harmless in HTML.
     pub harmless: bool,
-    /// Since when something waits for it without end, while it is live.
+    /// When its queue was last empty, while it is live: slow members are found by it.
     pub waits_since: Option<Instant>,
-    /// Where it stands, while it is not live.
+    /// Its place and progress, while it is not live.
     pub behind: Option<Box<Behind>>,
-    /// It stands in the queue of those who are behind, perhaps no longer with a reason.
+    /// Whether it is in the queue of members that are behind, perhaps no longer with a reason: it must not be queued
+    /// twice.
     pub queued: bool,
-    /// An aggregate changed while it was not live.
+    /// Whether an aggregate changed while it was not live.
     pub missed_aggregates: bool,
-    /// It has everything up to here by a snapshot: what was held then must not be counted twice.
+    /// The place up to which a snapshot gave it everything: updates held at that time must not be counted twice.
     pub since: Seq,
-    /// Updates of this flush that wait to become its batch; `None` unless it asked for batches.
+    /// The updates of this flush that wait for its batch; `None` unless it asked for batches.
     pub batch: Option<Vec<usize>>,
-    /// How much waits to become its batch.
     pub batch_bytes: usize,
-    /// Its subscription's number.
     pub(super) subscription: usize,
-    /// The number of its permissions.
     pub(super) permissions: usize,
-    /// Which of all members there ever were.
     pub(super) serial: u64,
-    /// The last update it was considered for.
+    /// The last update that it was considered for, so that it gets each update once.
     pub(super) ticket: u64,
     /// Whether its outlet is to be flushed at the end of this flush.
     pub(super) touched: bool,
 }
 
 impl Member {
-    /// An update as this member is sent it.
+    /// The shape of an update that this member is sent.
     pub(super) fn shape<'u>(&self, update: &'u Outgoing) -> &'u Outgoing {
         if self.harmless {
             update.harmless()
@@ -75,20 +65,20 @@ impl Member {
     }
 }
 
-/// What is needed to become a member.
+/// The facts that the hub needs to make a client a member.
 #[derive(Debug)]
 pub struct JoinRequest {
-    /// The way to it.
+    /// The way out to the client.
     pub outlet: Arc<dyn Outlet>,
-    /// On which namespace.
+    /// The namespace that it is connected to.
     pub namespace: Namespace,
-    /// Its public id.
+    /// The client's public id.
     pub client_id: Arc<str>,
-    /// Its user, if it has one.
+    /// The client's user, if it has one.
     pub user: Option<Arc<str>>,
-    /// What it wants to see.
+    /// The updates that it wants of its rooms.
     pub subscription: Subscription,
-    /// What it may see.
+    /// The updates that it may see at all.
     pub permissions: Permissions,
     /// Whether it takes batches.
     pub batch: bool,

@@ -1,4 +1,5 @@
-//! The one ordered loop: reads the journal, folds the projections, plans updates, paces them and sends them to who may see them.
+//! The one ordered loop: reads the journal, folds the projections, plans updates, paces them and sends them to the
+//! members that may see them.
 //!
 //! One task without locks: its parts are plain data that it owns, and none of them knows the loop. The doors talk to it by
 //! commands, which it handles between two events; so a snapshot, a join and a cursor always belong to one place in the stream.
@@ -78,14 +79,14 @@ pub(crate) use shared_snapshot::{SharedSnapshot, SnapshotOf};
 use snapshots::Snapshots;
 use stream::Stream;
 
-/// How long after a failure the journal is read again.
+/// The pause after a failure to read the journal.
 const READ_RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// The reason for a turn of the loop.
 enum Why {
     /// A door asks for something.
     Asked(Command),
-    /// A segment was made for those who are behind.
+    /// A segment was made for members that are behind.
     Segment(catchup::making::Made),
     /// A snapshot was made.
     Snapshot(snapshots::Made),
@@ -104,18 +105,17 @@ pub struct Hub {
     projections: Projections,
     /// Requests of the doors.
     commands: mpsc::Receiver<Command>,
-    /// Memberships that are given away hold a clone of it.
+    /// A clone goes into each membership that is given away.
     handle: WeakHandle,
     metrics: Arc<Metrics>,
-    /// Doors know by it how far behind the hub is, and of whom.
+    /// The doors learn from it how far behind the hub is, and with whose events.
     backlog: Arc<Backlog>,
     /// The members, their rooms and permissions.
     roster: Roster,
-    /// The members that are behind, and what they are given.
+    /// The members that are behind, and the segments for them.
     catchup: CatchUp,
-    /// A flush on its way to the outlets.
     delivery: Delivery,
-    /// Members that see an update; a buffer that every one uses again.
+    /// The members that see an update; a buffer that every update uses again.
     audience: Vec<MemberId>,
     /// The next check for slow members; `None` while nothing was sent since the last.
     look_for_slow: Option<Instant>,
@@ -169,7 +169,7 @@ impl Hub {
         }
     }
 
-    /// Everything that a turn does after what it was woken for.
+    /// Does everything that a turn does beside its reason.
     fn do_what_is_due(&mut self) {
         let now = Instant::now();
         self.stream.pacer_mut().tick(now);
@@ -187,7 +187,7 @@ impl Hub {
         self.wake();
     }
 
-    /// Sends all that is ready or held back: nothing comes after it.
+    /// Sends all updates that are ready or held back, because nothing comes after them.
     fn finish(&mut self) {
         self.stream.pacer_mut().release_all();
         while self.stream.pacer().ready() > 0 {
@@ -197,7 +197,7 @@ impl Hub {
         self.backlog.end();
     }
 
-    /// When there is something to do without anybody asking.
+    /// The time at which there is something to do without a request.
     fn wait_until(&self) -> Option<Instant> {
         let pacer = self.stream.pacer();
         let flush = (pacer.ready() > 0).then(|| self.last_flush + self.options.flush_interval);
@@ -208,14 +208,14 @@ impl Hub {
             self.look_for_slow,
             self.catchup.due(),
             self.snapshots.due(),
-            // It stopped reading before the end, and has room again.
+            // The loop stopped reading before the journal's end, and has room again.
             self.stream.is_behind().then(Instant::now),
         ];
         due.into_iter().flatten().min()
     }
 
-    /// Reads what the journal has beyond the last record. All that is there is taken in, as far as it can be held: only then
-    /// is a critical update never behind more than a flush. Doors wait while the hub is far behind.
+    /// Reads the journal beyond the last record. The loop takes all records that it has room for: only then does a
+    /// critical update never wait for more than a flush. Doors wait while the hub is far behind.
     async fn read(&mut self, newest: Seq) -> Result<(), JournalError> {
         while let Some(batch) = self.stream.next_batch(newest).await? {
             let (now, listening) = (Instant::now(), self.listening());
@@ -232,7 +232,7 @@ impl Hub {
         Ok(())
     }
 
-    /// Tells the doors how far it is: what waits to be sent is not done.
+    /// Tells the doors how far the loop is: events whose updates are unsent are not done.
     fn report_progress(&mut self) {
         let changed = self.stream.pacer_mut().take_changed();
         let (seq, ready) = (self.stream.seq(), self.stream.pacer().ready());

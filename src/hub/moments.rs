@@ -1,15 +1,15 @@
-//! The state at moments of the stream, for those who are being given it.
+//! The state at moments of the stream, for clients that are being given it.
 //!
-//! A picture costs nothing while the state stands still; what the state replaces after it is held beside the state. A client
-//! that was begun with a picture is given all of that one, however slowly it reads: a state that changes fast would have it
-//! begin anew for ever. So moments have a bound together: as much as the state itself may hold. Beyond it those who come are
-//! given the newest moment that is kept already, and then what came after it.
+//! A picture costs nothing while the state stands still; what the state replaces after it is held beside the state. A
+//! client that was begun with a picture is given all of that one, however slowly it reads: a state that changes fast
+//! would have it begin anew for ever. So moments have a bound together: as much as the state itself may hold. Beyond it
+//! new clients are given the newest moment that is kept already, and then the updates after it.
 
 use std::time::{Duration, Instant};
 
 use crate::{journal::Seq, projections::state::Picture};
 
-/// How long a moment serves those who come: they catch up from its cursor.
+/// The time that a moment serves new clients: they catch up from its cursor.
 pub(super) const MOMENT_LIFETIME: Duration = Duration::from_secs(1);
 
 /// The state at one moment.
@@ -23,12 +23,12 @@ pub(crate) struct Moment {
     pub(crate) cursor: String,
     /// The time at which the moment was taken.
     pub(super) made: Instant,
-    /// It may hold so much beside the state, and counts so in the bound; none for one that has no part in it.
+    /// The bytes that it may hold beside the state, and counts in the bound; none for a moment that counts nothing.
     counts: Option<usize>,
 }
 
 impl Moment {
-    /// The moment of now; `counts` says how many bytes it counts in the bound, if there was room for it.
+    /// The moment of now; `counts` is the number of bytes that it counts in the bound, if there was room for it.
     pub(super) fn new(picture: Picture, seq: Seq, cursor: String, counts: Option<usize>) -> Self {
         Self {
             picture,
@@ -44,12 +44,12 @@ impl Moment {
         self.counts
     }
 
-    /// Whether it has no part in the bound, and holds so much that is no longer so that it has to be let go.
+    /// Whether it counts nothing in the bound and holds so many replaced entities that it has to be let go.
     pub(crate) fn is_lost(&self) -> bool {
         self.counts.is_none() && self.picture.is_outdated()
     }
 
-    /// Whether it lasts as long as somebody is being given it.
+    /// Whether it lasts as long as a client is being given it.
     pub(crate) fn lasts(&self) -> bool {
         self.counts.is_some()
     }

@@ -1,4 +1,4 @@
-//! Events that no record of the journal stands behind: greetings, answers, aggregates, notices.
+//! Events without a record of the journal: greetings, answers, aggregates, notices.
 
 use super::{Hub, member::MemberId};
 use crate::{channel::Namespace, delivery::Outgoing, event::Object};
@@ -10,13 +10,13 @@ impl Hub {
         self.notify_json(id, name, &json, None);
     }
 
-    /// The same for one that was asked for earlier: its cursor is where the member stands now. That of the live stream would
-    /// tell one that is behind that it has everything.
+    /// Sends a notice that was asked for earlier, with the member's own cursor. The live stream's cursor would tell a
+    /// member that is behind that it has everything.
     pub(super) fn notify_where_it_stands(&mut self, id: MemberId, name: &str, mut body: Object) {
         let Some(member) = self.roster.get(id) else {
             return;
         };
-        // One that has not all of a snapshot stands nowhere.
+        // A member that has only a part of a snapshot has no cursor.
         if member.behind.as_ref().is_some_and(|b| b.taking.is_some()) {
             body.remove("cursor");
         }
@@ -29,7 +29,7 @@ impl Hub {
         self.notify(id, name, body);
     }
 
-    /// The same for JSON that is written already, with the place after it if it has one.
+    /// Sends a notice whose JSON is written already, with the cursor after it if it has one.
     pub(super) fn notify_json(
         &mut self,
         id: MemberId,
@@ -56,7 +56,7 @@ impl Hub {
         self.send_to(&everybody, &Outgoing::new(namespace, name, json));
     }
 
-    /// Queues an update for each of these.
+    /// Queues an update for each of these members.
     pub(super) fn send_to(&mut self, ids: &[MemberId], update: &Outgoing) {
         for &id in ids {
             if let Some(member) = self.roster.get(id) {

@@ -7,13 +7,13 @@ use crate::{config::Recipients, pace::LevelShares, projections::state::Limits};
 /// The hub's part of the configuration.
 #[derive(Debug, Clone)]
 pub struct HubOptions {
-    /// The time that updates gather under load.
+    /// The time between two flushes under load.
     pub flush_interval: Duration,
     /// The most updates that one flush sends.
     pub flush_max: usize,
     /// The part of a flush that each priority may count on.
     pub level_shares: LevelShares,
-    /// The most events that may be under way before a producer waits for its own.
+    /// The most events that a producer may have in flight before it waits for its own.
     pub producer_backlog: usize,
     /// The most members of a room that is joined by request.
     pub max_room_size: usize,
@@ -21,22 +21,22 @@ pub struct HubOptions {
     pub max_rooms_per_client: usize,
     /// Bounds of the state.
     pub state: Limits,
-    /// Seneca's own updates go to everybody.
+    /// Whether Seneca's own updates go to everybody.
     pub seneca_broadcast: bool,
     /// The observers that are sent Seneca's aggregates.
     pub aggregates: Recipients,
-    /// Bytes that the picture for Seneca's pages may hold.
+    /// Bytes that the dashboards of Seneca's pages may hold.
     pub max_dashboard: usize,
     /// The observers that are sent texts that are harmless in HTML.
     pub sanitize: Recipients,
-    /// Bytes that the newest events may hold, for those who come back.
+    /// Bytes that the newest events may hold in memory, for clients that come back.
     pub max_recent: usize,
     /// Bytes of one part of a snapshot.
     pub snapshot_part: usize,
-    /// Bytes of updates that are made ready in one go for those who are behind.
+    /// Bytes of updates that a segment may have.
     pub max_segment: usize,
-    /// The time that something may wait for a member without end before it is parked.
+    /// The time for which a member's queue may stay non-empty before it is parked.
     pub max_delay: Duration,
-    /// The room in which everybody is: it has no `kind:` by which to tell it from a client's own rooms.
+    /// The room of all observers: it has no `kind:` by which to tell it from a client's own rooms.
     pub default_room: String,
 }

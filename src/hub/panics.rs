@@ -1,4 +1,5 @@
-//! The task that makes a segment may panic: its place is free again, and whoever it was made for gets the state.
+//! The task that makes a segment may panic: its place is free again, and the members that it was made for are given the
+//! state.
 
 use std::{
     sync::{
@@ -73,7 +74,7 @@ impl Journal for Panicking {
     }
 }
 
-/// An outlet that keeps what it is sent, and always has room.
+/// An outlet that keeps all messages, and always has room.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     sent: Mutex<Vec<(String, String)>>,
@@ -81,7 +82,7 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    /// Waits for something of this name; its text.
+    /// Waits for a message of this name, and returns its text.
     async fn until(&self, name: &str) -> String {
         loop {
             let more = self.more.notified();
@@ -154,7 +155,7 @@ pub(super) fn options() -> HubOptions {
     }
 }
 
-/// Somebody new, who wants to go on from a place.
+/// A new client that wants to go on from a place.
 async fn comes_back(hub: &HubHandle, cursor: String) -> (Arc<Recorder>, super::Membership) {
     let kept = Arc::new(Recorder::default());
     let request = JoinRequest {

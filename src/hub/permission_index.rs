@@ -1,9 +1,9 @@
-//! What members may see at all. Members with equal claims share permissions: these are asked once about an update, however many
-//! members they have; and where the claims can't be enough for an update, they are not even asked.
+//! Permissions of the members, found by the events that they may show. Members with equal claims share permissions: the
+//! hub asks these once about an update, and not at all where their claims can't be enough for it.
 //!
 //! An event reaches those who have one of a few keys ([`Reach`]): the names of its project, its owners and its things.
-//! Permissions are found by their own keys here, which change only when a member comes, goes or has other claims; what becomes
-//! known of projects and owners is settled with the event, and changes nothing here.
+//! Permissions are found by their own keys here, which change only when a member comes, goes or gets other claims. The
+//! projects and owners of an event are settled when it is accepted, and change nothing here.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -19,43 +19,41 @@ use crate::{
 /// The permissions of all members, found by the events that they may show.
 #[derive(Debug, Default)]
 pub(super) struct PermissionIndex {
-    /// One for all members with equal claims.
+    /// One entry for all members with equal claims.
     shared: Slab<Shared>,
-    /// Finds equal ones.
+    /// The entry of these permissions, for the next member that has them.
     numbers: HashMap<Permissions, usize>,
-    /// Those that are asked about every event.
+    /// The entries that are asked about every event.
     always: IndexSet<usize>,
-    /// Those that are asked about an event that has this key.
+    /// The entries that are asked about an event that has this key.
     by_key: HashMap<Box<str>, IndexSet<usize>>,
-    /// The rules of those that are found by keys.
+    /// The rules of the entries that are found by keys.
     policy: Option<Arc<Policy>>,
     /// The update of `reached`.
     ticket: u64,
-    /// Whom the present update can reach.
+    /// The members that the present update can reach.
     reached: Reached,
 }
 
-/// Whom an update can reach.
+/// The members that an update can reach.
 #[derive(Debug, Default)]
 struct Reached {
-    /// Perhaps everybody.
+    /// Whether it may be everybody.
     everybody: bool,
-    /// The numbers of their permissions otherwise, each once.
+    /// Otherwise the numbers of the permissions, each once.
     numbers: Vec<usize>,
-    /// The number of members that have these.
+    /// The number of members that have these permissions.
     members: usize,
 }
 
 #[derive(Debug)]
 struct Shared {
     permissions: Permissions,
-    /// The members that have them.
     members: IndexSet<MemberId>,
     /// The last update that can reach them.
     reached_by: u64,
     /// The update that `verdict` is about.
     ticket: u64,
-    /// The verdict on the update of `ticket`.
     verdict: bool,
 }
 
@@ -90,7 +88,7 @@ impl PermissionIndex {
         at
     }
 
-    /// One fewer has them.
+    /// Takes one member from the permissions of this number.
     pub(super) fn unshare(&mut self, at: usize, member: MemberId) {
         let shared = &mut self.shared[at];
         shared.members.swap_remove(&member);
@@ -110,7 +108,8 @@ impl PermissionIndex {
         }
     }
 
-    /// The keys by which permissions are found. Those under other rules than the first are asked about everything.
+    /// The keys by which permissions are found. Permissions under other rules than the first are asked about every
+    /// event.
     fn keys(&mut self, permissions: &Permissions) -> Option<Vec<String>> {
         let own = permissions.policy()?;
         let policy = self.policy.get_or_insert_with(|| own.clone());
@@ -157,12 +156,12 @@ impl PermissionIndex {
         }
     }
 
-    /// Those whom the update of the last [`PermissionIndex::reach`] can reach, unless that is everybody.
+    /// The members that the update of the last [`PermissionIndex::reach`] can reach, unless that is everybody.
     pub(super) fn reached(&self) -> Those {
         Those::default()
     }
 
-    /// The verdict on an update, made once for all who share the permissions.
+    /// The verdict on an update, made once for all members that share the permissions.
     pub(super) fn admits(&mut self, at: usize, ticket: u64, event: &Event) -> bool {
         let shared = &mut self.shared[at];
         if shared.ticket != ticket {
@@ -179,7 +178,7 @@ impl PermissionIndex {
     }
 }
 
-/// A walk over those whom an update can reach. It holds nothing, so that permissions can be asked meanwhile.
+/// A walk over the members that an update can reach. It borrows nothing, so that permissions can be asked meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct Those {
     number: usize,
@@ -187,7 +186,6 @@ pub(super) struct Those {
 }
 
 impl Those {
-    /// The next one.
     pub(super) fn next(&mut self, index: &PermissionIndex) -> Option<MemberId> {
         loop {
             let at = index.reached.numbers.get(self.number)?;

@@ -18,26 +18,25 @@ use crate::{
     },
 };
 
-/// A moment counts as no less than its share of the bound, so that there are never more than this.
+/// The most moments: each counts as no less than its share of the bound.
 const MAX_MOMENTS: usize = 64;
 
-/// The state and the dashboard. Both are of the last event that the loop read.
+/// The state and the dashboard. Both include the last event that the loop read.
 #[derive(Debug)]
 pub(super) struct Projections {
-    /// For snapshots; owned by the loop, so that one fits the place that it names.
+    /// The loop owns it, so that a snapshot fits the place that it names.
     state: State,
-    /// For Seneca's pages.
     dashboard: Dashboard,
     state_metrics: StateMetrics,
     dashboard_metrics: DashboardMetrics,
-    /// The moments of the state that last as long as somebody is being given them, oldest first.
+    /// The moments that last as long as a client is being given them, oldest first.
     moments: Vec<Weak<Moment>>,
-    /// Bytes that these may hold together.
+    /// Bytes that the moments may hold together.
     max_moments: usize,
 }
 
 impl Projections {
-    /// Projections of nothing yet; their counters are among `metrics`.
+    /// Projections without events; their counters are among `metrics`.
     pub(super) fn new(options: &HubOptions, metrics: &Metrics) -> Self {
         let (state_metrics, dashboard_metrics) =
             (StateMetrics::default(), DashboardMetrics::default());
@@ -67,13 +66,13 @@ impl Projections {
         self.dashboard.observe(event);
     }
 
-    /// The state as it was kept over a restart.
+    /// Replaces the state by one that was kept over a restart.
     pub(super) fn restore(&mut self, state: State) {
         self.state = state;
         self.count();
     }
 
-    /// Brings the gauges to what is held now.
+    /// Brings the gauges up to date.
     pub(super) fn count(&self) {
         self.state_metrics.look(&self.state);
         self.dashboard_metrics.look(&self.dashboard);
@@ -84,17 +83,16 @@ impl Projections {
         &self.state
     }
 
-    /// The dashboard of Seneca's pages.
     pub(super) fn dashboard(&self) -> &Dashboard {
         &self.dashboard
     }
 
-    /// The same, to take what changed.
+    /// The dashboard, to take what changed.
     pub(super) fn dashboard_mut(&mut self) -> &mut Dashboard {
         &mut self.dashboard
     }
 
-    /// The state now, at this place of the stream. The moment lasts if there is room for one more.
+    /// The state now, at this place of the stream. The moment lasts if there is room for it in the bound.
     pub(super) fn present(&mut self, stream: &Stream) -> Arc<Moment> {
         self.moments.retain(|moment| moment.strong_count() > 0);
         let newest = self.moments.last().and_then(Weak::upgrade);
@@ -120,7 +118,7 @@ impl Projections {
         moment
     }
 
-    /// The moment that those are given who are sent what came after it: one that lasts, of the last second or the newest that
+    /// The moment for a client that is sent the updates after it: one that lasts, of the last second or the newest that
     /// there is room for.
     pub(super) fn moment(&mut self, stream: &Stream) -> Arc<Moment> {
         let newest = || self.moments.iter().rev().find_map(Weak::upgrade);

@@ -1,4 +1,4 @@
-//! Read-only questions, answered from what the hub has at one place of the stream.
+//! Read-only questions, answered from the parts of the hub at one place of the stream.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! The hub's side of the commands.
+//! The commands, as the hub carries them out.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,25 +21,25 @@ use crate::{
     journal::Seq,
 };
 
-/// Commands handled between two flushes, so that neither starves the other.
+/// The most commands between two flushes, so that neither starves the other.
 pub(super) const MAX_COMMANDS_PER_TURN: usize = 256;
-/// The same in time: some commands are work.
+/// The time for commands between two flushes: some of them are work.
 const COMMANDS_TIME_PER_TURN: Duration = Duration::from_millis(2);
 
 impl Hub {
-    /// Handles a command and what else waits; who asked for it, when it is time to stop. What was acknowledged before a
-    /// command came is read before it is handled: whoever publishes and then looks sees it.
+    /// Handles a command and others that wait; returns the caller of a `Stop`. The loop first reads the events that
+    /// were acknowledged before the command came: a client that publishes and then looks sees its own event.
     pub(super) async fn handle_some(
         &mut self,
         mut command: Command,
         grown: &watch::Receiver<Seq>,
     ) -> Option<oneshot::Sender<()>> {
-        // By the clock of the runtime, which stands still where a test says so.
+        // The clock is the runtime's, which stands still where a test says so.
         let began = tokio::time::Instant::now();
         let mut handled = 0;
         loop {
             let newest = *grown.borrow();
-            // The loop tells of a journal that can't be read, and tries again: commands don't wait for it.
+            // The loop logs a journal that can't be read, and tries again: commands don't wait for it.
             self.read(newest).await.ok();
             if let Command::Stop(reply) = command {
                 return Some(reply);
@@ -47,7 +47,7 @@ impl Hub {
             self.handle(command);
             self.metrics.filter_bytes(self.roster.filter_bytes());
             handled += 1;
-            // A command that is taken is handled: none is taken for which there is no time.
+            // A command that is taken is handled, so none is taken without time for it.
             if handled == MAX_COMMANDS_PER_TURN || began.elapsed() > COMMANDS_TIME_PER_TURN {
                 break;
             }
@@ -68,13 +68,13 @@ impl Hub {
                 reply,
             } => {
                 let id = self.welcome(request, *welcome);
-                // A caller that no longer waits for it lets go of it, and so it ends.
+                // A caller that no longer waits drops the membership, which ends it.
                 if let Some(membership) = self.handle.membership(id) {
                     reply.send(membership).ok();
                 }
             }
             Command::Leave(member) => {
-                // The queue of those who are behind passes over members that are gone.
+                // The queue of members that are behind passes over members that are gone.
                 self.roster.remove(member);
             }
             Command::JoinRooms {
@@ -91,7 +91,7 @@ impl Hub {
             } => {
                 let mut left = 0;
                 for room in &rooms {
-                    // How many are in a room is not for those who are not in it.
+                    // The size of a room is told only to its members.
                     let was_in = self.roster.is_in(member, room);
                     let others = self.roster.leave(member, room);
                     left = if was_in { others } else { 0 };
@@ -170,7 +170,8 @@ impl Hub {
         }
         let (name, mut body) = welcome.greeting;
         body.insert("rooms".into(), json!(joined));
-        // Until it has caught up, the place that it named is where it would have to begin again.
+        // A client that resumes has no new cursor before it has caught up: until then it would have to begin again at
+        // its old one.
         let resumes = welcome.resume.filter(|_| namespace == Namespace::Root);
         let own = resumes.as_ref().filter(|from| self.is_own(from));
         let cursor = own
@@ -179,7 +180,7 @@ impl Hub {
             .to_owned();
         body.insert("cursor".into(), cursor.as_str().into());
         let greeting = Value::Object(body).to_string();
-        // Nor is it a place to go on from for one that is given the state: if it leaves before, it would not have that.
+        // Nor has a client that is being given the state: if it left before the end, it would not have the state.
         let is_given_state = own.is_none() && (welcome.snapshot || resumes.is_some());
         let place = (!is_given_state).then_some(cursor.as_str());
         self.notify_json(id, name, &greeting, place);
@@ -208,7 +209,7 @@ impl Hub {
         id
     }
 
-    /// A member with other claims: the rooms that it may no longer be in are left and told.
+    /// Gives a member other claims: it leaves the rooms that it may no longer be in, which are returned.
     fn reidentify(&mut self, id: MemberId, who: &Identity, rooms: &[Arc<str>]) -> Vec<Arc<str>> {
         self.roster.set_permissions(id, who.permissions.clone());
         self.roster.set_user(id, who.user.clone());
@@ -246,7 +247,7 @@ impl Hub {
             .filter(|room| room.contains(':'))
             .filter(|room| !known.rooms.iter().any(|r| &**r == room.as_str()))
             .count();
-        // Those that everybody has from the start are of no kind.
+        // Rooms that everybody has from the start are of no kind.
         let asked = known.rooms.iter().filter(|r| r.contains(':')).count();
         if asked + new > self.options.max_rooms_per_client {
             return Err(too_many_rooms(self.options.max_rooms_per_client));

@@ -1,6 +1,7 @@
-//! Who is in which room, and who sees what of it. Plain data of the hub: no locks.
+//! The roster: the members, their rooms and what each sees of them. Plain data of the hub, without locks.
 //!
-//! A ticket number tells who got an update already, so that a member of several of its rooms gets it once, without a set.
+//! A ticket number marks the members that got an update already, so that a member of several of its rooms gets it once,
+//! without a set.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -20,7 +21,8 @@ use crate::{
     config::Recipients,
 };
 
-/// Members of a room or a topic. A member leaves without a search, so that many who leave at once cost what each costs.
+/// The members of a room or a topic. A member leaves without a search, so many that leave at once cost no more than
+/// each alone.
 pub(super) type Ids = IndexSet<MemberId>;
 
 /// The members and their rooms.
@@ -28,32 +30,30 @@ pub(super) type Ids = IndexSet<MemberId>;
 pub(crate) struct Roster {
     /// By slot, so that a delivery is an index and no search.
     pub(super) members: Slab<Member>,
-    /// The members of each, for updates that name it.
     pub(super) rooms: HashMap<Arc<str>, Ids>,
-    /// The subscribers to each of Seneca's.
     pub(super) topics: HashMap<Topic, Ids>,
-    /// Filters that several share are evaluated once.
+    /// Equal filters are evaluated once for all that share them.
     pub(super) subscriptions: Subscriptions,
-    /// What members may see at all: asked once for all with equal claims, and only when an update can reach them.
+    /// Equal permissions are asked once for all that share them, and only when an update can reach them.
     pub(super) permissions: PermissionIndex,
-    /// Counts updates.
+    /// A number for each update.
     pub(super) ticket: u64,
     /// Members to be flushed.
     touched: Vec<MemberId>,
-    /// Counts of the members, for the statistics.
     census: Census,
-    /// The most members there ever were at once.
+    /// The most members at one time.
     peak: usize,
-    /// Counts members.
+    /// A number for each member.
     serial: u64,
-    /// Seneca's lines on `/` go to all observers: whoever is behind misses them without having subscribed.
+    /// Whether Seneca's lines on `/` go to all observers: a member that is behind misses them then without having
+    /// subscribed.
     lines_to_all: bool,
-    /// To whom harmless texts are sent.
     sanitize: Recipients,
 }
 
 impl Roster {
-    /// Nobody yet; `lines_to_all` says whether Seneca's lines go to all observers, `sanitize` to whom harmless texts go.
+    /// An empty roster; `lines_to_all` says whether Seneca's lines go to all observers, `sanitize` to whom harmless
+    /// texts go.
     pub(crate) fn new(lines_to_all: bool, sanitize: Recipients) -> Self {
         Self {
             lines_to_all,
@@ -62,7 +62,8 @@ impl Roster {
         }
     }
 
-    /// A member behaves like one of Seneca's or Marcus' own pages. False when that is known, or the member gone.
+    /// Notes that a member behaves like one of Seneca's or Marcus' own pages. False when that is known, or the member
+    /// is gone.
     pub(crate) fn is_page(&mut self, id: MemberId) -> bool {
         let sanitize = self.sanitize;
         let Some(member) = of(&mut self.members, id).filter(|member| !member.page) else {
@@ -130,7 +131,7 @@ impl Roster {
         Some(member)
     }
 
-    /// Puts a member into a room. `None` if there is no such member; else how many are in the room now.
+    /// Puts a member into a room. `None` if there is no such member; else the number of members in the room now.
     pub(crate) fn join(&mut self, id: MemberId, room: &str) -> Option<usize> {
         let member = of(&mut self.members, id)?;
         let (name, members) = match self.rooms.get_key_value(room) {
@@ -147,7 +148,7 @@ impl Roster {
         Some(members.len())
     }
 
-    /// Takes a member out of a room; returns how many are left in it.
+    /// Takes a member out of a room; returns the number of members left in it.
     pub(crate) fn leave(&mut self, id: MemberId, room: &str) -> usize {
         if let Some(member) = of(&mut self.members, id) {
             let before = member.rooms.len();
@@ -168,7 +169,7 @@ impl Roster {
         }
     }
 
-    /// Subscribes a member to a topic, or ends that.
+    /// Subscribes a member to a topic, or ends the subscription.
     pub(crate) fn listen(&mut self, id: MemberId, topic: Topic, on: bool) {
         let Some(member) = of(&mut self.members, id) else {
             return;
@@ -199,7 +200,7 @@ impl Roster {
         }
     }
 
-    /// Lets a member see other things than before.
+    /// Gives a member other permissions.
     pub(crate) fn set_permissions(&mut self, id: MemberId, permissions: Permissions) {
         if let Some(member) = of(&mut self.members, id) {
             let new = self.permissions.share(permissions, id);
@@ -210,7 +211,7 @@ impl Roster {
         }
     }
 
-    /// A member is another user's from now on.
+    /// Gives a member to another user.
     pub(crate) fn set_user(&mut self, id: MemberId, user: Option<Arc<str>>) {
         if let Some(member) = of(&mut self.members, id) {
             self.census.change(member.user.as_ref(), user.as_ref());
@@ -218,7 +219,6 @@ impl Roster {
         }
     }
 
-    /// What a member may see.
     pub(crate) fn permissions(&self, id: MemberId) -> Option<Permissions> {
         self.get(id)
             .map(|member| self.permissions.get(member.permissions).clone())
@@ -234,7 +234,7 @@ impl Roster {
         }
     }
 
-    /// What a member may see of what it missed.
+    /// The viewer that a member is of what it missed.
     pub(crate) fn viewer(&self, id: MemberId) -> Option<Viewer> {
         let member = self.get(id)?;
         Some(Viewer {
@@ -251,7 +251,7 @@ impl Roster {
         })
     }
 
-    /// Whether a member still sees what `viewer` does.
+    /// Whether a member is still the same viewer.
     pub(crate) fn sees_as(&self, id: MemberId, viewer: &Viewer) -> bool {
         self.get(id).is_some_and(|member| {
             let rooms = member.rooms.iter().filter(|r| matters(r));
@@ -288,12 +288,10 @@ impl Roster {
         std::mem::take(&mut self.touched)
     }
 
-    /// A member.
     pub(crate) fn get(&self, id: MemberId) -> Option<&Member> {
         self.members.get(id.slot).filter(|m| m.serial == id.serial)
     }
 
-    /// A member, to change it.
     pub(crate) fn get_mut(&mut self, id: MemberId) -> Option<&mut Member> {
         of(&mut self.members, id)
     }
@@ -325,8 +323,8 @@ impl Roster {
         ids.copied().collect()
     }
 
-    /// Whether a member gets what has this name and no event behind it: it is gathered from everything, so only who sees
-    /// everything may see it.
+    /// Whether a member gets an aggregate of this name: it adds up all events, so only a member that may see all of
+    /// them gets it.
     pub(crate) fn wants(&self, id: MemberId, name: &str) -> bool {
         self.get(id).is_some_and(|member| {
             self.permissions.get(member.permissions).is_everything()
@@ -337,38 +335,33 @@ impl Roster {
         })
     }
 
-    /// The ids of those in a room.
     pub(crate) fn ids_in(&self, room: &str) -> impl Iterator<Item = MemberId> {
         self.rooms.get(room).into_iter().flatten().copied()
     }
 
-    /// Whether a member is in a room.
     pub(crate) fn is_in(&self, id: MemberId, room: &str) -> bool {
         self.get(id)
             .is_some_and(|member| member.rooms.iter().any(|r| **r == *room))
     }
 
-    /// How many are in a room.
     pub(crate) fn count(&self, room: &str) -> usize {
         self.rooms.get(room).map_or(0, IndexSet::len)
     }
 
-    /// How many members there are.
     pub(crate) fn len(&self) -> usize {
         self.members.len()
     }
 
-    /// How many members there are, by namespace and by user.
     pub(super) fn census(&self) -> &Census {
         &self.census
     }
 
-    /// The most there ever were.
+    /// The most members at one time.
     pub(crate) fn peak(&self) -> usize {
         self.peak
     }
 
-    /// The rooms that somebody is in.
+    /// The rooms that have members.
     pub(crate) fn room_names(&self) -> impl Iterator<Item = &Arc<str>> {
         self.rooms.keys()
     }

@@ -1,4 +1,5 @@
-//! A snapshot for all who see the same: its parts are found once, and each is written once while somebody is being given it.
+//! A snapshot for all clients of equal permissions: its parts are found once, and each is written once while a client
+//! is being given it.
 
 use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -14,28 +15,24 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// Tells snapshots of one moment apart.
+/// The facts that tell snapshots of one moment apart.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SnapshotOf {
-    /// Says what may be seen.
     pub(crate) permissions: Permissions,
-    /// The namespace that it is sent on.
     pub(crate) namespace: Namespace,
-    /// Only what is of this project, if that is asked for.
+    /// The project that was asked for; none for all of them.
     pub(crate) project: Option<String>,
 }
 
-/// A snapshot for all who see the same.
+/// A snapshot that clients of equal permissions share.
 #[derive(Debug)]
 pub(crate) struct SharedSnapshot {
     pub(super) snapshot: Snapshot,
-    /// For whom and of what it is.
     pub(super) of: SnapshotOf,
-    /// The moment that it is of.
     pub(super) moment: Arc<Moment>,
-    /// It serves those who come for a while from then on.
+    /// The time from which it serves new clients for a while.
     pub(super) made: Instant,
-    /// Each part as long as a client is being given it.
+    /// Each part, for as long as a client is being given it.
     parts: Vec<Mutex<Weak<Outgoing>>>,
 }
 
@@ -55,22 +52,21 @@ impl SharedSnapshot {
         }
     }
 
-    /// The snapshot that is shared.
     pub(crate) fn snapshot(&self) -> &Snapshot {
         &self.snapshot
     }
 
-    /// Whether its moment lasts as long as somebody is being given it.
+    /// Whether its moment lasts as long as a client is being given it.
     pub(crate) fn lasts(&self) -> bool {
         self.moment.lasts()
     }
 
-    /// Whether it is of this moment, for just this.
+    /// Whether it is a snapshot of this moment, with these permissions and this project.
     pub(crate) fn is_of(&self, moment: &Arc<Moment>, of: &SnapshotOf) -> bool {
         Arc::ptr_eq(&self.moment, moment) && self.of == *of
     }
 
-    /// A part that a client is being given.
+    /// A part that is written, because a client is being given it.
     pub(super) fn ready(&self, part: usize) -> Option<Arc<Outgoing>> {
         let part = self.parts.get(part.checked_sub(1)?)?;
         part.lock()

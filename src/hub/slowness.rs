@@ -1,27 +1,27 @@
-//! Finds those for whom something waits too long.
+//! Finds the members whose queues have not been empty for too long.
 //!
-//! A full lane is found when something is sent to it. But a stream that is a little faster than a client fills it in many
-//! minutes, and one that ends before leaves all that waits to be read as it is: coalesced it would be a fraction of that.
-//! So it is looked now and then, as long as something was sent or still waits.
+//! A full queue is found when an update is sent to it. But a stream that is a little faster than a client fills the
+//! queue in many minutes, and a stream that ends before leaves all of it to be read as it is: coalesced it would be a
+//! fraction of that. So the hub checks the queues now and then, as long as something was sent or still waits.
 
 use std::time::{Duration, Instant};
 
 use super::{Hub, member::MemberId};
 
-/// How often it is looked.
+/// The time between two checks.
 const SLOW_CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// So much may always wait: there is little to coalesce in it.
+/// Bytes that may always wait: there is little to coalesce in them.
 const MIN_SLOW_BYTES: usize = 16 * 1_024;
 
 impl Hub {
-    /// Something was sent: it may come to wait.
+    /// Has the queues checked later, because something was sent.
     pub(super) fn look_for_slow_later(&mut self) {
         if self.look_for_slow.is_none() {
             self.look_for_slow = Some(Instant::now() + SLOW_CHECK_INTERVAL);
         }
     }
 
-    /// Parks those for whom more than a little has waited at every look for too long.
+    /// Parks the members whose queues were too long at every check for too long a time.
     pub(super) fn park_who_is_slow(&mut self, now: Instant) {
         if self.look_for_slow.is_none_or(|at| now < at) {
             return;

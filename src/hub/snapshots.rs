@@ -1,12 +1,12 @@
-//! The state as it is at one place of the stream, for a client that comes, asks, or can't be told what it missed.
+//! Snapshots: the state at one place of the stream, for a client that comes, asks, or can't be told what it missed.
 //!
 //! ```text
 //!  small ─▶ written here, at once: the client is live with it
 //!  large ─▶ parts are found and written aside, one is given when the client has room ─▶ caught up from its cursor ─▶ live
 //! ```
 //!
-//! The parts of a large snapshot are the same for all who see the same. A part is kept while a client is being given it, so
-//! many clients that don't read hold one copy, and a slow one holds one part.
+//! The parts of a large snapshot are the same for all clients of equal permissions. A part is kept while a client is
+//! being given it, so many clients that don't read hold one copy, and a slow one holds one part.
 
 use std::{sync::Arc, time::Instant};
 
@@ -17,15 +17,15 @@ use super::{
 };
 use crate::{delivery::Outgoing, journal::Seq, projections::state::Picture};
 
-/// So many entities are written here at the most; more of them are work for a task aside.
+/// The most entities that the loop itself writes; a larger snapshot is work for another task.
 const MAX_INLINE_ENTITIES: usize = 512;
-/// The same in bytes that they hold: an entity may be long.
+/// The most bytes that these entities may hold: an entity may be long.
 const MAX_INLINE_BYTES: usize = 2 << 20;
 /// Parts that are written at one time.
 const MAX_WRITERS: usize = 2;
-/// Parts that are kept for those who are about to be given them.
+/// Parts that are kept for clients that are about to be given them.
 const MAX_KEPT_PARTS: usize = 4;
-/// So little may wait for a client that is given the next part.
+/// Bytes that may wait for a client that is given the next part.
 const MAX_WAITING_BYTES: usize = 16 * 1_024;
 
 /// A large snapshot on its way to one client.
@@ -33,16 +33,15 @@ const MAX_WAITING_BYTES: usize = 16 * 1_024;
 pub(super) struct Taking {
     /// None until its parts are found.
     shared: Option<Arc<SharedSnapshot>>,
-    /// Only what is of this project, if that was asked for.
+    /// The project that was asked for; none for all of them.
     project: Option<String>,
-    /// The part that it is given next, counted from 1.
+    /// The next part that it is given, counted from 1.
     next: usize,
-    /// The part that it was given last: it lives as long as a client is being given it.
+    /// The last part that it was given: a part lives as long as a client is being given it.
     last: Option<Arc<Outgoing>>,
 }
 
 impl Taking {
-    /// A snapshot of this, whose parts are found already or not.
     pub(super) fn new(project: Option<String>, shared: Option<Arc<SharedSnapshot>>) -> Self {
         Self {
             project,
@@ -52,31 +51,31 @@ impl Taking {
         }
     }
 
-    /// The client is given all of it again.
+    /// Starts over: the client is given all parts again.
     fn begin_anew(&mut self) {
         (self.shared, self.next, self.last) = (None, 1, None);
     }
 }
 
-/// A thing that was made aside.
+/// A result of another task.
 #[derive(Debug)]
 pub(super) enum Made {
-    /// The parts of a snapshot; none when finding them failed.
+    /// The parts of a snapshot; none when the task failed.
     Parts(Option<SharedSnapshot>),
-    /// A part; none when writing it failed.
+    /// A written part; none when the task failed.
     Part(Option<Arc<Outgoing>>),
 }
 
-/// Snapshots that are made and being made.
+/// Snapshots that are kept and being made.
 #[derive(Debug)]
 pub(super) struct Snapshots {
-    /// The newest, by who may see them.
+    /// The newest snapshots, one for each set of permissions.
     shared: Vec<Arc<SharedSnapshot>>,
-    /// The parts of this one are being found.
+    /// The snapshot whose parts are being found.
     finding: Option<SnapshotOf>,
-    /// Those who ask for one whose parts are not found yet.
+    /// Callers that wait for a snapshot whose parts are not found yet.
     asked: Vec<(SnapshotOf, oneshot::Sender<Option<Arc<SharedSnapshot>>>)>,
-    /// How many parts are being written.
+    /// Tasks that write a part.
     writing: usize,
     /// The parts that were written last.
     written: Vec<Arc<Outgoing>>,
@@ -98,12 +97,12 @@ impl Snapshots {
         }
     }
 
-    /// The next thing that was made aside.
+    /// The next result of another task.
     pub(super) async fn made(&mut self) -> Option<Made> {
         self.making.recv().await
     }
 
-    /// When the oldest serves nobody any more.
+    /// The time at which the oldest snapshot serves nobody any more.
     pub(super) fn due(&self) -> Option<Instant> {
         self.shared
             .first()
@@ -119,7 +118,7 @@ impl Snapshots {
 }
 
 impl Hub {
-    /// The state now, and the place in the stream that it is of: it costs nothing, whoever asks writes it.
+    /// The state now, and its place in the stream. It costs nothing here, because the caller writes it.
     pub(super) fn picture(&self) -> (Picture, Seq, String) {
         let cursor = self.stream.everything_read();
         (
@@ -129,7 +128,7 @@ impl Hub {
         )
     }
 
-    /// The state, and from then on only what comes after it. The cursor of it, if it is sent already.
+    /// Sends a member the state, and from then on only the updates after it. Returns its cursor, if it is sent already.
     pub(super) fn send_snapshot(&mut self, id: MemberId) -> Option<String> {
         let of = SnapshotOf {
             permissions: self.roster.permissions(id)?,
@@ -171,8 +170,8 @@ impl Hub {
         Some(cursor)
     }
 
-    /// Gives a member a large snapshot, part by part; then it is caught up from there. Nothing that it missed before matters
-    /// any more.
+    /// Gives a member a large snapshot, part by part; then it is caught up from there. What it missed before no longer
+    /// matters.
     pub(super) fn give_snapshot(
         &mut self,
         id: MemberId,
@@ -213,7 +212,8 @@ impl Hub {
             namespace,
             project: taking.project.clone(),
         };
-        // The client may see something else now. What is begun is finished otherwise, however much the state changes.
+        // The client's permissions may have changed. Otherwise a snapshot that was begun is finished, however much the
+        // state changes.
         let stale = |s: &Arc<SharedSnapshot>| s.of != of || s.moment.is_lost();
         if taking.shared.as_ref().is_some_and(stale) {
             taking.begin_anew();
@@ -233,7 +233,7 @@ impl Hub {
         let Some(member) = self.roster.get_mut(id) else {
             return;
         };
-        // An entity may be longer than what a client may owe.
+        // An entity may be longer than a client's queue.
         if update.json.len() > self.options.max_segment {
             member.outlet.send_exempt(&update);
         } else {
@@ -259,7 +259,7 @@ impl Hub {
         of: SnapshotOf,
         reply: oneshot::Sender<Option<Arc<SharedSnapshot>>>,
     ) {
-        // Its text is shorter than what it holds.
+        // The text of the state is shorter than the memory that it holds.
         if self.projections.state().bytes() <= self.options.snapshot_part {
             reply.send(None).ok();
         } else if let Some(shared) = self.found(&of) {
@@ -299,15 +299,16 @@ impl Hub {
         let (made, part_bytes) = (self.snapshots.made.clone(), self.options.snapshot_part);
         let find = move || SharedSnapshot::new(moment, of, part_bytes);
         let found = tokio::task::spawn_blocking(find);
-        // Said also when it panics: nobody else would be given a large snapshot any more.
+        // The result is sent also when the task panics: otherwise no client would be given a large snapshot any more.
         tokio::spawn(async move { made.send(Made::Parts(found.await.ok())).ok() });
     }
 
-    /// Takes the parts that were found, or that could not be, and has those found that others wait for.
+    /// Takes the parts of a snapshot, or the failure to find them, and has the next snapshot found that a caller waits
+    /// for.
     fn take_parts(&mut self, shared: Option<SharedSnapshot>) {
         let of = self.snapshots.finding.take();
         let shared = shared.map(|mut shared| {
-            // It serves from now on, however late the loop comes to it.
+            // It serves for a while from now on, however late the loop takes it.
             shared.made = Instant::now();
             Arc::new(shared)
         });
@@ -316,7 +317,7 @@ impl Hub {
         for (wanted, reply) in asked {
             match (&shared, of.as_ref() == Some(&wanted)) {
                 (Some(shared), true) => drop(reply.send(Some(shared.clone()))),
-                // It hears that there is none.
+                // The caller is told that there is no snapshot.
                 (None, true) => {}
                 (_, false) => self.snapshots.asked.push((wanted, reply)),
             }
@@ -340,7 +341,7 @@ impl Hub {
         });
     }
 
-    /// Takes a thing that was made aside: those who wait for it are looked at now.
+    /// Takes a result of another task; the members that wait for it are looked at now.
     pub(super) fn take_made(&mut self, made: Made) {
         match made {
             Made::Parts(shared) => self.take_parts(shared),
@@ -354,14 +355,14 @@ impl Hub {
         self.catchup.look_at = Instant::now();
     }
 
-    /// Lets go of snapshots that serve nobody any more.
+    /// Forgets snapshots that serve nobody any more.
     pub(super) fn forget_old_snapshots(&mut self, now: Instant) {
         if self.snapshots.due().is_some_and(|due| due <= now) {
             self.snapshots
                 .shared
                 .retain(|s| now < s.made + MOMENT_LIFETIME);
         }
-        // A part is kept until those who wait for it are given it.
+        // A part is kept until the members that wait for it are given it.
         if self.catchup.queue.is_empty() && self.snapshots.shared.is_empty() {
             self.snapshots.written.clear();
         }

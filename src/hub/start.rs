@@ -22,7 +22,7 @@ use crate::{
     update::Table,
 };
 
-/// The last events that Seneca's pages are shown again after a start.
+/// The newest events that Seneca's dashboards are shown again after a start.
 const DASHBOARD_REPLAY_EVENTS: u64 = 10_000;
 
 impl Hub {
@@ -56,8 +56,8 @@ impl Hub {
         (hub, handle, backlog)
     }
 
-    /// Brings the hub to the journal's present end: the state as it was, and what Seneca's pages show of the last events.
-    /// Returns what is known there of whose things are, for the intake.
+    /// Brings the hub to the journal's present end: the state as it was, and Seneca's dashboards of the last events.
+    /// Returns the ledger of projects and owners, for the intake.
     ///
     /// # Errors
     /// The journal can't be read.

@@ -1,4 +1,5 @@
-//! The stream as the loop follows it: how far the journal is read, what waits for its time, and the cursor after what was sent.
+//! The stream as the loop follows it: the last record that it read, the updates that wait for their time, and the
+//! cursor after the updates that were sent.
 //!
 //! ```text
 //! journal ─▶ next_batch ─▶ plan ─▶ pacer ─▶ take ─▶ sent ─▶ position
@@ -21,25 +22,20 @@ use crate::{
     update::{Table, entities, rooms_hash},
 };
 
-/// Records that are read at a time.
+/// Records of one reading.
 pub(super) const READ_BATCH: usize = 1_024;
-/// Bytes of memory that the updates may hold that wait to be sent: beyond that the journal keeps what comes.
+/// Bytes of memory that waiting updates may hold: beyond that the loop stops reading, and the journal keeps the events.
 const MAX_PACED_BYTES: usize = 16 << 20;
 
 /// The place of the loop in the stream.
 #[derive(Debug)]
 pub(super) struct Stream {
-    /// The one source of events.
     journal: Arc<dyn Journal>,
-    /// Plans updates; the tasks that make segments plan by the same.
     table: Arc<Table>,
-    /// The last record that was read.
     seq: Seq,
-    /// Updates that wait for their time.
     pacer: Pacer,
-    /// Updates of the events that were read, as far as they are not sent.
+    /// Updates of the events that were read, as far as they are unsent.
     pending: Pending,
-    /// The cursor after all that was sent.
     position: Position,
 }
 
@@ -56,14 +52,14 @@ impl Stream {
         }
     }
 
-    /// Goes on after `seq`: everything up to there counts as sent.
+    /// Begins after `seq`: everything up to there counts as sent.
     pub(super) fn begin_after(&mut self, seq: Seq) {
         self.seq = seq;
         self.position = Position::new(&*self.journal, seq);
         self.journal.release(seq);
     }
 
-    /// The next records up to `newest`; none at the end, or while what waits to be sent leaves no room for more.
+    /// The next records up to `newest`; none at the end, or while the waiting updates leave no room for more.
     ///
     /// # Errors
     /// The journal can't be read.
@@ -75,13 +71,13 @@ impl Stream {
         Ok((!batch.is_end(self.seq)).then_some(batch))
     }
 
-    /// All records up to `to` were read; damaged ones are passed over.
+    /// Notes that all records up to `to` were read; damaged ones are passed over.
     pub(super) fn read_up_to(&mut self, to: Seq) {
         self.seq = self.seq.max(to);
         self.journal.release(self.seq);
     }
 
-    /// Plans the updates of the next record, for those who listen, and has them wait for their time.
+    /// Plans the updates of the next record, for the topics that members listen to, and paces them.
     pub(super) fn plan(&mut self, record: &Arc<Record>, listening: Listening, now: Instant) {
         self.seq = record.seq;
         let planned = self.table.plan(&record.event, listening);
@@ -98,7 +94,7 @@ impl Stream {
         self.pacer.take(max)
     }
 
-    /// This update is sent: the cursor that it carries is after it.
+    /// Notes that an update is sent: the cursor that it carries is after it.
     pub(super) fn sent(&mut self, update: &PendingUpdate) {
         for &(seq, bit) in &update.unsent {
             self.pending.clear(seq, bit);
@@ -111,32 +107,27 @@ impl Stream {
         self.seq < self.journal.bounds().last && self.has_room()
     }
 
-    /// Whether what waits to be sent leaves room for more.
+    /// Whether the waiting updates leave room for more.
     fn has_room(&self) -> bool {
         self.pacer.bytes() < MAX_PACED_BYTES
     }
 
-    /// Updates that wait for their time.
     pub(super) fn pacer(&self) -> &Pacer {
         &self.pacer
     }
 
-    /// The same, to let time pass for these updates.
     pub(super) fn pacer_mut(&mut self) -> &mut Pacer {
         &mut self.pacer
     }
 
-    /// The source of events.
     pub(super) fn journal(&self) -> &Arc<dyn Journal> {
         &self.journal
     }
 
-    /// The table that updates are planned by.
     pub(super) fn table(&self) -> &Arc<Table> {
         &self.table
     }
 
-    /// The last record that was read.
     pub(super) fn seq(&self) -> Seq {
         self.seq
     }
@@ -151,7 +142,7 @@ impl Stream {
         self.position.text()
     }
 
-    /// A cursor after everything that was read, sent or not: a snapshot's.
+    /// The cursor of a snapshot: after everything that was read, sent or not.
     pub(super) fn everything_read(&self) -> String {
         self.position.everything_up_to(self.seq)
     }
@@ -172,7 +163,7 @@ impl Stream {
         place.and_then(|place| self.as_own(place))
     }
 
-    /// A place as this generation of the journal names it: those who stand at the same place have the same cursor.
+    /// A place as this generation of the journal names it: members at the same place have the same cursor.
     pub(super) fn as_own(&self, place: Cursor) -> Option<Cursor> {
         self.knows(&place).then(|| Cursor {
             epoch: self.journal.epoch(),
@@ -185,7 +176,8 @@ impl Stream {
         self.position.name(place)
     }
 
-    /// Whether a cursor is of this journal. Any other, or one of what this journal has lost, doesn't tell what is missing.
+    /// Whether a cursor is of this journal. A cursor of another journal, or of records that this one has lost, doesn't
+    /// tell what is missing.
     pub(super) fn knows(&self, cursor: &Cursor) -> bool {
         if !cursor.is_of(&*self.journal) {
             return false;
@@ -194,13 +186,13 @@ impl Stream {
             if within.grouping != self.table.grouping() {
                 return false;
             }
-            // A segment is no longer than this, and a longer one is nobody's.
+            // No segment is longer than this, so nobody can have a cursor within a longer one.
             let span = missed(cursor, &end_of(cursor), MAX_SEGMENT_EVENTS + 1);
             span.iter().map(|(_, len)| len).sum::<u64>() <= MAX_SEGMENT_EVENTS
         })
     }
 
-    /// Whether the journal no longer holds what comes after `at`.
+    /// Whether the journal no longer holds the events after `at`.
     pub(super) fn is_gone(&self, at: &Cursor) -> bool {
         first_missed(at) < self.journal.bounds().first
     }

@@ -1,5 +1,5 @@
-//! What members see of their rooms. Members with equal filters share a subscription: it is evaluated once for an update, however
-//! many they are.
+//! Subscriptions: the updates of their rooms that members want. Members with equal filters share one, which is
+//! evaluated once for an update.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -16,28 +16,27 @@ use crate::{
     },
 };
 
-/// What a member sees of the rooms it is in.
+/// The updates that a member wants of the rooms it is in.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Subscription {
-    /// By the contract's filter.
+    /// The contract's filter.
     Filter(Filter),
-    /// By the filter of Seneca's conversation page.
+    /// The filter of Seneca's conversation page.
     Conversation(ConversationFilter),
 }
 
 /// An update that looks for its audience.
 #[derive(Debug)]
 pub(crate) struct Candidate<'a> {
-    /// What filters look at.
+    /// The fields that filters look at.
     pub subject: Subject<'a>,
-    /// Where it is sent.
+    /// The namespace that it is sent on.
     pub namespace: Namespace,
     /// The place of its last event.
     pub seq: Seq,
 }
 
 impl<'a> Candidate<'a> {
-    /// An update as it was planned.
     pub(crate) fn of(planned: &'a Planned, event: &'a Event, seq: Seq) -> Self {
         Self {
             subject: Subject {
@@ -53,7 +52,6 @@ impl<'a> Candidate<'a> {
 }
 
 impl Subscription {
-    /// About how many bytes of memory it holds beside itself.
     fn held(&self) -> usize {
         match self {
             Self::Filter(filter) => filter.held(),
@@ -61,7 +59,7 @@ impl Subscription {
         }
     }
 
-    /// Whether it lets through what has a name but no event behind it.
+    /// Whether it lets an aggregate of this name through.
     pub(super) fn admits_name(&self, name: &str) -> bool {
         match self {
             Self::Filter(filter) => filter.admits_name(name),
@@ -72,7 +70,7 @@ impl Subscription {
     pub(super) fn admits(&self, update: &Candidate<'_>) -> bool {
         match self {
             Self::Filter(filter) => filter.is_empty() || filter.admits(&update.subject),
-            // Thoughts are for everybody on the page, whatever lines it shows.
+            // Thoughts are for everybody on the page, whatever its filter.
             Self::Conversation(_) if update.subject.update == "marcus_thinking" => true,
             Self::Conversation(filter) => conversation_fields(update.subject.event)
                 .is_none_or(|conversation| filter.admits(&conversation)),
@@ -80,31 +78,29 @@ impl Subscription {
     }
 }
 
-/// All subscriptions that somebody has.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
-    /// One for all members with equal subscriptions.
+    /// One entry for all members with equal filters.
     shared: Slab<Shared>,
-    /// Finds an equal one: there can be as many as there are clients.
+    /// The entry of this filter: there can be as many as there are clients.
     numbers: HashMap<Arc<Subscription>, usize>,
-    /// Bytes that all of them hold.
+    /// Bytes that all filters hold.
     held: usize,
 }
 
 #[derive(Debug)]
 struct Shared {
-    /// Shared with the segments of those who are behind.
+    /// Shared with the segments of members that are behind.
     subscription: Arc<Subscription>,
-    /// How many have it.
+    /// The members that have it.
     members: usize,
     /// The update that `verdict` is about.
     ticket: u64,
-    /// The verdict on the update of `ticket`.
     verdict: bool,
 }
 
 impl Subscriptions {
-    /// The number of a subscription, for one more that has it.
+    /// The number of a subscription, for the next member that has it.
     pub(super) fn share(&mut self, subscription: Subscription) -> usize {
         if let Some(&at) = self.numbers.get(&subscription) {
             self.shared[at].members += 1;
@@ -122,7 +118,7 @@ impl Subscriptions {
         at
     }
 
-    /// One fewer has it.
+    /// Takes one member from the subscription of this number.
     pub(super) fn unshare(&mut self, at: usize) {
         self.shared[at].members -= 1;
         if self.shared[at].members == 0 {
@@ -137,12 +133,11 @@ impl Subscriptions {
         self.held
     }
 
-    /// What one has that has this number.
     pub(super) fn get(&self, at: usize) -> &Arc<Subscription> {
         &self.shared[at].subscription
     }
 
-    /// The verdict on an update, made once for all who share the subscription.
+    /// The verdict on an update, made once for all members that share the subscription.
     pub(super) fn admits(&mut self, at: usize, ticket: u64, update: &Candidate<'_>) -> bool {
         let shared = &mut self.shared[at];
         if shared.ticket != ticket {

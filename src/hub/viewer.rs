@@ -1,7 +1,7 @@
 //! The viewers of a replay segment: everything that decides which updates a member that is behind may receive, without the member.
 //!
-//! Segments are made in a task of their own, which has no roster. Members of which all this is equal are one viewer, and there
-//! are far fewer viewers than members: rooms that are a member's own are left out, for no event names them.
+//! Segments are made in a task of their own, which has no roster. Members for which all of it is equal are one viewer.
+//! There are far fewer viewers than members, because a member's own rooms are left out: no event names them.
 
 use std::sync::Arc;
 
@@ -17,15 +17,11 @@ use crate::{
 /// Everything that decides which updates a catching-up client may receive.
 #[derive(Debug, Clone)]
 pub(crate) struct Viewer {
-    /// Where it is connected: updates of other namespaces are not for it.
     pub(super) namespace: Namespace,
-    /// The updates that it wants of its rooms.
     pub(super) subscription: Arc<Subscription>,
-    /// The updates that it may see at all.
     pub(super) permissions: Permissions,
-    /// Those of its rooms that events can name.
+    /// The rooms of the members that events can name.
     pub(super) rooms: Vec<Arc<str>>,
-    /// What it subscribed to beside them.
     pub(super) topics: Listening,
 }
 
@@ -34,7 +30,7 @@ pub(crate) struct Viewer {
 pub(super) type ViewerKey = ([usize; 2], Namespace, u8, Vec<Arc<str>>);
 
 impl Viewer {
-    /// The key that tells it from others.
+    /// The key that tells it from other viewers.
     pub(super) fn key(&self) -> ViewerKey {
         (
             [
@@ -47,8 +43,8 @@ impl Viewer {
         )
     }
 
-    /// Whether it sees an update of an event with these rooms. Which of a rule's own rooms somebody is in is not asked
-    /// here: they may be anybody's.
+    /// Whether it sees an update of an event with these rooms. Rooms that a routing rule sets are not checked here,
+    /// because viewers don't record a member's own rooms.
     pub(super) fn sees(&self, planned: &Planned, event: &Event, rooms: &[Box<str>]) -> bool {
         let reached = match &planned.destination {
             Destination::EventRooms => rooms

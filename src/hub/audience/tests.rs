@@ -129,7 +129,7 @@ fn any_event() -> impl Strategy<Value = Said> {
         });
         let data = data.as_object().cloned().unwrap_or_default();
         let data = data.into_iter().filter(|(_, id)| !id.is_null()).collect();
-        // Those of one family may name their project by nothing but its name.
+        // An event of these families may name its project by its name alone.
         let event = if of_project {
             "project.updated"
         } else {
@@ -265,7 +265,7 @@ struct Known {
     listens: bool,
 }
 
-/// The roster and all that is known of those in it.
+/// The roster, and a plain list of the members that the test holds against it.
 struct Both {
     roster: Roster,
     known: Vec<Known>,
@@ -287,7 +287,7 @@ impl Both {
         });
     }
 
-    /// By the index, and by a look at each.
+    /// The members that get an update by the index, and by a look at each member.
     fn who_gets(&mut self, event: &Event, topic: bool) -> [Vec<MemberId>; 2] {
         let (update, mut found, mut rooms) = (candidate(event), Vec::new(), BTreeSet::new());
         self.roster.next_update();

@@ -1,8 +1,8 @@
 //! Hands segments out, to each client as much as it takes.
 //!
-//! What waits for a client is no longer coalesced with what happens after it. So one that reads slowly is given little at a
-//! time; the rest of its segment waits here, in one copy for all who stand at the same place. Whoever takes its credit at once
-//! gets twice as much the next time.
+//! Updates in a client's queue are no longer coalesced with later ones. So a client that reads slowly is given little
+//! at a time; the rest of its segment waits here, in one copy for all members at the same place. A client that reads
+//! its credit at once gets twice as much the next time.
 
 use std::{
     sync::Arc,
@@ -15,21 +15,21 @@ use crate::hub::{
     member::MemberId,
 };
 
-/// The smallest credit: a few updates, that the connection is not idle.
+/// The smallest credit: a few updates, so that the connection is never idle.
 const MIN_CREDIT_BYTES: usize = 4 * 1_024;
-/// The first credit of one that says nothing of how fast it reads.
+/// The first credit of a client whose speed is not known.
 const FIRST_CREDIT_BYTES: usize = 16 * 1_024;
-/// A member that has not taken its credit after this long gets half as much the next time.
+/// A client that has not read its credit after this time gets half as much the next time.
 const SLOW_CREDIT_TIME: Duration = Duration::from_millis(500);
 
 /// A segment on its way to one client.
 #[derive(Debug)]
 pub(in crate::hub) struct Held {
-    /// Shared by all who stood at its beginning.
+    /// Shared by all members that were at its beginning.
     segment: Arc<ReplaySegment>,
-    /// Which of the segment's viewers is this client's.
+    /// The number of this client among the segment's viewers.
     viewer: usize,
-    /// The first update that is not handed out.
+    /// The first update that was not handed out.
     next: usize,
 }
 
@@ -42,30 +42,28 @@ impl Held {
         }
     }
 
-    /// Whether there is nothing in it, so that it ends where it begins.
+    /// Whether it holds no updates, so that it ends where it begins.
     pub(in crate::hub) fn is_empty(&self) -> bool {
         self.segment.updates.is_empty()
     }
 
-    /// The segment that is held.
     pub(in crate::hub) fn segment(&self) -> &ReplaySegment {
         &self.segment
     }
 }
 
-/// How much one client is given at a time.
+/// The bytes that one client is given at a time: more to a fast reader, less to a slow one.
 #[derive(Debug)]
 pub(in crate::hub) struct Credit {
-    /// So many bytes.
     bytes: usize,
-    /// When it was last given some, or found too much.
+    /// The time at which it was last given some, or was found to have too much.
     since: Instant,
-    /// It was found with some of it left.
+    /// Whether a look found that it had not read all of it.
     rested: bool,
 }
 
 impl Credit {
-    /// For one that comes back: nothing is known of it.
+    /// The credit of a client that comes back: nothing is known of its speed.
     pub(in crate::hub) fn first() -> Self {
         Self {
             bytes: FIRST_CREDIT_BYTES,
@@ -74,7 +72,7 @@ impl Credit {
         }
     }
 
-    /// For one that was parked: it reads slowly.
+    /// The credit of a client that was parked: it reads slowly.
     pub(in crate::hub) fn least() -> Self {
         Self {
             bytes: MIN_CREDIT_BYTES,
@@ -82,12 +80,11 @@ impl Credit {
         }
     }
 
-    /// How many bytes.
     pub(in crate::hub) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// It is given the rest, whatever that is.
+    /// Lets the client have the rest at once, whatever its size.
     pub(in crate::hub) fn unbound(&mut self) {
         self.bytes = usize::MAX;
     }
@@ -97,7 +94,7 @@ impl Credit {
         waiting <= self.bytes / 2
     }
 
-    /// It was looked at, and found ready for the next or not.
+    /// Notes a look at the client: whether it is `ready` for the next part.
     pub(in crate::hub) fn look(&mut self, ready: bool, now: Instant) {
         let after = now.saturating_duration_since(self.since);
         if ready || after < CATCH_UP_INTERVAL {
@@ -110,7 +107,7 @@ impl Credit {
         }
     }
 
-    /// It is given the next: how many bytes that may be, of `most` for anybody.
+    /// The bytes of the next part; `most` is the limit for every client.
     fn next(&mut self, most: usize) -> usize {
         if !self.rested && self.bytes < most {
             self.bytes *= 2;
@@ -122,7 +119,7 @@ impl Credit {
 }
 
 impl CatchUpTurn<'_> {
-    /// Gives a member the next part of the segment that it holds; how many updates that was.
+    /// Gives a member the next part of the segment that it holds; returns how many updates that was.
     pub(in crate::hub) fn hand_over(&mut self, id: MemberId) -> usize {
         let most = self.catchup.max_segment;
         let Some(behind) = self.roster.get_mut(id).and_then(|m| m.behind.as_mut()) else {
@@ -132,7 +129,7 @@ impl CatchUpTurn<'_> {
             return 0;
         };
         let credit = behind.credit.next(most);
-        // It joined a room, or wants something else now: the rest is made anew for it, from where it stands.
+        // The member joined a room or changed its filter: the rest of the segment is made anew for it, from its place.
         let segment = held.segment.clone();
         if !self.roster.sees_as(id, &segment.viewers[held.viewer]) {
             return 1;

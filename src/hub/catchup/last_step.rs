@@ -1,5 +1,5 @@
-//! The last step of members to the present: a segment that is made in the loop, from records at hand. The stream stands still
-//! meanwhile, so a member is live with it: no gap and no double.
+//! The last step of members to the present: the loop itself makes a segment from records in memory. The stream stands
+//! still meanwhile, so a member is live with it: no gap and no double.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use crate::{
     journal::{Record, Seq},
 };
 
-/// A member that goes live gets the rest in one go, if it is no more than this or than its credit.
+/// A client about to go live is sent the remaining bytes at once if they fit into this limit or its credit.
 const GO_LIVE_BYTES: usize = 16 * 1_024;
 
 impl CatchUpTurn<'_> {
-    /// Brings those who stand at `at` to the present, or at least closer.
+    /// Brings the members at `at` to the present, or at least closer.
     pub(super) fn last_segment(
         &mut self,
         at: &Cursor,

@@ -1,8 +1,9 @@
-//! Makes segments, in a task beside the loop: reads the journal, gathers, writes.
+//! Makes segments in a task beside the loop: reads the journal, coalesces, writes.
 //!
-//! One task at a time makes the one for all who stand at one place, or the short ones of those who go to the same
-//! meeting place (`meeting`), from one reading. What they may see is taken along (`viewer`), for it decides how far
-//! the segment goes; whoever comes to that place meanwhile and sees the same gets it too.
+//! One task at a time makes the segment for all members at one place, or the short segments of members that go to the
+//! same meeting place (`meeting`), from one reading. The task takes their viewers along (`viewer`), because these
+//! decide how far the segment goes. A member that comes to that place meanwhile and has the same viewer gets the
+//! segment too.
 
 use std::{
     collections::HashMap,
@@ -34,30 +35,31 @@ use crate::{
     observe::Metrics,
 };
 
-/// Events in one segment at the most: the more, the more of them are coalesced.
+/// The most events in one segment: the more there are, the more of them are coalesced.
 pub(in crate::hub) const MAX_SEGMENT_EVENTS: u64 = 131_072;
 /// Records read at a time for a segment.
 const READ_BATCH: usize = 256;
-/// How much is written of those that are made together, as a multiple of what one may have; the others are made next.
+/// The bytes that are written of segments made together, as a multiple of one segment's budget; the others are made
+/// next.
 const MAX_WRITTEN_SEGMENTS: usize = 4;
-/// Different subscriptions and rooms that share a segment at the most; others wait for the next.
+/// The most viewers that share a segment; further ones wait for the next.
 const MAX_SEGMENT_VIEWERS: usize = 1_024;
 
-/// A segment that failed so often in a row for a member will fail again.
+/// The failures in a row after which a member is given the state: the segment will fail again.
 const MAX_SEGMENT_FAILURES: u32 = 3;
-/// How long those rest for whom it failed; others are served meanwhile.
+/// The rest of members whose segment failed; others are served meanwhile.
 const RETRY_PAUSE: Duration = CATCH_UP_INTERVAL.saturating_mul(4);
 
 /// The result of making a segment.
 #[derive(Debug)]
 pub(in crate::hub) struct Made {
-    /// The places of those that it was made for.
+    /// The places of the members that the segments were made for.
     from: Vec<Cursor>,
-    /// A segment for each, or for the first of them; none when the journal no longer holds all of it.
+    /// A segment for each place, or for the first of them; none when the journal no longer holds all of it.
     segments: Result<Vec<ReplaySegment>, JournalError>,
 }
 
-/// Says what became of it, also when the task that makes it panics: nobody else would be served any more.
+/// Reports the result, also when the task that makes it panics: otherwise no member would be served any more.
 struct Report {
     from: Vec<Cursor>,
     made: Option<mpsc::UnboundedSender<Made>>,
@@ -91,7 +93,8 @@ impl CatchUpTurn<'_> {
         self.catchup.next = true;
         self.catchup.look_at = Instant::now();
         match made.segments {
-            // With none, it was trimmed meanwhile: the next look finds that it is gone.
+            // An empty list means that the journal was trimmed meanwhile: the next look finds that the records are
+            // gone.
             Ok(segments) => self.distribute(segments),
             Err(error) => {
                 self.catchup.metrics.replay_failed();
@@ -112,11 +115,11 @@ impl CatchUpTurn<'_> {
         }
     }
 
-    /// Gives segments to all who stand where these begin.
+    /// Gives segments to all members that are at the beginning of one.
     fn distribute(&mut self, segments: Vec<ReplaySegment>) {
         let mut made = Vec::with_capacity(segments.len());
         for segment in segments {
-            // It takes nobody on: another one at once would be the same.
+            // The segment made no progress, so the members wait before it is built again.
             if segment.updates.is_empty() && segment.end == segment.from {
                 self.catchup.look_at += CATCH_UP_INTERVAL;
             }
@@ -133,7 +136,7 @@ impl CatchUpTurn<'_> {
             let Some((segment, viewers)) = made.iter().find(|(s, _)| s.from == behind.at) else {
                 continue;
             };
-            // A member that came meanwhile and sees something else waits for another one.
+            // A member that came meanwhile with another viewer waits for the next segment.
             let viewer = self
                 .roster
                 .viewer(id)
@@ -148,8 +151,8 @@ impl CatchUpTurn<'_> {
         }
     }
 
-    /// Making a segment failed for those at `from`: they rest. Returns those for whom it failed too often, in the order of
-    /// the queue.
+    /// Lets the members at `from` rest, because their segment failed. Returns those for whom it failed too often, in
+    /// the order of the queue.
     fn note_failure(&mut self, from: &Cursor) -> Vec<MemberId> {
         let until = Instant::now() + RETRY_PAUSE;
         let mut hopeless = Vec::new();
@@ -162,7 +165,7 @@ impl CatchUpTurn<'_> {
         hopeless
     }
 
-    /// The different audiences among these, and the number of each one's; as many as may share a segment.
+    /// The different viewers of these members, and the number of each member's own; no more than may share a segment.
     pub(in crate::hub) fn viewers(
         &self,
         cohort: &[MemberId],
@@ -185,7 +188,7 @@ impl CatchUpTurn<'_> {
         (viewers.into(), whose)
     }
 
-    /// The one that waits longest for a segment of its own, and where it stands.
+    /// The member that has waited longest for a segment of its own, and its place.
     pub(in crate::hub) fn first_of_waiting(&mut self, now: Instant) -> Option<(MemberId, Cursor)> {
         let ticket = |id: &MemberId| {
             let behind = self.roster.get(*id)?.behind.as_ref()?;
@@ -196,7 +199,7 @@ impl CatchUpTurn<'_> {
         (ready && !holds).then_some((id, at))
     }
 
-    /// Has the next segment made for this member and all at its place; one at a time.
+    /// Has the next segment made for this member and all at its place; one segment is made at a time.
     pub(in crate::hub) fn make_segment(
         &mut self,
         id: MemberId,
@@ -237,8 +240,8 @@ impl CatchUpTurn<'_> {
     }
 }
 
-/// The places to read so that members go from each of these cursors to `to`. Segments that are made together are short: the
-/// places between them are read, too, and each segment leaves out what its members do not miss.
+/// The places to read so that members go from each of these cursors to `to`. Segments that are made together are short,
+/// so the places between them are read too; each segment leaves out what its members do not miss.
 fn ranges(from: &[Cursor], to: &Cursor) -> SmallVec<[(Seq, u64); 4]> {
     match from {
         [only] => missed(only, to, MAX_SEGMENT_EVENTS),
@@ -251,9 +254,8 @@ fn ranges(from: &[Cursor], to: &Cursor) -> SmallVec<[(Seq, u64); 4]> {
 
 /// Segments to the same end that are made from one reading.
 struct Together {
-    /// One for each place, and whether it wants more.
+    /// One builder for each place, and whether it wants more.
     gatherings: Vec<(Gathering, bool)>,
-    /// The places that are read.
     ranges: SmallVec<[(Seq, u64); 4]>,
     grouping: u32,
     max_bytes: usize,
@@ -270,19 +272,19 @@ impl Together {
         'all: for (start, len) in self.ranges.clone() {
             let (mut after, last) = (start - 1, start + len - 1);
             while after < last {
-                // To the next multiple: what is cut short ends where others may begin.
+                // Reads end at a multiple of the batch: a segment that is cut short ends where others may begin.
                 let limit = usize::try_from(last - after).unwrap_or(usize::MAX);
                 let batch = journal
                     .read(after, limit.min(READ_BATCH - after as usize % READ_BATCH))
                     .await?;
-                // Missing records were trimmed, or else they are damaged.
+                // Records that are missing here were trimmed, or they are damaged.
                 if batch.is_end(after) || journal.bounds().first > after + 1 {
                     return Ok(Vec::new());
                 }
                 after = batch.to.min(last);
                 let records = batch.records;
                 metrics.replay_read(records.len());
-                // Uniting and rendering so much would hold up whoever shares the thread.
+                // Coalescing and rendering so much would hold up all tasks that share the thread.
                 let wants_more;
                 (self, wants_more) = aside(move || self.take(&records)).await?;
                 if !wants_more && after < last {
@@ -293,7 +295,7 @@ impl Together {
         aside(move || self.write()).await
     }
 
-    /// Takes the next records; false when all have enough.
+    /// Takes the next records; false when all segments are full.
     fn take(mut self, records: &[Arc<Record>]) -> (Self, bool) {
         let mut any = false;
         for (gathering, wants_more) in &mut self.gatherings {

@@ -1,14 +1,15 @@
 //! Meeting places: how clients that were left at many different places come to share replay segments.
 //!
-//! A segment is named by its two ends, so where it ends may be chosen freely: every choice is exact. With a few places
-//! each client goes to the present in one segment, of which as much as possible is coalesced. With many places that would
-//! be one pass over the journal for each. So then all go from meeting place to meeting place. A first, short segment
-//! leads to the next multiple of [`FIRST_SEGMENT_GRID`]; those who go to the same one share its reading. From there on each
-//! segment goes to the next place whose number has more zeros at its end: 64, 128, 256 and so on. Clients from everywhere pass
-//! the same few places, and a segment from one of them serves all who come there. All these segments together are about half
-//! a pass for each power of two between [`FIRST_SEGMENT_GRID`] and what was missed, and a client gets at most one for each power.
+//! A segment is named by its two ends, so its end may be chosen freely: every choice is exact. With a few places each
+//! client goes to the present in one segment, of which as much as possible is coalesced. With many places that would be
+//! one pass over the journal for each, so all clients go from meeting place to meeting place. A first, short segment
+//! leads to the next multiple of [`FIRST_SEGMENT_GRID`]; clients on their way to the same one share its reading. From
+//! there on each segment goes to the next place whose number has more zeros at its end: 64, 128, 256 and so on. Clients
+//! from everywhere pass the same few places, and a segment from one of them serves all clients that come there. All
+//! these segments together are about half a pass for each power of two between [`FIRST_SEGMENT_GRID`] and what was
+//! missed, and a client gets at most one for each power.
 //!
-//! Segments that were made are kept for a moment: whoever comes a little later to where one begins is given the same.
+//! Segments are kept for a moment: a client that comes a little later to the beginning of one is given the same.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -34,18 +35,19 @@ use crate::{
 const FIRST_SEGMENT_GRID: Seq = 64;
 /// A first segment with more than this before its end is made alone.
 const MAX_SHARED_FIRST_SEGMENT: Seq = 2 * FIRST_SEGMENT_GRID;
-/// First segments that are made together at the most.
+/// The most first segments that are made together.
 const MAX_FIRST_SEGMENTS: usize = FIRST_SEGMENT_GRID as usize;
-/// From so few places each goes by itself.
+/// With no more places than this, each client goes by itself.
 const MAX_PLACES_APART: usize = 4;
-/// How long a segment that was made is kept for those who come later.
+/// The time that a segment is kept for clients that come later.
 const KEPT_SEGMENT_LIFETIME: Duration = Duration::from_secs(5);
-/// Bytes of text that are kept at the most.
+/// The most bytes of text that are kept.
 const MAX_KEPT_BYTES: usize = 4 << 20;
-/// Segments that are kept at the most.
+/// The most segments that are kept.
 const MAX_KEPT_SEGMENTS: usize = 64;
 
-/// Where whoever stands at `at` meets others. None at the very beginning, where everybody is together already.
+/// The place at which clients from `at` meet others. None at the very beginning, where all of them are together
+/// already.
 pub(in crate::hub) fn meeting_place(at: &Cursor) -> Option<Seq> {
     let next = at.seq.next_multiple_of(FIRST_SEGMENT_GRID);
     if next > at.seq || !at.unsent.is_empty() {
@@ -96,7 +98,7 @@ impl Kept {
         }
     }
 
-    /// Forgets what was made too long ago, or all of it once nobody is behind.
+    /// Forgets segments that are too old, or all of them once nobody is behind.
     pub(in crate::hub) fn forget_old(&mut self, now: Instant, all: bool) {
         while let Some(first) = self.segments.front()
             && (all || now.saturating_duration_since(first.made) > KEPT_SEGMENT_LIFETIME)
@@ -110,7 +112,7 @@ impl Kept {
         self.bytes -= gone.map_or(self.bytes, |gone| gone.bytes);
     }
 
-    /// The newest segment from this place for whoever sees this.
+    /// The newest segment from this place for this viewer.
     fn find(&self, at: &Cursor, viewer: impl FnOnce() -> Option<Viewer>) -> Option<Held> {
         let mut from_here = self.segments.iter().rev().filter(|k| k.segment.from == *at);
         let mut next = from_here.next()?;
@@ -134,7 +136,7 @@ impl CatchUpTurn<'_> {
         behind.map(|behind| behind.hold(held)).is_some()
     }
 
-    /// Whether those who are behind stand at so many places that they had better meet.
+    /// Whether the members that are behind are at so many places that they had better meet.
     pub(in crate::hub) fn is_crowded(&self) -> bool {
         let mut places: SmallVec<[Seq; MAX_PLACES_APART]> = SmallVec::new();
         for id in &self.catchup.queue {
@@ -152,7 +154,7 @@ impl CatchUpTurn<'_> {
         false
     }
 
-    /// The places from which segments to `end` are made together, `at` first, and who waits there.
+    /// The places from which segments to `end` are made together, `at` first, and the members that wait there.
     pub(in crate::hub) fn who_meets_at(
         &self,
         at: &Cursor,

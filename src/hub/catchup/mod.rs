@@ -9,13 +9,13 @@
 //!
 //! - *Behind*: the member stands in the queue with a cursor (`Behind::at`) and holds nothing. A segment that was made a
 //!   moment ago from the same place is Held at once.
-//! - *Making*: a replay segment from its cursor is being made aside (`making`). It stays in the queue; it may leave, or be
-//!   reset by another `resume`, and then the segment finds nobody at its beginning. A failure puts it back to Behind
-//!   with a rest; the third in a row gives it the state instead.
-//! - *Held*: it is handed the segment as its credit allows (`credit`). With each its cursor moves on; at the end, or when it sees
-//!   something else, it is Behind again, further on.
-//! - *Live*: what it misses is at most [`MAX_LIVE_GAP`] events that are at hand. These are made in the loop, at one place of the
-//!   stream, and with them the member is live: no gap and no double.
+//! - *Making*: a replay segment from its cursor is being made in another task (`making`). The member stays in the
+//!   queue; it may leave, or be reset by another `resume`, and then the segment finds nobody at its beginning. A
+//!   failure puts it back to Behind with a rest; the third in a row gives it the state instead.
+//! - *Held*: the member is handed the segment as its credit allows (`credit`). Its cursor moves on with each part. At
+//!   the end of the segment, or when its filter or rooms change, it is Behind again, further on.
+//! - *Live*: the member misses at most [`MAX_LIVE_GAP`] events, and these are in memory. The loop itself makes a
+//!   segment of them at one place of the stream, and with it the member is live: no gap and no double.
 //!
 //! Members at the same place are served together, and those at many places meet (`meeting`): the journal is read and
 //! the updates are written about once for all of them. A member rests until it has taken most of its credit.
@@ -55,9 +55,9 @@ use crate::{
 
 /// The most events that the loop itself makes ready, to bring a client to the present.
 const MAX_LIVE_GAP: u64 = 256;
-/// Deliveries between two flushes of the live stream.
+/// The deliveries of one step; then the live stream may flush.
 const STEP_DELIVERIES: usize = 16_384;
-/// The most members that one step makes live or gives up: the loop's work for each of them is not in the step's time.
+/// The most members that one step makes live or gives up: the loop's work for each of them comes after the step.
 const STEP_ENDS: usize = 32;
 /// The time that one step may take before the live stream has its turn.
 const STEP_TIME: Duration = Duration::from_millis(2);
@@ -67,43 +67,40 @@ pub(in crate::hub) const CATCH_UP_INTERVAL: Duration = Duration::from_millis(25)
 /// The members that are behind, and the segments that are made for them.
 #[derive(Debug)]
 pub(in crate::hub) struct CatchUp {
-    /// Members that are behind, in the order in which they are looked at. Each stands in it once; one that is gone, or live
-    /// again, is passed over when its turn comes.
+    /// Members that are behind, in the order in which they are looked at. Each member is in it once. A member that is
+    /// gone or live again is passed over when its turn comes.
     pub(in crate::hub) queue: VecDeque<MemberId>,
-    /// The number of them that are still to be looked at in this round.
+    /// The members that are still to be looked at in this round.
     unseen: usize,
-    /// A segment is being made.
+    /// Whether a segment is being made: one at a time.
     pub(in crate::hub) making: bool,
-    /// Those that were made a moment ago.
+    /// The segments that were made a moment ago.
     pub(in crate::hub) kept: Kept,
-    /// One was made just now: whoever waits longest is next.
+    /// Whether a segment was made just now: the member that has waited longest is next.
     pub(in crate::hub) next: bool,
-    /// The number of the last that began to wait for one.
+    /// The last ticket in the line for a segment.
     pub(in crate::hub) tickets: u64,
-    /// The newest records, for the last step to the present.
     recent: Recent,
-    /// When the next round begins.
+    /// The beginning of the next round.
     pub(in crate::hub) look_at: Instant,
     /// The channel on which the task that makes a segment leaves it.
     pub(in crate::hub) made: mpsc::UnboundedSender<Made>,
-    /// At most one segment is on the way.
     segments: mpsc::UnboundedReceiver<Made>,
     /// Bytes of updates that are made ready in one go.
     pub(in crate::hub) max_segment: usize,
-    /// To whom texts are sent that are harmless in HTML.
+    /// The observers that are sent texts that are harmless in HTML.
     pub(in crate::hub) sanitize: Recipients,
-    /// Counters of replays.
     pub(in crate::hub) metrics: Arc<Metrics>,
 }
 
-/// A thing that follows from a turn for the rest of the loop.
+/// The consequence of a turn that the loop carries out.
 #[derive(Debug)]
 pub(in crate::hub) enum Effect {
     /// A member has everything up to this cursor: it is live.
     Live(MemberId, Cursor),
-    /// The journal can't tell these members, who stand at one place, what they missed, and why.
+    /// The journal can't tell these members what they missed.
     GiveUp {
-        /// In the order of the queue.
+        /// The members, in the order of the queue.
         members: Vec<MemberId>,
         /// The place at which all of them stand.
         at: Cursor,
@@ -114,14 +111,14 @@ pub(in crate::hub) enum Effect {
     Part(MemberId),
 }
 
-/// One turn for those who are behind: the members and the stream stand still meanwhile.
+/// One turn for the members that are behind: the roster and the stream stand still meanwhile.
 #[derive(Debug)]
 pub(in crate::hub) struct CatchUpTurn<'h> {
     catchup: &'h mut CatchUp,
     roster: &'h mut Roster,
     stream: &'h Stream,
     effects: Vec<Effect>,
-    /// Members that are live or given up by these.
+    /// Members that were made live or given up in this turn.
     ended: usize,
 }
 
@@ -145,7 +142,7 @@ impl CatchUp {
         }
     }
 
-    /// Has those who are behind served; returns the effects, for the loop to carry out in order.
+    /// Serves the members that are behind; returns the effects, which the loop carries out in order.
     pub(in crate::hub) fn turn(
         &mut self,
         roster: &mut Roster,
@@ -163,12 +160,12 @@ impl CatchUp {
         turn.effects
     }
 
-    /// Keeps a record at hand for those who come back.
+    /// Keeps a record in memory for clients that come back.
     pub(in crate::hub) fn remember(&mut self, record: &Arc<Record>) {
         self.recent.push(record.clone());
     }
 
-    /// Forgets these, which are in the order of the queue.
+    /// Forgets these members, which are in the order of the queue.
     fn forget_all(&mut self, members: &[MemberId]) {
         let mut next = members.iter().peekable();
         self.queue.retain(|id| next.next_if_eq(&id).is_none());
@@ -179,14 +176,14 @@ impl CatchUp {
         self.segments.recv().await
     }
 
-    /// When there is something to do without anybody asking.
+    /// The time of the next round; none if nobody is behind.
     pub(in crate::hub) fn due(&self) -> Option<Instant> {
         (!self.queue.is_empty()).then_some(self.look_at)
     }
 }
 
 impl CatchUpTurn<'_> {
-    /// Serves a member that is behind, after those who are behind already. One that stands in the queue keeps its place.
+    /// Serves a member that is behind, after the others in the queue. A member that is in the queue keeps its place.
     pub(in crate::hub) fn serve(&mut self, id: MemberId) {
         self.catchup.look_at = Instant::now();
         self.queue_up(id);
@@ -206,7 +203,7 @@ impl CatchUpTurn<'_> {
         }
     }
 
-    /// A step for those who are behind.
+    /// One step for the members that are behind.
     pub(in crate::hub) fn step(&mut self, now: Instant) {
         let nobody = self.catchup.queue.is_empty();
         self.catchup.kept.forget_old(now, nobody);
@@ -254,8 +251,8 @@ impl CatchUpTurn<'_> {
         self.catchup.look_at = Instant::now() + CATCH_UP_INTERVAL;
     }
 
-    /// Where a member stands, whether it holds some of a segment, and whether it has room for more. None for one that is not
-    /// behind.
+    /// The place of a member, whether it holds a part of a segment, and whether it has room for more. None for a member
+    /// that is not behind.
     pub(in crate::hub) fn look_at(
         &mut self,
         id: MemberId,
@@ -274,7 +271,7 @@ impl CatchUpTurn<'_> {
         behind.is_some_and(|behind| behind.taking.is_some())
     }
 
-    /// Takes those who stand at `at` on: to the present if that is close, else by a segment that is made aside.
+    /// Brings the members at `at` closer: to the present if that is near, else by a segment that another task makes.
     fn bring_on(&mut self, id: MemberId, at: &Cursor, budget: &mut usize) {
         let topics = self.roster.get(id).map(|m| self.roster.topics(m));
         let to = self.stream.cursor();
@@ -300,7 +297,7 @@ impl CatchUpTurn<'_> {
                     return;
                 }
                 let edge = self.stream.all_sent_up_to();
-                // Far behind, the end is where nothing is unsent: cursors to there are short.
+                // Far behind, the segment ends where nothing is unsent, because cursors to such a place are short.
                 let far = edge > at.seq + MAX_LIVE_GAP;
                 let clean = Cursor::at(to.epoch, edge.min(to.seq));
                 let meets = far && !self.catchup.making && self.is_crowded();
@@ -326,8 +323,8 @@ impl CatchUpTurn<'_> {
         waits.then_some(behind)
     }
 
-    /// Those at `at` that have room and hold nothing, in the order of the queue; of these, who listens to just these topics,
-    /// if it has to be.
+    /// The members at `at` that have room and hold nothing, in the order of the queue; with `topics`, only those that
+    /// listen to just these.
     pub(in crate::hub) fn cohort(&self, at: &Cursor, topics: Option<Listening>) -> Vec<MemberId> {
         let listens = |id| self.roster.get(id).map(|m| self.roster.topics(m));
         let fits = |id: &&MemberId| {
@@ -337,7 +334,7 @@ impl CatchUpTurn<'_> {
         self.catchup.queue.iter().filter(fits).copied().collect()
     }
 
-    /// Takes these out of the queue.
+    /// Takes these members out of the queue.
     pub(in crate::hub) fn take_cohort(
         &mut self,
         at: &Cursor,
@@ -351,7 +348,7 @@ impl CatchUpTurn<'_> {
         cohort
     }
 
-    /// The journal no longer holds what those at this place have missed.
+    /// Gives up the members at this place: the journal no longer holds what they missed.
     fn give_up_all_at(&mut self, at: &Cursor) {
         let members = self.take_cohort(at, None);
         self.ended += members.len();

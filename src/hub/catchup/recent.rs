@@ -1,4 +1,4 @@
-//! The newest records, at hand in memory: the last step of a client to the present needs no reading.
+//! The newest records in memory, so that the last step of a client to the present reads no journal.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -6,16 +6,15 @@ use crate::journal::{Record, Seq};
 
 /// The most records that are kept; they are bounded in bytes, too.
 const MAX_RECORDS: usize = 2_048;
-/// Bytes that holding one of them costs beside its contents.
+/// Bytes that a record costs beside its contents.
 const RECORD_OVERHEAD_BYTES: usize = 64;
 
 /// The newest records, oldest first.
 #[derive(Debug)]
 pub(in crate::hub) struct Recent {
     records: VecDeque<Arc<Record>>,
-    /// About how many bytes of memory these hold.
+    /// About how many bytes of memory the records hold.
     bytes: usize,
-    /// The most bytes that they may hold.
     max_bytes: usize,
 }
 
@@ -28,7 +27,7 @@ impl Recent {
         }
     }
 
-    /// Keeps one more; the oldest go for it.
+    /// Keeps one more record; the oldest ones make room for it.
     pub(in crate::hub) fn push(&mut self, record: Arc<Record>) {
         self.bytes += record.held + RECORD_OVERHEAD_BYTES;
         self.records.push_back(record);

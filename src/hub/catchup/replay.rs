@@ -1,8 +1,8 @@
 //! Writes a segment of the stream for those who have not seen it: once, for all who stand at the same place.
 //!
-//! What it holds is `gather`'s affair. Here each update that somebody may see is rendered, with the cursor that names the
-//! place after it: the two ends of the segment and the update's mark. So it can be handed out piece by piece, and
-//! whoever leaves in the middle comes back to the same place of the same segment.
+//! `coalesce` decides which updates a segment has. Here each update that a viewer may see is rendered, with the cursor
+//! after it: the two ends of the segment, and the update's id. So the segment can be handed out in parts, and a client
+//! that leaves in the middle comes back to the same place of the same segment.
 
 use std::sync::Arc;
 
@@ -18,44 +18,41 @@ use crate::{
     update::{Destination, Envelope, UpdateId},
 };
 
-/// A part of what was missed.
+/// A replay segment: the written updates from one cursor to another.
 #[derive(Debug)]
 pub(in crate::hub) struct ReplaySegment {
-    /// Where they stand before it.
+    /// The cursor of the members before it.
     pub(in crate::hub) from: Cursor,
-    /// Where they stand after it.
+    /// The cursor of the members after it.
     pub(in crate::hub) end: Cursor,
-    /// Who looks at it; updates name them by number.
+    /// The audiences that it is for; updates name them by number.
     pub(in crate::hub) viewers: Arc<[Viewer]>,
-    /// What somebody may see, in order.
+    /// The updates that a viewer may see, in order.
     pub(in crate::hub) updates: Vec<Replayed>,
-    /// The end of all of it, of which this may be the first part only.
+    /// The end of the whole segment, of which this may be the first part only.
     to: Cursor,
-    /// By what it was gathered.
+    /// The settings that it was built by; a cursor within it names them.
     by: By,
 }
 
 /// The settings that the updates of a segment depend on beside its ends.
 #[derive(Debug, Clone, Copy)]
 struct By {
-    /// The topics that it was planned for.
     topics: Listening,
-    /// Stands for the rules.
+    /// A number that changes with the rules by which updates are grouped.
     grouping: u32,
 }
 
 /// One update of a segment.
 #[derive(Debug)]
 pub(in crate::hub) struct Replayed {
-    /// Which one.
     mark: UpdateId,
     /// A bit for each viewer that sees it.
     seen: SmallVec<[u64; 1]>,
-    /// A rule's own rooms: of those who see it, only the members of one of these get it.
+    /// The rooms that a rule names: of the viewers, only members of one of these get it.
     pub(in crate::hub) rooms: Option<Box<[Box<str>]>>,
     /// Whether it changes a layout, for batches.
     pub(in crate::hub) layout: bool,
-    /// As it is sent.
     pub(in crate::hub) outgoing: Outgoing,
 }
 
@@ -69,7 +66,7 @@ impl Replayed {
 }
 
 impl ReplaySegment {
-    /// Where one stands who got so many of its updates.
+    /// The cursor of a client that has this many of its updates.
     pub(in crate::hub) fn after(&self, updates: usize) -> Cursor {
         match updates.checked_sub(1).map(|at| self.updates[at].mark) {
             None => self.from.clone(),
@@ -78,13 +75,13 @@ impl ReplaySegment {
         }
     }
 
-    /// How many bytes of text it has.
+    /// The bytes of text that its updates have.
     pub(in crate::hub) fn bytes(&self) -> usize {
         let updates = self.updates.iter();
         updates.map(|update| update.outgoing.json.len()).sum()
     }
 
-    /// The bytes of it that a viewer sees, counted up to `most`.
+    /// The bytes of the updates that a viewer sees, counted up to `most`.
     pub(in crate::hub) fn weight(&self, viewer: usize, most: usize) -> usize {
         let mut bytes = 0;
         for update in &self.updates {
@@ -99,7 +96,7 @@ impl ReplaySegment {
     }
 }
 
-/// Writes what was gathered, but no more than about `max_bytes`: the rest is for the next time.
+/// Writes the updates of a segment, but no more than about `max_bytes`: the rest is for the next time.
 pub(in crate::hub) fn write(
     gathered: Gathered,
     grouping: u32,
@@ -117,8 +114,8 @@ pub(in crate::hub) fn write(
     let by = By { topics, grouping };
     let place = |mark| within(&from, &to, mark, by);
     let (mut updates, mut bytes) = (Vec::with_capacity(groups.len()), 0);
-    // While windows hold more than a cursor can name, whoever leaves in the middle begins again: some comes twice then,
-    // and nothing is lost.
+    // While windows hold more than a cursor can name, a client that leaves in the middle begins the segment again: it
+    // gets some updates twice, and loses none.
     let named = to.is_readable();
     let last = to.clone().readable().to_string();
     let first = from.clone().readable().to_string();

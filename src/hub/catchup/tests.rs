@@ -1,4 +1,4 @@
-//! The machine by itself: members, a stream and what follows from each turn, without a loop or a server.
+//! The catch-up by itself: members, a stream and the effects of each turn, without a loop or a server.
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,7 +26,7 @@ struct Machine {
 }
 
 impl Machine {
-    /// A stream of so many events, of which the journal still has so many; all of them are sent.
+    /// A stream of this many events, all of them sent, of which the journal keeps the last ones.
     async fn new(events: usize, kept: usize, options: &HubOptions) -> Self {
         let journal = Arc::new(MemoryJournal::new(Retention {
             max_events: kept,
@@ -87,13 +87,14 @@ impl Machine {
         self.catchup.turn(&mut self.roster, &self.stream, work)
     }
 
-    /// A step at a time when those who rest are looked at.
+    /// One step at the time when members that rest are looked at.
     fn step(&mut self) -> Vec<Effect> {
         self.catchup.look_at = Instant::now();
         self.turn(|turn| turn.step(Instant::now()))
     }
 
-    /// Steps until there are so many effects: a step ends when its time is over. None of them needs a segment to be made.
+    /// Steps until there are this many effects, because a step ends when its time is over. None of them needs a segment
+    /// to be made.
     fn steps(&mut self, many: usize) -> Vec<Effect> {
         let mut effects = Vec::new();
         for _ in 0..1_000 {
@@ -106,7 +107,7 @@ impl Machine {
         effects
     }
 
-    /// The segment that is being made comes to those who wait for it.
+    /// Waits for the segment that is being made, and takes it.
     async fn segment(&mut self) -> Vec<Effect> {
         let made = self.catchup.segment().await.expect("one is being made");
         self.turn(|turn| turn.take_segment(made))
@@ -180,7 +181,7 @@ async fn those_whose_place_was_trimmed_are_given_up_together_and_the_others_are_
     let [Effect::GiveUp { members, at, why }, Effect::Live(live, _)] = &effects[..] else {
         panic!("{effects:?}");
     };
-    // The one that is looked at stands last in the queue.
+    // The member that is looked at is last in the queue.
     assert_eq!((members, *why), (&vec![second, first], "trimmed"));
     assert_eq!((at, *live), (&machine.stream.after(10), other));
 }

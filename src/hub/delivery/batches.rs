@@ -1,4 +1,4 @@
-//! Batches: the updates of one flush as one event, for clients that ask for that.
+//! Batches: the updates of one flush as one event, for clients that ask for it.
 
 use serde_json::json;
 
@@ -16,7 +16,8 @@ const MAX_BATCH_UPDATES: usize = 50;
 pub(in crate::hub) type Batch<'a> = Vec<(&'a Outgoing, bool)>;
 
 impl Delivery {
-    /// Writes the batches of those for whom much has gathered: a flush may be far more than they may owe.
+    /// Writes the batches of members that have many updates already: a flush may be far more than their queues may
+    /// hold.
     pub(in crate::hub) fn send_heavy(&mut self, roster: &mut Roster) {
         if self.heavy.is_empty() {
             return;

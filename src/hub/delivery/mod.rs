@@ -1,6 +1,6 @@
-//! One flush on its way to the members' outlets: each update at once, or gathered into a batch for those who ask for that.
+//! One flush on its way to the members' outlets: each update at once, or in a batch for members that ask for it.
 //!
-//! The delivery knows no stream. [`Delivery::take_full`] names members that owe all that they may: the loop parks them.
+//! The delivery knows no stream. [`Delivery::take_full`] names the members whose queues are full: the loop parks them.
 
 mod batches;
 
@@ -12,22 +12,22 @@ use crate::delivery::Outgoing;
 /// Buffers of a flush, used again by every one.
 #[derive(Debug)]
 pub(super) struct Delivery {
-    /// Bytes of a batch that is sent before the flush is over.
+    /// The bytes after which a batch is sent before the flush is over.
     max_batch_bytes: usize,
-    /// The updates that somebody takes in a batch; members hold positions in it.
+    /// The updates that some members get in a batch; members hold positions in it.
     for_batches: Vec<Outgoing>,
-    /// Whether each of them changes a layout.
+    /// Whether each of these updates changes a layout.
     layouts: Vec<bool>,
     /// Members with a batch to be made.
     batching: Vec<MemberId>,
     /// Members whose batch is large enough to be sent now.
     heavy: Vec<MemberId>,
-    /// Members that owe all that they may.
+    /// Members whose queues are full.
     full: Vec<MemberId>,
 }
 
 impl Delivery {
-    /// Nothing yet; a batch of more than `max_batch_bytes` is sent before its flush is over.
+    /// A delivery without updates; a batch of more than `max_batch_bytes` is sent before its flush is over.
     pub(super) fn new(max_batch_bytes: usize) -> Self {
         Self {
             max_batch_bytes,
@@ -39,7 +39,7 @@ impl Delivery {
         }
     }
 
-    /// Queues an update for each of these, or lays it aside for their batches.
+    /// Queues an update for each of these members, or adds it to their batches.
     pub(super) fn deliver(
         &mut self,
         roster: &mut Roster,
@@ -73,7 +73,7 @@ impl Delivery {
         }
     }
 
-    /// The members that owe all that they may: nothing more is sent to them now.
+    /// Takes the members whose queues are full: they get nothing more now.
     pub(super) fn take_full(&mut self) -> Vec<MemberId> {
         std::mem::take(&mut self.full)
     }

@@ -1,4 +1,4 @@
-//! A client of a script: reads its lane, keeps the cursors that it is given, and holds all of it against its account.
+//! A client of a script: reads its queue, keeps the cursors that it is given, and checks all of it against its account.
 
 use std::{future::poll_fn, sync::Arc, task::Context, time::Duration};
 
@@ -34,18 +34,17 @@ pub(super) struct Connection {
     pub(super) lane: Arc<StreamQueue>,
     pub(super) membership: Membership,
     pub(super) mode: Mode,
-    /// The cursor that it came with.
     pub(super) from: Option<String>,
-    /// It resumed a place that the journal need not know.
+    /// Whether it resumed a place that the journal need not know.
     pub(super) foreign: bool,
-    /// Updates since it came back; none for one that came back while others were under way.
+    /// Updates since it came back; none for a client that came back while others were in flight.
     pub(super) replayed: Option<u64>,
-    /// The next part of a snapshot, of how many.
+    /// The next part of a snapshot, and the number of parts.
     pub(super) part: Option<(u64, u64)>,
     pub(super) tasks: Vec<Value>,
-    /// How often it asked for the state, how often it was told so, and whether it waits for it.
+    /// How often it asked for the state, how often it was told the state, and whether it waits for it.
     pub(super) asked: (u32, u32, bool),
-    /// How many updates were sent when it came, and when it last had taken all.
+    /// The number of updates that were sent when it came, and when it had last read everything.
     pub(super) began: usize,
     pub(super) had_all: usize,
 }
@@ -61,11 +60,11 @@ pub(super) struct Client {
     pub(super) connection: Option<Connection>,
     pub(super) cursor: Option<String>,
     kept: Option<Bookmark>,
-    /// Everything that it got, for the reader of a failure.
+    /// All messages that it got, for the reader of a failure.
     pub(super) log: Vec<String>,
 }
 
-/// The way a client comes, as the hub is asked.
+/// The ways in which a client comes.
 #[derive(Debug)]
 pub(super) enum Coming {
     With(String),
@@ -118,7 +117,7 @@ impl Client {
         (lane.clone(), Arc::new(StreamOutlet(lane)))
     }
 
-    /// The last cursor, or the one that it kept.
+    /// The cursor that it comes back with: the last one, or the one that it kept.
     pub(super) fn coming(&mut self, kept: bool) -> Option<Coming> {
         if kept {
             let (cursor, account) = self.kept.clone()?;
@@ -130,7 +129,7 @@ impl Client {
         self.cursor.clone().map(Coming::With)
     }
 
-    /// It came, when so many updates were sent.
+    /// Notes that it came, when this many updates were sent.
     pub(super) fn came(
         &mut self,
         truth: &Truth,
@@ -167,7 +166,7 @@ impl Client {
         });
     }
 
-    /// It goes without a word; what waits for it is lost.
+    /// Leaves without a word; the messages that wait for it are lost.
     pub(super) fn leave(&mut self, truth: &Truth) -> Result<(), String> {
         if self.connection.take().is_some() {
             self.note("-- leaves");
@@ -186,7 +185,7 @@ impl Client {
         Ok(())
     }
 
-    /// It goes back to its last place, if it is live.
+    /// Resumes its last cursor, if it is live.
     pub(super) fn go_back(&mut self, truth: &Truth) -> Result<Option<String>, String> {
         let (Some(cursor), true) = (self.cursor.clone(), self.is_live()) else {
             return Ok(None);
@@ -211,7 +210,7 @@ impl Client {
         }
     }
 
-    /// The next thing that waits for it.
+    /// The next message in its queue.
     pub(super) fn next(&self) -> Option<String> {
         let waker = noop_waker();
         let lane = &self.connection.as_ref()?.lane;
@@ -223,7 +222,7 @@ impl Client {
         }
     }
 
-    /// The next thing that comes.
+    /// Waits for the next message.
     pub(super) async fn wait(&self, truth: &Truth) -> Result<String, String> {
         let lane = &self
             .connection
@@ -243,7 +242,7 @@ impl Client {
         }
     }
 
-    /// It has taken all that waits for it: what it is unsent is there.
+    /// Notes that it has read its whole queue: nothing may be missing then.
     pub(super) fn has_all(&mut self, truth: &Truth) -> Result<(), String> {
         if !self.is_live() {
             return Ok(());

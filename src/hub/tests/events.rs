@@ -66,27 +66,27 @@ pub(super) const OWNER: &str = "u1";
 /// An update is named by its event's number, counted from 1 in the journal's order, and by its own name.
 pub(super) type Update = (u64, &'static str);
 
-/// What a script lets be said.
+/// The parts of an event that a script chooses.
 #[derive(Debug, Clone)]
 pub(super) struct Said {
     pub(super) what: What,
     /// 0 for none, else `p1` or `p2`.
     pub(super) project: u8,
-    /// Which of two things of its kind it is about.
+    /// Which of two things of its kind the event is about.
     pub(super) who: u8,
     /// Whether it names an agent beside its task.
     pub(super) both: bool,
-    /// Which of three facts it says anew.
+    /// Which of three facts the event says anew.
     pub(super) fact: u8,
     /// Whether it has a fact that no other event says.
     pub(super) marked: bool,
-    /// The producer's own, by its number in [`PRIORITIES`].
+    /// The producer's own priority, by its number in [`PRIORITIES`].
     pub(super) priority: Option<u8>,
     /// Whether it is long.
     pub(super) long: bool,
 }
 
-/// The same with its number.
+/// An event with its number.
 #[derive(Debug, Clone)]
 pub(super) struct Event {
     pub(super) n: u64,
@@ -149,7 +149,7 @@ impl Event {
         self.said.priority.unwrap_or(of_table)
     }
 
-    /// By what its updates are coalesced; none that go at once.
+    /// The key by which its updates are coalesced; none for updates that go at once.
     pub(super) fn key(&self) -> Option<(&'static str, BTreeSet<(&'static str, String)>)> {
         let by = match self.said.what {
             Message => "text",
@@ -162,7 +162,7 @@ impl Event {
             _ => return None,
         };
         let mut things: BTreeSet<_> = self.things().into_iter().collect();
-        // All refreshes of a project are one, and all that is said of the project itself.
+        // All refreshes of a project share a key, and all that is said of the project itself.
         let id = if matches!(self.said.what, Refresh | Project) {
             "-".to_owned()
         } else {
@@ -172,7 +172,7 @@ impl Event {
         (self.priority() != 0).then_some((by, things))
     }
 
-    /// Whether the newest counts alone.
+    /// Whether only the newest counts.
     pub(super) fn replaces(&self) -> bool {
         self.said.what == Refresh
     }
@@ -245,7 +245,7 @@ impl Event {
         rooms
     }
 
-    /// What its update must not overtake, nor be overtaken by.
+    /// The things whose order its update must keep.
     pub(super) fn entities(&self) -> Vec<String> {
         let project = self.project().unwrap_or("none");
         let mut entities: Vec<String> = self
@@ -285,7 +285,7 @@ impl Event {
         !matches!(self.said.what, Message | Visual | Refresh)
     }
 
-    /// As it is published.
+    /// The event as it is published.
     pub(super) fn json(&self) -> Value {
         let id = self.id();
         let mut data = Map::new();

@@ -1,12 +1,14 @@
-//! A model test of the hub: random scripts run against a real hub, and a naive reference says what each client is unsent.
+//! A model test of the hub: random scripts run against a real hub, and a naive reference says which updates each client
+//! must get.
 //!
-//! The hub has a real journal (in memory, or in a file), a real intake, and the lanes of server-sent events as outlets;
-//! only the network is missing. What is promised in `docs/protocol.md`, and is held here:
+//! The hub has a real journal (in memory, or in a file), a real intake, and the queues of server-sent events as
+//! outlets; only the network is missing. The test checks these promises of `docs/protocol.md`:
 //!
 //! - **Each update comes once.** A client gets what it may see, what its rooms get and what its filter lets through, at
 //!   the time when it is sent; of what it missed, by what it wants when it is sent that. Nothing else comes.
-//! - **A cursor names what a client has.** Whoever comes back with one gets all that was not sent up to there, and
-//!   nothing of the rest, also when it was parked, when the hub ended between, or when it comes back with an old one.
+//! - **A cursor names what a client has.** A client that comes back with one gets all updates that were unsent up to
+//!   there, and no others, also when it was parked, when the hub was restarted between, or when the cursor is an old
+//!   one.
 //! - **What is coalesced is not lost.** An update says how many events are in it; each of these is one that the client had
 //!   not got, all are of one key, and what only one of them said is there. Texts are joined in order.
 //! - **Each thing keeps its order.** Updates of a thing come in the order of its events, and no fact of it is said

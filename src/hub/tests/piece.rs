@@ -1,13 +1,13 @@
-//! The packets that a client reads, taken apart.
+//! The messages that a client reads, taken apart.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// What the test tells a client when it asks for the state.
+/// The event that the test sends a client when it asks for the state.
 pub(super) const ASKED: &str = "asked";
 
-/// One thing that a client was sent.
+/// A message that a client was sent.
 #[derive(Debug)]
 pub(super) enum QueuedMessage {
     Greeting,
@@ -63,18 +63,16 @@ impl QueuedMessage {
     }
 }
 
-/// The part of an update that tells of the events in it.
+/// The events in an update.
 #[derive(Debug)]
 pub(super) struct Contents {
-    /// The last of them.
     pub(super) last: u64,
-    /// Their number.
     pub(super) count: usize,
-    /// Those that said something that no other event says.
+    /// The events with a fact that no other event says.
     pub(super) marked: Vec<u64>,
     /// The newest event that said each fact.
     pub(super) facts: BTreeMap<String, u64>,
-    /// Those whose texts are joined, in order.
+    /// The events whose texts are joined, in order.
     pub(super) text: Option<Vec<u64>>,
 }
 

@@ -1,4 +1,4 @@
-//! How a client reads: what each thing that it is sent says of where it stands.
+//! How a client reads: the consequences of each message for its account.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use super::{
 use crate::delivery::Cursor;
 
 impl Client {
-    /// It reads something. The witness's updates are sent when it gets them.
+    /// Reads a message. The witness's updates count as sent when it gets them.
     pub(super) fn read(
         &mut self,
         truth: &mut Truth,
@@ -49,7 +49,7 @@ impl Client {
             QueuedMessage::Parked => {
                 self.note("parked");
                 let connection = self.connection.as_mut().ok_or("it is gone")?;
-                // What it had not begun to get is made again.
+                // Updates that it had not begun to get are made again.
                 self.account.falls_behind(connection.had_all);
                 connection.mode = Mode::Behind;
             }
@@ -60,7 +60,7 @@ impl Client {
             }
             QueuedMessage::CaughtUp => {
                 self.note("caught up");
-                // One that went back since is told `resumed`, too.
+                // A client that resumed since is told `resumed`, too.
                 if self.connection.as_ref().is_some_and(|c| c.from.is_none()) {
                     self.is_up_to_date(truth);
                 }

@@ -1,8 +1,8 @@
-//! The naive reference: what one client has, what it is unsent, and what must not come.
+//! The naive reference: the updates that one client has, those that are unsent, and those that must not come.
 //!
-//! Updates are counted as the witness gets them, who sees everything and always reads. So it is known of each update
-//! whether it was sent before a client changed what it wants, or after that, or about then. Only in the last case either
-//! is right.
+//! Updates are counted as the witness gets them, who sees everything and always reads. So the test knows of each update
+//! whether it was sent before a client changed what it wants, after that, or at about that time. Only in the last case
+//! may it come or not.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,37 +13,37 @@ use super::{
     wants::Look,
 };
 
-/// What an update is to a client by the places that it named.
+/// The verdict on an update for a client, by the cursors that it named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// It comes if the client wants it.
+    /// The update comes if the client wants it.
     Open,
-    /// It lies before a place that the client named, or before it came: it must not come.
+    /// The update lies before a place that the client named, or before it came: it must not come.
     Closed,
-    /// A snapshot that the client was given says it: it must not come alone.
+    /// A snapshot that the client was given says it: the update must not come alone.
     InSnapshot,
-    /// Either is right.
+    /// The update may come or not.
     Either,
 }
 
 /// A place that a client may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// None since it came.
+    /// No cursor since it came.
     None,
-    /// The newest when it came.
+    /// The newest cursor when it came.
     Start,
-    /// That of an update as it was sent to everybody.
+    /// The cursor of an update as it was sent to everybody.
     Live(usize),
-    /// That of an update that it had missed.
+    /// The cursor of an update that it had missed.
     Missed,
-    /// The one at which it was up to date; sent after these.
+    /// The cursor at which it was up to date; sent after this many updates.
     UpToDate(usize),
-    /// That of a snapshot.
+    /// The cursor of a snapshot.
     Snapshot,
 }
 
-/// What a client wanted from one time on: surely not before the first number of updates, and surely after the second.
+/// The wants of a client from one time on: surely not before the first number of updates, and surely after the second.
 #[derive(Debug, Clone)]
 struct Spell {
     from: (usize, usize),
@@ -57,12 +57,13 @@ pub(super) struct Account {
     pub(super) had: HashMap<Update, u8>,
     standing: HashMap<Update, Standing>,
     spells: Vec<Spell>,
-    /// Where it was behind perhaps, as numbers of updates; what was sent then was judged by what it wanted then or later.
+    /// The times at which it was perhaps behind, as numbers of updates; updates sent then were judged by what it wanted
+    /// then or later.
     behind: Vec<(usize, Option<usize>)>,
     pub(super) place: Place,
     /// The last event of each entity, and of each fact of it.
     newest: HashMap<String, u64>,
-    /// What came since it went back to a place while updates were under way: these may come twice.
+    /// The updates since it went back to a place while others were in flight: these may come twice.
     again: Option<HashMap<Update, u8>>,
     /// The updates that were sent when it asked for a snapshot.
     asked: usize,
@@ -98,7 +99,7 @@ impl Account {
         self.had.get(&update).is_some_and(|had| *had > 0)
     }
 
-    /// It comes as somebody new, when so many updates were sent. Before a snapshot it gets nothing.
+    /// Comes as a new client, when this many updates were sent. Before a snapshot it gets nothing.
     pub(super) fn come_anew(&mut self, truth: &Truth, when: (usize, usize), snapshot: bool) {
         let look = self.look().clone();
         *self = Self::new(self.claims, look);
@@ -118,7 +119,7 @@ impl Account {
         }
     }
 
-    /// It comes with the place where it left.
+    /// Comes back with the cursor at which it left.
     pub(super) fn come_back(&mut self) {
         let look = self.look().clone();
         self.spells = vec![Spell { from: (0, 0), look }];
@@ -126,7 +127,7 @@ impl Account {
         self.place = Place::None;
     }
 
-    /// The same without having left.
+    /// Resumes its last cursor without having left.
     pub(super) fn go_back(&mut self, truth: &Truth) -> Result<(), String> {
         self.leave(truth)?;
         self.come_back();
@@ -134,7 +135,7 @@ impl Account {
         Ok(())
     }
 
-    /// It wants something else, since some time between these.
+    /// Changes what it wants, at some time between these.
     pub(super) fn look_otherwise(&mut self, from: (usize, usize), look: Look) {
         self.spells.push(Spell { from, look });
     }
@@ -157,7 +158,7 @@ impl Account {
         }
     }
 
-    /// Whether it wanted an update when it was its turn: surely, perhaps, or not.
+    /// Whether it wanted an update when that was sent: surely, and perhaps.
     fn wanted(&self, truth: &Truth, event: &Event, update: Update) -> (bool, bool) {
         let Some(&sent) = truth.sent.get(&update) else {
             return (false, false);
@@ -199,7 +200,7 @@ impl Account {
             && self.wanted(truth, event, update).0
     }
 
-    /// It gets an update. Returns the events in it.
+    /// Takes an update. Returns the events in it.
     pub(super) fn take(
         &mut self,
         truth: &Truth,
@@ -317,7 +318,7 @@ impl Account {
         }
     }
 
-    /// Updates of a thing keep their order, and no fact is said again after a newer one.
+    /// Checks that the updates of a thing keep their order, and that no fact is said again after a newer one.
     fn keep_order(&mut self, last: &Event, contents: &Contents) -> Result<(), String> {
         let mut see = |what: String, n: u64| {
             let newest = self.newest.entry(what.clone()).or_default();
@@ -336,7 +337,7 @@ impl Account {
         Ok(())
     }
 
-    /// It is given the state up to this event: what came later comes again, and nothing else.
+    /// Takes the state up to this event: later events come again, and no others.
     pub(super) fn is_given_state(&mut self, truth: &Truth, to: u64) {
         for (_, update) in truth.updates() {
             if update.0 <= to {
@@ -350,7 +351,7 @@ impl Account {
         self.newest.clear();
     }
 
-    /// It goes, and may come back to its last place.
+    /// Leaves, and may come back to its last place.
     pub(super) fn leave(&mut self, truth: &Truth) -> Result<(), String> {
         let is_again = self.again.is_some();
         for (event, update) in truth.updates() {
@@ -368,9 +369,10 @@ impl Account {
                 (Standing::InSnapshot, _) if sent.is_some_and(|sent| sent <= self.asked) => {
                     Standing::Closed
                 }
-                // What was held when the snapshot was made may come after a later place.
+                // An update that was held when the snapshot was made may come after a later place.
                 (Standing::InSnapshot, _) => Standing::Either,
-                // It was perhaps passed over while it was not wanted, or a later place was named before it went back.
+                // The update was perhaps passed over while it was not wanted, or the client named a later place before
+                // it went back.
                 (Standing::Open, Place::Missed | Place::UpToDate(_))
                     if sent.is_some()
                         && !self.has(update)

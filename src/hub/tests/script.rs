@@ -70,14 +70,14 @@ pub(super) struct Settings {
     pub(super) flush_max: usize,
     /// Bytes that may wait for each client.
     pub(super) lanes: [usize; CLIENTS],
-    /// Who each client is, by its number in [`CLAIMS`].
+    /// The identity of each client, by its number in [`CLAIMS`].
     pub(super) claims: [usize; CLIENTS],
-    /// What each client has at first: rooms and a filter, by their numbers.
+    /// The rooms and the filter that each client has at first, by their numbers.
     pub(super) looks: [([usize; 2], usize); CLIENTS],
     pub(super) batch: [bool; CLIENTS],
-    /// Whether the newest events are at hand for those who come back.
+    /// Whether the newest events are in memory for clients that come back.
     pub(super) at_hand: bool,
-    /// Bytes of updates that are made ready in one go for those who are behind.
+    /// Bytes of updates that a segment may have.
     pub(super) segment: usize,
     pub(super) snapshot_part: usize,
     /// The events that the journal keeps.
@@ -91,10 +91,10 @@ pub(super) struct Script {
     pub(super) steps: Vec<Step>,
 }
 
-/// So few events are let go of while others come.
+/// With no more events than this, the journal lets go of some while others come.
 pub(super) const FEW: usize = 12;
 
-/// A window that ends with the hub only.
+/// A window that ends only with the hub.
 pub(super) const LONG: Duration = Duration::from_secs(3_600);
 
 impl fmt::Debug for Script {
@@ -154,7 +154,7 @@ fn said() -> impl Strategy<Value = Said> {
         )
 }
 
-/// Events that are much about the same.
+/// Events that are mostly about the same things.
 fn burst() -> impl Strategy<Value = Vec<Said>> {
     let several = prop::collection::vec(said(), 1..6);
     let alike = (
@@ -240,7 +240,7 @@ fn settings() -> impl Strategy<Value = Settings> {
                 (in_file, window, flush_max, lanes, claims, looks),
                 (batch, at_hand, segment, snapshot_part, keeps),
             )| {
-                // Of what a journal in memory forgets, fewer see what comes later.
+                // Of a journal in memory that forgets events, only a client that sees everything can be checked.
                 let claims = match in_file || keeps > FEW {
                     true => claims,
                     false => [0; CLIENTS],

@@ -1,4 +1,4 @@
-//! Puts a hub together as `server` does it, without the network.
+//! A hub, put together as `server` does it, without the network.
 
 use std::{path::Path, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What a snapshot says of tasks: the newest of each fact that was said of each task up to its place.
+//! The tasks in a snapshot: the newest value of each fact up to its place.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::{events::Claims, truth::Truth};
 
 type Facts = BTreeMap<(String, String), u64>;
 
-/// Holds a snapshot behind the event `to` against the events.
+/// Checks a snapshot after the event `to` against the events.
 pub(super) fn check(
     truth: &Truth,
     claims: Claims,

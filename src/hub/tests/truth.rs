@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use super::events::{Event, Update};
 
-/// The events of a round, and the time at which each update of them was sent.
 #[derive(Debug, Default)]
 pub(super) struct Truth {
     pub(super) events: Vec<Event>,
@@ -12,7 +11,7 @@ pub(super) struct Truth {
     pub(super) sent: HashMap<Update, usize>,
     /// The number of updates that the witness got.
     pub(super) count: usize,
-    /// The state begins behind this event: a journal in memory had let go of it when the hub began.
+    /// The event after which the state begins: a journal in memory had let go of earlier ones when the hub began.
     pub(super) forgotten: u64,
 }
 

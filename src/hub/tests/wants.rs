@@ -1,4 +1,4 @@
-//! What a client of a script wants to see: its rooms and its filter, each with what the protocol's page says of it.
+//! The wants of a script's client: its rooms and its filter, each with the meaning that the protocol's page gives it.
 
 use std::collections::BTreeSet;
 
@@ -62,7 +62,7 @@ pub(super) const WANTED: [Wanted; 9] = [
 ];
 
 impl Wanted {
-    /// As it is asked for.
+    /// The filter as it is asked for.
     pub(super) fn json(self) -> Value {
         match self {
             Self::Everything => json!({}),

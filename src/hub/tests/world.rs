@@ -69,7 +69,7 @@ impl World {
         Ok(world)
     }
 
-    /// Everything that all got, for the reader of a failure.
+    /// All messages that the clients got, for the reader of a failure.
     pub(super) fn log(&self) -> String {
         let witness = format!("the witness got\n    {}\n", self.witness.log.join("\n    "));
         let clients = self.clients.iter().enumerate();
@@ -123,7 +123,7 @@ impl World {
         self.witness_reads()
     }
 
-    /// The end of a round: everybody comes back and has all that it is unsent.
+    /// Ends a round: every client comes back and gets all that is unsent.
     pub(super) async fn finish(&mut self) -> Checked {
         self.settle().await?;
         self.restart(true, false).await?;
@@ -151,7 +151,7 @@ impl World {
         self.witness.has_all(&self.truth)
     }
 
-    /// A client reads what waits first; false when nothing does.
+    /// Reads a client's next message; false when there is none.
     fn read_one(&mut self, at: usize) -> Result<bool, String> {
         self.witness_reads()?;
         let Some(text) = self.clients[at].next() else {
@@ -167,7 +167,7 @@ impl World {
         self.clients[at].has_all(&self.truth)
     }
 
-    /// A client reads until it is up to date.
+    /// Reads a client's messages until it is up to date.
     async fn catch_up(&mut self, at: usize) -> Checked {
         loop {
             self.read_all(at)?;
@@ -248,7 +248,7 @@ impl World {
         Ok(())
     }
 
-    /// The hub has handled all that it was asked.
+    /// Waits until the hub has handled all requests.
     async fn fence(&self) -> Checked {
         let answer = self.running.hub.members_of(ROOMS[0].into()).await;
         answer
@@ -298,7 +298,7 @@ impl World {
         self.witness_reads()
     }
 
-    /// As the door of `get_state` does it.
+    /// Asks for the state as the door of `get_state` does.
     async fn asks_for_state(&mut self, at: usize) -> Checked {
         let Some(member) = self.clients[at].member() else {
             return Ok(());
@@ -347,7 +347,7 @@ impl World {
     }
 
     async fn restart(&mut self, orderly: bool, reopened: bool) -> Checked {
-        // What a hub that is gone did not send may be let go of: nobody would know of it.
+        // Updates that a hub did not send before it ended may be let go of: nobody knows of them.
         if orderly || self.settings.keeps <= FEW {
             self.running.hub.stop().await;
             (&mut self.running.task).await.map_err(|e| e.to_string())?;

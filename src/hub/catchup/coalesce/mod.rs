@@ -1,17 +1,18 @@
-//! Gathers what was missed: reads the events of a segment one after the other and coalesces what has a key.
+//! Collects what was missed: takes the events of a segment one after the other, and coalesces the updates that have a
+//! key.
 //!
-//! What a client has seen is a cursor: a place, and the groups of updates below it that were not sent. The same is known of
-//! the live stream. The difference of the two is what the client missed, group by group: events are planned and grouped
-//! exactly as they were, so nothing is sent twice and nothing is left out. Windows don't matter: within a segment everything
-//! that has a key is coalesced, however long it took, as far as the order of each entity allows. The groups go in the order of
+//! A client and the live stream have a cursor each: a place, and the groups of updates below it that are unsent. The
+//! difference of the two is what the client missed, group by group: events are planned and grouped exactly as they
+//! were, so nothing is sent twice and nothing is left out. Windows don't matter: within a segment everything that has a
+//! key is coalesced, however long it took, as far as the order of each entity allows. The groups go in the order of
 //! their last events.
 //!
-//! A segment that is begun ends where what it holds comes to its bound, and that counts only what somebody here may see:
-//! a thousand values of one key weigh as much as one. One that is gone on with has its end already; of that the first
-//! groups are kept, as far as the bound goes.
+//! A new segment ends where its updates reach the bound. Only updates that one of its viewers may see count: a thousand
+//! values of one key weigh as much as one. A segment that is continued has its end already; the first groups of it are
+//! kept, up to the bound.
 //!
-//! Which groups a segment has, and their order, follows from its ends alone, never from who looks at it or how
-//! much is kept. That is what a cursor within a segment relies on.
+//! The groups of a segment and their order follow from its two ends alone, never from its viewers or from how much of
+//! it is kept. A cursor within a segment relies on that.
 
 #[cfg(test)]
 mod tests;
@@ -32,61 +33,56 @@ use crate::{
     update::{Bits, Table, UpdateId, entities, event_rooms, rooms_hash},
 };
 
-/// The bound on what is held together, as a multiple of what a segment may have: some of it is for nobody here.
+/// The bytes of text that may be held together, as a multiple of a segment's budget: some of them are for no viewer of
+/// the segment.
 const MAX_HELD_SEGMENTS: usize = 4;
-/// Bytes of memory that the events of a segment may hold while it is gathered, whatever their texts are.
+/// Bytes of memory that the events of a segment may hold while it is built, whatever their texts are.
 const MAX_HELD_BYTES: usize = 16 << 20;
 
-/// A segment that is being gathered.
+/// A segment while its events are read and coalesced.
 #[derive(Debug)]
 pub(in crate::hub) struct Gathering {
-    /// By which events are planned; the live stream's own.
+    /// The live stream's own table: events must be planned as they were when they were live.
     table: Arc<Table>,
-    /// Who looks at it.
+    /// The audiences that the segment is for.
     viewers: Arc<[Viewer]>,
-    /// The place where they stand, perhaps within a segment that was begun.
+    /// The place where the members stand, perhaps within a segment that was begun.
     from: Cursor,
-    /// The topics that it is planned for. Their updates go at once and divide what would be coalesced, so one for whom nobody
-    /// of these listens must not be there; and a cursor has to name them.
+    /// The topics that it is planned for. Their updates go at once and divide what would be coalesced, so a topic that
+    /// nobody here listens to must be left out; and a cursor has to name them.
     topics: Listening,
-    /// Where it ends at the latest; what is unsent there is still to be sent live.
+    /// The latest end of the segment; the live stream will send what is unsent there.
     to: Cursor,
-    /// Up to which group they have it already.
+    /// The last group of the segment that the members have already.
     sent: UpdateId,
-    /// About how many bytes there may be.
+    /// About how many bytes of text the segment may have.
     budget: usize,
-    /// Unites.
     pacer: Pacer,
-    /// One moment for all of it: no window ever ends here.
+    /// One moment for the whole segment, so that no window ends within it.
     now: Instant,
-    /// Groups that are final and that somebody may see.
+    /// Groups that are final and that a viewer may see.
     released: Vec<PendingUpdate>,
-    /// About how many bytes of text these have.
+    /// About how many bytes of text the released groups have.
     weight: usize,
-    /// About how many bytes of memory these hold.
+    /// About how many bytes of memory the released groups hold.
     held: usize,
-    /// The first group that was left for the next time.
+    /// The first group that is left for the next segment.
     beyond: Option<UpdateId>,
-    /// The last event that was taken.
     last: Seq,
-    /// It ends at `last`, not at `to`.
+    /// Whether the segment ends at `last`, before `to`.
     cut: bool,
 }
 
-/// What came together.
+/// The updates of a segment, coalesced and not yet written.
 #[derive(Debug)]
 pub(in crate::hub) struct Gathered {
-    /// Who looks at it.
     pub(in crate::hub) viewers: Arc<[Viewer]>,
-    /// Where they stand.
     pub(in crate::hub) from: Cursor,
-    /// The topics that it is planned for.
     pub(in crate::hub) topics: Listening,
-    /// The end of the segment.
     pub(in crate::hub) to: Cursor,
-    /// What somebody may see and was not sent, in order.
+    /// The groups that a viewer may see and that were unsent, in order.
     pub(in crate::hub) groups: Vec<PendingUpdate>,
-    /// Whether that is all of it, or some are left for the next time.
+    /// Whether the groups are all of the segment; otherwise some are left for the next time.
     pub(in crate::hub) whole: bool,
 }
 
@@ -126,7 +122,7 @@ impl Gathering {
         }
     }
 
-    /// Takes the next of the records that were missed; false when it has enough.
+    /// Takes the next of the records that were missed; false when the segment is full.
     pub(in crate::hub) fn take(&mut self, records: &[Arc<Record>]) -> bool {
         for record in records {
             let seq = record.seq;
@@ -152,12 +148,12 @@ impl Gathering {
         !self.cut
     }
 
-    /// The journal has more of it, but that is for the next one.
+    /// Ends the segment at the last record that it took: the journal has more, but that is for the next one.
     pub(in crate::hub) fn cut(&mut self) {
         self.cut |= self.from.within.is_none();
     }
 
-    /// All of it that was taken.
+    /// Ends the segment with all that it took.
     pub(in crate::hub) fn finish(mut self) -> Gathered {
         self.pacer.release_all();
         self.take_final();
@@ -193,7 +189,7 @@ impl Gathering {
         }
     }
 
-    /// Leaves those that would go last for the next time.
+    /// Leaves the last groups for the next segment.
     fn leave_some(&mut self) {
         self.released.sort_by_key(PendingUpdate::mark);
         let (mut weight, mut held) = (0, 0);
@@ -213,7 +209,7 @@ impl Gathering {
         self.held = self.released.iter().map(|group| group.held).sum();
     }
 
-    /// Whether what is here comes to the bound, counting only what somebody may see.
+    /// Whether the groups that a viewer may see reach the bound.
     fn has_enough(&self) -> bool {
         if self.held + self.pacer.bytes() > MAX_HELD_BYTES {
             return true;
@@ -235,7 +231,6 @@ impl Gathering {
     }
 }
 
-/// The rooms that a group's event names.
 pub(in crate::hub) fn rooms_of(group: &PendingUpdate) -> SmallVec<[Box<str>; 8]> {
     let mut rooms = SmallVec::new();
     event_rooms(&group.record.event, &mut |room| rooms.push(room.into()));

@@ -1,4 +1,5 @@
-//! What a segment promises, over random streams: whoever goes on from any cursor of it gets the rest, no more and no less.
+//! The promise of a segment, over random streams: a client that goes on from any cursor of it gets the rest, no more
+//! and no less.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -86,7 +87,7 @@ fn viewer(filter: &Value) -> Viewer {
     }
 }
 
-/// The next segment of whoever stands at `from`, read in pieces of a few records.
+/// The next segment of a client at `from`, read in chunks of a few records.
 fn next(
     records: &[Arc<Record>],
     from: &Cursor,
@@ -97,7 +98,7 @@ fn next(
     next_of(records, from, to, viewer, budget, false)
 }
 
-/// The same; `shared` with one who misses everything from the beginning.
+/// The same; `shared` with a client that misses everything from the beginning.
 fn next_of(
     records: &[Arc<Record>],
     from: &Cursor,
@@ -139,8 +140,8 @@ fn next_of(
     replay::write(gathering.finish(), grouping, budget, Recipients::Pages)
 }
 
-/// What one gets who goes on from a cursor until there is nothing more: each update, and the cursor in it. `leaves` says
-/// after how many updates of a segment it leaves and comes back with the last cursor it got.
+/// The updates that a client gets from a cursor until there is nothing more, each with the cursor in it. After `leaves`
+/// updates of a segment it leaves, and comes back with the last cursor it got.
 fn all(
     records: &[Arc<Record>],
     from: &str,
@@ -176,7 +177,7 @@ fn all(
     panic!("it never ends");
 }
 
-/// Which events are in these updates, by what they say of themselves.
+/// The number of updates of each event, by what the events say of themselves.
 fn counts(updates: &[Value]) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     for update in updates {
@@ -202,7 +203,7 @@ proptest! {
     ) {
         let records = stream(&kinds);
         unsent.retain(|place, _| *place <= at);
-        // The live stream can owe only what it has not sent to this client either.
+        // Nothing is unsent in the live stream that was sent to this client.
         let live: BTreeMap<_, _> = live.into_iter().filter(|(place, bits)| *place > at || unsent.get(place) == Some(bits)).collect();
         let (from, to) = (cursor(at, &unsent), cursor(records.len() as u64, &live));
         let viewer = Viewer { topics, ..viewer(&json!({})) };
@@ -237,7 +238,7 @@ proptest! {
                     Some(next) => Cursor::at(Epoch(9), next.min(to.seq)),
                     None => to.clone(),
                 };
-                // The reading is shared with those who miss more: it begins before what this one misses.
+                // The segment is built for clients that miss more, too: it begins before what this client misses.
                 let segment = next_of(&records, &place, &end, &viewer, budget, place.within.is_none());
                 let texts = segment.updates.iter().map(|u| serde_json::from_str::<Value>(&u.outgoing.json));
                 got.extend(texts.map(|text| text.expect("JSON")));
@@ -269,7 +270,7 @@ proptest! {
         prop_assert_eq!(counts(&got), counts(&plain));
         let progress = kinds.iter().filter(|(kind, _)| *kind < 2).count() as u64;
         prop_assert_eq!(counts(&got).get("progress_update").copied().unwrap_or(0), progress);
-        // What has no key is never coalesced, and an entity's values keep their order.
+        // Updates without a key are never coalesced, and an entity's values keep their order.
         if only.is_none() {
             let decisions = kinds.iter().filter(|(kind, _)| *kind == 5).count();
             prop_assert_eq!(got.iter().filter(|u| u["type"] == "decision_event").count(), decisions);
