@@ -215,7 +215,7 @@ impl Table {
         })
     }
 
-    /// Drops, each time the table has doubled, the addresses without slots whose rates are exceeded.
+    /// Drops, each time the table has doubled, the addresses without slots whose rates are full.
     fn sweep(&mut self, limits: &QuotaLimits) {
         if self.addresses.len() < self.sweep_at.max(SWEEP_MIN) {
             return;
