@@ -184,8 +184,8 @@ async fn events_over_socketio() {
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_over_socketio() {
     let server = server_with(|c| {
-        c.rooms.max_room_size = 1;
-        c.rooms.max_rooms_per_client = 8;
+        c.rooms.max_room_size.set(1).unwrap();
+        c.rooms.max_rooms_per_client.set(8).unwrap();
     })
     .await;
     let address = server.address();
@@ -336,8 +336,8 @@ async fn handshakes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_refused_on_connecting_is_told_why() {
     let server = server_with(|c| {
-        c.rooms.max_room_size = 1;
-        c.rooms.max_rooms_per_client = 2;
+        c.rooms.max_room_size.set(1).unwrap();
+        c.rooms.max_rooms_per_client.set(2).unwrap();
     })
     .await;
     let address = server.address();

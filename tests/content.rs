@@ -91,7 +91,8 @@ async fn turned_off_what_can_be_read_is_taken() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_has_only_so_many_values() {
-    let server = server_with(|config| config.content_filtering.max_elements = 1_000).await;
+    let server =
+        server_with(|config| config.content_filtering.max_elements.set(1_000).unwrap()).await;
     let address = server.address();
     let (mut producer, _) = Client::connect(address, json!({ "role": "producer" })).await;
     let event = |values: usize| json!({ "type": "a.b", "data": { "list": vec![0; values] } });

@@ -31,9 +31,9 @@ async fn a_flood_is_not_before_others_whatever_it_claims() {
     for claimed in ["normal", "high"] {
         // Flushes a second apart: all of it waits when the other one's comes.
         let server = server_with(|c| {
-            c.pace.flush_interval_ms = 1_000;
-            c.performance.flush_max = 200;
-            c.pace.producer_backlog = 2 * FLOOD;
+            c.pace.flush_interval_ms.set(1_000).unwrap();
+            c.performance.flush_max.set(200).unwrap();
+            c.pace.producer_backlog.set((2 * FLOOD) as u64).unwrap();
         })
         .await;
         let address = server.address();
@@ -108,9 +108,9 @@ fn calls(count: usize, events: usize) -> impl Iterator<Item = Value> {
 async fn a_producer_waits_for_its_own_events_and_others_are_behind_few_of_them() {
     // Nothing is sent unless it is critical: all that is accepted stays under way.
     let server = server_with(|c| {
-        c.pace.flush_interval_ms = 3_600_000;
-        c.performance.flush_max = 250;
-        c.pace.producer_backlog = UNDER_WAY;
+        c.pace.flush_interval_ms.set(3_600_000).unwrap();
+        c.performance.flush_max.set(250).unwrap();
+        c.pace.producer_backlog.set(UNDER_WAY as u64).unwrap();
     })
     .await;
     let address = server.address();
@@ -156,8 +156,8 @@ async fn a_producer_waits_for_its_own_events_and_others_are_behind_few_of_them()
 async fn many_tokens_for_a_project_have_no_more_under_way_than_one() {
     const TOKENS: usize = 20;
     let server = guarded(|c| {
-        c.pace.flush_interval_ms = 3_600_000;
-        c.pace.producer_backlog = UNDER_WAY;
+        c.pace.flush_interval_ms.set(3_600_000).unwrap();
+        c.pace.producer_backlog.set(UNDER_WAY as u64).unwrap();
     })
     .await;
     let address = server.address();
@@ -200,8 +200,8 @@ async fn many_tokens_for_a_project_have_no_more_under_way_than_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_told_to_come_back_is_counted_once() {
     let server = server_with(|c| {
-        c.pace.flush_interval_ms = 3_600_000;
-        c.performance.max_lag = 1;
+        c.pace.flush_interval_ms.set(3_600_000).unwrap();
+        c.performance.max_lag.set(1).unwrap();
     })
     .await;
     let address = server.address();
@@ -226,8 +226,8 @@ async fn who_is_told_to_come_back_is_counted_once() {
 async fn a_small_call_goes_past_the_large_ones_of_its_address_that_wait() {
     // Nothing is sent: what is accepted stays under way.
     let server = server_with(|c| {
-        c.pace.flush_interval_ms = 3_600_000;
-        c.pace.producer_backlog = UNDER_WAY;
+        c.pace.flush_interval_ms.set(3_600_000).unwrap();
+        c.pace.producer_backlog.set(UNDER_WAY as u64).unwrap();
     })
     .await;
     let address = server.address();
@@ -246,7 +246,7 @@ async fn a_small_call_goes_past_the_large_ones_of_its_address_that_wait() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_stream_goes_on_call_by_call() {
-    let server = server_with(|c| c.pace.producer_backlog = 1).await;
+    let server = server_with(|c| c.pace.producer_backlog.set(1).unwrap()).await;
     let address = server.address();
     let (mut flooder, _) = Client::connect(address, json!({ "role": "producer" })).await;
     let (mut watcher, _) = Client::connect(address, json!({})).await;
@@ -270,7 +270,7 @@ async fn a_large_stream_goes_on_call_by_call() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_critical_goes_at_once_while_other_updates_wait() {
-    let server = server_with(|c| c.pace.flush_interval_ms = 3_600_000).await;
+    let server = server_with(|c| c.pace.flush_interval_ms.set(3_600_000).unwrap()).await;
     let address = server.address();
     let (mut watcher, _) = Client::connect(address, json!({})).await;
     // The loop turns each second anyway: so many rounds would not be over in time by that.
@@ -298,9 +298,9 @@ async fn a_burst_about_one_thing_is_before_others_by_few_of_its_updates() {
     const FLUSH: usize = 250;
     // Nothing is sent unless it is critical: what is accepted waits when the other one's comes.
     let server = server_with(|c| {
-        c.pace.flush_interval_ms = 3_600_000;
-        c.performance.flush_max = FLUSH;
-        c.pace.producer_backlog = 4 * EVENTS;
+        c.pace.flush_interval_ms.set(3_600_000).unwrap();
+        c.performance.flush_max.set(FLUSH as u64).unwrap();
+        c.pace.producer_backlog.set((4 * EVENTS) as u64).unwrap();
     })
     .await;
     let address = server.address();

@@ -78,7 +78,10 @@ async fn a_damaged_event_withholds_no_other_and_keeps_nobody_behind() {
     }
     drop(connection);
     // It starts, although an event after the saved state is damaged.
-    let server = server_on(&path, |config| config.journal.tail_bytes = 64 * 1_024).await;
+    let server = server_on(&path, |config| {
+        config.journal.tail_bytes.set(64 * 1_024).unwrap();
+    })
+    .await;
     let address = server.address();
     let resume = |cursor: Value| async move {
         let auth = json!({ "cursor": cursor, "filters": { "types": ["decision_event"] } });
@@ -153,7 +156,10 @@ async fn a_file_that_is_gone_stops_acknowledging_and_says_so() {
 #[tokio::test]
 async fn while_nothing_can_be_written_what_waits_is_bounded_and_readiness_is_red() {
     let (_folder, path) = file();
-    let server = server_on(&path, |config| config.journal.queue_bytes = 1 << 20).await;
+    let server = server_on(&path, |config| {
+        config.journal.queue_bytes.set(1 << 20).unwrap();
+    })
+    .await;
     let address = server.address();
     assert_eq!(post(address, &decisions(0, 10)).await.0, 202);
     let other = rusqlite::Connection::open(&path).unwrap();
@@ -194,7 +200,10 @@ async fn while_nothing_can_be_written_what_waits_is_bounded_and_readiness_is_red
 #[tokio::test]
 async fn events_that_are_dear_to_hold_come_through_and_are_read_page_by_page() {
     let (_folder, path) = file();
-    let server = server_on(&path, |config| config.journal.tail_bytes = 200_000).await;
+    let server = server_on(&path, |config| {
+        config.journal.tail_bytes.set(200_000).unwrap();
+    })
+    .await;
     let address = server.address();
     let (mut watcher, established) = Client::connect(address, json!({})).await;
     let maps = vec![json!({ "": 0 }); 4_900];
@@ -250,7 +259,7 @@ async fn events_that_are_dear_to_hold_come_through_and_are_read_page_by_page() {
 
 #[tokio::test]
 async fn a_journal_in_memory_is_bounded_in_bytes() {
-    let server = common::server_with(|config| config.journal.max_bytes = 1 << 20).await;
+    let server = common::server_with(|config| config.journal.max_bytes.set(1 << 20).unwrap()).await;
     let address = server.address();
     let text = "x".repeat(10_000);
     for batch in 0..15 {

@@ -53,11 +53,11 @@ const BUFFER: usize = 16 * 1_024;
 
 /// A server for spies: they don't read all the while, and are to stay for as long as the steps take.
 fn crowded(config: &mut stoa::config::Config) {
-    config.server.max_client_buffer = BUFFER;
-    config.server.stall_timeout = 600.0;
-    config.server.ping_interval = 600.0;
+    config.server.max_client_buffer.set(BUFFER as u64).unwrap();
+    config.server.stall_timeout.set(600.0).unwrap();
+    config.server.ping_interval.set(600.0).unwrap();
     // Fewer than a hostile producer names.
-    config.access.max_known = 500;
+    config.access.max_known.set(500).unwrap();
 }
 
 #[test]

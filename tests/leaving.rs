@@ -72,7 +72,11 @@ async fn round(address: SocketAddr, clients: usize) -> f64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn thousands_who_leave_at_once_stop_the_loop_for_nobody() {
     let server = server_with(|config| {
-        config.server.max_connections_per_address = CLIENTS * 2;
+        config
+            .server
+            .max_connections_per_address
+            .set((CLIENTS * 2) as u64)
+            .unwrap();
         config.rate_limiting.enabled = stoa::config::Switch::Off;
     })
     .await;

@@ -18,7 +18,7 @@ use std::{path::Path, time::Duration};
 async fn fifty_observers_of_a_busy_stream_get_every_event_once_and_in_order() {
     let script = script::Script::load(Path::new("tests/data/marcus-events.jsonl"));
     // So compressed, a stream has something to coalesce, on a machine as well that publishes it many times slower.
-    let server = common::server_with(|c| c.transform.throttle_ms = 1_000).await;
+    let server = common::server_with(|c| c.transform.throttle_ms.set(1_000).unwrap()).await;
     let run = replay::run(server.address(), &script, 50, Duration::from_secs(5)).await;
     let account = account::account(&script, &run);
     assert!(account.faults.is_empty(), "{:#?}", account.faults);

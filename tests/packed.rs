@@ -101,7 +101,8 @@ async fn events_are_taken_in_every_form_that_is_known() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_broken_or_too_long_is_refused_and_what_came_before_it_is_kept() {
-    let server = server_with(|config| config.server.max_http_buffer_size = 10_000).await;
+    let server =
+        server_with(|config| config.server.max_http_buffer_size.set(10_000).unwrap()).await;
     let address = server.address();
     let one = json!({ "type": "a.b" }).to_string();
     let (status, answer) = send(address, EVENTS, (JSON, "gzip"), one.clone()).await;

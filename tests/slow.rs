@@ -103,8 +103,8 @@ async fn connections(address: SocketAddr) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_reads_slowly_or_not_at_all_disturbs_nobody() {
     let server = common::server_with(|c| {
-        c.server.max_client_buffer = 128 * 1_024;
-        c.server.stall_timeout = STALL.as_secs_f64();
+        c.server.max_client_buffer.set(128 * 1_024).unwrap();
+        c.server.stall_timeout.set(STALL.as_secs_f64()).unwrap();
     })
     .await;
     let address = server.address();
@@ -190,7 +190,8 @@ async fn leave_behind(server: &stoa::server::Running) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_far_behind_reads_less_than_what_waited_for_it() {
     const BUFFER: usize = 512 * 1_024;
-    let server = common::server_with(|c| c.server.max_client_buffer = BUFFER).await;
+    let server =
+        common::server_with(|c| c.server.max_client_buffer.set(BUFFER as u64).unwrap()).await;
     let auth = json!({ "filters": { "types": crowd::SLOW_FILTER } }).to_string();
     let mut slow = Socket::connect_small(server.address(), &auth, 4_096)
         .await
@@ -219,7 +220,7 @@ async fn who_is_far_behind_reads_less_than_what_waited_for_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_slow_is_found_though_little_waits_and_nothing_more_comes() {
-    let server = common::server_with(|c| c.server.max_client_delay = 0.5).await;
+    let server = common::server_with(|c| c.server.max_client_delay.set(0.5).unwrap()).await;
     let address = server.address();
     let mut slow = Socket::connect_small(address, "{}", 4_096).await.unwrap();
     // Less than its bound, and then silence.
@@ -249,7 +250,8 @@ async fn who_is_slow_is_found_though_little_waits_and_nothing_more_comes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_far_behind_may_leave_anywhere_and_go_on_there() {
-    let server = common::server_with(|c| c.server.max_client_buffer = 128 * 1_024).await;
+    let server =
+        common::server_with(|c| c.server.max_client_buffer.set(128 * 1_024).unwrap()).await;
     let address = server.address();
     let auth = |cursor: Option<&str>| {
         json!({ "cursor": cursor, "filters": { "types": crowd::SLOW_FILTER } }).to_string()

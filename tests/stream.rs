@@ -88,7 +88,7 @@ fn decision(n: u64) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn updates_come_and_a_reconnect_goes_on_where_it_was() {
-    let server = server_with(|c| c.server.shutdown_timeout = 600.0).await;
+    let server = server_with(|c| c.server.shutdown_timeout.set(600.0).unwrap()).await;
     let address = server.address();
     let mut source = Source::open(address, "", None).await;
     let hello = source.event("connection_established").await;
@@ -220,7 +220,7 @@ async fn joined(source: &mut Source) -> (Value, Option<String>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_state_comes_in_parts_and_is_whole_or_begins_again() {
-    let server = server_with(|c| c.journal.max_events = 5_000).await;
+    let server = server_with(|c| c.journal.max_events.set(5_000).unwrap()).await;
     let address = server.address();
     let (_, answer) = post(address, &decision(0)).await;
     let old = answer["cursor"].as_str().expect("a place");
@@ -279,9 +279,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 async fn one_that_takes_its_snapshot_slowly_is_not_cut() {
     let server = server_with(|c| {
         // Less than one of its parts takes.
-        c.server.stall_timeout = 1.0;
-        c.server.max_client_buffer = 8 << 20;
-        c.performance.snapshot_part_bytes = 4 << 20;
+        c.server.stall_timeout.set(1.0).unwrap();
+        c.server.max_client_buffer.set(8 << 20).unwrap();
+        c.performance.snapshot_part_bytes.set(4 << 20).unwrap();
     })
     .await;
     let address = server.address();
@@ -315,8 +315,8 @@ async fn one_that_takes_its_snapshot_slowly_is_not_cut() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_reads_nothing_is_hung_up_on() {
     let server = server_with(|c| {
-        c.server.stall_timeout = 1.0;
-        c.server.max_client_buffer = 64 * 1024;
+        c.server.stall_timeout.set(1.0).unwrap();
+        c.server.max_client_buffer.set(64 * 1024).unwrap();
     })
     .await;
     let address = server.address();

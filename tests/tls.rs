@@ -68,7 +68,7 @@ async fn server_of(folder: &TempDir, change: impl FnOnce(&mut Config)) -> Runnin
     server_with(|c| {
         c.tls.cert_file = cert_file;
         c.tls.key_file = key_file;
-        c.tls.reload_interval = 0.1;
+        c.tls.reload_interval.set(0.1).unwrap();
         change(c);
     })
     .await
@@ -225,8 +225,8 @@ async fn who_only_begins_or_does_not_encrypt_is_let_go() {
     write(folder.path(), &cert, &key);
     let server = server_of(&folder, |c| {
         // As long as those need who do encrypt, on a busy machine.
-        c.tls.handshake_timeout = 4.0;
-        c.server.stall_timeout = 2.0;
+        c.tls.handshake_timeout.set(4.0).unwrap();
+        c.server.stall_timeout.set(2.0).unwrap();
     })
     .await;
     let address = server.address();

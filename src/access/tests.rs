@@ -31,7 +31,7 @@ fn naming(project: Option<&str>, data: Value) -> Event {
 }
 
 fn policy(rules: Rules, events: &[Event]) -> Arc<Policy> {
-    let ledger = Ledger::new(rules.max_known);
+    let ledger = Ledger::new(rules.max_known.into());
     events.iter().for_each(|event| {
         settle(&ledger, event);
     });
@@ -290,7 +290,7 @@ fn a_workflow_that_several_run_is_nobodys_window_on_the_others() {
 #[test]
 fn what_is_forgotten_is_shown_to_fewer() {
     let rules = Rules {
-        max_known: 2,
+        max_known: 2_u64.try_into().unwrap(),
         ..Rules::default()
     };
     let of = |task: &str, project| naming(project, json!({ "task_id": task }));

@@ -1,19 +1,18 @@
 //! `[authentication]`: which tokens are believed, and how long.
 
-use std::{fmt, path::PathBuf};
+use std::path::PathBuf;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
+use smart_default::SmartDefault;
 
 use super::{
     invalid::Invalid,
-    numbers::{Count, LONGEST_MS, Seconds, durations, positive},
+    numbers::{Count, Seconds},
+    secret::Secret,
 };
 use crate::{config::Role, pattern::Pattern};
-
-/// What stands where a secret would, wherever settings are shown.
-pub(super) const HIDDEN: &str = "***";
 
 /// Bytes that an HMAC secret should have: RFC 7518 §3.2 asks for as many as the hash has, and whoever holds one token
 /// can try out shorter secrets at leisure. A server that other machines can reach doesn't start with fewer.
@@ -24,18 +23,18 @@ pub const LEAST_SECRET: usize = 8;
 const LEAST_START_SECRET: usize = 16;
 
 /// `[authentication]`: tokens and the keys that they are verified with.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Authentication {
     /// Whether a client without a valid token is turned away.
     pub required: bool,
     /// Whether a token that is given although none is needed must be valid.
+    #[default = true]
     pub token_validation: bool,
     /// Seconds that a session may live without a fresh token.
-    #[serde(deserialize_with = "positive")]
-    pub session_timeout: f64,
+    pub session_timeout: Seconds<3_600_000>,
     /// The secret of tokens signed with HMAC; empty for none.
-    pub secret: String,
+    pub secret: Secret,
     /// A file with such a secret, for those who keep it out of settings and environment; empty for none.
     pub secret_file: PathBuf,
     /// The file with the public keys of tokens signed with private ones; empty for none.
@@ -43,32 +42,25 @@ pub struct Authentication {
     /// Where an identity provider publishes its keys; empty for none.
     pub jwks_url: String,
     /// Seconds after which the provider's keys are read again: how long a withdrawn key goes on being believed.
-    #[serde(deserialize_with = "Seconds::<1000, LONGEST_MS>::read")]
-    pub jwks_refresh: f64,
+    pub jwks_refresh: Seconds<600_000, 1000>,
     /// Seconds between two readings that tokens with unknown keys bring about: forged ones must not become a flood of requests.
-    #[serde(deserialize_with = "Seconds::<100, 86_400_000>::read")]
-    pub jwks_cooldown: f64,
+    pub jwks_cooldown: Seconds<30_000, 100, 86_400_000>,
     /// Seconds that one reading may take; connections whose token needs it wait that long.
-    #[serde(deserialize_with = "Seconds::<100, 60_000>::read")]
-    pub jwks_timeout: f64,
+    pub jwks_timeout: Seconds<5_000, 100, 60_000>,
     /// Bytes of the provider's answer: it is kept whole in memory before it is read.
-    #[serde(deserialize_with = "Count::<1024, { 1 << 24 }>::read")]
-    pub jwks_max_bytes: usize,
+    pub jwks_max_bytes: Count<262_144, 1024>,
     /// The issuer that a token must name; empty for any.
     pub issuer: String,
     /// The audience that a token must name; empty for any.
     pub audience: String,
     /// Seconds by which the clock of whoever issues tokens may differ from this one, at verification only.
-    #[serde(deserialize_with = "Seconds::<0, 300_000>::read")]
-    pub leeway: f64,
+    pub leeway: Seconds<5_000, 0, 300_000>,
     /// Bytes of a token: longer ones are refused before anything of them is read.
-    #[serde(deserialize_with = "Count::<256, { 1 << 16 }>::read")]
-    pub max_token_size: usize,
+    pub max_token_size: Count<8192, 256, { 1 << 16 }>,
     /// Seconds between two looks at the files above, so that a changed key is believed without a restart.
-    #[serde(deserialize_with = "Seconds::<100, LONGEST_MS>::read")]
-    pub reload_interval: f64,
+    pub reload_interval: Seconds<10_000, 100>,
     /// The secret that makes its holder an admin while nobody is asked for a token; empty for a new one at each start.
-    pub start_secret: String,
+    pub start_secret: Secret,
     /// Keys of producers that hold no tokens. Only their hashes stand here.
     pub api_keys: Vec<ApiKeyConfig>,
 }
@@ -97,67 +89,6 @@ pub struct ApiKeyConfig {
 
 fn producer() -> Role {
     Role::Producer
-}
-
-durations!(Authentication {
-    session_timeout,
-    jwks_refresh,
-    jwks_cooldown,
-    jwks_timeout,
-    leeway,
-    reload_interval,
-});
-
-impl Default for Authentication {
-    fn default() -> Self {
-        Self {
-            required: false,
-            token_validation: true,
-            session_timeout: 3600.0,
-            secret: String::new(),
-            secret_file: PathBuf::new(),
-            public_key_file: PathBuf::new(),
-            jwks_url: String::new(),
-            jwks_refresh: 600.0,
-            jwks_cooldown: 30.0,
-            jwks_timeout: 5.0,
-            jwks_max_bytes: 262_144,
-            issuer: String::new(),
-            audience: String::new(),
-            leeway: 5.0,
-            max_token_size: 8192,
-            reload_interval: 10.0,
-            start_secret: String::new(),
-            api_keys: Vec::new(),
-        }
-    }
-}
-
-/// By hand, for the sake of two fields: settings end up in logs and panics.
-impl fmt::Debug for Authentication {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hidden = |secret: &str| if secret.is_empty() { "" } else { HIDDEN };
-        f.debug_struct("Authentication")
-            .field("required", &self.required)
-            .field("token_validation", &self.token_validation)
-            .field("session_timeout", &self.session_timeout)
-            .field("secret", &hidden(&self.secret))
-            .field("secret_file", &self.secret_file)
-            .field("public_key_file", &self.public_key_file)
-            .field("jwks_url", &self.jwks_url)
-            .field("jwks_refresh", &self.jwks_refresh)
-            .field("jwks_cooldown", &self.jwks_cooldown)
-            .field("jwks_timeout", &self.jwks_timeout)
-            .field("jwks_max_bytes", &self.jwks_max_bytes)
-            .field("issuer", &self.issuer)
-            .field("audience", &self.audience)
-            .field("leeway", &self.leeway)
-            .field("max_token_size", &self.max_token_size)
-            .field("reload_interval", &self.reload_interval)
-            .field("start_secret", &hidden(&self.start_secret))
-            .field("api_keys", &self.api_keys)
-            .finish()
-    }
 }
 
 impl Authentication {
@@ -192,7 +123,7 @@ impl Authentication {
     fn bad_start_secret(&self) -> Option<String> {
         let secret = &self.start_secret;
         let fits = secret.len() >= LEAST_START_SECRET
-            && secret.len() <= self.max_token_size
+            && secret.len() <= usize::from(self.max_token_size)
             && secret
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~'));

@@ -209,9 +209,6 @@ fn nearest<'a>(wrong: &str, right: impl Iterator<Item = &'a String>) -> Option<&
         .map(|(_, name)| name)
 }
 
-/// Keys of `[authentication]` whose values no message repeats.
-const SECRETS: [&str; 2] = ["secret", "start_secret"];
-
 /// One key at a time, so that an error is that key's.
 fn from_table(table: &Table, places: &Places) -> Result<Config, ConfigError> {
     for (section, keys) in table {
@@ -228,11 +225,6 @@ fn from_table(table: &Table, places: &Places) -> Result<Config, ConfigError> {
                 }
                 if let Value::Array(entries) = value {
                     return Err(bad_entry(section, key, entries, places, e.message()));
-                }
-                if section == "authentication" && SECRETS.contains(&key.as_str()) {
-                    // The reader's own message would quote the value.
-                    let message = format!("[{section}] {key}: must be a string in quotes");
-                    return Err(error(places.of_key(section, key), message));
                 }
                 let said = words::plain(e.message(), key);
                 let colon = if said.starts_with(OUT_OF_BOUNDS) {

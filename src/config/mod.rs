@@ -16,6 +16,7 @@ mod recipients;
 mod role;
 mod rule_config;
 mod rules;
+mod secret;
 mod sections;
 mod server;
 mod switch;
@@ -30,6 +31,7 @@ pub(crate) use authentication::{short_secret, weak_secret};
 pub use environment::is_setting;
 pub use load::ConfigError;
 pub use networks::Networks;
+pub use numbers::{Count, Millis, OutOfBounds, Seconds};
 pub use origins::LOOPBACK;
 pub use policy::{
     ContentFiltering, Journal, JournalDurability, JournalKind, Pace, RateLimiting, Seneca,
@@ -39,6 +41,7 @@ pub use recipients::Recipients;
 pub use role::Role;
 pub use rule_config::{MAX_WINDOW_MS, RuleConfig};
 pub use rules::{Rule, Rules};
+pub use secret::Secret;
 pub use sections::{Cluster, Demo, Log, LogFormat, Performance, Rooms};
 pub use server::{Server, split_port};
 pub use switch::Switch;
@@ -85,14 +88,7 @@ pub struct Config {
 impl Config {
     /// The whole of the settings as TOML; secrets are not shown.
     pub fn effective(&self) -> String {
-        let mut shown = self.clone();
-        let authentication = &mut shown.authentication;
-        for secret in [&mut authentication.secret, &mut authentication.start_secret] {
-            if !secret.is_empty() {
-                *secret = authentication::HIDDEN.into();
-            }
-        }
-        toml::to_string(&shown).unwrap_or_default()
+        toml::to_string(self).unwrap_or_default()
     }
 
     /// Whether observers' messages are limited. Left to itself that is so, but for a first run: on this machine only, without

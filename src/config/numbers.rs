@@ -1,105 +1,145 @@
-//! Keys that are numbers, read together with what they may be: a value out of bounds is refused where it is read.
+//! Quantities: the type of a key says its default, the least and the most that it may be.
+//!
+//! A value out of bounds is refused where it is read, and what was read is handed to the code in the type that it counts in.
+//! Times have all three in milliseconds, whatever they are written in.
 
 use std::{fmt::Display, time::Duration};
 
-use serde::{Deserialize, Deserializer, de::Error};
-use toml::Value;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
-use super::MAX_WINDOW_MS;
+use super::rule_config::MAX_WINDOW_MS;
+
+/// A year in milliseconds: timers must be able to hold it.
+pub(super) const YEAR: u64 = 366 * 86_400_000;
 
 /// The beginning of the sentence about a value that is of the right kind and out of bounds.
 pub(super) const OUT_OF_BOUNDS: &str = "is ";
 
-/// More connections than a machine has descriptors for.
-pub(super) const MOST: u64 = 1 << 24;
+/// A value that a key can't have, with the bounds of those that it can.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{OUT_OF_BOUNDS}{value}: it must be {bounds}")]
+pub struct OutOfBounds {
+    value: String,
+    bounds: String,
+}
 
-/// Counts and bytes from `LEAST` to `MOST`.
-pub(super) struct Count<const LEAST: u64, const MOST: u64>;
-
-impl<const LEAST: u64, const MOST: u64> Count<LEAST, MOST> {
-    pub(super) fn read<'de, D, T>(from: D) -> Result<T, D::Error>
-    where
-        D: Deserializer<'de>,
-        T: Deserialize<'de> + TryInto<u64> + Copy + Display,
-    {
-        let value = T::deserialize(from)?;
-        let fits = |value| (LEAST..=MOST).contains(&value);
-        if value.try_into().is_ok_and(fits) {
-            return Ok(value);
-        }
-        let bounds = format_args!("it must be from {LEAST} to {MOST}");
-        Err(D::Error::custom(format_args!(
-            "{OUT_OF_BOUNDS}{value}: {bounds}"
-        )))
+impl OutOfBounds {
+    fn new(value: &dyn Display, bounds: String) -> Self {
+        let value = value.to_string();
+        Self { value, bounds }
     }
 }
 
-/// A year in milliseconds: longer makes no sense, and timers must be able to hold it.
-pub(super) const LONGEST_MS: u64 = 366 * 86_400_000;
+/// A number of things or bytes; at most more connections than a machine has descriptors for, unless it says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
+pub struct Count<const DEFAULT: u64, const LEAST: u64 = 1, const MOST: u64 = { 1 << 24 }>(u64);
 
-/// Seconds between bounds that are given in milliseconds.
-pub(super) struct Seconds<const LEAST_MS: u64, const MOST_MS: u64>;
+/// A time that is written in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Seconds<const DEFAULT: u64, const LEAST: u64 = 1, const MOST: u64 = YEAR>(Duration);
 
-impl<const LEAST_MS: u64, const MOST_MS: u64> Seconds<LEAST_MS, MOST_MS> {
-    pub(super) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
-        let value = f64::deserialize(from)?;
-        let [least, most] = [LEAST_MS, MOST_MS].map(|ms| Duration::from_millis(ms).as_secs_f64());
-        if (least..=most).contains(&value) {
-            return Ok(value);
-        }
-        Err(D::Error::custom(format_args!(
-            "{OUT_OF_BOUNDS}{value}: it is a number of seconds from {least} to {most}"
-        )))
+/// A time that is written in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
+pub struct Millis<const DEFAULT: u64, const LEAST: u64 = 0, const MOST: u64 = MAX_WINDOW_MS>(
+    Duration,
+);
+
+impl<const DEFAULT: u64, const LEAST: u64, const MOST: u64> TryFrom<u64>
+    for Count<DEFAULT, LEAST, MOST>
+{
+    type Error = OutOfBounds;
+
+    fn try_from(value: u64) -> Result<Self, OutOfBounds> {
+        let wrong = || OutOfBounds::new(&value, format!("from {LEAST} to {MOST}"));
+        let fits = (LEAST..=MOST).contains(&value);
+        fits.then_some(Self(value)).ok_or_else(wrong)
     }
 }
 
-/// A millisecond: timers can't be set to less.
-const SHORTEST: f64 = 0.001;
+impl<const DEFAULT: u64, const LEAST: u64, const MOST: u64> TryFrom<f64>
+    for Seconds<DEFAULT, LEAST, MOST>
+{
+    type Error = OutOfBounds;
 
-/// Seconds that are more than none, for as long as there is no reason for other bounds.
-pub(super) fn positive<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
-    let value = f64::deserialize(from)?;
-    if (SHORTEST..=Duration::from_millis(LONGEST_MS).as_secs_f64()).contains(&value) {
-        return Ok(value);
+    fn try_from(value: f64) -> Result<Self, OutOfBounds> {
+        // Timers can't be set to less than a millisecond: so short a time would be none.
+        let [least, most] = [LEAST.max(1), MOST].map(|ms| Duration::from_millis(ms).as_secs_f64());
+        let wrong = || {
+            let none = if LEAST == 0 { "0 or " } else { "" };
+            OutOfBounds::new(&value, format!("{none}from {least} to {most} seconds"))
+        };
+        let fits = (least..=most).contains(&value) || (LEAST == 0 && value == 0.0);
+        let time = Duration::try_from_secs_f64(value).ok().filter(|_| fits);
+        time.map(Self).ok_or_else(wrong)
     }
-    Err(D::Error::custom(format_args!(
-        "{OUT_OF_BOUNDS}{value}: it is a number of seconds, more than 0 (at least {SHORTEST}) and at most a year"
-    )))
 }
 
-/// The same where none are allowed, too.
-pub(super) fn positive_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
-    let value = Value::deserialize(from)?;
-    let none = [Value::Float(0.0), Value::Integer(0)].contains(&value);
-    let checked = || positive(value).map_err(D::Error::custom);
-    if none { Ok(0.0) } else { checked() }
-}
+impl<const DEFAULT: u64, const LEAST: u64, const MOST: u64> TryFrom<u64>
+    for Millis<DEFAULT, LEAST, MOST>
+{
+    type Error = OutOfBounds;
 
-/// Milliseconds of a window.
-pub(super) fn window<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
-    let value = u64::deserialize(from)?;
-    if value <= MAX_WINDOW_MS {
-        return Ok(value);
+    fn try_from(value: u64) -> Result<Self, OutOfBounds> {
+        let wrong = || OutOfBounds::new(&value, format!("from {LEAST} to {MOST} milliseconds"));
+        let fits = (LEAST..=MOST).contains(&value);
+        fits.then_some(Self(Duration::from_millis(value)))
+            .ok_or_else(wrong)
     }
-    Err(D::Error::custom(format_args!(
-        "{OUT_OF_BOUNDS}{value}: it is a number of milliseconds, at most {MAX_WINDOW_MS} (a day)"
-    )))
 }
 
-/// A checked number of seconds as a duration; what was not checked and does not fit is zero, never a panic.
-pub(super) fn seconds(value: f64) -> Duration {
-    Duration::try_from_secs_f64(value).unwrap_or(Duration::ZERO)
-}
-
-/// Gives a section its keys in seconds as durations, by methods of the same names.
-macro_rules! durations {
-    ($section:ty { $($key:ident),* $(,)? }) => {
-        impl $section {$(
-            #[doc = concat!("See [`", stringify!($key), "`](field@Self::", stringify!($key), ").")]
-            pub fn $key(&self) -> std::time::Duration {
-                $crate::config::numbers::seconds(self.$key)
+/// Gives a quantity its default, which the compiler holds to the bounds, and lets the code take it and give it another value.
+macro_rules! quantity {
+    ($name:ident: written as $written:ty, used as $used:ty, by default $default:expr) => {
+        impl<const DEFAULT: u64, const LEAST: u64, const MOST: u64> Default
+            for $name<DEFAULT, LEAST, MOST>
+        {
+            fn default() -> Self {
+                const { assert!(LEAST <= DEFAULT && DEFAULT <= MOST) };
+                Self($default)
             }
-        )*}
+        }
+
+        impl<const DEFAULT: u64, const LEAST: u64, const MOST: u64> $name<DEFAULT, LEAST, MOST> {
+            /// The value.
+            pub const fn get(self) -> $used {
+                self.0
+            }
+
+            /// Takes another value.
+            ///
+            /// # Errors
+            /// It is out of bounds; the old one stays.
+            pub fn set(&mut self, value: $written) -> Result<(), OutOfBounds> {
+                *self = value.try_into()?;
+                Ok(())
+            }
+        }
     };
 }
-pub(super) use durations;
+
+quantity!(Count: written as u64, used as u64, by default DEFAULT);
+quantity!(Seconds: written as f64, used as Duration, by default Duration::from_millis(DEFAULT));
+quantity!(Millis: written as u64, used as Duration, by default Duration::from_millis(DEFAULT));
+
+/// Converts a quantity into a type that it is written or counted in.
+macro_rules! into {
+    ($($name:ident to $to:ty: $convert:expr;)+) => {$(
+        impl<const DEFAULT: u64, const LEAST: u64, const MOST: u64> From<$name<DEFAULT, LEAST, MOST>> for $to {
+            fn from(quantity: $name<DEFAULT, LEAST, MOST>) -> Self {
+                $convert(quantity.get())
+            }
+        }
+    )+};
+}
+
+into! {
+    Count to u64: std::convert::identity;
+    Count to u32: |count| u32::try_from(count).unwrap_or(u32::MAX);
+    Count to usize: |count| usize::try_from(count).unwrap_or(usize::MAX);
+    Seconds to f64: |time: Duration| time.as_secs_f64();
+    Millis to u64: |time: Duration| u64::try_from(time.as_millis()).unwrap_or(MOST);
+}

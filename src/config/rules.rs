@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use smart_default::SmartDefault;
 
 use super::numbers::Count;
 use crate::event::ThingKind;
@@ -25,51 +26,39 @@ pub enum Rule {
 }
 
 /// `[access]`: for each kind of thing, the rule. It holds for rooms, updates, history, state, streams and resumes alike.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rules {
     /// Projects. A claim, since who works together is known to whoever makes the tokens.
+    #[default(Rule::Claim)]
     pub project: Rule,
     /// Agents. They work for many projects: what they do there is the projects' matter.
+    #[default(Rule::All)]
     pub agent: Rule,
     /// Tasks.
+    #[default(Rule::Project)]
     pub task: Rule,
     /// Executions of workflows.
+    #[default(Rule::Owner)]
     pub execution: Rule,
     /// Workflows.
+    #[default(Rule::Owner)]
     pub workflow: Rule,
     /// Runs of agents.
+    #[default(Rule::Owner)]
     pub run: Rule,
     /// Ingest jobs.
+    #[default(Rule::Owner)]
     pub job: Rule,
     /// People.
+    #[default(Rule::User)]
     pub user: Rule,
     /// Things of one kind whose owner and project are remembered, so that a producer with ever new ids can't fill the memory.
-    #[serde(deserialize_with = "Count::<16, { 1 << 24 }>::read")]
-    pub max_known: usize,
+    pub max_known: Count<50_000>,
     /// Bytes of memory that these may hold, of all kinds together.
-    #[serde(deserialize_with = "Count::<{ 1 << 16 }, { 1 << 40 }>::read")]
-    pub max_known_bytes: usize,
+    pub max_known_bytes: Count<{ 8 << 20 }, { 1 << 16 }, { 1 << 40 }>,
     /// Where an admin's bans and revocations are kept over a restart; empty for beside the journal's file.
     pub file: PathBuf,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self {
-            project: Rule::Claim,
-            agent: Rule::All,
-            task: Rule::Project,
-            execution: Rule::Owner,
-            workflow: Rule::Owner,
-            run: Rule::Owner,
-            job: Rule::Owner,
-            user: Rule::User,
-            max_known: 50_000,
-            max_known_bytes: 8 << 20,
-            file: PathBuf::new(),
-        }
-    }
 }
 
 impl Rules {

@@ -1,191 +1,107 @@
 //! `[server]`: how the server listens, whom it lets in, and the bounds on one connection.
 //!
-//! Every field has a default that makes the first run on loopback work. Durations are plain numbers in the unit that
-//! the comment names, as the file has them; the methods give them as durations.
+//! Every field has a default that makes the first run on loopback work: its type names it, or the attribute above it.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use smart_default::SmartDefault;
 
 use super::{
     networks::Networks,
-    numbers::{Count, MOST, durations, positive},
+    numbers::{Count, Seconds},
     origins,
 };
 
 /// `[server]`: the listener and the life of one connection.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Server {
     /// The address to listen on; loopback, so that a first run is reachable by nobody else.
+    #[default = "127.0.0.1"]
     pub host: String,
     /// The port, the one that existing front-ends expect; 0 lets the system choose (tests).
+    #[default = 8000]
     pub port: u16,
     /// The web pages that may connect beside the server's own; `loopback` is any page of this machine, `*` any page at all.
     #[serde(deserialize_with = "origins::one_or_many")]
+    #[default(vec![origins::LOOPBACK.to_owned()])]
     pub cors_allowed_origins: Vec<String>,
     /// The names by which the server is reached, beside IP addresses and loopback names: a page whose own name was made
     /// to point to this server (DNS rebinding) shows another one.
     #[serde(deserialize_with = "origins::one_or_many")]
     pub hosts: Vec<String>,
     /// Seconds to wait for the answer to a ping before a client counts as gone.
-    #[serde(deserialize_with = "positive")]
-    pub ping_timeout: f64,
+    pub ping_timeout: Seconds<60_000>,
     /// Seconds between two pings, which also keep proxies from closing a quiet connection.
-    #[serde(deserialize_with = "positive")]
-    pub ping_interval: f64,
+    pub ping_interval: Seconds<25_000>,
     /// Bytes of one message from a client, so that nobody can fill the memory with one frame.
-    #[serde(deserialize_with = "Count::<1024, { 1 << 30 }>::read")]
-    pub max_http_buffer_size: usize,
+    pub max_http_buffer_size: Count<1_000_000, 1024, { 1 << 30 }>,
     /// Pieces that one WebSocket message may come in: an empty one costs as much work as a full one.
-    #[serde(deserialize_with = "Count::<16, { 1 << 20 }>::read")]
-    pub max_fragments: usize,
+    pub max_fragments: Count<4096, 16, { 1 << 20 }>,
     /// CONNECT packets of one WebSocket, which needs one for each namespace: each costs more than it does the client.
-    #[serde(deserialize_with = "Count::<3, { 1 << 20 }>::read")]
-    pub max_connects: usize,
+    pub max_connects: Count<100, 3, { 1 << 20 }>,
     /// Seconds that a client may read nothing while bytes wait for it; then it is disconnected.
-    #[serde(deserialize_with = "positive")]
-    pub stall_timeout: f64,
+    pub stall_timeout: Seconds<20_000>,
     /// Seconds that a stop may take to tell the clients and write what is due.
-    #[serde(deserialize_with = "positive")]
-    pub shutdown_timeout: f64,
+    pub shutdown_timeout: Seconds<10_000>,
     /// Bytes that may wait for one client before it counts as too slow.
-    #[serde(deserialize_with = "Count::<{ 16 * 1024 }, { 1 << 30 }>::read")]
-    pub max_client_buffer: usize,
+    pub max_client_buffer: Count<{ 1 << 20 }, { 16 << 10 }, { 1 << 30 }>,
     /// Seconds for which something may wait for a client without end before it counts as too slow: a stream that stays
     /// below the bound in bytes would otherwise be read minutes late.
-    #[serde(deserialize_with = "positive")]
-    pub max_client_delay: f64,
+    pub max_client_delay: Seconds<5_000>,
     /// Seconds for a request's headers to arrive, against clients that send them one byte at a time.
-    #[serde(deserialize_with = "positive")]
-    pub header_timeout: f64,
+    pub header_timeout: Seconds<10_000>,
     /// Seconds for a session to join a namespace, so that half-open sessions cost nothing for long.
-    #[serde(deserialize_with = "positive")]
-    pub connect_timeout: f64,
+    pub connect_timeout: Seconds<10_000>,
     /// Seconds that a producer has to answer an `agent_action`; then the operator is told `timeout`.
-    #[serde(deserialize_with = "positive")]
-    pub action_timeout: f64,
+    pub action_timeout: Seconds<5_000>,
     /// A folder with a built page, served at `/` instead of the demo page inside the program; empty for that one.
     pub web_root: PathBuf,
     /// Actions that one operator may have asked for and that are not answered yet.
-    #[serde(deserialize_with = "Count::<1, { 1 << 16 }>::read")]
-    pub max_actions_in_flight: usize,
+    pub max_actions_in_flight: Count<64, 1, { 1 << 16 }>,
     /// Bytes of their parameters together.
-    #[serde(deserialize_with = "Count::<1024, { 1 << 30 }>::read")]
-    pub max_action_bytes: usize,
+    pub max_action_bytes: Count<{ 2 << 20 }, 1024, { 1 << 30 }>,
     /// Seconds for a request's body, so that nobody holds a request open with one byte at a time.
-    #[serde(deserialize_with = "positive")]
-    pub body_timeout: f64,
+    pub body_timeout: Seconds<30_000>,
     /// Bytes in a second that a streamed body has to keep up, on average over `body_timeout`: a drip is no stream.
-    #[serde(deserialize_with = "Count::<1, MOST>::read")]
-    pub body_bytes_per_second: usize,
+    pub body_bytes_per_second: Count<10>,
     /// Bytes that request bodies may hold together while they are read, at the API and as much again at the polling door.
-    #[serde(deserialize_with = "Count::<{ 256 * 1024 }, { 1 << 30 }>::read")]
-    pub max_body_bytes_in_flight: usize,
+    pub max_body_bytes_in_flight: Count<{ 32 << 20 }, { 256 << 10 }, { 1 << 30 }>,
     /// The same of one address: whose bodies never end holds up itself.
-    #[serde(deserialize_with = "Count::<{ 256 * 1024 }, { 1 << 30 }>::read")]
-    pub max_body_bytes_per_address: usize,
+    pub max_body_bytes_per_address: Count<{ 8 << 20 }, { 256 << 10 }, { 1 << 30 }>,
     /// Seconds after which a body that is held and comes too slowly to be there in time gives its place to one that waits.
-    #[serde(deserialize_with = "positive")]
-    pub body_patience: f64,
+    pub body_patience: Seconds<2_000>,
     /// Compressed bodies that are unpacked at a time: each holds some 64 KiB for that.
-    #[serde(deserialize_with = "Count::<1, { 1 << 16 }>::read")]
-    pub max_unpacking: usize,
+    pub max_unpacking: Count<256, 1, { 1 << 16 }>,
     /// Bytes that one byte of a compressed body may become, beside `max_http_buffer_size`: more is a bomb.
-    #[serde(deserialize_with = "Count::<10, 2_000>::read")]
-    pub max_unpack_ratio: usize,
+    pub max_unpack_ratio: Count<100, 10, 2_000>,
     /// Seconds that a connection is kept open for a next request, so that forgotten ones don't fill the table.
-    #[serde(deserialize_with = "positive")]
-    pub idle_timeout: f64,
+    pub idle_timeout: Seconds<75_000>,
     /// Connections at a time in all, so that memory and descriptors have a bound.
-    #[serde(deserialize_with = "Count::<1, MOST>::read")]
-    pub max_connections: usize,
+    pub max_connections: Count<50_000>,
     /// Connections at a time from one address, so that nobody takes all of them.
-    #[serde(deserialize_with = "Count::<1, MOST>::read")]
-    pub max_connections_per_address: usize,
+    pub max_connections_per_address: Count<1000>,
     /// New connections in a second in all; the excess waits with the system, so that a storm of clients that come back is served in order.
-    #[serde(deserialize_with = "Count::<1, MOST>::read")]
-    pub connections_per_second: usize,
+    pub connections_per_second: Count<5000>,
     /// New connections in a second from one address.
-    #[serde(deserialize_with = "Count::<1, MOST>::read")]
-    pub connections_per_second_per_address: usize,
+    pub connections_per_second_per_address: Count<100>,
     /// Sessions in all that have joined no namespace yet, so that a flood of handshakes has a bound.
-    #[serde(deserialize_with = "Count::<1, MOST>::read")]
-    pub max_pending_sessions: usize,
+    pub max_pending_sessions: Count<10_000>,
     /// The same from one address.
-    #[serde(deserialize_with = "Count::<1, MOST>::read")]
-    pub max_pending_per_address: usize,
+    pub max_pending_per_address: Count<500>,
     /// Addresses that are not held to the limits per address: a proxy on the same machine makes all clients one address.
+    #[default(Networks::loopback())]
     pub exempt_addresses: Networks,
     /// The proxies whose word on a client's address is taken; nobody else's is, or limits would be for the asking.
     pub trusted_proxies: Networks,
     /// Packets in one polling POST: each costs a turn of the engine, and a body holds tens of thousands.
-    #[serde(deserialize_with = "Count::<1, MOST>::read")]
-    pub max_packets_per_post: usize,
+    pub max_packets_per_post: Count<1000>,
     /// Whether a request without an Origin is turned away, where only web pages are to connect.
     pub require_origin: bool,
     /// Whether the server may be reachable from other machines, by an address of its own or through a proxy, although it
     /// asks nobody for a token.
     pub allow_insecure: bool,
-}
-
-durations!(Server {
-    ping_timeout,
-    ping_interval,
-    stall_timeout,
-    max_client_delay,
-    shutdown_timeout,
-    header_timeout,
-    connect_timeout,
-    action_timeout,
-    body_timeout,
-    body_patience,
-    idle_timeout,
-});
-
-impl Default for Server {
-    fn default() -> Self {
-        Self {
-            host: "127.0.0.1".to_owned(),
-            port: 8000,
-            cors_allowed_origins: vec![origins::LOOPBACK.to_owned()],
-            hosts: Vec::new(),
-            ping_timeout: 60.0,
-            ping_interval: 25.0,
-            max_http_buffer_size: 1_000_000,
-            max_fragments: 4_096,
-            max_connects: 100,
-            stall_timeout: 20.0,
-            shutdown_timeout: 10.0,
-            max_client_buffer: 1_048_576,
-            max_client_delay: 5.0,
-            header_timeout: 10.0,
-            connect_timeout: 10.0,
-            action_timeout: 5.0,
-            max_actions_in_flight: 64,
-            max_action_bytes: 2_097_152,
-            web_root: PathBuf::new(),
-            body_timeout: 30.0,
-            body_bytes_per_second: 10,
-            max_body_bytes_in_flight: 33_554_432,
-            max_body_bytes_per_address: 8_388_608,
-            body_patience: 2.0,
-            max_unpacking: 256,
-            max_unpack_ratio: 100,
-            idle_timeout: 75.0,
-            max_connections: 50_000,
-            max_connections_per_address: 1_000,
-            connections_per_second: 5_000,
-            connections_per_second_per_address: 100,
-            max_pending_sessions: 10_000,
-            max_pending_per_address: 500,
-            exempt_addresses: Networks::loopback(),
-            trusted_proxies: Networks::default(),
-            max_packets_per_post: 1_000,
-            require_origin: false,
-            allow_insecure: false,
-        }
-    }
 }
 
 impl Server {

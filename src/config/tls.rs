@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use smart_default::SmartDefault;
 
-use super::numbers::{durations, positive};
+use super::numbers::Seconds;
 
 /// `[tls]`: on when both files are named.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tls {
     /// The certificate with its chain, PEM; empty for plain HTTP.
@@ -15,30 +16,12 @@ pub struct Tls {
     /// The certificate's private key, PEM.
     pub key_file: PathBuf,
     /// Seconds between two looks at the files, so that a renewed certificate is served without a restart.
-    #[serde(deserialize_with = "positive")]
-    pub reload_interval: f64,
+    pub reload_interval: Seconds<10_000>,
     /// Seconds for the handshake, against clients that begin one and say no more.
-    #[serde(deserialize_with = "positive")]
-    pub handshake_timeout: f64,
+    pub handshake_timeout: Seconds<10_000>,
     /// Seconds that browsers shall come by https only (Strict-Transport-Security); 0 says nothing of it.
+    #[default = 31_536_000]
     pub hsts_max_age: u64,
-}
-
-durations!(Tls {
-    reload_interval,
-    handshake_timeout,
-});
-
-impl Default for Tls {
-    fn default() -> Self {
-        Self {
-            cert_file: PathBuf::new(),
-            key_file: PathBuf::new(),
-            reload_interval: 10.0,
-            handshake_timeout: 10.0,
-            hsts_max_age: 31_536_000,
-        }
-    }
 }
 
 impl Tls {

@@ -29,8 +29,8 @@ pub(super) fn build(
     let options = AuthenticatorOptions {
         required: authentication.required,
         validate: authentication.token_validation,
-        session: authentication.session_timeout(),
-        ban: config.rate_limiting.ban_duration(),
+        session: authentication.session_timeout.get(),
+        ban: config.rate_limiting.ban_duration.get(),
     };
     let policy = Policy {
         rules: config.access.clone(),
@@ -41,11 +41,11 @@ pub(super) fn build(
         &config.rate_limiting,
         config.limits_rates(),
         exempt,
-        config.rooms.max_rooms_per_client,
+        config.rooms.max_rooms_per_client.into(),
     );
     let blocklist = Blocklist::open(
         blocklist_file(config),
-        authentication.leeway(),
+        authentication.leeway.get(),
         !authentication.required,
     )?;
     let policy = Arc::new(policy);

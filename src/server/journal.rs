@@ -35,11 +35,15 @@ pub(super) fn check(settings: &Settings) -> Result<(), ServeError> {
 /// Opens the journal, or makes it.
 pub(super) fn open(config: &Config) -> Result<Arc<dyn Journal>, ServeError> {
     let retention = Retention {
-        max_events: config.journal.max_events,
-        max_age: config.journal.max_age(),
+        max_events: config.journal.max_events.into(),
+        max_age: config.journal.max_age.get(),
         max_bytes: match config.journal.kind {
-            JournalKind::Memory => config.journal.max_bytes.min(config.journal.memory_bytes),
-            JournalKind::Sqlite => config.journal.max_bytes,
+            JournalKind::Memory => config
+                .journal
+                .max_bytes
+                .get()
+                .min(config.journal.memory_bytes.get()),
+            JournalKind::Sqlite => config.journal.max_bytes.into(),
         },
     };
     Ok(match config.journal.kind {
@@ -52,8 +56,8 @@ pub(super) fn open(config: &Config) -> Result<Arc<dyn Journal>, ServeError> {
             },
             retention,
             held: HeldBytes {
-                tail: config.journal.tail_bytes,
-                queue: config.journal.queue_bytes,
+                tail: config.journal.tail_bytes.into(),
+                queue: config.journal.queue_bytes.into(),
             },
         })?),
     })

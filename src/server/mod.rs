@@ -167,11 +167,11 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let server = Server {
         timeouts: options::timeouts(config),
         quota,
-        per_second: config.server.connections_per_second,
+        per_second: config.server.connections_per_second.into(),
         proxies: Proxies::new(config.server.trusted_proxies.clone()),
         tls: certificates
             .clone()
-            .map(|certificates| (certificates, config.tls.handshake_timeout())),
+            .map(|certificates| (certificates, config.tls.handshake_timeout.get())),
         metrics: metrics.clone(),
         stopping: stop,
     };
@@ -179,12 +179,15 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let tokens = authenticator.tokens().clone();
     aside.push(essential.spawn("watch over sessions", authenticator.clone().watch()));
     aside.extend(certificates.map(|certificates| {
-        let fresh =
-            certificates::keep_fresh(certificates, config.tls.reload_interval(), metrics.clone());
+        let fresh = certificates::keep_fresh(
+            certificates,
+            config.tls.reload_interval.get(),
+            metrics.clone(),
+        );
         essential.spawn("watch over the certificate", fresh)
     }));
     aside.extend(tokens.files().map(|file| {
-        let interval = config.authentication.reload_interval();
+        let interval = config.authentication.reload_interval.get();
         let fresh = authenticator::keep_fresh(tokens.clone(), file, interval, metrics.clone());
         essential.spawn("watch over the keys", fresh)
     }));
@@ -205,7 +208,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
             .demo
             .enabled
             .then(|| tokio::spawn(play(config.demo.seed, config.demo.speed, intake))),
-        shutdown_timeout: config.server.shutdown_timeout(),
+        shutdown_timeout: config.server.shutdown_timeout.get(),
     })
 }
 
@@ -369,8 +372,8 @@ fn table(config: &Config) -> Result<Table, ServeError> {
     let rules = Rule::compile_all(&config.transform.rules)?;
     Rule::check_rooms(&config.transform.rules, &config.rooms.default_room)?;
     Ok(Table::new(TransformOptions {
-        throttle: config.transform.throttle(),
-        text_throttle: config.transform.text_throttle(),
+        throttle: config.transform.throttle_ms.get(),
+        text_throttle: config.transform.text_throttle_ms.get(),
         rules,
     }))
 }

@@ -28,13 +28,13 @@ const MAX_ATTACHMENTS: u64 = 10;
 /// The limits of the intake.
 pub(super) fn intake(config: &Config) -> IntakeLimits {
     IntakeLimits {
-        max_lag: config.performance.max_lag as u64,
-        max_waiting: config.journal.queue_bytes,
-        max_batch: config.performance.max_publish_batch,
-        max_event: config.content_filtering.max_message_size,
-        max_depth: config.content_filtering.max_depth,
-        max_elements: config.content_filtering.max_elements,
-        max_id: config.content_filtering.max_id_length,
+        max_lag: config.performance.max_lag.into(),
+        max_waiting: config.journal.queue_bytes.into(),
+        max_batch: config.performance.max_publish_batch.into(),
+        max_event: config.content_filtering.max_message_size.into(),
+        max_depth: config.content_filtering.max_depth.into(),
+        max_elements: config.content_filtering.max_elements.into(),
+        max_id: config.content_filtering.max_id_length.into(),
         validate: config.content_filtering.validate_message_format,
     }
 }
@@ -42,22 +42,22 @@ pub(super) fn intake(config: &Config) -> IntakeLimits {
 /// The options of the hub.
 pub(super) fn hub(config: &Config) -> HubOptions {
     HubOptions {
-        flush_interval: config.pace.flush_interval(),
-        flush_max: config.performance.flush_max,
+        flush_interval: config.pace.flush_interval_ms.get(),
+        flush_max: config.performance.flush_max.into(),
         level_shares: config.pace.level_shares,
-        producer_backlog: config.pace.producer_backlog,
-        max_room_size: config.rooms.max_room_size,
-        max_rooms_per_client: config.rooms.max_rooms_per_client,
+        producer_backlog: config.pace.producer_backlog.into(),
+        max_room_size: config.rooms.max_room_size.into(),
+        max_rooms_per_client: config.rooms.max_rooms_per_client.into(),
         state: state(config),
         seneca_broadcast: config.seneca.broadcast,
         aggregates: config.seneca.aggregates,
-        max_dashboard: config.seneca.max_bytes,
+        max_dashboard: config.seneca.max_bytes.into(),
         sanitize: config.content_filtering.sanitize_content,
         snapshot_part: snapshot_part(config),
-        max_recent: config.journal.tail_bytes,
+        max_recent: config.journal.tail_bytes.into(),
         // Half of the most that a client may have unsent: a client with room for one segment has room for all of it.
-        max_segment: config.server.max_client_buffer / 2,
-        max_delay: config.server.max_client_delay(),
+        max_segment: usize::from(config.server.max_client_buffer) / 2,
+        max_delay: config.server.max_client_delay.get(),
         default_room: config.rooms.default_room.clone(),
     }
 }
@@ -65,20 +65,20 @@ pub(super) fn hub(config: &Config) -> HubOptions {
 /// The limits of the state.
 pub(super) fn state(config: &Config) -> Limits {
     Limits {
-        max_entities: config.performance.max_entities,
+        max_entities: config.performance.max_entities.into(),
         known: ledger::Bounds {
-            things: config.access.max_known,
-            bytes: config.access.max_known_bytes,
+            things: config.access.max_known.into(),
+            bytes: config.access.max_known_bytes.into(),
         },
-        max_bytes: config.performance.max_state_bytes,
-        max_facts: config.performance.max_entity_facts,
+        max_bytes: config.performance.max_state_bytes.into(),
+        max_facts: config.performance.max_entity_facts.into(),
     }
 }
 
 /// The size of a snapshot's parts: a client may have two of them unsent.
 pub(super) fn snapshot_part(config: &Config) -> usize {
-    let most = config.server.max_client_buffer / 2;
-    config.performance.snapshot_part_bytes.min(most)
+    let most = usize::from(config.server.max_client_buffer) / 2;
+    usize::from(config.performance.snapshot_part_bytes).min(most)
 }
 
 /// The options of the namespace layer.
@@ -87,16 +87,19 @@ pub(super) fn sockets(config: &Config, quota: Arc<Quota>) -> socketio::Options {
         quota,
         default_room: config.rooms.default_room.clone(),
         batch: config.performance.batch_messages,
-        ping: (config.server.ping_interval(), config.server.ping_timeout()),
-        connect_timeout: config.server.connect_timeout(),
-        max_payload: config.server.max_http_buffer_size,
+        ping: (
+            config.server.ping_interval.get(),
+            config.server.ping_timeout.get(),
+        ),
+        connect_timeout: config.server.connect_timeout.get(),
+        max_payload: config.server.max_http_buffer_size.into(),
         lane: lane(config),
-        max_rooms: config.rooms.max_rooms_per_client,
+        max_rooms: config.rooms.max_rooms_per_client.into(),
         snapshot_part: snapshot_part(config),
-        action_timeout: config.server.action_timeout(),
+        action_timeout: config.server.action_timeout.get(),
         max_actions: (
-            config.server.max_actions_in_flight,
-            config.server.max_action_bytes,
+            config.server.max_actions_in_flight.into(),
+            config.server.max_action_bytes.into(),
         ),
     }
 }
@@ -104,20 +107,20 @@ pub(super) fn sockets(config: &Config, quota: Arc<Quota>) -> socketio::Options {
 /// The limits of a client's lane.
 pub(crate) fn lane(config: &Config) -> LaneLimits {
     LaneLimits {
-        max_bytes: config.server.max_client_buffer,
-        max_packets: config.performance.message_queue_size,
-        stall: config.server.stall_timeout(),
+        max_bytes: config.server.max_client_buffer.into(),
+        max_packets: config.performance.message_queue_size.into(),
+        stall: config.server.stall_timeout.get(),
         incoming: Bounds {
-            max_message: config.server.max_http_buffer_size,
-            max_fragments: config.server.max_fragments,
-            max_connects: config.server.max_connects,
+            max_message: config.server.max_http_buffer_size.into(),
+            max_fragments: config.server.max_fragments.into(),
+            max_connects: config.server.max_connects.into(),
         },
         attachments: Attachments {
             count: MAX_ATTACHMENTS,
-            bytes: config.server.max_http_buffer_size,
-            within: config.server.connect_timeout(),
+            bytes: config.server.max_http_buffer_size.into(),
+            within: config.server.connect_timeout.get(),
         },
-        ping_timeout: config.server.ping_timeout(),
+        ping_timeout: config.server.ping_timeout.get(),
     }
 }
 
@@ -125,13 +128,13 @@ pub(crate) fn lane(config: &Config) -> LaneLimits {
 pub(super) fn door(config: &Config, metrics: &Metrics) -> DoorLimits {
     DoorLimits {
         pending: QuotaLimits {
-            total: config.server.max_pending_sessions,
-            per_address: config.server.max_pending_per_address,
+            total: config.server.max_pending_sessions.into(),
+            per_address: config.server.max_pending_per_address.into(),
             per_second: None,
             exempt: config.server.exempt_addresses.clone(),
         },
         body: body(config, metrics),
-        max_packets: config.server.max_packets_per_post,
+        max_packets: config.server.max_packets_per_post.into(),
     }
 }
 
@@ -139,16 +142,19 @@ pub(super) fn door(config: &Config, metrics: &Metrics) -> DoorLimits {
 /// producers.
 pub(super) fn body(config: &Config, metrics: &Metrics) -> BodyLimits {
     BodyLimits {
-        max: config.server.max_http_buffer_size,
-        timeout: config.server.body_timeout(),
-        bytes_per_second: config.server.body_bytes_per_second,
+        max: config.server.max_http_buffer_size.into(),
+        timeout: config.server.body_timeout.get(),
+        bytes_per_second: config.server.body_bytes_per_second.into(),
         space: Space::new(
-            config.server.max_body_bytes_in_flight,
-            config.server.max_body_bytes_per_address,
+            config.server.max_body_bytes_in_flight.into(),
+            config.server.max_body_bytes_per_address.into(),
             metrics.bodies.clone(),
         ),
-        patience: config.server.body_patience(),
-        packed: PackedLimits::new(config.server.max_unpack_ratio, config.server.max_unpacking),
+        patience: config.server.body_patience.get(),
+        packed: PackedLimits::new(
+            config.server.max_unpack_ratio.into(),
+            config.server.max_unpacking.into(),
+        ),
     }
 }
 
@@ -156,9 +162,9 @@ pub(super) fn body(config: &Config, metrics: &Metrics) -> BodyLimits {
 pub(super) fn stream(config: &Config) -> StreamOptions {
     StreamOptions {
         default_room: config.rooms.default_room.clone(),
-        max_rooms: config.rooms.max_rooms_per_client,
-        max_bytes: config.server.max_client_buffer,
-        heartbeat: config.performance.heartbeat_interval(),
+        max_rooms: config.rooms.max_rooms_per_client.into(),
+        max_bytes: config.server.max_client_buffer.into(),
+        heartbeat: config.performance.heartbeat_interval.get(),
     }
 }
 
@@ -186,23 +192,23 @@ pub(super) fn routes(config: &Config) -> RouterOptions {
 /// The timeouts of an HTTP connection.
 pub(super) fn timeouts(config: &Config) -> Timeouts {
     Timeouts {
-        header: config.server.header_timeout(),
-        idle: config.server.idle_timeout(),
-        stall: config.server.stall_timeout(),
+        header: config.server.header_timeout.get(),
+        idle: config.server.idle_timeout.get(),
+        stall: config.server.stall_timeout.get(),
     }
 }
 
 /// The limits on connections.
 pub(super) fn connections(config: &Config) -> QuotaLimits {
     QuotaLimits {
-        total: config.server.max_connections,
-        per_address: config.server.max_connections_per_address,
-        per_second: Some(config.server.connections_per_second_per_address),
+        total: config.server.max_connections.into(),
+        per_address: config.server.max_connections_per_address.into(),
+        per_second: Some(config.server.connections_per_second_per_address.into()),
         exempt: config.server.exempt_addresses.clone(),
     }
 }
 
 /// The rendered answers with the state; their texts may hold a quarter of the bytes that the state may.
 pub(super) fn renderings(config: &Config, metrics: &Metrics) -> Arc<Renderings> {
-    Renderings::new(config.performance.max_state_bytes / 4, metrics)
+    Renderings::new(usize::from(config.performance.max_state_bytes) / 4, metrics)
 }

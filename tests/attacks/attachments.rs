@@ -128,7 +128,7 @@ async fn odd_announcements_are_answered() {
 async fn attachments_that_come_too_late_are_not_taken() {
     // Longer than a busy machine needs to join.
     let limit = Duration::from_secs(3);
-    let server = server_with(|c| c.server.connect_timeout = limit.as_secs_f64()).await;
+    let server = server_with(|c| c.server.connect_timeout.set(limit.as_secs_f64()).unwrap()).await;
     let address = server.address();
     let mut raw = Raw::join(address).await;
     raw.send(&announcing(2)).await.unwrap();

@@ -43,9 +43,12 @@ async fn bodies(address: SocketAddr, what: &str, reason: &str) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_whose_bodies_never_end_holds_up_itself_only() {
     let server = server_with(|c| {
-        c.server.max_body_bytes_in_flight = 1 << 20;
-        c.server.max_body_bytes_per_address = 512 * 1_024;
-        c.server.body_patience = 3_600.0;
+        c.server.max_body_bytes_in_flight.set(1 << 20).unwrap();
+        c.server
+            .max_body_bytes_per_address
+            .set(512 * 1_024)
+            .unwrap();
+        c.server.body_patience.set(3_600.0).unwrap();
     })
     .await;
     let address = server.address();
@@ -83,8 +86,8 @@ async fn an_address_whose_bodies_never_end_holds_up_itself_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_stalls_gives_its_place_to_one_that_waits() {
     let server = server_with(|c| {
-        c.server.max_body_bytes_in_flight = 256 * 1_024;
-        c.server.body_patience = 0.2;
+        c.server.max_body_bytes_in_flight.set(256 * 1_024).unwrap();
+        c.server.body_patience.set(0.2).unwrap();
     })
     .await;
     let address = server.address();
@@ -107,8 +110,8 @@ async fn a_body_that_stalls_gives_its_place_to_one_that_waits() {
 #[tokio::test(flavor = "multi_thread")]
 async fn large_bodies_wait_for_space_and_small_ones_and_streams_do_not() {
     let server = server_with(|c| {
-        c.server.max_body_bytes_in_flight = 256 * 1_024;
-        c.server.body_patience = 3_600.0;
+        c.server.max_body_bytes_in_flight.set(256 * 1_024).unwrap();
+        c.server.body_patience.set(3_600.0).unwrap();
     })
     .await;
     let address = server.address();

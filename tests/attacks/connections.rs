@@ -74,8 +74,8 @@ async fn slowloris_does_not_stop_a_good_client() {
 #[tokio::test(flavor = "multi_thread")]
 async fn half_a_request_does_not_hold_up_a_stop() {
     let server = server_with(|c| {
-        c.server.shutdown_timeout = 600.0;
-        c.server.header_timeout = 600.0;
+        c.server.shutdown_timeout.set(600.0).unwrap();
+        c.server.header_timeout.set(600.0).unwrap();
     })
     .await;
     let mut half = TcpStream::connect(server.address()).await.unwrap();
@@ -118,7 +118,7 @@ async fn until_refused(
 async fn one_address_gets_no_more_connections_than_it_may_whoever_it_says_it_is() {
     let server = server_with(|c| {
         nobody_is_exempt(c);
-        c.server.max_connections_per_address = 5;
+        c.server.max_connections_per_address.set(5).unwrap();
     })
     .await;
     let address = server.address();
@@ -168,7 +168,7 @@ async fn behind_a_proxy_each_client_is_counted_by_the_address_that_the_proxy_saw
         nobody_is_exempt(c);
         c.server.allow_insecure = true;
         c.server.trusted_proxies = "127.0.0.0/8".parse().unwrap();
-        c.server.max_connections_per_address = 3;
+        c.server.max_connections_per_address.set(3).unwrap();
     })
     .await;
     let address = server.address();
@@ -224,7 +224,7 @@ async fn behind_a_proxy_each_client_is_counted_by_the_address_that_the_proxy_saw
 
 #[tokio::test(flavor = "multi_thread")]
 async fn there_are_no_more_connections_than_there_may_be() {
-    let server = server_with(|c| c.server.max_connections = 8).await;
+    let server = server_with(|c| c.server.max_connections.set(8).unwrap()).await;
     let address = server.address();
     let good = Good::beside(address).await;
     let (open, refusal) = until_refused(ATTACKER, address, 20).await;
@@ -242,7 +242,7 @@ async fn there_are_no_more_connections_than_there_may_be() {
 async fn one_address_connects_no_more_often_than_it_may() {
     let server = server_with(|c| {
         nobody_is_exempt(c);
-        c.server.connections_per_second_per_address = 10;
+        c.server.connections_per_second_per_address.set(10).unwrap();
     })
     .await;
     let address = server.address();
@@ -282,7 +282,7 @@ async fn sessions_that_live_are_not_throttled_with_newcomers_of_their_address() 
     const SESSIONS: usize = 5;
     let server = server_with(|c| {
         nobody_is_exempt(c);
-        c.server.connections_per_second_per_address = 10;
+        c.server.connections_per_second_per_address.set(10).unwrap();
     })
     .await;
     let address = server.address();
@@ -383,7 +383,7 @@ async fn three_hundred_that_poll_behind_one_address_come_in_and_get_their_events
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_too_fast_for_all_waits_and_is_served() {
-    let server = server_with(|c| c.server.connections_per_second = 20).await;
+    let server = server_with(|c| c.server.connections_per_second.set(20).unwrap()).await;
     let address = server.address();
     let started = Instant::now();
     let asking = (0..50).map(|_| {
@@ -403,7 +403,7 @@ async fn what_comes_too_fast_for_all_waits_and_is_served() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_nobody_takes_is_given_up() {
-    let server = server_with(|c| c.server.stall_timeout = 1.0).await;
+    let server = server_with(|c| c.server.stall_timeout.set(1.0).unwrap()).await;
     let address = server.address();
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4_096).unwrap();

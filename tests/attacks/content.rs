@@ -86,7 +86,7 @@ async fn depth_is_refused_and_overflows_no_stack() {
 /// Row 21. A million elements are refused by size or by number, wherever they stand.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_million_elements_are_refused() {
-    let server = server_with(|c| c.server.max_http_buffer_size = 8_000_000).await;
+    let server = server_with(|c| c.server.max_http_buffer_size.set(8_000_000).unwrap()).await;
     let address = server.address();
     let million = format!("[{}0]", "0,".repeat(999_999));
     let inside = format!("{{\"type\":\"a.b\",\"data\":{{\"x\":{million}}}}}");

@@ -17,7 +17,7 @@ use crate::{
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_over_the_limit_is_closed_with_1009() {
     const LIMIT: usize = 100_000;
-    let server = server_with(|c| c.server.max_http_buffer_size = LIMIT).await;
+    let server = server_with(|c| c.server.max_http_buffer_size.set(LIMIT as u64).unwrap()).await;
     let address = server.address();
 
     // At the limit: taken (an event that nobody knows).

@@ -144,8 +144,8 @@ async fn drip(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dripped_body_is_given_up_and_a_long_stream_is_not() {
     let server = server_with(|c| {
-        c.server.body_timeout = 1.0;
-        c.server.body_bytes_per_second = 20;
+        c.server.body_timeout.set(1.0).unwrap();
+        c.server.body_bytes_per_second.set(20).unwrap();
     })
     .await;
     let address = server.address();
@@ -195,7 +195,7 @@ async fn a_dripped_body_is_given_up_and_a_long_stream_is_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_kept_open_for_nothing_ends() {
     const IDLE: Duration = Duration::from_secs(2);
-    let server = server_with(|c| c.server.idle_timeout = IDLE.as_secs_f64()).await;
+    let server = server_with(|c| c.server.idle_timeout.set(IDLE.as_secs_f64()).unwrap()).await;
     let address = server.address();
     let mut stream = TcpStream::connect(address).await.unwrap();
     let mut last = Instant::now();

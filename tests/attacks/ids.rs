@@ -28,8 +28,8 @@ use crate::{
 async fn ten_thousand_session_ids_look_random() {
     const IDS: usize = 10_000;
     let server = server_with(|c| {
-        c.server.connect_timeout = 3.0;
-        c.server.max_pending_sessions = 2 * IDS;
+        c.server.connect_timeout.set(3.0).unwrap();
+        c.server.max_pending_sessions.set((2 * IDS) as u64).unwrap();
     })
     .await;
     let address = server.address();

@@ -84,9 +84,9 @@ async fn ten_thousand_handshakes_without_connect_are_capped_and_leave_no_memory(
 async fn one_address_has_few_sessions_without_a_namespace_by_either_transport() {
     let server = server_with(|c| {
         c.server.exempt_addresses = Networks::default();
-        c.server.max_pending_per_address = 4;
+        c.server.max_pending_per_address.set(4).unwrap();
         // Longer than a busy machine needs for all of them.
-        c.server.connect_timeout = 6.0;
+        c.server.connect_timeout.set(6.0).unwrap();
     })
     .await;
     let address = server.address();

@@ -127,7 +127,7 @@ async fn the_secret_of_the_start_makes_an_admin_wherever_a_token_may_stand() {
     assert_eq!(answer["role"], "admin", "{answer}");
     server.shutdown().await;
     // Each start has one of its own, unless the settings name it; where tokens are required there is none.
-    let minted = server_with(|c| c.authentication.start_secret = String::new()).await;
+    let minted = server_with(|c| c.authentication.start_secret = "".into()).await;
     let secret = minted.start_secret().expect("there is one").to_owned();
     assert!(secret.len() > 40 && secret != START_SECRET);
     let lines = bearer(&secret);
@@ -199,8 +199,8 @@ async fn too_many_messages_lock_nobody_out_of_this_machine() {
     let server = server_with(|c| {
         c.rate_limiting.enabled = stoa::config::Switch::On;
         c.rate_limiting.opening_messages = 0;
-        c.rate_limiting.burst_limit = 1;
-        c.rate_limiting.strikes = 2;
+        c.rate_limiting.burst_limit.set(1).unwrap();
+        c.rate_limiting.strikes.set(2).unwrap();
     })
     .await;
     let address = server.address();
@@ -374,8 +374,8 @@ async fn what_comes_through_a_proxy_is_refused_while_nobody_is_asked_for_a_token
 async fn the_admin_api_waits_for_no_body_without_end_and_reads_none_that_is_too_large() {
     use tokio::{io::AsyncWriteExt, net::TcpStream};
     let server = server_with(|c| {
-        c.server.body_timeout = 1.0;
-        c.server.max_http_buffer_size = 1_000;
+        c.server.body_timeout.set(1.0).unwrap();
+        c.server.max_http_buffer_size.set(1_024).unwrap();
     })
     .await;
     let address = server.address();

@@ -14,10 +14,10 @@ use crate::{
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_takes_what_is_sent_is_not_dead() {
     let server = server_with(|config| {
-        config.server.ping_interval = 0.3;
-        config.server.ping_timeout = 1.0;
-        config.server.max_client_buffer = 1 << 30;
-        config.server.max_client_delay = 3_600.0;
+        config.server.ping_interval.set(0.3).unwrap();
+        config.server.ping_timeout.set(1.0).unwrap();
+        config.server.max_client_buffer.set(1 << 30).unwrap();
+        config.server.max_client_delay.set(3_600.0).unwrap();
     })
     .await;
     let address = server.address();
@@ -51,8 +51,8 @@ async fn whoever_takes_what_is_sent_is_not_dead() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_takes_all_and_answers_no_ping_is_ended() {
     let server = server_with(|config| {
-        config.server.ping_interval = 0.3;
-        config.server.ping_timeout = 1.0;
+        config.server.ping_interval.set(0.3).unwrap();
+        config.server.ping_timeout.set(1.0).unwrap();
     })
     .await;
     let address = server.address();

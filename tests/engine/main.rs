@@ -74,8 +74,8 @@ async fn flood(address: std::net::SocketAddr, events: usize, filler: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_stops_reading_is_disconnected_and_leaves_its_rooms() {
     let server = server_with(|c| {
-        c.server.stall_timeout = 1.0;
-        c.server.max_client_buffer = 64 * 1024 * 1024;
+        c.server.stall_timeout.set(1.0).unwrap();
+        c.server.max_client_buffer.set(64 * 1024 * 1024).unwrap();
     })
     .await;
     let address = server.address();
@@ -104,7 +104,7 @@ async fn a_client_that_stops_reading_is_disconnected_and_leaves_its_rooms() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_asks_on_without_reading_the_answers_is_disconnected() {
-    let server = server_with(|c| c.server.max_client_buffer = 64 * 1024).await;
+    let server = server_with(|c| c.server.max_client_buffer.set(64 * 1024).unwrap()).await;
     let address = server.address();
     let mut stuck = stuck(address).await;
     flood(address, 50, 15_000).await;
@@ -135,9 +135,9 @@ async fn a_client_that_asks_on_without_reading_the_answers_is_disconnected() {
 #[tokio::test(flavor = "multi_thread")]
 async fn going_down_does_not_wait_for_a_client_that_does_not_read() {
     let server = server_with(|c| {
-        c.server.stall_timeout = 600.0;
-        c.server.shutdown_timeout = 600.0;
-        c.server.max_client_buffer = 64 * 1024 * 1024;
+        c.server.stall_timeout.set(600.0).unwrap();
+        c.server.shutdown_timeout.set(600.0).unwrap();
+        c.server.max_client_buffer.set(64 * 1024 * 1024).unwrap();
     })
     .await;
     let address = server.address();

@@ -111,7 +111,7 @@ async fn an_upgrade_that_fails_leaves_polling_as_it_was() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upgrade_that_hangs_ends_by_itself_and_another_one_succeeds_beside_it() {
-    let server = server_with(|config| config.server.connect_timeout = 3.0).await;
+    let server = server_with(|config| config.server.connect_timeout.set(3.0).unwrap()).await;
     for version in [4, 3] {
         let session = Polling::join(server.address(), version).await;
         let mut hanging = begin(&session).await;

@@ -237,7 +237,7 @@ async fn claiming_an_agents_id_neither_takes_nor_hinders_its_actions() {
 /// Of an agent that the server had to forget no claim says whose it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forgotten_agent_is_no_limited_producers() {
-    let server = guarded(|config| config.access.max_known = 4).await;
+    let server = guarded(|config| config.access.max_known.set(4).unwrap()).await;
     let address = server.address();
     publish(address, &registered("a2", "p2")).await;
     for n in 0..8 {
@@ -339,9 +339,9 @@ async fn whatever_is_answered_is_an_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_has_so_many_actions_under_way_and_no_more() {
     let server = server_with(|config| {
-        config.server.max_actions_in_flight = 3;
-        config.server.max_action_bytes = 3_000;
-        config.server.action_timeout = 600.0;
+        config.server.max_actions_in_flight.set(3).unwrap();
+        config.server.max_action_bytes.set(3_000).unwrap();
+        config.server.action_timeout.set(600.0).unwrap();
     })
     .await;
     let address = server.address();

@@ -11,11 +11,11 @@ async fn an_observer_that_sends_too_much_is_told_and_then_kept_out() {
     let server = guarded(|config| {
         config.rate_limiting.enabled = Switch::On;
         // Slow to fill up again, and the ban long enough to be looked at, on a busy machine too.
-        config.rate_limiting.messages_per_minute = 1;
-        config.rate_limiting.burst_limit = 5;
+        config.rate_limiting.messages_per_minute.set(1).unwrap();
+        config.rate_limiting.burst_limit.set(5).unwrap();
         config.rate_limiting.opening_messages = 0;
-        config.rate_limiting.strikes = 20;
-        config.rate_limiting.ban_duration = 5.0;
+        config.rate_limiting.strikes.set(20).unwrap();
+        config.rate_limiting.ban_duration.set(5.0).unwrap();
     })
     .await;
     let address = server.address();
@@ -54,10 +54,10 @@ async fn an_observer_that_sends_too_much_is_told_and_then_kept_out() {
 async fn budgets_are_a_users_and_not_only_a_connections() {
     let server = guarded(|config| {
         config.rate_limiting.enabled = Switch::On;
-        config.rate_limiting.messages_per_minute = 1;
-        config.rate_limiting.burst_limit = 4;
+        config.rate_limiting.messages_per_minute.set(1).unwrap();
+        config.rate_limiting.burst_limit.set(4).unwrap();
         config.rate_limiting.opening_messages = 0;
-        config.rate_limiting.burst_connections = 1;
+        config.rate_limiting.burst_connections.set(1).unwrap();
         config.rate_limiting.producer_events_per_second = 10;
     })
     .await;
@@ -106,8 +106,8 @@ async fn budgets_are_a_users_and_not_only_a_connections() {
 async fn a_refused_request_says_when_to_come_again_or_with_what() {
     let server = guarded(|config| {
         config.rate_limiting.enabled = Switch::On;
-        config.rate_limiting.messages_per_minute = 1;
-        config.rate_limiting.burst_limit = 1;
+        config.rate_limiting.messages_per_minute.set(1).unwrap();
+        config.rate_limiting.burst_limit.set(1).unwrap();
     })
     .await;
     let url = format!("http://{}/api/v1/state", server.address());
@@ -142,8 +142,16 @@ async fn reads_count_for_their_address_whatever_the_role() {
         config.rate_limiting.enabled = Switch::On;
         // Programs of this machine are not counted by their address otherwise.
         config.server.exempt_addresses = stoa::config::Networks::default();
-        config.rate_limiting.address_messages_per_minute = 1;
-        config.rate_limiting.address_burst_limit = READS;
+        config
+            .rate_limiting
+            .address_messages_per_minute
+            .set(1)
+            .unwrap();
+        config
+            .rate_limiting
+            .address_burst_limit
+            .set(READS as u64)
+            .unwrap();
     };
     let paths = [
         "/api/v1/events",
@@ -219,10 +227,10 @@ async fn a_users_burst_grows_with_its_connections_up_to_a_bound() {
     let burst = async |connections: usize| {
         let server = guarded(|config| {
             config.rate_limiting.enabled = Switch::On;
-            config.rate_limiting.messages_per_minute = 1;
-            config.rate_limiting.burst_limit = 4;
+            config.rate_limiting.messages_per_minute.set(1).unwrap();
+            config.rate_limiting.burst_limit.set(4).unwrap();
             config.rate_limiting.opening_messages = 0;
-            config.rate_limiting.burst_connections = 2;
+            config.rate_limiting.burst_connections.set(2).unwrap();
         })
         .await;
         let mut tabs = Vec::new();

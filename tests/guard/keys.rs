@@ -55,10 +55,10 @@ async fn a_changed_key_is_believed_and_a_bad_one_changes_nothing() {
     write(&secret, OLD);
     write(&public, &pairs[0].public_key_pem());
     let server = guarded(|config| {
-        config.authentication.secret = String::new();
+        config.authentication.secret = "".into();
         config.authentication.secret_file = secret.clone();
         config.authentication.public_key_file = public.clone();
-        config.authentication.reload_interval = 0.1;
+        config.authentication.reload_interval.set(0.1).unwrap();
     })
     .await;
     let address = server.address();
@@ -123,9 +123,9 @@ fn a_short_secret_in_a_file_is_held_to_the_same_rule_as_one_in_the_settings() {
     let mut config = config();
     config.authentication.required = true;
     config.server.hosts = vec!["stoa.example".into()];
-    config.authentication.start_secret = String::new();
+    config.authentication.start_secret = "".into();
     let by_file = |config: &mut stoa::config::Config| {
-        config.authentication.secret = String::new();
+        config.authentication.secret = "".into();
         config.authentication.secret_file.clone_from(&file);
     };
     let by_value = |config: &mut stoa::config::Config| {
@@ -209,7 +209,7 @@ async fn a_byte_order_mark_is_no_part_of_a_secret() {
     let text = format!("\u{feff}{}\r\n", crate::common::guarded::SECRET);
     std::fs::write(file.path(), text).expect("writes");
     let server = guarded(|config| {
-        config.authentication.secret = String::new();
+        config.authentication.secret = "".into();
         config.authentication.secret_file = file.path().into();
     })
     .await;

@@ -30,10 +30,10 @@ async fn who_comes_before_the_providers_keys_is_told_to_try_again() {
         .with_state(may_answer.clone());
     let provides = tokio::spawn(async move { axum::serve(listener, router).await.ok() });
     let server = guarded(|config| {
-        config.authentication.secret = String::new();
+        config.authentication.secret = "".into();
         config.authentication.jwks_url = format!("http://{provider}/keys");
-        config.authentication.jwks_timeout = 0.2;
-        config.authentication.jwks_cooldown = 0.1;
+        config.authentication.jwks_timeout.set(0.2).unwrap();
+        config.authentication.jwks_cooldown.set(0.1).unwrap();
     })
     .await;
     let address = server.address();

@@ -25,7 +25,7 @@ async fn opens(address: SocketAddr, token: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_token_escapes_by_saying_that_it_is_made_later() {
-    let server = guarded(|config| config.authentication.leeway = 3.0).await;
+    let server = guarded(|config| config.authentication.leeway.set(3.0).unwrap()).await;
     let address = server.address();
     let made = |at: u64| saying(&json!({ "sub": "ann", "exp": now() + 600, "iat": at }));
     // Beyond what clocks may be apart it is not believed, revoked or not.

@@ -9,10 +9,10 @@ use stoa::config::{Config, Networks, Role, Switch};
 /// Few messages are too many, and soon after that their sender is kept out.
 fn strict(config: &mut Config) {
     config.rate_limiting.enabled = Switch::On;
-    config.rate_limiting.messages_per_minute = 1;
-    config.rate_limiting.burst_limit = 2;
+    config.rate_limiting.messages_per_minute.set(1).unwrap();
+    config.rate_limiting.burst_limit.set(2).unwrap();
     config.rate_limiting.opening_messages = 0;
-    config.rate_limiting.strikes = 3;
+    config.rate_limiting.strikes.set(3).unwrap();
     config.server.exempt_addresses = Networks::default();
 }
 
@@ -122,7 +122,7 @@ async fn a_page_joins_all_the_rooms_that_it_may_be_in_as_it_connects() {
     let server = guarded(|config| config.rate_limiting.enabled = Switch::On).await;
     let address = server.address();
     // Its user's own room is one of them.
-    let rooms = Config::default().rooms.max_rooms_per_client - 1;
+    let rooms = Config::default().rooms.max_rooms_per_client.get() - 1;
     let auth = json!({ "token": observer("ann", &["p1"]) });
     let mut tabs = Vec::new();
     for tab in 0..2 {
@@ -152,11 +152,11 @@ async fn a_page_joins_all_the_rooms_that_it_may_be_in_as_it_connects() {
 async fn joins_that_are_refused_as_a_page_connects_are_no_strikes() {
     let server = guarded(|config| {
         config.rate_limiting.enabled = Switch::On;
-        config.rate_limiting.messages_per_minute = 1;
-        config.rate_limiting.burst_limit = 1;
-        config.rate_limiting.burst_connections = 1;
+        config.rate_limiting.messages_per_minute.set(1).unwrap();
+        config.rate_limiting.burst_limit.set(1).unwrap();
+        config.rate_limiting.burst_connections.set(1).unwrap();
         // As long as a busy machine takes.
-        config.rate_limiting.opening_seconds = 600.0;
+        config.rate_limiting.opening_seconds.set(600.0).unwrap();
     })
     .await;
     let address = server.address();

@@ -40,7 +40,11 @@ async fn history(address: std::net::SocketAddr) -> (usize, Vec<Value>) {
 async fn readings_of_the_health_hold_what_the_tab_reads_and_no_more_than_their_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("stoa.db");
-    let start = || server_on(&path, |config| config.seneca.max_bytes = DESK);
+    let start = || {
+        server_on(&path, |config| {
+            config.seneca.max_bytes.set(DESK as u64).unwrap();
+        })
+    };
     let mut server = start().await;
     let mut cursor = publish(server.address(), (0..40).map(dense_report), 5).await;
     for restarted in [false, true] {
@@ -91,8 +95,8 @@ async fn long_ids_and_names_hold_no_more_than_the_desks_bytes() {
     const ID: usize = 4_000;
     const COUNT: usize = 600;
     let server = server_with(|config| {
-        config.seneca.max_bytes = DESK;
-        config.content_filtering.max_id_length = 4_096;
+        config.seneca.max_bytes.set(DESK as u64).unwrap();
+        config.content_filtering.max_id_length.set(4_096).unwrap();
     })
     .await;
     let address = server.address();

@@ -140,10 +140,14 @@ async fn the_keys_of_things_count_as_bytes_of_the_state() {
     const STATE: usize = 1 << 20;
     const ID: usize = 4_000;
     let server = server_with(|config| {
-        config.content_filtering.max_id_length = 4_096;
-        config.performance.max_state_bytes = STATE;
+        config.content_filtering.max_id_length.set(4_096).unwrap();
+        config
+            .performance
+            .max_state_bytes
+            .set(STATE as u64)
+            .unwrap();
         // Enough for two.
-        config.performance.max_entity_facts = 16;
+        config.performance.max_entity_facts.set(16).unwrap();
     })
     .await;
     let address = server.address();

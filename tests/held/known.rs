@@ -28,7 +28,7 @@ async fn ever_new_names_of_things_and_owners_hold_no_more_than_they_may() {
     let path = folder.path().join("stoa.db");
     let start = async || {
         server_on(&path, |config| {
-            config.access.max_known_bytes = usize::try_from(BYTES).unwrap();
+            config.access.max_known_bytes.set(BYTES).unwrap();
         })
         .await
     };

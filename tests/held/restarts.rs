@@ -40,8 +40,8 @@ async fn a_saved_state_is_held_to_the_bounds_of_now_smaller_or_larger() {
     let path = folder.path().join("stoa.db");
     let start = async |max: usize, max_known: usize| {
         server_on(&path, |config| {
-            config.performance.max_entities = max;
-            config.access.max_known = max_known;
+            config.performance.max_entities.set(max as u64).unwrap();
+            config.access.max_known.set(max_known as u64).unwrap();
         })
         .await
     };

@@ -30,7 +30,7 @@ fn task(project: &str, n: usize, facts: usize, length: usize) -> Value {
 async fn the_states_bytes_are_bounded_and_the_project_that_holds_most_forgets() {
     const STATE: u64 = 1 << 20;
     let server = server_with(|config| {
-        config.performance.max_state_bytes = usize::try_from(STATE).unwrap();
+        config.performance.max_state_bytes.set(STATE).unwrap();
     })
     .await;
     let address = server.address();
@@ -66,7 +66,7 @@ async fn the_states_bytes_are_bounded_and_the_project_that_holds_most_forgets() 
 
 #[tokio::test]
 async fn the_number_of_things_is_bounded_and_the_project_that_has_most_forgets() {
-    let server = server_with(|config| config.performance.max_entities = 64).await;
+    let server = server_with(|config| config.performance.max_entities.set(64).unwrap()).await;
     let address = server.address();
     let quiet = (0..10).map(|n| task("quiet", n, 0, 0));
     publish(address, quiet, 100).await;
@@ -87,7 +87,7 @@ async fn the_number_of_things_is_bounded_and_the_project_that_has_most_forgets()
 
 #[tokio::test]
 async fn the_facts_of_one_thing_are_bounded_in_number_length_and_bytes() {
-    let server = server_with(|config| config.performance.max_entity_facts = 16).await;
+    let server = server_with(|config| config.performance.max_entity_facts.set(16).unwrap()).await;
     let address = server.address();
     let dropped = |reason: &str| {
         metric(

@@ -176,10 +176,14 @@ pub struct Scene {
 impl Scene {
     pub async fn open() -> Self {
         let server = guarded(|config| {
-            config.pace.flush_interval_ms = 3_600_000;
-            config.performance.flush_max = FLUSH;
+            config.pace.flush_interval_ms.set(3_600_000).unwrap();
+            config.performance.flush_max.set(FLUSH as u64).unwrap();
             // Nobody waits here for its own: all of the tenant's producers have a part of it together.
-            config.pace.producer_backlog = 16 * UNDER_WAY;
+            config
+                .pace
+                .producer_backlog
+                .set((16 * UNDER_WAY) as u64)
+                .unwrap();
         })
         .await;
         let auth = json!({ "token": admin() });

@@ -95,14 +95,14 @@ impl Side {
     async fn open(beginning: &Value) -> Self {
         let server = guarded(|config| {
             // Each update is one event's, and nobody who reads late falls behind.
-            config.transform.throttle_ms = 0;
-            config.transform.text_throttle_ms = 0;
-            config.server.max_client_buffer = 64 << 20;
-            config.server.max_client_delay = 600.0;
-            config.server.stall_timeout = 600.0;
-            config.server.ping_interval = 600.0;
+            config.transform.throttle_ms.set(0).unwrap();
+            config.transform.text_throttle_ms.set(0).unwrap();
+            config.server.max_client_buffer.set(64 << 20).unwrap();
+            config.server.max_client_delay.set(600.0).unwrap();
+            config.server.stall_timeout.set(600.0).unwrap();
+            config.server.ping_interval.set(600.0).unwrap();
             // Fewer than a hostile producer names.
-            config.access.max_known = 500;
+            config.access.max_known.set(500).unwrap();
         })
         .await;
         let address = server.address();

@@ -131,7 +131,7 @@ async fn several_with_the_same_filter_at_the_same_place_get_the_same() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_that_does_not_reach_back_brings_the_state() {
-    let server = server_with(|c| c.journal.max_events = 50).await;
+    let server = server_with(|c| c.journal.max_events.set(50).unwrap()).await;
     let address = server.address();
     let (mut client, hello) = Client::connect(address, json!({})).await;
     decide(address, 0..200).await;

@@ -64,7 +64,7 @@ fn same(state: &Value, other: &Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_snapshot_comes_in_parts_and_what_follows_follows() {
-    let server = server_with(|c| c.journal.max_events = 5_000).await;
+    let server = server_with(|c| c.journal.max_events.set(5_000).unwrap()).await;
     let address = server.address();
     let old = decide(address, 0..1).await;
     fill(address, 3_000).await;
@@ -140,8 +140,8 @@ async fn a_large_snapshot_comes_in_parts_and_what_follows_follows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_that_do_not_read_their_snapshots_cost_no_copies() {
     let server = server_with(|c| {
-        c.server.ping_interval = 600.0;
-        c.server.stall_timeout = 600.0;
+        c.server.ping_interval.set(600.0).unwrap();
+        c.server.stall_timeout.set(600.0).unwrap();
     })
     .await;
     let address = server.address();
@@ -175,10 +175,10 @@ async fn clients_that_do_not_read_their_snapshots_cost_no_copies() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_takes_its_snapshot_slowly_gets_all_of_it() {
     let server = server_with(|c| {
-        c.server.ping_interval = 600.0;
-        c.server.stall_timeout = 600.0;
+        c.server.ping_interval.set(600.0).unwrap();
+        c.server.stall_timeout.set(600.0).unwrap();
         // Small parts, of which the network holds only some.
-        c.server.max_client_buffer = 128 * 1_024;
+        c.server.max_client_buffer.set(128 * 1_024).unwrap();
     })
     .await;
     let address = server.address();
@@ -196,10 +196,13 @@ async fn one_that_takes_its_snapshot_slowly_gets_all_of_it() {
 /// Small parts, of which the network holds only some; a state of this many bytes at the most.
 async fn slow_server(max_state_bytes: usize) -> stoa::server::Running {
     server_with(|c| {
-        c.server.ping_interval = 600.0;
-        c.server.stall_timeout = 600.0;
-        c.server.max_client_buffer = 128 * 1_024;
-        c.performance.max_state_bytes = max_state_bytes;
+        c.server.ping_interval.set(600.0).unwrap();
+        c.server.stall_timeout.set(600.0).unwrap();
+        c.server.max_client_buffer.set(128 * 1_024).unwrap();
+        c.performance
+            .max_state_bytes
+            .set(max_state_bytes as u64)
+            .unwrap();
     })
     .await
 }

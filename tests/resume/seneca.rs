@@ -7,7 +7,7 @@ use super::common::{Client, post, server_with, until_folded};
 #[tokio::test(flavor = "multi_thread")]
 async fn who_subscribes_while_it_catches_up_is_not_told_that_it_has_everything() {
     const COUNT: u64 = 6_000;
-    let server = server_with(|c| c.server.max_client_buffer = 64 * 1024).await;
+    let server = server_with(|c| c.server.max_client_buffer.set(64 * 1024).unwrap()).await;
     let address = server.address();
     let (first, hello) = Client::connect(address, json!({})).await;
     first.close().await;

@@ -10,9 +10,9 @@ async fn a_slow_client_is_parked_told_and_caught_up() {
     const DECISIONS: u64 = 250;
     const LAST: u64 = 4 * DECISIONS - 1;
     let server = server_with(|c| {
-        c.server.max_client_buffer = 128 * 1024;
+        c.server.max_client_buffer.set(128 * 1024).unwrap();
         // It is slow, not dead.
-        c.server.stall_timeout = 120.0;
+        c.server.stall_timeout.set(120.0).unwrap();
     })
     .await;
     let address = server.address();

@@ -59,8 +59,8 @@ async fn a_snapshot_and_what_follows_it_is_the_state_whenever_one_joins() {
     const EVENTS: u64 = 1_500;
     // Nobody reads before all is published, however long that takes.
     let server = server_with(|c| {
-        c.server.ping_interval = 600.0;
-        c.server.stall_timeout = 600.0;
+        c.server.ping_interval.set(600.0).unwrap();
+        c.server.stall_timeout.set(600.0).unwrap();
     })
     .await;
     let address = server.address();

@@ -27,7 +27,7 @@ async fn server_on(path: &Path) -> Running {
         config.journal.kind = JournalKind::Sqlite;
         config.journal.path = path.into();
         // Reading goes to the file.
-        config.journal.tail_bytes = 64 * 1_024;
+        config.journal.tail_bytes.set(64 * 1_024).unwrap();
     })
     .await
 }

@@ -85,7 +85,7 @@ async fn rules_with_windows_of_their_own_lose_nothing_and_repeat_nothing_however
     let server = server_with(|c| {
         let parsed: toml::Table = rules.parse().unwrap();
         c.transform.rules = parsed["rules"].clone().try_into().unwrap();
-        c.server.max_client_buffer = 64 * 1024;
+        c.server.max_client_buffer.set(64 * 1024).unwrap();
     })
     .await;
     let address = server.address();
@@ -168,7 +168,7 @@ async fn rules_with_windows_of_their_own_lose_nothing_and_repeat_nothing_however
 async fn whoever_misses_nothing_is_live_at_once_however_much_windows_hold() {
     // More than a cursor can name, and it stays so.
     const HELD: u64 = 3_000;
-    let server = server_with(|c| c.transform.throttle_ms = 3_600_000).await;
+    let server = server_with(|c| c.transform.throttle_ms.set(3_600_000).unwrap()).await;
     let address = server.address();
     let mut last = Value::Null;
     for from in (0..HELD).step_by(50) {

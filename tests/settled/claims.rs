@@ -95,7 +95,7 @@ async fn who_claims_first_gets_nothing_of_what_the_platform_says_later() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_makes_the_server_forget_nothing_of_another_project() {
-    let server = guarded(|config| config.access.max_known = 200).await;
+    let server = guarded(|config| config.access.max_known.set(200).unwrap()).await;
     let address = server.address();
     let bobs = |n: usize, project: Option<&str>| json!({ "type": "agent.run.updated", "project_id": project, "data": { "run_id": "bobs-run", "n": n, "user_id": "bob" } });
     publish(address, &json!([bobs(1, Some("p2")), bobs(2, Some("p2"))])).await;
@@ -165,7 +165,7 @@ async fn a_flood_makes_the_server_forget_nothing_of_another_project() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_server_had_to_forget_is_shown_to_fewer() {
-    let server = guarded(|config| config.access.max_known = 10).await;
+    let server = guarded(|config| config.access.max_known.set(10).unwrap()).await;
     let address = server.address();
     let task = |n: usize, project: Option<&str>| json!({ "type": "task.updated", "project_id": project, "data": { "task_id": format!("t{n}"), "note": format!("n{n}") } });
     let many: Vec<_> = (0..50).map(|n| task(n, Some("p2"))).collect();
@@ -186,7 +186,7 @@ async fn what_the_server_had_to_forget_is_shown_to_fewer() {
 /// The platform's own events push the run out of what is known; then nobody limited can make it its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_forgotten_is_claimed_by_nobody_limited() {
-    let server = guarded(|config| config.access.max_known = 20).await;
+    let server = guarded(|config| config.access.max_known.set(20).unwrap()).await;
     let address = server.address();
     let bobs = |n: usize, project: Option<&str>, user: Option<&str>| json!({ "type": "agent.run.updated", "project_id": project, "data": { "run_id": "bobs-run", "n": n, "user_id": user } });
     publish(address, &bobs(1, Some("p2"), Some("bob"))).await;

@@ -41,7 +41,7 @@ async fn what_events_said_that_are_gone_survives_the_upgrade() {
         let server = guarded(|config| {
             config.journal.kind = stoa::config::JournalKind::Sqlite;
             config.journal.path = path.clone();
-            config.journal.max_age = 3_000_000_000.0;
+            config.journal.max_age.set(3_000_000_000.0).unwrap();
         })
         .await;
         let address = server.address();
@@ -87,7 +87,7 @@ async fn a_journal_of_version_1_is_brought_to_the_present_one() {
         let server = guarded(|config| {
             config.journal.kind = stoa::config::JournalKind::Sqlite;
             config.journal.path = path.clone();
-            config.journal.max_age = 3_000_000_000.0;
+            config.journal.max_age.set(3_000_000_000.0).unwrap();
         })
         .await;
         let address = server.address();

@@ -45,7 +45,7 @@ impl StartSecret {
             }
         } else {
             Self {
-                text: named.clone(),
+                text: named.to_string(),
                 minted: false,
             }
         }))

@@ -84,16 +84,17 @@ impl Rates {
             let messages = NonZeroU32::new(messages).filter(|_| on)?;
             Some(Quota::per_minute(messages).allow_burst(NonZeroU32::new(burst)?))
         };
-        let observer = per_minute(config.messages_per_minute, config.burst_limit);
+        let (messages, burst) = (config.messages_per_minute.into(), config.burst_limit.into());
+        let observer = per_minute(messages, burst);
         let address = per_minute(
-            config.address_messages_per_minute,
-            config.address_burst_limit,
+            config.address_messages_per_minute.into(),
+            config.address_burst_limit.into(),
         );
         let events = NonZeroU32::new(config.producer_events_per_second);
-        let most_connections = config.burst_connections.max(1);
+        let most_connections = config.burst_connections.into();
         let users = per_minute(
-            config.messages_per_minute.saturating_mul(most_connections),
-            config.burst_limit.saturating_mul(most_connections),
+            messages.saturating_mul(most_connections),
+            burst.saturating_mul(most_connections),
         );
         Self {
             observer,
@@ -102,7 +103,7 @@ impl Rates {
             present: Mutex::default(),
             opening: (
                 if on { config.opening_messages } else { 0 },
-                config.opening(),
+                config.opening_seconds.get(),
             ),
             opening_joins: if config.opening_messages > 0 {
                 u32::try_from(rooms).unwrap_or(u32::MAX)
@@ -113,7 +114,7 @@ impl Rates {
             producers: events.map(Quota::per_second).map(RateLimiter::keyed),
             events,
             exempt,
-            strikes: config.strikes,
+            strikes: config.strikes.into(),
         }
     }
 

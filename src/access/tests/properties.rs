@@ -36,14 +36,14 @@ fn any_event() -> impl Strategy<Value = Event> {
 fn any_rules() -> impl Strategy<Value = Rules> {
     let rule = || prop::sample::select(&[Rule::All, Rule::Project, Rule::Owner][..]);
     let project = prop::sample::select(&[Rule::All, Rule::Claim][..]);
-    (project, rule(), rule(), rule(), rule(), 1_usize..6).prop_map(
+    (project, rule(), rule(), rule(), rule(), 1_u64..6).prop_map(
         |(project, agent, task, execution, run, max_known)| Rules {
             project,
             agent,
             task,
             execution,
             run,
-            max_known,
+            max_known: max_known.try_into().unwrap(),
             ..Rules::default()
         },
     )

@@ -149,16 +149,7 @@ fn any_rules() -> impl Strategy<Value = Rules> {
     ];
     let any = move || prop::sample::select(all.to_vec());
     let project = prop_oneof![3 => Just(Rule::Claim), 1 => any()];
-    let rules = (
-        project,
-        any(),
-        any(),
-        any(),
-        any(),
-        any(),
-        any(),
-        1_usize..9,
-    );
+    let rules = (project, any(), any(), any(), any(), any(), any(), 1_u64..9);
     let odd = rules.prop_map(
         |(project, agent, task, execution, run, job, user, max_known)| Rules {
             project,
@@ -168,7 +159,7 @@ fn any_rules() -> impl Strategy<Value = Rules> {
             run,
             job,
             user,
-            max_known,
+            max_known: max_known.try_into().unwrap(),
             ..Rules::default()
         },
     );
@@ -204,7 +195,7 @@ fn permissions(claims: &Claims, policy: &Arc<Policy>) -> Permissions {
 }
 
 fn policy(rules: Rules) -> Arc<Policy> {
-    let ledger = Ledger::new(rules.max_known).into();
+    let ledger = Ledger::new(rules.max_known.into()).into();
     Arc::new(Policy { rules, ledger })
 }
 

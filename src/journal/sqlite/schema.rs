@@ -152,7 +152,7 @@ fn prepare(
 /// Settles what was published before events were settled when they are accepted: in their order, as of producers without
 /// limits.
 fn settle(connection: &Connection) -> rusqlite::Result<()> {
-    let ledger = Ledger::new(Rules::default().max_known);
+    let ledger = Ledger::new(Rules::default().max_known.into());
     let first: Option<u64> =
         connection.query_row("SELECT min(seq) FROM events", [], |row| row.get(0))?;
     if first.is_some_and(|first| first > 1) {

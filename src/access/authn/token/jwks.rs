@@ -91,7 +91,7 @@ impl Jwks {
     pub(super) fn new(config: &Authentication) -> Result<Self, String> {
         let url = Url::parse(&config.jwks_url).map_err(|error| format!("is no URL: {error}"))?;
         let mut client = Client::builder()
-            .timeout(config.jwks_timeout())
+            .timeout(config.jwks_timeout.get())
             // Some providers refuse requests without a user agent.
             .user_agent(concat!("stoa/", env!("CARGO_PKG_VERSION")))
             // A redirect could lead from https to http, or to an internal address that was not configured.
@@ -109,9 +109,9 @@ impl Jwks {
         Ok(Self {
             url,
             client,
-            refresh: config.jwks_refresh(),
-            cooldown: config.jwks_cooldown(),
-            max_bytes: config.jwks_max_bytes,
+            refresh: config.jwks_refresh.get(),
+            cooldown: config.jwks_cooldown.get(),
+            max_bytes: config.jwks_max_bytes.into(),
             keys: RwLock::default(),
             fetching: Mutex::default(),
         })

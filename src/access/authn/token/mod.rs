@@ -83,7 +83,7 @@ impl Tokens {
             jwks,
             api_keys: ApiKeys::new(config)?,
             demands: Demands::new(config),
-            max_size: config.max_token_size,
+            max_size: config.max_token_size.into(),
         })
     }
 
@@ -197,7 +197,7 @@ impl Demands {
         Self {
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
-            leeway: config.leeway(),
+            leeway: config.leeway.get(),
         }
     }
 }

@@ -114,9 +114,8 @@ impl Provider {
     pub(super) fn tokens(&self, change: impl FnOnce(&mut Authentication)) -> Arc<Tokens> {
         let mut config = Authentication {
             jwks_url: format!("http://{}/keys", self.address),
-            jwks_cooldown: 0.02,
-            jwks_refresh: 3600.0,
-            jwks_timeout: 5.0,
+            jwks_cooldown: 0.1_f64.try_into().unwrap(),
+            jwks_refresh: 3600.0_f64.try_into().unwrap(),
             ..Authentication::default()
         };
         change(&mut config);

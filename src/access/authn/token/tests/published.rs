@@ -84,7 +84,7 @@ async fn keys_are_rotated_while_a_thousand_tokens_are_verified() {
     );
     let provider = Provider::new().await;
     provider.publishes(jwks(std::slice::from_ref(&old_jwk)));
-    let tokens = provider.tokens(|config| config.jwks_refresh = 0.05);
+    let tokens = provider.tokens(|config| config.jwks_refresh.set(1.0).unwrap());
     let refreshing = tokio::spawn(tokens.keep_fresh().expect("a provider"));
     let old_token = issued(&old, Algorithm::ES256, Some("old"));
     let new_token = issued(&new, Algorithm::ES256, Some("new"));
@@ -148,8 +148,8 @@ async fn when_the_provider_fails_the_last_good_keys_are_kept() {
     let provider = Provider::new().await;
     provider.publishes(jwks(&[jwk(&P256, Algorithm::ES256, Some("good"))]));
     let tokens = provider.tokens(|config| {
-        config.jwks_timeout = 1.0;
-        config.jwks_max_bytes = 10_000;
+        config.jwks_timeout.set(1.0).unwrap();
+        config.jwks_max_bytes.set(10_000).unwrap();
     });
     let good = issued(&P256, Algorithm::ES256, Some("good"));
     let unknown = issued(&Pair::p256(), Algorithm::ES256, Some("unknown"));
@@ -220,7 +220,7 @@ async fn until_the_provider_has_answered_nobody_can_say() {
     provider.falls_silent().await;
     let own = file(&RSA.public_pem);
     let tokens = provider.tokens(|config| {
-        config.jwks_timeout = 0.1;
+        config.jwks_timeout.set(0.1).unwrap();
         config.public_key_file = own.path().into();
         config.secret = SECRET.into();
     });
@@ -276,14 +276,15 @@ async fn a_flood_of_unknown_keys_is_one_fetch_a_cooldown() {
         }
     };
     // Requests that come at once, while the provider takes its time, wait for one and the same fetch.
-    let tokens = provider.tokens(|config| config.jwks_cooldown = 3600.0);
+    let tokens = provider.tokens(|config| config.jwks_cooldown.set(3600.0).unwrap());
     for round in 0..3 {
         flood(&tokens, round).await;
     }
     assert_eq!(provider.asked(), 1);
     // A cooldown that ends allows as many fetches as fit.
     let cooldown = Duration::from_millis(200);
-    let tokens = provider.tokens(|config| config.jwks_cooldown = cooldown.as_secs_f64());
+    let tokens =
+        provider.tokens(|config| config.jwks_cooldown.set(cooldown.as_secs_f64()).unwrap());
     let before = provider.asked();
     let start = Instant::now();
     for round in 0.. {
@@ -307,7 +308,7 @@ async fn a_fetch_goes_on_when_who_began_it_is_gone() {
     let provider = Provider::new().await;
     provider.publishes(jwks(&[jwk(&P256, Algorithm::ES256, Some("good"))]));
     provider.falls_silent().await;
-    let tokens = provider.tokens(|config| config.jwks_cooldown = 3600.0);
+    let tokens = provider.tokens(|config| config.jwks_cooldown.set(3600.0).unwrap());
     let good = issued(&P256, Algorithm::ES256, Some("good"));
     let ask = || {
         let (tokens, good) = (tokens.clone(), good.clone());

@@ -46,7 +46,7 @@ fn a_file_that_holds_no_public_key_is_named_with_what_to_do() {
 #[test]
 fn a_secret_that_can_be_guessed_is_refused() {
     let short = "x".repeat(7);
-    let message = refused(|config| config.secret.clone_from(&short));
+    let message = refused(|config| config.secret = short.as_str().into());
     assert!(
         message.contains("7 bytes") && message.contains("openssl"),
         "{message}"
