@@ -1,4 +1,4 @@
-//! How exceptions and numbers are written in a cursor.
+//! The text form of a cursor's exceptions and numbers.
 
 use smallvec::SmallVec;
 use thiserror::Error;
@@ -13,20 +13,20 @@ use crate::{journal::Seq, update::Bits};
 )]
 pub struct CursorError;
 
-/// Exceptions that a cursor holds at the most: a forged one must not cost memory.
+/// The most exceptions that a cursor holds: a forged one must not cost memory.
 pub(super) const MAX_RUNS: usize = 2_048;
-/// No journal gets this far, and what is reckoned with a place stays a number.
+/// The highest place that a cursor may name. No journal gets this far, and sums with a place don't overflow.
 pub(super) const MAX_SEQ: Seq = Seq::MAX / 2;
-/// Places that a map may have.
+/// The most places that a map may have.
 const MAX_MAP: usize = 65_536;
 
 pub(super) type Buffer = SmallVec<[u8; 128]>;
 
-/// The first byte of the third part. 0 and 1 stood for the same with fewer bits.
+/// The first byte of the third part. The bytes 0 and 1 stood for the same with fewer bits.
 const RUNS: u8 = 2;
 const MAP: u8 = 3;
 
-/// Exceptions, in whichever way is shorter.
+/// Writes exceptions, in the shorter of two ways.
 pub(super) fn write_unsent(unsent: &[Run]) -> Buffer {
     let as_runs = write_runs(unsent);
     write_map(unsent, as_runs.len()).unwrap_or(as_runs)
@@ -41,7 +41,7 @@ pub(super) fn read_unsent(bytes: &[u8], seq: Seq) -> Result<SmallVec<[Run; 2]>, 
     }
 }
 
-/// Each run as the gap before it, its length, and what is unsent of each.
+/// Writes each run as the gap before it, its length, and its unsent updates.
 fn write_runs(unsent: &[Run]) -> Buffer {
     let mut bytes = Buffer::new();
     bytes.push(RUNS);
@@ -55,7 +55,7 @@ fn write_runs(unsent: &[Run]) -> Buffer {
     bytes
 }
 
-/// For each thing that is unsent: what it is, and a bit for each place from the first on. None unless that is shorter.
+/// Writes each set of unsent updates once, and a bit for each place from the first on. None unless that is shorter.
 fn write_map(unsent: &[Run], than: usize) -> Option<Buffer> {
     let (first, last) = (unsent.first()?, unsent.last()?);
     let places = usize::try_from(last.start + last.len - first.start).ok()?;
@@ -99,7 +99,7 @@ fn read_runs(mut bytes: &[u8], seq: Seq) -> Result<SmallVec<[Run; 2]>, CursorErr
             return Err(CursorError);
         }
         match runs.last_mut() {
-            // The same written in two pieces: it is written again as one.
+            // The same run written in two parts: it is written again as one.
             Some(before) if gap == 0 && before.unsent == unsent => before.len += len,
             _ => runs.push(Run { start, len, unsent }),
         }
@@ -151,7 +151,7 @@ pub(super) fn varint(out: &mut Buffer, mut number: u64) {
     out.push(number as u8);
 }
 
-/// Some updates, at least one.
+/// Reads a set of updates, at least one.
 pub(super) fn read_bits(bytes: &mut &[u8]) -> Result<Bits, CursorError> {
     let bits = Bits::try_from(read_varint(bytes)?).map_err(|_| CursorError)?;
     if bits == 0 {

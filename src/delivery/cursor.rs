@@ -1,11 +1,12 @@
 //! Cursors: opaque strings that name all that was sent up to a place in the stream.
 //!
-//! `{epoch}.{seq}` in base 36 says "everything up to `seq` of the journal as that generation knew it". Where priorities reordered or a window
-//! still holds updates, a third part in base64url says what was *not* sent below `seq`, so that a resume neither loses
-//! nor repeats. It is written in whichever way is shorter: as runs of places (a backlog is one run), or as a
-//! map with a bit for each place (where sent and unsent alternate, as they do while windows hold).
+//! `{epoch}.{seq}` in base 36 says "everything up to `seq` of the journal as that generation knew it". Where priorities
+//! reordered or a window still holds updates, a third part in base64url says what was *not* sent below `seq`, so that a
+//! resume neither loses nor repeats. The shorter of two forms is written: as runs of places (a backlog is one run), or
+//! as a map with a bit for each place (where sent and unsent alternate, as they do while windows hold).
 //!
-//! A fourth part says how far into a segment somebody is that begins at the place of the first three (see `within`).
+//! A fourth part names a place within the segment that begins where the first three parts say (see
+//! [`SegmentPosition`]).
 
 use std::{fmt, str::FromStr};
 
@@ -22,21 +23,21 @@ use crate::journal::{Epoch, Journal, Seq};
 /// A place in the stream, with the exceptions below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
-    /// The generation of the journal whose places these are.
+    /// The generation of the journal that the places are of.
     pub epoch: Epoch,
     /// Everything up to here was sent, but for `unsent`.
     pub seq: Seq,
-    /// What was not, ascending.
+    /// The updates up to `seq` that were not sent, ascending.
     pub unsent: SmallVec<[Run; 2]>,
     /// The position within a segment that begins here.
     pub within: Option<Box<SegmentPosition>>,
 }
 
 impl Cursor {
-    /// The same for one that also has everything up to `seq`, by a snapshot.
+    /// The cursor of a client that also has everything up to `seq`, by a snapshot.
     #[must_use]
     pub fn with_everything_up_to(&self, seq: Seq) -> Self {
-        // The ends of a segment are its name: it was begun with what the snapshot said.
+        // A segment is named by its ends, so the end keeps the name that it had when the segment was begun.
         if self.within.is_some() {
             return self.clone();
         }
@@ -60,8 +61,8 @@ impl Cursor {
         }
     }
 
-    /// The same with no more exceptions than can be read again. One with more names an earlier place instead, from which
-    /// some would come again but nothing is lost.
+    /// The cursor with no more exceptions than can be read again. A cursor with more becomes one of an earlier place:
+    /// some updates come again, and none is lost.
     #[must_use]
     pub fn readable(mut self) -> Self {
         if let Some(beyond) = self.unsent.get(MAX_RUNS) {
@@ -93,7 +94,7 @@ impl Cursor {
         newest.is_some_and(|newest| self.seq.max(end) <= newest)
     }
 
-    /// Whether so many exceptions can be read again.
+    /// Whether no more exceptions are in it than can be read again.
     pub fn is_readable(&self) -> bool {
         self.unsent.len() <= MAX_RUNS
     }
@@ -133,7 +134,7 @@ impl FromStr for Cursor {
         let mut cursor = Self::at(epoch, seq);
         let (unsent, within) = (parts.next(), parts.next());
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| CursorError);
-        // Only before a fourth part may the third be empty.
+        // The third part may be empty only before a fourth part.
         if let Some(unsent) = unsent.filter(|unsent| !unsent.is_empty() || within.is_none()) {
             cursor.unsent = read_unsent(&decode(unsent)?, seq)?;
         }

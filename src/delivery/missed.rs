@@ -1,4 +1,4 @@
-//! The difference of two cursors: what one has that the other lacks, as far as places go.
+//! The difference of two cursors: the places that one has and the other lacks.
 
 use smallvec::SmallVec;
 
@@ -8,8 +8,8 @@ use crate::{
     update::Bits,
 };
 
-/// Which places must be read to go from `from` to `to`, at most `max` events: runs in ascending order. What the live
-/// stream has itself not sent yet is left to it.
+/// The places that must be read to go from `from` to `to`, at most `max` events: runs in ascending order. Updates that
+/// the live stream has not sent itself are left to it.
 pub(crate) fn missed(from: &Cursor, to: &Cursor, max: u64) -> SmallVec<[(Seq, u64); 4]> {
     let mut ranges: SmallVec<[(Seq, u64); 4]> = SmallVec::new();
     let mut left = max;
@@ -54,13 +54,13 @@ pub(crate) fn missed(from: &Cursor, to: &Cursor, max: u64) -> SmallVec<[(Seq, u6
     ranges
 }
 
-/// The first place of which somebody at `at` may still miss something.
+/// The first place of which a client at `at` may still miss an update.
 pub(crate) fn first_missed(at: &Cursor) -> Seq {
     at.unsent.first().map_or(at.seq + 1, |run| run.start)
 }
 
-/// The end of a segment from `from` towards `to` of which the events up to `last` are taken: what is unsent after it. It goes
-/// by runs, for a cursor may owe all that the journal has, and the loop waits for this.
+/// The end of a segment from `from` towards `to` that took the events up to `last`, with the updates that are unsent
+/// after it. The work goes by runs: all of the journal may be unsent in a cursor, and the loop waits for this.
 pub(crate) fn reach(from: &Cursor, to: &Cursor, last: Seq) -> Cursor {
     let mut pending = Pending::default();
     for run in &from.unsent {
@@ -90,7 +90,7 @@ pub(crate) fn reach(from: &Cursor, to: &Cursor, last: Seq) -> Cursor {
     }
 }
 
-/// The part of a run from `first` to `last`; perhaps none of it.
+/// The part of a run from `first` to `last`; it may be empty.
 fn clip(run: Run, first: Seq, last: Seq) -> Run {
     let start = run.start.max(first);
     let end = (run.start + run.len).min(last.saturating_add(1));
@@ -101,7 +101,7 @@ fn clip(run: Run, first: Seq, last: Seq) -> Run {
     }
 }
 
-/// The unsent part of one event, by a list of runs.
+/// The unsent updates of one event, in a list of runs.
 pub(crate) fn unsent(runs: &[Run], seq: Seq) -> Bits {
     let at = runs.partition_point(|run| run.start + run.len <= seq);
     runs.get(at)

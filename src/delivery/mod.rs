@@ -1,7 +1,8 @@
 //! Delivery as plain data, without input or output: the updates that are sent, and those that are still unsent.
 //!
-//! A [`Cursor`] names all that was sent up to a place in the stream; [`Pending`] is the set of updates that were read and not
-//! yet sent; an [`Outgoing`] is an update with its wire shapes, each made once; an outbox is what waits for one observer.
+//! A [`Cursor`] names all that was sent up to a place in the stream; [`Pending`] is the set of updates that were read
+//! and not yet sent; an [`Outgoing`] is an update with its wire shapes, each made once; an outbox is the queue of one
+//! observer.
 
 mod codec;
 mod cursor;

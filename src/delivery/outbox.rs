@@ -1,11 +1,11 @@
-//! What waits for one client, and how much of it can be taken back.
+//! The queue of one client, from which updates can be taken back.
 //!
-//! An update that waits can be made again from the journal, coalesced with what came after it, as long as it is known where
-//! the client stands without it. That place is the cursor of an update that stays. It must also be younger than the last
-//! change of what the client may see, since what is made again goes by what it may see then.
+//! A queued update can be made again from the journal, coalesced with later ones, as long as the client's place without
+//! it is known. That place is the cursor of an update that stays. It must be later than the last change of the client's
+//! permissions or filter, because an update that is made again goes by the new ones.
 //!
 //! So the first update after such a change stays, or the last one that the client began to get; all updates after it
-//! can be taken back. What is said once (answers, notices, the engine's own packets) stays where it is.
+//! can be taken back. Messages that are sent once (answers, notices, the engine's own packets) stay where they are.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -16,30 +16,30 @@ use crate::{
     delivery::wire_message::{Tag, WireMessage},
 };
 
-/// What was taken back.
+/// The updates that were taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reclaimed {
-    /// Where the client stands now.
+    /// The client's place without them.
     pub cursor: Arc<str>,
-    /// How many updates.
+    /// The number of updates.
     pub updates: usize,
-    /// Aggregates were among them.
+    /// Whether aggregates were among them.
     pub aggregates: bool,
-    /// How many bytes no longer wait.
+    /// The bytes that no longer wait.
     pub(crate) bytes: usize,
 }
 
-/// One queued piece.
+/// A message in the queue.
 #[derive(Debug, Clone)]
 pub(crate) struct QueuedMessage {
-    /// What is written.
     pub(crate) message: Arc<WireMessage>,
-    /// What the client may see changed before it.
+    /// Whether the client's permissions or filter changed before it.
     changed: bool,
 }
 
 impl QueuedMessage {
-    /// A place after this as well: known after an update, not after what was told.
+    /// Moves `place` to the client's cursor after this message. A direct message has no cursor to go on from, so it
+    /// clears the place.
     fn step(&self, place: &mut Option<Arc<str>>) {
         match &self.message.tag {
             Tag::Update(cursor) => *place = Some(cursor.clone()),
@@ -50,18 +50,18 @@ impl QueuedMessage {
     }
 }
 
-/// Where a client stands by what it began to get, for each namespace. Not the message itself: that would stay as long as
-/// nothing newer comes.
+/// The cursor of the last update that a client began to get, for each namespace. The message itself is not kept: it
+/// would stay as long as nothing newer comes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Places([Option<Arc<str>>; Namespace::ALL.len()]);
 
 impl Places {
-    /// The client begins to get a piece.
+    /// Notes that the client begins to get a message.
     pub(crate) fn pass(&mut self, piece: &QueuedMessage) {
         piece.step(&mut self.0[piece.message.namespace as usize]);
     }
 
-    /// The client begins to get all of these. Only the last word of each namespace is looked for.
+    /// Notes that the client begins to get all of these. Only the last message of each namespace is looked for.
     pub(crate) fn pass_all<'p>(
         &mut self,
         pieces: impl DoubleEndedIterator<Item = &'p QueuedMessage>,
@@ -81,20 +81,20 @@ impl Places {
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     pieces: VecDeque<QueuedMessage>,
-    /// Where the client stands by what left the queue.
+    /// The client's place by the messages that left the queue.
     places: Places,
-    /// What the client may see changed after all that is queued.
+    /// Whether the client's permissions or filter changed after all that is queued.
     settled: [bool; Namespace::ALL.len()],
 }
 
 impl Outbox {
-    /// Queues a piece.
+    /// Queues a message.
     pub(crate) fn push(&mut self, message: Arc<WireMessage>) {
         let changed = std::mem::take(&mut self.settled[message.namespace as usize]);
         self.pieces.push_back(QueuedMessage { message, changed });
     }
 
-    /// Queues before all else what depends on no place.
+    /// Queues a message that belongs to no place of the stream, before all others.
     pub(crate) fn push_first(&mut self, bytes: Bytes) {
         self.pieces.push_front(QueuedMessage {
             message: WireMessage::aside(bytes),
@@ -102,14 +102,14 @@ impl Outbox {
         });
     }
 
-    /// The next piece, for which it is too late to be taken back.
+    /// The next message; it can no longer be taken back.
     pub(crate) fn pop(&mut self) -> Option<QueuedMessage> {
         let piece = self.pieces.pop_front()?;
         self.places.pass(&piece);
         Some(piece)
     }
 
-    /// The same for up to `max` bytes.
+    /// Takes messages of up to `max` bytes.
     pub(crate) fn take(&mut self, into: &mut VecDeque<QueuedMessage>, max: usize) {
         let (before, mut size) = (into.len(), 0);
         while size < max
@@ -121,7 +121,7 @@ impl Outbox {
         self.places.pass_all(into.range(before..));
     }
 
-    /// Puts back pieces that were popped last and not begun; `places` is as the client has it without them.
+    /// Puts back messages that were popped last and not begun; `places` are the client's places without them.
     pub(crate) fn put_back(&mut self, pieces: &mut VecDeque<QueuedMessage>, places: &Places) {
         while let Some(piece) = pieces.pop_back() {
             self.pieces.push_front(piece);
@@ -129,13 +129,13 @@ impl Outbox {
         self.places = places.clone();
     }
 
-    /// What the client may see changes here.
+    /// Notes that the client's permissions or filter change here.
     pub(crate) fn settle(&mut self, namespace: Namespace) {
         self.settled[namespace as usize] = true;
     }
 
-    /// Takes back a namespace's updates after the first place that is known, if `keeps` says that they will come again
-    /// from there.
+    /// Takes back a namespace's updates after the first known place, if `keeps` says that they will come again from
+    /// there.
     pub(crate) fn reclaim(
         &mut self,
         namespace: Namespace,
@@ -150,7 +150,7 @@ impl Outbox {
             if piece.message.namespace != namespace {
                 continue;
             }
-            // Once a place is known, only what makes it useless matters.
+            // Once a place is known, only messages that make it useless matter.
             if place.is_none() || piece.changed || piece.message.tag == Tag::Told {
                 piece.step(&mut place);
                 begins = at + 1;
@@ -181,7 +181,6 @@ impl Outbox {
         (taken.bytes > 0).then_some(taken)
     }
 
-    /// Drops all of it.
     pub(crate) fn clear(&mut self) {
         self.pieces.clear();
     }

@@ -15,19 +15,18 @@ use crate::{
 /// An update, written once. Each wire shape is made when the first outlet asks for it, and shared by all.
 #[derive(Debug)]
 pub struct Outgoing {
-    /// On which namespace.
+    /// The namespace that it is sent on.
     pub namespace: Namespace,
     /// The Socket.IO event's name.
     pub name: Box<str>,
     /// The one argument, as JSON.
     pub json: String,
-    /// Where to go on after it, for shapes that write it outside of the JSON; none on what has no place of its own.
+    /// The cursor after it, for shapes that write it outside of the JSON; none for a message that has no cursor.
     cursor: Option<Arc<str>>,
-    /// The role of this update in a queue from which updates can be taken back.
     role: Role,
-    /// The same with harmless texts, for pages that put them into HTML; none where that is no different.
+    /// The same with texts that are harmless in HTML; none where they are no different.
     harmless: OnceLock<Option<Box<Outgoing>>>,
-    /// As each wire shape has it.
+    /// The bytes of each wire shape.
     shapes: [OnceLock<Arc<WireMessage>>; Shape::COUNT],
 }
 
@@ -47,11 +46,11 @@ impl Shape {
 /// The role of an update in a queue from which updates can be taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
-    /// Said to one observer at one place of the stream.
+    /// A message to one observer at one place of the stream.
     Told,
-    /// Of the stream, with the place after it.
+    /// An update of the stream, with the cursor after it.
     Update,
-    /// An aggregate of the stream; a newer one says it anew.
+    /// An aggregate of the stream; a newer one replaces it.
     Aggregate,
 }
 
@@ -69,7 +68,8 @@ impl Outgoing {
         }
     }
 
-    /// An update of the stream, rendered. One that only the pages know has harmless texts, unless nobody's are to be.
+    /// An update of the stream, rendered. An update that only pages know has harmless texts, unless the configuration
+    /// wants none.
     pub(crate) fn of_plan(
         planned: &Planned,
         event: &Event,
@@ -86,21 +86,21 @@ impl Outgoing {
             .of_stream()
     }
 
-    /// The same, with the place after it.
+    /// The same, with the cursor after it.
     #[must_use]
     pub fn at(mut self, cursor: &str) -> Self {
         self.cursor = Some(cursor.into());
         self
     }
 
-    /// The same as an update of the stream: it can be made again, and so be taken back.
+    /// The same as an update of the stream: the journal can make it again, so it can be taken back.
     #[must_use]
     pub fn of_stream(mut self) -> Self {
         self.role = Role::Update;
         self
     }
 
-    /// The same as what the stream adds up to.
+    /// The same as an aggregate of the stream.
     #[must_use]
     pub fn aggregate(mut self) -> Self {
         self.role = Role::Aggregate;
@@ -119,7 +119,7 @@ impl Outgoing {
         self.harmless.get_or_init(make).as_deref().unwrap_or(self)
     }
 
-    /// The part that a queue has to know of it.
+    /// The tag that a queue needs of it.
     fn tag(&self) -> Tag {
         match (self.role, &self.cursor) {
             (Role::Update, Some(cursor)) => Tag::Update(cursor.clone()),
@@ -128,13 +128,13 @@ impl Outgoing {
         }
     }
 
-    /// As a wire shape has it: `write` makes the bytes when the first queue asks for them, and all queues share them.
+    /// Its bytes in a wire shape: `write` makes them when the first queue asks for them, and all queues share them.
     pub fn shape(&self, shape: Shape, write: impl FnOnce() -> Bytes) -> &Arc<WireMessage> {
         let made = || WireMessage::new(self.namespace, self.tag(), write());
         self.shapes[shape as usize].get_or_init(made)
     }
 
-    /// The place after it.
+    /// The cursor after it.
     pub fn cursor(&self) -> Option<&str> {
         self.cursor.as_deref()
     }

@@ -1,16 +1,16 @@
-//! Which updates of which events have been read but not yet sent.
+//! The updates that have been read but not yet sent.
 //!
-//! One bit for each of an event's updates says what is still unsent. Neighbouring events of which the same is unsent are one [`Run`]: a backlog of ten thousand is one entry,
-//! and what a cursor has to carry stays small.
+//! One bit for each of an event's updates says whether it is still unsent. Neighbouring events of which the same
+//! updates are unsent are one [`Run`]: a backlog of ten thousand events is one entry, and cursors stay small.
 
 use crate::{journal::Seq, update::Bits};
 
 /// `len` neighbouring events, from `start` on, of which the updates in `unsent` are not yet sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
-    /// The first of them.
+    /// The first event.
     pub start: Seq,
-    /// How many.
+    /// The number of events.
     pub len: u64,
     /// One bit for each update that is still to be sent.
     pub unsent: Bits,
@@ -25,7 +25,7 @@ impl Run {
 /// The set of unsent updates, ordered by place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pending {
-    /// Disjoint, ascending, and no two neighbours could be one.
+    /// Disjoint and ascending; no two neighbours could be one run.
     runs: Vec<Run>,
 }
 
@@ -39,7 +39,7 @@ impl Pending {
         });
     }
 
-    /// The same for several that owe the same.
+    /// Adds several events of which the same updates are unsent.
     pub fn push_run(&mut self, run: Run) {
         if run.unsent == 0 || run.len == 0 {
             return;
@@ -88,7 +88,7 @@ impl Pending {
         self.runs.is_empty()
     }
 
-    /// The oldest event of which something is unsent.
+    /// The oldest event with unsent updates.
     pub fn first(&self) -> Option<Seq> {
         self.runs.first().map(|run| run.start)
     }
@@ -104,7 +104,7 @@ impl Pending {
             })
     }
 
-    /// Only the runs next to a change can have become one.
+    /// Joins the runs around a changed one: only these can have become one.
     fn unite_around(&mut self, at: usize) {
         let mut i = at.saturating_sub(1);
         while i + 1 < self.runs.len() && i <= at + 2 {

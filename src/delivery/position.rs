@@ -1,18 +1,18 @@
-//! Where the stream stands: the cursor that the next update carries.
+//! The position of the stream: the cursor that the next update carries.
 
 use crate::{
     delivery::{Cursor, Pending},
     journal::{Epoch, Journal, Seq},
 };
 
-/// The furthest place that was sent, with what is unsent below it, and the text of that.
+/// The furthest place that was sent, and the text of the cursor after it.
 #[derive(Debug)]
 pub(crate) struct Position {
-    /// In every cursor behind the beginning.
+    /// The epoch of every cursor after the beginning.
     epoch: Epoch,
     /// The cursor of the beginning, as it was named before the start.
     began: Cursor,
-    /// The furthest event of which anything was sent.
+    /// The furthest event of which an update was sent.
     seq: Seq,
     /// The cursor as observers get it; written once for all updates that carry it.
     text: String,
@@ -29,7 +29,7 @@ impl Position {
         }
     }
 
-    /// All that was sent, with what is unsent below it.
+    /// The cursor after all that was sent, with the updates that are unsent below it.
     pub(crate) fn cursor(&self, pending: &Pending) -> Cursor {
         Cursor {
             epoch: self.epoch,
@@ -39,13 +39,13 @@ impl Position {
         }
     }
 
-    /// Something of the event at `seq` was sent.
+    /// Notes that an update of the event at `seq` was sent.
     pub(crate) fn advance(&mut self, seq: Seq, pending: &Pending) {
         self.seq = self.seq.max(seq);
         self.text = self.name(self.cursor(pending));
     }
 
-    /// The cursor that names all that was sent.
+    /// The text of the cursor after all that was sent.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }

@@ -1,12 +1,13 @@
 //! A place in the middle of a segment.
 //!
-//! A client that is far behind is sent a segment: all that happened from one place to another, coalesced by keys as far as the
-//! order of each entity allows. Coalesced updates are of events all over the segment, so a list of what is still unsent in the
-//! middle of it would be longer than the updates. But what a segment holds follows from its two ends alone: the same events,
-//! coalesced in the same way, in the same order. So the place is named by the ends and by the last update that was sent.
+//! A client that is far behind is sent a segment: all that happened from one place to another, coalesced by keys as far
+//! as the order of each entity allows. Coalesced updates are of events all over the segment, so a list of the unsent
+//! updates in the middle of it would be longer than the updates. But the updates of a segment follow from its two ends
+//! alone: the same events, coalesced in the same way, in the same order. So the place is named by the ends and by the
+//! last update that was sent.
 //!
-//! That holds as long as updates are coalesced by the same rules. `grouping` stands for these: the cursor of other rules names
-//! nothing any more, and the state is sent instead of a guess.
+//! That holds as long as updates are coalesced by the same rules. `grouping` stands for these rules: a cursor of other
+//! rules names no place any more, and the client is sent the state instead of a guess.
 
 use smallvec::SmallVec;
 
@@ -18,18 +19,18 @@ use super::{
 };
 use crate::{journal::Seq, update::UpdateId};
 
-/// How far into a segment somebody is. The segment begins where the cursor that holds this stands.
+/// The place within a segment up to which a client has the updates. The segment begins at the cursor that holds this.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentPosition {
-    /// The end of the segment: everything up to here is in it, but for `unsent`.
+    /// The end of the segment: it has everything up to here, except `unsent`.
     pub to: Seq,
     /// The updates that the live stream sends itself, or had not sent when the segment was made.
     pub unsent: SmallVec<[Run; 2]>,
-    /// The last update that was sent; they go in the order of their marks.
+    /// The last update that was sent; updates go in the order of their ids.
     pub sent: UpdateId,
-    /// Which topics it was planned for, as a number: what goes at once divides what would be coalesced.
+    /// The topics that it was planned for, as a number: their updates go at once and divide what would be coalesced.
     pub topics: u8,
-    /// Stands for the rules by which updates are coalesced.
+    /// A number for the rules by which updates are coalesced.
     pub grouping: u32,
 }
 
@@ -53,7 +54,7 @@ impl SegmentPosition {
         let seq = read_varint(&mut bytes)?;
         let bit = read_bits(&mut bytes)?;
         let (&topics, bytes) = bytes.split_first().ok_or(CursorError)?;
-        // Beyond what any journal reaches, sums with it would overflow.
+        // With a place beyond any journal, sums would overflow.
         if to > MAX_SEQ || seq > to || !bit.is_power_of_two() {
             return Err(CursorError);
         }

@@ -47,7 +47,7 @@ proptest! {
         }
         let mut cursor = Cursor { epoch: Epoch(epoch), seq: at + 5, unsent, within: None };
         prop_assert_eq!(cursor.to_string().parse::<Cursor>(), Ok(cursor.clone()));
-        // The same as the place where a segment begins, to an end with exceptions and to one without.
+        // The place where a segment begins, to an end with exceptions and to one without.
         let shifted = cursor.unsent.iter().map(|run| Run { start: run.start + 7, ..*run }).collect();
         for unsent in [shifted, SmallVec::new()] {
             cursor.within = Some(Box::new(SegmentPosition { to: at + 90, unsent, sent: (at + 40, 1 << 29), topics: 5, grouping: epoch ^ 0x55aa }));

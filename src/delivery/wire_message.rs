@@ -1,4 +1,4 @@
-//! What is written to many clients: made once, and shared by all the queues that it waits in.
+//! A message that is written to many clients: made once, and shared by all queues that it waits in.
 //!
 //! A queue's entry is a pointer to it. With ten thousand observers that is what a delivery costs, so nothing that is
 //! the same for all of them is in the entry.
@@ -9,32 +9,32 @@ use bytes::Bytes;
 
 use crate::channel::Namespace;
 
-/// What something is to one who would take it back out of a queue.
+/// The tag by which a queue decides whether it can take a message back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tag {
     /// An update, with the cursor after it.
     Update(Arc<str>),
-    /// What the stream adds up to: whoever catches up is told anew.
+    /// An aggregate: a client that catches up is sent the newest one.
     Aggregate,
-    /// What was said at this place of the stream: nothing before it can be taken back.
+    /// A message at this place of the stream: nothing before it can be taken back.
     Told,
-    /// What belongs to no place of the stream: answers, the engine's packets.
+    /// A message that belongs to no place of the stream: an answer, a packet of the engine.
     Aside,
 }
 
-/// Bytes, with what a queue has to know of them.
+/// Bytes, with the facts that a queue needs of them.
 #[derive(Debug)]
 pub struct WireMessage {
-    /// On whose behalf it is queued: each namespace has a member of its own.
+    /// The namespace whose member it is queued for: each namespace has a member of its own.
     pub namespace: Namespace,
-    /// What it is.
+    /// The tag by which a queue decides whether it can take the message back.
     pub tag: Tag,
-    /// What is written; never nothing.
+    /// The bytes to be written; never none.
     pub bytes: Bytes,
 }
 
 impl WireMessage {
-    /// Ready to be queued.
+    /// A message that is ready to be queued.
     pub fn new(namespace: Namespace, tag: Tag, bytes: Bytes) -> Arc<Self> {
         Arc::new(Self {
             namespace,
@@ -43,7 +43,7 @@ impl WireMessage {
         })
     }
 
-    /// What depends on no place of the stream, and on no namespace.
+    /// A message that belongs to no place of the stream and to no namespace.
     pub fn aside(bytes: Bytes) -> Arc<Self> {
         Self::new(Namespace::Root, Tag::Aside, bytes)
     }

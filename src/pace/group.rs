@@ -17,42 +17,42 @@ use crate::{
 /// An update of one event, or of several once coalesced.
 #[derive(Debug)]
 pub struct PendingUpdate {
-    /// The event, the last one when several were coalesced.
+    /// The event; the last one when several were coalesced.
     pub record: Arc<Record>,
-    /// All the events in it, ascending, each with the bit that stands for this until it is sent.
+    /// All events in it, ascending, each with the bit that is unsent until this is sent.
     pub unsent: SmallVec<[(Seq, Bits); 2]>,
-    /// The most urgent of those that are coalesced.
+    /// The highest priority among the coalesced updates.
     pub priority: Priority,
-    /// Stands for its producer, whose turn it takes; the last one when several were coalesced.
+    /// The producer whose turn it takes; that of the last event when several were coalesced.
     pub flow: FlowId,
-    /// What is sent.
+    /// The update as it was planned.
     pub update: Planned,
-    /// What must stay in order: hashes of the entities named.
+    /// Hashes of the entities that it names: updates of one entity stay in order.
     pub entities: SmallVec<[u64; 4]>,
-    /// Stands for the rooms: only updates for the same ones are coalesced.
+    /// A hash of the rooms: only updates for the same ones are coalesced.
     pub rooms: u64,
     /// The coalesced data, when it isn't just the last event's.
     pub data: Option<Object>,
-    /// The time of the first of several that are coalesced.
+    /// The time of the first event, when several are coalesced.
     pub since: Option<Timestamp>,
-    /// When the first of its events was accepted: what the budgets are measured from.
+    /// The time at which its first event was accepted: the delivery budgets are measured from it.
     pub accepted: Instant,
-    /// Its window; `None` goes at once.
+    /// Its window; an update without one goes at once.
     pub window: Option<Window>,
-    /// About how many bytes of text it has, for those who must not gather too much.
+    /// About how many bytes of text it has, for the bounds of segments.
     pub weight: usize,
-    /// About how many bytes of memory it holds, for those who must not hold too much.
+    /// About how many bytes of memory it holds, for the bounds in memory.
     pub held: usize,
 }
 
-/// How a group is coalesced.
+/// The way in which an update is coalesced.
 #[derive(Debug, Clone)]
 pub struct Window {
-    /// By what.
+    /// The key by which updates are coalesced.
     pub key: Key,
-    /// For how long.
+    /// The time for which updates are held.
     pub length: Duration,
-    /// How two become one.
+    /// The way in which two become one.
     pub how: Coalescing,
 }
 
@@ -62,7 +62,7 @@ impl PendingUpdate {
         self.record.seq
     }
 
-    /// Names it among all groups of the stream and orders them.
+    /// The id that names and orders it among all updates of the stream.
     pub fn mark(&self) -> UpdateId {
         (self.last(), self.update.bit)
     }

@@ -1,4 +1,4 @@
-//! When updates go: throttle windows, coalescing, priorities.
+//! Pacing: throttle windows, coalescing, priorities.
 //!
 //! ```text
 //!            ┌─ Immediate ──────────────┐
@@ -6,9 +6,9 @@
 //!            └─ Coalesced ─▶ windows ───┘
 //! ```
 //!
-//! An update that is alone goes at once and opens a window for its key; those that follow within it are coalesced
-//! into one that goes when the window ends: the last value always arrives. Priorities and turns reorder only between
-//! entities: whatever would overtake an earlier update of an entity it names takes that update along.
+//! An update that is alone goes at once and opens a window for its key; those that follow within it are coalesced into
+//! one that goes when the window ends: the last value always arrives. Priorities and turns reorder only between
+//! entities: an update that would overtake an earlier one of an entity that it names takes that one along.
 //!
 //! Plain data without clocks or tasks: time is a parameter, the hub owns it.
 
@@ -35,52 +35,50 @@ use crate::{
     update::{Coalescing, Key, coalesce},
 };
 
-/// A window of nothing would not gather anything.
+/// The shortest window: an empty one would not coalesce anything.
 const MIN_WINDOW: Duration = Duration::from_millis(1);
 
 /// The windows and queues between transformation and fan-out.
 #[derive(Debug, Default)]
 pub struct Pacer {
-    /// Open windows; a slot's number names it in `by_key`, `due` and `held_by_entity`.
+    /// Open windows; a slot's number names a window in `by_key`, `due` and `held_by_entity`.
     windows: Slab<Open>,
-    /// Finds the window of an update. Updates for different rooms are never coalesced, so that nobody sees what isn't theirs.
+    /// The window of an update. Updates for different rooms are never coalesced, so that nobody sees what isn't theirs.
     by_key: HashMap<(Key, u64), usize>,
-    /// When windows end, soonest first.
+    /// The ends of the windows, soonest first.
     due: BTreeSet<(Instant, usize)>,
-    /// Which windows hold an update of an entity: those go first when something of that entity goes.
+    /// The windows that hold an update of an entity: they go first when another update of that entity goes.
     held_by_entity: HashMap<u64, Holding>,
-    /// What may go now.
+    /// The updates that may go now.
     ready: Ready,
-    /// Nothing with a key goes at once: all of it is coalesced until the end.
+    /// Whether updates with a key never go at once: all of them are coalesced until the end.
     gathers: bool,
-    /// About how many bytes of memory the groups hold.
+    /// About how many bytes of memory the updates hold.
     bytes: usize,
 }
 
-/// The parts of one entity that are held.
+/// The windows that hold updates of one entity.
 #[derive(Debug, Default)]
 struct Holding {
-    /// The windows.
     slots: BTreeSet<usize>,
-    /// The newest event that is held in one of them, and the newest before that.
+    /// The newest event that one of the windows holds, and the newest before that.
     newest: (Seq, Seq),
 }
 
 /// An open window.
 #[derive(Debug)]
 struct Open {
-    /// Under which it stands in `by_key`.
+    /// The key under which it is in `by_key`.
     key: (Key, u64),
-    /// When it ends.
     ends: Instant,
-    /// How long the next one will be.
+    /// The length of the next window.
     length: Duration,
-    /// What came since it opened, coalesced; `None` while nothing did.
+    /// The updates since it opened, coalesced; `None` while there are none.
     held: Option<PendingUpdate>,
 }
 
 impl Pacer {
-    /// One whose priorities have these parts of a flush, most urgent first.
+    /// A pacer whose priorities have these parts of a flush, most urgent first.
     pub fn new(shares: LevelShares) -> Self {
         Self {
             ready: Ready::new(shares),
@@ -88,7 +86,7 @@ impl Pacer {
         }
     }
 
-    /// One for what is sent in one go: nobody watches it happen, so only the last value of a key counts.
+    /// A pacer for updates that are sent in one go: nobody watches them happen, so only the last value of a key counts.
     pub fn gathering() -> Self {
         Self {
             gathers: true,
@@ -96,7 +94,7 @@ impl Pacer {
         }
     }
 
-    /// Takes a group in journal order: it becomes ready, or is held in its window.
+    /// Takes an update in journal order: it becomes ready, or is held in its window.
     pub fn accept(&mut self, group: PendingUpdate, now: Instant) {
         self.bytes += group.held;
         let Some(window) = group.window.clone() else {
@@ -108,7 +106,7 @@ impl Pacer {
         match self.by_key.get(&key) {
             Some(&slot) if self.windows[slot].ends > now => self.hold(slot, group, &window),
             Some(&slot) => {
-                // Over, but not yet ticked: what it holds goes first, then this one is alone again.
+                // The window is over and was not ticked yet: its update goes first, then this one is alone again.
                 self.release(slot);
                 self.reopen(slot, now + window.length);
                 self.release_before(&group);
@@ -126,7 +124,7 @@ impl Pacer {
         }
     }
 
-    /// Releases what windows that ended by `now` hold.
+    /// Releases the updates of windows that ended by `now`.
     pub fn tick(&mut self, now: Instant) {
         while let Some(&(ends, slot)) = self.due.first() {
             if ends > now {
@@ -144,18 +142,18 @@ impl Pacer {
         }
     }
 
-    /// Makes ready whatever is held, though its window goes on: nothing comes after it.
+    /// Makes all held updates ready, though their windows go on, because nothing comes after them.
     pub fn release_all(&mut self) {
         let slots: Vec<usize> = self.due.iter().map(|&(_, slot)| slot).collect();
         slots.into_iter().for_each(|slot| self.release(slot));
     }
 
-    /// When the next window ends.
+    /// The end of the next window.
     pub fn next_due(&self) -> Option<Instant> {
         self.due.first().map(|&(ends, _)| ends)
     }
 
-    /// Up to `max` groups, most urgent first, each entity's in order.
+    /// Takes up to `max` updates, most urgent first, each entity's in order.
     pub fn take(&mut self, max: usize) -> Vec<PendingUpdate> {
         let taken = self.ready.take(max);
         let held = taken.iter().map(|group| group.held).sum::<usize>();
@@ -163,32 +161,32 @@ impl Pacer {
         taken
     }
 
-    /// About how many bytes of memory the groups hold, ready or not.
+    /// About how many bytes of memory the updates hold, ready or not.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// How many groups may go now.
+    /// The number of updates that may go now.
     pub fn ready(&self) -> usize {
         self.ready.len()
     }
 
-    /// Of whom another number of groups waits now than when this was last asked, and how many; by [`PendingUpdate::flow`].
+    /// The producers of which another number of updates waits than at the last call, each with that number.
     pub fn take_changed(&mut self) -> Vec<(FlowId, usize)> {
         self.ready.take_changed()
     }
 
-    /// Whether something critical may go now.
+    /// Whether a critical update may go now.
     pub fn urgent(&self) -> bool {
         self.ready.urgent()
     }
 
-    /// How many groups are held in windows.
+    /// The number of updates that are held in windows.
     pub fn held(&self) -> usize {
         self.held_groups().count()
     }
 
-    /// What is held in windows.
+    /// The updates that are held in windows.
     pub fn held_groups(&self) -> impl Iterator<Item = &PendingUpdate> {
         self.windows.iter().filter_map(|(_, w)| w.held.as_ref())
     }
@@ -217,7 +215,7 @@ impl Pacer {
             self.release(slot);
         }
         let earlier = self.windows[slot].held.take();
-        // The held group is indexed already: only entities that the new one names beside are added, however many there are.
+        // The held update is indexed already: only entities that the new one adds are added, however many there are.
         let named = std::mem::take(&mut group.entities);
         let (mut coalesced, mut entities) = match earlier {
             None => (group, SmallVec::new()),
@@ -242,8 +240,8 @@ impl Pacer {
         self.windows[slot].held = Some(coalesced);
     }
 
-    /// Whether two can't be coalesced, as facts of the earlier one would be said again after another update of the same entity,
-    /// or stand in the way of what the later one says in another spelling; or as their text is of two roles.
+    /// Whether two updates can't be coalesced: facts of the earlier one would be said again after another update of the
+    /// same entity, or would hide a fact that the later one has in another spelling; or their texts are of two roles.
     fn divides(&self, earlier: &PendingUpdate, later: &PendingUpdate, window: &Window) -> bool {
         let before = earlier.data.as_ref();
         let before = before.unwrap_or(&earlier.record.event.data);
@@ -258,7 +256,7 @@ impl Pacer {
             holdings.any(|entity| {
                 let newest = self.held_by_entity.get(entity).map(|h| h.newest);
                 let (newest, second) = newest.unwrap_or_default();
-                // The event has other updates, perhaps.
+                // The event may have other updates.
                 let newest = if newest == later.last() {
                     second
                 } else {
@@ -281,7 +279,7 @@ impl Pacer {
         }
     }
 
-    /// Makes what a window holds ready, after everything older that is held for the same entities.
+    /// Makes the update of a window ready, after all older ones that are held for the same entities.
     fn release(&mut self, slot: usize) {
         if let Some(group) = self.windows[slot].held.take() {
             self.unindex(slot, &group);
@@ -290,8 +288,8 @@ impl Pacer {
         }
     }
 
-    /// Makes ready whatever is held for the entities of `group` (and for theirs in turn) and is of an older event. What is
-    /// held of its own event stays: else an update that goes at once would end the windows of all others beside it.
+    /// Makes ready all older updates that are held for the entities of `group` (and for theirs in turn). Updates of its
+    /// own event stay held: otherwise an update that goes at once would end the windows of all others beside it.
     fn release_before(&mut self, group: &PendingUpdate) {
         if self.held_by_entity.is_empty() {
             return;
@@ -322,8 +320,8 @@ impl Pacer {
     }
 }
 
-/// One group in place of two: the later one's updates, with nothing of the earlier one lost. Whose entities it has is for
-/// whoever indexes them.
+/// Coalesces two updates into one: the later one, with nothing of the earlier one lost. The caller adds the entities,
+/// because it has to index them.
 fn coalesce(earlier: PendingUpdate, mut later: PendingUpdate, window: &Window) -> PendingUpdate {
     let before = earlier.data.as_ref().unwrap_or(&earlier.record.event.data);
     let covered = window.how == Coalescing::Replace
@@ -335,7 +333,7 @@ fn coalesce(earlier: PendingUpdate, mut later: PendingUpdate, window: &Window) -
             .unwrap_or_else(|| earlier.record.event.data.clone());
         coalesce::coalesce(before, &later.record.event.data, window.how)
     });
-    // Text grows with each piece; other fields stand in each other's place.
+    // Text grows with each delta; other fields replace each other.
     let weight = match window.how {
         Coalescing::Text => earlier.weight + later.weight,
         _ => earlier.weight.max(later.weight),
@@ -348,7 +346,7 @@ fn coalesce(earlier: PendingUpdate, mut later: PendingUpdate, window: &Window) -
     let mut unsent = earlier.unsent;
     unsent.extend_from_slice(&later.unsent);
     let priority = later.priority.min(earlier.priority);
-    // Filters go by it: whoever wants the more urgent one of the two gets both.
+    // Filters go by the priority: a client that wants the more urgent one of the two gets both.
     later.update.priority = priority;
     PendingUpdate {
         data,

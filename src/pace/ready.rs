@@ -8,16 +8,16 @@
 //!  low       1 ┘
 //! ```
 //!
-//! Each level has its share of every flush, most urgent first; what a level leaves, the more urgent ones take. So a priority
-//! puts an update before others, but who claims it for everything stops nobody else. The share is whole while the level has
-//! anything: an update may bring along many of other levels that have to go before it. Within a level the producers take turns
-//! by what they send (deficit round robin): an update of one that says little is behind a few of one that floods, not behind
-//! all of them. Producers whose tokens name the same projects take one turn between them, and turns within it: more tokens for
-//! a project are no more turns.
+//! Each level has its share of every flush, most urgent first; the more urgent levels take the rest of it. So a
+//! priority puts an update before others, but a producer that claims it for everything stops nobody else. The share is
+//! whole while the level has anything: an update may bring along many of other levels that have to go before it. Within
+//! a level the producers take turns by what they send (deficit round robin): an update of a quiet producer waits behind
+//! a few of a flooding one, not behind all of them. Producers whose tokens name the same projects take one turn between
+//! them, and turns within it: more tokens for a project are no more turns.
 //!
-//! Updates of one entity never change places. Nothing is sorted for that when it comes in: before an update goes, everything
-//! older that shares an entity with it goes, and before that what is older still. Which that is, is found from the oldest
-//! waiting update of each entity, so that no backlog is ever walked.
+//! Updates of one entity never change places. They are not sorted when they come in: before an update goes, all older
+//! ones that share an entity with it go, and before those the ones that are older still. They are found from the oldest
+//! waiting update of each entity, so no backlog is ever walked.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -32,50 +32,47 @@ const LEVELS: usize = Priority::ALL.len();
 /// The part of a flush that each level may count on, most urgent first.
 pub type LevelShares = [usize; LEVELS];
 
-/// The queues.
+/// The queues of the updates that may go now.
 #[derive(Debug)]
 pub(super) struct Ready {
-    /// The part of each level.
+    /// The part of a flush that each level has.
     shares: LevelShares,
-    /// Everything that waits.
+    /// All waiting updates.
     groups: HashMap<UpdateId, PendingUpdate>,
-    /// The producers that wait for their turns, by urgency.
     levels: [Level; LEVELS],
-    /// The waiting updates of each entity, oldest first: they tell what would be overtaken without looking at anything else.
+    /// The waiting updates of each entity, oldest first: they show which updates another one would overtake.
     waiting: HashMap<u64, BTreeSet<UpdateId>>,
-    /// Each mark that stands in a flow's `first`, with the place of that flow.
+    /// Each update in a flow's `first`, with the place of that flow.
     looked_for: HashMap<UpdateId, Place>,
-    /// How much each producer has here, for those who make it wait.
+    /// The number of waiting updates of each producer, for the backlog, which makes producers wait.
     unsent: HashMap<FlowId, Owed>,
-    /// Those of `unsent` that changed since it was told.
+    /// The producers in `unsent` whose number changed since the last call.
     changed: Vec<FlowId>,
-    /// How often it was looked for what must go first: the cost of a backlog, for tests.
+    /// The number of searches for an update that must go first: the cost of a backlog, for tests.
     #[cfg(test)]
     pub(super) steps: usize,
 }
 
-/// How much of one producer is here, at all levels.
+/// The waiting updates of one producer, at all levels.
 #[derive(Debug, Default)]
 struct Owed {
     groups: usize,
-    /// It is in `changed`.
+    /// Whether it is in `changed`.
     is_changed: bool,
 }
 
 /// The updates that wait at a level.
 #[derive(Debug, Default)]
 struct Level {
-    /// The turns, each of those who share it.
+    /// The turns; producers that share one are one entry.
     turns: Turns<Sharers>,
-    /// Waiting updates of all of them.
     len: usize,
 }
 
-/// The producers that share a turn, and take turns within it.
+/// The producers that share one turn, and take turns within it.
 #[derive(Debug, Default)]
 struct Sharers {
     flows: Turns<Flow>,
-    /// Waiting updates of all of them.
     len: usize,
 }
 
@@ -85,9 +82,9 @@ type Place = (usize, FlowId);
 /// The updates of one producer that wait at one level.
 #[derive(Debug, Default)]
 struct Flow {
-    /// By the order of the marks. Any of them may go before its turn, with another one's update.
+    /// In the order of the ids. Any of them may go before its turn, with an update of another producer.
     queue: BTreeSet<UpdateId>,
-    /// Updates that have to go before the oldest of `queue`, the next of them last; kept from one flush to the next.
+    /// Updates that have to go before the oldest of `queue`, the next one last; kept from one flush to the next.
     first: Vec<UpdateId>,
 }
 
@@ -132,7 +129,7 @@ impl Ready {
         }
     }
 
-    /// Of whom another number waits than when this was last asked, and how many.
+    /// The producers of which another number of updates waits than at the last call, each with that number.
     pub(super) fn take_changed(&mut self) -> Vec<(FlowId, usize)> {
         let unsent = &mut self.unsent;
         let now = |flow: FlowId| {
@@ -147,7 +144,6 @@ impl Ready {
         self.changed.drain(..).filter_map(now).collect()
     }
 
-    /// A producer's share of the queues, to be changed.
     fn unsent_by(&mut self, flow: FlowId) -> &mut usize {
         let unsent = self.unsent.entry(flow).or_default();
         if !unsent.is_changed {
@@ -157,7 +153,7 @@ impl Ready {
         &mut unsent.groups
     }
 
-    /// Queues a group.
+    /// Queues an update.
     pub(super) fn push(&mut self, group: PendingUpdate) {
         let mark = group.mark();
         for &entity in &group.entities {
@@ -173,9 +169,9 @@ impl Ready {
         self.groups.insert(mark, group);
     }
 
-    /// Up to `max` groups: each level's share, most urgent first, producer by producer.
+    /// Takes up to `max` updates: each level's share, most urgent first, producer by producer.
     pub(super) fn take(&mut self, max: usize) -> Vec<PendingUpdate> {
-        // Nobody needs a share of a flush that has room for everything.
+        // A flush that has room for everything needs no shares.
         let is_all = self.len() <= max;
         let mut left = max.min(self.len());
         let mut taken = Vec::with_capacity(left);
@@ -195,7 +191,7 @@ impl Ready {
                 taken.push(group);
             }
         }
-        // Room is left by levels that had no use for their share, and by updates that went with others.
+        // Room is left by levels that did not use their shares, and by updates that went with others.
         for level in 0..LEVELS {
             while left > 0
                 && let Some(group) = self.next(level)
@@ -215,8 +211,8 @@ impl Ready {
         self.levels[Priority::Critical as usize].len > 0
     }
 
-    /// The updates of a flush that a level may count on while it has any. How many it has doesn't count: what goes before
-    /// them, of whatever level, goes at this one's turn, and would be all that goes of a smaller share.
+    /// The updates of a flush that a level may count on while it has any, however few: updates that have to go before
+    /// its own, of any level, go at its turn, and would use up a smaller share.
     fn share(&self, level: usize, max: usize) -> usize {
         if self.levels[level].len == 0 {
             return 0;
@@ -225,7 +221,7 @@ impl Ready {
         max.saturating_mul(self.shares[level]) / all.max(1)
     }
 
-    /// The next group of a level, or one that has to go before it.
+    /// The next update of a level, or one that has to go before it.
     fn next(&mut self, level: usize) -> Option<PendingUpdate> {
         let flow = self.turn(level)?;
         let mark = self.first_of(level, flow)?;
@@ -240,7 +236,7 @@ impl Ready {
         Some(group)
     }
 
-    /// The producer whose turn it is, of those whose turn it is.
+    /// The producer whose turn it is, among those that share the turn.
     fn turn(&mut self, level: usize) -> Option<FlowId> {
         let looked_for = &mut self.looked_for;
         let mut forget = |flow: Flow| {
@@ -254,8 +250,8 @@ impl Ready {
         Some(FlowId { turn, producer })
     }
 
-    /// What goes first of all that the oldest of a flow stands behind. Where another flow has begun to look for that, it is
-    /// gone on with: no chain of updates is walked twice.
+    /// The update that goes first of all those before the oldest of a flow. If another flow has begun that search, it
+    /// goes on with it: no chain of updates is walked twice.
     fn first_of(&mut self, level: usize, flow: FlowId) -> Option<UpdateId> {
         let mut at = (level, flow);
         loop {
@@ -267,7 +263,7 @@ impl Ready {
             let before = match flow.first.last() {
                 None => Some(*flow.queue.first()?),
                 Some(&mark) => match self.groups.get(&mark) {
-                    // It went meanwhile, with another one's.
+                    // The update went meanwhile, with another one.
                     None => {
                         flow.first.pop();
                         self.looked_for.remove(&mark);
@@ -286,7 +282,7 @@ impl Ready {
                 return Some(mark);
             };
             match self.looked_for.get(&before) {
-                // Always at something older, so this ends.
+                // The search always goes to an older update, so it ends.
                 Some(&elsewhere) => at = elsewhere,
                 None => {
                     flow.first.push(before);

@@ -1,4 +1,4 @@
-//! What pacing promises, over random bursts of keys, priorities and windows.
+//! The promises of pacing, over random bursts of keys, priorities and windows.
 
 use std::{
     collections::HashMap,
@@ -94,7 +94,8 @@ fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[PendingUpdate; 1]> {
     group(&record, SmallVec::from_iter([planned]), &entities, 0).collect()
 }
 
-/// Runs the steps through a pacer with a flush of at most `flush` after each; returns what went, with the time it went.
+/// Runs the steps through a pacer with a flush of at most `flush` after each; returns the updates that went, each with
+/// its time.
 fn run(steps: &[Step], flush: usize) -> Vec<(Instant, PendingUpdate)> {
     let mut pacer = Pacer::default();
     let mut now = Instant::now();
@@ -243,7 +244,7 @@ fn filled(steps: impl IntoIterator<Item = Step>) -> Pacer {
     pacer
 }
 
-/// Everything, a flush after the other.
+/// Takes all updates, one flush after the other.
 fn drain(pacer: &mut Pacer, flush: usize) -> Vec<PendingUpdate> {
     let mut all = Vec::new();
     while pacer.ready() > 0 {
@@ -254,7 +255,7 @@ fn drain(pacer: &mut Pacer, flush: usize) -> Vec<PendingUpdate> {
     all
 }
 
-/// However an attacker names things, a backlog costs about a step for each update: walking it for each would be 10⁸.
+/// A backlog costs about a step for each update, however an attacker names things: walking it for each would be 10⁸.
 #[test]
 fn a_burst_costs_a_few_steps_for_each_update() {
     const MANY: u64 = 6_000;
@@ -285,7 +286,7 @@ fn a_burst_costs_a_few_steps_for_each_update() {
     }
 }
 
-/// One key, and each event names another agent: what is held of the key is not walked for each.
+/// All events have one key, and each names another agent: the held entities are not walked for each.
 #[test]
 fn what_is_united_is_not_walked_for_each_event() {
     let now = Instant::now();
@@ -319,7 +320,7 @@ fn producers_take_turns() {
         .collect();
     assert_eq!(places.len(), 10);
     assert!(places[9] < 40, "behind a few of the flood: {places:?}");
-    // The two floods share what is left.
+    // The two floods share the rest.
     let half = gone[..4_000]
         .iter()
         .filter(|g| g.flow.producer == 1)
@@ -358,7 +359,7 @@ fn a_claimed_priority_is_a_share_and_no_licence() {
     assert_eq!(first[0].priority, Priority::Critical, "urgent ones first");
     let good = first.iter().filter(|g| g.flow.producer == 2).count();
     assert_eq!(good, 24, "all of them in the first flush");
-    // And somebody else's critical one is not behind the flood of critical ones.
+    // Another producer's critical update does not wait behind the flood of critical ones.
     let now = Instant::now();
     let mut pacer = filled((0..10_000).map(|n| at_once(n, None, Priority::Critical, 1)));
     pacer.take(256);
@@ -380,8 +381,9 @@ fn of_one_entity_the_order_holds_whoever_speaks_of_it() {
     assert!(marks.is_sorted());
 }
 
-/// A gateway's one update stands behind a flood of another level, and all of that goes at its turn. What somebody else says at
-/// the gateway's level comes in the first flush all the same, though a third one floods at a more urgent level.
+/// A gateway's one update waits behind a flood of another level, and all of the flood goes at its turn. Another
+/// producer's update of the gateway's level still comes in the first flush, though a third producer floods at a more
+/// urgent level.
 #[test]
 fn what_is_taken_along_spends_no_share_that_others_count_on() {
     for flooded in [Priority::High, Priority::Low] {
@@ -396,7 +398,7 @@ fn what_is_taken_along_spends_no_share_that_others_count_on() {
     }
 }
 
-/// Fifty producers whose tokens name the same projects are before another one by no more than one of them would be.
+/// Fifty producers whose tokens name the same projects get no more before another producer than one of them would.
 #[test]
 fn who_shares_a_turn_has_no_more_of_it_by_being_many() {
     let places = |many: u64| {
@@ -411,7 +413,7 @@ fn who_shares_a_turn_has_no_more_of_it_by_being_many() {
         let gone = drain(&mut filled(flood.chain(good)), 256);
         let is_good = |at: &usize| gone[*at].flow == FlowId::alone(3);
         let places: Vec<_> = (0..gone.len()).filter(is_good).collect();
-        // The producers that share it have as much of it as one another.
+        // The producers that share the turn get equal parts of it.
         let first = |producer| {
             gone[..500]
                 .iter()

@@ -1,4 +1,4 @@
-//! The turns of those who share something: deficit round robin.
+//! Turns: deficit round robin among those who share something.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -11,9 +11,9 @@ pub(super) fn cost(bytes: usize) -> i64 {
     1 + i64::try_from(bytes / UPDATE_COST_BYTES).unwrap_or(i64::MAX / 2)
 }
 
-/// One who may have nothing when its turn comes.
+/// A taker of turns that may have nothing when its turn comes.
 pub(super) trait Waits {
-    /// Whether it has something.
+    /// Whether it has an update.
     fn waits(&self) -> bool;
 }
 
@@ -21,7 +21,7 @@ pub(super) trait Waits {
 #[derive(Debug)]
 pub(super) struct Turns<T> {
     members: HashMap<u64, Member<T>>,
-    /// All of them, in the order of their turns.
+    /// All takers, in the order of their turns.
     order: VecDeque<u64>,
 }
 
@@ -42,7 +42,7 @@ impl<T> Default for Turns<T> {
 }
 
 impl<T: Waits> Turns<T> {
-    /// One of them; who is new comes behind all others.
+    /// The taker of this name; a new one comes behind all others.
     pub(super) fn enter(&mut self, name: u64) -> &mut T
     where
         T: Default,
@@ -62,8 +62,8 @@ impl<T: Waits> Turns<T> {
         self.members.get_mut(&name).map(|member| &mut member.is)
     }
 
-    /// The taker whose turn it is. One that has nothing left for this turn goes behind the others; one that has nothing is given
-    /// to `gone`.
+    /// The taker whose turn it is. A taker without budget goes behind the others; a taker without updates is given to
+    /// `gone`.
     pub(super) fn next(&mut self, mut gone: impl FnMut(T)) -> Option<u64> {
         loop {
             let name = *self.order.front()?;
@@ -78,7 +78,7 @@ impl<T: Waits> Turns<T> {
             if member.left > 0 {
                 return Some(name);
             }
-            // Alone it owes nobody anything.
+            // A taker that is alone pays nothing back.
             member.left = match self.order.len() {
                 1 => TURN_BUDGET,
                 _ => member.left + TURN_BUDGET,
@@ -87,14 +87,14 @@ impl<T: Waits> Turns<T> {
         }
     }
 
-    /// One of them pays for an update that went at its turn.
+    /// Has a taker pay for an update that went at its turn.
     pub(super) fn pay(&mut self, name: u64, cost: i64) {
         if let Some(member) = self.members.get_mut(&name) {
             member.left -= cost;
         }
     }
 
-    /// All of them, in no order.
+    /// All takers, in no order.
     pub(super) fn into_all(self) -> impl Iterator<Item = T> {
         self.members.into_values().map(|member| member.is)
     }

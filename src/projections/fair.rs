@@ -1,10 +1,10 @@
-//! Making room: the project that has most loses something, so that nobody makes a projection forget another's things.
+//! Fair eviction: the project that has most loses something, so that nobody makes a projection forget another's things.
 
 use std::{collections::HashMap, hash::Hash};
 
-/// Those of these that go, so that no more than `target` is left: first of the accounts that have most, down to what fits for
-/// each, and then, should that not be enough, of everybody's. Each is given with its account and its weight, in the order in
-/// which those of one account go.
+/// The entries that go, so that no more than `target` is left: first those of the accounts that have most, down to an
+/// equal level, and then, if that is not enough, those of all accounts. Each is given with its account and its weight,
+/// in the order in which those of one account go.
 pub(super) fn leaving<A: Copy + Eq + Hash, K>(ranked: Vec<(A, usize, K)>, target: usize) -> Vec<K> {
     let mut holds: HashMap<A, usize> = HashMap::new();
     for (account, weight, _) in &ranked {
@@ -30,7 +30,7 @@ pub(super) fn leaving<A: Copy + Eq + Hash, K>(ranked: Vec<(A, usize, K)>, target
     going
 }
 
-/// The most that each may hold, so that all of them together hold no more than `target`.
+/// The most that each account may hold, so that all of them together hold no more than `target`.
 pub(super) fn level(mut holds: Vec<usize>, target: usize) -> usize {
     holds.sort_unstable();
     let (mut left, mut others) = (target, holds.len());

@@ -1,4 +1,4 @@
-//! Projections: each folds the events of the stream into something that can be asked for.
+//! Projections: each folds the events of the stream into something that clients can ask for.
 
 mod fair;
 mod qualified;

@@ -1,11 +1,11 @@
-//! Names of things with their project in them, for those whose id alone is another's name.
+//! Qualified names: the names of things with their project in them, for things whose id alone is another's name.
 
-/// A part of such a name: `/` stands between the parts.
+/// Encodes a part of such a name: `/` stands between the parts.
 pub(super) fn escaped(part: &str) -> String {
     part.replace('%', "%25").replace('/', "%2F")
 }
 
-/// The part that was written so.
+/// Decodes a part.
 pub(super) fn plain(part: &str) -> String {
     part.replace("%2F", "/").replace("%25", "%")
 }

@@ -1,4 +1,4 @@
-//! Accounts of projects, where one thing after the other makes room: the project that has most loses one.
+//! Accounts of projects, from which things are evicted one by one: the project that has most loses one.
 
 use std::{
     cmp::Reverse,
@@ -8,28 +8,28 @@ use std::{
 
 use super::limits::ENTRY;
 
-/// The project of an event; what names none has an account of its own.
+/// The project of an event; events that name none have an account of their own.
 pub(super) type Project = Option<Arc<str>>;
 
-/// The projects of which something is kept.
+/// The projects with entries.
 #[derive(Debug)]
 pub(super) struct Accounts<T> {
     of: HashMap<Project, Account<T>>,
-    /// Finds the one that has most; of those that have as much the one that came longest ago.
+    /// The order of eviction: the one that has most; of equal ones the one whose last entry is oldest.
     sizes: BTreeSet<(usize, Reverse<u64>, Project)>,
-    /// Counts what came.
+    /// A number for each entry.
     came: u64,
-    /// About how many bytes they hold beside what is kept.
+    /// About how many bytes the accounts hold beside their entries.
     pub(super) bytes: usize,
 }
 
 #[derive(Debug, Default)]
 struct Account<T> {
-    /// The weight of all that is kept of it.
+    /// The weight of its entries.
     weight: usize,
-    /// The number of things that are kept of it.
+    /// The number of its entries.
     things: usize,
-    /// The number of the last of them, as they came.
+    /// The number of its last entry.
     last: u64,
     of: T,
 }
@@ -46,7 +46,7 @@ impl<T> Default for Accounts<T> {
 }
 
 impl<T: Default> Accounts<T> {
-    /// One thing more is kept of a project; gives what there is of it.
+    /// Adds an entry to a project; returns the project's value.
     pub(super) fn add(&mut self, project: &Project, weight: usize) -> &mut T {
         self.came += 1;
         match self.of.get(project) {
@@ -61,7 +61,7 @@ impl<T: Default> Accounts<T> {
         &mut account.of
     }
 
-    /// One thing less is kept of it.
+    /// Takes an entry from a project.
     pub(super) fn take(&mut self, project: &Project, weight: usize) {
         let Some(account) = self.of.get_mut(project) else {
             return;
@@ -81,7 +81,7 @@ impl<T: Default> Accounts<T> {
         self.of.get_mut(project).map(|account| &mut account.of)
     }
 
-    /// The one that has most.
+    /// The project that has most.
     pub(super) fn most(&self) -> Option<&Project> {
         self.sizes.last().map(|(.., project)| project)
     }

@@ -15,12 +15,12 @@ pub(super) struct Blocker {
     pub(super) severity: String,
     /// The remedy that the agent proposed, if it did.
     pub(super) suggestion: Option<String>,
-    /// Since when.
+    /// The time at which it was reported.
     pub(super) since: Timestamp,
 }
 
 impl Blocker {
-    /// The blocker that an event tells of.
+    /// The blocker that an event reports.
     pub(super) fn of(event: &Event) -> Self {
         let data = &event.data;
         let first = |key: &str| data.get(key)?.as_array()?.first()?.as_str();

@@ -1,4 +1,4 @@
-//! One flow: a project, a run or a pipeline flow, as far as the stream has shown it.
+//! One flow: a project, a run or a pipeline flow, as the stream has shown it.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -21,7 +21,7 @@ const ERROR_MEMORY_MICROS: i64 = 300_000_000;
 /// Blocked tasks named apart; a flow with more is no less blocked.
 const MAX_BLOCKED: usize = 100;
 
-/// What a flow is, which decides how its progress is read.
+/// The sort of a flow, which decides how its progress is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sort {
     Project,
@@ -29,44 +29,44 @@ pub(super) enum Sort {
     Pipeline,
 }
 
-/// What is known of a flow.
+/// The facts of a flow.
 #[derive(Debug)]
 pub(super) struct Flow {
-    /// What it is.
     pub(super) sort: Sort,
-    /// What people call it; its id until an event says.
+    /// The name for people; its id until an event says one.
     pub(super) name: Option<Box<str>>,
-    /// Its project, which makes room for others with it, and who speaks of it.
+    /// Its project, which evicts by it, and the producers that speak of it.
     pub(super) of: Speakers,
     /// Its first event.
     pub(super) started: Timestamp,
     /// Its latest event.
     pub(super) last: Timestamp,
-    /// How many events it had.
+    /// The number of its events.
     pub(super) events: u64,
     /// Its place in [`STAGES`].
     pub(super) stage: Option<usize>,
-    /// How many tasks (or nodes) it has, once somebody said.
+    /// The number of its tasks (or nodes), once an event said it.
     pub(super) total: Option<u64>,
-    /// How many of them are done by the latest report.
+    /// The number of done tasks by the latest report.
     done_reported: u64,
-    /// How many were seen to be done. A report and the events it counts arrive in any order, so the two are never added.
+    /// The number of tasks that were seen to be done. A report and the events it counts arrive in any order, so the two
+    /// are never added.
     done_seen: u64,
     /// The progress that the producer reports, 0 to 100.
     reported: f64,
-    /// Tasks of it that cannot go on.
+    /// Its tasks that cannot go on.
     blocked: BTreeSet<Arc<str>>,
     /// Bytes that their ids hold.
     blocked_bytes: usize,
-    /// Errors in it.
+    /// The number of its errors.
     errors: u64,
-    /// The latest of them.
+    /// The time of its latest error.
     last_error: Option<Timestamp>,
     /// Steps that took longer than planned.
     slow: u64,
-    /// When it ended, and whether well.
+    /// The time of its end, and whether it ended well.
     pub(super) ended: Option<(Timestamp, bool)>,
-    /// Changed since its `flow_update` was last taken.
+    /// Whether it changed since its `flow_update` was last taken.
     pub(super) changed: bool,
 }
 
@@ -130,7 +130,7 @@ impl Flow {
         self.end(event);
     }
 
-    /// How many of its tasks (or nodes) are done: as reported or as seen, whichever is further.
+    /// The number of its tasks (or nodes) that are done: as reported or as seen, whichever is more.
     pub(super) fn done(&self) -> u64 {
         self.done_reported.max(self.done_seen)
     }
@@ -151,7 +151,7 @@ impl Flow {
         counted.max(staged).max(self.reported).clamp(0.0, 100.0)
     }
 
-    /// When it ends if it goes on at the pace so far; `None` before there is a pace.
+    /// The time at which it ends if it goes on at the pace so far; `None` before there is a pace.
     pub(super) fn eta(&self) -> Option<Timestamp> {
         let progress = self.progress();
         let elapsed = self.last.as_micros() - self.started.as_micros();
@@ -164,7 +164,7 @@ impl Flow {
         ))
     }
 
-    /// `healthy`, `warning` or `critical`, and why.
+    /// `healthy`, `warning` or `critical`, and the reasons.
     pub(super) fn health(&self) -> (&'static str, Vec<String>) {
         let mut issues = Vec::new();
         let failed = matches!(self.ended, Some((_, false)));
@@ -211,7 +211,7 @@ impl Flow {
         put("flow_id", id.into());
         put("project_name", self.name.as_deref().unwrap_or(id).into());
         put("progress_percentage", read::rounded(self.progress()));
-        // The page writes the stage as it is: a flow without one reads better as words than as nothing.
+        // The page shows the stage as it is: for a flow without one, words read better than an empty field.
         put(
             "current_stage",
             self.stage_name().unwrap_or("unknown").into(),
@@ -244,7 +244,7 @@ impl Flow {
         }
     }
 
-    /// Totals and progress, wherever the dialect puts them.
+    /// Totals and progress, wherever the dialect has them.
     fn measure(&mut self, event: &Event) {
         let inner = ["project_state", "run"]
             .iter()
@@ -318,7 +318,7 @@ fn blocked_bytes(task: &str) -> usize {
     limits::ENTRY + task.len()
 }
 
-/// An event that reports an error.
+/// Whether an event reports an error.
 pub(super) fn is_error(event: &Event) -> bool {
     matches!(event.name.change_type(), "error" | "failed" | "exception")
 }

@@ -1,8 +1,4 @@
-//! All flows, and which of them an event belongs to.
-//!
-//! An event belongs to the pipeline flow, the run and the project that it names. Marcus seldom says the project:
-//! a task's events go to the project that the task was once seen in, and, while the stream knows one project
-//! only, everything about tasks goes to that one.
+//! All flows, and the flows that an event belongs to.
 
 use std::{
     cmp::Ordering,
@@ -27,10 +23,11 @@ use crate::{
     update::seneca::read,
 };
 
-/// Flows kept, as far as they fit into their bytes; beyond it an eighth makes room at once: of the projects that have most, and of these
-/// ended ones, else those silent longest.
+/// Flows that are kept, as far as they fit into their bytes. Beyond it an eighth is evicted at once: flows of the
+/// projects that have most, of these first the ended ones, then those that were silent for longest.
 const MAX_FLOWS: usize = 1_000;
-/// Flows shown at once: the pages draw a card for each. No project's take the places of another's that has fewer.
+/// Flows shown at once: the pages draw a card for each. A project's flows don't take the places of another's that has
+/// fewer.
 const MAX_SHOWN: usize = 50;
 /// A flow that has ended is still shown for this long, by the stream's own clock, so that its end can be seen.
 const SHOWN_AFTER_END_MICROS: i64 = 300_000_000;
@@ -41,20 +38,19 @@ const MICROS_PER_MINUTE: f64 = 60_000_000.0;
 #[derive(Debug)]
 pub(super) struct Flows {
     known: HashMap<Arc<str>, Flow>,
-    /// Those of them that are projects: with exactly one, what names none belongs to it.
+    /// The flows that are projects: if there is exactly one, events that name no project belong to it.
     projects: BTreeSet<Arc<str>>,
     /// The time of the latest event: the stream's own clock.
     now: Timestamp,
     /// About how many bytes they hold.
     pub(super) bytes: usize,
-    /// No more than this.
     max: usize,
-    /// How many went for others.
+    /// The number of evicted flows.
     pub(super) forgotten: u64,
 }
 
 impl Flows {
-    /// None, and never more than so many bytes of them.
+    /// No flows; they never hold more than so many bytes.
     pub(super) fn new(max: usize) -> Self {
         Self {
             known: HashMap::new(),
@@ -137,7 +133,7 @@ impl Flows {
         out
     }
 
-    /// The `flow_update` of every flow that changed since this was last asked.
+    /// The `flow_update` of every flow that changed since the last call.
     pub(super) fn take_changed(&mut self) -> Vec<(Arc<str>, Object)> {
         let mut out = Vec::new();
         for (id, flow) in &mut self.known {
@@ -148,7 +144,7 @@ impl Flows {
         out
     }
 
-    /// How many tasks the projects say they have.
+    /// The numbers of tasks, in all and done, that the projects report.
     pub(super) fn tasks_reported(&self) -> (u64, u64) {
         self.projects
             .iter()
@@ -158,7 +154,7 @@ impl Flows {
             })
     }
 
-    /// When the project under way ends at its pace so far, if it is the only one.
+    /// The time at which the active project ends at its pace so far, if it is the only one.
     pub(super) fn eta(&self) -> Option<Timestamp> {
         self.known.get(&self.only_project()?)?.eta()
     }
@@ -193,7 +189,7 @@ impl Flows {
         })
     }
 
-    /// Those under way and those just ended, the latest started first.
+    /// Active flows and those that just ended, the latest started first.
     fn shown(&self) -> Vec<(&Arc<str>, &Flow)> {
         let since = self.now.as_micros() - SHOWN_AFTER_END_MICROS;
         let mut shown: Vec<_> = self
@@ -209,7 +205,7 @@ impl Flows {
         for (_, flow) in &shown {
             *flows.entry(&flow.of.project).or_default() += 1;
         }
-        // As many of each project as fit, and then the latest of any.
+        // As many flows of each project as fit, and then the latest of any.
         let each = fair::level(flows.values().copied().collect(), MAX_SHOWN).max(1);
         flows.clear();
         let (mut first, rest): (Vec<_>, Vec<_>) = shown.into_iter().partition(|(_, flow)| {
@@ -224,8 +220,8 @@ impl Flows {
         first
     }
 
-    /// The project that the event, or its task, names. A board's own id is taken only when it is known, or its name isn't. A
-    /// limited producer speaks of the project that was settled, whatever else it names.
+    /// The project that the event, or its task, names. A board's own id counts only if it is known, or its name is not.
+    /// A limited producer speaks of the project that was settled, whatever else it names.
     fn project_of(&mut self, event: &Event, tasks: &Tasks) -> Option<Arc<str>> {
         if event.settled.confined {
             return self.enter(event.project_id.as_deref()?, Sort::Project, event);
@@ -242,7 +238,7 @@ impl Flows {
             let named = |id: &&Arc<str>| {
                 self.known.get(*id).and_then(|flow| flow.name.as_deref()) == Some(name)
             };
-            // An event that names only a name of several projects is of none of them.
+            // An event that names only a name that several projects have belongs to none of them.
             let mut of_the_name = self.projects.iter().filter(named);
             match (of_the_name.next(), of_the_name.next()) {
                 (Some(id), None) => return Some(Arc::clone(id)),
@@ -263,7 +259,8 @@ impl Flows {
     }
 
     fn enter(&mut self, id: &str, sort: Sort, event: &Event) -> Option<Arc<str>> {
-        // A project's flow is the project's, whoever speaks of it; another's run that has its id goes for it.
+        // A project's flow is the project's own, whoever speaks of it: another's run with the same id makes room for
+        // it.
         if sort == Sort::Project {
             let run = self.known.get(id).filter(|flow| flow.sort != sort);
             if run.is_some_and(|run| run.of.is_other(event)) {
@@ -331,7 +328,7 @@ fn latest_first(a: &(&Arc<str>, &Flow), b: &(&Arc<str>, &Flow)) -> Ordering {
     (b.1.started, a.0).cmp(&(a.1.started, b.0))
 }
 
-/// Totals of a board that does not say its name.
+/// Whether an event has the totals of a board without its name.
 fn is_board_state(event: &Event) -> bool {
     event.name.canonical() == "refresh.project.state.complete"
 }

@@ -1,7 +1,7 @@
 //! The health that Seneca's Health tab shows, from what producers report.
 //!
-//! The tab reads deep into the object without asking, so the object is always whole; and it is only given
-//! once somebody has reported anything at all.
+//! The tab reads deep into the object without checks, so the object is always whole; and there is none before a
+//! producer has reported anything.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -17,9 +17,9 @@ use crate::{
     },
 };
 
-/// Readings kept for the history, as far as they fit into their bytes.
+/// Readings that are kept for the history, as far as they fit into their bytes.
 const MAX_READINGS: usize = 1_000;
-/// An unchanged reading is kept again only after this long.
+/// The time after which an unchanged reading is kept again.
 const REPEAT_MICROS: i64 = 60_000_000;
 
 /// The readings, oldest first.
@@ -28,14 +28,14 @@ pub(super) struct Health {
     readings: VecDeque<Arc<Reading>>,
     /// About how many bytes they hold.
     pub(super) bytes: usize,
-    /// No more than this, but for the latest one.
+    /// Exceeded only by the latest reading.
     max: usize,
-    /// How many went for others.
+    /// The number of evicted readings.
     pub(super) forgotten: u64,
 }
 
 impl Health {
-    /// None, and never more than so many bytes of them.
+    /// No readings; they never hold more than so many bytes.
     pub(super) fn new(max: usize) -> Self {
         Self {
             readings: VecDeque::new(),
@@ -110,7 +110,7 @@ impl Health {
         Some(out)
     }
 
-    /// The readings since `since`, each as the tab reads it: to be written where that holds nobody up.
+    /// The readings since `since`, each as the tab reads it; the closure is run off the loop.
     pub(super) fn since(&self, since: Timestamp) -> impl FnOnce() -> Vec<Object> + Send + use<> {
         let readings = self.readings.clone();
         move || {
@@ -154,7 +154,8 @@ impl Health {
             "system.state" => {
                 let blocked = read::first_count(data, &["tasks_blocked"])?;
                 reading.blocked = blocked;
-                // A count of blocked tasks says less than a risk level; it only speaks when nothing better did.
+                // A count of blocked tasks says less than a risk level, so it counts only if the report says nothing
+                // better.
                 if reading.colour.is_none() {
                     let by_count = if blocked > 0 {
                         Colour::Yellow
@@ -170,7 +171,7 @@ impl Health {
     }
 }
 
-/// Every blocked task is a risk.
+/// The risks: each blocked task is one.
 fn risks(tasks: &Tasks) -> Vec<Value> {
     let risk = |(task, blocker): (_, &super::blocker::Blocker)| {
         let text = match blocker.text.as_str() {
@@ -186,7 +187,7 @@ fn risks(tasks: &Tasks) -> Vec<Value> {
     tasks.blockers.iter().map(risk).collect()
 }
 
-/// What the agents themselves proposed.
+/// The remedies that the agents themselves proposed.
 fn remedies(tasks: &Tasks) -> Vec<Value> {
     tasks
         .blockers

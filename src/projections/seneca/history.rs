@@ -14,29 +14,28 @@ use crate::{
     update::seneca::{ConversationEvent, read},
 };
 
-/// As many as Seneca itself keeps.
+/// The lines that are kept: as many as Seneca itself keeps.
 const MAX_LINES: usize = 1_000;
 const MICROS_PER_MINUTE: i64 = 60_000_000;
 
-/// The lines. Events are shared with the rest of the server; a line is only written when somebody asks.
+/// The lines. Events are shared with the rest of the server; a line is only written when a client asks.
 #[derive(Debug)]
 pub(super) struct History {
-    /// In the order in which they came.
+    /// In the order of their arrival.
     lines: BTreeMap<u64, Arc<Event>>,
-    /// Those of each project, oldest first.
+    /// The lines of each project, oldest first.
     projects: Accounts<VecDeque<u64>>,
     /// The number of lines that came.
     came: u64,
     /// About how many bytes the lines hold.
     bytes: usize,
-    /// No more than this.
     max: usize,
-    /// How many went for others.
+    /// The number of evicted lines.
     pub(super) forgotten: u64,
 }
 
 impl History {
-    /// None, and never more than so many bytes of them.
+    /// No lines; they never hold more than so many bytes.
     pub(super) fn new(max: usize) -> Self {
         Self {
             lines: BTreeMap::new(),
@@ -68,7 +67,7 @@ impl History {
         }
     }
 
-    /// A copy of the lines, to be read where that holds nobody up.
+    /// A copy of the lines, to be written off the loop.
     pub(super) fn lines(&self) -> Lines {
         Lines(self.lines.values().map(Arc::clone).collect())
     }
@@ -89,7 +88,7 @@ impl History {
     }
 }
 
-/// The bytes that a line holds, with its places.
+/// The bytes that a line holds, with its entries in the maps.
 fn held(event: &Event) -> usize {
     const PLACES: usize = 64;
     PLACES + event.held()

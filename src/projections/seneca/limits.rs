@@ -1,24 +1,24 @@
-//! Bounds of the dashboard, in bytes of memory that its parts hold, and the counts of what they let go.
+//! Bounds of the dashboard, in bytes of memory that its parts hold, and the counts of evicted things.
 
-/// Bytes of an id that anything is kept by. The doors refuse ids far shorter than this; but some ids of Seneca's own are no
-/// ids to them, and an older journal has what it has.
+/// Bytes of an id that things are kept by. The doors refuse far shorter ids; but some ids of Seneca's own are no ids to
+/// them, and an older journal may hold longer ones.
 const MAX_ID: usize = 4_096;
 /// Bytes of a name that is shown.
 const MAX_NAME: usize = 256;
 /// Bytes that an entry of a map costs beside the texts in it, with its share of the map.
 pub(super) const ENTRY: usize = 160;
 
-/// Whether anything is kept by an id.
+/// Whether things are kept by an id of this length.
 pub(super) fn fits(id: &str) -> bool {
     id.len() <= MAX_ID
 }
 
-/// As much of a name as is kept.
+/// The part of a name that is kept.
 pub(super) fn name(text: &str) -> &str {
     cut(text, MAX_NAME)
 }
 
-/// As much of a text as is kept.
+/// The part of a text that is kept.
 pub(super) fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }
@@ -39,7 +39,8 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    /// All of them together are at most seven eighths: what is counted by name and what was given out last take the rest.
+    /// All of them together are at most seven eighths: the counts by name and the objects that were sent last take the
+    /// rest.
     pub(super) fn of(bytes: usize) -> Self {
         Self {
             lines: bytes / 4,
@@ -51,12 +52,12 @@ impl Shares {
     }
 }
 
-/// The counts of what the dashboard let go, or did not take, because of its bounds in number or bytes.
+/// The counts of things that the dashboard evicted, or did not take, because of its bounds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Forgotten {
     /// Lines of the conversation.
     pub lines: u64,
-    /// Tasks, and such as were not taken while none could go.
+    /// Tasks, and tasks that were not taken because none could be evicted.
     pub tasks: u64,
     /// Readings of the health.
     pub readings: u64,

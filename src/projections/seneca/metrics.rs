@@ -1,4 +1,4 @@
-//! The bytes that Seneca's dashboard holds, and the counts of what its bounds let go.
+//! The bytes that Seneca's dashboard holds, and the counts of things that its bounds evicted.
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -13,7 +13,7 @@ use super::Dashboard;
 pub(crate) struct DashboardMetrics {
     /// Held against `[seneca] max_bytes`.
     bytes: Gauge,
-    /// Counts of what had to go, by part of the dashboard.
+    /// Counts of evicted things, by part of the dashboard.
     forgotten: Family<Part, Counter>,
 }
 

@@ -1,4 +1,4 @@
-//! What the stream adds up to for Seneca's pages: summary, metrics, flows, agents, health, the latest lines.
+//! The dashboards of Seneca's pages: summary, metrics, flows, agents, health, the latest lines.
 //!
 //! The dashboard is fed every event in order and keeps a bounded picture. It never asks for the time: "today" and "the last
 //! hour" are those of the latest event, so that a replayed recording looks as it did live; only the REST
@@ -46,7 +46,7 @@ const MICROS_PER_HOUR: i64 = 3_600_000_000;
 /// Updates whose content changed: the Socket.IO event's name and the body.
 pub type Changes = SmallVec<[(&'static str, Object); 5]>;
 
-/// Bytes that a dashboard holds which nobody gave another bound.
+/// Bytes that a dashboard without another bound holds.
 const MAX_BYTES: usize = 32 << 20;
 
 /// The running picture.
@@ -54,23 +54,20 @@ const MAX_BYTES: usize = 32 << 20;
 pub struct Dashboard {
     /// The latest lines, for REST.
     history: History,
-    /// Lines and decisions counted.
     tally: Tally,
-    /// Who is there.
     workers: Workers,
-    /// Where the tasks stand.
     tasks: Tasks,
     /// Projects, runs and pipeline flows.
     flows: Flows,
-    /// What was reported of the system's health.
+    /// The reported health of the system.
     health: Health,
     /// Whether the health changed since it was last taken.
     health_changed: bool,
     /// Whether anything was observed since the changes were last taken: if not, nothing needs to be compared.
     observed: bool,
-    /// What was last given out, by event name, to tell whether it changed.
+    /// The last objects that were sent, by event name, to see whether they changed.
     given: BTreeMap<&'static str, Object>,
-    /// Whether the bodies are made harmless for pages that put them into HTML: what is kept here stays as it was said.
+    /// Whether the bodies are made harmless for pages that put them into HTML: the kept texts stay as they were said.
     sanitize: bool,
 }
 
@@ -113,7 +110,7 @@ impl Dashboard {
             + self.health.bytes
     }
 
-    /// How much had to go because of its bounds.
+    /// The number of things that it evicted.
     pub fn forgotten(&self) -> Forgotten {
         Forgotten {
             lines: self.history.forgotten,
@@ -124,13 +121,13 @@ impl Dashboard {
         }
     }
 
-    /// The same, with bodies that are harmless in HTML or as they are.
+    /// The same, with bodies that are harmless in HTML, or as they are.
     #[must_use]
     pub fn sanitizing(self, sanitize: bool) -> Self {
         Self { sanitize, ..self }
     }
 
-    /// A body as it goes out.
+    /// A body as it is sent.
     fn out(&self, body: Object) -> Object {
         shown(body, self.sanitize)
     }
@@ -144,7 +141,7 @@ impl Dashboard {
         let change = self.tasks.observe(event);
         self.flows.observe(event, &self.tasks, change.as_ref());
         let changed = self.health.observe(event, &self.tasks, || self.flows.eta());
-        // The table has a row for these: they reach everybody at once.
+        // The table has a row for these events: their update goes to all clients at once.
         self.health_changed |= changed && event.name.canonical() != "system.health.changed";
         if line.is_some() {
             self.history.push(event);
@@ -179,7 +176,7 @@ impl Dashboard {
         out
     }
 
-    /// The `flow_update` of every flow that changed since this was last asked, by flow id.
+    /// The `flow_update` of every flow that changed since the last call, by flow id.
     pub fn flows_changed(&mut self) -> Vec<(Arc<str>, Object)> {
         let changed = self.flows.take_changed();
         changed
@@ -188,8 +185,8 @@ impl Dashboard {
             .collect()
     }
 
-    /// The new `health_update`, if the health changed since this was last asked. An event `system.health.changed`
-    /// has an update of its own already; this one is for the reports that have not.
+    /// The new `health_update`, if the health changed since the last call. An event `system.health.changed` has an
+    /// update of its own already; this one is for other reports.
     pub fn health_changed(&mut self) -> Option<Object> {
         std::mem::take(&mut self.health_changed)
             .then(|| self.health_current())
@@ -258,13 +255,14 @@ impl Dashboard {
         out
     }
 
-    /// The body of `GET /api/health/current`; `None` (a 404) while nothing is known. Also what a `health_update` holds beside its own fields.
+    /// The body of `GET /api/health/current`; `None` (a 404) while nothing is known. A `health_update` has it beside
+    /// its own fields.
     pub fn health_current(&self) -> Option<Object> {
         let health = self.health.current(&self.tasks)?;
         Some(self.out(health))
     }
 
-    /// The body of `GET /api/health/history`, to be written where that holds nobody up: it may be long.
+    /// The body of `GET /api/health/history`. It may be long, so the closure is run off the loop.
     pub fn health_history(
         &self,
         hours: u64,
@@ -285,7 +283,7 @@ impl Dashboard {
         }
     }
 
-    /// The body of `GET /api/conversations/recent`, newest first, to be written where that holds nobody up; `minutes` is its
+    /// The body of `GET /api/conversations/recent`, newest first; the closure is run off the loop. `minutes` is its
     /// `time_range`.
     pub fn recent_conversations(
         &self,
@@ -303,7 +301,7 @@ impl Dashboard {
     }
 }
 
-/// A body as the pages are shown it.
+/// A body as the pages get it.
 fn shown(body: Object, sanitize: bool) -> Object {
     if sanitize {
         harmless_object(body)

@@ -1,4 +1,4 @@
-//! At which of the pipeline's eight stages an event happens.
+//! The stage of the pipeline at which an event happens.
 
 use crate::{event::Event, update::seneca::read};
 
@@ -14,10 +14,11 @@ pub(super) const STAGES: [&str; 8] = [
     "task_completion",
 ];
 
-/// The first stage of the work itself: those before it are planning, which a thought in between does not bring back.
+/// The first stage of the work itself: earlier ones are planning, and a thought in between does not bring a flow back
+/// to it.
 pub(super) const FIRST_OF_WORK: usize = 5;
 
-/// The stage's place in [`STAGES`]: as the event says, else by what it is about; `None` if it is about no stage.
+/// The stage's place in [`STAGES`]: as the event says, else by its subject; `None` if it has to do with no stage.
 pub(super) fn of(event: &Event) -> Option<usize> {
     if let Some(said) = read::text(&event.data, "stage") {
         let found = STAGES.iter().position(|stage| *stage == said);

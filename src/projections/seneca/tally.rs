@@ -1,4 +1,4 @@
-//! Counts over the whole stream: lines of the conversation by kind, decisions, and how sure they were.
+//! Counts over the whole stream: lines of the conversation by kind, decisions, and their confidence.
 
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
@@ -12,7 +12,7 @@ use crate::{
     update::seneca::{ConversationEvent, read},
 };
 
-/// Kinds counted by name; those beyond share [`OTHER`], because producers choose the names.
+/// Kinds that are counted by name; further ones share [`OTHER`], because producers choose the names.
 const MAX_TYPES: usize = 200;
 /// The kind of all kinds beyond [`MAX_TYPES`].
 const OTHER: &str = "other";
@@ -37,9 +37,9 @@ pub(super) struct Tally {
     today: i64,
     /// The sum of the scores of those decisions that have one.
     confidence_sum: f64,
-    /// How many have one.
+    /// The number of decisions with a score.
     confidence_count: u32,
-    /// Decisions already counted, by what stands for their ids: these may be of any length.
+    /// Decisions already counted, as hashes of their ids, which may be of any length.
     known: HashSet<u64>,
     /// The same, oldest first, to forget them in order.
     order: VecDeque<u64>,

@@ -1,7 +1,7 @@
-//! The tasks of the stream: how many are under way, done, or blocked and by what.
+//! The tasks of the stream: the numbers of those in progress, done and blocked, and the blockers.
 //!
-//! The same fact may arrive in up to three dialects. What is counted is therefore the change of a task's
-//! state, not the event: the second report of a completion changes nothing.
+//! The same fact may arrive in up to three dialects. So the changes of a task's state are counted, and not the events:
+//! the second report of a completion changes nothing.
 
 #[cfg(test)]
 mod tests;
@@ -22,13 +22,13 @@ use super::{
 };
 use crate::{event::Event, update::seneca::read};
 
-/// Tasks kept, as far as they fit into their bytes; beyond it the project that has most forgets the first that were done. If none
-/// was, its own new ones are not tracked, and it forgets its oldest for another's.
+/// Tasks that are kept, as far as they fit into their bytes. Beyond it the project that has most forgets the tasks that
+/// were done first. If none was done, its own new tasks are not tracked, and its oldest make room for another's.
 const MAX_TASKS: usize = 10_000;
-/// Blockers shown; the counts go on beyond.
+/// Blockers that are shown; the counts go on beyond.
 const MAX_BLOCKERS: usize = 100;
 
-/// Where a task stands.
+/// The state of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     Open,
@@ -40,42 +40,40 @@ pub(super) enum Standing {
 /// The change that one event made.
 #[derive(Debug, Clone)]
 pub(super) struct Change {
-    /// Which task.
     pub(super) task: Arc<str>,
-    /// Where it stood.
+    /// The state before it.
     pub(super) from: Standing,
-    /// Where it stands now.
+    /// The state after it.
     pub(super) to: Standing,
 }
 
 /// The tasks by id.
 #[derive(Debug)]
 pub(super) struct Tasks {
-    /// Where each stands, and its project if an event ever said so.
+    /// The state of each task, and its project if an event ever said it.
     known: HashMap<Arc<str>, Task>,
-    /// Those of each project.
+    /// The tasks of each project.
     projects: Accounts<Own>,
-    /// Counts the moves to and from done: the order of tasks.
+    /// A number for each move to and from done: the order of tasks.
     turn: u64,
     /// About how many bytes the tasks hold.
     bytes: usize,
-    /// The same of the blockers, of which there are few.
+    /// About how many bytes the blockers hold, of which there are few.
     blocker_bytes: usize,
-    /// No more than this.
     max: usize,
-    /// How many went for others, or were not taken.
+    /// The number of tasks that were evicted or not taken.
     pub(super) forgotten: u64,
-    /// How many the stream has shown.
+    /// The number of tasks that the stream has shown.
     pub(super) total: u64,
-    /// How many are under way.
+    /// The number of tasks in progress.
     pub(super) in_progress: u64,
-    /// How many are done.
+    /// The number of done tasks.
     pub(super) done: u64,
-    /// Times that a task was completed; unlike `done` it never goes back.
+    /// The number of completions; unlike `done` it never goes back.
     pub(super) completions: u64,
-    /// Times that a task was blocked.
+    /// The number of times that a task was blocked.
     pub(super) blocks: u64,
-    /// What blocks now, by task.
+    /// The present blockers, by task.
     pub(super) blockers: BTreeMap<Arc<str>, Blocker>,
 }
 
@@ -83,16 +81,16 @@ pub(super) struct Tasks {
 struct Task {
     standing: Standing,
     of: Speakers,
-    /// Its place among those of its project that are done, or that are not.
+    /// Its place in the order of its project's done tasks, or of the others.
     turn: u64,
 }
 
 /// The tasks of a project, to forget them in order.
 #[derive(Debug, Default)]
 struct Own {
-    /// Those that are done.
+    /// Its done tasks.
     done: BTreeMap<u64, Arc<str>>,
-    /// All others.
+    /// Its other tasks.
     open: BTreeMap<u64, Arc<str>>,
 }
 
@@ -107,7 +105,7 @@ impl Own {
 
 impl Task {
     fn held(&self, id: &str) -> usize {
-        // With its places among those of its project.
+        // The entries in its project's maps.
         const PLACES: usize = 64;
         let project = self.of.project.as_ref().map_or(0, |project| project.len());
         ENTRY + PLACES + id.len() + project
@@ -115,7 +113,7 @@ impl Task {
 }
 
 impl Tasks {
-    /// None, and never more than so many bytes of them.
+    /// No tasks; they never hold more than so many bytes.
     pub(super) fn new(max: usize) -> Self {
         Self {
             known: HashMap::new(),
@@ -139,7 +137,7 @@ impl Tasks {
         self.kept_bytes() + self.blocker_bytes
     }
 
-    /// Folds `event`; the change it made, if it did.
+    /// Folds `event`; returns the change that it made, if any.
     pub(super) fn observe(&mut self, event: &Event) -> Option<Change> {
         let id = read::task(event).filter(|id| limits::fits(id));
         let id = id.map(|id| self.key(id, event));
@@ -149,7 +147,7 @@ impl Tasks {
         }
         let to = standing_after(event)?;
         let Some(id) = id else {
-            // Reports that name no task can only be counted.
+            // Reports without a task can only be counted.
             self.completions += u64::from(to == Standing::Done);
             self.blocks += u64::from(to == Standing::Blocked);
             return None;
@@ -179,13 +177,13 @@ impl Tasks {
         Some(Change { task, from, to })
     }
 
-    /// The project of a task, if an event ever said so.
+    /// The project of a task, if an event ever said it.
     pub(super) fn project(&self, task: &str, event: &Event) -> Option<Arc<str>> {
         let task = self.known.get(&*self.key(task, event))?;
         task.of.project.clone()
     }
 
-    /// The id by which a task is kept that an event names so.
+    /// The id by which the task is kept that an event names so.
     fn key<'i>(&self, id: &'i str, event: &Event) -> Cow<'i, str> {
         tenants::key(id, self.known.get(id).map(|task| &task.of), event)
     }
@@ -200,7 +198,7 @@ impl Tasks {
         task.held(id).max(self.max / MAX_TASKS)
     }
 
-    /// A task stands elsewhere now.
+    /// Moves a task to another state.
     fn place(&mut self, id: &Arc<str>, to: Standing) {
         let Some(task) = self.known.get_mut(id) else {
             return;
@@ -217,7 +215,7 @@ impl Tasks {
         }
     }
 
-    /// A task that is named with another project is one of that from now on, if that fits.
+    /// Moves a task that is named with another project to that one, if it fits there.
     fn move_to(&mut self, id: &str, project: Option<&Arc<str>>) {
         let (Some(project), Some((id, task))) = (project, self.known.get_key_value(id)) else {
             return;
@@ -280,7 +278,7 @@ impl Tasks {
         Some((id, Standing::Open))
     }
 
-    /// Forgets a task for a new one of this project; none if that has most itself, and none of it is done.
+    /// Evicts a task for a new one of this project; none if the project has most itself, and none of its tasks is done.
     fn make_room(&mut self, project: &Project) -> Option<()> {
         let most = self.projects.most()?.clone();
         let own = self.projects.get_mut(&most)?;
@@ -290,7 +288,8 @@ impl Tasks {
             None => (Arc::clone(own.open.first_key_value()?.1), true),
         };
         let gone = self.remove(&id)?;
-        // Counts of tasks under way, and the list of blockers, are of known tasks only. Tasks that were done stay counted.
+        // The counts of tasks in progress and the list of blockers are of kept tasks only. Tasks that were done stay
+        // counted.
         if open {
             self.leave(gone.standing);
             self.unblock(&id);
@@ -316,8 +315,8 @@ impl Tasks {
         known.is_none() || known == Some(blocker::text(event))
     }
 
-    /// The blocker that is shown no more for another task's: the oldest of the project that has most, unless that would have as
-    /// many then.
+    /// The blocker that is evicted for another task's: the oldest of the project that has most, unless the other
+    /// project would then have as many.
     fn blocker_to_go(&self, task: &str) -> Option<Arc<str>> {
         let of = |task: &str| {
             self.known
@@ -355,7 +354,7 @@ fn project_of(event: &Event) -> Option<&Arc<str>> {
     project.filter(|project| limits::fits(project))
 }
 
-/// Where the task stands after `event`; `None` if the event does not say.
+/// The state of the task after `event`; `None` if the event does not say it.
 fn standing_after(event: &Event) -> Option<Standing> {
     let status = || match read::text(&event.data, "status")? {
         "todo" | "open" => Some(Standing::Open),

@@ -241,10 +241,10 @@ fn a_producers_own_analysis_is_made_fit_to_be_shown() {
     assert_eq!(shown["risk_factors"][0]["description"], "disk");
     assert_eq!(shown["risk_factors"].as_array().unwrap().len(), 1);
     assert_eq!(shown["recommendations"], json!([]));
-    // What everybody is told at once is the same object.
+    // The object that all clients are sent at once is the same.
     let told = health_fields(&report, &report.data);
     assert_eq!(told, shown);
-    // A report that says nothing of how well things go leaves it as it was.
+    // A report without a word on how well things go leaves it as it was.
     dashboard.observe(&event_at(
         "2026-05-23T14:00:05Z",
         "system.health.changed",
@@ -306,7 +306,7 @@ fn history_and_kinds_are_bounded() {
     assert!(dashboard.active_flows()["flows"].as_array().unwrap().len() <= 50);
 }
 
-/// Which of the flows are shown goes by their projects, and their order by when they started, as ever.
+/// The flows that are shown are chosen by their projects, and ordered by their start.
 #[test]
 fn the_flows_shown_are_of_all_projects_the_latest_first() {
     let mut dashboard = Dashboard::new();
@@ -329,7 +329,7 @@ fn the_flows_shown_are_of_all_projects_the_latest_first() {
     let runs: Vec<&str> = flows.iter().map(|f| f["id"].as_str().unwrap()).collect();
     assert_eq!(runs.len(), 50);
     let of = |project: &str| runs.iter().filter(|id| id.starts_with(project)).count();
-    // With the projects themselves.
+    // The projects themselves are among them.
     assert_eq!((of("quiet"), of("other")), (6, 8));
     let started: Vec<&str> = flows
         .iter()

@@ -1,4 +1,4 @@
-//! The agents of the stream: who they are and who is there.
+//! The agents of the stream, and whether they are present.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,8 @@ use crate::{
     update::seneca::{ConversationEvent, read},
 };
 
-/// Agents kept, as far as they fit into their bytes; beyond it an eighth goes at once: of the
-/// projects that have most, and of these those not heard of for the longest time.
+/// Agents that are kept, as far as they fit into their bytes. Beyond it an eighth is evicted at once: agents of the
+/// projects that have most, of these first those that were silent for longest.
 const MAX_AGENTS: usize = 1_000;
 
 /// The agents by id.
@@ -23,13 +23,12 @@ const MAX_AGENTS: usize = 1_000;
 pub(super) struct Workers {
     /// Sorted, so that the page's list keeps its order.
     known: BTreeMap<Box<str>, Worker>,
-    /// A clock of events, to know who was silent longest.
+    /// A clock of events: it shows which agent was silent for longest.
     tick: u64,
     /// About how many bytes they hold.
     pub(super) bytes: usize,
-    /// No more than this.
     max: usize,
-    /// How many went for others.
+    /// The number of evicted agents.
     pub(super) forgotten: u64,
 }
 
@@ -37,11 +36,11 @@ pub(super) struct Workers {
 struct Worker {
     /// The name it registered with.
     name: Option<Box<str>>,
-    /// Whether it counts as active: it was heard of and did not leave.
+    /// Whether it counts as active: an event named it, and it did not leave.
     present: bool,
-    /// When it was last heard of, by [`Workers::tick`].
+    /// The last event that named it, by [`Workers::tick`].
     heard: u64,
-    /// The project in which it was first heard of.
+    /// The project of the first event that named it.
     of: Speakers,
 }
 
@@ -53,7 +52,7 @@ impl Worker {
 }
 
 impl Workers {
-    /// None, and never more than so many bytes of them.
+    /// No agents; they never hold more than so many bytes.
     pub(super) fn new(max: usize) -> Self {
         Self {
             known: BTreeMap::new(),
@@ -64,7 +63,7 @@ impl Workers {
         }
     }
 
-    /// Notes who `event` is about, who says it and to whom.
+    /// Notes the agents that `event` names: its subject, its speaker and its listener.
     pub(super) fn observe(&mut self, event: &Event, line: Option<&ConversationEvent<'_>>) {
         self.tick += 1;
         if let Some(line) = line {
@@ -78,12 +77,12 @@ impl Workers {
         }
     }
 
-    /// How many there are now.
+    /// The number of active agents.
     pub(super) fn active(&self) -> usize {
         self.known.values().filter(|worker| worker.present).count()
     }
 
-    /// How many the stream has shown.
+    /// The number of agents that the stream has shown.
     pub(super) fn seen(&self) -> usize {
         self.known.len()
     }
@@ -162,7 +161,7 @@ impl Workers {
     }
 }
 
-/// As Seneca tells agents from the other speakers.
+/// Whether an id looks like an agent's, by Seneca's own rule.
 fn looks_like_agent(id: &str) -> bool {
     id.starts_with("agent") || id.starts_with("worker_")
 }

@@ -10,11 +10,11 @@ use std::sync::{
 pub(super) struct Age {
     pub(super) replaced: Arc<AtomicU64>,
     pub(super) then: u64,
-    /// So much may be held.
+    /// The most that may be replaced.
     most: u64,
 }
 
-/// Pictures are alike whenever they were made.
+/// Pictures are equal whenever they were made.
 impl PartialEq for Age {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -22,7 +22,7 @@ impl PartialEq for Age {
 }
 
 impl Age {
-    /// Of a picture that is made now.
+    /// The age of a picture that is made now.
     pub(super) fn new(replaced: Arc<AtomicU64>, most: u64) -> Self {
         Self {
             then: replaced.load(Ordering::Relaxed),

@@ -1,8 +1,8 @@
 //! An agent's tasks and status, as one client sees them.
 //!
-//! Events that name an agent give it tasks, take them from it, and say its status. A task that is over is nobody's, whether
-//! or not the event that ended it named its agent: that is read off the task. So nothing here depends on the order of
-//! events of different things, and whoever folds the updates comes to the same.
+//! Events that name an agent give it tasks, take them from it, and say its status. A finished task is nobody's, whether
+//! or not the event that ended it named its agent: the task itself says it. So nothing here depends on the order of
+//! events of different things, and a client that folds the updates gets the same state.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{access::authz::Permissions, event::ThingKind};
 
-/// Words by which an agent says that it has nothing to do; a task that it has says more.
+/// Words by which an agent says that it has nothing to do; a task of its own says more.
 const AT_REST: [&str; 6] = [
     "idle",
     "available",
@@ -23,24 +23,24 @@ const AT_REST: [&str; 6] = [
     "waiting",
 ];
 
-/// Whether nobody works on a task of this status any more.
+/// Whether a task of this status is finished.
 pub(super) fn is_over(status: &str) -> bool {
     matches!(status, "done" | "todo" | "failed" | "cancelled" | "deleted")
 }
 
 /// A task that an agent was given.
 struct Given<'a> {
-    /// As the event that gave it named it.
+    /// The project that the event named with the task.
     project: Option<&'a str>,
     id: &'a str,
-    /// It was given after the agent said its status.
+    /// Whether it was given after the agent said its status.
     fresh: bool,
     /// The project in which the task is known.
     home: Option<&'a str>,
     over: bool,
 }
 
-/// The facts of an agent that are derived.
+/// The derived facts of an agent.
 pub(super) struct Agent<'a> {
     said: Option<&'a str>,
     given: Vec<Given<'a>>,
@@ -129,8 +129,8 @@ impl<'a> Agent<'a> {
     }
 }
 
-/// The project of a task, as far as it is seen, and whether it is over. One that was given without a project is perhaps known
-/// in one by now.
+/// The project of a task, as far as it is seen, and whether the task is finished. A task that was given without a
+/// project may be known in one by now.
 fn task_of<'a>(
     store: &'a Store,
     permissions: &Permissions,
@@ -144,7 +144,7 @@ fn task_of<'a>(
     });
     let is_it = |key: &Key| key.project.as_deref() == project;
     let first = seen.next()?;
-    // Those of no project come first.
+    // Tasks without a project come first.
     let (key, entity, mask) = match project {
         _ if is_it(first.0) => first,
         Some(_) => seen.find(|(key, ..)| is_it(key))?,

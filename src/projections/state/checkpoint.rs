@@ -1,8 +1,8 @@
-//! The state over a restart: what was saved, and what the journal has beyond it.
+//! The state over a restart: the saved one, and the journal's events after it.
 //!
-//! The state is saved as a picture of the hub's own, which costs nothing to take, and goes into the journal in parts: it is
-//! never held a second time, nor as one text. So does the ledger before it, as the intake has it at that time: it is further
-//! than the picture, and is saved with its own place. The live stream waits for neither.
+//! The state is saved as a picture of the hub's own, which costs nothing to take, and goes into the journal in parts:
+//! it is never held a second time, nor as one text. The intake's ledger goes before it: it is further than the picture,
+//! and is saved with its own place. The live stream waits for neither.
 
 use std::{
     sync::Arc,
@@ -22,11 +22,11 @@ use crate::{
     ledger::{self, Ledger},
 };
 
-/// Events that a start has to fold at the most, but for those of the last moments.
+/// The most events that a start has to fold, except those of the last moments.
 const EVERY: u64 = 20_000;
-/// How long something new may stay unsaved.
+/// The longest time for which new events stay unsaved.
 const AT_LEAST: Duration = Duration::from_secs(30);
-/// How often the journal is looked at: often enough that what is new is still at hand there.
+/// The time between two looks at the journal: short enough that its new records are still in memory.
 const CHECKPOINT_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 const READ_BATCH: usize = 1_024;
 
@@ -65,19 +65,19 @@ pub async fn restore(
                 ledger.learn(&record.event);
             }
         }
-        // There may be a great deal: others have their turn.
+        // There may be many records: other tasks have their turn.
         tokio::task::yield_now().await;
     }
     Ok((state, ledger, at.max(journal.bounds().last)))
 }
 
-/// The state as it was saved.
+/// The saved state.
 struct Loaded {
     state: State,
     ledger: Ledger,
     /// The last record that is in the state.
     at: Seq,
-    /// The last one that the ledger has learnt for certain; no earlier one than the state's.
+    /// The last record that the ledger has learnt for certain; it is not before the state's.
     learnt: Seq,
 }
 
@@ -128,7 +128,8 @@ fn read_part(part: &str, ledger: &mut ledger::Restoring, state: &mut Restoring) 
     state.read(rest)
 }
 
-/// A state that was saved before things were settled. What the journal has up to its place tells the ledger more.
+/// Reads a state that an earlier version saved, before things were settled. The ledger learns more from the journal's
+/// records up to its place.
 async fn load_former(
     journal: &dyn Journal,
     seq: Seq,
@@ -153,16 +154,16 @@ async fn load_former(
     }))
 }
 
-/// The owners of things were perhaps named before the first event that is still there.
+/// Tells the ledger if events are missing: they may have named the owners of things.
 fn lack_the_past(journal: &dyn Journal, ledger: &Ledger) {
     if journal.bounds().first > 1 {
         ledger.lack_the_past();
     }
 }
 
-/// Saves the hub's state and the intake's ledger from time to time, for ever, in a journal that keeps checkpoints. `backlog`
-/// tells how far the hub is at the least, and `picture` asks the hub for the state and its place; only a hub that goes down
-/// gives none.
+/// Saves the hub's state and the intake's ledger from time to time, for ever, in a journal that keeps checkpoints.
+/// `backlog` shows which place the hub has reached, and `picture` asks the hub for the state and its place; only a hub
+/// that ends gives none.
 pub async fn keep(
     journal: Arc<dyn Journal>,
     ledger: Arc<Ledger>,
@@ -200,13 +201,13 @@ pub(crate) async fn save(
     ledger: Arc<Ledger>,
 ) -> Result<(), JournalError> {
     let interrupted = |_| JournalError::Unavailable("saving the state was interrupted".into());
-    // All that is kept was learnt before. Nothing that is in the picture was kept later.
+    // The ledger learnt everything up to here before. Nothing in the picture is later.
     let learnt = journal.bounds().last.max(seq);
     let mut saving = ledger::Saving::new(ledger, learnt).chain(Saving::new(picture));
     let mut text: Option<String> = None;
     let mut part = 0;
     loop {
-        // Texts are work: the threads of the stream are not held up by it.
+        // Writing texts is work, so it must not hold up the threads of the stream.
         let made = tokio::task::spawn_blocking(move || (saving.next(), saving)).await;
         let (next, back) = made.map_err(interrupted)?;
         saving = back;
@@ -220,7 +221,7 @@ pub(crate) async fn save(
     }
 }
 
-/// Learns what the journal has up to this place.
+/// Has the ledger learn the journal's records up to this place.
 async fn catch_up(journal: &dyn Journal, ledger: &Ledger, to: Seq) -> Result<(), JournalError> {
     let mut at = 0;
     while at < to {
@@ -236,7 +237,7 @@ async fn catch_up(journal: &dyn Journal, ledger: &Ledger, to: Seq) -> Result<(),
         for record in records.take_while(|record| record.seq <= to) {
             ledger.learn(&record.event);
         }
-        // There may be a great deal: others have their turn.
+        // There may be many records: other tasks have their turn.
         tokio::task::yield_now().await;
     }
     Ok(())
@@ -314,7 +315,8 @@ mod tests {
         }
         assert!(parts > 10, "{parts} parts of 12 MB");
 
-        // The picture stays as it is while the state goes on, and the next one replaces it only when it is whole.
+        // The picture stays as it is while the state goes on, and a new checkpoint replaces the old one only when it is
+        // whole.
         journal.append(tasks(200..300)).await.unwrap();
         for part in 0..parts + 5 {
             let unfinished = journal.save_checkpoint_part(seq + 100, part, "{}".into());
@@ -348,7 +350,7 @@ mod tests {
         assert_eq!(count("seq <> 300"), 0, "what was before is gone");
         assert!(count("seq = 300") > 15);
 
-        // One that lacks a part is none, and the events give it again.
+        // A checkpoint that lacks a part is ignored, and the events give the state again.
         let connection = rusqlite::Connection::open(&path).unwrap();
         let cut = "DELETE FROM checkpoint_parts WHERE part > 5";
         assert!(connection.execute(cut, []).unwrap() > 5);

@@ -26,7 +26,7 @@ use crate::{access::authz::Audience, event::ThingKind, projections::fair};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub(super) enum Map {
-    /// By project id (or the board's, where Marcus names only that).
+    /// By project id (or by the board's, where Marcus names only that).
     Projects,
     /// By agent id.
     Agents,
@@ -34,7 +34,7 @@ pub(super) enum Map {
     Tasks,
     /// Agent runs, workflow executions and ingest jobs.
     Runs,
-    /// The latest of the system's health, and of each project's.
+    /// The latest health of the system, and of each project.
     Health,
 }
 
@@ -52,7 +52,7 @@ impl Map {
         self.into()
     }
 
-    /// The kind of its things; those of `Runs` name theirs themselves, and the health is of no thing.
+    /// The kind of its things; entities of `Runs` name theirs themselves, and the health is of no thing.
     pub(super) fn kind(self) -> Option<ThingKind> {
         match self {
             Self::Projects => Some(ThingKind::Project),
@@ -63,14 +63,14 @@ impl Map {
     }
 }
 
-/// Tells one entity of a map from the others. Namesakes stand beside each other.
+/// The key of an entity in its map. Namesakes of other projects have keys of their own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key {
-    /// As events name it.
+    /// The id that events name it by.
     pub(super) id: CompactString,
-    /// The project that it is of; none for what belongs to no project.
+    /// Its project; none for a thing without one.
     pub(super) project: Option<Arc<str>>,
-    /// Tells runs of different kinds apart.
+    /// The kind of a run, because runs of different kinds may have one id.
     pub(super) kind: u8,
 }
 
@@ -83,19 +83,19 @@ impl Key {
         }
     }
 
-    /// About how many bytes an entity holds with its key. A project's name is there once for all of its entities.
+    /// About how many bytes an entity holds with its key. A project's name is held once for all of its entities.
     fn weigh(&self, entity: &Entity) -> usize {
         entity.bytes() + long(&self.id)
     }
 }
 
-/// Bytes that a project's name and its place among the accounts hold.
+/// Bytes that a project's name and its entry in the accounts hold.
 fn account_bytes(project: &Option<Arc<str>>) -> usize {
     const PLACE: usize = 64;
     project.as_ref().map_or(0, |project| project.len() + PLACE)
 }
 
-/// Entries of one chunk of a map: the first change after a picture was made copies so many.
+/// Entries of one chunk of a map: the first change after a picture was made copies so many of them.
 const CHUNK: usize = 32;
 
 /// The entities of one kind.
@@ -112,12 +112,12 @@ impl Store {
         &self.maps[map as usize]
     }
 
-    /// How many there are of all kinds.
+    /// The number of entities of all kinds.
     pub(super) fn len(&self) -> usize {
         self.maps.iter().map(Entities::len).sum()
     }
 
-    /// All of these with one id, in the order of their projects.
+    /// The entities with one id, in the order of their projects.
     pub(super) fn namesakes(&self, map: Map, id: &str) -> impl Iterator<Item = (&Key, &Entity)> {
         let from = Key::new(id, None);
         let wanted = from.id.clone();
@@ -133,17 +133,17 @@ impl Store {
 pub(super) struct Kept {
     /// The entities.
     pub(super) store: Store,
-    /// Counts changes: tells which entity was changed longest ago.
+    /// A number for each change: it shows which entity was changed longest ago.
     pub(super) clock: u64,
     /// The bounds.
     limits: Limits,
     /// Bytes that all of them hold.
     bytes: usize,
-    /// Bytes by project, and how many of its entities there are: an evicted project is forgotten.
+    /// Bytes by project, and the number of its entities; a project without entities has no entry.
     usage: HashMap<Option<Arc<str>>, Usage>,
     /// Facts that were not taken.
     dropped: Dropped,
-    /// Entities that had to go, by map and by bound (count, bytes).
+    /// Evicted entities, by map and by bound (count, bytes).
     evicted: [[u64; 2]; Map::ALL.len()],
     /// Bytes of entities that were replaced or removed while a picture still held them.
     replaced: Arc<AtomicU64>,
@@ -155,12 +155,12 @@ struct Usage {
     entities: usize,
 }
 
-/// Why entities have to go.
+/// The bound for which entities are evicted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Bounded {
-    /// There are too many in this map.
+    /// This map has too many entities.
     Count(Map),
-    /// All of them hold too much.
+    /// All entities together hold too much.
     Bytes,
 }
 
@@ -191,7 +191,7 @@ impl Kept {
         self.dropped
     }
 
-    /// How many had to go, by kind and bound.
+    /// The numbers of evicted entities, by kind and bound.
     pub(super) fn evicted(&self) -> impl Iterator<Item = Evicted> + use<> {
         let evicted = self.evicted;
         Map::ALL.into_iter().flat_map(move |map| {
@@ -212,7 +212,7 @@ impl Kept {
         known.or(name).unwrap_or_default()
     }
 
-    /// Changes an entity by what an event about these things says; it is there from now on.
+    /// Changes an entity by the facts of an event about these things; creates it if it is not there.
     pub(super) fn change(
         &mut self,
         map: Map,
@@ -246,7 +246,7 @@ impl Kept {
         }
     }
 
-    /// An entity of no project, if it is known, is one of this project from now on.
+    /// Gives an entity without a project to this one, if it is known.
     pub(super) fn adopt(&mut self, map: Map, before: Key, project: &Arc<str>) {
         if let Some(entity) = self.store.maps[map as usize].remove_cow(&before) {
             let key = Key {
@@ -270,7 +270,7 @@ impl Kept {
         self.store.maps[map as usize].insert_cow(key, Arc::new(entity));
     }
 
-    /// Holds to the bounds whatever was restored.
+    /// Evicts restored entities that exceed the bounds.
     pub(super) fn hold(&mut self) {
         for map in Map::ALL {
             if self.store.map(map).len() > self.limits.max_entities {
@@ -309,8 +309,8 @@ impl Kept {
         }
     }
 
-    /// An eighth goes in one walk: of the projects that hold most, so that none makes the state forget another's. Finished
-    /// ones go first, and of these and of the others those changed longest ago.
+    /// Evicts an eighth in one walk: entities of the projects that hold most, so that no project makes the state forget
+    /// another's. Finished entities go first, and among equals those that were changed longest ago.
     fn evict(&mut self, bounded: Bounded) {
         let maps = match bounded {
             Bounded::Count(map) => vec![map],
@@ -334,7 +334,7 @@ impl Kept {
             }
         }
         ranked.sort_unstable_by_key(|(rank, _)| *rank);
-        // The names of projects are held beside their entities, and go with the last of them.
+        // The names of projects are held beside the entities, and go with the last one.
         let names = match bounded {
             Bounded::Count(_) => 0,
             Bounded::Bytes => self.bytes - total,

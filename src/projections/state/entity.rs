@@ -1,5 +1,5 @@
-//! One entity: its facts as JSON text, and from which events they are. A client that may not see these events must not
-//! see what they said.
+//! One entity: its facts as JSON text, and the audiences of the events that said them. A client that may not see these
+//! events must not see their facts.
 
 use std::{collections::HashSet, mem::size_of};
 
@@ -20,26 +20,27 @@ use crate::{
 const MAX_FACT: usize = 8 * 1024;
 /// Bytes of all facts of one entity, beside short ones.
 const MAX_ENTITY: usize = 64 * 1024;
-/// A fact this short is always taken: a status must not be kept out by long texts.
+/// A fact this short is always taken: long texts must not keep a status out.
 const SHORT: usize = 256;
-/// Parts of one entity; the facts of the one unchanged for longest are then shown only to those who see everything.
+/// Parts of one entity; beyond it the facts of the part that was unchanged for longest are shown only to clients that
+/// see everything.
 const MAX_PARTS: usize = 8;
-/// The part of facts that are shown only to those who see everything.
+/// The part of facts that are shown only to clients that see everything.
 pub(super) const HIDDEN: u8 = 15;
 
 /// The parts of an entity that a client may see, one bit each.
 pub(super) type Mask = u16;
 
-/// All that is known of one entity.
+/// The known facts of one entity.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Entity {
-    /// In the order in which they were last said: a later one lies over an earlier one with the same key.
+    /// In the order in which they were last said: a later fact replaces an earlier one with the same key.
     pub(super) facts: Vec<Fact>,
-    /// By the audience of the events; mostly it is one project.
+    /// By the audience of the events; usually it is one project.
     pub(super) parts: SmallVec<[Part; 1]>,
-    /// When it was first heard of, by the state's clock: the first of several with one id has the id as its name.
+    /// The state's clock at its first event: the first entity of an id has the id as its name.
     pub(super) born: u64,
-    /// When it was last changed: the one untouched for longest is evicted first.
+    /// The state's clock at its last change: the entity that was unchanged for longest is evicted first.
     pub(super) changed: u64,
 }
 
@@ -52,28 +53,28 @@ pub(super) fn long(text: &CompactString) -> usize {
     }
 }
 
-/// One fact, as events about the same things said it.
+/// One fact, said by events about the same things.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Fact {
     /// Its name.
     pub(super) key: CompactString,
-    /// Its value as JSON text; empty if it was taken away.
+    /// Its value as JSON text; empty if the fact was removed.
     pub(super) value: CompactString,
     /// The number of its part.
     pub(super) part: u8,
 }
 
-/// The events that had the same audience.
+/// The events of one audience.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Part {
-    /// A client that is not of it doesn't see the facts.
+    /// Clients that are not in it don't see the facts.
     pub(super) about: Audience,
-    /// When one of its facts was last said.
+    /// The state's clock when one of its facts was last said.
     pub(super) changed: u64,
 }
 
 impl Entity {
-    /// One of which nothing is known.
+    /// An entity without facts.
     pub(super) fn new(now: u64) -> Self {
         Self {
             facts: Vec::new(),
@@ -85,7 +86,7 @@ impl Entity {
 
     /// About how many bytes of memory it holds.
     pub(super) fn bytes(&self) -> usize {
-        // An entry of the map, with its share of the map's nodes, and the allocations' own.
+        // An entry of the map, with its part of the map's nodes, and the cost of the allocations.
         const PLACE: usize = 160;
         let facts = self.facts.capacity() * size_of::<Fact>();
         let texts: usize = self
@@ -136,7 +137,7 @@ impl Entity {
         self.parts[at] = part;
         let gone = u8::try_from(at).unwrap_or(HIDDEN);
         let hides = |fact: &Fact| fact.part == gone || fact.part == HIDDEN;
-        // Of several with one key one is enough.
+        // Of several facts with one key one is enough.
         let mut covered = self.covered(hides).into_iter();
         self.facts.retain(|_| !covered.next().unwrap_or(false));
         for fact in self.facts.iter_mut().filter(|fact| hides(fact)) {
@@ -145,14 +146,15 @@ impl Entity {
         at
     }
 
-    /// Which of the facts have a later one with the same key, among those that count; of a run's beginning, an earlier one.
+    /// Marks the facts that are covered by a later one with the same key, among those that count; the beginning of a
+    /// run is covered by an earlier one.
     fn covered(&self, counts: impl Fn(&Fact) -> bool) -> Vec<bool> {
         let mut later = HashSet::with_capacity(self.facts.len());
         let mut covered = vec![false; self.facts.len()];
         for (fact, covered) in self.facts.iter().zip(&mut covered).rev() {
             *covered = counts(fact) && !later.insert(fact.key.as_str());
         }
-        // A run began with the first.
+        // The first one tells when a run began.
         let mut begun = false;
         for (fact, covered) in self.facts.iter().zip(&mut covered) {
             if fact.key == "started_at" && counts(fact) {
@@ -162,7 +164,7 @@ impl Entity {
         covered
     }
 
-    /// Which of it a client may see; none if nothing. `own` is the thing that it is about.
+    /// The parts of it that a client may see; none if it sees nothing. `own` is the thing that the entity is about.
     pub(super) fn seen(
         &self,
         permissions: &Permissions,
@@ -198,7 +200,7 @@ impl Entity {
 
     /// The latest facts that the mask shows, each key once.
     pub(super) fn shown(&self, mask: Mask) -> impl Iterator<Item = (&str, &str)> {
-        // One part has each key once.
+        // A single part has each key once.
         let several = self.parts.len() > 1;
         let covered = several.then(|| self.covered(|fact| fact.is_in(mask)));
         let facts = self.facts.iter().enumerate();
@@ -216,7 +218,7 @@ impl Entity {
             .any(|part| part.about.project() == Some(project))
     }
 
-    /// Whether it is over, by its status.
+    /// Whether it is finished, by its status.
     pub(super) fn is_finished(&self) -> bool {
         matches!(
             self.get(Mask::MAX, "status")
@@ -234,7 +236,7 @@ impl Entity {
 }
 
 impl Fact {
-    /// Whether a mask shows it.
+    /// Whether a mask shows this fact.
     pub(super) fn is_in(&self, mask: Mask) -> bool {
         mask & (1 << self.part) != 0
     }
@@ -255,7 +257,7 @@ impl Facts<'_> {
     /// Sets a fact.
     pub(super) fn set(&mut self, key: &str, value: impl Into<Value>) -> &mut Self {
         let value = match value.into() {
-            // The usual ones without an allocation.
+            // The usual values without an allocation.
             Value::Null => CompactString::const_new("null"),
             Value::Bool(b) => b.to_compact_string(),
             value => value.to_compact_string(),
@@ -297,7 +299,7 @@ impl Facts<'_> {
                 facts.push(fact);
             }
             None => {
-                // Doubling would hold twice what is there.
+                // Doubling would hold twice the memory that is needed.
                 if facts.len() == facts.capacity() {
                     facts.reserve_exact(4.max(facts.len() / 4));
                 }
@@ -323,7 +325,7 @@ impl Facts<'_> {
         self
     }
 
-    /// Sets a fact that nobody said yet to those who see this event.
+    /// Sets a fact that no event said yet to the clients that see this one.
     pub(super) fn set_first(&mut self, key: &str, value: impl Into<Value>) -> &mut Self {
         if self.own(key).is_none() {
             self.set(key, value);
@@ -331,7 +333,7 @@ impl Facts<'_> {
         self
     }
 
-    /// Lays all facts of `data` over these, but those.
+    /// Lays all facts of `data` over these, except those of `but`.
     pub(super) fn lay_over(&mut self, data: &Object, but: &[&str]) -> &mut Self {
         for (key, value) in data {
             if !but.contains(&key.as_str()) && !key.starts_with(OWN) {
@@ -345,7 +347,7 @@ impl Facts<'_> {
         self
     }
 
-    /// Takes a fact away.
+    /// Removes a fact.
     pub(super) fn clear(&mut self, key: &str) -> &mut Self {
         let before = self.position(key);
         let elsewhere = |fact: &Fact| fact.part != self.part && fact.key == key;
@@ -357,7 +359,7 @@ impl Facts<'_> {
         self
     }
 
-    /// The value of a fact for all who see this event: its own part's, else that of events about no thing.
+    /// The value of a fact for all clients that see this event: its own part's, else that of events about no thing.
     pub(super) fn own(&self, key: &str) -> Option<&str> {
         let open = self.entity.parts.iter().enumerate();
         let open = open.filter(|(_, part)| part.about.is_open());
@@ -365,7 +367,7 @@ impl Facts<'_> {
         self.entity.get(mask, key)
     }
 
-    /// An agent has a task from now on; of too many the one that it has longest goes.
+    /// Gives an agent a task; beyond the limit it loses the task that it has had for longest.
     pub(super) fn give(&mut self, project: Option<&str>, task: &str) {
         let key = given_key(project, task);
         let before = self.position(&key);
@@ -381,7 +383,7 @@ impl Facts<'_> {
         self.put(before, &key, CompactString::const_new("true"));
     }
 
-    /// An agent has no task of this project any more, or not this one.
+    /// Takes a task of this project from an agent; without `task`, all of them.
     pub(super) fn take_back(&mut self, project: Option<&str>, task: Option<&str>) {
         let facts = self.entity.facts.iter();
         let given = facts.filter(|fact| !fact.value.is_empty());
@@ -398,7 +400,7 @@ impl Facts<'_> {
         if self.entity.facts.iter().any(|f| f.key == key && others(f)) {
             self.put(self.position(key), key, CompactString::default());
         } else {
-            // Nothing is left to be covered.
+            // No earlier fact is left to be covered.
             self.entity.facts.retain(|fact| fact.key != key);
         }
     }

@@ -1,6 +1,6 @@
-//! What each event changes.
+//! The fold: each event changes entities of the state.
 //!
-//! A thing is (project, kind, id). Which one an event means was settled when it was accepted (`Event::home`).
+//! A thing is (project, kind, id). The thing that an event means was settled when it was accepted (`Event::home`).
 
 use serde_json::Value;
 
@@ -47,8 +47,8 @@ fn apply(state: &mut State, event: &Event) {
     }
 }
 
-/// The audience of what an event says of an entity. Agents and tasks don't decide: what is said of them is theirs. But a
-/// task of which it isn't certain where it is at home does.
+/// The audience of the facts that an event says of an entity. Its agents and tasks don't limit it: facts about them are
+/// theirs. But a task whose home is uncertain does.
 fn about(event: &Event) -> Audience {
     let uncertain = event.settled.uncertain;
     Audience::of(event, |kind| match kind {
@@ -58,7 +58,7 @@ fn about(event: &Event) -> Audience {
     })
 }
 
-/// The key of the thing that an event means by an id, as it was settled; `run` tells runs apart.
+/// The key of the thing that an event means by an id, as it was settled; `run` is the kind of a run.
 fn home(state: &State, event: &Event, kind: ThingKind, id: &str, run: u8) -> Key {
     let project = event.project_id.as_ref();
     let project = project.filter(|_| event.home(kind).is_some());
@@ -68,7 +68,7 @@ fn home(state: &State, event: &Event, kind: ThingKind, id: &str, run: u8) -> Key
     }
 }
 
-/// Things that were known without a project, and that this event brings into its own: whatever it says of them otherwise.
+/// Moves things that were known without a project to the event's project, before its facts are folded.
 fn adopt(state: &mut State, event: &Event) {
     let Some(project) = event
         .project_id
@@ -206,8 +206,8 @@ fn task(state: &mut State, event: &Event, about: &Audience) {
     }
 }
 
-/// An agent has the tasks that it works on, until they are done or taken from it. An event that ends a task need not name the
-/// agent: a task that is over is nobody's.
+/// Gives an agent the tasks that it works on, until they are done or taken from it. An event that ends a task need not
+/// name the agent: a finished task is nobody's.
 fn occupy(
     state: &mut State,
     event: &Event,
@@ -265,7 +265,7 @@ fn project(state: &mut State, event: &Event, about: &Audience) {
     });
 }
 
-/// The health of all, or of the project that a limited producer speaks for.
+/// The health of the system, or of the project that a limited producer speaks for.
 fn change_health(
     state: &mut State,
     event: &Event,

@@ -1,4 +1,4 @@
-//! All that is known now, of the events that were folded in.
+//! The state: the facts of all events that were folded in.
 
 use super::{
     entities::Kept,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{access::authz::Permissions, timestamp::Timestamp};
 
-/// All that is known now.
+/// The state: the facts of all events that were folded in.
 #[derive(Debug)]
 pub struct State {
     /// Projects, agents, tasks, runs and the health.
@@ -20,7 +20,7 @@ pub struct State {
 }
 
 impl State {
-    /// Nothing is known, and never more than these limits will be.
+    /// A state without facts, within these limits.
     pub fn new(limits: Limits) -> Self {
         Self {
             kept: Kept::new(limits),
@@ -51,17 +51,17 @@ impl State {
         self.kept.bytes()
     }
 
-    /// Entities that had to go, by kind and bound.
+    /// The numbers of evicted entities, by kind and bound.
     pub fn evicted(&self) -> impl Iterator<Item = Evicted> + use<> {
         self.kept.evicted()
     }
 
-    /// Facts that were not taken.
+    /// The numbers of facts that were not taken.
     pub fn dropped(&self) -> Dropped {
         self.kept.dropped()
     }
 
-    /// The state as JSON, at `cursor`, as far as `permissions` allow it; of one project when that is asked for.
+    /// The state as JSON, at `cursor`, as far as `permissions` allow it; of one project if the client asks for that.
     pub fn snapshot(
         &self,
         cursor: &str,

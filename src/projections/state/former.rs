@@ -1,6 +1,6 @@
-//! A state as the version before things were settled saved it: one JSON object, in which the things of all projects with one
-//! id are one entity, and owners and projects are looked up. It is read once, at the upgrade, so that nothing is lost whose
-//! events are gone.
+//! A state that a version before things were settled saved: one JSON object, in which the things of all projects with
+//! one id are one entity, and owners and projects are looked up. The server reads it once, at the upgrade, so that
+//! facts are kept whose events are gone.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -48,7 +48,7 @@ struct Item {
     changed: u64,
 }
 
-/// The facts of an entity: all of them, and the same by what the events were about.
+/// The facts of an entity: all of them, and the same by the things of their events.
 #[derive(Default, Deserialize)]
 struct Known {
     facts: Object,
@@ -89,7 +89,7 @@ impl FormerOwner {
     }
 }
 
-/// Reads such a state within these limits, and what the ledger has to know of its things; `None` if it is something else.
+/// Reads such a state within these limits, and a ledger of its things; `None` for any other text.
 pub(super) fn read(text: &str, limits: &Limits) -> Option<(State, Ledger)> {
     let saved: Saved = serde_json::from_str(text).ok()?;
     let known = &saved.ownership;
@@ -114,7 +114,7 @@ pub(super) fn read(text: &str, limits: &Limits) -> Option<(State, Ledger)> {
     }
     let ledger = Ledger::within(limits.known);
     ledger.take_over(known.rows(), &known.forgotten);
-    // Things that nothing was said of but that they are there have no project.
+    // Things of which only the existence is known have no project.
     for (map, run, kind) in [
         (Map::Agents, 0, ThingKind::Agent),
         (Map::Tasks, 0, ThingKind::Task),
@@ -141,7 +141,7 @@ fn is_homeless(belonging: &FormerOwner) -> bool {
     belonging.projects.is_empty() && !belonging.more
 }
 
-/// Makes an entity of each project of what is kept under one id.
+/// Makes an entity of each project from the facts that are kept under one id.
 fn divide(map: Map, id: &str, item: Item, known: &FormerOwnership, kept: &mut Kept) {
     let kind = match (map, item.known.facts.get("kind").and_then(|k| k.as_str())) {
         (Map::Runs, kind) => run_of(kind.unwrap_or_default()),
@@ -196,7 +196,7 @@ fn divide(map: Map, id: &str, item: Item, known: &FormerOwnership, kept: &mut Ke
             said.facts,
         );
     }
-    // Facts whose part was given up are for those who see everything.
+    // Facts whose part was given up are for clients that see everything.
     if let Some((_, entity)) = entities.first_mut() {
         let later = std::mem::take(&mut entity.facts);
         put(entity, map, HIDDEN, None, facts);
@@ -238,7 +238,8 @@ impl FormerOwnership {
         self.things.get(&kind)?.by_id.get(id)
     }
 
-    /// Who may see what events about these things said of `own`: as it was known when the state was saved.
+    /// The audience of facts that events about these things said of `own`, by the owners that were known when the state
+    /// was saved.
     fn audience(&self, mut things: Things, own: Option<(ThingKind, &str)>) -> Audience {
         let is_project = |(kind, _): &&(ThingKind, Box<str>)| *kind == ThingKind::Project;
         let named = things.iter().find(is_project);
@@ -257,7 +258,7 @@ impl FormerOwnership {
                     kinds: [kind].into_iter().collect(),
                 });
             }
-            // An event about an agent without a project is for everybody.
+            // Events about an agent without a project are for everybody.
             if named.is_some() || kind == ThingKind::Agent {
                 continue;
             }
@@ -291,7 +292,7 @@ impl FormerOwnership {
                 _ => {}
             }
         }
-        // Things that don't agree are of no single project.
+        // Things of different projects are of no single one.
         let project = named.clone().or(single.filter(|_| uncertain.is_empty()));
         if let Some(project) = project.as_ref().filter(|_| named.is_none()) {
             things.insert(0, (ThingKind::Project, (&**project).into()));

@@ -1,12 +1,12 @@
 //! Facts of an agent that are the server's own: that it registered, and the tasks that it was given.
 
-/// Tasks of one agent that are remembered for events of one audience.
+/// Tasks of one agent that are kept for events of one audience.
 pub(super) const MAX_TASKS: usize = 16;
 
 /// Begins the keys of facts that are the server's own: no producer's field is taken under such a key.
 pub(super) const OWN: char = '\u{1}';
 
-/// The fact that an agent registered: it is idle while nobody said a status.
+/// The fact that an agent registered: it is idle as long as no event says its status.
 pub(super) const REGISTERED: &str = "\u{1}registered";
 
 /// The key of the fact that an agent was given a task of a project.

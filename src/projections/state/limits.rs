@@ -1,17 +1,17 @@
-//! Bounds of the state, and the counts of what they keep out.
+//! Bounds of the state, and the counts of facts and entities that they keep out.
 
 use crate::ledger::Bounds;
 
 /// Bounds of the state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
-    /// Entities of one kind.
+    /// Entities of each kind.
     pub max_entities: usize,
     /// The ledger: projects and owners of things.
     pub known: Bounds,
     /// Bytes of memory that all entities together hold.
     pub max_bytes: usize,
-    /// Facts of one entity, as events about the same things said them.
+    /// Facts of one entity, counted once for each audience.
     pub max_facts: usize,
 }
 
@@ -29,21 +29,21 @@ impl Default for Limits {
 /// Facts that were not taken, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Dropped {
-    /// Longer than a fact may be.
+    /// Facts that are longer than a fact may be.
     pub long: u64,
-    /// Beyond the number that an entity may have.
+    /// Facts beyond the number that an entity may have.
     pub many: u64,
-    /// Its entity holds as much as it may.
+    /// Facts of an entity that holds as much as it may.
     pub full: u64,
 }
 
-/// Entities that had to go because of one bound.
+/// Entities that were evicted for one bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Evicted {
     /// The name of their map in a snapshot.
     pub kind: &'static str,
     /// The bound: `count` or `bytes`.
     pub reason: &'static str,
-    /// How many.
+    /// Their number.
     pub entities: u64,
 }

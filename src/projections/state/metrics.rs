@@ -1,4 +1,4 @@
-//! The bytes that the state holds, and the counts of what its bounds kept out.
+//! The bytes that the state holds, and the counts of facts and entities that its bounds kept out.
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -13,11 +13,11 @@ use super::folded::State;
 pub(crate) struct StateMetrics {
     /// Held against `max_state_bytes`.
     bytes: Gauge,
-    /// Entities that had to go.
+    /// Evicted entities.
     evicted: Family<Eviction, Counter>,
     /// Facts that were not taken.
     dropped: Family<NotTaken, Counter>,
-    /// Times that no further moment of it could be kept.
+    /// Moments of the state that could not be kept.
     moments_refused: Counter,
 }
 
@@ -59,7 +59,7 @@ impl StateMetrics {
         );
     }
 
-    /// No further moment of the state could be kept for those who read it slowly.
+    /// Counts a moment of the state that could not be kept for clients that read it slowly.
     pub(crate) fn moment_refused(&self) {
         self.moments_refused.inc();
     }

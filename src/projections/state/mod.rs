@@ -1,7 +1,7 @@
 //! The current state (contract §5), folded from the events in the journal's order.
 //!
-//! Each entity is a JSON object that later facts are laid over: what a producer says of an agent is not lost because
-//! Stoa doesn't know the word. The same events in the same order always give the same state.
+//! Each entity is a JSON object that later facts are laid over: a producer's word on an agent is kept even if Stoa
+//! doesn't know it. The same events in the same order always give the same state.
 //!
 //! ```text
 //!  event ─▶ fold ─▶ State ─▶ Picture (costs nothing, stays as it is) ─▶ Walk (what one client sees, piece by piece)

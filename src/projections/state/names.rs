@@ -1,7 +1,7 @@
-//! The names of entities in a snapshot: `{id}`, or `{project}/{id}` where the id alone is another's name.
+//! The names of entities in a snapshot: `{id}`, or `{project}/{id}` if the id alone is another's name.
 //!
-//! A qualified name holds `%` and `/` of its parts percent-encoded, so two things never have the same one. An id may be
-//! written as the qualified name of another thing; then the thing of that id is qualified too.
+//! A qualified name holds `%` and `/` of its parts percent-encoded, so two things never have the same name. An id may
+//! be written as the qualified name of another thing; then the thing of that id is qualified too.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::projections::qualified::{escaped, plain};
 
-/// The name of a thing with its project in it. `kind` tells runs apart that have both in common.
+/// The name of a thing with its project in it. `kind` adds the kind of a run, for runs that have both in common.
 pub(super) fn qualified(key: &Key, kind: bool) -> String {
     let mut name = escaped(key.project.as_deref().unwrap_or_default());
     name.push('/');
@@ -22,7 +22,7 @@ pub(super) fn qualified(key: &Key, kind: bool) -> String {
     name + &escaped(&key.id)
 }
 
-/// The keys of the things whose qualified name reads as this id, whether or not there are such things.
+/// The keys of the things whose qualified name reads as this id, whether or not they exist.
 pub(super) fn named(id: &str) -> impl Iterator<Item = Key> {
     let mut parts = id.split('/');
     let read = match [parts.next(), parts.next(), parts.next(), parts.next()] {
@@ -40,7 +40,7 @@ pub(super) fn named(id: &str) -> impl Iterator<Item = Key> {
             ..thing.clone()
         })
     });
-    // A part that is written otherwise than a name writes it is in no name.
+    // A part that is written in another way than names are is in no name.
     let same =
         move |key: &Key| qualified(key, read.is_some_and(|(_, kind, _)| kind.is_some())) == id;
     keys.into_iter().flatten().filter(same)

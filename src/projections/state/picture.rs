@@ -9,14 +9,14 @@ pub struct Picture {
     pub(super) events: u64,
     pub(super) decisions: u64,
     pub(super) evicted: u64,
-    /// For the order of changes after a restart.
+    /// The state's clock, which gives the order of changes after a restart.
     pub(super) clock: u64,
-    /// Tells how much of it is no longer so.
+    /// The amount that the state replaced since.
     pub(super) age: Age,
 }
 
 impl Picture {
-    /// Whether it holds more beside the state than a quarter of what the state may hold: it is time to let it go.
+    /// Whether it holds more than a quarter of the state's bound beside the state: it is time to let it go.
     pub fn is_outdated(&self) -> bool {
         self.age.is_over()
     }

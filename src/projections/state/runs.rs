@@ -1,6 +1,6 @@
 //! The kinds of runs, in keys and by their names.
 
-/// The kinds of runs, as their keys tell them apart.
+/// The kinds of runs, as numbers in keys.
 pub(super) const AGENT_RUN: u8 = 0;
 pub(super) const EXECUTION: u8 = 1;
 pub(super) const JOB: u8 = 2;

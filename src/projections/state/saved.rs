@@ -1,4 +1,4 @@
-//! The state as text, to go on from after a restart: a line for the head, and one for each entity.
+//! The state as text for a restart: a line for the head, and one for each entity.
 
 use std::{ops::Bound, sync::Arc};
 
@@ -15,9 +15,9 @@ use super::{
 };
 use crate::access::authz::Audience;
 
-/// Of this form. A state of another one is not read, and folded from the journal again.
+/// The version of this form. A state of another one is not read: it is folded from the journal again.
 const VERSION: u32 = 4;
-/// A state in which an agent's tasks were one fact is read, too.
+/// The version in which an agent's tasks were one fact; it is read, too.
 const LISTED: u32 = 3;
 
 #[derive(Serialize)]
@@ -35,11 +35,11 @@ struct HeadIn {
     events: u64,
     decisions: u64,
     clock: u64,
-    /// How many follow: tells when some are missing.
+    /// The number of lines that follow, to notice missing ones.
     entities: Option<usize>,
 }
 
-/// One entity. The names are short: there are many of them.
+/// One entity. The names are short, because there are many of them.
 #[derive(Serialize, Deserialize)]
 struct Line {
     /// The number of its map.
@@ -52,10 +52,10 @@ struct Line {
     /// The kind of the run.
     #[serde(default)]
     k: u8,
-    /// When it was first heard of, and last changed.
+    /// The state's clock at its first event and at its last change.
     b: u64,
     c: u64,
-    /// Its parts: their audiences, and when they changed.
+    /// Its parts: their audiences, and the clock at their last change.
     a: Vec<(Audience, u64)>,
     /// Its facts: key, value as JSON text, part.
     f: Vec<(String, String, u8)>,
@@ -122,19 +122,19 @@ impl Line {
 /// About how long one part of a saved state is.
 const SAVED_PART_BYTES: usize = 1024 * 1024;
 
-/// A picture as text, part by part: no more than one part is held beside the picture.
+/// A picture as text, part by part: only one part is held beside the picture.
 #[derive(Debug)]
 pub(super) struct Saving {
     picture: Picture,
-    /// Comes first.
+    /// The first line.
     head: Option<String>,
-    /// The map that is being written, as far as this key.
+    /// The map that is being written, and the last key that was.
     map: usize,
     after: Option<Key>,
 }
 
 impl Saving {
-    /// Nothing of it is written yet.
+    /// A picture of which no part is written yet.
     pub(super) fn new(picture: Picture) -> Self {
         let head = HeadOut {
             stoa_state: VERSION,
@@ -145,7 +145,7 @@ impl Saving {
         };
         Self {
             picture,
-            // Numbers: writing these can't fail.
+            // Writing numbers can't fail.
             head: Some(serde_json::to_string(&head).unwrap_or_default()),
             map: 0,
             after: None,
@@ -165,7 +165,7 @@ impl Iterator for Saving {
                 if !out.is_empty() {
                     out.push('\n');
                 }
-                // Texts, numbers and maps with text keys: writing these can't fail.
+                // Writing texts, numbers and maps with text keys can't fail.
                 let line = Line::of(map, key, entity);
                 out.push_str(&serde_json::to_string(&line).unwrap_or_default());
                 if out.len() >= SAVED_PART_BYTES {
@@ -184,12 +184,12 @@ impl Iterator for Saving {
 pub(super) struct Restoring {
     kept: Kept,
     head: Option<HeadIn>,
-    /// Entities that were read.
+    /// The number of entities that were read.
     entities: usize,
 }
 
 impl Restoring {
-    /// Nothing of it is read yet.
+    /// A state of which no part is read yet.
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             kept: Kept::new(limits.clone()),
@@ -234,7 +234,7 @@ impl Restoring {
 }
 
 impl State {
-    /// The whole state as one text; what is saved is never so long.
+    /// The whole state as one text, for tests: the saved parts are never so long.
     pub fn to_checkpoint(&self) -> String {
         let parts: Vec<String> = Saving::new(self.picture()).collect();
         parts.join("\n")

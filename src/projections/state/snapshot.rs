@@ -1,6 +1,4 @@
-//! A picture as clients get it: in parts for sockets, as one text that is made while it is read for HTTP.
-//!
-//! Neither holds the whole text. A part is made when a client has room for it, and can be made again.
+//! A picture as clients get it: in parts for sockets, and for HTTP as one text that is made while it is read.
 
 use serde_json::Value;
 
@@ -17,14 +15,14 @@ pub struct Snapshot {
     starts: Vec<Walk>,
     /// About how long a part is.
     part_bytes: usize,
-    /// Of the whole.
+    /// The counts of the whole snapshot.
     counts: Value,
     cursor: String,
     now: Timestamp,
 }
 
 impl Snapshot {
-    /// Finds where the parts begin. That takes about as long as writing all of it.
+    /// Finds the beginnings of the parts. That takes about as long as writing all of them.
     pub fn new(mut walk: Walk, cursor: String, now: Timestamp, part_bytes: usize) -> Self {
         let mut starts = vec![walk.clone()];
         loop {
@@ -43,12 +41,12 @@ impl Snapshot {
         }
     }
 
-    /// How many parts there are.
+    /// The number of parts.
     pub fn parts(&self) -> usize {
         self.starts.len()
     }
 
-    /// Of all that the client may see.
+    /// The counts of all that the client may see.
     pub fn counts(&self) -> &Value {
         &self.counts
     }
@@ -58,7 +56,7 @@ impl Snapshot {
         &self.cursor
     }
 
-    /// A part as JSON, counted from 1; the cursor is on the last one only. A single one doesn't say that it is a part.
+    /// A part as JSON, counted from 1; the cursor is on the last one only. A single part has no number.
     pub fn part(&self, part: usize) -> Option<String> {
         let mut walk = self.starts.get(part.checked_sub(1)?)?.clone();
         let chunk = walk.chunk(self.part_bytes);
@@ -79,13 +77,13 @@ pub struct Text {
     walk: Walk,
     cursor: String,
     now: Timestamp,
-    /// How many maps are begun; none before the first chunk.
+    /// The number of maps that are begun; none before the first chunk.
     begun: Option<usize>,
     over: bool,
 }
 
 impl Text {
-    /// Begins at the beginning.
+    /// A text that begins with the first entity.
     pub fn new(walk: Walk, cursor: String, now: Timestamp) -> Self {
         Self {
             walk,
@@ -104,7 +102,7 @@ impl Iterator for Text {
         if self.over {
             return None;
         }
-        // Whether a comma is needed is told by the character before.
+        // The character before shows whether a comma is needed.
         let mut chunk = String::with_capacity(CHUNK + CHUNK / 4);
         chunk.extend(self.begun.map(|_| '}'));
         let skip = chunk.len();

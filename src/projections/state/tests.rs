@@ -23,7 +23,7 @@ thread_local! {
     static LEDGER: RefCell<Ledger> = RefCell::new(Ledger::new(100_000));
 }
 
-/// A state of which nothing is known, nor of what will be folded into it.
+/// A state without facts, and an empty ledger.
 fn fresh(limits: Limits) -> State {
     LEDGER.replace(Ledger::within(limits.known));
     State::new(limits)
@@ -46,7 +46,7 @@ fn event(value: Value) -> Event {
     event
 }
 
-/// So many entities of a kind, and else as configured from the start.
+/// Limits with so many entities of a kind, otherwise the defaults.
 fn at_most(max_entities: usize) -> Limits {
     Limits {
         max_entities,
@@ -118,7 +118,8 @@ fn of_a_fact_that_many_projects_said_the_latest_is_shown_once() {
     state.apply(&event(
         json!({ "type": "agent.updated", "data": { "agent_id": "a", "name": "Ann" } }),
     ));
-    // More audiences than an agent has parts for: some of its facts are then shown only to those who see everything.
+    // There are more audiences than an agent has parts: some of its facts are then shown only to clients that see
+    // everything.
     for round in 0..3 {
         for project in 0..12 {
             let data =
@@ -250,7 +251,7 @@ fn a_checkpoint_is_the_state() {
     assert_eq!(State::from_checkpoint("{}", &Limits::default()), None);
 }
 
-/// What one sees who may see these projects.
+/// The snapshot of a client that may see these projects.
 fn seen(state: &State, projects: &[&str]) -> Value {
     let policy = Policy {
         rules: Rules::default(),
@@ -268,10 +269,10 @@ fn what_an_agent_does_on_a_task_is_said_to_those_who_may_see_the_task() {
     for value in [
         json!({ "type": "agent.registered", "data": { "agent_id": "a", "agent_name": "Ada" } }),
         json!({ "type": "task.created", "project_id": "p2", "data": { "task_id": "t-secret" } }),
-        // These leave the project out.
+        // These events leave the project out.
         json!({ "type": "task.assigned", "data": { "agent_id": "a", "task_id": "t-secret" } }),
         json!({ "type": "agent.status_changed", "data": { "agent_id": "a", "task_id": "t-secret", "note": "secret" } }),
-        // Of the same name in two projects.
+        // These have the same name in two projects.
         json!({ "type": "task.created", "project_id": "p1", "data": { "task_id": "1", "name": "ours" } }),
         json!({ "type": "task.created", "project_id": "p2", "data": { "task_id": "1", "name": "secret" } }),
         json!({ "type": "task.progress", "data": { "agent_id": "a", "task_id": "1", "message": "secret" } }),

@@ -1,4 +1,4 @@
-//! Writes what one client may see of the state, entity by entity: all of it, or in chunks that are made when they are asked for.
+//! Writes the state that one client may see, entity by entity: all of it, or in chunks that are made on demand.
 
 use std::{ops::Bound, sync::Arc};
 
@@ -17,22 +17,22 @@ use crate::{access::authz::Permissions, event::ThingKind, timestamp::Timestamp};
 /// The maps of a snapshot, in the order in which they are written.
 const WRITTEN: [Map; 4] = [Map::Projects, Map::Agents, Map::Tasks, Map::Runs];
 
-/// A walk over a picture, with the eyes of one client. A clone goes on from the same place.
+/// A walk over a picture with the permissions of one client. A clone goes on from the same place.
 #[derive(Debug, Clone)]
 pub struct Walk {
     picture: Picture,
     permissions: Permissions,
-    /// Only what is of this project, if that is asked for.
+    /// The project that was asked for; none for all of them.
     project: Option<Arc<str>>,
     /// The map that it is in, as a place in [`WRITTEN`].
     at: usize,
-    /// The last entity that it came by.
+    /// The last entity that it passed.
     after: Option<Key>,
-    /// The one of the present id that was first heard of: the id alone is its name.
+    /// The first entity of the present id: the id alone is its name.
     first: Option<Key>,
-    /// The last one that has its project in its name.
+    /// The last entity with its project in its name.
     qualified: Option<Key>,
-    /// Counted on the way.
+    /// The counts so far.
     counts: Counts,
 }
 
@@ -65,12 +65,12 @@ pub(super) struct Frame<'a> {
     /// The number of the part and of all parts, if there are several.
     pub(super) part: Option<(usize, usize)>,
     pub(super) counts: &'a Value,
-    /// On the last part only.
+    /// The cursor, on the last part only.
     pub(super) cursor: Option<&'a str>,
 }
 
 impl Walk {
-    /// Begins at the first entity.
+    /// A walk that begins at the first entity.
     pub fn new(picture: Picture, permissions: Permissions, project: Option<&str>) -> Self {
         Self {
             picture,
@@ -84,7 +84,7 @@ impl Walk {
         }
     }
 
-    /// All of it as one JSON object.
+    /// Writes all of it as one JSON object.
     pub fn whole(mut self, cursor: &str, now: Timestamp) -> String {
         let chunk = self.chunk(usize::MAX);
         let counts = self.counts();
@@ -97,7 +97,7 @@ impl Walk {
         self.framed(&chunk, &frame)
     }
 
-    /// Whether nothing more comes; else it stands before the next entity that is seen.
+    /// Whether no more entity comes; otherwise the walk is before the next visible one.
     pub(super) fn is_over(&self) -> bool {
         let mut ahead = self.clone();
         let mut nowhere = String::new();
@@ -137,7 +137,7 @@ impl Walk {
         out.push('}');
     }
 
-    /// The next entities, of about so many bytes.
+    /// The next entities, of about this many bytes.
     pub(super) fn chunk(&mut self, bytes: usize) -> Chunk {
         let mut chunk = Chunk::default();
         while chunk.len() < bytes && self.next(|at, _| &mut chunk.maps[at]) {}
@@ -171,7 +171,7 @@ impl Walk {
         out
     }
 
-    /// How much there is of what was walked over.
+    /// The counts of the entities that it passed.
     pub(super) fn counts(&self) -> Value {
         let mut counts = json!({});
         for (map, count) in WRITTEN.into_iter().zip(self.counts.entities) {
@@ -180,7 +180,7 @@ impl Walk {
         for (status, count) in STATUSES.into_iter().zip(self.counts.tasks) {
             counts[format!("tasks_{status}")] = count.into();
         }
-        // How much there is that one may not see is not to be seen either.
+        // A client must not learn the number of entities that it may not see.
         if self.permissions.is_everything() {
             counts["events"] = self.picture.events.into();
             counts["decisions"] = self.picture.decisions.into();
@@ -189,7 +189,7 @@ impl Walk {
         counts
     }
 
-    /// Writes the next entity that is seen, with its name, where `out` says; false at the end.
+    /// Writes the next visible entity, with its name, to `out`; false at the end.
     pub(super) fn next<'o>(&mut self, out: impl FnOnce(usize, Map) -> &'o mut String) -> bool {
         while let Some(&map) = WRITTEN.get(self.at) {
             let from = self
@@ -222,7 +222,7 @@ impl Walk {
         false
     }
 
-    /// The facts of an entity that are to be written; none if it is not.
+    /// The mask of an entity's facts that are to be written; none if the entity is not.
     fn seen(&self, map: Map, key: &Key, entity: &Entity) -> Option<Mask> {
         if let Some(project) = &self.project {
             let own = key.project.as_ref() == Some(project);
@@ -237,7 +237,8 @@ impl Walk {
         )
     }
 
-    /// The id; of a later one of the same id, and of one whose id is another's name, its project and the id.
+    /// The name of an entity: its id; for a later one of the same id, or if the id is another's name, the project and
+    /// the id.
     fn name(&mut self, map: Map, key: &Key) -> String {
         if self.first.as_ref().is_none_or(|first| first.id != key.id) {
             let namesakes = self.picture.store.namesakes(map, &key.id);
@@ -255,9 +256,9 @@ impl Walk {
         names::qualified(key, again)
     }
 
-    /// Whether this id reads as the qualified name of another thing that is seen.
+    /// Whether this id reads as the qualified name of another visible thing.
     fn is_anothers(&self, map: Map, id: &str) -> bool {
-        // There are no namesakes among projects.
+        // Projects have no namesakes.
         map != Map::Projects
             && id.contains('/')
             && names::named(id).any(|key| {
@@ -286,7 +287,7 @@ impl Walk {
                 status = Some(value);
             }
             self::key(out, name);
-            // Events of several audiences tell of one run: it began with the first that the client sees.
+            // Events of several audiences may tell of one run: it began with the first one that the client sees.
             let first = (name == "started_at").then(|| entity.first(mask, name));
             out.push_str(first.flatten().unwrap_or(value));
         }
@@ -307,7 +308,7 @@ impl Walk {
         out.push('}');
     }
 
-    /// The health, and that of each project whose limited producers speak of it.
+    /// The health of the system, and of each project whose limited producers report it.
     fn health(&self, out: &mut String) {
         let health = self.picture.store.map(Map::Health);
         let seen = |key: &Key, entity: &Entity| {

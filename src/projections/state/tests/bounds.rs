@@ -77,7 +77,7 @@ fn bytes_are_bounded_and_one_project_does_not_evict_another() {
     assert!(state.dropped().full > dropped.full);
     let one = json_of(&state, None)["tasks"]["one"].to_string();
     assert!(one.len() < 80_000, "{}", one.len());
-    // What a picture holds beside the state is known.
+    // The bytes that a picture holds beside the state are counted.
     let replaced =
         |picture: &Picture| picture.age.replaced.load(Ordering::Relaxed) - picture.age.then;
     let picture = state.picture();

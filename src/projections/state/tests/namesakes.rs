@@ -15,10 +15,10 @@ fn namesakes_of_two_projects_are_two() {
             json!({ "type": "agent.run.started", "project_id": "p1", "data": { "run_id": "7", "agent_id": "writer" } }),
             json!({ "type": "ingest.job.started", "project_id": "p1", "data": { "job_id": "7" } }),
             json!({ "type": "workflow.run.started", "project_id": "p2", "data": { "execution_id": "7" } }),
-            // Of no project; it works in p1.
+            // The agent is of no project, and works in p1.
             json!({ "type": "agent.registered", "data": { "agent_id": "shared" } }),
             json!({ "type": "task.assigned", "project_id": "p1", "data": { "agent_id": "shared", "task_id": "2" } }),
-            // First without a project, then in one.
+            // The task is first named without a project, then in one.
             json!({ "type": "task.created", "data": { "task_id": "3" } }),
             json!({ "type": "task.started", "project_id": "p2", "data": { "task_id": "3" } }),
             json!({ "type": "task.completed", "data": { "task_id": "3" } }),
@@ -60,7 +60,7 @@ fn namesakes_of_two_projects_are_two() {
     assert_eq!(two["runs"]["7"]["kind"], "execution");
     let one = json_of(&state, Some("p1"));
     assert!(one["agents"]["shared"].is_object() && one["tasks"]["1"]["name"] == "a");
-    // The same for one who may see only this.
+    // A client that may see only this project gets the same.
     let seen = seen(&state, &["p2"]);
     assert_eq!(roles(&seen, "writer"), "two");
     assert_eq!(seen["tasks"]["1"]["name"], "b");
@@ -83,7 +83,7 @@ fn no_two_things_have_one_name() {
             task("p0", "a%2Fb/c"),
             // Its qualified name is taken as an id too.
             task("p1", "p0/a%252Fb%2Fc"),
-            // An id that reads like a name of nothing.
+            // This id reads like a qualified name of no thing.
             task("p1", "org/repo"),
             run("agent.run.started", "run_id", "7"),
             run("ingest.job.started", "job_id", "7"),
@@ -117,7 +117,7 @@ fn no_two_things_have_one_name() {
     ] {
         assert_eq!(all["tasks"][key]["name"], name, "{key}: {}", all["tasks"]);
     }
-    // For one who does not see the other thing, the id is a name like any.
+    // For a client that does not see the other thing, the id is a name like any other.
     let one = seen(&state, &["p0"]);
     assert_eq!(one["tasks"]["a%2Fb/c"]["name"], "p0 a%2Fb/c", "{one}");
 }
