@@ -24,8 +24,6 @@ mod load;
 mod measuring;
 #[path = "fanout/servers.rs"]
 mod servers;
-#[path = "../tests/load/socket.rs"]
-mod socket;
 #[path = "fanout/users.rs"]
 mod users;
 

@@ -12,11 +12,6 @@
     unreachable_pub
 )]
 
-#[path = "../tests/load/process.rs"]
-mod process;
-#[path = "../tests/load/socket.rs"]
-mod socket;
-
 use std::{
     path::Path,
     sync::{
@@ -26,10 +21,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use process::{Process, argument, free_port};
+use kit::socket::Socket;
+use kit::{
+    bench::argument,
+    process::{Process, free_port},
+};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use serde_json::{Value, json};
-use socket::Socket;
 use stoa::{
     delivery::Cursor,
     event::{Event, ParseContext, parse},
@@ -247,7 +245,6 @@ async fn read(path: &Path, limit: Duration) -> f64 {
 
 /// How long the server takes to start, and a client that was away to come back.
 async fn starts(path: &Path, events: u64, epoch: Epoch) {
-    let binary = env!("CARGO_BIN_EXE_stoa");
     // All of them are kept, however many were asked for.
     let settings = [
         ("STOA_JOURNAL__MAX_EVENTS", (events + 1_000).to_string()),
@@ -264,14 +261,14 @@ async fn starts(path: &Path, events: u64, epoch: Epoch) {
             server.ready_after.as_secs_f64()
         );
     };
-    let server = Process::start(binary, path, free_port(), &settings).await;
+    let server = Process::start(path, free_port(), &settings).await;
     row("without a saved state: every event is folded", &server);
     let saved = saved(path, events).await;
     server.stop();
-    let server = Process::start(binary, path, free_port(), &settings).await;
+    let server = Process::start(path, free_port(), &settings).await;
     row("in order, with a saved state", &server);
     server.kill();
-    let server = Process::start(binary, path, free_port(), &settings).await;
+    let server = Process::start(path, free_port(), &settings).await;
     row(
         "by SIGKILL right after its start, with a saved state",
         &server,

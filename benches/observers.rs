@@ -11,15 +11,6 @@
     unreachable_pub
 )]
 
-#[path = "../tests/load/account.rs"]
-mod account;
-#[path = "../tests/load/replay.rs"]
-mod replay;
-#[path = "../tests/load/script.rs"]
-mod script;
-#[path = "../tests/load/socket.rs"]
-mod socket;
-
 use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
@@ -27,7 +18,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use account::{Account, BUDGETS};
+use kit::{
+    account::{self, Account, BUDGETS},
+    replay, script,
+};
 
 /// The built server, on a free port; gone with this value.
 struct Server {

@@ -11,23 +11,17 @@
     unreachable_pub
 )]
 
-#[path = "../tests/load/crowd.rs"]
-mod crowd;
-#[path = "../tests/load/process.rs"]
-mod process;
-#[path = "../tests/load/socket.rs"]
-mod socket;
-#[path = "../tests/load/watched.rs"]
-mod watched;
-
 use std::{
     net::SocketAddr,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
-use process::{Process, argument, free_port};
-use watched::Watched;
+use kit::watched::Watched;
+use kit::{
+    bench::argument,
+    process::{Process, free_port},
+};
 
 /// The questions, one a round.
 const ASKED: [&str; 4] = [
@@ -50,11 +44,11 @@ fn main() -> ExitCode {
     let journal = folder.path().join("stoa.db");
     let faults = runtime.block_on(run(&journal, rate, asked, seconds as u64));
     runtime.shutdown_background();
-    process::verdict(&faults, "The loop was no busier than it may be.")
+    kit::bench::verdict(&faults, "The loop was no busier than it may be.")
 }
 
 async fn run(journal: &std::path::Path, rate: f64, asked: usize, seconds: u64) -> Vec<String> {
-    let server = Process::start(env!("CARGO_BIN_EXE_stoa"), journal, free_port(), &[]).await;
+    let server = Process::start(journal, free_port(), &[]).await;
     let address = server.address;
     let watched = Watched::begin(address, 0, rate, |_| true);
     // The first seconds fill the state.

@@ -27,14 +27,8 @@
 
 #[path = "slow/clients.rs"]
 mod clients;
-#[path = "../tests/load/crowd.rs"]
-mod crowd;
 #[path = "slow/judge.rs"]
 mod judge;
-#[path = "../tests/load/process.rs"]
-mod process;
-#[path = "../tests/load/socket.rs"]
-mod socket;
 
 use std::{
     process::ExitCode,
@@ -47,9 +41,12 @@ use std::{
 
 use clients::{SMALL, Shared, Slow, read_slowly, stop, watch};
 use judge::{STALL, judge_good, judge_memory, judge_slow, judge_stuck, look};
-use process::{Process, argument, free_port};
+use kit::{
+    bench::argument,
+    process::{Process, free_port},
+};
+use kit::{crowd, socket::Socket};
 use serde_json::Value;
-use socket::Socket;
 use tokio::task::JoinHandle;
 
 /// The slow ones have so long after the last event.
@@ -69,13 +66,7 @@ fn main() -> ExitCode {
             ("STOA_SERVER__STALL_TIMEOUT", STALL.to_string()),
             ("STOA_SERVER__MAX_CLIENT_BUFFER", buffer.to_string()),
         ];
-        let server = Process::start(
-            env!("CARGO_BIN_EXE_stoa"),
-            &folder.path().join("stoa.db"),
-            free_port(),
-            &settings,
-        )
-        .await;
+        let server = Process::start(&folder.path().join("stoa.db"), free_port(), &settings).await;
         run(&server, seconds, rate, good, bad, buffer).await
     });
     // The connections need no farewell.

@@ -13,15 +13,6 @@
     unreachable_pub
 )]
 
-#[path = "../tests/load/crowd.rs"]
-mod crowd;
-#[path = "../tests/load/process.rs"]
-mod process;
-#[path = "../tests/load/socket.rs"]
-mod socket;
-#[path = "../tests/load/watched.rs"]
-mod watched;
-
 use std::{
     collections::HashSet,
     io::ErrorKind,
@@ -34,12 +25,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crowd::{DECISION, Place};
-use process::{Process, argument, free_port};
+use kit::crowd::{self, DECISION, Place};
+use kit::socket::Socket;
+use kit::watched::{WATCHERS, Watched};
+use kit::{
+    bench::argument,
+    process::{Process, free_port},
+};
 use serde_json::{Value, json};
-use socket::Socket;
 use tokio::sync::watch;
-use watched::{WATCHERS, Watched};
 
 /// Memory above idle that all of it may cost.
 const MEMORY_KIB: u64 = 64 * 1_024;
@@ -98,7 +92,7 @@ fn main() -> ExitCode {
     let faults = runtime.block_on(run(&journal, clients, entities, rate));
     runtime.shutdown_background();
     let all = "Everybody got the whole state, and exactly what came after it.";
-    process::verdict(&faults, all)
+    kit::bench::verdict(&faults, all)
 }
 
 async fn run(journal: &std::path::Path, clients: usize, entities: usize, rate: f64) -> Vec<String> {
@@ -107,7 +101,7 @@ async fn run(journal: &std::path::Path, clients: usize, entities: usize, rate: f
         "STOA_PERFORMANCE__MAX_ENTITIES",
         (entities + 1_000).to_string(),
     );
-    let server = Process::start(env!("CARGO_BIN_EXE_stoa"), journal, free_port(), &[room]).await;
+    let server = Process::start(journal, free_port(), &[room]).await;
     let empty = server.memory("VmRSS").unwrap_or(0);
     let client = reqwest::Client::builder()
         .no_proxy()
@@ -239,7 +233,7 @@ async fn fill(client: &reqwest::Client, address: SocketAddr, entities: usize) {
 
 async fn look(process: u32, peak: Arc<AtomicU64>, shared: Arc<Shared>) {
     while !shared.over.load(Ordering::Relaxed) {
-        let now = process::memory(process, "VmRSS").unwrap_or(0);
+        let now = kit::process::memory(process, "VmRSS").unwrap_or(0);
         peak.fetch_max(now, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

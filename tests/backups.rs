@@ -2,18 +2,16 @@
 #![cfg(unix)]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
 use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use common::{
-    Client, PATIENCE, get,
-    logged::{Logged, stoa},
-    post, until_folded,
+use kit::{
+    Client, PATIENCE, counted, get, post,
+    process::{Process, serve},
+    until_folded,
 };
 use serde_json::{Value, json};
 
@@ -34,8 +32,8 @@ impl Site {
         }
     }
 
-    fn start(&self) -> Logged {
-        Logged::start(&mut stoa(&self.journal), &self.log)
+    fn start(&self) -> Process {
+        Process::logged(&mut serve(&self.journal), &self.log)
     }
 
     /// Puts a copy of the journal in its place.
@@ -49,7 +47,7 @@ impl Site {
     }
 }
 
-async fn stop(mut server: Logged) {
+async fn stop(mut server: Process) {
     server.signal("TERM");
     assert!(server.ended().await.success());
 }
@@ -166,10 +164,8 @@ async fn a_cursor_of_what_a_backup_does_not_have_is_one_of_another_journal() {
                 assert!(said.contains("a backup was put back"), "{said}");
             }
         }
-        let metrics = reqwest::get(format!("http://{address}/metrics")).await;
-        let metrics = metrics.expect("answers").text().await.expect("text");
-        let counted = "stoa_replays_given_up_total{reason=\"unknown_cursor\"} 6";
-        assert!(metrics.contains(counted), "{metrics}");
+        let given_up = "stoa_replays_given_up_total{reason=\"unknown_cursor\"}";
+        assert_eq!(counted(address, given_up).await, 6);
 
         // A client that left before that missed just the new events.
         let (came, resumed, _client) = come_back(address, &before).await;

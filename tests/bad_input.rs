@@ -1,9 +1,7 @@
 //! Each way to be wrong gets its code, over Socket.IO and over HTTP, and the connection lives on.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
-use common::{Client, get, post, post_raw, server, server_with};
+use kit::{Client, get, post, post_raw, server, server_with};
 use serde_json::{Value, json};
 
 fn deep(levels: usize) -> Value {
@@ -345,8 +343,7 @@ async fn whoever_is_refused_on_connecting_is_told_why() {
     let (_first, _) = Client::connect(address, json!({ "rooms": rooms(2) })).await;
     let refused = Client::open(address, "/", json!({ "rooms": rooms(3) }))
         .await
-        .err()
-        .expect("too many rooms");
+        .expect_err("too many rooms");
     assert!(refused.starts_with("bad_request: "), "{refused}");
     // A full room keeps nobody out of the others.
     let (mut late, hello) =

@@ -1,9 +1,7 @@
 //! `docs/events.md` is true: each of its lines is published, and gives the update and the facts that the page names.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
-use common::{Client, get, post, server, until_folded};
+use kit::{Client, get, post, server, until_folded};
 use serde_json::{Value, json};
 
 const PAGE: &str = include_str!("../docs/events.md");

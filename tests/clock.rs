@@ -2,8 +2,6 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
 use std::{
     net::SocketAddr,
     path::PathBuf,
@@ -11,10 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{
-    Client, PATIENCE, get,
-    logged::{Logged, stoa},
-    not_checked, post,
+use kit::{
+    Client, PATIENCE, counted, get, not_checked, post,
+    process::{Process, serve},
 };
 use serde_json::{Value, json};
 
@@ -61,7 +58,7 @@ impl Place {
 
     fn command(&self, offset: &str) -> Command {
         self.set(offset);
-        let mut command = stoa(&self.journal());
+        let mut command = serve(&self.journal());
         command
             .env("LD_PRELOAD", &self.library)
             .env("FAKETIME_TIMESTAMP_FILE", self.path("clock"))
@@ -71,8 +68,8 @@ impl Place {
         command
     }
 
-    fn start(&self, offset: &str) -> Logged {
-        Logged::start(&mut self.command(offset), &self.path("log"))
+    fn start(&self, offset: &str) -> Process {
+        Process::logged(&mut self.command(offset), &self.path("log"))
     }
 
     /// Waits until the journal's chores have been done `times` times: while nothing is published only they notice that the
@@ -102,16 +99,8 @@ async fn until_journal(address: SocketAddr, status: &str) -> Value {
     }
 }
 
-async fn metric(address: SocketAddr, line: &str) -> u64 {
-    let text = reqwest::get(format!("http://{address}/metrics")).await;
-    let text = text.expect("answers").text().await.expect("text");
-    let found = text.lines().find_map(|found| found.strip_prefix(line));
-    let value = found.unwrap_or_else(|| panic!("no {line}"));
-    value.trim().parse().expect("a number")
-}
-
 async fn until_over(address: SocketAddr, line: &str, least: u64) {
-    let counting = async { while metric(address, line).await < least {} };
+    let counting = async { while counted(address, line).await < least {} };
     let counted = tokio::time::timeout(PATIENCE, counting).await;
     counted.unwrap_or_else(|_| panic!("{line} never comes to {least}"));
 }
@@ -125,7 +114,7 @@ fn decisions(from: u64, to: u64) -> Value {
         .collect()
 }
 
-async fn stop(mut server: Logged) {
+async fn stop(mut server: Process) {
     server.signal("TERM");
     assert!(server.ended().await.success());
 }
@@ -153,7 +142,7 @@ async fn a_clock_that_jumps_by_more_than_a_week_empties_no_journal() {
         }
         let journal = until_journal(address, "ok").await;
         assert_eq!(journal["first"], 1, "{offset}: {journal}");
-        assert_eq!(metric(address, BY_AGE).await, 0, "{offset}");
+        assert_eq!(counted(address, BY_AGE).await, 0, "{offset}");
     }
     // Their ids are known as before.
     let (_, again) = post(address, &decisions(0, 1_000)).await;
@@ -166,7 +155,7 @@ async fn a_clock_that_jumps_by_more_than_a_week_empties_no_journal() {
     let server = place.start("+30d");
     until_over(server.address, BY_AGE, 1_000).await;
     assert!(until_journal(server.address, "ok").await["first"].as_u64() > Some(1_000));
-    assert_eq!(metric(server.address, JUMPS).await, 0);
+    assert_eq!(counted(server.address, JUMPS).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,7 @@
 //! What an event may look like, over each door.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
-use std::net::SocketAddr;
-
-use common::{Client, get, post, post_raw, server, server_with};
+use kit::{Client, counted, get, post, post_raw, server, server_with};
 use serde_json::{Value, json};
 
 /// Events that can be read but are not right, and the field that is named.
@@ -55,27 +51,12 @@ async fn wrong_fields_are_named_over_both_doors() {
     // The connection lives on.
     let answer = producer.call("publish", json!({ "type": "a.b" })).await;
     assert_eq!(answer["accepted"], 1, "{answer}");
-    let (_, metrics) = metrics(server.address()).await;
     for door in ["http", "socketio"] {
-        let counted = metrics.lines().any(|line| {
-            line.contains("reject")
-                && line.contains(door)
-                && line.contains("invalid_data")
-                && line.ends_with(" 5")
-        });
-        assert!(counted, "{metrics}");
+        let rejected =
+            format!("stoa_events_rejected_total{{door=\"{door}\",code=\"invalid_data\"}}");
+        assert_eq!(counted(server.address(), &rejected).await, 5, "{door}");
     }
     server.shutdown().await;
-}
-
-async fn metrics(address: SocketAddr) -> (u16, String) {
-    let response = reqwest::get(format!("http://{address}/metrics"))
-        .await
-        .expect("answers");
-    (
-        response.status().as_u16(),
-        response.text().await.expect("text"),
-    )
 }
 
 #[tokio::test(flavor = "multi_thread")]

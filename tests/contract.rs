@@ -1,9 +1,7 @@
 //! Points of the protocol that are easily overlooked, and that somebody's screen leans on: one test for each, over the wire.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
-use common::{Client, get, post, server, until_folded};
+use kit::{Client, get, post, server, until_folded};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,13 +1,11 @@
 //! kill -9, restart, full disk: what was acknowledged is there, once, for everybody who comes back.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
 use std::{
     collections::{HashMap, HashSet},
     net::SocketAddr,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -15,39 +13,16 @@ use std::{
     time::Duration,
 };
 
-use common::{Client, PATIENCE, binary, get, not_checked, post, until_folded};
+use kit::{
+    Client, PATIENCE, get, not_checked, post,
+    process::{Process, serve},
+    until_folded,
+};
 use serde_json::{Value, json};
 
-/// A server process on a journal of its own.
-struct Stoa {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Stoa {
-    fn start(journal: &Path, port: u16) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_stoa"))
-            .args(["serve", "--port", &port.to_string()])
-            .env("STOA_LOG__FORMAT", "json")
-            .env("STOA_JOURNAL__PATH", journal)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("starts");
-        let address = binary::listening(&mut child);
-        Self { child, address }
-    }
-
-    /// SIGKILL: nothing is tidied up.
-    fn kill(self) -> u16 {
-        self.address.port()
-    }
-}
-
-impl Drop for Stoa {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
+/// A server on this journal and this port.
+fn start(journal: &Path, port: u16) -> Process {
+    Process::listening(serve(journal).env("STOA_SERVER__PORT", port.to_string()))
 }
 
 /// What one observer saw over all its connections.
@@ -178,7 +153,7 @@ async fn what_was_acknowledged_survives_kill_9_and_reaches_everybody_once() {
     let observers = number("STOA_CRASH_OBSERVERS", OBSERVERS);
     let folder = tempfile::tempdir().expect("folder");
     let journal = folder.path().join("stoa.db");
-    let mut stoa = Stoa::start(&journal, 0);
+    let mut stoa = start(&journal, 0);
     let address = stoa.address;
     let (first, hello) = Client::connect(address, json!({})).await;
     first.close().await;
@@ -204,7 +179,7 @@ async fn what_was_acknowledged_survives_kill_9_and_reaches_everybody_once() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let port = stoa.kill();
-        stoa = Stoa::start(&journal, port);
+        stoa = start(&journal, port);
     }
     stop.store(true, Ordering::Relaxed);
     let mut kept = HashSet::new();
@@ -303,23 +278,22 @@ fn is_decision(id: &str) -> bool {
 async fn the_state_after_a_restart_is_the_state_before_it() {
     let folder = tempfile::tempdir().expect("folder");
     let journal = folder.path().join("stoa.db");
-    let stoa = Stoa::start(&journal, 0);
+    let stoa = start(&journal, 0);
     let text = std::fs::read_to_string("tests/data/marcus-events.jsonl").expect("data");
-    let (status, answer) =
-        common::post_raw(stoa.address, "application/x-ndjson", text.clone()).await;
+    let (status, answer) = kit::post_raw(stoa.address, "application/x-ndjson", text.clone()).await;
     assert_eq!((status, &answer["accepted"]), (202, &json!(1424)));
     let (mut client, _) = Client::connect(stoa.address, json!({ "snapshot": true })).await;
     until_folded(stoa.address, &answer["cursor"]).await;
     let mut before = client.call("get_state", json!({})).await;
     let port = stoa.kill();
-    let stoa = Stoa::start(&journal, port);
+    let stoa = start(&journal, port);
     let (_, mut after) = get(stoa.address, "/api/v1/state").await;
     for time in ["server_time", "timestamp", "status"] {
         before.as_object_mut().unwrap().remove(time);
         after.as_object_mut().unwrap().remove(time);
     }
     assert_eq!(before, after);
-    let (_, again) = common::post_raw(stoa.address, "application/x-ndjson", text).await;
+    let (_, again) = kit::post_raw(stoa.address, "application/x-ndjson", text).await;
     assert_eq!(
         (&again["accepted"], &again["duplicates"]),
         (&json!(0), &json!(1424))
@@ -363,7 +337,7 @@ async fn a_full_disk_is_told_and_passes() {
     };
     let journal = disk.0.path().join("stoa.db");
     let ballast = disk.0.path().join("ballast");
-    let stoa = Stoa::start(&journal, 0);
+    let stoa = start(&journal, 0);
     let address = stoa.address;
     let (mut watcher, _) = Client::connect(address, json!({})).await;
     let event = |n: u64| json!({ "type": "decision.logged", "id": format!("d{n}"), "data": { "what": "x".repeat(2_000), "n": n } });

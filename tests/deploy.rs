@@ -1,10 +1,6 @@
 //! The steps of `docs/deploy.md`, in a folder of their own, and the server that they give.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-#[path = "common/binary.rs"]
-#[allow(unreachable_pub)]
-mod binary;
-
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
@@ -106,7 +102,7 @@ fn serve(root: &Path) -> Server {
         .stderr(Stdio::null())
         .spawn()
         .expect("starts");
-    let address = binary::listening(&mut child).to_string();
+    let address = kit::process::listening(&mut child).to_string();
     Server(child, address)
 }
 

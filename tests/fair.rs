@@ -1,8 +1,6 @@
 //! Producers take turns: one that floods, by whatever priority, is before nobody else by more than a few updates.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
 use std::{
     net::SocketAddr,
     sync::{
@@ -11,10 +9,10 @@ use std::{
     },
 };
 
-use common::{
-    Client, PATIENCE,
+use kit::{
+    Client, PATIENCE, counted,
     guarded::{grant, guarded, request, token},
-    post, server_with,
+    post, refused, server_with,
 };
 use serde_json::{Value, json};
 use stoa::{access::authn::Grant, config::Role};
@@ -83,18 +81,7 @@ fn place(answer: &Value) -> usize {
 
 /// How many calls waited for events of their own producer.
 async fn waited(address: SocketAddr) -> usize {
-    counted(address, "stoa_producers_waited_total ").await
-}
-
-/// The number behind this name in the metrics.
-async fn counted(address: SocketAddr, name: &str) -> usize {
-    let response = reqwest::get(format!("http://{address}/metrics")).await;
-    let text = response.expect("answers").text().await.expect("text");
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name))
-        .expect("the counter");
-    line.parse().expect("a number")
+    counted(address, "stoa_producers_waited_total").await as usize
 }
 
 fn calls(count: usize, events: usize) -> impl Iterator<Item = Value> {
@@ -215,8 +202,7 @@ async fn who_is_told_to_come_back_is_counted_once() {
     assert_eq!(http.0, 503, "{http:?}");
     assert_eq!(socketio["error"]["code"], "overloaded", "{socketio}");
     for door in ["http", "socketio"] {
-        let name = format!("stoa_requests_refused_total{{door=\"{door}\",code=\"overloaded\"}} ");
-        assert_eq!(counted(address, &name).await, 1, "{door}");
+        assert_eq!(refused(address, door, "overloaded").await, 1, "{door}");
     }
     server.shutdown().await;
 }

@@ -2,17 +2,14 @@
 #![cfg(unix)]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
 use std::{
     path::Path,
     time::{Duration, Instant},
 };
 
-use common::{
-    PATIENCE, get,
-    logged::{Logged, stoa},
-    post,
+use kit::{
+    PATIENCE, counted, get, post,
+    process::{Process, serve},
 };
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
@@ -72,7 +69,7 @@ async fn a_file_that_is_lost_in_whatever_way_is_noticed_and_said_once() {
         let folder = tempfile::tempdir().expect("folder");
         let journal = folder.path().join("stoa.db");
         let log = folder.path().join("log");
-        let server = Logged::start(&mut stoa(&journal), &log);
+        let server = Process::logged(&mut serve(&journal), &log);
         let address = server.address;
         assert_eq!(post(address, &decisions(0, 10)).await.0, 202);
         harm(&journal);
@@ -95,13 +92,12 @@ async fn a_file_that_is_lost_in_whatever_way_is_noticed_and_said_once() {
             lines[0].contains("\"level\":\"ERROR\"") && lines[0].contains(said),
             "{lines:?}"
         );
-        let metrics = reqwest::get(format!("http://{address}/metrics")).await;
-        let metrics = metrics.expect("answers").text().await.expect("text");
-        assert!(metrics.contains("stoa_journal_file_lost_total 1"), "{what}");
+        let lost = counted(address, "stoa_journal_file_lost_total").await;
+        assert_eq!(lost, 1, "{what}");
         drop(server);
         if what == "its log deleted" {
             // Nothing that was acknowledged is gone by that.
-            let server = Logged::start(&mut stoa(&journal), &log);
+            let server = Process::logged(&mut serve(&journal), &log);
             let (_, page) = get(server.address, "/api/v1/events").await;
             assert_eq!(page["events"].as_array().map(Vec::len), Some(10));
         }
@@ -132,7 +128,7 @@ async fn a_second_server_on_the_same_file_is_refused_by_whatever_name() {
     let folder = tempfile::tempdir().expect("folder");
     let journal = folder.path().join("stoa.db");
     let log = folder.path().join("log");
-    let server = Logged::start(&mut stoa(&journal), &log);
+    let server = Process::logged(&mut serve(&journal), &log);
     assert_eq!(post(server.address, &decisions(0, 10)).await.0, 202);
     let (by_symlink, by_link) = (
         folder.path().join("symlink.db"),
@@ -144,7 +140,7 @@ async fn a_second_server_on_the_same_file_is_refused_by_whatever_name() {
     std::os::unix::fs::symlink(folder.path(), &through).expect("links");
     let by_folder = through.join("stoa.db");
     for name in [&journal, &by_symlink, &by_link, &by_folder] {
-        let (code, said) = refused(&mut stoa(name)).await;
+        let (code, said) = refused(&mut serve(name)).await;
         assert_ne!(code, Some(0), "{}: {said}", name.display());
         assert!(said.contains("use"), "{}: {said}", name.display());
     }
@@ -163,11 +159,11 @@ async fn files_are_made_for_their_owner_alone() {
         folder.path().join("not/yet/bans.json"),
     );
     let log = folder.path().join("log");
-    let mut command = stoa(&journal);
+    let mut command = serve(&journal);
     command
         .env("STOA_ACCESS__FILE", &bans)
-        .env("STOA_AUTHENTICATION__START_SECRET", common::START_SECRET);
-    let server = Logged::start(&mut command, &log);
+        .env("STOA_AUTHENTICATION__START_SECRET", kit::START_SECRET);
+    let server = Process::logged(&mut command, &log);
     assert!(
         bans.parent().expect("a folder").is_dir(),
         "made at the start"
@@ -175,13 +171,7 @@ async fn files_are_made_for_their_owner_alone() {
     assert_eq!(post(server.address, &decisions(0, 10)).await.0, 202);
     let ban = json!({ "user": "ann" });
     let path = "/api/v1/admin/bans";
-    let banned = common::guarded::request(
-        "POST",
-        server.address,
-        path,
-        common::START_SECRET,
-        Some(&ban),
-    );
+    let banned = kit::guarded::request("POST", server.address, path, kit::START_SECRET, Some(&ban));
     assert_eq!(banned.await.0, 200);
     let mode = |path: &Path| {
         std::fs::metadata(path)
@@ -198,7 +188,7 @@ async fn files_are_made_for_their_owner_alone() {
     drop(server);
     // The mode of a file that is there is its owner's to choose.
     std::fs::set_permissions(&journal, std::fs::Permissions::from_mode(0o640)).expect("sets");
-    let server = Logged::start(&mut command, &log);
+    let server = Process::logged(&mut command, &log);
     assert_eq!(mode(&journal), 0o640);
     drop(server);
 }
@@ -208,7 +198,7 @@ fn a_folder_of_bans_that_cannot_be_is_told_at_the_start() {
     let folder = tempfile::tempdir().expect("folder");
     let file = folder.path().join("file");
     std::fs::write(&file, "").expect("writes");
-    let mut command = stoa(&folder.path().join("stoa.db"));
+    let mut command = serve(&folder.path().join("stoa.db"));
     command.env("STOA_ACCESS__FILE", file.join("bans.json"));
     let output = command.output().expect("runs");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -222,8 +212,7 @@ fn a_folder_of_bans_that_cannot_be_is_told_at_the_start() {
 async fn ban(address: std::net::SocketAddr, user: &str) {
     let ban = json!({ "user": user });
     let path = "/api/v1/admin/bans";
-    let answer =
-        common::guarded::request("POST", address, path, common::START_SECRET, Some(&ban)).await;
+    let answer = kit::guarded::request("POST", address, path, kit::START_SECRET, Some(&ban)).await;
     assert_eq!(answer.0, 200, "{}", answer.1);
 }
 
@@ -238,14 +227,14 @@ async fn a_second_server_on_the_same_list_of_bans_is_refused_by_whatever_name() 
     std::fs::write(&bans, "{}").expect("writes");
     std::os::unix::fs::symlink(&bans, &link).expect("links");
     let server_on = |bans: &Path, name: &str| {
-        let mut command = stoa(&folder.path().join(name));
+        let mut command = serve(&folder.path().join(name));
         command
             .env("STOA_ACCESS__FILE", bans)
-            .env("STOA_AUTHENTICATION__START_SECRET", common::START_SECRET);
+            .env("STOA_AUTHENTICATION__START_SECRET", kit::START_SECRET);
         command
     };
     let log = folder.path().join("log");
-    let first = Logged::start(&mut server_on(&link, "first.db"), &log);
+    let first = Process::logged(&mut server_on(&link, "first.db"), &log);
     ban(first.address, "ann").await;
     assert!(link.is_symlink(), "the file itself is written");
     for name in [&bans, &link] {
@@ -273,10 +262,10 @@ async fn a_second_server_on_the_same_list_of_bans_is_refused_by_whatever_name() 
     ban(first.address, "bob").await;
     // A kill frees the file too.
     drop(first);
-    let second = Logged::start(&mut server_on(&bans, "second.db"), &log);
+    let second = Process::logged(&mut server_on(&bans, "second.db"), &log);
     let path = "/api/v1/admin/bans";
     let (_, listed) =
-        common::guarded::request("GET", second.address, path, common::START_SECRET, None).await;
+        kit::guarded::request("GET", second.address, path, kit::START_SECRET, None).await;
     let users: Vec<&str> = listed["bans"]
         .as_array()
         .expect("bans")
@@ -292,7 +281,7 @@ fn a_check_says_where_a_file_cannot_be_and_leaves_nothing_behind() {
     let file = folder.path().join("file");
     std::fs::write(&file, "no database, and no list").expect("writes");
     let check = |key: &str, path: &Path| {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_stoa"))
+        let output = kit::process::stoa()
             .arg("check")
             .env("STOA_JOURNAL__PATH", folder.path().join("stoa.db"))
             .env(key, path)
@@ -314,7 +303,7 @@ fn a_check_says_where_a_file_cannot_be_and_leaves_nothing_behind() {
     ] {
         for (path, said) in &wrong {
             if path == unwritable && !unwritable.parent().expect("a folder").is_dir() {
-                common::not_checked("a folder in which nobody makes files: this system has none");
+                kit::not_checked("a folder in which nobody makes files: this system has none");
                 continue;
             }
             let (code, line) = check(key, path);
@@ -339,14 +328,14 @@ fn a_check_says_where_a_file_cannot_be_and_leaves_nothing_behind() {
 async fn a_sighup_ends_no_server() {
     let folder = tempfile::tempdir().expect("folder");
     let secret = folder.path().join("secret");
-    std::fs::write(&secret, common::guarded::SECRET).expect("writes");
+    std::fs::write(&secret, kit::guarded::SECRET).expect("writes");
     for (file, said) in [(false, "no file is configured"), (true, "has not changed")] {
         let journal = folder.path().join(format!("{file}.db"));
-        let mut command = stoa(&journal);
+        let mut command = serve(&journal);
         if file {
             command.env("STOA_AUTHENTICATION__SECRET_FILE", &secret);
         }
-        let mut server = Logged::start(&mut command, &folder.path().join(format!("{file}.log")));
+        let mut server = Process::logged(&mut command, &folder.path().join(format!("{file}.log")));
         for times in 1..=2 {
             server.signal("HUP");
             let started = Instant::now();

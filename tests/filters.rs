@@ -1,9 +1,7 @@
 //! Filters cost little, whatever their patterns: a name is read once for each, and what costs more is refused with a sentence.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
-use common::{Client, PATIENCE, post, server};
+use kit::{Client, PATIENCE, counted, post, server};
 use serde_json::json;
 
 /// A hundred patterns that a matcher which goes back would try for ever: all begin alike, and none fits.
@@ -122,12 +120,7 @@ async fn hostile_patterns_and_names_leave_others_alone() {
 async fn held(address: std::net::SocketAddr, fits: impl Fn(usize) -> bool) -> usize {
     let looking = async {
         loop {
-            let answer = reqwest::get(format!("http://{address}/metrics")).await;
-            let text = answer.unwrap().text().await.unwrap();
-            let line = text
-                .lines()
-                .find_map(|line| line.strip_prefix("stoa_filter_bytes "));
-            let held = line.expect("the gauge").parse().expect("a number");
+            let held = counted(address, "stoa_filter_bytes").await as usize;
             if fits(held) {
                 return held;
             }

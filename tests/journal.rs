@@ -1,11 +1,8 @@
 //! What happens to the journal's file, its bounds and its clock, as clients see it: against a real server over the wire.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
 use std::{
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -13,7 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Client, PATIENCE, binary, config, get, post, post_raw, until_folded};
+use kit::{
+    Client, PATIENCE, config, counted_in, get, post, post_raw,
+    process::{Process, serve, stoa},
+    until_folded,
+};
 use serde_json::{Value, json};
 use stoa::server::Running;
 
@@ -36,12 +37,6 @@ fn decisions(from: u64, to: u64) -> Value {
     (from..to)
         .map(|n| json!({ "type": "decision.logged", "id": format!("d{n}"), "data": { "what": n.to_string() } }))
         .collect()
-}
-
-async fn metric(running: &Running, line: &str) -> u64 {
-    let text = running.metrics().text();
-    let found = text.lines().find_map(|l| l.strip_prefix(line));
-    found.map_or(0, |value| value.trim().parse().unwrap())
 }
 
 /// Waits until `/readyz` says so.
@@ -108,7 +103,7 @@ async fn a_damaged_event_withholds_no_other_and_keeps_nobody_behind() {
     assert_eq!((few.0.len(), &few.1["complete"]), (0, &json!(true)));
     let ready = until_ready(address, 200, "degraded").await;
     assert_eq!(ready["parts"]["journal"]["damaged"], 3, "{ready}");
-    assert_eq!(metric(&server, "stoa_journal_damaged_total").await, 3);
+    assert_eq!(counted_in(&server, "stoa_journal_damaged_total"), 3);
     let (_, page) = get(address, "/api/v1/events?limit=1000&order=desc").await;
     assert_eq!(page["events"][0]["id"], "d9000");
     assert_eq!(
@@ -138,7 +133,7 @@ async fn a_file_that_is_gone_stops_acknowledging_and_says_so() {
         (503, &json!("unavailable")),
         "{body}"
     );
-    assert_eq!(metric(&server, "stoa_journal_file_lost_total").await, 1);
+    assert_eq!(counted_in(&server, "stoa_journal_file_lost_total"), 1);
     // What is there is still shown, and everything goes on when the file is back.
     assert_eq!(
         get(address, "/api/v1/events").await.1["events"]
@@ -192,7 +187,7 @@ async fn while_nothing_can_be_written_what_waits_is_bounded_and_readiness_is_red
         *counts.entry(status).or_insert(0) += 1;
     }
     assert!(counts[&503] > 0, "{counts:?}");
-    assert!(metric(&server, "stoa_journal_overloaded_total").await > 0);
+    assert!(counted_in(&server, "stoa_journal_overloaded_total") > 0);
     until_ready(address, 200, "ok").await;
     server.shutdown().await;
 }
@@ -253,13 +248,13 @@ async fn events_that_are_dear_to_hold_come_through_and_are_read_page_by_page() {
             "{ids:?}"
         );
     }
-    assert!(metric(&server, "stoa_journal_tail_bytes").await <= 200_000);
+    assert!(counted_in(&server, "stoa_journal_tail_bytes") <= 200_000);
     server.shutdown().await;
 }
 
 #[tokio::test]
 async fn a_journal_in_memory_is_bounded_in_bytes() {
-    let server = common::server_with(|config| config.journal.max_bytes.set(1 << 20).unwrap()).await;
+    let server = kit::server_with(|config| config.journal.max_bytes.set(1 << 20).unwrap()).await;
     let address = server.address();
     let text = "x".repeat(10_000);
     for batch in 0..15 {
@@ -273,7 +268,7 @@ async fn a_journal_in_memory_is_bounded_in_bytes() {
     let (_, page) = get(address, "/api/v1/events?limit=1000").await;
     let kept = page["events"].as_array().unwrap().len();
     assert!((50..105).contains(&kept), "{kept}");
-    let gone = metric(&server, "stoa_events_trimmed_total{reason=\"bytes\"}").await;
+    let gone = counted_in(&server, "stoa_events_trimmed_total{reason=\"bytes\"}");
     assert!((195..=250).contains(&gone), "{gone}");
     server.shutdown().await;
 }
@@ -282,7 +277,7 @@ async fn a_journal_in_memory_is_bounded_in_bytes() {
 #[tokio::test]
 async fn many_questions_to_the_history_are_all_answered_and_nobody_waits_for_them() {
     const QUESTIONS: usize = 60;
-    let server = common::server().await;
+    let server = kit::server().await;
     let address = server.address();
     let mut last = Value::Null;
     for batch in 0..12 {
@@ -338,16 +333,6 @@ async fn many_questions_to_the_history_are_all_answered_and_nobody_waits_for_the
     server.shutdown().await;
 }
 
-/// The server's process, ended with this value.
-struct Stoa(Child);
-
-impl Drop for Stoa {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
 #[tokio::test]
 async fn repair_makes_a_copy_without_what_is_damaged_and_a_server_runs_on_it() {
     let (folder, path) = file();
@@ -360,11 +345,7 @@ async fn repair_makes_a_copy_without_what_is_damaged_and_a_server_runs_on_it() {
         .unwrap();
     drop(connection);
     let before = std::fs::read(&path).unwrap();
-    let repair = Command::new(env!("CARGO_BIN_EXE_stoa"))
-        .arg("repair")
-        .arg(&path)
-        .output()
-        .unwrap();
+    let repair = stoa().arg("repair").arg(&path).output().unwrap();
     let said = String::from_utf8_lossy(&repair.stdout);
     assert!(
         repair.status.success() && said.contains("Event 200 can't be read"),
@@ -373,15 +354,8 @@ async fn repair_makes_a_copy_without_what_is_damaged_and_a_server_runs_on_it() {
     assert!(said.contains("399 events can be read"), "{said}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
     let copy = folder.path().join("stoa.db.repaired");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_stoa"))
-        .args(["serve", "--port", "0"])
-        .env("STOA_LOG__FORMAT", "json")
-        .env("STOA_JOURNAL__PATH", &copy)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let address = binary::listening(&mut child);
-    let _stoa = Stoa(child);
+    let repaired = Process::listening(&mut serve(&copy));
+    let address = repaired.address;
     let (_, page) = get(address, "/api/v1/events?limit=1000").await;
     assert_eq!(page["events"].as_array().unwrap().len(), 399);
     let (mut client, _) = Client::connect(address, json!({ "cursor": cursor })).await;

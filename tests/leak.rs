@@ -9,7 +9,6 @@
     clippy::unwrap_used
 )]
 
-mod common;
 #[path = "leak/delay.rs"]
 mod delay;
 #[path = "leak/doors.rs"]
@@ -29,20 +28,21 @@ mod twins;
 #[path = "leak/world.rs"]
 mod world;
 
+use kit::wait_for;
 use std::{
     cell::{Cell, RefCell},
     net::SocketAddr,
 };
 
-use common::guarded::{admin, grant, guarded, observer, publish, request, token};
 use delay::{Scene, any_flood};
 use doors::Doors;
+use kit::guarded::{admin, grant, guarded, observer, publish, request, token};
 use proptest::{
     prelude::*,
     test_runner::{Config, FileFailurePersistence, TestRunner},
 };
 use serde_json::{Value, json};
-use spy::{Spy, wait_for};
+use spy::Spy;
 use step::{Step, any_step};
 use stoa::{access::authn::Grant, config::Role, server::Running};
 use twins::{Twins, any_deed};

@@ -1,16 +1,11 @@
 //! Thousands of clients leave at once: the ordered loop goes on for everybody else.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-#[path = "load/socket.rs"]
-mod socket;
-
 use std::{net::SocketAddr, time::Duration};
 
-use serde_json::Value;
-use socket::Socket;
+use kit::{get, metrics, socket::Socket};
 
-use common::server_with;
+use kit::server_with;
 
 /// Clients, as far as there are descriptors: each needs one on both sides, and both are here.
 const CLIENTS: usize = 5_000;
@@ -32,20 +27,14 @@ fn clients() -> usize {
     soft.map_or(CLIENTS, |soft| CLIENTS.min(soft.saturating_sub(SPARE) / 2))
 }
 
-async fn text(address: SocketAddr, path: &str) -> String {
-    let answer = reqwest::get(format!("http://{address}{path}")).await;
-    answer.expect("an answer").text().await.expect("its text")
-}
-
 async fn connected(address: SocketAddr) -> u64 {
-    let stats = text(address, "/api/v1/ws/stats").await;
-    let stats: Value = serde_json::from_str(&stats).expect("JSON");
+    let (_, stats) = get(address, "/api/v1/ws/stats").await;
     stats["total_connections"].as_u64().expect("a number")
 }
 
 /// The longest turn of the loop since this was last asked.
 async fn stall(address: SocketAddr) -> f64 {
-    let metrics = text(address, "/metrics").await;
+    let metrics = metrics(address).await;
     let mut lines = metrics.lines();
     let value = lines.find_map(|line| line.strip_prefix("stoa_hub_stall_seconds "));
     value.expect("the gauge").parse().expect("a number")

@@ -2,23 +2,14 @@
 //! many it stands for. `cargo bench --bench observers` does the same with a thousand, and looks at the clock.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-#[path = "load/account.rs"]
-mod account;
-mod common;
-#[path = "load/replay.rs"]
-mod replay;
-#[path = "load/script.rs"]
-mod script;
-#[path = "load/socket.rs"]
-mod socket;
-
+use kit::{account, replay, script};
 use std::{path::Path, time::Duration};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_observers_of_a_busy_stream_get_every_event_once_and_in_order() {
     let script = script::Script::load(Path::new("tests/data/marcus-events.jsonl"));
     // So compressed, a stream has something to coalesce, on a machine as well that publishes it many times slower.
-    let server = common::server_with(|c| c.transform.throttle_ms.set(1_000).unwrap()).await;
+    let server = kit::server_with(|c| c.transform.throttle_ms.set(1_000).unwrap()).await;
     let run = replay::run(server.address(), &script, 50, Duration::from_secs(5)).await;
     let account = account::account(&script, &run);
     assert!(account.faults.is_empty(), "{:#?}", account.faults);

@@ -2,27 +2,11 @@
 //! can't be read takes nothing else with it.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
-use std::net::SocketAddr;
-
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::connect_async;
 
-use common::{Client, post, post_raw, server};
+use kit::{Client, counted, post, post_raw, server};
 use serde_json::{Value, json};
-
-/// The value of a counter in `/metrics`, 0 while there is none.
-async fn counter(address: SocketAddr, line: &str) -> u64 {
-    let text = reqwest::get(format!("http://{address}/metrics"))
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
-    let value = text.lines().find_map(|l| l.strip_prefix(line));
-    value.map_or(0, |v| v.trim().parse().unwrap())
-}
 
 fn codes(answer: &Value) -> Vec<(u64, String)> {
     let rejected = answer["rejected"].as_array().unwrap();
@@ -61,9 +45,9 @@ async fn numbers_that_are_none_and_halves_of_pairs_are_taken_over_http() {
     let update = watcher.event("generic_update").await;
     assert_eq!(update["data"]["text"], "cut \u{fffd} here");
     let mended = |what: &str| format!("stoa_input_mended_total{{what=\"{what}\"}}");
-    assert_eq!(counter(address, &mended("number")).await, 16);
-    assert_eq!(counter(address, &mended("surrogate")).await, 1);
-    assert!(counter(address, &mended("byte_order_mark")).await >= 1);
+    assert_eq!(counted(address, &mended("number")).await, 16);
+    assert_eq!(counted(address, &mended("surrogate")).await, 1);
+    assert!(counted(address, &mended("byte_order_mark")).await >= 1);
     server.shutdown().await;
 }
 
@@ -203,8 +187,8 @@ async fn names_may_hold_white_space_and_ids_are_trimmed() {
     assert_eq!(update["data"]["agent_name"], "Writer");
     assert_eq!(update["data"]["status"], "200");
     let mended = |what: &str| format!("stoa_input_mended_total{{what=\"{what}\"}}");
-    assert!(counter(address, &mended("white_space")).await >= 5);
-    assert_eq!(counter(address, &mended("text_as_number")).await, 1);
+    assert!(counted(address, &mended("white_space")).await >= 5);
+    assert_eq!(counted(address, &mended("text_as_number")).await, 1);
     // By an id with something invisible inside nobody would find the thing again.
     for event in [
         json!({ "type": "task.updated", "data": { "task_id": "t\n1" } }),
@@ -242,7 +226,7 @@ async fn what_has_one_evident_meaning_is_taken_by_it() {
         );
     }
     let odd = "stoa_input_mended_total{what=\"priority\"}";
-    assert_eq!(counter(address, odd).await, 2);
+    assert_eq!(counted(address, odd).await, 2);
     for (timestamp, becomes) in [
         (json!("9999-12-31T23:59:59Z"), "9999-12-31T23:59:59.000Z"),
         (json!("1779544800123"), "2026-05-23T14:00:00.123Z"),

@@ -1,19 +1,17 @@
 //! Compressed bodies: what publishers send with `Content-Encoding` is what they would have sent without.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
 use std::{
     io::{Read, Write},
     net::SocketAddr,
 };
 
-use common::{PATIENCE, START_SECRET, server, server_with};
 use flate2::{
     Compression,
     read::GzDecoder,
     write::{GzEncoder, ZlibEncoder},
 };
+use kit::{PATIENCE, START_SECRET, server, server_with};
 use serde_json::{Value, json};
 
 fn gzip(content: &[u8]) -> Vec<u8> {
@@ -123,7 +121,7 @@ async fn what_is_broken_or_too_long_is_refused_and_what_came_before_it_is_kept()
         (413, &json!("too_large")),
         "{answer}"
     );
-    let (_, history) = common::get(address, EVENTS).await;
+    let (_, history) = kit::get(address, EVENTS).await;
     assert_eq!(history["events"], json!([]));
     server.shutdown().await;
 }
@@ -135,7 +133,7 @@ async fn a_large_state_comes_whole_whether_it_is_compressed_or_not() {
     let tasks: Vec<Value> = (0..100)
         .map(|n| json!({ "type": "task.created", "data": { "task_id": format!("t{n}"), "note": "x".repeat(7_000) } }))
         .collect();
-    assert_eq!(common::post(address, &json!(tasks)).await.0, 202);
+    assert_eq!(kit::post(address, &json!(tasks)).await.0, 202);
     let state = async |encoding: &'static str| {
         let client = reqwest::Client::new();
         let asked = client

@@ -1,11 +1,9 @@
 //! The demo page over the wire: from inside the program wherever it was started, or from a folder.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
 use std::path::Path;
 
-use common::{server, server_with};
+use kit::{server, server_with};
 use reqwest::{Response, StatusCode, header};
 
 async fn get(url: String, headers: &[(header::HeaderName, &str)]) -> Response {

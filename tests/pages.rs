@@ -2,11 +2,9 @@
 //! figures about the whole stream.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
 use std::net::SocketAddr;
 
-use common::{Client, PATIENCE, get, post, server, server_with, until_folded};
+use kit::{Client, PATIENCE, get, post, server, server_with, until_folded};
 use serde_json::{Value, json};
 use stoa::config::{Recipients, RuleConfig};
 

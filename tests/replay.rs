@@ -2,11 +2,9 @@
 //! one, or refused with a code.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
 use std::collections::{HashMap, HashSet};
 
-use common::{Client, post_raw, server};
+use kit::{Client, post_raw, server};
 use serde_json::{Value, json};
 
 const FILES: [&str; 2] = [

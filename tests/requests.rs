@@ -1,9 +1,7 @@
 //! What else clients ask for: batches, actions, history, what becomes of a duplicate, rules of their own.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
-use common::{Client, get, post, server, server_with};
+use kit::{Client, get, post, server, server_with};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,7 @@
 //! Rooms of things whose ids hold what they like: one room however its name is spelt, at every door that takes a name.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
-use common::{
+use kit::{
     Client, PATIENCE, get,
     guarded::{grant, guarded, publish, token},
     post, server, server_with,
@@ -227,7 +225,7 @@ async fn tokens_name_rooms_in_every_spelling() {
         "execution:nightly",
     ] {
         let auth = json!({ "token": watcher(&[pattern]), "rooms": ["execution:nightly%20build"] });
-        let refused = Client::open(address, "/", auth).await.err().expect(pattern);
+        let refused = Client::open(address, "/", auth).await.expect_err(pattern);
         assert!(refused.starts_with("forbidden_room"), "{refused}");
     }
     // The things of a project are not those whose ids begin like it.

@@ -1,9 +1,7 @@
 //! Rooms and filters: what a client asks for and what reaches it.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
-use common::{Client, get, post, server, until_folded};
+use kit::{Client, get, post, server, until_folded};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,9 @@
 //! Answers to input that is nearly right, over the wire.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
 use std::net::SocketAddr;
 
-use common::{Client, PATIENCE, get, post, post_raw, server};
+use kit::{Client, PATIENCE, get, post, post_raw, server};
 use serde_json::{Value, json};
 
 fn message(answer: &Value) -> &str {

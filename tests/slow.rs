@@ -3,12 +3,6 @@
 //! the clock.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-#[path = "load/crowd.rs"]
-mod crowd;
-#[path = "load/socket.rs"]
-mod socket;
-
 use std::{
     net::SocketAddr,
     sync::{
@@ -18,10 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{PATIENCE, get, post};
-use crowd::{Packet, Progress};
+use kit::crowd::{self, Packet, Progress};
+use kit::socket::Socket;
+use kit::{PATIENCE, counted_in, get, post};
 use serde_json::{Value, json};
-use socket::Socket;
 
 const GOOD: usize = 10;
 const BAD: usize = 2;
@@ -88,21 +82,13 @@ async fn publish(address: SocketAddr, numbers: std::ops::Range<u64>, filler: &st
     );
 }
 
-/// The counter whose line begins so.
-fn counter(server: &stoa::server::Running, name: &str) -> u64 {
-    let text = server.metrics().text();
-    let line = text.lines().find(|line| line.starts_with(name));
-    line.and_then(|l| l.rsplit(' ').next()?.parse().ok())
-        .unwrap_or(0)
-}
-
 async fn connections(address: SocketAddr) -> Value {
     get(address, "/api/v1/ws/stats").await.1["total_connections"].take()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_reads_slowly_or_not_at_all_disturbs_nobody() {
-    let server = common::server_with(|c| {
+    let server = kit::server_with(|c| {
         c.server.max_client_buffer.set(128 * 1_024).unwrap();
         c.server.stall_timeout.set(STALL.as_secs_f64()).unwrap();
     })
@@ -127,7 +113,7 @@ async fn who_reads_slowly_or_not_at_all_disturbs_nobody() {
     let filler = "x".repeat(300);
     let begun = Instant::now();
     let mut published = 0;
-    while counter(&server, "stoa_observers_parked_total") < 2 * BAD as u64
+    while counted_in(&server, "stoa_observers_parked_total") < 2 * BAD as u64
         || begun.elapsed() < Duration::from_secs(1)
     {
         assert!(begun.elapsed() < PATIENCE, "nobody was parked");
@@ -165,7 +151,7 @@ async fn who_reads_slowly_or_not_at_all_disturbs_nobody() {
         );
     }
     let stalled = "stoa_connections_killed_total{reason=\"stalled\"";
-    assert_eq!(counter(&server, stalled), BAD as u64);
+    assert_eq!(counted_in(&server, stalled), BAD as u64);
     server.shutdown().await;
 }
 
@@ -174,7 +160,7 @@ async fn leave_behind(server: &stoa::server::Running) -> u64 {
     let filler = "x".repeat(300);
     let begun = Instant::now();
     let mut published = 0;
-    while counter(server, "stoa_observers_parked_total") == 0 {
+    while counted_in(server, "stoa_observers_parked_total") == 0 {
         assert!(begun.elapsed() < PATIENCE, "nobody was parked");
         publish(server.address(), published..published + BATCH, &filler).await;
         published += BATCH;
@@ -190,8 +176,7 @@ async fn leave_behind(server: &stoa::server::Running) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_far_behind_reads_less_than_what_waited_for_it() {
     const BUFFER: usize = 512 * 1_024;
-    let server =
-        common::server_with(|c| c.server.max_client_buffer.set(BUFFER as u64).unwrap()).await;
+    let server = kit::server_with(|c| c.server.max_client_buffer.set(BUFFER as u64).unwrap()).await;
     let auth = json!({ "filters": { "types": crowd::SLOW_FILTER } }).to_string();
     let mut slow = Socket::connect_small(server.address(), &auth, 4_096)
         .await
@@ -213,20 +198,20 @@ async fn who_is_far_behind_reads_less_than_what_waited_for_it() {
         .expect("it ends with the last values");
     assert!(progress.faults.is_empty(), "{:?}", progress.faults);
     assert!(bytes < BUFFER / 2, "{bytes} of {published} events");
-    let taken_back = counter(&server, "stoa_deliveries_taken_back_total");
+    let taken_back = counted_in(&server, "stoa_deliveries_taken_back_total");
     assert!(taken_back > 300, "only {taken_back} were taken back");
     server.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_slow_is_found_though_little_waits_and_nothing_more_comes() {
-    let server = common::server_with(|c| c.server.max_client_delay.set(0.5).unwrap()).await;
+    let server = kit::server_with(|c| c.server.max_client_delay.set(0.5).unwrap()).await;
     let address = server.address();
     let mut slow = Socket::connect_small(address, "{}", 4_096).await.unwrap();
     // Less than its bound, and then silence.
     publish(address, 0..400, &"x".repeat(600)).await;
     let begun = Instant::now();
-    while counter(&server, "stoa_observers_parked_total") == 0 {
+    while counted_in(&server, "stoa_observers_parked_total") == 0 {
         assert!(begun.elapsed() < PATIENCE, "nobody noticed");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -250,8 +235,7 @@ async fn who_is_slow_is_found_though_little_waits_and_nothing_more_comes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_far_behind_may_leave_anywhere_and_go_on_there() {
-    let server =
-        common::server_with(|c| c.server.max_client_buffer.set(128 * 1_024).unwrap()).await;
+    let server = kit::server_with(|c| c.server.max_client_buffer.set(128 * 1_024).unwrap()).await;
     let address = server.address();
     let auth = |cursor: Option<&str>| {
         json!({ "cursor": cursor, "filters": { "types": crowd::SLOW_FILTER } }).to_string()

@@ -3,8 +3,6 @@
 #![cfg(unix)]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
 use std::{
     collections::HashSet,
     net::{SocketAddr, TcpStream},
@@ -16,9 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{
+use kit::{
     Client, PATIENCE, get,
-    logged::{Logged, stoa},
+    process::{Process, serve},
+    refused,
 };
 use serde_json::json;
 
@@ -58,7 +57,7 @@ async fn a_stop_under_load_however_often_it_is_asked_for_is_clean_and_loses_noth
     let log = folder.path().join("log");
     let mut kept = Vec::new();
     for round in 0..rounds {
-        let mut server = Logged::start(&mut stoa(&journal), &log);
+        let mut server = Process::logged(&mut serve(&journal), &log);
         let acked = Arc::new(AtomicU64::new(0));
         let producing: Vec<_> = (0..PRODUCERS)
             .map(|who| {
@@ -85,7 +84,7 @@ async fn a_stop_under_load_however_often_it_is_asked_for_is_clean_and_loses_noth
             kept.extend(producer.await.expect("produces"));
         }
     }
-    let server = Logged::start(&mut stoa(&journal), &log);
+    let server = Process::logged(&mut serve(&journal), &log);
     let (mut stored, mut after) = (Vec::new(), String::new());
     loop {
         let (_, page) = get(server.address, &format!("/api/v1/events?limit=1000{after}")).await;
@@ -123,7 +122,7 @@ async fn with_fewer_descriptors_than_connections_those_who_are_in_are_served() {
         .args(["-c", serve, env!("CARGO_BIN_EXE_stoa")])
         .env("STOA_LOG__FORMAT", "json")
         .env("STOA_JOURNAL__KIND", "memory");
-    let server = Logged::start(&mut command, &log);
+    let server = Process::logged(&mut command, &log);
     let address = server.address;
     let (mut watcher, _) = Client::connect(address, json!({})).await;
     let (mut producer, _) = Client::connect(address, json!({ "role": "producer" })).await;
@@ -154,11 +153,7 @@ async fn with_fewer_descriptors_than_connections_those_who_are_in_are_served() {
     publish(200).await;
     late.close().await;
     // It doesn't spin meanwhile: it tries again after a pause.
-    let metrics = reqwest::get(format!("http://{address}/metrics")).await;
-    let metrics = metrics.expect("answers").text().await.expect("text");
-    let refused = "stoa_requests_refused_total{door=\"connection\",code=\"accept\"} ";
-    let tries = metrics.lines().find_map(|line| line.strip_prefix(refused));
-    let tries: u128 = tries.expect("counted").parse().expect("a number");
+    let tries = u128::from(refused(address, "connection", "accept").await);
     let most = began.elapsed().as_millis() / 50 + 1;
     assert!((1..=most).contains(&tries), "{tries} of {most}");
     let lines = server.lines(TOLD);

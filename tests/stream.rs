@@ -1,14 +1,12 @@
 //! `GET /api/v1/stream`: the same updates as server-sent events.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},
 };
 
-use common::{PATIENCE, get, post, server, server_with};
+use kit::{PATIENCE, get, post, server, server_with};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

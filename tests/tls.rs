@@ -1,8 +1,6 @@
 //! Encryption by the server itself: HTTP and WebSockets, a renewed certificate, and those who only begin.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod common;
-
 use std::{
     net::SocketAddr,
     path::Path,
@@ -10,8 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{PATIENCE, config, server_with};
 use futures_util::{SinkExt, StreamExt};
+use kit::{PATIENCE, config, server_with};
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair};
 use rustls::{
     ClientConfig, RootCertStore,
@@ -324,7 +322,7 @@ async fn the_commands_speak_tls_and_trust_whom_the_system_trusts() {
     )
     .unwrap();
     let stoa = |trusted: bool| {
-        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_stoa"));
+        let mut command = tokio::process::Command::from(kit::process::stoa());
         let file = if trusted { "cert.pem" } else { "other.pem" };
         command
             .env("SSL_CERT_FILE", folder.path().join(file))
@@ -380,7 +378,7 @@ async fn the_commands_speak_tls_and_trust_whom_the_system_trusts() {
 
 /// Runs a command of the program to its end; whether it succeeded, and what it said.
 async fn run(args: &[&str], env: &[(&str, &Path)]) -> (bool, String) {
-    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_stoa"));
+    let mut command = tokio::process::Command::from(kit::process::stoa());
     command
         .args(args)
         .env_remove("SSL_CERT_DIR")
@@ -414,7 +412,7 @@ async fn the_commands_take_the_certificate_that_they_are_named_and_say_what_hind
     );
     let (done, told) = publish(&url, &["--ca", ca]).await;
     assert!(done, "{told}");
-    let mut tail = tokio::process::Command::new(env!("CARGO_BIN_EXE_stoa"));
+    let mut tail = tokio::process::Command::from(kit::process::stoa());
     tail.args(["tail", "--url", &url, "--ca", ca])
         .kill_on_drop(true);
     let mut tail = tail.stderr(std::process::Stdio::piped()).spawn().unwrap();

@@ -3,7 +3,7 @@
 
 use std::{
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Output, Stdio},
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -18,7 +18,7 @@ const SECRET: &str = "a secret of thirty-two bytes, or a few more";
 
 /// The binary in a folder of its own, so that no `config.toml` of ours is taken, and without our environment's settings.
 fn stoa(folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stoa"));
+    let mut command = kit::process::stoa();
     for (key, _) in std::env::vars_os() {
         if key.to_string_lossy().starts_with("STOA_") {
             command.env_remove(key);

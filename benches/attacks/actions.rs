@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::{Attack, Target, socket::Socket};
+use super::{Attack, Target};
+use kit::socket::Socket;
 
 pub(crate) const ATTACK: Attack = Attack {
     name: "actions",

@@ -11,7 +11,7 @@ use std::{
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use super::socket::Socket;
+use kit::socket::Socket;
 
 /// How often it publishes.
 const EVERY: Duration = Duration::from_millis(25);

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{Attack, Target, socket::Socket};
+use super::{Attack, Target};
+use kit::socket::Socket;
 
 pub(crate) const ATTACK: Attack = Attack {
     name: "filter-churn",

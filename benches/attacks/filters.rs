@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{Attack, Target, socket::Socket};
+use super::{Attack, Target};
+use kit::socket::Socket;
 
 pub(crate) const ATTACK: Attack = Attack {
     name: "filters",

@@ -15,11 +15,6 @@
     unreachable_pub
 )]
 
-#[path = "../../tests/load/process.rs"]
-mod process;
-#[path = "../../tests/load/socket.rs"]
-mod socket;
-
 mod actions;
 mod bystander;
 mod filter_churn;
@@ -39,7 +34,10 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use bystander::Bystander;
 use futures_util::future::BoxFuture;
-use process::{Process, argument, free_port};
+use kit::{
+    bench::argument,
+    process::{Process, free_port},
+};
 use target::Target;
 
 /// All of them.
@@ -140,12 +138,11 @@ impl Attack {
     async fn measure(&self, scale: usize) -> bool {
         let folder = tempfile::tempdir().expect("a folder");
         let journal: PathBuf = folder.path().join("stoa.db");
-        let binary = env!("CARGO_BIN_EXE_stoa");
         let settings = self.settings.iter();
         let settings: Vec<_> = settings
             .map(|(key, value)| (*key, (*value).to_owned()))
             .collect();
-        let server = Process::start(binary, &journal, free_port(), &settings).await;
+        let server = Process::start(&journal, free_port(), &settings).await;
         let target = Target {
             address: server.address,
             journal: journal.clone(),
@@ -171,7 +168,7 @@ impl Attack {
         bystander.end();
         server.kill();
         let again = if self.restarts {
-            let server = Process::start(binary, &journal, free_port(), &settings).await;
+            let server = Process::start(&journal, free_port(), &settings).await;
             let peak = server.memory("VmHWM").unwrap_or(0);
             server.kill();
             Some(peak)

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 use tokio::task::JoinHandle;
 
-use super::{Attack, Target, socket::Socket};
+use super::{Attack, Target};
+use kit::socket::Socket;
 
 pub(crate) const ATTACK: Attack = Attack {
     name: "state",

@@ -15,9 +15,9 @@ use tokio::sync::Notify;
 
 use super::{
     measuring::{Measuring, Phase},
-    socket::Socket,
     users::Tokens,
 };
+use kit::socket::Socket;
 use stoa::config::Role;
 
 /// Updates a second in the everyday case.

@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{
+use kit::{
     crowd::{self, Packet, Progress},
     socket::Socket,
 };

@@ -6,10 +6,11 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    clients::{Good, Shared, Slow},
+use super::clients::{Good, Shared, Slow};
+use kit::{
     crowd::{self, PRIORITIES, Packet, Place, Progress},
-    process::{self, counter},
+    metrics::sum,
+    process,
 };
 
 pub(crate) const STALL: u64 = 10;
@@ -41,8 +42,8 @@ pub(crate) async fn look(server: u32, shared: Arc<Shared>) -> Vec<Look> {
             at: shared.began.elapsed(),
             rss: process::memory(server, "VmRSS").unwrap_or(0),
             connections: stats["total_connections"].as_u64().unwrap_or(0),
-            parked: counter(&metrics, "stoa_observers_parked_total"),
-            stalled: counter(&metrics, "stoa_connections_killed_total{reason=\"stalled\""),
+            parked: sum(&metrics, "stoa_observers_parked_total"),
+            stalled: sum(&metrics, "stoa_connections_killed_total{reason=\"stalled\""),
         });
         tokio::time::sleep(Duration::from_millis(500)).await;
     }

@@ -15,10 +15,10 @@ use std::{
 
 use serde_json::Value;
 
-use super::{
+use super::publish;
+use kit::{
     crowd::{Packet, Place, Progress, between, read},
-    process::{self, Process, free_port},
-    publish,
+    process::{Process, free_port},
     socket::Socket,
     watched::Watched,
 };
@@ -120,8 +120,7 @@ struct Outcome {
 pub(crate) async fn run(journal: &Path, clients: usize) -> Vec<String> {
     let mut faults = Vec::new();
     let port = free_port();
-    let binary = env!("CARGO_BIN_EXE_stoa");
-    let server = Process::start(binary, journal, port, &[]).await;
+    let server = Process::start(journal, port, &[]).await;
     let stands = watch_all(server.address, &mut faults).await;
     let places = stands.len() - 1;
     println!(
@@ -133,7 +132,7 @@ pub(crate) async fn run(journal: &Path, clients: usize) -> Vec<String> {
     let mut outcomes = Vec::new();
     for distinct in [false, true] {
         server.kill();
-        server = Process::start(binary, journal, port, &[]).await;
+        server = Process::start(journal, port, &[]).await;
         let mine = |n: usize| {
             if distinct {
                 &stands[n * places / clients]
@@ -278,7 +277,7 @@ async fn storm<'s>(
         ..Outcome::default()
     };
     let metrics = server.text("/metrics").await.unwrap_or_default();
-    outcome.read = process::counter(&metrics, "stoa_replays_read_total");
+    outcome.read = kit::metrics::sum(&metrics, "stoa_replays_read_total");
     for (n, task) in tasks.into_iter().enumerate() {
         match tokio::time::timeout(PATIENCE, task).await {
             Ok(Ok(client)) => {

@@ -15,15 +15,6 @@
     unreachable_pub
 )]
 
-#[path = "../../tests/load/crowd.rs"]
-mod crowd;
-#[path = "../../tests/load/process.rs"]
-mod process;
-#[path = "../../tests/load/socket.rs"]
-mod socket;
-#[path = "../../tests/load/watched.rs"]
-mod watched;
-
 mod distinct;
 
 use std::{
@@ -37,10 +28,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crowd::{Packet, Progress};
-use process::{Process, argument, free_port};
+use kit::crowd::{self, Packet, Progress};
+use kit::socket::Socket;
+use kit::{
+    bench::argument,
+    process::{Process, free_port},
+};
 use serde_json::Value;
-use socket::Socket;
 use tokio::sync::watch;
 
 /// How many connect at the same time the first time; the second time all do.
@@ -107,7 +101,7 @@ fn main() -> ExitCode {
     };
     // The connections need no farewell.
     runtime.shutdown_background();
-    process::verdict(&faults, "Every client got every event once and in order.")
+    kit::bench::verdict(&faults, "Every client got every event once and in order.")
 }
 
 /// How many descriptors this process, and so the server it starts, may have.
@@ -122,9 +116,8 @@ fn descriptors() -> usize {
 }
 
 async fn run(journal: &std::path::Path, clients: usize, rate: u64) -> Vec<String> {
-    let binary = env!("CARGO_BIN_EXE_stoa");
     let port = free_port();
-    let server = Process::start(binary, journal, port, &[]).await;
+    let server = Process::start(journal, port, &[]).await;
     let shared = Arc::new(Shared {
         address: server.address,
         began: Instant::now(),
@@ -159,7 +152,7 @@ async fn run(journal: &std::path::Path, clients: usize, rate: u64) -> Vec<String
     n += BURST;
     server.kill();
     let killed = Instant::now();
-    let server = Process::start(binary, journal, port, &[]).await;
+    let server = Process::start(journal, port, &[]).await;
     let ready = killed.elapsed();
     while shared.lost.load(Ordering::Relaxed) < clients && killed.elapsed() < PATIENCE {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -179,7 +172,7 @@ async fn run(journal: &std::path::Path, clients: usize, rate: u64) -> Vec<String
     }
     // A little longer: nothing may come twice either.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let stats = process::json(shared.address, "/api/v1/ws/stats")
+    let stats = kit::process::json(shared.address, "/api/v1/ws/stats")
         .await
         .unwrap_or_default();
     let (peak, after) = (

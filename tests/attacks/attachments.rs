@@ -5,10 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 use tempfile::tempdir;
 
-use crate::{
-    common::{Client, server, server_with},
+use kit::{
+    Client, counted,
     process::{Process, free_port},
-    raw::{BINARY, End, FINAL, Raw, assert_served, counter, frame, text},
+    raw::{BINARY, End, FINAL, Raw, assert_served, frame, text},
+    server, server_with,
 };
 
 /// An event with so many attachments.
@@ -31,7 +32,6 @@ async fn attachments_are_bounded_in_number_and_in_bytes() {
     let folder = tempdir().unwrap();
     let limit = 1_000_000_u64;
     let server = Process::start(
-        env!("CARGO_BIN_EXE_stoa"),
         &folder.path().join("stoa.db"),
         free_port(),
         &[("STOA_SERVER__MAX_HTTP_BUFFER_SIZE", limit.to_string())],
@@ -165,7 +165,7 @@ async fn attachments_before_connect_are_closed_with_1008() {
     raw.send(&frame(FINAL | BINARY, b"x")).await.unwrap();
     assert_eq!(raw.end().await, End::Closed(Some(1008)));
     let early = "stoa_connections_killed_total{reason=\"before_connect\"";
-    assert_eq!(counter(address, early).await, 4);
+    assert_eq!(counted(address, early).await, 4);
 
     // After it they are what they are for.
     let (mut producer, _) = Client::connect(address, json!({ "role": "producer" })).await;

@@ -14,10 +14,11 @@ use serde_json::json;
 use tempfile::tempdir;
 use tokio::sync::watch;
 
-use crate::{
-    common::{Client, PATIENCE, post},
+use kit::{
+    Client, PATIENCE, post,
     process::{Process, free_port},
-    raw::{Raw, assert_served, text, until, until_connections},
+    raw::{Raw, assert_served, text, until_connections},
+    until,
 };
 
 /// Those that are thrown out together.
@@ -29,8 +30,7 @@ async fn after_a_kill_everybody_is_back() {
     let folder = tempdir().unwrap();
     let journal = folder.path().join("stoa.db");
     let port = free_port();
-    let binary = env!("CARGO_BIN_EXE_stoa");
-    let server = Process::start(binary, &journal, port, &[]).await;
+    let server = Process::start(&journal, port, &[]).await;
     let address = server.address;
     let (saw_first, back) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let mut clients = Vec::new();
@@ -62,7 +62,7 @@ async fn after_a_kill_everybody_is_back() {
     .await;
     server.kill();
 
-    let server = Process::start(binary, &journal, port, &[]).await;
+    let server = Process::start(&journal, port, &[]).await;
     let event = json!({ "type": "decision.logged", "data": { "what": "while nobody was there" } });
     assert_eq!(post(address, &event).await.0, 202);
     until("everybody is back", async || {
@@ -108,7 +108,6 @@ const ASLEEP: Duration = Duration::from_secs(6);
 async fn a_server_that_slept_throws_nobody_out_who_is_there() {
     let folder = tempdir().unwrap();
     let server = Process::start(
-        env!("CARGO_BIN_EXE_stoa"),
         &folder.path().join("stoa.db"),
         free_port(),
         &[

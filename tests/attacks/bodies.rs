@@ -12,10 +12,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{
-    common::{Client, PATIENCE, post, post_raw, server_with},
-    wire::{self, Good, Process},
-};
+use kit::{Client, PATIENCE, post, post_raw, process::Process, server_with, wire::Good};
 
 /// So many events of 10 kB.
 fn events(count: usize) -> Vec<Value> {
@@ -37,7 +34,7 @@ async fn stalled(address: SocketAddr, len: usize) -> TcpStream {
 /// So many bodies have waited or were refused, for this reason.
 async fn bodies(address: SocketAddr, what: &str, reason: &str) -> u64 {
     let name = format!("stoa_bodies_{what}_total{{reason=\"{reason}\"}}");
-    wire::counted(address, &name).await
+    kit::counted(address, &name).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,7 +99,7 @@ async fn a_body_that_stalls_gives_its_place_to_one_that_waits() {
     assert!(told.starts_with("HTTP/1.1 408"), "{told}");
     assert!(told.contains("body_patience"), "{told}");
     assert!(bodies(address, "refused", "pace").await >= 1);
-    assert!(wire::refused(address, "http", "timeout").await >= 1);
+    assert!(kit::refused(address, "http", "timeout").await >= 1);
     drop(hogs);
     server.shutdown().await;
 }
@@ -132,7 +129,7 @@ async fn large_bodies_wait_for_space_and_small_ones_and_streams_do_not() {
     );
     let message = told.1["error"]["message"].as_str().unwrap();
     assert!(message.contains("max_body_bytes_in_flight"), "{message}");
-    assert_eq!(wire::refused(address, "http", "overloaded").await, 1);
+    assert_eq!(kit::refused(address, "http", "overloaded").await, 1);
     // Meanwhile: one event, a stream of lines as long as the large body, and the other door.
     assert_eq!(post(address, &events(1)[0]).await.0, 202);
     let lines: String = events(20).iter().map(|e| format!("{e}\n")).collect();
@@ -152,7 +149,7 @@ async fn large_bodies_wait_for_space_and_small_ones_and_streams_do_not() {
 /// Row 30. A GiB of white space, or of lines, is a MiB when it is compressed.
 #[tokio::test(flavor = "multi_thread")]
 async fn compressed_bombs_are_refused_and_fill_no_memory() {
-    let process = Process::start(&[]);
+    let process = Process::with_keys(&[]);
     let address = process.address;
     let good = Good::beside(address).await;
     let bomb = |piece: &[u8]| {
@@ -166,7 +163,7 @@ async fn compressed_bombs_are_refused_and_fill_no_memory() {
     let blanks = bomb(&[b' '; 1 << 16]);
     let empty_lines = bomb(&[b'\n'; 1 << 16]);
     let long_line = bomb(&[b'x'; 1 << 16]);
-    let before = process.memory();
+    let before = process.memory("VmRSS").expect("/proc");
     for (media, bomb, key) in [
         ("application/json", &blanks, "max_http_buffer_size"),
         ("application/x-ndjson", &empty_lines, "max_unpack_ratio"),
@@ -188,8 +185,11 @@ async fn compressed_bombs_are_refused_and_fill_no_memory() {
             assert!(message.contains(key), "{message}");
         }
     }
-    assert_eq!(wire::refused(address, "http", "too_large").await, 24);
-    let grown = process.memory().saturating_sub(before);
+    assert_eq!(kit::refused(address, "http", "too_large").await, 24);
+    let grown = process
+        .memory("VmRSS")
+        .expect("/proc")
+        .saturating_sub(before);
     assert!(grown < 32 * 1_024, "{grown} KiB more");
     good.was_served().await;
 }

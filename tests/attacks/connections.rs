@@ -9,9 +9,11 @@ use serde_json::json;
 use stoa::config::{Config, Networks};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use crate::{
-    common::{PATIENCE, post as publish, server_with},
-    wire::{self, Good, Process, SOCKET, UPGRADE, closed, exchange, from, get, until},
+use kit::{
+    PATIENCE, post as publish,
+    process::Process,
+    server_with, wait_for,
+    wire::{self, Good, SOCKET, UPGRADE, closed, exchange, from, get},
 };
 
 /// Where the attacker comes from; the good client comes from 127.0.0.1.
@@ -24,7 +26,7 @@ fn nobody_is_exempt(config: &mut Config) {
 #[tokio::test(flavor = "multi_thread")]
 async fn slowloris_does_not_stop_a_good_client() {
     const MANY: usize = 500;
-    let server = Process::start(&[("HEADER_TIMEOUT", "1.5")]);
+    let server = Process::with_keys(&[("HEADER_TIMEOUT", "1.5")]);
     let good = Good::beside(server.address).await;
     let before = server.descriptors();
     let mut attackers = Vec::new();
@@ -58,11 +60,11 @@ async fn slowloris_does_not_stop_a_good_client() {
         let ending = tokio::time::timeout(PATIENCE, attacker).await;
         ending.expect("none is held on").unwrap();
     }
-    until("their descriptors are given back", || {
+    wait_for("their descriptors are given back", async || {
         server.descriptors() <= before + 20
     })
     .await;
-    let killed = wire::counted(
+    let killed = kit::counted(
         server.address,
         "stoa_connections_killed_total{reason=\"header_timeout\"}",
     )
@@ -141,7 +143,7 @@ async fn one_address_gets_no_more_connections_than_it_may_whoever_it_says_it_is(
             .await
             .is_none_or(|a| a.status == 429)
     );
-    assert!(wire::refused(address, "connection", "max_connections_per_address").await >= 2);
+    assert!(kit::refused(address, "connection", "max_connections_per_address").await >= 2);
     // A WebSocket counts for as long as it lives, too.
     let upgraded = exchange(&mut open[0], &get(SOCKET, UPGRADE)).await.unwrap();
     assert_eq!(upgraded.status, 101);
@@ -269,7 +271,7 @@ async fn one_address_connects_no_more_often_than_it_may() {
         taken >= 10 && refused > 0,
         "{taken} taken, {refused} refused"
     );
-    let counted = wire::refused(address, "connection", "connections_per_second_per_address").await;
+    let counted = kit::refused(address, "connection", "connections_per_second_per_address").await;
     assert_eq!(counted, refused);
     good.was_served().await;
     server.shutdown().await;
@@ -373,7 +375,7 @@ async fn three_hundred_that_poll_behind_one_address_come_in_and_get_their_events
     for polled in polling {
         assert_eq!(polled.await.expect("it is served"), 1, "once");
     }
-    let counted = wire::refused(address, "connection", "connections_per_second_per_address").await;
+    let counted = kit::refused(address, "connection", "connections_per_second_per_address").await;
     assert!(
         counted <= refused,
         "only newcomers were: {counted} of {refused}"
@@ -414,7 +416,7 @@ async fn an_answer_that_nobody_takes_is_given_up() {
     writing.await.ok();
     let name = "stoa_connections_killed_total{reason=\"stalled\"}";
     let started = Instant::now();
-    while wire::counted(address, name).await == 0 {
+    while kit::counted(address, name).await == 0 {
         assert!(started.elapsed() < PATIENCE, "it is still held");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

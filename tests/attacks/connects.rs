@@ -6,23 +6,18 @@ use serde_json::json;
 use tempfile::tempdir;
 use tokio::time::timeout;
 
-use crate::{
-    common::{post, server},
+use kit::{
+    counted, post,
     process::{Process, free_port},
-    raw::{End, Raw, assert_served, counter, text, until_connections},
+    raw::{End, Raw, assert_served, text, until_connections},
+    server,
 };
 
 /// Row 18. Namespaces that nobody made are refused, leave nothing behind, and whoever asks for ever more is closed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_namespaces_leaves_nothing() {
     let folder = tempdir().unwrap();
-    let server = Process::start(
-        env!("CARGO_BIN_EXE_stoa"),
-        &folder.path().join("stoa.db"),
-        free_port(),
-        &[],
-    )
-    .await;
+    let server = Process::start(&folder.path().join("stoa.db"), free_port(), &[]).await;
     let address = server.address;
     assert_served(address).await;
     let before = server.memory("VmHWM").expect("/proc");
@@ -39,7 +34,7 @@ async fn a_flood_of_namespaces_leaves_nothing() {
         assert_eq!(raw.end().await, End::Closed(Some(1008)));
     }
     let many = "stoa_connections_killed_total{reason=\"too_many_connects\"";
-    assert_eq!(counter(address, many).await, 20);
+    assert_eq!(counted(address, many).await, 20);
     // The 20,000 names alone would be 10 MB, and namespaces made of them several times that.
     let grown = server.memory("VmHWM").expect("/proc") - before;
     assert!(grown < 8 * 1_024, "{grown} KiB more at the peak");
@@ -51,13 +46,7 @@ async fn a_flood_of_namespaces_leaves_nothing() {
 async fn a_connection_does_not_hold_its_longest_message() {
     const CONNECTIONS: usize = 64;
     let folder = tempdir().unwrap();
-    let server = Process::start(
-        env!("CARGO_BIN_EXE_stoa"),
-        &folder.path().join("stoa.db"),
-        free_port(),
-        &[],
-    )
-    .await;
+    let server = Process::start(&folder.path().join("stoa.db"), free_port(), &[]).await;
     assert_served(server.address).await;
     let long = "l".repeat(900_000);
     let mut open = Vec::new();
@@ -107,7 +96,7 @@ async fn connecting_again_and_again_is_connecting_once() {
     }
     assert_eq!((greetings, snapshots, connected), (1, 1, 1));
     assert_eq!(
-        counter(address, "stoa_connections{namespace=\"/\"}").await,
+        counted(address, "stoa_connections{namespace=\"/\"}").await,
         1
     );
     // One more than is allowed.

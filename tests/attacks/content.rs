@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use crate::{
-    common::{Client, post_raw, server, server_with},
+use kit::{
+    Client, post_raw,
     raw::{assert_served, body_json, http},
+    server, server_with,
 };
 
 fn nested(open: &str, close: &str, levels: usize) -> String {
@@ -56,15 +57,15 @@ async fn depth_is_refused_and_overflows_no_stack() {
             );
 
             // In place of the event's name: that is no event, which is answered, and the connection lives.
-            let mut raw = crate::raw::Raw::join(address).await;
-            raw.send(&crate::raw::text(&format!("42[{data}]")))
+            let mut raw = kit::raw::Raw::join(address).await;
+            raw.send(&kit::raw::text(&format!("42[{data}]")))
                 .await
                 .unwrap();
             raw.wait_for("42[\"error\"").await;
 
             // In the CONNECT payload: refused, and told so.
-            let mut raw = crate::raw::Raw::open(address).await;
-            raw.send(&crate::raw::text(&format!("40{{\"filters\":{data}}}")))
+            let mut raw = kit::raw::Raw::open(address).await;
+            raw.send(&kit::raw::text(&format!("40{{\"filters\":{data}}}")))
                 .await
                 .unwrap();
             raw.wait_for("44").await;
@@ -204,15 +205,15 @@ async fn huge_numbers_and_double_keys_are_one_thing_to_everybody() {
     assert_eq!(update["data"]["v"], 3, "{update}");
     assert_eq!(history["events"][0]["data"]["v"], 3, "{history}");
     // A role given twice is one role, and the one that holds is the one that is shown.
-    let mut raw = crate::raw::Raw::open(address).await;
-    raw.send(&crate::raw::text(
+    let mut raw = kit::raw::Raw::open(address).await;
+    raw.send(&kit::raw::text(
         r#"40{"role":"producer","role":"observer"}"#,
     ))
     .await
     .unwrap();
     let hello = raw.wait_for("42[\"connection_established\"").await;
     assert!(hello.contains("\"role\":\"observer\""), "{hello}");
-    raw.send(&crate::raw::text(r#"421["publish",{"type":"a.b"}]"#))
+    raw.send(&kit::raw::text(r#"421["publish",{"type":"a.b"}]"#))
         .await
         .unwrap();
     assert!(raw.wait_for("431[").await.contains("forbidden"));
@@ -246,10 +247,7 @@ async fn bodies_that_nobody_can_undo_are_refused_unread() {
             );
         }
     }
-    assert_eq!(
-        crate::wire::refused(address, "http", "unknown_encoding").await,
-        12
-    );
+    assert_eq!(kit::refused(address, "http", "unknown_encoding").await, 12);
     let sid = crate::malformed::poll(address, 4).await;
     let head = format!(
         "POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nContent-Encoding: gzip"

@@ -13,20 +13,14 @@ use serde_json::json;
 use tempfile::tempdir;
 use tokio::time::timeout;
 
-use crate::{
-    common::Client,
+use kit::{
+    Client, counted,
     process::{Process, free_port},
-    raw::{End, FINAL, PING, Raw, assert_served, counter, frame, text},
+    raw::{End, FINAL, PING, Raw, assert_served, frame, text},
 };
 
 async fn start(folder: &Path) -> Process {
-    Process::start(
-        env!("CARGO_BIN_EXE_stoa"),
-        &folder.join("stoa.db"),
-        free_port(),
-        &[],
-    )
-    .await
+    Process::start(&folder.join("stoa.db"), free_port(), &[]).await
 }
 
 /// How many threads a process has.
@@ -72,13 +66,10 @@ async fn pings_whose_answers_nobody_reads_are_ended() {
     let pings = frame(FINAL | PING, &[b'x'; 125]).repeat(1_000);
     let begun = Instant::now();
     while raw.send(&pings).await.is_ok() {
-        assert!(
-            begun.elapsed() < crate::common::PATIENCE,
-            "it may ping for ever"
-        );
+        assert!(begun.elapsed() < kit::PATIENCE, "it may ping for ever");
     }
     let killed = "stoa_connections_killed_total{reason=\"slow_client\"";
-    assert_eq!(counter(address, killed).await, 1);
+    assert_eq!(counted(address, killed).await, 1);
     let grown = server.memory("VmHWM").expect("/proc") - before;
     assert!(grown < 32 * 1_024, "{grown} KiB more at the peak");
     assert_served(address).await;
@@ -135,7 +126,7 @@ async fn a_flood_of_events_slows_down_its_senders_and_nobody_else() {
         "stoa_requests_refused_total{door=\"socketio\"",
         "stoa_client_events_unknown_total",
     ] {
-        let handled = counter(address, handled).await;
+        let handled = counted(address, handled).await;
         assert!(handled > 10_000, "{handled} handled: that is no flood");
         let each = handled / EXCHANGES;
         assert!(each < BEFORE_ONE, "{each} of theirs for one of another's");
@@ -156,7 +147,6 @@ async fn many_that_never_read_cost_no_more_than_their_bound() {
     const READERLESS: u64 = 20;
     let folder = tempdir().unwrap();
     let server = Process::start(
-        env!("CARGO_BIN_EXE_stoa"),
         &folder.path().join("stoa.db"),
         free_port(),
         &[
@@ -175,12 +165,12 @@ async fn many_that_never_read_cost_no_more_than_their_bound() {
     let filler = "x".repeat(10_000);
     let stalled = "stoa_connections_killed_total{reason=\"stalled\"";
     let begun = Instant::now();
-    while counter(address, stalled).await < READERLESS {
-        assert!(begun.elapsed() < crate::common::PATIENCE, "they stay");
+    while counted(address, stalled).await < READERLESS {
+        assert!(begun.elapsed() < kit::PATIENCE, "they stay");
         let event = json!({ "type": "decision.logged", "data": { "what": filler } });
-        crate::common::post(address, &json!(vec![event; 50])).await;
+        kit::post(address, &json!(vec![event; 50])).await;
     }
-    crate::raw::until_connections(address, 0).await;
+    kit::raw::until_connections(address, 0).await;
     let grown = server.memory("VmHWM").expect("/proc") - before;
     let bound = READERLESS * 2 * 256 + 32 * 1_024;
     assert!(

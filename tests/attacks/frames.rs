@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use tempfile::tempdir;
 
-use crate::{
-    common::{server, server_with},
+use kit::{
+    counted,
     process::{Process, free_port},
     raw::{
-        BINARY, CONTINUATION, End, FINAL, PING, RSV1, Raw, TEXT, assert_served, counter, frame,
-        header, text,
+        BINARY, CONTINUATION, End, FINAL, PING, RSV1, Raw, TEXT, assert_served, frame, header, text,
     },
+    server, server_with,
 };
 
 /// Row 4. A message one byte over the limit is refused by its header: not a byte of it is kept.
@@ -50,7 +50,7 @@ async fn a_message_over_the_limit_is_closed_with_1009() {
     raw.send(&header(FINAL | CONTINUATION, 1)).await.unwrap();
     assert_eq!(raw.end().await, End::Closed(Some(1009)));
     assert_eq!(
-        counter(
+        counted(
             address,
             "stoa_connections_killed_total{reason=\"too_large\""
         )
@@ -60,7 +60,7 @@ async fn a_message_over_the_limit_is_closed_with_1009() {
 
     // By polling: refused as well, and the session with it.
     let sid = crate::malformed::poll(address, 4).await;
-    let (status, ..) = crate::raw::http(
+    let (status, ..) = kit::raw::http(
         address,
         &format!("POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1"),
         "4".repeat(LIMIT + 1).as_bytes(),
@@ -75,13 +75,7 @@ async fn a_message_over_the_limit_is_closed_with_1009() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_announced_costs_no_memory() {
     let folder = tempdir().unwrap();
-    let server = Process::start(
-        env!("CARGO_BIN_EXE_stoa"),
-        &folder.path().join("stoa.db"),
-        free_port(),
-        &[],
-    )
-    .await;
+    let server = Process::start(&folder.path().join("stoa.db"), free_port(), &[]).await;
     assert_served(server.address).await;
     let before = server.memory("VmHWM").expect("/proc");
     let mut flood = header(FINAL | BINARY, 1 << 30);
@@ -100,13 +94,7 @@ async fn what_is_announced_costs_no_memory() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tiny_fragments_without_end_are_closed() {
     let folder = tempdir().unwrap();
-    let server = Process::start(
-        env!("CARGO_BIN_EXE_stoa"),
-        &folder.path().join("stoa.db"),
-        free_port(),
-        &[],
-    )
-    .await;
+    let server = Process::start(&folder.path().join("stoa.db"), free_port(), &[]).await;
     assert_served(server.address).await;
     let before = server.memory("VmHWM").expect("/proc");
     for payload in [&b""[..], b"x"] {
@@ -129,7 +117,7 @@ async fn tiny_fragments_without_end_are_closed() {
     let grown = server.memory("VmHWM").expect("/proc") - before;
     assert!(grown < 16 * 1_024, "{grown} KiB more at the peak");
     let many = "stoa_connections_killed_total{reason=\"too_many_fragments\"";
-    assert_eq!(counter(server.address, many).await, 3);
+    assert_eq!(counted(server.address, many).await, 3);
 
     // As many as are allowed are one message.
     let mut raw = Raw::join(server.address).await;
@@ -167,7 +155,7 @@ async fn compression_is_not_agreed_on_and_what_uses_it_closes() {
         assert_eq!(raw.end().await, End::Closed(Some(1002)), "{first:x}");
     }
     assert_eq!(
-        counter(address, "stoa_connections_killed_total{reason=\"protocol\"").await,
+        counted(address, "stoa_connections_killed_total{reason=\"protocol\"").await,
         4
     );
     assert_served(address).await;

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use crate::{
-    common::{PATIENCE, server, server_with},
+use kit::{
+    PATIENCE, server, server_with,
     wire::{self, Good, POLLING, SOCKET, UPGRADE, answer, closed, exchange, get, once, open, post},
 };
 
@@ -44,7 +44,7 @@ async fn fifty_thousand_packets_in_one_post_are_refused_and_a_hundred_are_not() 
         );
     }
     assert_eq!(
-        wire::refused(address, "polling", "max_packets_per_post").await,
+        kit::refused(address, "polling", "max_packets_per_post").await,
         3
     );
     let sid = open(address, 4).await;
@@ -79,7 +79,7 @@ async fn too_many_headers_and_broken_handshakes_are_refused() {
         let answer = once(address, &get("/healthz", &lines)).await;
         assert_eq!(answer.status, 431, "{answer:?}");
     }
-    assert_eq!(wire::refused(address, "http", "head_too_large").await, 2);
+    assert_eq!(kit::refused(address, "http", "head_too_large").await, 2);
     let broken = [
         (UPGRADE.replace("13", "12"), 426),
         (UPGRADE.replace("Sec-WebSocket-Version: 13\r\n", ""), 426),
@@ -169,8 +169,8 @@ async fn a_dripped_body_is_given_up_and_a_long_stream_is_not() {
             "{answer:?}"
         );
     }
-    assert_eq!(wire::refused(address, "http", "timeout").await, 2);
-    assert_eq!(wire::refused(address, "polling", "timeout").await, 1);
+    assert_eq!(kit::refused(address, "http", "timeout").await, 2);
+    assert_eq!(kit::refused(address, "polling", "timeout").await, 1);
     // Longer than the time for a whole body, but steady.
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = head(
@@ -216,7 +216,7 @@ async fn a_connection_kept_open_for_nothing_ends() {
         "{took:?}: it may be used again for a while"
     );
     let name = "stoa_connections_killed_total{reason=\"idle_timeout\"}";
-    assert_eq!(wire::counted(address, name).await, 1);
+    assert_eq!(kit::counted(address, name).await, 1);
     server.shutdown().await;
 }
 

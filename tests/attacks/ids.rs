@@ -1,12 +1,6 @@
 //! Ids: the transport's can't be guessed and is shown to nobody else, the public one opens nothing.
 
-use std::{
-    collections::HashSet,
-    fs::File,
-    net::SocketAddr,
-    path::Path,
-    process::{Child, Command, Stdio},
-};
+use std::{collections::HashSet, net::SocketAddr};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE};
 use serde_json::json;
@@ -16,11 +10,12 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{
-    common::{Client, START_SECRET, get, server, server_with},
-    malformed::poll,
-    process::free_port,
-    raw::{End, Raw, assert_served, http, text, until},
+use crate::malformed::poll;
+use kit::{
+    Client, START_SECRET, get,
+    process::{Process, serve_in_memory},
+    raw::{End, Raw, assert_served, http, text},
+    server, server_with,
 };
 
 /// Row 26. Ten thousand ids: none twice, every bit as often set as not, none near the one before.
@@ -191,45 +186,17 @@ async fn the_public_id_opens_nothing() {
     server.shutdown().await;
 }
 
-/// A server whose whole log goes to a file.
-struct Logged(Child, SocketAddr);
-
-impl Logged {
-    async fn start(log: &Path) -> Self {
-        let port = free_port();
-        let child = Command::new(env!("CARGO_BIN_EXE_stoa"))
-            .args(["serve", "--port", &port.to_string()])
-            .env("STOA_LOG__LEVEL", "trace")
-            .env("STOA_JOURNAL__KIND", "memory")
-            .env("STOA_AUTHENTICATION__START_SECRET", START_SECRET)
-            .stdout(File::create(log).expect("the log"))
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("starts");
-        let server = Self(child, SocketAddr::from(([127, 0, 0, 1], port)));
-        until("the server is ready", async || {
-            let answer = crate::process::text(server.1, "/readyz").await?;
-            answer.contains("ready").then_some(())
-        })
-        .await;
-        server
-    }
-}
-
-impl Drop for Logged {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
 /// Row 27. The transport's id of one client is in nothing that another gets, and not in the log, even at its most talkative.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_transports_ids_are_in_no_payload_and_no_log() {
     let folder = tempdir().unwrap();
     let log = folder.path().join("log");
-    let server = Logged::start(&log).await;
-    let address = server.1;
+    let mut command = serve_in_memory();
+    command
+        .env("STOA_LOG__LEVEL", "trace")
+        .env("STOA_AUTHENTICATION__START_SECRET", START_SECRET);
+    let server = Process::logged(&mut command, &log);
+    let address = server.address;
     let (mut admin, _) =
         Client::connect(address, json!({ "token": START_SECRET, "snapshot": true })).await;
     let (mut alice, _) =
@@ -270,7 +237,7 @@ async fn the_transports_ids_are_in_no_payload_and_no_log() {
         "/api/v1/state",
         "/metrics",
     ] {
-        seen += &crate::process::text(address, path).await.unwrap();
+        seen += &kit::process::text(address, path).await.unwrap();
     }
     seen += &format!("{:?}", admin.so_far().await);
     for id in [&alice.sid, &sid] {

@@ -8,11 +8,6 @@
     unreachable_pub
 )]
 
-#[path = "../common/mod.rs"]
-mod common;
-#[path = "../load/process.rs"]
-mod process;
-
 mod attachments;
 mod away;
 mod bodies;
@@ -26,9 +21,7 @@ mod ids;
 mod malformed;
 mod names;
 mod origins;
-mod raw;
 mod secrets;
 mod sessions;
 mod start_log;
 mod unproven;
-mod wire;

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
-use crate::{
-    common::{PATIENCE, server},
+use kit::{
+    PATIENCE,
     raw::{Raw, assert_served, http, text, until_connections},
+    server,
 };
 
 /// Opens a session by polling; its id.

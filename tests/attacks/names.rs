@@ -1,13 +1,8 @@
 //! Names of events and rooms that mean something to somebody else: reserved, invisible, endless.
 
-use std::process::Command;
-
 use serde_json::{Value, json};
 
-use crate::{
-    common::{Client, START_SECRET, post, server},
-    raw::assert_served,
-};
+use kit::{Client, START_SECRET, post, raw::assert_served, server};
 
 /// The names that Socket.IO clients keep for themselves.
 const RESERVED: [&str; 6] = [
@@ -242,7 +237,7 @@ fn rules_that_emit_reserved_names_are_refused() {
             format!("[[transform.rules]]\nmatch = \"a.*\"\nemit = \"{name}\"\n"),
         )
         .unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_stoa"))
+        let output = kit::process::stoa()
             .args(["check", "--config", &file.to_string_lossy()])
             .output()
             .unwrap();

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use serde_json::json;
 
-use crate::{
-    common::{Client, get as get_json, server, server_with},
-    wire::{self, Answer, POLLING, SOCKET, UPGRADE, get, once, post},
+use kit::{
+    Client, get as get_json, server, server_with,
+    wire::{Answer, POLLING, SOCKET, UPGRADE, get, once, post},
 };
 
 const EVENT: &str = "{\"type\":\"a.b\"}";
@@ -99,8 +99,8 @@ async fn a_server_as_it_comes_refuses_foreign_pages_and_lets_those_of_this_machi
     }
     assert_nothing_kept(address).await;
     let kinds = of_every_kind().len() as u64;
-    assert_eq!(wire::refused(address, "origin", "foreign").await, 7 * kinds);
-    let sessions = wire::counted(address, "stoa_connections{namespace=\"/\"}").await;
+    assert_eq!(kit::refused(address, "origin", "foreign").await, 7 * kinds);
+    let sessions = kit::counted(address, "stoa_connections{namespace=\"/\"}").await;
     assert_eq!(sessions, 1, "only the good client's");
     for origin in [
         "http://localhost:5173",
@@ -180,7 +180,7 @@ async fn a_name_that_was_pointed_here_opens_nothing() {
     let absolute = to(&get("http://localhost/api/v1/state", ""), "evil.test");
     assert_refused(&[once(address, &absolute).await], "beside a right target");
     assert_nothing_kept(address).await;
-    let refused = wire::refused(address, "host", "unknown").await;
+    let refused = kit::refused(address, "host", "unknown").await;
     assert_eq!(refused, 2 * of_every_kind().len() as u64 + 6);
     server.shutdown().await;
 }
@@ -262,9 +262,9 @@ async fn hosts_and_codings_that_can_be_read_in_two_ways_are_refused() {
             assert_eq!(connection.as_deref(), Some("close"), "{request}");
         }
     }
-    assert_eq!(wire::refused(address, "host", "missing").await, 3);
-    assert_eq!(wire::refused(address, "host", "double").await, 2);
-    assert_eq!(wire::refused(address, "http", "transfer_encoding").await, 3);
+    assert_eq!(kit::refused(address, "host", "missing").await, 3);
+    assert_eq!(kit::refused(address, "host", "double").await, 2);
+    assert_eq!(kit::refused(address, "http", "transfer_encoding").await, 3);
     server.shutdown().await;
 }
 
@@ -311,7 +311,7 @@ async fn an_origin_may_be_made_a_must() {
     ] {
         assert_refused(&[once(address, &request).await], &request);
     }
-    assert_eq!(wire::refused(address, "origin", "missing").await, 3);
+    assert_eq!(kit::refused(address, "origin", "missing").await, 3);
     let page = once(address, &get(POLLING, "Origin: https://app.example\r\n")).await;
     assert_eq!(page.status, 200);
     let own = once(address, &get(POLLING, "Sec-Fetch-Site: same-origin\r\n")).await;

@@ -7,9 +7,8 @@ mod live;
 use std::{
     collections::HashSet,
     fs::{File, read_to_string, write},
-    net::SocketAddr,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -19,13 +18,11 @@ use tempfile::tempdir;
 use doors::{every_mistake, every_request, every_socket};
 use live::{administer, authenticate};
 
-use crate::{
-    common::{
-        Client,
-        guarded::{SECRET, request},
-    },
-    process::free_port,
-    raw::until,
+use kit::{
+    Client,
+    guarded::{SECRET, request},
+    process::{Process, free_port},
+    until,
 };
 
 /// So many characters of a token in a row are a part of it, and are nowhere by chance.
@@ -101,7 +98,7 @@ impl Secrets {
 }
 
 fn stoa() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stoa"));
+    let mut command = kit::process::stoa();
     command.env("STOA_AUTHENTICATION__SECRET", SECRET);
     command
 }
@@ -127,45 +124,26 @@ fn jti(token: &str) -> String {
 }
 
 /// A server of which every word is kept.
-struct Talkative(Child);
-
-impl Talkative {
-    async fn start(folder: &Path, format: &str, settings: &str) -> (Self, SocketAddr) {
-        let (port, config) = (free_port(), folder.join("config.toml"));
-        write(&config, settings).expect("writes");
-        let log = |name| Stdio::from(File::create(folder.join(name)).expect("the log"));
-        let child = stoa()
-            .args(["serve", "--port", &port.to_string(), "--config"])
-            .arg(config)
-            .env("STOA_AUTHENTICATION__REQUIRED", "true")
-            .env("STOA_LOG__LEVEL", "trace")
-            .env("STOA_LOG__FORMAT", format)
-            .env("STOA_JOURNAL__KIND", "memory")
-            .env(
-                "STOA_SERVER__CORS_ALLOWED_ORIGINS",
-                "[\"https://a.example\"]",
-            )
-            .env("RUST_BACKTRACE", "full")
-            .stdout(log("stdout"))
-            .stderr(log("stderr"))
-            .spawn()
-            .expect("starts");
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let server = Self(child);
-        until("the server is ready", async || {
-            let answer = crate::process::text(address, "/readyz").await?;
-            answer.contains("ready").then_some(())
-        })
-        .await;
-        (server, address)
-    }
-}
-
-impl Drop for Talkative {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
+async fn talkative(folder: &Path, format: &str, settings: &str) -> Process {
+    let (port, config) = (free_port(), folder.join("config.toml"));
+    write(&config, settings).expect("writes");
+    let log = |name| Stdio::from(File::create(folder.join(name)).expect("the log"));
+    let mut command = stoa();
+    command
+        .args(["serve", "--port", &port.to_string(), "--config"])
+        .arg(config)
+        .env("STOA_AUTHENTICATION__REQUIRED", "true")
+        .env("STOA_LOG__LEVEL", "trace")
+        .env("STOA_LOG__FORMAT", format)
+        .env("STOA_JOURNAL__KIND", "memory")
+        .env(
+            "STOA_SERVER__CORS_ALLOWED_ORIGINS",
+            "[\"https://a.example\"]",
+        )
+        .env("RUST_BACKTRACE", "full")
+        .stdout(log("stdout"))
+        .stderr(log("stderr"));
+    Process::ready(&mut command, port).await
 }
 
 async fn nothing_tells(format: &str) {
@@ -175,7 +153,8 @@ async fn nothing_tells(format: &str) {
         "{lines}\n[rate_limiting]\nenabled = false\n[access]\nfile = \"{}\"\n",
         folder.path().join("access.json").display()
     );
-    let (server, address) = Talkative::start(folder.path(), format, &settings).await;
+    let server = talkative(folder.path(), format, &settings).await;
+    let address = server.address;
     let secrets = Secrets::make(key);
     until("the old token is over", async || {
         let (status, answer) = request("GET", address, "/api/v1/state", &secrets.old, None).await;

@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 use stoa::config::Networks;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use crate::{
-    common::{PATIENCE, server_with},
-    wire::{
-        self, Good, POLLING, Process, SOCKET, UPGRADE, closed, exchange, get, once, open, post,
-        until,
-    },
+use kit::{
+    PATIENCE,
+    process::Process,
+    server_with, wait_for,
+    wire::{self, Good, POLLING, SOCKET, UPGRADE, closed, exchange, get, once, open, post},
 };
 
 /// So many handshakes over a few connections; how many were let in, and how many told that there are too many.
@@ -44,7 +43,7 @@ async fn flood(address: std::net::SocketAddr, handshakes: usize) -> (usize, usiz
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_handshakes_without_connect_are_capped_and_leave_no_memory() {
-    let server = Process::start(&[("CONNECT_TIMEOUT", "2"), ("MAX_PENDING_SESSIONS", "500")]);
+    let server = Process::with_keys(&[("CONNECT_TIMEOUT", "2"), ("MAX_PENDING_SESSIONS", "500")]);
     let address = server.address;
     let good = Good::beside(address).await;
     let mut after = Vec::new();
@@ -71,9 +70,9 @@ async fn ten_thousand_handshakes_without_connect_are_capped_and_leave_no_memory(
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         tokio::time::sleep(Duration::from_millis(2_500)).await;
-        after.push(server.memory());
+        after.push(server.memory("VmRSS").expect("/proc"));
     }
-    assert!(wire::refused(address, "session", "max_pending_sessions").await > 0);
+    assert!(kit::refused(address, "session", "max_pending_sessions").await > 0);
     // The sessions of two waves, kept, would be 14 MiB at the least.
     let grown = after[4].saturating_sub(after[2]);
     assert!(grown < 5_120, "two waves left {grown} KiB: {after:?}");
@@ -108,13 +107,13 @@ async fn one_address_has_few_sessions_without_a_namespace_by_either_transport() 
     let (statuses, mut streams) = attack().await;
     assert_eq!(statuses, [200, 101, 200, 101, 429, 429, 429, 429]);
     assert_eq!(
-        wire::refused(address, "session", "max_pending_per_address").await,
+        kit::refused(address, "session", "max_pending_per_address").await,
         4
     );
     // Others come in, and who joins a namespace is not held to it, by either transport.
     let good = Good::beside(address).await;
     for _ in 0..6 {
-        let (_client, _) = crate::common::Client::connect(address, serde_json::json!({})).await;
+        let (_client, _) = kit::Client::connect(address, serde_json::json!({})).await;
         let sid = open(address, 4).await;
         let path = format!("{POLLING}&sid={sid}");
         assert_eq!(
@@ -140,7 +139,7 @@ async fn one_address_has_few_sessions_without_a_namespace_by_either_transport() 
 #[tokio::test(flavor = "multi_thread")]
 async fn upgrades_that_never_finish_are_reclaimed() {
     const MANY: usize = 50;
-    let server = Process::start(&[("CONNECT_TIMEOUT", "8"), ("HEADER_TIMEOUT", "8")]);
+    let server = Process::with_keys(&[("CONNECT_TIMEOUT", "8"), ("HEADER_TIMEOUT", "8")]);
     let address = server.address;
     let good = Good::beside(address).await;
     let before = server.descriptors();
@@ -180,7 +179,7 @@ async fn upgrades_that_never_finish_are_reclaimed() {
         held.push(stream);
     }
     assert!(server.descriptors() >= before + MANY);
-    until("their descriptors are given back", || {
+    wait_for("their descriptors are given back", async || {
         server.descriptors() <= before + 2
     })
     .await;

@@ -1,23 +1,19 @@
 //! The log of a server that asks nobody for a token: it says the secret of the start once, and of proxies once a minute.
 
-use std::{
-    fs::File,
-    net::SocketAddr,
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{net::SocketAddr, path::Path};
 
 use serde_json::json;
 
-use crate::{
-    common::{Client, PATIENCE},
+use kit::{
+    Client,
+    process::{Process, serve_in_memory},
+    wait_for,
     wire::{get, once, post},
 };
 
-/// The real binary, its log in a file.
+/// The real binary, and the secret of its start.
 struct Logged {
-    child: Child,
+    server: Process,
     address: SocketAddr,
     secret: Option<String>,
 }
@@ -28,52 +24,30 @@ fn between<'t>(text: &'t str, before: &str, after: &[char]) -> Option<&'t str> {
 
 impl Logged {
     async fn start(log: &Path, env: &[(&str, &str)]) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_stoa"))
-            .args(["serve", "--port", "0"])
-            .env("STOA_LOG__FORMAT", "json")
+        let mut command = serve_in_memory();
+        command
             .env("STOA_LOG__LEVEL", "trace")
-            .env("STOA_JOURNAL__KIND", "memory")
-            .envs(env.iter().copied())
-            .stdout(File::create(log).expect("the log"))
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("starts");
-        let said = async {
-            loop {
-                let text = std::fs::read_to_string(log).unwrap_or_default();
-                let address = between(&text, "\"address\":\"", &['"']);
-                // This is the last line of a start.
-                let proof = text.contains("nobody is admin without a proof");
-                let required = text.contains("opens nothing while tokens are required");
-                if let (Some(address), true) = (address, proof || required) {
-                    let secret = between(&text, "?token=", &[',', '"', ' ']);
-                    let address = address.parse().expect("an address");
-                    return (address, secret.map(str::to_owned));
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let said = tokio::time::timeout(PATIENCE, said).await;
-        let (address, secret) = said.expect("it says that it listens");
+            .envs(env.iter().copied());
+        let server = Process::logged(&mut command, log);
+        wait_for("the last line of a start", async || {
+            ["is admin without a proof", "opens nothing while tokens"]
+                .iter()
+                .any(|words| !server.lines(words).is_empty())
+        })
+        .await;
+        let text = server.lines("").concat();
+        let secret = between(&text, "?token=", &[',', '"', ' ']);
         Self {
-            child,
-            address,
-            secret,
+            address: server.address,
+            secret: secret.map(str::to_owned),
+            server,
         }
     }
 
     /// Ends it, and gives all that it wrote.
-    fn end(mut self, log: &Path) -> String {
-        self.child.kill().expect("it runs");
-        self.child.wait().expect("it ends");
+    fn end(self, log: &Path) -> String {
+        self.server.kill();
         std::fs::read_to_string(log).expect("the log")
-    }
-}
-
-impl Drop for Logged {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
     }
 }
 

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use stoa::server::Running;
 
-use crate::{
-    common::{Client, PATIENCE, START_SECRET, config, server, server_with},
+use kit::{
+    Client, PATIENCE, START_SECRET, config, server, server_with,
     wire::{self, POLLING, get, once, post},
 };
 
@@ -133,7 +133,7 @@ async fn the_secret_of_the_start_makes_an_admin_wherever_a_token_may_stand() {
     let lines = bearer(&secret);
     assert_eq!(once(minted.address(), &get(BANS, &lines)).await.status, 200);
     minted.shutdown().await;
-    let guarded = crate::common::guarded::guarded(|_| {}).await;
+    let guarded = kit::guarded::guarded(|_| {}).await;
     assert_eq!(guarded.start_secret(), None);
     let lines = bearer(START_SECRET);
     assert_eq!(
@@ -187,8 +187,8 @@ async fn this_machine_is_never_banned_and_a_file_that_says_so_counts_for_nothing
     server.shutdown().await;
     // With tokens the addresses of this machine are like all others: whoever holds an admin's token elsewhere can lift it.
     std::fs::write(&file, old.to_string()).unwrap();
-    let guarded = crate::common::guarded::guarded(|c| c.access.file.clone_from(&file)).await;
-    let lines = bearer(&crate::common::guarded::admin());
+    let guarded = kit::guarded::guarded(|c| c.access.file.clone_from(&file)).await;
+    let lines = bearer(&kit::guarded::admin());
     let answer = once(guarded.address(), &get("/api/v1/state", &lines)).await;
     assert_eq!((answer.status, answer.code().as_str()), (403, "banned"));
     guarded.shutdown().await;
@@ -332,7 +332,7 @@ async fn what_comes_through_a_proxy_is_refused_while_nobody_is_asked_for_a_token
         }
     }
     assert_eq!(
-        wire::refused(address, "proxy", "unauthenticated").await,
+        kit::refused(address, "proxy", "unauthenticated").await,
         5 * 19
     );
     // A development server on this machine forwards for this machine.
@@ -355,8 +355,8 @@ async fn what_comes_through_a_proxy_is_refused_while_nobody_is_asked_for_a_token
         202
     );
     meant.shutdown().await;
-    let guarded = crate::common::guarded::guarded(|_| {}).await;
-    let token = bearer(&crate::common::guarded::producer());
+    let guarded = kit::guarded::guarded(|_| {}).await;
+    let token = bearer(&kit::guarded::producer());
     let answer = once(
         guarded.address(),
         &through(&through(&event, proxies[0]), token.trim_end()),

@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 
-use crate::{
-    common::{post, server_with},
+use kit::{
+    post,
     raw::{End, Raw, text},
+    server_with,
 };
 
 /// A client on a slow link takes all that it can, and the ping behind it comes when it comes.

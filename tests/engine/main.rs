@@ -7,19 +7,13 @@
 )]
 
 mod alive;
-#[path = "../common/mod.rs"]
-mod common;
 mod packets;
 mod polling;
-#[path = "../load/process.rs"]
-mod process;
-#[path = "../attacks/raw.rs"]
-mod raw;
 mod upgrades;
 
 use std::time::{Duration, Instant};
 
-use common::{Client, PATIENCE, START_SECRET, get, post, server, server_with};
+use kit::{Client, PATIENCE, START_SECRET, get, post, server, server_with};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
-use crate::{
-    common::{Client, server},
-    polling::Polling,
+use crate::polling::Polling;
+use kit::{
+    Client,
     raw::{BINARY, FINAL, Raw, frame, text},
+    server,
 };
 
 /// An event with ack id 7, of which something can't be read.
@@ -216,7 +217,7 @@ async fn the_query_of_a_namespace_is_that_of_its_hello() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_is_ended_hears_why() {
     let server = server().await;
-    let huge = crate::raw::header(FINAL | 1, 2_000_000);
+    let huge = kit::raw::header(FINAL | 1, 2_000_000);
     let unmasked = [0x81, 0x02, b'4', b'2'];
     let no_text = frame(FINAL | 1, b"42\xff");
     for (bytes, code) in [
@@ -228,7 +229,7 @@ async fn a_connection_that_is_ended_hears_why() {
         raw.send(bytes).await.unwrap();
         let error = raw.wait_for("42[\"error\"").await;
         assert!(error.contains(code), "{error}");
-        assert!(matches!(raw.end().await, crate::raw::End::Closed(Some(_))));
+        assert!(matches!(raw.end().await, kit::raw::End::Closed(Some(_))));
     }
     // On no namespace yet: as the answer to a CONNECT.
     let mut raw = Raw::open(server.address()).await;

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::task::JoinHandle;
 
-use crate::common::PATIENCE;
+use kit::PATIENCE;
 
 /// A session that is polled all the time.
 pub struct Polling {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{
-    common::{server, server_with},
-    polling::Polling,
+use crate::polling::Polling;
+use kit::{
     raw::{FINAL, Raw, frame, text},
+    server, server_with,
 };
 
 /// How an upgrade fails.
@@ -144,7 +144,7 @@ async fn an_upgrade_of_another_transports_session_is_refused_and_harms_nobody() 
     good.send(&text("421[\"ping\",{}]")).await.unwrap();
     good.wait_for("431[").await;
     let mut express = Raw::join(address).await;
-    let (mut other, _) = crate::common::Client::connect(address, serde_json::json!({})).await;
+    let (mut other, _) = kit::Client::connect(address, serde_json::json!({})).await;
     for sid in [&session.sid, &other.sid, "AAAAAAAAAAAAAAAA", "x"] {
         let query = format!("EIO=4&transport=websocket&sid={sid}");
         let (_, head) = Raw::upgrade(address, &query, "").await;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use stoa::{access::authn::Grant, config::Role};
 
-use crate::common::{
+use kit::{
     Client,
     guarded::{grant, guarded, publish, request, token},
     server, server_with,
@@ -94,7 +94,7 @@ async fn an_agents_actions_are_its_projects() {
     );
 
     // Of an agent in two projects the one who holds both must say which; who holds one is not told of the other.
-    let mut admin = client(address, &crate::common::guarded::admin()).await;
+    let mut admin = client(address, &kit::guarded::admin()).await;
     let both = json!({ "agent_id": "both", "action": "stop" });
     let unclear = admin.call("agent_action", both.clone()).await;
     assert_eq!(unclear["error"]["code"], "bad_request", "{unclear}");
@@ -216,7 +216,7 @@ async fn claiming_an_agents_id_neither_takes_nor_hinders_its_actions() {
         assert_eq!(thief.call("join_room", room).await["status"], "ok");
     }
     let mut performer = performer_of_all(address, &["a2", "unregistered"]).await;
-    let mut admin = client(address, &crate::common::guarded::admin()).await;
+    let mut admin = client(address, &kit::guarded::admin()).await;
     for (agent, project) in [("a2", json!("p2")), ("unregistered", Value::Null)] {
         let act = json!({ "agent_id": agent, "action": "stop" });
         let answer = admin.call("agent_action", act).await;
@@ -247,7 +247,7 @@ async fn a_forgotten_agent_is_no_limited_producers() {
     let mut thief = client(address, &holder(Role::Producer, &["p1"])).await;
     let room = json!({ "room": "agent:a2:actions" });
     assert_eq!(thief.call("join_room", room).await["status"], "ok");
-    let mut admin = client(address, &crate::common::guarded::admin()).await;
+    let mut admin = client(address, &kit::guarded::admin()).await;
     let act = json!({ "agent_id": "a2", "action": "stop" });
     let answer = admin.call("agent_action", act).await;
     assert_eq!(answer["error"]["code"], "bad_request", "{answer}");
@@ -386,7 +386,7 @@ async fn the_ids_of_an_action_are_read_as_those_of_events() {
         json!({ "type": "agent.registered", "project_id": "p1", "data": { "agent_id": 7 } });
     publish(address, &event).await;
     let mut performer = performer_of_all(address, &["same", "7"]).await;
-    let mut admin = client(address, &crate::common::guarded::admin()).await;
+    let mut admin = client(address, &kit::guarded::admin()).await;
     for (act, agent, project) in [
         (
             json!({ "agent_id": " same\n", "project_id": " p2 " }),

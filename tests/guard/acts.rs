@@ -2,9 +2,8 @@
 
 use std::net::SocketAddr;
 
-use crate::common::Client;
-use crate::common::guarded::{admin, guarded, observer, request};
-use crate::wait_for;
+use kit::guarded::{admin, guarded, observer, request};
+use kit::{Client, wait_for};
 use serde_json::{Value, json};
 
 async fn banned(address: SocketAddr) -> Value {

@@ -1,8 +1,8 @@
 //! What an admin can do: list, end, ban, revoke.
 
-use crate::common::guarded::{admin, grant, guarded, observer, producer, request, token};
-use crate::common::{Client, get, server_with};
-use crate::{refused, to_the_end, wait_for};
+use crate::{refused, to_the_end};
+use kit::guarded::{admin, grant, guarded, observer, producer, request, token};
+use kit::{Client, get, server_with, wait_for};
 use serde_json::{Value, json};
 use stoa::{access::authn::Grant, config::Role};
 

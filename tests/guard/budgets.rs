@@ -1,8 +1,8 @@
 //! How much may be sent, and what becomes of those who send more.
 
-use crate::common::guarded::{grant, guarded, observer, producer, request, token};
-use crate::common::{Client, get, post, server_with};
-use crate::{refused, to_the_end, wait_for};
+use crate::{refused, to_the_end};
+use kit::guarded::{grant, guarded, observer, producer, request, token};
+use kit::{Client, get, post, server_with, wait_for};
 use serde_json::{Value, json};
 use stoa::config::{Role, Switch};
 

@@ -1,8 +1,8 @@
 //! Who comes in by which door, and as what.
 
-use crate::common::guarded::{grant, guarded, observer, producer, request, saying, token};
-use crate::common::{Client, get};
 use crate::refused;
+use kit::guarded::{grant, guarded, observer, producer, request, saying, token};
+use kit::{Client, get};
 use serde_json::{Value, json};
 use stoa::{access::authn::Grant, config::Role};
 
@@ -45,7 +45,7 @@ async fn without_a_valid_token_nobody_comes_in_by_any_door() {
         );
     }
     let event = json!({ "type": "agent.registered", "data": { "agent_id": "a" } });
-    let (status, answer) = crate::common::post(address, &event).await;
+    let (status, answer) = kit::post(address, &event).await;
     assert_eq!(
         (status, &answer["error"]["code"]),
         (401, &json!("unauthorized"))
@@ -169,7 +169,7 @@ async fn a_bad_token_gives_no_more_than_one_that_claims_nothing() {
         }
         let (mut watcher, _) = Client::connect(address, json!({ "token": token })).await;
         // Contract: without any token a request publishes and observes.
-        let (status, answer) = crate::common::post(address, &events).await;
+        let (status, answer) = kit::post(address, &events).await;
         assert_eq!((status, &answer["accepted"]), (202, &json!(2)), "{answer}");
         let update = watcher.next().await.expect("an update");
         assert_eq!(update.0, "decision_event", "{update:?}");

@@ -1,15 +1,14 @@
 //! Keys in files: which are taken at all, and what becomes of a changed one while the server runs.
 
-use std::{
-    net::SocketAddr,
-    path::Path,
-    process::{Child, Command, Stdio},
-};
+use std::{net::SocketAddr, path::Path};
 
-use crate::common::guarded::{guarded, now, request};
-use crate::common::{Client, binary::listening, config};
-use crate::wait_for;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use kit::{
+    Client, config,
+    guarded::{guarded, now, request},
+    process::{Process, serve_in_memory},
+    wait_for,
+};
 use rcgen::KeyPair;
 use serde_json::{Value, json};
 
@@ -163,41 +162,24 @@ fn a_short_secret_in_a_file_is_held_to_the_same_rule_as_one_in_the_settings() {
     assert_eq!(warnings, Vec::<String>::new());
 }
 
-/// The real binary, killed when the test is over, however it ends.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sighup_is_heard_at_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("secret");
     write(&file, OLD);
-    let child = Command::new(env!("CARGO_BIN_EXE_stoa"))
-        .args(["serve", "--port", "0"])
-        .current_dir(folder.path())
-        .env("STOA_JOURNAL__KIND", "memory")
-        .env("STOA_LOG__FORMAT", "json")
-        .env("STOA_AUTHENTICATION__REQUIRED", "true")
-        .env("STOA_AUTHENTICATION__SECRET_FILE", &file)
-        .env("STOA_AUTHENTICATION__RELOAD_INTERVAL", "86400")
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("starts");
-    let mut server = Process(child);
-    let address = listening(&mut server.0);
+    let server = Process::listening(
+        serve_in_memory()
+            .current_dir(folder.path())
+            .env("STOA_AUTHENTICATION__REQUIRED", "true")
+            .env("STOA_AUTHENTICATION__SECRET_FILE", &file)
+            .env("STOA_AUTHENTICATION__RELOAD_INTERVAL", "86400"),
+    );
+    let address = server.address;
     let tokens = [OLD, NEW].map(by_secret);
     assert!(opens(address, &tokens[0]).await);
     write(&file, NEW);
-    let pid = server.0.id().to_string();
-    let sent = Command::new("kill").args(["-HUP", &pid]).status();
-    assert!(sent.expect("runs").success());
+    server.signal("HUP");
     wait_for("the new secret", async || opens(address, &tokens[1]).await).await;
     assert!(!opens(address, &tokens[0]).await);
 }
@@ -206,14 +188,14 @@ async fn a_sighup_is_heard_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_byte_order_mark_is_no_part_of_a_secret() {
     let file = tempfile::NamedTempFile::new().expect("file");
-    let text = format!("\u{feff}{}\r\n", crate::common::guarded::SECRET);
+    let text = format!("\u{feff}{}\r\n", kit::guarded::SECRET);
     std::fs::write(file.path(), text).expect("writes");
     let server = guarded(|config| {
         config.authentication.secret = "".into();
         config.authentication.secret_file = file.path().into();
     })
     .await;
-    let auth = serde_json::json!({ "token": crate::common::guarded::producer() });
-    crate::common::Client::connect(server.address(), auth).await;
+    let auth = serde_json::json!({ "token": kit::guarded::producer() });
+    kit::Client::connect(server.address(), auth).await;
     server.shutdown().await;
 }

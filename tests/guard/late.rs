@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::common::Client;
-use crate::common::guarded::{guarded, now, request};
-use crate::{refused, wait_for};
+use crate::refused;
 use axum::{Router, extract::State, routing::get};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
+use kit::guarded::{guarded, now, request};
+use kit::{Client, wait_for};
 use rcgen::KeyPair;
 use serde_json::json;
 use tokio::{net::TcpListener, sync::Semaphore};
@@ -47,7 +47,7 @@ async fn who_comes_before_the_providers_keys_is_told_to_try_again() {
         (503, &json!("unavailable")),
         "{answer}"
     );
-    let (_, ready) = crate::common::get(address, "/readyz").await;
+    let (_, ready) = kit::get(address, "/readyz").await;
     assert_eq!(
         (&ready["status"], &ready["parts"]["keys"]["status"]),
         (&json!("ready"), &json!("missing"))
@@ -71,7 +71,7 @@ async fn who_comes_before_the_providers_keys_is_told_to_try_again() {
             == 200
     })
     .await;
-    let (_, ready) = crate::common::get(address, "/readyz").await;
+    let (_, ready) = kit::get(address, "/readyz").await;
     let keys = &ready["parts"]["keys"];
     assert_eq!((&keys["status"], &keys["keys"]), (&json!("ok"), &json!(1)));
     let (_client, hello) = Client::connect(address, auth).await;

@@ -1,9 +1,6 @@
 //! Tokens, sessions, revocation, bans and budgets, over the wire.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod actions;
 mod acts;
 mod admin;
@@ -17,12 +14,9 @@ mod rooms;
 mod sessions;
 mod strikes;
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::net::SocketAddr;
 
-use common::{Client, PATIENCE};
+use kit::Client;
 use serde_json::Value;
 
 async fn refused(address: SocketAddr, auth: Value) -> String {
@@ -30,14 +24,6 @@ async fn refused(address: SocketAddr, auth: Value) -> String {
         panic!("it was let in");
     };
     message.split_once(':').expect("a code").0.to_owned()
-}
-
-async fn wait_for(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
-    while !is_so().await {
-        assert!(Instant::now() < until, "waited in vain for {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 /// All that comes until the server closes.

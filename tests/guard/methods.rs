@@ -1,6 +1,6 @@
 //! What is asked in a way that nobody understands is refused like everything else: as JSON, with a code.
 
-use crate::common::guarded::{admin, guarded};
+use kit::guarded::{admin, guarded};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use crate::common::guarded::{admin, guarded, now, observer, request, saying};
-use crate::common::{Client, get};
-use crate::{refused, to_the_end, wait_for};
+use crate::{refused, to_the_end};
+use kit::guarded::{admin, guarded, now, observer, request, saying};
+use kit::{Client, get, wait_for};
 use serde_json::{Value, json};
 
 const PATH: &str = "/api/v1/admin/revocations";

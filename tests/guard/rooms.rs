@@ -1,8 +1,8 @@
 //! Which rooms are for whom, by rules that are data.
 
-use crate::common::Client;
-use crate::common::guarded::{grant, guarded, observer, publish, token};
 use crate::refused;
+use kit::Client;
+use kit::guarded::{grant, guarded, observer, publish, token};
 use serde_json::json;
 use stoa::{access::authn::Grant, config::Role};
 

@@ -1,8 +1,8 @@
 //! How long a session lasts, and what prolongs it.
 
-use crate::common::Client;
-use crate::common::guarded::{admin, grant, guarded, observer, publish, request, token};
-use crate::{refused, to_the_end, wait_for};
+use crate::{refused, to_the_end};
+use kit::guarded::{admin, grant, guarded, observer, publish, request, token};
+use kit::{Client, wait_for};
 use serde_json::json;
 use std::time::{Duration, SystemTime};
 use stoa::{access::authn::Grant, config::Role};

@@ -1,8 +1,8 @@
 //! Whom too many messages keep out, and whom they don't.
 
-use crate::common::guarded::{SECRET, admin, grant, guarded, observer, producer, request, token};
-use crate::common::{Client, server_with};
 use crate::{refused, to_the_end};
+use kit::guarded::{SECRET, admin, grant, guarded, observer, producer, request, token};
+use kit::{Client, server_with};
 use serde_json::{Value, json};
 use stoa::config::{Config, Networks, Role, Switch};
 

@@ -2,10 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    common::{get, post, server_with, until_folded},
-    metric, publish, server_on,
-};
+use crate::{publish, server_on};
+use kit::{counted_in, get, post, server_with, until_folded};
 
 const DESK: usize = 1 << 20;
 
@@ -63,7 +61,7 @@ async fn readings_of_the_health_hold_what_the_tab_reads_and_no_more_than_their_b
         assert_eq!(last["timeline_prediction"]["on_track"], true);
         assert_eq!(last["timeline_prediction"]["confidence"], 0.5);
         assert!(last["timeline_prediction"]["l"].is_null());
-        let held = metric(&server, "stoa_seneca_bytes");
+        let held = counted_in(&server, "stoa_seneca_bytes");
         assert!((1..=DESK as u64).contains(&held), "{held}");
     }
     cursor = publish(server.address(), (0..40).map(long_report), 5).await;
@@ -82,9 +80,9 @@ async fn readings_of_the_health_hold_what_the_tab_reads_and_no_more_than_their_b
         assert_eq!(last["status"], "long 39");
         let risks = &last["timeline_prediction"]["critical_path_risks"];
         assert_eq!(risks.as_array().unwrap().len(), 95);
-        let held = metric(&server, "stoa_seneca_bytes");
+        let held = counted_in(&server, "stoa_seneca_bytes");
         assert!((1..=DESK as u64).contains(&held), "{held}");
-        let gone = metric(&server, "stoa_seneca_forgotten_total{what=\"readings\"}");
+        let gone = counted_in(&server, "stoa_seneca_forgotten_total{what=\"readings\"}");
         assert!(gone >= 77, "{gone}");
     }
     server.shutdown().await;
@@ -131,17 +129,17 @@ async fn long_ids_and_names_hold_no_more_than_the_desks_bytes() {
         ),
     ];
     for (what, make) in sorts {
-        let before = metric(
+        let before = counted_in(
             &server,
             &format!("stoa_seneca_forgotten_total{{what=\"{what}\"}}"),
         );
         let cursor = publish(address, (0..COUNT).map(make), 10).await;
         until_folded(address, &cursor).await;
-        let held = metric(&server, "stoa_seneca_bytes");
+        let held = counted_in(&server, "stoa_seneca_bytes");
         assert!((1..=DESK as u64).contains(&held), "{what}: {held}");
         let line = format!("stoa_seneca_forgotten_total{{what=\"{what}\"}}");
         if ["tasks", "agents"].contains(&what) {
-            assert!(metric(&server, &line) > before + 200, "{what}");
+            assert!(counted_in(&server, &line) > before + 200, "{what}");
         }
     }
     // Everybody still has the figures, and they are small.
@@ -171,7 +169,7 @@ async fn flows_make_room_by_the_eighth() {
         |n: usize| json!({ "type": "workflow.run.started", "data": { "run_id": format!("r{n}") } });
     let mut cursor = publish(address, (0..1_000).map(run), 500).await;
     until_folded(address, &cursor).await;
-    let gone = || metric(&server, "stoa_seneca_forgotten_total{what=\"flows\"}");
+    let gone = || counted_in(&server, "stoa_seneca_forgotten_total{what=\"flows\"}");
     assert_eq!(gone(), 0);
     cursor = publish(address, [run(1_000)], 1).await;
     until_folded(address, &cursor).await;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 use stoa::{access::authn::Grant, config::Role};
 
-use crate::common::{
+use kit::{
     Client, PATIENCE,
     guarded::{admin, grant, guarded, request, token},
 };

@@ -2,10 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    common::{Client, get, post, post_raw, server_with, until_folded},
-    metric, publish,
-};
+use crate::publish;
+use kit::{Client, counted_in, get, post, post_raw, server_with, until_folded};
 
 /// An event of each dialect, with an id of this length somewhere, and the usual key of that id.
 fn events(length: usize) -> Vec<(&'static str, Value)> {
@@ -110,10 +108,10 @@ async fn an_id_has_only_so_many_bytes_in_every_dialect_and_by_every_door() {
         }
     }
     let count = long.len() as u64;
-    assert_eq!(metric(&server, "stoa_ids_too_long_total"), count);
+    assert_eq!(counted_in(&server, "stoa_ids_too_long_total"), count);
     let rejected = |door: &str| {
         let line = format!("stoa_events_rejected_total{{door=\"{door}\",code=\"too_large\"}}");
-        metric(&server, &line)
+        counted_in(&server, &line)
     };
     assert_eq!(rejected("http"), count);
     // By the other doors, with a good one among them.
@@ -131,7 +129,7 @@ async fn an_id_has_only_so_many_bytes_in_every_dialect_and_by_every_door() {
     let (status, answer) = post_raw(address, "application/x-ndjson", lines).await;
     assert_eq!((status, &answer["accepted"]), (202, &json!(1)), "{answer}");
     assert_eq!(answer["rejected"].as_array().unwrap().len() as u64, count);
-    assert_eq!(metric(&server, "stoa_ids_too_long_total"), 3 * count);
+    assert_eq!(counted_in(&server, "stoa_ids_too_long_total"), 3 * count);
     server.shutdown().await;
 }
 
@@ -161,9 +159,9 @@ async fn the_keys_of_things_count_as_bytes_of_the_state() {
     let tasks = state["tasks"].as_object().unwrap().len();
     // The id stands in the key and in the facts.
     assert!(tasks > 50 && tasks * 2 * ID <= STATE, "{tasks}");
-    let held = metric(&server, "stoa_state_bytes");
+    let held = counted_in(&server, "stoa_state_bytes");
     assert!((tasks * 2 * ID..=STATE).contains(&usize::try_from(held).unwrap()));
-    let evicted = metric(
+    let evicted = counted_in(
         &server,
         "stoa_state_evicted_total{kind=\"tasks\",reason=\"bytes\"}",
     );
@@ -178,6 +176,6 @@ async fn the_keys_of_things_count_as_bytes_of_the_state() {
     let (_, state) = get(address, "/api/v1/state").await;
     let tasks = state["tasks"].as_object().unwrap().len();
     assert!(tasks > 20 && tasks * 2 * ID <= STATE, "{tasks}");
-    assert!(metric(&server, "stoa_state_bytes") <= STATE as u64);
+    assert!(counted_in(&server, "stoa_state_bytes") <= STATE as u64);
     server.shutdown().await;
 }

@@ -4,10 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::{
-    common::{PATIENCE, get, until_folded},
-    metric, publish, server_on,
-};
+use crate::{publish, server_on};
+use kit::{PATIENCE, counted_in, get, until_folded};
 
 const BYTES: u64 = 512 * 1_024;
 /// Each thing holds about a kilobyte: this is many times what there is room for.
@@ -32,7 +30,7 @@ async fn ever_new_names_of_things_and_owners_hold_no_more_than_they_may() {
         })
         .await
     };
-    let held = |server: &_| metric(server, "stoa_known_bytes{said_by=\"unlimited\"}");
+    let held = |server: &_| counted_in(server, "stoa_known_bytes{said_by=\"unlimited\"}");
     let server = start().await;
     let address = server.address();
     publish(address, (0..EVENTS).map(named), 200).await;
@@ -45,7 +43,7 @@ async fn ever_new_names_of_things_and_owners_hold_no_more_than_they_may() {
     );
     let forgotten = |kind: &str| {
         let line = format!("stoa_known_forgotten_total{{kind=\"{kind}\",reason=\"bytes\"}}");
-        metric(&server, &line)
+        counted_in(&server, &line)
     };
     let gone = ["task", "run", "job"].map(forgotten);
     assert!(

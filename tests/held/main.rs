@@ -1,9 +1,6 @@
 //! The bounds of what the server holds of the stream, as producers and operators see them: over the wire, on a real server.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod dashboard;
 mod fair_dashboard;
 mod ids;
@@ -13,7 +10,7 @@ mod state;
 
 use std::{net::SocketAddr, path::Path};
 
-use common::{config, post};
+use kit::{config, post};
 use serde_json::Value;
 use stoa::{config::Config, server::Running};
 
@@ -24,15 +21,6 @@ async fn server_on(path: &Path, change: impl FnOnce(&mut Config)) -> Running {
     config.journal.path = path.to_owned();
     change(&mut config);
     stoa::server::start(&config).await.expect("it starts")
-}
-
-/// A figure of `/metrics`; 0 when it isn't there.
-fn metric(server: &Running, line: &str) -> u64 {
-    let text = server.metrics().text();
-    let found = text
-        .lines()
-        .find_map(|l| l.strip_prefix(line)?.strip_prefix(' '));
-    found.map_or(0, |value| value.parse().expect("a number"))
 }
 
 /// Publishes in calls of so many; the last cursor.

@@ -4,10 +4,8 @@ use std::{path::Path, time::Instant};
 
 use serde_json::{Value, json};
 
-use crate::{
-    common::{PATIENCE, get, until_folded},
-    metric, publish, server_on,
-};
+use crate::{publish, server_on};
+use kit::{PATIENCE, counted_in, get, until_folded};
 
 /// Events after which the state is saved.
 const SAVED_AFTER: usize = 20_000;
@@ -72,7 +70,7 @@ async fn a_saved_state_is_held_to_the_bounds_of_now_smaller_or_larger() {
     let address = server.address();
     let kept = known(address).await;
     assert!((80..=100).contains(&kept), "{kept}");
-    let evicted = metric(
+    let evicted = counted_in(
         &server,
         "stoa_state_evicted_total{kind=\"tasks\",reason=\"count\"}",
     );

@@ -4,10 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::{
-    common::{get, server_with, until_folded},
-    metric, publish,
-};
+use crate::publish;
+use kit::{counted_in, get, server_with, until_folded};
 
 /// The tasks of the state, by project.
 async fn tasks(address: std::net::SocketAddr, project: &str) -> BTreeSet<String> {
@@ -44,8 +42,8 @@ async fn the_states_bytes_are_bounded_and_the_project_that_holds_most_forgets() 
             format!("stoa_state_evicted_total{{kind=\"{kind}\",reason=\"{reason}\"}}")
         };
         (
-            metric(&server, &line("tasks", "bytes")),
-            metric(&server, &line("tasks", "count")),
+            counted_in(&server, &line("tasks", "bytes")),
+            counted_in(&server, &line("tasks", "count")),
         )
     };
     assert_eq!(evicted(), (0, 0));
@@ -53,7 +51,7 @@ async fn the_states_bytes_are_bounded_and_the_project_that_holds_most_forgets() 
         let loud = (batch * 20..batch * 20 + 20).map(|n| task("loud", n, 7, 4_000));
         cursor = publish(address, loud, 20).await;
         until_folded(address, &cursor).await;
-        let held = metric(&server, "stoa_state_bytes");
+        let held = counted_in(&server, "stoa_state_bytes");
         assert!(held <= STATE, "{held}");
     }
     let loud = tasks(address, "loud").await;
@@ -77,7 +75,7 @@ async fn the_number_of_things_is_bounded_and_the_project_that_has_most_forgets()
     assert_eq!(quiet.len(), 10);
     assert!((46..=54).contains(&loud.len()), "{}", loud.len());
     assert!(loud.contains("t999"), "{loud:?}");
-    let evicted = metric(
+    let evicted = counted_in(
         &server,
         "stoa_state_evicted_total{kind=\"tasks\",reason=\"count\"}",
     );
@@ -90,7 +88,7 @@ async fn the_facts_of_one_thing_are_bounded_in_number_length_and_bytes() {
     let server = server_with(|config| config.performance.max_entity_facts.set(16).unwrap()).await;
     let address = server.address();
     let dropped = |reason: &str| {
-        metric(
+        counted_in(
             &server,
             &format!("stoa_state_facts_dropped_total{{reason=\"{reason}\"}}"),
         )

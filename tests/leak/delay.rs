@@ -10,12 +10,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use stoa::{access::authn::Grant, config::Role, server::Running};
 
-use super::{
-    common::{
-        Client,
-        guarded::{admin, grant, guarded, publish, request, token},
-    },
-    world::{HOSTILE, THEIRS},
+use super::world::{HOSTILE, THEIRS};
+use kit::{
+    Client,
+    guarded::{admin, grant, guarded, publish, request, token},
 };
 
 /// The updates of a producer's turn, and the bytes for which an update counts once more.

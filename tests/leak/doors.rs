@@ -1,5 +1,6 @@
 //! The spy's steps: it goes through every door of the contract, and all that it hears is looked at.
 
+use kit::wait_for;
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
@@ -9,12 +10,12 @@ use serde_json::{Value, json};
 use stoa::{access::authn::Grant, config::Role};
 
 use super::{
-    common::guarded::{admin, grant, observer, request, token},
     history, hostile, http, same,
-    spy::{Spy, wait_for},
+    spy::Spy,
     step::{Step, filter, query},
     world::{AT_TIMES, For, HOSTILE, OURS, ROOMS, Rights, SPY, THEIRS, VICTIM, WHOM, World},
 };
+use kit::guarded::{admin, grant, observer, request, token};
 
 /// A spy at all doors, and the world that it looks at.
 pub struct Doors {

@@ -5,10 +5,8 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 use stoa::{access::authn::Grant, config::Role};
 
-use super::{
-    common::guarded::{grant, request, token},
-    world::{For, HOSTILE, OURS, SPY, THEIRS, WHOM, World},
-};
+use super::world::{For, HOSTILE, OURS, SPY, THEIRS, WHOM, World};
+use kit::guarded::{grant, request, token};
 
 /// A producer of one project.
 fn of(project: &str) -> String {

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use serde_json::{Map, Value, json};
 use stoa::delivery::Cursor;
 
-use super::common::guarded::request;
+use kit::guarded::request;
 
 /// The events of a history, page by page.
 pub async fn events(address: SocketAddr, token: &str) -> Vec<Value> {

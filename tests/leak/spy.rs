@@ -1,28 +1,16 @@
 //! A client that keeps every text it gets as it came.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::net::SocketAddr;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 
-use super::common::PATIENCE;
+use kit::PATIENCE;
 
 /// Takes little at a time, so that what it doesn't read waits on the server's side.
 const RECEIVE: u32 = 4_096;
-
-/// Waits until something is so.
-pub async fn wait_for(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
-    while !is_so().await {
-        assert!(Instant::now() < until, "waited in vain for {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
 
 /// One connection to one namespace.
 pub struct Spy {

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use stoa::{access::authn::Grant, config::Role, server::Running};
 
 use super::{
-    common::guarded::{grant, guarded, observer, token},
     hostile,
     same::{Names, difference, events, folded, in_order, picture, updates},
     spy::Spy,
     step::{filter, query},
     world::{For, HOSTILE, ROOMS, THEIRS, VICTIM, WHOM, World},
 };
+use kit::guarded::{grant, guarded, observer, token};
 
 /// A step.
 #[derive(Debug, Clone)]

@@ -1,9 +1,6 @@
 //! The life of the process, with the real binary.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-#[path = "../common/binary.rs"]
-#[allow(unreachable_pub)]
-mod binary;
 mod publish;
 mod settings;
 
@@ -18,7 +15,7 @@ use std::{
 };
 
 fn stoa(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stoa"));
+    let mut command = kit::process::stoa();
     command
         .args(args)
         .env("STOA_LOG__FORMAT", "json")
@@ -33,7 +30,7 @@ fn serve(extra: &[&str]) -> (Child, String) {
     let mut args = vec!["serve", "--port", "0"];
     args.extend(extra);
     let mut child = stoa(&args).stderr(Stdio::null()).spawn().expect("starts");
-    let address = binary::listening(&mut child).to_string();
+    let address = kit::process::listening(&mut child).to_string();
     (child, address)
 }
 
@@ -72,7 +69,7 @@ fn sigterm_ends_it_cleanly_even_with_a_stuck_client() {
         .env("STOA_SERVER__HEADER_TIMEOUT", "600")
         .stderr(Stdio::null());
     let mut child = server.spawn().expect("starts");
-    let address = binary::listening(&mut child).to_string();
+    let address = kit::process::listening(&mut child).to_string();
     let mut stuck = std::net::TcpStream::connect(&address).expect("connects");
     std::io::Write::write_all(&mut stuck, b"GET / HTTP/1.1\r\nHos").expect("half a request");
     terminate(&child);
@@ -188,7 +185,7 @@ fn a_journal_that_may_only_be_read_is_refused_and_left_as_it_is() {
     };
     on_file(&mut command);
     let mut child = command.stderr(Stdio::null()).spawn().expect("starts");
-    binary::listening(&mut child);
+    kit::process::listening(&mut child);
     terminate(&child);
     assert!(ends(&mut child).success());
 

@@ -92,7 +92,7 @@ fn publish_and_tail_show_the_token_that_they_are_given() {
     let mut server = stoa(&["serve", "--port", "0"]);
     server.envs(SECRET).stderr(Stdio::null());
     let mut child = server.spawn().expect("starts");
-    let url = format!("http://{}", binary::listening(&mut child));
+    let url = format!("http://{}", kit::process::listening(&mut child));
     let file = tempfile::NamedTempFile::new().expect("file");
     let line = r#"{"type":"task.created","project_id":"p1","data":{"task_id":"t-shown"}}"#;
     std::fs::write(file.path(), line).expect("writes");

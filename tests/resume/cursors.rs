@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::common::{Client, post, server, server_with};
 use super::{decide, numbers};
+use kit::{Client, post, server, server_with};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_brings_what_was_missed_and_then_the_present() {

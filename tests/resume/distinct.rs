@@ -7,7 +7,7 @@ use tokio::sync::Barrier;
 
 use stoa::server::Running;
 
-use super::common::{Client, post, server_with};
+use kit::{Client, post, server_with};
 
 const CLIENTS: usize = 200;
 const EVENTS: u64 = 5_000;

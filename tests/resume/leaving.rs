@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::common::{Client, post, server};
 use super::decide;
 use super::screen::Screen;
+use kit::{Client, post, server};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_screen_that_keeps_leaving_misses_nothing_and_gets_nothing_twice() {

@@ -1,9 +1,6 @@
 //! Whoever comes back with a cursor gets exactly what was missed, and whoever reads slowly gets the rest later.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod cursors;
 mod distinct;
 mod leaving;
@@ -16,7 +13,7 @@ mod snapshot;
 mod unreadable;
 mod windows;
 
-use common::{Client, post};
+use kit::{Client, post};
 use serde_json::{Value, json};
 
 /// Publishes decisions numbered by `range`.

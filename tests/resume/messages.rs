@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::common::{Client, post, server};
+use kit::{Client, post, server};
 
 const ROUNDS: usize = 6;
 

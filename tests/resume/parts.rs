@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    common::{Client, get, post, server_with},
-    decide,
-};
+use super::decide;
+use kit::{Client, counted, get, post, server_with};
 
 /// Bytes of a message that clients and proxies take without being told to.
 const MESSAGE: usize = 600 * 1_024;
@@ -207,11 +205,6 @@ async fn slow_server(max_state_bytes: usize) -> stoa::server::Running {
     .await
 }
 
-async fn metrics(address: std::net::SocketAddr) -> String {
-    let metrics = reqwest::get(format!("http://{address}/metrics")).await;
-    metrics.expect("answers").text().await.expect("text")
-}
-
 /// Changes every task: what the state held of it before is replaced.
 async fn change_all(address: std::net::SocketAddr, tasks: usize, round: u64) {
     for first in (0..tasks).step_by(200) {
@@ -295,10 +288,7 @@ async fn a_snapshot_that_is_begun_is_finished_however_fast_the_state_changes() {
     let answer = late.call("get_state", json!({})).await;
     assert!(answer["parts"].as_u64() > Some(1), "{answer}");
     take_while_it_changes(&mut late, address, TASKS, 60).await;
-    let metrics = metrics(address).await;
-    let refused = "stoa_state_moments_refused_total ";
-    let line = metrics.lines().find(|line| line.starts_with(refused));
-    assert!(line.is_some_and(|line| !line.ends_with(" 0")), "{line:?}");
+    assert!(counted(address, "stoa_state_moments_refused_total").await > 0);
     server.shutdown().await;
 }
 
@@ -335,10 +325,8 @@ async fn those_who_ask_for_the_same_at_the_same_place_share_its_text() {
     let address = server.address();
     fill(address, 1_000).await;
     let chunks = async |outcome: &str| {
-        let metrics = metrics(address).await;
-        let name = format!("stoa_state_chunks_total{{outcome=\"{outcome}\"}} ");
-        let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
-        line.map_or(0, |count| count.parse::<u64>().unwrap())
+        let name = format!("stoa_state_chunks_total{{outcome=\"{outcome}\"}}");
+        counted(address, &name).await
     };
     let (_, first) = get(address, "/api/v1/state").await;
     let written = chunks("written").await;

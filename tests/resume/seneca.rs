@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::common::{Client, post, server_with, until_folded};
+use kit::{Client, post, server_with, until_folded};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_subscribes_while_it_catches_up_is_not_told_that_it_has_everything() {

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::common::{Client, post, server_with};
 use super::screen::Screen;
+use kit::{Client, post, server_with};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_client_is_parked_told_and_caught_up() {

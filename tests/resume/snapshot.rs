@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::common::{Client, get, server_with};
+use kit::{Client, get, server_with};
 
 /// What a page makes of a snapshot and the updates after it, for the facts that can be compared.
 #[derive(Debug, Default, PartialEq)]

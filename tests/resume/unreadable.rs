@@ -6,10 +6,8 @@ use std::{net::SocketAddr, path::Path};
 use serde_json::json;
 use stoa::{config::JournalKind, server::Running};
 
-use super::{
-    common::{Client, get, post_raw, server_with},
-    decide,
-};
+use super::decide;
+use kit::{Client, counted_in, get, post_raw, server_with};
 
 /// The event whose reading fails.
 const BAD: u64 = 700;
@@ -52,13 +50,6 @@ fn mend(path: &Path) {
     file.execute_batch(mended).expect("is as before");
 }
 
-fn counted(server: &Running, name: &str) -> u64 {
-    let text = server.metrics().text();
-    let mut lines = text.lines();
-    let value = lines.find_map(|line| line.strip_prefix(&format!("{name} ")));
-    value.map_or(0, |value| value.parse().expect("a number"))
-}
-
 /// Comes back with a cursor.
 async fn connect(address: SocketAddr, cursor: &str) -> Client {
     let auth = json!({ "cursor": cursor, "filters": { "types": ["decision_event"] } });
@@ -95,9 +86,9 @@ async fn what_can_not_be_read_holds_up_nobody_and_ends_in_the_state() {
     }
     // The client that comes last waits for one attempt at each of their places, and not until all of them are given up.
     let mut other = connect(address, &behind).await;
-    let begun = counted(&server, FAILED);
+    let begun = counted_in(&server, FAILED);
     let resumed = other.event("resumed").await;
-    let waited = counted(&server, FAILED) - begun;
+    let waited = counted_in(&server, FAILED) - begun;
     assert!(
         waited <= PLACES + UNDER_WAY,
         "it waited for {waited} failures"
@@ -118,8 +109,8 @@ async fn what_can_not_be_read_holds_up_nobody_and_ends_in_the_state() {
         clients.push(client);
     }
     let given_up = "stoa_replays_given_up_total{reason=\"unreadable\"}";
-    assert_eq!(counted(&server, given_up), people);
-    let failed = counted(&server, FAILED);
+    assert_eq!(counted_in(&server, given_up), people);
+    let failed = counted_in(&server, FAILED);
     let expected = ATTEMPTS..=ATTEMPTS * people;
     assert!(expected.contains(&failed), "{failed} attempts");
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::common::{Client, post, server, server_with, until_folded};
+use kit::{Client, post, server, server_with, until_folded};
 
 /// How many frames an observer gets for two hundred values of one key, published at once.
 async fn frames(listener: bool) -> usize {

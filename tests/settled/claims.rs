@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{history, post, producer_of};
-use crate::common::{
+use kit::{
     Client,
     guarded::{guarded, observer, publish},
 };
@@ -196,7 +196,7 @@ async fn what_was_forgotten_is_claimed_by_nobody_limited() {
     publish(address, &json!(many)).await;
     // It is really forgotten: said without its project, it is not given back to p2.
     publish(address, &bobs(2, None, None)).await;
-    let admin = crate::common::guarded::admin();
+    let admin = kit::guarded::admin();
     let of_run = history(address, &admin, "&run_id=bobs-run").await;
     assert_eq!(of_run[1]["project_id"], Value::Null, "{of_run:?}");
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{history, post, producer_of};
-use crate::common::{
+use kit::{
     Client,
     guarded::{admin, guarded, observer, publish, request},
 };

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{history, post, producer_of};
-use crate::common::{
+use kit::{
     self, Client,
     guarded::{admin, guarded},
 };
@@ -35,7 +35,7 @@ async fn an_id_that_comes_again_with_other_content_is_kept_and_counted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("stoa.db");
     let start = || {
-        common::server_with(|config| {
+        kit::server_with(|config| {
             config.journal.kind = stoa::config::JournalKind::Sqlite;
             config.journal.path = path.clone();
         })
@@ -44,7 +44,7 @@ async fn an_id_that_comes_again_with_other_content_is_kept_and_counted() {
     let address = server.address();
     let event = |n: u32| json!({ "id": "0", "type": "note.added", "timestamp": "2026-05-23T14:00:00Z", "data": { "n": n } });
     let batch = json!([event(1), event(2), event(1), event(2), event(3)]);
-    let (_, answer) = common::post(address, &batch).await;
+    let (_, answer) = kit::post(address, &batch).await;
     assert_eq!(
         (
             &answer["accepted"],
@@ -70,13 +70,13 @@ async fn an_id_that_comes_again_with_other_content_is_kept_and_counted() {
     super::until_free(&path).await;
     // Also after a restart.
     let server = start().await;
-    let (_, answer) = common::post(server.address(), &json!([event(2), event(4), event(5)])).await;
+    let (_, answer) = kit::post(server.address(), &json!([event(2), event(4), event(5)])).await;
     assert_eq!(
         (&answer["duplicates"], &answer["conflicts"]),
         (&json!(2), &json!(1)),
         "{answer}"
     );
-    let (_, page) = common::get(server.address(), "/api/v1/events").await;
+    let (_, page) = kit::get(server.address(), "/api/v1/events").await;
     let ns: Vec<_> = page["events"]
         .as_array()
         .unwrap()
@@ -89,7 +89,7 @@ async fn an_id_that_comes_again_with_other_content_is_kept_and_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_id_of_a_text_part_a_span_or_a_call_is_not_the_events() {
-    let server = common::server().await;
+    let server = kit::server().await;
     let address = server.address();
     let foreign = json!([
         { "type": "text-delta", "id": "0", "delta": "is " },
@@ -99,9 +99,9 @@ async fn the_id_of_a_text_part_a_span_or_a_call_is_not_the_events() {
         { "type": "call", "jsonrpc": "2.0", "id": 1, "method": "tools/list" },
         { "type": "call", "jsonrpc": "2.0", "id": 1, "method": "tools/list" },
     ]);
-    let (status, answer) = common::post(address, &foreign).await;
+    let (status, answer) = kit::post(address, &foreign).await;
     assert_eq!((status, &answer["accepted"]), (202, &json!(6)), "{answer}");
-    let (_, page) = common::get(address, "/api/v1/events").await;
+    let (_, page) = kit::get(address, "/api/v1/events").await;
     assert_eq!(
         page["events"][0]["data"]["id"], "0",
         "it stays among the facts: {page}"
@@ -109,7 +109,7 @@ async fn the_id_of_a_text_part_a_span_or_a_call_is_not_the_events() {
     // An agent's own event that says in which trace it was has its own id.
     let own = json!({ "type": "task.completed", "id": "e1", "trace_id": "t", "data": { "task_id": "t" } });
     for accepted in [1, 0] {
-        assert_eq!(common::post(address, &own).await.1["accepted"], accepted);
+        assert_eq!(kit::post(address, &own).await.1["accepted"], accepted);
     }
     server.shutdown().await;
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{post, producer_of};
-use crate::common::{
+use kit::{
     Client, PATIENCE,
     guarded::{admin, guarded, request},
 };

@@ -2,9 +2,6 @@
 //! events, changes them or suppresses them by what it says later, or said before.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod claims;
 mod confined;
 mod ids;
@@ -19,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{
+use kit::{
     PATIENCE,
     guarded::{grant, request, token},
 };

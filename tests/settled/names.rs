@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 
 use super::{history, post, producer_of, until_free};
-use crate::common::{
+use kit::{
     Client,
     guarded::{admin, guarded, observer, publish, request},
 };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{Client, get, post_raw, server, until_folded};
+use kit::{Client, get, post_raw, server, until_folded};
 
 /// A trace's id has 128 bits; the next one is the same as a double.
 const LONG: [&str; 2] = [

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::history;
-use crate::common::{
+use kit::{
     Client,
     guarded::{admin, guarded, observer, request},
 };
@@ -71,7 +71,7 @@ async fn what_events_said_that_are_gone_survives_the_upgrade() {
         assert_eq!(seen["runs"], json!({}), "{seen}");
         // Later events about it need no project, as before.
         let event = json!({ "type": "task.progress", "data": { "task_id": "p1-t3", "progress": 31 + start } });
-        let producer = crate::common::guarded::producer();
+        let producer = kit::guarded::producer();
         let (status, answer) = super::post(address, &producer, &event).await;
         assert_eq!(status, 202, "{answer}");
         server.shutdown().await;
@@ -120,8 +120,7 @@ async fn a_journal_of_version_1_is_brought_to_the_present_one() {
         let (_, state) = request("GET", address, "/api/v1/state", &admin(), None).await;
         assert_eq!(state["projects"]["p2"]["name"], "Project p2", "{state}");
         let event = json!({ "type": "task.progress", "id": format!("new-{start}"), "data": { "task_id": "p2-t1" } });
-        let (status, answer) =
-            super::post(address, &crate::common::guarded::producer(), &event).await;
+        let (status, answer) = super::post(address, &kit::guarded::producer(), &event).await;
         assert_eq!(status, 202, "{answer}");
         let now = history(address, &observer("bob", &["p2"]), "&type=task.progress").await;
         assert_eq!(now.len(), 11 + start, "it is the old task's project's");

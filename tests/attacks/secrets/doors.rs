@@ -9,8 +9,8 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    common::PATIENCE,
+use kit::{
+    PATIENCE,
     raw::{Raw, http, text},
 };
 

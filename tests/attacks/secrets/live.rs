@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 
 use super::Secrets;
-use crate::common::{Client, guarded::request};
+use kit::{Client, guarded::request};
 
 /// A live connection: another token, in vain and with success, in every form.
 pub async fn authenticate(address: SocketAddr, secrets: &Secrets) -> String {

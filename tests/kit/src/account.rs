@@ -1,7 +1,5 @@
 //! Accounts for every event at every observer: it came exactly once, or a named later update of its chain took it, and
 //! nothing of one entity came out of order.
-#![allow(dead_code)]
-
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     hash::{DefaultHasher, Hash, Hasher},
@@ -10,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{
+use crate::{
     replay::{Run, Wish},
     script::Script,
 };
@@ -51,25 +49,25 @@ struct Update {
 
 /// What was found.
 #[derive(Debug, Default)]
-pub(crate) struct Account {
+pub struct Account {
     /// What is wrong, in words; empty when nothing is.
-    pub(crate) faults: Vec<String>,
+    pub faults: Vec<String>,
     /// How many updates of events all observers got together.
-    pub(crate) deliveries: usize,
+    pub deliveries: usize,
     /// How many aggregates.
-    pub(crate) aggregates: usize,
+    pub aggregates: usize,
     /// How many updates one observer without wishes got, and how many events were coalesced into later ones of them.
-    pub(crate) each: (usize, usize),
+    pub each: (usize, usize),
     /// Different sequences among observers that should have the same one, by wish; 1 is right.
-    pub(crate) sequences: BTreeMap<String, usize>,
+    pub sequences: BTreeMap<String, usize>,
     /// By priority, from the publishing call of an update's first event to its receipt, ascending.
-    pub(crate) latencies: BTreeMap<&'static str, Vec<Duration>>,
+    pub latencies: BTreeMap<&'static str, Vec<Duration>>,
     /// The same, only of updates in which several events were coalesced: the window is part of their time.
-    pub(crate) coalesced: BTreeMap<&'static str, Vec<Duration>>,
+    pub coalesced: BTreeMap<&'static str, Vec<Duration>>,
 }
 
 /// By urgency, with their budgets in milliseconds (p99).
-pub(crate) const BUDGETS: [(&str, u64); 4] = [
+pub const BUDGETS: [(&str, u64); 4] = [
     ("critical", 50),
     ("high", 50),
     ("normal", 100),
@@ -77,7 +75,7 @@ pub(crate) const BUDGETS: [(&str, u64); 4] = [
 ];
 
 /// Accounts for a run.
-pub(crate) fn account(script: &Script, run: &Run) -> Account {
+pub fn account(script: &Script, run: &Run) -> Account {
     let mut account = Account {
         faults: run.refused.iter().take(MAX_FAULTS).cloned().collect(),
         ..Account::default()

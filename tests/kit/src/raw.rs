@@ -1,11 +1,5 @@
 //! A WebSocket whose every bit is the attacker's to choose, and the good client beside it.
-#![allow(dead_code)]
-
-use std::{
-    io,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{io, net::SocketAddr};
 
 use serde_json::{Value, json};
 use tokio::{
@@ -14,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::common::{Client, PATIENCE};
+use crate::{Client, PATIENCE, until};
 
 /// The opcodes of data.
 pub const CONTINUATION: u8 = 0x0;
@@ -243,31 +237,13 @@ pub async fn assert_served(address: SocketAddr) {
         .expect("a good client is served");
 }
 
-/// Waits until a look at the server shows what is waited for.
-pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(begun.elapsed() < PATIENCE, "still not: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 /// Waits until so many namespace connections are left.
 pub async fn until_connections(address: SocketAddr, count: u64) {
     until(&format!("{count} connections"), async || {
-        let (_, stats) = crate::common::get(address, "/api/v1/ws/stats").await;
+        let (_, stats) = crate::get(address, "/api/v1/ws/stats").await;
         (stats["total_connections"] == count).then_some(())
     })
     .await;
-}
-
-/// The value of a counter (the sum over its labels that begin like that).
-pub async fn counter(address: SocketAddr, start: &str) -> u64 {
-    let text = crate::process::text(address, "/metrics").await;
-    crate::process::counter(&text.expect("metrics"), start)
 }
 
 /// One request on a connection of its own, whatever it holds; the status, the headers and the body.

@@ -2,7 +2,6 @@
 
 use std::{
     net::SocketAddr,
-    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -14,7 +13,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::common::{Client, PATIENCE, START_SECRET, binary};
+use crate::{Client, PATIENCE};
 
 /// What came back.
 #[derive(Debug)]
@@ -140,26 +139,15 @@ pub async fn closed(stream: &mut TcpStream) -> Duration {
     }
 }
 
-/// A counter's value.
-pub async fn counted(address: SocketAddr, name: &str) -> u64 {
-    let text = once(address, &get("/metrics", "")).await.body;
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    line.map_or(0, |value| value.trim().parse().expect("a number"))
-}
-
-/// How often a door refused for a reason.
-pub async fn refused(address: SocketAddr, door: &str, code: &str) -> u64 {
-    let name = format!("stoa_requests_refused_total{{door=\"{door}\",code=\"{code}\"}}");
-    counted(address, &name).await
-}
-
 /// A client that behaves, connected before the attack and asking all the while.
+#[derive(Debug)]
 pub struct Good {
     stop: oneshot::Sender<()>,
     asking: JoinHandle<(u32, Duration)>,
 }
 
 impl Good {
+    /// Connects it, and has it ask.
     pub async fn beside(address: SocketAddr) -> Self {
         let (mut client, _) = Client::connect(address, json!({})).await;
         let (stop, mut stopped) = oneshot::channel();
@@ -192,62 +180,5 @@ impl Good {
             asked > 0 && worst < LATE,
             "{asked} answers, {worst:?} at the worst"
         );
-    }
-}
-
-/// The real binary, whose memory is its own.
-pub struct Process {
-    child: Child,
-    pub address: SocketAddr,
-}
-
-impl Process {
-    /// Starts it with keys of `[server]`.
-    pub fn start(keys: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_stoa"));
-        command
-            .args(["serve", "--port", "0"])
-            .env("STOA_LOG__FORMAT", "json")
-            .env("STOA_JOURNAL__KIND", "memory")
-            .env("STOA_AUTHENTICATION__START_SECRET", START_SECRET)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
-        for (key, value) in keys {
-            command.env(format!("STOA_SERVER__{key}"), value);
-        }
-        let mut child = command.spawn().expect("starts");
-        let address = binary::listening(&mut child);
-        Self { child, address }
-    }
-
-    /// Its memory in KiB.
-    pub fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
-        let status = status.expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let number = line.and_then(|line| line.split_whitespace().next());
-        number.expect("a size").parse().expect("a number")
-    }
-
-    /// Its open descriptors.
-    pub fn descriptors(&self) -> usize {
-        let folder = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()));
-        folder.expect("it runs").count()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-/// Waits for something to become true.
-pub async fn until(what: &str, done: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !done() {
-        assert!(started.elapsed() < PATIENCE, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

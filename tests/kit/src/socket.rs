@@ -2,8 +2,6 @@
 //!
 //! It knows just enough of the protocols to be a real client (upgrade, open, connect, heartbeat) and looks into no
 //! packet it isn't asked to, so that a thousand of them fit beside the server they watch.
-#![allow(dead_code)]
-
 use std::{
     io::{self, ErrorKind},
     net::SocketAddr,
@@ -23,14 +21,14 @@ const CLOSE: u8 = 0x88;
 
 /// One connection to the namespace `/`.
 #[derive(Debug)]
-pub(crate) struct Socket {
+pub struct Socket {
     stream: TcpStream,
     buffer: BytesMut,
 }
 
 impl Socket {
     /// Connects with an `auth` object, and waits until the server has sent the event `greeting` if one is named.
-    pub(crate) async fn connect(
+    pub async fn connect(
         address: SocketAddr,
         auth: &str,
         greeting: Option<&str>,
@@ -40,7 +38,7 @@ impl Socket {
     }
 
     /// The same with a small receive buffer, so that what isn't read stays with the server.
-    pub(crate) async fn connect_small(
+    pub async fn connect_small(
         address: SocketAddr,
         auth: &str,
         receive: u32,
@@ -108,7 +106,7 @@ impl Socket {
     ///
     /// # Errors
     /// When the connection ends, however it does.
-    pub(crate) async fn read(&mut self, mut event: impl FnMut(&[u8])) -> io::Result<()> {
+    pub async fn read(&mut self, mut event: impl FnMut(&[u8])) -> io::Result<()> {
         // Some may have come together with the answer to CONNECT.
         while frame(&self.buffer).is_none() {
             self.fill().await?;
@@ -121,7 +119,7 @@ impl Socket {
     ///
     /// # Errors
     /// As [`Socket::read`].
-    pub(crate) async fn read_some(
+    pub async fn read_some(
         &mut self,
         most: usize,
         mut event: impl FnMut(&[u8]),
@@ -137,7 +135,7 @@ impl Socket {
     }
 
     /// Whether the other end has cut the connection, without reading from it.
-    pub(crate) fn is_cut(&self) -> bool {
+    pub fn is_cut(&self) -> bool {
         !matches!(self.stream.take_error(), Ok(None))
     }
 
@@ -179,7 +177,7 @@ impl Socket {
     ///
     /// # Errors
     /// The connection has ended.
-    pub(crate) async fn send(&mut self, text: &str) -> io::Result<()> {
+    pub async fn send(&mut self, text: &str) -> io::Result<()> {
         let mut out = vec![TEXT];
         match u8::try_from(text.len()) {
             Ok(short) if short < 126 => out.push(0x80 | short),

@@ -1,65 +1,19 @@
-//! A real server on port 0 and a small Socket.IO client over a raw WebSocket, which shows every packet as it is.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used
-)]
+//! A Socket.IO client over a raw WebSocket, which shows every packet as it is.
 
-pub mod binary;
-pub mod guarded;
-#[cfg(unix)]
-pub mod logged;
-
-use std::{io::Write, net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use stoa::{config::Config, server::Running};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Message, client::IntoClientRequest},
 };
 
-/// Nothing in these tests takes this long unless it is broken, on a slow and busy machine too: it is only waited for when
-/// something is wrong.
-pub const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Says past what the test runner swallows that a test can't run on this machine; where everything must run, it fails.
-pub fn not_checked(why: &str) {
-    assert!(std::env::var_os("CI").is_none(), "not checked: {why}");
-    writeln!(std::io::stderr(), "NOT CHECKED: {why}").expect("stderr");
-}
-
-/// The secret of the start, where tests are admins of a server that asks nobody for a token.
-pub const START_SECRET: &str = "the-secret-of-the-tests-start";
-
-/// A configuration for tests: any free port, no page.
-pub fn config() -> Config {
-    let mut config = Config::default();
-    config.server.port = 0;
-    config.authentication.start_secret = START_SECRET.into();
-    config.journal.kind = stoa::config::JournalKind::Memory;
-    config
-}
-
-/// Starts a server.
-pub async fn server() -> Running {
-    server_with(|_| {}).await
-}
-
-/// Starts a server with a changed configuration.
-pub async fn server_with(change: impl FnOnce(&mut Config)) -> Running {
-    let mut config = config();
-    change(&mut config);
-    stoa::server::start(&config)
-        .await
-        .expect("the server starts")
-}
+use crate::PATIENCE;
 
 /// One client on one namespace.
+#[derive(Debug)]
 pub struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     namespace: &'static str,
@@ -305,42 +259,3 @@ fn json_text(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| panic!("not JSON: {text}"))
 }
 
-/// Publishes over HTTP; the status and the answer.
-pub async fn post(address: SocketAddr, body: &Value) -> (u16, Value) {
-    post_raw(address, "application/json", body.to_string()).await
-}
-
-/// Publishes any body over HTTP.
-pub async fn post_raw(
-    address: SocketAddr,
-    media: &str,
-    body: impl Into<reqwest::Body>,
-) -> (u16, Value) {
-    let response = reqwest::Client::new()
-        .post(format!("http://{address}/api/v1/events"))
-        .header("content-type", media)
-        .body(body)
-        .send()
-        .await
-        .expect("answers");
-    let status = response.status().as_u16();
-    (status, response.json().await.expect("JSON"))
-}
-
-/// Waits until what was published up to this cursor is in the state: the hub reads the journal a moment after the producer
-/// has its answer.
-pub async fn until_folded(address: SocketAddr, cursor: &Value) {
-    let folding = async { while get(address, "/api/v1/state").await.1["cursor"] != *cursor {} };
-    tokio::time::timeout(PATIENCE, folding)
-        .await
-        .unwrap_or_else(|_| panic!("the state never comes to {cursor}"));
-}
-
-/// Gets JSON over HTTP.
-pub async fn get(address: SocketAddr, path: &str) -> (u16, Value) {
-    let response = reqwest::get(format!("http://{address}{path}"))
-        .await
-        .expect("answers");
-    let status = response.status().as_u16();
-    (status, response.json().await.unwrap_or(Value::Null))
-}

@@ -1,8 +1,6 @@
 //! A stream before a few clients that only watch it, and how late it comes to them, while others make the load.
 //!
 //! All of it runs on a thread of its own: the watchers do not wait for those whose effect on them is measured.
-#![allow(dead_code)]
-
 use std::{
     net::SocketAddr,
     sync::{
@@ -17,11 +15,11 @@ use tokio::sync::oneshot;
 use crate::{crowd, socket::Socket};
 
 /// Clients that watch, without a filter.
-pub(crate) const WATCHERS: usize = 20;
+pub const WATCHERS: usize = 20;
 
 /// A stream that goes on until it is ended.
 #[derive(Debug)]
-pub(crate) struct Watched {
+pub struct Watched {
     stream: Arc<Stream>,
     ended: oneshot::Receiver<(u64, Vec<String>)>,
 }
@@ -44,7 +42,7 @@ struct Stream {
 
 impl Watched {
     /// Begins to publish events from number `first` on; the lateness of those counts of which `counts` says so.
-    pub(crate) fn begin(
+    pub fn begin(
         address: SocketAddr,
         first: u64,
         rate: f64,
@@ -72,7 +70,7 @@ impl Watched {
     }
 
     /// The p99 of the lateness since this was last asked.
-    pub(crate) fn p99(&self) -> Duration {
+    pub fn p99(&self) -> Duration {
         let mut late = std::mem::take(&mut *self.stream.late.lock().expect("no panic"));
         late.sort_unstable();
         let at = late.len().max(1) * 99 / 100;
@@ -80,7 +78,7 @@ impl Watched {
     }
 
     /// Ends the stream: the number that its next event would have had, and the faults.
-    pub(crate) async fn end(self) -> (u64, Vec<String>) {
+    pub async fn end(self) -> (u64, Vec<String>) {
         self.stream.over.store(true, Ordering::Relaxed);
         self.ended.await.expect("no panic")
     }

@@ -2,8 +2,6 @@
 //!
 //! Which updates an event gives and by which key they are coalesced is asked of the table; what is checked is everything
 //! behind it: that all of them arrive, once, in order, whatever was coalesced on the way.
-#![allow(dead_code)]
-
 use std::{collections::HashMap, path::Path, time::Duration};
 
 use stoa::{
@@ -16,40 +14,40 @@ use stoa::{
 
 /// The stream.
 #[derive(Debug)]
-pub(crate) struct Script {
+pub struct Script {
     /// In the order in which they are published.
-    pub(crate) lines: Vec<Line>,
+    pub lines: Vec<Line>,
     /// Finds a line by its event's id.
-    pub(crate) by_id: HashMap<String, usize>,
+    pub by_id: HashMap<String, usize>,
     /// The updates that are coalesced among themselves: for each chain its lines in order.
-    pub(crate) chains: Vec<Vec<usize>>,
+    pub chains: Vec<Vec<usize>>,
 }
 
 /// One event.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub struct Line {
     /// As it is published.
-    pub(crate) text: String,
+    pub text: String,
     /// When it happened, from the first event on.
-    pub(crate) at: Duration,
+    pub at: Duration,
     /// What it gives, in order.
-    pub(crate) updates: Vec<Expected>,
+    pub updates: Vec<Expected>,
     /// Whose updates must keep their order.
-    pub(crate) entities: Vec<u64>,
+    pub entities: Vec<u64>,
 }
 
 /// One update that an event must give.
 #[derive(Debug)]
-pub(crate) struct Expected {
+pub struct Expected {
     /// The Socket.IO event's name.
-    pub(crate) name: String,
+    pub name: String,
     /// Its chain and its place in that; `None` for what is never coalesced.
-    pub(crate) place: Option<(usize, usize)>,
+    pub place: Option<(usize, usize)>,
 }
 
 impl Script {
     /// Reads a file of events, one a line, each with an `event_id`.
-    pub(crate) fn load(path: &Path) -> Self {
+    pub fn load(path: &Path) -> Self {
         let text = std::fs::read_to_string(path).expect("the file of events is there");
         let table = Table::new(TransformOptions::default());
         let intake = event::ParseContext {
@@ -108,7 +106,7 @@ impl Script {
     }
 
     /// How long the stream took when it happened.
-    pub(crate) fn length(&self) -> Duration {
+    pub fn length(&self) -> Duration {
         self.lines.last().map_or(Duration::ZERO, |line| line.at)
     }
 }

@@ -3,8 +3,6 @@
 //! Mostly progress of a few tasks, which may be coalesced, and one event in fifty that may not: decisions, and one in eighty of
 //! these a task that is blocked. Slow clients want progress and blocked tasks. Every event says in its own fields which
 //! one it is, so that what a client saw can be judged without anything else.
-#![allow(dead_code)]
-
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
@@ -13,20 +11,20 @@ use std::{
 use serde_json::{Value, json};
 
 /// Tasks whose progress is told.
-pub(crate) const TASKS: u64 = 50;
+pub const TASKS: u64 = 50;
 /// One event in so many is a decision.
-pub(crate) const DECISION: u64 = 50;
+pub const DECISION: u64 = 50;
 /// One decision in so many is a blocked task instead, and critical.
-pub(crate) const BLOCKED: u64 = 80;
+pub const BLOCKED: u64 = 80;
 /// Which one.
 const BLOCKED_AT: u64 = 76;
 /// What slow clients want.
-pub(crate) const SLOW_FILTER: [&str; 2] = ["progress_update", "task_update"];
+pub const SLOW_FILTER: [&str; 2] = ["progress_update", "task_update"];
 /// Decisions take turns at these.
-pub(crate) const PRIORITIES: [&str; 4] = ["critical", "high", "normal", "low"];
+pub const PRIORITIES: [&str; 4] = ["critical", "high", "normal", "low"];
 
 /// The event with this number, from 0 on.
-pub(crate) fn event(n: u64, filler: &str) -> Value {
+pub fn event(n: u64, filler: &str) -> Value {
     match place(n) {
         Place::Decision(d) if is_blocked(d) => json!({
             "type": "task.blocked", "id": format!("n{n}"), "priority": "critical",
@@ -50,7 +48,7 @@ fn is_blocked(decision: u64) -> bool {
 
 /// What an event is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub enum Place {
     /// The so-manyth decision, from 0 on.
     Decision(u64),
     /// The so-manyth progress of a task, from 1 on.
@@ -58,7 +56,7 @@ pub(crate) enum Place {
 }
 
 /// What the event with this number is of.
-pub(crate) fn place(n: u64) -> Place {
+pub fn place(n: u64) -> Place {
     if n % DECISION == DECISION - 1 {
         return Place::Decision(n / DECISION);
     }
@@ -77,26 +75,26 @@ fn number_of(task: u64, step: u64) -> u64 {
 
 /// One update of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Update {
-    pub(crate) place: Place,
+pub struct Update {
+    pub place: Place,
     /// The number of the first event in it.
-    pub(crate) first: u64,
+    pub first: u64,
     /// The number of events in it.
-    pub(crate) coalesced: u64,
+    pub coalesced: u64,
     /// Its place in [`PRIORITIES`].
-    pub(crate) priority: usize,
+    pub priority: usize,
 }
 
 /// What a packet is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Packet {
+pub enum Packet {
     Update(Update),
     /// Anything else, by its name; a notice by its code.
     Other(String),
 }
 
 /// Reads a packet, from its `[` on.
-pub(crate) fn read(packet: &[u8]) -> Packet {
+pub fn read(packet: &[u8]) -> Packet {
     let (name, body): (String, Value) = serde_json::from_slice(packet).expect("a packet is JSON");
     let id = body["id"].as_str().and_then(|id| id.strip_prefix('n'));
     let Some(n) = id.and_then(|id| id.parse().ok()) else {
@@ -125,19 +123,19 @@ pub(crate) fn read(packet: &[u8]) -> Packet {
 }
 
 /// The number of the event that an update is of, read without parsing the packet.
-pub(crate) fn number(packet: &[u8]) -> Option<u64> {
+pub fn number(packet: &[u8]) -> Option<u64> {
     between(packet, b"\"id\":\"n")?.parse().ok()
 }
 
 /// The text behind `start`, up to the next quotation mark.
-pub(crate) fn between<'p>(packet: &'p [u8], start: &[u8]) -> Option<&'p str> {
+pub fn between<'p>(packet: &'p [u8], start: &[u8]) -> Option<&'p str> {
     let at = packet.windows(start.len()).position(|w| w == start)? + start.len();
     let len = packet[at..].iter().position(|b| *b == b'"')?;
     std::str::from_utf8(&packet[at..at + len]).ok()
 }
 
 /// A number for a packet's text.
-pub(crate) fn hash(packet: &[u8]) -> u64 {
+pub fn hash(packet: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     packet.hash(&mut hasher);
     hasher.finish()
@@ -145,20 +143,20 @@ pub(crate) fn hash(packet: &[u8]) -> u64 {
 
 /// How far a client has come with each part of the stream.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Progress {
+pub struct Progress {
     /// The last decision of each priority: priorities may overtake one another.
     decisions: HashMap<u64, u64>,
     /// The blocked tasks that came, if nothing else but them and progress is wanted.
     blocked: Option<u64>,
     /// The last step of each task.
-    pub(crate) steps: HashMap<u64, u64>,
+    pub steps: HashMap<u64, u64>,
     /// What is wrong, in words; the first few of them.
-    pub(crate) faults: Vec<String>,
+    pub faults: Vec<String>,
 }
 
 impl Progress {
     /// Of one with [`SLOW_FILTER`].
-    pub(crate) fn of_slow() -> Self {
+    pub fn of_slow() -> Self {
         Self {
             blocked: Some(0),
             ..Self::default()
@@ -166,7 +164,7 @@ impl Progress {
     }
 
     /// Takes the next update: it must go on exactly where the client is.
-    pub(crate) fn take(&mut self, update: Update) {
+    pub fn take(&mut self, update: Update) {
         let fault = match update.place {
             Place::Decision(d) if self.blocked.is_some() => {
                 let expected = self.blocked.unwrap_or(0) * BLOCKED + BLOCKED_AT;
@@ -199,19 +197,19 @@ impl Progress {
     }
 
     /// Whether it has the last value of every task, of a stream of so many events, and of a slow one every blocked task.
-    pub(crate) fn has_last_steps(&self, events: u64) -> bool {
+    pub fn has_last_steps(&self, events: u64) -> bool {
         self.has_last_blocked(events)
             && (0..TASKS).all(|task| self.steps.get(&task).copied() == last_step(task, events))
     }
 
     /// Whether it has every blocked task, if it is a slow one's.
-    pub(crate) fn has_last_blocked(&self, events: u64) -> bool {
+    pub fn has_last_blocked(&self, events: u64) -> bool {
         let blocked = (events / DECISION + BLOCKED - 1 - BLOCKED_AT) / BLOCKED;
         self.blocked.is_none_or(|came| came == blocked)
     }
 
     /// Whether it has every decision.
-    pub(crate) fn has_last_decisions(&self, events: u64) -> bool {
+    pub fn has_last_decisions(&self, events: u64) -> bool {
         let decisions = events / DECISION;
         let turns = PRIORITIES.len() as u64;
         (0..turns.min(decisions)).all(|turn| {
@@ -221,7 +219,7 @@ impl Progress {
     }
 
     /// Whether it has both.
-    pub(crate) fn is_complete(&self, events: u64) -> bool {
+    pub fn is_complete(&self, events: u64) -> bool {
         self.has_last_steps(events) && self.has_last_decisions(events)
     }
 }

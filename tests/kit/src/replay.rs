@@ -1,6 +1,4 @@
 //! Many observers watch one replay; each remembers what came and when.
-#![allow(dead_code)]
-
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
@@ -14,7 +12,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{script::Script, socket::Socket};
+use crate::{script::Script, socket::Socket};
 
 /// How many connect at the same time: a listener's backlog has an end.
 const CONNECTING: usize = 100;
@@ -27,11 +25,11 @@ const QUIET: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the filtered observers ask for.
-pub(crate) const FILTERED: [&str; 2] = ["task_update", "decision_event"];
+pub const FILTERED: [&str; 2] = ["task_update", "decision_event"];
 
 /// How an observer connects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub enum Wish {
     /// Without wishes: gets everything.
     Everything,
     /// Asks for rooms on top of that: gets the same, and nothing twice.
@@ -60,38 +58,38 @@ impl Wish {
     }
 
     /// Whether it gets updates of this name.
-    pub(crate) fn wants(self, name: &str) -> bool {
+    pub fn wants(self, name: &str) -> bool {
         self != Self::Filtered || FILTERED.contains(&name)
     }
 }
 
 /// What one observer saw.
 #[derive(Debug, Clone)]
-pub(crate) struct Seen {
+pub struct Seen {
     /// How it connected.
-    pub(crate) wish: Wish,
+    pub wish: Wish,
     /// The packets in order, each by its hash, with the time of its receipt since the run began.
-    pub(crate) packets: Vec<(u64, Duration)>,
+    pub packets: Vec<(u64, Duration)>,
     /// Why it ended before it was asked to.
-    pub(crate) lost: Option<String>,
+    pub lost: Option<String>,
 }
 
 /// Every packet that anybody saw, once, by its hash.
-pub(crate) type Packets = HashMap<u64, Box<[u8]>>;
+pub type Packets = HashMap<u64, Box<[u8]>>;
 
 /// What came of a run.
 #[derive(Debug, Clone)]
-pub(crate) struct Run {
+pub struct Run {
     /// All observers.
-    pub(crate) observers: Vec<Seen>,
+    pub observers: Vec<Seen>,
     /// What they saw.
-    pub(crate) packets: Packets,
+    pub packets: Packets,
     /// When the publishing call of each line began.
-    pub(crate) published: Vec<Duration>,
+    pub published: Vec<Duration>,
     /// From the first publishing call to the last one's answer.
-    pub(crate) took: Duration,
+    pub took: Duration,
     /// Publishes that were not answered as they should.
-    pub(crate) refused: Vec<String>,
+    pub refused: Vec<String>,
 }
 
 /// What the observers of a run share.
@@ -104,7 +102,7 @@ struct Shared {
 }
 
 /// Connects the observers, publishes the script within `length` and waits until nothing comes any more.
-pub(crate) async fn run(
+pub async fn run(
     address: SocketAddr,
     script: &Script,
     observers: usize,

@@ -1,0 +1,37 @@
+//! What the tests and the benchmarks share: servers, and clients of every kind. All of it is real, and goes over the wire.
+
+pub mod account;
+pub mod bench;
+mod client;
+pub mod crowd;
+pub mod guarded;
+mod http;
+pub mod metrics;
+pub mod process;
+pub mod raw;
+pub mod replay;
+pub mod script;
+mod server;
+pub mod socket;
+mod waiting;
+pub mod watched;
+pub mod wire;
+
+use std::{io::Write, time::Duration};
+
+pub use client::Client;
+pub use http::{get, post, post_raw, until_folded};
+pub use metrics::{counted, counted_in, metrics, refused};
+pub use server::{START_SECRET, config, server, server_with};
+pub use waiting::{until, wait_for};
+
+/// Nothing in these tests takes this long unless it is broken, on a slow and busy machine too: it is only waited for when
+/// something is wrong.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Says past what the test runner swallows that a test can't run on this machine; where everything must run, it fails.
+pub fn not_checked(why: &str) {
+    assert!(std::env::var_os("CI").is_none(), "not checked: {why}");
+    writeln!(std::io::stderr(), "NOT CHECKED: {why}").expect("stderr");
+}
+
