@@ -1,4 +1,4 @@
-//! Actions that are under way, and those that may perform them.
+//! Actions in flight, and the clients that may perform them.
 
 use std::{
     collections::HashMap,
@@ -11,16 +11,14 @@ use crate::{
     access::Identity, channel::Namespace, doors::socketio::engine::ExpressLane, error::Error,
 };
 
-/// A client as actions know it: its identity, and the way to it.
+/// A client as actions know it.
 #[derive(Debug)]
 pub(super) struct Performer {
     /// The client's public id.
     pub(super) id: Arc<str>,
-    /// Its namespace.
     pub(super) namespace: Namespace,
-    /// Its identity; `authenticate` changes it.
+    /// The client's identity; `authenticate` changes it.
     who: ArcSwap<Identity>,
-    /// The way to it.
     pub(super) lane: Arc<ExpressLane>,
 }
 
@@ -39,39 +37,37 @@ impl Performer {
         })
     }
 
-    /// Its identity now.
+    /// The client's identity now.
     pub(super) fn who(&self) -> Arc<Identity> {
         self.who.load_full()
     }
 
-    /// It is somebody else from now on, or the same for longer.
+    /// Gives the client a new identity, or the same for longer.
     pub(super) fn renew(&self, who: Identity) {
         self.who.store(Arc::new(who));
     }
 }
 
-/// The actions that each operator has under way, and their bytes: by user, or by client where nobody said who it is.
+/// Each operator's actions in flight, and their bytes: by user, or by client if it has none.
 type Counts = Arc<Mutex<HashMap<Arc<str>, (usize, usize)>>>;
 
-/// All of them. Locks are held for a look, never across an await.
+/// All actions in flight. Locks are held for a look, never across an await.
 #[derive(Debug)]
 pub(super) struct Actions {
-    /// Actions and their bytes that one operator may have under way.
+    /// The most actions of one operator in flight, and their bytes.
     most: (usize, usize),
-    /// The count of each operator.
     counts: Counts,
-    /// Producers, by public id.
+    /// Producers by public id.
     performers: Mutex<HashMap<Arc<str>, Weak<Performer>>>,
 }
 
-/// A place among an operator's actions, until it is dropped.
+/// One action in flight of an operator, until it is dropped.
 #[derive(Debug)]
 pub(super) struct ActionSlot {
-    /// Gets the place back.
     counts: Counts,
     /// The operator's user or client.
     operator: Arc<str>,
-    /// The bytes that it holds.
+    /// Bytes that the action holds.
     bytes: usize,
 }
 
@@ -84,7 +80,7 @@ impl Actions {
         }
     }
 
-    /// A client came, or is somebody else now.
+    /// Adds a client that may perform actions, or whose identity has changed.
     pub(super) fn listed(&self, client: &Arc<Performer>) {
         if client.namespace == Namespace::Root && client.who().role.may_publish() {
             let weak = Arc::downgrade(client);
@@ -92,12 +88,12 @@ impl Actions {
         }
     }
 
-    /// It is gone.
+    /// Removes a client that has left.
     pub(super) fn left(&self, id: &str) {
         lock(&self.performers).remove(id);
     }
 
-    /// Those of these clients that are here and may publish.
+    /// The clients among these that are connected and may publish.
     pub(super) fn among(&self, ids: &[Arc<str>]) -> Vec<Arc<Performer>> {
         let performers = lock(&self.performers);
         let here = ids.iter().filter_map(|id| performers.get(id)?.upgrade());
@@ -105,7 +101,7 @@ impl Actions {
             .collect()
     }
 
-    /// A place for one more action of an operator.
+    /// Counts one more action of an operator.
     ///
     /// # Errors
     /// `rate_limited`.
@@ -115,7 +111,7 @@ impl Actions {
         let (most, most_bytes) = self.most;
         let mut all = lock(&self.counts);
         let (count, held) = all.entry(operator.clone()).or_default();
-        // A single one may be as long as a message may be.
+        // A single action may be as long as a message may be.
         if *count >= most || (*count > 0 && *held + bytes > most_bytes) {
             return Err(Error::new(
                 "rate_limited",

@@ -29,41 +29,38 @@ use crate::{
 /// A connected client.
 #[derive(Debug)]
 pub(super) struct Client {
-    /// Its public id. The transport's id is a credential and is never shown to others.
+    /// The public id. The transport's id is a credential and is never shown to others.
     pub(super) id: Arc<str>,
-    /// The transport's id, to find the socket again.
+    /// The transport's id, by which the socket is found.
     pub(super) sid: Sid,
-    /// Its namespace.
     pub(super) namespace: Namespace,
-    /// The client as actions know it; holds its identity, too.
+    /// The client as actions know it; holds the client's identity.
     pub(super) performer: Arc<Performer>,
-    /// The address that it comes from.
+    /// The address that the client comes from.
     pub(super) address: IpAddr,
-    /// What it may still send.
+    /// The budget of messages.
     meter: Meter,
-    /// Its address may connect the more often, the more of its sessions live: each polls.
+    /// A live session, which lets its address connect more often, since each session polls.
     _at: Live,
-    /// Its place among the sessions.
+    /// The entry in the list of sessions, which ends with it.
     session: Mutex<Option<SessionGuard>>,
-    /// The way to it.
     pub(super) lane: Arc<ExpressLane>,
-    /// What it sent.
+    /// The events that wait to be handled.
     pub(super) inbox: Inbox,
-    /// Its place in the hub, from its introduction to its end.
+    /// The membership in the hub, from the introduction to the end.
     membership: Mutex<Option<Membership>>,
-    /// Its stay on the lane, from the connect handler on.
+    /// The stay on the lane, from the connect handler on.
     stay: OnceLock<SessionId>,
-    /// Its connection is counted.
+    /// Whether the connection counts in the metrics.
     counted: AtomicBool,
-    /// It disconnected.
+    /// Whether the client has disconnected.
     pub(super) gone: AtomicBool,
-    /// The server ended it: it is told why, and nothing else any more.
+    /// Whether the server ended the session: the client gets the reason, and nothing after it.
     pub(super) ended: Arc<AtomicBool>,
-    /// What handlers need.
     pub(super) context: Arc<DoorContext>,
 }
 
-/// How long an ended client has to take the reason.
+/// The time that an ended client has to take the reason.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
 impl Client {
@@ -98,15 +95,14 @@ impl Client {
         Arc::new(client)
     }
 
-    /// Its identity now.
+    /// The client's identity now.
     pub(super) fn who(&self) -> Arc<Identity> {
         self.performer.who()
     }
 
-    /// Takes its place among the sessions.
+    /// Adds the client to the list of sessions.
     ///
-    /// # Errors
-    /// It is kept out.
+    /// # Errors The client was banned or revoked meanwhile.
     pub(super) fn begin(self: &Arc<Self>) -> Result<(), Error> {
         let origin = Origin {
             client_id: self.id.clone(),
@@ -122,16 +118,17 @@ impl Client {
         Ok(())
     }
 
-    /// It is somebody else from now on, or the same for longer.
+    /// Gives the client a new identity, or the same for longer.
     pub(super) fn renew(self: &Arc<Self>, who: Identity) {
         self.context.authenticator.sessions().renew(&self.id, &who);
         self.performer.renew(who);
         self.context.actions.listed(&self.performer);
     }
 
-    /// Whether it may send one more message, which `joins` a room or doesn't.
+    /// Takes one message from the client's budget, which `joins` a room or doesn't.
     ///
     /// # Errors
+    ///
     /// `rate_limited`, `banned`.
     pub(super) fn spend(&self, joins: bool) -> Result<(), Error> {
         self.context
@@ -139,23 +136,24 @@ impl Client {
             .message(&self.meter, &self.who(), self.address, joins)
     }
 
-    /// Its frames may go from now on.
+    /// Lets the client's frames go from now on.
     pub(super) fn stays(&self, stay: SessionId) {
         self.stay.set(stay).ok();
-        // It may have gone just now, without a stay to end.
+        // The client may have disconnected just now, before there was a stay to end.
         if self.gone.load(Ordering::Acquire) {
             self.lane.disconnect(self.namespace, stay);
         }
     }
 
-    /// Its connection counts from now on; false when it is over already.
+    /// Counts the connection in the metrics; `false` when it is over already.
     pub(super) fn count(&self) -> bool {
         self.counted.store(true, Ordering::Release);
         self.context.metrics.connected(self.namespace);
         !self.gone.load(Ordering::Acquire)
     }
 
-    /// It disconnected: it leaves its rooms at once, even if much of what it sent is still to be handled.
+    /// Ends a client that disconnected: it leaves its rooms at once, even if many of its events still wait to be
+    /// handled.
     pub(super) fn disconnected(&self, reason: String) {
         self.gone.store(true, Ordering::Release);
         if let Some(stay) = self.stay.get() {
@@ -169,17 +167,17 @@ impl Client {
         }
     }
 
-    /// Its place in the hub; none before it is introduced and after it is gone.
+    /// The client's id in the hub; `None` before it is introduced and after it has left.
     pub(super) fn member(&self) -> Option<MemberId> {
         self.place().as_ref().map(Membership::id)
     }
 
-    /// Its place in the hub, while it is looked at.
+    /// The client's membership in the hub, locked.
     pub(super) fn place(&self) -> MutexGuard<'_, Option<Membership>> {
         lock(&self.membership)
     }
 
-    /// Answers an event, unless the session was ended while that was handled.
+    /// Answers an event, unless the session was ended meanwhile.
     pub(super) fn acknowledge(&self, ack: u128, json: &str) {
         if self.ended.load(Ordering::Acquire) {
             return;
@@ -188,7 +186,7 @@ impl Client {
         self.lane.flush();
     }
 
-    /// Sends it an event of its own, ahead of updates that the hub still gathers.
+    /// Sends the client an event of its own, ahead of updates that the hub still collects.
     pub(super) fn emit(&self, name: &str, body: Object) {
         let json = serde_json::Value::Object(body).to_string();
         let frame = Frame::event(self.namespace, name, &json, Tag::Aside);
@@ -198,7 +196,7 @@ impl Client {
 }
 
 impl Connection for Client {
-    /// It leaves its rooms at once; the reason is the last thing that it hears.
+    /// Ends the session: the client leaves its rooms at once, and the reason is the last message that it gets.
     fn end(&self, why: DisconnectReason) {
         if self.ended.swap(true, Ordering::AcqRel) {
             return;
@@ -206,7 +204,7 @@ impl Connection for Client {
         self.place().take();
         self.emit("error", why.refusal().to_event(None));
         if !why.may_return() {
-            // Clients come back by themselves after a lost connection, but not after this.
+            // Clients reconnect by themselves after a lost connection, but not after this packet.
             self.lane.send(&Frame::disconnect(self.namespace));
         }
         self.lane.flush();

@@ -41,7 +41,7 @@ use crate::{
     observe::Metrics,
 };
 
-/// Packets in the engine's own queue. The lane fills no more than half of it, so that a heartbeat always finds room.
+/// Packets in the engine's own queue. The lane fills at most half of it, so that a heartbeat always finds room.
 const ENGINE_QUEUE: usize = 32;
 /// Binary attachments of one packet: as many as Socket.IO's own server takes.
 const MAX_ATTACHMENTS: usize = 10;
@@ -98,24 +98,23 @@ pub fn start(
     context
 }
 
-/// The way onto one namespace.
+/// The connect handler of one namespace.
 #[derive(Debug, Clone)]
 struct OnConnect {
-    /// What every client's handlers need.
     context: Arc<DoorContext>,
-    /// Which one it lets into.
+    /// The namespace.
     namespace: Namespace,
 }
 
-/// A client that may come in, kept on the socket for the handler that follows the check.
+/// An accepted client, kept on the socket for the handler that runs after the check.
 #[derive(Debug, Clone)]
 struct Admitted(Arc<Hello>, Arc<Client>);
 
 impl OnConnect {
     /// Reads and checks the hello; an error becomes the CONNECT_ERROR.
     ///
-    /// The client's inbox is there from here on: the engine sends CONNECT before it calls the connect handler, and what
-    /// the client says in between would be lost.
+    /// The client's inbox exists from here on: the engine sends CONNECT before it calls the connect handler, and events
+    /// sent in between would be lost.
     async fn admit(&self, socket: &SocketRef, auth: &Value) -> Result<(), Error> {
         let request = socket.req_parts();
         let first_lane = request.extensions.get::<Arc<ExpressLane>>().cloned();
@@ -137,7 +136,7 @@ impl OnConnect {
             .begin()
             .inspect_err(|refusal| self.context.metrics.refused("connect", refusal.code))?;
         socket.on_fallback(Receive(client.clone()));
-        // Before anybody can reach the socket: it may be closed before the connect handler is called.
+        // The disconnect handler is set first: the socket may be closed before the connect handler is called.
         let leaving = client.clone();
         socket.on_disconnect(move |reason: DisconnectReason| async move {
             tracing::debug!(client = %leaving.id, %reason, "disconnected");
@@ -188,7 +187,7 @@ impl OnConnect {
     }
 }
 
-/// Marks this implementation: socketioxide tells handlers apart by a type of theirs.
+/// Marks this implementation: socketioxide tells handlers apart by such a type.
 #[derive(Debug)]
 struct Entering;
 
@@ -211,7 +210,7 @@ impl ConnectHandler<Adapter, Entering> for OnConnect {
     }
 }
 
-/// Where a request comes from.
+/// The address that a request comes from.
 fn address(extensions: &Extensions) -> IpAddr {
     extensions
         .get::<ClientAddress>()

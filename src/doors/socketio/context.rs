@@ -24,20 +24,20 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// The namespace layer's part of the configuration.
+/// The options of the namespace layer.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The room that everybody is in.
+    /// The room of all clients.
     pub default_room: String,
-    /// Whether `batch` is honoured.
+    /// Whether clients may ask for `batch`.
     pub batch: bool,
-    /// Heartbeat: how often, and how long an answer may take.
+    /// The interval of heartbeats, and the time that an answer may take.
     pub ping: (Duration, Duration),
-    /// A session that joins no namespace for so long ends.
+    /// The time after which a session ends that has joined no namespace.
     pub connect_timeout: Duration,
     /// The largest message a client may send.
     pub max_payload: usize,
-    /// Bounds on what a client may cost.
+    /// Bounds on each client's lane.
     pub lane: LaneLimits,
     /// The most rooms that a client may ask to be in.
     pub max_rooms: usize,
@@ -47,29 +47,23 @@ pub struct Options {
     pub action_timeout: Duration,
     /// Counts sessions by address.
     pub quota: Arc<Quota>,
-    /// The most actions of one operator that may be unanswered, and their bytes.
+    /// The most actions of one operator in flight, and their bytes.
     pub max_actions: (usize, usize),
 }
 
 /// State that clients and their handlers share.
 pub struct DoorContext {
-    /// The ordered loop.
     pub(super) hub: HubHandle,
-    /// The way in.
     pub(super) intake: Arc<Intake>,
-    /// Authenticates clients.
     pub(super) authenticator: Arc<Authenticator>,
-    /// Refusals are counted.
     pub(super) metrics: Arc<Metrics>,
-    /// The configuration's part.
     pub(super) options: Options,
-    /// All lanes.
     pub(super) lanes: Lanes,
-    /// Actions, and who may perform them.
+    /// Actions in flight, and the clients that may perform them.
     pub(super) actions: Actions,
     /// The engine's own way to a client.
     pub(super) locals: Locals,
-    /// Set once the engine exists; it is made of handlers that hold this context.
+    /// Set once the engine exists, which is made of handlers that hold this context.
     pub(super) engine: OnceLock<(SocketIo, EngineService)>,
 }
 
@@ -80,12 +74,12 @@ impl fmt::Debug for DoorContext {
 }
 
 impl DoorContext {
-    /// The engine, once it is there.
+    /// The engine, once it exists.
     pub(super) fn service(&self) -> Option<&EngineService> {
         self.engine.get().map(|(_, service)| service)
     }
 
-    /// Tells everybody that the server goes down, and ends every connection.
+    /// Tells every client that the server goes down, and ends every connection.
     pub async fn shutdown(&self) {
         let body = json!({
             "type": "system_notification", "level": "warning", "timestamp": Timestamp::now(),

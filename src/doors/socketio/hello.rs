@@ -1,4 +1,4 @@
-//! What a client says when it connects: the `auth` payload, or the query string for clients that have none.
+//! The hello of a client that connects: the `auth` payload, or the query string for clients that have none.
 
 use http::Uri;
 use serde_json::Value;
@@ -13,27 +13,27 @@ use crate::{
     observe::is_unfit_for_lines,
 };
 
-/// How many rooms may be asked for at once.
+/// The most rooms that a hello may name.
 const MAX_ROOMS: usize = 100;
 
-/// The contract's connect payload, §3.1; every part is optional.
+/// The payload of CONNECT, as the protocol defines it; every part is optional.
 #[derive(Debug, Default)]
 pub struct Hello {
-    /// The payload's credential, which comes before the request's.
+    /// The payload's credential, which counts before the request's.
     pub token: Option<Credential>,
-    /// What the client calls itself.
+    /// The name that the client gives itself.
     pub name: Option<String>,
     /// Rooms to be in from the start.
     pub rooms: Vec<String>,
-    /// What of them to see.
+    /// The filter for their updates.
     pub filter: Filter,
-    /// Where to go on.
+    /// The place to resume from.
     pub cursor: Option<String>,
-    /// Wants the state first.
+    /// Whether a snapshot comes first.
     pub snapshot: bool,
-    /// Wants several updates in one `batch`.
+    /// Whether several updates may come in one `batch`.
     pub batch: bool,
-    /// The role it asks for; believed only while authentication is off.
+    /// The role that the client asks for; granted only while authentication is off.
     pub role: Option<Role>,
 }
 
@@ -116,7 +116,7 @@ impl Hello {
                 })?;
                 self.role = Some(role);
             }
-            // Other keys belong to the front-end; they are not ours to judge.
+            // Other keys belong to the front-end.
             _ => {}
         }
         Ok(())
@@ -150,7 +150,7 @@ fn flag(key: &str, value: &Value) -> Result<bool, Error> {
     }
 }
 
-/// A list in JSON, or with commas.
+/// A list of rooms, in JSON or with commas.
 fn rooms_of_query(value: &str) -> Value {
     let name = |value| match value {
         Value::String(room) => room_name::from_query(&room).into(),

@@ -1,4 +1,4 @@
-//! What a client sent and is not yet handled, in the order it was sent.
+//! The inbox of a client: its events that are not handled yet, in the order in which they were sent.
 //!
 //! The engine would run each event's handler as a task of its own, in any order. Here events are queued
 //! as they arrive, and one worker at a time handles them; it exists only while there is something to do. A full inbox
@@ -19,7 +19,7 @@ pub(super) struct Inbound {
     pub(super) text: Str,
     /// Binary attachments, in the order of their placeholders.
     pub(super) attachments: Vec<Bytes>,
-    /// Set when the client wants an answer.
+    /// The id of the answer, if the client wants one.
     pub(super) ack: Option<i64>,
 }
 
@@ -29,43 +29,42 @@ pub(super) struct Inbox(Mutex<Queue>);
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// In the order in which it was sent.
+    /// The events that wait, in order.
     waiting: VecDeque<Inbound>,
-    /// Over a bound its socket isn't read.
+    /// Their bytes: beyond a bound the client's socket isn't read.
     bytes: usize,
-    /// A worker is at it.
+    /// Whether a worker handles them.
     working: bool,
-    /// The lane was told that this is full.
+    /// Whether the lane was told that the inbox is full.
     full: bool,
 }
 
-/// Above either, the inbox is full; below half of both it has room again.
+/// Above either bound the inbox is full; below half of both it has room again.
 const MAX_WAITING: usize = 512;
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// The events by which rooms are joined, as they are written.
+/// The events that join rooms, as they are written.
 const JOINING: [&str; 3] = ["\"join_room\"", "\"join\"", "\"subscribe\""];
 
-/// What the one who pushed has to do.
+/// The duties of the caller that pushed an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pushed {
-    /// Start a worker.
+    /// Whether to start a worker.
     pub(super) start: bool,
-    /// Tell the lane that the inbox is full.
+    /// Whether to tell the lane that the inbox is full.
     pub(super) full: bool,
 }
 
-/// What the worker got.
+/// The next event for the worker.
 #[derive(Debug)]
 pub(super) struct Next {
-    /// What to handle.
     pub(super) inbound: Inbound,
-    /// Tell the lane that there is room again.
+    /// Whether to tell the lane that there is room again.
     pub(super) has_room: bool,
 }
 
 impl Inbound {
-    /// Whether it asks to be in a room. Its name is looked at before the message is read.
+    /// Whether the event asks to be in a room. Its name is looked at before the message is read.
     pub(super) fn joins(&self) -> bool {
         let name = self.text.trim_start().strip_prefix('[');
         let name = name.map_or("", str::trim_start);
@@ -90,7 +89,7 @@ impl Inbox {
         }
     }
 
-    /// The next event, or `None`: then the worker that asked has to end.
+    /// The next event; `None` means that the worker has to end.
     pub(super) fn next(&self) -> Option<Next> {
         let mut queue = self.lock();
         let Some(inbound) = queue.waiting.pop_front() else {
@@ -106,12 +105,12 @@ impl Inbox {
         Some(Next { inbound, has_room })
     }
 
-    /// Holds events back until [`Inbox::open`]: a client is introduced to the hub before it is listened to.
+    /// Holds events back until [`Inbox::open`]: a client is introduced to the hub before its events are handled.
     pub(super) fn hold(&self) {
         self.lock().working = true;
     }
 
-    /// Ends the holding back; `true` if a worker is to be started.
+    /// Releases the events; `true` if a worker is to be started.
     pub(super) fn open(&self) -> bool {
         let mut queue = self.lock();
         queue.working = !queue.waiting.is_empty();

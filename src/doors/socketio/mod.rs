@@ -1,4 +1,4 @@
-//! The namespace layer on socketioxide: connecting, the lifecycle, what clients ask for.
+//! The namespace layer on socketioxide: connections, their lifecycle, and the events that clients send.
 //!
 //! ```text
 //! upgrade ─▶ Guard ─▶ engine ─▶ connect (Hello, Identity) ─▶ Client ─▶ Inbox ─▶ events/*

@@ -1,4 +1,4 @@
-//! Updates take a client's lane.
+//! The hub's outlet for a Socket.IO client: its updates take the lane.
 
 use std::sync::{
     Arc,
@@ -12,14 +12,13 @@ use crate::{
     hub::Outlet,
 };
 
-/// Socket.IO updates take the lane.
+/// The outlet of one client on one namespace.
 #[derive(Debug)]
 pub(super) struct LaneOutlet {
-    /// The way to the client, shared by all its namespaces.
+    /// The lane, shared by all namespaces of the client.
     pub(super) lane: Arc<ExpressLane>,
-    /// On which of them this one is.
     pub(super) namespace: Namespace,
-    /// The session was ended: nothing comes behind the reason, though the hub may learn of it a moment later.
+    /// Whether the session was ended: nothing may follow the reason, even if the hub learns of the end a moment later.
     pub(super) ended: Arc<AtomicBool>,
 }
 

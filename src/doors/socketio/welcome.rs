@@ -1,4 +1,4 @@
-//! How a client that was let in is introduced to the hub, and greeted.
+//! The welcome of an accepted client: it is introduced to the hub, and greeted.
 
 use std::sync::Arc;
 
@@ -16,15 +16,15 @@ use crate::{
 
 /// The parts of a hello that the hub needs.
 pub(super) struct ConnectOptions {
-    /// To be joined, once checked.
+    /// Rooms to join, once they are checked.
     rooms: Vec<String>,
-    /// Its filters.
+    /// The client's filter and permissions.
     subscription: Subscription,
-    /// Whether it wants batches.
+    /// Whether the client wants batches.
     batch: bool,
-    /// Whether it wants the state.
+    /// Whether the client wants a snapshot.
     snapshot: bool,
-    /// Where it wants to go on.
+    /// The place to resume from.
     cursor: Option<String>,
 }
 
@@ -74,12 +74,12 @@ pub(super) async fn introduce(client: Arc<Client>, options: ConnectOptions) {
     };
     match context.hub.join(request, welcome).await {
         Ok(membership) => client.introduced(membership).await,
-        // The server goes down, and tells everybody.
+        // The server goes down, and tells every client so.
         Err(refusal) => context.metrics.refused("connect", refusal.code),
     }
 }
 
-/// Where a client is from the start.
+/// The rooms that a client is in from the start.
 pub(super) fn rooms(
     namespace: Namespace,
     who: &Identity,

@@ -6,7 +6,7 @@ use super::{client::Client, events, inbox::Inbound};
 use crate::hub::Membership;
 
 impl Client {
-    /// The hub knows it now: what it sent meanwhile is handled.
+    /// Notes that the hub knows the client, so that its waiting events are handled.
     pub(super) async fn introduced(self: &Arc<Self>, membership: Membership) {
         *self.place() = Some(membership);
         if self.gone.load(Ordering::Acquire) || self.ended.load(Ordering::Acquire) {
@@ -39,7 +39,7 @@ impl Client {
             if !self.ended.load(Ordering::Acquire) {
                 events::handle(&self, next.inbound).await;
             }
-            // Most handlers wait for nothing: whoever sends on and on would have a thread for itself.
+            // Most handlers wait for nothing: a client that sends without a pause would have a thread for itself.
             tokio::task::coop::consume_budget().await;
         }
     }

@@ -1,6 +1,6 @@
 //! The engine's own way to a client, for what the express lane can't carry: packets for polling sessions, and marks.
 //!
-//! socketioxide serialises what it emits; Stoa has the JSON already. An adapter is the one place where a
+//! socketioxide serialises each packet that it emits; Stoa has the JSON already. An adapter is the one place where a
 //! ready packet can be handed to it, so this one adds nothing to the local adapter but a handle that outlives `new`.
 
 use std::{
@@ -96,9 +96,8 @@ impl DefinedAdapter for Adapter {}
 
 /// The engine's way to one session.
 pub(in crate::doors::socketio) struct EngineSide {
-    /// Reaches the session's namespaces.
     locals: Locals,
-    /// The session. Never shown to anybody: it is the only credential of a polling session.
+    /// The session's id, never shown: it is the only credential of a polling session.
     sid: Sid,
     /// Takes the request that closes a polling session.
     service: EngineService,
@@ -145,11 +144,11 @@ impl Engine for EngineSide {
                 inner: packet::PacketData::Event(body, Some(id)),
                 ns: path,
             },
-            // Nobody is on the namespace, so nothing goes there by polling.
+            // A client without a namespace gets no CONNECT_ERROR by polling.
             Packet::ConnectError => return false,
             Packet::Ack(id) => match i64::try_from(id) {
                 Ok(id) => packet::Packet::ack(path, body, id),
-                // The lane gives none of these to the engine, which can't write it.
+                // The lane gives the engine no packet that it can't write.
                 Err(_) => return true,
             },
             Packet::Disconnect => packet::Packet::disconnect(path),
@@ -157,7 +156,8 @@ impl Engine for EngineSide {
         local.broadcast(packet, to).is_ok()
     }
 
-    /// There is no call for it, but a polling client may close its session with a packet, and so may we in its name.
+    /// Closes a polling session. The engine has no call for it, but the client may send a packet that closes its
+    /// session, and so may the server in its name.
     fn close(&self) {
         let uri = format!("/socket.io/?EIO=4&transport=polling&sid={}", self.sid);
         let Ok(request) = Request::post(uri).body(Body::from("1")) else {

@@ -1,4 +1,4 @@
-//! What a writer took from a lane and has not written yet.
+//! Messages that a writer took from a lane and has not written yet.
 
 use std::{collections::VecDeque, io::IoSlice};
 
@@ -7,24 +7,25 @@ use smallvec::SmallVec;
 use super::lane::ExpressLane;
 use crate::delivery::{Places, QueuedMessage};
 
-/// How many pieces one vectored write has at the most.
+/// The most messages in one vectored write.
 const MAX_VECTORED_PIECES: usize = 64;
 
 pub(super) type Slices<'b> = SmallVec<[IoSlice<'b>; MAX_VECTORED_PIECES]>;
 
-/// What the writer took from the queue.
+/// A writer's messages.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    /// What is to be written.
+    /// The messages that are not written yet.
     pub(super) pieces: VecDeque<QueuedMessage>,
-    /// How much of the first one is written.
+    /// Bytes of the first message that are written.
     begun: usize,
-    /// Where the client stands by what it got, and by the first one if that was ever put off while it was begun.
+    /// The client's place after the messages that it got, and after the first one, if that was put off while half
+    /// written.
     places: Places,
 }
 
 impl Batch {
-    /// The first pieces, for one write.
+    /// The first messages, for one write.
     pub(super) fn slices(&self) -> Slices<'_> {
         let pieces = self.pieces.iter().take(MAX_VECTORED_PIECES);
         let mut begun = self.begun;
@@ -33,7 +34,7 @@ impl Batch {
             .collect()
     }
 
-    /// So many bytes more are written.
+    /// Notes that so many more bytes are written.
     pub(super) fn advance(&mut self, written: usize) {
         self.begun += written;
         let mut done = 0;
@@ -49,7 +50,8 @@ impl Batch {
         self.pieces.drain(..done);
     }
 
-    /// Gives back what is not begun: while the client takes nothing, it may be taken back, or overtaken by a heartbeat.
+    /// Returns the messages that are not begun to the lane: while the client takes nothing, they may be reclaimed, or a
+    /// heartbeat may overtake them.
     pub(super) fn put_back(&mut self, lane: &ExpressLane) {
         let first = match self.begun {
             0 => None,

@@ -1,44 +1,44 @@
-//! Why the server ends a connection.
+//! The reasons why the server ends a connection.
 
 use strum::{FromRepr, IntoStaticStr};
 
 use crate::error::Error;
 
-/// Why a lane was killed. The names are the `reason` labels of the counters.
+/// The reason why a lane was killed. The names are the `reason` labels of the counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromRepr, IntoStaticStr)]
 #[repr(u8)]
 #[strum(serialize_all = "snake_case")]
 pub enum CloseReason {
-    /// It went on asking for more while twice `max_client_buffer` waited for it.
+    /// The client went on asking for more while twice `max_client_buffer` waited for it.
     SlowClient = 1,
-    /// It took nothing for `stall_timeout`.
+    /// The client took nothing for `stall_timeout`.
     Stalled,
     /// The server goes down.
     Shutdown,
-    /// Its token is over.
+    /// The token has expired.
     Expired,
-    /// Its token was revoked.
+    /// The token was revoked.
     Revoked,
-    /// It is kept out.
+    /// The user, address or token was banned.
     Banned,
-    /// An admin closed it.
+    /// An admin closed the connection.
     Disconnected,
-    /// It began a message longer than `max_http_buffer_size`.
+    /// The client began a message longer than `max_http_buffer_size`.
     TooLarge,
-    /// It sent a message in more than `max_fragments` pieces.
+    /// The client sent a message in more than `max_fragments` pieces.
     #[strum(serialize = "too_many_fragments")]
     Fragments,
-    /// It sent an attachment before it was let onto any namespace.
+    /// The client sent an attachment before it had joined a namespace.
     BeforeConnect,
-    /// It sent more CONNECT packets than `max_connects`.
+    /// The client sent more CONNECT packets than `max_connects`.
     #[strum(serialize = "too_many_connects")]
     Connects,
-    /// It sent frames that WebSocket doesn't know, or that only an extension could mean something by.
+    /// The client sent frames that WebSocket doesn't know, or that only an extension could mean something by.
     Protocol,
-    /// It sent a text that is no UTF-8.
+    /// The client sent a text that is not UTF-8.
     #[strum(serialize = "not_utf8")]
     Encoding,
-    /// It took what was sent, or nothing waited, and it answered no ping.
+    /// The client answered no ping, although it took all that was sent, or nothing waited.
     #[strum(serialize = "ping_timeout")]
     Silent,
 }
@@ -49,12 +49,12 @@ impl CloseReason {
         self.into()
     }
 
-    /// The close frame that says it to the client: for what the client did wrong and can still be told of.
+    /// The close frame that tells the client its fault; `None` where it has none, or can't be told any more.
     pub(super) fn last_word(self) -> Option<&'static [u8]> {
         match self {
             Self::SlowClient | Self::Stalled | Self::Silent | Self::Shutdown => None,
             Self::Expired | Self::Revoked | Self::Banned | Self::Disconnected => None,
-            // The codes of RFC 6455, 7.4.1: message too big, policy violation, protocol error, no UTF-8.
+            // RFC 6455, 7.4.1: message too big, policy violation, protocol error, not UTF-8.
             Self::TooLarge => Some(b"\x88\x02\x03\xf1"),
             Self::Fragments | Self::BeforeConnect | Self::Connects => Some(b"\x88\x02\x03\xf0"),
             Self::Protocol => Some(b"\x88\x02\x03\xea"),
@@ -62,8 +62,8 @@ impl CloseReason {
         }
     }
 
-    /// The same in words, ahead of the code: client libraries show an event, and hardly ever the code. None where the
-    /// client was told already, or takes nothing.
+    /// The same in words, sent ahead of the close frame: client libraries show an event, and hardly ever the code.
+    /// `None` where the client was told already, or takes nothing.
     pub(super) fn words(self) -> Option<Error> {
         let (code, message) = match self {
             Self::SlowClient | Self::Stalled | Self::Silent | Self::Shutdown => return None,

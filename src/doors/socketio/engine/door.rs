@@ -1,4 +1,4 @@
-//! The state of the door at `/socket.io/`, and what all that it lets in has to pass.
+//! The door at `/socket.io/`: its state and its limits.
 
 use std::sync::Arc;
 
@@ -16,25 +16,23 @@ use crate::{
     net::{BodyLimits, ClientAddress, QuotaLimits, Slot},
 };
 
-/// Bounds on what comes in by the door.
+/// Limits on everything that comes through the door.
 #[derive(Debug, Clone)]
 pub struct DoorLimits {
-    /// Sessions that have joined no namespace yet.
+    /// Limits on sessions that have joined no namespace yet.
     pub pending: QuotaLimits,
-    /// A polling client's body.
+    /// Limits on a polling client's body.
     pub body: BodyLimits,
-    /// Packets in one of them.
+    /// The most packets in such a body.
     pub max_packets: usize,
 }
 
 /// The state of the door.
 #[derive(Debug, Clone)]
 pub struct Door {
-    /// The service behind it.
     pub(in crate::doors::socketio) context: Arc<DoorContext>,
     /// Sessions that have joined no namespace yet.
     pub(in crate::doors::socketio) pending: Arc<Pending>,
-    /// The limits on what comes in.
     pub(in crate::doors::socketio) limits: Arc<DoorLimits>,
 }
 
@@ -68,10 +66,10 @@ impl Door {
     }
 }
 
-/// The answer to a request that is not let through.
+/// The answer to a request that is refused.
 pub(in crate::doors::socketio) type Refused = Box<Response>;
 
-/// A place for a new session.
+/// Takes a slot for a new session.
 pub(in crate::doors::socketio) fn begin(
     door: &Door,
     request: &Request<Body>,
@@ -82,7 +80,7 @@ pub(in crate::doors::socketio) fn begin(
         .map_err(|(reason, refusal)| door.refuse("session", refusal.status(), reason, &refusal))
 }
 
-/// The first value of a key, as the engine reads it.
+/// The first value of a key in a query, as the engine reads it.
 pub(in crate::doors::socketio) fn query<'u>(uri: &'u Uri, key: &str) -> Option<&'u str> {
     let pairs = uri
         .query()?

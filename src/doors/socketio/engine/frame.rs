@@ -12,14 +12,14 @@ use crate::{
     delivery::{Outgoing, Shape, Tag, WireMessage},
 };
 
-/// One Socket.IO packet as one WebSocket text frame, and as the JSON that the engine wants for polling clients.
+/// One Socket.IO packet as a WebSocket text frame, and as the JSON that the engine needs for polling clients.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// What the packet is, for the engine's way.
+    /// The kind of packet, which the engine's way needs.
     pub packet: Packet,
     /// Header and payload; a clone costs a reference count.
     message: Arc<WireMessage>,
-    /// Where in the bytes the JSON array begins.
+    /// The index at which the JSON array begins.
     body_at: usize,
 }
 
@@ -34,12 +34,12 @@ pub enum Packet {
     Ack(u128),
     /// `1`: the end of a namespace's connection.
     Disconnect,
-    /// `4`: a namespace that was not come onto.
+    /// `4`: the refusal to let a client onto a namespace.
     ConnectError,
 }
 
 impl Frame {
-    /// `["event",payload]` for everybody of a namespace: an update's frame, made for its first observer.
+    /// `["event",payload]` for all members of a namespace: an update's frame, made for its first observer.
     pub fn message_of(update: &Outgoing) -> &Arc<WireMessage> {
         update.shape(Shape::SocketIo, || {
             let (namespace, name, payload) = (update.namespace, &update.name, &update.json);
@@ -47,7 +47,7 @@ impl Frame {
         })
     }
 
-    /// The frame of an update, of what [`Frame::message_of`] made.
+    /// The frame of an update, from the message that [`Frame::message_of`] made.
     pub fn of_update(message: Arc<WireMessage>) -> Self {
         Self {
             packet: Packet::Event,
@@ -56,7 +56,7 @@ impl Frame {
         }
     }
 
-    /// `["event",payload]` that belongs to no place of the stream.
+    /// `["event",payload]` without a place in the stream.
     pub fn event(namespace: Namespace, name: &str, payload: &str, tag: Tag) -> Self {
         Self::new(namespace, Packet::Event, tag, |out| {
             event(out, name, payload);
@@ -69,7 +69,7 @@ impl Frame {
         Self::new(namespace, Packet::Asking(id), Tag::Aside, body)
     }
 
-    /// `{"message":…}` to one that is on no namespace.
+    /// `{"message":…}` to a client that is on no namespace.
     pub fn connect_error(namespace: Namespace, message: &str) -> Self {
         Self::new(namespace, Packet::ConnectError, Tag::Aside, |out| {
             let body = serde_json::json!({ "message": message });
@@ -86,12 +86,12 @@ impl Frame {
         })
     }
 
-    /// The end of a namespace's connection: the client doesn't come back by itself.
+    /// The end of a connection to a namespace: the client doesn't come back by itself.
     pub fn disconnect(namespace: Namespace) -> Self {
         Self::new(namespace, Packet::Disconnect, Tag::Aside, |_| {})
     }
 
-    /// Whether it is an answer with an id that the engine can't write.
+    /// Whether the frame is an answer with an id that the engine can't write.
     pub fn is_beyond_engine(&self) -> bool {
         matches!(self.packet, Packet::Ack(id) if i64::try_from(id).is_err())
     }
@@ -110,13 +110,13 @@ impl Frame {
         }
     }
 
-    /// The bytes, and where in them the JSON array begins.
+    /// The bytes, and the index at which the JSON array begins.
     fn write(
         namespace: Namespace,
         packet: Packet,
         body: impl FnOnce(&mut Vec<u8>),
     ) -> (Bytes, usize) {
-        // The header's length depends on the payload's, so the payload is written behind room for the longest.
+        // The header's length depends on the payload's, so the payload is written behind room for the longest header.
         let mut out = vec![0; MAX_HEADER];
         out.push(b'4');
         out.push(match packet {
@@ -142,7 +142,7 @@ impl Frame {
         (Bytes::from(out).slice(start..), body_at - start)
     }
 
-    /// The namespace it belongs to: a frame is held back until that namespace is connected.
+    /// The frame's namespace: the frame is held back until that is connected.
     pub fn namespace(&self) -> Namespace {
         self.message.namespace
     }
@@ -152,7 +152,7 @@ impl Frame {
         &self.message.bytes
     }
 
-    /// The same as queues hold it.
+    /// The frame as queues hold it.
     pub fn message(&self) -> &Arc<WireMessage> {
         &self.message
     }
@@ -166,14 +166,14 @@ impl Frame {
 /// `["event",payload]`.
 fn event(out: &mut Vec<u8>, name: &str, payload: &str) {
     out.push(b'[');
-    // Event names are checked where they come in, but a quote in one must never break the packet.
+    // Event names are checked at the door, but a quote in one must never break the packet.
     serde_json::to_writer(&mut *out, name).ok();
     out.push(b',');
     out.extend_from_slice(payload.as_bytes());
     out.push(b']');
 }
 
-/// Where the JSON array of an update's frame begins.
+/// The index at which the JSON array of an update's frame begins.
 fn body_at(message: &WireMessage) -> usize {
     let header = first_frame(&message.bytes).map_or(0, |(payload_at, _)| payload_at);
     let namespace = match message.namespace {
@@ -203,8 +203,8 @@ fn header(len: usize) -> smallvec::SmallVec<[u8; MAX_HEADER]> {
     header
 }
 
-/// The size of the first frame of `bytes` and where its payload begins; `None` if not even the header is whole.
-/// Server frames only: the mask bit is not looked at.
+/// The size of the first frame of `bytes`, and the index at which its payload begins; `None` if not even the header is
+/// whole. For server frames only: the mask bit is ignored.
 pub fn first_frame(bytes: &[u8]) -> Option<(usize, usize)> {
     let short = usize::from(*bytes.get(1)? & 0x7f);
     let (payload_at, len) = match short {

@@ -5,11 +5,11 @@ use std::{collections::VecDeque, fmt, sync::Arc};
 use super::frame::Frame;
 use crate::{channel::Namespace, delivery::Tag};
 
-/// The engine's side of a session: what a lane needs of it.
+/// The engine's side of a session, as a lane needs it.
 pub trait Engine: fmt::Debug + Send + Sync + 'static {
-    /// Sends a packet the engine's way. `false` when its queue is full or the session is gone.
+    /// Sends a packet through the engine. `false` when its queue is full or the session is gone.
     fn send(&self, frame: &Frame) -> bool;
-    /// Ends the session (needed for polling only: a stream ends when the lane is killed).
+    /// Ends the session. Only polling needs this: a WebSocket ends when the lane is killed.
     fn close(&self);
 }
 
@@ -18,15 +18,16 @@ const MARK: &str = "\u{0}lane";
 
 #[derive(Debug)]
 pub(super) enum Gate {
-    /// Not connected.
+    /// The namespace is not connected.
     Shut,
-    /// Connected, but the mark has not come out of the engine's queue yet (or, while that is full, not even into it).
+    /// The namespace is connected, but its mark has not come out of the engine's queue (or, while that is full, not
+    /// gone in).
     Held {
         engine: Arc<dyn Engine>,
         frames: VecDeque<Frame>,
         marked: bool,
     },
-    /// Frames go. What the engine's queue has no room for waits in `overflow`.
+    /// Frames go out. Those that find no room in the engine's queue wait in `overflow`.
     Open {
         engine: Arc<dyn Engine>,
         overflow: VecDeque<Frame>,
@@ -34,7 +35,7 @@ pub(super) enum Gate {
 }
 
 impl Gate {
-    /// How many packets wait for room in the engine's queue.
+    /// Packets that wait for room in the engine's queue.
     pub(super) fn waiting(&self) -> usize {
         match self {
             Self::Open { overflow, .. } => overflow.len(),
@@ -42,7 +43,7 @@ impl Gate {
         }
     }
 
-    /// Whether something waits for room in the engine's queue.
+    /// Whether any packet waits for room in the engine's queue.
     pub(super) fn waits_for_engine(&self) -> bool {
         match self {
             Self::Shut => false,

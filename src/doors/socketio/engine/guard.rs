@@ -1,7 +1,7 @@
 //! The stream that the engine gets instead of the client's socket.
 //!
-//! Writes never wait: the engine's bytes join the lane's queue, so its writer can't hang on a client that doesn't read,
-//! and its heartbeat keeps working. Reads fail once the lane is killed, which is how the engine learns of it.
+//! Writes never wait: the engine's bytes join the lane's queue, so the engine's writer can't hang on a client that
+//! doesn't read, and its heartbeat keeps working. Reads fail once the lane is killed, which tells the engine.
 
 use std::{
     io,
@@ -32,37 +32,35 @@ use crate::{
 /// A WebSocket's byte stream as the engine sees it.
 #[derive(Debug)]
 pub struct Guard {
-    /// What the client sent ahead of the upgrade's answer.
+    /// Bytes that the client sent before the upgrade was answered.
     early: Bytes,
-    /// What it sends.
     read: ReadHalf,
-    /// Holds what it sends against the bounds.
+    /// Checks the client's frames against the bounds.
     incoming: Incoming,
-    /// Bytes that the engine is to read.
+    /// Bytes for the engine to read.
     ready: BytesMut,
-    /// The most that these were since they were a new buffer.
+    /// The most bytes in `ready` since it was a new buffer.
     most_ready: usize,
-    /// The client's way of speaking.
+    /// The client's protocol and transport.
     speech: Speech,
-    /// The client has the answer to its upgrade's probe already.
+    /// Whether the client has the answer to its upgrade's probe already.
     is_probed: bool,
-    /// Where everything for it goes.
     lane: Arc<ExpressLane>,
-    /// What the session counts for while it lives.
+    /// Slots that the session holds while it lives.
     counted: Counted,
 }
 
-/// What a session takes up among all there may be.
+/// The slots that a session holds.
 #[derive(Debug, Default)]
 pub struct Counted {
-    /// Its place among those that joined no namespace yet; given back with the first that it joins.
+    /// The slot among sessions that joined no namespace yet; returned when the session joins one.
     pub pending: Option<Slot>,
-    /// Its place among what its address has open behind a proxy.
+    /// The slot among the connections that its address has open behind a proxy.
     pub presence: Option<ConnectionSlot>,
 }
 
 impl Guard {
-    /// Takes over an upgraded connection: starts its writer and returns the engine's side.
+    /// Takes over an upgraded connection: starts its writer, and returns the engine's side.
     pub fn new(
         socket: Socket,
         early: Bytes,
@@ -86,8 +84,8 @@ impl Guard {
         }
     }
 
-    /// Takes over the stream of a session that polled until now, whose client said that it goes on here. The engine is
-    /// told the two packets of the upgrade, and its answer to the first is dropped: the client has it.
+    /// Takes over the stream of a session that polled until now, after its client has confirmed the upgrade. The engine
+    /// is given the two packets of the upgrade, and its answer to the first is dropped, since the client has one.
     pub fn upgraded(
         probed: Probed,
         lane: Arc<ExpressLane>,
@@ -112,7 +110,7 @@ impl Guard {
         }
     }
 
-    /// Hands on what is whole, each message as the engine can read it.
+    /// Passes whole messages on, in the form that the engine can read.
     fn hand_on(&mut self) -> Result<(), CloseReason> {
         while let Some(message) = self.incoming.next_message() {
             for passed in self.lane.screen(message, self.speech)? {
@@ -122,14 +120,14 @@ impl Guard {
         Ok(())
     }
 
-    /// Reads from the client until there is something for the engine, or the client has nothing to say.
+    /// Reads from the client until there is something for the engine, or the client sends nothing more.
     fn poll_more(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
         loop {
             if self.incoming.is_turn_over() {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            // The engine's buffer serves twice: what comes is copied out of it before it is filled.
+            // The engine's buffer serves twice: the bytes read are copied out before it is filled.
             let most = self.incoming.next_read().min(buf.remaining());
             let mut read = ReadBuf::new(buf.initialize_unfilled_to(most));
             if self.early.has_remaining() {
@@ -162,7 +160,7 @@ impl AsyncRead for Guard {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        // Registered before the flags are read, so that a change in between is not missed.
+        // The waker is registered before the flags are read, so that a change in between is not missed.
         this.lane.reader.register(cx.waker());
         if let Some(kill) = this.lane.killed() {
             return Poll::Ready(Err(aborted(kill)));
@@ -174,7 +172,7 @@ impl AsyncRead for Guard {
             if this.lane.reading_paused() {
                 return Poll::Pending;
             }
-            // Messages that came with the packet that ended an upgrade's probe.
+            // Messages may have come with the packet that ended an upgrade's probe.
             if let Err(kill) = this.hand_on() {
                 this.lane.kill(kill);
                 return Poll::Ready(Err(aborted(kill)));
@@ -187,7 +185,7 @@ impl AsyncRead for Guard {
         this.most_ready = this.most_ready.max(this.ready.len());
         buf.put_slice(&this.ready.split_to(n));
         if this.ready.is_empty() && this.most_ready > FRAGMENT {
-            // An empty rest keeps all that it is the rest of.
+            // An empty rest would keep the whole buffer that it is a part of.
             (this.ready, this.most_ready) = (BytesMut::new(), 0);
         }
         Poll::Ready(Ok(()))
@@ -231,9 +229,9 @@ impl Drop for Guard {
     }
 }
 
-/// Passes the engine's bytes on, frame by frame: marks are taken out, and the answer to an upgrade's probe is noticed.
-/// The engine always writes whole frames; should that ever change, the rest is passed on as it is. Whether there was a
-/// mark: the client is on a namespace then.
+/// Passes the engine's bytes on, frame by frame, without its marks and its answer to an upgrade's probe. Returns
+/// whether there was a mark, which means that the client is on a namespace. The engine always writes whole frames; if
+/// that ever changes, the rest is passed on as it is.
 fn pass(lane: &Arc<ExpressLane>, speech: Speech, is_probed: bool, mut buf: &[u8]) -> bool {
     let mut joined = false;
     while let Some((payload_at, end)) = first_frame(buf).filter(|&(_, end)| end <= buf.len()) {
@@ -250,7 +248,7 @@ fn pass(lane: &Arc<ExpressLane>, speech: Speech, is_probed: bool, mut buf: &[u8]
             continue;
         }
         lane.engine_bytes(frame);
-        // Clients of Engine.IO 3 ping themselves.
+        // Clients of Engine.IO 3 send pings themselves.
         if payload == b"2" && !speech.is_first_protocol {
             lane.pinged();
         }

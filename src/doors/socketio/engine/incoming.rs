@@ -1,13 +1,13 @@
-//! What a client sends, looked at frame by frame before the engine reads it.
+//! Checks a client's frames before the engine reads them.
 //!
-//! The engine ends a connection over a message that is too long, but never says why, takes as many fragments as come,
-//! keeps attachments for whoever has not even joined a namespace, and starts a task for each CONNECT. Only headers are
-//! looked at here, and the two bytes that say CONNECT, so that each of these is refused before a byte of the
-//! payload is kept, and the client gets a close code. What is within the bounds is put together to whole messages, so that
-//! each can be read before the engine does (see `screen`): it ends a session over one that it can't read.
+//! The engine ends a connection over a message that is too long, but never says why. It accepts any number of
+//! fragments, keeps attachments of clients without a namespace, and starts a task for each CONNECT. This file looks at
+//! headers only, and at the two bytes that mean CONNECT: so it refuses each of these before a byte of payload is kept,
+//! and the client gets a close code. Frames within the bounds are joined to whole messages, which `screen` reads first:
+//! the engine ends a session over one that it can't read.
 //!
-//! The engine handles what it has read without ever stopping in between, and tiny frames come by the ten thousand in one
-//! read. So a client's frames are handed on in turns: as many as it sends, the tasks of others run between them.
+//! The engine handles everything that it has read without a pause, and one read may bring ten thousand tiny frames. So
+//! a client's frames are passed on in turns, and other tasks run in between.
 
 #[cfg(test)]
 mod tests;
@@ -23,21 +23,21 @@ pub struct Bounds {
     pub max_message: usize,
     /// Fragments of one message: each costs a header to read, however little it carries.
     pub max_fragments: usize,
-    /// CONNECT packets of one connection: a client needs one for each namespace, and the engine spends a task on every one.
+    /// CONNECT packets of one connection: a client needs one for each namespace, and the engine starts a task for each.
     pub max_connects: usize,
 }
 
 /// The longest header of a client's frame: two bytes, a length of eight, a mask of four.
 const MAX_HEADER: usize = 14;
-/// What a frame of control (close, ping, pong) may carry.
+/// The longest payload of a control frame (close, ping, pong).
 const MAX_CONTROL: u64 = 125;
 
-/// Frames of one turn, more or less: enough that a turn's cost is nothing beside theirs.
+/// Frames of one turn, about: enough that the cost of a turn doesn't matter beside theirs.
 const TURN_FRAMES: usize = 64;
 /// The least that a read may bring, however small the frames are.
 const MIN_READ_BYTES: usize = 1_024;
 
-/// How a message begins that asks to be let onto a namespace.
+/// The beginning of a message that asks to join a namespace.
 const CONNECT: &[u8; 2] = b"40";
 
 const FINAL: u8 = 0x80;
@@ -47,53 +47,50 @@ const CONTINUATION: u8 = 0x0;
 const TEXT: u8 = 0x1;
 const BINARY: u8 = 0x2;
 const CONTROL: u8 = 0x8;
-/// Pong: there are no others behind it.
+/// Pong, the last opcode of control frames.
 const LAST_CONTROL: u8 = 0xa;
 
-/// Follows the frames of one connection.
 #[derive(Debug)]
 pub(super) struct Incoming {
-    /// What is allowed.
     bounds: Bounds,
     /// The part of a header that came at the end of a read.
     header: [u8; MAX_HEADER],
-    /// How much of it is there.
+    /// Bytes of the header that are there.
     have: usize,
-    /// Payload of the frame under way that is still to come.
+    /// Bytes of the current frame's payload that are still to come.
     payload: u64,
-    /// Bytes of the message under way, of which more fragments may come.
+    /// Bytes of the current message, of which more fragments may come.
     message: u64,
-    /// Its fragments so far.
+    /// Fragments of the current message so far.
     fragments: usize,
-    /// The kind of the message under way; none between two.
+    /// The kind of the current message; `None` between two.
     kind: Option<u8>,
-    /// Its payload so far, unmasked.
+    /// The payload of the current message so far, unmasked.
     assembled: Vec<u8>,
-    /// The first byte of the frame under way.
+    /// The first byte of the current frame.
     first: u8,
-    /// The payload of a frame of control, which may come between the fragments.
+    /// The payload of a control frame, which may come between fragments.
     control: Vec<u8>,
-    /// The mask of the frame under way, turned so that its first byte is for the next byte.
+    /// The mask of the current frame, turned so that its first byte is for the next byte.
     mask: [u8; 4],
-    /// Whole messages, to be taken.
+    /// Whole messages that wait to be taken.
     messages: VecDeque<Message>,
-    /// CONNECT packets so far.
     connects: usize,
-    /// Frames handed on since the turn began.
+    /// Frames passed on since the turn began.
     turn: usize,
-    /// What the next read may bring: about a turn of frames, if they are like the last ones.
+    /// Bytes that the next read may bring: about a turn of frames, if they are as large as the last ones.
     next: usize,
 }
 
 /// One frame's header.
 struct Header {
-    /// FIN, reserved bits and opcode, to be judged before the payload comes.
+    /// FIN, reserved bits and opcode, checked before the payload comes.
     first: u8,
-    /// A client must mask.
+    /// Whether the frame is masked, as a client's must be.
     masked: bool,
-    /// Measured against the bounds before any of it is kept.
+    /// Checked against the bounds before any of the payload is kept.
     payload: u64,
-    /// To look into a text that has to be looked into.
+    /// Unmasks the payload.
     mask: [u8; 4],
 }
 
@@ -118,7 +115,7 @@ impl Incoming {
         }
     }
 
-    /// Whether others should run before this client's next frames; said once, then a new turn begins.
+    /// Whether other tasks should run before this client's next frames; said once, then a new turn begins.
     pub(super) fn is_turn_over(&mut self) -> bool {
         let over = self.turn >= TURN_FRAMES;
         if over {
@@ -132,12 +129,12 @@ impl Incoming {
         self.messages.pop_front()
     }
 
-    /// How many bytes the next read may bring.
+    /// The most bytes that the next read may bring.
     pub(super) fn next_read(&self) -> usize {
         self.next
     }
 
-    /// Looks at the next bytes; `joined` says whether the client was let onto a namespace.
+    /// Checks the next bytes; `joined` says whether the client has joined a namespace.
     pub(super) fn look(
         &mut self,
         bytes: &[u8],
@@ -146,7 +143,7 @@ impl Incoming {
         let before = self.turn;
         self.follow(bytes, joined)?;
         self.next = match self.turn - before {
-            // Within one long frame.
+            // Bytes within one long frame are no new frame.
             0 => usize::MAX,
             frames => (bytes.len() / frames)
                 .saturating_mul(TURN_FRAMES)
@@ -186,7 +183,7 @@ impl Incoming {
         }
     }
 
-    /// Takes a part of the payload under way.
+    /// Takes a part of the current payload.
     fn take(&mut self, payload: &[u8]) -> Result<(), CloseReason> {
         if payload.is_empty() {
             return Ok(());
@@ -216,7 +213,7 @@ impl Incoming {
         Ok(())
     }
 
-    /// The frame under way is whole.
+    /// Ends the current frame.
     fn end_frame(&mut self) {
         if self.first & 0x0f >= CONTROL {
             let payload = std::mem::take(&mut self.control);
@@ -248,7 +245,7 @@ impl Incoming {
                 Err(CloseReason::Protocol)
             };
         }
-        // A message goes on before another one begins, and nothing goes on that was not begun.
+        // A message must end before another one begins, and only a message that has begun can continue.
         if (kind == CONTINUATION) != self.kind.is_some() || kind > BINARY {
             return Err(CloseReason::Protocol);
         }

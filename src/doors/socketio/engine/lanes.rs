@@ -1,4 +1,4 @@
-//! Finds the lane of a session: a polling session's upgrade comes as a request of its own.
+//! Finds the lane of a session, since a polling session's upgrade comes as a request of its own.
 
 use std::{
     collections::HashMap,
@@ -13,14 +13,12 @@ use crate::{
     observe::Metrics,
 };
 
-/// All lanes, none of which is kept alive by being here.
+/// All lanes, held weakly.
 #[derive(Debug)]
 pub(in crate::doors::socketio) struct Lanes {
     /// Never held across an await.
     inner: Mutex<Inner>,
-    /// For each new lane.
     limits: LaneLimits,
-    /// For each new lane.
     metrics: Arc<Metrics>,
 }
 
@@ -28,17 +26,17 @@ pub(in crate::doors::socketio) struct Lanes {
 struct Inner {
     /// Sessions that began with polling.
     polling: HashMap<Sid, Weak<ExpressLane>>,
-    /// Sessions that began with a WebSocket: only needed to end them all.
+    /// Sessions that began with a WebSocket: listed only to end them all.
     express: Vec<Weak<ExpressLane>>,
-    /// When to look for lanes that are gone.
+    /// The number of lanes at which they are swept.
     sweep_at: usize,
 }
 
-/// How long a polling session has to fetch the last word.
+/// The time that a polling session has to fetch its last messages.
 const LAST_POLL_TIMEOUT: Duration = Duration::from_millis(100);
-/// How often the lanes are looked at while they drain.
+/// The interval at which the lanes are checked while they drain.
 const DRAIN_CHECK_INTERVAL: Duration = Duration::from_millis(20);
-/// How long nobody may take anything before the rest is given up.
+/// The time without progress after which draining is given up.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 /// Fewer lanes than this are never swept.
 const SWEEP_MIN: usize = 64;
@@ -61,7 +59,7 @@ impl Lanes {
         lane
     }
 
-    /// The lane of a session that began with polling, made when it is first asked for.
+    /// The lane of a session that began with polling, made at the first call.
     pub(in crate::doors::socketio) fn polling(&self, sid: Sid) -> Arc<ExpressLane> {
         let mut inner = self.lock();
         if let Some(lane) = inner.polling.get(&sid).and_then(Weak::upgrade) {
@@ -78,9 +76,10 @@ impl Lanes {
         self.lock().polling.get(&sid).and_then(Weak::upgrade)
     }
 
-    /// Waits until everybody who reads has what is queued; who takes nothing for a while is not waited for.
+    /// Waits until every client that reads has everything queued; a client that takes nothing for a while is not
+    /// awaited.
     pub(in crate::doors::socketio) async fn drain(&self) {
-        // What goes by polling waits in the engine, which doesn't say how much it is: it gets this long.
+        // The engine doesn't say how many packets wait for polling clients, so these get a fixed time.
         tokio::time::sleep(LAST_POLL_TIMEOUT).await;
         let (mut waiting, mut idle) = (self.waiting(), Duration::ZERO);
         while waiting > 0 && idle < DRAIN_TIMEOUT {
@@ -95,7 +94,7 @@ impl Lanes {
         }
     }
 
-    /// Ends them all.
+    /// Kills all lanes.
     pub(in crate::doors::socketio) fn kill_all(&self, why: CloseReason) {
         self.all().iter().for_each(|lane| lane.kill(why));
     }
@@ -116,7 +115,7 @@ impl Lanes {
 }
 
 impl Inner {
-    /// Forgets lanes that are gone, each time their number has doubled.
+    /// Drops entries of lanes that are gone, each time their number has doubled.
     fn sweep(&mut self) {
         if self.polling.len() + self.express.len() < self.sweep_at.max(SWEEP_MIN) {
             return;

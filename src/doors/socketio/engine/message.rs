@@ -1,11 +1,11 @@
-//! One message of a client: put together of its fragments, unmasked, and written again for the engine.
+//! One message of a client: joined from its fragments, unmasked, and written again for the engine.
 
 use bytes::{BufMut, BytesMut};
 
 /// A whole message of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
-    /// A text, which is not known to be UTF-8 yet.
+    /// A text, not known to be UTF-8 yet.
     Text(Vec<u8>),
     /// An attachment.
     Binary(Vec<u8>),
@@ -13,7 +13,7 @@ pub enum Message {
     Control(u8, Vec<u8>),
 }
 
-/// Bytes of one frame. The engine keeps a buffer as long as the longest frame that came, for as long as the connection lives.
+/// Bytes of one frame. The engine keeps a buffer as long as the longest frame, for as long as the connection lives.
 pub(super) const FRAGMENT: usize = 16 * 1024;
 /// Bytes of a frame's header.
 const MAX_HEADER: usize = 8;
@@ -22,16 +22,17 @@ const FINAL: u8 = 0x80;
 const MASKED: u8 = 0x80;
 const TEXT: u8 = 0x1;
 const BINARY: u8 = 0x2;
-/// The opcode by which a client says goodbye.
+/// The opcode of a close frame.
 pub(super) const CLOSE: u8 = 0x8;
 
 impl Message {
-    /// A text of our own, in place of what the client sent.
+    /// A text of the server, in place of the client's.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into().into_bytes())
     }
 
-    /// Writes it, a long one in fragments. A client's frames must be masked; a mask of zeros leaves the payload as it is.
+    /// Writes the message, a long one in fragments. A client's frames must be masked; a mask of zeros leaves the
+    /// payload as it is.
     pub(super) fn write(&self, out: &mut BytesMut) {
         let (opcode, payload) = match self {
             Self::Text(payload) => (TEXT, payload),

@@ -1,5 +1,5 @@
-//! All that tames the engine: the guard around an upgraded connection, the queue of each client with its writer, and the
-//! answers to what the engine does wrong. The table of its faults is in `docs/architecture.md`, with a test for each in
+//! Everything that tames the engine: the guard around an upgraded connection, each client's queue with its writer, and
+//! the mends for the engine's faults. The table of these is in `docs/architecture.md`, with a test for each in
 //! `tests/engine/`.
 
 pub(super) mod adapter;

@@ -1,7 +1,7 @@
-//! A client's Socket.IO packet, read as far as it has to be before the engine reads it.
+//! A client's Socket.IO packet, read as far as needed before the engine reads it.
 //!
-//! The engine ends the whole session over a packet that it can't read, and says nothing. What it can read is a little less
-//! than what is JSON: it borrows an event's name from the text, so a name with an escape in it is none to it.
+//! The engine ends the whole session over a packet that it can't read, and says nothing. It reads a little less than
+//! JSON: it borrows an event's name from the text, so it can't read a name with an escape in it.
 
 use std::fmt;
 
@@ -13,43 +13,41 @@ use serde::{
 /// The kinds of packets that a client sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// `0`: asks to be let onto a namespace.
+    /// `0`: asks to join a namespace.
     Connect,
-    /// `1`: leaves it.
+    /// `1`: leaves a namespace.
     Disconnect,
     /// `2`, or `5` with attachments.
     Event,
-    /// `3`, or `6` with attachments: the answer to an event of ours.
+    /// `3`, or `6` with attachments: the answer to a server's event.
     Ack,
 }
 
 /// A packet, read up to its JSON.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Packet<'p> {
-    /// Its kind.
     pub(super) kind: Kind,
-    /// How many attachments follow it; none for a kind without.
+    /// The number of attachments that follow; `None` for a kind without.
     pub(super) attachments: Option<u64>,
-    /// Its namespace as the packet has it, without a query; empty for the root.
+    /// The namespace as the packet has it, without a query; empty for the root.
     pub(super) namespace: &'p str,
     /// The query behind the namespace, as clients of version 2 write it.
     pub(super) query: Option<&'p str>,
-    /// The answer that it waits for.
+    /// The id of the answer that the client waits for.
     pub(super) ack: Option<i64>,
-    /// The JSON.
     pub(super) body: &'p str,
 }
 
-/// A packet that can't be read, with as much of it as can be.
+/// A packet that can't be read, with the parts that can.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unreadable<'p> {
     /// The namespace that an answer has to go to.
     pub(super) namespace: &'p str,
-    /// The id of that answer, also one that the engine can't count to.
+    /// The id of that answer, even if it is too large for the engine.
     pub(super) ack: Option<u128>,
     /// The label of the counter.
     pub(super) kind: &'static str,
-    /// How many attachments belong to it: nobody takes them.
+    /// The number of its attachments, which nobody takes.
     pub(super) attachments: u64,
     /// The reason, in words.
     pub(super) why: String,
@@ -135,7 +133,7 @@ impl<'p> Packet<'p> {
         Ok(packet)
     }
 
-    /// The same as one that can't be read after all.
+    /// The same packet as an unreadable one.
     pub(super) fn unreadable(&self, kind: &'static str, why: impl Into<String>) -> Unreadable<'p> {
         Unreadable {
             namespace: self.namespace,
@@ -149,7 +147,7 @@ impl<'p> Packet<'p> {
         }
     }
 
-    /// Writes it with another body, and without the query.
+    /// Writes the packet with another body, and without the query.
     pub(super) fn write(&self, body: &str) -> String {
         let digit = match (self.kind, self.attachments) {
             (Kind::Connect, _) => '0',
@@ -185,13 +183,13 @@ fn digits(text: &str) -> usize {
 /// An event's JSON as the engine sees it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Body {
-    /// It can read it.
+    /// The engine can read it.
     Plain,
-    /// It can't find the name, which is written with an escape.
+    /// The engine can't find the name, which is written with an escape.
     Escaped(String),
 }
 
-/// Looks through an event's JSON: a list that begins with a name.
+/// Checks an event's JSON: a list that begins with a name.
 pub(super) fn look(body: &str) -> Result<Body, serde_json::Error> {
     let mut json = serde_json::Deserializer::from_str(body);
     let found = json.deserialize_seq(Arguments)?;

@@ -1,13 +1,13 @@
 //! The packets of one polling body, told apart before the engine reads them.
 //!
-//! Engine.IO 4 writes one byte between two packets. Engine.IO 3 writes the length of each before it: as text, counted as
-//! JavaScript counts characters, or, in a binary body, as digits between a kind and 0xff.
+//! Engine.IO 4 writes one byte between two packets. Engine.IO 3 writes the length of each packet before it: as text,
+//! counted as JavaScript counts characters, or, in a binary body, as digits between a kind and 0xff.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::doors::socketio::engine::Message;
 
-/// How the packets of a body are told apart.
+/// The way in which the packets of a body are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::doors::socketio) enum Form {
     /// Engine.IO 4.
@@ -21,12 +21,12 @@ pub(in crate::doors::socketio) enum Form {
 const SEPARATOR: u8 = 0x1e;
 const END_OF_LENGTH: u8 = 0xff;
 
-/// The packets of a body. What makes no sense ends them.
+/// The packets of a body, up to the first that makes no sense.
 pub(in crate::doors::socketio) fn packets(form: Form, body: &[u8]) -> impl Iterator<Item = &[u8]> {
     parts(form, body).map_while(|part| part.map(|(_, packet)| packet))
 }
 
-/// The same as messages; `None` for a body that makes no sense as a whole.
+/// The packets as messages; `None` for a body that makes no sense as a whole.
 pub(in crate::doors::socketio) fn messages(form: Form, body: &[u8]) -> Option<Vec<Message>> {
     let message = |(is_binary, packet): (bool, &[u8])| match is_binary {
         true => Message::Binary(packet.to_vec()),
@@ -35,7 +35,7 @@ pub(in crate::doors::socketio) fn messages(form: Form, body: &[u8]) -> Option<Ve
     parts(form, body).map(|part| part.map(message)).collect()
 }
 
-/// Writes messages as the engine reads them.
+/// Writes messages in the form that the engine reads.
 pub(in crate::doors::socketio) fn write(form: Form, messages: &[Message]) -> Vec<u8> {
     let mut body = Vec::new();
     for message in messages {
@@ -78,7 +78,7 @@ pub(in crate::doors::socketio) fn write(form: Form, messages: &[Message]) -> Vec
     body
 }
 
-/// The packets, and whether each is binary. `None` ends them: the rest makes no sense.
+/// The packets, and whether each is binary. `None` ends them: the bytes after it make no sense.
 fn parts(form: Form, body: &[u8]) -> impl Iterator<Item = Option<(bool, &[u8])>> {
     let mut rest = body;
     std::iter::from_fn(move || {

@@ -1,7 +1,7 @@
-//! Sessions that have joined no namespace yet: anybody can open one, so there is a bound on them, and on their time.
+//! Sessions that have joined no namespace yet. Anybody can open one, so their number and their time are bounded.
 //!
-//! A WebSocket carries its place itself. A polling session has nothing of its own that would end with it, so its place is
-//! kept here: until it fetches the answer to its CONNECT, and at the longest for the time that the engine gives it.
+//! A WebSocket carries its slot itself. A polling session has no connection that would end with it, so its slot is kept
+//! here until the session fetches the answer to its CONNECT, at most for the time that the engine gives it.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -19,25 +19,23 @@ use crate::{
     net::{Arrival, Live, Quota, QuotaExceeded, QuotaLimits, Slot},
 };
 
-/// All of them.
+/// All sessions that have joined no namespace yet.
 #[derive(Debug)]
 pub(in crate::doors::socketio) struct Pending {
-    /// How many there may be.
     quota: Arc<Quota>,
-    /// How long one may be.
+    /// The time that a session has to join.
     lifetime: Duration,
-    /// The polling ones.
     polling: Mutex<Polling>,
 }
 
 #[derive(Debug, Default)]
 struct Polling {
-    /// Their places, and their lanes, which nobody else holds yet. Each counts as a session that lives: it needs connections
-    /// to join, and is not to be throttled with newcomers of its address.
+    /// Their slots and lanes, which nobody else holds yet. Each counts as a live session: it needs connections to join,
+    /// and must not be throttled with new clients of its address.
     slots: HashMap<Sid, (Slot, Arc<ExpressLane>, Option<Live>)>,
-    /// When each is over: all live equally long, so the first is always the next.
+    /// The ends of all, in order, since all have the same time.
     ends: VecDeque<(Instant, Sid)>,
-    /// Whether somebody waits for the next end.
+    /// Whether a task waits for the next end.
     watched: bool,
 }
 
@@ -50,7 +48,7 @@ impl Pending {
         })
     }
 
-    /// A place for a session of this address that is about to be opened, or what is exhausted and what to say of it.
+    /// Takes a slot for a session of this address that is about to be opened. The error says which limit is exhausted.
     pub(in crate::doors::socketio) fn begin(
         &self,
         address: Option<IpAddr>,
@@ -78,7 +76,7 @@ impl Pending {
         })
     }
 
-    /// A polling session was opened on this place.
+    /// Keeps the slot of a polling session that was opened.
     pub(in crate::doors::socketio) fn opened(
         self: &Arc<Self>,
         sid: Sid,
@@ -96,12 +94,12 @@ impl Pending {
         }
     }
 
-    /// Whether a polling session is still to join.
+    /// Whether a polling session has yet to join a namespace.
     pub(in crate::doors::socketio) fn has(&self, sid: Sid) -> bool {
         self.lock().slots.contains_key(&sid)
     }
 
-    /// A polling session is on a namespace.
+    /// Returns the slot of a polling session that has joined a namespace.
     pub(in crate::doors::socketio) fn joined(&self, sid: Sid) {
         self.lock().slots.remove(&sid);
     }
@@ -110,7 +108,7 @@ impl Pending {
         self.polling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets those whose time is over; when the next one's is.
+    /// Drops the sessions whose time is over, and returns the time at which the next one ends.
     fn expire(&self) -> Option<Instant> {
         let now = Instant::now();
         let mut polling = self.lock();
@@ -121,13 +119,13 @@ impl Pending {
             polling.ends.pop_front();
             polling.slots.remove(&sid);
         }
-        // A flood is over: what it took is given back.
+        // A flood is over, so its memory is released.
         *polling = Polling::default();
         None
     }
 }
 
-/// Lives only while there is something to wait for.
+/// Drops sessions in time. The task lives only while there are any.
 async fn watch(pending: Arc<Pending>) {
     while let Some(next) = pending.expire() {
         tokio::time::sleep_until(next).await;

@@ -1,4 +1,4 @@
-//! Polling requests: what the door sees to before and after the engine.
+//! Polling requests: the checks before and after the engine.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use crate::{
     net::{ClientAddress, read_body},
 };
 
-/// How long a polling client's next request is held back while its inbox is full, at the most.
+/// The longest time for which a polling client's next request is held back while its inbox is full.
 const MAX_HELD: Duration = Duration::from_secs(10);
 
 /// Serves one request.
@@ -49,7 +49,7 @@ async fn call(mut service: EngineService, request: Request<Body>) -> Response {
     }
 }
 
-/// A new session: it has a place among those that joined no namespace before the engine makes anything for it.
+/// Opens a session, which takes a slot before the engine makes anything for it.
 async fn open(
     door: &Door,
     service: EngineService,
@@ -76,7 +76,7 @@ fn opened(body: &[u8]) -> Option<Sid> {
     rest.split_once('"')?.0.parse().ok()
 }
 
-/// The client takes what there is for it. The lane is told how many of its packets that was.
+/// Answers a poll with the packets that wait for the client, and tells the lane how many these were.
 async fn fetch(
     door: &Door,
     service: EngineService,
@@ -94,7 +94,7 @@ async fn fetch(
     let response = tokio::select! {
         biased;
         response = call(service, request) => response,
-        // The engine keeps what it has for the client.
+        // The engine keeps the packets that wait for the client.
         () = released => return Ok(nothing(first_protocol)),
     };
     let (lane, pending) = (door.context.lanes.find(sid), door.pending.has(sid));
@@ -109,13 +109,13 @@ async fn fetch(
     if let Some(lane) = lane {
         let is_ours = |packet: &&[u8]| packet.starts_with(b"42") || packet.starts_with(b"43");
         let count = packets(form, &body).filter(is_ours).count();
-        // Clients of Engine.IO 3 take as many as there are.
+        // Clients of Engine.IO 3 take all packets at once.
         lane.polled(if first_protocol { usize::MAX } else { count });
     }
     Ok(response)
 }
 
-/// The client sends: no more packets than it may, and no sooner than what it sent before was handled.
+/// Takes a client's packets: no more than it may send, and not before its earlier ones were handled.
 async fn post(
     door: &Door,
     service: EngineService,
@@ -156,7 +156,7 @@ async fn post(
         let refusal = Error::bad_request("the body is no payload of Engine.IO");
         return Err(door.refuse("polling", StatusCode::BAD_REQUEST, "payload", &refusal));
     };
-    // Nobody can be told on a namespace yet.
+    // The client can't be told on a namespace yet.
     if passed.is_empty() && !body.is_empty() && door.pending.has(sid) {
         let refusal = Error::bad_request("no packet of the body can be read");
         return Err(door.refuse("polling", StatusCode::BAD_REQUEST, "payload", &refusal));
@@ -168,7 +168,7 @@ async fn post(
     Ok(call(service, Request::from_parts(parts, Body::from(passed))).await)
 }
 
-/// The body as the engine is to read it; `None` for one that makes no sense as a whole.
+/// The body for the engine; `None` for a body that makes no sense as a whole.
 fn screened(lane: &ExpressLane, speech: Speech, form: Form, body: &[u8]) -> Option<Vec<u8>> {
     let mut passed = Vec::new();
     for message in messages(form, body)? {
@@ -177,7 +177,7 @@ fn screened(lane: &ExpressLane, speech: Speech, form: Form, body: &[u8]) -> Opti
     Some(write(form, &passed))
 }
 
-/// The answer to a poll that is let go.
+/// The answer to a poll that is released.
 fn nothing(first_protocol: bool) -> Response {
     text(if first_protocol { "1:6" } else { "6" })
 }
@@ -200,7 +200,7 @@ fn form(first_protocol: bool, headers: &HeaderMap) -> Form {
     }
 }
 
-/// The engine's answers are whole already: nothing is waited for.
+/// Reads an answer of the engine. It is complete already, so nothing is awaited.
 async fn whole(response: Response) -> Result<(Response, Bytes), Refused> {
     let (parts, body) = response.into_parts();
     let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else {
@@ -210,7 +210,7 @@ async fn whole(response: Response) -> Result<(Response, Bytes), Refused> {
     Ok((response, body))
 }
 
-/// The engine reads a POST to its end, whatever it holds; the next one waits until that was handled.
+/// Waits until the client's inbox has room: the engine reads a POST to its end, whatever it holds.
 async fn wait_for_inbox(door: &Door, sid: Sid) {
     let Some(lane) = door.context.lanes.find(sid) else {
         return;

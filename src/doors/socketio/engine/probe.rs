@@ -1,9 +1,9 @@
-//! The stream of a session that polls, before it is the session's: its upgrade.
+//! The stream of an upgrade, before the session that polls moves to it.
 //!
-//! Much can go wrong between the answer 101 and the client's packet `5`: a proxy cuts or swallows frames, a phone changes
-//! networks. The engine takes the session for upgrading from the 101 on, and never takes that back; so it learns of the
-//! stream only when the client says that it goes on here. Until then polling is untouched, and the end of the stream is
-//! nothing but that.
+//! Much can go wrong between the answer 101 and the client's packet `5`: a proxy cuts or swallows frames, a phone
+//! changes networks. The engine counts the session as upgrading from the 101 on, and never takes that back. So it
+//! learns of the stream only when the client confirms the upgrade. Until then polling is untouched, and the session
+//! survives the end of the stream.
 
 use std::{fmt, future::poll_fn, io, sync::Arc, time::Duration};
 
@@ -20,15 +20,13 @@ use crate::net::{
     stream::{ReadHalf, WriteHalf, Writer},
 };
 
-/// A stream whose client said that its session goes on there.
+/// A stream whose client has confirmed the upgrade.
 pub struct Probed {
-    /// Bytes that the client sent ahead of the answer to its handshake, as far as they were not needed.
+    /// Bytes that the client sent ahead of the answer to its handshake, and that were not needed.
     pub(super) early: Bytes,
-    /// The client's side of the stream.
     pub(super) read: ReadHalf,
-    /// The server's side.
     pub(super) write: WriteHalf,
-    /// Holds what came behind the packet `5`.
+    /// Holds the bytes that came after the packet `5`.
     pub(super) incoming: Incoming,
 }
 
@@ -38,7 +36,7 @@ impl fmt::Debug for Probed {
     }
 }
 
-/// Counts an upgrade that is under way.
+/// Counts an upgrade in progress.
 #[derive(Debug)]
 struct Probing<'l>(&'l ExpressLane);
 
@@ -60,7 +58,7 @@ const PROBED: &[u8] = b"\x81\x063probe";
 /// Bytes of one read: the two packets are nine.
 const READ_BYTES: usize = 1_024;
 
-/// Waits until the client says that its session goes on with this stream; `None` when it doesn't, in this time.
+/// Waits until the client confirms the upgrade to this stream; `None` when it doesn't in this time.
 pub async fn probe(
     socket: Socket,
     mut early: Bytes,
@@ -84,7 +82,7 @@ pub async fn probe(
     })
 }
 
-/// Reads up to a packet; `None` when there comes something else, or the end.
+/// Reads up to a packet; `None` when another one comes, or the end.
 async fn expect(
     read: &mut ReadHalf,
     early: &mut Bytes,
@@ -96,7 +94,7 @@ async fn expect(
         match incoming.next_message() {
             Some(Message::Text(text)) => return (text == packet).then_some(()),
             Some(Message::Binary(_) | Message::Control(CLOSE, _)) => return None,
-            // A ping of the WebSocket's own would be answered by whoever has the stream later.
+            // A WebSocket ping is answered by the stream's later owner.
             Some(Message::Control(..)) => {}
             None => {
                 buffer.clear();
@@ -106,7 +104,7 @@ async fn expect(
                 } else if read.read_buf(&mut buffer).await.ok()? == 0 {
                     return None;
                 }
-                // Nothing but the two packets is kept for a stream that is no session's.
+                // Only the two packets are kept for a stream without a session.
                 incoming.look(&buffer, || true).ok()?;
             }
         }

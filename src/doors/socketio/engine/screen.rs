@@ -1,10 +1,10 @@
-//! Reads what a client says before the engine does, and gives it only what it can read.
+//! Reads a client's messages before the engine does, and passes on only those that the engine can read.
 //!
-//! The engine ends a session over a packet that it can't read, without a word, and clients take that for the server's
-//! wish and stay away. So such a packet is replaced by an event of its own name, which comes to the client's inbox in its
-//! turn, costs what any message costs, and is answered with what is wrong. Attachments are kept here until all are there;
-//! answers to our own events end here (`lane::asked`). The query that clients of version 2 write behind a namespace is
-//! taken off and kept for the hello.
+//! The engine silently ends a session over a packet that it can't read, and clients take that for the server's wish and
+//! stay away. So such a packet is replaced by an event with a special name, which reaches the client's inbox in its
+//! turn, costs what any message costs, and is answered with an error. Attachments are kept here until all have come;
+//! answers to the server's own events end here (`lane::asked`). The query that clients of version 2 write behind a
+//! namespace is taken off and kept for the hello.
 
 use std::{
     fmt,
@@ -21,50 +21,48 @@ use super::{
 };
 use crate::{channel::Namespace, event::lenient, observe::Metrics};
 
-/// The event in place of a packet that can't be read; its argument says why. No client means it: the name begins with a
-/// character that Unicode assigns to nothing. (It is not NUL: the engine finds no name that is written with an escape.)
+/// The event in place of a packet that can't be read; its argument says why. No client sends this name, which begins
+/// with a character that Unicode assigns to nothing. (NUL would not do: the engine can't read a name with an escape.)
 pub const UNREADABLE: &str = "\u{fdd0}unreadable";
 
-/// The event in place of one whose text is no JSON; its argument is the text. What can be read of it is: in a list each event
-/// stands for itself.
+/// The event in place of one whose text is not JSON; its argument is the text. The handler reads as much of it as
+/// possible: in a list each event stands for itself.
 pub const NOT_JSON: &str = "\u{fdd0}not_json";
 
 /// Bounds on attachments.
 #[derive(Debug, Clone, Copy)]
 pub struct Attachments {
-    /// How many one packet may have.
+    /// The most attachments of one packet.
     pub count: u64,
-    /// Bytes of all of them together.
+    /// The most bytes of all of them together.
     pub bytes: usize,
-    /// How long they may take to come.
+    /// The time in which they must come.
     pub within: Duration,
 }
 
-/// The lane behind the screen: it knows the client, and the handlers that wait for its answers.
+/// The lane behind the screen.
 pub(super) trait Listener {
     /// Whether the client is on a namespace.
     fn is_on(&self, namespace: Namespace) -> bool;
-    /// The client answered. Nobody may wait for it any more.
+    /// Takes a client's answer, for which nobody may wait any more.
     fn answered(&self, packet: &Packet<'_>, attachments: Vec<Vec<u8>>);
-    /// The client answered, but not all of it came.
+    /// Takes an incomplete answer.
     fn answered_badly(&self, packet: &Packet<'_>, why: &str);
 }
 
 /// The state of one session's packets.
 pub(super) struct Screen {
-    /// Bounds.
     bounds: Attachments,
     /// A packet whose attachments are still to come.
     pending: Option<Pending>,
-    /// Attachments that belong to a packet that was refused: they are thrown away.
+    /// Attachments of a refused packet that are still to come, and are thrown away.
     unwanted: u64,
     /// The query of each namespace's CONNECT.
     queries: [Option<Box<str>>; Namespace::ALL.len()],
-    /// Packets that can't be read are counted.
     metrics: Arc<Metrics>,
 }
 
-/// Shows nothing: a query and a packet may hold a credential.
+/// A query and a packet may hold a credential, so they are not printed.
 impl fmt::Debug for Screen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Screen")
@@ -74,25 +72,25 @@ impl fmt::Debug for Screen {
 struct Pending {
     /// The packet, behind the engine's `4`.
     text: String,
-    /// How many are still to come.
+    /// Attachments that are still to come.
     missing: u64,
-    /// Those that came.
+    /// Attachments that came.
     came: Vec<Vec<u8>>,
-    /// Their bytes.
+    /// Bytes of those that came.
     bytes: usize,
-    /// From then on they are late.
+    /// The time after which they are late.
     until: Instant,
 }
 
 /// The messages that the engine is to read.
 pub type Passed = SmallVec<[Message; 1]>;
 
-/// A session's way of speaking.
+/// The client's protocol and transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Speech {
-    /// Engine.IO 3: an attachment begins with a byte of its kind.
+    /// Engine.IO 3, where an attachment begins with a byte of its kind.
     pub is_first_protocol: bool,
-    /// By polling, where attachments may come as text.
+    /// Polling, where attachments may come as text.
     pub is_polling: bool,
 }
 
@@ -112,7 +110,7 @@ impl Screen {
         self.queries[namespace as usize].clone()
     }
 
-    /// Looks at one message; what is passed on instead.
+    /// Checks one message, and returns the messages that the engine gets instead.
     pub(super) fn look(
         &mut self,
         message: Message,
@@ -134,7 +132,7 @@ impl Screen {
     fn text(&mut self, text: String, speech: Speech, lane: &dyn Listener) -> Passed {
         match text.as_bytes() {
             [b'4', ..] => self.packet(&text, lane),
-            // The end, and heartbeats.
+            // A close packet and heartbeats are passed on.
             b"1" | b"2" | b"3" => passed(Message::Text(text.into_bytes())),
             [b'b', ..] if speech.is_polling => self.encoded(&text, speech, lane),
             _ => {
@@ -191,13 +189,13 @@ impl Screen {
                 if let Some(namespace) = Namespace::at(packet.namespace) {
                     self.queries[namespace as usize] = packet.query.map(Into::into);
                 }
-                // Of JSON there is nothing to put right.
+                // JSON needs no mending.
                 if let Some((mended, what)) = lenient::mend(packet.body.as_bytes()) {
                     self.metrics.mended(what);
                     rewritten = Some(packet.write(&mended));
                 }
             }
-            // The engine would end the session over what is said where the client is not.
+            // The engine would end the session over a packet for a namespace that the client is not on.
             Kind::Disconnect if self.is_elsewhere(packet, lane) => return Passed::new(),
             Kind::Event if self.is_elsewhere(packet, lane) => {
                 let why = format!("you are not on {}: connect to it first", packet.namespace);
@@ -233,7 +231,7 @@ impl Screen {
         !on && Namespace::ALL.into_iter().any(|n| lane.is_on(n))
     }
 
-    /// Looks at an event's JSON: another text for one that the engine could not read as it is.
+    /// Checks an event's JSON, and returns another text for one that the engine could not read.
     fn event(&self, packet: &Packet<'_>) -> Option<String> {
         match look(packet.body) {
             Ok(Body::Plain) => None,
@@ -293,7 +291,7 @@ impl Screen {
         all
     }
 
-    /// A packet whose attachments will not be waited for.
+    /// Gives up a packet whose attachments don't come.
     fn given_up(&self, pending: &Pending, why: &str, lane: &dyn Listener) -> Passed {
         match Packet::read(&pending.text[1..]) {
             Ok(packet) if packet.kind == Kind::Ack => {
@@ -321,7 +319,8 @@ impl Screen {
         self.answer(&unreadable, lane)
     }
 
-    /// The event that is handled in place of it; none for a client that is on no namespace, which nobody could tell.
+    /// The event that is handled in place of an unreadable packet; none for a client that is on no namespace, which
+    /// can't be told.
     fn answer(&self, unreadable: &Unreadable<'_>, lane: &dyn Listener) -> Passed {
         self.metrics.unreadable(unreadable.kind);
         let on = Namespace::at(unreadable.namespace).filter(|n| lane.is_on(*n));
@@ -333,7 +332,7 @@ impl Screen {
             },
         };
         let why = serde_json::Value::from(&*unreadable.why);
-        // The engine counts to no more than this: the id of an answer beyond stands among the arguments.
+        // A larger id is too large for the engine, so the id of the answer stands among the arguments.
         let known = ack.and_then(|ack| i64::try_from(ack).ok());
         let beyond = ack.filter(|_| known.is_none());
         let beyond = beyond.map(|ack| format!(",\"{ack}\"")).unwrap_or_default();
@@ -348,12 +347,12 @@ fn passed(message: Message) -> Passed {
     SmallVec::from_iter([message])
 }
 
-/// Whether a character may stand in JSON's text as it is.
+/// Whether a character may stand unescaped in JSON.
 fn is_plain(character: char) -> bool {
     !character.is_control() && !matches!(character, '"' | '\\')
 }
 
-/// The place at which the first string of a list ends.
+/// The index at which the first string of a list ends.
 fn end_of_name(json: &str) -> Option<usize> {
     let begin = json.find('"')? + 1;
     let mut is_escaped = false;

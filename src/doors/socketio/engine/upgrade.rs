@@ -1,5 +1,5 @@
-//! The door at `/socket.io/`: polling goes to the engine, a WebSocket upgrade is ours, so that the engine gets a guarded
-//! stream in place of the client's socket.
+//! The door at `/socket.io/`: polling goes to the engine; a WebSocket upgrade is done here, so that the engine gets a
+//! guarded stream in place of the client's socket.
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ pub async fn engine_door(door: Door, request: Request<Body>) -> Response {
             ),
         ),
         Some("polling") => polling::serve(&door, service, request).await,
-        // As the engine words it. It must not see what it would read otherwise than we do.
+        // The engine's own wording. The engine itself must not see a query that it would read otherwise.
         _ => (
             StatusCode::BAD_REQUEST,
             axum::Json(serde_json::json!({ "code": "0", "message": "Transport unknown" })),
@@ -96,7 +96,7 @@ fn upgrade(
         .remove::<OnUpgrade>()
         .ok_or_else(|| bad("this connection can't be upgraded"))?;
     let counted = Counted {
-        // A session that began with polling has its place already.
+        // A session that began with polling has its slot already.
         pending: match query(request.uri(), "sid") {
             None => Some(begin(door, &request)?),
             Some(_) => None,
@@ -121,7 +121,7 @@ fn upgrade(
         is_polling: false,
     };
     let metrics = door.context.metrics.clone();
-    // Some clients join nothing before their try to upgrade is over: half of the time is left for that.
+    // Some clients join nothing before their try to upgrade is over, so half of the time is left for that.
     let within = door.context.options.connect_timeout / 2;
     tokio::spawn(async move {
         let Ok(upgraded) = on_upgrade.await else {
@@ -164,7 +164,7 @@ fn upgrade(
         .map_err(|_| bad("the handshake could not be answered"))
 }
 
-/// What the engine keeps of the request for the connection's whole life: only what handlers look at.
+/// The part of the request that the engine keeps for the connection's whole life: only what handlers need.
 fn engine_request(request: &Request<Body>, lane: &Arc<ExpressLane>) -> Request<()> {
     let mut kept = Request::new(());
     *kept.uri_mut() = request.uri().clone();
@@ -188,8 +188,8 @@ fn keep<T: Clone + Send + Sync + 'static>(request: &Request<Body>, kept: &mut Re
     }
 }
 
-/// The subprotocol to agree on: a browser that offers some and hears of none closes the connection. They mean nothing to
-/// Socket.IO, so it is the first.
+/// The subprotocol to agree on, the first one: a browser that offers some and gets none closes the connection. They
+/// mean nothing to Socket.IO.
 fn first_protocol(headers: &HeaderMap) -> Option<HeaderValue> {
     let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
     let first = offered.split(',').next()?.trim();

@@ -1,7 +1,8 @@
 //! The task that writes what a lane holds to the client's socket.
 //!
-//! A plain socket is asked with all pieces of a batch at once and takes what it can, without a copy. An encrypted one
-//! takes the same pieces into its records, and so keeps what the writer took. Either way a client that takes nothing for the stall time is given up.
+//! A plain socket gets all messages of a batch in one call and takes as many bytes as it can, without a copy. An
+//! encrypted one copies them into its records, so what the writer took from the lane stays taken. In both cases a
+//! client that takes nothing for the stall time is given up.
 
 use std::{future::poll_fn, io, sync::Arc, task::Poll, time::Duration};
 
@@ -14,18 +15,19 @@ use tokio::{
 use super::{batch::Batch, close_reason::CloseReason, lane::ExpressLane};
 use crate::net::stream::{Shared, WriteHalf, Writer};
 
-/// How much is taken from the queue at a time: enough for one system call to be worth it, little enough that a heartbeat
-/// is not long behind it.
+/// Bytes that are taken from the queue at a time: enough to be worth a system call, and few enough that a heartbeat is
+/// soon behind them.
 const WRITE_BATCH_BYTES: usize = 32 * 1024;
 
-/// How long what a refused client still sends is read and thrown away.
+/// The time for which the bytes of a refused client are still read and thrown away.
 const LINGER_TIME: Duration = Duration::from_secs(1);
 
 /// Writes until the lane is closed and empty, or the connection is lost.
 pub(super) async fn write_out(lane: Arc<ExpressLane>, mut socket: WriteHalf) {
     let mut batch = Batch::default();
     loop {
-        // Asked before the queue is emptied: the last word is queued with the end, and must still be written.
+        // The end is checked before the queue is emptied: the last message is queued with the end, and must still be
+        // written.
         let over = lane.killed().is_some() || lane.is_closing();
         while lane.take(&mut batch.pieces, WRITE_BATCH_BYTES) {
             if let Err(error) = write_all(&lane, &socket, &mut batch).await {
@@ -33,7 +35,7 @@ pub(super) async fn write_out(lane: Arc<ExpressLane>, mut socket: WriteHalf) {
                 if error.kind() == io::ErrorKind::TimedOut {
                     lane.kill(CloseReason::Stalled);
                 }
-                // What the kernel still holds for a client that doesn't read would stay there for minutes.
+                // The kernel would hold its bytes for minutes for a client that doesn't read.
                 socket.abandon();
                 lane.close();
                 return;
@@ -94,7 +96,7 @@ async fn write_plain(
     Ok(())
 }
 
-/// What the records hold but the socket has not taken counts as written: it is no more than the limit of the records' buffer.
+/// Writes over TLS. Bytes in records that the socket has not taken count as written: the records' buffer is small.
 async fn write_tls(lane: &ExpressLane, socket: &Shared, batch: &mut Batch) -> io::Result<()> {
     while !batch.pieces.is_empty() {
         let pieces = batch.slices();
@@ -110,7 +112,7 @@ async fn write_tls(lane: &ExpressLane, socket: &Shared, batch: &mut Batch) -> io
     patiently(lane, poll_fn(|cx| socket.poll_flush(cx))).await
 }
 
-/// Says goodbye. A client that doesn't take even that is not waited for.
+/// Sends the end of the stream, without waiting for a client that doesn't take it.
 async fn shut_down(lane: &ExpressLane, socket: &mut WriteHalf) {
     match &mut socket.io {
         Writer::Plain(half) => half.shutdown().await.ok(),
@@ -124,8 +126,9 @@ async fn shut_down(lane: &ExpressLane, socket: &mut WriteHalf) {
     };
 }
 
-/// Reads to the end for nobody. A connection that is closed while bytes of the client lie unread is reset, and the client
-/// would lose the close frame that says why. (Over TLS it may: what lies there can only be read by who reads the records.)
+/// Reads to the end and throws the bytes away. A connection that is closed while bytes lie unread is reset, and the
+/// client would lose the close frame with the reason. (Over TLS it may: only the reader of the records could read these
+/// bytes.)
 async fn ignore(socket: &WriteHalf) {
     let Writer::Plain(half) = &socket.io else {
         return;
@@ -141,7 +144,7 @@ async fn ignore(socket: &WriteHalf) {
     }
 }
 
-/// Waits until the client takes something, at most for the stall time, and not beyond its own death.
+/// Waits until the client takes bytes, at most for the stall time, and ends when the lane is killed.
 async fn patiently<T>(
     lane: &ExpressLane,
     taken: impl Future<Output = io::Result<T>>,
@@ -160,7 +163,7 @@ async fn patiently<T>(
                 return taken;
             }
             () = &mut stalled => return Err(io::ErrorKind::TimedOut.into()),
-            // Woken for every flush; only a kill is of interest here.
+            // Each flush wakes the writer; here only a kill matters.
             () = lane.writer.notified() => if lane.killed().is_some() {
                 return Err(io::ErrorKind::ConnectionAborted.into());
             },

@@ -1,4 +1,4 @@
-//! `agent_action`: from an operator to the producers that speak for an agent, and their answer back.
+//! `agent_action`: goes from an operator to the producers that perform an agent's actions, and their answer comes back.
 
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
         return Ok(Answer::Refused(refusal, answer.to_string()));
     }
     let operator = client.clone();
-    // The operator's next events don't wait for the producers.
+    // A task of its own, so that the operator's next events don't wait for the producers.
     tokio::spawn(async move {
         let outcome = first_answer(&operator, clients, &payload).await;
         drop(slot);
@@ -109,7 +109,7 @@ async fn first_answer(
         })
 }
 
-/// The value of an answer: none is `null`, and an attachment stands as base64 in its place.
+/// The value of an answer: an absent one is `null`, and an attachment stands as base64 in its place.
 fn read(answer: Result<Answered, String>) -> Result<Value, Error> {
     let unreadable =
         |why: &str| Error::bad_request(format!("the producer's answer can't be read: {why}"));

@@ -4,14 +4,14 @@ use serde_json::{Value, json};
 
 use crate::{doors::socketio::client::Client, error::Error, event::Object};
 
-/// The answer of a handler; the acknowledgement says `status: ok` beside it.
+/// The answer of a handler; the acknowledgement adds `status: ok`.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// These fields.
+    /// An object with these fields.
     Fields(Object),
     /// An object that is JSON already.
     Json(String),
-    /// The same of what was refused and why.
+    /// A refusal, with an object that is JSON already.
     Refused(Error, String),
 }
 
@@ -24,10 +24,10 @@ impl From<Value> for Answer {
     }
 }
 
-/// An answer, or why there is none.
+/// An answer, or the refusal.
 pub(super) type Handled = Result<Answer, Error>;
 
-/// Why an answer is a refusal, if it is one.
+/// The refusal in an answer, if it is one.
 pub(super) fn refusal_of(answer: &Handled) -> Option<&Error> {
     match answer {
         Err(refusal) | Ok(Answer::Refused(refusal, _)) => Some(refusal),
@@ -35,7 +35,7 @@ pub(super) fn refusal_of(answer: &Handled) -> Option<&Error> {
     }
 }
 
-/// The answer as its client gets it.
+/// The acknowledgement of an answer.
 pub(super) fn acknowledgement(answer: &Handled) -> String {
     match answer {
         Ok(Answer::Fields(fields)) => {
@@ -44,7 +44,7 @@ pub(super) fn acknowledgement(answer: &Handled) -> String {
             all.extend(fields.clone());
             Value::Object(all).to_string()
         }
-        // The object's own brace is replaced by one with the status behind it.
+        // The object's brace is replaced by one with the status behind it.
         Ok(Answer::Json(json)) if json.len() > 2 => format!("{{\"status\":\"ok\",{}", &json[1..]),
         Ok(Answer::Json(_)) => "{\"status\":\"ok\"}".into(),
         Ok(Answer::Refused(refusal, json)) => {

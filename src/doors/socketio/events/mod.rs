@@ -1,4 +1,4 @@
-//! What clients ask for: one function for each event, one answer for each request.
+//! The events that clients send: one function for each, and one answer for each request.
 
 mod action;
 mod answer;
@@ -25,7 +25,7 @@ use request::Request;
 
 /// Handles one event and answers it.
 pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
-    // A message too many isn't even read.
+    // A message beyond the budget is not even read.
     let request = client
         .spend(inbound.joins())
         .and_then(|()| request::read(&inbound));
@@ -35,7 +35,7 @@ pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
             dispatch(client, request).await
         }
         Err(refusal) => {
-            // A client that is kept out was told so already, by its last word.
+            // A banned client was told already, by its last message.
             if refusal.code != "banned" {
                 notify_refusal(client, &refusal, None);
             }
@@ -57,7 +57,7 @@ pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
 
 async fn dispatch(client: &Arc<Client>, request: Request) -> Handled {
     let room = request.room();
-    // Only of what is published each element stands for itself.
+    // Only events in `publish` are read one by one.
     let unread = request
         .unread
         .first()
@@ -68,7 +68,7 @@ async fn dispatch(client: &Arc<Client>, request: Request) -> Handled {
         (None, Namespace::Conversations) => conversations::on(client, request).await,
         (None, Namespace::Admin) => on_admin(client, request).await,
     };
-    // Nobody waits for the answer to an event that is only ignored.
+    // An ignored event is answered only if the client asked for it.
     if let Some(refusal) = refusal_of(&handled)
         && refusal.code != "unknown_event"
     {

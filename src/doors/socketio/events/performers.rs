@@ -1,7 +1,7 @@
-//! The clients that perform an action of an agent, and the project in which it is theirs.
+//! The clients that perform an agent's action, and the project of that agent.
 //!
-//! An operator reaches no agent of a project that it may not see, whatever it names and whatever producers of other projects
-//! said of the agent's id:
+//! An operator reaches no agent of a project that it may not see, whatever it names and whatever producers of other
+//! projects said of the agent's id:
 //!
 //! - A performer whose token names projects is asked for these only.
 //! - A performer without limits in `agent:{id}:actions` may be there for any project's agent of that id. An operator with
@@ -18,19 +18,19 @@ use crate::{
     ledger::Homes,
 };
 
-/// Those who are asked.
+/// The clients that are asked to perform an action.
 pub(super) struct Performers {
     /// The project in which the agent is acted on.
     pub(super) project: Option<Arc<str>>,
     pub(super) clients: Vec<Arc<Performer>>,
 }
 
-/// The room in which nobody is in doubt whose agent it performs for.
+/// The room of the performers of one project's agent.
 pub(super) fn room(project: Option<&str>, agent: &str) -> String {
     room_name::of_actions(project, agent)
 }
 
-/// Finds the performers for an operator; nobody else is told.
+/// Finds the performers for an operator; no other client gets the action.
 pub(super) async fn find(
     operator: &Client,
     agent: &str,
@@ -67,7 +67,7 @@ pub(super) async fn find(
     Ok(Performers { project, clients })
 }
 
-/// The project in which an agent is acted on: the one that was named, else the only one in which the operator may see it.
+/// The project in which an agent is acted on: the named one, else the only one in which the operator may see the agent.
 /// `unlimited`: a performer without limits waits for actions of this id.
 fn home(
     who: &Identity,
@@ -89,13 +89,13 @@ fn home(
             "an agent {agent} is or may be known in several projects: say in which one, as project_id"
         ))
     };
-    // What limited producers of other projects call theirs is nothing that this operator is told of.
+    // Claims of limited producers of other projects are hidden from this operator.
     if homes.vouched.is_empty() && !homes.claimed.iter().any(|project| holds(project)) {
         if !homes.are_all {
             return Err(several());
         }
         if who.permissions.is_limited() {
-            // It may be another project's: who performs for all would do it for that one.
+            // The agent may be another project's, and a performer without limits would act for that one.
             return Err(Error::forbidden(
                 "this agent is not known in a project of your token's yet: say in which one it is, as project_id",
             ));
@@ -104,9 +104,9 @@ fn home(
             return Ok(None);
         }
     }
-    // An agent of no project is everybody's who has no limits, and what a bare id means.
+    // A bare id means an agent of no project, which belongs to everybody without limits.
     let is_shared = homes.vouched.iter().any(Option::is_none) && !who.permissions.is_limited();
-    // So is one whose performer has no limits, whatever limited producers call theirs: they can't put themselves in its place.
+    // The same holds if its performer has no limits, whatever limited producers claim: they can't take its place.
     let is_platforms = homes.vouched.is_empty() && unlimited && who.permissions.is_everything();
     if is_shared || is_platforms {
         return Ok(None);
@@ -122,7 +122,7 @@ fn home(
     if let Some(project) = one_of(&mut homes.vouched.iter().flatten())? {
         return Ok(Some(project));
     }
-    // Of what was forgotten a claim says nothing.
+    // Claims say nothing about an agent whose other claims may have been evicted.
     if who.permissions.is_everything() && !homes.are_all {
         return Err(several());
     }

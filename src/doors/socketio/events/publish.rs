@@ -43,7 +43,7 @@ pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
     let mut receipt = client.context.intake.publish(raws, producer).await?;
     let json = serde_json::to_string(&receipt)
         .map_err(|error| Error::unavailable(format!("the answer could not be written: {error}")))?;
-    // One event that is refused is a refused request; of several, each has its own answer.
+    // A single event that is refused refuses the request; of several events each has its own answer.
     if single && let Some(rejected) = receipt.rejected.pop() {
         return Ok(Answer::Refused(rejected.error, json));
     }
@@ -52,7 +52,7 @@ pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
 
 type Raws = (Vec<Raw>, bool);
 
-/// The events of a text, each as it is written; whether it is one event and no list.
+/// The events of a text, each as it is written, and whether it is one event and no list.
 fn of_text(text: Bytes, max: usize) -> Result<Raws, Error> {
     match lenient::elements(&text, max) {
         Some((events, more)) if more > 0 => Err(too_many(events.len() + more, max)),
@@ -65,7 +65,7 @@ fn of_text(text: Bytes, max: usize) -> Result<Raws, Error> {
     }
 }
 
-/// The same of what had to be read before, because attachments stand in it.
+/// The same for a request that was parsed already, because it has attachments.
 fn of_values(request: Request, limits: IntakeLimits) -> Result<Raws, Error> {
     // A message that is shorter than an event may be holds none that is too long: no need to measure each.
     let known = (request.len <= limits.max_event).then_some(request.len);

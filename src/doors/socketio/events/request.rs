@@ -1,4 +1,4 @@
-//! Reads what a client sent: the event's name and its argument, with binary attachments put back in their places.
+//! Reads a client's event: its name and its argument, with binary attachments put back in their places.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -21,17 +21,16 @@ use crate::{
 /// One event of a client.
 #[derive(Debug)]
 pub(super) struct Request {
-    /// Its name.
     pub(super) event: String,
-    /// Its first argument, `null` when there is none, or when it stands in `published`.
+    /// The first argument; `null` when there is none, or when it stands in `published`.
     pub(super) argument: Value,
-    /// Those of the argument's elements that could not be read: `null` stands in their places.
+    /// Elements of the argument that could not be read, and for which `null` stands.
     pub(super) unread: Vec<(usize, Error)>,
-    /// The argument of `publish` as it is written: of a long list one event at a time is read.
+    /// The argument of `publish` as it is written, so that a long list is read one event at a time.
     pub(super) published: Option<Bytes>,
-    /// Values that were no JSON and were put right.
+    /// Values that were not JSON and were mended.
     pub(super) mended: Mended,
-    /// How long the whole message was.
+    /// Bytes of the whole message.
     pub(super) len: usize,
 }
 
@@ -46,7 +45,7 @@ struct Call {
 
 /// Arguments of a `publish` that are looked at to see whether it has more than one event.
 const MAX_ARGUMENTS: usize = 1_024;
-/// Room names that one request may have.
+/// The most room names in one request.
 const MAX_ROOMS: usize = 100;
 
 /// Reads an event.
@@ -77,7 +76,7 @@ pub(super) fn read(inbound: &Inbound) -> Result<Request, Error> {
     };
     if let (Some(Value::String(event)), Value::String(text)) = (&call.event, &call.argument) {
         match event.as_str() {
-            // In place of what the engine could not have read.
+            // The event in place of one that the engine could not have read.
             UNREADABLE => return Err(Error::bad_request(text)),
             NOT_JSON => {
                 if inbound.attachments.is_empty()
@@ -104,15 +103,15 @@ pub(super) fn read(inbound: &Inbound) -> Result<Request, Error> {
     })
 }
 
-/// The id of the answer to a packet that was refused because the engine can't count to it.
+/// The id of the answer to a refused packet, if it is too large for the engine.
 pub(super) fn ack_beyond(inbound: &Inbound) -> Option<u128> {
     let [event, _why, ack]: [String; 3] = serde_json::from_str(&inbound.text).ok()?;
     ack.parse().ok().filter(|_| event == UNREADABLE)
 }
 
-/// The argument of a `publish`, if the message is one that has an argument.
+/// The argument of a `publish`, if the message has one.
 fn published(text: &Bytes) -> Option<Bytes> {
-    // Only a message that begins so is looked through.
+    // Only a message that begins so is searched.
     let name = text.trim_ascii_start().strip_prefix(b"[")?;
     name.trim_ascii_start().strip_prefix(br#""publish""#)?;
     let (parts, _) = lenient::elements(text, MAX_ARGUMENTS)?;
@@ -124,7 +123,7 @@ fn published(text: &Bytes) -> Option<Bytes> {
             {
                 return Some(text.slice_ref(argument));
             }
-            // Several events, as several arguments: a list of them is meant.
+            // Several arguments are several events: they are read as a list.
             let from = argument.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
             let all = text.get(from..)?.trim_ascii_end();
             Some([b"[", all].concat().into())
@@ -133,10 +132,10 @@ fn published(text: &Bytes) -> Option<Bytes> {
     }
 }
 
-/// Reads a message that is no JSON as a whole: the name, and of the argument all that can be read. Of a list only those
-/// elements are lost that can't be.
+/// Reads a message that is not JSON as a whole: the name, and as much of the argument as possible. In a list only the
+/// unreadable elements are lost.
 fn read_leniently(text: &str) -> Result<Call, Error> {
-    /// The name and the argument: nothing behind them is looked at.
+    /// The name and the argument; later arguments are ignored.
     const LOOKED_AT: usize = 2;
     let (parts, _) = lenient::elements(text.as_bytes(), LOOKED_AT)
         .ok_or_else(|| Error::bad_request("the event is not JSON: it is no list that ends"))?;
@@ -168,7 +167,7 @@ fn read_leniently(text: &str) -> Result<Call, Error> {
     Ok(call)
 }
 
-/// JSON has no bytes: an attachment stands as base64 text where its placeholder stood.
+/// Puts attachments back as base64 text where their placeholders stood, since JSON has no bytes.
 pub(super) fn attach(value: &mut Value, attachments: &[Bytes]) {
     if attachments.is_empty() {
         return;
@@ -216,8 +215,8 @@ impl Request {
         }
     }
 
-    /// An id by the first of these keys that has one, as events name it: a number is text, and white space around it is none
-    /// of it.
+    /// An id by the first of these keys that has one, read as in events: a number is text, and white space around it is
+    /// cut off.
     pub(super) fn id(&self, keys: &[&str]) -> Result<Option<String>, Error> {
         for key in keys {
             match self.field(key) {
@@ -237,7 +236,7 @@ impl Request {
 
     /// The room that the request is about, for the error that refuses it.
     pub(super) fn room(&self) -> Option<String> {
-        // A bare string is a room only to these; to `authenticate` it would be a token.
+        // A bare string is a room only in these events; in `authenticate` it would be a token.
         let is_about_rooms = matches!(
             self.event.as_str(),
             "join_room" | "join" | "leave_room" | "leave" | "subscribe" | "unsubscribe"
@@ -248,7 +247,8 @@ impl Request {
         self.rooms().ok().and_then(|rooms| rooms.into_iter().next())
     }
 
-    /// The rooms by their names, each once, in all the ways in which they are asked for: a string, a list, `{room}`, `{room_id}`, `{rooms}`, `{channels}`.
+    /// The names of the rooms, each once, in all the forms of a request: a string, a list, `{room}`, `{room_id}`,
+    /// `{rooms}`, `{channels}`.
     pub(super) fn rooms(&self) -> Result<Vec<String>, Error> {
         let spelt: SmallVec<[&Value; 2]> = match &self.argument {
             Value::Object(fields) => ["room", "room_id", "rooms", "channels"]
@@ -322,7 +322,7 @@ mod tests {
             let request = read(&inbound(text, vec![])).unwrap();
             assert_eq!(request.published, None, "{text}");
         }
-        // Bytes have to be put in their places first.
+        // Attachments have to be put in their places first.
         let text = r#"["publish",{"type":"a.b","data":{"b":{"_placeholder":true,"num":0}}}]"#;
         let request = read(&inbound(text, vec![Bytes::from_static(b"x")])).unwrap();
         assert_eq!(request.published, None);

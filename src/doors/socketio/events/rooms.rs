@@ -55,7 +55,7 @@ pub(super) async fn subscribe(client: &Arc<Client>, request: &Request) -> Handle
         ));
     }
     check(client, &rooms).await?;
-    // Read before anything is changed: a request is done whole or not at all.
+    // Everything is read before anything is changed: a request is done whole or not at all.
     let filter = if filters.is_null() {
         None
     } else {
@@ -132,7 +132,7 @@ fn one_room(client: &Client, request: &Request) -> Result<(MemberId, String), Er
     }
 }
 
-/// Handlers run only after the introduction, so this fails only while the server goes down.
+/// The client's id in the hub. Handlers run only after the introduction, so this fails only while the server goes down.
 pub(super) fn member(client: &Client) -> Result<MemberId, Error> {
     client
         .member()

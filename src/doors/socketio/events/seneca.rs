@@ -20,11 +20,11 @@ pub(super) async fn subscribe(client: &Arc<Client>, event: &str) -> Handled {
     let hub = &client.context.hub;
     hub.listen(member, topic, true).await;
     confirm(client, name);
-    // It is gathered from all projects.
+    // The aggregate covers all projects.
     if !client.who().permissions.is_everything() {
         return Ok(json!({ "type": name }).into());
     }
-    // What the page shows first must not wait for the next change.
+    // A new page gets its first data at once, not with the next change.
     let now = match topic {
         Topic::Health => Some(("health_update", hub.question(Question::HealthNow).await?)),
         Topic::Pipeline => Some((

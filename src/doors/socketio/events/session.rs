@@ -25,7 +25,7 @@ pub(super) async fn authenticate(client: &Arc<Client>, request: &Request) -> Han
     let member = rooms::member(client)?;
     let before = client.who();
     let credential = request.text("token")?.map(Credential::new);
-    // Without a token it is who it was, as long as nobody has to prove anything.
+    // Without a token the client keeps its identity, as long as no token is required.
     if credential.is_none() && !client.context.authenticator.is_required() {
         return Ok(answer(client, &[]));
     }
@@ -50,7 +50,7 @@ pub(super) async fn authenticate(client: &Arc<Client>, request: &Request) -> Han
     let options = &client.context.options;
     let own = welcome::rooms(client.namespace, &who, &options.default_room, Vec::new());
     client.renew(who.clone());
-    // What was decided between the look at the token and now found the session under its old one.
+    // A ban or revocation made since the token was checked found the session under its old identity.
     if let Err(refusal) = client
         .context
         .authenticator

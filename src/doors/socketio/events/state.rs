@@ -1,4 +1,4 @@
-//! What is now and what was: state, history, resume; statistics.
+//! Handlers that read: state, history, resume and statistics.
 
 use std::sync::Arc;
 
@@ -17,8 +17,9 @@ use crate::{
     projections::state::Snapshot,
 };
 
-/// The whole state, of this moment, if one part holds it. No client takes an answer of any size: a larger one comes as
-/// events, of a moment of the last second and shared by all who see the same, and then what came after it.
+/// Answers with the whole present state, if it fits into one part. Clients don't accept answers of any size: a larger
+/// state comes as events, of a moment of the last second that is shared by all who see the same, followed by the
+/// updates after that moment.
 pub(super) async fn get_state(client: &Client, request: &Request) -> Handled {
     let hub = &client.context.hub;
     let of = SnapshotOf {
@@ -32,7 +33,7 @@ pub(super) async fn get_state(client: &Client, request: &Request) -> Handled {
         let now = written(moment, of.clone(), client.context.options.snapshot_part).await?;
         match now {
             Ok(whole) => {
-                // What was queued before the state is in it, and must not be made again behind it.
+                // Updates queued before the state are in it, and must not be sent again after it.
                 client.lane.settle(client.namespace);
                 return Ok(Answer::Json(whole));
             }
@@ -47,13 +48,13 @@ pub(super) async fn get_state(client: &Client, request: &Request) -> Handled {
         "counts": snapshot.map(Snapshot::counts),
     });
     let member = rooms::member(client)?;
-    // One that grew meanwhile is of a moment that may not last.
+    // A state that grew meanwhile belongs to a moment that may not last.
     let lasting = in_parts.filter(|shared| shared.lasts());
     hub.give_snapshot(member, of.project, lasting).await;
     Ok(answer.into())
 }
 
-/// Writes the state at a moment if one part holds it; else its parts.
+/// The state at a moment as one text, if it fits into one part; else its parts.
 async fn written(
     moment: Arc<Moment>,
     of: SnapshotOf,

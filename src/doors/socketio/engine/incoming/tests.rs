@@ -23,7 +23,7 @@ fn frame(first: u8, len: usize) -> Vec<u8> {
     out
 }
 
-/// The verdict, whatever pieces the bytes come in.
+/// The verdict, into whatever pieces the bytes are split.
 fn verdict(bytes: &[u8], joined: bool) -> Result<(), CloseReason> {
     let verdicts = [1, 2, 3, 7, 1_000, bytes.len()].map(|piece| {
         let mut incoming = Incoming::new(BOUNDS);
@@ -42,7 +42,7 @@ fn what_clients_send_passes() {
         all.extend(frame(0x81, len));
         all.extend(frame(0x82, len));
     }
-    // Fragments with a ping between them, twice: the count begins again.
+    // Fragments with a ping between them, twice: each message is counted by itself.
     for _ in 0..2 {
         all.extend(frame(0x01, 30_000));
         all.extend(frame(0x89, 125));

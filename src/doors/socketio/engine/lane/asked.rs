@@ -1,7 +1,8 @@
-//! Events of ours that ask the client for an answer.
+//! Events of the server that ask the client for an answer.
 //!
-//! The engine has such a thing, too. But it keeps a place for each answer that never comes until the session ends, and takes
-//! an answer that it can't read for none. Here a place lives as long as somebody waits, and whatever comes is an answer.
+//! The engine can do this too, but it remembers each question that is never answered until the session ends, and treats
+//! an answer that it can't read as none. Here a question is remembered as long as somebody waits for its answer, and an
+//! unreadable answer counts.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
@@ -14,19 +15,19 @@ use super::{
 };
 use crate::channel::Namespace;
 
-/// A question that was sent. Dropped, it is forgotten.
+/// A question that was sent. It is forgotten when this is dropped.
 #[derive(Debug)]
 pub struct Asked {
     /// The lane of the client that is asked.
     lane: Arc<ExpressLane>,
-    /// Its id.
+    /// The id of the question.
     id: i64,
     /// Brings the answer.
     answer: oneshot::Receiver<Said>,
 }
 
 impl Asked {
-    /// Waits for the answer, or what is wrong with it; `None` when the client left.
+    /// Waits for the answer, or the fault in it; `None` when the client left.
     pub async fn answer(&mut self) -> Option<Result<Answered, String>> {
         (&mut self.answer).await.ok()
     }
@@ -80,7 +81,7 @@ impl Listener for ExpressLane {
         self.is_on(namespace)
     }
 
-    /// The client answered. Nobody may wait for it any more.
+    /// Passes the client's answer on, if somebody still waits for it.
     fn answered(&self, packet: &Packet<'_>, attachments: Vec<Vec<u8>>) {
         self.say(packet, || {
             Ok(Answered {
@@ -90,7 +91,7 @@ impl Listener for ExpressLane {
         });
     }
 
-    /// The client answered, but not all of it came.
+    /// Passes on that the client's answer was incomplete.
     fn answered_badly(&self, packet: &Packet<'_>, why: &str) {
         self.say(packet, || Err(why.to_owned()));
     }

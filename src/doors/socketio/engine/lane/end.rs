@@ -1,4 +1,5 @@
-//! How a connection ends: the engine is done with it, or it is killed; and what is still written then.
+//! The end of a connection: the engine closes its stream, or the lane is killed; and the bytes that are still written
+//! then.
 
 use std::{
     sync::atomic::Ordering,
@@ -17,11 +18,11 @@ use crate::{
     error::Error,
 };
 
-/// How often it is looked whether the client has everything.
+/// The interval at which it is checked whether the client has everything.
 const DRAIN_CHECK_INTERVAL: Duration = Duration::from_millis(5);
 
 impl ExpressLane {
-    /// The engine is done with its stream.
+    /// Notes that the engine is done with its stream.
     pub(in crate::doors::socketio::engine) fn close(&self) {
         self.lock().closing = true;
         self.writer.notify_one();
@@ -31,12 +32,12 @@ impl ExpressLane {
         self.lock().closing
     }
 
-    /// Ends the connection now. What waits is dropped; the engine learns of it by its stream.
+    /// Ends the connection now. Waiting messages are dropped; the engine notices by its stream.
     pub fn kill(&self, why: CloseReason) {
         self.kill_locked(&mut self.lock(), why);
     }
 
-    /// Why it was killed, if it was.
+    /// The reason why the lane was killed, if it was.
     pub fn killed(&self) -> Option<CloseReason> {
         CloseReason::from_repr(self.killed.load(Ordering::Acquire))
     }
@@ -70,7 +71,7 @@ impl ExpressLane {
         self.reader.wake();
     }
 
-    /// Waits until the client has what is queued, at most so long.
+    /// Waits until the client has everything that is queued, for at most so long.
     pub async fn drained(&self, most: Duration) {
         let until = Instant::now() + most;
         while self.owes() && self.killed().is_none() && Instant::now() < until {

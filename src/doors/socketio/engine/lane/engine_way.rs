@@ -1,7 +1,7 @@
-//! What goes the engine's way: the frames of a session that polls, and the change to a stream of its own.
+//! The way through the engine: the frames of a session that polls, and its upgrade to a WebSocket.
 //!
-//! The engine has a queue of its own, counted in packets. The lane gives it no more than one polling answer may hold; the
-//! rest waits here, where it is counted in bytes.
+//! The engine has a queue of its own, counted in packets. The lane gives it no more than one polling answer may hold;
+//! further packets wait here, where they are counted in bytes.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -14,13 +14,13 @@ use crate::{
     delivery::{Tag, WireMessage},
 };
 
-/// How often the engine's queue is tried again.
+/// The interval at which the engine's full queue is tried again.
 const POUR_RETRY_INTERVAL: Duration = Duration::from_millis(20);
 /// Packets that one polling answer may hold: python-engineio takes no more than 16, and the engine adds its own.
 pub(super) const MAX_POLLED_PACKETS: usize = 14;
 
 impl ExpressLane {
-    /// The engine doesn't say when its queue has room again: while something waits for that, it is looked after.
+    /// Starts a task that fills the engine's queue while packets wait for it: the engine doesn't say when it has room.
     pub(super) fn pour_later(self: &Arc<Self>, state: &mut State) {
         if state.pouring || !state.gates.iter().any(Gate::waits_for_engine) {
             return;
@@ -37,7 +37,7 @@ impl ExpressLane {
         });
     }
 
-    /// Gives the engine what it has room for now; whether more waits.
+    /// Gives the engine the packets that it has room for, and says whether more wait.
     fn pour(&self) -> bool {
         let mut state = self.lock();
         let state = &mut *state;
@@ -63,7 +63,7 @@ impl ExpressLane {
         state.pouring
     }
 
-    /// The client fetched so many of the packets that the engine had for it.
+    /// Notes that the client fetched so many of the engine's packets.
     pub fn polled(&self, packets: usize) {
         {
             let mut state = self.lock();
@@ -72,7 +72,7 @@ impl ExpressLane {
         self.pour();
     }
 
-    /// The upgrade of a polling session is past the point where polling could still carry anything.
+    /// Sends on the WebSocket from now on: the upgrade has passed the point where polling could carry anything.
     pub(in crate::doors::socketio::engine) fn upgraded(self: &Arc<Self>) {
         let mut state = self.lock();
         if matches!(state.way, Way::Express) {
@@ -88,7 +88,7 @@ impl ExpressLane {
         self.pour_later(&mut state);
     }
 
-    /// The mark of a namespace came out of the engine's queue.
+    /// Opens a namespace's gate, when its mark came out of the engine's queue.
     pub(in crate::doors::socketio::engine) fn marked(&self, namespace: Namespace) {
         let mut state = self.lock();
         let state = &mut *state;

@@ -1,4 +1,4 @@
-//! The lane itself: what it knows, and what all of its parts read of that.
+//! The lane's state, and the reads that all of its parts share.
 
 use std::{
     sync::{
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{channel::Namespace, delivery::Outbox, observe::Metrics};
 
-/// Bounds on what a client may cost.
+/// Bounds on one client's lane.
 #[derive(Debug, Clone, Copy)]
 pub struct LaneLimits {
     /// Bytes that may wait for a client.
@@ -31,11 +31,11 @@ pub struct LaneLimits {
     pub max_packets: usize,
     /// The time that a client may take nothing while something waits.
     pub stall: Duration,
-    /// Bounds on what it may send.
+    /// Bounds on the frames that the client sends.
     pub incoming: Bounds,
     /// Bounds on the attachments of a packet.
     pub attachments: Attachments,
-    /// The time that it may leave a ping unanswered.
+    /// The time that the client may leave a ping unanswered.
     pub ping_timeout: Duration,
 }
 
@@ -48,75 +48,73 @@ pub struct SessionId(pub(super) u64);
 pub struct ExpressLane {
     /// Filled by the hub, the handlers and the guard, emptied by the writer. Never held across an await.
     pub(super) state: Mutex<State>,
-    /// Wakes the writer: something waits, or it is over.
+    /// Wakes the writer: a message waits, or the lane ends.
     pub(in crate::doors::socketio::engine) writer: Notify,
-    /// Wakes the guard's reader: killed, or reading may go on.
+    /// Wakes the guard's reader: the lane was killed, or reading may go on.
     pub(in crate::doors::socketio::engine) reader: AtomicWaker,
-    /// The count of the client's inboxes that are full: while any is, its socket isn't read, and TCP slows it down.
+    /// The number of the client's inboxes that are full: while any is, its socket isn't read, and TCP slows it down.
     pub(super) full_inboxes: AtomicUsize,
-    /// A `CloseReason` once killed, else 0. Outside the mutex: the reader looks at it on every poll.
+    /// A `CloseReason` once killed, else 0. Outside the mutex, since the reader checks it on every poll.
     pub(super) killed: AtomicU8,
-    /// Whether the client was ever let onto a namespace: before that it has nothing to attach anything to.
+    /// Whether the client has ever joined a namespace; before that it may send no attachments.
     pub(super) joined: AtomicBool,
-    /// Reads its packets before the engine does. Locked by whoever reads from the client, which is one at a time.
+    /// Reads the client's packets before the engine does. Locked by the one task that reads from the client.
     pub(super) screen: Mutex<Screen>,
-    /// Questions of ours that it has not answered.
+    /// Questions that the client has not answered.
     pub(super) asked: Mutex<Open>,
-    /// The engine waits for the answer to a ping: it is given one, and the lane keeps the time itself.
+    /// Whether the engine waits for the answer to a ping: the lane gives it one, and keeps the time itself.
     pub(super) owes_pong: AtomicBool,
-    /// A ping is unanswered; outside the mutex, for each read asks.
+    /// Whether a ping is unanswered. Outside the mutex, since each read checks it.
     pub(super) pinged: AtomicBool,
     /// Streams that want to become the session's.
     pub(super) upgrades: AtomicUsize,
-    /// Those of them that were probed: polls are let go.
+    /// Streams among these that were probed: polls are released for them.
     pub(super) probing: AtomicUsize,
-    /// Polls that were, since the last was.
+    /// Polls released since a stream was last probed.
     pub(super) released: AtomicUsize,
-    /// Tells polls of the first.
+    /// Tells polls that a stream was probed.
     pub(super) let_go: Notify,
-    /// One of them is.
+    /// Whether one of these streams has become the session's.
     pub(super) is_upgraded: AtomicBool,
-    /// The bounds.
     pub(super) limits: LaneLimits,
-    /// Every kill is counted with its reason.
+    /// Counts every kill with its reason.
     pub(super) metrics: Arc<Metrics>,
 }
 
 #[derive(Debug)]
 pub(super) struct State {
-    /// Which way frames go.
+    /// The way that frames take.
     pub(super) way: Way,
-    /// Whether a namespace's frames may go yet.
+    /// The state of each namespace: whether its frames may go out.
     pub(super) gates: [Gate; Namespace::ALL.len()],
-    /// Whose gate it is: a client that left may be told of it only after it came again.
+    /// The stay that each gate belongs to: the end of an old stay may be noticed after the client has come again.
     pub(super) stay: [u64; Namespace::ALL.len()],
-    /// Stays so far.
+    /// The number of stays so far.
     pub(super) stays: u64,
-    /// Marks of stays that are over, still in the engine's queue: they must not open the gate of the next one.
+    /// Marks of ended stays that are still in the engine's queue: they must not open the gate of the next stay.
     pub(super) stale_marks: [usize; Namespace::ALL.len()],
-    /// The messages that wait for the writer.
     pub(super) queue: Outbox,
-    /// The bytes that wait or are being written, exempt ones not counted.
+    /// Bytes that wait or are being written, exempt ones not counted.
     pub(super) bytes: usize,
-    /// Bytes of exempt frames still in the queue: they are written first come first served, but don't count.
+    /// Bytes of exempt frames in the queue: they are written in their turn, but don't count.
     pub(super) exempt: usize,
-    /// Something is written: only then may a heartbeat overtake, for the first packet opens the session.
+    /// Whether anything was written. Only then may a heartbeat overtake, since the first packet opens the session.
     pub(super) begun: bool,
-    /// The engine is done: write what waits, then close.
+    /// Whether the engine is done, so that the lane closes once it is empty.
     pub(super) closing: bool,
-    /// Packets given to the engine that the client has not fetched.
+    /// Packets in the engine that the client has not fetched.
     pub(super) in_engine: usize,
-    /// A task looks after what waits for room in the engine's queue.
+    /// Whether a task fills the engine's queue.
     pub(super) pouring: bool,
-    /// Whether the client is there.
+    /// The ping that the client has not answered.
     pub(super) pulse: Pulse,
 }
 
 #[derive(Debug)]
 pub(super) enum Way {
-    /// A WebSocket of our own.
+    /// A WebSocket that the server writes itself.
     Express,
-    /// Polling: through the engine.
+    /// Polling, through the engine.
     Engine,
 }
 
@@ -172,7 +170,7 @@ impl ExpressLane {
         !matches!(self.lock().gates[namespace as usize], Gate::Shut)
     }
 
-    /// The bytes that wait for the client.
+    /// Bytes that wait for the client.
     pub fn waiting(&self) -> usize {
         self.lock().bytes
     }
@@ -188,7 +186,7 @@ impl ExpressLane {
 }
 
 impl State {
-    /// Drops what was to be sent on a namespace. A mark that is under way belongs to what is over.
+    /// Drops the frames for a namespace. A mark in the engine's queue belongs to the stay that ends.
     pub(super) fn shut(&mut self, namespace: Namespace) {
         let at = namespace as usize;
         let frames = match std::mem::replace(&mut self.gates[at], Gate::Shut) {
@@ -202,7 +200,8 @@ impl State {
         frames.iter().for_each(|f| self.uncount(f.bytes().len()));
     }
 
-    /// One exempt frame at a time: a second one while the first still waits counts like any other.
+    /// Counts a frame. Only one exempt frame is free at a time: a second one that comes while it waits counts like any
+    /// other.
     pub(super) fn count(&mut self, len: usize, exempt: bool) {
         if exempt && self.exempt == 0 {
             self.exempt += len;
@@ -211,7 +210,7 @@ impl State {
         }
     }
 
-    /// Exempt bytes are let go first: the count may only err towards the client's favour for a moment.
+    /// Uncounts bytes, exempt ones first: for a moment the count may be too low, but never too high.
     pub(super) fn uncount(&mut self, len: usize) {
         let exempt = len.min(self.exempt);
         self.exempt -= exempt;

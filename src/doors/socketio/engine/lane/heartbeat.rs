@@ -1,10 +1,10 @@
-//! Whether the client is still there.
+//! The heartbeat: the lane answers the engine's pings, and keeps the time itself.
 //!
-//! The engine sends a ping and counts from when it queued it. Behind a long message on a slow link the ping comes late, and
-//! a client that takes everything as fast as it can is taken for dead. So the engine is answered at once, in the client's
-//! name, and the time is kept here: from when the ping could be written, and anew whenever the client took something after
-//! the kernel had no more room. (That it takes nothing at all has a limit of its own, `stall_timeout`.) Whatever the client
-//! says is an answer.
+//! The engine counts from the moment at which it queued a ping. Behind a long message on a slow link the ping comes
+//! late, and the engine would give up a client that takes bytes as fast as it can. So the lane answers the engine at
+//! once, in the client's name, and counts from the moment at which the ping could be written, and anew whenever the
+//! client took bytes after the kernel's buffer was full. (A client that takes nothing at all is ended by
+//! `stall_timeout`.) Anything that the client sends counts as an answer.
 
 use std::sync::atomic::Ordering;
 
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::express::ExpressLane;
 
 impl ExpressLane {
-    /// The engine pings.
+    /// Notes a ping of the engine.
     pub(in crate::doors::socketio::engine) fn pinged(&self) {
         self.lock().pulse.since.get_or_insert_with(Instant::now);
         self.pinged.store(true, Ordering::Release);
@@ -27,32 +27,32 @@ impl ExpressLane {
         self.owes_pong.load(Ordering::Relaxed) && self.owes_pong.swap(false, Ordering::AcqRel)
     }
 
-    /// The client said something.
+    /// Notes that the client sent something.
     pub(in crate::doors::socketio::engine) fn heard(&self) {
         if self.pinged.load(Ordering::Relaxed) && self.pinged.swap(false, Ordering::AcqRel) {
             self.lock().pulse.since = None;
         }
     }
 
-    /// The kernel takes nothing more.
+    /// Notes that the kernel's buffer is full.
     pub(in crate::doors::socketio::engine) fn held_up(&self) {
         self.lock().pulse.held_up = true;
     }
 
-    /// It does again: the client took something.
+    /// Notes that the client took bytes, so that the kernel has room again.
     pub(in crate::doors::socketio::engine) fn took(&self) {
         let mut state = self.lock();
         state.pulse.held_up = false;
         state.pulse.restart();
     }
 
-    /// The client is read from again: its answer may lie there.
+    /// Restarts the time when the client's socket is read again, since its answer may lie there.
     pub(super) fn listens_again(&self) {
         self.lock().pulse.restart();
         self.writer.notify_one();
     }
 
-    /// The time at which it has been silent for too long, if it goes on being so.
+    /// The time at which the client will have been silent for too long.
     pub(in crate::doors::socketio::engine) fn silent_at(&self) -> Option<Instant> {
         if self.reading_paused() {
             return None;

@@ -1,4 +1,4 @@
-//! Questions to the client that are not answered, and what an answer is.
+//! Questions that the client has not answered, and the form of an answer.
 
 use std::collections::HashMap;
 
@@ -11,18 +11,17 @@ use crate::channel::Namespace;
 pub struct Answered {
     /// The JSON of its arguments, as it was sent.
     pub json: String,
-    /// Its attachments, in the order of their placeholders.
+    /// The attachments, in the order of their placeholders.
     pub attachments: Vec<Vec<u8>>,
 }
 
-/// What is wrong with it stands in its place.
+/// An answer, or the fault in it.
 pub(super) type Said = Result<Answered, String>;
 
-/// Questions that are not answered.
 #[derive(Debug, Default)]
 pub(super) struct Open {
-    /// The last id.
+    /// The last id given.
     pub(super) last: i64,
-    /// By id.
+    /// The questions by id.
     pub(super) waiting: HashMap<i64, (Namespace, oneshot::Sender<Said>)>,
 }

@@ -2,12 +2,12 @@
 
 use tokio::time::Instant;
 
-/// The ping that is unanswered, and whether it could be written.
+/// An unanswered ping, and whether it could be written.
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
-    /// From when the answer to a ping is waited for.
+    /// The time from which its answer is awaited.
     pub(super) since: Option<Instant>,
-    /// The kernel takes nothing now: a ping may be behind what waits.
+    /// Whether the kernel takes nothing now, so that the ping may be behind other bytes.
     pub(super) held_up: bool,
 }
 
@@ -17,7 +17,7 @@ impl Pulse {
         self.held_up && self.since.is_some()
     }
 
-    /// Its time begins anew.
+    /// Restarts the time for the answer.
     pub(super) fn restart(&mut self) {
         if self.since.is_some() {
             self.since = Some(Instant::now());

@@ -1,4 +1,4 @@
-//! What the lane knows about the other direction: what may be read from the client, and whether anything may.
+//! The lane and the client's own messages: whether the socket is read, and how its packets are screened.
 
 use std::sync::{PoisonError, atomic::Ordering};
 
@@ -14,27 +14,27 @@ use super::{
 use crate::channel::Namespace;
 
 impl ExpressLane {
-    /// The client is let onto a namespace: called before CONNECT is sent.
+    /// Notes that the client has joined a namespace; called before CONNECT is sent.
     pub fn admit(&self) {
         self.joined.store(true, Ordering::Release);
     }
 
-    /// Whether it was ever let onto one.
+    /// Whether the client has ever joined a namespace.
     pub(in crate::doors::socketio::engine) fn is_joined(&self) -> bool {
         self.joined.load(Ordering::Acquire)
     }
 
-    /// Bounds on what the client may send.
+    /// Bounds on the client's frames.
     pub(in crate::doors::socketio::engine) fn incoming(&self) -> Bounds {
         self.limits.incoming
     }
 
-    /// An inbox of the client is full: stop reading from it.
+    /// Stops reading from the client, since one of its inboxes is full.
     pub fn inbox_full(&self) {
         self.full_inboxes.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// An inbox that was full has room again.
+    /// Notes that a full inbox has room again.
     pub fn inbox_has_room(&self) {
         if self.full_inboxes.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.reader.wake();
@@ -42,12 +42,12 @@ impl ExpressLane {
         }
     }
 
-    /// Whether nothing is to be read from the client now.
+    /// Whether the client's socket is not to be read now.
     pub fn reading_paused(&self) -> bool {
         self.full_inboxes.load(Ordering::Acquire) > 0
     }
 
-    /// Reads a message of the client before the engine does; what that is to read instead.
+    /// Reads a message of the client before the engine does, and returns the messages that the engine gets instead.
     ///
     /// # Errors
     /// The connection can't go on.
@@ -58,7 +58,7 @@ impl ExpressLane {
             .look(message, speech, self)
     }
 
-    /// The query of a namespace's CONNECT, where a client writes one into its name.
+    /// The query of a namespace's CONNECT, which some clients write into its name.
     pub fn query(&self, namespace: Namespace) -> Option<Box<str>> {
         let screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
         screen.query(namespace)

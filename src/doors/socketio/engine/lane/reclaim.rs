@@ -1,5 +1,5 @@
-//! Updates that are taken back out of a lane: by the hub, to coalesce them with later ones, and by the writer, when the socket
-//! takes nothing.
+//! Takes updates back out of a lane: for the hub, which coalesces them with later ones, and for the writer, when the
+//! socket takes nothing.
 
 use std::collections::VecDeque;
 
@@ -10,8 +10,8 @@ use crate::{
 };
 
 impl ExpressLane {
-    /// Takes back the updates of a namespace that the client has not begun to get, as far as it is known from where they
-    /// can come again and `keeps` says that they will. What goes the engine's way is left: that is few packets.
+    /// Takes back a namespace's updates that the client has not begun to receive, if their place in the stream is known
+    /// and `keeps` says that they will be sent again. The few packets that are with the engine are left.
     pub fn reclaim(&self, namespace: Namespace, keeps: &dyn Fn(&str) -> bool) -> Option<Reclaimed> {
         let mut state = self.lock();
         let taken = state.queue.reclaim(namespace, keeps)?;
@@ -19,7 +19,8 @@ impl ExpressLane {
         Some(taken)
     }
 
-    /// Marks a change of what the client may see on a namespace: updates queued before it are not taken back.
+    /// Marks a change of the client's filter or permissions on a namespace: updates queued before it are not taken
+    /// back.
     pub fn settle(&self, namespace: Namespace) {
         self.lock().queue.settle(namespace);
     }
@@ -34,7 +35,7 @@ impl ExpressLane {
         !batch.is_empty()
     }
 
-    /// Takes pieces back from the writer of which nothing is written: `places` is what the client has without them.
+    /// Takes messages back from the writer of which nothing is written; `places` is the client's place without them.
     pub(in crate::doors::socketio::engine) fn put_back(
         &self,
         batch: &mut VecDeque<QueuedMessage>,

@@ -1,4 +1,4 @@
-//! The ways of frames into the lane: from the hub, the handlers and the engine.
+//! Queues frames in the lane: for the hub, the handlers and the engine.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -18,11 +18,11 @@ use crate::{
     delivery::{Outgoing, WireMessage},
 };
 
-/// The engine's ping (Engine.IO 4) and its answer to one (3) as frames. Nothing depends on their place among the others.
+/// The engine's ping (Engine.IO 4) and its answer to one (3) as frames. They may overtake other frames.
 pub(super) const HEARTBEATS: [&[u8]; 2] = [b"\x81\x012", b"\x81\x013"];
 
 impl ExpressLane {
-    /// Begins a namespace: called right after the engine queued its CONNECT packet. What it gives ends the namespace.
+    /// Begins a stay on a namespace; called right after the engine queued its CONNECT packet. The stay's id ends it.
     pub fn connect(self: &Arc<Self>, namespace: Namespace, engine: Arc<dyn Engine>) -> SessionId {
         let mut state = self.lock();
         state.shut(namespace);
@@ -40,8 +40,8 @@ impl ExpressLane {
         stay
     }
 
-    /// Ends a stay on a namespace: what was still to be sent on it is dropped. Whoever leaves and comes again at once may
-    /// be on it anew by now; that stay goes on.
+    /// Ends a stay on a namespace, and drops its frames. The client may have left and come again meanwhile; the new
+    /// stay goes on.
     pub fn disconnect(&self, namespace: Namespace, stay: SessionId) {
         let mut state = self.lock();
         if state.stay[namespace as usize] == stay.0 {
@@ -49,8 +49,8 @@ impl ExpressLane {
         }
     }
 
-    /// Queues a frame; false when the client owes all that it may, so that no more should come until it has room.
-    /// The writer is not woken: call [`ExpressLane::flush`] when all is queued.
+    /// Queues a frame. Returns `false` when the lane is full, so that no more should come until it has room. The writer
+    /// is not woken: call [`ExpressLane::flush`] when all frames are queued.
     pub fn send(self: &Arc<Self>, frame: &Frame) -> bool {
         self.queue(frame.message(), || frame.clone(), false)
     }
@@ -61,7 +61,7 @@ impl ExpressLane {
         self.queue(message, || Frame::of_update(message.clone()), exempt)
     }
 
-    /// Queues the answer to a request. A large one was asked for and is not held against who reads it.
+    /// Queues the answer to a request. A large one doesn't count, since the client asked for it.
     pub fn answer(self: &Arc<Self>, frame: &Frame) {
         if frame.is_beyond_engine() && matches!(self.lock().way, Way::Engine) {
             return;
@@ -70,7 +70,7 @@ impl ExpressLane {
         self.queue(frame.message(), || frame.clone(), large);
     }
 
-    /// Queues a frame that doesn't count towards the bound (a snapshot may be larger than what a client may owe).
+    /// Queues a frame that doesn't count towards the bound (a snapshot may be larger than the bound).
     pub fn send_exempt(self: &Arc<Self>, frame: &Frame) {
         self.queue(frame.message(), || frame.clone(), true);
     }
@@ -80,7 +80,7 @@ impl ExpressLane {
         self.writer.notify_one();
     }
 
-    /// Whether the client took enough of what it owed that more may come.
+    /// Whether enough was written that more updates may come.
     pub fn has_room(&self) -> bool {
         let state = self.lock();
         state.bytes <= self.limits.max_bytes / 2 && state.overflow() <= self.limits.max_packets / 2
@@ -126,8 +126,8 @@ impl ExpressLane {
         state.bytes <= self.limits.max_bytes && state.overflow() <= self.limits.max_packets
     }
 
-    /// Queues bytes of the engine's own: whole frames, never refused while the client is within twice its bound. A
-    /// heartbeat goes first: behind all that waits for a slow client it would come too late for both sides.
+    /// Queues bytes of the engine: whole frames, never refused while the client is within twice its bound. A heartbeat
+    /// goes first: behind everything that waits for a slow client it would come too late for both sides.
     pub(in crate::doors::socketio::engine) fn engine_bytes(&self, bytes: &[u8]) {
         let mut state = self.lock();
         if state.bytes > self.limits.max_bytes.saturating_mul(2) {
@@ -136,7 +136,7 @@ impl ExpressLane {
         }
         let frame = Bytes::copy_from_slice(bytes);
         if state.begun && HEARTBEATS.contains(&bytes) {
-            // One that waits already says the same.
+            // A ping that waits already says the same.
             if bytes == HEARTBEATS[0] && state.pulse.waits() {
                 return;
             }
@@ -147,7 +147,7 @@ impl ExpressLane {
         state.count(bytes.len(), false);
     }
 
-    /// The writer wrote so much.
+    /// Notes that the writer wrote so many bytes.
     pub(in crate::doors::socketio::engine) fn written(&self, len: usize) {
         let mut state = self.lock();
         state.begun |= len > 0;

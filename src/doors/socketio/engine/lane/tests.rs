@@ -46,7 +46,7 @@ async fn a_heartbeat_overtakes_what_waits_and_other_packets_do_not() {
     let lane = lane(1 << 20);
     let update = Frame::event(Namespace::Root, "update", "{}", Tag::Told);
     let mut batch = VecDeque::new();
-    // The first packet opens the session: a ping of the same moment must not come before it.
+    // The first packet opens the session, so a ping must not come before it.
     lane.engine_bytes(b"\x81\x030{}");
     lane.engine_bytes(HEARTBEATS[0]);
     assert!(lane.take(&mut batch, 1 << 20));
@@ -108,7 +108,7 @@ async fn whoever_leaves_and_comes_again_stays_though_it_is_told_late() {
     let second = lane.connect(Namespace::Root, Arc::new(Willing));
     lane.disconnect(Namespace::Root, first);
     lane.send(&update);
-    // The first stay's mark comes out before the second one's CONNECT: nothing may follow it.
+    // The first stay's mark comes out before the second stay's CONNECT: no frame may follow it.
     lane.marked(Namespace::Root);
     assert_eq!(sent(&lane), 0);
     lane.marked(Namespace::Root);
@@ -128,16 +128,16 @@ mod taking_back {
 
     use super::*;
 
-    /// What happens to a queue.
+    /// An operation on a queue.
     #[derive(Debug, Clone)]
     enum Step {
         /// An update of the stream.
         Update,
-        /// What is said at one place of the stream.
+        /// A message at a place in the stream.
         Told,
-        /// What belongs to none.
+        /// A message without a place.
         Aside,
-        /// What may be seen changes.
+        /// A change of the client's filter or permissions.
         Settle,
         /// The client begins to get so many pieces, of which the writer gives some back.
         Begin(usize, usize),
@@ -168,7 +168,7 @@ mod taking_back {
                         let text = format!("/{updates}");
                         expected.push((updates, text.clone()));
                         queue.push(WireMessage::new(HERE, Tag::Update(updates.to_string().into()), text.into()));
-                        // Another namespace's updates go the same way, and are no business of this one.
+                        // Updates of another namespace share the queue, and must not be affected.
                         queue.push(WireMessage::new(Namespace::Admin, Tag::Update("x".into()), "other".into()));
                     }
                     Step::Told => {

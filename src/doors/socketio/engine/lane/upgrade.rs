@@ -1,4 +1,4 @@
-//! The upgrade of a session that polls, as far as the session knows of it.
+//! The upgrade of a session that polls, as the lane knows it.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -7,11 +7,11 @@ use std::{
 
 use super::express::ExpressLane;
 
-/// Streams at a time that want to become the session's: a client needs one, and tries another when that hangs.
+/// The most streams at a time that want to become the session's: a client needs one, and tries another when that hangs.
 const MAX_UPGRADES: usize = 4;
-/// How long a poll waits on beside a stream that was probed; a client that goes on to poll waits twice as long each time.
+/// The time that a poll waits on after a stream was probed; it doubles each time the client polls again.
 const LET_GO: Duration = Duration::from_millis(100);
-/// As often as that is doubled.
+/// The most times that it doubles.
 const DOUBLINGS: usize = 8;
 
 /// A stream that may become the session's.
@@ -25,14 +25,14 @@ impl Drop for Upgrade {
 }
 
 impl Upgrade {
-    /// Makes this stream the session's. `false` when another one is.
+    /// Makes this stream the session's. `false` when another one is already.
     pub fn complete(&self) -> bool {
         !self.0.is_upgraded.swap(true, Ordering::AcqRel)
     }
 }
 
 impl ExpressLane {
-    /// Begins an upgrade; `None` when the session has a stream already, or too many want to be it.
+    /// Begins an upgrade; `None` when the session has a WebSocket already, or too many streams want to become it.
     pub fn begin_upgrade(self: &Arc<Self>) -> Option<Upgrade> {
         let before = self.upgrades.fetch_add(1, Ordering::AcqRel);
         let upgrade = Upgrade(self.clone());
@@ -40,7 +40,7 @@ impl ExpressLane {
         may.then_some(upgrade)
     }
 
-    /// A stream was probed, or is no longer.
+    /// Notes that a stream was probed, or has ended.
     pub(in crate::doors::socketio::engine) fn probed(&self, begins: bool) {
         if begins {
             self.released.store(0, Ordering::Release);
@@ -51,8 +51,8 @@ impl ExpressLane {
         }
     }
 
-    /// Returns when a poll is to be answered with nothing: the client stops polling before it says that it goes on with its
-    /// stream, and waits for the poll that is under way.
+    /// Returns when a poll is to be answered with nothing: before it confirms the upgrade, a client stops polling and
+    /// waits for its last poll.
     pub async fn let_go(&self) {
         loop {
             let begun = self.let_go.notified();
