@@ -5,7 +5,7 @@ use strum::{EnumString, IntoStaticStr};
 /// The Socket.IO namespace on which an update is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, EnumString, IntoStaticStr)]
 pub enum Namespace {
-    /// `/`: the contract's updates.
+    /// `/`: the updates of the protocol.
     #[strum(to_string = "/", serialize = "")]
     Root,
     /// `/conversations`: Seneca's conversation page.
@@ -17,7 +17,7 @@ pub enum Namespace {
 }
 
 impl Namespace {
-    /// All of them.
+    /// All namespaces.
     pub const ALL: [Self; 3] = [Self::Root, Self::Conversations, Self::Admin];
 
     /// The path on the wire.
@@ -25,13 +25,13 @@ impl Namespace {
         self.into()
     }
 
-    /// The one at a path; the root's may be left out.
+    /// The namespace at a path; the root's may be left out.
     pub fn at(path: &str) -> Option<Self> {
         path.parse().ok()
     }
 }
 
-/// One of Seneca's subscriptions: updates that only its pages know go to those who asked for them.
+/// One of Seneca's subscriptions: updates that only its pages know go to subscribers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Topic {
     /// `subscribe_conversations` on `/`.
@@ -46,27 +46,27 @@ pub enum Topic {
     ConversationPage,
 }
 
-/// Which topics somebody listens to now: what nobody listens to is not even planned.
+/// The topics that have subscribers now: updates of other topics are not even planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Listening(u8);
 
 impl Listening {
-    /// Nobody listens to any topic.
+    /// No topic has subscribers.
     pub const NONE: Self = Self(0);
-    /// Every topic is listened to.
+    /// Every topic has subscribers.
     pub const ALL: Self = Self(u8::MAX);
 
-    /// As a number, for where it must be written down.
+    /// The topics as a number, to be stored.
     pub fn bits(self) -> u8 {
         self.0
     }
 
-    /// What [`Listening::bits`] stands for.
+    /// The topics that [`Listening::bits`] gave as a number.
     pub fn of_bits(bits: u8) -> Self {
         Self(bits)
     }
 
-    /// The same with `topic` listened to.
+    /// The same with `topic`.
     #[must_use]
     pub fn with(self, topic: Topic) -> Self {
         Self(self.0 | 1 << topic as u8)
@@ -78,7 +78,7 @@ impl Listening {
         Self(self.0 & !(1 << topic as u8))
     }
 
-    /// Whether somebody listens to `topic`.
+    /// Whether `topic` has subscribers.
     pub fn to(self, topic: Topic) -> bool {
         self.0 & (1 << topic as u8) != 0
     }

@@ -1,4 +1,4 @@
-//! What is answered when something is refused: a code of the contract and a sentence for people.
+//! The answer to a refused request: a code of the protocol, and a sentence for people.
 
 use std::time::Duration;
 
@@ -12,18 +12,18 @@ use crate::timestamp::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct Error {
-    /// One of the contract's codes, §8.
+    /// One of the protocol's codes.
     pub code: &'static str,
-    /// What was wrong, where, and what to do.
+    /// The fault, its place, and what to do.
     pub message: String,
     /// The room that was refused, where a request names several.
     room: Option<Box<str>>,
-    /// In how long it may do, where that is known.
+    /// The time after which a retry may succeed, where it is known.
     wait: Option<Duration>,
 }
 
 impl Error {
-    /// A refusal with one of the contract's codes.
+    /// A refusal with one of the protocol's codes.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -33,14 +33,14 @@ impl Error {
         }
     }
 
-    /// The same with the time after which it may do.
+    /// The same, with the time after which a retry may succeed.
     #[must_use]
     pub fn after(mut self, wait: Duration) -> Self {
         self.wait = Some(wait);
         self
     }
 
-    /// In how many seconds it may do, for a `Retry-After`.
+    /// The seconds for a `Retry-After`, where they are known.
     pub fn retry_after(&self) -> Option<u64> {
         let wait = self.wait?;
         Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
@@ -53,7 +53,7 @@ impl Error {
         self
     }
 
-    /// The HTTP status that says the same.
+    /// The HTTP status for the code.
     pub fn status(&self) -> StatusCode {
         match self.code {
             "unauthorized" | "token_expired" => StatusCode::UNAUTHORIZED,
@@ -67,24 +67,24 @@ impl Error {
         }
     }
 
-    /// A request that makes no sense as it stands.
+    /// The refusal of a request that is wrong.
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new("bad_request", message)
     }
 
-    /// Something the caller's role may not do.
+    /// The refusal of something that the caller's role may not do.
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::new("forbidden", message)
     }
 
-    /// The server can't do it now.
+    /// The refusal of something that the server can't do now.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::new("unavailable", message)
     }
 }
 
 impl Error {
-    /// The fields of the `error` event; `room` is the one that the request was about, unless the refusal knows better.
+    /// The fields of the `error` event; `room` is the request's room, unless the refusal names one itself.
     pub fn to_event(&self, room: Option<&str>) -> Map<String, Value> {
         let mut body = Map::new();
         body.insert("type".into(), "error".into());

@@ -11,27 +11,27 @@
 //!                         check)    keep)                          once
 //! ```
 //!
-//! One place, [`access`], decides who comes in by any door, and what of all this they may do and see.
+//! [`access`] alone decides which clients may connect, and what each may do and see.
 //!
-//! Every door in does the same thing: bytes become one [`event::Event`]. Every door out does the same thing: one
-//! update becomes its own wire shape. Between them there is one way, and it never branches by door.
+//! Every door in turns bytes into an [`event::Event`]. Every door out turns an update into its own wire format. Between
+//! them there is one path, which never branches by door.
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | [`event`] | what comes in: the canonical event and its dialects |
-//! | [`intake`], [`backlog`] | the one way in behind every door; whose calls wait |
-//! | [`ledger`] | what is of which project, and whose: settled when an event is accepted |
+//! | [`event`] | the canonical event and its dialects |
+//! | [`intake`], [`backlog`] | the one way in behind every door; the calls of producers that wait |
+//! | [`ledger`] | the project and owner of each thing, settled when an event is accepted |
 //! | [`journal`] | keeps events in order |
 //! | [`hub`] | the ordered loop: reads the journal, owns rooms and windows |
-//! | [`update`] | what goes out: the table, rules, rendering |
+//! | [`update`] | updates: the table, rules, rendering |
 //! | [`pace`] | windows, coalescing, priorities |
-//! | [`delivery`] | what is sent and what is still owed: cursors, wire shapes, queues |
-//! | [`projections`] | what the stream adds up to: the state, Seneca's dashboards |
-//! | [`access`] | who somebody is (`authn`), and what they may do and see (`authz`) |
-//! | [`doors`] | Socket.IO, HTTP, and what an admin can do by either |
+//! | [`delivery`] | sent and unsent updates as plain data: cursors, wire messages, queues |
+//! | [`projections`] | folds of the stream: the state, Seneca's dashboards |
+//! | [`access`] | identities (`authn`) and permissions (`authz`) |
+//! | [`doors`] | Socket.IO, HTTP, and the acts of admins by either |
 //! | [`net`] | listener, TLS, connections and bodies |
 //! | [`history`] | events as they were, page by page |
-//! | [`config`], [`cli`], [`server`] | settings, commands, putting it together |
+//! | [`config`], [`cli`], [`server`] | settings, commands, start and stop of all parts |
 //! | [`demo`] | an invented team at work |
 //! | [`observe`] | counters, histograms, logs |
 //! | [`channel`], [`pattern`], [`timestamp`], [`error`], `private_file` | leaves that all others use |

@@ -1,9 +1,8 @@
-//! Files that hold what clients said or what an admin decided: made so that nobody else on the machine reads them.
+//! Files that hold clients' data or admins' decisions, made so that only their owner can read them.
 
 use std::{fs::OpenOptions, path::Path};
 
-/// Opens a file for reading and writing. One that isn't there is made for its owner alone; the mode of one that is stays
-/// as its owner has set it.
+/// Opens a file for reading and writing. A new file is made for its owner alone; an existing one keeps its mode.
 pub(crate) fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -12,17 +11,17 @@ pub(crate) fn options() -> OpenOptions {
     options
 }
 
-/// Whether a file can be made at this place, or replaced as a whole: its folder is there, or one above it in which it can be
-/// made, and files can be made in that. Leaves nothing behind.
+/// Whether a file can be made at this place, or replaced as a whole: its folder is there and writable, or can be made.
+/// Leaves nothing behind.
 pub(crate) fn may_be_made(path: &Path) -> Result<(), String> {
-    // A link is replaced where it leads to.
+    // A link is replaced at its target.
     let target = std::fs::canonicalize(path).ok();
     let path = target.as_deref().unwrap_or(path);
     if path.is_dir() {
         return Err("is a folder".into());
     }
     let folders = path.ancestors().skip(1).map(|folder| match folder {
-        // Of a path that begins where the server was started.
+        // A relative path begins in the present folder.
         folder if folder.as_os_str().is_empty() => Path::new("."),
         folder => folder,
     });
@@ -36,7 +35,7 @@ pub(crate) fn may_be_made(path: &Path) -> Result<(), String> {
         ));
     }
     let probe = folder.join(format!(".stoa-{}", std::process::id()));
-    // One that a crash left may be of another process.
+    // A probe that a crash left may belong to another process.
     std::fs::remove_file(&probe).ok();
     options().create_new(true).open(&probe).map_err(|error| {
         format!(

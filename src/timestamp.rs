@@ -37,7 +37,7 @@ impl From<SystemTime> for Timestamp {
 /// `2026-05-23T14:00:03.500Z`; microseconds are shown when there are any.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The library's moments end a day before the last one that can be written; its dates don't.
+        // The library's timestamps end a day before the last one that can be written; its dates don't.
         let since = SignedDuration::from_micros(self.0);
         let Ok(t) = civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0).checked_add(since) else {
             return f.write_str("1970-01-01T00:00:00.000Z");

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::config::Role;
 
-/// The default of every `--url`: where a server listens that was started without options.
+/// The default of every `--url`: the address of a server that was started without options.
 pub(super) const HERE: &str = "http://127.0.0.1:8000";
 
 #[derive(Debug, Args)]
@@ -106,10 +106,10 @@ pub(super) struct TokenArgs {
     /// observer, producer, operator or admin [default: observer, producer for an API key]
     #[arg(long, value_parser = role)]
     pub(super) role: Option<Role>,
-    /// Whose it is; whoever holds it is in the room user:ID
+    /// The user of the token, who is in the room user:ID
     #[arg(long, value_name = "ID")]
     pub(super) user: Option<String>,
-    /// What its holder is called in logs and lists
+    /// The name of its holder in logs and lists
     #[arg(long)]
     pub(super) name: Option<String>,
     /// Rooms that it is for, as in project:p1,agent:*
@@ -121,7 +121,7 @@ pub(super) struct TokenArgs {
     /// Agents whose actions its holder performs, by their ids, as in writer,reviewer
     #[arg(long, value_delimiter = ',', value_name = "IDS")]
     pub(super) agents: Vec<String>,
-    /// How long it is valid: 90s, 15m, 1h, 7d
+    /// The time that it is valid: 90s, 15m, 1h, 7d
     #[arg(long, default_value = "1h", value_parser = ttl)]
     pub(super) ttl: Duration,
     /// Sign with this private key (PEM: RSA, P-256, P-384, Ed25519) instead of the configured secret

@@ -1,14 +1,14 @@
-//! Why a command failed, in one line.
+//! The failure of a command, in one line.
 
 use thiserror::Error;
 
-/// Why a command failed.
+/// The reason why a command failed.
 #[derive(Debug, Error)]
 pub(super) enum Failure {
-    /// In one line: what was wrong, where, what to do.
+    /// One line: what was wrong, where, and what to do.
     #[error("{0}")]
     Because(String),
-    /// What the command has said already is enough.
+    /// The command has printed its own message already.
     #[error("said already")]
     Said,
 }
@@ -19,7 +19,7 @@ impl Failure {
     }
 }
 
-/// Programs that read stderr line by line get one line for one failure, whatever is quoted in it.
+/// One line of a text. Programs that read stderr by lines get one line for a failure, whatever it quotes.
 pub(super) fn one_line(text: &str) -> String {
     text.lines()
         .map(str::trim)

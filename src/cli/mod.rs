@@ -1,4 +1,4 @@
-//! The command line: reads the arguments, runs one command, turns what became of it into an exit code.
+//! The command line: reads the arguments, runs one command, turns its outcome into an exit code.
 //!
 //! 0: done. 1: it could not be done, and one line on stderr says why. 2: the arguments make no sense.
 //! Results go to stdout, everything about the work to stderr; a reader of stdout that goes away ends a command quietly.
@@ -28,7 +28,7 @@ use output::note;
 #[derive(Debug, Parser)]
 #[command(name = "stoa", version, about, max_term_width = 100)]
 struct Cli {
-    /// None asks for the help.
+    /// Without a command the help is shown.
     #[command(subcommand)]
     command: Option<Command>,
 }

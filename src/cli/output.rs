@@ -8,8 +8,7 @@ use super::{plain::plain, trust};
 ///
 /// Returns whether anybody still reads: `false` when the other end of a pipe is closed, which ends a command quietly.
 ///
-/// # Errors
-/// Whatever else keeps stdout from being written (a full disk, for one).
+/// # Errors Stdout can't be written for another reason, such as a full disk.
 pub(super) fn print(line: &str) -> io::Result<bool> {
     let mut out = io::stdout().lock();
     let written = writeln!(out, "{line}").and_then(|()| out.flush());
@@ -20,12 +19,12 @@ pub(super) fn print(line: &str) -> io::Result<bool> {
     }
 }
 
-/// Tells something about the work on stderr. Where that can't be written there is nobody to tell.
+/// Prints a note about the work on stderr. If stderr can't be written, nobody reads it.
 pub(super) fn note(line: &str) {
     writeln!(io::stderr().lock(), "{line}").ok();
 }
 
-/// What went wrong between here and a server.
+/// The reason of a failed connection to a server, in words.
 pub(super) fn io_reason(error: &io::Error) -> String {
     if error.kind() == io::ErrorKind::ConnectionRefused {
         return "connection refused, nothing listens there".into();
@@ -33,7 +32,7 @@ pub(super) fn io_reason(error: &io::Error) -> String {
     reason(error.to_string())
 }
 
-/// The same for what the libraries say.
+/// The same for the text of a library's error.
 pub(super) fn reason(said: String) -> String {
     trust::reason(&said).unwrap_or(said)
 }

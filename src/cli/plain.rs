@@ -1,8 +1,8 @@
-//! Text from outside, as a terminal may have it.
+//! Text from outside, made safe for a terminal.
 
 use crate::observe::is_unfit_for_lines;
 
-/// Text from outside without what a terminal would obey, no longer than `max` characters.
+/// Text from outside without control characters, no longer than `max` characters.
 pub(super) fn plain(text: &str, max: usize) -> String {
     let mut out: String = text
         .chars()

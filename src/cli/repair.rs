@@ -1,4 +1,4 @@
-//! `stoa repair`: what of a journal's file can't be read, and a copy without it.
+//! `stoa repair`: lists the damaged places of a journal's file, and makes a copy without them.
 
 use super::{
     arguments::RepairArgs,

@@ -14,7 +14,7 @@ use crate::{
     server,
 };
 
-/// Taken when no file is named and this one is there.
+/// The file that is read when none is named and this one exists.
 const USUAL: &str = "config.toml";
 
 pub(super) fn serve(args: ServeArgs) -> Result<(), Failure> {
@@ -28,7 +28,7 @@ pub(super) fn serve(args: ServeArgs) -> Result<(), Failure> {
     config.demo.enabled |= args.demo;
     config.server.allow_insecure |= args.insecure;
     if args.demo && config.journal == Journal::default() {
-        // An invented team's events are not to be found in a real journal.
+        // The demo's events must not end up in a real journal.
         config.journal.kind = JournalKind::Memory;
     }
     log::init(&config.log.level, config.log.format).map_err(Failure::because)?;
@@ -39,7 +39,7 @@ pub(super) fn serve(args: ServeArgs) -> Result<(), Failure> {
         .build()
         .map_err(|error| Failure::Because(format!("can't start: {error}")))?;
     let served = runtime.block_on(server::run(config));
-    // Everything was ended in order, or given up on, by the server; what still runs must not hold the process.
+    // The server ended everything in order, or gave it up; nothing may hold the process.
     runtime.shutdown_background();
     served.map_err(Failure::because)
 }
@@ -92,7 +92,7 @@ fn file(arg: &ConfigArg) -> Option<&Path> {
 }
 
 pub(super) fn load(arg: &ConfigArg) -> Result<Config, Failure> {
-    // A variable that isn't text can't be one of ours.
+    // A variable that isn't text is none of Stoa's.
     let env = std::env::vars_os()
         .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
     Config::load(file(arg), env).map_err(Failure::because)

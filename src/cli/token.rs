@@ -1,7 +1,7 @@
-//! `stoa token`: a token for whoever may connect, or an API key for a producer.
+//! `stoa token`: makes a token for a client, or an API key for a producer.
 //!
-//! Only the token, or the key, goes to stdout: `TOKEN=$(stoa token --role operator)` is all that a script needs. What is
-//! to be done with an API key goes to stderr, in TOML with comments.
+//! Only the token, or the key, goes to stdout, so that a script needs no more than `TOKEN=$(stoa token --role
+//! operator)`. The settings that an API key needs go to stderr, in TOML with comments.
 
 use super::{
     arguments::TokenArgs,
@@ -69,7 +69,7 @@ fn api_key(config: &Config, args: TokenArgs) -> Result<(), Failure> {
     let narrow = sees_no_project(config, &args);
     let new = NewApiKey::make().map_err(Failure::because)?;
     let entry = ApiKeyConfig {
-        // The arguments were refused without it.
+        // The parser demands a name for a key.
         name: args.name.unwrap_or_default(),
         hash: new.hash,
         role: args.role.unwrap_or(Role::Producer),

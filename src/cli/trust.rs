@@ -1,4 +1,4 @@
-//! Whom the commands trust when they speak TLS, and what they say when they can't.
+//! The certificates that the commands trust, and the sentences about failures of TLS.
 
 use std::{path::Path, sync::Arc};
 
@@ -45,10 +45,10 @@ pub(super) fn only(file: &Path) -> Result<ClientConfig, String> {
     Ok(config)
 }
 
-/// Believes a server that shows one of the given certificates or one that is signed with them.
+/// Trusts a server that shows one of the given certificates, or one that is signed with them.
 ///
-/// `openssl req -x509` makes a certificate that is a CA's and a server's in one. By the rules of the web no server may show
-/// that; here somebody has named this very certificate.
+/// `openssl req -x509` makes a certificate that is a CA's and a server's in one. The rules of the web forbid a server
+/// to show such a certificate; here somebody has named this very one.
 #[derive(Debug)]
 struct Given {
     given: Vec<CertificateDer<'static>>,
@@ -95,7 +95,7 @@ impl ServerCertVerifier for Given {
     }
 }
 
-/// Words in what the TLS library says, and what they mean for people.
+/// Words in errors of the TLS library, and sentences for people.
 const REASONS: [(&str, &str); 8] = [
     (
         "CaUsedAsEndEntity",
@@ -130,7 +130,7 @@ pub(super) fn is_reason(said: &str) -> bool {
     REASONS.iter().any(|(_, words)| said == *words)
 }
 
-/// In a sentence, what hinders a connection that is encrypted or should be; none for what is no matter of that.
+/// The failure of an encrypted connection in a sentence; `None` if the error is about something else.
 pub(super) fn reason(error: &str) -> Option<String> {
     let (_, words) = REASONS.iter().find(|(word, _)| error.contains(word))?;
     Some((*words).to_owned())

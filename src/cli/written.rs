@@ -9,7 +9,7 @@ use crate::{
     pattern::Pattern,
 };
 
-/// A year. What must live longer is an API key: that can be taken out of the settings.
+/// A year. A longer life takes an API key, which can be taken out of the settings.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
 /// A name or an address to listen on.
@@ -43,7 +43,7 @@ pub(super) fn glob(text: &str) -> Result<String, String> {
         .map_err(|bad| format!("it {bad}"))
 }
 
-/// A time to live: `90s`, `15m`, `1h`, `7d`, and what else people write.
+/// A time to live: `90s`, `15m`, `1h`, `7d`, and other common forms.
 pub(super) fn ttl(text: &str) -> Result<Duration, String> {
     let wrong = || "a time such as 90s, 15m, 1h or 7d, from a second to a year".to_owned();
     let span: Span = text.parse().map_err(|_| wrong())?;

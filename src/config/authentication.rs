@@ -1,4 +1,4 @@
-//! `[authentication]`: which tokens are believed, and how long.
+//! `[authentication]`: the tokens that are accepted, and for how long.
 
 use std::path::PathBuf;
 
@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{config::Role, pattern::Pattern};
 
-/// Bytes that an HMAC secret should have: RFC 7518 §3.2 asks for as many as the hash has, and whoever holds one token
-/// can try out shorter secrets at leisure. A server that other machines can reach doesn't start with fewer.
+/// Bytes that an HMAC secret should have: RFC 7518 §3.2 demands as many as the hash has, and the holder of one token
+/// can try out shorter secrets offline. A server that other machines can reach doesn't start with fewer.
 pub(super) const GOOD_SECRET: usize = 32;
 /// Bytes that it must have anywhere.
 pub const LEAST_SECRET: usize = 8;
@@ -26,9 +26,9 @@ const LEAST_START_SECRET: usize = 16;
 #[derive(Debug, Clone, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Authentication {
-    /// Whether a client without a valid token is turned away.
+    /// Whether a client without a valid token is refused.
     pub required: bool,
-    /// Whether a token that is given although none is needed must be valid.
+    /// Whether a token must be valid even where none is required.
     #[default = true]
     pub token_validation: bool,
     /// Seconds that a session may live without a fresh token.
@@ -39,13 +39,14 @@ pub struct Authentication {
     pub secret_file: PathBuf,
     /// The file with the public keys of tokens signed with private ones; empty for none.
     pub public_key_file: PathBuf,
-    /// Where an identity provider publishes its keys; empty for none.
+    /// The URL at which an identity provider publishes its keys; empty for none.
     pub jwks_url: String,
-    /// Seconds after which the provider's keys are read again: how long a withdrawn key goes on being believed.
+    /// Seconds after which the provider's keys are fetched again: a withdrawn key is accepted for so long.
     pub jwks_refresh: Seconds<600_000, 1000>,
-    /// Seconds between two readings that tokens with unknown keys bring about: forged ones must not become a flood of requests.
+    /// Seconds between two fetches caused by tokens with unknown keys: forged tokens must not become a flood of
+    /// requests.
     pub jwks_cooldown: Seconds<30_000, 100, 86_400_000>,
-    /// Seconds that one reading may take; connections whose token needs it wait that long.
+    /// Seconds that one fetch may take; connections whose token needs it wait that long.
     pub jwks_timeout: Seconds<5_000, 100, 60_000>,
     /// Bytes of the provider's answer: it is kept whole in memory before it is read.
     pub jwks_max_bytes: Count<262_144, 1024>,
@@ -53,13 +54,13 @@ pub struct Authentication {
     pub issuer: String,
     /// The audience that a token must name; empty for any.
     pub audience: String,
-    /// Seconds by which the clock of whoever issues tokens may differ from this one, at verification only.
+    /// Seconds by which an issuer's clock may differ from the server's, at verification only.
     pub leeway: Seconds<5_000, 0, 300_000>,
-    /// Bytes of a token: longer ones are refused before anything of them is read.
+    /// Bytes of a token: longer ones are refused unread.
     pub max_token_size: Count<8192, 256, { 1 << 16 }>,
-    /// Seconds between two looks at the files above, so that a changed key is believed without a restart.
+    /// Seconds between two readings of the files above, so that a changed key is accepted without a restart.
     pub reload_interval: Seconds<10_000, 100>,
-    /// The secret that makes its holder an admin while nobody is asked for a token; empty for a new one at each start.
+    /// The secret that makes its holder an admin while no token is required; empty for a new one at each start.
     pub start_secret: Secret,
     /// Keys of producers that hold no tokens. Only their hashes stand here.
     pub api_keys: Vec<ApiKeyConfig>,
@@ -69,11 +70,11 @@ pub struct Authentication {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiKeyConfig {
-    /// What its holder is called in logs and lists: the key itself must not be shown there.
+    /// The name of its holder in logs and lists, where the key itself must not be shown.
     pub name: String,
-    /// `sha256:` and the hash of the key in hex: whoever reads the settings can't use the key.
+    /// `sha256:` and the hash of the key in hex: a reader of the settings can't use the key.
     pub hash: String,
-    /// What its holder may do.
+    /// The role of its holder.
     #[serde(default = "producer")]
     pub role: Role,
     /// The projects it is for; empty is as in a token that names none.
@@ -92,7 +93,7 @@ fn producer() -> Role {
 }
 
 impl Authentication {
-    /// The first key whose value can't be.
+    /// The first key whose value can't be used.
     pub(super) fn invalid(&self) -> Option<Invalid> {
         let wrong = |key, message: String| Some(Invalid::new("authentication", key, message));
         if let Some(message) = short_secret(self.secret.as_bytes()) {
@@ -107,7 +108,7 @@ impl Authentication {
         self.bad_api_key()
     }
 
-    /// What is allowed and should not be.
+    /// A warning about settings that are allowed but risky.
     pub(super) fn warning(&self) -> Option<String> {
         let url = Url::parse(&self.jwks_url).ok()?;
         let host = url.host_str().unwrap_or_default();
@@ -119,7 +120,7 @@ impl Authentication {
         })
     }
 
-    /// It goes into an address, and nothing slows down those who guess.
+    /// The fault of the start secret. It must fit into an address, and nothing slows down guessing.
     fn bad_start_secret(&self) -> Option<String> {
         let secret = &self.start_secret;
         let fits = secret.len() >= LEAST_START_SECRET
@@ -159,7 +160,7 @@ impl ApiKeyConfig {
         HEXLOWER_PERMISSIVE.decode(hex).ok()?.try_into().ok()
     }
 
-    /// What is wrong with it, if anything is.
+    /// The fault of this key, if there is one.
     pub fn wrong(&self) -> Option<String> {
         let plain = |c: char| !c.is_control();
         if self.name.is_empty() || self.name.len() > 128 || !self.name.chars().all(plain) {
@@ -179,7 +180,7 @@ impl ApiKeyConfig {
     }
 }
 
-/// What is wrong with a secret that is given but too short.
+/// The fault of a secret that is too short.
 pub(crate) fn short_secret(secret: &[u8]) -> Option<String> {
     let short = !secret.is_empty() && secret.len() < LEAST_SECRET;
     short.then(|| {
@@ -190,7 +191,7 @@ pub(crate) fn short_secret(secret: &[u8]) -> Option<String> {
     })
 }
 
-/// What is wrong with a secret that will do only on a machine that nobody else can reach.
+/// The fault of a secret that is good enough only on a machine that nobody else can reach.
 pub(crate) fn weak_secret(secret: &[u8]) -> Option<String> {
     let length = secret.len();
     (length > 0 && length < GOOD_SECRET).then(|| {
@@ -210,7 +211,7 @@ fn bad_url(url: &str) -> Option<String> {
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Some("must begin with https:// (or http://) and name a host".into());
     }
-    // It is logged when it can't be read, and shown by `stoa check`.
+    // The URL is logged when it can't be fetched, and shown by `stoa check`.
     (!url.username().is_empty() || url.password().is_some())
         .then(|| "must hold no user name or password: it is shown in logs".into())
 }

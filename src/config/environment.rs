@@ -1,4 +1,4 @@
-//! The variables of the environment: which is a setting, which belongs to somebody else, and which is a slip.
+//! The variables of the environment: it tells settings, foreign variables and misspelt ones apart.
 
 use toml::Table;
 
@@ -8,7 +8,7 @@ const VARIABLES: &str = "STOA_";
 /// Variables that the command line reads.
 const OF_COMMANDS: [&str; 1] = ["TOKEN"];
 
-/// A name at least so like a setting's is meant for it.
+/// The least similarity at which a name counts as a misspelt setting.
 const LIKE: f64 = 0.85;
 
 /// Section and key of a variable: `STOA_SERVER__PORT` is `server.port`.
@@ -22,7 +22,7 @@ pub fn is_setting(variable: &str) -> bool {
     section_and_key(variable).is_some()
 }
 
-/// What is wrong with a variable that is no setting but was meant for one: a server that ignores
+/// The error about a variable that is no setting but was probably meant as one: a server that ignores
 /// `STOA_AUTHENTICATION_REQUIRED` runs open.
 pub(super) fn slip(defaults: &Table, variable: &str, value: &str) -> Option<String> {
     let name = variable.strip_prefix(VARIABLES)?;
@@ -55,7 +55,7 @@ pub(super) fn slip(defaults: &Table, variable: &str, value: &str) -> Option<Stri
     ))
 }
 
-/// Whether this is what Kubernetes and Docker tell every container of a service that is called `stoa`.
+/// Whether Kubernetes or Docker set this variable, as they do in every container for a service named `stoa`.
 fn is_link(name: &str, value: &str) -> bool {
     let of_port = |rest: &str| {
         rest.starts_with(|c: char| c.is_ascii_digit())

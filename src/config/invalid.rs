@@ -1,15 +1,15 @@
 //! The error of a key whose value can't be used.
 
-/// A key whose value can't be.
+/// A key whose value can't be used.
 #[derive(Debug)]
 pub(super) struct Invalid {
     /// The key's path, so that its line is found.
     pub(super) section: &'static str,
-    /// Which key.
+    /// The key.
     pub(super) key: &'static str,
     /// The fault of the value and the values that are allowed, to follow the key's name.
     pub(super) message: String,
-    /// Which of the key's tables it is, if the key is a list of them: each has a line of its own.
+    /// The index of the table, if the key is a list of tables, each of which has a line of its own.
     pub(super) entry: Option<usize>,
 }
 

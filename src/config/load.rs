@@ -14,13 +14,13 @@ use super::{
 };
 use crate::config::RuleConfig;
 
-/// Why the settings can't be used, in one line.
+/// The reason why the settings can't be used, in one line.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{place}: {message}")]
 pub struct ConfigError {
     /// File and line, or the environment variable.
     pub place: String,
-    /// What is wrong and what would be right.
+    /// The fault, and the right form.
     pub message: String,
 }
 
@@ -116,7 +116,7 @@ fn read(path: &Path) -> Result<(Table, Places), ConfigError> {
     Ok((table, places))
 }
 
-/// The slip at the place where the reader stopped, if it is one of those that the reader's own message leaves in the dark.
+/// The mistake at the place where the reader stopped, if it is one that the reader's own message doesn't explain.
 fn slip(text: &str, at: usize, defaults: &Table) -> Option<String> {
     let is_text = |section: &str, key: &str| {
         matches!(
@@ -150,7 +150,8 @@ fn one_of_many(section: &str, key: &str) -> String {
     )
 }
 
-/// As in TOML; a bare word is a string, and where a string belongs so is whatever else is bare: a secret may be all digits.
+/// A value as in TOML. A bare word is a string; where a string is expected, every bare text is one, since a secret may
+/// be all digits.
 fn environment_value(text: &str, is_text: bool) -> Value {
     let value = match toml::from_str::<Table>(&format!("value = {text}")) {
         Ok(mut table) if table.len() == 1 => table
@@ -209,7 +210,7 @@ fn nearest<'a>(wrong: &str, right: impl Iterator<Item = &'a String>) -> Option<&
         .map(|(_, name)| name)
 }
 
-/// One key at a time, so that an error is that key's.
+/// The settings of a table, read one key at a time, so that an error names its key.
 fn from_table(table: &Table, places: &Places) -> Result<Config, ConfigError> {
     for (section, keys) in table {
         let Value::Table(keys) = keys else { continue };

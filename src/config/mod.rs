@@ -65,23 +65,23 @@ pub struct Config {
     pub authentication: Authentication,
     /// The rules on things.
     pub access: Rules,
-    /// How much one client may send.
+    /// Budgets of clients' messages.
     pub rate_limiting: RateLimiting,
-    /// What an event may look like.
+    /// Limits on events.
     pub content_filtering: ContentFiltering,
-    /// What becomes of an event.
+    /// The rules from events to updates.
     pub transform: Transform,
-    /// When updates are written.
+    /// The times at which updates are sent.
     pub pace: Pace,
-    /// What is kept of the stream.
+    /// The journal of events.
     pub journal: Journal,
-    /// What Seneca's own pages are sent.
+    /// Updates for Seneca's own pages.
     pub seneca: Seneca,
     /// Several servers as one.
     pub cluster: Cluster,
     /// The invented team at work.
     pub demo: Demo,
-    /// What the server says about itself.
+    /// The log.
     pub log: Log,
 }
 
@@ -91,8 +91,8 @@ impl Config {
         toml::to_string(self).unwrap_or_default()
     }
 
-    /// Whether observers' messages are limited. Left to itself that is so, but for a first run: on this machine only, without
-    /// authentication, and nobody touched the limits.
+    /// Whether observers' messages are limited. The default is yes, except on a first run: on this machine only,
+    /// without authentication, and with unchanged limits.
     pub fn limits_rates(&self) -> bool {
         match self.rate_limiting.enabled {
             Switch::On => true,
@@ -105,7 +105,7 @@ impl Config {
         }
     }
 
-    /// Why these settings must not be served without the word of whoever starts the server: everybody could come in.
+    /// The reason why these settings must not be served unless the operator says so: everybody could get in.
     pub fn unsafe_combination(&self) -> Option<String> {
         let open = !self.authentication.required && !self.server.is_loopback();
         (open && !self.server.allow_insecure).then(|| {
@@ -117,7 +117,7 @@ impl Config {
         })
     }
 
-    /// What whoever starts the server should know although it is allowed.
+    /// Warnings about settings that are allowed but risky.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::from_iter(self.authentication.warning());
         let weak = weak_secret(self.authentication.secret.as_bytes());

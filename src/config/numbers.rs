@@ -13,7 +13,7 @@ use super::rule_config::MAX_WINDOW_MS;
 /// A year in milliseconds: timers must be able to hold it.
 pub(super) const YEAR: u64 = 366 * 86_400_000;
 
-/// The beginning of the sentence about a value that is of the right kind and out of bounds.
+/// The beginning of the sentence about a value of the right kind that is out of bounds.
 pub(super) const OUT_OF_BOUNDS: &str = "is ";
 
 /// A value that a key can't have, with the bounds of those that it can.

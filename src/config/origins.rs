@@ -1,4 +1,4 @@
-//! The lists of `[server]` that say which pages and which hosts are let in. Each may be one string or several.
+//! The lists of `[server]` that name the pages and hosts to let in. Each may be one string or several.
 
 use serde::{Deserialize, Deserializer};
 

@@ -1,4 +1,4 @@
-//! Where in a file each key stands, for messages that lead to it.
+//! The place of each key in a file, for error messages.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use toml::de::{DeTable, DeValue};
 /// The line of each `section.key`, and of each table of those keys that are lists of tables.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    /// What the lines are of: the file as it was named.
+    /// The name of the file.
     file: String,
     keys: BTreeMap<(String, String), String>,
-    /// A key that stands outside of all sections, and where.
+    /// A key outside all sections, with its place.
     outside: Option<(String, String)>,
     /// The first line of each table of a list, in order: a list of rules can be long, and the key's line is its first.
     entries: BTreeMap<(String, String), Vec<usize>>,
@@ -56,7 +56,7 @@ impl Places {
             .insert((section.to_owned(), key.to_owned()), place);
     }
 
-    /// A key was given by the environment.
+    /// Notes that the environment gave a key.
     pub(super) fn by_environment(&mut self, section: &str, key: &str, variable: &str) {
         let at = (section.to_owned(), key.to_owned());
         self.entries.remove(&at);
@@ -76,16 +76,16 @@ impl Places {
             .map(|((section, key), place)| (section.as_str(), key.as_str(), place.as_str()))
     }
 
-    /// Where a key was given.
+    /// The place at which a key was given.
     pub(super) fn of_key(&self, section: &str, key: &str) -> &str {
         let at = |key: &str| self.keys.get(&(section.to_owned(), key.to_owned()));
-        // A key that is missing is missing in its section.
+        // An absent key is missing in its section.
         at(key)
             .or_else(|| at(""))
             .map_or("defaults", String::as_str)
     }
 
-    /// Where one table of a list begins, by its number.
+    /// The line at which one table of a list begins, by its index.
     pub(super) fn of_entry(&self, section: &str, key: &str, index: usize) -> String {
         let lines = self.entries.get(&(section.to_owned(), key.to_owned()));
         match lines.and_then(|lines| lines.get(index)) {

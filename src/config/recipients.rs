@@ -1,4 +1,4 @@
-//! A setting that says to whom something applies that is meant for Seneca's and Marcus' own pages.
+//! A setting that names the clients to which something applies that is meant for Seneca's and Marcus' own pages.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
@@ -15,7 +15,7 @@ pub enum Recipients {
 }
 
 impl Recipients {
-    /// Whether a client is one of them; `page` says whether it behaves like one of the pages.
+    /// Whether a client is among the recipients; `page` says whether it behaves like one of the pages.
     pub fn include(self, page: bool) -> bool {
         match self {
             Self::Everybody => true,
@@ -49,7 +49,7 @@ impl<'de> Deserialize<'de> for Recipients {
             Ok(Written::Text(text)) => text,
             Err(_) => return Err(D::Error::custom("must be true, false or \"pages\"")),
         };
-        // The environment has text only: a word that may be text is handed over as such.
+        // The environment has text only: a word that may be text is passed on as text.
         match text.as_str() {
             "true" => Ok(Self::Everybody),
             "false" => Ok(Self::Nobody),

@@ -3,20 +3,20 @@
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-/// What a client is allowed to do (contract §8).
+/// The role of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[derive(EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase")]
 pub enum Role {
-    /// Watches.
+    /// Observes.
     #[default]
     Observer,
-    /// Publishes, and watches.
+    /// Observes and publishes.
     Producer,
-    /// Watches, acts on agents and sees the statistics.
+    /// Observes, acts on agents and sees the statistics.
     Operator,
-    /// Everything.
+    /// Does everything.
     Admin,
 }
 
@@ -49,7 +49,7 @@ impl Role {
         matches!(self, Self::Operator | Self::Admin)
     }
 
-    /// May look at the connections of others, end them, and keep their owners out.
+    /// May list the connections of others, end them, and ban their users.
     pub fn may_administer(self) -> bool {
         self == Self::Admin
     }

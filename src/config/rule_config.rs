@@ -11,12 +11,12 @@ pub const MAX_WINDOW_MS: u64 = 86_400_000;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleConfig {
-    /// Which events: a glob on their type, separators don't matter (`deploy.*`).
+    /// The events that match: a glob on their type, in which separators don't matter (`deploy.*`).
     #[serde(rename = "match")]
     pub matches: String,
     /// The Socket.IO event to send.
     pub emit: String,
-    /// To these rooms (templates); to the event's own when absent.
+    /// The rooms (templates); the event's own when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rooms: Option<Vec<String>>,
     /// `critical`, `high`, `normal` or `low`.
@@ -28,13 +28,13 @@ pub struct RuleConfig {
     /// The window; `[transform] throttle_ms` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throttle_ms: Option<u64>,
-    /// How it is shown; `none` when absent.
+    /// The animation; `none` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub animation: Option<String>,
-    /// Its own fields (templates); `{data}` when there are none.
+    /// The update's own fields (templates); `{data}` when there are none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
-    /// Where it is written (`config.toml:41`), for messages about it.
+    /// The place of the rule (`config.toml:41`), for messages about it.
     #[serde(skip)]
     pub place: String,
 }

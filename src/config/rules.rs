@@ -1,4 +1,4 @@
-//! Who may see which things: the rule set, as data of the configuration.
+//! The rules on things, as data of the configuration: they decide which clients may see a thing.
 
 use std::path::PathBuf;
 
@@ -8,20 +8,21 @@ use smart_default::SmartDefault;
 use super::numbers::Count;
 use crate::event::ThingKind;
 
-/// How it is decided whether a client may see a thing and be in its room. A token's `rooms` allow what they name in any
-/// case, and an admin everything.
+/// The rule that decides whether a client may see a thing and be in its room. A token's `rooms` always allow the rooms
+/// that they name, and an admin may see everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rule {
-    /// Everybody who may watch at all.
+    /// Every observer.
     All,
-    /// Whoever's token names it.
+    /// Clients whose token names the thing.
     Claim,
-    /// Everybody who may see the project that the event names, else all that it was named with; everybody, while none is known.
+    /// Clients that see the project that the event names, else every project that the thing was named with; everybody,
+    /// while none is known.
     Project,
-    /// Its owner; while none is known, whoever may see its project.
+    /// The owner of the thing; while none is known, clients that see its project.
     Owner,
-    /// The user whose id it is.
+    /// The user with this id.
     User,
 }
 
@@ -29,10 +30,10 @@ pub enum Rule {
 #[derive(Debug, Clone, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rules {
-    /// Projects. A claim, since who works together is known to whoever makes the tokens.
+    /// Projects. A claim by default, since the issuer of tokens knows who works together.
     #[default(Rule::Claim)]
     pub project: Rule,
-    /// Agents. They work for many projects: what they do there is the projects' matter.
+    /// Agents. They work for many projects, and what they do there belongs to those projects.
     #[default(Rule::All)]
     pub agent: Rule,
     /// Tasks.
@@ -57,7 +58,7 @@ pub struct Rules {
     pub max_known: Count<50_000>,
     /// Bytes of memory that these may hold, of all kinds together.
     pub max_known_bytes: Count<{ 8 << 20 }, { 1 << 16 }, { 1 << 40 }>,
-    /// Where an admin's bans and revocations are kept over a restart; empty for beside the journal's file.
+    /// The file in which bans and revocations by admins survive a restart; empty for one beside the journal's file.
     pub file: PathBuf,
 }
 

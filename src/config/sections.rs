@@ -14,15 +14,16 @@ pub struct Rooms {
     /// The room in which every client is from the start.
     #[default = "general"]
     pub default_room: String,
-    /// Members of one room that is joined by request, so that a room's cost has a bound; the rooms that everybody is put in have none.
+    /// Members of one room that clients join by request, so that a room's cost has a bound; rooms that clients are put
+    /// in have none.
     pub max_room_size: Count<1000>,
-    /// Rooms that one client may have joined by request, so that no client can fill the memory with rooms.
+    /// Rooms that one client may join by request, so that no client can fill the memory with rooms.
     pub max_rooms_per_client: Count<100, 1, { 1 << 20 }>,
     /// Seconds between two sweeps of empty rooms. Stoa forgets a room with its last member; the key is taken so that a file made for the seeds' server is.
     pub room_cleanup_interval: Seconds<300_000>,
 }
 
-/// `[performance]`: what is traded between speed, memory and bytes on the wire.
+/// `[performance]`: the balance of speed, memory and bytes on the wire.
 #[derive(Debug, Clone, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Performance {
@@ -34,7 +35,7 @@ pub struct Performance {
     /// Whether HTTP answers and the page are compressed (gzip).
     #[default = true]
     pub compression: bool,
-    /// Seconds between two signs of life on a stream of server-sent events.
+    /// Seconds between two heartbeats on a stream of server-sent events.
     pub heartbeat_interval: Seconds<30_000>,
     /// Events in one `publish` or one `POST`, so that one producer cannot hold up the others.
     pub max_publish_batch: Count<1000, 1, 100_000>,
@@ -42,13 +43,15 @@ pub struct Performance {
     pub max_lag: Count<16_384>,
     /// Updates in one flush: under load more of them means fewer writes, fewer means sooner.
     pub flush_max: Count<256, 1, 50_000>,
-    /// Projects, agents, tasks and runs that the state remembers; of the project that has most, the longest untouched go first.
+    /// Projects, agents, tasks and runs that the state remembers; the least recently changed ones of the largest
+    /// project are evicted first.
     pub max_entities: Count<10_000, 16>,
-    /// Bytes of memory that the state holds; of the project that holds most, the longest untouched entities go first.
+    /// Bytes of memory that the state holds; the least recently changed entities of the largest project are evicted
+    /// first.
     pub max_state_bytes: Count<{ 32 << 20 }, { 1 << 20 }, { 1 << 40 }>,
     /// Bytes of one part of a snapshot: a larger one comes in several, since clients and proxies take no message of any size.
     pub snapshot_part_bytes: Count<{ 512 << 10 }, 4096, { 1 << 30 }>,
-    /// Facts of one entity; further ones are not taken, so that a producer with ever new keys can't grow one without end.
+    /// Facts of one entity; further ones are dropped, so that a producer can't grow an entity without end.
     pub max_entity_facts: Count<64, 16, 4096>,
 }
 
@@ -64,17 +67,17 @@ pub struct Cluster {
 #[derive(Debug, Clone, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Demo {
-    /// Whether it works; the same as `--demo`.
+    /// Whether the team works; the same as `--demo`.
     pub enabled: bool,
-    /// How fast: 2.0 is twice as fast.
+    /// The speed: 2.0 is twice as fast.
     #[default = 1.0]
     pub speed: f64,
-    /// Which story is told; the same number tells the same one.
+    /// The seed of the story; the same number gives the same story.
     #[default = 7]
     pub seed: u64,
 }
 
-/// `[log]`: what the server says about itself on stdout.
+/// `[log]`: the log on stdout.
 #[derive(Debug, Clone, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
@@ -86,11 +89,11 @@ pub struct Log {
     pub format: LogFormat,
 }
 
-/// How a line of the log is written.
+/// The format of a line in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// A line to read.
+    /// Text for people.
     Text,
     /// One JSON object on each line.
     Json,

@@ -1,4 +1,4 @@
-//! A setting that is on, off, or what the rest of the settings suggests.
+//! A setting that is on, off, or decided by other settings.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
@@ -9,7 +9,7 @@ pub enum Switch {
     On,
     /// Off.
     Off,
-    /// As the rest of the settings suggests.
+    /// Decided by other settings.
     #[default]
     Auto,
 }
@@ -37,7 +37,7 @@ impl<'de> Deserialize<'de> for Switch {
             Written::Bool(false) => return Ok(Self::Off),
             Written::Text(text) => text,
         };
-        // The environment has text only: a word that may be text is handed over as such.
+        // The environment has text only: a word that may be text is passed on as text.
         match text.as_str() {
             "true" => Ok(Self::On),
             "false" => Ok(Self::Off),

@@ -1,4 +1,4 @@
-//! `[tls]`: encryption by the server itself, for whoever has no proxy that does it.
+//! `[tls]`: encryption by the server itself, where no proxy does it.
 
 use std::path::PathBuf;
 
@@ -15,11 +15,11 @@ pub struct Tls {
     pub cert_file: PathBuf,
     /// The certificate's private key, PEM.
     pub key_file: PathBuf,
-    /// Seconds between two looks at the files, so that a renewed certificate is served without a restart.
+    /// Seconds between two readings of the files, so that a renewed certificate is served without a restart.
     pub reload_interval: Seconds<10_000>,
-    /// Seconds for the handshake, against clients that begin one and say no more.
+    /// Seconds for the handshake, against clients that begin one and stop.
     pub handshake_timeout: Seconds<10_000>,
-    /// Seconds that browsers shall come by https only (Strict-Transport-Security); 0 says nothing of it.
+    /// Seconds for which browsers shall come by https only (Strict-Transport-Security); 0 leaves the header out.
     #[default = 31_536_000]
     pub hsts_max_age: u64,
 }

@@ -1,4 +1,4 @@
-//! What a value must be beyond its kind.
+//! Checks of values beyond their kind.
 
 use super::{
     Config,
@@ -10,7 +10,7 @@ use super::{
 use crate::config::JournalKind;
 
 impl Config {
-    /// The first key whose value can't be.
+    /// The first key whose value can't be used.
     pub(super) fn invalid(&self) -> Option<Invalid> {
         self.shares()
             .or_else(|| self.certificate())
@@ -70,7 +70,7 @@ impl Config {
             });
         }
         let path = &self.journal.path;
-        // SQLite takes these for something else than a file of that name.
+        // SQLite gives these names another meaning than a file's.
         let is_no_file =
             |name: &str| name.is_empty() || name == ":memory:" || name.starts_with("file:");
         if self.journal.kind == JournalKind::Sqlite && path.to_str().is_some_and(is_no_file) {

@@ -1,6 +1,6 @@
 //! The TOML reader's errors about wrong values, in words for people who don't write Rust.
 
-/// How the reader calls kinds of values, and how people do.
+/// The reader's names for kinds of values, and words for people.
 const KINDS: [(&str, &str); 11] = [
     ("u16", "a whole number from 0 to 65535"),
     ("u32", "a whole number from 0 to 4294967295"),
@@ -35,8 +35,8 @@ fn is_end(rest: &str) -> bool {
     rest.starts_with(' ')
 }
 
-/// The key whose text, in the line of the byte `at`, stands without its quotes: one that has a text in the defaults, or any that
-/// the reader takes for one. What is written there is not repeated: it may be a secret.
+/// The key whose text lacks its quotes, in the line of the byte `at`: one with a text as its default, or any that the
+/// reader takes for one. The value is not quoted, since it may be a secret.
 pub(super) fn unquoted(
     text: &str,
     at: usize,
@@ -56,8 +56,7 @@ pub(super) fn unquoted(
     (is_bare && is_text(&section, key)).then_some(key)
 }
 
-/// The line of an earlier `key = …` of the section in which the byte `at` stands, and what is written there: a list of
-/// tables can't be added to it.
+/// The line and value of an earlier `key = …` in the section of the byte `at`: a list of tables can't be added to it.
 pub(super) fn earlier(text: &str, at: usize) -> Option<(usize, String)> {
     let name = |line: &str| {
         let header = line.trim().strip_prefix("[[")?.split_once("]]")?.0;

@@ -1,6 +1,6 @@
 //! The workflow of a project: a build runs whenever some tasks were finished, and the last one ships it.
 //!
-//! A build may fail in its tests; the next one then passes, so a project always comes to its end.
+//! A build may fail in its tests; the next one then passes, so every project ends.
 
 use std::collections::VecDeque;
 
@@ -11,11 +11,11 @@ use super::{
     world::{Draft, Stand, Turn, World, fresh_id},
 };
 
-/// Who speaks for the builds.
+/// The source of the builds' events.
 const SOURCE: &str = "delivery";
-/// How often it looks whether there is something to build.
+/// The interval at which the builds look for work.
 const LOOK_MS: u64 = 700;
-/// So many finished tasks are worth a build.
+/// Finished tasks that are worth a build.
 const WORTH: usize = 4;
 /// One build in so many fails.
 const FAILS_ONE_IN: u64 = 4;
@@ -28,7 +28,7 @@ const NODES: [(&str, &str); 5] = [
     ("scan", "Scan dependencies"),
     ("deploy", "Deploy to staging"),
 ];
-/// Where a failing build fails.
+/// The index of the node at which a failing build fails.
 const FAILING: usize = 2;
 
 #[derive(Debug)]
@@ -45,25 +45,25 @@ enum Step {
     },
 }
 
-/// The builds of the project under way.
+/// The builds of the present project.
 #[derive(Debug)]
 pub(super) struct Builds {
-    /// What the run under way does next, each with the milliseconds to wait after it.
+    /// The next steps of the present run, each with the milliseconds to wait after it.
     steps: VecDeque<(u64, Step)>,
-    /// Of the run under way.
+    /// The id of the present run.
     execution: String,
-    /// Which project the counts below are about.
+    /// The project that the counts are about.
     project: String,
-    /// How many of its tasks the last run held.
+    /// Tasks that the last run held.
     held: usize,
-    /// How many runs it had.
+    /// Runs of the project.
     runs: usize,
-    /// The last run failed: there will be another, and that one passes.
+    /// Whether the last run failed, so that another one follows and passes.
     failed: bool,
 }
 
 impl Builds {
-    /// Before the first project.
+    /// The builds before the first project.
     pub(super) fn new() -> Self {
         Self {
             steps: VecDeque::new(),

@@ -1,11 +1,11 @@
-//! Who works in the demo, and what they say while they work.
+//! The team of the demo, and the sentences of its agents.
 
-/// What a task needs and what an agent does best.
+/// The skill that a task needs, and an agent's best one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Craft {
     /// Models, services, interfaces between them.
     Backend,
-    /// What users see and touch.
+    /// The parts that users see and touch.
     Frontend,
     /// Flows, drafts, looks.
     Design,
@@ -22,7 +22,7 @@ pub(super) enum Craft {
 pub(super) struct Member {
     /// Names the agent in every event.
     pub(super) id: &'static str,
-    /// What people read.
+    /// The name for people.
     pub(super) name: &'static str,
     /// Stands under the name.
     pub(super) role: &'static str,
@@ -78,7 +78,7 @@ pub(super) const CAST: [Member; 6] = [
     },
 ];
 
-/// What an agent says when it begins; `{}` is the task.
+/// Sentences at the beginning of a task; `{}` is the task.
 pub(super) const OPENINGS: [&str; 8] = [
     "I begin with “{}”. First I read what is already there, then I write the smallest thing that could work.",
     "Looking at “{}” now. Two parts of it are clear, the third one needs a closer look.",
@@ -90,7 +90,7 @@ pub(super) const OPENINGS: [&str; 8] = [
     "There is an older attempt at “{}”. I take over its tests and leave the rest.",
 ];
 
-/// What an agent says on the way.
+/// Sentences during a task.
 pub(super) const FINDINGS: [&str; 10] = [
     "The edge case was hiding in the empty list. It is covered by a test now.",
     "This was simpler than it looked: one function less, and the rest still passes.",
@@ -104,7 +104,7 @@ pub(super) const FINDINGS: [&str; 10] = [
     "Everything passes on my side. I read it once more with fresh eyes.",
 ];
 
-/// What a report of progress says, from the first steps to the last.
+/// Sentences of progress reports, from the first steps to the last.
 pub(super) const STAGES: [&str; 5] = [
     "Groundwork is laid",
     "The main path works",

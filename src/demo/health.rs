@@ -4,10 +4,10 @@ use serde_json::json;
 
 use super::world::{Draft, Turn, World};
 
-/// Who speaks for the system.
+/// The source of health events.
 const SOURCE: &str = "monitor";
 
-/// What can go wrong: severity, status, and what people read.
+/// The troubles: severity, status, and a text for people.
 const TROUBLES: [[&str; 3]; 5] = [
     [
         "warning",
@@ -39,17 +39,17 @@ const TROUBLES: [[&str; 3]; 5] = [
 /// Watches the system.
 #[derive(Debug)]
 pub(super) struct Health {
-    /// What was said last; nothing is said twice in a row.
+    /// The last report, since none is repeated.
     said: &'static str,
 }
 
 impl Health {
-    /// Before the first report.
+    /// The health before the first report.
     pub(super) fn new() -> Self {
         Self { said: "" }
     }
 
-    /// Looks, and reports what changed.
+    /// Reports a change, if there is one.
     pub(super) fn turn(&mut self, world: &mut World) -> Turn {
         let again_in = world.rng.between(9_000, 16_000);
         match self.said {
@@ -67,7 +67,7 @@ impl Health {
                 .then(|| world.rng.pick(&TROUBLES))
                 .flatten()
             {
-                // Trouble is short, so that a visitor sees how it ends.
+                // Trouble is short, so that a visitor sees its end.
                 Some([severity, status, message]) => {
                     self.say(world, severity, status, message, 6_000)
                 }

@@ -34,14 +34,14 @@ use planner::Planner;
 use work::Worker;
 use world::{Draft, Turn, World};
 
-/// Slower would look broken.
+/// The slowest speed; a slower story would look broken.
 const SLOWEST: f64 = 0.01;
-/// Faster would be a load test, which has a command of its own.
+/// The fastest speed; more would be a load test, which has a command of its own.
 const FASTEST: f64 = 1_000.0;
-/// When the first report of health comes: after the team was introduced.
+/// The time of the first health report, after the team was introduced.
 const FIRST_HEALTH_MS: u64 = 700;
 
-/// Somebody with turns.
+/// An actor with turns.
 #[derive(Debug)]
 enum Actor {
     Planner(Planner),
@@ -61,24 +61,24 @@ impl Actor {
     }
 }
 
-/// The team and where its story stands.
+/// The team, and its place in the story.
 #[derive(Debug)]
 pub struct Team {
-    /// Everybody, each with the time of the next turn in milliseconds of the story.
+    /// The actors, each with the time of its next turn in milliseconds of the story.
     actors: Vec<(u64, Actor)>,
-    /// What they share.
+    /// The state that actors share.
     world: World,
-    /// When the last event was, in milliseconds of the story: delays count from it.
+    /// The time of the last event in milliseconds of the story: delays count from it.
     last: u64,
-    /// Delays are divided by it.
+    /// Divides all delays.
     speed: f64,
 }
 
-/// A team at the beginning of its story. `speed` 1 gives two to six events per second, 2 twice as many; what is not a
-/// usable number counts as 1.
+/// A team at the beginning of its story. `speed` 1 gives two to six events per second, 2 twice as many; an unusable
+/// number counts as 1.
 pub fn team(seed: u64, speed: f64) -> Team {
     let mut actors = vec![(0, Actor::Planner(Planner::new()))];
-    // Not all at the same moment: six agents that act as one look like a machine.
+    // The agents start at different times: six agents that act as one look like a machine.
     let starts = (0..).step_by(130).map(|ms: u64| 1_000 + ms);
     for (member, start) in CAST.iter().zip(starts) {
         actors.push((start, Actor::Worker(Worker::new(member))));
@@ -99,17 +99,17 @@ pub fn team(seed: u64, speed: f64) -> Team {
 }
 
 impl Team {
-    /// How long to wait from the event before, and the event to publish then.
+    /// The time to wait after the previous event, and the event to publish then.
     pub fn next_event(&mut self) -> (Duration, Value) {
         loop {
-            // Of two at the same time the first in the list: the order doesn't depend on anything but the seed.
+            // Of two actors at the same time the first in the list goes first, so the order depends on the seed alone.
             let Some((due, actor)) = self.actors.iter_mut().min_by_key(|(due, _)| *due) else {
-                // There are always actors; an empty team would have nothing to tell.
+                // There are always actors, so this never runs.
                 return (Duration::from_secs(1), envelope(&quiet(), Duration::ZERO));
             };
             let now = *due;
             let turn = actor.turn(now, &mut self.world);
-            // At least a moment later, or one actor could keep all others from their turns.
+            // The time moves on by at least a millisecond, or one actor could keep all others from their turns.
             *due = now + turn.again_in.max(1);
             if let Some(draft) = turn.draft {
                 let wait = Duration::from_millis(now.saturating_sub(self.last));

@@ -5,28 +5,28 @@ use super::cast::Craft::{self, Backend, Data, Design, Frontend, Operations, Qual
 /// A project as it is planned.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// What people read.
+    /// The name for people.
     pub(super) name: &'static str,
-    /// Names it in events.
+    /// The id in events.
     pub(super) id: &'static str,
-    /// Names its workflow.
+    /// The id of its workflow.
     pub(super) slug: &'static str,
-    /// What is to be done; a task only depends on earlier ones.
+    /// The tasks; each depends on earlier ones only.
     pub(super) tasks: &'static [TaskPlan],
-    /// What is decided on the way: what, why, and what follows from it.
+    /// The decisions: what, why, and what follows from it.
     pub(super) decisions: &'static [[&'static str; 3]],
-    /// What gets in the way: the blocker, a suggestion, and what solved it.
+    /// The blockers: the blocker, a suggestion, and its solution.
     pub(super) blockers: &'static [[&'static str; 3]],
 }
 
 /// A task as it is planned.
 #[derive(Debug)]
 pub(super) struct TaskPlan {
-    /// What people read.
+    /// The name for people.
     pub(super) name: &'static str,
-    /// Who takes it first.
+    /// The skill of the agents that take it first.
     pub(super) craft: Craft,
-    /// Places of the tasks that must be done before.
+    /// Indexes of the tasks that must be done before.
     pub(super) after: &'static [usize],
 }
 

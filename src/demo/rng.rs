@@ -3,7 +3,7 @@
 /// The dice of the demo.
 #[derive(Debug, Clone)]
 pub(super) struct Rng {
-    /// Where the sequence stands.
+    /// The position in the sequence.
     state: u64,
 }
 
@@ -33,7 +33,7 @@ impl Rng {
         self.between(1, n) == 1
     }
 
-    /// One of them; `None` if there are none.
+    /// One of the items; `None` if there are none.
     pub(super) fn pick<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
         let last = u64::try_from(of.len()).ok()?.checked_sub(1)?;
         of.get(usize::try_from(self.between(0, last)).ok()?)

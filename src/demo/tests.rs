@@ -39,7 +39,7 @@ fn text<'e>(event: &'e Value, key: &str) -> &'e str {
     event["data"][key].as_str().unwrap_or_default()
 }
 
-/// What the checks know of a task.
+/// The checks' knowledge of a task.
 #[derive(Default)]
 struct Seen {
     dependencies: Vec<String>,
@@ -50,7 +50,7 @@ struct Seen {
     done: bool,
 }
 
-/// What the checks know of everything.
+/// The checks' knowledge of the whole story.
 #[derive(Default)]
 struct Witness {
     tasks: BTreeMap<String, Seen>,
@@ -276,6 +276,6 @@ fn streamed_words_join_to_sentences() {
         .values()
         .filter(|m| m.ends_with('.') && !m.contains("  "))
         .count();
-    // Only those that are being written at the end may be unfinished, one for each agent.
+    // Only messages that are being written at the end may be unfinished, one for each agent.
     assert!(whole + 6 >= messages.len() && messages.len() > 20);
 }

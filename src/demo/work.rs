@@ -13,9 +13,9 @@ use super::{
     world::{Draft, Project, Stand, Turn, World, fresh_id},
 };
 
-/// How often an agent without work looks for some.
+/// The interval at which an idle agent looks for work.
 const LOOK_MS: u64 = 400;
-/// After so many looks in vain it takes work that isn't of its craft.
+/// After so many searches in vain the agent takes work of another craft.
 const PATIENCE: u32 = 4;
 /// One task in so many is blocked for a while.
 const BLOCKED_ONE_IN: u64 = 5;
@@ -33,35 +33,34 @@ enum Step {
     Completed,
 }
 
-/// The task an agent has.
+/// The task of an agent.
 #[derive(Debug)]
 struct Job {
-    /// Its place in the project.
+    /// The task's index in the project.
     place: usize,
-    /// Of the task.
+    /// The task's id.
     task_id: String,
-    /// Of the task.
+    /// The task's name.
     task_name: &'static str,
-    /// Of the project.
+    /// The project's id.
     project_id: String,
-    /// Its messages belong to it.
+    /// The run that its messages belong to.
     run_id: String,
-    /// When it was taken, in milliseconds of the story.
+    /// The time at which it was taken, in milliseconds of the story.
     since: u64,
 }
 
 /// An agent of the team.
 #[derive(Debug)]
 pub(super) struct Worker {
-    /// Its identity.
     member: &'static Member,
-    /// The next change of status says what was before.
+    /// The present status, which the next change reports as the old one.
     status: &'static str,
-    /// What it works on; none while it looks for work.
+    /// The present task; `None` while the agent looks for one.
     job: Option<Job>,
-    /// What it does next, each with the milliseconds to wait after it.
+    /// The next steps, each with the milliseconds to wait after it.
     steps: VecDeque<(u64, Step)>,
-    /// How often it looked for work in vain.
+    /// Searches for work in vain.
     looked: u32,
 }
 
@@ -138,7 +137,7 @@ impl Worker {
         let speaks_after = world.rng.between(2, 5);
         for report in 1..=reports {
             self.pause(world, 1_400, 3_000);
-            // Rises from report to report and stays below 100, which is for the end.
+            // The percentage rises from report to report, and stays below 100, which only the end has.
             let percent = report * 100 / (reports + 1) + world.rng.between(0, 12);
             let stage = usize::try_from((report - 1) * 5 / reports).unwrap_or_default();
             let message = STAGES.get(stage).copied().unwrap_or_default();
@@ -259,7 +258,7 @@ impl Worker {
     }
 }
 
-/// What every event about a task says, with what this one says more.
+/// The fields of every event about a task, and further ones.
 fn about(agent_id: &str, job: &Job, more: Value) -> Value {
     let mut data = json!({
         "agent_id": agent_id,

@@ -1,4 +1,4 @@
-//! What everybody in the demo shares: the project under way, its tasks, chance.
+//! The state that all actors share: the present project, its tasks, and chance.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -12,11 +12,11 @@ use super::{
 /// An event before it has an id and a time.
 #[derive(Debug)]
 pub(super) struct Draft {
-    /// Its type.
+    /// The type.
     pub(super) name: &'static str,
-    /// Who says it.
+    /// The source.
     pub(super) source: &'static str,
-    /// Its data, an object.
+    /// The data, an object.
     pub(super) data: Value,
 }
 
@@ -27,17 +27,17 @@ impl Draft {
     }
 }
 
-/// What one actor did when its time came.
+/// The result of an actor's turn.
 #[derive(Debug)]
 pub(super) struct Turn {
-    /// What it says, if anything.
+    /// The event to publish, if any.
     pub(super) draft: Option<Draft>,
-    /// After how many milliseconds its time comes again.
+    /// Milliseconds until the actor's next turn.
     pub(super) again_in: u64,
 }
 
 impl Turn {
-    /// Says something.
+    /// Publishes an event.
     pub(super) fn say(draft: Draft, again_in: u64) -> Self {
         Self {
             draft: Some(draft),
@@ -45,7 +45,7 @@ impl Turn {
         }
     }
 
-    /// Says nothing.
+    /// Publishes nothing.
     pub(super) fn wait(again_in: u64) -> Self {
         Self {
             draft: None,
@@ -54,45 +54,45 @@ impl Turn {
     }
 }
 
-/// Where a task stands.
+/// The state of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stand {
-    /// Nobody has it.
+    /// No agent has the task.
     Waiting,
-    /// Somebody works on it.
+    /// An agent works on the task.
     Taken,
-    /// It is finished.
+    /// The task is finished.
     Done,
 }
 
-/// A task of the project under way.
+/// A task of the present project.
 #[derive(Debug)]
 pub(super) struct Task {
-    /// Names it in events; unlike any earlier run's.
+    /// The id in events, which no earlier run used.
     pub(super) id: String,
-    /// Name, craft and what comes before.
+    /// The plan: name, craft and dependencies.
     pub(super) plan: &'static TaskPlan,
     /// Decides whether it can be taken.
     pub(super) stand: Stand,
 }
 
-/// The project under way.
+/// The present project.
 #[derive(Debug)]
 pub(super) struct Project {
-    /// Names it in events and rooms, so that people can write it: `checkout-service`, and `checkout-service-2` when its turn
+    /// The id in events and rooms, short enough to type: `checkout-service`, and `checkout-service-2` when its turn
     /// comes again.
     pub(super) id: String,
-    /// Names, decisions, blockers.
+    /// The plan: names, decisions and blockers.
     pub(super) plan: &'static Plan,
-    /// In the plan's order.
+    /// The tasks, in the plan's order.
     pub(super) tasks: Vec<Task>,
-    /// Tasks may be taken: they were all announced, and the project isn't over.
+    /// Whether tasks may be taken: all were announced, and the project isn't over.
     pub(super) open: bool,
-    /// The last build held every task and passed.
+    /// Whether the last build held every task and passed.
     pub(super) shipped: bool,
-    /// How many of the plan's decisions were made.
+    /// Decisions of the plan that were made.
     decided: usize,
-    /// How many of the plan's blockers were met.
+    /// Blockers of the plan that were met.
     stumbled: usize,
 }
 
@@ -117,28 +117,28 @@ impl Project {
         }
     }
 
-    /// How many tasks there are.
+    /// The number of tasks.
     pub(super) fn total(&self) -> usize {
         self.tasks.len()
     }
 
-    /// How many tasks stand there.
+    /// The number of tasks in this state.
     pub(super) fn count(&self, stand: Stand) -> usize {
         self.tasks.iter().filter(|t| t.stand == stand).count()
     }
 
-    /// The task at a place.
+    /// The task at an index.
     pub(super) fn task(&self, place: usize) -> Option<&Task> {
         self.tasks.get(place)
     }
 
-    /// The ids of what must be done before.
+    /// The ids of the tasks that must be done before.
     pub(super) fn dependencies(&self, task: &TaskPlan) -> Vec<&str> {
         let before = task.after.iter().filter_map(|place| self.task(*place));
         before.map(|task| task.id.as_str()).collect()
     }
 
-    /// The first task that can be begun: of that craft, or of any if none is named.
+    /// The first task that can be begun: of this craft, or of any if none is named.
     pub(super) fn ready(&self, craft: Option<Craft>) -> Option<usize> {
         let done = |place: &usize| self.task(*place).is_some_and(|t| t.stand == Stand::Done);
         self.tasks.iter().position(|task| {
@@ -149,7 +149,7 @@ impl Project {
         })
     }
 
-    /// Moves a task.
+    /// Sets a task's state.
     pub(super) fn set(&mut self, place: usize, stand: Stand) {
         if let Some(task) = self.tasks.get_mut(place) {
             task.stand = stand;
@@ -171,21 +171,21 @@ impl Project {
     }
 }
 
-/// What everybody shares.
+/// The state that all actors share.
 #[derive(Debug)]
 pub(super) struct World {
-    /// The only source of chance, so that a seed tells the whole story.
+    /// The only source of chance, so that a seed gives the whole story.
     pub(super) rng: Rng,
-    /// The project under way; none before the first and between two.
+    /// The present project; `None` before the first and between two.
     pub(super) project: Option<Project>,
-    /// Agents that can't go on: health is judged by it.
+    /// Agents that can't go on, which decide the health.
     pub(super) blocked: usize,
-    /// How many projects were begun: whose turn is next.
+    /// Projects begun so far, which decide the next one.
     begun: usize,
 }
 
 impl World {
-    /// Before the first project.
+    /// The world before the first project.
     pub(super) fn new(seed: u64) -> Self {
         Self {
             rng: Rng::new(seed),

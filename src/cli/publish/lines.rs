@@ -4,17 +4,17 @@ use std::io;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
-/// How long a line may be to be sent at all; the server's own limit for one event is far below.
+/// The longest line that is sent; the server's own limit for one event is far below.
 pub(super) const MAX_LINE: usize = 8 * 1024 * 1024;
 
 /// A line that is not blank, or a value that goes over several.
 #[derive(Debug)]
 pub(super) struct Line {
-    /// Its first line, counted from 1, blank ones too, as editors do.
+    /// The number of its first line, counted from 1, blank lines too, as editors do.
     pub(super) number: u64,
-    /// `None` when it is longer than a line may be.
+    /// `None` when the line is too long.
     pub(super) text: Option<Vec<u8>>,
-    /// Where in the input it ends.
+    /// The byte of the input at which it ends.
     pub(super) end: u64,
 }
 

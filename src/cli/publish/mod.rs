@@ -1,7 +1,7 @@
 //! `stoa publish`: events from a file or a pipe to a running server.
 //!
-//! Reads as it sends, so any length of input costs the same memory. Lines that the server refuses are named and the
-//! rest goes on; a server that can't be reached ends it, with the line to go on from.
+//! The command reads as it sends, so any length of input costs the same memory. It names lines that the server refuses,
+//! and goes on. It ends when it can't reach the server, and names the line to go on from.
 
 mod chunks;
 mod lines;
@@ -32,9 +32,9 @@ use chunks::{Chunk, Chunks};
 use report::Report;
 use send::{Sender, Unsent};
 
-/// How many lines one request has at the most.
+/// The most lines of one request.
 const MAX_LINES: usize = 200;
-/// How many requests a second keep a rate even.
+/// Requests in a second that keep a rate even.
 const REQUESTS_PER_SECOND: f64 = 20.0;
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 
@@ -115,7 +115,7 @@ async fn send_all<R: AsyncBufRead + Unpin>(
     }
 }
 
-/// Why it ended early, and where to go on.
+/// The failure of a run that ended early: the reason, and the line to go on from.
 fn stopped(unsent: &Unsent, chunk: &Chunk, report: &Report) -> Failure {
     let (first, last) = match (chunk.numbers.first(), chunk.numbers.last()) {
         (Some(&first), Some(&last)) => (first, last),
@@ -150,7 +150,7 @@ impl Pace {
         }
     }
 
-    /// How many events to send at a time.
+    /// The number of events to send at a time.
     fn step(&self) -> usize {
         // Saturates: a rate beyond all requests is no pace at all.
         ((self.rate / REQUESTS_PER_SECOND) as usize).clamp(1, MAX_LINES)
@@ -164,7 +164,7 @@ impl Pace {
 
     /// When the next `events` may start, at `now` the earliest.
     fn next(&mut self, now: Instant, events: usize) -> Instant {
-        // What a slow server or a quiet pipe held up for longer is not made up for in a burst.
+        // Time lost to a slow server or a quiet pipe is not made up for in a burst.
         let start = self
             .due
             .max(now.checked_sub(Duration::from_secs(1)).unwrap_or(self.due));

@@ -1,4 +1,4 @@
-//! What is shown of a run: a bar while it goes on, the first rejected lines, a summary at the end.
+//! The display of a run: a bar while it goes on, the first rejected lines, a summary at the end.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::send::Receipt;
 use crate::cli::{output::note, plain::plain};
 
-/// How many rejected lines are shown one by one.
+/// Rejected lines that are shown one by one.
 const SHOWN: u64 = 10;
 
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Report {
         self.bar.set_position(read);
     }
 
-    /// Ends the bar; the summary.
+    /// Ends the bar, and gives the summary.
     pub(super) fn finish(&self) -> String {
         self.bar.finish_and_clear();
         if self.rejected > SHOWN {
@@ -108,7 +108,7 @@ impl Report {
     }
 }
 
-/// The message without the place in what was sent: the line of the input is said already, and there it is another.
+/// The message without its place in the request: the line of the input, which differs, is shown already.
 fn one_place(message: &str) -> &str {
     match message.rfind(" at line ") {
         Some(at) if message[at..].contains(" column ") => &message[..at],

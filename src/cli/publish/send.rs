@@ -1,4 +1,4 @@
-//! Sends one part to the server and reads what became of its events.
+//! Sends one part to the server, and reads the outcome of its events.
 
 use std::{path::Path, time::Duration};
 
@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::cli::{output, trust, url};
 
-/// How long is waited before each further try.
+/// The pauses before each further try.
 const PAUSES: [Duration; 5] = [
     Duration::from_millis(250),
     Duration::from_millis(500),
@@ -21,22 +21,22 @@ const PAUSES: [Duration; 5] = [
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Receipt {
-    /// Events that are kept now.
+    /// Events that the server keeps now.
     pub accepted: u64,
-    /// Events that were there already.
+    /// Events that the server had already.
     pub duplicates: u64,
-    /// Those not taken.
+    /// Events that the server rejected.
     pub rejected: Vec<Rejected>,
-    /// Why nothing was taken.
+    /// The reason why the server took nothing.
     error: Option<Reason>,
 }
 
-/// An event that was not taken.
+/// An event that the server rejected.
 #[derive(Debug, Deserialize)]
 pub(super) struct Rejected {
-    /// Which one of the part.
+    /// The index in the part.
     pub index: usize,
-    /// Why.
+    /// The reason.
     pub error: Reason,
 }
 
@@ -49,20 +49,20 @@ pub(super) struct Reason {
     pub message: String,
 }
 
-/// Why a part could not be sent.
+/// The reason why a part could not be sent.
 #[derive(Debug)]
 pub(super) struct Unsent {
-    /// What happened, in words.
+    /// The failure, in words.
     pub reason: String,
     /// The connection broke on the way: the server may have taken the events all the same.
     pub unknown: bool,
 }
 
-/// What one try came to when it did not succeed.
+/// The outcome of a failed try.
 enum Missed {
-    /// Nothing was taken; it may be tried again.
+    /// Nothing was taken, and a later try may succeed.
     Later(Unsent),
-    /// It would not be better the next time, or nobody knows what was taken.
+    /// A later try would fail too, or nobody knows what was taken.
     Final(Unsent),
 }
 
@@ -71,9 +71,9 @@ pub(super) struct Sender {
     /// The server as it was named, for messages.
     server: String,
     events: Url,
-    /// What it shows to be let in.
+    /// The token to send.
     token: Option<String>,
-    /// Whether the server answered before: then it is waited for when it goes away.
+    /// Whether the server has answered before; then the command waits for it when it goes away.
     known: bool,
 }
 
@@ -87,11 +87,11 @@ impl Sender {
         if let Some(ca) = ca {
             client = client.tls_backend_preconfigured(trust::only(ca)?);
         } else if server.scheme() == "http" {
-            // Reading the system's certificates takes time, and fails where there are none.
+            // Plain HTTP needs no certificates of the system: reading them takes time, and fails where there are none.
             client = client.tls_certs_only([]);
         }
         let client = client
-            // The server is near; a proxy for the wide world would only be in the way.
+            // The server is near, and a proxy for the internet would be in the way.
             .no_proxy()
             .redirect(redirect::Policy::none())
             .connect_timeout(Duration::from_secs(10))
@@ -110,9 +110,9 @@ impl Sender {
 
     /// Sends one part; waits for a server that is restarted or busy.
     ///
-    /// Only what surely was not taken is sent again. When a connection breaks on the way nobody knows; sending again
-    /// would be harmless for events that bring their own ids and would double the others. Minting ids here does not
-    /// help: they would be other ids when the same file is published again, and hide exactly those duplicates.
+    /// Only events that surely were not taken are sent again. When a connection breaks on the way, nobody knows: a
+    /// second try would be harmless for events with their own ids, and would double the others. Minting ids here does
+    /// not help: they would be other ids when the same file is published again, and hide exactly those duplicates.
     pub(super) async fn send(&mut self, body: Bytes) -> Result<Receipt, Unsent> {
         let mut pauses = PAUSES.iter();
         loop {
@@ -160,12 +160,12 @@ impl Sender {
         };
         match (status, receipt) {
             (StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS, receipt) => {
-                // It answers, so it is there and worth waiting for.
+                // The server answers, so it is worth waiting for later.
                 self.known = true;
                 Err(Missed::Later(told(receipt.as_ref().ok())))
             }
             (StatusCode::ACCEPTED | StatusCode::OK, Ok(receipt)) => Ok(receipt),
-            // All of them rejected is an answer too, with the reasons one by one.
+            // An answer that rejects all events is an answer too, with the reasons one by one.
             (StatusCode::BAD_REQUEST, Ok(receipt)) if !receipt.rejected.is_empty() => Ok(receipt),
             (_, Ok(receipt)) if receipt.error.is_some() => Err(Missed::Final(told(Some(&receipt)))),
             _ => {
@@ -183,7 +183,7 @@ impl Sender {
         };
         let cause = root_cause(error);
         if trust::is_reason(&cause) {
-            // It can't have understood anything, and would not the next time.
+            // The other side speaks no HTTP, and would not the next time.
             Missed::Final(unsent("can't speak with", false))
         } else if error.is_connect() {
             Missed::Later(unsent("can't reach", false))

@@ -1,8 +1,8 @@
-//! Events out of lines: one JSON object a line, an array of them, or objects that go over several lines.
+//! Events from lines: one JSON object on each line, an array of them, or objects over several lines.
 //!
-//! A line that is one object is passed on as it is. Of an array each element is an event of its own. An object that goes
-//! on is gathered until it is closed, and named by its first line. What is broken is passed on as far as it goes: the
-//! server says what is wrong with it, and the next line that begins an object is read again.
+//! A line that is one object is passed on as it is. Each element of an array is an event. An object over several lines
+//! is collected until it is closed, and is named by its first line. Broken text is passed on up to where it breaks: the
+//! server says what is wrong, and reading goes on at the next line that begins an object.
 
 use std::{collections::VecDeque, io};
 
@@ -54,12 +54,12 @@ struct Reading {
     value: Vec<u8>,
     /// The line on which it begins.
     begins: u64,
-    /// How many objects and arrays are open in it.
+    /// The number of objects and arrays that are open.
     depth: usize,
     in_string: bool,
-    /// The character after a backslash stands for itself.
+    /// Whether the next character is escaped.
     escaped: bool,
-    /// The line of the array around it.
+    /// The line of the array around the value.
     array: Option<u64>,
     /// The place in the input at which the last line ended.
     end: u64,
@@ -175,13 +175,13 @@ impl Reading {
         }
     }
 
-    /// It can't be gone on with: neither the value nor the array around it.
+    /// Gives up the value and the array around it.
     fn give_up(&mut self, ready: &mut VecDeque<Line>) {
         self.emit(ready);
         self.array = None;
     }
 
-    /// Nothing comes any more. An array without an end is told of as such: some of it may be missing.
+    /// Ends the input. An array without an end is reported, since a part of it may be missing.
     fn finish(&mut self, ready: &mut VecDeque<Line>) {
         self.emit(ready);
         if let Some(number) = self.array.take() {

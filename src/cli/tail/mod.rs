@@ -1,7 +1,7 @@
-//! `stoa tail`: what observers see, line by line.
+//! `stoa tail`: prints the updates that observers see, one on each line.
 //!
-//! A server that is there at the start and goes away is waited for; the cursor of the last update then says where to go
-//! on. One that is not there at the start, or refuses the client, ends it.
+//! If the server was reached at the start and goes away, the command waits for it, and resumes from the cursor of the
+//! last update. If the server can't be reached at the start, or refuses the client, the command ends.
 
 mod packet;
 mod show;
@@ -29,7 +29,7 @@ use sio_client::{Connection, Lost, Received};
 
 /// The first and the longest pause before the next attempt to connect.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
-/// Everybody is in this room, and everything is sent to it: who wants less has to leave it.
+/// The room of all observers, to which every update is sent: a client that wants fewer has to leave it.
 const EVERYTHING: &str = "observers";
 /// The numbers of the two requests.
 const LEAVE: u64 = 1;
@@ -87,7 +87,7 @@ pub(super) async fn tail(args: TailArgs) -> Result<(), Failure> {
     }
 }
 
-/// Why a connection is not followed any further.
+/// The reason why a connection is not followed any further.
 enum End {
     Lost(Lost),
     Failed(Failure),
@@ -99,24 +99,24 @@ impl From<Lost> for End {
     }
 }
 
-/// What is watched, and how far it got.
+/// The updates to print, and the place reached.
 #[derive(Debug)]
 struct Watch {
     rooms: Vec<String>,
     types: Vec<String>,
     exclude: Vec<String>,
-    /// `types`, for what the server sends to everybody whatever they asked for.
+    /// `types`, checked here too, for updates that the server sends to everybody.
     wanted: Option<Patterns>,
     /// The same for `exclude`.
     unwanted: Option<Patterns>,
     json: bool,
-    /// What it shows to be let in.
+    /// The token to send.
     token: Option<Credential>,
     /// After the last update that was printed.
     cursor: Option<String>,
-    /// The server still repeats what was missed: what else it says names a place after that.
+    /// Whether the server still replays missed updates; direct messages then carry a later cursor.
     catching_up: bool,
-    /// Still in the room where everything is: what comes from there was not asked for.
+    /// Whether the client is still in the room of all observers, whose updates were not asked for.
     leaving: bool,
 }
 
@@ -159,14 +159,15 @@ impl Watch {
                 auth["filters"][key] = json!(names);
             }
         }
-        // A narrow watch asks only after it has left the room of everything: it is repeated what its rooms got.
+        // A client that watches some rooms only resumes after it has left the room of all observers, so that it is sent
+        // only the updates of its rooms.
         if let Some(cursor) = self.cursor.as_ref().filter(|_| !self.narrow()) {
             auth["cursor"] = json!(cursor);
         }
         auth
     }
 
-    /// Prints what comes until nobody reads it any more.
+    /// Prints updates until nobody reads stdout any more.
     async fn follow(&mut self, connection: &mut Connection) -> Result<(), End> {
         self.catching_up = self.cursor.is_some();
         self.leaving = self.narrow();
@@ -245,7 +246,7 @@ impl Watch {
         if cursor.is_some() && (of_an_event || !self.catching_up) {
             self.cursor = cursor;
         }
-        // Figures that only Seneca's pages read, once a second: nobody who watches events looks for them.
+        // Aggregates that only Seneca's pages read come once a second, and nobody who watches events wants them.
         if self.wanted.is_none() && is_aggregate(name, &payload) {
             return None;
         }
@@ -291,25 +292,26 @@ fn answered(answer: &RawValue) -> Result<(), Lost> {
     )))
 }
 
-/// Sent to everybody as it stands and not made of one event: the server's filters don't apply to it.
+/// Whether an update is an aggregate: it is sent to everybody and made of no single event, so the server's filters
+/// don't apply.
 fn is_aggregate(name: &str, payload: &Value) -> bool {
     let target = |key: &str| payload.pointer(key).and_then(Value::as_str);
     target("/hint/target/kind") == Some("system") && target("/hint/target/id") == Some(name)
 }
 
-/// A refusal that is over when the server has started, or has less to do.
+/// Whether a refusal passes once the server has started, or has less to do.
 fn passes(reason: &str) -> bool {
     ["unavailable", "overloaded", "timeout"]
         .iter()
         .any(|code| reason.starts_with(code))
 }
 
-/// Names are matched without regard to separators, as the server does.
+/// A name without separators, as the server matches it.
 fn folded(text: &str) -> String {
     EventName::new(text).canonical().to_owned()
 }
 
-/// None without any.
+/// The patterns; `None` without any.
 fn globs(patterns: &[String]) -> Result<Option<Patterns>, BadPattern> {
     if patterns.is_empty() {
         return Ok(None);

@@ -1,7 +1,7 @@
-//! What the server says: Engine.IO 4 packets and, in them, Socket.IO 5 packets, as text.
+//! Packets of the server: Engine.IO 4, and in them Socket.IO 5, as text.
 //!
-//! Only as much of both protocols as a watcher needs. What it doesn't know is [`Packet::Other`], never an error: a
-//! newer server may say more. What can't be what it claims to be is an error.
+//! The command knows only a part of both protocols. An unknown packet is [`Packet::Other`], never an error, since a
+//! newer server may send more. A packet that contradicts its own kind is an error.
 
 use serde::{
     Deserialize,
@@ -15,13 +15,13 @@ use thiserror::Error;
 pub(super) enum Packet {
     /// Engine.IO: the session is open.
     Open(Handshake),
-    /// Engine.IO: are you there? The answer repeats what follows.
+    /// Engine.IO: a ping, whose answer repeats the text.
     Ping(String),
-    /// Engine.IO or Socket.IO: it ends here.
+    /// Engine.IO or Socket.IO: the end.
     Close,
-    /// Socket.IO: in the namespace.
+    /// Socket.IO: the client is in the namespace.
     Connected,
-    /// Socket.IO: not let in, and why.
+    /// Socket.IO: the client was refused, and why.
     Refused(String),
     /// Socket.IO: an event and its first argument, as it was written.
     Event {
@@ -37,17 +37,17 @@ pub(super) enum Packet {
         /// The answer's first argument; `null` if there is none.
         payload: Box<RawValue>,
     },
-    /// Nothing for a watcher.
+    /// Any other packet.
     Other,
 }
 
-/// What the open packet says; times in ms.
+/// The content of the open packet; times in ms.
 #[derive(Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Handshake {
-    /// How often the server pings.
+    /// The interval of the server's pings.
     pub ping_interval: u64,
-    /// How long it waits for the answer.
+    /// The time that it waits for the answer.
     pub ping_timeout: u64,
 }
 
@@ -59,8 +59,7 @@ pub(super) struct Unreadable(String);
 impl Packet {
     /// Reads one text frame.
     ///
-    /// # Errors
-    /// When it is not what it says it is.
+    /// # Errors The packet contradicts its own kind.
     pub(super) fn parse(text: &str) -> Result<Self, Unreadable> {
         Self::read(text).ok_or_else(|| Unreadable(text.chars().take(80).collect()))
     }

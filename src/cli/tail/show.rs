@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::plain::plain;
 
-/// How much is said about an update at the end of its line.
+/// The most characters about an update at the end of its line.
 const MAX_ABOUT: usize = 100;
 /// The keys under which updates say in words or numbers what happened, the most telling first.
 const TELLING: [&str; 14] = [
@@ -50,7 +50,7 @@ fn clock(timestamp: &str) -> String {
     )
 }
 
-/// What the update is about: `kind:id`.
+/// The subject of the update: `kind:id`.
 fn target(update: &Value) -> String {
     let part = |key: &str| update.pointer(key).and_then(Value::as_str);
     match (part("/hint/target/kind"), part("/hint/target/id")) {

@@ -1,6 +1,6 @@
 //! A small Socket.IO client over WebSocket: one connection, from its opening to its end.
 //!
-//! It answers pings, and takes a server for gone that says nothing for as long as a ping and its answer may take.
+//! The client answers pings. It gives up a server that is silent for longer than a ping and its answer may take.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,23 +18,23 @@ use tokio_tungstenite::{
 use super::packet::Packet;
 use crate::cli::{output, url};
 
-/// How long opening may take.
+/// The time that opening may take.
 const OPENING: Duration = Duration::from_secs(10);
-/// However a server ends a connection, it comes to this.
+/// The reason for every way in which a server ends a connection.
 const CLOSED: &str = "the server closed the connection";
 
-/// Why there is no connection, or none any more.
+/// The reason why there is no connection, or none any more.
 #[derive(Debug, Error)]
 pub(super) enum Lost {
-    /// It may come back.
+    /// The server may come back.
     #[error("{0}")]
     Gone(String),
-    /// The server does not want this client; it would not the next time either.
+    /// The server does not want this client, and would not the next time either.
     #[error("{0}")]
     Refused(String),
 }
 
-/// What arrives.
+/// A message for the caller.
 #[derive(Debug)]
 pub(super) enum Received {
     /// An event and its first argument.
@@ -46,7 +46,7 @@ pub(super) enum Received {
 #[derive(Debug)]
 pub(super) struct Connection {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    /// How long it may be silent.
+    /// The time that the server may be silent.
     patience: Duration,
 }
 
@@ -134,7 +134,7 @@ impl Connection {
                         packet => return Ok(packet),
                     }
                 }
-                // Attachments: the event itself has a placeholder where one belongs.
+                // Attachments are ignored: the event has placeholders for them.
                 Some(Ok(_)) => {}
             }
         }

@@ -105,7 +105,7 @@ fn rooms_mean_only_those_rooms() {
     assert_eq!(take(&mut narrow, "m", metrics), None);
 }
 
-/// Of a server that is at work they are most of the lines.
+/// A busy server sends more of these lines than of all others.
 #[test]
 fn what_only_seneca_reads_is_shown_only_to_who_asks_for_it() {
     let figures = |name: &str| {
@@ -155,7 +155,7 @@ fn what_is_excluded_is_not_shown() {
 fn types_hold_for_what_is_sent_to_everybody_too() {
     let mut watch = watch(&[], &["task_*"], false);
     assert_eq!(watch.auth()["filters"], json!({ "types": ["task_*"] }));
-    // Made of an event: the server has judged it by the event's name as well.
+    // The update is made of an event, and the server has filtered it by the event's name as well.
     assert!(
         take(
             &mut watch,
