@@ -1,11 +1,11 @@
 //! An invented team at work, for `stoa serve --demo`: a story without end in the events of a real producer.
 //!
-//! Six agents work through projects, one after the other: tasks with dependencies, progress, decisions, blockers, words
-//! as they are written, builds, health. The story has its own clock: a few **actors** (the planner, the agents,
-//! the builds, the system's health) each have a time at which it is their turn, the earliest goes first. Nothing here
-//! waits or does I/O: [`Team::next_event`] says what comes next and how long to wait for it.
+//! Six agents work through projects, one after the other: tasks with dependencies, progress, decisions, blockers,
+//! streamed text, builds, health. The story has its own clock: a few **actors** (the planner, the agents, the builds,
+//! the system's health) each have the time of their next turn, and the earliest goes first. Nothing here waits or does
+//! I/O: [`Team::next_event`] gives the next event and the time to wait for it.
 //!
-//! Invariants: what happens, and when, follows from the seed alone; only ids and timestamps differ from run to run, so
+//! Invariants: the story and its times follow from the seed alone. Only ids and timestamps differ from run to run, so
 //! that a journal that outlives a restart never sees an id again. Within a task events keep their order (assigned,
 //! started, progress, completed), a task begins after those it depends on, and an agent has one task at a time.
 //!

@@ -1,4 +1,4 @@
-//! The one who plans: announces agents, projects, tasks and how far a project is.
+//! The planner: it announces agents, projects, tasks and progress.
 
 use std::collections::VecDeque;
 
@@ -9,12 +9,12 @@ use super::{
     world::{Draft, Stand, Turn, World},
 };
 
-/// Who speaks for the plan, as in Marcus.
+/// The source of the plan's events, as in Marcus.
 pub(super) const SOURCE: &str = "marcus";
 
-/// How often it looks whether a task was finished.
+/// The interval at which the planner looks for finished tasks.
 const LOOK_MS: u64 = 250;
-/// Between two projects: long enough for the celebration to be seen.
+/// The pause between two projects: long enough to show the celebration.
 const PAUSE_MS: u64 = 5_000;
 
 #[derive(Debug)]
@@ -28,16 +28,16 @@ enum Step {
 /// The planner.
 #[derive(Debug)]
 pub(super) struct Planner {
-    /// What is still to be announced.
+    /// The announcements to come.
     steps: VecDeque<Step>,
-    /// How many finished tasks were reported.
+    /// Finished tasks that were reported.
     reported: usize,
-    /// Milliseconds of the story since the project began: its duration.
+    /// The start of the project in milliseconds of the story, which gives its duration.
     since: u64,
 }
 
 impl Planner {
-    /// Before anybody was announced.
+    /// The planner before its first announcement.
     pub(super) fn new() -> Self {
         Self {
             steps: (0..CAST.len()).map(Step::Register).collect(),
@@ -46,7 +46,7 @@ impl Planner {
         }
     }
 
-    /// Announces the next thing.
+    /// Makes the next announcement.
     pub(super) fn turn(&mut self, now: u64, world: &mut World) -> Turn {
         while let Some(step) = self.steps.pop_front() {
             if let Some(turn) = announce(&step, world) {
@@ -107,7 +107,7 @@ impl Planner {
     }
 }
 
-/// `None` if there is nothing to say about it.
+/// The event of a step; `None` if there is nothing to announce.
 fn announce(step: &Step, world: &mut World) -> Option<Turn> {
     match step {
         Step::Register(place) => {
@@ -118,7 +118,7 @@ fn announce(step: &Step, world: &mut World) -> Option<Turn> {
                 "role": member.role,
                 "skills": member.skills,
                 "status": "idle",
-                // A run that was broken off may have left a task in the state.
+                // A run that was cut off may have left a task in the state.
                 "current_task": null,
             });
             Some(Turn::say(
@@ -155,7 +155,7 @@ fn announce(step: &Step, world: &mut World) -> Option<Turn> {
     }
 }
 
-/// How much of it, in whole percent.
+/// A part of a whole in percent, rounded down.
 pub(super) fn percent(part: usize, whole: usize) -> usize {
     (part * 100).checked_div(whole).unwrap_or(0)
 }
