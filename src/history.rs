@@ -10,6 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use strum::EnumString;
 use tokio::{runtime::Handle, sync::Semaphore, task::JoinError};
 
 use crate::{
@@ -44,8 +45,9 @@ pub struct Query {
 }
 
 /// In which order events are given.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, EnumString)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Order {
     /// Oldest first.
     #[default]
@@ -60,13 +62,8 @@ impl Order {
     /// # Errors
     /// `bad_request` for one that there isn't.
     pub fn from_name(name: &str) -> Result<Self, Error> {
-        match name {
-            "asc" => Ok(Self::Asc),
-            "desc" => Ok(Self::Desc),
-            _ => Err(Error::bad_request(format!(
-                "order is {name:?}: use asc (oldest first) or desc"
-            ))),
-        }
+        let wrong = |_| format!("order is {name:?}: use asc (oldest first) or desc");
+        name.parse().map_err(wrong).map_err(Error::bad_request)
     }
 }
 

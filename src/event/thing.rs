@@ -3,12 +3,12 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use strum::{EnumString, IntoStaticStr};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 /// What kind of thing an id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[derive(EnumString, IntoStaticStr)]
+#[derive(EnumString, IntoStaticStr, VariantArray, strum::VariantNames)]
 #[strum(serialize_all = "lowercase")]
 pub enum ThingKind {
     /// A project.
@@ -31,20 +31,16 @@ pub enum ThingKind {
 
 impl ThingKind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
-        Self::Project,
-        Self::Agent,
-        Self::Task,
-        Self::Execution,
-        Self::Workflow,
-        Self::Run,
-        Self::Job,
-        Self::User,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The name, as rooms begin with it.
     pub fn as_str(self) -> &'static str {
         self.into()
+    }
+
+    /// All names, with commas between them.
+    pub fn names() -> String {
+        <Self as strum::VariantNames>::VARIANTS.join(", ")
     }
 
     /// Reads a name.

@@ -122,7 +122,7 @@ impl Known {
     fn new(bounds: Bounds, metrics: Metrics) -> Self {
         let pools = |of_projects| {
             let pool = |_| Pool::new(bounds.things.max(1), of_projects);
-            ThingKind::ALL.map(pool).into()
+            ThingKind::ALL.iter().map(pool).collect()
         };
         Self {
             vouched: pools(true),
@@ -225,7 +225,7 @@ impl Ledger {
 
     /// The past is not known: the events that told of it are gone.
     pub fn lack_the_past(&self) {
-        self.lock().forgotten = ThingKind::ALL.into_iter().collect();
+        self.lock().forgotten = ThingKind::ALL.iter().copied().collect();
     }
 
     /// Looks at the things of this kind and id, in whatever projects. Of an id that is known in very many projects it looks

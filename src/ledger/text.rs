@@ -87,9 +87,8 @@ impl Saving {
                 learnt: Some(learnt),
             }
         };
-        let all = ThingKind::ALL
-            .map(|kind| [(kind, false), (kind, true)])
-            .concat();
+        let both = |&kind| [(kind, false), (kind, true)];
+        let all: Vec<_> = ThingKind::ALL.iter().flat_map(both).collect();
         Self {
             ledger,
             // Texts and numbers: writing these can't fail.
@@ -227,7 +226,7 @@ impl Restoring {
                 rows,
             } => self.fill(kind, limited, rows),
             Line::End { forgotten } => {
-                let all = ThingKind::ALL.into_iter();
+                let all = ThingKind::ALL.iter().copied();
                 all.filter(|kind| forgotten.contains(*kind))
                     .for_each(|kind| self.known.forgotten.insert(kind));
                 self.ended = true;

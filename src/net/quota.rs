@@ -3,6 +3,8 @@
 //! The same table serves connections and sessions that joined no namespace yet. Taking a place gives a [`Slot`];
 //! dropping the slot returns the place, so the count is always right. The table drops an address that has no slots and
 //! whose rate is full again, so it holds no more addresses than there are slots and arrivals of one second.
+//! The rate is no limiter of the `governor` crate: those have one rate for all keys, and here each session of an address raises
+//! its own.
 
 use std::{
     collections::HashMap,

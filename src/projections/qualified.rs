@@ -1,4 +1,6 @@
 //! Qualified names: the names of things with their project in them, for things whose id alone is another's name.
+//!
+//! The `percent-encoding` crate would encode all letters beyond ASCII as well, which ids keep in these names.
 
 /// Encodes a part of such a name: `/` stands between the parts.
 pub(super) fn escaped(part: &str) -> String {

@@ -51,7 +51,7 @@ pub(super) fn write(
         out.field("confined", &true);
     }
     if !settled.adopted.is_empty() {
-        let kinds = event::ThingKind::ALL.into_iter();
+        let kinds = event::ThingKind::ALL.iter().copied();
         let adopted = kinds.filter(|kind| settled.adopts(*kind));
         let adopted: Vec<&str> = adopted.map(event::ThingKind::as_str).collect();
         out.field("adopted", &adopted);

@@ -207,9 +207,7 @@ impl Rule {
                 }
             });
             if let Some(room) = wrong_one {
-                let kinds = event::ThingKind::ALL
-                    .map(event::ThingKind::as_str)
-                    .join(", ");
+                let kinds = event::ThingKind::names();
                 let message = format!(
                     "nobody can be in {room:?}: use {default_room}, {OBSERVERS}, {PRODUCERS} or kind:id with a kind of {kinds}"
                 );

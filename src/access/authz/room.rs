@@ -98,7 +98,7 @@ fn unknown(room: &str) -> Error {
         format!(
             "there is no room {:?}: use general, observers, producers or kind:id with a kind of {}",
             shorten(room),
-            ThingKind::ALL.map(ThingKind::as_str).join(", ")
+            ThingKind::names()
         ),
     )
 }

@@ -13,7 +13,7 @@ use std::{
 
 use compact_str::CompactString;
 use immutable_chunkmap::map::Map as ChunkMap;
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 
 use super::{
     age::Age,
@@ -23,7 +23,7 @@ use super::{
 use crate::{access::authz::Audience, event::ThingKind, projections::fair};
 
 /// The maps of a snapshot, and the health.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase")]
 pub(super) enum Map {
     /// By project id (or by the board's, where Marcus names only that).
@@ -39,13 +39,7 @@ pub(super) enum Map {
 }
 
 impl Map {
-    pub(super) const ALL: [Self; 5] = [
-        Self::Projects,
-        Self::Agents,
-        Self::Tasks,
-        Self::Runs,
-        Self::Health,
-    ];
+    pub(super) const ALL: &'static [Self] = Self::VARIANTS;
 
     /// Its name in a snapshot.
     pub(super) fn name(self) -> &'static str {
@@ -194,7 +188,7 @@ impl Kept {
     /// The numbers of evicted entities, by kind and bound.
     pub(super) fn evicted(&self) -> impl Iterator<Item = Evicted> + use<> {
         let evicted = self.evicted;
-        Map::ALL.into_iter().flat_map(move |map| {
+        Map::ALL.iter().flat_map(move |&map| {
             let [count, bytes] = evicted[map as usize];
             [("count", count), ("bytes", bytes)].map(|(reason, entities)| Evicted {
                 kind: map.name(),
@@ -272,7 +266,7 @@ impl Kept {
 
     /// Evicts restored entities that exceed the bounds.
     pub(super) fn hold(&mut self) {
-        for map in Map::ALL {
+        for &map in Map::ALL {
             if self.store.map(map).len() > self.limits.max_entities {
                 self.evict(Bounded::Count(map));
             }
