@@ -35,7 +35,7 @@ use std::{
 use load::{Asked, Found};
 use measuring::Phase;
 
-/// How often each server is measured.
+/// The rounds of measuring each server.
 const ROUNDS: usize = 3;
 
 fn main() {
@@ -102,7 +102,7 @@ fn compare(observers: usize, seconds: usize) {
     );
 }
 
-/// What was found of both servers.
+/// The findings on both servers.
 struct Table<'a> {
     stoa: &'a [Found],
     plain: &'a [Found],

@@ -35,13 +35,13 @@ use stoa::{
     timestamp::Timestamp,
 };
 
-/// Who appends at the same time.
+/// Tasks that append at the same time.
 const APPENDERS: usize = 4;
 /// No run of appends is longer, however fast the disk: events are made beforehand and kept in memory.
 const MOST: usize = 100_000;
-/// How many records are read at a time.
+/// Records that are read at a time.
 const PAGE: usize = 1_024;
-/// How many events the client that comes back has missed.
+/// Events that the client missed which comes back.
 const MISSED: u64 = 100_000;
 /// One event in so many is one that it wants to see.
 const RARE: usize = 1_000;
@@ -243,7 +243,7 @@ async fn read(path: &Path, limit: Duration) -> f64 {
     after as f64 / begun.elapsed().as_secs_f64()
 }
 
-/// How long the server takes to start, and a client that was away to come back.
+/// The time that the server takes to start, and that a client which was away takes to come back.
 async fn starts(path: &Path, events: u64, epoch: Epoch) {
     // All of them are kept, however many were asked for.
     let settings = [

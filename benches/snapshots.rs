@@ -46,7 +46,7 @@ const ALONE: Duration = Duration::from_secs(5);
 /// Bytes of facts of a task.
 const FACTS: usize = 1_000;
 const BATCH: usize = 250;
-/// Those who do not read take so little into their sockets.
+/// Clients that don't read have receive buffers this small.
 const RECEIVE: u32 = 4_096;
 /// All have the state by then, or never.
 const PATIENCE: Duration = Duration::from_secs(120);

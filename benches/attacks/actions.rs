@@ -17,7 +17,7 @@ pub(crate) const ATTACK: Attack = Attack {
 const ACTIONS: usize = 300_000;
 /// The operator looks at what it is told after so many.
 const BURST: usize = 100;
-/// It reads at most this much at a time, and waits no longer for it.
+/// The most that is read at a time, and the longest wait for it.
 const READ: usize = 1 << 20;
 const LOOK: Duration = Duration::from_millis(1);
 

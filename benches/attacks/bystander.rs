@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 
 use kit::socket::Socket;
 
-/// How often it publishes.
+/// The interval at which it publishes.
 const EVERY: Duration = Duration::from_millis(25);
 /// An event that was not seen after this long counts as lost.
 const LOST: Duration = Duration::from_secs(20);
@@ -34,7 +34,6 @@ struct Seen {
     after: Vec<(Instant, Duration)>,
 }
 
-/// Its observations.
 #[derive(Debug)]
 pub(crate) struct Figures {
     pub(crate) p50: Duration,

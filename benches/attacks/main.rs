@@ -61,11 +61,11 @@ const ATTACKS: &[Attack] = &[
 const MEMORY_KIB: u64 = 128 * 1_024;
 /// The bystander's p99 may become so many times its own before the attack.
 const TIMES: u32 = 5;
-/// It may always become this long.
+/// A time that is acceptable in any case.
 const ALWAYS: Duration = Duration::from_millis(50);
-/// How long the bystander is alone.
+/// The time for which the bystander is alone.
 const ALONE: Duration = Duration::from_secs(3);
-/// How long it goes on when the attack is over.
+/// The time for which it goes on after the attack.
 const AFTER: Duration = Duration::from_secs(2);
 /// No attack lasts longer.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -75,13 +75,13 @@ const LONGEST: Duration = Duration::from_secs(120);
 pub(crate) struct Attack {
     /// Names it on the command line and in the table.
     name: &'static str,
-    /// Its deed, in a sentence.
+    /// The attack, in a sentence.
     what: &'static str,
     /// Settings of its server, beside the defaults.
     settings: &'static [(&'static str, &'static str)],
     /// The preparation before the bystander begins: a journal that is filled, for example.
     prepare: Option<fn(Target) -> BoxFuture<'static, ()>>,
-    /// The attack itself. What it begins ends with it.
+    /// Runs the attack; everything that it begins ends with it.
     run: fn(Target) -> BoxFuture<'static, ()>,
     /// Whether the server is killed and started again afterwards, which must be possible within the same memory.
     restarts: bool,

@@ -10,7 +10,7 @@ pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     /// The file of its journal, for what happens beside the server.
     pub(crate) journal: PathBuf,
-    /// How much of the attack, in percent: less where time is short.
+    /// The part of the attack, in percent: less where time is short.
     pub(crate) scale: usize,
 }
 

@@ -28,17 +28,17 @@ pub(crate) const PROJECT: &str = "ce517e104762ce7ff5c06a0f8ffda938";
 const WARM_UP: u32 = 20;
 /// Updates on their way at a time when it goes as fast as it can; published by halves.
 const IN_FLIGHT: u64 = 64;
-/// How long that is measured, and after how many updates it ends in any case.
+/// The time for which that is measured; a number of updates ends it sooner.
 const FULL: Duration = Duration::from_secs(3);
 const FULL_MAX: u64 = 200_000;
-/// What is on its way arrives within this, or never.
+/// The time within which everything that was sent arrives, or never.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Marks the time of publishing in an update, in microseconds since 1970: sixteen digits.
 const SENT: &[u8] = b"\"sent_us\":";
 const DIGITS: usize = 16;
 
-/// What is to be measured.
+/// The measurement to be made.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Asked {
     pub(crate) address: SocketAddr,
@@ -52,7 +52,7 @@ pub(crate) struct Asked {
     pub(crate) users: Option<usize>,
 }
 
-/// What was measured.
+/// The measurement.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Found {
     /// An update as it arrived.
@@ -62,7 +62,7 @@ pub(crate) struct Found {
     pub(crate) full: Option<Phase>,
 }
 
-/// What the observers write down.
+/// The records of the observers.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) deliveries: AtomicU64,
@@ -145,7 +145,7 @@ fn start(
 }
 
 async fn observe(mut socket: Socket, counts: Arc<Counts>) {
-    // Where the last one was the next one is likely to be.
+    // The next one is likely to be where the last one was.
     let mut likely = 0;
     let mut latencies = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! What one phase cost the server and how long its updates took.
+//! The cost of one phase for the server, and the latency of its updates.
 
 use std::{sync::atomic::Ordering, time::Instant};
 

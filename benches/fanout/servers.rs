@@ -24,7 +24,7 @@ fn start(change: fn(&mut Config)) {
         let mut config = Config::default();
         change(&mut config);
         config.server.port = 0;
-        // What is measured is the fan-out; the disk has a benchmark of its own.
+        // The fan-out is measured; the disk has a benchmark of its own.
         config.journal.kind = stoa::config::JournalKind::Memory;
         let running = stoa::server::start(&config).await.expect("it starts");
         ready(running.address());

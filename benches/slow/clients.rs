@@ -17,7 +17,7 @@ use kit::{
     socket::Socket,
 };
 
-/// How often a slow one reads.
+/// The interval at which a slow client reads.
 const SLOW_EVERY: Duration = Duration::from_millis(250);
 /// The smallest that the kernel takes.
 pub(crate) const SMALL: u32 = 2_304;
@@ -25,7 +25,7 @@ pub(crate) const SMALL: u32 = 2_304;
 /// Packets by their hash, each with a short number.
 pub(crate) type Packets = HashMap<u64, (u32, Box<[u8]>)>;
 
-/// What everybody shares.
+/// The state that all clients share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) address: SocketAddr,
@@ -39,14 +39,14 @@ pub(crate) struct Shared {
     pub(crate) done: AtomicBool,
 }
 
-/// What a good one saw: each packet's number and the time of its receipt, in microseconds.
+/// The records of a good client: each packet's number and the time of its receipt, in microseconds.
 #[derive(Debug, Default)]
 pub(crate) struct Good {
     pub(crate) packets: Vec<(u32, u32)>,
     pub(crate) lost: Option<String>,
 }
 
-/// What a slow one saw.
+/// The records of a slow client.
 #[derive(Debug, Default)]
 pub(crate) struct Slow {
     pub(crate) progress: Progress,

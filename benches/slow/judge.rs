@@ -1,4 +1,4 @@
-//! What is said of a run, and what is wrong with it.
+//! The report on a run, and its faults.
 
 use std::{
     collections::{BTreeMap, HashMap},

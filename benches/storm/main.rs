@@ -37,11 +37,11 @@ use kit::{
 use serde_json::Value;
 use tokio::sync::watch;
 
-/// How many connect at the same time the first time; the second time all do.
+/// Clients that connect at the same time the first time; the second time all do.
 const CONNECTING: usize = 100;
 /// Descriptors that a process needs for other things.
 const SPARE: usize = 200;
-/// How long the stream is watched before the crash.
+/// The time for which the stream is watched before the crash.
 const WATCHED: u64 = 4;
 /// Published in one call right before the crash: some have got it by then and some have not.
 const BURST: u64 = 200;
@@ -50,12 +50,12 @@ const AFTER: u64 = 100;
 /// All are back by then, or never.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What all clients share.
+/// The state that all clients share.
 #[derive(Debug)]
 struct Shared {
     address: SocketAddr,
     began: Instant,
-    /// How many events there are in the end; 0 while that isn't known.
+    /// The number of events in the end; 0 while it isn't known.
     events: AtomicU64,
     /// Clients that have noticed the crash.
     lost: AtomicUsize,
@@ -64,13 +64,13 @@ struct Shared {
     over: AtomicBool,
 }
 
-/// What one client saw.
+/// The records of one client.
 #[derive(Debug, Default)]
 struct Client {
     progress: Progress,
     cursor: String,
     updates: usize,
-    /// What it got of the past, as the server counts it.
+    /// The number of replayed events, as the server counts them.
     replayed: u64,
     /// Times it tried to connect again in vain.
     refused: usize,
@@ -104,7 +104,7 @@ fn main() -> ExitCode {
     kit::bench::verdict(&faults, "Every client got every event once and in order.")
 }
 
-/// How many descriptors this process, and so the server it starts, may have.
+/// The number of descriptors that this process, and so the server that it starts, may have.
 fn descriptors() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = limits
@@ -157,7 +157,7 @@ async fn run(journal: &std::path::Path, clients: usize, rate: u64) -> Vec<String
     while shared.lost.load(Ordering::Relaxed) < clients && killed.elapsed() < PATIENCE {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    // What comes after the crash is published while they come back.
+    // Events after the crash are published while the clients come back.
     shared.events.store(n + AFTER, Ordering::Relaxed);
     let released = shared.began.elapsed();
     again.send_replace(true);

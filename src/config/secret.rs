@@ -5,10 +5,10 @@ use std::{fmt, ops::Deref};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use toml::Value;
 
-/// What stands where a secret would.
+/// The text in place of a secret.
 const HIDDEN: &str = "***";
 
-/// A secret, empty for none. Whatever shows settings shows `***` in its place, and no message repeats it.
+/// A secret, empty for none. Settings show `***` in its place, and no message quotes it.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
 

@@ -16,9 +16,9 @@ export const PAST_DECISIONS = 20;
 export const NOTHING = { types: ['nothing-yet'] };
 
 export class Opening {
-  /** What was replayed. */
+  /** The replayed updates. */
   readonly past: Update[] = [];
-  /** What came live since. */
+  /** The live updates since then. */
   readonly held: Update[] = [];
   /** The place up to which it was replayed; empty while it is not over. */
   to = '';

@@ -22,7 +22,7 @@ const PRIMED_AFTER_MS = 1500;
 const HISTORY_PATIENCE_MS = 5000;
 const STATE_PATIENCE_MS = 15_000;
 const TOKEN_KEY = 'stoa-token';
-/** What a refusal begins with when another token would help. */
+/** The codes of refusals that another token would mend. */
 const TOKEN_CODES = ['unauthorized', 'token_expired'];
 
 export const connection = reactive({
@@ -38,7 +38,7 @@ export const connection = reactive({
   needsToken: false,
   /** Whether one was shown in vain. */
   tokenRefused: false,
-  /** It was a good one, and its time is over. */
+  /** Whether the token was good, and has expired. */
   tokenOver: false,
   /** The server asked who we are: whoever publishes has to say so as well. */
   proved: false,
@@ -48,7 +48,7 @@ export const connection = reactive({
   primed: false,
 });
 
-/** What the page shows was true, and may be no longer. */
+/** Whether the page shows a state that may be out of date. */
 export const isStale = computed(() => connection.everConnected && connection.state !== 'connected');
 
 function startingToken(): string {
@@ -65,10 +65,10 @@ function startingToken(): string {
 
 let token = startingToken();
 let failures = 0;
-/** Where the page begins: null while that is not known yet, empty where there is no past to tell. */
+/** The cursor at which the page begins: null while it is unknown, empty where there is no past to tell. */
 let place: string | null = null;
 let decisions: Update[] = [];
-/** What was told since, until there is a state to go with it. */
+/** The updates since then, until there is a state to go with them. */
 let opening: Opening | null = null;
 const parts = new Parts();
 
@@ -195,7 +195,8 @@ socket.on('connection_established', (payload: unknown) => {
   if (place === null || opening) return;
   // A server that sends neither snapshot nor replay has nothing to tell.
   setTimeout(() => (connection.primed = true), PRIMED_AFTER_MS);
-  // Its cursor is not ours yet: what was missed is still on its way, and would be lost if this connection broke now.
+  // The event's cursor is not ours yet: missed updates are still on their way, and would be lost if this connection
+  // broke now.
 });
 
 socket.on('snapshot', (payload: unknown) => {

@@ -68,7 +68,7 @@ export function arc(rx: number, ry: number, widest: number, n: number, pitch: nu
   return [0];
 }
 
-/** How long an ellipse is (Ramanujan). */
+/** The circumference of an ellipse (Ramanujan). */
 export function around(rx: number, ry: number): number {
   const h = ((rx - ry) / (rx + ry)) ** 2;
   return Math.PI * (rx + ry) * (1 + (3 * h) / (10 + Math.sqrt(4 - 3 * h)));

@@ -20,7 +20,7 @@ export const groups = computed<Group[]>(() => {
     return group;
   };
   for (const agent of agents.value) {
-    // Those who work for all stand together, whatever they work at now: nobody runs from group to group.
+    // Agents that work for all projects stand together, whatever they work at now: nobody runs from group to group.
     const group = groupOf(agent.projectId || selectedProject.value);
     if (PM_IDS.includes(agent.id)) group.managed = true;
     else group.agents.push({ agent, task: taskOfAgent(agent), tasks: tasksByAgent.value.get(agent.key) ?? [] });

@@ -4,7 +4,7 @@
  */
 import { boxAt, overlap, touches, type Box, type Point } from './geometry';
 
-/** How wide a text is in pixels. */
+/** The width of a text in pixels. */
 export type Measure = (text: string, size: number, weight: number) => number;
 
 export interface Label {
@@ -18,15 +18,15 @@ export interface Label {
 
 export interface Wanted extends Point {
   name: string;
-  /** What it does; empty for a label of one line. */
+  /** The present work; empty for a label of one line. */
   doing: string;
-  /** How far its picture reaches. */
+  /** The radius of the picture. */
   reach: number;
   /** The disc alone: a label beside it may come nearer than one below its leaves. */
   r: number;
   /** The middle that it sits around: labels are set away from it. */
   hub: Point;
-  /** Where its label may be. */
+  /** The box in which the label may be. */
   cell: Box;
   /** The greater, the earlier it is placed. */
   weight: number;

@@ -54,7 +54,7 @@ export interface Layout {
   hubs: PlacedHub[];
   agents: PlacedAgent[];
   tasks: PlacedTask[];
-  /** What the stage had no room for. */
+  /** The agents for which the stage had no room. */
   hiddenAgents: number;
   hiddenTasks: number;
 }
@@ -70,7 +70,7 @@ const MOST_GROUPS = 9;
 /** Only with one ring do lines cross nothing. */
 const MOST_EDGES = 24;
 
-/** Those with the most recent news are shown, in the order in which they came. */
+/** The groups with the most recent news, in the order in which they came. */
 function shownGroups(groups: Group[], width: number, height: number): Group[] {
   const most = Math.max(1, Math.min(MOST_GROUPS, Math.floor((width * height) / CELL)));
   if (groups.length <= most) return groups;
@@ -124,7 +124,7 @@ function place(scene: Layout, group: Group, cell: Box, most: number, several: bo
 
 const WIDEST_NAME = 190;
 
-/** How wide the name of a hub may be at the most. */
+/** The greatest width of a hub's name. */
 const nameWidth = (name: string, box: Box, measure: Measure): number =>
   (name ? Math.min(measure(name, 12.5, 500), WIDEST_NAME, box.right - box.left - 20) + 12 : 0);
 
@@ -149,7 +149,7 @@ function label(scene: Layout, focus: ReadonlySet<string>, measure: Measure): voi
     boxes: hubs.flatMap((hub) => (hub.label ? [hub.label.box] : [])),
     points: agents.filter(({ edge }) => edge).flatMap((agent) => Array.from({ length: 14 }, (_, i) => along(agent.hub, agent, 0.1 + i * 0.06))),
   };
-  // What an agent wears is its own: its label stands beyond it.
+  // The tasks that an agent wears are its own: its label stands beyond them.
   const worn = new Map<string, number>();
   for (const { agent, x, y, r, tasks: own } of agents) {
     let reach = r + 5;

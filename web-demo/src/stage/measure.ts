@@ -1,4 +1,4 @@
-/** How wide a text is on the stage, measured once for each. */
+/** The width of a text on the stage, measured once for each text. */
 import { ref } from 'vue';
 
 /** Changes once the page's own letters are there: what was measured before was measured with others. */

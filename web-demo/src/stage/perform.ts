@@ -45,7 +45,7 @@ function actor(cast: Cast, effect: Effect): Actor | null {
   return { node: cast.hub(hub.projectId), at: hub, r: hub.r, tone: 'accent', hub, isHub: true };
 }
 
-/** Where one of that id stands: of two namesakes the one in the group of the one who moves. */
+/** The place of the thing with that id: of two namesakes the one in the group of the actor who moves. */
 function place(cast: Cast, id: string, who: Actor): Point | null {
   if (PM_IDS.includes(id)) return who.hub;
   const named = (placed: PlacedAgent): boolean => placed.agent.id === id;

@@ -10,7 +10,7 @@ export interface Seats {
   r: number;
   /** Rows of leaves that each agent may wear. */
   rows: number;
-  /** How far an agent with what it wears reaches from its middle. */
+  /** The radius of an agent with everything that it wears. */
   reach: number;
   /** The ellipses, outermost first. */
   rings: { rx: number; ry: number }[];
@@ -32,7 +32,7 @@ function reachOf(r: number, rows: number): number {
 /** Whether what reaches so far from a place (seen from the hub) keeps off the hub and its name. */
 type Clear = (place: Point, reach: number) => boolean;
 
-/** How far it is around the hub, with the tasks that wait around it. */
+/** The distance around the hub, with the tasks that wait around it. */
 const aroundHub = (hubR: number, waiting: number): number => hubR + 14 + (waiting > 0 ? 22 : 0);
 
 /** `named` is how wide the name below the hub is; 0 for none. */

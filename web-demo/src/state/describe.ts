@@ -52,7 +52,7 @@ function inWords(value: unknown): string {
   return '';
 }
 
-/** What was published, for an event of no row: its text first, then its first fields that say something. */
+/** The text of an event without a row: its own text first, then its first fields that say something. */
 function fallback(payload: Json, data: Json): string {
   const what = words(text(payload, 'source_type', 'type') || 'Update');
   const telling = TELLING.find((key) => inWords(data[key]) !== '');

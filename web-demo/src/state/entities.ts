@@ -25,7 +25,7 @@ function edit<T extends Thing>(state: State, kind: Kind, projectId: string, id: 
   map.set(key, view(before, key));
 }
 
-/** What was known without a project is of this one from now on, in its place in the map. */
+/** Moves a thing that was known without a project to this one, in its place in the map. */
 export function adopt(state: State, kind: 'tasks' | 'runs', projectId: string, id: string): void {
   const map = state[kind] as unknown as Map<string, Thing>;
   const key = keyOf(projectId, id);
@@ -95,7 +95,7 @@ export function editRun(state: State, projectId: string, id: string, change: Cha
 const common = (key: string, projectId: string, id: string, facts: Facts, now: number): Thing =>
   ({ key, id, projectId, facts, at: time(facts.updated_at ?? facts.timestamp, now), name: text(facts, 'name') || humanise(id) });
 
-/** How an agent stands, beside what is read off its facts. */
+/** The state of an agent, beside the fields that its facts give. */
 type Stands = Pick<Agent, 'given' | 'busy' | 'taskProjectId'>;
 
 export function agentView(key: string, projectId: string, id: string, facts: Facts, now: number, stands: Stands): Agent {

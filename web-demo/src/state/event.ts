@@ -17,7 +17,7 @@ export interface Said {
   at: string;
   /** The time of the first event in it. */
   since: string;
-  /** Its producer speaks for its project only. */
+  /** Whether the producer speaks for its project only. */
   confined: boolean;
   /** Kinds of its things that are of its project from now on, and were of none. */
   adopted: string[];

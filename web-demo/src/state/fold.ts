@@ -10,7 +10,7 @@ import { readHealth } from './snapshot';
 import { givenTo, isOver, stale, takenBack } from './standing';
 import type { Given, Json, State } from './types';
 
-/** What only the update says, and no fact of the thing: it is not kept. */
+/** Fields that only the update has, and that are no facts of the thing: they are not kept. */
 const NO_FACTS = ['change_type', 'project_id'];
 const NOT_OF_AGENT = [
   ...NO_FACTS, 'old_status', 'new_status', 'current_task', 'source', 'target', 'update_type', 'agent_name', 'worker_id', 'status', 'said_status',
@@ -96,7 +96,7 @@ function foldAgent(state: State, said: Said, payload: Json): void {
   });
 }
 
-/** Where an event says why a task is blocked. */
+/** The fields in which an event says why a task is blocked. */
 const BLOCKERS = ['blocker', 'blocker_description', 'reason', 'description', 'message'];
 
 function taskStatus(said: Said, payload: Json): string | undefined {

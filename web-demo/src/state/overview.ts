@@ -1,4 +1,4 @@
-/** What several panels read off the state, narrowed to the project that the reader chose. */
+/** The parts of the state that several panels read, narrowed to the project that the reader chose. */
 import { computed } from 'vue';
 import { keyOf } from './keys';
 import { selectedProject } from './selection';
@@ -61,7 +61,7 @@ export const projectIds = computed<string[]>(() => {
 export const mainProject = computed<Project | null>(() =>
   (selectedProject.value ? state.value.projects.get(selectedProject.value) : projects.value[0]) ?? null);
 
-/** What is done of a project's tasks, as its producer says, else as they were counted. */
+/** The finished tasks of a project, as its producer says, else as they were counted. */
 export function tasksOf(project: Project): { done: number; total: number } {
   if (project.total !== null && project.done !== null) return { done: project.done, total: project.total };
   const own = counted.value.get(project.id) ?? { done: 0, total: 0 };
@@ -89,7 +89,7 @@ const counted = computed(() => {
   return counts;
 });
 
-/** How many there are: what is listed, and what the server has beyond that. */
+/** The number of things: those listed, and those that the server has beyond them. */
 const beyond = (count: number): number => (selectedProject.value === '' ? count : 0);
 export const agentCount = computed(() => agents.value.length + beyond(state.value.beyond.agents));
 export const runCount = computed(() => runs.value.length + beyond(state.value.beyond.runs));

@@ -31,7 +31,7 @@ export function withAgent(state: State, [type, payload]: Update): Update {
 
 const decisionId = ([, payload]: Update): string => text(record(payload), 'decision_id', 'id');
 
-/** Those of the decisions that the updates of the past don't tell themselves. */
+/** The decisions that the updates of the past don't tell themselves. */
 export function olderThan(past: Update[], decisions: Update[]): Update[] {
   const told = new Set(past.filter(([type]) => type === 'decision_event').map(decisionId));
   return decisions.filter((decision) => !told.has(decisionId(decision)));

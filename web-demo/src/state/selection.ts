@@ -1,4 +1,4 @@
-/** What the reader chose to look at: one project or all, one agent's events, one thing opened. The address keeps it. */
+/** The reader's choice: one project or all, one agent's events, one thing opened. The address keeps it. */
 import { computed, ref, watch } from 'vue';
 import { keyOf } from './keys';
 
@@ -23,7 +23,7 @@ export const openedKey = computed(() => (opened.value ? keyOf(opened.value.kind 
 
 export const isOpen = (kind: OpenKind, key: string): boolean => opened.value?.kind === kind && openedKey.value === key;
 
-/** Where the focus was when something was opened: it goes back there. */
+/** The element that had the focus when something was opened: the focus goes back there. */
 let opener: HTMLElement | null = null;
 
 export function open(kind: OpenKind, thing: { id: string; projectId: string } = { id: '', projectId: '' }): void {

@@ -14,7 +14,7 @@ export function emptyState(): State {
   };
 }
 
-/** What the facts say of the health of all, or of a project; null if there are none. */
+/** The health of everything, or of a project, by its facts; null if there are none. */
 export function readHealth(facts: Json, now: number): Health | null {
   const health = {
     severity: text(facts, 'severity').toLowerCase(), status: text(facts, 'status', 'overall_health').toLowerCase(),
@@ -32,7 +32,7 @@ function factsOf(value: unknown): Json {
 
 const OWN_ID: Record<Kind, string> = { agents: 'agent_id', tasks: 'task_id', projects: 'project_id', runs: 'id' };
 
-/** Its id. The key on the wire may be the project and the id, written so that no two things have one: what a thing is, it says itself. */
+/** The id of a thing. The key on the wire may be the project and the id together, so the thing names its id itself. */
 function idOf(kind: Kind, name: string, facts: Json): string {
   return text(facts, 'id', OWN_ID[kind]) || name;
 }
@@ -48,7 +48,7 @@ function take<T extends Thing>(
     return view(keyOf(projectId, id), projectId, id, facts, now, said);
   });
   const fresh = new Map(things.map((thing) => [thing.key, thing]));
-  // Those that are already on the stage keep their places.
+  // Things that are already on the stage keep their places.
   const kept = [...state[kind].keys()].filter((key) => fresh.has(key));
   const order = new Set([...kept, ...fresh.keys()]);
   for (const { id, key } of things) remember(state, kind, id, key);

@@ -22,7 +22,7 @@ function taskOf(state: State, { projectId, taskId }: Given): Task | undefined {
   return keys.length === 1 ? state.tasks.get(keys[0] ?? '') : undefined;
 }
 
-/** What follows from what was said of an agent and from the tasks that it was given. */
+/** The state of an agent, by its facts and by the tasks that it was given. */
 export function standing(state: State, facts: Json, given: readonly Given[]): { facts: Json; taskProjectId: string; busy: boolean } {
   const tasks = new Map<string, { id: string; projectId: string; fresh: boolean }>();
   for (const one of given) {
@@ -64,7 +64,7 @@ export function givenTo(given: readonly Given[], projectId: string, taskId: stri
   return [...others.filter((one) => one !== oldest), { projectId, taskId, fresh: true }];
 }
 
-/** It said a status: it had what it has before. */
+/** Marks tasks as older than the agent's last status. */
 export const stale = (given: readonly Given[]): Given[] => given.map((one) => ({ ...one, fresh: false }));
 
 /** A task began, ended or was brought into a project: those who were given it stand otherwise. */

@@ -45,7 +45,7 @@ export function ended(status: string): boolean {
   return ENDED.has(status);
 }
 
-/** Where a health report stands, from its severity or status words. */
+/** The tone of a health report, by its severity or status words. */
 export function healthTone(severity: string, status: string): Tone {
   const words = `${severity} ${status}`.toLowerCase();
   if (/critical|red|unhealthy|down|high|error|fail/.test(words)) return 'blocked';
@@ -53,7 +53,7 @@ export function healthTone(severity: string, status: string): Tone {
   return words.trim() === '' ? 'idle' : 'done';
 }
 
-/** How a run or one of its steps stands. */
+/** The tone of a run or one of its steps. */
 export function runTone(status: string): Tone {
   if (/fail|error|cancel|timed|reject/.test(status)) return 'blocked';
   if (/paus|pend|wait|queue|skip|created/.test(status)) return 'idle';

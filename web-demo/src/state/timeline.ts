@@ -70,7 +70,7 @@ export function timelineOf(events: Json[], now: number): Timeline {
   return line;
 }
 
-/** What is said of its status, else what the last word of the event's name says. */
+/** The word for its status, else the last word of the event's name. */
 function wordOf(said: Json, name: string): string {
   const last = name.slice(name.lastIndexOf('.') + 1);
   const byName = ['started', 'updated', 'created'].includes(last) ? 'running' : last;

@@ -7,10 +7,10 @@ export type Priority = 'critical' | 'high' | 'normal' | 'low';
 
 export type Animation = 'pulse' | 'fade' | 'flow' | 'progress' | 'flash' | 'celebrate' | 'alert' | 'none';
 
-/** How a thing stands, whatever word its producer used for it: decides colours, nothing else. */
+/** The tone of a thing, whatever word its producer used for its status: decides colours, nothing else. */
 export type Tone = 'active' | 'idle' | 'blocked' | 'done' | 'offline';
 
-/** What all things have. An id is unique within its project; the key is unique on the page. */
+/** The fields of all things. An id is unique within its project; the key is unique on the page. */
 export interface Thing {
   key: string;
   id: string;
@@ -30,7 +30,7 @@ export interface Agent extends Thing {
   taskId: string | null;
   /** The project of that task; empty for none. */
   taskProjectId: string;
-  /** It was given a task since it last said how it is. */
+  /** Whether the agent was given a task since it last said its status. */
   busy: boolean;
   /** All that it was given and that was not taken from it, also what is over; the latest last. */
   given: Given[];
@@ -41,7 +41,7 @@ export interface Given {
   /** Empty for none. */
   projectId: string;
   taskId: string;
-  /** It came after the agent last said how it is. */
+  /** Whether the task came after the agent last said its status. */
   fresh: boolean;
 }
 
@@ -80,7 +80,7 @@ export interface Health {
   severity: string;
   status: string;
   message: string;
-  /** How great the risk is that producers see for their project; no word on how the system is. */
+  /** The risk that producers see for their project; it says nothing about the system's health. */
   risk: string;
   at: number;
   /** All that was said of it. */
@@ -100,12 +100,12 @@ export interface Decision {
 /** One message, its deltas joined in the order they came. */
 /** The text of one role in a message. */
 export interface Message {
-  /** Its key. */
+  /** The key. */
   id: string;
   /** The key of its message, the same for all roles. */
   of: string;
   runId: string;
-  /** Who writes it, where the producer says so. */
+  /** The agent that writes the message, where the producer says so. */
   agentId: string | null;
   projectId: string;
   /** Empty while none is said. */
@@ -141,9 +141,9 @@ export interface FeedEntry extends Subject {
   payload: Json | null;
   /** The message it tells a part of: later parts join its line in the place of making new ones. */
   messageId: string;
-  /** How many events this one stands for. */
+  /** The number of events that this one stands for. */
   coalesced: number;
-  /** It happened before the page was opened: told, but not announced. */
+  /** Whether it happened before the page was opened: told, but not announced. */
   past: boolean;
   /** Everything the text filter looks at, in lower case, made once. */
   haystack: string;
@@ -184,7 +184,7 @@ export interface State {
   runs: Map<string, Run>;
   /** The keys of the things of one kind that have the same id. */
   namesakes: Map<string, string[]>;
-  /** How many things of each kind and status the server has beyond those that it told of. */
+  /** The number of things of each kind and status that the server has beyond those that it sent. */
   beyond: Counts;
   /** Of all; null while nothing was said of it. */
   health: Health | null;
