@@ -12,7 +12,7 @@ struct Entry {
     title: &'static str,
     event: Value,
     updates: Vec<&'static str>,
-    /// Where in the state, and what stands there.
+    /// The facts of the state: the path, and the value there.
     facts: Vec<(String, Value)>,
 }
 

@@ -1,4 +1,4 @@
-//! What an event may look like, over each door.
+//! The limits on events, over each door.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use kit::{Client, counted, get, post, post_raw, server, server_with};

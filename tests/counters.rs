@@ -16,7 +16,7 @@ fn texts(folder: &Path, ending: &str, found: &mut Vec<(String, String)>) {
     }
 }
 
-/// What begins a text, as far as a name goes.
+/// The beginning of a text, as far as a name goes.
 fn name(text: &str) -> &str {
     let end = text.find(|c: char| !c.is_ascii_lowercase() && c != '_');
     &text[..end.unwrap_or(text.len())]

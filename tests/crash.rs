@@ -25,11 +25,11 @@ fn start(journal: &Path, port: u16) -> Process {
     Process::listening(serve(journal).env("STOA_SERVER__PORT", port.to_string()))
 }
 
-/// What one observer saw over all its connections.
+/// The records of one observer over all its connections.
 #[derive(Default)]
 struct Seen {
     cursor: Option<String>,
-    /// How often each event came.
+    /// The number of times that each event came.
     ids: HashMap<String, u32>,
     /// The last of each task's progress, and how many events its updates stood for.
     progress: HashMap<String, u64>,
@@ -186,7 +186,7 @@ async fn what_was_acknowledged_survives_kill_9_and_reaches_everybody_once() {
     for producer in producing {
         kept.extend(producer.await.expect("produces"));
     }
-    // What is in the journal is the truth: acknowledged events, and perhaps some whose acknowledgement died.
+    // The journal is the truth: acknowledged events, and perhaps some whose acknowledgement was lost.
     let mut stored: Vec<String> = Vec::new();
     let mut after = String::new();
     loop {

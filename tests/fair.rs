@@ -17,7 +17,7 @@ use kit::{
 use serde_json::{Value, json};
 use stoa::{access::authn::Grant, config::Role};
 
-/// How much of the flood is kept before the others publish.
+/// The part of the flood that is kept before the others publish.
 const FLOOD: usize = 4_000;
 
 fn event(id: &str, priority: &str) -> Value {
@@ -79,7 +79,7 @@ fn place(answer: &Value) -> usize {
     place.unwrap_or_else(|| panic!("a place in {cursor}"))
 }
 
-/// How many calls waited for events of their own producer.
+/// The number of calls that waited for events of their own producer.
 async fn waited(address: SocketAddr) -> usize {
     counted(address, "stoa_producers_waited_total").await as usize
 }

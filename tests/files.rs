@@ -150,7 +150,7 @@ async fn a_second_server_on_the_same_file_is_refused_by_whatever_name() {
     assert_eq!(page["events"].as_array().map(Vec::len), Some(20));
 }
 
-/// What clients said and what an admin decided is for the server's own user.
+/// Files with clients' data or admins' decisions are for the server's own user.
 #[tokio::test(flavor = "multi_thread")]
 async fn files_are_made_for_their_owner_alone() {
     let folder = tempfile::tempdir().expect("folder");

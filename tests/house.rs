@@ -39,7 +39,8 @@ const FLOORS: &[&str] = &[
     "cli",
 ];
 
-/// Where files still import each other in a circle, and why. One that has no circle any more is to be struck off.
+/// The folders in which files still import each other in a circle, and why. A folder without a circle is to be struck
+/// off.
 const CIRCLES: &[(&str, &str)] = &[(
     "hub",
     "The loop is one state machine; its parts work on the loop's own state in turns.",
@@ -216,7 +217,7 @@ fn sources() -> BTreeMap<Module, Source> {
         for path in rest.split(|c| !word(c)).filter(|path| path.contains("::")) {
             let path: Vec<String> = path.split("::").map(str::to_owned).collect();
             source.uses.push(match named.get(&path[0]) {
-                // It begins with a name that stands for a whole folder, or for anything else.
+                // The path begins with a name that stands for a whole folder, or for anything else.
                 Some(begin) => [&begin[..], &path[1..]].concat(),
                 None => absolute(module, path),
             });

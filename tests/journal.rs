@@ -1,4 +1,4 @@
-//! What happens to the journal's file, its bounds and its clock, as clients see it: against a real server over the wire.
+//! Accidents of the journal's file, its bounds and its clock, as clients see them: against a real server over the wire.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::{
@@ -72,7 +72,7 @@ async fn a_damaged_event_withholds_no_other_and_keeps_nobody_behind() {
         assert_eq!(connection.execute(broken, [place]), Ok(1));
     }
     drop(connection);
-    // It starts, although an event after the saved state is damaged.
+    // The server starts, although an event after the saved state is damaged.
     let server = server_on(&path, |config| {
         config.journal.tail_bytes.set(64 * 1_024).unwrap();
     })

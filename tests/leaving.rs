@@ -15,7 +15,7 @@ const SPARE: usize = 500;
 const CONNECTING: usize = 200;
 /// The loop never stands still for longer.
 const STALL: f64 = 0.05;
-/// What the machine does beside this may fall on one round, but not on each; what the loop does falls on each.
+/// Other work of the machine may fall on one round, but not on each; the loop's own work falls on each.
 const ROUNDS: usize = 4;
 
 fn clients() -> usize {

@@ -1,5 +1,5 @@
-//! What honest producers send that is not quite JSON, or not quite an event: it is read by its one evident meaning, and what
-//! can't be read takes nothing else with it.
+//! Input of honest producers that is not quite JSON, or not quite an event: it is read by its one evident meaning, and
+//! an unreadable part takes nothing else with it.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use futures_util::{SinkExt, StreamExt};

@@ -84,7 +84,7 @@ async fn a_folder_takes_the_place_of_the_page_inside() {
     let url = format!("http://{}", server.address());
     let none = get(format!("{url}/"), &[]).await;
     assert!(none.text().await.unwrap().contains("web_root"));
-    // It may be built while the server runs.
+    // The page may be built while the server runs.
     std::fs::write(folder.path().join("index.html"), "<h1>mine</h1>").unwrap();
     assert_eq!(
         get(format!("{url}/"), &[]).await.text().await.unwrap(),

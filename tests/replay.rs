@@ -12,7 +12,8 @@ const FILES: [&str; 2] = [
     "tests/data/marcus-conversations.jsonl",
 ];
 
-/// What is coalesced belongs together by the event's type and by the entity that its row of the table names.
+/// The updates that are coalesced together: those of the same event type and of the entity that their row of the table
+/// names.
 fn family(update: &Value) -> String {
     let data = &update["data"];
     // Not the project: an update says it also where its event doesn't.

@@ -1,4 +1,4 @@
-//! What else clients ask for: batches, actions, history, what becomes of a duplicate, rules of their own.
+//! Other requests of clients: batches, actions, history, duplicates, rules of their own.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use kit::{Client, get, post, server, server_with};

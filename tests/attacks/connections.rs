@@ -16,7 +16,7 @@ use kit::{
     wire::{self, Good, SOCKET, UPGRADE, closed, exchange, from, get},
 };
 
-/// Where the attacker comes from; the good client comes from 127.0.0.1.
+/// The attacker's address; the good client comes from 127.0.0.1.
 const ATTACKER: &str = "127.6.6.6";
 
 fn nobody_is_exempt(config: &mut Config) {

@@ -23,7 +23,7 @@ async fn start(folder: &Path) -> Process {
     Process::start(&folder.join("stoa.db"), free_port(), &[]).await
 }
 
-/// How many threads a process has.
+/// The number of a process's threads.
 fn threads(server: &Process) -> usize {
     let tasks = std::fs::read_dir(format!("/proc/{}/task", server.id()));
     tasks.expect("/proc").count()

@@ -103,7 +103,7 @@ fn stoa() -> Command {
     command
 }
 
-/// What `stoa token` prints: the token or the key, and what to do with a key.
+/// The output of `stoa token`: the token or the key, and the instructions for a key.
 fn printed(args: &[&str]) -> (String, String) {
     let output = stoa().arg("token").args(args).output().expect("runs");
     assert!(output.status.success(), "{output:?}");
@@ -115,7 +115,7 @@ fn token(args: &[&str]) -> String {
     printed(args).0
 }
 
-/// What a token goes by.
+/// The id of a token.
 fn jti(token: &str) -> String {
     let claims = token.split('.').nth(1).expect("claims");
     let claims = URL_SAFE_NO_PAD.decode(claims).expect("base64url");

@@ -172,7 +172,7 @@ async fn each_origin_and_host_that_is_refused_is_told_of_in_one_line() {
     );
 }
 
-/// What clients call themselves and others stands in lines of the log.
+/// The log shows names that clients give themselves and others.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_line_of_the_log_holds_what_a_terminal_obeys() {
     const ODD: &str = "x\u{9b}31m\u{85}\u{2028}\u{2029}\u{202e}\u{200b}\u{1b}[2J\u{7f}";

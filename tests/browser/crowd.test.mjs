@@ -22,7 +22,7 @@ async function crowd(stoa, count) {
   await publish(stoa, ...events, ...events.map(({ data: { agent_id } }, n) => ({ type: 'task.assigned', project_id: 'p', data: { agent_id, task_id: `t${n}`, task_name: `Build the part number ${n}` } })));
 }
 
-/** What covers what, by the boxes that the browser drew; moving things are looked at again. */
+/** The things that cover each other, by the boxes that the browser drew; moving things are looked at again. */
 const covered = (page) => page.evaluate(() => {
   const boxes = (what) => [...document.querySelectorAll(what)].map((element) => ({ what: element.textContent.trim() || element.closest('[data-agent-id]')?.dataset.agentId, box: element.getBoundingClientRect() }));
   const stage = document.querySelector('[data-testid=stage]').getBoundingClientRect();

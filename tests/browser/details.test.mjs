@@ -1,4 +1,5 @@
-// What can be opened, and what is told then: events, agents, tasks, projects, runs; by pointer, by keyboard and by address.
+// The details of everything that can be opened: events, agents, tasks, projects, runs; by pointer, by keyboard and by
+// address.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { fingers, fits, grave, picture } from './looks.mjs';

@@ -131,7 +131,7 @@ async function attack(base) {
   return results;
 }
 
-/** What a page got by its attack holds nothing of the server's, and the server has nothing of the page's. */
+/** Checks that the attacking page got nothing of the server's, and the server nothing of the page's. */
 async function assertUntouched(results, from, mayReadRefusals) {
   for (const [what, result] of Object.entries(results)) {
     assert.ok(!result.includes(PLAN) && !result.includes('stoa_events'), `${from}: ${what}: ${result}`);

@@ -141,7 +141,7 @@ test('the command that an empty page shows says that publishing takes a token', 
   }
 });
 
-/** What can be used stands inside the card, with room around it. */
+/** Checks that all controls stand inside the card, with room around them. */
 async function inside(page) {
   const [card, button] = await Promise.all([prompt(page), page.getByRole('button', { name: 'Connect' })].map((part) => part.boundingBox()));
   assert.ok(button.x + button.width <= card.x + card.width - 12, `the button ends at ${button.x + button.width}, the card at ${card.x + card.width}`);

@@ -9,7 +9,7 @@ const pictures = fileURLToPath(new URL('screenshots/', import.meta.url));
 export const picture = (page, name, options = {}) =>
   page.screenshot({ path: `${pictures}${page.viewportSize().width}-${name}.png`, ...options });
 
-/** What is wrong with the page for those who can't see, point or tell colours apart. */
+/** The faults of the page for people who can't see, point or tell colours apart. */
 export async function grave(page) {
   const { violations, passes } = await new AxeBuilder({ page }).analyze();
   assert.ok(passes.length > 10, 'axe found hardly anything to look at');
@@ -25,7 +25,7 @@ export async function fits(page) {
   assert.ok(wide <= room, `the page is ${wide} px wide on a screen of ${room} px`);
 }
 
-/** What can be pressed or typed in on a phone is as high as a finger. */
+/** Checks that everything to press or type in on a phone is as high as a finger. */
 export async function fingers(page) {
   const small = await page.evaluate(() => [...document.querySelectorAll('button, select, input')]
     .map((element) => ({ what: element.textContent.trim().slice(0, 20) || element.dataset.testid, height: element.getBoundingClientRect().height }))
@@ -33,7 +33,7 @@ export async function fingers(page) {
   assert.deepEqual(small, []);
 }
 
-/** What stands in a panel keeps as far from its right edge as from its left. */
+/** Checks that the content of a panel keeps as far from its right edge as from its left. */
 export async function even(page, name) {
   const gaps = await page.getByRole('region', { name, exact: true }).evaluate((panel) => {
     const card = panel.getBoundingClientRect();

@@ -1,4 +1,4 @@
-// How the page looks and whether everybody can use it: light and dark, phone and desktop, at work and empty.
+// The look of the page, and whether everybody can use it: light and dark, phone and desktop, at work and empty.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { until } from '../js/guarded.mjs';

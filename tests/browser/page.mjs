@@ -5,7 +5,7 @@ const FLAGS = [
   '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync',
 ];
-/** What a page may take to show something; far above what it needs, and below a test's own limit. */
+/** The time that a page may take to show something: far above its need, and below a test's own limit. */
 export const PATIENCE_MS = 45_000;
 /** For a whole test, of many such waits: it is the wait that should say what was missing. */
 export const LIMIT = { timeout: 240_000 };

@@ -30,7 +30,7 @@ after(async () => {
   await stoa?.stop();
 }, LIMIT);
 
-/** What was before is told, once, and the state is the last one. */
+/** Checks that the past is told once, and that the state is the last one. */
 async function toldOnce(page) {
   await entries(page).filter({ hasText: 'Chloe finished “Hew a column”' }).waitFor();
   await entries(page).filter({ hasText: 'Use marble' }).waitFor();

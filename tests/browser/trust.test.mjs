@@ -1,4 +1,5 @@
-// What a reader may believe: how old the page's word is, whose health it tells, which project is which.
+// The statements of the page that a reader relies on: the age of its state, whose health it shows, which project is
+// which.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { fits, grave, picture } from './looks.mjs';

@@ -1,4 +1,4 @@
-//! What the engine does wrong by itself, shown to be handled: over the wire, with a real server.
+//! The faults of the engine, shown to be mended: over the wire, with a real server.
 #![allow(
     clippy::expect_used,
     clippy::panic,

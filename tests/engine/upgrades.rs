@@ -1,4 +1,4 @@
-//! What can go wrong between the answer 101 and the packet that ends an upgrade: the session goes on by polling.
+//! Failures between the answer 101 and the packet that ends an upgrade: the session goes on by polling.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use kit::{
     server, server_with,
 };
 
-/// How an upgrade fails.
+/// The way in which an upgrade fails.
 #[derive(Debug, Clone, Copy)]
 enum Fault {
     CutAfter101,

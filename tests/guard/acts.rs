@@ -1,4 +1,4 @@
-//! What an admin may say by mistake: a key that nobody knows, and its own name.
+//! Mistakes of an admin: an unknown key, and a ban of itself.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! What an admin can do: list, end, ban, revoke.
+//! The acts of an admin: list, end, ban, revoke.
 
 use crate::{refused, to_the_end};
 use kit::guarded::{admin, grant, guarded, observer, producer, request, token};

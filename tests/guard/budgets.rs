@@ -1,4 +1,4 @@
-//! How much may be sent, and what becomes of those who send more.
+//! The budgets of clients, and the treatment of those that exceed them.
 
 use crate::{refused, to_the_end};
 use kit::guarded::{grant, guarded, observer, producer, request, token};

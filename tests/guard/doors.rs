@@ -1,4 +1,4 @@
-//! Who comes in by which door, and as what.
+//! The identity that each door gives to a client.
 
 use crate::refused;
 use kit::guarded::{grant, guarded, observer, producer, request, saying, token};

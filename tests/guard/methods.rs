@@ -1,4 +1,4 @@
-//! What is asked in a way that nobody understands is refused like everything else: as JSON, with a code.
+//! Requests that the server can't understand are refused as JSON, with a code.
 
 use kit::guarded::{admin, guarded};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What a revocation reaches, and how it is taken back.
+//! The reach of a revocation, and taking it back.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! How long a session lasts, and what prolongs it.
+//! The length of a session, and the ways to prolong it.
 
 use crate::{refused, to_the_end};
 use kit::guarded::{admin, grant, guarded, observer, publish, request, token};

@@ -1,4 +1,4 @@
-//! Whom too many messages keep out, and whom they don't.
+//! The clients that too many messages ban, and those that they don't.
 
 use crate::{refused, to_the_end};
 use kit::guarded::{SECRET, admin, grant, guarded, observer, producer, request, token};
@@ -76,7 +76,7 @@ async fn too_many_messages_of_a_users_page_keep_no_admin_out() {
     server.shutdown().await;
 }
 
-/// Whoever shows nothing is known by its address: those there who show a token stay.
+/// A client without a token is known by its address: clients there with a token stay.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_is_kept_out_only_with_those_of_whom_nothing_else_is_known() {
     const CLIENT: (&str, &str) = ("x-forwarded-for", "192.0.2.7");

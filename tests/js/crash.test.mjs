@@ -107,7 +107,7 @@ function grouped(list, key) {
   return [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-/** What the journal says that a screen must have come to; [`shown`] is the same of a screen. */
+/** The screen that the journal leads to; [`shown`] is the same of a screen. */
 function truth(events) {
   const of = (type) => events.filter((event) => event.type === type);
   return {

@@ -7,7 +7,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const binary = process.env.STOA_BIN ?? `${root}target/debug/stoa`;
 const SECRET = 'a secret that only these tests know';
 
-/** What `stoa token` prints: on stdout the token or the key, on stderr what is to be done with a key. */
+/** The output of `stoa token`: the token or the key on stdout, the instructions for a key on stderr. */
 function printed(...args) {
   const { status, stdout, stderr } = spawnSync(binary, ['token', ...args], {
     cwd: root, encoding: 'utf8', env: { ...process.env, STOA_AUTHENTICATION__SECRET: SECRET },

@@ -1,4 +1,4 @@
-// What the tests of Seneca's pages share: a Stoa for each, and what the recorded run adds up to.
+// The parts that the tests of Seneca's pages share: a Stoa for each, and the sums of the recorded run.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { LIMIT, startStoa } from './server.mjs';
@@ -13,7 +13,7 @@ export const PROJECT = 'ce517e104762ce7ff5c06a0f8ffda938';
 export const agents = [...new Set(conversations.map((line) => line.worker_id).filter(Boolean))].sort();
 /** The run's decisions. */
 export const decisions = conversations.filter((line) => line.event === 'pm_decision');
-/** How sure they were on average. */
+/** The average confidence. */
 export const confidence = decisions.reduce((sum, line) => sum + line.confidence_score, 0) / decisions.length;
 
 export const call = (socket, event, argument) => new Promise((resolve) => socket.emit(event, argument, resolve));

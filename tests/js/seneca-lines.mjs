@@ -1,4 +1,4 @@
-// What producers write, and how Seneca's own parser reads it.
+// The lines that producers write, and Seneca's own reading of them.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 

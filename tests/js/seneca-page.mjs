@@ -1,10 +1,10 @@
-// What Seneca's pages have in common here: a socket, handlers whose errors are kept, and a screen that notices blanks.
+// The common parts of Seneca's pages: a socket, handlers whose errors are kept, and a screen that notices blanks.
 import assert from 'node:assert/strict';
 import { PATIENCE_MS } from './server.mjs';
 
 /** A page without a browser: it listens as the page does, and prints what the page's templates print. */
 export class Page {
-  /** How often each event came. */
+  /** The number of times that each event came. */
   received = {};
   /** Errors that would have gone to the browser's console, and left the page as it was. */
   thrown = [];

@@ -202,7 +202,7 @@ export class HealthTab {
     this.showHistory = past.body.history.length > 0;
   }
 
-  /** What is on the tab; an error here leaves it blank. */
+  /** The content of the tab; an error here leaves it blank. */
   render() {
     return this.page.attempt('health tab', this.data, () => this.#lines());
   }

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const binary = process.env.STOA_BIN ?? `${root}target/debug/stoa`;
-/** What would take longer is broken, on a slow and busy machine too: it is only waited for when something is wrong. */
+/** The time after which something counts as broken, on a slow and busy machine too; a test waits so long only when something is wrong. */
 export const PATIENCE_MS = 45_000;
 /** For a whole test, of many such waits: longer than any of them, so that it is the wait that says what was missing. */
 export const LIMIT = { timeout: 240_000 };

@@ -152,7 +152,7 @@ pub fn in_order(updates: &[Value]) -> Value {
     json!({ "things": things, "all": all })
 }
 
-/// What the updates of each kind say of each thing in the end: the same however many of them were coalesced.
+/// The fields that the updates of each kind leave for each thing, however many of them were coalesced.
 pub fn folded(updates: &[Value]) -> Value {
     let mut all = Map::new();
     for update in updates {

@@ -147,7 +147,7 @@ impl Spy {
         }
     }
 
-    /// What came since the last time.
+    /// The texts that came since the last call.
     pub fn take(&mut self) -> Vec<String> {
         std::mem::take(&mut self.heard)
     }

@@ -1,11 +1,11 @@
-//! What can happen, in any order.
+//! The steps of the test, in any order.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::world::{OURS, THEIRS, WHOM};
 
-/// What the spy does, or what happens.
+/// A step of the spy, or of the world.
 #[derive(Debug, Clone)]
 pub enum Step {
     /// These kinds of events, and for whom.
@@ -66,7 +66,7 @@ pub fn filter(n: usize) -> Value {
     filters[n % filters.len()].clone()
 }
 
-/// What of the history is asked for.
+/// The part of the history that is asked for.
 pub fn query(n: usize) -> Value {
     let queries = [
         json!({ "limit": 1000 }),

@@ -1,11 +1,11 @@
-//! What happens in projects and to people: events that say in every field whom they are for, and who that lets see them.
+//! Events about projects and people: each says in every field whom it is for, and so who may see it.
 
 use serde_json::{Value, json};
 use stoa::delivery::Cursor;
 
 /// The spy's own project.
 pub const OURS: &str = "alpha";
-/// One that the spy may see at times.
+/// A project that the spy may see at times.
 pub const AT_TIMES: &str = "gamma";
 /// The victim's project and the victim. Nothing that the spy gets may have `vic` in it.
 pub const THEIRS: &str = "vicproject";
@@ -15,7 +15,7 @@ pub const HOSTILE: &str = "beta";
 /// The spy.
 pub const SPY: &str = "ann";
 
-/// Whom an event is for.
+/// The audience of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum For {
     Project(&'static str),
@@ -244,7 +244,7 @@ fn without_chance(text: &str) -> String {
     out + rest
 }
 
-/// What the spy may see besides what is for all.
+/// The things that the spy may see beside those for everybody.
 #[derive(Debug, Clone, Copy)]
 pub enum Rights {
     /// Its own project.

@@ -34,7 +34,7 @@ fn serve(extra: &[&str]) -> (Child, String) {
     (child, address)
 }
 
-/// What would take longer is broken, on a busy machine too.
+/// The time after which something counts as broken, on a busy machine too.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until it has ended.

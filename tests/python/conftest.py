@@ -13,7 +13,8 @@ import socketio
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("STOA_BIN", str(ROOT / "target/debug/stoa"))
-# What would take longer is broken, on a slow and busy machine too: it is only waited for when something is wrong.
+# The time after which something counts as broken, on a slow and busy machine too; a test waits so long only when
+# something is wrong.
 PATIENCE = 45
 # The same for one answer in a row of tries: who waits for a server that has just died should not wait for long.
 ANSWER = 10

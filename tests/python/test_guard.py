@@ -124,7 +124,7 @@ class Screen:
 
     def __init__(self):
         self.cursor, self.hellos, self.codes, self.seen = None, 0, [], []
-        # How long its tokens live; a busy machine may need longer than that to connect.
+        # The life of its tokens; a busy machine may need longer than that to connect.
         self.seconds = 2
 
     def take(self, name, update):

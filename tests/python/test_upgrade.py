@@ -26,7 +26,7 @@ WAYS = [
     "swallows the probe",
     "answers the probe with something else",
 ]
-# Who waits for an answer to its probe waits until the server ends that; half of this.
+# A client that waits for the answer to its probe waits until the server ends that; half of this.
 PATIENT = {"STOA_SERVER__CONNECT_TIMEOUT": "4"}
 # Seconds that a client waits for an answer to an upgrade, if it does not wait for ever, and that a box holds it.
 SHORT = 1
@@ -46,7 +46,7 @@ class Box:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self):
-        # Whoever waits in `accept` or `recv` is woken.
+        # Wakes a thread that waits in `accept` or `recv`.
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()

@@ -1,4 +1,5 @@
-//! Whoever comes back with a cursor gets exactly what was missed, and whoever reads slowly gets the rest later.
+//! A client that comes back with a cursor gets exactly the updates that it missed, and a slow one gets the others
+//! later.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod cursors;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value;
 
-/// What a screen would have made of its updates, and whether any came twice.
+/// The screen that updates lead to, and whether any came twice.
 #[derive(Default)]
 pub(super) struct Screen {
     pub(super) cursor: String,

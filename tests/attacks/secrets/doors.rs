@@ -141,7 +141,7 @@ async fn stream(address: SocketAddr, head: &str) -> (String, bool) {
     }
 }
 
-/// Where nothing good can come of it: what is no request, no token, no JSON, not there, or not allowed.
+/// All mistakes of a client: what is no request, no token, no JSON, not there, or not allowed.
 pub async fn every_mistake(address: SocketAddr, token: &str) -> String {
     let mut heard = String::new();
     for (head, body) in [
