@@ -1,4 +1,4 @@
-//! How much of each producer is under way: accepted, and not yet sent to those who watch.
+//! The backlog: the events of each producer that are in flight, which means accepted and not yet sent.
 //!
 //! ```text
 //!  intake ─▶ taken ─▶ journal ─▶ hub reads ─▶ unsent ─▶ flush
@@ -6,17 +6,17 @@
 //!    └──── the next of its calls, in their order ◀────────┘
 //! ```
 //!
-//! Events are read in the order of their acceptance: each is behind all that was accepted before it, from any producer. So
-//! each producer may have its part of a common bound under way, and its next call waits until as much has been sent. Others
-//! don't wait for it, and one that has nothing under way never waits. Those who share a turn count as one producer in this:
-//! else one who has many tokens for a project would have as many parts, and all others less. Of their calls the next is of the
-//! one who was given least, counted from when it came beside the others.
+//! Events are read in the order of their acceptance: each is behind all earlier ones, of any producer. So each producer
+//! may have its part of a common bound in flight, and its next call waits until as much has been sent. Others don't
+//! wait for it, and a producer with nothing in flight never waits. Producers that share a turn count as one here:
+//! otherwise a user with many tokens for a project would have as many parts, and all others less. Of their calls, the
+//! next is that of the producer that was given least since it came.
 //!
-//! Calls of one producer that wait at the same time have no order among them, for none of them is answered. Several programs
-//! may stand behind one address, so calls of like size stand in a line together, and the lines take turns by the events that
-//! they were given: whoever says little is behind what is under way, and not behind all that waits.
+//! Calls of one producer that wait at the same time have no order among them, because none of them is answered yet.
+//! Several programs may share one address, so calls of similar size wait in one line, and the lines take turns by the
+//! events that they were given: a quiet program waits for the events in flight, and not for all waiting calls.
 //!
-//! Nobody looks again and again: whoever ends something hands the room to the call that waits first.
+//! Nobody polls: when events are done, their room goes to the first waiting call.
 
 mod line;
 
@@ -34,62 +34,62 @@ use tokio::sync::{Notify, futures::Notified, oneshot};
 use crate::journal::{FlowId, Seq};
 use line::Line;
 
-/// Events that the producers of one turn may always have under way, however many turns there are.
+/// Events that the producers of one turn may always have in flight, for any number of turns.
 const MIN_TURN_EVENTS: usize = 64;
 
-/// Shared by the intake, which takes places, and the hub, which tells how far it is.
+/// The backlog, shared by the intake, which takes places, and the hub, which reports its progress.
 #[derive(Debug)]
 pub struct Backlog {
-    /// The last record that the hub read, less what waits to be sent.
+    /// The last record that the hub read, minus the events that are unsent.
     done: AtomicU64,
-    /// Tells those who wait for the hub that it is further.
+    /// Wakes producers that wait for the hub.
     moved: Notify,
-    /// Events that may be under way, for all producers that have some.
+    /// Events that may be in flight, for all producers together.
     most: usize,
-    /// The producers and their parts.
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Those that have something under way.
+    /// The producers with events in flight or waiting calls.
     flows: HashMap<FlowId, Flow>,
-    /// The turns that they share.
+    /// The turns that producers share.
     turns: HashMap<u64, Sharers>,
-    /// Calls that are kept and that the hub has not read to their end: that place, whose, how many events.
+    /// Kept calls that the hub has not read to their end: their last place, the producer, the number of events.
     kept: BinaryHeap<Reverse<(Seq, FlowId, usize)>>,
     /// The last record that the hub read.
     read: Seq,
-    /// The hub is gone: nobody would end a waiting.
+    /// Whether the hub is gone: nobody would end a waiting.
     ended: bool,
 }
 
-/// The way to tell a call that it goes on.
+/// Wakes a waiting call and gives it its place.
 type Waiter = oneshot::Sender<Place>;
 
-/// The events of one producer that are under way.
+/// The events of one producer that are in flight.
 #[derive(Debug, Default)]
 struct Flow {
     /// Events that the hub has not read.
     taken: usize,
     /// Updates that it has not sent.
     unsent: usize,
-    /// Calls that wait.
+    /// The waiting calls.
     line: Line<Waiter>,
-    /// Events that went on, as far as it counts beside those who share its turn.
+    /// The events that it was given, counted against the other producers of its turn.
     given: usize,
 }
 
 /// The producers that share a turn.
 #[derive(Debug, Default)]
 struct Sharers {
-    /// The number of those that have something under way or waiting.
+    /// The number of these producers.
     flows: usize,
-    /// The events of all of them that are under way.
+    /// The events of all of them that are in flight.
     in_flight: usize,
-    /// Producers with calls that wait, by the events that they were given.
+    /// The producers with waiting calls, by the events that they were given.
     waiting: BTreeSet<(usize, u64)>,
-    /// The events that the last producer had been given when its call went on: one that comes later, or was idle, begins there.
+    /// The events that the last producer had been given when its call went on: a producer that comes later, or was
+    /// idle, begins there.
     floor: usize,
 }
 
@@ -99,7 +99,8 @@ impl Flow {
     }
 }
 
-/// A call's events under way; given back when it is dropped, unless it is known where they are kept.
+/// The events of a call that are in flight; given back when it is dropped, unless the journal's place for them is
+/// known.
 #[derive(Debug)]
 pub struct Place {
     backlog: Arc<Backlog>,
@@ -111,7 +112,7 @@ pub struct Place {
 type Granted = Vec<(Waiter, Place)>;
 
 impl Backlog {
-    /// One in which `most` events may be under way.
+    /// A backlog in which `most` events may be in flight.
     pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self {
             done: AtomicU64::new(0),
@@ -121,17 +122,17 @@ impl Backlog {
         })
     }
 
-    /// How far the hub is: the last record that it read, less what waits to be sent.
+    /// The hub's progress: the last record that it read, minus the events that are unsent.
     pub fn done(&self) -> Seq {
         self.done.load(Ordering::Acquire)
     }
 
-    /// Comes when the hub is further than now, or something else changed for those who wait for it.
+    /// Resolves when the hub has made progress, or something else changed for producers that wait for it.
     pub fn moved(&self) -> Notified<'_> {
         self.moved.notified()
     }
 
-    /// The journal did not keep events that were taken for it: the hub has less before it, though it is no further.
+    /// Notes that the journal did not keep events: the hub has fewer events before it, though it made no progress.
     pub fn lost(&self) {
         self.moved.notify_waiters();
     }
@@ -139,13 +140,13 @@ impl Backlog {
     /// A place for a call's events.
     ///
     /// # Errors
-    /// The producer has its part under way: the place will come.
+    /// The producer has its part in flight: the receiver gets the place later.
     pub fn take(
         self: &Arc<Self>,
         flow: FlowId,
         events: usize,
     ) -> Result<Place, oneshot::Receiver<Place>> {
-        // One without events holds a place, too: so it is given back like any other.
+        // A call without events takes a place, too, so that it is given back like any other.
         let events = events.max(1);
         let mut inner = self.lock();
         let part = self.part(&inner, flow.turn);
@@ -162,7 +163,7 @@ impl Backlog {
             sharers.waiting.insert((own.given, flow.producer));
         }
         own.line.push((events, tell));
-        // There may be room for it, though not for larger ones.
+        // There may be room for this call, though not for larger ones before it.
         let mut granted = Vec::new();
         self.grant(&mut inner, flow.turn, &mut granted);
         drop(inner);
@@ -170,7 +171,7 @@ impl Backlog {
         coming.try_recv().map_err(|_| coming)
     }
 
-    /// The hub tells how far it is, and of whom another number of updates waits now.
+    /// Takes the hub's report: its progress, and the producers with another number of unsent updates.
     pub fn report(self: &Arc<Self>, read: Seq, unsent: usize, changed: Vec<(FlowId, usize)>) {
         let done = read.saturating_sub(unsent as u64);
         if self.done.swap(done, Ordering::AcqRel) != done {
@@ -198,7 +199,7 @@ impl Backlog {
             inner.give_back(flow, events);
             touched.push(flow);
         }
-        // First those that have nothing left: the others' parts are larger without them.
+        // Producers without events come first: the others' parts are larger without them.
         for &flow in &touched {
             inner.forget(flow);
         }
@@ -209,7 +210,7 @@ impl Backlog {
         hand_out(granted);
     }
 
-    /// The hub is gone: nobody waits for it any more.
+    /// Notes that the hub is gone: nobody waits for it any more.
     pub fn end(self: &Arc<Self>) {
         self.done.store(Seq::MAX, Ordering::Release);
         self.moved.notify_waiters();
@@ -236,13 +237,13 @@ impl Backlog {
         }
     }
 
-    /// The events that those who share a turn may have under way beside all others that have some.
+    /// The events that the producers of one turn may have in flight.
     fn part(&self, inner: &Inner, turn: u64) -> usize {
         let others = inner.turns.len() - usize::from(inner.turns.contains_key(&turn));
         (self.most / (others + 1)).max(MIN_TURN_EVENTS)
     }
 
-    /// Lets in whom the part of those who share a turn has room for now.
+    /// Lets waiting calls go on that fit into their turn's part now.
     fn grant(self: &Arc<Self>, inner: &mut Inner, turn: u64, granted: &mut Granted) {
         let part = self.part(inner, turn);
         let ended = inner.ended;
@@ -256,7 +257,7 @@ impl Backlog {
             let Some(calls) = own.line.next() else {
                 break;
             };
-            // A call whose producer hung up needs none.
+            // A call whose producer hung up needs no place.
             let goes = |(events, tell): &mut line::Call<Waiter>| {
                 tell.is_closed() || ended || fits(sharers.in_flight, *events, part)
             };
@@ -278,7 +279,7 @@ impl Backlog {
 }
 
 impl Flow {
-    /// A call of so many events goes on.
+    /// Lets a call of so many events go on.
     fn go_on(&mut self, sharers: &mut Sharers, events: usize) {
         self.taken += events;
         sharers.floor = sharers.floor.max(self.given);
@@ -289,7 +290,7 @@ impl Flow {
 }
 
 impl Inner {
-    /// A producer, and those who share its turn.
+    /// A producer, and the producers of its turn.
     fn enter(&mut self, flow: FlowId) -> (&mut Flow, &mut Sharers) {
         let sharers = self.turns.entry(flow.turn).or_default();
         let own = self.flows.entry(flow).or_insert_with(|| {
@@ -325,12 +326,13 @@ impl Inner {
     }
 }
 
-/// Whether a call may go on. A call alone always may, however large it is.
+/// Whether a call may go on. A call alone always may, whatever its size.
 fn fits(in_flight: usize, events: usize, part: usize) -> bool {
     in_flight == 0 || in_flight + events <= part
 }
 
-/// Tells calls that it is their turn. A place whose call is gone meanwhile is given back by being dropped: the lock must be free.
+/// Gives waiting calls their places. If a call is gone meanwhile, its place is dropped, which takes the lock: so the
+/// lock must be free.
 fn hand_out(granted: Granted) {
     for (tell, place) in granted {
         tell.send(place).ok();
@@ -338,7 +340,7 @@ fn hand_out(granted: Granted) {
 }
 
 impl Place {
-    /// So many of its events go on: the others were not taken.
+    /// Reduces the place to the events that go on: the others were not accepted.
     pub fn shrink(&mut self, events: usize) {
         let less = self.events.saturating_sub(events);
         self.events -= less;
@@ -347,7 +349,7 @@ impl Place {
         }
     }
 
-    /// Its events are kept, the last of them at this place: the hub ends it when it is there.
+    /// Notes that the events are kept, the last of them at this place: the hub ends the place when it is there.
     pub fn kept(mut self, last: Seq, events: usize) {
         self.shrink(events);
         let events = std::mem::take(&mut self.events);

@@ -21,30 +21,30 @@ use crate::{
     journal::{Batch, Journal, Record, Seq},
 };
 
-/// What is asked for; `GET /api/v1/events` has the same as its query.
+/// A query of the history; `GET /api/v1/events` has the same as its parameters.
 #[derive(Debug, Default, Deserialize)]
 pub struct Query {
     /// Events after this cursor; from the oldest kept one when absent.
     pub after: Option<String>,
     /// Events up to and including this cursor.
     pub before: Option<String>,
-    /// At most so many, 1 to 1,000; 100 when absent.
+    /// The most events, 1 to 1,000; 100 when absent.
     pub limit: Option<u64>,
-    /// Of this type, in any spelling; a family with `.*` behind it takes all of it.
+    /// The type, in any spelling; a family with `.*` after it means all of its types.
     #[serde(rename = "type")]
     pub event_type: Option<String>,
-    /// Of this project.
+    /// The project of the events.
     pub project_id: Option<String>,
-    /// That name this agent.
+    /// An agent that the events name.
     pub agent_id: Option<String>,
-    /// That name this run or execution.
+    /// A run or execution that the events name.
     pub run_id: Option<String>,
-    /// Which end to begin at.
+    /// The end to begin at.
     #[serde(default)]
     pub order: Order,
 }
 
-/// In which order events are given.
+/// The order of the events in a page.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, EnumString)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
@@ -60,7 +60,7 @@ impl Order {
     /// Reads a name.
     ///
     /// # Errors
-    /// `bad_request` for one that there isn't.
+    /// `bad_request` for an unknown name.
     pub fn from_name(name: &str) -> Result<Self, Error> {
         let wrong = |_| format!("order is {name:?}: use asc (oldest first) or desc");
         name.parse().map_err(wrong).map_err(Error::bad_request)
@@ -70,25 +70,26 @@ impl Order {
 /// One page.
 #[derive(Debug, Serialize)]
 pub struct Page {
-    /// The events in the order that was asked for, each with its `cursor`.
+    /// The events in the order of the query, each with its `cursor`.
     pub events: Vec<Box<RawValue>>,
-    /// The place before the oldest of them: who resumes there is sent what came of them all; `null` without any.
+    /// The cursor before the oldest of them, from which a client resumes the updates of all of them; `null` without
+    /// any.
     pub from: Option<String>,
-    /// What to pass as `after` for the next page (as `before`, newest first); `null` at the end.
+    /// The cursor for the next page: its `after`, or its `before` for newest first; `null` at the end.
     pub next: Option<String>,
-    /// False when the journal no longer holds all that was after `after`.
+    /// False when the journal no longer holds all events after `after`.
     pub complete: bool,
 }
 
 const DEFAULT_LIMIT: u64 = 100;
 const MAX_LIMIT: u64 = 1_000;
-/// Records looked at in one request: a filter that matches nothing must not read the journal from end to end.
+/// The most records of one request: a filter that matches nothing must not read the journal from end to end.
 const MAX_SCAN: u64 = 50_000;
-/// So many are looked at however long it takes.
+/// Records that are looked at whatever the time.
 const MIN_SCAN: u64 = 4_000;
-/// How long it may take to look at more.
+/// The time after which no more than [`MIN_SCAN`] records are looked at.
 const SCAN_TIME: Duration = Duration::from_millis(20);
-/// Bytes of a page: what comes after them is on the next one.
+/// Bytes of a page; further events are on the next one.
 const MAX_BYTES: usize = 1 << 20;
 const SCAN_CHUNK_EVENTS: u64 = 1_000;
 /// Requests that read at the same time: more of them would only take the processors from the stream.
@@ -100,7 +101,7 @@ const MAX_WAITING_REQUESTS: usize = 512;
 #[derive(Debug)]
 pub struct Scans {
     running: Semaphore,
-    /// Those that read or wait.
+    /// Requests that read or wait.
     asked: AtomicUsize,
 }
 
@@ -113,7 +114,7 @@ impl Default for Scans {
     }
 }
 
-/// Counts a request for as long as it lasts, also when whoever asked hangs up.
+/// Counts a request for as long as it lasts, also when its caller hangs up.
 struct Asked<'s>(&'s AtomicUsize);
 
 impl Drop for Asked<'_> {
@@ -123,11 +124,11 @@ impl Drop for Asked<'_> {
 }
 
 impl Scans {
-    /// Reads a page of what `permissions` sees.
+    /// Reads a page of the events that `permissions` may see.
     ///
     /// # Errors
-    /// `bad_request` for a cursor or a limit that isn't one, `unavailable` when the journal can't be read, `overloaded` when
-    /// too many ask.
+    /// `bad_request` for a cursor or a limit that isn't one, `unavailable` when the journal can't be read, `overloaded`
+    /// when too many requests wait.
     pub async fn page(
         &self,
         journal: &Arc<dyn Journal>,
@@ -191,34 +192,31 @@ async fn page(
             .oldest
             .map(|at| Cursor::of(&**journal, at.saturating_sub(1)).to_string()),
         next: stopped_at.map(|at| Cursor::of(&**journal, at).to_string()),
-        // Looked at last: what was trimmed while it was read is not complete.
+        // Compared last: if records were trimmed during the reading, the page is not complete.
         complete: after + 1 >= journal.bounds().first,
     })
 }
 
 /// A page that is being read.
 struct Scan {
-    /// Names the places.
+    /// Makes the cursors.
     journal: Arc<dyn Journal>,
-    /// What is asked for.
     wanted: Wanted,
-    /// What may be seen.
     permissions: Permissions,
-    /// How many events the page may have.
+    /// The most events of the page.
     limit: u64,
-    /// Those found, as text: parsed they can be a hundred times as large.
+    /// The events as text: parsed they can be a hundred times as large.
     events: Vec<Box<RawValue>>,
-    /// The place of the oldest of them.
+    /// The place of the oldest one.
     oldest: Option<Seq>,
-    /// How many records were looked at.
+    /// The number of records that were looked at.
     scanned: u64,
     /// About how many bytes the events have.
     bytes: usize,
-    /// When it began.
     began: Instant,
 }
 
-/// A scan, and where the next page begins, if there is one.
+/// A scan, and the beginning of the next page, if there is one.
 type Scanned = (Scan, Option<Seq>);
 
 impl Scan {
@@ -263,7 +261,7 @@ impl Scan {
             let begin = at - count;
             let batch = read(journal, begin, count).await?;
             if batch.to < at && count > 1 {
-                // These hold so much that they come in parts: the newest ones are wanted first.
+                // These records hold so much that the journal gives them in parts: the newest ones are needed first.
                 count = (count / 2).max(1);
                 continue;
             }
@@ -273,7 +271,7 @@ impl Scan {
             let stopped;
             (self, stopped) = self.aside(records).await?;
             match stopped {
-                // The next page begins with the one after the last that was looked at.
+                // The next page begins after the last record that was looked at.
                 Some(Some(last)) => return Ok((self, Some(last - 1))),
                 Some(None) => return Ok((self, Some(newest.unwrap_or(at)))),
                 None => {}
@@ -284,8 +282,8 @@ impl Scan {
         Ok((self, None))
     }
 
-    /// Looks at records on a thread that may work for long. If the page is full before all of them were looked at, which was
-    /// the last one that was, if any.
+    /// Looks at records on a thread that may work for long. If the page is full before the end of them, returns the
+    /// last one that was looked at, if any.
     async fn aside(
         mut self,
         records: Vec<Arc<Record>>,
@@ -319,7 +317,7 @@ impl Scan {
         let mut event = record.event.to_public();
         let cursor = Cursor::of(&*self.journal, record.seq);
         event.insert("cursor".into(), cursor.to_string().into());
-        // A map with text keys: writing it can't fail.
+        // Writing a map with text keys can't fail.
         if let Ok(text) = serde_json::value::to_raw_value(&event) {
             self.bytes += text.get().len();
             self.events.push(text);
@@ -328,7 +326,7 @@ impl Scan {
     }
 }
 
-/// Reads records on a thread that may work for long: those that the journal has at hand are parsed when it is asked.
+/// Reads records on a thread that may work for long: the journal parses records of its memory during the call.
 async fn read(journal: &Arc<dyn Journal>, after: Seq, count: u64) -> Result<Batch, Error> {
     let (journal, handle) = (journal.clone(), Handle::current());
     let read = move || handle.block_on(journal.read(after, limit(count)));
@@ -359,18 +357,17 @@ fn place(journal: &dyn Journal, key: &str, cursor: Option<&str>) -> Result<Optio
     Ok(Some(cursor.seq))
 }
 
-/// A form's empty field asks for nothing.
+/// The text of a parameter; an empty field of a form counts as absent.
 fn said(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
 }
 
 /// The filters of a query, ready to be compared.
 struct Wanted {
-    /// One type, folded.
     name: Option<String>,
-    /// All types that begin so.
+    /// The beginning of all these types.
     prefix: Option<String>,
-    /// The ids, compared as they are.
+    /// The other parameters, whose ids are compared as they are.
     query: Query,
 }
 

@@ -33,28 +33,29 @@ pub use producer::{Producer, flow};
 pub use raw::Raw;
 pub use receipt::{Receipt, RejectedAt};
 
-/// How long a producer waits for the hub before it is told to come back later.
+/// The longest time that a producer waits for the hub before it is told to come back later.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// Events that are read before others have their turn.
+/// Events that are read before other tasks have their turn.
 const AT_A_TURN: usize = 32;
 
-/// Limits on what is published.
+/// The limits on published events.
 #[derive(Debug, Clone, Copy)]
 pub struct IntakeLimits {
-    /// How far the hub may be behind before producers are made to wait: what is read ahead of the observers stays bounded.
+    /// The most events that the hub may be behind before producers have to wait: this bounds the events that nobody was
+    /// sent yet.
     pub max_lag: u64,
-    /// Bytes that events may hold whose producers wait for the observers' side.
+    /// Bytes that the events of waiting producers may hold.
     pub max_waiting: usize,
-    /// Events in one call.
+    /// The most events in one call.
     pub max_batch: usize,
     /// Bytes of one event.
     pub max_event: usize,
     /// Nesting of one event.
     pub max_depth: usize,
-    /// Values in one event: each costs far more memory than its text, and every reader has to walk over it.
+    /// The most values in one event: each costs far more memory than its text, and every reader has to walk over it.
     pub max_elements: usize,
-    /// Bytes of an id by which an event names something.
+    /// The most bytes of an id.
     pub max_id: usize,
     /// Whether events are checked beyond what is needed to read them ([`event::check`]).
     pub validate: bool,
@@ -63,32 +64,28 @@ pub struct IntakeLimits {
 /// Takes events from all doors.
 #[derive(Debug)]
 pub struct Intake {
-    /// Where they are kept.
     journal: Arc<dyn Journal>,
-    /// Settles each event before it is kept.
     ledger: Arc<Ledger>,
-    /// Events are handed to the journal in the order in which they were settled.
+    /// Held while events are settled and handed to the journal, so that both happen in one order.
     order: Mutex<()>,
-    /// The limits.
     limits: IntakeLimits,
-    /// How far the hub is, and how much of each producer is under way.
+    /// Shows how far the hub is, and how many events of each producer are in flight.
     backlog: Arc<Backlog>,
-    /// Everything taken and not taken is counted.
     metrics: Arc<Metrics>,
-    /// Reads what was kept, a few requests at a time.
+    /// Reads the history, a few requests at a time.
     scans: Scans,
-    /// Bytes that producers hold who wait for the observers' side.
+    /// Bytes that waiting producers hold.
     waiting: AtomicUsize,
 }
 
-/// Events that wait for the observers' side; counted for as long, also when their producer hangs up.
+/// Events that wait for the hub; they count until they are dropped, also when their producer hangs up.
 struct Waiting<'w> {
     bytes: &'w AtomicUsize,
     held: usize,
 }
 
 impl<'w> Waiting<'w> {
-    /// None when too much waits already.
+    /// None when too many bytes wait already.
     fn new(bytes: &'w AtomicUsize, held: usize, most: usize) -> Option<Self> {
         let before = bytes.fetch_add(held, Ordering::AcqRel);
         let place = Self { bytes, held };
@@ -102,7 +99,8 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Events that the journal has not kept: unless it does, those who wait for the hub are told that there are fewer.
+/// Events that the journal has not kept yet: if it doesn't keep them, producers that wait for the hub are told that
+/// there are fewer.
 struct Unkept<'b>(Option<&'b Backlog>);
 
 impl Drop for Unkept<'_> {
@@ -115,7 +113,7 @@ impl Drop for Unkept<'_> {
 
 type Appending<'j> = BoxFuture<'j, Result<Vec<Outcome>, JournalError>>;
 
-/// An event that was read: its place in the call, and the things by which it is settled.
+/// An event that was read: its index in the call, and the things by which it is settled.
 type Read = (usize, Draft, Things);
 
 impl Intake {
@@ -139,7 +137,7 @@ impl Intake {
         }
     }
 
-    /// The limits.
+    /// The limits on published events.
     pub fn limits(&self) -> IntakeLimits {
         self.limits
     }
@@ -157,16 +155,16 @@ impl Intake {
         self.scans.page(&self.journal, query, permissions).await
     }
 
-    /// The last event that is kept.
+    /// The place of the last kept event.
     pub fn kept_to(&self) -> Seq {
         *self.journal.watch().borrow()
     }
 
-    /// Keeps what can be kept of `raws` and answers when that can't be lost any more.
+    /// Keeps all good events of `raws` and answers when they can no longer be lost.
     ///
     /// # Errors
-    /// `overloaded` when the observers' side is too far behind (with all, or with this producer's own), `unavailable` when the journal can't keep anything now;
-    /// then nothing was kept.
+    /// `overloaded` when the hub is too far behind (with all events, or with this producer's own), `unavailable` when
+    /// the journal can't keep any event now; then none was kept.
     pub async fn publish(&self, raws: Vec<Raw>, producer: Producer<'_>) -> Result<Receipt, Error> {
         let (calls, cost) = (raws.len(), raws.iter().map(Raw::cost).sum());
         let mut place = self.wait_for_own(&raws, cost, producer.flow).await?;
@@ -183,7 +181,7 @@ impl Intake {
         let Some((appended, count)) = appended else {
             return Ok(receipt);
         };
-        // Of how long those are that were not taken nobody keeps account: all of a call count alike.
+        // The lengths of refused events are not known one by one: all events of a call count alike.
         let share = |count: usize| (cost * count).div_ceil(calls.max(1));
         place.shrink(share(count));
         let mut unkept = Unkept(Some(&self.backlog));
@@ -206,8 +204,8 @@ impl Intake {
         Ok(receipt)
     }
 
-    /// Reads one event after the other; each is a text again before the next one is read. Others have their turn meanwhile: a
-    /// large call is milliseconds of work.
+    /// Reads one event after the other; each becomes text again before the next one is read. Other tasks have their
+    /// turns meanwhile, because a large call is milliseconds of work.
     async fn drafts(
         &self,
         raws: Vec<Raw>,
@@ -230,7 +228,7 @@ impl Intake {
         drafts
     }
 
-    /// Settles events and hands them to the journal, both in the same order; none if nothing is left.
+    /// Settles events and hands them to the journal, both in the same order; none if no event is left.
     fn settle(
         &self,
         drafts: Vec<Read>,
@@ -296,13 +294,13 @@ impl Intake {
         }
         let (value, mended) = event::lenient::read(text)?;
         self.metrics.mended(mended);
-        // Of a longer one it is not the text that counts, with all its white space, but what is in it.
+        // The text of a longer event may be white space, so its values count and not its text.
         let known = (text.len() <= self.limits.max_event).then_some(text.len());
         Ok((value, known))
     }
 
-    /// A place for a call's events, as soon as enough of what its producer published before has been sent. Nothing of the
-    /// call is read until then; what it holds meanwhile is bounded as with [`Self::wait_for_hub`].
+    /// A place for a call's events, as soon as enough of its producer's earlier events have been sent. The call is not
+    /// read until then; the bytes that it holds are bounded as in [`Self::wait_for_hub`].
     async fn wait_for_own(&self, raws: &[Raw], cost: usize, flow: FlowId) -> Result<Place, Error> {
         let coming = match self.backlog.take(flow, cost) {
             Ok(place) => return Ok(place),
@@ -319,8 +317,8 @@ impl Intake {
         }
     }
 
-    /// Waits until the observers' side has room. How much may wait meanwhile is bounded in bytes: beyond that producers are
-    /// told at once.
+    /// Waits until the hub has room. The bytes of waiting events are bounded: beyond that producers are refused at
+    /// once.
     async fn wait_for_hub(&self, drafts: &[Read]) -> Result<(), Error> {
         let behind = || {
             let newest = *self.journal.watch().borrow() + self.journal.waiting();
@@ -336,7 +334,7 @@ impl Intake {
         let room = async {
             loop {
                 let mut moved = pin!(self.backlog.moved());
-                // A change between the look and the waiting is not missed.
+                // From here on a change is not missed, also one before the waiting begins.
                 moved.as_mut().enable();
                 if !behind() {
                     return;
@@ -357,7 +355,7 @@ fn overloaded(with: &str) -> Error {
     )
 }
 
-/// What an event over the limit is told.
+/// The error of an event over the limit.
 pub fn too_large(max: usize) -> Error {
     Error::new(
         "too_large",

@@ -1,22 +1,22 @@
-//! The calls of one producer that wait. Several programs may stand behind one producer, so calls of like size stand in a line
-//! together, and the lines take turns by the events that they were given.
+//! The waiting calls of one producer. Several programs may share one producer, so calls of similar size wait in one
+//! line, and the lines take turns by the events that they were given.
 
 use std::collections::VecDeque;
 
-/// The least number of events of each size of calls; calls of one size stand in a line.
+/// The least number of events of each size of calls; calls of one size wait in one line.
 const CALL_SIZES: [usize; 4] = [1, 9, 65, 513];
 
-/// The calls of one producer that wait, by size, first come first served.
+/// The waiting calls of one producer, by size, first come first served.
 #[derive(Debug)]
 pub(super) struct Line<W> {
     calls: [VecDeque<Call<W>>; CALL_SIZES.len()],
-    /// Events that went on since the producer has something under way, by the size of their calls.
+    /// The events that went on while the producer had events in flight, by the size of their calls.
     given: [usize; CALL_SIZES.len()],
     /// The events that the last size had been given when a call of it went on: a size that comes later begins there.
     floor: usize,
 }
 
-/// The events of a call, and the one who waits for it.
+/// The events of a call, and the caller that waits for it.
 pub(super) type Call<W> = (usize, W);
 
 impl<W> Default for Line<W> {
@@ -46,14 +46,14 @@ impl<W> Line<W> {
         self.calls[size].push_back(call);
     }
 
-    /// A call of so many events goes on.
+    /// Notes that a call of so many events goes on.
     pub(super) fn give(&mut self, events: usize) {
         let given = &mut self.given[Self::size(events)];
         self.floor = self.floor.max(*given);
         *given = self.floor + events;
     }
 
-    /// The line of which the next call goes on: the one that was given least.
+    /// The line whose next call goes on: the one that was given least.
     pub(super) fn next(&mut self) -> Option<&mut VecDeque<Call<W>>> {
         let waits = |size: &usize| !self.calls[*size].is_empty();
         let next = (0..CALL_SIZES.len())

@@ -21,7 +21,7 @@ fn a_producer_waits_for_its_own_events_and_nobody_else_does() {
     good.kept(601, 1);
     backlog.report(599, 0, vec![]);
     assert!(second.try_recv().is_err());
-    // Read, but all of it waits to be sent.
+    // The hub has read all of it, and sent nothing.
     backlog.report(601, 601, vec![(FLOOD, 600), (GOOD, 1)]);
     assert!(second.try_recv().is_err());
     backlog.report(601, 101, vec![(FLOOD, 100), (GOOD, 0)]);
@@ -41,7 +41,7 @@ fn small_calls_of_a_producer_are_behind_what_is_under_way_and_not_behind_its_lar
     let backlog = Backlog::new(1_000);
     let large: Vec<_> = (0..3).map(|_| backlog.take(FLOOD, 900)).collect();
     assert!(large[0].is_ok() && large[1].is_err() && large[2].is_err());
-    // The room that is left is for those who need little, until they had as much as the others.
+    // The rest of the room is for small calls, until they had as many events as the others.
     let mut small = Vec::new();
     while let Ok(place) = backlog.take(FLOOD, 1) {
         small.push(place);
@@ -53,7 +53,7 @@ fn small_calls_of_a_producer_are_behind_what_is_under_way_and_not_behind_its_lar
         small.push(backlog.take(FLOOD, 1).expect("one has gone"));
         given += 1;
     }
-    // Now it is the turn of a large one: neither size stands behind the other for good.
+    // Now it is the turn of a large one: neither size waits for the other for good.
     let mut next = backlog.take(FLOOD, 1).expect_err("the turn of the others");
     small.clear();
     assert!(next.try_recv().is_err());
@@ -145,7 +145,7 @@ fn who_shares_a_turn_shares_a_part_and_none_of_them_stands_behind_all_of_another
 fn who_was_there_all_the_time_stands_behind_no_more_of_a_newcomer_than_it_is_given_itself() {
     let of = |producer| FlowId { turn: 7, producer };
     let backlog = Backlog::new(1_000);
-    // Of the first something is always under way, and it never waits; nor do its small calls.
+    // The first always has an event in flight and never waits; nor do its small calls.
     let mut place = backlog.take(of(0), 400).expect("there is room");
     for _ in 0..100 {
         place = backlog.take(of(0), 400).expect("there is room");

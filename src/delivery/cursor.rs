@@ -1,9 +1,10 @@
 //! Cursors: opaque strings that name all that was sent up to a place in the stream.
 //!
-//! `{epoch}.{seq}` in base 36 says "everything up to `seq` of the journal as that generation knew it". Where priorities
-//! reordered or a window still holds updates, a third part in base64url says what was *not* sent below `seq`, so that a
-//! resume neither loses nor repeats. The shorter of two forms is written: as runs of places (a backlog is one run), or
-//! as a map with a bit for each place (where sent and unsent alternate, as they do while windows hold).
+//! `{epoch}.{seq}` in base 36 says "everything up to `seq` of the journal as that generation knew it". If priorities
+//! reordered updates or a window still holds some, a third part in base64url names the updates up to `seq` that were
+//! *not* sent, so that a resume neither loses nor repeats any. The shorter of two forms is written: as runs of places
+//! (a backlog is one run), or as a map with a bit for each place (where sent and unsent alternate, as they do while
+//! windows hold).
 //!
 //! A fourth part names a place within the segment that begins where the first three parts say (see
 //! [`SegmentPosition`]).

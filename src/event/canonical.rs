@@ -20,7 +20,8 @@ pub struct Event {
     pub timestamp: Timestamp,
     /// The source that says so; Seneca's conversation view shows it as the speaker.
     pub source: Arc<str>,
-    /// The project it belongs to: as it names one, wherever the dialect hides it, and then as it was settled.
+    /// The project that it belongs to: first the one that it names, under whichever key of its dialect, and then the
+    /// one that was settled.
     pub project_id: Option<Arc<str>>,
     /// The producer's own wish; `None` leaves it to the transformation table.
     pub priority: Option<Priority>,
@@ -32,9 +33,9 @@ pub struct Event {
     pub dialect: Dialect,
     /// The ids that it names, found once.
     pub ids: Ids,
-    /// Stands for its content as it was sent: an id that comes again with other content is not a repetition.
+    /// A hash of its content as it was sent: an id that comes again with other content is not a repetition.
     pub content: u64,
-    /// Filled when it is accepted.
+    /// The facts that are settled when the event is accepted.
     pub settled: Settled,
 }
 

@@ -1,24 +1,24 @@
-//! What an event is checked for beyond what is needed to read it (`[content_filtering]`).
+//! The checks of an event beyond those that are needed to read it (`[content_filtering]`).
 //!
-//! Here is only what no honest producer sends: a well-known field with a type that every reader of it would stumble
-//! over, and ids with control characters, by which nobody could find a thing again. Names are often written by models and
-//! hold what they like: whoever makes a line of one makes it one line. Text may hold what it
-//! likes (terminals colour it with control characters), fields that nobody knows are none of our business, and of events
-//! that the transformation has no row for only the ids are: elsewhere a `status` may well be 200.
+//! They refuse only what no honest producer sends: a well-known field of a type that every reader would stumble over,
+//! and an id with control characters, by which nobody could find a thing again. Names are often written by models, so
+//! they may hold any character: code that writes a name into a line makes it one line. Text may hold any character, too
+//! (terminals colour it with control characters). Unknown fields are not checked, and of events without a row in the
+//! transformation only the ids are: elsewhere a `status` may well be 200.
 
 use serde_json::Value;
 
 use super::{Event, Object, ids};
 use crate::error::Error;
 
-/// What a well-known field may be. `null` is as good as absent everywhere.
+/// The form of a well-known field. `null` is as good as absent everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// A number.
     Number,
     /// A string.
     Text,
-    /// A string: it names something.
+    /// A string that names a thing.
     Name,
     /// A string or number without control characters.
     Id,
@@ -120,7 +120,7 @@ fn fields(object: &Object, place: &str, known: bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// In a subject `id` is its own; beside other facts it may be anything.
+/// The `id` of a subject is its own; beside other facts it may be anything.
 fn own_id(subject: &Object, place: &str) -> Result<(), Error> {
     subject
         .get("id")
@@ -160,8 +160,8 @@ fn controls(field: &str) -> Error {
     )
 }
 
-/// Whether an event has more values than `max`, in all its objects and lists together. `bytes` is how long its text is,
-/// as far as that is known: a value takes two bytes at least, so short events are not even counted.
+/// Whether an event has more values than `max`, in all its objects and lists together. `bytes` is the length of its
+/// text, as far as that is known: a value takes two bytes at least, so short events are not even counted.
 pub fn elements_exceed(value: &Value, bytes: usize, max: usize) -> bool {
     if bytes / 2 <= max {
         return false;
@@ -254,7 +254,7 @@ mod tests {
                 Ok(())
             );
         }
-        // What the transformation has no row for may use these words as it likes, but ids are ids.
+        // Events without a row in the transformation may use these words freely, but ids are ids.
         let foreign = json!({ "status": 200, "progress": { "done": 3 }, "severity": 4 });
         assert_eq!(
             check(&read(json!({ "type": "http.request", "data": foreign }))),
@@ -283,7 +283,7 @@ mod tests {
             assert_eq!(elements_exceed(&value, 1_000, max), exceed, "{max}");
         }
         assert!(!elements_exceed(&value, len, 100));
-        // The shortcut never lets through what the count would not: nothing is shorter than this list.
+        // The shortcut never lets an event through that the count would refuse: nothing is denser than this list.
         let dense = Value::from(vec![1; 50]);
         let len = dense.to_string().len();
         for max in 0..60 {

@@ -1,4 +1,4 @@
-//! A number that stands for what an event says, to tell a repetition from another event with the same id.
+//! A hash of an event's content, which tells a repetition from another event with the same id.
 
 use std::{
     io::{self, Write},
@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::Event;
 
-/// The 64 bit FNV-1a hash: the same in every process and version, for it is kept in the journal. A producer that makes two
-/// contents collide harms only its own events.
+/// The 64 bit FNV-1a hash: the same in every process and version, because the journal keeps it. A producer that makes
+/// two contents collide harms only its own events.
 struct Fnv(u64);
 
 impl Write for Fnv {
@@ -26,8 +26,8 @@ impl Write for Fnv {
     }
 }
 
-/// The id under which an event is kept when its producer has used its own one for another event. The same content gets the
-/// same one.
+/// The id under which an event is kept when its producer has used its own one for another event. The same content gets
+/// the same id.
 pub fn id_for_conflict(id: &str, content: u64) -> Arc<str> {
     let mut seed = Fnv(content);
     seed.write_all(id.as_bytes()).ok();
@@ -36,8 +36,8 @@ pub fn id_for_conflict(id: &str, content: u64) -> Arc<str> {
     id.to_string().into()
 }
 
-/// Of the type, the project, the facts, and the time if the producer said it: a retry says the same, and the time of its
-/// arrival is no content.
+/// A hash of the type, the project, the facts, and the time if the producer said one: a retry says the same, and the
+/// time of its arrival is no content.
 pub(super) fn hash(event: &Event, sent_at: Option<&Value>) -> u64 {
     let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
     let said = (event.name.raw(), &event.project_id, sent_at, &event.data);

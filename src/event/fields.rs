@@ -11,11 +11,11 @@ use crate::{error::Error, timestamp::Timestamp};
 const MAX_TYPE: usize = 128;
 const MAX_ID: usize = 128;
 const MAX_SOURCE: usize = 256;
-/// Epoch numbers from here on are milliseconds: as seconds they would be in the year 5138.
+/// The first number of milliseconds: as seconds such numbers would be in the year 5138.
 const MILLISECONDS_FROM: f64 = 1e11;
-/// Milliseconds end with the year 9999; from here on numbers are microseconds.
+/// The first number of microseconds: milliseconds end with the year 9999.
 const MICROSECONDS_FROM: f64 = LAST_SECOND * 1e3;
-/// The same for microseconds.
+/// The first number of nanoseconds: microseconds end with the year 9999.
 const NANOSECONDS_FROM: f64 = LAST_SECOND * 1e6;
 /// The end of the year 9999, in seconds.
 const LAST_SECOND: f64 = 253_402_300_800.0;
@@ -47,7 +47,7 @@ fn is_type_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-')
 }
 
-/// Free text as a type: what isn't allowed becomes `_`.
+/// Free text as a type: characters that aren't allowed become `_`.
 pub(super) fn slug(text: &str) -> String {
     let mut slug = String::new();
     for c in text.chars() {
@@ -63,7 +63,7 @@ pub(super) fn slug(text: &str) -> String {
     slug
 }
 
-/// `id` or `event_id`; minted when there is none.
+/// Takes `id` or `event_id`; mints one when there is none.
 pub(super) fn id(object: &mut Object) -> Result<Arc<str>, Error> {
     let id = object.remove("id").filter(|v| !v.is_null());
     let event_id = object.remove("event_id").filter(|v| !v.is_null());
@@ -82,7 +82,7 @@ pub(super) fn read_id(value: Option<Value>) -> Result<Arc<str>, Error> {
     }
 }
 
-/// `timestamp`; now when there is none.
+/// Takes `timestamp`; it is now when there is none.
 pub(super) fn timestamp(
     object: &mut Object,
     context: &ParseContext<'_>,
@@ -101,7 +101,7 @@ pub(super) fn timestamp(
     }
 }
 
-/// A point in time as producers write it; without an offset it is taken as UTC.
+/// A point in time as producers write it; without an offset it is UTC.
 pub(super) fn read_timestamp(value: &Value) -> Option<Timestamp> {
     let micros = match value {
         Value::Number(number) => micros_of(number.as_f64()?)?,
@@ -129,8 +129,8 @@ pub(super) fn read_timestamp(value: &Value) -> Option<Timestamp> {
         .then(|| Timestamp::from_micros(micros))
 }
 
-/// Microseconds of an epoch number in s, ms, µs or ns: what one unit takes for a year up to 9999 is too large for the one
-/// before.
+/// Microseconds of an epoch number in s, ms, µs or ns: a number that is a year up to 9999 in one unit is too large in
+/// the unit before.
 fn micros_of(number: f64) -> Option<i64> {
     let seconds = match number {
         n if n < MILLISECONDS_FROM => n,
@@ -143,14 +143,14 @@ fn micros_of(number: f64) -> Option<i64> {
         .then(|| (seconds * 1e6).round() as i64)
 }
 
-/// Whether a text is an epoch number: with fewer digits it would be a day.
+/// Whether a text is an epoch number: a text with fewer digits would be a day.
 fn is_epoch(text: &str) -> bool {
     let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     (10..=19).contains(&whole.len()) && digits(whole) && digits(part)
 }
 
-/// `source` of the event, else of its data, else the producer.
+/// Takes `source` of the event, else of its data, else the producer.
 pub(super) fn source(
     own: Option<Value>,
     data: &Object,
@@ -172,7 +172,7 @@ pub(super) fn source(
     }
 }
 
-/// `project_id` beside the data; what the data names is found with its other ids.
+/// Takes `project_id` beside the data; a project in the data is found with the other ids.
 pub(super) fn project_id(own: Option<Value>) -> Result<Option<Arc<str>>, Error> {
     match own {
         None | Some(Value::Null) => Ok(None),
@@ -183,13 +183,13 @@ pub(super) fn project_id(own: Option<Value>) -> Result<Option<Arc<str>>, Error> 
     }
 }
 
-/// `priority`.
+/// Takes `priority`.
 pub(super) fn priority(object: &mut Object) -> Result<Option<Priority>, Error> {
     match object.remove("priority") {
         None | Some(Value::Null) => Ok(None),
         Some(value) => match Priority::read(Some(&value)) {
             Some(priority) => Ok(Some(priority)),
-            // Other systems have other words and numbers for it: the event has the priority of its type.
+            // Other systems have other words and numbers for it: the event gets the priority of its type.
             None if value.is_number() || value.as_str().is_some_and(is_type) => Ok(None),
             None => Err(Error::new(
                 "bad_request",
@@ -199,7 +199,7 @@ pub(super) fn priority(object: &mut Object) -> Result<Option<Priority>, Error> {
     }
 }
 
-/// `data`; nothing is an empty object.
+/// Takes `data`; without it the object is empty.
 pub(super) fn data(object: &mut Object) -> Result<Object, Error> {
     match object.remove("data") {
         None => Ok(Object::new()),
@@ -216,7 +216,7 @@ pub(super) fn data(object: &mut Object) -> Result<Object, Error> {
     }
 }
 
-/// `metadata`; nothing is an empty object.
+/// Takes `metadata`; without it the object is empty.
 pub(super) fn metadata(object: &mut Object) -> Result<Object, Error> {
     match object.remove("metadata") {
         None | Some(Value::Null) => Ok(Object::new()),

@@ -35,7 +35,7 @@ pub(super) fn take_id(object: &mut Object) -> Option<Value> {
         .get("type")
         .and_then(Value::as_str)
         .is_some_and(|name| PARTS.contains(&name));
-    // Agents' own events may say in which trace they were: those keep their facts in `data`.
+    // Agents' own events may name their trace: they have their facts in `data`.
     let is_foreign = (is_span || is_part) && !object.contains_key("data");
     is_foreign.then(|| object.remove("id")).flatten()
 }

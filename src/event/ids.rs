@@ -1,7 +1,7 @@
 //! The ids that an event names, found once, from one table of spellings.
 //!
-//! [`PLACES`] and the spellings below are that table: the keys that stand for an id, and the objects inside `data` in which the
-//! dialects keep them. Numbers become text (`spell_out`), the checks of `[content_filtering]` ask the same table, and
+//! The table is [`PLACES`] and the spellings below: the keys that stand for an id, and the objects inside `data` that
+//! have such keys. Numbers become text (`spell_out`), the checks of `[content_filtering]` ask the same table, and
 //! [`Ids::find`] reads `data` once, in one walk over its keys. Nobody searches `data` for an id after that.
 
 use serde_json::Value;
@@ -32,13 +32,13 @@ use Named::{
     Agent, Board, Execution, Job, Message, Node, Owner, Project, Run, Task, User, Workflow,
 };
 
-/// How many things an event can name.
+/// The number of things that an event can name.
 const COUNT: usize = 12;
 
-/// Makes of the list of spellings the look-up by a key; the page that lists them is held against the same list.
+/// Makes the look-up by key from the list of spellings; a test compares the protocol's page with the same list.
 macro_rules! spellings {
     ($($key:literal => ($what:ident, $rank:literal),)*) => {
-        /// What a key stands for, and which of two spellings in the same object counts (the lower number).
+        /// The thing that a key names, and the rank among several spellings in one object (the lowest counts).
         fn named(key: &str) -> Option<(Named, u8)> {
             Some(match key {
                 $($key => ($what, $rank),)*
@@ -86,11 +86,11 @@ pub(super) struct Place {
     rank: u8,
     /// The key in `data`.
     key: &'static str,
-    /// The meaning of its own `id`.
+    /// The thing that its own `id` names.
     own: Option<Named>,
-    /// Other ids that are looked for in it.
+    /// The other ids that it may have.
     holds: &'static [Named],
-    /// It is what the event is about, so its fields mean what the contract says.
+    /// Whether it is the subject of the event, so that its fields mean what the contract says.
     subject: bool,
 }
 
@@ -126,7 +126,7 @@ const PLACES: [Place; 12] = [
 ];
 
 impl Place {
-    /// A place that is what the event is about.
+    /// A place that is the event's subject.
     const fn about(
         rank: u8,
         key: &'static str,
@@ -142,7 +142,7 @@ impl Place {
         }
     }
 
-    /// A place that says more about it.
+    /// A place with further facts of the subject.
     const fn beside(rank: u8, key: &'static str, holds: &'static [Named]) -> Self {
         Self {
             rank,
@@ -169,8 +169,8 @@ pub(super) fn is_subject(key: &str) -> bool {
     place(key).is_some_and(|place| place.subject)
 }
 
-/// Numbers in the place of ids become text, one for each number, here and in the objects that ids are looked for in: a thing is the same thing
-/// however its producer writes it, and an event whose ids nobody can read would belong to nobody.
+/// Turns numbers in the place of ids into text, one for each number, here and in the objects that may have ids: a thing
+/// is the same in every spelling, and an event with unreadable ids would belong to nobody.
 pub(super) fn spell_out(object: &mut Object) {
     spell(object, false, 0);
 }
@@ -194,15 +194,15 @@ fn spell(object: &mut Object, has_own: bool, depth: usize) {
 /// The ids that an event names, in one piece of memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ids {
-    /// All of them, one behind the other.
+    /// All ids, one after the other.
     text: Box<str>,
-    /// The end of each; one that ends where it begins is not named.
+    /// The end of each id; an id that ends where it begins is not named.
     ends: [u32; COUNT],
 }
 
 impl Ids {
-    /// Finds them in an event's data. A run of a workflow is an execution: `family` is the first segment of the event's
-    /// name.
+    /// Finds the ids in an event's data. A run of a workflow is an execution: `family` is the first segment of the
+    /// event's name.
     pub fn find(data: &Object, family: &str) -> Self {
         let mut found = [None::<(u8, u8, &str)>; COUNT];
         visit(data, &mut |what, place, rank, id| {
@@ -246,13 +246,14 @@ impl Ids {
         self.get(Project)
     }
 
-    /// How many bytes it holds beside itself.
+    /// About how many bytes of memory it holds beside itself.
     pub fn held(&self) -> usize {
         self.text.len()
     }
 }
 
-/// Visits each id in `data`: what it stands for, the rank of its place and of its spelling, and the id. Empty text is no id.
+/// Visits each id in `data`: the thing that it names, the rank of its place and of its spelling, and the id. Empty text
+/// is no id.
 pub(super) fn visit<'d>(data: &'d Object, found: &mut dyn FnMut(Named, u8, u8, &'d str)) {
     for (key, value) in data {
         match value {
@@ -285,7 +286,7 @@ pub(super) fn visit<'d>(data: &'d Object, found: &mut dyn FnMut(Named, u8, u8, &
     }
 }
 
-/// Each id in `data`, in whatever place and spelling, with the usual key of such ids.
+/// Visits each id in `data`, in any place and spelling, with the usual key of such ids.
 pub(super) fn each<'d>(data: &'d Object, id: &mut dyn FnMut(&'static str, &'d str)) {
     visit(data, &mut |what, _, _, text| id(what.into(), text));
 }

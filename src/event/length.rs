@@ -1,9 +1,10 @@
-//! The length of ids. What is known of a thing is kept by its id, in the state, in the rooms, in what waits: so none is long.
+//! The length of ids. Everything that is known of a thing is kept by its id, in the state, the rooms and the queues: so
+//! no id is long.
 
 use super::{Event, ids};
 use crate::error::Error;
 
-/// Checks that no id which the event names has more bytes than `max`, wherever it stands.
+/// Checks that no id of the event has more bytes than `max`, in any place.
 ///
 /// # Errors
 /// `too_large`, naming the id and its length.

@@ -1,11 +1,11 @@
-//! What was probably meant by something that is no event: frameworks have shapes of their own, and whoever sends one as it
-//! is should hear more than that something is missing.
+//! The probable meaning of a value that is no event: frameworks have shapes of their own, and a producer that sends one
+//! as it is should be told more than that a key is missing.
 
 use serde_json::Value;
 
 use super::Object;
 
-/// How to send an event of one's own.
+/// The advice for an event of one's own.
 const ANY: &str = "add \"type\": \"task.completed\" or the like";
 
 /// The sentence for an object without a type.

@@ -6,7 +6,7 @@ use uuid::{ContextV7, Timestamp as Time, Uuid};
 
 use crate::timestamp::Timestamp;
 
-/// Orders the ids of one moment.
+/// Orders the ids of one millisecond.
 static CONTEXT: Mutex<ContextV7> = Mutex::new(ContextV7::new());
 
 /// A new id.

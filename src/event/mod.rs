@@ -1,7 +1,7 @@
-//! What comes in: the canonical [`Event`] and the dialects that are turned into it.
+//! Events: the canonical [`Event`], and the dialects that are turned into it.
 //!
-//! Every door hands raw JSON to [`parse`](fn@parse) and gets one `Event` or one [`Error`](crate::error::Error).
-//! Nothing behind the doors ever sees a producer's own dialect again.
+//! Every door hands raw JSON to [`parse`](fn@parse) and gets one `Event` or one [`Error`](crate::error::Error). No code
+//! behind the doors sees a producer's own dialect.
 
 mod canonical;
 mod check;

@@ -12,7 +12,7 @@ pub struct EventName {
 }
 
 impl EventName {
-    /// Folds `raw`; for a dialect whose canonical name is not a folding of what was written, see [`EventName::with_canonical`].
+    /// Folds `raw`; for a dialect whose canonical name is not the folded one, see [`EventName::with_canonical`].
     pub fn new(raw: &str) -> Self {
         Self {
             canonical: folded(raw).into(),
@@ -20,7 +20,7 @@ impl EventName {
         }
     }
 
-    /// The name of what is published: an update's own name stands for the event behind it.
+    /// The name of an event that is published: an update's own name stands for the event behind it.
     pub fn published(raw: &str) -> Self {
         let name = folded(raw);
         let update = UPDATES.iter().find(|(update, _)| *update == name);
@@ -59,7 +59,7 @@ impl EventName {
     }
 }
 
-/// What servers emitted that pages knew by the name of the update: whoever publishes that means the event behind it.
+/// The names of updates that servers emitted: a producer that publishes one means the event behind it.
 const UPDATES: [(&str, &str); 5] = [
     ("agent.status.change", "agent.status.changed"),
     ("health.update", "system.health.changed"),
@@ -68,7 +68,7 @@ const UPDATES: [(&str, &str); 5] = [
     ("node.update", "workflow.node.state.updated"),
 ];
 
-/// A name as names are compared: lower case, with `_`, `:` and `-` turned into dots.
+/// A name in the form for comparisons: lower case, with `_`, `:` and `-` turned into dots.
 pub fn folded(raw: &str) -> String {
     raw.chars()
         .map(|c| match c {

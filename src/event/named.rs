@@ -1,4 +1,4 @@
-//! The things that an event names, and whose they are.
+//! The things that an event names, and their owner.
 
 use serde_json::Value;
 
@@ -66,13 +66,13 @@ impl Event {
         self.ids.get(NamedOwner)
     }
 
-    /// The Kanban board of a `project.*` event: the project goes by it when it is named by nothing better.
+    /// The Kanban board of a `project.*` event: it stands for the project when the event has no better name for it.
     pub fn board_id(&self) -> Option<&str> {
         self.ids.get(Board)
     }
 
-    /// Drops all data and metadata but what settling reads of them: each id wherever it is looked for, and names of projects.
-    /// The event is whole in its text by then.
+    /// Drops all data and metadata that settling does not read: it reads the ids in all of their places, and names of
+    /// projects. The text has the whole event by then.
     pub fn keep_what_settles(&mut self) {
         self.metadata = Object::new();
         let settles = |key: &str, value: &Value| {
@@ -93,7 +93,7 @@ impl Event {
             .collect();
     }
 
-    /// Each project that the data names, in whatever place and spelling, boards of `project.*` events among them.
+    /// Visits each project that the data names, in any place and spelling, boards of `project.*` events among them.
     pub fn each_project<'e>(&'e self, project: &mut dyn FnMut(&'e str)) {
         let by_board = self.name.family() == "project";
         visit(&self.data, &mut |what, _, _, id| match what {
@@ -103,7 +103,7 @@ impl Event {
         });
     }
 
-    /// Each thing that the event names.
+    /// Visits each thing that the event names.
     pub fn things<'e>(&'e self, visit: &mut dyn FnMut(ThingKind, &'e str)) {
         let ids = [
             (ThingKind::Project, self.project_id.as_deref()),
@@ -122,7 +122,7 @@ impl Event {
         }
     }
 
-    /// The name of the project that a `project.*` event is about, if it says one.
+    /// The name of the project that a `project.*` event is about, if it has one.
     pub fn project_name(&self) -> Option<&str> {
         let state = self.data.get("project_state");
         let inner = state.and_then(|state| state.get("project_name"));
@@ -132,7 +132,7 @@ impl Event {
             .filter(|name| !name.trim().is_empty())
     }
 
-    /// Whose the things are that the event names: as it says outright, or the user whom it concerns.
+    /// The owner of the things that the event names: the one that it names as owner, or its user.
     pub fn owner(&self) -> Option<Owner<'_>> {
         let said = self.owner_id().map(Owner::Said);
         said.or_else(|| self.user_id().map(Owner::Concerned))
@@ -146,7 +146,7 @@ impl Event {
     }
 }
 
-/// The owners and projects of the things that an event is about, and how sure these are.
+/// The owner that an event names, and how sure that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner<'e> {
     /// Named as the owner.

@@ -1,4 +1,4 @@
-//! Numbers as ids: one text for each number, however it is written, with all of its digits.
+//! Numbers as ids: one text for each number, with all of its digits, however it is written.
 
 use serde_json::Number;
 
@@ -19,14 +19,15 @@ pub(super) fn is_held(numeral: &str) -> bool {
     held.is_ok_and(|held| id_of(&held) == canonical(numeral))
 }
 
-/// The one text for all numerals of this value: no zeros that say nothing, and no exponent where it is not long without.
+/// The one text for all numerals of this value: without needless zeros, and without an exponent unless it would be
+/// long.
 pub(super) fn canonical(numeral: &str) -> String {
     let (sign, unsigned) = match numeral.strip_prefix('-') {
         Some(unsigned) => ("-", unsigned),
         None => ("", numeral),
     };
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
-    // An exponent that is no short number is of no honest id: it stays as it is written.
+    // No honest id has an exponent this long: it stays as it is written.
     let Ok(exponent) = exponent.parse::<i32>() else {
         return numeral.to_owned();
     };
@@ -35,7 +36,7 @@ pub(super) fn canonical(numeral: &str) -> String {
     let leading = all.len() - all.trim_start_matches('0').len();
     let digits = all.trim_matches('0');
     let length = |text: &str| i64::try_from(text.len()).unwrap_or(i64::MAX);
-    // The digits before the point.
+    // The number of digits before the point.
     let before = length(whole) + i64::from(exponent) - i64::try_from(leading).unwrap_or(i64::MAX);
     let zeros = |count: i64| "0".repeat(usize::try_from(count).unwrap_or(0));
     match usize::try_from(before) {

@@ -1,4 +1,4 @@
-//! From raw JSON to an [`Event`]: which dialect it is, by its shape and in a fixed order, never by guessing.
+//! Parses raw JSON into an [`Event`]. The shape decides the dialect, in a fixed order and never by guessing.
 
 use serde_json::Value;
 
@@ -13,8 +13,8 @@ use crate::error::Error;
 /// Reads one event of any dialect.
 ///
 /// # Errors
-/// `unknown_shape` for what is no object or only half a dialect, `missing_type`, `invalid_type`, `invalid_data`,
-/// `invalid_timestamp`, `too_deep`, and `bad_request` for any other field of a wrong type.
+/// `unknown_shape` for a value that is no object or only half a dialect, `missing_type`, `invalid_type`,
+/// `invalid_data`, `invalid_timestamp`, `too_deep`, and `bad_request` for any other field of a wrong type.
 pub fn parse(value: Value, context: &ParseContext<'_>) -> Result<Event, Error> {
     if depth_exceeds(&value, context.max_depth) {
         return Err(Error::new(

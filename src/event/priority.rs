@@ -1,4 +1,4 @@
-//! How urgent an update is.
+//! The urgency of an update.
 
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr};

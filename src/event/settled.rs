@@ -1,19 +1,19 @@
 //! The facts that are settled of an event when it is accepted, and kept with it for good.
 //!
-//! An id alone names nothing: a thing is (project, kind, id). When an event is accepted the ledger (`crate::ledger`) says
-//! which project the event belongs to (its `project_id`), in which project each thing that it names is at home
-//! (`Event::home`), whose these things are ([`Settled::owner_of`]), and who published it. Everybody who reads the event
-//! later compares these fields; nothing is looked up, and nothing that is said later changes them.
+//! An id alone names nothing: a thing is (project, kind, id). When an event is accepted the ledger (`crate::ledger`)
+//! says which project the event belongs to (its `project_id`), in which project each thing that it names is at home
+//! (`Event::home`), who owns these things ([`Settled::owner_of`]), and who published it. Later readers compare these
+//! fields and look nothing up, and no later event changes them.
 //!
 //! - **Event with a project, unlimited producer.** Each thing is the project's own of that id. An agent that is known
 //!   without a project is shared: it is the same agent in every project, and its home is none. Anything else that was known
 //!   without a project moves into this one ([`Settled::adopts`]).
-//! - **Event without a project, unlimited producer.** It belongs to the one project in which its task, run, execution, job
-//!   or workflow is known. If that is none, it has no project; if that is several, `candidates` names them. An agent alone
-//!   tells no project: what is said of it without one is said to all. A `project.*` event may name its project by its board
-//!   or its name; a name that several projects have makes them the candidates, too.
+//! - **Event without a project, unlimited producer.** It belongs to the one project in which its task, run, execution,
+//!   job or workflow is known. If that is none, it has no project; if that is several, `candidates` names them. An
+//!   agent alone tells no project: facts about it without a project are for everybody. A `project.*` event may name its
+//!   project by its board or its name; a name that several projects have makes them the candidates, too.
 //! - **Producer whose token names projects** (`confined`): the event has one of these projects, all things are that
-//!   project's own, and whoever can't see the project sees nothing of the event.
+//!   project's own, and a client that can't see the project sees nothing of the event.
 
 use std::sync::Arc;
 
@@ -26,10 +26,10 @@ use super::thing::ThingKind;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settled {
-    /// The verified identity of who published it: `user:{sub}`, `key:{token}`, or empty when nobody was asked.
+    /// The verified identity of its publisher: `user:{sub}`, `key:{token}`, or empty when nobody was asked for one.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub producer: Arc<str>,
-    /// The producer's token names projects: what it says counts only within the event's project.
+    /// Whether the producer's token names projects: its word counts only within the event's project.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub confined: bool,
     /// The owners of the things that the event names.
@@ -50,7 +50,7 @@ pub struct Settled {
     pub candidates: Candidates,
 }
 
-/// An owner and what of the event's things is owned.
+/// An owner, and the kinds of the event's things that it owns.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Owned {
     /// The user.
@@ -59,16 +59,16 @@ pub struct Owned {
     pub kinds: Kinds,
 }
 
-/// To which projects things may belong that are named without one.
+/// The projects that things may belong to which an event names without one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Candidates {
-    /// To none: nothing that it names was known in a project.
+    /// None: no thing of the event was known in a project.
     #[default]
     None,
-    /// To one of these: only who sees all of them sees it.
+    /// One of these: only clients that see all of them see the event.
     These(Box<[Arc<str>]>),
-    /// To any: there are too many, or it was forgotten.
+    /// Any: there are too many, or they were forgotten.
     Unknown,
 }
 
@@ -85,17 +85,17 @@ impl Candidates {
 pub struct Kinds(u8);
 
 impl Kinds {
-    /// Whether there is none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0 == 0
     }
 
-    /// Whether `kind` is one of them.
+    /// Whether `kind` is in the set.
     pub fn contains(self, kind: ThingKind) -> bool {
         self.0 & (1 << kind as u8) != 0
     }
 
-    /// Adds one.
+    /// Adds a kind.
     pub fn insert(&mut self, kind: ThingKind) {
         self.0 |= 1 << kind as u8;
     }

@@ -1,4 +1,4 @@
-//! Events as JSON again: as they are kept, and as history shows them.
+//! Events as JSON again: for the journal, and for history.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -6,40 +6,38 @@ use serde_json::Value;
 use super::{Dialect, Event, EventName, Ids, Object, Priority, Settled, fields};
 use crate::{error::Error, timestamp::Timestamp};
 
-/// What is kept of an event, written without a copy of it.
+/// The stored form of an event, written without a copy of it.
 #[derive(Serialize)]
 struct Stored<'a> {
-    /// Found again when it is published twice.
+    /// Finds an event again that is published twice.
     id: &'a str,
-    /// As it was written, for observers.
+    /// The written name, for observers.
     #[serde(rename = "type")]
     name: &'a str,
-    /// What tables match; a dialect may have made another of the written one.
+    /// The name that tables match; a dialect may have another one than the written.
     canonical: &'a str,
     /// The event's own time.
     timestamp: Timestamp,
-    /// Who said it.
     source: &'a str,
     /// The producer's wish.
     #[serde(skip_serializing_if = "Option::is_none")]
     priority: Option<Priority>,
     /// The facts.
     data: &'a Object,
-    /// Passed on as it is.
     metadata: &'a Object,
-    /// Seneca words its lines by it.
+    /// Seneca's lines are worded by it.
     dialect: &'a str,
     /// Tells a repetition from another event with the same id.
     #[serde(skip_serializing_if = "is_zero")]
     content: u64,
 }
 
-/// The fields that are only known when it is accepted, written behind the rest.
+/// The fields that are known only when the event is accepted, written after the others.
 #[derive(Serialize)]
 struct Kept<'a> {
-    /// As it was settled.
+    /// The settled project.
     project_id: Option<&'a str>,
-    /// The other settled facts: nothing that is said later changes them.
+    /// The other settled facts, which no later event changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     settled: Option<&'a Settled>,
 }
@@ -50,7 +48,7 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl Event {
-    /// For history: the canonical event, as the contract describes it.
+    /// The canonical event for history, as the contract describes it.
     pub fn to_public(&self) -> Object {
         let mut out = Object::new();
         out.insert("id".into(), Value::from(&*self.id));
@@ -69,14 +67,14 @@ impl Event {
         out
     }
 
-    /// For keeping: all of it, so that [`Event::from_stored`] gives the same event back.
+    /// The whole event for the journal: [`Event::from_stored`] gives the same event back.
     pub fn to_stored(&self) -> String {
         let mut text = self.to_stored_unsettled();
         self.write_settled(&mut text);
         text
     }
 
-    /// The same without what is settled.
+    /// The same without the settled facts.
     pub fn to_stored_unsettled(&self) -> String {
         let stored = Stored {
             id: &self.id,
@@ -94,7 +92,7 @@ impl Event {
         serde_json::to_string(&stored).unwrap_or_default()
     }
 
-    /// Completes what [`Event::to_stored_unsettled`] wrote by what was settled since.
+    /// Completes the text of [`Event::to_stored_unsettled`] by the facts that were settled since.
     pub fn write_settled(&self, text: &mut String) {
         let kept = Kept {
             project_id: self.project_id.as_deref(),
@@ -153,7 +151,7 @@ impl Event {
 }
 
 impl Dialect {
-    /// The name under which it is kept.
+    /// The dialect's name in the journal.
     pub fn as_str(self) -> &'static str {
         self.into()
     }

@@ -72,7 +72,7 @@ fn on_marcus_bus_the_source_of_a_report_is_the_agent() {
         bus("task_completed", "agent_1", json!({ "agent_id": "a2" })).as_deref(),
         Some("a2")
     );
-    // What is no report, no agent or no bus event is not guessed about.
+    // The source of an event that is no report, of no agent or not of the bus is not taken for an agent.
     assert_eq!(bus("task_assigned", "agent_1", task()), None);
     assert_eq!(bus("task_started", "marcus", task()), None);
     assert_eq!(bus("task_started", "some one", task()), None);

@@ -1,11 +1,12 @@
-//! Puts right what honest producers write beside the contract and what has one evident meaning: `progress: "50%"`, a name
-//! with a newline at its end, a status as a number. Nothing is guessed: what may mean two things is left to the checks.
+//! Mends values that honest producers write beside the contract and that have one evident meaning: `progress: "50%"`, a
+//! name with a newline at its end, a status as a number. Nothing is guessed: a value that may mean two things is left
+//! to the checks.
 
 use serde_json::Value;
 
 use super::{Object, Priority, check, folded, ids};
 
-/// How much was read by its one evident meaning, by what was odd: see `stoa_input_mended_total`.
+/// The number of mended values, by their oddity: see `stoa_input_mended_total`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tidied {
     /// Ids and names with white space around them.
@@ -14,12 +15,12 @@ pub struct Tidied {
     pub numbers: usize,
     /// Texts that were written as numbers.
     pub texts: usize,
-    /// Priorities that nobody knows; the event has the one of its type.
+    /// Unknown priorities; the event has the one of its type.
     pub priorities: usize,
 }
 
 impl Tidied {
-    /// The kinds that were put right and how often, by the names that the counter has.
+    /// The number of mended values of each kind, by the counter's names.
     pub fn each(self) -> impl Iterator<Item = (&'static str, usize)> {
         [
             ("white_space", self.trimmed),
@@ -42,7 +43,7 @@ const OWN: [&str; 6] = [
     "update_type",
 ];
 
-/// Puts an event right, before it is read.
+/// Mends an event before it is read.
 pub fn tidy(event: &mut Value) -> Tidied {
     let mut tidied = Tidied::default();
     let Value::Object(object) = event else {
@@ -53,7 +54,7 @@ pub fn tidy(event: &mut Value) -> Tidied {
             trim(value, &mut tidied);
         }
     }
-    // Of events that no table has a row for only the ids are known: elsewhere a status may be anything.
+    // Of events without a row in a table only the ids are known: elsewhere a status may be anything.
     let name = ["type", "event_type", "event"].map(|key| object.get(key).and_then(Value::as_str));
     let name = folded(name.into_iter().flatten().next().unwrap_or_default());
     let known = check::is_known(name.split('.').next().unwrap_or_default());
@@ -70,7 +71,7 @@ pub fn tidy(event: &mut Value) -> Tidied {
     tidied
 }
 
-/// The facts of an object and of those in it that events are about.
+/// Mends the facts of an object and of the subjects in it.
 fn facts(object: &mut Object, known: bool, tidied: &mut Tidied, depth: usize) {
     /// `data`, and in it `run`, `task` and the like.
     const DEPTH: usize = 2;
@@ -105,7 +106,7 @@ fn fact(key: &str, value: &mut Value, known: bool, tidied: &mut Tidied) {
     }
 }
 
-/// `50`, `50.5` and `50 %` as numbers.
+/// Reads `50`, `50.5` and `50 %` as numbers.
 fn number(text: &str) -> Option<Value> {
     let text = text.trim();
     let text = text.strip_suffix('%').unwrap_or(text).trim_end();

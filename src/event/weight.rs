@@ -1,4 +1,4 @@
-//! The size of something: as JSON, without writing it anywhere, and in memory.
+//! The size of a value: as JSON, without writing it anywhere, and in memory.
 
 use std::io::{Result, Write};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Event, Object};
 
-/// Counts what is written to it.
+/// Counts the bytes that are written to it.
 #[derive(Debug, Default)]
 struct Count(usize);
 
@@ -33,7 +33,7 @@ pub fn json_len(value: &impl Serialize) -> usize {
 const NODE: usize = 11 * (size_of::<String>() + size_of::<Value>()) + 16;
 /// Nodes are at least about half full, once there is more than one.
 const IN_NODE: usize = 6;
-/// Bytes that an allocation costs beside what is asked for.
+/// Bytes that an allocation costs beside the requested ones.
 const ALLOCATION: usize = 16;
 
 /// About how many bytes of memory a map holds beside itself.
@@ -76,8 +76,8 @@ fn nodes(object: &Object) -> usize {
 }
 
 impl Event {
-    /// About how many bytes of memory it holds, itself included. One map of one key in its data costs 640, whatever its
-    /// text: the length of a text says little.
+    /// About how many bytes of memory it holds, itself included. A map with one key costs 640 bytes, so the length of
+    /// the text says little.
     pub fn held(&self) -> usize {
         const REST: usize = 6 * 48;
         size_of::<Self>() + REST + held_by_object(&self.data) + held_by_object(&self.metadata)

@@ -1,4 +1,4 @@
-//! How a client falls behind the live stream, and how that ends.
+//! Members that are behind: the ways in which a client falls behind the live stream, and the end of that.
 //!
 //! A client is behind when it comes with a cursor (`resume`) or reads too slowly (`park`). It goes live again when it
 //! has reached the stream, or it is given the state because the journal no longer holds what it missed. `catchup` does

@@ -1,4 +1,4 @@
-//! The producer, as the door knows it.
+//! The producer of a call, as the door knows it.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -17,17 +17,17 @@ pub struct Producer<'a> {
     pub name: &'a str,
     /// `socketio` or `http`, for the counters.
     pub door: &'static str,
-    /// Says for which projects it may publish.
+    /// The permissions by which it may publish for projects.
     pub permissions: &'a Permissions,
-    /// Its verified identity, kept with its events; empty when nobody was asked.
+    /// Its verified identity, kept with its events; empty when nobody was asked for one.
     pub verified: &'a Arc<str>,
-    /// Stands for it where producers take turns, see [`flow`].
+    /// The producer where producers take turns, see [`flow`].
     pub flow: FlowId,
 }
 
-/// Stands for a producer where producers take turns: its verified user or token, and while nobody has to show one, where
-/// it publishes from (its Socket.IO client, or its address over HTTP). Producers whose tokens name the same projects share a
-/// turn: else whoever has many tokens for a project would have as many.
+/// The producer where producers take turns: its verified user or token, or without authentication its place (its
+/// Socket.IO client, or its address over HTTP). Producers whose tokens name the same projects share a turn: otherwise a
+/// user with many tokens for a project would have as many turns.
 pub fn flow(who: &Identity, place: impl Hash) -> FlowId {
     let producer = match (&who.user, &who.token) {
         (user @ Some(_), Some(_)) => number(user),

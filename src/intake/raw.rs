@@ -1,21 +1,21 @@
-//! Events as they came in, before anybody reads them.
+//! Events as they come in, before anybody reads them.
 
 use bytes::Bytes;
 use serde_json::Value;
 
 use crate::{error::Error, event};
 
-/// Bytes of an event for which it counts once more in what its producer has under way.
+/// Bytes of an event that count as one further event in its producer's backlog.
 const COST_BYTES: usize = 1_024;
 
-/// One event as it came in: its JSON, and how long that was.
+/// An event as it came in: its JSON, and the length of its text.
 #[derive(Debug, Clone)]
 pub enum Raw {
-    /// Its text: read when it is its turn, so that of a long list one event at a time is in memory.
+    /// The text: it is read when its turn comes, so that only one event of a long list is in memory.
     Text(Bytes),
-    /// Parsed, with the length of its text when that is known.
+    /// The value, with the length of its text when that is known.
     Json(Value, Option<usize>),
-    /// Not even that.
+    /// The error of an element that could not even be read.
     Bad(Error),
 }
 
@@ -32,7 +32,7 @@ impl Raw {
     /// The units that the event counts in the backlog of its producer: a long event is more work than a short one.
     pub(super) fn cost(&self) -> usize {
         let bytes = match self {
-            // The length that is known of a list is that of all its events.
+            // The known length of a list is that of all its events.
             Self::Json(_, Some(len)) => self.held().min(*len),
             _ => self.held(),
         };

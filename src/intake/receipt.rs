@@ -17,30 +17,30 @@ fn is_none(count: &usize) -> bool {
 pub struct Receipt {
     /// New events that are kept now.
     pub accepted: usize,
-    /// Events that were there already.
+    /// Events that the journal had already.
     pub duplicates: usize,
     /// Among the accepted: events whose id was there with other content, kept under ids of their own.
     #[serde(skip_serializing_if = "is_none")]
     pub conflicts: usize,
-    /// Those not taken.
+    /// Events that were not accepted.
     pub rejected: Vec<RejectedAt>,
     /// The count of events not taken beyond those that `rejected` lists.
     #[serde(skip_serializing_if = "is_none")]
     pub rejected_more: usize,
-    /// The place of the last event of the call that is kept; `None` when none is.
+    /// The cursor of the call's last kept event; `None` when none is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
-    /// Present and true when all of them were there already.
+    /// Present and true when the journal had all of them already.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub duplicate: bool,
 }
 
-/// An event that was not taken.
+/// An event that was not accepted.
 #[derive(Debug, Serialize)]
 pub struct RejectedAt {
-    /// Which one of the call.
+    /// The index of the event in the call.
     pub index: usize,
-    /// Why.
+    /// The reason.
     pub error: Error,
 }
 

@@ -54,7 +54,7 @@ async fn producers_wait_for_the_observers_side_and_are_then_told_to_come_back() 
             Ok(1)
         );
     }
-    // The first may wait; with what the second holds it would be too much.
+    // The first may wait; together with the second it would be too much.
     let large = || {
         let event = json!({ "type": "a.b", "data": { "text": "x".repeat(900) } });
         let raws = std::iter::repeat_with(|| Raw::Json(event.clone(), None));
@@ -72,7 +72,7 @@ async fn producers_wait_for_the_observers_side_and_are_then_told_to_come_back() 
     assert!(after < MAX_WAIT && began.elapsed() >= MAX_WAIT, "{after:?}");
     let refused = intake.publish(event(), producer).await;
     assert_eq!(refused.map_err(|r| r.code).err(), Some("overloaded"));
-    // A producer that waits is told as soon as there is room: no time passes until then, in which it might look again.
+    // A producer that waits is told as soon as there is room: it does not poll, so no time passes until then.
     let began = tokio::time::Instant::now();
     let told = async {
         tokio::task::yield_now().await;
@@ -136,7 +136,7 @@ async fn a_long_event_counts_more_of_what_its_producer_may_have_under_way() {
         let raws = vec![Raw::Text(text.into()); count];
         intake.publish(raws, producer).await.expect("it is kept");
     };
-    // Nobody reads: all of it stays under way.
+    // Nobody reads, so all of it stays in flight.
     publish(10, 40).await;
     let flow = producer.flow;
     drop(backlog.take(flow, 960).expect("forty count forty"));

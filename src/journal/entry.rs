@@ -1,8 +1,8 @@
-//! Events on their way into a journal and in its memory: as cheap as they can be held.
+//! Events on their way into a journal and in its memory, held as cheaply as possible.
 //!
-//! A text of 35 KB can cost 3 MB once it is parsed. So an event is kept in memory as it is only while that costs no more
-//! than a few times its text; else its text is kept, and parsed when it is read. Either way its weight in memory is known,
-//! and all that hold events bound themselves by that.
+//! A text of 35 KB can cost 3 MB once it is parsed. So an event is kept in memory as it is only while that costs no
+//! more than a few times its text; else its text is kept, and parsed when it is read. Either way its weight in memory
+//! is known, and every bound on held events goes by it.
 
 use std::{sync::Arc, time::Instant};
 
@@ -12,36 +12,36 @@ use super::{
 };
 use crate::event::{Event, id_for_conflict};
 
-/// A parsed event may hold so many times the bytes of its text and still be kept parsed.
+/// The most times that a parsed event may hold the bytes of its text and still be kept parsed.
 const MAX_PARSED_RATIO: usize = 4;
-/// It may always hold this much: every event has some maps.
+/// Bytes that a parsed event may always hold: every event has some maps.
 const MIN_PARSED_BYTES: usize = 4 * 1_024;
-/// Bytes that holding one costs beside its contents.
+/// Bytes that an entry costs beside its contents.
 const PLACE_BYTES: usize = 128;
 
 /// An event that is ready to be appended.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// Found again when it is published twice, among those of its producer.
+    /// The id of the event, by which the journal finds it again when its producer publishes it twice.
     pub id: Arc<str>,
     /// The verified identity of its producer.
     pub producer: Arc<str>,
-    /// Stands for its content: the same id with another one is another event.
+    /// A hash of its content: the same id with other content is another event.
     pub content: u64,
-    /// As it is stored.
+    /// The stored form.
     pub text: Arc<str>,
     /// The event itself, while it is cheap to hold.
     event: Option<Arc<Event>>,
     /// About how many bytes the event holds.
     held: usize,
-    /// Stands for its producer, whose turn it takes.
+    /// The producer whose turn it takes.
     flow: FlowId,
 }
 
-/// An event that still has to be settled, with all of its text that doesn't depend on that.
+/// An event that still has to be settled, with all of its text that doesn't depend on settling.
 #[derive(Debug)]
 pub struct Draft {
-    /// The event; of one that is dear to hold only what settling reads.
+    /// The event; of an expensive one, only the parts that settling reads.
     pub event: Event,
     text: String,
     held: usize,
@@ -49,14 +49,14 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Writes the event's text. Called where as many threads do it as there are doors: the writer only writes, and settling
-    /// holds nobody up.
+    /// Writes the event's text. Each door does that on threads of its own, so that the journal's writer only writes,
+    /// and settling is short.
     pub fn new(mut event: Event) -> Self {
         let text = event.to_stored_unsettled();
         let mut held = event.held();
         let cheap = held <= MIN_PARSED_BYTES + MAX_PARSED_RATIO * text.len();
         if !cheap {
-            // A call has a thousand of them: what its events hold together is bounded by their texts.
+            // A call has a thousand events: their texts bound the memory of all of them.
             event.keep_what_settles();
             held = event.held();
         }
@@ -73,7 +73,7 @@ impl Draft {
         PLACE_BYTES + self.text.len() + self.held
     }
 
-    /// The event as it is settled now.
+    /// The event with its facts as they are settled now.
     pub fn finish(mut self) -> Entry {
         self.event.write_settled(&mut self.text);
         let text: Arc<str> = self.text.into();
@@ -90,13 +90,13 @@ impl Draft {
 }
 
 impl Entry {
-    /// Of an event as it is.
+    /// An entry for an event as it is.
     pub fn new(event: Event) -> Self {
         Draft::new(event).finish()
     }
 
-    /// The same event under an id of its own, for its producer has used its id for another one. A repetition of it gets the
-    /// same one, and is found.
+    /// The same event under another id, because its producer has used its id for another event. A repetition of it gets
+    /// the same id, and is found.
     pub fn renamed(&self) -> Self {
         let id = id_for_conflict(&self.id, self.content);
         let event = match &self.event {
@@ -109,7 +109,8 @@ impl Entry {
         }
     }
 
-    /// The same of a producer: for the turns that producers take while it is delivered, and not kept.
+    /// The same with its producer, which takes turns with others while the event is delivered; the journal does not
+    /// keep it.
     #[must_use]
     pub fn by(mut self, flow: FlowId) -> Self {
         self.flow = flow;
@@ -121,7 +122,7 @@ impl Entry {
         PLACE_BYTES + self.text.len() + self.event.as_ref().map_or(0, |_| self.held)
     }
 
-    /// It was stored at this place.
+    /// The event as it was stored at this place.
     pub(super) fn at(&self, seq: Seq, accepted: Instant) -> InMemory {
         let form = match &self.event {
             Some(event) => Form::Parsed(Arc::new(Record {
@@ -146,12 +147,11 @@ impl Entry {
 /// A stored event that is held in memory.
 #[derive(Debug, Clone)]
 pub(super) struct InMemory {
-    /// Its place.
     pub(super) seq: Seq,
     form: Form,
-    /// Delivery is measured from here.
+    /// Delivery is measured from this time.
     pub(super) accepted: Instant,
-    /// Stands for its producer.
+    /// The producer whose turn it takes.
     flow: FlowId,
 }
 
@@ -197,23 +197,23 @@ fn parse_of(seq: Seq, text: &str, accepted: Instant, flow: FlowId) -> Option<Arc
     }))
 }
 
-/// Records read in one go hold at most about this many bytes: those who read come again for more.
+/// About the most bytes that the records of one read hold: readers come again for more.
 pub const READ_BYTES: usize = 8 << 20;
 
 /// Some records of a journal, in order.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// Those that could be read.
+    /// The records that could be read.
     pub records: Vec<Arc<Record>>,
-    /// The last place that was looked at: what is missing up to here is damaged or was trimmed. Equal to the place that was
-    /// asked for when there is nothing after it.
+    /// The last place that was looked at: records that are missing up to here are damaged or were trimmed. It is the
+    /// reader's own place when there is nothing after that.
     pub to: Seq,
     /// About how many bytes the records hold.
     held: usize,
 }
 
 impl Batch {
-    /// An empty one, after this place.
+    /// An empty batch after this place.
     pub(super) fn after(seq: Seq) -> Self {
         Self {
             to: seq,
@@ -221,19 +221,19 @@ impl Batch {
         }
     }
 
-    /// Adds what stands at a place; none when it is damaged.
+    /// Adds the record of a place; none when it is damaged.
     pub(super) fn push(&mut self, seq: Seq, record: Option<Arc<Record>>) {
         self.to = seq;
         self.held += record.as_ref().map_or(0, |record| record.held);
         self.records.extend(record);
     }
 
-    /// Whether it holds as much as it may.
+    /// Whether it holds as many bytes as it may.
     pub(super) fn is_full(&self) -> bool {
         self.held >= READ_BYTES
     }
 
-    /// Whether there was nothing to look at after `seq`.
+    /// Whether there was nothing after `seq`.
     pub fn is_end(&self, seq: Seq) -> bool {
         self.to <= seq
     }

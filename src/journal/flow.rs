@@ -1,9 +1,10 @@
 //! The turn that an event takes while it is delivered.
 
-/// Stands for a producer where producers take turns; not kept. The default stands for all that was read from the file.
+/// A producer, where producers take turns; not kept. The default stands for all events that were read from the file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowId {
-    /// Stands for the turn: all whose tokens name the same projects share one. One whose token names none has its own.
+    /// The turn: producers whose tokens name the same projects share one. A producer whose token names none has its
+    /// own.
     pub turn: u64,
     /// The producer.
     pub producer: u64,

@@ -12,50 +12,50 @@ use tokio::sync::watch;
 use super::{Batch, Bounds, Entry, Epoch, Journal, JournalError, Outcome, Seq, entry::InMemory};
 use crate::observe::JournalMetrics;
 
-/// How much is kept. Whatever exceeds one of the bounds is trimmed, oldest first, as new events come.
+/// The bounds on kept events. The journal trims the oldest as new events come, if one of the bounds is exceeded.
 #[derive(Debug, Clone, Copy)]
 pub struct Retention {
-    /// At most so many events.
+    /// The most events.
     pub max_events: usize,
-    /// None older than this.
+    /// The greatest age.
     pub max_age: Duration,
-    /// At most so many bytes: of the file, or of what a journal in memory holds.
+    /// The most bytes: of the file, or of the memory of a journal without one.
     pub max_bytes: u64,
 }
 
-/// A [`Journal`] in a ring of records: a read clones pointers, or parses what is dear to hold.
+/// A [`Journal`] in a ring of records: a read clones pointers, and parses expensive events.
 #[derive(Debug)]
 pub struct MemoryJournal {
-    /// Appends come from every door, reads from the hub and from history requests. Held for a few pointer moves only.
+    /// The doors append, the hub and history requests read. The lock is held for a few pointer moves only.
     inner: Mutex<Inner>,
     /// Wakes the hub.
     grown: watch::Sender<Seq>,
-    /// Minted at creation: cursors of an earlier process are recognised as foreign.
+    /// Minted at creation, so that cursors of an earlier process are recognised as foreign.
     epoch: Epoch,
     /// The bounds.
     retention: Retention,
-    /// Counts the events that were let go of.
+    /// Counts trimmed events.
     metrics: JournalMetrics,
 }
 
 #[derive(Debug)]
 struct Inner {
-    /// The kept records, oldest first, without holes, each with its name.
+    /// The kept records, oldest first and without holes, each with its name.
     records: VecDeque<(Name, InMemory)>,
-    /// Finds duplicates: the place, and what stands for the content. Holds exactly the names of `records`.
+    /// The place and the hash of the content of each name, to find duplicates. It has exactly the names of `records`.
     ids: HashMap<Name, (Seq, u64)>,
-    /// About how many bytes these hold.
+    /// About how many bytes the records hold.
     bytes: usize,
     /// The place of the newest event ever appended.
     last: Seq,
-    /// How far the live stream has read.
+    /// The last place that the live stream has read.
     released: Seq,
 }
 
-/// A producer and its id of an event.
+/// The name of an event: its producer, and the id that the producer gave it.
 type Name = (Arc<str>, Arc<str>);
 
-/// How many events were let go of, by the bound that they were over.
+/// The number of trimmed events, by the bound that was exceeded.
 type Trimmed = [(&'static str, u64); 3];
 
 /// Bytes that an id costs in memory beside its record.
@@ -86,7 +86,7 @@ impl MemoryJournal {
     fn append_now(&self, entries: Vec<Entry>) -> Result<Vec<Outcome>, JournalError> {
         let now = Instant::now();
         let mut inner = self.lock();
-        // What the live stream has not read can't be let go of; all else goes as far as it has to.
+        // Events that the live stream has not read can't be trimmed; all others are trimmed as far as necessary.
         if inner.is_unread() && inner.bytes > self.max_bytes() {
             self.metrics.overloaded.inc();
             return Err(JournalError::Overloaded);
@@ -106,14 +106,14 @@ impl MemoryJournal {
             })
             .collect();
         let trimmed = self.trim(&mut inner, now);
-        // Told under the lock, so that the watched place never goes backwards.
+        // Sent under the lock, so that the watched place never goes backwards.
         self.grown.send_replace(inner.last);
         drop(inner);
         self.count(trimmed);
         Ok(outcomes)
     }
 
-    /// Lets go of what exceeds the bounds; how many for which, to be counted without the lock.
+    /// Trims events that exceed the bounds; returns their numbers, to be counted without the lock.
     fn trim(&self, inner: &mut Inner, now: Instant) -> Trimmed {
         let mut trimmed = [("count", 0), ("age", 0), ("bytes", 0)];
         while let Some((_, oldest)) = inner.records.front() {
@@ -151,13 +151,13 @@ impl MemoryJournal {
 }
 
 impl Inner {
-    /// The place of the event that has this one's name, and the number that stands for its content.
+    /// The place of the event with this one's name, and the hash of its content.
     fn find(&self, entry: &Entry) -> Option<(Seq, u64)> {
         let name = (entry.producer.clone(), entry.id.clone());
         self.ids.get(&name).copied()
     }
 
-    /// Keeps it at the next place.
+    /// Keeps an event at the next place.
     fn keep(&mut self, entry: &Entry, now: Instant) -> Seq {
         self.last += 1;
         let name = (entry.producer.clone(), entry.id.clone());
@@ -168,7 +168,7 @@ impl Inner {
         self.last
     }
 
-    /// Whether nothing can be let go of.
+    /// Whether nothing can be trimmed.
     fn is_unread(&self) -> bool {
         let oldest = self.records.front();
         oldest.is_some_and(|(_, oldest)| oldest.seq > self.released)
@@ -195,7 +195,7 @@ impl Journal for MemoryJournal {
             let records = inner.records.iter().skip(skip).take(limit);
             records.map(|(_, record)| record.clone()).collect()
         };
-        // Parsed without the lock: it is work.
+        // Parsing is work, so it is done without the lock.
         let mut batch = Batch::after(after);
         for found in found {
             batch.push(found.seq, found.record());

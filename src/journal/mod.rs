@@ -1,8 +1,8 @@
-//! The journal: keeps every accepted event, in the one order that everything behind it follows.
+//! The journal: keeps every accepted event, in the one order that all later steps follow.
 //!
-//! The journal is the bus. Doors append to it and answer their producers when it has the events; the hub reads
-//! from it and from nowhere else, so what is delivered is always what was kept. There are two kinds, [`SqliteJournal`] in a
-//! file and [`MemoryJournal`]; the same behaviour tests (`tests.rs` here) run against both.
+//! The journal is the bus. Doors append to it and answer their producers when it has the events; the hub reads from it
+//! and from nowhere else, so it delivers only kept events. There are two kinds, [`SqliteJournal`] in a file and
+//! [`MemoryJournal`]; the same behaviour tests (`tests.rs` here) run against both.
 
 mod entry;
 mod epoch;
@@ -29,12 +29,12 @@ pub use sqlite::{
     Durability, HeldBytes, OpenError, Repaired, SqliteJournal, SqliteOptions, repair,
 };
 
-/// What became of one appended event.
+/// The result for one appended event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// Kept at this place.
     Stored(Seq),
-    /// The same event of the same producer was there already, at this place; nothing was kept.
+    /// The same event of the same producer was there already, at this place; it was not kept again.
     Duplicate(Seq),
     /// Its producer had used its id for another event; it is kept at this place under an id of its own.
     Conflict(Seq),
@@ -49,7 +49,7 @@ impl Outcome {
     }
 }
 
-/// Which places the journal still holds.
+/// The places that the journal holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// The oldest kept place; `last + 1` when it is empty.
@@ -61,10 +61,10 @@ pub struct Bounds {
 /// The journal can't do its work now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JournalError {
-    /// It can't be used.
+    /// The reason why it can't be used.
     #[error("the journal can't be used now: {0}")]
     Unavailable(String),
-    /// More waits to be kept than may wait.
+    /// The queue of events to be kept is full.
     #[error(
         "more events wait to be written than may wait ([journal] queue_bytes; in memory, memory_bytes); publish these again later"
     )]
@@ -83,33 +83,33 @@ impl From<JournalError> for Error {
 /// The health of a journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Health {
-    /// Why nothing can be kept now, if nothing can.
+    /// The reason why no event can be kept now, if there is one.
     pub trouble: Option<String>,
-    /// Events that can't be read and are passed over.
+    /// Damaged events, which are passed over.
     pub damaged: u64,
 }
 
 /// A journal kind. All methods may be called from any task.
 pub trait Journal: fmt::Debug + Send + Sync + 'static {
-    /// The epoch of the cursors that are made now: tells their places from those of another journal, and from what this one
-    /// has lost.
+    /// The epoch of the cursors that are made now: it tells their places from those of another journal, and from places
+    /// that this one has lost.
     fn epoch(&self) -> Epoch;
 
-    /// The epoch that names this place, the same after a restart: a cursor says the same of the same event for ever.
+    /// The epoch that names this place. It is the same after a restart, so the cursor of an event never changes.
     fn epoch_at(&self, _seq: Seq) -> Epoch {
         self.epoch()
     }
 
-    /// The newest place that a cursor of this epoch can name; `None` for an epoch of another journal. What such a cursor
-    /// says of places up to there is true of this journal, and beyond it of none that there still is.
+    /// The newest place that a cursor of this epoch can name; `None` for an epoch of another journal. Such a cursor is
+    /// right for places of this journal up to there; places beyond were lost.
     fn newest_of(&self, epoch: Epoch) -> Option<Seq> {
         (epoch == self.epoch()).then(|| self.bounds().last)
     }
 
-    /// Keeps `entries` in this order and answers when they can no longer be lost. Their place in the order is that of the
-    /// call, not of the answer. An event that is there already (from before, or earlier in the same call: by its producer
-    /// and its id) is not kept twice; other content under that id is kept under another id, [`Entry::renamed`]. Whoever drops
-    /// the answer before it is there doesn't need them kept.
+    /// Keeps `entries` in this order and answers when they can no longer be lost. Their place in the order is that of
+    /// the call, not of the answer. An event that is there already (by its producer and its id; also earlier in the
+    /// same call) is not kept twice; other content under that id is kept under another id, [`Entry::renamed`]. A caller
+    /// that drops the answer before it is there no longer needs the events kept.
     ///
     /// # Errors
     /// When they could not be kept; then none of them was.
@@ -118,7 +118,7 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
         entries: Vec<Entry>,
     ) -> BoxFuture<'_, Result<Vec<Outcome>, JournalError>>;
 
-    /// The same for events.
+    /// Keeps events, as [`Journal::append_entries`] does.
     ///
     /// # Errors
     /// As [`Journal::append_entries`].
@@ -126,48 +126,48 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
         self.append_entries(events.into_iter().map(Entry::new).collect())
     }
 
-    /// Up to `limit` records after `after`, in order, and no more than hold [`READ_BYTES`]. What is no longer kept is passed
-    /// over (compare with [`Journal::bounds`]), and so is what is damaged.
+    /// Up to `limit` records after `after`, in order, and no more than [`READ_BYTES`] of them. Trimmed records are
+    /// passed over (compare with [`Journal::bounds`]), and so are damaged ones.
     ///
     /// # Errors
     /// When the journal can't be read now.
     fn read(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Batch, JournalError>>;
 
-    /// The live stream has everything up to here: nothing newer may be trimmed, whatever the retention says.
+    /// Notes that the live stream has read everything up to here: nothing newer may be trimmed, whatever the retention.
     fn release(&self, read: Seq);
 
-    /// What is kept now.
+    /// The places that are kept now.
     fn bounds(&self) -> Bounds;
 
-    /// Tells of growth: holds the newest place.
+    /// A watch of the newest place.
     fn watch(&self) -> watch::Receiver<Seq>;
 
-    /// Resolves when the journal can't write any more, ever: it was closed, or the thread that writes is gone.
+    /// Resolves when the journal can never write again: it was closed, or its writer's thread is gone.
     fn ended(&self) -> BoxFuture<'static, ()> {
         Box::pin(std::future::pending())
     }
 
-    /// Its health.
+    /// The health of the journal.
     fn health(&self) -> Health {
         Health::default()
     }
-    /// Events that were taken and are not yet kept.
+    /// Events that were accepted and are not yet kept.
     fn waiting(&self) -> u64 {
         0
     }
     /// Its counters.
     fn metrics(&self) -> JournalMetrics;
 
-    /// Keeps what was begun and lets go of what it holds. Waits for the disk; nothing can be kept afterwards.
+    /// Writes the queue and closes the journal. Waits for the disk; no event can be kept afterwards.
     fn close(&self) {}
 
-    /// Whether it keeps states beside the events.
+    /// Whether it can keep checkpoints of the state.
     fn keeps_checkpoints(&self) -> bool {
         false
     }
 
-    /// Keeps the state that the events up to `seq` give, so that a start needn't fold them again: its last part, after those
-    /// that [`Journal::save_checkpoint_part`] was given.
+    /// Keeps the last part of a checkpoint: the state after the events up to `seq`, which a start need not fold again.
+    /// The other parts come before, by [`Journal::save_checkpoint_part`].
     ///
     /// # Errors
     /// When it can't be kept now.
@@ -175,7 +175,7 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
         Box::pin(ready(Ok(())))
     }
 
-    /// Keeps a part of such a state, from 0 on, beforehand. Parts that no last one follows are let go of later.
+    /// Keeps a part of a checkpoint, from 0 on. Parts without a last one are deleted later.
     ///
     /// # Errors
     /// When it can't be kept now.
@@ -188,7 +188,7 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
         Box::pin(ready(Ok(())))
     }
 
-    /// This part of the newest state that is kept, from 0 on; none behind the last.
+    /// This part of the newest checkpoint, from 0 on; none after the last.
     ///
     /// # Errors
     /// When the journal can't be read now.

@@ -13,14 +13,14 @@ pub type Seq = u64;
 pub struct Record {
     /// Its place in the order.
     pub seq: Seq,
-    /// The event; shared with those who keep it longer (history lines).
+    /// The event; shared with those that keep it longer (history lines).
     pub event: Arc<Event>,
-    /// The bytes of its text, for those who must not send too much.
+    /// The bytes of its text, for the bounds of what is sent.
     pub weight: usize,
-    /// About how many bytes of memory it holds, for those who must not hold too much: a hundred times its text, perhaps.
+    /// About how many bytes of memory it holds, for the bounds of what is held: it may be a hundred times its text.
     pub held: usize,
     /// The time of acceptance, for the delivery budgets; not kept over a restart.
     pub accepted: Instant,
-    /// Stands for its producer: whose turn it takes while it is delivered.
+    /// The producer whose turn it takes while it is delivered.
     pub flow: FlowId,
 }

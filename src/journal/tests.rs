@@ -1,4 +1,4 @@
-//! The behaviour of every journal kind.
+//! The behaviour of every kind of journal.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn event(id: &str) -> Event {
     }
 }
 
-/// One of each kind; the folder goes with the test.
+/// A journal of each kind; the folder goes with the test.
 fn journals(max_events: usize) -> (Vec<Box<dyn Journal>>, tempfile::TempDir) {
     let retention = Retention {
         max_events,
@@ -33,7 +33,7 @@ fn journals(max_events: usize) -> (Vec<Box<dyn Journal>>, tempfile::TempDir) {
     (journals, folder)
 }
 
-/// Waits until the journal has trimmed what it may.
+/// Waits until the journal has trimmed the events before `first`.
 async fn until_first(journal: &dyn Journal, first: Seq) {
     let started = std::time::Instant::now();
     while journal.bounds().first != first {
@@ -166,7 +166,7 @@ async fn bytes_bound_what_is_kept_too_and_every_event_that_goes_is_counted() {
         };
         ids.map(event).collect::<Vec<_>>()
     };
-    // What the live stream has not read must not go: then producers are told.
+    // Events that the live stream has not read must not go: then producers are refused.
     let mut next = 0;
     let refused = loop {
         match journal.append(batch(next)).await {
@@ -189,7 +189,7 @@ async fn bytes_bound_what_is_kept_too_and_every_event_that_goes_is_counted() {
     );
 }
 
-/// The counters of a journal, as `/metrics` shows it.
+/// The counters of a journal, as `/metrics` shows them.
 pub(super) fn counters(journal: &dyn Journal) -> String {
     let metrics = crate::observe::Metrics::new();
     metrics.add_journal(&journal.metrics());

@@ -1,5 +1,5 @@
-//! A bounded map in which nobody's entries push out another's: when it is full, the oldest entry goes of the account that
-//! has most; of those that have as many, of the one that came longest ago.
+//! A bounded map in which nobody's entries push out another's. When it is full, the account that has most loses its
+//! oldest entry; of equal accounts, the one whose last entry is oldest.
 
 use std::{
     cmp::Reverse,
@@ -7,24 +7,22 @@ use std::{
     sync::Arc,
 };
 
-/// A key: a hash that nobody can find two things for, so that an entry has the same size however long the names are.
+/// A key: a hash without known collisions, so that an entry has the same size for names of any length.
 pub(super) type Key = u128;
 
-/// Bytes of memory that an account holds beside its name, about: its places in both maps, and the beginning of its order.
+/// About how many bytes of memory an account holds beside its name: its entries in both maps, and the beginning of its
+/// order.
 const ACCOUNT_BYTES: usize = 220;
 
-/// The map.
 #[derive(Debug)]
 pub(super) struct FairMap<V> {
-    /// All entries.
     entries: HashMap<Key, Slot<V>>,
     /// The entries of each account, in the order in which they came.
     accounts: HashMap<Arc<str>, Account>,
-    /// Finds the account that has most.
+    /// The order of eviction.
     sizes: BTreeSet<Size>,
-    /// Entries that ever came.
+    /// The number of entries that ever came.
     came: u64,
-    /// More entries are not kept.
     max: usize,
     /// Bytes of memory that the accounts hold.
     accounts_hold: usize,
@@ -34,11 +32,11 @@ pub(super) struct FairMap<V> {
 #[derive(Debug, Default)]
 struct Account {
     order: VecDeque<Key>,
-    /// The time of the last of them.
+    /// The number of its last entry.
     last: u64,
 }
 
-/// The number of an account's entries, and the time of the last of them.
+/// The number of an account's entries, and the number of its last one.
 type Size = (usize, Reverse<u64>, Arc<str>);
 
 impl Account {
@@ -50,11 +48,11 @@ impl Account {
 #[derive(Debug)]
 struct Slot<V> {
     value: V,
-    /// It was used since it was last considered for eviction: it gets another turn.
+    /// Whether it was used since it was last considered for eviction: then it is kept once more.
     used: bool,
 }
 
-/// Entries that may get another turn before one is evicted whatever its use: a bound on the work of one insertion.
+/// Entries that may be kept once more before one is evicted in any case: a bound on the work of one insertion.
 const MAX_EVICTION_TURNS: usize = 32;
 
 impl<V> FairMap<V> {
@@ -86,7 +84,7 @@ impl<V> FairMap<V> {
         })
     }
 
-    /// Adds an entry that is not there yet. Returns the one that had to go for it.
+    /// Adds an entry that is not there yet. Returns the entry that was evicted for it.
     pub(super) fn insert(&mut self, key: Key, account: &Arc<str>, value: V) -> Option<V> {
         let evicted = (self.entries.len() >= self.max)
             .then(|| self.evict())
@@ -117,7 +115,7 @@ impl<V> FairMap<V> {
         self.accounts.contains_key(name)
     }
 
-    /// Lets go of the oldest entry of the account that has most.
+    /// Evicts the oldest entry of the account that has most.
     pub(super) fn evict(&mut self) -> Option<V> {
         let size = self.sizes.pop_last()?;
         let name = &size.2;

@@ -1,4 +1,4 @@
-//! Things as they were known before events were settled.
+//! Things as an earlier version knew them, before events were settled.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::event::ThingKind;
 
-/// A thing as it was known before events were settled.
+/// A thing as an earlier version knew it.
 #[derive(Debug)]
 pub struct Former<'a> {
     /// Its kind.
@@ -17,16 +17,16 @@ pub struct Former<'a> {
     pub id: &'a str,
     /// Its home.
     pub project: Option<Arc<str>>,
-    /// The user it was named with.
+    /// The user that it was named with.
     pub owner: Option<Arc<str>>,
-    /// The owner was named as such.
+    /// Whether the user was named as the owner.
     pub sure: bool,
-    /// Several use it.
+    /// Whether several users use it.
     pub shared: bool,
 }
 
 impl<'a> Former<'a> {
-    /// One of no project, of which nothing else is known.
+    /// A thing of no project, of which nothing else is known.
     pub fn homeless(kind: ThingKind, id: &'a str) -> Self {
         Self {
             kind,
@@ -40,7 +40,7 @@ impl<'a> Former<'a> {
 }
 
 impl Ledger {
-    /// Takes over what was known before events were settled, and of which kinds something was forgotten.
+    /// Takes these things over, and the kinds of which something was forgotten.
     pub fn take_over<'a>(&self, things: impl Iterator<Item = Former<'a>>, forgotten: &[ThingKind]) {
         let mut known = self.lock();
         forgotten

@@ -1,34 +1,34 @@
-//! The homes of a thing, by who said them: actions on agents go by these.
+//! The homes of a thing, by the producers that named them: actions on agents go by these.
 
 use std::sync::Arc;
 
 use super::{Ledger, pool::key_of};
 use crate::event::ThingKind;
 
-/// In which projects an id is known.
+/// The projects in which an id is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Homes {
-    /// Unlimited producers said these; `None` stands for a thing of no project.
+    /// Projects that unlimited producers named; `None` stands for a thing of no project.
     pub vouched: Vec<Option<Arc<str>>>,
-    /// Only producers whose tokens name projects said these, each of its own.
+    /// Projects that only producers with tokens for them named.
     pub claimed: Vec<Arc<str>>,
-    /// There are no others: nothing of this kind was forgotten.
+    /// Whether there are no others, because nothing of this kind was forgotten.
     pub are_all: bool,
 }
 
 impl Homes {
-    /// Whether nobody ever named it, as far as is known.
+    /// Whether no known event ever named it.
     pub fn is_empty(&self) -> bool {
         self.vouched.is_empty() && self.claimed.is_empty()
     }
 
-    /// Whether it is certainly of this project and of no other. A limited producer's word doesn't count: anybody can name
-    /// another's id in its own project.
+    /// Whether it certainly belongs to this project and to no other. A limited producer's word doesn't count: every
+    /// producer can name another's id in its own project.
     pub fn are_only(&self, project: &str) -> bool {
         self.are_all && matches!(&self.vouched[..], [Some(home)] if **home == *project)
     }
 
-    /// Whether it may be of this project as far as unlimited producers said.
+    /// Whether it may belong to this project by the word of unlimited producers.
     pub fn may_be(&self, project: &str) -> bool {
         let fits = |home: &Option<Arc<str>>| home.as_deref().is_none_or(|home| home == project);
         self.vouched.is_empty() || self.vouched.iter().any(fits)

@@ -1,4 +1,4 @@
-//! The bytes that the ledger holds, and the counts of what its bounds let go.
+//! The bytes that the ledger holds, and the counts of things that its bounds evicted.
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -13,9 +13,9 @@ use crate::event::ThingKind;
 pub struct Metrics {
     /// Held against `[access] max_known_bytes`.
     bytes: Family<SaidBy, Gauge>,
-    /// The two of them: of what unlimited producers said, and limited ones.
+    /// The two gauges: for things that unlimited producers named, and limited ones.
     held: [Gauge; 2],
-    /// Things that were let go of; names of projects that weren't remembered.
+    /// Evicted things, and names of projects that were not remembered.
     forgotten: Family<Forgotten, Counter>,
 }
 
@@ -47,7 +47,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Shows them.
+    /// Registers the counters.
     pub fn register(&self, r: &mut Registry) {
         r.register(
             "known_bytes",
@@ -61,17 +61,17 @@ impl Metrics {
         );
     }
 
-    /// Bytes that are held of what such producers said.
+    /// Bytes of the things that such producers named.
     pub fn held(&self, limited: bool) -> usize {
         usize::try_from(self.held[usize::from(limited)].get()).unwrap_or(0)
     }
 
-    /// So many bytes are held now.
+    /// Sets the bytes that are held.
     pub(super) fn holds(&self, limited: bool, bytes: usize) {
         self.held[usize::from(limited)].set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// A thing was let go of.
+    /// Counts an evicted thing.
     pub(super) fn forgotten(&self, kind: ThingKind, reason: &'static str) {
         let kind = kind.as_str();
         self.forgotten

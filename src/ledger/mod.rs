@@ -1,19 +1,20 @@
-//! The ledger: which project each thing is at home in, and whose it is.
+//! The ledger: the home and the owner of each thing.
 //!
-//! It stands in the intake. Each event is settled by it ([`Ledger::settle`]) in the order in which events are handed to the
-//! journal, under one short lock; what was settled is kept with the event (`crate::event::Settled`), so nobody asks again.
-//! Only a client that wants to be in a thing's room does ([`Ledger::look`]): a room is of the present.
+//! The intake settles each event by the ledger ([`Ledger::settle`]), in the order in which events are handed to the
+//! journal, under one short lock. The settled facts are kept with the event (`crate::event::Settled`), so nobody asks
+//! again. Only for a client that wants to be in a thing's room the server does ([`Ledger::look`]): a room is of the
+//! present.
 //!
-//! A thing is (project, kind, id). Nothing that is said of a thing of one project changes what is known of another's of the
-//! same id, and nobody's things push out what is known of another's:
+//! A thing is (project, kind, id). An event about a thing of one project changes no fact of another project's thing
+//! with the same id, and no producer's things push out another's:
 //!
-//! - What unlimited producers say and what producers say whose tokens name projects is kept in two pools. The second never
-//!   decides in which project an event of the first belongs, nor evicts anything of it.
-//! - In a full pool the oldest goes of whose there is most: of the project that has most, or of the limited producer. The
-//!   same when the pools of all kinds together hold too much memory; then it is one of the kind that holds most.
-//! - What an unlimited producer's thing was is remembered as forgotten for its kind: what is named without a project, and
-//!   isn't known, may then be of any project, and no limited producer becomes its owner.
-//! - By which names and boards projects go is only what unlimited producers said. A name that several have stands for none of
+//! - Two pools keep the things of unlimited producers, and of producers whose tokens name projects. The second pool
+//!   never decides the project of an event of the first, and never evicts its things.
+//! - A full pool evicts the oldest thing of the project that has most, or of the limited producer that has most. If the
+//!   pools of all kinds together hold too much memory, the kind that holds most evicts one in the same way.
+//! - After an unlimited producer's thing is evicted, its kind counts as forgotten: an unknown thing of the kind that is
+//!   named without a project may then belong to any project, and no limited producer becomes its owner.
+//! - Only unlimited producers give names and boards to projects. A name that several projects have stands for none of
 //!   them alone.
 //!
 //! After a restart the ledger is read from the checkpoint and learns the later records ([`Ledger::learn`]) before any
@@ -45,15 +46,15 @@ pub use metrics::Metrics;
 pub use settle::Things;
 pub use text::{Restoring, Saving};
 
-/// Bytes of a project's id. Longer ones are the event's own matter: no room can be named so, and nothing is known in them.
+/// Bytes of a project's id. No room can have a longer one as its name, and no thing is known in such a project.
 pub const MAX_PROJECT: usize = 256;
 
-/// The one that publishes.
+/// The producer of an event.
 #[derive(Clone, Copy)]
 pub struct Speaker<'a> {
-    /// The verified identity; empty when nobody was asked.
+    /// The verified identity; empty when nobody was asked for one.
     pub producer: &'a Arc<str>,
-    /// Whether a project is one of its token's; `None` for a producer without limits.
+    /// Whether a project is one of the token's; `None` for a producer without limits.
     pub projects: Option<&'a dyn Fn(&str) -> bool>,
 }
 
@@ -64,12 +65,12 @@ impl fmt::Debug for Speaker<'_> {
     }
 }
 
-/// Bounds on what is known.
+/// The bounds of the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Things of a kind, of unlimited and of limited producers each.
+    /// Things of each kind, for unlimited and for limited producers each.
     pub things: usize,
-    /// Bytes of memory that they hold, of all kinds together, of unlimited and of limited producers each.
+    /// Bytes of memory that the things of all kinds hold together, for unlimited and for limited producers each.
     pub bytes: usize,
 }
 
@@ -82,11 +83,11 @@ impl Default for Bounds {
     }
 }
 
-/// The names of projects hold such a part of the ledger's memory at the most.
+/// The part of the ledger's memory that the names of projects may hold: one in so many bytes.
 const NAMES_PART: usize = 8;
 
 impl Bounds {
-    /// Bounds on the names of projects.
+    /// The bounds of the names of projects.
     fn names(self) -> Most {
         Most {
             projects: self.things,
@@ -95,7 +96,7 @@ impl Bounds {
     }
 }
 
-/// The homes and owners of all things that are known.
+/// The homes and owners of all known things.
 #[derive(Debug)]
 pub struct Ledger {
     known: Mutex<Known>,
@@ -106,15 +107,14 @@ pub struct Ledger {
 struct Known {
     /// The things that unlimited producers named, by kind.
     vouched: Vec<Pool>,
-    /// Those of producers whose tokens name projects.
+    /// The things that producers named whose tokens name projects.
     claimed: Vec<Pool>,
-    /// Kinds of which something vouched was forgotten.
+    /// Kinds of which an unlimited producer's thing was evicted.
     forgotten: Kinds,
     /// The names and boards of projects.
     names: Names,
-    /// More is not known.
     bounds: Bounds,
-    /// Counts of what was forgotten.
+    /// Counts of evicted things.
     metrics: Metrics,
 }
 
@@ -134,7 +134,7 @@ impl Known {
         }
     }
 
-    /// Adds a thing that isn't known yet, as an account's.
+    /// Adds a thing that isn't known yet, to an account.
     fn add(&mut self, kind: ThingKind, limited: bool, account: &Arc<str>, entry: Entry) {
         let pools = match limited {
             true => &mut self.claimed,
@@ -147,7 +147,7 @@ impl Known {
         self.hold(limited);
     }
 
-    /// Lets go of things, of the kind that holds most, until these pools hold no more memory than they may.
+    /// Evicts things, of the kind that holds most, until these pools hold no more memory than they may.
     fn hold(&mut self, limited: bool) {
         loop {
             let (pools, names) = match limited {
@@ -169,7 +169,7 @@ impl Known {
         }
     }
 
-    /// Something of this kind was let go of.
+    /// Notes that a thing of this kind was evicted.
     fn was_forgotten(&mut self, kind: ThingKind, limited: bool, reason: &'static str) {
         self.metrics.forgotten(kind, reason);
         if !limited {
@@ -178,30 +178,30 @@ impl Known {
     }
 }
 
-/// A thing as it is looked at for its room: where it is at home, and whose it is there.
+/// A thing as a room needs it: its home and its owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seat<'l> {
     /// Its home.
     pub project: Option<&'l str>,
     /// Its owner.
     pub owner: Option<&'l str>,
-    /// That was said by a limited producer: the owner has to see the project.
+    /// Whether a limited producer said that: then the owner has to see the project.
     pub limited: bool,
 }
 
-/// The things of one kind and id, in whatever projects.
+/// The things of one kind and id, in all projects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seats<'l> {
-    /// It was never named.
+    /// No event ever named it.
     None,
-    /// It may be of any project.
+    /// Any project may have it.
     Unknown,
-    /// These are.
+    /// These have it.
     These(&'l [Seat<'l>]),
 }
 
 impl Ledger {
-    /// Nothing is known; at most `max` things of a kind will be, of unlimited and of limited producers each.
+    /// An empty ledger, with at most `max` things of a kind, for unlimited and for limited producers each.
     pub fn new(max: usize) -> Self {
         Self::within(Bounds {
             things: max,
@@ -209,7 +209,7 @@ impl Ledger {
         })
     }
 
-    /// The same with bounds on memory.
+    /// An empty ledger with bounds on memory, too.
     pub fn within(bounds: Bounds) -> Self {
         let metrics = Metrics::default();
         Self {
@@ -218,18 +218,18 @@ impl Ledger {
         }
     }
 
-    /// The counters, which it makes itself.
+    /// The counters of the ledger.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// The past is not known: the events that told of it are gone.
+    /// Notes that the events of the past are gone, so that any unknown thing may have had an owner.
     pub fn lack_the_past(&self) {
         self.lock().forgotten = ThingKind::ALL.iter().copied().collect();
     }
 
-    /// Looks at the things of this kind and id, in whatever projects. Of an id that is known in very many projects it looks
-    /// at the first ones.
+    /// Looks at the things of this kind and id, in all projects. If an id is known in very many projects, only the
+    /// first ones are looked at.
     pub fn look<T>(&self, kind: ThingKind, id: &str, look: impl FnOnce(Seats<'_>) -> T) -> T {
         let known = self.lock();
         let id = key_of(id);

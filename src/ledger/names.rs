@@ -1,10 +1,10 @@
-//! The names and boards of projects: an event may name its project by nothing else.
+//! The names and boards of projects: an event may name its project by these alone.
 //!
-//! A name is what a person chose: several projects may have the same one, and then it stands for none of them alone. A board
-//! is one project's own. But who announces a project doesn't say its board: the first event that names the board beside the
-//! project's name tells that they belong together.
+//! A person chooses a name, so several projects may have the same one: then it stands for none of them alone. A board
+//! belongs to one project. But the event that announces a project doesn't name its board: the first event that names
+//! the board beside the project's name shows that they belong together.
 //!
-//! Only what unlimited producers said is in it: nobody limited gives a name, takes one, or makes one ambiguous.
+//! Only unlimited producers count: a limited one gives no name, takes none, and makes none ambiguous.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -14,16 +14,16 @@ use std::{
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-/// Bytes of a project's name that is remembered.
+/// Bytes of a project's name; longer ones are not remembered.
 const MAX_NAME: usize = 256;
-/// Projects of one name that are remembered.
+/// Projects of one name; further ones are not remembered.
 const MAX_SAME: usize = 16;
-/// Bytes of memory that a name or a board holds beside its texts, about.
+/// About how many bytes of memory a name or a board holds beside its texts.
 const ENTRY: usize = 240;
-/// Bytes of a board's id that is remembered.
+/// Bytes of a board's id; longer ones are not remembered.
 const MAX_BOARD: usize = 256;
 
-/// Bounds on what is remembered.
+/// The bounds of the names.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Most {
     /// Projects, and names that were given up.
@@ -32,10 +32,11 @@ pub(super) struct Most {
     pub(super) bytes: usize,
 }
 
-/// The name and the board of each project, as they were said last.
+/// The name and the board of each project, as an event last said them.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    /// The projects of each name, in the order of their ids. A name of none was given up: it is nobody's for certain.
+    /// The projects of each name, in the order of their ids. A name without a project was given up: it belongs to no
+    /// project for certain.
     called: HashMap<Arc<str>, Called>,
     /// The project of each board; some have the same id.
     boards: HashMap<Arc<str>, Arc<str>>,
@@ -49,7 +50,7 @@ pub(super) struct Names {
 #[derive(Debug, Default)]
 struct Called {
     known: SmallVec<[Arc<str>; 1]>,
-    /// There are others.
+    /// Whether there are further ones.
     more: bool,
 }
 
@@ -62,9 +63,9 @@ struct Goes {
 /// The project that an event means by its board and name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Means {
-    /// It is this one.
+    /// This project.
     One(Arc<str>),
-    /// It is one of these, if they are all that it may be; else it may be any.
+    /// One of these, if the flag says that there are no others; otherwise any project.
     Among(bool, SmallVec<[Arc<str>; 2]>),
 }
 
@@ -76,14 +77,14 @@ type Row = (Arc<str>, Option<Arc<str>>, Option<Arc<str>>);
 #[serde(default)]
 pub(super) struct Saved {
     projects: Vec<Row>,
-    /// Names that others have, too.
+    /// Names that further projects have.
     crowded: Vec<Arc<str>>,
     given_up: Vec<Arc<str>>,
 }
 
 impl Names {
-    /// Finds the project that goes by a board and a name. `known` tells whether things are known in a project of this id.
-    /// `lacks` says that some names are forgotten: one that isn't known may be any project's then.
+    /// Finds the project that has a board and a name. `known` tells whether things are known in a project of this id.
+    /// `lacks` says that some names are forgotten: an unknown name may then be any project's.
     pub(super) fn find(
         &self,
         (board, name): (Option<&str>, Option<&str>),
@@ -109,7 +110,7 @@ impl Names {
             return Some(Means::One(project.clone()));
         }
         let called = called.filter(|called| !called.more && !known(board));
-        // Those that have another board aren't meant.
+        // Projects with another board aren't meant.
         let boardless =
             |project: &&Arc<str>| self.of.get(*project).is_none_or(|of| of.board.is_none());
         let meant = called.into_iter().flat_map(|called| &called.known);
@@ -121,7 +122,8 @@ impl Names {
         }
     }
 
-    /// Notes what a project goes by from now on; it gives up what it had. Returns the bound for which something was forgotten.
+    /// Notes the name and the board of a project, which gives up its former ones. Returns the bound for which something
+    /// was forgotten.
     pub(super) fn note(
         &mut self,
         project: &Arc<str>,
@@ -129,7 +131,7 @@ impl Names {
         most: Most,
         lacks: bool,
     ) -> Option<&'static str> {
-        // A project that is named itself is no other one's board.
+        // A project that is named itself is no other project's board.
         if self.boards.get(project).is_some_and(|of| of != project) {
             self.unbind(project);
         }
@@ -184,8 +186,8 @@ impl Names {
         lost
     }
 
-    /// A project has another name now, or none. The one that it had is remembered as nobody's, unless names are forgotten
-    /// anyway: what is still said by it must not be taken for what is said of no project.
+    /// Notes that a project has another name now, or none. The former name is remembered as nobody's, unless names are
+    /// forgotten anyway: events that still use it must not be taken for events of no project.
     fn give_up_name(&mut self, project: &Arc<str>, lacks: bool) {
         let name = self.of.get_mut(project).and_then(|of| of.name.take());
         self.tidy(project);
@@ -206,7 +208,7 @@ impl Names {
         }
     }
 
-    /// Makes room once: from then on names are forgotten, and none that is given up is remembered.
+    /// Makes room once: from then on names are forgotten, and names that are given up are not remembered.
     fn forget_given_up(&mut self) {
         if self.given_up == 0 {
             return;
@@ -233,7 +235,7 @@ impl Names {
         if had.as_deref() == Some(board) {
             return None;
         }
-        // Until now it was perhaps taken for a project, or for another one's.
+        // Until now it may have been taken for a project, or for another project's board.
         if *board != **project
             && let Some((board, _)) = self.of.get_key_value(board)
         {
@@ -258,7 +260,7 @@ impl Names {
         full
     }
 
-    /// This is no other project's board.
+    /// Notes that this is no other project's board.
     fn unbind(&mut self, board: &str) {
         let Some(project) = self.boards.remove(board) else {
             return;
@@ -277,7 +279,7 @@ impl Names {
         }
     }
 
-    /// The bound that has no room for so many bytes more.
+    /// The bound that has no room for so many further bytes.
     fn full(&self, more: usize, most: Most) -> Option<&'static str> {
         if self.of.len() + self.given_up >= most.projects {
             return Some("count");
@@ -290,7 +292,7 @@ impl Names {
         self.held
     }
 
-    /// The form in which a checkpoint keeps them.
+    /// The names in the form of a checkpoint.
     pub(super) fn save(&self) -> Saved {
         let projects = self.of.iter();
         let projects =
@@ -310,7 +312,7 @@ impl Names {
         saved
     }
 
-    /// Reads what was saved, within other bounds perhaps. Returns whether something had to be forgotten.
+    /// Restores saved names, perhaps within other bounds. Returns whether something had to be forgotten.
     pub(super) fn restore(&mut self, saved: Saved, most: Most) -> bool {
         let mut lost = false;
         for (project, name, board) in &saved.projects {
@@ -329,8 +331,8 @@ impl Names {
         lost
     }
 
-    /// Reads projects by name, as they were saved while a name stood for one project only and was never given up. Which of
-    /// a project's names is its last one is not known. Returns whether something had to be forgotten.
+    /// Restores projects by name, as an earlier version saved them: a name stood for one project only and was never
+    /// given up. The last one of a project's names is not known. Returns whether something had to be forgotten.
     pub(super) fn restore_former(
         &mut self,
         names: HashMap<Box<str>, Arc<str>>,

@@ -1,4 +1,4 @@
-//! The things of one kind that are known: their owners, and the projects in which an id is known.
+//! The known things of one kind: their owners, and the projects in which an id is known.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -8,16 +8,16 @@ use smallvec::SmallVec;
 use super::fair::{FairMap, Key};
 use crate::event::{Owner, ThingKind};
 
-/// Projects of one id that are listed; an id that is known in more may be of any.
+/// Projects of one id that are listed; an id in more projects may be of any.
 const MAX_HOMES: usize = 8;
-/// Bytes of an owner that are kept. No token has a longer user, so what is cut off is nobody's name.
+/// Bytes of an owner that are kept. No token has a longer user, so a cut one is nobody's name.
 const MAX_OWNER: usize = 256;
 
-/// Bytes of memory that a thing holds beside the names in it, about: its place among the things, in its account's order, and
-/// among the homes of its id.
+/// About how many bytes of memory a thing holds beside its names: its place among the things, in its account's order,
+/// and among the homes of its id.
 const ENTRY_BYTES: usize = 280;
 
-/// Stands for an id or a project.
+/// The key of an id or a project.
 pub(super) fn key_of(name: &str) -> Key {
     let hash = digest::digest(&digest::SHA256, name.as_bytes());
     let mut bytes = [0; 16];
@@ -25,46 +25,46 @@ pub(super) fn key_of(name: &str) -> Key {
     Key::from_be_bytes(bytes)
 }
 
-/// Stands for a thing of one kind, in the project that a key stands for.
+/// The key of a thing of one kind, in the project of another key.
 fn key_in(project: Option<Key>, id: Key) -> Key {
     project.map_or(id, |project| id.wrapping_add(project.rotate_left(64)))
 }
 
-/// One thing that is known.
+/// A known thing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Entry {
-    /// Stands for its id.
+    /// The key of its id.
     pub(super) id: Key,
     /// Its home.
     pub(super) project: Option<Arc<str>>,
-    /// The first user it was named with, unless an event named another as the owner.
+    /// The first user that an event named with it, unless an event named another as the owner.
     pub(super) owner: Option<Arc<str>>,
-    /// The owner was named as such, and not only as the user.
+    /// Whether an event named it as the owner, and not only as the user.
     pub(super) sure: bool,
-    /// Several use it and none was named as the owner.
+    /// Whether several users use it and none was named as the owner.
     pub(super) shared: bool,
-    /// The owner was named by a producer whose token names projects: that counts within the project only.
+    /// Whether a producer whose token names projects named the owner: that counts within the project only.
     pub(super) limited: bool,
-    /// It has no project as far as is known, but what was known of some of its kind is forgotten.
+    /// Whether it may have a project: it has none as far as is known, but some things of its kind are forgotten.
     pub(super) unsure: bool,
-    /// It was brought into a project: without one it is not known any more.
+    /// Whether it was moved to a project: without one it is no longer known.
     pub(super) moved: bool,
 }
 
 impl Entry {
-    /// Bytes of memory that it holds, about, if it shares its project's name with its account or not.
+    /// About how many bytes of memory it holds; `shares` says that its account has its project's name.
     fn held(&self, shares: bool) -> usize {
         let text = |name: &Option<Arc<str>>| name.as_ref().map_or(0, |name| name.len());
         let project = if shares { 0 } else { text(&self.project) };
         ENTRY_BYTES + project + text(&self.owner)
     }
 
-    /// Its owner, if it has just one.
+    /// Its owner, if it has a single one.
     pub(super) fn owner(&self) -> Option<&Arc<str>> {
         self.owner.as_ref().filter(|_| !self.shared)
     }
 
-    /// Learns what an event says of whose it is. What a limited producer said gives way to what others say.
+    /// Learns an owner from an event. A limited producer's word gives way to those of others.
     pub(super) fn learn(&mut self, kind: ThingKind, said: Owner<'_>, limited: bool) {
         if limited && !self.limited && self.owner.is_some() {
             return;
@@ -84,7 +84,7 @@ impl Entry {
                 self.owner = Some(cut(user).into());
                 self.limited = limited;
             }
-            // One who runs a workflow doesn't own what others do with it.
+            // A user who runs a workflow doesn't own other users' runs of it.
             Owner::Concerned(user) if kind == ThingKind::Workflow && !self.sure => {
                 self.shared |= self.owner.as_deref() != Some(cut(user));
             }
@@ -101,12 +101,11 @@ fn cut(owner: &str) -> &str {
     &owner[..end]
 }
 
-/// The projects in which one id is known.
 #[derive(Debug, Default)]
 pub(super) struct Homes {
     /// The first ones.
     pub(super) known: SmallVec<[Arc<str>; 1]>,
-    /// How many more there are.
+    /// The number of further ones.
     pub(super) more: usize,
 }
 
@@ -117,7 +116,7 @@ pub(super) struct Pool {
     things: FairMap<Entry>,
     /// By id.
     homes: HashMap<Key, Homes>,
-    /// The accounts are the projects: what is vouched for. Otherwise they are producers.
+    /// Whether the accounts are projects, for unlimited producers; otherwise they are producers.
     of_projects: bool,
     /// Bytes of memory that the things hold beside their accounts.
     held: usize,
@@ -133,7 +132,7 @@ impl Pool {
         }
     }
 
-    /// Bytes of memory that all of it holds, about.
+    /// About how many bytes of memory it holds in all.
     pub(super) fn held(&self) -> usize {
         self.held + self.things.accounts_hold()
     }
@@ -144,13 +143,13 @@ impl Pool {
         (!entry.moved).then_some(entry)
     }
 
-    /// The same, to be marked; it counts as used.
+    /// A thing to be marked; it counts as used.
     fn touch(&mut self, project: Option<Key>, id: Key) -> Option<&mut Entry> {
         let entry = self.things.touch(key_in(project, id))?;
         (!entry.moved).then_some(entry)
     }
 
-    /// Teaches a thing whose it is, if it is known; it counts as used.
+    /// Teaches a thing its owner, if the thing is known; it counts as used.
     pub(super) fn teach(
         &mut self,
         (kind, project, id): (ThingKind, Option<Key>, Key),
@@ -176,12 +175,12 @@ impl Pool {
         self.homes.get(&id)
     }
 
-    /// Whether something is known in this project.
+    /// Whether a thing is known in this project.
     pub(super) fn has_project(&self, project: &str) -> bool {
         self.of_projects && self.things.has_account(project)
     }
 
-    /// Notes a thing that isn't known yet, in the project that the key stands for. Returns whether another one was forgotten for it.
+    /// Adds a thing that isn't known yet, in the project of the key. Returns whether another thing was evicted for it.
     pub(super) fn insert(
         &mut self,
         account: &Arc<str>,
@@ -190,7 +189,7 @@ impl Pool {
     ) -> bool {
         let key = key_in(project, entry.id);
         if let Some(known) = self.things.touch(key) {
-            // It was brought into a project and is now named without one again.
+            // The thing was moved to a project, and is now named without one again.
             let before = known.held(self.of_projects);
             *known = entry;
             self.held = self.held + known.held(self.of_projects) - before;
@@ -213,13 +212,13 @@ impl Pool {
         gone.is_some_and(|gone| self.forget(&gone))
     }
 
-    /// Lets go of a thing to hold less memory; `None` if there is none. Returns whether it was known.
+    /// Evicts a thing to hold less memory; `None` if there is none. Returns whether it was known.
     pub(super) fn evict(&mut self) -> Option<bool> {
         let gone = self.things.evict()?;
         Some(self.forget(&gone))
     }
 
-    /// The thing was let go of. Returns whether it was known.
+    /// Forgets an evicted thing. Returns whether it was known.
     fn forget(&mut self, gone: &Entry) -> bool {
         self.held -= gone.held(self.of_projects);
         if let Some(project) = &gone.project
@@ -236,7 +235,7 @@ impl Pool {
         !gone.moved
     }
 
-    /// Brings a thing that had no project into one. Returns what was known of it.
+    /// Takes a thing without a project, to move it to one. Returns its entry.
     pub(super) fn take_homeless(&mut self, id: Key) -> Option<Entry> {
         let entry = self.touch(None, id)?;
         entry.moved = true;
@@ -248,7 +247,7 @@ impl Pool {
         })
     }
 
-    /// Everything, with the accounts.
+    /// All things with their accounts.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Entry)> {
         self.things
             .iter()

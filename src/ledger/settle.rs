@@ -15,7 +15,7 @@ use crate::{
     event::{Candidates, Event, Kinds, Owned, Owner, Settled, ThingKind},
 };
 
-/// The things by which an event that names no project is given one, those that are surest first.
+/// The things by which an event without a project is given one, the surest first.
 const TELLING: [ThingKind; 5] = [
     ThingKind::Run,
     ThingKind::Execution,
@@ -24,17 +24,17 @@ const TELLING: [ThingKind; 5] = [
     ThingKind::Workflow,
 ];
 
-/// The things of an event that have homes and owners, as they are looked up. Finding that out is work, and depends on nothing
-/// that others say: it is done before anything is locked.
+/// The things of an event that have homes and owners, with their keys. Finding them is work that needs no other event,
+/// so it is done before the lock.
 #[derive(Debug)]
 pub struct Things {
     list: SmallVec<[(ThingKind, Key); 6]>,
-    /// Stands for the project that the event names.
+    /// The key of the project that the event names.
     project: Option<Key>,
 }
 
 impl Things {
-    /// Finds them.
+    /// Finds the things of an event.
     pub fn of(event: &Event) -> Self {
         let mut list = SmallVec::new();
         event.things(&mut |kind, id| {
@@ -47,11 +47,11 @@ impl Things {
     }
 }
 
-/// A thing's kind, whether these are all projects in which its id is known, and these.
+/// A thing's kind, whether the projects are all in which its id is known, and the projects.
 type Found<'l> = (ThingKind, bool, &'l [Arc<str>]);
 
 impl Ledger {
-    /// Settles an event as one of `speaker`, and learns what it says.
+    /// Settles an event of `speaker`, and learns from it.
     ///
     /// # Errors
     /// `forbidden` when the speaker may not say that; then nothing was learnt.
@@ -60,7 +60,7 @@ impl Ledger {
         self.settle_read(event, &things, speaker)
     }
 
-    /// The same of an event whose things are found already.
+    /// Settles an event whose things are found already.
     ///
     /// # Errors
     /// As [`Self::settle`].
@@ -79,7 +79,7 @@ impl Ledger {
         if let Some(may) = speaker.projects {
             confine(event, may)?;
         }
-        // One that names no project is given one by its board, its project's name or its things.
+        // An event without a project is given one by its board, its project's name or its things.
         let project = |event: &Event| match named {
             true => things.project,
             false => event.project_id.as_deref().map(key_of),
@@ -138,7 +138,7 @@ fn confine(event: &mut Event, may: &dyn Fn(&str) -> bool) -> Result<(), Error> {
 }
 
 impl Known {
-    /// A limited producer can't give to somebody else what has an owner.
+    /// Refuses a limited producer's owner for a thing that has another owner.
     fn check_owner(
         &self,
         event: &Event,
@@ -149,7 +149,7 @@ impl Known {
             return Ok(());
         };
         let taken = things.list.iter().any(|(kind, id)| {
-            // The owner of a workflow's run is said of the run.
+            // The owner of a workflow's run is the run's.
             let of_run = *kind == ThingKind::Workflow && has_run(event);
             let homeless = self.vouched[*kind as usize].get(None, *id);
             let known = [self.entry(*kind, project, *id), homeless];
@@ -171,7 +171,7 @@ impl Known {
             .or_else(|| self.claimed[at].get(project, id))
     }
 
-    /// Learns from a settled event, and writes down whose its things are.
+    /// Learns from a settled event, and writes down the owners of its things.
     fn keep(&mut self, event: &mut Event, things: &Things, project: Option<Key>) {
         self.learn(event, things, project);
         self.own(event, things, project);
@@ -206,7 +206,7 @@ impl Known {
                         kind => settled.adopted.insert(kind),
                     }
                 }
-                // What is said of a project's agent without the project may be about any project's.
+                // An event about a project's agent that names no project may be about any project's.
                 (None, ThingKind::Agent) => match (homeless, known_homes(pool, *id)) {
                     (Some(entry), _) if !entry.unsure => {}
                     (None, Some((all, homes))) => uncertain(settled, ThingKind::Agent, all, homes),
@@ -218,7 +218,7 @@ impl Known {
         }
     }
 
-    /// Finds the one project in which the things are known, among those that go by the name for it.
+    /// Finds the one project in which the things are known, among those of the event's name.
     fn search(&self, event: &mut Event, things: &Things, named: Option<(bool, &[Arc<str>])>) {
         let mut single: Option<&Arc<str>> = None;
         let mut agree = true;
@@ -260,7 +260,7 @@ impl Known {
         }
     }
 
-    /// Learns what a settled event says. The same events in the same order always teach the same.
+    /// Learns from a settled event. The same events in the same order always teach the same.
     fn learn(&mut self, event: &Event, things: &Things, key: Option<Key>) {
         let (settled, limited) = (&event.settled, event.settled.confined);
         let project = event.project_id.as_ref();
@@ -275,7 +275,7 @@ impl Known {
         }
         let is_open = settled.uncertain.contains(ThingKind::Project);
         for (kind, id) in &things.list {
-            // Of an event of one of several projects an agent isn't known to be one that all of them share.
+            // If an event belongs to one of several projects, its agent isn't known to be shared by all.
             if is_open && *kind == ThingKind::Agent
                 || settled.uncertain.contains(*kind)
                     && matches!(settled.candidates, Candidates::These(_))
@@ -288,7 +288,7 @@ impl Known {
         }
     }
 
-    /// Notes what a project goes by.
+    /// Notes the board and the name of a project.
     fn name(&mut self, project: &Arc<str>, goes_by: (Option<&str>, Option<&str>)) {
         let held = self.names.held();
         let lacks = self.forgotten.contains(ThingKind::Project);
@@ -315,7 +315,7 @@ impl Known {
         let (home, project) = home.unzip();
         let thing = (kind, project, id);
         if self.vouched[at].teach(thing, owner, limited) {
-            // It may have been brought into the project by this very event, when that is learnt again.
+            // This very event may have brought it into the project, when it is learnt again.
             if !limited && settled.adopts(kind) {
                 self.vouched[at].take_homeless(id);
             }
@@ -334,7 +334,7 @@ impl Known {
         entry.project = home.cloned();
         entry.unsure =
             settled.uncertain.contains(kind) || settled.uncertain.contains(ThingKind::Project);
-        // A forgotten thing may be anybody's: nobody limited becomes its owner.
+        // A forgotten thing may have an owner, so no limited producer becomes its owner.
         let claimable = !limited || !self.forgotten.contains(kind);
         if let Some(owner) = owner.filter(|_| claimable) {
             entry.learn(kind, owner, limited);
@@ -350,13 +350,13 @@ impl Known {
         self.hold(limited);
     }
 
-    /// Writes down whose the event's things are.
+    /// Writes down the owners of the event's things.
     fn own(&self, event: &mut Event, things: &Things, project: Option<Key>) {
         let mut owners: SmallVec<[Owned; 1]> = SmallVec::new();
         for (kind, id) in &things.list {
             let project = event.home(*kind).and(project);
             let entry = self.entry(*kind, project, *id);
-            // What a limited producer said of an owner doesn't open what others say.
+            // A limited producer's word on an owner opens no event of others.
             let counts = |entry: &&Entry| !entry.limited || event.settled.confined;
             let Some(owner) = entry.filter(counts).and_then(Entry::owner) else {
                 continue;
@@ -373,7 +373,7 @@ impl Known {
     }
 }
 
-/// The board and the name by which the event's project goes.
+/// The board and the name of the event's project.
 fn goes_by(event: &Event) -> (Option<&str>, Option<&str>) {
     (event.board_id(), event.project_name())
 }
@@ -382,7 +382,7 @@ fn has_run(event: &Event) -> bool {
     event.run_id().or(event.execution_id()).is_some()
 }
 
-/// The owner that the event names for its thing of this kind. The owner of a workflow's run is said of the run.
+/// The owner that the event names for its thing of this kind. The owner of a workflow's run is the run's.
 fn said_of(event: &Event, kind: ThingKind) -> Option<Owner<'_>> {
     match event.owner()? {
         Owner::Said(owner) if kind == ThingKind::Workflow && has_run(event) => {
@@ -392,13 +392,13 @@ fn said_of(event: &Event, kind: ThingKind) -> Option<Owner<'_>> {
     }
 }
 
-/// The projects in which an id is known, and whether these are all.
+/// The projects in which an id is known, and whether they are all.
 fn known_homes(pool: &Pool, id: Key) -> Option<(bool, &[Arc<str>])> {
     pool.homes(id)
         .map(|homes| (homes.more == 0, &homes.known[..]))
 }
 
-/// The thing of this kind may be in one of these projects.
+/// Notes that the thing of this kind may be in one of these projects.
 fn uncertain(settled: &mut Settled, kind: ThingKind, all: bool, homes: &[Arc<str>]) {
     settled.uncertain.insert(kind);
     let known = std::mem::take(&mut settled.candidates);

@@ -1,4 +1,4 @@
-//! Which project an event belongs to, whose its things are, and that no project's producer changes that for another's.
+//! The projects and owners of events, and that no project's producer changes another's.
 
 mod names;
 
@@ -28,7 +28,7 @@ fn naming(project: Option<&str>, data: Value) -> Event {
     event(named)
 }
 
-/// Settles as a producer without limits says it.
+/// Settles an event of a producer without limits.
 fn platform(ledger: &Ledger, mut event: Event) -> Event {
     let producer: Arc<str> = "key:platform".into();
     let speaker = Speaker {
@@ -39,7 +39,7 @@ fn platform(ledger: &Ledger, mut event: Event) -> Event {
     event
 }
 
-/// Settles as a producer for one project says it.
+/// Settles an event of a producer for one project.
 fn limited(ledger: &Ledger, project: &str, mut event: Event) -> Result<Event, &'static str> {
     let producer: Arc<str> = format!("user:of-{project}").into();
     let may = |named: &str| named == project;
@@ -62,7 +62,7 @@ fn an_event_without_a_project_is_of_the_one_in_which_its_things_are_known() {
     platform(&ledger, naming(Some("p2"), json!({ "task_id": "same" })));
     let project = |data| platform(&ledger, naming(None, data)).project_id;
     assert_eq!(project(json!({ "task_id": "t1" })).as_deref(), Some("p1"));
-    // What one thing leaves open another says.
+    // One thing decides what another leaves open.
     let both = json!({ "task_id": "same", "run_id": "r" });
     assert_eq!(project(both).as_deref(), Some("p1"));
     assert_eq!(project(json!({ "task_id": "new" })), None);
@@ -71,7 +71,7 @@ fn an_event_without_a_project_is_of_the_one_in_which_its_things_are_known() {
     assert!(open.settled.uncertain.contains(ThingKind::Task));
     let both = Candidates::These(["p1".into(), "p2".into()].into());
     assert_eq!(open.settled.candidates, both);
-    // Nothing was learnt by that: it is as uncertain as before.
+    // The ledger learnt nothing by that: the project is as uncertain as before.
     let again = platform(&ledger, naming(None, json!({ "task_id": "same" })));
     assert_eq!(again.settled.candidates, both);
 }
@@ -88,7 +88,7 @@ fn a_things_home_is_told_with_each_event() {
     );
     assert_eq!(home(&working, ThingKind::Agent), None);
     assert_eq!(home(&working, ThingKind::Task).as_deref(), Some("p1"));
-    // One that was first named in a project is that project's, and another's of the same id is another one.
+    // A thing that was first named in a project is that project's, and another's of the same id is another thing.
     for project in ["p1", "p2"] {
         let own = platform(
             &ledger,
@@ -104,7 +104,7 @@ fn a_things_home_is_told_with_each_event() {
     );
     let of_p1 = Candidates::These(["p1".into()].into());
     assert_eq!(lone.settled.candidates, of_p1);
-    // A task that had no project comes into one, and takes its owner along.
+    // A task without a project comes into one, and takes its owner along.
     let alone = naming(None, json!({ "task_id": "later", "owner_id": "ann" }));
     assert_eq!(home(&platform(&ledger, alone), ThingKind::Task), None);
     let adopted = platform(&ledger, naming(Some("p2"), json!({ "task_id": "later" })));
@@ -113,7 +113,7 @@ fn a_things_home_is_told_with_each_event() {
     let then = platform(&ledger, naming(None, json!({ "task_id": "later" })));
     assert_eq!(then.project_id.as_deref(), Some("p2"));
     assert!(!then.settled.adopts(ThingKind::Task));
-    // A limited producer always means its own.
+    // A limited producer always means its own project's thing.
     let own = limited(
         &ledger,
         "p1",
@@ -177,10 +177,10 @@ fn a_limited_producer_names_one_of_its_projects_and_no_other_one_in_any_spelling
 fn claiming_first_or_after_a_flood_gives_nothing_of_anothers() {
     let ledger = Ledger::new(50);
     for kind in ["run_id", "execution_id", "job_id", "workflow_id", "task_id"] {
-        // First come.
+        // The first one to name it.
         let claim = naming(Some("p1"), json!({ kind: "early", "owner_id": "mallory" }));
         limited(&ledger, "p1", claim).unwrap();
-        // Of another project's, and then again after a flood.
+        // The other project names it first, and then again after a flood.
         let theirs = || naming(Some("p2"), json!({ kind: "run-of-bob", "user_id": "bob" }));
         platform(&ledger, theirs());
         for n in 0..500 {
@@ -209,7 +209,7 @@ fn claiming_first_or_after_a_flood_gives_nothing_of_anothers() {
             assert_ne!(event.project_id.as_deref(), Some("p1"), "{kind} {id}");
             let owners: Vec<_> = event.settled.owners.iter().map(|o| &*o.owner).collect();
             assert_eq!(owners, ["bob"], "{kind} {project:?} {id}");
-            // Its own producer is let in as before.
+            // Its own producer is accepted as before.
             let own = naming(Some("p2"), json!({ kind: id, "owner_id": "bob" }));
             limited(&ledger, "p2", own).unwrap();
         }
@@ -238,14 +238,14 @@ fn what_is_forgotten_may_be_anybodys_and_no_limited_producer_becomes_its_owner()
     assert_eq!(claimed.settled.owner_of(ThingKind::Run), None);
 }
 
-/// The lines of a ledger, in an order of their own.
+/// The lines of a ledger, in a sorted order.
 fn saved(ledger: &Arc<Ledger>) -> Vec<String> {
     let mut lines: Vec<String> = Saving::new(ledger.clone(), 0).collect();
     lines.sort_unstable();
     lines
 }
 
-/// The same ledger as it is restored within a bound.
+/// The ledger as it is restored within a bound.
 fn within(ledger: &Arc<Ledger>, max: usize) -> Ledger {
     let mut restoring = Restoring::new(Bounds {
         things: max,
@@ -389,7 +389,7 @@ fn learning_what_was_settled_teaches_what_settling_taught() {
         platform(&live, naming(None, json!({ "workflow_id": "w" }))),
     ];
     for event in &events {
-        // As it comes from the journal.
+        // The event as it comes from the journal.
         let kept = Event::from_stored(&event.to_stored()).unwrap();
         assert_eq!(&kept, event);
         folded.learn(&kept);
@@ -427,7 +427,7 @@ fn any_said() -> impl Strategy<Value = (Who, Value)> {
 }
 
 proptest! {
-    /// A ledger is saved while it goes on: the last records teach it nothing when it learns them again.
+    /// A ledger is saved while it goes on learning: the last records teach it nothing new when it learns them again.
     #[test]
     fn what_is_learnt_again_teaches_nothing_else(said in prop::collection::vec(any_said(), 1..40), last in 1..10_usize) {
         let ledger = Arc::new(Ledger::new(1_000));
@@ -443,7 +443,7 @@ proptest! {
         prop_assert_eq!(before, saved(&ledger));
     }
 
-    /// The events of everybody but one project's limited producer are settled alike whether that one speaks or not.
+    /// The events of all other producers are settled alike, whether or not one project's limited producer speaks.
     #[test]
     fn nothing_that_is_settled_depends_on_another_projects_producer(said in prop::collection::vec(any_said(), 1..40)) {
         let settle = |without: Option<Who>| -> Vec<_> {

@@ -1,7 +1,7 @@
 //! The ledger as text, for checkpoints: line by line, so that it is never held a second time.
 //!
-//! It goes on learning while it is saved. So it is saved with a place up to which it certainly learnt everything; what it
-//! knows beyond that it learns again, which teaches it nothing else.
+//! The ledger goes on learning while it is saved. So it is saved with a place up to which it certainly learnt
+//! everything; it learns later events again, which teaches it nothing new.
 
 use std::{collections::HashMap, sync::Arc, vec};
 
@@ -13,29 +13,29 @@ use crate::event::{Kinds, ThingKind};
 /// About how long a line is.
 const LINE_BYTES: usize = 256 * 1_024;
 
-/// The first line: what is said of no single thing. Limits are not among it: those of the configuration hold.
+/// The first line, with the facts of no single thing. Limits are not in it: those of the configuration hold.
 #[derive(Debug, Serialize, Deserialize)]
 struct Head {
-    /// The things by kind, in a ledger that stands in one line.
+    /// The things by kind, in a ledger that has a single line.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     vouched: Vec<(ThingKind, Vec<Row>)>,
-    /// The same of limited producers.
+    /// The things of limited producers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     claimed: Vec<(ThingKind, Vec<Row>)>,
-    /// Kinds of which something was forgotten.
+    /// Kinds of which a thing was evicted.
     forgotten: Kinds,
-    /// Projects by name, as they were saved while a name stood for one project only.
+    /// Projects by name, as an earlier version saved them: a name stood for one project only.
     #[serde(default, skip_serializing_if = "HashMap::is_empty")]
     names: HashMap<Box<str>, Arc<str>>,
     /// The names and boards of projects.
     #[serde(default)]
     projects: Saved,
-    /// The last record that it has learnt for certain; without it the things stand in this line.
+    /// The last record that it has learnt for certain; without it, this line has the things.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     learnt: Option<u64>,
 }
 
-/// A line behind the head.
+/// A line after the head.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
@@ -45,14 +45,14 @@ enum Line {
         limited: bool,
         rows: Vec<Row>,
     },
-    /// There are no more; what was forgotten meanwhile.
+    /// The last line, with the kinds that were forgotten meanwhile.
     End { forgotten: Kinds },
 }
 
-/// One thing: account, id, project, owner, marks.
+/// One thing: account, id, project, owner, flags.
 type Row = (Arc<str>, String, Option<Arc<str>>, Option<Arc<str>>, u8);
 
-/// The same before it is written.
+/// A thing before it is written.
 type Kept = (Arc<str>, Key, Option<Arc<str>>, Option<Arc<str>>, u8);
 
 const SURE: u8 = 1;
@@ -60,13 +60,13 @@ const SHARED: u8 = 2;
 const LIMITED: u8 = 4;
 const UNSURE: u8 = 8;
 
-/// A ledger as lines. Of one kind's things it holds its own list, with the ledger's texts.
+/// A ledger as lines. It holds a list of one kind's things at a time, with the ledger's texts.
 #[derive(Debug)]
 pub struct Saving {
     ledger: Arc<Ledger>,
-    /// Comes first.
+    /// The first line.
     head: Option<String>,
-    /// The entry that is written next: its kind, whether limited producers said it.
+    /// The pools that are still to be written: the kind, and whether limited producers named the things.
     next: vec::IntoIter<(ThingKind, bool)>,
     kind: (ThingKind, bool),
     rows: vec::IntoIter<Kept>,
@@ -74,7 +74,7 @@ pub struct Saving {
 }
 
 impl Saving {
-    /// Nothing of it is written yet; it has learnt everything up to this record, and perhaps more.
+    /// A ledger of which no line is written; it has learnt everything up to this record, and perhaps more.
     pub fn new(ledger: Arc<Ledger>, learnt: u64) -> Self {
         let head = {
             let known = ledger.lock();
@@ -91,7 +91,7 @@ impl Saving {
         let all: Vec<_> = ThingKind::ALL.iter().flat_map(both).collect();
         Self {
             ledger,
-            // Texts and numbers: writing these can't fail.
+            // Writing texts and numbers can't fail.
             head: Some(serde_json::to_string(&head).unwrap_or_default()),
             next: all.into_iter(),
             kind: (ThingKind::Project, false),
@@ -148,7 +148,7 @@ impl Iterator for Saving {
             let rows: Vec<Kept> = pools[kind as usize].iter().filter_map(row).collect();
             self.rows = rows.into_iter();
         };
-        // Texts and numbers: writing these can't fail.
+        // Writing texts and numbers can't fail.
         Some(serde_json::to_string(&line).unwrap_or_default())
     }
 }
@@ -172,18 +172,18 @@ fn row((account, entry): (&Arc<str>, &Entry)) -> Option<Kept> {
     })
 }
 
-/// Reads what [`Saving`] wrote, line by line, within other limits perhaps.
+/// Reads the lines of [`Saving`], perhaps within other limits.
 #[derive(Debug)]
 pub struct Restoring {
     known: Known,
-    /// The head was read.
+    /// Whether the head was read.
     begun: bool,
     ended: bool,
     learnt: Option<u64>,
 }
 
 impl Restoring {
-    /// Nothing of it is read yet.
+    /// A ledger of which no line is read.
     pub fn new(bounds: Bounds) -> Self {
         Self {
             known: Known::new(bounds, super::Metrics::default()),
@@ -193,7 +193,7 @@ impl Restoring {
         }
     }
 
-    /// Whether the lines that follow are no more the ledger's.
+    /// Whether the lines that follow no longer belong to the ledger.
     pub fn is_whole(&self) -> bool {
         self.ended
     }
@@ -254,7 +254,7 @@ impl Restoring {
         }
     }
 
-    /// The ledger, and the last record that it has learnt for certain, if it says so; `None` if a part of it is missing.
+    /// The ledger, and the last record that it has learnt for certain, if the head has it; `None` if a part is missing.
     pub fn finish(self) -> Option<(Ledger, Option<u64>)> {
         let Self { known, learnt, .. } = self;
         let metrics = known.metrics.clone();

@@ -1,4 +1,4 @@
-//! Animation hints: what moves on the screen, from where to where, how long and how strongly.
+//! Animation hints: the thing that moves on the screen, its way, the duration and the intensity.
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
@@ -6,23 +6,23 @@ use strum::{EnumString, IntoStaticStr};
 
 use crate::event::Priority;
 
-/// How an update is shown.
+/// The animation of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum Animation {
-    /// Something came alive.
+    /// A thing came alive.
     Pulse,
-    /// Something changed or went quiet.
+    /// A thing changed or went quiet.
     Fade,
-    /// Something goes from one to another.
+    /// A thing goes from one to another.
     Flow,
     /// A measure moves.
     Progress,
-    /// Something went wrong.
+    /// A failure.
     Flash,
-    /// Something was finished.
+    /// A thing was finished.
     Celebrate,
-    /// Somebody must look.
+    /// A person must look.
     Alert,
     /// Nothing moves.
     None,
@@ -39,7 +39,7 @@ impl Animation {
         name.parse().ok()
     }
 
-    /// How long it takes, in milliseconds: long enough to be seen, short enough to be over before the next.
+    /// The duration in milliseconds: long enough to be seen, short enough to be over before the next.
     pub fn duration_ms(self) -> u32 {
         match self {
             Self::Pulse => 600,
@@ -57,13 +57,13 @@ impl Animation {
 /// The contract's `hint`.
 #[derive(Debug, Clone)]
 pub struct Hint<'a> {
-    /// What kind of thing moves.
+    /// The kind of the thing that moves.
     pub kind: &'static str,
-    /// Which one.
+    /// Its id.
     pub id: &'a str,
-    /// From where, or from which value.
+    /// The thing or the value that it comes from.
     pub from: Option<Value>,
-    /// To where, or to which value.
+    /// The thing or the value that it goes to.
     pub to: Option<Value>,
     /// Decides the duration.
     pub animation: Animation,

@@ -1,14 +1,14 @@
-//! Two updates become one: nothing of the earlier one is lost but what the later one says anew.
+//! Coalesces the data of two updates: of the earlier one, only facts that the later one says anew are replaced.
 
 use serde_json::Value;
 
 use super::{Coalescing, status::within};
 use crate::event::Object;
 
-/// Where a message's text may be.
+/// The keys of a message's text.
 const TEXT: [&str; 3] = ["content", "delta", "text"];
 
-/// `later` into `earlier`.
+/// Coalesces `later` into `earlier`.
 pub fn coalesce(mut earlier: Object, later: &Object, how: Coalescing) -> Object {
     match how {
         Coalescing::Replace => return later.clone(),
@@ -30,14 +30,14 @@ pub fn coalesce(mut earlier: Object, later: &Object, how: Coalescing) -> Object 
 
 /// Whether `later` has every key of `earlier`, so that coalescing them would give `later` itself.
 pub fn later_covers(earlier: &Object, later: &Object) -> bool {
-    // A sum of many events is not looked through for each that follows.
+    // The coalesced data of many events is not searched for each further event.
     earlier.len() <= later.len()
         && earlier.keys().all(|key| later.contains_key(key))
         && !later.contains_key("changes")
         && !INNER.iter().any(|key| later.contains_key(*key))
 }
 
-/// Fields that say the same: the first of them counts.
+/// Fields of one meaning: the first of them counts.
 const SPELLINGS: [&[&str]; 5] = [
     &["new_status", "status"],
     &["progress", "progress_percent", "progress_percentage"],
@@ -66,7 +66,7 @@ pub fn changes_role(earlier: &Object, later: &Object) -> bool {
     role(later).is_some_and(|later| role(earlier) != Some(later))
 }
 
-/// Objects within the data that tell of the thing itself: their fields are laid over each other, too.
+/// Objects in the data with facts of the thing itself: their fields are laid over each other, too.
 const INNER: [&str; 3] = ["run", "job", "project_state"];
 
 fn lay_over(into: &mut Object, later: &Object) {
@@ -82,7 +82,7 @@ fn lay_over(into: &mut Object, later: &Object) {
     }
 }
 
-/// The text of a delta, wherever the producer writes it.
+/// The text of a delta, under whichever key the producer writes it.
 fn text(object: &Object) -> Option<&str> {
     let here = |object: &Object, key: &str| object.get(key).and_then(Value::as_str).is_some();
     let message = object.get("message").and_then(Value::as_object);
@@ -119,9 +119,9 @@ fn take_text(object: &mut Object) -> Option<String> {
     }
 }
 
-/// The joined text stands where the later delta has its own.
+/// Joins two texts; the joined one is written under the later delta's key.
 fn join_text(earlier: &mut Object, later: &Object) {
-    // Taken out and grown in place: a long text of many pieces is not copied for each of them.
+    // The text is moved out and grown in place: a long text is not copied for each delta.
     let joined = take_text(earlier).map(|mut joined| {
         joined.push_str(text(later).unwrap_or_default());
         joined

@@ -41,7 +41,7 @@ pub(super) fn write(
     }
     if let Some(project) = event.project_id.as_deref() {
         out.field("project_id", project);
-        // An agent that several projects share is of none of them.
+        // An agent that several projects share belongs to none of them.
         if event.agent_id().is_some() && event.home(event::ThingKind::Agent).is_none() {
             out.field("agent_project_id", &Value::Null);
         }
@@ -65,7 +65,7 @@ pub(super) fn write(
         UpdateKind::TaskAssignment | UpdateKind::Progress | UpdateKind::Task => {
             task(event, data, out);
         }
-        // Not of a row of its own, but the state folds it.
+        // These have no row of their own, but the state folds them.
         UpdateKind::Generic if name.starts_with("blocker.") => {
             out.field("task_id", &event.task_id());
             out.field("agent_id", &event.agent_id());
@@ -95,7 +95,7 @@ pub(super) fn write(
     }
 }
 
-/// The fields that the event says are `null`, where the body has `null` also for what it does not say.
+/// Writes `null` for fields of which the event says so, where the body may write `null` also for an unsaid field.
 fn nulls(kind: &UpdateKind, data: &Object, out: &mut Writer) {
     let fills = matches!(
         kind,

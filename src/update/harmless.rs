@@ -1,9 +1,10 @@
 //! Makes text harmless that a page may put into HTML, without changing how it reads.
 //!
-//! Some of the pages that people have build HTML of what they are sent. A browser takes a few characters there for more
-//! than text, but only in certain company: `<` before a letter, `&` before a name, `=` behind the name of an attribute
-//! that can run or load something, `:` behind `javascript`. Between the two goes a word joiner (U+2060): it has no
-//! width, so people read the same, and the browser reads text. What is written twice stays as it was the first time.
+//! Some pages build HTML from the texts that they are sent. There a browser takes a few characters for more than text,
+//! but only in certain company: `<` before a letter, `&` before a name, `=` behind the name of an attribute that can
+//! run or load something, `:` behind `javascript`. Between the two goes a word joiner (U+2060): it has no width, so
+//! people read the same, and the browser reads text. A text that goes through twice stays as it is after the first
+//! time.
 //!
 //! It works on the finished JSON: there these characters stand only inside of strings, so no field and no key can be
 //! forgotten. Text without them costs the search for them, and nothing is copied.
@@ -14,7 +15,7 @@ use memchr::memmem::Finder;
 
 use crate::event::Object;
 
-/// Without width, and the start of nothing in HTML.
+/// A character without width that begins nothing in HTML.
 const JOINER: &str = "\u{2060}";
 
 /// Attributes that can run or load something, beside those that begin with `on`.
@@ -37,10 +38,10 @@ const ATTRIBUTES: [&str; 13] = [
 const WITHOUT_SEMICOLON: [&[u8]; 4] = [b"lt", b"gt", b"amp", b"quot"];
 /// Schemes of addresses that run what they hold.
 const SCHEMES: [&[u8]; 2] = [b"javascript", b"vbscript"];
-/// How these may end. There are many colons in JSON, but few behind these.
+/// The ends of these schemes. There are many colons in JSON, but few after these words.
 static ENDS: LazyLock<[Finder<'static>; 4]> =
     LazyLock::new(|| ["t:", "T:", "\\n:", "\\r:"].map(Finder::new));
-/// Longer than any name of a character reference; what is longer is text.
+/// The longest name of a character reference; a longer one is text.
 const MAX_REFERENCE: usize = 40;
 
 /// The same JSON with all its texts made harmless.
@@ -76,7 +77,7 @@ pub(crate) fn harmless_object(body: Object) -> Object {
     serde_json::from_str(&harmless(json)).unwrap_or_default()
 }
 
-/// Where joiners belong, in order. Without any the list takes no memory.
+/// The places for joiners, in order. An empty list takes no memory.
 fn places(json: &[u8]) -> Vec<usize> {
     let mut places = Vec::new();
     for at in memchr::memchr3_iter(b'<', b'&', b'=', json) {
@@ -99,8 +100,8 @@ fn places(json: &[u8]) -> Vec<usize> {
     places
 }
 
-/// Whether a `<` before this begins a tag, a comment or the like. At the end of a text it may, with what a page writes
-/// behind it.
+/// Whether a `<` before this begins a tag, a comment or the like. At the end of a text it may, with the text that a
+/// page writes after it.
 fn opens(after: &[u8]) -> bool {
     after
         .first()
@@ -127,8 +128,8 @@ fn refers(after: &[u8]) -> bool {
     }
 }
 
-/// Whether a `=` behind this gives a value to an attribute that can run or load something. Where the text begins with
-/// the name, or with the `=`, more of the name may stand in the text before it: a message comes in pieces.
+/// Whether a `=` behind this gives a value to an attribute that can run or load something. If the text begins with
+/// the name, or with the `=`, the text before it may have more of the name: a message comes in parts.
 fn assigns(before: &[u8]) -> bool {
     let mut before = before;
     while let Some(rest) = strip_space(before) {
@@ -153,7 +154,7 @@ fn assigns(before: &[u8]) -> bool {
         .any(|attribute| name.eq_ignore_ascii_case(attribute.as_bytes()))
 }
 
-/// Whether this ends in a scheme that runs what is behind the colon. Browsers overlook line breaks and tabs within it.
+/// Whether this ends in a scheme that runs the text after the colon. Browsers overlook line breaks and tabs within it.
 fn runs(before: &[u8]) -> bool {
     SCHEMES.iter().any(|scheme| {
         let mut rest = before;
@@ -170,7 +171,7 @@ fn runs(before: &[u8]) -> bool {
     })
 }
 
-/// What is before a space, a line break or a tab, as JSON writes them.
+/// The text before a space, a line break or a tab, as JSON writes them.
 fn strip_space(text: &[u8]) -> Option<&[u8]> {
     text.strip_suffix(b" ")
         .or_else(|| text.strip_suffix(b"\\f"))

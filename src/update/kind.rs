@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{animation::Animation, level::notification_level, rules::Rule, status::status_of};
 use crate::{channel::Namespace, event::Event, update::seneca::SenecaKind};
 
-/// Which update it is, and so which body it gets.
+/// The kind of an update, which decides its body.
 #[derive(Debug, Clone)]
 pub enum UpdateKind {
     /// `agent_status_change`.
@@ -42,9 +42,9 @@ pub enum UpdateKind {
     Visual,
     /// `generic_update`.
     Generic,
-    /// What a rule of the configuration makes.
+    /// An update that a rule of the configuration makes.
     Rule(Arc<Rule>),
-    /// What only Seneca's pages know.
+    /// An update that only Seneca's pages know.
     Seneca(SenecaKind),
 }
 
@@ -86,7 +86,8 @@ impl UpdateKind {
         }
     }
 
-    /// Its name [folded](crate::event::folded), as filters compare it: it is needed for each subscription, and made for none.
+    /// Its name [folded](crate::event::folded), as filters compare it: each subscription needs it, and none has to fold
+    /// it.
     pub fn folded(&self) -> &str {
         match self {
             Self::AgentStatusChange => "agent.status.change",
@@ -110,7 +111,7 @@ impl UpdateKind {
         }
     }
 
-    /// Where it is sent.
+    /// The namespace that it is sent on.
     pub fn namespace(&self) -> Namespace {
         match self {
             Self::Seneca(kind) => kind.namespace(),
@@ -123,7 +124,7 @@ impl UpdateKind {
         matches!(self, Self::Visual) && event.name.canonical() == "visual.layout.update"
     }
 
-    /// How it is shown.
+    /// The animation that shows it.
     pub fn animation(&self, event: &Event) -> Animation {
         let change = event.name.change_type();
         let text = |key: &str| event.data.get(key).and_then(Value::as_str);
@@ -174,7 +175,7 @@ fn activity(status: Option<&str>) -> Animation {
     }
 }
 
-/// A node state that says what became of the node is shown like the event that would say so.
+/// The animation of a node's state: that of the event that says the same.
 fn node_state(event: &Event) -> Animation {
     match status_of(event, &["nodeState", "node"]).as_deref() {
         Some("running" | "started" | "active") => Animation::Pulse,

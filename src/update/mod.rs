@@ -1,4 +1,4 @@
-//! What goes out: the updates that an event gives, planned on arrival and rendered when they are sent.
+//! The updates that an event gives, planned on arrival and rendered when they are sent.
 //!
 //! Planning is cheap and happens once for each event ([`Planned`]: which updates, how urgent, by which key they are
 //! coalesced, who may see them). Rendering writes the JSON once, when the pacer lets the update go, and

@@ -1,4 +1,4 @@
-//! The updates that an event gives, as they are planned: which, how urgent, by what they are coalesced, who may see them.
+//! The plan of an event's updates: their kinds, urgency, coalescing and destination.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,25 +10,25 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// Which of an event's updates: a bit for each.
+/// A set of an event's updates: a bit for each.
 pub type Bits = u32;
 
 /// Names an update of the stream and orders it among all others: the place of its event (of the last one, where several are
 /// coalesced), and its bit.
 pub type UpdateId = (Seq, Bits);
 
-/// The clients that may see an update.
+/// The rooms or the topic that an update goes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
     /// The rooms of the event: `observers` and `{kind}:{id}` for each id that it names.
     EventRooms,
-    /// Only these rooms (a rule said so).
+    /// Only these rooms, because a rule says so.
     Rooms(Arc<[String]>),
     /// The subscribers of one of Seneca's topics.
     Topic(Topic),
 }
 
-/// By what an update is coalesced. Two updates with equal keys replace each other within a window.
+/// The key by which an update is coalesced. Two updates with equal keys replace each other within a window.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(pub Arc<str>);
 
@@ -39,20 +39,20 @@ pub enum Coalescing {
     Fields,
     /// As `Fields`, and `data.changes` is coalesced in the same way (visual updates).
     Changes,
-    /// The later one says it all (`complete_refresh`).
+    /// The later one replaces it (`complete_refresh`).
     Replace,
     /// The text deltas of one role are joined in order.
     Text,
 }
 
-/// The pace of an update.
+/// The timing of an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Timing {
     /// At once, never coalesced: starts, ends, failures, decisions, assignments, anything critical.
     Immediate,
-    /// The first at once, those that follow within the window coalesced into one at its end.
+    /// The first goes at once; later ones within the window are coalesced into one at its end.
     Coalesced {
-        /// Which updates belong together.
+        /// Updates with equal keys are coalesced.
         key: Key,
         /// The time that they are held.
         window: Duration,
@@ -64,19 +64,19 @@ pub enum Timing {
 /// One update that an event gives.
 #[derive(Debug, Clone)]
 pub struct Planned {
-    /// Which of its event's updates it is. It never depends on who listens, for cursors name updates by it.
+    /// Its bit among its event's updates. It never depends on who listens, because cursors name updates by it.
     pub bit: Bits,
     /// The kind of text: see `render`.
     pub kind: UpdateKind,
     /// Its urgency.
     pub priority: Priority,
-    /// When.
+    /// Whether it goes at once or is coalesced.
     pub timing: Timing,
-    /// To whom.
+    /// The rooms or the topic that it goes to.
     pub destination: Destination,
 }
 
-/// The fields that are only known when an update is sent.
+/// The fields of an update that are known only when it is sent.
 #[derive(Debug, Clone, Copy)]
 pub struct Envelope<'a> {
     /// The cursor to resume after this update.
@@ -85,6 +85,6 @@ pub struct Envelope<'a> {
     pub coalesced: u32,
     /// The coalesced `data`, when events were coalesced; else the event's own is written.
     pub data: Option<&'a Object>,
-    /// The time of the first of several that are coalesced.
+    /// The time of the first event, when several are coalesced.
     pub since: Option<Timestamp>,
 }

@@ -1,4 +1,4 @@
-//! Which rooms an event's updates go to, and which entities must see them in order.
+//! The rooms that an event's updates go to, and the entities that must see them in order.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -26,7 +26,7 @@ pub fn event_rooms(event: &Event, visit: &mut dyn FnMut(&str)) {
     });
 }
 
-/// Stands for the event's rooms and for who may see it: updates for different ones are never coalesced.
+/// A hash of the event's rooms and its audience: updates with different ones are never coalesced.
 pub fn rooms_hash(event: &Event) -> u64 {
     let mut hasher = DefaultHasher::new();
     event.things(&mut |kind, id| (kind, id).hash(&mut hasher));
@@ -53,19 +53,19 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
         ThingKind::Project | ThingKind::Workflow if family != kind.as_str() => {}
         ThingKind::User => {}
         kind => {
-            // A workflow's run goes by both names.
+            // The run of a workflow has both names.
             let name = match kind {
                 ThingKind::Execution => "run",
                 kind => kind.as_str(),
             };
             add(event.home(kind), name, id);
-            // It was known without a project until now: what was said of it then comes first.
+            // The thing was known without a project until now: earlier updates of it come first.
             if event.settled.adopts(kind) {
                 add(None, name, id);
             }
         }
     });
-    // These are the project's that the event is of: namesakes in two projects are two, as with all things.
+    // Most things are a project's own: namesakes in two projects are two.
     let project = event.project_id.as_deref();
     for (kind, id) in [("node", event.node_id()), ("message", event.message_id())] {
         if let Some(id) = id {
@@ -80,8 +80,8 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
     {
         add(project, "target", target);
     }
-    // The health of all is one thing that events do not name; a report on a project tells its risk. What a limited producer
-    // says of it is of its project.
+    // The health of the system is one thing that events do not name; a report on a project tells its risk. A limited
+    // producer speaks of its project's health.
     if family == "system" || (family == "project" && event.data.contains_key("project_state")) {
         add(
             project.filter(|_| event.settled.confined),

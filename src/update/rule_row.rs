@@ -1,4 +1,4 @@
-//! The row of the table that a rule is: which update it gives.
+//! The row of the table that a rule stands for: the update that it gives.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use super::{
 use crate::event::{Event, Priority};
 
 impl Rule {
-    /// Its update of an event; `index` is its own place among the rules.
+    /// The update that the rule gives for an event; `index` is the rule's place among all.
     pub(super) fn plan(
         self: Arc<Self>,
         event: &Event,

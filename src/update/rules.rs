@@ -16,40 +16,40 @@ use crate::{
     pattern::Pattern,
 };
 
-/// Rules that one event may fit at the most, so that each of its updates has a bit of its own. Seneca's own updates have the
-/// bits above these.
+/// The most rules that may fit one event, so that each of its updates has a bit of its own. Seneca's own updates have
+/// the bits above these.
 pub const MAX_RULES_PER_EVENT: usize = 24;
 
 /// A rule that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{place}: [[transform.rules]] {key}: {message}")]
 pub struct RuleError {
-    /// Where the rule is written.
+    /// The place of the rule in the configuration.
     pub place: String,
-    /// Which of its keys.
+    /// The key of the rule.
     pub key: &'static str,
-    /// What is wrong with it, and what is allowed.
+    /// The fault, and the allowed values.
     pub message: String,
 }
 
 /// A rule, ready to be used.
 #[derive(Debug)]
 pub struct Rule {
-    /// Which events, by their folded names.
+    /// The events that it is for, by their folded names.
     matches: Pattern,
     /// The Socket.IO event.
     emit: String,
-    /// The same as filters compare it.
+    /// The folded name, as filters compare it.
     folded: String,
     /// Its own rooms; the event's when none are given.
     pub(super) rooms: Option<Vec<Template>>,
-    /// Normal when none is given; the producer's own comes first.
+    /// The producer's own priority counts before it; normal when neither is given.
     pub(super) priority: Option<Priority>,
-    /// The template of its key; none: never coalesced.
+    /// The template of its key; without one its updates are never coalesced.
     pub(super) coalesce_by: Option<Template>,
     /// Its own window; the table's when none is given.
     pub(super) throttle: Option<Duration>,
-    /// How it is shown.
+    /// The animation of its updates.
     animation: Animation,
     /// Its own fields; the whole data when there are none.
     fields: Vec<(String, Template)>,
@@ -171,7 +171,7 @@ impl Rule {
             .map(Self::compile)
             .collect::<Result<_, _>>()?;
         for config in configs {
-            // A name that the pattern is for. Patterns that meet elsewhere only are met by the table, which takes the first.
+            // A name that the pattern is for. If patterns meet only elsewhere, the table takes the first rules.
             let name = config.matches.replace(['*', '?'], "x");
             let name = EventName::published(&name);
             let fit = |rule: &&Self| rule.matches.matches(name.canonical());
@@ -190,8 +190,8 @@ impl Rule {
         Ok(rules)
     }
 
-    /// Checks that somebody can be in the rooms of the rules: an update for others would reach nobody. `default_room` has
-    /// no kind.
+    /// Checks that a client can be in the rooms of the rules: an update for other rooms would reach nobody.
+    /// `default_room` has no kind.
     ///
     /// # Errors
     /// Names the rule and the rooms that there are.
@@ -201,7 +201,7 @@ impl Rule {
                 let literal = room.split('{').next().unwrap_or_default();
                 match literal.split_once(':') {
                     Some((kind, _)) => event::ThingKind::from_name(kind).is_none(),
-                    // A room that begins with a place may be any.
+                    // A room that begins with a placeholder may be any room.
                     None if literal.is_empty() => false,
                     None => ![default_room, GENERAL, OBSERVERS, PRODUCERS].contains(&room.as_str()),
                 }
@@ -217,7 +217,7 @@ impl Rule {
         Ok(())
     }
 
-    /// Whether it is for this event.
+    /// Whether the rule is for this event.
     pub(super) fn matches(&self, event: &Event) -> bool {
         self.matches.matches(event.name.canonical())
     }

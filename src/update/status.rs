@@ -45,7 +45,7 @@ pub(crate) fn run_status(name: &EventName, data: &Object) -> Option<String> {
     Some(by_name.to_owned())
 }
 
-/// Why a task is blocked.
+/// The reason why a task is blocked.
 pub(crate) fn blocker(data: &Object) -> Option<&str> {
     const KEYS: [&str; 5] = [
         "blocker",
@@ -67,12 +67,12 @@ pub(super) fn within<'d>(data: &'d Object, outer: &[&str], key: &str) -> Option<
     })
 }
 
-/// The status that an event states, wherever it does.
+/// The status that an event states, under whichever key.
 pub(super) fn status_of(event: &Event, outer: &[&str]) -> Option<String> {
     status_in(&event.data, outer)
 }
 
-/// The same of an event's data.
+/// The status that an event's data states.
 pub(super) fn status_in(data: &Object, outer: &[&str]) -> Option<String> {
     ["status", "state"]
         .iter()

@@ -1,4 +1,5 @@
-//! The built-in table (contract §4): which updates an event gives, how urgent, and by what they are coalesced.
+//! The built-in table (contract §4): the updates that an event gives, their urgency, and the keys by which they are
+//! coalesced.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -18,12 +19,12 @@ use crate::{
     event::{Event, Priority},
 };
 
-/// What the configuration says of transformation.
+/// The configuration of the transformation.
 #[derive(Debug, Default)]
 pub struct TransformOptions {
     /// The window in which updates of one key are coalesced.
     pub throttle: Duration,
-    /// The same for message text, which is read as it grows.
+    /// The window for message text, which people read as it grows.
     pub text_throttle: Duration,
     /// Rules that add to the table or replace its rows.
     pub rules: Vec<Rule>,
@@ -34,33 +35,32 @@ pub struct TransformOptions {
 pub struct Table {
     /// The window of all keys but text.
     throttle: Duration,
-    /// Text is read as it grows: a shorter one.
+    /// The window for text, which people read as it grows.
     text_throttle: Duration,
-    /// Where any fits, the row is not used.
+    /// If a rule fits, the row is not used.
     rules: Vec<Arc<Rule>>,
-    /// Stands for all by which updates are coalesced.
+    /// A number for the rules by which updates are coalesced; cursors name it.
     grouping: u32,
 }
 
-/// The number of this version's coalescing: the table's rows, their bits and keys, what an event's entities and
-/// rooms are, what goes before what. A change of any of it needs the next number, or cursors from within a segment would name
-/// another place than they did (`hub/gather/tests.rs` has the present one).
+/// The number of this version's coalescing: the table's rows, their bits and keys, an event's entities and rooms, and
+/// the order of updates. A change of any of these needs the next number: otherwise cursors from within a segment would
+/// name another place than before (`hub/catchup/coalesce/tests.rs` has the present one).
 const GROUPING: u32 = 9;
 
-/// How a row coalesces.
+/// The key by which a row coalesces.
 enum By<'a> {
     /// Never.
     Nothing,
-    /// By this id within this name space of keys; never if the event lacks the id.
+    /// This id within this name space of keys; never if the event lacks the id.
     Id(Cow<'a, str>, Option<&'a str>, Coalescing),
 }
 
 struct Row<'a> {
     /// In the order in which they are sent.
     kinds: SmallVec<[UpdateKind; 2]>,
-    /// Unless the producer says another.
+    /// The producer's own priority counts before it.
     priority: Priority,
-    /// By what they are coalesced.
     by: By<'a>,
 }
 
@@ -91,13 +91,13 @@ impl Table {
         }
     }
 
-    /// Stands for all by which updates are coalesced: a place within a segment means nothing under anything else.
+    /// A number for the rules by which updates are coalesced: a place within a segment means nothing under other rules.
     pub fn grouping(&self) -> u32 {
         self.grouping
     }
 
-    /// The updates that `event` gives, in the order in which they are sent. Only the topics that somebody listens to
-    /// are planned for.
+    /// The updates that `event` gives, in the order in which they are sent. Only topics with a listener are planned
+    /// for.
     pub fn plan(&self, event: &Event, listening: Listening) -> SmallVec<[Planned; 4]> {
         let mut planned = SmallVec::new();
         let rules = self.rules.iter().enumerate();
@@ -125,7 +125,8 @@ impl Table {
     fn plan_row(&self, event: &Event, row: Row<'_>, planned: &mut SmallVec<[Planned; 4]>) {
         let priority = event.priority.unwrap_or(row.priority);
         let (window, how) = match &row.by {
-            // It says that a thing is of its project from now on, which what it would be coalesced with does not.
+            // This update says that a thing is of its project from now on; the ones that it could be coalesced with
+            // don't.
             _ if !event.settled.adopted.is_empty() => (Duration::ZERO, Coalescing::Replace),
             By::Id(_, _, Coalescing::Text) => (self.text_throttle, Coalescing::Text),
             By::Id(_, _, how) => (self.throttle, *how),
@@ -170,8 +171,9 @@ fn fnv(bytes: &[u8]) -> u32 {
 
 /// The row of an event. The first arm that fits is its row, as in the contract's table from top to bottom.
 ///
-/// Events are coalesced only with events of the same name: another name says something else of the thing, and a client that
-/// folds the updates would never hear of it; and who wants only one of the two names would not get what they are coalesced in.
+/// Events are coalesced only with events of the same name. Another name says another fact of the thing, which a client
+/// that folds the updates would never get; and a client that wants only one of the two names would miss the coalesced
+/// update.
 fn row(event: &Event) -> Row<'_> {
     let name = event.name.canonical();
     let segments: SmallVec<[&str; 6]> = name.split('.').collect();
@@ -314,7 +316,7 @@ fn is_start(change: &str) -> bool {
     matches!(change, "created" | "started" | "registered")
 }
 
-/// A report that tells a risk is not coalesced with one that tells none: the risk would seem to be told again.
+/// A report with a risk is not coalesced with one without: the risk would seem to be reported again.
 fn report_space<'a>(event: &Event, name: &'a str) -> Cow<'a, str> {
     let state = event.data.get("project_state");
     match state.and_then(|state| state.get("risk_level")) {
@@ -323,7 +325,7 @@ fn report_space<'a>(event: &Event, name: &'a str) -> Cow<'a, str> {
     }
 }
 
-/// Progress that says a status is not coalesced with progress that says none: the status would seem to be said again.
+/// Progress with a status is not coalesced with progress without: the status would seem to be said again.
 fn progress_space<'a>(event: &Event, name: &'a str) -> Cow<'a, str> {
     match event.data.get("status") {
         Some(Value::String(_)) => format!("{name}.status").into(),
@@ -331,7 +333,7 @@ fn progress_space<'a>(event: &Event, name: &'a str) -> Cow<'a, str> {
     }
 }
 
-/// A step that says it ended is an end, whatever the event is called.
+/// The row of a step: one that says it ended is an end, whatever the event's name.
 fn step(event: &Event) -> Row<'_> {
     let id = event
         .data
@@ -372,7 +374,7 @@ fn visual<'e>(event: &'e Event, kind: &str) -> Row<'e> {
     let target = event.data.get("target_id").and_then(Value::as_str);
     let project = event.project_id.as_deref().unwrap_or("-");
     let (id, how) = match kind {
-        // Layouts of one flush are one layout, whatever they were about.
+        // Layouts of one flush are one layout, whatever their targets.
         "layout" => (Some(project), Coalescing::Changes),
         "complete" => (Some(project), Coalescing::Replace),
         _ => (target, Coalescing::Changes),

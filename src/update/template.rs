@@ -1,4 +1,4 @@
-//! Templates of rules: text with `{data.agent_id}`-like places that an event fills.
+//! Templates of rules: text with placeholders like `{data.agent_id}`, which an event fills.
 
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ enum Part {
     Place(Vec<String>),
 }
 
-/// The first words that a place may begin with.
+/// The first words that a placeholder may begin with.
 const ROOTS: [&str; 8] = [
     "data",
     "metadata",
@@ -30,7 +30,7 @@ const ROOTS: [&str; 8] = [
 ];
 
 impl Template {
-    /// Reads a template; the error says what is wrong with it.
+    /// Reads a template; the error names the fault.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -61,7 +61,7 @@ impl Template {
         Ok(Self(parts))
     }
 
-    /// As a value: a template that is one place keeps the value's type.
+    /// The template as a value: if it is a single placeholder, the value keeps its type.
     pub(super) fn value(&self, event: &Event, data: &Object) -> Value {
         match self.0.as_slice() {
             [Part::Place(path)] => look_up(path, event, data),
@@ -69,7 +69,7 @@ impl Template {
         }
     }
 
-    /// As text; what is missing is empty.
+    /// The template as text; missing values are empty.
     pub(super) fn text(&self, event: &Event, data: &Object) -> String {
         let mut out = String::new();
         for part in &self.0 {
@@ -85,7 +85,7 @@ impl Template {
         out
     }
 
-    /// As the name of a room. What fills a place behind the kind is an id, and is written as ids are in names.
+    /// The template as the name of a room. A value after the kind is an id, and is written as ids are in names.
     pub(super) fn room(&self, event: &Event, data: &Object) -> String {
         let mut name = String::new();
         for part in &self.0 {
@@ -109,7 +109,7 @@ impl Template {
         room_name::canonical(&name).into_owned()
     }
 
-    /// Whether every place of it is filled by the event.
+    /// Whether the event fills every placeholder.
     pub(super) fn is_filled(&self, event: &Event) -> bool {
         self.0.iter().all(|part| match part {
             Part::Text(_) => true,

@@ -43,20 +43,20 @@ impl Writer {
 
     fn value(&mut self, value: &(impl Serialize + ?Sized)) {
         let start = self.out.len();
-        // Only a map with keys that are no strings could fail; should it ever, the object stays whole.
+        // Only a map with keys that are no strings could fail; the object stays whole even then.
         if serde_json::to_writer(&mut self.out, value).is_err() {
             self.out.truncate(start);
             self.out.extend_from_slice(b"null");
         }
     }
 
-    /// One field.
+    /// Writes a field.
     pub(super) fn field(&mut self, key: &str, value: &(impl Serialize + ?Sized)) {
         self.key(key);
         self.value(value);
     }
 
-    /// A field that is an object.
+    /// Writes a field that is an object.
     pub(super) fn object(&mut self, key: &str, write: impl FnOnce(&mut Self)) {
         self.key(key);
         self.out.push(b'{');
@@ -64,7 +64,7 @@ impl Writer {
         self.out.push(b'}');
     }
 
-    /// A field of an object that is spread behind it: written only if that doesn't have it.
+    /// Writes a field unless the object has it that is spread after it.
     pub(super) fn unless_in(
         &mut self,
         spread: &Object,
@@ -76,7 +76,7 @@ impl Writer {
         }
     }
 
-    /// All fields of an object but those.
+    /// Writes all fields of an object, except those of `but`.
     pub(super) fn spread(&mut self, object: &Object, but: &[&str]) {
         for (key, value) in object {
             if !but.contains(&key.as_str()) {
@@ -85,13 +85,13 @@ impl Writer {
         }
     }
 
-    /// The first of several values that is there, else `null`.
+    /// Writes the first value that is there, else `null`.
     pub(super) fn first(&mut self, key: &str, values: &[Option<&Value>]) {
         let value = values.iter().flatten().find(|v| !v.is_null());
         self.field(key, &value);
     }
 
-    /// The object.
+    /// The finished object.
     pub(super) fn finish(mut self) -> String {
         self.out.push(b'}');
         String::from_utf8(self.out).unwrap_or_default()

@@ -23,7 +23,8 @@ const ENVELOPE: [&str; 9] = [
     "metadata",
 ];
 
-/// What Marcus' agents report themselves: its bus names them in `source`, and for some of these nowhere else.
+/// The reports of Marcus' agents about themselves: the bus names the agent in `source`, and for some reports nowhere
+/// else.
 const REPORTS: [&str; 7] = [
     "agent.registered",
     "blocker.resolved",
@@ -34,7 +35,7 @@ const REPORTS: [&str; 7] = [
     "task.started",
 ];
 
-/// Parts of Marcus that are sources as well, and no agents.
+/// Parts of Marcus that are sources but no agents.
 const PARTS: [&str; 9] = [
     "auto_complete",
     "context",
@@ -69,8 +70,8 @@ pub(in crate::event) fn read(
     if is_bus && REPORTS.contains(&name.canonical()) && is_agent(&source) && !names_agent(&data) {
         data.insert("agent_id".into(), (*source).into());
     }
-    // What else stands beside the envelope is kept where it can't be taken for a fact; but what the event is about is
-    // said by an id beside its data as well as by one in it.
+    // Other keys beside the envelope are kept where nobody takes them for facts; but an id beside the data names a
+    // thing as well as one in it.
     for (key, value) in object {
         match is_id(&key) && !value.is_null() {
             true => data.entry(key).or_insert(value),
@@ -93,7 +94,7 @@ pub(in crate::event) fn read(
     })
 }
 
-/// Whether a source can be an agent: it has to have a room of its own.
+/// Whether a source can be an agent: an agent needs a name that a room can have.
 fn is_agent(source: &str) -> bool {
     fields::is_type(source) && !PARTS.contains(&source)
 }

@@ -1,6 +1,6 @@
 //! A Marcus structured conversation line: the key `event` names it, `logger` and `level` say where it was logged.
 //!
-//! It may hold an `event_type` of its own ("progress", "assignment"): that is one of its facts, not its type.
+//! The line may have an `event_type` of its own ("progress", "assignment"): that is a fact, not the type.
 
 use serde_json::Value;
 
@@ -57,7 +57,7 @@ pub(in crate::event) fn read(
     })
 }
 
-/// Who says the line.
+/// The speaker of the line.
 fn speaker(name: &EventName, line: &Object, metadata: &Object) -> Option<String> {
     let text = |key: &str| line.get(key).and_then(Value::as_str).map(str::to_owned);
     let worker = || text("worker_id");

@@ -34,7 +34,7 @@ pub(in crate::event) fn is(object: &Object) -> bool {
         && object.get("changes").is_some_and(Value::is_object)
 }
 
-/// Some of the shape, but not all of it.
+/// Whether an object has some keys of this shape, but not all.
 pub(in crate::event) fn is_half(object: &Object) -> bool {
     ["update_type", "update_id", "target_id", "changes"]
         .iter()

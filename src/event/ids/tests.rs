@@ -4,7 +4,7 @@ use super::*;
 
 const PAGE: &str = include_str!("../../../docs/protocol.md");
 
-/// All that can be named, in the order of the page.
+/// All things that an event can name, in the order of the page.
 const ALL: [Named; COUNT] = [
     Project, Agent, Task, Run, Execution, Workflow, Node, Job, Message, User, Owner, Board,
 ];
@@ -14,7 +14,7 @@ fn key_of(what: Named) -> &'static str {
     what.into()
 }
 
-/// The row of the page on one of them; spellings in camel case are said of all.
+/// The row of the page for one of them; the page mentions spellings in camel case once for all.
 fn row(what: Named) -> String {
     let is_snake = |key: &str| !key.contains(char::is_uppercase);
     let spellings = SPELLINGS.iter().filter(|(_, named)| *named == what);

@@ -1,17 +1,17 @@
 //! Keeps the digits of ids that are written as numbers.
 //!
-//! JSON's numbers are read as 64 bits or as a double: of a longer one digits are lost, and two ids would be one (a trace's
-//! id has 128 bits). So in the place of an id a numeral that would lose digits becomes a string before the text is read. Only
-//! long numerals are looked at: a text without one is passed over with a glance at each sixteenth byte.
+//! JSON's numbers are read as 64 bits or as a double: of a longer one digits are lost, and two ids would be one (a
+//! trace's id has 128 bits). So a numeral in the place of an id that would lose digits becomes a string before the text
+//! is read. Only long numerals are looked at: of a text without one, only each sixteenth byte is read.
 
 use super::super::{ids, numeral};
 
-/// A double holds all numerals of fewer digits; a point may be among them.
+/// The number of digits, a point among them, up to which a double holds every numeral.
 const LONG: usize = 16;
 /// The longest key of an id, with each of its characters written as an escape.
 const LONGEST_KEY: usize = 128;
 
-/// The text with the ids as strings that would lose digits; `None` when there are none.
+/// The text with strings for ids that would lose digits; `None` when there are none.
 pub(super) fn spell_out(text: &[u8]) -> Option<Vec<u8>> {
     let (mut out, mut copied) = (Vec::new(), 0);
     let mut at = LONG - 1;
@@ -34,7 +34,7 @@ pub(super) fn spell_out(text: &[u8]) -> Option<Vec<u8>> {
                 end = copied;
             }
         }
-        // The next run of so many begins behind this byte and reaches to there.
+        // The next run of so many digits begins after this byte and reaches to there.
         at = end + LONG;
     }
     (copied > 0).then(|| {
@@ -47,7 +47,7 @@ fn is_part(byte: u8) -> bool {
     byte.is_ascii_digit() || byte == b'.'
 }
 
-/// The whole numeral around a run of digits, and where it begins; none for what is no number of JSON.
+/// The whole numeral around a run of digits, and its beginning; none if it is no number of JSON.
 fn numeral(text: &[u8], begin: usize, end: usize) -> Option<(usize, &str)> {
     let begin = begin - usize::from(text[..begin].ends_with(b"-"));
     let mut rest = &text[end..];
@@ -61,8 +61,8 @@ fn numeral(text: &[u8], begin: usize, end: usize) -> Option<(usize, &str)> {
     is_number.then_some((begin, numeral))
 }
 
-/// Whether a text ends with the key of an id and a colon. A quote that ends a key is told from one within a string by what
-/// stands before it: only a whole key is one.
+/// Whether a text ends with the key of an id and a colon. The text before a quote shows whether it ends a key or is
+/// within a string: only a whole key counts.
 fn is_id(text: &[u8]) -> bool {
     let key = || {
         let before = text.trim_ascii_end().strip_suffix(b":")?;

@@ -1,9 +1,9 @@
-//! Finds where values begin and end, without reading them.
+//! Finds the beginnings and ends of values, without reading them.
 
 use super::marks::without_marks;
 
-/// The elements of a list as they are written, at most `max` of them, and how many more there are. `None` for what is no list
-/// from its first bracket to its last.
+/// The elements of a list as they are written, at most `max` of them, and the number of further ones. `None` for what
+/// is no list from its first bracket to its last.
 pub fn elements(text: &[u8], max: usize) -> Option<(Vec<&[u8]>, usize)> {
     let (text, _) = without_marks(text);
     let text = text.trim_ascii();
@@ -27,7 +27,7 @@ pub fn elements(text: &[u8], max: usize) -> Option<(Vec<&[u8]>, usize)> {
             _ => return None,
         };
         let part = inside.get(begin..at)?.trim_ascii();
-        // An empty list has nothing in it.
+        // An empty list has no element.
         if !(ends && parts.is_empty() && more == 0 && part.is_empty()) {
             if parts.len() < max {
                 parts.push(part);
@@ -43,8 +43,8 @@ pub fn elements(text: &[u8], max: usize) -> Option<(Vec<&[u8]>, usize)> {
     None
 }
 
-/// About how many values a text holds, in all its objects and lists together: never fewer than there are. Each costs memory
-/// far beyond its text, so this is looked at before it is read.
+/// About how many values a text holds, in all its objects and lists together: never fewer than there are. Each value
+/// costs far more memory than its text, so they are counted before the text is read.
 pub fn count_values(text: &[u8]) -> usize {
     let mut values = 1;
     let mut places = Structure::new(text);
@@ -56,9 +56,8 @@ pub fn count_values(text: &[u8]) -> usize {
 
 /// The brackets and commas of a text that stand in no string.
 struct Structure<'t> {
-    /// All of it.
     text: &'t [u8],
-    /// Looked at up to here.
+    /// The end of the part that was looked at.
     at: usize,
 }
 
@@ -80,7 +79,7 @@ impl<'t> Structure<'t> {
         }
     }
 
-    /// Goes behind the quote that ends a string, or to the end.
+    /// Goes on to the byte after the quote that ends a string, or to the end.
     fn skip_string(&mut self) {
         while let Some(offset) =
             memchr::memchr2(b'"', b'\\', self.text.get(self.at..).unwrap_or(&[]))

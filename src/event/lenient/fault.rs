@@ -1,4 +1,4 @@
-//! The reason why a text is no JSON, with the slip that people make most often when they write it by hand.
+//! The reason why a text is no JSON, with the usual slip of people who write it by hand.
 
 use serde_json::Error;
 
@@ -20,14 +20,14 @@ fn hint(text: &[u8], error: &Error) -> Option<&'static str> {
     let rest = line.get(error.column().checked_sub(1)?..)?;
     let begins = |words: &[&str]| words.iter().any(|word| rest.starts_with(word.as_bytes()));
     if begins(&["'"]) {
-        // As Python shows a dict.
+        // Python shows a dict like this.
         Some("which takes double quotes")
     } else if begins(&["None", "True", "False"]) {
         Some("which writes null, true and false")
     } else if error.to_string().starts_with("key must be a string")
         && rest.first().is_some_and(u8::is_ascii_alphabetic)
     {
-        // As in JavaScript, or behind a shell that took the quotes away.
+        // JavaScript writes it like this, or a shell took the quotes away.
         Some("in which names stand in double quotes")
     } else {
         None

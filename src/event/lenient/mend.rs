@@ -1,13 +1,13 @@
-//! Makes strict JSON of what is nearly JSON.
+//! Mends text that is nearly JSON into strict JSON.
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 
 use super::marks::without_marks;
 
-/// How many values of a text were put right, by kind.
+/// The number of values of a text that were mended, by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Mended {
-    /// `NaN`, infinities, numbers beyond what a double holds: now `null`.
+    /// `NaN`, infinities, and numbers beyond a double: now `null`.
     pub numbers: usize,
     /// Halves of surrogate pairs: now U+FFFD.
     pub surrogates: usize,
@@ -18,12 +18,12 @@ pub struct Mended {
 }
 
 impl Mended {
-    /// Whether anything was put right.
+    /// Whether any value was mended.
     pub fn any(self) -> bool {
         self != Self::default()
     }
 
-    /// Adds what was put right elsewhere.
+    /// Adds the numbers of another text.
     pub fn add(&mut self, other: Self) {
         self.numbers += other.numbers;
         self.surrogates += other.surrogates;
@@ -31,7 +31,7 @@ impl Mended {
         self.marks += other.marks;
     }
 
-    /// The kinds that were put right and how often, by the names that the counter has.
+    /// The number of mended values of each kind, by the counter's names.
     pub fn each(self) -> impl Iterator<Item = (&'static str, usize)> {
         [
             ("number", self.numbers),
@@ -44,8 +44,8 @@ impl Mended {
     }
 }
 
-/// The text with everything put right that has one evident meaning; `None` when there is nothing to put right. Whether the
-/// result is JSON is for a reader to find out.
+/// The text with all values mended that have one evident meaning; `None` when there are none. A reader finds out
+/// whether the result is JSON.
 pub fn mend(text: &[u8]) -> Option<(String, Mended)> {
     let (text, marks) = without_marks(text);
     let mut mended = Mended {
@@ -72,13 +72,11 @@ pub fn mend(text: &[u8]) -> Option<(String, Mended)> {
 
 /// One pass over a text.
 struct Scan<'t> {
-    /// All of it.
     text: &'t str,
-    /// Read up to here.
+    /// The end of the part that was read.
     at: usize,
-    /// Copied up to here: what needs no change is copied in runs.
+    /// The end of the part that was copied: text that needs no change is copied in runs.
     copied: usize,
-    /// The result.
     out: String,
 }
 
@@ -106,7 +104,7 @@ impl<'t> Scan<'t> {
         self.out
     }
 
-    /// A string, from its quote to the one that ends it.
+    /// Reads a string, from its quote to the one that ends it.
     fn string(&mut self, mended: &mut Mended) {
         let bytes = self.text.as_bytes();
         self.at += 1;
@@ -141,7 +139,7 @@ impl<'t> Scan<'t> {
         Some(u16::from_be_bytes(unit))
     }
 
-    /// A number, or a name such as `true`.
+    /// Reads a number, or a name such as `true`.
     fn word(&mut self, mended: &mut Mended) {
         let rest = self.text.get(self.at..).unwrap_or_default();
         let is_part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
@@ -155,7 +153,7 @@ impl<'t> Scan<'t> {
         }
     }
 
-    /// Writes something in place of what stands between here and `end`.
+    /// Writes `by` in place of the text from here to `end`.
     fn replace(&mut self, end: usize, by: &str) {
         self.out
             .push_str(self.text.get(self.copied..self.at).unwrap_or_default());
@@ -165,7 +163,7 @@ impl<'t> Scan<'t> {
     }
 }
 
-/// Not-a-number and the infinities, as Python, JavaScript and C write them.
+/// Whether a word is not-a-number or an infinity, as Python, JavaScript and C write them.
 fn is_no_number(word: &str) -> bool {
     let name = word.strip_prefix(['-', '+']).unwrap_or(word);
     matches!(
@@ -174,7 +172,7 @@ fn is_no_number(word: &str) -> bool {
     )
 }
 
-/// A number as JSON writes it, but beyond what a double holds.
+/// Whether a word is a number of JSON beyond a double.
 fn is_too_large(word: &str) -> bool {
     let begins = word
         .bytes()

@@ -1,8 +1,8 @@
-//! Reads what is nearly JSON, as honest producers write it.
+//! Reads text that is nearly JSON, as honest producers write it.
 //!
-//! Python writes `NaN` and `Infinity`, JavaScript and Python write halves of surrogate pairs, Windows begins files with a
-//! byte order mark, and a log line may hold bytes that are no UTF-8. One such value must not cost the event, and not its
-//! neighbours. Strict JSON is read by `serde_json` alone; only where that fails is the text mended and read again:
+//! Python writes `NaN` and `Infinity`, JavaScript and Python write halves of surrogate pairs, Windows begins files with
+//! a byte order mark, and a log line may hold bytes that are no UTF-8. One such value must cost neither the event nor
+//! its neighbours. Strict JSON is read by `serde_json` alone; only where that fails is the text mended and read again:
 //!
 //! | written | read as |
 //! |---|---|
@@ -11,7 +11,7 @@
 //! | bytes that are no UTF-8 | U+FFFD |
 //! | a byte order mark before it | nothing |
 //!
-//! Numbers in the place of ids keep all of their digits (see `digits`), which JSON's readers here would not keep.
+//! Numbers in the place of ids keep all of their digits (see `digits`), which `serde_json` would not keep.
 //!
 //! Everything else that is not JSON stays an error. Each step is one pass over the text, and mending makes it at most three
 //! times as long.
@@ -34,12 +34,12 @@ pub use mend::{Mended, mend};
 use crate::error::Error;
 use marks::without_marks;
 
-/// A list, of which each element was read by itself.
+/// A list whose elements were read one by one.
 #[derive(Debug, Default)]
 pub struct List {
-    /// The elements, in order; why it could not be read in place of one that is no JSON.
+    /// The elements in order; an element that is no JSON is an error.
     pub items: Vec<Result<Value, Error>>,
-    /// How many more there are than were read.
+    /// The number of elements that were not read.
     pub more: usize,
 }
 
@@ -52,7 +52,7 @@ pub enum Body {
     Many(List),
 }
 
-/// Reads what is JSON, with all digits of the ids in it.
+/// Reads strict JSON, with all digits of its ids.
 ///
 /// # Errors
 /// The error says where the text is no JSON, or not of this type.
@@ -61,7 +61,7 @@ pub fn strict<T: DeserializeOwned>(text: &[u8]) -> Result<T, serde_json::Error> 
     let read = spelt.map(|text| serde_json::from_slice(&text));
     match read {
         Some(Ok(value)) => Ok(value),
-        // A fault is told by its place in what was sent.
+        // The error names the place in the text as it was sent.
         Some(Err(_)) | None => serde_json::from_slice(text),
     }
 }
@@ -85,8 +85,8 @@ pub fn read(text: &[u8]) -> Result<(Value, Mended), Error> {
     }
 }
 
-/// Reads one value, or a list in which each element stands for itself: one that can't be read is an error in its place. Of a
-/// list at most `max` elements are read.
+/// Reads one value, or a list whose elements stand for themselves: an element that can't be read is an error in its
+/// place. At most `max` elements of a list are read.
 ///
 /// # Errors
 /// As [`read`], for what is no list or one that has no end.

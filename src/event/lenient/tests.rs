@@ -36,7 +36,7 @@ fn odd_values_are_read_and_counted() {
             mended(0, 3, 0, 0),
         ),
         ("\u{feff}{\"a\":1}", json!({ "a": 1 }), mended(0, 0, 0, 1)),
-        // Text is text: nothing in a string or a key is a number.
+        // A number within a string or a key is text.
         (
             r#"{"NaN":"NaN \"Infinity","x":NaN}"#,
             json!({ "NaN": "NaN \"Infinity", "x": null }),

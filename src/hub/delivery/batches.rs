@@ -99,7 +99,7 @@ fn write_batch(part: &[(&Outgoing, bool)]) -> Outgoing {
     json.push_str(",\"requires_layout_update\":");
     let layout = part.iter().any(|(_, layout)| *layout);
     json.push_str(if layout { "true" } else { "false" });
-    // The place after the last of them, so that whoever keeps the newest cursor needn't look inside.
+    // The cursor after the last update, so that a client that keeps the newest cursor needn't look inside.
     let cursor = part.last().and_then(|(update, _)| update.cursor());
     if let Some(cursor) = cursor {
         json.push_str(",\"cursor\":");

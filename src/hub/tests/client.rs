@@ -17,14 +17,14 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// The place where a client stands by what it read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// It was not greeted yet.
+    /// Not greeted yet.
     Greeted,
-    /// It is being given what it missed.
+    /// Being given the updates that it missed.
     Behind,
-    /// It is promised a snapshot.
+    /// Promised a snapshot.
     Promised,
     Live,
-    /// It had a snapshot in parts, and is given what came after it: nobody says when it has all of that.
+    /// Given a snapshot in parts, and then the updates after it: nobody says when it has all of them.
     Quiet,
 }
 

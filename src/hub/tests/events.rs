@@ -72,11 +72,11 @@ pub(super) struct Said {
     pub(super) what: What,
     /// 0 for none, else `p1` or `p2`.
     pub(super) project: u8,
-    /// Which of two things of its kind the event is about.
+    /// The one of two things of its kind that the event is about.
     pub(super) who: u8,
     /// Whether it names an agent beside its task.
     pub(super) both: bool,
-    /// Which of three facts the event says anew.
+    /// The one of three facts that the event says anew.
     pub(super) fact: u8,
     /// Whether it has a fact that no other event says.
     pub(super) marked: bool,

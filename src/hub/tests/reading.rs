@@ -1,4 +1,4 @@
-//! How a client reads: the consequences of each message for its account.
+//! The reading of a client: the consequences of each message for its account.
 
 use serde_json::Value;
 
@@ -60,7 +60,7 @@ impl Client {
             }
             QueuedMessage::CaughtUp => {
                 self.note("caught up");
-                // A client that resumed since is told `resumed`, too.
+                // A client that resumed since is sent `resumed`, too.
                 if self.connection.as_ref().is_some_and(|c| c.from.is_none()) {
                     self.is_up_to_date(truth);
                 }

@@ -1,14 +1,15 @@
-//! Whether the wall clock can be believed: events are let go of by age, and a clock that jumps must not empty the journal.
+//! Judges whether the wall clock can be believed: events are trimmed by age, and a clock that jumps must not empty the
+//! journal.
 //!
-//! The monotonic clock says how much time has passed since the start, the wall clock what time it is. As long as both have
-//! gone the same way, age is known. When the wall clock jumps, nothing is let go of by age until it has gone evenly for an
-//! hour (a machine that was asleep is right after all), or is back where it was.
+//! The monotonic clock shows the time since the start, the wall clock the time of day. As long as both go evenly, age
+//! is known. When the wall clock jumps, no event is trimmed by age until it has gone evenly for an hour (then it was
+//! right: the machine was asleep), or is back at its old time.
 
 use std::time::{Duration, Instant};
 
-/// Clocks are set by less than this all the time.
+/// The largest difference that is no jump: clocks are set by less all the time.
 const TOLERANCE_US: i64 = 5 * 60 * 1_000_000;
-/// So long a clock that jumped has to go evenly to be believed.
+/// The time for which a clock that jumped has to go evenly to be believed.
 pub(super) const EVENLY: Duration = Duration::from_secs(3_600);
 
 /// Both clocks at one moment.
@@ -20,7 +21,7 @@ pub(super) struct Now {
 }
 
 impl Now {
-    /// Reads both.
+    /// Reads both clocks.
     pub(super) fn read() -> Self {
         Self {
             wall_us: crate::timestamp::Timestamp::now().as_micros(),
@@ -40,9 +41,9 @@ impl Now {
 /// Judges the wall clock.
 #[derive(Debug)]
 pub(super) struct Clock {
-    /// A moment at which it was right.
+    /// A moment at which the wall clock was right.
     right: Now,
-    /// The moment after a jump from which on it has gone evenly.
+    /// The moment after a jump; it has gone evenly since.
     jumped: Option<Now>,
 }
 
@@ -50,9 +51,9 @@ pub(super) struct Clock {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Believed,
-    /// It has just jumped.
+    /// The clock has just jumped.
     Jumped,
-    /// It jumped before, and has not gone evenly for long enough.
+    /// The clock jumped before, and has not gone evenly for long enough.
     Doubted,
 }
 
@@ -66,7 +67,7 @@ impl Clock {
 
     pub(super) fn look(&mut self, now: Now) -> Verdict {
         if self.right.is_on_the_way_to(now) {
-            // Small settings may add up to much over months.
+            // Small settings may add up to a large one over months.
             self.right = now;
             self.jumped = None;
             return Verdict::Believed;

@@ -1,4 +1,4 @@
-//! Places of the file that can't be read: counted once each, and said once.
+//! Damaged places of the file: each is counted once, and logged once.
 
 use std::{
     collections::BTreeSet,
@@ -12,12 +12,12 @@ use rusqlite::ErrorCode;
 
 use crate::{journal::Seq, observe::JournalMetrics};
 
-/// Damaged places that are told apart: of those beyond, each read counts.
+/// Damaged places that are remembered: beyond them, each read counts.
 const TOLD_APART: usize = 10_000;
 
 #[derive(Debug)]
 pub(super) struct Damage {
-    /// The beginnings of what was found: the same is read again and again.
+    /// The first places of the damage, because readers find it again and again.
     known: Mutex<BTreeSet<Seq>>,
     /// Events that can't be read.
     count: AtomicU64,
@@ -33,7 +33,7 @@ impl Damage {
         }
     }
 
-    /// So many events from `seq` on can't be read.
+    /// Notes that so many events from `seq` on can't be read.
     pub(super) fn found(&self, seq: Seq, events: u64) {
         let first = {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,13 +56,12 @@ impl Damage {
         }
     }
 
-    /// How many were found.
     pub(super) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
 }
 
-/// Whether an error is about what stands in the file, and comes again however often it is read.
+/// Whether an error comes from the contents of the file, so that it comes again at each read.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),

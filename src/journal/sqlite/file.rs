@@ -1,4 +1,4 @@
-//! Looks at a file before SQLite does: what isn't ours must not be touched.
+//! Looks at a file before SQLite does: a file of another program must not be touched.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -15,7 +15,8 @@ pub(super) const APPLICATION_ID: i32 = 0x5374_6f61;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const HEADER: usize = 100;
 
-/// Makes sure that the file is ours, or new, and that no other server uses it. The lock holds while the returned file lives.
+/// Makes sure that the file is ours, or new, and that no other server uses it. The lock lasts as long as the returned
+/// file.
 pub(super) fn claim(path: &Path) -> Result<File, OpenError> {
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
         fs::create_dir_all(folder)
@@ -27,7 +28,7 @@ pub(super) fn claim(path: &Path) -> Result<File, OpenError> {
             "is a folder; name a file ([journal] path)",
         ));
     }
-    // SQLite makes the files beside it with the mode of this one.
+    // SQLite makes the files beside this one with the same mode.
     let opened = private_file::options().open(path);
     let mut file = opened.map_err(|error| unwritable(path, &error))?;
     match file.try_lock() {
@@ -46,7 +47,7 @@ pub(super) fn claim(path: &Path) -> Result<File, OpenError> {
     Ok(file)
 }
 
-/// Whether the file is ours, or could be made, while a server may run on it.
+/// Whether the file is ours, or could be made; a server may be using it.
 pub(super) fn could_be_claimed(path: &Path) -> Result<(), OpenError> {
     private_file::may_be_made(path)
         .map_err(|reason| OpenError::new(path, format!("{reason}; {ANOTHER}")))?;
@@ -74,7 +75,7 @@ fn check(path: &Path, file: &mut File) -> Result<(), OpenError> {
     if len == 0 {
         return Ok(());
     }
-    // A first start that was killed in the middle: SQLite rolls back what is half written.
+    // A first start was killed in the middle: SQLite rolls the half written pages back.
     if lies_beside(path, "-journal") {
         return Ok(());
     }
@@ -97,7 +98,7 @@ fn check(path: &Path, file: &mut File) -> Result<(), OpenError> {
         size => u64::from(size),
     };
     let whole = u64::from(number(28)) * page;
-    // With a write-ahead log beside it, the rest may be there.
+    // With a write-ahead log beside it, the other pages may be there.
     if len < whole && !has_log(path) {
         return Err(OpenError::new(
             path,
@@ -110,7 +111,7 @@ fn check(path: &Path, file: &mut File) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Whether a write-ahead log lies beside the file: the server didn't end by itself.
+/// Whether a write-ahead log lies beside the file: then the server did not end in order.
 pub(super) fn has_log(path: &Path) -> bool {
     lies_beside(path, "-wal")
 }

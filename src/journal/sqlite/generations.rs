@@ -1,8 +1,8 @@
 //! The generations of a journal: each start of a server begins one, with an epoch of its own.
 //!
-//! A place alone doesn't say which event stands there. When a backup is put back, or a power cut takes the newest events,
-//! others are written to places that cursors name already. They are written under another epoch then, and the file knows how
-//! far each epoch before it goes: a cursor of what was lost is beyond that, or of an epoch that the file doesn't know.
+//! A place alone does not name an event. When a backup is restored, or a power cut takes the newest events, other
+//! events are written to places that cursors name already. These have another epoch, and the file knows the last place
+//! of each earlier epoch: a cursor of a lost event is beyond that, or of an epoch that the file doesn't know.
 
 use std::collections::HashMap;
 
@@ -10,21 +10,21 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::journal::{Epoch, Seq};
 
-/// Generations that are remembered: somebody who starts the server once a minute fills them in a week.
+/// Generations that are remembered: a server that is started once a minute fills them in a week.
 const KEPT: i64 = 10_000;
 
 /// The generations that a file knows.
 #[derive(Debug)]
 pub(super) struct Generations {
-    /// Of the cursors that are made now.
+    /// The epoch of the cursors that are made now.
     present: Epoch,
-    /// Those before it, oldest first, with the newest place of each.
+    /// The earlier epochs, oldest first, with the newest place of each.
     earlier: Vec<(Epoch, Seq)>,
-    /// Finds these by their epochs.
+    /// The earlier epochs and their newest places, for look-ups.
     newest: HashMap<Epoch, Seq>,
 }
 
-/// Begins one behind the newest place. The oldest are forgotten when there are too many.
+/// Begins a generation after the newest place. The oldest ones are forgotten when there are too many.
 pub(super) fn begin(connection: &mut Connection, last: Seq) -> rusqlite::Result<Generations> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let known = read(&transaction)?;
@@ -50,7 +50,7 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<Vec<(Epoch, Seq)
     rows.collect()
 }
 
-/// Adds one.
+/// Adds a generation.
 pub(super) fn write(connection: &Connection, epoch: Epoch, began: Seq) -> rusqlite::Result<()> {
     let write = "INSERT INTO generations (epoch, began) VALUES (?1, ?2)";
     connection.execute(write, (epoch.0, began)).map(drop)
@@ -59,7 +59,7 @@ pub(super) fn write(connection: &Connection, epoch: Epoch, began: Seq) -> rusqli
 impl Generations {
     fn new(known: &[(Epoch, Seq)], (present, mut began): (Epoch, Seq)) -> Self {
         let mut earlier: Vec<(Epoch, Seq)> = Vec::with_capacity(known.len());
-        // A generation ends where the next one begins, and one that lost its end where that was noticed.
+        // A generation ends where the next one begins; one that lost its end, where that was noticed.
         for &(epoch, from) in known.iter().rev() {
             earlier.push((epoch, began));
             began = began.min(from);
@@ -72,12 +72,12 @@ impl Generations {
         }
     }
 
-    /// Of the cursors that are made now.
+    /// The epoch of the cursors that are made now.
     pub(super) fn present(&self) -> Epoch {
         self.present
     }
 
-    /// The one in which the event at this place was kept, or the oldest that is known.
+    /// The generation that kept the event at this place, or the oldest one that is known.
     pub(super) fn at(&self, seq: Seq) -> Epoch {
         let at = self.earlier.partition_point(|(_, newest)| *newest < seq);
         self.earlier
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn each_goes_as_far_as_the_next_one_begins() {
-        // Nothing was kept in the third one.
+        // The third generation kept no event.
         let generations = known(&[(1, 0), (2, 10), (3, 30)], (4, 30));
         let newest = |epoch| generations.newest(Epoch(epoch), 99);
         assert_eq!(
@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(kept.len(), usize::try_from(KEPT).unwrap());
         assert_eq!(kept[0], (Epoch(1), 10));
         assert_eq!(kept.last(), Some(&(generations.present(), last)));
-        // The next start knows it no more; what it kept has the name of the oldest that is known.
+        // The next start no longer knows it; its events get the epoch of the oldest known one.
         let generations = begin(&mut file, last).unwrap();
         let newest = |epoch| generations.newest(Epoch(epoch), last);
         assert_eq!([0, 1, 2].map(newest), [None, Some(20), Some(30)]);

@@ -1,13 +1,13 @@
 //! The embedded journal: one SQLite file in WAL mode, which any SQLite tool can open.
 //!
 //! ```text
-//!  append ─▶ queue ─▶ writer thread: one transaction for all that waits ─▶ newest records at hand ─▶ hub
-//!  read   ─▶ newest records at hand, else a reading connection
+//!  append ─▶ queue ─▶ writer thread: one transaction for all that waits ─▶ newest records in memory ─▶ hub
+//!  read   ─▶ newest records in memory, else a reading connection
 //! ```
 //!
-//! An append is answered after its transaction. With [`Durability::Process`] the data is then with the operating system:
-//! the end of the process loses nothing. With [`Durability::Disk`] it is on the disk. A failing write is answered with an
-//! error and nothing of it is kept; the writer tries again by itself, and says so until it works.
+//! An append is answered after its transaction. With [`Durability::Process`] the operating system has the data then:
+//! the end of the process loses nothing. With [`Durability::Disk`] the disk has it. A failing write is answered with an
+//! error and none of its events is kept; the writer tries again by itself, and reports the trouble until it works.
 
 mod clock;
 mod damage;
@@ -56,25 +56,25 @@ use writer::Writer;
 pub struct SqliteJournal {
     /// The way to the one thread that writes.
     queue: Arc<Queue>,
-    /// What the writer tells without being asked.
+    /// State that the writer shares.
     shared: Arc<Shared>,
-    /// A connection of its own: reading waits for no write.
+    /// A connection of its own, so that a read waits for no write.
     reader: Arc<Reader>,
-    /// Kept in the file: cursors outlive the process.
+    /// Kept in the file, because cursors outlive the process.
     generations: Generations,
     /// Closed when the writer's thread ends.
     alive: tokio::sync::watch::Receiver<()>,
-    /// Waited for at the end, so that the file is closed properly.
+    /// Joined at the end, so that the file is closed properly.
     writer: Mutex<Option<std::thread::JoinHandle<()>>>,
-    /// Keeps a second server out; let go of when the file is closed.
+    /// Keeps a second server out; released when the file is closed.
     lock: std::fs::File,
 }
 
 impl SqliteJournal {
-    /// Whether the file could be opened or made, as far as that can be known while a server may run on it.
+    /// Checks whether the file could be opened or made; a server may be using it.
     ///
     /// # Errors
-    /// As [`SqliteJournal::open`], but for what SQLite finds and another server.
+    /// As [`SqliteJournal::open`], except those that SQLite finds, and a second server.
     pub fn check(path: &std::path::Path) -> Result<(), OpenError> {
         file::could_be_claimed(path)
     }
@@ -82,7 +82,8 @@ impl SqliteJournal {
     /// Opens the file, or makes it.
     ///
     /// # Errors
-    /// The file is damaged, of another program, of a newer version, in use, or can't be written. It is not touched then.
+    /// The file is damaged, of another program, of a newer version, in use, or can't be written. Then it is not
+    /// touched.
     pub fn open(options: &SqliteOptions) -> Result<Self, OpenError> {
         let path = &options.path;
         let lock = file::claim(path)?;
@@ -127,10 +128,10 @@ impl SqliteJournal {
     }
 }
 
-/// The end of the writer's thread, by a panic too: nobody waits for an answer that never comes.
+/// Notices the end of the writer's thread, also by a panic: nobody waits for an answer that never comes.
 struct WriterEnd {
     queue: Arc<Queue>,
-    /// Dropped with this struct: the receivers notice that.
+    /// Dropped with this struct, which the receivers notice.
     _lives: Sender<()>,
 }
 
@@ -140,7 +141,7 @@ impl Drop for WriterEnd {
     }
 }
 
-/// The writer's answer, or that it is gone.
+/// The writer's answer, or the error that it is gone.
 async fn answer<T>(reply: oneshot::Receiver<Result<T, JournalError>>) -> Result<T, JournalError> {
     reply.await.map_err(|_| queue::gone())?
 }
@@ -173,14 +174,14 @@ impl Journal for SqliteJournal {
             self.shared.metrics.overloaded.inc();
         }
         Box::pin(async move {
-            // Gives its place up when whoever waits hangs up.
+            // The ticket gives the place in the queue up when the caller hangs up.
             let _ticket = ticket?;
             answer(kept).await
         })
     }
 
     fn read(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Batch, JournalError>> {
-        // What was trimmed may still be at hand.
+        // Trimmed records may still be in memory.
         let bounds = self.bounds();
         let after = after.max(bounds.first.saturating_sub(1));
         if let Some(batch) = self.shared.tail.read(after, limit) {
@@ -210,7 +211,7 @@ impl Journal for SqliteJournal {
 
     fn ended(&self) -> BoxFuture<'static, ()> {
         let mut alive = self.alive.clone();
-        // Nothing is ever sent: the only change is the end.
+        // No value is ever sent: the only change is the end.
         Box::pin(async move { while alive.changed().await.is_ok() {} })
     }
 
@@ -234,7 +235,7 @@ impl Journal for SqliteJournal {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(writer) = writer.take() {
             writer.join().ok();
-            // Nothing is written any more, whoever still holds this: another server may have the file.
+            // Nothing more is written, even if somebody still holds this: another server may have the file.
             self.lock.unlock().ok();
         }
     }
@@ -269,7 +270,7 @@ impl Journal for SqliteJournal {
 }
 
 impl SqliteJournal {
-    /// Has the writer keep a part of a state, or its last one.
+    /// Has the writer keep a part of a checkpoint, or its last one.
     fn checkpoint(
         &self,
         seq: Seq,

@@ -1,4 +1,4 @@
-//! Why a file can't be used.
+//! The error of a file that can't be used.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("the journal {path} {reason}")]
 pub struct OpenError {
-    /// The file as it was named.
+    /// The path as it was configured.
     path: String,
     /// The fault and the remedy.
     reason: String,

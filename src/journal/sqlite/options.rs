@@ -16,7 +16,7 @@ pub enum Durability {
 /// The configuration of the journal's file.
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
-    /// The file; its folder is made when it isn't there.
+    /// The path; its folder is made when it isn't there.
     pub path: PathBuf,
     /// The moment at which an append is answered.
     pub durability: Durability,
@@ -29,9 +29,9 @@ pub struct SqliteOptions {
 /// Bytes of memory that a journal in a file may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeldBytes {
-    /// Of the newest events.
+    /// The newest events.
     pub tail: usize,
-    /// Of those that wait to be written.
+    /// Events that wait to be written.
     pub queue: usize,
 }
 

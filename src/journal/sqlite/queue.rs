@@ -1,4 +1,4 @@
-//! The jobs that wait for the writer: bounded in bytes, and given up again by those who don't wait any longer.
+//! The queue of the writer's jobs: bounded in bytes; a caller that no longer waits takes its job out.
 
 use std::{
     collections::VecDeque,
@@ -27,11 +27,10 @@ pub(super) enum Job {
 /// Events to be kept, with their text.
 #[derive(Debug)]
 pub(super) struct Append {
-    /// The events, in this order.
     pub(super) entries: Vec<Entry>,
-    /// Delivery is measured from here.
+    /// Delivery is measured from this time.
     pub(super) accepted: Instant,
-    /// The producer is answered when it is kept.
+    /// The producer is answered when the events are kept.
     pub(super) reply: oneshot::Sender<Result<Vec<Outcome>, JournalError>>,
 }
 
@@ -46,15 +45,15 @@ pub(super) struct Queue {
 
 #[derive(Debug)]
 struct Inner {
-    /// Each with its number, ascending, and what it holds.
+    /// Each with its number, ascending, and the bytes that it holds.
     jobs: VecDeque<(u64, usize, Job)>,
     /// The number of the next job.
     next: u64,
-    /// Held by the jobs that wait and by those that are being written.
+    /// The bytes of the jobs that wait and of those that are being written.
     bytes: usize,
-    /// Events in these.
+    /// The events of these jobs.
     events: u64,
-    /// The writer has ended.
+    /// Whether the writer has ended.
     closed: bool,
 }
 
@@ -73,7 +72,7 @@ impl Queue {
         })
     }
 
-    /// Queues events. The place is free again when the ticket is dropped before the writer came to it.
+    /// Queues events. Dropping the ticket takes them out again, if the writer has not begun with them.
     ///
     /// # Errors
     /// There is no room, or the writer has ended.
@@ -83,7 +82,7 @@ impl Queue {
         if inner.closed {
             return Err(gone());
         }
-        // One that is larger than the whole queue still has its turn when nothing else waits.
+        // A job that is larger than the whole queue has its turn when nothing else waits.
         if inner.bytes > 0 && inner.bytes + held > self.max_bytes {
             return Err(JournalError::Overloaded);
         }
@@ -97,7 +96,7 @@ impl Queue {
         })
     }
 
-    /// Queues what has no bound: there is one of each at a time.
+    /// Queues a job without a bound: there is one of each such kind at a time.
     pub(super) fn push(&self, job: Job) -> Result<(), JournalError> {
         let mut inner = self.lock();
         if inner.closed {
@@ -108,7 +107,8 @@ impl Queue {
         Ok(())
     }
 
-    /// The next job and what it holds, waited for so long. What it holds counts until [`Queue::done`] says otherwise.
+    /// Waits at most this long for the next job, and returns it with the bytes that it holds. They count until
+    /// [`Queue::done`].
     pub(super) fn next(&self, wait: Duration) -> Option<(usize, Job)> {
         let mut inner = self.lock();
         if inner.jobs.is_empty() {
@@ -118,13 +118,13 @@ impl Queue {
         inner.jobs.pop_front().map(|(_, held, job)| (held, job))
     }
 
-    /// The same without waiting.
+    /// The next job, without waiting.
     pub(super) fn try_next(&self) -> Option<(usize, Job)> {
         let next = self.lock().jobs.pop_front();
         next.map(|(_, held, job)| (held, job))
     }
 
-    /// So much is written, or was refused.
+    /// Notes that a job of so many bytes and events is written, or was refused.
     pub(super) fn done(&self, held: usize, events: usize) {
         let mut inner = self.lock();
         inner.bytes -= held.min(inner.bytes);
@@ -136,12 +136,12 @@ impl Queue {
         self.lock().events
     }
 
-    /// Bytes that they hold.
+    /// Bytes that the jobs hold.
     pub(super) fn bytes(&self) -> usize {
         self.lock().bytes
     }
 
-    /// Nothing more is taken, and those who wait are told.
+    /// Refuses further jobs, and answers all that wait.
     pub(super) fn close(&self) {
         let mut inner = self.lock();
         inner.closed = true;

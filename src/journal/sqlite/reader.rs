@@ -1,6 +1,6 @@
-//! Reads what is no longer at hand. Called from threads that may wait.
+//! Reads records that are no longer in memory, on threads that may wait.
 //!
-//! One damaged event is no reason to withhold all others: what can't be read is passed over, counted and said.
+//! One damaged event is no reason to withhold all others: the reader passes over it, counts it and logs it.
 
 use std::{
     path::Path,
@@ -20,7 +20,7 @@ use crate::journal::{Batch, JournalError, Seq, entry::parse};
 #[derive(Debug)]
 pub(super) struct Reader {
     connection: Mutex<Connection>,
-    /// Counts what can't be read.
+    /// Counts events that can't be read.
     damage: Arc<Damage>,
 }
 
@@ -35,13 +35,13 @@ impl Reader {
         })
     }
 
-    /// The records after `after`; `last` is the newest place that there is.
+    /// The records after `after`; `last` is the newest place.
     pub(super) fn read(&self, after: Seq, limit: usize, last: Seq) -> Result<Batch, JournalError> {
         let connection = self.lock();
         let mut batch = Batch::after(after);
         match self.walk(&connection, &mut batch, limit) {
             Ok(true) => {}
-            // There is nothing behind the last row.
+            // No row comes after the last one.
             Ok(false) => batch.to = batch.to.max(last),
             Err(error) if is_damage(&error) => self.pass_over(&connection, &mut batch, last)?,
             Err(error) => return Err(JournalError::Unavailable(error.to_string())),
@@ -49,7 +49,7 @@ impl Reader {
         Ok(batch)
     }
 
-    /// Adds what comes after the batch's end; whether there may be more.
+    /// Adds the rows after the batch's end; returns whether there may be more.
     fn walk(
         &self,
         connection: &Connection,
@@ -64,7 +64,7 @@ impl Reader {
         let mut count = 0;
         while let Some(row) = rows.next()? {
             let seq: Seq = row.get(0)?;
-            // Damage may have made another kind of value of a text.
+            // Damage may have turned a text into another kind of value.
             let text = row.get_ref(1)?.as_str().ok();
             let record = text.and_then(|text| parse(seq, text, now));
             if record.is_none() {
@@ -79,7 +79,7 @@ impl Reader {
         Ok(count == limit)
     }
 
-    /// The row after the batch's end can't be read: moves the end in front of the next one that can.
+    /// Moves the batch's end in front of the next row that can be read.
     fn pass_over(
         &self,
         connection: &Connection,
@@ -94,7 +94,7 @@ impl Reader {
         Ok(())
     }
 
-    /// This part of the newest checkpoint; none as well when it can't be read.
+    /// This part of the newest checkpoint; none also when it can't be read.
     pub(super) fn checkpoint(&self, part: u32) -> Result<Option<(Seq, String)>, JournalError> {
         let connection = self.lock();
         let read = connection

@@ -1,7 +1,7 @@
-//! Takes what can be read of a damaged file into a new one beside it.
+//! Repair: copies all readable events of a damaged file into a new one beside it.
 //!
-//! The damaged file is only read: everything happens on a copy. The new file has the same cursors and places, without what
-//! is damaged.
+//! The damaged file is only read: everything happens on a copy. The new file has the same cursors and places, without
+//! the damaged events.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -18,23 +18,23 @@ use crate::{
     private_file,
 };
 
-/// No journal has so many places: a file that can't say how many it has is searched up to here.
+/// The end of the search in a file that can't name its last place: no journal has so many.
 const MAX_PLACES: Seq = 1 << 40;
 /// Events that are written together.
 const REPAIR_BATCH_EVENTS: u64 = 10_000;
-/// Damaged places that are told one by one.
+/// Damaged places that are listed one by one.
 const MAX_LISTED_PLACES: usize = 1_000;
 
 /// The result of a repair.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Repaired {
-    /// Where the repaired copy is; `None` when nothing is damaged.
+    /// The repaired copy; `None` when nothing is damaged.
     pub copy: Option<PathBuf>,
     /// Events that could be read.
     pub kept: u64,
-    /// From where to where events can't be read; the first thousand of these.
+    /// The first and the last place of each damaged range; the first thousand of these.
     pub damaged: Vec<(Seq, Seq)>,
-    /// How many events that are, all together, as far as it is known.
+    /// The number of damaged events, as far as it is known.
     pub lost: u64,
     /// Whether the saved state can't be read: it is made anew at the next start.
     pub state_lost: bool,
@@ -43,7 +43,7 @@ pub struct Repaired {
 }
 
 impl Repaired {
-    /// Whether anything is wrong.
+    /// Whether any damage was found.
     pub fn is_damaged(&self) -> bool {
         self.lost > 0 || self.state_lost || self.structure.is_some()
     }
@@ -94,7 +94,7 @@ pub fn repair(path: &Path) -> Result<Repaired, OpenError> {
     Ok(done)
 }
 
-/// Removes a database in the end, whatever happens.
+/// Removes a database at the end, in any case.
 struct Tidy<'p>(&'p Path);
 
 impl Drop for Tidy<'_> {
@@ -124,7 +124,7 @@ type Failure = Box<dyn std::error::Error>;
 fn rebuild(from: &Path, to: &Path) -> Result<Repaired, Failure> {
     let mut done = Repaired::default();
     let source = Connection::open(from)?;
-    // Takes in the log, as far as that is whole.
+    // Takes the log in, as far as it is whole.
     source.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").ok();
     let check = source.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
     done.structure = match check {
@@ -146,13 +146,13 @@ fn rebuild(from: &Path, to: &Path) -> Result<Repaired, Failure> {
     Ok(done)
 }
 
-/// The saved state, and what the file says of itself.
+/// Copies the saved state, and the small tables.
 fn copy_small(
     source: &Connection,
     target: &Connection,
     done: &mut Repaired,
 ) -> Result<(), Failure> {
-    // Without these the cursors of clients are those of another journal, and they are given a snapshot.
+    // Without these the cursors of clients would be foreign, and their clients would be given a snapshot.
     for (epoch, began) in read_generations(source).unwrap_or_default() {
         generations::write(target, epoch, began)?;
     }
@@ -166,9 +166,9 @@ fn copy_small(
     Ok(())
 }
 
-/// All of the generations, for one says where another ends.
+/// Reads all generations, because each one's end is the beginning of the next.
 fn read_generations(source: &Connection) -> rusqlite::Result<Vec<(Epoch, Seq)>> {
-    // A file of an earlier version that could not be brought to this one has one epoch.
+    // A file of an earlier version that could not be migrated has one epoch.
     let epoch = "SELECT value FROM meta WHERE key = 'epoch'";
     let first = source.query_row(epoch, [], |row| Ok((Epoch(row.get(0)?), 0)));
     match first.optional() {
@@ -177,14 +177,14 @@ fn read_generations(source: &Connection) -> rusqlite::Result<Vec<(Epoch, Seq)>> 
     }
 }
 
-/// Copies the saved state part by part, if there is one; whether it is whole.
+/// Copies the saved state part by part, if there is one; returns whether it is whole.
 fn copy_state(source: &Connection, target: &Connection) -> rusqlite::Result<bool> {
     let newest = "SELECT seq, state FROM checkpoints ORDER BY seq DESC LIMIT 1";
     let last = source.query_row(newest, [], |row| Ok((row.get(0)?, row.get(1)?)));
     let Some((seq, last)): Option<(Seq, String)> = last.optional()? else {
         return Ok(true);
     };
-    // A file of an earlier version that could not be brought to this one has no parts.
+    // A file of an earlier version that could not be migrated has no parts.
     let parts = "SELECT part, state FROM checkpoint_parts WHERE seq = ?1 ORDER BY part";
     if let Ok(mut parts) = source.prepare(parts) {
         let mut rows = parts.query([seq])?;
@@ -208,7 +208,7 @@ fn copy_state(source: &Connection, target: &Connection) -> rusqlite::Result<bool
     Ok(true)
 }
 
-/// Each line of a saved state is JSON.
+/// Whether each line of a saved state is JSON.
 fn is_whole(state: &str) -> bool {
     state
         .lines()
@@ -231,7 +231,7 @@ fn copy_events(
         .into_iter()
         .filter(|name| ours.contains(name) && !matches!(name.as_str(), "seq" | "event"))
         .collect();
-    // These two come first: they are looked at.
+    // These two come first, because they are looked at.
     shared.splice(0..0, ["seq".to_owned(), "event".to_owned()]);
     let names = shared.join(", ");
     let places = vec!["?"; shared.len()].join(", ");
@@ -253,7 +253,7 @@ fn copy_events(
             Err(error) if is_damage(&error) => {
                 let good = next_good(source, at, last)?;
                 let Some(good) = good else {
-                    // How many there were is not known when the file can't say it.
+                    // The number of events is not known if the file can't tell it.
                     done.passed(at + 1, if last == MAX_PLACES { at + 1 } else { last });
                     break;
                 };
@@ -286,7 +286,7 @@ fn copy_batch(
                 .map(|column| row.get::<_, Value>(column))
                 .collect::<rusqlite::Result<Vec<_>>>()?;
             let mut write = target.prepare_cached(write)?;
-            // One whose id is there already, or that lacks what it must have, is damaged as well.
+            // A row whose id is there already, or that lacks a needed value, is damaged as well.
             kept = write.execute(rusqlite::params_from_iter(values))? == 1;
         }
         match kept {
@@ -331,7 +331,7 @@ pub(super) fn next_good(
         }
     };
     let (mut bad, mut step) = (bad, 1);
-    // Upwards in steps that double, then back down to the first.
+    // The search goes upwards in doubling steps, then back down to the first good row.
     let (mut at, mut seq) = loop {
         if bad >= last {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! The tables, their version, and what a file says of itself when it is opened.
+//! The tables, their version, and the bounds that a file is opened with.
 
 use std::{path::Path, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
     ledger::{Ledger, Speaker},
 };
 
-/// Each brings a file from one version to the next; the number of them is the present version.
+/// Each migration brings a file from one version to the next; their number is the present version.
 const MIGRATIONS: &[&str] = &[FIRST, SETTLED, PARTS, GENERATIONS];
 
 const FIRST: &str = "
@@ -31,7 +31,7 @@ const FIRST: &str = "
     CREATE TABLE checkpoints (seq INTEGER PRIMARY KEY, state TEXT NOT NULL);
 ";
 
-/// Ids are those of their producers, and tell contents apart. The producers of older events are not known.
+/// Ids belong to their producers, and contents are told apart. The producers of older events are not known.
 const SETTLED: &str = "
     CREATE TABLE settled (
         seq INTEGER PRIMARY KEY,
@@ -47,7 +47,7 @@ const SETTLED: &str = "
     ALTER TABLE settled RENAME TO events;
 ";
 
-/// A saved state stands in parts: `checkpoints` has the last one of it.
+/// A checkpoint has parts: `checkpoints` has the last one.
 const PARTS: &str = "
     CREATE TABLE checkpoint_parts (
         seq INTEGER NOT NULL,
@@ -57,7 +57,7 @@ const PARTS: &str = "
     );
 ";
 
-/// Each start begins a generation. A file from before that had one epoch for all of it, which is its first generation's.
+/// Each start begins a generation. A file from before that had one epoch, which becomes its first generation's.
 const GENERATIONS: &str = "
     CREATE TABLE generations (
         number INTEGER PRIMARY KEY,
@@ -68,7 +68,7 @@ const GENERATIONS: &str = "
     DELETE FROM meta WHERE key = 'epoch';
 ";
 
-/// Files up to this size are checked from end to end when the server didn't end by itself.
+/// Files up to this size are checked from end to end when the server did not end in order.
 const CHECKED: u64 = 1 << 30;
 
 /// The time that a connection waits for another one of this process.
@@ -130,7 +130,7 @@ fn prepare(
         )?;
         migration.commit()?;
     }
-    // Only now, so that a new file is ours from its first page on.
+    // After the checks, so that a new file is ours from its first page on.
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     connection.pragma_update(
@@ -141,7 +141,7 @@ fn prepare(
             Durability::Disk => "full",
         },
     )?;
-    // A file that can't be written is found here and not by the first producer.
+    // The first write is made here, so that the start finds a file that can't be written, and not the first producer.
     connection.execute(
         "INSERT OR REPLACE INTO meta VALUES ('opened', unixepoch())",
         [],
@@ -149,8 +149,8 @@ fn prepare(
     Ok(Ok(()))
 }
 
-/// Settles what was published before events were settled when they are accepted: in their order, as of producers without
-/// limits.
+/// Settles events of an earlier version, which were not settled when they were accepted: in their order, as events of
+/// producers without limits.
 fn settle(connection: &Connection) -> rusqlite::Result<()> {
     let ledger = Ledger::new(Rules::default().max_known.into());
     let first: Option<u64> =
@@ -170,7 +170,7 @@ fn settle(connection: &Connection) -> rusqlite::Result<()> {
     while let Some(seq) = next.query_row([at], |row| row.get::<_, Option<Seq>>(0))? {
         at = seq;
         let text: Option<String> = read.query_row([seq], |row| row.get(0)).ok();
-        // What can't be read is told of when it is read.
+        // The reader reports a row that can't be read.
         let Some(Ok(mut event)) = text.map(|text| Event::from_stored(&text)) else {
             continue;
         };
@@ -192,7 +192,7 @@ fn describe(path: &Path, error: &rusqlite::Error) -> OpenError {
                 "is damaged ({error}); `stoa repair` takes what can be read of it into a copy. Or restore it from a copy, or move it away to begin anew"
             )
         }
-        // It says one of them, by whether the files beside the journal could be made or were there.
+        // SQLite gives one of these codes, depending on whether the files beside the journal exist or can be made.
         Some(ReadOnly | CannotOpen) => {
             format!("can't be written ({error}); its file and folder must be writable")
         }

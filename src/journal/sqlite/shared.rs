@@ -18,7 +18,7 @@ use crate::{
 pub(super) struct Shared {
     /// The oldest kept place.
     pub(super) first: AtomicU64,
-    /// The newest.
+    /// The newest kept place.
     pub(super) last: AtomicU64,
     /// The last event that the live stream has read: nothing newer is trimmed.
     pub(super) released: AtomicU64,
@@ -26,28 +26,26 @@ pub(super) struct Shared {
     pub(super) checkpoint: AtomicU64,
     /// The newest records.
     pub(super) tail: Tail,
-    /// The writer's health.
     state: Mutex<WriterState>,
-    /// Counts the events that can't be read.
+    /// Counts events that can't be read.
     pub(super) damage: Arc<Damage>,
     /// Wakes the hub.
     pub(super) grown: Sender<Seq>,
-    /// Counts what happens.
     pub(super) metrics: JournalMetrics,
 }
 
 /// The writer's health.
 #[derive(Debug, Default)]
 struct WriterState {
-    /// Why nothing can be written now, if it can't.
+    /// The reason why no event can be written now.
     trouble: Option<String>,
-    /// The damage that was done to the file, if any was.
+    /// The way in which the file was lost, if it was.
     lost: Option<Lost>,
-    /// Since when the events wait that are being written.
+    /// The time from which the events wait that are being written.
     writing: Option<Instant>,
 }
 
-/// After so long without anything being written, a disk stalls or a program holds the file.
+/// The time after which a write counts as stalled: the disk is slow or another program holds the file.
 const STALLED: Duration = Duration::from_secs(1);
 
 impl Shared {
@@ -75,7 +73,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets why nothing can be written; what it was before.
+    /// Sets the reason why no event can be written; returns the one before.
     pub(super) fn set_trouble(&self, trouble: Option<String>) -> Option<String> {
         std::mem::replace(&mut self.state().trouble, trouble)
     }
@@ -92,19 +90,19 @@ impl Shared {
         self.state().lost = lost;
     }
 
-    /// The writer begins to write, or has ended.
+    /// Notes that the writer begins to write, or has ended.
     pub(super) fn set_writing(&self, writes: bool) {
         self.state().writing = writes.then(Instant::now);
     }
 
-    /// Shows how much is held.
+    /// Sets the gauges of the held bytes.
     pub(super) fn gauge(&self, queue: &Queue) {
         let number = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
         self.metrics.tail_bytes.set(number(self.tail.bytes()));
         self.metrics.queue_bytes.set(number(queue.bytes()));
     }
 
-    /// Why nothing can be kept now, if nothing can.
+    /// The reason why no event can be kept now.
     pub(super) fn trouble(&self) -> Option<String> {
         let state = self.state();
         if let Some(lost) = state.lost {
@@ -113,7 +111,7 @@ impl Shared {
         if state.trouble.is_some() {
             return state.trouble.clone();
         }
-        // All that is queued waits for what is being written.
+        // All queued events wait for those that are being written.
         let waited = state.writing?.elapsed();
         (waited >= STALLED).then(|| {
             format!(

@@ -1,6 +1,6 @@
-//! The newest records, at hand without a query. The live stream reads these as long as it keeps up.
+//! The newest records in memory. The live stream reads these as long as it keeps up, without a query.
 //!
-//! They are bounded in bytes of what they hold, whether the live stream has read them or not: all of them are in the file too.
+//! Their bound is in bytes of memory, whether the live stream has read them or not: all of them are in the file too.
 
 use std::{
     collections::VecDeque,
@@ -12,7 +12,6 @@ use crate::journal::{Batch, Seq, entry::InMemory};
 #[derive(Debug)]
 pub(super) struct Tail {
     inner: Mutex<Inner>,
-    /// Bytes that may be held.
     max_bytes: usize,
 }
 
@@ -20,9 +19,9 @@ pub(super) struct Tail {
 struct Inner {
     /// Without holes, up to the newest.
     records: VecDeque<InMemory>,
-    /// Bytes that they hold.
+    /// Bytes that the records hold.
     bytes: usize,
-    /// The newest place, also while nothing is at hand.
+    /// The newest place, also while no record is in memory.
     last: Seq,
 }
 
@@ -51,7 +50,7 @@ impl Tail {
         }
     }
 
-    /// The records after `after`, if the first of them is at hand.
+    /// The records after `after`, if the first of them is in memory.
     pub(super) fn read(&self, after: Seq, limit: usize) -> Option<Batch> {
         let found: Vec<InMemory> = {
             let inner = self.lock();
@@ -62,7 +61,7 @@ impl Tail {
             let skip = usize::try_from((after + 1).checked_sub(first)?).ok()?;
             inner.records.range(skip..).take(limit).cloned().collect()
         };
-        // Parsed without the lock: it is work.
+        // Parsing is work, so it is done without the lock.
         let mut batch = Batch::after(after);
         for found in found {
             batch.push(found.seq, found.record());
@@ -73,7 +72,6 @@ impl Tail {
         Some(batch)
     }
 
-    /// Bytes that are held.
     pub(super) fn bytes(&self) -> usize {
         self.lock().bytes
     }

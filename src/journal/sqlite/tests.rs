@@ -40,7 +40,7 @@ fn events(ids: std::ops::Range<u64>) -> Vec<Event> {
     ids.map(event).collect()
 }
 
-/// All that is kept after a place, however many reads that takes.
+/// All kept events after a place, however many reads that takes.
 async fn all(journal: &SqliteJournal, mut after: Seq) -> Vec<Arc<Record>> {
     let mut all = Vec::new();
     loop {
@@ -93,7 +93,7 @@ async fn a_restart_finds_the_same_events_cursors_and_duplicates() {
         outcomes,
         [Outcome::Duplicate(10_000), Outcome::Stored(10_001)]
     );
-    // Old ones by a query, new ones at hand, and nothing between them is missing.
+    // Old records come by a query, new ones from memory, and none between them is missing.
     assert_eq!(after.epoch_at(10_001), after.epoch());
     let newest = all(&after, 9_990).await;
     assert!(newest.iter().map(|r| r.seq).eq(9_991..=10_001));
@@ -198,7 +198,7 @@ async fn a_damaged_file_is_refused_and_left_as_it_is() {
         "{error}"
     );
     assert_eq!(fs::read(&path).unwrap().len(), whole.len() / 2);
-    // Newer than this server.
+    // The version is newer than this server.
     fs::write(&path, &whole).unwrap();
     let connection = rusqlite::Connection::open(&path).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
@@ -237,7 +237,7 @@ async fn a_damaged_event_is_passed_over_and_counted_once() {
     let journal = SqliteJournal::open(&options(&path)).unwrap();
     journal.append(events(0..2_000)).await.unwrap();
     drop(journal);
-    // The first and the last of a read as well.
+    // The first and the last event of a read are damaged as well.
     break_texts(&path, &[1, 700, 701, 2_000]);
     let journal = SqliteJournal::open(&options(&path)).unwrap();
     for _ in 0..2 {
@@ -284,7 +284,7 @@ async fn damaged_pages_are_passed_over_and_repaired() {
         (done.kept, 0)
     );
     drop(repaired);
-    // Opened as it is: what can be read is read.
+    // The file is opened as it is, and its readable events are read.
     let journal = SqliteJournal::open(&options(&path)).unwrap();
     let found = all(&journal, 0).await;
     assert_eq!(found.len() as u64, done.kept);
@@ -315,7 +315,7 @@ async fn a_whole_file_needs_no_repair_and_one_in_use_gets_none() {
     assert_eq!((done.kept, done.damaged), (99, vec![(50, 50)]));
 }
 
-/// Waits until nothing can be kept, or until something can.
+/// Waits until no event can be kept, or until events can be kept again.
 async fn until_trouble(journal: &SqliteJournal, wanted: bool) -> Option<String> {
     let started = Instant::now();
     loop {
@@ -371,7 +371,7 @@ async fn a_log_that_is_taken_away_or_cut_is_noticed_and_what_was_kept_is_there_a
         let log = folder.path().join("stoa.db-wal");
         let journal = SqliteJournal::open(&options(&path)).unwrap();
         journal.append(events(0..500)).await.unwrap();
-        // It has looked at the log by then.
+        // The journal has looked at the log by then.
         tokio::time::sleep(Duration::from_millis(600)).await;
         if cut {
             fs::File::options()
@@ -392,7 +392,7 @@ async fn a_log_that_is_taken_away_or_cut_is_noticed_and_what_was_kept_is_there_a
             let after = SqliteJournal::open(&options(&copy)).unwrap();
             assert_eq!(after.bounds().last, 500, "the file itself has it all");
         }
-        // What only the memory of this process knows must not be written over the rest.
+        // Knowledge that only this process has must not be written over the file.
         std::mem::forget(journal);
     }
 }
@@ -412,7 +412,7 @@ async fn what_waits_to_be_written_is_bounded_and_whoever_hangs_up_frees_the_plac
     };
     let mut waiting = vec![append(0)];
     let mut next = 50;
-    // The first of them is with the writer; the others are queued.
+    // The writer has the first of them; the others are queued.
     while journal.health().trouble.is_none() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -487,7 +487,7 @@ async fn a_clock_that_jumps_empties_nothing() {
         trimmer.step(&mut connection, &shared, at).unwrap();
         assert_eq!(journal.bounds().first, 1, "{at:?}");
     }
-    // Time that passes on both clocks is believed: these are over an hour old, and all but the newest go.
+    // Time that passes on both clocks is believed: these events are over an hour old, and all but the newest go.
     trimmer
         .step(&mut connection, &shared, later(4_000, 0))
         .unwrap();

@@ -1,4 +1,4 @@
-//! Retention: what is too old or too much goes, oldest first, in steps that nobody has to wait for.
+//! Retention: trims events that are too old or too many, oldest first, in steps that nobody has to wait for.
 
 use std::sync::atomic::Ordering;
 
@@ -16,19 +16,17 @@ const TRIM_STEP_EVENTS: u64 = 2_000;
 
 #[derive(Debug)]
 pub(super) struct Trimmer {
-    /// More are not kept.
     max_events: u64,
-    /// Older ones are not kept.
     max_age_us: i64,
-    /// Nor what fills more of the file.
+    /// The most bytes of the file.
     max_bytes: u64,
-    /// Says whether age is known.
+    /// Judges whether the age is known.
     clock: Clock,
-    /// The last step was a full one: more is due.
+    /// Whether the last step was a full one: more is due.
     more: bool,
 }
 
-/// The newest places that are to go, by each bound.
+/// The newest places to be trimmed, by each bound.
 #[derive(Debug)]
 struct Due {
     count: Seq,
@@ -52,8 +50,8 @@ impl Trimmer {
         self.more
     }
 
-    /// Trims at most one step. Never what the live stream or the next start still needs, and never the newest event:
-    /// it says where to go on.
+    /// Trims at most one step. The live stream and the next start keep all events that they still need, and the newest
+    /// event always stays, because it marks the next place.
     pub(super) fn step(
         &mut self,
         connection: &mut Connection,
@@ -76,7 +74,7 @@ impl Trimmer {
         if end < first {
             return Ok(());
         }
-        // Said first: whoever reads meanwhile must not take what is missing for damage.
+        // Set first: a reader must not take records that are missing meanwhile for damage.
         shared.first.store(end + 1, Ordering::Release);
         let gone = connection.execute("DELETE FROM events WHERE seq <= ?1", [end]);
         if let Err(error) = gone {
@@ -142,7 +140,7 @@ impl Due {
         self.count.max(self.age).max(self.bytes)
     }
 
-    /// How many of the places from `first` to `end` go by which bound; each by one.
+    /// The number of places from `first` to `end` that each bound trims; each place counts once.
     fn reasons(&self, first: Seq, end: Seq) -> [(&'static str, u64); 3] {
         let mut from = first;
         [

@@ -1,14 +1,14 @@
-//! Whether the file at the journal's path is still the one that is open.
+//! The watch on the file: it checks that the file at the journal's path is still the one that is open.
 //!
-//! A file that was deleted, or that another one was renamed over, is written without an error until the process ends, and
-//! then everything is gone. So the path is compared with the open file again and again.
+//! A file that was deleted, or that another one was renamed over, is written without an error until the process ends,
+//! and then all events are lost. So the path is compared with the open file again and again.
 
 use std::{
     fs::{File, Metadata},
     path::{Path, PathBuf},
 };
 
-/// SQLite itself cuts its log to this length and no shorter.
+/// The length to which SQLite itself cuts its log.
 pub(super) const LOG_LIMIT: u64 = 64 << 20;
 
 #[derive(Debug)]
@@ -17,18 +17,18 @@ pub(super) struct Watch {
     log: PathBuf,
     /// The file that was opened.
     file_id: Id,
-    /// The file that its log was, once there is one.
+    /// The log's file, once there is one.
     log_id: Option<Id>,
-    /// How long the log was.
+    /// The last length of the log.
     log_len: u64,
 }
 
 /// The ways in which the file is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lost {
-    /// There is nothing at the path.
+    /// No file is at the path.
     Deleted,
-    /// There is another file at the path.
+    /// Another file is at the path.
     Replaced,
     /// The write-ahead log is not there any more, or is another one.
     LogGone,
@@ -72,7 +72,7 @@ fn id(_: &Metadata) -> Id {
 }
 
 impl Watch {
-    /// `open` is the file that was found at `path` when it was opened.
+    /// The watch for `open`, which is the file that was at `path` when it was opened.
     pub(super) fn new(path: &Path, open: &File) -> std::io::Result<Self> {
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
@@ -87,13 +87,13 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Compares; what is wrong, if anything is.
+    /// Compares the files; returns the loss, if there is one.
     pub(super) fn look(&mut self) -> Option<Lost> {
         match std::fs::metadata(&self.path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Some(Lost::Deleted);
             }
-            // What can't be looked at is not known to be wrong.
+            // A file that can't be looked at may still be right.
             Err(_) => return None,
             Ok(file) if id(&file) != self.file_id => return Some(Lost::Replaced),
             Ok(_) => {}

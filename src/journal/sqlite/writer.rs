@@ -1,4 +1,4 @@
-//! The one writer: a transaction for all that waits.
+//! The one writer: a transaction for all jobs that wait.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -20,28 +20,27 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// Events in one transaction at the most: a bound on how long the first of them waits for the last.
+/// The most events in one transaction: a bound on the time that the first of them waits for the last.
 const MAX_TRANSACTION_EVENTS: usize = 4_096;
-/// How often there are chores while nothing comes in. What happens to the file is noticed within this.
+/// The time between two chores while no job comes. A change of the file is noticed within this time.
 const CHORES_INTERVAL: Duration = Duration::from_millis(250);
-/// Bytes in one transaction, about.
+/// About the most bytes in one transaction.
 const BATCH_BYTES: usize = 8 << 20;
 
 #[derive(Debug)]
 pub(super) struct Writer {
     /// The only one that writes.
     connection: Connection,
-    /// What others look at.
     shared: Arc<Shared>,
-    /// Goes a step between two batches.
+    /// Trims a step between two transactions.
     trimmer: Trimmer,
-    /// Whether the file is still there.
+    /// Watches the file at the path.
     watch: Watch,
-    /// When the last chores were done.
+    /// The last chores.
     chores_at: Instant,
-    /// When the file was last looked at.
+    /// The last look at the file.
     looked_at: Instant,
-    /// Nothing can be let go of, which was said.
+    /// Whether trimming fails, which is logged once.
     trim_failed: bool,
 }
 
@@ -95,7 +94,7 @@ impl Writer {
             queue.done(bytes, count);
             if stop {
                 queue.close();
-                // An empty log says that the end was an orderly one.
+                // An empty log shows that the end was an orderly one.
                 let empty = "PRAGMA wal_checkpoint(TRUNCATE)";
                 self.connection.execute_batch(empty).ok();
                 return;
@@ -106,9 +105,9 @@ impl Writer {
         }
     }
 
-    /// Keeps all of these or none, and answers.
+    /// Keeps all of these events or none, and answers.
     fn commit(&mut self, mut appends: Vec<Append>) {
-        // Nobody is told that these are kept, so they need not be.
+        // Appends whose callers are gone need not be kept.
         let all = appends.len();
         appends.retain(|append| !append.reply.is_closed());
         let given_up = all - appends.len();
@@ -158,7 +157,7 @@ impl Writer {
         }
     }
 
-    /// Keeps a part of a state, or the last one: from then on it is the newest state.
+    /// Keeps a part of a checkpoint, or its last one: from then on that is the newest checkpoint.
     fn checkpoint(&mut self, seq: Seq, part: Option<u32>, text: &str) -> Result<(), JournalError> {
         if let Some(lost) = self.shared.lost() {
             return Err(JournalError::Unavailable(lost.reason().into()));
@@ -168,7 +167,7 @@ impl Writer {
             match part {
                 Some(part) => {
                     if part == 0 {
-                        // Of a state of which the last part never came.
+                        // Parts of a checkpoint whose last one never came.
                         save.execute(
                             "DELETE FROM checkpoint_parts WHERE seq NOT IN (SELECT seq FROM checkpoints)",
                             [],
@@ -205,7 +204,7 @@ impl Writer {
             return;
         }
         if self.shared.is_ill() {
-            // Nobody may come to try: see whether it works again.
+            // No producer may come to try, so the writer tries by itself.
             let probe = "INSERT OR REPLACE INTO meta VALUES ('probe', randomblob(8192))";
             match self.connection.execute(probe, []) {
                 Ok(_) => self.well(),
@@ -218,7 +217,7 @@ impl Writer {
             .step(&mut self.connection, &self.shared, Now::read());
         match trimmed {
             Ok(()) => {}
-            // Old events stay, and everything goes on.
+            // Old events stay, and the journal goes on.
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
                 if !std::mem::replace(&mut self.trim_failed, true) {
                     tracing::error!(%error, "the oldest events can't be let go of because the file is damaged; `stoa repair` makes a copy that is not");
@@ -228,7 +227,7 @@ impl Writer {
         }
     }
 
-    /// Looks whether the file is still the one at its path.
+    /// Checks whether the file is still the one at its path.
     fn look(&mut self) {
         self.looked_at = Instant::now();
         let before = self.shared.lost();
@@ -246,7 +245,7 @@ impl Writer {
                 let reason = lost.reason();
                 tracing::error!(%reason, "nothing is kept any more; publishers are told to come back");
                 if lost == Lost::LogGone {
-                    // What is in the log that has no name any more is still to be had: the file itself gets it.
+                    // The log without a name can still be read: SQLite copies it into the file itself.
                     let whole = "PRAGMA wal_checkpoint(FULL)";
                     self.connection.execute_batch(whole).ok();
                 }
@@ -292,7 +291,7 @@ fn insert(
     Ok(outcomes)
 }
 
-/// Inserts an event. One whose id stands for another event is renamed.
+/// Inserts an event. If its id stands for another event, it is renamed.
 fn insert_one(
     transaction: &Transaction<'_>,
     entry: &mut Entry,
@@ -303,7 +302,7 @@ fn insert_one(
         return Ok(Outcome::Stored(seq));
     }
     let (seq, content) = find(transaction, entry)?;
-    // Of events from before there were contents nothing else is known than their ids.
+    // Of older events without a content hash only the ids are known.
     if content.is_none_or(|content| content == as_stored(entry.content)) {
         return Ok(Outcome::Duplicate(seq));
     }
@@ -341,7 +340,7 @@ fn try_insert(
     Ok(inserted.then_some(seq))
 }
 
-/// The place of the event that has this one's producer and id, and the number that stands for its content.
+/// The place of the event with this one's producer and id, and the hash of its content.
 fn find(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<(Seq, Option<i64>)> {
     let mut find = transaction
         .prepare_cached("SELECT seq, content FROM events WHERE id = ?2 AND producer = ?1")?;
@@ -350,7 +349,7 @@ fn find(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<(Seq, 
     })
 }
 
-/// SQLite's numbers have a sign.
+/// The hash as SQLite stores it: its numbers have a sign.
 fn as_stored(content: u64) -> i64 {
     i64::from_ne_bytes(content.to_ne_bytes())
 }

@@ -1,4 +1,4 @@
-//! Projects that go by a name or a board only.
+//! Projects that have only a name or a board.
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn named(id: &str, name: &str) -> Event {
     project(Some(id), Some(name), None)
 }
 
-/// Settles what names its project by nothing but a name.
+/// Settles an event that names its project only by a name.
 fn by_name(ledger: &Ledger, name: &str) -> (Option<Arc<str>>, Candidates) {
     let event = platform(ledger, project(None, Some(name), None));
     let certain = event.settled.candidates.is_none();
@@ -25,7 +25,7 @@ fn by_name(ledger: &Ledger, name: &str) -> (Option<Arc<str>>, Candidates) {
     (event.project_id, event.settled.candidates)
 }
 
-/// The same by a board and a name.
+/// Settles an event that names its project by a board and a name.
 fn by_board(ledger: &Ledger, board: &str, name: &str) -> (Option<Arc<str>>, Candidates) {
     let event = platform(ledger, project(None, Some(name), Some(board)));
     (event.project_id, event.settled.candidates)
@@ -53,7 +53,7 @@ fn a_name_of_several_projects_is_none_of_theirs_alone() {
     for _ in 0..2 {
         assert_eq!(by_name(&ledger, "Website"), both, "it teaches nothing");
     }
-    // A thing that it names may say which of them is meant, or that it may be a third one.
+    // A thing in the event may show which of them is meant, or that it may be a third one.
     platform(&ledger, naming(Some("b2"), json!({ "task_id": "t2" })));
     platform(&ledger, naming(Some("p3"), json!({ "task_id": "t3" })));
     let with = |task: &str| {
@@ -66,7 +66,7 @@ fn a_name_of_several_projects_is_none_of_theirs_alone() {
     };
     assert_eq!(with("t2"), one("b2"));
     assert_eq!(with("t3"), these(&["b2", "p1", "p3"]));
-    // A task that is first named by it is of one of them: it doesn't become everybody's.
+    // A task that is first named with it belongs to one of them, and not to everybody.
     assert_eq!(with("new"), both);
     let then = platform(&ledger, naming(None, json!({ "task_id": "new" })));
     assert_eq!(then.settled.candidates, Candidates::Unknown);
@@ -82,7 +82,7 @@ fn a_rename_gives_the_old_name_up() {
     platform(&ledger, named("p1", "Shop"));
     assert_eq!(by_name(&ledger, "Website"), one("p2"));
     assert_eq!(by_name(&ledger, "Shop"), one("p1"));
-    // An event that still says the old name is nobody's for certain, and not everybody's.
+    // An event that still uses the old name is nobody's for certain, and not everybody's.
     platform(&ledger, named("p1", "Store"));
     assert_eq!(by_name(&ledger, "Shop"), UNKNOWN);
     assert_eq!(by_name(&ledger, "never said"), NONE);
@@ -100,12 +100,12 @@ fn a_board_is_of_the_project_of_its_name_that_has_none_yet() {
     assert_eq!(by_board(&ledger, "b1", "Website"), one("p1"));
     platform(&ledger, named("p2", "Website"));
     assert_eq!(by_board(&ledger, "b2", "Website"), one("p2"));
-    // Each is its project's, whatever that is called now; one that nobody has is a project of its own.
+    // Each board is its project's, whatever the project's present name; an unknown one is a project of its own.
     assert_eq!(by_board(&ledger, "b1", "Website"), one("p1"));
     assert_eq!(by_board(&ledger, "b2", "Shop"), one("p2"));
     assert_eq!(by_board(&ledger, "b3", "Website"), one("b3"));
     assert_eq!(by_board(&ledger, "b4", "never said"), one("b4"));
-    // Two have no board.
+    // Two projects have no board.
     for id in ["p5", "p6"] {
         platform(&ledger, named(id, "Depot"));
     }
@@ -114,7 +114,7 @@ fn a_board_is_of_the_project_of_its_name_that_has_none_yet() {
     assert_eq!(by_board(&ledger, "b5", "Depot"), one("p6"));
 }
 
-/// Others name a project's id where a board's stands.
+/// Others write a project's id in the place of a board's.
 #[test]
 fn a_board_that_is_known_as_a_project_is_that_one() {
     let ledger = Ledger::new(100);
@@ -161,7 +161,7 @@ fn names_are_bounded_and_what_is_not_known_then_may_be_anybodys() {
     assert_eq!(by_name(&ledger, "same"), UNKNOWN, "they are too many");
     platform(&ledger, named("p1", "other"));
     assert_eq!(by_name(&ledger, "same"), UNKNOWN, "some aren't known");
-    // One project is renamed for ever.
+    // One project is renamed again and again.
     for n in 0..500 {
         platform(&ledger, named("p0", &format!("name {n}")));
         assert!(held() <= bounds.bytes / 8, "{n}");
@@ -169,7 +169,7 @@ fn names_are_bounded_and_what_is_not_known_then_may_be_anybodys() {
     assert_eq!(by_name(&ledger, "name 499"), one("p0"));
     assert_eq!(by_name(&ledger, "name 0"), UNKNOWN);
     assert_eq!(by_name(&ledger, "never said"), UNKNOWN);
-    // Ever new ones, with boards.
+    // New projects come again and again, with boards.
     for n in 0..500 {
         let id = |kind: &str| format!("{kind}{n}");
         let event = project(Some(&id("q")), Some(&id("n")), Some(&id("b")));
@@ -212,7 +212,7 @@ fn any_project() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    /// After a restart the names are those that they were, whether they were saved, learnt again, or both.
+    /// After a restart the names are the same, whether they were saved, learnt again, or both.
     #[test]
     fn names_are_learnt_as_they_were_settled(said in prop::collection::vec(any_project(), 1..40), last in 1..10_usize) {
         let [live, folded] = [(); 2].map(|()| Arc::new(Ledger::new(1_000)));

@@ -17,7 +17,7 @@ use crate::{
     update::seneca,
 };
 
-/// Where assignments come from on the screen.
+/// The source of assignments on the screen.
 const PM: &str = "pm-agent";
 
 /// Writes the body of a kind.
@@ -78,7 +78,7 @@ pub(super) fn write(kind: &UpdateKind, event: &Event, data: &Object, out: &mut W
     }
 }
 
-/// What moves on the screen.
+/// The thing that moves on the screen.
 pub(super) fn target<'e>(kind: &UpdateKind, event: &'e Event) -> (&'static str, &'e str) {
     let of = |kind, id: Option<&'e str>| id.map(|id| (kind, id));
     let found = match kind {
@@ -113,7 +113,7 @@ fn visual_target(event: &Event) -> &'static str {
     }
 }
 
-/// From where to where, or from which value to which.
+/// The ends of its way: two things, or two values.
 pub(super) fn from_to(
     kind: &UpdateKind,
     event: &Event,
@@ -134,8 +134,8 @@ pub(super) fn from_to(
 }
 
 fn agent(event: &Event, data: &Object, out: &mut Writer) {
-    // The update pipeline's own word for what changed is one, however many words it is made of; and who publishes an update
-    // as it was emitted says it in the data.
+    // The update pipeline's word for the change is one name, even if it consists of several words; and a producer that
+    // publishes an update as a server emitted it has the word in the data.
     let own = match event.dialect {
         Dialect::AgentUpdate => data.get("update_type"),
         _ => data.get("change_type"),
@@ -146,7 +146,7 @@ fn agent(event: &Event, data: &Object, out: &mut Writer) {
     out.field("update_type", change);
     out.object("data", |out| {
         out.unless_in(data, "agent_id", &event.agent_id());
-        // A `null` would make a front-end that folds forget the status it knows.
+        // A `null` would make a front-end that folds the updates forget the status.
         let said = ["status", "new_status"]
             .iter()
             .find_map(|key| data.get(*key).filter(|status| !status.is_null()));
@@ -169,7 +169,7 @@ fn project(event: &Event, data: &Object, out: &mut Writer) {
     });
 }
 
-/// In percent, however the producer says it.
+/// The progress in percent, whichever way the producer writes it.
 pub(crate) fn project_progress(data: &Object) -> Option<Value> {
     let state = data
         .get("project_state")

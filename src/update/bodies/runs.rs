@@ -1,11 +1,11 @@
-//! What runs: workflows and their nodes, ingest jobs, an agent's runs and steps, and the text that they write.
+//! The bodies of updates of workflows and their nodes, of ingest jobs, and of an agent's runs, steps and text.
 
 use serde_json::Value;
 
 use super::super::{status::within, writer::Writer};
 use crate::event::{Event, Object};
 
-/// What the last word of a name says of the status, when the event doesn't state it.
+/// The status by the last word of a name, when the event doesn't state it.
 fn status_by_name(change: &str) -> &str {
     match change {
         "created" => "pending",
@@ -14,7 +14,7 @@ fn status_by_name(change: &str) -> &str {
     }
 }
 
-/// How far an execution is. What is complete is all done, also if nobody counted.
+/// The progress of an execution. A complete one is all done, even if nobody counted.
 fn progress(data: &Object, status: &str) -> Option<Value> {
     let keys = ["progress_percentage", "progress_percent", "progress"].into_iter();
     let mut said = keys.filter_map(|key| within(data, &["run", "execution"], key));
@@ -22,7 +22,7 @@ fn progress(data: &Object, status: &str) -> Option<Value> {
     said.or_else(|| (status == "completed").then(|| 100.into()))
 }
 
-/// The same of an event, for the state; none if it is of no update that tells it.
+/// The progress of an event's execution, for the state; none if no update tells it.
 pub(crate) fn execution_progress(event: &Event) -> Option<Value> {
     let name = event.name.canonical();
     let tells = name.starts_with("workflow.run.") || name.starts_with("execution.");

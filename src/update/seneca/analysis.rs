@@ -1,7 +1,7 @@
 //! A producer's own analysis of the health, made fit to be shown.
 //!
-//! The Health tab prints these fields without asking whether they are there, and a wrong shape leaves the whole tab blank.
-//! So what cannot be shown is dropped, what is missing is filled in, and whatever else the producer says is kept.
+//! The Health tab prints these fields without asking whether they are there, and a wrong shape leaves the whole tab
+//! blank. So fields that cannot be shown are dropped, missing ones are filled in, and all others are kept.
 
 use serde_json::Value;
 
@@ -21,14 +21,14 @@ const FORECAST: [&str; 4] = [
     "estimated_completion",
     "critical_path_risks",
 ];
-/// Entries of a list that are kept: each reading is kept for long.
+/// Entries of a list that are kept, because each reading is kept for long.
 const MAX_ENTRIES: usize = 100;
 
 /// The fields of one list's entries.
 struct Shape {
-    /// What an entry says; an entry without it says nothing. The first key is the one that the tab reads.
+    /// The keys of an entry's words; an entry without words is dropped. The tab reads the first key.
     words: &'static [&'static str],
-    /// The other fields that the tab reads, with what stands there if the producer says nothing.
+    /// The other fields that the tab reads, with their values if the producer says nothing.
     rest: &'static [(&'static str, &'static str)],
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn own(data: &Object, most: usize) -> Object {
             .filter_map(|entry| shape.entry(entry))
             .take(MAX_ENTRIES)
             .collect();
-        // An empty list says that there is nothing; a list of which nothing can be shown says nothing.
+        // An empty list says that there is nothing; a list without an entry that can be shown says nothing at all.
         if given.is_empty() || !shown.is_empty() {
             own.insert(key.into(), shown.into());
         }
@@ -57,7 +57,7 @@ pub(crate) fn own(data: &Object, most: usize) -> Object {
     own
 }
 
-/// Leaves only what the tab reads.
+/// Drops the fields that the tab does not read.
 pub(super) fn keep_what_is_read(own: &mut Object) {
     for key in LISTS {
         let shape = shape(key);

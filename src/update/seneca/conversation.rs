@@ -1,8 +1,8 @@
-//! The conversation event: how Seneca's pages see one event (who said what to whom).
+//! The conversation event: one event as Seneca's pages see it, with a speaker, a listener and a text.
 //!
 //! Log lines are read as Seneca itself reads them; everything else by the same rules. A structured line of a kind that
-//! Seneca does not know is not part of the conversation. Who and what kind are borrowed and cost nothing;
-//! the text and the metadata are only built when an update is written.
+//! Seneca does not know is not part of the conversation. The speaker, the listener and the kind are borrowed and cost
+//! nothing; the text and the metadata are built only when an update is written.
 
 use std::borrow::Cow;
 
@@ -22,17 +22,17 @@ const UNKNOWN: &str = "unknown";
 /// One line of the conversation.
 #[derive(Debug, Clone, Copy)]
 pub struct ConversationEvent<'a> {
-    /// Where the text and the metadata come from when they are written.
+    /// The source of the text and the metadata, which are written later.
     event: &'a Event,
-    /// By which of Seneca's rules the event is read.
+    /// The rule of Seneca's by which the event is read.
     rule: Rule,
     /// Seneca's name of the kind; pages colour and filter by it.
     pub event_type: &'a str,
-    /// Who speaks.
+    /// The speaker.
     pub source: &'a str,
-    /// To whom.
+    /// The listener.
     pub target: &'a str,
-    /// How sure the speaker is, 0 to 1; only decisions say so.
+    /// The confidence of the speaker, 0 to 1; only decisions have one.
     pub confidence: Option<f64>,
 }
 
@@ -103,17 +103,17 @@ impl<'a> ConversationEvent<'a> {
         })
     }
 
-    /// The event's id: what tells two lines apart.
+    /// The event's id, which tells two lines apart.
     pub fn id(&self) -> &'a str {
         &self.event.id
     }
 
-    /// When it was said.
+    /// The time of the event.
     pub fn timestamp(&self) -> Timestamp {
         self.event.timestamp
     }
 
-    /// What people read.
+    /// The text for people.
     pub fn message(&self) -> Cow<'a, str> {
         let data = &self.event.data;
         let says = |key| read::text(data, key);
@@ -219,7 +219,7 @@ impl<'a> ConversationEvent<'a> {
         facts
     }
 
-    /// Everything but the id and the timestamp, which every update is stamped with anyway.
+    /// All fields but the id and the timestamp, which every update has anyway.
     pub fn fields(&self) -> Object {
         let mut out = Object::new();
         out.insert("source".into(), self.source.into());
@@ -301,20 +301,20 @@ impl Rule {
                 _ => None,
             }),
             Dialect::RealtimeLog => Some(ping.unwrap_or(Self::Record)),
-            // These names exist only for structured lines, so a bus event of that name holds the same keys.
+            // These names exist only for structured lines, so a bus event of that name has the same keys.
             _ => Some(structured.or(ping).unwrap_or(Self::Bus)),
         }
     }
 }
 
-/// Who says a bus event.
+/// The speaker of a bus event.
 fn speaker(event: &Event) -> &str {
     read::text(&event.data, "source")
         .or(Some(&*event.source).filter(|s| !s.is_empty()))
         .unwrap_or(UNKNOWN)
 }
 
-/// To whom: as the record says; else the agent that it is about; what an agent says itself goes to Marcus.
+/// The listener of a bus event: as the record says; else the agent that it is about; an agent itself speaks to Marcus.
 fn listener(event: &Event) -> &str {
     let source = speaker(event);
     let agent = read::agent(event);
@@ -327,7 +327,7 @@ fn listener(event: &Event) -> &str {
     }
 }
 
-/// The record itself, when it has no words of its own.
+/// The record itself as text, when it has no words of its own.
 fn json_text(data: &Object) -> String {
     serde_json::to_string(data).unwrap_or_default()
 }

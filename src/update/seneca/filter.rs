@@ -1,4 +1,4 @@
-//! What one client of `/conversations` wants to see.
+//! The filter of one client of `/conversations`.
 
 use std::collections::BTreeMap;
 
@@ -7,25 +7,25 @@ use serde_json::Value;
 use super::ConversationEvent;
 use crate::event::Object;
 
-/// The page has four kinds; a client cannot make the server keep more than this many.
+/// Kinds that are kept for a client: the page has four, and no client may make the server keep many.
 const MAX_TYPES: usize = 64;
-/// Bytes of a kind or an agent that is kept: no name is longer.
+/// Bytes of a kind or an agent that are kept: no name is longer.
 const MAX_NAME: usize = 256;
-/// Bytes of memory that a kind holds beside its name, about.
+/// About how many bytes of memory a kind holds beside its name.
 const ENTRY: usize = 32;
 
 /// A subscription's filter. The default admits everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ConversationFilter {
-    /// Only lines that this agent says or is told; the page's "all agents" is the empty string.
+    /// The agent whose lines are shown, as speaker or listener; the page's "all agents" is the empty string.
     agent: Option<Box<str>>,
     /// The kinds switched off or on by name; a kind that is not named is shown.
     types: BTreeMap<Box<str>, bool>,
 }
 
 impl ConversationFilter {
-    /// Reads `subscribe`'s argument (`{filters: {agentId, types, timeRange}}`, or the filters themselves).
-    /// Whatever is not understood filters nothing. `timeRange` is the page's own matter: a live line is always recent.
+    /// Reads `subscribe`'s argument (`{filters: {agentId, types, timeRange}}`, or the filters themselves). Fields that
+    /// are not understood filter nothing. `timeRange` is the page's own matter: a live line is always recent.
     pub fn parse(argument: &Value) -> Self {
         let filters = argument.get("filters").unwrap_or(argument);
         let agent = ["agentId", "agent_id"]

@@ -1,6 +1,4 @@
-//! Which of Seneca's own updates an event gives, and their bodies.
-//!
-//! All of them go at once and are never coalesced: the pages' log counts every line.
+//! Seneca's own updates that an event gives, and their bodies.
 
 use serde_json::{Value, json};
 use smallvec::SmallVec;
@@ -30,16 +28,17 @@ pub enum SenecaKind {
     MarcusThinking,
 }
 
-/// What the update's `type` is.
+/// The source of an update's `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TypeField {
     /// The Socket.IO event's name, as everywhere.
     EventName,
-    /// What the body says, and no `type` at all if it says none: the `/conversations` page hides a line whose `type` it does not filter by.
+    /// The body's own one, or no `type` at all if it has none: the `/conversations` page hides a line whose `type` it
+    /// does not filter by.
     Own,
 }
 
-/// The updates that `event` gives for the topics that somebody listens to now.
+/// The updates that `event` gives for the topics that clients listen to now.
 pub fn plan(event: &Event, listening: Listening) -> SmallVec<[SenecaKind; 4]> {
     let mut out = SmallVec::new();
     let (log, page) = (
@@ -94,7 +93,7 @@ impl SenecaKind {
         }
     }
 
-    /// Where it is sent.
+    /// The namespace that it is sent on.
     pub fn namespace(self) -> Namespace {
         match self {
             Self::Conversation | Self::MarcusThinking => Namespace::Conversations,
@@ -102,7 +101,7 @@ impl SenecaKind {
         }
     }
 
-    /// To whose subscribers.
+    /// The topic whose subscribers get it.
     pub fn topic(self) -> Topic {
         match self {
             Self::Conversation | Self::MarcusThinking => Topic::ConversationPage,
@@ -110,7 +109,7 @@ impl SenecaKind {
         }
     }
 
-    /// What its `type` is.
+    /// The source of its `type`.
     pub fn wants_type(self) -> TypeField {
         match self {
             Self::Conversation => TypeField::Own,

@@ -46,7 +46,7 @@ pub(crate) fn object_or_empty(from: &Object, key: &str) -> Value {
     Value::Object(object(from, key).cloned().unwrap_or_default())
 }
 
-/// A value as people read it: a string bare, anything else as JSON.
+/// A value for people: a string bare, anything else as JSON.
 pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -54,7 +54,7 @@ pub(crate) fn plain(value: &Value) -> String {
     }
 }
 
-/// A value as the pages print it, if it is words or a number: anything else would not be readable.
+/// A value as the pages print it, if it is text or a number: anything else would not be readable.
 pub(crate) fn shown(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
@@ -68,7 +68,8 @@ pub(crate) fn first_shown(object: &Object, keys: &[&str]) -> Option<String> {
     keys.iter().find_map(|key| shown(object.get(*key)?))
 }
 
-/// A score as a number; careless producers write it as a string. Words (`high`) are none: the pages would print `NaN`.
+/// A score as a number; careless producers write it as a string. A word (`high`) is no score: the pages would print
+/// `NaN`.
 pub(crate) fn score(value: &Value) -> Option<f64> {
     match value {
         Value::Number(number) => number.as_f64(),
@@ -78,17 +79,17 @@ pub(crate) fn score(value: &Value) -> Option<f64> {
     .filter(|score: &f64| score.is_finite())
 }
 
-/// How sure a decision is, by either spelling.
+/// The confidence of a decision, in either spelling.
 pub(crate) fn confidence(data: &Object) -> Option<f64> {
     CONFIDENCE
         .iter()
         .find_map(|key| data.get(*key).and_then(score))
 }
 
-/// Where a record says how sure it is.
+/// The keys of a confidence.
 pub(crate) const CONFIDENCE: [&str; 2] = ["confidence_score", "confidence"];
 
-/// The text of a decision: always a string, or the page that shows it throws.
+/// The text of a decision: always a string, because the page that shows it throws on anything else.
 pub(crate) fn decision_text(data: &Object) -> String {
     ["decision", "what"]
         .iter()
@@ -136,7 +137,7 @@ pub(crate) fn project_name(event: &Event) -> Option<&str> {
     })
 }
 
-/// Rounded to four decimals: sums of floats must not make two equal states look different.
+/// A number with four decimals: sums of floats must not make two equal states look different.
 pub(crate) fn rounded(value: f64) -> Value {
     Value::from((value * 10_000.0).round() / 10_000.0)
 }

@@ -1,4 +1,4 @@
-//! One reading of the health, and the whole object that the Health tab reads of it.
+//! One reading of the health, and the object that the Health tab reads.
 
 use serde_json::{Value, json};
 use strum::IntoStaticStr;
@@ -10,11 +10,11 @@ use crate::{
     update::seneca::read,
 };
 
-/// A trend is written to four decimals; less than this is none.
+/// The smallest trend that is written: a trend has four decimals.
 const STEADY: f64 = 0.000_05;
-/// Bytes that a producer's own analysis may hold before what the tab doesn't read is left out.
+/// The most bytes of a producer's own analysis; beyond it the fields that the tab doesn't read are dropped.
 pub(crate) const MAX_OWN: usize = 16 * 1024;
-/// Where a report may say how well things go; the first known word counts.
+/// The keys that may say the health; the first known word counts.
 const WORDS: [&str; 5] = [
     "overall_health",
     "severity",
@@ -23,7 +23,8 @@ const WORDS: [&str; 5] = [
     "new_status",
 ];
 
-/// The fields of a `health_update` that one report gives, without the picture that the dashboard has. The tab can show it as it is.
+/// The fields of a `health_update` that one report gives, without the dashboard's counts. The tab can show them as they
+/// are.
 pub fn health_fields(event: &Event, data: &Object) -> Object {
     let mut reading = Reading::at(event.timestamp);
     reading.take_report(data, usize::MAX);
@@ -35,7 +36,7 @@ pub fn health_fields(event: &Event, data: &Object) -> Object {
     reading.object(&earlier)
 }
 
-/// How well things go, worst last.
+/// The health, worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub(crate) enum Colour {
@@ -44,12 +45,11 @@ pub(crate) enum Colour {
     Red,
 }
 
-/// What one report said.
+/// The facts of one report.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Reading {
-    /// When.
     pub(crate) at: Timestamp,
-    /// `None`: the report's words for it are not known here.
+    /// `None` if the report has no known word for it.
     pub(crate) colour: Option<Colour>,
     /// The report's own words, shown beside the colour.
     pub(crate) status: Option<String>,
@@ -59,14 +59,14 @@ pub(crate) struct Reading {
     pub(crate) share: f64,
     /// Blocked tasks at that time.
     pub(crate) blocked: u64,
-    /// When the work ends at its pace, if it has one.
+    /// The end of the work at its pace, if it has one.
     pub(crate) ends: Option<Timestamp>,
     /// The producer's own analysis (`timeline_prediction`, `risk_factors`, …), in shapes that the tab can show.
     pub(crate) own: Object,
 }
 
 impl Reading {
-    /// A reading of which nothing is known but the time.
+    /// A reading with only a time.
     pub(crate) fn at(at: Timestamp) -> Self {
         Self {
             at,
@@ -80,8 +80,8 @@ impl Reading {
         }
     }
 
-    /// Takes what a `system.health.changed` says. One that says nothing of how well things go leaves it as it was.
-    /// Of a forecast that holds more than `most` bytes only what the tab reads is taken.
+    /// Takes the fields of a `system.health.changed`. A report without a word on the health leaves that as it was. Of a
+    /// forecast that holds more than `most` bytes only the fields that the tab reads are taken.
     pub(crate) fn take_report(&mut self, data: &Object, most: usize) {
         let mut said = WORDS
             .iter()
@@ -100,7 +100,7 @@ impl Reading {
         self.own = analysis::own(data, most);
     }
 
-    /// Leaves what the tab doesn't read out of an analysis that holds much.
+    /// Drops the fields that the tab doesn't read from a large analysis.
     pub(crate) fn keep_what_is_read(&mut self) {
         if held_by_object(&self.own) > MAX_OWN {
             analysis::keep_what_is_read(&mut self.own);
@@ -114,7 +114,7 @@ impl Reading {
         size_of::<Self>() + texts + held_by_object(&self.own)
     }
 
-    /// Everything the tab reads, with the change since `earlier`.
+    /// The object that the tab reads, with the change since `earlier`.
     pub(crate) fn object(&self, earlier: &Self) -> Object {
         let mut out = self.own.clone();
         let mut put = |key: &str, value: Value| out.insert(key.to_owned(), value);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::read;
 use crate::event::Event;
 
-/// A sentence for `event`, or `None` if its name is not known here or the key that it turns on is missing.
+/// A sentence for `event`, or `None` if its name is not known here or its deciding key is missing.
 pub(crate) fn of(event: &Event) -> Option<String> {
     let data = &event.data;
     let says = |key| read::text(data, key);

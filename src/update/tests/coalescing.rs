@@ -1,4 +1,4 @@
-//! Uniting updates loses no field and no letter.
+//! Coalescing loses no field and no letter.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -82,7 +82,7 @@ fn a_delta_without_a_role_goes_on_with_the_one_before() {
         (of(json!("user")), none.clone(), false),
         (of(json!("user")), of(json!(null)), false),
         (of(json!("user")), of(json!("")), false),
-        // Of whom it went on is not known here.
+        // Nobody knows here whose text it went on with.
         (none.clone(), of(json!("user")), true),
         (none.clone(), none.clone(), false),
     ] {

@@ -1,4 +1,4 @@
-//! What an HTML parser makes of texts that went through here, put into HTML in the ways that pages do it.
+//! Texts that went through here, in an HTML parser, put into HTML in the ways that pages do it.
 
 use html5ever::{ParseOpts, QualName, local_name, ns, parse_fragment, tendril::TendrilSink};
 use markup5ever_rcdom::{Handle, NodeData, RcDom};
@@ -11,7 +11,7 @@ use crate::{
     update::{Rule, Table, TransformOptions},
 };
 
-/// What is tried against pages everywhere.
+/// The usual attacks on pages.
 const VECTORS: [&str; 34] = [
     "<script>alert(1)</script>",
     "<ScRiPt src=//evil.example/x.js></sCrIpT>",
@@ -49,7 +49,7 @@ const VECTORS: [&str; 34] = [
     "&#60;script&#62;alert(1)&#60;/script&#62;",
 ];
 
-/// Ways in which the known pages build HTML: `{}` is where a text goes.
+/// The ways in which the known pages build HTML: a text goes in the place of `{}`.
 const PAGES: [&str; 7] = [
     "{}",
     "<strong>{}</strong><br>",
@@ -137,7 +137,7 @@ fn acts((name, value): &(String, String)) -> bool {
     !value.is_empty() && (runs || known.contains(&name.as_str()))
 }
 
-/// Builds every page of `text` and looks for what isn't the page's own. `Err` says what was found.
+/// Builds every page of `text` and looks for nodes that aren't the page's own. `Err` names what was found.
 fn look(text: &str) -> Result<(), String> {
     for page in PAGES.into_iter().chain(ATTRIBUTES) {
         let own = parse(&page.replace("{}", "x"));
@@ -161,7 +161,7 @@ fn no_known_vector_becomes_more_than_text() {
     for vector in VECTORS {
         look(&made_harmless(vector)).expect("only text");
     }
-    // This test would notice: without the joiners all but five, which take pages of other kinds, are more than text.
+    // The test itself works: without the joiners all but five, which are for pages of other kinds, are more than text.
     let others = VECTORS.iter().filter(|vector| look(vector).is_ok());
     assert_eq!(others.count(), 5);
 }
@@ -173,7 +173,7 @@ fn people_read_the_same() {
         let twice = made_harmless(&made_harmless(vector));
         assert_eq!(twice, made_harmless(vector));
     }
-    // In the page too: what looks like a reference is not read as one.
+    // In the page, too, a text that looks like a reference is not read as one.
     let shown = parse(&made_harmless("a &lt;b&gt; &amp;c &copy; &#x26; &quot")).text;
     assert_eq!(
         shown.replace('\u{2060}', ""),
@@ -318,7 +318,7 @@ fn every_field_of_every_update_is_harmless_and_the_event_stays_as_it_was() {
     }
 }
 
-/// Text that is likely to be something in HTML.
+/// Text that is likely to have a meaning in HTML.
 fn markup() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "<",

@@ -1,4 +1,4 @@
-//! The table row by row, rules, merging.
+//! The table row by row, rules, coalescing.
 
 mod coalescing;
 mod harmless;

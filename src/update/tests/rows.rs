@@ -1,12 +1,12 @@
-//! What each row of the contract's table must give, and each exception that a row names: agents, projects, tasks, decisions,
-//! the system, messages, and whatever is none of these.
+//! The rows of the contract's table and their named exceptions: agents, projects, tasks, decisions, the system,
+//! messages, and all other events.
 
 use serde_json::{Value, json};
 
 use super::{of, running};
 use crate::event::{Event, Priority};
 
-/// What a row must give.
+/// The update that a row must give.
 pub(super) struct Row {
     pub(super) event: Event,
     /// The Socket.IO events, in order, each with fields that it must have at least.

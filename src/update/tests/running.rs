@@ -1,4 +1,4 @@
-//! The rows for what runs, and for visual updates.
+//! The rows for runs, executions and jobs, and for visual updates.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! The table held against its rows.
+//! The table, compared with its rows.
 
 use serde_json::{Value, json};
 
@@ -100,7 +100,7 @@ fn critical_is_never_coalesced_whatever_the_row_says() {
 
 #[test]
 fn no_update_has_a_key_twice() {
-    // Parsing into a map would hide it; a visitor that counts doesn't.
+    // Parsing into a map would hide a double key; a visitor that counts finds it.
     fn check(text: &str) {
         let value: Value = serde_json::from_str(text).expect("JSON");
         assert_eq!(
@@ -112,7 +112,7 @@ fn no_update_has_a_key_twice() {
     let table = table();
     for row in rows() {
         let mut event = row.event;
-        // A producer's own keys that are named like ours.
+        // A producer's own keys may have the names of ours.
         for key in [
             "type",
             "timestamp",
@@ -194,7 +194,7 @@ fn namesakes_of_two_projects_do_not_wait_for_each_other() {
         for confined in [true, false] {
             let others = of_project("others", confined, name);
             assert_eq!(shared(&theirs, &others), 0, "{name}");
-            // Of one project the order holds, whoever speaks.
+            // Within one project the order holds, whoever speaks.
             let same = of_project("theirs", confined, name);
             let own_health = matches!(name, "system.health.changed" | "project.updated");
             let expected = theirs.len() - usize::from(own_health && !confined);

@@ -1,12 +1,12 @@
 //! The alternatives of a decision, as the `/conversations` page prints them: `{id, name, score}` each.
 //!
-//! The page prints all three without asking. Marcus writes an alternative as `{task, score}`, others as they like.
+//! The page prints all three without checks. Marcus writes an alternative as `{task, score}`, others as they like.
 
 use serde_json::{Value, json};
 
 use crate::{event::Object, update::seneca::read};
 
-/// Where an alternative may have its name.
+/// The keys that may hold an alternative's name.
 const NAMES: [&str; 7] = [
     "name",
     "task",
@@ -16,14 +16,14 @@ const NAMES: [&str; 7] = [
     "id",
     "task_id",
 ];
-/// Where it may have its id.
+/// The keys that may hold its id.
 const IDS: [&str; 4] = ["id", "task_id", "task", "name"];
 
-/// The list of those that can be shown; what has no name is left out, what the producer says beside is kept.
+/// The alternatives that can be shown: those without a name are left out, and further fields are kept.
 pub(super) fn shown(said: &Value) -> Value {
     match said {
         Value::Array(list) => list.iter().filter_map(one).collect(),
-        // One that is not in a list is a list of one.
+        // A single one is a list of one.
         other => one(other).into_iter().collect(),
     }
 }
@@ -35,7 +35,7 @@ fn one(said: &Value) -> Option<Value> {
     };
     let name = read::first_shown(&fields, &NAMES)?;
     let id = read::first_shown(&fields, &IDS).unwrap_or_else(|| name.clone());
-    // How good a match it was is not known: the page can only print a number.
+    // Without a score the match is unknown, but the page can print only a number.
     let score = match fields.get("score") {
         Some(Value::Number(score)) => score.clone().into(),
         other => json!(other.and_then(read::score).unwrap_or(0.0)),
