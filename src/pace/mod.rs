@@ -52,7 +52,7 @@ pub struct Pacer {
     /// The updates that may go now.
     ready: Ready,
     /// Whether updates with a key never go at once: all of them are coalesced until the end.
-    gathers: bool,
+    coalesces_all: bool,
     /// About how many bytes of memory the updates hold.
     bytes: usize,
 }
@@ -87,9 +87,9 @@ impl Pacer {
     }
 
     /// A pacer for updates that are sent in one go: nobody watches them happen, so only the last value of a key counts.
-    pub fn gathering() -> Self {
+    pub fn coalescing() -> Self {
         Self {
-            gathers: true,
+            coalesces_all: true,
             ..Self::default()
         }
     }
@@ -112,7 +112,7 @@ impl Pacer {
                 self.release_before(&group);
                 self.ready.push(group);
             }
-            None if self.gathers => {
+            None if self.coalesces_all => {
                 let slot = self.open(key, now, window.length.max(MIN_WINDOW));
                 self.hold(slot, group, &window);
             }

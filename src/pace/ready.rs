@@ -45,7 +45,7 @@ pub(super) struct Ready {
     /// Each update in a flow's `first`, with the place of that flow.
     looked_for: HashMap<UpdateId, Place>,
     /// The number of waiting updates of each producer, for the backlog, which makes producers wait.
-    unsent: HashMap<FlowId, Owed>,
+    unsent: HashMap<FlowId, UnsentCount>,
     /// The producers in `unsent` whose number changed since the last call.
     changed: Vec<FlowId>,
     /// The number of searches for an update that must go first: the cost of a backlog, for tests.
@@ -55,7 +55,7 @@ pub(super) struct Ready {
 
 /// The waiting updates of one producer, at all levels.
 #[derive(Debug, Default)]
-struct Owed {
+struct UnsentCount {
     groups: usize,
     /// Whether it is in `changed`.
     is_changed: bool,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{CatchUpTurn, Effect, coalesce::Gathering, credit::Held, replay};
+use super::{CatchUpTurn, Effect, coalesce::SegmentBuilder, credit::Held, replay};
 use crate::{
     channel::Listening,
     delivery::{Cursor, missed::reach},
@@ -26,7 +26,7 @@ impl CatchUpTurn<'_> {
         let mut cohort = self.take_cohort(at, topics);
         let (viewers, whose) = self.viewers(&cohort);
         let max_bytes = self.catchup.max_segment;
-        let mut gathering = Gathering::new(
+        let mut builder = SegmentBuilder::new(
             self.stream.table().clone(),
             viewers,
             at.clone(),
@@ -34,9 +34,9 @@ impl CatchUpTurn<'_> {
             topics.unwrap_or_default(),
             max_bytes,
         );
-        gathering.take(records);
+        builder.take(records);
         let segment = replay::write(
-            gathering.finish(),
+            builder.finish(),
             self.stream.table().grouping(),
             max_bytes,
             self.catchup.sanitize,

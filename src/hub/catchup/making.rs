@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::{
     CATCH_UP_INTERVAL, CatchUpTurn, Effect,
-    coalesce::Gathering,
+    coalesce::SegmentBuilder,
     credit::Held,
     replay::{self, ReplaySegment},
 };
@@ -218,12 +218,12 @@ impl CatchUpTurn<'_> {
         let (from, whose) = self.who_meets_at(at, to, topics);
         let (viewers, _) = self.viewers(&whose);
         let max_bytes = self.catchup.max_segment;
-        let gather = |from: &Cursor| {
+        let builder = |from: &Cursor| {
             let (table, topics) = (self.stream.table().clone(), topics.unwrap_or_default());
-            Gathering::new(table, viewers.clone(), from.clone(), to, topics, max_bytes)
+            SegmentBuilder::new(table, viewers.clone(), from.clone(), to, topics, max_bytes)
         };
         let together = Together {
-            gatherings: from.iter().map(|from| (gather(from), true)).collect(),
+            builders: from.iter().map(|from| (builder(from), true)).collect(),
             ranges: ranges(&from, to),
             grouping: self.stream.table().grouping(),
             max_bytes,
@@ -255,7 +255,7 @@ fn ranges(from: &[Cursor], to: &Cursor) -> SmallVec<[(Seq, u64); 4]> {
 /// Segments to the same end that are made from one reading.
 struct Together {
     /// One builder for each place, and whether it wants more.
-    gatherings: Vec<(Gathering, bool)>,
+    builders: Vec<(SegmentBuilder, bool)>,
     ranges: SmallVec<[(Seq, u64); 4]>,
     grouping: u32,
     max_bytes: usize,
@@ -298,8 +298,8 @@ impl Together {
     /// Takes the next records; false when all segments are full.
     fn take(mut self, records: &[Arc<Record>]) -> (Self, bool) {
         let mut any = false;
-        for (gathering, wants_more) in &mut self.gatherings {
-            *wants_more = *wants_more && gathering.take(records);
+        for (builder, wants_more) in &mut self.builders {
+            *wants_more = *wants_more && builder.take(records);
             any |= *wants_more;
         }
         (self, any)
@@ -308,15 +308,15 @@ impl Together {
     fn write(self) -> Vec<ReplaySegment> {
         let is_cut = self.ranges.iter().map(|(_, len)| len).sum::<u64>() >= MAX_SEGMENT_EVENTS;
         let (mut segments, mut bytes) = (Vec::new(), 0);
-        for (mut gathering, _) in self.gatherings {
+        for (mut builder, _) in self.builders {
             if bytes > MAX_WRITTEN_SEGMENTS * self.max_bytes {
                 break;
             }
             if is_cut {
-                gathering.cut();
+                builder.cut();
             }
-            let gathered = gathering.finish();
-            let segment = replay::write(gathered, self.grouping, self.max_bytes, self.sanitize);
+            let coalesced = builder.finish();
+            let segment = replay::write(coalesced, self.grouping, self.max_bytes, self.sanitize);
             bytes += segment.bytes();
             segments.push(segment);
         }

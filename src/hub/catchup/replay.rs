@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::coalesce::{Gathered, rooms_of};
+use super::coalesce::{CoalescedSegment, rooms_of};
 use crate::hub::viewer::Viewer;
 use crate::{
     channel::Listening,
@@ -98,19 +98,19 @@ impl ReplaySegment {
 
 /// Writes the updates of a segment, but no more than about `max_bytes`: the rest is for the next time.
 pub(in crate::hub) fn write(
-    gathered: Gathered,
+    coalesced: CoalescedSegment,
     grouping: u32,
     max_bytes: usize,
     sanitize: Recipients,
 ) -> ReplaySegment {
-    let Gathered {
+    let CoalescedSegment {
         viewers,
         from,
         to,
         topics,
         groups,
         whole,
-    } = gathered;
+    } = coalesced;
     let by = By { topics, grouping };
     let place = |mark| within(&from, &to, mark, by);
     let (mut updates, mut bytes) = (Vec::with_capacity(groups.len()), 0);

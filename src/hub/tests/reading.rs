@@ -194,7 +194,7 @@ impl Client {
             .and_then(|c| c.parse().ok())
             .ok_or("a snapshot has no cursor")?;
         if !place.unsent.is_empty() || place.within.is_some() {
-            return Err("a snapshot owes something".into());
+            return Err("a snapshot has unsent updates".into());
         }
         let whole = body["part"].is_null();
         connection.asked.2 &= connection.asked.0 != connection.asked.1;

@@ -76,7 +76,7 @@ pub(super) struct Settings {
     pub(super) looks: [([usize; 2], usize); CLIENTS],
     pub(super) batch: [bool; CLIENTS],
     /// Whether the newest events are in memory for clients that come back.
-    pub(super) at_hand: bool,
+    pub(super) in_memory: bool,
     /// Bytes of updates that a segment may have.
     pub(super) segment: usize,
     pub(super) snapshot_part: usize,
@@ -238,7 +238,7 @@ fn settings() -> impl Strategy<Value = Settings> {
         .prop_map(
             |(
                 (in_file, window, flush_max, lanes, claims, looks),
-                (batch, at_hand, segment, snapshot_part, keeps),
+                (batch, in_memory, segment, snapshot_part, keeps),
             )| {
                 // Of a journal in memory that forgets events, only a client that sees everything can be checked.
                 let claims = match in_file || keeps > FEW {
@@ -253,7 +253,7 @@ fn settings() -> impl Strategy<Value = Settings> {
                     claims,
                     looks,
                     batch,
-                    at_hand,
+                    in_memory,
                     segment,
                     snapshot_part,
                     keeps,

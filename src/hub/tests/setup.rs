@@ -112,7 +112,7 @@ fn options(settings: &Settings) -> HubOptions {
         aggregates: Recipients::Nobody,
         max_dashboard: 1 << 20,
         sanitize: Recipients::Nobody,
-        max_recent: if settings.at_hand { 1 << 20 } else { 0 },
+        max_recent: if settings.in_memory { 1 << 20 } else { 0 },
         snapshot_part: settings.snapshot_part,
         max_segment: settings.segment,
         max_delay: Duration::from_secs(600),

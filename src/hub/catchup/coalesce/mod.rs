@@ -41,7 +41,7 @@ const MAX_HELD_BYTES: usize = 16 << 20;
 
 /// A segment while its events are read and coalesced.
 #[derive(Debug)]
-pub(in crate::hub) struct Gathering {
+pub(in crate::hub) struct SegmentBuilder {
     /// The live stream's own table: events must be planned as they were when they were live.
     table: Arc<Table>,
     /// The audiences that the segment is for.
@@ -75,7 +75,7 @@ pub(in crate::hub) struct Gathering {
 
 /// The updates of a segment, coalesced and not yet written.
 #[derive(Debug)]
-pub(in crate::hub) struct Gathered {
+pub(in crate::hub) struct CoalescedSegment {
     pub(in crate::hub) viewers: Arc<[Viewer]>,
     pub(in crate::hub) from: Cursor,
     pub(in crate::hub) topics: Listening,
@@ -86,7 +86,7 @@ pub(in crate::hub) struct Gathered {
     pub(in crate::hub) whole: bool,
 }
 
-impl Gathering {
+impl SegmentBuilder {
     /// Begins a segment at `from`, or goes on with the one that `from` is within.
     pub(in crate::hub) fn new(
         table: Arc<Table>,
@@ -111,7 +111,7 @@ impl Gathering {
             to,
             sent,
             budget,
-            pacer: Pacer::gathering(),
+            pacer: Pacer::coalescing(),
             now: Instant::now(),
             released: Vec::new(),
             weight: 0,
@@ -154,7 +154,7 @@ impl Gathering {
     }
 
     /// Ends the segment with all that it took.
-    pub(in crate::hub) fn finish(mut self) -> Gathered {
+    pub(in crate::hub) fn finish(mut self) -> CoalescedSegment {
         self.pacer.release_all();
         self.take_final();
         self.released.sort_by_key(PendingUpdate::mark);
@@ -162,7 +162,7 @@ impl Gathering {
             true => reach(&self.from, &self.to, self.last),
             false => self.to,
         };
-        Gathered {
+        CoalescedSegment {
             viewers: self.viewers,
             from: self.from,
             to,

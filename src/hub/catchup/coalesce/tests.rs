@@ -114,7 +114,7 @@ fn next_of(
     } else {
         to.clone()
     };
-    let mut gathering = Gathering::new(
+    let mut builder = SegmentBuilder::new(
         table,
         [viewer.clone()].into(),
         from.clone(),
@@ -133,11 +133,11 @@ fn next_of(
         .map(|place| records[place as usize - 1].clone())
         .collect();
     for some in wanted.chunks(7) {
-        if !gathering.take(some) {
+        if !builder.take(some) {
             break;
         }
     }
-    replay::write(gathering.finish(), grouping, budget, Recipients::Pages)
+    replay::write(builder.finish(), grouping, budget, Recipients::Pages)
 }
 
 /// The updates that a client gets from a cursor until there is nothing more, each with the cursor in it. After `leaves`
