@@ -215,8 +215,8 @@ impl Client {
         let waker = noop_waker();
         let lane = &self.connection.as_ref()?.lane;
         match lane.poll_next(&Context::from_waker(&waker)) {
-            std::task::Poll::Ready(piece) => {
-                piece.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            std::task::Poll::Ready(received) => {
+                received.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             }
             std::task::Poll::Pending => None,
         }

@@ -19,8 +19,8 @@
 
 mod client;
 mod events;
-mod piece;
 mod reading;
+mod received;
 mod reference;
 mod script;
 mod setup;

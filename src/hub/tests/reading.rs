@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     client::{Client, Mode},
     events::Update,
-    piece::{Contents, QueuedMessage},
+    received::{Contents, Received},
     reference::Place,
     truth::Truth,
 };
@@ -31,34 +31,34 @@ impl Client {
         witness: bool,
         first: u64,
     ) -> Result<(), String> {
-        let (piece, cursor) = QueuedMessage::read(text)?;
+        let (received, cursor) = Received::read(text)?;
         let mode = self.connection.as_ref().ok_or("it is gone")?.mode;
-        if mode == Mode::Greeted && !matches!(piece, QueuedMessage::Greeting) {
+        if mode == Mode::Greeted && !matches!(received, Received::Greeting) {
             return Err("it was not greeted first".into());
         }
         let mut place = None;
-        match piece {
-            QueuedMessage::Greeting => self.greeted(cursor.as_deref())?,
-            QueuedMessage::Updates(updates) => {
+        match received {
+            Received::Greeting => self.greeted(cursor.as_deref())?,
+            Received::Updates(updates) => {
                 for (name, body) in updates {
                     place = Some(self.update(truth, &name, &body, witness)?);
                 }
             }
-            QueuedMessage::Resumed(body) => place = self.resumed(truth, &body, first)?,
-            QueuedMessage::Snapshot(body) => self.snapshot(truth, &body, cursor.as_deref())?,
-            QueuedMessage::Parked => {
+            Received::Resumed(body) => place = self.resumed(truth, &body, first)?,
+            Received::Snapshot(body) => self.snapshot(truth, &body, cursor.as_deref())?,
+            Received::Parked => {
                 self.note("parked");
                 let connection = self.connection.as_mut().ok_or("it is gone")?;
                 // Updates that it had not begun to get are made again.
                 self.account.falls_behind(connection.had_all);
                 connection.mode = Mode::Behind;
             }
-            QueuedMessage::Asked => {
+            Received::Asked => {
                 self.note("asked for the state");
                 let connection = self.connection.as_mut().ok_or("it is gone")?;
                 connection.asked.1 += 1;
             }
-            QueuedMessage::CaughtUp => {
+            Received::CaughtUp => {
                 self.note("caught up");
                 // A client that resumed since is sent `resumed`, too.
                 if self.connection.as_ref().is_some_and(|c| c.from.is_none()) {

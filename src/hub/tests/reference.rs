@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{
     events::{Claims, Event, Update},
-    piece::Contents,
+    received::Contents,
     truth::Truth,
     wants::Look,
 };

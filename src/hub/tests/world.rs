@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::{
     client::{Client, Coming},
     events::{Claims, Event, Said},
-    piece::ASKED,
+    received::ASKED,
     script::{CLIENTS, Comes, FEW, LONG, Settings, Step},
     setup::{Running, join, journal, permissions, start, subscription},
     truth::Truth,

@@ -9,7 +9,7 @@ pub(super) const ASKED: &str = "asked";
 
 /// A message that a client was sent.
 #[derive(Debug)]
-pub(super) enum QueuedMessage {
+pub(super) enum Received {
     Greeting,
     /// Updates of the table, each with its name.
     Updates(Vec<(String, Value)>),
@@ -22,7 +22,7 @@ pub(super) enum QueuedMessage {
     Asked,
 }
 
-impl QueuedMessage {
+impl Received {
     /// Takes a server-sent event apart: what it is, and the place that its `id` names.
     pub(super) fn read(text: &str) -> Result<(Self, Option<String>), String> {
         let field = |name: &str| {
@@ -30,11 +30,11 @@ impl QueuedMessage {
             lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
         };
         let cursor = field("id").map(str::to_owned);
-        let name = field("event").ok_or("a piece has no name")?;
-        let data = field("data").ok_or("a piece has no data")?;
+        let name = field("event").ok_or("a received has no name")?;
+        let data = field("data").ok_or("a received has no data")?;
         let mut body: Value = serde_json::from_str(data).map_err(|e| format!("{e}: {data}"))?;
         let is_notice = name == "system_notification" && body.get("id").is_none();
-        let piece = match (name, body["code"].as_str()) {
+        let received = match (name, body["code"].as_str()) {
             ("connection_established", _) => Self::Greeting,
             ("resumed", _) => Self::Resumed(body),
             ("snapshot", _) => Self::Snapshot(body),
@@ -51,15 +51,15 @@ impl QueuedMessage {
             }
             _ => Self::Updates(vec![(name.to_owned(), body)]),
         };
-        if let Self::Updates(updates) = &piece {
+        if let Self::Updates(updates) = &received {
             let last = updates.last().and_then(|(_, body)| body["cursor"].as_str());
             if last != cursor.as_deref() {
                 return Err(format!(
-                    "the cursor within is not that of the piece: {text}"
+                    "the cursor within is not that of the received: {text}"
                 ));
             }
         }
-        Ok((piece, cursor))
+        Ok((received, cursor))
     }
 }
 
