@@ -30,8 +30,8 @@ impl Received {
             lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
         };
         let cursor = field("id").map(str::to_owned);
-        let name = field("event").ok_or("a received has no name")?;
-        let data = field("data").ok_or("a received has no data")?;
+        let name = field("event").ok_or("a message has no name")?;
+        let data = field("data").ok_or("a message has no data")?;
         let mut body: Value = serde_json::from_str(data).map_err(|e| format!("{e}: {data}"))?;
         let is_notice = name == "system_notification" && body.get("id").is_none();
         let received = match (name, body["code"].as_str()) {
@@ -55,7 +55,7 @@ impl Received {
             let last = updates.last().and_then(|(_, body)| body["cursor"].as_str());
             if last != cursor.as_deref() {
                 return Err(format!(
-                    "the cursor within is not that of the received: {text}"
+                    "the cursor within is not that of the message: {text}"
                 ));
             }
         }
