@@ -8,7 +8,8 @@ use super::{plain::plain, trust};
 ///
 /// Returns whether anybody still reads: `false` when the other end of a pipe is closed, which ends a command quietly.
 ///
-/// # Errors Stdout can't be written for another reason, such as a full disk.
+/// # Errors
+/// Stdout can't be written for another reason, such as a full disk.
 pub(super) fn print(line: &str) -> io::Result<bool> {
     let mut out = io::stdout().lock();
     let written = writeln!(out, "{line}").and_then(|()| out.flush());

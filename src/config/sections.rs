@@ -27,7 +27,7 @@ pub struct Rooms {
 #[derive(Debug, Clone, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Performance {
-    /// Packets that may wait for a client that polls before it counts as too slow.
+    /// Packets that may wait for a client that polls before it is parked.
     pub message_queue_size: Count<1000, 16, { 1 << 20 }>,
     /// Whether clients that ask for `batch` get one message for each flush.
     #[default = true]

@@ -16,8 +16,9 @@ use crate::error::Error;
 /// Reads a body of this address whole. Unless it is small, it waits for space before the rest of it is read, and holds
 /// that space until it is dropped.
 ///
-/// # Errors The body is too large (refused before it is read where its length is told); it takes too long, or too long
-/// while others wait for its space; it ends early; there is no space for it.
+/// # Errors
+/// The body is too large (refused before it is read where its length is told); it takes too long, or too long while
+/// others wait for its space; it ends early; there is no space for it.
 pub async fn read_body(address: IpAddr, body: Body, limits: &BodyLimits) -> Result<Bytes, Error> {
     let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if told > limits.max {
@@ -175,7 +176,8 @@ impl Steady {
     /// The next part. `Pause` if none comes for the time `pause`, so that the caller can handle earlier parts
     /// meanwhile.
     ///
-    /// # Errors The body pauses for too long, comes too slowly or ends early.
+    /// # Errors
+    /// The body pauses for too long, comes too slowly or ends early.
     pub async fn next(&mut self, pause: Option<Duration>) -> Result<NextPart, Error> {
         let asked = Instant::now();
         let left = self.limits.timeout.saturating_sub(self.paused);

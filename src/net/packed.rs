@@ -49,7 +49,8 @@ pub struct UnknownPacking;
 impl Packing {
     /// The packing of a body, as the request's head names it; `None` for a plain body.
     ///
-    /// # Errors The body is compressed in another way, or more than once.
+    /// # Errors
+    /// The body is compressed in another way, or more than once.
     pub fn of(headers: &HeaderMap) -> Result<Option<Self>, UnknownPacking> {
         let mut found = None;
         for line in headers.get_all(CONTENT_ENCODING) {

@@ -124,7 +124,8 @@ impl Quota {
 
     /// Takes a slot.
     ///
-    /// # Errors The limit that is exhausted.
+    /// # Errors
+    /// The limit that is exhausted.
     pub fn take(self: &Arc<Self>, arrival: Arrival) -> Result<Slot, QuotaExceeded> {
         let address = arrival.address.and_then(|address| self.limited(address));
         let mut table = self.lock();
@@ -146,7 +147,8 @@ impl Quota {
 
     /// Counts a new session on a connection that has its slot.
     ///
-    /// # Errors The address begins too many sessions.
+    /// # Errors
+    /// The address begins too many sessions.
     pub fn begins(&self, address: IpAddr) -> Result<(), QuotaExceeded> {
         let Some(address) = self.limited(address) else {
             return Ok(());

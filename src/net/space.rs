@@ -129,7 +129,8 @@ impl Space {
     /// Takes space for so many bytes, in the order of the calls. A body takes all its space at once, so bodies that are
     /// half read never wait for each other.
     ///
-    /// # Errors `overloaded` when there is no space for too long.
+    /// # Errors
+    /// `overloaded` when there is no space for too long.
     pub async fn take(&self, address: IpAddr, bytes: usize) -> Result<Place, Error> {
         let (share, whole) = (self.share(address), self.0.whole.clone());
         let metrics = &self.0.metrics;

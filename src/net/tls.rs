@@ -65,7 +65,7 @@ pub enum TlsError {
         cert: String,
         /// The key's file.
         key: String,
-        /// What the library says.
+        /// The library's error.
         error: rustls::Error,
     },
 }
@@ -103,7 +103,8 @@ impl fmt::Debug for Certificates {
 impl Certificates {
     /// Reads the files.
     ///
-    /// # Errors The files are absent, or hold no pair.
+    /// # Errors
+    /// The files are absent, or hold no pair.
     pub fn load(cert_file: &Path, key_file: &Path) -> Result<Arc<Self>, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let pair = Pair::read(cert_file, key_file)?;
@@ -119,7 +120,8 @@ impl Certificates {
 
     /// Reads the files again, and says whether there is a new pair, which is served from now on.
     ///
-    /// # Errors The new content can't be served; the old pair stays.
+    /// # Errors
+    /// The new content can't be served; the old pair stays.
     pub fn reload(&self) -> Result<bool, TlsError> {
         let pair = Pair::read(&self.cert_file, &self.key_file)?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

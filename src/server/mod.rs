@@ -85,7 +85,8 @@ pub struct Running {
 
 /// Starts everything and returns when connections are accepted.
 ///
-/// # Errors The address can't be listened on, or a rule of the configuration can't be used.
+/// # Errors
+/// The address can't be listened on, or a rule of the configuration can't be used.
 pub async fn start(config: &Config) -> Result<Running, ServeError> {
     listen::resolve(config)?;
     if let Some(why) = config.unsafe_combination() {
@@ -265,7 +266,8 @@ impl Running {
 
 /// Serves until Ctrl-C or SIGTERM.
 ///
-/// # Errors As [`start`]; [`ServeError::Ended`] when an essential task ended, after all else went down in order.
+/// # Errors
+/// As [`start`]; [`ServeError::Ended`] when an essential task ended, after all else went down in order.
 pub async fn run(config: Config) -> Result<(), ServeError> {
     // Signals are heard before the server is announced: an earlier one would end the process on the spot.
     let mut stop = StopSignal::listen();

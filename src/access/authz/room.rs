@@ -85,7 +85,7 @@ pub fn may_know_room(permissions: &Permissions, room: &str) -> bool {
 
 fn no_id(room: &str) -> Error {
     Error::bad_request(format!(
-        "a room's id has 1 to {MAX_ID} characters and {MAX_BYTES} bytes at the most, is written with A-Z a-z 0-9 _ . : - \
+        "a room's id has 1 to {MAX_ID} characters and at most {MAX_BYTES} bytes, is written with A-Z a-z 0-9 _ . : - \
          (for users also @ | + =) and has the rest percent-encoded, as in task:Write%20docs; project/id is what one project \
          calls so (got {:?})",
         shorten(room)

@@ -59,7 +59,8 @@ pub(super) struct Unreadable(String);
 impl Packet {
     /// Reads one text frame.
     ///
-    /// # Errors The packet contradicts its own kind.
+    /// # Errors
+    /// The packet contradicts its own kind.
     pub(super) fn parse(text: &str) -> Result<Self, Unreadable> {
         Self::read(text).ok_or_else(|| Unreadable(text.chars().take(80).collect()))
     }

@@ -44,7 +44,8 @@ const HIDDEN: &str = "(hidden)";
 impl<'a> Argument<'a> {
     /// Refuses unknown keys.
     ///
-    /// # Errors The argument is not an object, or has a key that isn't in `keys`.
+    /// # Errors
+    /// The argument is not an object, or has a key that isn't in `keys`.
     pub(super) fn only(self, keys: &[&str]) -> Result<(), Error> {
         let allowed = match keys {
             [] => "none are known".to_owned(),

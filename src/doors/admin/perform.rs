@@ -24,7 +24,8 @@ const MAX_LISTED: usize = 1_000;
 impl Act {
     /// Carries out an act.
     ///
-    /// # Errors `forbidden` if the actor is no admin, `bad_request` for a wrong argument, `not_found`.
+    /// # Errors
+    /// `forbidden` if the actor is no admin, `bad_request` for a wrong argument, `not_found`.
     pub async fn perform(
         self,
         authenticator: &Authenticator,

@@ -14,7 +14,8 @@ const AGAINST_CACHES: [&str; 5] = ["t", "ts", "nocache", "cachebust", "cachebust
 
 /// Reads a query, with the white space around values taken off: `project_id=%20p1` is an id with a blank that somebody pasted.
 ///
-/// # Errors A parameter is none of `names`, or its value can't be read; the sentence says which.
+/// # Errors
+/// A parameter is none of `names`, or its value can't be read; the sentence says which.
 pub(super) fn of<T: DeserializeOwned>(
     uri: &Uri,
     names: &[&str],

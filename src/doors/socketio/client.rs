@@ -102,7 +102,8 @@ impl Client {
 
     /// Adds the client to the list of sessions.
     ///
-    /// # Errors The client was banned or revoked meanwhile.
+    /// # Errors
+    /// The client was banned or revoked meanwhile.
     pub(super) fn begin(self: &Arc<Self>) -> Result<(), Error> {
         let origin = Origin {
             client_id: self.id.clone(),

@@ -130,7 +130,7 @@ pub(super) fn jwk(pair: &Pair, algorithm: Algorithm, kid: Option<&str>) -> Value
     serde_json::to_value(jwk).expect("json")
 }
 
-/// What is published.
+/// The JSON that the provider publishes.
 pub(super) fn jwks(keys: &[Value]) -> Vec<u8> {
     json!({ "keys": keys }).to_string().into_bytes()
 }
