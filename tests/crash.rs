@@ -15,7 +15,7 @@ use std::{
 
 use kit::{
     Client, PATIENCE, get, not_checked, post,
-    process::{Process, serve},
+    process::{Process, binary, serve},
     until_folded,
 };
 use serde_json::{Value, json};
@@ -302,42 +302,41 @@ async fn the_state_after_a_restart_is_the_state_before_it() {
     stoa.kill();
 }
 
-/// A small file system of its own; only root may mount one.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount() -> Option<Self> {
-        let folder = tempfile::tempdir().expect("folder");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"])
-            .arg(folder.path())
-            .stderr(Stdio::null())
-            .status();
-        mounted
-            .is_ok_and(|status| status.success())
-            .then_some(Self(folder))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        Command::new("umount")
-            .arg("-l")
-            .arg(self.0.path())
-            .status()
-            .ok();
-    }
+/// The command that starts a server on a small disk of its own, which lies in this folder for it and for nobody else; none
+/// where this user may not even mount one in a namespace of its own.
+fn on_small_disk(folder: &Path) -> Option<Command> {
+    const ALONE: [&[&str]; 2] = [&["--user", "--map-root-user", "--mount"], &["--mount"]];
+    let apart = |how: &[&str], then: &str| {
+        let mut command = Command::new("unshare");
+        let mount = "mount -t tmpfs -o size=2m tmpfs \"$0\"";
+        command.args(how).args(["sh", "-c"]);
+        command.arg(format!("{mount} && {then}")).arg(folder);
+        command
+    };
+    let may = |how: &&&[&str]| {
+        let tried = apart(how, "true").stderr(Stdio::null()).status();
+        tried.is_ok_and(|tried| tried.success())
+    };
+    let mut command = apart(ALONE.iter().find(may)?, "exec \"$1\" serve");
+    let plain = serve(&folder.join("stoa.db"));
+    let settings = plain
+        .get_envs()
+        .filter_map(|(key, value)| Some((key, value?)));
+    command.arg(binary()).envs(settings);
+    Some(command)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_told_and_passes() {
-    let Some(disk) = SmallDisk::mount() else {
-        not_checked("a full disk: this user may not mount a file system (run the tests as root)");
+    let folder = tempfile::tempdir().expect("folder");
+    let Some(mut command) = on_small_disk(folder.path()) else {
+        not_checked("a full disk: this user may not mount a file system, not even for itself");
         return;
     };
-    let journal = disk.0.path().join("stoa.db");
-    let ballast = disk.0.path().join("ballast");
-    let stoa = start(&journal, 0);
+    let stoa = Process::listening(&mut command);
+    // The disk, as the server sees it.
+    let seen = format!("/proc/{}/root{}", stoa.id(), folder.path().display());
+    let ballast = Path::new(&seen).join("ballast");
     let address = stoa.address;
     let (mut watcher, _) = Client::connect(address, json!({})).await;
     let event = |n: u64| json!({ "type": "decision.logged", "id": format!("d{n}"), "data": { "what": "x".repeat(2_000), "n": n } });

@@ -258,4 +258,3 @@ impl Client {
 fn json_text(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| panic!("not JSON: {text}"))
 }
-

@@ -34,4 +34,3 @@ pub fn not_checked(why: &str) {
     assert!(std::env::var_os("CI").is_none(), "not checked: {why}");
     writeln!(std::io::stderr(), "NOT CHECKED: {why}").expect("stderr");
 }
-

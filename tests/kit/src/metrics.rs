@@ -26,9 +26,17 @@ fn exists(metrics: &str, name: &str) -> bool {
     // One text form names a counter without its ending.
     let short = name.strip_suffix("_total").unwrap_or(name);
     let mut types = metrics.lines().filter_map(|l| l.strip_prefix("# TYPE "));
-    let is_told = types.any(|rest| rest.split(' ').next().is_some_and(|n| n == name || n == short));
+    let is_told = types.any(|rest| {
+        rest.split(' ')
+            .next()
+            .is_some_and(|n| n == name || n == short)
+    });
     let registered = format!("\"{}\"", short.trim_start_matches("stoa_"));
-    is_told || is_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../src"), &registered)
+    is_told
+        || is_in(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("../../src"),
+            &registered,
+        )
 }
 
 /// Whether the text of a file in this folder has this in it.

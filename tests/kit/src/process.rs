@@ -224,7 +224,9 @@ impl Process {
     /// Sends it a signal.
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        let told = Command::new("kill").args([&format!("-{name}"), &id]).status();
+        let told = Command::new("kill")
+            .args([&format!("-{name}"), &id])
+            .status();
         assert!(told.is_ok_and(|told| told.success()), "it can be told");
     }
 

@@ -102,12 +102,7 @@ struct Shared {
 }
 
 /// Connects the observers, publishes the script within `length` and waits until nothing comes any more.
-pub async fn run(
-    address: SocketAddr,
-    script: &Script,
-    observers: usize,
-    length: Duration,
-) -> Run {
+pub async fn run(address: SocketAddr, script: &Script, observers: usize, length: Duration) -> Run {
     let shared = Arc::new(Shared {
         packets: Mutex::default(),
         received: AtomicU64::new(0),

@@ -27,4 +27,3 @@ pub async fn server_with(change: impl FnOnce(&mut Config)) -> Running {
         .await
         .expect("the server starts")
 }
-

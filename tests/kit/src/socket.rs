@@ -38,11 +38,7 @@ impl Socket {
     }
 
     /// The same with a small receive buffer, so that what isn't read stays with the server.
-    pub async fn connect_small(
-        address: SocketAddr,
-        auth: &str,
-        receive: u32,
-    ) -> io::Result<Self> {
+    pub async fn connect_small(address: SocketAddr, auth: &str, receive: u32) -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(receive)?;
         let stream = socket.connect(address).await?;

@@ -42,12 +42,7 @@ struct Stream {
 
 impl Watched {
     /// Begins to publish events from number `first` on; the lateness of those counts of which `counts` says so.
-    pub fn begin(
-        address: SocketAddr,
-        first: u64,
-        rate: f64,
-        counts: fn(u64) -> bool,
-    ) -> Self {
+    pub fn begin(address: SocketAddr, first: u64, rate: f64, counts: fn(u64) -> bool) -> Self {
         let stream = Arc::new(Stream {
             address,
             first,
