@@ -30,6 +30,7 @@ mod settle;
 #[cfg(test)]
 mod tests;
 mod text;
+mod things;
 
 use std::{
     fmt,
@@ -43,8 +44,8 @@ use pool::{Entry, Pool, key_of};
 pub use former::Former;
 pub use homes::Homes;
 pub use metrics::Metrics;
-pub use settle::Things;
 pub use text::{Restoring, Saving};
+pub use things::Things;
 
 /// Bytes of a project's id. No room can have a longer one as its name, and no thing is known in such a project.
 pub const MAX_PROJECT: usize = 256;

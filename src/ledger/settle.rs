@@ -9,6 +9,7 @@ use super::{
     fair::Key,
     names::Means,
     pool::{Entry, Pool, key_of},
+    things::Things,
 };
 use crate::{
     error::Error,
@@ -23,29 +24,6 @@ const TELLING: [ThingKind; 5] = [
     ThingKind::Task,
     ThingKind::Workflow,
 ];
-
-/// The things of an event that have homes and owners, with their keys. Finding them is work that needs no other event,
-/// so it is done before the lock.
-#[derive(Debug)]
-pub struct Things {
-    list: SmallVec<[(ThingKind, Key); 6]>,
-    /// The key of the project that the event names.
-    project: Option<Key>,
-}
-
-impl Things {
-    /// Finds the things of an event.
-    pub fn of(event: &Event) -> Self {
-        let mut list = SmallVec::new();
-        event.things(&mut |kind, id| {
-            if !matches!(kind, ThingKind::Project | ThingKind::User) {
-                list.push((kind, key_of(id)));
-            }
-        });
-        let project = event.project_id.as_deref().map(key_of);
-        Self { list, project }
-    }
-}
 
 /// A thing's kind, whether the projects are all in which its id is known, and the projects.
 type Found<'l> = (ThingKind, bool, &'l [Arc<str>]);

@@ -56,11 +56,9 @@ pub(super) fn long(text: &CompactString) -> usize {
 /// One fact, said by events about the same things.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Fact {
-    /// Its name.
     pub(super) key: CompactString,
     /// Its value as JSON text; empty if the fact was removed.
     pub(super) value: CompactString,
-    /// The number of its part.
     pub(super) part: u8,
 }
 
@@ -84,7 +82,6 @@ impl Entity {
         }
     }
 
-    /// About how many bytes of memory it holds.
     pub(super) fn bytes(&self) -> usize {
         // An entry of the map, with its part of the map's nodes, and the cost of the allocations.
         const PLACE: usize = 160;
@@ -98,7 +95,6 @@ impl Entity {
         size_of::<Self>() + PLACE + facts + texts + things + self.parts.len() * size_of::<Part>()
     }
 
-    /// Bytes of all facts' texts.
     fn text_bytes(&self) -> usize {
         let texts = self.facts.iter();
         texts.map(|fact| fact.key.len() + fact.value.len()).sum()
@@ -236,7 +232,6 @@ impl Entity {
 }
 
 impl Fact {
-    /// Whether a mask shows this fact.
     pub(super) fn is_in(&self, mask: Mask) -> bool {
         mask & (1 << self.part) != 0
     }
@@ -254,7 +249,6 @@ pub(super) struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    /// Sets a fact.
     pub(super) fn set(&mut self, key: &str, value: impl Into<Value>) -> &mut Self {
         let value = match value.into() {
             // The usual values without an allocation.
@@ -317,7 +311,6 @@ impl Facts<'_> {
         facts.position(|fact| fact.part == self.part && fact.key == key)
     }
 
-    /// Sets a fact if there is a value.
     pub(super) fn set_some(&mut self, key: &str, value: Option<impl Into<Value>>) -> &mut Self {
         if let Some(value) = value {
             self.set(key, value);
@@ -347,7 +340,6 @@ impl Facts<'_> {
         self
     }
 
-    /// Removes a fact.
     pub(super) fn clear(&mut self, key: &str) -> &mut Self {
         let before = self.position(key);
         let elsewhere = |fact: &Fact| fact.part != self.part && fact.key == key;

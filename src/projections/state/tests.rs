@@ -394,8 +394,7 @@ fn the_parts_of_a_snapshot_are_the_whole() {
         "projects", "agents", "tasks", "runs", "health", "counts", "cursor",
     ] {
         let empty = json!({});
-        let joined = joined.get(key).unwrap_or(&empty);
-        assert_eq!(joined, &whole[key], "{key}");
+        assert_eq!(joined.get(key).unwrap_or(&empty), &whole[key], "{key}");
     }
     assert_eq!(snapshot.part(parts + 1), None);
 }
