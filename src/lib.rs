@@ -34,13 +34,14 @@
 //! | [`config`], [`cli`], [`server`] | settings, commands, start and stop of all parts |
 //! | [`demo`] | an invented team at work |
 //! | [`observe`] | counters, histograms, logs |
-//! | [`channel`], [`pattern`], [`timestamp`], [`error`], `private_file` | leaves that all others use |
+//! | [`channel`], [`pattern`], [`timestamp`], [`error`], [`decision`], `private_file` | leaves that all others use |
 
 pub mod access;
 pub mod backlog;
 pub mod channel;
 pub mod cli;
 pub mod config;
+pub mod decision;
 pub mod delivery;
 pub mod demo;
 pub mod doors;

@@ -11,10 +11,10 @@ pub(crate) fn options() -> OpenOptions {
     options
 }
 
-/// Whether a file can be made at this place, or replaced as a whole: its folder is there and writable, or can be made.
+/// Whether a file can be made at this place: its folder is there and writable, or can be made.
 /// Leaves nothing behind.
 pub(crate) fn may_be_made(path: &Path) -> Result<(), String> {
-    // A link is replaced at its target.
+    // A link stands for its target.
     let target = std::fs::canonicalize(path).ok();
     let path = target.as_deref().unwrap_or(path);
     if path.is_dir() {

@@ -5,7 +5,6 @@ use std::{
     collections::{HashMap, HashSet},
     net::SocketAddr,
     path::Path,
-    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -14,8 +13,10 @@ use std::{
 };
 
 use kit::{
-    Client, PATIENCE, get, not_checked, post,
-    process::{Process, binary, serve},
+    Client, PATIENCE,
+    disk::on_small_disk,
+    get, not_checked, post,
+    process::{Process, serve},
     until_folded,
 };
 use serde_json::{Value, json};
@@ -300,30 +301,6 @@ async fn the_state_after_a_restart_is_the_state_before_it() {
     );
     assert_eq!(again["duplicate"], true);
     stoa.kill();
-}
-
-/// The command that starts a server on a small disk of its own, which lies in this folder for it and for nobody else; none
-/// where this user may not even mount one in a namespace of its own.
-fn on_small_disk(folder: &Path) -> Option<Command> {
-    const ALONE: [&[&str]; 2] = [&["--user", "--map-root-user", "--mount"], &["--mount"]];
-    let apart = |how: &[&str], then: &str| {
-        let mut command = Command::new("unshare");
-        let mount = "mount -t tmpfs -o size=2m tmpfs \"$0\"";
-        command.args(how).args(["sh", "-c"]);
-        command.arg(format!("{mount} && {then}")).arg(folder);
-        command
-    };
-    let may = |how: &&&[&str]| {
-        let tried = apart(how, "true").stderr(Stdio::null()).status();
-        tried.is_ok_and(|tried| tried.success())
-    };
-    let mut command = apart(ALONE.iter().find(may)?, "exec \"$1\" serve");
-    let plain = serve(&folder.join("stoa.db"));
-    let settings = plain
-        .get_envs()
-        .filter_map(|(key, value)| Some((key, value?)));
-    command.arg(binary()).envs(settings);
-    Some(command)
 }
 
 #[tokio::test(flavor = "multi_thread")]

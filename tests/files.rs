@@ -9,7 +9,7 @@ use std::{
 
 use kit::{
     PATIENCE, counted, get, post,
-    process::{Process, serve},
+    process::{Process, refused, serve},
 };
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
@@ -104,25 +104,6 @@ async fn a_file_that_is_lost_in_whatever_way_is_noticed_and_said_once() {
     }
 }
 
-/// Starts a server that is to end by itself: its exit code, and what it says.
-async fn refused(command: &mut std::process::Command) -> (Option<i32>, String) {
-    let piped = command
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped());
-    let mut server = piped.spawn().expect("starts");
-    let started = Instant::now();
-    while server.try_wait().expect("waits").is_none() {
-        if started.elapsed() > PATIENCE {
-            server.kill().ok();
-            panic!("it runs: {command:?}");
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    let output = server.wait_with_output().expect("output");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    (output.status.code(), said)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_server_on_the_same_file_is_refused_by_whatever_name() {
     let folder = tempfile::tempdir().expect("folder");
@@ -154,20 +135,11 @@ async fn a_second_server_on_the_same_file_is_refused_by_whatever_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn files_are_made_for_their_owner_alone() {
     let folder = tempfile::tempdir().expect("folder");
-    let (journal, bans) = (
-        folder.path().join("stoa.db"),
-        folder.path().join("not/yet/bans.json"),
-    );
+    let journal = folder.path().join("stoa.db");
     let log = folder.path().join("log");
     let mut command = serve(&journal);
-    command
-        .env("STOA_ACCESS__FILE", &bans)
-        .env("STOA_AUTHENTICATION__START_SECRET", kit::START_SECRET);
+    command.env("STOA_AUTHENTICATION__START_SECRET", kit::START_SECRET);
     let server = Process::logged(&mut command, &log);
-    assert!(
-        bans.parent().expect("a folder").is_dir(),
-        "made at the start"
-    );
     assert_eq!(post(server.address, &decisions(0, 10)).await.0, 202);
     let ban = json!({ "user": "ann" });
     let path = "/api/v1/admin/bans";
@@ -182,7 +154,7 @@ async fn files_are_made_for_their_owner_alone() {
     };
     let log_beside = beside(&journal, "-wal");
     let index_beside = beside(&journal, "-shm");
-    for path in [&journal, &log_beside, &index_beside, &bans] {
+    for path in [&journal, &log_beside, &index_beside] {
         assert_eq!(mode(path), 0o600, "{}", path.display());
     }
     drop(server);
@@ -191,88 +163,6 @@ async fn files_are_made_for_their_owner_alone() {
     let server = Process::logged(&mut command, &log);
     assert_eq!(mode(&journal), 0o640);
     drop(server);
-}
-
-#[test]
-fn a_folder_of_bans_that_cannot_be_is_told_at_the_start() {
-    let folder = tempfile::tempdir().expect("folder");
-    let file = folder.path().join("file");
-    std::fs::write(&file, "").expect("writes");
-    let mut command = serve(&folder.path().join("stoa.db"));
-    command.env("STOA_ACCESS__FILE", file.join("bans.json"));
-    let output = command.output().expect("runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(
-        said.contains("bans.json") && said.contains("folder"),
-        "{said}"
-    );
-}
-
-async fn ban(address: std::net::SocketAddr, user: &str) {
-    let ban = json!({ "user": user });
-    let path = "/api/v1/admin/bans";
-    let answer = kit::guarded::request("POST", address, path, kit::START_SECRET, Some(&ban)).await;
-    assert_eq!(answer.0, 200, "{}", answer.1);
-}
-
-/// Each would write over what was decided at the other one.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_server_on_the_same_list_of_bans_is_refused_by_whatever_name() {
-    let folder = tempfile::tempdir().expect("folder");
-    let (bans, link) = (
-        folder.path().join("bans.json"),
-        folder.path().join("link.json"),
-    );
-    std::fs::write(&bans, "{}").expect("writes");
-    std::os::unix::fs::symlink(&bans, &link).expect("links");
-    let server_on = |bans: &Path, name: &str| {
-        let mut command = serve(&folder.path().join(name));
-        command
-            .env("STOA_ACCESS__FILE", bans)
-            .env("STOA_AUTHENTICATION__START_SECRET", kit::START_SECRET);
-        command
-    };
-    let log = folder.path().join("log");
-    let first = Process::logged(&mut server_on(&link, "first.db"), &log);
-    ban(first.address, "ann").await;
-    assert!(link.is_symlink(), "the file itself is written");
-    for name in [&bans, &link] {
-        let (code, said) = refused(&mut server_on(name, "second.db")).await;
-        assert_eq!(code, Some(1), "{said}");
-        let name = name.to_string_lossy();
-        assert!(
-            said.contains(&format!("{name} is in use by another server")),
-            "{said}"
-        );
-    }
-    // Whether the settings are right can be asked while it runs.
-    let mut check = server_on(&bans, "first.db");
-    let check = check.env_remove("STOA_LOG__FORMAT");
-    let checked = std::process::Command::new(check.get_program())
-        .arg("check")
-        .envs(
-            check
-                .get_envs()
-                .filter_map(|(key, value)| Some((key, value?))),
-        )
-        .output()
-        .expect("runs");
-    assert!(checked.status.success(), "{checked:?}");
-    ban(first.address, "bob").await;
-    // A kill frees the file too.
-    drop(first);
-    let second = Process::logged(&mut server_on(&bans, "second.db"), &log);
-    let path = "/api/v1/admin/bans";
-    let (_, listed) =
-        kit::guarded::request("GET", second.address, path, kit::START_SECRET, None).await;
-    let users: Vec<&str> = listed["bans"]
-        .as_array()
-        .expect("bans")
-        .iter()
-        .filter_map(|ban| ban["user"].as_str())
-        .collect();
-    assert_eq!(users, ["ann", "bob"], "{listed}");
 }
 
 #[test]
@@ -296,29 +186,37 @@ fn a_check_says_where_a_file_cannot_be_and_leaves_nothing_behind() {
         (file.join("file"), "no folder"),
         (folder.path().to_owned(), "is a folder"),
         (unwritable.to_owned(), "nothing can be made"),
+        (file.clone(), "another program"),
     ];
-    for (key, section, foreign) in [
-        ("STOA_ACCESS__FILE", "[access] file", "not a list of bans"),
-        ("STOA_JOURNAL__PATH", "[journal] path", "another program"),
-    ] {
-        for (path, said) in &wrong {
-            if path == unwritable && !unwritable.parent().expect("a folder").is_dir() {
-                kit::not_checked("a folder in which nobody makes files: this system has none");
-                continue;
-            }
-            let (code, line) = check(key, path);
-            assert_eq!(code, Some(1), "{line}");
-            assert!(
-                line.contains(said) && line.contains(section),
-                "{path:?} {line}"
-            );
-            assert!(line.contains(&*path.to_string_lossy()), "{line}");
+    for (path, said) in &wrong {
+        if path == unwritable && !unwritable.parent().expect("a folder").is_dir() {
+            kit::not_checked("a folder in which nobody makes files: this system has none");
+            continue;
         }
-        let (code, line) = check(key, &file);
-        assert!(code == Some(1) && line.contains(foreign), "{line}");
-        let (code, line) = check(key, &folder.path().join("not/yet/file"));
-        assert_eq!(code, Some(0), "{line}");
+        let (code, line) = check("STOA_JOURNAL__PATH", path);
+        assert_eq!(code, Some(1), "{line}");
+        assert!(
+            line.contains(said) && line.contains("[journal] path"),
+            "{path:?} {line}"
+        );
+        assert!(line.contains(&*path.to_string_lossy()), "{line}");
     }
+    let (code, line) = check("STOA_JOURNAL__PATH", &folder.path().join("not/yet/file"));
+    assert_eq!(code, Some(0), "{line}");
+    // An earlier version's list of bans, which the next start takes over.
+    for (path, said) in [
+        (&file, "not a list of bans"),
+        (&folder.path().to_owned(), "can't be read"),
+    ] {
+        let (code, line) = check("STOA_ACCESS__FILE", path);
+        assert_eq!(code, Some(1), "{line}");
+        assert!(
+            line.contains(said) && line.contains("[access] file"),
+            "{line}"
+        );
+    }
+    let (code, line) = check("STOA_ACCESS__FILE", &folder.path().join("none.json"));
+    assert_eq!(code, Some(0), "{line}");
     let left: Vec<_> = std::fs::read_dir(folder.path()).expect("lists").collect();
     assert_eq!(left.len(), 1, "{left:?}");
 }

@@ -18,6 +18,7 @@ const FLOORS: &[&str] = &[
     "timestamp",
     "private_file",
     "error",
+    "decision",
     "event",
     "config",
     "observe",

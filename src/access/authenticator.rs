@@ -12,10 +12,13 @@ use crate::{
         authn::{Claims, Credential, PageOrigin, StartSecret, TokenId, Tokens},
         authz::{
             Blocklist, Connection, DisconnectReason, Meter, Origin, Permissions, Policy, Rates,
-            SessionGuard, Sessions, TooMuch, Who, check_room,
+            SessionGuard, Sessions, TooMuch,
+            blocklist::{banned, strikes_reach},
+            check_room,
         },
     },
     config::Role,
+    decision::Who,
     error::Error,
     event::ThingKind,
     ledger::Homes,
@@ -357,9 +360,9 @@ impl Authenticator {
         self.metrics.banned();
         tracing::warn!(who = ?whom, seconds = self.options.ban.as_secs(), "kept out for too many messages");
         self.sessions.end(DisconnectReason::Banned, |session| {
-            session.is(whom) && whom.is_reached_by_strikes(session.role, session.token_id.is_some())
+            session.is(whom) && strikes_reach(whom, session.role, session.token_id.is_some())
         });
-        crate::access::authz::blocklist::banned(Some(self.options.ban.as_secs()))
+        banned(Some(self.options.ban.as_secs()))
     }
 
     /// Ends sessions in time, and keeps keys fresh and budgets tidy. Never returns.

@@ -29,6 +29,12 @@ pub(super) fn repair(args: &RepairArgs) -> Result<(), Failure> {
             "The saved state can't be read: the next start makes it anew from the events.".into(),
         );
     }
+    if done.decisions_lost {
+        lines.push(
+            "Not all bans and revocations can be read: look through those that are left once the server runs on the copy (list_bans, list_revocations)."
+                .into(),
+        );
+    }
     for &(from, to) in done.damaged.iter().take(LISTED) {
         lines.push(match from == to {
             true => format!("Event {from} can't be read."),

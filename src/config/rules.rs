@@ -58,7 +58,7 @@ pub struct Rules {
     pub max_known: Count<50_000>,
     /// Bytes of memory that these may hold, of all kinds together.
     pub max_known_bytes: Count<{ 8 << 20 }, { 1 << 16 }, { 1 << 40 }>,
-    /// The file in which bans and revocations by admins survive a restart; empty for one beside the journal's file.
+    /// The list of bans of an earlier version, which the journal takes over; empty for the one beside the journal's file.
     pub file: PathBuf,
 }
 

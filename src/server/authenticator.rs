@@ -1,9 +1,10 @@
 //! Builds the authenticator that the configuration describes.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use super::{
-    ServeError,
+    ServeError, former_list,
+    journal::{self, Opened},
     reload::{self, Files},
 };
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
         authn::{KeyFile, StartSecret, Tokens},
         authz::{Blocklist, Policy, Rates},
     },
-    config::{Config, JournalKind},
+    config::Config,
     ledger::Ledger,
     observe::Metrics,
 };
@@ -21,6 +22,7 @@ use crate::{
 pub(super) fn build(
     config: &Config,
     ledger: Arc<Ledger>,
+    blocklist: Blocklist,
     start_secret: Option<StartSecret>,
     metrics: Arc<Metrics>,
 ) -> Result<Arc<Authenticator>, ServeError> {
@@ -43,11 +45,6 @@ pub(super) fn build(
         exempt,
         config.rooms.max_rooms_per_client.into(),
     );
-    let blocklist = Blocklist::open(
-        blocklist_file(config),
-        authentication.leeway.get(),
-        !authentication.required,
-    )?;
     let policy = Arc::new(policy);
     Ok(Authenticator::new(
         options,
@@ -57,6 +54,25 @@ pub(super) fn build(
         blocklist,
         rates,
         metrics,
+    ))
+}
+
+/// Makes the list of bans of what the journal has, and of the list of an earlier version.
+pub(super) async fn blocklist(config: &Config, opened: Opened) -> Result<Blocklist, ServeError> {
+    let Opened {
+        mut decisions,
+        keeper,
+        ..
+    } = opened;
+    if let Some((keeper, former)) = keeper.as_ref().zip(journal::former_list_path(config)?) {
+        former_list::take_over(&former, &mut decisions, keeper.as_ref()).await?;
+    }
+    let authentication = &config.authentication;
+    Ok(Blocklist::new(
+        decisions,
+        keeper,
+        authentication.leeway.get(),
+        !authentication.required,
     ))
 }
 
@@ -71,12 +87,6 @@ pub(super) fn tokens(config: &Config) -> Result<Tokens, ServeError> {
         return Err(ServeError::NoKeys);
     }
     Ok(tokens)
-}
-
-/// Checks whether the list of bans could be used.
-pub(super) fn check_blocklist(config: &Config) -> Result<(), ServeError> {
-    let file = blocklist_file(config);
-    file.map_or(Ok(()), |file| Ok(Blocklist::check_file(&file)?))
 }
 
 const SECRET: Files = Files {
@@ -104,14 +114,4 @@ pub(super) async fn keep_fresh(
         KeyFile::Public => &PUBLIC,
     };
     reload::keep_fresh(files, interval, metrics, move || tokens.reload(file)).await;
-}
-
-/// The file of bans: the named one, or one beside the journal.
-fn blocklist_file(config: &Config) -> Option<PathBuf> {
-    let named = &config.access.file;
-    if !named.as_os_str().is_empty() {
-        return Some(named.clone());
-    }
-    let beside = config.journal.path.with_extension("access.json");
-    (config.journal.kind == JournalKind::Sqlite).then_some(beside)
 }

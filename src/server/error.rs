@@ -2,9 +2,9 @@
 
 use thiserror::Error;
 
-use super::essential::Ended;
+use super::{essential::Ended, former_list::FormerListError};
 use crate::{
-    access::{authn::TokenSetupError, authz::BlocklistError},
+    access::authn::TokenSetupError,
     journal::{JournalError, OpenError},
     net::{SetupError, TlsError},
     update::RuleError,
@@ -41,9 +41,14 @@ pub enum ServeError {
         "[authentication] required is true, but nothing is set that a token could be checked with: set secret, secret_file, public_key_file, jwks_url or api_keys"
     )]
     NoKeys,
-    /// The list of bans can't be read.
+    /// An earlier version's list of bans can't be taken over.
     #[error("{0}")]
-    Blocklist(#[from] BlocklistError),
+    FormerList(#[from] FormerListError),
+    /// A list of bans is named that nothing keeps.
+    #[error(
+        "[access] file names a list of bans, but these are kept in the journal's file, and a journal in memory keeps none over a restart: keep events in a file ([journal] kind = \"sqlite\"), or take [access] file out of the settings"
+    )]
+    NothingKeepsBans,
     /// The journal's file can't be used.
     #[error("{0}")]
     Open(#[from] OpenError),

@@ -1,10 +1,11 @@
 //! Opens the journal that the settings describe.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
-use super::error::ServeError;
+use super::{error::ServeError, former_list};
 use crate::{
     config::{Config, Journal as Settings, JournalDurability, JournalKind},
+    decision::{DecisionKeeper, Decisions},
     journal::{
         Durability, HeldBytes, Journal, MemoryJournal, Retention, SqliteJournal, SqliteOptions,
     },
@@ -25,15 +26,45 @@ pub(super) fn kept(journal: &Settings) -> String {
 }
 
 /// Checks whether the journal could be opened, as far as that can be known while a server may use it.
-pub(super) fn check(settings: &Settings) -> Result<(), ServeError> {
-    if settings.kind == JournalKind::Sqlite {
-        SqliteJournal::check(&settings.path)?;
+pub(super) fn check(config: &Config) -> Result<(), ServeError> {
+    if config.journal.kind == JournalKind::Sqlite {
+        SqliteJournal::check(&config.journal.path)?;
+    }
+    check_former_list(config)
+}
+
+/// Checks whether the list of bans of an earlier version could be taken over, if there is one.
+pub(super) fn check_former_list(config: &Config) -> Result<(), ServeError> {
+    if let Some(path) = former_list_path(config)? {
+        former_list::read(&path)?;
     }
     Ok(())
 }
 
+/// The place of an earlier version's list of bans: beside the journal's file, unless the settings name it.
+pub(super) fn former_list_path(config: &Config) -> Result<Option<PathBuf>, ServeError> {
+    let named = &config.access.file;
+    let is_named = !named.as_os_str().is_empty();
+    match config.journal.kind {
+        JournalKind::Memory if is_named => Err(ServeError::NothingKeepsBans),
+        JournalKind::Memory => Ok(None),
+        JournalKind::Sqlite if is_named => Ok(Some(named.clone())),
+        JournalKind::Sqlite => Ok(Some(config.journal.path.with_extension("access.json"))),
+    }
+}
+
+/// An open journal.
+pub(super) struct Opened {
+    /// The journal itself.
+    pub(super) journal: Arc<dyn Journal>,
+    /// The decisions of an admin that it has.
+    pub(super) decisions: Decisions,
+    /// Takes those that come; none where the journal is in memory.
+    pub(super) keeper: Option<Arc<dyn DecisionKeeper>>,
+}
+
 /// Opens the journal, or makes it.
-pub(super) fn open(config: &Config) -> Result<Arc<dyn Journal>, ServeError> {
+pub(super) fn open(config: &Config) -> Result<Opened, ServeError> {
     let retention = Retention {
         max_events: config.journal.max_events.into(),
         max_age: config.journal.max_age.get(),
@@ -46,19 +77,28 @@ pub(super) fn open(config: &Config) -> Result<Arc<dyn Journal>, ServeError> {
             JournalKind::Sqlite => config.journal.max_bytes.into(),
         },
     };
-    Ok(match config.journal.kind {
-        JournalKind::Memory => Arc::new(MemoryJournal::new(retention)),
-        JournalKind::Sqlite => Arc::new(SqliteJournal::open(&SqliteOptions {
-            path: config.journal.path.clone(),
-            durability: match config.journal.durability {
-                JournalDurability::Process => Durability::Process,
-                JournalDurability::Disk => Durability::Disk,
-            },
-            retention,
-            held: HeldBytes {
-                tail: config.journal.tail_bytes.into(),
-                queue: config.journal.queue_bytes.into(),
-            },
-        })?),
+    if config.journal.kind == JournalKind::Memory {
+        return Ok(Opened {
+            journal: Arc::new(MemoryJournal::new(retention)),
+            decisions: Decisions::default(),
+            keeper: None,
+        });
+    }
+    let journal = Arc::new(SqliteJournal::open(&SqliteOptions {
+        path: config.journal.path.clone(),
+        durability: match config.journal.durability {
+            JournalDurability::Process => Durability::Process,
+            JournalDurability::Disk => Durability::Disk,
+        },
+        retention,
+        held: HeldBytes {
+            tail: config.journal.tail_bytes.into(),
+            queue: config.journal.queue_bytes.into(),
+        },
+    })?);
+    Ok(Opened {
+        decisions: journal.decisions()?,
+        keeper: Some(journal.clone()),
+        journal,
     })
 }

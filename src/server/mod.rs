@@ -7,6 +7,7 @@ mod authenticator;
 mod certificates;
 mod error;
 mod essential;
+mod former_list;
 mod journal;
 mod listen;
 mod options;
@@ -29,7 +30,6 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     access::{
-        Authenticator,
         authn::{StartSecret, weak_secret_file},
         authz::Permissions,
     },
@@ -74,8 +74,6 @@ pub struct Running {
     essential: Essential,
     /// Tasks beside the stream, which never end by themselves.
     aside: Vec<JoinHandle<()>>,
-    /// Releases the file of bans.
-    authenticator: Arc<Authenticator>,
     /// Closed last.
     journal: Arc<dyn Journal>,
     /// Ended before the other tasks, because it publishes.
@@ -95,11 +93,13 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     if std::time::SystemTime::now() < std::time::SystemTime::UNIX_EPOCH {
         return Err(ServeError::Clock);
     }
+    journal::check_former_list(config)?;
     let table = table(config)?;
     let certificates = certificates::load(&config.tls)?;
     let (listener, address) = listen(config).await?;
     let metrics = Metrics::new();
-    let journal = journal::open(config)?;
+    let opened = journal::open(config)?;
+    let journal = opened.journal.clone();
     metrics.add_journal(&journal.metrics());
     let (mut hub, handle, backlog) = Hub::new(
         options::hub(config),
@@ -110,9 +110,11 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let ledger = hub.restore().await?;
     metrics.add(|registry| ledger.metrics().register(registry));
     let start_secret = StartSecret::of(&config.authentication)?;
+    let blocklist = authenticator::blocklist(config, opened).await?;
     let authenticator = authenticator::build(
         config,
         ledger.clone(),
+        blocklist,
         start_secret.clone(),
         metrics.clone(),
     )?;
@@ -203,7 +205,6 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         hub,
         essential,
         aside,
-        authenticator,
         journal,
         demo: config
             .demo
@@ -256,7 +257,6 @@ impl Running {
             serving.abort();
             hub.abort();
         }
-        self.authenticator.blocklist().close();
         let journal = self.journal;
         let close = tokio::task::spawn_blocking(move || journal.close());
         // Only a disk that hangs takes so long; acknowledged events are kept all the same.
@@ -366,8 +366,7 @@ pub fn check(config: &Config) -> Result<(), ServeError> {
     certificates::load(&config.tls)?;
     authenticator::tokens(config)?;
     table(config)?;
-    journal::check(&config.journal)?;
-    authenticator::check_blocklist(config)
+    journal::check(config)
 }
 
 fn table(config: &Config) -> Result<Table, ServeError> {

@@ -36,7 +36,7 @@ async fn a_journal_tells_of_the_end_of_its_writer() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = Config::default();
     config.journal.path = folder.path().join("stoa.db");
-    let journal = journal::open(&config).unwrap();
+    let journal = journal::open(&config).unwrap().journal;
     let ended = journal.ended();
     journal.close();
     ended.await;

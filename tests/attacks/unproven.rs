@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 use stoa::server::Running;
 
 use kit::{
-    Client, PATIENCE, START_SECRET, config, server, server_with,
+    Client, PATIENCE, START_SECRET, config,
+    guarded::kept_in,
+    server, server_with,
     wire::{self, POLLING, get, once, post},
 };
 
@@ -187,7 +189,11 @@ async fn this_machine_is_never_banned_and_a_file_that_says_so_counts_for_nothing
     server.shutdown().await;
     // With tokens the addresses of this machine are like all others: whoever holds an admin's token elsewhere can lift it.
     std::fs::write(&file, old.to_string()).unwrap();
-    let guarded = kit::guarded::guarded(|c| c.access.file.clone_from(&file)).await;
+    let guarded = kit::guarded::guarded(|c| {
+        kept_in(c, &folder.path().join("stoa.db"));
+        c.access.file.clone_from(&file);
+    })
+    .await;
     let lines = bearer(&kit::guarded::admin());
     let answer = once(guarded.address(), &get("/api/v1/state", &lines)).await;
     assert_eq!((answer.status, answer.code().as_str()), (403, "banned"));

@@ -1,7 +1,7 @@
 //! The acts of an admin: list, end, ban, revoke.
 
 use crate::{refused, to_the_end};
-use kit::guarded::{admin, grant, guarded, observer, producer, request, token};
+use kit::guarded::{admin, grant, guarded, kept_in, observer, producer, request, token};
 use kit::{Client, get, server_with, wait_for};
 use serde_json::{Value, json};
 use stoa::{access::authn::Grant, config::Role};
@@ -94,8 +94,8 @@ async fn what_is_revoked_ends_at_once_and_does_not_come_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bans_hold_over_a_restart_and_can_be_lifted() {
     let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("access.json");
-    let start = || guarded(|config| config.access.file = file.clone());
+    let journal = folder.path().join("stoa.db");
+    let start = || guarded(|config| kept_in(config, &journal));
     let server = start().await;
     let address = server.address();
     let (mut ann, hello) = Client::connect(address, json!({ "token": observer("ann", &[]) })).await;
@@ -253,47 +253,86 @@ async fn the_admin_api_takes_the_role_and_ends_one_connection() {
     open.shutdown().await;
 }
 
-/// Bans are in memory: a file that is lost, or can't be written, opens nothing while the server runs.
-#[cfg(target_os = "linux")]
+/// What was decided holds while the server runs, whatever becomes of the file, and is kept as soon as that is possible.
+#[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_or_full_file_of_bans_opens_nothing_and_is_told() {
+async fn a_ban_that_cannot_be_kept_holds_and_is_told_and_the_next_one_takes_it_along() {
     let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("access.json");
-    let server = guarded(|config| config.access.file = file.clone()).await;
+    let journal = folder.path().join("stoa.db");
+    let away = folder.path().join("away.db");
+    let server = guarded(|config| kept_in(config, &journal)).await;
     let address = server.address();
-    let ban = async |user: &str| {
-        let body = json!({ "user": user, "reason": "noise" });
-        request("POST", address, "/api/v1/admin/bans", &admin(), Some(&body)).await
+    let act = async |method: &str, list: &str, body: Value| {
+        let path = format!("/api/v1/admin/{list}");
+        request(method, address, &path, &admin(), Some(&body)).await
     };
     let is_out = async |user: &'static str| {
-        assert_eq!(
-            refused(address, json!({ "token": observer(user, &[]) })).await,
-            "banned"
-        );
+        let token = json!({ "token": observer(user, &[]) });
+        assert_eq!(refused(address, token).await, "banned");
     };
-    assert_eq!(ban("ann").await.0, 200);
-    std::fs::remove_file(&file).expect("removes");
-    is_out("ann").await;
-    // The next decision writes all of them.
-    assert_eq!(ban("bob").await.0, 200);
-    let written = std::fs::read_to_string(&file).expect("it is there again");
-    assert!(
-        written.contains("\"ann\"") && written.contains("\"bob\""),
-        "{written}"
-    );
-    // A new one can't be written: the old one stays whole, and the admin is told.
-    std::fs::create_dir(folder.path().join("access.json.new")).expect("is made");
-    let (status, answer) = ban("eve").await;
-    assert_eq!(
-        (status, &answer["error"]["code"]),
-        (503, &json!("unavailable")),
-        "{answer}"
-    );
-    let said = answer["error"]["message"].as_str().expect("a sentence");
-    assert!(said.contains("until the server stops"), "{said}");
-    for user in ["ann", "bob", "eve"] {
-        is_out(user).await;
+    for user in ["ann", "bob"] {
+        assert_eq!(act("POST", "bans", json!({ "user": user })).await.0, 200);
     }
-    assert_eq!(std::fs::read_to_string(&file).expect("whole"), written);
+    std::fs::rename(&journal, &away).expect("renames");
+    is_out("ann").await;
+    for _ in 0..2 {
+        let (status, answer) = act("POST", "bans", json!({ "user": "eve" })).await;
+        assert_eq!(
+            (status, &answer["error"]["code"]),
+            (503, &json!("unavailable")),
+            "{answer}"
+        );
+        let said = answer["error"]["message"].as_str().expect("a sentence");
+        assert!(
+            said.contains("holds until the server stops") && said.contains("deleted or renamed"),
+            "{said}"
+        );
+        is_out("eve").await;
+    }
+    let (status, _) = request(
+        "DELETE",
+        address,
+        "/api/v1/admin/bans?user=ann",
+        &admin(),
+        None,
+    )
+    .await;
+    assert_eq!(status, 503);
+    let (ann, _) = Client::connect(address, json!({ "token": observer("ann", &[]) })).await;
+    ann.close().await;
+    let (status, _) = act("POST", "revocations", json!({ "token_id": "lost" })).await;
+    assert_eq!(status, 503);
+    std::fs::rename(&away, &journal).expect("renames");
+    wait_for("the journal is back", async || {
+        get(address, "/readyz").await.0 == 200
+    })
+    .await;
+    assert_eq!(act("POST", "bans", json!({ "user": "mal" })).await.0, 200);
+    let text = server.metrics().text();
+    for counted in [
+        "stoa_admin_acts_total{act=\"ban\",code=\"unavailable\"} 2",
+        "stoa_admin_acts_total{act=\"unban\",code=\"unavailable\"} 1",
+        "stoa_admin_acts_total{act=\"revoke\",code=\"unavailable\"} 1",
+    ] {
+        assert!(text.contains(counted), "{counted} {text}");
+    }
+    server.shutdown().await;
+
+    let server = guarded(|config| kept_in(config, &journal)).await;
+    let address = server.address();
+    let list = async |list: &str| {
+        let path = format!("/api/v1/admin/{list}");
+        request("GET", address, &path, &admin(), None).await.1
+    };
+    let bans = list("bans").await;
+    let users: Vec<_> = bans["bans"]
+        .as_array()
+        .expect("bans")
+        .iter()
+        .map(|ban| &ban["user"])
+        .collect();
+    assert_eq!(users, ["bob", "eve", "mal"], "{bans}");
+    let revocations = list("revocations").await;
+    assert_eq!(revocations["revocations"][0]["token"], "lost");
     server.shutdown().await;
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::{refused, to_the_end};
-use kit::guarded::{admin, guarded, now, observer, request, saying};
+use kit::guarded::{admin, guarded, kept_in, now, observer, request, saying};
 use kit::{Client, get, wait_for};
 use serde_json::{Value, json};
 
@@ -56,8 +56,8 @@ async fn no_token_escapes_by_saying_that_it_is_made_later() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_revoked_can_be_forgiven_also_over_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("access.json");
-    let start = || guarded(|config| config.access.file = file.clone());
+    let journal = folder.path().join("stoa.db");
+    let start = || guarded(|config| kept_in(config, &journal));
     let server = start().await;
     let address = server.address();
     // Without iat nobody can say that it was made later: it is revoked for good.

@@ -1,174 +1,124 @@
-//! The list of banned users and addresses, and of revoked tokens.
+//! Those who are kept out: banned users and addresses, and tokens that are no longer valid.
 //!
-//! Decisions of admins are written to a file and hold over a restart; bans for too many messages are not.
+//! A decision of an admin holds at once, and over a restart where a keeper is there; a ban for too many messages ends with
+//! the server.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
+    mem,
     net::IpAddr,
-    path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
-use serde::{Deserialize, Serialize};
+use futures_util::future::{BoxFuture, ready};
 
-use super::decided_file::DecidedFile;
-use crate::{access::Identity, config::Role, error::Error};
+use crate::{
+    access::Identity,
+    config::Role,
+    decision::{Ban, Decision, DecisionKeeper, Decisions, Revocation, Revoked, Who},
+    error::Error,
+};
 
-/// The most bans for too many messages that are kept; the ones that end soonest go first.
+/// Bans for too many messages that are kept; the ones that end soonest go first.
 const MAX_AUTOMATIC: usize = 100_000;
-/// The most bans and revocations by admins. They are few, since a person makes each.
+/// Bans and revocations by an admin: each is there because somebody looked.
 const MAX_DECIDED: usize = 100_000;
 
-/// The list can't be used.
-#[derive(Debug, thiserror::Error)]
-#[error("the list of bans {path} {reason}", path = path.display())]
-pub struct BlocklistError {
-    path: PathBuf,
-    reason: String,
-}
-
-/// The bans and revocations in force.
+/// Those who are kept out.
 #[derive(Debug)]
 pub struct Blocklist {
-    /// The file of decisions; `None` keeps them in memory only.
-    file: Option<DecidedFile>,
-    /// Seconds by which the clock of an identity provider may be ahead: a token made before a revocation may claim to
-    /// be that much younger.
+    /// Keeps decisions over a restart; `None` where nothing outlives the server.
+    keeper: Option<Arc<dyn DecisionKeeper>>,
+    /// Seconds by which the clock of whoever makes tokens may be ahead: what was made before a revocation may say that it
+    /// was made so much after it.
     leeway: u64,
-    /// Whether addresses of this machine are never banned. While no token is required, all local programs share them,
-    /// also the one that could lift the ban.
+    /// Whether addresses of this machine are never kept out: while nobody is asked for a token, all local programs share
+    /// them, the one that could lift the ban too.
     spares_loopback: bool,
+    /// Held for a few moves in the maps, and while a change is queued with the keeper: so changes are kept in the order in
+    /// which they were made here.
     lists: Mutex<Lists>,
 }
 
 #[derive(Debug, Default)]
 struct Lists {
-    /// Bans by admins.
+    /// By an admin.
     bans: BTreeMap<Who, Ban>,
-    /// Revocations by admins, with their time.
+    /// By an admin, with when it was said.
     revocations: BTreeMap<Revoked, u64>,
-    /// Bans for too many messages, with their end.
+    /// For too many messages, with when it ends.
     automatic: BTreeMap<Who, SystemTime>,
+    /// Changes that the keeper could not take: the next one takes them along.
+    unkept: BTreeSet<Key>,
 }
 
-/// The content of the file.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Decided {
-    bans: Vec<Ban>,
-    revocations: Vec<Revocation>,
+/// The one whom a decision is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Ban(Who),
+    Revocation(Revoked),
 }
 
-/// The subject of a ban.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Who {
-    /// All connections of a user.
-    User(String),
-    /// All connections from an address.
-    Address(IpAddr),
-    /// All connections with a token that names no user.
-    #[serde(rename = "token_id")]
-    Token(String),
-}
-
-impl Who {
-    /// Whether a ban for too many messages applies to a client of this role, with a valid token or without one. An
-    /// admin is exempt, who could lift it; and the ban of an address applies only to clients of whom nothing else is
-    /// known.
-    pub fn is_reached_by_strikes(&self, role: Role, has_token: bool) -> bool {
-        role != Role::Admin && !(has_token && matches!(self, Self::Address(_)))
+impl Lists {
+    /// The present decision about somebody.
+    fn present(&self, key: &Key) -> Decision {
+        match key {
+            Key::Ban(who) => match self.bans.get(who) {
+                Some(ban) => Decision::Ban(ban.clone()),
+                None => Decision::Lift(who.clone()),
+            },
+            Key::Revocation(what) => match self.revocations.get(what) {
+                Some(&at) => Decision::Revoke(Revocation {
+                    what: what.clone(),
+                    at,
+                }),
+                None => Decision::Forgive(what.clone()),
+            },
+        }
     }
 }
 
-/// A ban.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Ban {
-    /// The subject of the ban.
-    #[serde(flatten)]
-    pub who: Who,
-    /// The end, in seconds since 1970; `None` until the ban is lifted.
-    pub until: Option<u64>,
-    /// The reason, for people.
-    pub reason: String,
-}
+/// Resolves when a decision, which holds already, is kept.
+///
+/// # Errors
+/// It holds, but not over a restart: it could not be kept.
+type Keeping<'b> = BoxFuture<'b, Result<(), Error>>;
 
-/// A revocation of tokens.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Revocation {
-    /// The tokens revoked.
-    #[serde(flatten)]
-    pub what: Revoked,
-    /// The time of the revocation, in seconds since 1970.
-    pub at: u64,
-}
-
-/// The tokens that a revocation names.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Revoked {
-    /// All tokens of a user that were made up to then, or that don't say when they were made.
-    User(String),
-    /// One token.
-    Token(String),
+/// Whether a ban for too many messages of this name is about somebody of this role, with a believed token or without one.
+/// It keeps no admin out, who could lift it; and one of an address keeps out only those of whom nothing else is known.
+pub(in crate::access) fn strikes_reach(name: &Who, role: Role, has_token: bool) -> bool {
+    role != Role::Admin && !(has_token && matches!(name, Who::Address(_)))
 }
 
 impl Blocklist {
-    /// Reads the list; an absent file is an empty list.
-    ///
-    /// # Errors
-    /// The file is there but can't be read, it can't be written, or another server has it.
-    pub fn open(
-        file: Option<PathBuf>,
+    /// A list with these decisions, which the keeper has.
+    pub fn new(
+        decided: Decisions,
+        keeper: Option<Arc<dyn DecisionKeeper>>,
         leeway: Duration,
         spares_loopback: bool,
-    ) -> Result<Self, BlocklistError> {
-        let open = |path: PathBuf| {
-            DecidedFile::open(&path).map_err(|reason| BlocklistError { path, reason })
-        };
-        let (file, decided) = match file.map(open).transpose()? {
-            Some((file, decided)) => (Some(file), decided),
-            None => (None, Decided::default()),
-        };
+    ) -> Self {
         let bans = decided.bans.into_iter().map(|ban| (ban.who.clone(), ban));
         let revocations = decided.revocations.into_iter().map(|r| (r.what, r.at));
-        Ok(Self {
-            file,
+        Self {
+            keeper,
             leeway: leeway.as_secs() + u64::from(leeway.subsec_nanos() > 0),
             spares_loopback,
             lists: Mutex::new(Lists {
                 bans: bans.collect(),
                 revocations: revocations.collect(),
-                automatic: BTreeMap::new(),
+                ..Lists::default()
             }),
-        })
-    }
-
-    /// Whether a server could use the list that is kept there.
-    ///
-    /// # Errors
-    /// As [`Blocklist::open`], but for another server.
-    pub fn check_file(path: &Path) -> Result<(), BlocklistError> {
-        DecidedFile::check::<Decided>(path).map_err(|reason| BlocklistError {
-            path: path.to_owned(),
-            reason,
-        })
-    }
-
-    /// Releases the file: later decisions are not written.
-    pub fn close(&self) {
-        if let Some(file) = &self.file {
-            file.close();
         }
     }
 
-    /// Whether a client may connect.
+    /// Whether somebody may come in.
     ///
     /// # Errors
     /// `banned`, or `unauthorized` for a token that was revoked.
     pub fn check(&self, who: &Identity, address: IpAddr) -> Result<(), Error> {
-        // The holder of the start secret could lift a ban.
+        // The one who could lift a ban.
         if who.start_secret {
             return Ok(());
         }
@@ -176,7 +126,7 @@ impl Blocklist {
         let lists = self.lock();
         let user = who.user.as_deref();
         let names = [
-            // The file may hold a ban of this machine from an earlier start; it doesn't count.
+            // A ban of this machine that is kept from before counts for nothing.
             (!self.spares(address)).then_some(Who::Address(address)),
             user.map(|u| Who::User(u.into())),
             who.token
@@ -187,7 +137,7 @@ impl Blocklist {
             let automatic = lists
                 .automatic
                 .get(&name)
-                .filter(|_| name.is_reached_by_strikes(who.role, who.token.is_some()))
+                .filter(|_| strikes_reach(&name, who.role, who.token.is_some()))
                 .map(|until| Some(seconds(*until)));
             let until = lists.bans.get(&name).map(|ban| ban.until).or(automatic);
             match until {
@@ -211,15 +161,15 @@ impl Blocklist {
         Ok(())
     }
 
-    /// Whether an address can't be banned.
+    /// Whether an address can't be kept out.
     pub fn spares(&self, address: IpAddr) -> bool {
         self.spares_loopback && address.to_canonical().is_loopback()
     }
 
-    /// Whether a subject can be banned at all.
+    /// Whether somebody can be kept out at all.
     ///
     /// # Errors
-    /// It is an address of this machine, while no token is required.
+    /// It is an address of this machine, while nobody is asked for a token.
     pub fn may_ban(&self, who: &Who) -> Result<(), Error> {
         match who {
             Who::Address(address) if self.spares(*address) => Err(Error::bad_request(format!(
@@ -230,7 +180,7 @@ impl Blocklist {
         }
     }
 
-    /// Bans a client for a while that exceeds its limits again and again.
+    /// Keeps somebody out for a while who doesn't heed the limits.
     pub fn ban_for(&self, who: Who, duration: Duration) {
         if self.may_ban(&who).is_err() {
             return;
@@ -249,47 +199,56 @@ impl Blocklist {
         automatic.insert(who, now + duration);
     }
 
-    /// Bans somebody by an admin's decision.
+    /// Keeps somebody out by decision, from this call on. It is kept whether or not the answer is waited for.
     ///
     /// # Errors
-    /// The ban is in force but could not be written, so it ends at a restart; or there are too many bans.
-    pub fn ban(&self, ban: Ban) -> Result<(), Error> {
+    /// It doesn't hold: it would be about this machine, or there are too many to have one more.
+    pub fn ban(&self, ban: Ban) -> Result<Keeping<'_>, Error> {
         self.may_ban(&ban.who)?;
-        self.add(|lists| {
+        self.add(Key::Ban(ban.who.clone()), |lists| {
             lists.bans.insert(ban.who.clone(), ban);
         })
     }
 
-    /// Lifts a ban, and says whether there was one.
+    /// Lets somebody in again, from the first poll on; whether there was a ban.
     ///
     /// # Errors
-    /// As [`Blocklist::ban`].
-    pub fn unban(&self, who: &Who) -> Result<bool, Error> {
-        let mut lists = self.lock();
-        let was = lists.automatic.remove(who).is_some() | lists.bans.remove(who).is_some();
-        drop(lists);
-        self.keep().map(|()| was)
+    /// It holds, but not over a restart: it could not be kept.
+    pub async fn unban(&self, who: &Who) -> Result<bool, Error> {
+        let (was, keeping) = {
+            let mut lists = self.lock();
+            let struck = lists.automatic.remove(who).is_some();
+            let banned = lists.bans.remove(who).is_some();
+            let changed = banned.then(|| Key::Ban(who.clone()));
+            (struck | banned, self.keep(&mut lists, changed))
+        };
+        keeping.await.map(|()| was)
     }
 
-    /// Revokes tokens.
+    /// Makes tokens invalid, from this call on. It is kept whether or not the answer is waited for.
     ///
     /// # Errors
-    /// As [`Blocklist::ban`].
-    pub fn revoke(&self, what: Revoked) -> Result<(), Error> {
+    /// It doesn't hold: there are too many to have one more.
+    pub fn revoke(&self, what: Revoked) -> Result<Keeping<'_>, Error> {
         let at = seconds(SystemTime::now());
-        self.add(|lists| {
+        self.add(Key::Revocation(what.clone()), |lists| {
             lists.revocations.insert(what, at);
         })
     }
 
-    /// Takes a revocation back, and says whether there was one. Other revocations stay: a token of this user may have
-    /// been revoked by its own id.
+    /// Takes a revocation back, from the first poll on; whether there was one. What else was revoked stays so: a token of a
+    /// user who is forgiven may have been revoked by its own name.
     ///
     /// # Errors
-    /// As [`Blocklist::ban`].
-    pub fn unrevoke(&self, what: &Revoked) -> Result<bool, Error> {
-        let was = self.lock().revocations.remove(what).is_some();
-        self.keep().map(|()| was)
+    /// It holds, but not over a restart: it could not be kept.
+    pub async fn unrevoke(&self, what: &Revoked) -> Result<bool, Error> {
+        let (was, keeping) = {
+            let mut lists = self.lock();
+            let was = lists.revocations.remove(what).is_some();
+            let changed = was.then(|| Key::Revocation(what.clone()));
+            (was, self.keep(&mut lists, changed))
+        };
+        keeping.await.map(|()| was)
     }
 
     /// The bans in force.
@@ -306,7 +265,7 @@ impl Blocklist {
             .collect()
     }
 
-    /// The revocations in force.
+    /// What was revoked.
     pub fn revocations(&self) -> Vec<Revocation> {
         let lists = self.lock();
         let all = lists.revocations.iter();
@@ -317,41 +276,47 @@ impl Blocklist {
         .collect()
     }
 
-    /// Adds an entry, if there is room for it. Removing one is allowed even when the list is full.
-    fn add(&self, change: impl FnOnce(&mut Lists)) -> Result<(), Error> {
-        {
-            let mut lists = self.lock();
-            let now = seconds(SystemTime::now());
-            lists
-                .bans
-                .retain(|_, ban| ban.until.is_none_or(|u| u > now));
-            if lists.bans.len() + lists.revocations.len() >= MAX_DECIDED {
-                return Err(Error::unavailable(format!(
-                    "{MAX_DECIDED} bans and revocations are kept already; lift some first"
-                )));
-            }
-            change(&mut lists);
+    /// Lists one more, if there is room for it. To take one off there must not be room.
+    fn add(&self, key: Key, change: impl FnOnce(&mut Lists)) -> Result<Keeping<'_>, Error> {
+        let mut lists = self.lock();
+        let now = seconds(SystemTime::now());
+        let over = lists
+            .bans
+            .extract_if(.., |_, ban| ban.until.is_some_and(|until| until <= now));
+        let mut changed: Vec<Key> = over.map(|(who, _)| Key::Ban(who)).collect();
+        let decided = lists.bans.len() + lists.revocations.len();
+        if decided.max(lists.unkept.len()) >= MAX_DECIDED {
+            lists.unkept.extend(changed);
+            return Err(Error::unavailable(format!(
+                "{MAX_DECIDED} bans and revocations are kept already; lift some first"
+            )));
         }
-        self.keep()
+        change(&mut lists);
+        changed.push(key);
+        Ok(self.keep(&mut lists, changed))
     }
 
-    /// Writes the decisions to the file.
-    fn keep(&self) -> Result<(), Error> {
-        let Some(file) = &self.file else {
-            return Ok(());
+    /// Has the keeper take what changed, and what it could not take before.
+    fn keep(&self, lists: &mut Lists, changed: impl IntoIterator<Item = Key>) -> Keeping<'_> {
+        let Some(keeper) = &self.keeper else {
+            return Box::pin(ready(Ok(())));
         };
-        let decided = || {
-            // The lock is released before it is taken again.
-            let bans = self.lock().bans.values().cloned().collect();
-            let revocations = self.revocations();
-            Decided { bans, revocations }
-        };
-        file.write(decided).map_err(|error| {
-            let path = file.path().display();
-            tracing::error!(%error, file = %path, "what was decided could not be written");
-            Error::unavailable(format!(
-                "it holds until the server stops, but could not be written to {path}: {error}"
-            ))
+        let mut keys = mem::take(&mut lists.unkept);
+        keys.extend(changed);
+        if keys.is_empty() {
+            return Box::pin(ready(Ok(())));
+        }
+        let kept = keeper.keep(keys.iter().map(|key| lists.present(key)).collect());
+        Box::pin(async move {
+            let Err(error) = kept.await else {
+                return Ok(());
+            };
+            self.lock().unkept.extend(keys);
+            tracing::error!(%error, "a decision could not be kept; the next one takes it along");
+            Err(Error::unavailable(format!(
+                "it holds until the server stops, but could not be kept over a restart: {}; do it again later",
+                error.message
+            )))
         })
     }
 
@@ -360,7 +325,7 @@ impl Blocklist {
     }
 }
 
-/// The refusal of a banned client.
+/// What a banned client is told.
 pub(in crate::access) fn banned(for_seconds: Option<u64>) -> Error {
     match for_seconds.map(|seconds| seconds.max(1)) {
         Some(seconds) => Error::new("banned", format!("you are kept out for {seconds} s more"))

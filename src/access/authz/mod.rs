@@ -2,7 +2,6 @@
 
 mod audience;
 pub(crate) mod blocklist;
-mod decided_file;
 mod filter;
 mod permissions;
 mod rates;
@@ -12,7 +11,7 @@ pub mod room_name;
 mod sessions;
 mod verdicts;
 pub use audience::Audience;
-pub use blocklist::{Ban, Blocklist, BlocklistError, Revocation, Revoked, Who};
+pub use blocklist::Blocklist;
 pub use filter::{Filter, Subject};
 pub use permissions::Permissions;
 pub use rates::{Meter, Rates, TooMuch};

@@ -10,8 +10,13 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Revoked, Who};
-use crate::{access::Identity, config::Role, error::Error, timestamp::Timestamp};
+use crate::{
+    access::Identity,
+    config::Role,
+    decision::{Revoked, Who},
+    error::Error,
+    timestamp::Timestamp,
+};
 
 /// The interval at which expired sessions are looked for: they may end so much too late.
 const EXPIRY_CHECK_INTERVAL: Duration = Duration::from_millis(200);

@@ -1,25 +1,22 @@
 //! The admin who acts.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use super::argument::INCLUDE_SELF;
-use crate::{
-    access::{Identity, authz::Who},
-    error::Error,
-};
+use crate::{access::Identity, decision::Who, error::Error};
 
 /// The admin who acts, and the door used.
 #[derive(Debug)]
-pub struct Actor<'a> {
+pub struct Actor {
     /// The admin's identity.
-    pub who: &'a Identity,
+    pub who: Arc<Identity>,
     /// The address that the admin comes from.
     pub address: IpAddr,
     /// `socketio` or `http`.
     pub door: &'static str,
 }
 
-impl Actor<'_> {
+impl Actor {
     /// Refuses a ban of the admin who asks for it: nobody might be left to lift it.
     pub(super) fn is_not(&self, who: &Who) -> Result<(), Error> {
         let yours = match who {

@@ -8,10 +8,8 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use crate::{
-    access::{
-        authn::{Credential, can_be_user},
-        authz::{Revoked, Who},
-    },
+    access::authn::{Credential, can_be_user},
+    decision::{Revoked, Who},
     error::Error,
     event::Object,
 };

@@ -10,7 +10,7 @@ use crate::{error::Error, observe::Metrics};
 #[derive(Debug)]
 pub(super) struct Audit<'a> {
     /// The admin and the door: an admin's token may be in the wrong hands.
-    pub(super) actor: &'a Actor<'a>,
+    pub(super) actor: &'a Actor,
     /// The argument, of which only names and numbers are written.
     pub(super) argument: Argument<'a>,
     /// The id of the token that the act was about: the argument may hold the token itself, which is never written.
@@ -25,7 +25,7 @@ impl Audit<'_> {
             Err(refusal) => (refusal.message.clone(), refusal.code),
         };
         metrics.admin_acted(act.name(), code);
-        let who = self.actor.who;
+        let who = &self.actor.who;
         tracing::info!(
             target: "stoa::audit",
             act = act.name(),

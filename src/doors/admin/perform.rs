@@ -1,5 +1,7 @@
 //! Carries out an act, and audits it.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -9,11 +11,9 @@ use super::{
     audit::Audit,
 };
 use crate::{
-    access::{
-        Authenticator,
-        authz::{Ban, DisconnectReason, Revoked},
-    },
+    access::{Authenticator, authz::DisconnectReason},
     config::Role,
+    decision::{Ban, Revoked},
     error::Error,
     timestamp::Timestamp,
 };
@@ -22,14 +22,28 @@ use crate::{
 const MAX_LISTED: usize = 1_000;
 
 impl Act {
-    /// Carries out an act.
+    /// Carries out an act to its end: an admin who hangs up takes back neither the act nor its line in the log.
     ///
     /// # Errors
-    /// `forbidden` if the actor is no admin, `bad_request` for a wrong argument, `not_found`.
+    /// `forbidden` if the actor is no admin, `bad_request` for a wrong argument, `not_found`, `unavailable` for a decision that
+    /// holds but could not be kept.
     pub async fn perform(
         self,
+        authenticator: &Arc<Authenticator>,
+        actor: Actor,
+        argument: Value,
+    ) -> Result<Value, Error> {
+        let authenticator = authenticator.clone();
+        let act =
+            tokio::spawn(async move { self.perform_now(&authenticator, &actor, &argument).await });
+        act.await
+            .unwrap_or_else(|_| Err(Error::unavailable("the act was interrupted; see the log")))
+    }
+
+    async fn perform_now(
+        self,
         authenticator: &Authenticator,
-        actor: &Actor<'_>,
+        actor: &Actor,
         argument: &Value,
     ) -> Result<Value, Error> {
         let mut audit = Audit {
@@ -91,26 +105,27 @@ impl Act {
                     who: who.clone(),
                     until,
                     reason: reason.chars().take(256).collect(),
-                });
+                })?;
                 let ended = sessions.end(DisconnectReason::Banned, |session| session.is(&who));
-                kept.map(|()| json!({ "ended": ended }))
+                kept.await.map(|()| json!({ "ended": ended }))
             }
             Self::Unban => {
-                let lifted = authenticator.blocklist().unban(&argument.who()?)?;
+                let lifted = authenticator.blocklist().unban(&argument.who()?).await?;
                 Ok(json!({ "lifted": lifted }))
             }
             Self::ListBans => Ok(json!({ "bans": authenticator.blocklist().bans() })),
             Self::Revoke => {
                 argument.names_somebody()?;
                 let what = revoked(authenticator, audit).await?;
-                let kept = authenticator.blocklist().revoke(what.clone());
+                let kept = authenticator.blocklist().revoke(what.clone())?;
                 let ended = sessions.end(DisconnectReason::Revoked, |session| session.has(&what));
-                kept.map(|()| json!({ "ended": ended }))
+                kept.await.map(|()| json!({ "ended": ended }))
             }
             Self::Unrevoke => {
                 let lifted = authenticator
                     .blocklist()
-                    .unrevoke(&revoked(authenticator, audit).await?)?;
+                    .unrevoke(&revoked(authenticator, audit).await?)
+                    .await?;
                 Ok(json!({ "lifted": lifted }))
             }
             Self::ListRevocations => {

@@ -1,6 +1,6 @@
 //! `/api/v1/admin/…`: the acts of an admin, over HTTP.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -53,13 +53,13 @@ pub(super) fn routes() -> Router<Api> {
         .route("/api/v1/admin/disconnect", post(disconnect_named))
 }
 
-async fn perform(api: &Api, caller: &Caller, act: Act, argument: &Value) -> Answer {
+async fn perform(api: &Api, caller: &Caller, act: Act, argument: Value) -> Answer {
     let actor = Actor {
-        who: &caller.who,
+        who: Arc::new(caller.who.clone()),
         address: caller.address,
         door: "http",
     };
-    act.perform(&api.authenticator, &actor, argument)
+    act.perform(&api.authenticator, actor, argument)
         .await
         .map(Json)
         .inspect_err(|refusal| api.metrics.refused("http", refusal.code))
@@ -70,7 +70,7 @@ async fn connections(
     Administrator(caller): Administrator,
     QueryString(query): QueryString<BTreeMap<String, String>>,
 ) -> Answer {
-    perform(&api, &caller, Act::ListConnections, &json!(query)).await
+    perform(&api, &caller, Act::ListConnections, json!(query)).await
 }
 
 async fn disconnect(
@@ -79,7 +79,7 @@ async fn disconnect(
     PathName(client_id): PathName,
 ) -> Answer {
     let argument = json!({ "client_id": client_id });
-    perform(&api, &caller, Act::Disconnect, &argument).await
+    perform(&api, &caller, Act::Disconnect, argument).await
 }
 
 async fn disconnect_named(
@@ -87,11 +87,11 @@ async fn disconnect_named(
     Administrator(caller): Administrator,
     JsonBody(body): JsonBody,
 ) -> Answer {
-    perform(&api, &caller, Act::Disconnect, &body).await
+    perform(&api, &caller, Act::Disconnect, body).await
 }
 
 async fn bans(State(api): State<Api>, Administrator(caller): Administrator) -> Answer {
-    perform(&api, &caller, Act::ListBans, &Value::Null).await
+    perform(&api, &caller, Act::ListBans, Value::Null).await
 }
 
 async fn ban(
@@ -99,7 +99,7 @@ async fn ban(
     Administrator(caller): Administrator,
     JsonBody(body): JsonBody,
 ) -> Answer {
-    perform(&api, &caller, Act::Ban, &body).await
+    perform(&api, &caller, Act::Ban, body).await
 }
 
 async fn unban(
@@ -107,11 +107,11 @@ async fn unban(
     Administrator(caller): Administrator,
     QueryString(query): QueryString<BTreeMap<String, String>>,
 ) -> Answer {
-    perform(&api, &caller, Act::Unban, &json!(query)).await
+    perform(&api, &caller, Act::Unban, json!(query)).await
 }
 
 async fn revocations(State(api): State<Api>, Administrator(caller): Administrator) -> Answer {
-    perform(&api, &caller, Act::ListRevocations, &Value::Null).await
+    perform(&api, &caller, Act::ListRevocations, Value::Null).await
 }
 
 async fn revoke(
@@ -119,7 +119,7 @@ async fn revoke(
     Administrator(caller): Administrator,
     JsonBody(body): JsonBody,
 ) -> Answer {
-    perform(&api, &caller, Act::Revoke, &body).await
+    perform(&api, &caller, Act::Revoke, body).await
 }
 
 /// Takes a revocation back: by query like an unban, or by body like a revocation. A token itself can't stand in the
@@ -139,5 +139,5 @@ async fn unrevoke(
             return Err(Error::bad_request(twice));
         }
     };
-    perform(&api, &caller, Act::Unrevoke, &argument).await
+    perform(&api, &caller, Act::Unrevoke, argument).await
 }

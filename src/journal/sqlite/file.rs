@@ -103,7 +103,7 @@ fn check(path: &Path, file: &mut File) -> Result<(), OpenError> {
         return Err(OpenError::new(
             path,
             format!(
-                "is damaged: {} of {whole} bytes are missing; `stoa repair` takes what can be read of it into a copy. Or restore it from a copy, or move it away to begin anew",
+                "is damaged: {} of {whole} bytes are missing; `stoa repair` takes what can be read of it into a copy. Or restore it from a copy, or move it away to begin anew, with nobody banned and nothing revoked",
                 whole - len
             ),
         ));

@@ -7,10 +7,12 @@
 //!
 //! An append is answered after its transaction. With [`Durability::Process`] the operating system has the data then:
 //! the end of the process loses nothing. With [`Durability::Disk`] the disk has it. A failing write is answered with an
-//! error and none of its events is kept; the writer tries again by itself, and reports the trouble until it works.
+//! error and none of its events is kept; the writer tries again by itself, and reports the trouble until it works. An admin's decisions are
+//! written by the same thread, and are always on the disk when they are answered.
 
 mod clock;
 mod damage;
+mod decisions;
 mod file;
 mod generations;
 mod open_error;
@@ -28,6 +30,7 @@ mod watch;
 mod writer;
 
 use std::{
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Instant,
 };
@@ -36,6 +39,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{oneshot, watch::Sender, watch::channel as watch_channel};
 
 use crate::{
+    decision::{Decision, DecisionKeeper, Decisions},
+    error::Error,
     journal::{Batch, Bounds, Entry, Epoch, Health, Journal, JournalError, Outcome, Seq},
     observe::JournalMetrics,
 };
@@ -43,7 +48,7 @@ use damage::Damage;
 use generations::Generations;
 pub use open_error::OpenError;
 pub use options::{Durability, HeldBytes, SqliteOptions};
-use queue::{Append, Job, Queue};
+use queue::{Append, Decide, Job, Queue};
 use reader::Reader;
 pub use repair::{Repaired, repair};
 use shared::Shared;
@@ -54,6 +59,8 @@ use writer::Writer;
 /// A [`Journal`] in a file.
 #[derive(Debug)]
 pub struct SqliteJournal {
+    /// The file as it was named.
+    path: PathBuf,
     /// The way to the one thread that writes.
     queue: Arc<Queue>,
     /// State that the writer shares.
@@ -117,6 +124,7 @@ impl SqliteJournal {
             })
             .map_err(|e| OpenError::new(path, format!("can't be written: {e}")))?;
         Ok(Self {
+            path: path.clone(),
             queue,
             shared,
             reader,
@@ -124,6 +132,30 @@ impl SqliteJournal {
             alive,
             writer: Mutex::new(Some(writer)),
             lock,
+        })
+    }
+
+    /// Everything that an admin decided and is kept here.
+    ///
+    /// # Errors
+    /// It can't be read: then nobody may come in, since it is not known who is kept out.
+    pub fn decisions(&self) -> Result<Decisions, OpenError> {
+        self.reader.decisions().map_err(|error| {
+            let reason = format!(
+                "is damaged: its bans and revocations can't be read ({error}); `stoa repair` takes what can be read into a copy"
+            );
+            OpenError::new(&self.path, reason)
+        })
+    }
+}
+
+impl DecisionKeeper for SqliteJournal {
+    fn keep(&self, decisions: Vec<Decision>) -> BoxFuture<'static, Result<(), Error>> {
+        let (reply, kept) = oneshot::channel();
+        let queued = self.queue.decide(Decide { decisions, reply });
+        Box::pin(async move {
+            queued?;
+            Ok(answer(kept).await?)
         })
     }
 }

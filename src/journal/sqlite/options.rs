@@ -13,6 +13,16 @@ pub enum Durability {
     Disk,
 }
 
+impl Durability {
+    /// The same in SQLite's word.
+    pub(super) fn synchronous(self) -> &'static str {
+        match self {
+            Self::Process => "normal",
+            Self::Disk => "full",
+        }
+    }
+}
+
 /// The configuration of the journal's file.
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {

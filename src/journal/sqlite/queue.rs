@@ -8,12 +8,16 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::journal::{Entry, JournalError, Outcome, Seq};
+use crate::{
+    decision::Decision,
+    journal::{Entry, JournalError, Outcome, Seq},
+};
 
 /// A job of the writer.
 #[derive(Debug)]
 pub(super) enum Job {
     Append(Append),
+    Decide(Decide),
     Checkpoint {
         seq: Seq,
         /// The number of the part; none for the last one.
@@ -34,12 +38,21 @@ pub(super) struct Append {
     pub(super) reply: oneshot::Sender<Result<Vec<Outcome>, JournalError>>,
 }
 
+/// An admin's decisions to be kept.
+#[derive(Debug)]
+pub(super) struct Decide {
+    /// The decisions, in this order.
+    pub(super) decisions: Vec<Decision>,
+    /// The admin is answered when they are kept.
+    pub(super) reply: oneshot::Sender<Result<(), JournalError>>,
+}
+
 #[derive(Debug)]
 pub(super) struct Queue {
     inner: Mutex<Inner>,
     /// Wakes the writer.
     grown: Condvar,
-    /// Bytes that may wait.
+    /// Bytes of events that may wait, and of decisions.
     max_bytes: usize,
 }
 
@@ -53,6 +66,8 @@ struct Inner {
     bytes: usize,
     /// The events of these jobs.
     events: u64,
+    /// Held by decisions. They are counted apart: who floods the journal with events must not keep out the ban that ends it.
+    decision_bytes: usize,
     /// Whether the writer has ended.
     closed: bool,
 }
@@ -65,6 +80,7 @@ impl Queue {
                 next: 0,
                 bytes: 0,
                 events: 0,
+                decision_bytes: 0,
                 closed: false,
             }),
             grown: Condvar::new(),
@@ -94,6 +110,27 @@ impl Queue {
             queue: self.clone(),
             number,
         })
+    }
+
+    /// Queues decisions. They are written whoever waits.
+    ///
+    /// # Errors
+    /// There is no room, or the writer has ended.
+    pub(super) fn decide(&self, decide: Decide) -> Result<(), JournalError> {
+        let held = decide.decisions.iter().map(Decision::held).sum::<usize>();
+        let mut inner = self.lock();
+        if inner.closed {
+            return Err(gone());
+        }
+        if inner.decision_bytes > 0 && inner.decision_bytes + held > self.max_bytes {
+            return Err(JournalError::Unavailable(
+                "more decisions wait to be written than may wait ([journal] queue_bytes)".into(),
+            ));
+        }
+        inner.decision_bytes += held;
+        inner.push(held, Job::Decide(decide));
+        self.grown.notify_one();
+        Ok(())
     }
 
     /// Queues a job without a bound: there is one of each such kind at a time.
@@ -131,6 +168,12 @@ impl Queue {
         inner.events -= (events as u64).min(inner.events);
     }
 
+    /// So much of decisions is written, or was refused.
+    pub(super) fn decided(&self, held: usize) {
+        let mut inner = self.lock();
+        inner.decision_bytes -= held.min(inner.decision_bytes);
+    }
+
     /// Events that are not yet written.
     pub(super) fn events(&self) -> u64 {
         self.lock().events
@@ -138,7 +181,8 @@ impl Queue {
 
     /// Bytes that the jobs hold.
     pub(super) fn bytes(&self) -> usize {
-        self.lock().bytes
+        let inner = self.lock();
+        inner.bytes + inner.decision_bytes
     }
 
     /// Refuses further jobs, and answers all that wait.
@@ -148,6 +192,7 @@ impl Queue {
         inner.jobs.clear();
         inner.bytes = 0;
         inner.events = 0;
+        inner.decision_bytes = 0;
     }
 
     fn give_up(&self, number: u64) {

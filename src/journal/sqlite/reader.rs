@@ -12,10 +12,14 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::{
     damage::{Damage, is_damage},
+    decisions::{self, Unreadable},
     repair::next_good,
     schema::BUSY,
 };
-use crate::journal::{Batch, JournalError, Seq, entry::parse};
+use crate::{
+    decision::Decisions,
+    journal::{Batch, JournalError, Seq, entry::parse},
+};
 
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -115,6 +119,11 @@ impl Reader {
             }
             read => read.map_err(unavailable),
         }
+    }
+
+    /// All that an admin decided.
+    pub(super) fn decisions(&self) -> Result<Decisions, Unreadable> {
+        decisions::read(&self.lock())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {

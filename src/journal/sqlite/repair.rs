@@ -12,7 +12,9 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, types::Value};
 use serde::de::IgnoredAny;
 
-use super::{damage::is_damage, generations, open_error::OpenError, options::Durability, schema};
+use super::{
+    damage::is_damage, decisions, generations, open_error::OpenError, options::Durability, schema,
+};
 use crate::{
     journal::{Epoch, Seq, entry::parse},
     private_file,
@@ -38,6 +40,8 @@ pub struct Repaired {
     pub lost: u64,
     /// Whether the saved state can't be read: it is made anew at the next start.
     pub state_lost: bool,
+    /// Whether some of the bans and revocations can't be read.
+    pub decisions_lost: bool,
     /// SQLite's verdict on the file as such, unless that is in order.
     pub structure: Option<String>,
 }
@@ -45,7 +49,7 @@ pub struct Repaired {
 impl Repaired {
     /// Whether any damage was found.
     pub fn is_damaged(&self) -> bool {
-        self.lost > 0 || self.state_lost || self.structure.is_some()
+        self.lost > 0 || self.state_lost || self.decisions_lost || self.structure.is_some()
     }
 }
 
@@ -156,6 +160,7 @@ fn copy_small(
     for (epoch, began) in read_generations(source).unwrap_or_default() {
         generations::write(target, epoch, began)?;
     }
+    done.decisions_lost = !decisions::copy(source, target)?;
     match copy_state(source, target) {
         Ok(true) => {}
         _ => {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Each migration brings a file from one version to the next; their number is the present version.
-const MIGRATIONS: &[&str] = &[FIRST, SETTLED, PARTS, GENERATIONS];
+const MIGRATIONS: &[&str] = &[FIRST, SETTLED, PARTS, GENERATIONS, DECISIONS];
 
 const FIRST: &str = "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -68,6 +68,23 @@ const GENERATIONS: &str = "
     DELETE FROM meta WHERE key = 'epoch';
 ";
 
+/// What an admin decided. A row is what holds now: who is let in again has none.
+const DECISIONS: &str = "
+    CREATE TABLE bans (
+        kind TEXT NOT NULL,    -- user, address or token_id
+        name TEXT NOT NULL,
+        until INTEGER,         -- seconds since 1970; null until it is lifted
+        reason TEXT NOT NULL,
+        PRIMARY KEY (kind, name)
+    ) WITHOUT ROWID;
+    CREATE TABLE revocations (
+        kind TEXT NOT NULL,    -- user or token_id
+        name TEXT NOT NULL,
+        at INTEGER NOT NULL,   -- seconds since 1970: of a user's tokens those made up to then
+        PRIMARY KEY (kind, name)
+    ) WITHOUT ROWID;
+";
+
 /// Files up to this size are checked from end to end when the server did not end in order.
 const CHECKED: u64 = 1 << 30;
 
@@ -97,7 +114,7 @@ fn prepare(
         let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))?;
         if verdict != "ok" {
             let reason = format!(
-                "is damaged ({verdict}); `stoa repair` takes what can be read of it into a copy. Or restore it from a copy, or move it away to begin anew"
+                "is damaged ({verdict}); `stoa repair` takes what can be read of it into a copy. Or restore it from a copy, or move it away to begin anew, with nobody banned and nothing revoked"
             );
             return Ok(Err(OpenError::new(path, reason)));
         }
@@ -133,14 +150,7 @@ fn prepare(
     // After the checks, so that a new file is ours from its first page on.
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    connection.pragma_update(
-        None,
-        "synchronous",
-        match durability {
-            Durability::Process => "normal",
-            Durability::Disk => "full",
-        },
-    )?;
+    connection.pragma_update(None, "synchronous", durability.synchronous())?;
     // The first write is made here, so that the start finds a file that can't be written, and not the first producer.
     connection.execute(
         "INSERT OR REPLACE INTO meta VALUES ('opened', unixepoch())",
@@ -189,7 +199,7 @@ fn describe(path: &Path, error: &rusqlite::Error) -> OpenError {
     let reason = match error.sqlite_error_code() {
         Some(DatabaseCorrupt | NotADatabase) => {
             format!(
-                "is damaged ({error}); `stoa repair` takes what can be read of it into a copy. Or restore it from a copy, or move it away to begin anew"
+                "is damaged ({error}); `stoa repair` takes what can be read of it into a copy. Or restore it from a copy, or move it away to begin anew, with nobody banned and nothing revoked"
             )
         }
         // SQLite gives one of these codes, depending on whether the files beside the journal exist or can be made.

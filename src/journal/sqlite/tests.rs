@@ -15,7 +15,7 @@ use crate::{
     timestamp::Timestamp,
 };
 
-fn options(path: &Path) -> SqliteOptions {
+pub(super) fn options(path: &Path) -> SqliteOptions {
     SqliteOptions {
         path: path.to_owned(),
         durability: Durability::Process,
@@ -28,7 +28,7 @@ fn options(path: &Path) -> SqliteOptions {
     }
 }
 
-fn events(ids: std::ops::Range<u64>) -> Vec<Event> {
+pub(super) fn events(ids: std::ops::Range<u64>) -> Vec<Event> {
     let event = |n: u64| {
         let context = ParseContext {
             now: Timestamp::now(),
@@ -55,7 +55,7 @@ async fn all(journal: &SqliteJournal, mut after: Seq) -> Vec<Arc<Record>> {
     }
 }
 
-fn file() -> (tempfile::TempDir, PathBuf) {
+pub(super) fn file() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("stoa.db");
     (folder, path)

@@ -40,7 +40,7 @@ impl Lost {
     pub(super) fn reason(self) -> &'static str {
         match self {
             Self::Deleted => {
-                "the journal's file was deleted or renamed: put it back, or restart to begin anew"
+                "the journal's file was deleted or renamed: put it back, or restart to begin anew, with nobody banned and nothing revoked"
             }
             Self::Replaced => {
                 "another file was put in the place of the journal's: put the right one back, or restart to use the new one"

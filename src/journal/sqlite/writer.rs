@@ -9,8 +9,9 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use super::{
     clock::Now,
-    options::SqliteOptions,
-    queue::{Append, Job, Queue},
+    decisions,
+    options::{Durability, SqliteOptions},
+    queue::{Append, Decide, Job, Queue},
     shared::Shared,
     trim::Trimmer,
     watch::{Lost, Watch},
@@ -42,6 +43,8 @@ pub(super) struct Writer {
     looked_at: Instant,
     /// Whether trimming fails, which is logged once.
     trim_failed: bool,
+    /// The moment at which events are with the disk.
+    durability: Durability,
 }
 
 impl Writer {
@@ -59,6 +62,7 @@ impl Writer {
             chores_at: Instant::now(),
             looked_at: Instant::now(),
             trim_failed: false,
+            durability: options.durability,
         }
     }
 
@@ -66,6 +70,7 @@ impl Writer {
         loop {
             let mut next = queue.next(CHORES_INTERVAL);
             let (mut appends, mut count, mut bytes) = (Vec::new(), 0, 0);
+            let (mut decided, mut decided_bytes) = (Vec::new(), 0);
             let mut stop = false;
             while let Some((held, job)) = next.take() {
                 match job {
@@ -73,6 +78,10 @@ impl Writer {
                         count += append.entries.len();
                         bytes += held;
                         appends.push(append);
+                    }
+                    Job::Decide(decide) => {
+                        decided_bytes += held;
+                        decided.push(decide);
                     }
                     Job::Checkpoint {
                         seq,
@@ -84,11 +93,16 @@ impl Writer {
                     }
                     Job::Stop => stop = true,
                 }
-                if count < MAX_TRANSACTION_EVENTS && bytes < BATCH_BYTES && !stop {
+                let is_full =
+                    count >= MAX_TRANSACTION_EVENTS || bytes + decided_bytes >= BATCH_BYTES;
+                if !is_full && !stop {
                     next = queue.try_next();
                 }
             }
-            self.shared.set_writing(!appends.is_empty());
+            self.shared
+                .set_writing(!appends.is_empty() || !decided.is_empty());
+            self.decide(decided);
+            queue.decided(decided_bytes);
             self.commit(appends);
             self.shared.set_writing(false);
             queue.done(bytes, count);
@@ -115,11 +129,7 @@ impl Writer {
         if appends.is_empty() {
             return;
         }
-        if self.looked_at.elapsed() >= CHORES_INTERVAL {
-            self.look();
-        }
-        if let Some(lost) = self.shared.lost() {
-            let error = JournalError::Unavailable(lost.reason().into());
+        if let Err(error) = self.is_there() {
             for append in appends {
                 append.reply.send(Err(error.clone())).ok();
             }
@@ -154,6 +164,37 @@ impl Writer {
                     append.reply.send(Err(error.clone())).ok();
                 }
             }
+        }
+    }
+
+    /// Keeps all of these decisions or none, and answers. They are with the disk then, whatever holds for events: they are few,
+    /// and nobody makes them again after a power cut.
+    fn decide(&mut self, waiting: Vec<Decide>) {
+        if waiting.is_empty() {
+            return;
+        }
+        // Not only now and then: the file may have been taken away a moment ago.
+        self.look();
+        let kept = self.is_there().and_then(|()| {
+            let written = decisions::keep(&mut self.connection, self.durability, &waiting);
+            written.map_err(|error| self.ill(&error))
+        });
+        if kept.is_ok() {
+            self.well();
+        }
+        for decide in waiting {
+            decide.reply.send(kept.clone()).ok();
+        }
+    }
+
+    /// Whether the file is still there; it is looked at now and then.
+    fn is_there(&mut self) -> Result<(), JournalError> {
+        if self.looked_at.elapsed() >= CHORES_INTERVAL {
+            self.look();
+        }
+        match self.shared.lost() {
+            Some(lost) => Err(JournalError::Unavailable(lost.reason().into())),
+            None => Ok(()),
         }
     }
 

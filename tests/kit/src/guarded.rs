@@ -1,11 +1,11 @@
 //! A server that asks for tokens, and the tokens for it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use serde_json::Value;
 use stoa::{
     access::authn::{Grant, Signer},
-    config::{Config, Role},
+    config::{Config, JournalKind, Role},
     server::Running,
 };
 
@@ -23,6 +23,12 @@ pub async fn guarded(change: impl FnOnce(&mut Config)) -> Running {
         change(config);
     })
     .await
+}
+
+/// Keeps events and decisions in this file.
+pub fn kept_in(config: &mut Config, journal: &Path) {
+    config.journal.kind = JournalKind::Sqlite;
+    config.journal.path = journal.to_owned();
 }
 
 /// A token in the making.

@@ -4,6 +4,7 @@ pub mod account;
 pub mod bench;
 mod client;
 pub mod crowd;
+pub mod disk;
 pub mod guarded;
 mod http;
 pub mod metrics;

@@ -266,6 +266,25 @@ impl Drop for Process {
     }
 }
 
+/// Starts a server that is to end by itself: its exit code, and what it says.
+pub async fn refused(command: &mut Command) -> (Option<i32>, String) {
+    let piped = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut server = piped.spawn().expect("starts");
+    let started = Instant::now();
+    while server.try_wait().expect("waits").is_none() {
+        if started.elapsed() > PATIENCE {
+            server.kill().ok();
+            panic!("it runs: {command:?}");
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let output = server.wait_with_output().expect("output");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), said)
+}
+
 /// A line of a process's status in kibibytes.
 pub fn memory(process: u32, line: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;

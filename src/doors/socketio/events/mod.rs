@@ -115,14 +115,17 @@ async fn on_admin(client: &Arc<Client>, request: Request) -> Handled {
 }
 
 async fn admin(client: &Client, act: Act, request: &Request) -> Handled {
-    let who = client.who();
     let actor = Actor {
-        who: &who,
+        who: client.who(),
         address: client.address,
         door: "socketio",
     };
     let answer = act
-        .perform(&client.context.authenticator, &actor, &request.argument)
+        .perform(
+            &client.context.authenticator,
+            actor,
+            request.argument.clone(),
+        )
         .await?;
     Ok(answer.into())
 }
