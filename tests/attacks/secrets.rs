@@ -149,8 +149,8 @@ async fn nothing_tells(format: &str) {
     let folder = tempdir().unwrap();
     let (key, lines) = printed(&["--api-key", "--name", "backend"]);
     let settings = format!(
-        "{lines}\n[rate_limiting]\nenabled = false\n[access]\nfile = \"{}\"\n",
-        folder.path().join("access.json").display()
+        "{lines}\n[rate_limiting]\nenabled = false\n[journal]\npath = \"{}\"\n",
+        folder.path().join("stoa.db").display()
     );
     let server = talkative(folder.path(), format, &settings).await;
     let address = server.address;

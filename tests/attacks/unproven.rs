@@ -154,6 +154,7 @@ async fn this_machine_is_never_banned_and_a_file_that_says_so_counts_for_nothing
         json!({ "bans": [ban("127.0.0.1"), ban("::1"), ban("203.0.113.9")], "revocations": [] });
     std::fs::write(&file, old.to_string()).unwrap();
     let mut settings = config();
+    kept_in(&mut settings, &folder.path().join("stoa.db"));
     settings.access.file.clone_from(&file);
     let server = stoa::server::start(&settings).await.expect("starts");
     let address = server.address();
