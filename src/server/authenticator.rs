@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     ServeError, former_list,
     journal::{self, Opened},
-    reload::{self, Files},
+    reload::{self, Asked, Files},
 };
 use crate::{
     access::{
@@ -108,10 +108,11 @@ pub(super) async fn keep_fresh(
     file: KeyFile,
     interval: Duration,
     metrics: Arc<Metrics>,
+    asked: Asked,
 ) {
     let files = match file {
         KeyFile::Secret => &SECRET,
         KeyFile::Public => &PUBLIC,
     };
-    reload::keep_fresh(files, interval, metrics, move || tokens.reload(file)).await;
+    reload::keep_fresh(files, interval, metrics, asked, move || tokens.reload(file)).await;
 }

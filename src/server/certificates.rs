@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::reload::{self, Files};
+use super::reload::{self, Asked, Files};
 use crate::{
     config::Tls,
     net::{Certificates, TlsError},
@@ -29,6 +29,10 @@ pub(super) async fn keep_fresh(
     certificates: Arc<Certificates>,
     interval: Duration,
     metrics: Arc<Metrics>,
+    asked: Asked,
 ) {
-    reload::keep_fresh(&FILES, interval, metrics, move || certificates.reload()).await;
+    reload::keep_fresh(&FILES, interval, metrics, asked, move || {
+        certificates.reload()
+    })
+    .await;
 }

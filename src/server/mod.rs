@@ -186,12 +186,14 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
             certificates,
             config.tls.reload_interval.get(),
             metrics.clone(),
+            Asked::listen(),
         );
         essential.spawn("watch over the certificate", fresh)
     }));
     aside.extend(tokens.files().map(|file| {
         let interval = config.authentication.reload_interval.get();
-        let fresh = authenticator::keep_fresh(tokens.clone(), file, interval, metrics.clone());
+        let (tokens, metrics) = (tokens.clone(), metrics.clone());
+        let fresh = authenticator::keep_fresh(tokens, file, interval, metrics, Asked::listen());
         essential.spawn("watch over the keys", fresh)
     }));
     Ok(Running {

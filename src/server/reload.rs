@@ -19,17 +19,20 @@ pub(super) struct Files {
     pub(super) refused: &'static str,
 }
 
-/// Calls `reload` at each interval and each SIGHUP. Never returns. `reload` reads files, so it runs on a thread that
-/// may block.
+/// Calls `reload` at each interval and each SIGHUP that `asked` hears. Never returns. `reload` reads files, so it runs
+/// on a thread that may block.
+///
+/// `asked` listens before the task is spawned: a task that began to listen at its first poll would miss a signal that
+/// comes earlier.
 pub(super) async fn keep_fresh<E: Display + Send + 'static>(
     files: &'static Files,
     interval: Duration,
     metrics: Arc<Metrics>,
+    mut asked: Asked,
     reload: impl Fn() -> Result<bool, E> + Clone + Send + 'static,
 ) {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut asked = Asked::listen();
     // The last error, so that it is logged once and not at every interval.
     let mut wrong = String::new();
     loop {
@@ -81,7 +84,7 @@ pub(super) async fn heed(mut asked: Asked, config: &Config) {
     }
 }
 
-/// A SIGHUP, where there are signals.
+/// A SIGHUP, where there are signals, caught from the moment this is made.
 pub(super) struct Asked {
     #[cfg(unix)]
     signal: Option<tokio::signal::unix::Signal>,
@@ -95,7 +98,7 @@ impl Asked {
         }
     }
 
-    async fn received(&mut self) {
+    pub(super) async fn received(&mut self) {
         #[cfg(unix)]
         if let Some(signal) = &mut self.signal
             && signal.recv().await.is_some()

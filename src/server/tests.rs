@@ -1,3 +1,5 @@
+use std::convert::Infallible;
+
 use super::*;
 use crate::config::JournalKind;
 
@@ -42,4 +44,36 @@ async fn a_journal_tells_of_the_end_of_its_writer() {
     ended.await;
     let refused = journal.append_entries(Vec::new()).await;
     assert!(refused.is_err());
+}
+
+/// The files are looked at once as the task begins, and once for the signal that came before it was polled.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_sighup_before_the_first_poll_is_not_lost() {
+    static FILES: reload::Files = reload::Files {
+        name: "test",
+        taken: "taken",
+        same: "same",
+        refused: "refused",
+    };
+    let mut heard = Asked::listen();
+    let (looked, mut each) = tokio::sync::mpsc::unbounded_channel();
+    let reload = move || {
+        looked.send(()).ok();
+        Ok::<_, Infallible>(false)
+    };
+    let day = Duration::from_secs(86_400);
+    let fresh = reload::keep_fresh(&FILES, day, Metrics::new(), Asked::listen(), reload);
+    let process = std::process::id().to_string();
+    let sent = std::process::Command::new("kill")
+        .args(["-HUP", &process])
+        .status();
+    assert!(sent.unwrap().success());
+    heard.received().await;
+    let fresh = tokio::spawn(fresh);
+    for _ in 0..2 {
+        let look = tokio::time::timeout(Duration::from_secs(20), each.recv()).await;
+        assert_eq!(look, Ok(Some(())));
+    }
+    fresh.abort();
 }
