@@ -181,6 +181,15 @@ impl Outbox {
         (taken.bytes > 0).then_some(taken)
     }
 
+    /// Whether a message with this text waits.
+    #[cfg(test)]
+    pub(crate) fn holds(&self, text: &str) -> bool {
+        let texts = self.pieces.iter().map(|piece| &piece.message.bytes);
+        texts
+            .map(|bytes| String::from_utf8_lossy(bytes))
+            .any(|t| t.contains(text))
+    }
+
     pub(crate) fn clear(&mut self) {
         self.pieces.clear();
     }

@@ -1,6 +1,6 @@
 //! A client of a script: reads its queue, keeps the cursors that it is given, and checks all of it against its account.
 
-use std::{future::poll_fn, sync::Arc, task::Context, time::Duration};
+use std::{collections::VecDeque, future::poll_fn, sync::Arc, task::Context, time::Duration};
 
 use futures_util::task::noop_waker;
 use serde_json::Value;
@@ -47,6 +47,10 @@ pub(super) struct Connection {
     /// The number of updates that were sent when it came, and when it had last read everything.
     pub(super) began: usize,
     pub(super) had_all: usize,
+    /// The updates that were sent when it last wanted something else while it was live: none of them is taken back.
+    pub(super) settled: usize,
+    /// The spells that begin where it is told so.
+    pub(super) changes: VecDeque<usize>,
 }
 
 /// A cursor that a client keeps, with its account as if it had left there.
@@ -112,6 +116,20 @@ impl Client {
         self.is_live() || (self.is_quiet() && self.account.missing(truth).is_empty())
     }
 
+    /// Notes that it wants something else from between these numbers of updates on; `told` says whether it is told where.
+    pub(super) fn looks_otherwise(&mut self, when: (usize, usize), look: Look, told: bool) {
+        let spell = self.account.look_otherwise(when, look);
+        let is_live = self.is_live();
+        if let Some(connection) = &mut self.connection {
+            if told {
+                connection.changes.push_back(spell);
+            }
+            if is_live && !connection.lane.holds("parked") {
+                connection.settled = when.0;
+            }
+        }
+    }
+
     pub(super) fn lane(max_bytes: usize) -> (Arc<StreamQueue>, Arc<dyn Outlet>) {
         let lane = StreamQueue::new(max_bytes);
         (lane.clone(), Arc::new(StreamOutlet(lane)))
@@ -163,6 +181,8 @@ impl Client {
             asked: (0, 0, false),
             began: when.0,
             had_all: when.0,
+            settled: 0,
+            changes: VecDeque::new(),
         });
     }
 

@@ -84,6 +84,8 @@ pub(super) struct Said {
     pub(super) priority: Option<u8>,
     /// Whether it is long.
     pub(super) long: bool,
+    /// Whether its own text names the owner of its run or job.
+    pub(super) names_owner: bool,
 }
 
 /// An event with its number.
@@ -91,6 +93,8 @@ pub(super) struct Said {
 pub(super) struct Event {
     pub(super) n: u64,
     pub(super) said: Said,
+    /// Whether its run or job had an owner when it was published, by its own text or by an earlier one.
+    pub(super) owned: bool,
 }
 
 impl Event {
@@ -169,6 +173,9 @@ impl Event {
             self.id()
         };
         things.insert(("key", id));
+        if let Some(owner) = self.owner() {
+            things.insert(("owner", owner.to_owned()));
+        }
         (self.priority() != 0).then_some((by, things))
     }
 
@@ -188,9 +195,34 @@ impl Event {
     }
 
     fn owner(&self) -> Option<&'static str> {
+        self.owned.then_some(OWNER)
+    }
+
+    /// The owner that its own text names.
+    fn named_owner(&self) -> Option<&'static str> {
         let owned = self.said.project == 0 || self.said.who == 0;
-        let has_owner = matches!(self.said.what, RunProgress | RunFinished | Job);
-        (owned && has_owner).then_some(OWNER)
+        (owned && self.said.names_owner && self.can_be_owned().is_some()).then_some(OWNER)
+    }
+
+    /// The run or the job that it is about.
+    fn can_be_owned(&self) -> Option<String> {
+        let kind = match self.said.what {
+            RunProgress | RunFinished => "run",
+            Job => "job",
+            _ => return None,
+        };
+        Some(format!("{kind} {}/{}", self.said.project, self.id()))
+    }
+
+    /// Settles its owner: the first event that names one names it for all later events of that run or job.
+    pub(super) fn settle(&mut self, owned: &mut BTreeSet<String>) {
+        let Some(thing) = self.can_be_owned() else {
+            return;
+        };
+        if self.named_owner().is_some() {
+            owned.insert(thing.clone());
+        }
+        self.owned = owned.contains(&thing);
     }
 
     pub(super) fn agent(&self) -> Option<String> {
@@ -226,7 +258,7 @@ impl Event {
             ("task", self.task()),
             ("run", self.run()),
             ("job", self.job()),
-            ("user", self.owner().map(str::to_owned)),
+            ("user", self.named_owner().map(str::to_owned)),
         ];
         let named = ids.into_iter();
         named.filter_map(|(kind, id)| Some((kind, id?))).collect()
@@ -274,7 +306,7 @@ impl Event {
                 let owns = self.owner().is_some() && self.owner() == user;
                 match self.project() {
                     Some(project) => projects.contains(&project) || owns,
-                    None => self.owner().is_none() || owns,
+                    None => self.can_be_owned().is_none() || owns,
                 }
             }
         }
@@ -296,7 +328,7 @@ impl Event {
         if let Some(agent) = self.agent() {
             put("agent_id", agent.into());
         }
-        if let Some(owner) = self.owner() {
+        if let Some(owner) = self.named_owner() {
             put("user_id", owner.into());
         }
         match self.said.what {

@@ -50,13 +50,22 @@ impl Client {
                 self.note("parked");
                 let connection = self.connection.as_mut().ok_or("it is gone")?;
                 // Updates that it had not begun to get are made again.
-                self.account.falls_behind(connection.had_all);
+                // Those that it was sent before it wanted something else are not.
+                let settled = connection.had_all.max(connection.settled);
+                self.account.falls_behind(settled);
                 connection.mode = Mode::Behind;
             }
             Received::Asked => {
                 self.note("asked for the state");
                 let connection = self.connection.as_mut().ok_or("it is gone")?;
                 connection.asked.1 += 1;
+            }
+            Received::Changed => {
+                self.note("looks otherwise");
+                let connection = self.connection.as_mut().ok_or("it is gone")?;
+                let spell = connection.changes.pop_front();
+                self.account
+                    .looks_by(spell.ok_or("nobody changed anything")?);
             }
             Received::CaughtUp => {
                 self.note("caught up");
@@ -196,7 +205,8 @@ impl Client {
         if !place.unsent.is_empty() || place.within.is_some() {
             return Err("a snapshot has unsent updates".into());
         }
-        let whole = body["part"].is_null();
+        // One that it asked for may be a moment old: what came since is sent behind it.
+        let whole = body["part"].is_null() && !connection.asked.2;
         connection.asked.2 &= connection.asked.0 != connection.asked.1;
         connection.mode = match connection.from {
             Some(_) => Mode::Behind,

@@ -7,6 +7,9 @@ use serde_json::Value;
 /// The event that the test sends a client when it asks for the state.
 pub(super) const ASKED: &str = "asked";
 
+/// The event that the test sends a client once it wants something else.
+pub(super) const CHANGED: &str = "changed";
+
 /// A message that a client was sent.
 #[derive(Debug)]
 pub(super) enum Received {
@@ -20,6 +23,8 @@ pub(super) enum Received {
     CaughtUp,
     /// The place at which it asked for the state.
     Asked,
+    /// The place at which it wanted something else.
+    Changed,
 }
 
 impl Received {
@@ -39,6 +44,7 @@ impl Received {
             ("resumed", _) => Self::Resumed(body),
             ("snapshot", _) => Self::Snapshot(body),
             (ASKED, _) => Self::Asked,
+            (CHANGED, _) => Self::Changed,
             (_, Some("parked")) if is_notice => Self::Parked,
             (_, Some("caught_up")) if is_notice => Self::CaughtUp,
             ("batch", _) => {

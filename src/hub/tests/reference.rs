@@ -57,6 +57,8 @@ pub(super) struct Account {
     pub(super) had: HashMap<Update, u8>,
     standing: HashMap<Update, Standing>,
     spells: Vec<Spell>,
+    /// The first spell that counts for what comes from now on.
+    counts_from: usize,
     /// The times at which it was perhaps behind, as numbers of updates; updates sent then were judged by what it wanted
     /// then or later.
     behind: Vec<(usize, Option<usize>)>,
@@ -76,6 +78,7 @@ impl Account {
             had: HashMap::new(),
             standing: HashMap::new(),
             spells: vec![Spell { from: (0, 0), look }],
+            counts_from: 0,
             behind: Vec::new(),
             place: Place::None,
             newest: HashMap::new(),
@@ -123,6 +126,7 @@ impl Account {
     pub(super) fn come_back(&mut self) {
         let look = self.look().clone();
         self.spells = vec![Spell { from: (0, 0), look }];
+        self.counts_from = 0;
         self.behind = vec![(0, None)];
         self.place = Place::None;
     }
@@ -135,9 +139,15 @@ impl Account {
         Ok(())
     }
 
-    /// Changes what it wants, at some time between these.
-    pub(super) fn look_otherwise(&mut self, from: (usize, usize), look: Look) {
+    /// Changes what it wants, at some time between these. Returns the number of this spell.
+    pub(super) fn look_otherwise(&mut self, from: (usize, usize), look: Look) -> usize {
         self.spells.push(Spell { from, look });
+        self.spells.len() - 1
+    }
+
+    /// Has read all that was sent to it before this spell: what comes now goes by this one or a later one.
+    pub(super) fn looks_by(&mut self, spell: usize) {
+        self.counts_from = spell;
     }
 
     pub(super) fn falls_behind(&mut self, from: usize) {
@@ -159,7 +169,13 @@ impl Account {
     }
 
     /// Whether it wanted an update when that was sent: surely, and perhaps.
-    fn wanted(&self, truth: &Truth, event: &Event, update: Update) -> (bool, bool) {
+    fn wanted(
+        &self,
+        truth: &Truth,
+        event: &Event,
+        update: Update,
+        counts_from: usize,
+    ) -> (bool, bool) {
         let Some(&sent) = truth.sent.get(&update) else {
             return (false, false);
         };
@@ -177,7 +193,7 @@ impl Account {
                 .spells
                 .get(at + 1)
                 .is_some_and(|next| sent > next.from.1);
-            (began && !ended).then(|| spell.look.admits(event, update.1))
+            (began && !ended && at >= counts_from).then(|| spell.look.admits(event, update.1))
         });
         let first = verdicts.next().unwrap_or(false);
         verdicts.fold((first, first), |(surely, perhaps), now| {
@@ -197,7 +213,7 @@ impl Account {
         self.standing(update) == Standing::Open
             && !self.has(update)
             && event.is_for(self.claims)
-            && self.wanted(truth, event, update).0
+            && self.wanted(truth, event, update, 0).0
     }
 
     /// Takes an update. Returns the events in it.
@@ -237,7 +253,9 @@ impl Account {
                     return Err(format!("{update:?} comes though it lies before its place"));
                 }
                 Standing::InSnapshot => said.push(update),
-                Standing::Open | Standing::Either => wanted |= self.wanted(truth, event, update).1,
+                Standing::Open | Standing::Either => {
+                    wanted |= self.wanted(truth, event, update, self.counts_from).1;
+                }
             }
             self.count(update)?;
         }
@@ -285,7 +303,10 @@ impl Account {
             }
             coalesced.insert((n, name));
         }
-        let before = truth.events.iter().rev().filter(|event| event.n < last.n);
+        // Most updates are of one event: nothing is looked for then.
+        let lacks = coalesced.len() < contents.count;
+        let all = truth.events.iter().rev().take_while(|_| lacks);
+        let before = all.filter(|event| event.n < last.n);
         let shows =
             |event: &Event| event.said.marked && !event.replaces() && name != "agent_status_change";
         let alike = before

@@ -9,14 +9,20 @@ use super::{
     wants::{CLAIMS, ROOMS, WANTED},
 };
 
-/// The clients of a script.
-pub(super) const CLIENTS: usize = 3;
+/// The clients of most scripts.
+const CLIENTS: usize = 3;
+/// The clients of a script with a crowd: so many places that those who come back meet.
+const CROWD: usize = 6;
+/// The events of a flood: more than the hub gives a client from memory, and less than two grids of meeting places more.
+pub(super) const FLOOD: usize = 330;
 
 /// A step.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     /// Events are published in one call.
     Publish(Vec<Said>),
+    /// Many events are published in one call: these, over and over.
+    Flood(Vec<Said>),
     /// A client joins a room by its number in [`ROOMS`].
     Join(usize, usize),
     /// A client leaves a room.
@@ -35,8 +41,8 @@ pub(super) enum Step {
     Resume(usize),
     /// A client keeps the cursor that it has.
     Keep(usize),
-    /// A client asks for the state.
-    State(usize),
+    /// A client asks for the state, whose parts are found already or not.
+    State(usize, bool),
     /// All that is published is sent.
     Settle,
     /// The state is saved.
@@ -63,18 +69,21 @@ pub(super) enum Comes {
 /// The settings of a round.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
+    pub(super) clients: usize,
     pub(super) in_file: bool,
     /// The time that updates of a key are held.
     pub(super) window: Duration,
     /// The most updates that one flush sends.
     pub(super) flush_max: usize,
     /// Bytes that may wait for each client.
-    pub(super) lanes: [usize; CLIENTS],
+    pub(super) lanes: [usize; CROWD],
     /// The identity of each client, by its number in [`CLAIMS`].
-    pub(super) claims: [usize; CLIENTS],
+    pub(super) claims: [usize; CROWD],
     /// The rooms and the filter that each client has at first, by their numbers.
-    pub(super) looks: [([usize; 2], usize); CLIENTS],
-    pub(super) batch: [bool; CLIENTS],
+    pub(super) looks: [([usize; 2], usize); CROWD],
+    pub(super) batch: [bool; CROWD],
+    /// Whether each client is told when it wants something else.
+    pub(super) tells: [bool; CROWD],
     /// Whether the newest events are in memory for clients that come back.
     pub(super) in_memory: bool,
     /// Bytes of updates that a segment may have.
@@ -100,7 +109,7 @@ pub(super) const LONG: Duration = Duration::from_secs(3_600);
 impl fmt::Debug for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:?}", self.settings)?;
-        for client in 0..CLIENTS {
+        for client in 0..self.settings.clients {
             let (rooms, wanted) = self.settings.looks[client];
             let rooms = rooms.map(|room| ROOMS[room]);
             let (wanted, claims) = (WANTED[wanted], CLAIMS[self.settings.claims[client]]);
@@ -115,6 +124,13 @@ impl fmt::Debug for Script {
                     for said in events {
                         n += 1;
                         writeln!(f, "       e{n} {said:?}")?;
+                    }
+                }
+                Step::Flood(events) => {
+                    writeln!(f, "Flood of e{} and {} more", n + 1, FLOOD - 1)?;
+                    n += FLOOD;
+                    for said in events {
+                        writeln!(f, "       {said:?}")?;
                     }
                 }
                 Step::Join(client, room) => writeln!(f, "Join {client} {}", ROOMS[*room])?,
@@ -139,9 +155,10 @@ fn said() -> impl Strategy<Value = Said> {
         prop::bool::weighted(0.7),
         priority,
         prop::bool::weighted(0.2),
+        prop::bool::weighted(0.5),
     )
         .prop_map(
-            |(what, project, who, both, fact, marked, priority, long)| Said {
+            |(what, project, who, both, fact, marked, priority, long, names_owner)| Said {
                 what: WHATS[what],
                 project,
                 who,
@@ -150,6 +167,7 @@ fn said() -> impl Strategy<Value = Said> {
                 marked,
                 priority,
                 long,
+                names_owner,
             },
         )
 }
@@ -194,7 +212,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (who(), comes).prop_map(|(who, how)| Step::Comes(who, how)),
         1 => who().prop_map(Step::Resume),
         1 => who().prop_map(Step::Keep),
-        2 => who().prop_map(Step::State),
+        2 => (who(), any::<bool>()).prop_map(|(who, found)| Step::State(who, found)),
         3 => Just(Step::Settle),
         1 => Just(Step::Save),
         1 => any::<[bool; 2]>().prop_map(|[orderly, reopened]| Step::Restart { orderly, reopened }),
@@ -219,16 +237,13 @@ fn settings() -> impl Strategy<Value = Settings> {
             prop::bool::weighted(0.3),
             window,
             prop_oneof![Just(2_usize), Just(256)],
-            [lane(), lane(), lane()],
-            [claims(), claims(), claims()],
-            [look(), look(), look()],
+            prop::array::uniform6(lane()),
+            prop::array::uniform6(claims()),
+            prop::array::uniform6(look()),
         ),
         (
-            [
-                Just(false).boxed(),
-                Just(false).boxed(),
-                prop::bool::weighted(0.3).boxed(),
-            ],
+            prop::bool::weighted(0.3).prop_map(|last| [false, false, last, false, false, false]),
+            any::<[bool; CROWD]>(),
             any::<bool>(),
             prop_oneof![Just(1_500_usize), Just(1 << 20)],
             prop_oneof![Just(600_usize), Just(1 << 20)],
@@ -238,14 +253,15 @@ fn settings() -> impl Strategy<Value = Settings> {
         .prop_map(
             |(
                 (in_file, window, flush_max, lanes, claims, looks),
-                (batch, in_memory, segment, snapshot_part, keeps),
+                (batch, tells, in_memory, segment, snapshot_part, keeps),
             )| {
                 // Of a journal in memory that forgets events, only a client that sees everything can be checked.
                 let claims = match in_file || keeps > FEW {
                     true => claims,
-                    false => [0; CLIENTS],
+                    false => [0; CROWD],
                 };
                 Settings {
+                    clients: CLIENTS,
                     in_file,
                     window,
                     flush_max,
@@ -253,6 +269,7 @@ fn settings() -> impl Strategy<Value = Settings> {
                     claims,
                     looks,
                     batch,
+                    tells,
                     in_memory,
                     segment,
                     snapshot_part,
@@ -262,8 +279,104 @@ fn settings() -> impl Strategy<Value = Settings> {
         )
 }
 
-/// A round of up to so many steps.
+/// A client is away while much happens, and something else happens when it has just come back.
+fn away() -> impl Strategy<Value = Vec<Step>> {
+    let how = prop_oneof![4 => Just(Comes::Last), 1 => Just(Comes::Kept)];
+    let missed = prop::collection::vec(burst(), 1..5);
+    let then = prop::collection::vec(soon(), 1..4);
+    (0..CLIENTS, any::<bool>(), missed, how, then).prop_map(|(who, stays, missed, how, then)| {
+        let mut steps = vec![Step::CatchUp(who)];
+        steps.extend((!stays).then_some(Step::Leaves(who)));
+        steps.extend(missed.into_iter().map(Step::Publish));
+        steps.extend((!stays).then_some(Step::Comes(who, how)));
+        steps.extend(then.into_iter().map(|soon| soon.of(who)));
+        steps.push(Step::CatchUp(who));
+        steps
+    })
+}
+
+/// The things that happen to a client that has just come back.
+#[derive(Debug, Clone)]
+enum Soon {
+    Want(usize),
+    Join(usize),
+    State(bool),
+    Read(usize),
+    Publish(Vec<Said>),
+    Resume,
+    Comes,
+}
+
+impl Soon {
+    fn of(self, who: usize) -> Step {
+        match self {
+            Self::Want(wanted) => Step::Want(who, wanted),
+            Self::Join(room) => Step::Join(who, room),
+            Self::State(found) => Step::State(who, found),
+            Self::Read(count) => Step::Read(who, count),
+            Self::Publish(events) => Step::Publish(events),
+            Self::Resume => Step::Resume(who),
+            Self::Comes => Step::Comes(who, Comes::Last),
+        }
+    }
+}
+
+fn soon() -> impl Strategy<Value = Soon> {
+    prop_oneof![
+        3 => (0..WANTED.len()).prop_map(Soon::Want),
+        1 => (0..ROOMS.len()).prop_map(Soon::Join),
+        2 => any::<bool>().prop_map(Soon::State),
+        2 => (1..8_usize).prop_map(Soon::Read),
+        2 => burst().prop_map(Soon::Publish),
+        1 => Just(Soon::Resume),
+        1 => Just(Soon::Comes),
+    ]
+}
+
+/// Clients leave one after the other, each at another place, and come back when a flood is over. Some updates are perhaps
+/// held meanwhile.
+fn crowd(clients: usize) -> impl Strategy<Value = Vec<Step>> {
+    let at_once = |mut said: Said| {
+        said.priority = Some(0);
+        said
+    };
+    let flood = prop::collection::vec(said(), 1..4);
+    let flood = (flood, prop::bool::weighted(0.7)).prop_map(move |(flood, urgent)| match urgent {
+        true => flood.into_iter().map(at_once).collect(),
+        false => flood,
+    });
+    let bursts = prop::collection::vec(burst(), clients);
+    let then = prop::collection::vec(soon(), clients);
+    (bursts, flood, burst(), then).prop_map(move |(bursts, flood, held, then)| {
+        let mut steps = Vec::new();
+        for (who, burst) in bursts.into_iter().enumerate() {
+            steps.extend([Step::CatchUp(who), Step::Leaves(who), Step::Publish(burst)]);
+        }
+        steps.extend([Step::Flood(flood), Step::Publish(held)]);
+        steps.extend((0..clients).map(|who| Step::Comes(who, Comes::Last)));
+        steps.extend(then.into_iter().enumerate().map(|(who, then)| then.of(who)));
+        steps.extend((0..clients).map(Step::CatchUp));
+        steps
+    })
+}
+
+/// A round of up to so many steps, and some more.
 pub(super) fn script(steps: usize) -> impl Strategy<Value = Script> {
-    (settings(), prop::collection::vec(step(), 4..steps))
-        .prop_map(|(settings, steps)| Script { settings, steps })
+    let step = prop_oneof![
+        40 => step().prop_map(|step| vec![step]),
+        1 => away(),
+    ];
+    let many = prop_oneof![
+        36 => Just((CLIENTS, Vec::new())),
+        3 => crowd(1).prop_map(|steps| (CLIENTS, steps)),
+        2 => crowd(CROWD).prop_map(|steps| (CROWD, steps)),
+    ];
+    (settings(), prop::collection::vec(step, 4..steps), many).prop_map(
+        |(mut settings, steps, (clients, many))| {
+            settings.clients = clients;
+            let mut steps: Vec<Step> = steps.into_iter().flatten().collect();
+            steps.extend(many);
+            Script { settings, steps }
+        },
+    )
 }

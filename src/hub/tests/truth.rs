@@ -1,6 +1,6 @@
 //! The events of a round, and the time at which each update of them was sent.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::events::{Event, Update};
 
@@ -13,6 +13,8 @@ pub(super) struct Truth {
     pub(super) count: usize,
     /// The event after which the state begins: a journal in memory had let go of earlier ones when the hub began.
     pub(super) forgotten: u64,
+    /// The runs and jobs that have an owner.
+    pub(super) owned: BTreeSet<String>,
 }
 
 impl Truth {

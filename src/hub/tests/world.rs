@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use super::{
     client::{Client, Coming},
     events::{Claims, Event, Said},
-    received::ASKED,
-    script::{CLIENTS, Comes, FEW, LONG, Settings, Step},
+    received::{ASKED, CHANGED},
+    script::{Comes, FEW, FLOOD, LONG, Settings, Step},
     setup::{Running, join, journal, permissions, start, subscription},
     truth::Truth,
     wants::{CLAIMS, Look, ROOMS, WANTED, Wanted},
@@ -54,7 +54,7 @@ impl World {
             Client::new(format!("client {at}"), CLAIMS[settings.claims[at]], look)
         };
         let mut world = Self {
-            clients: (0..CLIENTS).map(client).collect(),
+            clients: (0..settings.clients).map(client).collect(),
             witness: Client::new("the witness".into(), Claims::All, everything),
             truth: Truth::default(),
             settings,
@@ -63,7 +63,7 @@ impl World {
             running,
         };
         world.begin().await?;
-        for at in 0..CLIENTS {
+        for at in 0..world.clients.len() {
             world.comes(at, Comes::New).await?;
         }
         Ok(world)
@@ -81,6 +81,10 @@ impl World {
     pub(super) async fn step(&mut self, step: &Step) -> Checked {
         match step {
             Step::Publish(events) => self.publish(events).await?,
+            Step::Flood(events) => {
+                let many: Vec<Said> = events.iter().cycle().take(FLOOD).cloned().collect();
+                self.publish(&many).await?;
+            }
             Step::Join(at, room) => {
                 let mut look = self.clients[*at].account.look().clone();
                 look.rooms.insert(ROOMS[*room]);
@@ -115,7 +119,7 @@ impl World {
                 }
             }
             Step::Keep(at) => self.clients[*at].keep(&self.truth)?,
-            Step::State(at) => self.asks_for_state(*at).await?,
+            Step::State(at, found) => self.asks_for_state(*at, *found).await?,
             Step::Settle => self.settle().await?,
             Step::Save => self.save().await?,
             Step::Restart { orderly, reopened } => self.restart(*orderly, *reopened).await?,
@@ -131,24 +135,29 @@ impl World {
         if !unsent.is_empty() {
             return Err(format!("{unsent:?} was sent to nobody"));
         }
-        for at in 0..CLIENTS {
+        for at in 0..self.settings.clients {
             if self.clients[at].member().is_none() {
                 self.comes(at, Comes::Last).await?;
             }
             self.catch_up(at).await?;
         }
         self.running.hub.stop().await;
-        for at in 0..CLIENTS {
+        for at in 0..self.settings.clients {
             self.read_all(at)?;
         }
         Ok(())
     }
 
     fn witness_reads(&mut self) -> Checked {
+        let mut any = false;
         while let Some(text) = self.witness.next() {
             self.witness.read(&mut self.truth, &text, true, 0)?;
+            any = true;
         }
-        self.witness.has_all(&self.truth)
+        match any {
+            true => self.witness.has_all(&self.truth),
+            false => Ok(()),
+        }
     }
 
     /// Reads a client's next message; false when there is none.
@@ -191,10 +200,15 @@ impl World {
     async fn publish(&mut self, events: &[Said]) -> Checked {
         let mut raws = Vec::new();
         for said in events {
-            let event = Event {
+            let mut said = said.clone();
+            // A journal in memory that forgets events forgets owners with them.
+            said.names_owner |= !self.settings.in_file && self.settings.keeps <= FEW;
+            let mut event = Event {
                 n: self.truth.events.len() as u64 + 1,
-                said: said.clone(),
+                said,
+                owned: false,
             };
+            event.settle(&mut self.truth.owned);
             raws.push(Raw::Json(event.json(), None));
             self.truth.events.push(event);
         }
@@ -215,6 +229,7 @@ impl World {
 
     async fn looks_otherwise(&mut self, at: usize, look: Look) -> Checked {
         let before = self.now()?;
+        let told = self.settings.tells[at];
         let was = self.clients[at].account.look().clone();
         if let Some(member) = self.clients[at].member() {
             let hub = &self.running.hub;
@@ -238,13 +253,14 @@ impl World {
             }
             if look.wanted != was.wanted {
                 hub.set_subscription(member, subscription(&look)).await;
-                self.fence().await?;
             }
+            if told {
+                hub.notify(member, CHANGED, Object::new()).await;
+            }
+            self.fence().await?;
         }
         let after = self.now()?;
-        self.clients[at]
-            .account
-            .look_otherwise((before, after), look);
+        self.clients[at].looks_otherwise((before, after), look, told);
         Ok(())
     }
 
@@ -299,7 +315,7 @@ impl World {
     }
 
     /// Asks for the state as the door of `get_state` does.
-    async fn asks_for_state(&mut self, at: usize) -> Checked {
+    async fn asks_for_state(&mut self, at: usize, found: bool) -> Checked {
         let Some(member) = self.clients[at].member() else {
             return Ok(());
         };
@@ -316,7 +332,7 @@ impl World {
             self.clients[at].asks_for_state(&self.truth);
             let hub = &self.running.hub;
             hub.notify(member, ASKED, Object::new()).await;
-            hub.give_snapshot(member, None, Some(Arc::new(shared)))
+            hub.give_snapshot(member, None, found.then(|| Arc::new(shared)))
                 .await;
         }
         Ok(())
@@ -351,7 +367,7 @@ impl World {
         if orderly || self.settings.keeps <= FEW {
             self.running.hub.stop().await;
             (&mut self.running.task).await.map_err(|e| e.to_string())?;
-            for at in 0..CLIENTS {
+            for at in 0..self.settings.clients {
                 self.read_all(at)?;
             }
         } else {

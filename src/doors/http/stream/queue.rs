@@ -76,6 +76,12 @@ impl StreamQueue {
         self.body.wake();
     }
 
+    /// Whether a message with this text waits.
+    #[cfg(test)]
+    pub(crate) fn holds(&self, text: &str) -> bool {
+        self.lock().queue.holds(text)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
