@@ -117,6 +117,11 @@ impl Behind {
         }
     }
 
+    /// Whether the member waits for a segment.
+    pub(super) fn has_ticket(&self) -> bool {
+        self.waits.is_some() && self.held.is_none() && self.taking.is_none()
+    }
+
     /// Its ticket in the line for a segment; none if it does not wait for one.
     pub(super) fn ticket(&self, now: Instant) -> Option<u64> {
         let waits = self.held.is_none() && self.taking.is_none() && self.has_rested(now);

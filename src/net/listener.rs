@@ -28,6 +28,10 @@ use crate::observe::Metrics;
 /// The least time between two log lines about connections that can't be accepted.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
+/// The connections accepted in a row. Then the tasks of those before have their turn, and everybody else's: a wave of
+/// clients waits with the system, not before the live stream.
+const ACCEPT_RUN: usize = 8;
+
 /// Serves a router until told to stop.
 #[derive(Debug)]
 pub struct Server {
@@ -104,7 +108,13 @@ impl Prepared {
     pub async fn serve(mut self, listener: TcpListener) {
         let tracker = TaskTracker::new();
         let mut told_of_failure: Option<Instant> = None;
+        let mut run = 0;
         loop {
+            if run == ACCEPT_RUN {
+                tokio::task::yield_now().await;
+                run = 0;
+            }
+            run += 1;
             let accepted = tokio::select! {
                 accepted = next(&self.pace, &listener) => accepted,
                 () = told(&mut self.stopping) => break,

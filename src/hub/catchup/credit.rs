@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{CATCH_UP_INTERVAL, CatchUpTurn, replay::ReplaySegment};
+use super::{CATCH_UP_INTERVAL, CatchUpTurn, LOOK_COST_BYTES, replay::ReplaySegment};
 use crate::hub::{
     delivery::{Batch, send_in_batches},
     member::MemberId,
@@ -119,7 +119,7 @@ impl Credit {
 }
 
 impl CatchUpTurn<'_> {
-    /// Gives a member the next part of the segment that it holds; returns how many updates that was.
+    /// Gives a member the next part of the segment that it holds; returns the bytes that this costs of a step.
     pub(in crate::hub) fn hand_over(&mut self, id: MemberId) -> usize {
         let most = self.catchup.max_segment;
         let Some(behind) = self.roster.get_mut(id).and_then(|m| m.behind.as_mut()) else {
@@ -132,7 +132,7 @@ impl CatchUpTurn<'_> {
         // The member joined a room or changed its filter: the rest of the segment is made anew for it, from its place.
         let segment = held.segment.clone();
         if !self.roster.sees_as(id, &segment.viewers[held.viewer]) {
-            return 1;
+            return LOOK_COST_BYTES;
         }
         let (mut bytes, mut updates, mut looked) = (0, 0, 0);
         let mut batch = Batch::new();
@@ -169,7 +169,7 @@ impl CatchUpTurn<'_> {
             behind.at = segment.after(held.next);
             behind.held = (held.next < segment.updates.len()).then_some(held);
         }
-        looked
+        looked * LOOK_COST_BYTES + bytes
     }
 }
 

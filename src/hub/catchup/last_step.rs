@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{CatchUpTurn, Effect, coalesce::SegmentBuilder, credit::Held, replay};
+use super::{CatchUpTurn, Effect, LOOK_COST_BYTES, coalesce::SegmentBuilder, credit::Held, replay};
 use crate::{
     channel::Listening,
     delivery::{Cursor, missed::reach},
@@ -23,7 +23,7 @@ impl CatchUpTurn<'_> {
         topics: Option<Listening>,
         budget: &mut usize,
     ) {
-        let mut cohort = self.take_cohort(at, topics);
+        let cohort = self.take_cohort(at, topics);
         let (viewers, whose) = self.viewers(&cohort);
         let max_bytes = self.catchup.max_segment;
         let mut builder = SegmentBuilder::new(
@@ -43,17 +43,11 @@ impl CatchUpTurn<'_> {
         );
         let segment = Arc::new(segment);
         let whole = segment.end == reach(at, to, Seq::MAX);
-        let at_once = (*budget / segment.updates.len().max(1)).max(1);
-        let later = cohort.split_off(at_once.min(cohort.len()));
-        let missed_out = later.into_iter().rev();
-        for id in missed_out {
-            if let Some(member) = self.roster.get_mut(id) {
-                member.queued = true;
-                self.catchup.queue.push_front(id);
-            }
-        }
-        *budget = budget.saturating_sub(cohort.len() * segment.updates.len().max(1));
-        for (id, viewer) in cohort.into_iter().zip(whose) {
+        let cost = segment.bytes().max(LOOK_COST_BYTES);
+        // The others are handed the same segment in later steps, and have less before them then.
+        let at_once = (*budget / cost).max(1);
+        *budget = budget.saturating_sub(at_once.min(cohort.len()) * cost);
+        for (n, (id, viewer)) in cohort.into_iter().zip(whose).enumerate() {
             let behind = self.roster.get_mut(id).and_then(|m| m.behind.as_mut());
             let (Some(behind), Some(viewer)) = (behind, viewer) else {
                 self.queue_up(id);
@@ -61,7 +55,7 @@ impl CatchUpTurn<'_> {
             };
             let most = behind.credit.bytes().max(GO_LIVE_BYTES);
             behind.hold(Held::new(segment.clone(), viewer));
-            if whole && segment.weight(viewer, most) <= most {
+            if whole && n < at_once && segment.weight(viewer, most) <= most {
                 behind.credit.unbound();
                 self.hand_over(id);
                 self.ended += 1;

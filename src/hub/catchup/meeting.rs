@@ -168,20 +168,21 @@ impl CatchUpTurn<'_> {
                 && meeting_place(place) == Some(end.seq)
         };
         // Members that failed together are tried alone: perhaps only one of them misses what can't be read.
-        let alone = |id| self.waiting(id).is_some_and(Behind::has_failed);
+        let alone = |id| self.waiting(id, |_| true).is_some_and(Behind::has_failed);
         let mut at_place = self.cohort(at, topics);
         if !goes_on(at) || at_place.iter().any(|id| alone(*id)) {
             return (places, at_place);
         }
         for &id in &self.catchup.queue {
-            let Some(behind) = self.waiting(id) else {
+            let joins =
+                |place: &Cursor| goes_on(place) && place != at && !self.stream.is_gone(place);
+            let Some(behind) = self
+                .waiting(id, joins)
+                .filter(|behind| !behind.has_failed())
+            else {
                 continue;
             };
             let place = &behind.at;
-            if !goes_on(place) || *place == *at || behind.has_failed() || self.stream.is_gone(place)
-            {
-                continue;
-            }
             let member = self.roster.get(id);
             if member.is_none_or(|m| Some(self.roster.topics(m)) != topics) {
                 continue;

@@ -55,8 +55,11 @@ use crate::{
 
 /// The most events that the loop itself makes ready, to bring a client to the present.
 const MAX_LIVE_GAP: u64 = 256;
-/// The deliveries of one step; then the live stream may flush.
-const STEP_DELIVERIES: usize = 16_384;
+/// The bytes that one step hands out. The writers of these clients have the threads before the next step, so an update of
+/// the live stream waits behind a few of them only.
+const STEP_BYTES: usize = 128 * 1_024;
+/// The cost of an update that is only looked at, in bytes.
+const LOOK_COST_BYTES: usize = 32;
 /// The most members that one step makes live or gives up: the loop's work for each of them comes after the step.
 const STEP_ENDS: usize = 32;
 /// The time that one step may take before the live stream has its turn.
@@ -86,8 +89,11 @@ pub(in crate::hub) struct CatchUp {
     /// The channel on which the task that makes a segment leaves it.
     pub(in crate::hub) made: mpsc::UnboundedSender<Made>,
     segments: mpsc::UnboundedReceiver<Made>,
+    /// Bytes of one part of a snapshot.
+    pub(in crate::hub) max_part: usize,
     /// Bytes of updates that are made ready in one go.
     pub(in crate::hub) max_segment: usize,
+
     /// The observers that are sent texts that are harmless in HTML.
     pub(in crate::hub) sanitize: Recipients,
     pub(in crate::hub) metrics: Arc<Metrics>,
@@ -137,6 +143,7 @@ impl CatchUp {
             made,
             segments,
             max_segment: options.max_segment,
+            max_part: options.snapshot_part,
             sanitize: options.sanitize,
             metrics,
         }
@@ -213,7 +220,7 @@ impl CatchUpTurn<'_> {
         if self.catchup.unseen == 0 {
             self.catchup.unseen = self.catchup.queue.len();
         }
-        let mut budget = STEP_DELIVERIES;
+        let mut budget = STEP_BYTES;
         if std::mem::take(&mut self.catchup.next)
             && let Some((id, at)) = self.first_of_waiting(now)
         {
@@ -224,6 +231,10 @@ impl CatchUpTurn<'_> {
                 break;
             }
             self.catchup.unseen -= 1;
+            if self.catchup.making && self.has_ticket(id) {
+                self.catchup.queue.rotate_left(1);
+                continue;
+            }
             let Some((at, holds, ready)) = self.look_at(id, now) else {
                 self.catchup.queue.pop_front();
                 self.unqueue(id);
@@ -235,9 +246,8 @@ impl CatchUpTurn<'_> {
             }
             if self.is_taking(id) {
                 self.effects.push(Effect::Part(id));
-                continue;
-            }
-            if holds {
+                budget = budget.saturating_sub(self.catchup.max_part);
+            } else if holds {
                 budget = budget.saturating_sub(self.hand_over(id));
             } else {
                 self.bring_on(id, &at, &mut budget);
@@ -264,6 +274,12 @@ impl CatchUpTurn<'_> {
         behind.credit.look(ready, now);
         let ready = ready && behind.has_rested(now);
         Some((behind.at.clone(), behind.held.is_some(), ready))
+    }
+
+    /// Whether a member waits for a segment: while another one is being made, a look at it would find nothing new.
+    fn has_ticket(&self, id: MemberId) -> bool {
+        let behind = self.roster.get(id).and_then(|m| m.behind.as_ref());
+        behind.is_some_and(|behind| behind.has_ticket())
     }
 
     fn is_taking(&self, id: MemberId) -> bool {
@@ -312,12 +328,18 @@ impl CatchUpTurn<'_> {
         }
     }
 
-    /// A member that is behind, has room and holds nothing.
-    pub(in crate::hub) fn waiting(&self, id: MemberId) -> Option<&Behind> {
+    /// A member that is behind, has room and holds nothing, if it stands at such a place.
+    pub(in crate::hub) fn waiting(
+        &self,
+        id: MemberId,
+        at: impl FnOnce(&Cursor) -> bool,
+    ) -> Option<&Behind> {
         let member = self.roster.get(id)?;
         let behind = member.behind.as_deref()?;
+        // The outlet is asked last, because it locks its queue.
         let waits = behind.held.is_none()
             && behind.taking.is_none()
+            && at(&behind.at)
             && member.outlet.has_room()
             && behind.credit.has_room(member.outlet.waiting());
         waits.then_some(behind)
@@ -328,7 +350,7 @@ impl CatchUpTurn<'_> {
     pub(in crate::hub) fn cohort(&self, at: &Cursor, topics: Option<Listening>) -> Vec<MemberId> {
         let listens = |id| self.roster.get(id).map(|m| self.roster.topics(m));
         let fits = |id: &&MemberId| {
-            self.waiting(**id).is_some_and(|b| b.at == *at)
+            self.waiting(**id, |place| place == at).is_some()
                 && topics.is_none_or(|topics| listens(**id) == Some(topics))
         };
         self.catchup.queue.iter().filter(fits).copied().collect()

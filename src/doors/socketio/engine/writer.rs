@@ -18,6 +18,8 @@ use crate::net::stream::{Shared, WriteHalf, Writer};
 /// Bytes that are taken from the queue at a time: enough to be worth a system call, and few enough that a heartbeat is
 /// soon behind them.
 const WRITE_BATCH_BYTES: usize = 32 * 1024;
+/// Batches that are written in a row. Then other tasks have the thread, so a client with much to read delays nobody.
+const WRITE_RUN: usize = 2;
 
 /// The time for which the bytes of a refused client are still read and thrown away.
 const LINGER_TIME: Duration = Duration::from_secs(1);
@@ -29,6 +31,7 @@ pub(super) async fn write_out(lane: Arc<ExpressLane>, mut socket: WriteHalf) {
         // The end is checked before the queue is emptied: the last message is queued with the end, and must still be
         // written.
         let over = lane.killed().is_some() || lane.is_closing();
+        let mut run = 0;
         while lane.take(&mut batch.pieces, WRITE_BATCH_BYTES) {
             if let Err(error) = write_all(&lane, &socket, &mut batch).await {
                 tracing::debug!(%error, "connection lost while writing");
@@ -39,6 +42,11 @@ pub(super) async fn write_out(lane: Arc<ExpressLane>, mut socket: WriteHalf) {
                 socket.abandon();
                 lane.close();
                 return;
+            }
+            run += 1;
+            if run == WRITE_RUN {
+                tokio::task::yield_now().await;
+                run = 0;
             }
         }
         if over {
