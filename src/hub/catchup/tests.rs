@@ -199,3 +199,38 @@ async fn a_member_that_is_given_a_snapshot_is_given_its_next_part_and_no_segment
     assert!(!machine.catchup.making);
     assert_eq!(recorder.count("decision_event"), 0);
 }
+
+#[tokio::test]
+async fn one_step_hands_out_a_bounded_number_of_bytes() {
+    let options = HubOptions {
+        max_recent: 0,
+        snapshot_part: STEP_BYTES,
+        ..options()
+    };
+    let mut machine = Machine::new(1_000, 10_000, &options).await;
+    let members: Vec<_> = (0..100).map(|_| machine.comes_back(10)).collect();
+    machine.step();
+    machine.segment().await;
+    machine.step();
+    let given = |(_, recorder): &(MemberId, Arc<Recorder>)| recorder.count("decision_event");
+    let handed: usize = members.iter().map(given).sum();
+    // An update is longer than what it says at least.
+    const LEAST_UPDATE_BYTES: usize = 100;
+    assert!(handed > 0 && handed * LEAST_UPDATE_BYTES <= STEP_BYTES + Credit::first().bytes());
+    assert!(
+        members.iter().any(|member| given(member) == 0),
+        "a hundred credits are more than a step"
+    );
+    machine.steps(members.len());
+    assert!(members.iter().all(|member| given(member) == 990));
+
+    // A part of a snapshot is as many bytes as a step.
+    let at = machine.stream.after(10);
+    for _ in 0..3 {
+        machine.comes(Behind::given(at.clone(), Taking::new(None, None)));
+    }
+    for _ in 0..3 {
+        let effects = machine.step();
+        assert!(matches!(effects[..], [Effect::Part(_)]), "{effects:?}");
+    }
+}
