@@ -167,8 +167,9 @@ impl Hub {
             self.give_up(id, &from, 0, replies, "unknown_cursor");
             return;
         };
-        // A place without exceptions may be ahead of what was sent (a snapshot's, a publish answer's).
-        member.since = if at.unsent.is_empty() { at.seq } else { 0 };
+        // A place may be ahead of what was sent (a snapshot's, a publish answer's): the client has all before the first
+        // that it misses.
+        member.since = first_missed(&at) - 1;
         member.behind = Some(Box::new(Behind {
             from: Some(from),
             replies,

@@ -19,6 +19,7 @@
 
 mod client;
 mod events;
+mod place;
 mod reading;
 mod received;
 mod reference;

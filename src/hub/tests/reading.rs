@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::{
     client::{Client, Mode},
     events::Update,
+    place::Place,
     received::{Contents, Received},
-    reference::Place,
     truth::Truth,
 };
 use crate::delivery::Cursor;

@@ -8,40 +8,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{
     events::{Claims, Event, Update},
+    place::{Place, Standing},
     received::Contents,
     truth::Truth,
     wants::Look,
 };
-
-/// The verdict on an update for a client, by the cursors that it named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// The update comes if the client wants it.
-    Open,
-    /// The update lies before a place that the client named, or before it came: it must not come.
-    Closed,
-    /// A snapshot that the client was given says it: the update must not come alone.
-    InSnapshot,
-    /// The update may come or not.
-    Either,
-}
-
-/// A place that a client may name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// No cursor since it came.
-    None,
-    /// The newest cursor when it came.
-    Start,
-    /// The cursor of an update as it was sent to everybody.
-    Live(usize),
-    /// The cursor of an update that it had missed.
-    Missed,
-    /// The cursor at which it was up to date; sent after this many updates.
-    UpToDate(usize),
-    /// The cursor of a snapshot.
-    Snapshot,
-}
 
 /// The wants of a client from one time on: surely not before the first number of updates, and surely after the second.
 #[derive(Debug, Clone)]
@@ -390,6 +361,8 @@ impl Account {
                 (Standing::InSnapshot, _) if sent.is_some_and(|sent| sent <= self.asked) => {
                     Standing::Closed
                 }
+                // The cursor of `resumed` is the client's own: it has what the snapshot says.
+                (Standing::InSnapshot, Place::UpToDate(_)) => Standing::InSnapshot,
                 // An update that was held when the snapshot was made may come after a later place.
                 (Standing::InSnapshot, _) => Standing::Either,
                 // The update was perhaps passed over while it was not wanted, or the client named a later place before

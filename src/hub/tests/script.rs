@@ -367,7 +367,7 @@ pub(super) fn script(steps: usize) -> impl Strategy<Value = Script> {
         1 => away(),
     ];
     let many = prop_oneof![
-        36 => Just((CLIENTS, Vec::new())),
+        60 => Just((CLIENTS, Vec::new())),
         3 => crowd(1).prop_map(|steps| (CLIENTS, steps)),
         2 => crowd(CROWD).prop_map(|steps| (CROWD, steps)),
     ];
