@@ -3,6 +3,7 @@
 //! The server goes down in this order: readiness off, a notice to everybody, the hub's last flush, all lanes closed,
 //! requests in flight ended. It waits for nothing longer than `[server] shutdown_timeout`, whatever a client does.
 
+mod announce;
 mod authenticator;
 mod certificates;
 mod error;
@@ -18,6 +19,7 @@ mod tests;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+pub use announce::warnings;
 pub use error::ServeError;
 pub use essential::Ended;
 use essential::Essential;
@@ -29,10 +31,7 @@ use stop::StopSignal;
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
-    access::{
-        authn::{StartSecret, weak_secret_file},
-        authz::Permissions,
-    },
+    access::{authn::StartSecret, authz::Permissions},
     config::Config,
     demo,
     doors::{
@@ -281,19 +280,7 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
             return Ok(());
         }
     };
-    let scheme = if config.tls.is_on() { "https" } else { "http" };
-    let node_id = config.cluster.node_id.as_str();
-    let shown = shown(running.address());
-    if http::missing_page(&config.server.web_root).is_none() {
-        tracing::info!(address = %running.address(), node_id, "Stoa listens; the demo page is at {scheme}://{shown}/");
-    } else {
-        tracing::info!(address = %running.address(), node_id, "Stoa listens at {scheme}://{shown}/");
-    }
-    tracing::info!("{}", journal::kept(&config.journal));
-    for warning in warnings(&config) {
-        tracing::warn!("{warning}");
-    }
-    tell_start_secret(&running, scheme);
+    announce::started(&running, &config);
     let stop = async {
         tokio::select! {
             () = stop.received() => {}
@@ -321,39 +308,6 @@ async fn until_the_end(
     running.shutdown().await;
     tracing::info!("down");
     ended
-}
-
-/// Logs how to become an admin, as a warning: without this line nobody could be one.
-fn tell_start_secret(running: &Running, scheme: &str) {
-    let shown = shown(running.address());
-    match &running.start_secret {
-        None => {}
-        Some(secret) if secret.is_minted() => tracing::warn!(
-            "nobody is admin without a proof; to be one until the next start, open {scheme}://{shown}/?token={}, or give \
-             the text behind token= as a token",
-            secret.reveal()
-        ),
-        Some(_) => tracing::info!(
-            "nobody is admin without a proof: show the secret of [authentication] start_secret as a token"
-        ),
-    }
-}
-
-/// Warnings about settings that are allowed but risky, and about the files that they name.
-pub fn warnings(config: &Config) -> Vec<String> {
-    let mut warnings = config.warnings();
-    warnings.extend(weak_secret_file(&config.authentication));
-    warnings.extend(http::missing_page(&config.server.web_root));
-    warnings
-}
-
-/// An address that a browser on this machine can open.
-fn shown(address: SocketAddr) -> String {
-    if address.ip().is_loopback() || address.ip().is_unspecified() {
-        format!("localhost:{}", address.port())
-    } else {
-        address.to_string()
-    }
 }
 
 /// Checks whether [`start`] could use this configuration, as far as that can be known without listening.

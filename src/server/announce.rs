@@ -1,0 +1,55 @@
+//! What the log says once the server listens: the address, what is kept, the risks, and how to become an admin.
+
+use std::net::SocketAddr;
+
+use super::{Running, journal};
+use crate::{access::authn::weak_secret_file, config::Config, doors::http};
+
+/// Logs all of it.
+pub(super) fn started(running: &Running, config: &Config) {
+    let scheme = if config.tls.is_on() { "https" } else { "http" };
+    let node_id = config.cluster.node_id.as_str();
+    let shown = shown(running.address());
+    if http::missing_page(&config.server.web_root).is_none() {
+        tracing::info!(address = %running.address(), node_id, "Stoa listens; the demo page is at {scheme}://{shown}/");
+    } else {
+        tracing::info!(address = %running.address(), node_id, "Stoa listens at {scheme}://{shown}/");
+    }
+    tracing::info!("{}", journal::kept(&config.journal));
+    for warning in warnings(config) {
+        tracing::warn!("{warning}");
+    }
+    tell_start_secret(running, scheme, &shown);
+}
+
+/// Logs how to become an admin, as a warning: without this line nobody could be one.
+fn tell_start_secret(running: &Running, scheme: &str, shown: &str) {
+    match &running.start_secret {
+        None => {}
+        Some(secret) if secret.is_minted() => tracing::warn!(
+            "nobody is admin without a proof; to be one until the next start, open {scheme}://{shown}/?token={}, or give \
+             the text behind token= as a token",
+            secret.reveal()
+        ),
+        Some(_) => tracing::info!(
+            "nobody is admin without a proof: show the secret of [authentication] start_secret as a token"
+        ),
+    }
+}
+
+/// Warnings about settings that are allowed but risky, and about the files that they name.
+pub fn warnings(config: &Config) -> Vec<String> {
+    let mut warnings = config.warnings();
+    warnings.extend(weak_secret_file(&config.authentication));
+    warnings.extend(http::missing_page(&config.server.web_root));
+    warnings
+}
+
+/// An address that a browser on this machine can open.
+fn shown(address: SocketAddr) -> String {
+    if address.ip().is_loopback() || address.ip().is_unspecified() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    }
+}
