@@ -23,7 +23,7 @@ use crate::{
     error::Error,
     event::{self, Event},
     history::{Page, Query, Scans},
-    journal::{Draft, Entry, FlowId, Journal, JournalError, Outcome, Seq},
+    journal::{Draft, Entry, FlowId, Journal, JournalError, Outcome},
     ledger::{Ledger, Speaker, Things},
     observe::Metrics,
     timestamp::Timestamp,
@@ -153,11 +153,6 @@ impl Intake {
     /// As [`Scans::page`].
     pub async fn history(&self, query: Query, permissions: &Permissions) -> Result<Page, Error> {
         self.scans.page(&self.journal, query, permissions).await
-    }
-
-    /// The place of the last kept event.
-    pub fn kept_to(&self) -> Seq {
-        *self.journal.watch().borrow()
     }
 
     /// Keeps all good events of `raws` and answers when they can no longer be lost.

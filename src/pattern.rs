@@ -13,7 +13,7 @@ use name::{Name, Pairs};
 use thiserror::Error;
 
 /// Wildcards that one pattern may have; `**` is one.
-pub const MAX_WILDCARDS: usize = 8;
+const MAX_WILDCARDS: usize = 8;
 
 /// Characters between the first and the last wildcard of a pattern: each is a bit.
 const MAX_BETWEEN: usize = 127;
@@ -147,11 +147,6 @@ impl Pattern {
     /// The pattern as written, with repeated stars joined.
     pub fn as_str(&self) -> &str {
         &self.text
-    }
-
-    /// Whether the pattern matches every name.
-    pub fn is_all(&self) -> bool {
-        &*self.text == "*"
     }
 
     /// Whether the pattern matches one name only.

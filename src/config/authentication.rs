@@ -16,7 +16,7 @@ use crate::{config::Role, pattern::Pattern};
 
 /// Bytes that an HMAC secret should have: RFC 7518 §3.2 demands as many as the hash has, and the holder of one token
 /// can try out shorter secrets offline. A server that other machines can reach doesn't start with fewer.
-pub(super) const GOOD_SECRET: usize = 32;
+const GOOD_SECRET: usize = 32;
 /// Bytes that it must have anywhere.
 pub const LEAST_SECRET: usize = 8;
 /// Characters that the start's secret must have.

@@ -2,7 +2,7 @@
 //!
 //! An id alone names nothing: a thing is (project, kind, id). When an event is accepted the ledger (`crate::ledger`)
 //! says which project the event belongs to (its `project_id`), in which project each thing that it names is at home
-//! (`Event::home`), who owns these things ([`Settled::owner_of`]), and who published it. Later readers compare these
+//! (`Event::home`), who owns these things ([`Settled::owners`]), and who published it. Later readers compare these
 //! fields and look nothing up, and no later event changes them.
 //!
 //! - **Event with a project, unlimited producer.** Each thing is the project's own of that id. An agent that is known
@@ -111,7 +111,8 @@ impl FromIterator<ThingKind> for Kinds {
 
 impl Settled {
     /// The owner of the thing of this kind.
-    pub fn owner_of(&self, kind: ThingKind) -> Option<&str> {
+    #[cfg(test)]
+    pub(crate) fn owner_of(&self, kind: ThingKind) -> Option<&str> {
         let owned = self.owners.iter().find(|owned| owned.kinds.contains(kind));
         owned.map(|owned| &*owned.owner)
     }

@@ -120,7 +120,7 @@ impl Hub {
 
     /// Sends an aggregate to those of these whose filters don't leave out its name. A member that is behind gets it
     /// later, because it carries the cursor of the live stream.
-    pub(super) fn send_aggregate(
+    fn send_aggregate(
         &mut self,
         mut ids: Vec<MemberId>,
         namespace: Namespace,

@@ -224,7 +224,7 @@ impl Hub {
         self.notify(id, "system_notification", notice);
     }
 
-    pub(super) fn go_live(&mut self, id: MemberId, to: &Cursor) {
+    fn go_live(&mut self, id: MemberId, to: &Cursor) {
         let Some(member) = self.roster.get_mut(id) else {
             return;
         };
@@ -295,7 +295,7 @@ impl Hub {
     }
 
     /// Gives up those of these members that are at this place, in the order of the queue.
-    pub(super) fn give_up_these(&mut self, these: &[MemberId], at: &Cursor, why: &'static str) {
+    fn give_up_these(&mut self, these: &[MemberId], at: &Cursor, why: &'static str) {
         // The queue passes over members that were given up.
         for &id in these {
             let behind = self.roster.get_mut(id).and_then(|m| m.behind.take());

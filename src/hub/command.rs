@@ -176,8 +176,6 @@ pub enum Question {
     Dashboard,
     /// Seneca's `active_flows_update`.
     ActiveFlows,
-    /// Seneca's `agents_update`.
-    Agents,
 }
 
 pub(super) fn now() -> serde_json::Value {

@@ -53,7 +53,6 @@ impl Hub {
                 let flows = self.projections.dashboard().active_flows();
                 self.stamp_aggregate("active_flows_update", flows)
             }
-            Question::Agents => self.projections.dashboard().agents(),
         })
     }
 

@@ -182,7 +182,8 @@ impl Quota {
     }
 
     /// Slots taken in all.
-    pub fn taken(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn taken(&self) -> usize {
         self.lock().taken
     }
 

@@ -73,7 +73,7 @@ pub(super) fn status_of(event: &Event, outer: &[&str]) -> Option<String> {
 }
 
 /// The status that an event's data states.
-pub(super) fn status_in(data: &Object, outer: &[&str]) -> Option<String> {
+fn status_in(data: &Object, outer: &[&str]) -> Option<String> {
     ["status", "state"]
         .iter()
         .find_map(|key| within(data, outer, key).and_then(Value::as_str))

@@ -108,11 +108,6 @@ impl Audience {
         project + things.sum::<usize>() + owners.sum::<usize>() + candidates
     }
 
-    /// Whether only clients that see the project may see the event.
-    pub fn is_confined(&self) -> bool {
-        self.confined
-    }
-
     pub(super) fn things(&self) -> impl Iterator<Item = (ThingKind, &str)> {
         self.things.iter().map(|(kind, id)| (*kind, &**id))
     }

@@ -153,7 +153,7 @@ impl OnConnect {
         auth: &Value,
         query: Option<&str>,
     ) -> Result<(Hello, Identity, IpAddr), Error> {
-        let hello = Hello::read_all(Some(auth), &request.uri, query)?;
+        let hello = Hello::read(Some(auth), &request.uri, query)?;
         let address = address(&request.extensions);
         let peer = Peer {
             credential: hello

@@ -38,19 +38,12 @@ pub struct Hello {
 }
 
 impl Hello {
-    /// Reads the payload, and the query string for what it lacks.
+    /// Reads the payload. For what it lacks reads `query`, which a client of version 2 wrote behind the namespace, and
+    /// then the query string of `uri`.
     ///
     /// # Errors
     /// `bad_request`, naming the key.
-    pub fn read(auth: Option<&Value>, uri: &Uri) -> Result<Self, Error> {
-        Self::read_all(auth, uri, None)
-    }
-
-    /// The same with the query that a client of version 2 wrote behind the namespace.
-    ///
-    /// # Errors
-    /// `bad_request`, naming the key.
-    pub fn read_all(auth: Option<&Value>, uri: &Uri, query: Option<&str>) -> Result<Self, Error> {
+    pub fn read(auth: Option<&Value>, uri: &Uri, query: Option<&str>) -> Result<Self, Error> {
         let mut hello = Self::default();
         hello.read_query(uri)?;
         if let Some(uri) = query.and_then(|query| format!("/?{query}").parse().ok()) {

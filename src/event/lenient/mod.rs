@@ -34,22 +34,13 @@ pub use mend::{Mended, mend};
 use crate::error::Error;
 use marks::without_marks;
 
-/// A list whose elements were read one by one.
-#[derive(Debug, Default)]
-pub struct List {
-    /// The elements in order; an element that is no JSON is an error.
-    pub items: Vec<Result<Value, Error>>,
-    /// The number of elements that were not read.
-    pub more: usize,
-}
-
 /// One value, or a list of them.
 #[derive(Debug)]
 pub enum Body {
     /// Anything but a list.
     One(Value),
-    /// A list.
-    Many(List),
+    /// The elements of a list, read one by one and in order; an element that is no JSON is an error.
+    Many(Vec<Result<Value, Error>>),
 }
 
 /// Reads strict JSON, with all digits of its ids.
@@ -86,16 +77,16 @@ pub fn read(text: &[u8]) -> Result<(Value, Mended), Error> {
 }
 
 /// Reads one value, or a list whose elements stand for themselves: an element that can't be read is an error in its
-/// place. At most `max` elements of a list are read.
+/// place.
 ///
 /// # Errors
 /// As [`read`], for what is no list or one that has no end.
-pub fn read_body(text: &[u8], max: usize) -> Result<(Body, Mended), Error> {
+pub fn read_body(text: &[u8]) -> Result<(Body, Mended), Error> {
     if let Ok(value) = strict(text) {
-        return Ok((body(value, max), Mended::default()));
+        return Ok((body(value), Mended::default()));
     }
-    let Some((parts, more)) = elements(text, max) else {
-        return read(text).map(|(value, mended)| (body(value, max), mended));
+    let Some((parts, _)) = elements(text, usize::MAX) else {
+        return read(text).map(|(value, mended)| (body(value), mended));
     };
     let mut mended = Mended {
         marks: without_marks(text).1,
@@ -107,16 +98,12 @@ pub fn read_body(text: &[u8], max: usize) -> Result<(Body, Mended), Error> {
         Ok(value)
     });
     let items = items.collect();
-    Ok((Body::Many(List { items, more }), mended))
+    Ok((Body::Many(items), mended))
 }
 
-fn body(value: Value, max: usize) -> Body {
+fn body(value: Value) -> Body {
     match value {
-        Value::Array(items) => {
-            let more = items.len().saturating_sub(max);
-            let items = items.into_iter().take(max).map(Ok).collect();
-            Body::Many(List { items, more })
-        }
+        Value::Array(items) => Body::Many(items.into_iter().map(Ok).collect()),
         value => Body::One(value),
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// The length to which SQLite itself cuts its log.
-pub(super) const LOG_LIMIT: u64 = 64 << 20;
+const LOG_LIMIT: u64 = 64 << 20;
 
 #[derive(Debug)]
 pub(super) struct Watch {

@@ -147,13 +147,13 @@ fn read_leniently(text: &str) -> Result<Call, Error> {
         call.event = Some(event);
     }
     if let Some(argument) = parts.next() {
-        let (body, mended) = lenient::read_body(argument, usize::MAX)?;
+        let (body, mended) = lenient::read_body(argument)?;
         call.mended.add(mended);
         call.argument = match body {
             lenient::Body::One(value) => value,
             lenient::Body::Many(list) => {
-                let mut items = Vec::with_capacity(list.items.len());
-                for item in list.items {
+                let mut items = Vec::with_capacity(list.len());
+                for item in list {
                     let item = item.unwrap_or_else(|rejection| {
                         call.unread.push((items.len(), rejection));
                         Value::Null

@@ -70,11 +70,6 @@ impl ExpressLane {
         self.queue(frame.message(), || frame.clone(), large);
     }
 
-    /// Queues a frame that doesn't count towards the bound (a snapshot may be larger than the bound).
-    pub fn send_exempt(self: &Arc<Self>, frame: &Frame) {
-        self.queue(frame.message(), || frame.clone(), true);
-    }
-
     /// Wakes the writer.
     pub fn flush(&self) {
         self.writer.notify_one();
