@@ -2,29 +2,33 @@
 
 use std::net::SocketAddr;
 
-use super::{Running, journal};
-use crate::{access::authn::weak_secret_file, config::Config, doors::http};
+use super::journal;
+use crate::{
+    access::authn::{StartSecret, weak_secret_file},
+    config::Config,
+    doors::http,
+};
 
 /// Logs all of it.
-pub(super) fn started(running: &Running, config: &Config) {
+pub(super) fn started(address: SocketAddr, start_secret: Option<&StartSecret>, config: &Config) {
     let scheme = if config.tls.is_on() { "https" } else { "http" };
     let node_id = config.cluster.node_id.as_str();
-    let shown = shown(running.address());
+    let shown = shown(address);
     if http::missing_page(&config.server.web_root).is_none() {
-        tracing::info!(address = %running.address(), node_id, "Stoa listens; the demo page is at {scheme}://{shown}/");
+        tracing::info!(address = %address, node_id, "Stoa listens; the demo page is at {scheme}://{shown}/");
     } else {
-        tracing::info!(address = %running.address(), node_id, "Stoa listens at {scheme}://{shown}/");
+        tracing::info!(address = %address, node_id, "Stoa listens at {scheme}://{shown}/");
     }
     tracing::info!("{}", journal::kept(&config.journal));
     for warning in warnings(config) {
         tracing::warn!("{warning}");
     }
-    tell_start_secret(running, scheme, &shown);
+    tell_start_secret(start_secret, scheme, &shown);
 }
 
 /// Logs how to become an admin, as a warning: without this line nobody could be one.
-fn tell_start_secret(running: &Running, scheme: &str, shown: &str) {
-    match &running.start_secret {
+fn tell_start_secret(start_secret: Option<&StartSecret>, scheme: &str, shown: &str) {
+    match start_secret {
         None => {}
         Some(secret) if secret.is_minted() => tracing::warn!(
             "nobody is admin without a proof; to be one until the next start, open {scheme}://{shown}/?token={}, or give \

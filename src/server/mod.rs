@@ -280,7 +280,7 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
             return Ok(());
         }
     };
-    announce::started(&running, &config);
+    announce::started(running.address(), running.start_secret.as_ref(), &config);
     let stop = async {
         tokio::select! {
             () = stop.received() => {}
