@@ -268,9 +268,7 @@ impl Drop for Process {
 
 /// Starts a server that is to end by itself: its exit code, and what it says.
 pub async fn refused(command: &mut Command) -> (Option<i32>, String) {
-    let piped = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut server = piped.spawn().expect("starts");
     let started = Instant::now();
     while server.try_wait().expect("waits").is_none() {
