@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::delivery::{Cursor, missed::unsent};
+
 /// The event that the test sends a client when it asks for the state.
 pub(super) const ASKED: &str = "asked";
 
@@ -80,6 +82,8 @@ pub(super) struct Contents {
     pub(super) facts: BTreeMap<String, u64>,
     /// The events whose texts are joined, in order.
     pub(super) text: Option<Vec<u64>>,
+    /// The place that it names: the end of the segment that it is in, if it is in one.
+    place: Option<Cursor>,
 }
 
 impl Contents {
@@ -110,6 +114,16 @@ impl Contents {
             marked,
             facts: numbered('f').map(|(k, n)| (format!("f{k}"), n)).collect(),
             text,
+            place: body["cursor"].as_str().and_then(|text| text.parse().ok()),
+        })
+    }
+
+    /// Whether its cursor says that this event has updates which are not sent: none of them is in it.
+    pub(super) fn leaves_out(&self, n: u64) -> bool {
+        self.place.as_ref().is_some_and(|place| {
+            let within = place.within.as_ref();
+            let runs = within.map_or(&place.unsent, |within| &within.unsent);
+            unsent(runs, n) != 0
         })
     }
 }
