@@ -169,7 +169,7 @@ impl Hub {
         };
         // A place may be ahead of what was sent (a snapshot's, a publish answer's): the client has all before the first
         // that it misses.
-        member.since = first_missed(&at) - 1;
+        member.since = first_missed(&at).saturating_sub(1);
         member.behind = Some(Box::new(Behind {
             from: Some(from),
             replies,
