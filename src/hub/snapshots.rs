@@ -51,6 +51,12 @@ impl Taking {
         }
     }
 
+    /// Whether the next part is written.
+    pub(super) fn has_part(&self) -> bool {
+        let shared = self.shared.as_ref();
+        shared.is_some_and(|shared| shared.ready(self.next).is_some())
+    }
+
     /// Starts over: the client is given all parts again.
     fn begin_anew(&mut self) {
         (self.shared, self.next, self.last) = (None, 1, None);

@@ -139,7 +139,10 @@ impl Blocklist {
                 .get(&name)
                 .filter(|_| strikes_reach(&name, who.role, who.token.is_some()))
                 .map(|until| Some(seconds(*until)));
-            let until = lists.bans.get(&name).map(|ban| ban.until).or(automatic);
+            let decided = lists.bans.get(&name).map(|ban| ban.until);
+            // A decision that is over hides no ban for too many messages.
+            let decided = decided.filter(|until| until.is_none_or(|until| until > now));
+            let until = decided.or(automatic);
             match until {
                 Some(None) => return Err(banned(None)),
                 Some(Some(until)) if until > now => return Err(banned(Some(until - now))),
@@ -286,7 +289,9 @@ impl Blocklist {
         let mut changed: Vec<Key> = over.map(|(who, _)| Key::Ban(who)).collect();
         let decided = lists.bans.len() + lists.revocations.len();
         if decided.max(lists.unkept.len()) >= MAX_DECIDED {
-            lists.unkept.extend(changed);
+            if self.keeper.is_some() {
+                lists.unkept.extend(changed);
+            }
             return Err(Error::unavailable(format!(
                 "{MAX_DECIDED} bans and revocations are kept already; lift some first"
             )));
@@ -337,4 +342,31 @@ pub(in crate::access) fn banned(for_seconds: Option<u64>) -> Error {
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decision_that_is_over_hides_no_ban_for_too_many_messages() {
+        let over = Ban {
+            who: Who::User("u1".into()),
+            until: Some(1),
+            reason: String::new(),
+        };
+        let decided = Decisions {
+            bans: vec![over],
+            ..Decisions::default()
+        };
+        let list = Blocklist::new(decided, None, Duration::ZERO, true);
+        let who = Identity {
+            user: Some("u1".into()),
+            ..Identity::default()
+        };
+        let check = || list.check(&who, IpAddr::from([192, 0, 2, 1]));
+        assert!(check().is_ok());
+        list.ban_for(Who::User("u1".into()), Duration::from_secs(60));
+        assert_eq!(check().map_err(|error| error.code), Err("banned"));
+    }
 }

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use super::{CatchUpTurn, Effect, LOOK_COST_BYTES, coalesce::SegmentBuilder, credit::Held, replay};
+use super::{
+    CatchUpTurn, Effect, LOOK_COST_BYTES, STEP_ENDS, coalesce::SegmentBuilder, credit::Held, replay,
+};
 use crate::{
     channel::Listening,
     delivery::{Cursor, missed::reach},
@@ -43,11 +45,7 @@ impl CatchUpTurn<'_> {
         );
         let segment = Arc::new(segment);
         let whole = segment.end == reach(at, to, Seq::MAX);
-        let cost = segment.bytes().max(LOOK_COST_BYTES);
-        // The others are handed the same segment in later steps, and have less before them then.
-        let at_once = (*budget / cost).max(1);
-        *budget = budget.saturating_sub(at_once.min(cohort.len()) * cost);
-        for (n, (id, viewer)) in cohort.into_iter().zip(whose).enumerate() {
+        for (id, viewer) in cohort.into_iter().zip(whose) {
             let behind = self.roster.get_mut(id).and_then(|m| m.behind.as_mut());
             let (Some(behind), Some(viewer)) = (behind, viewer) else {
                 self.queue_up(id);
@@ -55,9 +53,11 @@ impl CatchUpTurn<'_> {
             };
             let most = behind.credit.bytes().max(GO_LIVE_BYTES);
             behind.hold(Held::new(segment.clone(), viewer));
-            if whole && n < at_once && segment.weight(viewer, most) <= most {
+            // The others are handed the same segment in later steps, and have less before them then.
+            let may_end = *budget > 0 && self.ended < STEP_ENDS;
+            if whole && may_end && segment.weight(viewer, most) <= most {
                 behind.credit.unbound();
-                self.hand_over(id);
+                *budget = budget.saturating_sub(self.hand_over(id).max(LOOK_COST_BYTES));
                 self.ended += 1;
                 self.effects.push(Effect::Live(id, to.clone()));
             } else {

@@ -44,7 +44,9 @@ use self::{
     meeting::{Kept, meeting_place},
     recent::Recent,
 };
-use super::{HubOptions, behind::Behind, member::MemberId, roster::Roster, stream::Stream};
+use super::{
+    HubOptions, behind::Behind, member::MemberId, roster::Roster, snapshots::Taking, stream::Stream,
+};
 use crate::{
     channel::Listening,
     config::Recipients,
@@ -244,8 +246,11 @@ impl CatchUpTurn<'_> {
             if !ready {
                 continue;
             }
-            if self.is_taking(id) {
+            if let Some(has_part) = self.has_part(id) {
                 self.effects.push(Effect::Part(id));
+                if !has_part {
+                    continue;
+                }
                 budget = budget.saturating_sub(self.catchup.max_part);
             } else if holds {
                 budget = budget.saturating_sub(self.hand_over(id));
@@ -282,9 +287,11 @@ impl CatchUpTurn<'_> {
         behind.is_some_and(|behind| behind.has_ticket())
     }
 
-    fn is_taking(&self, id: MemberId) -> bool {
-        let behind = self.roster.get(id).and_then(|m| m.behind.as_ref());
-        behind.is_some_and(|behind| behind.taking.is_some())
+    /// Whether the next part of the snapshot that a member is being given is written. One that is still to be made costs a
+    /// step nothing, and wakes the loop when it is there. None for a member that is given no snapshot.
+    fn has_part(&self, id: MemberId) -> Option<bool> {
+        let behind = self.roster.get(id)?.behind.as_ref()?;
+        behind.taking.as_ref().map(Taking::has_part)
     }
 
     /// Brings the members at `at` closer: to the present if that is near, else by a segment that another task makes.

@@ -223,14 +223,38 @@ async fn one_step_hands_out_a_bounded_number_of_bytes() {
     );
     machine.steps(members.len());
     assert!(members.iter().all(|member| given(member) == 990));
+}
 
-    // A part of a snapshot is as many bytes as a step.
+#[tokio::test]
+async fn the_loop_rests_while_the_parts_of_a_snapshot_are_made() {
+    let mut machine = Machine::new(1_000, 10_000, &options()).await;
     let at = machine.stream.after(10);
     for _ in 0..3 {
         machine.comes(Behind::given(at.clone(), Taking::new(None, None)));
     }
-    for _ in 0..3 {
-        let effects = machine.step();
-        assert!(matches!(effects[..], [Effect::Part(_)]), "{effects:?}");
+    let begun = Instant::now();
+    let effects = machine.step();
+    let parts = effects
+        .iter()
+        .filter(|effect| matches!(effect, Effect::Part(_)));
+    assert_eq!(parts.count(), 3, "one step looks at all of them");
+    assert!(machine.catchup.due().is_some_and(|due| due > begun));
+}
+
+#[tokio::test]
+async fn one_step_makes_a_bounded_number_of_members_live() {
+    let options = HubOptions {
+        max_recent: 1 << 20,
+        ..options()
+    };
+    let mut machine = Machine::new(100, 10_000, &options).await;
+    let mut coming = 3 * STEP_ENDS;
+    for _ in 0..coming {
+        machine.comes_back(100);
+    }
+    while coming > 0 {
+        let went = live(&machine.step()).len();
+        assert!((1..=STEP_ENDS).contains(&went), "{went}");
+        coming -= went;
     }
 }

@@ -144,7 +144,7 @@ fn copy_table(
         whole => return whole,
     }
     // From the other end on, up to the damage.
-    match walk(&query.replace("kind, name", "kind DESC, name DESC")) {
+    match walk(&query.replace("BY kind, name", "BY kind DESC, name DESC")) {
         Err(error) if !is_damage(&error) => Err(error),
         _ => Ok(false),
     }

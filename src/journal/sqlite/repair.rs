@@ -160,7 +160,7 @@ fn copy_small(
     for (epoch, began) in read_generations(source).unwrap_or_default() {
         generations::write(target, epoch, began)?;
     }
-    done.decisions_lost = !decisions::copy(source, target)?;
+    done.decisions_lost = !matches!(decisions::copy(source, target), Ok(true));
     match copy_state(source, target) {
         Ok(true) => {}
         _ => {

@@ -101,8 +101,7 @@ impl Writer {
             }
             self.shared
                 .set_writing(!appends.is_empty() || !decided.is_empty());
-            self.decide(decided);
-            queue.decided(decided_bytes);
+            self.decide(decided, || queue.decided(decided_bytes));
             self.commit(appends);
             self.shared.set_writing(false);
             queue.done(bytes, count);
@@ -168,8 +167,8 @@ impl Writer {
     }
 
     /// Keeps all of these decisions or none, and answers. They are with the disk then, whatever holds for events: they are few,
-    /// and nobody makes them again after a power cut.
-    fn decide(&mut self, waiting: Vec<Decide>) {
+    /// and nobody makes them again after a power cut. `release` gives back their room in the queue.
+    fn decide(&mut self, waiting: Vec<Decide>, release: impl FnOnce()) {
         if waiting.is_empty() {
             return;
         }
@@ -182,6 +181,8 @@ impl Writer {
         if kept.is_ok() {
             self.well();
         }
+        // An admin who hears of it finds room for the next.
+        release();
         for decide in waiting {
             decide.reply.send(kept.clone()).ok();
         }
