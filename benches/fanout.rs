@@ -1,4 +1,4 @@
-//! What a thousand observers cost: Stoa beside plain socketioxide, in one run, with the same bytes to the same clients.
+//! The cost of a thousand observers: Stoa beside plain socketioxide, in one run, with the same bytes to the same clients.
 //!
 //! Each server is a child process of this one, and so is the load, so that what a client costs isn't counted as the
 //! server's. Where `taskset` is there and two cores are, the server has one to itself and the load another.
@@ -109,7 +109,7 @@ struct Table<'a> {
 }
 
 impl Table<'_> {
-    /// What both phases tell; processor time for so many deliveries.
+    /// The figures of both phases; processor time for so many deliveries.
     fn rows(&self, phase: impl Fn(&Found) -> Phase, many: f64) {
         let of_many = |f: &Found| many / phase(f).deliveries.max(1) as f64 * 1e3;
         self.row("deliveries", 0, |f| phase(f).deliveries as f64);

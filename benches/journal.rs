@@ -1,4 +1,4 @@
-//! What the journal takes and gives: events appended and read again a second, and how long a server needs to start on a
+//! The journal's rates: events appended and read again a second, and how long a server needs to start on a
 //! long one.
 //!
 //! `cargo bench --bench journal -- --events 1000000 --millis 1500`; `STOA_BIN` names another server than the one built
@@ -137,7 +137,7 @@ async fn appended(folder: &Path, durability: Durability, batch: usize, limit: Du
                     let len = batch.len();
                     journal.append(batch).await.expect("it is kept");
                     let all = count.fetch_add(len, Ordering::Relaxed) + len;
-                    // What the live stream has isn't kept at hand for it.
+                    // Records of the live stream are not kept ready for it.
                     journal.release(all as u64);
                     if begun.elapsed() > limit {
                         return;

@@ -4,7 +4,7 @@
 //! `cargo bench --bench slow -- --seconds 60`; also `--good`, `--bad` (of each kind), `--rate` (events/s), `--buffer` (bytes
 //! that may wait for one client), `--slow-rate` (bytes/s). `STOA_BIN` names another server than the one built here. Ends with code 1 on a fault.
 //!
-//! What is what here:
+//! The kinds of bad observers:
 //! - *stopped*: reads for a second, then never again, and keeps its connection.
 //! - *vanished*: connects and is never heard of again. On loopback the kernel goes on acknowledging for a process that is
 //!   alive, and without privileges nothing can keep it from doing so; so this one has the smallest receive buffer, reads

@@ -50,7 +50,7 @@ impl Site {
         Process::logged(&mut self.command(), &self.path("log"))
     }
 
-    /// What a start says that must not be.
+    /// The complaint of a start that must fail.
     async fn refused(&self) -> String {
         let (code, said) = refused(&mut self.command()).await;
         assert_eq!(code, Some(1), "{said}");
@@ -390,7 +390,7 @@ async fn a_repair_keeps_decisions_and_says_which_are_lost() {
     drop(server);
 }
 
-/// What the admin's program does meanwhile changes nothing: the act is done, and stands in the log.
+/// An admin's program that hangs up changes nothing: the server finishes the act and logs it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ban_holds_before_it_is_kept_and_is_kept_though_the_admin_hangs_up() {
     let site = Site::new();

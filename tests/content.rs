@@ -126,7 +126,7 @@ async fn json_that_parsers_disagree_about() {
         (400, &json!("invalid_data")),
         "{answer}"
     );
-    // What honest writers of almost JSON mean is read by its one meaning (`odd_input.rs`).
+    // Almost JSON of honest writers is read by its one meaning (`odd_input.rs`).
     for text in [
         r#"{"type":"a.b","data":{"x":1e999}}"#,
         r#"{"type":"a.b","data":{"x":"\ud800"}}"#,

@@ -68,7 +68,7 @@ async fn a_flood_is_not_before_others_whatever_it_claims() {
     }
 }
 
-/// How many events of one producer may be under way.
+/// The events of one producer that may be under way.
 const UNDER_WAY: usize = 1_000;
 
 /// The place of an answer's last event in the journal.

@@ -134,7 +134,7 @@ async fn a_file_that_is_gone_stops_acknowledging_and_says_so() {
         "{body}"
     );
     assert_eq!(counted_in(&server, "stoa_journal_file_lost_total"), 1);
-    // What is there is still shown, and everything goes on when the file is back.
+    // The state is still shown, and everything goes on when the file is back.
     assert_eq!(
         get(address, "/api/v1/events").await.1["events"]
             .as_array()
@@ -180,7 +180,7 @@ async fn while_nothing_can_be_written_what_waits_is_bounded_and_readiness_is_red
     for call in waiting {
         let (status, body) = call.await.unwrap();
         if status == 503 {
-            // Who waits for longer than the writer does for the file is told so.
+            // A caller that waits for longer than the writer waits for the file is told so.
             let code = body["error"]["code"].as_str().unwrap();
             assert!(["overloaded", "unavailable"].contains(&code), "{body}");
         }

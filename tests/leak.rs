@@ -157,7 +157,7 @@ async fn spied(steps: &[Step]) -> (Option<String>, u64) {
     (leak, parked)
 }
 
-/// How often somebody was parked.
+/// The number of times that a client was parked.
 fn parked(server: &Running) -> u64 {
     let text = server.metrics().text();
     let mut lines = text.lines();

@@ -420,7 +420,7 @@ async fn several_events_are_taken_in_whatever_way_they_are_given() {
         .await;
     let answer = producer.ack(7).await;
     assert_eq!(answer["accepted"], 2, "{answer}");
-    // What is no event beside one is passed over, as ever.
+    // Text beside an event that is none is passed over, as ever.
     producer
         .send_text(r#"428["publish",{"type":"a.b"},7]"#)
         .await;

@@ -23,7 +23,7 @@ const BAD: usize = 2;
 const BATCH: u64 = 100;
 /// Longer than a busy machine leaves one waiting who does read.
 const STALL: Duration = Duration::from_secs(6);
-/// What a slow one takes at a time, and how often: less than comes, and enough to be seen to read.
+/// The bytes that a slow one takes at a time, and the pause after them: less than comes, and enough to be seen to read.
 const SLOW_BYTES: usize = 6 * 1_024;
 const SLOW_EVERY: Duration = Duration::from_millis(25);
 

@@ -36,7 +36,7 @@ fn pair(name: &str) -> (String, String, CertificateDer<'static>) {
     (cert.pem(), key.serialize_pem(), cert.der().clone())
 }
 
-/// What `openssl req -x509` makes: a certificate of a CA, which it shows as a server's.
+/// The product of `openssl req -x509`: a certificate of a CA, which it shows as a server's.
 fn ca_pair() -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
@@ -352,7 +352,7 @@ async fn the_commands_speak_tls_and_trust_whom_the_system_trusts() {
     };
     let (done, told) = publish(true).await;
     assert!(done, "{told}");
-    // What was published before the tail came is not shown: new ones until it is there.
+    // Events from before the tail came are not shown: new ones are published until it is there.
     let shown = async {
         for n in 2.. {
             let line = format!(

@@ -32,7 +32,7 @@ fn start(change: fn(&mut Config)) {
     });
 }
 
-/// What one writes with the library alone: every update to a room in which everybody is.
+/// A server as one writes it with the library alone: every update to a room in which everybody is.
 pub(crate) fn plain() {
     serve(async {
         let (layer, io) = SocketIo::builder().max_buffer_size(QUEUE).build_layer();

@@ -147,7 +147,7 @@ impl Space {
                 share,
                 whole,
             }),
-            // Where one address may have the whole, it is the whole that is full.
+            // If one address may have the whole, the whole is full.
             (own, _) => Err(self.refusal(own.is_some() || share.size == whole.size)),
         }
     }

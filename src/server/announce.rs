@@ -1,4 +1,4 @@
-//! What the log says once the server listens: the address, what is kept, the risks, and how to become an admin.
+//! The log lines of a server that listens: the address, what is kept, the risks, and how to become an admin.
 
 use std::net::SocketAddr;
 

@@ -45,7 +45,7 @@ async fn attachments_are_bounded_in_number_and_in_bytes() {
     for count in [11, 1_000_000_000, u64::MAX] {
         let mut raw = Raw::join(address).await;
         raw.send(&announcing(count)).await.unwrap();
-        // What it would send if it were let.
+        // The bytes that it would send if it were let.
         raw.push(&part.repeat(20)).await;
         lives(&mut raw).await;
     }

@@ -96,7 +96,7 @@ async fn a_flood_of_events_slows_down_its_senders_and_nobody_else() {
     let before = server.memory("VmHWM").expect("/proc");
     let stop = Arc::new(AtomicBool::new(false));
     let mut attackers = Vec::new();
-    // What nobody handles, what is refused with an event of its own, what is answered, what is only a heartbeat; one
+    // Packets that nobody handles, that are refused with an event of their own, that are answered, that are heartbeats; one
     // sender each, so that there are more of them than threads to serve them.
     for packet in [
         "42[\"x\"]",

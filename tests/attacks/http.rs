@@ -26,7 +26,7 @@ async fn fifty_thousand_packets_in_one_post_are_refused_and_a_hundred_are_not() 
         let path = format!("/socket.io/?EIO={version}&transport=polling&sid={sid}");
         let mut bytes = post(&path, media, &body).into_bytes();
         if media == binary {
-            // What stands for the end of the length is no character.
+            // The end of the length is marked by no character.
             let at = bytes.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
             let fix = |n: usize, byte: u8| if n % 4 == 2 { 0xff } else { byte };
             let fixed = bytes[at..].iter().enumerate().map(|(n, b)| fix(n, *b));
@@ -50,7 +50,7 @@ async fn fifty_thousand_packets_in_one_post_are_refused_and_a_hundred_are_not() 
     let sid = open(address, 4).await;
     let path = format!("{POLLING}&sid={sid}");
     assert_eq!(once(address, &post(&path, text, "40")).await.status, 200);
-    // What is sent before the answer to CONNECT is nobody's.
+    // Packets before the answer to CONNECT are nobody's.
     while !once(address, &get(&path, "")).await.body.contains("40{") {}
     let hundred: Vec<String> = (0..100).map(|n| format!("42{n}[\"ping\",{{}}]")).collect();
     let sent = once(address, &post(&path, text, &hundred.join("\u{1e}"))).await;
@@ -102,7 +102,7 @@ async fn too_many_headers_and_broken_handshakes_are_refused() {
             "{lines}{answer:?}"
         );
     }
-    // What the engine would read as a WebSocket and the door would not.
+    // Requests that the engine would read as a WebSocket and the door would not.
     let hidden = format!("{SOCKET}=x");
     assert_eq!(once(address, &get(&hidden, UPGRADE)).await.status, 400);
     assert_eq!(once(address, &get(SOCKET, UPGRADE)).await.status, 101);

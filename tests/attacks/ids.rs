@@ -205,7 +205,7 @@ async fn the_transports_ids_are_in_no_payload_and_no_log() {
     let path = format!("/socket.io/?EIO=4&transport=polling&sid={sid}");
     http(address, &format!("POST {path} HTTP/1.1"), b"40").await;
     http(address, &format!("GET {path} HTTP/1.1"), b"").await;
-    // What makes a log talk: rooms, refusals, a second session taking over, what can't be read.
+    // Everything that makes a log talk: rooms, refusals, a second session taking over, text that can't be read.
     alice
         .call("join_room", json!({ "room": "project:p" }))
         .await;

@@ -18,7 +18,7 @@ pub async fn poll(address: SocketAddr, version: u8) -> String {
     body[at..].split('"').next().expect("its end").to_owned()
 }
 
-/// What no client sends, behind the engine's "message" or instead of it.
+/// Packets that no client sends, behind the engine's "message" or instead of it.
 const PACKETS: &[&str] = &[
     "",
     "4",

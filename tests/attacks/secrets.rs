@@ -202,7 +202,7 @@ async fn nothing_tells(format: &str) {
             for needed in ["DEBUG", "an admin acted", "revoke"] {
                 assert!(said.contains(needed), "it is talkative: {said}");
             }
-            // What was revoked by the token itself is named by its id, in the line that says who did it.
+            // A token that was revoked by its text is named by its id, in the line that says who did it.
             let id = jti(&secrets.doomed);
             let line = |l: &&str| l.contains("an admin acted") && l.contains(&id);
             assert!(said.lines().any(|l| line(&l)), "{id} is in no line");

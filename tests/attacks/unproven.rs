@@ -183,7 +183,7 @@ async fn this_machine_is_never_banned_and_a_file_that_says_so_counts_for_nothing
     Client::connect(address, json!({})).await.0.close().await;
     assert_eq!(once(address, &get("/api/v1/state", "")).await.status, 200);
     assert_eq!(once(address, &get("/healthz", "")).await.status, 200);
-    // What was written before can be taken back.
+    // A ban that was written before can be lifted.
     let lifted = get(&format!("{BANS}?address=127.0.0.1"), &bearer(START_SECRET));
     let lifted = once(address, &lifted.replacen("GET", "DELETE", 1)).await;
     assert!(lifted.body.contains("true"), "{lifted:?}");

@@ -83,7 +83,7 @@ async function ranIn(texts) {
       show(`<b title="${text}">x</b>`);
       show(`<b title='${text}'>x</b>`);
     }
-    // What is as slow as the slowest of them: a picture that is not there, a frame, an animation's start.
+    // Marks as slow as the slowest of them: a picture that is not there, a frame, an animation's start.
     const until = (make) => new Promise((resolve) => {
       window.done = resolve;
       show(make);

@@ -184,7 +184,7 @@ test('the same page against a server that allows all of it: these attacks are re
     const { events } = await (await fetch(`${anybodys.url}/api/v1/events`)).json();
     const kept = new Set(events.map(({ type }) => type).filter((type) => type.startsWith('evil')));
     assert.deepEqual([...kept].sort(), ['beacon', 'form', 'json', 'opaque', 'simple'].map((kind) => `evil.${kind}`));
-    // What was refused above without this, is refused here as well: nobody is admin by asking.
+    // Acts that were refused above without this are refused here as well: nobody is admin by asking.
     assert.match(results['a ban as JSON'], / 401 /);
     assert.match(results['a WebSocket as admin'], /failed/);
   } finally {

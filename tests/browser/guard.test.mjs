@@ -101,7 +101,7 @@ test('a token that ends while the page is open: it asks for another, and has wha
   assert.ok(Date.now() >= endOf(brief), 'not before its time');
   await connection(page, 'offline');
   assert.equal(await entries(page).filter({ hasText: 'authenticate' }).count(), 0, 'it is no news of the team');
-  // What was there is still there, and moves on with the next token.
+  // The stage is still there, and moves on with the next token.
   assert.equal(await agent(page, 'early').count(), 1);
   await register('meanwhile', 'Euclid');
   await field(page).fill(watcher('cleo'));

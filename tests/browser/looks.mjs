@@ -1,4 +1,4 @@
-// What is held against every look of the page, and where the pictures of it go.
+// The checks of every look of the page, and the folder of its pictures.
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { AxeBuilder } from '@axe-core/playwright';

@@ -43,7 +43,7 @@ for (const view of ['phone', 'desktop']) {
       });
       const { stage } = await look();
       assert.ok(stage.width > 300 && stage.height > 250, JSON.stringify(stage));
-      // Whoever is on the way to another place may pass others by.
+      // An agent on the way to another place may pass others by.
       await until('no agent is outside the stage or on top of another', async () => {
         const { outside, covered } = await look();
         return outside === 0 && covered === 0;

@@ -60,7 +60,7 @@ async fn whoever_takes_all_and_answers_no_ping_is_ended() {
     let mut silent = Raw::join(address).await;
     let mut alive = Raw::join(address).await;
     assert_eq!(silent.end().await, End::Cut);
-    // Whatever it says is an answer.
+    // Any text is an answer.
     alive.send(&text("421[\"ping\"]")).await.ok();
     let killed = "stoa_connections_killed_total{reason=\"ping_timeout\"}";
     let metrics = server.metrics().text();

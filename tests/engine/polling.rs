@@ -80,7 +80,7 @@ impl Polling {
         }
     }
 
-    /// How often it polled.
+    /// The number of its polls.
     pub fn polls(&self) -> usize {
         self.polls.load(Ordering::SeqCst)
     }

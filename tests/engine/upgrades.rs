@@ -119,7 +119,7 @@ async fn an_upgrade_that_hangs_ends_by_itself_and_another_one_succeeds_beside_it
         probe(&mut probed).await;
         let mut good = begin(&session).await;
         probe(&mut good).await;
-        // What comes in one piece with the packet is not lost.
+        // Bytes in one piece with the packet are not lost.
         let rest = [text("5"), text("4218[\"ping\",{}]")].concat();
         good.send(&rest).await.unwrap();
         good.wait_for("4318[").await;

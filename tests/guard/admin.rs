@@ -253,7 +253,7 @@ async fn the_admin_api_takes_the_role_and_ends_one_connection() {
     open.shutdown().await;
 }
 
-/// What was decided holds while the server runs, whatever becomes of the file, and is kept as soon as that is possible.
+/// A decision holds while the server runs, whatever becomes of the file, and is kept as soon as that is possible.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ban_that_cannot_be_kept_holds_and_is_told_and_the_next_one_takes_it_along() {

@@ -186,7 +186,7 @@ async fn a_bad_token_gives_no_more_than_one_that_claims_nothing() {
         let (_, state) = request("GET", address, "/api/v1/state", &token, None).await;
         assert_eq!(state["tasks"], json!({}), "{state}");
     }
-    // Who shows none has the role that it asks for, as before, and sees everything.
+    // A client without a token has the role that it asks for, as before, and sees everything.
     let (mut anybody, hello) = Client::connect(address, json!({ "role": "operator" })).await;
     assert_eq!(hello["role"], "operator");
     assert_eq!(

@@ -133,7 +133,7 @@ fn a_short_secret_in_a_file_is_held_to_the_same_rule_as_one_in_the_settings() {
     };
     for set in [&by_file as &dyn Fn(&mut stoa::config::Config), &by_value] {
         set(&mut config);
-        // Where only this machine can connect it is taken, and warned of.
+        // A server that only this machine can reach takes it, and warns of it.
         config.server.host = "127.0.0.1".into();
         stoa::server::check(&config).expect("taken here");
         let warnings = stoa::server::warnings(&config);

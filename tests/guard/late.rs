@@ -52,7 +52,7 @@ async fn who_comes_before_the_providers_keys_is_told_to_try_again() {
         (&ready["status"], &ready["parts"]["keys"]["status"]),
         (&json!("ready"), &json!("missing"))
     );
-    // What no key of the provider could ever mend is still the token's own fault.
+    // A fault that no key of the provider could ever mend is still the token's own.
     let forged = json!({ "token": "eyJhbGciOiJIUzI1NiJ9.e30.c2ln" });
     assert_eq!(refused(address, forged).await, "unauthorized");
     let text = server.metrics().text();

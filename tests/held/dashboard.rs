@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{publish, server_on};
 use kit::{counted_in, get, post, server_with, until_folded};
 
-const DESK: usize = 1 << 20;
+const DASHBOARD_BYTES: usize = 1 << 20;
 
 /// A report with an analysis of its own that is small as text and large in memory.
 fn dense_report(n: usize) -> Value {
@@ -40,7 +40,7 @@ async fn readings_of_the_health_hold_what_the_tab_reads_and_no_more_than_their_b
     let path = folder.path().join("stoa.db");
     let start = || {
         server_on(&path, |config| {
-            config.seneca.max_bytes.set(DESK as u64).unwrap();
+            config.seneca.max_bytes.set(DASHBOARD_BYTES as u64).unwrap();
         })
     };
     let mut server = start().await;
@@ -62,7 +62,7 @@ async fn readings_of_the_health_hold_what_the_tab_reads_and_no_more_than_their_b
         assert_eq!(last["timeline_prediction"]["confidence"], 0.5);
         assert!(last["timeline_prediction"]["l"].is_null());
         let held = counted_in(&server, "stoa_seneca_bytes");
-        assert!((1..=DESK as u64).contains(&held), "{held}");
+        assert!((1..=DASHBOARD_BYTES as u64).contains(&held), "{held}");
     }
     cursor = publish(server.address(), (0..40).map(long_report), 5).await;
     for restarted in [false, true] {
@@ -75,13 +75,13 @@ async fn readings_of_the_health_hold_what_the_tab_reads_and_no_more_than_their_b
         let (length, readings) = history(server.address()).await;
         // An eighth of the dashboard's bytes is for readings; that is two of these.
         assert!((1..=3).contains(&readings.len()), "{}", readings.len());
-        assert!(length < DESK / 8 + 10_000, "{length}");
+        assert!(length < DASHBOARD_BYTES / 8 + 10_000, "{length}");
         let last = readings.last().unwrap();
         assert_eq!(last["status"], "long 39");
         let risks = &last["timeline_prediction"]["critical_path_risks"];
         assert_eq!(risks.as_array().unwrap().len(), 95);
         let held = counted_in(&server, "stoa_seneca_bytes");
-        assert!((1..=DESK as u64).contains(&held), "{held}");
+        assert!((1..=DASHBOARD_BYTES as u64).contains(&held), "{held}");
         let gone = counted_in(&server, "stoa_seneca_forgotten_total{what=\"readings\"}");
         assert!(gone >= 77, "{gone}");
     }
@@ -93,7 +93,7 @@ async fn long_ids_and_names_hold_no_more_than_the_desks_bytes() {
     const ID: usize = 4_000;
     const COUNT: usize = 600;
     let server = server_with(|config| {
-        config.seneca.max_bytes.set(DESK as u64).unwrap();
+        config.seneca.max_bytes.set(DASHBOARD_BYTES as u64).unwrap();
         config.content_filtering.max_id_length.set(4_096).unwrap();
     })
     .await;
@@ -136,7 +136,10 @@ async fn long_ids_and_names_hold_no_more_than_the_desks_bytes() {
         let cursor = publish(address, (0..COUNT).map(make), 10).await;
         until_folded(address, &cursor).await;
         let held = counted_in(&server, "stoa_seneca_bytes");
-        assert!((1..=DESK as u64).contains(&held), "{what}: {held}");
+        assert!(
+            (1..=DASHBOARD_BYTES as u64).contains(&held),
+            "{what}: {held}"
+        );
         let line = format!("stoa_seneca_forgotten_total{{what=\"{what}\"}}");
         if ["tasks", "agents"].contains(&what) {
             assert!(counted_in(&server, &line) > before + 200, "{what}");
@@ -146,7 +149,7 @@ async fn long_ids_and_names_hold_no_more_than_the_desks_bytes() {
     let (status, dashboard) = get(address, "/api/pipeline/monitor/dashboard").await;
     assert_eq!(status, 200);
     assert!(
-        dashboard.to_string().len() < DESK,
+        dashboard.to_string().len() < DASHBOARD_BYTES,
         "{}",
         dashboard.to_string().len()
     );

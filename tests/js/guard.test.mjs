@@ -268,7 +268,7 @@ test('who sends too much is told, in the answer and by an event, and then kept o
     const answer = await call(socket, 'get_state', {});
     assert.deepEqual([answer.status, answer.error.code], ['error', 'rate_limited']);
     assert.equal((await told).code, 'rate_limited');
-    // Who asks for no answer hears of it as well.
+    // A client that asks for no answer hears of it as well.
     const again = next(socket, 'error');
     socket.emit('get_state', {});
     assert.equal((await again).code, 'rate_limited');

@@ -1,4 +1,4 @@
-// What JavaScript's own JSON writer makes of honest values: halves of surrogate pairs (it writes NaN as null itself). And
+// Texts that JavaScript's own JSON writer makes of honest values: halves of surrogate pairs (it writes NaN as null itself). And
 // packets of writers that write NaN and Infinity as they are.
 import assert from 'node:assert/strict';
 import test from 'node:test';

@@ -33,7 +33,7 @@ page('health tab: nothing, then the whole object, by REST and by the socket', as
   assert.equal(Date.parse(tab.data.timestamp), Date.parse(lines.at(-1).timestamp));
   assertSound(ui);
 
-  // Who subscribes later gets what is known at once.
+  // A page that subscribes later gets at once what is known.
   const late = await openVue(stoa, keep);
   const lateTab = new HealthTab(stoa.url, late);
   lateTab.follow();

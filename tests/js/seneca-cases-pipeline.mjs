@@ -94,7 +94,7 @@ page('older pages: summary and flows', async (stoa, keep) => {
   const ui = keep(new OldPages(stoa.url));
   await ui.until('the answers', () => ui.summary && ui.flows && ui.confirmed.length === 2);
   assert.deepEqual(ui.confirmed.map((reply) => [reply.type, reply.status]), [['conversations', 'active'], ['pipeline_flow', 'active']]);
-  // What Seneca's own parser makes of these lines.
+  // The result of Seneca's own parser for these lines.
   await ui.until('the sums', () => ui.summary.total_events === conversations.length);
   const { active_workers, decision_count, blocker_count, completion_count, tasks_in_progress, event_types } = ui.summary;
   assert.deepEqual(

@@ -111,7 +111,7 @@ impl Flood {
             // is more urgent.
             return all.div_ceil(LEVELS[self.says].1) * part - self.victims;
         }
-        // What is less urgent has its share too, of each flush that the victim's level fills.
+        // Less urgent updates have their share too, of each flush that the victim's level fills.
         let has = |level: &usize| claims().any(|claim| claim == level);
         let below = (self.says + 1..LEVELS.len()).filter(has);
         let below: usize = below.map(|level| LEVELS[level].1).sum();

@@ -33,7 +33,7 @@ pub struct Doors {
     _victim: Spy,
     /// Texts of event streams, with what is looked for.
     streams: Vec<Arc<Mutex<String>>>,
-    /// What it asked for by name, and may be told back.
+    /// The names that it asked for, and that it may be told back.
     asked: Vec<String>,
     pub leak: Option<String>,
 }
@@ -241,7 +241,7 @@ impl Doors {
             assert_eq!(answer["status"], "ok", "{answer}");
             return;
         }
-        // What comes before the answer is still what it could see.
+        // Packets before the answer still show the things that it could see.
         let answer = self.main.call("authenticate", &argument).await;
         let answer = answer.expect("it stays");
         assert_eq!(answer["status"], "ok", "{answer}");

@@ -1,4 +1,4 @@
-//! What one client sees on two servers, made comparable: all of it but places in the journal, ids that a server minted and the
+//! The packets that one client sees on two servers, made comparable: all of them but places in the journal, ids that a server minted and the
 //! time of an answer.
 
 use std::{collections::BTreeMap, net::SocketAddr};

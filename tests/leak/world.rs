@@ -65,7 +65,7 @@ impl World {
         format!("mk-{}-{n}-", whom.name())
     }
 
-    /// What must be known before anything else happens: whose things are.
+    /// The owners of things, which must be known before anything else happens.
     pub fn beginning(&mut self) -> Vec<Value> {
         let mut events = Vec::new();
         for project in [OURS, THEIRS, AT_TIMES] {
@@ -254,7 +254,7 @@ pub enum Rights {
 }
 
 impl Rights {
-    /// What is wrong with a text that the spy got; `asked` are names that it sent itself, and that may come back.
+    /// The fault of a text that the spy got; `asked` are names that it sent itself, and that may come back.
     pub fn leak(self, text: &str, asked: &[String]) -> Option<String> {
         let mut text = without_chance(text).to_lowercase();
         for (at, _) in text.match_indices("mk-") {

@@ -175,7 +175,7 @@ fn a_journal_that_may_only_be_read_is_refused_and_left_as_it_is() {
     let folder = tempfile::tempdir().expect("dir");
     let journal = folder.path().join("stoa.db");
     let binary = folder.path().join("stoa");
-    // Where the build lies another user may not be let in.
+    // Another user may not be let into the folder of the build.
     std::fs::copy(env!("CARGO_BIN_EXE_stoa"), &binary).expect("copies");
     let mut command = stoa(&["serve", "--port", "0"]);
     let on_file = |command: &mut Command| {

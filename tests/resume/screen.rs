@@ -12,7 +12,7 @@ pub(super) struct Screen {
     pub(super) progress: BTreeMap<String, u64>,
     pub(super) text: String,
     pub(super) decisions: Vec<u64>,
-    /// How many events each of the two updates of a status change has told of.
+    /// The number of events that each of the two updates of a status change has told of.
     pub(super) statuses: BTreeMap<String, u64>,
 }
 

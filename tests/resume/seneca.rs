@@ -1,4 +1,4 @@
-//! What only Seneca's pages know, for one that was away.
+//! A Seneca page that was away is told the figures that only Seneca's pages know.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Who reads slowly is parked, told, and caught up.
+//! A client that reads slowly is parked, told so, and caught up.
 
 use serde_json::json;
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use kit::{Client, get, server_with};
 
-/// What a page makes of a snapshot and the updates after it, for the facts that can be compared.
+/// The picture that a page makes of a snapshot and the updates after it, in the facts that can be compared.
 #[derive(Debug, Default, PartialEq)]
 struct Folded {
     decisions: u64,

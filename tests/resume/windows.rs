@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use kit::{Client, post, server, server_with, until_folded};
 
-/// How many frames an observer gets for two hundred values of one key, published at once.
+/// The number of frames that an observer gets for two hundred values of one key, published at once.
 async fn frames(listener: bool) -> usize {
     let server = server().await;
     let address = server.address();

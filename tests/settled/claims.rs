@@ -175,7 +175,7 @@ async fn what_the_server_had_to_forget_is_shown_to_fewer() {
         history(address, &observer("ann", &["p1"]), "").await.len(),
         0
     );
-    // What is still known is the project's.
+    // Things that are still known are the project's.
     assert_eq!(
         history(address, &observer("eve", &["p2"]), "").await.len(),
         51

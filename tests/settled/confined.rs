@@ -1,4 +1,4 @@
-//! What a producer can't do whose token names projects.
+//! The limits of a producer whose token names projects.
 
 use serde_json::{Value, json};
 

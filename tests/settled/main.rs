@@ -1,4 +1,4 @@
-//! What an event names, its project, its owners and its producer are settled when it is accepted: nobody gets another's
+//! An event's things, project, owners and producer are settled when it is accepted: nobody gets another's
 //! events, changes them or suppresses them by what it says later, or said before.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 

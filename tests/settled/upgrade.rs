@@ -92,7 +92,7 @@ async fn a_journal_of_version_1_is_brought_to_the_present_one() {
         .await;
         let address = server.address();
         assert_eq!(history(address, &admin(), "").await.len(), 100 + start);
-        // What named no project is its task's, and what named no owner is its run's owner's.
+        // An event that named no project is its task's, and one that named no owner is its run's owner's.
         let ann = history(address, &observer("ann", &["p1"]), "").await;
         let text = json!(ann).to_string();
         assert!(

@@ -268,7 +268,7 @@ impl Blocklist {
             .collect()
     }
 
-    /// What was revoked.
+    /// Everything that is revoked.
     pub fn revocations(&self) -> Vec<Revocation> {
         let lists = self.lock();
         let all = lists.revocations.iter();
@@ -330,7 +330,7 @@ impl Blocklist {
     }
 }
 
-/// What a banned client is told.
+/// The error that a banned client is told.
 pub(in crate::access) fn banned(for_seconds: Option<u64>) -> Error {
     match for_seconds.map(|seconds| seconds.max(1)) {
         Some(seconds) => Error::new("banned", format!("you are kept out for {seconds} s more"))

@@ -42,7 +42,7 @@ pub(super) struct Connection {
     /// The next part of a snapshot, and the number of parts.
     pub(super) part: Option<(u64, u64)>,
     pub(super) tasks: Vec<Value>,
-    /// How often it asked for the state, how often it was told the state, and whether it waits for it.
+    /// The number of its requests for the state, the number of states that it was told, and whether it waits for one.
     pub(super) asked: (u32, u32, bool),
     /// The number of updates that were sent when it came, and when it had last read everything.
     pub(super) began: usize,

@@ -68,7 +68,7 @@ const GENERATIONS: &str = "
     DELETE FROM meta WHERE key = 'epoch';
 ";
 
-/// What an admin decided. A row is what holds now: who is let in again has none.
+/// An admin's decisions. A row is a decision that holds now; lifting a ban deletes its row.
 const DECISIONS: &str = "
     CREATE TABLE bans (
         kind TEXT NOT NULL,    -- user, address or token_id

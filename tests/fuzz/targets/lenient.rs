@@ -1,4 +1,4 @@
-//! What is nearly JSON: read or refused, never worse than what strict readers make of it.
+//! Text that is nearly JSON is read or refused, and never read worse than a strict reader does.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

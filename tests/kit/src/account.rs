@@ -25,7 +25,7 @@ const AGGREGATES: [&str; 6] = [
 /// More of them would say nothing new.
 const MAX_FAULTS: usize = 20;
 
-/// What a packet is.
+/// The kind of a packet.
 #[derive(Debug)]
 enum Fact {
     /// An update of an event.
@@ -47,16 +47,16 @@ struct Update {
     priority: String,
 }
 
-/// What was found.
+/// The findings.
 #[derive(Debug, Default)]
 pub struct Account {
-    /// What is wrong, in words; empty when nothing is.
+    /// The faults, in words; empty when nothing is.
     pub faults: Vec<String>,
-    /// How many updates of events all observers got together.
+    /// The updates of events that all observers got together.
     pub deliveries: usize,
-    /// How many aggregates.
+    /// The aggregates that they got.
     pub aggregates: usize,
-    /// How many updates one observer without wishes got, and how many events were coalesced into later ones of them.
+    /// The updates that one observer without a filter got, and the events that were coalesced into later ones of them.
     pub each: (usize, usize),
     /// Different sequences among observers that should have the same one, by wish; 1 is right.
     pub sequences: BTreeMap<String, usize>,
@@ -168,7 +168,7 @@ impl Account {
     }
 
     fn check(&mut self, script: &Script, number: usize, wish: Wish, sequence: &[&Fact]) {
-        // How far each chain has come: what an update coalesces must begin exactly there.
+        // The end of each chain so far: the events that an update coalesces must begin exactly there.
         let mut reached = vec![0; script.chains.len()];
         let mut came = HashSet::new();
         let mut latest: HashMap<u64, (usize, usize)> = HashMap::new();

@@ -23,7 +23,7 @@ pub struct Client {
     acks: Vec<(u64, Value)>,
     /// The `sid` of the CONNECT answer.
     pub sid: String,
-    /// Whatever else came, as text.
+    /// Every other packet, as text.
     pub other: Vec<String>,
 }
 

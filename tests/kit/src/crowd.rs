@@ -18,7 +18,7 @@ pub const DECISION: u64 = 50;
 pub const BLOCKED: u64 = 80;
 /// Which one.
 const BLOCKED_AT: u64 = 76;
-/// What slow clients want.
+/// The filter of slow clients.
 pub const SLOW_FILTER: [&str; 2] = ["progress_update", "task_update"];
 /// Decisions take turns at these.
 pub const PRIORITIES: [&str; 4] = ["critical", "high", "normal", "low"];
@@ -46,7 +46,7 @@ fn is_blocked(decision: u64) -> bool {
     decision % BLOCKED == BLOCKED_AT
 }
 
-/// What an event is of.
+/// The part of the stream to which an event belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// The so-manyth decision, from 0 on.
@@ -55,7 +55,7 @@ pub enum Place {
     Progress { task: u64, step: u64 },
 }
 
-/// What the event with this number is of.
+/// The part of the stream to which the event with this number belongs.
 pub fn place(n: u64) -> Place {
     if n % DECISION == DECISION - 1 {
         return Place::Decision(n / DECISION);
@@ -85,7 +85,7 @@ pub struct Update {
     pub priority: usize,
 }
 
-/// What a packet is.
+/// The kind of a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Packet {
     Update(Update),
@@ -141,7 +141,7 @@ pub fn hash(packet: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// How far a client has come with each part of the stream.
+/// The progress of a client in each part of the stream.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
     /// The last decision of each priority: priorities may overtake one another.
@@ -150,7 +150,7 @@ pub struct Progress {
     blocked: Option<u64>,
     /// The last step of each task.
     pub steps: HashMap<u64, u64>,
-    /// What is wrong, in words; the first few of them.
+    /// The first few faults, in words.
     pub faults: Vec<String>,
 }
 

@@ -18,7 +18,7 @@ pub async fn guarded(change: impl FnOnce(&mut Config)) -> Running {
     server_with(|config| {
         config.authentication.required = true;
         config.authentication.secret = SECRET.into();
-        // What is sent here is as much as a test sends; limits have tests of their own.
+        // A test may send as much as it likes; limits have tests of their own.
         config.rate_limiting.enabled = stoa::config::Switch::Off;
         change(config);
     })

@@ -1,4 +1,4 @@
-//! What the tests and the benchmarks share: servers, and clients of every kind. All of it is real, and goes over the wire.
+//! The kit of the tests and the benchmarks: servers, and clients of every kind. All are real, and talk over the wire.
 
 pub mod account;
 pub mod bench;

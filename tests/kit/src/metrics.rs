@@ -63,7 +63,7 @@ pub async fn metrics(address: SocketAddr) -> String {
     text(address, "/metrics").await.expect("metrics")
 }
 
-/// How often a door refused for a reason.
+/// The number of refusals by a door for a reason.
 pub async fn refused(address: SocketAddr, door: &str, code: &str) -> u64 {
     let start = format!("stoa_requests_refused_total{{door=\"{door}\",code=\"{code}\"}}");
     counted(address, &start).await

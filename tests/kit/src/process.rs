@@ -73,13 +73,14 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// Where a server listens, as a line of its log (JSON) says.
+/// The address of a server, as a line of its log (JSON) says.
 fn said(line: &str) -> Option<SocketAddr> {
     let (_, rest) = line.split_once("\"address\":\"")?;
     rest.split_once('"')?.0.parse().ok()
 }
 
-/// Where it listens, as its log on stdout says. The rest of the log is read and thrown away, or the pipe would fill up.
+/// The address on which the child listens, as its log on stdout says. A thread reads the log to its end, or the pipe
+/// would fill up.
 pub fn listening(child: &mut Child) -> SocketAddr {
     let log = BufReader::new(child.stdout.take().expect("its stdout is a pipe"));
     let (tell, told) = mpsc::channel();
@@ -98,11 +99,11 @@ pub fn listening(child: &mut Child) -> SocketAddr {
 pub struct Process {
     /// The process itself.
     pub child: Child,
-    /// Where it listens.
+    /// The address on which it listens.
     pub address: SocketAddr,
     /// From its start to the moment from which on it is known to serve.
     pub ready_after: Duration,
-    /// Where its log is, if it is kept.
+    /// The file of its log, if it is kept.
     log: PathBuf,
 }
 
@@ -203,7 +204,7 @@ impl Process {
         lines.map(str::to_owned).collect()
     }
 
-    /// What it answers to a `GET`; none when it doesn't.
+    /// Its answer to a `GET`; none when there is no answer.
     pub async fn text(&self, path: &str) -> Option<String> {
         text(self.address, path).await
     }
@@ -291,7 +292,7 @@ pub fn memory(process: u32, line: &str) -> Option<u64> {
     number.parse().ok()
 }
 
-/// What a server answers to a `GET`, on a connection of its own.
+/// The answer of a server to a `GET`, on a connection of its own.
 pub async fn text(address: SocketAddr, path: &str) -> Option<String> {
     let client = reqwest::Client::builder().no_proxy().build().ok()?;
     let answer = client.get(format!("http://{address}{path}")).send();

@@ -50,7 +50,7 @@ pub fn text(payload: &str) -> Vec<u8> {
     frame(FINAL | TEXT, payload.as_bytes())
 }
 
-/// How a connection ended.
+/// The end of a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum End {
     /// With a close frame of this code, or of none.
@@ -64,7 +64,7 @@ pub enum End {
 pub struct Raw {
     /// The connection itself.
     pub stream: TcpStream,
-    /// What came and isn't looked at yet.
+    /// Bytes that came and are not looked at yet.
     buffer: Vec<u8>,
 }
 
@@ -254,7 +254,7 @@ pub async fn http(address: SocketAddr, head: &str, body: &[u8]) -> (u16, String,
         body.len()
     );
     stream.write_all(request.as_bytes()).await.expect("sends");
-    // Who is refused by its head may find the connection closed before all is sent.
+    // A client that is refused by its head may find the connection closed before all is sent.
     stream.write_all(body).await.ok();
     let mut answer = Vec::new();
     let reading = timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
@@ -266,7 +266,7 @@ pub async fn http(address: SocketAddr, head: &str, body: &[u8]) -> (u16, String,
     (status.expect("a status"), head, body)
 }
 
-/// What the last line of a body says, as JSON.
+/// The last line of a body, as JSON.
 pub fn body_json(body: &[u8]) -> Value {
     serde_json::from_slice(body).unwrap_or(Value::Null)
 }

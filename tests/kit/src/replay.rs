@@ -14,9 +14,9 @@ use serde_json::Value;
 
 use crate::{script::Script, socket::Socket};
 
-/// How many connect at the same time: a listener's backlog has an end.
+/// Clients that connect at the same time: a listener's backlog has an end.
 const CONNECTING: usize = 100;
-/// What greets the observers is over by then; it is no part of the stream.
+/// By then the observers are greeted; a greeting is no part of the stream.
 const GREETED: Duration = Duration::from_millis(500);
 /// Nothing new for so long after the last publish means that all is there: Seneca's aggregates come once a second, and a
 /// busy machine may leave everybody waiting for longer than that.
@@ -24,10 +24,10 @@ const QUIET: Duration = Duration::from_secs(4);
 /// When that doesn't come, what is missing is a fault of the server.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the filtered observers ask for.
+/// The filter of the filtered observers.
 pub const FILTERED: [&str; 2] = ["task_update", "decision_event"];
 
-/// How an observer connects.
+/// The way in which an observer connects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
     /// Without wishes: gets everything.
@@ -63,10 +63,10 @@ impl Wish {
     }
 }
 
-/// What one observer saw.
+/// Everything that one observer saw.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    /// How it connected.
+    /// The way in which it connected.
     pub wish: Wish,
     /// The packets in order, each by its hash, with the time of its receipt since the run began.
     pub packets: Vec<(u64, Duration)>,
@@ -77,12 +77,12 @@ pub struct Seen {
 /// Every packet that anybody saw, once, by its hash.
 pub type Packets = HashMap<u64, Box<[u8]>>;
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Debug, Clone)]
 pub struct Run {
     /// All observers.
     pub observers: Vec<Seen>,
-    /// What they saw.
+    /// Everything that they saw.
     pub packets: Packets,
     /// When the publishing call of each line began.
     pub published: Vec<Duration>,
@@ -92,7 +92,7 @@ pub struct Run {
     pub refused: Vec<String>,
 }
 
-/// What the observers of a run share.
+/// The state that the observers of a run share.
 #[derive(Debug)]
 struct Shared {
     packets: Mutex<Packets>,

@@ -30,7 +30,7 @@ pub struct Line {
     pub text: String,
     /// When it happened, from the first event on.
     pub at: Duration,
-    /// What it gives, in order.
+    /// The events that it gives, in order.
     pub updates: Vec<Expected>,
     /// Whose updates must keep their order.
     pub entities: Vec<u64>,
@@ -105,7 +105,7 @@ impl Script {
         script
     }
 
-    /// How long the stream took when it happened.
+    /// The time that the stream took when it happened.
     pub fn length(&self) -> Duration {
         self.lines.last().map_or(Duration::ZERO, |line| line.at)
     }

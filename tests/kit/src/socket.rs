@@ -111,7 +111,7 @@ impl Socket {
     }
 
     /// Waits for something to read, takes at most `most` bytes of it, and hands on the events that are whole by then.
-    /// How many bytes it took.
+    /// Returns the number of bytes that it took.
     ///
     /// # Errors
     /// As [`Socket::read`].
@@ -194,7 +194,7 @@ fn is_refusal(answer: &[u8]) -> bool {
     answer.windows(ERROR.len()).any(|w| w == ERROR)
 }
 
-/// Where the payload of the first frame begins and where the frame ends; `None` until it is whole.
+/// The places at which the first frame's payload begins and the frame ends; `None` until it is whole.
 fn frame(bytes: &[u8]) -> Option<(usize, usize)> {
     let (payload_at, len) = match *bytes.get(1)? & 0x7f {
         126 => (

@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{Client, PATIENCE};
 
-/// What came back.
+/// The answer of a server.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -108,9 +108,9 @@ pub fn post(path: &str, media: &str, body: &str) -> String {
 
 /// The lines of a WebSocket's handshake.
 pub const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-/// Where a WebSocket begins.
+/// The path at which a WebSocket begins.
 pub const SOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
-/// Where polling begins.
+/// The path at which polling begins.
 pub const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 
 /// Opens a polling session; its id.

@@ -1,5 +1,5 @@
 /**
- * Where everything stands: each project a group of its own, its hub in the middle with the tasks that nobody has yet around it,
+ * The places of everything on the stage: each project a group of its own, its hub in the middle with the tasks that nobody has yet around it,
  * its agents around that, each wearing its tasks. Pure: the same groups and size give the same picture.
  */
 import { agentTone } from '../state/status';

@@ -1,5 +1,5 @@
 /**
- * Where the agents of one group sit around their hub: on one ellipse while they are few, on several the more they are; in a
+ * The seats of the agents of one group around their hub: on one ellipse while they are few, on several the more they are; in a
  * cell too flat for a ring around the hub and its name, to the left and right of it.
  */
 import { RAD, arc, around, boxAt, spread, touches, type Box, type Point } from './geometry';

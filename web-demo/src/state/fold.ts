@@ -1,5 +1,5 @@
 /**
- * What an event changes in the state: the same rules as the server's own fold (`src/projections/state/fold.rs`), so that a page which
+ * The changes that an event makes in the state: the same rules as the server's own fold (`src/projections/state/fold.rs`), so that a page which
  * has watched for an hour shows what a page shows that was opened just now. It infers nothing that the server does not.
  */
 import { adopt, editAgent, editProject, editRun, editTask } from './entities';

@@ -1,5 +1,5 @@
 /**
- * How an agent stands: the tasks that it was given and that are not over, and its status. The same rule as the server's
+ * The standing of an agent: the tasks that it was given and that are not over, and its status. The same rule as the server's
  * (`src/projections/state/agent.rs`): whether a task is over is read off the task, so an event that ends one need not name its agent.
  */
 import { keyOf } from './keys';

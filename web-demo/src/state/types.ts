@@ -1,5 +1,5 @@
 /**
- * What the page knows. Entities are never changed in place: an update replaces the object, so a component
+ * Everything that the page knows. Entities are never changed in place: an update replaces the object, so a component
  * that holds one re-renders only when its own entity changed.
  */
 
