@@ -37,10 +37,12 @@ pub enum Shape {
     SocketIo,
     /// A server-sent event.
     ServerSent,
+    /// The JSON as it is.
+    Text,
 }
 
 impl Shape {
-    const COUNT: usize = 2;
+    const COUNT: usize = 3;
 }
 
 /// The role of an update in a queue from which updates can be taken back.

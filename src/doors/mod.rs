@@ -4,5 +4,11 @@
 //! No door owns rooms, access rules, cursors or the policy of a queue.
 
 pub mod admin;
+mod handshake;
 pub mod http;
+mod peer;
+mod query;
+pub(crate) mod queue;
 pub mod socketio;
+pub(crate) mod sse;
+pub mod websocket;

@@ -239,7 +239,11 @@ impl Answering {
 
 /// Whether a request begins a session or a stream; beginnings are what the rate counts.
 fn begins(request: &Request<Incoming>) -> bool {
-    (of_engine(request) && !has_session(request)) || request.uri().path() == "/api/v1/stream"
+    let path = request.uri().path();
+    (of_engine(request) && !has_session(request))
+        || path == "/api/v1/stream"
+        || path.starts_with("/api/stream/")
+        || (!of_engine(request) && request.headers().contains_key(http::header::UPGRADE))
 }
 
 fn of_engine(request: &Request<Incoming>) -> bool {

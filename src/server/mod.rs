@@ -37,6 +37,7 @@ use crate::{
     doors::{
         http::{self, Api, Readiness},
         socketio::{self, engine::Door},
+        websocket,
     },
     hub::Hub,
     intake::{Intake, Producer, Raw},
@@ -153,6 +154,13 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     );
     let door = Door::new(context, options::door(config, &metrics));
     let readiness = Arc::new(Readiness::default());
+    let doors = websocket::Context {
+        hub: handle.clone(),
+        intake: intake.clone(),
+        authenticator: authenticator.clone(),
+        metrics: metrics.clone(),
+        options: options::doors(config, quota.clone()),
+    };
     let api = Api {
         hub: handle,
         intake: intake.clone(),
@@ -164,7 +172,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         body: options::body(config, &metrics),
     };
     let routes = options::routes(config);
-    let router = http::router(api, door.clone(), &routes);
+    let router = http::router(api, door.clone(), websocket::routes(doors), &routes);
     let (stopping, stop) = watch::channel(false);
     let server = Server {
         timeouts: options::timeouts(config),

@@ -13,6 +13,7 @@ use crate::{
             self,
             engine::{Attachments, Bounds, DoorLimits, LaneLimits},
         },
+        websocket,
     },
     hub::HubOptions,
     intake::IntakeLimits,
@@ -165,6 +166,22 @@ pub(super) fn stream(config: &Config) -> StreamOptions {
         max_rooms: config.rooms.max_rooms_per_client.into(),
         max_bytes: config.server.max_client_buffer.into(),
         heartbeat: config.performance.heartbeat_interval.get(),
+    }
+}
+
+/// The limits of a client that speaks JSON over a WebSocket.
+pub(super) fn doors(config: &Config, quota: Arc<Quota>) -> websocket::Options {
+    websocket::Options {
+        max_bytes: config.server.max_client_buffer.into(),
+        max_message: config.server.max_http_buffer_size.into(),
+        max_rooms: config.rooms.max_rooms_per_client.into(),
+        ping: (
+            config.server.ping_interval.get(),
+            config.server.ping_timeout.get(),
+        ),
+        stall: config.server.stall_timeout.get(),
+        heartbeat: config.performance.heartbeat_interval.get(),
+        quota,
     }
 }
 

@@ -12,11 +12,9 @@ use http::{Extensions, Method, request::Parts};
 
 use super::api::Api;
 use crate::{
-    access::{
-        Identity, Peer,
-        authn::{Credential, PageOrigin},
-    },
+    access::{Identity, authn::Credential},
     config::Role,
+    doors::peer,
     error::Error,
     net::ClientAddress,
 };
@@ -49,21 +47,11 @@ impl FromRequestParts<Api> for Caller {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Error> {
-        let address = address(&parts.extensions);
-        let peer = Peer {
-            credential: parts.extensions.get::<Credential>(),
-            address,
-            // Without a token, a request may publish and observe.
-            role: Role::Producer,
-            name: None,
-            page: parts
-                .extensions
-                .get::<PageOrigin>()
-                .copied()
-                .unwrap_or_default(),
-        };
         let count = |refusal: &Error| api.metrics.refused("http", refusal.code);
-        let who = api.authenticator.identify(peer).await.inspect_err(count)?;
+        // Without a token, a request may publish and observe.
+        let (who, address) = peer::identify(&api.authenticator, &parts.extensions, Role::Producer)
+            .await
+            .inspect_err(count)?;
         let reads = parts.method == Method::GET;
         api.authenticator
             .request(&who, address, reads)

@@ -12,8 +12,8 @@ use http::{HeaderMap, header::CONTENT_TYPE, request::Parts};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{api::Api, caller::address, packed::unpacked, query};
-use crate::{error::Error, event::lenient, net::read_body};
+use super::{api::Api, caller::address, packed::unpacked};
+use crate::{doors::query, error::Error, event::lenient, net::read_body};
 
 pub(super) struct QueryString<T>(pub(super) T);
 

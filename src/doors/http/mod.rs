@@ -12,7 +12,6 @@ mod packed;
 mod page;
 mod policy;
 mod probes;
-mod query;
 mod rendering;
 mod seneca;
 mod state;
@@ -41,8 +40,6 @@ pub use api::{Api, Readiness, StreamOptions};
 pub(crate) use page::missing as missing_page;
 pub use policy::{Hosts, Origins, ProxiedRequests, RequestPolicy};
 pub use rendering::Renderings;
-#[cfg(test)]
-pub(crate) use stream::{StreamOutlet, StreamQueue};
 
 /// The time for which a browser keeps the answer to a preflight: each preflight is one more round trip.
 const PREFLIGHT_LIFETIME: Duration = Duration::from_secs(3_600);
@@ -60,8 +57,8 @@ pub struct RouterOptions {
     pub web_root: PathBuf,
 }
 
-/// The router with all routes.
-pub fn router(api: Api, door: Door, options: &RouterOptions) -> Router {
+/// The router with all routes: those of this door, the engine's, and `more` of other doors.
+pub fn router(api: Api, door: Door, more: Router, options: &RouterOptions) -> Router {
     let checks = policy::Checks::new(options.policy.clone(), api.metrics.clone());
     let engine =
         any(move |request: Request<Body>| socketio::engine::engine_door(door.clone(), request));
@@ -81,7 +78,8 @@ pub fn router(api: Api, door: Door, options: &RouterOptions) -> Router {
         .route("/metrics", get(probes::metrics))
         .merge(page::routes(&options.web_root))
         .method_not_allowed_fallback(error::wrong_method)
-        .with_state(api);
+        .with_state(api)
+        .merge(more);
     let http =
         if options.compression {
             http.layer(CompressionLayer::new().compress_when(

@@ -6,10 +6,11 @@ use http::Uri;
 use crate::error::Error;
 
 /// The paths that programs ask for.
-const PATHS: [&str; 12] = [
+const PATHS: [&str; 13] = [
     "/api/v1/events",
     "/api/v1/stream",
     "/api/v1/state",
+    "/api/v1/ws",
     "/api/v1/ws/stats",
     "/api/v1/ws/rooms",
     "/api/v1/admin/connections",

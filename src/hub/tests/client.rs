@@ -7,7 +7,10 @@ use serde_json::Value;
 
 use super::{events::Claims, reference::Account, truth::Truth, wants::Look};
 use crate::{
-    doors::http::{StreamOutlet, StreamQueue},
+    doors::{
+        queue::{ObserverQueue, QueueOutlet},
+        sse::UPDATES,
+    },
     hub::{MemberId, Membership, Outlet},
 };
 
@@ -31,7 +34,7 @@ pub(super) enum Mode {
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) lane: Arc<StreamQueue>,
+    pub(super) lane: Arc<ObserverQueue>,
     pub(super) membership: Membership,
     pub(super) mode: Mode,
     pub(super) from: Option<String>,
@@ -130,9 +133,9 @@ impl Client {
         }
     }
 
-    pub(super) fn lane(max_bytes: usize) -> (Arc<StreamQueue>, Arc<dyn Outlet>) {
-        let lane = StreamQueue::new(max_bytes);
-        (lane.clone(), Arc::new(StreamOutlet(lane)))
+    pub(super) fn lane(max_bytes: usize) -> (Arc<ObserverQueue>, Arc<dyn Outlet>) {
+        let lane = ObserverQueue::new(&UPDATES, max_bytes);
+        (lane.clone(), Arc::new(QueueOutlet(lane)))
     }
 
     /// The cursor that it comes back with: the last one, or the one that it kept.
@@ -152,7 +155,7 @@ impl Client {
         &mut self,
         truth: &Truth,
         coming: Coming,
-        lane: Arc<StreamQueue>,
+        lane: Arc<ObserverQueue>,
         membership: Membership,
         when: (usize, usize),
     ) {

@@ -15,7 +15,7 @@ use crate::{
     backlog::Backlog,
     channel::Namespace,
     config::{Recipients, Rules},
-    doors::http::StreamQueue,
+    doors::queue::ObserverQueue,
     event::Object,
     hub::{Hub, HubHandle, HubOptions, JoinReply, JoinRequest, Membership, Subscription},
     intake::{Intake, IntakeLimits},
@@ -133,7 +133,7 @@ pub(super) fn subscription(look: &Look) -> Subscription {
     Subscription::Filter(Filter::parse(&look.wanted.json()).unwrap_or_default())
 }
 
-type Joined = (Arc<StreamQueue>, Membership, Coming);
+type Joined = (Arc<ObserverQueue>, Membership, Coming);
 
 pub(super) async fn join(
     running: &Running,

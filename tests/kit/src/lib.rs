@@ -5,6 +5,7 @@ pub mod bench;
 mod client;
 pub mod crowd;
 pub mod disk;
+pub mod door;
 pub mod guarded;
 mod http;
 pub mod metrics;

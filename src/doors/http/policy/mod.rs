@@ -78,10 +78,15 @@ enum Door {
 impl Door {
     fn of(path: &str) -> Self {
         match path {
-            "/api/v1/stream" => Self::Session,
+            "/api/v1/stream" | "/api/v1/ws" => Self::Session,
             "/healthz" | "/readyz" => Self::Probe,
             "/metrics" => Self::Data,
-            path if path.starts_with("/socket.io") => Self::Session,
+            path if ["/socket.io", "/api/stream/", "/ws/"]
+                .iter()
+                .any(|session| path.starts_with(session)) =>
+            {
+                Self::Session
+            }
             path if path.starts_with("/api/") => Self::Data,
             _ => Self::Page,
         }

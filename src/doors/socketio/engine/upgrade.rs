@@ -7,10 +7,8 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
-use hyper::upgrade::OnUpgrade;
+use http::{Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tower::Service;
 
 use super::{
@@ -20,7 +18,10 @@ use super::{
 };
 use crate::{
     access::authn::{Credential, PageOrigin},
-    doors::socketio::engine::{Counted, ExpressLane, Guard, Speech, probe},
+    doors::{
+        handshake::Handshake,
+        socketio::engine::{Counted, ExpressLane, Guard, Speech, probe},
+    },
     error::Error,
     net::{ClientAddress, ConnectionSlot, PeerAddress, Secure, Socket},
 };
@@ -64,37 +65,11 @@ fn upgrade(
         )
     };
     let bad = |message| with(StatusCode::BAD_REQUEST, message);
-    if request.method() != Method::GET {
-        return Err(bad("a WebSocket handshake is a GET"));
-    }
     if !matches!(query(request.uri(), "EIO"), Some("3" | "4")) {
         return Err(bad("unsupported protocol version: EIO must be 3 or 4"));
     }
-    let headers = request.headers();
-    if !names(headers, &header::CONNECTION, "upgrade")
-        || !names(headers, &header::UPGRADE, "websocket")
-    {
-        return Err(bad(
-            "not a WebSocket handshake: Connection and Upgrade say nothing of it",
-        ));
-    }
-    if headers
-        .get(header::SEC_WEBSOCKET_VERSION)
-        .is_none_or(|v| v != "13")
-    {
-        return Err(with(
-            StatusCode::UPGRADE_REQUIRED,
-            "Sec-WebSocket-Version must be 13",
-        ));
-    }
-    let key = headers
-        .get(header::SEC_WEBSOCKET_KEY)
-        .ok_or_else(|| bad("Sec-WebSocket-Key is missing"))?;
-    let accept = derive_accept_key(key.as_bytes());
-    let on_upgrade = request
-        .extensions_mut()
-        .remove::<OnUpgrade>()
-        .ok_or_else(|| bad("this connection can't be upgraded"))?;
+    let handshake =
+        Handshake::read(&mut request).map_err(|(status, message)| with(status, message))?;
     let counted = Counted {
         // A session that began with polling has its slot already.
         pending: match query(request.uri(), "sid") {
@@ -114,13 +89,15 @@ fn upgrade(
             (lane, Some(upgrade.ok_or_else(|| bad(why))?))
         }
     };
-    let protocol = first_protocol(request.headers());
     let for_engine = engine_request(&request, &lane);
     let speech = Speech {
         is_first_protocol: query(request.uri(), "EIO") == Some("3"),
         is_polling: false,
     };
     let metrics = door.context.metrics.clone();
+    let (response, on_upgrade) = handshake
+        .accept()
+        .map_err(|(status, message)| with(status, message))?;
     // Some clients join nothing before their try to upgrade is over, so half of the time is left for that.
     let within = door.context.options.connect_timeout / 2;
     tokio::spawn(async move {
@@ -151,17 +128,7 @@ fn upgrade(
             Err(_) => tracing::error!("an upgraded connection is not one of the listener's"),
         }
     });
-    let mut response = Response::builder()
-        .status(StatusCode::SWITCHING_PROTOCOLS)
-        .header(header::CONNECTION, "Upgrade")
-        .header(header::UPGRADE, "websocket")
-        .header(header::SEC_WEBSOCKET_ACCEPT, accept);
-    if let Some(protocol) = protocol {
-        response = response.header(header::SEC_WEBSOCKET_PROTOCOL, protocol);
-    }
-    response
-        .body(Body::empty())
-        .map_err(|_| bad("the handshake could not be answered"))
+    Ok(response)
 }
 
 /// The part of the request that the engine keeps for the connection's whole life: only what handlers need.
@@ -186,24 +153,4 @@ fn keep<T: Clone + Send + Sync + 'static>(request: &Request<Body>, kept: &mut Re
     if let Some(value) = request.extensions().get::<T>() {
         kept.extensions_mut().insert(value.clone());
     }
-}
-
-/// The subprotocol to agree on, the first one: a browser that offers some and gets none closes the connection. They
-/// mean nothing to Socket.IO.
-fn first_protocol(headers: &HeaderMap) -> Option<HeaderValue> {
-    let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
-    let first = offered.split(',').next()?.trim();
-    HeaderValue::from_str(first)
-        .ok()
-        .filter(|first| !first.is_empty())
-}
-
-fn names(headers: &HeaderMap, header: &header::HeaderName, word: &str) -> bool {
-    let values = headers
-        .get_all(header)
-        .iter()
-        .filter_map(|v| v.to_str().ok());
-    values
-        .flat_map(|value| value.split(','))
-        .any(|token| token.trim().eq_ignore_ascii_case(word))
 }

@@ -1,7 +1,10 @@
-//! The queue of one stream: messages that wait for the response's body, counted in bytes. The connection notices a
-//! client that takes nothing: it sees each byte that is taken, and the body only whole messages.
+//! The queue of one observer: messages that wait until the client takes them, counted in bytes.
+//!
+//! Server-sent events and WebSockets have it alike. The connection notices a client that takes nothing: it sees each
+//! byte that is taken, and the queue's reader only whole messages.
 
 use std::{
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
@@ -11,17 +14,25 @@ use futures_util::task::AtomicWaker;
 
 use crate::{
     channel::Namespace,
-    delivery::{Outbox, Outgoing, Reclaimed, Shape, WireMessage},
+    delivery::{Outbox, Outgoing, Reclaimed, WireMessage},
     hub::Outlet,
 };
 
-/// The queue that the hub fills and the response's body empties.
+/// The wire shape of one door.
+pub(crate) trait Wire: fmt::Debug + Send + Sync + 'static {
+    /// An update in this shape, made once for all who take it; none if clients of this door are not sent it.
+    fn message<'u>(&self, update: &'u Outgoing) -> Option<&'u Arc<WireMessage>>;
+}
+
+/// The queue that the hub fills and the connection empties.
 #[derive(Debug)]
-pub(crate) struct StreamQueue {
+pub(crate) struct ObserverQueue {
+    /// The shape of the messages.
+    wire: &'static dyn Wire,
     /// Never held across an await.
     state: Mutex<State>,
-    body: AtomicWaker,
-    /// The most bytes that may wait; beyond it the stream is parked.
+    reader: AtomicWaker,
+    /// The most bytes that may wait; beyond it the observer is parked.
     max_bytes: usize,
 }
 
@@ -30,26 +41,27 @@ struct State {
     queue: Outbox,
     /// Bytes that wait.
     bytes: usize,
-    /// Whether the hub has let go of the stream, so that nothing is added to the queue.
+    /// Whether the hub has let go of the observer, so that nothing is added to the queue.
     ended: bool,
 }
 
-impl StreamQueue {
-    pub(crate) fn new(max_bytes: usize) -> Arc<Self> {
+impl ObserverQueue {
+    pub(crate) fn new(wire: &'static dyn Wire, max_bytes: usize) -> Arc<Self> {
         Arc::new(Self {
+            wire,
             state: Mutex::new(State {
                 queue: Outbox::default(),
                 bytes: 0,
                 ended: false,
             }),
-            body: AtomicWaker::new(),
+            reader: AtomicWaker::new(),
             max_bytes,
         })
     }
 
     /// The next message; `None` at the end.
     pub(crate) fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
-        self.body.register(cx.waker());
+        self.reader.register(cx.waker());
         let mut state = self.lock();
         let piece = state.queue.pop().map(|piece| piece.message.bytes.clone());
         match piece {
@@ -62,18 +74,40 @@ impl StreamQueue {
         }
     }
 
-    /// Ends the stream with this message: earlier ones that still wait are dropped, and nothing follows.
+    /// The next message, if one waits.
+    pub(super) fn pop_now(&self) -> Option<Bytes> {
+        let mut state = self.lock();
+        let piece = state.queue.pop()?.message.bytes.clone();
+        state.bytes -= piece.len();
+        Some(piece)
+    }
+
+    /// Queues a message that belongs to no place of the stream: an answer.
+    pub(super) fn push_aside(&self, bytes: Bytes) {
+        let mut state = self.lock();
+        if !state.ended {
+            state.bytes += bytes.len();
+            state.queue.push(WireMessage::aside(bytes));
+        }
+        drop(state);
+        self.reader.wake();
+    }
+
+    /// Ends the queue with this message: earlier ones that still wait are dropped, and nothing follows.
     pub(super) fn end_with(&self, last: &Outgoing) {
-        let piece = server_sent(last).bytes.clone();
+        let piece = self.wire.message(last);
+        let piece = piece.map_or_else(Bytes::new, |message| message.bytes.clone());
         let mut state = self.lock();
         if !state.ended {
             state.ended = true;
             state.bytes = piece.len();
             state.queue.clear();
-            state.queue.push_first(piece);
+            if !piece.is_empty() {
+                state.queue.push_first(piece);
+            }
         }
         drop(state);
-        self.body.wake();
+        self.reader.wake();
     }
 
     /// Whether a message with this text waits.
@@ -87,22 +121,15 @@ impl StreamQueue {
     }
 }
 
-/// An update as a server-sent event. JSON has no line breaks of its own, so one `data` line holds it.
-fn server_sent(update: &Outgoing) -> &Arc<WireMessage> {
-    update.shape(Shape::ServerSent, || {
-        let id = update.cursor();
-        let id = id.map_or(String::new(), |cursor| format!("id: {cursor}\n"));
-        format!("event: {}\n{id}data: {}\n\n", update.name, update.json).into()
-    })
-}
-
-/// The hub's end of a queue; the stream ends when it is dropped.
+/// The hub's end of a queue; the queue ends when it is dropped.
 #[derive(Debug)]
-pub(crate) struct StreamOutlet(pub(crate) Arc<StreamQueue>);
+pub(crate) struct QueueOutlet(pub(crate) Arc<ObserverQueue>);
 
-impl Outlet for StreamOutlet {
+impl Outlet for QueueOutlet {
     fn send(&self, update: &Outgoing) -> bool {
-        let message = server_sent(update).clone();
+        let Some(message) = self.0.wire.message(update).cloned() else {
+            return true;
+        };
         let mut state = self.0.lock();
         if state.ended {
             return true;
@@ -117,7 +144,7 @@ impl Outlet for StreamOutlet {
     }
 
     fn flush(&self) {
-        self.0.body.wake();
+        self.0.reader.wake();
     }
 
     fn has_room(&self) -> bool {
@@ -140,9 +167,9 @@ impl Outlet for StreamOutlet {
     }
 }
 
-impl Drop for StreamOutlet {
+impl Drop for QueueOutlet {
     fn drop(&mut self) {
         self.0.lock().ended = true;
-        self.0.body.wake();
+        self.0.reader.wake();
     }
 }

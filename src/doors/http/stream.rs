@@ -3,26 +3,12 @@
 //! The event's name is the update's, its data the same JSON, its id the cursor: an `EventSource` that reconnects sends
 //! the cursor back as `Last-Event-ID`, and the stream resumes there.
 
-mod queue;
+use std::sync::Arc;
 
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
-
-use axum::{
-    body::{Body, Bytes},
-    extract::State,
-    response::{IntoResponse, Response},
-};
-use futures_util::Stream;
-use http::{HeaderMap, header};
+use axum::{extract::State, response::Response};
+use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::{Interval, MissedTickBehavior};
-use tokio_util::sync::CancellationToken;
 
 use super::{
     api::Api,
@@ -32,19 +18,18 @@ use super::{
 use crate::{
     access::{
         self, Identity,
-        authz::{Connection, DisconnectReason, Filter, OBSERVERS, Origin, SessionGuard, room_name},
+        authz::{Filter, OBSERVERS, Origin, room_name},
     },
     channel::Namespace,
-    delivery::Outgoing,
+    doors::{
+        queue::{ObserverQueue, QueueOutlet},
+        sse,
+    },
     error::Error,
-    hub::{JoinReply, JoinRequest, Membership, Subscription},
+    hub::{JoinReply, JoinRequest, Subscription},
     net::PeerClosed,
     timestamp::Timestamp,
 };
-#[cfg(test)]
-pub(crate) use queue::{StreamOutlet, StreamQueue};
-#[cfg(not(test))]
-use queue::{StreamOutlet, StreamQueue};
 
 /// The query: lists are written with commas.
 #[derive(Debug, Deserialize)]
@@ -105,10 +90,10 @@ pub(super) async fn stream(
         .filter(|id| !id.is_empty())
         .or(wanted.cursor);
     let resume = last.map(str::to_owned).or(given);
-    let lane = StreamQueue::new(api.stream.max_bytes);
+    let queue = ObserverQueue::new(&sse::UPDATES, api.stream.max_bytes);
     let id: Arc<str> = crate::event::mint_id().to_string().into();
     let request = JoinRequest {
-        outlet: Arc::new(StreamOutlet(lane.clone())),
+        outlet: Arc::new(QueueOutlet(queue.clone())),
         namespace: Namespace::Root,
         client_id: id.clone(),
         user: caller.who.user.clone(),
@@ -125,10 +110,7 @@ pub(super) async fn stream(
     };
     let membership = api.hub.join(request, welcome).await?;
     let hangup = hangup.map(|axum::Extension(PeerClosed(token))| token);
-    let ending = Arc::new(Streaming {
-        lane: lane.clone(),
-        hangup,
-    });
+    let ending = sse::Ending::new(queue.clone(), hangup);
     let origin = Origin {
         client_id: id,
         transport: "sse",
@@ -136,23 +118,8 @@ pub(super) async fn stream(
         address: caller.address,
     };
     let session = api.authenticator.begin(&origin, &caller.who, &ending)?;
-    let body = Events {
-        lane,
-        heartbeat: heartbeat(api.stream.heartbeat),
-        _membership: membership,
-        _session: session,
-        _ending: ending,
-    };
-    Ok((
-        [
-            (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
-            (header::CACHE_CONTROL, "no-store"),
-            // nginx would buffer the events otherwise.
-            (header::HeaderName::from_static("x-accel-buffering"), "no"),
-        ],
-        Body::from_stream(body),
-    )
-        .into_response())
+    let heartbeat = api.stream.heartbeat;
+    Ok(sse::response(queue, heartbeat, membership, session, ending))
 }
 
 fn greeting(id: &str, who: &Identity) -> (&'static str, crate::event::Object) {
@@ -207,67 +174,4 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(',')
         .map(str::trim)
         .filter(|word| !word.is_empty())
-}
-
-fn heartbeat(every: Duration) -> Interval {
-    let mut interval = tokio::time::interval(every);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    interval.reset();
-    interval
-}
-
-/// The body of the response.
-struct Events {
-    lane: Arc<StreamQueue>,
-    /// A heartbeat, since proxies end silent connections.
-    heartbeat: Interval,
-    /// Leaves the hub when the body ends.
-    _membership: Membership,
-    /// Leaves the list of sessions when the body ends.
-    _session: SessionGuard,
-    /// Keeps the entry alive by which the session can be ended; the list holds it weakly.
-    _ending: Arc<Streaming>,
-}
-
-/// A stream as the list of sessions ends it.
-#[derive(Debug)]
-struct Streaming {
-    lane: Arc<StreamQueue>,
-    /// Ends the connection after the client has had time to take the last message.
-    hangup: Option<CancellationToken>,
-}
-
-/// The time that the client of an ended stream has to take the reason.
-const LAST_WORD: Duration = Duration::from_secs(1);
-
-impl Connection for Streaming {
-    fn end(&self, why: DisconnectReason) {
-        let body = Value::Object(why.refusal().to_event(None)).to_string();
-        self.lane
-            .end_with(&Outgoing::new(Namespace::Root, "error", body));
-        let hangup = self.hangup.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(LAST_WORD).await;
-            if let Some(hangup) = hangup {
-                hangup.cancel();
-            }
-        });
-    }
-}
-
-impl Stream for Events {
-    type Item = Result<Bytes, std::convert::Infallible>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match self.lane.poll_next(cx) {
-            Poll::Ready(piece) => {
-                self.heartbeat.reset();
-                Poll::Ready(piece.map(Ok))
-            }
-            Poll::Pending => self
-                .heartbeat
-                .poll_tick(cx)
-                .map(|_| Some(Ok(Bytes::from_static(b": alive\n\n")))),
-        }
-    }
 }

@@ -1,0 +1,145 @@
+//! A response of server-sent events: the queue of one observer as the body.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, Bytes},
+    response::{IntoResponse, Response},
+};
+use futures_util::Stream;
+use http::header;
+use serde_json::Value;
+use tokio::time::{Interval, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use super::queue::{ObserverQueue, Wire};
+use crate::{
+    access::authz::{Connection, DisconnectReason, SessionGuard},
+    channel::Namespace,
+    delivery::{Outgoing, Shape, WireMessage},
+    hub::Membership,
+};
+
+/// The time that the client of an ended stream has to take the reason.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
+/// The shape of updates in `GET /api/v1/stream`.
+#[derive(Debug)]
+pub(crate) struct Updates;
+
+/// The one value of [`Updates`].
+pub(crate) static UPDATES: Updates = Updates;
+
+impl Wire for Updates {
+    fn message<'u>(&self, update: &'u Outgoing) -> Option<&'u Arc<WireMessage>> {
+        Some(update.shape(Shape::ServerSent, || {
+            server_sent(Some(&update.name), update.cursor(), &update.json).into()
+        }))
+    }
+}
+
+/// One server-sent event. JSON has no line breaks of its own, so one `data` line holds it.
+pub(super) fn server_sent(name: Option<&str>, cursor: Option<&str>, json: &str) -> String {
+    let name = name.map_or(String::new(), |name| format!("event: {name}\n"));
+    let id = cursor.map_or(String::new(), |cursor| format!("id: {cursor}\n"));
+    format!("{name}{id}data: {json}\n\n")
+}
+
+/// The response for a client that is a member of the hub.
+pub(super) fn response(
+    queue: Arc<ObserverQueue>,
+    heartbeat: Duration,
+    membership: Membership,
+    session: SessionGuard,
+    ending: Arc<Ending>,
+) -> Response {
+    let body = Events {
+        queue,
+        heartbeat: every(heartbeat),
+        _membership: membership,
+        _session: session,
+        _ending: ending,
+    };
+    (
+        [
+            (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
+            (header::CACHE_CONTROL, "no-store"),
+            // nginx would buffer the events otherwise.
+            (header::HeaderName::from_static("x-accel-buffering"), "no"),
+        ],
+        Body::from_stream(body),
+    )
+        .into_response()
+}
+
+fn every(heartbeat: Duration) -> Interval {
+    let mut interval = tokio::time::interval(heartbeat);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval.reset();
+    interval
+}
+
+/// The body of the response.
+struct Events {
+    queue: Arc<ObserverQueue>,
+    /// A heartbeat, since proxies end silent connections.
+    heartbeat: Interval,
+    /// Leaves the hub when the body ends.
+    _membership: Membership,
+    /// Leaves the list of sessions when the body ends.
+    _session: SessionGuard,
+    /// Keeps the entry alive by which the session can be ended; the list holds it weakly.
+    _ending: Arc<Ending>,
+}
+
+/// A stream as the list of sessions ends it.
+#[derive(Debug)]
+pub(super) struct Ending {
+    queue: Arc<ObserverQueue>,
+    /// Ends the connection after the client has had time to take the last message.
+    hangup: Option<CancellationToken>,
+}
+
+impl Ending {
+    /// The end of a stream that has this queue.
+    pub(super) fn new(queue: Arc<ObserverQueue>, hangup: Option<CancellationToken>) -> Arc<Self> {
+        Arc::new(Self { queue, hangup })
+    }
+}
+
+impl Connection for Ending {
+    fn end(&self, why: DisconnectReason) {
+        let body = Value::Object(why.refusal().to_event(None)).to_string();
+        self.queue
+            .end_with(&Outgoing::new(Namespace::Root, "error", body));
+        let hangup = self.hangup.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(LAST_WORD).await;
+            if let Some(hangup) = hangup {
+                hangup.cancel();
+            }
+        });
+    }
+}
+
+impl Stream for Events {
+    type Item = Result<Bytes, std::convert::Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.queue.poll_next(cx) {
+            Poll::Ready(piece) => {
+                self.heartbeat.reset();
+                Poll::Ready(piece.map(Ok))
+            }
+            Poll::Pending => self
+                .heartbeat
+                .poll_tick(cx)
+                .map(|_| Some(Ok(Bytes::from_static(b": alive\n\n")))),
+        }
+    }
+}

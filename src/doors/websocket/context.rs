@@ -1,0 +1,51 @@
+//! State that the doors share, and their limits.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    access::Authenticator, error::Error, hub::HubHandle, intake::Intake, net::Quota,
+    observe::Metrics,
+};
+
+/// The limits of a client, the same at each of these doors.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Bytes that may wait for the client; beyond it the client is parked.
+    pub max_bytes: usize,
+    /// Bytes of a message that a client sends.
+    pub max_message: usize,
+    /// The most rooms that a client may be in.
+    pub max_rooms: usize,
+    /// The interval of pings, and the time that an answer may take.
+    pub ping: (Duration, Duration),
+    /// The time after which a client is given up that takes nothing of what is sent.
+    pub stall: Duration,
+    /// The interval at which a quiet stream of server-sent events shows that it is alive.
+    pub heartbeat: Duration,
+    /// Counts sessions by address.
+    pub quota: Arc<Quota>,
+}
+
+/// State that the doors share.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Delivers updates, and keeps the rooms.
+    pub hub: HubHandle,
+    /// Accepts events.
+    pub intake: Arc<Intake>,
+    /// Identifies clients.
+    pub authenticator: Arc<Authenticator>,
+    /// Counts what clients do and what they are refused.
+    pub metrics: Arc<Metrics>,
+    /// Limits of a client.
+    pub options: Options,
+}
+
+impl Context {
+    /// The refusal of a request that is wrong, counted at its door.
+    pub(super) fn bad_request(&self, door: &'static str, message: String) -> Error {
+        let refusal = Error::bad_request(message);
+        self.metrics.refused(door, refusal.code);
+        refusal
+    }
+}

@@ -1,0 +1,133 @@
+//! `/api/v1/ws`: the workflow guide's socket, for screens that follow executions and workflows.
+//!
+//! In come `subscribe`, `unsubscribe` and `ping`; out go `connection`, `subscription`, `pong`, `error`, and the updates of
+//! the rooms as they are: `execution_update` and `node_update` have the guide's fields.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    response::Response,
+    routing::get,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    context::Context,
+    opening::Opening,
+    served::{Protocol, identify, serve},
+    session::{Session, now, object, user_room},
+};
+use crate::{
+    access::{
+        Identity,
+        authz::{Filter, room_name},
+    },
+    config::Role,
+    delivery::{Outgoing, Shape, WireMessage},
+    doors::{query, queue::Wire},
+    error::Error,
+};
+
+/// The name of the door in counters.
+const DOOR: &str = "guide";
+
+pub(super) fn routes() -> Router<Context> {
+    Router::new().route("/api/v1/ws", get(connect))
+}
+
+/// The query.
+#[derive(Debug, Deserialize)]
+struct Wanted {
+    /// The cursor to go on from.
+    cursor: Option<String>,
+}
+
+async fn connect(
+    State(context): State<Context>,
+    request: Request<Body>,
+) -> Result<Response, Error> {
+    let visitor = identify(&context, DOOR, request.extensions(), Role::Observer).await?;
+    let wanted: Wanted = query::of(request.uri(), &["cursor"], &["name", "role"])
+        .map_err(|message| context.bad_request(DOOR, message))?;
+    let filter = Filter::parse(&json!({ "exclude": super::NOT_SENT }))?;
+    let opening = move |id: &Arc<str>, who: &Identity| Opening {
+        wire: &UPDATES,
+        rooms: user_room(who).into_iter().collect(),
+        filter,
+        greeting: (
+            "connection",
+            object(json!({
+                "type": "connection", "event": "connected", "connection_id": id,
+                "user_id": who.user, "timestamp": now(),
+            })),
+        ),
+        snapshot: false,
+        cursor: wanted.cursor,
+        batch: false,
+    };
+    Ok(serve(context, DOOR, request, visitor, opening, Guide))
+}
+
+/// Updates as they are, one JSON text each.
+#[derive(Debug)]
+struct Updates;
+
+static UPDATES: Updates = Updates;
+
+impl Wire for Updates {
+    fn message<'u>(&self, update: &'u Outgoing) -> Option<&'u Arc<WireMessage>> {
+        Some(update.shape(Shape::Text, || update.json.clone().into()))
+    }
+}
+
+/// The guide's protocol.
+struct Guide;
+
+impl Protocol for Guide {
+    async fn receive(&self, session: &Session, text: &str) {
+        let message: Value = match serde_json::from_str(text) {
+            Ok(message) => message,
+            Err(error) => {
+                let refusal = Error::bad_request(format!("the message is not JSON: {error}"));
+                return session.refuse(&refusal, None);
+            }
+        };
+        let room = message.get("room_id").and_then(Value::as_str);
+        let done = match message.get("type").and_then(Value::as_str) {
+            Some("ping") => {
+                session.answer(&json!({ "type": "pong", "timestamp": now() }));
+                Ok(())
+            }
+            Some("subscribe") => subscribe(session, room, true).await,
+            Some("unsubscribe") => subscribe(session, room, false).await,
+            _ => Err(Error::new(
+                "unknown_event",
+                "type must be subscribe, unsubscribe or ping",
+            )),
+        };
+        if let Err(refusal) = done {
+            session.refuse(&refusal, room);
+        }
+    }
+}
+
+async fn subscribe(session: &Session, room: Option<&str>, on: bool) -> Result<(), Error> {
+    let room = room.ok_or_else(|| {
+        Error::bad_request("room_id is missing: name a room such as execution:e1 or workflow:w1")
+    })?;
+    let rooms = vec![room_name::canonical(room).into_owned()];
+    if on {
+        session.enter(rooms).await?;
+    } else {
+        session.leave(rooms).await?;
+    }
+    session.answer(&json!({
+        "type": "subscription", "event": if on { "subscribed" } else { "unsubscribed" },
+        "room_id": room, "timestamp": now(),
+    }));
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! The doors for clients that speak JSON over a plain WebSocket, each in the shapes of the system that it serves.
+//!
+//! ```text
+//!  handshake ─▶ who are you ─▶ Opening (rooms, filter, cursor) ─▶ a member of the hub ─▶ Session: requests in, messages out
+//! ```
+//!
+//! A door is a [`Protocol`]: it says what its clients see at first ([`Opening`]), how an update is written for them
+//! ([`Wire`](super::queue::Wire)), and what their messages mean. Everything else is the same for all of them.
+
+mod context;
+mod ending;
+mod guide;
+mod opening;
+mod served;
+mod session;
+mod shaped;
+mod socket;
+
+use axum::Router;
+
+pub use context::{Context, Options};
+
+/// The routes of all these doors.
+pub fn routes(context: Context) -> Router {
+    Router::new().merge(guide::routes()).with_state(context)
+}
+
+/// Updates that these doors leave out: each has a sibling that says the same in the shape that they know, or is an
+/// aggregate for Seneca's pages.
+const NOT_SENT: [&str; 5] = [
+    "agent_status_change",
+    "active_flows_update",
+    "conversation_summary",
+    "dashboard_update",
+    "system_metrics",
+];

@@ -1,0 +1,62 @@
+//! The first things that a client of a door gets.
+
+use std::sync::Arc;
+
+use crate::access::Identity;
+use crate::{
+    access::authz::Filter,
+    channel::Namespace,
+    doors::queue::{ObserverQueue, QueueOutlet, Wire},
+    event::Object,
+    hub::{JoinReply, JoinRequest, Subscription},
+};
+
+/// The wishes of a client that connects, by what its door makes of its request.
+#[derive(Debug)]
+pub(super) struct Opening {
+    /// The shape in which it is sent updates.
+    pub(super) wire: &'static dyn Wire,
+    /// The rooms that it is in from the beginning, already checked.
+    pub(super) rooms: Vec<Arc<str>>,
+    /// The updates of those rooms that it wants.
+    pub(super) filter: Filter,
+    /// The name and the fields of its greeting.
+    pub(super) greeting: (&'static str, Object),
+    /// Whether it is sent the state first.
+    pub(super) snapshot: bool,
+    /// The cursor to go on from.
+    pub(super) cursor: Option<String>,
+    /// Whether it takes the updates of a flush in one message.
+    pub(super) batch: bool,
+}
+
+impl Opening {
+    /// The request and the reply that make the client a member.
+    pub(super) fn into_join(
+        self,
+        id: &Arc<str>,
+        who: &Identity,
+        queue: &Arc<ObserverQueue>,
+    ) -> (JoinRequest, JoinReply) {
+        let request = JoinRequest {
+            outlet: Arc::new(QueueOutlet(queue.clone())),
+            namespace: Namespace::Root,
+            client_id: id.clone(),
+            user: who.user.clone(),
+            subscription: Subscription::Filter(self.filter),
+            permissions: who.permissions.clone(),
+            batch: self.batch,
+        };
+        let reply = JoinReply {
+            rooms: self.rooms,
+            own_rooms: Vec::new(),
+            greeting: self.greeting,
+            snapshot: self.snapshot,
+            resume: self
+                .cursor
+                .filter(|cursor| !cursor.is_empty())
+                .map(Into::into),
+        };
+        (request, reply)
+    }
+}

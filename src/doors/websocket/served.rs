@@ -1,0 +1,353 @@
+//! A client of one of these doors, from its handshake to its end.
+
+use std::{
+    future::poll_fn,
+    net::IpAddr,
+    sync::Arc,
+    task::{Poll, ready},
+    time::Duration,
+};
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::{Extensions, Request};
+use hyper_util::rt::TokioIo;
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::{
+    self, Message,
+    error::CapacityError,
+    protocol::{CloseFrame, frame::coding::CloseCode},
+};
+
+use super::{
+    context::Context, ending::Ending, opening::Opening, session::Session, socket::ClientSocket,
+};
+use crate::{
+    access::{
+        Identity,
+        authz::{Origin, SessionGuard},
+    },
+    channel::Namespace,
+    config::Role,
+    doors::{handshake::Handshake, peer, queue::ObserverQueue},
+    error::Error,
+    net::{ConnectionSlot, Live, Socket},
+};
+
+/// Bytes that are written before the client's messages have their turn.
+const WRITE_TURN: usize = 64 * 1_024;
+/// The time that an ended client has to take the reason.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
+/// The meaning of a door's messages.
+pub(super) trait Protocol: Send + Sync + 'static {
+    /// Handles one message of a client; its answers go through the session. Messages are handled one after the other.
+    fn receive(&self, session: &Session, text: &str) -> impl Future<Output = ()> + Send;
+}
+
+/// A client that was identified, before its handshake is answered.
+#[derive(Debug)]
+pub(super) struct Visitor {
+    pub(super) who: Identity,
+    pub(super) address: IpAddr,
+}
+
+/// Identifies the client of a request at a door, and counts a refusal. Without a token the client has `role`.
+///
+/// # Errors
+/// As the authenticator's; `rate_limited`.
+pub(super) async fn identify(
+    context: &Context,
+    door: &'static str,
+    extensions: &Extensions,
+    role: Role,
+) -> Result<Visitor, Error> {
+    let authenticator = &context.authenticator;
+    let count = |refusal: &Error| context.metrics.refused(door, refusal.code);
+    let (who, address) = peer::identify(authenticator, extensions, role)
+        .await
+        .inspect_err(count)?;
+    authenticator
+        .request(&who, address, true)
+        .inspect_err(count)?;
+    Ok(Visitor { who, address })
+}
+
+/// Answers the handshake, and serves the client in a task of its own.
+pub(super) fn serve(
+    context: Context,
+    door: &'static str,
+    mut request: Request<Body>,
+    visitor: Visitor,
+    opening: impl FnOnce(&Arc<str>, &Identity) -> Opening + Send + 'static,
+    protocol: impl Protocol,
+) -> Response {
+    let answered = Handshake::read(&mut request).and_then(Handshake::accept);
+    let (response, on_upgrade) = match answered {
+        Ok(answered) => answered,
+        Err((status, message)) => {
+            context.metrics.refused(door, "bad_request");
+            let mut response = Error::bad_request(message).into_response();
+            *response.status_mut() = status;
+            return response;
+        }
+    };
+    let presence = request.extensions_mut().remove::<ConnectionSlot>();
+    tokio::spawn(async move {
+        let Ok(upgraded) = on_upgrade.await else {
+            return;
+        };
+        let Ok(parts) = upgraded.downcast::<TokioIo<Socket>>() else {
+            tracing::error!("an upgraded connection is not one of the listener's");
+            return;
+        };
+        let (max, stall) = (context.options.max_message, context.options.stall);
+        let socket = ClientSocket::new(parts.io.into_inner(), parts.read_buf, max, stall).await;
+        let client = Arriving {
+            context,
+            door,
+            visitor,
+            _presence: presence,
+        };
+        client.run(socket, opening, protocol).await;
+    });
+    response
+}
+
+/// A client whose WebSocket is open and that is no member yet.
+struct Arriving {
+    context: Context,
+    door: &'static str,
+    visitor: Visitor,
+    /// The slot among the connections that its address has open behind a proxy.
+    _presence: Option<ConnectionSlot>,
+}
+
+impl Arriving {
+    async fn run(
+        self,
+        mut socket: ClientSocket,
+        opening: impl FnOnce(&Arc<str>, &Identity) -> Opening,
+        protocol: impl Protocol,
+    ) {
+        let Visitor { who, address } = self.visitor;
+        let context = self.context;
+        let id: Arc<str> = crate::event::mint_id().to_string().into();
+        let opening = opening(&id, &who);
+        let queue = ObserverQueue::new(opening.wire, context.options.max_bytes);
+        let ending = Ending::new(queue.clone());
+        let origin = Origin {
+            client_id: id.clone(),
+            transport: "websocket",
+            namespace: Namespace::Root.path(),
+            address,
+        };
+        let (request, reply) = opening.into_join(&id, &who, &queue);
+        let joined = async {
+            let membership = context.hub.join(request, reply).await?;
+            let listed = context.authenticator.begin(&origin, &who, &ending)?;
+            Ok::<_, Error>((membership, listed))
+        };
+        let (membership, listed) = match joined.await {
+            Ok(joined) => joined,
+            Err(refusal) => {
+                context.metrics.refused(self.door, refusal.code);
+                let frame = CloseFrame {
+                    code: CloseCode::Policy,
+                    reason: refusal.code.into(),
+                };
+                return socket.close(frame, LAST_WORD).await;
+            }
+        };
+        let meter = context.authenticator.meter(&who, address);
+        let live = context.options.quota.live(address);
+        let session = Session {
+            door: self.door,
+            id,
+            who,
+            address,
+            meter,
+            queue,
+            membership,
+            context,
+        };
+        let connected = Connected {
+            session,
+            ending,
+            protocol,
+            heard: Instant::now(),
+            _listed: listed,
+            _live: live,
+        };
+        connected.run(socket).await;
+    }
+}
+
+/// A client that is a member of the hub.
+struct Connected<P> {
+    session: Session,
+    ending: Arc<Ending>,
+    protocol: P,
+    /// The time at which the client was last heard of.
+    heard: Instant,
+    /// Leaves the list of sessions with the connection.
+    _listed: SessionGuard,
+    /// Lets its address connect more often.
+    _live: Live,
+}
+
+/// The reason why the loop of a connection ended.
+enum End {
+    /// The connection is lost, or the client closed it.
+    Gone,
+    /// The server closes it, with this frame.
+    Close(CloseFrame),
+}
+
+impl<P: Protocol> Connected<P> {
+    async fn run(mut self, mut socket: ClientSocket) {
+        let end = self.exchange(&mut socket).await;
+        // The hub forgets the client before the last words are sent.
+        let Self { session, .. } = self;
+        drop(session);
+        if let End::Close(frame) = end {
+            socket.close(frame, LAST_WORD).await;
+        }
+    }
+
+    /// Messages in and out until the end.
+    async fn exchange(&mut self, socket: &mut ClientSocket) -> End {
+        let (interval, timeout) = self.session.context.options.ping;
+        let mut pings = tokio::time::interval_at(Instant::now() + interval, interval);
+        let queue = self.session.queue.clone();
+        let ending = self.ending.clone();
+        loop {
+            tokio::select! {
+                first = next(&queue) => match first {
+                    None => return End::Close(self.ending.close()),
+                    Some(first) => {
+                        let written = write_turn(socket, &queue, first);
+                        // A client that reads slowly is not waited for once it is ended.
+                        let written = tokio::select! {
+                            written = written => written,
+                            () = ended(&ending) => Ok(()),
+                        };
+                        if let Err(error) = written {
+                            return self.failed(&error);
+                        }
+                    }
+                },
+                message = socket.next() => match message {
+                    None => return End::Gone,
+                    Some(Err(error)) => return self.failed(&error),
+                    Some(Ok(message)) => {
+                        self.heard = Instant::now();
+                        if let Some(end) = self.receive(message).await {
+                            return end;
+                        }
+                    }
+                },
+                _ = pings.tick() => {
+                    if self.heard.elapsed() > interval + timeout {
+                        self.session.context.metrics.killed("ping_timeout");
+                        return End::Gone;
+                    }
+                    if let Err(error) = socket.ping().await {
+                        return self.failed(&error);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn receive(&self, message: Message) -> Option<End> {
+        match message {
+            Message::Text(text) => {
+                let joins = text.contains("subscribe");
+                match self.session.spend(joins) {
+                    Ok(()) => self.protocol.receive(&self.session, &text).await,
+                    Err(refusal) => self.session.refuse(&refusal, None),
+                }
+                None
+            }
+            Message::Binary(_) => {
+                self.session
+                    .context
+                    .metrics
+                    .refused(self.session.door, "bad_request");
+                Some(End::Close(CloseFrame {
+                    code: CloseCode::Unsupported,
+                    reason: "messages are JSON as text".into(),
+                }))
+            }
+            Message::Close(_) => Some(End::Gone),
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => None,
+        }
+    }
+
+    /// The end of a connection that failed: the client's faults are counted, and told by the close code.
+    fn failed(&self, error: &tungstenite::Error) -> End {
+        tracing::debug!(%error, client = %self.session.id, "connection failed");
+        let metrics = &self.session.context.metrics;
+        let (reason, code, words) = match error {
+            tungstenite::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+                metrics.killed("stalled");
+                return End::Gone;
+            }
+            tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. }) => (
+                "too_large",
+                CloseCode::Size,
+                "longer than [server] max_http_buffer_size",
+            ),
+            tungstenite::Error::Utf8(_) => ("not_utf8", CloseCode::Invalid, "a text is no UTF-8"),
+            tungstenite::Error::Protocol(
+                tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+            ) => return End::Gone,
+            tungstenite::Error::Protocol(_) => (
+                "protocol",
+                CloseCode::Protocol,
+                "not as WebSocket wants it (RFC 6455)",
+            ),
+            _ => return End::Gone,
+        };
+        metrics.killed(reason);
+        End::Close(CloseFrame {
+            code,
+            reason: words.into(),
+        })
+    }
+}
+
+/// The next message for the client; none when nothing follows.
+async fn next(queue: &ObserverQueue) -> Option<Bytes> {
+    poll_fn(|cx| Poll::Ready(ready!(queue.poll_next(cx)))).await
+}
+
+/// Returns when the list of sessions has ended the connection.
+async fn ended(ending: &Ending) {
+    while !ending.is_ended() {
+        ending.ended.notified().await;
+    }
+    // The last word is written like any other message, if the client takes it in time.
+    tokio::time::sleep(LAST_WORD).await;
+}
+
+/// Writes a message and those behind it, up to a turn's worth.
+async fn write_turn(
+    socket: &mut ClientSocket,
+    queue: &ObserverQueue,
+    first: Bytes,
+) -> tungstenite::Result<()> {
+    let mut written = first.len();
+    socket.feed(first).await?;
+    while written < WRITE_TURN
+        && let Some(more) = queue.pop_now()
+    {
+        written += more.len();
+        socket.feed(more).await?;
+    }
+    socket.flush().await
+}

@@ -1,0 +1,26 @@
+//! Updates as JSON values, for doors that write them in shapes of their own.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::{
+    delivery::{Outgoing, Shape, WireMessage},
+    event::Object,
+};
+
+/// The message of an update in a shape: `write` makes its text from the update's fields when the first client asks for
+/// it. An update that the shape has no words for is none.
+#[allow(dead_code)]
+pub(super) fn shaped(
+    update: &Outgoing,
+    shape: Shape,
+    write: impl FnOnce(&str, Object) -> Option<Object>,
+) -> Option<&Arc<WireMessage>> {
+    let message = update.shape(shape, || {
+        let fields = serde_json::from_str::<Object>(&update.json).unwrap_or_default();
+        let text = write(&update.name, fields).map(|body| Value::Object(body).to_string());
+        text.unwrap_or_default().into()
+    });
+    (!message.bytes.is_empty()).then_some(message)
+}

@@ -1,0 +1,162 @@
+//! The WebSocket of one client: messages out in batches, with an eye on clients that take nothing.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        self, Message, Utf8Bytes,
+        protocol::{CloseFrame, Role, WebSocketConfig},
+    },
+};
+
+use crate::net;
+
+/// The buffer for bytes that come; a client of these doors sends little.
+const READ_BUFFER: usize = 4 * 1_024;
+/// The bytes that are collected before they are written.
+const WRITE_BUFFER: usize = 32 * 1_024;
+
+/// A client's WebSocket.
+#[derive(Debug)]
+pub(super) struct ClientSocket {
+    stream: WebSocketStream<Watched>,
+    /// Bytes that the client has taken: a slow client takes some, a stalled one none.
+    taken: Arc<AtomicU64>,
+    /// The time after which a client is given up that takes nothing.
+    stall: Duration,
+}
+
+impl ClientSocket {
+    /// The WebSocket over an upgraded connection, of which `early` was read already.
+    pub(super) async fn new(
+        socket: net::Socket,
+        early: Bytes,
+        max_message: usize,
+        stall: Duration,
+    ) -> Self {
+        let taken = Arc::new(AtomicU64::new(0));
+        let watched = Watched {
+            socket,
+            taken: taken.clone(),
+        };
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(WRITE_BUFFER)
+            .max_message_size(Some(max_message))
+            .max_frame_size(Some(max_message));
+        let early = early.into();
+        let stream =
+            WebSocketStream::from_partially_read(watched, early, Role::Server, Some(config)).await;
+        Self {
+            stream,
+            taken,
+            stall,
+        }
+    }
+
+    /// The next message; `None` at the end.
+    pub(super) async fn next(&mut self) -> Option<tungstenite::Result<Message>> {
+        self.stream.next().await
+    }
+
+    /// Collects a text to be written.
+    pub(super) async fn feed(&mut self, text: Bytes) -> tungstenite::Result<()> {
+        let Ok(text) = Utf8Bytes::try_from(text) else {
+            return Ok(());
+        };
+        let (taken, stall) = (self.taken.clone(), self.stall);
+        patiently(&taken, stall, self.stream.feed(Message::Text(text))).await
+    }
+
+    /// Sends a ping with what was collected.
+    pub(super) async fn ping(&mut self) -> tungstenite::Result<()> {
+        let (taken, stall) = (self.taken.clone(), self.stall);
+        patiently(&taken, stall, self.stream.send(Message::Ping(Bytes::new()))).await
+    }
+
+    /// Writes all that was collected.
+    pub(super) async fn flush(&mut self) -> tungstenite::Result<()> {
+        let (taken, stall) = (self.taken.clone(), self.stall);
+        patiently(&taken, stall, self.stream.flush()).await
+    }
+
+    /// Ends the connection with a close frame, and waits a moment for the client's.
+    pub(super) async fn close(&mut self, frame: CloseFrame, within: Duration) {
+        let goodbye = async {
+            self.stream.close(Some(frame)).await.ok();
+            while let Some(Ok(_)) = self.stream.next().await {}
+        };
+        tokio::time::timeout(within, goodbye).await.ok();
+    }
+}
+
+/// Waits for a write as long as the client takes bytes.
+async fn patiently<T>(
+    taken: &AtomicU64,
+    stall: Duration,
+    write: impl Future<Output = tungstenite::Result<T>>,
+) -> tungstenite::Result<T> {
+    let mut write = std::pin::pin!(write);
+    loop {
+        let before = taken.load(Ordering::Relaxed);
+        match tokio::time::timeout(stall, write.as_mut()).await {
+            Ok(written) => return written,
+            Err(_) if taken.load(Ordering::Relaxed) == before => {
+                return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// A socket that counts the bytes that the client takes.
+#[derive(Debug)]
+struct Watched {
+    socket: net::Socket,
+    taken: Arc<AtomicU64>,
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.socket).poll_write(cx, buf);
+        if let Poll::Ready(Ok(written)) = written {
+            self.taken.fetch_add(written as u64, Ordering::Relaxed);
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
