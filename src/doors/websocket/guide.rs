@@ -17,15 +17,12 @@ use serde_json::{Value, json};
 
 use super::{
     context::Context,
-    opening::Opening,
+    opening::{Opening, all_but_siblings},
     served::{Protocol, identify, serve},
     session::{Session, now, object, user_room},
 };
 use crate::{
-    access::{
-        Identity,
-        authz::{Filter, room_name},
-    },
+    access::{Identity, authz::room_name},
     config::Role,
     delivery::{Outgoing, Shape, WireMessage},
     doors::{query, queue::Wire},
@@ -53,7 +50,7 @@ async fn connect(
     let visitor = identify(&context, DOOR, request.extensions(), Role::Observer).await?;
     let wanted: Wanted = query::of(request.uri(), &["cursor"], &["name", "role"])
         .map_err(|message| context.bad_request(DOOR, message))?;
-    let filter = Filter::parse(&json!({ "exclude": super::NOT_SENT }))?;
+    let filter = all_but_siblings()?;
     let opening = move |id: &Arc<str>, who: &Identity| Opening {
         wire: &UPDATES,
         rooms: user_room(who).into_iter().collect(),

@@ -24,13 +24,3 @@ pub use context::{Context, Options};
 pub fn routes(context: Context) -> Router {
     Router::new().merge(guide::routes()).with_state(context)
 }
-
-/// Updates that these doors leave out: each has a sibling that says the same in the shape that they know, or is an
-/// aggregate for Seneca's pages.
-const NOT_SENT: [&str; 5] = [
-    "agent_status_change",
-    "active_flows_update",
-    "conversation_summary",
-    "dashboard_update",
-    "system_metrics",
-];

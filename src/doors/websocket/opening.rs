@@ -2,14 +2,34 @@
 
 use std::sync::Arc;
 
-use crate::access::Identity;
+use serde_json::json;
+
 use crate::{
-    access::authz::Filter,
+    access::{Identity, authz::Filter},
     channel::Namespace,
     doors::queue::{ObserverQueue, QueueOutlet, Wire},
+    error::Error,
     event::Object,
     hub::{JoinReply, JoinRequest, Subscription},
 };
+
+/// Updates that these doors leave out: each has a sibling that says the same in the shape that they know, or is an
+/// aggregate for Seneca's pages.
+const NOT_SENT: [&str; 5] = [
+    "agent_status_change",
+    "active_flows_update",
+    "conversation_summary",
+    "dashboard_update",
+    "system_metrics",
+];
+
+/// The filter of a door that gets everything else of its rooms.
+///
+/// # Errors
+/// Never: the names are well-formed.
+pub(super) fn all_but_siblings() -> Result<Filter, Error> {
+    Filter::parse(&json!({ "exclude": NOT_SENT }))
+}
 
 /// The wishes of a client that connects, by what its door makes of its request.
 #[derive(Debug)]
