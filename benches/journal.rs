@@ -96,6 +96,7 @@ fn options(path: &Path, durability: Durability) -> SqliteOptions {
             max_bytes: 1 << 40,
         },
         held: HeldBytes::default(),
+        breaker: stoa::breaker::Breaker::alone("journal", Duration::from_millis(200)),
     }
 }
 

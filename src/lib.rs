@@ -33,11 +33,13 @@
 //! | [`history`] | events as they were, page by page |
 //! | [`config`], [`cli`], [`server`] | settings, commands, start and stop of all parts |
 //! | [`demo`] | an invented team at work |
+//! | [`breaker`] | circuit breakers around outside parts |
 //! | [`observe`] | counters, histograms, logs |
 //! | [`channel`], [`pattern`], [`timestamp`], [`error`], [`decision`], `private_file` | leaves that all others use |
 
 pub mod access;
 pub mod backlog;
+pub mod breaker;
 pub mod channel;
 pub mod cli;
 pub mod config;

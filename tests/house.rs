@@ -22,6 +22,7 @@ const FLOORS: &[&str] = &[
     "event",
     "config",
     "observe",
+    "breaker",
     "ledger",
     "journal",
     "access",

@@ -42,7 +42,7 @@ pub use role::Role;
 pub use rule_config::{MAX_WINDOW_MS, RuleConfig};
 pub use rules::{Rule, Rules};
 pub use secret::Secret;
-pub use sections::{Cluster, Demo, Log, LogFormat, Performance, Rooms};
+pub use sections::{Breakers, Cluster, Demo, Log, LogFormat, Performance, Rooms};
 pub use server::{Server, split_port};
 pub use switch::Switch;
 pub use tls::Tls;
@@ -75,6 +75,8 @@ pub struct Config {
     pub pace: Pace,
     /// The journal of events.
     pub journal: Journal,
+    /// Circuit breakers around outside parts.
+    pub breakers: Breakers,
     /// Updates for Seneca's own pages.
     pub seneca: Seneca,
     /// Several servers as one.

@@ -55,6 +55,20 @@ pub struct Performance {
     pub max_entity_facts: Count<64, 16, 4096>,
 }
 
+/// `[breakers]`: circuit breakers around the parts outside of the server.
+#[derive(Debug, Clone, PartialEq, SmartDefault, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Breakers {
+    /// Failures in a row after which calls of a part are refused at once.
+    pub failures: Count<5, 1, 1_000_000>,
+    /// Seconds for which they are, until a probe is let through.
+    pub open_for: Seconds<30_000>,
+    /// Probes at a time.
+    pub probes: Count<1, 1, 1000>,
+    /// The same seconds for the journal's file: the server itself is its only user, and its probe is one small write.
+    pub journal_open_for: Seconds<200>,
+}
+
 /// `[cluster]`: several servers as one.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -25,6 +25,7 @@ fn journals(max_events: usize) -> (Vec<Box<dyn Journal>>, tempfile::TempDir) {
         durability: Durability::Process,
         retention,
         held: HeldBytes::default(),
+        breaker: crate::breaker::Breaker::alone("journal", Duration::from_millis(200)),
     });
     let journals: Vec<Box<dyn Journal>> = vec![
         Box::new(MemoryJournal::new(retention)),

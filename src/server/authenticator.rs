@@ -13,6 +13,7 @@ use crate::{
         authn::{KeyFile, StartSecret, Tokens},
         authz::{Blocklist, Policy, Rates},
     },
+    breaker::Breakers,
     config::Config,
     ledger::Ledger,
     observe::Metrics,
@@ -24,10 +25,11 @@ pub(super) fn build(
     ledger: Arc<Ledger>,
     blocklist: Blocklist,
     start_secret: Option<StartSecret>,
+    breakers: &Breakers,
     metrics: Arc<Metrics>,
 ) -> Result<Arc<Authenticator>, ServeError> {
     let authentication = &config.authentication;
-    let tokens = Arc::new(tokens(config)?);
+    let tokens = Arc::new(tokens(config)?.guarded_by(breakers));
     let options = AuthenticatorOptions {
         required: authentication.required,
         validate: authentication.token_validation,

@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use super::{error::ServeError, former_list};
 use crate::{
+    breaker::{BreakerLimits, Breakers},
     config::{Config, Journal as Settings, JournalDurability, JournalKind},
     decision::{DecisionKeeper, Decisions},
     journal::{
@@ -64,7 +65,7 @@ pub(super) struct Opened {
 }
 
 /// Opens the journal, or makes it.
-pub(super) fn open(config: &Config) -> Result<Opened, ServeError> {
+pub(super) fn open(config: &Config, breakers: &Breakers) -> Result<Opened, ServeError> {
     let retention = Retention {
         max_events: config.journal.max_events.into(),
         max_age: config.journal.max_age.get(),
@@ -95,6 +96,13 @@ pub(super) fn open(config: &Config) -> Result<Opened, ServeError> {
             tail: config.journal.tail_bytes.into(),
             queue: config.journal.queue_bytes.into(),
         },
+        breaker: breakers.part_with(
+            "journal",
+            BreakerLimits {
+                open_for: config.breakers.journal_open_for.get(),
+                ..breakers.limits()
+            },
+        ),
     })?);
     Ok(Opened {
         decisions: journal.decisions()?,

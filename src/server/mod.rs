@@ -32,6 +32,7 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     access::{authn::StartSecret, authz::Permissions},
+    breaker::Breakers,
     config::Config,
     demo,
     doors::{
@@ -98,7 +99,9 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let certificates = certificates::load(&config.tls)?;
     let (listener, address) = listen(config).await?;
     let metrics = Metrics::new();
-    let opened = journal::open(config)?;
+    let breakers = Breakers::new(options::breakers(config));
+    metrics.add(|registry| breakers.register(registry));
+    let opened = journal::open(config, &breakers)?;
     let journal = opened.journal.clone();
     metrics.add_journal(&journal.metrics());
     let (mut hub, handle, backlog) = Hub::new(
@@ -116,6 +119,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         ledger.clone(),
         blocklist,
         start_secret.clone(),
+        &breakers,
         metrics.clone(),
     )?;
     let essential = Essential::new();
@@ -149,6 +153,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         handle.clone(),
         intake.clone(),
         authenticator.clone(),
+        breakers.clone(),
         metrics.clone(),
         options::sockets(config, quota.clone()),
     );
@@ -166,6 +171,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         intake: intake.clone(),
         authenticator: authenticator.clone(),
         metrics: metrics.clone(),
+        breakers,
         readiness: readiness.clone(),
         renderings: options::renderings(config, &metrics),
         stream: options::stream(config),

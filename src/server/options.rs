@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
+    breaker::BreakerLimits,
     config::Config,
     doors::{
         http::{
@@ -60,6 +61,15 @@ pub(super) fn hub(config: &Config) -> HubOptions {
         max_segment: usize::from(config.server.max_client_buffer) / 2,
         max_delay: config.server.max_client_delay.get(),
         default_room: config.rooms.default_room.clone(),
+    }
+}
+
+/// The limits of circuit breakers.
+pub(super) fn breakers(config: &Config) -> BreakerLimits {
+    BreakerLimits {
+        failures: config.breakers.failures.into(),
+        open_for: config.breakers.open_for.get(),
+        probes: config.breakers.probes.into(),
     }
 }
 

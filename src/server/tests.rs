@@ -38,7 +38,9 @@ async fn a_journal_tells_of_the_end_of_its_writer() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = Config::default();
     config.journal.path = folder.path().join("stoa.db");
-    let journal = journal::open(&config).unwrap().journal;
+    let journal = journal::open(&config, &crate::breaker::Breakers::default())
+        .unwrap()
+        .journal;
     let ended = journal.ended();
     journal.close();
     ended.await;

@@ -25,6 +25,10 @@ pub enum Act {
     Unrevoke,
     /// → `{revocations}`.
     ListRevocations,
+    /// → `{breakers}`.
+    ListBreakers,
+    /// `{part}` → `{closed}`.
+    CloseBreaker,
 }
 
 impl Act {
@@ -46,7 +50,8 @@ impl Act {
             Self::Ban => &["user", "address", "seconds", "reason", INCLUDE_SELF],
             Self::Unban => &["user", "address", "token_id"],
             Self::Revoke | Self::Unrevoke => &["user", "token_id", "token"],
-            Self::ListBans | Self::ListRevocations => &[],
+            Self::CloseBreaker => &["part"],
+            Self::ListBans | Self::ListRevocations | Self::ListBreakers => &[],
         }
     }
 
@@ -54,7 +59,7 @@ impl Act {
     pub(super) fn changes_something(self) -> bool {
         !matches!(
             self,
-            Self::ListConnections | Self::ListBans | Self::ListRevocations
+            Self::ListConnections | Self::ListBans | Self::ListRevocations | Self::ListBreakers
         )
     }
 }

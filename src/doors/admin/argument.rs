@@ -27,13 +27,14 @@ pub(super) const INCLUDE_SELF: &str = "include_self";
 /// The refusal of an argument that names no token.
 const ONE_OF: &str = "name one of user, token_id (as list_connections shows it) and token";
 /// The keys that the audit log may show.
-const SHOWN: [&str; 7] = [
+const SHOWN: [&str; 8] = [
     "client_id",
     "user",
     "address",
     "token_id",
     "seconds",
     "reason",
+    "part",
     INCLUDE_SELF,
 ];
 /// The text in place of a value that the log must not show.

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     access::{Authenticator, authz::DisconnectReason},
+    breaker::Breakers,
     config::Role,
     decision::{Ban, Revoked},
     error::Error,
@@ -30,12 +31,15 @@ impl Act {
     pub async fn perform(
         self,
         authenticator: &Arc<Authenticator>,
+        breakers: &Breakers,
         actor: Actor,
         argument: Value,
     ) -> Result<Value, Error> {
-        let authenticator = authenticator.clone();
-        let act =
-            tokio::spawn(async move { self.perform_now(&authenticator, &actor, &argument).await });
+        let (authenticator, breakers) = (authenticator.clone(), breakers.clone());
+        let act = tokio::spawn(async move {
+            self.perform_now(&authenticator, &breakers, &actor, &argument)
+                .await
+        });
         act.await
             .unwrap_or_else(|_| Err(Error::unavailable("the act was interrupted; see the log")))
     }
@@ -43,6 +47,7 @@ impl Act {
     async fn perform_now(
         self,
         authenticator: &Authenticator,
+        breakers: &Breakers,
         actor: &Actor,
         argument: &Value,
     ) -> Result<Value, Error> {
@@ -52,7 +57,7 @@ impl Act {
             about: None,
         };
         let outcome = if Role::may_administer(actor.who.role) {
-            self.carry_out(authenticator, &mut audit).await
+            self.carry_out(authenticator, breakers, &mut audit).await
         } else {
             Err(Error::forbidden("this takes the role admin"))
         };
@@ -65,6 +70,7 @@ impl Act {
     async fn carry_out(
         self,
         authenticator: &Authenticator,
+        breakers: &Breakers,
         audit: &mut Audit<'_>,
     ) -> Result<Value, Error> {
         let argument = audit.argument;
@@ -130,6 +136,11 @@ impl Act {
             }
             Self::ListRevocations => {
                 Ok(json!({ "revocations": authenticator.blocklist().revocations() }))
+            }
+            Self::ListBreakers => Ok(json!({ "breakers": breakers.snapshot() })),
+            Self::CloseBreaker => {
+                let closed = breakers.close(argument.needed("part")?)?;
+                Ok(json!({ "closed": closed }))
             }
         }
     }

@@ -51,6 +51,8 @@ pub(super) fn routes() -> Router<Api> {
             get(revocations).post(revoke).delete(unrevoke),
         )
         .route("/api/v1/admin/disconnect", post(disconnect_named))
+        .route("/api/v1/admin/breakers", get(breakers))
+        .route("/api/v1/admin/breakers/close", post(close_breaker))
 }
 
 async fn perform(api: &Api, caller: &Caller, act: Act, argument: Value) -> Answer {
@@ -59,7 +61,7 @@ async fn perform(api: &Api, caller: &Caller, act: Act, argument: Value) -> Answe
         address: caller.address,
         door: "http",
     };
-    act.perform(&api.authenticator, actor, argument)
+    act.perform(&api.authenticator, &api.breakers, actor, argument)
         .await
         .map(Json)
         .inspect_err(|refusal| api.metrics.refused("http", refusal.code))
@@ -88,6 +90,18 @@ async fn disconnect_named(
     JsonBody(body): JsonBody,
 ) -> Answer {
     perform(&api, &caller, Act::Disconnect, body).await
+}
+
+async fn breakers(State(api): State<Api>, Administrator(caller): Administrator) -> Answer {
+    perform(&api, &caller, Act::ListBreakers, Value::Null).await
+}
+
+async fn close_breaker(
+    State(api): State<Api>,
+    Administrator(caller): Administrator,
+    JsonBody(body): JsonBody,
+) -> Answer {
+    perform(&api, &caller, Act::CloseBreaker, body).await
 }
 
 async fn bans(State(api): State<Api>, Administrator(caller): Administrator) -> Answer {

@@ -10,7 +10,8 @@ use std::{
 
 use super::rendering::Renderings;
 use crate::{
-    access::Authenticator, hub::HubHandle, intake::Intake, net::BodyLimits, observe::Metrics,
+    access::Authenticator, breaker::Breakers, hub::HubHandle, intake::Intake, net::BodyLimits,
+    observe::Metrics,
 };
 
 /// State that the handlers share.
@@ -24,6 +25,8 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     /// Identifies clients.
     pub authenticator: Arc<Authenticator>,
+    /// The circuit breakers around outside parts.
+    pub breakers: Breakers,
     /// Asked by `/readyz`.
     pub readiness: Arc<Readiness>,
     /// Renderings of the state that are being sent.

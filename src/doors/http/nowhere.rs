@@ -6,7 +6,7 @@ use http::Uri;
 use crate::error::Error;
 
 /// The paths that programs ask for.
-const PATHS: [&str; 13] = [
+const PATHS: [&str; 14] = [
     "/api/v1/events",
     "/api/v1/stream",
     "/api/v1/state",
@@ -16,6 +16,7 @@ const PATHS: [&str; 13] = [
     "/api/v1/admin/connections",
     "/api/v1/admin/bans",
     "/api/v1/admin/revocations",
+    "/api/v1/admin/breakers",
     "/healthz",
     "/readyz",
     "/metrics",

@@ -9,7 +9,7 @@ use http::{
     HeaderMap, StatusCode,
     header::{ACCEPT, CONTENT_TYPE, VARY},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{api::Api, caller::Caller};
 use crate::{error::Error, hub::Question, observe::exposition};
@@ -42,6 +42,16 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
             },
         },
     });
+    let breakers = api.breakers.snapshot();
+    if !breakers.is_empty() {
+        // The reasons are for those who may see figures: this answer is for everybody.
+        let parts = breakers
+            .iter()
+            .map(|breaker| (breaker.name.to_owned(), json!(breaker.state)));
+        body["parts"]["breakers"] = json!({
+            "status": api.breakers.worst(), "parts": Value::Object(parts.collect()),
+        });
+    }
     // Clients with other keys are served all the same, so the provider's state does not decide. The log says why it
     // failed.
     if let Some(provider) = api.authenticator.tokens().jwks_state() {

@@ -28,6 +28,7 @@ use crate::{
         self, Authenticator, Identity, Peer,
         authn::{Credential, PageOrigin},
     },
+    breaker::Breakers,
     channel::Namespace,
     doors::socketio::engine::{
         ExpressLane,
@@ -51,6 +52,7 @@ pub fn start(
     hub: HubHandle,
     intake: Arc<Intake>,
     authenticator: Arc<Authenticator>,
+    breakers: Breakers,
     metrics: Arc<Metrics>,
     options: Options,
 ) -> Arc<DoorContext> {
@@ -76,6 +78,7 @@ pub fn start(
         hub,
         intake,
         authenticator,
+        breakers,
         metrics,
         options,
         locals,

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::actions::Actions;
 use crate::{
     access::Authenticator,
+    breaker::Breakers,
     channel::Namespace,
     doors::socketio::engine::{
         CloseReason, LaneLimits,
@@ -56,6 +57,8 @@ pub struct DoorContext {
     pub(super) hub: HubHandle,
     pub(super) intake: Arc<Intake>,
     pub(super) authenticator: Arc<Authenticator>,
+    /// Admins look at them, and close them.
+    pub(super) breakers: Breakers,
     pub(super) metrics: Arc<Metrics>,
     pub(super) options: Options,
     pub(super) lanes: Lanes,

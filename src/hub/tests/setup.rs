@@ -49,6 +49,7 @@ pub(super) fn journal(settings: &Settings, folder: &Path) -> Result<Arc<dyn Jour
         durability: Durability::Process,
         retention,
         held: HeldBytes::default(),
+        breaker: crate::breaker::Breaker::alone("journal", Duration::from_millis(200)),
     });
     Ok(Arc::new(journal.map_err(|e| e.to_string())?))
 }

@@ -7,8 +7,9 @@
 //!
 //! An append is answered after its transaction. With [`Durability::Process`] the operating system has the data then:
 //! the end of the process loses nothing. With [`Durability::Disk`] the disk has it. A failing write is answered with an
-//! error and none of its events is kept; the writer tries again by itself, and reports the trouble until it works. An admin's decisions are
-//! written by the same thread, and are always on the disk when they are answered.
+//! error and none of its events is kept; the writer tries again by itself, and reports the trouble until it works. After several
+//! failures in a row the breaker is open: appends are refused at once, and the writer's own small write is the probe that closes it.
+//! An admin's decisions are written by the same thread, are tried all the same, and are always on the disk when they are answered.
 
 mod clock;
 mod damage;
@@ -105,6 +106,7 @@ impl SqliteJournal {
             tail,
             damage.clone(),
             metrics,
+            options.breaker.clone(),
         ));
         let reader = Arc::new(Reader::open(path, damage).map_err(|e| OpenError::sqlite(path, &e))?);
         let watch = Watch::new(path, &lock)
@@ -195,6 +197,11 @@ impl Journal for SqliteJournal {
         &self,
         entries: Vec<Entry>,
     ) -> BoxFuture<'_, Result<Vec<Outcome>, JournalError>> {
+        // While the disk takes nothing, events need not wait for the writer to be refused.
+        if let Err(refused) = self.shared.breaker.check() {
+            let refused = JournalError::Unavailable(refused.to_string());
+            return Box::pin(futures_util::future::ready(Err(refused)));
+        }
         let (reply, kept) = oneshot::channel();
         let append = Append {
             entries,

@@ -1,8 +1,8 @@
 //! The configuration of the journal's file.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
-use crate::journal::Retention;
+use crate::{breaker::Breaker, journal::Retention};
 
 /// The moment at which an append is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct SqliteOptions {
     pub retention: Retention,
     /// The bytes that are held in memory.
     pub held: HeldBytes,
+    /// Guards the file: while nothing can be written, appends are refused at once.
+    pub breaker: Arc<Breaker>,
 }
 
 /// Bytes of memory that a journal in a file may hold.

@@ -9,6 +9,7 @@ use tokio::sync::watch::{Sender, channel};
 
 use super::{damage::Damage, queue::Queue, tail::Tail, watch::Lost};
 use crate::{
+    breaker::Breaker,
     journal::{Bounds, Seq},
     observe::JournalMetrics,
 };
@@ -32,6 +33,8 @@ pub(super) struct Shared {
     /// Wakes the hub.
     pub(super) grown: Sender<Seq>,
     pub(super) metrics: JournalMetrics,
+    /// Opens when nothing can be written; the writer makes its probes.
+    pub(super) breaker: Arc<Breaker>,
 }
 
 /// The writer's health.
@@ -55,6 +58,7 @@ impl Shared {
         tail: Tail,
         damage: Arc<Damage>,
         metrics: JournalMetrics,
+        breaker: Arc<Breaker>,
     ) -> Self {
         Self {
             first: AtomicU64::new(bounds.first),
@@ -66,6 +70,7 @@ impl Shared {
             damage,
             grown: channel(bounds.last).0,
             metrics,
+            breaker,
         }
     }
 
@@ -110,6 +115,9 @@ impl Shared {
         }
         if state.trouble.is_some() {
             return state.trouble.clone();
+        }
+        if let Some(refused) = self.breaker.trouble() {
+            return Some(refused.to_string());
         }
         // All queued events wait for those that are being written.
         let waited = state.writing?.elapsed();

@@ -25,6 +25,7 @@ pub(super) fn options(path: &Path) -> SqliteOptions {
             max_bytes: 1 << 30,
         },
         held: HeldBytes::default(),
+        breaker: crate::breaker::Breaker::alone("journal", Duration::from_millis(200)),
     }
 }
 

@@ -128,7 +128,7 @@ impl Writer {
         if appends.is_empty() {
             return;
         }
-        if let Err(error) = self.is_there() {
+        if let Err(error) = self.may_append() {
             for append in appends {
                 append.reply.send(Err(error.clone())).ok();
             }
@@ -188,22 +188,30 @@ impl Writer {
         }
     }
 
+    /// Whether events may be tried: the file is there, and the breaker is closed.
+    fn may_append(&mut self) -> Result<(), JournalError> {
+        self.is_there()?;
+        let open = self.shared.breaker.check();
+        open.map_err(|refused| JournalError::Unavailable(refused.to_string()))
+    }
+
     /// Whether the file is still there; it is looked at now and then.
     fn is_there(&mut self) -> Result<(), JournalError> {
         if self.looked_at.elapsed() >= CHORES_INTERVAL {
             self.look();
         }
         match self.shared.lost() {
-            Some(lost) => Err(JournalError::Unavailable(lost.reason().into())),
+            Some(lost) => {
+                self.shared.breaker.failed(lost.reason());
+                Err(JournalError::Unavailable(lost.reason().into()))
+            }
             None => Ok(()),
         }
     }
 
     /// Keeps a part of a checkpoint, or its last one: from then on that is the newest checkpoint.
     fn checkpoint(&mut self, seq: Seq, part: Option<u32>, text: &str) -> Result<(), JournalError> {
-        if let Some(lost) = self.shared.lost() {
-            return Err(JournalError::Unavailable(lost.reason().into()));
-        }
+        self.may_append()?;
         let save = |connection: &mut Connection| -> rusqlite::Result<()> {
             let save = connection.transaction()?;
             match part {
@@ -242,11 +250,15 @@ impl Writer {
         self.chores_at = Instant::now();
         self.shared.gauge(queue);
         self.look();
-        if self.shared.lost().is_some() {
+        if let Some(lost) = self.shared.lost() {
+            self.shared.breaker.failed(lost.reason());
             return;
         }
-        if self.shared.is_ill() {
+        if self.shared.is_ill() || !self.shared.breaker.is_closed() {
             // No producer may come to try, so the writer tries by itself.
+            let Some(_probe) = self.shared.breaker.probe() else {
+                return;
+            };
             let probe = "INSERT OR REPLACE INTO meta VALUES ('probe', randomblob(8192))";
             match self.connection.execute(probe, []) {
                 Ok(_) => self.well(),
@@ -297,6 +309,7 @@ impl Writer {
     }
 
     fn well(&self) {
+        self.shared.breaker.succeeded();
         if self.shared.set_trouble(None).is_some() {
             tracing::info!("the journal can be written again");
         }
@@ -304,6 +317,7 @@ impl Writer {
 
     fn ill(&self, error: &rusqlite::Error) -> JournalError {
         let reason = error.to_string();
+        self.shared.breaker.failed(&reason);
         let before = self.shared.set_trouble(Some(reason.clone()));
         if before.as_ref() != Some(&reason) {
             tracing::error!(%reason, "the journal can't be written; publishers are told to come back");

@@ -267,6 +267,7 @@ mod tests {
                 max_bytes: 1 << 30,
             },
             held: HeldBytes::default(),
+            breaker: crate::breaker::Breaker::alone("journal", Duration::from_millis(200)),
         };
         SqliteJournal::open(&options).unwrap()
     }

@@ -16,10 +16,16 @@ use serde_json::Value;
 use tokio::{sync::watch, time::Instant};
 
 use super::keys::{Key, Keys};
-use crate::config::Authentication;
+use crate::{
+    breaker::{Breaker, Breakers},
+    config::Authentication,
+};
 
 /// Keys of one provider. A token without `kid` is tried with each, so there must not be many; providers have two or three.
 const MAX_KEYS: usize = 32;
+
+/// The provider's name among the breakers.
+const PART: &str = "jwks";
 
 /// The provider's health, for health pages and counters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -49,6 +55,8 @@ pub(super) struct Jwks {
     max_bytes: usize,
     /// Replaced as a whole; readers keep theirs while they verify.
     keys: RwLock<Arc<Keys>>,
+    /// Refuses fetches while the provider fails.
+    breaker: Arc<Breaker>,
     /// Locked for moments only, never across an await.
     fetching: Mutex<Fetching>,
 }
@@ -113,8 +121,14 @@ impl Jwks {
             cooldown: config.jwks_cooldown.get(),
             max_bytes: config.jwks_max_bytes.into(),
             keys: RwLock::default(),
+            breaker: Breaker::alone(PART, config.jwks_cooldown.get()),
             fetching: Mutex::default(),
         })
+    }
+
+    /// Takes its breaker from those of the server.
+    pub(super) fn guarded_by(&mut self, breakers: &Breakers) {
+        self.breaker = breakers.part(PART);
     }
 
     /// The keys as they are now.
@@ -136,7 +150,7 @@ impl Jwks {
     }
 
     /// Waits for newer keys: from the fetch that runs, or from a new one unless the last began less than the cooldown
-    /// ago. Returns whether there was a fetch to wait for.
+    /// ago or the breaker is open. Returns whether there was a fetch to wait for.
     pub(super) async fn newer(self: &Arc<Self>) -> bool {
         let Some(mut running) = self.begin(false) else {
             return false;
@@ -158,6 +172,8 @@ impl Jwks {
             } else {
                 self.refresh
             };
+            // Fetches that the breaker would refuse are not asked for.
+            let pause = pause.max(self.breaker.retry_in().unwrap_or_default());
             tokio::time::sleep(pause).await;
         }
     }
@@ -181,6 +197,7 @@ impl Jwks {
         if cooling && !due {
             return None;
         }
+        let permit = self.breaker.permit().ok()?;
         let (done, running) = watch::channel(());
         fetching.began = Some(Instant::now());
         fetching.fetches += 1;
@@ -190,6 +207,7 @@ impl Jwks {
         // The fetch is a task of its own, since the connection that needed it first may be gone before it ends.
         tokio::spawn(async move {
             let fetched = own.fetch().await;
+            permit.settle(fetched.as_ref().map(|_| ()));
             own.end(fetched);
             drop(done);
         });

@@ -28,7 +28,7 @@ pub use mint::{Grant, Signer};
 pub use own::KeyFile;
 pub use setup::{TokenSetupError, weak_secret_file};
 
-use crate::{config::Authentication, error::Error};
+use crate::{breaker::Breakers, config::Authentication, error::Error};
 use api_key::ApiKeys;
 use claims::Demands;
 use jwks::Jwks;
@@ -85,6 +85,15 @@ impl Tokens {
             demands: Demands::new(config),
             max_size: config.max_token_size.into(),
         })
+    }
+
+    /// Puts the fetches of a provider's keys, if there is one, behind a breaker of the server's.
+    #[must_use]
+    pub fn guarded_by(mut self, breakers: &Breakers) -> Self {
+        if let Some(jwks) = self.jwks.as_mut().and_then(Arc::get_mut) {
+            jwks.guarded_by(breakers);
+        }
+        self
     }
 
     /// Whether there is no way to verify anything.

@@ -123,6 +123,7 @@ async fn admin(client: &Client, act: Act, request: &Request) -> Handled {
     let answer = act
         .perform(
             &client.context.authenticator,
+            &client.context.breakers,
             actor,
             request.argument.clone(),
         )
