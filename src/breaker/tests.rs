@@ -155,26 +155,28 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let breaker = breaker(failures, probes);
+            // Each call with the half-open time that it began in, if it began in one.
             let mut calls = Vec::new();
-            let mut trying = 0;
+            let mut round = 0;
             for step in steps {
-                let before = breaker.snapshot();
+                let before = breaker.snapshot().state;
                 match step {
                     Step::Begin => if let Ok(permit) = breaker.permit() {
                         let now = breaker.snapshot().state;
                         prop_assert!(now != BreakerState::Open);
-                        if now == BreakerState::HalfOpen {
-                            trying = if before.state == now { trying + 1 } else { 1 };
-                            prop_assert!(trying <= probes + u32::try_from(calls.len()).unwrap());
-                        }
-                        calls.push(permit);
+                        round += u32::from(now != before);
+                        let probe = (now == BreakerState::HalfOpen).then_some(round);
+                        calls.push((permit, probe));
+                        let under_way = calls.iter().filter(|(_, of)| *of == Some(round)).count();
+                        prop_assert!(probe.is_none() || under_way <= probes as usize);
                     },
                     Step::End(at, well) if at < calls.len() => {
-                        calls.swap_remove(at).settle(if well { Ok(()) } else { Err("no") });
+                        let (call, _) = calls.swap_remove(at);
+                        call.settle(if well { Ok(()) } else { Err("no") });
                     }
                     Step::GiveUp(at) if at < calls.len() => drop(calls.swap_remove(at)),
                     Step::Wait => advance(OPEN_FOR).await,
-                    Step::Close => { breaker.close(); }
+                    Step::Close => drop(breaker.close()),
                     Step::End(..) | Step::GiveUp(_) => {}
                 }
             }
