@@ -15,6 +15,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
+use tracing::Instrument;
 
 use crate::{
     access::authz::Permissions,
@@ -25,7 +26,7 @@ use crate::{
     history::{Page, Query, Scans},
     journal::{Draft, Entry, FlowId, Journal, JournalError, Outcome},
     ledger::{Ledger, Speaker, Things},
-    observe::Metrics,
+    observe::{Metrics, traces},
     timestamp::Timestamp,
 };
 
@@ -161,6 +162,11 @@ impl Intake {
     /// `overloaded` when the hub is too far behind (with all events, or with this producer's own), `unavailable` when
     /// the journal can't keep any event now; then none was kept.
     pub async fn publish(&self, raws: Vec<Raw>, producer: Producer<'_>) -> Result<Receipt, Error> {
+        let span = traces::publish(producer.door, raws.len(), producer.trace);
+        self.keep(raws, producer).instrument(span).await
+    }
+
+    async fn keep(&self, raws: Vec<Raw>, producer: Producer<'_>) -> Result<Receipt, Error> {
         let (calls, cost) = (raws.len(), raws.iter().map(Raw::cost).sum());
         let mut place = self.wait_for_own(&raws, cost, producer.flow).await?;
         let mut receipt = Receipt::default();
@@ -180,7 +186,7 @@ impl Intake {
         let share = |count: usize| (cost * count).div_ceil(calls.max(1));
         place.shrink(share(count));
         let mut unkept = Unkept(Some(&self.backlog));
-        let outcomes = appended.await?;
+        let outcomes = appended.instrument(traces::append()).await?;
         unkept.0 = None;
         let new = |o: &&Outcome| !matches!(o, Outcome::Duplicate(_));
         if let Some(last) = outcomes.iter().rfind(new) {
@@ -268,7 +274,7 @@ impl Intake {
         for (what, count) in event::tidy(&mut value).each() {
             self.metrics.odd(what, count);
         }
-        let event = event::parse(value, &intake)?;
+        let mut event = event::parse(value, &intake)?;
         if let Err(long) = event::ids_fit(&event, self.limits.max_id) {
             self.metrics.id_too_long();
             return Err(long);
@@ -276,6 +282,7 @@ impl Intake {
         if self.limits.validate {
             event::check(&event)?;
         }
+        traces::accept(&mut event, producer.trace);
         Ok(event)
     }
 

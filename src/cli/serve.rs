@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     config::{Config, Journal, JournalKind, is_setting},
-    observe::log,
+    observe::{log, traces},
     server,
 };
 
@@ -31,7 +31,8 @@ pub(super) fn serve(args: ServeArgs) -> Result<(), Failure> {
         // The demo's events must not end up in a real journal.
         config.journal.kind = JournalKind::Memory;
     }
-    log::init(&config.log.level, config.log.format).map_err(Failure::because)?;
+    let export = traces::export(&config.traces).map_err(Failure::because)?;
+    log::init(&config.log.level, config.log.format, export.as_ref()).map_err(Failure::because)?;
     tracing::info!("{}", settings(&args.config));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -41,6 +42,9 @@ pub(super) fn serve(args: ServeArgs) -> Result<(), Failure> {
     let served = runtime.block_on(server::run(config));
     // The server ended everything in order, or gave it up; nothing may hold the process.
     runtime.shutdown_background();
+    if let Some(export) = export {
+        export.shutdown();
+    }
     served.map_err(Failure::because)
 }
 
@@ -51,6 +55,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<(), Failure> {
         None => format!("no {USUAL} found, defaults and STOA_… variables"),
     };
     log::check(&config.log.level).map_err(Failure::because)?;
+    traces::check(&config.traces).map_err(Failure::because)?;
     server::check(&config).map_err(Failure::because)?;
     for warning in server::warnings(&config) {
         output::note(&format!("warning: {warning}"));

@@ -23,6 +23,7 @@ mod switch;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod traces;
 mod validate;
 mod words;
 
@@ -46,6 +47,7 @@ pub use sections::{Breakers, Cluster, Demo, Log, LogFormat, Performance, Rooms};
 pub use server::{Server, split_port};
 pub use switch::Switch;
 pub use tls::Tls;
+pub use traces::Traces;
 
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +87,8 @@ pub struct Config {
     pub demo: Demo,
     /// The log.
     pub log: Log,
+    /// Spans for a collector.
+    pub traces: Traces,
 }
 
 impl Config {

@@ -15,6 +15,7 @@ impl Config {
         self.shares()
             .or_else(|| self.certificate())
             .or_else(|| self.names())
+            .or_else(|| self.sampling())
             .or_else(|| self.authentication.invalid())
             .or_else(|| self.weak_secret())
     }
@@ -45,6 +46,15 @@ impl Config {
             missing,
             "is missing: name both the certificate and its key, or none of them".into(),
         ))
+    }
+
+    fn sampling(&self) -> Option<Invalid> {
+        let ratio = self.traces.sample_ratio;
+        let wrong = !(0.0..=1.0).contains(&ratio);
+        wrong.then(|| {
+            let message = format!("is {ratio}: it must be from 0 (no trace) to 1 (every trace)");
+            Invalid::new("traces", "sample_ratio", message)
+        })
     }
 
     fn names(&self) -> Option<Invalid> {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use tracing::Span;
 
 use crate::{
     channel::Namespace,
@@ -24,6 +25,8 @@ pub struct Outgoing {
     /// The cursor after it, for shapes that write it outside of the JSON; none for a message that has no cursor.
     cursor: Option<Arc<str>>,
     role: Role,
+    /// The span of its delivery, if it is traced.
+    delivery: Span,
     /// The same with texts that are harmless in HTML; none where they are no different.
     harmless: OnceLock<Option<Box<Outgoing>>>,
     /// The bytes of each wire shape.
@@ -65,6 +68,7 @@ impl Outgoing {
             json,
             cursor: None,
             role: Role::Told,
+            delivery: Span::none(),
             harmless: OnceLock::new(),
             shapes: Default::default(),
         }
@@ -95,6 +99,13 @@ impl Outgoing {
         self
     }
 
+    /// The same as part of a delivery that is traced.
+    #[must_use]
+    pub fn traced(mut self, delivery: Span) -> Self {
+        self.delivery = delivery;
+        self
+    }
+
     /// The same as an update of the stream: the journal can make it again, so it can be taken back.
     #[must_use]
     pub fn of_stream(mut self) -> Self {
@@ -116,6 +127,7 @@ impl Outgoing {
             let mut same = Self::new(self.namespace, self.name.clone(), json);
             same.cursor.clone_from(&self.cursor);
             same.role = self.role;
+            same.delivery = self.delivery.clone();
             Some(Box::new(same))
         };
         self.harmless.get_or_init(make).as_deref().unwrap_or(self)
@@ -132,7 +144,10 @@ impl Outgoing {
 
     /// Its bytes in a wire shape: `write` makes them when the first queue asks for them, and all queues share them.
     pub fn shape(&self, shape: Shape, write: impl FnOnce() -> Bytes) -> &Arc<WireMessage> {
-        let made = || WireMessage::new(self.namespace, self.tag(), write());
+        let made = || {
+            let delivery = self.delivery.clone();
+            WireMessage::of_delivery(self.namespace, self.tag(), write(), delivery)
+        };
         self.shapes[shape as usize].get_or_init(made)
     }
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tracing::Span;
 
 use crate::channel::Namespace;
 
@@ -31,15 +32,23 @@ pub struct WireMessage {
     pub tag: Tag,
     /// The bytes to be written; never none.
     pub bytes: Bytes,
+    /// The delivery that it is part of, which lasts until the last queue has let go of it.
+    _delivery: Span,
 }
 
 impl WireMessage {
     /// A message that is ready to be queued.
     pub fn new(namespace: Namespace, tag: Tag, bytes: Bytes) -> Arc<Self> {
+        Self::of_delivery(namespace, tag, bytes, Span::none())
+    }
+
+    /// The same as part of a delivery that is traced.
+    pub fn of_delivery(namespace: Namespace, tag: Tag, bytes: Bytes, delivery: Span) -> Arc<Self> {
         Arc::new(Self {
             namespace,
             tag,
             bytes,
+            _delivery: delivery,
         })
     }
 

@@ -6,6 +6,7 @@ use crate::{
     channel::Namespace,
     delivery::Outgoing,
     event::Event,
+    observe::traces,
     pace::PendingUpdate,
     update::{self, Destination, Envelope, Planned},
 };
@@ -48,7 +49,10 @@ impl Hub {
                 data: pending.data.as_ref(),
                 since: pending.since,
             };
-            let update = Outgoing::of_plan(planned, event, &envelope, self.options.sanitize);
+            let named = (planned.kind.name(), pending.priority);
+            let delivery = traces::deliver(event, named, audience.len(), pending.coalesced());
+            let update = Outgoing::of_plan(planned, event, &envelope, self.options.sanitize)
+                .traced(delivery);
             let layout = planned.kind.changes_layout(event);
             self.metrics.deliveries(audience.len());
             let roster = &mut self.roster;

@@ -8,6 +8,7 @@ use std::{
 use crate::{
     access::{Identity, authz::Permissions},
     journal::FlowId,
+    observe::traces::TraceParent,
 };
 
 /// The producer and its door.
@@ -21,6 +22,8 @@ pub struct Producer<'a> {
     pub permissions: &'a Permissions,
     /// Its verified identity, kept with its events; empty when nobody was asked for one.
     pub verified: &'a Arc<str>,
+    /// The place of the call in its caller's trace.
+    pub trace: Option<&'a TraceParent>,
     /// The producer where producers take turns, see [`flow`].
     pub flow: FlowId,
 }

@@ -34,6 +34,7 @@ fn producer<'p>(permissions: &'p Permissions, verified: &'p Arc<str>) -> Produce
         door: "http",
         permissions,
         verified,
+        trace: None,
         flow: FlowId::default(),
     }
 }

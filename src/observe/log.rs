@@ -10,9 +10,11 @@ use std::{
 
 use thiserror::Error;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{EnvFilter, fmt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
-use super::marks::is_unfit_for_lines;
+use super::{marks::is_unfit_for_lines, traces::Export};
 use crate::config::LogFormat;
 
 /// The reason why `[log] level` can't be used.
@@ -25,32 +27,32 @@ pub struct LogError {
     expected: &'static str,
 }
 
-/// Starts logging for the whole process; a log that is there already stays.
+/// Starts logging for the whole process, and the export of spans where there is one; a log that is there already stays.
 ///
 /// # Errors
 ///
 /// `level` is not a list of directives.
-pub fn init(level: &str, format: LogFormat) -> Result<(), LogError> {
-    let builder = fmt()
-        .with_env_filter(filter(level)?)
+pub fn init(level: &str, format: LogFormat, export: Option<&Export>) -> Result<(), LogError> {
+    let lines = fmt::layer()
         .with_writer(|| Lines(io::stdout()))
         .log_internal_errors(false);
-    let installed = match format {
+    let lines = match format {
         LogFormat::Text => {
             let colours = io::stdout().is_terminal()
                 && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-            builder.with_ansi(colours).finish().try_init()
+            lines.with_ansi(colours).boxed()
         }
-        LogFormat::Json => builder
+        LogFormat::Json => lines
             .json()
             .flatten_event(true)
             .with_current_span(false)
             .with_span_list(false)
-            .finish()
-            .try_init(),
+            .boxed(),
     };
+    let spans = export.map(Export::layer);
+    let log = Registry::default().with(lines.with_filter(filter(level)?));
     // This fails only if there is a log already: a program that embeds the server has its own.
-    drop(installed);
+    log.with(spans).try_init().ok();
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod marks;
 mod metrics;
 mod names;
 mod stall;
+pub mod traces;
 
 pub use bodies::BodyMetrics;
 pub use journal::JournalMetrics;

@@ -9,6 +9,7 @@ impl Metrics {
     pub(super) fn register(&self, r: &mut Registry) {
         self.bodies.register(r);
         self.stall.register(r);
+        super::traces::register(r);
         r.register("events", "Events kept in the journal", self.events.clone());
         r.register(
             "events_duplicate",

@@ -357,6 +357,7 @@ async fn play(seed: u64, speed: f64, intake: Arc<Intake>) {
         door: "demo",
         permissions: &Permissions::everything(),
         verified: &verified,
+        trace: None,
         flow: FlowId::default(),
     };
     let mut team = demo::team(seed, speed);

@@ -17,6 +17,7 @@ use crate::{
     doors::peer,
     error::Error,
     net::ClientAddress,
+    observe::traces::TraceParent,
 };
 
 /// Moves the credential of a request into its extensions: neither handlers nor the log see it in its old place.
@@ -41,6 +42,8 @@ pub(super) struct Caller {
     pub(super) who: Identity,
     /// The address that the client comes from.
     pub(super) address: IpAddr,
+    /// The place of the request in the client's own trace.
+    pub(super) trace: Option<TraceParent>,
 }
 
 impl FromRequestParts<Api> for Caller {
@@ -56,7 +59,12 @@ impl FromRequestParts<Api> for Caller {
         api.authenticator
             .request(&who, address, reads)
             .inspect_err(count)?;
-        Ok(Self { who, address })
+        let trace = TraceParent::of_headers(&parts.headers);
+        Ok(Self {
+            who,
+            address,
+            trace,
+        })
     }
 }
 

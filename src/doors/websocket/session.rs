@@ -97,6 +97,7 @@ impl Session {
             door: self.door,
             permissions: &self.who.permissions,
             verified: &verified,
+            trace: None,
             flow: intake::flow(&self.who, &self.id),
         };
         self.context

@@ -217,6 +217,7 @@ impl World {
             door: "http",
             permissions: &Permissions::everything(),
             verified: &"".into(),
+            trace: None,
             flow: FlowId::alone(1),
         };
         let receipt = self.running.intake.publish(raws, producer).await;

@@ -34,6 +34,7 @@ pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
         door: "socketio",
         permissions: &who.permissions,
         verified: &verified,
+        trace: None,
         flow: intake::flow(&who, &client.id),
     };
     client
