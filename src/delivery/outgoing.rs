@@ -10,7 +10,7 @@ use crate::{
     config::Recipients,
     delivery::{Tag, WireMessage},
     event::Event,
-    update::{self, Envelope, Planned, made_harmless},
+    update::{self, Envelope, Planned, UpdateKind, made_harmless},
 };
 
 /// An update, written once. Each wire shape is made when the first outlet asks for it, and shared by all.
@@ -24,6 +24,8 @@ pub struct Outgoing {
     pub json: String,
     /// The cursor after it, for shapes that write it outside of the JSON; none for a message that has no cursor.
     cursor: Option<Arc<str>>,
+    /// The canonical type of the event that it tells of; none for a message that tells of none, or in words of a rule.
+    event_type: Option<Arc<str>>,
     role: Role,
     /// The span of its delivery, if it is traced.
     delivery: Span,
@@ -42,10 +44,14 @@ pub enum Shape {
     ServerSent,
     /// The JSON as it is.
     Text,
+    /// An event of a project's stream, as JSON.
+    Stream,
+    /// The same as a server-sent event.
+    ServerSentStream,
 }
 
 impl Shape {
-    const COUNT: usize = 3;
+    const COUNT: usize = 5;
 }
 
 /// The role of an update in a queue from which updates can be taken back.
@@ -67,6 +73,7 @@ impl Outgoing {
             name: name.into(),
             json,
             cursor: None,
+            event_type: None,
             role: Role::Told,
             delivery: Span::none(),
             harmless: OnceLock::new(),
@@ -87,9 +94,13 @@ impl Outgoing {
         if sanitize != Recipients::Nobody && kind.is_for_pages() {
             json = update::harmless(json);
         }
-        Self::new(kind.namespace(), kind.name(), json)
+        let mut update = Self::new(kind.namespace(), kind.name(), json)
             .at(envelope.cursor)
-            .of_stream()
+            .of_stream();
+        if !matches!(kind, UpdateKind::Rule(_)) {
+            update.event_type = Some(event.name.shared_canonical());
+        }
+        update
     }
 
     /// The same, with the cursor after it.
@@ -126,6 +137,7 @@ impl Outgoing {
             let json = made_harmless(&self.json)?;
             let mut same = Self::new(self.namespace, self.name.clone(), json);
             same.cursor.clone_from(&self.cursor);
+            same.event_type.clone_from(&self.event_type);
             same.role = self.role;
             same.delivery = self.delivery.clone();
             Some(Box::new(same))
@@ -149,6 +161,11 @@ impl Outgoing {
             WireMessage::of_delivery(self.namespace, self.tag(), write(), delivery)
         };
         self.shapes[shape as usize].get_or_init(made)
+    }
+
+    /// The canonical type of the event that it tells of.
+    pub fn event_type(&self) -> Option<&str> {
+        self.event_type.as_deref()
     }
 
     /// The cursor after it.

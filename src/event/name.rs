@@ -48,6 +48,11 @@ impl EventName {
         &self.canonical
     }
 
+    /// The same, shared.
+    pub(crate) fn shared_canonical(&self) -> Arc<str> {
+        self.canonical.clone()
+    }
+
     /// The first segment: `agent`, `task`, `workflow`, …
     pub fn family(&self) -> &str {
         self.canonical.split('.').next().unwrap_or_default()

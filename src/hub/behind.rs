@@ -38,7 +38,7 @@ pub(crate) struct Behind {
     rests_until: Option<Instant>,
     /// Its ticket in the line for a segment; the lowest is served first.
     waits: Option<u64>,
-    /// Whether it began with a snapshot: the client isn't told then that it is live.
+    /// Whether it began with the state: the client isn't told then that it is live.
     quiet: bool,
     /// The bytes that it is given at a time.
     pub(super) credit: Credit,
@@ -155,7 +155,7 @@ impl Hub {
         reply: Option<oneshot::Sender<Object>>,
     ) {
         let known = from.place.and_then(|place| self.stream.as_own(place));
-        let from = from.text;
+        let (from, is_silent) = (from.text, from.is_silent);
         let Some(member) = self.roster.get_mut(id) else {
             return;
         };
@@ -171,7 +171,8 @@ impl Hub {
         // that it misses.
         member.since = first_missed(&at).saturating_sub(1);
         member.behind = Some(Box::new(Behind {
-            from: Some(from),
+            from: (!is_silent).then_some(from),
+            quiet: is_silent,
             replies,
             ..Behind::new(at, Credit::first())
         }));

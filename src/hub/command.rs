@@ -13,7 +13,7 @@ use super::{
 use crate::{
     access::{Identity, authz::Permissions},
     channel::{Namespace, Topic},
-    delivery::Cursor,
+    delivery::{Cursor, Outgoing},
     error::Error,
     event::Object,
     journal::Seq,
@@ -32,7 +32,9 @@ pub struct JoinReply {
     pub greeting: (&'static str, Object),
     /// Whether the client asks for the state.
     pub snapshot: bool,
-    /// The cursor to go on from, if the client sent one.
+    /// Messages that tell the state of some things at the cursor of `resume`; they follow the greeting.
+    pub state: Vec<Outgoing>,
+    /// The cursor to go on from, if the client sent one or was told a state.
     pub resume: Option<Resumption>,
 }
 
@@ -43,6 +45,18 @@ pub struct Resumption {
     pub(super) text: String,
     /// The cursor as it was read; none for text that is no cursor.
     pub(super) place: Option<Cursor>,
+    /// Whether the client did not ask for it, and so hears no `resumed`.
+    pub(super) is_silent: bool,
+}
+
+impl Resumption {
+    /// Goes on after a state that the client is told first.
+    pub fn after_state(cursor: String) -> Self {
+        Self {
+            is_silent: true,
+            ..cursor.into()
+        }
+    }
 }
 
 impl From<String> for Resumption {
@@ -50,6 +64,7 @@ impl From<String> for Resumption {
         Self {
             place: text.parse().ok(),
             text,
+            is_silent: false,
         }
     }
 }

@@ -172,6 +172,7 @@ async fn comes_back(hub: &HubHandle, cursor: String) -> (Arc<Recorder>, super::M
         own_rooms: Vec::new(),
         greeting: ("connection_established", Object::new()),
         snapshot: false,
+        state: Vec::new(),
         resume: Some(cursor.into()),
     };
     let membership = hub.join(request, welcome).await.unwrap();

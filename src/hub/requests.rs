@@ -181,9 +181,16 @@ impl Hub {
         body.insert("cursor".into(), cursor.as_str().into());
         let greeting = Value::Object(body).to_string();
         // Nor has a client that is being given the state: if it left before the end, it would not have the state.
-        let is_given_state = own.is_none() && (welcome.snapshot || resumes.is_some());
+        let is_given_state = match own {
+            Some(_) => !welcome.state.is_empty(),
+            None => welcome.snapshot || resumes.is_some(),
+        };
         let place = (!is_given_state).then_some(cursor.as_str());
         self.notify_json(id, name, &greeting, place);
+        if let Some(member) = self.roster.get(id) {
+            let state = welcome.state.iter();
+            state.for_each(|message| member.outlet.send_exempt(message));
+        }
         for (room, refusal) in refused {
             self.metrics.refused("connect", refusal.code);
             self.notify(id, "error", refusal.to_event(Some(&room)));

@@ -15,6 +15,9 @@
 //! a few of a flooding one, not behind all of them. Producers whose tokens name the same projects take one turn between
 //! them, and turns within it: more tokens for a project are no more turns.
 //!
+//! A flush that has room for all, of which none is critical and which are few, goes in the journal's order: its updates
+//! are out in the same moment anyway.
+//!
 //! Updates of one entity never change places. They are not sorted when they come in: before an update goes, all older
 //! ones that share an entity with it go, and before those the ones that are older still. They are found from the oldest
 //! waiting update of each entity, so no backlog is ever walked.
@@ -28,6 +31,10 @@ use super::{
 use crate::{event::Priority, journal::FlowId, update::UpdateId};
 
 const LEVELS: usize = Priority::ALL.len();
+
+/// The most updates of a flush that go in the journal's order. So few are out in the same moment, whatever their
+/// priorities; a client that follows several things then sees them in the order published.
+const MAX_IN_ORDER: usize = 64;
 
 /// The part of a flush that each level may count on, most urgent first.
 pub type LevelShares = [usize; LEVELS];
@@ -173,6 +180,7 @@ impl Ready {
     pub(super) fn take(&mut self, max: usize) -> Vec<PendingUpdate> {
         // A flush that has room for everything needs no shares.
         let is_all = self.len() <= max;
+        let is_in_order = is_all && self.len() <= MAX_IN_ORDER && !self.urgent();
         let mut left = max.min(self.len());
         let mut taken = Vec::with_capacity(left);
         for level in 0..LEVELS {
@@ -199,6 +207,9 @@ impl Ready {
                 left -= 1;
                 taken.push(group);
             }
+        }
+        if is_in_order {
+            taken.sort_unstable_by_key(PendingUpdate::mark);
         }
         taken
     }

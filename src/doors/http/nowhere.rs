@@ -6,13 +6,14 @@ use http::Uri;
 use crate::error::Error;
 
 /// The paths that programs ask for.
-const PATHS: [&str; 14] = [
+const PATHS: [&str; 15] = [
     "/api/v1/events",
     "/api/v1/stream",
     "/api/v1/state",
     "/api/v1/ws",
     "/api/v1/ws/stats",
     "/api/v1/ws/rooms",
+    "/api/stream/projects/",
     "/api/v1/admin/connections",
     "/api/v1/admin/bans",
     "/api/v1/admin/revocations",

@@ -106,6 +106,7 @@ pub(super) async fn stream(
         own_rooms: Vec::new(),
         greeting: greeting(&id, &caller.who),
         snapshot: wanted.snapshot.is_some_and(|s| s == "1" || s == "true"),
+        state: Vec::new(),
         resume: resume.filter(|cursor| !cursor.is_empty()).map(Into::into),
     };
     let membership = api.hub.join(request, welcome).await?;

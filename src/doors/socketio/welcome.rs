@@ -70,6 +70,7 @@ pub(super) async fn introduce(client: Arc<Client>, options: ConnectOptions) {
         own_rooms: vec![client.id.clone(), client.sid.to_string().into()],
         greeting: greeting(&client),
         snapshot: options.snapshot,
+        state: Vec::new(),
         resume: options.cursor.map(Into::into),
     };
     match context.hub.join(request, welcome).await {

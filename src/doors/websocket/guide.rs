@@ -63,6 +63,7 @@ async fn connect(
             })),
         ),
         snapshot: false,
+        state: None,
         cursor: wanted.cursor,
         batch: false,
     };

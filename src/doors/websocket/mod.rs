@@ -10,11 +10,13 @@
 mod context;
 mod ending;
 mod guide;
+mod observed;
 mod opening;
 mod served;
 mod session;
 mod shaped;
 mod socket;
+mod streams;
 
 use axum::Router;
 
@@ -22,5 +24,8 @@ pub use context::{Context, Options};
 
 /// The routes of all these doors.
 pub fn routes(context: Context) -> Router {
-    Router::new().merge(guide::routes()).with_state(context)
+    Router::new()
+        .merge(guide::routes())
+        .merge(streams::routes())
+        .with_state(context)
 }

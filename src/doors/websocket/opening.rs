@@ -7,10 +7,11 @@ use serde_json::json;
 use crate::{
     access::{Identity, authz::Filter},
     channel::Namespace,
+    delivery::Outgoing,
     doors::queue::{ObserverQueue, QueueOutlet, Wire},
     error::Error,
     event::Object,
-    hub::{JoinReply, JoinRequest, Subscription},
+    hub::{JoinReply, JoinRequest, Resumption, Subscription},
 };
 
 /// Updates that these doors leave out: each has a sibling that says the same in the shape that they know, or is an
@@ -44,6 +45,9 @@ pub(super) struct Opening {
     pub(super) greeting: (&'static str, Object),
     /// Whether it is sent the state first.
     pub(super) snapshot: bool,
+    /// Messages that tell the state of some things, with the cursor of that state: without a cursor of its own the
+    /// client goes on from there.
+    pub(super) state: Option<(Vec<Outgoing>, String)>,
     /// The cursor to go on from.
     pub(super) cursor: Option<String>,
     /// Whether it takes the updates of a flush in one message.
@@ -67,15 +71,19 @@ impl Opening {
             permissions: who.permissions.clone(),
             batch: self.batch,
         };
+        let given = self.cursor.filter(|cursor| !cursor.is_empty());
+        let (state, resume) = match (given, self.state) {
+            (Some(cursor), _) => (Vec::new(), Some(cursor.into())),
+            (None, Some((state, cursor))) => (state, Some(Resumption::after_state(cursor))),
+            (None, None) => (Vec::new(), None),
+        };
         let reply = JoinReply {
             rooms: self.rooms,
             own_rooms: Vec::new(),
             greeting: self.greeting,
             snapshot: self.snapshot,
-            resume: self
-                .cursor
-                .filter(|cursor| !cursor.is_empty())
-                .map(Into::into),
+            state,
+            resume,
         };
         (request, reply)
     }

@@ -163,6 +163,7 @@ pub(super) async fn join(
         own_rooms: Vec::new(),
         greeting: ("connection_established", Object::new()),
         snapshot,
+        state: Vec::new(),
         resume: resume.map(Into::into),
     };
     let membership = running.hub.join(request, welcome).await;

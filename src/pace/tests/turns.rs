@@ -207,3 +207,36 @@ fn who_shares_a_turn_has_no_more_of_it_by_being_many() {
     };
     assert_eq!(places(50), places(1));
 }
+
+/// Few updates go as they were published, whatever their priorities; more of them, or a critical one, most urgent first.
+#[test]
+fn few_updates_go_in_the_order_of_the_journal() {
+    let priorities = |n: u64| Priority::ALL[1 + (2 * n % 3) as usize];
+    let step = |n: u64| at_once(n, None, priorities(n), n % 5);
+    let order = |mut pacer: Pacer, flush| -> Vec<u64> {
+        pacer.take(flush).iter().map(PendingUpdate::last).collect()
+    };
+    let calm = order(filled((0..64).map(step)), 256);
+    assert_eq!(calm, (1..=64).collect::<Vec<_>>());
+    let by_level = |taken: &[u64], critical: Option<u64>| {
+        let level = |seq: &u64| match critical == Some(*seq) {
+            true => Priority::Critical,
+            false => priorities(seq - 1),
+        };
+        taken.is_sorted_by_key(|seq| level(seq) as usize)
+    };
+    let many = order(filled((0..65).map(step)), 256);
+    assert_eq!(many.len(), 65);
+    assert!(by_level(&many, None), "{many:?}");
+    let urgent = (0..20)
+        .map(step)
+        .chain([at_once(99, None, Priority::Critical, 9)]);
+    let urgent = order(filled(urgent), 256);
+    assert_eq!(urgent[0], 21);
+    assert!(by_level(&urgent, Some(21)), "{urgent:?}");
+    let small = order(filled((0..20).map(step)), 10);
+    assert!(
+        !small.is_sorted(),
+        "a flush without room for all has shares: {small:?}"
+    );
+}

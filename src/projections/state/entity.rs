@@ -216,9 +216,13 @@ impl Entity {
 
     /// Whether it is finished, by its status.
     pub(super) fn is_finished(&self) -> bool {
+        self.is_over(Mask::MAX)
+    }
+
+    /// Whether it is finished by what the mask shows.
+    pub(super) fn is_over(&self, mask: Mask) -> bool {
         matches!(
-            self.get(Mask::MAX, "status")
-                .or(self.get(Mask::MAX, "said_status")),
+            self.get(mask, "status").or(self.get(mask, "said_status")),
             Some(
                 r#""done""#
                     | r#""completed""#

@@ -223,7 +223,7 @@ impl Walk {
     }
 
     /// The mask of an entity's facts that are to be written; none if the entity is not.
-    fn seen(&self, map: Map, key: &Key, entity: &Entity) -> Option<Mask> {
+    pub(super) fn seen(&self, map: Map, key: &Key, entity: &Entity) -> Option<Mask> {
         if let Some(project) = &self.project {
             let own = key.project.as_ref() == Some(project);
             let works = map == Map::Agents && key.project.is_none() && entity.is_of(project);
@@ -267,7 +267,15 @@ impl Walk {
             })
     }
 
-    fn entity(&mut self, map: Map, key: &Key, entity: &Entity, mask: Mask, out: &mut String) {
+    /// Writes an entity's JSON object.
+    pub(super) fn entity(
+        &mut self,
+        map: Map,
+        key: &Key,
+        entity: &Entity,
+        mask: Mask,
+        out: &mut String,
+    ) {
         out.push('{');
         field(out, "id", &key.id.as_str().into());
         let project = match map {
