@@ -3,3 +3,4 @@
 
 mod guide;
 mod session;
+mod streams;

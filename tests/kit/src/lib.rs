@@ -6,6 +6,7 @@ mod client;
 pub mod crowd;
 pub mod disk;
 pub mod door;
+pub mod events;
 pub mod guarded;
 mod http;
 pub mod metrics;
