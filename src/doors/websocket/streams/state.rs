@@ -49,7 +49,7 @@ pub(super) async fn first(
     let found: Result<(Vec<Run>, usize), _> = tokio::task::spawn_blocking(find).await;
     let (runs, left_out) =
         found.map_err(|_| Error::unavailable("the state could not be read; connect again"))?;
-    let mut bodies: Vec<Object> = runs.into_iter().flat_map(told).collect();
+    let mut bodies: Vec<Object> = runs.iter().flat_map(told).collect();
     if let Some(last) = bodies.last_mut() {
         // A client that leaves before the last one does not have the state, so no other has a cursor.
         last.insert("cursor".into(), cursor.as_str().into());
@@ -70,7 +70,7 @@ pub(super) async fn first(
 }
 
 /// The messages that tell a run: the run, and an agent's last step.
-fn told(run: Run) -> Vec<Object> {
+fn told(run: &Run) -> Vec<Object> {
     let facts: Value = serde_json::from_str(&run.json).unwrap_or_default();
     let (event, key) = match run.kind {
         ThingKind::Job => ("ingest.job.updated", "job"),
