@@ -32,9 +32,14 @@ pub struct Performance {
     /// Whether clients that ask for `batch` get one message for each flush.
     #[default = true]
     pub batch_messages: bool,
-    /// Whether HTTP answers and the page are compressed (gzip).
+    /// Whether HTTP answers and the page are compressed (gzip), and messages of WebSockets (permessage-deflate) for
+    /// clients that offer it.
     #[default = true]
     pub compression: bool,
+    /// Bytes of a WebSocket message from which on it is compressed: a small one gets hardly smaller.
+    pub compression_min_bytes: Count<1024, 128, { 1 << 30 }>,
+    /// The effort of compressing messages, from 1 (fast) to 9 (small).
+    pub compression_level: Count<6, 1, 9>,
     /// Seconds between two heartbeats on a stream of server-sent events.
     pub heartbeat_interval: Seconds<30_000>,
     /// Events in one `publish` or one `POST`, so that one producer cannot hold up the others.

@@ -35,13 +35,24 @@ pub(crate) struct QueuedMessage {
     pub(crate) message: Arc<WireMessage>,
     /// Whether the client's permissions or filter changed before it.
     changed: bool,
+    /// Whether it counts as a message at its place of the stream, whatever its tag says.
+    told: bool,
 }
 
 impl QueuedMessage {
+    /// The tag that counts for this client.
+    fn tag(&self) -> &Tag {
+        if self.told {
+            &Tag::Told
+        } else {
+            &self.message.tag
+        }
+    }
+
     /// Moves `place` to the client's cursor after this message. A direct message has no cursor to go on from, so it
     /// clears the place.
     fn step(&self, place: &mut Option<Arc<str>>) {
-        match &self.message.tag {
+        match self.tag() {
             Tag::Update(cursor) => *place = Some(cursor.clone()),
             Tag::Told => *place = None,
             Tag::Aggregate | Tag::Aside if self.changed => *place = None,
@@ -69,7 +80,7 @@ impl Places {
         let mut known = [false; Namespace::ALL.len()];
         for piece in pieces.rev() {
             let at = piece.message.namespace as usize;
-            let says = piece.changed || !matches!(piece.message.tag, Tag::Aggregate | Tag::Aside);
+            let says = piece.changed || !matches!(piece.tag(), Tag::Aggregate | Tag::Aside);
             if says && !std::mem::replace(&mut known[at], true) {
                 piece.step(&mut self.0[at]);
             }
@@ -90,8 +101,21 @@ pub(crate) struct Outbox {
 impl Outbox {
     /// Queues a message.
     pub(crate) fn push(&mut self, message: Arc<WireMessage>) {
+        self.add(message, false);
+    }
+
+    /// Queues a message that stays at its place of the stream, also if it is an update.
+    pub(crate) fn push_told(&mut self, message: Arc<WireMessage>) {
+        self.add(message, true);
+    }
+
+    fn add(&mut self, message: Arc<WireMessage>, told: bool) {
         let changed = std::mem::take(&mut self.settled[message.namespace as usize]);
-        self.pieces.push_back(QueuedMessage { message, changed });
+        self.pieces.push_back(QueuedMessage {
+            message,
+            changed,
+            told,
+        });
     }
 
     /// Queues a message that belongs to no place of the stream, before all others.
@@ -99,6 +123,7 @@ impl Outbox {
         self.pieces.push_front(QueuedMessage {
             message: WireMessage::aside(bytes),
             changed: false,
+            told: false,
         });
     }
 
@@ -151,7 +176,7 @@ impl Outbox {
                 continue;
             }
             // Once a place is known, only messages that make it useless matter.
-            if place.is_none() || piece.changed || piece.message.tag == Tag::Told {
+            if place.is_none() || piece.changed || *piece.tag() == Tag::Told {
                 piece.step(&mut place);
                 begins = at + 1;
             }
@@ -165,7 +190,7 @@ impl Outbox {
         let mut at = 0;
         self.pieces.retain(|piece| {
             at += 1;
-            let update = match piece.message.tag {
+            let update = match piece.tag() {
                 Tag::Update(_) => true,
                 Tag::Aggregate => false,
                 Tag::Told | Tag::Aside => return true,

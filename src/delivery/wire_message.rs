@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::sync::OnceCell;
 use tracing::Span;
 
 use crate::channel::Namespace;
@@ -33,7 +34,9 @@ pub struct WireMessage {
     /// The bytes to be written; never none.
     pub bytes: Bytes,
     /// The delivery that it is part of, which lasts until the last queue has let go of it.
-    _delivery: Span,
+    delivery: Span,
+    /// The same in compressed form, once a client takes it; none if that is no smaller.
+    compressed: OnceCell<Option<Arc<WireMessage>>>,
 }
 
 impl WireMessage {
@@ -48,12 +51,27 @@ impl WireMessage {
             namespace,
             tag,
             bytes,
-            _delivery: delivery,
+            delivery,
+            compressed: OnceCell::new(),
         })
     }
 
     /// A message that belongs to no place of the stream and to no namespace.
     pub fn aside(bytes: Bytes) -> Arc<Self> {
         Self::new(Namespace::Root, Tag::Aside, bytes)
+    }
+
+    /// The same in compressed form: `make` makes it for the first client that takes it, while all others wait, and all
+    /// share it. None if there is no smaller form.
+    pub async fn compressed(
+        &self,
+        make: impl Future<Output = Option<Bytes>>,
+    ) -> Option<&Arc<Self>> {
+        let made = async || {
+            let bytes = make.await?;
+            let (tag, delivery) = (self.tag.clone(), self.delivery.clone());
+            Some(Self::of_delivery(self.namespace, tag, bytes, delivery))
+        };
+        self.compressed.get_or_init(made).await.as_ref()
     }
 }

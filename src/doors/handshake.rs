@@ -1,9 +1,13 @@
 //! The WebSocket handshake (RFC 6455, section 4.2), the same at every door.
 
+use std::sync::Arc;
+
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use crate::net::deflate::Compression;
 
 /// A handshake that a client has asked for.
 #[derive(Debug)]
@@ -12,6 +16,8 @@ pub(super) struct Handshake {
     pub(super) on_upgrade: OnUpgrade,
     accept: String,
     protocol: Option<HeaderValue>,
+    /// The extension that is agreed on.
+    extension: Option<HeaderValue>,
 }
 
 /// The status and the sentence for a request that is no handshake.
@@ -57,7 +63,19 @@ impl Handshake {
             on_upgrade,
             accept,
             protocol,
+            extension: None,
         })
+    }
+
+    /// Agrees on compression, if the client offers it and the server has it.
+    pub(super) fn agree(
+        &mut self,
+        headers: &HeaderMap,
+        compression: Option<&Arc<Compression>>,
+    ) -> Option<Arc<Compression>> {
+        let compression = compression?;
+        self.extension = Some(compression.agree(headers)?);
+        Some(compression.clone())
     }
 
     /// The answer that switches to WebSocket, and the upgrade that comes after it.
@@ -67,6 +85,9 @@ impl Handshake {
             .header(header::CONNECTION, "Upgrade")
             .header(header::UPGRADE, "websocket")
             .header(header::SEC_WEBSOCKET_ACCEPT, self.accept);
+        if let Some(extension) = self.extension {
+            response = response.header(header::SEC_WEBSOCKET_EXTENSIONS, extension);
+        }
         if let Some(protocol) = self.protocol {
             response = response.header(header::SEC_WEBSOCKET_PROTOCOL, protocol);
         }

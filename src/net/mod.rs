@@ -1,10 +1,13 @@
-//! Bytes in and out: the listener and its limits, TLS, HTTP connections and request bodies.
+//! Bytes in and out: the listener and its limits, TLS, HTTP connections and request bodies; frames of WebSockets and their
+//! compression.
 
 mod address;
 mod body;
 mod body_limits;
 mod connection;
 mod date;
+pub mod deflate;
+pub mod frame;
 mod in_flight;
 mod listener;
 mod packed;

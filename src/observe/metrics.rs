@@ -71,6 +71,8 @@ pub struct Metrics {
     pub stall: super::stall::Stall,
     /// The counters of request bodies.
     pub bodies: super::bodies::BodyMetrics,
+    /// The counters of the compression of messages.
+    pub compression: Arc<super::compression::CompressionMetrics>,
     /// Records read for replays.
     pub(super) replays_read: Counter,
     /// Replays that could not be made.
@@ -185,6 +187,7 @@ impl Metrics {
             replayed: Counter::default(),
             stall: super::stall::Stall::default(),
             bodies: super::bodies::BodyMetrics::default(),
+            compression: Arc::default(),
             replays_read: Counter::default(),
             replays_failed: Counter::default(),
             replays_given_up: Family::default(),

@@ -1,6 +1,7 @@
 //! Counters, histograms and logs: the server as it is seen from outside.
 
 mod bodies;
+mod compression;
 mod count;
 pub mod exposition;
 mod journal;
@@ -12,6 +13,7 @@ mod stall;
 pub mod traces;
 
 pub use bodies::BodyMetrics;
+pub use compression::CompressionMetrics;
 pub use journal::JournalMetrics;
 pub use marks::is_unfit_for_lines;
 pub use metrics::Metrics;

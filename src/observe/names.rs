@@ -8,6 +8,7 @@ impl Metrics {
     /// Registers all metrics.
     pub(super) fn register(&self, r: &mut Registry) {
         self.bodies.register(r);
+        self.compression.register(r);
         self.stall.register(r);
         super::traces::register(r);
         r.register("events", "Events kept in the journal", self.events.clone());

@@ -149,13 +149,14 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         metrics.clone(),
     ));
     let quota = Quota::new(options::connections(config));
+    let compression = options::compression(config, &metrics);
     let context = socketio::start(
         handle.clone(),
         intake.clone(),
         authenticator.clone(),
         breakers.clone(),
         metrics.clone(),
-        options::sockets(config, quota.clone()),
+        options::sockets(config, quota.clone(), compression),
     );
     let door = Door::new(context, options::door(config, &metrics));
     let readiness = Arc::new(Readiness::default());

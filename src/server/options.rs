@@ -19,7 +19,10 @@ use crate::{
     hub::HubOptions,
     intake::IntakeLimits,
     ledger,
-    net::{BodyLimits, PackedLimits, Quota, QuotaLimits, Space, Timeouts},
+    net::{
+        BodyLimits, PackedLimits, Quota, QuotaLimits, Space, Timeouts,
+        deflate::{Compression, CompressionLimits},
+    },
     observe::Metrics,
     projections::state::Limits,
 };
@@ -93,9 +96,14 @@ pub(super) fn snapshot_part(config: &Config) -> usize {
 }
 
 /// The options of the namespace layer.
-pub(super) fn sockets(config: &Config, quota: Arc<Quota>) -> socketio::Options {
+pub(super) fn sockets(
+    config: &Config,
+    quota: Arc<Quota>,
+    compression: Option<Arc<Compression>>,
+) -> socketio::Options {
     socketio::Options {
         quota,
+        compression,
         default_room: config.rooms.default_room.clone(),
         batch: config.performance.batch_messages,
         ping: (
@@ -113,6 +121,18 @@ pub(super) fn sockets(config: &Config, quota: Arc<Quota>) -> socketio::Options {
             config.server.max_action_bytes.into(),
         ),
     }
+}
+
+/// The compression of messages, for all doors; none when it is switched off.
+pub(super) fn compression(config: &Config, metrics: &Metrics) -> Option<Arc<Compression>> {
+    let limits = CompressionLimits {
+        min_bytes: config.performance.compression_min_bytes.into(),
+        level: config.performance.compression_level.into(),
+        max_message: config.server.max_http_buffer_size.into(),
+        max_ratio: config.server.max_unpack_ratio.into(),
+    };
+    let is_on = config.performance.compression;
+    is_on.then(|| Compression::new(limits, metrics.compression.clone()))
 }
 
 /// The limits of a client's lane.

@@ -20,7 +20,7 @@ use crate::{
     },
     hub::HubHandle,
     intake::Intake,
-    net::Quota,
+    net::{Quota, deflate::Compression},
     observe::Metrics,
     timestamp::Timestamp,
 };
@@ -48,6 +48,8 @@ pub struct Options {
     pub action_timeout: Duration,
     /// Counts sessions by address.
     pub quota: Arc<Quota>,
+    /// The compression of messages; none when it is switched off.
+    pub compression: Option<Arc<Compression>>,
     /// The most actions of one operator in flight, and their bytes.
     pub max_actions: (usize, usize),
 }

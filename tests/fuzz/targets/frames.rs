@@ -5,7 +5,8 @@ use libfuzzer_sys::fuzz_target;
 use stoa::{
     channel::Namespace,
     delivery::Tag,
-    doors::socketio::engine::frame::{Frame, first_frame},
+    doors::socketio::engine::frame::Frame,
+    net::frame::first_frame,
 };
 
 fuzz_target!(|data: &[u8]| {

@@ -150,8 +150,7 @@ impl Raw {
     /// The next frame's first byte and payload; `None` when the connection is over.
     pub async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
         loop {
-            if let Some((payload_at, end)) =
-                stoa::doors::socketio::engine::frame::first_frame(&self.buffer)
+            if let Some((payload_at, end)) = stoa::net::frame::first_frame(&self.buffer)
                 && end <= self.buffer.len()
             {
                 let rest = self.buffer.split_off(end);

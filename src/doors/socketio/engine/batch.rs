@@ -1,11 +1,14 @@
 //! Messages that a writer took from a lane and has not written yet.
 
-use std::{collections::VecDeque, io::IoSlice};
+use std::{collections::VecDeque, io::IoSlice, sync::Arc};
 
 use smallvec::SmallVec;
 
 use super::lane::ExpressLane;
-use crate::delivery::{Places, QueuedMessage};
+use crate::{
+    delivery::{Places, QueuedMessage},
+    net::deflate::Compression,
+};
 
 /// The most messages in one vectored write.
 const MAX_VECTORED_PIECES: usize = 64;
@@ -13,7 +16,7 @@ const MAX_VECTORED_PIECES: usize = 64;
 pub(super) type Slices<'b> = SmallVec<[IoSlice<'b>; MAX_VECTORED_PIECES]>;
 
 /// A writer's messages.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Batch {
     /// The messages that are not written yet.
     pub(super) pieces: VecDeque<QueuedMessage>,
@@ -22,9 +25,33 @@ pub(super) struct Batch {
     /// The client's place after the messages that it got, and after the first one, if that was put off while half
     /// written.
     places: Places,
+    /// The compression, if the client takes compressed messages.
+    compression: Option<Arc<Compression>>,
 }
 
 impl Batch {
+    pub(super) fn new(compression: Option<Arc<Compression>>) -> Self {
+        Self {
+            pieces: VecDeque::new(),
+            begun: 0,
+            places: Places::default(),
+            compression,
+        }
+    }
+
+    /// Takes messages from the lane, of about `max` bytes, in the form in which this client gets them; `false` when there
+    /// are none. Until here they wait as they are, so that all clients share them.
+    pub(super) async fn fill(&mut self, lane: &ExpressLane, max: usize) -> bool {
+        let from = self.pieces.len();
+        let are_any = lane.take(&mut self.pieces, max);
+        if let Some(compression) = &self.compression {
+            let taken = self.pieces.range_mut(from..);
+            let saved = compression.compress(taken.map(|piece| &mut piece.message));
+            lane.spared(saved.await);
+        }
+        are_any
+    }
+
     /// The first messages, for one write.
     pub(super) fn slices(&self) -> Slices<'_> {
         let pieces = self.pieces.iter().take(MAX_VECTORED_PIECES);

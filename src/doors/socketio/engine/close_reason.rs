@@ -41,6 +41,11 @@ pub enum CloseReason {
     /// The client answered no ping, although it took all that was sent, or nothing waited.
     #[strum(serialize = "ping_timeout")]
     Silent,
+    /// The client sent a compressed message that can't be inflated.
+    #[strum(serialize = "malformed_compression")]
+    MalformedCompression,
+    /// The client's compressed messages became more than `max_unpack_ratio` times their bytes.
+    UnpackRatio,
 }
 
 impl CloseReason {
@@ -54,11 +59,11 @@ impl CloseReason {
         match self {
             Self::SlowClient | Self::Stalled | Self::Silent | Self::Shutdown => None,
             Self::Expired | Self::Revoked | Self::Banned | Self::Disconnected => None,
-            // RFC 6455, 7.4.1: message too big, policy violation, protocol error, not UTF-8.
-            Self::TooLarge => Some(b"\x88\x02\x03\xf1"),
+            // RFC 6455, 7.4.1: message too big, policy violation, protocol error, data that is not what it says.
+            Self::TooLarge | Self::UnpackRatio => Some(b"\x88\x02\x03\xf1"),
             Self::Fragments | Self::BeforeConnect | Self::Connects => Some(b"\x88\x02\x03\xf0"),
             Self::Protocol => Some(b"\x88\x02\x03\xea"),
-            Self::Encoding => Some(b"\x88\x02\x03\xef"),
+            Self::Encoding | Self::MalformedCompression => Some(b"\x88\x02\x03\xef"),
         }
     }
 
@@ -86,9 +91,17 @@ impl CloseReason {
             ),
             Self::Protocol => (
                 "bad_request",
-                "a frame is not as WebSocket wants it (RFC 6455): masked, whole, without extensions",
+                "a frame is not as WebSocket wants it (RFC 6455): masked, whole, without extensions that were not agreed on",
             ),
             Self::Encoding => ("bad_request", "a text was no UTF-8"),
+            Self::MalformedCompression => (
+                "bad_request",
+                "a compressed message can't be inflated: send each by itself (client_no_context_takeover), deflated and whole",
+            ),
+            Self::UnpackRatio => (
+                "too_large",
+                "compressed messages became more than [server] max_unpack_ratio times their bytes; send them uncompressed",
+            ),
         };
         Some(Error::new(code, message))
     }

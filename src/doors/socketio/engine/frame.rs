@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::{
     channel::Namespace,
     delivery::{Outgoing, Shape, Tag, WireMessage},
+    net::frame::{FINAL_TEXT, MAX_HEADER, first_frame, header},
 };
 
 /// One Socket.IO packet as a WebSocket text frame, and as the JSON that the engine needs for polling clients.
@@ -136,7 +137,7 @@ impl Frame {
         }
         let body_at = out.len();
         body(&mut out);
-        let header = header(out.len() - MAX_HEADER);
+        let header = header(FINAL_TEXT, out.len() - MAX_HEADER);
         let start = MAX_HEADER - header.len();
         out[start..MAX_HEADER].copy_from_slice(&header);
         (Bytes::from(out).slice(start..), body_at - start)
@@ -181,44 +182,6 @@ fn body_at(message: &WireMessage) -> usize {
         namespace => namespace.path().len() + 1,
     };
     header + 2 + namespace
-}
-
-const MAX_HEADER: usize = 10;
-const FINAL_TEXT: u8 = 0x81;
-
-/// The header of an unmasked text frame.
-fn header(len: usize) -> smallvec::SmallVec<[u8; MAX_HEADER]> {
-    let mut header = smallvec::smallvec![FINAL_TEXT];
-    if let Ok(short) = u8::try_from(len)
-        && short < 126
-    {
-        header.push(short);
-    } else if let Ok(medium) = u16::try_from(len) {
-        header.push(126);
-        header.extend_from_slice(&medium.to_be_bytes());
-    } else {
-        header.push(127);
-        header.extend_from_slice(&(len as u64).to_be_bytes());
-    }
-    header
-}
-
-/// The size of the first frame of `bytes`, and the index at which its payload begins; `None` if not even the header is
-/// whole. For server frames only: the mask bit is ignored.
-pub fn first_frame(bytes: &[u8]) -> Option<(usize, usize)> {
-    let short = usize::from(*bytes.get(1)? & 0x7f);
-    let (payload_at, len) = match short {
-        126 => (
-            4,
-            usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)),
-        ),
-        127 => {
-            let len = u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?);
-            (10, usize::try_from(len).ok()?)
-        }
-        len => (2, len),
-    };
-    Some((payload_at, payload_at.checked_add(len)?))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     close_reason::CloseReason,
-    frame::{Frame, first_frame},
+    frame::Frame,
     gate::mark,
     incoming::Incoming,
     lane::ExpressLane,
@@ -26,7 +26,9 @@ use super::{
 };
 use crate::{
     channel::Namespace,
-    net::{ConnectionSlot, Slot, Socket, stream::ReadHalf},
+    net::{
+        ConnectionSlot, Slot, Socket, deflate::Compression, frame::first_frame, stream::ReadHalf,
+    },
 };
 
 /// A WebSocket's byte stream as the engine sees it.
@@ -67,10 +69,11 @@ impl Guard {
         lane: Arc<ExpressLane>,
         speech: Speech,
         counted: Counted,
+        compression: Option<Arc<Compression>>,
     ) -> Self {
         let (read, write) = socket.split();
-        tokio::spawn(write_out(lane.clone(), write));
-        let incoming = Incoming::new(lane.incoming());
+        let incoming = Incoming::new(lane.incoming(), compression.as_deref());
+        tokio::spawn(write_out(lane.clone(), write, compression));
         Self {
             early,
             read,
@@ -92,7 +95,7 @@ impl Guard {
         speech: Speech,
         counted: Counted,
     ) -> Self {
-        tokio::spawn(write_out(lane.clone(), probed.write));
+        tokio::spawn(write_out(lane.clone(), probed.write, probed.compression));
         let mut ready = BytesMut::new();
         for packet in ["2probe", "5"] {
             Message::text(packet).write(&mut ready);

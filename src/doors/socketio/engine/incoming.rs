@@ -14,7 +14,11 @@ mod tests;
 
 use std::collections::VecDeque;
 
-use super::{close_reason::CloseReason, message::Message};
+use super::{
+    close_reason::CloseReason,
+    message::{FRAGMENT, Message},
+};
+use crate::net::deflate::{Compression, Inflation, InflationError};
 
 /// Bounds on what one client may send.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +45,8 @@ const MIN_READ_BYTES: usize = 1_024;
 const CONNECT: &[u8; 2] = b"40";
 
 const FINAL: u8 = 0x80;
+/// The bit of a compressed message's first frame.
+const COMPRESSED: u8 = 0x40;
 const RESERVED: u8 = 0x70;
 const MASKED: u8 = 0x80;
 const CONTINUATION: u8 = 0x0;
@@ -65,6 +71,10 @@ pub(super) struct Incoming {
     fragments: usize,
     /// The kind of the current message; `None` between two.
     kind: Option<u8>,
+    /// Inflates compressed messages; none where that was not agreed on.
+    inflation: Option<Inflation>,
+    /// Whether the current message is compressed.
+    compressed: bool,
     /// The payload of the current message so far, unmasked.
     assembled: Vec<u8>,
     /// The first byte of the current frame.
@@ -95,7 +105,8 @@ struct Header {
 }
 
 impl Incoming {
-    pub(super) fn new(bounds: Bounds) -> Self {
+    /// Checks the frames of a client, with whom this compression was agreed on.
+    pub(super) fn new(bounds: Bounds, compression: Option<&Compression>) -> Self {
         Self {
             bounds,
             header: [0; MAX_HEADER],
@@ -104,6 +115,8 @@ impl Incoming {
             message: 0,
             fragments: 0,
             kind: None,
+            inflation: compression.map(Compression::inflation),
+            compressed: false,
             assembled: Vec::new(),
             first: 0,
             control: Vec::new(),
@@ -177,7 +190,7 @@ impl Incoming {
                 self.first = header.first;
                 self.check(&header, joined)?;
                 if header.payload == 0 {
-                    self.end_frame();
+                    self.end_frame()?;
                 }
             }
         }
@@ -201,42 +214,73 @@ impl Incoming {
         }
         self.mask.rotate_left(payload.len() % 4);
         let is_begun = (before < CONNECT.len()) && kept.len() >= CONNECT.len();
-        if !is_control && self.kind == Some(TEXT) && is_begun && kept.starts_with(CONNECT) {
-            self.connects += 1;
-            if self.connects > self.bounds.max_connects {
-                return Err(CloseReason::Connects);
-            }
+        let is_text = !is_control && self.kind == Some(TEXT) && !self.compressed;
+        if is_text && is_begun && kept.starts_with(CONNECT) {
+            self.count_connect()?;
         }
         if payload.len() as u64 == self.payload {
-            self.end_frame();
+            self.end_frame()?;
+        }
+        Ok(())
+    }
+
+    fn count_connect(&mut self) -> Result<(), CloseReason> {
+        self.connects += 1;
+        if self.connects > self.bounds.max_connects {
+            return Err(CloseReason::Connects);
         }
         Ok(())
     }
 
     /// Ends the current frame.
-    fn end_frame(&mut self) {
+    fn end_frame(&mut self) -> Result<(), CloseReason> {
         if self.first & 0x0f >= CONTROL {
             let payload = std::mem::take(&mut self.control);
             let opcode = self.first & 0x0f;
             self.messages.push_back(Message::Control(opcode, payload));
-            return;
+            return Ok(());
         }
         if self.first & FINAL == 0 {
-            return;
+            return Ok(());
         }
-        let payload = std::mem::take(&mut self.assembled);
-        self.messages.push_back(match self.kind.take() {
+        let mut payload = std::mem::take(&mut self.assembled);
+        let kind = self.kind.take();
+        if std::mem::take(&mut self.compressed) {
+            payload = self.inflate(&payload)?;
+            if kind == Some(TEXT) && payload.starts_with(CONNECT) {
+                self.count_connect()?;
+            }
+        }
+        self.messages.push_back(match kind {
             Some(TEXT) => Message::Text(payload),
             _ => Message::Binary(payload),
         });
+        Ok(())
+    }
+
+    /// Inflates a whole message. What it becomes counts for the turn as if it had come so.
+    fn inflate(&mut self, message: &[u8]) -> Result<Vec<u8>, CloseReason> {
+        let inflation = self.inflation.as_mut().ok_or(CloseReason::Protocol)?;
+        let inflated = inflation.inflate(message).map_err(|error| match error {
+            InflationError::TooLarge => CloseReason::TooLarge,
+            InflationError::Ratio => CloseReason::UnpackRatio,
+            InflationError::Malformed => CloseReason::MalformedCompression,
+        })?;
+        self.turn += inflated.len() / FRAGMENT;
+        Ok(inflated)
     }
 
     fn check(&mut self, header: &Header, joined: impl Fn() -> bool) -> Result<(), CloseReason> {
-        // No extension is ever agreed on, so the reserved bits mean nothing; compression would be one.
-        if header.first & RESERVED != 0 || !header.masked {
+        let kind = header.first & 0x0f;
+        // Reserved bits mean nothing, but for the one that begins a compressed message where that was agreed on.
+        let begins = kind != CONTINUATION && kind < CONTROL;
+        let allowed = match self.inflation {
+            Some(_) if begins => COMPRESSED,
+            _ => 0,
+        };
+        if header.first & RESERVED & !allowed != 0 || !header.masked {
             return Err(CloseReason::Protocol);
         }
-        let kind = header.first & 0x0f;
         if kind >= CONTROL {
             let is_whole = header.first & FINAL != 0 && header.payload <= MAX_CONTROL;
             return if is_whole && kind <= LAST_CONTROL {
@@ -256,6 +300,7 @@ impl Incoming {
             self.message = 0;
             self.fragments = 0;
             self.kind = Some(kind);
+            self.compressed = header.first & COMPRESSED != 0;
         }
         self.message = self.message.saturating_add(header.payload);
         self.fragments += 1;

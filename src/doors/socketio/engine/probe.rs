@@ -17,6 +17,7 @@ use super::{
 };
 use crate::net::{
     Socket,
+    deflate::Compression,
     stream::{ReadHalf, WriteHalf, Writer},
 };
 
@@ -28,6 +29,8 @@ pub struct Probed {
     pub(super) write: WriteHalf,
     /// Holds the bytes that came after the packet `5`.
     pub(super) incoming: Incoming,
+    /// The compression, if it was agreed on for this stream.
+    pub(super) compression: Option<Arc<Compression>>,
 }
 
 impl fmt::Debug for Probed {
@@ -64,9 +67,10 @@ pub async fn probe(
     mut early: Bytes,
     lane: &Arc<ExpressLane>,
     within: Duration,
+    compression: Option<Arc<Compression>>,
 ) -> Option<Probed> {
     let (mut read, mut write) = socket.split();
-    let mut incoming = Incoming::new(lane.incoming());
+    let mut incoming = Incoming::new(lane.incoming(), compression.as_deref());
     let upgraded = async {
         expect(&mut read, &mut early, &mut incoming, b"2probe").await?;
         answer(&mut write).await.ok()?;
@@ -79,6 +83,7 @@ pub async fn probe(
         read,
         write,
         incoming,
+        compression,
     })
 }
 

@@ -68,7 +68,7 @@ fn upgrade(
     if !matches!(query(request.uri(), "EIO"), Some("3" | "4")) {
         return Err(bad("unsupported protocol version: EIO must be 3 or 4"));
     }
-    let handshake =
+    let mut handshake =
         Handshake::read(&mut request).map_err(|(status, message)| with(status, message))?;
     let counted = Counted {
         // A session that began with polling has its slot already.
@@ -89,6 +89,7 @@ fn upgrade(
             (lane, Some(upgrade.ok_or_else(|| bad(why))?))
         }
     };
+    let compression = handshake.agree(request.headers(), door.context.options.compression.as_ref());
     let for_engine = engine_request(&request, &lane);
     let speech = Speech {
         is_first_protocol: query(request.uri(), "EIO") == Some("3"),
@@ -108,9 +109,9 @@ fn upgrade(
             Ok(parts) => {
                 let (socket, early) = (parts.io.into_inner(), parts.read_buf);
                 let guard = match upgrade {
-                    None => Guard::new(socket, early, lane, speech, counted),
+                    None => Guard::new(socket, early, lane, speech, counted, compression),
                     Some(upgrade) => {
-                        let probed = probe(socket, early, &lane, within).await;
+                        let probed = probe(socket, early, &lane, within, compression).await;
                         let Some(probed) = probed.filter(|_| upgrade.complete()) else {
                             // The session goes on by polling.
                             return metrics.refused("upgrade", "unfinished");

@@ -13,7 +13,10 @@ use tokio::{
 };
 
 use super::{batch::Batch, close_reason::CloseReason, lane::ExpressLane};
-use crate::net::stream::{Shared, WriteHalf, Writer};
+use crate::net::{
+    deflate::Compression,
+    stream::{Shared, WriteHalf, Writer},
+};
 
 /// Bytes that are taken from the queue at a time: enough to be worth a system call, and few enough that a heartbeat is
 /// soon behind them.
@@ -25,14 +28,18 @@ const WRITE_RUN: usize = 2;
 const LINGER_TIME: Duration = Duration::from_secs(1);
 
 /// Writes until the lane is closed and empty, or the connection is lost.
-pub(super) async fn write_out(lane: Arc<ExpressLane>, mut socket: WriteHalf) {
-    let mut batch = Batch::default();
+pub(super) async fn write_out(
+    lane: Arc<ExpressLane>,
+    mut socket: WriteHalf,
+    compression: Option<Arc<Compression>>,
+) {
+    let mut batch = Batch::new(compression);
     loop {
         // The end is checked before the queue is emptied: the last message is queued with the end, and must still be
         // written.
         let over = lane.killed().is_some() || lane.is_closing();
         let mut run = 0;
-        while lane.take(&mut batch.pieces, WRITE_BATCH_BYTES) {
+        while batch.fill(&lane, WRITE_BATCH_BYTES).await {
             if let Err(error) = write_all(&lane, &socket, &mut batch).await {
                 tracing::debug!(%error, "connection lost while writing");
                 if error.kind() == io::ErrorKind::TimedOut {
@@ -96,7 +103,7 @@ async fn write_plain(
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 batch.put_back(lane);
                 patiently(lane, socket.writable()).await?;
-                lane.take(&mut batch.pieces, WRITE_BATCH_BYTES);
+                batch.fill(lane, WRITE_BATCH_BYTES).await;
             }
             Err(error) => return Err(error),
         }

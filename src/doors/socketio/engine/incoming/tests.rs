@@ -26,7 +26,7 @@ fn frame(first: u8, len: usize) -> Vec<u8> {
 /// The verdict, into whatever pieces the bytes are split.
 fn verdict(bytes: &[u8], joined: bool) -> Result<(), CloseReason> {
     let verdicts = [1, 2, 3, 7, 1_000, bytes.len()].map(|piece| {
-        let mut incoming = Incoming::new(BOUNDS);
+        let mut incoming = Incoming::new(BOUNDS, None);
         bytes
             .chunks(piece)
             .try_for_each(|chunk| incoming.look(chunk, || joined))
@@ -80,7 +80,7 @@ fn connects_are_counted_however_they_are_cut_and_masked() {
 
 #[test]
 fn small_frames_are_read_in_turns_and_large_ones_at_once() {
-    let mut incoming = Incoming::new(BOUNDS);
+    let mut incoming = Incoming::new(BOUNDS, None);
     let tiny = frame(0x81, 1).repeat(10_000);
     let mut rest = &tiny[..];
     let mut turns = 0;

@@ -9,10 +9,7 @@ use super::{
     super::gate::{Gate, hold, mark},
     express::{ExpressLane, State, Way},
 };
-use crate::{
-    channel::Namespace,
-    delivery::{Tag, WireMessage},
-};
+use crate::channel::Namespace;
 
 /// The interval at which the engine's full queue is tried again.
 const POUR_RETRY_INTERVAL: Duration = Duration::from_millis(20);
@@ -101,8 +98,7 @@ impl ExpressLane {
         if let Gate::Held { engine, frames, .. } = gate {
             let engine = engine.clone();
             for frame in frames.drain(..) {
-                let told = WireMessage::new(namespace, Tag::Told, frame.bytes().clone());
-                state.queue.push(told);
+                state.queue.push_told(frame.message().clone());
             }
             *gate = Gate::Open {
                 engine,

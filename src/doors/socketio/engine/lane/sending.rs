@@ -142,6 +142,13 @@ impl ExpressLane {
         state.count(bytes.len(), false);
     }
 
+    /// Notes that so many bytes of what waits need not be written, since the writer has a shorter form.
+    pub(in crate::doors::socketio::engine) fn spared(&self, len: usize) {
+        if len > 0 {
+            self.lock().uncount(len);
+        }
+    }
+
     /// Notes that the writer wrote so many bytes.
     pub(in crate::doors::socketio::engine) fn written(&self, len: usize) {
         let mut state = self.lock();

@@ -1,0 +1,126 @@
+//! Compression as the server does it: for all clients that agreed on it alike.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use tokio::{sync::Semaphore, task::spawn_blocking};
+
+use super::{
+    super::frame::{COMPRESSED, FINAL_BINARY, FINAL_TEXT, first_frame, header},
+    codec::deflate,
+    inflation::Inflation,
+    limits::CompressionLimits,
+    offer::agree,
+};
+use crate::{delivery::WireMessage, observe::CompressionMetrics};
+
+/// Bytes of a message beyond which a thread of its own compresses it: a writer must not hold up others for longer than
+/// this takes.
+const LARGE: usize = 32 * 1_024;
+/// Bytes that compression must save at least: less is not worth what the client pays for it.
+const MIN_SAVED: usize = 64;
+
+/// Compresses what the server sends, and agrees with clients on it.
+pub struct Compression {
+    limits: CompressionLimits,
+    /// Large messages that are compressed at a time: no more than there are processors.
+    large: Semaphore,
+    metrics: Arc<CompressionMetrics>,
+}
+
+impl fmt::Debug for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compression")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Compression {
+    /// Compression for a whole server.
+    pub fn new(limits: CompressionLimits, metrics: Arc<CompressionMetrics>) -> Arc<Self> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Arc::new(Self {
+            limits,
+            large: Semaphore::new(processors),
+            metrics,
+        })
+    }
+
+    /// The answer to what a client offers in its handshake, if there is something to agree on.
+    pub fn agree(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        match agree(headers) {
+            Ok(answer) => {
+                let answer = answer?;
+                self.metrics.offered("agreed");
+                Some(answer)
+            }
+            Err(declined) => {
+                self.metrics.offered(declined.into());
+                None
+            }
+        }
+    }
+
+    /// Inflates the messages of a client that agreed.
+    pub fn inflation(&self) -> Inflation {
+        Inflation::new(&self.limits, self.metrics.clone())
+    }
+
+    /// Puts the compressed form of messages in the place of those that are to be written to a client that agreed; the
+    /// number of bytes that it saves.
+    pub async fn compress<'m>(
+        &self,
+        messages: impl Iterator<Item = &'m mut Arc<WireMessage>>,
+    ) -> usize {
+        let (mut saved, mut deliveries) = (0, 0);
+        for message in messages {
+            if let Some(compressed) = self.compressed(message).await {
+                saved += message.bytes.len() - compressed.bytes.len();
+                deliveries += 1;
+                *message = compressed;
+            }
+        }
+        if deliveries > 0 {
+            self.metrics.delivered(deliveries);
+        }
+        saved
+    }
+
+    /// A message in its compressed form, made for the first client and shared by all; none for a message that is small,
+    /// that is compressed already, or that gets no smaller.
+    async fn compressed(&self, message: &Arc<WireMessage>) -> Option<Arc<WireMessage>> {
+        let is_plain = matches!(message.bytes.first(), Some(&(FINAL_TEXT | FINAL_BINARY)));
+        if message.bytes.len() < self.limits.min_bytes || !is_plain {
+            return None;
+        }
+        let make = async {
+            let bytes = message.bytes.clone();
+            let level = self.limits.level;
+            let compressed = if bytes.len() <= LARGE {
+                frame(&bytes, level)
+            } else {
+                let _place = self.large.acquire().await;
+                let made = spawn_blocking(move || frame(&bytes, level)).await;
+                made.ok().flatten()
+            };
+            let after = compressed.as_ref().map(Bytes::len);
+            self.metrics.compressed(message.bytes.len(), after);
+            compressed
+        };
+        message.compressed(make).await.cloned()
+    }
+}
+
+/// The compressed form of a message that is one frame.
+fn frame(plain: &[u8], level: u32) -> Option<Bytes> {
+    let (payload_at, _) = first_frame(plain).filter(|&(_, end)| end == plain.len())?;
+    deflate(&plain[payload_at..], level, MIN_SAVED, |payload| {
+        let header = header(plain[0] | COMPRESSED, payload.len());
+        let mut frame = Vec::with_capacity(header.len() + payload.len());
+        frame.extend_from_slice(&header);
+        frame.extend_from_slice(payload);
+        Bytes::from(frame)
+    })
+}

@@ -1,0 +1,47 @@
+//! Frames of a WebSocket as a server sends them: they are not masked.
+
+use smallvec::SmallVec;
+
+/// The longest header of such a frame.
+pub const MAX_HEADER: usize = 10;
+/// The first byte of a whole text message.
+pub const FINAL_TEXT: u8 = 0x81;
+/// The first byte of a whole binary message.
+pub const FINAL_BINARY: u8 = 0x82;
+/// The bit that says "compressed" where that was agreed on.
+pub const COMPRESSED: u8 = 0x40;
+
+/// The header of a frame whose first byte is `first`, before a payload of so many bytes.
+pub fn header(first: u8, len: usize) -> SmallVec<[u8; MAX_HEADER]> {
+    let mut header = smallvec::smallvec![first];
+    if let Ok(short) = u8::try_from(len)
+        && short < 126
+    {
+        header.push(short);
+    } else if let Ok(medium) = u16::try_from(len) {
+        header.push(126);
+        header.extend_from_slice(&medium.to_be_bytes());
+    } else {
+        header.push(127);
+        header.extend_from_slice(&(len as u64).to_be_bytes());
+    }
+    header
+}
+
+/// The size of the first frame of `bytes`, and the index at which its payload begins; `None` if not even the header is
+/// whole. For server frames only: the mask bit is ignored.
+pub fn first_frame(bytes: &[u8]) -> Option<(usize, usize)> {
+    let short = usize::from(*bytes.get(1)? & 0x7f);
+    let (payload_at, len) = match short {
+        126 => (
+            4,
+            usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)),
+        ),
+        127 => {
+            let len = u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?);
+            (10, usize::try_from(len).ok()?)
+        }
+        len => (2, len),
+    };
+    Some((payload_at, payload_at.checked_add(len)?))
+}
