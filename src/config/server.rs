@@ -75,7 +75,8 @@ pub struct Server {
     pub body_patience: Seconds<2_000>,
     /// Compressed bodies that are unpacked at a time: each needs some 64 KiB.
     pub max_unpacking: Count<256, 1, { 1 << 16 }>,
-    /// Bytes that one byte of a compressed body may become, beyond `max_http_buffer_size`: more is a bomb.
+    /// Bytes that one byte of a compressed body, or of a client's compressed messages, may become, beyond
+    /// `max_http_buffer_size`: more is a bomb.
     pub max_unpack_ratio: Count<100, 10, 2_000>,
     /// Seconds that a connection is kept open for a next request, so that forgotten ones don't fill the table.
     pub idle_timeout: Seconds<75_000>,

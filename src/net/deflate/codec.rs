@@ -106,7 +106,7 @@ fn feed<'m>(
     loop {
         if out.len() == out.capacity() {
             // One byte more than allowed, so that it shows.
-            let growth = out.len().min(most - out.len() + 1);
+            let growth = out.len().min((most - out.len()).saturating_add(1));
             out.reserve_exact(growth);
         }
         let (taken, given) = (decompress.total_in(), out.len());

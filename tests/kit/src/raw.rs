@@ -2,6 +2,7 @@
 use std::{io, net::SocketAddr};
 
 use serde_json::{Value, json};
+use stoa::net::deflate::inflate;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -50,6 +51,25 @@ pub fn text(payload: &str) -> Vec<u8> {
     frame(FINAL | TEXT, payload.as_bytes())
 }
 
+/// A text message, deflated, in one frame.
+pub fn compressed(payload: &[u8]) -> Vec<u8> {
+    frame(FINAL | RSV1 | TEXT, &deflated(payload))
+}
+
+/// A message, deflated.
+pub fn deflated(payload: &[u8]) -> Vec<u8> {
+    let mut compress = flate2::Compress::new(flate2::Compression::best(), false);
+    let mut out = Vec::with_capacity(payload.len() + 64);
+    compress
+        .compress_vec(payload, &mut out, flate2::FlushCompress::Sync)
+        .expect("deflates");
+    out.truncate(out.len() - 4);
+    out
+}
+
+/// The header that offers compression.
+pub const DEFLATE: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+
 /// The end of a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum End {
@@ -66,24 +86,44 @@ pub struct Raw {
     pub stream: TcpStream,
     /// Bytes that came and are not looked at yet.
     buffer: Vec<u8>,
+    /// Texts that came compressed.
+    pub compressed: usize,
 }
 
 impl Raw {
     /// Opens a WebSocket and takes the engine's open packet.
     pub async fn open(address: SocketAddr) -> Self {
-        let (mut raw, head) = Self::upgrade(address, "EIO=4&transport=websocket", "").await;
+        let (raw, _) = Self::open_with(address, "").await;
+        raw
+    }
+
+    /// The same with further headers, each with its line end; and the answer's head.
+    pub async fn open_with(address: SocketAddr, headers: &str) -> (Self, String) {
+        let (mut raw, head) = Self::upgrade(address, "EIO=4&transport=websocket", headers).await;
         assert!(head.starts_with("HTTP/1.1 101"), "{head}");
         let open = raw.text().await.expect("the open packet");
         assert!(open.starts_with('0'), "{open}");
-        raw
+        (raw, head)
     }
 
     /// The same, and joins `/`.
     pub async fn join(address: SocketAddr) -> Self {
         let mut raw = Self::open(address).await;
-        raw.send(&text("40")).await.expect("sends");
-        raw.wait_for("42[\"connection_established\"").await;
+        raw.connect().await;
         raw
+    }
+
+    /// The same with compression, which the server must agree on.
+    pub async fn join_compressed(address: SocketAddr) -> Self {
+        let (mut raw, head) = Self::open_with(address, DEFLATE).await;
+        assert!(head.contains("permessage-deflate"), "{head}");
+        raw.connect().await;
+        raw
+    }
+
+    async fn connect(&mut self) {
+        self.send(&text("40")).await.expect("sends");
+        self.wait_for("42[\"connection_established\"").await;
     }
 
     /// Sends a handshake with further headers (each with its line end); the answer's head.
@@ -92,6 +132,7 @@ impl Raw {
         let mut raw = Self {
             stream,
             buffer: Vec::new(),
+            compressed: 0,
         };
         let request = format!(
             "GET /socket.io/?{query} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -168,6 +209,11 @@ impl Raw {
         loop {
             match self.frame().await? {
                 (0x81, payload) => return Some(String::from_utf8(payload).expect("UTF-8")),
+                (0xc1, payload) => {
+                    self.compressed += 1;
+                    let text = inflate(&payload, usize::MAX).expect("a deflated message");
+                    return Some(String::from_utf8(text).expect("UTF-8"));
+                }
                 (0x88, _) => return None,
                 _ => {}
             }

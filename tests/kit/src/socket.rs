@@ -8,22 +8,37 @@ use std::{
 };
 
 use bytes::{Buf, BytesMut};
+use stoa::net::deflate::inflate;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
 };
+
+use crate::raw::DEFLATE;
 
 /// Room for what comes in at once; more is read in several goes.
 const READ: usize = 64 * 1024;
 
 const TEXT: u8 = 0x81;
 const CLOSE: u8 = 0x88;
+const COMPRESSED: u8 = 0xc1;
 
 /// One connection to the namespace `/`.
 #[derive(Debug)]
 pub struct Socket {
     stream: TcpStream,
     buffer: BytesMut,
+    /// Messages that came compressed.
+    pub compressed: u64,
+}
+
+/// The way in which a client connects.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Connecting {
+    /// The size of the receive buffer, if it is to be small.
+    pub receive: Option<u32>,
+    /// Whether compression is offered, and must be agreed on.
+    pub compressed: bool,
 }
 
 impl Socket {
@@ -33,16 +48,31 @@ impl Socket {
         auth: &str,
         greeting: Option<&str>,
     ) -> io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        Self::begin(stream, address, auth, greeting).await
+        Self::connect_as(Connecting::default(), address, auth, greeting).await
+    }
+
+    /// The same in this way.
+    pub async fn connect_as(
+        how: Connecting,
+        address: SocketAddr,
+        auth: &str,
+        greeting: Option<&str>,
+    ) -> io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        if let Some(receive) = how.receive {
+            socket.set_recv_buffer_size(receive)?;
+        }
+        let stream = socket.connect(address).await?;
+        Self::begin(stream, address, auth, greeting, how.compressed).await
     }
 
     /// The same with a small receive buffer, so that what isn't read stays with the server.
     pub async fn connect_small(address: SocketAddr, auth: &str, receive: u32) -> io::Result<Self> {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_recv_buffer_size(receive)?;
-        let stream = socket.connect(address).await?;
-        Self::begin(stream, address, auth, None).await
+        let how = Connecting {
+            receive: Some(receive),
+            ..Connecting::default()
+        };
+        Self::connect_as(how, address, auth, None).await
     }
 
     async fn begin(
@@ -50,13 +80,15 @@ impl Socket {
         address: SocketAddr,
         auth: &str,
         greeting: Option<&str>,
+        compressed: bool,
     ) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         let mut socket = Self {
             stream,
             buffer: BytesMut::with_capacity(READ),
+            compressed: 0,
         };
-        socket.upgrade(address).await?;
+        socket.upgrade(address, compressed).await?;
         let open = socket.packet().await?;
         expect(&open, "0{")?;
         socket.send(&format!("40{auth}")).await?;
@@ -68,15 +100,20 @@ impl Socket {
         Ok(socket)
     }
 
-    async fn upgrade(&mut self, address: SocketAddr) -> io::Result<()> {
+    async fn upgrade(&mut self, address: SocketAddr, compressed: bool) -> io::Result<()> {
+        let offer = if compressed { DEFLATE } else { "" };
         let request = format!(
             "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\n\
-             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{offer}\r\n"
         );
         self.stream.write_all(request.as_bytes()).await?;
         loop {
             if let Some(end) = self.buffer.windows(4).position(|w| w == b"\r\n\r\n") {
                 let head = self.buffer.split_to(end + 4);
+                let agreed = head.windows(8).any(|w| w == b"-deflate");
+                if compressed != agreed {
+                    return Err(io::Error::new(ErrorKind::InvalidData, "compression"));
+                }
                 return expect(&head, "HTTP/1.1 101");
             }
             self.fill().await?;
@@ -87,7 +124,11 @@ impl Socket {
     async fn packet(&mut self) -> io::Result<Vec<u8>> {
         loop {
             while let Some((payload_at, end)) = frame(&self.buffer) {
-                let packet = self.buffer.split_to(end)[payload_at..].to_vec();
+                let whole = self.buffer.split_to(end);
+                let packet = match whole[0] {
+                    COMPRESSED => self.inflated(&whole[payload_at..])?,
+                    _ => whole[payload_at..].to_vec(),
+                };
                 if packet == b"2" {
                     self.send("3").await?;
                 } else {
@@ -136,12 +177,19 @@ impl Socket {
     }
 
     async fn hand_on(&mut self, event: &mut impl FnMut(&[u8])) -> io::Result<()> {
-        let mut pings = 0;
+        let (mut pings, mut compressed) = (0, 0);
         let mut done = 0;
         while let Some((payload_at, end)) = frame(&self.buffer[done..]) {
             let whole = &self.buffer[done..done + end];
             done += end;
-            match &whole[payload_at..] {
+            let inflated = match whole[0] {
+                COMPRESSED => {
+                    compressed += 1;
+                    Some(inflated(&whole[payload_at..])?)
+                }
+                _ => None,
+            };
+            match inflated.as_deref().unwrap_or(&whole[payload_at..]) {
                 [b'4', b'2', array @ ..] => event(array),
                 b"2" => pings += 1,
                 // An answer, which says no more than that what was asked for comes; a refusal is an error.
@@ -154,10 +202,16 @@ impl Socket {
             }
         }
         self.buffer.advance(done);
+        self.compressed += compressed;
         for _ in 0..pings {
             self.send("3").await?;
         }
         Ok(())
+    }
+
+    fn inflated(&mut self, payload: &[u8]) -> io::Result<Vec<u8>> {
+        self.compressed += 1;
+        inflated(payload)
     }
 
     async fn fill(&mut self) -> io::Result<()> {
@@ -187,6 +241,11 @@ impl Socket {
         out.extend_from_slice(text.as_bytes());
         self.stream.write_all(&out).await
     }
+}
+
+fn inflated(payload: &[u8]) -> io::Result<Vec<u8>> {
+    let inflated = inflate(payload, usize::MAX);
+    inflated.map_err(|_| io::Error::new(ErrorKind::InvalidData, "a deflated message"))
 }
 
 fn is_refusal(answer: &[u8]) -> bool {
