@@ -28,6 +28,7 @@
 //! | [`delivery`] | sent and unsent updates as plain data: cursors, wire messages, queues |
 //! | [`projections`] | folds of the stream: the state, Seneca's dashboards |
 //! | [`access`] | identities (`authn`) and permissions (`authz`) |
+//! | [`alerts`] | what operators are told without asking |
 //! | [`doors`] | Socket.IO, HTTP, and the acts of admins by either |
 //! | [`net`] | listener, TLS, connections and bodies |
 //! | [`history`] | events as they were, page by page |
@@ -38,6 +39,7 @@
 //! | [`channel`], [`pattern`], [`timestamp`], [`error`], [`decision`], `private_file` | leaves that all others use |
 
 pub mod access;
+pub mod alerts;
 pub mod backlog;
 pub mod breaker;
 pub mod channel;

@@ -35,6 +35,7 @@ const FLOORS: &[&str] = &[
     "hub",
     "history",
     "intake",
+    "alerts",
     "doors",
     "demo",
     "server",

@@ -3,6 +3,7 @@
 //! A file is optional. `STOA_SECTION__KEY` in the environment comes before the file. An unknown key, a value of the wrong
 //! kind or out of range stops the start; the message names the place and the nearest right key.
 
+mod alerts;
 mod authentication;
 mod environment;
 mod invalid;
@@ -27,6 +28,7 @@ mod traces;
 mod validate;
 mod words;
 
+pub use alerts::Alerts;
 pub use authentication::{ApiKeyConfig, Authentication, LEAST_SECRET};
 pub(crate) use authentication::{short_secret, weak_secret};
 pub use environment::is_setting;
@@ -79,6 +81,8 @@ pub struct Config {
     pub journal: Journal,
     /// Circuit breakers around outside parts.
     pub breakers: Breakers,
+    /// What operators are told without asking.
+    pub alerts: Alerts,
     /// Updates for Seneca's own pages.
     pub seneca: Seneca,
     /// Several servers as one.

@@ -17,6 +17,7 @@ impl Config {
             .or_else(|| self.names())
             .or_else(|| self.sampling())
             .or_else(|| self.authentication.invalid())
+            .or_else(|| self.alerts.invalid())
             .or_else(|| self.weak_secret())
     }
 

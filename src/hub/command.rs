@@ -11,7 +11,10 @@ use super::{
     subscription::Subscription,
 };
 use crate::{
-    access::{Identity, authz::Permissions},
+    access::{
+        Identity,
+        authz::{Audience, Permissions},
+    },
     channel::{Namespace, Topic},
     delivery::{Cursor, Outgoing},
     error::Error,
@@ -103,6 +106,12 @@ pub(super) enum Command {
         namespace: Namespace,
         name: &'static str,
         body: Object,
+    },
+    NotifyOperators {
+        name: &'static str,
+        body: Object,
+        /// Only operators that may see all of these are told.
+        audiences: Vec<Arc<Audience>>,
     },
     Picture(oneshot::Sender<(Picture, Seq, String)>),
     /// The state now.

@@ -11,7 +11,7 @@ use super::{
     subscription::Subscription,
 };
 use crate::{
-    access::Identity,
+    access::{Identity, authz::Audience},
     channel::{Namespace, Topic},
     error::Error,
     event::Object,
@@ -165,6 +165,21 @@ impl HubHandle {
             namespace,
             name,
             body,
+        })
+        .await;
+    }
+
+    /// Sends an event to the operators that may see all of these audiences, and whose filter doesn't leave it out.
+    pub async fn notify_operators(
+        &self,
+        name: &'static str,
+        body: Object,
+        audiences: Vec<Arc<Audience>>,
+    ) {
+        self.send(Command::NotifyOperators {
+            name,
+            body,
+            audiences,
         })
         .await;
     }

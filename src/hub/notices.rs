@@ -1,7 +1,14 @@
 //! Events without a record of the journal: greetings, answers, aggregates, notices.
 
+use std::sync::Arc;
+
 use super::{Hub, member::MemberId};
-use crate::{channel::Namespace, delivery::Outgoing, event::Object};
+use crate::{
+    access::authz::{Audience, OPERATORS},
+    channel::Namespace,
+    delivery::Outgoing,
+    event::Object,
+};
 
 impl Hub {
     /// Sends a notice to one member.
@@ -54,6 +61,24 @@ impl Hub {
         let everybody = self.roster.ids_on(namespace);
         let json = serde_json::Value::Object(body).to_string();
         self.send_to(&everybody, &Outgoing::new(namespace, name, json));
+    }
+
+    /// Sends a notice to the operators that may see all of these audiences, and whose filter doesn't leave it out.
+    pub(super) fn notify_operators(&mut self, name: &str, body: Object, about: &[Arc<Audience>]) {
+        let operators: Vec<MemberId> = self.roster.ids_in(OPERATORS).collect();
+        let json = serde_json::Value::Object(body).to_string();
+        for namespace in [Namespace::Root, Namespace::Admin] {
+            let update = Outgoing::new(namespace, name, json.clone());
+            for &id in &operators {
+                if let Some(member) = self.roster.get(id)
+                    && member.namespace == namespace
+                    && self.roster.is_told(member, name, about)
+                {
+                    member.outlet.send(member.shape(&update));
+                    self.roster.touch(id);
+                }
+            }
+        }
     }
 
     /// Queues an update for each of these members.

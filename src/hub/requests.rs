@@ -13,7 +13,7 @@ use super::{
 use crate::{
     access::{
         self, Identity,
-        authz::{PRODUCERS, too_many_rooms},
+        authz::{OPERATORS, PRODUCERS, too_many_rooms},
     },
     channel::Namespace,
     error::Error,
@@ -134,6 +134,11 @@ impl Hub {
             } => {
                 reply.send(self.reidentify(member, &who, &rooms)).ok();
             }
+            Command::NotifyOperators {
+                name,
+                body,
+                audiences,
+            } => self.notify_operators(name, body, &audiences),
             Command::Resume {
                 member,
                 from,
@@ -240,6 +245,11 @@ impl Hub {
         }
         for room in rooms {
             self.roster.join(id, room);
+        }
+        // Nobody asks for this room, and nobody is told of it.
+        self.roster.leave(id, OPERATORS);
+        if let Some(room) = access::authz::unlisted_rooms(who) {
+            self.roster.join(id, &room);
         }
         lost
     }

@@ -16,7 +16,7 @@ use super::{
     viewer::{Viewer, matters},
 };
 use crate::{
-    access::authz::{OBSERVERS, Permissions},
+    access::authz::{Audience, OBSERVERS, Permissions},
     channel::{Listening, Namespace, Topic},
     config::Recipients,
 };
@@ -333,6 +333,16 @@ impl Roster {
                     .get(member.subscription)
                     .admits_name(name)
         })
+    }
+
+    /// Whether a member is told of something with these audiences under this name.
+    pub(crate) fn is_told(&self, member: &Member, name: &str, about: &[Arc<Audience>]) -> bool {
+        let permissions = self.permissions.get(member.permissions);
+        let subscription = self.subscriptions.get(member.subscription);
+        subscription.admits_name(name)
+            && about
+                .iter()
+                .all(|audience| permissions.may_see_audience(audience, None))
     }
 
     pub(crate) fn ids_in(&self, room: &str) -> impl Iterator<Item = MemberId> {

@@ -60,6 +60,9 @@ pub enum ServeError {
     /// The journal can't be read.
     #[error("{0}")]
     Journal(#[from] JournalError),
+    /// Alerts can't be posted.
+    #[error("[alerts] webhook_url {0}")]
+    Webhook(String),
     /// An essential task has ended.
     #[error("{0}")]
     Ended(#[from] Ended),

@@ -3,6 +3,7 @@
 //! The server goes down in this order: readiness off, a notice to everybody, the hub's last flush, all lanes closed,
 //! requests in flight ended. It waits for nothing longer than `[server] shutdown_timeout`, whatever a client does.
 
+mod alerts;
 mod announce;
 mod authenticator;
 mod certificates;
@@ -32,6 +33,7 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     access::{authn::StartSecret, authz::Permissions},
+    alerts::Readings,
     breaker::Breakers,
     config::Config,
     demo,
@@ -167,12 +169,13 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         metrics: metrics.clone(),
         options: options::doors(config, quota.clone()),
     };
+    let alerts_hub = handle.clone();
     let api = Api {
         hub: handle,
         intake: intake.clone(),
         authenticator: authenticator.clone(),
         metrics: metrics.clone(),
-        breakers,
+        breakers: breakers.clone(),
         readiness: readiness.clone(),
         renderings: options::renderings(config, &metrics),
         stream: options::stream(config),
@@ -210,6 +213,21 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         let fresh = authenticator::keep_fresh(tokens, file, interval, metrics, Asked::listen());
         essential.spawn("watch over the keys", fresh)
     }));
+    let figures = {
+        let breakers = breakers.clone();
+        move || Readings {
+            breakers: breakers.snapshot(),
+            ..Readings::default()
+        }
+    };
+    let watched = (alerts_hub, journal.clone());
+    aside.extend(alerts::start(
+        config,
+        &essential,
+        watched,
+        (&breakers, &metrics),
+        figures,
+    )?);
     Ok(Running {
         address,
         start_secret,

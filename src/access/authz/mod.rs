@@ -16,5 +16,8 @@ pub use filter::{Filter, Subject};
 pub use permissions::Permissions;
 pub use rates::{Meter, Rates, TooMuch};
 pub use reach::{Policy, Reach};
-pub use room::{GENERAL, OBSERVERS, PRODUCERS, check_room, may_know_room, too_many_rooms};
+pub use room::{
+    GENERAL, OBSERVERS, OPERATORS, PRODUCERS, check_room, may_know_room, too_many_rooms,
+    unlisted_rooms,
+};
 pub use sessions::{Connection, DisconnectReason, Origin, Session, SessionGuard, Sessions};

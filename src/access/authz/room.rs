@@ -1,5 +1,7 @@
 //! Names of rooms, and the check whether a client may be in one.
 
+use std::sync::Arc;
+
 use super::{
     Permissions,
     room_name::{MAX_BYTES, MAX_ID, Misnamed, RoomName},
@@ -12,6 +14,14 @@ pub const GENERAL: &str = "general";
 pub const OBSERVERS: &str = "observers";
 /// The room of all clients that may publish: actions go here when the agent has no room of its own.
 pub const PRODUCERS: &str = "producers";
+
+/// The room of all clients that may see figures. Nobody can ask for it, and no setting can name it.
+pub const OPERATORS: &str = "(operators)";
+
+/// The rooms that a client is in by its role without being told.
+pub fn unlisted_rooms(who: &Identity) -> Option<Arc<str>> {
+    who.role.may_see_stats().then(|| OPERATORS.into())
+}
 
 /// The refusal of a client that wants to be in too many rooms.
 pub fn too_many_rooms(max: usize) -> Error {

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     access::{
         self, Identity,
-        authz::{Filter, OBSERVERS, Origin, room_name},
+        authz::{Filter, OBSERVERS, Origin, room_name, unlisted_rooms},
     },
     channel::Namespace,
     doors::{
@@ -103,7 +103,7 @@ pub(super) async fn stream(
     };
     let welcome = JoinReply {
         rooms,
-        own_rooms: Vec::new(),
+        own_rooms: unlisted_rooms(&caller.who).into_iter().collect(),
         greeting: greeting(&id, &caller.who),
         snapshot: wanted.snapshot.is_some_and(|s| s == "1" || s == "true"),
         state: Vec::new(),

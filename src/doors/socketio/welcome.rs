@@ -67,7 +67,7 @@ pub(super) async fn introduce(client: Arc<Client>, options: ConnectOptions) {
             &context.options.default_room,
             options.rooms,
         ),
-        own_rooms: vec![client.id.clone(), client.sid.to_string().into()],
+        own_rooms: own_rooms(&client),
         greeting: greeting(&client),
         snapshot: options.snapshot,
         state: Vec::new(),
@@ -78,6 +78,15 @@ pub(super) async fn introduce(client: Arc<Client>, options: ConnectOptions) {
         // The server goes down, and tells every client so.
         Err(refusal) => context.metrics.refused("connect", refusal.code),
     }
+}
+
+/// The rooms that are a client's own, or its role's, and are not listed to it.
+fn own_rooms(client: &Client) -> Vec<Arc<str>> {
+    let own = [client.id.clone(), client.sid.to_string().into()];
+    // Seneca's namespace has events of its own.
+    let of_role = access::authz::unlisted_rooms(&client.who())
+        .filter(|_| client.namespace != Namespace::Conversations);
+    own.into_iter().chain(of_role).collect()
 }
 
 /// The rooms that a client is in from the start.
