@@ -95,7 +95,7 @@ impl Authenticator {
             tokens,
             policy,
             blocklist,
-            sessions: Arc::default(),
+            sessions: Sessions::new(metrics.clone()),
             rates,
             metrics,
         })

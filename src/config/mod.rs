@@ -45,7 +45,7 @@ pub use role::Role;
 pub use rule_config::{MAX_WINDOW_MS, RuleConfig};
 pub use rules::{Rule, Rules};
 pub use secret::Secret;
-pub use sections::{Breakers, Cluster, Demo, Log, LogFormat, Performance, Rooms};
+pub use sections::{Analytics, Breakers, Cluster, Demo, Log, LogFormat, Performance, Rooms};
 pub use server::{Server, split_port};
 pub use switch::Switch;
 pub use tls::Tls;
@@ -85,6 +85,8 @@ pub struct Config {
     pub alerts: Alerts,
     /// Updates for Seneca's own pages.
     pub seneca: Seneca,
+    /// Figures about the use of the server.
+    pub analytics: Analytics,
     /// Several servers as one.
     pub cluster: Cluster,
     /// The invented team at work.

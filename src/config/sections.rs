@@ -74,6 +74,22 @@ pub struct Breakers {
     pub journal_open_for: Seconds<200>,
 }
 
+/// `[analytics]`: the figures about the use that clients make of the server.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Analytics {
+    /// Types of events that are counted by name; those that are watched least are dropped first.
+    pub max_event_types: Count<256, 16, 65_536>,
+    /// Rooms that are counted by name; those that are watched least are dropped first.
+    pub max_rooms: Count<512, 16, 65_536>,
+    /// Bytes of memory that these names may hold, and bytes of the text that is saved.
+    pub max_bytes: Count<{ 1 << 20 }, 65_536, { 1 << 28 }>,
+    /// Ends of sessions within the last minute that are remembered, to find the clients that come back.
+    pub max_ends: Count<16_384, 16>,
+    /// Seconds between two times that the figures are saved in the journal.
+    pub save_interval: Seconds<60_000, 1_000>,
+}
+
 /// `[cluster]`: several servers as one.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

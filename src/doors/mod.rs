@@ -4,6 +4,7 @@
 //! No door owns rooms, access rules, cursors or the policy of a queue.
 
 pub mod admin;
+mod analytics;
 mod handshake;
 pub mod http;
 mod peer;

@@ -212,6 +212,9 @@ impl Hub {
         };
         let at = place.with_everything_up_to(member.since);
         member.behind = Some(Box::new(Behind::new(at, Credit::least())));
+        if let Some(activity) = &member.activity {
+            activity.parked();
+        }
         if let Some(taken) = taken {
             member.missed_aggregates |= taken.aggregates;
             self.metrics.taken_back(taken.updates);
@@ -232,6 +235,9 @@ impl Hub {
         let Some(behind) = member.behind.take() else {
             return;
         };
+        if let Some(activity) = &member.activity {
+            activity.live();
+        }
         let to = to.with_everything_up_to(member.since);
         let to = self.stream.name(to);
         match behind.from {
@@ -299,7 +305,13 @@ impl Hub {
     fn give_up_these(&mut self, these: &[MemberId], at: &Cursor, why: &'static str) {
         // The queue passes over members that were given up.
         for &id in these {
-            let behind = self.roster.get_mut(id).and_then(|m| m.behind.take());
+            let Some(member) = self.roster.get_mut(id) else {
+                continue;
+            };
+            let behind = member.behind.take();
+            if let Some(activity) = &member.activity {
+                activity.live();
+            }
             if let Some(behind) = behind {
                 let from = behind.from.unwrap_or_else(|| at.to_string());
                 self.give_up(id, &from, behind.replayed, behind.replies, why);

@@ -178,6 +178,11 @@ pub enum Question {
         /// Only the rooms that it may be in are listed.
         permissions: Permissions,
     },
+    /// The members of these rooms, by the room's name. The caller bounds how many it asks about.
+    RoomSizes {
+        /// The rooms.
+        rooms: Vec<Arc<str>>,
+    },
     /// Seneca's `GET /api/health/current`; empty while nothing is known.
     HealthNow,
     /// Seneca's `GET /api/health/history`.

@@ -1,6 +1,6 @@
 //! A flush: sends the updates whose time has come to the outlets of the members that may see them.
 
-use super::{Hub, member::MemberId, subscription::Candidate};
+use super::{Hub, member::MemberId, roster::Roster, subscription::Candidate};
 use crate::{
     access::authz::OBSERVERS,
     channel::Namespace,
@@ -32,6 +32,9 @@ impl Hub {
         for id in self.roster.take_touched() {
             if let Some(member) = self.roster.get(id) {
                 member.outlet.flush();
+                if let Some(activity) = &member.activity {
+                    activity.touch();
+                }
             }
         }
     }
@@ -85,23 +88,32 @@ impl Hub {
         self.roster.next_update();
         let candidate = Candidate::of(planned, event, seq);
         let roster = &mut self.roster;
+        let mut watched = self.metrics.usage.watched();
         let mut looked_at = 0;
+        let mut look = |roster: &mut Roster, room: &str, to: &mut Vec<MemberId>| {
+            let before = to.len();
+            let looked_at = roster.in_room(room, &candidate, to);
+            watched.reached(room, to.len() - before);
+            looked_at
+        };
         match &planned.destination {
             Destination::EventRooms => update::event_rooms(event, &mut |room| {
-                looked_at += roster.in_room(room, &candidate, to);
+                looked_at += look(roster, room, to);
             }),
             Destination::Rooms(rooms) => {
                 for room in rooms.iter() {
-                    looked_at += roster.in_room(room, &candidate, to);
+                    looked_at += look(roster, room, to);
                 }
             }
             Destination::Topic(topic) => {
                 looked_at += roster.on_topic(*topic, &candidate, to);
                 if self.options.seneca_broadcast && candidate.namespace == Namespace::Root {
-                    looked_at += roster.in_room(OBSERVERS, &candidate, to);
+                    looked_at += look(roster, OBSERVERS, to);
                 }
             }
         }
+        watched.sent(event.name.canonical(), to.len());
+        drop(watched);
         self.metrics.looked_at(looked_at);
     }
 }

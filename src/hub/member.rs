@@ -8,6 +8,7 @@ use crate::{
     channel::{Listening, Namespace},
     delivery::Outgoing,
     journal::Seq,
+    observe::usage::Activity,
 };
 
 /// Names a member. A slot is used again when its member is gone; the serial number tells the members apart.
@@ -50,6 +51,8 @@ pub(crate) struct Member {
     pub(super) serial: u64,
     /// The last update that it was considered for, so that it gets each update once.
     pub(super) ticket: u64,
+    /// Its last sign of life; none in a roster without a loop.
+    pub(super) activity: Option<Arc<Activity>>,
     /// Whether its outlet is to be flushed at the end of this flush.
     pub(super) touched: bool,
 }

@@ -1,5 +1,7 @@
 //! Read-only questions, answered from the parts of the hub at one place of the stream.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::{
@@ -27,6 +29,10 @@ impl Hub {
                 rooms.sort_unstable();
                 let total = rooms.len();
                 object(json!({ "active_rooms": rooms, "total_rooms": total }))
+            }
+            Question::RoomSizes { rooms } => {
+                let size = |room: &Arc<str>| (room.to_string(), self.roster.count(room).into());
+                rooms.iter().map(size).collect()
             }
             Question::HealthNow => self
                 .projections

@@ -160,7 +160,11 @@ impl Hub {
 
     fn welcome(&mut self, request: JoinRequest, welcome: JoinReply) -> MemberId {
         let namespace = request.namespace;
+        let activity = self.metrics.usage.activity(&request.client_id);
         let id = self.roster.add(request);
+        if let Some(member) = self.roster.get_mut(id) {
+            member.activity = Some(activity);
+        }
         let asked: Vec<String> = welcome.rooms.iter().map(ToString::to_string).collect();
         for room in &welcome.own_rooms {
             self.roster.join(id, room);

@@ -104,6 +104,7 @@ impl Roster {
             permissions,
             serial,
             ticket: 0,
+            activity: None,
             touched: false,
         });
         self.peak = self.peak.max(self.members.len());

@@ -89,6 +89,25 @@ pub struct Health {
     pub damaged: u64,
 }
 
+/// The texts that a journal keeps beside the events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeptText {
+    /// Figures about the use of the server.
+    Analytics,
+}
+
+impl KeptText {
+    /// All of them.
+    pub(crate) const ALL: [Self; 1] = [Self::Analytics];
+
+    /// The name in the file.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Analytics => "analytics",
+        }
+    }
+}
+
 /// A journal kind. All methods may be called from any task.
 pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// The epoch of the cursors that are made now: it tells their places from those of another journal, and from places
@@ -186,6 +205,22 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
         _text: String,
     ) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(ready(Ok(())))
+    }
+
+    /// Keeps a text under a name, in place of the one before. It belongs to no event, and no retention drops it.
+    ///
+    /// # Errors
+    /// When it can't be kept now.
+    fn save_text(&self, _name: KeptText, _text: String) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(ready(Ok(())))
+    }
+
+    /// The text that is kept under a name, if there is one.
+    ///
+    /// # Errors
+    /// When the journal can't be read now.
+    fn load_text(&self, _name: KeptText) -> BoxFuture<'_, Result<Option<String>, JournalError>> {
+        Box::pin(ready(Ok(None)))
     }
 
     /// This part of the newest checkpoint, from 0 on; none after the last.

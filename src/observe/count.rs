@@ -23,6 +23,7 @@ impl Metrics {
     /// An event was not taken.
     pub fn rejected(&self, door: &'static str, code: &'static str) {
         self.rejected.get_or_create(&Code { door, code }).inc();
+        self.usage.failed();
     }
 
     /// An event was not taken because of a long id.
@@ -52,6 +53,13 @@ impl Metrics {
     /// A request was refused.
     pub fn refused(&self, door: &'static str, code: &'static str) {
         self.refused.get_or_create(&Code { door, code }).inc();
+        self.usage.failed();
+    }
+
+    /// A client was not let in at a door.
+    pub fn turned_away(&self, door: &'static str, code: &'static str) {
+        self.refused(door, code);
+        self.usage.turned_away();
     }
 
     /// A client sent an event that nobody handles.
@@ -99,6 +107,7 @@ impl Metrics {
         let (count, seconds) = &self.by_priority[priority as usize];
         count.inc();
         seconds.observe(after.as_secs_f64());
+        self.usage.waited(after);
         self.coalesced
             .inc_by(u64::from(coalesced.saturating_sub(1)));
     }
@@ -116,6 +125,7 @@ impl Metrics {
     /// An observer was parked because it reads too slowly.
     pub fn parked(&self) {
         self.parked.inc();
+        self.usage.failed();
     }
 
     /// A token was refused.
@@ -159,6 +169,7 @@ impl Metrics {
     /// A replay failed.
     pub fn replay_failed(&self) {
         self.replays_failed.inc();
+        self.usage.failed();
     }
 
     /// A client is sent the state instead of the updates that it missed.

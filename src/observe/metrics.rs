@@ -69,10 +69,14 @@ pub struct Metrics {
     pub(super) replayed: Counter,
     /// The time for which the hub's loop stood still.
     pub stall: super::stall::Stall,
+    /// The raw counts behind the analytics.
+    pub usage: super::Usage,
     /// The counters of request bodies.
     pub bodies: super::bodies::BodyMetrics,
     /// The counters of the compression of messages.
     pub compression: Arc<super::compression::CompressionMetrics>,
+    /// The counters of the analytics themselves.
+    pub(super) analytics: super::analytics::AnalyticsMetrics,
     /// Records read for replays.
     pub(super) replays_read: Counter,
     /// Replays that could not be made.
@@ -186,6 +190,8 @@ impl Metrics {
             taken_back: Counter::default(),
             replayed: Counter::default(),
             stall: super::stall::Stall::default(),
+            usage: super::Usage::default(),
+            analytics: super::analytics::AnalyticsMetrics::default(),
             bodies: super::bodies::BodyMetrics::default(),
             compression: Arc::default(),
             replays_read: Counter::default(),
@@ -213,6 +219,7 @@ impl Metrics {
     pub fn text(&self) -> String {
         let mut text = String::new();
         self.stall.is_read();
+        self.analytics.dropped(self.usage.dropped());
         let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         // Writing to a string can't fail.
         encode(&mut text, &registry).ok();

@@ -1,5 +1,6 @@
 //! Counters, histograms and logs: the server as it is seen from outside.
 
+mod analytics;
 mod bodies;
 mod compression;
 mod count;
@@ -11,9 +12,11 @@ mod metrics;
 mod names;
 mod stall;
 pub mod traces;
+pub mod usage;
 
 pub use bodies::BodyMetrics;
 pub use compression::CompressionMetrics;
 pub use journal::JournalMetrics;
 pub use marks::is_unfit_for_lines;
 pub use metrics::Metrics;
+pub use usage::Usage;

@@ -11,6 +11,7 @@ impl Metrics {
         self.compression.register(r);
         self.stall.register(r);
         super::traces::register(r);
+        self.analytics.register(r);
         r.register("events", "Events kept in the journal", self.events.clone());
         r.register(
             "events_duplicate",

@@ -47,10 +47,12 @@ use crate::{
     journal::{FlowId, Journal},
     net::{Proxies, Quota, Server},
     observe::Metrics,
-    projections::state::checkpoint,
+    projections::{analytics, state::checkpoint},
     update::{Rule, Table, TransformOptions},
 };
 
+/// The time that the last saving of the analytics may take.
+const SAVE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The time that the journal may take to close its file.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -77,6 +79,8 @@ pub struct Running {
     essential: Essential,
     /// Tasks beside the stream, which never end by themselves.
     aside: Vec<JoinHandle<()>>,
+    /// Bytes of the analytics, which are saved when all clients are gone.
+    max_analytics: usize,
     /// Closed last.
     journal: Arc<dyn Journal>,
     /// Ended before the other tasks, because it publishes.
@@ -101,11 +105,13 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let certificates = certificates::load(&config.tls)?;
     let (listener, address) = listen(config).await?;
     let metrics = Metrics::new();
+    metrics.usage.bound((&config.analytics).into());
     let breakers = Breakers::new(options::breakers(config));
     metrics.add(|registry| breakers.register(registry));
     let opened = journal::open(config, &breakers)?;
     let journal = opened.journal.clone();
     metrics.add_journal(&journal.metrics());
+    analytics::restore(&*journal, &metrics).await?;
     let (mut hub, handle, backlog) = Hub::new(
         options::hub(config),
         journal.clone(),
@@ -143,6 +149,14 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         );
         aside.push(essential.spawn("keeper of checkpoints", keep));
     }
+    let max_analytics = config.analytics.max_bytes.into();
+    let counting = analytics::keep(
+        journal.clone(),
+        metrics.clone(),
+        max_analytics,
+        config.analytics.save_interval.get(),
+    );
+    aside.push(essential.spawn("keeper of the analytics", counting));
     let intake = Arc::new(Intake::new(
         journal.clone(),
         ledger,
@@ -179,6 +193,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         readiness: readiness.clone(),
         renderings: options::renderings(config, &metrics),
         stream: options::stream(config),
+        max_connections: config.server.max_connections.get(),
         body: options::body(config, &metrics),
     };
     let routes = options::routes(config);
@@ -239,6 +254,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         hub,
         essential,
         aside,
+        max_analytics,
         journal,
         demo: config
             .demo
@@ -292,6 +308,9 @@ impl Running {
             hub.abort();
         }
         let journal = self.journal;
+        self.metrics.usage.end_all();
+        let save = analytics::save(&*journal, &self.metrics, self.max_analytics);
+        tokio::time::timeout(SAVE_TIMEOUT, save).await.ok();
         let close = tokio::task::spawn_blocking(move || journal.close());
         // Only a disk that hangs takes so long; acknowledged events are kept all the same.
         tokio::time::timeout(CLOSE_TIMEOUT, close).await.ok();

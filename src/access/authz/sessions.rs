@@ -4,7 +4,10 @@ use std::{
     collections::{BTreeSet, HashMap},
     fmt,
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -15,6 +18,10 @@ use crate::{
     config::Role,
     decision::{Revoked, Who},
     error::Error,
+    observe::{
+        Metrics,
+        usage::{Activity, Opening},
+    },
     timestamp::Timestamp,
 };
 
@@ -99,8 +106,12 @@ pub struct Origin {
 }
 
 /// All connections.
-#[derive(Debug, Default)]
-pub struct Sessions(Mutex<Live>);
+#[derive(Debug)]
+pub struct Sessions {
+    live: Mutex<Live>,
+    /// Counts each session, whatever door it comes by.
+    metrics: Arc<Metrics>,
+}
 
 #[derive(Debug, Default)]
 struct Live {
@@ -117,15 +128,46 @@ struct Live {
 pub struct SessionGuard {
     sessions: Arc<Sessions>,
     id: Arc<str>,
+    activity: Arc<Activity>,
+    /// Whether somebody said goodbye: without one the connection was lost.
+    said_goodbye: AtomicBool,
+}
+
+impl SessionGuard {
+    /// The client sent a message that uses a feature.
+    pub fn message(&self, feature: &str) {
+        self.activity.touch();
+        self.sessions.metrics.usage.message(feature);
+    }
+
+    /// The client sent a message.
+    pub fn touch(&self) {
+        self.activity.touch();
+    }
+
+    /// The session ends because its client or the server wants it to: the connection was not lost.
+    pub fn goodbye(&self) {
+        self.said_goodbye.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Drop for SessionGuard {
     fn drop(&mut self) {
         self.sessions.lock().remove(&self.id);
+        let lost = !*self.said_goodbye.get_mut();
+        self.sessions.metrics.usage.end(&self.id, lost);
     }
 }
 
 impl Sessions {
+    /// No sessions yet; each is counted in the metrics.
+    pub fn new(metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self {
+            live: Mutex::default(),
+            metrics,
+        })
+    }
+
     /// Lists a connection.
     pub fn begin(
         self: &Arc<Self>,
@@ -134,6 +176,13 @@ impl Sessions {
         connection: Weak<dyn Connection>,
     ) -> SessionGuard {
         let id = origin.client_id.clone();
+        let usage = &self.metrics.usage;
+        let activity = usage.begin(Opening {
+            id: &id,
+            address: origin.address,
+            user: who.user.as_deref(),
+            name: who.name.as_deref(),
+        });
         let session = Session {
             client_id: id.clone(),
             user: None,
@@ -153,12 +202,15 @@ impl Sessions {
         SessionGuard {
             sessions: self.clone(),
             id,
+            activity,
+            said_goodbye: AtomicBool::new(false),
         }
     }
 
     /// Gives a connection a new identity, or a later end.
     pub fn renew(&self, id: &Arc<str>, who: &Identity) {
         self.lock().set(id, who);
+        self.metrics.usage.renew(id, who.user.as_deref());
     }
 
     /// The connections that `wanted` accepts, at most `limit` of them, and how many it accepts in all.
@@ -216,7 +268,7 @@ impl Sessions {
     }
 
     fn lock(&self) -> MutexGuard<'_, Live> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

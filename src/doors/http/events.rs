@@ -55,6 +55,7 @@ pub(super) async fn publish(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
+    api.metrics.usage.count("publish");
     let media = media_type(&headers);
     let lines = [
         "application/x-ndjson",
@@ -319,6 +320,7 @@ pub(super) async fn history(
     caller: Caller,
     Filters(query): Filters<history::Query>,
 ) -> Result<Json<Page>, Error> {
+    api.metrics.usage.count("get_history");
     let page = api.intake.history(query, &caller.who.permissions).await;
     page.inspect_err(|refusal| api.metrics.refused("http", refusal.code))
         .map(Json)

@@ -1,6 +1,7 @@
 //! The HTTP side: the API, Seneca's REST, health, metrics and the demo page.
 
 mod admin;
+mod analytics;
 mod api;
 mod caller;
 mod error;
@@ -68,6 +69,7 @@ pub fn router(api: Api, door: Door, more: Router, options: &RouterOptions) -> Ro
         .route("/api/v1/state", get(state::state))
         .route("/api/v1/ws/stats", get(state::stats))
         .route("/api/v1/ws/rooms", get(state::rooms))
+        .route("/api/v1/analytics", get(analytics::report))
         .route("/api/health/current", get(seneca::health_now))
         .route("/api/health/history", get(seneca::health_history))
         .route("/api/conversations/recent", get(seneca::conversations))

@@ -6,7 +6,7 @@ use http::Uri;
 use crate::error::Error;
 
 /// The paths that programs ask for.
-const PATHS: [&str; 15] = [
+const PATHS: [&str; 16] = [
     "/api/v1/events",
     "/api/v1/stream",
     "/api/v1/state",
@@ -14,6 +14,7 @@ const PATHS: [&str; 15] = [
     "/api/v1/ws/stats",
     "/api/v1/ws/rooms",
     "/api/stream/projects/",
+    "/api/v1/analytics",
     "/api/v1/admin/connections",
     "/api/v1/admin/bans",
     "/api/v1/admin/revocations",
@@ -73,6 +74,7 @@ mod tests {
             ("/API/v1/Events", "/api/v1/events"),
             ("/api/v2/state", "/api/v1/state"),
             ("/stats", "/api/v1/ws/stats"),
+            ("/api/analytics", "/api/v1/analytics"),
             ("/health", "/healthz"),
             ("/ready", "/readyz"),
             ("/metric", "/metrics"),

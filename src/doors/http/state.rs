@@ -32,6 +32,7 @@ pub(super) async fn state(
     caller: Caller,
     Filters(of): Filters<Of>,
 ) -> Result<Response, Error> {
+    api.metrics.usage.count("get_state");
     let moment = api.hub.moment().await?;
     let renderings = api.renderings.clone();
     let project = of.project_id.filter(|id| !id.is_empty());

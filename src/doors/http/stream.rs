@@ -76,8 +76,20 @@ impl Parameters for Wanted {
 
 pub(super) async fn stream(
     State(api): State<Api>,
+    caller: Result<Caller, Error>,
+    wanted: Result<Filters<Wanted>, Error>,
+    hangup: Option<axum::Extension<PeerClosed>>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let metrics = api.metrics.clone();
+    let opened = async move { open(api, caller?, wanted?.0, hangup, headers).await };
+    opened.await.inspect_err(|_| metrics.usage.turned_away())
+}
+
+async fn open(
+    api: Api,
     caller: Caller,
-    Filters(wanted): Filters<Wanted>,
+    wanted: Wanted,
     hangup: Option<axum::Extension<PeerClosed>>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
@@ -119,6 +131,7 @@ pub(super) async fn stream(
         address: caller.address,
     };
     let session = api.authenticator.begin(&origin, &caller.who, &ending)?;
+    api.metrics.usage.came_by("sse");
     let heartbeat = api.stream.heartbeat;
     Ok(sse::response(queue, heartbeat, membership, session, ending))
 }

@@ -115,6 +115,7 @@ impl Client {
             .context
             .authenticator
             .begin(&origin, &self.who(), self)?;
+        self.context.metrics.usage.came_by("socketio");
         *lock(&self.session) = Some(session);
         Ok(())
     }
@@ -137,6 +138,13 @@ impl Client {
             .message(&self.meter, &self.who(), self.address, joins)
     }
 
+    /// Notes a message that uses a feature.
+    pub(super) fn used(&self, feature: &str) {
+        if let Some(session) = &*lock(&self.session) {
+            session.message(feature);
+        }
+    }
+
     /// Lets the client's frames go from now on.
     pub(super) fn stays(&self, stay: SessionId) {
         self.stay.set(stay).ok();
@@ -155,13 +163,18 @@ impl Client {
 
     /// Ends a client that disconnected: it leaves its rooms at once, even if many of its events still wait to be
     /// handled.
-    pub(super) fn disconnected(&self, reason: String) {
+    /// `lost` says that nobody meant it to end.
+    pub(super) fn disconnected(&self, reason: String, lost: bool) {
         self.gone.store(true, Ordering::Release);
         if let Some(stay) = self.stay.get() {
             self.lane.disconnect(self.namespace, *stay);
         }
         self.place().take();
-        lock(&self.session).take();
+        if let Some(session) = lock(&self.session).take()
+            && (!lost || self.ended.load(Ordering::Acquire))
+        {
+            session.goodbye();
+        }
         self.context.actions.left(&self.id);
         if self.counted.load(Ordering::Acquire) {
             self.context.metrics.disconnected(self.namespace, reason);

@@ -126,7 +126,7 @@ impl OnConnect {
         let (hello, who, address) = self
             .check(request, auth, query.as_deref())
             .await
-            .inspect_err(|refusal| self.context.metrics.refused("connect", refusal.code))?;
+            .inspect_err(|refusal| self.context.metrics.turned_away("connect", refusal.code))?;
         lane.admit();
         let client = Client::new(
             (socket.id, address),
@@ -137,13 +137,13 @@ impl OnConnect {
         );
         client
             .begin()
-            .inspect_err(|refusal| self.context.metrics.refused("connect", refusal.code))?;
+            .inspect_err(|refusal| self.context.metrics.turned_away("connect", refusal.code))?;
         socket.on_fallback(Receive(client.clone()));
         // The disconnect handler is set first: the socket may be closed before the connect handler is called.
         let leaving = client.clone();
         socket.on_disconnect(move |reason: DisconnectReason| async move {
             tracing::debug!(client = %leaving.id, %reason, "disconnected");
-            leaving.disconnected(format!("{reason:?}"));
+            leaving.disconnected(format!("{reason:?}"), is_loss(reason));
         });
         self.context.actions.listed(&client.performer);
         socket.extensions.insert(Admitted(Arc::new(hello), client));
@@ -188,6 +188,16 @@ impl OnConnect {
         authenticator.check_rooms(rooms, &who, fixed)?;
         Ok((hello, who, address))
     }
+}
+
+/// Whether a connection was lost: neither its client nor the server ended it.
+fn is_loss(reason: DisconnectReason) -> bool {
+    !matches!(
+        reason,
+        DisconnectReason::ClientNSDisconnect
+            | DisconnectReason::ServerNSDisconnect
+            | DisconnectReason::ClosingServer
+    )
 }
 
 /// Marks this implementation: socketioxide tells handlers apart by such a type.

@@ -95,7 +95,9 @@ impl Protocol for Guide {
             }
         };
         let room = message.get("room_id").and_then(Value::as_str);
-        let done = match message.get("type").and_then(Value::as_str) {
+        let kind = message.get("type").and_then(Value::as_str);
+        session.used(kind.unwrap_or_default());
+        let done = match kind {
             Some("ping") => {
                 session.answer(&json!({ "type": "pong", "timestamp": now() }));
                 Ok(())

@@ -66,7 +66,7 @@ pub(super) async fn identify(
     role: Role,
 ) -> Result<Visitor, Error> {
     let authenticator = &context.authenticator;
-    let count = |refusal: &Error| context.metrics.refused(door, refusal.code);
+    let count = |refusal: &Error| context.metrics.turned_away(door, refusal.code);
     let (who, address) = peer::identify(authenticator, extensions, role)
         .await
         .inspect_err(count)?;
@@ -89,7 +89,7 @@ pub(super) fn serve(
     let (response, on_upgrade) = match answered {
         Ok(answered) => answered,
         Err((status, message)) => {
-            context.metrics.refused(door, "bad_request");
+            context.metrics.turned_away(door, "bad_request");
             let mut response = Error::bad_request(message).into_response();
             *response.status_mut() = status;
             return response;
@@ -154,7 +154,7 @@ impl Arriving {
         let (membership, listed) = match joined.await {
             Ok(joined) => joined,
             Err(refusal) => {
-                context.metrics.refused(self.door, refusal.code);
+                context.metrics.turned_away(self.door, refusal.code);
                 let frame = CloseFrame {
                     code: CloseCode::Policy,
                     reason: refusal.code.into(),
@@ -162,6 +162,7 @@ impl Arriving {
                 return socket.close(frame, LAST_WORD).await;
             }
         };
+        context.metrics.usage.came_by(self.door);
         let meter = context.authenticator.meter(&who, address);
         let live = context.options.quota.live(address);
         let session = Session {
@@ -179,7 +180,7 @@ impl Arriving {
             ending,
             protocol,
             heard: Instant::now(),
-            _listed: listed,
+            listed,
             _live: live,
         };
         connected.run(socket).await;
@@ -194,7 +195,7 @@ struct Connected<P> {
     /// The time at which the client was last heard of.
     heard: Instant,
     /// Leaves the list of sessions with the connection.
-    _listed: SessionGuard,
+    listed: SessionGuard,
     /// Lets its address connect more often.
     _live: Live,
 }
@@ -210,6 +211,9 @@ enum End {
 impl<P: Protocol> Connected<P> {
     async fn run(mut self, mut socket: ClientSocket) {
         let end = self.exchange(&mut socket).await;
+        if let End::Close(_) = end {
+            self.listed.goodbye();
+        }
         // The hub forgets the client before the last words are sent.
         let Self { session, .. } = self;
         drop(session);
@@ -266,6 +270,7 @@ impl<P: Protocol> Connected<P> {
     async fn receive(&self, message: Message) -> Option<End> {
         match message {
             Message::Text(text) => {
+                self.listed.touch();
                 let joins = text.contains("subscribe");
                 match self.session.spend(joins) {
                     Ok(()) => self.protocol.receive(&self.session, &text).await,
@@ -283,7 +288,10 @@ impl<P: Protocol> Connected<P> {
                     reason: "messages are JSON as text".into(),
                 }))
             }
-            Message::Close(_) => Some(End::Gone),
+            Message::Close(_) => {
+                self.listed.goodbye();
+                Some(End::Gone)
+            }
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => None,
         }
     }

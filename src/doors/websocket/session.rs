@@ -49,6 +49,11 @@ impl Session {
         self.answer(&Value::Object(refusal.to_event(room)));
     }
 
+    /// Notes a message that uses a feature.
+    pub(super) fn used(&self, feature: &str) {
+        self.context.metrics.usage.message(feature);
+    }
+
     /// Takes one message from the client's budget, which `joins` a room or doesn't.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ mod damage;
 mod decisions;
 mod file;
 mod generations;
+mod kept;
 mod open_error;
 mod options;
 mod queue;
@@ -42,7 +43,7 @@ use tokio::sync::{oneshot, watch::Sender, watch::channel as watch_channel};
 use crate::{
     decision::{Decision, DecisionKeeper, Decisions},
     error::Error,
-    journal::{Batch, Bounds, Entry, Epoch, Health, Journal, JournalError, Outcome, Seq},
+    journal::{Batch, Bounds, Entry, Epoch, Health, Journal, JournalError, KeptText, Outcome, Seq},
     observe::JournalMetrics,
 };
 use damage::Damage;
@@ -294,6 +295,23 @@ impl Journal for SqliteJournal {
         text: String,
     ) -> BoxFuture<'_, Result<(), JournalError>> {
         self.checkpoint(seq, Some(part), text)
+    }
+
+    fn save_text(&self, name: KeptText, text: String) -> BoxFuture<'_, Result<(), JournalError>> {
+        let (reply, saved) = oneshot::channel();
+        let queued = self.queue.push(Job::Text { name, text, reply });
+        Box::pin(async move {
+            queued?;
+            answer(saved).await
+        })
+    }
+
+    fn load_text(&self, name: KeptText) -> BoxFuture<'_, Result<Option<String>, JournalError>> {
+        let reader = self.reader.clone();
+        Box::pin(async move {
+            let read = tokio::task::spawn_blocking(move || reader.text(name));
+            read.await.unwrap_or_else(|_| interrupted())
+        })
     }
 
     fn load_checkpoint(

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     decision::Decision,
-    journal::{Entry, JournalError, Outcome, Seq},
+    journal::{Entry, JournalError, KeptText, Outcome, Seq},
 };
 
 /// A job of the writer.
@@ -22,6 +22,12 @@ pub(super) enum Job {
         seq: Seq,
         /// The number of the part; none for the last one.
         part: Option<u32>,
+        text: String,
+        reply: oneshot::Sender<Result<(), JournalError>>,
+    },
+    /// A text to be kept in place of the one before.
+    Text {
+        name: KeptText,
         text: String,
         reply: oneshot::Sender<Result<(), JournalError>>,
     },

@@ -13,12 +13,13 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use super::{
     damage::{Damage, is_damage},
     decisions::{self, Unreadable},
+    kept,
     repair::next_good,
     schema::BUSY,
 };
 use crate::{
     decision::Decisions,
-    journal::{Batch, JournalError, Seq, entry::parse},
+    journal::{Batch, JournalError, KeptText, Seq, entry::parse},
 };
 
 #[derive(Debug)]
@@ -115,6 +116,17 @@ impl Reader {
         match read {
             Err(error) if is_damage(&error) => {
                 tracing::error!(%error, "the saved state in the journal is damaged; it is made anew from the events");
+                Ok(None)
+            }
+            read => read.map_err(unavailable),
+        }
+    }
+
+    /// The text that is kept under a name; none also when it can't be read.
+    pub(super) fn text(&self, name: KeptText) -> Result<Option<String>, JournalError> {
+        match kept::read(&self.lock(), name) {
+            Err(error) if is_damage(&error) => {
+                tracing::error!(%error, name = name.name(), "figures that were kept in the journal are damaged; they begin anew");
                 Ok(None)
             }
             read => read.map_err(unavailable),

@@ -13,7 +13,8 @@ use rusqlite::{Connection, OptionalExtension, types::Value};
 use serde::de::IgnoredAny;
 
 use super::{
-    damage::is_damage, decisions, generations, open_error::OpenError, options::Durability, schema,
+    damage::is_damage, decisions, generations, kept, open_error::OpenError, options::Durability,
+    schema,
 };
 use crate::{
     journal::{Epoch, Seq, entry::parse},
@@ -160,6 +161,7 @@ fn copy_small(
     for (epoch, began) in read_generations(source).unwrap_or_default() {
         generations::write(target, epoch, began)?;
     }
+    kept::copy(source, target)?;
     done.decisions_lost = !matches!(decisions::copy(source, target), Ok(true));
     match copy_state(source, target) {
         Ok(true) => {}

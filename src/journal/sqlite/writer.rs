@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use super::{
     clock::Now,
-    decisions,
+    decisions, kept,
     options::{Durability, SqliteOptions},
     queue::{Append, Decide, Job, Queue},
     shared::Shared,
@@ -90,6 +90,10 @@ impl Writer {
                         reply,
                     } => {
                         reply.send(self.checkpoint(seq, part, &text)).ok();
+                    }
+                    Job::Text { name, text, reply } => {
+                        let save = |connection: &mut _| kept::write(connection, name, &text);
+                        reply.send(self.save(save)).ok();
                     }
                     Job::Stop => stop = true,
                 }
@@ -211,39 +215,20 @@ impl Writer {
 
     /// Keeps a part of a checkpoint, or its last one: from then on that is the newest checkpoint.
     fn checkpoint(&mut self, seq: Seq, part: Option<u32>, text: &str) -> Result<(), JournalError> {
-        self.may_append()?;
-        let save = |connection: &mut Connection| -> rusqlite::Result<()> {
-            let save = connection.transaction()?;
-            match part {
-                Some(part) => {
-                    if part == 0 {
-                        // Parts of a checkpoint whose last one never came.
-                        save.execute(
-                            "DELETE FROM checkpoint_parts WHERE seq NOT IN (SELECT seq FROM checkpoints)",
-                            [],
-                        )?;
-                    }
-                    save.execute(
-                        "INSERT OR REPLACE INTO checkpoint_parts VALUES (?1, ?2, ?3)",
-                        (seq, part, text),
-                    )?;
-                }
-                None => {
-                    save.execute(
-                        "INSERT OR REPLACE INTO checkpoints VALUES (?1, ?2)",
-                        (seq, text),
-                    )?;
-                    save.execute("DELETE FROM checkpoints WHERE seq < ?1", [seq])?;
-                    save.execute("DELETE FROM checkpoint_parts WHERE seq <> ?1", [seq])?;
-                }
-            }
-            save.commit()
-        };
-        save(&mut self.connection).map_err(|e| self.ill(&e))?;
+        self.save(|connection| kept::checkpoint(connection, seq, part, text))?;
         if part.is_none() {
             self.shared.checkpoint.store(seq, Ordering::Release);
         }
         Ok(())
+    }
+
+    /// Keeps something beside the events.
+    fn save(
+        &mut self,
+        save: impl FnOnce(&mut Connection) -> rusqlite::Result<()>,
+    ) -> Result<(), JournalError> {
+        self.may_append()?;
+        save(&mut self.connection).map_err(|error| self.ill(&error))
     }
 
     fn chores(&mut self, queue: &Queue) {

@@ -77,7 +77,10 @@ pub(in crate::doors::socketio) fn begin(
     let client = request.extensions().get::<ClientAddress>();
     door.pending
         .begin(client.map(|client| client.0))
-        .map_err(|(reason, refusal)| door.refuse("session", refusal.status(), reason, &refusal))
+        .map_err(|(reason, refusal)| {
+            door.context.metrics.usage.turned_away();
+            door.refuse("session", refusal.status(), reason, &refusal)
+        })
 }
 
 /// The first value of a key in a query, as the engine reads it.

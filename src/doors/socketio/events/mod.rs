@@ -32,6 +32,7 @@ pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
     let answer = match request {
         Ok(request) => {
             client.context.metrics.mended(request.mended);
+            client.used(feature(client, &request.event));
             dispatch(client, request).await
         }
         Err(refusal) => {
@@ -52,6 +53,14 @@ pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
     };
     if let Some(ack) = ack {
         client.acknowledge(ack, &acknowledgement(&answer));
+    }
+}
+
+/// The name by which an event counts among the features.
+fn feature<'e>(client: &Client, event: &'e str) -> &'e str {
+    match client.namespace {
+        Namespace::Admin if Act::named(event).is_some() => "admin",
+        _ => event,
     }
 }
 

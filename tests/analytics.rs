@@ -1,0 +1,345 @@
+//! `GET /api/v1/analytics` over the wire: the figures are what clients did, over restarts too, and show nobody more than
+//! they may see.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+use std::{net::SocketAddr, path::Path};
+
+use kit::{
+    Client, get,
+    guarded::{admin, grant, guarded, request, token},
+    post,
+    process::{Process, serve},
+    server, until,
+};
+use serde_json::{Value, json};
+use stoa::{access::authn::Grant, config::Role};
+
+const PATH: &str = "/api/v1/analytics";
+
+/// The figures, once they are so; the last ones are shown if they never are.
+async fn figures(address: SocketAddr, is_so: impl Fn(&Value) -> bool) -> Value {
+    until("the figures", async || {
+        let (status, figures) = get(address, PATH).await;
+        assert_eq!(status, 200, "{figures}");
+        is_so(&figures).then_some(figures)
+    })
+    .await
+}
+
+async fn named(address: SocketAddr, name: &str) -> Client {
+    Client::connect(address, json!({ "name": name })).await.0
+}
+
+/// Says goodbye, and waits until the connection is closed.
+async fn leave(mut client: Client) {
+    client.send_text("41").await;
+    client.close().await;
+}
+
+fn sessions(distribution: &Value) -> u64 {
+    let classes = distribution.as_array().expect("classes");
+    classes
+        .iter()
+        .map(|c| c["sessions"].as_u64().unwrap())
+        .sum()
+}
+
+fn entry<'f>(list: &'f Value, key: &str, name: &str) -> &'f Value {
+    let found = list
+        .as_array()
+        .and_then(|l| l.iter().find(|e| e[key] == name));
+    found.unwrap_or_else(|| panic!("no {name} in {list}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_figures_are_what_clients_did() {
+    let server = server().await;
+    let address = server.address();
+    let mut clients = Vec::new();
+    for n in 0..6 {
+        clients.push(named(address, &format!("board {n}")).await);
+    }
+    let stream = reqwest::get(format!("http://{address}/api/v1/stream"))
+        .await
+        .unwrap();
+    assert_eq!(stream.status(), 200);
+    figures(address, |f| {
+        f["total_connections"] == 7 && f["peak_concurrent_users"] == 7
+    })
+    .await;
+
+    // Two say goodbye and come back; two are lost, and one of these comes back.
+    let lost: Vec<_> = clients.drain(..2).collect();
+    for client in lost {
+        client.close().await;
+    }
+    for client in clients.drain(..2).collect::<Vec<_>>() {
+        leave(client).await;
+    }
+    figures(address, |f| f["connections_ended"] == 4).await;
+    for name in ["board 0", "board 2", "board 3"] {
+        clients.push(named(address, name).await);
+    }
+    // Five are not let in.
+    for _ in 0..3 {
+        let refused = Client::open(address, "/", json!({ "rooms": ["planet:earth"] })).await;
+        assert!(refused.is_err());
+    }
+    for query in ["rooms=planet:earth", "nonsense=1"] {
+        let refused = reqwest::get(format!("http://{address}/api/v1/stream?{query}")).await;
+        assert_eq!(refused.unwrap().status(), 400);
+    }
+    // Three see each update in `observers`, two only in the project's room.
+    for client in &mut clients[..2] {
+        client
+            .call("join_room", json!({ "room": "project:p1" }))
+            .await;
+        client
+            .call("leave_room", json!({ "room": "observers" }))
+            .await;
+    }
+    for n in 0..4 {
+        let task = format!("t{n}");
+        let event =
+            json!({ "type": "task_completed", "project_id": "p1", "data": { "task_id": task } });
+        assert_eq!(post(address, &event).await.0, 202);
+    }
+    let told = figures(address, |f| {
+        f["event_types"][0]["deliveries"] == 24 && f["total_connections"] == 6
+    })
+    .await;
+    for (key, value) in [
+        ("connections_opened", json!(10)),
+        ("connections_ended", json!(4)),
+        ("reconnection_rate", json!(0.1)),
+        ("peak_concurrent_users", json!(7)),
+        ("peak_connections", json!(7)),
+        ("active_sessions", json!(6)),
+        ("client_messages", json!(4)),
+        ("all_projects", json!(true)),
+    ] {
+        assert_eq!(told[key], value, "{key} in {told:#}");
+    }
+    for key in [
+        "connection_duration_distribution",
+        "session_duration_distribution",
+    ] {
+        assert_eq!(sessions(&told[key]), 4);
+        assert_eq!(told[key][0], json!({ "up_to_seconds": 10, "sessions": 4 }));
+        assert_eq!(told[key][5]["up_to_seconds"], Value::Null);
+    }
+    let average = told["connection_duration_avg"].as_f64().unwrap();
+    assert!((0.0..60.0).contains(&average), "{average}");
+    assert!(told["message_throughput"].as_f64().unwrap() > 0.0);
+    assert!(told["interaction_frequency"].as_f64().unwrap() > 0.0);
+    let kind = entry(&told["event_types"], "type", "task.completed");
+    assert_eq!(
+        *kind,
+        json!({ "type": "task.completed", "updates": 4, "deliveries": 24 })
+    );
+    for (room, members, deliveries) in [("observers", 4, 16), ("project:p1", 2, 8)] {
+        let expected = json!({ "room": room, "members": members, "deliveries": deliveries });
+        assert_eq!(*entry(&told["rooms"], "room", room), expected);
+    }
+    let features = &told["feature_usage"];
+    for (feature, times) in [
+        ("door.socketio", 9),
+        ("door.sse", 1),
+        ("join_room", 2),
+        ("leave_room", 2),
+        ("publish", 4),
+    ] {
+        assert_eq!(features[feature], times, "{feature} in {features}");
+    }
+    assert_eq!(told["patterns"]["connections"]["failed"], 5);
+    assert_eq!(told["patterns"]["connections"]["flapping"], 0);
+    assert_eq!(told["patterns"]["messages"], "normal");
+    assert_eq!(told["peak_hours"][0]["connections"], 7);
+    assert_eq!(told["grades"]["reconnection_rate"]["grade"], "good");
+    assert_eq!(
+        told["grades"]["connection_success"]["grade"],
+        "needs_attention"
+    );
+    for key in ["peak_concurrent_at", "kept_since", "server_time"] {
+        assert!(
+            told[key].as_str().is_some_and(|at| at.ends_with('Z')),
+            "{key}"
+        );
+    }
+    drop(stream);
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_and_goes_flaps_and_refusals_cascade() {
+    let server = server().await;
+    let address = server.address();
+    for _ in 0..3 {
+        named(address, "unsteady").await.close().await;
+    }
+    let told = figures(address, |f| f["patterns"]["connections"]["flapping"] == 1).await;
+    assert_eq!(told["patterns"]["messages"], "normal", "{told:#}");
+    assert!(told["reconnection_rate"].as_f64().unwrap() > 0.6);
+    for _ in 0..20 {
+        post(address, &json!({ "data": {} })).await;
+    }
+    figures(address, |f| f["patterns"]["messages"] == "error_cascade").await;
+    // Enough goes well again.
+    let events: Vec<_> = (0..50)
+        .map(|n| json!({ "type": "x", "data": { "n": n } }))
+        .collect();
+    post(address, &Value::Array(events)).await;
+    figures(address, |f| f["patterns"]["messages"] == "normal").await;
+    server.shutdown().await;
+}
+
+/// The figures that a restart must not change.
+fn kept(figures: &Value) -> Value {
+    let keys = [
+        "connections_opened",
+        "connections_ended",
+        "connection_duration_distribution",
+        "reconnection_rate",
+        "peak_concurrent_users",
+        "peak_concurrent_at",
+        "client_messages",
+        "total_updates",
+        "total_deliveries",
+        "event_types",
+        "kept_since",
+    ];
+    keys.iter().map(|key| figures[*key].clone()).collect()
+}
+
+fn start(journal: &Path) -> Process {
+    let mut command = serve(journal);
+    command.env("STOA_ANALYTICS__SAVE_INTERVAL", "1");
+    Process::listening(&mut command)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_figures_outlive_an_orderly_end_and_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("stoa.db");
+    let server = start(&journal);
+    let address = server.address;
+    let mut staying = named(address, "a").await;
+    leave(named(address, "b").await).await;
+    staying
+        .call("join_room", json!({ "room": "project:p" }))
+        .await;
+    let event =
+        json!({ "type": "agent.registered", "project_id": "p", "data": { "agent_id": "a" } });
+    post(address, &event).await;
+    let is_all = |f: &Value| f["total_deliveries"] == 1 && f["connections_ended"] == 1;
+    let before = figures(address, is_all).await;
+    assert_eq!(before["connections_opened"], 2);
+    assert!(server.stop().success());
+
+    // The client that was there at the end has ended with it, and is not lost.
+    let server = start(&journal);
+    let after = figures(server.address, |_| true).await;
+    let mut expected = before.clone();
+    expected["connections_ended"] = 2.into();
+    expected["connection_duration_distribution"][0]["sessions"] = 2.into();
+    assert_eq!(kept(&after), kept(&expected), "{after:#}");
+    assert_eq!(after["total_connections"], 0);
+    assert_eq!(after["feature_usage"]["door.socketio"], 2);
+    let room = entry(&after["rooms"], "room", "observers");
+    assert_eq!(
+        *room,
+        json!({ "room": "observers", "members": 0, "deliveries": 1 })
+    );
+
+    // Nothing is lost but what happened since the last saving.
+    leave(named(server.address, "c").await).await;
+    let third = figures(server.address, |f| f["connections_ended"] == 3).await;
+    let saved = async || {
+        kit::counted(
+            server.address,
+            "stoa_analytics_saved_total{outcome=\"saved\"}",
+        )
+        .await
+    };
+    let so_far = saved().await;
+    kit::wait_for("two savings", async || saved().await >= so_far + 2).await;
+    server.kill();
+    let server = start(&journal);
+    let last = figures(server.address, |_| true).await;
+    assert_eq!(kept(&last), kept(&third), "{last:#}");
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_kept_in_memory_and_the_answer_says_so() {
+    let server = server().await;
+    let (_, told) = get(server.address(), PATH).await;
+    let (_, stats) = get(server.address(), "/api/v1/ws/stats").await;
+    let since = |at: &Value| at.as_str().unwrap()[..16].to_owned();
+    assert_eq!(since(&told["kept_since"]), since(&stats["started_at"]));
+    assert_eq!(told["connection_duration_avg"], Value::Null);
+    assert_eq!(told["reconnection_rate"], Value::Null);
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_is_told_of_its_own_rooms_only() {
+    let server = guarded(|_| {}).await;
+    let address = server.address();
+    let mine = || Some(vec!["mine".to_owned()]);
+    let named = |user: &str, role| {
+        token(&Grant {
+            user: Some(user.into()),
+            projects: mine(),
+            ..grant(role)
+        })
+    };
+    let (operator, watcher) = (
+        named("op", Role::Operator),
+        named("ann.smith", Role::Observer),
+    );
+    let mut clients = Vec::new();
+    for (token, project) in [
+        (watcher.as_str(), "mine"),
+        (watcher.as_str(), "mine"),
+        (&*admin(), "theirs"),
+    ] {
+        let auth = json!({ "token": token, "rooms": [format!("project:{project}")] });
+        clients.push(Client::connect(address, auth).await);
+    }
+    let news = |project: &str| json!({ "type": format!("{project}.news"), "project_id": project, "data": {} });
+    let run = json!({
+        "type": "workflow.run.started", "project_id": "mine",
+        "data": { "execution_id": "e", "user_id": "ann.smith" },
+    });
+    let events = json!([news("mine"), news("theirs"), run]);
+    let (status, _) = request("POST", address, "/api/v1/events", &admin(), Some(&events)).await;
+    assert_eq!(status, 202);
+    let ask = async |token: &str| request("GET", address, PATH, token, None).await;
+    let all = until("the deliveries", async || {
+        let (_, all) = ask(&admin()).await;
+        (all["total_deliveries"].as_u64() >= Some(7)).then_some(all)
+    })
+    .await;
+    assert_eq!(
+        entry(&all["event_types"], "type", "theirs.news")["updates"],
+        1
+    );
+    assert_eq!(
+        all["concurrent_users"], 2,
+        "two sessions are of one user: {all:#}"
+    );
+
+    let (status, own) = ask(&operator).await;
+    assert_eq!((status, &own["all_projects"]), (200, &json!(false)));
+    assert_eq!(own["connections_opened"], 3);
+    let text = own.to_string();
+    assert!(
+        !text.contains("theirs") && own["event_types"] == json!([]),
+        "{text}"
+    );
+    // The owner of a run is in a room of its own, by its name: that is no figure for anybody.
+    assert!(!all.to_string().contains("ann.smith"), "{all:#}");
+    assert_eq!(ask(&watcher).await.0, 403);
+    server.shutdown().await;
+}
