@@ -6,10 +6,10 @@ use std::{net::SocketAddr, path::Path};
 
 use kit::{
     Client, get,
-    guarded::{admin, grant, guarded, request, token},
+    guarded::{admin, grant, guarded, kept_in, request, token},
     post,
     process::{Process, serve},
-    server, until,
+    server, server_with, until,
 };
 use serde_json::{Value, json};
 use stoa::{access::authn::Grant, config::Role};
@@ -191,6 +191,54 @@ async fn who_comes_and_goes_flaps_and_refusals_cascade() {
     post(address, &Value::Array(events)).await;
     figures(address, |f| f["patterns"]["messages"] == "normal").await;
     server.shutdown().await;
+}
+
+/// Producers choose the names of types and rooms: what is held of them, and saved, is bounded.
+#[tokio::test(flavor = "multi_thread")]
+async fn any_number_of_names_is_bounded_and_those_watched_most_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stoa.db");
+    let server = server_with(|config| {
+        kept_in(config, &path);
+        config.analytics.max_event_types.set(16).unwrap();
+        config.analytics.max_rooms.set(16).unwrap();
+        config.analytics.max_bytes.set(65_536).unwrap();
+    })
+    .await;
+    let address = server.address();
+    let rooms: Vec<_> = (0..90).map(|n| format!("task:{n:0>100}")).collect();
+    let (mut watcher, _) = Client::connect(address, json!({ "rooms": rooms })).await;
+    watcher
+        .call("leave_room", json!({ "room": "observers" }))
+        .await;
+    let event = |kind: &str, n: usize| json!({ "type": kind, "data": { "task_id": format!("{:0>100}", n % 90), "n": n } });
+    for _ in 0..3 {
+        let often = (0..100).map(|n| event("often.sent", n));
+        let others = (0..900).map(|n| event(&format!("{n:x>60}.sent"), n));
+        let (_, answer) = post(address, &often.chain(others).collect()).await;
+        assert_eq!(answer["accepted"], 1_000, "{}", answer["error"]);
+    }
+    let quiet = async || {
+        let (_, stats) = get(address, "/api/v1/ws/stats").await;
+        stats["events"] == 3_000 && stats["updates_held"] == 0 && stats["updates_waiting"] == 0
+    };
+    kit::wait_for("all updates to be sent", quiet).await;
+    let told = figures(address, |f| f["total_updates"].as_u64() >= Some(300)).await;
+    for (list, max) in [("event_types", 16), ("rooms", 16)] {
+        let told = told[list].as_array().unwrap().len();
+        assert!((1..=max).contains(&told), "{told} {list}");
+    }
+    assert_eq!(told["event_types"][0]["type"], "often.sent");
+    for of in ["types", "rooms"] {
+        let dropped =
+            kit::counted(address, &format!("stoa_analytics_dropped{{of=\"{of}\"}}")).await;
+        assert!(dropped > 10, "{of}: {dropped}");
+    }
+    server.shutdown().await;
+    let file = rusqlite::Connection::open(&path).unwrap();
+    let length = "SELECT length(value) FROM meta WHERE key = 'analytics'";
+    let saved: u64 = file.query_row(length, [], |row| row.get(0)).unwrap();
+    assert!((1_000..65_536).contains(&saved), "{saved}");
 }
 
 /// The figures that a restart must not change.

@@ -1,16 +1,11 @@
-//! The counters of the analytics themselves, and the way from the other counters to them.
+//! The counters of the analytics themselves.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::atomic::AtomicU64;
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
-};
-
-use super::{
-    metrics::Metrics,
-    usage::{Counts, Saved, UsagePicture},
 };
 
 /// The counters of the analytics.
@@ -55,60 +50,26 @@ impl AnalyticsMetrics {
         );
     }
 
+    /// The analytics were saved with so many bytes, or could not be.
+    pub(super) fn saved(&self, bytes: Option<usize>) {
+        let outcome = if bytes.is_some() { "saved" } else { "failed" };
+        self.saved.get_or_create(&Outcome { outcome }).inc();
+        if let Some(bytes) = bytes {
+            self.bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// So many names found no room in the text that is saved.
+    pub(super) fn left_out(&self, names: usize) {
+        let of = "saved";
+        let names = u64::try_from(names).unwrap_or(u64::MAX);
+        self.dropped.get_or_create(&Of { of }).set(names);
+    }
+
     /// Takes over how much was dropped, when the metrics are read.
     pub(super) fn dropped(&self, dropped: [(&'static str, u64); 3]) {
         for (of, count) in dropped {
             self.dropped.get_or_create(&Of { of }).set(count);
         }
-    }
-}
-
-impl Metrics {
-    /// Brings the counts by time up to date. One task calls it every second, so the hot path reads no clock.
-    pub fn count_usage(&self) {
-        let updates = self.by_priority.iter().map(|(count, _)| count.get());
-        self.usage.tick(Counts {
-            updates: updates.sum(),
-            deliveries: self.deliveries.get(),
-            accepted: self.events.get(),
-            ..Counts::default()
-        });
-    }
-
-    /// The analytics' counts, at most half a second old.
-    pub fn usage_picture(&self) -> Arc<UsagePicture> {
-        self.count_usage();
-        self.usage.picture()
-    }
-
-    /// The counts to be saved, as text of at most so many bytes.
-    pub fn usage_to_save(&self, max_bytes: usize) -> String {
-        self.count_usage();
-        let (text, left_out) = Saved::of(&self.usage.look()).write(max_bytes);
-        let dropped = &self.analytics.dropped;
-        let left_out = u64::try_from(left_out).unwrap_or(u64::MAX);
-        dropped.get_or_create(&Of { of: "saved" }).set(left_out);
-        text
-    }
-
-    /// The analytics were saved, with so many bytes.
-    pub fn analytics_saved(&self, bytes: usize) {
-        let outcome = "saved";
-        self.analytics
-            .saved
-            .get_or_create(&Outcome { outcome })
-            .inc();
-        self.analytics
-            .bytes
-            .set(i64::try_from(bytes).unwrap_or(i64::MAX));
-    }
-
-    /// The analytics could not be saved.
-    pub fn analytics_save_failed(&self) {
-        let outcome = "failed";
-        self.analytics
-            .saved
-            .get_or_create(&Outcome { outcome })
-            .inc();
     }
 }

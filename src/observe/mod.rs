@@ -4,6 +4,7 @@ mod analytics;
 mod bodies;
 mod compression;
 mod count;
+mod counting;
 pub mod exposition;
 mod journal;
 pub mod log;

@@ -63,3 +63,6 @@ pub(super) fn copy(from: &Connection, to: &Connection) -> rusqlite::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

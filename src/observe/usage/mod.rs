@@ -9,6 +9,7 @@ mod ends;
 mod features;
 mod handle;
 mod hours;
+mod now;
 mod picture;
 mod saved;
 mod sessions;

@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{activity::Activity, ends::Ends, hours::Hours, picture::Now};
+use super::{activity::Activity, ends::Ends, hours::Hours, now::Now};
 
 /// The seconds up to which a session counts in each class of its distribution; longer ones are in a last class.
 pub const LENGTHS: [u64; 5] = [10, 60, 300, 1_800, 3_600];

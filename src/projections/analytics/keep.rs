@@ -61,13 +61,13 @@ pub async fn save(journal: &dyn Journal, metrics: &Arc<Metrics>, max_bytes: usiz
     // Writing the text is work, so it must not hold up the threads of the stream.
     let written = tokio::task::spawn_blocking(move || writer.usage_to_save(max_bytes)).await;
     let Ok(text) = written else {
-        return metrics.analytics_save_failed();
+        return metrics.analytics_saved(None);
     };
     let bytes = text.len();
     match journal.save_text(KeptText::Analytics, text).await {
-        Ok(()) => metrics.analytics_saved(bytes),
+        Ok(()) => metrics.analytics_saved(Some(bytes)),
         Err(error) => {
-            metrics.analytics_save_failed();
+            metrics.analytics_saved(None);
             tracing::warn!(%error, "the figures about the use of the server can't be saved; trying again later");
         }
     }
