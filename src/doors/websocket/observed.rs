@@ -45,7 +45,8 @@ pub(super) async fn observe(
     };
     let joined = joined.await;
     let (membership, session) =
-        joined.inspect_err(|refusal| context.metrics.refused(door, refusal.code))?;
+        joined.inspect_err(|refusal| context.metrics.turned_away(door, refusal.code))?;
+    context.metrics.usage.came_by(door);
     let heartbeat = context.options.heartbeat;
     Ok(sse::response(queue, heartbeat, membership, session, ending))
 }

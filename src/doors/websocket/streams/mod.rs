@@ -125,7 +125,7 @@ async fn connect(
     context
         .authenticator
         .check_rooms([room.as_str()].into_iter(), &visitor.who, ("", &[]))
-        .inspect_err(|refusal| context.metrics.refused(DOOR, refusal.code))?;
+        .inspect_err(|refusal| context.metrics.turned_away(DOOR, refusal.code))?;
     let last = request.headers().get("last-event-id");
     let last = last.and_then(|last| last.to_str().ok()).map(str::to_owned);
     let given = [last, wanted.last_event_id, wanted.cursor];
@@ -216,8 +216,10 @@ impl Protocol for Followers {
     async fn receive(&self, session: &Session, text: &str) {
         let message = serde_json::from_str::<Value>(text).unwrap_or_default();
         if text == "ping" || message["type"] == "ping" {
+            session.used("ping");
             return session.answer(&json!({ "type": "pong", "timestamp": now() }));
         }
+        session.used("other");
         let refusal = Error::new(
             "unknown_event",
             "a stream takes no messages but {\"type\":\"ping\"}; publish with POST /api/v1/events",
