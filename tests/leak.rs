@@ -19,6 +19,8 @@ mod hostile;
 mod http;
 #[path = "leak/same.rs"]
 mod same;
+#[path = "leak/sockets.rs"]
+mod sockets;
 #[path = "leak/spy.rs"]
 mod spy;
 #[path = "leak/step.rs"]

@@ -48,10 +48,12 @@ pub enum Shape {
     Stream,
     /// The same as a server-sent event.
     ServerSentStream,
+    /// The update pipeline's JSON.
+    Pipeline,
 }
 
 impl Shape {
-    const COUNT: usize = 5;
+    const COUNT: usize = 6;
 }
 
 /// The role of an update in a queue from which updates can be taken back.

@@ -3,8 +3,10 @@
 //! A door in turns bytes into an [`Event`](crate::event::Event); a door out turns an update into its own wire format.
 //! No door owns rooms, access rules, cursors or the policy of a queue.
 
+pub(crate) mod actions;
 pub mod admin;
 mod analytics;
+mod argument;
 mod handshake;
 pub mod http;
 mod peer;

@@ -15,6 +15,8 @@ use futures_util::task::AtomicWaker;
 use crate::{
     channel::Namespace,
     delivery::{Outbox, Outgoing, Reclaimed, WireMessage},
+    error::Error,
+    event::Object,
     hub::Outlet,
 };
 
@@ -22,6 +24,11 @@ use crate::{
 pub(crate) trait Wire: fmt::Debug + Send + Sync + 'static {
     /// An update in this shape, made once for all who take it; none if clients of this door are not sent it.
     fn message<'u>(&self, update: &'u Outgoing) -> Option<&'u Arc<WireMessage>>;
+
+    /// The fields of the message that tells a client why something was refused, about this room if it names one.
+    fn refusal(&self, refusal: &Error, room: Option<&str>) -> Object {
+        refusal.to_event(room)
+    }
 }
 
 /// The queue that the hub fills and the connection empties.
@@ -80,6 +87,16 @@ impl ObserverQueue {
         let piece = state.queue.pop()?.message.bytes.clone();
         state.bytes -= piece.len();
         Some(piece)
+    }
+
+    /// The fields of the message that tells the client of a refusal.
+    pub(super) fn refusal(&self, refusal: &Error, room: Option<&str>) -> Object {
+        self.wire.refusal(refusal, room)
+    }
+
+    /// Whether the observer has left or was put out.
+    pub(super) fn is_over(&self) -> bool {
+        self.lock().ended
     }
 
     /// Queues a message that belongs to no place of the stream: an answer.

@@ -58,7 +58,7 @@ pub use handle::{HubHandle, Membership};
 pub use member::{JoinRequest, MemberId};
 pub use options::HubOptions;
 pub use outlet::Outlet;
-pub use subscription::Subscription;
+pub use subscription::{Channels, Subscription};
 
 use crate::{
     backlog::Backlog,

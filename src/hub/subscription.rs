@@ -1,7 +1,10 @@
 //! Subscriptions: the updates of their rooms that members want. Members with equal filters share one, which is
 //! evaluated once for an update.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use slab::Slab;
 
@@ -11,7 +14,7 @@ use crate::{
     event::Event,
     journal::Seq,
     update::{
-        Planned,
+        Planned, event_rooms,
         seneca::{ConversationFilter, conversation_fields},
     },
 };
@@ -23,6 +26,42 @@ pub enum Subscription {
     Filter(Filter),
     /// The filter of Seneca's conversation page.
     Conversation(ConversationFilter),
+    /// Kinds of updates and rooms: an update is wanted if it is of one of either.
+    Channels(Channels),
+}
+
+/// The channels that a client chose. It is in the room of all observers for the sake of the kinds, so the rooms stand
+/// here too.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Channels {
+    /// The updates of the chosen kinds.
+    pub kinds: Filter,
+    /// The updates that are wanted of a room.
+    pub of_rooms: Filter,
+    /// The names of the rooms.
+    pub rooms: BTreeSet<String>,
+}
+
+impl Channels {
+    /// Bytes of memory that a name of a room holds beside its text, about.
+    const NAME_BYTES: usize = 40;
+
+    fn held(&self) -> usize {
+        let names = self.rooms.iter();
+        let names: usize = names.map(|name| name.len() + Self::NAME_BYTES).sum();
+        self.kinds.held() + self.of_rooms.held() + names
+    }
+
+    fn admits(&self, subject: &Subject<'_>) -> bool {
+        self.kinds.admits(subject)
+            || (self.of_rooms.admits(subject) && self.is_in_a_room(subject.event))
+    }
+
+    fn is_in_a_room(&self, event: &Event) -> bool {
+        let mut found = false;
+        event_rooms(event, &mut |room| found |= self.rooms.contains(room));
+        found
+    }
 }
 
 /// An update that looks for its audience.
@@ -56,6 +95,7 @@ impl Subscription {
         match self {
             Self::Filter(filter) => filter.held(),
             Self::Conversation(filter) => filter.held(),
+            Self::Channels(channels) => channels.held(),
         }
     }
 
@@ -64,12 +104,14 @@ impl Subscription {
         match self {
             Self::Filter(filter) => filter.admits_name(name),
             Self::Conversation(_) => true,
+            Self::Channels(channels) => channels.of_rooms.admits_name(name),
         }
     }
 
     pub(super) fn admits(&self, update: &Candidate<'_>) -> bool {
         match self {
             Self::Filter(filter) => filter.is_empty() || filter.admits(&update.subject),
+            Self::Channels(channels) => channels.admits(&update.subject),
             // Thoughts are for everybody on the page, whatever its filter.
             Self::Conversation(_) if update.subject.update == "marcus_thinking" => true,
             Self::Conversation(filter) => conversation_fields(update.subject.event)

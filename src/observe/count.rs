@@ -50,6 +50,11 @@ impl Metrics {
         self.producers_waited.inc();
     }
 
+    /// Something was sent again after it failed.
+    pub fn retried(&self, what: &'static str) {
+        self.retried.get_or_create(&What { what }).inc();
+    }
+
     /// A request was refused.
     pub fn refused(&self, door: &'static str, code: &'static str) {
         self.refused.get_or_create(&Code { door, code }).inc();

@@ -63,6 +63,8 @@ pub struct Metrics {
     pub(super) reloaded: Family<Reload, Counter>,
     /// Tokens that were refused, by reason.
     pub(super) tokens_denied: Family<Reason, Counter>,
+    /// Things that were sent again, by what they are.
+    pub(super) retried: Family<What, Counter>,
     /// Updates that were taken back from parked clients and coalesced.
     pub(super) taken_back: Counter,
     /// Updates sent to clients that came back.
@@ -187,6 +189,7 @@ impl Metrics {
             admin_acts: Family::default(),
             reloaded: Family::default(),
             tokens_denied: Family::default(),
+            retried: Family::default(),
             taken_back: Counter::default(),
             replayed: Counter::default(),
             stall: super::stall::Stall::default(),

@@ -54,6 +54,11 @@ impl Metrics {
             self.unknown_events.clone(),
         );
         r.register(
+            "retries",
+            "Things sent again after they failed, by what they are",
+            self.retried.clone(),
+        );
+        r.register(
             "packets_unreadable",
             "Client packets that could not be read and were answered, by what is wrong with them",
             self.unreadable.clone(),

@@ -38,6 +38,7 @@ use crate::{
     config::Config,
     demo,
     doors::{
+        actions::Actions,
         http::{self, Api, Readiness},
         socketio::{self, engine::Door},
         websocket,
@@ -166,12 +167,19 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     ));
     let quota = Quota::new(options::connections(config));
     let compression = options::compression(config, &metrics);
+    let actions = Actions::new(options::actions(
+        config,
+        handle.clone(),
+        authenticator.clone(),
+        metrics.clone(),
+    ));
     let context = socketio::start(
         handle.clone(),
         intake.clone(),
         authenticator.clone(),
         breakers.clone(),
         metrics.clone(),
+        actions.clone(),
         options::sockets(config, quota.clone(), compression),
     );
     let door = Door::new(context, options::door(config, &metrics));
@@ -180,6 +188,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         hub: handle.clone(),
         intake: intake.clone(),
         authenticator: authenticator.clone(),
+        actions,
         metrics: metrics.clone(),
         options: options::doors(config, quota.clone()),
     };

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use crate::{
+    access::Authenticator,
     breaker::BreakerLimits,
     config::Config,
     doors::{
+        actions::ActionsContext,
         http::{
             Hosts, Origins, ProxiedRequests, Renderings, RequestPolicy, RouterOptions,
             StreamOptions,
@@ -16,7 +18,7 @@ use crate::{
         },
         websocket,
     },
-    hub::HubOptions,
+    hub::{HubHandle, HubOptions},
     intake::IntakeLimits,
     ledger,
     net::{
@@ -115,8 +117,26 @@ pub(super) fn sockets(
         lane: lane(config),
         max_rooms: config.rooms.max_rooms_per_client.into(),
         snapshot_part: snapshot_part(config),
-        action_timeout: config.server.action_timeout.get(),
-        max_actions: (
+    }
+}
+
+/// The parts and the limits of actions on agents.
+pub(super) fn actions(
+    config: &Config,
+    hub: HubHandle,
+    authenticator: Arc<Authenticator>,
+    metrics: Arc<Metrics>,
+) -> ActionsContext {
+    ActionsContext {
+        hub,
+        authenticator,
+        metrics,
+        timeout: config.server.action_timeout.get(),
+        retries: (
+            config.server.action_retries.get(),
+            config.server.action_retry_delay.get(),
+        ),
+        most: (
             config.server.max_actions_in_flight.into(),
             config.server.max_action_bytes.into(),
         ),

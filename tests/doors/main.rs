@@ -2,5 +2,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod guide;
+mod pipeline;
+mod pipeline_actions;
 mod session;
 mod streams;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use stoa::{access::authn::Grant, config::Role};
 
 use super::{
-    history, hostile, http, same,
+    history, hostile, http, same, sockets,
     spy::Spy,
     step::{Step, filter, query},
     world::{AT_TIMES, For, HOSTILE, OURS, ROOMS, Rights, SPY, THEIRS, VICTIM, WHOM, World},
@@ -291,6 +291,13 @@ impl Doors {
         let cursor = self.main.cursors.first().cloned().unwrap_or_default();
         let text = http::stream(self.address, n, &spys(false), &cursor).await;
         self.streams.push(text);
+        self.socket(n).await;
+    }
+
+    async fn socket(&mut self, n: usize) {
+        let cursor = self.main.cursors.first().cloned().unwrap_or_default();
+        let text = sockets::open(self.address, n, &spys(false), &cursor).await;
+        self.streams.push(text);
     }
 
     async fn get(&mut self, n: usize) {
@@ -309,7 +316,11 @@ impl Doors {
         self.ask("subscribe", json!({ "filters": {} })).await;
         self.ask("join", json!("project:alpha")).await;
         self.page.call("subscribe", &json!({ "filters": {} })).await;
+        let before = self.streams.len();
         self.stream(0).await;
+        for n in 1..sockets::DOORS {
+            self.socket(n).await;
+        }
         let whom = [
             For::Project(THEIRS),
             For::Person(VICTIM),
@@ -321,11 +332,12 @@ impl Doors {
         self.main.until(&marker).await;
         self.page.until(&marker).await;
         let streams = std::mem::take(&mut self.streams);
-        let newest = streams.last().expect("one was opened").clone();
-        wait_for("the stream", async || {
-            newest.lock().unwrap().contains(&marker)
-        })
-        .await;
+        for newest in &streams[before..] {
+            wait_for("the stream", async || {
+                newest.lock().unwrap().contains(&marker)
+            })
+            .await;
+        }
         self.look_at_main("the end");
         let page = self.page.take();
         self.look("conversations", &page, Rights::Narrow, true);

@@ -6,7 +6,7 @@ use http::Uri;
 use crate::error::Error;
 
 /// The paths that programs ask for.
-const PATHS: [&str; 16] = [
+const PATHS: &[&str] = &[
     "/api/v1/events",
     "/api/v1/stream",
     "/api/v1/state",
@@ -23,6 +23,8 @@ const PATHS: [&str; 16] = [
     "/readyz",
     "/metrics",
     "/socket.io/",
+    "/ws/{app}/",
+    "/ws/{app}/admin/",
 ];
 /// The least similarity at which a path counts as meant.
 const LIKE: f64 = 0.9;
@@ -53,7 +55,7 @@ fn meant(asked: &str) -> Option<&'static str> {
         };
         strsim::jaro_winkler(&asked, path).max(by_name)
     };
-    let nearest = PATHS.into_iter().map(|path| (likeness(&path), path));
+    let nearest = PATHS.iter().map(|path| (likeness(path), *path));
     let nearest = nearest.max_by(|a, b| a.0.total_cmp(&b.0));
     nearest
         .filter(|(likeness, _)| *likeness >= LIKE)
@@ -83,7 +85,7 @@ mod tests {
             assert_eq!(meant(asked), Some(path), "{asked}");
         }
         for path in PATHS {
-            assert_eq!(meant(path), Some(path));
+            assert_eq!(meant(path), Some(*path));
         }
     }
 

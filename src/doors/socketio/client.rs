@@ -11,7 +11,7 @@ use std::{
 
 use socketioxide::socket::Sid;
 
-use super::{actions::Performer, context::DoorContext, inbox::Inbox};
+use super::{context::DoorContext, hands::LaneHands, inbox::Inbox};
 use crate::{
     access::{
         Identity,
@@ -19,7 +19,10 @@ use crate::{
     },
     channel::Namespace,
     delivery::Tag,
-    doors::socketio::engine::{CloseReason, ExpressLane, Frame, SessionId},
+    doors::{
+        actions::Performer,
+        socketio::engine::{CloseReason, ExpressLane, Frame, SessionId},
+    },
     error::Error,
     event::Object,
     hub::{MemberId, Membership},
@@ -77,7 +80,7 @@ impl Client {
             id: id.clone(),
             sid,
             namespace,
-            performer: Performer::new(id, namespace, who, lane.clone()),
+            performer: Performer::new(id, namespace, who, Box::new(LaneHands(lane.clone()))),
             address,
             meter,
             _at: context.options.quota.live(address),

@@ -16,7 +16,6 @@ use socketioxide::{
 use socketioxide_core::Value as Payload;
 
 use super::{
-    actions::Actions,
     client::Client,
     context::{DoorContext, Options},
     hello::Hello,
@@ -30,10 +29,13 @@ use crate::{
     },
     breaker::Breakers,
     channel::Namespace,
-    doors::socketio::engine::{
-        ExpressLane,
-        adapter::{Adapter, EngineSide, Locals, SocketRef},
-        lanes::Lanes,
+    doors::{
+        actions::Actions,
+        socketio::engine::{
+            ExpressLane,
+            adapter::{Adapter, EngineSide, Locals, SocketRef},
+            lanes::Lanes,
+        },
     },
     error::Error,
     hub::HubHandle,
@@ -48,12 +50,13 @@ const ENGINE_QUEUE: usize = 32;
 const MAX_ATTACHMENTS: usize = 10;
 
 /// Starts the engine with its namespaces.
-pub fn start(
+pub(crate) fn start(
     hub: HubHandle,
     intake: Arc<Intake>,
     authenticator: Arc<Authenticator>,
     breakers: Breakers,
     metrics: Arc<Metrics>,
+    actions: Arc<Actions>,
     options: Options,
 ) -> Arc<DoorContext> {
     let locals = Locals::default();
@@ -74,7 +77,7 @@ pub fn start(
         .build_svc();
     let context = Arc::new(DoorContext {
         lanes: Lanes::new(options.lane, metrics.clone()),
-        actions: Actions::new(options.max_actions),
+        actions,
         hub,
         intake,
         authenticator,

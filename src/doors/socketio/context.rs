@@ -8,15 +8,17 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::actions::Actions;
 use crate::{
     access::Authenticator,
     breaker::Breakers,
     channel::Namespace,
-    doors::socketio::engine::{
-        CloseReason, LaneLimits,
-        adapter::{EngineService, Locals, SocketIo},
-        lanes::Lanes,
+    doors::{
+        actions::Actions,
+        socketio::engine::{
+            CloseReason, LaneLimits,
+            adapter::{EngineService, Locals, SocketIo},
+            lanes::Lanes,
+        },
     },
     hub::HubHandle,
     intake::Intake,
@@ -44,14 +46,10 @@ pub struct Options {
     pub max_rooms: usize,
     /// Bytes of one part of a snapshot; an answer is no longer either.
     pub snapshot_part: usize,
-    /// The time that a producer has to answer an action.
-    pub action_timeout: Duration,
     /// Counts sessions by address.
     pub quota: Arc<Quota>,
     /// The compression of messages; none when it is switched off.
     pub compression: Option<Arc<Compression>>,
-    /// The most actions of one operator in flight, and their bytes.
-    pub max_actions: (usize, usize),
 }
 
 /// State that clients and their handlers share.
@@ -65,7 +63,7 @@ pub struct DoorContext {
     pub(super) options: Options,
     pub(super) lanes: Lanes,
     /// Actions in flight, and the clients that may perform them.
-    pub(super) actions: Actions,
+    pub(super) actions: Arc<Actions>,
     /// The engine's own way to a client.
     pub(super) locals: Locals,
     /// Set once the engine exists, which is made of handlers that hold this context.

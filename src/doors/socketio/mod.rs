@@ -5,18 +5,19 @@
 //!                                                              └─▶ ExpressLane ◀─ hub, answers
 //! ```
 
-mod actions;
+mod attachments;
 mod client;
 mod connect;
 mod context;
 pub mod engine;
 mod events;
+mod hands;
 mod hello;
 mod inbox;
 mod outlet;
 mod welcome;
 mod work;
 
-pub use connect::start;
+pub(crate) use connect::start;
 pub use context::{DoorContext, Options};
 pub use hello::Hello;

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    access::Authenticator, error::Error, hub::HubHandle, intake::Intake, net::Quota,
-    observe::Metrics,
+    access::Authenticator, doors::actions::Actions, error::Error, hub::HubHandle, intake::Intake,
+    net::Quota, observe::Metrics,
 };
 
 /// The limits of a client, the same at each of these doors.
@@ -35,6 +35,8 @@ pub struct Context {
     pub intake: Arc<Intake>,
     /// Identifies clients.
     pub authenticator: Arc<Authenticator>,
+    /// Actions on agents.
+    pub(crate) actions: Arc<Actions>,
     /// Counts what clients do and what they are refused.
     pub metrics: Arc<Metrics>,
     /// Limits of a client.

@@ -12,6 +12,7 @@ mod ending;
 mod guide;
 mod observed;
 mod opening;
+mod pipeline;
 mod served;
 mod session;
 mod shaped;
@@ -27,5 +28,6 @@ pub fn routes(context: Context) -> Router {
     Router::new()
         .merge(guide::routes())
         .merge(streams::routes())
+        .merge(pipeline::routes())
         .with_state(context)
 }

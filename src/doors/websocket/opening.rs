@@ -32,6 +32,14 @@ pub(super) fn all_but_siblings() -> Result<Filter, Error> {
     Filter::parse(&json!({ "exclude": NOT_SENT }))
 }
 
+/// The filter of those among these updates that have names like one of `types`.
+///
+/// # Errors
+/// A name is not well-formed.
+pub(super) fn only(types: &[&str]) -> Result<Filter, Error> {
+    Filter::parse(&json!({ "types": types, "exclude": NOT_SENT }))
+}
+
 /// The wishes of a client that connects, by what its door makes of its request.
 #[derive(Debug)]
 pub(super) struct Opening {

@@ -10,7 +10,7 @@ use crate::{
     doors::queue::ObserverQueue,
     error::Error,
     event::Object,
-    hub::{MemberId, Membership},
+    hub::{MemberId, Membership, Subscription},
     intake::{self, Producer, Raw, Receipt},
     timestamp::Timestamp,
 };
@@ -46,7 +46,7 @@ impl Session {
     /// Tells the client that a request was refused, as the `error` message of all doors, and counts it.
     pub(super) fn refuse(&self, refusal: &Error, room: Option<&str>) {
         self.context.metrics.refused(self.door, refusal.code);
-        self.answer(&Value::Object(refusal.to_event(room)));
+        self.answer(&Value::Object(self.queue.refusal(refusal, room)));
     }
 
     /// Notes a message that uses a feature.
@@ -77,6 +77,13 @@ impl Session {
         self.context.hub.join_rooms(self.member(), rooms).await
     }
 
+    /// Changes which updates of its rooms the client gets.
+    pub(super) async fn choose(&self, subscription: Subscription) {
+        let member = self.member();
+        let hub = &self.context.hub;
+        hub.set_subscription(member, subscription).await;
+    }
+
     /// Takes the client out of rooms.
     ///
     /// # Errors
@@ -89,7 +96,6 @@ impl Session {
     ///
     /// # Errors
     /// `forbidden` for a client that may not publish, `rate_limited`, and those of [`intake::Intake::publish`].
-    #[allow(dead_code)]
     pub(super) async fn publish(&self, raws: Vec<Raw>) -> Result<Receipt, Error> {
         if !self.who.role.may_publish() {
             return Err(Error::forbidden(

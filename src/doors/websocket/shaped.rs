@@ -11,7 +11,6 @@ use crate::{
 
 /// The message of an update in a shape: `write` makes its text from the update's fields when the first client asks for
 /// it. An update that the shape has no words for is none.
-#[allow(dead_code)]
 pub(super) fn shaped(
     update: &Outgoing,
     shape: Shape,

@@ -3,7 +3,6 @@
 mod action;
 mod answer;
 mod conversations;
-mod performers;
 mod ping;
 mod publish;
 mod request;

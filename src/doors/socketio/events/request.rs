@@ -1,21 +1,21 @@
 //! Reads a client's event: its name and its argument, with binary attachments put back in their places.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde_json::Value;
 use smallvec::SmallVec;
 
 use crate::{
     access::authz::room_name,
-    doors::socketio::{
-        engine::{NOT_JSON, UNREADABLE},
-        inbox::Inbound,
+    doors::{
+        argument,
+        socketio::{
+            attachments::attach,
+            engine::{NOT_JSON, UNREADABLE},
+            inbox::Inbound,
+        },
     },
     error::Error,
-    event::{
-        id_of,
-        lenient::{self, Mended},
-    },
+    event::lenient::{self, Mended},
 };
 
 /// One event of a client.
@@ -167,28 +167,6 @@ fn read_leniently(text: &str) -> Result<Call, Error> {
     Ok(call)
 }
 
-/// Puts attachments back as base64 text where their placeholders stood, since JSON has no bytes.
-pub(super) fn attach(value: &mut Value, attachments: &[Bytes]) {
-    if attachments.is_empty() {
-        return;
-    }
-    if value.get("_placeholder") == Some(&Value::Bool(true)) {
-        let at = value
-            .get("num")
-            .and_then(Value::as_u64)
-            .and_then(|n| usize::try_from(n).ok());
-        if let Some(bytes) = at.and_then(|at| attachments.get(at)) {
-            *value = STANDARD.encode(bytes).into();
-        }
-        return;
-    }
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(|v| attach(v, attachments)),
-        Value::Object(fields) => fields.values_mut().for_each(|v| attach(v, attachments)),
-        _ => {}
-    }
-}
-
 impl Request {
     fn to_publish(published: Bytes, len: usize) -> Self {
         Self {
@@ -203,35 +181,17 @@ impl Request {
 
     /// A field of the argument.
     pub(super) fn field(&self, key: &str) -> &Value {
-        self.argument.get(key).unwrap_or(&Value::Null)
+        argument::field(&self.argument, key)
     }
 
     /// A text field, `None` when it is absent.
     pub(super) fn text(&self, key: &str) -> Result<Option<&str>, Error> {
-        match self.field(key) {
-            Value::Null => Ok(None),
-            Value::String(text) => Ok(Some(text)),
-            _ => Err(Error::bad_request(format!("{key} must be a string"))),
-        }
+        argument::text(&self.argument, key)
     }
 
-    /// An id by the first of these keys that has one, read as in events: a number is text, and white space around it is
-    /// cut off.
+    /// An id by the first of these keys that has one, read as in events.
     pub(super) fn id(&self, keys: &[&str]) -> Result<Option<String>, Error> {
-        for key in keys {
-            match self.field(key) {
-                Value::Null => {}
-                Value::String(text) if text.trim().is_empty() => {}
-                Value::String(text) => return Ok(Some(text.trim().to_owned())),
-                Value::Number(number) => return Ok(Some(id_of(number))),
-                _ => {
-                    return Err(Error::bad_request(format!(
-                        "{key} must be a string or a number"
-                    )));
-                }
-            }
-        }
-        Ok(None)
+        argument::id(&self.argument, keys)
     }
 
     /// The room that the request is about, for the error that refuses it.

@@ -71,7 +71,7 @@ impl ExpressLane {
         }
     }
 
-    fn open(&self) -> MutexGuard<'_, Open> {
+    pub(super) fn open(&self) -> MutexGuard<'_, Open> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

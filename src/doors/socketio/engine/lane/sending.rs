@@ -44,8 +44,14 @@ impl ExpressLane {
     /// stay goes on.
     pub fn disconnect(&self, namespace: Namespace, stay: SessionId) {
         let mut state = self.lock();
-        if state.stay[namespace as usize] == stay.0 {
+        let stays = state.stay[namespace as usize] != stay.0;
+        if !stays {
             state.shut(namespace);
+        }
+        drop(state);
+        if !stays {
+            // Its questions get no answer any more: those who wait learn of it at once.
+            self.open().waiting.retain(|_, (on, _)| *on != namespace);
         }
     }
 

@@ -10,13 +10,21 @@
 
 use std::sync::Arc;
 
+use super::registry::{Performer, Registry};
 use crate::{
-    access::{Identity, authz::room_name},
-    doors::socketio::{actions::Performer, client::Client},
+    access::{Authenticator, Identity, authz::room_name},
     error::Error,
     event::ThingKind,
+    hub::HubHandle,
     ledger::Homes,
 };
+
+/// The parts that know clients, rooms and agents.
+pub(super) struct Reach<'a> {
+    pub(super) hub: &'a HubHandle,
+    pub(super) authenticator: &'a Authenticator,
+    pub(super) registry: &'a Registry,
+}
 
 /// The clients that are asked to perform an action.
 pub(super) struct Performers {
@@ -32,18 +40,17 @@ pub(super) fn room(project: Option<&str>, agent: &str) -> String {
 
 /// Finds the performers for an operator; no other client gets the action.
 pub(super) async fn find(
-    operator: &Client,
+    reach: &Reach<'_>,
+    who: &Identity,
     agent: &str,
     named: Option<&str>,
 ) -> Result<Performers, Error> {
-    let context = &operator.context;
-    let who = operator.who();
-    let homes = context.authenticator.homes_of(agent);
-    let waiting = context.hub.members_of(room(None, agent)).await?;
-    let mut clients = context.actions.among(&waiting);
+    let homes = reach.authenticator.homes_of(agent);
+    let waiting = reach.hub.members_of(room(None, agent)).await?;
+    let mut clients = reach.registry.among(&waiting);
     clients.retain(|performer| performer.who().performs_for(agent));
     let unlimited = clients.iter().any(|client| client.who().performs_in(None));
-    let project = home(&who, &homes, agent, named, unlimited)?;
+    let project = home(who, &homes, agent, named, unlimited)?;
     if let Some(project) = project.as_deref() {
         let doubtless = match who.permissions.is_everything() {
             true => homes.may_be(project),
@@ -53,8 +60,8 @@ pub(super) async fn find(
             let who = performer.who();
             who.performs_in(Some(project)) && (doubtless || who.permissions.is_limited())
         });
-        let own = context.hub.members_of(room(Some(project), agent)).await?;
-        clients.extend(context.actions.among(&own).into_iter().filter(|performer| {
+        let own = reach.hub.members_of(room(Some(project), agent)).await?;
+        clients.extend(reach.registry.among(&own).into_iter().filter(|performer| {
             let who = performer.who();
             who.performs_for(agent) && who.performs_in(Some(project))
         }));

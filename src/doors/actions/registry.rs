@@ -2,48 +2,60 @@
 
 use std::{
     collections::HashMap,
+    fmt,
+    future::Future,
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use arc_swap::ArcSwap;
+use serde_json::Value;
 
-use crate::{
-    access::Identity, channel::Namespace, doors::socketio::engine::ExpressLane, error::Error,
-};
+use crate::{access::Identity, channel::Namespace, error::Error};
+
+/// The answer of a client to an action; none when the client left before it.
+pub(crate) type Performing = Pin<Box<dyn Future<Output = Option<Result<Value, Error>>> + Send>>;
+
+/// The way to a client that performs actions.
+pub(crate) trait Hands: fmt::Debug + Send + Sync {
+    /// Sends the client an action at once; the future brings the answer. The question is forgotten when the future is
+    /// dropped.
+    fn perform(&self, payload: &str) -> Performing;
+}
 
 /// A client as actions know it.
 #[derive(Debug)]
-pub(super) struct Performer {
+pub(crate) struct Performer {
     /// The client's public id.
     pub(super) id: Arc<str>,
-    pub(super) namespace: Namespace,
+    namespace: Namespace,
     /// The client's identity; `authenticate` changes it.
     who: ArcSwap<Identity>,
-    pub(super) lane: Arc<ExpressLane>,
+    pub(super) hands: Box<dyn Hands>,
 }
 
 impl Performer {
-    pub(super) fn new(
+    pub(crate) fn new(
         id: Arc<str>,
         namespace: Namespace,
         who: Identity,
-        lane: Arc<ExpressLane>,
+        hands: Box<dyn Hands>,
     ) -> Arc<Self> {
         Arc::new(Self {
             id,
             namespace,
             who: ArcSwap::from_pointee(who),
-            lane,
+            hands,
         })
     }
 
     /// The client's identity now.
-    pub(super) fn who(&self) -> Arc<Identity> {
+    pub(crate) fn who(&self) -> Arc<Identity> {
         self.who.load_full()
     }
 
     /// Gives the client a new identity, or the same for longer.
-    pub(super) fn renew(&self, who: Identity) {
+    pub(crate) fn renew(&self, who: Identity) {
         self.who.store(Arc::new(who));
     }
 }
@@ -53,7 +65,7 @@ type Counts = Arc<Mutex<HashMap<Arc<str>, (usize, usize)>>>;
 
 /// All actions in flight. Locks are held for a look, never across an await.
 #[derive(Debug)]
-pub(super) struct Actions {
+pub(super) struct Registry {
     /// The most actions of one operator in flight, and their bytes.
     most: (usize, usize),
     counts: Counts,
@@ -71,7 +83,7 @@ pub(super) struct ActionSlot {
     bytes: usize,
 }
 
-impl Actions {
+impl Registry {
     pub(super) fn new(most: (usize, usize)) -> Self {
         Self {
             most,
@@ -101,13 +113,11 @@ impl Actions {
             .collect()
     }
 
-    /// Counts one more action of an operator.
+    /// Counts one more action of an operator, by its user, or by its client if it has none.
     ///
     /// # Errors
     /// `rate_limited`.
-    pub(super) fn begin(&self, client: &Performer, bytes: usize) -> Result<ActionSlot, Error> {
-        let operator = client.who().user.clone();
-        let operator = operator.unwrap_or_else(|| client.id.clone());
+    pub(super) fn begin(&self, operator: Arc<str>, bytes: usize) -> Result<ActionSlot, Error> {
         let (most, most_bytes) = self.most;
         let mut all = lock(&self.counts);
         let (count, held) = all.entry(operator.clone()).or_default();

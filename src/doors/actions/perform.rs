@@ -1,0 +1,293 @@
+//! One action, from the operator's request to the answer: who performs it, the retries, the time that it may take.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use serde_json::{Value, json};
+
+use super::{
+    performers::{self, Performers, Reach},
+    registry::{Performer, Registry},
+};
+use crate::{
+    access::{Authenticator, Identity},
+    doors::argument,
+    error::Error,
+    event::Object,
+    hub::HubHandle,
+    observe::Metrics,
+    timestamp::Timestamp,
+};
+
+/// The parts that actions need of the server, and their limits.
+#[derive(Debug)]
+pub(crate) struct ActionsContext {
+    /// Knows the members of rooms.
+    pub(crate) hub: HubHandle,
+    /// Knows the projects of agents.
+    pub(crate) authenticator: Arc<Authenticator>,
+    /// Counts refusals and retries.
+    pub(crate) metrics: Arc<Metrics>,
+    /// The time that a producer has to answer, retries included.
+    pub(crate) timeout: Duration,
+    /// How often an action is sent again whose producer left before it answered, and the wait before the first time; it
+    /// doubles with each.
+    pub(crate) retries: (u64, Duration),
+    /// The most actions of one operator in flight, and their bytes.
+    pub(crate) most: (usize, usize),
+}
+
+/// The actions of all doors.
+#[derive(Debug)]
+pub(crate) struct Actions {
+    context: ActionsContext,
+    registry: Registry,
+}
+
+/// The client that wants an action.
+pub(crate) struct Operator {
+    /// The client's public id.
+    pub(crate) id: Arc<str>,
+    pub(crate) who: Arc<Identity>,
+    /// The door, for counters.
+    pub(crate) door: &'static str,
+    /// Whether the client is still connected: nothing is sent again for one that left or was put out.
+    pub(crate) is_here: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Sends the client `agent_action_result`.
+    pub(crate) report: Box<dyn Fn(Object) + Send + Sync>,
+}
+
+/// An action that was taken.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) action_id: String,
+    /// The reason why nobody performs it, which the operator is also told as a result.
+    pub(crate) refused: Option<Error>,
+}
+
+/// An action on its way.
+struct Action {
+    id: String,
+    agent: String,
+    project: Option<Arc<str>>,
+    /// The message to the performers, without `retry_count`.
+    payload: Object,
+}
+
+impl Action {
+    fn payload(&self, retry: u64) -> String {
+        let mut payload = self.payload.clone();
+        payload.insert("retry_count".into(), retry.into());
+        Value::Object(payload).to_string()
+    }
+}
+
+impl Actions {
+    pub(crate) fn new(context: ActionsContext) -> Arc<Self> {
+        let registry = Registry::new(context.most);
+        Arc::new(Self { context, registry })
+    }
+
+    /// Adds a client that may perform actions, or whose identity has changed.
+    pub(crate) fn listed(&self, client: &Arc<Performer>) {
+        self.registry.listed(client);
+    }
+
+    /// Removes a client that has left.
+    pub(crate) fn left(&self, id: &str) {
+        self.registry.left(id);
+    }
+
+    /// Sends an action `{agent_id, action, params, project_id?}` on its way; the result comes later.
+    ///
+    /// # Errors
+    /// `forbidden`, `bad_request`, `rate_limited`.
+    pub(crate) async fn act(
+        self: &Arc<Self>,
+        operator: Operator,
+        argument: &Value,
+    ) -> Result<Accepted, Error> {
+        may_act(&operator.who)?;
+        let missing = |key: &str| {
+            Error::bad_request(format!(
+                "{key} is missing: send {{agent_id, action, params}}"
+            ))
+        };
+        let agent = argument::id(argument, &["agent_id", "agentId"])?;
+        let agent = agent.ok_or_else(|| missing("agent_id"))?;
+        let action = argument::text(argument, "action")?.filter(|text| !text.is_empty());
+        let action = action.ok_or_else(|| missing("action"))?;
+        let project = argument::id(argument, &["project_id", "projectId", "project"])?;
+        let Performers { project, clients } =
+            self.find(&operator, &agent, project.as_deref()).await?;
+        let params = match argument::field(argument, "params") {
+            Value::Null => json!({}),
+            params => params.clone(),
+        };
+        let id = crate::event::mint_id().to_string();
+        let payload = json!({
+            "type": "agent_action", "action_id": id, "agent_id": agent, "project_id": project, "action": action,
+            "params": params, "requested_by": operator.id, "timestamp": Timestamp::now(),
+        });
+        let action = Action {
+            id: id.clone(),
+            agent,
+            project,
+            payload: payload.as_object().cloned().unwrap_or_default(),
+        };
+        let first = action.payload(0);
+        let user = operator.who.user.clone();
+        let counted = user.unwrap_or_else(|| operator.id.clone());
+        let slot = self.registry.begin(counted, first.len())?;
+        if clients.is_empty() {
+            let room = performers::room(action.project.as_deref(), &action.agent);
+            let refusal = Error::unavailable(format!(
+                "no producer is connected that performs actions of this agent: one joins {room}"
+            ));
+            self.report(&operator, &action, Err(refusal.clone()));
+            return Ok(Accepted {
+                action_id: id,
+                refused: Some(refusal),
+            });
+        }
+        let actions = self.clone();
+        // A task of its own, so that the operator's next events don't wait for the producers.
+        tokio::spawn(async move {
+            let outcome = actions.outcome(&operator, &action, clients, first).await;
+            drop(slot);
+            actions.report(&operator, &action, outcome);
+        });
+        Ok(Accepted {
+            action_id: id,
+            refused: None,
+        })
+    }
+
+    async fn find(
+        &self,
+        operator: &Operator,
+        agent: &str,
+        project: Option<&str>,
+    ) -> Result<Performers, Error> {
+        let reach = Reach {
+            hub: &self.context.hub,
+            authenticator: &self.context.authenticator,
+            registry: &self.registry,
+        };
+        performers::find(&reach, &operator.who, agent, project).await
+    }
+
+    /// The first answer within the time that an action has.
+    async fn outcome(
+        &self,
+        operator: &Operator,
+        action: &Action,
+        performers: Vec<Arc<Performer>>,
+        first: String,
+    ) -> Result<Value, Error> {
+        let timeout = self.context.timeout;
+        let tries = self.tries(operator, action, performers, first);
+        tokio::time::timeout(timeout, tries)
+            .await
+            .unwrap_or_else(|_| {
+                let most = timeout.as_millis();
+                Err(Error::new(
+                    "timeout",
+                    format!("no producer answered within {most} ms ([server] action_timeout)"),
+                ))
+            })
+    }
+
+    /// The first answer. An action whose producers all left before they answered is sent again to those that are there
+    /// then, with the same `action_id` and a higher `retry_count`.
+    async fn tries(
+        &self,
+        operator: &Operator,
+        action: &Action,
+        mut performers: Vec<Arc<Performer>>,
+        mut payload: String,
+    ) -> Result<Value, Error> {
+        let (most, mut wait) = self.context.retries;
+        let mut retry = 0;
+        loop {
+            if let Some(answer) = first_answer(&performers, &payload).await {
+                return answer;
+            }
+            performers = Vec::new();
+            while performers.is_empty() {
+                if retry == most || !(operator.is_here)() {
+                    return Err(Error::unavailable(format!(
+                        "the producer left before it answered, and none took the action over in {retry} retries ([server] action_retries)"
+                    )));
+                }
+                retry += 1;
+                // A producer comes back in its own time; nothing tells when it is in the agent's room again.
+                tokio::time::sleep(wait).await;
+                wait *= 2;
+                if (operator.is_here)() {
+                    let found = self.find(operator, &action.agent, action.project.as_deref());
+                    performers = found.await?.clients;
+                }
+            }
+            self.context.metrics.retried("agent_action");
+            payload = action.payload(retry);
+        }
+    }
+
+    fn report(&self, operator: &Operator, action: &Action, outcome: Result<Value, Error>) {
+        let mut body = Object::new();
+        body.insert("type".into(), "agent_action_result".into());
+        body.insert("action_id".into(), action.id.as_str().into());
+        body.insert("agent_id".into(), action.agent.as_str().into());
+        match outcome {
+            Ok(result) => {
+                body.insert("status".into(), "ok".into());
+                body.insert("result".into(), result);
+            }
+            Err(refusal) => {
+                self.context.metrics.refused(operator.door, refusal.code);
+                let status = match refusal.code {
+                    "timeout" => "timeout",
+                    _ => "error",
+                };
+                body.insert("status".into(), status.into());
+                body.insert("error".into(), json!(refusal));
+            }
+        }
+        body.insert("timestamp".into(), json!(Timestamp::now()));
+        (operator.report)(body);
+    }
+}
+
+/// Checks that a client may act on agents.
+fn may_act(who: &Identity) -> Result<(), Error> {
+    if !who.role.may_act() {
+        return Err(Error::forbidden(
+            "actions on agents take the role operator or admin: connect with auth {\"role\": \"operator\"}, or a token of that role",
+        ));
+    }
+    if !who.is_trusted_to_act() {
+        return Err(Error::forbidden(
+            "a page of another origin than the server's own acts on agents only with a proof: give a token of the role \
+             operator or admin, or the secret that the start prints, as auth.token",
+        ));
+    }
+    Ok(())
+}
+
+/// The first answer of these performers; none when all left before they answered.
+async fn first_answer(
+    performers: &[Arc<Performer>],
+    payload: &str,
+) -> Option<Result<Value, Error>> {
+    let mut answers: FuturesUnordered<_> = performers
+        .iter()
+        .map(|performer| performer.hands.perform(payload))
+        .collect();
+    while let Some(answer) = answers.next().await {
+        if answer.is_some() {
+            return answer;
+        }
+    }
+    None
+}

@@ -1,0 +1,87 @@
+// The update pipeline's example clients in a real browser: its JavaScript class and its React hook, as they stand.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { io } from 'socket.io-client';
+import { LIMIT, launch, open } from './page.mjs';
+import { publish, startStoa } from './stoa.mjs';
+
+let browser;
+let stoa;
+let bundle;
+
+before(async () => {
+  const page = fileURLToPath(new URL('pipeline/page.mjs', import.meta.url));
+  const options = { entryPoints: [page], bundle: true, write: false, format: 'iife', define: { 'process.env.NODE_ENV': '"production"' } };
+  [browser, stoa, bundle] = await Promise.all([launch(), startStoa(), build(options)]);
+}, LIMIT);
+
+after(async () => {
+  await browser?.close();
+  await stoa?.stop();
+}, LIMIT);
+
+/** A page of the server's own origin with the clients in it, and where they connect to. */
+async function withClients() {
+  const opened = await open(browser, `${stoa.url}/healthz`);
+  // The server's own pages forbid scripts that are not theirs; this one is put in from outside, as a debugger does.
+  await opened.page.evaluate(bundle.outputFiles[0].text);
+  return { ...opened, url: `${stoa.url.replace('http', 'ws')}/ws/dating_show/` };
+}
+
+/** Joins the performers of an agent; gives what they are asked. */
+async function performer(agent) {
+  const socket = io(stoa.url, { auth: { role: 'producer' }, forceNew: true });
+  const asked = new Promise((resolve) => {
+    socket.on('agent_action', (action, answer) => {
+      answer({ done: action.action });
+      resolve(action);
+    });
+  });
+  await new Promise((resolve) => { socket.on('connection_established', resolve); });
+  const joined = await socket.emitWithAck('join_room', { room: `agent:${agent}:actions` });
+  assert.equal(joined.status, 'ok');
+  return { asked, close: () => socket.close() };
+}
+
+const changed = (agent, status) => ({ type: 'agent_update', agent_id: agent, update_type: 'state_change', data: { status, location: 'pool' } });
+
+test('the JavaScript class shows agents and makes them act', LIMIT, async () => {
+  const producer = await performer('agent_001');
+  const { page, troubles, close, url } = await withClients();
+  await page.evaluate((address) => window.startClass(address), url);
+  await page.waitForFunction(() => window.client.socket.readyState === WebSocket.OPEN);
+  // The handshake is answered before the client is a member: what follows its first message is sent to it.
+  await page.evaluate(() => new Promise((resolve) => { window.client.socket.addEventListener('message', resolve, { once: true }); }));
+  await publish(stoa, changed('agent_001', 'active'));
+  await page.waitForFunction(() => window.shown.agent_001?.status === 'active');
+  assert.equal(await page.evaluate(() => window.shown.agent_001.location), 'pool');
+  await page.evaluate(() => window.client.sendAgentAction('agent_001', 'move', { location: 'pool' }));
+  const action = await producer.asked;
+  assert.equal(action.action, 'move');
+  assert.deepEqual(action.params, { location: 'pool' });
+  assert.deepEqual(troubles, []);
+  producer.close();
+  await close();
+});
+
+test('the React hook shows agents, its connection, and makes agents act', LIMIT, async () => {
+  const producer = await performer('agent_002');
+  const { page, troubles, close, url } = await withClients();
+  await page.evaluate((address) => window.startHook(address), url);
+  await page.getByText('Status: connected').waitFor();
+  // Published until it is seen: the hook does not tell when its greeting came.
+  const card = page.locator('#card-agent_002');
+  while (!(await card.count())) await publish(stoa, changed('agent_002', 'active'));
+  await card.filter({ hasText: 'active' }).waitFor();
+  await publish(stoa, changed('agent_002', 'resting'));
+  await card.filter({ hasText: 'resting' }).waitFor();
+  await card.click();
+  assert.equal((await producer.asked).action, 'move');
+  assert.deepEqual(troubles, []);
+  producer.close();
+  await stoa.stop();
+  await page.getByText('Status: disconnected').waitFor();
+  await close();
+});
