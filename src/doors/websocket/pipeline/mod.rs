@@ -93,6 +93,7 @@ async fn connect(
             })),
         ),
         snapshot: false,
+        state: None,
         cursor: wanted.cursor,
         batch: wanted.batch.unwrap_or_default(),
     };
