@@ -318,7 +318,7 @@ impl Doors {
         self.page.call("subscribe", &json!({ "filters": {} })).await;
         let before = self.streams.len();
         self.stream(0).await;
-        for n in 1..sockets::DOORS {
+        for n in 1..sockets::doors() {
             self.socket(n).await;
         }
         let whom = [
