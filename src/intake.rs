@@ -148,6 +148,12 @@ impl Intake {
         &self.journal
     }
 
+    /// Accepted events whose updates are not sent yet.
+    pub fn lag(&self) -> u64 {
+        let newest = *self.journal.watch().borrow() + self.journal.waiting();
+        newest.saturating_sub(self.backlog.done())
+    }
+
     /// A page of the history, as far as `permissions` allow it.
     ///
     /// # Errors
@@ -179,12 +185,12 @@ impl Intake {
         for rejected in &receipt.rejected {
             self.metrics.rejected(producer.door, rejected.error.code);
         }
-        let Some((appended, count)) = appended else {
+        let Some((appended, families)) = appended else {
             return Ok(receipt);
         };
         // The lengths of refused events are not known one by one: all events of a call count alike.
         let share = |count: usize| (cost * count).div_ceil(calls.max(1));
-        place.shrink(share(count));
+        place.shrink(share(families.len()));
         let mut unkept = Unkept(Some(&self.backlog));
         let outcomes = appended.instrument(traces::append()).await?;
         unkept.0 = None;
@@ -201,6 +207,11 @@ impl Intake {
             .last()
             .map(|o| Cursor::of(&*self.journal, o.seq()).to_string());
         self.metrics.events(receipt.accepted, receipt.duplicates);
+        let kept = families.into_iter().zip(&outcomes);
+        let kept = kept.filter(|(_, outcome)| new(outcome));
+        self.metrics
+            .families
+            .kept(producer.door, kept.map(|(family, _)| family));
         self.metrics.id_conflicts(receipt.conflicts);
         Ok(receipt)
     }
@@ -229,28 +240,33 @@ impl Intake {
         drafts
     }
 
-    /// Settles events and hands them to the journal, both in the same order; none if no event is left.
+    /// Settles events and hands them to the journal, both in the same order, and says of which families they are; none
+    /// if no event is left.
     fn settle(
         &self,
         drafts: Vec<Read>,
         producer: Producer<'_>,
         rejected: &mut Vec<RejectedAt>,
-    ) -> Option<(Appending<'_>, usize)> {
+    ) -> Option<(Appending<'_>, Vec<&'static str>)> {
         let may = |project: &str| producer.permissions.speaks_for(project);
         let speaker = Speaker {
             producer: producer.verified,
             projects: producer.permissions.is_limited().then_some(&may),
         };
         let mut settled: Vec<Entry> = Vec::with_capacity(drafts.len());
+        let mut families = Vec::with_capacity(drafts.len());
         let _order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         for (index, mut draft, things) in drafts {
             match self.ledger.settle_read(&mut draft.event, &things, speaker) {
-                Ok(()) => settled.push(draft.finish().by(producer.flow)),
+                Ok(()) => {
+                    families.push(event::family_label(draft.event.name.family()));
+                    settled.push(draft.finish().by(producer.flow));
+                }
                 Err(error) => rejected.push(RejectedAt { index, error }),
             }
         }
-        let count = settled.len();
-        (count > 0).then(|| (self.journal.append_entries(settled), count))
+        let is_some = !settled.is_empty();
+        is_some.then(|| (self.journal.append_entries(settled), families))
     }
 
     fn parse(&self, raw: Raw, producer: Producer<'_>) -> Result<Event, Error> {
@@ -322,10 +338,7 @@ impl Intake {
     /// Waits until the hub has room. The bytes of waiting events are bounded: beyond that producers are refused at
     /// once.
     async fn wait_for_hub(&self, drafts: &[Read]) -> Result<(), Error> {
-        let behind = || {
-            let newest = *self.journal.watch().borrow() + self.journal.waiting();
-            newest.saturating_sub(self.backlog.done()) > self.limits.max_lag
-        };
+        let behind = || self.lag() > self.limits.max_lag;
         if !behind() {
             return Ok(());
         }

@@ -8,8 +8,9 @@ use tracing::Span;
 use crate::{
     channel::Namespace,
     config::Recipients,
-    delivery::{Tag, WireMessage},
+    delivery::{Tag, Trail, WireMessage},
     event::Event,
+    observe::Stamp,
     update::{self, Envelope, Planned, UpdateKind, made_harmless},
 };
 
@@ -27,8 +28,8 @@ pub struct Outgoing {
     /// The canonical type of the event that it tells of; none for a message that tells of none, or in words of a rule.
     event_type: Option<Arc<str>>,
     role: Role,
-    /// The span of its delivery, if it is traced.
-    delivery: Span,
+    /// The span of its delivery and the stamp of its way to the sockets.
+    trail: Trail,
     /// The same with texts that are harmless in HTML; none where they are no different.
     harmless: OnceLock<Option<Box<Outgoing>>>,
     /// The bytes of each wire shape.
@@ -77,7 +78,7 @@ impl Outgoing {
             cursor: None,
             event_type: None,
             role: Role::Told,
-            delivery: Span::none(),
+            trail: Trail::default(),
             harmless: OnceLock::new(),
             shapes: Default::default(),
         }
@@ -115,7 +116,7 @@ impl Outgoing {
     /// The same as part of a delivery that is traced.
     #[must_use]
     pub fn traced(mut self, delivery: Span) -> Self {
-        self.delivery = delivery;
+        self.trail.delivery = Some(delivery);
         self
     }
 
@@ -133,6 +134,18 @@ impl Outgoing {
         self
     }
 
+    /// The same with a stamp: its way to the sockets is measured.
+    #[must_use]
+    pub fn stamped(mut self, stamp: Option<Stamp>) -> Self {
+        self.trail.stamp = stamp;
+        self
+    }
+
+    /// The moment from which its way to the sockets is measured.
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        self.trail.stamp
+    }
+
     /// The same with harmless texts, made when the first page asks for it and shared by all of them.
     pub(crate) fn harmless(&self) -> &Self {
         let make = || {
@@ -141,7 +154,7 @@ impl Outgoing {
             same.cursor.clone_from(&self.cursor);
             same.event_type.clone_from(&self.event_type);
             same.role = self.role;
-            same.delivery = self.delivery.clone();
+            same.trail = self.trail.clone();
             Some(Box::new(same))
         };
         self.harmless.get_or_init(make).as_deref().unwrap_or(self)
@@ -159,8 +172,8 @@ impl Outgoing {
     /// Its bytes in a wire shape: `write` makes them when the first queue asks for them, and all queues share them.
     pub fn shape(&self, shape: Shape, write: impl FnOnce() -> Bytes) -> &Arc<WireMessage> {
         let made = || {
-            let delivery = self.delivery.clone();
-            WireMessage::of_delivery(self.namespace, self.tag(), write(), delivery)
+            let trail = self.trail.clone();
+            WireMessage::followed(self.namespace, self.tag(), write(), trail)
         };
         self.shapes[shape as usize].get_or_init(made)
     }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::OnceCell;
 use tracing::Span;
 
-use crate::channel::Namespace;
+use crate::{channel::Namespace, observe::Stamp};
 
 /// The tag by which a queue decides whether it can take a message back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,15 @@ pub enum Tag {
     Aside,
 }
 
+/// The ways in which a message is followed to the sockets.
+#[derive(Debug, Clone, Default)]
+pub struct Trail {
+    /// The moment from which its way is measured; `None` for a message that is not measured.
+    pub stamp: Option<Stamp>,
+    /// The span of the delivery that it is part of, which lasts until the last queue has let go of it.
+    pub delivery: Option<Span>,
+}
+
 /// Bytes, with the facts that a queue needs of them.
 #[derive(Debug)]
 pub struct WireMessage {
@@ -33,8 +42,8 @@ pub struct WireMessage {
     pub tag: Tag,
     /// The bytes to be written; never none.
     pub bytes: Bytes,
-    /// The delivery that it is part of, which lasts until the last queue has let go of it.
-    delivery: Span,
+    /// The ways in which it is followed to the sockets.
+    pub trail: Trail,
     /// The same in compressed form, once a client takes it; none if that is no smaller.
     compressed: OnceCell<Option<Arc<WireMessage>>>,
 }
@@ -42,16 +51,16 @@ pub struct WireMessage {
 impl WireMessage {
     /// A message that is ready to be queued.
     pub fn new(namespace: Namespace, tag: Tag, bytes: Bytes) -> Arc<Self> {
-        Self::of_delivery(namespace, tag, bytes, Span::none())
+        Self::followed(namespace, tag, bytes, Trail::default())
     }
 
-    /// The same as part of a delivery that is traced.
-    pub fn of_delivery(namespace: Namespace, tag: Tag, bytes: Bytes, delivery: Span) -> Arc<Self> {
+    /// The same for a message that is followed to the sockets.
+    pub fn followed(namespace: Namespace, tag: Tag, bytes: Bytes, trail: Trail) -> Arc<Self> {
         Arc::new(Self {
             namespace,
             tag,
             bytes,
-            delivery,
+            trail,
             compressed: OnceCell::new(),
         })
     }
@@ -69,8 +78,8 @@ impl WireMessage {
     ) -> Option<&Arc<Self>> {
         let made = async || {
             let bytes = make.await?;
-            let (tag, delivery) = (self.tag.clone(), self.delivery.clone());
-            Some(Self::of_delivery(self.namespace, tag, bytes, delivery))
+            let (tag, trail) = (self.tag.clone(), self.trail.clone());
+            Some(Self::followed(self.namespace, tag, bytes, trail))
         };
         self.compressed.get_or_init(made).await.as_ref()
     }

@@ -7,6 +7,7 @@ pub(crate) mod actions;
 pub mod admin;
 mod analytics;
 mod argument;
+pub mod figures;
 mod handshake;
 pub mod http;
 mod peer;

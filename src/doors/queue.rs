@@ -18,6 +18,7 @@ use crate::{
     error::Error,
     event::Object,
     hub::Outlet,
+    observe::{Sockets, Stamp},
 };
 
 /// The wire shape of one door.
@@ -41,6 +42,8 @@ pub(crate) struct ObserverQueue {
     reader: AtomicWaker,
     /// The most bytes that may wait; beyond it the observer is parked.
     max_bytes: usize,
+    /// Counts how long messages took.
+    sockets: Sockets,
 }
 
 #[derive(Debug)]
@@ -48,21 +51,25 @@ struct State {
     queue: Outbox,
     /// Bytes that wait.
     bytes: usize,
+    /// The stamps of messages that were taken and are not yet written.
+    taken: Vec<Stamp>,
     /// Whether the hub has let go of the observer, so that nothing is added to the queue.
     ended: bool,
 }
 
 impl ObserverQueue {
-    pub(crate) fn new(wire: &'static dyn Wire, max_bytes: usize) -> Arc<Self> {
+    pub(crate) fn new(wire: &'static dyn Wire, max_bytes: usize, sockets: Sockets) -> Arc<Self> {
         Arc::new(Self {
             wire,
             state: Mutex::new(State {
                 queue: Outbox::default(),
                 bytes: 0,
+                taken: Vec::new(),
                 ended: false,
             }),
             reader: AtomicWaker::new(),
             max_bytes,
+            sockets,
         })
     }
 
@@ -70,12 +77,8 @@ impl ObserverQueue {
     pub(crate) fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
         self.reader.register(cx.waker());
         let mut state = self.lock();
-        let piece = state.queue.pop().map(|piece| piece.message.bytes.clone());
-        match piece {
-            Some(piece) => {
-                state.bytes -= piece.len();
-                Poll::Ready(Some(piece))
-            }
+        match state.take() {
+            Some(piece) => Poll::Ready(Some(piece)),
             None if state.ended => Poll::Ready(None),
             None => Poll::Pending,
         }
@@ -83,10 +86,13 @@ impl ObserverQueue {
 
     /// The next message, if one waits.
     pub(super) fn pop_now(&self) -> Option<Bytes> {
+        self.lock().take()
+    }
+
+    /// Notes that all messages that were taken are written, and counts how long they took.
+    pub(super) fn written(&self) {
         let mut state = self.lock();
-        let piece = state.queue.pop()?.message.bytes.clone();
-        state.bytes -= piece.len();
-        Some(piece)
+        self.sockets.written(state.taken.drain(..));
     }
 
     /// The fields of the message that tells the client of a refusal.
@@ -135,6 +141,16 @@ impl ObserverQueue {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The next message, which is being written from here on.
+    fn take(&mut self) -> Option<Bytes> {
+        let message = self.queue.pop()?.message;
+        self.bytes -= message.bytes.len();
+        self.taken.extend(message.trail.stamp);
+        Some(message.bytes.clone())
     }
 }
 

@@ -23,6 +23,7 @@ use crate::{
     channel::Namespace,
     delivery::{Outgoing, Shape, WireMessage},
     hub::Membership,
+    observe::CountedConnection,
 };
 
 /// The time that the client of an ended stream has to take the reason.
@@ -55,7 +56,7 @@ pub(super) fn response(
     queue: Arc<ObserverQueue>,
     heartbeat: Duration,
     membership: Membership,
-    session: SessionGuard,
+    (session, counted): (SessionGuard, CountedConnection),
     ending: Arc<Ending>,
 ) -> Response {
     let body = Events {
@@ -63,6 +64,7 @@ pub(super) fn response(
         heartbeat: every(heartbeat),
         _membership: membership,
         _session: session,
+        _counted: counted,
         _ending: ending,
     };
     (
@@ -93,6 +95,8 @@ struct Events {
     _membership: Membership,
     /// Leaves the list of sessions when the body ends.
     _session: SessionGuard,
+    /// Counts the stream until the body ends.
+    _counted: CountedConnection,
     /// Keeps the entry alive by which the session can be ended; the list holds it weakly.
     _ending: Arc<Ending>,
 }
@@ -133,6 +137,8 @@ impl Stream for Events {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match self.queue.poll_next(cx) {
             Poll::Ready(piece) => {
+                // The connection writes a piece of its body before it asks for the next one.
+                self.queue.written();
                 self.heartbeat.reset();
                 Poll::Ready(piece.map(Ok))
             }

@@ -77,6 +77,12 @@ const FAMILIES: [&str; 14] = [
     "workflow",
 ];
 
+/// The family of an event as counters name it: one of a fixed set, or `other`.
+pub fn family_label(family: &str) -> &'static str {
+    let known = FAMILIES.into_iter().find(|known| *known == family);
+    known.unwrap_or("other")
+}
+
 /// Whether the events of a family mean what the contract says.
 pub(super) fn is_known(family: &str) -> bool {
     FAMILIES.contains(&family)

@@ -31,7 +31,7 @@ mod weight;
 use serde_json::{Map, Value};
 
 pub use canonical::{Dialect, Event};
-pub use check::{check, elements_exceed};
+pub use check::{check, elements_exceed, family_label};
 pub use content::id_for_conflict;
 pub use ids::Ids;
 pub use length::ids_fit;

@@ -1,7 +1,7 @@
 //! The requests of the doors to the hub. The loop handles commands between two events, so each sees the state, the
 //! rooms and the cursor at one place of the stream.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use tokio::sync::oneshot;
 
@@ -37,6 +37,8 @@ pub struct JoinReply {
     pub snapshot: bool,
     /// Messages that tell the state of some things at the cursor of `resume`; they follow the greeting.
     pub state: Vec<Outgoing>,
+    /// The time of the client's request: the greeting's way is measured from it.
+    pub requested: Instant,
     /// The cursor to go on from, if the client sent one or was told a state.
     pub resume: Option<Resumption>,
 }

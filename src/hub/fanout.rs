@@ -6,7 +6,7 @@ use crate::{
     channel::Namespace,
     delivery::Outgoing,
     event::Event,
-    observe::traces,
+    observe::{Stamp, traces},
     pace::PendingUpdate,
     update::{self, Destination, Envelope, Planned},
 };
@@ -54,8 +54,10 @@ impl Hub {
             };
             let named = (planned.kind.name(), pending.priority);
             let delivery = traces::deliver(event, named, audience.len(), pending.coalesced());
+            let stamp = Stamp::update(pending.accepted, pending.priority);
             let update = Outgoing::of_plan(planned, event, &envelope, self.options.sanitize)
-                .traced(delivery);
+                .traced(delivery)
+                .stamped(Some(stamp));
             let layout = planned.kind.changes_layout(event);
             self.metrics.deliveries(audience.len());
             let roster = &mut self.roster;

@@ -24,6 +24,7 @@ mod fanout;
 #[cfg(test)]
 mod forged;
 mod handle;
+mod load;
 mod member;
 mod moments;
 mod notices;
@@ -180,6 +181,7 @@ impl Hub {
             self.last_flush = Instant::now();
         }
         self.report_progress();
+        self.report_load();
         self.send_aggregates(now);
         self.park_who_is_slow(now);
         self.forget_old_snapshots(now);

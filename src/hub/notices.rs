@@ -52,8 +52,7 @@ impl Hub {
             Some(cursor) => update.at(cursor),
             None => update,
         };
-        member.outlet.send(&update);
-        self.roster.touch(id);
+        self.send_to(&[id], &update);
     }
 
     /// Sends a notice to everybody on a namespace, whatever they filter.

@@ -173,6 +173,7 @@ async fn comes_back(hub: &HubHandle, cursor: String) -> (Arc<Recorder>, super::M
         greeting: ("connection_established", Object::new()),
         snapshot: false,
         state: Vec::new(),
+        requested: std::time::Instant::now(),
         resume: Some(cursor.into()),
     };
     let membership = hub.join(request, welcome).await.unwrap();

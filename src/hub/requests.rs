@@ -16,9 +16,11 @@ use crate::{
         authz::{OPERATORS, PRODUCERS, too_many_rooms},
     },
     channel::Namespace,
+    delivery::Outgoing,
     error::Error,
     event::Object,
     journal::Seq,
+    observe::Stamp,
 };
 
 /// The most commands between two flushes, so that neither starves the other.
@@ -194,8 +196,13 @@ impl Hub {
             Some(_) => !welcome.state.is_empty(),
             None => welcome.snapshot || resumes.is_some(),
         };
-        let place = (!is_given_state).then_some(cursor.as_str());
-        self.notify_json(id, name, &greeting, place);
+        let stamp = Stamp::greeting(welcome.requested);
+        let greeting = Outgoing::new(namespace, name, greeting).stamped(Some(stamp));
+        let greeting = match is_given_state {
+            true => greeting,
+            false => greeting.at(&cursor),
+        };
+        self.send_to(&[id], &greeting);
         if let Some(member) = self.roster.get(id) {
             let state = welcome.state.iter();
             state.for_each(|message| member.outlet.send_exempt(message));

@@ -31,6 +31,8 @@ pub(crate) struct Roster {
     /// By slot, so that a delivery is an index and no search.
     pub(super) members: Slab<Member>,
     pub(super) rooms: HashMap<Arc<str>, Ids>,
+    /// The number of rooms whose name has a kind: only those of a thing or a user do.
+    named_rooms: usize,
     pub(super) topics: HashMap<Topic, Ids>,
     /// Equal filters are evaluated once for all that share them.
     pub(super) subscriptions: Subscriptions,
@@ -121,7 +123,7 @@ impl Roster {
         self.get(id)?;
         let member = self.members.try_remove(id.slot)?;
         for room in &member.rooms {
-            Self::leave_room(&mut self.rooms, room, id);
+            self.leave_room(room, id);
         }
         for members in self.topics.values_mut() {
             members.swap_remove(&id);
@@ -139,6 +141,7 @@ impl Roster {
             Some((name, _)) => (name.clone(), self.rooms.get_mut(room)?),
             None => {
                 let name: Arc<str> = room.into();
+                self.named_rooms += usize::from(has_kind(room));
                 (name.clone(), self.rooms.entry(name).or_default())
             }
         };
@@ -155,17 +158,18 @@ impl Roster {
             let before = member.rooms.len();
             member.rooms.retain(|r| &**r != room);
             if member.rooms.len() < before {
-                Self::leave_room(&mut self.rooms, room, id);
+                self.leave_room(room, id);
             }
         }
         self.count(room)
     }
 
-    fn leave_room(rooms: &mut HashMap<Arc<str>, Ids>, room: &str, id: MemberId) {
-        if let Some(members) = rooms.get_mut(room) {
+    fn leave_room(&mut self, room: &str, id: MemberId) {
+        if let Some(members) = self.rooms.get_mut(room) {
             members.swap_remove(&id);
             if members.is_empty() {
-                rooms.remove(room);
+                self.rooms.remove(room);
+                self.named_rooms -= usize::from(has_kind(room));
             }
         }
     }
@@ -372,10 +376,20 @@ impl Roster {
         self.peak
     }
 
+    /// The number of rooms whose name has a kind.
+    pub(super) fn named_rooms(&self) -> usize {
+        self.named_rooms
+    }
+
     /// The rooms that have members.
     pub(crate) fn room_names(&self) -> impl Iterator<Item = &Arc<str>> {
         self.rooms.keys()
     }
+}
+
+/// Whether a room's name has a kind; the names of rooms that belong to one client have none.
+fn has_kind(room: &str) -> bool {
+    room.contains(':')
 }
 
 fn of(members: &mut Slab<Member>, id: MemberId) -> Option<&mut Member> {

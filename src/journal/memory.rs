@@ -136,6 +136,8 @@ impl MemoryJournal {
                 trimmed[bound].1 += 1;
             }
         }
+        let used = i64::try_from(inner.bytes).unwrap_or(i64::MAX);
+        self.metrics.used_bytes.set(used);
         trimmed
     }
 

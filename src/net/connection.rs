@@ -112,7 +112,12 @@ async fn serve(
     mut stopping: watch::Receiver<bool>,
 ) {
     let traffic = Arc::new(ConnectionTimeouts::new());
-    let socket = Socket::new(io, traffic.clone(), Arc::new(slot));
+    let socket = Socket::new(
+        io,
+        traffic.clone(),
+        Arc::new(slot),
+        shared.metrics.sockets.clone(),
+    );
     let hangup = CancellationToken::new();
     let answering = Answering {
         shared: shared.clone(),

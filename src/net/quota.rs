@@ -182,8 +182,7 @@ impl Quota {
     }
 
     /// Slots taken in all.
-    #[cfg(test)]
-    pub(crate) fn taken(&self) -> usize {
+    pub fn taken(&self) -> usize {
         self.lock().taken
     }
 

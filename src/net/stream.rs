@@ -20,6 +20,7 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 
 use super::{quota::Slot, timeouts::ConnectionTimeouts};
+use crate::observe::Sockets;
 
 /// The stream under a connection.
 pub(crate) enum Io {
@@ -36,6 +37,8 @@ pub struct Socket {
     traffic: Arc<ConnectionTimeouts>,
     /// Counts the connection.
     slot: Arc<Slot>,
+    /// Counts the bytes.
+    sockets: Sockets,
 }
 
 impl fmt::Debug for Socket {
@@ -47,8 +50,18 @@ impl fmt::Debug for Socket {
 }
 
 impl Socket {
-    pub(super) fn new(io: Io, traffic: Arc<ConnectionTimeouts>, slot: Arc<Slot>) -> Self {
-        Self { io, traffic, slot }
+    pub(super) fn new(
+        io: Io,
+        traffic: Arc<ConnectionTimeouts>,
+        slot: Arc<Slot>,
+        sockets: Sockets,
+    ) -> Self {
+        Self {
+            io,
+            traffic,
+            slot,
+            sockets,
+        }
     }
 
     /// Splits the socket into reader and writer, for a WebSocket. Plain TCP has no overhead over its own halves.
@@ -67,6 +80,7 @@ impl Socket {
         (
             ReadHalf {
                 io: read,
+                sockets: self.sockets,
                 _slot: slot.clone(),
             },
             WriteHalf {
@@ -74,6 +88,14 @@ impl Socket {
                 _slot: slot,
             },
         )
+    }
+}
+
+impl Socket {
+    fn sent(&self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.sockets.sent(*bytes);
+        }
     }
 }
 
@@ -88,8 +110,10 @@ impl AsyncRead for Socket {
             Io::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Io::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         };
-        if buf.filled().len() > before {
+        let came = buf.filled().len() - before;
+        if came > 0 {
             self.traffic.bytes_came();
+            self.sockets.received(came);
         }
         read
     }
@@ -106,6 +130,7 @@ impl AsyncWrite for Socket {
             Io::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         };
         self.traffic.wrote(written.is_pending());
+        self.sent(&written);
         written
     }
 
@@ -119,6 +144,7 @@ impl AsyncWrite for Socket {
             Io::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         };
         self.traffic.wrote(written.is_pending());
+        self.sent(&written);
         written
     }
 
@@ -149,6 +175,8 @@ impl AsyncWrite for Socket {
 /// The half of a connection that reads from the client.
 pub(crate) struct ReadHalf {
     io: Reader,
+    /// Counts the bytes.
+    sockets: Sockets,
     /// The connection counts until both halves are gone.
     _slot: Arc<Slot>,
 }
@@ -170,10 +198,13 @@ impl AsyncRead for ReadHalf {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.io {
+        let before = buf.filled().len();
+        let read = match &mut self.io {
             Reader::Plain(half) => Pin::new(half).poll_read(cx, buf),
             Reader::Tls(shared) => Pin::new(&mut **shared.lock()).poll_read(cx, buf),
-        }
+        };
+        self.sockets.received(buf.filled().len() - before);
+        read
     }
 }
 

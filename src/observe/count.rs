@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use super::metrics::{Code, Done, Metrics, On, Reason, Reload, What};
+use super::{
+    connections::{ConnectionKind, CountedConnection},
+    metrics::{Code, Done, Metrics, On, Reason, Reload, What},
+    process::ProcessUsage,
+};
 use crate::{
     channel::Namespace,
     event::{Priority, lenient::Mended},
@@ -13,6 +17,7 @@ impl Metrics {
     pub fn events(&self, kept: usize, duplicates: usize) {
         self.events.inc_by(kept as u64);
         self.duplicates.inc_by(duplicates as u64);
+        self.attempts.succeed(kept + duplicates);
     }
 
     /// Ids came again with other content.
@@ -24,6 +29,7 @@ impl Metrics {
     pub fn rejected(&self, door: &'static str, code: &'static str) {
         self.rejected.get_or_create(&Code { door, code }).inc();
         self.usage.failed();
+        self.attempts.fail();
     }
 
     /// An event was not taken because of a long id.
@@ -58,6 +64,7 @@ impl Metrics {
     /// A request was refused.
     pub fn refused(&self, door: &'static str, code: &'static str) {
         self.refused.get_or_create(&Code { door, code }).inc();
+        self.attempts.fail();
         self.usage.failed();
     }
 
@@ -82,6 +89,12 @@ impl Metrics {
     pub fn killed(&self, reason: &str) {
         let reason = reason.to_owned();
         self.killed.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// A client was let in; it counts as a connection until the count is dropped.
+    pub fn client_begins(&self, kind: ConnectionKind) -> CountedConnection {
+        self.attempts.succeed(1);
+        self.live.begin(kind)
     }
 
     /// A namespace connection began.
@@ -125,6 +138,11 @@ impl Metrics {
     /// So many observers were looked at to find those who get an update.
     pub fn looked_at(&self, observers: usize) {
         self.looked_at.inc_by(observers as u64);
+    }
+
+    /// The system's counts of this process were read.
+    pub(super) fn process(&self, usage: &ProcessUsage) {
+        self.process.set(usage);
     }
 
     /// An observer was parked because it reads too slowly.

@@ -25,6 +25,8 @@ pub struct JournalMetrics {
     pub tail_bytes: Gauge,
     /// Bytes that wait to be written.
     pub queue_bytes: Gauge,
+    /// Bytes that all kept events take, in the file or in memory.
+    pub used_bytes: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -86,6 +88,11 @@ impl JournalMetrics {
             "journal_queue_bytes",
             "Bytes that wait to be written",
             self.queue_bytes.clone(),
+        );
+        registry.register(
+            "journal_used_bytes",
+            "Bytes that all kept events take, in the file or in memory",
+            self.used_bytes.clone(),
         );
     }
 }

@@ -87,6 +87,18 @@ pub struct Metrics {
     pub(super) replays_given_up: Family<Reason, Counter>,
     /// The time from accepted to sent, in buckets around the budgets.
     pub(super) delivery_seconds: Family<Urgency, Histogram, fn() -> Histogram>,
+    /// The figures of the sockets.
+    pub sockets: super::Sockets,
+    /// The live connections.
+    pub live: super::Connections,
+    /// Kept events by family.
+    pub families: super::EventFamilies,
+    /// Attempts of clients and producers.
+    pub attempts: super::Attempts,
+    /// The work that waits in the hub.
+    pub load: super::Load,
+    /// Memory and processor time of the process.
+    pub(super) process: super::process::ProcessMetrics,
     /// Children by priority, looked up once: the hot path must not search for labels.
     pub(super) by_priority: [(Counter, Histogram); 4],
 }
@@ -201,6 +213,12 @@ impl Metrics {
             replays_failed: Counter::default(),
             replays_given_up: Family::default(),
             delivery_seconds,
+            sockets: super::Sockets::default(),
+            live: super::Connections::default(),
+            families: super::EventFamilies::default(),
+            attempts: super::Attempts::default(),
+            load: super::Load::default(),
+            process: super::process::ProcessMetrics::default(),
             by_priority,
         };
         metrics.add(|registry| metrics.register(registry));

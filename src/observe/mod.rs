@@ -1,23 +1,42 @@
 //! Counters, histograms and logs: the server as it is seen from outside.
 
 mod analytics;
+mod attempts;
 mod bodies;
 mod compression;
+mod connections;
 mod count;
 mod counting;
 pub mod exposition;
+mod families;
+pub mod health;
 mod journal;
+mod load;
 pub mod log;
 mod marks;
 mod metrics;
 mod names;
+mod process;
+mod sockets;
 mod stall;
+mod stamp;
+mod times;
 pub mod traces;
 pub mod usage;
+mod window;
 
+pub use attempts::Attempts;
 pub use bodies::BodyMetrics;
 pub use compression::CompressionMetrics;
+pub use connections::{ConnectionKind, Connections, CountedConnection};
+pub use families::EventFamilies;
 pub use journal::JournalMetrics;
+pub use load::{Load, Waiting};
 pub use marks::is_unfit_for_lines;
 pub use metrics::Metrics;
+pub use process::ProcessUsage;
+pub use sockets::Sockets;
+pub use stamp::{Measure, Stamp};
+pub use times::{Distribution, Times};
 pub use usage::Usage;
+pub use window::{LONG_WINDOW, RATE_WINDOW, Reading, Totals, Window};

@@ -12,6 +12,12 @@ impl Metrics {
         self.stall.register(r);
         super::traces::register(r);
         self.analytics.register(r);
+        self.sockets.register(r);
+        self.live.register(r);
+        self.families.register(r);
+        self.attempts.register(r);
+        self.load.register(r);
+        self.process.register(r);
         r.register("events", "Events kept in the journal", self.events.clone());
         r.register(
             "events_duplicate",

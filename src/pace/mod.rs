@@ -31,6 +31,7 @@ pub use ready::LevelShares;
 use ready::Ready;
 
 use crate::{
+    event::Priority,
     journal::{FlowId, Seq},
     update::{Coalescing, Key, coalesce},
 };
@@ -55,6 +56,8 @@ pub struct Pacer {
     coalesces_all: bool,
     /// About how many bytes of memory the updates hold.
     bytes: usize,
+    /// The number of updates that windows hold, by priority.
+    held_by_priority: [usize; Priority::ALL.len()],
 }
 
 /// The windows that hold updates of one entity.
@@ -183,7 +186,20 @@ impl Pacer {
 
     /// The number of updates that are held in windows.
     pub fn held(&self) -> usize {
-        self.held_groups().count()
+        self.held_by_priority.iter().sum()
+    }
+
+    /// The number of updates that are held in windows or may go now, most urgent priority first.
+    pub fn waiting(&self) -> [usize; Priority::ALL.len()] {
+        let ready = self.ready.by_level();
+        std::array::from_fn(|level| self.held_by_priority[level] + ready[level])
+    }
+
+    /// Takes the update that a window holds.
+    fn take_held(&mut self, slot: usize) -> Option<PendingUpdate> {
+        let held = self.windows[slot].held.take()?;
+        self.held_by_priority[held.priority as usize] -= 1;
+        Some(held)
     }
 
     /// The updates that are held in windows.
@@ -214,7 +230,7 @@ impl Pacer {
         if held.is_some_and(|earlier| self.divides(earlier, &group, window)) {
             self.release(slot);
         }
-        let earlier = self.windows[slot].held.take();
+        let earlier = self.take_held(slot);
         // The held update is indexed already: only entities that the new one adds are added, however many there are.
         let named = std::mem::take(&mut group.entities);
         let (mut coalesced, mut entities) = match earlier {
@@ -237,6 +253,7 @@ impl Pacer {
             }
         }
         coalesced.entities = entities;
+        self.held_by_priority[coalesced.priority as usize] += 1;
         self.windows[slot].held = Some(coalesced);
     }
 
@@ -281,7 +298,7 @@ impl Pacer {
 
     /// Makes the update of a window ready, after all older ones that are held for the same entities.
     fn release(&mut self, slot: usize) {
-        if let Some(group) = self.windows[slot].held.take() {
+        if let Some(group) = self.take_held(slot) {
             self.unindex(slot, &group);
             self.release_before(&group);
             self.ready.push(group);
@@ -308,7 +325,7 @@ impl Pacer {
                 if !is_older {
                     continue;
                 }
-                if let Some(held) = self.windows[slot].held.take() {
+                if let Some(held) = self.take_held(slot) {
                     self.unindex(slot, &held);
                     entities.extend_from_slice(&held.entities);
                     older.push(held);

@@ -218,6 +218,11 @@ impl Ready {
         self.groups.len()
     }
 
+    /// The number of updates at each level.
+    pub(super) fn by_level(&self) -> [usize; LEVELS] {
+        self.levels.each_ref().map(|level| level.len)
+    }
+
     pub(super) fn urgent(&self) -> bool {
         self.levels[Priority::Critical as usize].len > 0
     }

@@ -9,10 +9,12 @@ mod authenticator;
 mod certificates;
 mod error;
 mod essential;
+mod figures;
 mod former_list;
 mod journal;
 mod listen;
 mod options;
+mod play;
 mod reload;
 mod stop;
 #[cfg(test)]
@@ -32,11 +34,9 @@ use stop::StopSignal;
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
-    access::{authn::StartSecret, authz::Permissions},
-    alerts::Readings,
+    access::authn::StartSecret,
     breaker::Breakers,
     config::Config,
-    demo,
     doors::{
         actions::Actions,
         http::{self, Api, Readiness},
@@ -44,8 +44,8 @@ use crate::{
         websocket,
     },
     hub::Hub,
-    intake::{Intake, Producer, Raw},
-    journal::{FlowId, Journal},
+    intake::Intake,
+    journal::Journal,
     net::{Proxies, Quota, Server},
     observe::Metrics,
     projections::{analytics, state::checkpoint},
@@ -193,6 +193,13 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         options: options::doors(config, quota.clone()),
     };
     let alerts_hub = handle.clone();
+    let (figures, reader) = figures::start(
+        config,
+        &essential,
+        (&intake, &authenticator, &quota),
+        (&breakers, &metrics),
+    );
+    aside.push(reader);
     let api = Api {
         hub: handle,
         intake: intake.clone(),
@@ -204,6 +211,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         stream: options::stream(config),
         max_connections: config.server.max_connections.get(),
         body: options::body(config, &metrics),
+        figures: figures.clone(),
     };
     let routes = options::routes(config);
     let router = http::router(api, door.clone(), websocket::routes(doors), &routes);
@@ -237,20 +245,13 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         let fresh = authenticator::keep_fresh(tokens, file, interval, metrics, Asked::listen());
         essential.spawn("watch over the keys", fresh)
     }));
-    let figures = {
-        let breakers = breakers.clone();
-        move || Readings {
-            breakers: breakers.snapshot(),
-            ..Readings::default()
-        }
-    };
     let watched = (alerts_hub, journal.clone());
     aside.extend(alerts::start(
         config,
         &essential,
         watched,
         (&breakers, &metrics),
-        figures,
+        move || figures::readings(&figures),
     )?);
     Ok(Running {
         address,
@@ -268,7 +269,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         demo: config
             .demo
             .enabled
-            .then(|| tokio::spawn(play(config.demo.seed, config.demo.speed, intake))),
+            .then(|| tokio::spawn(play::play(config.demo.seed, config.demo.speed, intake))),
         shutdown_timeout: config.server.shutdown_timeout.get(),
     })
 }
@@ -394,25 +395,4 @@ fn table(config: &Config) -> Result<Table, ServeError> {
         text_throttle: config.transform.text_throttle_ms.get(),
         rules,
     }))
-}
-
-/// Publishes the demo team's events as a producer would.
-async fn play(seed: u64, speed: f64, intake: Arc<Intake>) {
-    let verified = "".into();
-    let producer = Producer {
-        name: "demo",
-        door: "demo",
-        permissions: &Permissions::everything(),
-        verified: &verified,
-        trace: None,
-        flow: FlowId::default(),
-    };
-    let mut team = demo::team(seed, speed);
-    loop {
-        let (wait, event) = team.next_event();
-        tokio::time::sleep(wait).await;
-        if let Err(refusal) = intake.publish(vec![Raw::Json(event, None)], producer).await {
-            tracing::warn!(%refusal, "the demo could not publish");
-        }
-    }
 }

@@ -234,6 +234,8 @@ async fn the_transports_ids_are_in_no_payload_and_no_log() {
     for path in [
         "/api/v1/ws/stats",
         "/api/v1/ws/rooms",
+        "/api/v1/performance",
+        "/api/v1/health",
         "/api/v1/state",
         "/metrics",
     ] {

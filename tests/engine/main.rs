@@ -8,7 +8,6 @@
 
 mod alive;
 mod packets;
-mod polling;
 mod upgrades;
 
 use std::time::{Duration, Instant};

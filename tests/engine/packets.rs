@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::polling::Polling;
+use kit::polling::Polling;
 use kit::{
     Client,
     raw::{BINARY, FINAL, Raw, frame, text},

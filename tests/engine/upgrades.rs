@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::polling::Polling;
+use kit::polling::Polling;
 use kit::{
     raw::{FINAL, Raw, frame, text},
     server, server_with,

@@ -30,6 +30,8 @@ async fn without_a_valid_token_nobody_comes_in_by_any_door() {
         "/api/v1/stream",
         "/api/v1/ws/stats",
         "/api/v1/ws/rooms",
+        "/api/v1/performance",
+        "/api/v1/health",
         "/api/v1/admin/connections",
         "/api/health/current",
         "/api/conversations/recent",
@@ -177,6 +179,8 @@ async fn a_bad_token_gives_no_more_than_one_that_claims_nothing() {
             ("POST", "/api/v1/events", Some(&event)),
             ("GET", "/api/v1/ws/stats", None),
             ("GET", "/api/v1/ws/rooms", None),
+            ("GET", "/api/v1/performance", None),
+            ("GET", "/api/v1/health", None),
             ("GET", "/metrics", None),
             ("GET", "/api/pipeline/monitor/dashboard", None),
         ] {

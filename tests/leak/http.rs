@@ -59,6 +59,8 @@ pub async fn get(address: SocketAddr, n: usize, token: &str) -> (&'static str, S
         "/api/pipeline/monitor/dashboard",
         "/api/v1/ws/stats",
         "/api/v1/ws/rooms",
+        "/api/v1/performance",
+        "/api/v1/health",
         "/metrics",
         "/api/v1/admin/connections",
     ];

@@ -10,8 +10,8 @@ use std::{
 
 use super::rendering::Renderings;
 use crate::{
-    access::Authenticator, breaker::Breakers, hub::HubHandle, intake::Intake, net::BodyLimits,
-    observe::Metrics,
+    access::Authenticator, breaker::Breakers, doors::figures::Figures, hub::HubHandle,
+    intake::Intake, net::BodyLimits, observe::Metrics,
 };
 
 /// State that the handlers share.
@@ -37,6 +37,8 @@ pub struct Api {
     pub max_connections: u64,
     /// Limits on request bodies.
     pub body: BodyLimits,
+    /// The figures for operators.
+    pub figures: Arc<Figures>,
 }
 
 /// Whether the server takes new work.

@@ -7,6 +7,7 @@ mod caller;
 mod error;
 mod events;
 mod extract;
+mod figures;
 mod headers;
 mod nowhere;
 mod packed;
@@ -63,9 +64,8 @@ pub fn router(api: Api, door: Door, more: Router, options: &RouterOptions) -> Ro
     let checks = policy::Checks::new(options.policy.clone(), api.metrics.clone());
     let engine =
         any(move |request: Request<Body>| socketio::engine::engine_door(door.clone(), request));
-    let http = Router::new()
-        .route("/api/v1/events", post(events::publish).get(events::history))
-        .route("/api/v1/stream", get(stream::stream))
+    let counted = Router::new()
+        .route(figures::EVENTS, post(events::publish).get(events::history))
         .route("/api/v1/state", get(state::state))
         .route("/api/v1/ws/stats", get(state::stats))
         .route("/api/v1/ws/rooms", get(state::rooms))
@@ -75,6 +75,15 @@ pub fn router(api: Api, door: Door, more: Router, options: &RouterOptions) -> Ro
         .route("/api/conversations/recent", get(seneca::conversations))
         .route("/api/pipeline/monitor/dashboard", get(seneca::dashboard))
         .merge(admin::routes())
+        .route_layer(middleware::from_fn_with_state(
+            api.clone(),
+            figures::count_answered,
+        ));
+    // A stream counts as a client that connects, and whoever asks for figures changes none.
+    let http = counted
+        .route("/api/v1/stream", get(stream::stream))
+        .route("/api/v1/performance", get(figures::performance))
+        .route("/api/v1/health", get(figures::health))
         .route("/healthz", get(probes::alive))
         .route("/readyz", get(probes::ready))
         .route("/metrics", get(probes::metrics))

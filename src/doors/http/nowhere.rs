@@ -15,6 +15,8 @@ const PATHS: &[&str] = &[
     "/api/v1/ws/rooms",
     "/api/stream/projects/",
     "/api/v1/analytics",
+    "/api/v1/performance",
+    "/api/v1/health",
     "/api/v1/admin/connections",
     "/api/v1/admin/bans",
     "/api/v1/admin/revocations",
@@ -44,6 +46,10 @@ fn meant(asked: &str) -> Option<&'static str> {
     let asked = asked.trim_end_matches('/').to_ascii_lowercase();
     if asked.is_empty() || asked.len() > COMPARED {
         return None;
+    }
+    // A program that asks whether the server is alive has no token for the figures of its health.
+    if asked == "/health" {
+        return Some("/healthz");
     }
     let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
     let asked_name = name(&asked);
@@ -78,6 +84,8 @@ mod tests {
             ("/stats", "/api/v1/ws/stats"),
             ("/api/analytics", "/api/v1/analytics"),
             ("/health", "/healthz"),
+            ("/api/health", "/api/v1/health"),
+            ("/performance", "/api/v1/performance"),
             ("/ready", "/readyz"),
             ("/metric", "/metrics"),
             ("/socketio/", "/socket.io/"),

@@ -3,7 +3,7 @@
 //! The event's name is the update's, its data the same JSON, its id the cursor: an `EventSource` that reconnects sends
 //! the cursor back as `Last-Event-ID`, and the stream resumes there.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use axum::{extract::State, response::Response};
 use http::HeaderMap;
@@ -28,6 +28,7 @@ use crate::{
     error::Error,
     hub::{JoinReply, JoinRequest, Subscription},
     net::PeerClosed,
+    observe::ConnectionKind,
     timestamp::Timestamp,
 };
 
@@ -93,6 +94,7 @@ async fn open(
     hangup: Option<axum::Extension<PeerClosed>>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
+    let requested = Instant::now();
     let caller = caller.watching();
     let filter = wanted.filter()?;
     let rooms = wanted.rooms(&api, &caller.who).await?;
@@ -102,7 +104,11 @@ async fn open(
         .filter(|id| !id.is_empty())
         .or(wanted.cursor);
     let resume = last.map(str::to_owned).or(given);
-    let queue = ObserverQueue::new(&sse::UPDATES, api.stream.max_bytes);
+    let queue = ObserverQueue::new(
+        &sse::UPDATES,
+        api.stream.max_bytes,
+        api.metrics.sockets.clone(),
+    );
     let id: Arc<str> = crate::event::mint_id().to_string().into();
     let request = JoinRequest {
         outlet: Arc::new(QueueOutlet(queue.clone())),
@@ -119,6 +125,7 @@ async fn open(
         greeting: greeting(&id, &caller.who),
         snapshot: wanted.snapshot.is_some_and(|s| s == "1" || s == "true"),
         state: Vec::new(),
+        requested,
         resume: resume.filter(|cursor| !cursor.is_empty()).map(Into::into),
     };
     let membership = api.hub.join(request, welcome).await?;
@@ -132,8 +139,14 @@ async fn open(
     };
     let session = api.authenticator.begin(&origin, &caller.who, &ending)?;
     api.metrics.usage.came_by("sse");
+    let counted = api.metrics.client_begins(ConnectionKind {
+        transport: "sse",
+        door: "sse",
+        role: caller.who.role.as_str(),
+    });
     let heartbeat = api.stream.heartbeat;
-    Ok(sse::response(queue, heartbeat, membership, session, ending))
+    let counts = (session, counted);
+    Ok(sse::response(queue, heartbeat, membership, counts, ending))
 }
 
 fn greeting(id: &str, who: &Identity) -> (&'static str, crate::event::Object) {

@@ -27,6 +27,7 @@ use crate::{
     event::Object,
     hub::{MemberId, Membership},
     net::Live,
+    observe::CountedConnection,
 };
 
 /// A connected client.
@@ -56,6 +57,8 @@ pub(super) struct Client {
     stay: OnceLock<SessionId>,
     /// Whether the connection counts in the metrics.
     counted: AtomicBool,
+    /// The session's count, which all of its namespaces share.
+    session_counted: Mutex<Option<Arc<CountedConnection>>>,
     /// Whether the client has disconnected.
     pub(super) gone: AtomicBool,
     /// Whether the server ended the session: the client gets the reason, and nothing after it.
@@ -90,6 +93,7 @@ impl Client {
             membership: Mutex::new(None),
             stay: OnceLock::new(),
             counted: AtomicBool::new(false),
+            session_counted: Mutex::default(),
             gone: AtomicBool::new(false),
             ended: Arc::default(),
             context,
@@ -126,6 +130,9 @@ impl Client {
     /// Gives the client a new identity, or the same for longer.
     pub(super) fn renew(self: &Arc<Self>, who: Identity) {
         self.context.authenticator.sessions().renew(&self.id, &who);
+        if let Some(counted) = &*lock(&self.session_counted) {
+            counted.set_role(who.role.as_str());
+        }
         self.performer.renew(who);
         self.context.actions.listed(&self.performer);
     }
@@ -159,16 +166,32 @@ impl Client {
 
     /// Counts the connection in the metrics; `false` when it is over already.
     pub(super) fn count(&self) -> bool {
-        self.counted.store(true, Ordering::Release);
+        let role = self.who().role.as_str();
+        *lock(&self.session_counted) = Some(self.lane.count(role));
         self.context.metrics.connected(self.namespace);
-        !self.gone.load(Ordering::Acquire)
+        self.context.metrics.attempts.succeed(1);
+        self.counted.store(true, Ordering::SeqCst);
+        // One of the two sides sees what the other has stored, so the connection is uncounted exactly once.
+        let is_gone = self.gone.load(Ordering::SeqCst);
+        if is_gone {
+            self.uncount("ClientNSDisconnect".to_owned());
+        }
+        !is_gone
+    }
+
+    /// Ends the count of the connection.
+    fn uncount(&self, reason: String) {
+        if self.counted.swap(false, Ordering::SeqCst) {
+            lock(&self.session_counted).take();
+            self.context.metrics.disconnected(self.namespace, reason);
+        }
     }
 
     /// Ends a client that disconnected: it leaves its rooms at once, even if many of its events still wait to be
     /// handled.
     /// `lost` says that nobody meant it to end.
     pub(super) fn disconnected(&self, reason: String, lost: bool) {
-        self.gone.store(true, Ordering::Release);
+        self.gone.store(true, Ordering::SeqCst);
         if let Some(stay) = self.stay.get() {
             self.lane.disconnect(self.namespace, *stay);
         }
@@ -179,9 +202,7 @@ impl Client {
             session.goodbye();
         }
         self.context.actions.left(&self.id);
-        if self.counted.load(Ordering::Acquire) {
-            self.context.metrics.disconnected(self.namespace, reason);
-        }
+        self.uncount(reason);
     }
 
     /// The client's id in the hub; `None` before it is introduced and after it has left.

@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr},
     sync::{Arc, OnceLock},
+    time::Instant,
 };
 
 use http::{Extensions, request::Parts};
@@ -114,7 +115,7 @@ struct OnConnect {
 
 /// An accepted client, kept on the socket for the handler that runs after the check.
 #[derive(Debug, Clone)]
-struct Admitted(Arc<Hello>, Arc<Client>);
+struct Admitted(Arc<Hello>, Arc<Client>, Instant);
 
 impl OnConnect {
     /// Reads and checks the hello; an error becomes the CONNECT_ERROR.
@@ -125,6 +126,7 @@ impl OnConnect {
         let request = socket.req_parts();
         let first_lane = request.extensions.get::<Arc<ExpressLane>>().cloned();
         let lane = first_lane.unwrap_or_else(|| self.context.lanes.polling(socket.id));
+        let requested = lane.requested();
         let query = lane.query(self.namespace);
         let (hello, who, address) = self
             .check(request, auth, query.as_deref())
@@ -149,7 +151,8 @@ impl OnConnect {
             leaving.disconnected(format!("{reason:?}"), is_loss(reason));
         });
         self.context.actions.listed(&client.performer);
-        socket.extensions.insert(Admitted(Arc::new(hello), client));
+        let admitted = Admitted(Arc::new(hello), client, requested);
+        socket.extensions.insert(admitted);
         Ok(())
     }
 
@@ -209,7 +212,8 @@ struct Entering;
 
 impl ConnectHandler<Adapter, Entering> for OnConnect {
     fn call(&self, socket: Arc<Socket<Adapter>>, _: Option<Payload>) {
-        let Some(Admitted(hello, client)) = socket.extensions.remove::<Admitted>() else {
+        let Some(Admitted(hello, client, requested)) = socket.extensions.remove::<Admitted>()
+        else {
             return;
         };
         let Some(service) = self.context.service() else {
@@ -217,7 +221,7 @@ impl ConnectHandler<Adapter, Entering> for OnConnect {
         };
         let engine = EngineSide::new(self.context.locals.clone(), socket.id, service.clone());
         client.stays(client.lane.connect(self.namespace, Arc::new(engine)));
-        let options = ConnectOptions::of(&hello, self.namespace);
+        let options = ConnectOptions::of(&hello, self.namespace, requested);
         if !client.count() {
             return;
         }

@@ -1,6 +1,6 @@
 //! The welcome of an accepted client: it is introduced to the hub, and greeted.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use serde_json::{Value, json};
 
@@ -26,10 +26,12 @@ pub(super) struct ConnectOptions {
     snapshot: bool,
     /// The place to resume from.
     cursor: Option<String>,
+    /// The time of the request to connect.
+    requested: Instant,
 }
 
 impl ConnectOptions {
-    pub(super) fn of(hello: &Hello, namespace: Namespace) -> Self {
+    pub(super) fn of(hello: &Hello, namespace: Namespace, requested: Instant) -> Self {
         Self {
             rooms: hello.rooms.clone(),
             subscription: match namespace {
@@ -41,6 +43,7 @@ impl ConnectOptions {
             batch: hello.batch,
             snapshot: hello.snapshot,
             cursor: hello.cursor.clone(),
+            requested,
         }
     }
 }
@@ -71,6 +74,7 @@ pub(super) async fn introduce(client: Arc<Client>, options: ConnectOptions) {
         greeting: greeting(&client),
         snapshot: options.snapshot,
         state: Vec::new(),
+        requested: options.requested,
         resume: options.cursor.map(Into::into),
     };
     match context.hub.join(request, welcome).await {

@@ -1,6 +1,6 @@
 //! Server-sent events from these doors: the same members, whose queue is the body of an answer.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use axum::response::Response;
 use http::Extensions;
@@ -12,6 +12,7 @@ use crate::{
     doors::{queue::ObserverQueue, sse},
     error::Error,
     net::PeerClosed,
+    observe::ConnectionKind,
 };
 
 /// Makes the client a member, and answers with what it is sent.
@@ -25,10 +26,15 @@ pub(super) async fn observe(
     visitor: Visitor,
     opening: impl FnOnce(&Arc<str>, &Identity) -> Opening,
 ) -> Result<Response, Error> {
+    let requested = Instant::now();
     let Visitor { who, address } = visitor;
     let id: Arc<str> = crate::event::mint_id().to_string().into();
     let opening = opening(&id, &who);
-    let queue = ObserverQueue::new(opening.wire, context.options.max_bytes);
+    let queue = ObserverQueue::new(
+        opening.wire,
+        context.options.max_bytes,
+        context.metrics.sockets.clone(),
+    );
     let hangup = extensions.get::<PeerClosed>();
     let ending = sse::Ending::new(queue.clone(), hangup.map(|PeerClosed(token)| token.clone()));
     let origin = Origin {
@@ -37,7 +43,7 @@ pub(super) async fn observe(
         namespace: Namespace::Root.path(),
         address,
     };
-    let (request, reply) = opening.into_join(&id, &who, &queue);
+    let (request, reply) = opening.into_join(requested, &id, &who, &queue);
     let joined = async {
         let membership = context.hub.join(request, reply).await?;
         let session = context.authenticator.begin(&origin, &who, &ending)?;
@@ -47,6 +53,12 @@ pub(super) async fn observe(
     let (membership, session) =
         joined.inspect_err(|refusal| context.metrics.turned_away(door, refusal.code))?;
     context.metrics.usage.came_by(door);
+    let counted = context.metrics.client_begins(ConnectionKind {
+        transport: "sse",
+        door,
+        role: who.role.as_str(),
+    });
+    let counts = (session, counted);
     let heartbeat = context.options.heartbeat;
-    Ok(sse::response(queue, heartbeat, membership, session, ending))
+    Ok(sse::response(queue, heartbeat, membership, counts, ending))
 }

@@ -1,6 +1,6 @@
 //! The first things that a client of a door gets.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use serde_json::json;
 
@@ -66,6 +66,7 @@ impl Opening {
     /// The request and the reply that make the client a member.
     pub(super) fn into_join(
         self,
+        requested: Instant,
         id: &Arc<str>,
         who: &Identity,
         queue: &Arc<ObserverQueue>,
@@ -91,6 +92,7 @@ impl Opening {
             greeting: self.greeting,
             snapshot: self.snapshot,
             state,
+            requested,
             resume,
         };
         (request, reply)

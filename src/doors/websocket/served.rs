@@ -35,6 +35,7 @@ use crate::{
     doors::{handshake::Handshake, peer, queue::ObserverQueue},
     error::Error,
     net::{ConnectionSlot, Live, Socket},
+    observe::{ConnectionKind, CountedConnection},
 };
 
 /// Bytes that are written before the client's messages have their turn.
@@ -95,6 +96,7 @@ pub(super) fn serve(
             return response;
         }
     };
+    let requested = Instant::now().into_std();
     let presence = request.extensions_mut().remove::<ConnectionSlot>();
     tokio::spawn(async move {
         let Ok(upgraded) = on_upgrade.await else {
@@ -110,6 +112,7 @@ pub(super) fn serve(
             context,
             door,
             visitor,
+            requested,
             _presence: presence,
         };
         client.run(socket, opening, protocol).await;
@@ -122,6 +125,8 @@ struct Arriving {
     context: Context,
     door: &'static str,
     visitor: Visitor,
+    /// The time of the handshake.
+    requested: std::time::Instant,
     /// The slot among the connections that its address has open behind a proxy.
     _presence: Option<ConnectionSlot>,
 }
@@ -137,7 +142,11 @@ impl Arriving {
         let context = self.context;
         let id: Arc<str> = crate::event::mint_id().to_string().into();
         let opening = opening(&id, &who);
-        let queue = ObserverQueue::new(opening.wire, context.options.max_bytes);
+        let queue = ObserverQueue::new(
+            opening.wire,
+            context.options.max_bytes,
+            context.metrics.sockets.clone(),
+        );
         let ending = Ending::new(queue.clone());
         let origin = Origin {
             client_id: id.clone(),
@@ -145,7 +154,7 @@ impl Arriving {
             namespace: Namespace::Root.path(),
             address,
         };
-        let (request, reply) = opening.into_join(&id, &who, &queue);
+        let (request, reply) = opening.into_join(self.requested, &id, &who, &queue);
         let joined = async {
             let membership = context.hub.join(request, reply).await?;
             let listed = context.authenticator.begin(&origin, &who, &ending)?;
@@ -165,6 +174,11 @@ impl Arriving {
         context.metrics.usage.came_by(self.door);
         let meter = context.authenticator.meter(&who, address);
         let live = context.options.quota.live(address);
+        let counted = context.metrics.client_begins(ConnectionKind {
+            transport: "websocket",
+            door: self.door,
+            role: who.role.as_str(),
+        });
         let session = Session {
             door: self.door,
             id,
@@ -182,6 +196,7 @@ impl Arriving {
             heard: Instant::now(),
             listed,
             _live: live,
+            _counted: counted,
         };
         connected.run(socket).await;
     }
@@ -198,6 +213,8 @@ struct Connected<P> {
     listed: SessionGuard,
     /// Lets its address connect more often.
     _live: Live,
+    /// Counts the connection.
+    _counted: CountedConnection,
 }
 
 /// The reason why the loop of a connection ended.
@@ -357,5 +374,7 @@ async fn write_turn(
         written += more.len();
         socket.feed(more).await?;
     }
-    socket.flush().await
+    socket.flush().await?;
+    queue.written();
+    Ok(())
 }

@@ -38,15 +38,17 @@ impl Session {
         self.membership.id()
     }
 
-    /// Sends the client a message of its own.
+    /// Sends the client the answer to a request that was carried out.
     pub(super) fn answer(&self, body: &Value) {
+        self.context.metrics.attempts.succeed(1);
         self.queue.push_aside(body.to_string().into());
     }
 
     /// Tells the client that a request was refused, as the `error` message of all doors, and counts it.
     pub(super) fn refuse(&self, refusal: &Error, room: Option<&str>) {
         self.context.metrics.refused(self.door, refusal.code);
-        self.answer(&Value::Object(self.queue.refusal(refusal, room)));
+        let body = Value::Object(self.queue.refusal(refusal, room)).to_string();
+        self.queue.push_aside(body.into());
     }
 
     /// Notes a message that uses a feature.

@@ -106,7 +106,10 @@ fn write_batch(part: &[(&Outgoing, bool)]) -> Outgoing {
         json.push_str(&json!(cursor).to_string());
     }
     json.push('}');
-    let batch = Outgoing::new(namespace, "batch", json);
+    // A batch is as late as the oldest of its updates.
+    let stamps = part.iter().filter_map(|(update, _)| update.stamp());
+    let oldest = stamps.min_by_key(|stamp| stamp.since);
+    let batch = Outgoing::new(namespace, "batch", json).stamped(oldest);
     match cursor {
         Some(cursor) => batch.at(cursor).of_stream(),
         None => batch,

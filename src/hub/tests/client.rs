@@ -12,6 +12,7 @@ use crate::{
         sse::UPDATES,
     },
     hub::{MemberId, Membership, Outlet},
+    observe::Sockets,
 };
 
 /// Nothing takes so long unless it is broken.
@@ -134,7 +135,7 @@ impl Client {
     }
 
     pub(super) fn lane(max_bytes: usize) -> (Arc<ObserverQueue>, Arc<dyn Outlet>) {
-        let lane = ObserverQueue::new(&UPDATES, max_bytes);
+        let lane = ObserverQueue::new(&UPDATES, max_bytes, Sockets::default());
         (lane.clone(), Arc::new(QueueOutlet(lane)))
     }
 

@@ -164,6 +164,7 @@ pub(super) async fn join(
         greeting: ("connection_established", Object::new()),
         snapshot,
         state: Vec::new(),
+        requested: std::time::Instant::now(),
         resume: resume.map(Into::into),
     };
     let membership = running.hub.join(request, welcome).await;

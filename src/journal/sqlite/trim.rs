@@ -69,7 +69,10 @@ impl Trimmer {
             .min(shared.checkpoint.load(Ordering::Acquire))
             .min(last.saturating_sub(1));
         let too_old = self.too_old(shared, now);
-        let due = self.due(connection, first, last, too_old)?;
+        let used = used(connection)?;
+        let shown = i64::try_from(used).unwrap_or(i64::MAX);
+        shared.metrics.used_bytes.set(shown);
+        let due = self.due(connection, (first, last), too_old, used)?;
         let end = due.newest().min(needed).min(first + TRIM_STEP_EVENTS - 1);
         if end < first {
             return Ok(());
@@ -107,9 +110,9 @@ impl Trimmer {
     fn due(
         &self,
         connection: &Connection,
-        first: Seq,
-        last: Seq,
+        (first, last): (Seq, Seq),
         too_old: Option<i64>,
+        used: u64,
     ) -> rusqlite::Result<Due> {
         let by_age: Option<u64> = match too_old {
             Some(too_old) => connection.query_row(
@@ -119,10 +122,6 @@ impl Trimmer {
             )?,
             None => None,
         };
-        let number = |pragma: &str| -> rusqlite::Result<u64> {
-            connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))
-        };
-        let used = (number("page_count")? - number("freelist_count")?) * number("page_size")?;
         Ok(Due {
             count: last.saturating_sub(self.max_events),
             age: by_age.unwrap_or(0),
@@ -133,6 +132,14 @@ impl Trimmer {
             },
         })
     }
+}
+
+/// Bytes of the file that hold something.
+fn used(connection: &Connection) -> rusqlite::Result<u64> {
+    let number = |pragma: &str| -> rusqlite::Result<u64> {
+        connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))
+    };
+    Ok((number("page_count")? - number("freelist_count")?) * number("page_size")?)
 }
 
 impl Due {

@@ -7,4 +7,4 @@ mod report;
 
 pub use keep::{keep, restore, save};
 pub use patterns::MessageFlow;
-pub use report::{Report, WatchedRoom};
+pub use report::{Report, WatchedRoom, reconnections};

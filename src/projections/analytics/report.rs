@@ -42,6 +42,12 @@ pub struct Report {
     pub max_connections: u64,
 }
 
+/// The sessions of the last day, and the share of them whose clients came back soon after they had lost their connection.
+pub fn reconnections(picture: &UsagePicture) -> (u64, Option<f64>) {
+    let day = picture.came.sum(picture.hour, RATE_HOURS);
+    (day.opened, share(day.returned, day.opened))
+}
+
 impl Report {
     /// The rooms of which the caller's own may be told, at most as many as an answer has.
     pub fn pick(
@@ -61,7 +67,7 @@ impl Report {
         let day = picture.came.sum(picture.hour, RATE_HOURS);
         let counted = picture.counted.sum(picture.hour, RATE_HOURS);
         let minute = picture.seconds.sum(0, MINUTE);
-        let reconnection = share(day.returned, day.opened);
+        let (_, reconnection) = reconnections(picture);
         let success = share(day.opened, day.opened + counted.turned_away);
         let latency = (minute.updates > 0)
             .then(|| minute.waited_micros as f64 / minute.updates as f64 / 1_000.0);

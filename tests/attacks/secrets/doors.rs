@@ -94,6 +94,8 @@ pub async fn every_request(address: SocketAddr, token: &str) -> (String, usize) 
         ("POST", "/api/v1/events", event),
         ("GET", "/api/v1/ws/stats", ""),
         ("GET", "/api/v1/ws/rooms", ""),
+        ("GET", "/api/v1/performance", ""),
+        ("GET", "/api/v1/health", ""),
         ("GET", "/api/v1/admin/connections", ""),
         ("GET", "/api/v1/admin/bans", ""),
         ("GET", "/api/v1/admin/revocations", ""),

@@ -8,6 +8,7 @@ use super::lane::ExpressLane;
 use crate::{
     delivery::{Places, QueuedMessage},
     net::deflate::Compression,
+    observe::Sockets,
 };
 
 /// The most messages in one vectored write.
@@ -61,8 +62,8 @@ impl Batch {
             .collect()
     }
 
-    /// Notes that so many more bytes are written.
-    pub(super) fn advance(&mut self, written: usize) {
+    /// Notes that so many more bytes are written, and counts how long the messages among them took.
+    pub(super) fn advance(&mut self, written: usize, sockets: &Sockets) {
         self.begun += written;
         let mut done = 0;
         for piece in &self.pieces {
@@ -73,6 +74,8 @@ impl Batch {
             self.begun -= len;
             done += 1;
         }
+        let stamps = self.pieces.range(..done);
+        sockets.written(stamps.filter_map(|piece| piece.message.trail.stamp));
         self.places.pass_all(self.pieces.range(..done));
         self.pieces.drain(..done);
     }

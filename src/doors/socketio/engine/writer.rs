@@ -98,7 +98,7 @@ async fn write_plain(
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => {
                 lane.written(written);
-                batch.advance(written);
+                batch.advance(written, lane.sockets());
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 batch.put_back(lane);
@@ -122,7 +122,7 @@ async fn write_tls(lane: &ExpressLane, socket: &Shared, batch: &mut Batch) -> io
         }
         drop(pieces);
         lane.written(written);
-        batch.advance(written);
+        batch.advance(written, lane.sockets());
     }
     patiently(lane, poll_fn(|cx| socket.poll_flush(cx))).await
 }

@@ -28,6 +28,8 @@ pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
     let request = client
         .spend(inbound.joins())
         .and_then(|()| request::read(&inbound));
+    // Events that are published count one by one.
+    let is_publish = request.as_ref().is_ok_and(|r| r.event == "publish");
     let answer = match request {
         Ok(request) => {
             client.context.metrics.mended(request.mended);
@@ -42,8 +44,10 @@ pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
             Err(refusal)
         }
     };
-    if let Some(refusal) = refusal_of(&answer) {
-        client.context.metrics.refused("socketio", refusal.code);
+    match refusal_of(&answer) {
+        Some(refusal) => client.context.metrics.refused("socketio", refusal.code),
+        None if is_publish => {}
+        None => client.context.metrics.attempts.succeed(1),
     }
     let ack = match inbound.ack {
         Some(ack) => u128::try_from(ack).ok(),

@@ -49,7 +49,10 @@ impl ExpressLane {
                         && overflow.front().is_some_and(|frame| engine.send(frame))
                     {
                         state.in_engine += 1;
-                        poured += overflow.pop_front().map_or(0, |f| f.bytes().len());
+                        let frame = overflow.pop_front();
+                        let stamp = frame.as_ref().and_then(|f| f.message().trail.stamp);
+                        state.stamps.push_back(stamp);
+                        poured += frame.map_or(0, |f| f.bytes().len());
                     }
                 }
                 _ => {}
@@ -65,6 +68,9 @@ impl ExpressLane {
         {
             let mut state = self.lock();
             state.in_engine = state.in_engine.saturating_sub(packets);
+            let fetched = packets.min(state.stamps.len());
+            let stamps = state.stamps.drain(..fetched).flatten();
+            self.metrics.sockets.written(stamps);
         }
         self.pour();
     }
@@ -76,6 +82,9 @@ impl ExpressLane {
             return;
         }
         state.way = Way::Express;
+        // The packets that the engine still holds are its own to write from here on.
+        state.stamps.clear();
+        self.count_as_websocket();
         for namespace in Namespace::ALL {
             let gate = &mut state.gates[namespace as usize];
             if let Gate::Open { engine, overflow } = gate {

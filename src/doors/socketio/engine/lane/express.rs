@@ -1,11 +1,12 @@
 //! The lane's state, and the reads that all of its parts share.
 
 use std::{
+    collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicUsize},
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::task::AtomicWaker;
@@ -20,7 +21,11 @@ use super::{
     open::Open,
     pulse::Pulse,
 };
-use crate::{channel::Namespace, delivery::Outbox, observe::Metrics};
+use crate::{
+    channel::Namespace,
+    delivery::Outbox,
+    observe::{ConnectionKind, CountedConnection, Metrics, Sockets, Stamp},
+};
 
 /// Bounds on one client's lane.
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +81,10 @@ pub struct ExpressLane {
     pub(super) let_go: Notify,
     /// Whether one of these streams has become the session's.
     pub(super) is_upgraded: AtomicBool,
+    /// The time of the session's request, and whether a namespace was asked for since.
+    requested: (Instant, AtomicBool),
+    /// The session as it is counted while it is on a namespace.
+    counted: Mutex<Weak<CountedConnection>>,
     pub(super) limits: LaneLimits,
     /// Counts every kill with its reason.
     pub(super) metrics: Arc<Metrics>,
@@ -104,6 +113,8 @@ pub(super) struct State {
     pub(super) closing: bool,
     /// Packets in the engine that the client has not fetched.
     pub(super) in_engine: usize,
+    /// The stamps of these packets, in their order.
+    pub(super) stamps: VecDeque<Option<Stamp>>,
     /// Whether a task fills the engine's queue.
     pub(super) pouring: bool,
     /// The ping that the client has not answered.
@@ -143,6 +154,7 @@ impl ExpressLane {
                 begun: false,
                 closing: false,
                 in_engine: 0,
+                stamps: VecDeque::new(),
                 pouring: false,
                 pulse: Pulse::default(),
             }),
@@ -160,9 +172,52 @@ impl ExpressLane {
             released: AtomicUsize::new(0),
             let_go: Notify::new(),
             is_upgraded: AtomicBool::new(false),
+            requested: (Instant::now(), AtomicBool::new(false)),
+            counted: Mutex::default(),
             limits,
             metrics,
         })
+    }
+
+    /// The time of the request that a CONNECT packet belongs to: the session's own for the first one, now for others.
+    pub fn requested(&self) -> Instant {
+        let (first, is_over) = &self.requested;
+        match is_over.swap(true, Ordering::Relaxed) {
+            false => *first,
+            true => Instant::now(),
+        }
+    }
+
+    /// Counts the session once, for as long as any of the returned counts is held.
+    pub fn count(&self, role: &'static str) -> Arc<CountedConnection> {
+        let state = self.lock();
+        let mut counted = self.counted();
+        if let Some(counted) = counted.upgrade() {
+            counted.set_role(role);
+            return counted;
+        }
+        let transport = match state.way {
+            Way::Express => "websocket",
+            Way::Engine => "polling",
+        };
+        let new = Arc::new(self.metrics.live.begin(ConnectionKind {
+            transport,
+            door: "socketio",
+            role,
+        }));
+        *counted = Arc::downgrade(&new);
+        new
+    }
+
+    /// Counts the session as a WebSocket from now on.
+    pub(super) fn count_as_websocket(&self) {
+        if let Some(counted) = self.counted().upgrade() {
+            counted.set_transport("websocket");
+        }
+    }
+
+    fn counted(&self) -> MutexGuard<'_, Weak<CountedConnection>> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the client is on a namespace.
@@ -173,6 +228,11 @@ impl ExpressLane {
     /// Bytes that wait for the client.
     pub fn waiting(&self) -> usize {
         self.lock().bytes
+    }
+
+    /// The figures of the sockets, in which writers count.
+    pub(in crate::doors::socketio::engine) fn sockets(&self) -> &Sockets {
+        &self.metrics.sockets
     }
 
     pub(in crate::doors::socketio::engine) fn stall(&self) -> Duration {

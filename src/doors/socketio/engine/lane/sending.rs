@@ -109,6 +109,7 @@ impl ExpressLane {
                 let room = state.in_engine < MAX_POLLED_PACKETS && overflow.is_empty();
                 if room && engine.send(&frame()) {
                     state.in_engine += 1;
+                    state.stamps.push_back(message.trail.stamp);
                     return true;
                 }
                 overflow.push_back(frame());
@@ -160,5 +161,7 @@ impl ExpressLane {
         let mut state = self.lock();
         state.begun |= len > 0;
         state.uncount(len);
+        drop(state);
+        self.metrics.sockets.sent(len);
     }
 }

@@ -11,9 +11,10 @@ use std::{
 
 use tokio::task::JoinHandle;
 
-use kit::PATIENCE;
+use crate::PATIENCE;
 
 /// A session that is polled all the time.
+#[derive(Debug)]
 pub struct Polling {
     pub url: String,
     pub sid: String,

@@ -1,0 +1,43 @@
+//! The figures for operators, and the count of requests that were answered.
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::Method;
+use serde_json::Value;
+
+use super::{api::Api, caller::Caller};
+use crate::error::Error;
+
+pub(super) async fn performance(
+    State(api): State<Api>,
+    caller: Caller,
+) -> Result<Json<Value>, Error> {
+    caller.must_see_stats()?;
+    Ok(Json(Value::Object(api.figures.performance())))
+}
+
+pub(super) async fn health(State(api): State<Api>, caller: Caller) -> Result<Json<Value>, Error> {
+    caller.must_see_stats()?;
+    Ok(Json(Value::Object(api.figures.health())))
+}
+
+/// Counts a request that was answered as it was asked. Events that are published count one by one.
+pub(super) async fn count_answered(
+    State(api): State<Api>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_publish = request.method() == Method::POST && request.uri().path() == EVENTS;
+    let response = next.run(request).await;
+    if response.status().is_success() && !is_publish {
+        api.metrics.attempts.succeed(1);
+    }
+    response
+}
+
+/// The path at which events are published.
+pub(super) const EVENTS: &str = "/api/v1/events";
