@@ -24,6 +24,8 @@ use crate::{
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// Records of one reading.
 const READ_BATCH: usize = 256;
+/// The time between two rounds of reading: a busy journal wakes the watcher twenty times a second, not for each event.
+const READ_PAUSE: Duration = Duration::from_millis(50);
 /// The time after which the journal is read again when it could not be.
 const READ_RETRY_PAUSE: Duration = Duration::from_millis(500);
 
@@ -104,6 +106,7 @@ impl Watcher {
             if grown.changed().await.is_err() {
                 return std::future::pending().await;
             }
+            sleep(READ_PAUSE).await;
         }
     }
 

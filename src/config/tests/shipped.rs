@@ -68,4 +68,8 @@ fn what_check_prints_can_be_loaded_again_and_hides_the_secret() {
     assert!(!shown.contains("hush") && shown.contains("secret = \"***\""));
     let shown = format!("{config:?}");
     assert!(!shown.contains("hush") && shown.contains("secret: \"***\""));
+    config.alerts.webhook_url = "https://hooks.example/T0/hush".into();
+    config.alerts.webhook_secret = "hush-hush-hush".into();
+    let shown = format!("{}{config:?}", config.effective());
+    assert!(!shown.contains("hush") && shown.contains("webhook_url = \"***\""));
 }

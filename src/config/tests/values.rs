@@ -39,6 +39,19 @@ fn a_wrong_value_names_line_and_key() {
         ("rate_limiting", "enabled = \"maybe\"", "auto"),
         ("access", "project = \"nobody\"", "owner"),
         ("demo", "speed = 0", "more than 0 and at most 1000"),
+        ("alerts", "success_rate = 95.0", "more than 0 and at most 1"),
+        ("alerts", "limit_share = 0.0", "more than 0 and at most 1"),
+        ("alerts", "webhook_url = \"hooks.example\"", "https://"),
+        (
+            "alerts",
+            "webhook_url = \"https://a:b@hooks.example/\"",
+            "no user name",
+        ),
+        (
+            "alerts",
+            "webhook_secret = \"short\"\nwebhook_url = \"https://hooks.example/\"",
+            "5 bytes",
+        ),
         ("journal", "path = \"\"", "names no file"),
         ("journal", "path = \":memory:\"", "names no file"),
         (
@@ -63,6 +76,10 @@ fn a_wrong_value_names_line_and_key() {
         let at = format!(".toml:2: [{section}] {key}");
         assert!(message.contains(&at) && message.contains(said), "{message}");
     }
+    let message = refused("[alerts]\nwebhook_url = \"https://hooks.example/\"\n", &[]);
+    let said = ".toml:1: [alerts] webhook_secret is missing";
+    assert!(message.contains(said), "{message}");
+    assert!(!message.contains("hooks.example"), "{message}");
     let message = refused("[server\nport = 1\n", &[]);
     assert!(message.contains(".toml:1: "), "{message}");
     let message = refused("[server]\nport = 1\nport = 2\n", &[]);
