@@ -1,0 +1,69 @@
+//! Posts that are not taken.
+
+use kit::{
+    Client, counted_in,
+    guarded::{guarded, publish},
+    wait_for,
+};
+use tokio::sync::Semaphore;
+
+use crate::{failed, lost, operator, receiver::Receiver};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn posts_that_nobody_takes_are_counted_and_hold_up_nothing() {
+    let receiver = Receiver::answering(&[503]).await;
+    receiver.may_answer.forget_permits(Semaphore::MAX_PERMITS);
+    let server = guarded(|config| {
+        receiver.settings(config);
+        config.alerts.webhook_queue.set(2).expect("a number");
+        config.alerts.webhook_retries.set(1).expect("a number");
+        config.alerts.max_per_minute.set(8).expect("a number");
+        config.breakers.failures.set(1_000).expect("a number");
+    })
+    .await;
+    let address = server.address();
+    let (mut watcher, _) = Client::connect(address, operator(&["shop"])).await;
+    for n in 0..10 {
+        publish(address, &failed(&format!("r{n}"))).await;
+    }
+    // Operators hear of all that a project may have told in a minute, though the receiver hangs.
+    for n in 0..8 {
+        let update = watcher.event("health_update").await;
+        assert_eq!(update["alert"]["subject"]["id"], format!("r{n}"));
+    }
+    wait_for("the others to be counted", async || {
+        counted_in(&server, "stoa_alerts_dropped_total{reason=\"too_many\"}") == 2
+    })
+    .await;
+    receiver.alerts(1).await;
+    // One is on its way, and two may wait; the first may have been taken before the rest came or not.
+    let full = lost(&server, "queue_full");
+    assert!((5..=6).contains(&full), "{full}");
+    receiver.may_answer.add_permits(Semaphore::MAX_PERMITS);
+    let posted = 8 - full;
+    wait_for("the rest to be given up", async || {
+        lost(&server, "given_up") == posted
+    })
+    .await;
+    assert_eq!(
+        receiver.got().len() as u64,
+        2 * posted,
+        "each was tried twice"
+    );
+    assert_eq!(counted_in(&server, "stoa_webhook_waiting"), 0);
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_or_a_redirect_is_not_tried_again() {
+    let receiver = Receiver::answering(&[400, 307, 200]).await;
+    let server = guarded(|config| receiver.settings(config)).await;
+    for n in 0..3 {
+        publish(server.address(), &failed(&format!("r{n}"))).await;
+    }
+    let alerts = receiver.alerts(3).await;
+    let ids: Vec<_> = alerts.iter().map(|alert| &alert["subject"]["id"]).collect();
+    assert_eq!(ids, ["r0", "r1", "r2"]);
+    assert_eq!(lost(&server, "refused"), 2);
+    server.shutdown().await;
+}
