@@ -19,7 +19,7 @@ use stoa::{
     delivery::Tag,
     doors::socketio::engine::Frame,
     event::{self, Event},
-    journal::{FlowId, Journal, MemoryJournal, Record, Retention},
+    journal::{Journal, MemoryJournal, PublishedBy, Record, Retention},
     pace::{Pacer, group},
     projections::{
         seneca::Dashboard,
@@ -109,7 +109,7 @@ fn table() -> Table {
 
 fn record(n: usize, event: Arc<Event>, accepted: Instant) -> Arc<Record> {
     Arc::new(Record {
-        flow: FlowId::default(),
+        by: PublishedBy::default(),
         held: 0,
         weight: 0,
         seq: n as u64 + 1,

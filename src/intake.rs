@@ -260,7 +260,7 @@ impl Intake {
             match self.ledger.settle_read(&mut draft.event, &things, speaker) {
                 Ok(()) => {
                     families.push(event::family_label(draft.event.name.family()));
-                    settled.push(draft.finish().by(producer.flow));
+                    settled.push(draft.finish().by(producer.by()));
                 }
                 Err(error) => rejected.push(RejectedAt { index, error }),
             }
@@ -304,7 +304,10 @@ impl Intake {
 
     /// Reads one event's text, unless it would cost too much memory: a value takes two bytes of text, and up to a hundred times
     /// as much once it is read.
-    fn read(&self, text: &[u8]) -> Result<(Value, Option<usize>), Error> {
+    ///
+    /// # Errors
+    /// The text is not JSON, or has too many values.
+    pub(crate) fn read(&self, text: &[u8]) -> Result<(Value, Option<usize>), Error> {
         let max = self.limits.max_elements;
         // Empty lists and objects are counted twice.
         if text.len() / 2 > max && event::lenient::count_values(text) > 2 * max + 1 {

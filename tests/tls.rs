@@ -17,7 +17,10 @@ use rustls::{
     pki_types::{CertificateDer, ServerName},
 };
 use serde_json::json;
-use stoa::{config::Config, server::Running};
+use stoa::{
+    config::{Config, DoorPort},
+    server::Running,
+};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -448,5 +451,28 @@ async fn the_commands_take_the_certificate_that_they_are_named_and_say_what_hind
         let (done, told) = run(&args, &trusted).await;
         assert!(!done && told.contains("try http://"), "{told}");
     }
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_visualizations_own_port_is_encrypted_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key, der) = pair("one");
+    write(folder.path(), &cert, &key);
+    let server = server_of(&folder, |config| {
+        config.doors.visualization_port = DoorPort::Auto;
+    })
+    .await;
+    let address = server.visualization_address().unwrap();
+    let stream = encrypted(address, &[&der]).await.unwrap();
+    let (mut socket, _) = client_async("wss://localhost/", stream).await.unwrap();
+    let update = json!({ "type": "node_update", "target_id": "n", "changes": {} });
+    socket
+        .send(Message::text(update.to_string()))
+        .await
+        .unwrap();
+    assert!(text(&mut socket).await.contains("accepted"));
+    let plain = tokio_tungstenite::connect_async(format!("ws://{address}/")).await;
+    assert!(plain.is_err(), "nothing is served in the clear");
     server.shutdown().await;
 }

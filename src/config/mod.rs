@@ -5,6 +5,7 @@
 
 mod alerts;
 mod authentication;
+mod doors;
 mod environment;
 mod invalid;
 mod load;
@@ -31,6 +32,7 @@ mod words;
 pub use alerts::Alerts;
 pub use authentication::{ApiKeyConfig, Authentication, LEAST_SECRET};
 pub(crate) use authentication::{short_secret, weak_secret};
+pub use doors::{DoorPort, Doors};
 pub use environment::is_setting;
 pub use load::ConfigError;
 pub use networks::Networks;
@@ -83,6 +85,8 @@ pub struct Config {
     pub breakers: Breakers,
     /// What operators are told without asking.
     pub alerts: Alerts,
+    /// The doors for clients of other systems.
+    pub doors: Doors,
     /// Updates for Seneca's own pages.
     pub seneca: Seneca,
     /// Figures about the use of the server.

@@ -1,7 +1,7 @@
 //! Checks of values beyond their kind.
 
 use super::{
-    Config,
+    Config, DoorPort,
     authentication::weak_secret,
     invalid::Invalid,
     origins::{wrong_host, wrong_origin},
@@ -15,6 +15,7 @@ impl Config {
         self.shares()
             .or_else(|| self.certificate())
             .or_else(|| self.names())
+            .or_else(|| self.ports())
             .or_else(|| self.sampling())
             .or_else(|| self.authentication.invalid())
             .or_else(|| self.alerts.invalid())
@@ -55,6 +56,17 @@ impl Config {
         wrong.then(|| {
             let message = format!("is {ratio}: it must be from 0 (no trace) to 1 (every trace)");
             Invalid::new("traces", "sample_ratio", message)
+        })
+    }
+
+    fn ports(&self) -> Option<Invalid> {
+        let port = self.server.port;
+        (port != 0 && self.doors.visualization_port == DoorPort::At(port)).then(|| {
+            Invalid::new(
+                "doors",
+                "visualization_port",
+                format!("is {port}, which is [server] port: choose another, or 0 for none"),
+            )
         })
     }
 

@@ -1,6 +1,9 @@
 //! An update on its way to observers.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    num::NonZeroU64,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use tracing::Span;
@@ -30,6 +33,8 @@ pub struct Outgoing {
     role: Role,
     /// The span of its delivery and the stamp of its way to the sockets.
     trail: Trail,
+    /// The connection by which all of its events came, if it is not to be sent them.
+    sender: Option<NonZeroU64>,
     /// The same with texts that are harmless in HTML; none where they are no different.
     harmless: OnceLock<Option<Box<Outgoing>>>,
     /// The bytes of each wire shape.
@@ -51,10 +56,12 @@ pub enum Shape {
     ServerSentStream,
     /// The update pipeline's JSON.
     Pipeline,
+    /// A `VisualUpdate` of the workflow visualization.
+    Visualization,
 }
 
 impl Shape {
-    const COUNT: usize = 6;
+    const COUNT: usize = 7;
 }
 
 /// The role of an update in a queue from which updates can be taken back.
@@ -79,6 +86,7 @@ impl Outgoing {
             event_type: None,
             role: Role::Told,
             trail: Trail::default(),
+            sender: None,
             harmless: OnceLock::new(),
             shapes: Default::default(),
         }
@@ -127,6 +135,18 @@ impl Outgoing {
         self
     }
 
+    /// The same with the connection by which all of its events came.
+    #[must_use]
+    pub(crate) fn sent_by(mut self, connection: Option<NonZeroU64>) -> Self {
+        self.sender = connection;
+        self
+    }
+
+    /// Whether all of its events came by this connection.
+    pub(crate) fn is_sent_by(&self, connection: NonZeroU64) -> bool {
+        self.sender == Some(connection)
+    }
+
     /// The same as an aggregate of the stream.
     #[must_use]
     pub fn aggregate(mut self) -> Self {
@@ -155,6 +175,7 @@ impl Outgoing {
             same.event_type.clone_from(&self.event_type);
             same.role = self.role;
             same.trail = self.trail.clone();
+            same.sender = self.sender;
             Some(Box::new(same))
         };
         self.harmless.get_or_init(make).as_deref().unwrap_or(self)

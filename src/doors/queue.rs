@@ -5,7 +5,11 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    num::NonZeroU64,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -30,6 +34,11 @@ pub(crate) trait Wire: fmt::Debug + Send + Sync + 'static {
     fn refusal(&self, refusal: &Error, room: Option<&str>) -> Object {
         refusal.to_event(room)
     }
+
+    /// Whether clients of this door are not sent the updates that they publish by the same connection.
+    fn leaves_out_own(&self) -> bool {
+        false
+    }
 }
 
 /// The queue that the hub fills and the connection empties.
@@ -44,7 +53,12 @@ pub(crate) struct ObserverQueue {
     max_bytes: usize,
     /// Counts how long messages took.
     sockets: Sockets,
+    /// The number of the connection, if the observer is not sent what it publishes.
+    connection: Option<NonZeroU64>,
 }
+
+/// The number of the last connection that got one.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Debug)]
 struct State {
@@ -70,7 +84,16 @@ impl ObserverQueue {
             reader: AtomicWaker::new(),
             max_bytes,
             sockets,
+            connection: wire
+                .leaves_out_own()
+                .then(|| CONNECTIONS.fetch_add(1, Ordering::Relaxed) + 1)
+                .and_then(NonZeroU64::new),
         })
+    }
+
+    /// The number by which the observer's own updates are known and left out; none if it is sent them.
+    pub(super) fn own_updates_of(&self) -> Option<NonZeroU64> {
+        self.connection
     }
 
     /// The next message; `None` at the end.
@@ -160,6 +183,9 @@ pub(crate) struct QueueOutlet(pub(crate) Arc<ObserverQueue>);
 
 impl Outlet for QueueOutlet {
     fn send(&self, update: &Outgoing) -> bool {
+        if self.0.connection.is_some_and(|own| update.is_sent_by(own)) {
+            return true;
+        }
         let Some(message) = self.0.wire.message(update).cloned() else {
             return true;
         };

@@ -57,7 +57,8 @@ impl Hub {
             let stamp = Stamp::update(pending.accepted, pending.priority);
             let update = Outgoing::of_plan(planned, event, &envelope, self.options.sanitize)
                 .traced(delivery)
-                .stamped(Some(stamp));
+                .stamped(Some(stamp))
+                .sent_by(pending.by.connection);
             let layout = planned.kind.changes_layout(event);
             self.metrics.deliveries(audience.len());
             let roster = &mut self.roster;

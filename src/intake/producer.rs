@@ -2,12 +2,13 @@
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
+    num::NonZeroU64,
     sync::Arc,
 };
 
 use crate::{
     access::{Identity, authz::Permissions},
-    journal::FlowId,
+    journal::{FlowId, PublishedBy},
     observe::traces::TraceParent,
 };
 
@@ -26,6 +27,18 @@ pub struct Producer<'a> {
     pub trace: Option<&'a TraceParent>,
     /// The producer where producers take turns, see [`flow`].
     pub flow: FlowId,
+    /// The connection, if its door doesn't send clients their own updates.
+    pub connection: Option<NonZeroU64>,
+}
+
+impl Producer<'_> {
+    /// The sender of its events.
+    pub(super) fn by(&self) -> PublishedBy {
+        PublishedBy {
+            flow: self.flow,
+            connection: self.connection,
+        }
+    }
 }
 
 /// The producer where producers take turns: its verified user or token, or without authentication its place (its

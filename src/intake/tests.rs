@@ -36,6 +36,7 @@ fn producer<'p>(permissions: &'p Permissions, verified: &'p Arc<str>) -> Produce
         verified,
         trace: None,
         flow: FlowId::default(),
+        connection: None,
     }
 }
 

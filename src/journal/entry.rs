@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Instant};
 
 use super::{
-    flow::FlowId,
+    flow::PublishedBy,
     record::{Record, Seq},
 };
 use crate::event::{Event, id_for_conflict};
@@ -34,8 +34,8 @@ pub struct Entry {
     event: Option<Arc<Event>>,
     /// About how many bytes the event holds.
     held: usize,
-    /// The producer whose turn it takes.
-    flow: FlowId,
+    /// The sender.
+    by: PublishedBy,
 }
 
 /// An event that still has to be settled, with all of its text that doesn't depend on settling.
@@ -84,7 +84,7 @@ impl Draft {
             text,
             event: self.cheap.then(|| Arc::new(self.event)),
             held: self.held,
-            flow: FlowId::default(),
+            by: PublishedBy::default(),
         }
     }
 }
@@ -104,16 +104,15 @@ impl Entry {
             None => Event::from_stored(&self.text).ok(),
         };
         match event {
-            Some(event) => Self::new(Event { id, ..event }).by(self.flow),
+            Some(event) => Self::new(Event { id, ..event }).by(self.by),
             None => Self { id, ..self.clone() },
         }
     }
 
-    /// The same with its producer, which takes turns with others while the event is delivered; the journal does not
-    /// keep it.
+    /// The same with its sender, which delivery wants to know; the journal does not keep it.
     #[must_use]
-    pub fn by(mut self, flow: FlowId) -> Self {
-        self.flow = flow;
+    pub fn by(mut self, by: PublishedBy) -> Self {
+        self.by = by;
         self
     }
 
@@ -131,7 +130,7 @@ impl Entry {
                 weight: self.text.len(),
                 held: self.held,
                 accepted,
-                flow: self.flow,
+                by: self.by,
             })),
             None => Form::Text(self.text.clone()),
         };
@@ -139,7 +138,7 @@ impl Entry {
             seq,
             form,
             accepted,
-            flow: self.flow,
+            by: self.by,
         }
     }
 }
@@ -151,8 +150,8 @@ pub(super) struct InMemory {
     form: Form,
     /// Delivery is measured from this time.
     pub(super) accepted: Instant,
-    /// The producer whose turn it takes.
-    flow: FlowId,
+    /// The sender.
+    by: PublishedBy,
 }
 
 #[derive(Debug, Clone)]
@@ -175,17 +174,17 @@ impl InMemory {
     pub(super) fn record(&self) -> Option<Arc<Record>> {
         match &self.form {
             Form::Parsed(record) => Some(record.clone()),
-            Form::Text(text) => parse_of(self.seq, text, self.accepted, self.flow),
+            Form::Text(text) => parse_of(self.seq, text, self.accepted, self.by),
         }
     }
 }
 
 /// Reads a stored text.
 pub(super) fn parse(seq: Seq, text: &str, accepted: Instant) -> Option<Arc<Record>> {
-    parse_of(seq, text, accepted, FlowId::default())
+    parse_of(seq, text, accepted, PublishedBy::default())
 }
 
-fn parse_of(seq: Seq, text: &str, accepted: Instant, flow: FlowId) -> Option<Arc<Record>> {
+fn parse_of(seq: Seq, text: &str, accepted: Instant, by: PublishedBy) -> Option<Arc<Record>> {
     let event = Event::from_stored(text).ok()?;
     Some(Arc::new(Record {
         seq,
@@ -193,7 +192,7 @@ fn parse_of(seq: Seq, text: &str, accepted: Instant, flow: FlowId) -> Option<Arc
         event: Arc::new(event),
         weight: text.len(),
         accepted,
-        flow,
+        by,
     }))
 }
 

@@ -22,7 +22,7 @@ use crate::{error::Error, event::Event, observe::JournalMetrics};
 
 pub use entry::{Batch, Draft, Entry, READ_BYTES};
 pub use epoch::Epoch;
-pub use flow::FlowId;
+pub use flow::{FlowId, PublishedBy};
 pub use memory::{MemoryJournal, Retention};
 pub use record::{Record, Seq};
 pub use sqlite::{

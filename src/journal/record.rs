@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::flow::FlowId;
+use super::flow::PublishedBy;
 use crate::event::Event;
 
 /// The place of an event in the journal: 1 for the first, without holes. 0 is "before everything".
@@ -21,6 +21,6 @@ pub struct Record {
     pub held: usize,
     /// The time of acceptance, for the delivery budgets; not kept over a restart.
     pub accepted: Instant,
-    /// The producer whose turn it takes while it is delivered.
-    pub flow: FlowId,
+    /// The sender, as far as it is known.
+    pub by: PublishedBy,
 }

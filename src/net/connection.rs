@@ -34,7 +34,7 @@ pub struct PeerAddress(pub SocketAddr);
 #[derive(Debug, Clone)]
 pub struct PeerClosed(pub CancellationToken);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Shared {
     pub(super) router: Router,
     pub(super) timeouts: Timeouts,

@@ -62,7 +62,7 @@ pub struct Prepared {
     /// `None` for plain HTTP.
     encryption: Option<Encryption>,
     /// The global accept rate: further connections wait in the system's queue.
-    pace: DefaultDirectRateLimiter,
+    pace: Arc<DefaultDirectRateLimiter>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -96,13 +96,28 @@ impl Server {
                 metrics: self.metrics,
             }),
             encryption,
-            pace: RateLimiter::direct(governor::Quota::per_second(per_second)),
+            pace: Arc::new(RateLimiter::direct(governor::Quota::per_second(per_second))),
             stopping: self.stopping,
         })
     }
 }
 
 impl Prepared {
+    /// Another router for a port of its own, with the same limits: both ports together accept as many connections as
+    /// one alone.
+    #[must_use]
+    pub fn beside(&self, router: Router) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                router,
+                ..(*self.shared).clone()
+            }),
+            encryption: self.encryption.clone(),
+            pace: self.pace.clone(),
+            stopping: self.stopping.clone(),
+        }
+    }
+
     /// Accepts until told to stop, then waits for the requests under way. Upgraded connections are not waited for: their
     /// lanes end them.
     pub async fn serve(mut self, listener: TcpListener) {

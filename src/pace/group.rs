@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use crate::{
     event::{Object, Priority},
-    journal::{FlowId, Record, Seq},
+    journal::{PublishedBy, Record, Seq},
     timestamp::Timestamp,
     update::{Bits, Coalescing, Key, Planned, Timing, UpdateId},
 };
@@ -23,8 +23,9 @@ pub struct PendingUpdate {
     pub unsent: SmallVec<[(Seq, Bits); 2]>,
     /// The highest priority among the coalesced updates.
     pub priority: Priority,
-    /// The producer whose turn it takes; that of the last event when several were coalesced.
-    pub flow: FlowId,
+    /// The sender, whose turn it takes: that of the last event when several were coalesced, with its connection only
+    /// if all of them came by it.
+    pub by: PublishedBy,
     /// The update as it was planned.
     pub update: Planned,
     /// Hashes of the entities that it names: updates of one entity stay in order.
@@ -93,7 +94,7 @@ pub fn group<'a>(
             record: record.clone(),
             unsent: SmallVec::from_slice(&[(record.seq, update.bit)]),
             priority: update.priority,
-            flow: record.flow,
+            by: record.by,
             update,
             entities: entities.clone(),
             rooms,

@@ -362,6 +362,7 @@ fn coalesce(earlier: PendingUpdate, mut later: PendingUpdate, window: &Window) -
     let since = earlier.since.unwrap_or(earlier.record.event.timestamp);
     let mut unsent = earlier.unsent;
     unsent.extend_from_slice(&later.unsent);
+    let by = later.by.shared_with(earlier.by);
     let priority = later.priority.min(earlier.priority);
     // Filters go by the priority: a client that wants the more urgent one of the two gets both.
     later.update.priority = priority;
@@ -372,6 +373,7 @@ fn coalesce(earlier: PendingUpdate, mut later: PendingUpdate, window: &Window) -
         unsent,
         since: Some(since),
         priority,
+        by,
         accepted: earlier.accepted,
         ..later
     }

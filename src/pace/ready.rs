@@ -168,11 +168,11 @@ impl Ready {
         }
         let level = &mut self.levels[group.priority as usize];
         level.len += 1;
-        let sharers = level.turns.enter(group.flow.turn);
+        let sharers = level.turns.enter(group.by.flow.turn);
         sharers.len += 1;
-        let flow = sharers.flows.enter(group.flow.producer);
+        let flow = sharers.flows.enter(group.by.flow.producer);
         flow.queue.insert(mark);
-        *self.unsent_by(group.flow) += 1;
+        *self.unsent_by(group.by.flow) += 1;
         self.groups.insert(mark, group);
     }
 
@@ -317,14 +317,14 @@ impl Ready {
                 }
             }
         }
-        let unsent = self.unsent_by(group.flow);
+        let unsent = self.unsent_by(group.by.flow);
         *unsent = unsent.saturating_sub(1);
         let level = &mut self.levels[group.priority as usize];
         level.len -= 1;
-        if let Some(sharers) = level.turns.get_mut(group.flow.turn) {
+        if let Some(sharers) = level.turns.get_mut(group.by.flow.turn) {
             sharers.len -= 1;
         }
-        if let Some(flow) = level.flow(group.flow) {
+        if let Some(flow) = level.flow(group.by.flow) {
             flow.queue.remove(&mark);
         }
     }

@@ -64,7 +64,7 @@ fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[PendingUpdate; 1]> {
         )
     };
     let record = Arc::new(Record {
-        flow: step.flow,
+        by: step.flow.into(),
         held: 0,
         weight: 0,
         seq,

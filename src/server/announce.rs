@@ -10,7 +10,12 @@ use crate::{
 };
 
 /// Logs all of it.
-pub(super) fn started(address: SocketAddr, start_secret: Option<&StartSecret>, config: &Config) {
+pub(super) fn started(
+    address: SocketAddr,
+    visualization: Option<SocketAddr>,
+    start_secret: Option<&StartSecret>,
+    config: &Config,
+) {
     let scheme = if config.tls.is_on() { "https" } else { "http" };
     let node_id = config.cluster.node_id.as_str();
     let shown = shown(address);
@@ -18,6 +23,11 @@ pub(super) fn started(address: SocketAddr, start_secret: Option<&StartSecret>, c
         tracing::info!(address = %address, node_id, "Stoa listens; the demo page is at {scheme}://{shown}/");
     } else {
         tracing::info!(address = %address, node_id, "Stoa listens at {scheme}://{shown}/");
+    }
+    if let Some(address) = visualization {
+        let scheme = if config.tls.is_on() { "wss" } else { "ws" };
+        let shown = self::shown(address);
+        tracing::info!(address = %address, "the workflow visualization is at {scheme}://{shown} too");
     }
     tracing::info!("{}", journal::kept(&config.journal));
     for warning in warnings(config) {

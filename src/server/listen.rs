@@ -10,9 +10,14 @@ use crate::config::Config;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4_096;
 
-/// A listener on the configured address, and its actual address (with port 0 the system chooses).
-pub(super) async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr), ServeError> {
-    let address = (config.server.host.as_str(), config.server.port);
+/// A listener on the configured host, and its actual address (with port 0 the system chooses). `key` is the key of the
+/// port, for a refusal.
+pub(super) async fn listen(
+    config: &Config,
+    port: u16,
+    key: &str,
+) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let address = (config.server.host.as_str(), port);
     let listening = async {
         let mut failed = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
         for address in tokio::net::lookup_host(address).await? {
@@ -28,7 +33,7 @@ pub(super) async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr),
     };
     listening
         .await
-        .map_err(|error| listen_error(config, &error))
+        .map_err(|error| listen_error(&config.server.host, port, key, &error))
 }
 
 /// Looks up the configured host, if it is a name. A name without an address must not count as an address that others
@@ -64,17 +69,21 @@ fn listen_on(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-fn listen_error(config: &Config, error: &std::io::Error) -> ServeError {
+fn listen_error(host: &str, port: u16, key: &str, error: &std::io::Error) -> ServeError {
     let reason = match error.kind() {
         std::io::ErrorKind::AddrInUse => {
-            "the port is in use; stop what listens there, or choose another with --port or [server] port".into()
+            format!("the port is in use; stop what listens there, or choose another with {key}")
         }
-        std::io::ErrorKind::PermissionDenied => "no permission; ports below 1024 need privileges, choose another with --port".into(),
-        std::io::ErrorKind::AddrNotAvailable => "this machine has no such address; see [server] host".into(),
+        std::io::ErrorKind::PermissionDenied => {
+            format!("no permission; ports below 1024 need privileges, choose another with {key}")
+        }
+        std::io::ErrorKind::AddrNotAvailable => {
+            "this machine has no such address; see [server] host".into()
+        }
         _ => error.to_string(),
     };
     ServeError::Listen {
-        address: format!("{}:{}", config.server.host, config.server.port),
+        address: format!("{host}:{port}"),
         reason,
     }
 }

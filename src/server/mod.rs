@@ -31,7 +31,10 @@ use listen::listen;
 pub(crate) use options::lane as lane_limits;
 use reload::Asked;
 use stop::StopSignal;
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{
+    sync::watch,
+    task::{AbortHandle, JoinHandle},
+};
 
 use crate::{
     access::authn::StartSecret,
@@ -62,6 +65,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Running {
     /// The actual address, since the system may have chosen the port.
     address: SocketAddr,
+    /// The address of the visualization's own port, if it has one.
+    visualization: Option<SocketAddr>,
     /// Printed once, when the server listens.
     start_secret: Option<StartSecret>,
     /// Read by tests and benchmarks.
@@ -72,8 +77,8 @@ pub struct Running {
     door: Door,
     /// Ends accepting.
     stopping: watch::Sender<bool>,
-    /// Awaited, so that requests in flight are answered.
-    serving: JoinHandle<()>,
+    /// Awaited, so that requests in flight are answered: a task for each port.
+    serving: Vec<JoinHandle<()>>,
     /// Awaited, so that updates that are due are sent.
     hub: JoinHandle<()>,
     /// Notices the end of any of these tasks.
@@ -104,7 +109,11 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     journal::check_former_list(config)?;
     let table = table(config)?;
     let certificates = certificates::load(&config.tls)?;
-    let (listener, address) = listen(config).await?;
+    let (listener, address) = listen(config, config.server.port, "--port or [server] port").await?;
+    let own_port = match config.doors.visualization_port.to_listen_on() {
+        Some(port) => Some(listen(config, port, "[doors] visualization_port").await?),
+        None => None,
+    };
     let metrics = Metrics::new();
     metrics.usage.bound((&config.analytics).into());
     let breakers = Breakers::new(options::breakers(config));
@@ -214,6 +223,12 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         figures: figures.clone(),
     };
     let routes = options::routes(config);
+    let visualization = http::alone(
+        websocket::visualization(doors.clone()),
+        websocket::VISUALIZATION,
+        metrics.clone(),
+        &routes,
+    );
     let router = http::router(api, door.clone(), websocket::routes(doors), &routes);
     let (stopping, stop) = watch::channel(false);
     let server = Server {
@@ -228,6 +243,14 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         stopping: stop,
     };
     let server = server.prepare(router)?;
+    let own_port = own_port.map(|(listener, address)| {
+        let serving = server.beside(visualization).serve(listener);
+        let serving = essential.spawn("listener of the visualization", serving);
+        (address, serving)
+    });
+    let (visualization, own_port) = own_port.unzip();
+    let mut serving = Vec::from_iter(own_port);
+    serving.push(essential.spawn("listener", server.serve(listener)));
     let tokens = authenticator.tokens().clone();
     aside.push(essential.spawn("watch over sessions", authenticator.clone().watch()));
     aside.extend(certificates.map(|certificates| {
@@ -260,7 +283,8 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         readiness,
         door,
         stopping,
-        serving: essential.spawn("listener", server.serve(listener)),
+        visualization,
+        serving,
         hub,
         essential,
         aside,
@@ -278,6 +302,11 @@ impl Running {
     /// The address that the server listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address of the workflow visualization's own port, if it has one.
+    pub fn visualization_address(&self) -> Option<SocketAddr> {
+        self.visualization
     }
 
     /// The secret that makes its holder an admin; none where tokens are required.
@@ -302,11 +331,14 @@ impl Running {
             demo.abort();
         }
         self.aside.iter().for_each(JoinHandle::abort);
-        let (serving, hub) = (self.serving.abort_handle(), self.hub.abort_handle());
+        let mut at_last: Vec<_> = self.serving.iter().map(JoinHandle::abort_handle).collect();
+        at_last.push(self.hub.abort_handle());
         let orderly = async {
             self.door.shutdown().await;
             self.stopping.send_replace(true);
-            self.serving.await.ok();
+            for serving in self.serving {
+                serving.await.ok();
+            }
             self.hub.await.ok();
         };
         if tokio::time::timeout(self.shutdown_timeout, orderly)
@@ -314,8 +346,7 @@ impl Running {
             .is_err()
         {
             tracing::warn!("not everything ended in time; going down without it");
-            serving.abort();
-            hub.abort();
+            at_last.iter().for_each(AbortHandle::abort);
         }
         let journal = self.journal;
         self.metrics.usage.end_all();
@@ -342,7 +373,12 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
             return Ok(());
         }
     };
-    announce::started(running.address(), running.start_secret.as_ref(), &config);
+    announce::started(
+        running.address(),
+        running.visualization,
+        running.start_secret.as_ref(),
+        &config,
+    );
     let stop = async {
         tokio::select! {
             () = stop.received() => {}

@@ -19,6 +19,7 @@ pub(super) async fn play(seed: u64, speed: f64, intake: Arc<Intake>) {
         verified: &verified,
         trace: None,
         flow: FlowId::default(),
+        connection: None,
     };
     let mut team = demo::team(seed, speed);
     loop {

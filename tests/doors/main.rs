@@ -2,7 +2,9 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod guide;
+mod own_port;
 mod pipeline;
 mod pipeline_actions;
 mod session;
 mod streams;
+mod visualization;

@@ -1,6 +1,9 @@
 //! Values that a key can't have: the message names the line, the key, the value and what it may be.
 
-use super::{super::Config, load, refused};
+use super::{
+    super::{Config, DoorPort},
+    load, refused,
+};
 
 #[test]
 fn a_wrong_value_names_line_and_key() {
@@ -256,4 +259,40 @@ fn keys_that_come_unencrypted_are_warned_of() {
     assert!(warnings("http://login.example/keys").contains("unencrypted"));
     assert!(!warnings("https://login.example/keys").contains("unencrypted"));
     assert!(!warnings("http://127.0.0.1:9/keys").contains("unencrypted"));
+}
+
+#[test]
+fn the_port_of_a_door_is_a_port_none_or_any() {
+    for (written, port) in [
+        ("0", DoorPort::Off),
+        ("8765", DoorPort::At(8765)),
+        ("\"auto\"", DoorPort::Auto),
+        ("\"8765\"", DoorPort::At(8765)),
+    ] {
+        let config = load(&format!("[doors]\nvisualization_port = {written}\n"), &[]);
+        let config = config.expect("a port");
+        assert_eq!(config.doors.visualization_port, port);
+        let again = load(&config.effective(), &[]).expect("what is shown can be read");
+        assert_eq!(again.doors, config.doors);
+    }
+    let set = [("STOA_DOORS__VISUALIZATION_PORT", "auto")];
+    assert_eq!(
+        load("", &set).expect("a word").doors.visualization_port,
+        DoorPort::Auto
+    );
+    for written in ["70000", "-1", "\"any\""] {
+        let message = refused(&format!("[doors]\nvisualization_port = {written}\n"), &[]);
+        assert!(
+            message.contains(".toml:2: ") && message.contains("is no port"),
+            "{message}"
+        );
+    }
+    let message = refused(
+        "[server]\nport = 8765\n[doors]\nvisualization_port = 8765\n",
+        &[],
+    );
+    assert!(
+        message.contains(".toml:4: ") && message.contains("[server] port"),
+        "{message}"
+    );
 }

@@ -46,6 +46,7 @@ fn producer<'c>(caller: &'c Caller, verified: &'c Arc<str>) -> Producer<'c> {
         trace: caller.trace.as_ref(),
         // Ordered by address, not by connection: a client posts over several connections, and its events stay in order.
         flow: intake::flow(&caller.who, caller.address),
+        connection: None,
     }
 }
 

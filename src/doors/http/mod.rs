@@ -19,7 +19,7 @@ mod seneca;
 mod state;
 mod stream;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -28,7 +28,7 @@ use axum::{
     middleware,
     routing::{any, get, post},
 };
-use http::{Method, header};
+use http::{Method, Uri, header};
 use tower_http::{
     compression::{
         CompressionLayer,
@@ -37,7 +37,10 @@ use tower_http::{
     cors::{AllowHeaders, AllowOrigin, CorsLayer},
 };
 
-use crate::doors::socketio::{self, engine::Door};
+use crate::{
+    doors::socketio::{self, engine::Door},
+    observe::Metrics,
+};
 pub use api::{Api, Readiness, StreamOptions};
 pub(crate) use page::missing as missing_page;
 pub use policy::{Hosts, Origins, ProxiedRequests, RequestPolicy};
@@ -109,6 +112,39 @@ pub fn router(api: Api, door: Door, more: Router, options: &RouterOptions) -> Ro
     .layer(middleware::from_fn(caller::take_credential))
     .layer(cors(options.policy.origins.clone()))
     .layer(middleware::from_fn_with_state(checks, policy::check))
+}
+
+/// The router of a port that is one door's: whatever path a request names, it asks for `path`. The same requests are let
+/// in as everywhere.
+pub fn alone(
+    door: Router,
+    path: &'static str,
+    metrics: Arc<Metrics>,
+    options: &RouterOptions,
+) -> Router {
+    let checks = policy::Checks::new(options.policy.clone(), metrics);
+    let careful = headers::Careful::new(options.hsts);
+    door.layer(middleware::from_fn_with_state(careful, headers::careful))
+        .layer(middleware::from_fn(caller::take_credential))
+        .layer(cors(options.policy.origins.clone()))
+        .layer(middleware::from_fn_with_state(checks, policy::check))
+        .layer(middleware::map_request(
+            async move |mut request: Request<Body>| {
+                lead_to(path, request.uri_mut());
+                request
+            },
+        ))
+}
+
+/// Changes the path of a URI, and nothing else of it.
+fn lead_to(path: &str, uri: &mut Uri) {
+    let query = uri
+        .query()
+        .map_or(String::new(), |query| format!("?{query}"));
+    let mut parts = std::mem::take(uri).into_parts();
+    parts.path_and_query = format!("{path}{query}").parse().ok();
+    // The query was part of a URI before, so it is again.
+    *uri = Uri::from_parts(parts).unwrap_or_default();
 }
 
 /// The CORS layer: pages of these origins may read the answers. `*` returns each origin, as Flask-SocketIO does, so

@@ -17,6 +17,7 @@ const PATHS: &[&str] = &[
     "/api/v1/analytics",
     "/api/v1/performance",
     "/api/v1/health",
+    "/ws/visualization",
     "/api/v1/admin/connections",
     "/api/v1/admin/bans",
     "/api/v1/admin/revocations",
@@ -89,6 +90,7 @@ mod tests {
             ("/ready", "/readyz"),
             ("/metric", "/metrics"),
             ("/socketio/", "/socket.io/"),
+            ("/visualization", "/ws/visualization"),
         ] {
             assert_eq!(meant(asked), Some(path), "{asked}");
         }

@@ -18,10 +18,17 @@ mod session;
 mod shaped;
 mod socket;
 mod streams;
+mod visualization;
 
 use axum::Router;
 
 pub use context::{Context, Options};
+pub use visualization::PATH as VISUALIZATION;
+
+/// The workflow visualization alone, at every path.
+pub fn visualization(context: Context) -> Router {
+    visualization::at_every_path().with_state(context)
+}
 
 /// The routes of all these doors.
 pub fn routes(context: Context) -> Router {
@@ -29,5 +36,6 @@ pub fn routes(context: Context) -> Router {
         .merge(guide::routes())
         .merge(streams::routes())
         .merge(pipeline::routes())
+        .merge(visualization::routes())
         .with_state(context)
 }

@@ -16,7 +16,7 @@ use crate::{
 
 /// Updates that these doors leave out: each has a sibling that says the same in the shape that they know, or is an
 /// aggregate for Seneca's pages.
-const NOT_SENT: [&str; 5] = [
+pub(super) const NOT_SENT: [&str; 5] = [
     "agent_status_change",
     "active_flows_update",
     "conversation_summary",

@@ -47,6 +47,9 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 pub(super) trait Protocol: Send + Sync + 'static {
     /// Handles one message of a client; its answers go through the session. Messages are handled one after the other.
     fn receive(&self, session: &Session, text: &str) -> impl Future<Output = ()> + Send;
+
+    /// Whether a message in bytes is read as the text that it is; otherwise it ends the connection.
+    const READS_BYTES: bool = false;
 }
 
 /// A client that was identified, before its handshake is answered.
@@ -287,11 +290,16 @@ impl<P: Protocol> Connected<P> {
     async fn receive(&self, message: Message) -> Option<End> {
         match message {
             Message::Text(text) => {
-                self.listed.touch();
-                let joins = text.contains("subscribe");
-                match self.session.spend(joins) {
-                    Ok(()) => self.protocol.receive(&self.session, &text).await,
-                    Err(refusal) => self.session.refuse(&refusal, None),
+                self.read(&text).await;
+                None
+            }
+            Message::Binary(bytes) if P::READS_BYTES => {
+                match std::str::from_utf8(&bytes) {
+                    Ok(text) => self.read(text).await,
+                    Err(_) => {
+                        let refusal = Error::bad_request("messages are JSON in UTF-8");
+                        self.session.refuse(&refusal, None);
+                    }
                 }
                 None
             }
@@ -310,6 +318,15 @@ impl<P: Protocol> Connected<P> {
                 Some(End::Gone)
             }
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => None,
+        }
+    }
+
+    /// Handles one message, if the client's budget has room for it.
+    async fn read(&self, text: &str) {
+        self.listed.touch();
+        match self.session.spend(text.contains("subscribe")) {
+            Ok(()) => self.protocol.receive(&self.session, text).await,
+            Err(refusal) => self.session.refuse(&refusal, None),
         }
     }
 

@@ -112,6 +112,7 @@ impl Session {
             verified: &verified,
             trace: None,
             flow: intake::flow(&self.who, &self.id),
+            connection: self.queue.own_updates_of(),
         };
         self.context
             .authenticator

@@ -189,6 +189,7 @@ fn write_update(
             Destination::EventRooms | Destination::Topic(_) => None,
         },
         layout: planned.kind.changes_layout(event),
-        outgoing: Outgoing::of_plan(planned, event, &envelope, sanitize),
+        outgoing: Outgoing::of_plan(planned, event, &envelope, sanitize)
+            .sent_by(group.by.connection),
     }
 }

@@ -219,6 +219,7 @@ impl World {
             verified: &"".into(),
             trace: None,
             flow: FlowId::alone(1),
+            connection: None,
         };
         let receipt = self.running.intake.publish(raws, producer).await;
         let receipt = receipt.map_err(|refusal| format!("{refusal:?}"))?;

@@ -97,14 +97,14 @@ fn producers_take_turns() {
     let mut pacer = filled(flood.chain(other).chain(good));
     let gone = drain(&mut pacer, 256);
     let places: Vec<usize> = (0..gone.len())
-        .filter(|&at| gone[at].flow.producer == 3)
+        .filter(|&at| gone[at].by.flow.producer == 3)
         .collect();
     assert_eq!(places.len(), 10);
     assert!(places[9] < 40, "behind a few of the flood: {places:?}");
     // The two floods share the rest.
     let half = gone[..4_000]
         .iter()
-        .filter(|g| g.flow.producer == 1)
+        .filter(|g| g.by.flow.producer == 1)
         .count();
     assert!((1_900..2_100).contains(&half), "{half}");
 }
@@ -121,7 +121,7 @@ fn large_updates_take_longer_turns() {
         }
     }
     let gone = pacer.take(300);
-    let large = gone.iter().filter(|g| g.flow.producer == 2).count();
+    let large = gone.iter().filter(|g| g.by.flow.producer == 2).count();
     assert!((10..40).contains(&large), "{large} of 300");
 }
 
@@ -138,7 +138,7 @@ fn a_claimed_priority_is_a_share_and_no_licence() {
     let first = pacer.take(256);
     assert_eq!(first.len(), 256);
     assert_eq!(first[0].priority, Priority::Critical, "urgent ones first");
-    let good = first.iter().filter(|g| g.flow.producer == 2).count();
+    let good = first.iter().filter(|g| g.by.flow.producer == 2).count();
     assert_eq!(good, 24, "all of them in the first flush");
     // Another producer's critical update does not wait behind the flood of critical ones.
     let now = Instant::now();
@@ -147,7 +147,7 @@ fn a_claimed_priority_is_a_share_and_no_licence() {
     groups(90_000, now, &at_once(90_000, None, Priority::Critical, 2))
         .into_iter()
         .for_each(|g| pacer.accept(g, now));
-    let at = pacer.take(256).iter().position(|g| g.flow.producer == 2);
+    let at = pacer.take(256).iter().position(|g| g.by.flow.producer == 2);
     assert!(at.is_some_and(|at| at < 8), "{at:?}");
 }
 
@@ -157,7 +157,7 @@ fn of_one_entity_the_order_holds_whoever_speaks_of_it() {
     let good = at_once(7, None, Priority::Critical, 2);
     let mut pacer = filled(flood.chain([good]));
     let gone = drain(&mut pacer, 100);
-    assert_eq!(gone.last().map(|g| g.flow.producer), Some(2));
+    assert_eq!(gone.last().map(|g| g.by.flow.producer), Some(2));
     let marks: Vec<_> = gone.iter().map(PendingUpdate::mark).collect();
     assert!(marks.is_sorted());
 }
@@ -175,7 +175,7 @@ fn what_is_taken_along_spends_no_share_that_others_count_on() {
         let mut pacer = filled(flood.chain(urgent).chain([gateway, good]));
         let first = pacer.take(60);
         assert_eq!(first.len(), 60, "no place is left empty");
-        assert!(first.iter().any(|g| g.flow.producer == 3), "{flooded:?}");
+        assert!(first.iter().any(|g| g.by.flow.producer == 3), "{flooded:?}");
     }
 }
 
@@ -192,13 +192,13 @@ fn who_shares_a_turn_has_no_more_of_it_by_being_many() {
         });
         let good = (0..10).map(|n| at_once(20_000 + n, None, Priority::Normal, 3));
         let gone = drain(&mut filled(flood.chain(good)), 256);
-        let is_good = |at: &usize| gone[*at].flow == FlowId::alone(3);
+        let is_good = |at: &usize| gone[*at].by.flow == FlowId::alone(3);
         let places: Vec<_> = (0..gone.len()).filter(is_good).collect();
         // The producers that share the turn get equal parts of it.
         let first = |producer| {
             gone[..500]
                 .iter()
-                .filter(|g| g.flow == FlowId { turn: 1, producer })
+                .filter(|g| g.by.flow == FlowId { turn: 1, producer })
                 .count()
         };
         let most = (0..many).map(first).max();

@@ -36,6 +36,7 @@ pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
         verified: &verified,
         trace: None,
         flow: intake::flow(&who, &client.id),
+        connection: None,
     };
     client
         .context

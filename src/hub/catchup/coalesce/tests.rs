@@ -20,7 +20,7 @@ use crate::{
         },
         subscription::Subscription,
     },
-    journal::{Epoch, FlowId},
+    journal::{Epoch, PublishedBy},
     update::TransformOptions,
 };
 
@@ -33,7 +33,7 @@ fn record(seq: Seq, name: &str, data: &Value) -> Arc<Record> {
         )
     };
     Arc::new(Record {
-        flow: FlowId::default(),
+        by: PublishedBy::default(),
         held: 0,
         weight: 300,
         seq,
