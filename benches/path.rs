@@ -20,6 +20,7 @@ use stoa::{
     doors::socketio::engine::Frame,
     event::{self, Event},
     journal::{Journal, MemoryJournal, PublishedBy, Record, Retention},
+    observe::Usage,
     pace::{Pacer, group},
     projections::{
         seneca::Dashboard,
@@ -214,6 +215,14 @@ fn stages(c: &mut Criterion) {
         event_rooms(&mix.events[n % count], &mut |room| {
             black_box(room.len());
         });
+    });
+
+    let usage = Usage::default();
+    each(&mut g, "7b analytics: type and rooms counted", |n| {
+        let event = &mix.events[n % count];
+        let mut watched = usage.watched();
+        event_rooms(event, &mut |room| watched.reached(room, 1));
+        watched.sent(event.name.canonical(), 4);
     });
 
     let updates: Vec<(&Event, &Planned)> = mix
