@@ -4,15 +4,19 @@
 
 use std::{net::SocketAddr, path::Path};
 
+use futures_util::SinkExt;
 use kit::{
-    Client, get,
+    Client, crowd, get,
     guarded::{admin, grant, guarded, kept_in, request, token},
     post,
     process::{Process, serve},
-    server, server_with, until,
+    server, server_with,
+    socket::Socket,
+    until,
 };
 use serde_json::{Value, json};
 use stoa::{access::authn::Grant, config::Role};
+use tokio_tungstenite::{connect_async, tungstenite::Message};
 
 const PATH: &str = "/api/v1/analytics";
 
@@ -167,6 +171,84 @@ async fn the_figures_are_what_clients_did() {
         );
     }
     drop(stream);
+    server.shutdown().await;
+}
+
+/// The other doors count as well, and a close frame is a goodbye there.
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_of_every_door_are_counted() {
+    let server = server().await;
+    let address = server.address();
+    let mut sockets = Vec::new();
+    for path in ["/api/v1/ws", "/ws/board/", "/api/stream/projects/p"] {
+        let (socket, _) = connect_async(format!("ws://{address}{path}"))
+            .await
+            .unwrap();
+        sockets.push(socket);
+    }
+    let url = format!("http://{address}/api/stream/projects/p");
+    let stream = reqwest::Client::new()
+        .get(url)
+        .header("accept", "text/event-stream");
+    let stream = stream.send().await.unwrap();
+    assert_eq!(stream.status(), 200);
+    for socket in &mut sockets {
+        for message in [r#"{"type":"ping"}"#, r#"{"type":"what is this?"}"#] {
+            socket.send(Message::text(message)).await.unwrap();
+        }
+    }
+    let told = figures(address, |f| f["client_messages"] == 6).await;
+    assert_eq!(
+        (&told["total_connections"], &told["active_sessions"]),
+        (&json!(4), &json!(4))
+    );
+    let features = &told["feature_usage"];
+    for (feature, times) in [
+        ("door.guide", 1),
+        ("door.pipeline", 1),
+        ("door.streams", 2),
+        ("ping", 3),
+        ("other", 3),
+    ] {
+        assert_eq!(features[feature], times, "{feature} in {features}");
+    }
+    // One says goodbye, two are lost: two of the three that come again had lost something.
+    sockets.remove(0).close(None).await.unwrap();
+    drop((sockets, stream));
+    figures(address, |f| f["connections_ended"] == 4).await;
+    for _ in 0..5 {
+        let (mut socket, _) = connect_async(format!("ws://{address}/api/v1/ws"))
+            .await
+            .unwrap();
+        socket.close(None).await.unwrap();
+    }
+    let told = figures(address, |f| f["connections_ended"] == 9).await;
+    assert_eq!(told["reconnections"], 3, "{told:#}");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_reads_too_slowly_is_degraded() {
+    let server = server_with(|config| {
+        config.server.max_client_buffer.set(16_384).unwrap();
+        config.server.stall_timeout.set(600.0).unwrap();
+    })
+    .await;
+    let address = server.address();
+    let slow = Socket::connect_small(address, "{}", 4_096).await.unwrap();
+    let _quick = named(address, "quick").await;
+    let filler = "x".repeat(300);
+    let mut published = 0;
+    while kit::counted_in(&server, "stoa_observers_parked_total") == 0 {
+        let batch = (published..published + 100).map(|n| crowd::event(n, &filler));
+        post(address, &batch.collect()).await;
+        published += 100;
+    }
+    let is_slow = |f: &Value| f["patterns"]["connections"]["degraded"].as_u64() > Some(0);
+    let told = figures(address, is_slow).await;
+    assert_eq!(told["total_connections"], 2, "{told:#}");
+    drop(slow);
+    figures(address, |f| f["total_connections"] == 1).await;
     server.shutdown().await;
 }
 

@@ -6,9 +6,10 @@ use std::{
 };
 
 /// The names, in alphabetical order: what clients send, and the doors by which they come. Others count as `other`.
-const NAMES: [&str; 31] = [
+const NAMES: [&str; 37] = [
     "admin",
     "agent_action",
+    "agent_update",
     "authenticate",
     "door.guide",
     "door.pipeline",
@@ -16,9 +17,13 @@ const NAMES: [&str; 31] = [
     "door.sse",
     "door.streams",
     "door.visualization",
+    "get_analytics",
+    "get_breakers",
+    "get_connections",
     "get_health",
     "get_history",
     "get_metrics",
+    "get_queues",
     "get_rooms",
     "get_state",
     "get_stats",
@@ -38,6 +43,7 @@ const NAMES: [&str; 31] = [
     "subscribe_pipeline_flow",
     "unsubscribe",
     "unsubscribe_flow",
+    "update",
 ];
 
 /// A count for each name.

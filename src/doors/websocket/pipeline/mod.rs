@@ -128,7 +128,9 @@ impl Protocol for Pipeline {
                 return session.refuse(&refusal, None);
             }
         };
-        let done = match message.get("type").and_then(Value::as_str) {
+        let kind = message.get("type").and_then(Value::as_str);
+        session.used(kind.unwrap_or_default());
+        let done = match kind {
             Some("ping") => {
                 let echo = argument::field(&message, "timestamp");
                 session.answer(&json!({ "type": "pong", "timestamp": now(), "echo": echo }));
