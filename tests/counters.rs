@@ -8,7 +8,7 @@ use std::{
 };
 
 use kit::{Client, get, post, server, until_folded};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The texts of a folder's files, and of those in its folders, that end like this.
 fn texts(folder: &Path, ending: &str, found: &mut Vec<(String, String)>) {
@@ -163,4 +163,114 @@ async fn what_a_server_tells_is_what_the_guide_says() {
     }
     assert!(labelled.len() > 8, "{labelled:?}");
     server.shutdown().await;
+}
+
+/// The queries of the dashboard's panels.
+fn queries() -> Vec<String> {
+    let dashboard = text(&root().join("docs/grafana-dashboard.json"));
+    let dashboard: Value = serde_json::from_str(&dashboard).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let targets = panels
+        .iter()
+        .filter_map(|panel| panel["targets"].as_array());
+    let queries = targets.flatten().map(|target| &target["expr"]);
+    queries
+        .map(|query| query.as_str().expect("a query").to_owned())
+        .collect()
+}
+
+/// Each metric of a query, with the labels that it is chosen by.
+fn metrics_of(query: &str) -> Vec<(&str, Vec<&str>)> {
+    let after = query.split("stoa_").skip(1);
+    let metric = |rest| {
+        let name = name(rest);
+        let braces = rest[name.len()..].strip_prefix('{').expect("labels");
+        let (labels, _) = braces.split_once('}').expect("their end");
+        let labels = labels.split(',').map(|label| {
+            let end = label.find(['=', '!']).expect("a value");
+            &label[..end]
+        });
+        (name, labels.collect())
+    };
+    after.map(metric).collect()
+}
+
+/// The dashboard asks for nothing that the server does not tell: an empty panel would look like a quiet server.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_query_of_the_dashboard_finds_its_series() {
+    let server = server().await;
+    let address = server.address();
+    let (client, _) = Client::connect(address, json!(null)).await;
+    let event = json!({ "type": "task.assigned", "data": { "task_id": "t", "agent_id": "a" } });
+    post(address, &event).await;
+    let told = kit::metrics(address).await;
+    let documented = documented();
+    let mut used = BTreeSet::new();
+    for query in queries() {
+        let by = query
+            .split("by (")
+            .nth(1)
+            .map_or("", |by| &by[..by.find(')').unwrap()]);
+        let by = by.split(", ").filter(|label| !["", "le"].contains(label));
+        let by: Vec<&str> = by.collect();
+        for bound in query.split("le=\"").skip(1) {
+            let bound = bound.split('"').next().expect("a bound");
+            assert!(
+                told.contains(&format!("le=\"{bound}\"")),
+                "no {bound}: {query}"
+            );
+        }
+        for (name, labels) in metrics_of(&query) {
+            let histogram = ["_bucket", "_count"]
+                .into_iter()
+                .find_map(|part| name.strip_suffix(part));
+            let metric = histogram.unwrap_or(name);
+            let known = documented.get(metric);
+            let known = known.unwrap_or_else(|| panic!("there is no stoa_{metric}: {query}"));
+            let own = labels.iter().chain(&by);
+            for label in own.filter(|label| !["job", "instance", "le"].contains(label)) {
+                assert!(
+                    known.contains(*label),
+                    "stoa_{metric} has no {label}: {query}"
+                );
+            }
+            // Families without a child yet are not told.
+            let line = format!("# TYPE stoa_{metric} ");
+            let kind = told.lines().find_map(|l| l.strip_prefix(line.as_str()));
+            if let Some(kind) = kind {
+                assert_eq!(kind == "histogram", histogram.is_some(), "{query}");
+                // A gauge has no rate, but for one that only grows.
+                let is_rate = query.contains("rate(");
+                let grows = kind != "gauge" || metric == "process_cpu_seconds";
+                assert!(
+                    is_rate == grows || query.contains("max("),
+                    "{kind}: {query}"
+                );
+            }
+            used.insert(metric.to_owned());
+        }
+    }
+    assert!(used.len() > 60, "{used:?}");
+    drop(client);
+    server.shutdown().await;
+}
+
+#[test]
+fn the_panels_of_the_dashboard_do_not_overlap() {
+    let dashboard = text(&root().join("docs/grafana-dashboard.json"));
+    let dashboard: Value = serde_json::from_str(&dashboard).expect("JSON");
+    let (mut ids, mut cells) = (BTreeSet::new(), BTreeSet::new());
+    for panel in dashboard["panels"].as_array().expect("panels") {
+        assert!(
+            ids.insert(panel["id"].as_u64()),
+            "two panels have one id: {panel}"
+        );
+        let at = |side: &str| panel["gridPos"][side].as_u64().expect("a number");
+        assert!(at("x") + at("w") <= 24, "{}", panel["title"]);
+        for x in at("x")..at("x") + at("w") {
+            for y in at("y")..at("y") + at("h") {
+                assert!(cells.insert((x, y)), "{} covers another", panel["title"]);
+            }
+        }
+    }
 }

@@ -193,15 +193,6 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     );
     let door = Door::new(context, options::door(config, &metrics));
     let readiness = Arc::new(Readiness::default());
-    let doors = websocket::Context {
-        hub: handle.clone(),
-        intake: intake.clone(),
-        authenticator: authenticator.clone(),
-        actions,
-        metrics: metrics.clone(),
-        options: options::doors(config, quota.clone()),
-    };
-    let alerts_hub = handle.clone();
     let (figures, reader) = figures::start(
         config,
         &essential,
@@ -209,6 +200,16 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         (&breakers, &metrics),
     );
     aside.push(reader);
+    let doors = websocket::Context {
+        hub: handle.clone(),
+        intake: intake.clone(),
+        authenticator: authenticator.clone(),
+        actions,
+        metrics: metrics.clone(),
+        figures: figures.clone(),
+        options: options::doors(config, quota.clone()),
+    };
+    let alerts_hub = handle.clone();
     let api = Api {
         hub: handle,
         intake: intake.clone(),

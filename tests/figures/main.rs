@@ -265,6 +265,27 @@ async fn events_updates_deliveries_and_refusals_are_those_that_were() {
     server.shutdown().await;
 }
 
+/// A stream that is refused counts like any other refusal.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_refused_counts() {
+    let server = server().await;
+    let address = server.address();
+    let refused = "stoa_requests_refused_total{door=\"http\"";
+    for (query, already) in [
+        ("rooms=nonsense:x", 0),
+        ("min_priority=soon", 1),
+        ("colour=red", 2),
+    ] {
+        assert_eq!(counted(address, refused).await, already, "{query}");
+        let (status, answer) = get(address, &format!("/api/v1/stream?{query}")).await;
+        assert_eq!(status, 400, "{answer}");
+    }
+    assert_eq!(counted(address, refused).await, 3);
+    let now = performance(address).await;
+    assert_eq!(now["success_rate"], 0.0, "{now}");
+    server.shutdown().await;
+}
+
 /// The bytes that a stream of server-sent events brings are those that the server says it wrote.
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_are_counted_as_they_come_and_go() {

@@ -83,7 +83,13 @@ pub(super) async fn stream(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let metrics = api.metrics.clone();
-    let opened = async move { open(api, caller?, wanted?.0, hangup, headers).await };
+    let count = |refusal: &Error| metrics.refused("http", refusal.code);
+    let opened = async {
+        // Refusals of these two are counted where they are made.
+        let (caller, Filters(wanted)) = (caller?, wanted?);
+        let opened = open(api, caller, wanted, hangup, headers).await;
+        opened.inspect_err(count)
+    };
     opened.await.inspect_err(|_| metrics.usage.turned_away())
 }
 

@@ -3,8 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    access::Authenticator, doors::actions::Actions, error::Error, hub::HubHandle, intake::Intake,
-    net::Quota, observe::Metrics,
+    access::Authenticator,
+    doors::{actions::Actions, figures::Figures},
+    error::Error,
+    hub::HubHandle,
+    intake::Intake,
+    net::Quota,
+    observe::Metrics,
 };
 
 /// The limits of a client, the same at each of these doors.
@@ -39,6 +44,8 @@ pub struct Context {
     pub(crate) actions: Arc<Actions>,
     /// Counts what clients do and what they are refused.
     pub metrics: Arc<Metrics>,
+    /// The figures for operators.
+    pub figures: Arc<Figures>,
     /// Limits of a client.
     pub options: Options,
 }
