@@ -96,19 +96,25 @@ impl ObserverQueue {
         self.connection
     }
 
-    /// The next message; `None` at the end.
+    /// The bytes of the next message; `None` at the end.
     pub(crate) fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
+        let next = self.poll_message(cx);
+        next.map(|message| message.map(|message| message.bytes.clone()))
+    }
+
+    /// The next message, which others may share; `None` at the end.
+    pub(super) fn poll_message(&self, cx: &Context<'_>) -> Poll<Option<Arc<WireMessage>>> {
         self.reader.register(cx.waker());
         let mut state = self.lock();
         match state.take() {
-            Some(piece) => Poll::Ready(Some(piece)),
+            Some(message) => Poll::Ready(Some(message)),
             None if state.ended => Poll::Ready(None),
             None => Poll::Pending,
         }
     }
 
     /// The next message, if one waits.
-    pub(super) fn pop_now(&self) -> Option<Bytes> {
+    pub(super) fn pop_now(&self) -> Option<Arc<WireMessage>> {
         self.lock().take()
     }
 
@@ -169,11 +175,11 @@ impl ObserverQueue {
 
 impl State {
     /// The next message, which is being written from here on.
-    fn take(&mut self) -> Option<Bytes> {
+    fn take(&mut self) -> Option<Arc<WireMessage>> {
         let message = self.queue.pop()?.message;
         self.bytes -= message.bytes.len();
         self.taken.extend(message.trail.stamp);
-        Some(message.bytes.clone())
+        Some(message)
     }
 }
 

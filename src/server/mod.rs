@@ -189,7 +189,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         breakers.clone(),
         metrics.clone(),
         actions.clone(),
-        options::sockets(config, quota.clone(), compression),
+        options::sockets(config, quota.clone(), compression.clone()),
     );
     let door = Door::new(context, options::door(config, &metrics));
     let readiness = Arc::new(Readiness::default());
@@ -207,7 +207,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         actions,
         metrics: metrics.clone(),
         figures: figures.clone(),
-        options: options::doors(config, quota.clone()),
+        options: options::doors(config, quota.clone(), compression),
     };
     let alerts_hub = handle.clone();
     let api = Api {

@@ -220,8 +220,13 @@ pub(super) fn stream(config: &Config) -> StreamOptions {
 }
 
 /// The limits of a client that speaks JSON over a WebSocket.
-pub(super) fn doors(config: &Config, quota: Arc<Quota>) -> websocket::Options {
+pub(super) fn doors(
+    config: &Config,
+    quota: Arc<Quota>,
+    compression: Option<Arc<Compression>>,
+) -> websocket::Options {
     websocket::Options {
+        compression,
         max_bytes: config.server.max_client_buffer.into(),
         max_message: config.server.max_http_buffer_size.into(),
         max_rooms: config.rooms.max_rooms_per_client.into(),

@@ -1,6 +1,7 @@
 //! The doors for clients that speak JSON over a plain WebSocket, each in the shapes of the system that it serves.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod compression;
 mod guide;
 mod own_port;
 mod pipeline;

@@ -127,3 +127,22 @@ def test_socketio_over_a_compressed_websocket(stoa):
     asyncio.run(run())
     assert counted(stoa, 'stoa_compression_offers_total{outcome="agreed"}') == 1
     assert counted(stoa, "stoa_deliveries_compressed_total") >= 1
+
+
+def test_the_guides_socket_is_compressed(stoa):
+    async def run():
+        async with websockets.connect(f"ws://{stoa.address}/api/v1/ws") as socket:
+            assert "permessage-deflate" in socket.response.headers["Sec-WebSocket-Extensions"]
+            for room in ("execution:e", "workflow:w"):
+                await socket.send(json.dumps({"type": "subscribe", "room_id": room, "note": TEXT}))
+                while json.loads(await asyncio.wait_for(socket.recv(), PATIENCE))["type"] != "subscription":
+                    pass
+            node = {"execution_id": "e", "node_id": "n", "node_execution_id": "x", "status": "completed", "message": TEXT}
+            for _ in range(2):
+                stoa.publish([{"type": "workflow.node.completed", "data": node}])
+                update = json.loads(await asyncio.wait_for(socket.recv(), PATIENCE))
+                assert update["type"] == "node_update" and update["data"]["message"] == TEXT
+
+    asyncio.run(run())
+    assert counted(stoa, "stoa_messages_compressed_total") == 2
+    assert counted(stoa, "stoa_messages_inflated_total") == 2

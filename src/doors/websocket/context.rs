@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     hub::HubHandle,
     intake::Intake,
-    net::Quota,
+    net::{Quota, deflate::Compression},
     observe::Metrics,
 };
 
@@ -19,6 +19,8 @@ pub struct Options {
     pub max_bytes: usize,
     /// Bytes of a message that a client sends.
     pub max_message: usize,
+    /// The compression of messages; none when it is switched off.
+    pub compression: Option<Arc<Compression>>,
     /// The most rooms that a client may be in.
     pub max_rooms: usize,
     /// The interval of pings, and the time that an answer may take.

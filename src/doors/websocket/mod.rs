@@ -9,6 +9,7 @@
 
 mod context;
 mod ending;
+mod fault;
 mod guide;
 mod observed;
 mod opening;

@@ -12,18 +12,17 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
 use http::{Extensions, Request};
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{
     self, Message,
-    error::CapacityError,
     protocol::{CloseFrame, frame::coding::CloseCode},
 };
 
 use super::{
-    context::Context, ending::Ending, opening::Opening, session::Session, socket::ClientSocket,
+    context::Context, ending::Ending, fault, opening::Opening, session::Session,
+    socket::ClientSocket,
 };
 use crate::{
     access::{
@@ -32,6 +31,7 @@ use crate::{
     },
     channel::Namespace,
     config::Role,
+    delivery::WireMessage,
     doors::{handshake::Handshake, peer, queue::ObserverQueue},
     error::Error,
     net::{ConnectionSlot, Live, Socket},
@@ -89,8 +89,11 @@ pub(super) fn serve(
     opening: impl FnOnce(&Arc<str>, &Identity) -> Opening + Send + 'static,
     protocol: impl Protocol,
 ) -> Response {
-    let answered = Handshake::read(&mut request).and_then(Handshake::accept);
-    let (response, on_upgrade) = match answered {
+    let answered = Handshake::read(&mut request).and_then(|mut handshake| {
+        let compression = handshake.agree(request.headers(), context.options.compression.as_ref());
+        Ok((handshake.accept()?, compression))
+    });
+    let ((response, on_upgrade), compression) = match answered {
         Ok(answered) => answered,
         Err((status, message)) => {
             context.metrics.turned_away(door, "bad_request");
@@ -110,7 +113,14 @@ pub(super) fn serve(
             return;
         };
         let (max, stall) = (context.options.max_message, context.options.stall);
-        let socket = ClientSocket::new(parts.io.into_inner(), parts.read_buf, max, stall).await;
+        let socket = ClientSocket::new(
+            parts.io.into_inner(),
+            parts.read_buf,
+            max,
+            stall,
+            compression,
+        )
+        .await;
         let client = Arriving {
             context,
             door,
@@ -333,39 +343,17 @@ impl<P: Protocol> Connected<P> {
     /// The end of a connection that failed: the client's faults are counted, and told by the close code.
     fn failed(&self, error: &tungstenite::Error) -> End {
         tracing::debug!(%error, client = %self.session.id, "connection failed");
-        let metrics = &self.session.context.metrics;
-        let (reason, code, words) = match error {
-            tungstenite::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => {
-                metrics.killed("stalled");
-                return End::Gone;
-            }
-            tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. }) => (
-                "too_large",
-                CloseCode::Size,
-                "longer than [server] max_http_buffer_size",
-            ),
-            tungstenite::Error::Utf8(_) => ("not_utf8", CloseCode::Invalid, "a text is no UTF-8"),
-            tungstenite::Error::Protocol(
-                tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-            ) => return End::Gone,
-            tungstenite::Error::Protocol(_) => (
-                "protocol",
-                CloseCode::Protocol,
-                "not as WebSocket wants it (RFC 6455)",
-            ),
-            _ => return End::Gone,
+        let Some((reason, frame)) = fault::of(error) else {
+            return End::Gone;
         };
-        metrics.killed(reason);
-        End::Close(CloseFrame {
-            code,
-            reason: words.into(),
-        })
+        self.session.context.metrics.killed(reason);
+        frame.map_or(End::Gone, End::Close)
     }
 }
 
 /// The next message for the client; none when nothing follows.
-async fn next(queue: &ObserverQueue) -> Option<Bytes> {
-    poll_fn(|cx| Poll::Ready(ready!(queue.poll_next(cx)))).await
+async fn next(queue: &ObserverQueue) -> Option<Arc<WireMessage>> {
+    poll_fn(|cx| Poll::Ready(ready!(queue.poll_message(cx)))).await
 }
 
 /// Returns when the list of sessions has ended the connection.
@@ -381,15 +369,15 @@ async fn ended(ending: &Ending) {
 async fn write_turn(
     socket: &mut ClientSocket,
     queue: &ObserverQueue,
-    first: Bytes,
+    first: Arc<WireMessage>,
 ) -> tungstenite::Result<()> {
-    let mut written = first.len();
-    socket.feed(first).await?;
+    let mut written = first.bytes.len();
+    socket.feed(&first).await?;
     while written < WRITE_TURN
         && let Some(more) = queue.pop_now()
     {
-        written += more.len();
-        socket.feed(more).await?;
+        written += more.bytes.len();
+        socket.feed(&more).await?;
     }
     socket.flush().await?;
     queue.written();

@@ -7,22 +7,34 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
         self, Message, Utf8Bytes,
-        protocol::{CloseFrame, Role, WebSocketConfig},
+        protocol::{
+            CloseFrame, Role, WebSocketConfig,
+            frame::{
+                Frame, FrameHeader,
+                coding::{Data, OpCode},
+            },
+        },
     },
 };
 
-use crate::net;
+use crate::{
+    delivery::WireMessage,
+    net::{
+        self,
+        deflate::{Compression, Inbound},
+    },
+};
 
 /// The buffer for bytes that come; a client of these doors sends little.
 const READ_BUFFER: usize = 4 * 1_024;
@@ -37,6 +49,8 @@ pub(super) struct ClientSocket {
     taken: Arc<AtomicU64>,
     /// The time after which a client is given up that takes nothing.
     stall: Duration,
+    /// The compression, if it was agreed on.
+    compression: Option<Arc<Compression>>,
 }
 
 impl ClientSocket {
@@ -46,11 +60,20 @@ impl ClientSocket {
         early: Bytes,
         max_message: usize,
         stall: Duration,
+        compression: Option<Arc<Compression>>,
     ) -> Self {
         let taken = Arc::new(AtomicU64::new(0));
+        let (early, inflating) = match &compression {
+            None => (early, None),
+            Some(compression) => {
+                let inflating = Inflating::new(compression.inbound(), early);
+                (Bytes::new(), Some(inflating))
+            }
+        };
         let watched = Watched {
             socket,
             taken: taken.clone(),
+            inflating,
         };
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
@@ -64,6 +87,7 @@ impl ClientSocket {
             stream,
             taken,
             stall,
+            compression,
         }
     }
 
@@ -73,12 +97,20 @@ impl ClientSocket {
     }
 
     /// Collects a text to be written.
-    pub(super) async fn feed(&mut self, text: Bytes) -> tungstenite::Result<()> {
-        let Ok(text) = Utf8Bytes::try_from(text) else {
-            return Ok(());
+    pub(super) async fn feed(&mut self, text: &Arc<WireMessage>) -> tungstenite::Result<()> {
+        let compressed = match &self.compression {
+            Some(compression) => compression.payload(text).await,
+            None => None,
+        };
+        let message = match compressed {
+            Some(payload) => compressed_text(payload),
+            None => match Utf8Bytes::try_from(text.bytes.clone()) {
+                Ok(text) => Message::Text(text),
+                Err(_) => return Ok(()),
+            },
         };
         let (taken, stall) = (self.taken.clone(), self.stall);
-        patiently(&taken, stall, self.stream.feed(Message::Text(text))).await
+        patiently(&taken, stall, self.stream.feed(message)).await
     }
 
     /// Sends a ping with what was collected.
@@ -101,6 +133,16 @@ impl ClientSocket {
         };
         tokio::time::timeout(within, goodbye).await.ok();
     }
+}
+
+/// A text in its compressed form, as one frame.
+fn compressed_text(payload: Bytes) -> Message {
+    let header = FrameHeader {
+        rsv1: true,
+        opcode: OpCode::Data(Data::Text),
+        ..FrameHeader::default()
+    };
+    Message::Frame(Frame::from_payload(header, payload))
 }
 
 /// Waits for a write as long as the client takes bytes.
@@ -127,6 +169,60 @@ async fn patiently<T>(
 struct Watched {
     socket: net::Socket,
     taken: Arc<AtomicU64>,
+    /// Inflates what the client sends, where that was agreed on.
+    inflating: Option<Inflating>,
+}
+
+/// The bytes of a client on their way through the inflation.
+#[derive(Debug)]
+struct Inflating {
+    inbound: Inbound,
+    /// Bytes that came with the handshake.
+    early: Bytes,
+    /// Bytes for the WebSocket to read.
+    ready: BytesMut,
+}
+
+impl Inflating {
+    fn new(inbound: Inbound, early: Bytes) -> Self {
+        Self {
+            inbound,
+            early,
+            ready: BytesMut::new(),
+        }
+    }
+
+    /// Reads into `buf` what is ready, and from the socket until something is.
+    fn poll_read(
+        &mut self,
+        socket: &mut net::Socket,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        while self.ready.is_empty() {
+            let came = if self.early.is_empty() {
+                // The buffer serves twice: the bytes read are taken out before it is filled.
+                let mut read = ReadBuf::new(buf.initialize_unfilled());
+                ready!(Pin::new(&mut *socket).poll_read(cx, &mut read))?;
+                let came = read.filled().len();
+                if came == 0 {
+                    return Poll::Ready(Ok(()));
+                }
+                self.inbound.take(read.filled(), &mut self.ready)
+            } else {
+                let early = std::mem::take(&mut self.early);
+                self.inbound.take(&early, &mut self.ready)
+            };
+            came.map_err(io::Error::other)?;
+        }
+        let most = self.ready.len().min(buf.remaining());
+        buf.put_slice(&self.ready.split_to(most));
+        if self.ready.is_empty() {
+            // An empty rest would keep the whole buffer that it is a part of.
+            self.ready = BytesMut::new();
+        }
+        Poll::Ready(Ok(()))
+    }
 }
 
 impl AsyncRead for Watched {
@@ -135,7 +231,11 @@ impl AsyncRead for Watched {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(cx, buf)
+        let this = &mut *self;
+        match &mut this.inflating {
+            Some(inflating) => inflating.poll_read(&mut this.socket, cx, buf),
+            None => Pin::new(&mut this.socket).poll_read(cx, buf),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 use super::{
     super::frame::{COMPRESSED, FINAL_BINARY, FINAL_TEXT, first_frame, header},
     codec::deflate,
+    inbound::Inbound,
     inflation::Inflation,
     limits::CompressionLimits,
     offer::agree,
@@ -63,6 +64,11 @@ impl Compression {
         }
     }
 
+    /// The frames of a client that agreed, without compression.
+    pub fn inbound(&self) -> Inbound {
+        Inbound::new(self.inflation(), self.limits.max_message)
+    }
+
     /// Inflates the messages of a client that agreed.
     pub fn inflation(&self) -> Inflation {
         Inflation::new(&self.limits, self.metrics.clone())
@@ -88,21 +94,40 @@ impl Compression {
         saved
     }
 
-    /// A message in its compressed form, made for the first client and shared by all; none for a message that is small,
-    /// that is compressed already, or that gets no smaller.
+    /// The compressed payload of a message whose bytes are a payload without a frame.
+    pub async fn payload(&self, message: &Arc<WireMessage>) -> Option<Bytes> {
+        let compressed = self.made(message, payload).await?;
+        self.metrics.delivered(1);
+        Some(compressed.bytes.clone())
+    }
+
+    /// A message that is a frame in its compressed form; none for one that is compressed already.
     async fn compressed(&self, message: &Arc<WireMessage>) -> Option<Arc<WireMessage>> {
         let is_plain = matches!(message.bytes.first(), Some(&(FINAL_TEXT | FINAL_BINARY)));
-        if message.bytes.len() < self.limits.min_bytes || !is_plain {
+        if !is_plain {
+            return None;
+        }
+        self.made(message, frame).await
+    }
+
+    /// A message in its compressed form, made for the first client and shared by all; none for a message that is small
+    /// or that gets no smaller.
+    async fn made(
+        &self,
+        message: &Arc<WireMessage>,
+        form: fn(&[u8], u32) -> Option<Bytes>,
+    ) -> Option<Arc<WireMessage>> {
+        if message.bytes.len() < self.limits.min_bytes {
             return None;
         }
         let make = async {
             let bytes = message.bytes.clone();
             let level = self.limits.level;
             let compressed = if bytes.len() <= LARGE {
-                frame(&bytes, level)
+                form(&bytes, level)
             } else {
                 let _place = self.large.acquire().await;
-                let made = spawn_blocking(move || frame(&bytes, level)).await;
+                let made = spawn_blocking(move || form(&bytes, level)).await;
                 made.ok().flatten()
             };
             let after = compressed.as_ref().map(Bytes::len);
@@ -111,6 +136,11 @@ impl Compression {
         };
         message.compressed(make).await.cloned()
     }
+}
+
+/// The compressed form of a payload.
+fn payload(plain: &[u8], level: u32) -> Option<Bytes> {
+    deflate(plain, level, MIN_SAVED, Bytes::copy_from_slice)
 }
 
 /// The compressed form of a message that is one frame.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use thiserror::Error;
+
 use super::{
     codec::{Broken, inflate},
     limits::CompressionLimits,
@@ -9,14 +11,20 @@ use super::{
 use crate::observe::CompressionMetrics;
 
 /// A compressed message that ends its connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum InflationError {
     /// It becomes more bytes than a message may have.
+    #[error("a message was longer than [server] max_http_buffer_size")]
     TooLarge,
     /// The client's messages together become more than `max_unpack_ratio` times their bytes.
+    #[error("compressed messages became more than [server] max_unpack_ratio times their bytes")]
     Ratio,
     /// It is no deflated message.
+    #[error("a compressed message can't be inflated")]
     Malformed,
+    /// Another message begins before it has ended.
+    #[error("a message began within another one")]
+    Interrupted,
 }
 
 /// Inflates the messages of one client.

@@ -10,6 +10,7 @@
 
 mod codec;
 mod compression;
+mod inbound;
 mod inflation;
 mod limits;
 mod offer;
@@ -18,6 +19,7 @@ mod tests;
 
 pub use codec::{Broken, deflate, inflate};
 pub use compression::Compression;
+pub use inbound::Inbound;
 pub use inflation::{Inflation, InflationError};
 pub use limits::CompressionLimits;
 pub use offer::{Declined, agree};

@@ -305,3 +305,143 @@ async fn small_messages_and_those_of_control_stay_as_they_are() {
         assert!(Arc::ptr_eq(&sent, &message));
     }
 }
+
+/// A client's frame.
+fn client_frame(first: u8, mask: [u8; 4], payload: &[u8]) -> Vec<u8> {
+    let mut frame = header(first, payload.len()).to_vec();
+    frame[1] |= 0x80;
+    frame.extend(mask);
+    frame.extend(
+        payload
+            .iter()
+            .zip(mask.iter().cycle())
+            .map(|(byte, mask)| byte ^ mask),
+    );
+    frame
+}
+
+/// The messages that a WebSocket without compression reads, with the frames of control among them.
+fn read(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    let (mut messages, mut begun) = (Vec::new(), None);
+    while let Some((mask_at, end)) = first_frame(bytes) {
+        let mask: [u8; 4] = bytes[mask_at..mask_at + 4].try_into().expect("a mask");
+        let payload = bytes[mask_at + 4..end + 4].iter().zip(mask.iter().cycle());
+        let payload: Vec<u8> = payload.map(|(byte, mask)| byte ^ mask).collect();
+        let (first, opcode) = (bytes[0], bytes[0] & 0x0f);
+        assert_eq!(first & 0x70, 0, "no reserved bit is left");
+        bytes = &bytes[end + 4..];
+        if opcode >= 8 {
+            messages.push((opcode, payload));
+            continue;
+        }
+        let (_, message) = begun.get_or_insert((opcode, Vec::new()));
+        message.extend(payload);
+        if first & 0x80 != 0 {
+            messages.extend(begun.take());
+        }
+    }
+    assert!(bytes.is_empty());
+    messages
+}
+
+/// A message of a client: its text, whether it is compressed, the places at which it is cut, and a ping after the first
+/// piece.
+type Sent = (Vec<u8>, bool, Vec<usize>, bool, [u8; 4]);
+
+fn sent() -> impl Strategy<Value = Sent> {
+    let cuts = prop::collection::vec(0_usize..300, 0..4);
+    (
+        "[a-c]{0,300}",
+        any::<bool>(),
+        cuts,
+        any::<bool>(),
+        any::<[u8; 4]>(),
+    )
+        .prop_map(|(text, compressed, cuts, ping, mask)| {
+            (text.into_bytes(), compressed, cuts, ping, mask)
+        })
+}
+
+proptest! {
+    #[test]
+    fn a_clients_frames_come_out_as_its_messages_however_they_are_cut(messages in prop::collection::vec(sent(), 0..8), step in 1_usize..200) {
+        let (mut wire, mut expected) = (Vec::new(), Vec::new());
+        for (text, compressed, cuts, ping, mask) in messages {
+            let payload = if compressed {
+                let mut stored = vec![0x00];
+                let len = u16::try_from(text.len()).expect("short");
+                stored.extend(len.to_le_bytes());
+                stored.extend((!len).to_le_bytes());
+                stored.extend(&text);
+                stored.push(0x00);
+                stored
+            } else {
+                text.clone()
+            };
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(payload.len())).collect();
+            cuts.sort_unstable();
+            let ends: Vec<usize> = cuts.iter().copied().chain([payload.len()]).collect();
+            let mut from = 0;
+            for (n, end) in ends.iter().enumerate() {
+                let opcode = if n == 0 { 1 } else { 0 };
+                let marked = if n == 0 && compressed { 0x40 } else { 0 };
+                let last = if n + 1 == ends.len() { 0x80 } else { 0 };
+                wire.extend(client_frame(opcode | marked | last, mask, &payload[from..*end]));
+                from = *end;
+                if n == 0 && ping {
+                    wire.extend(client_frame(0x89, mask, b"ping"));
+                    expected.push((9, b"ping".to_vec()));
+                    if ends.len() == 1 {
+                        let at = expected.len() - 1;
+                        expected.insert(at, (1, text.clone()));
+                    }
+                } else if last != 0 {
+                    expected.push((1, text.clone()));
+                }
+            }
+        }
+        let (mut inbound, mut out) = (compression().0.inbound(), bytes::BytesMut::new());
+        for piece in wire.chunks(step) {
+            prop_assert_eq!(inbound.take(piece, &mut out), Ok(()));
+        }
+        let mut came = read(&out);
+        // A ping overtakes a message that is collected, and none that is passed on.
+        came.sort();
+        expected.sort();
+        prop_assert_eq!(came, expected);
+    }
+}
+
+#[test]
+fn frames_that_break_a_compressed_message_end_the_connection() {
+    let hello = deflated(b"hello hello hello hello hello");
+    let begun = client_frame(0x41, [1, 2, 3, 4], &hello[..3]);
+    let after = |next: &[u8]| {
+        let mut inbound = compression().0.inbound();
+        inbound.take(&[&begun[..], next].concat(), &mut bytes::BytesMut::new())
+    };
+    assert_eq!(after(&client_frame(0x80, [0; 4], &hello[3..])), Ok(()));
+    for first in [0x81, 0xc1, 0x82, 0xc0] {
+        assert_eq!(
+            after(&client_frame(first, [0; 4], b"x")),
+            Err(InflationError::Interrupted),
+            "{first:x}"
+        );
+    }
+    // What is announced is refused by its header, and a message in pieces by their sum.
+    let long = client_frame(0x80, [0; 4], &vec![0; LIMITS.max_message]);
+    assert_eq!(after(&long[..14]), Err(InflationError::TooLarge));
+    assert_eq!(
+        after(&client_frame(0x80, [0; 4], &hello[..2])),
+        Err(InflationError::Malformed)
+    );
+    // What no compression is meant by is left to the WebSocket to judge.
+    let mut out = bytes::BytesMut::new();
+    let odd = [
+        client_frame(0xc9, [0; 4], b"x"),
+        client_frame(0xa1, [0; 4], b"x"),
+    ]
+    .concat();
+    assert_eq!(compression().0.inbound().take(&odd, &mut out), Ok(()));
+    assert_eq!(out, odd);
+}

@@ -128,6 +128,11 @@ impl Raw {
 
     /// Sends a handshake with further headers (each with its line end); the answer's head.
     pub async fn upgrade(address: SocketAddr, query: &str, headers: &str) -> (Self, String) {
+        Self::upgrade_at(address, &format!("/socket.io/?{query}"), headers).await
+    }
+
+    /// The same at another path.
+    pub async fn upgrade_at(address: SocketAddr, path: &str, headers: &str) -> (Self, String) {
         let stream = TcpStream::connect(address).await.expect("connects");
         let mut raw = Self {
             stream,
@@ -135,7 +140,7 @@ impl Raw {
             compressed: 0,
         };
         let request = format!(
-            "GET /socket.io/?{query} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
         );
         raw.send(request.as_bytes()).await.expect("sends");

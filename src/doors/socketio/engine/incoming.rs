@@ -265,6 +265,7 @@ impl Incoming {
             InflationError::TooLarge => CloseReason::TooLarge,
             InflationError::Ratio => CloseReason::UnpackRatio,
             InflationError::Malformed => CloseReason::MalformedCompression,
+            InflationError::Interrupted => CloseReason::Protocol,
         })?;
         self.turn += inflated.len() / FRAGMENT;
         Ok(inflated)
