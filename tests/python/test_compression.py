@@ -98,6 +98,8 @@ def test_aiohttp_compresses_both_ways(stoa):
         async with aiohttp.ClientSession() as session, session.ws_connect(address(stoa), compress=15) as socket:
             assert socket.compress
             await socket.send_str('40{"role":"producer"}')
+            while not (await socket.receive_str(timeout=PATIENCE)).startswith('42["connection_established"'):
+                pass
             await socket.send_str("420" + json.dumps(["publish", [decision(0), decision(1)]]))
             came = []
             while len(came) < 2:
