@@ -21,6 +21,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub struct BoardLimits {
     /// The time after which an alert that lasts is told again, and after which a run that failed is forgotten.
     pub repeat_after: Duration,
+    /// The time for which a figure must be good before its alert is over.
+    pub resolve_after: Duration,
     /// Runs that are remembered.
     pub max_runs: usize,
     /// Alerts about the runs of one project in a minute.
@@ -43,6 +45,8 @@ struct Active {
     since: Timestamp,
     told: Instant,
     repeated: u32,
+    /// The time from which on its figure is good again.
+    good_since: Option<Instant>,
     /// Grows: the one with the least is the oldest.
     number: u64,
     /// A fact that is told once, such as a failure: it is forgotten after a while.
@@ -84,6 +88,7 @@ impl Board {
             && active.alert.code == alert.code
         {
             active.alert = Arc::new(alert);
+            active.good_since = None;
             return None;
         }
         if let Key::Run(_, project, _) = &key {
@@ -102,6 +107,7 @@ impl Board {
             since: Timestamp::now(),
             told: now,
             repeated: 0,
+            good_since: None,
             number: self.next,
             once,
         };
@@ -109,6 +115,14 @@ impl Board {
         self.active.insert(key, active);
         self.metrics.hold(self.active.len());
         Some(notice)
+    }
+
+    /// Notes that a figure is good; what is to be said, once it has been good for long enough after an alert.
+    pub(super) fn calm(&mut self, key: &Key, now: Instant) -> Option<Notice> {
+        let active = self.active.get_mut(key)?;
+        let since = *active.good_since.get_or_insert(now);
+        let is_over = now.duration_since(since) >= self.limits.resolve_after;
+        is_over.then(|| self.clear(key, None)).flatten()
     }
 
     /// Notes that an alert is over; what is to be said, if it held.
@@ -231,6 +245,7 @@ mod tests {
     fn board(max_runs: usize, max_per_minute: u32, now: Instant) -> Board {
         let limits = BoardLimits {
             repeat_after: Duration::from_secs(100),
+            resolve_after: Duration::from_secs(10),
             max_runs,
             max_per_minute,
         };
@@ -261,6 +276,28 @@ mod tests {
         let over = board.clear(&key, None).expect("told");
         assert_eq!((over.status, &over.id), (Status::Resolved, &begun.id));
         assert!(board.clear(&key, None).is_none());
+    }
+
+    #[test]
+    fn a_figure_that_is_bad_now_and_then_has_one_alert() {
+        let mut now = Instant::now();
+        let mut board = board(10, 10, now);
+        let key = Key::Figure("near_limit", "hub_lag".into());
+        let mut told = 0;
+        for second in 0..60 {
+            now += Duration::from_secs(1);
+            let said = match second % 3 {
+                0 => board.raise(key.clone(), alert("near_limit"), false, now),
+                _ => board.calm(&key, now),
+            };
+            told += usize::from(said.is_some());
+        }
+        assert_eq!(told, 1);
+        let good = (0..10).find_map(|_| {
+            now += Duration::from_secs(1);
+            board.calm(&key, now)
+        });
+        assert_eq!(good.map(|notice| notice.status), Some(Status::Resolved));
     }
 
     #[test]

@@ -117,7 +117,7 @@ impl Watcher {
             notices.extend(match finding {
                 Finding::Bad(_, alert) if self.is_muted(&alert) => None,
                 Finding::Bad(key, alert) => board.raise(key, *alert, false, now),
-                Finding::Good(key) => board.clear(&key, None),
+                Finding::Good(key) => board.calm(&key, now),
             });
         }
         notices

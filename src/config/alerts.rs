@@ -31,6 +31,8 @@ pub struct Alerts {
     pub runs: bool,
     /// Seconds after which an alert that lasts is told again.
     pub repeat_after: Seconds<3_600_000, 1_000>,
+    /// Seconds for which a figure must be good again before its alert is over.
+    pub resolve_after: Seconds<10_000, 0>,
     /// Runs whose alerts are remembered, to say when they are over.
     pub max_runs: Count<1000, 1, 100_000>,
     /// Alerts about the runs of one project in a minute.

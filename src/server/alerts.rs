@@ -59,6 +59,7 @@ fn options(alerts: &Alerts) -> AlertOptions {
         },
         board: BoardLimits {
             repeat_after: alerts.repeat_after.get(),
+            resolve_after: alerts.resolve_after.get(),
             max_runs: alerts.max_runs.into(),
             max_per_minute: alerts.max_per_minute.into(),
         },

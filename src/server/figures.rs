@@ -70,6 +70,8 @@ pub(super) fn readings(figures: &Figures) -> Readings {
                 "[server] max_connections",
                 vitals.connections,
             ),
+            // Reached, the oldest events are let go of: an operator may have meant to keep them.
+            used("journal_bytes", "[journal] max_bytes", vitals.journal_bytes),
             used("hub_lag", "[performance] max_lag", vitals.hub_lag),
             used(
                 "journal_queue",

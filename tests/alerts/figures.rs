@@ -2,10 +2,10 @@
 
 use kit::{
     Client,
-    guarded::{guarded, publish},
+    guarded::{guarded, producer, publish, request},
     until,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{failed, operator, receiver::Receiver, told};
 
@@ -22,6 +22,7 @@ async fn a_part_that_fails_is_told_to_all_operators_and_mended_is_over() {
             .expect("a time");
         config.authentication.jwks_refresh.set(1.0).expect("a time");
         config.breakers.failures.set(2).expect("a number");
+        config.alerts.resolve_after.set(0.0).expect("a time");
         config.alerts.mute = vec!["run_failed".into()];
     })
     .await;
@@ -46,5 +47,88 @@ async fn a_part_that_fails_is_told_to_all_operators_and_mended_is_over() {
     });
     assert_eq!(over.await["id"], alert["id"]);
     assert_eq!(told(&server, "run_failed", "firing"), 0, "it is muted");
+    server.shutdown().await;
+}
+
+/// The next alert of a code with a status.
+async fn alert(watcher: &mut Client, code: &str, status: &str) -> Value {
+    until(code, async || {
+        let alert = watcher.event("health_update").await["alert"].clone();
+        Some(alert).filter(|alert| alert["code"] == code && alert["status"] == status)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_that_is_nearly_reached_is_told_and_room_again_too() {
+    let server = guarded(|config| {
+        config.server.max_connections.set(20).expect("a number");
+        config.alerts.resolve_after.set(0.0).expect("a time");
+    })
+    .await;
+    let address = server.address();
+    let (mut watcher, _) = Client::connect(address, operator(&["shop"])).await;
+    let mut others = Vec::new();
+    for _ in 0..18 {
+        others.push(Client::connect(address, operator(&[])).await);
+    }
+    let begun = alert(&mut watcher, "near_limit", "firing").await;
+    assert_eq!(
+        begun["subject"],
+        json!({ "kind": "limit", "id": "connections" })
+    );
+    assert_eq!(
+        (&begun["value"], &begun["limit"]),
+        (&json!(19.0), &json!(20.0))
+    );
+    let action = begun["action"].as_str().expect("a sentence");
+    assert!(action.contains("[server] max_connections"), "{action}");
+    others.truncate(5);
+    let over = alert(&mut watcher, "near_limit", "resolved").await;
+    assert_eq!(over["id"], begun["id"]);
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_in_number_are_told() {
+    let server = guarded(|_| {}).await;
+    let address = server.address();
+    let (mut watcher, _) = Client::connect(address, operator(&["shop"])).await;
+    for _ in 0..30 {
+        let wrong = json!({ "type": 7 });
+        let path = "/api/v1/events";
+        let (status, _) = request("POST", address, path, &producer(), Some(&wrong)).await;
+        assert_eq!(status, 400);
+    }
+    let begun = alert(&mut watcher, "low_success_rate", "firing").await;
+    assert_eq!(begun["limit"], 0.95, "{begun}");
+    assert!(begun["value"].as_f64().expect("a share") < 0.5, "{begun}");
+    assert_eq!(begun["severity"], "critical");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn updates_that_come_late_are_told() {
+    let server = guarded(|config| {
+        config.transform.throttle_ms.set(300).expect("a time");
+        config.alerts.latency_ms.set(100).expect("a time");
+    })
+    .await;
+    let address = server.address();
+    let (mut watcher, _) = Client::connect(address, operator(&["shop"])).await;
+    // The second update of each task is held for as long as its window.
+    for task in 0..30 {
+        for progress in [10, 20] {
+            let data = json!({ "task_id": format!("t{task}"), "progress": progress });
+            publish(
+                address,
+                &json!({ "type": "task.progress", "project_id": "shop", "data": data }),
+            )
+            .await;
+        }
+    }
+    let begun = alert(&mut watcher, "high_latency", "firing").await;
+    assert_eq!(begun["limit"], 100.0, "{begun}");
+    assert!(begun["value"].as_f64().expect("milliseconds") > 100.0);
     server.shutdown().await;
 }
