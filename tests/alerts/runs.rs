@@ -172,3 +172,29 @@ async fn an_alert_is_a_line_of_the_log_with_its_facts_by_name() {
     }
     server.stop();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_becomes_an_operator_is_told_and_who_was_one_is_not() {
+    let server = guarded(|_| {}).await;
+    let address = server.address();
+    let eve = json!({ "token": observer("op", &["shop"]) });
+    let (mut one, _) = Client::connect(address, eve.clone()).await;
+    let (mut other, _) = Client::connect(address, operator(&["shop"])).await;
+    let answer = one.call("authenticate", operator(&["shop"])).await;
+    assert_eq!(answer["status"], "ok", "{answer}");
+    let answer = other.call("authenticate", eve).await;
+    assert_eq!(answer["status"], "ok", "{answer}");
+    assert!(!answer.to_string().contains("operators"), "{answer}");
+    publish(address, &failed("r1")).await;
+    let update = one.event("health_update").await;
+    assert_eq!(update["alert"]["subject"]["id"], "r1");
+    other.call("ping", Value::Null).await;
+    let mut names = other.events.iter().map(|(name, _)| name.as_str());
+    assert!(!names.any(|name| name == "health_update"));
+    // Nobody comes in by asking for the room.
+    let answer = other
+        .call("join_room", json!({ "room": "(operators)" }))
+        .await;
+    assert_eq!(answer["error"]["code"], "unknown_room_type", "{answer}");
+    server.shutdown().await;
+}
