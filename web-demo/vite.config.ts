@@ -12,9 +12,11 @@ export default defineConfig({
     target: 'es2022',
     // No data: URLs: the page then runs under a strict content security policy.
     assetsInlineLimit: 0,
+    // The operator's page has an entry of its own, so that the demo page loads none of its code.
+    rollupOptions: { input: ['index.html', 'operator.html'] },
   },
   server: {
     host: '127.0.0.1',
-    proxy: { '/socket.io': { target: server, ws: true }, '/api': server },
+    proxy: { '/socket.io': { target: server, ws: true }, '/api': server, '/readyz': server },
   },
 });

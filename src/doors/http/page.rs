@@ -1,18 +1,18 @@
-//! The demo page: the one inside the program, or the built files of a folder; without either, a page that says how to
-//! get one.
+//! The pages for people, the demo page and the operator's page: those inside the program, or the built files of a
+//! folder; without either, a page that says how to get one.
 
 use std::path::Path;
 
 use aws_lc_rs::digest;
 use axum::{
     Router,
-    response::{Html, IntoResponse, Response},
-    routing::get,
+    response::{Html, IntoResponse, Redirect, Response},
+    routing::{MethodRouter, get},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tower::ServiceBuilder;
-use tower_http::{services::ServeDir, set_header::SetResponseHeaderLayer};
+use tower_http::services::ServeDir;
 
 use super::{api::Api, headers, nowhere::nothing_here};
 
@@ -22,6 +22,13 @@ const INSIDE: &[(&str, &[u8])] = &include!(concat!(env!("OUT_DIR"), "/page.rs"))
 
 /// The page that is shown where there is none.
 const NOT_BUILT: &str = include_str!("page_not_built.html");
+
+/// The file of the demo page, which a folder must have.
+const INDEX: &str = "index.html";
+/// The pages: the path of each, and its file.
+const PAGES: [(&str, &str); 2] = [("/", INDEX), ("/operator", "operator.html")];
+/// The folder of scripts, styles and fonts.
+const ASSETS: &str = "assets/";
 
 /// The caching of assets, whose names carry a hash of their content.
 const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -34,7 +41,7 @@ pub(crate) fn missing(root: &Path) -> Option<String> {
                 .to_owned()
         });
     }
-    (!root.join("index.html").is_file()).then(|| {
+    (!root.join(INDEX).is_file()).then(|| {
         format!(
             "[server] web_root: there is no index.html in {}; leave it empty for the page inside the program",
             root.display()
@@ -42,35 +49,63 @@ pub(crate) fn missing(root: &Path) -> Option<String> {
     })
 }
 
-/// The routes of the page at `/` and its assets: from the folder `root`, or from the program itself if that is empty.
+/// The routes of the pages and of their assets: from the folder `root`, or from the program itself if that is empty. A
+/// page that the folder does not have is the one of the program.
 pub(super) fn routes(root: &Path) -> Router<Api> {
-    if root.as_os_str().is_empty() {
-        return inside();
-    }
-    let assets = ServiceBuilder::new()
-        .layer(SetResponseHeaderLayer::if_not_present(
-            header::CACHE_CONTROL,
-            FOREVER,
-        ))
-        .service(ServeDir::new(root.join("assets")));
-    let index = root.join("index.html");
-    Router::new()
-        .nest_service("/assets", assets)
-        .route("/", get(move || from_folder(index.clone())))
+    let router = if root.as_os_str().is_empty() {
+        inside()
+    } else {
+        of_folder(root)
+    };
+    router
+        // The page's own addresses are relative, so they are right without the slash only; a proxy may add a path.
+        .route(
+            "/operator/",
+            get(async || Redirect::permanent("../operator")),
+        )
         .fallback(nothing_here)
 }
 
-/// The index of a folder, read at each request, since the page may be built while the server runs.
-async fn from_folder(index: std::path::PathBuf) -> Response {
-    match tokio::fs::read_to_string(&index).await {
-        Ok(html) => {
+/// The pages of a folder, and the assets of both the folder and the program.
+fn of_folder(root: &Path) -> Router<Api> {
+    let assets = ServeDir::new(root.join("assets")).fallback(assets_inside());
+    let assets = ServiceBuilder::new()
+        .map_response(|mut response: Response<_>| {
+            // A name that is not there today may be there after the next build.
+            if response.status() != StatusCode::NOT_FOUND {
+                let headers = response.headers_mut();
+                headers.entry(header::CACHE_CONTROL).or_insert(FOREVER);
+            }
+            response
+        })
+        .service(assets);
+    let mut router = Router::new().nest_service("/assets", assets);
+    for (path, name) in PAGES {
+        let file = root.join(name);
+        let inside = INSIDE.iter().find(|(inside, _)| *inside == name);
+        // The page at `/` is what the folder is for: without it, the folder is not built yet.
+        let inside = inside.filter(|_| name != INDEX);
+        let inside = inside.map(|&(name, content)| File::new(name, content));
+        router = router.route(
+            path,
+            get(async move |asked: HeaderMap| from_folder(&file, inside.as_ref(), &asked).await),
+        );
+    }
+    router
+}
+
+/// A page of a folder, read at each request, since it may be built while the server runs.
+async fn from_folder(file: &Path, inside: Option<&File>, asked: &HeaderMap) -> Response {
+    match (tokio::fs::read_to_string(file).await, inside) {
+        (Ok(html), _) => {
             let headers = [
                 (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
                 (header::CONTENT_SECURITY_POLICY, headers::PAGE),
             ];
             (headers, Html(html)).into_response()
         }
-        Err(_) => not_built(),
+        (Err(_), Some(inside)) => inside.answer(asked),
+        (Err(_), None) => not_built(),
     }
 }
 
@@ -79,27 +114,36 @@ fn not_built() -> Response {
     (headers, Html(NOT_BUILT)).into_response()
 }
 
-/// The routes of the page inside the program, made once with the tag of each file.
+/// The routes of the pages inside the program, made once with the tag of each file.
 fn inside() -> Router<Api> {
-    if INSIDE.is_empty() {
-        return Router::new()
-            .route("/", get(async || not_built()))
-            .fallback(nothing_here);
-    }
     let mut router = Router::new();
     for &(name, content) in INSIDE {
-        let file = File::new(name, content);
-        let path = if name == "index.html" {
-            "/".to_owned()
-        } else {
-            format!("/{name}")
-        };
-        router = router.route(
-            &path,
-            get(async move |asked: HeaderMap| file.answer(&asked)),
-        );
+        let page = PAGES.iter().find(|(_, page)| *page == name);
+        let path = page.map_or_else(|| format!("/{name}"), |(path, _)| (*path).to_owned());
+        router = router.route(&path, serve(File::new(name, content)));
+    }
+    for (path, name) in PAGES {
+        if !INSIDE.iter().any(|(inside, _)| *inside == name) {
+            router = router.route(path, get(async || not_built()));
+        }
+    }
+    router
+}
+
+/// The assets inside the program, by the names that stand behind `/assets/`.
+fn assets_inside() -> Router {
+    let mut router = Router::new();
+    for &(name, content) in INSIDE {
+        if let Some(path) = name.strip_prefix(ASSETS) {
+            router = router.route(&format!("/{path}"), serve(File::new(name, content)));
+        }
     }
     router.fallback(nothing_here)
+}
+
+/// The route of one file.
+fn serve<S: Clone + Send + Sync + 'static>(file: File) -> MethodRouter<S> {
+    get(async move |asked: HeaderMap| file.answer(&asked))
 }
 
 /// One file of the page inside the program.
@@ -122,8 +166,8 @@ impl File {
             content,
             kind: kind_of(name),
             tag: HeaderValue::try_from(tag).unwrap_or(HeaderValue::from_static("\"\"")),
-            named_by_content: name.starts_with("assets/"),
-            is_page: name == "index.html",
+            named_by_content: name.starts_with(ASSETS),
+            is_page: PAGES.iter().any(|(_, page)| *page == name),
         }
     }
 
