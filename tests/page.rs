@@ -76,6 +76,61 @@ async fn the_page_is_inside_the_program() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_operators_page_has_a_path_of_its_own() {
+    let server = server().await;
+    let url = format!("http://{}", server.address());
+    let page = get(format!("{url}/operator"), &[]).await;
+    assert_eq!(page.status(), StatusCode::OK);
+    assert!(head(&page, header::CONTENT_SECURITY_POLICY).starts_with("default-src 'none'"));
+    let html = page.text().await.unwrap();
+    // Its addresses are relative: below another path they would lead nowhere.
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    let client = client.build().unwrap();
+    let slash = client.get(format!("{url}/operator/")).send().await.unwrap();
+    assert_eq!(slash.status(), StatusCode::PERMANENT_REDIRECT);
+    assert_eq!(head(&slash, header::LOCATION), "../operator");
+    if html.contains("npm run build") {
+        not_checked("the operator's page inside the program: it is not built (make page)");
+    } else {
+        let own = script(&html);
+        let stage = get(format!("{url}/"), &[]).await.text().await.unwrap();
+        assert!(!stage.contains(&own), "the demo page loads {own}");
+        let answer = get(format!("{url}{own}"), &[]).await;
+        assert_eq!(head(&answer, header::CONTENT_TYPE), "text/javascript");
+        let twice = get(format!("{url}/operator.html"), &[]).await;
+        assert_eq!(twice.status(), StatusCode::NOT_FOUND);
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_without_an_operators_page_leaves_the_one_of_the_program() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("assets")).unwrap();
+    std::fs::write(folder.path().join("index.html"), "<h1>mine</h1>").unwrap();
+    let root = folder.path().to_owned();
+    let server = server_with(move |config| config.server.web_root = root).await;
+    let url = format!("http://{}", server.address());
+    let html = get(format!("{url}/operator"), &[]).await.text().await;
+    let html = html.unwrap();
+    if html.contains("npm run build") {
+        not_checked("the operator's page beside a folder: it is not built (make page)");
+    } else {
+        let answer = get(format!("{url}{}", script(&html)), &[]).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert!(head(&answer, header::CACHE_CONTROL).contains("immutable"));
+    }
+    let missing = get(format!("{url}/assets/missing.js"), &[]).await;
+    assert_eq!(missing.status(), StatusCode::NOT_FOUND);
+    // It may be there after the next build.
+    assert!(!head(&missing, header::CACHE_CONTROL).contains("immutable"));
+    std::fs::write(folder.path().join("operator.html"), "<h1>ours</h1>").unwrap();
+    let own = get(format!("{url}/operator"), &[]).await.text().await;
+    assert_eq!(own.unwrap(), "<h1>ours</h1>");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_folder_takes_the_place_of_the_page_inside() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("assets")).unwrap();

@@ -77,7 +77,7 @@ export function readRooms(told: Json): { names: string[]; total: number } {
 
 export function readParts(told: Json): { status: string; parts: Part[] } {
   const parts = record(told.parts);
-  // A part without a status of its own (the breakers) is told elsewhere on the page.
+  // The breakers are told beside the parts, each with its own figures.
   const shown = Object.keys(parts).map((name) => ({ name, status: text(record(parts[name]), 'status'), reason: text(record(parts[name]), 'reason') }));
-  return { status: text(told, 'status'), parts: shown.filter(({ status }) => status !== '') };
+  return { status: text(told, 'status'), parts: shown.filter(({ name, status }) => status !== '' && name !== 'breakers') };
 }

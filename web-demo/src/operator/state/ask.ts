@@ -22,7 +22,8 @@ export type Outcome =
 export interface Request {
   path: string;
   token: string;
-  method?: 'GET' | 'DELETE';
+  method?: 'GET' | 'POST' | 'DELETE';
+  body?: Json;
   signal?: AbortSignal;
   /** A status beside those of success whose body is an answer too. */
   alsoOk?: number;
@@ -43,7 +44,11 @@ export async function ask(request: Request, send: Fetch = fetch, resolve: (path:
     const response = await send(resolve(request.path), {
       method: request.method ?? 'GET',
       // The token stands in a header only: addresses end up in logs and histories.
-      headers: request.token ? { authorization: `Bearer ${request.token}` } : {},
+      headers: {
+        ...(request.token ? { authorization: `Bearer ${request.token}` } : {}),
+        ...(request.body ? { 'content-type': 'application/json' } : {}),
+      },
+      body: request.body ? JSON.stringify(request.body) : undefined,
       signal: request.signal ? AbortSignal.any([request.signal, late]) : late,
       cache: 'no-store',
       credentials: 'same-origin',

@@ -53,7 +53,7 @@ describe('the figures as the server tells them', () => {
   it('list the newest connection first, and only parts that have a status', () => {
     const { rows, total } = readConnections({ total: 9, connections: [{ client_id: 'old', connected_at: '2026-01-01T00:00:00Z' }, { client_id: 'new', connected_at: '2026-01-02T00:00:00Z', user: null }] });
     expect([rows.map(({ id }) => id), total, rows[0]?.user]).toEqual([['new', 'old'], 9, '']);
-    expect(readParts({ status: 'ready', parts: { hub: { status: 'ok' }, breakers: { journal: 'closed' } } }).parts).toEqual([{ name: 'hub', status: 'ok', reason: '' }]);
+    expect(readParts({ status: 'ready', parts: { hub: { status: 'ok' }, odd: {}, breakers: { status: 'closed' } } }).parts).toEqual([{ name: 'hub', status: 'ok', reason: '' }]);
   });
 });
 

@@ -93,6 +93,8 @@ function general(outcome: Outcome): boolean {
       });
       stopAll();
       return false;
+    // A proxy without the server behind it, or an older server: it may be another one the next time.
+    case 'absent':
     case 'away':
       Object.assign(session, { isAway: true, why: outcome.message, tookMs: null });
       return true;
@@ -195,6 +197,13 @@ export async function disconnect(id: string): Promise<string> {
   connections.start();
   // One that has left by itself is as gone as was wanted.
   if (outcome.kind === 'ok' || outcome.kind === 'absent') return '';
+  return outcome.kind === 'dropped' ? 'The request was given up.' : outcome.message;
+}
+
+/** Lets a part be tried again at once whose breaker keeps it alone; the answer is the sentence of a refusal, or nothing. */
+export async function closeBreaker(part: string): Promise<string> {
+  const outcome = await request('api/v1/admin/breakers/close', { method: 'POST', body: { part } });
+  if (outcome.kind === 'ok') return '';
   return outcome.kind === 'dropped' ? 'The request was given up.' : outcome.message;
 }
 
