@@ -1,9 +1,9 @@
 // The look of the operator's page, and whether everybody can use it: light and dark, phone and desktop, in each of its states.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { io } from 'socket.io-client';
 import { token } from '../js/guarded.mjs';
+import { next } from '../js/server.mjs';
 import { fingers, fits, grave, picture } from './looks.mjs';
 import { form, openOperator, signIn, status } from './operator.mjs';
 import { LIMIT, VIEWS, launch } from './page.mjs';
@@ -22,7 +22,7 @@ before(async () => {
   jwt = token('--role', 'admin', '--user', 'root');
   sockets = await Promise.all(['ann', 'bob', 'somebody.with.a.very.long.name@a-department.of-a-company.example.org'].map(async (user) => {
     const socket = io(guarded.url, { transports: ['websocket'], forceNew: true, auth: { token: token('--user', user, '--projects', '*'), name: 'dashboard' } });
-    await once(socket, 'connection_established');
+    await next(socket, 'connection_established');
     return socket;
   }));
 }, LIMIT);

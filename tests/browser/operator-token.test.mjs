@@ -1,9 +1,9 @@
 // The operator's page of a server that asks for tokens: who is shown what, and what becomes of the token.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { io } from 'socket.io-client';
 import { briefly, endOf, token } from '../js/guarded.mjs';
+import { next } from '../js/server.mjs';
 import { beside, field, form, openOperator, says, secret, signIn, status } from './operator.mjs';
 import { LIMIT, launch } from './page.mjs';
 import { startGuarded, startStoa } from './stoa.mjs';
@@ -29,7 +29,7 @@ const row = (page, user) => page.getByTestId('live-row').filter({ has: page.getB
 /** A client that is somebody, until it is sent away. */
 async function somebody(user) {
   const socket = io(stoa.url, { transports: ['websocket'], forceNew: true, reconnection: false, auth: { token: token('--user', user, '--projects', '*') } });
-  await once(socket, 'connection_established');
+  await next(socket, 'connection_established');
   return socket;
 }
 
@@ -126,7 +126,7 @@ test('an admin sees single connections and ends one, and not the other', LIMIT, 
     await page.waitForFunction(() => document.activeElement?.getAttribute('aria-label') === 'Disconnect gus');
     assert.ok(gus.connected);
 
-    const gone = once(gus, 'disconnect');
+    const gone = next(gus, 'disconnect');
     await page.keyboard.press('Enter');
     await page.getByRole('button', { name: 'Yes, disconnect' }).click();
     await gone;
@@ -147,13 +147,30 @@ test('an admin sees single connections and ends one, and not the other', LIMIT, 
   }
 });
 
+test('names that clients choose are text, whatever is in them', LIMIT, async () => {
+  const name = '<img src=x onerror="document.title = 1"><script>document.title = 2</script>';
+  const socket = io(stoa.url, { transports: ['websocket'], forceNew: true, auth: { token: token('--user', 'uma', '--projects', '*'), name, rooms: [`task:${encodeURIComponent(name)}`] } });
+  await next(socket, 'connection_established');
+  try {
+    const { page, troubles, close } = await openOperator(browser, stoa);
+    await signIn(page, admin());
+    await page.getByTestId('live-row').filter({ hasText: name }).waitFor();
+    assert.equal(await page.locator('#app img, #app script').count(), 0);
+    assert.equal(await page.title(), 'Stoa: operator');
+    assert.deepEqual(beside(troubles, 401), []);
+    await close();
+  } finally {
+    socket.disconnect();
+  }
+});
+
 test('a breaker that is open is shown with what failed, and an admin has the part tried again', LIMIT, async () => {
   // Nobody listens there: a port that was free a moment ago.
   const before = await startStoa();
   await before.stop();
   const own = await startStoa({
     env: {
-      STOA_AUTHENTICATION__JWKS_URL: `${before.url}/keys`, STOA_AUTHENTICATION__START_SECRET: SECRET, STOA_AUTHENTICATION__JWKS_COOLDOWN: '0.05',
+      STOA_AUTHENTICATION__JWKS_URL: `${before.url}/keys`, STOA_AUTHENTICATION__START_SECRET: SECRET, STOA_AUTHENTICATION__JWKS_COOLDOWN: '0.1',
       STOA_AUTHENTICATION__JWKS_REFRESH: '1', STOA_BREAKERS__FAILURES: '1', STOA_BREAKERS__OPEN_FOR: '600',
     },
   });

@@ -1,9 +1,9 @@
 // The operator's page against a real server: its figures are those of the API, after acts that the test knows of.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { io } from 'socket.io-client';
 import { until } from '../js/guarded.mjs';
+import { next } from '../js/server.mjs';
 import { bar, openOperator, says, status } from './operator.mjs';
 import { LIMIT, launch } from './page.mjs';
 import { publish, startStoa } from './stoa.mjs';
@@ -25,7 +25,7 @@ const told = async (at, path) => (await fetch(`${at.url}${path}`)).json();
 /** A client of Socket.IO that has come in. */
 async function client(at, auth = {}, transports = ['websocket']) {
   const socket = io(at.url, { transports, upgrade: false, forceNew: true, auth, reconnection: false });
-  await once(socket, 'connection_established');
+  await next(socket, 'connection_established');
   return socket;
 }
 
