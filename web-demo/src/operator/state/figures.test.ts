@@ -39,7 +39,7 @@ describe('the figures as the server tells them', () => {
       health_score: 61, health_status: 'unhealthy', issues: ['x'], grades: { message_latency: { value: 700, grade: 'needs_attention' } },
       issue_details: [{ code: 'a', severity: 'critical', message: 'slow', action: 'look' }, { code: 'b', severity: 'odd', message: 'm' }],
     })).toEqual({
-      score: 61, status: 'unhealthy', grades: { message_latency: { value: 700, grade: 'needs_attention' } },
+      score: 61, status: 'unhealthy', grades: { message_latency: { value: 700, limit: null, grade: 'needs_attention' } },
       issues: [{ code: 'a', severity: 'critical', message: 'slow', action: 'look' }, { code: 'b', severity: 'warning', message: 'm', action: '' }],
     });
   });

@@ -65,6 +65,8 @@ export interface Issue {
 
 export interface Grade {
   value: number | null;
+  /** The most that there may be, where the value is a number of things. */
+  limit: number | null;
   grade: string;
 }
 
@@ -158,6 +160,6 @@ export function readHealth(told: Json): Health {
 export function readGrades(grades: Json): Record<string, Grade> {
   return Object.fromEntries(Object.keys(grades).map((name) => {
     const grade = record(grades[name]);
-    return [name, { value: number(grade, 'value'), grade: text(grade, 'grade') }];
+    return [name, { value: number(grade, 'value'), limit: number(grade, 'limit'), grade: text(grade, 'grade') }];
   }));
 }

@@ -48,7 +48,7 @@ export const GRADES = [
   { name: 'message_latency', title: 'Message latency' },
   { name: 'connection_success', title: 'Connection success' },
   { name: 'reconnection_rate', title: 'Reconnections' },
-  { name: 'concurrent_users', title: 'Connections of the limit' },
+  { name: 'concurrent_users', title: 'Connections' },
 ];
 
 /** The bounds of durations as a scale of words: "up to 10 s", "10 s to 1 min", …, "over 1 h". */
