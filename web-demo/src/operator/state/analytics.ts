@@ -56,7 +56,7 @@ export function readAnalytics(told: Json): Analytics {
     types: records(told.event_types).map((row) => ({ type: text(row, 'type'), updates: amount(row, 'updates'), deliveries: amount(row, 'deliveries') })),
     rooms: records(told.rooms).map((row) => ({ room: text(row, 'room'), members: amount(row, 'members'), deliveries: amount(row, 'deliveries') })),
     features: counts(told.feature_usage).filter(({ count }) => count > 0).sort((a, b) => b.count - a.count),
-    messages: text(patterns, 'messages'), patterns: counts(patterns.connections), keptSince: moment(told.kept_since),
+    messages: text(patterns, 'messages'), patterns: counts(patterns.connections, ['stable', 'flapping', 'degraded', 'failed']), keptSince: moment(told.kept_since),
   };
 }
 

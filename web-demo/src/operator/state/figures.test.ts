@@ -3,20 +3,20 @@ import { readAnalytics, readConnections, readParts, readRooms } from './analytic
 import { bytes, count, ms, rate, seconds, share } from './quantity';
 import { add, paths, roundUp, stretches, sum } from './series';
 import { readHealth, readPerformance } from './shapes';
-import { look, named, spans } from './words';
+import { look, named, sentence, spans } from './words';
 
 describe('the figures as the server tells them', () => {
   it('are read as they are', () => {
     const told = readPerformance({
       events_per_second: 3, updates_per_second: 2, deliveries_per_second: 20, total_events: 30, total_updates: 20, total_deliveries: 200,
       p95_latency_ms: 8, latency_ms: { high: { count: 4, p50: 1, p95: 2, p99: 3, budget_ms: 50, within_budget: 1 } },
-      connections: { websocket: 2, polling: 1, sse: 0 }, success_rate: 0.5, cpu: { percent: 12, cores: 2 }, memory: { rss_bytes: 5 },
+      connections: { other: 0, polling: 1, sse: 0, websocket: 2 }, success_rate: 0.5, cpu: { percent: 12, cores: 2 }, memory: { rss_bytes: 5 },
       circuit_breakers: [{ name: 'jwks', state: 'open', failures: 5, opened: 1, retry_in_ms: 900, last_error: 'refused' }],
       degradation: { step: 2, since: '2026-01-01T00:00:00.000Z', entered: { low_coalesced: 1 } }, uptime_seconds: 7,
     });
     expect(told.rates).toEqual({ events: 3, updates: 2, deliveries: 20 });
     expect(told.byPriority.map(({ priority, count: of, budget }) => [priority, of, budget])).toEqual([['critical', 0, null], ['high', 4, 50], ['normal', 0, null], ['low', 0, null]]);
-    expect(told.connections).toEqual([{ name: 'websocket', count: 2 }, { name: 'polling', count: 1 }, { name: 'sse', count: 0 }]);
+    expect(told.connections).toEqual([{ name: 'websocket', count: 2 }, { name: 'polling', count: 1 }, { name: 'sse', count: 0 }, { name: 'other', count: 0 }]);
     expect(told.breakers).toEqual([{ name: 'jwks', state: 'open', failures: 5, opened: 1, retryInMs: 900, lastError: 'refused' }]);
     expect(told.degradation).toEqual({ step: 2, since: Date.UTC(2026, 0, 1), entered: [{ name: 'low_coalesced', count: 1 }] });
     expect([told.success, told.cpu, told.memory, told.uptimeMs]).toEqual([0.5, 12, 5, 7_000]);
@@ -71,6 +71,7 @@ describe('quantities', () => {
     expect(['sse', 'half_open', 'observer'].map(named)).toEqual(['Server-sent events', 'Half open', 'Observer']);
     expect(['closed', 'half_open', 'open', 'what'].map(look)).toEqual(['done', 'gold', 'blocked', 'idle']);
     expect(spans([10, 60, 3600, null])).toEqual(['Up to 10 s', '10 s to 1 min', '1 min to 1 h', 'Over 1 h']);
+    expect(['it is full', 'Done.', ''].map(sentence)).toEqual(['It is full.', 'Done.', '']);
     expect(spans([null])).toEqual(['Any']);
   });
 });

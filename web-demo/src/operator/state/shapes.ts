@@ -5,6 +5,10 @@ import type { Json } from '../../state/types';
 export const PRIORITIES = ['critical', 'high', 'normal', 'low'] as const;
 export type Priority = (typeof PRIORITIES)[number];
 
+const TRANSPORTS = ['websocket', 'polling', 'sse'];
+const DOORS = ['socketio', 'sse', 'guide', 'streams', 'visualization', 'pipeline'];
+const ROLES = ['observer', 'producer', 'operator', 'admin'];
+
 export interface Spread {
   count: number;
   average: number | null;
@@ -91,9 +95,12 @@ export function moment(value: unknown): number | null {
   return Number.isNaN(at) ? null : at;
 }
 
-export function counts(value: unknown): Count[] {
+/** The counts of an object, those that are known first and in their own order: JSON has none. */
+export function counts(value: unknown, known: readonly string[] = []): Count[] {
   const source = record(value);
-  return Object.keys(source).map((name) => ({ name, count: amount(source, name) }));
+  const place = (name: string): number => (known.includes(name) ? known.indexOf(name) : known.length);
+  const names = Object.keys(source).sort((a, b) => place(a) - place(b) || a.localeCompare(b));
+  return names.map((name) => ({ name, count: amount(source, name) }));
 }
 
 function spread(value: unknown): Spread {
@@ -129,7 +136,7 @@ export function readPerformance(told: Json): Performance {
     }),
     connect: spread(told.connect_ms),
     success: number(told, 'success_rate'),
-    connections: counts(told.connections), doors: counts(told.connections_by_door), roles: counts(told.connections_by_role),
+    connections: counts(told.connections, TRANSPORTS), doors: counts(told.connections_by_door, DOORS), roles: counts(told.connections_by_role, ROLES),
     breakerState: text(told, 'circuit_breaker_state'), breakers: records(told.circuit_breakers).map(breaker),
     memory: number(memory, 'rss_bytes') ?? number(told, 'memory_usage'), memoryPeak: number(memory, 'peak_rss_bytes'),
     cpu: number(cpu, 'percent') ?? number(told, 'cpu_usage'), cores: number(cpu, 'cores'),
@@ -139,7 +146,7 @@ export function readPerformance(told: Json): Performance {
     },
     queues: {
       hubLag: amount(queues, 'hub_lag_events'), journal: amount(queues, 'journal_waiting'), behind: amount(queues, 'observers_behind'),
-      held: counts(queues.held_updates),
+      held: counts(queues.held_updates, PRIORITIES),
     },
     degradation: { step: amount(degradation, 'step'), since: moment(degradation.since), entered: counts(degradation.entered) },
     uptimeMs: uptime === null ? null : uptime * 1000,

@@ -12,6 +12,7 @@ import { add } from './series';
 import type { Point } from './series';
 import { readHealth, readPerformance } from './shapes';
 import type { Health, Performance } from './shapes';
+import { sentence } from './words';
 import { keepToken, keptToken, mayBeAdmin } from './token';
 import type { Json } from '../../state/types';
 
@@ -132,7 +133,7 @@ const main = new Poll(EVERY_MS.performance, (signal) => request('api/v1/performa
 
 const analytics = new Poll(EVERY_MS.slow, (signal) => request('api/v1/analytics', { signal }), (outcome) => {
   if (outcome.kind === 'ok') Object.assign(figures, { analytics: readAnalytics(outcome.data), analyticsRefused: '' });
-  if (outcome.kind === 'forbidden' || outcome.kind === 'absent') figures.analyticsRefused = outcome.message;
+  if (outcome.kind === 'forbidden' || outcome.kind === 'absent') figures.analyticsRefused = sentence(outcome.message);
   return outcome.kind === 'ok' || outcome.kind === 'away' || outcome.kind === 'limited';
 });
 

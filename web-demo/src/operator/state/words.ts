@@ -18,6 +18,11 @@ export function named(code: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+/** A sentence of the server, which begins small and ends without a stop, as one of the page. */
+export function sentence(said: string): string {
+  return `${said.charAt(0).toUpperCase()}${said.slice(1).replace(/[.\s]+$/, '')}${said ? '.' : ''}`;
+}
+
 /** Of a state, a status or a grade, in whichever part of the server it is said. */
 const LOOKS: Record<string, Look> = {
   healthy: 'done', excellent: 'done', ok: 'done', closed: 'done', ready: 'done', normal: 'done', stable: 'done',
