@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { io } from 'socket.io-client';
-import { briefly, endOf, token } from '../js/guarded.mjs';
+import { briefly, endOf, token, until } from '../js/guarded.mjs';
 import { next } from '../js/server.mjs';
 import { beside, field, form, openOperator, says, secret, signIn, status } from './operator.mjs';
 import { LIMIT, launch } from './page.mjs';
@@ -144,6 +144,28 @@ test('an admin sees single connections and ends one, and not the other', LIMIT, 
   } finally {
     gus.disconnect();
     hera.disconnect();
+  }
+});
+
+test('a page that is refused for too many requests asks more slowly, and is not kept out', LIMIT, async () => {
+  const own = await startGuarded({
+    env: { STOA_RATE_LIMITING__ENABLED: 'true', STOA_RATE_LIMITING__MESSAGES_PER_MINUTE: '60', STOA_RATE_LIMITING__BURST_LIMIT: '3', STOA_RATE_LIMITING__STRIKES: '12' },
+  });
+  try {
+    const { page, troubles, close } = await openOperator(browser, own);
+    const asked = [];
+    page.on('response', (response) => {
+      if (response.url().endsWith('/api/v1/performance')) asked.push(response.status());
+    });
+    await signIn(page, operator());
+    await status(page, 'live');
+    await until('it was refused, and served again after that', () => asked.lastIndexOf(200) > asked.indexOf(429) && asked.includes(429));
+    await until('it was served three times in a row', () => asked.slice(-3).every((code) => code === 200) && asked.length > 4);
+    await status(page, 'live');
+    assert.deepEqual(beside(beside(troubles, 401), 429), []);
+    await close();
+  } finally {
+    await own.stop();
   }
 });
 
