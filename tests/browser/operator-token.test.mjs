@@ -149,7 +149,7 @@ test('an admin sees single connections and ends one, and not the other', LIMIT, 
 
 test('a page that is refused for too many requests asks more slowly, and is not kept out', LIMIT, async () => {
   const own = await startGuarded({
-    env: { STOA_RATE_LIMITING__ENABLED: 'true', STOA_RATE_LIMITING__MESSAGES_PER_MINUTE: '60', STOA_RATE_LIMITING__BURST_LIMIT: '3', STOA_RATE_LIMITING__STRIKES: '12' },
+    env: { STOA_RATE_LIMITING__ENABLED: 'true', STOA_RATE_LIMITING__MESSAGES_PER_MINUTE: '30', STOA_RATE_LIMITING__BURST_LIMIT: '2', STOA_RATE_LIMITING__STRIKES: '12' },
   });
   try {
     const { page, troubles, close } = await openOperator(browser, own);
@@ -160,7 +160,7 @@ test('a page that is refused for too many requests asks more slowly, and is not 
     await signIn(page, operator());
     await status(page, 'live');
     await until('it was refused, and served again after that', () => asked.lastIndexOf(200) > asked.indexOf(429) && asked.includes(429));
-    await until('it was served three times in a row', () => asked.slice(-3).every((code) => code === 200) && asked.length > 4);
+    await until('it was served twice in a row', () => asked.slice(asked.indexOf(429)).join().includes('200,200'));
     await status(page, 'live');
     assert.deepEqual(beside(beside(troubles, 401), 429), []);
     await close();
@@ -211,7 +211,7 @@ test('a breaker that is open is shown with what failed, and an admin has the par
     assert.equal(page.url(), `${own.url}/operator`);
     await page.getByTestId('close-jwks').click();
     await page.getByText('Token keys (JWKS) is tried again from now on.').waitFor();
-    await page.getByTestId('breaker-jwks').getByText(/opened 2 times/).waitFor();
+    await says(page, '[data-testid=breaker-jwks]', 'data-state', 'closed');
     await close();
   } finally {
     await own.stop();
