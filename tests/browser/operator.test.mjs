@@ -65,6 +65,15 @@ test('the figures shown are those of the API, after acts that are known', LIMIT,
     assert.equal((await page.getByTestId('health-status').textContent()).toLowerCase(), health.health_status);
     await page.getByTestId('part-journal').filter({ hasText: 'Ok' }).waitFor();
 
+    // Analytics are asked for once in a quarter of a minute, so they are read anew.
+    await page.reload();
+    const { event_types, connections_opened } = await told(own, '/api/v1/analytics');
+    assert.deepEqual(event_types.map(({ type, updates }) => [type, updates]), [['task.completed', 7]]);
+    await says(page, '[data-testid=table-types] [data-key="task.completed"] td', 'data-value', 7);
+    await says(page, '[data-testid=table-rooms] [data-key="project:shop"] td', 'data-value', 1);
+    await page.getByTestId('session-opened').filter({ hasText: new RegExp(`${connections_opened}$`) }).waitFor();
+    assert.equal(connections_opened, 5);
+
     // A client that leaves is gone from the page, and the next events are added.
     sockets[0].disconnect();
     await says(page, bar('transport', 'websocket'), 'data-count', 2);

@@ -16,6 +16,8 @@ export interface Analytics {
   reconnections: number | null;
   perSessionAndMinute: number | null;
   hours: number[];
+  /** Whether the reader may see all projects: else the types of events are not told. */
+  isWhole: boolean;
   types: { type: string; updates: number; deliveries: number }[];
   rooms: { room: string; members: number; deliveries: number }[];
   features: Count[];
@@ -53,6 +55,7 @@ export function readAnalytics(told: Json): Analytics {
     averageDuration: number(told, 'connection_duration_avg'),
     durations: records(told.session_duration_distribution).map((row) => ({ upTo: number(row, 'up_to_seconds'), sessions: amount(row, 'sessions') })),
     reconnections: number(told, 'reconnection_rate'), perSessionAndMinute: number(told, 'interaction_frequency'), hours,
+    isWhole: told.all_projects !== false,
     types: records(told.event_types).map((row) => ({ type: text(row, 'type'), updates: amount(row, 'updates'), deliveries: amount(row, 'deliveries') })),
     rooms: records(told.rooms).map((row) => ({ room: text(row, 'room'), members: amount(row, 'members'), deliveries: amount(row, 'deliveries') })),
     features: counts(told.feature_usage).filter(({ count }) => count > 0).sort((a, b) => b.count - a.count),
