@@ -61,7 +61,7 @@ describe('quantities', () => {
   it('are short, and never rounded to all or nothing', () => {
     expect([null, 0, 1204, 123_456].map(count)).toEqual(['–', '0', '1,204', '123.5K']);
     expect([0, 0.01, 0.44, 9.96, 12.6].map(rate)).toEqual(['0', '<0.1', '0.4', '10', '13']);
-    expect([null, 0.01, 3.14, 50, 12_000].map(ms)).toEqual(['–', '<0.1 ms', '3.1 ms', '50 ms', '12.0 s']);
+    expect([null, 0.01, 3.14, 50, 12_000, 180_000].map(ms)).toEqual(['–', '<0.1 ms', '3.1 ms', '50 ms', '12.0 s', '3 min']);
     expect([0, 1023, 1024, 5_000_000].map(bytes)).toEqual(['0 B', '1023 B', '1.0 KiB', '4.8 MiB']);
     expect([null, 0, 0.0001, 0.5, 0.931, 0.9999, 1].map(share)).toEqual(['–', '0%', '<0.1%', '50%', '93.1%', '>99.9%', '100%']);
     expect([8, 59.9, 300, 7_500, 7_200, 600_000].map(seconds)).toEqual(['8 s', '60 s', '5 min', '2 h 5 min', '2 h', '7 days']);

@@ -21,7 +21,8 @@ export function rate(value: number | null): string {
 export function ms(value: number | null): string {
   if (value === null) return NONE;
   if (value > 0 && value < 0.05) return '<0.1 ms';
-  return value < 10_000 ? milliseconds(value) : `${(value / 1000).toFixed(1)} s`;
+  if (value < 10_000) return milliseconds(value);
+  return value < 60_000 ? `${(value / 1000).toFixed(1)} s` : seconds(value / 1000);
 }
 
 export function bytes(value: number | null): string {
