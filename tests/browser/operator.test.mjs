@@ -72,7 +72,7 @@ test('the figures shown are those of the API, after acts that are known', LIMIT,
     await says(page, '[data-testid=table-types] [data-key="task.completed"] td', 'data-value', 7);
     assert.ok(rooms.length > 0);
     for (const { room, members } of rooms) await says(page, `[data-testid=table-rooms] [data-key="${room}"] td`, 'data-value', members);
-    await page.getByTestId('session-opened').filter({ hasText: new RegExp(`${connections_opened}$`) }).waitFor();
+    await page.getByTestId('session-opened').filter({ hasText: new RegExp(`${connections_opened}\\s*$`) }).waitFor();
     assert.equal(connections_opened, 5);
 
     // A client that leaves is gone from the page, and the next events are added.
