@@ -28,6 +28,7 @@ const PATHS: &[&str] = &[
     "/socket.io/",
     "/ws/{app}/",
     "/ws/{app}/admin/",
+    "/operator",
 ];
 /// The least similarity at which a path counts as meant.
 const LIKE: f64 = 0.9;
