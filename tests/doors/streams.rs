@@ -266,19 +266,35 @@ async fn the_right_is_asked_for_before_the_stream_begins() {
 }
 
 #[tokio::test]
-async fn a_plain_get_is_told_how_to_ask() {
+async fn a_client_that_takes_anything_has_events_and_a_page_is_told_how_to_ask() {
     let server = server().await;
     let address = server.address();
-    let asked = reqwest::get(format!("http://{address}{PROJECT}"))
-        .await
-        .unwrap();
+    let url = format!("http://{address}{PROJECT}");
+    let get = async |accept| {
+        let request = reqwest::Client::new().get(&url).header("accept", accept);
+        request.send().await.unwrap()
+    };
+    for accept in [
+        "*/*",
+        "text/event-stream",
+        "application/json, text/event-stream;q=0.9",
+    ] {
+        assert_eq!(get(accept).await.status(), 200, "{accept}");
+    }
+    assert_eq!(
+        get("text/html,application/xml;q=0.9,*/*;q=0.8")
+            .await
+            .status(),
+        406
+    );
+    let asked = get("application/json").await;
     assert_eq!(asked.status(), 406);
     let body = asked.text().await.unwrap();
     assert!(
         body.contains("WebSocket") && body.contains("text/event-stream"),
         "{body}"
     );
-    assert_eq!(refused(address, "streams", "bad_request").await, 1);
+    assert_eq!(refused(address, "streams", "bad_request").await, 2);
     let (status, body) = EventClient::open(address, &format!("{PROJECT}?curser=x"), &[])
         .await
         .map(|_| ())

@@ -166,15 +166,18 @@ async fn connect(
     }
 }
 
-/// Whether a client asks for server-sent events.
+/// Whether a client takes server-sent events: it says so, or takes anything. A browser that opens the address as a page
+/// also says that it takes anything, and would load without end.
 fn takes_events(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter();
     let accepted = accepted.filter_map(|value| value.to_str().ok());
-    let mut types = accepted.flat_map(|value| value.split(','));
-    types.any(|media| {
-        let media = media.split(';').next().unwrap_or_default();
-        media.trim().eq_ignore_ascii_case("text/event-stream")
-    })
+    let types = accepted.flat_map(|value| value.split(','));
+    let types = types.map(|media| media.split(';').next().unwrap_or_default().trim());
+    let types: Vec<String> = types.map(str::to_ascii_lowercase).collect();
+    let takes = |media: &str| types.iter().any(|one| one == media);
+    takes("text/event-stream")
+        || types.is_empty()
+        || ((takes("*/*") || takes("text/*")) && !takes("text/html"))
 }
 
 fn unacceptable(context: &Context) -> Response {

@@ -8,13 +8,14 @@ use crate::{delivery::Outgoing, event::Object};
 /// Fields of an update that its event in the stream has too.
 const COMMON: [&str; 5] = ["timestamp", "id", "cursor", "source_type", "coalesced"];
 /// Fields that an update has in its data whether or not the producer said them.
-const FILLED: [&str; 16] = [
+const FILLED: [&str; 17] = [
     "execution_id",
     "run_id",
     "job_id",
     "node_id",
     "node_execution_id",
     "node_name",
+    "message",
     "message_id",
     "role",
     "content",
@@ -171,6 +172,15 @@ mod tests {
             json!({ "type": "workflow.run.updated", "timestamp": "t", "id": "e", "cursor": "c", "source_type": "workflow_run_updated",
                 "run": { "execution_id": "r", "status": "running", "stage": null, "x": null } })
         );
+    }
+
+    #[test]
+    fn a_node_that_says_nothing_has_no_message() {
+        let update =
+            json!({ "id": "e", "timestamp": "t", "data": { "node_id": "n", "message": null } });
+        let told = of("workflow.node.started", update);
+        assert_eq!(told["nodeState"], json!({ "node_id": "n" }));
+        assert!(told.get("message").is_none());
     }
 
     #[test]
