@@ -67,3 +67,32 @@ async fn a_refusal_or_a_redirect_is_not_tried_again() {
     assert_eq!(lost(&server, "refused"), 2);
     server.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_fails_is_left_alone_and_gets_its_post_when_it_is_back() {
+    let receiver = Receiver::answering(&[503, 503, 503, 200]).await;
+    let server = guarded(|config| {
+        receiver.settings(config);
+        config.breakers.failures.set(2).expect("a number");
+        config.breakers.open_for.set(0.2).expect("a time");
+    })
+    .await;
+    publish(server.address(), &failed("r1")).await;
+    publish(server.address(), &failed("r2")).await;
+    let alerts = receiver.alerts(5).await;
+    let ids: Vec<_> = alerts.iter().map(|alert| &alert["subject"]["id"]).collect();
+    assert_eq!(ids[..5], ["r1", "r1", "r1", "r1", "r2"]);
+    let of = |counter: &str| {
+        counted_in(
+            &server,
+            &format!("stoa_breaker_{counter}_total{{part=\"webhook\"}}"),
+        )
+    };
+    // Two failures opened it; one probe failed, the next one was taken.
+    assert_eq!((of("opened"), of("failures"), of("probes")), (1, 3, 2));
+    assert_eq!(
+        (lost(&server, "given_up"), lost(&server, "queue_full")),
+        (0, 0)
+    );
+    server.shutdown().await;
+}
