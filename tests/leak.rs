@@ -17,6 +17,8 @@ mod doors;
 mod hostile;
 #[path = "leak/http.rs"]
 mod http;
+#[path = "leak/plain.rs"]
+mod plain;
 #[path = "leak/same.rs"]
 mod same;
 #[path = "leak/sockets.rs"]

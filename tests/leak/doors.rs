@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use stoa::{access::authn::Grant, config::Role};
 
 use super::{
-    history, hostile, http, same, sockets,
+    history, hostile, http, plain, same, sockets,
     spy::Spy,
     step::{Step, filter, query},
     world::{AT_TIMES, For, HOSTILE, OURS, ROOMS, Rights, SPY, THEIRS, VICTIM, WHOM, World},
@@ -84,13 +84,19 @@ impl Doors {
             rights: Rights::Narrow,
             streams: Vec::new(),
             // As long names as come first: a shorter one may be part of a longer one.
-            asked: ROOMS.map(str::to_owned).to_vec(),
+            asked: plain::ASKED
+                .into_iter()
+                .chain(ROOMS)
+                .map(str::to_owned)
+                .collect(),
             leak: None,
         }
     }
 
     fn look(&mut self, door: &str, texts: &[String], rights: Rights, asked: bool) {
-        let asked: &[String] = if asked { &self.asked } else { &[] };
+        // Operators of its project are told of the rooms that it is in.
+        let own = plain::ASKED.map(str::to_owned);
+        let asked: &[String] = if asked { &self.asked } else { &own };
         for text in texts {
             if let Some(leak) = rights.leak(text, asked) {
                 let start: String = text.chars().take(2_000).collect();
@@ -184,6 +190,7 @@ impl Doors {
                     .await;
             }
             Step::Stream(n) => self.stream(*n).await,
+            Step::Plain(n) => self.plain(*n).await,
             Step::Get(n) => self.get(*n).await,
             Step::Hostile(n) => hostile::act(&self.both, *n, &mut self.world).await,
             Step::Operator => {
@@ -300,6 +307,12 @@ impl Doors {
         self.streams.push(text);
     }
 
+    async fn plain(&mut self, n: usize) {
+        let cursor = self.main.cursors.first().cloned().unwrap_or_default();
+        let text = plain::open(self.address, n, &spys(false), &cursor).await;
+        self.streams.extend(text);
+    }
+
     async fn get(&mut self, n: usize) {
         let operator = token(&Grant {
             projects: Some(vec![OURS.into()]),
@@ -321,6 +334,17 @@ impl Doors {
         for n in 1..sockets::doors() {
             self.socket(n).await;
         }
+        self.stream(5).await;
+        let guides = self.streams.len();
+        for n in 0..plain::OWN {
+            self.plain(n).await;
+        }
+        // The guide has said that the last room is not for the spy: it is in those before.
+        let guides = self.streams[guides].clone();
+        wait_for("the rooms", async || {
+            guides.lock().unwrap().contains("\"room_id\":\"producers\"")
+        })
+        .await;
         let whom = [
             For::Project(THEIRS),
             For::Person(VICTIM),

@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::StreamExt;
 
-/// Opens an event stream; its text grows as it comes. `cursor` is where one of them begins.
+/// Opens an event stream, of all or of a project; its text grows as it comes. `cursor` is where one of them begins.
 pub async fn stream(
     address: SocketAddr,
     n: usize,
@@ -15,17 +15,16 @@ pub async fn stream(
     cursor: &str,
 ) -> Arc<Mutex<String>> {
     let queries = [
-        String::new(),
-        "rooms=project:alpha&snapshot=1".to_owned(),
-        "rooms=project:vicproject".to_owned(),
-        format!("cursor={cursor}"),
-        "rooms=observers&projects=vicproject,alpha".to_owned(),
+        "v1/stream".to_owned(),
+        "v1/stream?rooms=project:alpha&snapshot=1".to_owned(),
+        "v1/stream?rooms=project:vicproject".to_owned(),
+        format!("v1/stream?cursor={cursor}"),
+        "v1/stream?rooms=observers&projects=vicproject,alpha".to_owned(),
+        "stream/projects/alpha".to_owned(),
     ];
-    let url = format!(
-        "http://{address}/api/v1/stream?{}",
-        queries[n % queries.len()]
-    );
-    let response = reqwest::Client::new().get(url).bearer_auth(token).send();
+    let url = format!("http://{address}/api/{}", queries[n % queries.len()]);
+    let request = reqwest::Client::new().get(url).bearer_auth(token);
+    let response = request.header("Accept", "text/event-stream").send();
     let response = response.await.expect("answers");
     let is_forbidden = n % queries.len() == 2;
     assert_eq!(response.status() != 200, is_forbidden, "{response:?}");

@@ -26,6 +26,8 @@ pub enum Step {
     Seneca(usize),
     Conversations(usize),
     Stream(usize),
+    /// Opens a door over a plain WebSocket.
+    Plain(usize),
     Get(usize),
     Operator,
     /// The deeds of producers of other tenants.
@@ -48,6 +50,7 @@ pub fn any_step() -> impl Strategy<Value = Step> {
         1 => n.clone().prop_map(Step::Seneca),
         1 => n.clone().prop_map(Step::Conversations),
         1 => n.clone().prop_map(Step::Stream),
+        1 => n.clone().prop_map(Step::Plain),
         2 => n.clone().prop_map(Step::Hostile),
         2 => n.prop_map(Step::Get),
         1 => Just(Step::Operator),
