@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import threading
 import time
 import urllib.request
@@ -117,8 +118,8 @@ class ByWebsocketClient(ByWebsockets):
             self.take(text)
 
     def end(self):
-        if self.socket:
-            self.socket.shutdown()
+        if self.socket and self.socket.sock:
+            self.socket.sock.shutdown(socket.SHUT_RDWR)
 
 
 class ByEvents(Watcher):
@@ -145,8 +146,6 @@ class ByEvents(Watcher):
         # The next heartbeat or event would wake it; its socket is shut so that nothing has to come.
         response = self.response
         if response and response.fp and not response.closed:
-            import socket
-
             try:
                 response.fp.raw._sock.shutdown(socket.SHUT_RDWR)
             except (AttributeError, OSError):
