@@ -153,9 +153,17 @@ async fn a_client_resumes_from_its_cursor() {
         &json!({ "type": "workflow.run.created", "data": { "execution_id": "e1" } }),
     )
     .await;
+    let path = format!("/api/v1/ws?cursor={cursor}&rooms=execution:e1,workflow:w%201");
+    let mut client = DoorClient::open(address, &path).await.unwrap();
+    let hello = client.until("connection").await;
+    assert_eq!(hello["rooms"], json!(["execution:e1", "workflow:w%201"]));
+    let update = client.until("execution_update").await;
+    assert_eq!(update["data"]["execution_id"], "e1");
     let path = format!("/api/v1/ws?cursor={cursor}");
     let mut client = DoorClient::open(address, &path).await.unwrap();
     client.until("connection").await;
     let resumed = client.until("resumed").await;
     assert_eq!(resumed["complete"], true);
+    let refused = DoorClient::open(address, "/api/v1/ws?rooms=producers").await;
+    assert_eq!(refused.map(|_| ()).unwrap_err(), 403);
 }

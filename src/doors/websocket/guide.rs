@@ -22,7 +22,10 @@ use super::{
     session::{Session, now, object, user_room},
 };
 use crate::{
-    access::{Identity, authz::room_name},
+    access::{
+        Identity,
+        authz::{room_name, too_many_rooms},
+    },
     config::Role,
     delivery::{Outgoing, Shape, WireMessage},
     doors::{query, queue::Wire},
@@ -41,6 +44,21 @@ pub(super) fn routes() -> Router<Context> {
 struct Wanted {
     /// The cursor to go on from.
     cursor: Option<String>,
+    /// The rooms to be in from the beginning, with commas: what was missed is of these.
+    rooms: Option<String>,
+}
+
+impl Wanted {
+    /// The rooms, of which there may be `max`.
+    fn rooms(&self, max: usize) -> Result<Vec<String>, Error> {
+        let rooms = self.rooms.as_deref().unwrap_or_default().split(',');
+        let rooms = rooms.map(str::trim).filter(|room| !room.is_empty());
+        let rooms: Vec<String> = rooms.map(room_name::from_query).collect();
+        if rooms.len() > max {
+            return Err(too_many_rooms(max));
+        }
+        Ok(rooms)
+    }
 }
 
 async fn connect(
@@ -48,12 +66,24 @@ async fn connect(
     request: Request<Body>,
 ) -> Result<Response, Error> {
     let visitor = identify(&context, DOOR, request.extensions(), Role::Observer).await?;
-    let wanted: Wanted = query::of(request.uri(), &["cursor"], &["name", "role"])
+    let wanted: Wanted = query::of(request.uri(), &["cursor", "rooms"], &["name", "role"])
         .map_err(|message| context.bad_request(DOOR, message))?;
+    let rooms = wanted
+        .rooms(context.options.max_rooms)
+        .and_then(|rooms| {
+            let names = rooms.iter().map(String::as_str);
+            let who = &visitor.who;
+            context.authenticator.check_rooms(names, who, ("", &[]))?;
+            Ok(rooms)
+        })
+        .inspect_err(|refusal| context.metrics.refused(DOOR, refusal.code))?;
     let filter = all_but_siblings()?;
     let opening = move |id: &Arc<str>, who: &Identity| Opening {
         wire: &UPDATES,
-        rooms: user_room(who).into_iter().collect(),
+        rooms: user_room(who)
+            .into_iter()
+            .chain(rooms.into_iter().map(Into::into))
+            .collect(),
         filter,
         greeting: (
             "connection",
