@@ -1,4 +1,5 @@
-// Pictures of the page at work, for the README: `make picture`. The demo's team works until its project is half done.
+// Pictures of the pages at work, for the README and docs/: `make picture`; `node pictures.mjs operator` for those of one page.
+// The demo's team works until its project is half done.
 import { mkdirSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { io } from 'socket.io-client';
@@ -12,6 +13,8 @@ const MOST_BYTES = 300 * 1024;
 const STORY_MS = 300_000;
 // So much of the operator's charts is to be drawn.
 const DRAWN_MS = 55_000;
+
+const PICTURES = [['page-dark', 'desktop', 'dark', 1], ['page-light', 'desktop', 'light', 1], ['page-phone', 'phone', 'dark', 1.5]];
 
 mkdirSync(folder, { recursive: true });
 const [browser, stoa] = await Promise.all([launch(), startStoa({ demo: true, env: { STOA_DEMO__SPEED: '4' } })]);
@@ -27,7 +30,8 @@ async function take(page, name) {
 
 try {
   const operators = await Promise.all(['light', 'dark'].map(async (colorScheme) => ({ colorScheme, begun: Date.now(), ...(await openOperator(browser, stoa, { colorScheme })) })));
-  for (const [name, view, colorScheme, scale] of [['page-dark', 'desktop', 'dark', 1], ['page-light', 'desktop', 'light', 1], ['page-phone', 'phone', 'dark', 1.5]]) {
+  const stage = process.argv.includes('operator') ? [] : PICTURES;
+  for (const [name, view, colorScheme, scale] of stage) {
     const { page, close } = await open(browser, stoa.url, { view, colorScheme, deviceScaleFactor: scale });
     await connection(page, 'connected');
     await alive(page, 5, 20);

@@ -4,6 +4,7 @@ import { createServer, request } from 'node:http';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import { LIMIT, agent, connection, launch, open } from './page.mjs';
+import { openOperator, status } from './operator.mjs';
 import { publish, startStoa } from './stoa.mjs';
 
 const PREFIX = '/tools/stoa';
@@ -40,6 +41,21 @@ after(async () => {
   proxy?.close();
   await stoa?.stop();
 }, LIMIT);
+
+test('the operator’s page finds its server below the same path, and the demo page beside it', LIMIT, async () => {
+  const below = `http://127.0.0.1:${proxy.address().port}${PREFIX}`;
+  const { page, troubles, close } = await openOperator(browser, below);
+  await status(page, 'live');
+  await page.getByTestId('part-hub').waitFor();
+  await page.getByRole('link', { name: 'The stage' }).click();
+  await page.waitForURL(`${below}/`);
+  await connection(page, 'connected');
+  await page.getByRole('link', { name: 'How the server is' }).click();
+  await page.waitForURL(`${below}/operator`);
+  await status(page, 'live');
+  assert.deepEqual(troubles, []);
+  await close();
+});
 
 test('it finds its server below the same path, and is live', LIMIT, async () => {
   const { page, troubles, close } = await open(browser, `http://127.0.0.1:${proxy.address().port}${PREFIX}/`);

@@ -91,6 +91,7 @@ mod tests {
             ("/ready", "/readyz"),
             ("/metric", "/metrics"),
             ("/socketio/", "/socket.io/"),
+            ("/Operators", "/operator"),
             ("/visualization", "/ws/visualization"),
         ] {
             assert_eq!(meant(asked), Some(path), "{asked}");
