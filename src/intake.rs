@@ -3,6 +3,7 @@
 mod producer;
 mod raw;
 mod receipt;
+mod refusing;
 
 use std::{
     pin::pin,
@@ -33,6 +34,7 @@ use crate::{
 pub use producer::{Producer, flow};
 pub use raw::Raw;
 pub use receipt::{Receipt, RejectedAt};
+pub use refusing::Refusing;
 
 /// The longest time that a producer waits for the hub before it is told to come back later.
 const MAX_WAIT: Duration = Duration::from_secs(10);
@@ -73,6 +75,7 @@ pub struct Intake {
     /// Shows how far the hub is, and how many events of each producer are in flight.
     backlog: Arc<Backlog>,
     metrics: Arc<Metrics>,
+    refusing: Refusing,
     /// Reads the history, a few requests at a time.
     scans: Scans,
     /// Bytes that waiting producers hold.
@@ -125,6 +128,7 @@ impl Intake {
         limits: IntakeLimits,
         backlog: Arc<Backlog>,
         metrics: Arc<Metrics>,
+        refusing: Refusing,
     ) -> Self {
         Self {
             journal,
@@ -133,6 +137,7 @@ impl Intake {
             limits,
             backlog,
             metrics,
+            refusing,
             scans: Scans::default(),
             waiting: AtomicUsize::new(0),
         }
@@ -298,6 +303,7 @@ impl Intake {
         if self.limits.validate {
             event::check(&event)?;
         }
+        self.refusing.check(&event)?;
         traces::accept(&mut event, producer.trace);
         Ok(event)
     }

@@ -78,6 +78,22 @@ pub struct Pace {
     /// Milliseconds for which updates are collected under load and then written together; one that is alone never
     /// waits.
     pub flush_interval_ms: Millis<2>,
+    /// Whether the server degrades under load, step by step: larger batches, then low priority coalesced for longer, then
+    /// low priority refused.
+    #[default(true)]
+    pub degrade: bool,
+    /// The part of its time in percent for which the loop may be busy before the load is too high.
+    pub degrade_busy_percent: Count<90, 10, 100>,
+    /// Accepted events that may be unsent before the load is too high.
+    pub degrade_lag: Count<768>,
+    /// Milliseconds for which the load is too high before the next step.
+    pub degrade_after_ms: Millis<1_000, 100>,
+    /// Milliseconds for which the load is below half of these bounds, and nothing urgent is late, before a step back.
+    pub recover_after_ms: Millis<5_000, 100>,
+    /// Milliseconds between two flushes from the first step on.
+    pub degraded_flush_interval_ms: Millis<10>,
+    /// How many times as long the windows of low priority are from the second step on.
+    pub degraded_low_windows: Count<10, 1, 1_000>,
     /// The part of a flush that each priority may count on: critical, high, normal, low.
     #[default([8, 4, 2, 1])]
     pub level_shares: [usize; 4],

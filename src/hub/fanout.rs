@@ -68,6 +68,9 @@ impl Hub {
         }
         self.audience = audience;
         let waited = pending.accepted.elapsed();
+        if pending.window.is_none() {
+            self.load.sent(pending.priority, waited);
+        }
         self.metrics
             .sent(pending.priority, pending.coalesced(), waited);
     }

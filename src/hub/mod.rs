@@ -19,6 +19,7 @@ mod burst;
 mod catchup;
 mod census;
 mod command;
+mod degrade;
 mod delivery;
 mod fanout;
 #[cfg(test)]
@@ -56,6 +57,7 @@ use tokio::sync::mpsc;
 
 pub use command::{JoinReply, Question, Resumption};
 pub use handle::{HubHandle, Membership};
+pub use degrade::DegradationOptions;
 pub use member::{JoinRequest, MemberId};
 pub use options::HubOptions;
 pub use outlet::Outlet;
@@ -73,6 +75,7 @@ use catchup::CatchUp;
 use command::Command;
 use delivery::Delivery;
 use handle::WeakHandle;
+use degrade::LoadWatch;
 pub(crate) use moments::Moment;
 use projections::Projections;
 use roster::Roster;
@@ -124,6 +127,8 @@ pub struct Hub {
     last_flush: Instant,
     /// The time at which Seneca's aggregates are sent.
     aggregates: Aggregates,
+    /// The load, by which steps of degradation are entered and left.
+    load: LoadWatch,
     /// Snapshots on their way to clients.
     snapshots: Snapshots,
     /// The start of the loop, for the statistics.
@@ -164,7 +169,9 @@ impl Hub {
                 tokio::time::sleep(READ_RETRY_PAUSE).await;
             }
             self.do_what_is_due();
-            self.metrics.stall.took(turn.elapsed());
+            let turn = turn.elapsed();
+            self.metrics.stall.took(turn);
+            self.load.took(turn);
             // The writers share these threads: let them have what was queued.
             tokio::task::yield_now().await;
         }
@@ -175,7 +182,7 @@ impl Hub {
         let now = Instant::now();
         self.stream.pacer_mut().tick(now);
         if self.stream.pacer().urgent()
-            || now.duration_since(self.last_flush) >= self.options.flush_interval
+            || now.duration_since(self.last_flush) >= self.flush_interval()
         {
             self.flush();
             self.last_flush = Instant::now();
@@ -185,6 +192,7 @@ impl Hub {
         self.send_aggregates(now);
         self.park_who_is_slow(now);
         self.forget_old_snapshots(now);
+        self.watch_load(now);
         self.turn(|turn| turn.step(Instant::now()));
         self.wake();
     }
@@ -202,7 +210,7 @@ impl Hub {
     /// The time at which there is something to do without a request.
     fn wait_until(&self) -> Option<Instant> {
         let pacer = self.stream.pacer();
-        let flush = (pacer.ready() > 0).then(|| self.last_flush + self.options.flush_interval);
+        let flush = (pacer.ready() > 0).then(|| self.last_flush + self.flush_interval());
         let due = [
             flush,
             pacer.next_due(),
@@ -210,6 +218,7 @@ impl Hub {
             self.look_for_slow,
             self.catchup.due(),
             self.snapshots.due(),
+            self.load.due(),
             // The loop stopped reading before the journal's end, and has room again.
             self.stream.is_behind().then(Instant::now),
         ];

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::degrade::DegradationOptions;
 use crate::{config::Recipients, pace::LevelShares, projections::state::Limits};
 
 /// The hub's part of the configuration.
@@ -11,6 +12,8 @@ pub struct HubOptions {
     pub flush_interval: Duration,
     /// The most updates that one flush sends.
     pub flush_max: usize,
+    /// The steps that follow from a load that is too high.
+    pub degradation: DegradationOptions,
     /// The part of a flush that each priority may count on.
     pub level_shares: LevelShares,
     /// The most events that a producer may have in flight before it waits for its own.

@@ -138,6 +138,7 @@ pub(super) fn options() -> HubOptions {
     HubOptions {
         flush_interval: Duration::from_millis(10),
         flush_max: 1_000,
+        degradation: super::DegradationOptions::default(),
         level_shares: [8, 4, 2, 1],
         producer_backlog: 1_000,
         max_room_size: 100,

@@ -6,6 +6,7 @@ use super::{
     Hub, HubHandle, HubOptions,
     aggregates::Aggregates,
     catchup::CatchUp,
+    degrade::LoadWatch,
     delivery::Delivery,
     projections::Projections,
     roster::Roster,
@@ -41,6 +42,7 @@ impl Hub {
             roster: Roster::new(options.seneca_broadcast, options.sanitize),
             catchup: CatchUp::new(&options, metrics.clone()),
             delivery: Delivery::new(options.max_segment),
+            load: LoadWatch::new(&options.degradation),
             options,
             commands,
             handle: handle.downgrade(),
@@ -54,6 +56,11 @@ impl Hub {
             started: Timestamp::now(),
         };
         (hub, handle, backlog)
+    }
+
+    /// The table by which events become updates.
+    pub fn table(&self) -> &Arc<Table> {
+        self.stream.table()
     }
 
     /// Brings the hub to the journal's present end: the state as it was, and Seneca's dashboards of the last events.

@@ -17,6 +17,7 @@ use crate::{
         missed::{first_missed, missed},
         position::Position,
     },
+    event::Priority,
     journal::{Batch, Journal, JournalError, Record, Seq},
     pace::{LevelShares, Pacer, PendingUpdate, group},
     update::{Table, entities, rooms_hash},
@@ -37,6 +38,8 @@ pub(super) struct Stream {
     /// Updates of the events that were read, as far as they are unsent.
     pending: Pending,
     position: Position,
+    /// How many times as long as usual the windows of low priority are.
+    low_windows: u32,
 }
 
 impl Stream {
@@ -49,6 +52,7 @@ impl Stream {
             seq: 0,
             pacer: Pacer::new(shares),
             pending: Pending::default(),
+            low_windows: 1,
         }
     }
 
@@ -84,9 +88,19 @@ impl Stream {
         let unsent = planned.iter().fold(0, |unsent, update| unsent | update.bit);
         self.pending.push(record.seq, unsent);
         let (entities, rooms) = (entities(&record.event), rooms_hash(&record.event));
-        for group in group(record, planned, &entities, rooms) {
+        for mut group in group(record, planned, &entities, rooms) {
+            if let Some(window) = &mut group.window
+                && group.priority == Priority::Low
+            {
+                window.length *= self.low_windows;
+            }
             self.pacer.accept(group, now);
         }
+    }
+
+    /// Makes the windows of low priority so many times as long, from the next update on.
+    pub(super) fn stretch_low(&mut self, times: u32) {
+        self.low_windows = times;
     }
 
     /// Up to `max` updates whose time has come, most urgent first.

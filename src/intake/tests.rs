@@ -46,7 +46,14 @@ async fn producers_wait_for_the_observers_side_and_are_then_told_to_come_back() 
     let limits = limits();
     let backlog = Backlog::new(1_000);
     let ledger = Arc::new(Ledger::new(10));
-    let intake = Intake::new(journal, ledger, limits, backlog.clone(), Metrics::new());
+    let intake = Intake::new(
+        journal,
+        ledger,
+        limits,
+        backlog.clone(),
+        Metrics::new(),
+        Refusing::default(),
+    );
     let (permissions, name) = (Permissions::everything(), Arc::from(""));
     let producer = producer(&permissions, &name);
     let event = || vec![Raw::Json(json!({ "type": "a.b" }), None)];
@@ -100,7 +107,14 @@ async fn events_that_are_dear_to_hold_wait_as_text_and_are_kept_whole() {
     };
     let backlog = Backlog::new(1_000);
     let ledger = Arc::new(Ledger::new(10));
-    let intake = Intake::new(journal, ledger, limits, backlog, Metrics::new());
+    let intake = Intake::new(
+        journal,
+        ledger,
+        limits,
+        backlog,
+        Metrics::new(),
+        Refusing::default(),
+    );
     let (permissions, name) = (Permissions::everything(), Arc::from(""));
     let producer = producer(&permissions, &name);
     let maps = vec![json!({ "": 0 }); 4_900];
@@ -130,7 +144,14 @@ async fn a_long_event_counts_more_of_what_its_producer_may_have_under_way() {
         ..limits()
     };
     let (ledger, backlog) = (Arc::new(Ledger::new(10)), Backlog::new(1_000));
-    let intake = Intake::new(journal(), ledger, limits, backlog.clone(), Metrics::new());
+    let intake = Intake::new(
+        journal(),
+        ledger,
+        limits,
+        backlog.clone(),
+        Metrics::new(),
+        Refusing::default(),
+    );
     let (permissions, name) = (Permissions::everything(), Arc::from(""));
     let producer = producer(&permissions, &name);
     let publish = async |len: usize, count: usize| {

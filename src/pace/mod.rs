@@ -12,6 +12,7 @@
 //!
 //! Plain data without clocks or tasks: time is a parameter, the hub owns it.
 
+pub mod degradation;
 mod group;
 mod ready;
 #[cfg(test)]
@@ -35,6 +36,14 @@ use crate::{
     journal::{FlowId, Seq},
     update::{Coalescing, Key, coalesce},
 };
+
+/// The budgets of the priorities from accepted to written, most urgent first, for 99 of 100 updates.
+pub const BUDGETS: [Duration; 4] = [
+    Duration::from_millis(50),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+];
 
 /// The shortest window: an empty one would not coalesce anything.
 const MIN_WINDOW: Duration = Duration::from_millis(1);

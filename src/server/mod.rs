@@ -47,10 +47,11 @@ use crate::{
         websocket,
     },
     hub::Hub,
-    intake::Intake,
+    intake::{Intake, Refusing},
     journal::Journal,
     net::{Proxies, Quota, Server},
     observe::Metrics,
+    pace::degradation::Degradation,
     projections::{analytics, state::checkpoint},
     update::{Rule, Table, TransformOptions},
 };
@@ -122,8 +123,10 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let journal = opened.journal.clone();
     metrics.add_journal(&journal.metrics());
     analytics::restore(&*journal, &metrics).await?;
+    let degradation = Arc::<Degradation>::default();
+    metrics.add(|registry| degradation.register(registry));
     let (mut hub, handle, backlog) = Hub::new(
-        options::hub(config),
+        options::hub(config, degradation.clone()),
         journal.clone(),
         table,
         metrics.clone(),
@@ -141,6 +144,10 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         metrics.clone(),
     )?;
     let essential = Essential::new();
+    let refusing = Refusing {
+        degradation: degradation.clone(),
+        table: hub.table().clone(),
+    };
     let hub = essential.spawn("loop that delivers events", hub.run());
     let writer = essential.spawn("journal's writer", journal.ended());
     let mut aside = vec![writer];
@@ -173,6 +180,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         options::intake(config),
         backlog,
         metrics.clone(),
+        refusing,
     ));
     let quota = Quota::new(options::connections(config));
     let compression = options::compression(config, &metrics);

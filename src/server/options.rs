@@ -18,7 +18,7 @@ use crate::{
         },
         websocket,
     },
-    hub::{HubHandle, HubOptions},
+    hub::{DegradationOptions, HubHandle, HubOptions},
     intake::IntakeLimits,
     ledger,
     net::{
@@ -26,11 +26,15 @@ use crate::{
         deflate::{Compression, CompressionLimits},
     },
     observe::Metrics,
+    pace::degradation::{Bounds as LoadBounds, Degradation, Tempo},
     projections::state::Limits,
 };
 
 /// Attachments of one packet: as many as Socket.IO's own server takes.
 const MAX_ATTACHMENTS: u64 = 10;
+
+/// The part of urgent updates that may be later than their budget, which is for 99 of 100.
+const MAX_LATE: f64 = 0.01;
 
 /// The limits of the intake.
 pub(super) fn intake(config: &Config) -> IntakeLimits {
@@ -46,9 +50,31 @@ pub(super) fn intake(config: &Config) -> IntakeLimits {
     }
 }
 
+/// The settings of degradation under load; `told` is what other parts see of it.
+fn degradation(config: &Config, told: Arc<Degradation>) -> DegradationOptions {
+    let pace = &config.pace;
+    let percent = u32::try_from(pace.degrade_busy_percent.get()).unwrap_or(100);
+    DegradationOptions {
+        enabled: pace.degrade,
+        bounds: LoadBounds {
+            busy: f64::from(percent) / 100.0,
+            lag: pace.degrade_lag.get(),
+            late: MAX_LATE,
+        },
+        tempo: Tempo {
+            enter_after: pace.degrade_after_ms.get(),
+            leave_after: pace.recover_after_ms.get(),
+        },
+        flush_interval: pace.degraded_flush_interval_ms.get(),
+        low_windows: u32::try_from(pace.degraded_low_windows.get()).unwrap_or(1),
+        told,
+    }
+}
+
 /// The options of the hub.
-pub(super) fn hub(config: &Config) -> HubOptions {
+pub(super) fn hub(config: &Config, told: Arc<Degradation>) -> HubOptions {
     HubOptions {
+        degradation: degradation(config, told),
         flush_interval: config.pace.flush_interval_ms.get(),
         flush_max: config.performance.flush_max.into(),
         level_shares: config.pace.level_shares,

@@ -12,6 +12,7 @@ mod harmless;
 mod kind;
 mod level;
 mod planned;
+mod refusable;
 mod render;
 mod rooms;
 mod rule_row;

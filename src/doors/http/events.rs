@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 
 use super::{
@@ -102,7 +102,15 @@ fn answer(receipt: &Receipt) -> Response {
         None => (StatusCode::ACCEPTED, Json(Value::Object(body))).into_response(),
         Some(error) => {
             body.insert("error".into(), serde_json::json!(error));
-            (StatusCode::BAD_REQUEST, Json(Value::Object(body))).into_response()
+            let body = Json(Value::Object(body));
+            // An event that gave way under load is nothing bad: its producer is told when to come again.
+            match error.retry_after() {
+                Some(seconds) => {
+                    let wait = [(header::RETRY_AFTER, seconds)];
+                    (error.status(), wait, body).into_response()
+                }
+                None => (StatusCode::BAD_REQUEST, body).into_response(),
+            }
         }
     }
 }

@@ -17,8 +17,9 @@ use crate::{
     config::{Recipients, Rules},
     doors::queue::ObserverQueue,
     event::Object,
+    hub::DegradationOptions,
     hub::{Hub, HubHandle, HubOptions, JoinReply, JoinRequest, Membership, Subscription},
-    intake::{Intake, IntakeLimits},
+    intake::{Intake, IntakeLimits, Refusing},
     journal::{
         Durability, HeldBytes, Journal, MemoryJournal, Retention, SqliteJournal, SqliteOptions,
     },
@@ -94,13 +95,21 @@ fn intake(
         max_id: 512,
         validate: true,
     };
-    Intake::new(journal.clone(), ledger.clone(), limits, backlog, metrics)
+    Intake::new(
+        journal.clone(),
+        ledger.clone(),
+        limits,
+        backlog,
+        metrics,
+        Refusing::default(),
+    )
 }
 
 fn options(settings: &Settings) -> HubOptions {
     HubOptions {
         flush_interval: Duration::from_millis(1),
         flush_max: settings.flush_max,
+        degradation: DegradationOptions::default(),
         level_shares: [8, 4, 2, 1],
         producer_backlog: 100_000,
         max_room_size: 100,
