@@ -54,6 +54,11 @@ impl Identity {
         }
     }
 
+    /// Whether the client may see statistics: operators may, and everybody while no token is required.
+    pub fn may_see_stats(&self) -> bool {
+        (self.token.is_none() && !self.doubted) || self.role.may_see_stats()
+    }
+
     /// The source of its events that name none.
     pub fn source(&self) -> Option<&str> {
         self.name.as_deref().or(self.user.as_deref())

@@ -42,6 +42,8 @@ pub struct Performance {
     pub compression_level: Count<6, 1, 9>,
     /// Seconds between two heartbeats on a stream of server-sent events.
     pub heartbeat_interval: Seconds<30_000>,
+    /// The shortest interval in seconds at which an operator's socket is pushed figures.
+    pub figures_interval: Seconds<1_000>,
     /// Events in one `publish` or one `POST`, so that one producer cannot hold up the others.
     pub max_publish_batch: Count<1000, 1, 100_000>,
     /// Events that may be kept but not yet sent before producers wait, and after 10 s are told `overloaded`.

@@ -129,6 +129,11 @@ impl ObserverQueue {
         self.wire.refusal(refusal, room)
     }
 
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().bytes == 0
+    }
+
     /// Whether the observer has left or was put out.
     pub(super) fn is_over(&self) -> bool {
         self.lock().ended

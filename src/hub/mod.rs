@@ -56,8 +56,8 @@ use std::{
 use tokio::sync::mpsc;
 
 pub use command::{JoinReply, Question, Resumption};
-pub use handle::{HubHandle, Membership};
 pub use degrade::DegradationOptions;
+pub use handle::{HubHandle, Membership};
 pub use member::{JoinRequest, MemberId};
 pub use options::HubOptions;
 pub use outlet::Outlet;
@@ -73,9 +73,9 @@ use crate::{
 use aggregates::Aggregates;
 use catchup::CatchUp;
 use command::Command;
+use degrade::LoadWatch;
 use delivery::Delivery;
 use handle::WeakHandle;
-use degrade::LoadWatch;
 pub(crate) use moments::Moment;
 use projections::Projections;
 use roster::Roster;

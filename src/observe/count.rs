@@ -1,6 +1,6 @@
 //! The methods that count: one for each thing that happens.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     connections::{ConnectionKind, CountedConnection},
@@ -59,6 +59,13 @@ impl Metrics {
     /// Something was sent again after it failed.
     pub fn retried(&self, what: &'static str) {
         self.retried.get_or_create(&What { what }).inc();
+    }
+
+    /// The things that were sent again: actions whose producer left, and updates that clients had missed.
+    pub fn retries(&self) -> BTreeMap<&'static str, u64> {
+        let what = "agent_action";
+        let actions = self.retried.get_or_create(&What { what }).get();
+        BTreeMap::from([(what, actions), ("updates", self.replayed.get())])
     }
 
     /// A request was refused.

@@ -14,6 +14,7 @@ use crate::{
     intake::Intake,
     net::Quota,
     observe::{Metrics, Window},
+    pace::degradation::Degradation,
 };
 
 /// Starts the reader of the counters, and makes the figures of these parts.
@@ -21,10 +22,11 @@ pub(super) fn start(
     config: &Config,
     essential: &Essential,
     (intake, authenticator, quota): (&Arc<Intake>, &Arc<Authenticator>, &Arc<Quota>),
-    (breakers, metrics): (&Breakers, &Arc<Metrics>),
+    (breakers, metrics, degradation): (&Breakers, &Arc<Metrics>, Arc<Degradation>),
 ) -> (Arc<Figures>, JoinHandle<()>) {
     let window = Window::new(metrics.clone());
     let reader = essential.spawn("reader of the counters", window.clone().keep());
+    let sources = Sources::default().with_degradation(move || degradation.taken());
     let parts = FigureParts {
         window,
         metrics: metrics.clone(),
@@ -33,7 +35,7 @@ pub(super) fn start(
         quota: quota.clone(),
         breakers: breakers.clone(),
     };
-    let figures = Figures::new(parts, limits(config), Sources::default());
+    let figures = Figures::new(parts, limits(config), sources);
     (Arc::new(figures), reader)
 }
 

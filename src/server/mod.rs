@@ -11,6 +11,7 @@ mod error;
 mod essential;
 mod figures;
 mod former_list;
+mod fresh;
 mod journal;
 mod listen;
 mod options;
@@ -201,11 +202,12 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     );
     let door = Door::new(context, options::door(config, &metrics));
     let readiness = Arc::new(Readiness::default());
+    let alerts_hub = handle.clone();
     let (figures, reader) = figures::start(
         config,
         &essential,
         (&intake, &authenticator, &quota),
-        (&breakers, &metrics),
+        (&breakers, &metrics, degradation),
     );
     aside.push(reader);
     let doors = websocket::Context {
@@ -215,9 +217,9 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         actions,
         metrics: metrics.clone(),
         figures: figures.clone(),
+        breakers: breakers.clone(),
         options: options::doors(config, quota.clone(), compression),
     };
-    let alerts_hub = handle.clone();
     let api = Api {
         hub: handle,
         intake: intake.clone(),
@@ -262,21 +264,8 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     serving.push(essential.spawn("listener", server.serve(listener)));
     let tokens = authenticator.tokens().clone();
     aside.push(essential.spawn("watch over sessions", authenticator.clone().watch()));
-    aside.extend(certificates.map(|certificates| {
-        let fresh = certificates::keep_fresh(
-            certificates,
-            config.tls.reload_interval.get(),
-            metrics.clone(),
-            Asked::listen(),
-        );
-        essential.spawn("watch over the certificate", fresh)
-    }));
-    aside.extend(tokens.files().map(|file| {
-        let interval = config.authentication.reload_interval.get();
-        let (tokens, metrics) = (tokens.clone(), metrics.clone());
-        let fresh = authenticator::keep_fresh(tokens, file, interval, metrics, Asked::listen());
-        essential.spawn("watch over the keys", fresh)
-    }));
+    let files = (certificates, tokens);
+    aside.extend(fresh::keep(config, &essential, files, &metrics));
     let watched = (alerts_hub, journal.clone());
     aside.extend(alerts::start(
         config,

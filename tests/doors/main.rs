@@ -6,6 +6,7 @@ mod guide;
 mod own_port;
 mod pipeline;
 mod pipeline_actions;
+mod pipeline_admin;
 mod session;
 mod streams;
 mod visualization;

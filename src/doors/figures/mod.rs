@@ -6,15 +6,11 @@
 mod performance;
 mod sources;
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt, sync::Arc, time::Instant};
 
 use serde_json::{Value, json};
 
-pub use sources::{Degradation, Sources};
+pub use sources::Sources;
 
 use crate::{
     access::Authenticator,
@@ -26,17 +22,10 @@ use crate::{
         LONG_WINDOW, Metrics, Window,
         health::{self, Health, Keys, OpenBreaker, Vitals},
     },
+    pace::BUDGETS,
     projections::analytics,
     timestamp::Timestamp,
 };
-
-/// The budgets of the priorities from accepted to written, most urgent first.
-pub const BUDGETS: [Duration; 4] = [
-    Duration::from_millis(50),
-    Duration::from_millis(50),
-    Duration::from_millis(100),
-    Duration::from_millis(500),
-];
 
 /// The limits that figures are held against.
 #[derive(Debug, Clone, Copy)]
@@ -148,7 +137,7 @@ impl Figures {
             state_bytes: (waiting.state_bytes as u64, self.limits.state_bytes as u64),
             keys: self.keys(),
             breakers: self.open_breakers(),
-            degradation: (degradation.step, degradation.name.to_owned()),
+            degradation: (degradation.step as u8, degradation.step.name().to_owned()),
             reconnections: analytics::reconnections(&self.parts.metrics.usage_picture()),
         }
     }

@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{BUDGETS, Figures, object};
+use super::{Figures, object};
 use crate::{
     event::{Object, Priority},
     observe::{ConnectionKind, Distribution, LONG_WINDOW, RATE_WINDOW},
+    pace::BUDGETS,
     timestamp::Timestamp,
 };
 
@@ -80,6 +81,7 @@ impl Figures {
                 "in_bytes_per_second": received, "out_bytes_per_second": sent,
             },
             "network_throughput": received + sent,
+            "retries": self.parts.metrics.retries(),
             "queues": self.queues(),
             "degradation": self.degradation(),
             "uptime_seconds": self.started.elapsed().as_secs_f64(),
@@ -104,7 +106,7 @@ impl Figures {
         let degradation = self.sources.degradation();
         let entered: BTreeMap<_, _> = degradation.entered.into_iter().collect();
         json!({
-            "step": degradation.step, "name": degradation.name,
+            "step": degradation.step as u8, "name": degradation.step.name(),
             "since": degradation.since, "entered": entered,
         })
     }

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     access::Authenticator,
+    breaker::Breakers,
     doors::{actions::Actions, figures::Figures},
     error::Error,
     hub::HubHandle,
@@ -29,6 +30,10 @@ pub struct Options {
     pub stall: Duration,
     /// The interval at which a quiet stream of server-sent events shows that it is alive.
     pub heartbeat: Duration,
+    /// The shortest interval at which an operator is pushed figures.
+    pub push_interval: Duration,
+    /// The most connections that the server takes, which analytics tell.
+    pub max_connections: u64,
     /// Counts sessions by address.
     pub quota: Arc<Quota>,
 }
@@ -48,6 +53,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// The figures for operators.
     pub figures: Arc<Figures>,
+    /// The circuit breakers around outside parts.
+    pub breakers: Breakers,
     /// Limits of a client.
     pub options: Options,
 }

@@ -40,6 +40,13 @@ pub struct StepsTaken {
     pub entered: Vec<(&'static str, u64)>,
 }
 
+impl Default for StepsTaken {
+    /// No step was ever taken.
+    fn default() -> Self {
+        Degradation::default().taken()
+    }
+}
+
 impl Degradation {
     /// Registers the metrics, each step at zero.
     pub fn register(&self, registry: &mut Registry) {

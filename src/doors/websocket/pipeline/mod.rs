@@ -4,6 +4,7 @@
 //! `connection_established`, `agent_update`, `system_notification`, `agent_action_result`, the other updates under their
 //! own types, `pong` and `error`. Times are seconds since 1970. The app is a name and gives no rights.
 
+mod admin;
 mod channels;
 mod shape;
 
@@ -50,6 +51,7 @@ pub(super) fn routes() -> Router<Context> {
     Router::new()
         .route("/ws/{app}", get(connect))
         .route("/ws/{app}/", get(connect))
+        .merge(admin::routes())
 }
 
 /// The query.
