@@ -136,6 +136,21 @@ async fn figures_are_pushed_at_an_interval_that_is_not_too_short() {
     assert_eq!(client.next().await.unwrap()["type"], "pong");
 }
 
+/// A notice to operators comes here as well.
+#[tokio::test]
+async fn operators_are_told_of_what_concerns_them() {
+    let server = server().await;
+    let address = server.address();
+    let mut client = connect(address, PATH).await;
+    post(
+        address,
+        &json!({ "type": "workflow.run.failed", "data": { "execution_id": "e1" } }),
+    )
+    .await;
+    let told = client.until("health_update").await;
+    assert!(told["timestamp"].is_f64(), "{told}");
+}
+
 #[tokio::test]
 async fn only_operators_see_the_figures_and_only_admins_change_something() {
     let server = guarded(|_| {}).await;

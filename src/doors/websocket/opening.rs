@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Instant};
 use serde_json::json;
 
 use crate::{
-    access::{Identity, authz::Filter},
+    access::{
+        Identity,
+        authz::{Filter, unlisted_rooms},
+    },
     channel::Namespace,
     delivery::Outgoing,
     doors::queue::{ObserverQueue, QueueOutlet, Wire},
@@ -88,7 +91,7 @@ impl Opening {
         };
         let reply = JoinReply {
             rooms: self.rooms,
-            own_rooms: Vec::new(),
+            own_rooms: unlisted_rooms(who).into_iter().collect(),
             greeting: self.greeting,
             snapshot: self.snapshot,
             state,

@@ -19,10 +19,7 @@ use tokio::task::AbortHandle;
 
 use super::shape::{IN_SECONDS, now};
 use crate::{
-    access::{
-        Identity,
-        authz::{Filter, Permissions},
-    },
+    access::{Identity, authz::Permissions},
     config::Role,
     doors::{
         admin::{Act, Actor},
@@ -30,7 +27,7 @@ use crate::{
         queue::ObserverQueue,
         websocket::{
             context::Context,
-            opening::Opening,
+            opening::{Opening, all_but_siblings},
             served::{Protocol, identify, serve},
             session::{Session, object},
         },
@@ -71,10 +68,11 @@ async fn connect(
         context.metrics.turned_away(DOOR, refusal.code);
         return Err(refusal);
     }
+    let filter = all_but_siblings()?;
     let opening = move |id: &Arc<str>, who: &Identity| Opening {
         wire: &IN_SECONDS,
         rooms: Vec::new(),
-        filter: Filter::default(),
+        filter,
         greeting: (
             "connection_established",
             object(json!({
@@ -146,14 +144,14 @@ impl Protocol for Admin {
             Err(refusal) => return session.refuse(&refusal, None),
         };
         match self.answer(session, name, &message).await {
-            Ok((kind, data)) => session.answer(&told(kind, name, data)),
+            Ok((kind, data)) => session.answer(&told(kind, name, &data)),
             Err(refusal) => session.refuse(&refusal, None),
         }
     }
 }
 
 /// The message that tells figures.
-fn told(kind: &str, command: &str, data: Value) -> Value {
+fn told(kind: &str, command: &str, data: &Value) -> Value {
     json!({ "type": kind, "command": command, "data": data, "timestamp": now() })
 }
 
@@ -215,7 +213,7 @@ async fn push(context: Context, queue: Arc<ObserverQueue>, interval: Duration) {
         }
         if queue.is_empty() {
             for (kind, data) in [("metrics", metrics(&context)), ("health", health(&context))] {
-                queue.push_aside(told(kind, "subscribe", data).to_string().into());
+                queue.push_aside(told(kind, "subscribe", &data).to_string().into());
             }
         }
     }
