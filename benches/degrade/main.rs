@@ -3,7 +3,7 @@
 //!
 //! `cargo bench --bench degrade -- --seconds 20 --observers 20`. First a server that may not degrade is given as much as it
 //! takes, then one with the default settings is offered twice that, then a tenth of it until all is as usual again.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+#![allow(clippy::expect_used, clippy::print_stdout)]
 
 mod offer;
 mod watch;
