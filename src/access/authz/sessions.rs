@@ -4,10 +4,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     fmt,
     net::IpAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, SystemTime},
 };
 
@@ -116,7 +113,7 @@ pub struct Sessions {
 #[derive(Debug, Default)]
 struct Live {
     /// Entries by public id. They don't keep a connection alive that is gone.
-    by_id: HashMap<Arc<str>, (Session, Weak<dyn Connection>)>,
+    by_id: HashMap<Arc<str>, (Session, Weak<dyn Connection>, Arc<Activity>)>,
     /// The ends of sessions, soonest first.
     ends: BTreeSet<(SystemTime, Arc<str>)>,
     /// The end of each session by id, to find it in `ends`.
@@ -129,8 +126,6 @@ pub struct SessionGuard {
     sessions: Arc<Sessions>,
     id: Arc<str>,
     activity: Arc<Activity>,
-    /// Whether somebody said goodbye: without one the connection was lost.
-    said_goodbye: AtomicBool,
 }
 
 impl SessionGuard {
@@ -147,15 +142,14 @@ impl SessionGuard {
 
     /// The session ends because its client or the server wants it to: the connection was not lost.
     pub fn goodbye(&self) {
-        self.said_goodbye.store(true, Ordering::Relaxed);
+        self.activity.goodbye();
     }
 }
 
 impl Drop for SessionGuard {
     fn drop(&mut self) {
         self.sessions.lock().remove(&self.id);
-        let lost = !*self.said_goodbye.get_mut();
-        self.sessions.metrics.usage.end(&self.id, lost);
+        self.sessions.metrics.usage.end(&self.id);
     }
 }
 
@@ -196,14 +190,14 @@ impl Sessions {
             token_id: None,
         };
         let mut live = self.lock();
-        live.by_id.insert(id.clone(), (session, connection));
+        live.by_id
+            .insert(id.clone(), (session, connection, activity.clone()));
         live.set(&id, who);
         drop(live);
         SessionGuard {
             sessions: self.clone(),
             id,
             activity,
-            said_goodbye: AtomicBool::new(false),
         }
     }
 
@@ -219,7 +213,7 @@ impl Sessions {
         let mut found: Vec<Session> = live
             .by_id
             .values()
-            .map(|(session, _)| session)
+            .map(|(session, _, _)| session)
             .filter(|session| wanted(session))
             .cloned()
             .collect();
@@ -233,10 +227,11 @@ impl Sessions {
     pub fn end(&self, why: DisconnectReason, chosen: impl Fn(&Session) -> bool) -> usize {
         let found: Vec<_> = {
             let live = self.lock();
-            let found = live.by_id.values().filter(|(session, _)| chosen(session));
-            found
-                .filter_map(|(_, connection)| connection.upgrade())
-                .collect()
+            let found = live
+                .by_id
+                .values()
+                .filter(|(session, _, _)| chosen(session));
+            found.filter_map(Live::ending).collect()
         };
         // Connections are ended outside the lock, since each takes itself off the list.
         found.iter().for_each(|connection| connection.end(why));
@@ -261,8 +256,7 @@ impl Sessions {
                 break;
             };
             live.end_of.remove(&id);
-            let connection = live.by_id.get(&id).and_then(|(_, c)| c.upgrade());
-            over.extend(connection);
+            over.extend(live.by_id.get(&id).and_then(Live::ending));
         }
         over
     }
@@ -273,8 +267,16 @@ impl Sessions {
 }
 
 impl Live {
+    /// The connection of an entry, to be ended: that is no loss.
+    fn ending(
+        (_, connection, activity): &(Session, Weak<dyn Connection>, Arc<Activity>),
+    ) -> Option<Arc<dyn Connection>> {
+        activity.goodbye();
+        connection.upgrade()
+    }
+
     fn set(&mut self, id: &Arc<str>, who: &Identity) {
-        let Some((session, _)) = self.by_id.get_mut(id) else {
+        let Some((session, _, _)) = self.by_id.get_mut(id) else {
             return;
         };
         session.user = who.user.clone();

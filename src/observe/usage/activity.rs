@@ -29,6 +29,8 @@ pub struct Activity {
     parked: AtomicU32,
     /// Whether it is parked now.
     is_parked: AtomicBool,
+    /// Whether somebody said goodbye: without one the connection was lost.
+    said_goodbye: AtomicBool,
 }
 
 impl Activity {
@@ -38,6 +40,7 @@ impl Activity {
             clock,
             parked: AtomicU32::new(u32::MAX),
             is_parked: AtomicBool::new(false),
+            said_goodbye: AtomicBool::new(false),
         })
     }
 
@@ -59,6 +62,16 @@ impl Activity {
     /// The client is live again.
     pub fn live(&self) {
         self.is_parked.store(false, Ordering::Relaxed);
+    }
+
+    /// The session ends because its client or the server wants it to: the connection is not lost.
+    pub fn goodbye(&self) {
+        self.said_goodbye.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the connection is lost, once it is gone.
+    pub(super) fn is_lost(&self) -> bool {
+        !self.said_goodbye.load(Ordering::Relaxed)
     }
 
     /// Whether it did anything since a second.

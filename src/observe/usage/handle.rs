@@ -130,9 +130,9 @@ impl Usage {
         lock(&self.sessions).renew(self.now(), id, user);
     }
 
-    /// A session ended; `lost` says that nobody said goodbye.
-    pub fn end(&self, id: &Arc<str>, lost: bool) {
-        lock(&self.sessions).end(self.now(), id, lost);
+    /// A session ended.
+    pub fn end(&self, id: &Arc<str>) {
+        lock(&self.sessions).end(self.now(), id);
     }
 
     /// All sessions end with the server.

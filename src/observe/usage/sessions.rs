@@ -191,14 +191,15 @@ impl SessionTable {
         }
     }
 
-    /// A session ended; `lost` says that nobody said goodbye.
-    pub(super) fn end(&mut self, now: Now, id: &Arc<str>, lost: bool) {
+    /// A session ended.
+    pub(super) fn end(&mut self, now: Now, id: &Arc<str>) {
         self.count_time(now);
         let Some(live) = self.live.remove(id) else {
             return;
         };
         self.lose_user(live.user);
-        self.ends.push(now.second, live.client, lost);
+        self.ends
+            .push(now.second, live.client, live.activity.is_lost());
         self.count_end(now, live.began);
     }
 
@@ -360,7 +361,10 @@ mod tests {
 
         fn end(&mut self, second: u32, id: &str, lost: bool) {
             self.1.set(second);
-            self.0.end(at(second), &id.into(), lost);
+            if !lost {
+                self.activity(id).goodbye();
+            }
+            self.0.end(at(second), &id.into());
         }
     }
 
