@@ -210,7 +210,8 @@ impl Authenticator {
         let address = origin.address;
         let weak = Arc::downgrade(connection);
         let guard = self.sessions.begin(origin, who, weak);
-        self.blocklist.check(who, address)?;
+        let refused = self.blocklist.check(who, address);
+        refused.inspect_err(|_| guard.goodbye())?;
         Ok(guard)
     }
 

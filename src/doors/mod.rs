@@ -5,7 +5,6 @@
 
 pub(crate) mod actions;
 pub mod admin;
-mod analytics;
 mod argument;
 pub mod figures;
 mod handshake;

@@ -132,7 +132,6 @@ impl Metrics {
         let (count, seconds) = &self.by_priority[priority as usize];
         count.inc();
         seconds.observe(after.as_secs_f64());
-        self.usage.waited(after);
         self.coalesced
             .inc_by(u64::from(coalesced.saturating_sub(1)));
     }

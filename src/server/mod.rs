@@ -229,7 +229,6 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         readiness: readiness.clone(),
         renderings: options::renderings(config, &metrics),
         stream: options::stream(config),
-        max_connections: config.server.max_connections.get(),
         body: options::body(config, &metrics),
         figures: figures.clone(),
     };

@@ -5,6 +5,7 @@
 
 mod performance;
 mod sources;
+mod usage;
 
 use std::{fmt, sync::Arc, time::Instant};
 

@@ -33,8 +33,6 @@ pub struct Api {
     pub renderings: Arc<Renderings>,
     /// Limits on streams.
     pub stream: StreamOptions,
-    /// The most connections at one time.
-    pub max_connections: u64,
     /// Limits on request bodies.
     pub body: BodyLimits,
     /// The figures for operators.

@@ -25,6 +25,16 @@ pub(super) async fn health(State(api): State<Api>, caller: Caller) -> Result<Jso
     Ok(Json(Value::Object(api.figures.health())))
 }
 
+pub(super) async fn analytics(
+    State(api): State<Api>,
+    caller: Caller,
+) -> Result<Json<Value>, Error> {
+    caller.must_see_stats()?;
+    let permissions = &caller.who.permissions;
+    let analytics = api.figures.analytics(&api.hub, permissions).await;
+    analytics.map(Json)
+}
+
 /// Counts a request that was answered as it was asked. Events that are published count one by one.
 pub(super) async fn count_answered(
     State(api): State<Api>,

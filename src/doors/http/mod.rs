@@ -1,7 +1,6 @@
 //! The HTTP side: the API, Seneca's REST, health, metrics and the demo page.
 
 mod admin;
-mod analytics;
 mod api;
 mod caller;
 mod error;
@@ -72,7 +71,6 @@ pub fn router(api: Api, door: Door, more: Router, options: &RouterOptions) -> Ro
         .route("/api/v1/state", get(state::state))
         .route("/api/v1/ws/stats", get(state::stats))
         .route("/api/v1/ws/rooms", get(state::rooms))
-        .route("/api/v1/analytics", get(analytics::report))
         .route("/api/health/current", get(seneca::health_now))
         .route("/api/health/history", get(seneca::health_history))
         .route("/api/conversations/recent", get(seneca::conversations))
@@ -87,6 +85,7 @@ pub fn router(api: Api, door: Door, more: Router, options: &RouterOptions) -> Ro
         .route("/api/v1/stream", get(stream::stream))
         .route("/api/v1/performance", get(figures::performance))
         .route("/api/v1/health", get(figures::health))
+        .route("/api/v1/analytics", get(figures::analytics))
         .route("/healthz", get(probes::alive))
         .route("/readyz", get(probes::ready))
         .route("/metrics", get(probes::metrics))

@@ -29,8 +29,6 @@ pub struct Counts {
     pub failures: u64,
     /// Clients that were not let in; they are failures, too.
     pub turned_away: u64,
-    /// The time from accepted to sent of all updates together, in microseconds.
-    pub waited_micros: u64,
 }
 
 impl AddAssign for Counts {
@@ -41,7 +39,6 @@ impl AddAssign for Counts {
         self.messages += more.messages;
         self.failures += more.failures;
         self.turned_away += more.turned_away;
-        self.waited_micros += more.waited_micros;
     }
 }
 
@@ -56,7 +53,6 @@ impl Sub for Counts {
             messages: self.messages.saturating_sub(less.messages),
             failures: self.failures.saturating_sub(less.failures),
             turned_away: self.turned_away.saturating_sub(less.turned_away),
-            waited_micros: self.waited_micros.saturating_sub(less.waited_micros),
         }
     }
 }

@@ -64,7 +64,6 @@ pub struct Usage {
     messages: AtomicU64,
     failures: AtomicU64,
     turned_away: AtomicU64,
-    waited_micros: AtomicU64,
     sessions: Mutex<SessionTable>,
     watched: Mutex<Watched>,
     flow: Mutex<Flow>,
@@ -92,7 +91,6 @@ impl Default for Usage {
             messages: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             turned_away: AtomicU64::new(0),
-            waited_micros: AtomicU64::new(0),
             sessions: Mutex::new(SessionTable::new(limits.max_ends)),
             watched: Mutex::new(Watched::new(
                 limits.max_types,
@@ -172,12 +170,6 @@ impl Usage {
         self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// An update was sent, so long after its event was accepted.
-    pub(in crate::observe) fn waited(&self, after: Duration) {
-        let micros = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
-        self.waited_micros.fetch_add(micros, Ordering::Relaxed);
-    }
-
     /// The types and the rooms, to add to them.
     pub fn watched(&self) -> MutexGuard<'_, Watched> {
         lock(&self.watched)
@@ -191,7 +183,6 @@ impl Usage {
             messages: self.messages.load(Ordering::Relaxed),
             failures: self.failures.load(Ordering::Relaxed),
             turned_away: self.turned_away.load(Ordering::Relaxed),
-            waited_micros: self.waited_micros.load(Ordering::Relaxed),
             ..counted
         };
         lock(&self.sessions).count_time(now);

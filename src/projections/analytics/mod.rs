@@ -1,6 +1,5 @@
 //! Analytics: what the counts of sessions, messages and updates add up to, and their way over a restart.
 
-mod grades;
 mod keep;
 mod patterns;
 mod report;

@@ -4,10 +4,7 @@ use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, json};
 
-use super::{
-    grades::grades,
-    patterns::{MessageFlow, per_second},
-};
+use super::patterns::{MessageFlow, per_second};
 use crate::{
     observe::usage::{KEPT_HOURS, LENGTHS, LONG, MINUTE, UsagePicture, Watch},
     timestamp::Timestamp,
@@ -38,8 +35,8 @@ pub struct Report {
     pub rooms: Vec<WatchedRoom>,
     /// Whether the caller sees everything: only then it is told the types of events, which are of all projects.
     pub is_everything: bool,
-    /// The most connections at one time.
-    pub max_connections: u64,
+    /// The grades of the server's health.
+    pub grades: Value,
 }
 
 /// The sessions of the last day, and the share of them whose clients came back soon after they had lost their connection.
@@ -68,9 +65,6 @@ impl Report {
         let counted = picture.counted.sum(picture.hour, RATE_HOURS);
         let minute = picture.seconds.sum(0, MINUTE);
         let (_, reconnection) = reconnections(picture);
-        let success = share(day.opened, day.opened + counted.turned_away);
-        let latency = (minute.updates > 0)
-            .then(|| minute.waited_micros as f64 / minute.updates as f64 / 1_000.0);
         let lengths = lengths(&totals.by_length);
         let session_minutes = day.millis as f64 / 60_000.0;
         json!({
@@ -109,7 +103,7 @@ impl Report {
                 },
                 "messages": <&str>::from(MessageFlow::of(&picture.seconds)),
             },
-            "grades": grades(latency, success, reconnection, (picture.sessions, self.max_connections)),
+            "grades": self.grades,
             "kept_since": picture.kept_since,
             "server_time": picture.at,
         })
