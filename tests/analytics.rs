@@ -6,7 +6,7 @@ use std::{net::SocketAddr, path::Path};
 
 use futures_util::SinkExt;
 use kit::{
-    Client, crowd, get,
+    Client, START_SECRET, crowd, get,
     guarded::{admin, grant, guarded, kept_in, request, token},
     post,
     process::{Process, serve},
@@ -180,7 +180,13 @@ async fn clients_of_every_door_are_counted() {
     let server = server().await;
     let address = server.address();
     let mut sockets = Vec::new();
-    for path in ["/api/v1/ws", "/ws/board/", "/api/stream/projects/p"] {
+    let paths = [
+        "/api/v1/ws",
+        "/ws/board/",
+        "/api/stream/projects/p",
+        "/ws/visualization",
+    ];
+    for path in paths {
         let (socket, _) = connect_async(format!("ws://{address}{path}"))
             .await
             .unwrap();
@@ -197,33 +203,67 @@ async fn clients_of_every_door_are_counted() {
             socket.send(Message::text(message)).await.unwrap();
         }
     }
-    let told = figures(address, |f| f["client_messages"] == 6).await;
+    let told = figures(address, |f| f["client_messages"] == 8).await;
     assert_eq!(
         (&told["total_connections"], &told["active_sessions"]),
-        (&json!(4), &json!(4))
+        (&json!(5), &json!(5))
     );
     let features = &told["feature_usage"];
     for (feature, times) in [
         ("door.guide", 1),
         ("door.pipeline", 1),
         ("door.streams", 2),
+        ("door.visualization", 1),
+        ("publish", 2),
         ("ping", 3),
         ("other", 3),
     ] {
         assert_eq!(features[feature], times, "{feature} in {features}");
     }
-    // One says goodbye, two are lost: two of the three that come again had lost something.
+    // One says goodbye, four are lost: so many of those that come again had lost something.
     sockets.remove(0).close(None).await.unwrap();
     drop((sockets, stream));
-    figures(address, |f| f["connections_ended"] == 4).await;
+    figures(address, |f| f["connections_ended"] == 5).await;
     for _ in 0..5 {
         let (mut socket, _) = connect_async(format!("ws://{address}/api/v1/ws"))
             .await
             .unwrap();
         socket.close(None).await.unwrap();
     }
-    let told = figures(address, |f| f["connections_ended"] == 9).await;
-    assert_eq!(told["reconnections"], 3, "{told:#}");
+    let told = figures(address, |f| f["connections_ended"] == 10).await;
+    assert_eq!(told["reconnections"], 4, "{told:#}");
+    server.shutdown().await;
+}
+
+/// A connection that the server ends is not lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_sent_away_and_comes_again_has_lost_nothing() {
+    let server = server().await;
+    let address = server.address();
+    let (client, hello) = Client::connect(address, json!({ "name": "board" })).await;
+    let stream = reqwest::get(format!("http://{address}/api/v1/stream"))
+        .await
+        .unwrap();
+    let path = "/api/v1/admin/connections";
+    let (_, list) = request("GET", address, path, START_SECRET, None).await;
+    assert_eq!(list["total"], 2, "{list} {hello}");
+    for connection in list["connections"].as_array().unwrap() {
+        let id = connection["client_id"].as_str().unwrap();
+        let path = format!("{path}/{id}");
+        let (status, ended) = request("DELETE", address, &path, START_SECRET, None).await;
+        assert_eq!((status, &ended["ended"]), (200, &json!(1)), "{ended}");
+    }
+    figures(address, |f| f["connections_ended"] == 2).await;
+    drop((client, stream));
+    let _again = named(address, "board").await;
+    let _stream = reqwest::get(format!("http://{address}/api/v1/stream"))
+        .await
+        .unwrap();
+    let told = figures(address, |f| f["total_connections"] == 2).await;
+    assert_eq!(
+        (&told["connections_opened"], &told["reconnections"]),
+        (&json!(4), &json!(0))
+    );
     server.shutdown().await;
 }
 

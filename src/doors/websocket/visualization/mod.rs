@@ -84,7 +84,7 @@ async fn connect(
     let visitor = identify(&context, DOOR, request.extensions(), Role::Producer).await?;
     let wanted: Wanted = query::of(request.uri(), &PARAMETERS, &["name", "role", "batch"])
         .map_err(|message| context.bad_request(DOOR, message))?;
-    let count = |refusal: &Error| context.metrics.refused(DOOR, refusal.code);
+    let count = |refusal: &Error| context.metrics.turned_away(DOOR, refusal.code);
     let filter = wanted.filter().inspect_err(count)?;
     let rooms = wanted.rooms(&context, &visitor.who).inspect_err(count)?;
     let opening = move |_: &Arc<str>, _: &Identity| Opening {
@@ -153,6 +153,7 @@ impl Protocol for Visualization {
     const READS_BYTES: bool = true;
 
     async fn receive(&self, session: &Session, text: &str) {
+        session.used("publish");
         match incoming::publish(session, text).await {
             Ok(id) => session.answer(&json!({ "status": "accepted", "update_id": id })),
             Err(refusal) => session.refuse(&refusal, None),
