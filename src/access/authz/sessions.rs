@@ -110,10 +110,13 @@ pub struct Sessions {
     metrics: Arc<Metrics>,
 }
 
+/// An entry of the list.
+type Listed = (Session, Weak<dyn Connection>, Arc<Activity>);
+
 #[derive(Debug, Default)]
 struct Live {
     /// Entries by public id. They don't keep a connection alive that is gone.
-    by_id: HashMap<Arc<str>, (Session, Weak<dyn Connection>, Arc<Activity>)>,
+    by_id: HashMap<Arc<str>, Listed>,
     /// The ends of sessions, soonest first.
     ends: BTreeSet<(SystemTime, Arc<str>)>,
     /// The end of each session by id, to find it in `ends`.
@@ -268,9 +271,7 @@ impl Sessions {
 
 impl Live {
     /// The connection of an entry, to be ended: that is no loss.
-    fn ending(
-        (_, connection, activity): &(Session, Weak<dyn Connection>, Arc<Activity>),
-    ) -> Option<Arc<dyn Connection>> {
+    fn ending((_, connection, activity): &Listed) -> Option<Arc<dyn Connection>> {
         activity.goodbye();
         connection.upgrade()
     }
