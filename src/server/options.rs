@@ -263,7 +263,6 @@ pub(super) fn doors(
         stall: config.server.stall_timeout.get(),
         heartbeat: config.performance.heartbeat_interval.get(),
         push_interval: config.performance.figures_interval.get(),
-        max_connections: config.server.max_connections.get(),
         quota,
     }
 }

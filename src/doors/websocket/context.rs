@@ -32,8 +32,6 @@ pub struct Options {
     pub heartbeat: Duration,
     /// The shortest interval at which an operator is pushed figures.
     pub push_interval: Duration,
-    /// The most connections that the server takes, which analytics tell.
-    pub max_connections: u64,
     /// Counts sessions by address.
     pub quota: Arc<Quota>,
 }

@@ -23,7 +23,7 @@ use crate::{
     config::Role,
     doors::{
         admin::{Act, Actor},
-        analytics, argument, query,
+        argument, query,
         queue::ObserverQueue,
         websocket::{
             context::Context,
@@ -143,6 +143,7 @@ impl Protocol for Admin {
             Ok(name) => name.unwrap_or_default(),
             Err(refusal) => return session.refuse(&refusal, None),
         };
+        session.used(name);
         match self.answer(session, name, &message).await {
             Ok((kind, data)) => session.answer(&told(kind, name, &data)),
             Err(refusal) => session.refuse(&refusal, None),
@@ -256,8 +257,7 @@ fn breakers(context: &Context) -> Value {
 }
 
 async fn analytics(context: &Context, permissions: &Permissions) -> Result<Value, Error> {
-    let most = context.options.max_connections;
-    analytics::analytics(&context.hub, &context.metrics, permissions, most).await
+    context.figures.analytics(&context.hub, permissions).await
 }
 
 async fn rooms(context: &Context, permissions: &Permissions) -> Result<Value, Error> {
