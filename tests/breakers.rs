@@ -111,6 +111,33 @@ impl Seen {
     }
 }
 
+/// The figures of a breaker in `/api/v1/performance`, with the worst state of all.
+async fn performance(address: SocketAddr, part: &str) -> (Value, Value) {
+    let (_, mut now) = get(address, "/api/v1/performance").await;
+    let breakers = now["circuit_breakers"].as_array().expect("breakers");
+    let own = breakers.iter().find(|breaker| breaker["name"] == part);
+    let own = own.expect("the breaker").clone();
+    (now["circuit_breaker_state"].take(), own)
+}
+
+/// The codes of the issues of `/api/v1/health`, with its score.
+async fn issues(address: SocketAddr) -> (u64, Vec<String>) {
+    let (_, health) = get(address, "/api/v1/health").await;
+    let issues = health["issue_details"].as_array().expect("issues").iter();
+    let codes = issues.map(|issue| issue["code"].as_str().expect("a code").to_owned());
+    let sentences = health["issues"].as_array().expect("sentences");
+    assert!(
+        sentences
+            .iter()
+            .all(|s| s.as_str().is_some_and(|s| s.contains("; "))),
+        "{health}"
+    );
+    (
+        health["health_score"].as_u64().expect("a score"),
+        codes.collect(),
+    )
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_fails_is_left_alone_and_found_well_by_a_probe() {
     let provider = Provider::new().await;
@@ -121,6 +148,15 @@ async fn a_provider_that_fails_is_left_alone_and_found_well_by_a_probe() {
     assert_eq!(seen.count("opened", "jwks").await, 1);
     // Not ready is who can't serve: clients with other keys come in all the same.
     assert_eq!(get(address, "/readyz").await.0, 200);
+    // Operators see what is wrong, and how bad it is.
+    let (score, codes) = issues(address).await;
+    assert!(score <= 70, "{score}");
+    assert_eq!(codes[0], "keys_missing");
+    assert!(codes[1].starts_with("breaker_"), "{codes:?}");
+    let (worst, breaker) = performance(address, "jwks").await;
+    assert_eq!(worst, breaker["state"], "{breaker}");
+    assert_eq!(breaker["opened"], 1, "{breaker}");
+    assert!(breaker["last_error"].is_string(), "{breaker}");
 
     // From now on its answers stay out: the probe is under way for as long as it takes.
     provider.status.send_replace(None);
@@ -135,6 +171,8 @@ async fn a_provider_that_fails_is_left_alone_and_found_well_by_a_probe() {
     assert_eq!(seen.count("opened", "jwks").await, 1);
     let (_, ready) = get(address, "/readyz").await;
     assert_eq!(ready["parts"]["breakers"]["status"], "closed", "{ready}");
+    assert_eq!(performance(address, "jwks").await.0, "closed");
+    assert_eq!(issues(address).await, (100, vec![]));
     server.shutdown().await;
 }
 
@@ -266,6 +304,9 @@ async fn a_full_disk_opens_the_breaker_and_room_on_it_closes_it() {
     .await;
     assert!(seen.count("refused", "journal").await >= 1);
     assert_eq!(get(address, "/readyz").await.0, 503);
+    let (score, codes) = issues(address).await;
+    assert!(score < 40, "{score} {codes:?}");
+    assert_eq!(codes[0], "journal_trouble");
     let opened = seen.count("opened", "journal").await;
     assert!(seen.count("failures", "journal").await >= 5);
 
