@@ -94,12 +94,53 @@ impl Default for Times {
     }
 }
 
+/// Times in a row that fall into one bucket: they are counted together, because each addition that threads share costs
+/// more than all else.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run {
+    bucket: usize,
+    count: u64,
+    sum: u64,
+}
+
+impl Run {
+    /// A run that begins with a time.
+    pub(super) fn of(time: Duration) -> Self {
+        let nanos = nanos(time);
+        Self {
+            bucket: bucket_of(nanos),
+            count: 1,
+            sum: nanos,
+        }
+    }
+
+    /// Adds a time; `false` for one of another bucket.
+    pub(super) fn takes(&mut self, time: Duration) -> bool {
+        let nanos = nanos(time);
+        let above = self.bucket == 0 || BOUNDS[self.bucket - 1] < nanos;
+        let below = BOUNDS.get(self.bucket).is_none_or(|bound| nanos <= *bound);
+        if above && below {
+            self.count += 1;
+            self.sum = self.sum.saturating_add(nanos);
+        }
+        above && below
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 impl Times {
     /// Counts a time.
     pub fn observe(&self, time: Duration) {
-        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        self.0.buckets[bucket_of(nanos)].fetch_add(1, Ordering::Relaxed);
-        self.0.sum.fetch_add(nanos, Ordering::Relaxed);
+        self.observe_run(Run::of(time));
+    }
+
+    /// Counts the times of a run.
+    pub(super) fn observe_run(&self, run: Run) {
+        self.0.buckets[run.bucket].fetch_add(run.count, Ordering::Relaxed);
+        self.0.sum.fetch_add(run.sum, Ordering::Relaxed);
     }
 
     /// The counts of this moment.
@@ -268,6 +309,24 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_run_takes_just_the_times_of_its_bucket(
+            first in 0_u64..200_000 * MILLI,
+            second in 0_u64..200_000 * MILLI,
+            near in 0_u64..3_000,
+        ) {
+            for second in [second, first.saturating_add(near), first.saturating_sub(near)] {
+                let (one, both) = (times(&[first]), times(&[first, second]));
+                let mut run = Run::of(Duration::from_nanos(first));
+                let takes = run.takes(Duration::from_nanos(second));
+                prop_assert_eq!(takes, bucket_of(first) == bucket_of(second));
+                let counted = Times::default();
+                counted.observe_run(run);
+                let expected = if takes { both } else { one };
+                prop_assert_eq!(counted.snapshot(), expected.snapshot());
+            }
+        }
+
         #[test]
         fn quantiles_are_right_within_a_bucket(
             mut nanos in prop::collection::vec(LEAST..100_000 * MILLI, 1..300),
