@@ -30,6 +30,8 @@ pub struct Socket {
     buffer: BytesMut,
     /// Messages that came compressed.
     pub compressed: u64,
+    /// Bytes that came.
+    pub bytes: u64,
 }
 
 /// The way in which a client connects.
@@ -87,6 +89,7 @@ impl Socket {
             stream,
             buffer: BytesMut::with_capacity(READ),
             compressed: 0,
+            bytes: 0,
         };
         socket.upgrade(address, compressed).await?;
         let open = socket.packet().await?;
@@ -218,7 +221,10 @@ impl Socket {
         self.buffer.reserve(READ / 2);
         match self.stream.read_buf(&mut self.buffer).await? {
             0 => Err(ErrorKind::UnexpectedEof.into()),
-            _ => Ok(()),
+            read => {
+                self.bytes += read as u64;
+                Ok(())
+            }
         }
     }
 

@@ -3,8 +3,9 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use super::{sending::HEARTBEATS, *};
 use crate::{
     channel::Namespace,
-    delivery::{Outbox, Places, Tag, WireMessage},
-    doors::socketio::engine::{Attachments, Bounds, CloseReason, Engine, Frame},
+    delivery::{Outbox, Outgoing, Places, Tag, WireMessage},
+    doors::socketio::engine::{Attachments, Bounds, CloseReason, Engine, Frame, batch::Batch},
+    net::deflate::{Compression, CompressionLimits},
     observe::Metrics,
 };
 
@@ -121,6 +122,63 @@ async fn whoever_leaves_and_comes_again_stays_though_it_is_told_late() {
     lane.disconnect(Namespace::Root, second);
     lane.send(&update);
     assert_eq!(sent(&lane), 0);
+}
+
+/// A writer puts back what it compressed, and some of that is taken back: nothing stays counted in the end.
+#[tokio::test]
+async fn what_is_compressed_is_counted_as_what_it_became() {
+    let limits = CompressionLimits {
+        min_bytes: 100,
+        level: 6,
+        max_message: 1_000,
+        max_ratio: 100,
+    };
+    let compression = Compression::new(limits, Arc::default());
+    let lane = lane(1 << 20);
+    let text = "\"the same words again and again\",".repeat(20);
+    let updates: Vec<Outgoing> = (0..4)
+        .map(|n| {
+            let update = Outgoing::new(Namespace::Root, "update", format!("[{text}{n}]"));
+            update.at(&n.to_string()).of_stream()
+        })
+        .collect();
+    let plain: usize = updates
+        .iter()
+        .map(|u| Frame::message_of(u).bytes.len())
+        .sum();
+    for update in &updates {
+        lane.send_update(update, false);
+    }
+    assert_eq!(lane.waiting(), plain);
+    let mut batch = Batch::new(Some(compression.clone()));
+    assert!(batch.fill(&lane, 1 << 20).await);
+    let small: usize = batch.pieces.iter().map(|p| p.message.bytes.len()).sum();
+    assert!(small < plain / 2, "{small} of {plain}");
+    assert_eq!(lane.waiting(), small);
+    // The first update is written, the second begun; then the client takes nothing.
+    let first = batch.pieces[0].message.bytes.len();
+    batch.advance(first + 10, lane.sockets());
+    lane.written(first + 10);
+    batch.put_back(&lane);
+    assert_eq!(
+        (batch.pieces.len(), lane.waiting()),
+        (1, small - first - 10)
+    );
+    let taken = lane
+        .reclaim(Namespace::Root, &|_| true)
+        .expect("two are taken back");
+    assert_eq!((&*taken.cursor, taken.updates), ("1", 2));
+    let begun = batch.pieces[0].message.bytes.len();
+    assert_eq!(lane.waiting(), begun - 10);
+    // What comes again joins the begun one, compressed once for both its clients.
+    lane.send_update(&updates[3], false);
+    assert!(batch.fill(&lane, 1 << 20).await);
+    let mut other = [Frame::message_of(&updates[3]).clone()];
+    compression.compress(other.iter_mut()).await;
+    assert!(Arc::ptr_eq(&other[0], &batch.pieces[1].message));
+    let left: usize = batch.pieces.iter().map(|p| p.message.bytes.len()).sum();
+    lane.written(left - 10);
+    assert_eq!(lane.waiting(), 0);
 }
 
 mod taking_back {
