@@ -70,7 +70,10 @@ class Watcher:
         message = json.loads(text)
         self.cursor = message.get("cursor") or self.cursor
         kind = message.get("type")
-        if kind == "resumed":
+        if message.get("status") == "error":
+            # The visualization has no greeting; the answer to a question shows that the client is in.
+            self.hellos += 1
+        elif kind == "resumed":
             self.resumed.append(message)
         elif kind in ("connection", "connection_established", "connected"):
             self.hellos += 1
