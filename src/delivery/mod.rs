@@ -22,4 +22,4 @@ pub(crate) use outbox::{Outbox, Places, QueuedMessage};
 pub use outgoing::{Outgoing, Shape};
 pub use pending::{Pending, Run};
 pub use segment_position::SegmentPosition;
-pub use wire_message::{Tag, Trail, WireMessage};
+pub use wire_message::{BatchOrder, Tag, Trail, WireMessage};

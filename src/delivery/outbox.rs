@@ -134,6 +134,24 @@ impl Outbox {
         Some(piece)
     }
 
+    /// The message at this place of the queue.
+    pub(crate) fn get(&self, at: usize) -> Option<&Arc<WireMessage>> {
+        self.pieces.get(at).map(|piece| &piece.message)
+    }
+
+    /// The first of the next `within` messages that belongs to no place of the stream: it may overtake those before it.
+    pub(crate) fn pop_aside(&mut self, within: usize) -> Option<QueuedMessage> {
+        let mut next = self.pieces.iter().take(within);
+        let at = next.position(|piece| piece.message.tag == Tag::Aside && !piece.changed)?;
+        self.pieces.remove(at)
+    }
+
+    /// The updates that wait.
+    pub(crate) fn updates(&self) -> impl Iterator<Item = &Arc<WireMessage>> {
+        let messages = self.pieces.iter().map(|piece| &piece.message);
+        messages.filter(|message| message.priority().is_some())
+    }
+
     /// Takes messages of up to `max` bytes.
     pub(crate) fn take(&mut self, into: &mut VecDeque<QueuedMessage>, max: usize) {
         let (before, mut size) = (into.len(), 0);

@@ -6,13 +6,14 @@ use std::{
 };
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 use tracing::Span;
 
 use crate::{
     channel::Namespace,
     config::Recipients,
-    delivery::{Tag, Trail, WireMessage},
-    event::Event,
+    delivery::{BatchOrder, Tag, Trail, WireMessage},
+    event::{Event, Priority},
     observe::Stamp,
     update::{self, Envelope, Planned, UpdateKind, made_harmless},
 };
@@ -35,6 +36,8 @@ pub struct Outgoing {
     trail: Trail,
     /// The connection by which all of its events came, if it is not to be sent them.
     sender: Option<NonZeroU64>,
+    /// The facts by which a batch orders it.
+    order: Option<BatchOrder>,
     /// The same with texts that are harmless in HTML; none where they are no different.
     harmless: OnceLock<Option<Box<Outgoing>>>,
     /// The bytes of each wire shape.
@@ -87,6 +90,7 @@ impl Outgoing {
             role: Role::Told,
             trail: Trail::default(),
             sender: None,
+            order: None,
             harmless: OnceLock::new(),
             shapes: Default::default(),
         }
@@ -142,6 +146,13 @@ impl Outgoing {
         self
     }
 
+    /// The same with the facts by which a batch orders it.
+    #[must_use]
+    pub(crate) fn in_order(mut self, priority: Priority, entities: SmallVec<[u64; 4]>) -> Self {
+        self.order = Some(BatchOrder { priority, entities });
+        self
+    }
+
     /// Whether all of its events came by this connection.
     pub(crate) fn is_sent_by(&self, connection: NonZeroU64) -> bool {
         self.sender == Some(connection)
@@ -176,6 +187,7 @@ impl Outgoing {
             same.role = self.role;
             same.trail = self.trail.clone();
             same.sender = self.sender;
+            same.order.clone_from(&self.order);
             Some(Box::new(same))
         };
         self.harmless.get_or_init(make).as_deref().unwrap_or(self)
@@ -194,7 +206,8 @@ impl Outgoing {
     pub fn shape(&self, shape: Shape, write: impl FnOnce() -> Bytes) -> &Arc<WireMessage> {
         let made = || {
             let trail = self.trail.clone();
-            WireMessage::followed(self.namespace, self.tag(), write(), trail)
+            let (tag, order) = (self.tag(), self.order.clone());
+            WireMessage::in_order(self.namespace, tag, write(), trail, order)
         };
         self.shapes[shape as usize].get_or_init(made)
     }

@@ -3,13 +3,20 @@
 //! A queue's entry is a pointer to it. With ten thousand observers that is what a delivery costs, so nothing that is
 //! the same for all of them is in the entry.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 use tokio::sync::OnceCell;
 use tracing::Span;
 
-use crate::{channel::Namespace, observe::Stamp};
+use crate::{channel::Namespace, event::Priority, observe::Stamp};
 
 /// The tag by which a queue decides whether it can take a message back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +51,38 @@ pub struct WireMessage {
     pub bytes: Bytes,
     /// The ways in which it is followed to the sockets.
     pub trail: Trail,
+    /// The facts by which a batch orders it; none of a message that is no update.
+    order: Option<BatchOrder>,
+    /// The batch that ends with it, once a client takes one: the numbers of its messages, and the batch.
+    batch: OnceLock<(Box<[u64]>, Arc<WireMessage>)>,
+    /// The number that no other message has.
+    number: u64,
+    /// The time at which it was made: a batch waits from then on.
+    made: Instant,
     /// The same in compressed form, once a client takes it; none if that is no smaller.
     compressed: OnceCell<Option<Arc<WireMessage>>>,
+}
+
+/// The facts by which a batch orders an update.
+#[derive(Debug, Clone)]
+pub struct BatchOrder {
+    /// Its urgency.
+    pub priority: Priority,
+    /// Hashes of the entities that it names.
+    pub entities: SmallVec<[u64; 4]>,
+}
+
+/// The number of the last message.
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
+
+impl Tag {
+    /// The cursor after an update.
+    pub fn cursor(&self) -> Option<&str> {
+        match self {
+            Self::Update(cursor) => Some(cursor),
+            Self::Aggregate | Self::Told | Self::Aside => None,
+        }
+    }
 }
 
 impl WireMessage {
@@ -56,11 +93,26 @@ impl WireMessage {
 
     /// The same for a message that is followed to the sockets.
     pub fn followed(namespace: Namespace, tag: Tag, bytes: Bytes, trail: Trail) -> Arc<Self> {
+        Self::in_order(namespace, tag, bytes, trail, None)
+    }
+
+    /// The same with the facts by which a batch orders it.
+    pub fn in_order(
+        namespace: Namespace,
+        tag: Tag,
+        bytes: Bytes,
+        trail: Trail,
+        order: Option<BatchOrder>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             namespace,
             tag,
             bytes,
             trail,
+            order,
+            batch: OnceLock::new(),
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            made: Instant::now(),
             compressed: OnceCell::new(),
         })
     }
@@ -68,6 +120,39 @@ impl WireMessage {
     /// A message that belongs to no place of the stream and to no namespace.
     pub fn aside(bytes: Bytes) -> Arc<Self> {
         Self::new(Namespace::Root, Tag::Aside, bytes)
+    }
+
+    /// Its urgency, if it is an update.
+    pub fn priority(&self) -> Option<Priority> {
+        self.order.as_ref().map(|order| order.priority)
+    }
+
+    /// Hashes of the entities that it names.
+    pub fn entities(&self) -> &[u64] {
+        self.order.as_ref().map_or(&[], |order| &order.entities)
+    }
+
+    /// The time at which it was made.
+    pub fn made(&self) -> Instant {
+        self.made
+    }
+
+    /// The batch of these messages: `write` writes it for the first client that takes them together, and all that take
+    /// the same ones share it.
+    pub fn batch(messages: &[Arc<Self>], write: fn(&[Arc<Self>]) -> Bytes) -> Arc<Self> {
+        let made = || Self::aside(write(messages));
+        let Some(last) = messages.last() else {
+            return made();
+        };
+        let numbers = messages.iter().map(|message| message.number);
+        let (of, batch) = last
+            .batch
+            .get_or_init(|| (numbers.clone().collect(), made()));
+        if of.iter().copied().eq(numbers) {
+            batch.clone()
+        } else {
+            made()
+        }
     }
 
     /// The same in compressed form: `make` makes it for the first client that takes it, while all others wait, and all

@@ -6,6 +6,8 @@
 pub(crate) mod actions;
 pub mod admin;
 mod argument;
+pub(crate) mod batching;
+pub(crate) mod depths;
 pub mod figures;
 mod handshake;
 pub mod http;

@@ -5,17 +5,22 @@
 
 use std::{
     fmt,
+    future::poll_fn,
     num::NonZeroU64,
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
+use smallvec::SmallVec;
 
+use super::batching::Manner;
 use crate::{
     channel::Namespace,
     delivery::{Outbox, Outgoing, Reclaimed, WireMessage},
@@ -41,6 +46,16 @@ pub(crate) trait Wire: fmt::Debug + Send + Sync + 'static {
     }
 }
 
+/// The next step of a queue's reader.
+enum Step {
+    /// This is to be written.
+    Message(Arc<WireMessage>),
+    /// Updates wait until then for others to share a batch with.
+    Held(Instant),
+    /// Nothing waits.
+    Empty,
+}
+
 /// The queue that the hub fills and the connection empties.
 #[derive(Debug)]
 pub(crate) struct ObserverQueue {
@@ -55,6 +70,7 @@ pub(crate) struct ObserverQueue {
     sockets: Sockets,
     /// The number of the connection, if the observer is not sent what it publishes.
     connection: Option<NonZeroU64>,
+    manner: Manner,
 }
 
 /// The number of the last connection that got one.
@@ -73,7 +89,18 @@ struct State {
 
 impl ObserverQueue {
     pub(crate) fn new(wire: &'static dyn Wire, max_bytes: usize, sockets: Sockets) -> Arc<Self> {
+        Self::with_manner(wire, max_bytes, sockets, Manner::default())
+    }
+
+    /// A queue with a manner of its own.
+    pub(crate) fn with_manner(
+        wire: &'static dyn Wire,
+        max_bytes: usize,
+        sockets: Sockets,
+        manner: Manner,
+    ) -> Arc<Self> {
         Arc::new(Self {
+            manner,
             wire,
             state: Mutex::new(State {
                 queue: Outbox::default(),
@@ -106,16 +133,44 @@ impl ObserverQueue {
     pub(super) fn poll_message(&self, cx: &Context<'_>) -> Poll<Option<Arc<WireMessage>>> {
         self.reader.register(cx.waker());
         let mut state = self.lock();
-        match state.take() {
+        match state.take(&self.manner) {
             Some(message) => Poll::Ready(Some(message)),
             None if state.ended => Poll::Ready(None),
             None => Poll::Pending,
         }
     }
 
+    /// The next message of a queue whose updates may go in batches; `None` at the end.
+    pub(super) async fn next(&self) -> Option<Arc<WireMessage>> {
+        if self.manner.batching.is_none() {
+            return poll_fn(|cx| self.poll_message(cx)).await;
+        }
+        let mut due = pin!(tokio::time::sleep(Duration::ZERO));
+        poll_fn(|cx| {
+            loop {
+                self.reader.register(cx.waker());
+                let mut state = self.lock();
+                match state.step(&self.manner) {
+                    Step::Message(message) => return Poll::Ready(Some(message)),
+                    Step::Empty if state.ended => return Poll::Ready(None),
+                    Step::Empty => return Poll::Pending,
+                    Step::Held(until) => {
+                        drop(state);
+                        due.as_mut().reset(until.into());
+                        ready!(due.as_mut().poll(cx));
+                    }
+                }
+            }
+        })
+        .await
+    }
+
     /// The next message, if one waits.
     pub(super) fn pop_now(&self) -> Option<Arc<WireMessage>> {
-        self.lock().take()
+        match self.lock().step(&self.manner) {
+            Step::Message(message) => Some(message),
+            Step::Held(_) | Step::Empty => None,
+        }
     }
 
     /// Notes that all messages that were taken are written, and counts how long they took.
@@ -158,6 +213,7 @@ impl ObserverQueue {
         if !state.ended {
             state.ended = true;
             state.bytes = piece.len();
+            self.manner.count(state.queue.updates(), -1);
             state.queue.clear();
             if !piece.is_empty() {
                 state.queue.push_first(piece);
@@ -178,13 +234,54 @@ impl ObserverQueue {
     }
 }
 
+impl Drop for ObserverQueue {
+    fn drop(&mut self) {
+        self.manner.count(self.lock().queue.updates(), -1);
+    }
+}
+
 impl State {
+    /// The reader's next step.
+    fn step(&mut self, manner: &Manner) -> Step {
+        let Some(batching) = &manner.batching else {
+            return self.take(manner).map_or(Step::Empty, Step::Message);
+        };
+        // Answers belong to no place of the stream, so they don't wait with a batch.
+        if let Some(aside) = self.queue.pop_aside(batching.size) {
+            return Step::Message(self.taken(manner, aside.message));
+        }
+        let run = (0..batching.size).map_while(|at| self.queue.get(at));
+        let run = run.take_while(|message| message.priority().is_some());
+        let dues: SmallVec<[Instant; 16]> = run.map(|message| batching.due(message)).collect();
+        let Some(&due) = dues.iter().min() else {
+            return self.take(manner).map_or(Step::Empty, Step::Message);
+        };
+        let is_full = dues.len() == batching.size || self.queue.get(dues.len()).is_some();
+        if !is_full && !self.ended && due > Instant::now() {
+            return Step::Held(due);
+        }
+        let mut batch = Vec::with_capacity(dues.len());
+        for _ in 0..dues.len() {
+            if let Some(piece) = self.queue.pop() {
+                batch.push(self.taken(manner, piece.message));
+            }
+        }
+        manner.sent_batch(batch.len());
+        Step::Message(WireMessage::batch(&batch, batching.write))
+    }
+
     /// The next message, which is being written from here on.
-    fn take(&mut self) -> Option<Arc<WireMessage>> {
+    fn take(&mut self, manner: &Manner) -> Option<Arc<WireMessage>> {
         let message = self.queue.pop()?.message;
+        Some(self.taken(manner, message))
+    }
+
+    /// A message that left the queue.
+    fn taken(&mut self, manner: &Manner, message: Arc<WireMessage>) -> Arc<WireMessage> {
+        manner.count([&message], -1);
         self.bytes -= message.bytes.len();
         self.taken.extend(message.trail.stamp);
-        Some(message)
+        message
     }
 }
 
@@ -205,6 +302,7 @@ impl Outlet for QueueOutlet {
             return true;
         }
         state.bytes += message.bytes.len();
+        self.0.manner.count([&message], 1);
         state.queue.push(message);
         state.bytes <= self.0.max_bytes
     }
@@ -227,9 +325,12 @@ impl Outlet for QueueOutlet {
 
     fn reclaim(&self, keeps: &dyn Fn(&str) -> bool) -> Option<Reclaimed> {
         let mut state = self.0.lock();
-        let taken = state.queue.reclaim(Namespace::Root, keeps)?;
-        state.bytes -= taken.bytes;
-        Some(taken)
+        let manner = &self.0.manner;
+        manner.count(state.queue.updates(), -1);
+        let taken = state.queue.reclaim(Namespace::Root, keeps);
+        manner.count(state.queue.updates(), 1);
+        state.bytes -= taken.as_ref().map_or(0, |taken| taken.bytes);
+        taken
     }
 
     fn settle(&self) {

@@ -58,7 +58,8 @@ impl Hub {
             let update = Outgoing::of_plan(planned, event, &envelope, self.options.sanitize)
                 .traced(delivery)
                 .stamped(Some(stamp))
-                .sent_by(pending.by.connection);
+                .sent_by(pending.by.connection)
+                .in_order(pending.priority, pending.entities.clone());
             let layout = planned.kind.changes_layout(event);
             self.metrics.deliveries(audience.len());
             let roster = &mut self.roster;

@@ -203,6 +203,13 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let door = Door::new(context, options::door(config, &metrics));
     let readiness = Arc::new(Readiness::default());
     let alerts_hub = handle.clone();
+    let depths = websocket::Depths::default();
+    metrics.add(|registry| depths.register(registry));
+    let long = config.doors.visualization_queue_warning.into();
+    aside.push(essential.spawn(
+        "monitor of the visualization's queues",
+        websocket::watch_queues(depths.clone(), long),
+    ));
     let (figures, reader) = figures::start(
         config,
         &essential,
@@ -211,6 +218,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     );
     aside.push(reader);
     let doors = websocket::Context {
+        depths,
         hub: handle.clone(),
         intake: intake.clone(),
         authenticator: authenticator.clone(),

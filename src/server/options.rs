@@ -263,6 +263,10 @@ pub(super) fn doors(
         stall: config.server.stall_timeout.get(),
         heartbeat: config.performance.heartbeat_interval.get(),
         push_interval: config.performance.figures_interval.get(),
+        batches: (
+            config.doors.visualization_batch_size.into(),
+            config.doors.visualization_batch_ms.get(),
+        ),
         quota,
     }
 }

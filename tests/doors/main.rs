@@ -9,4 +9,5 @@ mod pipeline_actions;
 mod pipeline_admin;
 mod session;
 mod streams;
+mod visual_batches;
 mod visualization;

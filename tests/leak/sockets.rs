@@ -9,7 +9,11 @@ use kit::door::DoorClient;
 use serde_json::json;
 
 /// The paths of the doors at which a client gets all updates that it may see, each with its query so far.
-const PATHS: &[&str] = &["/ws/spy/?batch=false"];
+const PATHS: &[&str] = &[
+    "/ws/spy/?batch=false",
+    "/ws/visualization?batch=false",
+    "/ws/visualization?batch=true",
+];
 /// The number of these doors.
 pub fn doors() -> usize {
     PATHS.len()

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     access::Authenticator,
     breaker::Breakers,
-    doors::{actions::Actions, figures::Figures},
+    doors::{actions::Actions, depths::Depths, figures::Figures},
     error::Error,
     hub::HubHandle,
     intake::Intake,
@@ -32,6 +32,8 @@ pub struct Options {
     pub heartbeat: Duration,
     /// The shortest interval at which an operator is pushed figures.
     pub push_interval: Duration,
+    /// Updates in one batch of the visualization, and the time that one may wait for others.
+    pub batches: (usize, Duration),
     /// Counts sessions by address.
     pub quota: Arc<Quota>,
 }
@@ -53,6 +55,8 @@ pub struct Context {
     pub figures: Arc<Figures>,
     /// The circuit breakers around outside parts.
     pub breakers: Breakers,
+    /// Counts the updates that wait for clients of the visualization.
+    pub depths: Depths,
     /// Limits of a client.
     pub options: Options,
 }

@@ -23,8 +23,9 @@ mod visualization;
 
 use axum::Router;
 
+pub use super::depths::Depths;
 pub use context::{Context, Options};
-pub use visualization::PATH as VISUALIZATION;
+pub use visualization::{PATH as VISUALIZATION, watch_queues};
 
 /// The workflow visualization alone, at every path.
 pub fn visualization(context: Context) -> Router {

@@ -1,12 +1,6 @@
 //! A client of one of these doors, from its handshake to its end.
 
-use std::{
-    future::poll_fn,
-    net::IpAddr,
-    sync::Arc,
-    task::{Poll, ready},
-    time::Duration,
-};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -32,7 +26,7 @@ use crate::{
     channel::Namespace,
     config::Role,
     delivery::WireMessage,
-    doors::{handshake::Handshake, peer, queue::ObserverQueue},
+    doors::{batching::Manner, handshake::Handshake, peer, queue::ObserverQueue},
     error::Error,
     net::{ConnectionSlot, Live, Socket},
     observe::{ConnectionKind, CountedConnection},
@@ -47,6 +41,11 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 pub(super) trait Protocol: Send + Sync + 'static {
     /// Handles one message of a client; its answers go through the session. Messages are handled one after the other.
     fn receive(&self, session: &Session, text: &str) -> impl Future<Output = ()> + Send;
+
+    /// The manner of its clients' queues.
+    fn manner(&self, _context: &Context) -> Manner {
+        Manner::default()
+    }
 
     /// Whether a message in bytes is read as the text that it is; otherwise it ends the connection.
     const READS_BYTES: bool = false;
@@ -155,10 +154,11 @@ impl Arriving {
         let context = self.context;
         let id: Arc<str> = crate::event::mint_id().to_string().into();
         let opening = opening(&id, &who);
-        let queue = ObserverQueue::new(
+        let queue = ObserverQueue::with_manner(
             opening.wire,
             context.options.max_bytes,
             context.metrics.sockets.clone(),
+            protocol.manner(&context),
         );
         let ending = Ending::new(queue.clone());
         let origin = Origin {
@@ -260,7 +260,7 @@ impl<P: Protocol> Connected<P> {
         let ending = self.ending.clone();
         loop {
             tokio::select! {
-                first = next(&queue) => match first {
+                first = queue.next() => match first {
                     None => return End::Close(self.ending.close()),
                     Some(first) => {
                         let written = write_turn(socket, &queue, first);
@@ -349,11 +349,6 @@ impl<P: Protocol> Connected<P> {
         self.session.context.metrics.killed(reason);
         frame.map_or(End::Gone, End::Close)
     }
-}
-
-/// The next message for the client; none when nothing follows.
-async fn next(queue: &ObserverQueue) -> Option<Arc<WireMessage>> {
-    poll_fn(|cx| Poll::Ready(ready!(queue.poll_message(cx)))).await
 }
 
 /// Returns when the list of sessions has ended the connection.

@@ -190,6 +190,7 @@ fn write_update(
         },
         layout: planned.kind.changes_layout(event),
         outgoing: Outgoing::of_plan(planned, event, &envelope, sanitize)
-            .sent_by(group.by.connection),
+            .sent_by(group.by.connection)
+            .in_order(group.priority, group.entities.clone()),
     }
 }

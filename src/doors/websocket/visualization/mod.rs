@@ -1,9 +1,11 @@
 //! `/ws/visualization`: workflow visualization, for screens that draw a graph and for programs that change it.
 //!
 //! In come visual updates, each answered `{"status":"accepted","update_id"}` or `{"status":"error","error"}`; out go the
-//! updates of all others, singly. There is no greeting: the first message that a client reads is the answer to its own.
+//! updates of all others, singly or as `UpdateBatch`. There is no greeting: the first message that a client reads is the answer to its own.
 
+mod batch;
 mod incoming;
+mod monitor;
 mod outgoing;
 
 use std::sync::Arc;
@@ -30,16 +32,22 @@ use crate::{
         authz::{Filter, OBSERVERS, room_name, too_many_rooms},
     },
     config::Role,
-    doors::query,
+    doors::{
+        batching::{Batching, Manner},
+        query,
+    },
     error::Error,
     event::Object,
 };
 
+pub use monitor::watch_queues;
+
 /// The name of the door in counters.
 const DOOR: &str = "visualization";
 /// The parameters of the query.
-const PARAMETERS: [&str; 6] = [
+const PARAMETERS: [&str; 7] = [
     "cursor",
+    "batch",
     "rooms",
     "types",
     "projects",
@@ -64,6 +72,8 @@ pub(super) fn at_every_path() -> Router<Context> {
 struct Wanted {
     /// The cursor to go on from.
     cursor: Option<String>,
+    /// Whether updates come in batches.
+    batch: Option<String>,
     /// The rooms to be in; without any, those of every observer.
     rooms: Option<String>,
     /// Names and globs of updates that pass the filter.
@@ -82,11 +92,12 @@ async fn connect(
 ) -> Result<Response, Error> {
     // Everybody who is asked for no token may change the graph, as at the seed's own server.
     let visitor = identify(&context, DOOR, request.extensions(), Role::Producer).await?;
-    let wanted: Wanted = query::of(request.uri(), &PARAMETERS, &["name", "role", "batch"])
+    let wanted: Wanted = query::of(request.uri(), &PARAMETERS, &["name", "role"])
         .map_err(|message| context.bad_request(DOOR, message))?;
     let count = |refusal: &Error| context.metrics.turned_away(DOOR, refusal.code);
     let filter = wanted.filter().inspect_err(count)?;
     let rooms = wanted.rooms(&context, &visitor.who).inspect_err(count)?;
+    let batches = matches!(wanted.batch.as_deref(), Some("1" | "true"));
     let opening = move |_: &Arc<str>, _: &Identity| Opening {
         wire: &outgoing::UPDATES,
         rooms,
@@ -103,7 +114,7 @@ async fn connect(
         request,
         visitor,
         opening,
-        Visualization,
+        Visualization { batches },
     ))
 }
 
@@ -146,11 +157,27 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The protocol: each message of a client is an update of the graph.
-struct Visualization;
+struct Visualization {
+    /// Whether the client takes batches.
+    batches: bool,
+}
 
 impl Protocol for Visualization {
     // Python's `json.loads` reads bytes as well as a text, and so does the server that the clients know.
     const READS_BYTES: bool = true;
+
+    fn manner(&self, context: &Context) -> Manner {
+        let (size, window) = context.options.batches;
+        let write = batch::write;
+        Manner {
+            batching: self.batches.then_some(Batching {
+                size,
+                window,
+                write,
+            }),
+            depths: Some(context.depths.clone()),
+        }
+    }
 
     async fn receive(&self, session: &Session, text: &str) {
         session.used("publish");
