@@ -113,7 +113,7 @@ fn merged(updates: Vec<Object>) -> Vec<Object> {
             }
             Kind::Layout => {
                 if let Some(&earlier) = layouts.get(&graph) {
-                    out[earlier] = out[earlier].take().map(|before| merge(before, update));
+                    out[earlier] = out[earlier].take().map(|before| merge(&before, update));
                     continue;
                 }
                 layouts.insert(graph, out.len());
@@ -125,7 +125,7 @@ fn merged(updates: Vec<Object>) -> Vec<Object> {
 }
 
 /// Two layouts as one: the later one, with all changes of the earlier one that it does not make itself.
-fn merge(earlier: Object, mut later: Object) -> Object {
+fn merge(earlier: &Object, mut later: Object) -> Object {
     for key in ["changes", "metadata"] {
         let mut both = Object::new();
         for part in [earlier.get(key), later.get(key)].into_iter().flatten() {
@@ -136,7 +136,7 @@ fn merge(earlier: Object, mut later: Object) -> Object {
     let events = |update: &Object| update.get("coalesced").and_then(Value::as_u64).unwrap_or(1);
     later.insert(
         "coalesced".into(),
-        (events(&earlier) + events(&later)).into(),
+        (events(earlier) + events(&later)).into(),
     );
     // The earlier one stands before, so it is at least as urgent.
     if let Some(priority) = earlier.get("priority") {
