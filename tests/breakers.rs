@@ -320,7 +320,7 @@ async fn a_full_disk_opens_the_breaker_and_room_on_it_closes_it() {
     let said = |words: &str| stoa.lines(words).len() as u64;
     assert_eq!(said("the circuit breaker opened"), opened);
     assert_eq!(said("the circuit breaker closed"), opened);
-    // What was acknowledged is there, and nothing that was refused.
+    // Acknowledged events are there, and no refused ones.
     let (_, history) = get(address, "/api/v1/events?limit=1000").await;
     let kept = history["events"].as_array().expect("events").iter();
     let kept: Vec<u64> = kept.map(|e| e["data"]["n"].as_u64().unwrap()).collect();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{access::authz::Audience, event::Object, timestamp::Timestamp};
 
-/// How bad an alert is.
+/// The severity of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -35,7 +35,7 @@ pub struct Subject {
 pub struct Alert {
     /// A word of a fixed set.
     pub code: &'static str,
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
     /// The thing that it is about.
     pub subject: Subject,
@@ -71,7 +71,7 @@ impl Status {
     }
 }
 
-/// What is said of an alert at one time.
+/// The message about an alert at one time.
 #[derive(Debug, Clone)]
 pub struct Notice {
     /// The alert.
@@ -91,7 +91,7 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// How bad it is now.
+    /// Its severity now.
     pub fn severity(&self) -> Severity {
         match self.status {
             Status::Firing => self.alert.severity,

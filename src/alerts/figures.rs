@@ -18,13 +18,13 @@ pub struct Readings {
     pub latency: Option<(u64, f64)>,
     /// Publishes, connects and requests of the last minute, and the share that was accepted.
     pub success: Option<(u64, f64)>,
-    /// What is used of each limit.
+    /// The used part of each limit.
     pub used: Vec<Used>,
     /// The circuit breakers.
     pub breakers: Vec<BreakerSnapshot>,
 }
 
-/// How much of a limit is used.
+/// The used part of a limit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Used {
     /// The name of the limit.

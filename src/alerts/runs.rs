@@ -53,7 +53,7 @@ const WAITING: [&str; 21] = [
     "suspended",
 ];
 
-/// What an event says of a run.
+/// The news of a run in an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Word {
     Failed,

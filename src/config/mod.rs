@@ -83,7 +83,7 @@ pub struct Config {
     pub journal: Journal,
     /// Circuit breakers around outside parts.
     pub breakers: Breakers,
-    /// What operators are told without asking.
+    /// Notices to operators that did not ask.
     pub alerts: Alerts,
     /// The doors for clients of other systems.
     pub doors: Doors,

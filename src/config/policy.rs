@@ -92,7 +92,7 @@ pub struct Pace {
     pub recover_after_ms: Millis<5_000, 100>,
     /// Milliseconds between two flushes from the first step on.
     pub degraded_flush_interval_ms: Millis<10>,
-    /// How many times as long the windows of low priority are from the second step on.
+    /// The factor by which the windows of low priority are longer from the second step on.
     pub degraded_low_windows: Count<10, 1, 1_000>,
     /// The part of a flush that each priority may count on: critical, high, normal, low.
     #[default([8, 4, 2, 1])]

@@ -57,7 +57,7 @@ pub struct Server {
     pub connect_timeout: Seconds<10_000>,
     /// Seconds that a producer has to answer an `agent_action`; then the operator gets `timeout`.
     pub action_timeout: Seconds<5_000>,
-    /// How often an `agent_action` is sent again whose producer left before it answered.
+    /// Times that an `agent_action` is sent again whose producer left before it answered.
     pub action_retries: Count<3, 0, 10>,
     /// Seconds before the first of these; the wait doubles with each.
     pub action_retry_delay: Seconds<500, 1, 60_000>,

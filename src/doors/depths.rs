@@ -1,4 +1,4 @@
-//! How much waits for the clients of a door, by priority.
+//! The updates that wait for the clients of a door, by priority.
 
 use std::{array, sync::atomic::Ordering};
 

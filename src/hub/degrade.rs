@@ -31,7 +31,7 @@ pub struct DegradationOptions {
     pub tempo: Tempo,
     /// The time between two flushes from the first step on.
     pub flush_interval: Duration,
-    /// How many times as long the windows of low priority are from the second step on.
+    /// The factor by which the windows of low priority are longer from the second step on.
     pub low_windows: u32,
     /// Tells all other parts of the step.
     pub told: Arc<Degradation>,

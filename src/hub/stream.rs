@@ -38,7 +38,7 @@ pub(super) struct Stream {
     /// Updates of the events that were read, as far as they are unsent.
     pending: Pending,
     position: Position,
-    /// How many times as long as usual the windows of low priority are.
+    /// The factor by which the windows of low priority are longer than usual.
     low_windows: u32,
 }
 

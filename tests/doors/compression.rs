@@ -178,7 +178,7 @@ async fn bombs_and_broken_messages_close_their_connection_alone() {
         assert_eq!(raw.end().await, End::Closed(Some(code)), "{reason}");
         assert_eq!(counted_in(&server, &line), before + 1, "{reason}");
     }
-    // Where it was not agreed on.
+    // It was not agreed on here.
     let (mut raw, _) = Raw::upgrade_at(address, GUIDE, "").await;
     raw.send(&frame(FINAL | RSV1 | TEXT, &ping)).await.unwrap();
     assert_eq!(raw.end().await, End::Closed(Some(1002)));

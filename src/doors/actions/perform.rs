@@ -30,7 +30,7 @@ pub(crate) struct ActionsContext {
     pub(crate) metrics: Arc<Metrics>,
     /// The time that a producer has to answer, retries included.
     pub(crate) timeout: Duration,
-    /// How often an action is sent again whose producer left before it answered, and the wait before the first time; it
+    /// The times that an action is sent again whose producer left before it answered, and the wait before the first time; it
     /// doubles with each.
     pub(crate) retries: (u64, Duration),
     /// The most actions of one operator in flight, and their bytes.

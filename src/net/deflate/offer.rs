@@ -1,4 +1,4 @@
-//! What a client offers of permessage-deflate, and what is agreed on (RFC 7692, 7.1).
+//! The offers of permessage-deflate that a client makes, and the answer to them (RFC 7692, 7.1).
 
 use http::{HeaderMap, HeaderValue, header::SEC_WEBSOCKET_EXTENSIONS};
 use strum::IntoStaticStr;

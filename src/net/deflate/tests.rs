@@ -279,7 +279,7 @@ async fn a_message_is_compressed_once_for_all_and_keeps_its_tag() {
             inflate(&compressed.bytes[payload_at..], len).as_deref(),
             Ok(&message.bytes[plain_at..])
         );
-        // What is compressed is left alone.
+        // A compressed message is left alone.
         assert_eq!(compression.compress(queues.iter_mut()).await, 0);
     }
     let mut registry = prometheus_client::registry::Registry::default();
@@ -428,14 +428,14 @@ fn frames_that_break_a_compressed_message_end_the_connection() {
             "{first:x}"
         );
     }
-    // What is announced is refused by its header, and a message in pieces by their sum.
+    // An announced size is refused by its header, and a message in pieces by their sum.
     let long = client_frame(0x80, [0; 4], &vec![0; LIMITS.max_message]);
     assert_eq!(after(&long[..14]), Err(InflationError::TooLarge));
     assert_eq!(
         after(&client_frame(0x80, [0; 4], &hello[..2])),
         Err(InflationError::Malformed)
     );
-    // What no compression is meant by is left to the WebSocket to judge.
+    // A frame without compression is left to the WebSocket to judge.
     let mut out = bytes::BytesMut::new();
     let odd = [
         client_frame(0xc9, [0; 4], b"x"),

@@ -13,7 +13,7 @@ struct Recent {
     ends: u32,
     /// Ends without a goodbye.
     lost: u32,
-    /// How many of these the client came back from; the oldest first.
+    /// The number of these that the client came back from; the oldest first.
     returned: u32,
 }
 

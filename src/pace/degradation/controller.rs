@@ -80,7 +80,7 @@ pub struct Controller {
     under_since: Option<Instant>,
     /// When a step was last left.
     left: Option<Instant>,
-    /// How many times as long as usual a step is held.
+    /// The factor by which a step is held longer than usual.
     hold: u32,
 }
 

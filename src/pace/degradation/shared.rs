@@ -23,7 +23,7 @@ pub struct Degradation {
     step: AtomicU8,
     /// When the step was entered or come back to, in microseconds since 1970; 0 since the start.
     since: AtomicI64,
-    /// How often each step was entered, by its number.
+    /// The times that each step was entered, by its number.
     entered: [AtomicU64; Step::ALL.len()],
     gauge: Gauge,
     counted: Family<Name, Counter>,
@@ -36,7 +36,7 @@ pub struct StepsTaken {
     pub step: Step,
     /// The time at which the step began; none for that of the start.
     pub since: Option<Timestamp>,
-    /// How often each step but the first was entered.
+    /// The times that each step but the first was entered.
     pub entered: Vec<(&'static str, u64)>,
 }
 

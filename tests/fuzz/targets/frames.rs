@@ -3,9 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use stoa::{
-    channel::Namespace,
-    delivery::Tag,
-    doors::socketio::engine::frame::Frame,
+    channel::Namespace, delivery::Tag, doors::socketio::engine::frame::Frame,
     net::frame::first_frame,
 };
 

@@ -34,7 +34,7 @@ pub async fn watch_queues(depths: Depths, long: u64) {
     }
 }
 
-/// What is known of the queue of one priority.
+/// The queue of one priority as the monitor knows it.
 #[derive(Debug, Clone, Copy, Default)]
 struct Queue {
     /// The looks in a row at which it was long.

@@ -170,7 +170,7 @@ async fn what_is_compressed_is_counted_as_what_it_became() {
     assert_eq!((&*taken.cursor, taken.updates), ("1", 2));
     let begun = batch.pieces[0].message.bytes.len();
     assert_eq!(lane.waiting(), begun - 10);
-    // What comes again joins the begun one, compressed once for both its clients.
+    // An update that comes again joins the begun one, compressed once for both its clients.
     lane.send_update(&updates[3], false);
     assert!(batch.fill(&lane, 1 << 20).await);
     let mut other = [Frame::message_of(&updates[3]).clone()];
