@@ -17,11 +17,12 @@ mod listen;
 mod options;
 mod play;
 mod reload;
+mod running;
 mod stop;
 #[cfg(test)]
 mod tests;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 pub use announce::warnings;
 pub use error::ServeError;
@@ -31,11 +32,9 @@ use listen::listen;
 #[cfg(test)]
 pub(crate) use options::lane as lane_limits;
 use reload::Asked;
+pub use running::Running;
 use stop::StopSignal;
-use tokio::{
-    sync::watch,
-    task::{AbortHandle, JoinHandle},
-};
+use tokio::sync::watch;
 
 use crate::{
     access::authn::StartSecret,
@@ -49,52 +48,12 @@ use crate::{
     },
     hub::Hub,
     intake::{Intake, Refusing},
-    journal::Journal,
     net::{Proxies, Quota, Server},
     observe::Metrics,
     pace::degradation::Degradation,
     projections::{analytics, state::checkpoint},
     update::{Rule, Table, TransformOptions},
 };
-
-/// The time that the last saving of the analytics may take.
-const SAVE_TIMEOUT: Duration = Duration::from_secs(1);
-/// The time that the journal may take to close its file.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// A running server.
-#[derive(Debug)]
-pub struct Running {
-    /// The actual address, since the system may have chosen the port.
-    address: SocketAddr,
-    /// The address of the visualization's own port, if it has one.
-    visualization: Option<SocketAddr>,
-    /// Printed once, when the server listens.
-    start_secret: Option<StartSecret>,
-    /// Read by tests and benchmarks.
-    metrics: Arc<Metrics>,
-    /// Says that the server goes down.
-    readiness: Arc<Readiness>,
-    /// Stopped first, so that no new session begins.
-    door: Door,
-    /// Ends accepting.
-    stopping: watch::Sender<bool>,
-    /// Awaited, so that requests in flight are answered: a task for each port.
-    serving: Vec<JoinHandle<()>>,
-    /// Awaited, so that updates that are due are sent.
-    hub: JoinHandle<()>,
-    /// Notices the end of any of these tasks.
-    essential: Essential,
-    /// Tasks beside the stream, which never end by themselves.
-    aside: Vec<JoinHandle<()>>,
-    /// Bytes of the analytics, which are saved when all clients are gone.
-    max_analytics: usize,
-    /// Closed last.
-    journal: Arc<dyn Journal>,
-    /// Ended before the other tasks, because it publishes.
-    demo: Option<JoinHandle<()>>,
-    shutdown_timeout: Duration,
-}
 
 /// Starts everything and returns when connections are accepted.
 ///
@@ -301,66 +260,6 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
             .then(|| tokio::spawn(play::play(config.demo.seed, config.demo.speed, intake))),
         shutdown_timeout: config.server.shutdown_timeout.get(),
     })
-}
-
-impl Running {
-    /// The address that the server listens on.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The address of the workflow visualization's own port, if it has one.
-    pub fn visualization_address(&self) -> Option<SocketAddr> {
-        self.visualization
-    }
-
-    /// The secret that makes its holder an admin; none where tokens are required.
-    pub fn start_secret(&self) -> Option<&str> {
-        self.start_secret.as_ref().map(StartSecret::reveal)
-    }
-
-    /// The server's counters.
-    pub fn metrics(&self) -> &Arc<Metrics> {
-        &self.metrics
-    }
-
-    /// Waits until an essential task ends. Never returns while all is well.
-    pub async fn ended(&mut self) -> Ended {
-        self.essential.ended().await
-    }
-
-    /// Goes down, and returns within the configured time whatever clients do.
-    pub async fn shutdown(self) {
-        self.readiness.stop();
-        if let Some(demo) = &self.demo {
-            demo.abort();
-        }
-        self.aside.iter().for_each(JoinHandle::abort);
-        let mut at_last: Vec<_> = self.serving.iter().map(JoinHandle::abort_handle).collect();
-        at_last.push(self.hub.abort_handle());
-        let orderly = async {
-            self.door.shutdown().await;
-            self.stopping.send_replace(true);
-            for serving in self.serving {
-                serving.await.ok();
-            }
-            self.hub.await.ok();
-        };
-        if tokio::time::timeout(self.shutdown_timeout, orderly)
-            .await
-            .is_err()
-        {
-            tracing::warn!("not everything ended in time; going down without it");
-            at_last.iter().for_each(AbortHandle::abort);
-        }
-        let journal = self.journal;
-        self.metrics.usage.end_all();
-        let save = analytics::save(&*journal, &self.metrics, self.max_analytics);
-        tokio::time::timeout(SAVE_TIMEOUT, save).await.ok();
-        let close = tokio::task::spawn_blocking(move || journal.close());
-        // Only a disk that hangs takes so long; acknowledged events are kept all the same.
-        tokio::time::timeout(CLOSE_TIMEOUT, close).await.ok();
-    }
 }
 
 /// Serves until Ctrl-C or SIGTERM.
