@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { LIMIT, launch } from './page.mjs';
-import { startStoa } from './stoa.mjs';
+import { publish, startStoa } from './stoa.mjs';
 
 /** The component's frame: it tells the page around it of the connection and of each update. */
 const frame = (port) => `
@@ -70,8 +70,7 @@ test('the component tells its page of the connection and of each update', LIMIT,
   let got;
   seen.then((handle) => (got = handle));
   while (!got) {
-    const response = await fetch(`${stoa.url}/api/v1/events`, { method: 'POST', body: JSON.stringify(update) });
-    assert.equal(response.status, 202);
+    await publish(stoa, update);
     await Promise.race([seen, new Promise((resolve) => setTimeout(resolve, 100))]);
   }
   const { data } = await got.jsonValue();

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use kit::{counted, door::DoorClient, post, server, server_with, wait_for};
+use kit::{counted, door::DoorClient, metrics, post, server, server_with, wait_for};
 use serde_json::{Value, json};
 use stoa::config::Config;
 
@@ -89,8 +89,13 @@ async fn a_batch_has_the_seeds_fields_and_goes_when_its_time_is_over() {
     let batch = client.next().await.unwrap();
     assert_eq!(targets(&batch), ["graph"]);
     assert_eq!(batch["requires_layout_update"], true);
-    let sum = "stoa_visualization_batch_updates_sum";
-    assert_eq!(counted(address, sum).await, 4);
+    let told = metrics(address).await;
+    for line in [
+        "stoa_visualization_batch_updates_sum 4.0",
+        "stoa_visualization_batch_updates_count 2",
+    ] {
+        assert!(told.lines().any(|l| l == line), "no {line:?} in {told}");
+    }
 }
 
 #[tokio::test]
