@@ -175,7 +175,12 @@ impl Poster {
             }
             let permit = self.permit().await;
             let outcome = self.try_once(post).await;
-            permit.settle(outcome.as_ref().copied());
+            // A receiver that refuses this post is there: only what it says of itself counts against it.
+            let part = match &outcome {
+                Err(fault) if fault.is_final => Ok(()),
+                outcome => outcome.as_ref().copied(),
+            };
+            permit.settle(part);
             let Err(fault) = outcome else {
                 self.metrics.posted("ok");
                 return;

@@ -31,34 +31,14 @@ pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
 impl Handshake {
     /// Reads the handshake of a request.
     pub(super) fn read(request: &mut Request<Body>) -> Result<Self, NoHandshake> {
-        let bad = |message| (StatusCode::BAD_REQUEST, message);
-        if request.method() != Method::GET {
-            return Err(bad("a WebSocket handshake is a GET"));
-        }
         let headers = request.headers();
-        if !names(headers, &header::CONNECTION, "upgrade") || !is_wanted(headers) {
-            return Err(bad(
-                "not a WebSocket handshake: Connection and Upgrade say nothing of it",
-            ));
-        }
-        if headers
-            .get(header::SEC_WEBSOCKET_VERSION)
-            .is_none_or(|v| v != "13")
-        {
-            return Err((
-                StatusCode::UPGRADE_REQUIRED,
-                "Sec-WebSocket-Version must be 13",
-            ));
-        }
-        let key = headers
-            .get(header::SEC_WEBSOCKET_KEY)
-            .ok_or_else(|| bad("Sec-WebSocket-Key is missing"))?;
+        let key = key(request.method(), headers)?;
         let accept = derive_accept_key(key.as_bytes());
         let protocol = first_protocol(headers);
         let on_upgrade = request
             .extensions_mut()
             .remove::<OnUpgrade>()
-            .ok_or_else(|| bad("this connection can't be upgraded"))?;
+            .ok_or((StatusCode::BAD_REQUEST, "this connection can't be upgraded"))?;
         Ok(Self {
             on_upgrade,
             accept,
@@ -97,6 +77,46 @@ impl Handshake {
         })?;
         Ok((response, self.on_upgrade))
     }
+}
+
+/// Whether a request is a handshake that can be answered.
+pub(super) fn is_whole(method: &Method, headers: &HeaderMap) -> bool {
+    key(method, headers).is_ok()
+}
+
+/// The key of a handshake.
+fn key<'h>(method: &Method, headers: &'h HeaderMap) -> Result<&'h HeaderValue, NoHandshake> {
+    let bad = |message| (StatusCode::BAD_REQUEST, message);
+    if method != Method::GET {
+        return Err(bad("a WebSocket handshake is a GET"));
+    }
+    // Its bytes would be read as the client's first frames.
+    if has_body(headers) {
+        return Err(bad("a WebSocket handshake has no body"));
+    }
+    if !names(headers, &header::CONNECTION, "upgrade") || !is_wanted(headers) {
+        return Err(bad(
+            "not a WebSocket handshake: Connection and Upgrade say nothing of it",
+        ));
+    }
+    let version = headers.get(header::SEC_WEBSOCKET_VERSION);
+    if version.is_none_or(|version| version != "13") {
+        return Err((
+            StatusCode::UPGRADE_REQUIRED,
+            "Sec-WebSocket-Version must be 13",
+        ));
+    }
+    headers
+        .get(header::SEC_WEBSOCKET_KEY)
+        .ok_or(bad("Sec-WebSocket-Key is missing"))
+}
+
+/// Whether a request announces a body.
+fn has_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::TRANSFER_ENCODING)
+        || headers
+            .get(header::CONTENT_LENGTH)
+            .is_some_and(|length| length != "0")
 }
 
 /// The subprotocol to agree on, the first one: a browser that offers some and gets none closes the connection. They

@@ -1,13 +1,15 @@
 //! The life of a connection, which is the same at all of these doors.
 
 use kit::{
+    counted,
     door::DoorClient,
     get,
     guarded::{grant, guarded, token},
-    refused, server, server_with,
+    post, refused, server, server_with, wait_for,
 };
 use serde_json::json;
 use stoa::config::Role;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 
 #[tokio::test]
@@ -49,6 +51,78 @@ async fn bytes_are_no_messages() {
         .unwrap();
     assert!(client.next().await.is_none());
     assert_eq!(client.closed.unwrap().0, 1003);
+}
+
+#[tokio::test]
+async fn a_handshake_has_no_body() {
+    let server = server().await;
+    let with_body = [("Content-Length", "5")];
+    let refused = DoorClient::open_with(server.address(), "/api/v1/ws", &with_body).await;
+    assert_eq!(refused.unwrap_err(), 400);
+}
+
+/// The library collects an answer for each ping: unread ones must not fill the memory.
+#[tokio::test]
+async fn a_client_that_pings_and_reads_no_answer_is_not_read_either() {
+    let server = server_with(|config| config.server.stall_timeout.set(0.5).unwrap()).await;
+    let address = server.address();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "GET /api/v1/ws HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut ping = vec![0x89, 0x80 | 125, 0, 0, 0, 0];
+    ping.extend([b'x'; 125]);
+    let pings = ping.repeat(500);
+    let mut sent = 0;
+    // More than the kernel's buffers hold on both ways.
+    while sent < 256 << 20 && stream.write_all(&pings).await.is_ok() {
+        sent += pings.len();
+    }
+    assert!(sent < 256 << 20, "all of it was read");
+    let killed = "stoa_connections_killed_total{reason=\"stalled\"}";
+    wait_for("the end of the client", async || {
+        counted(address, killed).await == 1
+    })
+    .await;
+}
+
+/// The replay is longer than what may wait for a client, so it goes out while the request is under way.
+#[tokio::test]
+async fn a_long_resume_on_request_comes_to_its_end() {
+    let server = server().await;
+    let address = server.address();
+    let mut client = DoorClient::open(address, "/ws/show/").await.unwrap();
+    let greeting = client.until("connection_established").await;
+    let from = greeting["cursor"].as_str().unwrap().to_owned();
+    drop(client);
+    for n in 0..80 {
+        let data = json!({ "agent_id": format!("a{n}"), "text": "x".repeat(50_000) });
+        let (status, _) = post(
+            address,
+            &json!({ "type": "agent.registered", "data": data }),
+        )
+        .await;
+        assert_eq!(status, 202);
+    }
+    let mut client = DoorClient::open(address, "/ws/show/").await.unwrap();
+    client.until("connection_established").await;
+    client
+        .send(&json!({ "type": "resume", "cursor": from }))
+        .await;
+    let mut replayed = 0;
+    loop {
+        let message = client.next().await.expect("the connection lasts");
+        match message["type"].as_str() {
+            Some("agent_update") => replayed += 1,
+            Some("resumed") => break,
+            _ => {}
+        }
+    }
+    assert_eq!(replayed, 80);
+    client.send(&json!({ "type": "ping" })).await;
+    client.until("pong").await;
 }
 
 #[tokio::test]

@@ -210,6 +210,11 @@ impl Sessions {
         self.metrics.usage.renew(id, who.user.as_deref());
     }
 
+    /// The number of connections.
+    pub fn count(&self) -> usize {
+        self.lock().by_id.len()
+    }
+
     /// The connections that `wanted` accepts, at most `limit` of them, and how many it accepts in all.
     pub fn list(&self, limit: usize, wanted: impl Fn(&Session) -> bool) -> (Vec<Session>, usize) {
         let live = self.lock();

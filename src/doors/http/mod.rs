@@ -142,8 +142,8 @@ fn lead_to(path: &str, uri: &mut Uri) {
         .map_or(String::new(), |query| format!("?{query}"));
     let mut parts = std::mem::take(uri).into_parts();
     parts.path_and_query = format!("{path}{query}").parse().ok();
-    // The query was part of a URI before, so it is again.
-    *uri = Uri::from_parts(parts).unwrap_or_default();
+    // A URI that is too long with this path leads nowhere, and past no check of a door.
+    *uri = Uri::from_parts(parts).unwrap_or_else(|_| Uri::from_static("/ws/"));
 }
 
 /// The CORS layer: pages of these origins may read the answers. `*` returns each origin, as Flask-SocketIO does, so

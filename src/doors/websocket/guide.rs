@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::{
     context::Context,
     opening::{Opening, all_but_siblings},
-    served::{Protocol, identify, serve},
+    served::{Protocol, identify, is_of_type, serve},
     session::{Session, now, object, user_room},
 };
 use crate::{
@@ -116,6 +116,10 @@ impl Wire for Updates {
 struct Guide;
 
 impl Protocol for Guide {
+    fn joins(&self, text: &str) -> bool {
+        is_of_type(text, "subscribe")
+    }
+
     async fn receive(&self, session: &Session, text: &str) {
         let message: Value = match serde_json::from_str(text) {
             Ok(message) => message,

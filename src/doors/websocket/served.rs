@@ -1,6 +1,6 @@
 //! A client of one of these doors, from its handshake to its end.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{borrow::Cow, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -8,6 +8,7 @@ use axum::{
 };
 use http::{Extensions, Request};
 use hyper_util::rt::TokioIo;
+use serde::Deserialize;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{
     self, Message,
@@ -45,6 +46,11 @@ pub(super) trait Protocol: Send + Sync + 'static {
     /// The manner of its clients' queues.
     fn manner(&self, _context: &Context) -> Manner {
         Manner::default()
+    }
+
+    /// Whether a message asks to be in rooms: screens may send several of these as they open.
+    fn joins(&self, _text: &str) -> bool {
+        false
     }
 
     /// Whether a message in bytes is read as the text that it is; otherwise it ends the connection.
@@ -264,12 +270,7 @@ impl<P: Protocol> Connected<P> {
                     None => return End::Close(self.ending.close()),
                     Some(first) => {
                         let written = write_turn(socket, &queue, first);
-                        // A client that reads slowly is not waited for once it is ended.
-                        let written = tokio::select! {
-                            written = written => written,
-                            () = ended(&ending) => Ok(()),
-                        };
-                        if let Err(error) = written {
+                        if let Err(error) = unless_ended(&ending, written).await {
                             return self.failed(&error);
                         }
                     }
@@ -279,8 +280,10 @@ impl<P: Protocol> Connected<P> {
                     Some(Err(error)) => return self.failed(&error),
                     Some(Ok(message)) => {
                         self.heard = Instant::now();
-                        if let Some(end) = self.receive(message).await {
-                            return end;
+                        match self.handle(socket, message).await {
+                            Ok(None) => {}
+                            Ok(Some(end)) => return end,
+                            Err(error) => return self.failed(&error),
                         }
                     }
                 },
@@ -289,7 +292,7 @@ impl<P: Protocol> Connected<P> {
                         self.session.context.metrics.killed("ping_timeout");
                         return End::Gone;
                     }
-                    if let Err(error) = socket.ping().await {
+                    if let Err(error) = unless_ended(&ending, socket.ping()).await {
                         return self.failed(&error);
                     }
                 }
@@ -297,20 +300,45 @@ impl<P: Protocol> Connected<P> {
         }
     }
 
+    /// Handles a message while the client is sent what waits for it: the answer may come after that.
+    async fn handle(
+        &self,
+        socket: &mut ClientSocket,
+        message: Message,
+    ) -> tungstenite::Result<Option<End>> {
+        let (queue, ending) = (&self.session.queue, &self.ending);
+        let answers_ping = matches!(message, Message::Ping(_));
+        let mut work = pin!(self.receive(message));
+        let end = loop {
+            tokio::select! {
+                biased;
+                end = &mut work => break end,
+                () = ended(ending) => return Ok(None),
+                first = queue.next() => match first {
+                    None => return Ok(Some(End::Close(ending.close()))),
+                    Some(first) => {
+                        unless_ended(ending, write_turn(socket, queue, first)).await?;
+                    }
+                },
+            }
+        };
+        if answers_ping {
+            // The library collects an answer for each ping: a client that reads none is not read either.
+            unless_ended(ending, socket.flush()).await?;
+        }
+        Ok(end)
+    }
+
     async fn receive(&self, message: Message) -> Option<End> {
         match message {
             Message::Text(text) => {
-                self.read(&text).await;
+                self.read(Ok(&text)).await;
                 None
             }
             Message::Binary(bytes) if P::READS_BYTES => {
-                match std::str::from_utf8(&bytes) {
-                    Ok(text) => self.read(text).await,
-                    Err(_) => {
-                        let refusal = Error::bad_request("messages are JSON in UTF-8");
-                        self.session.refuse(&refusal, None);
-                    }
-                }
+                let text = std::str::from_utf8(&bytes);
+                let text = text.map_err(|_| Error::bad_request("messages are JSON in UTF-8"));
+                self.read(text).await;
                 None
             }
             Message::Binary(_) => {
@@ -327,15 +355,23 @@ impl<P: Protocol> Connected<P> {
                 self.listed.goodbye();
                 Some(End::Gone)
             }
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => None,
+            Message::Ping(_) => {
+                // A ping costs an answer as a message does.
+                if let Err(refusal) = self.session.spend(false) {
+                    self.session.refuse(&refusal, None);
+                }
+                None
+            }
+            Message::Pong(_) | Message::Frame(_) => None,
         }
     }
 
     /// Handles one message, if the client's budget has room for it.
-    async fn read(&self, text: &str) {
+    async fn read(&self, text: Result<&str, Error>) {
         self.listed.touch();
-        match self.session.spend(text.contains("subscribe")) {
-            Ok(()) => self.protocol.receive(&self.session, text).await,
+        let joins = text.as_ref().is_ok_and(|text| self.protocol.joins(text));
+        match self.session.spend(joins).and(text) {
+            Ok(text) => self.protocol.receive(&self.session, text).await,
             Err(refusal) => self.session.refuse(&refusal, None),
         }
     }
@@ -348,6 +384,28 @@ impl<P: Protocol> Connected<P> {
         };
         self.session.context.metrics.killed(reason);
         frame.map_or(End::Gone, End::Close)
+    }
+}
+
+/// Whether the `type` of a message in JSON is this one.
+pub(super) fn is_of_type(text: &str, wanted: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Typed<'t> {
+        #[serde(borrow, rename = "type")]
+        kind: Cow<'t, str>,
+    }
+    text.contains(wanted)
+        && serde_json::from_str::<Typed<'_>>(text).is_ok_and(|message| message.kind == wanted)
+}
+
+/// Waits for a write, but no longer than for the last word once the connection is ended: the client may read slowly.
+async fn unless_ended(
+    ending: &Ending,
+    write: impl Future<Output = tungstenite::Result<()>>,
+) -> tungstenite::Result<()> {
+    tokio::select! {
+        written = write => written,
+        () = ended(ending) => Ok(()),
     }
 }
 

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use super::{
     context::Context,
     opening::{Opening, all_but_siblings},
-    served::{Protocol, identify, serve},
+    served::{Protocol, identify, is_of_type, serve},
     session::{Session, object, user_room},
 };
 use crate::{
@@ -119,6 +119,10 @@ struct Pipeline {
 }
 
 impl Protocol for Pipeline {
+    fn joins(&self, text: &str) -> bool {
+        is_of_type(text, "subscribe")
+    }
+
     async fn receive(&self, session: &Session, text: &str) {
         let message = match lenient::read(text.as_bytes()) {
             Ok((message, mended)) => {

@@ -132,6 +132,8 @@ async fn connect(
     let cursor = given.into_iter().flatten().find(|text| !text.is_empty());
     let first = match cursor {
         Some(_) => None,
+        // The state costs a look at all that runs: a client that can't be served has none.
+        None if is_socket && !handshake::is_whole(request.method(), request.headers()) => None,
         None => {
             let permissions = visitor.who.permissions.clone();
             let most = context.options.max_bytes / 2;

@@ -59,7 +59,9 @@ const PARAMETERS: [&str; 7] = [
 pub const PATH: &str = "/ws/visualization";
 
 pub(super) fn routes() -> Router<Context> {
-    Router::new().route(PATH, get(connect))
+    Router::new()
+        .route(PATH, get(connect))
+        .route(&format!("{PATH}/"), get(connect))
 }
 
 /// The door for a port of its own.
