@@ -174,7 +174,7 @@ async fn nothing_tells(format: &str) {
     ] {
         heard += &every_socket(address, token, in_vain).await;
         let (answers, refused) = every_request(address, token).await;
-        assert_eq!(refused, if in_vain { 22 } else { 0 }, "{answers}");
+        assert_eq!(refused, if in_vain { 30 } else { 0 }, "{answers}");
         heard += &answers;
         heard += &every_mistake(address, token).await;
     }
