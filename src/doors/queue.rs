@@ -50,6 +50,8 @@ pub(crate) trait Wire: fmt::Debug + Send + Sync + 'static {
 enum Step {
     /// This is to be written.
     Message(Arc<WireMessage>),
+    /// These are to be written as one, in this way.
+    Batch(Vec<Arc<WireMessage>>, fn(&[Arc<WireMessage>]) -> Bytes),
     /// Updates wait until then for others to share a batch with.
     Held(Instant),
     /// Nothing waits.
@@ -152,6 +154,11 @@ impl ObserverQueue {
                 let mut state = self.lock();
                 match state.step(&self.manner) {
                     Step::Message(message) => return Poll::Ready(Some(message)),
+                    Step::Batch(updates, write) => {
+                        // The hub must not wait for the queue while the batch is written.
+                        drop(state);
+                        return Poll::Ready(Some(WireMessage::batch(&updates, write)));
+                    }
                     Step::Empty if state.ended => return Poll::Ready(None),
                     Step::Empty => return Poll::Pending,
                     Step::Held(until) => {
@@ -167,8 +174,10 @@ impl ObserverQueue {
 
     /// The next message, if one waits.
     pub(super) fn pop_now(&self) -> Option<Arc<WireMessage>> {
-        match self.lock().step(&self.manner) {
+        let step = self.lock().step(&self.manner);
+        match step {
             Step::Message(message) => Some(message),
+            Step::Batch(updates, write) => Some(WireMessage::batch(&updates, write)),
             Step::Held(_) | Step::Empty => None,
         }
     }
@@ -267,7 +276,7 @@ impl State {
             }
         }
         manner.sent_batch(batch.len());
-        Step::Message(WireMessage::batch(&batch, batching.write))
+        Step::Batch(batch, batching.write)
     }
 
     /// The next message, which is being written from here on.
