@@ -54,6 +54,8 @@ pub struct Tempo {
 /// Low priority is refused only after the load was too high for so many times as long, unless what is more urgent comes
 /// late: a producer that fills the server alone waits for its own events, which costs nobody else anything.
 const PATIENT: u32 = 4;
+/// The most time that one sample stands for: while nothing happens there are none.
+const MAX_SAMPLE: Duration = Duration::from_millis(250);
 /// A step that is entered again soon after it was left is held for longer, up to so many times as long.
 const MAX_HOLD: u32 = 8;
 
@@ -74,8 +76,11 @@ pub struct Controller {
     bounds: Bounds,
     tempo: Tempo,
     step: Step,
-    /// When the load began to be too high without a pause; set anew with each step.
-    over_since: Option<Instant>,
+    /// For how long the load was too high. A time below the bounds takes half of itself off: a queue whose producers are made
+    /// to wait goes up and down. Set anew with each step.
+    over: Duration,
+    /// The time of the last sample.
+    sampled: Option<Instant>,
     /// When the load began to be low without a pause; set anew with each step.
     under_since: Option<Instant>,
     /// When a step was last left.
@@ -91,7 +96,8 @@ impl Controller {
             bounds,
             tempo,
             step: Step::Normal,
-            over_since: None,
+            over: Duration::ZERO,
+            sampled: None,
             under_since: None,
             left: None,
             hold: 1,
@@ -105,18 +111,20 @@ impl Controller {
 
     /// Whether samples are wanted although nothing happens: there is a step to be left, or one about to be entered.
     pub fn is_awake(&self) -> bool {
-        self.step != Step::Normal || self.over_since.is_some()
+        self.step != Step::Normal || !self.over.is_zero()
     }
 
     /// Takes a sample of the load; returns the change that follows from it.
     pub fn observe(&mut self, load: Load, now: Instant) -> Option<Change> {
+        let since = self.sampled.replace(now).unwrap_or(now);
+        let time = now.saturating_duration_since(since).min(MAX_SAMPLE);
         if self.bounds.is_over(&load) {
             self.under_since = None;
-            let since = *self.over_since.get_or_insert(now);
+            self.over += time;
             let to = self.step.harder()?;
             let is_urgent = to != Step::LowRefused || self.bounds.has_urgent_late(&load);
             let wait = self.tempo.enter_after * if is_urgent { 1 } else { PATIENT };
-            if now.saturating_duration_since(since) < wait {
+            if self.over < wait {
                 return None;
             }
             let is_soon = |left: Instant| now.saturating_duration_since(left) < 2 * self.held();
@@ -126,7 +134,7 @@ impl Controller {
             };
             return Some(self.go(to, load, now));
         }
-        self.over_since = None;
+        self.over = self.over.saturating_sub(time / 2);
         if !self.bounds.is_under(&load) {
             self.under_since = None;
             return None;
@@ -155,7 +163,7 @@ impl Controller {
         let from = std::mem::replace(&mut self.step, to);
         // The time to the next change begins anew.
         let is_harder = to > from;
-        self.over_since = is_harder.then_some(now);
+        self.over = Duration::ZERO;
         self.under_since = (!is_harder).then_some(now);
         Change { from, to, load }
     }

@@ -88,9 +88,23 @@ fn a_peak_or_a_load_between_the_bounds_changes_nothing() {
         assert_eq!(controller.observe(busy(0.7), now), None);
         now += SAMPLE;
     }
-    run(&mut controller, &mut now, busy(1.0), 2);
+    run(&mut controller, &mut now, busy(1.0), 1);
     assert_eq!(controller.step(), Step::LargerBatches);
     assert_eq!(run(&mut controller, &mut now, busy(0.7), 100), []);
+}
+
+/// A queue goes up and down while the producers that fill it are made to wait.
+#[test]
+fn a_load_that_is_too_high_most_of_the_time_is_too_high() {
+    let (mut controller, mut now) = (Controller::new(BOUNDS, TEMPO), Instant::now());
+    let begin = now;
+    while controller.step() < Step::LowCoalesced {
+        for load in [busy(1.0), busy(1.0), busy(0.7)] {
+            now += SAMPLE;
+            controller.observe(load, now);
+        }
+    }
+    assert!(now.duration_since(begin) < Duration::from_secs(5));
 }
 
 /// A load that is high whenever a step is left would flap for ever.
