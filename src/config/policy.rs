@@ -85,7 +85,7 @@ pub struct Pace {
     /// The part of its time in percent for which the loop may be busy before the load is too high.
     pub degrade_busy_percent: Count<90, 10, 100>,
     /// Accepted events that may be unsent before the load is too high.
-    pub degrade_lag: Count<512>,
+    pub degrade_lag: Count<640>,
     /// Milliseconds for which the load is too high before the next step.
     pub degrade_after_ms: Millis<1_000, 100>,
     /// Milliseconds for which the load is below half of these bounds, and nothing urgent is late, before a step back.

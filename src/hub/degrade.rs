@@ -65,6 +65,8 @@ pub(super) struct LoadWatch {
     controller: Controller,
     began: Instant,
     busy: Duration,
+    /// The sum of the unsent events at the beginning of each turn, and the number of turns.
+    lag: (u64, u64),
     /// Updates that went at once, and those of them that came later than their budget.
     sent: u64,
     late: u64,
@@ -76,6 +78,7 @@ impl LoadWatch {
             controller: Controller::new(options.bounds, options.tempo),
             began: Instant::now(),
             busy: Duration::ZERO,
+            lag: (0, 0),
             sent: 0,
             late: 0,
         }
@@ -84,6 +87,11 @@ impl LoadWatch {
     /// Notes the time of a turn.
     pub(super) fn took(&mut self, turn: Duration) {
         self.busy += turn;
+    }
+
+    /// Notes the events that are unsent when a turn begins to send.
+    fn begins(&mut self, lag: u64) {
+        self.lag = (self.lag.0 + lag, self.lag.1 + 1);
     }
 
     /// Notes an update that waited for no window. Low priority may be late: it is what gives way.
@@ -100,7 +108,7 @@ impl LoadWatch {
     }
 
     /// Takes a sample if it is time for one.
-    fn sample(&mut self, lag: u64, now: Instant) -> Option<Change> {
+    fn sample(&mut self, now: Instant) -> Option<Change> {
         let time = now.saturating_duration_since(self.began);
         if time < SAMPLE {
             return None;
@@ -109,9 +117,10 @@ impl LoadWatch {
         let late = self.late as f64 / self.sent.max(1) as f64;
         let load = Load {
             busy: self.busy.as_secs_f64() / time.as_secs_f64(),
-            lag,
+            lag: self.lag.0 / self.lag.1.max(1),
             late,
         };
+        self.lag = (0, 0);
         (self.began, self.busy) = (now, Duration::ZERO);
         (self.sent, self.late) = (0, 0);
         self.controller.observe(load, now)
@@ -119,15 +128,22 @@ impl LoadWatch {
 }
 
 impl Hub {
+    /// Counts what is unsent before a turn sends some of it.
+    pub(super) fn weigh_load(&mut self) {
+        if self.options.degradation.enabled {
+            let journal = self.stream.journal();
+            let accepted = *journal.watch().borrow() + journal.waiting();
+            self.load
+                .begins(accepted.saturating_sub(self.backlog.done()));
+        }
+    }
+
     /// Measures the load, and enters or leaves a step of degradation if that is what follows.
     pub(super) fn watch_load(&mut self, now: Instant) {
         if !self.options.degradation.enabled {
             return;
         }
-        let journal = self.stream.journal();
-        let accepted = *journal.watch().borrow() + journal.waiting();
-        let lag = accepted.saturating_sub(self.backlog.done());
-        if let Some(change) = self.load.sample(lag, now) {
+        if let Some(change) = self.load.sample(now) {
             self.degrade(change);
         }
     }

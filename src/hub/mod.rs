@@ -180,6 +180,7 @@ impl Hub {
     /// Does everything that a turn does beside its reason.
     fn do_what_is_due(&mut self) {
         let now = Instant::now();
+        self.weigh_load();
         self.stream.pacer_mut().tick(now);
         if self.stream.pacer().urgent()
             || now.duration_since(self.last_flush) >= self.flush_interval()
