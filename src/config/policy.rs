@@ -84,8 +84,8 @@ pub struct Pace {
     pub degrade: bool,
     /// The part of its time in percent for which the loop may be busy before the load is too high.
     pub degrade_busy_percent: Count<90, 10, 100>,
-    /// Accepted events that may be unsent before the load is too high.
-    pub degrade_lag: Count<640>,
+    /// Accepted events that may be unsent all the time before the load is too high: a queue that empties is a burst.
+    pub degrade_lag: Count<128>,
     /// Milliseconds for which the load is too high before the next step.
     pub degrade_after_ms: Millis<1_000, 100>,
     /// Milliseconds for which the load is below half of these bounds, and nothing urgent is late, before a step back.

@@ -65,8 +65,9 @@ pub(super) struct LoadWatch {
     controller: Controller,
     began: Instant,
     busy: Duration,
-    /// The sum of the unsent events at the beginning of each turn, and the number of turns.
-    lag: (u64, u64),
+    /// The fewest unsent events at the beginning of a turn: a queue that empties is a burst, and one that stands is too much
+    /// load.
+    lag: Option<u64>,
     /// Updates that went at once, and those of them that came later than their budget.
     sent: u64,
     late: u64,
@@ -78,7 +79,7 @@ impl LoadWatch {
             controller: Controller::new(options.bounds, options.tempo),
             began: Instant::now(),
             busy: Duration::ZERO,
-            lag: (0, 0),
+            lag: None,
             sent: 0,
             late: 0,
         }
@@ -91,7 +92,7 @@ impl LoadWatch {
 
     /// Notes the events that are unsent when a turn begins to send.
     fn begins(&mut self, lag: u64) {
-        self.lag = (self.lag.0 + lag, self.lag.1 + 1);
+        self.lag = Some(self.lag.map_or(lag, |least| least.min(lag)));
     }
 
     /// Notes an update that waited for no window. Low priority may be late: it is what gives way.
@@ -117,10 +118,9 @@ impl LoadWatch {
         let late = self.late as f64 / self.sent.max(1) as f64;
         let load = Load {
             busy: self.busy.as_secs_f64() / time.as_secs_f64(),
-            lag: self.lag.0 / self.lag.1.max(1),
+            lag: self.lag.take().unwrap_or_default(),
             late,
         };
-        self.lag = (0, 0);
         (self.began, self.busy) = (now, Duration::ZERO);
         (self.sent, self.late) = (0, 0);
         self.controller.observe(load, now)
