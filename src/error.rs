@@ -20,6 +20,8 @@ pub struct Error {
     room: Option<Box<str>>,
     /// The time after which a retry may succeed, where it is known.
     wait: Option<Duration>,
+    /// Whether the reason lies with somebody else, although the code is one of a server that can't do its work.
+    elsewhere: bool,
 }
 
 impl Error {
@@ -30,7 +32,20 @@ impl Error {
             message: message.into(),
             room: None,
             wait: None,
+            elsewhere: false,
         }
+    }
+
+    /// The same, where the reason is no fault of the server: a producer's own backlog, a producer that is not there.
+    #[must_use]
+    pub fn elsewhere(mut self) -> Self {
+        self.elsewhere = true;
+        self
+    }
+
+    /// Whether the server failed. Otherwise it did its work: it refused something that was wrong, or not allowed.
+    pub fn is_failure(&self) -> bool {
+        !self.elsewhere && matches!(self.code, "overloaded" | "unavailable")
     }
 
     /// The same, with the time after which a retry may succeed.

@@ -188,7 +188,7 @@ impl Intake {
         let appended = self.settle(drafts, producer, &mut receipt.rejected);
         receipt.rejected.sort_by_key(|rejected| rejected.index);
         for rejected in &receipt.rejected {
-            self.metrics.rejected(producer.door, rejected.error.code);
+            self.metrics.rejected(producer.door, &rejected.error);
         }
         let Some((appended, families)) = appended else {
             return Ok(receipt);
@@ -334,7 +334,7 @@ impl Intake {
             Err(coming) => coming,
         };
         self.metrics.producer_waited();
-        let overloaded = || overloaded("what you published before");
+        let overloaded = || overloaded("what you published before").elsewhere();
         let held = raws.iter().map(Raw::held).sum();
         let _place =
             Waiting::new(&self.waiting, held, self.limits.max_waiting).ok_or_else(overloaded)?;

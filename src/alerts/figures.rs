@@ -16,7 +16,8 @@ const MARGIN: f64 = 0.05;
 pub struct Readings {
     /// Updates of the last minute, and the milliseconds within which 95 % of them were with their sockets.
     pub latency: Option<(u64, f64)>,
-    /// Publishes, connects and requests of the last minute, and the share that was accepted.
+    /// Publishes, connects and requests of the last minute that the server accepted or failed at, and the share of the
+    /// accepted ones.
     pub success: Option<(u64, f64)>,
     /// The used part of each limit.
     pub used: Vec<Used>,
@@ -125,10 +126,10 @@ impl Readings {
             Severity::Critical,
             ("server", "success_rate"),
             format!(
-                "only {:.0} % of {count} publishes, connects and requests of the last minute were accepted",
-                rate * 100.0
+                "the server failed at {:.0} % of {count} publishes, connects and requests of the last minute",
+                (1.0 - rate) * 100.0
             ),
-            "stoa_requests_refused_total and stoa_events_rejected_total say why, by door and code"
+            "stoa_requests_refused_total and stoa_events_rejected_total say why, by door and code (overloaded, unavailable, max_connections, …)"
                 .into(),
         );
         Some(Finding::Bad(key, Box::new(alert.of(rate, limit))))

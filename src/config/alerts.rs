@@ -20,7 +20,7 @@ pub struct Alerts {
     pub enabled: bool,
     /// Milliseconds within which 95 % of the updates of a minute must be with their sockets.
     pub latency_ms: Millis<1000, 1>,
-    /// The share of a minute's publishes, connects and requests that must be accepted.
+    /// The share of a minute's publishes, connects and requests at which the server must not fail.
     #[default = 0.95]
     pub success_rate: f64,
     /// The share of a limit (connections, bytes of the journal, …) beyond which it is told.

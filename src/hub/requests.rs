@@ -208,7 +208,7 @@ impl Hub {
             state.for_each(|message| member.outlet.send_exempt(message));
         }
         for (room, refusal) in refused {
-            self.metrics.refused("connect", refusal.code);
+            self.metrics.refused("connect", &refusal);
             self.notify(id, "error", refusal.to_event(Some(&room)));
         }
         if namespace == Namespace::Conversations && self.roster.wants(id, "agents_update") {

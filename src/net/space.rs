@@ -218,7 +218,12 @@ impl Space {
                 shared.per_address
             ),
         };
-        Error::new("overloaded", message)
+        let refusal = Error::new("overloaded", message);
+        if is_total {
+            refusal
+        } else {
+            refusal.elsewhere()
+        }
     }
 }
 

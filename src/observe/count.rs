@@ -3,12 +3,14 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
+    attempts::Refusal,
     connections::{ConnectionKind, CountedConnection},
     metrics::{Code, Done, Metrics, On, Reason, Reload, What},
     process::ProcessUsage,
 };
 use crate::{
     channel::Namespace,
+    error::Error,
     event::{Priority, lenient::Mended},
 };
 
@@ -26,10 +28,11 @@ impl Metrics {
     }
 
     /// An event was not taken.
-    pub fn rejected(&self, door: &'static str, code: &'static str) {
+    pub fn rejected(&self, door: &'static str, refusal: &Error) {
+        let code = refusal.code;
         self.rejected.get_or_create(&Code { door, code }).inc();
         self.usage.failed();
-        self.attempts.fail();
+        self.attempts.refuse(refusal.into());
     }
 
     /// An event was not taken because of a long id.
@@ -69,15 +72,17 @@ impl Metrics {
     }
 
     /// A request was refused.
-    pub fn refused(&self, door: &'static str, code: &'static str) {
+    pub fn refused(&self, door: &'static str, refusal: impl Into<Refusal>) {
+        let refusal = refusal.into();
+        let code = refusal.code;
         self.refused.get_or_create(&Code { door, code }).inc();
-        self.attempts.fail();
+        self.attempts.refuse(refusal);
         self.usage.failed();
     }
 
     /// A client was not let in at a door.
-    pub fn turned_away(&self, door: &'static str, code: &'static str) {
-        self.refused(door, code);
+    pub fn turned_away(&self, door: &'static str, refusal: impl Into<Refusal>) {
+        self.refused(door, refusal);
         self.usage.turned_away();
     }
 

@@ -25,7 +25,7 @@ pub mod traces;
 pub mod usage;
 mod window;
 
-pub use attempts::Attempts;
+pub use attempts::{Attempts, Refusal};
 pub use bodies::BodyMetrics;
 pub use compression::CompressionMetrics;
 pub use connections::{ConnectionKind, Connections, CountedConnection};

@@ -31,7 +31,9 @@ pub struct Totals {
     pub deliveries: u64,
     /// Publishes, connects and requests that were accepted.
     pub succeeded: u64,
-    /// Those that were refused.
+    /// Those that were refused for what the client did.
+    pub refused: u64,
+    /// Those at which the server failed.
     pub failed: u64,
     /// Bytes from clients.
     pub received: u64,
@@ -85,7 +87,8 @@ impl Reading {
         }
     }
 
-    /// The attempts since an earlier reading, and the share of them that was accepted; all, where there were none.
+    /// The attempts since an earlier reading that the server accepted or failed at, and the share of the accepted ones; all,
+    /// where there were none. Attempts that clients had refused by their own fault are not among them.
     pub fn success_since(&self, earlier: Option<&Self>) -> (u64, f64) {
         let before = earlier.map_or(Totals::default(), |earlier| earlier.totals);
         let succeeded = self.totals.succeeded.saturating_sub(before.succeeded);
@@ -96,6 +99,17 @@ impl Reading {
             all => succeeded as f64 / all as f64,
         };
         (all, rate)
+    }
+
+    /// The share of the attempts since an earlier reading that were refused for what the client did; none, where there were
+    /// none.
+    pub fn refused_since(&self, earlier: Option<&Self>) -> f64 {
+        let before = earlier.map_or(Totals::default(), |earlier| earlier.totals);
+        let refused = self.totals.refused.saturating_sub(before.refused);
+        match self.success_since(earlier).0 + refused {
+            0 => 0.0,
+            all => refused as f64 / all as f64,
+        }
     }
 
     /// The processors that were busy since an earlier reading, on average; 1.0 is all of one.
@@ -176,6 +190,7 @@ fn read(metrics: &Metrics) -> Reading {
             events: metrics.events.get(),
             deliveries: metrics.deliveries.get(),
             succeeded: attempts.succeeded(),
+            refused: attempts.refused(),
             failed: attempts.failed(),
             received,
             sent,

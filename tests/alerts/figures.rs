@@ -4,6 +4,7 @@ use kit::{
     Client,
     guarded::{guarded, producer, publish, request},
     until,
+    wire::turned_away,
 };
 use serde_json::{Value, json};
 
@@ -90,8 +91,12 @@ async fn a_limit_that_is_nearly_reached_is_told_and_room_again_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refusals_in_number_are_told() {
-    let server = guarded(|_| {}).await;
+async fn failures_are_told_and_faults_of_clients_are_not() {
+    let server = guarded(|config| {
+        config.server.max_connections.set(6).expect("a number");
+        config.alerts.resolve_after.set(0.0).expect("a time");
+    })
+    .await;
     let address = server.address();
     let (mut watcher, _) = Client::connect(address, operator(&["shop"])).await;
     for _ in 0..30 {
@@ -99,6 +104,16 @@ async fn refusals_in_number_are_told() {
         let path = "/api/v1/events";
         let (status, _) = request("POST", address, path, &producer(), Some(&wrong)).await;
         assert_eq!(status, 400);
+    }
+    // The figures are looked at each second, and this alert is told at such a look.
+    let mut others = Vec::new();
+    for _ in 0..5 {
+        others.push(Client::connect(address, operator(&[])).await);
+    }
+    alert(&mut watcher, "near_limit", "firing").await;
+    assert_eq!(told(&server, "low_success_rate", "firing"), 0);
+    for _ in 0..30 {
+        assert_eq!(turned_away(address).await, 503);
     }
     let begun = alert(&mut watcher, "low_success_rate", "firing").await;
     assert_eq!(begun["limit"], 0.95, "{begun}");

@@ -15,6 +15,7 @@ use kit::{
     post, server, server_with,
     source::Source,
     until, wait_for,
+    wire::turned_away,
 };
 use serde_json::{Value, json};
 use stoa::config::Role;
@@ -244,24 +245,83 @@ async fn events_updates_deliveries_and_refusals_are_those_that_were() {
     ] {
         assert_eq!(counted(address, line).await, count as u64, "{line}");
     }
-    let rate = now["success_rate"].as_f64().expect("a rate");
-    let expected = (EVENTS + 5) as f64 / (EVENTS + 5 + REFUSED) as f64;
+    // Faults of producers are none of the server's.
+    assert_eq!(now["success_rate"], 1.0, "{now}");
+    let rate = now["refused_rate"].as_f64().expect("a rate");
+    let expected = REFUSED as f64 / (EVENTS + 5 + REFUSED) as f64;
     assert!((rate - expected).abs() < 1e-9, "{rate} for {expected}");
     let (sent, received) = (&now["network"]["out_bytes"], &now["network"]["in_bytes"]);
     // Each update is some hundred bytes, and was written five times.
     assert!(sent.as_u64().unwrap() > delivered * 200, "{now}");
     assert!(received.as_u64().unwrap() > 20 * EVENTS as u64, "{now}");
-    // Refusals in this number are told, with what to do.
     let health = health(address).await;
-    assert_eq!(health["health_score"], 85, "{health}");
-    assert_eq!(health["health_status"], "degraded");
-    assert_eq!(health["issue_details"][0]["code"], "low_success_rate");
+    assert_eq!(health["health_score"], 100, "{health}");
+    server.shutdown().await;
+}
+
+/// Connections for which there is no room are the server's failure, and told with what to do.
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_of_the_server_make_it_unhealthy() {
+    const HELD: usize = 8;
+    const FAILED: usize = 22;
+    let server = server_with(|config| {
+        config
+            .server
+            .max_connections
+            .set(HELD as u64)
+            .expect("a number");
+    })
+    .await;
+    let address = server.address();
+    let mut held = Vec::new();
+    for _ in 0..HELD {
+        held.push(Client::connect(address, json!(null)).await);
+    }
+    for _ in 0..FAILED {
+        assert_eq!(turned_away(address).await, 503);
+    }
+    held.truncate(HELD / 2);
+    wait_for("room for a request", async || {
+        let open = kit::counted_in(&server, "stoa_connections{namespace=\"/\"}");
+        open as usize == HELD / 2
+    })
+    .await;
+    let health = health(address).await;
+    let issues = health["issue_details"].as_array().expect("issues");
+    let issue = issues
+        .iter()
+        .find(|issue| issue["code"] == "low_success_rate");
+    let issue = issue.unwrap_or_else(|| panic!("{health}"));
+    assert!(
+        issue["action"]
+            .as_str()
+            .is_some_and(|action| action.contains("requests_refused_total")),
+        "{issue}"
+    );
     assert_eq!(
         health["grades"]["connection_success"]["grade"],
         "needs_attention"
     );
-    let issue = health["issues"][0].as_str().expect("a sentence");
-    assert!(issue.contains("requests_refused_total"), "{issue}");
+    let failed = counted(address, "stoa_attempts_total{outcome=\"failed\"}").await;
+    assert!(failed >= FAILED as u64, "{failed}");
+    server.shutdown().await;
+}
+
+/// Actions of an agent for which no producer is there, and events of a producer that is ahead of itself, are refused with
+/// the codes of a server that can't go on; it can.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_makes_no_failures_of_the_server() {
+    let server = server().await;
+    let address = server.address();
+    let (mut operator, _) = Client::connect(address, json!({ "role": "operator" })).await;
+    for n in 0..30 {
+        let action = json!({ "agent_id": format!("nobody{n}"), "action": "stop" });
+        let answer = operator.call("agent_action", action).await;
+        assert_eq!(answer["error"]["code"], "unavailable", "{answer}");
+    }
+    let failed = counted(address, "stoa_attempts_total{outcome=\"failed\"}").await;
+    assert_eq!(failed, 0);
+    assert_eq!(performance(address).await["success_rate"], 1.0);
     server.shutdown().await;
 }
 
@@ -282,7 +342,8 @@ async fn a_stream_that_is_refused_counts() {
     }
     assert_eq!(counted(address, refused).await, 3);
     let now = performance(address).await;
-    assert_eq!(now["success_rate"], 0.0, "{now}");
+    assert_eq!(now["refused_rate"], 1.0, "{now}");
+    assert_eq!(now["success_rate"], 1.0, "{now}");
     server.shutdown().await;
 }
 

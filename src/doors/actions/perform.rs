@@ -143,7 +143,8 @@ impl Actions {
             let room = performers::room(action.project.as_deref(), &action.agent);
             let refusal = Error::unavailable(format!(
                 "no producer is connected that performs actions of this agent: one joins {room}"
-            ));
+            ))
+            .elsewhere();
             self.report(&operator, &action, Err(refusal.clone()));
             return Ok(Accepted {
                 action_id: id,
@@ -218,7 +219,8 @@ impl Actions {
                 if retry == most || !(operator.is_here)() {
                     return Err(Error::unavailable(format!(
                         "the producer left before it answered, and none took the action over in {retry} retries ([server] action_retries)"
-                    )));
+                    ))
+                    .elsewhere());
                 }
                 retry += 1;
                 // A producer comes back in its own time; nothing tells when it is in the agent's room again.
@@ -245,7 +247,7 @@ impl Actions {
                 body.insert("result".into(), result);
             }
             Err(refusal) => {
-                self.context.metrics.refused(operator.door, refusal.code);
+                self.context.metrics.refused(operator.door, &refusal);
                 let status = match refusal.code {
                     "timeout" => "timeout",
                     _ => "error",

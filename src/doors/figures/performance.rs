@@ -62,6 +62,7 @@ impl Figures {
             "connect_ms": times(&connect),
             "connection_time": connect.average_ms(),
             "success_rate": success_rate,
+            "refused_rate": now.refused_since(long.as_deref()),
             "websocket_connections": by_transport["websocket"],
             "connections": by_transport,
             "connections_by_door": counts(&live, &DOORS, |kind| kind.door),

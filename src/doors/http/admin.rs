@@ -32,7 +32,7 @@ impl FromRequestParts<Api> for Administrator {
         let caller = Caller::from_request_parts(parts, api).await?;
         if caller.who.token.is_none() {
             let refusal = Error::new("unauthorized", format!("this is for admins: {ADMIN_NEEDS}"));
-            api.metrics.refused("http", refusal.code);
+            api.metrics.refused("http", &refusal);
             return Err(refusal);
         }
         Ok(Self(caller))
@@ -64,7 +64,7 @@ async fn perform(api: &Api, caller: &Caller, act: Act, argument: Value) -> Answe
     act.perform(&api.authenticator, &api.breakers, actor, argument)
         .await
         .map(Json)
-        .inspect_err(|refusal| api.metrics.refused("http", refusal.code))
+        .inspect_err(|refusal| api.metrics.refused("http", refusal))
 }
 
 async fn connections(

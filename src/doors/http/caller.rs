@@ -50,7 +50,7 @@ impl FromRequestParts<Api> for Caller {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Error> {
-        let count = |refusal: &Error| api.metrics.refused("http", refusal.code);
+        let count = |refusal: &Error| api.metrics.refused("http", refusal);
         // Without a token, a request may publish and observe.
         let (who, address) = peer::identify(&api.authenticator, &parts.extensions, Role::Producer)
             .await

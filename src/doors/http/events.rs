@@ -69,7 +69,7 @@ pub(super) async fn publish(
         "publishing takes a token with the role producer or admin",
     );
     if let Err(refusal) = may {
-        api.metrics.refused("http", refusal.code);
+        api.metrics.refused("http", &refusal);
         return refusal.into_response();
     }
     let body = match unpacked(&api, &headers, body).await {
@@ -84,7 +84,7 @@ pub(super) async fn publish(
     match receipt {
         Ok(receipt) => answer(&receipt),
         Err(refusal) => {
-            api.metrics.refused("http", refusal.code);
+            api.metrics.refused("http", &refusal);
             refusal.into_response()
         }
     }
@@ -331,6 +331,6 @@ pub(super) async fn history(
 ) -> Result<Json<Page>, Error> {
     api.metrics.usage.count("get_history");
     let page = api.intake.history(query, &caller.who.permissions).await;
-    page.inspect_err(|refusal| api.metrics.refused("http", refusal.code))
+    page.inspect_err(|refusal| api.metrics.refused("http", refusal))
         .map(Json)
 }

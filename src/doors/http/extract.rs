@@ -112,7 +112,7 @@ pub(super) fn media_type(headers: &HeaderMap) -> String {
 async fn read_json(address: IpAddr, body: Body, api: &Api) -> Result<Value, Error> {
     let body = read_body(address, body, &api.body)
         .await
-        .inspect_err(|refusal| api.metrics.refused("http", refusal.code))?;
+        .inspect_err(|refusal| api.metrics.refused("http", refusal))?;
     serde_json::from_slice(&body).map_err(|error| {
         unread(
             api,
@@ -123,6 +123,6 @@ async fn read_json(address: IpAddr, body: Body, api: &Api) -> Result<Value, Erro
 
 fn unread(api: &Api, message: String) -> Error {
     let refusal = Error::bad_request(message);
-    api.metrics.refused("http", refusal.code);
+    api.metrics.refused("http", &refusal);
     refusal
 }

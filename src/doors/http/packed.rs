@@ -18,7 +18,7 @@ pub(super) async fn unpacked(api: &Api, headers: &HeaderMap, body: Body) -> Resu
     match Packing::of(headers) {
         Ok(None) => Ok(body),
         Ok(Some(packing)) => unpack(body, packing, &api.body).await.map_err(|refusal| {
-            api.metrics.refused("http", refusal.code);
+            api.metrics.refused("http", &refusal);
             refusal.into_response()
         }),
         Err(unknown) => {

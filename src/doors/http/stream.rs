@@ -83,7 +83,7 @@ pub(super) async fn stream(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let metrics = api.metrics.clone();
-    let count = |refusal: &Error| metrics.refused("http", refusal.code);
+    let count = |refusal: &Error| metrics.refused("http", refusal);
     let opened = async {
         // Refusals of these two are counted where they are made.
         let (caller, Filters(wanted)) = (caller?, wanted?);

@@ -131,7 +131,7 @@ impl OnConnect {
         let (hello, who, address) = self
             .check(request, auth, query.as_deref())
             .await
-            .inspect_err(|refusal| self.context.metrics.turned_away("connect", refusal.code))?;
+            .inspect_err(|refusal| self.context.metrics.turned_away("connect", refusal))?;
         lane.admit();
         let client = Client::new(
             (socket.id, address),
@@ -142,7 +142,7 @@ impl OnConnect {
         );
         client
             .begin()
-            .inspect_err(|refusal| self.context.metrics.turned_away("connect", refusal.code))?;
+            .inspect_err(|refusal| self.context.metrics.turned_away("connect", refusal))?;
         socket.on_fallback(Receive(client.clone()));
         // The disconnect handler is set first: the socket may be closed before the connect handler is called.
         let leaving = client.clone();

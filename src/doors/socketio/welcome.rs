@@ -80,7 +80,7 @@ pub(super) async fn introduce(client: Arc<Client>, options: ConnectOptions) {
     match context.hub.join(request, welcome).await {
         Ok(membership) => client.introduced(membership).await,
         // The server goes down, and tells every client so.
-        Err(refusal) => context.metrics.refused("connect", refusal.code),
+        Err(refusal) => context.metrics.refused("connect", &refusal),
     }
 }
 

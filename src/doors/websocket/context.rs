@@ -65,7 +65,7 @@ impl Context {
     /// The refusal of a request that is wrong, counted at its door.
     pub(super) fn bad_request(&self, door: &'static str, message: String) -> Error {
         let refusal = Error::bad_request(message);
-        self.metrics.turned_away(door, refusal.code);
+        self.metrics.turned_away(door, &refusal);
         refusal
     }
 }

@@ -76,7 +76,7 @@ async fn connect(
             context.authenticator.check_rooms(names, who, ("", &[]))?;
             Ok(rooms)
         })
-        .inspect_err(|refusal| context.metrics.refused(DOOR, refusal.code))?;
+        .inspect_err(|refusal| context.metrics.refused(DOOR, refusal))?;
     let filter = all_but_siblings()?;
     let opening = move |id: &Arc<str>, who: &Identity| Opening {
         wire: &UPDATES,

@@ -51,7 +51,7 @@ pub(super) async fn observe(
     };
     let joined = joined.await;
     let (membership, session) =
-        joined.inspect_err(|refusal| context.metrics.turned_away(door, refusal.code))?;
+        joined.inspect_err(|refusal| context.metrics.turned_away(door, refusal))?;
     context.metrics.usage.came_by(door);
     let counted = context.metrics.client_begins(ConnectionKind {
         transport: "sse",

@@ -75,7 +75,7 @@ pub(super) async fn identify(
     role: Role,
 ) -> Result<Visitor, Error> {
     let authenticator = &context.authenticator;
-    let count = |refusal: &Error| context.metrics.turned_away(door, refusal.code);
+    let count = |refusal: &Error| context.metrics.turned_away(door, refusal);
     let (who, address) = peer::identify(authenticator, extensions, role)
         .await
         .inspect_err(count)?;
@@ -182,7 +182,7 @@ impl Arriving {
         let (membership, listed) = match joined.await {
             Ok(joined) => joined,
             Err(refusal) => {
-                context.metrics.turned_away(self.door, refusal.code);
+                context.metrics.turned_away(self.door, &refusal);
                 let frame = CloseFrame {
                     code: CloseCode::Policy,
                     reason: refusal.code.into(),

@@ -46,7 +46,7 @@ impl Session {
 
     /// Tells the client that a request was refused, as the `error` message of all doors, and counts it.
     pub(super) fn refuse(&self, refusal: &Error, room: Option<&str>) {
-        self.context.metrics.refused(self.door, refusal.code);
+        self.context.metrics.refused(self.door, refusal);
         let body = Value::Object(self.queue.refusal(refusal, room)).to_string();
         self.queue.push_aside(body.into());
     }

@@ -44,8 +44,8 @@ pub(super) fn success(vitals: &Vitals) -> Option<Issue> {
         _ => return None,
     };
     let message = format!(
-        "only {} of {attempts} publishes, connects and requests of the last minute were accepted",
-        percent(rate)
+        "the server failed at {} of {attempts} publishes, connects and requests of the last minute",
+        percent(1.0 - rate)
     );
     let action =
         "requests_refused_total and events_rejected_total in /metrics say why, by door and code";

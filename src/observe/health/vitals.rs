@@ -12,7 +12,7 @@ pub struct Vitals {
     pub latency_ms: Option<(f64, f64)>,
     /// For each priority, most urgent first: deliveries, and the share of them within the budget.
     pub within_budget: [(u64, f64); 4],
-    /// Attempts of clients and producers, and the share that was accepted.
+    /// Attempts of clients and producers that were accepted or that the server failed at, and the share of the accepted ones.
     pub success: (u64, f64),
     /// Open connections, and how many there may be.
     pub connections: (u64, u64),

@@ -93,6 +93,12 @@ pub async fn once(address: SocketAddr, request: &str) -> Answer {
     exchange(&mut stream, request).await.expect("an answer")
 }
 
+/// Asks a server that has no room for the connection; the status of its answer, which comes before any request.
+pub async fn turned_away(address: SocketAddr) -> u16 {
+    let mut stream = TcpStream::connect(address).await.expect("connects");
+    answer(&mut stream).await.expect("an answer").status
+}
+
 /// A `GET` with more header lines, each ended with a line break.
 pub fn get(path: &str, lines: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n")

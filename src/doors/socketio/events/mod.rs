@@ -45,7 +45,7 @@ pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
         }
     };
     match refusal_of(&answer) {
-        Some(refusal) => client.context.metrics.refused("socketio", refusal.code),
+        Some(refusal) => client.context.metrics.refused("socketio", refusal),
         None if is_publish => {}
         None => client.context.metrics.attempts.succeed(1),
     }

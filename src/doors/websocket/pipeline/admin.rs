@@ -65,7 +65,7 @@ async fn connect(
     let visitor = identify(&context, DOOR, request.extensions(), Role::Operator).await?;
     if !visitor.who.may_see_stats() {
         let refusal = Error::forbidden("the figures of the server take the role operator or admin");
-        context.metrics.turned_away(DOOR, refusal.code);
+        context.metrics.turned_away(DOOR, &refusal);
         return Err(refusal);
     }
     let filter = all_but_siblings()?;

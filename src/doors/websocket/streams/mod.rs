@@ -125,7 +125,7 @@ async fn connect(
     context
         .authenticator
         .check_rooms([room.as_str()].into_iter(), &visitor.who, ("", &[]))
-        .inspect_err(|refusal| context.metrics.turned_away(DOOR, refusal.code))?;
+        .inspect_err(|refusal| context.metrics.turned_away(DOOR, refusal))?;
     let last = request.headers().get("last-event-id");
     let last = last.and_then(|last| last.to_str().ok()).map(str::to_owned);
     let given = [last, wanted.last_event_id, wanted.cursor];

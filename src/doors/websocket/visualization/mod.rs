@@ -96,7 +96,7 @@ async fn connect(
     let visitor = identify(&context, DOOR, request.extensions(), Role::Producer).await?;
     let wanted: Wanted = query::of(request.uri(), &PARAMETERS, &["name", "role"])
         .map_err(|message| context.bad_request(DOOR, message))?;
-    let count = |refusal: &Error| context.metrics.turned_away(DOOR, refusal.code);
+    let count = |refusal: &Error| context.metrics.turned_away(DOOR, refusal);
     let filter = wanted.filter().inspect_err(count)?;
     let rooms = wanted.rooms(&context, &visitor.who).inspect_err(count)?;
     let batches = matches!(wanted.batch.as_deref(), Some("1" | "true"));
