@@ -7,6 +7,8 @@
 //! updates in flight. The servers take turns, three times, and every number is the median: what else the machine does
 //! falls on both. `cargo bench --bench fanout -- --observers 1000 --seconds 5`.
 //!
+//! `serve raw --port 8001` runs one of the servers for another load; [`servers`] names them.
+//!
 //! With `--users 1,1000,10000` it measures something else: 20 updates a second to the same observers while so many
 //! different users are connected with tokens, of whom only the observers may see the updates. Each connection needs one
 //! descriptor on each side: `ulimit -n` must be above the number of users.
@@ -22,7 +24,7 @@
 mod load;
 #[path = "fanout/measuring.rs"]
 mod measuring;
-#[path = "fanout/servers.rs"]
+#[path = "fanout/servers/mod.rs"]
 mod servers;
 #[path = "fanout/users.rs"]
 mod users;
@@ -34,6 +36,7 @@ use std::{
 
 use load::{Asked, Found};
 use measuring::Phase;
+use servers::Started;
 
 /// The rounds of measuring each server.
 const ROUNDS: usize = 3;
@@ -42,9 +45,11 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        ["serve", "stoa"] => servers::stoa(),
-        ["serve", "plain"] => servers::plain(),
-        ["serve", "guarded"] => servers::guarded(),
+        ["serve", name] => servers::serve(name, Started::Child),
+        // As `cargo bench --bench fanout -- serve raw --port 8001`: cargo adds a flag of its own.
+        ["serve", name, "--port", port, ..] => {
+            servers::serve(name, Started::Alone(port.parse().expect("a port")));
+        }
         ["load", asked] => load::run(serde_json::from_str(asked).expect("what is asked")),
         _ => {
             let observers = number(&arguments, "--observers", 1_000);
