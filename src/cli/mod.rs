@@ -4,6 +4,7 @@
 //! Results go to stdout, everything about the work to stderr; a reader of stdout that goes away ends a command quietly.
 
 mod arguments;
+mod bench;
 mod failure;
 mod output;
 mod plain;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use arguments::{CheckArgs, PublishArgs, RepairArgs, ServeArgs, TailArgs, TokenArgs};
+use bench::BenchArgs;
 use failure::{Failure, one_line};
 use output::note;
 
@@ -43,6 +45,8 @@ enum Command {
     Publish(PublishArgs),
     /// Watch the updates of a running server
     Tail(TailArgs),
+    /// Load a server of Socket.IO, and measure how it does
+    Bench(Box<BenchArgs>),
     /// Check the journal's file, and make a copy without what is damaged
     Repair(RepairArgs),
     /// Make a token for a client, or an API key for a producer
@@ -80,6 +84,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Repair(args)) => repair::repair(&args),
         Some(Command::Publish(args)) => with_runtime(publish::publish(args)),
         Some(Command::Tail(args)) => with_runtime(tail::tail(args)),
+        Some(Command::Bench(args)) => with_runtime(bench::bench(*args)),
         Some(Command::Token(args)) => token::token(args),
     }
 }
