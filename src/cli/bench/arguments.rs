@@ -13,12 +13,6 @@ use crate::cli::{arguments::HERE, url};
 /// The producer's packet where none is given: Stoa sends a decision to every observer, and never coalesces it.
 pub(super) const DECISION: &str = r#"["publish",{"type":"decision.made","source":"bench","data":{"agent_id":"bench","decision":"go on","confidence_score":0.9,"seq":{seq},"rationale":"{pad}"}}]"#;
 
-#[derive(Debug, Args)]
-pub(in crate::cli) struct BenchArgs {
-    #[command(subcommand)]
-    pub(super) scenario: Scenario,
-}
-
 #[derive(Debug, Subcommand)]
 pub(super) enum Scenario {
     /// One producer, many observers: deliveries a second, latency, and whether each of them got everything once and in order

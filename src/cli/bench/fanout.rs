@@ -12,9 +12,9 @@ use super::{
     arguments::{Common, Dialect, FanoutArgs},
     client::Client,
     crowd::{self, Entry, Seat, auth},
-    limits,
     live::{INTERVAL, Live},
     packet::{Reader, Template},
+    permit,
     process::{self, Usage},
     producer::{Load, Plan, Producer, Sent, Stage},
     report::{Report, grouped, ms},
@@ -66,7 +66,7 @@ async fn run(common: &Common, dialect: &Dialect, load: Load) -> Result<Report, S
         return Err("--observers: a fan-out needs one at least".into());
     }
     let mut entry = Entry::new(common).await?;
-    limits::check(&entry.target, clients, common.is_mine)?;
+    permit::check(&entry.target, clients, common.is_mine)?;
     let joins: Vec<String> = dialect
         .join
         .iter()

@@ -12,6 +12,7 @@ mod http;
 mod limits;
 mod live;
 mod packet;
+mod permit;
 mod process;
 mod producer;
 mod report;
@@ -22,10 +23,16 @@ mod tracker;
 mod wire;
 mod workers;
 
-pub(super) use arguments::BenchArgs;
+use clap::Args;
 
 use super::failure::Failure;
 use arguments::Scenario;
+
+#[derive(Debug, Args)]
+pub(super) struct BenchArgs {
+    #[command(subcommand)]
+    scenario: Scenario,
+}
 
 pub(super) async fn bench(args: BenchArgs) -> Result<(), Failure> {
     match args.scenario {
