@@ -28,7 +28,8 @@ use stoa::{
     },
     timestamp::Timestamp,
     update::{
-        Envelope, Planned, Table, TransformOptions, entities, event_rooms, render, rooms_hash,
+        Envelope, Planned, Table, TransformOptions, UpdateShape, entities, event_rooms, render,
+        rooms_hash,
     },
 };
 
@@ -239,12 +240,12 @@ fn stages(c: &mut Criterion) {
     };
     each(&mut g, "8 render: one update", |n| {
         let (event, planned) = updates[n % updates.len()];
-        black_box(render(planned, event, &envelope));
+        black_box(render(planned, event, &envelope, UpdateShape::Full));
     });
 
     let bodies: Vec<String> = updates
         .iter()
-        .map(|(event, planned)| render(planned, event, &envelope))
+        .map(|(event, planned)| render(planned, event, &envelope, UpdateShape::Full))
         .collect();
     each(&mut g, "9 frame: one update", |n| {
         let kind = &updates[n % updates.len()].1.kind;
@@ -299,7 +300,7 @@ fn whole(c: &mut Criterion) {
                 data: group.data.as_ref(),
                 since: group.since,
             };
-            let json = render(planned, event, &envelope);
+            let json = render(planned, event, &envelope, UpdateShape::Full);
             frames.push(Frame::event(
                 planned.kind.namespace(),
                 planned.kind.name(),

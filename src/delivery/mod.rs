@@ -19,7 +19,7 @@ pub use codec::CursorError;
 pub use cursor::Cursor;
 pub use outbox::Reclaimed;
 pub(crate) use outbox::{Outbox, Places, QueuedMessage};
-pub use outgoing::{Outgoing, Shape};
+pub use outgoing::{Form, Outgoing, Shape};
 pub use pending::{Pending, Run};
 pub use segment_position::SegmentPosition;
 pub use wire_message::{BatchOrder, Tag, Trail, WireMessage};

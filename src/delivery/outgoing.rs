@@ -15,7 +15,7 @@ use crate::{
     delivery::{BatchOrder, Tag, Trail, WireMessage},
     event::{Event, Priority},
     observe::Stamp,
-    update::{self, Envelope, Planned, UpdateKind, made_harmless},
+    update::{self, Envelope, Planned, UpdateKind, UpdateShape, made_harmless},
 };
 
 /// An update, written once. Each wire shape is made when the first outlet asks for it, and shared by all.
@@ -38,6 +38,8 @@ pub struct Outgoing {
     sender: Option<NonZeroU64>,
     /// The facts by which a batch orders it.
     order: Option<BatchOrder>,
+    /// The same in the lean shape, if some observers take that and others the full one.
+    lean: Option<Box<Outgoing>>,
     /// The same with texts that are harmless in HTML; none where they are no different.
     harmless: OnceLock<Option<Box<Outgoing>>>,
     /// The bytes of each wire shape.
@@ -67,6 +69,15 @@ impl Shape {
     const COUNT: usize = 7;
 }
 
+/// The form of an update that one observer is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Form {
+    /// The shape that it asked for.
+    pub shape: UpdateShape,
+    /// Whether its texts are harmless in HTML.
+    pub harmless: bool,
+}
+
 /// The role of an update in a queue from which updates can be taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
@@ -91,24 +102,22 @@ impl Outgoing {
             trail: Trail::default(),
             sender: None,
             order: None,
+            lean: None,
             harmless: OnceLock::new(),
             shapes: Default::default(),
         }
     }
 
-    /// An update of the stream, rendered. An update that only pages know has harmless texts, unless the configuration
-    /// wants none.
+    /// An update of the stream, rendered in one shape.
     pub(crate) fn of_plan(
         planned: &Planned,
         event: &Event,
         envelope: &Envelope<'_>,
+        shape: UpdateShape,
         sanitize: Recipients,
     ) -> Self {
         let kind = &planned.kind;
-        let mut json = update::render(planned, event, envelope);
-        if sanitize != Recipients::Nobody && kind.is_for_pages() {
-            json = update::harmless(json);
-        }
+        let json = rendered(planned, event, envelope, shape, sanitize);
         let mut update = Self::new(kind.namespace(), kind.name(), json)
             .at(envelope.cursor)
             .of_stream();
@@ -116,6 +125,21 @@ impl Outgoing {
             update.event_type = Some(event.name.shared_canonical());
         }
         update
+    }
+
+    /// The same with its lean shape beside the full one, for observers of both. It comes last: the lean one has all that
+    /// is known of it by then.
+    #[must_use]
+    pub(crate) fn with_lean(
+        mut self,
+        planned: &Planned,
+        event: &Event,
+        envelope: &Envelope<'_>,
+        sanitize: Recipients,
+    ) -> Self {
+        let json = rendered(planned, event, envelope, UpdateShape::Lean, sanitize);
+        self.lean = Some(Box::new(self.same(json)));
+        self
     }
 
     /// The same, with the cursor after it.
@@ -177,20 +201,35 @@ impl Outgoing {
         self.trail.stamp
     }
 
-    /// The same with harmless texts, made when the first page asks for it and shared by all of them.
-    pub(crate) fn harmless(&self) -> &Self {
-        let make = || {
-            let json = made_harmless(&self.json)?;
-            let mut same = Self::new(self.namespace, self.name.clone(), json);
-            same.cursor.clone_from(&self.cursor);
-            same.event_type.clone_from(&self.event_type);
-            same.role = self.role;
-            same.trail = self.trail.clone();
-            same.sender = self.sender;
-            same.order.clone_from(&self.order);
-            Some(Box::new(same))
+    /// The same in the form that an observer is sent.
+    pub(crate) fn form(&self, form: Form) -> &Self {
+        let update = match form.shape {
+            UpdateShape::Full => self,
+            // Where nobody takes the full shape, the lean one is all there is; and a notice has one shape.
+            UpdateShape::Lean => self.lean.as_deref().unwrap_or(self),
         };
+        match form.harmless {
+            false => update,
+            true => update.harmless(),
+        }
+    }
+
+    /// The same with harmless texts, made when the first page asks for it and shared by all of them.
+    fn harmless(&self) -> &Self {
+        let make = || Some(Box::new(self.same(made_harmless(&self.json)?)));
         self.harmless.get_or_init(make).as_deref().unwrap_or(self)
+    }
+
+    /// The same with another text.
+    fn same(&self, json: String) -> Self {
+        let mut same = Self::new(self.namespace, self.name.clone(), json);
+        same.cursor.clone_from(&self.cursor);
+        same.event_type.clone_from(&self.event_type);
+        same.role = self.role;
+        same.trail = self.trail.clone();
+        same.sender = self.sender;
+        same.order.clone_from(&self.order);
+        same
     }
 
     /// The tag that a queue needs of it.
@@ -220,5 +259,21 @@ impl Outgoing {
     /// The cursor after it.
     pub fn cursor(&self) -> Option<&str> {
         self.cursor.as_deref()
+    }
+}
+
+/// The JSON of an update in a shape. One that only pages know has harmless texts, unless the configuration wants none.
+fn rendered(
+    planned: &Planned,
+    event: &Event,
+    envelope: &Envelope<'_>,
+    shape: UpdateShape,
+    sanitize: Recipients,
+) -> String {
+    let json = update::render(planned, event, envelope, shape);
+    if sanitize != Recipients::Nobody && planned.kind.is_for_pages() {
+        update::harmless(json)
+    } else {
+        json
     }
 }

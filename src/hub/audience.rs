@@ -12,7 +12,7 @@ use super::{
     roster::{Ids, Roster},
     subscription::{Candidate, Subscriptions},
 };
-use crate::channel::Topic;
+use crate::{channel::Topic, update::Shapes};
 
 /// A room with no more members than this is searched whole, without asking whom the update can reach.
 const SMALL_ROOM: usize = 16;
@@ -21,6 +21,18 @@ impl Roster {
     /// Begins the next update.
     pub(crate) fn next_update(&mut self) {
         self.ticket += 1;
+    }
+
+    /// The shapes in which these members take an update. Where nobody asked for the lean one, no member is looked at.
+    pub(crate) fn shapes(&self, audience: &[MemberId]) -> Shapes {
+        match self.census().lean() {
+            0 => Shapes::FULL,
+            _ => Shapes::of(
+                audience
+                    .iter()
+                    .filter_map(|id| Some(self.get(*id)?.form.shape)),
+            ),
+        }
     }
 
     /// Adds to `to` those in `room` that may see the update and are not yet considered for it. Returns how many it

@@ -9,6 +9,8 @@ use crate::channel::Namespace;
 pub(super) struct Census {
     /// Members on each namespace, in the order of [`Namespace::ALL`].
     on: [usize; Namespace::ALL.len()],
+    /// Members that take lean updates.
+    lean: usize,
     /// Members of each user; users without a member have no entry.
     users: HashMap<Arc<str>, usize>,
 }
@@ -30,6 +32,21 @@ impl Census {
     pub(super) fn change(&mut self, from: Option<&Arc<str>>, to: Option<&Arc<str>>) {
         self.gain(to);
         self.lose(from);
+    }
+
+    /// A member that takes lean updates has come.
+    pub(super) fn lean_comes(&mut self) {
+        self.lean += 1;
+    }
+
+    /// A member that takes lean updates has gone.
+    pub(super) fn lean_goes(&mut self) {
+        self.lean -= 1;
+    }
+
+    /// The number of members that take lean updates.
+    pub(super) fn lean(&self) -> usize {
+        self.lean
     }
 
     /// The number of members on a namespace.

@@ -55,11 +55,16 @@ impl Hub {
             let named = (planned.kind.name(), pending.priority);
             let delivery = traces::deliver(event, named, audience.len(), pending.coalesced());
             let stamp = Stamp::update(pending.accepted, pending.priority);
-            let update = Outgoing::of_plan(planned, event, &envelope, self.options.sanitize)
+            let (shapes, sanitize) = (self.roster.shapes(&audience), self.options.sanitize);
+            let update = Outgoing::of_plan(planned, event, &envelope, shapes.first(), sanitize)
                 .traced(delivery)
                 .stamped(Some(stamp))
                 .sent_by(pending.by.connection)
                 .in_order(pending.priority, pending.entities.clone());
+            let update = match shapes.are_both() {
+                true => update.with_lean(planned, event, &envelope, sanitize),
+                false => update,
+            };
             let layout = planned.kind.changes_layout(event);
             self.metrics.deliveries(audience.len());
             let roster = &mut self.roster;

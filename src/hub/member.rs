@@ -6,9 +6,10 @@ use super::{Outlet, behind::Behind, subscription::Subscription};
 use crate::{
     access::authz::Permissions,
     channel::{Listening, Namespace},
-    delivery::Outgoing,
+    delivery::{Form, Outgoing},
     journal::Seq,
     observe::usage::Activity,
+    update::UpdateShape,
 };
 
 /// Names a member. A slot is used again when its member is gone; the serial number tells the members apart.
@@ -30,8 +31,8 @@ pub(crate) struct Member {
     pub topics: Listening,
     /// Whether it behaves like one of Seneca's or Marcus' own pages.
     pub page: bool,
-    /// Whether it is sent texts that are harmless in HTML.
-    pub harmless: bool,
+    /// The form of the updates that it is sent.
+    pub form: Form,
     /// When its queue was last empty, while it is live: slow members are found by it.
     pub waits_since: Option<Instant>,
     /// Its place and progress, while it is not live.
@@ -58,13 +59,9 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// The shape of an update that this member is sent.
-    pub(super) fn shape<'u>(&self, update: &'u Outgoing) -> &'u Outgoing {
-        if self.harmless {
-            update.harmless()
-        } else {
-            update
-        }
+    /// An update in the form that this member is sent.
+    pub(super) fn form_of<'u>(&self, update: &'u Outgoing) -> &'u Outgoing {
+        update.form(self.form)
     }
 }
 
@@ -85,4 +82,6 @@ pub struct JoinRequest {
     pub permissions: Permissions,
     /// Whether it takes batches.
     pub batch: bool,
+    /// The shape in which it takes updates.
+    pub shape: UpdateShape,
 }

@@ -73,7 +73,7 @@ impl Hub {
                     && member.namespace == namespace
                     && self.roster.is_told(member, name, about)
                 {
-                    member.outlet.send(member.shape(&update));
+                    member.outlet.send(member.form_of(&update));
                     self.roster.touch(id);
                 }
             }

@@ -24,7 +24,7 @@ use crate::{
     },
     observe::{JournalMetrics, Metrics},
     projections::state::Limits,
-    update::{Table, TransformOptions},
+    update::{Table, TransformOptions, UpdateShape},
 };
 
 /// Records from this place on are read as usual.
@@ -167,6 +167,7 @@ async fn comes_back(hub: &HubHandle, cursor: String) -> (Arc<Recorder>, super::M
         subscription: Subscription::Filter(Filter::default()),
         permissions: Permissions::everything(),
         batch: false,
+        shape: UpdateShape::Full,
     };
     let welcome = JoinReply {
         rooms: vec!["observers".into()],

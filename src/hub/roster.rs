@@ -13,12 +13,13 @@ use super::{
     member::{JoinRequest, Member, MemberId},
     permission_index::PermissionIndex,
     subscription::{Subscription, Subscriptions},
-    viewer::{Viewer, matters},
 };
 use crate::{
     access::authz::{Audience, OBSERVERS, Permissions},
     channel::{Listening, Namespace, Topic},
     config::Recipients,
+    delivery::Form,
+    update::UpdateShape,
 };
 
 /// The members of a room or a topic. A member leaves without a search, so many that leave at once cost no more than
@@ -72,7 +73,7 @@ impl Roster {
             return false;
         };
         member.page = true;
-        member.harmless = sanitize.include(true);
+        member.form.harmless = sanitize.include(true);
         true
     }
 
@@ -80,6 +81,9 @@ impl Roster {
     pub(crate) fn add(&mut self, request: JoinRequest) -> MemberId {
         let subscription = self.subscriptions.share(request.subscription);
         self.census.come(request.namespace, request.user.as_ref());
+        if request.shape == UpdateShape::Lean {
+            self.census.lean_comes();
+        }
         self.serial += 1;
         let serial = self.serial;
         let page = request.namespace == Namespace::Conversations;
@@ -94,7 +98,10 @@ impl Roster {
             rooms: Vec::new(),
             topics: Listening::NONE,
             page,
-            harmless: self.sanitize.include(page),
+            form: Form {
+                shape: request.shape,
+                harmless: self.sanitize.include(page),
+            },
             waits_since: None,
             behind: None,
             queued: false,
@@ -131,6 +138,9 @@ impl Roster {
         self.subscriptions.unshare(member.subscription);
         self.permissions.unshare(member.permissions, id);
         self.census.go(member.namespace, member.user.as_ref());
+        if member.form.shape == UpdateShape::Lean {
+            self.census.lean_goes();
+        }
         Some(member)
     }
 
@@ -237,40 +247,6 @@ impl Roster {
         } else {
             member.topics
         }
-    }
-
-    /// The viewer that a member is of what it missed.
-    pub(crate) fn viewer(&self, id: MemberId) -> Option<Viewer> {
-        let member = self.get(id)?;
-        Some(Viewer {
-            namespace: member.namespace,
-            subscription: self.subscriptions.get(member.subscription).clone(),
-            permissions: self.permissions.get(member.permissions).clone(),
-            rooms: member
-                .rooms
-                .iter()
-                .filter(|r| matters(r))
-                .cloned()
-                .collect(),
-            topics: self.topics(member),
-        })
-    }
-
-    /// Whether a member is still the same viewer.
-    pub(crate) fn sees_as(&self, id: MemberId, viewer: &Viewer) -> bool {
-        self.get(id).is_some_and(|member| {
-            let rooms = member.rooms.iter().filter(|r| matters(r));
-            self.topics(member) == viewer.topics
-                && rooms.eq(&viewer.rooms)
-                && Arc::ptr_eq(
-                    self.subscriptions.get(member.subscription),
-                    &viewer.subscription,
-                )
-                && self
-                    .permissions
-                    .get(member.permissions)
-                    .is(&viewer.permissions)
-        })
     }
 
     /// Marks a member whose outlet is to be flushed.

@@ -5,13 +5,17 @@
 
 use std::sync::Arc;
 
-use super::subscription::{Candidate, Subscription};
+use super::{
+    member::MemberId,
+    roster::Roster,
+    subscription::{Candidate, Subscription},
+};
 use crate::{
     access::authz::{OBSERVERS, Permissions},
     channel::{Listening, Namespace},
     event::Event,
     journal::Seq,
-    update::{Destination, Planned},
+    update::{Destination, Planned, UpdateShape},
 };
 
 /// Everything that decides which updates a catching-up client may receive.
@@ -23,11 +27,13 @@ pub(crate) struct Viewer {
     /// The rooms of the members that events can name.
     pub(super) rooms: Vec<Arc<str>>,
     pub(super) topics: Listening,
+    /// The shape in which they take updates.
+    pub(super) shape: UpdateShape,
 }
 
 /// The key that tells viewers apart: the subscription and the permissions (each is held once for all who have it), the namespace, the topics, the
-/// rooms.
-pub(super) type ViewerKey = ([usize; 2], Namespace, u8, Vec<Arc<str>>);
+/// shape, the rooms.
+pub(super) type ViewerKey = ([usize; 2], Namespace, u8, UpdateShape, Vec<Arc<str>>);
 
 impl Viewer {
     /// The key that tells it from other viewers.
@@ -39,6 +45,7 @@ impl Viewer {
             ],
             self.namespace,
             self.topics.bits(),
+            self.shape,
             self.rooms.clone(),
         )
     }
@@ -64,4 +71,42 @@ impl Viewer {
 /// Whether an event can name a room by itself.
 pub(super) fn matters(room: &str) -> bool {
     room == OBSERVERS || room.contains(':')
+}
+
+impl Roster {
+    /// The viewer that a member is of what it missed.
+    pub(crate) fn viewer(&self, id: MemberId) -> Option<Viewer> {
+        let member = self.get(id)?;
+        Some(Viewer {
+            namespace: member.namespace,
+            subscription: self.subscriptions.get(member.subscription).clone(),
+            permissions: self.permissions.get(member.permissions).clone(),
+            rooms: member
+                .rooms
+                .iter()
+                .filter(|r| matters(r))
+                .cloned()
+                .collect(),
+            topics: self.topics(member),
+            shape: member.form.shape,
+        })
+    }
+
+    /// Whether a member is still the same viewer.
+    pub(crate) fn sees_as(&self, id: MemberId, viewer: &Viewer) -> bool {
+        self.get(id).is_some_and(|member| {
+            let rooms = member.rooms.iter().filter(|r| matters(r));
+            self.topics(member) == viewer.topics
+                && member.form.shape == viewer.shape
+                && rooms.eq(&viewer.rooms)
+                && Arc::ptr_eq(
+                    self.subscriptions.get(member.subscription),
+                    &viewer.subscription,
+                )
+                && self
+                    .permissions
+                    .get(member.permissions)
+                    .is(&viewer.permissions)
+        })
+    }
 }

@@ -4,6 +4,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 use strum::{EnumString, IntoStaticStr};
 
+use super::shape::UpdateShape;
 use crate::event::Priority;
 
 /// The animation of an update.
@@ -69,6 +70,8 @@ pub struct Hint<'a> {
     pub animation: Animation,
     /// Decides the intensity.
     pub priority: Priority,
+    /// In the lean shape, where nothing moves, it is only the thing.
+    pub shape: UpdateShape,
 }
 
 impl Serialize for Hint<'_> {
@@ -89,6 +92,9 @@ impl Serialize for Hint<'_> {
         }
         if let Some(to) = &self.to {
             out.serialize_entry("to", to)?;
+        }
+        if self.shape == UpdateShape::Lean && self.animation == Animation::None {
+            return out.end();
         }
         out.serialize_entry("duration_ms", &self.animation.duration_ms())?;
         let intensity = match self.priority {

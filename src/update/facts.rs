@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{
     kind::UpdateKind,
+    shape::UpdateShape,
     status::{run_status, task_status},
     writer::Writer,
 };
@@ -27,20 +28,29 @@ pub(super) const FACTS: [&str; 10] = [
     "agent_role",
 ];
 
-/// Writes the facts of an update that changes the state.
+/// Writes the facts of an update that changes the state. In the lean shape those that the data says are not said again.
 pub(super) fn write(
     kind: &UpdateKind,
     event: &Event,
     data: &Object,
     since: Option<Timestamp>,
+    shape: UpdateShape,
     out: &mut Writer,
 ) {
     // Rules and Seneca's pages have fields of their own.
     if matches!(kind, UpdateKind::Rule(_) | UpdateKind::Seneca(_)) {
         return;
     }
-    if let Some(project) = event.project_id.as_deref() {
-        out.field("project_id", project);
+    let is_lean = shape == UpdateShape::Lean;
+    let project = event.project_id.as_deref();
+    let said = data.get("project_id").and_then(Value::as_str);
+    match project {
+        Some(project) if !is_lean || said != Some(project) => out.field("project_id", project),
+        // The data names one that the event is not of.
+        None if is_lean && said.is_some() => out.field("project_id", &Value::Null),
+        _ => {}
+    }
+    if project.is_some() {
         // An agent that several projects share belongs to none of them.
         if event.agent_id().is_some() && event.home(event::ThingKind::Agent).is_none() {
             out.field("agent_project_id", &Value::Null);
@@ -59,19 +69,23 @@ pub(super) fn write(
     if let Some(since) = since {
         out.field("since", &since);
     }
-    nulls(kind, data, out);
+    if !is_lean {
+        nulls(kind, data, out);
+    }
     let name = event.name.canonical();
     match kind {
         UpdateKind::TaskAssignment | UpdateKind::Progress | UpdateKind::Task => {
-            task(event, data, out);
+            task(event, data, is_lean, out);
         }
         // These have no row of their own, but the state folds them.
         UpdateKind::Generic if name.starts_with("blocker.") => {
-            out.field("task_id", &event.task_id());
-            out.field("agent_id", &event.agent_id());
-            task(event, data, out);
+            if !is_lean {
+                out.field("task_id", &event.task_id());
+                out.field("agent_id", &event.agent_id());
+            }
+            task(event, data, is_lean, out);
         }
-        UpdateKind::Generic if name == "worker.registration" => {
+        UpdateKind::Generic if name == "worker.registration" && !is_lean => {
             out.field("agent_id", &event.agent_id());
             let text = |key: &str| data.get(key).and_then(Value::as_str);
             let said = [
@@ -87,7 +101,9 @@ pub(super) fn write(
         UpdateKind::Execution | UpdateKind::Ingest | UpdateKind::AgentRun
             if !name.starts_with("agent.step") =>
         {
-            if let Some(status) = run_status(&event.name, data) {
+            let status = run_status(&event.name, data);
+            let is_said = |status: &str| is_lean && says_status(data, status);
+            if let Some(status) = status.filter(|status| !is_said(status)) {
                 out.field("run_status", status.as_str());
             }
         }
@@ -108,8 +124,16 @@ fn nulls(kind: &UpdateKind, data: &Object, out: &mut Writer) {
     }
 }
 
-fn task(event: &Event, data: &Object, out: &mut Writer) {
-    if let Some(status) = task_status(&event.name, data) {
+fn task(event: &Event, data: &Object, is_lean: bool, out: &mut Writer) {
+    let status = task_status(&event.name, data);
+    let is_said = |status: &str| is_lean && says_status(data, status);
+    if let Some(status) = status.filter(|status| !is_said(status)) {
         out.field("task_status", status);
     }
+}
+
+/// Whether a reader who looks for a status in the data finds this one.
+fn says_status(data: &Object, status: &str) -> bool {
+    let said = data.get("new_status").or(data.get("status"));
+    said.and_then(Value::as_str) == Some(status)
 }

@@ -30,6 +30,7 @@ use crate::{
     net::PeerClosed,
     observe::ConnectionKind,
     timestamp::Timestamp,
+    update::UpdateShape,
 };
 
 /// The query: lists are written with commas.
@@ -56,6 +57,8 @@ pub(super) struct Wanted {
     last_event_id: Option<String>,
     /// Whether a snapshot comes first.
     snapshot: Option<String>,
+    /// The shape of the updates.
+    shape: Option<String>,
 }
 
 impl Parameters for Wanted {
@@ -70,6 +73,7 @@ impl Parameters for Wanted {
         "cursor",
         "lastEventId",
         "snapshot",
+        "shape",
     ];
     // Parameters that Socket.IO clients send as they connect.
     const PASSED_OVER: &'static [&'static str] = &["name", "role", "batch"];
@@ -103,6 +107,10 @@ async fn open(
     let requested = Instant::now();
     let caller = caller.watching();
     let filter = wanted.filter()?;
+    let shape = match &wanted.shape {
+        Some(name) => UpdateShape::read(name, "shape")?,
+        None => UpdateShape::default(),
+    };
     let rooms = wanted.rooms(&api, &caller.who).await?;
     let last = headers.get("last-event-id").and_then(|v| v.to_str().ok());
     let given = wanted
@@ -124,11 +132,12 @@ async fn open(
         subscription: Subscription::Filter(filter),
         permissions: caller.who.permissions.clone(),
         batch: false,
+        shape,
     };
     let welcome = JoinReply {
         rooms,
         own_rooms: unlisted_rooms(&caller.who).into_iter().collect(),
-        greeting: greeting(&id, &caller.who),
+        greeting: greeting(&id, &caller.who, shape),
         snapshot: wanted.snapshot.is_some_and(|s| s == "1" || s == "true"),
         state: Vec::new(),
         requested,
@@ -155,11 +164,12 @@ async fn open(
     Ok(sse::response(queue, heartbeat, membership, counts, ending))
 }
 
-fn greeting(id: &str, who: &Identity) -> (&'static str, crate::event::Object) {
+fn greeting(id: &str, who: &Identity, shape: UpdateShape) -> (&'static str, crate::event::Object) {
     let now = Timestamp::now().to_string();
     let body = json!({
         "type": "connection_established", "client_id": id, "session_id": id, "connection_id": id,
         "server_time": now, "timestamp": now, "role": who.role, "user": who.user, "expires_at": who.expires.map(Timestamp::from),
+        "shape": shape.as_str(),
         "server": { "name": "stoa", "version": env!("CARGO_PKG_VERSION") },
     });
     match body {

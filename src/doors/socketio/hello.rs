@@ -11,6 +11,7 @@ use crate::{
     config::Role,
     error::Error,
     observe::is_unfit_for_lines,
+    update::UpdateShape,
 };
 
 /// The most rooms that a hello may name.
@@ -33,6 +34,8 @@ pub struct Hello {
     pub snapshot: bool,
     /// Whether several updates may come in one `batch`.
     pub batch: bool,
+    /// The shape in which it takes updates.
+    pub shape: UpdateShape,
     /// The role that the client asks for; granted only while authentication is off.
     pub role: Option<Role>,
 }
@@ -102,6 +105,7 @@ impl Hello {
             "filters" => self.filter = Filter::parse(value)?,
             "snapshot" => self.snapshot = flag(key, value)?,
             "batch" => self.batch = flag(key, value)?,
+            "shape" => self.shape = UpdateShape::read(&text(key, value)?, "auth.shape")?,
             "role" => {
                 let name = text(key, value)?;
                 let role = Role::from_name(&name).ok_or_else(|| {

@@ -11,7 +11,7 @@ use crate::{
     event::Object,
     hub::{JoinReply, JoinRequest, Subscription},
     timestamp::Timestamp,
-    update::seneca::ConversationFilter,
+    update::{UpdateShape, seneca::ConversationFilter},
 };
 
 /// The parts of a hello that the hub needs.
@@ -22,6 +22,8 @@ pub(super) struct ConnectOptions {
     subscription: Subscription,
     /// Whether the client wants batches.
     batch: bool,
+    /// The shape in which the client takes updates.
+    shape: UpdateShape,
     /// Whether the client wants a snapshot.
     snapshot: bool,
     /// The place to resume from.
@@ -41,6 +43,7 @@ impl ConnectOptions {
                 _ => Subscription::Filter(hello.filter.clone()),
             },
             batch: hello.batch,
+            shape: hello.shape,
             snapshot: hello.snapshot,
             cursor: hello.cursor.clone(),
             requested,
@@ -62,6 +65,7 @@ pub(super) async fn introduce(client: Arc<Client>, options: ConnectOptions) {
         subscription: options.subscription,
         permissions: client.who().permissions.clone(),
         batch: options.batch && context.options.batch,
+        shape: options.shape,
     };
     let welcome = JoinReply {
         rooms: rooms(
@@ -71,7 +75,7 @@ pub(super) async fn introduce(client: Arc<Client>, options: ConnectOptions) {
             options.rooms,
         ),
         own_rooms: own_rooms(&client),
-        greeting: greeting(&client),
+        greeting: greeting(&client, options.shape),
         snapshot: options.snapshot,
         state: Vec::new(),
         requested: options.requested,
@@ -118,7 +122,7 @@ pub(super) fn rooms(
     rooms
 }
 
-fn greeting(client: &Client) -> (&'static str, Object) {
+fn greeting(client: &Client, shape: UpdateShape) -> (&'static str, Object) {
     let now = Timestamp::now().to_string();
     let id = &client.id;
     let (name, body) = match client.namespace {
@@ -135,6 +139,7 @@ fn greeting(client: &Client) -> (&'static str, Object) {
                 "role": client.who().role,
                 "user": client.who().user,
                 "expires_at": client.who().expires.map(Timestamp::from),
+                "shape": shape.as_str(),
                 "server": { "name": "stoa", "version": env!("CARGO_PKG_VERSION") },
             }),
         ),

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::{
     context::Context,
-    opening::{Opening, all_but_siblings},
+    opening::{Opening, all_but_siblings, shape},
     served::{Protocol, identify, is_of_type, serve},
     session::{Session, now, object, user_room},
 };
@@ -46,6 +46,8 @@ struct Wanted {
     cursor: Option<String>,
     /// The rooms to be in from the beginning, with commas: what was missed is of these.
     rooms: Option<String>,
+    /// The shape of the updates.
+    shape: Option<String>,
 }
 
 impl Wanted {
@@ -66,8 +68,12 @@ async fn connect(
     request: Request<Body>,
 ) -> Result<Response, Error> {
     let visitor = identify(&context, DOOR, request.extensions(), Role::Observer).await?;
-    let wanted: Wanted = query::of(request.uri(), &["cursor", "rooms"], &["name", "role"])
-        .map_err(|message| context.bad_request(DOOR, message))?;
+    let wanted: Wanted = query::of(
+        request.uri(),
+        &["cursor", "rooms", "shape"],
+        &["name", "role"],
+    )
+    .map_err(|message| context.bad_request(DOOR, message))?;
     let rooms = wanted
         .rooms(context.options.max_rooms)
         .and_then(|rooms| {
@@ -76,6 +82,8 @@ async fn connect(
             context.authenticator.check_rooms(names, who, ("", &[]))?;
             Ok(rooms)
         })
+        .inspect_err(|refusal| context.metrics.refused(DOOR, refusal))?;
+    let shape = shape(wanted.shape.as_deref())
         .inspect_err(|refusal| context.metrics.refused(DOOR, refusal))?;
     let filter = all_but_siblings()?;
     let opening = move |id: &Arc<str>, who: &Identity| Opening {
@@ -89,13 +97,14 @@ async fn connect(
             "connection",
             object(json!({
                 "type": "connection", "event": "connected", "connection_id": id,
-                "user_id": who.user, "timestamp": now(),
+                "user_id": who.user, "timestamp": now(), "shape": shape.as_str(),
             })),
         ),
         snapshot: false,
         state: None,
         cursor: wanted.cursor,
         batch: false,
+        shape,
     };
     Ok(serve(context, DOOR, request, visitor, opening, Guide))
 }

@@ -15,6 +15,7 @@ use crate::{
     error::Error,
     event::Object,
     hub::{JoinReply, JoinRequest, Resumption, Subscription},
+    update::UpdateShape,
 };
 
 /// Updates that these doors leave out: each has a sibling that says the same in the shape that they know, or is an
@@ -43,6 +44,16 @@ pub(super) fn only(types: &[&str]) -> Result<Filter, Error> {
     Filter::parse(&json!({ "types": types, "exclude": NOT_SENT }))
 }
 
+/// The shape that a client asks for in its query.
+///
+/// # Errors
+/// `bad_request`: there is no such shape.
+pub(super) fn shape(asked: Option<&str>) -> Result<UpdateShape, Error> {
+    asked.map_or(Ok(UpdateShape::Full), |name| {
+        UpdateShape::read(name, "shape")
+    })
+}
+
 /// The wishes of a client that connects, by what its door makes of its request.
 #[derive(Debug)]
 pub(super) struct Opening {
@@ -63,6 +74,8 @@ pub(super) struct Opening {
     pub(super) cursor: Option<String>,
     /// Whether it takes the updates of a flush in one message.
     pub(super) batch: bool,
+    /// The shape in which the hub gives it updates, before its door writes them in its own words.
+    pub(super) shape: UpdateShape,
 }
 
 impl Opening {
@@ -82,6 +95,7 @@ impl Opening {
             subscription: Subscription::Filter(self.filter),
             permissions: who.permissions.clone(),
             batch: self.batch,
+            shape: self.shape,
         };
         let given = self.cursor.filter(|cursor| !cursor.is_empty());
         let (state, resume) = match (given, self.state) {

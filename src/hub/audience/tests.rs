@@ -18,7 +18,7 @@ use crate::{
     event::{Event, EventName, Priority, ThingKind},
     hub::{JoinRequest, Outlet, Subscription},
     ledger::{Ledger, Speaker},
-    update::event_rooms,
+    update::{UpdateShape, event_rooms},
 };
 
 /// A way to nobody.
@@ -58,6 +58,7 @@ fn request(permissions: Permissions, subscription: Subscription) -> JoinRequest 
         subscription,
         permissions,
         batch: false,
+        shape: UpdateShape::Full,
     }
 }
 

@@ -151,12 +151,13 @@ impl CatchUpTurn<'_> {
             {
                 continue;
             }
-            bytes += update.outgoing.json.len();
+            let outgoing = member.form_of(&update.outgoing);
+            bytes += outgoing.json.len();
             updates += 1;
             if member.batch.is_none() {
-                member.outlet.send(member.shape(&update.outgoing));
+                member.outlet.send(outgoing);
             } else {
-                batch.push((member.shape(&update.outgoing), update.layout));
+                batch.push((outgoing, update.layout));
             }
         }
         if let Some(member) = self.roster.get(id) {

@@ -13,9 +13,9 @@ use crate::hub::viewer::Viewer;
 use crate::{
     channel::Listening,
     config::Recipients,
-    delivery::{Cursor, Outgoing, SegmentPosition},
+    delivery::{Cursor, Form, Outgoing, SegmentPosition},
     pace::PendingUpdate,
-    update::{Destination, Envelope, UpdateId},
+    update::{Destination, Envelope, Shapes, UpdateId},
 };
 
 /// A replay segment: the written updates from one cursor to another.
@@ -83,10 +83,14 @@ impl ReplaySegment {
 
     /// The bytes of the updates that a viewer sees, counted up to `most`.
     pub(in crate::hub) fn weight(&self, viewer: usize, most: usize) -> usize {
+        let form = Form {
+            shape: self.viewers[viewer].shape,
+            ..Form::default()
+        };
         let mut bytes = 0;
         for update in &self.updates {
             if update.is_seen_by(viewer) {
-                bytes += update.outgoing.json.len();
+                bytes += update.outgoing.form(form).json.len();
             }
             if bytes > most {
                 break;
@@ -181,6 +185,21 @@ fn write_update(
         data: group.data.as_ref(),
         since: group.since,
     };
+    let sees = |at: usize| seen[at / 64] & 1 << (at % 64) != 0;
+    let shapes = Shapes::of(
+        viewers
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| sees(*at))
+            .map(|(_, viewer)| viewer.shape),
+    );
+    let outgoing = Outgoing::of_plan(planned, event, &envelope, shapes.first(), sanitize)
+        .sent_by(group.by.connection)
+        .in_order(group.priority, group.entities.clone());
+    let outgoing = match shapes.are_both() {
+        true => outgoing.with_lean(planned, event, &envelope, sanitize),
+        false => outgoing,
+    };
     Replayed {
         mark: group.mark(),
         seen,
@@ -189,8 +208,6 @@ fn write_update(
             Destination::EventRooms | Destination::Topic(_) => None,
         },
         layout: planned.kind.changes_layout(event),
-        outgoing: Outgoing::of_plan(planned, event, &envelope, sanitize)
-            .sent_by(group.by.connection)
-            .in_order(group.priority, group.entities.clone()),
+        outgoing,
     }
 }

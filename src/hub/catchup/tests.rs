@@ -16,7 +16,7 @@ use crate::{
         subscription::Subscription,
     },
     journal::{Journal, MemoryJournal, Retention, Seq},
-    update::{Table, TransformOptions},
+    update::{Table, TransformOptions, UpdateShape},
 };
 
 struct Machine {
@@ -76,6 +76,7 @@ impl Machine {
             subscription: Subscription::Filter(Filter::default()),
             permissions: Permissions::everything(),
             batch: false,
+            shape: UpdateShape::Full,
         });
         self.roster.join(id, OBSERVERS);
         self.roster.get_mut(id).unwrap().behind = Some(Box::new(behind));

@@ -7,7 +7,11 @@ use crate::hub::{
     member::{Member, MemberId},
     roster::Roster,
 };
-use crate::{channel::Namespace, delivery::Outgoing, timestamp::Timestamp};
+use crate::{
+    channel::Namespace,
+    delivery::{Form, Outgoing},
+    timestamp::Timestamp,
+};
 
 /// The most updates that one `batch` holds.
 const MAX_BATCH_UPDATES: usize = 50;
@@ -38,14 +42,14 @@ impl Delivery {
 
     /// One batch for all members that got the same updates.
     fn write_batches(&mut self, roster: &mut Roster, members: &[MemberId]) {
-        let mut waiting: Vec<(Vec<usize>, bool, MemberId)> = Vec::new();
+        let mut waiting: Vec<(Vec<usize>, Form, MemberId)> = Vec::new();
         for &id in members {
             let Some(member) = roster.get_mut(id) else {
                 continue;
             };
             member.batch_bytes = 0;
             if let Some(batch) = member.batch.as_mut().filter(|batch| !batch.is_empty()) {
-                waiting.push((std::mem::take(batch), member.harmless, id));
+                waiting.push((std::mem::take(batch), member.form, id));
             }
         }
         waiting.sort_unstable();
@@ -54,9 +58,8 @@ impl Delivery {
                 let part: Vec<_> = part
                     .iter()
                     .map(|&at| {
-                        let update = &self.for_batches[at];
-                        let shape = if same[0].1 { update.harmless() } else { update };
-                        (shape, self.layouts[at])
+                        let update = self.for_batches[at].form(same[0].1);
+                        (update, self.layouts[at])
                     })
                     .collect();
                 let batch = write_batch(&part);

@@ -52,17 +52,18 @@ impl Delivery {
             let Some(member) = roster.get_mut(id) else {
                 continue;
             };
+            let form = member.form;
             if let Some(batch) = &mut member.batch {
                 if batch.is_empty() {
                     self.batching.push(id);
                 }
                 batch.push(self.for_batches.len());
-                member.batch_bytes += update.json.len();
+                member.batch_bytes += update.form(form).json.len();
                 if member.batch_bytes > self.max_batch_bytes {
                     self.heavy.push(id);
                 }
                 is_batched = true;
-            } else if !member.outlet.send(member.shape(&update)) {
+            } else if !member.outlet.send(update.form(form)) {
                 self.full.push(id);
             }
             roster.touch(id);

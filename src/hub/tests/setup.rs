@@ -26,7 +26,7 @@ use crate::{
     ledger::Ledger,
     observe::Metrics,
     projections::state::Limits,
-    update::{Table, TransformOptions},
+    update::{Table, TransformOptions, UpdateShape},
 };
 /// A hub that runs.
 pub(super) struct Running {
@@ -162,6 +162,11 @@ pub(super) async fn join(
         subscription: subscription(look),
         permissions: permissions(&running.policy, client.claims)?,
         batch,
+        // A client comes back with the one or the other.
+        shape: match client.log.len() % 2 {
+            0 => UpdateShape::Lean,
+            _ => UpdateShape::Full,
+        },
     };
     let (snapshot, resume) = match &coming {
         Coming::With(cursor) => (false, Some(cursor.clone())),

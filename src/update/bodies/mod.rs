@@ -3,6 +3,7 @@
 mod runs;
 
 pub(crate) use runs::execution_progress;
+pub(super) use runs::{progress as progress_of_run, status_by_name};
 
 use serde_json::Value;
 
@@ -133,15 +134,26 @@ pub(super) fn from_to(
     }
 }
 
+/// The word for the change that an update tells of.
+pub(super) fn change<'e>(kind: &UpdateKind, event: &'e Event, data: &'e Object) -> &'e str {
+    let by_name = event.name.change_type();
+    match kind {
+        // The update pipeline's word for the change is one name, even if it consists of several words; and a producer
+        // that publishes an update as a server emitted it has the word in the data.
+        UpdateKind::Agent => {
+            let own = match event.dialect {
+                Dialect::AgentUpdate => data.get("update_type"),
+                _ => data.get("change_type"),
+            };
+            own.and_then(Value::as_str).unwrap_or(by_name)
+        }
+        UpdateKind::Task if event.name.family() == "blocker" => "blocked",
+        _ => by_name,
+    }
+}
+
 fn agent(event: &Event, data: &Object, out: &mut Writer) {
-    // The update pipeline's word for the change is one name, even if it consists of several words; and a producer that
-    // publishes an update as a server emitted it has the word in the data.
-    let own = match event.dialect {
-        Dialect::AgentUpdate => data.get("update_type"),
-        _ => data.get("change_type"),
-    };
-    let change = own.and_then(Value::as_str);
-    let change = change.unwrap_or(event.name.change_type());
+    let change = change(&UpdateKind::Agent, event, data);
     out.field("agent_id", &event.agent_id());
     out.field("update_type", change);
     out.object("data", |out| {
@@ -226,11 +238,7 @@ fn progress(event: &Event, data: &Object, out: &mut Writer) {
 }
 
 fn task(event: &Event, data: &Object, out: &mut Writer) {
-    let change = if event.name.family() == "blocker" {
-        "blocked"
-    } else {
-        event.name.change_type()
-    };
+    let change = change(&UpdateKind::Task, event, data);
     out.object("data", |out| {
         out.unless_in(data, "task_id", &event.task_id());
         out.unless_in(data, "agent_id", &event.agent_id());

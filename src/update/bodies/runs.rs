@@ -6,7 +6,7 @@ use super::super::{status::within, writer::Writer};
 use crate::event::{Event, Object};
 
 /// The status by the last word of a name, when the event doesn't state it.
-fn status_by_name(change: &str) -> &str {
+pub(in super::super) fn status_by_name(change: &str) -> &str {
     match change {
         "created" => "pending",
         "started" | "updated" | "resumed" => "running",
@@ -15,7 +15,7 @@ fn status_by_name(change: &str) -> &str {
 }
 
 /// The progress of an execution. A complete one is all done, even if nobody counted.
-fn progress(data: &Object, status: &str) -> Option<Value> {
+pub(in super::super) fn progress(data: &Object, status: &str) -> Option<Value> {
     let keys = ["progress_percentage", "progress_percent", "progress"].into_iter();
     let mut said = keys.filter_map(|key| within(data, &["run", "execution"], key));
     let said = said.find(|value| !value.is_null()).cloned();

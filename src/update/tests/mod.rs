@@ -2,6 +2,7 @@
 
 mod coalescing;
 mod harmless;
+mod lean;
 mod rows;
 mod rules;
 mod running;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Envelope, Planned, Table, TransformOptions, render};
+use super::{Envelope, Planned, Table, TransformOptions, UpdateShape, render};
 use crate::{
     channel::Listening,
     event::{Event, ParseContext, parse},
@@ -52,7 +53,8 @@ fn shown(planned: &Planned, event: &Event) -> Value {
         data: None,
         since: None,
     };
-    serde_json::from_str(&render(planned, event, &envelope)).expect("an update is JSON")
+    serde_json::from_str(&render(planned, event, &envelope, UpdateShape::Full))
+        .expect("an update is JSON")
 }
 
 fn plan(table: &Table, event: &Event) -> Vec<(Planned, Value)> {

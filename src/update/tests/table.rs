@@ -6,7 +6,7 @@ use super::{TEXT_THROTTLE, THROTTLE, of, plan, rows::rows, table};
 use crate::{
     channel::Namespace,
     event::Priority,
-    update::{Coalescing, Timing, entities, event_rooms},
+    update::{Coalescing, Timing, UpdateShape, entities, event_rooms, render},
 };
 
 /// Whether `whole` has everything that `part` has.
@@ -135,7 +135,9 @@ fn no_update_has_a_key_twice() {
                 data: None,
                 since: None,
             };
-            check(&crate::update::render(&planned, &event, &envelope));
+            for shape in [UpdateShape::Full, UpdateShape::Lean] {
+                check(&render(&planned, &event, &envelope, shape));
+            }
         }
     }
 }

@@ -19,8 +19,8 @@ use stoa::{
     },
     timestamp::Timestamp,
     update::{
-        Envelope, Rule, Table, Timing, TransformOptions, coalesce, entities, event_rooms, harmless,
-        render, rooms_hash,
+        Envelope, Rule, Table, Timing, TransformOptions, UpdateShape, coalesce, entities,
+        event_rooms, harmless, render, rooms_hash,
     },
 };
 
@@ -124,7 +124,9 @@ fuzz_target!(|data: &[u8]| {
                 data: data.as_ref(),
                 since: earlier.as_ref().map(|event| event.timestamp),
             };
-            let text = render(planned, &event, &envelope);
+            let lean = render(planned, &event, &envelope, UpdateShape::Lean);
+            serde_json::from_str::<Value>(&lean).expect("a lean update is JSON");
+            let text = render(planned, &event, &envelope, UpdateShape::Full);
             let sent = harmless(text.clone());
             let update: Value = serde_json::from_str(&text).expect("an update is JSON");
             for key in [

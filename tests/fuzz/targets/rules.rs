@@ -10,7 +10,7 @@ use stoa::{
     config::RuleConfig,
     event,
     timestamp::Timestamp,
-    update::{Envelope, Rule, Table, TransformOptions, render},
+    update::{Envelope, Rule, Table, TransformOptions, UpdateShape, render},
 };
 
 fuzz_target!(|data: &[u8]| {
@@ -57,7 +57,7 @@ fuzz_target!(|data: &[u8]| {
                 since: None,
                 data: None,
             };
-            let update: Value = serde_json::from_str(&render(&planned, &event, &envelope))
+            let update: Value = serde_json::from_str(&render(&planned, &event, &envelope, UpdateShape::Full))
                 .expect("an update is JSON");
             assert_eq!(update["id"], "e1");
         }

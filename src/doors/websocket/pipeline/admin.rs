@@ -35,6 +35,7 @@ use crate::{
     error::Error,
     event::lenient,
     hub::Question,
+    update::UpdateShape,
 };
 
 /// The name of the door in counters.
@@ -84,6 +85,7 @@ async fn connect(
         state: None,
         cursor: None,
         batch: false,
+        shape: UpdateShape::Full,
     };
     Ok(serve(
         context,

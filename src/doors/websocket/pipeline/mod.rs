@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use super::{
     context::Context,
-    opening::{Opening, all_but_siblings},
+    opening::{Opening, all_but_siblings, shape},
     served::{Protocol, identify, is_of_type, serve},
     session::{Session, object, user_room},
 };
@@ -63,6 +63,8 @@ struct Wanted {
     role: Option<Role>,
     /// Whether the updates of a flush come in one message.
     batch: Option<bool>,
+    /// The shape of the updates.
+    shape: Option<String>,
 }
 
 async fn connect(
@@ -71,13 +73,19 @@ async fn connect(
     request: Request<Body>,
 ) -> Result<Response, Error> {
     let wrong = |message| context.bad_request(DOOR, message);
-    let wanted: Wanted =
-        query::of(request.uri(), &["cursor", "role", "batch"], &["name"]).map_err(wrong)?;
+    let wanted: Wanted = query::of(
+        request.uri(),
+        &["cursor", "role", "batch", "shape"],
+        &["name"],
+    )
+    .map_err(wrong)?;
     if app.len() > MAX_APP || !app.bytes().all(is_plain) {
         return Err(wrong(format!(
             "the name of an app has 1 to {MAX_APP} characters of A-Z a-z 0-9 _ . -"
         )));
     }
+    let shape = shape(wanted.shape.as_deref())
+        .inspect_err(|refusal| context.metrics.refused(DOOR, refusal))?;
     let role = wanted.role.unwrap_or(Role::Operator);
     let visitor = identify(&context, DOOR, request.extensions(), role).await?;
     let filter = all_but_siblings()?;
@@ -91,13 +99,14 @@ async fn connect(
             "connection_established",
             object(json!({
                 "type": "connection_established", "connection_id": id, "client_id": id,
-                "role": who.role, "timestamp": now(),
+                "role": who.role, "timestamp": now(), "shape": shape.as_str(),
             })),
         ),
         snapshot: false,
         state: None,
         cursor: wanted.cursor,
         batch: wanted.batch.unwrap_or_default(),
+        shape,
     };
     let pipeline = Pipeline {
         app,

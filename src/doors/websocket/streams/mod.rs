@@ -36,6 +36,7 @@ use crate::{
     doors::{handshake, query, queue::Wire, sse},
     error::Error,
     event::ThingKind,
+    update::UpdateShape,
 };
 
 /// The name of the door in counters.
@@ -159,6 +160,7 @@ async fn connect(
             state: first.map(|first| (first.messages, first.cursor)),
             cursor,
             batch: false,
+            shape: UpdateShape::Full,
         }
     };
     if is_socket {

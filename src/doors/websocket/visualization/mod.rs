@@ -38,6 +38,7 @@ use crate::{
     },
     error::Error,
     event::Object,
+    update::UpdateShape,
 };
 
 pub use monitor::watch_queues;
@@ -109,6 +110,7 @@ async fn connect(
         state: None,
         cursor: wanted.cursor,
         batch: false,
+        shape: UpdateShape::Full,
     };
     Ok(serve(
         context,

@@ -21,7 +21,7 @@ use crate::{
         subscription::Subscription,
     },
     journal::{Epoch, PublishedBy},
-    update::TransformOptions,
+    update::{TransformOptions, UpdateShape},
 };
 
 fn record(seq: Seq, name: &str, data: &Value) -> Arc<Record> {
@@ -84,6 +84,7 @@ fn viewer(filter: &Value) -> Viewer {
         permissions: Permissions::everything(),
         rooms: vec![OBSERVERS.into()],
         topics: Listening::NONE,
+        shape: UpdateShape::Full,
     }
 }
 
