@@ -75,7 +75,7 @@ pub(super) fn write(
     let name = event.name.canonical();
     match kind {
         UpdateKind::TaskAssignment | UpdateKind::Progress | UpdateKind::Task => {
-            task(event, data, is_lean, out);
+            task(event, data, out);
         }
         // These have no row of their own, but the state folds them.
         UpdateKind::Generic if name.starts_with("blocker.") => {
@@ -83,7 +83,7 @@ pub(super) fn write(
                 out.field("task_id", &event.task_id());
                 out.field("agent_id", &event.agent_id());
             }
-            task(event, data, is_lean, out);
+            task(event, data, out);
         }
         UpdateKind::Generic if name == "worker.registration" && !is_lean => {
             out.field("agent_id", &event.agent_id());
@@ -101,9 +101,7 @@ pub(super) fn write(
         UpdateKind::Execution | UpdateKind::Ingest | UpdateKind::AgentRun
             if !name.starts_with("agent.step") =>
         {
-            let status = run_status(&event.name, data);
-            let is_said = |status: &str| is_lean && says_status(data, status);
-            if let Some(status) = status.filter(|status| !is_said(status)) {
+            if let Some(status) = run_status(&event.name, data) {
                 out.field("run_status", status.as_str());
             }
         }
@@ -124,16 +122,8 @@ fn nulls(kind: &UpdateKind, data: &Object, out: &mut Writer) {
     }
 }
 
-fn task(event: &Event, data: &Object, is_lean: bool, out: &mut Writer) {
-    let status = task_status(&event.name, data);
-    let is_said = |status: &str| is_lean && says_status(data, status);
-    if let Some(status) = status.filter(|status| !is_said(status)) {
+fn task(event: &Event, data: &Object, out: &mut Writer) {
+    if let Some(status) = task_status(&event.name, data) {
         out.field("task_status", status);
     }
-}
-
-/// Whether a reader who looks for a status in the data finds this one.
-fn says_status(data: &Object, status: &str) -> bool {
-    let said = data.get("new_status").or(data.get("status"));
-    said.and_then(Value::as_str) == Some(status)
 }

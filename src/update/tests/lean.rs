@@ -81,12 +81,12 @@ fn what_is_said_is_said_once() {
         (
             "task.updated",
             json!({ "task_id": "t", "status": "todo" }),
-            json!({ "task_status": null, "source_type": null, "data": { "status": "todo" } }),
+            json!({ "task_status": "todo", "source_type": null, "data": { "status": "todo" } }),
         ),
         (
             "task.progress",
             json!({ "task_id": "t", "progress": 40, "status": "in_progress" }),
-            json!({ "task_status": null, "progress": null, "taskId": null, "source_type": null,
+            json!({ "task_status": "in_progress", "progress": null, "taskId": null, "source_type": null,
                 "data": { "task_id": "t", "progress": 40, "status": "in_progress" } }),
         ),
         (
