@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 
-use kit::{Client, PATIENCE, get, post, server, server_with, until_folded};
+use kit::{Client, PATIENCE, get, polling::Polling, post, server, server_with, until_folded};
 use serde_json::{Value, json};
 use stoa::config::{Recipients, RuleConfig};
 
@@ -260,6 +260,7 @@ async fn what_only_pages_know_is_harmless_before_they_say_a_word() {
         assert!(update.to_string().contains(JOINED), "{update}");
     }
     let flows = |body: &Value| body["flows"].as_array().is_some_and(|f| !f.is_empty());
+    client.emit("subscribe_pipeline_flow", json!({})).await;
     let update = client.event_where("active_flows_update", flows).await;
     assert!(!update.to_string().contains("<img"), "{update}");
     server.shutdown().await;
@@ -289,7 +290,7 @@ async fn a_page_is_known_by_any_of_its_subscriptions_and_stays_known() {
     server.shutdown().await;
 }
 
-/// The names of the aggregates that a client is sent up to the last event.
+/// The names of the aggregates that a client is sent up to the last event, but for the summary that comes with the greeting.
 async fn aggregates_of(client: &mut Client) -> Vec<String> {
     let mut names: Vec<String> = until_last(client)
         .await
@@ -297,36 +298,58 @@ async fn aggregates_of(client: &mut Client) -> Vec<String> {
         .map(|(name, _)| name)
         .filter(|name| AGGREGATES.contains(&name.as_str()))
         .collect();
+    if let Some(first) = names.iter().position(|name| name == "conversation_summary") {
+        names.remove(first);
+    }
     names.sort_unstable();
     names.dedup();
     names
 }
 
+/// Publishes, waits until the aggregates were told, and publishes the last event.
+async fn until_told(address: SocketAddr) {
+    let mut conversations = Client::open(address, "/conversations", json!({}))
+        .await
+        .expect("connects");
+    post(
+        address,
+        &json!({ "type": "task_assigned", "data": { "agent_id": "agent_1", "task_id": "t1" } }),
+    )
+    .await;
+    // The agents are told with the same breath.
+    let known = |body: &Value| body["agents"].as_array().is_some_and(|a| !a.is_empty());
+    conversations.event_where("agents_update", known).await;
+    post(address, &json!({ "type": "custom.last", "id": "e7" })).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn aggregates_go_to_whom_the_configuration_says() {
-    for (aggregates, to_pages, to_others) in [
-        (Recipients::Everybody, true, true),
-        (Recipients::Pages, true, false),
-        (Recipients::Nobody, false, false),
+    for (aggregates, broadcast, to_pages, to_others) in [
+        (Recipients::Everybody, false, true, true),
+        (Recipients::Pages, true, true, true),
+        (Recipients::default(), false, true, false),
+        (Recipients::Nobody, false, false, false),
+        (Recipients::Nobody, true, false, false),
     ] {
-        let server = server_with(|config| config.seneca.aggregates = aggregates).await;
+        let server = server_with(|config| {
+            config.seneca.aggregates = aggregates;
+            config.seneca.broadcast = broadcast;
+        })
+        .await;
         let address = server.address();
         let (mut other, _) = Client::connect(address, json!({})).await;
+        let auth = json!({ "filters": { "types": ["system_metrics", "generic_update"] } });
+        let (mut asking, _) = Client::connect(address, auth).await;
         let mut page = page(address, json!({})).await;
-        let mut conversations = Client::open(address, "/conversations", json!({}))
-            .await
-            .expect("connects");
-        post(
-            address,
-            &json!({ "type": "task_assigned", "data": { "agent_id": "agent_1", "task_id": "t1" } }),
-        )
-        .await;
-        // The agents are told with the same breath.
-        let known = |body: &Value| body.to_string().contains("agent_1");
-        conversations.event_where("agents_update", known).await;
-        post(address, &json!({ "type": "custom.last", "id": "e7" })).await;
+        until_told(address).await;
         let told = aggregates_of(&mut other).await;
         assert_eq!(!told.is_empty(), to_others, "{aggregates:?}: {told:?}");
+        let told = aggregates_of(&mut asking).await;
+        assert_eq!(
+            told == ["system_metrics"],
+            to_pages,
+            "{aggregates:?}: {told:?}"
+        );
         let mut told = aggregates_of(&mut page).await;
         // The answer to its subscription.
         told.retain(|name| to_pages || name != "active_flows_update");
@@ -335,10 +358,31 @@ async fn aggregates_go_to_whom_the_configuration_says() {
     }
 }
 
+/// Seneca's pipeline dashboard leaves all to its library: it begins with polling, and says and asks nothing. Whoever says
+/// or asks something is no such page.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_says_nothing_is_known_by_that() {
+    let server = server().await;
+    let address = server.address();
+    let silent = Polling::join(address, 4).await;
+    let old = Polling::join(address, 3).await;
+    let named = Polling::join_with(address, 4, r#"{"name":"watcher"}"#).await;
+    let busy = Polling::join(address, 4).await;
+    busy.send(r#"42["join_room","project:p1"]"#).await;
+    busy.wait_for("room_joined").await;
+    until_told(address).await;
+    for (client, is_told) in [(silent, true), (old, true), (named, false), (busy, false)] {
+        client.wait_for(r#""id":"e7""#).await;
+        let heard = client.heard();
+        assert_eq!(heard.contains("dashboard_update"), is_told, "{heard}");
+    }
+    server.shutdown().await;
+}
+
 /// A page that subscribes where only pages get them is sent them at once, not with the next change.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_does_not_wait_for_its_first_figures() {
-    let server = server_with(|config| config.seneca.aggregates = Recipients::Pages).await;
+    let server = server().await;
     let address = server.address();
     let (_, answer) = post(
         address,

@@ -7,9 +7,9 @@ use reqwest::Url;
 
 use super::{
     url,
-    written::{glob, host, port, rate, role, ttl},
+    written::{glob, host, port, rate, role, shape, ttl},
 };
-use crate::config::Role;
+use crate::{config::Role, update::UpdateShape};
 
 /// The default of every `--url`: the address of a server that was started without options.
 pub(super) const HERE: &str = "http://127.0.0.1:8000";
@@ -97,6 +97,10 @@ pub(super) struct TailArgs {
     /// Print {"event":…,"payload":…}, one object a line
     #[arg(long)]
     pub(super) json: bool,
+    /// Ask for updates in this shape: full, or lean, with each fact once [default: full with --json, else lean, which is enough
+    /// for a line]
+    #[arg(long, value_parser = shape)]
+    pub(super) shape: Option<UpdateShape>,
 }
 
 #[derive(Debug, Args)]

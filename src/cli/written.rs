@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 use crate::{
     config::{Role, split_port},
     pattern::Pattern,
+    update::UpdateShape,
 };
 
 /// A year. A longer life takes an API key, which can be taken out of the settings.
@@ -54,6 +55,11 @@ pub(super) fn ttl(text: &str) -> Result<Duration, String> {
     whole
         .filter(|ttl| (Duration::from_secs(1)..=LONGEST).contains(ttl))
         .ok_or_else(wrong)
+}
+
+/// The name of a shape.
+pub(super) fn shape(text: &str) -> Result<UpdateShape, String> {
+    text.parse().map_err(|_| "full or lean".to_owned())
 }
 
 /// A role's name.

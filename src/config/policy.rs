@@ -153,10 +153,9 @@ pub enum JournalDurability {
 #[derive(Debug, Clone, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Seneca {
-    /// Whether everybody gets the updates that only Seneca's pages know, not only subscribers.
+    /// Whether everybody gets the updates and the aggregates that only Seneca's pages know, not only those who ask.
     pub broadcast: bool,
     /// The clients that get aggregates over the whole stream, at most once a second and only when they changed.
-    #[default(Recipients::Everybody)]
     pub aggregates: Recipients,
     /// Bytes of memory of the data for these pages.
     pub max_bytes: Count<{ 32 << 20 }, { 1 << 20 }, { 1 << 36 }>,

@@ -5,7 +5,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Hub, command::now, member::MemberId};
+use super::{
+    Hub,
+    command::{Command, now},
+    member::{Member, MemberId},
+};
 use crate::{
     channel::{Namespace, Topic},
     config::Recipients,
@@ -16,7 +20,7 @@ use crate::{
 
 /// The shortest time between two sendings of the aggregates.
 const AGGREGATES_INTERVAL: Duration = Duration::from_secs(1);
-/// The aggregates that every observer is sent; a client that caught up is sent them anew.
+/// The aggregates that pages are sent, or every observer; a client that caught up is sent them anew.
 const SENT_AFTER_CATCH_UP: [&str; 4] = [
     "conversation_summary",
     "system_metrics",
@@ -80,7 +84,7 @@ impl Hub {
             let body = self.stamp_aggregate(name, body);
             let mut ids = self.roster.ids_on(namespace);
             if SENT_AFTER_CATCH_UP.contains(&name) {
-                ids.retain(|id| self.gets_aggregates(*id));
+                ids.retain(|id| self.gets_aggregate(*id, name));
             }
             self.send_aggregate(ids, namespace, name, body);
         }
@@ -99,9 +103,24 @@ impl Hub {
         }
     }
 
-    fn gets_aggregates(&self, id: MemberId) -> bool {
-        let member = self.roster.get(id);
-        member.is_some_and(|member| self.options.aggregates.include(member.page))
+    /// Whether a member is sent an aggregate of this name: it is one of the recipients, or asks for it.
+    fn gets_aggregate(&self, id: MemberId, name: &str) -> bool {
+        let recipients = self.options.aggregates;
+        let is_page = |member: &Member| recipients.include(member.page || member.silent);
+        self.roster.get(id).is_some_and(is_page)
+            || (recipients == Recipients::Pages && self.roster.asks_for(id, name))
+    }
+
+    /// Notes that a member asks for something that Seneca's silent page never does.
+    pub(super) fn is_heard(&mut self, command: &Command) {
+        if let Command::JoinRooms { member, .. }
+        | Command::LeaveRooms { member, .. }
+        | Command::SetSubscription(member, _)
+        | Command::Resume { member, .. } = command
+            && let Some(member) = self.roster.get_mut(*member)
+        {
+            member.silent = false;
+        }
     }
 
     /// Notes that a member behaves like one of Seneca's or Marcus' own pages: the aggregates that only pages get are
@@ -148,7 +167,7 @@ impl Hub {
             return;
         };
         let missed = std::mem::take(&mut member.missed_aggregates);
-        if !missed || member.namespace != Namespace::Root || !self.gets_aggregates(id) {
+        if !missed || member.namespace != Namespace::Root {
             return;
         }
         let aggregates = [
@@ -158,7 +177,7 @@ impl Hub {
             self.projections.dashboard().dashboard(Timestamp::now()),
         ];
         for (name, body) in SENT_AFTER_CATCH_UP.into_iter().zip(aggregates) {
-            if self.roster.wants(id, name) {
+            if self.gets_aggregate(id, name) && self.roster.wants(id, name) {
                 let body = self.stamp_aggregate(name, body);
                 self.notify(id, name, body);
             }

@@ -31,6 +31,8 @@ pub(crate) struct Member {
     pub topics: Listening,
     /// Whether it behaves like one of Seneca's or Marcus' own pages.
     pub page: bool,
+    /// Whether it has said nothing, as Seneca's pipeline dashboard does.
+    pub silent: bool,
     /// The form of the updates that it is sent.
     pub form: Form,
     /// When its queue was last empty, while it is live: slow members are found by it.
@@ -84,4 +86,7 @@ pub struct JoinRequest {
     pub batch: bool,
     /// The shape in which it takes updates.
     pub shape: UpdateShape,
+    /// Whether it says nothing of itself and came as a page does that leaves everything to its library: Seneca's pipeline
+    /// dashboard is known by nothing else.
+    pub silent: bool,
 }

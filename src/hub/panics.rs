@@ -168,6 +168,7 @@ async fn comes_back(hub: &HubHandle, cursor: String) -> (Arc<Recorder>, super::M
         permissions: Permissions::everything(),
         batch: false,
         shape: UpdateShape::Full,
+        silent: false,
     };
     let welcome = JoinReply {
         rooms: vec!["observers".into()],

@@ -63,6 +63,7 @@ impl Hub {
 
     pub(super) fn handle(&mut self, command: Command) {
         self.settle(&command);
+        self.is_heard(&command);
         match command {
             Command::Join {
                 request,
@@ -215,8 +216,9 @@ impl Hub {
             let agents = self.projections.dashboard().agents();
             self.notify(id, "agents_update", agents);
         }
+        // Nobody knows yet which client is a page: this one is told to each, once.
         if namespace == Namespace::Root
-            && self.options.aggregates.include(false)
+            && self.options.aggregates.include(true)
             && self.roster.wants(id, "conversation_summary")
         {
             let mut summary = self.projections.dashboard().summary();

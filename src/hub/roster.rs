@@ -98,6 +98,7 @@ impl Roster {
             rooms: Vec::new(),
             topics: Listening::NONE,
             page,
+            silent: request.silent,
             form: Form {
                 shape: request.shape,
                 harmless: self.sanitize.include(page),
@@ -314,6 +315,12 @@ impl Roster {
                     .get(member.subscription)
                     .admits_name(name)
         })
+    }
+
+    /// Whether a member's filter asks for an aggregate of this name.
+    pub(crate) fn asks_for(&self, id: MemberId, name: &str) -> bool {
+        let of = |member: &Member| self.subscriptions.get(member.subscription).asks_for(name);
+        self.get(id).is_some_and(of)
     }
 
     /// Whether a member is told of something with these audiences under this name.

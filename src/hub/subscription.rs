@@ -108,6 +108,14 @@ impl Subscription {
         }
     }
 
+    /// Whether it asks for an aggregate of this name.
+    pub(super) fn asks_for(&self, name: &str) -> bool {
+        match self {
+            Self::Filter(filter) => filter.asks_for(name),
+            Self::Conversation(_) | Self::Channels(_) => false,
+        }
+    }
+
     pub(super) fn admits(&self, update: &Candidate<'_>) -> bool {
         match self {
             Self::Filter(filter) => filter.is_empty() || filter.admits(&update.subject),

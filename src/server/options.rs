@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     access::Authenticator,
     breaker::BreakerLimits,
-    config::Config,
+    config::{Config, Recipients},
     doors::{
         actions::ActionsContext,
         http::{
@@ -83,7 +83,10 @@ pub(super) fn hub(config: &Config, told: Arc<Degradation>) -> HubOptions {
         max_rooms_per_client: config.rooms.max_rooms_per_client.into(),
         state: state(config),
         seneca_broadcast: config.seneca.broadcast,
-        aggregates: config.seneca.aggregates,
+        aggregates: match config.seneca.aggregates {
+            Recipients::Pages if config.seneca.broadcast => Recipients::Everybody,
+            recipients => recipients,
+        },
         max_dashboard: config.seneca.max_bytes.into(),
         sanitize: config.content_filtering.sanitize_content,
         snapshot_part: snapshot_part(config),

@@ -209,6 +209,11 @@ impl Filter {
         names.admit(&name, &name)
     }
 
+    /// Whether its `types` ask for an update of this name, behind which there is no event.
+    pub fn asks_for(&self, name: &str) -> bool {
+        !self.spec.types.is_empty() && self.admits_name(name)
+    }
+
     /// Whether an update passes. Globs are held against the update's name and the event's.
     pub fn admits(&self, subject: &Subject<'_>) -> bool {
         let event = subject.event;

@@ -24,6 +24,7 @@ use crate::{
     access::authn::Credential,
     event::EventName,
     pattern::{BadPattern, Pattern, Patterns},
+    update::UpdateShape,
 };
 use sio_client::{Connection, Lost, Received};
 
@@ -110,6 +111,8 @@ struct Watch {
     /// The same for `exclude`.
     unwanted: Option<Patterns>,
     json: bool,
+    /// The shape of the updates to ask for.
+    shape: UpdateShape,
     /// The token to send.
     token: Option<Credential>,
     /// After the last update that was printed.
@@ -134,6 +137,10 @@ impl Watch {
             types,
             exclude,
             json: args.json,
+            shape: args.shape.unwrap_or(match args.json {
+                true => UpdateShape::Full,
+                false => UpdateShape::Lean,
+            }),
             token: args.token.as_deref().map(Credential::new),
             cursor: None,
             catching_up: false,
@@ -148,6 +155,9 @@ impl Watch {
 
     fn auth(&self) -> Value {
         let mut auth = json!({ "name": "stoa tail" });
+        if self.shape != UpdateShape::Full {
+            auth["shape"] = json!(self.shape.as_str());
+        }
         if let Some(token) = &self.token {
             auth["token"] = json!(token.token());
         }
@@ -238,7 +248,8 @@ impl Watch {
             }
             _ => {}
         }
-        let of_an_event = text("source_type").is_some() && !is_aggregate(name, &payload);
+        let is_update = text("source_type").is_some() || payload.get("hint").is_some();
+        let of_an_event = is_update && !is_aggregate(name, &payload);
         let elsewhere = self.narrow() && is_aggregate(name, &payload);
         if self.leaving || elsewhere {
             return None;

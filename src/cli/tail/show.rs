@@ -68,13 +68,16 @@ fn about(update: &Value) -> String {
         .and_then(Value::as_object)
         .unwrap_or(&nothing);
     let mut parts = Vec::new();
-    if let (Some(Value::String(old)), Some(Value::String(new))) =
-        (top.get("old_status"), top.get("new_status"))
-    {
-        parts.push(format!("{old} → {new}"));
+    let said = |key: &str| top.get(key).or_else(|| data.get(key));
+    match (said("old_status"), said("new_status")) {
+        (Some(Value::String(old)), Some(Value::String(new))) => {
+            parts.push(format!("{old} → {new}"));
+        }
+        (_, Some(Value::String(new))) => parts.push(new.clone()),
+        _ => {}
     }
     for key in TELLING {
-        let Some(value) = top.get(key).or_else(|| data.get(key)) else {
+        let Some(value) = said(key) else {
             continue;
         };
         let part = match value {

@@ -20,6 +20,7 @@ fn watch_of(rooms: &[&str], types: &[&str], exclude: &[&str], json: bool) -> Wat
         exclude: owned(exclude),
         ca: None,
         json,
+        shape: None,
     })
     .expect("globs")
 }
@@ -35,6 +36,7 @@ fn take(watch: &mut Watch, name: &str, payload: &str) -> Option<String> {
 fn the_cursor_is_that_of_the_last_update() {
     let mut watch = watch(&[], &[], true);
     assert_eq!(watch.auth(), json!({ "name": "stoa tail" }));
+    assert_eq!(watch_of(&[], &[], &[], false).auth()["shape"], "lean");
     assert_eq!(
         take(&mut watch, "connection_established", r#"{"cursor":"c1"}"#),
         None
@@ -52,6 +54,20 @@ fn the_cursor_is_that_of_the_last_update() {
         )
     );
     assert_eq!(watch.auth()["cursor"], "c2");
+}
+
+#[test]
+fn a_lean_update_moves_the_cursor_and_is_a_line() {
+    let mut watch = watch(&[], &["task_*"], false);
+    watch.catching_up = true;
+    let update = r#"{"cursor":"c3","timestamp":"2026-05-23T12:00:03.5Z","priority":"high","hint":{"target":{"kind":"task","id":"t1"}},
+        "data":{"task_name":"Paint","change_type":"completed"}}"#;
+    let line = take(&mut watch, "task_update", update).expect("a line");
+    assert!(
+        line.ends_with("task:t1               completed, Paint"),
+        "{line}"
+    );
+    assert_eq!(watch.auth()["cursor"], "c3");
 }
 
 #[test]

@@ -133,6 +133,7 @@ async fn open(
         permissions: caller.who.permissions.clone(),
         batch: false,
         shape,
+        silent: false,
     };
     let welcome = JoinReply {
         rooms,

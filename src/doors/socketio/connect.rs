@@ -113,9 +113,10 @@ struct OnConnect {
     namespace: Namespace,
 }
 
-/// An accepted client, kept on the socket for the handler that runs after the check.
+/// An accepted client, kept on the socket for the handler that runs after the check; whether it began with polling, and
+/// when.
 #[derive(Debug, Clone)]
-struct Admitted(Arc<Hello>, Arc<Client>, Instant);
+struct Admitted(Arc<Hello>, Arc<Client>, (bool, Instant));
 
 impl OnConnect {
     /// Reads and checks the hello; an error becomes the CONNECT_ERROR.
@@ -125,6 +126,7 @@ impl OnConnect {
     async fn admit(&self, socket: &SocketRef, auth: &Value) -> Result<(), Error> {
         let request = socket.req_parts();
         let first_lane = request.extensions.get::<Arc<ExpressLane>>().cloned();
+        let polls = first_lane.is_none();
         let lane = first_lane.unwrap_or_else(|| self.context.lanes.polling(socket.id));
         let requested = lane.requested();
         let query = lane.query(self.namespace);
@@ -151,7 +153,7 @@ impl OnConnect {
             leaving.disconnected(format!("{reason:?}"), is_loss(reason));
         });
         self.context.actions.listed(&client.performer);
-        let admitted = Admitted(Arc::new(hello), client, requested);
+        let admitted = Admitted(Arc::new(hello), client, (polls, requested));
         socket.extensions.insert(admitted);
         Ok(())
     }
@@ -212,8 +214,7 @@ struct Entering;
 
 impl ConnectHandler<Adapter, Entering> for OnConnect {
     fn call(&self, socket: Arc<Socket<Adapter>>, _: Option<Payload>) {
-        let Some(Admitted(hello, client, requested)) = socket.extensions.remove::<Admitted>()
-        else {
+        let Some(Admitted(hello, client, came)) = socket.extensions.remove::<Admitted>() else {
             return;
         };
         let Some(service) = self.context.service() else {
@@ -221,7 +222,7 @@ impl ConnectHandler<Adapter, Entering> for OnConnect {
         };
         let engine = EngineSide::new(self.context.locals.clone(), socket.id, service.clone());
         client.stays(client.lane.connect(self.namespace, Arc::new(engine)));
-        let options = ConnectOptions::of(&hello, self.namespace, requested);
+        let options = ConnectOptions::of(&hello, self.namespace, came);
         if !client.count() {
             return;
         }

@@ -18,7 +18,7 @@ use crate::{
 const MAX_ROOMS: usize = 100;
 
 /// The payload of CONNECT, as the protocol defines it; every part is optional.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Hello {
     /// The payload's credential, which counts before the request's.
     pub token: Option<Credential>,
@@ -62,6 +62,11 @@ impl Hello {
             Some(_) => return Err(Error::bad_request("auth must be an object")),
         }
         Ok(hello)
+    }
+
+    /// Whether it says nothing that the protocol knows.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 
     fn read_query(&mut self, uri: &Uri) -> Result<(), Error> {

@@ -28,12 +28,18 @@ pub(super) struct ConnectOptions {
     snapshot: bool,
     /// The place to resume from.
     cursor: Option<String>,
+    /// Whether the client says nothing of itself and began with polling.
+    silent: bool,
     /// The time of the request to connect.
     requested: Instant,
 }
 
 impl ConnectOptions {
-    pub(super) fn of(hello: &Hello, namespace: Namespace, requested: Instant) -> Self {
+    pub(super) fn of(
+        hello: &Hello,
+        namespace: Namespace,
+        (polls, requested): (bool, Instant),
+    ) -> Self {
         Self {
             rooms: hello.rooms.clone(),
             subscription: match namespace {
@@ -46,6 +52,7 @@ impl ConnectOptions {
             shape: hello.shape,
             snapshot: hello.snapshot,
             cursor: hello.cursor.clone(),
+            silent: polls && hello.is_empty(),
             requested,
         }
     }
@@ -66,6 +73,7 @@ pub(super) async fn introduce(client: Arc<Client>, options: ConnectOptions) {
         permissions: client.who().permissions.clone(),
         batch: options.batch && context.options.batch,
         shape: options.shape,
+        silent: options.silent,
     };
     let welcome = JoinReply {
         rooms: rooms(

@@ -96,6 +96,7 @@ impl Opening {
             permissions: who.permissions.clone(),
             batch: self.batch,
             shape: self.shape,
+            silent: false,
         };
         let given = self.cursor.filter(|cursor| !cursor.is_empty());
         let (state, resume) = match (given, self.state) {

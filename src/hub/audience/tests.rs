@@ -59,6 +59,7 @@ fn request(permissions: Permissions, subscription: Subscription) -> JoinRequest 
         permissions,
         batch: false,
         shape: UpdateShape::Full,
+        silent: false,
     }
 }
 

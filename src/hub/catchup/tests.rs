@@ -77,6 +77,7 @@ impl Machine {
             permissions: Permissions::everything(),
             batch: false,
             shape: UpdateShape::Full,
+            silent: false,
         });
         self.roster.join(id, OBSERVERS);
         self.roster.get_mut(id).unwrap().behind = Some(Box::new(behind));

@@ -167,6 +167,7 @@ pub(super) async fn join(
             0 => UpdateShape::Lean,
             _ => UpdateShape::Full,
         },
+        silent: false,
     };
     let (snapshot, resume) = match &coming {
         Coming::With(cursor) => (false, Some(cursor.clone())),

@@ -27,8 +27,13 @@ pub struct Polling {
 }
 
 impl Polling {
-    /// Opens a session and joins `/`.
+    /// Opens a session and joins `/`, and says nothing more.
     pub async fn join(address: SocketAddr, version: u8) -> Self {
+        Self::join_with(address, version, "").await
+    }
+
+    /// The same with an `auth` payload, which version 4 has.
+    pub async fn join_with(address: SocketAddr, version: u8, auth: &str) -> Self {
         let url = format!("http://{address}/socket.io/?EIO={version}&transport=polling");
         let opened = reqwest::get(&url).await.expect("opens");
         let opened = opened.text().await.expect("text");
@@ -46,7 +51,7 @@ impl Polling {
             polling,
         };
         if version == 4 {
-            session.send("40").await;
+            session.send(&format!("40{auth}")).await;
         }
         session.wait_for("connection_established").await;
         session
@@ -79,6 +84,11 @@ impl Polling {
             );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// All that came up to now.
+    pub fn heard(&self) -> String {
+        self.heard.lock().expect("no panic").clone()
     }
 
     /// The number of its polls.
