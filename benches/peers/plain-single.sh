@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# A server as one writes it with socketioxide alone, on the runtime of one thread.
+. "$(dirname "$0")/common.sh"
+install() { rust_servers >/dev/null; }
+versions() { echo "$(crate_version socketioxide), $(crate_version tokio)"; }
+start() { exec "$(rust_servers)" serve plain-single --port "$1"; }
+peer "$@"
