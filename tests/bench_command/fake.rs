@@ -20,6 +20,8 @@ pub(crate) enum Fault {
     Reorders,
     /// Everything waits that long at one update.
     Stalls(Duration),
+    /// Each update takes that long.
+    Slow(Duration),
     /// The observers' connections end at one update.
     Closes,
 }
@@ -44,6 +46,11 @@ async fn serve(stream: TcpStream, updates: broadcast::Sender<String>, fault: Fau
     socket.send(Message::text(open)).await.expect("sends");
     let mut mine = updates.subscribe();
     let (mut held, mut publishes) = (None, false);
+    let pace = match fault {
+        Fault::Slow(time) => time,
+        _ => Duration::from_nanos(1),
+    };
+    let mut pace = tokio::time::interval(pace);
     loop {
         tokio::select! {
             frame = socket.next() => {
@@ -55,6 +62,7 @@ async fn serve(stream: TcpStream, updates: broadcast::Sender<String>, fault: Fau
                     if let Fault::Stalls(time) = fault && packet.contains(&AT.to_string()) {
                         tokio::time::sleep(time).await;
                     }
+                    pace.tick().await;
                     updates.send(format!(r#"42["decision_event",{packet}"#)).ok();
                 }
             }

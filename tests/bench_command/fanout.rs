@@ -166,6 +166,17 @@ async fn a_stall_is_seen_by_all_that_were_due_in_it() {
     );
 }
 
+/// What a slow server still had to do of the warm-up does not count against it.
+#[tokio::test]
+async fn a_slow_server_is_measured_by_what_it_does() {
+    let slow = server(Fault::Slow(Duration::from_millis(20))).await;
+    let more = words(&["--observers", "2", "--in-flight", "64"]);
+    let outcome = bench("fanout", slow, &more).await.good();
+    // It does 50 a second; with the 64 that are on their way when the measuring begins it would be 20.
+    let done = outcome.number("/updates_per_second");
+    assert!((35.0..=65.0).contains(&done), "{}", outcome.report);
+}
+
 #[tokio::test]
 async fn an_event_that_nobody_gets_is_named() {
     let stoa = kit::server().await;

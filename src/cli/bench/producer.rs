@@ -283,20 +283,30 @@ impl Producer {
         Ok((schedule.due(from), from, late))
     }
 
-    /// Sends an update whenever another one is with everybody.
+    /// Sends an update whenever another one is with everybody. The clock starts when all that was sent before the measured
+    /// ones has arrived: a slow server still has much of it in its queues at the end of the warm-up.
     async fn closed_loop(&mut self, in_flight: u64) -> Result<(u64, u64), String> {
         let first = self.next;
         let begun = Instant::now();
-        let mut measured = None;
-        let mut moved = (Instant::now(), 0);
+        let (mut measured, mut clock, mut moved) = (None, None, (begun, 0));
         self.stage.send_replace(Stage::WarmingUp);
-        while begun.elapsed() < self.plan.warmup + self.plan.seconds {
+        loop {
+            let completed = self.run.completed();
             if measured.is_none() && begun.elapsed() >= self.plan.warmup {
                 self.run.measure_from(self.next);
-                measured = Some((self.run.now(), self.next));
+                measured = Some(self.next);
+            }
+            if clock.is_none() && measured.is_some_and(|from| first + completed >= from) {
+                clock = Some((Instant::now(), self.run.now()));
                 self.stage.send_replace(Stage::Measuring);
             }
-            let completed = self.run.completed();
+            let is_over = clock.map_or_else(
+                || begun.elapsed() > self.plan.warmup + SETTLING,
+                |(since, _)| since.elapsed() >= self.plan.seconds,
+            );
+            if is_over {
+                break;
+            }
             while self.next - first < completed + in_flight {
                 self.run.sends(self.next);
                 self.queue();
@@ -312,10 +322,8 @@ impl Producer {
                 self.wait(PROBE_INTERVAL).await?;
             }
         }
-        Ok(measured.unwrap_or_else(|| {
-            self.run.measure_from(self.next);
-            (self.run.now(), self.next)
-        }))
+        let start = clock.map_or_else(|| self.run.now(), |(_, start)| start);
+        Ok((start, measured.unwrap_or(self.next)))
     }
 
     /// Waits until everything has arrived, or nothing comes any more.
