@@ -1,9 +1,12 @@
 //! The one way in behind every door: raw JSON to events, events into the journal, an answer for the producer.
 
+mod pipeline;
+mod placed;
 mod producer;
 mod raw;
 mod receipt;
 mod refusing;
+mod unkept;
 
 use std::{
     pin::pin,
@@ -14,27 +17,29 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tracing::Instrument;
 
 use crate::{
     access::authz::Permissions,
     backlog::{Backlog, Place},
-    delivery::Cursor,
     error::Error,
     event::{self, Event},
     history::{Page, Query, Scans},
-    journal::{Draft, Entry, FlowId, Journal, JournalError, Outcome},
+    journal::{Appending, Draft, Entry, FlowId, Journal},
     ledger::{Ledger, Speaker, Things},
     observe::{Metrics, traces},
     timestamp::Timestamp,
 };
 
+pub use pipeline::{Answered, Pipeline, PipelineLimits};
+pub use placed::Placed;
+use placed::{Families, Waiting as Appended, share};
 pub use producer::{Producer, flow};
 pub use raw::Raw;
 pub use receipt::{Receipt, RejectedAt};
 pub use refusing::Refusing;
+use unkept::Unkept;
 
 /// The longest time that a producer waits for the hub before it is told to come back later.
 const MAX_WAIT: Duration = Duration::from_secs(10);
@@ -60,6 +65,8 @@ pub struct IntakeLimits {
     pub max_elements: usize,
     /// The most bytes of an id.
     pub max_id: usize,
+    /// The calls of one producer that may wait for their answers.
+    pub unanswered: PipelineLimits,
     /// Whether events are checked beyond what is needed to read them ([`event::check`]).
     pub validate: bool,
 }
@@ -102,20 +109,6 @@ impl Drop for Waiting<'_> {
         self.bytes.fetch_sub(self.held, Ordering::AcqRel);
     }
 }
-
-/// Events that the journal has not kept yet: if it doesn't keep them, producers that wait for the hub are told that
-/// there are fewer.
-struct Unkept<'b>(Option<&'b Backlog>);
-
-impl Drop for Unkept<'_> {
-    fn drop(&mut self) {
-        if let Some(backlog) = self.0 {
-            backlog.lost();
-        }
-    }
-}
-
-type Appending<'j> = BoxFuture<'j, Result<Vec<Outcome>, JournalError>>;
 
 /// An event that was read: its index in the call, and the things by which it is settled.
 type Read = (usize, Draft, Things);
@@ -173,11 +166,28 @@ impl Intake {
     /// `overloaded` when the hub is too far behind (with all events, or with this producer's own), `unavailable` when
     /// the journal can't keep any event now; then none was kept.
     pub async fn publish(&self, raws: Vec<Raw>, producer: Producer<'_>) -> Result<Receipt, Error> {
-        let span = traces::publish(producer.door, raws.len(), producer.trace);
-        self.keep(raws, producer).instrument(span).await
+        self.place(raws, producer).await?.kept().await
     }
 
-    async fn keep(&self, raws: Vec<Raw>, producer: Producer<'_>) -> Result<Receipt, Error> {
+    /// Gives all good events of `raws` their places in the order. They have them when this returns, and the answer says when
+    /// they are kept; so the calls of one producer have the order in which it makes them, if it makes one after the other.
+    ///
+    /// # Errors
+    /// As [`Self::publish`].
+    pub async fn place(
+        &self,
+        raws: Vec<Raw>,
+        producer: Producer<'_>,
+    ) -> Result<Placed<'_>, Error> {
+        let span = traces::publish(producer.door, raws.len(), producer.trace);
+        self.hand_over(raws, producer).instrument(span).await
+    }
+
+    async fn hand_over(
+        &self,
+        raws: Vec<Raw>,
+        producer: Producer<'_>,
+    ) -> Result<Placed<'_>, Error> {
         let (calls, cost) = (raws.len(), raws.iter().map(Raw::cost).sum());
         let mut place = self.wait_for_own(&raws, cost, producer.flow).await?;
         let mut receipt = Receipt::default();
@@ -185,40 +195,27 @@ impl Intake {
         if !drafts.is_empty() {
             self.wait_for_hub(&drafts).await?;
         }
+        let held = drafts.iter().map(|(_, draft, _)| draft.held()).sum();
         let appended = self.settle(drafts, producer, &mut receipt.rejected);
         receipt.rejected.sort_by_key(|rejected| rejected.index);
         for rejected in &receipt.rejected {
             self.metrics.rejected(producer.door, &rejected.error);
         }
-        let Some((appended, families)) = appended else {
-            return Ok(receipt);
-        };
-        // The lengths of refused events are not known one by one: all events of a call count alike.
-        let share = |count: usize| (cost * count).div_ceil(calls.max(1));
-        place.shrink(share(families.len()));
-        let mut unkept = Unkept(Some(&self.backlog));
-        let outcomes = appended.instrument(traces::append()).await?;
-        unkept.0 = None;
-        let new = |o: &&Outcome| !matches!(o, Outcome::Duplicate(_));
-        if let Some(last) = outcomes.iter().rfind(new) {
-            place.kept(last.seq(), share(outcomes.iter().filter(new).count()));
-        }
-        let count = |is: fn(&Outcome) -> bool| outcomes.iter().filter(|o| is(o)).count();
-        receipt.duplicates = count(|o| matches!(o, Outcome::Duplicate(_)));
-        receipt.conflicts = count(|o| matches!(o, Outcome::Conflict(_)));
-        receipt.accepted = outcomes.len() - receipt.duplicates;
-        receipt.duplicate = receipt.accepted == 0 && receipt.rejected.is_empty();
-        receipt.cursor = outcomes
-            .last()
-            .map(|o| Cursor::of(&*self.journal, o.seq()).to_string());
-        self.metrics.events(receipt.accepted, receipt.duplicates);
-        let kept = families.into_iter().zip(&outcomes);
-        let kept = kept.filter(|(_, outcome)| new(outcome));
-        self.metrics
-            .families
-            .kept(producer.door, kept.map(|(family, _)| family));
-        self.metrics.id_conflicts(receipt.conflicts);
-        Ok(receipt)
+        let waiting = appended.map(|(appending, families)| {
+            place.shrink(share(cost, calls, families.len()));
+            Appended {
+                appending: appending.instrument(traces::append()),
+                unkept: Unkept::new(&self.backlog),
+                place,
+                families,
+                cost: (cost, calls),
+                held,
+                door: producer.door,
+                journal: &*self.journal,
+                metrics: &self.metrics,
+            }
+        });
+        Ok(Placed::new(receipt, waiting))
     }
 
     /// Reads one event after the other; each becomes text again before the next one is read. Other tasks have their
@@ -252,14 +249,14 @@ impl Intake {
         drafts: Vec<Read>,
         producer: Producer<'_>,
         rejected: &mut Vec<RejectedAt>,
-    ) -> Option<(Appending<'_>, Vec<&'static str>)> {
+    ) -> Option<(Appending, Families)> {
         let may = |project: &str| producer.permissions.speaks_for(project);
         let speaker = Speaker {
             producer: producer.verified,
             projects: producer.permissions.is_limited().then_some(&may),
         };
         let mut settled: Vec<Entry> = Vec::with_capacity(drafts.len());
-        let mut families = Vec::with_capacity(drafts.len());
+        let mut families = Families::with_capacity(drafts.len());
         let _order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         for (index, mut draft, things) in drafts {
             match self.ledger.settle_read(&mut draft.event, &things, speaker) {

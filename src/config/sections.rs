@@ -46,6 +46,11 @@ pub struct Performance {
     pub figures_interval: Seconds<1_000>,
     /// Events in one `publish` or one `POST`, so that one producer cannot hold up the others.
     pub max_publish_batch: Count<1000, 1, 100_000>,
+    /// Calls of `publish` of one client, and parts of one upload, that may wait for their answers while further ones are
+    /// placed behind them.
+    pub max_unanswered_publishes: Count<1024, 1, 65_536>,
+    /// Bytes of memory that the events of these calls may hold, so that one producer can't fill the journal's queue.
+    pub max_unanswered_bytes: Count<{ 2 << 20 }, 1, { 1 << 30 }>,
     /// Events that may be kept but not yet sent before producers wait, and after 10 s are told `overloaded`.
     pub max_lag: Count<16_384>,
     /// Updates in one flush: under load more of them means fewer writes, fewer means sooner.

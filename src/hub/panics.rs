@@ -20,7 +20,8 @@ use crate::{
     delivery::{Cursor, Outgoing, Reclaimed},
     event::{Event, EventName, Object},
     journal::{
-        Batch, Bounds, Entry, Epoch, Journal, JournalError, MemoryJournal, Outcome, Retention, Seq,
+        Appending, Batch, Bounds, Entry, Epoch, Journal, JournalError, MemoryJournal, Retention,
+        Seq,
     },
     observe::{JournalMetrics, Metrics},
     projections::state::Limits,
@@ -43,10 +44,7 @@ impl Journal for Panicking {
         self.inner.epoch()
     }
 
-    fn append_entries(
-        &self,
-        entries: Vec<Entry>,
-    ) -> BoxFuture<'_, Result<Vec<Outcome>, JournalError>> {
+    fn append_entries(&self, entries: Vec<Entry>) -> Appending {
         self.inner.append_entries(entries)
     }
 

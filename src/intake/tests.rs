@@ -23,6 +23,10 @@ fn limits() -> IntakeLimits {
         max_depth: 8,
         max_id: 512,
         max_elements: 100,
+        unanswered: PipelineLimits {
+            calls: 1_024,
+            bytes: 1 << 20,
+        },
         validate: true,
     }
 }
@@ -103,6 +107,10 @@ async fn events_that_are_dear_to_hold_wait_as_text_and_are_kept_whole() {
         max_depth: 32,
         max_id: 512,
         max_elements: 10_000,
+        unanswered: PipelineLimits {
+            calls: 1_024,
+            bytes: 1 << 20,
+        },
         validate: true,
     };
     let backlog = Backlog::new(1_000);

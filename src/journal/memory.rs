@@ -9,7 +9,7 @@ use std::{
 use futures_util::future::{BoxFuture, ready};
 use tokio::sync::watch;
 
-use super::{Batch, Bounds, Entry, Epoch, Journal, JournalError, Outcome, Seq, entry::InMemory};
+use super::{Appending, Batch, Bounds, Entry, Epoch, Journal, JournalError, Outcome, Seq, entry::InMemory};
 use crate::observe::JournalMetrics;
 
 /// The bounds on kept events. The journal trims the oldest as new events come, if one of the bounds is exceeded.
@@ -182,10 +182,7 @@ impl Journal for MemoryJournal {
         self.epoch
     }
 
-    fn append_entries(
-        &self,
-        entries: Vec<Entry>,
-    ) -> BoxFuture<'_, Result<Vec<Outcome>, JournalError>> {
+    fn append_entries(&self, entries: Vec<Entry>) -> Appending {
         Box::pin(ready(self.append_now(entries)))
     }
 

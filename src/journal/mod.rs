@@ -49,6 +49,9 @@ impl Outcome {
     }
 }
 
+/// The answer to an append, as soon as it is there.
+pub type Appending = BoxFuture<'static, Result<Vec<Outcome>, JournalError>>;
+
 /// The places that the journal holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
@@ -132,16 +135,13 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// When they could not be kept; then none of them was.
-    fn append_entries(
-        &self,
-        entries: Vec<Entry>,
-    ) -> BoxFuture<'_, Result<Vec<Outcome>, JournalError>>;
+    fn append_entries(&self, entries: Vec<Entry>) -> Appending;
 
     /// Keeps events, as [`Journal::append_entries`] does.
     ///
     /// # Errors
     /// As [`Journal::append_entries`].
-    fn append(&self, events: Vec<Event>) -> BoxFuture<'_, Result<Vec<Outcome>, JournalError>> {
+    fn append(&self, events: Vec<Event>) -> Appending {
         self.append_entries(events.into_iter().map(Entry::new).collect())
     }
 

@@ -59,6 +59,11 @@ impl Metrics {
         self.producers_waited.inc();
     }
 
+    /// A producer's next call waits until an earlier one is answered.
+    pub fn publish_waited(&self) {
+        self.publishes_waited.inc();
+    }
+
     /// Something was sent again after it failed.
     pub fn retried(&self, what: &'static str) {
         self.retried.get_or_create(&What { what }).inc();

@@ -21,6 +21,8 @@ pub struct JournalMetrics {
     pub overloaded: Counter,
     /// Appends whose caller had gone, so that they were not written.
     pub given_up: Counter,
+    /// Transactions in which events were written, each with all that waited.
+    pub transactions: Counter,
     /// Bytes that the newest events hold.
     pub tail_bytes: Gauge,
     /// Bytes that wait to be written.
@@ -78,6 +80,11 @@ impl JournalMetrics {
             "journal_given_up",
             "Appends that were not written because nobody waited for them any longer",
             self.given_up.clone(),
+        );
+        registry.register(
+            "journal_transactions",
+            "Transactions in which events were written, each with all that waited",
+            self.transactions.clone(),
         );
         registry.register(
             "journal_tail_bytes",

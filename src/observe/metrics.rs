@@ -25,6 +25,8 @@ pub struct Metrics {
     pub(super) id_conflicts: Counter,
     /// Calls of producers that waited because too much of them was under way.
     pub(super) producers_waited: Counter,
+    /// Times that a producer's next call waited because too many of its calls had no answer yet.
+    pub(super) publishes_waited: Counter,
     /// Events that were not taken, and why.
     pub(super) rejected: Family<Code, Counter>,
     /// Events refused for an id that is too long; `rejected` counts them, too.
@@ -185,6 +187,7 @@ impl Metrics {
             long_ids: Counter::default(),
             mended: Family::default(),
             producers_waited: Counter::default(),
+            publishes_waited: Counter::default(),
             refused: Family::default(),
             unknown_events: Counter::default(),
             unreadable: Family::default(),

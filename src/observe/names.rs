@@ -50,6 +50,11 @@ impl Metrics {
             self.producers_waited.clone(),
         );
         r.register(
+            "publishes_waited",
+            "Times that a producer's next call waited because too many of its calls had no answer yet",
+            self.publishes_waited.clone(),
+        );
+        r.register(
             "requests_refused",
             "Client requests refused, by code",
             self.refused.clone(),

@@ -19,7 +19,7 @@ use crate::{
         websocket,
     },
     hub::{DegradationOptions, HubHandle, HubOptions},
-    intake::IntakeLimits,
+    intake::{IntakeLimits, PipelineLimits},
     ledger,
     net::{
         BodyLimits, PackedLimits, Quota, QuotaLimits, Space, Timeouts,
@@ -46,6 +46,10 @@ pub(super) fn intake(config: &Config) -> IntakeLimits {
         max_depth: config.content_filtering.max_depth.into(),
         max_elements: config.content_filtering.max_elements.into(),
         max_id: config.content_filtering.max_id_length.into(),
+        unanswered: PipelineLimits {
+            calls: config.performance.max_unanswered_publishes.into(),
+            bytes: config.performance.max_unanswered_bytes.into(),
+        },
         validate: config.content_filtering.validate_message_format,
     }
 }

@@ -215,13 +215,12 @@ impl Client {
         lock(&self.membership)
     }
 
-    /// Answers an event, unless the session was ended meanwhile.
+    /// Queues the answer to an event, unless the session was ended meanwhile. The lane's writer is not woken.
     pub(super) fn acknowledge(&self, ack: u128, json: &str) {
         if self.ended.load(Ordering::Acquire) {
             return;
         }
         self.lane.answer(&Frame::ack(self.namespace, ack, json));
-        self.lane.flush();
     }
 
     /// Sends the client an event of its own, ahead of updates that the hub still collects.

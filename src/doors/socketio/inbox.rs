@@ -11,6 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use socketioxide_core::Str;
+use tokio::sync::Notify;
 
 /// One event of a client.
 #[derive(Debug)]
@@ -25,7 +26,11 @@ pub(super) struct Inbound {
 
 /// The queue of one client on one namespace.
 #[derive(Debug, Default)]
-pub(super) struct Inbox(Mutex<Queue>);
+pub(super) struct Inbox {
+    queue: Mutex<Queue>,
+    /// Wakes a worker that has calls to answer while no event waits.
+    arrived: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -35,6 +40,8 @@ struct Queue {
     bytes: usize,
     /// Whether a worker handles them.
     working: bool,
+    /// Whether the worker waits for the next event.
+    expecting: bool,
     /// Whether the lane was told that the inbox is full.
     full: bool,
 }
@@ -83,17 +90,29 @@ impl Inbox {
         queue.bytes += inbound.size();
         queue.waiting.push_back(inbound);
         let full = queue.waiting.len() > MAX_WAITING || queue.bytes > MAX_BYTES;
-        Pushed {
+        let pushed = Pushed {
             start: !std::mem::replace(&mut queue.working, true),
             full: full && !std::mem::replace(&mut queue.full, true),
+        };
+        let expected = std::mem::take(&mut queue.expecting);
+        drop(queue);
+        if expected {
+            self.arrived.notify_one();
         }
+        pushed
     }
 
-    /// The next event; `None` means that the worker has to end.
-    pub(super) fn next(&self) -> Option<Next> {
+    /// Resolves when an event has come since [`Inbox::next`] found none.
+    pub(super) async fn arrived(&self) {
+        self.arrived.notified().await;
+    }
+
+    /// The next event. `None` means that the worker has to end, unless it `stays` to wait for the next one.
+    pub(super) fn next(&self, stays: bool) -> Option<Next> {
         let mut queue = self.lock();
         let Some(inbound) = queue.waiting.pop_front() else {
-            queue.working = false;
+            queue.working = stays;
+            queue.expecting = stays;
             return None;
         };
         queue.bytes -= inbound.size();
@@ -118,7 +137,7 @@ impl Inbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -147,12 +166,25 @@ mod tests {
         assert!(inbox.open());
         let mut room = 0;
         for n in 0..MAX_WAITING + 5 {
-            let next = inbox.next().unwrap();
+            let next = inbox.next(false).unwrap();
             assert_eq!(next.inbound.text.as_str(), n.to_string());
             room += usize::from(next.has_room);
         }
         assert_eq!(room, 1);
-        assert!(inbox.next().is_none());
+        assert!(inbox.next(false).is_none());
         assert!(inbox.push(event(0)).start);
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_stays_is_woken_and_no_second_one_started() {
+        let inbox = Inbox::default();
+        assert!(inbox.push(event(0)).start);
+        assert!(inbox.next(true).is_some());
+        assert!(inbox.next(true).is_none());
+        assert!(!inbox.push(event(1)).start);
+        inbox.arrived().await;
+        assert!(inbox.next(true).is_some());
+        assert!(inbox.next(false).is_none());
+        assert!(inbox.push(event(2)).start);
     }
 }

@@ -1,9 +1,19 @@
-//! Handles the events that a client sends, one after the other.
+//! Handles the events that a client sends, in their order.
+//!
+//! Calls of `publish` have their order by their places in the journal, which they are given one after the other; the answers
+//! are awaited while further calls are placed. Any other event waits until all calls before it are answered.
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::{client::Client, events, inbox::Inbound};
+use super::{
+    client::Client,
+    events::{self, Calls},
+    inbox::Inbound,
+};
 use crate::hub::Membership;
+
+/// Events that are handled before answers that are there already are sent.
+const AT_A_TURN: usize = 32;
 
 impl Client {
     /// Notes that the hub knows the client, so that its waiting events are handled.
@@ -32,12 +42,33 @@ impl Client {
     }
 
     async fn work(self: Arc<Self>) {
-        while let Some(next) = self.inbox.next() {
+        let mut calls = Calls::new(self.context.intake.limits().unanswered);
+        let mut handled = 0;
+        loop {
+            if calls.is_full() {
+                self.context.metrics.publish_waited();
+                events::answer_first(&self, &mut calls).await;
+            }
+            let Some(next) = self.inbox.next(!calls.is_empty()) else {
+                if calls.is_empty() {
+                    return;
+                }
+                tokio::select! {
+                    biased;
+                    () = events::answer_first(&self, &mut calls) => {}
+                    () = self.inbox.arrived() => {}
+                }
+                continue;
+            };
             if next.has_room {
                 self.lane.inbox_has_room();
             }
             if !self.ended.load(Ordering::Acquire) {
-                events::handle(&self, next.inbound).await;
+                events::handle(&self, next.inbound, &mut calls).await;
+            }
+            handled += 1;
+            if handled % AT_A_TURN == 0 {
+                events::answer_ready(&self, &mut calls);
             }
             // Most handlers wait for nothing: a client that sends without a pause would have a thread for itself.
             tokio::task::coop::consume_budget().await;

@@ -19,7 +19,7 @@ use crate::{
     event::Object,
     hub::DegradationOptions,
     hub::{Hub, HubHandle, HubOptions, JoinReply, JoinRequest, Membership, Subscription},
-    intake::{Intake, IntakeLimits, Refusing},
+    intake::{Intake, IntakeLimits, PipelineLimits, Refusing},
     journal::{
         Durability, HeldBytes, Journal, MemoryJournal, Retention, SqliteJournal, SqliteOptions,
     },
@@ -93,6 +93,10 @@ fn intake(
         max_depth: 32,
         max_elements: 10_000,
         max_id: 512,
+        unanswered: PipelineLimits {
+            calls: 1_024,
+            bytes: 1 << 20,
+        },
         validate: true,
     };
     Intake::new(

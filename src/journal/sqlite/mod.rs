@@ -43,7 +43,9 @@ use tokio::sync::{oneshot, watch::Sender, watch::channel as watch_channel};
 use crate::{
     decision::{Decision, DecisionKeeper, Decisions},
     error::Error,
-    journal::{Batch, Bounds, Entry, Epoch, Health, Journal, JournalError, KeptText, Outcome, Seq},
+    journal::{
+        Appending, Batch, Bounds, Entry, Epoch, Health, Journal, JournalError, KeptText, Seq,
+    },
     observe::JournalMetrics,
 };
 use damage::Damage;
@@ -194,10 +196,7 @@ impl Journal for SqliteJournal {
         self.generations.newest(epoch, self.bounds().last)
     }
 
-    fn append_entries(
-        &self,
-        entries: Vec<Entry>,
-    ) -> BoxFuture<'_, Result<Vec<Outcome>, JournalError>> {
+    fn append_entries(&self, entries: Vec<Entry>) -> Appending {
         // While the disk takes nothing, events need not wait for the writer to be refused.
         if let Err(refused) = self.shared.breaker.check() {
             let refused = JournalError::Unavailable(refused.to_string());
@@ -215,8 +214,10 @@ impl Journal for SqliteJournal {
         }
         Box::pin(async move {
             // The ticket gives the place in the queue up when the caller hangs up.
-            let _ticket = ticket?;
-            answer(kept).await
+            let ticket = ticket?;
+            let kept = answer(kept).await;
+            ticket.answered();
+            kept
         })
     }
 

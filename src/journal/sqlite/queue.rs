@@ -76,6 +76,28 @@ struct Inner {
     decision_bytes: usize,
     /// Whether the writer has ended.
     closed: bool,
+    /// Whether the writer waits for a job and nobody has woken it yet.
+    asleep: bool,
+}
+
+/// The jobs that the writer takes at a time.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// The jobs, in order.
+    pub(super) jobs: Vec<Job>,
+    /// The bytes that the appends among them hold. They count until [`Queue::done`].
+    pub(super) bytes: usize,
+    /// The events of these appends.
+    pub(super) events: usize,
+    /// The bytes that the decisions among them hold. They count until [`Queue::decided`].
+    pub(super) decision_bytes: usize,
+}
+
+/// The most that the writer takes at a time, unless a single job is larger.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TakeLimits {
+    pub(super) events: usize,
+    pub(super) bytes: usize,
 }
 
 impl Queue {
@@ -88,6 +110,7 @@ impl Queue {
                 events: 0,
                 decision_bytes: 0,
                 closed: false,
+                asleep: false,
             }),
             grown: Condvar::new(),
             max_bytes,
@@ -111,11 +134,29 @@ impl Queue {
         inner.bytes += held;
         inner.events += append.entries.len() as u64;
         let number = inner.push(held, Job::Append(append));
-        self.grown.notify_one();
+        let sleeps = std::mem::take(&mut inner.asleep);
+        drop(inner);
+        if sleeps {
+            self.wake_soon();
+        }
         Ok(Ticket {
             queue: self.clone(),
             number,
+            waits: true,
         })
+    }
+
+    /// Wakes the writer after the tasks that run now: they may have more events for the same transaction, and a thread that
+    /// wakes at once would take the processor from them for each event. Should the task never run, the writer finds the
+    /// events when its own waiting ends.
+    fn wake_soon(self: &Arc<Self>) {
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => {
+                let queue = self.clone();
+                runtime.spawn(async move { queue.grown.notify_one() });
+            }
+            Err(_) => self.grown.notify_one(),
+        }
     }
 
     /// Queues decisions. They are written whoever waits.
@@ -150,21 +191,35 @@ impl Queue {
         Ok(())
     }
 
-    /// Waits at most this long for the next job, and returns it with the bytes that it holds. They count until
-    /// [`Queue::done`].
-    pub(super) fn next(&self, wait: Duration) -> Option<(usize, Job)> {
+    /// Waits at most this long for a job, and takes all that wait then, within the limits.
+    pub(super) fn take(&self, wait: Duration, limits: TakeLimits) -> Taken {
         let mut inner = self.lock();
         if inner.jobs.is_empty() {
+            inner.asleep = true;
             let waited = self.grown.wait_timeout(inner, wait);
             inner = waited.unwrap_or_else(PoisonError::into_inner).0;
+            inner.asleep = false;
         }
-        inner.jobs.pop_front().map(|(_, held, job)| (held, job))
-    }
-
-    /// The next job, without waiting.
-    pub(super) fn try_next(&self) -> Option<(usize, Job)> {
-        let next = self.lock().jobs.pop_front();
-        next.map(|(_, held, job)| (held, job))
+        let mut taken = Taken::default();
+        while taken.events < limits.events
+            && taken.bytes + taken.decision_bytes < limits.bytes
+            && let Some((_, held, job)) = inner.jobs.pop_front()
+        {
+            match &job {
+                Job::Append(append) => {
+                    taken.events += append.entries.len();
+                    taken.bytes += held;
+                }
+                Job::Decide(_) => taken.decision_bytes += held,
+                Job::Checkpoint { .. } | Job::Text { .. } => {}
+                Job::Stop => {
+                    taken.jobs.push(job);
+                    break;
+                }
+            }
+            taken.jobs.push(job);
+        }
+        taken
     }
 
     /// Notes that a job of so many bytes and events is written, or was refused.
@@ -236,10 +291,21 @@ pub(super) fn gone() -> JournalError {
 pub(super) struct Ticket {
     queue: Arc<Queue>,
     number: u64,
+    /// Whether the answer is still to come.
+    waits: bool,
+}
+
+impl Ticket {
+    /// Notes that the answer is there: nothing is to be taken out of the queue.
+    pub(super) fn answered(mut self) {
+        self.waits = false;
+    }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.queue.give_up(self.number);
+        if self.waits {
+            self.queue.give_up(self.number);
+        }
     }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     event::{Event, ParseContext, parse},
-    journal::{Record, Retention},
+    journal::{Outcome, Record, Retention},
     timestamp::Timestamp,
 };
 

@@ -11,7 +11,7 @@ use super::{
     clock::Now,
     decisions, kept,
     options::{Durability, SqliteOptions},
-    queue::{Append, Decide, Job, Queue},
+    queue::{Append, Decide, Job, Queue, TakeLimits},
     shared::Shared,
     trim::Trimmer,
     watch::{Lost, Watch},
@@ -21,12 +21,13 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// The most events in one transaction: a bound on the time that the first of them waits for the last.
-const MAX_TRANSACTION_EVENTS: usize = 4_096;
+/// The most of one transaction. The events are a bound on the time that the first of them waits for the last.
+const TAKE_LIMITS: TakeLimits = TakeLimits {
+    events: 4_096,
+    bytes: 8 << 20,
+};
 /// The time between two chores while no job comes. A change of the file is noticed within this time.
 const CHORES_INTERVAL: Duration = Duration::from_millis(250);
-/// About the most bytes in one transaction.
-const BATCH_BYTES: usize = 8 << 20;
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -68,21 +69,13 @@ impl Writer {
 
     pub(super) fn run(mut self, queue: &Queue) {
         loop {
-            let mut next = queue.next(CHORES_INTERVAL);
-            let (mut appends, mut count, mut bytes) = (Vec::new(), 0, 0);
-            let (mut decided, mut decided_bytes) = (Vec::new(), 0);
+            let taken = queue.take(CHORES_INTERVAL, TAKE_LIMITS);
+            let (mut appends, mut decided) = (Vec::with_capacity(taken.jobs.len()), Vec::new());
             let mut stop = false;
-            while let Some((held, job)) = next.take() {
+            for job in taken.jobs {
                 match job {
-                    Job::Append(append) => {
-                        count += append.entries.len();
-                        bytes += held;
-                        appends.push(append);
-                    }
-                    Job::Decide(decide) => {
-                        decided_bytes += held;
-                        decided.push(decide);
-                    }
+                    Job::Append(append) => appends.push(append),
+                    Job::Decide(decide) => decided.push(decide),
                     Job::Checkpoint {
                         seq,
                         part,
@@ -97,18 +90,13 @@ impl Writer {
                     }
                     Job::Stop => stop = true,
                 }
-                let is_full =
-                    count >= MAX_TRANSACTION_EVENTS || bytes + decided_bytes >= BATCH_BYTES;
-                if !is_full && !stop {
-                    next = queue.try_next();
-                }
             }
             self.shared
                 .set_writing(!appends.is_empty() || !decided.is_empty());
-            self.decide(decided, || queue.decided(decided_bytes));
+            self.decide(decided, || queue.decided(taken.decision_bytes));
             self.commit(appends);
             self.shared.set_writing(false);
-            queue.done(bytes, count);
+            queue.done(taken.bytes, taken.events);
             if stop {
                 queue.close();
                 // An empty log shows that the end was an orderly one.
@@ -141,19 +129,20 @@ impl Writer {
         let last = self.shared.last.load(Ordering::Acquire);
         match insert(&mut self.connection, &mut appends, last) {
             Ok(outcomes) => {
+                self.shared.metrics.transactions.inc();
                 let mut newest = last;
-                for (append, outcomes) in appends.iter().zip(&outcomes) {
-                    let stored = append.entries.iter().zip(outcomes);
-                    let stored = stored.filter_map(|(entry, outcome)| {
-                        let seq = match *outcome {
-                            Outcome::Stored(seq) | Outcome::Conflict(seq) => seq,
-                            Outcome::Duplicate(_) => return None,
-                        };
-                        newest = seq;
-                        Some(entry.at(seq, append.accepted))
-                    });
-                    self.shared.tail.push(stored);
-                }
+                let stored = appends.iter().zip(&outcomes).flat_map(|(append, outcomes)| {
+                    let entries = append.entries.iter().zip(outcomes);
+                    entries.filter_map(|(entry, outcome)| match *outcome {
+                        Outcome::Stored(seq) | Outcome::Conflict(seq) => {
+                            Some(entry.at(seq, append.accepted))
+                        }
+                        Outcome::Duplicate(_) => None,
+                    })
+                });
+                self.shared
+                    .tail
+                    .push(stored.inspect(|record| newest = record.seq));
                 self.shared.last.store(newest, Ordering::Release);
                 self.shared.grown.send_replace(newest);
                 self.well();

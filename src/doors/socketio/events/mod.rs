@@ -17,44 +17,113 @@ use super::{client::Client, inbox::Inbound};
 use crate::{
     channel::Namespace,
     doors::admin::{Act, Actor},
+    intake::{Answered, Pipeline, Placed},
 };
 use answer::{Handled, acknowledgement, notify_refusal, refusal_of};
 use ping::{pong, unknown};
 use request::Request;
 
-/// Handles one event and answers it.
-pub(super) async fn handle(client: &Arc<Client>, inbound: Inbound) {
+/// The calls of `publish` that are placed and not answered yet.
+pub(super) type Calls<'i> = Pipeline<'i, Call>;
+
+/// The parts of a call that its answer depends on.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// The id of the answer, if the client wants one.
+    ack: Option<u128>,
+    /// Whether it is one event and no list.
+    single: bool,
+}
+
+/// Handles one event. A call of `publish` is placed, and answered later; anything else is answered when this returns, after all
+/// calls before it.
+pub(super) async fn handle<'c>(client: &'c Arc<Client>, inbound: Inbound, calls: &mut Calls<'c>) {
     // A message beyond the budget is not even read.
     let request = client
         .spend(inbound.joins())
         .and_then(|()| request::read(&inbound));
-    // Events that are published count one by one.
-    let is_publish = request.as_ref().is_ok_and(|r| r.event == "publish");
-    let answer = match request {
-        Ok(request) => {
-            client.context.metrics.mended(request.mended);
-            client.used(feature(client, &request.event));
-            dispatch(client, request).await
-        }
-        Err(refusal) => {
-            // A banned client was told already, by its last message.
-            if refusal.code != "banned" {
-                notify_refusal(client, &refusal, None);
-            }
-            Err(refusal)
-        }
-    };
-    match refusal_of(&answer) {
-        Some(refusal) => client.context.metrics.refused("socketio", refusal),
-        None if is_publish => {}
-        None => client.context.metrics.attempts.succeed(1),
-    }
     let ack = match inbound.ack {
         Some(ack) => u128::try_from(ack).ok(),
-        None if answer.is_err() => request::ack_beyond(&inbound),
+        None if request.is_err() => request::ack_beyond(&inbound),
         None => None,
     };
+    let request = match request {
+        Ok(request) => request,
+        Err(refusal) => {
+            calls.push(Placed::refused(refusal), Call { ack, single: true });
+            return answer_ready(client, calls);
+        }
+    };
+    client.context.metrics.mended(request.mended);
+    client.used(feature(client, &request.event));
+    if request.event == "publish" && client.namespace == Namespace::Root {
+        return publish(client, request, ack, calls).await;
+    }
+    while !calls.is_empty() {
+        answer_first(client, calls).await;
+    }
+    let answer = dispatch(client, request).await;
+    match refusal_of(&answer) {
+        Some(refusal) => client.context.metrics.refused("socketio", refusal),
+        None => client.context.metrics.attempts.succeed(1),
+    }
     if let Some(ack) = ack {
+        client.acknowledge(ack, &acknowledgement(&answer));
+        client.lane.flush();
+    }
+}
+
+/// Places a call of `publish`. The answers to earlier ones are sent meanwhile.
+async fn publish<'c>(
+    client: &'c Arc<Client>,
+    request: Request,
+    ack: Option<u128>,
+    calls: &mut Calls<'c>,
+) {
+    let (placed, single) = match publish::read(client, request) {
+        Ok((raws, single)) => {
+            let answered = |answered| {
+                answer_call(client, answered);
+                client.lane.flush();
+            };
+            let placing = publish::place(client, raws);
+            (calls.beside(placing, answered).await, single)
+        }
+        Err(refusal) => (Err(refusal), true),
+    };
+    calls.push(
+        placed.unwrap_or_else(Placed::refused),
+        Call { ack, single },
+    );
+}
+
+/// Waits for the answer to the first call, and sends it with those behind it that are there.
+pub(super) async fn answer_first(client: &Arc<Client>, calls: &mut Calls<'_>) {
+    if let Some(answered) = calls.next().await {
+        answer_call(client, answered);
+        answer_ready(client, calls);
+    }
+}
+
+/// Sends the answers that are there, and wakes the writer once for all of them.
+pub(super) fn answer_ready(client: &Arc<Client>, calls: &mut Calls<'_>) {
+    while let Some(answered) = calls.next_now() {
+        answer_call(client, answered);
+    }
+    client.lane.flush();
+}
+
+/// Answers one call. The writer is not woken.
+fn answer_call(client: &Arc<Client>, (receipt, call): Answered<Call>) {
+    let answer = receipt.and_then(|receipt| publish::answer(receipt, call.single));
+    if let Some(refusal) = refusal_of(&answer) {
+        client.context.metrics.refused("socketio", refusal);
+        // A banned client was told already, by its last message.
+        if refusal.code != "banned" {
+            notify_refusal(client, refusal, None);
+        }
+    }
+    if let Some(ack) = call.ack {
         client.acknowledge(ack, &acknowledgement(&answer));
     }
 }
@@ -69,12 +138,7 @@ fn feature<'e>(client: &Client, event: &'e str) -> &'e str {
 
 async fn dispatch(client: &Arc<Client>, request: Request) -> Handled {
     let room = request.room();
-    // Only events in `publish` are read one by one.
-    let unread = request
-        .unread
-        .first()
-        .filter(|_| request.event != "publish");
-    let handled = match (unread, client.namespace) {
+    let handled = match (request.unread.first(), client.namespace) {
         (Some((_, rejection)), _) => Err(rejection.clone()),
         (None, Namespace::Root) => on_root(client, request).await,
         (None, Namespace::Conversations) => conversations::on(client, request).await,
@@ -95,7 +159,6 @@ async fn on_root(client: &Arc<Client>, request: Request) -> Handled {
         "leave_room" | "leave" => rooms::leave(client, &request).await,
         "subscribe" => rooms::subscribe(client, &request).await,
         "unsubscribe" => rooms::unsubscribe(client, &request).await,
-        "publish" => publish::publish(client, request).await,
         "agent_action" => action::act(client, request).await,
         "get_state" => state::get_state(client, &request).await,
         "get_history" => state::get_history(client, &request).await,

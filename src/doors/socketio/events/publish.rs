@@ -13,21 +13,32 @@ use crate::{
     doors::socketio::client::Client,
     error::Error,
     event::lenient,
-    intake::{self, IntakeLimits, Producer, Raw},
+    intake::{self, IntakeLimits, Placed, Producer, Raw, Receipt},
 };
 
-pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
-    let who = client.who();
-    if !who.role.may_publish() {
+/// The events of a request, and whether it is one event and no list.
+///
+/// # Errors
+/// The client may not publish, or not so many at once.
+pub(super) fn read(client: &Client, request: Request) -> Result<Raws, Error> {
+    if !client.who().role.may_publish() {
         return Err(Error::forbidden(
             "publishing takes the role producer or admin: connect with auth {\"role\": \"producer\"}",
         ));
     }
     let limits = client.context.intake.limits();
-    let (raws, single) = match request.published {
-        Some(text) => of_text(text, limits.max_batch)?,
-        None => of_values(request, limits)?,
-    };
+    match request.published {
+        Some(text) => of_text(text, limits.max_batch),
+        None => of_values(request, limits),
+    }
+}
+
+/// Gives events their places in the order.
+///
+/// # Errors
+/// The call is refused as a whole.
+pub(super) async fn place(client: &Arc<Client>, raws: Vec<Raw>) -> Result<Placed<'_>, Error> {
+    let who = client.who();
     let verified = who.verified();
     let producer = Producer {
         name: who.source().unwrap_or("producer"),
@@ -42,7 +53,11 @@ pub(super) async fn publish(client: &Arc<Client>, request: Request) -> Handled {
         .context
         .authenticator
         .events(&who, client.address, raws.len())?;
-    let mut receipt = client.context.intake.publish(raws, producer).await?;
+    client.context.intake.place(raws, producer).await
+}
+
+/// The answer that a receipt gives.
+pub(super) fn answer(mut receipt: Receipt, single: bool) -> Handled {
     let json = serde_json::to_string(&receipt)
         .map_err(|error| Error::unavailable(format!("the answer could not be written: {error}")))?;
     // A single event that is refused refuses the request; of several events each has its own answer.
