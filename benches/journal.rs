@@ -12,6 +12,9 @@
     unreachable_pub
 )]
 
+#[path = "journal/plain.rs"]
+mod plain;
+
 use std::{
     path::Path,
     sync::{
@@ -26,25 +29,21 @@ use kit::{
     bench::argument,
     process::{Process, free_port},
 };
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use plain::{MOST, RARE, event, inserted, remove};
+use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use stoa::{
     delivery::Cursor,
-    event::{Event, ParseContext, parse},
+    event::Event,
     journal::{Durability, Epoch, HeldBytes, Journal, Retention, SqliteJournal, SqliteOptions},
-    timestamp::Timestamp,
 };
 
 /// Tasks that append at the same time.
 const APPENDERS: usize = 4;
-/// No run of appends is longer, however fast the disk: events are made beforehand and kept in memory.
-const MOST: usize = 100_000;
 /// Records that are read at a time.
 const PAGE: usize = 1_024;
 /// Events that the client missed which comes back.
 const MISSED: u64 = 100_000;
-/// One event in so many is one that it wants to see.
-const RARE: usize = 1_000;
 /// A state is saved within this, or never.
 const SAVED: Duration = Duration::from_secs(60);
 
@@ -100,24 +99,6 @@ fn options(path: &Path, durability: Durability) -> SqliteOptions {
     }
 }
 
-/// An event as producers send them: 300 bytes of progress, and now and then a decision.
-fn event(n: usize) -> Event {
-    let intake = ParseContext {
-        now: Timestamp::now(),
-        producer: "bench",
-        max_depth: 32,
-    };
-    let filler = "Implementing the authentication endpoints and their tests";
-    let value = if n.is_multiple_of(RARE) {
-        json!({ "type": "decision.logged", "id": format!("e{n}"), "data": { "what": filler, "n": n } })
-    } else {
-        json!({ "type": "task.progress", "id": format!("e{n}"), "source": format!("agent_{}", n % 20),
-                "data": { "task_id": format!("task_{}", n % 500), "agent_id": format!("agent_{}", n % 20),
-                          "progress": n % 101, "message": filler } })
-    };
-    parse(value, &intake).expect("it is an event")
-}
-
 /// Events appended a second.
 async fn appended(folder: &Path, durability: Durability, batch: usize, limit: Duration) -> f64 {
     let path = folder.join("appended.db");
@@ -155,62 +136,6 @@ async fn appended(folder: &Path, durability: Durability, batch: usize, limit: Du
     drop(journal);
     remove(&path);
     rate
-}
-
-/// The same by a loop of inserts into the same table.
-fn inserted(folder: &Path, durability: Durability, batch: usize, limit: Duration) -> f64 {
-    let path = folder.join("inserted.db");
-    let mut file = Connection::open(&path).expect("it opens");
-    file.execute_batch(
-        "CREATE TABLE events (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, accepted INTEGER NOT NULL, event TEXT NOT NULL)",
-    )
-    .expect("a table");
-    file.pragma_update(None, "journal_mode", "wal")
-        .expect("WAL");
-    file.pragma_update(None, "journal_size_limit", 64 << 20)
-        .expect("a limit");
-    let synchronous = match durability {
-        Durability::Process => "normal",
-        Durability::Disk => "full",
-    };
-    file.pragma_update(None, "synchronous", synchronous)
-        .expect("a mode");
-    let events: Vec<(String, String)> = (0..MOST)
-        .map(event)
-        .map(|event| (event.id.to_string(), event.to_stored()))
-        .collect();
-    let mut count: usize = 0;
-    let begun = Instant::now();
-    for batch in events.chunks(batch) {
-        let transaction = file
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .expect("a transaction");
-        for (id, text) in batch {
-            count += 1;
-            transaction
-                .prepare_cached(
-                    "INSERT INTO events (seq, id, accepted, event) VALUES (?1, ?2, ?3, ?4)",
-                )
-                .and_then(|mut insert| insert.execute((count as u64, id, 0, text)))
-                .expect("an insert");
-        }
-        transaction.commit().expect("it is kept");
-        if begun.elapsed() > limit {
-            break;
-        }
-    }
-    let rate = count as f64 / begun.elapsed().as_secs_f64();
-    drop(file);
-    remove(&path);
-    rate
-}
-
-fn remove(path: &Path) {
-    for ending in ["", "-wal", "-shm"] {
-        let mut file = path.as_os_str().to_owned();
-        file.push(ending);
-        std::fs::remove_file(file).ok();
-    }
 }
 
 /// A journal with so many events.

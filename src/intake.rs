@@ -174,20 +174,12 @@ impl Intake {
     ///
     /// # Errors
     /// As [`Self::publish`].
-    pub async fn place(
-        &self,
-        raws: Vec<Raw>,
-        producer: Producer<'_>,
-    ) -> Result<Placed<'_>, Error> {
+    pub async fn place(&self, raws: Vec<Raw>, producer: Producer<'_>) -> Result<Placed<'_>, Error> {
         let span = traces::publish(producer.door, raws.len(), producer.trace);
         self.hand_over(raws, producer).instrument(span).await
     }
 
-    async fn hand_over(
-        &self,
-        raws: Vec<Raw>,
-        producer: Producer<'_>,
-    ) -> Result<Placed<'_>, Error> {
+    async fn hand_over(&self, raws: Vec<Raw>, producer: Producer<'_>) -> Result<Placed<'_>, Error> {
         let (calls, cost) = (raws.len(), raws.iter().map(Raw::cost).sum());
         let mut place = self.wait_for_own(&raws, cost, producer.flow).await?;
         let mut receipt = Receipt::default();

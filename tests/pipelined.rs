@@ -125,7 +125,10 @@ async fn a_request_after_calls_sees_what_they_published() {
         }
         let state = client.call_later("get_state", json!({})).await;
         let history = client
-            .call_later("get_history", json!({ "limit": 1_000, "type": "task.progress" }))
+            .call_later(
+                "get_history",
+                json!({ "limit": 1_000, "type": "task.progress" }),
+            )
             .await;
         let joined = client.call_later("join_room", json!("task:t")).await;
         let state = client.ack(state).await;

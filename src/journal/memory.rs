@@ -9,7 +9,9 @@ use std::{
 use futures_util::future::{BoxFuture, ready};
 use tokio::sync::watch;
 
-use super::{Appending, Batch, Bounds, Entry, Epoch, Journal, JournalError, Outcome, Seq, entry::InMemory};
+use super::{
+    Appending, Batch, Bounds, Entry, Epoch, Journal, JournalError, Outcome, Seq, entry::InMemory,
+};
 use crate::observe::JournalMetrics;
 
 /// The bounds on kept events. The journal trims the oldest as new events come, if one of the bounds is exceeded.

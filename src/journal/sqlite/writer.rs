@@ -131,15 +131,18 @@ impl Writer {
             Ok(outcomes) => {
                 self.shared.metrics.transactions.inc();
                 let mut newest = last;
-                let stored = appends.iter().zip(&outcomes).flat_map(|(append, outcomes)| {
-                    let entries = append.entries.iter().zip(outcomes);
-                    entries.filter_map(|(entry, outcome)| match *outcome {
-                        Outcome::Stored(seq) | Outcome::Conflict(seq) => {
-                            Some(entry.at(seq, append.accepted))
-                        }
-                        Outcome::Duplicate(_) => None,
-                    })
-                });
+                let stored = appends
+                    .iter()
+                    .zip(&outcomes)
+                    .flat_map(|(append, outcomes)| {
+                        let entries = append.entries.iter().zip(outcomes);
+                        entries.filter_map(|(entry, outcome)| match *outcome {
+                            Outcome::Stored(seq) | Outcome::Conflict(seq) => {
+                                Some(entry.at(seq, append.accepted))
+                            }
+                            Outcome::Duplicate(_) => None,
+                        })
+                    });
                 self.shared
                     .tail
                     .push(stored.inspect(|record| newest = record.seq));

@@ -91,10 +91,7 @@ async fn publish<'c>(
         }
         Err(refusal) => (Err(refusal), true),
     };
-    calls.push(
-        placed.unwrap_or_else(Placed::refused),
-        Call { ack, single },
-    );
+    calls.push(placed.unwrap_or_else(Placed::refused), Call { ack, single });
 }
 
 /// Waits for the answer to the first call, and sends it with those behind it that are there.
