@@ -76,6 +76,8 @@ impl Status {
 pub struct Notice {
     /// The alert.
     pub alert: Arc<Alert>,
+    /// The producer whose event says so; none for a figure.
+    pub producer: Option<Arc<str>>,
     /// Names this alert from its beginning to its end.
     pub id: Arc<str>,
     /// Whether it holds.

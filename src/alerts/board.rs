@@ -1,6 +1,10 @@
 //! The alerts that hold now: plain data, bounded, with time as a parameter.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
@@ -9,12 +13,9 @@ use std::{
 use super::{
     alert::{Alert, Notice, Status},
     metrics::AlertMetrics,
+    minute::{Minute, MinuteLimits},
 };
 use crate::{access::authz::Audience, event::ThingKind, event::mint_id, timestamp::Timestamp};
-
-/// Projects whose alerts are counted apart within a minute; those beyond are refused, as if they had had theirs.
-const MAX_PROJECTS: usize = 1_000;
-const MINUTE: Duration = Duration::from_secs(60);
 
 /// The limits of the board.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +26,8 @@ pub struct BoardLimits {
     pub resolve_after: Duration,
     /// Runs that are remembered.
     pub max_runs: usize,
-    /// Alerts about the runs of one project in a minute.
-    pub max_per_minute: u32,
+    /// Alerts about runs in a minute.
+    pub minute: MinuteLimits,
 }
 
 /// The key of an alert: there is one at a time for each.
@@ -38,9 +39,23 @@ pub(super) enum Key {
     Run(ThingKind, Option<Arc<str>>, Arc<str>),
 }
 
+/// An alert that begins to hold.
+#[derive(Debug)]
+pub(super) struct Raised {
+    /// Its key.
+    pub(super) key: Key,
+    /// The alert.
+    pub(super) alert: Alert,
+    /// The producer whose event says so; none for a figure.
+    pub(super) producer: Option<Arc<str>>,
+    /// A fact that is told once, such as a failure, and no state that lasts.
+    pub(super) once: bool,
+}
+
 #[derive(Debug)]
 struct Active {
     alert: Arc<Alert>,
+    producer: Option<Arc<str>>,
     id: Arc<str>,
     since: Timestamp,
     told: Instant,
@@ -59,8 +74,8 @@ pub(super) struct Board {
     limits: BoardLimits,
     active: HashMap<Key, Active>,
     next: u64,
-    /// The minute that is counted now, and each project's alerts in it.
-    minute: (Instant, HashMap<Option<Arc<str>>, u32>),
+    /// The alerts about runs that were told in this minute.
+    minute: Minute,
     metrics: AlertMetrics,
 }
 
@@ -70,20 +85,19 @@ impl Board {
             limits,
             active: HashMap::new(),
             next: 0,
-            minute: (now, HashMap::new()),
+            minute: Minute::new(limits.minute, now),
             metrics,
         }
     }
 
-    /// Notes that an alert holds; what is to be said, if it is new or another one than before. `once` is a fact and no
-    /// state: it is never told again.
-    pub(super) fn raise(
-        &mut self,
-        key: Key,
-        alert: Alert,
-        once: bool,
-        now: Instant,
-    ) -> Option<Notice> {
+    /// Notes that an alert holds; what is to be said, if it is new or another one than before.
+    pub(super) fn raise(&mut self, raised: Raised, now: Instant) -> Option<Notice> {
+        let Raised {
+            key,
+            alert,
+            producer,
+            once,
+        } = raised;
         if let Some(active) = self.active.get_mut(&key)
             && active.alert.code == alert.code
         {
@@ -92,8 +106,9 @@ impl Board {
             return None;
         }
         if let Key::Run(_, project, _) = &key {
-            if !self.may_tell(project.as_ref(), now) {
-                self.metrics.dropped("too_many");
+            let producer = producer.clone().unwrap_or_default();
+            if let Err(reason) = self.minute.take(producer, project.as_ref(), now) {
+                self.metrics.dropped(reason);
                 return None;
             }
             if !self.active.contains_key(&key) {
@@ -103,6 +118,7 @@ impl Board {
         self.next += 1;
         let active = Active {
             alert: Arc::new(alert),
+            producer,
             id: mint_id().to_string().into(),
             since: Timestamp::now(),
             told: now,
@@ -163,38 +179,45 @@ impl Board {
         .collect()
     }
 
-    /// Whether a project's run may be told of in this minute.
-    fn may_tell(&mut self, project: Option<&Arc<str>>, now: Instant) -> bool {
-        let (began, told) = &mut self.minute;
-        if now.duration_since(*began) >= MINUTE {
-            *began = now;
-            told.clear();
-        }
-        if told.len() >= MAX_PROJECTS && !told.contains_key(&project.cloned()) {
-            return false;
-        }
-        let told = told.entry(project.cloned()).or_default();
-        *told += 1;
-        *told <= self.limits.max_per_minute
+    /// The alerts that hold now and that `may_see` lets through, the newest first: at most so many, and the number of all.
+    pub(super) fn list(
+        &self,
+        max: usize,
+        may_see: impl Fn(&Audience) -> bool,
+    ) -> (Vec<Notice>, usize) {
+        let mut seen: Vec<&Active> = self.active.values().collect();
+        seen.retain(|active| active.alert.audience.as_deref().is_none_or(&may_see));
+        let total = seen.len();
+        seen.sort_unstable_by_key(|active| Reverse(active.number));
+        let listed = seen.into_iter().take(max);
+        let notices = listed.map(|active| active.notice(Status::Firing));
+        (notices.collect(), total)
     }
 
-    /// Forgets a run if there are too many: the oldest one of the project that has most.
+    /// Forgets a run if there are too many: of the producer that has most, and of the project that has most of these, the
+    /// oldest one.
     fn make_room(&mut self) {
-        let mut counts: HashMap<&Option<Arc<str>>, usize> = HashMap::new();
         let runs = || {
             self.active.iter().filter_map(|(key, active)| match key {
-                Key::Run(_, project, _) => Some((key, project, active.number)),
+                Key::Run(_, project, _) => Some((key, (&active.producer, project), active.number)),
                 Key::Figure(..) => None,
             })
         };
-        for (_, project, _) in runs() {
-            *counts.entry(project).or_default() += 1;
+        let mut of_producer: HashMap<_, usize> = HashMap::new();
+        let mut of_project: HashMap<_, usize> = HashMap::new();
+        for (_, share, _) in runs() {
+            *of_producer.entry(share.0).or_default() += 1;
+            *of_project.entry(share).or_default() += 1;
         }
-        if counts.values().sum::<usize>() < self.limits.max_runs {
+        if of_producer.values().sum::<usize>() < self.limits.max_runs {
             return;
         }
-        let oldest = runs().max_by_key(|(_, project, number)| {
-            (counts.get(project).copied(), std::cmp::Reverse(*number))
+        let oldest = runs().max_by_key(|(_, share, number)| {
+            let counts = (
+                of_producer.get(share.0).copied(),
+                of_project.get(share).copied(),
+            );
+            (counts, Reverse(*number))
         });
         if let Some(key) = oldest.map(|(key, ..)| key.clone()) {
             self.active.remove(&key);
@@ -207,6 +230,7 @@ impl Active {
     fn notice(&self, status: Status) -> Notice {
         Notice {
             alert: self.alert.clone(),
+            producer: self.producer.clone(),
             id: self.id.clone(),
             status,
             since: self.since,
@@ -214,140 +238,5 @@ impl Active {
             repeated: self.repeated,
             audience: None,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::alerts::alert::{Severity, Subject};
-
-    fn alert(code: &'static str) -> Alert {
-        Alert {
-            code,
-            severity: Severity::Warning,
-            subject: Subject {
-                kind: "run",
-                id: "r".into(),
-            },
-            message: "m".into(),
-            action: "a".into(),
-            value: None,
-            limit: None,
-            audience: None,
-        }
-    }
-
-    fn run(project: &str, id: usize) -> Key {
-        Key::Run(ThingKind::Run, Some(project.into()), id.to_string().into())
-    }
-
-    fn board(max_runs: usize, max_per_minute: u32, now: Instant) -> Board {
-        let limits = BoardLimits {
-            repeat_after: Duration::from_secs(100),
-            resolve_after: Duration::from_secs(10),
-            max_runs,
-            max_per_minute,
-        };
-        Board::new(limits, AlertMetrics::default(), now)
-    }
-
-    #[test]
-    fn an_alert_begins_repeats_and_ends() {
-        let mut now = Instant::now();
-        let mut board = board(10, 10, now);
-        let key = Key::Figure("high_latency", "".into());
-        let begun = board.raise(key.clone(), alert("high_latency"), false, now);
-        let begun = begun.expect("told");
-        for _ in 0..99 {
-            now += Duration::from_secs(1);
-            assert!(
-                board
-                    .raise(key.clone(), alert("high_latency"), false, now)
-                    .is_none()
-            );
-            assert!(board.due(now).is_empty());
-        }
-        now += Duration::from_secs(1);
-        let again = board.due(now);
-        assert_eq!((again.len(), again[0].repeated), (1, 1));
-        assert_eq!(again[0].id, begun.id);
-        assert!(board.due(now).is_empty());
-        let over = board.clear(&key, None).expect("told");
-        assert_eq!((over.status, &over.id), (Status::Resolved, &begun.id));
-        assert!(board.clear(&key, None).is_none());
-    }
-
-    #[test]
-    fn a_figure_that_is_bad_now_and_then_has_one_alert() {
-        let mut now = Instant::now();
-        let mut board = board(10, 10, now);
-        let key = Key::Figure("near_limit", "hub_lag".into());
-        let mut told = 0;
-        for second in 0..60 {
-            now += Duration::from_secs(1);
-            let said = match second % 3 {
-                0 => board.raise(key.clone(), alert("near_limit"), false, now),
-                _ => board.calm(&key, now),
-            };
-            told += usize::from(said.is_some());
-        }
-        assert_eq!(told, 1);
-        let good = (0..10).find_map(|_| {
-            now += Duration::from_secs(1);
-            board.calm(&key, now)
-        });
-        assert_eq!(good.map(|notice| notice.status), Some(Status::Resolved));
-    }
-
-    #[test]
-    fn a_failure_is_told_once_and_forgotten() {
-        let now = Instant::now();
-        let mut board = board(10, 10, now);
-        let key = run("p", 1);
-        assert!(
-            board
-                .raise(key.clone(), alert("run_waiting"), false, now)
-                .is_some()
-        );
-        // Of a run there is one alert: the later one takes the place of the one before.
-        assert!(
-            board
-                .raise(key.clone(), alert("run_failed"), true, now)
-                .is_some()
-        );
-        assert!(board.due(now + Duration::from_secs(100)).is_empty());
-        assert!(!board.holds(&key));
-    }
-
-    #[test]
-    fn a_project_that_floods_takes_no_place_of_others() {
-        let now = Instant::now();
-        let mut board = board(8, 20, now);
-        let quiet = run("quiet", 0);
-        assert!(
-            board
-                .raise(quiet.clone(), alert("run_waiting"), false, now)
-                .is_some()
-        );
-        let mut raise = |n, now| board.raise(run("loud", n), alert("run_failed"), true, now);
-        let told = (0..100).filter(|n| raise(*n, now).is_some()).count();
-        assert_eq!(told, 20);
-        assert!(raise(100, now + MINUTE).is_some(), "the next minute");
-        assert!(board.holds(&quiet));
-        assert_eq!(board.active.len(), 8);
-        assert_eq!(board.metrics.count_dropped("too_many"), 80);
-        assert_eq!(board.metrics.count_dropped("forgotten"), 14);
-    }
-
-    #[test]
-    fn projects_without_end_are_not_counted_without_end() {
-        let now = Instant::now();
-        let mut board = board(8, 20, now);
-        for n in 0..3 * MAX_PROJECTS {
-            board.raise(run(&format!("p{n}"), n), alert("run_failed"), true, now);
-        }
-        assert_eq!(board.minute.1.len(), MAX_PROJECTS);
-        assert_eq!(board.active.len(), 8);
     }
 }

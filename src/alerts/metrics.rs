@@ -45,7 +45,7 @@ impl AlertMetrics {
         r.register("alerts_active", "Alerts that hold now", self.active.clone());
         r.register(
             "alerts_dropped",
-            "Alerts about runs that were not told (too_many of a project in a minute), or whose end will not be (forgotten)",
+            "Alerts about runs that were not told (too_many of a project in a minute, too_many_of_producer), or whose end will not be (forgotten)",
             self.dropped.clone(),
         );
         r.register(
@@ -55,7 +55,7 @@ impl AlertMetrics {
         );
         r.register(
             "webhook_dropped",
-            "Alerts that the webhook never got, by reason (queue_full, given_up, refused)",
+            "Alerts that the webhook never got, by reason (queue_full, share_full, given_up, refused, stopped)",
             self.undelivered.clone(),
         );
         r.register(
@@ -88,6 +88,16 @@ impl AlertMetrics {
 
     pub(super) fn undelivered(&self, reason: &'static str) {
         self.undelivered.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// Counts the posts that a stop leaves.
+    pub(super) fn stopped(&self) -> u64 {
+        let left = u64::try_from(self.waiting.set(0)).unwrap_or_default();
+        let reason = "stopped";
+        self.undelivered
+            .get_or_create(&Reason { reason })
+            .inc_by(left);
+        left
     }
 
     pub(super) fn wait(&self, more: i64) {

@@ -72,6 +72,8 @@ pub(super) struct RunChange {
     pub(super) alert: Option<Alert>,
     /// Those who may see the event.
     pub(super) audience: Arc<Audience>,
+    /// The producer of the event: its verified identity, or without one the source that it names.
+    pub(super) producer: Arc<str>,
 }
 
 impl RunChange {
@@ -89,6 +91,10 @@ impl RunChange {
             before,
             alert: alert(event, (kind, id), word, &audience),
             audience,
+            producer: match &*event.settled.producer {
+                "" => format!("source:{}", event.source).into(),
+                _ => event.settled.producer.clone(),
+            },
         })
     }
 }

@@ -38,7 +38,7 @@ impl Teller {
             .notify_operators("health_update", notice.health_update(), audiences)
             .await;
         if let Some(webhook) = &self.webhook {
-            webhook.post(&notice.fields());
+            webhook.post(&notice.fields(), notice.producer.as_ref());
         }
     }
 }

@@ -1,17 +1,17 @@
 //! Watches figures and runs, and has alerts told.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::{
+    active::ActiveAlerts,
     alert::{Alert, Notice},
-    board::{Board, BoardLimits},
+    board::Raised,
     figures::{Finding, Readings, Thresholds},
-    metrics::AlertMetrics,
     runs::RunChange,
     teller::Teller,
 };
@@ -34,8 +34,6 @@ const READ_RETRY_PAUSE: Duration = Duration::from_millis(500);
 pub struct AlertOptions {
     /// The figures from which on they are told.
     pub thresholds: Thresholds,
-    /// The limits of what is remembered and told.
-    pub board: BoardLimits,
     /// Alerts that are not wanted, by code or by what they are about.
     pub mute: Vec<String>,
 }
@@ -47,8 +45,7 @@ pub struct Watcher {
     journal: Arc<dyn Journal>,
     /// The place of the start: what was published before is no news.
     from: Seq,
-    /// Locked for moments only, never across an await.
-    board: Mutex<Board>,
+    active: ActiveAlerts,
     teller: Teller,
 }
 
@@ -58,10 +55,10 @@ impl Watcher {
         options: AlertOptions,
         journal: Arc<dyn Journal>,
         teller: Teller,
-        metrics: AlertMetrics,
+        active: ActiveAlerts,
     ) -> Arc<Self> {
         Arc::new(Self {
-            board: Mutex::new(Board::new(options.board, metrics, Instant::now())),
+            active,
             from: journal.bounds().last,
             options,
             journal,
@@ -111,12 +108,20 @@ impl Watcher {
     }
 
     fn look(&self, readings: &Readings, now: Instant) -> Vec<Notice> {
-        let mut board = self.board();
+        let mut board = self.active.board();
         let mut notices = board.due(now);
         for finding in readings.judge(&self.options.thresholds) {
             notices.extend(match finding {
                 Finding::Bad(_, alert) if self.is_muted(&alert) => None,
-                Finding::Bad(key, alert) => board.raise(key, *alert, false, now),
+                Finding::Bad(key, alert) => {
+                    let raised = Raised {
+                        key,
+                        alert: *alert,
+                        producer: None,
+                        once: false,
+                    };
+                    board.raise(raised, now)
+                }
                 Finding::Good(key) => board.calm(&key, now),
             });
         }
@@ -125,7 +130,7 @@ impl Watcher {
 
     fn observe(&self, event: &Event, now: Instant) -> Option<Notice> {
         let change = RunChange::of(event)?;
-        let mut board = self.board();
+        let mut board = self.active.board();
         if let Some(before) = &change.before {
             board.adopt(before, &change.key);
         }
@@ -133,7 +138,13 @@ impl Watcher {
             Some(alert) if self.is_muted(&alert) => None,
             Some(alert) => {
                 let once = alert.code == "run_failed";
-                board.raise(change.key, alert, once, now)
+                let raised = Raised {
+                    key: change.key,
+                    alert,
+                    producer: Some(change.producer),
+                    once,
+                };
+                board.raise(raised, now)
             }
             None => board.clear(&change.key, Some(change.audience)),
         }
@@ -150,9 +161,5 @@ impl Watcher {
         for notice in notices {
             self.teller.tell(notice).await;
         }
-    }
-
-    fn board(&self) -> MutexGuard<'_, Board> {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

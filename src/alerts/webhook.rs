@@ -7,27 +7,20 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use aws_lc_rs::hmac;
-use data_encoding::HEXLOWER;
-use reqwest::{Client, StatusCode, Url, header::CONTENT_TYPE, redirect};
+use reqwest::{Client, Url, redirect};
 use serde_json::{Value, json};
 use tokio::{
     sync::mpsc::{self, error::TrySendError},
-    time::sleep,
+    time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 
-use super::metrics::AlertMetrics;
-use crate::{
-    breaker::{Breaker, Permit},
-    event::mint_id,
-    timestamp::Timestamp,
+use super::{
+    metrics::AlertMetrics,
+    poster::{Post, Poster},
+    waiting::Waiting,
 };
-
-/// The longest time between two looks at an open breaker: an admin may have closed it.
-const MAX_BREAKER_PAUSE: Duration = Duration::from_secs(1);
-/// The least one.
-const MIN_BREAKER_PAUSE: Duration = Duration::from_millis(20);
-/// The most doublings of the time between two tries.
-const MAX_DOUBLINGS: u32 = 16;
+use crate::{breaker::Breaker, event::mint_id};
 
 /// The options of the webhook.
 #[derive(Clone)]
@@ -42,8 +35,10 @@ pub struct WebhookOptions {
     pub retries: u32,
     /// The time before the first of them; each later one waits twice as long.
     pub backoff: Duration,
-    /// Posts that may wait.
+    /// Posts that may wait; those of one producer have half of the places.
     pub queue: usize,
+    /// The time that waiting posts have when the server goes down.
+    pub stop_timeout: Duration,
     /// The name of this server among others.
     pub node: String,
 }
@@ -54,48 +49,31 @@ impl fmt::Debug for WebhookOptions {
     }
 }
 
-/// A post that waits.
-#[derive(Debug)]
-struct Post {
-    /// Names it, over all tries.
-    id: String,
-    body: String,
-}
-
 /// The way into the queue of posts.
 #[derive(Debug)]
 pub struct Webhook {
     queue: mpsc::Sender<Post>,
+    waiting: Waiting,
     node: String,
     metrics: AlertMetrics,
+    /// Cancelled when the server goes down.
+    stopping: CancellationToken,
+    /// Cancelled when nothing waits any more, or when there is no more time.
+    finished: CancellationToken,
+    stop_timeout: Duration,
 }
 
-/// Posts what is queued.
-struct Poster {
-    url: Url,
-    client: Client,
-    key: hmac::Key,
-    retries: u32,
-    backoff: Duration,
-    breaker: Arc<Breaker>,
+/// The posts that wait when the server goes down.
+#[derive(Debug)]
+pub struct LastPosts {
     metrics: AlertMetrics,
-}
-
-/// The reason why a post failed.
-struct Fault {
-    reason: String,
-    /// Another try would fail the same way.
-    is_final: bool,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
-    }
+    stopping: CancellationToken,
+    finished: CancellationToken,
+    within: Duration,
 }
 
 impl Webhook {
-    /// The webhook, and the task that posts for it, which never returns.
+    /// The webhook, and the task that posts for it, which returns only when the server goes down.
     ///
     /// # Errors
     /// A sentence about the address, or about the system's certificates.
@@ -119,6 +97,7 @@ impl Webhook {
             format!("can't be used: {error}; install ca-certificates, or name a file of them in SSL_CERT_FILE")
         })?;
         let (queue, posts) = mpsc::channel(options.queue);
+        let (stopping, finished) = (CancellationToken::new(), CancellationToken::new());
         let poster = Poster {
             url,
             client,
@@ -127,22 +106,46 @@ impl Webhook {
             backoff: options.backoff,
             breaker,
             metrics: metrics.clone(),
+            stopping: stopping.clone(),
+            finished: finished.clone(),
         };
         let webhook = Self {
             queue,
+            waiting: Waiting::new(options.queue),
             node: options.node,
             metrics,
+            stopping,
+            finished,
+            stop_timeout: options.stop_timeout,
         };
         Ok((webhook, poster.run(posts)))
     }
 
-    /// Queues a post of an alert, or counts that there is no room.
-    pub(super) fn post(&self, alert: &Value) {
+    /// The end of the webhook, for the stop of the server.
+    pub fn last_posts(&self) -> LastPosts {
+        LastPosts {
+            metrics: self.metrics.clone(),
+            stopping: self.stopping.clone(),
+            finished: self.finished.clone(),
+            within: self.stop_timeout,
+        }
+    }
+
+    /// Queues a post of an alert, or counts that there is no room. An alert about a run is its producer's.
+    pub(super) fn post(&self, alert: &Value, producer: Option<&Arc<str>>) {
+        let Some(place) = self.waiting.begin(producer) else {
+            self.metrics.undelivered("share_full");
+            tracing::warn!(
+                producer = producer.map(|name| &**name),
+                "an alert is not posted to the webhook: as many of its producer's wait as may, half of [alerts] webhook_queue"
+            );
+            return;
+        };
         let id = mint_id().to_string();
         let body =
             json!({ "type": "alert", "delivery_id": id, "node_id": self.node, "alert": alert });
         let body = body.to_string();
-        match self.queue.try_send(Post { id, body }) {
+        match self.queue.try_send(Post { id, body, place }) {
             Ok(()) => self.metrics.wait(1),
             Err(TrySendError::Full(_)) => {
                 self.metrics.undelivered("queue_full");
@@ -151,125 +154,26 @@ impl Webhook {
                 );
             }
             // The server goes down.
-            Err(TrySendError::Closed(_)) => {}
+            Err(TrySendError::Closed(_)) => self.metrics.undelivered("stopped"),
         }
     }
 }
 
-impl Poster {
-    async fn run(self, mut posts: mpsc::Receiver<Post>) {
-        while let Some(post) = posts.recv().await {
-            self.deliver(&post).await;
-            self.metrics.wait(-1);
+impl LastPosts {
+    /// Has the waiting posts sent, for a time that is bounded; those that are left are counted and lost.
+    pub async fn finish(self) {
+        self.stopping.cancel();
+        if timeout(self.within, self.finished.cancelled())
+            .await
+            .is_ok()
+        {
+            return;
         }
-        // The queue is closed only when the server goes down.
-        std::future::pending::<()>().await;
+        self.finished.cancel();
+        let left = self.metrics.stopped();
+        tracing::warn!(
+            left,
+            "alerts were not posted before the stop ([alerts] webhook_stop_timeout)"
+        );
     }
-
-    /// Tries until the post is taken, or is given up.
-    async fn deliver(&self, post: &Post) {
-        for tried in 0..=self.retries {
-            if tried > 0 {
-                let doublings = (tried - 1).min(MAX_DOUBLINGS);
-                sleep(self.backoff.saturating_mul(1 << doublings)).await;
-            }
-            let permit = self.permit().await;
-            let outcome = self.try_once(post).await;
-            // A receiver that refuses this post is there: only what it says of itself counts against it.
-            let part = match &outcome {
-                Err(fault) if fault.is_final => Ok(()),
-                outcome => outcome.as_ref().copied(),
-            };
-            permit.settle(part);
-            let Err(fault) = outcome else {
-                self.metrics.posted("ok");
-                return;
-            };
-            self.metrics.posted("failed");
-            let reason = &fault.reason;
-            tracing::debug!(
-                reason,
-                delivery = post.id,
-                tried,
-                "a post to the webhook failed"
-            );
-            if fault.is_final || tried == self.retries {
-                let why = if fault.is_final {
-                    "refused"
-                } else {
-                    "given_up"
-                };
-                self.metrics.undelivered(why);
-                tracing::warn!(
-                    reason,
-                    delivery = post.id,
-                    tries = tried + 1,
-                    "an alert could not be posted to [alerts] webhook_url"
-                );
-                return;
-            }
-        }
-    }
-
-    /// Waits until the breaker lets a post through.
-    async fn permit(&self) -> Permit {
-        loop {
-            if let Some(permit) = self.breaker.probe() {
-                return permit;
-            }
-            let wait = self.breaker.retry_in().unwrap_or_default();
-            sleep(wait.clamp(MIN_BREAKER_PAUSE, MAX_BREAKER_PAUSE)).await;
-        }
-    }
-
-    async fn try_once(&self, post: &Post) -> Result<(), Fault> {
-        let now = Timestamp::now().as_micros() / 1_000_000;
-        let signed = hmac::sign(&self.key, format!("{now}.{}", post.body).as_bytes());
-        let request = self
-            .client
-            .post(self.url.clone())
-            .header(CONTENT_TYPE, "application/json")
-            .header("x-stoa-event", "alert")
-            .header("x-stoa-delivery", &post.id)
-            .header("x-stoa-timestamp", now.to_string())
-            .header(
-                "x-stoa-signature",
-                format!("sha256={}", HEXLOWER.encode(signed.as_ref())),
-            )
-            .body(post.body.clone());
-        // The body of the answer is not read: nothing in it is needed, and it may be of any size.
-        let answer = request.send().await.map_err(|error| Fault {
-            reason: reason(error),
-            is_final: false,
-        })?;
-        match answer.status() {
-            status if status.is_success() => Ok(()),
-            status => Err(Fault {
-                reason: format!("it answers {status}"),
-                is_final: is_final(status),
-            }),
-        }
-    }
-}
-
-/// Whether the same post would be answered like that again.
-fn is_final(status: StatusCode) -> bool {
-    let passes = [
-        StatusCode::REQUEST_TIMEOUT,
-        StatusCode::TOO_EARLY,
-        StatusCode::TOO_MANY_REQUESTS,
-    ];
-    !status.is_server_error() && !passes.contains(&status)
-}
-
-/// The error with its causes, without the address, which may hold a secret.
-fn reason(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }

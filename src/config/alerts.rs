@@ -35,8 +35,10 @@ pub struct Alerts {
     pub resolve_after: Seconds<10_000, 0>,
     /// Runs whose alerts are remembered, to say when they are over.
     pub max_runs: Count<1000, 1, 100_000>,
-    /// Alerts about the runs of one project in a minute.
+    /// Alerts about the runs of one project in a minute; each of its producers has a tenth of them to itself.
     pub max_per_minute: Count<60, 1, 100_000>,
+    /// Alerts about runs in a minute that one producer tells, of whatever projects.
+    pub max_per_producer: Count<600, 1, 1_000_000>,
     /// Alerts that are not wanted, by code or by what they are about (`run_failed`, `journal_bytes`).
     pub mute: Vec<String>,
     /// The address that alerts are posted to; empty for none. It may hold a secret itself, so it is not shown.
@@ -49,8 +51,10 @@ pub struct Alerts {
     pub webhook_retries: Count<3, 0, 20>,
     /// Seconds before the first of them; each later one waits twice as long.
     pub webhook_backoff: Seconds<1_000, 1, 3_600_000>,
-    /// Posts that may wait.
+    /// Posts that may wait; those about one producer's runs have half of the places.
     pub webhook_queue: Count<256, 1, 65_536>,
+    /// Seconds that waiting posts have when the server goes down.
+    pub webhook_stop_timeout: Seconds<2_000, 0, 60_000>,
 }
 
 impl Alerts {

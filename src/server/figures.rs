@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use super::essential::Essential;
+use super::{alerts::Alarm, essential::Essential};
 use crate::{
     access::Authenticator,
     alerts::{Readings, Used},
@@ -22,11 +22,11 @@ pub(super) fn start(
     config: &Config,
     essential: &Essential,
     (intake, authenticator, quota): (&Arc<Intake>, &Arc<Authenticator>, &Arc<Quota>),
-    (breakers, metrics, degradation): (&Breakers, &Arc<Metrics>, Arc<Degradation>),
+    (breakers, metrics): (&Breakers, &Arc<Metrics>),
+    sources: Sources,
 ) -> (Arc<Figures>, JoinHandle<()>) {
     let window = Window::new(metrics.clone());
     let reader = essential.spawn("reader of the counters", window.clone().keep());
-    let sources = Sources::default().with_degradation(move || degradation.taken());
     let parts = FigureParts {
         window,
         metrics: metrics.clone(),
@@ -37,6 +37,15 @@ pub(super) fn start(
     };
     let figures = Figures::new(parts, limits(config), sources);
     (Arc::new(figures), reader)
+}
+
+/// The parts that figures are asked of.
+pub(super) fn sources(degradation: Arc<Degradation>, alarm: Option<&Alarm>) -> Sources {
+    let sources = Sources::default().with_degradation(move || degradation.taken());
+    match alarm {
+        Some(alarm) => sources.with_alerts(alarm.active.clone()),
+        None => sources,
+    }
 }
 
 /// The limits that figures are held against.

@@ -169,11 +169,13 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         "monitor of the visualization's queues",
         websocket::watch_queues(depths.clone(), long),
     ));
+    let alarm = alerts::Alarm::of(config, &metrics);
     let (figures, reader) = figures::start(
         config,
         &essential,
         (&intake, &authenticator, &quota),
-        (&breakers, &metrics, degradation),
+        (&breakers, &metrics),
+        figures::sources(degradation, alarm.as_ref()),
     );
     aside.push(reader);
     let doors = websocket::Context {
@@ -232,14 +234,14 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     aside.push(essential.spawn("watch over sessions", authenticator.clone().watch()));
     let files = (certificates, tokens);
     aside.extend(fresh::keep(config, &essential, files, &metrics));
-    let watched = (alerts_hub, journal.clone());
-    aside.extend(alerts::start(
-        config,
-        &essential,
-        watched,
-        (&breakers, &metrics),
-        move || figures::readings(&figures),
-    )?);
+    let mut last_posts = None;
+    if let Some(alarm) = alarm {
+        let watched = (alerts_hub, journal.clone());
+        let read = move || figures::readings(&figures);
+        let (tasks, posts) = alerts::start(config, &essential, alarm, watched, &breakers, read)?;
+        aside.extend(tasks);
+        last_posts = posts;
+    }
     Ok(Running {
         address,
         start_secret,
@@ -252,6 +254,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         hub,
         essential,
         aside,
+        last_posts,
         max_analytics,
         journal,
         demo: config

@@ -10,6 +10,7 @@ use tokio::{
 use super::essential::{Ended, Essential};
 use crate::{
     access::authn::StartSecret,
+    alerts::LastPosts,
     doors::{http::Readiness, socketio::engine::Door},
     journal::Journal,
     observe::Metrics,
@@ -46,6 +47,8 @@ pub struct Running {
     pub(super) essential: Essential,
     /// Tasks beside the stream, which never end by themselves.
     pub(super) aside: Vec<JoinHandle<()>>,
+    /// The alerts that wait to be posted: they have a time of their own.
+    pub(super) last_posts: Option<LastPosts>,
     /// Bytes of the analytics, which are saved when all clients are gone.
     pub(super) max_analytics: usize,
     /// Closed last.
@@ -98,6 +101,12 @@ impl Running {
             }
             self.hub.await.ok();
         };
+        let posts = async {
+            if let Some(posts) = self.last_posts {
+                posts.finish().await;
+            }
+        };
+        let orderly = async { tokio::join!(orderly, posts) };
         if tokio::time::timeout(self.shutdown_timeout, orderly)
             .await
             .is_err()

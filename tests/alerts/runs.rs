@@ -2,11 +2,12 @@
 
 use kit::{
     Client, counted_in,
-    guarded::{guarded, observer, publish},
+    guarded::{grant, guarded, observer, producer, publish, request, token},
     process::{Process, serve_in_memory},
     until, wait_for,
 };
 use serde_json::{Value, json};
+use stoa::{access::authn::Grant, config::Role};
 
 use crate::{failed, operator, receiver::Receiver, told};
 
@@ -196,5 +197,60 @@ async fn who_becomes_an_operator_is_told_and_who_was_one_is_not() {
         .call("join_room", json!({ "room": "(operators)" }))
         .await;
     assert_eq!(answer["error"]["code"], "unknown_room_type", "{answer}");
+    server.shutdown().await;
+}
+
+/// A producer that invents projects uses up its own share, and silences nobody else's runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn projects_that_are_invented_silence_no_run() {
+    const INVENTED: usize = 1_200;
+    let server = guarded(|_| {}).await;
+    let address = server.address();
+    let (mut watcher, _) = Client::connect(address, operator(&["shop"])).await;
+    let eve = token(&Grant {
+        user: Some("eve".into()),
+        ..grant(Role::Producer)
+    });
+    let invented = |n| {
+        let mut event = failed(&format!("e{n}"));
+        event["project_id"] = json!(format!("invented-{n}"));
+        event
+    };
+    for half in 0..2 {
+        let events: Vec<_> = (0..INVENTED / 2)
+            .map(|n| invented(half * INVENTED / 2 + n))
+            .collect();
+        let path = "/api/v1/events";
+        let (status, answer) = request("POST", address, path, &eve, Some(&json!(events))).await;
+        assert_eq!(status, 202, "{answer}");
+    }
+    publish(address, &failed("real")).await;
+    let told = watcher.event("health_update").await;
+    assert_eq!(told["alert"]["subject"]["id"], "real", "{told}");
+    let of_eve = "stoa_alerts_dropped_total{reason=\"too_many_of_producer\"}";
+    assert_eq!(counted_in(&server, of_eve), INVENTED as u64 - 600);
+    // It is also among those that hold.
+    let list = async |token: &str| {
+        let (status, list) = request("GET", address, "/api/v1/alerts", token, None).await;
+        assert_eq!(status, 200, "{list}");
+        list
+    };
+    let of = |projects: &[&str]| {
+        operator(projects)["token"]
+            .as_str()
+            .expect("a token")
+            .to_owned()
+    };
+    let listed = list(&of(&["shop"])).await;
+    assert_eq!(listed["total"], 1, "{listed}");
+    assert_eq!(listed["alerts"][0]["id"], told["alert"]["id"]);
+    assert_eq!(listed["alerts"][0]["status"], "firing");
+    assert_eq!(list(&of(&["bank"])).await["total"], 0);
+    assert_eq!(list(&kit::guarded::admin()).await["total"], 601);
+    let (status, refusal) = request("GET", address, "/api/v1/alerts", &producer(), None).await;
+    assert_eq!(
+        (status, &refusal["error"]["code"]),
+        (403, &json!("forbidden"))
+    );
     server.shutdown().await;
 }

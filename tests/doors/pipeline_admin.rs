@@ -39,6 +39,7 @@ async fn each_command_is_answered_with_the_figures_that_http_has() {
         ("get_health", "health", "/api/v1/health"),
         ("get_metrics", "metrics", "/api/v1/performance"),
         ("get_analytics", "analytics", "/api/v1/analytics"),
+        ("get_alerts", "alerts", "/api/v1/alerts"),
         ("get_rooms", "rooms", "/api/v1/ws/rooms"),
     ] {
         let answer = ask(&mut client, command).await;

@@ -3,6 +3,7 @@
 //! All of them are read from counters that are kept anyway, and from the readings of the last minute: a question costs
 //! the loop nothing.
 
+mod alerts;
 mod performance;
 mod sources;
 mod usage;

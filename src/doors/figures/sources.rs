@@ -1,8 +1,8 @@
-//! Figures of parts that tell them only when they are asked: degradation.
+//! Parts that tell their figures only when they are asked: degradation, and the alerts that hold.
 
 use std::fmt;
 
-use crate::pace::degradation::StepsTaken;
+use crate::{alerts::ActiveAlerts, pace::degradation::StepsTaken};
 
 type Asked<T> = Option<Box<dyn Fn() -> T + Send + Sync>>;
 
@@ -10,6 +10,7 @@ type Asked<T> = Option<Box<dyn Fn() -> T + Send + Sync>>;
 #[derive(Default)]
 pub struct Sources {
     degradation: Asked<StepsTaken>,
+    alerts: Option<ActiveAlerts>,
 }
 
 impl fmt::Debug for Sources {
@@ -27,6 +28,18 @@ impl Sources {
     ) -> Self {
         self.degradation = Some(Box::new(ask));
         self
+    }
+
+    /// With the alerts that hold.
+    #[must_use]
+    pub fn with_alerts(mut self, alerts: ActiveAlerts) -> Self {
+        self.alerts = Some(alerts);
+        self
+    }
+
+    /// The alerts that hold; none where the settings want no alerts.
+    pub(super) fn alerts(&self) -> Option<&ActiveAlerts> {
+        self.alerts.as_ref()
     }
 
     /// The degradation now.

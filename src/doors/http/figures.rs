@@ -35,6 +35,12 @@ pub(super) async fn analytics(
     analytics.map(Json)
 }
 
+pub(super) async fn alerts(State(api): State<Api>, caller: Caller) -> Result<Json<Value>, Error> {
+    caller.must_see_stats()?;
+    let alerts = api.figures.alerts(&caller.who.permissions);
+    Ok(Json(Value::Object(alerts)))
+}
+
 /// Counts a request that was answered as it was asked. Events that are published count one by one.
 pub(super) async fn count_answered(
     State(api): State<Api>,

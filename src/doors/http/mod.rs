@@ -86,6 +86,7 @@ pub fn router(api: Api, door: Door, more: Router, options: &RouterOptions) -> Ro
         .route("/api/v1/performance", get(figures::performance))
         .route("/api/v1/health", get(figures::health))
         .route("/api/v1/analytics", get(figures::analytics))
+        .route("/api/v1/alerts", get(figures::alerts))
         .route("/healthz", get(probes::alive))
         .route("/readyz", get(probes::ready))
         .route("/metrics", get(probes::metrics))

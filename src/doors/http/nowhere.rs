@@ -17,6 +17,7 @@ const PATHS: &[&str] = &[
     "/api/v1/analytics",
     "/api/v1/performance",
     "/api/v1/health",
+    "/api/v1/alerts",
     "/ws/visualization",
     "/api/v1/admin/connections",
     "/api/v1/admin/bans",

@@ -97,6 +97,7 @@ pub async fn every_request(address: SocketAddr, token: &str) -> (String, usize) 
         ("GET", "/api/v1/performance", ""),
         ("GET", "/api/v1/health", ""),
         ("GET", "/api/v1/analytics", ""),
+        ("GET", "/api/v1/alerts", ""),
         ("GET", "/api/v1/admin/connections", ""),
         ("GET", "/api/v1/admin/bans", ""),
         ("GET", "/api/v1/admin/breakers", ""),

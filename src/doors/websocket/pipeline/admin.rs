@@ -104,6 +104,7 @@ enum Command {
     GetHealth,
     GetMetrics,
     GetAnalytics,
+    GetAlerts,
     GetConnections,
     GetRooms,
     GetBreakers,
@@ -175,6 +176,7 @@ impl Admin {
             Command::GetHealth => ("health", health(context)),
             Command::GetMetrics => ("metrics", metrics(context)),
             Command::GetAnalytics => ("analytics", analytics(context, permissions).await?),
+            Command::GetAlerts => ("alerts", alerts(context, permissions)),
             Command::GetConnections => ("connections", connections(session)),
             Command::GetRooms => ("rooms", rooms(context, permissions).await?),
             Command::GetBreakers => ("breakers", breakers(context)),
@@ -245,6 +247,10 @@ fn health(context: &Context) -> Value {
 
 fn metrics(context: &Context) -> Value {
     Value::Object(context.figures.performance())
+}
+
+fn alerts(context: &Context, permissions: &Permissions) -> Value {
+    Value::Object(context.figures.alerts(permissions))
 }
 
 fn queues(context: &Context) -> Value {
