@@ -4,7 +4,7 @@
 //! packet it isn't asked to, so that a thousand of them fit beside the server they watch.
 use std::{
     io::{self, ErrorKind},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
 };
 
 use bytes::{Buf, BytesMut};
@@ -41,6 +41,8 @@ pub struct Connecting {
     pub receive: Option<u32>,
     /// Whether compression is offered, and must be agreed on.
     pub compressed: bool,
+    /// The address that it comes from, if not any.
+    pub source: Option<IpAddr>,
 }
 
 impl Socket {
@@ -63,6 +65,9 @@ impl Socket {
         let socket = TcpSocket::new_v4()?;
         if let Some(receive) = how.receive {
             socket.set_recv_buffer_size(receive)?;
+        }
+        if let Some(source) = how.source {
+            socket.bind((source, 0).into())?;
         }
         let stream = socket.connect(address).await?;
         Self::begin(stream, address, auth, greeting, how.compressed).await
