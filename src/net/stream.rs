@@ -10,6 +10,9 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{
@@ -92,6 +95,18 @@ impl Socket {
 }
 
 impl Socket {
+    /// The socket of a connection that was upgraded, and the bytes that came before; `None` for a connection that is
+    /// not one of the listener's.
+    pub(crate) fn upgraded(upgraded: Upgraded) -> Option<(Self, Bytes)> {
+        let Ok(parts) = upgraded.downcast::<TokioIo<Self>>() else {
+            tracing::error!("an upgraded connection is not one of the listener's");
+            return None;
+        };
+        // The rest of the buffer into which HTTP read would keep all of it, as long as the WebSocket lives.
+        let early = Bytes::copy_from_slice(&parts.read_buf);
+        Some((parts.io.into_inner(), early))
+    }
+
     fn sent(&self, written: &Poll<io::Result<usize>>) {
         if let Poll::Ready(Ok(bytes)) = written {
             self.sockets.sent(*bytes);

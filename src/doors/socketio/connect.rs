@@ -47,6 +47,9 @@ use crate::{
 
 /// Packets in the engine's own queue. The lane fills at most half of it, so that a heartbeat always finds room.
 const ENGINE_QUEUE: usize = 32;
+/// Bytes of the engine's read buffer, which each WebSocket has all its life. It reads from memory, so a small one costs
+/// no system calls.
+const ENGINE_READ: usize = 512;
 /// Binary attachments of one packet: as many as Socket.IO's own server takes.
 const MAX_ATTACHMENTS: usize = 10;
 
@@ -73,6 +76,7 @@ pub(crate) fn start(
         .ws_max_message_size(options.max_payload)
         .ws_max_frame_size(options.max_payload)
         .max_buffer_size(ENGINE_QUEUE)
+        .ws_read_buffer_size(ENGINE_READ)
         .with_parser(parser)
         .with_adapter::<Adapter>(locals.clone())
         .build_svc();

@@ -7,7 +7,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{Extensions, Request};
-use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{
@@ -113,19 +112,11 @@ pub(super) fn serve(
         let Ok(upgraded) = on_upgrade.await else {
             return;
         };
-        let Ok(parts) = upgraded.downcast::<TokioIo<Socket>>() else {
-            tracing::error!("an upgraded connection is not one of the listener's");
+        let Some((socket, early)) = Socket::upgraded(upgraded) else {
             return;
         };
         let (max, stall) = (context.options.max_message, context.options.stall);
-        let socket = ClientSocket::new(
-            parts.io.into_inner(),
-            parts.read_buf,
-            max,
-            stall,
-            compression,
-        )
-        .await;
+        let socket = ClientSocket::new(socket, early, max, stall, compression).await;
         let client = Arriving {
             context,
             door,

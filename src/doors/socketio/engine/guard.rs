@@ -10,7 +10,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
@@ -22,23 +22,18 @@ use super::{
     message::{FRAGMENT, Message},
     probe::Probed,
     screen::Speech,
+    source::{Source, aborted},
     writer::write_out,
 };
 use crate::{
     channel::Namespace,
-    net::{
-        ConnectionSlot, Slot, Socket, deflate::Compression, frame::first_frame, stream::ReadHalf,
-    },
+    net::{ConnectionSlot, Slot, Socket, deflate::Compression, frame::first_frame},
 };
 
 /// A WebSocket's byte stream as the engine sees it.
 #[derive(Debug)]
 pub struct Guard {
-    /// Bytes that the client sent before the upgrade was answered.
-    early: Bytes,
-    read: ReadHalf,
-    /// Checks the client's frames against the bounds.
-    incoming: Incoming,
+    source: Source,
     /// Bytes for the engine to read.
     ready: BytesMut,
     /// The most bytes in `ready` since it was a new buffer.
@@ -75,9 +70,7 @@ impl Guard {
         let incoming = Incoming::new(lane.incoming(), compression.as_deref());
         tokio::spawn(write_out(lane.clone(), write, compression));
         Self {
-            early,
-            read,
-            incoming,
+            source: Source::new(early, read, incoming),
             ready: BytesMut::new(),
             most_ready: 0,
             speech,
@@ -101,9 +94,7 @@ impl Guard {
             Message::text(packet).write(&mut ready);
         }
         Self {
-            early: probed.early,
-            read: probed.read,
-            incoming: probed.incoming,
+            source: Source::new(probed.early, probed.read, probed.incoming),
             ready,
             most_ready: 0,
             speech,
@@ -115,7 +106,7 @@ impl Guard {
 
     /// Passes whole messages on, in the form that the engine can read.
     fn hand_on(&mut self) -> Result<(), CloseReason> {
-        while let Some(message) = self.incoming.next_message() {
+        while let Some(message) = self.source.next_message() {
             for passed in self.lane.screen(message, self.speech)? {
                 passed.write(&mut self.ready);
             }
@@ -124,35 +115,17 @@ impl Guard {
     }
 
     /// Reads from the client until there is something for the engine, or the client sends nothing more.
-    fn poll_more(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
-        loop {
-            if self.incoming.is_turn_over() {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            // The engine's buffer serves twice: the bytes read are copied out before it is filled.
-            let most = self.incoming.next_read().min(buf.remaining());
-            let mut read = ReadBuf::new(buf.initialize_unfilled_to(most));
-            if self.early.has_remaining() {
-                let n = self.early.len().min(most);
-                read.put_slice(&self.early.split_to(n));
-            } else {
-                ready!(Pin::new(&mut self.read).poll_read(cx, &mut read))?;
-            }
-            if read.filled().is_empty() {
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        while self.ready.is_empty() {
+            if !ready!(self.source.poll_read(cx, &self.lane))? {
                 return Poll::Ready(Ok(false));
             }
-            self.lane.heard();
-            let lane = &self.lane;
-            let looked = self.incoming.look(read.filled(), || lane.is_joined());
-            if let Err(kill) = looked.and_then(|()| self.hand_on()) {
+            if let Err(kill) = self.hand_on() {
                 self.lane.kill(kill);
                 return Poll::Ready(Err(aborted(kill)));
             }
-            if !self.ready.is_empty() {
-                return Poll::Ready(Ok(true));
-            }
         }
+        Poll::Ready(Ok(true))
     }
 }
 
@@ -181,7 +154,7 @@ impl AsyncRead for Guard {
                 return Poll::Ready(Err(aborted(kill)));
             }
         }
-        if this.ready.is_empty() && !ready!(this.poll_more(cx, buf))? {
+        if this.ready.is_empty() && !ready!(this.poll_more(cx))? {
             return Poll::Ready(Ok(()));
         }
         let n = this.ready.len().min(buf.remaining());
@@ -220,10 +193,6 @@ impl AsyncWrite for Guard {
         self.lane.close();
         Poll::Ready(Ok(()))
     }
-}
-
-fn aborted(kill: CloseReason) -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionAborted, kill.reason())
 }
 
 impl Drop for Guard {

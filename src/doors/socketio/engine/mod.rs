@@ -19,6 +19,7 @@ mod pending;
 mod polling;
 mod probe;
 mod screen;
+mod source;
 mod upgrade;
 mod writer;
 pub use close_reason::CloseReason;

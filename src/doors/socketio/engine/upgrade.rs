@@ -7,8 +7,7 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use http::{Request, StatusCode, header};
-use hyper_util::rt::TokioIo;
+use http::{Request, StatusCode, Uri};
 use tower::Service;
 
 use super::{
@@ -105,28 +104,27 @@ fn upgrade(
         let Ok(upgraded) = on_upgrade.await else {
             return;
         };
-        match upgraded.downcast::<TokioIo<Socket>>() {
-            Ok(parts) => {
-                let (socket, early) = (parts.io.into_inner(), parts.read_buf);
-                let guard = match upgrade {
-                    None => Guard::new(socket, early, lane, speech, counted, compression),
-                    Some(upgrade) => {
-                        let probed = probe(socket, early, &lane, within, compression).await;
-                        let Some(probed) = probed.filter(|_| upgrade.complete()) else {
-                            // The session goes on by polling.
-                            return metrics.refused("upgrade", "unfinished");
-                        };
-                        Guard::upgraded(probed, lane, speech, counted)
-                    }
+        let Some((socket, early)) = Socket::upgraded(upgraded) else {
+            return;
+        };
+        let guard = match upgrade {
+            None => Guard::new(socket, early, lane, speech, counted, compression),
+            Some(upgrade) => {
+                let probed = probe(socket, early, &lane, within, compression).await;
+                let Some(probed) = probed.filter(|_| upgrade.complete()) else {
+                    // The session goes on by polling.
+                    return metrics.refused("upgrade", "unfinished");
                 };
-                if Service::<(Guard, Request<()>)>::call(&mut service, (guard, for_engine))
-                    .await
-                    .is_err()
-                {
-                    tracing::debug!("the engine refused an upgraded connection");
-                }
+                Guard::upgraded(probed, lane, speech, counted)
             }
-            Err(_) => tracing::error!("an upgraded connection is not one of the listener's"),
+        };
+        // Boxed, since the engine's tasks hold their stream several times over.
+        let guard = Box::new(guard);
+        if Service::<(Box<Guard>, Request<()>)>::call(&mut service, (guard, for_engine))
+            .await
+            .is_err()
+        {
+            tracing::debug!("the engine refused an upgraded connection");
         }
     });
     Ok(response)
@@ -135,12 +133,7 @@ fn upgrade(
 /// The part of the request that the engine keeps for the connection's whole life: only what handlers need.
 fn engine_request(request: &Request<Body>, lane: &Arc<ExpressLane>) -> Request<()> {
     let mut kept = Request::new(());
-    *kept.uri_mut() = request.uri().clone();
-    for name in [header::ORIGIN, header::USER_AGENT] {
-        if let Some(value) = request.headers().get(&name) {
-            kept.headers_mut().insert(name, value.clone());
-        }
-    }
+    *kept.uri_mut() = copied(request.uri());
     kept.extensions_mut().insert(lane.clone());
     keep::<PeerAddress>(request, &mut kept);
     keep::<ClientAddress>(request, &mut kept);
@@ -148,6 +141,11 @@ fn engine_request(request: &Request<Body>, lane: &Arc<ExpressLane>) -> Request<(
     keep::<Credential>(request, &mut kept);
     keep::<PageOrigin>(request, &mut kept);
     kept
+}
+
+/// An address with bytes of its own: those of the request are parts of the buffer into which HTTP read all of it.
+fn copied(uri: &Uri) -> Uri {
+    uri.to_string().parse().unwrap_or_default()
 }
 
 fn keep<T: Clone + Send + Sync + 'static>(request: &Request<Body>, kept: &mut Request<()>) {

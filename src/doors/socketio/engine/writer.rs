@@ -148,7 +148,8 @@ async fn ignore(socket: &WriteHalf) {
     let Writer::Plain(half) = &socket.io else {
         return;
     };
-    let mut scratch = [0; 4 * 1024];
+    // On the heap, since every writer would have room for it all its life.
+    let mut scratch = vec![0; 4 * 1024];
     let stream: &TcpStream = half.as_ref();
     while stream.readable().await.is_ok() {
         match stream.try_read(&mut scratch) {
