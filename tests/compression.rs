@@ -339,6 +339,7 @@ async fn who_is_far_behind_gets_everything_compressed_and_may_leave_anywhere() {
     const HOW: Connecting = Connecting {
         receive: Some(4_096),
         compressed: true,
+        source: None,
     };
     let server = server_with(|c| {
         c.server.max_client_buffer.set(128 * 1_024).unwrap();

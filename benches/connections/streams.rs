@@ -74,7 +74,7 @@ impl Ways {
             "guide" => {
                 let mut stream = self.stream(nth).await?;
                 self.get(&mut stream, "/api/v1/ws", UPGRADE).await?;
-                until(&mut stream, "connection_established").await?;
+                until(&mut stream, "\"connected\"").await?;
                 Ok(stream)
             }
             other => panic!("no client connects by {other:?}"),

@@ -28,6 +28,13 @@ pub fn header(first: u8, len: usize) -> SmallVec<[u8; MAX_HEADER]> {
     header
 }
 
+/// A whole text message in one frame.
+pub fn text(payload: &str) -> Vec<u8> {
+    let mut frame = header(FINAL_TEXT, payload.len()).to_vec();
+    frame.extend_from_slice(payload.as_bytes());
+    frame
+}
+
 /// The size of the first frame of `bytes`, and the index at which its payload begins; `None` if not even the header is
 /// whole. For server frames only: the mask bit is ignored.
 pub fn first_frame(bytes: &[u8]) -> Option<(usize, usize)> {

@@ -64,8 +64,7 @@ pub struct RouterOptions {
 /// The router with all routes: those of this door, the engine's, and `more` of other doors.
 pub fn router(api: Api, door: Door, more: Router, options: &RouterOptions) -> Router {
     let checks = policy::Checks::new(options.policy.clone(), api.metrics.clone());
-    let engine =
-        any(move |request: Request<Body>| socketio::engine::engine_door(door.clone(), request));
+    let engine = any(move |request: Request<Body>| socketio::socketio_door(door.clone(), request));
     let counted = Router::new()
         .route(figures::EVENTS, post(events::publish).get(events::history))
         .route("/api/v1/state", get(state::state))

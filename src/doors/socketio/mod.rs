@@ -1,23 +1,28 @@
 //! The namespace layer on socketioxide: connections, their lifecycle, and the events that clients send.
 //!
 //! ```text
-//! upgrade ─▶ Guard ─▶ engine ─▶ connect (Hello, Identity) ─▶ Client ─▶ Inbox ─▶ events/*
-//!                                                              └─▶ ExpressLane ◀─ hub, answers
+//! WebSocket ───────────────▶ websocket ┐
+//! polling ──────────▶ engine ─▶ connect ┴▶ admission (Hello, Identity) ─▶ Client ─▶ Inbox ─▶ events/*
+//!  └ upgrade ─▶ Guard ─▶┘                                                  └─▶ ExpressLane ◀─ hub, answers
 //! ```
 
+mod admission;
 mod attachments;
 mod client;
 mod connect;
 mod context;
+mod door;
 pub mod engine;
 mod events;
 mod hands;
 mod hello;
 mod inbox;
 mod outlet;
+mod websocket;
 mod welcome;
 mod work;
 
 pub(crate) use connect::start;
 pub use context::{DoorContext, Options};
+pub(crate) use door::socketio_door;
 pub use hello::Hello;

@@ -17,7 +17,6 @@ use super::{
     close_reason::CloseReason,
     frame::Frame,
     gate::mark,
-    incoming::Incoming,
     lane::ExpressLane,
     message::{FRAGMENT, Message},
     probe::Probed,
@@ -66,11 +65,8 @@ impl Guard {
         counted: Counted,
         compression: Option<Arc<Compression>>,
     ) -> Self {
-        let (read, write) = socket.split();
-        let incoming = Incoming::new(lane.incoming(), compression.as_deref());
-        tokio::spawn(write_out(lane.clone(), write, compression));
         Self {
-            source: Source::new(early, read, incoming),
+            source: Source::begin(socket, early, &lane, compression),
             ready: BytesMut::new(),
             most_ready: 0,
             speech,

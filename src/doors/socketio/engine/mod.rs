@@ -4,8 +4,9 @@
 
 pub(super) mod adapter;
 mod batch;
+mod client_packet;
 mod close_reason;
-mod door;
+pub(super) mod door;
 pub mod frame;
 mod gate;
 mod guard;
@@ -22,6 +23,7 @@ mod screen;
 mod source;
 mod upgrade;
 mod writer;
+pub(super) use client_packet::{ClientPacket, packets};
 pub use close_reason::CloseReason;
 pub use door::{Door, DoorLimits};
 pub use frame::Frame;
@@ -32,4 +34,5 @@ pub use lane::{Answered, Asked, ExpressLane, LaneLimits, SessionId, Upgrade};
 pub use message::Message;
 pub use probe::{Probed, probe};
 pub use screen::{Attachments, NOT_JSON, Passed, Speech, UNREADABLE};
+pub(super) use source::Source;
 pub use upgrade::engine_door;

@@ -7,14 +7,18 @@ use std::{
     cell::RefCell,
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::{close_reason::CloseReason, incoming::Incoming, lane::ExpressLane, message::Message};
-use crate::net::stream::ReadHalf;
+use super::{
+    close_reason::CloseReason, incoming::Incoming, lane::ExpressLane, message::Message,
+    writer::write_out,
+};
+use crate::net::{Socket, deflate::Compression, stream::ReadHalf};
 
 /// Bytes of one read.
 const READ_BYTES: usize = 16 * 1_024;
@@ -39,6 +43,44 @@ impl Source {
             early,
             read,
             incoming,
+        }
+    }
+
+    /// Takes over an upgraded connection: starts its writer, and returns the other side. `early` came before the upgrade
+    /// was answered.
+    pub(in crate::doors::socketio) fn begin(
+        socket: Socket,
+        early: Bytes,
+        lane: &Arc<ExpressLane>,
+        compression: Option<Arc<Compression>>,
+    ) -> Self {
+        let (read, write) = socket.split();
+        let incoming = Incoming::new(lane.incoming(), compression.as_deref());
+        tokio::spawn(write_out(lane.clone(), write, compression));
+        Self::new(early, read, incoming)
+    }
+
+    /// The next message of a client; `None` at the end of the stream, or when the lane is killed.
+    pub(in crate::doors::socketio) fn poll_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        lane: &ExpressLane,
+    ) -> Poll<Option<Message>> {
+        // The waker is registered before the flags are read, so that a change in between is not missed.
+        lane.reader.register(cx.waker());
+        loop {
+            if lane.killed().is_some() {
+                return Poll::Ready(None);
+            }
+            if lane.reading_paused() {
+                return Poll::Pending;
+            }
+            if let Some(message) = self.next_message() {
+                return Poll::Ready(Some(message));
+            }
+            if !matches!(ready!(self.poll_read(cx, lane)), Ok(true)) {
+                return Poll::Ready(None);
+            }
         }
     }
 

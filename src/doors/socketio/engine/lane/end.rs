@@ -2,7 +2,9 @@
 //! then.
 
 use std::{
+    future::poll_fn,
     sync::atomic::Ordering,
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -23,7 +25,7 @@ const DRAIN_CHECK_INTERVAL: Duration = Duration::from_millis(5);
 
 impl ExpressLane {
     /// Notes that the engine is done with its stream.
-    pub(in crate::doors::socketio::engine) fn close(&self) {
+    pub(in crate::doors::socketio) fn close(&self) {
         self.lock().closing = true;
         self.writer.notify_one();
     }
@@ -40,6 +42,18 @@ impl ExpressLane {
     /// The reason why the lane was killed, if it was.
     pub fn killed(&self) -> Option<CloseReason> {
         CloseReason::from_repr(self.killed.load(Ordering::Acquire))
+    }
+
+    /// Waits until the lane is killed; for the one task that reads from the client.
+    pub(in crate::doors::socketio) async fn over(&self) {
+        poll_fn(|cx| {
+            self.reader.register(cx.waker());
+            match self.killed() {
+                Some(_) => Poll::Ready(()),
+                None => Poll::Pending,
+            }
+        })
+        .await;
     }
 
     pub(super) fn kill_locked(&self, state: &mut State, why: CloseReason) {

@@ -95,7 +95,7 @@ impl ExpressLane {
     }
 
     /// Opens a namespace's gate, when its mark came out of the engine's queue.
-    pub(in crate::doors::socketio::engine) fn marked(&self, namespace: Namespace) {
+    pub(in crate::doors::socketio) fn marked(&self, namespace: Namespace) {
         let mut state = self.lock();
         let state = &mut *state;
         let stale = &mut state.stale_marks[namespace as usize];

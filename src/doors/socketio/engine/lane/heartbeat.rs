@@ -14,7 +14,7 @@ use super::express::ExpressLane;
 
 impl ExpressLane {
     /// Notes a ping of the engine.
-    pub(in crate::doors::socketio::engine) fn pinged(&self) {
+    pub(in crate::doors::socketio) fn pinged(&self) {
         self.lock().pulse.since.get_or_insert_with(Instant::now);
         self.pinged.store(true, Ordering::Release);
         self.owes_pong.store(true, Ordering::Release);

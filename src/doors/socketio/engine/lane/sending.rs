@@ -130,7 +130,7 @@ impl ExpressLane {
 
     /// Queues bytes of the engine: whole frames, never refused while the client is within twice its bound. A heartbeat
     /// goes first: behind everything that waits for a slow client it would come too late for both sides.
-    pub(in crate::doors::socketio::engine) fn engine_bytes(&self, bytes: &[u8]) {
+    pub(in crate::doors::socketio) fn engine_bytes(&self, bytes: &[u8]) {
         let mut state = self.lock();
         if state.bytes > self.limits.max_bytes.saturating_mul(2) {
             self.kill_locked(&mut state, CloseReason::SlowClient);

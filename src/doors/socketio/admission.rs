@@ -1,0 +1,161 @@
+//! The admission of a client to a namespace, whoever speaks its protocol: the engine, or `websocket`.
+
+use std::{net::IpAddr, sync::Arc, time::Instant};
+
+use http::{Extensions, Uri};
+use serde_json::Value;
+use socketioxide::socket::{DisconnectReason, Sid};
+
+use super::{
+    client::Client,
+    context::DoorContext,
+    hello::Hello,
+    welcome::{self, ConnectOptions},
+};
+use crate::{
+    access::{
+        self, Identity, Peer,
+        authn::{Credential, PageOrigin},
+    },
+    channel::Namespace,
+    doors::socketio::engine::{Engine, ExpressLane},
+    error::Error,
+    net::ClientAddress,
+};
+
+/// The parts of a session's request that its CONNECT packets are judged by.
+#[derive(Debug)]
+pub(super) struct Requested {
+    uri: Uri,
+    credential: Option<Credential>,
+    address: IpAddr,
+    page: PageOrigin,
+    /// Whether the session began with polling.
+    polls: bool,
+}
+
+impl Requested {
+    pub(super) fn of(uri: Uri, extensions: &Extensions, polls: bool) -> Self {
+        Self {
+            polls,
+            uri,
+            credential: extensions.get().cloned(),
+            address: ClientAddress::of(extensions),
+            page: extensions.get().copied().unwrap_or_default(),
+        }
+    }
+}
+
+/// Lets clients onto one namespace.
+#[derive(Debug, Clone)]
+pub(super) struct Admission {
+    pub(super) context: Arc<DoorContext>,
+    pub(super) namespace: Namespace,
+}
+
+/// An accepted client, which is not told yet.
+#[derive(Debug, Clone)]
+pub(super) struct Admitted {
+    hello: Arc<Hello>,
+    pub(super) client: Arc<Client>,
+    /// Whether its session began with polling, and the time at which it asked.
+    came: (bool, Instant),
+}
+
+impl Admission {
+    /// Reads and checks the hello, and makes the client; an error becomes the CONNECT_ERROR.
+    pub(super) async fn let_in(
+        &self,
+        sid: Sid,
+        request: &Requested,
+        lane: Arc<ExpressLane>,
+        auth: &Value,
+    ) -> Result<Admitted, Error> {
+        let requested = lane.requested();
+        let query = lane.query(self.namespace);
+        let (hello, who) = self
+            .check(request, auth, query.as_deref())
+            .await
+            .inspect_err(|refusal| self.context.metrics.turned_away("connect", refusal))?;
+        lane.admit();
+        let client = Client::new(
+            (sid, request.address),
+            self.namespace,
+            who,
+            lane,
+            self.context.clone(),
+        );
+        client
+            .begin()
+            .inspect_err(|refusal| self.context.metrics.turned_away("connect", refusal))?;
+        self.context.actions.listed(&client.performer);
+        Ok(Admitted {
+            hello: Arc::new(hello),
+            client,
+            came: (request.polls, requested),
+        })
+    }
+
+    async fn check(
+        &self,
+        request: &Requested,
+        auth: &Value,
+        query: Option<&str>,
+    ) -> Result<(Hello, Identity), Error> {
+        let hello = Hello::read(Some(auth), &request.uri, query)?;
+        let peer = Peer {
+            credential: hello.token.as_ref().or(request.credential.as_ref()),
+            address: request.address,
+            role: hello.role.unwrap_or_default(),
+            name: hello.name.as_deref().map(Into::into),
+            page: request.page,
+        };
+        let who = self.context.authenticator.identify(peer).await?;
+        if self.namespace == Namespace::Admin && !who.role.may_see_stats() {
+            return Err(Error::forbidden(
+                "the namespace /admin is for operators and admins",
+            ));
+        }
+        let max_rooms = self.context.options.max_rooms;
+        if hello.rooms.len() > max_rooms {
+            return Err(access::authz::too_many_rooms(max_rooms));
+        }
+        let rooms = hello.rooms.iter().map(String::as_str);
+        let fixed = (self.context.options.default_room.as_str(), &[][..]);
+        let authenticator = &self.context.authenticator;
+        authenticator.check_rooms(rooms, &who, fixed)?;
+        Ok((hello, who))
+    }
+
+    /// Introduces a client that was told that it is in; `engine` is the engine's way to it.
+    pub(super) fn enter(&self, admitted: &Admitted, engine: Arc<dyn Engine>) {
+        let Admitted {
+            hello,
+            client,
+            came,
+        } = admitted;
+        client.stays(client.lane.connect(self.namespace, engine));
+        let options = ConnectOptions::of(hello, self.namespace, *came);
+        if !client.count() {
+            return;
+        }
+        tracing::debug!(client = %client.id, namespace = self.namespace.path(), role = client.who().role.as_str(), "connected");
+        tokio::spawn(welcome::introduce(client.clone(), options));
+    }
+}
+
+/// Notes that a client has left its namespace, and why.
+pub(super) fn left(client: &Client, reason: DisconnectReason) {
+    tracing::debug!(client = %client.id, %reason, "disconnected");
+    client.disconnected(format!("{reason:?}"), is_loss(reason));
+}
+
+/// Whether a connection was lost: neither its client nor the server ended it.
+fn is_loss(reason: DisconnectReason) -> bool {
+    !matches!(
+        reason,
+        DisconnectReason::ClientNSDisconnect
+            | DisconnectReason::ServerNSDisconnect
+            | DisconnectReason::ClosingServer
+    )
+}
