@@ -127,7 +127,7 @@ async fn a_websocket_of_socket_io_holds_little() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_of_server_sent_events_holds_little() {
-    each_is_within(24 * 1_024, |address| {
+    each_is_within(28 * 1_024, |address| {
         let mut stream = get(address, "/api/v1/stream", "");
         until(&mut stream, "connection_established");
         stream
@@ -137,7 +137,7 @@ async fn a_stream_of_server_sent_events_holds_little() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plain_websocket_holds_little() {
-    each_is_within(16 * 1_024, |address| {
+    each_is_within(20 * 1_024, |address| {
         let mut stream = get(address, "/api/v1/ws", UPGRADE);
         until(&mut stream, "\"connected\"");
         stream
