@@ -35,7 +35,6 @@ async fn each_is_within(bound: usize, connect: fn(SocketAddr) -> TcpStream) {
     let clients = connect_all(CLIENTS, address, connect).await;
     let after = settled(before + bound * CLIENTS).await;
     let each = after.saturating_sub(before) / CLIENTS;
-    println!("{each} bytes on the heap for each");
     assert!(each <= bound, "{each} bytes for each connection");
     // A bound that nothing could break would say nothing.
     assert!(
