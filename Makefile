@@ -27,11 +27,11 @@ TIME ?= 600
 PAGE := web-demo/dist/index.html
 PAGE_SOURCES := $(shell find web-demo -type d \( -name node_modules -o -name dist \) -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help run page test deps system-deps lint supply audit test-rust test-fuzz fuzz test-page test-clients test-browser picture bench bench-attacks clean
+.PHONY: help run page test deps system-deps lint supply audit test-rust test-fuzz fuzz test-page test-clients test-browser picture bench bench-attacks bench-peers clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' $(firstword $(MAKEFILE_LIST))
-	@echo "also: deps lint supply test-rust test-fuzz test-page test-clients test-browser picture bench bench-attacks clean"
+	@echo "also: deps lint supply test-rust test-fuzz test-page test-clients test-browser picture bench bench-attacks bench-peers clean"
 
 run: page
 	cargo run --release -- serve --demo
@@ -150,6 +150,10 @@ bench: page
 # Attacks whose harm is a figure, each with its bounds; ONLY=small-text for one.
 bench-attacks:
 	cargo bench --bench attacks -- $(if $(ONLY),--only $(ONLY))
+
+# Stoa and other servers in turns, into docs/benchmarks.md; PEERS="stoa node", ROUNDS=1 and QUICK=1 for less.
+bench-peers:
+	python3 benches/peers/run.py $(if $(PEERS),--peers "$(PEERS)") $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick)
 
 clean:
 	cargo clean

@@ -41,26 +41,20 @@ install_node() {
 	cp "$HERE/node/server.mjs" "$PEERS/node/"
 }
 
-# Builds the Rust servers that are no Stoa, and prints where they are; STOA_BENCH_SERVERS names a program that is built already.
-rust_servers() {
-	if [[ -n ${STOA_BENCH_SERVERS:-} ]]; then
-		echo "$STOA_BENCH_SERVERS"
-		return
-	fi
+# Builds Stoa and the other Rust servers, in one go since a bench comes with the program, and prints where one of them is.
+built() {
 	(cd "$ROOT" && cargo bench --quiet --bench fanout --no-run --message-format=json) |
 		python3 -c '
 import json, sys
-programs = [built["executable"] for built in map(json.loads, sys.stdin) if built.get("executable")]
-print(programs[-1])'
+programs = {made["target"]["name"]: made["executable"] for made in map(json.loads, sys.stdin) if made.get("executable")}
+print(programs[sys.argv[1]])' "$1"
 }
 
-# Builds Stoa, and prints where it is; STOA_BENCH_BINARY names a program that is built already.
-stoa() {
-	if [[ -z ${STOA_BENCH_BINARY:-} ]]; then
-		(cd "$ROOT" && cargo build --quiet --release --bin stoa)
-	fi
-	echo "${STOA_BENCH_BINARY:-$ROOT/target/release/stoa}"
-}
+# Prints where the program of the Rust servers that are no Stoa is; STOA_BENCH_SERVERS names one that is built already.
+rust_servers() { echo "${STOA_BENCH_SERVERS:-$(built fanout)}"; }
+
+# Prints where Stoa is; STOA_BENCH_BINARY names one that is built already.
+stoa() { echo "${STOA_BENCH_BINARY:-$(built stoa)}"; }
 
 # Prints the version of a package that is compiled in.
 crate_version() {
