@@ -1,13 +1,21 @@
-//! The arithmetic of cursors.
+//! The arithmetic of cursors, and the forms of an update.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use proptest::prelude::*;
+use serde_json::json;
 use smallvec::SmallVec;
 
 use super::*;
-use crate::journal::Epoch;
+use crate::{
+    channel::Listening,
+    config::Recipients,
+    event::{ParseContext, parse},
+    journal::Epoch,
+    timestamp::Timestamp,
+    update::{Envelope, Table, TransformOptions, UpdateShape},
+};
 
 proptest! {
     #[test]
@@ -134,4 +142,52 @@ fn a_place_in_the_middle_of_a_segment_is_short_however_long_the_segment() {
         ..Cursor::at(Epoch(u32::MAX), 1_000_000)
     };
     assert!(cursor.to_string().len() < 40, "{cursor}");
+}
+
+/// However many observers take a form of an update, it is written once, with the cursor and the rest that queues go by.
+#[test]
+fn each_form_is_written_once_and_shared() {
+    let intake = ParseContext {
+        now: Timestamp::now(),
+        producer: "test",
+        max_depth: 32,
+    };
+    let data = json!({ "decision": "<b>Go</b>", "rationale": "It is time" });
+    let event = parse(json!({ "type": "decision.made", "data": data }), &intake).unwrap();
+    let table = Table::new(TransformOptions::default());
+    let planned = table.plan(&event, Listening::NONE).remove(0);
+    let envelope = Envelope {
+        cursor: "e.1",
+        coalesced: 1,
+        data: None,
+        since: None,
+    };
+    let of = |shape| Outgoing::of_plan(&planned, &event, &envelope, shape, Recipients::Pages);
+    let both = of(UpdateShape::Full).with_lean(&planned, &event, &envelope, Recipients::Pages);
+    let mut texts = Vec::new();
+    for shape in [UpdateShape::Full, UpdateShape::Lean] {
+        for harmless in [false, true] {
+            let form = || both.form(Form { shape, harmless });
+            assert!(std::ptr::eq(form(), form()));
+            let message = || form().shape(Shape::Text, || form().json.clone().into());
+            assert!(Arc::ptr_eq(message(), message()));
+            assert_eq!(message().tag.cursor(), Some("e.1"));
+            assert_eq!(form().event_type(), Some("decision.made"));
+            texts.push(form().json.clone());
+        }
+    }
+    let [full, full_harmless, lean, lean_harmless] = &texts[..] else {
+        panic!("four forms: {texts:?}");
+    };
+    assert!(lean.len() * 2 < full.len() && lean_harmless.len() * 2 < full_harmless.len());
+    assert!(full.contains("<b>") && !full_harmless.contains("<b>"));
+    assert!(lean.contains("<b>") && !lean_harmless.contains("<b>"));
+    // Where nobody takes the full shape it is not written.
+    let only = of(UpdateShape::Lean);
+    let form = Form {
+        shape: UpdateShape::Lean,
+        harmless: false,
+    };
+    assert!(std::ptr::eq(only.form(form), &only));
+    assert_eq!(&only.json, lean);
 }

@@ -19,6 +19,7 @@
 
 mod client;
 mod events;
+mod fixed;
 mod place;
 mod reading;
 mod received;

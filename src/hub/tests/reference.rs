@@ -139,12 +139,12 @@ impl Account {
         }
     }
 
-    /// Whether it wanted an update when that was sent: surely, and perhaps.
+    /// Whether it wanted an update when that was sent with this priority: surely, and perhaps.
     fn wanted(
         &self,
         truth: &Truth,
-        event: &Event,
-        update: Update,
+        (event, update): (&Event, Update),
+        priority: u8,
         counts_from: usize,
     ) -> (bool, bool) {
         let Some(&sent) = truth.sent.get(&update) else {
@@ -164,7 +164,8 @@ impl Account {
                 .spells
                 .get(at + 1)
                 .is_some_and(|next| sent > next.from.1);
-            (began && !ended && at >= counts_from).then(|| spell.look.admits(event, update.1))
+            (began && !ended && at >= counts_from)
+                .then(|| spell.look.admits(event, update.1, priority))
         });
         let first = verdicts.next().unwrap_or(false);
         verdicts.fold((first, first), |(surely, perhaps), now| {
@@ -184,7 +185,7 @@ impl Account {
         self.standing(update) == Standing::Open
             && !self.has(update)
             && event.is_for(self.claims)
-            && self.wanted(truth, event, update, 0).0
+            && self.wanted(truth, (event, update), event.priority(), 0).0
     }
 
     /// Takes an update. Returns the events in it.
@@ -211,6 +212,9 @@ impl Account {
         coalesced: &BTreeSet<Update>,
     ) -> Result<(), String> {
         let (mut wanted, mut said) = (false, Vec::new());
+        // An update is as urgent as the most urgent event in it, also where a snapshot says that one already.
+        let events = coalesced.iter().filter_map(|(n, _)| truth.event(*n).ok());
+        let priority = events.map(Event::priority).min().unwrap_or_default();
         for &update in coalesced {
             let event = truth.event(update.0)?;
             if !truth.sent.contains_key(&update) {
@@ -225,7 +229,8 @@ impl Account {
                 }
                 Standing::InSnapshot => said.push(update),
                 Standing::Open | Standing::Either => {
-                    wanted |= self.wanted(truth, event, update, self.counts_from).1;
+                    let counts_from = self.counts_from;
+                    wanted |= self.wanted(truth, (event, update), priority, counts_from).1;
                 }
             }
             self.count(update)?;

@@ -77,7 +77,7 @@ impl Wanted {
         }
     }
 
-    fn admits(self, event: &Event, update: &str) -> bool {
+    fn admits(self, event: &Event, update: &str, priority: u8) -> bool {
         let among = |ids: &[&str], id: Option<String>| id.is_some_and(|id| ids.contains(&&*id));
         match self {
             Self::Everything => true,
@@ -87,8 +87,8 @@ impl Wanted {
             Self::OfProject => event.project() == Some("p1"),
             Self::OfAgent => among(&["x0", "n1"], event.agent()),
             Self::OfRun => among(&["x0"], event.run().or(event.job())),
-            Self::Urgent => event.priority() <= 1,
-            Self::NotLow => event.priority() <= 2,
+            Self::Urgent => priority <= 1,
+            Self::NotLow => priority <= 2,
         }
     }
 }
@@ -101,8 +101,10 @@ pub(super) struct Look {
 }
 
 impl Look {
-    pub(super) fn admits(&self, event: &Event, update: &str) -> bool {
+    /// Whether it takes an update of the event that is sent with this priority.
+    pub(super) fn admits(&self, event: &Event, update: &str, priority: u8) -> bool {
         let rooms = event.rooms();
-        self.rooms.iter().any(|room| rooms.contains(*room)) && self.wanted.admits(event, update)
+        self.rooms.iter().any(|room| rooms.contains(*room))
+            && self.wanted.admits(event, update, priority)
     }
 }
