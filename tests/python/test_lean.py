@@ -63,8 +63,11 @@ async def each_fact(stoa, transport):
             assert update["id"] == "d2"
             assert (times(update) == 1) == (least == 1)
             await back.disconnect()
-        with pytest.raises(socketio.exceptions.ConnectionError, match="full or lean"):
-            await watching(stoa, transport, shape="fat")
+        refused, why = AsyncClient(), asyncio.Queue()
+        refused.on("connect_error", why.put_nowait)
+        with pytest.raises(socketio.exceptions.ConnectionError):
+            await refused.connect(stoa.url, transports=[transport], auth={"shape": "fat"})
+        assert "auth.shape must be full or lean" in str(await asyncio.wait_for(why.get(), PATIENCE))
     finally:
         await lean.disconnect()
         await full.disconnect()
