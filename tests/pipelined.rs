@@ -225,3 +225,30 @@ async fn kill_9_loses_no_call_that_was_answered() {
     assert_eq!(lost, None, "it was answered and is gone");
     stoa.kill();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_of_an_upload_are_placed_while_others_wait_and_keep_their_order() {
+    const LINES: usize = 5_000;
+    let body: String = (0..LINES).map(|n| format!("{}\n", decision(n))).collect();
+    // With one part at a time each further one waits for the answer to it.
+    for (calls, waits) in [(1, true), (1_024, false)] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("stoa.db");
+        let server = server_with(|c| {
+            c.journal.kind = stoa::config::JournalKind::Sqlite;
+            c.journal.path = path;
+            c.performance.max_unanswered_publishes.set(calls).unwrap();
+            c.performance.max_unanswered_bytes.set(1 << 30).unwrap();
+            c.pace.producer_backlog.set(1 << 16).unwrap();
+        })
+        .await;
+        let address = server.address();
+        let (status, answer) = kit::post_raw(address, "application/x-ndjson", body.clone()).await;
+        assert_eq!((status, &answer["accepted"]), (202, &json!(LINES)));
+        let sent: Vec<String> = (0..LINES).map(|n| format!("d{n}")).collect();
+        assert_eq!(kept(address).await, sent);
+        let waited = counted(address, "stoa_publishes_waited_total").await;
+        assert_eq!(waited > 0, waits, "{calls} parts: {waited}");
+        server.shutdown().await;
+    }
+}

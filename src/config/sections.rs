@@ -50,7 +50,7 @@ pub struct Performance {
     /// placed behind them.
     pub max_unanswered_publishes: Count<1024, 1, 65_536>,
     /// Bytes of memory that the events of these calls may hold, so that one producer can't fill the journal's queue.
-    pub max_unanswered_bytes: Count<{ 2 << 20 }, 1, { 1 << 30 }>,
+    pub max_unanswered_bytes: Count<{ 1 << 20 }, 1, { 1 << 30 }>,
     /// Events that may be kept but not yet sent before producers wait, and after 10 s are told `overloaded`.
     pub max_lag: Count<16_384>,
     /// Updates in one flush: under load more of them means fewer writes, fewer means sooner.

@@ -25,6 +25,10 @@ const PARTS: [&str; 9] = [
 
 /// Takes the `id` out of an object in which it means something else.
 pub(super) fn take_id(object: &mut Object) -> Option<Value> {
+    // Agents' own events may name their trace: they have their facts in `data`.
+    if object.contains_key("data") {
+        return None;
+    }
     let is_text = |key: &str| object.get(key).is_some_and(Value::is_string);
     let is_span = MARKS.iter().any(|key| is_text(key))
         || object
@@ -35,7 +39,5 @@ pub(super) fn take_id(object: &mut Object) -> Option<Value> {
         .get("type")
         .and_then(Value::as_str)
         .is_some_and(|name| PARTS.contains(&name));
-    // Agents' own events may name their trace: they have their facts in `data`.
-    let is_foreign = (is_span || is_part) && !object.contains_key("data");
-    is_foreign.then(|| object.remove("id")).flatten()
+    (is_span || is_part).then(|| object.remove("id")).flatten()
 }

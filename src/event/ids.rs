@@ -40,6 +40,10 @@ macro_rules! spellings {
     ($($key:literal => ($what:ident, $rank:literal),)*) => {
         /// The thing that a key names, and the rank among several spellings in one object (the lowest counts).
         fn named(key: &str) -> Option<(Named, u8)> {
+            // Most keys are none of an id: their end tells it without a search.
+            if !matches!(key.as_bytes(), [.., b'i' | b'I', b'd']) {
+                return None;
+            }
             Some(match key {
                 $($key => ($what, $rank),)*
                 _ => return None,

@@ -1,6 +1,7 @@
 //! Parses raw JSON into an [`Event`]. The shape decides the dialect, in a fixed order and never by guessing.
 
 use serde_json::Value;
+use smallvec::SmallVec;
 
 use super::{
     Event, Ids, Object, content,
@@ -78,20 +79,26 @@ fn read(object: Object, context: &ParseContext<'_>) -> Result<Event, Error> {
 
 /// Whether the nesting is deeper than `max`, without recursion.
 fn depth_exceeds(value: &Value, max: usize) -> bool {
-    let mut level = vec![value];
-    for _ in 0..=max {
-        let mut next = Vec::new();
-        for value in level {
-            match value {
-                Value::Array(items) => next.extend(items),
-                Value::Object(fields) => next.extend(fields.values()),
-                _ => {}
+    /// Objects and lists that an ordinary event has open at a time: these take no memory of their own.
+    const USUALLY: usize = 16;
+    let mut open: SmallVec<[(&Value, usize); USUALLY]> = SmallVec::new();
+    open.push((value, 0));
+    while let Some((value, depth)) = open.pop() {
+        let nested = |v: &&Value| v.is_array() || v.is_object();
+        let inside = match value {
+            Value::Array(items) => {
+                open.extend(items.iter().filter(nested).map(|v| (v, depth + 1)));
+                !items.is_empty()
             }
+            Value::Object(fields) => {
+                open.extend(fields.values().filter(nested).map(|v| (v, depth + 1)));
+                !fields.is_empty()
+            }
+            _ => false,
+        };
+        if inside && depth >= max {
+            return true;
         }
-        if next.is_empty() {
-            return false;
-        }
-        level = next;
     }
-    true
+    false
 }

@@ -42,6 +42,9 @@ struct Kept<'a> {
     settled: Option<&'a Settled>,
 }
 
+/// Bytes of an ordinary event's text.
+const USUAL_BYTES: usize = 768;
+
 #[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_zero(number: &u64) -> bool {
     *number == 0
@@ -88,8 +91,11 @@ impl Event {
             dialect: self.dialect.as_str(),
             content: self.content,
         };
+        // Nearly all events fit, with what is settled later: the text grows no more than once.
+        let mut text = Vec::with_capacity(USUAL_BYTES);
         // Maps with text keys and JSON values: writing them can't fail.
-        serde_json::to_string(&stored).unwrap_or_default()
+        serde_json::to_writer(&mut text, &stored).ok();
+        String::from_utf8(text).unwrap_or_default()
     }
 
     /// Completes the text of [`Event::to_stored_unsettled`] by the facts that were settled since.

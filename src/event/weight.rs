@@ -4,6 +4,7 @@ use std::io::{Result, Write};
 
 use serde::Serialize;
 use serde_json::Value;
+use smallvec::SmallVec;
 
 use super::{Event, Object};
 
@@ -38,18 +39,25 @@ const ALLOCATION: usize = 16;
 
 /// About how many bytes of memory a map holds beside itself.
 pub fn held_by_object(object: &Object) -> usize {
-    held(&mut Vec::new(), object)
-}
-
-fn held<'v>(open: &mut Vec<&'v Value>, object: &'v Object) -> usize {
+    /// Values that an ordinary event has open at a time: these take no memory of their own.
+    const USUALLY: usize = 24;
+    let mut open: SmallVec<[&Value; USUALLY]> = SmallVec::new();
     let mut bytes = nodes(object);
-    let fields = |object: &'v Object, open: &mut Vec<&'v Value>, bytes: &mut usize| {
+    fn fields<'v>(
+        object: &'v Object,
+        open: &mut SmallVec<[&'v Value; USUALLY]>,
+        bytes: &mut usize,
+    ) {
         for (key, value) in object {
             *bytes += key.capacity() + ALLOCATION;
-            open.push(value);
+            match value {
+                Value::String(text) => *bytes += text.capacity() + ALLOCATION,
+                Value::Array(_) | Value::Object(_) => open.push(value),
+                Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            }
         }
-    };
-    fields(object, open, &mut bytes);
+    }
+    fields(object, &mut open, &mut bytes);
     while let Some(value) = open.pop() {
         match value {
             Value::String(text) => bytes += text.capacity() + ALLOCATION,
@@ -59,7 +67,7 @@ fn held<'v>(open: &mut Vec<&'v Value>, object: &'v Object) -> usize {
             }
             Value::Object(object) => {
                 bytes += nodes(object);
-                fields(object, open, &mut bytes);
+                fields(object, &mut open, &mut bytes);
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }

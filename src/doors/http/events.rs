@@ -1,14 +1,11 @@
 //! `POST` and `GET /api/v1/events`.
 
-use std::{sync::Arc, time::Duration};
-
 use axum::{
     Json,
     body::Body,
     extract::State,
     response::{IntoResponse, Response},
 };
-use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 
@@ -17,38 +14,17 @@ use super::{
     caller::Caller,
     extract::{Filters, Parameters, media_type},
     packed::unpacked,
+    producer::producer,
+    upload,
 };
 use crate::{
     config::Role,
     error::Error,
     event::lenient,
     history::{self, Page},
-    intake::{self, IntakeLimits, Producer, Raw, Receipt, too_large},
-    net::{FREE_BYTES, NextPart, Place, Space, Steady, read_body},
+    intake::{Raw, Receipt},
+    net::read_body,
 };
-
-/// NDJSON lines that are published at a time, so that a long upload costs no more than one such part.
-const UPLOAD_PART_LINES: usize = 500;
-/// Bytes of these lines.
-const PART_BYTES: usize = 256 * 1_024;
-/// The time that lines of an upload wait for more, to be published together.
-const UPLOAD_PAUSE: Duration = Duration::from_millis(100);
-/// The pause before an upload retries that exceeded its producer's budget.
-const UPLOAD_RETRY_PAUSE: Duration = Duration::from_millis(50);
-
-/// The producer as the intake knows it.
-fn producer<'c>(caller: &'c Caller, verified: &'c Arc<str>) -> Producer<'c> {
-    Producer {
-        name: caller.who.source().unwrap_or("http"),
-        door: "http",
-        permissions: &caller.who.permissions,
-        verified,
-        trace: caller.trace.as_ref(),
-        // Ordered by address, not by connection: a client posts over several connections, and its events stay in order.
-        flow: intake::flow(&caller.who, caller.address),
-        connection: None,
-    }
-}
 
 pub(super) async fn publish(
     State(api): State<Api>,
@@ -77,7 +53,7 @@ pub(super) async fn publish(
         Err(refused) => return refused,
     };
     let receipt = if lines.contains(&media.as_str()) {
-        publish_lines(&api, &caller, body).await
+        upload::publish(&api, &caller, body).await
     } else {
         publish_json(&api, &caller, body).await
     };
@@ -147,168 +123,6 @@ async fn publish_json(api: &Api, caller: &Caller, body: Body) -> Result<Receipt,
         .events(&caller.who, caller.address, raws.len())?;
     let verified = caller.who.verified();
     api.intake.publish(raws, producer(caller, &verified)).await
-}
-
-/// Publishes one event for each line, in parts as they arrive.
-async fn publish_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt, Error> {
-    let limits = api.intake.limits();
-    let mut receipt = Receipt::default();
-    let mut part = Part::default();
-    let mut lines = Lines::new(limits);
-    let mut stream = Steady::new(body, api.body.clone());
-    loop {
-        // Lines that are there wait only for a moment for more: a producer that writes line by line is served line by
-        // line.
-        let pause = (!part.raws.is_empty()).then_some(UPLOAD_PAUSE);
-        match stream.next(pause).await? {
-            NextPart::Part(chunk) => lines.feed(&chunk),
-            NextPart::Pause => {
-                part.publish(api, caller, &mut receipt).await?;
-                continue;
-            }
-            NextPart::End => break,
-        }
-        while let Some(line) = lines.next() {
-            let full = part.push(line, caller, &api.body.space);
-            if full || part.raws.len() >= UPLOAD_PART_LINES.min(api.authenticator.events_at_once())
-            {
-                part.publish(api, caller, &mut receipt).await?;
-                // Without a journal on disk nothing is awaited here, and other tasks must have their turn.
-                tokio::task::yield_now().await;
-            }
-        }
-    }
-    if let Some(line) = lines.last() {
-        part.push(line, caller, &api.body.space);
-    }
-    part.publish(api, caller, &mut receipt).await?;
-    Ok(receipt)
-}
-
-/// Lines collected for one call of the intake.
-#[derive(Default)]
-struct Part {
-    raws: Vec<Raw>,
-    /// Bytes of their texts.
-    bytes: usize,
-    /// The space that holds these, if they are many.
-    place: Option<Place>,
-    /// The index of the first line in the whole body.
-    offset: usize,
-}
-
-impl Part {
-    /// Adds a line, and says whether the lines are to be published before more are read. Without free space the parts
-    /// are smaller; nothing waits for it.
-    fn push(&mut self, line: Raw, caller: &Caller, space: &Space) -> bool {
-        if let Raw::Text(text) = &line {
-            self.bytes += text.len();
-        }
-        self.raws.push(line);
-        if self.bytes > FREE_BYTES && self.place.is_none() {
-            self.place = space.try_take(caller.address, PART_BYTES);
-        }
-        self.bytes > PART_BYTES || (self.bytes > FREE_BYTES && self.place.is_none())
-    }
-
-    async fn publish(
-        &mut self,
-        api: &Api,
-        caller: &Caller,
-        receipt: &mut Receipt,
-    ) -> Result<(), Error> {
-        let raws = std::mem::take(&mut self.raws);
-        let offset = self.offset;
-        self.offset += raws.len();
-        let place = self.place.take();
-        self.bytes = 0;
-        if !raws.is_empty() {
-            // A producer that uploads much is slowed down to its budget, not refused in the middle.
-            while let Err(refusal) =
-                api.authenticator
-                    .events(&caller.who, caller.address, raws.len())
-            {
-                if raws.len() > api.authenticator.events_at_once() {
-                    return Err(refusal);
-                }
-                tokio::time::sleep(UPLOAD_RETRY_PAUSE).await;
-            }
-            api.authenticator.check_again(&caller.who, caller.address)?;
-            let verified = caller.who.verified();
-            let producer = producer(caller, &verified);
-            // The intake reads the texts before it waits for anything.
-            drop(place);
-            let published = api.intake.publish(raws, producer).await?;
-            receipt.add(published, offset);
-        }
-        Ok(())
-    }
-}
-
-/// Splits a stream into lines. The rest of a line that is longer than an event may be is skipped.
-struct Lines {
-    buffer: BytesMut,
-    /// Bytes searched so far without finding an end.
-    searched: usize,
-    /// Whether the line in the buffer is too long already.
-    skipping: bool,
-    limits: IntakeLimits,
-}
-
-impl Lines {
-    fn new(limits: IntakeLimits) -> Self {
-        Self {
-            buffer: BytesMut::new(),
-            searched: 0,
-            skipping: false,
-            limits,
-        }
-    }
-
-    fn feed(&mut self, chunk: &[u8]) {
-        self.buffer.extend_from_slice(chunk);
-    }
-
-    fn next(&mut self) -> Option<Raw> {
-        loop {
-            let Some(at) = self.buffer[self.searched..]
-                .iter()
-                .position(|&b| b == b'\n')
-            else {
-                self.searched = self.buffer.len();
-                if self.buffer.len() > self.limits.max_event {
-                    self.buffer.clear();
-                    self.searched = 0;
-                    self.skipping = true;
-                }
-                return None;
-            };
-            let line = self.buffer.split_to(self.searched + at);
-            self.buffer.advance(1);
-            self.searched = 0;
-            if std::mem::take(&mut self.skipping) {
-                return Some(Raw::Bad(too_large(self.limits.max_event)));
-            }
-            if let Some(raw) = Self::read(&line.freeze()) {
-                return Some(raw);
-            }
-        }
-    }
-
-    /// The line after the last line end, if there is one.
-    fn last(&mut self) -> Option<Raw> {
-        let line = self.buffer.split();
-        if self.skipping {
-            return Some(Raw::Bad(too_large(self.limits.max_event)));
-        }
-        Self::read(&line.freeze())
-    }
-
-    /// Reads a line; an empty one is neither an event nor a mistake.
-    fn read(line: &Bytes) -> Option<Raw> {
-        let trimmed = line.trim_ascii();
-        (!trimmed.is_empty()).then(|| Raw::Text(line.slice_ref(trimmed)))
-    }
 }
 
 impl Parameters for history::Query {

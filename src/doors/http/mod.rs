@@ -8,15 +8,18 @@ mod events;
 mod extract;
 mod figures;
 mod headers;
+mod lines;
 mod nowhere;
 mod packed;
 mod page;
 mod policy;
 mod probes;
+mod producer;
 mod rendering;
 mod seneca;
 mod state;
 mod stream;
+mod upload;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 

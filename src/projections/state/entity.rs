@@ -258,6 +258,13 @@ impl Facts<'_> {
             // The usual values without an allocation.
             Value::Null => CompactString::const_new("null"),
             Value::Bool(b) => b.to_compact_string(),
+            Value::String(text) if is_plain(&text) => {
+                let mut json = CompactString::with_capacity(text.len() + 2);
+                json.push('"');
+                json.push_str(&text);
+                json.push('"');
+                json
+            }
             value => value.to_compact_string(),
         };
         self.set_text(key, value);
@@ -400,4 +407,9 @@ impl Facts<'_> {
             self.entity.facts.retain(|fact| fact.key != key);
         }
     }
+}
+
+/// Whether a text is the same in JSON, so that it is copied and not written byte by byte.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|b| b >= b' ' && b != b'"' && b != b'\\')
 }

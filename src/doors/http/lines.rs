@@ -1,0 +1,71 @@
+//! Splits the body of an upload into lines.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::intake::{IntakeLimits, Raw, too_large};
+
+/// Splits a stream into lines. The rest of a line that is longer than an event may be is skipped.
+pub(super) struct Lines {
+    buffer: BytesMut,
+    /// Bytes searched so far without finding an end.
+    searched: usize,
+    /// Whether the line in the buffer is too long already.
+    skipping: bool,
+    limits: IntakeLimits,
+}
+
+impl Lines {
+    pub(super) fn new(limits: IntakeLimits) -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            searched: 0,
+            skipping: false,
+            limits,
+        }
+    }
+
+    pub(super) fn feed(&mut self, chunk: &[u8]) {
+        self.buffer.extend_from_slice(chunk);
+    }
+
+    pub(super) fn next(&mut self) -> Option<Raw> {
+        loop {
+            let Some(at) = self.buffer[self.searched..]
+                .iter()
+                .position(|&b| b == b'\n')
+            else {
+                self.searched = self.buffer.len();
+                if self.buffer.len() > self.limits.max_event {
+                    self.buffer.clear();
+                    self.searched = 0;
+                    self.skipping = true;
+                }
+                return None;
+            };
+            let line = self.buffer.split_to(self.searched + at);
+            self.buffer.advance(1);
+            self.searched = 0;
+            if std::mem::take(&mut self.skipping) {
+                return Some(Raw::Bad(too_large(self.limits.max_event)));
+            }
+            if let Some(raw) = Self::read(&line.freeze()) {
+                return Some(raw);
+            }
+        }
+    }
+
+    /// The line after the last line end, if there is one.
+    pub(super) fn last(&mut self) -> Option<Raw> {
+        let line = self.buffer.split();
+        if self.skipping {
+            return Some(Raw::Bad(too_large(self.limits.max_event)));
+        }
+        Self::read(&line.freeze())
+    }
+
+    /// Reads a line; an empty one is neither an event nor a mistake.
+    fn read(line: &Bytes) -> Option<Raw> {
+        let trimmed = line.trim_ascii();
+        (!trimmed.is_empty()).then(|| Raw::Text(line.slice_ref(trimmed)))
+    }
+}

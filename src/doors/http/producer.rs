@@ -1,0 +1,20 @@
+//! The producer behind a request.
+
+use std::sync::Arc;
+
+use super::caller::Caller;
+use crate::intake::{self, Producer};
+
+/// The producer as the intake knows it.
+pub(super) fn producer<'c>(caller: &'c Caller, verified: &'c Arc<str>) -> Producer<'c> {
+    Producer {
+        name: caller.who.source().unwrap_or("http"),
+        door: "http",
+        permissions: &caller.who.permissions,
+        verified,
+        trace: caller.trace.as_ref(),
+        // Ordered by address, not by connection: a client posts over several connections, and its events stay in order.
+        flow: intake::flow(&caller.who, caller.address),
+        connection: None,
+    }
+}
