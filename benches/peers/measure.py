@@ -98,13 +98,19 @@ def once(stoa, peer, scenario, size, log):
     finally:
         server.stop()
     if not load.stdout.strip():
-        raise Failed(load.stderr.strip().splitlines()[-1] if load.stderr.strip() else "the load ended without a word")
+        raise Failed(reason(load.stderr))
     found = json.loads(load.stdout)
     others = max(0.0, after.busy - before.busy - ours) / took
     stolen = (after.stolen - before.stolen) / took / os.cpu_count()
     found["others"], found["stolen"] = round(others, 3), round(stolen, 3)
     found["is_disturbed"] = others > OTHERS or stolen > STOLEN
     return found
+
+
+def reason(said):
+    """Why the load gave up: its live lines come before that."""
+    lines = said.strip().splitlines() or ["the load ended without a word"]
+    return next((line for line in lines if line.startswith(("stoa: ", "error: "))), lines[-1])
 
 
 def children():
