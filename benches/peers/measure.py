@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,7 +26,8 @@ class Failed(Exception):
 
 
 def pinned(core, command):
-    return ["taskset", "-c", core, *command] if os.cpu_count() > 1 else command
+    can_pin = os.cpu_count() > 1 and shutil.which("taskset")
+    return ["taskset", "-c", core, *command] if can_pin else command
 
 
 def free_port():
