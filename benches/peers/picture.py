@@ -90,17 +90,14 @@ def chart(title, note, x_name, y_name, ticks, lines):
         out.append(f'<path class="{kind}" d="M{path}"/>')
         for x, y in line.points:
             out.append(f'<circle class="dot c{line.color}" cx="{across(x):.1f}" cy="{up(y):.1f}" r="3"/>')
-    whole = [line for line in lines if line.points[-1][0] == ticks[-1]]
-    ended = [(line, up(line.points[-1][1]) - 4) for line in lines if line not in whole]
-    for line, y in labels(whole, up, bottom) + ended:
+    for line, y in labels(lines, up, bottom):
         kind = f"name c{line.color}" + " main-label" * line.is_main
-        x = across(line.points[-1][0])
-        out.append(f'<text class="{kind}" x="{x + 12:.1f}" y="{y + 4:.1f}">{escape(line.name)}</text>')
+        out.append(f'<text class="{kind}" x="{right + 12}" y="{y + 4:.1f}">{escape(line.name)}</text>')
     return "\n".join([*out, "</svg>", ""])
 
 
 def labels(lines, up, bottom):
-    """The lines with the places of their names beside their ends, none upon another."""
+    """The lines with the places of their names at the right, each as near to the end of its line as the others let it."""
     placed = [[line, up(line.points[-1][1])] for line in lines]
     placed.sort(key=lambda pair: pair[1])
     for before, after in zip(placed, placed[1:]):
