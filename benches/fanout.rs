@@ -1,11 +1,18 @@
-//! The cost of a thousand observers: Stoa beside plain socketioxide, in one run, with the same bytes to the same clients.
+//! The cost of the way out: Stoa beside plain socketioxide and a raw upper bound, in one run, with the same bytes to the
+//! same clients.
 //!
 //! Each server is a child process of this one, and so is the load, so that what a client costs isn't counted as the
-//! server's. Where `taskset` is there and two cores are, the server has one to itself and the load another.
+//! server's. Where `taskset` is there and two cores are, the server has one to itself and the load another
+//! (`--unpinned`: the system places both).
 //!
-//! Two measurements of each: 20 updates a second (20,000 deliveries), the everyday case; and as many as go with 64
-//! updates in flight. The servers take turns, three times, and every number is the median: what else the machine does
-//! falls on both. `cargo bench --bench fanout -- --observers 1000 --seconds 5`.
+//! Measured are 20 updates a second, the everyday case; and as many as go with so many updates in flight (`--in-flight
+//! 1,64`). The servers take turns, `--rounds` times, and every number is the median: what else the machine does falls on
+//! all of them. Each client holds each update against the one before it, and the sums tell what is missing: a run in which
+//! an update is lost, doubled or out of order ends with an error.
+//!
+//! `cargo bench --bench fanout -- --observers 100,1000 --seconds 5 --servers stoa,plain,plain-single,raw,raw-coalescing`. A
+//! server `name@program` is Stoa as another build of this benchmark has it. The last column is the first server's figure by
+//! that of each other.
 //!
 //! `serve raw --port 8001` runs one of the servers for another load; [`servers`] names them.
 //!
@@ -31,15 +38,13 @@ mod users;
 
 use std::{
     io::{BufRead, BufReader},
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
 use load::{Asked, Found};
 use measuring::Phase;
 use servers::Started;
-
-/// The rounds of measuring each server.
-const ROUNDS: usize = 3;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -52,76 +57,116 @@ fn main() {
         }
         ["load", asked] => load::run(serde_json::from_str(asked).expect("what is asked")),
         _ => {
-            let observers = number(&arguments, "--observers", 1_000);
+            let many = numbers(&arguments, "--observers", "1000");
             let seconds = number(&arguments, "--seconds", 5);
+            let rounds = number(&arguments, "--rounds", 3);
+            let pinned = !arguments.contains(&"--unpinned") && pinning();
             match value(&arguments, "--users") {
-                Some(users) => {
-                    let many = users.split(',').map(|n| n.parse().expect("a number"));
-                    let many: Vec<usize> = many.collect();
-                    users::compare(&many, observers, seconds, ROUNDS, pinning());
+                Some(_) => {
+                    let users = numbers(&arguments, "--users", "");
+                    users::compare(&users, many[0], seconds, rounds, pinned);
                 }
-                None => compare(observers, seconds),
+                None => {
+                    let servers = value(&arguments, "--servers").unwrap_or("stoa,plain");
+                    let run = Run {
+                        servers: servers.split(',').collect(),
+                        seconds,
+                        in_flight: numbers(&arguments, "--in-flight", "64"),
+                        rounds,
+                        pinned,
+                    };
+                    for observers in many {
+                        run.compare(observers);
+                    }
+                }
             }
         }
     }
 }
 
-fn compare(observers: usize, seconds: usize) {
-    let pinned = pinning();
-    let (mut stoa, mut plain) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        let found = measure("stoa", observers, seconds, None, None, pinned);
-        let update = Some(found.update.clone());
-        stoa.push(found);
-        plain.push(measure("plain", observers, seconds, update, None, pinned));
-    }
-    let cores = if pinned {
-        "server and load on a core each"
-    } else {
-        "server and load not pinned to cores"
-    };
-    println!(
-        "\n## {observers} observers, an update of {} bytes, {cores}, median of {ROUNDS} rounds\n",
-        stoa[0].update.len()
-    );
-    println!("| | Stoa | plain socketioxide | Stoa / plain |\n|---|--:|--:|--:|");
-    let table = Table {
-        stoa: &stoa,
-        plain: &plain,
-    };
-    println!("| **20 updates/s, {seconds} s** | | | |");
-    let calm = |f: &Found| f.calm.clone();
-    table.rows(calm, 20.0 * observers as f64);
-    println!("| **as fast as it goes, 64 in flight** | | | |");
-    let full = |f: &Found| f.full.clone().expect("it was measured");
-    table.row("deliveries/s", 0, |f| {
-        full(f).deliveries as f64 / full(f).seconds
-    });
-    table.row("server's share of its core", 2, |f| {
-        full(f).cpu / full(f).seconds
-    });
-    table.rows(full, 1e6);
-    println!(
-        "\nStoa's clients also got {} packets that it sends by itself (aggregates) at 20 updates/s, plain's {}.",
-        stoa[0].calm.others, plain[0].calm.others
-    );
+/// One comparison.
+struct Run<'a> {
+    servers: Vec<&'a str>,
+    seconds: usize,
+    in_flight: Vec<usize>,
+    rounds: usize,
+    pinned: bool,
 }
 
-/// The findings on both servers.
-struct Table<'a> {
-    stoa: &'a [Found],
-    plain: &'a [Found],
+impl Run<'_> {
+    fn compare(&self, observers: usize) {
+        let (mut all, mut update) = (vec![Vec::new(); self.servers.len()], None);
+        for _ in 0..self.rounds {
+            for (server, found) in self.servers.iter().zip(&mut all) {
+                let is_stoa = server.starts_with("stoa") || server.contains('@');
+                assert!(is_stoa || update.is_some(), "the first server is a Stoa");
+                let asked = Asked {
+                    observers,
+                    seconds: self.seconds,
+                    in_flight: self.in_flight.iter().map(|n| *n as u64).collect(),
+                    update: update.clone().filter(|_| !is_stoa),
+                    ..Asked::default()
+                };
+                let measured = measure(server, asked, self.pinned);
+                update.get_or_insert_with(|| measured.update.clone());
+                found.push(measured);
+            }
+        }
+        let cores = if self.pinned {
+            "server and load on a core each"
+        } else {
+            "server and load not pinned to cores"
+        };
+        println!(
+            "\n## {observers} observers, an update of {} bytes, {cores}, median of {} rounds\n",
+            all[0][0].update.len(),
+            self.rounds
+        );
+        let names = self.servers.iter().map(|s| s.split('@').next());
+        let names: Vec<&str> = names.map(Option::unwrap_or_default).collect();
+        let by = names[1..].iter().map(|n| format!("{} / {n}", names[0]));
+        println!(
+            "| | {} | {} |\n|---|{}",
+            names.join(" | "),
+            by.collect::<Vec<_>>().join(" | "),
+            "--:|".repeat(names.len() * 2 - 1)
+        );
+        let table = Table(&all);
+        println!("| **20 updates/s, {} s** |", self.seconds);
+        table.rows(|f| f.calm.clone());
+        for (at, in_flight) in self.in_flight.iter().enumerate() {
+            println!("| **as fast as it goes, {in_flight} in flight** |");
+            let full = |f: &Found| f.full[at].clone();
+            table.row("deliveries/s", 0, |f| {
+                full(f).deliveries as f64 / full(f).seconds
+            });
+            table.row("server's share of its core", 2, |f| {
+                full(f).cpu / full(f).seconds
+            });
+            table.rows(full);
+        }
+        let others = all.iter().map(|found| found[0].calm.others.to_string());
+        let others: Vec<String> = others.collect();
+        println!(
+            "\nPackets beside the updates at 20 updates/s: {}.",
+            others.join(", ")
+        );
+    }
 }
+
+/// The findings on each server.
+struct Table<'a>(&'a [Vec<Found>]);
 
 impl Table<'_> {
-    /// The figures of both phases; processor time for so many deliveries.
-    fn rows(&self, phase: impl Fn(&Found) -> Phase, many: f64) {
-        let of_many = |f: &Found| many / phase(f).deliveries.max(1) as f64 * 1e3;
+    /// The figures of a phase.
+    fn rows(&self, phase: impl Fn(&Found) -> Phase) {
+        let each = |f: &Found| 1e6 / phase(f).deliveries.max(1) as f64;
         self.row("deliveries", 0, |f| phase(f).deliveries as f64);
-        let name = format!("processor time of {many} deliveries, ms");
-        self.row(&name, 1, |f| phase(f).cpu * of_many(f));
-        self.row("– of that in the kernel, ms", 1, |f| {
-            phase(f).kernel * of_many(f)
+        self.row("processor time of a delivery, µs", 3, |f| {
+            phase(f).cpu * each(f)
+        });
+        self.row("– of that in the kernel, µs", 3, |f| {
+            phase(f).kernel * each(f)
         });
         self.row("latency p50, ms", 2, |f| phase(f).p50);
         self.row("latency p99, ms", 2, |f| phase(f).p99);
@@ -129,11 +174,13 @@ impl Table<'_> {
     }
 
     fn row(&self, name: &str, digits: usize, value: impl Fn(&Found) -> f64) {
-        let (stoa, plain) = (median(self.stoa, &value), median(self.plain, &value));
-        println!(
-            "| {name} | {stoa:.digits$} | {plain:.digits$} | {:.2} |",
-            stoa / plain
-        );
+        let medians: Vec<f64> = self.0.iter().map(|found| median(found, &value)).collect();
+        let values = medians.iter().map(|value| format!("{value:.digits$}"));
+        let ratios = medians[1..]
+            .iter()
+            .map(|other| format!("{:.2}", medians[0] / other));
+        let cells: Vec<String> = values.chain(ratios).collect();
+        println!("| {name} | {} |", cells.join(" | "));
     }
 }
 
@@ -153,37 +200,37 @@ impl Drop for Gone {
     }
 }
 
-fn measure(
-    server: &str,
-    observers: usize,
-    seconds: usize,
-    update: Option<String>,
-    users: Option<usize>,
-    pinned: bool,
-) -> Found {
-    let mut serving = Gone(start(&["serve", server], pinned.then_some("0")));
+/// Measures a server: the address and the process of what is asked are its own.
+fn measure(server: &str, asked: Asked, pinned: bool) -> Found {
+    let (name, program) = match server.split_once('@') {
+        Some((_, program)) => ("stoa", program.into()),
+        None => (server, this()),
+    };
+    let mut serving = Gone(start(&program, &["serve", name], pinned.then_some("0")));
     let asked = Asked {
-        address: first_line(&mut serving.0).parse().expect("an address"),
+        address: Some(first_line(&mut serving.0).parse().expect("an address")),
         process: serving.0.id(),
-        observers,
-        seconds,
-        update,
-        users,
+        ..asked
     };
     let asked = serde_json::to_string(&asked).expect("JSON");
-    let mut loading = Gone(start(&["load", &asked], pinned.then_some("1")));
-    serde_json::from_str(&first_line(&mut loading.0)).expect("what was found")
+    let core = pinned.then_some("1");
+    let mut loading = Gone(start(&this(), &["load", &asked], core));
+    let found = first_line(&mut loading.0);
+    serde_json::from_str(&found).unwrap_or_else(|_| panic!("the load at {server} failed"))
 }
 
-fn start(arguments: &[&str], core: Option<&str>) -> Child {
-    let this = std::env::current_exe().expect("this program");
+fn this() -> PathBuf {
+    std::env::current_exe().expect("this program")
+}
+
+fn start(program: &Path, arguments: &[&str], core: Option<&str>) -> Child {
     let mut command = match core {
         Some(core) => {
             let mut command = Command::new("taskset");
-            command.args(["-c", core]).arg(this);
+            command.args(["-c", core]).arg(program);
             command
         }
-        None => Command::new(this),
+        None => Command::new(program),
     };
     // A child ends when its stdin does: with this process, however that ends.
     command
@@ -211,6 +258,11 @@ fn pinning() -> bool {
 
 fn number(arguments: &[&str], name: &str, otherwise: usize) -> usize {
     value(arguments, name).map_or(otherwise, |value| value.parse().expect("a number"))
+}
+
+fn numbers(arguments: &[&str], name: &str, otherwise: &str) -> Vec<usize> {
+    let numbers = value(arguments, name).unwrap_or(otherwise).split(',');
+    numbers.map(|n| n.parse().expect("a number")).collect()
 }
 
 fn value<'a>(arguments: &[&'a str], name: &str) -> Option<&'a str> {

@@ -26,8 +26,6 @@ const RATE: u32 = 20;
 pub(crate) const PROJECT: &str = "ce517e104762ce7ff5c06a0f8ffda938";
 /// Published before anything is measured.
 const WARM_UP: u32 = 20;
-/// Updates on their way at a time when it goes as fast as it can; published by halves.
-const IN_FLIGHT: u64 = 64;
 /// The time for which that is measured; a number of updates ends it sooner.
 const FULL: Duration = Duration::from_secs(3);
 const FULL_MAX: u64 = 200_000;
@@ -39,13 +37,16 @@ const SENT: &[u8] = b"\"sent_us\":";
 const DIGITS: usize = 16;
 
 /// The measurement to be made.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Asked {
-    pub(crate) address: SocketAddr,
+    /// The server's; none before it is started.
+    pub(crate) address: Option<SocketAddr>,
     /// The server's process.
     pub(crate) process: u32,
     pub(crate) observers: usize,
     pub(crate) seconds: usize,
+    /// Updates on their way at a time when it goes as fast as it can, one measurement for each; published by halves.
+    pub(crate) in_flight: Vec<u64>,
     /// An update as Stoa sends it, for a server that sends what it is given; Stoa gets the event instead.
     pub(crate) update: Option<String>,
     /// So many users with tokens are connected, of whom only the observers see the updates; none where nobody needs a token.
@@ -53,13 +54,13 @@ pub(crate) struct Asked {
 }
 
 /// The measurement.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Found {
     /// An update as it arrived.
     pub(crate) update: String,
     pub(crate) calm: Phase,
-    /// Only of servers that ask for no tokens.
-    pub(crate) full: Option<Phase>,
+    /// As fast as it goes, for each number in flight; none of servers that ask for tokens.
+    pub(crate) full: Vec<Phase>,
 }
 
 /// The records of the observers.
@@ -98,7 +99,7 @@ async fn measure(asked: Asked) -> Found {
         });
         // Only Stoa greets; with the other one, the connection itself is all there is.
         let greeting = asked.update.is_none().then_some("connection_established");
-        let address = asked.address;
+        let address = asked.address.expect("an address");
         connecting.spawn(async move { Socket::connect(address, &auth, greeting).await });
         if connecting.len() >= 100 {
             start(connecting.join_next().await, &counts);
@@ -123,12 +124,12 @@ async fn measure(asked: Asked) -> Found {
     publisher.all_arrived().await;
     let calm = begun.end();
 
-    let mut full = None;
-    if asked.users.is_none() {
+    let mut full = Vec::new();
+    for in_flight in &asked.in_flight {
         let begun = Measuring::begin(&counts, asked.process);
-        publisher.flat_out().await;
+        publisher.flat_out(*in_flight).await;
         publisher.all_arrived().await;
-        full = Some(begun.end());
+        full.push(begun.end());
     }
     Found { update, calm, full }
 }
@@ -148,12 +149,17 @@ async fn observe(mut socket: Socket, counts: Arc<Counts>) {
     // The next one is likely to be where the last one was.
     let mut likely = 0;
     let mut latencies = Vec::new();
+    // Each update has a later time than the one before, so this tells of doubles and of what is out of order; what is lost is
+    // missing in the sum.
+    let mut last = 0;
     loop {
         let (mut deliveries, mut others) = (0, 0);
         let measuring = counts.measuring.load(Ordering::Relaxed);
         let read = socket.read(|packet| match sent(packet, &mut likely) {
             Some(sent) => {
                 deliveries += 1;
+                assert!(last < sent, "an update of {sent} came after one of {last}");
+                last = sent;
                 if measuring {
                     latencies
                         .push(u32::try_from(micros().saturating_sub(sent)).unwrap_or(u32::MAX));
@@ -205,6 +211,8 @@ struct Publisher {
     template: Option<(String, String)>,
     observers: u64,
     published: u64,
+    /// The time that the last update says.
+    last: u64,
     counts: Arc<Counts>,
     token: Option<String>,
 }
@@ -222,10 +230,11 @@ impl Publisher {
                 .no_proxy()
                 .build()
                 .expect("a client"),
-            url: format!("http://{}/api/v1/events", asked.address),
+            url: format!("http://{}/api/v1/events", asked.address.expect("an address")),
             template,
             observers: asked.observers as u64,
             published: 0,
+            last: 0,
             counts,
             token: (asked.users.is_some())
                 .then(|| Tokens::new().of(Role::Producer, "producer", None)),
@@ -238,11 +247,12 @@ impl Publisher {
             if body.len() > 1 {
                 body.push(',');
             }
+            self.last = micros().max(self.last + 1);
             match &self.template {
                 Some((before, after)) => {
-                    body.extend([before.as_str(), &micros().to_string(), after]);
+                    body.extend([before.as_str(), &self.last.to_string(), after]);
                 }
-                None => body.push_str(&event(n)),
+                None => body.push_str(&event(n, self.last)),
             }
         }
         body.push(']');
@@ -272,12 +282,12 @@ impl Publisher {
     }
 
     /// As fast as the observers get them.
-    async fn flat_out(&mut self) {
+    async fn flat_out(&mut self, in_flight: u64) {
         let (begun, before) = (Instant::now(), self.published);
+        let (at_once, left) = (in_flight.div_ceil(2), in_flight / 2);
         while begun.elapsed() < FULL && self.published - before < FULL_MAX {
-            self.publish(IN_FLIGHT / 2).await;
-            self.arrived(self.published.saturating_sub(IN_FLIGHT / 2))
-                .await;
+            self.publish(at_once).await;
+            self.arrived(self.published.saturating_sub(left)).await;
         }
     }
 
@@ -302,7 +312,7 @@ impl Publisher {
 }
 
 /// A completed task: an update that is never coalesced with another.
-fn event(n: u64) -> String {
+fn event(n: u64, sent_us: u64) -> String {
     json!({
         "type": "task.completed",
         "id": format!("fanout-{n:08}"),
@@ -314,7 +324,7 @@ fn event(n: u64) -> String {
             "task_name": "Implement the inventory endpoint",
             "success": true,
             "duration_minutes": 12,
-            "sent_us": micros(),
+            "sent_us": sent_us,
         }
     })
     .to_string()

@@ -8,7 +8,7 @@ use stoa::{
 };
 
 use super::{
-    load::{self, Found},
+    load::{self, Asked, Found},
     measure, median,
 };
 
@@ -65,14 +65,13 @@ pub(crate) fn compare(
     let mut found: Vec<Vec<Found>> = many.iter().map(|_| Vec::new()).collect();
     for _ in 0..rounds {
         for (users, found) in many.iter().zip(&mut found) {
-            found.push(measure(
-                "guarded",
+            let asked = Asked {
                 observers,
                 seconds,
-                None,
-                Some(*users),
-                pinned,
-            ));
+                users: Some(*users),
+                ..Asked::default()
+            };
+            found.push(measure("guarded", asked, pinned));
         }
     }
     println!(
