@@ -230,7 +230,10 @@ impl Publisher {
                 .no_proxy()
                 .build()
                 .expect("a client"),
-            url: format!("http://{}/api/v1/events", asked.address.expect("an address")),
+            url: format!(
+                "http://{}/api/v1/events",
+                asked.address.expect("an address")
+            ),
             template,
             observers: asked.observers as u64,
             published: 0,

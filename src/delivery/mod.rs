@@ -11,6 +11,7 @@ mod outbox;
 mod outgoing;
 mod pending;
 pub(crate) mod position;
+mod run;
 mod segment_position;
 #[cfg(test)]
 mod tests;
@@ -21,5 +22,6 @@ pub use outbox::Reclaimed;
 pub(crate) use outbox::{Outbox, Places, QueuedMessage};
 pub use outgoing::{Form, Outgoing, Shape};
 pub use pending::{Pending, Run};
+pub use run::{UpdateRun, Updates};
 pub use segment_position::SegmentPosition;
 pub use wire_message::{BatchOrder, Tag, Trail, WireMessage};

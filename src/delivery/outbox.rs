@@ -10,6 +10,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
+use smallvec::{SmallVec, smallvec};
 
 use crate::{
     channel::Namespace,
@@ -46,6 +47,23 @@ impl QueuedMessage {
             &Tag::Told
         } else {
             &self.message.tag
+        }
+    }
+
+    /// The messages that it joins, as the queue would hold them; itself if it joins none.
+    pub(crate) fn parts(self) -> SmallVec<[Self; 1]> {
+        let (told, changed) = (self.told, self.changed);
+        match self.message.parts() {
+            [] => smallvec![self],
+            parts => parts
+                .iter()
+                .enumerate()
+                .map(|(nth, part)| Self {
+                    message: part.clone(),
+                    changed: changed && nth == 0,
+                    told,
+                })
+                .collect(),
         }
     }
 
@@ -186,6 +204,12 @@ impl Outbox {
     ) -> Option<Reclaimed> {
         if self.settled[namespace as usize] {
             return None;
+        }
+        // Of messages that are joined some may stay.
+        let joins = |piece: &QueuedMessage| !piece.message.parts().is_empty();
+        if self.pieces.iter().any(joins) {
+            let pieces = std::mem::take(&mut self.pieces).into_iter();
+            self.pieces = pieces.flat_map(QueuedMessage::parts).collect();
         }
         let mut place = self.places.0[namespace as usize].clone();
         let mut begins = 0;

@@ -66,7 +66,7 @@ pub enum Shape {
 }
 
 impl Shape {
-    const COUNT: usize = 7;
+    pub(super) const COUNT: usize = 7;
 }
 
 /// The form of an update that one observer is sent.
@@ -76,6 +76,16 @@ pub struct Form {
     pub shape: UpdateShape,
     /// Whether its texts are harmless in HTML.
     pub harmless: bool,
+}
+
+impl Form {
+    /// The number of forms.
+    pub(super) const COUNT: usize = 4;
+
+    /// The form as an index.
+    pub(super) fn number(self) -> usize {
+        2 * usize::from(self.shape == UpdateShape::Lean) + usize::from(self.harmless)
+    }
 }
 
 /// The role of an update in a queue from which updates can be taken back.

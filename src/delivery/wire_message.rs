@@ -61,6 +61,8 @@ pub struct WireMessage {
     made: Instant,
     /// The same in compressed form, once a client takes it; none if that is no smaller.
     compressed: OnceCell<Option<Arc<WireMessage>>>,
+    /// The messages that it joins; none of a message that stands for itself.
+    parts: Box<[Arc<WireMessage>]>,
 }
 
 /// The facts by which a batch orders an update.
@@ -104,7 +106,17 @@ impl WireMessage {
         trail: Trail,
         order: Option<BatchOrder>,
     ) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new(Self::made_of(namespace, tag, bytes, trail, order))
+    }
+
+    fn made_of(
+        namespace: Namespace,
+        tag: Tag,
+        bytes: Bytes,
+        trail: Trail,
+        order: Option<BatchOrder>,
+    ) -> Self {
+        Self {
             namespace,
             tag,
             bytes,
@@ -114,7 +126,33 @@ impl WireMessage {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             made: Instant::now(),
             compressed: OnceCell::new(),
+            parts: Box::default(),
+        }
+    }
+
+    /// Updates in a row as one message: a queue holds one entry for all of them, and a socket gets them in one piece of
+    /// memory. It has the namespace of all and the cursor of the last.
+    pub fn joined(parts: &[Arc<Self>]) -> Arc<Self> {
+        let all: Vec<&[u8]> = parts.iter().map(|part| &part.bytes[..]).collect();
+        let last = parts.last();
+        let namespace = last.map_or(Namespace::Root, |last| last.namespace);
+        let tag = last.map_or(Tag::Aside, |last| last.tag.clone());
+        let bytes = Bytes::from(all.concat());
+        Arc::new(Self {
+            parts: parts.into(),
+            ..Self::made_of(namespace, tag, bytes, Trail::default(), None)
         })
+    }
+
+    /// The messages that it joins; none of a message that stands for itself.
+    pub fn parts(&self) -> &[Arc<Self>] {
+        &self.parts
+    }
+
+    /// Its stamp, or the stamps of the messages that it joins.
+    pub fn stamps(&self) -> impl Iterator<Item = Stamp> {
+        let parts = self.parts.iter().filter_map(|part| part.trail.stamp);
+        self.trail.stamp.into_iter().chain(parts)
     }
 
     /// A message that belongs to no place of the stream and to no namespace.
@@ -161,11 +199,19 @@ impl WireMessage {
         &self,
         make: impl Future<Output = Option<Bytes>>,
     ) -> Option<&Arc<Self>> {
-        let made = async || {
+        let made = async {
             let bytes = make.await?;
             let (tag, trail) = (self.tag.clone(), self.trail.clone());
             Some(Self::followed(self.namespace, tag, bytes, trail))
         };
-        self.compressed.get_or_init(made).await.as_ref()
+        self.compressed_as(made).await
+    }
+
+    /// The same for a message that joins others: `make` makes a message of their compressed forms.
+    pub async fn compressed_as(
+        &self,
+        make: impl Future<Output = Option<Arc<Self>>>,
+    ) -> Option<&Arc<Self>> {
+        self.compressed.get_or_init(|| make).await.as_ref()
     }
 }

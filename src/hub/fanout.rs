@@ -21,6 +21,7 @@ impl Hub {
         for update in updates {
             self.send_update(&update);
         }
+        self.deliver_run();
         self.delivery.send_batches(&mut self.roster);
         self.park_full();
         self.wake();
@@ -39,12 +40,18 @@ impl Hub {
         }
     }
 
-    /// Sends an update, written once with the cursor after it, to all members that may see it.
+    /// Sends an update, written once with the cursor after it, to all members that may see it: together with those
+    /// before it, while they go to the same members.
     fn send_update(&mut self, pending: &PendingUpdate) {
-        self.stream.sent(pending);
         let (planned, event) = (&pending.update, &*pending.record.event);
         let mut audience = std::mem::take(&mut self.audience);
         self.find_audience(planned, event, pending.last(), &mut audience);
+        // The updates before are queued before the cursor moves on: a member that is parked then has not missed this one.
+        if !audience.is_empty() && !self.delivery.goes_on(&audience) && self.deliver_run() {
+            let is_live = |id: &MemberId| self.roster.get(*id).is_some_and(|m| m.behind.is_none());
+            audience.retain(is_live);
+        }
+        self.stream.sent(pending);
         if !audience.is_empty() {
             let envelope = Envelope {
                 cursor: self.stream.cursor_text(),
@@ -67,10 +74,7 @@ impl Hub {
             };
             let layout = planned.kind.changes_layout(event);
             self.metrics.deliveries(audience.len());
-            let roster = &mut self.roster;
-            self.delivery.deliver(roster, update, &audience, layout);
-            self.delivery.send_heavy(roster);
-            self.park_full();
+            self.delivery.add(update, &audience, layout);
         }
         self.audience = audience;
         let waited = pending.accepted.elapsed();
@@ -81,11 +85,20 @@ impl Hub {
             .sent(pending.priority, pending.coalesced(), waited);
     }
 
-    /// Parks members whose queues are full, as soon as an update is out.
-    fn park_full(&mut self) {
-        for id in self.delivery.take_full() {
-            self.park(id);
+    /// Queues the updates that wait for the same members. Returns whether a member was parked.
+    fn deliver_run(&mut self) -> bool {
+        self.delivery.deliver(&mut self.roster);
+        self.delivery.send_heavy(&mut self.roster);
+        self.park_full()
+    }
+
+    /// Parks members whose queues are full, as soon as the updates are out. Returns whether there are any.
+    fn park_full(&mut self) -> bool {
+        let full = self.delivery.take_full();
+        for id in &full {
+            self.park(*id);
         }
+        !full.is_empty()
     }
 
     /// Collects the members that may see an update.

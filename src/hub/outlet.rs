@@ -2,13 +2,17 @@
 
 use std::fmt;
 
-use crate::delivery::{Outgoing, Reclaimed};
+use crate::delivery::{Outgoing, Reclaimed, Updates};
 
 /// One observer's way out. None of the methods waits.
 pub trait Outlet: fmt::Debug + Send + Sync + 'static {
     /// Queues an update; it is on its way after the next [`Outlet::flush`]. False when the observer's queue is full: it
     /// is sent nothing more before it has room.
     fn send(&self, update: &Outgoing) -> bool;
+    /// Queues updates in a row, all of them; false when the observer's queue is full then.
+    fn send_run(&self, updates: Updates<'_>) -> bool {
+        updates.iter().fold(true, |_, update| self.send(update))
+    }
     /// Queues a message that may be larger than an observer's queue (a snapshot).
     fn send_exempt(&self, update: &Outgoing);
     /// Sends the messages that were queued.

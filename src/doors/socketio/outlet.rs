@@ -7,7 +7,7 @@ use std::sync::{
 
 use crate::{
     channel::Namespace,
-    delivery::{Outgoing, Reclaimed},
+    delivery::{Outgoing, Reclaimed, Updates},
     doors::socketio::engine::ExpressLane,
     hub::Outlet,
 };
@@ -25,6 +25,10 @@ pub(super) struct LaneOutlet {
 impl Outlet for LaneOutlet {
     fn send(&self, update: &Outgoing) -> bool {
         self.ended.load(Ordering::Acquire) || self.lane.send_update(update, false)
+    }
+
+    fn send_run(&self, updates: Updates<'_>) -> bool {
+        self.ended.load(Ordering::Acquire) || self.lane.send_run(updates)
     }
 
     fn send_exempt(&self, update: &Outgoing) {

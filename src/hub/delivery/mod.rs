@@ -1,4 +1,5 @@
-//! One flush on its way to the members' outlets: each update at once, or in a batch for members that ask for it.
+//! One flush on its way to the members' outlets: updates in a row for the same members together, or in a batch for members
+//! that ask for it.
 //!
 //! The delivery knows no stream. [`Delivery::take_full`] names the members whose queues are full: the loop parks them.
 
@@ -7,13 +8,27 @@ mod batches;
 pub(super) use batches::{Batch, send_in_batches};
 
 use super::{member::MemberId, roster::Roster};
-use crate::delivery::Outgoing;
+use crate::delivery::{Outgoing, UpdateRun};
+
+/// Bytes of updates after which a run is queued: about as many as one write takes, and far fewer than a queue holds.
+const MAX_RUN_BYTES: usize = 16 * 1_024;
+
+/// Runs that a queue has room for, however small it is.
+const MIN_RUNS: usize = 8;
 
 /// Buffers of a flush, used again by every one.
 #[derive(Debug)]
 pub(super) struct Delivery {
     /// The bytes after which a batch is sent before the flush is over.
     max_batch_bytes: usize,
+    /// The bytes after which a run is queued.
+    max_run_bytes: usize,
+    /// Updates in a row for the same members, which are not queued yet.
+    run: UpdateRun,
+    /// Whether each of these updates changes a layout.
+    run_layouts: Vec<bool>,
+    /// The members that these updates are for.
+    to: Vec<MemberId>,
     /// The updates that some members get in a batch; members hold positions in it.
     for_batches: Vec<Outgoing>,
     /// Whether each of these updates changes a layout.
@@ -31,6 +46,10 @@ impl Delivery {
     pub(super) fn new(max_batch_bytes: usize) -> Self {
         Self {
             max_batch_bytes,
+            max_run_bytes: MAX_RUN_BYTES.min(max_batch_bytes / MIN_RUNS),
+            run: UpdateRun::default(),
+            run_layouts: Vec::new(),
+            to: Vec::new(),
             for_batches: Vec::new(),
             layouts: Vec::new(),
             batching: Vec::new(),
@@ -39,16 +58,30 @@ impl Delivery {
         }
     }
 
-    /// Queues an update for each of these members, or adds it to their batches.
-    pub(super) fn deliver(
-        &mut self,
-        roster: &mut Roster,
-        update: Outgoing,
-        to: &[MemberId],
-        changes_layout: bool,
-    ) {
+    /// Whether an update for these members may join the updates that wait for theirs.
+    pub(super) fn goes_on(&self, to: &[MemberId]) -> bool {
+        self.run.bytes() < self.max_run_bytes && self.to == to
+    }
+
+    /// Adds an update to those that wait for the same members; there is none that waits for others.
+    pub(super) fn add(&mut self, update: Outgoing, to: &[MemberId], changes_layout: bool) {
+        if self.run.is_empty() {
+            self.to.clear();
+            self.to.extend_from_slice(to);
+        }
+        self.run.push(update);
+        self.run_layouts.push(changes_layout);
+    }
+
+    /// Queues the updates that wait for each of their members, or adds them to their batches.
+    pub(super) fn deliver(&mut self, roster: &mut Roster) {
+        if self.run.is_empty() {
+            return;
+        }
+        let run = std::mem::take(&mut self.run);
+        let to = std::mem::take(&mut self.to);
         let mut is_batched = false;
-        for &id in to {
+        for &id in &to {
             let Some(member) = roster.get_mut(id) else {
                 continue;
             };
@@ -57,21 +90,25 @@ impl Delivery {
                 if batch.is_empty() {
                     self.batching.push(id);
                 }
-                batch.push(self.for_batches.len());
-                member.batch_bytes += update.form(form).json.len();
+                for (nth, update) in run.updates().iter().enumerate() {
+                    batch.push(self.for_batches.len() + nth);
+                    member.batch_bytes += update.form(form).json.len();
+                }
                 if member.batch_bytes > self.max_batch_bytes {
                     self.heavy.push(id);
                 }
                 is_batched = true;
-            } else if !member.outlet.send(update.form(form)) {
+            } else if !member.outlet.send_run(run.of(form)) {
                 self.full.push(id);
             }
             roster.touch(id);
         }
         if is_batched {
-            self.for_batches.push(update);
-            self.layouts.push(changes_layout);
+            self.for_batches.extend(run.into_updates());
+            self.layouts.append(&mut self.run_layouts);
         }
+        self.run_layouts.clear();
+        self.to = to;
     }
 
     /// Takes the members whose queues are full: they get nothing more now.

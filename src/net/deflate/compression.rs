@@ -82,9 +82,13 @@ impl Compression {
     ) -> usize {
         let (mut saved, mut deliveries) = (0, 0);
         for message in messages {
-            if let Some(compressed) = self.compressed(message).await {
+            let compressed = match message.parts() {
+                [] => self.compressed(message).await,
+                _ => self.joined(message).await,
+            };
+            if let Some(compressed) = compressed {
                 saved += message.bytes.len() - compressed.bytes.len();
-                deliveries += 1;
+                deliveries += compressed.parts().len().max(1);
                 *message = compressed;
             }
         }
@@ -99,6 +103,20 @@ impl Compression {
         let compressed = self.made(message, payload).await?;
         self.metrics.delivered(1);
         Some(compressed.bytes.clone())
+    }
+
+    /// A message that joins others, each of these in its compressed form if it has one; none if none has.
+    async fn joined(&self, message: &Arc<WireMessage>) -> Option<Arc<WireMessage>> {
+        let make = async {
+            let (mut parts, mut is_smaller) = (Vec::new(), false);
+            for part in message.parts() {
+                let compressed = self.compressed(part).await;
+                is_smaller |= compressed.is_some();
+                parts.push(compressed.unwrap_or_else(|| part.clone()));
+            }
+            is_smaller.then(|| WireMessage::joined(&parts))
+        };
+        message.compressed_as(make).await.cloned()
     }
 
     /// A message that is a frame in its compressed form; none for one that is compressed already.

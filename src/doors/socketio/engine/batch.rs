@@ -75,7 +75,7 @@ impl Batch {
             done += 1;
         }
         let stamps = self.pieces.range(..done);
-        sockets.written(stamps.filter_map(|piece| piece.message.trail.stamp));
+        sockets.written(stamps.flat_map(|piece| piece.message.stamps()));
         self.places.pass_all(self.pieces.range(..done));
         self.pieces.drain(..done);
     }
@@ -83,6 +83,7 @@ impl Batch {
     /// Returns the messages that are not begun to the lane: while the client takes nothing, they may be reclaimed, or a
     /// heartbeat may overtake them.
     pub(super) fn put_back(&mut self, lane: &ExpressLane) {
+        self.part_begun(lane.sockets());
         let first = match self.begun {
             0 => None,
             _ => self.pieces.pop_front(),
@@ -92,5 +93,18 @@ impl Batch {
         }
         lane.put_back(&mut self.pieces, &self.places);
         self.pieces.extend(first);
+    }
+
+    /// Parts the first message, if it joins several and some of it is written: only one of these is begun.
+    fn part_begun(&mut self, sockets: &Sockets) {
+        if self.begun == 0 {
+            return;
+        }
+        if let Some(first) = self.pieces.pop_front() {
+            for part in first.parts().into_iter().rev() {
+                self.pieces.push_front(part);
+            }
+            self.advance(0, sockets);
+        }
     }
 }
