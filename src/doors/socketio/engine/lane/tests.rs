@@ -3,7 +3,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use super::{sending::HEARTBEATS, *};
 use crate::{
     channel::Namespace,
-    delivery::{Outbox, Outgoing, Places, Tag, WireMessage},
+    delivery::{Outbox, Outgoing, Places, QueuedMessage, Tag, UpdateRun, WireMessage},
     doors::socketio::engine::{Attachments, Bounds, CloseReason, Engine, Frame, batch::Batch},
     net::deflate::{Compression, CompressionLimits},
     observe::Metrics,
@@ -181,6 +181,75 @@ async fn what_is_compressed_is_counted_as_what_it_became() {
     assert_eq!(lane.waiting(), 0);
 }
 
+/// A run is one entry of the queue. When the client takes nothing in the middle of it, one update is begun, and those
+/// after it can be taken back.
+#[tokio::test]
+async fn a_run_of_updates_is_one_entry_until_it_is_begun() {
+    let lane = lane(1 << 20);
+    let mut run = UpdateRun::default();
+    for n in 0..4 {
+        let update = Outgoing::new(Namespace::Root, "update", format!("{{\"n\":{n}}}"));
+        run.push(update.at(&n.to_string()).of_stream());
+    }
+    let sizes = run
+        .updates()
+        .iter()
+        .map(|u| Frame::message_of(u).bytes.len());
+    let size = sizes.clone().next().expect("four");
+    assert!(sizes.clone().all(|s| s == size));
+    assert!(lane.send_run(run.of(false)));
+    assert_eq!(lane.waiting(), 4 * size);
+    let mut batch = Batch::new(None);
+    assert!(batch.fill(&lane, 1 << 20).await);
+    assert_eq!((batch.pieces.len(), batch.slices().len()), (1, 1));
+    // The second update is begun.
+    batch.advance(size + 3, lane.sockets());
+    lane.written(size + 3);
+    batch.put_back(&lane);
+    assert_eq!(batch.slices()[0].len(), size - 3);
+    let taken = lane.reclaim(Namespace::Root, &|_| true).expect("two");
+    assert_eq!((&*taken.cursor, taken.updates), ("1", 2));
+    assert_eq!(lane.waiting(), size - 3);
+}
+
+/// A client that takes compressed messages gets each update of a run as it would alone, and all such clients share it.
+#[tokio::test]
+async fn a_run_is_compressed_update_by_update() {
+    let limits = CompressionLimits {
+        min_bytes: 100,
+        level: 6,
+        max_message: 1_000,
+        max_ratio: 100,
+    };
+    let compression = Compression::new(limits, Arc::default());
+    let text = "\"the same words again and again\",".repeat(20);
+    let mut run = UpdateRun::default();
+    for (n, text) in [&*text, "\"small\",", &*text].into_iter().enumerate() {
+        let update = Outgoing::new(Namespace::Root, "update", format!("[{text}{n}]"));
+        run.push(update.at(&n.to_string()).of_stream());
+    }
+    let mut taken = Vec::new();
+    for _ in 0..2 {
+        let lane = lane(1 << 20);
+        lane.send_run(run.of(false));
+        let mut batch = Batch::new(Some(compression.clone()));
+        assert!(batch.fill(&lane, 1 << 20).await);
+        let bytes: usize = batch.slices().iter().map(|slice| slice.len()).sum();
+        assert_eq!(lane.waiting(), bytes);
+        taken.push(batch.pieces[0].message.clone());
+    }
+    assert!(Arc::ptr_eq(&taken[0], &taken[1]));
+    let mut alone: Vec<_> = run
+        .updates()
+        .iter()
+        .map(Frame::message_of)
+        .cloned()
+        .collect();
+    compression.compress(alone.iter_mut()).await;
+    let alone: Vec<&[u8]> = alone.iter().map(|message| &message.bytes[..]).collect();
+    assert_eq!(&taken[0].bytes[..], alone.concat());
+}
+
 mod taking_back {
     use proptest::prelude::*;
 
@@ -191,6 +260,8 @@ mod taking_back {
     enum Step {
         /// An update of the stream.
         Update,
+        /// So many updates of the stream in a row, as one message.
+        Run(usize),
         /// A message at a place in the stream.
         Told,
         /// A message without a place.
@@ -204,6 +275,7 @@ mod taking_back {
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
             6 => Just(Step::Update),
+            2 => (2_usize..6).prop_map(Step::Run),
             1 => Just(Step::Told),
             1 => Just(Step::Aside),
             1 => Just(Step::Settle),
@@ -228,6 +300,15 @@ mod taking_back {
                         queue.push(WireMessage::new(HERE, Tag::Update(updates.to_string().into()), text.into()));
                         // Updates of another namespace share the queue, and must not be affected.
                         queue.push(WireMessage::new(Namespace::Admin, Tag::Update("x".into()), "other".into()));
+                    }
+                    Step::Run(many) => {
+                        let run: Vec<_> = (0..many).map(|_| {
+                            updates += 1;
+                            let text = format!("/{updates}");
+                            expected.push((updates, text.clone()));
+                            WireMessage::new(HERE, Tag::Update(updates.to_string().into()), text.into())
+                        }).collect();
+                        queue.push(WireMessage::joined(&run));
                     }
                     Step::Told => {
                         queue.push(WireMessage::new(HERE, Tag::Told, "told".into()));
@@ -256,6 +337,7 @@ mod taking_back {
             let taken = queue.reclaim(HERE, &keeps);
             let left = std::iter::from_fn(|| queue.pop());
             let stays: Vec<String> = begun.into_iter().chain(left)
+                .flat_map(QueuedMessage::parts)
                 .filter(|piece| piece.message.namespace == HERE)
                 .map(|piece| String::from_utf8(piece.message.bytes.to_vec()).unwrap())
                 .collect();
