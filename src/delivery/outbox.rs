@@ -182,6 +182,16 @@ impl Outbox {
         self.places.pass_all(into.range(before..));
     }
 
+    /// The client's places by the messages that left the queue.
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
     /// Puts back messages that were popped last and not begun; `places` are the client's places without them.
     pub(crate) fn put_back(&mut self, pieces: &mut VecDeque<QueuedMessage>, places: &Places) {
         while let Some(piece) = pieces.pop_back() {

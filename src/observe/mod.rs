@@ -35,7 +35,7 @@ pub use load::{Load, Waiting};
 pub use marks::is_unfit_for_lines;
 pub use metrics::Metrics;
 pub use process::ProcessUsage;
-pub use sockets::Sockets;
+pub use sockets::{SocketTally, Sockets};
 pub use stamp::{Measure, Stamp};
 pub use times::{Distribution, Times};
 pub use usage::Usage;

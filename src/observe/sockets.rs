@@ -44,6 +44,49 @@ struct Direction {
     direction: &'static str,
 }
 
+/// Counts of one task that writes to several sockets in a row. They are added to the figures at its end: the figures'
+/// memory is shared by all threads.
+#[derive(Debug)]
+pub struct SocketTally<'s> {
+    sockets: &'s Sockets,
+    /// Messages that follow each other and took about as long.
+    run: Option<(Measure, Run)>,
+    /// Bytes that were sent.
+    sent: usize,
+}
+
+impl SocketTally<'_> {
+    /// Counts messages whose bytes were written just now. The clock is read only if one of them has a stamp.
+    pub fn written(&mut self, stamps: impl Iterator<Item = Stamp>) {
+        let mut now = None;
+        for stamp in stamps {
+            let now = *now.get_or_insert_with(Instant::now);
+            let took = now.saturating_duration_since(stamp.since);
+            let run = self.run.as_mut();
+            let is_taken =
+                run.is_some_and(|(measure, run)| *measure == stamp.measure && run.takes(took));
+            if !is_taken {
+                let over = self.run.replace((stamp.measure, Run::of(took)));
+                self.sockets.count(over);
+            }
+        }
+    }
+
+    /// Counts bytes that went to a client.
+    pub fn sent(&mut self, bytes: usize) {
+        self.sent += bytes;
+    }
+}
+
+impl Drop for SocketTally<'_> {
+    fn drop(&mut self) {
+        self.sockets.count(self.run.take());
+        if self.sent > 0 {
+            self.sockets.sent(self.sent);
+        }
+    }
+}
+
 impl Default for Inner {
     fn default() -> Self {
         let shown = Family::<Urgency, Times>::default();
@@ -69,20 +112,16 @@ impl Default for Inner {
 impl Sockets {
     /// Counts messages whose bytes were written just now. The clock is read only if one of them has a stamp.
     pub fn written(&self, stamps: impl Iterator<Item = Stamp>) {
-        let mut now = None;
-        let mut run: Option<(Measure, Run)> = None;
-        for stamp in stamps {
-            let now = *now.get_or_insert_with(Instant::now);
-            let took = now.saturating_duration_since(stamp.since);
-            let is_taken = run
-                .as_mut()
-                .is_some_and(|(measure, run)| *measure == stamp.measure && run.takes(took));
-            if !is_taken {
-                let over = run.replace((stamp.measure, Run::of(took)));
-                self.count(over);
-            }
+        self.tally().written(stamps);
+    }
+
+    /// An empty tally.
+    pub fn tally(&self) -> SocketTally<'_> {
+        SocketTally {
+            sockets: self,
+            run: None,
+            sent: 0,
         }
-        self.count(run);
     }
 
     fn count(&self, run: Option<(Measure, Run)>) {

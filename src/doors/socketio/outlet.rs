@@ -38,7 +38,7 @@ impl Outlet for LaneOutlet {
     }
 
     fn flush(&self) {
-        self.lane.flush();
+        self.lane.send_soon();
     }
 
     fn has_room(&self) -> bool {

@@ -4,11 +4,11 @@ use std::{collections::VecDeque, io::IoSlice, sync::Arc};
 
 use smallvec::SmallVec;
 
-use super::lane::ExpressLane;
+use super::lane::{ExpressLane, Taken};
 use crate::{
     delivery::{Places, QueuedMessage},
     net::deflate::Compression,
-    observe::Sockets,
+    observe::SocketTally,
 };
 
 /// The most messages in one vectored write.
@@ -22,10 +22,10 @@ pub(super) struct Batch {
     /// The messages that are not written yet.
     pub(super) pieces: VecDeque<QueuedMessage>,
     /// Bytes of the first message that are written.
-    begun: usize,
+    pub(super) begun: usize,
     /// The client's place after the messages that it got, and after the first one, if that was put off while half
     /// written.
-    places: Places,
+    pub(super) places: Places,
     /// The compression, if the client takes compressed messages.
     compression: Option<Arc<Compression>>,
 }
@@ -40,17 +40,17 @@ impl Batch {
         }
     }
 
-    /// Takes messages from the lane, of about `max` bytes, in the form in which this client gets them; `false` when there
-    /// are none. Until here they wait as they are, so that all clients share them.
-    pub(super) async fn fill(&mut self, lane: &ExpressLane, max: usize) -> bool {
+    /// Takes messages from the lane, of about `max` bytes, in the form in which this client gets them. Until here they
+    /// wait as they are, so that all clients share them.
+    pub(super) async fn fill(&mut self, lane: &ExpressLane, max: usize) -> Taken {
         let from = self.pieces.len();
-        let are_any = lane.take(&mut self.pieces, max);
+        let taken = lane.take(self, max);
         if let Some(compression) = &self.compression {
-            let taken = self.pieces.range_mut(from..);
-            let saved = compression.compress(taken.map(|piece| &mut piece.message));
+            let new = self.pieces.range_mut(from..);
+            let saved = compression.compress(new.map(|piece| &mut piece.message));
             lane.spared(saved.await);
         }
-        are_any
+        taken
     }
 
     /// The first messages, for one write.
@@ -63,7 +63,7 @@ impl Batch {
     }
 
     /// Notes that so many more bytes are written, and counts how long the messages among them took.
-    pub(super) fn advance(&mut self, written: usize, sockets: &Sockets) {
+    pub(super) fn advance(&mut self, written: usize, tally: &mut SocketTally<'_>) {
         self.begun += written;
         let mut done = 0;
         for piece in &self.pieces {
@@ -75,36 +75,38 @@ impl Batch {
             done += 1;
         }
         let stamps = self.pieces.range(..done);
-        sockets.written(stamps.flat_map(|piece| piece.message.stamps()));
-        self.places.pass_all(self.pieces.range(..done));
+        tally.written(stamps.flat_map(|piece| piece.message.stamps()));
+        // Of messages that are all written none is put back.
+        if done < self.pieces.len() {
+            self.places.pass_all(self.pieces.range(..done));
+        }
         self.pieces.drain(..done);
     }
 
-    /// Returns the messages that are not begun to the lane: while the client takes nothing, they may be reclaimed, or a
-    /// heartbeat may overtake them.
-    pub(super) fn put_back(&mut self, lane: &ExpressLane) {
-        self.part_begun(lane.sockets());
-        let first = match self.begun {
-            0 => None,
-            _ => self.pieces.pop_front(),
-        };
-        if let Some(first) = &first {
-            self.places.pass(first);
+    /// Parts the messages that are not begun from the one that is: while the client takes nothing, they may be reclaimed,
+    /// or a heartbeat may overtake them. Returns the one that is begun, which the client's place counts.
+    pub(super) fn part_begun(&mut self, tally: &mut SocketTally<'_>) -> Option<QueuedMessage> {
+        if self.begun == 0 {
+            return None;
         }
-        lane.put_back(&mut self.pieces, &self.places);
-        self.pieces.extend(first);
+        // Of messages that are joined one is begun.
+        let first = self.pieces.pop_front()?;
+        for part in first.parts().into_iter().rev() {
+            self.pieces.push_front(part);
+        }
+        self.advance(0, tally);
+        if self.begun == 0 {
+            return None;
+        }
+        let begun = self.pieces.pop_front()?;
+        self.places.pass(&begun);
+        Some(begun)
     }
 
-    /// Parts the first message, if it joins several and some of it is written: only one of these is begun.
-    fn part_begun(&mut self, sockets: &Sockets) {
-        if self.begun == 0 {
-            return;
-        }
-        if let Some(first) = self.pieces.pop_front() {
-            for part in first.parts().into_iter().rev() {
-                self.pieces.push_front(part);
-            }
-            self.advance(0, sockets);
-        }
+    /// Returns the messages that are not begun to the lane.
+    pub(super) fn put_back(&mut self, lane: &ExpressLane) {
+        let begun = self.part_begun(&mut lane.sockets().tally());
+        lane.put_back(&mut self.pieces, &self.places);
+        self.pieces.extend(begun);
     }
 }

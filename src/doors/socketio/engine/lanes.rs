@@ -9,7 +9,7 @@ use std::{
 use socketioxide::socket::Sid;
 
 use crate::{
-    doors::socketio::engine::{CloseReason, ExpressLane, LaneLimits},
+    doors::socketio::engine::{CloseReason, ExpressLane, LaneLimits, senders::Senders},
     observe::Metrics,
 };
 
@@ -19,6 +19,8 @@ pub(in crate::doors::socketio) struct Lanes {
     /// Never held across an await.
     inner: Mutex<Inner>,
     limits: LaneLimits,
+    /// The lists in which lanes wait for their senders.
+    senders: Senders,
     metrics: Arc<Metrics>,
 }
 
@@ -46,13 +48,14 @@ impl Lanes {
         Self {
             inner: Mutex::default(),
             limits,
+            senders: Senders::new(&metrics.sockets),
             metrics,
         }
     }
 
     /// A new session's lane.
     pub(in crate::doors::socketio) fn express(&self) -> Arc<ExpressLane> {
-        let lane = ExpressLane::express(self.limits, self.metrics.clone());
+        let lane = ExpressLane::express(self.limits, self.senders.list(), self.metrics.clone());
         let mut inner = self.lock();
         inner.sweep();
         inner.express.push(Arc::downgrade(&lane));
@@ -66,7 +69,7 @@ impl Lanes {
             return lane;
         }
         inner.sweep();
-        let lane = ExpressLane::polling(self.limits, self.metrics.clone());
+        let lane = ExpressLane::polling(self.limits, self.senders.list(), self.metrics.clone());
         inner.polling.insert(sid, Arc::downgrade(&lane));
         lane
     }

@@ -20,6 +20,7 @@ mod pending;
 mod polling;
 mod probe;
 mod screen;
+pub(super) mod senders;
 mod source;
 mod upgrade;
 mod writer;

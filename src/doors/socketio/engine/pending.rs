@@ -134,12 +134,13 @@ async fn watch(pending: Arc<Pending>) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::senders::SendList, *};
     use crate::{config::Config, observe::Metrics};
 
     fn lane() -> Arc<ExpressLane> {
         let limits = crate::server::lane_limits(&Config::default());
-        ExpressLane::polling(limits, Metrics::new())
+        let metrics = Metrics::new();
+        ExpressLane::polling(limits, SendList::new(&metrics.sockets), metrics)
     }
 
     #[tokio::test(start_paused = true)]

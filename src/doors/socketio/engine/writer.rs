@@ -1,18 +1,22 @@
-//! The task that writes what a lane holds to the client's socket.
+//! The task that writes what a lane holds to the client's socket, where a sender can't (`lane/direct.rs`).
 //!
 //! A plain socket gets all messages of a batch in one call and takes as many bytes as it can, without a copy. An
 //! encrypted one copies them into its records, so what the writer took from the lane stays taken. In both cases a
 //! client that takes nothing for the stall time is given up.
 
-use std::{future::poll_fn, io, sync::Arc, task::Poll, time::Duration};
+use std::{future::poll_fn, io, net::Shutdown, sync::Arc, task::Poll, time::Duration};
 
+use socket2::SockRef;
 use tokio::{
-    io::AsyncWriteExt,
     net::{TcpStream, tcp::OwnedWriteHalf},
     time::Instant,
 };
 
-use super::{batch::Batch, close_reason::CloseReason, lane::ExpressLane};
+use super::{
+    batch::Batch,
+    close_reason::CloseReason,
+    lane::{ExpressLane, Taken},
+};
 use crate::net::{
     deflate::Compression,
     stream::{Shared, WriteHalf, Writer},
@@ -30,17 +34,26 @@ const LINGER_TIME: Duration = Duration::from_secs(1);
 /// Writes until the lane is closed and empty, or the connection is lost.
 pub(super) async fn write_out(
     lane: Arc<ExpressLane>,
-    mut socket: WriteHalf,
+    socket: WriteHalf,
     compression: Option<Arc<Compression>>,
 ) {
-    let mut batch = Batch::new(compression);
+    let socket = Arc::new(socket);
+    if compression.is_none() && matches!(socket.io, Writer::Plain(_)) {
+        lane.set_direct(Some(socket.clone()));
+    }
+    write_all_of(&lane, &socket, Batch::new(compression)).await;
+    lane.set_direct(None);
+}
+
+async fn write_all_of(lane: &ExpressLane, socket: &WriteHalf, mut batch: Batch) {
     loop {
         // The end is checked before the queue is emptied: the last message is queued with the end, and must still be
         // written.
         let over = lane.killed().is_some() || lane.is_closing();
         let mut run = 0;
-        while batch.fill(&lane, WRITE_BATCH_BYTES).await {
-            if let Err(error) = write_all(&lane, &socket, &mut batch).await {
+        let mut taken = batch.fill(lane, WRITE_BATCH_BYTES).await;
+        while taken == Taken::Some {
+            if let Err(error) = write_batch(lane, socket, &mut batch).await {
                 tracing::debug!(%error, "connection lost while writing");
                 if error.kind() == io::ErrorKind::TimedOut {
                     lane.kill(CloseReason::Stalled);
@@ -55,13 +68,12 @@ pub(super) async fn write_out(
                 tokio::task::yield_now().await;
                 run = 0;
             }
+            taken = batch.fill(lane, WRITE_BATCH_BYTES).await;
         }
-        if over {
-            shut_down(&lane, &mut socket).await;
+        if over && taken == Taken::Nothing {
+            shut_down(lane, socket).await;
             if lane.killed().is_some_and(|why| why.last_word().is_some()) {
-                tokio::time::timeout(LINGER_TIME, ignore(&socket))
-                    .await
-                    .ok();
+                tokio::time::timeout(LINGER_TIME, ignore(socket)).await.ok();
             }
             return;
         }
@@ -80,7 +92,7 @@ pub(super) async fn write_out(
     }
 }
 
-async fn write_all(lane: &ExpressLane, socket: &WriteHalf, batch: &mut Batch) -> io::Result<()> {
+async fn write_batch(lane: &ExpressLane, socket: &WriteHalf, batch: &mut Batch) -> io::Result<()> {
     match &socket.io {
         Writer::Plain(half) => write_plain(lane, half, batch).await,
         Writer::Tls(shared) => write_tls(lane, shared, batch).await,
@@ -98,7 +110,7 @@ async fn write_plain(
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => {
                 lane.written(written);
-                batch.advance(written, lane.sockets());
+                batch.advance(written, &mut lane.sockets().tally());
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 batch.put_back(lane);
@@ -122,15 +134,15 @@ async fn write_tls(lane: &ExpressLane, socket: &Shared, batch: &mut Batch) -> io
         }
         drop(pieces);
         lane.written(written);
-        batch.advance(written, lane.sockets());
+        batch.advance(written, &mut lane.sockets().tally());
     }
     patiently(lane, poll_fn(|cx| socket.poll_flush(cx))).await
 }
 
 /// Sends the end of the stream, without waiting for a client that doesn't take it.
-async fn shut_down(lane: &ExpressLane, socket: &mut WriteHalf) {
-    match &mut socket.io {
-        Writer::Plain(half) => half.shutdown().await.ok(),
+async fn shut_down(lane: &ExpressLane, socket: &WriteHalf) {
+    match &socket.io {
+        Writer::Plain(half) => SockRef::from(half.as_ref()).shutdown(Shutdown::Write).ok(),
         Writer::Tls(shared) => {
             let goodbye = poll_fn(|cx| shared.poll_shutdown(cx));
             tokio::time::timeout(lane.stall(), goodbye)

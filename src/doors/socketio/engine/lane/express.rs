@@ -17,13 +17,15 @@ use super::{
         gate::Gate,
         incoming::Bounds,
         screen::{Attachments, Screen},
+        senders::SendList,
     },
     open::Open,
     pulse::Pulse,
 };
 use crate::{
     channel::Namespace,
-    delivery::Outbox,
+    delivery::{Outbox, QueuedMessage},
+    net::stream::WriteHalf,
     observe::{ConnectionKind, CountedConnection, Metrics, Sockets, Stamp},
 };
 
@@ -59,6 +61,10 @@ pub struct ExpressLane {
     pub(in crate::doors::socketio::engine) reader: AtomicWaker,
     /// The number of the client's inboxes that are full: while any is, its socket isn't read, and TCP slows it down.
     pub(super) full_inboxes: AtomicUsize,
+    /// Whether senders may write to the socket. Outside the mutex, since each flush checks it.
+    pub(super) is_direct: AtomicBool,
+    /// The list in which the lane waits for its sender.
+    pub(super) list: Arc<SendList>,
     /// A `CloseReason` once killed, else 0. Outside the mutex, since the reader checks it on every poll.
     pub(super) killed: AtomicU8,
     /// Whether the client has ever joined a namespace; before that it may send no attachments.
@@ -115,10 +121,27 @@ pub(super) struct State {
     pub(super) in_engine: usize,
     /// The stamps of these packets, in their order.
     pub(super) stamps: VecDeque<Option<Stamp>>,
+    /// The task that is writing to the socket now, if any.
+    pub(super) hands: Hands,
+    /// A message that a sender could not write whole, with the bytes of it that it wrote: the writer goes on with it.
+    pub(super) rest: Option<(QueuedMessage, usize)>,
+    /// The socket, while senders may write to it.
+    pub(super) socket: Option<Arc<WriteHalf>>,
     /// Whether a task fills the engine's queue.
     pub(super) pouring: bool,
     /// The ping that the client has not answered.
     pub(super) pulse: Pulse,
+}
+
+/// The task that writes to a socket: one at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hands {
+    /// None does.
+    Free,
+    /// The connection's own writer, which may wait for the socket.
+    Writer,
+    /// A sender, which never waits.
+    Sender,
 }
 
 #[derive(Debug)]
@@ -131,16 +154,16 @@ pub(super) enum Way {
 
 impl ExpressLane {
     /// The lane of a session that began with a WebSocket.
-    pub fn express(limits: LaneLimits, metrics: Arc<Metrics>) -> Arc<Self> {
-        Self::new(Way::Express, limits, metrics)
+    pub fn express(limits: LaneLimits, list: Arc<SendList>, metrics: Arc<Metrics>) -> Arc<Self> {
+        Self::new(Way::Express, limits, list, metrics)
     }
 
     /// The lane of a session that began with polling.
-    pub fn polling(limits: LaneLimits, metrics: Arc<Metrics>) -> Arc<Self> {
-        Self::new(Way::Engine, limits, metrics)
+    pub fn polling(limits: LaneLimits, list: Arc<SendList>, metrics: Arc<Metrics>) -> Arc<Self> {
+        Self::new(Way::Engine, limits, list, metrics)
     }
 
-    fn new(way: Way, limits: LaneLimits, metrics: Arc<Metrics>) -> Arc<Self> {
+    fn new(way: Way, limits: LaneLimits, list: Arc<SendList>, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 way,
@@ -155,12 +178,17 @@ impl ExpressLane {
                 closing: false,
                 in_engine: 0,
                 stamps: VecDeque::new(),
+                hands: Hands::Free,
+                rest: None,
+                socket: None,
                 pouring: false,
                 pulse: Pulse::default(),
             }),
             writer: Notify::new(),
             reader: AtomicWaker::new(),
             full_inboxes: AtomicUsize::new(0),
+            is_direct: AtomicBool::new(false),
+            list,
             killed: AtomicU8::new(0),
             joined: AtomicBool::new(false),
             screen: Mutex::new(Screen::new(limits.attachments, metrics.clone())),

@@ -16,6 +16,7 @@
 //! killed: the guard's stream fails, the engine's own reader and writer end, and its disconnect handler runs.
 
 mod asked;
+mod direct;
 mod end;
 mod engine_way;
 mod express;
@@ -32,4 +33,5 @@ mod upgrade;
 pub use asked::Asked;
 pub use express::{ExpressLane, LaneLimits, SessionId};
 pub use open::Answered;
+pub use reclaim::Taken;
 pub use upgrade::Upgrade;

@@ -3,11 +3,33 @@
 
 use std::collections::VecDeque;
 
-use super::express::ExpressLane;
+use super::{
+    super::batch::Batch,
+    express::{ExpressLane, Hands, State},
+};
 use crate::{
     channel::Namespace,
     delivery::{Places, QueuedMessage, Reclaimed},
 };
+
+/// The outcome of asking a lane for messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// There is something to write.
+    Some,
+    /// Nothing waits.
+    Nothing,
+    /// A sender is writing to the socket; it wakes the writer if anything is left to do.
+    Busy,
+}
+
+impl State {
+    /// Takes messages of up to `max` bytes into a batch.
+    pub(super) fn fill(&mut self, batch: &mut Batch, max: usize) {
+        batch.places.clone_from(self.queue.places());
+        self.queue.take(&mut batch.pieces, max);
+    }
+}
 
 impl ExpressLane {
     /// Takes back a namespace's updates that the client has not begun to receive, if their place in the stream is known
@@ -25,14 +47,24 @@ impl ExpressLane {
         self.lock().queue.settle(namespace);
     }
 
-    /// Takes up to `max` bytes for the writer into `batch`; `false` when there are none.
-    pub(in crate::doors::socketio::engine) fn take(
-        &self,
-        batch: &mut VecDeque<QueuedMessage>,
-        max: usize,
-    ) -> bool {
-        self.lock().queue.take(batch, max);
-        !batch.is_empty()
+    /// Takes up to `max` bytes for the writer into its batch. From here on the writer alone writes to the socket, until it
+    /// has nothing left.
+    pub(in crate::doors::socketio::engine) fn take(&self, batch: &mut Batch, max: usize) -> Taken {
+        let mut state = self.lock();
+        if state.hands == Hands::Sender {
+            return Taken::Busy;
+        }
+        if let Some((begun, written)) = state.rest.take() {
+            batch.pieces.push_front(begun);
+            batch.begun = written;
+        }
+        state.fill(batch, max);
+        if batch.pieces.is_empty() {
+            state.hands = Hands::Free;
+            return Taken::Nothing;
+        }
+        state.hands = Hands::Writer;
+        Taken::Some
     }
 
     /// Takes messages back from the writer of which nothing is written; `places` is the client's place without them.
@@ -42,6 +74,15 @@ impl ExpressLane {
         places: &Places,
     ) {
         let mut state = self.lock();
+        self.put_back_locked(&mut state, batch, places);
+    }
+
+    pub(super) fn put_back_locked(
+        &self,
+        state: &mut State,
+        batch: &mut VecDeque<QueuedMessage>,
+        places: &Places,
+    ) {
         match self.killed() {
             None => state.queue.put_back(batch, places),
             Some(_) => batch.clear(),

@@ -4,7 +4,9 @@ use super::{sending::HEARTBEATS, *};
 use crate::{
     channel::Namespace,
     delivery::{Outbox, Outgoing, Places, QueuedMessage, Tag, UpdateRun, WireMessage},
-    doors::socketio::engine::{Attachments, Bounds, CloseReason, Engine, Frame, batch::Batch},
+    doors::socketio::engine::{
+        Attachments, Bounds, CloseReason, Engine, Frame, batch::Batch, senders::SendList,
+    },
     net::deflate::{Compression, CompressionLimits},
     observe::Metrics,
 };
@@ -36,7 +38,8 @@ fn lane(max_bytes: usize) -> Arc<ExpressLane> {
             max_connects: 10,
         },
     };
-    let lane = ExpressLane::express(limits, Metrics::new());
+    let metrics = Metrics::new();
+    let lane = ExpressLane::express(limits, SendList::new(&metrics.sockets), metrics);
     lane.connect(Namespace::Root, Arc::new(Willing));
     lane.marked(Namespace::Root);
     lane
@@ -46,20 +49,27 @@ fn lane(max_bytes: usize) -> Arc<ExpressLane> {
 async fn a_heartbeat_overtakes_what_waits_and_other_packets_do_not() {
     let lane = lane(1 << 20);
     let update = Frame::event(Namespace::Root, "update", "{}", Tag::Told);
-    let mut batch = VecDeque::new();
+    let mut batch = Batch::new(None);
     // The first packet opens the session, so a ping must not come before it.
     lane.engine_bytes(b"\x81\x030{}");
     lane.engine_bytes(HEARTBEATS[0]);
-    assert!(lane.take(&mut batch, 1 << 20));
-    assert_eq!(&batch[0].message.bytes[..], b"\x81\x030{}");
-    lane.written(batch.drain(..).map(|piece| piece.message.bytes.len()).sum());
+    assert_eq!(lane.take(&mut batch, 1 << 20), Taken::Some);
+    assert_eq!(&batch.pieces[0].message.bytes[..], b"\x81\x030{}");
+    lane.written(
+        batch
+            .pieces
+            .drain(..)
+            .map(|piece| piece.message.bytes.len())
+            .sum(),
+    );
     lane.send(&update);
     lane.engine_bytes(b"\x81\x0240");
     lane.engine_bytes(HEARTBEATS[0]);
-    assert!(lane.take(&mut batch, 1 << 20));
+    assert_eq!(lane.take(&mut batch, 1 << 20), Taken::Some);
     let expected: [&[u8]; 3] = [HEARTBEATS[0], update.bytes(), b"\x81\x0240"];
     assert!(
         batch
+            .pieces
             .iter()
             .map(|piece| &piece.message.bytes[..])
             .eq(expected),
@@ -100,9 +110,9 @@ async fn whoever_leaves_and_comes_again_stays_though_it_is_told_late() {
     let lane = lane(1 << 20);
     let update = Frame::event(Namespace::Root, "update", "{}", Tag::Told);
     let sent = |lane: &ExpressLane| {
-        let mut batch = VecDeque::new();
+        let mut batch = Batch::new(None);
         lane.take(&mut batch, 1 << 20);
-        batch.len()
+        batch.pieces.len()
     };
     let first = lane.connect(Namespace::Root, Arc::new(Willing));
     lane.send(&update);
@@ -151,13 +161,13 @@ async fn what_is_compressed_is_counted_as_what_it_became() {
     }
     assert_eq!(lane.waiting(), plain);
     let mut batch = Batch::new(Some(compression.clone()));
-    assert!(batch.fill(&lane, 1 << 20).await);
+    assert_eq!(batch.fill(&lane, 1 << 20).await, Taken::Some);
     let small: usize = batch.pieces.iter().map(|p| p.message.bytes.len()).sum();
     assert!(small < plain / 2, "{small} of {plain}");
     assert_eq!(lane.waiting(), small);
     // The first update is written, the second begun; then the client takes nothing.
     let first = batch.pieces[0].message.bytes.len();
-    batch.advance(first + 10, lane.sockets());
+    batch.advance(first + 10, &mut lane.sockets().tally());
     lane.written(first + 10);
     batch.put_back(&lane);
     assert_eq!(
@@ -172,7 +182,7 @@ async fn what_is_compressed_is_counted_as_what_it_became() {
     assert_eq!(lane.waiting(), begun - 10);
     // An update that comes again joins the begun one, compressed once for both its clients.
     lane.send_update(&updates[3], false);
-    assert!(batch.fill(&lane, 1 << 20).await);
+    assert_eq!(batch.fill(&lane, 1 << 20).await, Taken::Some);
     let mut other = [Frame::message_of(&updates[3]).clone()];
     compression.compress(other.iter_mut()).await;
     assert!(Arc::ptr_eq(&other[0], &batch.pieces[1].message));
@@ -200,10 +210,10 @@ async fn a_run_of_updates_is_one_entry_until_it_is_begun() {
     assert!(lane.send_run(run.of(false)));
     assert_eq!(lane.waiting(), 4 * size);
     let mut batch = Batch::new(None);
-    assert!(batch.fill(&lane, 1 << 20).await);
+    assert_eq!(batch.fill(&lane, 1 << 20).await, Taken::Some);
     assert_eq!((batch.pieces.len(), batch.slices().len()), (1, 1));
     // The second update is begun.
-    batch.advance(size + 3, lane.sockets());
+    batch.advance(size + 3, &mut lane.sockets().tally());
     lane.written(size + 3);
     batch.put_back(&lane);
     assert_eq!(batch.slices()[0].len(), size - 3);
@@ -233,7 +243,7 @@ async fn a_run_is_compressed_update_by_update() {
         let lane = lane(1 << 20);
         lane.send_run(run.of(false));
         let mut batch = Batch::new(Some(compression.clone()));
-        assert!(batch.fill(&lane, 1 << 20).await);
+        assert_eq!(batch.fill(&lane, 1 << 20).await, Taken::Some);
         let bytes: usize = batch.slices().iter().map(|slice| slice.len()).sum();
         assert_eq!(lane.waiting(), bytes);
         taken.push(batch.pieces[0].message.clone());
