@@ -106,14 +106,15 @@ impl Places {
     }
 }
 
-/// The queue.
+/// The queue; the fields that each message touches come first.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Outbox {
     pieces: VecDeque<QueuedMessage>,
-    /// The client's place by the messages that left the queue.
-    places: Places,
     /// Whether the client's permissions or filter changed after all that is queued.
     settled: [bool; Namespace::ALL.len()],
+    /// The client's place by the messages that left the queue.
+    places: Places,
 }
 
 impl Outbox {

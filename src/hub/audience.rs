@@ -21,6 +21,7 @@ impl Roster {
     /// Begins the next update.
     pub(crate) fn next_update(&mut self) {
         self.ticket += 1;
+        self.whole = None;
     }
 
     /// The shapes in which these members take an update. Where nobody asked for the lean one, no member is looked at.
@@ -36,24 +37,54 @@ impl Roster {
     }
 
     /// Adds to `to` those in `room` that may see the update and are not yet considered for it. Returns how many it
-    /// looked at.
+    /// looked at: members, or groups of them.
     pub(crate) fn in_room(
         &mut self,
         room: &str,
         update: &Candidate<'_>,
         to: &mut Vec<MemberId>,
     ) -> usize {
-        let Some(ids) = self.rooms.get(room) else {
+        let Some((name, ids)) = self.rooms.get_key_value(room) else {
             return 0;
         };
+        let reached = match ids.len() > SMALL_ROOM {
+            true => self.permissions.reach(self.ticket, update.subject.event),
+            false => None,
+        };
+        let reached = reached.filter(|reached| *reached < ids.len());
+        // Groups have no tickets: they are asked before any single member is.
+        let is_whole = reached.is_none() && ids.len() > SMALL_ROOM;
+        if is_whole && self.single != self.ticket && self.whole.is_none() {
+            let groups = self.groups.of(name, ids, self.version, &self.members);
+            if let Some(groups) = groups.filter(|groups| groups.since < update.seq) {
+                for group in &groups.all {
+                    if group.namespace == update.namespace
+                        && self
+                            .subscriptions
+                            .admits(group.subscription, self.ticket, update)
+                        && self.permissions.admits(
+                            group.permissions,
+                            self.ticket,
+                            update.subject.event,
+                        )
+                    {
+                        to.extend_from_slice(&group.ids);
+                    }
+                }
+                self.whole = Some(name.clone());
+                return groups.all.len();
+            }
+        }
+        self.single = self.ticket;
         let looking = Looking {
             members: &mut self.members,
             subscriptions: &mut self.subscriptions,
+            whole: self.whole.as_ref().and_then(|room| self.rooms.get(room)),
             ticket: self.ticket,
             update,
             to,
         };
-        looking.among(ids, &mut self.permissions)
+        looking.among(ids, reached, &mut self.permissions)
     }
 
     /// The same for the subscribers of a topic.
@@ -66,14 +97,21 @@ impl Roster {
         let Some(ids) = self.topics.get(&topic) else {
             return 0;
         };
+        let reached = match ids.len() > SMALL_ROOM {
+            true => self.permissions.reach(self.ticket, update.subject.event),
+            false => None,
+        };
+        self.single = self.ticket;
         let looking = Looking {
             members: &mut self.members,
             subscriptions: &mut self.subscriptions,
+            whole: self.whole.as_ref().and_then(|room| self.rooms.get(room)),
             ticket: self.ticket,
             update,
             to,
         };
-        looking.among(ids, &mut self.permissions)
+        let reached = reached.filter(|reached| *reached < ids.len());
+        looking.among(ids, reached, &mut self.permissions)
     }
 }
 
@@ -81,18 +119,17 @@ impl Roster {
 struct Looking<'r, 'u> {
     members: &'r mut Slab<Member>,
     subscriptions: &'r mut Subscriptions,
+    /// The room that was asked by groups: all in it were considered.
+    whole: Option<&'r Ids>,
     ticket: u64,
     update: &'r Candidate<'u>,
     to: &'r mut Vec<MemberId>,
 }
 
 impl Looking<'_, '_> {
-    fn among(mut self, ids: &Ids, index: &mut PermissionIndex) -> usize {
-        let reached = match ids.len() > SMALL_ROOM {
-            true => index.reach(self.ticket, self.update.subject.event),
-            false => None,
-        };
-        match reached.filter(|reached| *reached < ids.len()) {
+    /// Considers these members, or those of them whom the event can reach, if these are fewer.
+    fn among(mut self, ids: &Ids, reached: Option<usize>, index: &mut PermissionIndex) -> usize {
+        match reached {
             Some(reached) => {
                 let mut those = index.reached();
                 while let Some(id) = those.next(index) {
@@ -118,6 +155,9 @@ impl Looking<'_, '_> {
             return;
         }
         member.ticket = self.ticket;
+        if self.whole.is_some_and(|whole| whole.contains(&id)) {
+            return;
+        }
         let update = self.update;
         let elsewhere = member.namespace != update.namespace;
         if elsewhere || member.behind.is_some() || update.seq <= member.since {

@@ -30,12 +30,17 @@ impl Hub {
 
     /// Wakes the outlets that have something queued.
     pub(super) fn wake(&mut self) {
+        let second = self.metrics.usage.second();
         for id in self.roster.take_touched() {
-            if let Some(member) = self.roster.get(id) {
-                member.outlet.flush();
-                if let Some(activity) = &member.activity {
-                    activity.touch();
-                }
+            let Some(member) = self.roster.receiver(id) else {
+                continue;
+            };
+            member.outlet.flush();
+            // Once in a second is enough: the time of its last sign of life is kept in seconds.
+            if let Some(activity) = &member.activity
+                && std::mem::replace(&mut member.touched_in, Some(second)) != Some(second)
+            {
+                activity.touch();
             }
         }
     }

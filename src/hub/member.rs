@@ -56,6 +56,8 @@ pub(crate) struct Member {
     pub(super) ticket: u64,
     /// Its last sign of life; none in a roster without a loop.
     pub(super) activity: Option<Arc<Activity>>,
+    /// The second in which that was last written.
+    pub(super) touched_in: Option<u32>,
     /// Whether its outlet is to be flushed at the end of this flush.
     pub(super) touched: bool,
 }

@@ -12,6 +12,7 @@ use super::{
     census::Census,
     member::{JoinRequest, Member, MemberId},
     permission_index::PermissionIndex,
+    room_groups::RoomGroups,
     subscription::{Subscription, Subscriptions},
 };
 use crate::{
@@ -33,7 +34,7 @@ pub(crate) struct Roster {
     pub(super) members: Slab<Member>,
     pub(super) rooms: HashMap<Arc<str>, Ids>,
     /// The number of rooms whose name has a kind: only those of a thing or a user do.
-    named_rooms: usize,
+    pub(super) named_rooms: usize,
     pub(super) topics: HashMap<Topic, Ids>,
     /// Equal filters are evaluated once for all that share them.
     pub(super) subscriptions: Subscriptions,
@@ -41,6 +42,14 @@ pub(crate) struct Roster {
     pub(super) permissions: PermissionIndex,
     /// A number for each update.
     pub(super) ticket: u64,
+    /// The last update for which single members were considered.
+    pub(super) single: u64,
+    /// The room that was asked by groups for this update.
+    pub(super) whole: Option<Arc<str>>,
+    /// Changes with everything that decides who gets an update.
+    pub(super) version: u64,
+    /// The members of large rooms, in groups.
+    pub(super) groups: RoomGroups,
     /// Members to be flushed.
     touched: Vec<MemberId>,
     census: Census,
@@ -79,6 +88,7 @@ impl Roster {
 
     /// A new member, in no room yet.
     pub(crate) fn add(&mut self, request: JoinRequest) -> MemberId {
+        self.version += 1;
         let subscription = self.subscriptions.share(request.subscription);
         self.census.come(request.namespace, request.user.as_ref());
         if request.shape == UpdateShape::Lean {
@@ -115,6 +125,7 @@ impl Roster {
             serial,
             ticket: 0,
             activity: None,
+            touched_in: None,
             touched: false,
         });
         self.peak = self.peak.max(self.members.len());
@@ -128,6 +139,7 @@ impl Roster {
 
     /// The member leaves all rooms and is gone.
     pub(crate) fn remove(&mut self, id: MemberId) -> Option<Member> {
+        self.version += 1;
         self.get(id)?;
         let member = self.members.try_remove(id.slot)?;
         for room in &member.rooms {
@@ -145,70 +157,9 @@ impl Roster {
         Some(member)
     }
 
-    /// Puts a member into a room. `None` if there is no such member; else the number of members in the room now.
-    pub(crate) fn join(&mut self, id: MemberId, room: &str) -> Option<usize> {
-        let member = of(&mut self.members, id)?;
-        let (name, members) = match self.rooms.get_key_value(room) {
-            Some((name, _)) => (name.clone(), self.rooms.get_mut(room)?),
-            None => {
-                let name: Arc<str> = room.into();
-                self.named_rooms += usize::from(has_kind(room));
-                (name.clone(), self.rooms.entry(name).or_default())
-            }
-        };
-        if !member.rooms.contains(&name) {
-            member.rooms.push(name);
-            members.insert(id);
-        }
-        Some(members.len())
-    }
-
-    /// Takes a member out of a room; returns the number of members left in it.
-    pub(crate) fn leave(&mut self, id: MemberId, room: &str) -> usize {
-        if let Some(member) = of(&mut self.members, id) {
-            let before = member.rooms.len();
-            member.rooms.retain(|r| &**r != room);
-            if member.rooms.len() < before {
-                self.leave_room(room, id);
-            }
-        }
-        self.count(room)
-    }
-
-    fn leave_room(&mut self, room: &str, id: MemberId) {
-        if let Some(members) = self.rooms.get_mut(room) {
-            members.swap_remove(&id);
-            if members.is_empty() {
-                self.rooms.remove(room);
-                self.named_rooms -= usize::from(has_kind(room));
-            }
-        }
-    }
-
-    /// Subscribes a member to a topic, or ends the subscription.
-    pub(crate) fn listen(&mut self, id: MemberId, topic: Topic, on: bool) {
-        let Some(member) = of(&mut self.members, id) else {
-            return;
-        };
-        let members = self.topics.entry(topic).or_default();
-        members.swap_remove(&id);
-        member.topics = member.topics.without(topic);
-        if on {
-            members.insert(id);
-            member.topics = member.topics.with(topic);
-        }
-    }
-
-    /// The topics that anybody listens to.
-    pub(crate) fn listening(&self) -> Listening {
-        self.topics
-            .iter()
-            .filter(|(_, members)| !members.is_empty())
-            .fold(Listening::NONE, |all, (topic, _)| all.with(*topic))
-    }
-
     /// Gives a member another subscription.
     pub(crate) fn set_subscription(&mut self, id: MemberId, subscription: Subscription) {
+        self.version += 1;
         if let Some(member) = of(&mut self.members, id) {
             let new = self.subscriptions.share(subscription);
             let old = std::mem::replace(&mut member.subscription, new);
@@ -218,6 +169,7 @@ impl Roster {
 
     /// Gives a member other permissions.
     pub(crate) fn set_permissions(&mut self, id: MemberId, permissions: Permissions) {
+        self.version += 1;
         if let Some(member) = of(&mut self.members, id) {
             let new = self.permissions.share(permissions, id);
             let old = std::mem::replace(&mut member.permissions, new);
@@ -275,6 +227,12 @@ impl Roster {
     }
 
     pub(crate) fn get_mut(&mut self, id: MemberId) -> Option<&mut Member> {
+        self.version += 1;
+        of(&mut self.members, id)
+    }
+
+    /// A member that gets something: no change of it decides who gets an update.
+    pub(super) fn receiver(&mut self, id: MemberId) -> Option<&mut Member> {
         of(&mut self.members, id)
     }
 
@@ -291,7 +249,7 @@ impl Roster {
         .collect()
     }
 
-    /// All members, to change them.
+    /// All members, to change nothing that decides who gets an update.
     pub(crate) fn members_mut(&mut self) -> impl Iterator<Item = (MemberId, &mut Member)> {
         self.members.iter_mut().map(|(slot, member)| {
             let serial = member.serial;
@@ -370,11 +328,7 @@ impl Roster {
     }
 }
 
-/// Whether a room's name has a kind; the names of rooms that belong to one client have none.
-fn has_kind(room: &str) -> bool {
-    room.contains(':')
-}
-
-fn of(members: &mut Slab<Member>, id: MemberId) -> Option<&mut Member> {
+/// The member of this id, if it is still there.
+pub(super) fn of(members: &mut Slab<Member>, id: MemberId) -> Option<&mut Member> {
     members.get_mut(id.slot).filter(|m| m.serial == id.serial)
 }

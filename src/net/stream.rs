@@ -236,6 +236,35 @@ pub(crate) enum Writer {
     Tls(Shared),
 }
 
+impl fmt::Debug for WriteHalf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WriteHalf")
+    }
+}
+
+#[cfg(test)]
+impl WriteHalf {
+    /// The half of a stream that no listener counts.
+    pub(crate) fn of(stream: TcpStream) -> Self {
+        let quota = super::quota::Quota::new(super::quota::QuotaLimits {
+            total: 1,
+            per_address: 1,
+            per_second: None,
+            exempt: crate::config::Networks::default(),
+        });
+        let arrival = super::quota::Arrival {
+            address: None,
+            in_total: true,
+            rate: None,
+        };
+        let slot = quota.take(arrival).expect("there is a slot");
+        Self {
+            io: Writer::Plain(stream.into_split().1),
+            _slot: Arc::new(slot),
+        }
+    }
+}
+
 impl WriteHalf {
     /// Closes without the kernel trying for minutes to deliver its rest.
     pub(crate) fn abandon(&self) {

@@ -15,7 +15,7 @@ use crate::{
     channel::Namespace,
     config::{Recipients, Rule, Rules},
     delivery::{Outgoing, Reclaimed},
-    event::{Event, EventName, Priority, ThingKind},
+    event::{Event, EventName, Object, Priority, ThingKind},
     hub::{JoinRequest, Outlet, Subscription},
     ledger::{Ledger, Speaker},
     update::{UpdateShape, event_rooms},
@@ -194,6 +194,7 @@ impl Both {
         both
     }
 
+    /// Does a step, and holds the index against a look at each member.
     fn step(&mut self, step: &Step, policy: &Arc<Policy>) -> Result<(), TestCaseError> {
         let many = self.known.len().max(1);
         let of = |who: usize| who % many;
@@ -206,8 +207,9 @@ impl Both {
                 prop_assert!(self.roster.remove(known.id).is_some());
             }
             Step::Happens(said, topic) => {
-                if let Some(event) = settle(policy, said) {
-                    let [found, naive] = self.who_gets(&event, *topic);
+                // A room that is looked through again, and nobody changed, is asked by groups.
+                for event in settle(policy, said).iter().cycle().take(LOOKS) {
+                    let [found, naive] = self.who_gets(event, *topic);
                     prop_assert_eq!(found, naive, "{:?}", event);
                 }
             }
@@ -251,6 +253,9 @@ fn change(roster: &mut Roster, known: &mut Known, step: &Step, policy: &Arc<Poli
         Step::Comes(..) | Step::Goes(_) | Step::Happens(..) => {}
     }
 }
+
+/// Looks at each event: the second and third find groups.
+const LOOKS: usize = 3;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
@@ -326,4 +331,43 @@ fn users_who_may_not_see_an_update_are_not_looked_at() {
     assert_eq!(looked_at(20), 20);
     assert_eq!(looked_at(500), 20);
     assert_eq!(looked_at(5_000), 20);
+}
+
+/// A room whose members do not change is asked once for all that see the same, and as soon as one changes it counts.
+#[test]
+fn an_update_asks_groups_and_not_their_members() {
+    let policy = policy(Rules::default());
+    let mut roster = Roster::new(false, Recipients::Nobody);
+    let everything = || Permissions::new(None, None, None, policy.clone()).unwrap();
+    let ids: Vec<_> = (0..1_000)
+        .map(|_| {
+            let id = roster.add(request(everything(), subscription(9)));
+            roster.join(id, OBSERVERS);
+            id
+        })
+        .collect();
+    let event = settle(
+        &policy,
+        &(
+            Event::new(EventName::new("task.progress"), Object::new()),
+            None,
+        ),
+    );
+    let event = event.unwrap();
+    let look = |roster: &mut Roster| {
+        let mut found = Vec::new();
+        roster.next_update();
+        let looked_at = roster.in_room(OBSERVERS, &candidate(&event), &mut found);
+        (looked_at, found.len())
+    };
+    assert_eq!(look(&mut roster), (1_000, 1_000));
+    assert_eq!(look(&mut roster), (1, 1_000));
+    roster.leave(ids[7], OBSERVERS);
+    assert_eq!(look(&mut roster), (999, 999));
+    assert_eq!(look(&mut roster), (1, 999));
+    // One that was given everything up to this event by a snapshot is told nothing twice.
+    let since = candidate(&event).seq;
+    roster.get_mut(ids[8]).unwrap().since = since;
+    assert_eq!(look(&mut roster), (999, 998));
+    assert_eq!(look(&mut roster), (999, 998));
 }

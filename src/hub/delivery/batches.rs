@@ -44,7 +44,7 @@ impl Delivery {
     fn write_batches(&mut self, roster: &mut Roster, members: &[MemberId]) {
         let mut waiting: Vec<(Vec<usize>, Form, MemberId)> = Vec::new();
         for &id in members {
-            let Some(member) = roster.get_mut(id) else {
+            let Some(member) = roster.receiver(id) else {
                 continue;
             };
             member.batch_bytes = 0;

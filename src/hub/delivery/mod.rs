@@ -82,7 +82,7 @@ impl Delivery {
         let to = std::mem::take(&mut self.to);
         let mut is_batched = false;
         for &id in &to {
-            let Some(member) = roster.get_mut(id) else {
+            let Some(member) = roster.receiver(id) else {
                 continue;
             };
             let form = member.form;

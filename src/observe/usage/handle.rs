@@ -144,6 +144,11 @@ impl Usage {
         lock(&self.sessions).activity(id, fresh)
     }
 
+    /// The second of the coarse clock in which sessions' activity is kept.
+    pub fn second(&self) -> u32 {
+        self.clock.now()
+    }
+
     /// A client came by a door.
     pub fn came_by(&self, door: &str) {
         self.features.count_door(door);

@@ -145,3 +145,6 @@ async fn serve(mut serving: Serving) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

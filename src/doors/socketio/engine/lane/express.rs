@@ -51,32 +51,37 @@ pub struct LaneLimits {
 pub struct SessionId(pub(super) u64);
 
 /// The way out of one connection.
+///
+/// The fields that a delivery touches come first, in one line of the cache: with many observers, fetching the others is what a
+/// delivery costs.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct ExpressLane {
+    /// A `CloseReason` once killed, else 0. Outside the mutex, since the reader checks it on every poll.
+    pub(super) killed: AtomicU8,
+    /// Whether senders may write to the socket. Outside the mutex, since each flush checks it.
+    pub(super) is_direct: AtomicBool,
+    /// Whether the client has ever joined a namespace; before that it may send no attachments.
+    pub(super) joined: AtomicBool,
+    /// Whether the engine waits for the answer to a ping: the lane gives it one, and keeps the time itself.
+    pub(super) owes_pong: AtomicBool,
+    /// Whether a ping is unanswered. Outside the mutex, since each read checks it.
+    pub(super) pinged: AtomicBool,
     /// Filled by the hub, the handlers and the guard, emptied by the writer. Never held across an await.
     pub(super) state: Mutex<State>,
+    /// The list in which the lane waits for its sender.
+    pub(super) list: Arc<SendList>,
+    pub(super) limits: LaneLimits,
     /// Wakes the writer: a message waits, or the lane ends.
     pub(in crate::doors::socketio::engine) writer: Notify,
     /// Wakes the guard's reader: the lane was killed, or reading may go on.
     pub(in crate::doors::socketio::engine) reader: AtomicWaker,
     /// The number of the client's inboxes that are full: while any is, its socket isn't read, and TCP slows it down.
     pub(super) full_inboxes: AtomicUsize,
-    /// Whether senders may write to the socket. Outside the mutex, since each flush checks it.
-    pub(super) is_direct: AtomicBool,
-    /// The list in which the lane waits for its sender.
-    pub(super) list: Arc<SendList>,
-    /// A `CloseReason` once killed, else 0. Outside the mutex, since the reader checks it on every poll.
-    pub(super) killed: AtomicU8,
-    /// Whether the client has ever joined a namespace; before that it may send no attachments.
-    pub(super) joined: AtomicBool,
     /// Reads the client's packets before the engine does. Locked by the one task that reads from the client.
     pub(super) screen: Mutex<Screen>,
     /// Questions that the client has not answered.
     pub(super) asked: Mutex<Open>,
-    /// Whether the engine waits for the answer to a ping: the lane gives it one, and keeps the time itself.
-    pub(super) owes_pong: AtomicBool,
-    /// Whether a ping is unanswered. Outside the mutex, since each read checks it.
-    pub(super) pinged: AtomicBool,
     /// Streams that want to become the session's.
     pub(super) upgrades: AtomicUsize,
     /// Streams among these that were probed: polls are released for them.
@@ -91,44 +96,45 @@ pub struct ExpressLane {
     requested: (Instant, AtomicBool),
     /// The session as it is counted while it is on a namespace.
     counted: Mutex<Weak<CountedConnection>>,
-    pub(super) limits: LaneLimits,
     /// Counts every kill with its reason.
     pub(super) metrics: Arc<Metrics>,
 }
 
+/// The part of a lane that changes with each message; in the order in which a delivery needs it.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct State {
     /// The way that frames take.
     pub(super) way: Way,
+    /// The task that is writing to the socket now, if any.
+    pub(super) hands: Hands,
+    /// Whether anything was written. Only then may a heartbeat overtake, since the first packet opens the session.
+    pub(super) begun: bool,
+    /// Whether the engine is done, so that the lane closes once it is empty.
+    pub(super) closing: bool,
+    /// Whether a task fills the engine's queue.
+    pub(super) pouring: bool,
+    /// Bytes that wait or are being written, exempt ones not counted.
+    pub(super) bytes: usize,
+    pub(super) queue: Outbox,
+    /// Bytes of exempt frames in the queue: they are written in their turn, but don't count.
+    pub(super) exempt: usize,
+    /// The socket, while senders may write to it.
+    pub(super) socket: Option<Arc<WriteHalf>>,
     /// The state of each namespace: whether its frames may go out.
     pub(super) gates: [Gate; Namespace::ALL.len()],
+    /// A message that a sender could not write whole, with the bytes of it that it wrote: the writer goes on with it.
+    pub(super) rest: Option<(QueuedMessage, usize)>,
     /// The stay that each gate belongs to: the end of an old stay may be noticed after the client has come again.
     pub(super) stay: [u64; Namespace::ALL.len()],
     /// The number of stays so far.
     pub(super) stays: u64,
     /// Marks of ended stays that are still in the engine's queue: they must not open the gate of the next stay.
     pub(super) stale_marks: [usize; Namespace::ALL.len()],
-    pub(super) queue: Outbox,
-    /// Bytes that wait or are being written, exempt ones not counted.
-    pub(super) bytes: usize,
-    /// Bytes of exempt frames in the queue: they are written in their turn, but don't count.
-    pub(super) exempt: usize,
-    /// Whether anything was written. Only then may a heartbeat overtake, since the first packet opens the session.
-    pub(super) begun: bool,
-    /// Whether the engine is done, so that the lane closes once it is empty.
-    pub(super) closing: bool,
     /// Packets in the engine that the client has not fetched.
     pub(super) in_engine: usize,
     /// The stamps of these packets, in their order.
     pub(super) stamps: VecDeque<Option<Stamp>>,
-    /// The task that is writing to the socket now, if any.
-    pub(super) hands: Hands,
-    /// A message that a sender could not write whole, with the bytes of it that it wrote: the writer goes on with it.
-    pub(super) rest: Option<(QueuedMessage, usize)>,
-    /// The socket, while senders may write to it.
-    pub(super) socket: Option<Arc<WriteHalf>>,
-    /// Whether a task fills the engine's queue.
-    pub(super) pouring: bool,
     /// The ping that the client has not answered.
     pub(super) pulse: Pulse,
 }

@@ -14,7 +14,7 @@ use crate::{
 
 /// The outcome of asking a lane for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
+pub(in crate::doors::socketio::engine) enum Taken {
     /// There is something to write.
     Some,
     /// Nothing waits.

@@ -157,6 +157,7 @@ impl ExpressLane {
             (Gate::Open { .. }, Way::Express) => {
                 state.queue.push(message.clone());
                 state.count(len, exempt);
+                return state.bytes <= self.limits.max_bytes;
             }
         }
         state.bytes <= self.limits.max_bytes && state.overflow() <= self.limits.max_packets

@@ -1,0 +1,80 @@
+//! The rooms and topics of the roster's members: who comes into one, and who leaves it.
+
+use std::sync::Arc;
+
+use super::{
+    member::MemberId,
+    roster::{Roster, of},
+};
+use crate::channel::{Listening, Topic};
+
+impl Roster {
+    /// Puts a member into a room. `None` if there is no such member; else the number of members in the room now.
+    pub(crate) fn join(&mut self, id: MemberId, room: &str) -> Option<usize> {
+        self.version += 1;
+        let member = of(&mut self.members, id)?;
+        let (name, members) = match self.rooms.get_key_value(room) {
+            Some((name, _)) => (name.clone(), self.rooms.get_mut(room)?),
+            None => {
+                let name: Arc<str> = room.into();
+                self.named_rooms += usize::from(has_kind(room));
+                (name.clone(), self.rooms.entry(name).or_default())
+            }
+        };
+        if !member.rooms.contains(&name) {
+            member.rooms.push(name);
+            members.insert(id);
+        }
+        Some(members.len())
+    }
+
+    /// Takes a member out of a room; returns the number of members left in it.
+    pub(crate) fn leave(&mut self, id: MemberId, room: &str) -> usize {
+        self.version += 1;
+        if let Some(member) = of(&mut self.members, id) {
+            let before = member.rooms.len();
+            member.rooms.retain(|r| &**r != room);
+            if member.rooms.len() < before {
+                self.leave_room(room, id);
+            }
+        }
+        self.count(room)
+    }
+
+    pub(super) fn leave_room(&mut self, room: &str, id: MemberId) {
+        if let Some(members) = self.rooms.get_mut(room) {
+            members.swap_remove(&id);
+            if members.is_empty() {
+                self.rooms.remove(room);
+                self.named_rooms -= usize::from(has_kind(room));
+            }
+        }
+    }
+
+    /// Subscribes a member to a topic, or ends the subscription.
+    pub(crate) fn listen(&mut self, id: MemberId, topic: Topic, on: bool) {
+        let Some(member) = of(&mut self.members, id) else {
+            return;
+        };
+        let members = self.topics.entry(topic).or_default();
+        members.swap_remove(&id);
+        member.topics = member.topics.without(topic);
+        if on {
+            members.insert(id);
+            member.topics = member.topics.with(topic);
+        }
+    }
+
+    /// The topics that anybody listens to.
+    pub(crate) fn listening(&self) -> Listening {
+        self.topics
+            .iter()
+            .filter(|(_, members)| !members.is_empty())
+            .fold(Listening::NONE, |all, (topic, _)| all.with(*topic))
+    }
+}
+
+/// Whether a room's name has a kind; the names of rooms that belong to one client have none.
+fn has_kind(room: &str) -> bool {
+    room.contains(':')
+}
