@@ -54,14 +54,14 @@ impl Started {
 pub(crate) fn serve(name: &str, started: Started) {
     started.watch();
     let runtime = match name {
-        "plain-single" => tokio::runtime::Builder::new_current_thread()
+        "plain-single" | "stoa-single" => tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build(),
         _ => tokio::runtime::Runtime::new(),
     };
     let runtime = runtime.expect("a runtime");
     match name {
-        "stoa" => runtime.block_on(stoa(|_| {}, started)),
+        "stoa" | "stoa-single" => runtime.block_on(stoa(|_| {}, started)),
         "guarded" => runtime.block_on(stoa(super::users::guarded, started)),
         "plain" | "plain-single" => runtime.block_on(plain::serve(started)),
         "raw" => raw::serve(Writes::Each, started),
