@@ -52,7 +52,8 @@ impl Hub {
         let mut audience = std::mem::take(&mut self.audience);
         self.find_audience(planned, event, pending.last(), &mut audience);
         // The updates before are queued before the cursor moves on: a member that is parked then has not missed this one.
-        if !audience.is_empty() && !self.delivery.goes_on(&audience) && self.deliver_run() {
+        let same = self.delivery.goes_on(&audience);
+        if !audience.is_empty() && same.is_none() && self.deliver_run() {
             let is_live = |id: &MemberId| self.roster.get(*id).is_some_and(|m| m.behind.is_none());
             audience.retain(is_live);
         }
@@ -67,7 +68,8 @@ impl Hub {
             let named = (planned.kind.name(), pending.priority);
             let delivery = traces::deliver(event, named, audience.len(), pending.coalesced());
             let stamp = Stamp::update(pending.accepted, pending.priority);
-            let (shapes, sanitize) = (self.roster.shapes(&audience), self.options.sanitize);
+            let shapes = same.unwrap_or_else(|| self.roster.shapes(&audience));
+            let sanitize = self.options.sanitize;
             let update = Outgoing::of_plan(planned, event, &envelope, shapes.first(), sanitize)
                 .traced(delivery)
                 .stamped(Some(stamp))
@@ -79,7 +81,7 @@ impl Hub {
             };
             let layout = planned.kind.changes_layout(event);
             self.metrics.deliveries(audience.len());
-            self.delivery.add(update, &audience, layout);
+            self.delivery.add(update, &audience, shapes, layout);
         }
         self.audience = audience;
         let waited = pending.accepted.elapsed();

@@ -266,6 +266,15 @@ impl WriteHalf {
 }
 
 impl WriteHalf {
+    /// Writes as much of these bytes as a plain socket takes at once. One piece goes by a simpler call than several.
+    pub(crate) fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        match (&self.io, pieces) {
+            (Writer::Plain(half), [piece]) => half.try_write(piece),
+            (Writer::Plain(half), pieces) => half.try_write_vectored(pieces),
+            (Writer::Tls(_), _) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     /// Closes without the kernel trying for minutes to deliver its rest.
     pub(crate) fn abandon(&self) {
         match &self.io {

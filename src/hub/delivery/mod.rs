@@ -8,7 +8,10 @@ mod batches;
 pub(super) use batches::{Batch, send_in_batches};
 
 use super::{member::MemberId, roster::Roster};
-use crate::delivery::{Outgoing, UpdateRun};
+use crate::{
+    delivery::{Outgoing, UpdateRun},
+    update::Shapes,
+};
 
 /// Bytes of updates after which a run is queued: about as many as one write takes, and far fewer than a queue holds.
 const MAX_RUN_BYTES: usize = 16 * 1_024;
@@ -25,6 +28,8 @@ pub(super) struct Delivery {
     max_run_bytes: usize,
     /// Updates in a row for the same members, which are not queued yet.
     run: UpdateRun,
+    /// The shapes in which the members take these updates.
+    run_shapes: Shapes,
     /// Whether each of these updates changes a layout.
     run_layouts: Vec<bool>,
     /// The members that these updates are for.
@@ -48,6 +53,7 @@ impl Delivery {
             max_batch_bytes,
             max_run_bytes: MAX_RUN_BYTES.min(max_batch_bytes / MIN_RUNS),
             run: UpdateRun::default(),
+            run_shapes: Shapes::default(),
             run_layouts: Vec::new(),
             to: Vec::new(),
             for_batches: Vec::new(),
@@ -58,16 +64,24 @@ impl Delivery {
         }
     }
 
-    /// Whether an update for these members may join the updates that wait for theirs.
-    pub(super) fn goes_on(&self, to: &[MemberId]) -> bool {
-        self.run.bytes() < self.max_run_bytes && self.to == to
+    /// The shapes of the updates that wait for just these members, if another update may join them.
+    pub(super) fn goes_on(&self, to: &[MemberId]) -> Option<Shapes> {
+        let has_room = !self.run.is_empty() && self.run.bytes() < self.max_run_bytes;
+        (has_room && self.to == to).then_some(self.run_shapes)
     }
 
     /// Adds an update to those that wait for the same members; there is none that waits for others.
-    pub(super) fn add(&mut self, update: Outgoing, to: &[MemberId], changes_layout: bool) {
+    pub(super) fn add(
+        &mut self,
+        update: Outgoing,
+        to: &[MemberId],
+        shapes: Shapes,
+        changes_layout: bool,
+    ) {
         if self.run.is_empty() {
             self.to.clear();
             self.to.extend_from_slice(to);
+            self.run_shapes = shapes;
         }
         self.run.push(update);
         self.run_layouts.push(changes_layout);

@@ -94,18 +94,19 @@ async fn write_all_of(lane: &ExpressLane, socket: &WriteHalf, mut batch: Batch) 
 
 async fn write_batch(lane: &ExpressLane, socket: &WriteHalf, batch: &mut Batch) -> io::Result<()> {
     match &socket.io {
-        Writer::Plain(half) => write_plain(lane, half, batch).await,
+        Writer::Plain(half) => write_plain(lane, socket, half, batch).await,
         Writer::Tls(shared) => write_tls(lane, shared, batch).await,
     }
 }
 
 async fn write_plain(
     lane: &ExpressLane,
-    socket: &OwnedWriteHalf,
+    socket: &WriteHalf,
+    half: &OwnedWriteHalf,
     batch: &mut Batch,
 ) -> io::Result<()> {
     while !batch.pieces.is_empty() {
-        let written = socket.try_write_vectored(&batch.slices());
+        let written = socket.try_write(&batch.slices());
         match written {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => {
@@ -114,7 +115,7 @@ async fn write_plain(
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 batch.put_back(lane);
-                patiently(lane, socket.writable()).await?;
+                patiently(lane, half.writable()).await?;
                 batch.fill(lane, WRITE_BATCH_BYTES).await;
             }
             Err(error) => return Err(error),

@@ -3,19 +3,13 @@
 //! A sender writes to a plain socket that takes all at once. Everything else is the writer's: encrypted and compressed bytes,
 //! a socket that is full, an error, the end of the connection. One of the two has the socket at a time.
 
-use std::{
-    io::{self, IoSlice},
-    sync::{Arc, atomic::Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use super::{
     super::{batch::Batch, senders::Again},
     express::{ExpressLane, Hands},
 };
-use crate::{
-    net::stream::{WriteHalf, Writer},
-    observe::SocketTally,
-};
+use crate::{net::stream::WriteHalf, observe::SocketTally};
 
 /// Bytes that a sender takes from the queue at a time.
 const SEND_BYTES: usize = 32 * 1024;
@@ -45,7 +39,7 @@ impl ExpressLane {
         let Some(socket) = self.begin_sending(batch) else {
             return Again::No;
         };
-        let written = match write(&socket, &batch.slices()) {
+        let written = match socket.try_write(&batch.slices()) {
             Ok(written) => written,
             // The writer tries again: it waits for the socket, or deals with the error.
             Err(_) => 0,
@@ -104,12 +98,5 @@ impl ExpressLane {
         } else {
             Again::Yes
         }
-    }
-}
-
-fn write(socket: &WriteHalf, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    match &socket.io {
-        Writer::Plain(half) => half.try_write_vectored(slices),
-        Writer::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
     }
 }

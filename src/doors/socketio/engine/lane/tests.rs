@@ -3,7 +3,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use super::{sending::HEARTBEATS, *};
 use crate::{
     channel::Namespace,
-    delivery::{Outbox, Outgoing, Places, QueuedMessage, Tag, UpdateRun, WireMessage},
+    delivery::{Form, Outbox, Outgoing, Places, QueuedMessage, Tag, UpdateRun, WireMessage},
     doors::socketio::engine::{
         Attachments, Bounds, CloseReason, Engine, Frame, batch::Batch, senders::SendList,
     },
@@ -207,7 +207,7 @@ async fn a_run_of_updates_is_one_entry_until_it_is_begun() {
         .map(|u| Frame::message_of(u).bytes.len());
     let size = sizes.clone().next().expect("four");
     assert!(sizes.clone().all(|s| s == size));
-    assert!(lane.send_run(run.of(false)));
+    assert!(lane.send_run(run.of(Form::default())));
     assert_eq!(lane.waiting(), 4 * size);
     let mut batch = Batch::new(None);
     assert_eq!(batch.fill(&lane, 1 << 20).await, Taken::Some);
@@ -241,7 +241,7 @@ async fn a_run_is_compressed_update_by_update() {
     let mut taken = Vec::new();
     for _ in 0..2 {
         let lane = lane(1 << 20);
-        lane.send_run(run.of(false));
+        lane.send_run(run.of(Form::default()));
         let mut batch = Batch::new(Some(compression.clone()));
         assert_eq!(batch.fill(&lane, 1 << 20).await, Taken::Some);
         let bytes: usize = batch.slices().iter().map(|slice| slice.len()).sum();

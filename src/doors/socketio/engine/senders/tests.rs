@@ -12,7 +12,7 @@ use super::{
 use crate::{
     channel::Namespace,
     config::Config,
-    delivery::{Outgoing, UpdateRun},
+    delivery::{Form, Outgoing, UpdateRun},
     net::{frame::first_frame, stream::WriteHalf},
     observe::Metrics,
 };
@@ -93,7 +93,7 @@ async fn a_sender_writes_to_many_sockets_without_their_writers() {
     let mut run = UpdateRun::default();
     (0..3).for_each(|n| run.push(update(n)));
     for lane in &lanes {
-        assert!(lane.send_run(run.of(false)));
+        assert!(lane.send_run(run.of(Form::default())));
         lane.send_soon();
     }
     assert!(list.lock().is_served);
@@ -127,7 +127,7 @@ async fn senders_and_writers_keep_the_order() {
             run.push(update(n));
         }
         n += run.updates().len();
-        lane.send_run(run.of(false));
+        lane.send_run(run.of(Form::default()));
         match n % 3 {
             0 => lane.flush(),
             _ => lane.send_soon(),
