@@ -37,10 +37,11 @@ impl Hub {
             };
             member.outlet.flush();
             // Once in a second is enough: the time of its last sign of life is kept in seconds.
-            if let Some(activity) = &member.activity
-                && std::mem::replace(&mut member.touched_in, Some(second)) != Some(second)
+            if member.touched_in != Some(second)
+                && let Some(activity) = &member.activity
             {
                 activity.touch();
+                member.touched_in = Some(second);
             }
         }
     }

@@ -19,11 +19,31 @@ pub struct MemberId {
     pub(super) serial: u64,
 }
 
-/// One connected observer.
+/// One connected observer; the fields that each delivery needs come first.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Member {
+    pub(super) serial: u64,
     pub outlet: Arc<dyn Outlet>,
+    /// The updates of this flush that wait for its batch; `None` unless it asked for batches.
+    pub batch: Option<Vec<usize>>,
+    /// The form of the updates that it is sent.
+    pub form: Form,
+    /// Whether its outlet is to be flushed at the end of this flush.
+    pub(super) touched: bool,
     pub namespace: Namespace,
+    /// The second in which its last sign of life was last written.
+    pub(super) touched_in: Option<u32>,
+    /// The last update that it was considered for, so that it gets each update once.
+    pub(super) ticket: u64,
+    /// Its place and progress, while it is not live.
+    pub behind: Option<Box<Behind>>,
+    /// The place up to which a snapshot gave it everything: updates held at that time must not be counted twice.
+    pub since: Seq,
+    pub(super) subscription: usize,
+    pub(super) permissions: usize,
+    /// Its last sign of life; none in a roster without a loop.
+    pub(super) activity: Option<Arc<Activity>>,
     pub client_id: Arc<str>,
     pub user: Option<Arc<str>>,
     /// The rooms it is in, to leave all of them when it goes.
@@ -33,33 +53,14 @@ pub(crate) struct Member {
     pub page: bool,
     /// Whether it has said nothing, as Seneca's pipeline dashboard does.
     pub silent: bool,
-    /// The form of the updates that it is sent.
-    pub form: Form,
     /// When its queue was last empty, while it is live: slow members are found by it.
     pub waits_since: Option<Instant>,
-    /// Its place and progress, while it is not live.
-    pub behind: Option<Box<Behind>>,
     /// Whether it is in the queue of members that are behind, perhaps no longer with a reason: it must not be queued
     /// twice.
     pub queued: bool,
     /// Whether an aggregate changed while it was not live.
     pub missed_aggregates: bool,
-    /// The place up to which a snapshot gave it everything: updates held at that time must not be counted twice.
-    pub since: Seq,
-    /// The updates of this flush that wait for its batch; `None` unless it asked for batches.
-    pub batch: Option<Vec<usize>>,
     pub batch_bytes: usize,
-    pub(super) subscription: usize,
-    pub(super) permissions: usize,
-    pub(super) serial: u64,
-    /// The last update that it was considered for, so that it gets each update once.
-    pub(super) ticket: u64,
-    /// Its last sign of life; none in a roster without a loop.
-    pub(super) activity: Option<Arc<Activity>>,
-    /// The second in which that was last written.
-    pub(super) touched_in: Option<u32>,
-    /// Whether its outlet is to be flushed at the end of this flush.
-    pub(super) touched: bool,
 }
 
 impl Member {

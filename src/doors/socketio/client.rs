@@ -11,7 +11,7 @@ use std::{
 
 use socketioxide::socket::Sid;
 
-use super::{context::DoorContext, hands::LaneHands, inbox::Inbox};
+use super::{context::DoorContext, hands::LaneHands, inbox::Inbox, outlet::LaneOutlet};
 use crate::{
     access::{
         Identity,
@@ -61,8 +61,8 @@ pub(super) struct Client {
     session_counted: Mutex<Option<Arc<CountedConnection>>>,
     /// Whether the client has disconnected.
     pub(super) gone: AtomicBool,
-    /// Whether the server ended the session: the client gets the reason, and nothing after it.
-    pub(super) ended: Arc<AtomicBool>,
+    /// The hub's way to it, which knows whether the server ended the session.
+    pub(super) outlet: Arc<LaneOutlet>,
     pub(super) context: Arc<DoorContext>,
 }
 
@@ -88,6 +88,7 @@ impl Client {
             meter,
             _at: context.options.quota.live(address),
             session: Mutex::new(None),
+            outlet: LaneOutlet::new(lane.clone(), namespace),
             lane,
             inbox: Inbox::default(),
             membership: Mutex::new(None),
@@ -95,11 +96,15 @@ impl Client {
             counted: AtomicBool::new(false),
             session_counted: Mutex::default(),
             gone: AtomicBool::new(false),
-            ended: Arc::default(),
             context,
         };
         client.inbox.hold();
         Arc::new(client)
+    }
+
+    /// Whether the server ended the session: the client gets the reason, and nothing after it.
+    pub(super) fn is_ended(&self) -> bool {
+        self.outlet.is_ended()
     }
 
     /// The client's identity now.
@@ -197,7 +202,7 @@ impl Client {
         }
         self.place().take();
         if let Some(session) = lock(&self.session).take()
-            && (!lost || self.ended.load(Ordering::Acquire))
+            && (!lost || self.is_ended())
         {
             session.goodbye();
         }
@@ -217,7 +222,7 @@ impl Client {
 
     /// Queues the answer to an event, unless the session was ended meanwhile. The lane's writer is not woken.
     pub(super) fn acknowledge(&self, ack: u128, json: &str) {
-        if self.ended.load(Ordering::Acquire) {
+        if self.is_ended() {
             return;
         }
         self.lane.answer(&Frame::ack(self.namespace, ack, json));
@@ -235,7 +240,7 @@ impl Client {
 impl Connection for Client {
     /// Ends the session: the client leaves its rooms at once, and the reason is the last message that it gets.
     fn end(&self, why: DisconnectReason) {
-        if self.ended.swap(true, Ordering::AcqRel) {
+        if self.outlet.end() {
             return;
         }
         self.place().take();

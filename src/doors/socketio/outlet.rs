@@ -16,23 +16,43 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct LaneOutlet {
     /// The lane, shared by all namespaces of the client.
-    pub(super) lane: Arc<ExpressLane>,
-    pub(super) namespace: Namespace,
+    lane: Arc<ExpressLane>,
+    namespace: Namespace,
     /// Whether the session was ended: nothing may follow the reason, even if the hub learns of the end a moment later.
-    pub(super) ended: Arc<AtomicBool>,
+    ended: AtomicBool,
+}
+
+impl LaneOutlet {
+    pub(super) fn new(lane: Arc<ExpressLane>, namespace: Namespace) -> Arc<Self> {
+        Arc::new(Self {
+            lane,
+            namespace,
+            ended: AtomicBool::new(false),
+        })
+    }
+
+    /// Ends the session for the hub. Returns whether it was ended before.
+    pub(super) fn end(&self) -> bool {
+        self.ended.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether the server ended the session.
+    pub(super) fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
 }
 
 impl Outlet for LaneOutlet {
     fn send(&self, update: &Outgoing) -> bool {
-        self.ended.load(Ordering::Acquire) || self.lane.send_update(update, false)
+        self.is_ended() || self.lane.send_update(update, false)
     }
 
     fn send_run(&self, updates: Updates<'_>) -> bool {
-        self.ended.load(Ordering::Acquire) || self.lane.send_run(updates)
+        self.is_ended() || self.lane.send_run(updates)
     }
 
     fn send_exempt(&self, update: &Outgoing) {
-        if !self.ended.load(Ordering::Acquire) {
+        if !self.is_ended() {
             self.lane.send_update(update, true);
         }
     }

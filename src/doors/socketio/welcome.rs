@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use serde_json::{Value, json};
 
-use super::{client::Client, hello::Hello, outlet::LaneOutlet};
+use super::{client::Client, hello::Hello};
 use crate::{
     access::{self, Identity, authz::OBSERVERS},
     channel::Namespace,
@@ -61,11 +61,7 @@ impl ConnectOptions {
 pub(super) async fn introduce(client: Arc<Client>, options: ConnectOptions) {
     let context = client.context.clone();
     let request = JoinRequest {
-        outlet: Arc::new(LaneOutlet {
-            lane: client.lane.clone(),
-            namespace: client.namespace,
-            ended: client.ended.clone(),
-        }),
+        outlet: client.outlet.clone(),
         namespace: client.namespace,
         client_id: client.id.clone(),
         user: client.who().user.clone(),

@@ -19,7 +19,7 @@ impl Client {
     /// Notes that the hub knows the client, so that its waiting events are handled.
     pub(super) async fn introduced(self: &Arc<Self>, membership: Membership) {
         *self.place() = Some(membership);
-        if self.gone.load(Ordering::Acquire) || self.ended.load(Ordering::Acquire) {
+        if self.gone.load(Ordering::Acquire) || self.is_ended() {
             self.place().take();
         }
         if self.inbox.open() {
@@ -29,7 +29,7 @@ impl Client {
 
     /// Takes an event as it arrives.
     pub(super) fn receive(self: &Arc<Self>, inbound: Inbound) {
-        if self.ended.load(Ordering::Acquire) {
+        if self.is_ended() {
             return;
         }
         let pushed = self.inbox.push(inbound);
@@ -63,7 +63,7 @@ impl Client {
             if next.has_room {
                 self.lane.inbox_has_room();
             }
-            if !self.ended.load(Ordering::Acquire) {
+            if !self.is_ended() {
                 events::handle(&self, next.inbound, &mut calls).await;
             }
             handled += 1;

@@ -19,9 +19,7 @@ pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
         id: client.id.clone(),
         who: client.who(),
         door: "socketio",
-        is_here: Box::new(move || {
-            !here.gone.load(Ordering::Acquire) && !here.ended.load(Ordering::Acquire)
-        }),
+        is_here: Box::new(move || !here.gone.load(Ordering::Acquire) && !here.is_ended()),
         report: Box::new(move |body| reporting.emit("agent_action_result", body)),
     };
     let accepted = client.context.actions.act(operator, &request.argument);

@@ -112,17 +112,17 @@ pub(super) struct State {
     pub(super) begun: bool,
     /// Whether the engine is done, so that the lane closes once it is empty.
     pub(super) closing: bool,
-    /// Whether a task fills the engine's queue.
-    pub(super) pouring: bool,
+    /// Bytes of an exempt frame in the queue: it is written in its turn, but doesn't count.
+    pub(super) exempt: u32,
     /// Bytes that wait or are being written, exempt ones not counted.
     pub(super) bytes: usize,
     pub(super) queue: Outbox,
-    /// Bytes of exempt frames in the queue: they are written in their turn, but don't count.
-    pub(super) exempt: usize,
     /// The socket, while senders may write to it.
     pub(super) socket: Option<Arc<WriteHalf>>,
     /// The state of each namespace: whether its frames may go out.
     pub(super) gates: [Gate; Namespace::ALL.len()],
+    /// Whether a task fills the engine's queue.
+    pub(super) pouring: bool,
     /// A message that a sender could not write whole, with the bytes of it that it wrote: the writer goes on with it.
     pub(super) rest: Option<(QueuedMessage, usize)>,
     /// The stay that each gate belongs to: the end of an old stay may be noticed after the client has come again.
@@ -297,17 +297,16 @@ impl State {
     /// Counts a frame. Only one exempt frame is free at a time: a second one that comes while it waits counts like any
     /// other.
     pub(super) fn count(&mut self, len: usize, exempt: bool) {
-        if exempt && self.exempt == 0 {
-            self.exempt += len;
-        } else {
-            self.bytes += len;
+        match u32::try_from(len) {
+            Ok(len) if exempt && self.exempt == 0 => self.exempt = len,
+            _ => self.bytes += len,
         }
     }
 
     /// Uncounts bytes, exempt ones first: for a moment the count may be too low, but never too high.
     pub(super) fn uncount(&mut self, len: usize) {
-        let exempt = len.min(self.exempt);
+        let exempt = u32::try_from(len).unwrap_or(u32::MAX).min(self.exempt);
         self.exempt -= exempt;
-        self.bytes = self.bytes.saturating_sub(len - exempt);
+        self.bytes = self.bytes.saturating_sub(len - exempt as usize);
     }
 }
