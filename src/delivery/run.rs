@@ -61,13 +61,8 @@ impl UpdateRun {
 impl<'r> Updates<'r> {
     /// Each of them.
     pub fn iter(self) -> impl Iterator<Item = &'r Outgoing> {
-        self.run
-            .updates
-            .iter()
-            .map(move |update| match self.harmless {
-                true => update.harmless(),
-                false => update,
-            })
+        let updates = self.run.updates.iter();
+        updates.map(move |update| update.form(self.form))
     }
 
     /// The only one of them; none of several.
