@@ -84,7 +84,8 @@ impl Compression {
         for message in messages {
             let compressed = match message.parts() {
                 [] => self.compressed(message).await,
-                _ => self.joined(message).await,
+                // On the heap, since each writer would have room for it all its life.
+                _ => Box::pin(self.joined(message)).await,
             };
             if let Some(compressed) = compressed {
                 saved += message.bytes.len() - compressed.bytes.len();

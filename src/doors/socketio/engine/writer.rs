@@ -31,6 +31,15 @@ const WRITE_RUN: usize = 2;
 /// The time for which the bytes of a refused client are still read and thrown away.
 const LINGER_TIME: Duration = Duration::from_secs(1);
 
+/// Senders may write to the socket of this lane, as long as its writer lives.
+struct Direct<'l>(&'l ExpressLane);
+
+impl Drop for Direct<'_> {
+    fn drop(&mut self) {
+        self.0.set_direct(None);
+    }
+}
+
 /// Writes until the lane is closed and empty, or the connection is lost.
 pub(super) async fn write_out(
     lane: Arc<ExpressLane>,
@@ -38,22 +47,22 @@ pub(super) async fn write_out(
     compression: Option<Arc<Compression>>,
 ) {
     let socket = Arc::new(socket);
+    let _direct = Direct(&lane);
     if compression.is_none() && matches!(socket.io, Writer::Plain(_)) {
         lane.set_direct(Some(socket.clone()));
     }
-    write_all_of(&lane, &socket, Batch::new(compression)).await;
-    lane.set_direct(None);
-}
-
-async fn write_all_of(lane: &ExpressLane, socket: &WriteHalf, mut batch: Batch) {
+    let mut batch = Batch::new(compression);
     loop {
         // The end is checked before the queue is emptied: the last message is queued with the end, and must still be
         // written.
         let over = lane.killed().is_some() || lane.is_closing();
         let mut run = 0;
-        let mut taken = batch.fill(lane, WRITE_BATCH_BYTES).await;
-        while taken == Taken::Some {
-            if let Err(error) = write_batch(lane, socket, &mut batch).await {
+        let taken = loop {
+            let taken = batch.fill(&lane, WRITE_BATCH_BYTES).await;
+            if taken != Taken::Some {
+                break taken;
+            }
+            if let Err(error) = write_batch(&lane, &socket, &mut batch).await {
                 tracing::debug!(%error, "connection lost while writing");
                 if error.kind() == io::ErrorKind::TimedOut {
                     lane.kill(CloseReason::Stalled);
@@ -68,12 +77,13 @@ async fn write_all_of(lane: &ExpressLane, socket: &WriteHalf, mut batch: Batch) 
                 tokio::task::yield_now().await;
                 run = 0;
             }
-            taken = batch.fill(lane, WRITE_BATCH_BYTES).await;
-        }
+        };
         if over && taken == Taken::Nothing {
-            shut_down(lane, socket).await;
+            shut_down(&lane, &socket).await;
             if lane.killed().is_some_and(|why| why.last_word().is_some()) {
-                tokio::time::timeout(LINGER_TIME, ignore(socket)).await.ok();
+                tokio::time::timeout(LINGER_TIME, ignore(&socket))
+                    .await
+                    .ok();
             }
             return;
         }
