@@ -4,7 +4,7 @@ use std::{collections::VecDeque, io::IoSlice, sync::Arc};
 
 use smallvec::SmallVec;
 
-use super::lane::{ExpressLane, Taken};
+use super::lane::ExpressLane;
 use crate::{
     delivery::{Places, QueuedMessage},
     net::deflate::Compression,
@@ -15,6 +15,17 @@ use crate::{
 const MAX_VECTORED_PIECES: usize = 64;
 
 pub(super) type Slices<'b> = SmallVec<[IoSlice<'b>; MAX_VECTORED_PIECES]>;
+
+/// The outcome of asking a lane for messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// There is something to write.
+    Some,
+    /// Nothing waits.
+    Nothing,
+    /// A sender is writing to the socket; it wakes the writer if anything is left to do.
+    Busy,
+}
 
 /// A writer's messages.
 #[derive(Debug)]

@@ -20,6 +20,7 @@ mod pending;
 mod polling;
 mod probe;
 mod screen;
+mod send_list;
 pub(super) mod senders;
 mod source;
 mod upgrade;

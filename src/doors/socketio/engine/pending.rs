@@ -134,7 +134,7 @@ async fn watch(pending: Arc<Pending>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::senders::SendList, *};
+    use super::{super::send_list::SendList, *};
     use crate::{config::Config, observe::Metrics};
 
     fn lane() -> Arc<ExpressLane> {

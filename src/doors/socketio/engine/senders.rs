@@ -6,13 +6,13 @@
 //! never held up by a socket.
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Arc,
     atomic::{AtomicUsize, Ordering},
 };
 
 use tokio::runtime::Handle;
 
-use super::{batch::Batch, lane::ExpressLane};
+use super::{batch::Batch, lane::ExpressLane, send_list::SendList};
 use crate::observe::Sockets;
 
 /// Sockets that are written to in a row. Then other tasks have the thread, the hub among them.
@@ -30,24 +30,9 @@ pub(super) enum Again {
 /// The lists of one server.
 #[derive(Debug)]
 pub(in crate::doors::socketio) struct Senders {
-    lists: Box<[Arc<SendList>]>,
+    lists: Box<[Arc<SendList<ExpressLane>>]>,
     /// The number of lanes so far, by which they are spread over the lists.
     lanes: AtomicUsize,
-}
-
-/// Lanes that have something to be written to their sockets.
-#[derive(Debug)]
-pub struct SendList {
-    /// Never held across an await.
-    waiting: Mutex<Waiting>,
-    sockets: Sockets,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    lanes: Vec<Arc<ExpressLane>>,
-    /// Whether a task goes through them.
-    is_served: bool,
 }
 
 impl Senders {
@@ -61,48 +46,29 @@ impl Senders {
     }
 
     /// The list of the next lane.
-    pub(super) fn list(&self) -> Arc<SendList> {
+    pub(super) fn list(&self) -> Arc<SendList<ExpressLane>> {
         let nth = self.lanes.fetch_add(1, Ordering::Relaxed);
         self.lists[nth % self.lists.len()].clone()
     }
 }
 
-impl SendList {
-    /// An empty list.
-    pub fn new(sockets: &Sockets) -> Arc<Self> {
-        Arc::new(Self {
-            waiting: Mutex::default(),
-            sockets: sockets.clone(),
-        })
-    }
-
-    /// Adds a lane that has something to be written.
-    pub(super) fn add(self: &Arc<Self>, lane: Arc<ExpressLane>) {
-        let is_served = {
-            let mut waiting = self.lock();
-            waiting.lanes.push(lane);
-            std::mem::replace(&mut waiting.is_served, true)
+/// Puts a lane that has something to be written into its list.
+pub(super) fn send_soon(list: &Arc<SendList<ExpressLane>>, lane: Arc<ExpressLane>) {
+    if list.add(lane) {
+        let serving = Serving {
+            list: list.clone(),
+            is_over: false,
         };
-        if !is_served {
-            let serving = Serving {
-                list: self.clone(),
-                is_over: false,
-            };
-            // Without a runtime the task is dropped, and the writers are woken.
-            if let Ok(runtime) = Handle::try_current() {
-                runtime.spawn(serve(serving));
-            }
+        // Without a runtime the task is dropped, and the writers are woken.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(serve(serving));
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A list that is gone through. If its task ends before it is through, the writers of its lanes go on.
 struct Serving {
-    list: Arc<SendList>,
+    list: Arc<SendList<ExpressLane>>,
     /// Whether the task has come to the end of the list.
     is_over: bool,
 }

@@ -13,9 +13,9 @@ use tokio::{
 };
 
 use super::{
-    batch::Batch,
+    batch::{Batch, Taken},
     close_reason::CloseReason,
-    lane::{ExpressLane, Taken},
+    lane::ExpressLane,
 };
 use crate::net::{
     deflate::Compression,

@@ -6,7 +6,10 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use super::{
-    super::{batch::Batch, senders::Again},
+    super::{
+        batch::Batch,
+        senders::{Again, send_soon},
+    },
     express::{ExpressLane, Hands},
 };
 use crate::{net::stream::WriteHalf, observe::SocketTally};
@@ -24,7 +27,7 @@ impl ExpressLane {
     /// Has a sender write what was queued, or the writer, where that can't be.
     pub fn send_soon(self: &Arc<Self>) {
         if self.is_direct.load(Ordering::Acquire) {
-            self.list.add(self.clone());
+            send_soon(&self.list, self.clone());
         } else {
             self.flush();
         }

@@ -17,7 +17,7 @@ use super::{
         gate::Gate,
         incoming::Bounds,
         screen::{Attachments, Screen},
-        senders::SendList,
+        send_list::SendList,
     },
     open::Open,
     pulse::Pulse,
@@ -70,7 +70,7 @@ pub struct ExpressLane {
     /// Filled by the hub, the handlers and the guard, emptied by the writer. Never held across an await.
     pub(super) state: Mutex<State>,
     /// The list in which the lane waits for its sender.
-    pub(super) list: Arc<SendList>,
+    pub(super) list: Arc<SendList<ExpressLane>>,
     pub(super) limits: LaneLimits,
     /// Wakes the writer: a message waits, or the lane ends.
     pub(in crate::doors::socketio::engine) writer: Notify,
@@ -160,16 +160,29 @@ pub(super) enum Way {
 
 impl ExpressLane {
     /// The lane of a session that began with a WebSocket.
-    pub fn express(limits: LaneLimits, list: Arc<SendList>, metrics: Arc<Metrics>) -> Arc<Self> {
+    pub fn express(
+        limits: LaneLimits,
+        list: Arc<SendList<ExpressLane>>,
+        metrics: Arc<Metrics>,
+    ) -> Arc<Self> {
         Self::new(Way::Express, limits, list, metrics)
     }
 
     /// The lane of a session that began with polling.
-    pub fn polling(limits: LaneLimits, list: Arc<SendList>, metrics: Arc<Metrics>) -> Arc<Self> {
+    pub fn polling(
+        limits: LaneLimits,
+        list: Arc<SendList<ExpressLane>>,
+        metrics: Arc<Metrics>,
+    ) -> Arc<Self> {
         Self::new(Way::Engine, limits, list, metrics)
     }
 
-    fn new(way: Way, limits: LaneLimits, list: Arc<SendList>, metrics: Arc<Metrics>) -> Arc<Self> {
+    fn new(
+        way: Way,
+        limits: LaneLimits,
+        list: Arc<SendList<ExpressLane>>,
+        metrics: Arc<Metrics>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 way,

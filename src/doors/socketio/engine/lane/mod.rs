@@ -33,5 +33,4 @@ mod upgrade;
 pub use asked::Asked;
 pub use express::{ExpressLane, LaneLimits, SessionId};
 pub use open::Answered;
-pub(in crate::doors::socketio::engine) use reclaim::Taken;
 pub use upgrade::Upgrade;

@@ -4,24 +4,13 @@
 use std::collections::VecDeque;
 
 use super::{
-    super::batch::Batch,
+    super::batch::{Batch, Taken},
     express::{ExpressLane, Hands, State},
 };
 use crate::{
     channel::Namespace,
     delivery::{Places, QueuedMessage, Reclaimed},
 };
-
-/// The outcome of asking a lane for messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::doors::socketio::engine) enum Taken {
-    /// There is something to write.
-    Some,
-    /// Nothing waits.
-    Nothing,
-    /// A sender is writing to the socket; it wakes the writer if anything is left to do.
-    Busy,
-}
 
 impl State {
     /// Takes messages of up to `max` bytes into a batch.

@@ -5,7 +5,9 @@ use crate::{
     channel::Namespace,
     delivery::{Form, Outbox, Outgoing, Places, QueuedMessage, Tag, UpdateRun, WireMessage},
     doors::socketio::engine::{
-        Attachments, Bounds, CloseReason, Engine, Frame, batch::Batch, senders::SendList,
+        Attachments, Bounds, CloseReason, Engine, Frame,
+        batch::{Batch, Taken},
+        send_list::SendList,
     },
     net::deflate::{Compression, CompressionLimits},
     observe::Metrics,

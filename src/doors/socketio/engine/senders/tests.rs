@@ -28,7 +28,7 @@ impl Engine for Willing {
 }
 
 /// A lane whose client is on the root namespace.
-fn lane(list: Option<&Arc<SendList>>) -> Arc<ExpressLane> {
+fn lane(list: Option<&Arc<SendList<ExpressLane>>>) -> Arc<ExpressLane> {
     let limits = crate::server::lane_limits(&Config::default());
     let metrics = Metrics::new();
     let list = list.map_or_else(|| SendList::new(&metrics.sockets), Arc::clone);
