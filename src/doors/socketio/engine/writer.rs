@@ -87,6 +87,10 @@ pub(super) async fn write_out(
             }
             return;
         }
+        // The wake of an end that came while the socket was full is used up.
+        if taken == Taken::Nothing && (lane.killed().is_some() || lane.is_closing()) {
+            continue;
+        }
         let silent = async {
             match lane.silent_at() {
                 Some(at) => tokio::time::sleep_until(at).await,

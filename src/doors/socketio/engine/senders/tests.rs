@@ -111,7 +111,7 @@ async fn a_sender_writes_to_many_sockets_without_their_writers() {
 /// out of order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn senders_and_writers_keep_the_order() {
-    const MANY: usize = 20_000;
+    const MANY: usize = 5_000;
     let (client, socket) = pair().await;
     let lane = lane(None);
     let writer = tokio::spawn(write_out(lane.clone(), socket, None));
