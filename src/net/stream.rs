@@ -245,6 +245,7 @@ impl fmt::Debug for WriteHalf {
 #[cfg(test)]
 impl WriteHalf {
     /// The half of a stream that no listener counts.
+    #[allow(clippy::expect_used)]
     pub(crate) fn of(stream: TcpStream) -> Self {
         let quota = super::quota::Quota::new(super::quota::QuotaLimits {
             total: 1,

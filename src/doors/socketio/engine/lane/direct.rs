@@ -42,11 +42,8 @@ impl ExpressLane {
         let Some(socket) = self.begin_sending(batch) else {
             return Again::No;
         };
-        let written = match socket.try_write(&batch.slices()) {
-            Ok(written) => written,
-            // The writer tries again: it waits for the socket, or deals with the error.
-            Err(_) => 0,
-        };
+        // After an error the writer tries again: it waits for the socket, or deals with the error.
+        let written = socket.try_write(&batch.slices()).unwrap_or_default();
         tally.sent(written);
         batch.advance(written, tally);
         if batch.pieces.is_empty() {
