@@ -4,7 +4,7 @@
 //! server has one to itself and the load another. Memory is the server's resident memory with so many clients less what
 //! it was with a few, divided by their number; what the kernel holds for a socket is not in it.
 //!
-//! `cargo bench --bench connections -- --clients 2000,10000 --kinds websocket,tls,polling,sse,guide --watch 10`: with
+//! `cargo bench --bench connections -- --clients 2000,10000 --kinds websocket,tls,upgraded,polling,sse,guide --watch 10`: with
 //! `--watch`, all WebSocket clients of Stoa get an update each second, for so many seconds.
 //!
 //! Every connection needs a descriptor on each side. The children get as many as the system lets this process have.
@@ -43,7 +43,8 @@ fn main() {
             let number = |name, otherwise| {
                 value(&arguments, name).map_or(otherwise, |n| n.parse().expect("a number"))
             };
-            let kinds = value(&arguments, "--kinds").unwrap_or("websocket,tls,polling,sse,guide");
+            let kinds =
+                value(&arguments, "--kinds").unwrap_or("websocket,tls,upgraded,polling,sse,guide");
             let (rounds, watch) = (number("--rounds", ROUNDS), number("--watch", 0));
             for clients in value(&arguments, "--clients")
                 .unwrap_or("2000,10000")

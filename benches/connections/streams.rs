@@ -33,10 +33,13 @@ pub(crate) struct Ways {
 /// Connections from one address, below the number of ports that Linux gives to clients.
 const PER_SOURCE: usize = 25_000;
 
-/// The address that a client comes from: 127.0.0.1, and others of that network for those whom it has no ports for.
+/// The address that a client comes from. Each load has addresses of its own, as many as its clients need: the ports of
+/// one before it stay in use for a minute.
 pub(crate) fn source(nth: usize) -> IpAddr {
-    let last = u8::try_from(1 + nth / PER_SOURCE).expect("few sources are enough");
-    Ipv4Addr::new(127, 0, 0, last).into()
+    let process = std::process::id();
+    let part = |number: u32| u8::try_from(1 + number % 250).expect("it is below 251");
+    let of_load = u32::try_from(nth / PER_SOURCE).expect("few are enough");
+    Ipv4Addr::new(127, part(process / 250), part(process), part(of_load)).into()
 }
 
 impl Ways {
@@ -64,7 +67,12 @@ impl Ways {
     pub(crate) async fn connect(&self, kind: &str, nth: usize) -> io::Result<Box<dyn Stream>> {
         match kind {
             "tls" => self.socket_io(nth).await,
-            "polling" => self.polling(nth).await,
+            "polling" => {
+                let (mut stream, path) = self.polling(nth).await?;
+                self.get(&mut stream, &path, "").await?;
+                Ok(stream)
+            }
+            "upgraded" => self.upgraded(nth).await,
             "sse" => {
                 let mut stream = self.stream(nth).await?;
                 self.get(&mut stream, "/api/v1/stream", "").await?;
@@ -83,9 +91,7 @@ impl Ways {
 
     async fn stream(&self, nth: usize) -> io::Result<Box<dyn Stream>> {
         let socket = TcpSocket::new_v4()?;
-        if nth >= PER_SOURCE {
-            socket.bind((source(nth), 0).into())?;
-        }
+        socket.bind((source(nth), 0).into())?;
         let stream: TcpStream = socket.connect(self.address).await?;
         stream.set_nodelay(true)?;
         Ok(match &self.encryption {
@@ -109,8 +115,8 @@ impl Ways {
         Ok(stream)
     }
 
-    /// A session that polls: its one connection waits in a poll.
-    async fn polling(&self, nth: usize) -> io::Result<Box<dyn Stream>> {
+    /// A session that polls, with its path; its one connection is to wait in a poll.
+    async fn polling(&self, nth: usize) -> io::Result<(Box<dyn Stream>, String)> {
         let mut stream = self.stream(nth).await?;
         let path = "/socket.io/?EIO=4&transport=polling";
         self.get(&mut stream, path, "").await?;
@@ -130,7 +136,20 @@ impl Ways {
                 .await?
                 .contains("connection_established");
         }
-        self.get(&mut stream, &path, "").await?;
+        Ok((stream, path))
+    }
+
+    /// A session that polled and has become a WebSocket, as the JavaScript client makes it by default.
+    async fn upgraded(&self, nth: usize) -> io::Result<Box<dyn Stream>> {
+        let (_polled, path) = self.polling(nth).await?;
+        let mut stream = self.stream(nth).await?;
+        let path = path.replace("transport=polling", "transport=websocket");
+        self.get(&mut stream, &path, UPGRADE).await?;
+        until(&mut stream, "\r\n\r\n").await?;
+        stream.write_all(b"\x81\x86\0\0\0\x002probe").await?;
+        until(&mut stream, "3probe").await?;
+        stream.write_all(b"\x81\x81\0\0\0\x005").await?;
+        stream.flush().await?;
         Ok(stream)
     }
 

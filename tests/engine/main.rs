@@ -8,6 +8,7 @@
 
 mod alive;
 mod packets;
+mod sessions;
 mod upgrades;
 
 use std::time::{Duration, Instant};

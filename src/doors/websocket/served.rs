@@ -1,6 +1,6 @@
 //! A client of one of these doors, from its handshake to its end.
 
-use std::{borrow::Cow, net::IpAddr, pin::pin, sync::Arc, time::Duration};
+use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -116,7 +116,8 @@ pub(super) fn serve(
             return;
         };
         let (max, stall) = (context.options.max_message, context.options.stall);
-        let socket = ClientSocket::new(socket, early, max, stall, compression).await;
+        let socket = ClientSocket::new(socket, early, max, stall, compression);
+        let socket = Box::new(socket.await);
         let client = Arriving {
             context,
             door,
@@ -124,7 +125,10 @@ pub(super) fn serve(
             requested,
             _presence: presence,
         };
-        client.run(socket, opening, protocol).await;
+        let joined = Box::pin(client.join(socket, opening, protocol)).await;
+        if let Some((connected, socket)) = joined {
+            connected.run(socket).await;
+        }
     });
     response
 }
@@ -141,12 +145,13 @@ struct Arriving {
 }
 
 impl Arriving {
-    async fn run(
+    /// Makes the client a member; `None` for one that is refused, and told so.
+    async fn join<P: Protocol>(
         self,
-        mut socket: ClientSocket,
+        mut socket: Box<ClientSocket>,
         opening: impl FnOnce(&Arc<str>, &Identity) -> Opening,
-        protocol: impl Protocol,
-    ) {
+        protocol: P,
+    ) -> Option<(Box<Connected<P>>, Box<ClientSocket>)> {
         let Visitor { who, address } = self.visitor;
         let context = self.context;
         let id: Arc<str> = crate::event::mint_id().to_string().into();
@@ -178,7 +183,8 @@ impl Arriving {
                     code: CloseCode::Policy,
                     reason: refusal.code.into(),
                 };
-                return socket.close(frame, LAST_WORD).await;
+                socket.close(frame, LAST_WORD).await;
+                return None;
             }
         };
         context.metrics.usage.came_by(self.door);
@@ -208,11 +214,12 @@ impl Arriving {
             _live: live,
             _counted: counted,
         };
-        connected.run(socket).await;
+        Some((Box::new(connected), socket))
     }
 }
 
-/// A client that is a member of the hub.
+/// A client that is a member of the hub. Boxed, and with it all that is seldom done: so its task is as small as what an
+/// idle client needs.
 struct Connected<P> {
     session: Session,
     ending: Arc<Ending>,
@@ -236,16 +243,16 @@ enum End {
 }
 
 impl<P: Protocol> Connected<P> {
-    async fn run(mut self, mut socket: ClientSocket) {
+    async fn run(mut self: Box<Self>, mut socket: Box<ClientSocket>) {
         let end = self.exchange(&mut socket).await;
         if let End::Close(_) = end {
             self.listed.goodbye();
         }
         // The hub forgets the client before the last words are sent.
-        let Self { session, .. } = self;
+        let Self { session, .. } = *self;
         drop(session);
         if let End::Close(frame) = end {
-            socket.close(frame, LAST_WORD).await;
+            Box::pin(socket.close(frame, LAST_WORD)).await;
         }
     }
 
@@ -299,7 +306,7 @@ impl<P: Protocol> Connected<P> {
     ) -> tungstenite::Result<Option<End>> {
         let (queue, ending) = (&self.session.queue, &self.ending);
         let answers_ping = matches!(message, Message::Ping(_));
-        let mut work = pin!(self.receive(message));
+        let mut work = Box::pin(self.receive(message));
         let end = loop {
             tokio::select! {
                 biased;

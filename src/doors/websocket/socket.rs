@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// The buffer for bytes that come; a client of these doors sends little.
-const READ_BUFFER: usize = 4 * 1_024;
+const READ_BUFFER: usize = 1_024;
 /// The bytes that are collected before they are written.
 const WRITE_BUFFER: usize = 32 * 1_024;
 
