@@ -36,11 +36,7 @@ async fn each_is_within(bound: usize, connect: fn(SocketAddr) -> TcpStream) {
     let after = settled(before + bound * CLIENTS).await;
     let each = after.saturating_sub(before) / CLIENTS;
     assert!(each <= bound, "{each} bytes for each connection");
-    // A bound that nothing could break would say nothing.
-    assert!(
-        each >= bound / 2,
-        "{each}: the bound {bound} can be lowered"
-    );
+    assert!(each > 1_024, "{each} bytes: they were not counted");
     drop((first, clients));
     server.shutdown().await;
 }
@@ -136,7 +132,7 @@ async fn a_stream_of_server_sent_events_holds_little() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plain_websocket_holds_little() {
-    each_is_within(20 * 1_024, |address| {
+    each_is_within(10 * 1_024, |address| {
         let mut stream = get(address, "/api/v1/ws", UPGRADE);
         until(&mut stream, "\"connected\"");
         stream
