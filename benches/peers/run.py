@@ -71,6 +71,15 @@ def install(peers):
     return versions
 
 
+def can_do(command):
+    """Whether the load knows this way of measuring; an older program may not."""
+    asked = [os.environ["STOA_BENCH_BINARY"], "bench", command, "--help"]
+    can = subprocess.run(asked, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    if not can:
+        complain(f"left out: stoa bench {command}, which this program does not know")
+    return can
+
+
 class Runner:
     def __init__(self, stoa, log, again):
         self.stoa, self.log, self.again = stoa, log, again
@@ -149,6 +158,7 @@ def main():
     begun = time.monotonic()
     versions = install(asked.peers)
     asked.peers = [peer for peer in asked.peers if peer.key in versions]
+    asked.scenarios = [one for one in asked.scenarios if can_do(one.command)]
     target = ROOT / "target" / "peers"
     target.mkdir(parents=True, exist_ok=True)
     results = {
