@@ -121,3 +121,15 @@ impl Serialize for Error {
         out.end()
     }
 }
+
+/// The words of an HTTP client's error and of its causes, without the address, which may hold a secret.
+pub(crate) fn reason(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}

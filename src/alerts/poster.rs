@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{metrics::AlertMetrics, waiting::WaitingPlace};
 use crate::{
     breaker::{Breaker, Permit},
+    error,
     timestamp::Timestamp,
 };
 
@@ -169,7 +170,7 @@ impl Poster {
             .body(body.to_owned());
         // The body of the answer is not read: nothing in it is needed, and it may be of any size.
         let answer = request.send().await.map_err(|error| Fault {
-            reason: reason(error),
+            reason: error::reason(error),
             is_final: false,
         })?;
         match answer.status() {
@@ -190,16 +191,4 @@ fn is_final(status: StatusCode) -> bool {
         StatusCode::TOO_MANY_REQUESTS,
     ];
     !status.is_server_error() && !passes.contains(&status)
-}
-
-/// The error with its causes, without the address, which may hold a secret.
-fn reason(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }

@@ -39,3 +39,4 @@ pub use rules::{MAX_RULES_PER_EVENT, Rule, RuleError};
 pub use shape::{Shapes, UpdateShape};
 pub(crate) use status::{blocker, run_status, task_status};
 pub use table::{Table, TransformOptions};
+pub(crate) use writer::COMMON;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::event::Object;
 
 /// The keys that every update has; no body writes them again.
-pub(super) const COMMON: [&str; 9] = [
+pub(crate) const COMMON: [&str; 9] = [
     "type",
     "timestamp",
     "id",

@@ -2,6 +2,7 @@
 
 use kit::{
     Client, counted_in,
+    door::DoorClient,
     guarded::{grant, guarded, observer, producer, publish, request, token},
     process::{Process, serve_in_memory},
     until, wait_for,
@@ -252,5 +253,44 @@ async fn projects_that_are_invented_silence_no_run() {
         (status, &refusal["error"]["code"]),
         (403, &json!("forbidden"))
     );
+    server.shutdown().await;
+}
+
+/// Operators are told at the plain WebSockets too, each in the door's own shape; the visualization draws graphs, and no
+/// alerts.
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_at_the_other_doors_are_told_too() {
+    let server = guarded(|_| {}).await;
+    let address = server.address();
+    let admin = kit::guarded::admin();
+    let open = async |path: &str| {
+        let path = format!("{path}?token={admin}");
+        DoorClient::open(address, &path).await.expect("comes in")
+    };
+    let mut told = Vec::new();
+    for path in [
+        "/api/v1/ws",
+        "/api/stream/projects/shop",
+        "/ws/show/",
+        "/ws/show/admin/",
+    ] {
+        told.push((path, open(path).await));
+    }
+    let mut painter = open("/ws/visualization").await;
+    publish(address, &failed("r1")).await;
+    for (path, client) in &mut told {
+        let update = client.until("health_update").await;
+        assert_eq!(update["alert"]["code"], "run_failed", "{path}: {update}");
+    }
+    let update = json!({ "type": "node_update", "target_id": "n", "changes": {} });
+    painter.send(&update).await;
+    loop {
+        let message = painter.next().await.expect("a message");
+        assert!(message.get("alert").is_none(), "{message}");
+        assert_ne!(message["source_type"], "alert", "{message}");
+        if message["status"] == "accepted" {
+            break;
+        }
+    }
     server.shutdown().await;
 }

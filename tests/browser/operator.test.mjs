@@ -89,6 +89,28 @@ test('the figures shown are those of the API, after acts that are known', LIMIT,
   }
 });
 
+test('the alerts that hold are shown with what to do, and no others', LIMIT, async () => {
+  const own = await startStoa();
+  try {
+    const run = (type) => ({ type, project_id: 'shop', data: { run_id: 'r1', status: type.split('.').at(-1), message: 'Pay <b>now</b>?' } });
+    await publish(own, { ...run('agent.run.waiting_for_human') });
+    await until('the alert', async () => (await told(own, '/api/v1/alerts')).total === 1);
+    const { page, troubles, close } = await openOperator(browser, own);
+    await status(page, 'live');
+    await says(page, '[data-testid=alerts]', 'data-total', 1);
+    const alert = page.getByTestId('alert');
+    await alert.filter({ hasText: 'Run r1 waits for a person: Pay <b>now</b>?' }).waitFor();
+    await alert.filter({ hasText: 'Run waiting in shop, since' }).waitFor();
+    await publish(own, run('agent.run.completed'));
+    await says(page, '[data-testid=alerts]', 'data-total', 0);
+    await page.getByTestId('alerts').filter({ hasText: 'No alert holds.' }).waitFor();
+    assert.deepEqual(troubles, []);
+    await close();
+  } finally {
+    await own.stop();
+  }
+});
+
 test('the chart of throughput draws what it was told, and says it in words', LIMIT, async () => {
   const { page, close } = await openOperator(browser, stoa);
   await status(page, 'live');

@@ -19,6 +19,7 @@ use super::keys::{Key, Keys};
 use crate::{
     breaker::{Breaker, Breakers},
     config::Authentication,
+    error,
 };
 
 /// Keys of one provider. A token without `kid` is tried with each, so there must not be many; providers have two or three.
@@ -111,7 +112,7 @@ impl Jwks {
         let client = client.build().map_err(|error| {
             format!(
                 "can't be used: {}; install ca-certificates, or name a file of them in SSL_CERT_FILE",
-                reason(error)
+                error::reason(error)
             )
         })?;
         Ok(Self {
@@ -244,7 +245,7 @@ impl Jwks {
             .header(ACCEPT, "application/jwk-set+json, application/json")
             .send()
             .await
-            .map_err(reason)?;
+            .map_err(error::reason)?;
         if answer.status() != StatusCode::OK {
             let status = answer.status();
             return Err(format!(
@@ -252,7 +253,7 @@ impl Jwks {
             ));
         }
         let mut body = Vec::new();
-        while let Some(part) = answer.chunk().await.map_err(reason)? {
+        while let Some(part) = answer.chunk().await.map_err(error::reason)? {
             if body.len() + part.len() > self.max_bytes {
                 return Err(format!(
                     "the answer has more than {} bytes ([authentication] jwks_max_bytes)",
@@ -289,16 +290,4 @@ fn read(body: &[u8]) -> Result<Keys, String> {
             "{many} keys are published, and at most {MAX_KEYS} are taken"
         )),
     }
-}
-
-/// The error with its causes, without the URL, which the log line has already.
-fn reason(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }

@@ -12,23 +12,11 @@ use crate::{
     },
     error::Error,
     event::Object,
+    update::COMMON,
 };
 
 /// The name of the greeting, which clients of this door are not sent: they take their first message for an answer.
 pub(super) const GREETING: &str = "connection";
-
-/// Fields of an update that a `VisualUpdate` has under its own names, or not at all.
-const ENVELOPE: [&str; 9] = [
-    "type",
-    "timestamp",
-    "id",
-    "cursor",
-    "source_type",
-    "priority",
-    "animation",
-    "hint",
-    "coalesced",
-];
 
 /// Updates one by one.
 #[derive(Debug)]
@@ -54,6 +42,10 @@ impl Wire for Updates {
 
 /// The message of an update, or of a notice to this client alone.
 fn write(name: &str, fields: Object) -> Option<Object> {
+    // An alert is about the server or a run, and no change of a graph.
+    if fields.contains_key("alert") {
+        return None;
+    }
     if fields.contains_key("source_type") {
         return Some(visual_update(name, fields));
     }
@@ -114,7 +106,7 @@ fn changes(mut fields: Object) -> Object {
     if let Some(Value::Object(data)) = fields.remove("data") {
         return data;
     }
-    fields.retain(|key, _| !ENVELOPE.contains(&key.as_str()));
+    fields.retain(|key, _| !COMMON.contains(&key.as_str()));
     fields
 }
 

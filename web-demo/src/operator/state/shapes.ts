@@ -67,6 +67,23 @@ export interface Issue {
   action: string;
 }
 
+/** Something that operators are told without asking, while it holds. */
+export interface Alert {
+  id: string;
+  code: string;
+  severity: string;
+  message: string;
+  action: string;
+  project: string;
+  since: number | null;
+}
+
+export interface Alerts {
+  rows: Alert[];
+  total: number;
+  isEnabled: boolean;
+}
+
 export interface Grade {
   value: number | null;
   /** The most that there may be, where the value is a number of things. */
@@ -169,4 +186,12 @@ export function readGrades(grades: Json): Record<string, Grade> {
     const grade = record(grades[name]);
     return [name, { value: number(grade, 'value'), limit: number(grade, 'limit'), grade: text(grade, 'grade') }];
   }));
+}
+
+export function readAlerts(told: Json): Alerts {
+  const rows = records(told.alerts).map((alert) => ({
+    id: text(alert, 'id'), code: text(alert, 'code'), severity: text(alert, 'severity'), message: text(alert, 'message'),
+    action: text(alert, 'action'), project: text(alert, 'project_id'), since: moment(alert.since),
+  }));
+  return { rows, total: Math.max(amount(told, 'total'), rows.length), isEnabled: told.enabled !== false };
 }

@@ -1,6 +1,6 @@
 /**
  * The page's view of the server: what is asked, how often, and what the answers say of the connection. Everything is asked over
- * HTTP; an operator's requests count for `[rate_limiting]`, so all questions together stay at about sixty a minute.
+ * HTTP; an operator's requests count for `[rate_limiting]`, so all questions together stay at about seventy a minute.
  */
 import { computed, reactive, ref, shallowReactive } from 'vue';
 import { readAnalytics, readConnections, readParts, readRooms } from './analytics';
@@ -10,14 +10,14 @@ import type { Outcome, Request } from './ask';
 import { Poll } from './poll';
 import { add } from './series';
 import type { Point } from './series';
-import { readHealth, readPerformance } from './shapes';
-import type { Health, Performance } from './shapes';
+import { readAlerts, readHealth, readPerformance } from './shapes';
+import type { Alerts, Health, Performance } from './shapes';
 import { sentence } from './words';
 import { keepToken, keptToken, mayBeAdmin } from './token';
 import type { Json } from '../../state/types';
 
 const SPAN_MS = 5 * 60_000;
-const EVERY_MS = { performance: 2_000, health: 4_000, slow: 15_000, connections: 8_000, parts: 5_000 };
+const EVERY_MS = { performance: 2_000, health: 4_000, alerts: 8_000, slow: 15_000, connections: 8_000, parts: 5_000 };
 /** The live connections that are asked for at once. */
 const MOST_CONNECTIONS = 500;
 
@@ -40,6 +40,7 @@ export const session = reactive({
 export const figures = shallowReactive({
   performance: null as Performance | null,
   health: null as Health | null,
+  alerts: null as Alerts | null,
   analytics: null as Analytics | null,
   /** Whether this server has analytics for this reader, and else why not. */
   analyticsRefused: '',
@@ -147,6 +148,7 @@ const connections = new Poll(EVERY_MS.connections, (signal) => request(`api/v1/a
 
 const others = [
   beside('api/v1/health', EVERY_MS.health, (data) => (figures.health = readHealth(data))),
+  beside('api/v1/alerts', EVERY_MS.alerts, (data) => (figures.alerts = readAlerts(data))),
   beside('api/v1/ws/rooms', EVERY_MS.slow, (data) => (figures.rooms = readRooms(data))),
   // It is answered while the server is not ready, too, and says why.
   beside('readyz', EVERY_MS.parts, (data) => (figures.parts = readParts(data)), { alsoOk: 503 }),
@@ -179,7 +181,7 @@ export function useToken(given: string): void {
   Object.assign(session, { access: 'asking', sentence: '', code: '', isAdmin: null, isPaused: false });
   if (given === '') {
     session.heardAt = 0;
-    Object.assign(figures, { performance: null, health: null, analytics: null, rooms: null, parts: null });
+    Object.assign(figures, { performance: null, health: null, alerts: null, analytics: null, rooms: null, parts: null });
     Object.assign(series, { events: [], updates: [], deliveries: [], p95: [], cpu: [] });
   }
   Object.assign(figures, { connections: null, analyticsRefused: '' });

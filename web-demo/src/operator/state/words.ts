@@ -27,7 +27,7 @@ export function sentence(said: string): string {
 const LOOKS: Record<string, Look> = {
   healthy: 'done', excellent: 'done', ok: 'done', closed: 'done', ready: 'done', normal: 'done', stable: 'done',
   good: 'active', degraded: 'gold', half_open: 'gold', stale: 'gold', warning: 'gold', stopping: 'gold', flapping: 'gold', burst: 'gold', silence: 'gold',
-  needs_attention: 'blocked', unhealthy: 'blocked', critical: 'blocked', open: 'blocked', down: 'blocked', missing: 'blocked', failed: 'blocked',
+  error: 'blocked', needs_attention: 'blocked', unhealthy: 'blocked', critical: 'blocked', open: 'blocked', down: 'blocked', missing: 'blocked', failed: 'blocked',
   error_cascade: 'blocked', not_ready: 'blocked',
 };
 
