@@ -66,6 +66,27 @@ async fn a_closed_loop_is_lockstep_or_pipelined() {
 }
 
 #[tokio::test]
+async fn polling_clients_get_everything_too() {
+    let stoa = kit::server().await;
+    for load in [["--rate", "20"], ["--in-flight", "4"]] {
+        let more = [
+            "--observers",
+            "5",
+            "--transport",
+            "polling",
+            load[0],
+            load[1],
+        ];
+        let outcome = bench("fanout", stoa.address(), &words(&more)).await.good();
+        assert_eq!(outcome.report["transport"], "polling");
+        assert_eq!(
+            outcome.number("/deliveries"),
+            outcome.number("/updates") * 5.0
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_update_is_padded_to_its_size() {
     let stoa = kit::server().await;
     let more = words(&[

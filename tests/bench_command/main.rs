@@ -3,7 +3,9 @@
 
 mod fake;
 mod fanout;
+mod others;
 mod refusals;
+mod returning;
 
 use std::{net::SocketAddr, process::Stdio};
 

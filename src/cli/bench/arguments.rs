@@ -6,17 +6,30 @@ use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Url;
 
 use super::limits::{
-    MAX_CLIENTS, MAX_CONCURRENCY, MAX_IN_FLIGHT, MAX_RATE, MAX_SECONDS, MAX_SIZE, MAX_THREADS,
+    MAX_BATCH, MAX_CLIENTS, MAX_CONCURRENCY, MAX_IN_FLIGHT, MAX_MISSED, MAX_RATE, MAX_SECONDS,
+    MAX_SIZE, MAX_THREADS,
 };
 use crate::cli::{arguments::HERE, url};
 
 /// The producer's packet where none is given: Stoa sends a decision to every observer, and never coalesces it.
-pub(super) const DECISION: &str = r#"["publish",{"type":"decision.made","source":"bench","data":{"agent_id":"bench","decision":"go on","confidence_score":0.9,"seq":{seq},"rationale":"{pad}"}}]"#;
+pub(super) const DECISION: &str = r#"["publish",{"type":"decision.made","data":{"decision":"go on","seq":{seq},"rationale":"{pad}"}}]"#;
+
+/// The event of `ingest` where none is given.
+pub(super) const EVENT: &str =
+    r#"{"type":"decision.made","data":{"decision":"go on","seq":{seq},"rationale":"{pad}"}}"#;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Scenario {
     /// One producer, many observers: deliveries a second, latency, and whether each of them got everything once and in order
     Fanout(FanoutArgs),
+    /// Connects per second, the time of each step, and with --pid the memory of an idle connection
+    Connect(ConnectArgs),
+    /// Clients leave, miss updates, and come back with their cursors, some at a time: until they have everything
+    Resume(ReturnArgs),
+    /// All clients drop and come back at once: until the last one has everything
+    Storm(ReturnArgs),
+    /// Events per second that the server takes, and the time until it has them for sure
+    Ingest(IngestArgs),
 }
 
 /// The options of every scenario.
@@ -115,15 +128,71 @@ pub(super) struct FanoutArgs {
     pub(super) in_flight: Option<u64>,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct ConnectArgs {
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReturnArgs {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(flatten)]
+    pub(super) dialect: Dialect,
+    /// The updates that are sent while the clients are away
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(..=MAX_MISSED))]
+    pub(super) missed: u64,
+    /// Updates per second while they come back
+    #[arg(long, value_name = "N", default_value_t = 20.0, value_parser = rate)]
+    pub(super) rate: f64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct IngestArgs {
+    #[command(flatten)]
+    pub(super) common: Common,
+    /// The way in
+    #[arg(long, value_enum, default_value_t = Via::Publish)]
+    pub(super) via: Via,
+    /// Requests that are on their way at a time; with ndjson, each has a connection of its own
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=MAX_IN_FLIGHT))]
+    pub(super) in_flight: u64,
+    /// Events of a request
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=MAX_BATCH))]
+    pub(super) batch: u64,
+    /// An event as it is sent, with {seq}, {time} and {pad}
+    #[arg(long, value_name = "JSON", default_value = EVENT, hide_default_value = true)]
+    pub(super) body: String,
+    /// The name of the Socket.IO event that takes it, and acknowledges it
+    #[arg(long, value_name = "NAME", default_value = "publish")]
+    pub(super) emit: String,
+    /// The bytes of an event as it is sent; {pad} is made to fit [default: no padding]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..=MAX_SIZE))]
+    pub(super) size: Option<u64>,
+}
+
+/// A way in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Via {
+    /// Events of Socket.IO on one connection, each acknowledged
+    Publish,
+    /// POST /api/v1/events, lines of JSON
+    Ndjson,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Transport {
     Websocket,
+    /// Long polling, two connections for each client
+    Polling,
 }
 
 impl Transport {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Websocket => "websocket",
+            Self::Polling => "polling",
         }
     }
 }

@@ -1,78 +1,19 @@
 //! A Socket.IO client that costs little: it reads into a buffer that all clients of its thread share, and parses no JSON.
 
-use std::{
-    pin::Pin,
-    sync::{Mutex, PoisonError},
-    task::{Context, Poll, ready},
-    time::{Duration, Instant},
-};
-
-use data_encoding::BASE64;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
-    time::timeout,
-};
+use std::sync::Mutex;
 
 use super::{
-    frames, http,
-    packet::namespace_prefix,
-    target::{OPENING, Target},
-    wire::Wire,
+    arguments::Transport,
+    polling::Polling,
+    reading::{Receive, Shared, Times},
+    socket::Socket,
+    target::Target,
 };
-use crate::cli::{output, plain::plain};
 
-/// The buffer of each thread, as long as nobody sends a larger frame.
-const BUFFER_BYTES: usize = 256 * 1024;
-
-/// The state that all clients of a thread share.
-#[derive(Debug)]
-pub(super) struct Shared<T> {
-    buffer: Vec<u8>,
-    pub(super) tally: T,
-}
-
-impl<T> Shared<T> {
-    pub(super) fn new(tally: T) -> Mutex<Self> {
-        Mutex::new(Self {
-            buffer: vec![0; BUFFER_BYTES],
-            tally,
-        })
-    }
-}
-
-/// Takes what one client reads.
-pub(super) trait Receive<T> {
-    /// Something was read; its packets follow.
-    fn begin(&mut self) {}
-    /// A packet of Socket.IO.
-    fn packet(&mut self, tally: &mut T, packet: &[u8]);
-    /// All packets that were read were taken.
-    fn end(&mut self) {}
-}
-
-/// The times of opening a connection.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Times {
-    pub(super) tcp: Duration,
-    /// TLS, the WebSocket's upgrade, and Engine.IO's opening.
-    pub(super) handshake: Duration,
-    /// Socket.IO's connect.
-    pub(super) connect: Duration,
-}
-
-#[derive(Debug)]
-pub(super) struct Client {
-    wire: Wire,
-    /// The begin of a frame whose rest has not come.
-    rest: Vec<u8>,
-    /// Whether whole frames may be in there, which came while the connection opened.
-    has_early: bool,
-    /// The fragments of a message that has not ended.
-    message: Option<Vec<u8>>,
-    /// Frames to be written.
-    out: Vec<u8>,
-    /// The bytes of them that are written.
-    written: usize,
+/// One connection.
+pub(super) enum Client {
+    Socket(Box<Socket>),
+    Polling(Polling),
 }
 
 impl Client {
@@ -85,63 +26,37 @@ impl Client {
         nth: usize,
         auth: &str,
     ) -> Result<(Self, Times), String> {
-        let begun = Instant::now();
-        let stream = target.tcp(nth).await?;
-        let tcp = begun.elapsed();
-        let mut wire = target.encrypt(stream).await?;
-        let rest = upgrade(&mut wire, target).await?;
-        let mut client = Self {
-            wire,
-            rest,
-            has_early: true,
-            message: None,
-            out: Vec::new(),
-            written: 0,
-        };
-        let mut opening = Opening::default();
-        let namespace = namespace_prefix(&target.namespace);
-        let in_time = timeout(OPENING, async {
-            while !opening.is_open {
-                client.step(&mut opening).await?;
+        Ok(match target.transport {
+            Transport::Websocket => {
+                let (socket, times) = Socket::open(target, nth, auth).await?;
+                (Self::Socket(Box::new(socket)), times)
             }
-            let handshake = begun.elapsed() - tcp;
-            client.queue(format!("0{namespace}{auth}").as_bytes());
-            while !opening.is_connected {
-                client.step(&mut opening).await?;
-                if let Some(reason) = opening.refused.take() {
-                    return Err(reason);
-                }
+            Transport::Polling => {
+                let (polling, times) = Polling::open(target, nth, auth).await?;
+                (Self::Polling(polling), times)
             }
-            Ok(handshake)
-        });
-        let handshake = in_time
-            .await
-            .map_err(|_| format!("{} did not answer in time", target.shown()))??;
-        let connect = begun.elapsed() - tcp - handshake;
-        let times = Times {
-            tcp,
-            handshake,
-            connect,
-        };
-        Ok((client, times))
+        })
     }
 
     /// Appends a packet of Socket.IO to what is written with the next [`turn`](Self::turn).
     pub(super) fn queue(&mut self, packet: &[u8]) {
-        let mut whole = Vec::with_capacity(packet.len() + 1);
-        whole.push(b'4');
-        whole.extend_from_slice(packet);
-        frames::write(&mut self.out, frames::TEXT, &whole);
+        match self {
+            Self::Socket(socket) => socket.queue(packet),
+            Self::Polling(polling) => polling.queue(packet),
+        }
     }
 
     /// The bytes that wait to be written.
     pub(super) fn unwritten(&self) -> usize {
-        self.out.len() - self.written
+        match self {
+            Self::Socket(socket) => socket.unwritten(),
+            Self::Polling(polling) => polling.unwritten(),
+        }
     }
 
     /// Whether something waits to be written.
     pub(super) fn has_unwritten(&self) -> bool {
-        !self.out.is_empty()
+        self.unwritten() > 0
     }
 
     /// Writes and reads, until something was read or all is written. It may be broken off at any time.
@@ -153,213 +68,9 @@ impl Client {
         shared: &Mutex<Shared<T>>,
         receive: &mut impl Receive<T>,
     ) -> Result<(), String> {
-        std::future::poll_fn(|cx| {
-            if self.has_unwritten()
-                && let Poll::Ready(done) = self.poll_write(cx)
-            {
-                return Poll::Ready(done);
-            }
-            let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            let Shared { buffer, tally } = &mut *shared;
-            self.poll_read(cx, buffer, |packet: Option<&[u8]>| match packet {
-                None => receive.begin(),
-                Some(packet) => receive.packet(tally, packet),
-            })
-            .map_ok(|()| receive.end())
-        })
-        .await
-    }
-
-    /// Reads a little while the connection opens, so that nothing is taken that belongs to the reader.
-    async fn step(&mut self, opening: &mut Opening) -> Result<(), String> {
-        while self.has_unwritten() {
-            std::future::poll_fn(|cx| self.poll_write(cx)).await?;
+        match self {
+            Self::Socket(socket) => socket.turn(shared, receive).await,
+            Self::Polling(polling) => polling.turn(shared, receive).await,
         }
-        while let Some(frame) = frames::first(&self.rest)? {
-            let length = frame.length;
-            opening.take(frame.kind, frame.payload)?;
-            if frame.payload.starts_with(b"2") {
-                frames::write(&mut self.out, frames::TEXT, b"3");
-            }
-            self.rest.drain(..length);
-            if opening.is_open {
-                return Ok(());
-            }
-        }
-        http::more(&mut self.wire, &mut self.rest).await
     }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
-        while self.written < self.out.len() {
-            let rest = &self.out[self.written..];
-            let wrote = ready!(Pin::new(&mut self.wire).poll_write(cx, rest)).map_err(lost)?;
-            if wrote == 0 {
-                return Poll::Ready(Err(CLOSED.into()));
-            }
-            self.written += wrote;
-        }
-        self.out.clear();
-        self.written = 0;
-        Pin::new(&mut self.wire).poll_flush(cx).map_err(lost)
-    }
-
-    fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut Vec<u8>,
-        mut take: impl FnMut(Option<&[u8]>),
-    ) -> Poll<Result<(), String>> {
-        let before = self.rest.len();
-        if before + BUFFER_BYTES / 2 > buffer.len() {
-            buffer.resize(before + BUFFER_BYTES, 0);
-        }
-        let mut read = 0;
-        if !std::mem::take(&mut self.has_early) {
-            let mut space = ReadBuf::new(&mut buffer[before..]);
-            ready!(Pin::new(&mut self.wire).poll_read(cx, &mut space)).map_err(lost)?;
-            read = space.filled().len();
-            if read == 0 {
-                return Poll::Ready(Err(CLOSED.into()));
-            }
-        }
-        buffer[..before].copy_from_slice(&self.rest);
-        take(None);
-        let mut bytes = &buffer[..before + read];
-        while let Some(frame) = frames::first(bytes)? {
-            if frame.kind == frames::TEXT && frame.ends {
-                message(frame.payload, &mut self.out, &mut take)?;
-            } else {
-                self.odd(&frame, &mut take)?;
-            }
-            bytes = &bytes[frame.length..];
-        }
-        self.rest.clear();
-        self.rest.extend_from_slice(bytes);
-        Poll::Ready(Ok(()))
-    }
-
-    /// Takes a frame that is no whole message of text.
-    #[cold]
-    fn odd(
-        &mut self,
-        frame: &frames::Frame<'_>,
-        take: &mut impl FnMut(Option<&[u8]>),
-    ) -> Result<(), String> {
-        match frame.kind {
-            frames::TEXT => self.message = Some(frame.payload.to_vec()),
-            frames::CONTINUATION => {
-                if let Some(parts) = &mut self.message {
-                    parts.extend_from_slice(frame.payload);
-                    if frame.ends {
-                        let whole = self.message.take().unwrap_or_default();
-                        message(&whole, &mut self.out, take)?;
-                    }
-                }
-            }
-            frames::PING => frames::write(&mut self.out, frames::PONG, frame.payload),
-            frames::CLOSE => return Err(closed(frame.payload)),
-            // Attachments: their event is text, and is counted.
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
-const CLOSED: &str = "the server closed the connection";
-
-/// Takes a packet of Engine.IO.
-fn message(
-    text: &[u8],
-    out: &mut Vec<u8>,
-    take: &mut impl FnMut(Option<&[u8]>),
-) -> Result<(), String> {
-    match text.split_first() {
-        Some((b'4', packet)) => take(Some(packet)),
-        Some((b'2', what)) => {
-            let pong = [b"3", what].concat();
-            frames::write(out, frames::TEXT, &pong);
-        }
-        Some((b'1', _)) => return Err(CLOSED.into()),
-        _ => {}
-    }
-    Ok(())
-}
-
-/// The end that a close frame names.
-fn closed(payload: &[u8]) -> String {
-    match payload.split_first_chunk::<2>() {
-        Some((code, reason)) => format!(
-            "{CLOSED}: {} {}",
-            u16::from_be_bytes(*code),
-            plain(&String::from_utf8_lossy(reason), 100)
-        ),
-        None => CLOSED.into(),
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn lost(error: std::io::Error) -> String {
-    output::io_reason(&error)
-}
-
-/// The state of a connection that opens.
-#[derive(Debug, Default)]
-struct Opening {
-    is_open: bool,
-    is_connected: bool,
-    refused: Option<String>,
-}
-
-impl Opening {
-    fn take(&mut self, kind: u8, payload: &[u8]) -> Result<(), String> {
-        match (kind, payload) {
-            (frames::CLOSE, reason) => return Err(closed(reason)),
-            (frames::TEXT, [b'0', ..]) => self.is_open = true,
-            (frames::TEXT, [b'4', b'0', ..]) => self.is_connected = true,
-            (frames::TEXT, [b'4', b'4', reason @ ..]) => {
-                self.refused = Some(refusal(reason));
-            }
-            (frames::TEXT, [b'1', ..] | [b'4', b'1', ..]) => return Err(CLOSED.into()),
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
-/// A refusal in the words of the server.
-fn refusal(reason: &[u8]) -> String {
-    let text = String::from_utf8_lossy(reason);
-    let parsed: Option<serde_json::Value> = text
-        .find('{')
-        .and_then(|at| serde_json::from_str(&text[at..]).ok());
-    let message = parsed.as_ref().and_then(|body| body["message"].as_str());
-    format!(
-        "the server refuses the client: {}",
-        plain(message.unwrap_or(&text), 300)
-    )
-}
-
-/// Makes a WebSocket of a connection; what comes after the answer is given back.
-async fn upgrade(wire: &mut Wire, target: &Target) -> Result<Vec<u8>, String> {
-    let request = format!(
-        "GET {}?EIO=4&transport=websocket HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\nUser-Agent: stoa-bench/{}\r\n\r\n",
-        target.path,
-        target.host,
-        BASE64.encode(uuid::Uuid::new_v4().as_bytes()),
-        env!("CARGO_PKG_VERSION"),
-    );
-    wire.write_all(request.as_bytes()).await.map_err(lost)?;
-    wire.flush().await.map_err(lost)?;
-    let mut rest = Vec::new();
-    let head = http::head(wire, &mut rest).await?;
-    if head.status != 101 {
-        return Err(format!(
-            "{}{} answered {} instead of opening a WebSocket; is Socket.IO at that path (--path)?",
-            target.shown(),
-            target.path,
-            head.status
-        ));
-    }
-    Ok(rest)
 }

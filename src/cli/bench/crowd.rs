@@ -12,10 +12,12 @@ use tokio::{
 };
 
 use super::{
-    arguments::Common,
-    client::{Client, Shared, Times},
+    arguments::{Common, Dialect},
+    client::Client,
     live::Live,
     packet::namespace_prefix,
+    reading::{Shared, Times},
+    run::{Observer, Run},
     tally::{Latencies, Tally},
     target::Target,
     workers::Worker,
@@ -43,22 +45,42 @@ impl Entry {
         })
     }
 
-    /// Adds packets to send; without the number of their kind.
-    pub(super) fn say<'a>(&mut self, packets: impl Iterator<Item = &'a str>) {
+    /// Adds the packets that observers of such a server send.
+    pub(super) fn say(&mut self, dialect: &Dialect) {
         let namespace = namespace_prefix(&self.target.namespace);
+        let joins = dialect.join.iter();
+        let joins = joins.map(|room| json!(["join", { "room": room }]).to_string());
+        let packets = joins.chain(dialect.hello.iter().cloned());
         self.hello
             .extend(packets.map(|packet| format!("2{namespace}{packet}")));
     }
 
     /// Connects the client of this number.
-    pub(super) async fn open(&self, nth: usize) -> Result<(Client, Times), String> {
-        let auth = Value::from(self.auth.clone()).to_string();
+    pub(super) async fn open(
+        &self,
+        nth: usize,
+        cursor: Option<&str>,
+    ) -> Result<(Client, Times), String> {
+        let mut auth = self.auth.clone();
+        if let Some(cursor) = cursor {
+            auth.insert("cursor".into(), json!(cursor));
+        }
+        let auth = Value::from(auth).to_string();
         let (mut client, times) = Client::open(&self.target, nth, &auth).await?;
         for packet in &self.hello {
             client.queue(packet.as_bytes());
         }
         Ok((client, times))
     }
+}
+
+/// The `auth` of the producer, as JSON.
+pub(super) fn producer_auth(common: &Common, dialect: &Dialect) -> String {
+    let token = dialect.producer_token.as_deref();
+    let token = token.or(common.token.as_deref());
+    let mut auth = auth(common.auth.as_ref(), token);
+    auth.entry("role").or_insert_with(|| json!("producer"));
+    Value::from(auth).to_string()
 }
 
 /// The `auth` of a client: what is given, and the token.
@@ -88,6 +110,7 @@ impl Connected {
 
 /// A client's place in the run.
 pub(super) struct Seat {
+    pub(super) nth: usize,
     pub(super) client: Client,
     pub(super) shared: Arc<Mutex<Shared<Tally>>>,
 }
@@ -134,7 +157,7 @@ where
                 let (entry, tell, work) = (entry.clone(), tell.clone(), work.clone());
                 let shared = worker.shared.clone();
                 tasks.push(worker.handle.spawn(async move {
-                    let opened = entry.open(nth).await;
+                    let opened = entry.open(nth, None).await;
                     drop(place);
                     let (opened, times) = match opened {
                         Ok((client, times)) => (Some(client), Ok(times)),
@@ -142,7 +165,7 @@ where
                     };
                     tell.send(times).ok();
                     if let Some(client) = opened {
-                        work(Seat { client, shared }).await;
+                        work(Seat { nth, client, shared }).await;
                     }
                 }));
             }
@@ -153,19 +176,15 @@ where
                     }
                 })?;
                 count += 1;
-                done.tcp.note(nanos(times.tcp));
-                done.handshake.note(nanos(times.handshake));
-                done.connect.note(nanos(times.connect));
+                done.tcp.note_time(times.tcp);
+                done.handshake.note_time(times.handshake);
+                done.connect.note_time(times.connect);
                 live.show_sometimes(|| format!("{count} of {clients} clients connected"));
             }
         }
     }
     done.time = begun.elapsed();
     Ok((done, tasks))
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Ends the tasks, and waits until they have.
@@ -176,4 +195,20 @@ pub(super) async fn end(tasks: Vec<JoinHandle<()>>) {
     for task in tasks {
         task.await.ok();
     }
+}
+
+/// An observer's life.
+pub(super) async fn observe(seat: Seat, run: Arc<Run>) {
+    let Seat {
+        mut client, shared, ..
+    } = seat;
+    let mut observer = Observer::new(run.clone());
+    let reason = loop {
+        if let Err(reason) = client.turn(&shared, &mut observer).await {
+            break reason;
+        }
+    };
+    run.lost_one(reason);
+    // Its sequence is judged with all others, at the end.
+    std::future::pending::<()>().await;
 }

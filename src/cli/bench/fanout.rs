@@ -11,14 +11,15 @@ use tokio::sync::{oneshot, watch};
 use super::{
     arguments::{Common, Dialect, FanoutArgs},
     client::Client,
-    crowd::{self, Entry, Seat, auth},
+    crowd::{self, Entry},
+    feed::{Feed, Source},
     live::{INTERVAL, Live},
     packet::{Reader, Template},
     permit,
     process::{self, Usage},
     producer::{Load, Plan, Producer, Sent, Stage},
     report::{Report, grouped, ms},
-    run::{Observer, Run},
+    run::Run,
     tally::{Latencies, Tally},
     workers::Worker,
 };
@@ -67,12 +68,7 @@ async fn run(common: &Common, dialect: &Dialect, load: Load) -> Result<Report, S
     }
     let mut entry = Entry::new(common).await?;
     permit::check(&entry.target, clients, common.is_mine)?;
-    let joins: Vec<String> = dialect
-        .join
-        .iter()
-        .map(|room| json!(["join", { "room": room }]).to_string())
-        .collect();
-    entry.say(joins.iter().chain(&dialect.hello).map(String::as_str));
+    entry.say(dialect);
     let entry = Arc::new(entry);
     let run = Run::new(
         observers,
@@ -84,32 +80,21 @@ async fn run(common: &Common, dialect: &Dialect, load: Load) -> Result<Report, S
     }
     let mut live = Live::new();
     let of_run = run.clone();
-    let observe = move |seat: Seat| observe(seat, of_run.clone());
+    let observe = move |seat| crowd::observe(seat, of_run.clone());
     let (connected, tasks) = crowd::connect(&entry, clients, &workers, &mut live, observe).await?;
 
     let plan = Plan {
-        template,
-        namespace: common.namespace.clone(),
         load,
         warmup: Duration::from_secs(common.warmup),
         seconds: Duration::from_secs(common.seconds),
         size: dialect.size,
-        event: dialect.event.clone(),
     };
     let watched = Watched {
         run: run.clone(),
         workers: &workers,
         pid: common.pid,
     };
-    let token = dialect
-        .producer_token
-        .as_deref()
-        .or(common.token.as_deref());
-    let mut producer_auth = auth(common.auth.as_ref(), token);
-    producer_auth
-        .entry("role")
-        .or_insert_with(|| json!("producer"));
-    let producer_auth = serde_json::Value::from(producer_auth).to_string();
+    let producer_auth = crowd::producer_auth(common, dialect);
     // A closed loop goes on where the observers are, without a change of threads; an open one keeps its own time.
     let own = match load {
         Load::Open(_) => Some(Worker::start(())?),
@@ -118,14 +103,21 @@ async fn run(common: &Common, dialect: &Dialect, load: Load) -> Result<Report, S
     let handle = own.as_ref().map_or(&workers[0].handle, |own| &own.handle);
     let (stage, stages) = watch::channel(Stage::Settling);
     let (tell, told) = oneshot::channel();
-    let shares = workers.iter().map(|worker| worker.shared.clone()).collect();
+    let observers = workers.iter().map(|worker| worker.shared.clone()).collect();
     let (of_run, target) = (run.clone(), entry.target.clone());
+    let (namespace, event) = (common.namespace.clone(), dialect.event.clone());
     handle.spawn(async move {
         let sent = match Client::open(&target, 0, &producer_auth).await {
             Ok((client, _)) => {
-                Producer::new(client, of_run, plan, shares, stage)
-                    .run()
-                    .await
+                let source = Source {
+                    client,
+                    template,
+                    namespace,
+                    event,
+                    observers,
+                };
+                let feed = Feed::new(source, of_run);
+                Producer::new(feed, plan, stage).run().await
             }
             Err(reason) => Err(format!("the producer: {reason}")),
         };
@@ -148,27 +140,13 @@ async fn run(common: &Common, dialect: &Dialect, load: Load) -> Result<Report, S
 
     let mut report = Report::new("fanout", entry.target.shown(), common.json);
     report.key("transport", common.transport.name());
-    report.count("observers", "observers", observers);
+    report.count("observers", "observers", run.observers);
     report.connected(&connected);
     fill(&mut report, &run, &workers, &sent)?;
     let deliveries = deliveries(&workers);
     report.server(before, after, deliveries);
     report.key("load", json!({ "cpu_seconds": own_cpu }));
     Ok(report)
-}
-
-/// An observer's life.
-async fn observe(seat: Seat, run: Arc<Run>) {
-    let Seat { mut client, shared } = seat;
-    let mut observer = Observer::new(run.clone());
-    let reason = loop {
-        if let Err(reason) = client.turn(&shared, &mut observer).await {
-            break reason;
-        }
-    };
-    run.lost_one(reason);
-    // Its sequence is judged with all others, at the end.
-    std::future::pending::<()>().await;
 }
 
 /// The measured deliveries so far.

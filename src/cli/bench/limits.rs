@@ -8,6 +8,10 @@ pub(super) const MAX_CLIENTS: u64 = 200_000;
 pub(super) const MAX_IN_FLIGHT: u64 = 4_096;
 /// The most updates or events a second.
 pub(super) const MAX_RATE: f64 = 1_000_000.0;
+/// The most updates that clients miss.
+pub(super) const MAX_MISSED: u64 = 100_000;
+/// The most events of one request.
+pub(super) const MAX_BATCH: u64 = 1_000;
 /// The largest update.
 pub(super) const MAX_SIZE: u64 = 8 * 1024 * 1024;
 /// The most connections that are being opened at a time.

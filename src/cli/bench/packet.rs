@@ -130,10 +130,15 @@ impl Reader {
         }
     }
 
+    /// Whether a packet is of the event.
+    pub(super) fn is_update(&self, packet: &[u8]) -> bool {
+        packet.starts_with(&self.starts)
+    }
+
     /// The index of the update in a Socket.IO packet; `None` if it is none. `likely` is where the marker was found before.
     #[inline]
     pub(super) fn index(&self, packet: &[u8], likely: &mut usize) -> Option<u64> {
-        if !packet.starts_with(&self.starts) {
+        if !self.is_update(packet) {
             return None;
         }
         let marker = self.marker.needle();

@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{
-    client::Receive, limits::MAX_IN_FLIGHT, packet::Reader, tally::Tally, tracker::Tracker,
+    limits::MAX_IN_FLIGHT, packet::Reader, reading::Receive, tally::Tally, tracker::Tracker,
 };
 
 /// Updates of a closed loop that are remembered: more than are ever on their way.
@@ -125,6 +125,11 @@ impl Run {
         self.measured.store(index, Relaxed);
     }
 
+    /// Whether a packet of Socket.IO is of the counted event.
+    pub(super) fn is_update(&self, packet: &[u8]) -> bool {
+        self.reader.is_update(packet)
+    }
+
     pub(super) fn all_ready(&self) -> bool {
         self.ready() >= self.observers
     }
@@ -213,6 +218,11 @@ impl Observer {
             fresh: 0,
             has_completed: false,
         }
+    }
+
+    /// Whether all checked updates below this number are there.
+    pub(super) fn has_all(&self, wanted: u64) -> bool {
+        self.tracker.has_all(wanted)
     }
 
     fn probe(&mut self, tally: &mut Tally, index: u64, packet: &[u8]) {

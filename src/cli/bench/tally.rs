@@ -1,6 +1,6 @@
 //! The figures that the clients of one thread keep.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use hdrhistogram::Histogram;
 use serde::{Serialize, Serializer, ser::SerializeMap};
@@ -29,6 +29,10 @@ impl Latencies {
     #[inline]
     pub(super) fn note(&mut self, nanos: u64) {
         self.0.saturating_record(nanos / 1_000);
+    }
+
+    pub(super) fn note_time(&mut self, time: Duration) {
+        self.note(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     }
 
     pub(super) fn add(&mut self, other: &Self) {

@@ -83,6 +83,11 @@ impl Target {
         url::shown(&self.url)
     }
 
+    /// A path below the server's own.
+    pub(super) fn below(&self, path: &str) -> String {
+        url::below(&self.url, path).path().to_owned()
+    }
+
     pub(super) fn is_loopback(&self) -> bool {
         self.address.ip().is_loopback()
     }
@@ -95,6 +100,8 @@ impl Target {
     pub(super) fn files_per_client(&self) -> u64 {
         match self.transport {
             Transport::Websocket => 1,
+            // One for the request that waits, one for what the client says.
+            Transport::Polling => 2,
         }
     }
 

@@ -62,7 +62,6 @@ impl Tracker {
         gaps + self.forgotten + sent.saturating_sub(self.next)
     }
 
-    #[cfg(test)]
     /// Whether all updates below `sent` are there.
     pub(super) fn has_all(&self, sent: u64) -> bool {
         self.next >= sent && self.gaps.is_empty() && self.forgotten == 0

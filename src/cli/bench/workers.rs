@@ -10,7 +10,7 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::client::Shared;
+use super::reading::Shared;
 
 /// One thread.
 #[derive(Debug)]
