@@ -67,10 +67,9 @@ fn number(text: &[u8], key: &[u8]) -> Option<u64> {
         .iter()
         .take_while(|byte| byte.is_ascii_digit())
         .take(18);
-    let number = digits.fold(None, |number: Option<u64>, digit| {
+    digits.fold(None, |number: Option<u64>, digit| {
         Some(number.unwrap_or_default() * 10 + u64::from(digit - b'0'))
-    });
-    number
+    })
 }
 
 #[cfg(test)]

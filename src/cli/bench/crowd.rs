@@ -74,17 +74,16 @@ impl Entry {
     }
 }
 
-/// The `auth` of the producer, as JSON.
-pub(super) fn producer_auth(common: &Common, dialect: &Dialect) -> String {
-    let token = dialect.producer_token.as_deref();
-    let token = token.or(common.token.as_deref());
+/// The `auth` of a producer, as JSON; its token is that of all clients unless it has its own.
+pub(super) fn producer_auth(common: &Common, own_token: Option<&str>) -> String {
+    let token = own_token.or(common.token.as_deref());
     let mut auth = auth(common.auth.as_ref(), token);
     auth.entry("role").or_insert_with(|| json!("producer"));
     Value::from(auth).to_string()
 }
 
 /// The `auth` of a client: what is given, and the token.
-pub(super) fn auth(given: Option<&Map<String, Value>>, token: Option<&str>) -> Map<String, Value> {
+fn auth(given: Option<&Map<String, Value>>, token: Option<&str>) -> Map<String, Value> {
     let mut auth = given.cloned().unwrap_or_default();
     if let Some(token) = token {
         auth.entry("token").or_insert_with(|| json!(token));

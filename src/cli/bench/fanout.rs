@@ -94,7 +94,7 @@ async fn run(common: &Common, dialect: &Dialect, load: Load) -> Result<Report, S
         workers: &workers,
         pid: common.pid,
     };
-    let producer_auth = crowd::producer_auth(common, dialect);
+    let producer_auth = crowd::producer_auth(common, dialect.producer_token.as_deref());
     // A closed loop goes on where the observers are, without a change of threads; an open one keeps its own time.
     let own = match load {
         Load::Open(_) => Some(Worker::start(())?),

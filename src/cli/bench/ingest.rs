@@ -57,14 +57,8 @@ async fn run(args: &IngestArgs) -> Result<Report, String> {
     let own = Worker::start(())?;
     let work = match args.via {
         Via::Publish => {
-            let auth = json!({ "role": "producer", "token": common.token });
-            let mut auth = crowd::auth(
-                common.auth.as_ref().or(auth.as_object()),
-                common.token.as_deref(),
-            );
-            auth.retain(|_, value| !value.is_null());
+            let auth = crowd::producer_auth(common, None);
             let (ingest, emit) = (ingest.clone(), args.emit.clone());
-            let auth = serde_json::Value::from(auth).to_string();
             own.handle
                 .spawn(async move { publish::run(&ingest, &auth, &emit).await })
         }
@@ -138,7 +132,7 @@ async fn run(args: &IngestArgs) -> Result<Report, String> {
     match done {
         Err(reason) => report.fault(reason),
         Ok(()) if unanswered > 0 => {
-            report.fault(format!("{unanswered} events were not acknowledged"))
+            report.fault(format!("{unanswered} events were not acknowledged"));
         }
         Ok(()) => {}
     }

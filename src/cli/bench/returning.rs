@@ -88,7 +88,7 @@ async fn run(args: &ReturnArgs, way: Way) -> Result<Report, String> {
     let of_returns = returns.clone();
     let work = move |seat: Seat| returner::live(seat, of_returns.clone());
     let (connected, tasks) = crowd::connect(&entry, clients, &workers, &mut live, work).await?;
-    let auth = crowd::producer_auth(common, dialect);
+    let auth = crowd::producer_auth(common, dialect.producer_token.as_deref());
     let (client, _) = Client::open(&entry.target, 0, &auth)
         .await
         .map_err(|reason| format!("the producer: {reason}"))?;
