@@ -38,11 +38,15 @@ impl Outcome {
 
 /// Runs the command with these words, and `--json`.
 async fn bench(scenario: &str, server: SocketAddr, words: &[&str]) -> Outcome {
-    let url = format!("http://{server}");
+    bench_at(scenario, &format!("http://{server}"), words).await
+}
+
+/// The same for a server at this address.
+async fn bench_at(scenario: &str, url: &str, words: &[&str]) -> Outcome {
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = tokio::process::Command::new(kit::process::binary());
     command
-        .args(["bench", scenario, &url, "--json"])
+        .args(["bench", scenario, url, "--json"])
         .args(words)
         .env_remove("STOA_TOKEN")
         .env_remove("STOA_PRODUCER_TOKEN")

@@ -1,7 +1,7 @@
 //! The scenarios `connect` and `ingest`.
 
 use crate::{
-    bench,
+    bench, bench_at,
     fake::{Fault, server},
 };
 
@@ -77,7 +77,7 @@ async fn events_that_are_taken_in_are_counted_by_the_servers_answers() {
 async fn events_that_the_server_rejects_fail_the_run() {
     let stoa = kit::server().await;
     for via in ["publish", "ndjson"] {
-        let body = r#"{"type":"no spaces, please","data":{"seq":{seq}}}"#;
+        let body = r#"{"type":"decision.made","data":{seq}}"#;
         let words = [
             "--warmup",
             "0",
@@ -114,4 +114,42 @@ async fn a_server_that_does_not_acknowledge_is_told() {
         "{}",
         outcome.stderr
     );
+}
+
+#[tokio::test]
+async fn an_encrypted_server_is_measured_by_both_transports() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key) = (
+        folder.path().join("cert.pem"),
+        folder.path().join("key.pem"),
+    );
+    let pair = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    std::fs::write(&cert, pair.cert.pem()).unwrap();
+    std::fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+    let stoa = kit::server_with(|config| {
+        config.tls.cert_file.clone_from(&cert);
+        config.tls.key_file = key;
+    })
+    .await;
+    let url = format!("https://localhost:{}", stoa.address().port());
+    let ca = cert.to_str().unwrap();
+    for transport in ["websocket", "polling"] {
+        let words = [
+            "--ca",
+            ca,
+            "--transport",
+            transport,
+            "--observers",
+            "3",
+            "--warmup",
+            "0",
+            "--seconds",
+            "1",
+        ];
+        let outcome = bench_at("fanout", &url, &words).await.good();
+        assert_eq!(outcome.report["deliveries"], 60, "{transport}");
+    }
+    let outcome = bench_at("fanout", &url, &["--observers", "1"]).await;
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.stderr.contains("--ca FILE"), "{}", outcome.stderr);
 }

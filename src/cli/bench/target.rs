@@ -164,3 +164,36 @@ fn trusted(ca: Option<&Path>) -> Result<ClientConfig, String> {
         .map_err(|error| format!("can't speak TLS: {error}"))?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn each_address_has_so_many_clients() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let target = Target {
+            url: url::parse(&address.to_string()).expect("an address"),
+            address,
+            host: address.to_string(),
+            path: "/socket.io/".into(),
+            namespace: "/".into(),
+            transport: Transport::Websocket,
+            tls: None,
+        };
+        for (nth, from) in [
+            (0, "127.0.0.1"),
+            (PER_ADDRESS - 1, "127.0.0.1"),
+            (PER_ADDRESS, "127.1.0.1"),
+            (PER_ADDRESS * 9, "127.1.0.9"),
+        ] {
+            let stream = target.tcp(nth).await.expect("a connection");
+            let (_, peer) = listener.accept().await.expect("a connection");
+            assert_eq!(peer.ip().to_string(), from, "client {nth}");
+            drop(stream);
+        }
+    }
+}
