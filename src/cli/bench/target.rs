@@ -165,12 +165,13 @@ fn trusted(ca: Option<&Path>) -> Result<ClientConfig, String> {
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
 
+    /// Only Linux takes all of 127.0.0.0/8 as its own.
     #[tokio::test]
     async fn each_address_has_so_many_clients() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -184,6 +185,9 @@ mod tests {
             transport: Transport::Websocket,
             tls: None,
         };
+        if !target.has_many_sources() {
+            return;
+        }
         for (nth, from) in [
             (0, "127.0.0.1"),
             (PER_ADDRESS - 1, "127.0.0.1"),
