@@ -39,6 +39,8 @@ pub struct Server {
     pub max_http_buffer_size: Count<1_000_000, 1024, { 1 << 30 }>,
     /// Pieces that one WebSocket message may come in: an empty one costs as much work as a full one.
     pub max_fragments: Count<4096, 16, { 1 << 20 }>,
+    /// Pings and pongs that one client of a plain WebSocket may send in a second: they cost work, whatever its role.
+    pub max_control_frames: Count<100, 1, { 1 << 20 }>,
     /// CONNECT packets of one WebSocket, which needs one for each namespace: each costs the server more than the
     /// client.
     pub max_connects: Count<100, 3, { 1 << 20 }>,

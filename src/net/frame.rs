@@ -1,9 +1,11 @@
-//! Frames of a WebSocket as a server sends them: they are not masked.
+//! Frames of a WebSocket: those that a server sends are not masked, those of a client are.
 
 use smallvec::SmallVec;
 
-/// The longest header of such a frame.
+/// The longest header of a server's frame.
 pub const MAX_HEADER: usize = 10;
+/// The longest header of a client's frame: two bytes, a length of eight, a mask of four.
+pub const MAX_CLIENT_HEADER: usize = 14;
 /// The first byte of a whole text message.
 pub const FINAL_TEXT: u8 = 0x81;
 /// The first byte of a whole binary message.
@@ -51,4 +53,39 @@ pub fn first_frame(bytes: &[u8]) -> Option<(usize, usize)> {
         len => (2, len),
     };
     Some((payload_at, payload_at.checked_add(len)?))
+}
+
+/// The header of a client's frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientHeader {
+    /// FIN, reserved bits and opcode.
+    pub first: u8,
+    /// Bytes of the payload.
+    pub payload: u64,
+    /// The mask of the payload; a client's frame must have one.
+    pub mask: Option<[u8; 4]>,
+}
+
+/// The header at the beginning of `bytes`; `None` until it is whole.
+pub fn client_header(bytes: &[u8]) -> Option<ClientHeader> {
+    let &[first, second, ref rest @ ..] = bytes else {
+        return None;
+    };
+    let (payload, size) = match second & 0x7f {
+        126 => (
+            u16::from_be_bytes(rest.get(..2)?.try_into().ok()?).into(),
+            2,
+        ),
+        127 => (u64::from_be_bytes(rest.get(..8)?.try_into().ok()?), 8),
+        short => (u64::from(short), 0),
+    };
+    let mask = match second & 0x80 {
+        0 => None,
+        _ => Some(*rest.get(size..)?.first_chunk()?),
+    };
+    Some(ClientHeader {
+        first,
+        payload,
+        mask,
+    })
 }

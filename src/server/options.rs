@@ -261,13 +261,17 @@ pub(super) fn doors(
     websocket::Options {
         compression,
         max_bytes: config.server.max_client_buffer.into(),
-        max_message: config.server.max_http_buffer_size.into(),
+        bounds: websocket::Bounds {
+            message: config.server.max_http_buffer_size.into(),
+            fragments: config.server.max_fragments.into(),
+            control_frames: config.server.max_control_frames.into(),
+            stall: config.server.stall_timeout.get(),
+        },
         max_rooms: config.rooms.max_rooms_per_client.into(),
         ping: (
             config.server.ping_interval.get(),
             config.server.ping_timeout.get(),
         ),
-        stall: config.server.stall_timeout.get(),
         heartbeat: config.performance.heartbeat_interval.get(),
         push_interval: config.performance.figures_interval.get(),
         batches: (

@@ -10,7 +10,13 @@ use kit::{
 use serde_json::json;
 use stoa::config::Role;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{
+    Message,
+    protocol::frame::{
+        Frame,
+        coding::{Data, OpCode},
+    },
+};
 
 #[tokio::test]
 async fn a_page_of_a_foreign_origin_is_refused_and_a_plain_get_is_told_so() {
@@ -64,7 +70,11 @@ async fn a_handshake_has_no_body() {
 /// The library collects an answer for each ping: unread ones must not fill the memory.
 #[tokio::test]
 async fn a_client_that_pings_and_reads_no_answer_is_not_read_either() {
-    let server = server_with(|config| config.server.stall_timeout.set(0.5).unwrap()).await;
+    let server = server_with(|config| {
+        config.server.stall_timeout.set(0.5).unwrap();
+        config.server.max_control_frames.set(1 << 20).unwrap();
+    })
+    .await;
     let address = server.address();
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = format!(
@@ -86,6 +96,102 @@ async fn a_client_that_pings_and_reads_no_answer_is_not_read_either() {
         counted(address, killed).await == 1
     })
     .await;
+}
+
+/// Each fragment costs a header to read, however little is in it.
+#[tokio::test]
+async fn a_message_in_too_many_pieces_ends_the_connection() {
+    let server = server_with(|config| config.server.max_fragments.set(16).unwrap()).await;
+    let address = server.address();
+    let offers = [("Sec-WebSocket-Extensions", "permessage-deflate")];
+    let piece = |kind, is_last| {
+        let piece = Frame::message("", OpCode::Data(kind), is_last);
+        Message::Frame(piece)
+    };
+    for (at, headers) in [&[][..], &offers[..]].into_iter().enumerate() {
+        let mut client = DoorClient::open_with(address, "/api/v1/ws", headers)
+            .await
+            .unwrap();
+        client.until("connection").await;
+        // As many as there may be are read: the message is no JSON, and that is told.
+        client.send_message(piece(Data::Text, false)).await.unwrap();
+        for _ in 0..14 {
+            let more = piece(Data::Continue, false);
+            client.send_message(more).await.unwrap();
+        }
+        let last = piece(Data::Continue, true);
+        client.send_message(last).await.unwrap();
+        assert_eq!(client.until("error").await["code"], "bad_request");
+        client.send_message(piece(Data::Text, false)).await.unwrap();
+        for _ in 0..16 {
+            let more = piece(Data::Continue, false);
+            client.send_message(more).await.ok();
+        }
+        assert!(client.next().await.is_none());
+        let (code, words) = client.closed.unwrap();
+        assert_eq!(code, 1008);
+        assert!(words.contains("[server] max_fragments"), "{words}");
+        let killed = "stoa_connections_killed_total{reason=\"too_many_fragments\"}";
+        assert_eq!(counted(address, killed).await, at as u64 + 1);
+    }
+}
+
+/// Pings and pongs cost work and are no messages; the role of a client does not matter.
+#[tokio::test]
+async fn a_flood_of_pings_or_pongs_ends_the_connection() {
+    let server = server_with(|config| config.server.max_control_frames.set(30).unwrap()).await;
+    let address = server.address();
+    for (at, path) in ["/ws/visualization", "/ws/show/"].into_iter().enumerate() {
+        let mut client = DoorClient::open(address, path).await.unwrap();
+        for _ in 0..200 {
+            let control = match at {
+                0 => Message::Pong(vec![].into()),
+                _ => Message::Ping(vec![].into()),
+            };
+            client.send_message(control).await.ok();
+        }
+        while client.next().await.is_some() {}
+        let (code, words) = client.closed.unwrap();
+        assert_eq!(code, 1008);
+        assert!(words.contains("[server] max_control_frames"), "{words}");
+        let killed = "stoa_connections_killed_total{reason=\"too_many_control_frames\"}";
+        assert_eq!(counted(address, killed).await, at as u64 + 1);
+    }
+}
+
+/// A message that is carried out is an attempt that succeeded, whether or not it is answered; an event counts once.
+#[tokio::test]
+async fn messages_count_as_what_became_of_them() {
+    let server = server().await;
+    let address = server.address();
+    let count = async |outcome: &str| {
+        counted(
+            address,
+            &format!("stoa_attempts_total{{outcome=\"{outcome}\"}}"),
+        )
+        .await
+    };
+    let mut client = DoorClient::open(address, "/ws/show/").await.unwrap();
+    let greeting = client.until("connection_established").await;
+    assert_eq!(count("ok").await, 1);
+    client
+        .send(&json!({ "type": "resume", "cursor": greeting["cursor"] }))
+        .await;
+    client.until("resumed").await;
+    // Messages are handled one after the other.
+    client.send(&json!({ "type": "ping" })).await;
+    client.until("pong").await;
+    client.send(&json!({ "type": "nothing" })).await;
+    client.until("error").await;
+    assert_eq!((count("ok").await, count("refused").await), (3, 1));
+    let mut painter = DoorClient::open(address, "/ws/visualization")
+        .await
+        .unwrap();
+    painter
+        .send(&json!({ "type": "node_update", "target_id": "n", "changes": {} }))
+        .await;
+    assert_eq!(painter.next().await.unwrap()["status"], "accepted");
+    assert_eq!((count("ok").await, count("refused").await), (5, 1));
 }
 
 /// The replay is longer than what may wait for a client, so it goes out while the request is under way.

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use super::socket::Bounds;
 use crate::{
     access::Authenticator,
     breaker::Breakers,
@@ -18,16 +19,14 @@ use crate::{
 pub struct Options {
     /// Bytes that may wait for the client; beyond it the client is parked.
     pub max_bytes: usize,
-    /// Bytes of a message that a client sends.
-    pub max_message: usize,
+    /// The bounds of its WebSocket.
+    pub bounds: Bounds,
     /// The compression of messages; none when it is switched off.
     pub compression: Option<Arc<Compression>>,
     /// The most rooms that a client may be in.
     pub max_rooms: usize,
     /// The interval of pings, and the time that an answer may take.
     pub ping: (Duration, Duration),
-    /// The time after which a client is given up that takes nothing of what is sent.
-    pub stall: Duration,
     /// The interval at which a quiet stream of server-sent events shows that it is alive.
     pub heartbeat: Duration,
     /// The shortest interval at which an operator is pushed figures.

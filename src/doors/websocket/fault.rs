@@ -1,6 +1,6 @@
 //! The faults that end a connection, as they are counted and told.
 
-use std::{borrow::Cow, io};
+use std::{borrow::Cow, error::Error, io};
 
 use tokio_tungstenite::tungstenite::{
     self,
@@ -8,6 +8,7 @@ use tokio_tungstenite::tungstenite::{
     protocol::{CloseFrame, frame::coding::CloseCode},
 };
 
+use super::fragments::TooManyFragments;
 use crate::net::deflate::InflationError;
 
 /// The reason for which a connection is counted as ended, and the close frame if the client can still be told; `None`
@@ -15,7 +16,14 @@ use crate::net::deflate::InflationError;
 pub(super) fn of(error: &tungstenite::Error) -> Option<(&'static str, Option<CloseFrame>)> {
     let (reason, code, words): (_, _, Cow<'static, str>) = match error {
         tungstenite::Error::Io(error) => {
-            let Some(cause) = inflation_error(error) else {
+            if let Some(fault) = cause::<TooManyFragments>(error) {
+                let frame = CloseFrame {
+                    code: CloseCode::Policy,
+                    reason: fault.to_string().into(),
+                };
+                return Some(("too_many_fragments", Some(frame)));
+            }
+            let Some(cause) = cause::<InflationError>(error) else {
                 let is_stalled = error.kind() == io::ErrorKind::TimedOut;
                 return is_stalled.then_some(("stalled", None));
             };
@@ -50,7 +58,7 @@ pub(super) fn of(error: &tungstenite::Error) -> Option<(&'static str, Option<Clo
     Some((reason, Some(frame)))
 }
 
-/// The fault of a compressed message, if it is that which ended the stream.
-fn inflation_error(error: &io::Error) -> Option<InflationError> {
+/// The fault of what the client sent, if it is one of this kind that ended the stream.
+fn cause<E: Error + Copy + 'static>(error: &io::Error) -> Option<E> {
     error.get_ref()?.downcast_ref().copied()
 }

@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use super::{
     context::Context,
     opening::{Opening, all_but_siblings, shape},
-    served::{Protocol, identify, is_of_type, serve},
+    protocol::{Handled, Protocol, is_of_type},
+    served::{identify, serve},
     session::{Session, now, object, user_room},
 };
 use crate::{
@@ -129,14 +130,9 @@ impl Protocol for Guide {
         is_of_type(text, "subscribe")
     }
 
-    async fn receive(&self, session: &Session, text: &str) {
-        let message: Value = match serde_json::from_str(text) {
-            Ok(message) => message,
-            Err(error) => {
-                let refusal = Error::bad_request(format!("the message is not JSON: {error}"));
-                return session.refuse(&refusal, None);
-            }
-        };
+    async fn receive(&self, session: &Session, text: &str) -> Result<Handled, Error> {
+        let message: Value = serde_json::from_str(text)
+            .map_err(|error| Error::bad_request(format!("the message is not JSON: {error}")))?;
         let room = message.get("room_id").and_then(Value::as_str);
         let kind = message.get("type").and_then(Value::as_str);
         session.used(kind.unwrap_or_default());
@@ -152,9 +148,11 @@ impl Protocol for Guide {
                 "type must be subscribe, unsubscribe or ping",
             )),
         };
-        if let Err(refusal) = done {
-            session.refuse(&refusal, room);
-        }
+        let Err(refusal) = done else {
+            return Ok(Handled::Done);
+        };
+        session.refuse(&refusal, room);
+        Ok(Handled::Counted)
     }
 }
 

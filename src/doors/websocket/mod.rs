@@ -4,27 +4,33 @@
 //!  handshake ─▶ who are you ─▶ Opening (rooms, filter, cursor) ─▶ a member of the hub ─▶ Session: requests in, messages out
 //! ```
 //!
-//! A door is a [`Protocol`]: it says what its clients see at first ([`Opening`]), how an update is written for them
+//! A door is a [`Protocol`](protocol::Protocol): it says what its clients see at first ([`Opening`](opening::Opening)), how an update is written for them
 //! ([`Wire`](super::queue::Wire)), and what their messages mean. Everything else is the same for all of them.
 
+mod connected;
 mod context;
+mod control;
 mod ending;
 mod fault;
+mod fragments;
 mod guide;
 mod observed;
 mod opening;
 mod pipeline;
+mod protocol;
 mod served;
 mod session;
 mod shaped;
 mod socket;
 mod streams;
 mod visualization;
+mod watched;
 
 use axum::Router;
 
 pub use super::depths::Depths;
 pub use context::{Context, Options};
+pub use socket::Bounds;
 pub use visualization::{PATH as VISUALIZATION, watch_queues};
 
 /// The workflow visualization alone, at every path.

@@ -1,60 +1,32 @@
-//! A client of one of these doors, from its handshake to its end.
+//! A client of one of these doors, from its handshake to its membership.
 
-use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
 use http::{Extensions, Request};
-use serde::Deserialize;
-use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::{
-    self, Message,
-    protocol::{CloseFrame, frame::coding::CloseCode},
-};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 
 use super::{
-    context::Context, ending::Ending, fault, opening::Opening, session::Session,
+    connected::{Connected, LAST_WORD, Stay},
+    context::Context,
+    ending::Ending,
+    opening::Opening,
+    protocol::Protocol,
+    session::Session,
     socket::ClientSocket,
 };
 use crate::{
-    access::{
-        Identity,
-        authz::{Origin, SessionGuard},
-    },
+    access::{Identity, authz::Origin},
     channel::Namespace,
     config::Role,
-    delivery::WireMessage,
-    doors::{batching::Manner, handshake::Handshake, peer, queue::ObserverQueue},
+    doors::{handshake::Handshake, peer, queue::ObserverQueue},
     error::Error,
-    net::{ConnectionSlot, Live, Socket},
-    observe::{ConnectionKind, CountedConnection},
+    net::{ConnectionSlot, Socket},
+    observe::ConnectionKind,
 };
-
-/// Bytes that are written before the client's messages have their turn.
-const WRITE_TURN: usize = 64 * 1_024;
-/// The time that an ended client has to take the reason.
-const LAST_WORD: Duration = Duration::from_secs(1);
-
-/// The meaning of a door's messages.
-pub(super) trait Protocol: Send + Sync + 'static {
-    /// Handles one message of a client; its answers go through the session. Messages are handled one after the other.
-    fn receive(&self, session: &Session, text: &str) -> impl Future<Output = ()> + Send;
-
-    /// The manner of its clients' queues.
-    fn manner(&self, _context: &Context) -> Manner {
-        Manner::default()
-    }
-
-    /// Whether a message asks to be in rooms: screens may send several of these as they open.
-    fn joins(&self, _text: &str) -> bool {
-        false
-    }
-
-    /// Whether a message in bytes is read as the text that it is; otherwise it ends the connection.
-    const READS_BYTES: bool = false;
-}
 
 /// A client that was identified, before its handshake is answered.
 #[derive(Debug)]
@@ -106,7 +78,7 @@ pub(super) fn serve(
             return response;
         }
     };
-    let requested = Instant::now().into_std();
+    let requested = Instant::now();
     let presence = request.extensions_mut().remove::<ConnectionSlot>();
     tokio::spawn(async move {
         let Ok(upgraded) = on_upgrade.await else {
@@ -115,9 +87,9 @@ pub(super) fn serve(
         let Some((socket, early)) = Socket::upgraded(upgraded) else {
             return;
         };
-        let (max, stall) = (context.options.max_message, context.options.stall);
-        let socket = ClientSocket::new(socket, early, max, stall, compression);
-        let socket = Box::new(socket.await);
+        let bounds = &context.options.bounds;
+        let socket = ClientSocket::new(socket, early, bounds, compression).await;
+        let socket = Box::new(socket);
         let client = Arriving {
             context,
             door,
@@ -139,7 +111,7 @@ struct Arriving {
     door: &'static str,
     visitor: Visitor,
     /// The time of the handshake.
-    requested: std::time::Instant,
+    requested: Instant,
     /// The slot among the connections that its address has open behind a proxy.
     _presence: Option<ConnectionSlot>,
 }
@@ -205,232 +177,12 @@ impl Arriving {
             membership,
             context,
         };
-        let connected = Connected {
-            session,
-            ending,
-            protocol,
-            heard: Instant::now(),
+        let stay = Stay {
             listed,
             _live: live,
             _counted: counted,
         };
+        let connected = Connected::new(session, ending, protocol, stay);
         Some((Box::new(connected), socket))
     }
-}
-
-/// A client that is a member of the hub. Boxed, and with it all that is seldom done: so its task is as small as what an
-/// idle client needs.
-struct Connected<P> {
-    session: Session,
-    ending: Arc<Ending>,
-    protocol: P,
-    /// The time at which the client was last heard of.
-    heard: Instant,
-    /// Leaves the list of sessions with the connection.
-    listed: SessionGuard,
-    /// Lets its address connect more often.
-    _live: Live,
-    /// Counts the connection.
-    _counted: CountedConnection,
-}
-
-/// The reason why the loop of a connection ended.
-enum End {
-    /// The connection is lost, or the client closed it.
-    Gone,
-    /// The server closes it, with this frame.
-    Close(CloseFrame),
-}
-
-impl<P: Protocol> Connected<P> {
-    async fn run(mut self: Box<Self>, mut socket: Box<ClientSocket>) {
-        let end = self.exchange(&mut socket).await;
-        if let End::Close(_) = end {
-            self.listed.goodbye();
-        }
-        // The hub forgets the client before the last words are sent.
-        let Self { session, .. } = *self;
-        drop(session);
-        if let End::Close(frame) = end {
-            Box::pin(socket.close(frame, LAST_WORD)).await;
-        }
-    }
-
-    /// Messages in and out until the end.
-    async fn exchange(&mut self, socket: &mut ClientSocket) -> End {
-        let (interval, timeout) = self.session.context.options.ping;
-        let mut pings = tokio::time::interval_at(Instant::now() + interval, interval);
-        let queue = self.session.queue.clone();
-        let ending = self.ending.clone();
-        loop {
-            tokio::select! {
-                first = queue.next() => match first {
-                    None => return End::Close(self.ending.close()),
-                    Some(first) => {
-                        let written = write_turn(socket, &queue, first);
-                        if let Err(error) = unless_ended(&ending, written).await {
-                            return self.failed(&error);
-                        }
-                    }
-                },
-                message = socket.next() => match message {
-                    None => return End::Gone,
-                    Some(Err(error)) => return self.failed(&error),
-                    Some(Ok(message)) => {
-                        self.heard = Instant::now();
-                        match self.handle(socket, message).await {
-                            Ok(None) => {}
-                            Ok(Some(end)) => return end,
-                            Err(error) => return self.failed(&error),
-                        }
-                    }
-                },
-                _ = pings.tick() => {
-                    if self.heard.elapsed() > interval + timeout {
-                        self.session.context.metrics.killed("ping_timeout");
-                        return End::Gone;
-                    }
-                    if let Err(error) = unless_ended(&ending, socket.ping()).await {
-                        return self.failed(&error);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Handles a message while the client is sent what waits for it: the answer may come after that.
-    async fn handle(
-        &self,
-        socket: &mut ClientSocket,
-        message: Message,
-    ) -> tungstenite::Result<Option<End>> {
-        let (queue, ending) = (&self.session.queue, &self.ending);
-        let answers_ping = matches!(message, Message::Ping(_));
-        let mut work = Box::pin(self.receive(message));
-        let end = loop {
-            tokio::select! {
-                biased;
-                end = &mut work => break end,
-                () = ended(ending) => return Ok(None),
-                first = queue.next() => match first {
-                    None => return Ok(Some(End::Close(ending.close()))),
-                    Some(first) => {
-                        unless_ended(ending, write_turn(socket, queue, first)).await?;
-                    }
-                },
-            }
-        };
-        if answers_ping {
-            // The library collects an answer for each ping: a client that reads none is not read either.
-            unless_ended(ending, socket.flush()).await?;
-        }
-        Ok(end)
-    }
-
-    async fn receive(&self, message: Message) -> Option<End> {
-        match message {
-            Message::Text(text) => {
-                self.read(Ok(&text)).await;
-                None
-            }
-            Message::Binary(bytes) if P::READS_BYTES => {
-                let text = std::str::from_utf8(&bytes);
-                let text = text.map_err(|_| Error::bad_request("messages are JSON in UTF-8"));
-                self.read(text).await;
-                None
-            }
-            Message::Binary(_) => {
-                self.session
-                    .context
-                    .metrics
-                    .refused(self.session.door, "bad_request");
-                Some(End::Close(CloseFrame {
-                    code: CloseCode::Unsupported,
-                    reason: "messages are JSON as text".into(),
-                }))
-            }
-            Message::Close(_) => {
-                self.listed.goodbye();
-                Some(End::Gone)
-            }
-            Message::Ping(_) => {
-                // A ping costs an answer as a message does.
-                if let Err(refusal) = self.session.spend(false) {
-                    self.session.refuse(&refusal, None);
-                }
-                None
-            }
-            Message::Pong(_) | Message::Frame(_) => None,
-        }
-    }
-
-    /// Handles one message, if the client's budget has room for it.
-    async fn read(&self, text: Result<&str, Error>) {
-        self.listed.touch();
-        let joins = text.as_ref().is_ok_and(|text| self.protocol.joins(text));
-        match self.session.spend(joins).and(text) {
-            Ok(text) => self.protocol.receive(&self.session, text).await,
-            Err(refusal) => self.session.refuse(&refusal, None),
-        }
-    }
-
-    /// The end of a connection that failed: the client's faults are counted, and told by the close code.
-    fn failed(&self, error: &tungstenite::Error) -> End {
-        tracing::debug!(%error, client = %self.session.id, "connection failed");
-        let Some((reason, frame)) = fault::of(error) else {
-            return End::Gone;
-        };
-        self.session.context.metrics.killed(reason);
-        frame.map_or(End::Gone, End::Close)
-    }
-}
-
-/// Whether the `type` of a message in JSON is this one.
-pub(super) fn is_of_type(text: &str, wanted: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Typed<'t> {
-        #[serde(borrow, rename = "type")]
-        kind: Cow<'t, str>,
-    }
-    text.contains(wanted)
-        && serde_json::from_str::<Typed<'_>>(text).is_ok_and(|message| message.kind == wanted)
-}
-
-/// Waits for a write, but no longer than for the last word once the connection is ended: the client may read slowly.
-async fn unless_ended(
-    ending: &Ending,
-    write: impl Future<Output = tungstenite::Result<()>>,
-) -> tungstenite::Result<()> {
-    tokio::select! {
-        written = write => written,
-        () = ended(ending) => Ok(()),
-    }
-}
-
-/// Returns when the list of sessions has ended the connection.
-async fn ended(ending: &Ending) {
-    while !ending.is_ended() {
-        ending.ended.notified().await;
-    }
-    // The last word is written like any other message, if the client takes it in time.
-    tokio::time::sleep(LAST_WORD).await;
-}
-
-/// Writes a message and those behind it, up to a turn's worth.
-async fn write_turn(
-    socket: &mut ClientSocket,
-    queue: &ObserverQueue,
-    first: Arc<WireMessage>,
-) -> tungstenite::Result<()> {
-    let mut written = first.bytes.len();
-    socket.feed(&first).await?;
-    while written < WRITE_TURN
-        && let Some(more) = queue.pop_now()
-    {
-        written += more.bytes.len();
-        socket.feed(&more).await?;
-    }
-    socket.flush().await?;
-    queue.written();
-    Ok(())
 }

@@ -38,15 +38,19 @@ impl Session {
         self.membership.id()
     }
 
-    /// Sends the client the answer to a request that was carried out.
+    /// Sends the client an answer.
     pub(super) fn answer(&self, body: &Value) {
-        self.context.metrics.attempts.succeed(1);
         self.queue.push_aside(body.to_string().into());
     }
 
     /// Tells the client that a request was refused, as the `error` message of all doors, and counts it.
     pub(super) fn refuse(&self, refusal: &Error, room: Option<&str>) {
         self.context.metrics.refused(self.door, refusal);
+        self.tell(refusal, room);
+    }
+
+    /// The same for what was counted already.
+    pub(super) fn tell(&self, refusal: &Error, room: Option<&str>) {
         let body = Value::Object(self.queue.refusal(refusal, room)).to_string();
         self.queue.push_aside(body.into());
     }

@@ -2,18 +2,15 @@
 
 use std::{
     io,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -28,18 +25,29 @@ use tokio_tungstenite::{
     },
 };
 
+use super::{fragments::Fragments, watched::Watched};
 use crate::{
     delivery::WireMessage,
-    net::{
-        self,
-        deflate::{Compression, Inbound},
-    },
+    net::{self, deflate::Compression},
 };
 
 /// The buffer for bytes that come; a client of these doors sends little.
 const READ_BUFFER: usize = 1_024;
 /// The bytes that are collected before they are written.
 const WRITE_BUFFER: usize = 32 * 1_024;
+
+/// The bounds of one client's WebSocket.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Bytes of a message that the client sends.
+    pub message: usize,
+    /// Fragments in which such a message may come.
+    pub fragments: usize,
+    /// Pings and pongs that the client may send in a second.
+    pub control_frames: u32,
+    /// The time after which a client is given up that takes nothing of what is sent.
+    pub stall: Duration,
+}
 
 /// A client's WebSocket.
 #[derive(Debug)]
@@ -58,35 +66,29 @@ impl ClientSocket {
     pub(super) async fn new(
         socket: net::Socket,
         early: Bytes,
-        max_message: usize,
-        stall: Duration,
+        bounds: &Bounds,
         compression: Option<Arc<Compression>>,
     ) -> Self {
         let taken = Arc::new(AtomicU64::new(0));
-        let (early, inflating) = match &compression {
-            None => (early, None),
-            Some(compression) => {
-                let inflating = Inflating::new(compression.inbound(), early);
-                (Bytes::new(), Some(inflating))
-            }
-        };
-        let watched = Watched {
+        let watched = Watched::new(
             socket,
-            taken: taken.clone(),
-            inflating,
-        };
+            early,
+            Fragments::new(bounds.fragments),
+            taken.clone(),
+            compression
+                .as_ref()
+                .map(|compression| compression.inbound()),
+        );
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(WRITE_BUFFER)
-            .max_message_size(Some(max_message))
-            .max_frame_size(Some(max_message));
-        let early = early.into();
-        let stream =
-            WebSocketStream::from_partially_read(watched, early, Role::Server, Some(config)).await;
+            .max_message_size(Some(bounds.message))
+            .max_frame_size(Some(bounds.message));
+        let stream = WebSocketStream::from_raw_socket(watched, Role::Server, Some(config)).await;
         Self {
             stream,
             taken,
-            stall,
+            stall: bounds.stall,
             compression,
         }
     }
@@ -161,102 +163,5 @@ async fn patiently<T>(
             }
             Err(_) => {}
         }
-    }
-}
-
-/// A socket that counts the bytes that the client takes.
-#[derive(Debug)]
-struct Watched {
-    socket: net::Socket,
-    taken: Arc<AtomicU64>,
-    /// Inflates what the client sends, where that was agreed on.
-    inflating: Option<Inflating>,
-}
-
-/// The bytes of a client on their way through the inflation.
-#[derive(Debug)]
-struct Inflating {
-    inbound: Inbound,
-    /// Bytes that came with the handshake.
-    early: Bytes,
-    /// Bytes for the WebSocket to read.
-    ready: BytesMut,
-}
-
-impl Inflating {
-    fn new(inbound: Inbound, early: Bytes) -> Self {
-        Self {
-            inbound,
-            early,
-            ready: BytesMut::new(),
-        }
-    }
-
-    /// Reads into `buf` what is ready, and from the socket until something is.
-    fn poll_read(
-        &mut self,
-        socket: &mut net::Socket,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        while self.ready.is_empty() {
-            let came = if self.early.is_empty() {
-                // The buffer serves twice: the bytes read are taken out before it is filled.
-                let mut read = ReadBuf::new(buf.initialize_unfilled());
-                ready!(Pin::new(&mut *socket).poll_read(cx, &mut read))?;
-                let came = read.filled().len();
-                if came == 0 {
-                    return Poll::Ready(Ok(()));
-                }
-                self.inbound.take(read.filled(), &mut self.ready)
-            } else {
-                let early = std::mem::take(&mut self.early);
-                self.inbound.take(&early, &mut self.ready)
-            };
-            came.map_err(io::Error::other)?;
-        }
-        let most = self.ready.len().min(buf.remaining());
-        buf.put_slice(&self.ready.split_to(most));
-        if self.ready.is_empty() {
-            // An empty rest would keep the whole buffer that it is a part of.
-            self.ready = BytesMut::new();
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncRead for Watched {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        match &mut this.inflating {
-            Some(inflating) => inflating.poll_read(&mut this.socket, cx, buf),
-            None => Pin::new(&mut this.socket).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Watched {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.socket).poll_write(cx, buf);
-        if let Poll::Ready(Ok(written)) = written {
-            self.taken.fetch_add(written as u64, Ordering::Relaxed);
-        }
-        written
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }

@@ -7,6 +7,7 @@
 use bytes::{BufMut, BytesMut};
 
 use super::inflation::{Inflation, InflationError};
+use crate::net::frame::{MAX_CLIENT_HEADER, client_header};
 
 const FINAL: u8 = 0x80;
 const COMPRESSED: u8 = 0x40;
@@ -14,8 +15,6 @@ const OTHER_RESERVED: u8 = 0x30;
 const MASKED: u8 = 0x80;
 const CONTINUATION: u8 = 0x0;
 const CONTROL: u8 = 0x8;
-/// The longest header: two bytes, a length of eight, a mask of four.
-const MAX_HEADER: usize = 14;
 
 /// The frames of one client.
 #[derive(Debug)]
@@ -24,7 +23,7 @@ pub struct Inbound {
     /// Bytes that a compressed message may have before it is inflated.
     max_message: usize,
     /// The part of a header that came at the end of a read.
-    header: [u8; MAX_HEADER],
+    header: [u8; MAX_CLIENT_HEADER],
     /// Bytes of the header that are there.
     have: usize,
     /// Bytes of the current frame that are still to come.
@@ -43,7 +42,7 @@ impl Inbound {
         Self {
             inflation,
             max_message,
-            header: [0; MAX_HEADER],
+            header: [0; MAX_CLIENT_HEADER],
             have: 0,
             left: 0,
             mask: None,
@@ -68,10 +67,10 @@ impl Inbound {
             self.header[self.have] = *next;
             self.have += 1;
             bytes = rest;
-            if let Some((length, mask)) = header(&self.header[..self.have]) {
+            if let Some(header) = client_header(&self.header[..self.have]) {
                 let have = std::mem::take(&mut self.have);
-                self.left = length;
-                self.begin(mask, have, out)?;
+                self.left = header.payload;
+                self.begin(header.mask, have, out)?;
             }
         }
     }
@@ -138,7 +137,7 @@ impl Inbound {
         };
         let inflated = self.inflation.inflate(&message)?;
         let len = inflated.len();
-        out.reserve(MAX_HEADER + len);
+        out.reserve(MAX_CLIENT_HEADER + len);
         out.put_u8(FINAL | opcode);
         out.put_u8(MASKED | 127);
         out.put_u64(len as u64);
@@ -147,24 +146,4 @@ impl Inbound {
         out.put_slice(&inflated);
         Ok(())
     }
-}
-
-/// The length and the mask of a header; `None` until it is whole.
-fn header(bytes: &[u8]) -> Option<(u64, Option<[u8; 4]>)> {
-    let &[_, second, ref rest @ ..] = bytes else {
-        return None;
-    };
-    let (length, size) = match second & 0x7f {
-        126 => (
-            u16::from_be_bytes(rest.get(..2)?.try_into().ok()?).into(),
-            2,
-        ),
-        127 => (u64::from_be_bytes(rest.get(..8)?.try_into().ok()?), 8),
-        short => (u64::from(short), 0),
-    };
-    let mask = match second & MASKED {
-        0 => None,
-        _ => Some(*rest.get(size..)?.first_chunk()?),
-    };
-    Some((length, mask))
 }

@@ -28,7 +28,8 @@ use crate::{
         websocket::{
             context::Context,
             opening::{Opening, all_but_siblings},
-            served::{Protocol, identify, serve},
+            protocol::{Handled, Protocol},
+            served::{identify, serve},
             session::{Session, object},
         },
     },
@@ -133,24 +134,14 @@ impl Drop for Pushing {
 }
 
 impl Protocol for Admin {
-    async fn receive(&self, session: &Session, text: &str) {
-        let read = lenient::read(text.as_bytes());
-        let message = match read {
-            Ok((message, _)) => message,
-            Err(error) => {
-                let refusal = Error::bad_request(format!("the message is not JSON: {error}"));
-                return session.refuse(&refusal, None);
-            }
-        };
-        let name = match argument::text(&message, "command") {
-            Ok(name) => name.unwrap_or_default(),
-            Err(refusal) => return session.refuse(&refusal, None),
-        };
+    async fn receive(&self, session: &Session, text: &str) -> Result<Handled, Error> {
+        let (message, _) = lenient::read(text.as_bytes())
+            .map_err(|error| Error::bad_request(format!("the message is not JSON: {error}")))?;
+        let name = argument::text(&message, "command")?.unwrap_or_default();
         session.used(name);
-        match self.answer(session, name, &message).await {
-            Ok((kind, data)) => session.answer(&told(kind, name, &data)),
-            Err(refusal) => session.refuse(&refusal, None),
-        }
+        let (kind, data) = self.answer(session, name, &message).await?;
+        session.answer(&told(kind, name, &data));
+        Ok(Handled::Done)
     }
 }
 

@@ -23,7 +23,8 @@ use serde_json::{Value, json};
 use super::{
     context::Context,
     opening::{Opening, all_but_siblings, shape},
-    served::{Protocol, identify, is_of_type, serve},
+    protocol::{Handled, Protocol, is_of_type},
+    served::{identify, serve},
     session::{Session, object, user_room},
 };
 use crate::{
@@ -132,24 +133,17 @@ impl Protocol for Pipeline {
         is_of_type(text, "subscribe")
     }
 
-    async fn receive(&self, session: &Session, text: &str) {
-        let message = match lenient::read(text.as_bytes()) {
-            Ok((message, mended)) => {
-                session.context.metrics.mended(mended);
-                message
-            }
-            Err(error) => {
-                let refusal = Error::bad_request(format!("the message is not JSON: {error}"));
-                return session.refuse(&refusal, None);
-            }
-        };
+    async fn receive(&self, session: &Session, text: &str) -> Result<Handled, Error> {
+        let (message, mended) = lenient::read(text.as_bytes())
+            .map_err(|error| Error::bad_request(format!("the message is not JSON: {error}")))?;
+        session.context.metrics.mended(mended);
         let kind = message.get("type").and_then(Value::as_str);
         session.used(kind.unwrap_or_default());
-        let done = match kind {
+        match kind {
             Some("ping") => {
                 let echo = argument::field(&message, "timestamp");
                 session.answer(&json!({ "type": "pong", "timestamp": now(), "echo": echo }));
-                Ok(())
+                Ok(Handled::Done)
             }
             Some("subscribe") => self.subscribe(session, &message, true).await,
             Some("unsubscribe") => self.subscribe(session, &message, false).await,
@@ -161,15 +155,17 @@ impl Protocol for Pipeline {
                 "unknown_event",
                 "type must be subscribe, unsubscribe, agent_action, ping, resume, publish or agent_update",
             )),
-        };
-        if let Err(refusal) = done {
-            session.refuse(&refusal, None);
         }
     }
 }
 
 impl Pipeline {
-    async fn subscribe(&self, session: &Session, message: &Value, on: bool) -> Result<(), Error> {
+    async fn subscribe(
+        &self,
+        session: &Session,
+        message: &Value,
+        on: bool,
+    ) -> Result<Handled, Error> {
         let names = channel_names(message)?;
         let before = self.chosen().clone();
         let mut after = before.clone().unwrap_or_default();
@@ -207,7 +203,7 @@ impl Pipeline {
             "type": if on { "subscribed" } else { "unsubscribed" },
             "channels": known, "unknown": unknown, "timestamp": now(),
         }));
-        Ok(())
+        Ok(Handled::Done)
     }
 
     fn chosen(&self) -> MutexGuard<'_, Option<Chosen>> {
@@ -233,7 +229,7 @@ fn channel_names(message: &Value) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-async fn act(session: &Session, message: &Value) -> Result<(), Error> {
+async fn act(session: &Session, message: &Value) -> Result<Handled, Error> {
     let (watched, reporting) = (session.queue.clone(), session.queue.clone());
     let operator = Operator {
         id: session.id.clone(),
@@ -246,17 +242,18 @@ async fn act(session: &Session, message: &Value) -> Result<(), Error> {
         }),
     };
     let Accepted { action_id, refused } = session.context.actions.act(operator, message).await?;
-    // One that nobody performs is answered by its result.
-    if refused.is_none() {
-        session.answer(&json!({
-            "type": "agent_action_accepted", "action_id": action_id, "agent_id": message.get("agent_id"),
-            "timestamp": now(),
-        }));
+    if refused.is_some() {
+        // One that nobody performs is answered, and counted, by its result.
+        return Ok(Handled::Counted);
     }
-    Ok(())
+    session.answer(&json!({
+        "type": "agent_action_accepted", "action_id": action_id, "agent_id": message.get("agent_id"),
+        "timestamp": now(),
+    }));
+    Ok(Handled::Done)
 }
 
-async fn resume(session: &Session, message: &Value) -> Result<(), Error> {
+async fn resume(session: &Session, message: &Value) -> Result<Handled, Error> {
     let cursor = argument::text(message, "cursor")?
         .ok_or_else(|| Error::bad_request("cursor is missing: send the last one received"))?;
     let member = session.member();
@@ -265,7 +262,7 @@ async fn resume(session: &Session, message: &Value) -> Result<(), Error> {
         .hub
         .resume(member, cursor.to_owned())
         .await?;
-    Ok(())
+    Ok(Handled::Done)
 }
 
 /// The events of a `publish`: in `events`, or one in `event`.
@@ -277,7 +274,7 @@ fn events(mut message: Value) -> Vec<Value> {
     }
 }
 
-async fn publish(session: &Session, events: Vec<Value>, len: usize) -> Result<(), Error> {
+async fn publish(session: &Session, events: Vec<Value>, len: usize) -> Result<Handled, Error> {
     let max = session.context.intake.limits().max_batch;
     if events.len() > max {
         return Err(Error::new(
@@ -291,5 +288,5 @@ async fn publish(session: &Session, events: Vec<Value>, len: usize) -> Result<()
     body.insert("timestamp".into(), now());
     let body: Object = in_seconds("published", body);
     session.answer(&Value::Object(body));
-    Ok(())
+    Ok(Handled::Counted)
 }

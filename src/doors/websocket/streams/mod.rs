@@ -26,7 +26,8 @@ use super::{
     context::Context,
     observed::observe,
     opening::{Opening, all_but_siblings},
-    served::{Protocol, identify, serve},
+    protocol::{Handled, Protocol},
+    served::{identify, serve},
     session::{Session, now, object},
 };
 use crate::{
@@ -220,17 +221,17 @@ impl Wire for ServerSent {
 struct Followers;
 
 impl Protocol for Followers {
-    async fn receive(&self, session: &Session, text: &str) {
+    async fn receive(&self, session: &Session, text: &str) -> Result<Handled, Error> {
         let message = serde_json::from_str::<Value>(text).unwrap_or_default();
         if text == "ping" || message["type"] == "ping" {
             session.used("ping");
-            return session.answer(&json!({ "type": "pong", "timestamp": now() }));
+            session.answer(&json!({ "type": "pong", "timestamp": now() }));
+            return Ok(Handled::Done);
         }
         session.used("other");
-        let refusal = Error::new(
+        Err(Error::new(
             "unknown_event",
             "a stream takes no messages but {\"type\":\"ping\"}; publish with POST /api/v1/events",
-        );
-        session.refuse(&refusal, None);
+        ))
     }
 }

@@ -20,11 +20,12 @@ const TYPES: [&str; 5] = [
 /// The priorities of updates.
 const PRIORITIES: [&str; 3] = ["high", "medium", "low"];
 
-/// Publishes the update of a message, and returns its id once it can no longer be lost.
+/// Publishes the update of a message. Returns its id once it can no longer be lost, or why its event was not taken, which is
+/// counted then.
 ///
 /// # Errors
-/// The message is no update, or the event is refused; the sentence says what to do.
-pub(super) async fn publish(session: &Session, text: &str) -> Result<Value, Error> {
+/// The message is no update, or may not be published; the sentence says what to do.
+pub(super) async fn publish(session: &Session, text: &str) -> Result<Result<Value, Error>, Error> {
     let (value, len) = session.context.intake.read(text.as_bytes())?;
     let Value::Object(mut update) = value else {
         return Err(Error::bad_request(
@@ -43,10 +44,10 @@ pub(super) async fn publish(session: &Session, text: &str) -> Result<Value, Erro
     let receipt = session
         .publish(vec![Raw::Json(Value::Object(update), len)])
         .await?;
-    match receipt.rejected.into_iter().next() {
+    Ok(match receipt.rejected.into_iter().next() {
         None => Ok(id),
         Some(rejected) => Err(rejected.error),
-    }
+    })
 }
 
 /// Checks the parts that an update must have.

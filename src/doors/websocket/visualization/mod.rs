@@ -23,7 +23,8 @@ use serde_json::{Value, json};
 use super::{
     context::Context,
     opening::{NOT_SENT, Opening},
-    served::{Protocol, identify, serve},
+    protocol::{Handled, Protocol},
+    served::{identify, serve},
     session::Session,
 };
 use crate::{
@@ -183,11 +184,12 @@ impl Protocol for Visualization {
         }
     }
 
-    async fn receive(&self, session: &Session, text: &str) {
+    async fn receive(&self, session: &Session, text: &str) -> Result<Handled, Error> {
         session.used("publish");
-        match incoming::publish(session, text).await {
+        match incoming::publish(session, text).await? {
             Ok(id) => session.answer(&json!({ "status": "accepted", "update_id": id })),
-            Err(refusal) => session.refuse(&refusal, None),
+            Err(refusal) => session.tell(&refusal, None),
         }
+        Ok(Handled::Counted)
     }
 }
