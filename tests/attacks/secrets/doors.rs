@@ -84,9 +84,9 @@ pub async fn every_socket(address: SocketAddr, token: &str, in_vain: bool) -> St
     heard
 }
 
-/// Each way to show a token over HTTP; what was answered, and how often that was a refusal of the token.
-pub async fn every_request(address: SocketAddr, token: &str) -> (String, usize) {
-    let (mut heard, mut refused) = (String::new(), 0);
+/// Each way to show a token over HTTP; what was answered, how many there were, and how many were refused.
+pub async fn every_request(address: SocketAddr, token: &str) -> (String, usize, usize) {
+    let (mut heard, mut asked, mut refused) = (String::new(), 0, 0);
     let event = r#"{"type":"agent.registered","data":{"agent_id":"a"}}"#;
     for (method, path, body) in [
         ("GET", "/api/v1/state", ""),
@@ -111,6 +111,7 @@ pub async fn every_request(address: SocketAddr, token: &str) -> (String, usize) 
         ] {
             let head = format!("{head}\r\nContent-Type: application/json");
             let (status, head, body) = http(address, &head, body.as_bytes()).await;
+            asked += 1;
             refused += usize::from(status == 401);
             heard += &format!("{head}{}\n", String::from_utf8_lossy(&body));
         }
@@ -120,10 +121,11 @@ pub async fn every_request(address: SocketAddr, token: &str) -> (String, usize) 
         format!("/api/v1/stream HTTP/1.1\r\nAuthorization: Bearer {token}"),
     ] {
         let (begun, is_refused) = stream(address, &head).await;
+        asked += 1;
         refused += usize::from(is_refused);
         heard += &begun;
     }
-    (heard, refused)
+    (heard, asked, refused)
 }
 
 /// The beginning of an event stream, or its refusal.

@@ -57,8 +57,9 @@ fuzz_target!(|data: &[u8]| {
                 since: None,
                 data: None,
             };
-            let update: Value = serde_json::from_str(&render(&planned, &event, &envelope, UpdateShape::Full))
-                .expect("an update is JSON");
+            let update: Value =
+                serde_json::from_str(&render(&planned, &event, &envelope, UpdateShape::Full))
+                    .expect("an update is JSON");
             assert_eq!(update["id"], "e1");
         }
     }
