@@ -188,6 +188,11 @@ impl Outbox {
         &self.places
     }
 
+    /// The number of messages that wait.
+    pub(crate) fn len(&self) -> usize {
+        self.pieces.len()
+    }
+
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.pieces.is_empty()

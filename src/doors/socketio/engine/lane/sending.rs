@@ -21,6 +21,10 @@ use crate::{
 /// The engine's ping (Engine.IO 4) and its answer to one (3) as frames. They may overtake other frames.
 pub(super) const HEARTBEATS: [&[u8]; 2] = [b"\x81\x012", b"\x81\x013"];
 
+/// Bytes that each waiting frame counts at least, where a client can make many tiny ones: the answer to an empty ping of
+/// a WebSocket has two bytes, and takes a hundred times as much memory.
+const MIN_FRAME_BYTES: usize = 64;
+
 impl ExpressLane {
     /// Begins a stay on a namespace; called right after the engine queued its CONNECT packet. The stay's id ends it.
     pub fn connect(self: &Arc<Self>, namespace: Namespace, engine: Arc<dyn Engine>) -> SessionId {
@@ -167,7 +171,8 @@ impl ExpressLane {
     /// goes first: behind everything that waits for a slow client it would come too late for both sides.
     pub(in crate::doors::socketio) fn engine_bytes(&self, bytes: &[u8]) {
         let mut state = self.lock();
-        if state.bytes > self.limits.max_bytes.saturating_mul(2) {
+        let least = state.queue.len().saturating_mul(MIN_FRAME_BYTES);
+        if state.bytes.max(least) > self.limits.max_bytes.saturating_mul(2) {
             self.kill_locked(&mut state, CloseReason::SlowClient);
             return;
         }

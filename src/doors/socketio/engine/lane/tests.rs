@@ -108,6 +108,13 @@ async fn it_says_when_it_is_full_and_has_room_when_half_is_taken() {
 }
 
 #[tokio::test]
+async fn tiny_frames_that_nobody_reads_count_more_than_their_bytes() {
+    let lane = lane(64 * 100);
+    (0..202).for_each(|_| lane.engine_bytes(b"\x8a\x00"));
+    assert_eq!(lane.killed(), Some(CloseReason::SlowClient));
+}
+
+#[tokio::test]
 async fn whoever_leaves_and_comes_again_stays_though_it_is_told_late() {
     let lane = lane(1 << 20);
     let update = Frame::event(Namespace::Root, "update", "{}", Tag::Told);
