@@ -241,6 +241,8 @@ impl Session {
             let auth = read(&auth)?;
             admission.let_in(sid, &requested, lane, &auth).await
         });
+        // The client is not read meanwhile: its answers to pings are not missed then.
+        self.lane.inbox_full();
         let admitted = loop {
             tokio::select! {
                 biased;
@@ -249,6 +251,7 @@ impl Session {
                 () = due.as_mut() => self.on_time(due.as_mut())?,
             }
         };
+        self.lane.inbox_has_room();
         match admitted {
             Ok(admitted) => self.joined(&admission, admitted, due),
             Err(refusal) => {
