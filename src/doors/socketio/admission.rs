@@ -72,7 +72,7 @@ impl Admission {
         auth: &Value,
     ) -> Result<Admitted, Error> {
         let requested = lane.requested();
-        let query = lane.query(self.namespace);
+        let query = lane.take_query(self.namespace);
         let (hello, who) = self
             .check(request, auth, query.as_deref())
             .await

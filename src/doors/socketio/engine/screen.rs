@@ -57,7 +57,7 @@ pub(super) struct Screen {
     pending: Option<Pending>,
     /// Attachments of a refused packet that are still to come, and are thrown away.
     unwanted: u64,
-    /// The query of each namespace's CONNECT.
+    /// The query of each namespace's CONNECT, until it is answered.
     queries: [Option<Box<str>>; Namespace::ALL.len()],
     metrics: Arc<Metrics>,
 }
@@ -105,9 +105,9 @@ impl Screen {
         }
     }
 
-    /// The query of a namespace's CONNECT.
-    pub(super) fn query(&self, namespace: Namespace) -> Option<Box<str>> {
-        self.queries[namespace as usize].clone()
+    /// Takes the query of a namespace's CONNECT. It may be as long as a message, so an idle session must not hold it.
+    pub(super) fn take_query(&mut self, namespace: Namespace) -> Option<Box<str>> {
+        self.queries[namespace as usize].take()
     }
 
     /// Checks one message, and returns the messages that the engine gets instead.
@@ -187,7 +187,8 @@ impl Screen {
         match packet.kind {
             Kind::Connect => {
                 if let Some(namespace) = Namespace::at(packet.namespace) {
-                    self.queries[namespace as usize] = packet.query.map(Into::into);
+                    let query = packet.query.filter(|_| !lane.is_on(namespace));
+                    self.queries[namespace as usize] = query.map(Into::into);
                 }
                 // JSON needs no mending.
                 if let Some((mended, what)) = lenient::mend(packet.body.as_bytes()) {

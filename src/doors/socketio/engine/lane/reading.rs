@@ -58,9 +58,9 @@ impl ExpressLane {
             .look(message, speech, self)
     }
 
-    /// The query of a namespace's CONNECT, which some clients write into its name.
-    pub fn query(&self, namespace: Namespace) -> Option<Box<str>> {
-        let screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
-        screen.query(namespace)
+    /// Takes the query of a namespace's CONNECT, which some clients write into its name.
+    pub fn take_query(&self, namespace: Namespace) -> Option<Box<str>> {
+        let mut screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+        screen.take_query(namespace)
     }
 }
