@@ -27,6 +27,8 @@ const ROLES: [&str; 4] = ["observer", "producer", "operator", "admin"];
 impl Figures {
     /// The performance of this moment.
     pub fn performance(&self) -> Object {
+        // What waits is looked at before what was done: where nothing waits, all that was published before is counted.
+        let queues = self.queues();
         let now = self.parts.window.now();
         let short = self.parts.window.before(&now, RATE_WINDOW);
         let long = self.parts.window.before(&now, LONG_WINDOW);
@@ -83,7 +85,7 @@ impl Figures {
             },
             "network_throughput": received + sent,
             "retries": self.parts.metrics.retries(),
-            "queues": self.queues(),
+            "queues": queues,
             "degradation": self.degradation(),
             "uptime_seconds": self.started.elapsed().as_secs_f64(),
             "server_time": Timestamp::now(),
