@@ -79,3 +79,36 @@ async fn who_comes_before_the_providers_keys_is_told_to_try_again() {
     server.shutdown().await;
     provides.abort();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_answers_pings_while_the_provider_is_waited_for_is_not_silent() {
+    let provider = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let silent = provider.local_addr().expect("an address");
+    let server = guarded(|config| {
+        config.authentication.required = false;
+        config.authentication.secret = "".into();
+        config.authentication.jwks_url = format!("http://{silent}/keys");
+        config.authentication.jwks_timeout.set(4.0).unwrap();
+        config.server.ping_interval.set(1.0).unwrap();
+        config.server.ping_timeout.set(1.0).unwrap();
+    })
+    .await;
+    let key = KeyPair::generate().expect("a pair").serialize_pem();
+    let key = EncodingKey::from_ec_pem(key.as_bytes()).expect("a private key");
+    let claims = json!({ "sub": "ann", "exp": now() + 600 });
+    let token = encode(&Header::new(Algorithm::ES256), &claims, &key).expect("signs");
+    let (mut client, _) = Client::connect(server.address(), json!({})).await;
+    let auth = json!({ "token": token });
+    client.send_text(&format!("40/admin,{auth}")).await;
+    // Each ping is answered as it comes.
+    let refusal = loop {
+        let text = client.text().await.expect("the connection lasts");
+        if text.starts_with("44/admin,") {
+            break text;
+        }
+    };
+    assert!(refusal.contains("unavailable"), "{refusal}");
+    assert_eq!(client.call("ping", json!(null)).await["status"], "ok");
+    drop(provider);
+    server.shutdown().await;
+}
