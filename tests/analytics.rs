@@ -296,7 +296,7 @@ async fn who_comes_and_goes_flaps_and_refusals_cascade() {
     let address = server.address();
     for times in 1..=3 {
         named(address, "unsteady").await.close().await;
-        // Who comes again before its end was noticed has not come back.
+        // A client that comes again before its end was noticed has not come back.
         figures(address, |f| f["connections_ended"] == times).await;
     }
     let told = figures(address, |f| f["patterns"]["connections"]["flapping"] == 1).await;

@@ -255,7 +255,7 @@ async fn the_stream_and_the_doors_with_updates_as_they_are_have_it() {
     let update = pipeline.until("decision_event").await;
     assert!(is_lean(&update) && update["timestamp"].is_f64(), "{update}");
     assert!(!is_lean(&whole.until("decision_event").await));
-    // What was missed comes in the shape that is asked for now.
+    // The missed updates come in the shape that is asked for now.
     drop(source);
     decide(address, 1..2).await;
     whole.until("decision_event").await;

@@ -215,7 +215,7 @@ impl Outgoing {
     pub(crate) fn form(&self, form: Form) -> &Self {
         let update = match form.shape {
             UpdateShape::Full => self,
-            // Where nobody takes the full shape, the lean one is all there is; and a notice has one shape.
+            // The lean shape is all there is where nobody takes the full one; and a notice has one shape.
             UpdateShape::Lean => self.lean.as_deref().unwrap_or(self),
         };
         match form.harmless {

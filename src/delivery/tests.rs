@@ -182,7 +182,7 @@ fn each_form_is_written_once_and_shared() {
     assert!(lean.len() * 2 < full.len() && lean_harmless.len() * 2 < full_harmless.len());
     assert!(full.contains("<b>") && !full_harmless.contains("<b>"));
     assert!(lean.contains("<b>") && !lean_harmless.contains("<b>"));
-    // Where nobody takes the full shape it is not written.
+    // The full shape is not written where nobody takes it.
     let only = of(UpdateShape::Lean);
     let form = Form {
         shape: UpdateShape::Lean,

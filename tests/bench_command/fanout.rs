@@ -187,7 +187,7 @@ async fn a_stall_is_seen_by_all_that_were_due_in_it() {
     );
 }
 
-/// What a slow server still had to do of the warm-up does not count against it.
+/// The rest of the warm-up that a slow server still had to do does not count against it.
 #[tokio::test]
 async fn a_slow_server_is_measured_by_what_it_does() {
     let slow = server(Fault::Slow(Duration::from_millis(20))).await;

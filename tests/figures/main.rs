@@ -255,7 +255,7 @@ async fn events_updates_deliveries_and_refusals_are_those_that_were() {
     assert!(sent.as_u64().unwrap() > delivered * 200, "{now}");
     assert!(received.as_u64().unwrap() > 20 * EVENTS as u64, "{now}");
     let health = health(address).await;
-    // How long updates take is the machine's matter here.
+    // The time that updates take is the machine's matter here.
     let issues = health["issue_details"].as_array().expect("issues");
     let failures = issues
         .iter()

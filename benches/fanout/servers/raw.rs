@@ -28,7 +28,7 @@ const READ: usize = 256 * 1024;
 const BEHIND: u64 = 256 * 1024 * 1024;
 const LISTENER: Token = Token(usize::MAX);
 
-/// What one system call takes.
+/// The most that one system call takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Writes {
     /// One frame.
@@ -41,7 +41,7 @@ struct Client {
     stream: TcpStream,
     input: Vec<u8>,
     upgraded: bool,
-    /// Where in the log it is, since it is connected to the namespace.
+    /// Its place in the log, since it is connected to the namespace.
     at: Option<u64>,
 }
 

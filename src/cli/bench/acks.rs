@@ -1,4 +1,4 @@
-//! What the server says to events that it was sent.
+//! The answers of the server to events that it was sent.
 
 use memchr::memmem::find;
 

@@ -82,7 +82,7 @@ pub(super) struct Common {
     pub(super) is_mine: bool,
 }
 
-/// What a server needs that is no Stoa; the defaults fit Stoa.
+/// The needs of a server that is no Stoa; the defaults fit Stoa.
 #[derive(Debug, Args)]
 pub(super) struct Dialect {
     /// The packet that the producer sends, as in '["say",{"n":{seq},"x":"{pad}"}]'. {seq} is the update's number, {time} the

@@ -23,7 +23,7 @@ use super::{
     workers::Worker,
 };
 
-/// How the clients of a run connect.
+/// The way in which the clients of a run connect.
 #[derive(Clone)]
 pub(super) struct Entry {
     pub(super) target: Target,

@@ -44,7 +44,7 @@ pub(super) struct Feed {
     shared: Mutex<Shared<Answers>>,
 }
 
-/// What the server says to the producer.
+/// A word of the server to the producer.
 #[derive(Debug, Default)]
 struct Answers {
     /// The last message that says that something is wrong.

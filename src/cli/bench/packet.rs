@@ -13,7 +13,7 @@ const MARKER_BYTES: usize = 12;
 /// The bytes by which the marker may have moved to the left since the last packet.
 const MOVED: usize = 32;
 
-/// What stands in the packet's text at a place.
+/// The content of the packet's text at a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
     Text(String),

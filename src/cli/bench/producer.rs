@@ -26,7 +26,7 @@ pub(super) enum Stage {
     Draining,
 }
 
-/// How much is sent when.
+/// The pace at which updates are sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Load {
     /// Updates per second.
@@ -44,7 +44,7 @@ pub(super) struct Plan {
     pub(super) size: Option<u64>,
 }
 
-/// What the producer did.
+/// The work that the producer did.
 #[derive(Debug)]
 pub(super) struct Sent {
     /// Updates that are checked, those of the warm-up included.
@@ -53,7 +53,7 @@ pub(super) struct Sent {
     pub(super) measured: u64,
     /// When the first of them was due, in ns since the run began.
     pub(super) start: u64,
-    /// How late an open loop sent its updates.
+    /// The delays with which an open loop sent its updates.
     pub(super) late: Option<Latencies>,
 }
 
@@ -108,7 +108,7 @@ impl Producer {
         let bare = self.probe_size().await?;
         self.feed.pad = PROBE_PAD;
         let padded = self.probe_size().await?;
-        // What a server does not send it can't be filled with; one that sends the facts twice has the padding twice.
+        // Padding that a server does not send on fills nothing; one that sends the facts twice has the padding twice.
         // Rounded: a cursor may have got longer in between.
         let times = (padded.saturating_sub(bare) + PROBE_PAD / 2) / PROBE_PAD;
         if times == 0 {

@@ -31,7 +31,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(200);
 /// The times that it tries.
 const TRIES: u32 = 50;
 
-/// Where all clients are meant to be.
+/// The place that all clients are meant to reach.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Place {
     Here,
@@ -61,7 +61,7 @@ pub(super) struct Returns {
     pub(super) times: Mutex<ReturnTimes>,
 }
 
-/// How long coming back took.
+/// The time that coming back took.
 #[derive(Debug, Clone)]
 pub(super) struct ReturnTimes {
     /// Until the client was connected.
@@ -70,7 +70,7 @@ pub(super) struct ReturnTimes {
     pub(super) complete: Latencies,
 }
 
-/// What a client takes in between.
+/// The updates that a client takes in between.
 struct Returner {
     observer: Observer,
     returns: Arc<Returns>,

@@ -193,12 +193,12 @@ impl Run {
     }
 }
 
-/// What one observer knows.
+/// The knowledge of one observer.
 #[derive(Debug)]
 pub(super) struct Observer {
     run: Arc<Run>,
     tracker: Tracker,
-    /// Where the number stood in the last update.
+    /// The place of the number in the last update.
     likely: usize,
     is_ready: bool,
     /// The time of this read, its new updates, and whether one of them is now with everybody.

@@ -73,7 +73,7 @@ impl Serialize for Latencies {
 pub(super) const PERCENTILES: [(&str, f64); 4] =
     [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p999", 99.9)];
 
-/// What the clients of one thread have got.
+/// The updates that the clients of one thread have got.
 #[derive(Debug)]
 pub(super) struct Tally {
     pub(super) latencies: Latencies,

@@ -27,7 +27,7 @@ const ROLES: [&str; 4] = ["observer", "producer", "operator", "admin"];
 impl Figures {
     /// The performance of this moment.
     pub fn performance(&self) -> Object {
-        // What waits is looked at before what was done: where nothing waits, all that was published before is counted.
+        // The queues are looked at before the counters: where nothing waits, all that was published before is counted.
         let queues = self.queues();
         let now = self.parts.window.now();
         let short = self.parts.window.before(&now, RATE_WINDOW);
