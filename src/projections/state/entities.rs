@@ -17,7 +17,8 @@ use strum::{IntoStaticStr, VariantArray};
 
 use super::{
     age::Age,
-    entity::{Entity, Facts, long},
+    entity::{Entity, long},
+    facts::Facts,
     limits::{Dropped, Evicted, Limits},
 };
 use crate::{access::authz::Audience, event::ThingKind, projections::fair};

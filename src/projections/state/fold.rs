@@ -270,7 +270,7 @@ fn change_health(
     state: &mut State,
     event: &Event,
     about: &Audience,
-    change: impl FnOnce(&mut super::entity::Facts<'_>),
+    change: impl FnOnce(&mut super::facts::Facts<'_>),
 ) {
     let project = event.project_id.as_ref().filter(|_| event.settled.confined);
     let key = Key::new("", project.map(|p| state.kept.project(p)));

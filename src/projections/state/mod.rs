@@ -13,6 +13,7 @@ mod agent;
 pub mod checkpoint;
 mod entities;
 mod entity;
+mod facts;
 mod fold;
 mod folded;
 mod former;

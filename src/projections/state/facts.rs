@@ -1,0 +1,215 @@
+//! Changes to the facts of one entity, by one event and within bounds.
+
+use compact_str::{CompactString, ToCompactString};
+use serde_json::Value;
+
+use super::{
+    entity::{Entity, Fact, HIDDEN, Mask},
+    given::{MAX_TASKS, OWN, given_key, given_of},
+    limits::{Dropped, Limits},
+};
+use crate::{access::authz::Audience, event::Object};
+
+/// Bytes of one fact: a longer one is in the history, but not in every snapshot.
+const MAX_FACT: usize = 8 * 1024;
+/// Bytes of all facts of one entity, beside short ones.
+const MAX_ENTITY: usize = 64 * 1024;
+/// A fact this short is always taken: long texts must not keep a status out.
+const SHORT: usize = 256;
+
+/// The facts of one entity, to be changed within their bounds.
+#[derive(Debug)]
+pub(super) struct Facts<'a> {
+    entity: &'a mut Entity,
+    /// The part of the event that changes them.
+    part: u8,
+    limits: &'a Limits,
+    /// Counts the facts that are not taken.
+    dropped: &'a mut Dropped,
+}
+
+impl Entity {
+    /// The facts, to be changed by an event about these things.
+    pub(super) fn change<'a>(
+        &'a mut self,
+        about: &Audience,
+        now: u64,
+        limits: &'a Limits,
+        dropped: &'a mut Dropped,
+    ) -> Facts<'a> {
+        self.changed = now;
+        let at = match self.parts.iter().position(|part| part.about == *about) {
+            Some(at) => at,
+            None => self.add_part(about.clone()),
+        };
+        self.parts[at].changed = now;
+        Facts {
+            part: u8::try_from(at).unwrap_or(HIDDEN),
+            entity: self,
+            limits,
+            dropped,
+        }
+    }
+}
+
+impl Facts<'_> {
+    pub(super) fn set(&mut self, key: &str, value: impl Into<Value>) -> &mut Self {
+        let value = match value.into() {
+            // The usual values without an allocation.
+            Value::Null => CompactString::const_new("null"),
+            Value::Bool(b) => b.to_compact_string(),
+            Value::String(text) if is_plain(&text) => {
+                let mut json = CompactString::with_capacity(text.len() + 2);
+                json.push('"');
+                json.push_str(&text);
+                json.push('"');
+                json
+            }
+            value => value.to_compact_string(),
+        };
+        self.set_text(key, value);
+        self
+    }
+
+    fn set_text(&mut self, key: &str, value: CompactString) {
+        if value.len() > MAX_FACT {
+            self.dropped.long += 1;
+            return;
+        }
+        let before = self.position(key);
+        if before.is_none() {
+            let mine = self.entity.facts.iter().filter(|f| f.part == self.part);
+            if mine.count() >= self.limits.max_facts {
+                self.dropped.many += 1;
+                return;
+            }
+        }
+        let replaced = before.map_or(0, |at| self.entity.facts[at].value.len());
+        if value.len() > SHORT
+            && value.len() > replaced
+            && self.entity.text_bytes() - replaced + value.len() > MAX_ENTITY
+        {
+            self.dropped.full += 1;
+            return;
+        }
+        self.put(before, key, value);
+    }
+
+    fn put(&mut self, before: Option<usize>, key: &str, value: CompactString) {
+        let facts = &mut self.entity.facts;
+        match before {
+            Some(at) => {
+                let mut fact = facts.remove(at);
+                fact.value = value;
+                facts.push(fact);
+            }
+            None => {
+                // Doubling would hold twice the memory that is needed.
+                if facts.len() == facts.capacity() {
+                    facts.reserve_exact(4.max(facts.len() / 4));
+                }
+                facts.push(Fact {
+                    key: key.to_compact_string(),
+                    value,
+                    part: self.part,
+                });
+            }
+        }
+    }
+
+    fn position(&self, key: &str) -> Option<usize> {
+        let mut facts = self.entity.facts.iter();
+        facts.position(|fact| fact.part == self.part && fact.key == key)
+    }
+
+    pub(super) fn set_some(&mut self, key: &str, value: Option<impl Into<Value>>) -> &mut Self {
+        if let Some(value) = value {
+            self.set(key, value);
+        }
+        self
+    }
+
+    /// Sets a fact that no event said yet to the clients that see this one.
+    pub(super) fn set_first(&mut self, key: &str, value: impl Into<Value>) -> &mut Self {
+        if self.own(key).is_none() {
+            self.set(key, value);
+        }
+        self
+    }
+
+    /// Lays all facts of `data` over these, except those of `but`.
+    pub(super) fn lay_over(&mut self, data: &Object, but: &[&str]) -> &mut Self {
+        for (key, value) in data {
+            if !but.contains(&key.as_str()) && !key.starts_with(OWN) {
+                let mut text = CompactString::default();
+                // A value is JSON: writing it can't fail.
+                if std::fmt::write(&mut text, format_args!("{value}")).is_ok() {
+                    self.set_text(key, text);
+                }
+            }
+        }
+        self
+    }
+
+    pub(super) fn clear(&mut self, key: &str) -> &mut Self {
+        let before = self.position(key);
+        let elsewhere = |fact: &Fact| fact.part != self.part && fact.key == key;
+        if self.entity.facts.iter().any(elsewhere) {
+            self.put(before, key, CompactString::default());
+        } else if let Some(at) = before {
+            self.entity.facts.remove(at);
+        }
+        self
+    }
+
+    /// The value of a fact for all clients that see this event: its own part's, else that of events about no thing.
+    pub(super) fn own(&self, key: &str) -> Option<&str> {
+        let open = self.entity.parts.iter().enumerate();
+        let open = open.filter(|(_, part)| part.about.is_open());
+        let mask = open.fold(1 << self.part, |mask: Mask, (at, _)| mask | 1 << at);
+        self.entity.get(mask, key)
+    }
+
+    /// Gives an agent a task; beyond the limit it loses the task that it has had for longest.
+    pub(super) fn give(&mut self, project: Option<&str>, task: &str) {
+        let key = given_key(project, task);
+        let before = self.position(&key);
+        let mine = |fact: &&Fact| {
+            fact.part == self.part && !fact.value.is_empty() && given_of(&fact.key).is_some()
+        };
+        let mut given = self.entity.facts.iter().filter(mine);
+        let oldest = given.next().map(|fact| fact.key.clone());
+        if before.is_none() && given.count() + 1 >= MAX_TASKS {
+            oldest.into_iter().for_each(|key| self.take(&key));
+        }
+        let before = self.position(&key);
+        self.put(before, &key, CompactString::const_new("true"));
+    }
+
+    /// Takes a task of this project from an agent; without `task`, all of them.
+    pub(super) fn take_back(&mut self, project: Option<&str>, task: Option<&str>) {
+        let facts = self.entity.facts.iter();
+        let given = facts.filter(|fact| !fact.value.is_empty());
+        let given = given.filter(|fact| {
+            given_of(&fact.key)
+                .is_some_and(|(of, id)| of == project && task.is_none_or(|task| task == id))
+        });
+        let keys: Vec<_> = given.map(|fact| fact.key.clone()).collect();
+        keys.iter().for_each(|key| self.take(key));
+    }
+
+    fn take(&mut self, key: &str) {
+        let others = |fact: &Fact| fact.part != self.part && !fact.value.is_empty();
+        if self.entity.facts.iter().any(|f| f.key == key && others(f)) {
+            self.put(self.position(key), key, CompactString::default());
+        } else {
+            // No earlier fact is left to be covered.
+            self.entity.facts.retain(|fact| fact.key != key);
+        }
+    }
+}
+
+/// Whether a text is the same in JSON, so that it is copied and not written byte by byte.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|b| b >= b' ' && b != b'"' && b != b'\\')
+}
