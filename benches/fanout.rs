@@ -36,12 +36,10 @@ mod servers;
 #[path = "fanout/users.rs"]
 mod users;
 
-use std::{
-    io::{BufRead, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+use kit::{
+    bench::median,
+    child::{Child, can_pin, this_program},
 };
-
 use load::{Asked, Found};
 use measuring::Phase;
 use servers::Started;
@@ -60,7 +58,7 @@ fn main() {
             let many = numbers(&arguments, "--observers", "1000");
             let seconds = number(&arguments, "--seconds", 5);
             let rounds = number(&arguments, "--rounds", 3);
-            let pinned = !arguments.contains(&"--unpinned") && pinning();
+            let pinned = !arguments.contains(&"--unpinned") && can_pin();
             match value(&arguments, "--users") {
                 Some(_) => {
                     let users = numbers(&arguments, "--users", "");
@@ -174,7 +172,11 @@ impl Table<'_> {
     }
 
     fn row(&self, name: &str, digits: usize, value: impl Fn(&Found) -> f64) {
-        let medians: Vec<f64> = self.0.iter().map(|found| median(found, &value)).collect();
+        let medians: Vec<f64> = self
+            .0
+            .iter()
+            .map(|found| median(found.iter().map(&value)))
+            .collect();
         let values = medians.iter().map(|value| format!("{value:.digits$}"));
         let ratios = medians[1..]
             .iter()
@@ -184,76 +186,23 @@ impl Table<'_> {
     }
 }
 
-fn median(all: &[Found], value: impl Fn(&Found) -> f64) -> f64 {
-    let mut values: Vec<f64> = all.iter().map(value).collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-/// A child, gone with this value.
-struct Gone(Child);
-
-impl Drop for Gone {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
 /// Measures a server: the address and the process of what is asked are its own.
 fn measure(server: &str, asked: Asked, pinned: bool) -> Found {
     let (name, program) = match server.split_once('@') {
         Some((_, program)) => ("stoa", program.into()),
-        None => (server, this()),
+        None => (server, this_program()),
     };
-    let mut serving = Gone(start(&program, &["serve", name], pinned.then_some("0")));
+    let mut serving = Child::start(&program, &["serve", name], pinned.then_some("0"));
     let asked = Asked {
-        address: Some(first_line(&mut serving.0).parse().expect("an address")),
-        process: serving.0.id(),
+        address: Some(serving.line().parse().expect("an address")),
+        process: serving.id(),
         ..asked
     };
     let asked = serde_json::to_string(&asked).expect("JSON");
     let core = pinned.then_some("1");
-    let mut loading = Gone(start(&this(), &["load", &asked], core));
-    let found = first_line(&mut loading.0);
+    let mut loading = Child::start(&this_program(), &["load", &asked], core);
+    let found = loading.line();
     serde_json::from_str(&found).unwrap_or_else(|_| panic!("the load at {server} failed"))
-}
-
-fn this() -> PathBuf {
-    std::env::current_exe().expect("this program")
-}
-
-fn start(program: &Path, arguments: &[&str], core: Option<&str>) -> Child {
-    let mut command = match core {
-        Some(core) => {
-            let mut command = Command::new("taskset");
-            command.args(["-c", core]).arg(program);
-            command
-        }
-        None => Command::new(program),
-    };
-    // A child ends when its stdin does: with this process, however that ends.
-    command
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
-    command.spawn().expect("a child process")
-}
-
-fn first_line(child: &mut Child) -> String {
-    let out = child.stdout.take().expect("its stdout");
-    let mut line = String::new();
-    BufReader::new(out).read_line(&mut line).expect("a line");
-    line.trim().to_owned()
-}
-
-fn pinning() -> bool {
-    let check = Command::new("taskset")
-        .args(["-c", "0,1", "true"])
-        .stderr(Stdio::null())
-        .status();
-    std::thread::available_parallelism().is_ok_and(|n| n.get() > 1)
-        && check.is_ok_and(|s| s.success())
 }
 
 fn number(arguments: &[&str], name: &str, otherwise: usize) -> usize {

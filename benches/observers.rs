@@ -72,14 +72,9 @@ impl Server {
 
     /// Seconds of processor time so far, and kibibytes of memory now; where there is no `/proc`, neither.
     fn cost(&self) -> Option<(f64, u64)> {
-        let of =
-            |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", self.process.id()));
-        let stat = of("stat").ok()?;
-        let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
-        let ticks = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
-        let status = of("status").ok()?;
-        let rss = status.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
-        Some((ticks / 100.0, rss.split_whitespace().next()?.parse().ok()?))
+        let (program, kernel) = kit::process::processor(self.process.id())?;
+        let rss = kit::process::memory(self.process.id(), "VmRSS")?;
+        Some((program + kernel, rss))
     }
 }
 

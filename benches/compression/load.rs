@@ -11,6 +11,7 @@ use std::{
 };
 
 use kit::{
+    process::processor,
     script::Script,
     socket::{Connecting, Socket},
 };
@@ -102,11 +103,14 @@ async fn measure(asked: &Asked) -> Found {
     let before = taken(&counts);
     counts.latencies.lock().expect("no panic").clear();
     let made = compressed(asked).await;
-    let (user, kernel) = cpu(asked.process);
+    let (user, kernel) = processor(asked.process).unwrap_or_default();
     let updates = publisher.published;
     publisher.at_rate(RATE * asked.seconds).await;
     all_arrived(&counts, publisher.published * asked.observers as u64).await;
-    let (user, kernel) = (cpu(asked.process).0 - user, cpu(asked.process).1 - kernel);
+    let (user, kernel) = (
+        processor(asked.process).unwrap_or_default().0 - user,
+        processor(asked.process).unwrap_or_default().1 - kernel,
+    );
     let made = compressed(asked).await - made;
     let after = taken(&counts);
     let mut latencies = counts.latencies.lock().expect("no panic").clone();
@@ -245,18 +249,4 @@ impl Publisher {
             }
         })
     }
-}
-
-/// In the program and in the kernel, in seconds; Linux counts it in hundredths.
-fn cpu(process: u32) -> (f64, f64) {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let mut ticks = after_name
-        .split_whitespace()
-        .skip(11)
-        .map(|t| t.parse().unwrap_or(0.0) / 100.0);
-    (
-        ticks.next().unwrap_or_default(),
-        ticks.next().unwrap_or_default(),
-    )
 }

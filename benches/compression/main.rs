@@ -16,12 +16,15 @@ mod load;
 
 use std::{
     hint::black_box,
-    io::{BufRead, BufReader, Write},
-    process::{Child, Command, ExitCode, Stdio},
+    io::Write,
+    process::ExitCode,
     time::{Duration, Instant},
 };
 
-use kit::bench::{argument, verdict};
+use kit::{
+    bench::{argument, median, verdict},
+    child::{Child, can_pin, this_program},
+};
 use load::{Asked, Found};
 use stoa::{config::Config, net::deflate::deflate};
 
@@ -64,7 +67,7 @@ fn serve() -> ExitCode {
 fn compare() -> ExitCode {
     let observers = argument("--observers", 1_000);
     let seconds = u32::try_from(argument("--seconds", 5)).expect("not that long");
-    let pinned = pinning();
+    let pinned = can_pin();
     let mut faults = Vec::new();
     let mut rows = Vec::new();
     for many in [observers / 100, observers / 10, observers] {
@@ -98,7 +101,8 @@ fn compare() -> ExitCode {
     );
     for (many, plain, compressed) in &rows {
         let row = |name: &str, digits: usize, value: &dyn Fn(&Found) -> f64| {
-            let (plain, compressed) = (median(plain, value), median(compressed, value));
+            let of = |found: &[Found]| median(found.iter().map(value));
+            let (plain, compressed) = (of(plain), of(compressed));
             println!(
                 "| {many} | {name} | {plain:.digits$} | {compressed:.digits$} | {:.2} |",
                 compressed / plain
@@ -119,7 +123,7 @@ fn compare() -> ExitCode {
         });
         row("latency p50, ms", 2, &|f| f.p50);
         row("latency p99, ms", 2, &|f| f.p99);
-        let made = median(compressed, &|f| f.made as f64 / f.updates as f64);
+        let made = median(compressed.iter().map(|f| f.made as f64 / f.updates as f64));
         println!("| {many} | messages compressed, each update | 0 | {made:.2} | |");
     }
     println!(
@@ -148,65 +152,17 @@ fn alone(text: &[u8], level: u32) -> (f64, usize) {
     )
 }
 
-fn median(all: &[Found], value: &dyn Fn(&Found) -> f64) -> f64 {
-    let mut values: Vec<f64> = all.iter().map(value).collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-/// A child, gone with this value.
-struct Gone(Child);
-
-impl Drop for Gone {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
 fn measure(observers: usize, seconds: u32, compressed: bool, pinned: bool) -> Found {
-    let mut serving = Gone(start(&["serve"], pinned.then_some("0")));
+    let this = this_program();
+    let mut serving = Child::start(&this, &["serve"], pinned.then_some("0"));
     let asked = Asked {
-        address: first_line(&mut serving.0).parse().expect("an address"),
-        process: serving.0.id(),
+        address: serving.line().parse().expect("an address"),
+        process: serving.id(),
         observers,
         seconds,
         compressed,
     };
     let asked = serde_json::to_string(&asked).expect("JSON");
-    let mut loading = Gone(start(&["load", &asked], pinned.then_some("1")));
-    serde_json::from_str(&first_line(&mut loading.0)).expect("what was found")
-}
-
-fn start(arguments: &[&str], core: Option<&str>) -> Child {
-    let this = std::env::current_exe().expect("this program");
-    let mut command = match core {
-        Some(core) => {
-            let mut command = Command::new("taskset");
-            command.args(["-c", core]).arg(this);
-            command
-        }
-        None => Command::new(this),
-    };
-    command
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
-    command.spawn().expect("a child process")
-}
-
-fn first_line(child: &mut Child) -> String {
-    let out = child.stdout.take().expect("its stdout");
-    let mut line = String::new();
-    BufReader::new(out).read_line(&mut line).expect("a line");
-    line.trim().to_owned()
-}
-
-fn pinning() -> bool {
-    let check = Command::new("taskset")
-        .args(["-c", "0,1", "true"])
-        .stderr(Stdio::null())
-        .status();
-    std::thread::available_parallelism().is_ok_and(|n| n.get() > 1)
-        && check.is_ok_and(|status| status.success())
+    let mut loading = Child::start(&this, &["load", &asked], pinned.then_some("1"));
+    serde_json::from_str(&loading.line()).expect("what was found")
 }

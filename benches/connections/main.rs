@@ -23,7 +23,8 @@ mod streams;
 mod watch;
 
 use clients::{Asked, Connected};
-use processes::{Process, resident};
+use kit::bench::median;
+use processes::{resident, start};
 use watch::Watched;
 
 /// The rounds of measuring each server.
@@ -90,8 +91,8 @@ fn compare(clients: usize, kinds: &str, rounds: usize, watch: usize) {
             row(kind, "plain socketioxide", &plain);
             println!(
                 "| {kind} | Stoa / plain | {:.2} | {:.2} | | |",
-                median(&stoa, |f| f.memory) / median(&plain, |f| f.memory),
-                median(&stoa, rate) / median(&plain, rate)
+                median(stoa.iter().map(|f| f.memory)) / median(plain.iter().map(|f| f.memory)),
+                median(stoa.iter().map(rate)) / median(plain.iter().map(rate))
             );
         }
         watched.extend(stoa.into_iter().filter_map(|found| found.watched));
@@ -104,10 +105,10 @@ fn compare(clients: usize, kinds: &str, rounds: usize, watch: usize) {
 fn row(kind: &str, server: &str, found: &[Found]) {
     println!(
         "| {kind} | {server} | {:.1} | {:.0} | {:.1} | {:.1} |",
-        median(found, |f| f.memory),
-        median(found, rate),
-        median(found, |f| f.connected.p50),
-        median(found, |f| f.connected.p99),
+        median(found.iter().map(|f| f.memory)),
+        median(found.iter().map(rate)),
+        median(found.iter().map(|f| f.connected.p50)),
+        median(found.iter().map(|f| f.connected.p99)),
     );
 }
 
@@ -115,19 +116,13 @@ fn rate(found: &Found) -> f64 {
     found.connected.clients as f64 / found.connected.seconds
 }
 
-fn median(all: &[Found], value: impl Fn(&Found) -> f64) -> f64 {
-    let mut values: Vec<f64> = all.iter().map(value).collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 fn measure(server: &str, kind: &str, clients: usize, watch: usize) -> Found {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_str().expect("a path");
     let descriptors = clients + FIRST;
     let mut serving = match kind {
-        "tls" => Process::start(&["serve", "encrypted", path], "0", descriptors),
-        _ => Process::start(&["serve", server], "0", descriptors),
+        "tls" => start(&["serve", "encrypted", path], "0", descriptors),
+        _ => start(&["serve", server], "0", descriptors),
     };
     let asked = Asked {
         address: serving.line().parse().expect("an address"),
@@ -139,7 +134,7 @@ fn measure(server: &str, kind: &str, clients: usize, watch: usize) -> Found {
         watch,
     };
     let asked = serde_json::to_string(&asked).expect("JSON");
-    let mut loading = Process::start(&["load", &asked], "1", descriptors);
+    let mut loading = start(&["load", &asked], "1", descriptors);
     loading.line();
     let before = resident(serving.id());
     loading.go();

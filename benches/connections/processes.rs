@@ -1,79 +1,21 @@
-//! The children: servers and loads, each on a core of its own, with enough descriptors.
+//! The children of this benchmark: with enough descriptors, and their memory.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    process::{Child, ChildStdout, Command, Stdio},
-    sync::LazyLock,
-    time::Duration,
+use std::time::Duration;
+
+use kit::{
+    child::{Child, can_pin, this_program},
+    process::memory,
 };
 
 /// Descriptors that a process needs beside those of its connections.
 const SPARE: usize = 100;
 
-/// A child process, gone with this value.
-pub(crate) struct Process {
-    child: Child,
-    out: BufReader<ChildStdout>,
+/// Starts this program with these arguments on a core, for so many connections.
+pub(crate) fn start(arguments: &[&str], core: &str, connections: usize) -> Child {
+    let files = raised(connections + SPARE);
+    let core = can_pin().then_some(core);
+    Child::limited(&this_program(), arguments, core, files)
 }
-
-impl Process {
-    /// Starts this program with these arguments on a core, for so many connections.
-    pub(crate) fn start(arguments: &[&str], core: &str, connections: usize) -> Self {
-        let this = std::env::current_exe().expect("this program");
-        let mut words = Vec::new();
-        if *PINNED {
-            words.extend(["taskset".into(), "-c".into(), core.into()]);
-        }
-        if let Some(descriptors) = raised(connections + SPARE) {
-            words.extend(["prlimit".into(), format!("--nofile={descriptors}").into()]);
-        }
-        words.push(this.into_os_string());
-        let mut child = Command::new(&words[0])
-            .args(&words[1..])
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a child process");
-        let out = BufReader::new(child.stdout.take().expect("its stdout"));
-        Self { child, out }
-    }
-
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// The next line that the child prints.
-    pub(crate) fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.out.read_line(&mut line).expect("a line");
-        assert!(!line.is_empty(), "the child ended; its stderr says why");
-        line.trim().to_owned()
-    }
-
-    /// Lets the child go on.
-    pub(crate) fn go(&mut self) {
-        let input = self.child.stdin.as_mut().expect("its stdin");
-        input.write_all(b"\n").expect("it reads");
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-/// Whether children are pinned.
-static PINNED: LazyLock<bool> = LazyLock::new(|| {
-    let check = Command::new("taskset")
-        .args(["-c", "0,1", "true"])
-        .stderr(Stdio::null())
-        .status();
-    std::thread::available_parallelism().is_ok_and(|n| n.get() > 1)
-        && check.is_ok_and(|status| status.success())
-});
 
 /// The limit of descriptors to give a child; none where it has enough as it is.
 fn raised(needed: usize) -> Option<usize> {
@@ -93,10 +35,7 @@ pub(crate) fn resident(process: u32) -> f64 {
     let mut before = f64::NAN;
     loop {
         std::thread::sleep(Duration::from_millis(500));
-        let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it lives");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|l| l.split_whitespace().next());
-        let now: f64 = kib.expect("its memory").parse().expect("a number");
+        let now = memory(process, "VmRSS").expect("it lives") as f64;
         if (now - before).abs() < 64.0 {
             return now;
         }

@@ -187,7 +187,7 @@ async fn observe(mut socket: Socket, counts: Arc<Counts>) {
     }
 }
 
-/// When an update was published; `None` if it is no update of ours.
+/// The time at which an update was published; `None` if it is no update of ours.
 fn sent(packet: &[u8], likely: &mut usize) -> Option<u64> {
     let here = packet
         .get(*likely..)

@@ -2,6 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Instant};
 
+use kit::process::{memory, processor};
 use serde::{Deserialize, Serialize};
 
 use super::load::Counts;
@@ -42,7 +43,7 @@ impl<'a> Measuring<'a> {
             counts,
             process,
             begun: Instant::now(),
-            cpu: cpu(process),
+            cpu: processor(process).unwrap_or_default(),
             deliveries: counts.deliveries.load(Ordering::Relaxed),
             others: counts.others.load(Ordering::Relaxed),
         }
@@ -50,7 +51,7 @@ impl<'a> Measuring<'a> {
 
     pub(crate) fn end(self) -> Phase {
         self.counts.measuring.store(false, Ordering::Relaxed);
-        let (user, kernel) = cpu(self.process);
+        let (user, kernel) = processor(self.process).unwrap_or_default();
         let mut latencies = self.counts.latencies.lock().expect("no panic");
         latencies.sort_unstable();
         let at = |percent: usize| f64::from(latencies[(latencies.len() - 1) * percent / 100]) / 1e3;
@@ -60,31 +61,9 @@ impl<'a> Measuring<'a> {
             seconds: self.begun.elapsed().as_secs_f64(),
             cpu: user + kernel - self.cpu.0 - self.cpu.1,
             kernel: kernel - self.cpu.1,
-            rss: rss(self.process),
+            rss: memory(self.process, "VmRSS").unwrap_or_default() as f64,
             p50: at(50),
             p99: at(99),
         }
     }
-}
-
-/// In the program and in the kernel, in seconds; Linux counts it in hundredths.
-fn cpu(process: u32) -> (f64, f64) {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let mut ticks = after_name
-        .split_whitespace()
-        .skip(11)
-        .map(|t| t.parse().unwrap_or(0.0) / 100.0);
-    (
-        ticks.next().unwrap_or_default(),
-        ticks.next().unwrap_or_default(),
-    )
-}
-
-fn rss(process: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|l| l.split_whitespace().next())
-        .and_then(|kib| kib.parse().ok())
-        .unwrap_or_default()
 }

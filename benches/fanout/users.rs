@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kit::bench::median;
 use stoa::{
     access::authn::{Grant, Signer},
     config::{Config, Role},
@@ -9,7 +10,7 @@ use stoa::{
 
 use super::{
     load::{self, Asked, Found},
-    measure, median,
+    measure,
 };
 
 const SECRET: &str = "a secret that only this benchmark knows";
@@ -82,7 +83,7 @@ pub(crate) fn compare(
     );
     let mut first = None;
     for (users, found) in many.iter().zip(&found) {
-        let of = |value: &dyn Fn(&Found) -> f64| median(found, value);
+        let of = |value: &dyn Fn(&Found) -> f64| median(found.iter().map(value));
         let each = of(&|f| f.calm.cpu * 1e3 * observers as f64 / f.calm.deliveries.max(1) as f64);
         let first = *first.get_or_insert(each);
         println!(

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kit::process::processor;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -66,7 +67,7 @@ pub(crate) fn run(asked: &Asked) {
         Way::Publish { events, in_flight } => publish(asked, events, in_flight, limit),
         Way::Lines { connections } => post(asked, connections, limit),
     };
-    let after = cpu(asked.process);
+    let after = processor(asked.process).unwrap_or_default();
     latencies.sort_unstable();
     let at = |percent: usize| match latencies.len() {
         0 => 0.0,
@@ -113,7 +114,7 @@ fn publish(asked: &Asked, events: usize, in_flight: usize, limit: Duration) -> R
     let (mut sent, mut answered) = (0, 0);
     let mut times = Vec::with_capacity(frames.len());
     let mut latencies = Vec::with_capacity(frames.len());
-    let mut before = cpu(asked.process);
+    let mut before = processor(asked.process).unwrap_or_default();
     let mut begun = Instant::now();
     let mut warm = 0;
     loop {
@@ -150,7 +151,7 @@ fn publish(asked: &Asked, events: usize, in_flight: usize, limit: Duration) -> R
         if warm == 0 && answered >= WARM_UP {
             warm = answered;
             latencies.clear();
-            before = cpu(asked.process);
+            before = processor(asked.process).unwrap_or_default();
             begun = Instant::now();
         }
         if sent == answered && (over || sent == frames.len()) {
@@ -169,7 +170,7 @@ fn publish(asked: &Asked, events: usize, in_flight: usize, limit: Duration) -> R
 fn post(asked: &Asked, connections: usize, limit: Duration) -> Run {
     let posted = AtomicU64::new(0);
     let events = AtomicU64::new(0);
-    let before = cpu(asked.process);
+    let before = processor(asked.process).unwrap_or_default();
     let begun = Instant::now();
     let latencies = std::sync::Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -282,18 +283,4 @@ fn observe(address: SocketAddr, observers: usize) -> Arc<AtomicU64> {
     });
     wait.recv().expect("they connect");
     delivered
-}
-
-/// In the program and in the kernel, in seconds; Linux counts it in hundredths.
-fn cpu(process: u32) -> (f64, f64) {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let mut ticks = after_name
-        .split_whitespace()
-        .skip(11)
-        .map(|t| t.parse().unwrap_or(0.0) / 100.0);
-    (
-        ticks.next().unwrap_or_default(),
-        ticks.next().unwrap_or_default(),
-    )
 }

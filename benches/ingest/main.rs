@@ -18,13 +18,12 @@ mod load;
 mod plain;
 mod socket;
 
-use std::{
-    io::{BufRead, BufReader, Read},
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{io::Read, path::Path, time::Duration};
 
+use kit::{
+    bench::median,
+    child::{Child, can_pin, this_program},
+};
 use load::{Asked, Found, Way};
 use stoa::{
     config::{Config, JournalDurability},
@@ -112,7 +111,6 @@ fn compare(arguments: &[&str]) {
     let (rounds, millis) = (number("--rounds", 3), number("--millis", 2_000));
     let only = value(arguments, "--only").unwrap_or("");
     let folder = tempfile::tempdir().expect("a folder");
-    let can_pin = can_pin();
     let mut cases: Vec<(Case, Vec<(Found, f64)>)> = cases()
         .into_iter()
         .filter(|case| format!("{} {:?}", case.name, case.durability).contains(only))
@@ -120,7 +118,7 @@ fn compare(arguments: &[&str]) {
         .collect();
     for _ in 0..rounds {
         for (case, found) in &mut cases {
-            found.push(measure(case, millis as u64, folder.path(), can_pin));
+            found.push(measure(case, millis as u64, folder.path()));
         }
     }
     println!("\n## The way in: acknowledged events a second\n");
@@ -149,35 +147,30 @@ fn compare(arguments: &[&str]) {
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-fn measure(case: &Case, millis: u64, folder: &Path, can_pin: bool) -> (Found, f64) {
-    let on = |core| (can_pin && case.pinned).then_some(core);
+fn measure(case: &Case, millis: u64, folder: &Path) -> (Found, f64) {
+    let on = |core| (can_pin() && case.pinned).then_some(core);
     let durability = format!("{:?}", case.durability);
     let path = folder.join("ingest.db");
     let file = path.to_str().expect("a path");
-    let mut serving = Gone(start(&["serve", file, &durability], on("0")));
+    let this = this_program();
+    let mut serving = Child::start(&this, &["serve", file, &durability], on("0"));
     let asked = Asked {
-        address: first_line(&mut serving.0).parse().expect("an address"),
-        process: serving.0.id(),
+        address: serving.line().parse().expect("an address"),
+        process: serving.id(),
         way: case.way,
         observers: case.observers,
         millis,
     };
     let asked = serde_json::to_string(&asked).expect("JSON");
-    let mut loading = Gone(start(&["load", &asked], on("1")));
-    let found = serde_json::from_str(&first_line(&mut loading.0)).expect("what was found");
+    let mut loading = Child::start(&this, &["load", &asked], on("1"));
+    let found = serde_json::from_str(&loading.line()).expect("what was found");
     drop((loading, serving));
     plain::remove(&path);
     let folder = folder.to_str().expect("a path");
     let (batch, millis) = (case.batch.to_string(), (millis / 2).to_string());
     let plain = ["inserts", folder, &durability, &batch, &millis];
-    let mut inserting = Gone(start(&plain, can_pin.then_some("0")));
-    let plain = first_line(&mut inserting.0).parse().expect("a rate");
+    let mut inserting = Child::start(&this, &plain, can_pin().then_some("0"));
+    let plain = inserting.line().parse().expect("a rate");
     (found, plain)
 }
 
@@ -207,46 +200,6 @@ fn serve(path: &str, durability: &str) {
             println!("{}", running.address());
             std::future::pending::<()>().await;
         });
-}
-
-/// A child, gone with this value.
-struct Gone(Child);
-
-impl Drop for Gone {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
-fn start(arguments: &[&str], core: Option<&str>) -> Child {
-    let this = std::env::current_exe().expect("this program");
-    let mut command = match core {
-        Some(core) => {
-            let mut command = Command::new("taskset");
-            command.args(["-c", core]).arg(this);
-            command
-        }
-        None => Command::new(this),
-    };
-    // A child ends when its stdin does: with this process, however that ends.
-    command
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
-    command.spawn().expect("a child process")
-}
-
-fn first_line(child: &mut Child) -> String {
-    let out = child.stdout.take().expect("its stdout");
-    let mut line = String::new();
-    BufReader::new(out).read_line(&mut line).expect("a line");
-    line.trim().to_owned()
-}
-
-fn can_pin() -> bool {
-    let check = Command::new("taskset").args(["-c", "0,1", "true"]).status();
-    check.is_ok_and(|status| status.success())
 }
 
 fn value<'a>(arguments: &[&'a str], name: &str) -> Option<&'a str> {

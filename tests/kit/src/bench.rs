@@ -24,3 +24,10 @@ pub fn argument(name: &str, otherwise: usize) -> usize {
             .unwrap_or_else(|_| panic!("{name} takes a number"))
     })
 }
+
+/// The median of some measurements.
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

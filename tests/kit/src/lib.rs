@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod bench;
+pub mod child;
 mod client;
 pub mod crowd;
 pub mod disk;

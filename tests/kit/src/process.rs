@@ -292,6 +292,17 @@ pub fn memory(process: u32, line: &str) -> Option<u64> {
     number.parse().ok()
 }
 
+/// The processor time of a process so far in its program and in the kernel, in seconds; Linux counts it in hundredths. None
+/// where there is no `/proc`.
+pub fn processor(process: u32) -> Option<(f64, f64)> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The program's name in it may hold spaces and brackets.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut ticks = fields.split_whitespace().skip(11);
+    let mut seconds = || Some(ticks.next()?.parse::<f64>().ok()? / 100.0);
+    Some((seconds()?, seconds()?))
+}
+
 /// The answer of a server to a `GET`, on a connection of its own.
 pub async fn text(address: SocketAddr, path: &str) -> Option<String> {
     let client = reqwest::Client::builder().no_proxy().build().ok()?;
