@@ -5,10 +5,9 @@
 //! lane; the screen has read each packet already, so only five kinds of them are left.
 
 use std::{
-    fmt,
     future::poll_fn,
     pin::{Pin, pin},
-    sync::{Arc, LazyLock},
+    sync::Arc,
     task::Poll,
     time::Duration,
 };
@@ -21,7 +20,9 @@ use super::{
     admission::{Admission, Admitted, Requested, left},
     client::Client,
     context::DoorContext,
-    engine::{ClientPacket, Counted, Engine, ExpressLane, Frame, Message, Source, Speech, packets},
+    engine::{
+        ClientPacket, Counted, ExpressLane, Frame, Message, NoEngine, Source, Speech, packets,
+    },
     inbox::Inbound,
 };
 use crate::{channel::Namespace, error::Error, net::frame};
@@ -271,7 +272,7 @@ impl Session {
             Namespace::Root => format!("40{sid}"),
             _ => format!("40{},{sid}", namespace.path()),
         });
-        admission.enter(&admitted, NO_ENGINE.clone());
+        admission.enter(&admitted, NoEngine::shared());
         // Nothing of the engine's is before its frames.
         self.lane.marked(namespace);
         self.clients[namespace as usize] = Some(admitted.client);
@@ -313,23 +314,4 @@ fn read(auth: &str) -> Result<Value, Error> {
 /// Whether an endpoint may send a close frame with this code.
 fn may_be_sent(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
-}
-
-/// The engine of sessions that have none: their gates are opened at once, so nothing is ever sent through it.
-struct NoEngine;
-
-static NO_ENGINE: LazyLock<Arc<dyn Engine>> = LazyLock::new(|| Arc::new(NoEngine));
-
-impl fmt::Debug for NoEngine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("NoEngine")
-    }
-}
-
-impl Engine for NoEngine {
-    fn send(&self, _: &Frame) -> bool {
-        true
-    }
-
-    fn close(&self) {}
 }

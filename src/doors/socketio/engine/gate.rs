@@ -1,6 +1,10 @@
 //! One namespace's gate onto the lane: shut, held until the engine's earlier packets are out, or open.
 
-use std::{collections::VecDeque, fmt, sync::Arc};
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
 use super::frame::Frame;
 use crate::{channel::Namespace, delivery::Tag};
@@ -11,6 +15,26 @@ pub trait Engine: fmt::Debug + Send + Sync + 'static {
     fn send(&self, frame: &Frame) -> bool;
     /// Ends the session. Only polling needs this: a WebSocket ends when the lane is killed.
     fn close(&self);
+}
+
+/// The engine of sessions that have none: their gates are opened at once, so nothing is ever sent through it.
+#[derive(Debug)]
+pub struct NoEngine;
+
+impl NoEngine {
+    /// The one that all sessions share.
+    pub fn shared() -> Arc<dyn Engine> {
+        static SHARED: LazyLock<Arc<NoEngine>> = LazyLock::new(|| Arc::new(NoEngine));
+        SHARED.clone()
+    }
+}
+
+impl Engine for NoEngine {
+    fn send(&self, _: &Frame) -> bool {
+        true
+    }
+
+    fn close(&self) {}
 }
 
 /// The event that marks a namespace's place in the engine's queue. No client event can have this name: it begins with NUL.

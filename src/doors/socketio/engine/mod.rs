@@ -29,7 +29,7 @@ pub(super) use client_packet::{ClientPacket, packets};
 pub use close_reason::CloseReason;
 pub use door::{Door, DoorLimits};
 pub use frame::Frame;
-pub use gate::Engine;
+pub use gate::{Engine, NoEngine};
 pub use guard::{Counted, Guard};
 pub use incoming::Bounds;
 pub use lane::{Answered, Asked, ExpressLane, LaneLimits, SessionId, Upgrade};

@@ -5,23 +5,13 @@ use crate::{
     channel::Namespace,
     delivery::{Form, Outbox, Outgoing, Places, QueuedMessage, Tag, UpdateRun, WireMessage},
     doors::socketio::engine::{
-        Attachments, Bounds, CloseReason, Engine, Frame,
+        Attachments, Bounds, CloseReason, Frame, NoEngine,
         batch::{Batch, Taken},
         send_list::SendList,
     },
     net::deflate::{Compression, CompressionLimits},
     observe::Metrics,
 };
-
-#[derive(Debug)]
-struct Willing;
-
-impl Engine for Willing {
-    fn send(&self, _: &Frame) -> bool {
-        true
-    }
-    fn close(&self) {}
-}
 
 fn lane(max_bytes: usize) -> Arc<ExpressLane> {
     let limits = LaneLimits {
@@ -42,7 +32,7 @@ fn lane(max_bytes: usize) -> Arc<ExpressLane> {
     };
     let metrics = Metrics::new();
     let lane = ExpressLane::express(limits, SendList::new(&metrics.sockets), metrics);
-    lane.connect(Namespace::Root, Arc::new(Willing));
+    lane.connect(Namespace::Root, NoEngine::shared());
     lane.marked(Namespace::Root);
     lane
 }
@@ -123,9 +113,9 @@ async fn whoever_leaves_and_comes_again_stays_though_it_is_told_late() {
         lane.take(&mut batch, 1 << 20);
         batch.pieces.len()
     };
-    let first = lane.connect(Namespace::Root, Arc::new(Willing));
+    let first = lane.connect(Namespace::Root, NoEngine::shared());
     lane.send(&update);
-    let second = lane.connect(Namespace::Root, Arc::new(Willing));
+    let second = lane.connect(Namespace::Root, NoEngine::shared());
     lane.disconnect(Namespace::Root, first);
     lane.send(&update);
     // The first stay's mark comes out before the second stay's CONNECT: no frame may follow it.

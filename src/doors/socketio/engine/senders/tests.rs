@@ -6,7 +6,7 @@ use tokio::{
 };
 
 use super::{
-    super::{frame::Frame, gate::Engine, writer::write_out},
+    super::{gate::NoEngine, writer::write_out},
     *,
 };
 use crate::{
@@ -17,23 +17,13 @@ use crate::{
     observe::Metrics,
 };
 
-#[derive(Debug)]
-struct Willing;
-
-impl Engine for Willing {
-    fn send(&self, _: &Frame) -> bool {
-        true
-    }
-    fn close(&self) {}
-}
-
 /// A lane whose client is on the root namespace.
 fn lane(list: Option<&Arc<SendList<ExpressLane>>>) -> Arc<ExpressLane> {
     let limits = crate::server::lane_limits(&Config::default());
     let metrics = Metrics::new();
     let list = list.map_or_else(|| SendList::new(&metrics.sockets), Arc::clone);
     let lane = ExpressLane::express(limits, list, metrics);
-    lane.connect(Namespace::Root, Arc::new(Willing));
+    lane.connect(Namespace::Root, NoEngine::shared());
     lane.marked(Namespace::Root);
     lane
 }
